@@ -1,22 +1,59 @@
-# Everything runs in .venv, built from requirements.lock when it is missing or older than the lock.
+# Everything runs in .venv, which is built from requirements.lock when it is missing or older than the lock.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-READY := $(VENV)/.ready
-LOCK := requirements.lock
+BIN := .venv/bin
+READY := .venv/.ready
 JOBS ?= 2
-SYNC = $(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header
+EVERYTHING = pyproject.toml --extra notebooks --extra data --group test
 
-.PHONY: report test test-all test-spark check lab lock notebooks bench clean
+.PHONY: report test test-all test-spark check lab lock notebooks bench
 .DEFAULT_GOAL := test
 
+report: $(READY)           ## run every notebook and write reports/index.html
+	$(BIN)/retention-models report --output reports
+
+test: $(READY)             ## unit tests, doctests, and the notebooks against their committed outputs
+	$(BIN)/pytest -n $(JOBS) -m "not slow and not spark"
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --nbval --nbval-cell-timeout=60 notebooks
+
+test-all: $(READY)         ## the same, with the slow statistical tests
+	$(BIN)/pytest -n $(JOBS) -m "not spark"
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --nbval --nbval-cell-timeout=60 notebooks
+
+check: $(READY)            ## format, lint, types, and the wheel alone in an empty environment
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python tests/check_wheel.py
+
+notebooks: $(READY)        ## run the notebooks in place and store their outputs
+	$(BIN)/python -m retention_models.report.store notebooks
+
+lab: $(READY)              ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+bench: $(READY)            ## time and memory, against lifetimes in its own environment
+	$(BIN)/python tests/bench.py
+
+test-spark: .venv-spark/.ready  ## the engine test on PySpark, which needs Java
+	.venv-spark/bin/pytest -m spark tests/logs
+
+lock: $(BIN)/uv            ## renew requirements.lock, constraints.txt and the Spark lock from pyproject.toml
+	$(COMPILE) --generate-hashes $(EVERYTHING) -o requirements.lock
+	$(COMPILE) --no-annotate $(EVERYTHING) -c requirements.lock -o constraints.txt
+	$(COMPILE) --generate-hashes $(EVERYTHING) --extra spark -c constraints.txt -o requirements-spark.lock
+
 $(BIN)/uv:
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
-$(READY): $(LOCK) pyproject.toml | $(BIN)/uv
-	$(SYNC) $(LOCK)
-	$(BIN)/python -m ensurepip --upgrade >/dev/null 2>&1 || true
-	$(BIN)/uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
+$(READY): requirements.lock pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --editable .
+	touch $@
+
+.venv-spark/.ready: requirements-spark.lock pyproject.toml | $(BIN)/uv
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-spark
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python .venv-spark/bin/python requirements-spark.lock
+	$(BIN)/uv pip install --quiet --no-deps --python .venv-spark/bin/python --editable .
 	touch $@

@@ -1,0 +1,257 @@
+"""Where frames meet models: fit one to a table of customers, and keep what was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models import __version__
+from retention_models.btyd.bgnbd import BGNBD
+from retention_models.btyd.paretonbd import ParetoNBD
+from retention_models.estimation.intervals import draw_parameters, positive_interval
+from retention_models.estimation.likelihood import Array, Limit, Model, maximise, parameter_names
+from retention_models.tables import Table, read_table
+
+MODELS: dict[str, type] = {model.__name__: model for model in (BGNBD, ParetoNBD)}
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted model and how sure it is.
+
+    Attributes
+    ----------
+    model
+        The model at its maximum-likelihood parameters.
+    covariance
+        Covariance of the estimated parameters, labelled on both sides. Parameters held at an edge are not in it.
+    log_likelihood
+        Total log-likelihood, in the time unit of the data.
+    n_customers
+        Number of customers fitted to.
+    notes
+        Sentences on what a reader must know; empty when nothing needs saying.
+    data
+        What it was fitted to: customers, distinct rows, dates, time unit, sha256.
+    robust
+        Whether the covariance is the robust one (sandwich).
+    """
+
+    model: Any
+    covariance: pd.DataFrame
+    log_likelihood: float
+    n_customers: int
+    notes: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    robust: bool = False
+
+    @property
+    def parameters(self) -> pd.Series:
+        """The estimates, labelled; shape (p,)."""
+        names = parameter_names(type(self.model))
+        return pd.Series([float(getattr(self.model, name)) for name in names], index=list(names), name="estimate")
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, -2 log L + 2 p, p counting the free parameters; smaller is better."""
+        return -2 * self.log_likelihood + 2 * len(self.covariance)
+
+    @property
+    def bic(self) -> float:
+        """Bayesian (Schwarz) criterion, -2 log L + p log n; smaller is better."""
+        return -2 * self.log_likelihood + len(self.covariance) * float(np.log(self.n_customers))
+
+    def table(self, level: float = 0.95) -> pd.DataFrame:
+        """Estimate, standard error and interval of each parameter, the interval made on the log scale.
+
+        A parameter held at an edge has a standard error of 0 and its row says ``held`` in a column ``note``.
+        """
+        estimate = self.parameters
+        std_error = pd.Series(np.sqrt(np.diag(self.covariance)), index=self.covariance.index)
+        table = pd.DataFrame({"estimate": estimate, "std_error": std_error.reindex(estimate.index, fill_value=0.0)})
+        table["lower"], table["upper"] = positive_interval(
+            table["estimate"].to_numpy(), table["std_error"].to_numpy(), level
+        )
+        held = ~table.index.isin(self.covariance.index)
+        if held.any():
+            table["note"] = np.where(held, "held", "")
+        return table.rename_axis("parameter")
+
+    def draw(self, n: int, rng: np.random.Generator) -> Any:
+        """The model with n draws of its parameters, each of shape (n, 1), ready to broadcast over customers."""
+        free = list(self.covariance.index)
+        drawn = draw_parameters(self.parameters[free].to_numpy(), self.covariance.to_numpy(), n, rng)
+        values = {name: np.full((n, 1), value) for name, value in self.parameters.items()}
+        values.update({name: drawn[:, [i]] for i, name in enumerate(free)})
+        return type(self.model)(**values)
+
+    @property
+    def provenance(self) -> str:
+        """One line that says which data this was fitted to."""
+        about = self.data
+        parts = [f"{self.n_customers:,} customers ({about['rows']:,} distinct histories)"]
+        if about.get("first_date"):
+            parts.append(f"first purchase {about['first_date'][:10]}")
+        if about.get("calibration_end"):
+            parts.append(f"observed to {about['calibration_end'][:10]}")
+        if about.get("time_unit"):
+            parts.append(f"time unit {about['time_unit']}")
+        return ", ".join([*parts, f"sha256 {about['sha256'][:12]}"])
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """The fit as JSON text, also written to ``path`` where one is given; plain numbers, no code."""
+        names = parameter_names(type(self.model))
+        text = json.dumps(
+            {
+                "retention_models": __version__,
+                "model": {"class": type(self.model).__name__, "parameters": {n: getattr(self.model, n) for n in names}},
+                "covariance": {
+                    "parameters": list(self.covariance.index),
+                    "values": self.covariance.to_numpy().tolist(),
+                },
+                "log_likelihood": self.log_likelihood,
+                "n_customers": self.n_customers,
+                "notes": list(self.notes),
+                "data": dict(self.data),
+                "robust": self.robust,
+            },
+            indent=2,
+            allow_nan=False,
+        )
+        if path is not None:
+            Path(path).write_text(text + "\n", encoding="utf-8")
+        return text
+
+    @classmethod
+    def from_json(cls, source: str | Path) -> Fit:
+        """The fit that ``to_json`` wrote: JSON text, or the path of a file that holds it."""
+        is_text = isinstance(source, str) and source.lstrip().startswith("{")
+        text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
+        try:
+            stored = json.loads(text)
+            name, labels = stored["model"]["class"], stored["covariance"]["parameters"]
+            values = np.array(stored["covariance"]["values"], dtype=float).reshape(len(labels), len(labels))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"this is no fit written by to_json ({error!r})") from None
+        if name not in MODELS:
+            raise ValueError(f"{name} is no model of this version ({__version__}); it knows {', '.join(MODELS)}")
+        return cls(
+            model=MODELS[name](**stored["model"]["parameters"]),
+            covariance=pd.DataFrame(values, index=labels, columns=labels),
+            log_likelihood=stored["log_likelihood"],
+            n_customers=stored["n_customers"],
+            notes=tuple(stored["notes"]),
+            data=stored["data"],
+            robust=stored["robust"],
+        )
+
+    def _headline(self) -> str:
+        kind = "robust" if self.robust else "standard"
+        return (
+            f"{type(self.model).__name__} fitted to {self.n_customers:,} customers, "
+            f"log-likelihood {self.log_likelihood:.4f}, AIC {self.aic:.2f}, {kind} errors"
+        )
+
+    def __repr__(self) -> str:
+        notes = "".join(f"\nNote: {note}" for note in self.notes)
+        return f"{self._headline()}\n{self.table().to_string(float_format='{:.4g}'.format)}{notes}"
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>Note: {escape(note)}</p>" for note in self.notes)
+        return f"<p>{escape(self._headline())}</p>{self.table().to_html(float_format='{:.4g}'.format)}{notes}"
+
+
+def fit(model_class: type[Model], customers: Any, *, robust: bool = False) -> Fit:
+    """A model fitted by maximum likelihood to a table of customers.
+
+    Parameters
+    ----------
+    model_class
+        A model class, for example ``ParetoNBD``.
+    customers
+        A pandas or Polars frame with the model's columns (``frequency``, ``recency``, ``T``), one row a customer,
+        or one row a distinct history with a column ``weight``; from ``summarize`` or ``histories``.
+    robust
+        Whether standard errors are the robust ones (sandwich), which hold where the model is only roughly right.
+
+    Returns
+    -------
+    Fit
+        Estimates with covariance, log-likelihood, notes, and a record of the data.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing or breaks a rule, or when there is too little data to fit anything.
+    ConvergenceError
+        When the likelihood has no maximum that could be found.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> rm.fit(rm.ParetoNBD, customers)
+    ParetoNBD fitted to 2,357 customers, log-likelihood -9594.9762, AIC 19197.95, standard errors
+               estimate  std_error   lower  upper
+    parameter
+    r            0.5533    0.04762  0.4675  0.655
+    alpha         10.58     0.8427   9.049  12.37
+    s            0.6059     0.1871  0.3309   1.11
+    beta          11.66      6.204   4.108  33.08
+    """
+    table = read_table(customers, model_class.columns)
+    _require_enough(model_class, table)
+    optimum = maximise(
+        model_class, dict(zip(model_class.columns, table.columns, strict=True)), table.weight, robust=robust
+    )
+    free = list(optimum.free)
+    return Fit(
+        model=optimum.model,
+        covariance=pd.DataFrame(optimum.covariance, index=free, columns=free),
+        log_likelihood=optimum.log_likelihood,
+        n_customers=round(table.n_customers),
+        notes=tuple(_limit_sentence(limit) for limit in optimum.limits)
+        + _flat_sentences(optimum.model, free, optimum.covariance),
+        data={**table.about, "rows": len(table.weight), "sha256": table.sha256()},
+        robust=robust,
+    )
+
+
+def _require_enough(model_class: type[Model], table: Table) -> None:
+    """An error where no model could be fitted, with the reason."""
+    name, n = model_class.__name__, table.n_customers
+    if n < 2:
+        raise ValueError(f"{name} describes how customers differ and needs more of them; the table has {n:g}")
+    if "frequency" in model_class.columns:
+        frequency = table.columns[model_class.columns.index("frequency")]
+        if not np.any(frequency * table.weight > 0):
+            raise ValueError(
+                f"{name} learns from repeat purchases, and frequency is 0 for all {n:,.0f} customers; "
+                "is calibration_end too early, or granularity too coarse?"
+            )
+    if np.count_nonzero(table.weight) == 1:
+        raise ValueError(f"{name} learns from differences, and all {n:,.0f} customers have the same history")
+
+
+def _limit_sentence(limit: Limit) -> str:
+    """What it means that a parameter was held at an edge."""
+    where = "0" if limit.towards == 0 else "infinity"
+    lost = f"; {' and '.join(limit.undetermined)} then have no meaning" if limit.undetermined else ""
+    return f"{limit.parameter} ran to {where} and is held there: {limit.model}{lost}."
+
+
+def _flat_sentences(model: Any, free: list[str], covariance: Array) -> tuple[str, ...]:
+    """A sentence for each parameter that the data hardly determine."""
+    error = np.sqrt(np.diag(covariance)) / [float(getattr(model, name)) for name in free]
+    return tuple(
+        f"{name} is hardly determined by these data: its standard error is {relative:.1f} times its estimate."
+        for name, relative in zip(free, error, strict=True)
+        if relative > 1
+    )

@@ -1,0 +1,192 @@
+"""From a fit and a table of customers to what is expected of each, and of all together, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.estimation.intervals import (
+    jacobian,
+    normal_quantile,
+    positive_interval,
+    probability_interval,
+    standard_error,
+)
+from retention_models.fitting import Fit
+from retention_models.tables import read_table
+
+Array = NDArray[np.float64]
+
+CHUNK = 50_000  # distinct histories at a time, which bounds memory to some hundred megabytes
+BLOCK = 200_000  # probabilities of counts at a time
+
+
+def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
+    """What to expect of each customer over the coming ``horizon``.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    customers
+        A pandas or Polars frame with the model's columns, as in ``fit``; one row a customer.
+    horizon
+        Length of the future window, in the time unit of the table; above 0.
+    level
+        Level of the intervals; ``None`` leaves them out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed like ``customers``: ``probability_alive`` and ``expected_purchases`` with ``_lower, _upper`` (how
+        sure the mean is, given the uncertainty of the parameters), and ``purchases_lower, purchases_upper``: the
+        interval of the count itself, whole numbers, at the estimated parameters.
+
+    Notes
+    -----
+    Delta method, on the logit scale for the probability and the log scale for the expectation. Customers with the
+    same history are predicted once.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> forecast = rm.predict(rm.fit(rm.ParetoNBD, customers), customers, horizon=39)
+    >>> forecast.loc[[4], ["probability_alive", "expected_purchases", "purchases_upper"]].round(3)
+                 probability_alive  expected_purchases  purchases_upper
+    customer_id
+    4                        0.869               1.455                5
+    """
+    _check_horizon(horizon)
+    table = read_table(customers, fit.model.columns)
+    n = len(table.weight)
+    parts = [
+        _predicted(fit, tuple(c[i : i + CHUNK] for c in table.columns), horizon, level) for i in range(0, n, CHUNK)
+    ]
+    return pd.concat(parts, ignore_index=True).take(table.row).set_axis(table.index)
+
+
+def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95) -> pd.DataFrame:
+    """What to expect of all customers together over the coming ``horizon``; a frame of one row.
+
+    Parameters are those of ``predict``; a column ``weight`` counts customers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``expected`` purchases with ``expected_lower, expected_upper`` (uncertainty of the parameters, shared by all
+        customers and so not averaged away) and ``purchases_lower, purchases_upper``, which add the chance in the
+        counts themselves. Neither knows whether the model is right: see the holdout.
+    """
+    _check_horizon(horizon)
+    table = read_table(customers, fit.model.columns)
+    parts = [
+        (tuple(c[i : i + CHUNK] for c in table.columns), table.weight[i : i + CHUNK])
+        for i in range(0, len(table.weight), CHUNK)
+    ]
+
+    def total(model: Any) -> float:
+        return float(sum(weight @ model.expected_purchases(horizon, *columns) for columns, weight in parts))
+
+    gradient = _gradient(fit, lambda model: np.array([total(model)]))
+    expected, error = np.array([total(fit.model)]), standard_error(gradient, fit.covariance.to_numpy())
+    chance = sum(weight @ fit.model.purchases_variance(horizon, *columns) for columns, weight in parts)
+    lower, upper = positive_interval(expected, error, level)
+    count_lower, count_upper = positive_interval(expected, np.sqrt(error**2 + chance), level)
+    return pd.DataFrame(
+        {
+            "expected": expected,
+            "expected_lower": lower,
+            "expected_upper": upper,
+            "purchases_lower": np.floor(count_lower).astype(int),
+            "purchases_upper": np.ceil(count_upper).astype(int),
+        }
+    )
+
+
+def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: float | None) -> pd.DataFrame:
+    """The rows of ``predict`` for distinct histories."""
+    alive = fit.model.probability_alive(*columns)
+    expected = fit.model.expected_purchases(horizon, *columns)
+    if level is None:
+        return pd.DataFrame({"probability_alive": alive, "expected_purchases": expected})
+    covariance = fit.covariance.to_numpy()
+    alive_error = standard_error(_gradient(fit, lambda model: model.probability_alive(*columns)), covariance)
+    expected_error = standard_error(
+        _gradient(fit, lambda model: model.expected_purchases(horizon, *columns)), covariance
+    )
+    alive_lower, alive_upper = probability_interval(alive, alive_error, level)
+    expected_lower, expected_upper = positive_interval(expected, expected_error, level)
+    lower, upper = _count_interval(fit.model, columns, horizon, level)
+    return pd.DataFrame(
+        {
+            "probability_alive": alive,
+            "probability_alive_lower": alive_lower,
+            "probability_alive_upper": alive_upper,
+            "expected_purchases": expected,
+            "expected_purchases_lower": expected_lower,
+            "expected_purchases_upper": expected_upper,
+            "purchases_lower": lower,
+            "purchases_upper": upper,
+        }
+    )
+
+
+def _gradient(fit: Fit, quantity: Callable[[Any], Array]) -> Array:
+    """Derivatives of a quantity of the model in its free parameters; shape (n, free parameters)."""
+    free = list(fit.covariance.index)
+    fixed = fit.parameters.to_dict()
+
+    def at(values: Array) -> Array:
+        return quantity(type(fit.model)(**{**fixed, **dict(zip(free, values.tolist(), strict=True))}))
+
+    return jacobian(at, fit.parameters[free].to_numpy())
+
+
+def _count_interval(
+    model: Any, columns: tuple[Array, ...], horizon: float, level: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The smallest counts at which each history's distribution function reaches both tail probabilities.
+
+    Counts are taken in blocks, and a history leaves as soon as its upper end is found, so that the few customers
+    who buy by the hundred do not make the many wait.
+    """
+    normal_quantile(level)
+    low, high = (1 - level) / 2, (1 + level) / 2
+    n = len(columns[0])
+    lower, upper = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+    active, below, first, size = np.arange(n), np.zeros(n), 0, 4
+    while len(active):
+        counts = np.arange(first, first + size)[:, None]
+        rows = max(BLOCK // size, 1)
+        probability = np.concatenate(
+            [
+                model.purchase_probability(counts, horizon, *(c[active[i : i + rows]] for c in columns))
+                for i in range(0, len(active), rows)
+            ],
+            axis=1,
+        )
+        cumulative = below[active] + np.cumsum(probability, axis=0)
+        lower[active] += np.sum(cumulative < low, axis=0)
+        upper[active] += np.sum(cumulative < high, axis=0)
+        below[active] = cumulative[-1]
+        active = active[cumulative[-1] < high]
+        first, size = first + size, size * 2
+    return lower, upper
+
+
+def _check_horizon(horizon: float) -> None:
+    """An error unless the horizon is a finite number above zero."""
+    try:
+        good = bool(np.isfinite(horizon)) and horizon > 0
+    except TypeError:
+        good = False
+    if not good:
+        raise ValueError(
+            f"horizon must be a finite number above 0, in the time unit of the table; got {horizon!r} "
+            "(value without end is discounted_expected_purchases)"
+        )

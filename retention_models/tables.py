@@ -1,0 +1,155 @@
+"""The door for customer tables: their columns checked once, turned into arrays, reduced to distinct rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+WHERE_FROM = "such a table comes from summarize(transactions)"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A customer table as models need it: distinct rows, and which of them each customer has.
+
+    ``columns`` are arrays over the distinct rows, ``weight`` how many customers share each, ``row`` the distinct
+    row of each line of the original table, ``line_weight`` the original weights, ``index`` its labels and ``about``
+    what is known of its origin.
+    """
+
+    columns: tuple[Array, ...]
+    weight: Array
+    row: NDArray[np.int64]
+    line_weight: Array
+    index: pd.Index
+    about: dict[str, Any]
+
+    @property
+    def n_customers(self) -> float:
+        """The number of customers, the sum of the weights."""
+        return float(self.weight.sum())
+
+    def sha256(self) -> str:
+        """A fingerprint of the data that does not depend on the order of rows nor on how far they are aggregated."""
+        stacked = np.column_stack([*self.columns, self.weight])
+        stacked = stacked[stacked[:, -1] > 0]
+        order = np.lexsort(stacked.T[::-1])
+        return hashlib.sha256(np.ascontiguousarray(stacked[order], dtype="<f8").tobytes()).hexdigest()
+
+
+def read_table(customers: Any, names: Sequence[str]) -> Table:
+    """Check a frame of customers (pandas, Polars, or anything narwhals reads) and reduce it to distinct rows.
+
+    Raises
+    ------
+    TypeError
+        When ``customers`` is no dataframe.
+    ValueError
+        When a column is missing, doubled, not numeric, or breaks a rule; the message names column, rule and count.
+    """
+    frame, index = _opened(customers)
+    missing = [name for name in names if list(frame.columns).count(name) == 0]
+    doubled = [name for name in (*names, "weight") if list(frame.columns).count(name) > 1]
+    if missing:
+        raise ValueError(f"{_listed(missing)} not in the table (columns: {_listed(frame.columns)}); {WHERE_FROM}")
+    if doubled:
+        raise ValueError(f"{_listed(doubled)} stands more than once among the columns; keep one of them")
+    if len(index) == 0:
+        raise ValueError(f"the table has no rows; {WHERE_FROM}")
+    columns = {name: _numeric(frame, name, index) for name in names}
+    weight = _numeric(frame, "weight", index) if "weight" in frame.columns else np.ones(len(index))
+    _check_rules({**columns, "weight": weight}, index)
+    distinct, row = distinct_rows(tuple(columns.values()))
+    shared = np.bincount(row, weights=weight, minlength=len(distinct[0]))
+    return Table(distinct, shared, row, weight, index, dict(getattr(customers, "attrs", {})))
+
+
+def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArray[np.int64]]:
+    """The distinct rows of some columns, and for each row the number of its distinct one."""
+    row = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        code, values = pd.factorize(column)
+        row, _ = pd.factorize(row * len(values) + code)
+    first = np.empty(int(row.max()) + 1, dtype=np.int64)
+    first[row[::-1]] = np.arange(len(row))[::-1]
+    return tuple(column[first] for column in columns), row
+
+
+def _opened(customers: Any) -> tuple[Any, pd.Index]:
+    """The frame, in memory, and the labels of its rows: the pandas index, or the column customer_id."""
+    if isinstance(customers, pd.DataFrame):
+        frame, index = customers, customers.index
+    else:
+        try:
+            wrapped = nw.from_native(customers)
+        except TypeError:
+            kind = type(customers).__name__
+            raise TypeError(f"customers must be a dataframe (pandas, Polars, ...), not {kind}; {WHERE_FROM}") from None
+        frame = wrapped.collect("pandas") if isinstance(wrapped, nw.LazyFrame) else wrapped
+        index = pd.RangeIndex(len(frame))
+    if "customer_id" in frame.columns and list(frame.columns).count("customer_id") == 1:
+        index = pd.Index(frame["customer_id"].to_numpy(), name="customer_id")
+    return frame, index
+
+
+def _numeric(frame: Any, name: str, index: pd.Index) -> Array:
+    """A column as floats, every one of them a finite number."""
+    raw = frame[name].to_numpy()
+    if raw.dtype.kind in "mM":
+        raise ValueError(f"{name} holds dates or durations; numbers in one time unit are needed, and {WHERE_FROM}")
+    values = np.asarray(pd.to_numeric(pd.Series(raw), errors="coerce"), dtype=float)
+    _require(np.isfinite(values), name, "is missing, infinite or not a number", index, "fill in or leave out such rows")
+    return values
+
+
+def _check_rules(columns: dict[str, Array], index: pd.Index) -> None:
+    """Every rule whose columns are there."""
+    for names, broken, rule, remedy in _RULES:
+        if all(name in columns for name in names):
+            _require(~broken(*(columns[name] for name in names)), names[0], rule, index, remedy)
+
+
+def _require(good: NDArray[np.bool_], name: str, rule: str, index: pd.Index, remedy: str) -> None:
+    """An error that says column, rule, count, the first one concerned, and what to do."""
+    bad = np.flatnonzero(~good)
+    if len(bad):
+        label = index.name or "row"
+        raise ValueError(
+            f"{name} {rule} for {len(bad):,} of {len(good):,} customers (first: {label} {index[bad[0]]}); {remedy}"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(str(name) for name in names) or "none"
+
+
+_Rule = tuple[tuple[str, ...], Callable[..., NDArray[np.bool_]], str, str]
+_RULES: tuple[_Rule, ...] = (
+    (("weight",), lambda weight: weight < 0, "is negative", "a weight counts the customers who share a history"),
+    (("frequency",), lambda x: x < 0, "is negative", "it counts repeat purchases, 0 for a single purchase"),
+    (("frequency",), lambda x: x != np.floor(x), "is not a whole number", "it counts repeat purchases"),
+    (("recency",), lambda t: t < 0, "is negative", "it is the age at the last purchase, 0 for a single purchase"),
+    (("T",), lambda T: T < 0, "is negative", "was observation_end before the first purchase?"),
+    (("recency", "T"), lambda t, T: t > T, "exceeds T", "was observation_end before the last purchase?"),
+    (
+        ("recency", "frequency"),
+        lambda t, x: (t > 0) & (x == 0),
+        "is above 0 without a repeat purchase",
+        "recency is the age at the last purchase, not the time since then",
+    ),
+    (
+        ("recency", "frequency"),
+        lambda t, x: (t == 0) & (x > 0),
+        "is 0 in spite of repeat purchases",
+        "purchases at the same time count as one; see granularity in summarize",
+    ),
+)
