@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+LARGEST = np.iinfo(np.int64).max
 WHERE_FROM = "such a table comes from summarize(transactions)"
 
 
@@ -79,23 +80,33 @@ def read_table(customers: Any, names: Sequence[str]) -> Table:
     weight = _numeric(frame, "weight", index) if "weight" in frame.columns else np.ones(len(index))
     _check_rules({**columns, "weight": weight}, index)
     distinct, row = distinct_rows(tuple(columns.values()))
-    shared = np.bincount(row, weights=weight, minlength=len(distinct[0]))
+    shared = np.bincount(row, weights=weight, minlength=len(distinct[0])).astype(float)
     return Table(distinct, shared, row, weight, index, dict(getattr(customers, "attrs", {})))
 
 
 def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArray[np.int64]]:
     """The distinct rows of some columns in lexicographic order, and for each row the number of its distinct one."""
-    row = np.zeros(len(columns[0]), dtype=np.int64)
+    row, size = np.zeros(len(columns[0]), dtype=np.int64), 1
     for column in columns:
         code, values = pd.factorize(column, sort=True)
-        row, _ = pd.factorize(row * len(values) + code, sort=True)
-    first = np.empty(int(row.max()) + 1, dtype=np.int64)
+        if size > LARGEST // len(values):
+            row, size = _renumbered(row)
+        row, size = row * len(values) + code, size * len(values)
+    row, size = _renumbered(row)
+    first = np.empty(size, dtype=np.int64)
     first[row[::-1]] = np.arange(len(row))[::-1]
     return tuple(column[first] for column in columns), row
 
 
+def _renumbered(row: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """The same groups numbered 0, 1, 2... in the same order, and how many there are."""
+    code, values = pd.factorize(row, sort=True)
+    return code, len(values)
+
+
 def _opened(customers: Any) -> tuple[Any, pd.Index]:
     """The frame, in memory, and the labels of its rows: the pandas index, or the column customer_id."""
+    frame: Any
     if isinstance(customers, pd.DataFrame):
         frame, index = customers, customers.index
     else:
