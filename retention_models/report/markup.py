@@ -12,25 +12,32 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from xml.etree.ElementTree import Element, TreeBuilder, tostring
 
-_VOID = frozenset({"br", "col", "hr", "img"})
-_ELEMENTS = _VOID | frozenset(
-    "a abbr b blockquote caption code colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 i ins "
-    "kbd li mark ol p pre q s samp small span strong sub summary sup table tbody td tfoot th thead tr u ul var "
-    "math menclose merror mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms mspace msqrt "
-    "mstyle msub msubsup msup mtable mtd mtext mtr munder munderover".split()
+_TEXT = (
+    "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img ins kbd li "
+    "mark ol p pre q s samp small span strong sub summary sup u ul var"
 )
-_ATTRIBUTES = frozenset(
-    "alt colspan rowspan scope span start title "
+_TABLE = "caption col colgroup table tbody td tfoot th thead tr"
+_FORMULA = (
+    "math menclose merror mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms mspace msqrt "
+    "mstyle msub msubsup msup mtable mtd mtext mtr munder munderover"
+)
+_TEXT_ATTRIBUTES = "alt colspan rowspan scope span start title"
+_FORMULA_ATTRIBUTES = (
     "accent accentunder columnalign columnlines columnspacing depth display displaystyle fence form height largeop "
     "linethickness lspace mathsize mathvariant maxsize minsize movablelimits notation rowspacing rspace scriptlevel "
-    "separator stretchy symmetric voffset width".split()
+    "separator stretchy symmetric voffset width"
 )
+_ELEMENTS = frozenset(f"{_TEXT} {_TABLE} {_FORMULA}".split())
+_VOID = frozenset({"br", "col", "hr", "img"})
+_ATTRIBUTES = frozenset(f"{_TEXT_ATTRIBUTES} {_FORMULA_ATTRIBUTES}".split())
 _UNSEEN = frozenset({"script", "style", "template", "title", "noscript", "iframe", "object", "svg"})
 _LINK = re.compile(r"(https?://|mailto:|#)", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,")
 _EXPONENT = re.compile(r"(?<=\d)[eE](?=[-+]?\d)")
 _DEEPEST = 100
-_NO_VALUE = frozenset({"", "-", "\u2013", "\u2014", "\u2026", "...", "nan", "NaN", "NaT", "None", "<NA>", "inf", "-inf"})
+_NO_VALUE = frozenset(
+    {"", "-", "\u2013", "\u2014", "\u2026", "...", "nan", "NaN", "NaT", "None", "<NA>", "inf", "-inf"}
+)
 
 
 def parse(html: str) -> Element:

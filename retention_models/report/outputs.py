@@ -35,7 +35,7 @@ class Output:
 
 
 def split_options(source: str) -> tuple[str, dict[str, str]]:
-    """Code without its ``#| name: value`` lines, and what they say: ``fig-cap``, ``fig-alt``, ``tbl-cap``.
+    r"""Code without its ``#| name: value`` lines, and what they say: ``fig-cap``, ``fig-alt``, ``tbl-cap``.
 
     Examples
     --------

@@ -1,0 +1,106 @@
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retention_models.report.markup import parse, plain, render
+
+SCRAPS = ["<script>", "</script>", "<b>", "</b>", "<td", " onclick='x'>", "<svg/onload=x>", "</div>", "<!--", "<style>"]
+SCRAPS += [
+    "<a href='javascript:x'>",
+    "<img src=http://x.y/z>",
+    "<math><mtext>",
+    "<table>",
+    "colspan='x'",
+    "&lt;",
+    "text",
+]
+
+
+class Elements(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize(
+    ("html", "safe"),
+    [
+        ("<b onclick='steal()'>x</b>", "<b>x</b>"),
+        ("a<script>alert(1)</script>b", "ab"),
+        ("a<style>p {color: red}</style>b", "ab"),
+        ("<a href='javascript:alert(1)'>x</a>", "<a>x</a>"),
+        ("<a href='https://example.org/?a=1&b=2'>x</a>", '<a href="https://example.org/?a=1&amp;b=2">x</a>'),
+        ("<img src='https://example.org/x.png' alt='a picture'>", "a picture"),
+        ("<img src='data:image/svg+xml;base64,AA==' alt='x'>", '<img src="data:image/svg+xml;base64,AA==" alt="x">'),
+        ("<iframe src='https://example.org'>x</iframe>y", "y"),
+        ("<form><input>kept</form>", "kept"),
+        ("</div></main><p>x", "<p>x</p>"),
+        ("1 < 2 & 3", "1 &lt; 2 &amp; 3"),
+        ("<p style='position: fixed' class='skip' id='main'>x</p>", "<p>x</p>"),
+    ],
+)
+def test_only_harmless_html_passes(html: str, safe: str) -> None:
+    assert render(parse(html)) == safe
+
+
+@given(st.lists(st.sampled_from(SCRAPS), max_size=30).map("".join))
+def test_scraps_of_hostile_html_never_make_a_dangerous_element(html: str) -> None:
+    for tag, attributes in Elements(render(parse(html))).found:
+        assert tag in {"b", "td", "a", "img", "math", "mtext", "table", "div"}
+        assert not {name for name in attributes if name.startswith("on")}
+        assert not re.match("javascript|http:", attributes.get("href") or attributes.get("src") or "")
+
+
+@given(st.lists(st.sampled_from(SCRAPS), max_size=30).map("".join))
+def test_every_element_is_closed_in_order(html: str) -> None:
+    tags = re.findall(r"<(/?)([a-z]+)", render(parse(html)))
+    stack: list[str] = []
+    for slash, tag in tags:
+        if slash:
+            assert stack.pop() == tag
+        elif tag != "img":
+            stack.append(tag)
+    assert stack == []
+
+
+def test_elements_nested_without_end_are_cut_off() -> None:
+    assert plain(parse("<b>" * 100_000 + "x")) == "x"
+
+
+def test_a_table_says_which_columns_hold_numbers() -> None:
+    frame = pd.DataFrame({"n": [1, 2], "share": ["12 %", "-3.1 %"], "small": [1e-9, None], "who": ["x", "y 2"]})
+    root = parse(frame._repr_html_())
+    assert [cell.get("class") for cell in root.iterfind(".//thead//th")] == [None, "number", "number", "number", None]
+    assert [cell.get("class") for cell in root.iterfind(".//tbody//td")] == ["number", "number", "number", None] * 2
+
+
+def test_columns_are_told_apart_below_merged_row_headings() -> None:
+    index = pd.MultiIndex.from_tuples([("shop", "new"), ("shop", "old"), ("web", "new")], names=["channel", "cohort"])
+    root = parse(pd.DataFrame({"n": [1, 2, 3], "note": ["a", "b", "c"]}, index=index)._repr_html_())
+    assert [cell.get("class") for cell in root.iterfind(".//tbody//td")] == ["number", None] * 3
+
+
+def test_index_names_stand_in_the_heading_row() -> None:
+    frame = pd.DataFrame({"frequency": [1]}, index=pd.Index([17], name="customer_id"))
+    root = parse(frame._repr_html_())
+    assert [[plain(cell) for cell in row] for row in root.iterfind(".//thead/tr")] == [["customer_id", "frequency"]]
+    assert [cell.get("scope") for cell in root.iterfind(".//tbody//th")] == ["row"]
+
+
+def test_names_of_index_and_columns_keep_their_rows() -> None:
+    frame = pd.DataFrame({"n": [1]}, index=pd.Index([17], name="customer_id")).rename_axis(columns="measure")
+    root = parse(frame._repr_html_())
+    assert [plain(row) for row in root.iterfind(".//thead/tr")] == ["measure n", "customer_id"]
+
+
+def test_a_table_scrolls_by_keyboard_and_is_labelled_by_its_caption() -> None:
+    (box,) = parse("<table><caption>Sales & <b>more</b></caption><tr><td>1</table>")
+    assert box.attrib == {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": "Sales & more"}
