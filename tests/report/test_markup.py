@@ -1,78 +1,6 @@
-import re
-from html.parser import HTMLParser
-
 import pandas as pd
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from retention_models.report.markup import parse, plain, render
-
-SCRAPS = ["<script>", "</script>", "<b>", "</b>", "<td", " onclick='x'>", "<svg/onload=x>", "</div>", "<!--", "<style>"]
-SCRAPS += [
-    "<a href='javascript:x'>",
-    "<img src=http://x.y/z>",
-    "<math><mtext>",
-    "<table>",
-    "colspan='x'",
-    "&lt;",
-    "text",
-]
-
-
-class Elements(HTMLParser):
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-
-@pytest.mark.parametrize(
-    ("html", "safe"),
-    [
-        ("<b onclick='steal()'>x</b>", "<b>x</b>"),
-        ("a<script>alert(1)</script>b", "ab"),
-        ("a<style>p {color: red}</style>b", "ab"),
-        ("<a href='javascript:alert(1)'>x</a>", "<a>x</a>"),
-        ("<a href='https://example.org/?a=1&b=2'>x</a>", '<a href="https://example.org/?a=1&amp;b=2">x</a>'),
-        ("<img src='https://example.org/x.png' alt='a picture'>", "a picture"),
-        ("<img src='data:image/svg+xml;base64,AA==' alt='x'>", '<img src="data:image/svg+xml;base64,AA==" alt="x">'),
-        ("<iframe src='https://example.org'>x</iframe>y", "y"),
-        ("<form><input>kept</form>", "kept"),
-        ("</div></main><p>x", "<p>x</p>"),
-        ("1 < 2 & 3", "1 &lt; 2 &amp; 3"),
-        ("<p style='position: fixed' class='skip' id='main'>x</p>", "<p>x</p>"),
-    ],
-)
-def test_only_harmless_html_passes(html: str, safe: str) -> None:
-    assert render(parse(html)) == safe
-
-
-@given(st.lists(st.sampled_from(SCRAPS), max_size=30).map("".join))
-def test_scraps_of_hostile_html_never_make_a_dangerous_element(html: str) -> None:
-    for tag, attributes in Elements(render(parse(html))).found:
-        assert tag in {"b", "td", "a", "img", "math", "mtext", "table", "div"}
-        assert not {name for name in attributes if name.startswith("on")}
-        assert not re.match("javascript|http:", attributes.get("href") or attributes.get("src") or "")
-
-
-@given(st.lists(st.sampled_from(SCRAPS), max_size=30).map("".join))
-def test_every_element_is_closed_in_order(html: str) -> None:
-    tags = re.findall(r"<(/?)([a-z]+)", render(parse(html)))
-    stack: list[str] = []
-    for slash, tag in tags:
-        if slash:
-            assert stack.pop() == tag
-        elif tag != "img":
-            stack.append(tag)
-    assert stack == []
-
-
-def test_elements_nested_without_end_are_cut_off() -> None:
-    assert plain(parse("<b>" * 100_000 + "x")) == "x"
+from retention_models.report.markup import parse, plain
 
 
 def test_a_table_says_which_columns_hold_numbers() -> None:
@@ -104,3 +32,8 @@ def test_names_of_index_and_columns_keep_their_rows() -> None:
 def test_a_table_scrolls_by_keyboard_and_is_labelled_by_its_caption() -> None:
     (box,) = parse("<table><caption>Sales & <b>more</b></caption><tr><td>1</table>")
     assert box.attrib == {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": "Sales & more"}
+
+
+def test_a_hostile_span_counts_as_one_column() -> None:
+    root = parse(f"<table><tr><td colspan='{'9' * 5000}'>x</td><td colspan='-1'>1</td></table>")
+    assert [cell.get("class") for cell in root.iter("td")] == [None, "number"]

@@ -43,6 +43,7 @@ def test_a_notebook_without_these_still_has_a_page() -> None:
 def test_the_decision_is_what_its_cell_printed_or_returned() -> None:
     assert page(printed("Spend 5.\n", "decision")).decision == "Spend 5."
     assert page(displayed({"text/plain": '"Don\'t."'}, tag="decision")).decision == "Don't."
+    assert page(displayed({"text/plain": "'A' or B"}, tag="decision")).decision == "'A' or B"
 
 
 def test_the_decision_is_highlighted_on_top_and_in_place() -> None:

@@ -46,5 +46,9 @@ def test_html_in_markdown_made_from_data_is_shown_as_written() -> None:
     assert html("customer <b>7</b>", raw_html=True) == "<p>customer <b>7</b></p>\n"
 
 
+def test_a_link_to_a_notebook_leads_to_its_page() -> None:
+    assert html("[who](01_who.ipynb#data)") == '<p><a href="01_who.html#data">who</a></p>\n'
+
+
 def test_a_diagram_that_needs_a_script_is_shown_as_text() -> None:
     assert html("```mermaid\n<script>x</script>\n```") == "<pre>&lt;script&gt;x&lt;/script&gt;\n</pre>"
