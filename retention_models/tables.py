@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import narwhals as nw
@@ -39,16 +39,13 @@ class Table:
         """The number of customers, the sum of the weights."""
         return float(self.weight.sum())
 
-    def only(self, kept: NDArray[np.bool_]) -> Table:
-        """The table of some of the distinct rows alone."""
-        lines = kept[self.row]
-        return replace(
-            self,
-            columns=tuple(column[kept] for column in self.columns),
-            weight=self.weight[kept],
-            row=(np.cumsum(kept) - 1)[self.row[lines]],
-            line_weight=self.line_weight[lines],
-            index=self.index[lines],
+    def of_lines(self, lines: NDArray[np.bool_]) -> Table:
+        """The table of some of the lines alone."""
+        return _table(
+            tuple(column[self.row[lines]] for column in self.columns),
+            self.line_weight[lines],
+            self.index[lines],
+            self.about,
         )
 
     def sha256(self) -> str:
@@ -79,9 +76,34 @@ def read_table(customers: Any, names: Sequence[str]) -> Table:
     columns = {name: _numeric(frame, name, index) for name in names}
     weight = _numeric(frame, "weight", index) if "weight" in frame.columns else np.ones(len(index))
     _check_rules({**columns, "weight": weight}, index)
-    distinct, row = distinct_rows(tuple(columns.values()))
+    return _table(tuple(columns.values()), weight, index, dict(getattr(customers, "attrs", {})))
+
+
+def read_groups(customers: Any, by: str | Sequence[Any]) -> dict[str, NDArray[np.bool_]]:
+    """Which lines of a table belong to each group, by its label as text, in order.
+
+    ``by`` is a column, or one label for each line; ``"cohort"`` without such a column is the month of
+    ``first_purchase``.
+    """
+    frame, index = _opened(customers)
+    if not isinstance(by, str):
+        labels = pd.Series(list(by))
+    elif by in frame.columns:
+        labels = pd.Series(frame[by].to_numpy())
+    elif by == "cohort" and "first_purchase" in frame.columns:
+        labels = pd.Series(frame["first_purchase"].to_numpy()).dt.strftime("%Y-%m")
+    else:
+        raise ValueError(f"by={by!r} is no column of the table (columns: {_listed(frame.columns)})")
+    if len(labels) != len(index):
+        raise ValueError(f"by has {len(labels):,} labels for {len(index):,} customers; give one for each")
+    _require(labels.notna().to_numpy(), str(by) if isinstance(by, str) else "by", "is missing", index, "name the group")
+    return {str(label): (labels == label).to_numpy() for label in sorted(labels.unique())}
+
+
+def _table(columns: tuple[Array, ...], weight: Array, index: pd.Index, about: dict[str, Any]) -> Table:
+    distinct, row = distinct_rows(columns)
     shared = np.bincount(row, weights=weight, minlength=len(distinct[0])).astype(float)
-    return Table(distinct, shared, row, weight, index, dict(getattr(customers, "attrs", {})))
+    return Table(distinct, shared, row, weight, index, about)
 
 
 def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArray[np.int64]]:
