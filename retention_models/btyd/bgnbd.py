@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import expit
+from scipy.special import expit, log_expit
 
 from retention_models.btyd.base import (
     Array,
@@ -26,12 +26,13 @@ from retention_models.btyd.base import (
     purchase_start,
 )
 from retention_models.estimation.likelihood import Limit
-from retention_models.estimation.quadrature import beta_mean, log_decay_integral
+from retention_models.estimation.quadrature import beta_mean, discounting_rule
 from retention_models.estimation.special import (
     digamma_rising,
     log_count_probability,
     log_rising,
     probability_at_least,
+    probability_of_two,
 )
 
 
@@ -68,7 +69,7 @@ class BGNBD(BuyTillYouDie):
         r, alpha, a, b = self.r, self.alpha, self.a, self.b
         stayed = log_rising(b, x) - log_rising(a + b, x)
         bought = log_rising(r, x) - x * np.log(alpha + T) - r * np.log1p(T / alpha)
-        return bought + stayed + np.logaddexp(0, self._log_odds_gone(x, t_x, T))
+        return bought + stayed - log_expit(-self._log_odds_gone(x, t_x, T))
 
     def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Derivatives of each history's log-likelihood in r, alpha, a, b; shape (..., n, 4)."""
@@ -156,7 +157,7 @@ def _hits(p: Array, r: Array, odds: Array) -> Array:
 
 def _hit_pairs(p: Array, r: Array, odds: Array) -> Array:
     """E[X (X - 1)] given p, over 2 (1 - p): the chance of two such drop-outs, over p^2."""
-    return probability_at_least(2, r, p * odds) / p**2
+    return probability_of_two(r, p * odds) / p**2
 
 
 def _reaches(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
@@ -177,4 +178,8 @@ def _at_least(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: 
 
 def _discounted_time(p: Array, r: Array, alpha: Array, rate: Array, horizon: Array) -> Array:
     """Discounted time alive within ``horizon`` given p, weighted by the purchase rate over its mean r / alpha."""
-    return np.exp(log_decay_integral(horizon, 0.0, alpha / p, r + 1, alpha / p, rate=rate))
+    age, weight = discounting_rule(rate, horizon, alpha)
+    total = np.zeros_like(p)
+    for t, w in zip(age, weight, strict=True):
+        total += w * np.exp(-(r + 1) * np.log1p(p * t / alpha))
+    return total
