@@ -298,8 +298,8 @@ def _stability(pooled: Fit, groups: Mapping[str, Fit], table: Table, tolerance: 
         name,
         not beyond,
         f"The {what} differs most from that of all in {furthest}: {own:+.0%} (95 % interval {lower:+.0%} to "
-        f"{upper:+.0%}; up to {tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: chi-squared {gain:.1f} on "
-        f"{parameters} degrees of freedom, p = {chdtrc(max(parameters, 1), max(gain, 0.0)):.2g}.",
+        f"{upper:+.0%}; up to {tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: chi-squared "
+        f"{gain:.1f} on {parameters} degrees of freedom, p = {chdtrc(max(parameters, 1), max(gain, 0.0)):.2g}.",
     )
 
 
