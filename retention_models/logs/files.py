@@ -30,7 +30,8 @@ WHOLE_ID = "_whole_id"
 _ZONE = r"""CASE WHEN length({text}) > 19 OR (length({text}) > 16 AND {text}[17] <> ':')
     THEN regexp_extract({text}, '^.{{16}}[0-9:.]*\s*(.*)$', 1) ELSE '' END"""
 # A year has four digits: on its own DuckDB would read 'infinity', 'epoch' and the year 290000, too.
-_WALL_CLOCK = "CASE WHEN {text}[5] = '-' THEN try_cast(rtrim(left({text}, length({text}) - length({zone}))) AS TIMESTAMP) END"
+_WALL_CLOCK = """CASE WHEN {text}[5] = '-'
+    THEN try_cast(rtrim(left({text}, length({text}) - length({zone}))) AS TIMESTAMP) END"""
 _INSTANT = "CASE WHEN {text}[5] = '-' THEN timezone('{time_zone}', try_cast({text} AS TIMESTAMPTZ)) END"
 # One or two digits after a comma are cents; three could be thousands, which nobody can tell.
 _NUMBER = r"""try_cast(CASE WHEN contains({text}, ',') THEN regexp_replace({text}, '^(-?\d+),(\d\d?)$', '\1.\2')
@@ -48,7 +49,7 @@ def open_files(path: str | Path, customer_id: str) -> DuckDBPyRelation:
     """
     import duckdb
 
-    files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))
+    files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))  # noqa: PTH207 (a Path has no way to match a whole path)
     if not files:
         raise FileNotFoundError(f"{path}: there is no such file")
     connection = duckdb.connect()
@@ -116,7 +117,7 @@ def _read_csv(connection: DuckDBPyConnection, files: Sequence[str]) -> DuckDBPyR
         if _header(file) != (separator, names):
             raise ValueError(f"{file} has other columns than {files[0]}: {', '.join(_header(file)[1])}")
     return connection.read_csv(
-        list(files),
+        list(files),  # type: ignore[arg-type]  # of which the stubs know but one
         header=True,
         auto_detect=False,
         delimiter=separator,
