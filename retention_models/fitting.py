@@ -237,10 +237,10 @@ def fit(
     ParetoNBD fitted to 2,357 customers, log-likelihood -9594.9762, AIC 19197.95, standard errors
                estimate  std_error   lower  upper
     parameter
-    r            0.5533    0.04762  0.4675  0.655
-    alpha         10.58     0.8427   9.049  12.37
-    s            0.6059     0.1871  0.3309   1.11
-    beta          11.66      6.204   4.108  33.08
+    r            0.5533    0.04763 0.4674  0.655
+    alpha         10.58     0.8427  9.048  12.37
+    s            0.6062     0.1873 0.3309  1.111
+    beta          11.67      6.211  4.111  33.12
     """
     table = read_table(customers, model_class.columns)
     pooled = _fit_table(model_class, table, robust)
