@@ -112,7 +112,7 @@ def customer_value(
     >>> value.loc[[1], ["expected_spend", "value", "value_lower", "value_upper"]].round(2)
                  expected_spend  value  value_lower  value_upper
     customer_id
-    1                     24.65   12.9        11.11        14.97
+    1                     24.65  12.84        11.01        14.97
     """
     valued = _valued(purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin)
     by_purchases, by_spend = valued.gradients()
