@@ -85,7 +85,8 @@ class BuyTillYouDie(PositiveParameters, ABC):
         alive, then = self.probability_alive(*history), self.given_alive(*history)
         window = checked("horizon", horizon, finite=True)
         mean = then.expected_purchases_new(window)
-        return alive * (then._expected_pairs_new(window) + mean * (1 - alive * mean))
+        spread = np.maximum(then._expected_pairs_new(window) + mean - mean**2, 0)
+        return alive * (spread + (1 - alive) * mean**2)
 
     def purchase_probability(
         self, count: ArrayLike, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike

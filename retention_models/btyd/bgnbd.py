@@ -141,7 +141,7 @@ class BGNBD(BuyTillYouDie):
         """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
         T, r, alpha, a, b = np.broadcast_arrays(np.atleast_1d(checked("T", T, finite=True)), *astuple(self))
         if_staying = rng.poisson(rng.gamma(r, 1 / alpha) * T)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             leaves_after = 1 + np.floor(-rng.standard_exponential(T.shape) / np.log1p(-rng.beta(a, b)))
         x = np.minimum(if_staying, leaves_after)
         recency = np.where(x > 0, T * rng.beta(np.maximum(x, 1), if_staying - x + 1), 0.0)

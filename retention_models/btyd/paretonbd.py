@@ -137,7 +137,7 @@ class ParetoNBD(BuyTillYouDie):
     def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
         """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
         T, r, alpha, s, beta = np.broadcast_arrays(np.atleast_1d(checked("T", T, finite=True)), *astuple(self))
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             lifetime = rng.standard_exponential(T.shape) / rng.gamma(s, 1 / beta)
         observed = np.minimum(lifetime, T)
         x = rng.poisson(rng.gamma(r, 1 / alpha) * observed)
