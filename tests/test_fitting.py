@@ -300,3 +300,53 @@ def table_of(*rows):
 def test_too_little_data_is_an_error_that_says_why(model, rows, message):
     with pytest.raises(ValueError, match=message):
         rm.fit(model, table_of(*rows))
+
+
+# ---- groups
+
+
+def test_groups_are_fitted_beside_the_whole_and_agree_on_cdnow(customers):
+    found = rm.fit(rm.ParetoNBD, customers, by="cohort")
+    assert list(found.groups) == ["1997-01", "1997-02", "1997-03"]
+    assert sum(group.n_customers for group in found.groups.values()) == found.n_customers
+    month = customers["first_purchase"].dt.strftime("%Y-%m")
+    alone = rm.fit(rm.ParetoNBD, customers[month == "1997-02"])
+    assert found.groups["1997-02"].log_likelihood == pytest.approx(alone.log_likelihood, abs=1e-8)
+    (check,) = found.checks
+    assert check.passed
+    assert "p = 0." in check.detail
+    assert "the groups agree: passed" in repr(found)
+    assert list(rm.Fit.from_json(found.to_json()).groups) == list(found.groups)
+
+
+def test_groups_that_differ_fail_the_check():
+    T, rng = np.full(1500, 52.0), np.random.default_rng(6)
+    often = rm.BGNBD(r=1.0, alpha=2.0, a=0.5, b=3.0).simulate(T, rng)
+    seldom = rm.BGNBD(r=1.0, alpha=10.0, a=0.5, b=3.0).simulate(T, rng)
+    both = pd.concat([often.assign(channel="shop"), seldom.assign(channel="web")], ignore_index=True)
+    for by in ("channel", both["channel"].tolist()):
+        (check,) = rm.fit(rm.BGNBD, both, by=by).checks
+        assert check.passed is False
+        assert "chi-squared" in check.detail
+
+
+def test_a_group_too_small_is_named_and_not_lost(customers):
+    group = np.where(np.arange(len(customers)) == 0, "one", np.where(np.arange(len(customers)) < 1200, "a", "b"))
+    found = rm.fit(rm.BGNBD, customers, by=group)
+    assert list(found.groups) == ["a", "b"]
+    assert found.notes[0].startswith(
+        "The group one could not be fitted on its own: BGNBD describes how customers differ"
+    )
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        ("channel", "by='channel' is no column of the table"),
+        (["a"], "by has 1 labels for 2,357 customers"),
+        ([None] + ["a"] * 2356, "by is missing for 1 of 2,357 customers"),
+    ],
+)
+def test_groups_that_are_not_there_are_an_error(customers, by, message):
+    with pytest.raises(ValueError, match=message):
+        rm.fit(rm.BGNBD, customers, by=by)
