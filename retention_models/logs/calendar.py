@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import get_args
 
 import pandas as pd
 
-from retention_models.logs.transactions import PERIODS, Granularity, Transactions, check_choice
+from retention_models.logs.transactions import Granularity, Transactions, check_choice
 
 UNITS = {"W": "7D", "D": "1D", "h": "1h", "min": "1min", "s": "1s"}
 DAY = dt.timedelta(days=1)
@@ -57,7 +58,7 @@ def calendar(
     granularity: Granularity,
 ) -> Calendar:
     """The calendar that the keywords of ``summarize`` describe; ValueError where they contradict it or each other."""
-    check_choice("granularity", granularity, PERIODS)
+    check_choice("granularity", granularity, get_args(Granularity))
     end = log.last_date if observation_end is None else _day("observation_end", observation_end)
     cut = end if calibration_end is None else _day("calibration_end", calibration_end)
     start = log.first_date if acquired_after is None else _day("acquired_after", acquired_after)

@@ -24,7 +24,7 @@ Zeros = Literal["keep", "set_aside"]
 Granularity = Literal["W", "D", "h", "min", "s"]
 
 NEGATIVE = "rows with a negative amount"
-PERIODS = {"W": "1w", "D": "1d", "h": "1h", "min": "1m", "s": "1s"}
+EVERY = {"D": "1d", "h": "1h", "min": "1m", "s": "1s"}  # as narwhals writes them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,12 +157,17 @@ def _scan(frame: Frame, faulty: nw.Expr) -> pd.Series[Any]:
     """What one pass over the log tells: how many rows, and faulty ones, it has; the dates, zones and ids in it."""
     columns = frame.collect_schema().names()
     usable_date = nw.when(~nw.col("_faulty")).then(nw.col("date"))
-    facts = {"rows": nw.len(), "faulty": nw.col("_faulty").sum(), "first": usable_date.min(), "last": usable_date.max()}
+    facts = {
+        "rows": nw.len(),
+        "faulty": _tally(nw.col("_faulty")),
+        "first": usable_date.min(),
+        "last": usable_date.max(),
+    }
     if ZONE in columns:
         zone = nw.when(~nw.col("date").is_null()).then(nw.col(ZONE))
         facts |= {"first_zone": zone.min(), "last_zone": zone.max()}
     if WHOLE_ID in columns:
-        facts["other_ids"] = (nw.col(WHOLE_ID).is_null() & ~nw.col("customer_id").is_null()).sum()
+        facts["other_ids"] = _tally(nw.col(WHOLE_ID).is_null() & ~nw.col("customer_id").is_null())
     return collect(frame.lazy().with_columns(_faulty=faulty).select(**facts)).iloc[0]
 
 
@@ -170,7 +175,7 @@ def _counted(frame: Frame, faults: Mapping[str, nw.Expr]) -> dict[str, int]:
     """How many rows have each fault; a row with several counts under the first."""
     firsts, earlier = {}, nw.lit(False)
     for reason, fault in faults.items():
-        firsts[reason] = (fault & ~earlier).sum()
+        firsts[reason] = _tally(fault & ~earlier)
         earlier = earlier | fault
     counts = collect(frame.lazy().select(**firsts)).iloc[0]
     return {reason: int(counts[reason]) for reason in faults if counts[reason]}
@@ -211,16 +216,28 @@ def _own_columns(frame: Frame, facts: pd.Series[Any]) -> Frame:
 
 def _periods(transactions: Transactions, granularity: Granularity) -> nw.LazyFrame[Any]:
     """Each customer's periods with their total; where refunds are netted, also with the number of rows and refunds."""
-    check_choice("granularity", granularity, PERIODS)
+    check_choice("granularity", granularity, get_args(Granularity))
     columns = ["customer_id", "date", *(["amount"] if transactions.has_amount else [])]
     rows = on_engine(nw.from_native(transactions.frame).select(columns).to_native())
-    period = nw.col("date").dt.truncate(PERIODS[granularity])
-    if granularity in ("D", "W"):
-        period = period.cast(nw.Date)
     totals = [nw.col(column).sum() for column in columns[2:]]
     if transactions.nets_refunds:
-        totals += [nw.len().alias("rows"), (nw.col("amount") < 0).sum().alias("refunds")]
-    return rows.with_columns(period.alias("period")).group_by("customer_id", "period").agg(*totals)
+        totals += [nw.len().alias("rows"), _tally(nw.col("amount") < 0).alias("refunds")]
+    return rows.with_columns(period=_period(granularity)).group_by("customer_id", "period").agg(*totals)
+
+
+def _period(granularity: Granularity) -> nw.Expr:
+    """Beginning of the period that a row lies in."""
+    if granularity == "W":  # narwhals truncates to no week, and numbers Sundays 7 or, on Spark, 0
+        day, weekday = nw.col("date").dt.truncate("1d"), nw.col("date").dt.weekday()
+        mondays = [nw.when(weekday == n + 1).then(day.dt.offset_by(f"-{n}d")) for n in range(6)]
+        return nw.coalesce(*mondays, day.dt.offset_by("-6d")).cast(nw.Date)
+    period = nw.col("date").dt.truncate(EVERY[granularity])
+    return period.cast(nw.Date) if granularity == "D" else period
+
+
+def _tally(condition: nw.Expr) -> nw.Expr:
+    """How many rows meet a condition; Spark does not add up booleans."""
+    return condition.cast(nw.Int64).sum()
 
 
 def _nothing_left() -> nw.Expr:
