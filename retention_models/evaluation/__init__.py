@@ -10,7 +10,7 @@ from retention_models.evaluation.holdout import (
     holdout_scores,
 )
 from retention_models.evaluation.ranking import concentration, gain_table
-from retention_models.evaluation.rolling import backtest_check, earlier_origins, rolling_origins
+from retention_models.evaluation.rolling import backtest_check, earlier_origins, forecast_sentence, rolling_origins
 from retention_models.evaluation.tracking import season_left, tracking, tracking_error
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "choose",
     "concentration",
     "earlier_origins",
+    "forecast_sentence",
     "gain_table",
     "history_matrix",
     "holdout_by_frequency",

@@ -9,6 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.evaluation.tracking import unit_name
 from retention_models.fitting import Fit
 from retention_models.logs.calendar import unit_length
 from retention_models.logs.cohorts import between, checked
@@ -63,7 +64,11 @@ def history_matrix(fit: Fit, *, T: float, horizon: float, max_frequency: int = 1
             "expected_purchases": fit.model.expected_purchases(horizon, frequency, recency, age),
         }
     )
-    frame.attrs = {"T": float(T), "horizon": float(horizon), "time_unit": fit.data.get("time_unit", "")}
+    frame.attrs = {
+        "T": float(T),
+        "horizon": float(horizon),
+        "time_unit": f"{unit_name(fit.data.get('time_unit', ''))}s",
+    }
     return frame
 
 

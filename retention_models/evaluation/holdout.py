@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,9 @@ class Choice:
 
     def __str__(self) -> str:
         return self.reason
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self.reason)}</p>"
 
 
 def choose(fits: Mapping[str, Fit], customers: Any) -> Choice:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.evaluation.holdout import holdout_scores
+from retention_models.evaluation.tracking import unit_name
 from retention_models.fitting import fit
 from retention_models.logs.calendar import unit_length
 from retention_models.logs.cohorts import checked
@@ -28,8 +29,8 @@ def earlier_origins(
 ) -> list[date]:
     """Evenly spaced days from which a forecast over ``horizon`` can be compared with the rest of the log.
 
-    The last one leaves just the horizon; the first one half of the remaining time to learn from. Fewer where the log
-    is short, and at least one.
+    The last one leaves just the horizon; the first one has two thirds of the time before that to learn from. Fewer
+    where the log is short, and at least one.
 
     Raises
     ------
@@ -41,7 +42,7 @@ def earlier_origins(
     >>> import retention_models as rm
     >>> from retention_models.evaluation import earlier_origins
     >>> [str(day) for day in earlier_origins(rm.load_cdnow(), horizon=26)]
-    ['1997-07-02', '1997-08-31', '1997-10-30', '1997-12-30']
+    ['1997-08-31', '1997-10-10', '1997-11-19', '1997-12-30']
     """
     log = checked(transactions)
     unit = unit_length(time_unit)
@@ -52,7 +53,7 @@ def earlier_origins(
             f"a horizon of {horizon:g} leaves {max(learnt, 0)} of the days from {log.first_date} to {log.last_date} "
             "to learn from; choose a shorter one"
         )
-    days = np.unique(np.linspace(learnt - learnt // 2, learnt, count).astype(int))
+    days = np.unique(np.linspace(learnt - learnt // 3, learnt, count).astype(int))
     return [log.first_date + timedelta(days=int(day)) for day in days]
 
 
@@ -128,12 +129,41 @@ def backtest_check(backtest: pd.DataFrame) -> Check:
     backtest
         The frame of ``rolling_origins``.
     """
-    n, held = len(backtest), int(backtest["inside"].sum())
-    error = backtest["error"]
-    mean = error.abs().mean()
+    n, held, error = len(backtest), int(backtest["inside"].sum()), backtest["error"]
+    same_side = {n: ", each time above it", -n: ", each time below it"}.get(int(np.sign(error).sum()), "")
     detail = (
         f"at {held} of {n} earlier dates what came true lay inside the interval; it differed from the forecast by "
-        f"{100 * mean:.0f} % on average, from {100 * error.min():+.0f} % to {100 * error.max():+.0f} %. "
-        "An interval knows how uncertain the parameters are and what chance does, not whether the model is right."
+        f"{100 * error.abs().mean():.0f} % on average, from {100 * error.min():+.0f} % to {100 * error.max():+.0f} %"
+        f"{same_side if n > 1 else ''}. The interval knows how uncertain the parameters are and what chance does, not "
+        "whether the model is right."
     )
     return Check("forecast totals at earlier dates", held == n, detail)
+
+
+def forecast_sentence(
+    total: pd.DataFrame, backtest: pd.DataFrame, customers: pd.DataFrame, horizon: float, *, level: float = 0.95
+) -> str:
+    """A forecast total with its interval and its error at earlier dates, in words.
+
+    Parameters
+    ----------
+    total
+        The frame of ``predict_total(fit, customers, horizon, level)``.
+    backtest
+        The frame of ``rolling_origins`` for the same model and horizon.
+    customers
+        The summary that the total is for; its ``attrs`` name the day and the time unit.
+    horizon
+        Length of the future window, in that unit.
+    level
+        Level of the interval in ``total``.
+    """
+    row, about = total.iloc[0], customers.attrs
+    least, most = backtest["error"].min(), backtest["error"].max()
+    return (
+        f"Expect {row['expected']:,.0f} purchases within {horizon:g} {unit_name(about['time_unit'])}s from the "
+        f"{len(customers):,} customers known on {about['calibration_end']} ({100 * level:g} % interval "
+        f"{row['purchases_lower']:,.0f} to {row['purchases_upper']:,.0f}); at {len(backtest)} earlier dates what came "
+        f"true differed from such a forecast by {100 * least:+.0f} % to {100 * most:+.0f} %, which would make it "
+        f"{row['expected'] * (1 + least):,.0f} to {row['expected'] * (1 + most):,.0f}."
+    )

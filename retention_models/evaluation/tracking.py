@@ -105,7 +105,7 @@ def tracking(
     frame = frame.assign(**{name: np.diff(total) for name, total in reached.items()})
     frame = frame.assign(**{f"{name}_cumulative": total[1:] for name, total in reached.items()})
     frame.index = pd.RangeIndex(1, len(frame) + 1, name="period")
-    frame.attrs["period"] = NAMES.get(period or dates.time_unit, "period")
+    frame.attrs["period"] = unit_name(period or dates.time_unit)
     return frame
 
 
@@ -180,6 +180,11 @@ def model_columns(frame: pd.DataFrame) -> list[str]:
     """The columns of a comparison that hold a model's expectation: those after ``actual`` without a suffix."""
     after = list(frame.columns)[list(frame.columns).index("actual") + 1 :]
     return [name for name in after if not name.endswith("_cumulative")]
+
+
+def unit_name(time_unit: str) -> str:
+    """A unit of time in a word, ``period`` where it has none."""
+    return NAMES.get(time_unit, "period")
 
 
 def _after(day: date) -> pd.Timestamp:

@@ -19,6 +19,8 @@ def plot_retention(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     ax = axes_or_new(ax)
     later = frame[frame["age"] > 0]
+    if later.empty:
+        raise ValueError("no cohort was seen in a later period; choose a shorter period for cohort_retention")
     matrix = later.set_index(["cohort", "age"])["share"].unstack()  # noqa: PD010 (nothing to aggregate)
     mesh = ax.pcolormesh(matrix.columns, range(len(matrix)), matrix.to_numpy(), shading="nearest", rasterized=True)
     if max(matrix.shape) <= NUMBERED:

@@ -35,7 +35,8 @@ def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | N
     suffix = "_cumulative" if cumulative else ""
     models = model_columns(frame)
     ax.plot(when, shown[f"actual{suffix}"], color=ACTUAL, linewidth=1.4, marker=".", markersize=4)
-    for model, colour in zip(models, COLOURS, strict=False):
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(models))]
+    for model, colour in zip(models, colours, strict=True):
         ax.plot(when, shown[f"{model}{suffix}"], color=colour)
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_formatter(COUNTS)
@@ -44,7 +45,7 @@ def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | N
     date_axis(ax)
     _mark_holdout(ax, frame)
     ends = [shown[f"{name}{suffix}"].iloc[-1] for name in ("actual", *models)]
-    label_ends(ax, ["actual", *models], ends, [ACTUAL, *COLOURS])
+    label_ends(ax, ["actual", *models], ends, [ACTUAL, *colours])
     return ax
 
 
@@ -59,9 +60,10 @@ def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     groups = range(len(frame))
     models = model_columns(frame)
     ax.bar(groups, frame["actual"], width=0.72, color=FAINT, label="actual")
-    for i, (model, colour) in enumerate(zip(models, COLOURS, strict=False)):
-        shift = 0.16 * (i - (len(models) - 1) / 2)
-        ax.plot([g + shift for g in groups], frame[model], MARKERS[i], color=colour, label=model)
+    for i, model in enumerate(models):
+        at = [group + 0.16 * (i - (len(models) - 1) / 2) for group in groups]
+        look = i % len(COLOURS)
+        ax.plot(at, frame[model], MARKERS[look], color=COLOURS[look], label=model)
     ax.set_xticks(groups, [f"{group}\n{n:,}" for group, n in frame["customers"].items()])
     ax.tick_params(axis="x", length=0)
     ax.set_xlabel("repeat purchases before the cut-off, and customers who made that many")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ParamSpec
 
+import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib import style
 from matplotlib.axes import Axes
@@ -38,6 +39,8 @@ def styled(draw: Callable[P, Axes]) -> Callable[P, Axes]:
             ax = draw(*args, **kwargs)
             for text in ax.findobj(Text):
                 text.set_parse_math(False)
+            interactive = matplotlib.is_interactive()
+        matplotlib.interactive(interactive)  # the first figure loads a notebook's backend, which switches this on
         return ax
 
     return drawn
@@ -62,7 +65,7 @@ def label_ends(ax: Axes, labels: Sequence[str], heights: Sequence[float], colour
     """
     low, high = ax.get_ylim()
     gap = LINE_HEIGHT * ax.figure.dpi / 72 / ax.bbox.height
-    wanted = sorted(zip(((h - low) / (high - low) for h in heights), labels, colours, strict=False))
+    wanted = sorted(zip(((h - low) / (high - low) for h in heights), labels, colours, strict=True))
     placed: list[float] = []
     for height, _, _ in wanted:
         placed.append(max(height, placed[-1] + gap) if placed else height)

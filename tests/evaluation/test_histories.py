@@ -12,7 +12,7 @@ def test_the_matrix_holds_what_the_model_says(pareto):
     arguments = frame["frequency"].to_numpy(float), frame["recency"].to_numpy(), np.full(15, 39.0)
     assert np.array_equal(frame["probability_alive"], pareto.model.probability_alive(*arguments))
     assert np.array_equal(frame["expected_purchases"], pareto.model.expected_purchases(26, *arguments))
-    assert frame.attrs == {"T": 39.0, "horizon": 26.0, "time_unit": "W"}
+    assert frame.attrs == {"T": 39.0, "horizon": 26.0, "time_unit": "weeks"}
 
 
 def test_a_matrix_without_a_future_is_an_error(pareto):

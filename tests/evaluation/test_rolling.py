@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 import retention_models as rm
-from retention_models.evaluation import backtest_check, earlier_origins, holdout_scores, rolling_origins
+from retention_models.evaluation import (
+    backtest_check,
+    earlier_origins,
+    forecast_sentence,
+    holdout_scores,
+    rolling_origins,
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +57,20 @@ def test_origins_are_fewer_where_days_are(log):
 def test_a_horizon_as_long_as_the_log_is_an_error(log):
     with pytest.raises(ValueError, match="leaves 0 of the days from 1997-01-01 to 1998-06-30"):
         earlier_origins(log, horizon=100)
+
+
+def test_the_check_says_when_forecasts_missed_on_the_same_side_each_time(backtest):
+    assert "each time above it" in backtest_check(backtest.assign(error=[0.1, 0.2])).detail
+    assert "each time below it" in backtest_check(backtest.assign(error=[-0.1, -0.2])).detail
+    assert "each time" not in backtest_check(backtest.assign(error=[-0.1, 0.2])).detail
+    assert "each time" not in backtest_check(backtest.iloc[:1]).detail
+
+
+def test_the_sentence_carries_the_backtest_over_to_the_total(backtest, customers, fits):
+    total = rm.predict_total(fits["BG/NBD"], customers, 39)
+    sentence = forecast_sentence(total, backtest.assign(error=[-0.1, 0.2]), customers, 39)
+    assert sentence == (
+        "Expect 1,653 purchases within 39 weeks from the 2,357 customers known on 1997-09-30 (95 % interval 1,465 to "
+        "1,866); at 2 earlier dates what came true differed from such a forecast by -10 % to +20 %, which would make "
+        "it 1,488 to 1,984."
+    )

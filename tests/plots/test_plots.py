@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from retention_models import plots
-from retention_models.plots.style import COLOURS
+from retention_models.plots.style import COLOURS, styled
 
 DRAWN = [
     (plots.plot_tracking, "tracked"),
@@ -63,12 +63,24 @@ def test_a_plot_leaves_global_settings_and_its_frame_alone(drawing):
     pd.testing.assert_frame_equal(frame, copy)
 
 
-def test_a_plot_names_both_axes(drawing):
+def test_a_plot_says_what_its_numbers_are(drawing):
     draw, frame = drawing
     ax = draw(frame)
-    dates_or_names = draw in (plots.plot_alive_history, plots.plot_segments, plots.plot_parameters)
-    assert ax.get_xlabel() or draw is plots.plot_alive_history
-    assert ax.get_ylabel() or dates_or_names
+    assert ax.get_xlabel() or draw is plots.plot_alive_history  # which has dates there
+    assert ax.get_ylabel() or draw in (plots.plot_segments, plots.plot_parameters)  # which have names there
+
+
+def test_a_backend_that_switches_interaction_on_while_loading_keeps_it_on():
+    @styled
+    def first_figure():
+        mpl.interactive(True)
+        return plt.subplots()[1]
+
+    try:
+        first_figure()
+        assert mpl.is_interactive()
+    finally:
+        mpl.interactive(False)
 
 
 def test_a_plot_is_the_same_picture_every_time(drawing):
@@ -162,3 +174,17 @@ def test_retention_writes_shares_into_few_cells_and_not_into_many(retention):
 def test_groups_of_parameters_get_a_legend(parameters):
     ax = plots.plot_parameters(pd.concat({"spring": parameters, "$x$": parameters}))
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["spring", "$x$"]
+
+
+def test_retention_without_a_later_period_is_an_error(retention):
+    with pytest.raises(ValueError, match="no cohort was seen in a later period"):
+        plots.plot_retention(retention[retention["age"] == 0])
+
+
+def test_more_models_than_colours_are_all_drawn(tracked, by_frequency):
+    many = {f"model {i}": 1.0 for i in range(8)}
+    names = {f"{name}_cumulative": 1.0 for name in many}
+    assert set(many) <= set(words(plots.plot_tracking(tracked.assign(**many, **names))))
+    assert set(many) <= {
+        text.get_text() for text in plots.plot_by_frequency(by_frequency.assign(**many)).get_legend().get_texts()
+    }
