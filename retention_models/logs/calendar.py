@@ -86,13 +86,14 @@ def calendar(
 
 
 def _day(name: str, value: str | dt.date) -> dt.date:
+    """The day that a keyword names; a time is one only at midnight, without a zone."""
     try:
-        moment = pd.Timestamp(value) if isinstance(value, str | dt.date) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment is pd.NaT or moment.tzinfo is not None or moment != moment.normalize():
-        raise ValueError(f"{name} must be a day such as '1997-09-30', not {value!r}")
-    return moment.date()
+        day = dt.date.fromisoformat(value) if isinstance(value, str) else dt.date(value.year, value.month, value.day)
+        if isinstance(value, dt.datetime) and value != dt.datetime.combine(day, dt.time()):
+            raise ValueError("a time within the day")
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a day such as '1997-09-30', not {value!r}") from error
+    return day
 
 
 def unit_length(time_unit: str | dt.timedelta) -> pd.Timedelta:

@@ -41,7 +41,7 @@ def observed(log: Transactions, days: Calendar) -> Transactions:
         set_aside["rows after observation_end"] = _count(rows.filter(later))
         log = replace(log, frame=rows.filter(~later).to_native())
     if emptied := refunded_rows(log, days.granularity):
-        set_aside["rows of days, or other periods, that refunds emptied"] = emptied
+        set_aside["rows of periods that refunds emptied"] = emptied
     return replace(log, set_aside=set_aside)
 
 

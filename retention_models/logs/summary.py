@@ -197,7 +197,7 @@ def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "
         raise ValueError(f"no column {', '.join(map(repr, missing))} to compress; there are {', '.join(frame.columns)}")
     weight = nw.col("weight") if "weight" in frame.columns else nw.lit(1, nw.Int64).alias("weight")
     shared = frame.select(*columns, weight).group_by(*columns).agg(nw.col("weight").sum())
-    distinct = collect(shared.sort(*columns))
+    distinct = collect(shared.sort(*columns)).reset_index(drop=True)
     distinct.attrs.update(getattr(customers, "attrs", {}))
     return distinct
 
