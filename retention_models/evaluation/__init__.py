@@ -1,10 +1,9 @@
 """Whether the forecast came true: customer by customer, in total, period by period, and at earlier dates."""
 
+from retention_models.evaluation.choice import Choice, choose
 from retention_models.evaluation.histories import alive_history, history_matrix
 from retention_models.evaluation.holdout import (
-    Choice,
     calibration,
-    choose,
     holdout_by_frequency,
     holdout_check,
     holdout_scores,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -150,72 +149,6 @@ def _missed(error: float) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The model to use, by name, and the sentence that says why."""
-
-    name: str
-    reason: str
-
-    def __str__(self) -> str:
-        return self.reason
-
-    def _repr_html_(self) -> str:
-        return f"<p>{escape(self.reason)}</p>"
-
-
-def choose(fits: Mapping[str, Fit], customers: Any) -> Choice:
-    """The first of several models that the holdout cannot tell from the best, and why, in a sentence.
-
-    Parameters
-    ----------
-    fits
-        Fits by name, the one preferred on other grounds first: for the status of a customer, a model that lets
-        customers leave before a second purchase.
-    customers
-        The summary that they were fitted to, with its holdout.
-
-    Notes
-    -----
-    The judge is the log score, which looks at the whole forecast distribution. A model is told from the best when its
-    score is worse by more than two standard errors (of the mean difference over customers). How the models fit the
-    calibration data is told and does not decide.
-
-    Examples
-    --------
-    >>> import retention_models as rm
-    >>> from retention_models.evaluation import choose
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
-    >>> choose({"Pareto/NBD": rm.fit(rm.ParetoNBD, customers), "BG/NBD": rm.fit(rm.BGNBD, customers)}, customers).name
-    'Pareto/NBD'
-    """
-    if len(fits) < 2:
-        raise ValueError(f"a choice needs at least two fits; got {len(fits)}")
-    holdout = {name: Holdout.of(fit, customers) for name, fit in fits.items()}
-    losses = {name: -rows.log_probability() for name, rows in holdout.items()}
-    scores = {name: holdout[name].mean(loss) for name, loss in losses.items()}
-    best, second = sorted(scores, key=lambda name: scores[name])[:2]
-
-    def behind(name: str) -> tuple[float, float]:
-        """How much worse the log score is than the best, and the standard error of that."""
-        rows, gap = holdout[best], losses[name] - losses[best]
-        mean = rows.mean(gap)
-        return mean, math.sqrt(rows.mean((gap - mean) ** 2) / rows.weight.sum())
-
-    chosen = next(name for name in fits if behind(name)[0] <= 2 * behind(name)[1])
-    (gap, std_error), other = (behind(second), second) if chosen == best else (behind(chosen), best)
-    numbers = (
-        f"{gap:.2g} {'better' if chosen == best else 'worse'} than that of {other} (standard error {std_error:.1g})"
-    )
-    aic = sorted((fit.aic, name) for name, fit in fits.items())
-    return Choice(
-        chosen,
-        f"{chosen} is used: its log score in the holdout is {numbers}, "
-        f"which is {'more than' if gap > 2 * std_error else 'no more than'} chance could make. "
-        f"{aic[0][1]} fits the calibration data best, by {aic[1][0] - aic[0][0]:.3g} in AIC.",
-    )
-
-
 def named(fits: Fit | Mapping[str, Fit]) -> dict[str, Fit]:
     """Several fits by name; a single one goes by the name of its model class."""
     return {type(fits.model).__name__: fits} if isinstance(fits, Fit) else dict(fits)
@@ -248,6 +181,9 @@ class Holdout:
         names = fit.model.columns
         table = read_table(customers, (*names, *HOLDOUT))
         *history, actual, horizon = table.columns
+        wrong = table.weight[(actual < 0) | (actual % 1 != 0)].sum()
+        if wrong:
+            raise ValueError(f"holdout_frequency is no count for {wrong:,.0f} customers; it must be 0, 1, 2, ...")
         return cls(fit.model, tuple(history), history[names.index("frequency")], actual, horizon, table.weight)
 
     def mean(self, values: Array) -> float:

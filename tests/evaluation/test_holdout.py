@@ -1,12 +1,10 @@
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 
 import retention_models as rm
-from retention_models.evaluation import calibration, choose, holdout_by_frequency, holdout_check, holdout_scores
+from retention_models.evaluation import calibration, holdout_by_frequency, holdout_check, holdout_scores
 
 
 def test_by_frequency_gives_the_published_means(fits, customers, published):
@@ -110,31 +108,18 @@ def test_a_narrower_interval_is_missed_more_easily(pareto, customers):
     assert holdout_check(pareto, customers, level=0.5).passed is False
 
 
-def test_models_that_the_holdout_cannot_tell_apart_are_taken_in_the_order_given(fits, customers):
-    scores = holdout_scores(fits, customers)["log_score"]
-    assert scores["BG/NBD"] < scores["Pareto/NBD"]
-    preferred, other = choose(fits, customers), choose(dict(reversed(fits.items())), customers)
-    assert (preferred.name, other.name) == ("Pareto/NBD", "BG/NBD")
-    assert "0.0027 worse than that of BG/NBD (standard error 0.005), which is no more than chance" in str(preferred)
-    assert "0.0027 better than that of Pareto/NBD (standard error 0.005), which is no more than chance" in str(other)
-    assert "BG/NBD fits the calibration data best, by 25.1 in AIC" in str(preferred)
-
-
-def test_a_model_that_is_clearly_worse_is_not_chosen(pareto, customers):
-    worse = replace(pareto, model=replace(pareto.model, alpha=3.0))
-    choice = choose({"worse": worse, "Pareto/NBD": pareto}, customers)
-    assert choice.name == "Pareto/NBD"
-    assert "which is more than chance could make" in choice.reason
-
-
-def test_a_choice_needs_two_fits(pareto, customers):
-    with pytest.raises(ValueError, match="a choice needs at least two fits; got 1"):
-        choose({"only": pareto}, customers)
-
-
 def test_a_table_without_a_holdout_is_an_error(pareto, customers):
     with pytest.raises(ValueError, match="holdout_frequency and holdout_duration not in the table, so it has no"):
         holdout_scores(pareto, customers[["frequency", "recency", "T"]])
+
+
+@pytest.mark.parametrize("count", [-1, 0.5])
+def test_a_holdout_that_is_no_count_is_an_error(pareto, customers, count):
+    wrong = customers.assign(
+        holdout_frequency=customers["holdout_frequency"].astype(float).where(customers.index > 2, count)
+    )
+    with pytest.raises(ValueError, match="holdout_frequency is no count for 2 customers"):
+        holdout_scores(pareto, wrong)
 
 
 def test_scores_of_different_durations_are_an_error(pareto, customers):
