@@ -84,8 +84,8 @@ def check_accounts(transactions: Any, *, share: float = 0.01) -> Check:
     return Check(
         NAME,
         False,
-        f"At least {limits} under one customer_id: {named}{more}. Models take each of them for one customer, and totals "
-        "follow them. Leave out the rows of those that are none: an anonymous id, a reseller, a test account.",
+        f"At least {limits} under one customer_id: {named}{more}. Models take each of them for one customer, and "
+        "totals follow them. Leave out the rows of those that are none: an anonymous id, a reseller, a test account.",
     )
 
 

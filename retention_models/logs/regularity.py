@@ -74,4 +74,4 @@ def _first_three(transactions: Any, observation_end: Any) -> tuple[pd.Series, pd
     earlier = {n: nw.col("period").shift(n).over("customer_id", order_by="period") for n in (1, 2)}
     bought = bought.with_columns(before=earlier[1], two_before=earlier[2])
     thirds = collect(bought.filter(nw.col("two_before") == nw.col("first")).select("first", "before", "period"))
-    return tuple(pd.to_datetime(thirds[name]) for name in ("first", "before", "period"))
+    return pd.to_datetime(thirds["first"]), pd.to_datetime(thirds["before"]), pd.to_datetime(thirds["period"])
