@@ -126,7 +126,7 @@ def _gamma_interval(mean: Array, variance: Array, level: float) -> tuple[Array, 
     """Ends of the interval of a count with this mean and variance, by a Gamma distribution (skewed, as counts are)."""
     spread = np.divide(variance, mean, where=mean > 0, out=np.ones_like(mean))
     shape = np.maximum(mean / spread, np.finfo(float).tiny)
-    lower, upper = (gammaincinv(shape, (1 + side * level) / 2) * spread for side in (-1, 1))
+    lower, upper = (np.asarray(gammaincinv(shape, (1 + side * level) / 2) * spread, dtype=float) for side in (-1, 1))
     return lower, upper
 
 
