@@ -87,8 +87,8 @@ def make_plan(
     >>> from retention_models.logs.plan import make_plan
     >>> print(make_plan(rm.load_cdnow()))
     Time is measured in weeks: half of the gaps between a customer's purchases are 34 days or shorter.
-    The models learn from 3,183 repeat purchases up to 1997-12-30. The 182 days after that, a third of the log, are kept
-    back to judge them (holdout).
+    The models learn from 3,183 repeat purchases up to 1997-12-30. The 182 days after that, a third of the log in whole
+    weeks, are kept back to judge them (holdout).
     The forecast looks 26 weeks ahead, as far as the holdout, so that its error can be seen.
     """
     log = checked(transactions)
@@ -167,7 +167,11 @@ def _cut(given: Calendar, days: pd.DataFrame) -> tuple[dt.date | None, str]:
             "last of them."
         )
     cut = end - weeks * WEEK
-    part = "a third of the log" if weeks == observed // 3 // 7 else "because more would leave too few to learn from"
+    part = (
+        "a third of the log in whole weeks"
+        if weeks == observed // 3 // 7
+        else "because more would leave too few to learn from"
+    )
     return cut, (
         f"The models learn from {repeat.loc[: str(cut)].iloc[-1]:,} repeat purchases up to {cut}. The {7 * weeks:,} "
         f"days after that, {part}, are kept back to judge them (holdout)."
