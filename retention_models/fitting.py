@@ -14,7 +14,11 @@ import pandas as pd
 
 from retention_models import __version__
 from retention_models.btyd.bgnbd import BGNBD
+from retention_models.btyd.bgbb import BGBB
+from retention_models.btyd.cnbd import BGCNBD, MBGCNBD
 from retention_models.btyd.gammagamma import GammaGamma
+from retention_models.btyd.mbgnbd import MBGNBD
+from retention_models.btyd.nbd import NBD
 from retention_models.btyd.paretonbd import ParetoNBD
 from retention_models.checks import Check
 from retention_models.estimation.climb import ConvergenceError
@@ -25,11 +29,13 @@ from retention_models.estimation.intervals import (
     positive_interval,
 )
 from retention_models.estimation.likelihood import maximise
-from retention_models.estimation.model import Array, Limit, Model, parameter_names
+from retention_models.estimation.model import Array, Limit, Model, averaged_columns, parameter_names
 from retention_models.stability import stability_check
 from retention_models.tables import Table, read_groups, read_table
 
-MODELS: dict[str, type] = {model.__name__: model for model in (BGNBD, GammaGamma, ParetoNBD)}
+MODELS: dict[str, type] = {
+    model.__name__: model for model in (BGBB, BGCNBD, BGNBD, GammaGamma, MBGCNBD, MBGNBD, NBD, ParetoNBD)
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +81,19 @@ class Fit:
         return pd.Series([float(getattr(self.model, name)) for name in names], index=list(names), name="estimate")
 
     @property
+    def n_parameters(self) -> int:
+        """Number of free parameters, those among them that were chosen over whole numbers."""
+        return len(self.covariance) + len(self.model.fixed)
+
+    @property
     def aic(self) -> float:
         """Akaike's criterion, -2 log L + 2 p, p counting the free parameters; smaller is better."""
-        return -2 * self.log_likelihood + 2 * len(self.covariance)
+        return -2 * self.log_likelihood + 2 * self.n_parameters
 
     @property
     def bic(self) -> float:
         """Bayesian (Schwarz) criterion, -2 log L + p log n; smaller is better."""
-        return -2 * self.log_likelihood + len(self.covariance) * float(np.log(self.n_customers))
+        return -2 * self.log_likelihood + self.n_parameters * float(np.log(self.n_customers))
 
     def table(self, level: float = 0.95) -> pd.DataFrame:
         """Estimate, standard error and interval of each parameter, the interval made on the log scale.
@@ -106,18 +117,17 @@ class Fit:
         drawn = draw_parameters(self.parameters[free].to_numpy(), self.covariance.to_numpy(), n, rng)
         values = {str(name): np.full((n, 1), value) for name, value in self.parameters.items()}
         values.update({name: drawn[:, [i]] for i, name in enumerate(free)})
-        return type(self.model)(**values)
+        return replace(self.model, **values)
 
     def gradient(self, quantity: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
         """Derivatives of ``quantity(model, *columns)``, shape (n,), in the free parameters; shape (n, free)."""
         free = list(self.covariance.index)
-        parameters = self.parameters
 
         def at(values: Array) -> Array:
-            model = type(self.model)(**{**parameters.to_dict(), **dict(zip(free, values.tolist(), strict=True))})
+            model = replace(self.model, **dict(zip(free, values.tolist(), strict=True)))
             return in_chunks(lambda *chunk: quantity(model, *chunk), columns)
 
-        return jacobian(at, parameters[free].to_numpy())
+        return jacobian(at, self.parameters[free].to_numpy())
 
     @property
     def provenance(self) -> str:
@@ -151,7 +161,7 @@ class Fit:
 
     def _plain(self) -> dict[str, Any]:
         """The fit in values that JSON knows."""
-        names = parameter_names(type(self.model))
+        names = [*parameter_names(type(self.model)), *self.model.fixed]
         return {
             "model": {"class": type(self.model).__name__, "parameters": {n: getattr(self.model, n) for n in names}},
             "covariance": {"parameters": list(self.covariance.index), "values": self.covariance.to_numpy().tolist()},
@@ -243,7 +253,7 @@ def fit(
     s            0.6062     0.1873 0.3309  1.111
     beta          11.67      6.211  4.111  33.12
     """
-    table = read_table(customers, model_class.columns)
+    table = read_table(customers, model_class.columns, averaged_columns(model_class))
     pooled = _fit_table(model_class, table, robust)
     if by is None:
         return pooled
@@ -261,10 +271,10 @@ def fit(
 def _fit_table(model_class: type[Model], table: Table, robust: bool) -> Fit:
     table, left_out = _speaking(model_class, table)
     _require_enough(model_class, table)
-    columns = dict(zip(model_class.columns, table.columns, strict=True))
-    optimum = maximise(model_class, columns, table.weight, robust=robust)
+    names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*table.columns, *table.means())
+    optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), table.weight, robust=robust)
     free = list(optimum.free)
-    notes = tuple(_limit_sentence(limit) for limit in optimum.limits)
+    notes = _choice_sentences(optimum.model) + tuple(_limit_sentence(limit) for limit in optimum.limits)
     notes += tuple(
         f"{name} makes no difference to these data and is held where it is." for name in optimum.undetermined
     )
@@ -304,6 +314,14 @@ def _require_enough(model_class: type[Model], table: Table) -> None:
             )
     if np.count_nonzero(table.weight) == 1:
         raise ValueError(f"{name} learns from differences, and all {n:,.0f} customers have the same history")
+
+
+def _choice_sentences(model: Any) -> tuple[str, ...]:
+    """Which whole numbers were chosen."""
+    return tuple(
+        f"{name} = {getattr(model, name)} was chosen for its likelihood; the standard errors are those at this {name}."
+        for name in model.fixed
+    )
 
 
 def _limit_sentence(limit: Limit) -> str:

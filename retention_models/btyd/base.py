@@ -97,18 +97,22 @@ class BuyTillYouDie(PositiveParameters, Outlook):
     def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
         """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
 
+    def _alive_now(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """The chance with which ``given_alive`` applies."""
+        return self.probability_alive(frequency, recency, T)
+
     def expected_purchases(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Expected number of purchases within ``horizon``, given the history.
 
         ``horizon`` may be infinite: the answer is then all future purchases, which may be infinitely many.
         """
         history = (frequency, recency, T)
-        return _times(self.probability_alive(*history), self.given_alive(*history).expected_purchases_new(horizon))
+        return _times(self._alive_now(*history), self.given_alive(*history).expected_purchases_new(horizon))
 
     def purchases_variance(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Variance of the number of purchases within a finite ``horizon``, given the history."""
         history = (frequency, recency, T)
-        alive, then = self.probability_alive(*history), self.given_alive(*history)
+        alive, then = self._alive_now(*history), self.given_alive(*history)
         window = checked("horizon", horizon, finite=True)
         mean = then.expected_purchases_new(window)
         spread = np.maximum(then._expected_pairs_new(window) + mean - mean**2, 0)
@@ -128,7 +132,7 @@ class BuyTillYouDie(PositiveParameters, Outlook):
         history = (frequency, recency, T)
         then = self.given_alive(*history)
         return if_alive(
-            self.probability_alive(*history), count, then.purchase_probability_new(count, horizon, start)
+            self._alive_now(*history), count, then.purchase_probability_new(count, horizon, start)
         )
 
     def discounted_expected_purchases(
@@ -139,7 +143,7 @@ class BuyTillYouDie(PositiveParameters, Outlook):
         At rate 0 these are the expected purchases, without end infinitely many where their expectation is.
         """
         history = (frequency, recency, T)
-        return _times(self.probability_alive(*history), self.given_alive(*history)._discounted(rate, horizon))
+        return _times(self._alive_now(*history), self.given_alive(*history)._discounted(rate, horizon))
 
     def simulate_transactions(
         self, T: ArrayLike, rng: np.random.Generator, *, start: Any, time_unit: str | pd.Timedelta
