@@ -21,6 +21,8 @@ from retention_models.estimation.beta import beta_mean
 from retention_models.estimation.model import Limit
 from retention_models.estimation.special import digamma_rising, log_rising
 
+BLOCK = 50_000  # ages of customers at a time
+
 
 @dataclass(frozen=True, slots=True)
 class BGBB(BuyTillYouDie):
@@ -61,9 +63,9 @@ class BGBB(BuyTillYouDie):
         log_odds = self._log_odds_gone(x, t_x, T)
         log_either = self._log_alive(x, T) - log_expit(-log_odds)
         total = expit(-log_odds)[..., None] * self._score_alive(x, T)
-        for age, is_silent in _silent_ages(t_x, T):
+        for age, is_silent in _silent_ages(t_x, T, log_odds.ndim):
             share = np.where(is_silent, np.exp(self._log_gone(x, age) - log_either), 0.0)
-            total = total + share[..., None] * self._score_gone(x, age)
+            total = total + np.sum(share[..., None] * self._score_gone(x, age), axis=0)
         return total
 
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
@@ -78,8 +80,9 @@ class BGBB(BuyTillYouDie):
         """Log odds of having left after the last purchase and before the last opportunity."""
         log_alive = self._log_alive(x, T)
         log_odds = np.full(np.broadcast_shapes(log_alive.shape, t_x.shape), -np.inf)
-        for age, is_silent in _silent_ages(t_x, T):
-            log_odds = np.logaddexp(log_odds, np.where(is_silent, self._log_gone(x, age) - log_alive, -np.inf))
+        for age, is_silent in _silent_ages(t_x, T, log_odds.ndim):
+            each = np.where(is_silent, self._log_gone(x, age) - log_alive, -np.inf)
+            log_odds = np.logaddexp(log_odds, np.logaddexp.reduce(each, axis=0))
         return log_odds
 
     def _log_alive(self, x: Array, T: Array) -> Array:
@@ -200,10 +203,16 @@ def _history(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Ar
     return x, t_x, T
 
 
-def _silent_ages(t_x: Array, T: Array) -> Iterator[tuple[Array, Array]]:
-    """Each number of opportunities after which a customer may have left unseen, and for whom it is one."""
-    for i in np.arange(np.max(T - t_x, initial=0)):
-        yield np.minimum(t_x + i, T), t_x + i < T
+def _silent_ages(t_x: Array, T: Array, ndim: int) -> Iterator[tuple[Array, Array]]:
+    """The numbers of opportunities after which customers may have left unseen, and for whom each is one.
+
+    Along a new first axis, in blocks, before the ``ndim`` axes of the customers.
+    """
+    size = max(BLOCK // np.size(t_x), 1)
+    every = np.arange(np.max(T - t_x, initial=0))
+    for i in range(0, len(every), size):
+        age = t_x + every[i : i + size].reshape(-1, *[1] * ndim)
+        yield np.minimum(age, T), age < T
 
 
 def _log_choose(n: Array, count: Array) -> Array:

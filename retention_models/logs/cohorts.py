@@ -152,7 +152,7 @@ def cohort_retention(transactions: Any, *, period: Period = "month", observation
     check_choice("period", period, get_args(Period))
     log = checked(transactions)
     bought = between(purchases(log), "period", None, observation_end)
-    active = with_first(bought.select("customer_id", period=_beginning(period)).unique())
+    active = with_first(bought.select("customer_id", period=beginning(period)).unique())
     pairs = collect(active.group_by("first", "period").agg(active=nw.len()))
     end = pd.Timestamp(observation_end or log.last_date).normalize()
     last = end.to_period(CALENDAR[period])
@@ -179,7 +179,7 @@ def between(frame: nw.LazyFrame[Any], column: str, start: Any, end: Any) -> nw.L
     return frame
 
 
-def _beginning(period: Period) -> nw.Expr:
+def beginning(period: Period) -> nw.Expr:
     """First day of the calendar period that a day lies in."""
     day = nw.col("period").cast(nw.Datetime("us"))
     if period == "week":
