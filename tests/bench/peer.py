@@ -22,6 +22,7 @@ def fitted(customers, **kw):
 
 
 def total(model, n):
+    """The total log-likelihood, from the mean that lifetimes keeps, of times that it divides by a scale."""
     return -model._negative_log_likelihood_ * n
 
 

@@ -27,7 +27,7 @@ def as_known(fit, truth):
 
 
 def covered(seed):
-    """For one customer base: whether the intervals of the total, of a segment and of single customers hold the truth."""
+    """Of one customer base: whether the intervals of the total, of the segments and of customers hold the truth."""
     rng = np.random.default_rng(seed)
     customers = simulated(rng)
     purchases, spend = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
