@@ -120,7 +120,9 @@ def _without_text(frame: Frame, roles: Sequence[str], time_zone: str | None) -> 
         return nw.from_native(parse_text(native, text, time_zone))
     if frame.implementation.is_pandas():
         parsed = parse_text(on_engine(native[text].astype(str)).to_native(), text, time_zone).df()
-        return nw.from_native(native.assign(**{name: parsed[name].to_numpy() for name in parsed}))
+        if ZONE in parsed:
+            parsed[ZONE] = parsed[ZONE].astype("string")  # objects beside None have no minimum
+        return nw.from_native(native.assign(**{name: parsed[name].array for name in parsed}))
     raise ValueError(
         f"column {text[0]!r} holds text; only files, pandas frames and DuckDB relations are parsed. "
         "Convert it where it is, for example in Polars with pl.col(...).str.to_datetime(strict=False)"

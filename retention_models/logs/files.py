@@ -38,7 +38,10 @@ _ZONE = r"""CASE WHEN length({text}) > 19 OR (length({text}) > 16 AND {text}[17]
 _WALL_CLOCK = r"""CASE WHEN {text}[5] = '-'
     AND ({zone} = '' OR regexp_full_match({zone}, '[Zz]|[+-]\d\d(:?\d\d)?|[A-Za-z]{{3}}[A-Za-z0-9/_+-]*'))
     THEN try_cast(rtrim(left({text}, length({text}) - length({zone}))) AS TIMESTAMP) END"""
-_INSTANT = "CASE WHEN {text}[5] = '-' THEN timezone('{time_zone}', try_cast({text} AS TIMESTAMPTZ)) END"
+# Some versions of DuckDB read a zone only behind seconds.
+_INSTANT = """CASE WHEN {text}[5] = '-' THEN timezone('{time_zone}', try_cast(
+    CASE WHEN length({text}) > 16 AND {text}[17] <> ':' THEN left({text}, 16) || ':00' || {text}[17:] ELSE {text} END
+    AS TIMESTAMPTZ)) END"""
 # One or two digits after a comma are cents; three could be thousands, which nobody can tell.
 _NUMBER = r"""try_cast(CASE WHEN contains({text}, ',') THEN regexp_replace({text}, '^(-?\d+),(\d\d?)$', '\1.\2')
     ELSE {text} END AS DOUBLE)"""
