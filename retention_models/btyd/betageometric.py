@@ -88,7 +88,7 @@ class BetaGeometric(BuyTillYouDie):
             d_r + gone * np.log1p(silence / A) + (1 - gone) * w_r,
             d_alpha - gone * (r + passed) * silence / (A * (alpha + T)) + (1 - gone) * w_alpha,
             gone / a - d_stayed,
-            digamma_rising(b, survived) - d_stayed - gone / (b + np.maximum(survived, 1) - 1),
+            digamma_rising(b, survived) - d_stayed - gone / (b + np.maximum(survived - 1, 0)),
         )
 
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
@@ -98,7 +98,7 @@ class BetaGeometric(BuyTillYouDie):
     def _log_odds_gone(self, x: Array, t_x: Array, T: Array) -> Array:
         """Log odds of having left at the last purchase: the ratio of the two terms of the likelihood."""
         survived = x + self.leaves_at_once
-        leaving = np.log(self.a) - np.log(self.b + np.maximum(survived, 1) - 1)
+        leaving = np.log(self.a) - np.log(self.b + np.maximum(survived - 1, 0))
         silence = (self.r + self.stages * x) * np.log1p((T - t_x) / (self.alpha + t_x))
         return np.where(survived > 0, leaving + silence - self._log_waiting(x, t_x, T), -np.inf)
 

@@ -24,7 +24,8 @@ from retention_models.logs.transactions import Transactions
 
 WEEK = dt.timedelta(days=7)
 ENOUGH = 100  # repeat purchases to learn from; chance alone moves such a number by a tenth
-STRAY = 0.01  # less than this share of the purchases, beyond a silence of a third of the log, must be misdated
+STRAY = 0.01  # less than this share of the purchases, beyond a silence that is a third of the log, must be misdated
+SILENCE = pd.Timedelta(180, "D")  # a shorter one may be the business
 UNITS_OF_TIME = {"W": "weeks", "D": "days", "h": "hours", "min": "minutes", "s": "seconds"}
 
 
@@ -130,10 +131,10 @@ def _check_strays(purchases: pd.Series) -> None:
     """An error where so few purchases lie so far from all others that their dates are mistakes."""
     silence = purchases.index.to_series().diff()
     span = purchases.index[-1] - purchases.index[0]
-    if len(purchases) < 2 or silence.max() < span / 3:
+    if len(purchases) < 2 or silence.max() < max(span / 3, SILENCE):
         return
     later = int(silence.argmax())
-    before, after = purchases.iloc[:later].sum(), purchases.iloc[later:].sum()
+    before, after = int(purchases.iloc[:later].sum()), int(purchases.iloc[later:].sum())
     if min(before, after) >= STRAY * (before + after):
         return
     last, first = (f"{purchases.index[day]:%Y-%m-%d}" for day in (later - 1, later))
@@ -142,7 +143,9 @@ def _check_strays(purchases: pd.Series) -> None:
         if before < after
         else (after, f"from {first} on, long after the others, which end on {last}", f"observation_end={last!r}")
     )
-    raise ValueError(f"column 'date' has {few:,} purchases {where}; correct these dates, or leave them out: {cure}")
+    raise ValueError(
+        f"column 'date' has {few:,} purchase{'s' * (few != 1)} {where}; correct these dates, or leave them out: {cure}"
+    )
 
 
 def _unit(given: str | None, gaps: pd.Series) -> tuple[str, str]:

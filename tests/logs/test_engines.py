@@ -44,7 +44,7 @@ def to_file(frame, folder, ending):
 ENGINES = {
     "polars": lambda frame, folder: to_polars(frame),
     "polars lazy": lambda frame, folder: to_polars(frame).lazy(),
-    "duckdb": lambda frame, folder: duckdb.connect().from_df(frame.convert_dtypes()),
+    "duckdb": lambda frame, folder: duckdb.from_df(frame.convert_dtypes()),
     "csv": lambda frame, folder: to_file(frame, folder, "csv"),
     "parquet": lambda frame, folder: to_file(frame, folder, "parquet"),
 }
@@ -74,6 +74,7 @@ def test_ids_that_are_names_stay_names(untidy, engine, tmp_path):
 
 @pytest.mark.spark
 @pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+@pytest.mark.filterwarnings("ignore:The copy keyword is deprecated:DeprecationWarning")
 def test_spark_gives_what_pandas_gives(untidy):
     if shutil.which("java") is None:
         pytest.skip("no Java found, which Spark needs")
