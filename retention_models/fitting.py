@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from retention_models import __version__
-from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.bgbb import BGBB
+from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.cnbd import BGCNBD, MBGCNBD
 from retention_models.btyd.gammagamma import GammaGamma
 from retention_models.btyd.mbgnbd import MBGNBD

@@ -220,7 +220,9 @@ _RULES: tuple[_Rule, ...] = (
     ),
     (
         ("log_gaps", "frequency", "recency"),
-        lambda gaps, x, t: gaps > x * np.log(t / np.maximum(x, 1), where=x * t > 0, out=np.zeros_like(t)) + 1e-6 * (x + 1),
+        lambda gaps, x, t: (
+            gaps > x * np.log(t / np.maximum(x, 1), where=x * t > 0, out=np.zeros_like(t)) + 1e-6 * (x + 1)
+        ),
         "is more than gaps that add up to recency can have",
         "it must be in the time unit of recency; summarize makes both",
     ),

@@ -34,7 +34,9 @@ class PositiveParameters:
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]
             check = _whole_number if field.name in self.fixed else _positive
-            object.__setattr__(self, field.name, check(f"{type(self).__name__}: {field.name}", getattr(self, field.name)))
+            object.__setattr__(
+                self, field.name, check(f"{type(self).__name__}: {field.name}", getattr(self, field.name))
+            )
 
 
 def _positive(name: str, value: ArrayLike) -> Parameter:
@@ -135,9 +137,7 @@ class BuyTillYouDie(PositiveParameters, Outlook):
         """Chance of exactly ``count`` purchases at ages in (T + start, T + horizon], given the history."""
         history = (frequency, recency, T)
         then = self.given_alive(*history)
-        return if_alive(
-            self._alive_now(*history), count, then.purchase_probability_new(count, horizon, start)
-        )
+        return if_alive(self._alive_now(*history), count, then.purchase_probability_new(count, horizon, start))
 
     def discounted_expected_purchases(
         self, rate: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike = np.inf

@@ -105,9 +105,7 @@ class BGBB(BuyTillYouDie):
 
     def _score_gone(self, x: Array, age: Array) -> Array:
         stayed = digamma_rising(np.add(self.gamma, self.delta), age + 1)
-        return last_axis(
-            *self._score_bought(x, age), 1 / self.gamma - stayed, digamma_rising(self.delta, age) - stayed
-        )
+        return last_axis(*self._score_bought(x, age), 1 / self.gamma - stayed, digamma_rising(self.delta, age) - stayed)
 
     def _score_bought(self, x: Array, age: Array) -> tuple[Array, Array]:
         both = digamma_rising(np.add(self.alpha, self.beta), age)
@@ -150,7 +148,9 @@ class BGBB(BuyTillYouDie):
         return total[()]
 
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:
-        return self._mean_chance() * self._mean(_opportunities_alive, 1, rate, _opportunities("horizon", horizon, finite=False))
+        return self._mean_chance() * self._mean(
+            _opportunities_alive, 1, rate, _opportunities("horizon", horizon, finite=False)
+        )
 
     def _mean_chance(self) -> Parameter:
         return self.alpha / (self.alpha + self.beta)

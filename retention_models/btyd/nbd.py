@@ -47,7 +47,7 @@ class NBD(BuyTillYouDie):
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """1 for everybody."""
         shapes = [np.shape(value) for value in (self.r, self.alpha, frequency, recency, T)]
-        return np.ones(np.broadcast_shapes(*shapes))
+        return np.ones(np.broadcast_shapes(*shapes))[()]
 
     def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
         """The model of what a customer with this history does from now on."""
@@ -55,7 +55,7 @@ class NBD(BuyTillYouDie):
 
     def expected_purchases_new(self, horizon: ArrayLike) -> Array:
         """Expected number of repeat purchases of a new customer within ``horizon``."""
-        return np.asarray(self.r / self.alpha * checked("horizon", horizon))
+        return self.r / self.alpha * checked("horizon", horizon)
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         return self.r * (self.r + 1) * (horizon / self.alpha) ** 2

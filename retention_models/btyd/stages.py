@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from retention_models.btyd.base import Array, Outlook, Parameter, checked, checked_count
 from retention_models.btyd.purchases import count_probability, probability_at_least, silent_stages
@@ -154,9 +154,7 @@ def _passed(passed: Array, k: int, j: Array, r: Array, a: Array, b: Array, odds:
 def _exactly(stage: ArrayLike, r: Parameter, a: Parameter, b: Parameter, n: Array, odds: Array, k: int) -> Array:
     """Chance of n purchases within the window of someone at this stage, who may leave at the last of them."""
     due = n * k - stage
-    would = sum(
-        np.where(due + i >= 0, count_probability(np.maximum(due + i, 0), r, odds), 0.0) for i in range(k)
-    )
+    would = sum(np.where(due + i >= 0, count_probability(np.maximum(due + i, 0), r, odds), 0.0) for i in range(k))
     leaves = np.where(n > 0, a / (b + np.maximum(n, 1) - 1) * probability_at_least(due, r, odds), 0.0)
     return _stayed(n, a, b) * (would + leaves)
 

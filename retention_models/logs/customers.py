@@ -80,7 +80,9 @@ def _with_log_gap(bought: nw.LazyFrame[Any], days: Calendar) -> nw.LazyFrame[Any
     years, day = period.dt.year().cast(nw.Int64) - 1, period.dt.ordinal_day()
     second = (365 * years + years // 4 - years // 100 + years // 400 + day) * 86_400
     if days.granularity not in ("D", "W"):
-        hour, minute, rest = (part.cast(nw.Int64) for part in (period.dt.hour(), period.dt.minute(), period.dt.second()))
+        hour, minute, rest = (
+            part.cast(nw.Int64) for part in (period.dt.hour(), period.dt.minute(), period.dt.second())
+        )
         second = second + 3600 * hour + 60 * minute + rest
     before = nw.col("second").shift(1).over("customer_id", order_by="period")
     timed = bought.with_columns(second=second).with_columns(before=before)

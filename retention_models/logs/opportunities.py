@@ -89,14 +89,17 @@ def opportunities(
     table.index = pd.Index(table["customer_id"] if ids is None else ids.take(table["customer_id"]), name="customer_id")
     later = table["taken"] == 0
     if later.all():
-        raise ValueError(f"no customer is left: all {len(table):,} are first seen after calibration_end {cut.end_time:%Y-%m-%d}")
+        raise ValueError(
+            f"no customer is left: all {len(table):,} are first seen after calibration_end {cut.end_time:%Y-%m-%d}"
+        )
     summary = _summary(table[~later].sort_index(), cut, end)
     summary.attrs.update(
         period=period,
         calibration_end=days.calibration_end.isoformat(),
         observation_end=days.observation_end.isoformat(),
         customers=len(summary),
-        set_aside=dict(log.set_aside) | ({"customers first seen after calibration_end": int(later.sum())} if any(later) else {}),
+        set_aside=dict(log.set_aside)
+        | ({"customers first seen after calibration_end": int(later.sum())} if any(later) else {}),
     )
     return summary
 
@@ -105,11 +108,16 @@ def _by_customer(bought: nw.LazyFrame[Any], calibration_end: dt.date) -> pd.Data
     """One row a customer: the first and the last period with a purchase, and how many there are, early and late."""
     begin = nw.col("begin")
     calibrated = begin.cast(nw.Date) <= calibration_end
-    customers = bought.select("customer_id", "begin").unique().group_by("customer_id").agg(
-        first=begin.min(),
-        last=nw.when(calibrated).then(begin).max(),
-        taken=nw.when(calibrated).then(begin).count(),
-        holdout=nw.when(~calibrated).then(begin).count(),
+    customers = (
+        bought.select("customer_id", "begin")
+        .unique()
+        .group_by("customer_id")
+        .agg(
+            first=begin.min(),
+            last=nw.when(calibrated).then(begin).max(),
+            taken=nw.when(calibrated).then(begin).count(),
+            holdout=nw.when(~calibrated).then(begin).count(),
+        )
     )
     return collect(customers)
 

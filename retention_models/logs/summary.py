@@ -172,7 +172,9 @@ def histories(
     )
     log = observed(lent(log)[0], days)
     same = ["first", "last", "purchases"]
-    shared = by_customer(log, days).group_by(same).agg(nw.len().alias("customers"), nw.col("again_early", "log_gaps").sum())
+    shared = (
+        by_customer(log, days).group_by(same).agg(nw.len().alias("customers"), nw.col("again_early", "log_gaps").sum())
+    )
     table, left_out = cohort(collected(shared), days)
     table["log_gaps"] /= table["customers"]
     distinct = _times(table, days).assign(weight=table["customers"]).sort_values(["frequency", "recency", "T"])

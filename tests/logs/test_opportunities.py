@@ -16,7 +16,9 @@ GIFTS = pd.DataFrame({
 })  # fmt: skip
 
 
-@pytest.mark.parametrize(("period", "frequency"), [("Y", [1, 0, 1]), ("Q", [1, 0, 1]), ("M", [1, 0, 1]), ("W", [2, 0, 1])])
+@pytest.mark.parametrize(
+    ("period", "frequency"), [("Y", [1, 0, 1]), ("Q", [1, 0, 1]), ("M", [1, 0, 1]), ("W", [2, 0, 1])]
+)
 def test_purchases_in_the_same_period_count_once(period, frequency):
     end = "2023-12-31"
     found = opportunities(GIFTS, amount=None, period=period, observation_end=end)
@@ -53,7 +55,7 @@ def test_every_engine_gives_the_same_opportunities(period):
 
 
 def test_a_period_that_is_not_over_is_an_error():
-    with pytest.raises(ValueError, match="2023-01-01 lies within a year.*2022-12-31, or 2023-12-31 if the log"):
+    with pytest.raises(ValueError, match=r"2023-01-01 lies within a year.*2022-12-31, or 2023-12-31 if the log"):
         opportunities(GIFTS, amount=None)
 
 
