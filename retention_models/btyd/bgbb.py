@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, expit, log_expit
 
 from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, if_alive, last_axis
@@ -162,9 +162,7 @@ class BGBB(BuyTillYouDie):
         return stayed * beta_mean(function, self.gamma, np.add(self.delta, times), reach, rate, horizon)
 
     def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
-        """Simulated customers after T opportunities: ``frequency, recency, T`` and whether they will be ``alive`` at the
-        next opportunity.
-        """
+        """Simulated customers after T opportunities: ``frequency, recency, T``, and ``alive`` at the next one or not."""
         ages = np.atleast_1d(_opportunities("T", T))
         T, alpha, beta, gamma, delta = np.broadcast_arrays(ages, self.alpha, self.beta, self.gamma, self.delta)
         with np.errstate(divide="ignore", over="ignore"):
@@ -197,13 +195,13 @@ def _history(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Ar
     x, t_x, T = (_opportunities(n, v) for n, v in (("frequency", frequency), ("recency", recency), ("T", T)))
     if np.any(x > t_x) or np.any(t_x > T):
         raise ValueError(
-            "frequency must not exceed recency, nor recency T: they count opportunities taken, up to the last one taken, "
-            "and in all; such a table comes from opportunities(transactions)"
+            "frequency must not exceed recency, nor recency T: they count opportunities taken, up to the last "
+            "one taken, and in all; such a table comes from opportunities(transactions)"
         )
     return x, t_x, T
 
 
-def _silent_ages(t_x: Array, T: Array, ndim: int) -> Iterator[tuple[Array, Array]]:
+def _silent_ages(t_x: Array, T: Array, ndim: int) -> Iterator[tuple[Array, NDArray[np.bool_]]]:
     """The numbers of opportunities after which customers may have left unseen, and for whom each is one.
 
     Along a new first axis, in blocks, before the ``ndim`` axes of the customers.
@@ -229,6 +227,6 @@ def _opportunities_alive(p: Array, rate: Array, horizon: Array) -> Array:
 
 
 def _pairs_alive(p: Array, rate: Array, horizon: Array) -> Array:
-    """E[N (N - 1)] of the number N of opportunities alive, over (1 - p)^2: twice the chance that p is due twice / p^2."""
+    """E[N (N - 1)] of the number N of opportunities alive, over (1 - p)^2: 2 P(p is due twice) / p^2."""
     due_twice = betainc(2.0, np.maximum(horizon - 1, 1.0), p)
     return np.where(horizon > 1, 2 * due_twice / p**2, 0.0)

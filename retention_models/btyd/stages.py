@@ -151,7 +151,7 @@ def _passed(passed: Array, k: int, j: Array, r: Array, a: Array, b: Array, odds:
     return count_probability(passed, r, odds) * _stayed((j + passed) // k, a, b)
 
 
-def _exactly(stage: ArrayLike, r: Parameter, a: Parameter, b: Parameter, n: Array, odds: Array, k: int) -> Array:
+def _exactly(stage: Array | int, r: Parameter, a: Parameter, b: Parameter, n: Array, odds: Array, k: int) -> Array:
     """Chance of n purchases within the window of someone at this stage, who may leave at the last of them."""
     due = n * k - stage
     would = sum(np.where(due + i >= 0, count_probability(np.maximum(due + i, 0), r, odds), 0.0) for i in range(k))
@@ -178,7 +178,7 @@ def _discounted_ever_given_p(p: Array, j: Array, r: Array, rate: Array, k: Array
     return total
 
 
-def _stayed(n: ArrayLike, a: Parameter, b: Parameter) -> Array:
+def _stayed(n: Array | int, a: Parameter, b: Parameter) -> Array:
     """Chance to stay n times."""
     return np.exp(log_rising(b, n) - log_rising(np.add(a, b), n))
 

@@ -49,7 +49,7 @@ class Climb:
 class Surface:
     """A model's total log-likelihood and its derivatives as functions of u, the log-parameters.
 
-    ``scale`` are the logarithms against which limits measure the parameters, ``fixed`` the fields that stay as they are.
+    ``scale`` are the logarithms against which limits measure the parameters, ``fixed`` the fields that stay.
     """
 
     model_class: type[Model]

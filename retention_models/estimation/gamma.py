@@ -22,7 +22,7 @@ def gamma_rule(shape: Array, scale: Array) -> tuple[Array, Array]:
     infinitely many nodes beyond it, where only the density's mass is left.
     """
     least = np.minimum(np.minimum(np.log(shape), np.log(scale)), 0) - DROP - 4
-    low = np.maximum(np.log(shape) - DROP / shape - 1, least)
+    low = np.maximum(np.log(shape) - DROP / shape - np.sqrt(2 * DROP / shape), least)
     high = np.log(shape + np.sqrt(2 * DROP * shape) + DROP)
     n = max(int(np.ceil(np.max(high - low) / STEP)) + 1, FEWEST)
     step = (high - low) / (n - 1)

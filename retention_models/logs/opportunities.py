@@ -86,7 +86,7 @@ def opportunities(
     lent_log, ids = lent(log)
     bought = between(purchases(lent_log), "period", None, days.observation_end)
     table = _by_customer(bought.with_columns(begin=beginning(length)), days.calibration_end)
-    table.index = pd.Index(table["customer_id"] if ids is None else ids.take(table["customer_id"]), name="customer_id")
+    table.index = pd.Index(table["customer_id"] if ids is None else ids.take(table["customer_id"].to_numpy()), name="customer_id")
     later = table["taken"] == 0
     if later.all():
         raise ValueError(
