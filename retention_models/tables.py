@@ -23,9 +23,9 @@ WHERE_FROM = "such a table comes from summarize(transactions)"
 class Table:
     """A customer table as models need it: distinct rows, and which of them each customer has.
 
-    ``columns`` are arrays over the distinct rows, ``averaged`` over the original lines, ``weight`` how many customers share each, ``row`` the distinct
-    row of each line of the original table, ``line_weight`` the original weights, ``index`` its labels and ``about``
-    what is known of its origin.
+    ``columns`` are arrays over the distinct rows, ``weight`` how many customers share each, ``row`` the distinct row of
+    each line of the original table, ``line_weight`` the original weights, ``index`` its labels, ``about`` what is known
+    of its origin, and ``averaged`` columns over the original lines of which only means matter.
     """
 
     columns: tuple[Array, ...]

@@ -162,7 +162,7 @@ class BGBB(BuyTillYouDie):
         return stayed * beta_mean(function, self.gamma, np.add(self.delta, times), reach, rate, horizon)
 
     def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
-        """Simulated customers after T opportunities: ``frequency, recency, T``, and ``alive`` at the next one or not."""
+        """Simulated customers after T opportunities: ``frequency, recency, T`` and whether ``alive`` at the next."""
         ages = np.atleast_1d(_opportunities("T", T))
         T, alpha, beta, gamma, delta = np.broadcast_arrays(ages, self.alpha, self.beta, self.gamma, self.delta)
         with np.errstate(divide="ignore", over="ignore"):

@@ -52,8 +52,8 @@ def maximise(
     weight
         Shape (n,); how many customers share each row.
     start
-        A model to begin from, whose ``fixed`` fields stay as they are. By default ``model_class.start`` of the data; for
-        a model with fixed fields each of ``model_class.starts`` in turn, for as long as the likelihood grows.
+        A model to begin from, whose ``fixed`` fields stay. By default ``model_class.start`` of the data; for a model
+        with fixed fields each of ``model_class.starts`` in turn, for as long as the likelihood grows.
     robust
         Whether the covariance is the sandwich (Huber-White) instead of the inverse information.
 

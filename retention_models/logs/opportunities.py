@@ -38,8 +38,8 @@ def opportunities(
     transactions
         The log: whatever ``read_transactions`` takes, or what it returned.
     period
-        The calendar period that is one opportunity: ``"Y"``, ``"Q"``, ``"M"`` or ``"W"`` (from Monday). Purchases in the
-        same period count once.
+        The calendar period that is one opportunity: ``"Y"``, ``"Q"``, ``"M"`` or ``"W"`` (from Monday). Purchases in
+        the same period count once.
     amount
         Column of the amounts, by which refunds are told from purchases; None where there is no money.
     calibration_end, observation_end
@@ -49,11 +49,11 @@ def opportunities(
     Returns
     -------
     pandas.DataFrame
-        Indexed and sorted by ``customer_id``: ``frequency`` (opportunities taken after the period of the first purchase,
-        up to ``calibration_end``), ``recency`` (the number of the last one taken, 0 for none), ``T`` (opportunities in
+        Indexed and sorted by ``customer_id``: ``frequency`` (opportunities taken after the period of the first
+        purchase, up to ``calibration_end``), ``recency`` (the number of the last one taken, 0 for none), ``T`` (opportunities in
         all) and ``first_purchase`` (the first day of that period); where the calibration ends before the observation,
-        also ``holdout_frequency`` and ``holdout_duration``, in opportunities. Customers first seen after the calibration
-        are left out and counted in ``attrs``.
+        also ``holdout_frequency`` and ``holdout_duration``, in opportunities. Customers first seen after the
+        calibration are left out and counted in ``attrs``.
 
     Raises
     ------
@@ -86,7 +86,8 @@ def opportunities(
     lent_log, ids = lent(log)
     bought = between(purchases(lent_log), "period", None, days.observation_end)
     table = _by_customer(bought.with_columns(begin=beginning(length)), days.calibration_end)
-    table.index = pd.Index(table["customer_id"] if ids is None else ids.take(table["customer_id"].to_numpy()), name="customer_id")
+    number = table["customer_id"].to_numpy()
+    table.index = pd.Index(number if ids is None else ids.take(number), name="customer_id")
     later = table["taken"] == 0
     if later.all():
         raise ValueError(
@@ -147,7 +148,7 @@ def _ended(day: dt.date, length: Period, last_date: dt.date) -> pd.Period:
         before = (whole - 1).end_time.date()
         raise ValueError(
             f"{day} lies within a {length}, whose opportunity is not over; pass a last day of a {length} as "
-            f"calibration_end and observation_end: {before}, or {whole.end_time.date()} if the log, whose last purchase is "
-            f"on {last_date}, is complete until then"
+            f"calibration_end and observation_end: {before}, or {whole.end_time.date()} if the log, whose last "
+            f"purchase is on {last_date}, is complete until then"
         )
     return whole

@@ -186,8 +186,8 @@ def histories(
 def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "T")) -> pd.DataFrame:
     """The distinct rows of ``columns`` and how many customers share each, as ``weight``; sorted.
 
-    ``customers`` is a pandas or Polars frame. If it has a ``weight`` already, weights are added up; if it has ``log_gaps``,
-    they are averaged, not told apart.
+    ``customers`` is a pandas or Polars frame. If it has a ``weight`` already, weights are added up; if it has
+    ``log_gaps``, they are averaged, not told apart.
 
     Examples
     --------
@@ -249,9 +249,7 @@ def _check_settled(reading: Mapping[str, Any]) -> None:
 
 
 def _times(table: pd.DataFrame, days: Calendar) -> pd.DataFrame:
-    """Frequency, recency, T and log_gaps: the number of further purchases, the age at the last of them, the age at the
-    end, and the sum of the logarithms of the gaps.
-    """
+    """The number of further purchases, the age at the last of them, the age at the end, the sum of logarithmic gaps."""
     unit = days.unit.total_seconds()
     recency = table["last"] - table["first"]
     age = pd.Timestamp(days.last_period) - table["first"]
