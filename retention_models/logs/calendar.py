@@ -125,3 +125,10 @@ def unit_length(time_unit: str | dt.timedelta) -> pd.Timedelta:
 def unit_name(time_unit: str) -> str:
     """A unit of time in a word, ``period`` where it has none."""
     return NAMES.get(time_unit, "period")
+
+
+def span_name(length: float, time_unit: str) -> str:
+    """A length of time in words, such as "26 weeks"."""
+    if time_unit not in NAMES:
+        return f"{length:g} times {time_unit}"
+    return f"{length:g} {NAMES[time_unit]}{'s' * (length != 1)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from retention_models.evaluation.tracking import span_name
+from retention_models.logs.calendar import span_name
 from retention_models.logs.rhythm import days_until
 from retention_models.value.terms import Terms
 
