@@ -240,7 +240,7 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are(
 @pytest.fixture(scope="module")
 def fitted(orders: Path) -> Path:
     path = orders.with_name("fit.json")
-    assert main(["fit", *read(orders, "--model", "ParetoNBD", "--time-unit", "W", "--output", str(path))]) == 0
+    assert main(["fit", *read(orders, "--time-unit", "W", "--output", str(path))]) == 0
     return path
 
 

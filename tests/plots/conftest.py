@@ -100,3 +100,24 @@ def pit():
 def lorenz():
     share = np.linspace(0, 1, 101)
     return pd.DataFrame({"customers": share, "value": np.sqrt(share)})
+
+
+@pytest.fixture
+def periods():
+    frame = pd.DataFrame(
+        {"new_customers": [50, 30, 20, 5], "repeat_purchases": [0, 20, 30, 10], "complete": [True, True, True, False]},
+        index=pd.Index(["2024-01", "2024-02", "2024-03", "2024-04"], name="period"),
+    )
+    return frame.assign(purchases=frame["new_customers"] + frame["repeat_purchases"])
+
+
+@pytest.fixture
+def waiting():
+    days = pd.RangeIndex(1, 101, name="days")
+    return pd.DataFrame({"second purchase": 0.5 * np.linspace(0, 1, 100), "$next$": np.linspace(0.1, 1, 100)}, days)
+
+
+@pytest.fixture
+def season():
+    index = pd.Index(["Monday", "Tuesday", "Wednesday"], name="weekday")
+    return pd.DataFrame({"days": 10, "relative": [1.2, 0.9, 0.9]}, index=index)
