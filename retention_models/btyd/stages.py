@@ -155,7 +155,7 @@ def _exactly(stage: Array | int, r: Parameter, a: Parameter, b: Parameter, n: Ar
     """Chance of n purchases within the window of someone at this stage, who may leave at the last of them."""
     due = n * k - stage
     would = sum(np.where(due + i >= 0, count_probability(np.maximum(due + i, 0), r, odds), 0.0) for i in range(k))
-    leaves = np.where(n > 0, a / (b + np.maximum(n, 1) - 1) * probability_at_least(due, r, odds), 0.0)
+    leaves = np.where(n > 0, a / (b + np.maximum(n - 1, 0)) * probability_at_least(due, r, odds), 0.0)
     return _stayed(n, a, b) * (would + leaves)
 
 

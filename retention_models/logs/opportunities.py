@@ -50,10 +50,10 @@ def opportunities(
     -------
     pandas.DataFrame
         Indexed and sorted by ``customer_id``: ``frequency`` (opportunities taken after the period of the first
-        purchase, up to ``calibration_end``), ``recency`` (the number of the last one taken, 0 for none), ``T`` (opportunities in
-        all) and ``first_purchase`` (the first day of that period); where the calibration ends before the observation,
-        also ``holdout_frequency`` and ``holdout_duration``, in opportunities. Customers first seen after the
-        calibration are left out and counted in ``attrs``.
+        purchase, up to ``calibration_end``), ``recency`` (the number of the last one taken, 0 for none), ``T``
+        (opportunities in all) and ``first_purchase`` (the first day of that period); where the calibration ends before
+        the observation, also ``holdout_frequency`` and ``holdout_duration``, in opportunities. Customers first seen
+        after the calibration are left out and counted in ``attrs``.
 
     Raises
     ------
