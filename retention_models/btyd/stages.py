@@ -23,6 +23,7 @@ from retention_models.estimation.special import log_rising
 
 ROUNDING = 1e-17
 BLOCK = 50_000  # terms at a time
+MOST = 1_000_000  # terms of one sum
 FAR = 40.0  # a discount of e^-40 leaves nothing
 
 Terms = Callable[..., tuple[Array, Array]]
@@ -95,6 +96,11 @@ def _series(terms: Terms, k: int, *arguments: ArrayLike) -> Array:
     unfinished = np.ones(total.size, dtype=bool)
     active, first, size = np.arange(total.size), 1, 4
     while len(active):
+        if first > MOST:
+            raise ValueError(
+                f"more than {MOST:,} stages between purchases may be passed in so long a time; "
+                "ask for a shorter horizon, or for an infinite one"
+            )
         for part in np.array_split(active, -(-len(active) * size // BLOCK)):
             term, rest = terms(np.arange(first, first + size)[:, None], k, *(row[part] for row in rows))
             total[part] += term.sum(axis=0)
