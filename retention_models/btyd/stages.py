@@ -57,7 +57,7 @@ class StagedBuyer(Outlook):
         n, start = checked_count(count), checked("start", start)
         window = checked("end - start", np.subtract(end, start), finite=True)
         if not np.any(start):
-            return self._mean(lambda *buyer: _exactly(*buyer, n, window / self.alpha, self.k), n, window)
+            return self._mean(lambda j, r, a, b: _exactly(j, r, a, b, n, window / self.alpha, self.k), n, window)
         alive = self._sum(_alive, start / self.alpha)
         return self._sum(_exactly_later, start / self.alpha, window / self.alpha, n) + np.where(n == 0, 1 - alive, 0.0)
 
@@ -67,7 +67,7 @@ class StagedBuyer(Outlook):
         within = self._sum(_discounted, np.where(is_far, 0, horizon) / self.alpha, rate * self.alpha)
         if not np.any(is_far):
             return within
-        ever = self._mean(lambda *buyer: _discounted_ever(*buyer, rate * self.alpha, self.k), rate)
+        ever = self._mean(lambda j, r, a, b: _discounted_ever(j, r, a, b, rate * self.alpha, self.k), rate)
         return np.where(is_far, ever, within)[()]
 
     def _mean(self, quantity: Callable[..., Array], *shapes: ArrayLike) -> Array:
