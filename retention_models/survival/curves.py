@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from retention_models.estimation.intervals import normal_quantile, positive_interval
+from retention_models.survival.counts import count_losses, require, require_length
 
 Array = NDArray[np.float64]
 
@@ -72,7 +73,7 @@ class Curve:
     @cached_property
     def survival(self) -> Array:
         """S(t) at each tenure, the product of 1 - d/n; shape (m,)."""
-        return np.cumprod(1 - self._hazard)
+        return np.cumprod(1 - self._hazard, dtype=np.float64)
 
     @cached_property
     def std_error(self) -> Array:
@@ -84,9 +85,10 @@ class Curve:
         return self._read(self.survival, 1.0, tenure)
 
     def number_at_risk(self, tenure: ArrayLike) -> Array:
-        """Customers observed and still there just before each tenure; 0 after the last one observed."""
-        place = np.searchsorted(self.tenure, np.asarray(tenure, dtype=float), side="left")
-        return np.append(self.at_risk, 0.0)[place]
+        """Customers observed and still there just before each tenure; 0 after the last one, and up to a late start."""
+        when = np.asarray(tenure, dtype=float)
+        place = np.searchsorted(self.tenure, when, side="left")
+        return np.where((when > self.start) | (self.start == 0), np.append(self.at_risk, 0.0)[place], 0.0)
 
     def since(self, tenure: float) -> Curve:
         """The curve of those still customers at a later tenure: S(t) / S(tenure), with its own variance.
@@ -260,8 +262,11 @@ def kaplan_meier(
     >>> round(mean.estimate, 3), round(mean.std_error, 3)
     (3.0, 0.566)
     """
-    columns = _checked(tenure, churned, entry, weight)
-    return Curve(*_counted(*columns), start=float(np.min(columns[2])))
+    left = np.atleast_1d(np.asarray(churned, dtype=float))
+    require_length("churned", left.size, np.size(tenure))
+    require((left == 0) | (left == 1), "churned is neither True nor False")
+    counts = count_losses(tenure, left, causes=1, entry=entry, weight=weight)
+    return Curve(counts.tenure, counts.at_risk, counts.lost[:, 0], counts.start)
 
 
 def log_log_interval(probability: Array, std_error: Array, level: float) -> tuple[Array, Array]:
@@ -270,49 +275,6 @@ def log_log_interval(probability: Array, std_error: Array, level: float) -> tupl
     p = np.where(inside, probability, 0.5)
     reach = np.exp(normal_quantile(level) * std_error / (p * -np.log(p)))
     return np.where(inside, p**reach, probability), np.where(inside, p ** (1 / reach), probability)
-
-
-def _checked(
-    tenure: ArrayLike, churned: ArrayLike, entry: ArrayLike | None, weight: ArrayLike | None
-) -> tuple[Array, Array, Array, Array]:
-    """The four columns as arrays, each rule kept."""
-    end = np.atleast_1d(np.asarray(tenure, dtype=float))
-    left = np.atleast_1d(np.asarray(churned, dtype=float))
-    start = np.zeros(len(end)) if entry is None else np.atleast_1d(np.asarray(entry, dtype=float))
-    share = np.ones(len(end)) if weight is None else np.atleast_1d(np.asarray(weight, dtype=float))
-    for name, column in (("churned", left), ("entry", start), ("weight", share)):
-        if column.shape != end.shape:
-            raise ValueError(
-                f"{name} has {column.size:,} values and tenure {end.size:,}; one for each customer is needed"
-            )
-    if end.size == 0:
-        raise ValueError("there are no customers")
-    for name, column in (("tenure", end), ("entry", start), ("weight", share)):
-        _require(np.isfinite(column) & (column >= 0), f"{name} is missing, infinite or negative")
-    _require((left == 0) | (left == 1), "churned is neither True nor False")
-    _require((end > start) | (start == 0), "tenure does not exceed entry, so that the customer was never observed,")
-    return end, left, start, share
-
-
-def _require(good: NDArray[np.bool_], rule: str) -> None:
-    bad = np.flatnonzero(~good)
-    if len(bad):
-        raise ValueError(f"{rule} for {len(bad):,} of {len(good):,} customers (first: row {bad[0]})")
-
-
-def _counted(end: Array, left: Array, start: Array, weight: Array) -> tuple[Array, Array, Array]:
-    """Every tenure at which someone entered or was last seen, and how many were at risk there and lost.
-
-    Counted from the end, so that the last numbers, on which the tail of the curve stands, are not differences.
-    """
-    late = start > 0
-    when, place = np.unique(np.concatenate([end, start[late]]), return_inverse=True)
-    gone, came = place[: len(end)], place[len(end) :]
-    exits = np.bincount(gone, weights=weight, minlength=len(when))
-    entries = np.bincount(came, weights=weight[late], minlength=len(when))
-    lost = np.bincount(gone, weights=weight * left, minlength=len(when))
-    at_risk = np.cumsum((exits - entries)[::-1])[::-1]
-    return when, np.maximum(at_risk, lost), lost
 
 
 def _discounted_length(edges: Array, rate: float) -> Array:
