@@ -41,9 +41,7 @@ class Table:
     def sha256(self) -> str:
         """A fingerprint of the data that does not depend on the order of rows nor on how far they are aggregated."""
         stacked = np.column_stack([*self.columns, self.weight])
-        stacked = stacked[stacked[:, -1] > 0]
-        order = np.lexsort(stacked.T[::-1])
-        return hashlib.sha256(np.ascontiguousarray(stacked[order], dtype="<f8").tobytes()).hexdigest()
+        return hashlib.sha256(np.ascontiguousarray(stacked[self.weight > 0], dtype="<f8").tobytes()).hexdigest()
 
 
 def read_table(customers: Any, names: Sequence[str]) -> Table:
@@ -74,11 +72,11 @@ def read_table(customers: Any, names: Sequence[str]) -> Table:
 
 
 def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArray[np.int64]]:
-    """The distinct rows of some columns, and for each row the number of its distinct one."""
+    """The distinct rows of some columns in lexicographic order, and for each row the number of its distinct one."""
     row = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:
-        code, values = pd.factorize(column)
-        row, _ = pd.factorize(row * len(values) + code)
+        code, values = pd.factorize(column, sort=True)
+        row, _ = pd.factorize(row * len(values) + code, sort=True)
     first = np.empty(int(row.max()) + 1, dtype=np.int64)
     first[row[::-1]] = np.arange(len(row))[::-1]
     return tuple(column[first] for column in columns), row

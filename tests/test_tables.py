@@ -18,10 +18,10 @@ def customers():
     )
 
 
-def test_equal_histories_become_one_row_that_counts_twice(customers):
+def test_equal_histories_become_one_row_that_counts_twice_and_rows_are_sorted(customers):
     table = read_table(customers, NAMES)
-    np.testing.assert_array_equal(table.weight, [2, 1, 1])
-    np.testing.assert_array_equal(table.row, [0, 1, 0, 2])
+    np.testing.assert_array_equal(table.weight, [1, 2, 1])
+    np.testing.assert_array_equal(table.row, [1, 0, 1, 2])
     np.testing.assert_array_equal(table.columns[1][table.row], customers["recency"])
     assert list(table.index) == ["a", "b", "c", "d"]
 

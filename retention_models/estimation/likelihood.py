@@ -129,13 +129,13 @@ def maximise(
     data = tuple(columns[name] for name in model_class.columns)
     likelihood = _Likelihood(model_class, data, weight)
     first = start if start is not None else model_class.start(*data, weight=weight)
-    u = np.log([float(getattr(first, name)) for name in likelihood.names])
+    u, hessian = np.log([float(getattr(first, name)) for name in likelihood.names]), None
     if len(weight) > COARSE_ROWS:
-        coarse, coarse_weight = coarsen(data, weight)
-        if len(coarse_weight) < len(weight) / 2:
-            warm = _best_climb(_Likelihood(model_class, coarse, coarse_weight), u)
-            u = u if warm.limits else warm.u
-    top = _best_climb(likelihood, u)
+        coarse = _Likelihood(model_class, *coarsen(data, weight))
+        warm = _best_climb(coarse, u)
+        if not warm.limits:
+            u, hessian = warm.u, coarse.hessian(warm.u, warm.free)
+    top = _best_climb(likelihood, u, hessian)
     covariance = likelihood.covariance(top, robust=robust)
     free = tuple(name for name, is_free in zip(likelihood.names, top.free, strict=True) if is_free)
     held = {limit.parameter: limit.value for limit in top.limits}
@@ -199,18 +199,19 @@ class _Climb:
     limits: tuple[Limit, ...] = ()
 
 
-def _best_climb(likelihood: _Likelihood, u: Array) -> _Climb:
+def _best_climb(likelihood: _Likelihood, u: Array, hessian: Array | None = None) -> _Climb:
     """The highest end of the climb from u, and, where that one fails or ends at an edge, from further starts."""
     signs = np.array([np.resize(pattern, len(u)) for pattern in ([1], [-1], [1, 1, -1, -1], [-1, -1, 1, 1])])
     ends: list[_Climb] = []
     problem = ""
     for start in (u, *(u + 1.5 * signs)):
         try:
-            ends.append(_climb_to_limits(likelihood, likelihood.at(start), likelihood.model_class.limits))
+            ends.append(_climb_to_limits(likelihood, likelihood.at(start), likelihood.model_class.limits, hessian))
         except ConvergenceError as error:
             problem = problem or str(error)
         if ends and not ends[0].limits:
             return ends[0]
+        hessian = None
     if not ends:
         raise ConvergenceError(
             f"{likelihood.model_class.__name__}: no maximum of the likelihood was found ({problem}); "
@@ -219,10 +220,11 @@ def _best_climb(likelihood: _Likelihood, u: Array) -> _Climb:
     return max(ends, key=lambda end: end.value + TOLERANCE * (not end.limits))
 
 
-def _climb_to_limits(likelihood: _Likelihood, start: _Climb, limits: tuple[Limit, ...]) -> _Climb:
+def _climb_to_limits(
+    likelihood: _Likelihood, start: _Climb, limits: tuple[Limit, ...], hessian: Array | None = None
+) -> _Climb:
     """Newton's climb, during which a parameter that runs away is put on its limit, if that is no lower."""
-    end = _climb(likelihood, start, limits)
-    limit = _limit_ahead(likelihood, end, limits)
+    end, limit = _climb(likelihood, start, limits, hessian)
     if limit is None:
         return end
     others = tuple(other for other in limits if other is not limit)
@@ -243,39 +245,42 @@ def _moved_to(limit: Limit, likelihood: _Likelihood, end: _Climb) -> _Climb:
     return _Climb(u, likelihood.value(u), free, (*end.limits, limit))
 
 
-def _limit_ahead(likelihood: _Likelihood, end: _Climb, limits: tuple[Limit, ...]) -> Limit | None:
-    """The limit that a free parameter is on its way to, if any."""
-    gradient = likelihood.gradient(end.u)
-    for limit in limits:
-        i = likelihood.names.index(limit.parameter)
-        if end.free[i] and limit.is_near(float(np.exp(end.u[i])), gradient[i]):
-            return limit
-    return None
+def _climb(
+    likelihood: _Likelihood, start: _Climb, limits: tuple[Limit, ...], hessian: Array | None = None
+) -> tuple[_Climb, Limit | None]:
+    """Newton's method over the free log-parameters, to the top or to where one of them nears a limit.
 
-
-def _climb(likelihood: _Likelihood, start: _Climb, limits: tuple[Limit, ...]) -> _Climb:
-    """Newton's method over the free log-parameters, stopped early when one of them nears a limit.
-
-    The Hessian is kept from step to step while it still cuts the decrement tenfold: on large tables the first
-    one, from a warm start, serves to the end.
+    A Hessian is kept from step to step while it still cuts the decrement tenfold: on large tables the one of the
+    warm start serves to the end.
     """
-    here, hessian, previous = start, None, np.inf
+    here, previous = start, np.inf
     for _ in range(200):
-        gradient = likelihood.gradient(here.u)[here.free]
+        gradient = likelihood.gradient(here.u)
+        limit = _limit_ahead(likelihood, here, gradient, limits)
+        if limit is not None:
+            return here, limit
+        gradient = gradient[here.free]
         if hessian is None:
             hessian = likelihood.hessian(here.u, here.free)
         step = _uphill(hessian, gradient)
         decrement = float(step @ gradient) / 2
         if decrement < TOLERANCE:
-            return here
+            return here, None
         if decrement > previous / 10:
             hessian = likelihood.hessian(here.u, here.free)
             step = _uphill(hessian, gradient)
         previous = decrement
         here = _search(likelihood, here, step, decrement)
-        if _limit_ahead(likelihood, here, limits):
-            return here
     raise ConvergenceError("200 steps were not enough")
+
+
+def _limit_ahead(likelihood: _Likelihood, here: _Climb, gradient: Array, limits: tuple[Limit, ...]) -> Limit | None:
+    """The limit that a free parameter is on its way to, if any."""
+    for limit in limits:
+        i = likelihood.names.index(limit.parameter)
+        if here.free[i] and limit.is_near(float(np.exp(here.u[i])), gradient[i]):
+            return limit
+    return None
 
 
 def _uphill(hessian: Array, gradient: Array) -> Array:
@@ -311,23 +316,18 @@ def _inverse(information: Array) -> Array:
 
 
 def coarsen(columns: tuple[Array, ...], weight: Array, bins: int = 24) -> tuple[tuple[Array, ...], Array]:
-    """Fewer rows that tell nearly the same: real-valued columns averaged within quantile bins.
+    """Fewer rows that tell nearly the same: columns averaged within quantile bins, small whole numbers kept.
 
-    Columns of whole numbers (frequency) are kept as they are. Serves to find a start, never the estimate.
+    Whole numbers stay whole. Serves to find a start, never the estimate.
     """
     whole = [bool(np.all(column == np.floor(column))) for column in columns]
     group = np.zeros(len(weight), dtype=np.int64)
     for column, is_whole in zip(columns, whole, strict=True):
-        edges = np.unique(column if is_whole else np.quantile(column, np.linspace(0, 1, bins + 1)[1:-1]))
+        edges = np.quantile(column, np.linspace(0, 1, bins + 1)[1:-1])
+        edges = np.unique(np.concatenate([edges, np.arange(20.0)]) if is_whole else edges)
         code = np.searchsorted(edges, column, side="right")
         _, group = np.unique(group * (len(edges) + 1) + code, return_inverse=True)
     total = np.bincount(group, weights=weight).astype(float)
     filled = total > 0
-
-    def merged(column: Array, is_whole: bool) -> Array:
-        value = np.empty(len(total))
-        value[group] = column
-        return value if is_whole else np.bincount(group, weights=weight * column) / np.where(filled, total, 1.0)
-
-    means = (merged(column, is_whole)[filled] for column, is_whole in zip(columns, whole, strict=True))
-    return tuple(means), total[filled]
+    means = [np.bincount(group, weights=weight * column)[filled] / total[filled] for column in columns]
+    return tuple(np.rint(m) if w else m for m, w in zip(means, whole, strict=True)), total[filled]
