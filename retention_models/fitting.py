@@ -14,12 +14,13 @@ import pandas as pd
 
 from retention_models import __version__
 from retention_models.btyd.bgnbd import BGNBD
+from retention_models.btyd.gammagamma import GammaGamma
 from retention_models.btyd.paretonbd import ParetoNBD
 from retention_models.estimation.intervals import draw_parameters, positive_interval
 from retention_models.estimation.likelihood import Array, Limit, Model, maximise, parameter_names
 from retention_models.tables import Table, read_table
 
-MODELS: dict[str, type] = {model.__name__: model for model in (BGNBD, ParetoNBD)}
+MODELS: dict[str, type] = {model.__name__: model for model in (BGNBD, GammaGamma, ParetoNBD)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,7 @@ class Fit:
         """The model with n draws of its parameters, each of shape (n, 1), ready to broadcast over customers."""
         free = list(self.covariance.index)
         drawn = draw_parameters(self.parameters[free].to_numpy(), self.covariance.to_numpy(), n, rng)
-        values = {name: np.full((n, 1), value) for name, value in self.parameters.items()}
+        values = {str(name): np.full((n, 1), value) for name, value in self.parameters.items()}
         values.update({name: drawn[:, [i]] for i, name in enumerate(free)})
         return type(self.model)(**values)
 
@@ -206,7 +207,7 @@ def fit(model_class: type[Model], customers: Any, *, robust: bool = False) -> Fi
     s            0.6059     0.1871  0.3309   1.11
     beta          11.66      6.204   4.108  33.08
     """
-    table = read_table(customers, model_class.columns)
+    table, left_out = _speaking(model_class, read_table(customers, model_class.columns))
     _require_enough(model_class, table)
     optimum = maximise(
         model_class, dict(zip(model_class.columns, table.columns, strict=True)), table.weight, robust=robust
@@ -219,9 +220,18 @@ def fit(model_class: type[Model], customers: Any, *, robust: bool = False) -> Fi
         n_customers=round(table.n_customers),
         notes=tuple(_limit_sentence(limit) for limit in optimum.limits)
         + _flat_sentences(optimum.model, free, optimum.covariance),
-        data={**table.about, "rows": len(table.weight), "sha256": table.sha256()},
+        data={**table.about, "rows": len(table.weight), "sha256": table.sha256(), "left_out": left_out},
         robust=robust,
     )
+
+
+def _speaking(model_class: type[Model], table: Table) -> tuple[Table, dict[str, int]]:
+    """The rows that a model can learn from, and how many customers were left out for which reason."""
+    if not hasattr(model_class, "left_out"):
+        return table, {}
+    reasons = model_class.left_out(*table.columns)
+    counts = {reason: round(float(table.weight[rows].sum())) for reason, rows in reasons.items()}
+    return table.only(~np.any(list(reasons.values()), axis=0)), {reason: n for reason, n in counts.items() if n}
 
 
 def _require_enough(model_class: type[Model], table: Table) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,11 +64,7 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     """
     _check_horizon(horizon)
     table = read_table(customers, fit.model.columns)
-    n = len(table.weight)
-    parts = [
-        _predicted(fit, tuple(c[i : i + CHUNK] for c in table.columns), horizon, level) for i in range(0, n, CHUNK)
-    ]
-    return pd.concat(parts, ignore_index=True).take(table.row).set_axis(table.index)
+    return _predicted(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
 
 
 def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95) -> pd.DataFrame:
@@ -84,17 +81,11 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
     """
     _check_horizon(horizon)
     table = read_table(customers, fit.model.columns)
-    parts = [
-        (tuple(c[i : i + CHUNK] for c in table.columns), table.weight[i : i + CHUNK])
-        for i in range(0, len(table.weight), CHUNK)
-    ]
-
-    def total(model: Any) -> float:
-        return float(sum(weight @ model.expected_purchases(horizon, *columns) for columns, weight in parts))
-
-    gradient = _gradient(fit, lambda model: np.array([total(model)]))
-    expected, error = np.array([total(fit.model)]), standard_error(gradient, fit.covariance.to_numpy())
-    chance = sum(weight @ fit.model.purchases_variance(horizon, *columns) for columns, weight in parts)
+    model, columns, weight = fit.model, table.columns, table.weight
+    each = in_chunks(lambda *columns: model.expected_purchases(horizon, *columns), columns)
+    slope = weight @ gradient(fit, lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
+    chance = weight @ in_chunks(lambda *columns: model.purchases_variance(horizon, *columns), columns)
+    expected, error = np.array([weight @ each]), standard_error(slope, fit.covariance.to_numpy())
     lower, upper = positive_interval(expected, error, level)
     count_lower, count_upper = positive_interval(expected, np.sqrt(error**2 + chance), level)
     return pd.DataFrame(
@@ -108,43 +99,45 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
     )
 
 
-def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: float | None) -> pd.DataFrame:
-    """The rows of ``predict`` for distinct histories."""
-    alive = fit.model.probability_alive(*columns)
-    expected = fit.model.expected_purchases(horizon, *columns)
-    if level is None:
-        return pd.DataFrame({"probability_alive": alive, "expected_purchases": expected})
-    covariance = fit.covariance.to_numpy()
-    alive_error = standard_error(_gradient(fit, lambda model: model.probability_alive(*columns)), covariance)
-    expected_error = standard_error(
-        _gradient(fit, lambda model: model.expected_purchases(horizon, *columns)), covariance
-    )
-    alive_lower, alive_upper = probability_interval(alive, alive_error, level)
-    expected_lower, expected_upper = positive_interval(expected, expected_error, level)
-    lower, upper = _count_interval(fit.model, columns, horizon, level)
-    return pd.DataFrame(
-        {
-            "probability_alive": alive,
-            "probability_alive_lower": alive_lower,
-            "probability_alive_upper": alive_upper,
-            "expected_purchases": expected,
-            "expected_purchases_lower": expected_lower,
-            "expected_purchases_upper": expected_upper,
-            "purchases_lower": lower,
-            "purchases_upper": upper,
-        }
-    )
+def in_chunks(function: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
+    """The values of an elementwise function of some columns, a bounded number of rows at a time; shape (n,)."""
+    n = len(columns[0])
+    return np.concatenate([function(*(c[i : i + CHUNK] for c in columns)) for i in range(0, n, CHUNK)])
 
 
-def _gradient(fit: Fit, quantity: Callable[[Any], Array]) -> Array:
-    """Derivatives of a quantity of the model in its free parameters; shape (n, free parameters)."""
+def gradient(fit: Fit, quantity: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
+    """Derivatives of ``quantity(model, *columns)`` in the free parameters; shape (n, free parameters)."""
     free = list(fit.covariance.index)
-    fixed = fit.parameters.to_dict()
+    parameters = fit.parameters
 
     def at(values: Array) -> Array:
-        return quantity(type(fit.model)(**{**fixed, **dict(zip(free, values.tolist(), strict=True))}))
+        model = type(fit.model)(**{**parameters.to_dict(), **dict(zip(free, values.tolist(), strict=True))})
+        return in_chunks(lambda *chunk: quantity(model, *chunk), columns)
 
-    return jacobian(at, fit.parameters[free].to_numpy())
+    return jacobian(at, parameters[free].to_numpy())
+
+
+def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: float | None) -> pd.DataFrame:
+    """The rows of ``predict`` for distinct histories."""
+
+    def alive(model: Any, *columns: Array) -> Array:
+        return model.probability_alive(*columns)
+
+    def expected(model: Any, *columns: Array) -> Array:
+        return model.expected_purchases(horizon, *columns)
+
+    frame: dict[str, Any] = {}
+    for name, quantity, interval in (
+        ("probability_alive", alive, probability_interval),
+        ("expected_purchases", expected, positive_interval),
+    ):
+        frame[name] = in_chunks(partial(quantity, fit.model), columns)
+        if level is not None:
+            error = standard_error(gradient(fit, quantity, columns), fit.covariance.to_numpy())
+            frame[f"{name}_lower"], frame[f"{name}_upper"] = interval(frame[name], error, level)
+    if level is not None:
+        frame["purchases_lower"], frame["purchases_upper"] = _count_interval(fit.model, columns, horizon, level)
+    return pd.DataFrame(frame)
 
 
 def _count_interval(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
@@ -37,6 +37,18 @@ class Table:
     def n_customers(self) -> float:
         """The number of customers, the sum of the weights."""
         return float(self.weight.sum())
+
+    def only(self, kept: NDArray[np.bool_]) -> Table:
+        """The table of some of the distinct rows alone."""
+        lines = kept[self.row]
+        return replace(
+            self,
+            columns=tuple(column[kept] for column in self.columns),
+            weight=self.weight[kept],
+            row=(np.cumsum(kept) - 1)[self.row[lines]],
+            line_weight=self.line_weight[lines],
+            index=self.index[lines],
+        )
 
     def sha256(self) -> str:
         """A fingerprint of the data that does not depend on the order of rows nor on how far they are aggregated."""
@@ -135,6 +147,12 @@ _RULES: tuple[_Rule, ...] = (
     (("weight",), lambda weight: weight < 0, "is negative", "a weight counts the customers who share a history"),
     (("frequency",), lambda x: x < 0, "is negative", "it counts repeat purchases, 0 for a single purchase"),
     (("frequency",), lambda x: x != np.floor(x), "is not a whole number", "it counts repeat purchases"),
+    (
+        ("monetary_value",),
+        lambda m: m < 0,
+        "is negative",
+        "it is the mean amount of the repeat purchases; see refunds in summarize",
+    ),
     (("recency",), lambda t: t < 0, "is negative", "it is the age at the last purchase, 0 for a single purchase"),
     (("T",), lambda T: T < 0, "is negative", "was observation_end before the first purchase?"),
     (("recency", "T"), lambda t, T: t > T, "exceeds T", "was observation_end before the last purchase?"),
