@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-WHERE_FROM = "such a table comes from summarize(transactions)"
+FROM_PURCHASES = "such a table comes from summarize(transactions)"
+FROM_CONTRACTS = "such a table comes from retention_table(spells)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Table:
     """A customer table as models need it: distinct rows, and which of them each customer has.
 
     ``columns`` are arrays over the distinct rows, ``weight`` how many customers share each, ``row`` the distinct
-    row of each line of the original table, ``line_weight`` the original weights, ``index`` its labels and ``about``
-    what is known of its origin.
+    row of each line of the original table, ``line_weight`` the original weights, ``index`` its labels, ``about``
+    what is known of its origin, and ``n_customers`` how many there are.
     """
 
     columns: tuple[Array, ...]
@@ -32,11 +33,7 @@ class Table:
     line_weight: Array
     index: pd.Index
     about: dict[str, Any]
-
-    @property
-    def n_customers(self) -> float:
-        """The number of customers, the sum of the weights."""
-        return float(self.weight.sum())
+    n_customers: float
 
     def only(self, kept: NDArray[np.bool_]) -> Table:
         """The table of some of the distinct rows alone."""
@@ -48,6 +45,7 @@ class Table:
             row=(np.cumsum(kept) - 1)[self.row[lines]],
             line_weight=self.line_weight[lines],
             index=self.index[lines],
+            n_customers=float(self.weight[kept].sum()),
         )
 
     def sha256(self) -> str:
@@ -66,21 +64,38 @@ def read_table(customers: Any, names: Sequence[str]) -> Table:
     ValueError
         When a column is missing, doubled, not numeric, or breaks a rule; the message names column, rule and count.
     """
-    frame, index = _opened(customers)
+    where_from = FROM_CONTRACTS if "at_risk" in names else FROM_PURCHASES
+    frame, index = _opened(customers, where_from)
     missing = [name for name in names if list(frame.columns).count(name) == 0]
     doubled = [name for name in (*names, "weight") if list(frame.columns).count(name) > 1]
     if missing:
-        raise ValueError(f"{_listed(missing)} not in the table (columns: {_listed(frame.columns)}); {WHERE_FROM}")
+        raise ValueError(f"{_listed(missing)} not in the table (columns: {_listed(frame.columns)}); {where_from}")
     if doubled:
         raise ValueError(f"{_listed(doubled)} stands more than once among the columns; keep one of them")
     if len(index) == 0:
-        raise ValueError(f"the table has no rows; {WHERE_FROM}")
-    columns = {name: _numeric(frame, name, index) for name in names}
-    weight = _numeric(frame, "weight", index) if "weight" in frame.columns else np.ones(len(index))
+        raise ValueError(f"the table has no rows; {where_from}")
+    columns = {name: _numeric(frame, name, index, where_from) for name in names}
+    weight = _numeric(frame, "weight", index, where_from) if "weight" in frame.columns else np.ones(len(index))
     _check_rules({**columns, "weight": weight}, index)
+    about = dict(getattr(customers, "attrs", {}))
+    if "at_risk" in names:
+        return _summed_by_tenure(tuple(columns.values()), weight, index, about)
     distinct, row = distinct_rows(tuple(columns.values()))
     shared = np.bincount(row, weights=weight, minlength=len(distinct[0]))
-    return Table(distinct, shared, row, weight, index, dict(getattr(customers, "attrs", {})))
+    return Table(distinct, shared, row, weight, index, about, float(weight.sum()))
+
+
+def _summed_by_tenure(columns: tuple[Array, ...], weight: Array, index: pd.Index, about: dict[str, Any]) -> Table:
+    """A retention table's numbers at risk and lost, added up by tenure, which is all that a model of contracts needs.
+
+    Its customers are counted where more are at risk than were kept before: exactly where all were observed from the
+    start, and at least so many where some came in late while others were last seen.
+    """
+    tenure, at_risk, lost = columns
+    (when,), row = distinct_rows((tenure,))
+    at_risk, lost = (np.bincount(row, weights=weight * c, minlength=len(when)) for c in (at_risk, lost))
+    entered = np.maximum(np.diff(at_risk, prepend=0) + np.append(0, lost[:-1]), 0)
+    return Table((when, at_risk, lost), np.ones(len(when)), row, weight, index, about, float(entered.sum()))
 
 
 def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArray[np.int64]]:
@@ -94,7 +109,7 @@ def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArra
     return tuple(column[first] for column in columns), row
 
 
-def _opened(customers: Any) -> tuple[Any, pd.Index]:
+def _opened(customers: Any, where_from: str) -> tuple[Any, pd.Index]:
     """The frame, in memory, and the labels of its rows: the pandas index, or the column customer_id."""
     if isinstance(customers, pd.DataFrame):
         frame, index = customers, customers.index
@@ -103,7 +118,7 @@ def _opened(customers: Any) -> tuple[Any, pd.Index]:
             wrapped = nw.from_native(customers)
         except TypeError:
             kind = type(customers).__name__
-            raise TypeError(f"customers must be a dataframe (pandas, Polars, ...), not {kind}; {WHERE_FROM}") from None
+            raise TypeError(f"customers must be a dataframe (pandas, Polars, ...), not {kind}; {where_from}") from None
         frame = wrapped.collect("pandas") if isinstance(wrapped, nw.LazyFrame) else wrapped
         index = pd.RangeIndex(len(frame))
     if "customer_id" in frame.columns and list(frame.columns).count("customer_id") == 1:
@@ -111,11 +126,11 @@ def _opened(customers: Any) -> tuple[Any, pd.Index]:
     return frame, index
 
 
-def _numeric(frame: Any, name: str, index: pd.Index) -> Array:
+def _numeric(frame: Any, name: str, index: pd.Index, where_from: str) -> Array:
     """A column as floats, every one of them a finite number."""
     raw = frame[name].to_numpy()
     if raw.dtype.kind in "mM":
-        raise ValueError(f"{name} holds dates or durations; numbers in one time unit are needed, and {WHERE_FROM}")
+        raise ValueError(f"{name} holds dates or durations; numbers in one time unit are needed, and {where_from}")
     values = np.asarray(pd.to_numeric(pd.Series(raw), errors="coerce"), dtype=float)
     _require(np.isfinite(values), name, "is missing, infinite or not a number", index, "fill in or leave out such rows")
     return values
@@ -133,8 +148,9 @@ def _require(good: NDArray[np.bool_], name: str, rule: str, index: pd.Index, rem
     bad = np.flatnonzero(~good)
     if len(bad):
         label = index.name or "row"
+        what = "customers" if label == "customer_id" else "rows"
         raise ValueError(
-            f"{name} {rule} for {len(bad):,} of {len(good):,} customers (first: {label} {index[bad[0]]}); {remedy}"
+            f"{name} {rule} for {len(bad):,} of {len(good):,} {what} (first: {label} {index[bad[0]]}); {remedy}"
         )
 
 
@@ -168,4 +184,9 @@ _RULES: tuple[_Rule, ...] = (
         "is 0 in spite of repeat purchases",
         "purchases at the same time count as one; see granularity in summarize",
     ),
+    (("tenure",), lambda t: t < 1, "is below 1", "it numbers the renewals, 1 for the first"),
+    (("tenure",), lambda t: t != np.floor(t), "is not a whole number", "it numbers the renewals, 1 for the first"),
+    (("at_risk",), lambda n: n < 0, "is negative", "it counts the customers who came to the renewal"),
+    (("lost",), lambda d: d < 0, "is negative", "it counts the customers who did not renew"),
+    (("lost", "at_risk"), lambda d, n: d > n, "exceeds at_risk", "those lost are counted among those at risk"),
 )
