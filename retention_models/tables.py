@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-FROM_PURCHASES = "such a table comes from summarize(transactions)"
-FROM_CONTRACTS = "such a table comes from retention_table(spells)"
+LARGEST = np.iinfo(np.int64).max
+WHERE_FROM = "such a table comes from summarize(transactions) or retention_table(spells)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,53 +64,62 @@ def read_table(customers: Any, names: Sequence[str]) -> Table:
     ValueError
         When a column is missing, doubled, not numeric, or breaks a rule; the message names column, rule and count.
     """
-    where_from = FROM_CONTRACTS if "at_risk" in names else FROM_PURCHASES
-    frame, index = _opened(customers, where_from)
+    frame, index = _opened(customers)
     missing = [name for name in names if list(frame.columns).count(name) == 0]
     doubled = [name for name in (*names, "weight") if list(frame.columns).count(name) > 1]
     if missing:
-        raise ValueError(f"{_listed(missing)} not in the table (columns: {_listed(frame.columns)}); {where_from}")
+        raise ValueError(f"{_listed(missing)} not in the table (columns: {_listed(frame.columns)}); {WHERE_FROM}")
     if doubled:
         raise ValueError(f"{_listed(doubled)} stands more than once among the columns; keep one of them")
     if len(index) == 0:
-        raise ValueError(f"the table has no rows; {where_from}")
-    columns = {name: _numeric(frame, name, index, where_from) for name in names}
-    weight = _numeric(frame, "weight", index, where_from) if "weight" in frame.columns else np.ones(len(index))
+        raise ValueError(f"the table has no rows; {WHERE_FROM}")
+    columns = {name: _numeric(frame, name, index) for name in names}
+    weight = _numeric(frame, "weight", index) if "weight" in frame.columns else np.ones(len(index))
     _check_rules({**columns, "weight": weight}, index)
     about = dict(getattr(customers, "attrs", {}))
     if "at_risk" in names:
         return _summed_by_tenure(tuple(columns.values()), weight, index, about)
     distinct, row = distinct_rows(tuple(columns.values()))
-    shared = np.bincount(row, weights=weight, minlength=len(distinct[0]))
+    shared = np.bincount(row, weights=weight, minlength=len(distinct[0])).astype(float)
     return Table(distinct, shared, row, weight, index, about, float(weight.sum()))
 
 
 def _summed_by_tenure(columns: tuple[Array, ...], weight: Array, index: pd.Index, about: dict[str, Any]) -> Table:
-    """A retention table's numbers at risk and lost, added up by tenure, which is all that a model of contracts needs.
+    """A retention table's numbers at risk and lost, added up by tenure: all that a model of contracts needs.
 
     Its customers are counted where more are at risk than were kept before: exactly where all were observed from the
     start, and at least so many where some came in late while others were last seen.
     """
-    tenure, at_risk, lost = columns
+    tenure, *counts = columns
     (when,), row = distinct_rows((tenure,))
-    at_risk, lost = (np.bincount(row, weights=weight * c, minlength=len(when)) for c in (at_risk, lost))
-    entered = np.maximum(np.diff(at_risk, prepend=0) + np.append(0, lost[:-1]), 0)
+    at_risk, lost = (np.bincount(row, weights=weight * count).astype(float) for count in counts)
+    entered = np.maximum(at_risk - np.append(0.0, (at_risk - lost)[:-1]), 0.0)
     return Table((when, at_risk, lost), np.ones(len(when)), row, weight, index, about, float(entered.sum()))
 
 
 def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArray[np.int64]]:
     """The distinct rows of some columns in lexicographic order, and for each row the number of its distinct one."""
-    row = np.zeros(len(columns[0]), dtype=np.int64)
+    row, size = np.zeros(len(columns[0]), dtype=np.int64), 1
     for column in columns:
         code, values = pd.factorize(column, sort=True)
-        row, _ = pd.factorize(row * len(values) + code, sort=True)
-    first = np.empty(int(row.max()) + 1, dtype=np.int64)
+        if size > LARGEST // len(values):
+            row, size = _renumbered(row)
+        row, size = row * len(values) + code, size * len(values)
+    row, size = _renumbered(row)
+    first = np.empty(size, dtype=np.int64)
     first[row[::-1]] = np.arange(len(row))[::-1]
     return tuple(column[first] for column in columns), row
 
 
-def _opened(customers: Any, where_from: str) -> tuple[Any, pd.Index]:
+def _renumbered(row: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """The same groups numbered 0, 1, 2... in the same order, and how many there are."""
+    code, values = pd.factorize(row, sort=True)
+    return code, len(values)
+
+
+def _opened(customers: Any) -> tuple[Any, pd.Index]:
     """The frame, in memory, and the labels of its rows: the pandas index, or the column customer_id."""
+    frame: Any
     if isinstance(customers, pd.DataFrame):
         frame, index = customers, customers.index
     else:
@@ -118,7 +127,7 @@ def _opened(customers: Any, where_from: str) -> tuple[Any, pd.Index]:
             wrapped = nw.from_native(customers)
         except TypeError:
             kind = type(customers).__name__
-            raise TypeError(f"customers must be a dataframe (pandas, Polars, ...), not {kind}; {where_from}") from None
+            raise TypeError(f"customers must be a dataframe (pandas, Polars, ...), not {kind}; {WHERE_FROM}") from None
         frame = wrapped.collect("pandas") if isinstance(wrapped, nw.LazyFrame) else wrapped
         index = pd.RangeIndex(len(frame))
     if "customer_id" in frame.columns and list(frame.columns).count("customer_id") == 1:
@@ -126,11 +135,11 @@ def _opened(customers: Any, where_from: str) -> tuple[Any, pd.Index]:
     return frame, index
 
 
-def _numeric(frame: Any, name: str, index: pd.Index, where_from: str) -> Array:
+def _numeric(frame: Any, name: str, index: pd.Index) -> Array:
     """A column as floats, every one of them a finite number."""
     raw = frame[name].to_numpy()
     if raw.dtype.kind in "mM":
-        raise ValueError(f"{name} holds dates or durations; numbers in one time unit are needed, and {where_from}")
+        raise ValueError(f"{name} holds dates or durations; numbers in one time unit are needed, and {WHERE_FROM}")
     values = np.asarray(pd.to_numeric(pd.Series(raw), errors="coerce"), dtype=float)
     _require(np.isfinite(values), name, "is missing, infinite or not a number", index, "fill in or leave out such rows")
     return values

@@ -9,6 +9,7 @@ the central difference of that gradient.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Protocol, Self
 
@@ -20,7 +21,7 @@ Array = NDArray[np.float64]
 SMALL, LARGE = 1e-9, 1e7  # where a parameter that runs to zero or to infinity is held
 NEAR_ZERO, NEAR_INFINITY = 1e-3, 1e3  # from here on, the limit itself is tried
 TOLERANCE = 1e-10  # half the Newton decrement, that is, log-likelihood still to be gained
-COARSE_ROWS = 20_000  # above this many rows the first steps are made on coarsened ones
+COARSE_ROWS = 20_000  # above this many rows the first steps are made on coarsened ones, and the cores share work
 
 
 class ConvergenceError(RuntimeError):
@@ -173,9 +174,17 @@ class _Likelihood:
     def hessian(self, u: Array, free: NDArray[np.bool_], step: float = 1e-4) -> Array:
         """Second derivatives in the free log-parameters, symmetric to rounding."""
         directions = step * np.eye(len(u))[free]
-        rows = [(self.gradient(u + d) - self.gradient(u - d))[free] / (2 * step) for d in directions]
-        hessian = np.array(rows).reshape(len(directions), -1)
+        gradients = self._gradients([*(u + directions), *(u - directions)])
+        ahead, behind = gradients[: len(directions)], gradients[len(directions) :]
+        hessian = (np.array(ahead) - np.array(behind)).reshape(len(directions), len(u))[:, free] / (2 * step)
         return (hessian + hessian.T) / 2
+
+    def _gradients(self, places: list[Array]) -> list[Array]:
+        """The gradient at several places: on large tables the cores share them (numpy lets go of the lock)."""
+        if len(self.weight) < COARSE_ROWS:
+            return list(map(self.gradient, places))
+        with ThreadPoolExecutor() as pool:
+            return list(pool.map(self.gradient, places))
 
     def covariance(self, top: _Climb, *, robust: bool) -> Array:
         """Covariance of the free parameters themselves, not of their logarithms."""
@@ -265,13 +274,20 @@ def _climb(
         step = _uphill(hessian, gradient)
         decrement = float(step @ gradient) / 2
         if decrement < TOLERANCE:
-            return here, None
+            return _last_step(likelihood, here, step), None
         if decrement > previous / 10:
             hessian = likelihood.hessian(here.u, here.free)
             step = _uphill(hessian, gradient)
         previous = decrement
         here = _search(likelihood, here, step, decrement)
     raise ConvergenceError("200 steps were not enough")
+
+
+def _last_step(likelihood: _Likelihood, here: _Climb, step: Array) -> _Climb:
+    """The step that gains less than the tolerance: near the top it doubles the digits of the parameters."""
+    u = here.u.copy()
+    u[here.free] += step
+    return replace(here, u=u, value=likelihood.value(u))
 
 
 def _limit_ahead(likelihood: _Likelihood, here: _Climb, gradient: Array, limits: tuple[Limit, ...]) -> Limit | None:
