@@ -161,7 +161,10 @@ def counted(spells):
 @pytest.mark.parametrize("model", CONTRACTS, ids=lambda m: m.__name__)
 def test_rows_of_any_order_and_aggregation_give_the_same_fit(model, retention):
     table = retention("regular", 7)
-    halves = pd.concat([table.assign(at_risk=table["at_risk"] - 100, lost=0), table.assign(at_risk=100)])
+    half = table.assign(at_risk=table["at_risk"] // 2, lost=table["lost"] // 2)
+    halves = pd.concat(
+        [half, table.assign(at_risk=table["at_risk"] - half["at_risk"], lost=table["lost"] - half["lost"])]
+    )
     rng = np.random.default_rng(3)
     shuffled = halves.iloc[rng.permutation(len(halves))]
     ours, theirs = fit(model, table), fit(model, shuffled)
@@ -238,9 +241,10 @@ def test_equal_chances_end_at_the_limit_with_a_note():
 
 def test_leaving_at_once_or_never_ends_at_the_limit_with_a_note():
     rows = pd.DataFrame({"tenure": [1, 2, 3], "at_risk": [1000, 700, 700], "lost": [300, 0, 0]})
-    for model in (ShiftedBetaGeometric, BetaDiscreteWeibull):
+    for model in (ShiftedBetaGeometric, BetaDiscreteWeibull, DiscreteWeibull):
         found = fit(model, rows)
-        assert "leaves at the first renewal, or never" in " ".join(found.notes)
+        (note,) = found.notes
+        assert "leaves at the first renewal, or never" in note or "whoever renews once never leaves" in note
         assert found.model.retention_rate(1) == pytest.approx(0.7, abs=1e-6)
         assert not found.table().isna().any().any()
 
@@ -293,13 +297,15 @@ def test_bad_tables_are_named(retention, change, message):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", [EXAMPLES[1], EXAMPLES[3]], ids=repr)
-def test_intervals_of_parameters_and_survival_cover(model):
-    """1,000 bases of 2,000 customers in five cohorts: 95 % intervals hold parameters and S(12) about as often."""
+@pytest.mark.parametrize("model", [EXAMPLES[1], EXAMPLES[2]], ids=repr)
+def test_intervals_of_parameters_cover(model):
+    """1,000 bases of 4,000 customers in five cohorts of 8 to 12 renewals: 95 % intervals hold the truth as often.
+
+    On data that hardly determine a parameter, so that a note says so, they hold it less often.
+    """
     rng, names = np.random.default_rng(6), ESTIMATED[type(model).__name__]
     held = []
     for _ in range(1000):
-        found = fit(type(model), counted(model.simulate(np.repeat(np.arange(4, 9), 400), rng)))
-        table = found.table()
+        table = fit(type(model), counted(model.simulate(np.repeat(np.arange(8, 13), 800), rng))).table()
         held.append([table.loc[name, "lower"] <= getattr(model, name) <= table.loc[name, "upper"] for name in names])
     assert np.all((np.mean(held, axis=0) > 0.93) & (np.mean(held, axis=0) < 0.97))
