@@ -73,9 +73,7 @@ def _report(options: Namespace) -> None:
     from retention_models.report.publish import publish
 
     settings = parse_settings(options.set)
-    index = publish(
-        find_notebooks(options.notebooks), options.output, settings=settings, show_code=options.show_code
-    )
+    index = publish(find_notebooks(options.notebooks), options.output, settings=settings, show_code=options.show_code)
     print(index)
 
 

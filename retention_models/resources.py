@@ -27,5 +27,5 @@ def project_folder(name: str) -> Path:
         if folder.is_dir():
             return folder
     raise FileNotFoundError(
-        f"the folder {name!r} of retention-models is neither inside the package nor beside it ({_PACKAGE}); reinstall it"
+        f"the folder {name!r} of retention-models is neither in {_PACKAGE} nor beside it; install the package again"
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert.filters import strip_ansi
@@ -28,10 +28,12 @@ _ENVIRONMENT = {
     "TQDM_DISABLE": "1",
 }
 _MATPLOTLIBRC = "svg.hashsalt: retention-models\n"
-# Lines stay sharp in SVG; what it embeds as pixels (heat maps) is drawn at 200 dots an inch.
+# Without the first line, figures after one made in a `style.context` are lost: it would switch the backend on
+# for that context alone. Lines stay sharp in SVG; what it embeds as pixels (heat maps) is drawn at 200 dots an inch.
 _IPYTHON_CONFIG = {
-    "png": "",
-    "svg": "c.InlineBackend.figure_formats = {'svg'}\n"
+    "png": "c.InteractiveShellApp.matplotlib = 'inline'\n",
+    "svg": "c.InteractiveShellApp.matplotlib = 'inline'\n"
+    "c.InlineBackend.figure_formats = {'svg'}\n"
     "c.InlineBackend.print_figure_kwargs = {'bbox_inches': 'tight', 'dpi': 200}\n",
 }
 
@@ -55,6 +57,7 @@ def execute(notebook: NotebookNode, *, name: str, folder: Path, figures: Literal
             coalesce_streams=True,
             force_raise_errors=True,
             record_timing=False,
+            shutdown_kernel="immediate",
         )
         with client.setup_kernel(cwd=str(folder), env=_environment(Path(scratch), figures), cleanup_kc=True):
             for index, cell in enumerate(tqdm(notebook.cells, desc=name, unit="cell", disable=None)):

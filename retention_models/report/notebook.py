@@ -20,14 +20,10 @@ def find_notebooks(names: Sequence[str]) -> list[Path]:
     Raises
     ------
     RequestError
-        If a notebook does not exist (the sentence lists those that do), or two share a name.
+        If a notebook does not exist; the sentence lists those that do.
     """
     own = {path.stem: path for path in sorted(project_folder("notebooks").glob("*.ipynb"))}
-    paths = [_find(name, own) for name in names] or list(own.values())
-    stems = [path.stem for path in paths]
-    if repeated := sorted({stem for stem in stems if stems.count(stem) > 1}):
-        raise RequestError(f"two notebooks called {repeated[0]} would write the same page; name each once")
-    return paths
+    return [_find(name, own) for name in names] or list(own.values())
 
 
 def read_notebook(path: Path) -> NotebookNode:
@@ -40,7 +36,8 @@ def read_notebook(path: Path) -> NotebookNode:
     """
     try:
         return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError) as error:
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, AttributeError) as error:
+        # AttributeError: JSON that is no mapping
         raise ReportError(f"{path} is not a notebook that can be read: {str(error).splitlines()[0]}") from error
 
 

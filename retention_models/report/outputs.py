@@ -35,7 +35,7 @@ class Output:
 
 
 def split_options(source: str) -> tuple[str, dict[str, str]]:
-    """Code without its ``#| name: value`` lines, and what they say: ``fig-cap``, ``fig-alt``, ``tbl-cap``.
+    r"""Code without its ``#| name: value`` lines, and what they say: ``fig-cap``, ``fig-alt``, ``tbl-cap``.
 
     Examples
     --------
@@ -69,8 +69,16 @@ def shown_text(cell: NotebookNode | None) -> str:
 def _text(output: NotebookNode) -> str:
     if output.output_type == "stream":
         return output.text if output.name == "stdout" else ""
-    text = output.data.get("text/plain", "")
-    return ast.literal_eval(text) if re.match(r"""['"]""", text) else text
+    return _unquoted(output.data.get("text/plain", ""))
+
+
+def _unquoted(text: str) -> str:
+    """The string whose repr this is, or the text itself."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return value if isinstance(value, str) else text
 
 
 def _read_data(output: NotebookNode, options: dict[str, str], section: str) -> Output:

@@ -65,9 +65,10 @@ def read_page(notebook: NotebookNode, name: str) -> Page:
         if cell.cell_type == "markdown":
             root = markup.parse(markdown(cell.source, raw_html=True, attachments=cell.get("attachments")))
             outline.read(root)
-            blocks.append(Prose(markup.render(root)))
+            if html := markup.render(root).strip():
+                blocks.append(Prose(html))
         elif cell.cell_type == "code":
-            _add_code(blocks, cell, outline.section)
+            _add_code(blocks, cell, outline.section or name)
     return Page(
         title=outline.title or name,
         question=outline.question,

@@ -65,8 +65,8 @@ def check_settings(settings: Mapping[str, object], notebooks: Mapping[str, Noteb
     known = {name: list(read_parameters(notebook)) for name, notebook in notebooks.items()}
     unknown = settings.keys() - {parameter for parameters in known.values() for parameter in parameters}
     if unknown:
-        there = "; ".join(f"{name}: {', '.join(parameters) or 'none'}" for name, parameters in known.items())
-        raise RequestError(f"no parameter called {', '.join(sorted(unknown))}; parameters are {there}")
+        there = "; ".join(f"{name} has {', '.join(parameters) or 'none'}" for name, parameters in known.items())
+        raise RequestError(f"no notebook has a parameter {', '.join(sorted(unknown))}; {there}")
 
 
 def _literal(text: str) -> object:
@@ -95,7 +95,8 @@ def _constants(source: str) -> dict[str, ast.expr]:
 def _replace(source: str, value: ast.expr, new: str) -> str:
     """``source`` with the text of ``value`` replaced; ast counts columns in UTF-8 bytes."""
     lines = source.encode().splitlines(keepends=True)
-    assert value.end_lineno is not None and value.end_col_offset is not None
+    assert value.end_lineno is not None
+    assert value.end_col_offset is not None
     before = b"".join(lines[: value.lineno - 1]) + lines[value.lineno - 1][: value.col_offset]
     after = lines[value.end_lineno - 1][value.end_col_offset :] + b"".join(lines[value.end_lineno :])
     return (before + new.encode() + after).decode()

@@ -48,7 +48,7 @@ def _as_code(latex: str) -> str:
 
 
 class _Renderer(IPythonRenderer):
-    """Jupyter's own renderer, with formulas as MathML and without anchors or diagrams that need a script."""
+    """Jupyter's own renderer with formulas as MathML, links to pages instead of notebooks, and without diagrams."""
 
     def __init__(self, *, escape: bool, attachments: dict[str, Any] | None) -> None:
         super().__init__(escape=escape, exclude_anchor_links=True, attachments=attachments)
@@ -63,6 +63,9 @@ class _Renderer(IPythonRenderer):
 
     def latex_environment(self, name: str, body: str) -> str:
         return formula(rf"\begin{{{name}}}{body}\end{{{name}}}", display="block")
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        return super().link(text, re.sub(r"\.ipynb(?=$|#)", ".html", url), title)
 
     def block_mermaidjs(self, code: str) -> str:
         return f"<pre>{escape(code)}</pre>"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html.parser import HTMLParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nbformat import NotebookNode
+
 from retention_models.report.errors import ReportError, RequestError
 from retention_models.report.execute import execute
+from retention_models.report.index import read_entries
 from retention_models.report.notebook import read_notebook
 from retention_models.report.page import read_page
 from retention_models.report.parameters import check_settings, set_parameters
-from retention_models.report.render import Entry, render_index, render_page
+from retention_models.report.render import render_index, render_page
 
 
 def publish(
@@ -27,65 +29,38 @@ def publish(
     Raises
     ------
     RequestError
-        If there is no notebook, or none of them has a parameter that ``settings`` names.
+        If there is no notebook, two would write the same page, or none has a parameter that ``settings`` names.
     ReportError
         If the folder cannot be written to (before anything runs), or a notebook fails.
     """
-    settings = settings or {}
-    sources = {path: read_notebook(path) for path in notebooks}
-    if not sources:
-        raise RequestError("there is no notebook to report on")
-    check_settings(settings, {path.stem: notebook for path, notebook in sources.items()})
+    sources = _read(notebooks)
+    check_settings(settings or {}, {path.stem: notebook for path, notebook in sources.items()})
     with _workshop(output) as workshop:
+        pages = []
         for path, notebook in sources.items():
-            set_parameters(notebook, settings)
+            set_parameters(notebook, settings or {})
             execute(notebook, name=path.stem, folder=path.parent)
-            page = render_page(read_page(notebook, path.stem), show_code=show_code)
-            _write(Path(workshop, f"{path.stem}.html"), page)
-        made = sorted(Path(workshop).iterdir())
-        there = {page.name: page for page in [*output.glob("*.html"), *made]}
-        entries = [entry for name in sorted(there) if (entry := read_entry(there[name]))]
-        _write(Path(workshop, "index.html"), render_index(entries))
-        for page in [*made, Path(workshop, "index.html")]:
+            html = render_page(read_page(notebook, path.stem), show_code=show_code)
+            pages.append(_write(Path(workshop, f"{path.stem}.html"), html))
+        kept = {page.name: page for page in output.glob("*.html")}
+        entries = read_entries((kept | {page.name: page for page in pages}).values())
+        for page in [*pages, _write(Path(workshop, "index.html"), render_index(entries))]:
             page.replace(output / page.name)
     return output / "index.html"
 
 
-def read_entry(path: Path) -> Entry | None:
-    """What the page at ``path`` says of itself; None for the index and for files that are no report."""
-    head, _, _ = path.read_text(encoding="utf-8", errors="replace").partition("</head>")
-    about = _Head()
-    about.feed(head)
-    if not about.meta.get("generator", "").startswith("retention-models ") or "decision" not in about.meta:
-        return None
-    return Entry(path.name, about.title, about.meta["description"], about.meta["decision"])
-
-
-class _Head(HTMLParser):
-    """Collects the title and the named ``meta`` values of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.title = ""
-        self.meta: dict[str, str] = {}
-        self._in_title = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._in_title = tag == "title"
-        values = dict(attrs)
-        if tag == "meta" and "name" in values:
-            self.meta[values["name"] or ""] = values["content"] or ""
-
-    def handle_data(self, data: str) -> None:
-        if self._in_title:
-            self.title += data
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_title = False
+def _read(paths: Sequence[Path]) -> dict[Path, NotebookNode]:
+    """The notebooks, each of which has a page of its own."""
+    if not paths:
+        raise RequestError("there is no notebook to report on")
+    names = ["index", *(path.stem for path in paths)]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise RequestError(f"two pages would be called {repeated[0]}.html; rename a notebook, or name each only once")
+    return {path: read_notebook(path) for path in paths}
 
 
 def _workshop(output: Path) -> TemporaryDirectory[str]:
-    """A folder inside ``output``, where pages wait until all are made; it shows that ``output`` can be written to."""
+    """A folder inside ``output`` where pages wait until all are made; that it can be made shows that they can."""
     try:
         output.mkdir(parents=True, exist_ok=True)
         return TemporaryDirectory(prefix=".unfinished-", dir=output)
@@ -93,5 +68,6 @@ def _workshop(output: Path) -> TemporaryDirectory[str]:
         raise ReportError(f"cannot write reports to {output}: {error.strerror}") from error
 
 
-def _write(path: Path, html: str) -> None:
+def _write(path: Path, html: str) -> Path:
     path.write_text(html, encoding="utf-8", errors="replace", newline="\n")
+    return path

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbconvert.filters import Highlight2HTML
 
 from retention_models import __version__
+from retention_models.report.index import Entry
 from retention_models.report.page import Page
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A page in the index: its file name and what it says of itself."""
-
-    file: str
-    title: str
-    question: str
-    decision: str
 
 
 def render_page(page: Page, *, show_code: bool = False) -> str:
