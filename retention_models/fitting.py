@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,20 @@ from retention_models import __version__
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.gammagamma import GammaGamma
 from retention_models.btyd.paretonbd import ParetoNBD
-from retention_models.estimation.intervals import draw_parameters, positive_interval
-from retention_models.estimation.likelihood import Array, Limit, Model, maximise, parameter_names
+from retention_models.checks import Check
+from retention_models.estimation.intervals import (
+    draw_parameters,
+    in_chunks,
+    jacobian,
+    positive_interval,
+)
+from retention_models.estimation.likelihood import Array, ConvergenceError, Limit, Model, maximise, parameter_names
+from retention_models.stability import stability_check
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.survival.segments import TwoSegments
-from retention_models.tables import Table, read_table
+from retention_models.tables import Table, read_groups, read_table
 
 PURCHASES = (BGNBD, GammaGamma, ParetoNBD)
 CONTRACTS = (BetaDiscreteWeibull, DiscreteWeibull, Geometric, ShiftedBetaGeometric, TwoSegments)
@@ -52,6 +59,10 @@ class Fit:
         What it was fitted to: customers, distinct rows, dates, time unit, sha256.
     robust
         Whether the covariance is the robust one (sandwich).
+    groups
+        The fit of each group, by its label, where ``fit`` was asked ``by``; otherwise empty.
+    checks
+        What was checked, among it whether the groups agree.
     """
 
     model: Any
@@ -61,6 +72,8 @@ class Fit:
     notes: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     robust: bool = False
+    groups: Mapping[str, Fit] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
 
     @property
     def parameters(self) -> pd.Series:
@@ -102,6 +115,17 @@ class Fit:
         values.update({name: drawn[:, [i]] for i, name in enumerate(free)})
         return type(self.model)(**values)
 
+    def gradient(self, quantity: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
+        """Derivatives of ``quantity(model, *columns)``, shape (n,), in the free parameters; shape (n, free)."""
+        free = list(self.covariance.index)
+        parameters = self.parameters
+
+        def at(values: Array) -> Array:
+            model = type(self.model)(**{**parameters.to_dict(), **dict(zip(free, values.tolist(), strict=True))})
+            return in_chunks(lambda *chunk: quantity(model, *chunk), columns)
+
+        return jacobian(at, parameters[free].to_numpy())
+
     @property
     def provenance(self) -> str:
         """One line that says which data this was fitted to."""
@@ -117,24 +141,7 @@ class Fit:
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The fit as JSON text, also written to ``path`` where one is given; plain numbers, no code."""
-        names = parameter_names(type(self.model))
-        text = json.dumps(
-            {
-                "retention_models": __version__,
-                "model": {"class": type(self.model).__name__, "parameters": {n: getattr(self.model, n) for n in names}},
-                "covariance": {
-                    "parameters": list(self.covariance.index),
-                    "values": self.covariance.to_numpy().tolist(),
-                },
-                "log_likelihood": self.log_likelihood,
-                "n_customers": self.n_customers,
-                "notes": list(self.notes),
-                "data": dict(self.data),
-                "robust": self.robust,
-            },
-            indent=2,
-            allow_nan=False,
-        )
+        text = json.dumps({"retention_models": __version__, **self._plain()}, indent=2, allow_nan=False)
         if path is not None:
             Path(path).write_text(text + "\n", encoding="utf-8")
         return text
@@ -145,13 +152,31 @@ class Fit:
         is_text = isinstance(source, str) and source.lstrip().startswith("{")
         text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
         try:
-            stored = json.loads(text)
-            name, labels = stored["model"]["class"], stored["covariance"]["parameters"]
-            values = np.array(stored["covariance"]["values"], dtype=float).reshape(len(labels), len(labels))
+            return cls._from_plain(json.loads(text))
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"this is no fit written by to_json ({error!r})") from None
+            raise ValueError(f"this is no fit written by to_json of version {__version__} ({error})") from None
+
+    def _plain(self) -> dict[str, Any]:
+        """The fit in values that JSON knows."""
+        names = parameter_names(type(self.model))
+        return {
+            "model": {"class": type(self.model).__name__, "parameters": {n: getattr(self.model, n) for n in names}},
+            "covariance": {"parameters": list(self.covariance.index), "values": self.covariance.to_numpy().tolist()},
+            "log_likelihood": self.log_likelihood,
+            "n_customers": self.n_customers,
+            "notes": list(self.notes),
+            "data": dict(self.data),
+            "robust": self.robust,
+            "groups": {label: group._plain() for label, group in self.groups.items()},
+            "checks": [asdict(check) for check in self.checks],
+        }
+
+    @classmethod
+    def _from_plain(cls, stored: Mapping[str, Any]) -> Fit:
+        name, labels = stored["model"]["class"], stored["covariance"]["parameters"]
         if name not in MODELS:
-            raise ValueError(f"{name} is no model of this version ({__version__}); it knows {', '.join(MODELS)}")
+            raise ValueError(f"{name} is none of its models, {', '.join(MODELS)}")
+        values = np.array(stored["covariance"]["values"], dtype=float).reshape(len(labels), len(labels))
         return cls(
             model=MODELS[name](**stored["model"]["parameters"]),
             covariance=pd.DataFrame(values, index=labels, columns=labels),
@@ -160,6 +185,8 @@ class Fit:
             notes=tuple(stored["notes"]),
             data=stored["data"],
             robust=stored["robust"],
+            groups={label: cls._from_plain(group) for label, group in stored["groups"].items()},
+            checks=tuple(Check(**check) for check in stored["checks"]),
         )
 
     def _headline(self) -> str:
@@ -170,15 +197,18 @@ class Fit:
         )
 
     def __repr__(self) -> str:
-        notes = "".join(f"\nNote: {note}" for note in self.notes)
+        notes = "".join(f"\nNote: {note}" for note in self.notes) + "".join(f"\n{check}" for check in self.checks)
         return f"{self._headline()}\n{self.table().to_string(float_format='{:.4g}'.format)}{notes}"
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p>Note: {escape(note)}</p>" for note in self.notes)
+        said = [*(f"Note: {note}" for note in self.notes), *map(str, self.checks)]
+        notes = "".join(f"<p>{escape(sentence)}</p>" for sentence in said)
         return f"<p>{escape(self._headline())}</p>{self.table().to_html(float_format='{:.4g}'.format)}{notes}"
 
 
-def fit(model_class: type[Model], customers: Any, *, robust: bool = False) -> Fit:
+def fit(
+    model_class: type[Model], customers: Any, *, by: str | Sequence[Any] | None = None, robust: bool = False
+) -> Fit:
     """A model fitted by maximum likelihood to a table of customers.
 
     Parameters
@@ -188,6 +218,10 @@ def fit(model_class: type[Model], customers: Any, *, robust: bool = False) -> Fi
     customers
         A pandas or Polars frame with the model's columns (``frequency``, ``recency``, ``T``), one row a customer,
         or one row a distinct history with a column ``weight``; from ``summarize`` or ``histories``.
+    by
+        Fit each group on its own, too: the name of a column, or one label for each customer. ``"cohort"`` means the
+        month of ``first_purchase`` where there is no column of that name. The fit of all carries those of the groups in
+        ``groups``, and a check of whether they agree in ``checks``.
     robust
         Whether standard errors are the robust ones (sandwich), which hold where the model is only roughly right.
 
@@ -211,27 +245,43 @@ def fit(model_class: type[Model], customers: Any, *, robust: bool = False) -> Fi
     ParetoNBD fitted to 2,357 customers, log-likelihood -9594.9762, AIC 19197.95, standard errors
                estimate  std_error   lower  upper
     parameter
-    r            0.5533    0.04762  0.4675  0.655
-    alpha         10.58     0.8427   9.049  12.37
-    s            0.6059     0.1871  0.3309   1.11
-    beta          11.66      6.204   4.108  33.08
+    r            0.5533    0.04763 0.4674  0.655
+    alpha         10.58     0.8427  9.048  12.37
+    s            0.6062     0.1873 0.3309  1.111
+    beta          11.67      6.211  4.111  33.12
     """
-    table, left_out = _speaking(model_class, read_table(customers, model_class.columns))
-    require_enough = _require_enough_tenures if "at_risk" in model_class.columns else _require_enough
-    require_enough(model_class, table)
-    if robust and "at_risk" in model_class.columns:
-        raise ValueError("robust errors need a row for each customer, and a retention table holds only their sums")
-    optimum = maximise(
-        model_class, dict(zip(model_class.columns, table.columns, strict=True)), table.weight, robust=robust
+    table = read_table(customers, model_class.columns)
+    pooled = _fit_table(model_class, table, robust)
+    if by is None:
+        return pooled
+    groups, notes = {}, []
+    for label, lines in read_groups(customers, by).items():
+        try:
+            groups[label] = _fit_table(model_class, table.of_lines(lines), robust)
+        except (ValueError, ConvergenceError) as error:
+            notes.append(f"The group {label} could not be fitted on its own: {error}.")
+    return replace(
+        pooled, groups=groups, notes=(*pooled.notes, *notes), checks=(stability_check(pooled, groups, table),)
     )
+
+
+def _fit_table(model_class: type[Model], table: Table, robust: bool) -> Fit:
+    table, left_out = _speaking(model_class, table)
+    if "at_risk" in model_class.columns:
+        table = table.by_tenure()
+        _require_tenures(model_class, table, robust)
+    else:
+        _require_enough(model_class, table)
+    columns = dict(zip(model_class.columns, table.columns, strict=True))
+    optimum = maximise(model_class, columns, table.weight, robust=robust)
     free = list(optimum.free)
+    notes = tuple(_limit_sentence(limit) for limit in optimum.limits)
     return Fit(
         model=optimum.model,
         covariance=pd.DataFrame(optimum.covariance, index=free, columns=free),
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
-        notes=tuple(_limit_sentence(limit) for limit in optimum.limits)
-        + _flat_sentences(optimum.model, free, optimum.covariance),
+        notes=notes + _flat_sentences(optimum.model, free, optimum.covariance),
         data={**table.about, "rows": len(table.weight), "sha256": table.sha256(), "left_out": left_out},
         robust=robust,
     )
@@ -243,7 +293,9 @@ def _speaking(model_class: type[Model], table: Table) -> tuple[Table, dict[str, 
         return table, {}
     reasons = model_class.left_out(*table.columns)
     counts = {reason: round(float(table.weight[rows].sum())) for reason, rows in reasons.items()}
-    return table.only(~np.any(list(reasons.values()), axis=0)), {reason: n for reason, n in counts.items() if n}
+    return table.of_lines(~np.any(list(reasons.values()), axis=0)[table.row]), {
+        reason: n for reason, n in counts.items() if n
+    }
 
 
 def _require_enough(model_class: type[Model], table: Table) -> None:
@@ -262,8 +314,8 @@ def _require_enough(model_class: type[Model], table: Table) -> None:
         raise ValueError(f"{name} learns from differences, and all {n:,.0f} customers have the same history")
 
 
-def _require_enough_tenures(model_class: type[Model], table: Table) -> None:
-    """An error where a retention table cannot tell a model's parameters apart."""
+def _require_tenures(model_class: type[Model], table: Table, robust: bool) -> None:
+    """An error where a retention table cannot tell a model's parameters apart, or not with robust errors."""
     name, parameters = model_class.__name__, len(parameter_names(model_class))
     _, at_risk, lost = table.columns
     if not np.any(lost > 0):
@@ -276,6 +328,8 @@ def _require_enough_tenures(model_class: type[Model], table: Table) -> None:
             f"{name} has {parameters} parameters and needs customers at risk at as many tenures; "
             f"the table has {tenures}"
         )
+    if robust:
+        raise ValueError("robust errors need a row for each customer, and a retention table holds only their sums")
 
 
 def _limit_sentence(limit: Limit) -> str:

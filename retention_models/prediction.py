@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.estimation.intervals import (
-    jacobian,
+    in_chunks,
     normal_quantile,
     positive_interval,
     probability_interval,
@@ -22,7 +21,6 @@ from retention_models.tables import read_table
 
 Array = NDArray[np.float64]
 
-CHUNK = 50_000  # distinct histories at a time, which bounds memory to some hundred megabytes
 BLOCK = 200_000  # probabilities of counts at a time
 
 
@@ -57,10 +55,10 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     >>> import retention_models as rm
     >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
     >>> forecast = rm.predict(rm.fit(rm.ParetoNBD, customers), customers, horizon=39)
-    >>> forecast.loc[[4], ["probability_alive", "expected_purchases", "purchases_upper"]].round(3)
+    >>> forecast.loc[[1], ["probability_alive", "expected_purchases", "purchases_upper"]].round(3)
                  probability_alive  expected_purchases  purchases_upper
     customer_id
-    4                        0.869               1.455                5
+    1                        0.869               1.455                6
     """
     _check_horizon(horizon)
     table = read_table(customers, fit.model.columns)
@@ -83,7 +81,7 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
     table = read_table(customers, fit.model.columns)
     model, columns, weight = fit.model, table.columns, table.weight
     each = in_chunks(lambda *columns: model.expected_purchases(horizon, *columns), columns)
-    slope = weight @ gradient(fit, lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
+    slope = weight @ fit.gradient(lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
     chance = weight @ in_chunks(lambda *columns: model.purchases_variance(horizon, *columns), columns)
     expected, error = np.array([weight @ each]), standard_error(slope, fit.covariance.to_numpy())
     lower, upper = positive_interval(expected, error, level)
@@ -97,24 +95,6 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
             "purchases_upper": np.ceil(count_upper).astype(int),
         }
     )
-
-
-def in_chunks(function: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
-    """The values of an elementwise function of some columns, a bounded number of rows at a time; shape (n,)."""
-    n = len(columns[0])
-    return np.concatenate([function(*(c[i : i + CHUNK] for c in columns)) for i in range(0, n, CHUNK)])
-
-
-def gradient(fit: Fit, quantity: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
-    """Derivatives of ``quantity(model, *columns)`` in the free parameters; shape (n, free parameters)."""
-    free = list(fit.covariance.index)
-    parameters = fit.parameters
-
-    def at(values: Array) -> Array:
-        model = type(fit.model)(**{**parameters.to_dict(), **dict(zip(free, values.tolist(), strict=True))})
-        return in_chunks(lambda *chunk: quantity(model, *chunk), columns)
-
-    return jacobian(at, parameters[free].to_numpy())
 
 
 def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: float | None) -> pd.DataFrame:
@@ -133,7 +113,7 @@ def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: floa
     ):
         frame[name] = in_chunks(partial(quantity, fit.model), columns)
         if level is not None:
-            error = standard_error(gradient(fit, quantity, columns), fit.covariance.to_numpy())
+            error = standard_error(fit.gradient(quantity, columns), fit.covariance.to_numpy())
             frame[f"{name}_lower"], frame[f"{name}_upper"] = interval(frame[name], error, level)
     if level is not None:
         frame["purchases_lower"], frame["purchases_upper"] = _count_interval(fit.model, columns, horizon, level)

@@ -35,17 +35,31 @@ class Table:
     about: dict[str, Any]
     n_customers: float
 
-    def only(self, kept: NDArray[np.bool_]) -> Table:
-        """The table of some of the distinct rows alone."""
-        lines = kept[self.row]
+    def of_lines(self, lines: NDArray[np.bool_]) -> Table:
+        """The table of some of the lines alone."""
+        return _table(
+            tuple(column[self.row[lines]] for column in self.columns),
+            self.line_weight[lines],
+            self.index[lines],
+            self.about,
+        )
+
+    def by_tenure(self) -> Table:
+        """A table of tenure, at risk and lost with its numbers added up by tenure, all that models of contracts need.
+
+        Its customers are counted where more are at risk than were kept before: exactly where all were observed from
+        the start, and at least so many where some came in late while others were last seen.
+        """
+        tenure, *counts = self.columns
+        (when,), group = distinct_rows((tenure,))
+        at_risk, lost = (np.bincount(group, weights=self.weight * count).astype(float) for count in counts)
+        entered = np.maximum(at_risk - np.append(0.0, (at_risk - lost)[:-1]), 0.0)
         return replace(
             self,
-            columns=tuple(column[kept] for column in self.columns),
-            weight=self.weight[kept],
-            row=(np.cumsum(kept) - 1)[self.row[lines]],
-            line_weight=self.line_weight[lines],
-            index=self.index[lines],
-            n_customers=float(self.weight[kept].sum()),
+            columns=(when, at_risk, lost),
+            weight=np.ones(len(when)),
+            row=group[self.row],
+            n_customers=float(entered.sum()),
         )
 
     def sha256(self) -> str:
@@ -76,25 +90,34 @@ def read_table(customers: Any, names: Sequence[str]) -> Table:
     columns = {name: _numeric(frame, name, index) for name in names}
     weight = _numeric(frame, "weight", index) if "weight" in frame.columns else np.ones(len(index))
     _check_rules({**columns, "weight": weight}, index)
-    about = dict(getattr(customers, "attrs", {}))
-    if "at_risk" in names:
-        return _summed_by_tenure(tuple(columns.values()), weight, index, about)
-    distinct, row = distinct_rows(tuple(columns.values()))
-    shared = np.bincount(row, weights=weight, minlength=len(distinct[0])).astype(float)
-    return Table(distinct, shared, row, weight, index, about, float(weight.sum()))
+    return _table(tuple(columns.values()), weight, index, dict(getattr(customers, "attrs", {})))
 
 
-def _summed_by_tenure(columns: tuple[Array, ...], weight: Array, index: pd.Index, about: dict[str, Any]) -> Table:
-    """A retention table's numbers at risk and lost, added up by tenure: all that a model of contracts needs.
+def read_groups(customers: Any, by: str | Sequence[Any]) -> dict[str, NDArray[np.bool_]]:
+    """Which lines of a table belong to each group, by its label as text, in order.
 
-    Its customers are counted where more are at risk than were kept before: exactly where all were observed from the
-    start, and at least so many where some came in late while others were last seen.
+    ``by`` is a column, or one label for each line; ``"cohort"`` without such a column is the month of
+    ``first_purchase``.
     """
-    tenure, *counts = columns
-    (when,), row = distinct_rows((tenure,))
-    at_risk, lost = (np.bincount(row, weights=weight * count).astype(float) for count in counts)
-    entered = np.maximum(at_risk - np.append(0.0, (at_risk - lost)[:-1]), 0.0)
-    return Table((when, at_risk, lost), np.ones(len(when)), row, weight, index, about, float(entered.sum()))
+    frame, index = _opened(customers)
+    if not isinstance(by, str):
+        labels = pd.Series(list(by))
+    elif by in frame.columns:
+        labels = pd.Series(frame[by].to_numpy())
+    elif by == "cohort" and "first_purchase" in frame.columns:
+        labels = pd.Series(frame["first_purchase"].to_numpy()).dt.strftime("%Y-%m")
+    else:
+        raise ValueError(f"by={by!r} is no column of the table (columns: {_listed(frame.columns)})")
+    if len(labels) != len(index):
+        raise ValueError(f"by has {len(labels):,} labels for {len(index):,} customers; give one for each")
+    _require(labels.notna().to_numpy(), str(by) if isinstance(by, str) else "by", "is missing", index, "name the group")
+    return {str(label): (labels == label).to_numpy() for label in sorted(labels.unique())}
+
+
+def _table(columns: tuple[Array, ...], weight: Array, index: pd.Index, about: dict[str, Any]) -> Table:
+    distinct, row = distinct_rows(columns)
+    shared = np.bincount(row, weights=weight, minlength=len(distinct[0])).astype(float)
+    return Table(distinct, shared, row, weight, index, about, n_customers=float(weight.sum()))
 
 
 def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArray[np.int64]]:
@@ -102,7 +125,7 @@ def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArra
     row, size = np.zeros(len(columns[0]), dtype=np.int64), 1
     for column in columns:
         code, values = pd.factorize(column, sort=True)
-        if size > LARGEST // len(values):
+        if size > LARGEST // max(len(values), 1):
             row, size = _renumbered(row)
         row, size = row * len(values) + code, size * len(values)
     row, size = _renumbered(row)

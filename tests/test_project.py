@@ -26,6 +26,7 @@ FLOORS = {
     "survival": 2,
     "tables": 3,
     "fitting": 3,
+    "stability": 3,
     "prediction": 3,
     "value": 4,
     "evaluation": 4,

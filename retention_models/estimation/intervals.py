@@ -14,6 +14,8 @@ from scipy.special import expit, logit, ndtri
 
 Array = NDArray[np.float64]
 
+CHUNK = 50_000  # rows at a time, which bounds memory to some hundred megabytes
+
 
 def normal_quantile(level: float) -> float:
     """How many standard errors an interval of this level reaches to each side; 1.96 for 0.95."""
@@ -37,6 +39,12 @@ def probability_interval(estimate: Array, std_error: Array, level: float) -> tup
     reach = normal_quantile(level) * np.divide(std_error, spread, where=inside, out=np.zeros_like(estimate))
     centre = logit(np.where(inside, estimate, 0.5))
     return np.where(inside, expit(centre - reach), estimate), np.where(inside, expit(centre + reach), estimate)
+
+
+def in_chunks(function: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
+    """The values of an elementwise function of some columns, a bounded number of rows at a time; shape (n,)."""
+    n = len(columns[0])
+    return np.concatenate([function(*(c[i : i + CHUNK] for c in columns)) for i in range(0, n, CHUNK)])
 
 
 def jacobian(function: Callable[[Array], Array], parameters: Array, step: float = 1e-5) -> Array:

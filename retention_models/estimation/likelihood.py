@@ -135,7 +135,7 @@ def maximise(
         coarse = _Likelihood(model_class, *coarsen(data, weight))
         warm = _best_climb(coarse, u)
         if not warm.limits:
-            u, hessian = warm.u, coarse.hessian(warm.u, warm.free)
+            u, hessian = warm.u, warm.hessian
     top = _best_climb(likelihood, u, hessian)
     covariance = likelihood.covariance(top, robust=robust)
     free = tuple(name for name, is_free in zip(likelihood.names, top.free, strict=True) if is_free)
@@ -188,7 +188,7 @@ class _Likelihood:
 
     def covariance(self, top: _Climb, *, robust: bool) -> Array:
         """Covariance of the free parameters themselves, not of their logarithms."""
-        information = -self.hessian(top.u, top.free)
+        information = -(self.hessian(top.u, top.free) if top.hessian is None else top.hessian)
         scale = np.exp(top.u[top.free])
         inverse = _inverse(information)
         if robust:
@@ -200,12 +200,13 @@ class _Likelihood:
 
 @dataclass(frozen=True, slots=True)
 class _Climb:
-    """Where a climb ended: log-parameters, log-likelihood, which are free, and the limits reached."""
+    """A place: log-parameters, log-likelihood, which are free, the limits reached; at a top, the Hessian there."""
 
     u: Array
     value: float
     free: NDArray[np.bool_]
     limits: tuple[Limit, ...] = ()
+    hessian: Array | None = None
 
 
 def _best_climb(likelihood: _Likelihood, u: Array, hessian: Array | None = None) -> _Climb:
@@ -259,35 +260,27 @@ def _climb(
 ) -> tuple[_Climb, Limit | None]:
     """Newton's method over the free log-parameters, to the top or to where one of them nears a limit.
 
-    A Hessian is kept from step to step while it still cuts the decrement tenfold: on large tables the one of the
-    warm start serves to the end.
+    A Hessian handed in, from a warm start, is kept while it cuts the decrement tenfold a step; on large tables it
+    serves almost to the end. The top itself is always confirmed with the Hessian there.
     """
-    here, previous = start, np.inf
+    here, previous, is_own = start, np.inf, hessian is None
     for _ in range(200):
         gradient = likelihood.gradient(here.u)
         limit = _limit_ahead(likelihood, here, gradient, limits)
         if limit is not None:
             return here, limit
-        gradient = gradient[here.free]
         if hessian is None:
-            hessian = likelihood.hessian(here.u, here.free)
-        step = _uphill(hessian, gradient)
-        decrement = float(step @ gradient) / 2
-        if decrement < TOLERANCE:
-            return _last_step(likelihood, here, step), None
-        if decrement > previous / 10:
-            hessian = likelihood.hessian(here.u, here.free)
-            step = _uphill(hessian, gradient)
+            hessian, is_own = likelihood.hessian(here.u, here.free), True
+        step = _uphill(hessian, gradient[here.free])
+        decrement = float(step @ gradient[here.free]) / 2
+        if decrement < TOLERANCE and is_own:
+            return replace(here, hessian=hessian), None
+        if decrement >= TOLERANCE:
+            here = _search(likelihood, here, step, decrement)
+        if is_own or decrement < TOLERANCE or decrement > previous / 10:
+            hessian = None
         previous = decrement
-        here = _search(likelihood, here, step, decrement)
     raise ConvergenceError("200 steps were not enough")
-
-
-def _last_step(likelihood: _Likelihood, here: _Climb, step: Array) -> _Climb:
-    """The step that gains less than the tolerance: near the top it doubles the digits of the parameters."""
-    u = here.u.copy()
-    u[here.free] += step
-    return replace(here, u=u, value=likelihood.value(u))
 
 
 def _limit_ahead(likelihood: _Likelihood, here: _Climb, gradient: Array, limits: tuple[Limit, ...]) -> Limit | None:

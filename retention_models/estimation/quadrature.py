@@ -1,36 +1,57 @@
-"""Integrals of decaying powers by Gauss-Legendre quadrature on the scale where they are smooth.
+"""Integrals of decaying powers, which a Gamma purchase rate and a Pareto lifetime leave to be done.
 
-What a Pareto lifetime and a Gamma purchase rate leave to integrate has the form
+    u^power  e^(-rate u)  (1 + u/A)^-p  (1 + u/B)^-q      over u from 0 to end
 
-    u^power  e^(-rate u)  (1 + u/A)^-p  (1 + u/B)^-q      over u from 0 to end.
-
-In w = log(1 + u/min(A, B)) it is smooth whatever the ratio of A, B and end (its singularities stay pi away from
-the real axis), and its logarithm is concave. So the range is cut, by Newton's steps from outside, where the
-integrand has fallen by e^-36, and few nodes suffice on what is left.
+In w = log(1 + u/min(A, B)) the integrand is smooth whatever the ratio of A, B and end (its singularities stay pi
+away from the real axis), and its logarithm is concave. So the range is cut, by Newton's steps from outside, where
+the integrand has fallen by e^-36, and a few Gauss-Legendre nodes suffice on what is left.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import xlogy
 
 Array = NDArray[np.float64]
 
-DROP = 36.0  # an integrand smaller than its start by e^-36 is rounding
+DROP = 36.0  # an integrand smaller than its peak by e^-36 is rounding
+FARTHEST = 700.0  # in w: e^w must not overflow
 ROWS = 4096  # integrals at a time: their nodes stay in the processor's cache
 
 
-def log_decay_integral(end: ArrayLike, p: ArrayLike, A: ArrayLike, q: ArrayLike, B: ArrayLike) -> Array:
-    """Logarithm of the integral of (1 + u/A)^-p (1 + u/B)^-q over (0, end); elementwise, -inf where end is 0."""
-    return _integrate(end, p, A, q, B, with_gradient=False)[0]
+def log_decay_integral(
+    end: ArrayLike, p: ArrayLike, A: ArrayLike, q: ArrayLike, B: ArrayLike, *, power: ArrayLike = 0, rate: ArrayLike = 0
+) -> Array:
+    """Logarithm of the integral of u^power e^(-rate u) (1 + u/A)^-p (1 + u/B)^-q over (0, end); elementwise.
+
+    ``end`` may be infinite where ``rate`` is above 0 and ``power`` is 0. -inf where ``end`` is 0.
+    """
+    return _on_rows(_log_integral, end, p, A, q, B, power, rate)[0]
 
 
-def log_decay_gradient(end: ArrayLike, p: ArrayLike, A: ArrayLike, q: ArrayLike, B: ArrayLike) -> tuple[Array, ...]:
-    """``log_decay_integral`` and its derivatives in p, A, q and B; zeros where end is 0."""
-    return _integrate(end, p, A, q, B, with_gradient=True)
+def log_decay_gradient(end: ArrayLike, p: ArrayLike, A: ArrayLike, q: ArrayLike, B: ArrayLike) -> Array:
+    """``log_decay_integral`` and its derivatives in p, A, q and B, along a first axis of 5.
+
+    Where ``end`` is 0 the derivatives are given as 0.
+    """
+    return _on_rows(_log_integral_and_gradient, end, p, A, q, B, 0, 0)
+
+
+def discounting_rule(rate: Array, end: Array, scale: Array) -> tuple[Array, Array]:
+    """Nodes u and weights for integrals of e^(-rate u) g(u) over (0, end); both of shape (nodes, n).
+
+    ``g`` must be smooth in log(1 + u/scale) and not grow. ``end`` may be infinite where ``rate`` is above 0.
+    """
+    none = np.zeros_like(scale)
+    decay = _Decay(none, scale, none, scale, none, rate)
+    lower, upper, peak, needed = decay.window(end)
+    nodes = _Nodes(decay, lower, upper, peak, int(np.max(needed)))
+    return nodes.u, decay.scale * nodes.mass
 
 
 @lru_cache
@@ -40,73 +61,131 @@ def gauss_legendre(n: int) -> tuple[Array, Array]:
     return (nodes[:, None] + 1) / 2, weights[:, None] / 2
 
 
+def _on_rows(summary: Callable[[_Nodes], Array], end: ArrayLike, *parameters: ArrayLike) -> Array:
+    """A summary of each integral, shape (k, ...); rows are taken in the order of the nodes that they need."""
+    arrays = np.broadcast_arrays(end, *parameters)
+    ends, *columns = (np.ravel(array).astype(float) for array in arrays)
+    decay, empty = _Decay(*columns), ends == 0
+    lower, upper, peak, needed = decay.window(np.where(empty, 1.0, ends))
+    order = np.argsort(needed, kind="stable")
+    parts = []
+    for i in range(0, max(len(order), 1), ROWS):
+        rows = order[i : i + ROWS]
+        n = int(needed[rows].max(initial=1))
+        parts.append(summary(_Nodes(decay.take(rows), lower[rows], upper[rows], peak[rows], n)))
+    result = np.empty((len(parts[0]), len(order)))
+    result[:, order] = np.concatenate(parts, axis=1)
+    result[:, empty] = 0.0
+    result[0, empty] = -np.inf
+    return result.reshape(-1, *arrays[0].shape)
+
+
+class _Nodes:
+    """The integrands of n rows at their nodes, each of shape (nodes, n); ``mass`` is relative to ``scale`` e^peak."""
+
+    def __init__(self, decay: _Decay, lower: Array, upper: Array, peak: Array, n: int) -> None:
+        nodes, weights = gauss_legendre(n)
+        self.decay, self.peak = decay, peak
+        self.u, self.log_A, self.log_B, value = decay.at(lower + nodes * (upper - lower))
+        self.mass = weights * (upper - lower) * np.exp(value - peak)
+
+
+def _log_integral(nodes: _Nodes) -> Array:
+    return (nodes.peak + np.log(nodes.decay.scale * nodes.mass.sum(axis=0)))[None]
+
+
+def _log_integral_and_gradient(nodes: _Nodes) -> Array:
+    """Each derivative is a mean over u, weighted by the integrand."""
+    decay, u = nodes.decay, nodes.u
+    share = nodes.mass / nodes.mass.sum(axis=0)
+    derivatives = (
+        -np.sum(share * nodes.log_A, axis=0),
+        decay.p / decay.A * np.sum(share * (u / (decay.A + u)), axis=0),
+        -np.sum(share * nodes.log_B, axis=0),
+        decay.q / decay.B * np.sum(share * (u / (decay.B + u)), axis=0),
+    )
+    return np.vstack([_log_integral(nodes), *derivatives])
+
+
 @dataclass(frozen=True, slots=True)
 class _Decay:
-    """The integrand of n rows."""
+    """The integrands of n rows as functions of w, with du = (u + scale) dw."""
 
     p: Array
     A: Array
     q: Array
     B: Array
+    power: Array
+    rate: Array
 
     @property
     def scale(self) -> Array:
         return np.minimum(self.A, self.B)
 
-    def rows(self, rows: NDArray[np.intp]) -> _Decay:
-        return _Decay(self.p[rows], self.A[rows], self.q[rows], self.B[rows])
+    def take(self, rows: NDArray[np.intp]) -> _Decay:
+        return _Decay(self.p[rows], self.A[rows], self.q[rows], self.B[rows], self.power[rows], self.rate[rows])
 
-    def log_at(self, w: Array, u: Array) -> Array:
-        """Log of the integrand in w, less its value at w = 0."""
-        return w - self.p * np.log1p(u / self.A) - self.q * np.log1p(u / self.B)
+    def at(self, w: Array) -> tuple[Array, Array, Array, Array]:
+        """At w: u, log(1 + u/A), log(1 + u/B), and the log integrand over ``scale``."""
+        u = self.scale * np.expm1(w)
+        log_A, log_B = np.log1p(u / self.A), np.log1p(u / self.B)
+        value = w - self.rate * u - self.p * log_A - self.q * log_B
+        return u, log_A, log_B, value + xlogy(self.power, u) if np.any(self.power) else value
 
-    def range(self, end: Array) -> tuple[Array, Array]:
-        """The upper end in w, cut where the integrand has vanished, and by how much it has fallen there."""
-        scale, total = self.scale, self.p + self.q
-        ratio = np.where(self.A < self.B, self.q, self.p) * np.log(np.maximum(self.A, self.B) / scale)
-        w = np.minimum(np.log1p(end / scale), (DROP + ratio) / (total - 1))
+    def slope(self, u: Array) -> Array:
+        """Derivative of the log integrand in w, at u."""
+        growth = np.divide(self.power, u, out=np.zeros_like(u), where=self.power > 0)
+        return 1 + (self.scale + u) * (growth - self.rate - self.p / (self.A + u) - self.q / (self.B + u))
+
+    def window(self, end: Array) -> tuple[Array, Array, Array, NDArray[np.int16]]:
+        """Lower and upper end in w of what matters, the log peak, and the nodes needed for an error of 1e-12."""
+        upper = self._reach(end)
+        lower, peak = np.zeros_like(upper), np.zeros_like(upper)
+        if np.any(self.power):
+            mode = self._mode(upper)
+            peak = self.at(mode)[-1]
+            lower = self._lower_cut(mode, peak)
+        upper = self._upper_cut(upper, peak)
+        fall = (peak - self.at(lower)[-1]) + (peak - self.at(upper)[-1])
+        return lower, upper, peak, np.ceil(8 + 0.4 * fall + 2 * (upper - lower)).clip(8, 128).astype(np.int16)
+
+    def _reach(self, end: Array) -> Array:
+        """A bound in w: ``end``, or, without ``power``, where one factor alone has brought the integrand down."""
+        scale, excess = self.scale, self.p + self.q - 1
+        lag = np.where(self.A < self.B, self.q, self.p) * np.log(np.maximum(self.A, self.B) / scale)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            by_powers = np.where(excess > 0, (DROP + lag) / excess, FARTHEST)
+            within = np.where(self.power == 0, np.minimum(by_powers, FARTHEST), FARTHEST)
+            reach = np.minimum(np.log1p(end / scale), within)
+            for _ in range(2):
+                by_rate = np.where(self.power == 0, np.log1p((DROP + reach) / (self.rate * scale)), FARTHEST)
+                reach = np.minimum(reach, by_rate)
+        return reach
+
+    def _mode(self, reach: Array) -> Array:
+        """Where the integrand peaks between 0 and ``reach``, by bisection."""
+        low, high = np.zeros_like(reach), reach
+        for _ in range(26):
+            middle = (low + high) / 2
+            is_rising = self.slope(self.scale * np.expm1(middle)) > 0
+            low, high = np.where(is_rising, middle, low), np.where(is_rising, high, middle)
+        return high
+
+    def _upper_cut(self, w: Array, peak: Array) -> Array:
+        """Where the integrand has fallen by e^-36, if before w."""
         for _ in range(4):
-            u = scale * np.expm1(w)
-            excess = np.minimum(self.log_at(w, u) + DROP, 0)
-            slope = 1 - (scale + u) * (self.p / (self.A + u) + self.q / (self.B + u))
-            w = w - np.divide(excess, slope, out=np.zeros_like(w), where=excess < 0)
-        return w, -self.log_at(w, scale * np.expm1(w))
+            u, _, _, value = self.at(w)
+            missing = np.maximum(peak - DROP - value, 0)
+            w = w + np.divide(missing, self.slope(u), out=np.zeros_like(w), where=missing > 0)
+        return w
 
-
-def _integrate(
-    end: ArrayLike, p: ArrayLike, A: ArrayLike, q: ArrayLike, B: ArrayLike, *, with_gradient: bool
-) -> tuple[Array, ...]:
-    end, p, A, q, B = np.broadcast_arrays(end, p, A, q, B)
-    decay = _Decay(*(np.ravel(value).astype(float) for value in (p, A, q, B)))
-    width, drop = decay.range(np.ravel(end).astype(float))
-    needed = np.ceil(8 + 0.4 * np.maximum(drop, 0) + 2 * width).astype(np.int16)
-    order = np.argsort(needed, kind="stable")
-    result = np.empty((5 if with_gradient else 1, len(order)))
-    for i in range(0, len(order), ROWS):
-        rows = order[i : i + ROWS]
-        nodes, weights = gauss_legendre(min(int(needed[rows[-1]]), 64))
-        result[:, rows] = _on_nodes(decay.rows(rows), nodes * width[rows], weights * width[rows], with_gradient)
-    return tuple(row.reshape(end.shape) for row in result)
-
-
-def _on_nodes(decay: _Decay, w: Array, weights: Array, with_gradient: bool) -> Array:
-    """Log integral of each row, and its gradient, from nodes in w of shape (nodes, n)."""
-    scale, p, A, q, B = decay.scale, decay.p, decay.A, decay.q, decay.B
-    u = scale * np.expm1(w)
-    log_A, log_B = np.log1p(u / A), np.log1p(u / B)
-    mass = weights * np.exp(w - p * log_A - q * log_B)
-    total = mass.sum(axis=0)
-    with np.errstate(divide="ignore"):
-        log_integral = np.log(scale * total)
-    if not with_gradient:
-        return log_integral[None]
-    mass = mass / np.where(total > 0, total, 1)
-    return np.stack(
-        [
-            log_integral,
-            -(mass * log_A).sum(axis=0),
-            p * (mass * (u / (A + u))).sum(axis=0) / A,
-            -(mass * log_B).sum(axis=0),
-            q * (mass * (u / (B + u))).sum(axis=0) / B,
-        ]
-    )
+    def _lower_cut(self, mode: Array, peak: Array) -> Array:
+        """Where the integrand rises to e^-36 of its peak; Newton's steps in log u, for there it grows like u^power."""
+        grows = self.power > 0
+        log_u = np.divide(peak - DROP - mode, self.power, out=np.zeros_like(mode), where=grows)
+        for _ in range(3):
+            u = np.exp(log_u)
+            missing = np.maximum(peak - DROP - self.at(np.log1p(u / self.scale))[-1], 0)
+            slope = self.slope(u) * u / (self.scale + u)
+            log_u = log_u + np.divide(missing, slope, out=np.zeros_like(u), where=(missing > 0) & grows)
+        return np.where(grows, np.log1p(np.exp(log_u) / self.scale), 0.0)

@@ -1,4 +1,4 @@
-"""Differences of gamma and digamma functions at whole-number steps, exact where the functions themselves cancel.
+"""Differences of gamma and digamma functions over whole steps, exact where the functions themselves cancel.
 
 Histories hold few distinct purchase counts, so each function is evaluated once for each of them.
 """
@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 
 Array = NDArray[np.float64]
+Numbers = float | Array
 
 ASYMPTOTIC = 20.0  # from here on, Stirling's series to four terms is exact to rounding
 
 
-def log_rising(base: ArrayLike, count: ArrayLike) -> Array:
+def log_rising(base: Numbers, count: Numbers) -> Array:
     """Logarithm of base (base + 1) ... (base + count - 1), that is log Gamma(base + count) - log Gamma(base).
 
     ``base`` is positive, ``count`` at least 0; they broadcast. Where ``base`` is large the difference is taken
@@ -25,7 +26,7 @@ def log_rising(base: ArrayLike, count: ArrayLike) -> Array:
     return _at_counts(_log_rising, np.asarray(base, dtype=float), np.asarray(count))
 
 
-def digamma_rising(base: ArrayLike, count: ArrayLike) -> Array:
+def digamma_rising(base: Numbers, count: Numbers) -> Array:
     """Derivative of ``log_rising`` in its base: digamma(base + count) - digamma(base)."""
     return _at_counts(_digamma_rising, np.asarray(base, dtype=float), np.asarray(count))
 
@@ -57,14 +58,15 @@ def _stirling_slope(z: Array) -> Array:
 
 
 def _at_counts(function: Callable[[Array, Array], Array], base: Array, count: Array) -> Array:
-    """``function(base, count)``, by way of a table over 0, 1, ..., max(count) where that is the shorter way."""
-    shared = base.size == 1 or (count.ndim == 1 and base.shape[-1] == 1)
-    if not shared or count.size == 0 or not 0 <= count.max() < count.size:
+    """``function(base, count)``, by way of a table over 0, 1, ..., max(count) where that is the shorter way.
+
+    A table serves bases that do not vary along the counts: one number, or one a row as in shape (draws, 1).
+    """
+    is_shared = base.ndim == 0 or (base.shape[-1] == 1 and (base.ndim == 1 or count.ndim == 1))
+    if not is_shared or not count.max(initial=0) < count.size:
         return function(base, count)
-    index = count.astype(np.intp)
-    if not np.array_equal(index, count):
+    step = count.astype(np.intp)
+    if not np.array_equal(step, count):
         return function(base, count)
-    table = function(base.reshape(-1, 1) if base.size == 1 else base, np.arange(index.max() + 1.0))
-    if base.size > 1:
-        return table[..., index]
-    return table[0][index].reshape(np.broadcast_shapes(base.shape, count.shape))
+    table = function(np.atleast_1d(base), np.arange(step.max() + 1.0))
+    return np.take(table, step, axis=-1)

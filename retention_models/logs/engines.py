@@ -75,7 +75,9 @@ def _renamed(native: Any, roles: Mapping[str, str]) -> Frame:
         )
     hidden = [role for role, name in roles.items() if role in names and name != role]
     if hidden:
-        raise ValueError(f"the log has a column {hidden[0]!r} beside {roles[hidden[0]]!r}, which is to be called so; drop or rename it")
+        raise ValueError(
+            f"the log has {roles[hidden[0]]!r} to be called {hidden[0]!r}, and another column of that name"
+        )
     return nw.from_native(native).rename({name: role for role, name in roles.items() if name != role})
 
 

@@ -28,13 +28,14 @@ _ENVIRONMENT = {
     "TQDM_DISABLE": "1",
 }
 _MATPLOTLIBRC = "svg.hashsalt: retention-models\n"
-# Without the first line, figures after one made in a `style.context` are lost: it would switch the backend on
-# for that context alone. Lines stay sharp in SVG; what it embeds as pixels (heat maps) is drawn at 200 dots an inch.
-_IPYTHON_CONFIG = {
-    "png": "c.InteractiveShellApp.matplotlib = 'inline'\n",
-    "svg": "c.InteractiveShellApp.matplotlib = 'inline'\n"
-    "c.InlineBackend.figure_formats = {'svg'}\n"
-    "c.InlineBackend.print_figure_kwargs = {'bbox_inches': 'tight', 'dpi': 200}\n",
+# Switched on at the start: a first figure made within a `style.context` would switch it on for that context alone,
+# and later figures would be lost.
+_INLINE = "c.InteractiveShellApp.matplotlib = 'inline'\n"
+# Lines stay sharp in SVG; what it embeds as pixels (heat maps) is drawn at 144 dots an inch.
+_FIGURES = {
+    "png": "",
+    "svg": "c.InlineBackend.figure_formats = {'svg'}\n"
+    "c.InlineBackend.print_figure_kwargs = {'bbox_inches': 'tight', 'dpi': 144}\n",
 }
 
 
@@ -80,7 +81,7 @@ def _environment(scratch: Path, figures: str) -> dict[str, str]:
     """Environment of the kernel, with settings of its own in ``scratch``."""
     profile = scratch / "ipython" / "profile_default"
     profile.mkdir(parents=True)
-    (profile / "ipython_config.py").write_text(_IPYTHON_CONFIG[figures])
+    (profile / "ipython_config.py").write_text(_INLINE + _FIGURES[figures])
     matplotlibrc = scratch / "matplotlibrc"
     matplotlibrc.write_text(_MATPLOTLIBRC)
     return os.environ | _ENVIRONMENT | {"IPYTHONDIR": str(profile.parent), "MATPLOTLIBRC": str(matplotlibrc)}
@@ -98,7 +99,8 @@ def _execute_cell(client: NotebookClient, cell: NotebookNode, index: int, name: 
 
 
 def _first_line(source: str) -> str:
-    return next((line.strip() for line in source.splitlines() if line.strip()), "")
+    lines = (line.strip() for line in source.splitlines())
+    return next((line for line in lines if line and not line.startswith("#|")), "")
 
 
 def _describe(error: CellExecutionError) -> str:
