@@ -17,13 +17,15 @@ from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.gammagamma import GammaGamma
 from retention_models.btyd.paretonbd import ParetoNBD
 from retention_models.checks import Check
+from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.intervals import (
     draw_parameters,
     in_chunks,
     jacobian,
     positive_interval,
 )
-from retention_models.estimation.likelihood import Array, ConvergenceError, Limit, Model, maximise, parameter_names
+from retention_models.estimation.likelihood import maximise
+from retention_models.estimation.model import Array, Limit, Model, parameter_names
 from retention_models.stability import stability_check
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
@@ -276,6 +278,9 @@ def _fit_table(model_class: type[Model], table: Table, robust: bool) -> Fit:
     optimum = maximise(model_class, columns, table.weight, robust=robust)
     free = list(optimum.free)
     notes = tuple(_limit_sentence(limit) for limit in optimum.limits)
+    notes += tuple(
+        f"{name} makes no difference to these data and is held where it is." for name in optimum.undetermined
+    )
     return Fit(
         model=optimum.model,
         covariance=pd.DataFrame(optimum.covariance, index=free, columns=free),
@@ -335,7 +340,7 @@ def _require_tenures(model_class: type[Model], table: Table, robust: bool) -> No
 def _limit_sentence(limit: Limit) -> str:
     """What it means that a parameter was held at an edge."""
     where = "0" if limit.towards == 0 else "infinity"
-    lost = f"; {' and '.join(limit.undetermined)} then have no meaning" if limit.undetermined else ""
+    lost = f"; the value of {' and '.join(limit.undetermined)} then means nothing" if limit.undetermined else ""
     return f"{limit.parameter} ran to {where} and is held there: {limit.model}{lost}."
 
 

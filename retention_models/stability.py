@@ -10,7 +10,7 @@ from scipy.special import chdtrc
 
 from retention_models.checks import Check
 from retention_models.estimation.intervals import positive_interval, standard_error
-from retention_models.estimation.likelihood import Array, Model
+from retention_models.estimation.model import Array, Model
 from retention_models.tables import Table
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from retention_models.btyd.purchases import (
     start_from_counts,
 )
 from retention_models.estimation.beta import beta_mean
-from retention_models.estimation.likelihood import Limit
+from retention_models.estimation.model import Limit
 from retention_models.estimation.quadrature import discounting_rule
 from retention_models.estimation.special import digamma_rising, log_rising
 

@@ -24,7 +24,7 @@ from retention_models.btyd.purchases import (
     log_density_score,
     start_from_counts,
 )
-from retention_models.estimation.likelihood import Limit
+from retention_models.estimation.model import Limit
 from retention_models.estimation.quadrature import log_decay_gradient, log_decay_integral
 
 
@@ -43,6 +43,7 @@ class ParetoNBD(BuyTillYouDie):
     limits: ClassVar[tuple[Limit, ...]] = (
         Limit("s", 0.0, "nobody ever leaves (the NBD model)", undetermined=("beta",)),
         Limit("s", np.inf, "everybody leaves at the same rate (exponential lifetimes)", follows=("beta",)),
+        Limit("beta", np.inf, "nobody ever leaves (the NBD model)", undetermined=("s",)),
         Limit("r", np.inf, "everybody buys at the same rate while alive", follows=("alpha",)),
     )
 

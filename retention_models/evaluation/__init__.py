@@ -7,6 +7,7 @@ from retention_models.evaluation.holdout import (
     holdout_by_frequency,
     holdout_check,
     holdout_scores,
+    status_by_frequency,
 )
 from retention_models.evaluation.ranking import concentration, gain_table
 from retention_models.evaluation.rolling import backtest_check, earlier_origins, forecast_sentence, rolling_origins
@@ -28,6 +29,7 @@ __all__ = [
     "holdout_scores",
     "rolling_origins",
     "season_left",
+    "status_by_frequency",
     "tracking",
     "tracking_error",
 ]

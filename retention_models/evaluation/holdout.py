@@ -58,18 +58,53 @@ def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_f
     2                214   1.393       1.196   1.044
     3+               293   3.222       3.246   3.013
     """
-    tables = {name: Holdout.of(fit, customers) for name, fit in named(fits).items()}
-    first = next(iter(tables.values()))
-    group = np.minimum(first.frequency, max_frequency).astype(int)
-    size = np.bincount(group, first.weight)
-    means = {"actual": first.actual, **{name: table.expected() for name, table in tables.items()}}
+    holdouts = {name: Holdout.of(fit, customers) for name, fit in named(fits).items()}
+    first = next(iter(holdouts.values()))
+    means = {"actual": first.actual, **{name: holdout.expected() for name, holdout in holdouts.items()}}
+    return _by_frequency(first, means, max_frequency)
+
+
+def status_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_frequency: int = 7) -> pd.DataFrame:
+    """Who came back in the holdout, and who was held to be a customer still, by repeat purchases before.
+
+    Who came back was a customer still; who did not may be one all the same. A model whose probability is 1 for those
+    who bought once cannot tell who has left.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``frequency`` as in ``holdout_by_frequency``: ``customers``, the share that ``came_back``, and for
+        each model the mean probability of being a customer at the end of the calibration.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import status_by_frequency
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> fits = {"Pareto/NBD": rm.fit(rm.ParetoNBD, customers), "BG/NBD": rm.fit(rm.BGNBD, customers)}
+    >>> status_by_frequency(fits, customers, max_frequency=2).round(3)
+               customers  came_back  Pareto/NBD  BG/NBD
+    frequency
+    0               1411      0.137       0.338   1.000
+    1                439      0.358       0.521   0.474
+    2+               507      0.659       0.684   0.589
+    """
+    holdouts = {name: Holdout.of(fit, customers) for name, fit in named(fits).items()}
+    first = next(iter(holdouts.values()))
+    alive = {name: holdout.model.probability_alive(*holdout.history) for name, holdout in holdouts.items()}
+    return _by_frequency(first, {"came_back": (first.actual > 0).astype(float), **alive}, max_frequency)
+
+
+def _by_frequency(holdout: Holdout, values: Mapping[str, Array], max_frequency: int) -> pd.DataFrame:
+    """Number of customers of each frequency, and means over them of values that each row has."""
+    group = np.minimum(holdout.frequency, max_frequency).astype(int)
+    size = np.bincount(group, holdout.weight)
     present = np.flatnonzero(size)
-    frame = pd.DataFrame(
-        {"customers": size.astype(int)}
-        | {name: np.bincount(group, first.weight * values) / np.maximum(size, 1) for name, values in means.items()}
-    ).loc[present]
+    means = {
+        name: np.bincount(group, holdout.weight * value)[present] / size[present] for name, value in values.items()
+    }
     labels = [f"{x}+" if x == max_frequency else f"{x}" for x in present]
-    return frame.set_axis(pd.Index(labels, name="frequency"))
+    return pd.DataFrame({"customers": size[present].astype(int), **means}, index=pd.Index(labels, name="frequency"))
 
 
 def holdout_scores(fits: Fit | Mapping[str, Fit], customers: Any, *, level: float = 0.95) -> pd.DataFrame:

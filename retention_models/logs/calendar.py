@@ -40,7 +40,7 @@ class Calendar:
             return self.calibration_end - self.calibration_end.weekday() * DAY
         if self.granularity == "D":
             return self.calibration_end
-        return dt.datetime.combine(self.calibration_end + DAY, dt.time()) - unit_length(self.granularity)
+        return dt.datetime.combine(self.calibration_end, dt.time()) + (DAY - unit_length(self.granularity))
 
     @property
     def unit(self) -> pd.Timedelta:

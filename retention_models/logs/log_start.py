@@ -41,7 +41,7 @@ def halves(start: dt.date, end: dt.date) -> Halves:
     """The halves of the log from ``start`` to ``end``, both included; the opening of a half is its first quarter."""
     length = ((end - start).days + 1) // 2
     day = dt.timedelta(days=1)
-    return Halves(start, start + length * day, end + day - length * day, max(length // 4, 1) * day)
+    return Halves(start, start + length * day, end - (length - 1) * day, max(length // 4, 1) * day)
 
 
 def check_openings(table: pd.DataFrame, log: Halves) -> Check:

@@ -23,6 +23,7 @@ Refunds = Literal["set_aside", "net", "error"]
 Zeros = Literal["keep", "set_aside"]
 Granularity = Literal["W", "D", "h", "min", "s"]
 
+UNREADABLE = "rows without a readable date"
 NEGATIVE = "rows with a negative amount"
 EVERY = {"D": "1d", "h": "1h", "min": "1m", "s": "1s"}  # as narwhals writes them
 
@@ -143,7 +144,7 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> None:
 def _faults(has_amount: bool, refunds: Refunds, zeros: Zeros) -> dict[str, nw.Expr]:
     """Each reason to set a row aside, with the rows it applies to."""
     customer_id, date, amount = nw.col("customer_id"), nw.col("date"), nw.col("amount")
-    faults = {"rows without a customer_id": customer_id.is_null(), "rows without a readable date": date.is_null()}
+    faults = {"rows without a customer_id": customer_id.is_null(), UNREADABLE: date.is_null()}
     if has_amount:
         faults["rows without a finite amount"] = amount.is_null() | ~amount.is_finite()
         if refunds != "net":
@@ -204,7 +205,8 @@ def _check_rows(rows: int, set_aside: Mapping[str, int], refunds: Refunds) -> No
         )
     if rows == sum(set_aside.values()):
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        raise ValueError(f"no row of the log can be used: {reasons} (a date in text is read as 1997-01-31 14:05)")
+        hint = "; dates in text are read like 1997-01-31 or 1997-01-31 14:05" if UNREADABLE in set_aside else ""
+        raise ValueError(f"no row of the log can be used: {reasons}{hint}")
 
 
 def _own_columns(frame: Frame, facts: pd.Series[Any]) -> Frame:

@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from retention_models.estimation.likelihood import Limit
+from retention_models.estimation.model import Limit
 from retention_models.estimation.quadrature import gauss_legendre
 from retention_models.survival.base import (
     Array,

@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.special import gammaincc, gammaln
 
-from retention_models.estimation.likelihood import Limit
+from retention_models.estimation.model import Limit
 from retention_models.survival.base import (
     Array,
     Parameter,

@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from retention_models.estimation.likelihood import Limit
+from retention_models.estimation.model import Limit
 from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard
 from retention_models.survival.beta import log_mean_power
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from retention_models.estimation.likelihood import Limit
+from retention_models.estimation.model import Limit
 from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard
 
 

@@ -4,7 +4,13 @@ import polars as pl
 import pytest
 
 import retention_models as rm
-from retention_models.evaluation import calibration, holdout_by_frequency, holdout_check, holdout_scores
+from retention_models.evaluation import (
+    calibration,
+    holdout_by_frequency,
+    holdout_check,
+    holdout_scores,
+    status_by_frequency,
+)
 
 
 def test_by_frequency_gives_the_published_means(fits, customers, published):
@@ -21,6 +27,21 @@ def test_by_frequency_adds_up_to_the_totals(fits, customers):
     assert table.index.tolist() == ["0", "1", "2+"]
     total = table[["actual", *fits]].mul(table["customers"], axis=0).sum()
     assert np.allclose(total.to_numpy(), [1882, *holdout_scores(fits, customers)["expected"]])
+
+
+def test_one_time_buyers_are_all_alive_to_the_bg_nbd_and_few_came_back(fits, customers):
+    table = status_by_frequency(fits, customers)
+    once = customers[customers["frequency"] == 0]
+    assert table.loc["0", "BG/NBD"] == 1
+    assert table.loc["0", "customers"] == 1411
+    assert np.isclose(table.loc["0", "came_back"], (once["holdout_frequency"] > 0).mean())
+    mean = table[list(fits)].mul(table["customers"], axis=0).sum() / 2357
+    assert np.allclose(mean, [0.446267, 0.813440], rtol=2e-4)  # published
+
+
+def test_frequencies_that_nobody_has_are_left_away(fits, customers):
+    table = status_by_frequency(fits, customers[customers["frequency"].isin([1, 3])])
+    assert table.index.tolist() == ["1", "3"]
 
 
 def test_scores_are_the_published_ones(fits, customers, published):

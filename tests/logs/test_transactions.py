@@ -212,7 +212,9 @@ def test_an_empty_log_is_refused(empty):
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NaT, "", "NaT"])
 def test_a_log_without_any_date_says_so(missing):
-    with pytest.raises(ValueError, match="no row of the log can be used: 3 rows without a readable date"):
+    with pytest.raises(
+        ValueError, match="no row of the log can be used: 3 rows without a readable date; dates in text are"
+    ):
         read_transactions(log(date=[missing] * 3))
 
 
@@ -243,6 +245,12 @@ def test_ids_of_several_types_are_refused():
 def test_columns_of_the_wrong_type_are_refused(column, values, message):
     with pytest.raises(ValueError, match=message):
         read_transactions(log(**{column: values}))
+
+
+@pytest.mark.parametrize("source", [None, [1, 2], {"customer_id": [1]}, pd.Series([1]), b"log.csv"])
+def test_what_is_no_log_is_refused(source):
+    with pytest.raises(TypeError, match=f"must be the path of a file, or a frame of .* not {type(source).__name__}"):
+        read_transactions(source)
 
 
 def test_text_in_a_polars_frame_is_to_be_converted_there():

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from retention_models.estimation.likelihood import parameter_names
+from retention_models.estimation.model import parameter_names
 from retention_models.fitting import CONTRACTS, MODELS, Fit, fit
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
