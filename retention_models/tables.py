@@ -54,8 +54,10 @@ class Table:
         (when,), group = distinct_rows((tenure,))
         at_risk, lost = (np.bincount(group, weights=self.weight * count).astype(float) for count in counts)
         entered = np.maximum(at_risk - np.append(0.0, (at_risk - lost)[:-1]), 0.0)
+        retention_rate = 1 - lost.sum() / max(at_risk.sum(), 1.0)
         return replace(
             self,
+            about={**self.about, "retention_rate": float(retention_rate)},
             columns=(when, at_risk, lost),
             weight=np.ones(len(when)),
             row=group[self.row],
@@ -216,8 +218,9 @@ _RULES: tuple[_Rule, ...] = (
         "is 0 in spite of repeat purchases",
         "purchases at the same time count as one; see granularity in summarize",
     ),
-    (("tenure",), lambda t: t < 1, "is below 1", "it numbers the renewals, 1 for the first"),
-    (("tenure",), lambda t: t != np.floor(t), "is not a whole number", "it numbers the renewals, 1 for the first"),
+    (("tenure",), lambda t: t < 0, "is negative", "it counts renewals"),
+    (("tenure",), lambda t: t != np.floor(t), "is not a whole number", "it counts renewals"),
+    (("tenure", "at_risk"), lambda t, n: t < 1, "is below 1", "it numbers the renewals, 1 for the first"),
     (("at_risk",), lambda n: n < 0, "is negative", "it counts the customers who came to the renewal"),
     (("lost",), lambda d: d < 0, "is negative", "it counts the customers who did not renew"),
     (("lost", "at_risk"), lambda d, n: d > n, "exceeds at_risk", "those lost are counted among those at risk"),

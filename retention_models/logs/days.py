@@ -53,13 +53,20 @@ class Day:
         return Day(number, month, of_month, is_last)
 
     def written(self, rows: nw.LazyFrame[Any], name: str) -> tuple[nw.LazyFrame[Any], Day]:
-        """The rows with this day in columns that begin with ``name``, and the day in them: computed once, used often."""
+        """The rows with this day in columns that begin with ``name``, and the day as read from them: computed once."""
         names = [f"{name}_{part}" for part in ("number", "month", "of_month", "is_last")]
         number, month, of_month, is_last = map(nw.col, names)
         return rows.with_columns(**dict(zip(names, self._parts(), strict=True))), Day(number, month, of_month, is_last)
 
     def _parts(self) -> tuple[nw.Expr, nw.Expr, nw.Expr, nw.Expr]:
         return self.number, self.month, self.of_month, self.is_last
+
+
+def check_period(period: Period) -> None:
+    """An error unless the period is one that contracts can have."""
+    whole = isinstance(period, int) and not isinstance(period, bool) and period > 0
+    if not (whole or period in MONTHS):
+        raise ValueError(f"period must be 'M', 'Y' or a number of days such as 28, not {period!r}")
 
 
 def completed(start: Day, end: Day, period: Period) -> nw.Expr:

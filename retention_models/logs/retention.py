@@ -23,7 +23,7 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.logs.contracts import Spells
-from retention_models.logs.days import MONTHS, Day, Period, begun, completed
+from retention_models.logs.days import MONTHS, Day, Period, begun, check_period, completed
 from retention_models.logs.engines import collect, on_engine
 
 KEPT, LOST = "", "lost"  # fates of a spell that need no cause
@@ -69,7 +69,7 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
     4  2023-02       2        2     0
     """
     names = [by] if isinstance(by, str) else list(by)
-    _check_period(period)
+    check_period(period)
     _check_by(names, spells)
     renewals = _renewals(spells, period, names)
     counts = collect(renewals.group_by(*renewals.collect_schema().names()).agg(spells=nw.len()))
@@ -81,12 +81,6 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
     table["cohort"] = _cohort_names(table["cohort"], period)
     table.attrs.update(_attrs(spells, period, table, int(counts.loc[~came, "spells"].sum())))
     return table
-
-
-def _check_period(period: Period) -> None:
-    whole = isinstance(period, int) and not isinstance(period, bool) and period > 0
-    if not (whole or period in MONTHS):
-        raise ValueError(f"period must be 'M', 'Y' or a number of days such as 28, not {period!r}")
 
 
 def _check_by(by: Sequence[str], spells: Spells) -> None:
