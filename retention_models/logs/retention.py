@@ -83,6 +83,41 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
     return table
 
 
+def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
+    """The customers still there when observation ended, by how many renewals they have made: the base to be valued.
+
+    Parameters are those of ``retention_table``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``cohort``, the values of ``by``, ``tenure`` (renewals made, 0 for those who have come to none) and ``weight``,
+        how many customers share them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.logs.contracts import read_contracts
+    >>> from retention_models.logs.retention import active_customers
+    >>> log = pd.DataFrame({"customer_id": range(3), "start": ["2023-01-15", "2023-03-31", "2023-04-20"], "end": None})
+    >>> active_customers(read_contracts(log, design="acquisition", observed_until="2023-04-30"), period="M")
+        cohort  tenure  weight
+    0  2023-01       3       1
+    1  2023-03       1       1
+    2  2023-04       0       1
+    """
+    names = [by] if isinstance(by, str) else list(by)
+    check_period(period)
+    _check_by(names, spells)
+    rows = on_engine(nw.from_native(spells.frame).to_native()).filter(~nw.col("churned"))
+    rows, start = Day.in_column("start").written(rows, "_start")
+    made = completed(start, Day.fixed(spells.observed_until), period)
+    rows = rows.select(*names, cohort=_cohort(start, period), tenure=made)
+    counts = collect(rows.group_by("cohort", *names, "tenure").agg(weight=nw.len()))
+    counts = counts.sort_values(["cohort", *names, "tenure"], ignore_index=True)
+    return counts.assign(cohort=_cohort_names(counts["cohort"], period))
+
+
 def _check_by(by: Sequence[str], spells: Spells) -> None:
     known = ("spell", *spells.covariates)
     unknown = [name for name in by if name not in known]

@@ -6,7 +6,6 @@ import inspect
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -28,12 +27,20 @@ def predicted_survival(model: Any, customers: Any, last: int) -> Array:
     features = customers.drop(columns=[name for name in OWN_COLUMNS if name in customers.columns])
     times = np.arange(last + 1)
     if "times" in inspect.signature(model.predict_survival_function).parameters:
-        check_seen(float(np.max(getattr(model, "durations", last))), last)
-        curves = model.predict_survival_function(features, times=times)
-        return np.asarray(curves.to_numpy() if isinstance(curves, pd.DataFrame) else curves, dtype=float).T
+        return _from_lifelines(model, features, times)
     steps = model.predict_survival_function(features)
     check_seen(min(float(step.x[-1]) for step in steps), last)
     return np.stack([np.where(times < step.x[0], 1.0, step(np.maximum(times, step.x[0]))) for step in steps])
+
+
+def _from_lifelines(model: Any, features: Any, times: NDArray[np.int64]) -> Array:
+    """Its curves as rows; they do not begin at 1, but where the first customer was last seen."""
+    durations = np.asarray(model.durations, dtype=float)
+    check_seen(float(durations.max()), int(times[-1]))
+    curves = np.array(model.predict_survival_function(features, times=times), dtype=float).T
+    first = durations.min() if hasattr(model, "baseline_survival_") else 1
+    curves[:, times < first] = 1.0
+    return curves
 
 
 def check_seen(longest: float, last: int) -> None:

@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from retention_models.logs import retention
 from retention_models.logs.contracts import read_contracts
 from retention_models.logs.retention import retention_table
 from retention_models.logs.tenures import tenure_table
@@ -175,3 +176,10 @@ def test_impossible_snapshots_are_named():
         tenure_table(snapshot, design="window")
     with pytest.raises(ValueError, match="no row of the table can be used: 7 rows without a readable tenure"):
         tenure_table(snapshot.assign(months="x"), design="window", tenure="months", churned="left")
+
+
+def test_active_customers_are_those_who_did_not_churn_by_renewals_made():
+    active = retention.active_customers(SPELLS, period="M", by="plan")
+    assert active.to_numpy().tolist() == [["2022-02", "b", 10, 1], ["2022-03", "b", 9, 1], ["2022-12", "b", 0, 1]]
+    truncated = read_contracts(LOG, design="active_on", observed_from="2022-10-01", observed_until="2022-12-31")
+    assert retention.active_customers(truncated, period="M")["tenure"].tolist() == [10, 9, 0]

@@ -236,7 +236,7 @@ class LikeLifelines:
 
     def predict_survival_function(self, customers, times=None):
         assert list(customers.columns) == ["age"]
-        curves = np.exp(-np.outer(times, customers["age"] / 100))
+        curves = np.exp(-np.outer(np.maximum(times, 1), customers["age"] / 100))  # as lifelines does at time 0
         return pd.DataFrame(curves, index=times, columns=customers.index)
 
 
