@@ -29,6 +29,7 @@ FLOORS = {
     "fitting": 3,
     "stability": 3,
     "prediction": 3,
+    "retention": 3,
     "value": 4,
     "evaluation": 4,
     "scenario": 4,

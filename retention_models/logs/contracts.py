@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import narwhals as nw
@@ -17,7 +17,8 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.logs.contract_rows import opened, require_some, scalars, usable
-from retention_models.logs.engines import collect
+from retention_models.logs.days import Day, day_number
+from retention_models.logs.engines import collect, on_engine
 from retention_models.logs.files import naming
 from retention_models.logs.spells import Overlaps, Rows, joined, observed, single
 from retention_models.logs.transactions import check_choice
@@ -161,6 +162,28 @@ def read_contracts(
         settled={rule: count for rule, count in settled.items() if count},
         checks=(_check_origin(facts), _check_design(spells, facts, design, begin)),
     )
+
+
+def as_of(spells: Spells, day: str | dt.date) -> Spells:
+    """The same spells as they were known on an earlier day: later starts and ends had not happened yet."""
+    until = _day("day", day)
+    if not (spells.observed_from or dt.date.min) < until <= spells.observed_until:
+        raise ValueError(f"day must lie within the observation, which ends on {spells.observed_until}; got {until}")
+    rows = on_engine(nw.from_native(spells.frame).to_native())
+    first = Day.in_column("start").number
+    churned = nw.col("churned") & (first + nw.col("tenure") <= day_number(until))
+    gone = nw.when(nw.col("_churned"))
+    rows = rows.filter(first <= day_number(until)).with_columns(_churned=churned, _first=first)
+    changed = {
+        "tenure": gone.then(nw.col("tenure")).otherwise(day_number(until) - nw.col("_first")),
+        "end": gone.then(nw.col("end")),
+        "churned": nw.col("_churned"),
+    } | ({"cause": gone.then(nw.col("cause"))} if spells.has_cause else {})
+    rows = rows.with_columns(**changed).filter(nw.col("tenure") >= nw.col("entry")).drop("_churned", "_first")
+    count = scalars(rows, rows=nw.len())["rows"]
+    require_some(count, {f"contracts that start after {until}": spells.rows})
+    frame = collect(rows) if isinstance(spells.frame, pd.DataFrame) else rows.to_native()
+    return replace(spells, frame=frame, rows=count, observed_until=until)
 
 
 def _observed_days(design: Design, begin: str | dt.date | None, until: str | dt.date) -> tuple[dt.date | None, dt.date]:

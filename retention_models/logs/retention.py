@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from retention_models.checks import Check
-from retention_models.logs.contracts import Spells
-from retention_models.logs.days import MONTHS, Day, Period, begun, check_period, completed
+from retention_models.logs.contracts import Spells, as_of
+from retention_models.logs.days import MONTHS, Day, Period, begun, check_period, completed, day_number
 from retention_models.logs.engines import collect, on_engine
 
 KEPT, LOST = "", "lost"  # fates of a spell that need no cause
@@ -116,6 +116,61 @@ def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] 
     counts = collect(rows.group_by("cohort", *names, "tenure").agg(weight=nw.len()))
     counts = counts.sort_values(["cohort", *names, "tenure"], ignore_index=True)
     return counts.assign(cohort=_cohort_names(counts["cohort"], period))
+
+
+def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewals: int) -> pd.DataFrame:
+    """How many more renewals the customers of an earlier day have made: what a forecast of that day is held against.
+
+    Parameters
+    ----------
+    spells
+        From ``read_contracts``.
+    day
+        The earlier day; ``renewals`` periods must have passed since.
+    period
+        As in ``retention_table``.
+    renewals
+        How many renewals after that day are looked at.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``tenure`` (renewals made by that day), ``made`` (those made since, up to ``renewals``), ``weight`` (customers).
+    """
+    then = as_of(spells, day)
+    last = pd.Timestamp(then.observed_until) + renewals * _offset(period)
+    if last > pd.Timestamp(spells.observed_until):
+        raise ValueError(
+            f"{renewals} renewals after {then.observed_until} run to {last.date()}, and observation ends on "
+            f"{spells.observed_until}; choose an earlier day or fewer renewals"
+        )
+    rows = on_engine(nw.from_native(spells.frame).to_native())
+    rows, start = Day.in_column("start").written(rows, "_start")
+    rows, end = Day.in_column("end").written(rows, "_end")
+    still = ~nw.col("churned") | (end.number > day_number(then.observed_until))
+    rows = rows.filter((start.number <= day_number(then.observed_until)) & still)
+    tenure = completed(start, Day.fixed(then.observed_until), period)
+    rows = rows.with_columns(tenure=tenure, _left=nw.when(nw.col("churned")).then(begun(start, end, period)))
+    since = nw.when(nw.col("churned")).then(nw.col("_left") - nw.col("tenure") - 1).otherwise(renewals)
+    rows = rows.select("tenure", made=nw.min_horizontal(since, nw.lit(renewals)))
+    counts = collect(rows.group_by("tenure", "made").agg(weight=nw.len()))
+    return counts.astype("int64").sort_values(["tenure", "made"], ignore_index=True)
+
+
+def _offset(period: Period) -> pd.DateOffset:
+    return pd.DateOffset(days=period) if isinstance(period, int) else pd.DateOffset(months=MONTHS[period])
+
+
+def durations(spells: Spells, *, by: str | Sequence[str] = ()) -> pd.DataFrame:
+    """The distinct spells by ``entry, tenure, churned`` (days), ``cause`` and the values of ``by``, with ``weight``.
+
+    All that curves of survival need of a log: who shares these is counted, where the log is.
+    """
+    names = [by] if isinstance(by, str) else list(by)
+    _check_by(names, spells)
+    keys = [*names, "entry", "tenure", "churned", *(["cause"] if spells.has_cause else [])]
+    counts = collect(on_engine(nw.from_native(spells.frame).to_native()).group_by(*keys).agg(weight=nw.len()))
+    return counts.sort_values(keys, ignore_index=True)
 
 
 def _check_by(by: Sequence[str], spells: Spells) -> None:

@@ -137,7 +137,7 @@ def contract_value(
     0   86.5         74.8        100.2         81.9
     1   91.4         69.6        120.2         81.9
     """
-    table = read_table(customers, ("tenure",))
+    table = _customers(customers)
     stream = _stream(model, customers, table, terms, moment)
     tenure = table.columns[0].astype(np.int64)[table.row]
     frame = pd.DataFrame({"value": stream.mean(tenure)}, index=table.index)
@@ -180,7 +180,7 @@ def total_contract_value(
     segment
     all          26569  73342.0
     """
-    table = read_table(customers, ("tenure",))
+    table = _customers(customers)
     stream = _stream(model, customers, table, terms, moment)
     code, names = segment_codes(by, len(table.row))
 
@@ -251,6 +251,18 @@ class _Stream:
         return self.terms.discount ** np.asarray(
             tenure + (1 if self.moment == "before_renewal" else 0), dtype=np.float64
         )
+
+
+def _customers(customers: Any) -> Table:
+    """The customers by tenure, which counts renewals."""
+    table = read_table(customers, ("tenure",))
+    part = table.columns[0] != np.floor(table.columns[0])
+    if np.any(part):
+        raise ValueError(
+            f"tenure is not a whole number for {table.weight[part].sum():,.0f} of {table.n_customers:,.0f} customers; "
+            "it counts the renewals made"
+        )
+    return table
 
 
 def _stream(model: Any, customers: Any, table: Table, terms: ContractTerms, moment: Moment) -> _Stream:
