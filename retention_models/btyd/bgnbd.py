@@ -33,7 +33,16 @@ from retention_models.estimation.special import digamma_rising, log_rising
 
 @dataclass(frozen=True, slots=True)
 class BGNBD(BuyTillYouDie):
-    """Purchase rates are Gamma(r, alpha) over customers, drop-out chances Beta(a, b)."""
+    """Purchase rates are Gamma(r, alpha) over customers, drop-out chances Beta(a, b).
+
+    Examples
+    --------
+    >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+    >>> print(model.probability_alive(frequency=2, recency=30.43, T=38.86).round(3))
+    0.727
+    >>> print(model.expected_purchases(39, frequency=2, recency=30.43, T=38.86).round(3))
+    1.226
+    """
 
     r: Parameter
     alpha: Parameter
@@ -125,7 +134,7 @@ class BGNBD(BuyTillYouDie):
 
         stayed = np.exp(log_rising(b, n) - log_rising(a + b, n))
         before = b + np.maximum(n - 1, 0)
-        gone = np.where(n > 0, stayed * a / before * mean(_at_least, a + 1, before), 1 - mean(_alive, a, b))
+        gone = np.where(n > 0, stayed * a / before * mean(_at_least, a + 1, before), mean(_gone, a, b))
         return stayed * mean(_exactly, a, b + n) + gone
 
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:
@@ -159,6 +168,11 @@ def _half_pairs(p: Array, r: Array, odds: Array) -> Array:
 def _alive(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
     """Chance given p to be alive at ``start``, where rates of those alive are Gamma(r, alpha + p start)."""
     return np.exp(-r * np.log1p(p * start / alpha))
+
+
+def _gone(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
+    """Chance given p to have left before ``start``."""
+    return -np.expm1(-r * np.log1p(p * start / alpha))
 
 
 def _exactly(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:

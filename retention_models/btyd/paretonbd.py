@@ -30,7 +30,16 @@ from retention_models.estimation.quadrature import log_decay_gradient, log_decay
 
 @dataclass(frozen=True, slots=True)
 class ParetoNBD(BuyTillYouDie):
-    """Purchase rates are Gamma(r, alpha) over customers, drop-out rates Gamma(s, beta)."""
+    """Purchase rates are Gamma(r, alpha) over customers, drop-out rates Gamma(s, beta).
+
+    Examples
+    --------
+    >>> model = ParetoNBD(r=0.553, alpha=10.58, s=0.606, beta=11.66)
+    >>> print(model.probability_alive(frequency=2, recency=30.43, T=38.86).round(3))
+    0.869
+    >>> print(model.purchase_probability([0, 1, 2], 39, frequency=2, recency=30.43, T=38.86).round(3))
+    [0.408 0.219 0.152]
+    """
 
     r: Parameter
     alpha: Parameter

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 DROP = 36.0  # a density smaller than its peak by e^-36 is rounding
 STEP = 0.35  # in logit p, at most: the error is then some e^(-pi^2 / STEP)
 FEWEST = 32  # nodes, enough for a density as narrow as the normal one
-ROWS = 4096  # means at a time: their nodes stay in the processor's cache
+ROWS = 1024  # means at a time: their nodes stay in the processor's cache
 
 
 def beta_mean(

@@ -61,7 +61,7 @@ def test_log_likelihood_is_exact_on_extreme_histories(r, alpha, s, beta, x, T, s
 
 
 @pytest.mark.slow
-@settings(max_examples=3000, derandomize=True, deadline=None)
+@settings(max_examples=1500, derandomize=True, deadline=None)
 @given(**EXTREMES)
 def test_log_likelihood_is_exact_on_very_many_extreme_histories(r, alpha, s, beta, x, T, share):
     assert_log_likelihood_is_exact(r, alpha, s, beta, x, share * T if x else 0.0, T)
