@@ -7,24 +7,29 @@ Written as a difference of log-gammas at the shorter of its two steps it keeps i
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from retention_models.estimation.special import digamma_rising, log_rising
+from retention_models.estimation.special import Numbers, digamma_rising, log_rising
 
 Array = NDArray[np.float64]
 
 
-def log_mean_power(a: ArrayLike, b: ArrayLike, w: ArrayLike) -> Array:
+def log_mean_power(a: Numbers, b: Numbers, w: Numbers) -> Array:
     """Logarithm of E[(1 - theta)^w] for theta ~ Beta(a, b); 0 at w = 0, and falling in w."""
-    short, long = np.minimum(a, w), np.maximum(a, w)
+    short, long = _steps(a, w)
     return log_rising(b, short) - log_rising(b + long, short)
 
 
-def log_mean_power_slopes(a: ArrayLike, b: ArrayLike, w: ArrayLike) -> tuple[Array, Array, Array]:
+def log_mean_power_slopes(a: Numbers, b: Numbers, w: Numbers) -> tuple[Array, Array, Array]:
     """Derivatives of ``log_mean_power`` in a, b and w."""
-    short, long = np.minimum(a, w), np.maximum(a, w)
+    short, long = _steps(a, w)
     return (
-        -digamma_rising(np.add(a, b), w),
+        -digamma_rising(a + b, w),
         digamma_rising(b, short) - digamma_rising(b + long, short),
-        -digamma_rising(np.add(b, w), a),
+        -digamma_rising(b + w, a),
     )
+
+
+def _steps(a: Numbers, w: Numbers) -> tuple[Array, Array]:
+    """The shorter and the longer of the two steps."""
+    return np.asarray(np.minimum(a, w), dtype=float), np.asarray(np.maximum(a, w), dtype=float)

@@ -80,10 +80,11 @@ class CauseCurves:
     def table(self, level: float = 0.95, at: ArrayLike | None = None) -> pd.DataFrame:
         """The curves as a frame of ``cause, tenure, at_risk, incidence, std_error, incidence_lower, incidence_upper``.
 
-        One row a cause and tenure; ``at`` asks for other tenures. The interval is made on the log-log scale.
+        One row a cause and tenure, from the start on; ``at`` asks for other tenures. The interval is made on the
+        log-log scale.
         """
         lower, upper = log_log_interval(self.incidence, self.std_error, level)
-        when = self.tenure if at is None else np.atleast_1d(np.asarray(at, dtype=float))
+        when = self.overall.steps if at is None else np.atleast_1d(np.asarray(at, dtype=float))
         columns = {
             "incidence": self.incidence,
             "std_error": self.std_error,

@@ -70,6 +70,11 @@ class Curve:
         if not np.all((self.lost >= 0) & (self.lost <= self.at_risk) & np.isfinite(self.at_risk)):
             raise ValueError("lost must lie between 0 and at_risk, and at_risk must be finite")
 
+    @property
+    def steps(self) -> Array:
+        """The tenures, preceded by the start of the curve."""
+        return self.tenure if self.tenure[0] == self.start else np.append(self.start, self.tenure)
+
     @cached_property
     def survival(self) -> Array:
         """S(t) at each tenure, the product of 1 - d/n; shape (m,)."""
@@ -156,12 +161,13 @@ class Curve:
     def table(self, level: float = 0.95, at: ArrayLike | None = None) -> pd.DataFrame:
         """The curve as a frame: ``tenure, at_risk, lost, survival, std_error, survival_lower, survival_upper``.
 
-        The interval is made on the log-log scale, so that it stays within 0 and 1. Where the last customers at risk
-        all left, no variance is known: the lower end is 0, the upper end stays where it was. ``at`` asks for other
-        tenures than those of the curve; ``lost`` is then what was lost up to there since the last.
+        The first row is the start, where everybody is there. The interval is made on the log-log scale, so that it
+        stays within 0 and 1. Where the last customers at risk all left, no variance is known: the lower end is 0, the
+        upper end stays where it was. ``at`` asks for other tenures than those of the curve; ``lost`` is then what was
+        lost up to there since the last.
         """
         lower, upper = self._interval(level)
-        when = self.tenure if at is None else np.atleast_1d(np.asarray(at, dtype=float))
+        when = self.steps if at is None else np.atleast_1d(np.asarray(at, dtype=float))
         if np.any(np.diff(when) <= 0):
             raise ValueError("the tenures asked for must be strictly increasing")
         lost_so_far = self._read(np.cumsum(self.lost), 0.0, when)
@@ -254,10 +260,11 @@ def kaplan_meier(
     >>> curve = kaplan_meier(tenure=[1, 2, 2, 3, 5], churned=[True, True, False, False, True])
     >>> curve.table().round(3)[["tenure", "at_risk", "lost", "survival", "std_error"]]
        tenure  at_risk  lost  survival  std_error
-    0     1.0      5.0   1.0       0.8      0.179
-    1     2.0      4.0   1.0       0.6      0.219
-    2     3.0      2.0   0.0       0.6      0.219
-    3     5.0      1.0   1.0       0.0      0.000
+    0     0.0      5.0   0.0       1.0      0.000
+    1     1.0      5.0   1.0       0.8      0.179
+    2     2.0      4.0   1.0       0.6      0.219
+    3     3.0      2.0   0.0       0.6      0.219
+    4     5.0      1.0   1.0       0.0      0.000
     >>> mean = curve.restricted_mean(horizon=4)
     >>> round(mean.estimate, 3), round(mean.std_error, 3)
     (3.0, 0.566)

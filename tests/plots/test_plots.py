@@ -20,6 +20,8 @@ DRAWN = [
     (plots.plot_concentration, "lorenz"),
     (plots.plot_segments, "segments"),
     (plots.plot_parameters, "parameters"),
+    (plots.plot_survival, "curves"),
+    (plots.plot_causes, "causes"),
 ]
 
 
