@@ -30,6 +30,8 @@ FLOORS = {
     "stability": 3,
     "prediction": 3,
     "retention": 3,
+    "pooled": 3,
+    "nested": 3,
     "value": 4,
     "evaluation": 4,
     "scenario": 4,

@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import digamma, gammaincinv, gammaln
+from scipy.special import betaln, digamma, gammaincinv
 
 from retention_models.btyd.base import Array, Parameter, PositiveParameters
 from retention_models.estimation.model import Limit
@@ -30,6 +30,7 @@ class GammaGamma(PositiveParameters):
     fixed: ClassVar[tuple[str, ...]] = ()
     time_parameters: ClassVar[tuple[str, ...]] = ()
     limits: ClassVar[tuple[Limit, ...]] = (
+        Limit("p", np.inf, "a customer always spends the same amount", against=("v",)),
         Limit("q", np.inf, "every customer spends the same on average", follows=("v",)),
     )
 
@@ -50,19 +51,16 @@ class GammaGamma(PositiveParameters):
     def log_likelihood(self, frequency: Array, monetary_value: Array) -> Array:
         """Log-likelihood of each repeat buyer's mean amount; needs frequency and monetary_value above 0."""
         x, m, p, q, v = frequency, monetary_value, self.p, self.q, self.v
-        total = np.log(x * m)
-        return (
-            gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + q * np.log(v) + p * x * total
-            - (p * x + q) * np.log(v + x * m) - np.log(m)
-        )  # fmt: skip
+        own = -betaln(p * x, q) - p * x * np.log1p(v / (x * m))
+        return own + q * np.log(v) - q * np.log(v + x * m) - np.log(m)
 
     def score(self, frequency: Array, monetary_value: Array) -> Array:
         """Derivatives of each row's log-likelihood in p, q, v; shape (..., n, 3)."""
         x, m, p, q, v = frequency, monetary_value, self.p, self.q, self.v
-        both, scale = digamma(p * x + q), np.log(v + x * m)
+        both = digamma(p * x + q)
         derivatives = (
-            x * (both - digamma(p * x) + np.log(x * m) - scale),
-            both - digamma(q) + np.log(v) - scale,
+            x * (both - digamma(p * x) - np.log1p(v / (x * m))),
+            both - digamma(q) - np.log1p(x * m / v),
             q / v - (p * x + q) / (v + x * m),
         )
         return np.stack(np.broadcast_arrays(*derivatives), axis=-1)

@@ -129,8 +129,11 @@ class Surface:
         index = {name: i for i, name in enumerate(self.names)}
         i = index[limit.parameter]
         u, free = end.u.copy(), end.free.copy()
+        shift = np.log(limit.value) + self.scale[i] - end.u[i]
         for name in (limit.parameter, *limit.follows):
-            u[index[name]] += np.log(limit.value) + self.scale[i] - end.u[i]
+            u[index[name]] += shift
+        for name in limit.against:
+            u[index[name]] -= shift
         for name in (limit.parameter, *limit.undetermined):
             free[index[name]] = False
         return replace(end, u=u, value=self.value(u), free=free, limits=(*end.limits, limit))

@@ -18,8 +18,8 @@ NEAR_ZERO, NEAR_INFINITY = 1e-3, 1e3  # from here on, the limit itself is tried
 class Limit:
     """What a model becomes when one of its parameters runs to zero or to infinity.
 
-    ``follows`` grow or shrink in proportion (their ratio to ``parameter`` stays meaningful); ``undetermined`` lose
-    their meaning. A parameter that carries the time unit is measured against its start value, the others as they are.
+    ``follows`` grow or shrink in proportion (their ratio to ``parameter`` stays meaningful), ``against`` in inverse
+    proportion (their product does); ``undetermined`` lose their meaning. A parameter that carries the time unit is measured against its start value, the others as they are.
     """
 
     parameter: str
@@ -27,6 +27,7 @@ class Limit:
     model: str
     undetermined: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
 
     @property
     def value(self) -> float:

@@ -1,6 +1,7 @@
 """Whether the forecast came true: customer by customer, in total, period by period, and at earlier dates."""
 
 from retention_models.evaluation.choice import Choice, choose
+from retention_models.evaluation.groups import holdout_by_group, new_customer_by_group, status_by_group
 from retention_models.evaluation.histories import alive_history, history_matrix
 from retention_models.evaluation.holdout import (
     calibration,
@@ -25,11 +26,14 @@ __all__ = [
     "gain_table",
     "history_matrix",
     "holdout_by_frequency",
+    "holdout_by_group",
     "holdout_check",
     "holdout_scores",
+    "new_customer_by_group",
     "rolling_origins",
     "season_left",
     "status_by_frequency",
+    "status_by_group",
     "tracking",
     "tracking_error",
 ]

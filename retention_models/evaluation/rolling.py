@@ -17,20 +17,29 @@ import pandas as pd
 from retention_models.checks import Check
 from retention_models.evaluation.holdout import holdout_scores
 from retention_models.evaluation.tracking import unit_name
-from retention_models.fitting import fit
-from retention_models.logs.calendar import unit_length
+from retention_models.fitting import Fit, fit
+from retention_models.logs.calendar import calendar, unit_length
 from retention_models.logs.cohorts import checked
 from retention_models.logs.summary import summarize
 from retention_models.logs.transactions import Granularity
+from retention_models.prediction import predict
+from retention_models.value.spending import fit_spend
 
 
 def earlier_origins(
-    transactions: Any, *, horizon: float, time_unit: str | timedelta = "W", count: int = 4
+    transactions: Any,
+    *,
+    horizon: float,
+    acquired_after: str | date | None = None,
+    observation_end: str | date | None = None,
+    time_unit: str | timedelta = "W",
+    count: int = 4,
 ) -> list[date]:
     """Evenly spaced days from which a forecast over ``horizon`` can be compared with the rest of the log.
 
     The last one leaves just the horizon; the first one has two thirds of the time before that to learn from. Fewer
-    where the log is short, and at least one.
+    where the log is short, and at least one. ``acquired_after`` and ``observation_end`` bound the days that count, as
+    in ``summarize``.
 
     Raises
     ------
@@ -45,16 +54,22 @@ def earlier_origins(
     ['1997-08-31', '1997-10-10', '1997-11-19', '1997-12-30']
     """
     log = checked(transactions)
-    unit = unit_length(time_unit)
-    latest = pd.Timestamp(log.last_date) - horizon * unit
-    learnt = (latest - pd.Timestamp(log.first_date)).days
+    days = calendar(
+        log,
+        calibration_end=None,
+        observation_end=observation_end,
+        acquired_after=acquired_after,
+        time_unit=time_unit,
+        granularity="D",
+    )
+    learnt = (pd.Timestamp(days.observation_end) - horizon * days.unit - pd.Timestamp(days.start)).days
     if learnt < 7:
         raise ValueError(
-            f"a horizon of {horizon:g} leaves {max(learnt, 0)} of the days from {log.first_date} to {log.last_date} "
+            f"a horizon of {horizon:g} leaves {max(learnt, 0)} of the days from {days.start} to {days.observation_end} "
             "to learn from; choose a shorter one"
         )
-    days = np.unique(np.linspace(learnt - learnt // 3, learnt, count).astype(int))
-    return [log.first_date + timedelta(days=int(day)) for day in days]
+    waits = np.unique(np.linspace(learnt - learnt // 3, learnt, count).astype(int))
+    return [days.start + timedelta(days=int(wait)) for wait in waits]
 
 
 def rolling_origins(
@@ -88,7 +103,8 @@ def rolling_origins(
     pandas.DataFrame
         Indexed by ``origin`` (text): ``customers`` known then, ``actual`` and ``expected`` purchases of theirs within
         the horizon, ``purchases_lower, purchases_upper``, ``error`` (actual over expected less one), and ``inside``,
-        whether the interval held.
+        whether the interval held. Where there is money, also ``actual_amount``, ``expected_amount`` (expected purchases
+        times the amount that Gamma-Gamma expects) and ``amount_error``.
 
     Examples
     --------
@@ -113,12 +129,24 @@ def rolling_origins(
             time_unit=time_unit,
             granularity=granularity,
         )
-        score = holdout_scores(fit(model_class, customers), customers, level=level).iloc[0]
-        rows[str(pd.Timestamp(origin).date())] = {"customers": len(customers), **score}
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("origin")
+        fitted = fit(model_class, customers)
+        score = holdout_scores(fitted, customers, level=level).iloc[0]
+        amounts = _amounts(fitted, customers, horizon) if log.has_amount else {}
+        rows[str(pd.Timestamp(origin).date())] = {"customers": len(customers), **score, **amounts}
+    table = (
+        pd.DataFrame.from_dict(rows, orient="index").rename_axis("origin").drop(columns=["mae", "rmse", "log_score"])
+    )
     table["inside"] = table["actual"].between(table["purchases_lower"], table["purchases_upper"])
-    columns = ["customers", "actual", "expected", "purchases_lower", "purchases_upper", "error", "inside"]
-    return table[columns].astype(dict.fromkeys(["customers", "actual"], int))
+    return table.astype(dict.fromkeys(["customers", "actual", "purchases_lower", "purchases_upper"], int))
+
+
+def _amounts(fitted: Fit, customers: pd.DataFrame, horizon: float) -> dict[str, float]:
+    """What was spent in the holdout, what was expected, and how far off that was."""
+    spend = fit_spend(customers).model
+    each = spend.expected_spend(customers["frequency"].to_numpy(), customers["monetary_value"].to_numpy())
+    expected = float(predict(fitted, customers, horizon, level=None)["expected_purchases"] @ each)
+    actual = customers["holdout_amount"].sum()
+    return {"actual_amount": actual, "expected_amount": expected, "amount_error": actual / expected - 1}
 
 
 def backtest_check(backtest: pd.DataFrame) -> Check:

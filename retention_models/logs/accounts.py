@@ -11,6 +11,7 @@ from retention_models.checks import Check
 from retention_models.logs.cohorts import checked
 from retention_models.logs.customers import lent
 from retention_models.logs.engines import collect
+from retention_models.logs.transactions import Transactions
 
 NAME = "no account is more than a customer"
 TIMES_AN_EVEN_SHARE = 20  # real customers differ: among thousands the largest has bought twenty times the mean
@@ -45,20 +46,12 @@ def large_accounts(transactions: Any, *, share: float = 0.01) -> pd.DataFrame:
     """
     if not 0 < share < 1:
         raise ValueError(f"share must lie between 0 and 1; got {share!r}")
-    log = checked(transactions)
-    rows, ids = lent(log)
-    measures = {"rows": nw.len()} | ({"amount": nw.col("amount").sum()} if log.has_amount else {})
-    accounts = nw.from_native(rows.frame).lazy().group_by("customer_id").agg(**measures)
-    totals = collect(accounts.select(nw.len().alias("accounts"), *(nw.col(name).sum() for name in measures))).iloc[0]
-    threshold = max(share, TIMES_AN_EVEN_SHARE / totals["accounts"])
-    shares = {f"share_of_{name}": nw.col(name) / _positive(totals[name]) for name in measures}
-    is_large = nw.any_horizontal(*(nw.col(name) >= threshold for name in shares), ignore_nulls=True)
-    large = collect(accounts.with_columns(**shares).filter(is_large))
-    if ids is not None:
-        large["customer_id"] = ids.take(large["customer_id"].to_numpy())
-    large = large.astype({"rows": "int64"}).set_index("customer_id").sort_index()
-    large = large.sort_values(list(shares), ascending=False, kind="stable")
-    large = large[["rows", *shares]].round(6)
+    accounts = _accounts(checked(transactions))
+    threshold = max(share, TIMES_AN_EVEN_SHARE / len(accounts))
+    shares = pd.DataFrame({f"share_of_{name}": accounts[name] / _positive(accounts[name].sum()) for name in accounts})
+    is_large = shares.ge(threshold).any(axis=1)
+    large = accounts.loc[is_large, ["rows"]].join(shares.round(6)).sort_index()
+    large = large.sort_values(shares.columns.to_list(), ascending=False, kind="stable")
     large.attrs["large_from"] = float(threshold)
     return large
 
@@ -91,6 +84,16 @@ def check_accounts(transactions: Any, *, share: float = 0.01) -> Check:
         f"At least {much} under one customer_id: {named}{more}. Models take each of them for one customer, and "
         "totals follow them. Leave out the rows of those that are none: an anonymous id, a reseller, a test account.",
     )
+
+
+def _accounts(log: Transactions) -> pd.DataFrame:
+    """The number of rows of each account and, where there is money, their amount."""
+    rows, ids = lent(log)
+    measures = {"rows": nw.len()} | ({"amount": nw.col("amount").sum()} if log.has_amount else {})
+    accounts = collect(nw.from_native(rows.frame).lazy().group_by("customer_id").agg(**measures))
+    if ids is not None:
+        accounts["customer_id"] = ids.take(accounts["customer_id"].to_numpy())
+    return accounts.set_index("customer_id").astype({"rows": "int64"})
 
 
 def _described(account: object, shares: pd.Series) -> str:

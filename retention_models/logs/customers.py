@@ -25,11 +25,11 @@ def lent(log: Transactions) -> tuple[Transactions, pd.Index | None]:
     """
     if not isinstance(log.frame, pd.DataFrame):
         return log, None
-    columns, ids = log.frame[["customer_id", "date", *(["amount"] if log.has_amount else [])]], None
-    if not pd.api.types.is_integer_dtype(columns["customer_id"]):
-        codes, ids = pd.factorize(columns["customer_id"])
-        columns, ids = columns.assign(customer_id=codes), pd.Index(ids)
-    return replace(log, frame=on_engine(columns).to_native()), ids
+    rows, ids = log.frame[log.columns], None
+    if not pd.api.types.is_integer_dtype(rows["customer_id"]):
+        codes, uniques = pd.factorize(rows["customer_id"])
+        rows, ids = rows.assign(customer_id=codes), pd.Index(uniques)
+    return replace(log, frame=on_engine(rows).to_native()), ids
 
 
 def observed(log: Transactions, days: Calendar) -> Transactions:
@@ -83,10 +83,10 @@ def _first_amount(bought: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], nw.Expr
 def collected(customers: nw.LazyFrame[Any]) -> pd.DataFrame:
     """The table in pandas, in types that no longer depend on the engine."""
     table = collect(customers)
-    days = {name: pd.to_datetime(table[name]).astype("datetime64[us]") for name in ("first", "last")}
+    dates = {name: pd.to_datetime(table[name]).astype("datetime64[us]") for name in ("first", "last")}
     counts = {name: "int64" for name in ("purchases", "again_early", "holdout_frequency", "customers") if name in table}
     sums = {name: table[name].round(6) for name in ("total", "first_amount", "holdout_amount") if name in table}
-    return table.assign(**days, **sums).astype(counts)
+    return table.assign(**dates, **sums).astype(counts)
 
 
 def cohort(table: pd.DataFrame, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:

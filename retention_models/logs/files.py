@@ -31,7 +31,7 @@ WHOLE_ID = "_whole_id"
 
 # What follows the time of day: nothing, 'Z', '+02:00' or a name. Only a text longer than seconds, or with something
 # other than seconds after its minutes, can have it, which spares most rows the regular expression.
-_ZONE = r"""CASE WHEN length({text}) > 19 OR (length({text}) > 16 AND {text}[17] <> ':')
+_ZONE_OF = r"""CASE WHEN length({text}) > 19 OR (length({text}) > 16 AND {text}[17] <> ':')
     THEN regexp_extract({text}, '^.{{16}}[0-9:.]*\s*(.*)$', 1) ELSE '' END"""
 # A year has four digits: on its own DuckDB would read 'infinity', 'epoch' and the year 290000, too. What follows the
 # time must look like a zone: 'PM' is none, and would make an evening a morning.
@@ -56,7 +56,7 @@ def open_files(path: str | Path, customer_id: str) -> DuckDBPyRelation:
     ``WHOLE_ID``, the customer's id as a whole number, missing where it is none. Instants in Parquet files are read in
     UTC, the only zone that such a file knows.
     """
-    files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))  # noqa: PTH207 (a Path has no way to match a whole path)
+    files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))  # noqa: PTH207, Path.glob needs a folder
     if not files:
         raise FileNotFoundError(f"{path}: there is no such file")
     if all(file.lower().endswith(PARQUET_ENDINGS) for file in files):
@@ -97,7 +97,7 @@ def parse_text(relation: DuckDBPyRelation, columns: Sequence[str], time_zone: st
         relation = relation.project(f"* REPLACE ({_NUMBER.format(text='amount')} AS amount)")
     if "date" in columns:
         parser = _INSTANT if time_zone else _WALL_CLOCK
-        relation = relation.project(f"*, {_ZONE.format(text='date')} AS {ZONE}").project(
+        relation = relation.project(f"*, {_ZONE_OF.format(text='date')} AS {ZONE}").project(
             f"* REPLACE ({parser.format(text='date', zone=ZONE, time_zone=time_zone)} AS date)"
         )
     return relation

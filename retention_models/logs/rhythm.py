@@ -34,10 +34,15 @@ def suitable_period(transactions: Any, *, observation_end: Any = None) -> Period
     log = checked(transactions)
     end = pd.Timestamp(observation_end or log.last_date)
     days = (end - pd.Timestamp(log.first_date)).days + 1
-    usual = int((purchase_gaps(log, observation_end=observation_end)["share"] >= 0.5).idxmax())
+    usual = days_until(purchase_gaps(log, observation_end=observation_end)["share"], 0.5)
     fitting = [p for p, length in LENGTHS.items() if length >= usual / 2 and days >= FEWEST_PERIODS * length]
     common = [p for p in fitting if days >= ENOUGH_PERIODS * LENGTHS[p]]
     return (common[-1:] or fitting[:1] or ["day"])[0]
+
+
+def days_until(share: pd.Series, reached: float) -> int:
+    """The first day by which so large a ``share`` is reached, from the tables of this module."""
+    return int(share.index[int(share.searchsorted(reached))])
 
 
 def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataFrame:

@@ -45,6 +45,11 @@ class Transactions:
     has_amount: bool
     nets_refunds: bool
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns of ``frame`` that every log has."""
+        return ["customer_id", "date", "amount"] if self.has_amount else ["customer_id", "date"]
+
 
 def read_transactions(
     source: Any,
@@ -219,9 +224,8 @@ def _own_columns(frame: Frame, facts: pd.Series[Any]) -> Frame:
 def _periods(transactions: Transactions, granularity: Granularity) -> nw.LazyFrame[Any]:
     """Each customer's periods with their total; where refunds are netted, also with the number of rows and refunds."""
     check_choice("granularity", granularity, get_args(Granularity))
-    columns = ["customer_id", "date", *(["amount"] if transactions.has_amount else [])]
-    rows = on_engine(nw.from_native(transactions.frame).select(columns).to_native())
-    totals = [nw.col(column).sum() for column in columns[2:]]
+    rows = on_engine(nw.from_native(transactions.frame).select(transactions.columns).to_native())
+    totals = [nw.col("amount").sum()] if transactions.has_amount else []
     if transactions.nets_refunds:
         totals += [nw.len().alias("rows"), _tally(nw.col("amount") < 0).alias("refunds")]
     return rows.with_columns(period=_period(granularity)).group_by("customer_id", "period").agg(*totals)

@@ -51,6 +51,17 @@ def axes_or_new(ax: Axes | None) -> Axes:
     return plt.subplots()[1] if ax is None else ax
 
 
+def panels(*, rows: int = 1, columns: int = 1) -> list[Axes]:
+    """Several axes in one new figure of the package's style, to be handed to plots one by one."""
+    with style.context(STYLE):
+        width, height = matplotlib.rcParams["figure.figsize"]
+        size = (width if columns == 1 else 1.25 * width, height * (0.9 if columns == 1 else 0.8) * rows)
+        axes = plt.subplots(rows, columns, figsize=size, squeeze=False)[1]
+        interactive = matplotlib.is_interactive()
+    matplotlib.interactive(interactive)  # as in `styled`
+    return list(axes.flat)
+
+
 def date_axis(ax: Axes) -> None:
     """Ticks at round dates, each year written once."""
     locator = AutoDateLocator(minticks=4, maxticks=9)

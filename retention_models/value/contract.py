@@ -26,7 +26,7 @@ from retention_models.survival.homogeneous import Geometric
 from retention_models.tables import Table, read_table
 from retention_models.value.foreign import check_seen, predicted_survival
 from retention_models.value.purchases import segment_codes
-from retention_models.value.terms import ContractTerms
+from retention_models.value.contract_terms import ContractTerms
 
 Array = NDArray[np.float64]
 Moment = Literal["before_renewal", "after_payment"]

@@ -8,7 +8,7 @@ all customers' values, which share the parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.checks import Check
-from retention_models.estimation.intervals import in_chunks, normal_quantile, positive_interval, standard_error
+from retention_models.estimation.intervals import in_chunks, positive_interval, standard_error
 from retention_models.fitting import Fit
 from retention_models.logs.calendar import unit_length
 from retention_models.tables import Table, read_table
@@ -28,36 +27,43 @@ YEAR = pd.Timedelta(days=365.25)
 
 
 @dataclass(frozen=True, slots=True)
-class _Valued:
-    """Discounted purchases and expected amount of each line of a table, with their gradients.
+class _Factor:
+    """One factor of value (discounted purchases, or the amount of one), kept by distinct row of its columns.
 
-    Everything is kept by distinct row (of purchase histories, of spending histories) until it is asked for by line.
+    ``row`` is the distinct row of each line of the table, ``values`` have shape (rows,), ``gradient`` (rows, p), and
+    ``covariance`` is that of the p parameters.
     """
 
-    histories: Table
-    spending: Table
-    purchases: Array
-    d_purchases: Array
-    amount: Array
-    d_amount: Array
-    has_mean: NDArray[np.bool_]
-    margin: float
+    row: NDArray[np.int64]
+    values: Array
+    gradient: Array
+    covariance: Array
+
+    @classmethod
+    def of(cls, fit: Fit, table: Table, quantity: Callable[..., Array]) -> _Factor:
+        """The factor ``quantity(model, *columns)`` of a fit, for a table of the columns of its model."""
+        values = in_chunks(lambda *columns: quantity(fit.model, *columns), table.columns)
+        return cls(table.row, values, fit.gradient(quantity, table.columns), fit.covariance.to_numpy())
+
+    @classmethod
+    def one(cls, lines: int) -> _Factor:
+        """The factor 1 of every line, known for sure."""
+        return cls(np.zeros(lines, dtype=np.int64), np.ones(1), np.zeros((1, 0)), np.zeros((0, 0)))
 
     @property
-    def value(self) -> Array:
-        """Value of one customer on each line of the table; shape (n,)."""
-        return self.margin * self.purchases[self.histories.row] * self.amount[self.spending.row]
+    def each(self) -> Array:
+        """The value of each line; shape (n,)."""
+        return self.values[self.row]
 
-    def gradients(self) -> tuple[Array, Array]:
-        """Derivatives of each line's value in the parameters of both fits; shapes (n, p) and (n, q)."""
-        purchases, amount = self.purchases[self.histories.row, None], self.amount[self.spending.row, None]
-        by_purchases = self.margin * amount * self.d_purchases[self.histories.row]
-        return by_purchases, self.margin * purchases * self.d_amount[self.spending.row]
+    @property
+    def error(self) -> Array:
+        """The standard error of each line; shape (n,)."""
+        return standard_error(self.gradient, self.covariance)[self.row]
 
 
 def customer_value(
     purchases_fit: Fit,
-    spend_fit: Fit,
+    spend_fit: Fit | None,
     customers: Any,
     *,
     horizon: float,
@@ -73,9 +79,9 @@ def customer_value(
     purchases_fit
         A fitted purchase model (``ParetoNBD``, ``BGNBD``, ...).
     spend_fit
-        A fitted ``GammaGamma``.
+        A fitted ``GammaGamma``; None where the log has no money, and each purchase counts one.
     customers
-        A frame with ``frequency, recency, T, monetary_value``; from ``summarize``.
+        A frame with ``frequency, recency, T`` and, for a ``spend_fit``, ``monetary_value``; from ``summarize``.
     horizon
         Length of the future window in the time unit of the table; ``numpy.inf`` for the whole remaining life.
     time_unit
@@ -91,9 +97,10 @@ def customer_value(
     Returns
     -------
     pandas.DataFrame
-        Indexed like ``customers``: ``discounted_purchases``, ``expected_spend`` (an amount per purchase),
+        Indexed like ``customers``: ``discounted_purchases``, ``expected_spend`` (an amount per purchase) and
         ``spend_estimate`` ("posterior mean", or "posterior median" where the mean does not exist: q at most 1 and no
-        repeat purchase), ``value`` and its interval ``value_lower, value_upper`` (how sure the expectation is).
+        repeat purchase), neither of the two without a ``spend_fit``; ``value`` and its interval
+        ``value_lower, value_upper`` (how sure the expectation is).
 
     Raises
     ------
@@ -114,31 +121,22 @@ def customer_value(
     customer_id
     1                     24.65  12.84        11.01        14.97
     """
-    valued = _valued(purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin)
-    by_purchases, by_spend = valued.gradients()
-    error = np.hypot(
-        standard_error(by_purchases, purchases_fit.covariance.to_numpy()),
-        standard_error(by_spend, spend_fit.covariance.to_numpy()),
+    purchases, amount, histories = _factors(
+        purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin
     )
-    value = valued.value
+    value = margin * purchases.each * amount.each
+    error = margin * np.hypot(amount.each * purchases.error, purchases.each * amount.error)
     lower, upper = positive_interval(value, error, level)
-    estimate = np.where(valued.has_mean, "posterior mean", "posterior median")
-    return pd.DataFrame(
-        {
-            "discounted_purchases": valued.purchases[valued.histories.row],
-            "expected_spend": valued.amount[valued.spending.row],
-            "spend_estimate": pd.Categorical(estimate)[valued.spending.row],
-            "value": value,
-            "value_lower": lower,
-            "value_upper": upper,
-        },
-        index=valued.histories.index,
-    )
+    table = pd.DataFrame({"discounted_purchases": purchases.each}, index=histories.index)
+    if spend_fit is not None:
+        table["expected_spend"] = amount.each
+        table["spend_estimate"] = _spend_estimate(spend_fit, customers)
+    return table.assign(value=value, value_lower=lower, value_upper=upper)
 
 
 def total_value(
     purchases_fit: Fit,
-    spend_fit: Fit,
+    spend_fit: Fit | None,
     customers: Any,
     *,
     horizon: float,
@@ -160,20 +158,20 @@ def total_value(
         ``value_per_customer``. The interval knows that all customers share the parameters, so it does not shrink as
         customers are added; it does not know whether the model is right (see the holdout and earlier origins).
     """
-    valued = _valued(purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin)
-    code, segments = segment_codes(by, len(valued.histories.row))
-    weight = valued.histories.line_weight
+    factors = _factors(purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin)
+    purchases, amount, histories = factors
+    code, segments = segment_codes(by, len(histories.row))
 
     def summed(column: Array) -> Array:
-        return np.bincount(code, weights=weight * column, minlength=len(segments)).astype(float)
+        return np.bincount(code, weights=histories.line_weight * column, minlength=len(segments)).astype(float)
 
-    by_purchases, by_spend = (np.stack([summed(c) for c in g.T], axis=-1) for g in valued.gradients())
-    error = np.hypot(
-        standard_error(by_purchases, purchases_fit.covariance.to_numpy()),
-        standard_error(by_spend, spend_fit.covariance.to_numpy()),
-    )
-    value, n = summed(valued.value), summed(np.ones(len(code)))
-    lower, upper = positive_interval(value, error, level)
+    def error(factor: _Factor, other: _Factor) -> Array:
+        slopes = [summed(margin * other.each * slope[factor.row]) for slope in factor.gradient.T]
+        return standard_error(np.reshape(slopes, (-1, len(segments))).T, factor.covariance)
+
+    value, n = summed(margin * purchases.each * amount.each), summed(np.ones(len(code)))
+    spread = np.hypot(error(purchases, amount), error(amount, purchases))
+    lower, upper = positive_interval(value, spread, level)
     table = pd.DataFrame({"customers": n, "value": value, "value_lower": lower, "value_upper": upper}, index=segments)
     table["value_per_customer"] = value / np.maximum(n, 1)
     return table.astype({"customers": int}) if np.all(n == np.floor(n)) else table
@@ -202,125 +200,43 @@ def break_even_uplift(value: pd.DataFrame, *, cost: float) -> pd.DataFrame:
     return pd.DataFrame({f"break_even_uplift{end}": cost / value[column] for end, column in ends.items()})
 
 
-def spend_by_frequency(spend_fit: Fit, customers: Any, *, edges: Sequence[int] = (1, 2, 3, 4, 7)) -> pd.DataFrame:
-    """Mean amount per repeat purchase by number of repeat purchases: what was paid, and what the model expects.
-
-    Gamma-Gamma holds that how much a customer spends has nothing to do with how often. Where that fails, value is
-    too low for the one kind of customer and too high for the other; ``bias`` says by how much.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by ``frequency`` (text): ``customers``, ``repeat_purchases``, ``actual`` and ``expected`` mean amount
-        per purchase, ``bias`` (expected over actual, less one) with ``bias_lower, bias_upper`` (95 %, from the spread
-        of the customers' own means).
-    """
-    table, keep = _repeat_buyers(customers)
-    x, m = (column[keep] for column in table.columns)
-    weight, start = table.weight[keep], np.asarray(edges)
-    group = np.searchsorted(start, x, side="right") - 1
-    expected = spend_fit.model.expected_spend(x, m)
-
-    def summed(values: Array) -> Array:
-        return np.bincount(group, weights=weight * values, minlength=len(start)).astype(float)
-
-    n, purchases, paid = summed(np.ones_like(x)), summed(x), summed(x * m)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        actual, mean = paid / purchases, summed(x * expected) / purchases
-        residual = x * (m - actual[group])
-        spread = np.sqrt(summed(residual**2)) / purchases / actual
-        bias = mean / actual - 1
-    reach = normal_quantile(0.95) * spread
-    ends = [*(f"{e - 1}" for e in start[1:]), ""]
-    labels = [f"{a}" if f"{a}" == b else f"{a}-{b}" if b else f"{a}+" for a, b in zip(start, ends, strict=True)]
-    frame = pd.DataFrame(
-        {"customers": n.astype(int), "repeat_purchases": purchases.astype(int), "actual": actual, "expected": mean}
-        | {"bias": bias, "bias_lower": (1 + bias) * np.exp(-reach) - 1, "bias_upper": (1 + bias) * np.exp(reach) - 1},
-        index=pd.Index(labels, name="frequency"),
-    )
-    return frame[n > 0]
-
-
-def spend_independence_check(spend_fit: Fit, customers: Any, *, tolerance: float = 0.1) -> Check:
-    """Whether the amount is independent enough of the frequency for values to be trusted.
-
-    Fails when in a group of customers by frequency the expected amount is off by more than ``tolerance`` and the
-    group's interval excludes that much. The correlation is told with its interval (Fisher's z) but does not decide:
-    with many customers a harmless one is significant.
-    """
-    bias = spend_by_frequency(spend_fit, customers)
-    beyond = (bias["bias_lower"] > tolerance) | (bias["bias_upper"] < -tolerance)
-    r, lower, upper = _correlation(customers)
-    worst = int(np.argmax(np.abs(bias["bias"])))
-    return Check(
-        "amount independent of frequency",
-        bool(not beyond.any()),
-        f"The largest bias of the expected amount is {bias['bias'].iloc[worst]:+.0%}, at a frequency of "
-        f"{bias.index[worst]} "
-        f"(up to {tolerance:.0%} is tolerated); the correlation of amount and frequency among repeat buyers is "
-        f"{r:.2f} (95 % interval {lower:.2f} to {upper:.2f}).",
-    )
-
-
-def _correlation(customers: Any) -> tuple[float, float, float]:
-    """Pearson's correlation of amount and frequency among repeat buyers, with its 95 % interval by Fisher's z."""
-    table, keep = _repeat_buyers(customers)
-    (x, m), weight = (column[keep] for column in table.columns), table.weight[keep]
-    n = weight.sum()
-    if n < 4 or np.ptp(x) == 0 or np.ptp(m) == 0:
-        return 0.0, -1.0, 1.0
-    covariance = np.cov(np.stack([x, m]), aweights=weight)
-    r = float(np.clip(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), -1 + 1e-12, 1 - 1e-12))
-    reach = normal_quantile(0.95) / np.sqrt(n - 3)
-    return r, float(np.tanh(np.arctanh(r) - reach)), float(np.tanh(np.arctanh(r) + reach))
-
-
-def _repeat_buyers(customers: Any) -> tuple[Table, NDArray[np.bool_]]:
-    """The spending table, and which of its distinct rows are repeat buyers who spent something."""
-    table = read_table(customers, ("frequency", "monetary_value"))
-    x, m = table.columns
-    return table, (x > 0) & (m > 0)
-
-
-def _valued(
+def _factors(
     purchases_fit: Fit,
-    spend_fit: Fit,
+    spend_fit: Fit | None,
     customers: Any,
     horizon: float,
     time_unit: str,
     annual_discount_rate: float,
     margin: float,
-) -> _Valued:
-    """Both halves of value for a table of customers, after the inputs have been checked."""
+) -> tuple[_Factor, _Factor, Table]:
+    """Both factors of value for a table of customers, after the inputs have been checked; and its histories."""
     rate = discount_rate(annual_discount_rate, time_unit)
     _check_money(horizon, margin)
     histories = read_table(customers, purchases_fit.model.columns)
-    spending = read_table(customers, spend_fit.model.columns)
     for table in (histories.about, purchases_fit.data):
         _check_time_unit(table.get("time_unit"), time_unit)
 
     def discounted(model: Any, *columns: Array) -> Array:
-        return model.discounted_expected_purchases(rate, *columns, horizon=horizon)
+        present = model.discounted_expected_purchases(rate, *columns, horizon=horizon)
+        if not np.all(np.isfinite(present)):
+            raise ValueError(
+                "with no discount and no end, the value of a customer who may never leave is infinite; "
+                "give an annual_discount_rate above 0 or a finite horizon"
+            )
+        return present
 
-    def amount(model: Any, *columns: Array) -> Array:
-        return model.expected_spend(*columns)
+    purchases = _Factor.of(purchases_fit, histories, discounted)
+    if spend_fit is None:
+        return purchases, _Factor.one(len(histories.row)), histories
+    spending = read_table(customers, spend_fit.model.columns)
+    return purchases, _Factor.of(spend_fit, spending, lambda model, *columns: model.expected_spend(*columns)), histories
 
-    purchases = in_chunks(lambda *columns: discounted(purchases_fit.model, *columns), histories.columns)
-    if not np.all(np.isfinite(purchases)):
-        raise ValueError(
-            "with no discount and no end, the value of a customer who may never leave is infinite; "
-            "give an annual_discount_rate above 0 or a finite horizon"
-        )
-    return _Valued(
-        histories=histories,
-        spending=spending,
-        purchases=purchases,
-        d_purchases=purchases_fit.gradient(discounted, histories.columns),
-        amount=in_chunks(spend_fit.model.expected_spend, spending.columns),
-        d_amount=spend_fit.gradient(amount, spending.columns),
-        has_mean=spend_fit.model.has_mean(spending.columns[0]),
-        margin=float(margin),
-    )
+
+def _spend_estimate(spend_fit: Fit, customers: Any) -> pd.Categorical[Any]:
+    """What the expected spend of each line is: the mean of the posterior distribution, or its median."""
+    frequency = read_table(customers, ("frequency",))
+    has_mean = spend_fit.model.has_mean(frequency.columns[0])
+    return pd.Categorical(np.where(has_mean, "posterior mean", "posterior median"))[frequency.row]
 
 
 def discount_rate(annual_discount_rate: float, time_unit: str) -> float:

@@ -1,78 +1,68 @@
-"""What a contract earns, and what money is worth later."""
+"""What value is counted in: which share of an amount is earned, how time is discounted, what the currency is called."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal, get_args
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from retention_models.logs.days import MONTHS, Period, check_period
-
-Array = NDArray[np.float64]
-Payment = Literal["advance", "arrears"]
-
-NEGLIGIBLE = 1e-13  # share of a value without end that the payments left away may hold
-DAYS_A_YEAR = 365.25
+from html import escape
 
 
-@dataclass(frozen=True, eq=False)
-class ContractTerms:
-    """What a contract earns, and what money is worth later.
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms on which purchases become value, to be said wherever value is told.
 
     Attributes
     ----------
     margin
-        Earned at each payment, in money: one amount, or a schedule whose first entry is the payment at the start, the
-        next that at the first renewal, and so on; its last holds from there on.
+        Share of the amount that is earned.
     annual_discount_rate
         For example 0.1 for 10 % a year.
-    period
-        How long a contract runs: ``"M"``, ``"Y"`` or a number of days. There is no default: a rate a year means
-        nothing without it.
-    payment
-        ``"advance"``, at the beginning of each period, or ``"arrears"``, at its end.
-    horizon
-        How many renewals ahead are counted; by default all.
+    unit
+        What value is counted in, as it stands before a number; empty where the currency has no name.
+    counts_purchases
+        Whether the log has no money, so that value is a number of purchases.
+
+    Examples
+    --------
+    >>> from retention_models.value.terms import Terms
+    >>> print(Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency="USD"))
+    Of each amount 30 % is counted as earned (margin), and what is earned a year ahead counts 13 % less than today
+    (annual_discount_rate 15 %). Amounts are in USD.
     """
 
+    margin: float
     annual_discount_rate: float
-    period: Period
-    margin: ArrayLike = 1.0
-    payment: Payment = "advance"
-    horizon: float = np.inf
+    unit: str = ""
+    counts_purchases: bool = False
 
-    def __post_init__(self) -> None:
-        rate, margin = self.annual_discount_rate, np.atleast_1d(np.asarray(self.margin, dtype=float))
-        if not (np.isfinite(rate) and rate >= 0):
-            raise ValueError(f"annual_discount_rate must be 0 or above, for example 0.1 for 10 % a year; got {rate!r}")
-        check_period(self.period)
-        if margin.ndim != 1 or margin.size == 0 or not np.all(np.isfinite(margin)):
-            raise ValueError("margin must be an amount of money a payment, or a list of such amounts")
-        if self.payment not in get_args(Payment):
-            raise ValueError(f"payment must be 'advance' or 'arrears', not {self.payment!r}")
-        if not self.horizon > 0:
-            raise ValueError(f"horizon must be a number of renewals above 0, or numpy.inf; got {self.horizon!r}")
-        if rate == 0 and np.isinf(self.horizon):
-            raise ValueError("without a discount rate a value needs a horizon: customers who stay for good have no end")
+    @classmethod
+    def of(cls, has_amount: bool, *, margin: float, annual_discount_rate: float, currency: str | None) -> Terms:
+        """The terms for a log with money; without, each purchase counts one, whatever the margin."""
+        if has_amount:
+            return cls(margin, annual_discount_rate, currency or "")
+        return cls(1.0, annual_discount_rate, counts_purchases=True)
 
     @property
-    def discount(self) -> float:
-        """What an amount one period ahead is worth now."""
-        years = self.period / DAYS_A_YEAR if isinstance(self.period, int) else MONTHS[self.period] / 12
-        return float((1 + self.annual_discount_rate) ** -years)
+    def keywords(self) -> dict[str, float]:
+        """``margin`` and ``annual_discount_rate``, as ``customer_value`` takes them."""
+        return {"margin": self.margin, "annual_discount_rate": self.annual_discount_rate}
 
-    @property
-    def renewals(self) -> int:
-        """How many renewals ahead matter."""
-        if np.isfinite(self.horizon):
-            return int(self.horizon)
-        return int(np.ceil(np.log(NEGLIGIBLE * (1 - self.discount)) / np.log(self.discount)))
+    def written(self, value: float) -> str:
+        """A value with its unit, to three significant digits."""
+        digits = max(2 - math.floor(math.log10(abs(value))), 0) if value and abs(value) < 100 else 0
+        number = f"{value:,.{digits}f}"
+        return f"{number} purchases" if self.counts_purchases else f"{self.unit} {number}".strip()
 
-    def paid(self, last: int) -> Array:
-        """The margin at the start and at each renewal up to ``last``, discounted to the start; shape (last + 1,)."""
-        payment = np.arange(last + 1)
-        schedule = np.atleast_1d(np.asarray(self.margin, dtype=float))
-        late = 1 if self.payment == "arrears" else 0
-        return schedule[np.minimum(payment, len(schedule) - 1)] * self.discount ** (payment + late)
+    def __str__(self) -> str:
+        later = 1 - 1 / (1 + self.annual_discount_rate)
+        waiting = (
+            f"what is earned a year ahead counts {100 * later:.0f} % less than today (annual_discount_rate "
+            f"{100 * self.annual_discount_rate:g} %)"
+        )
+        if self.counts_purchases:
+            return f"The log has no money: value is counted in purchases, and {waiting}."
+        counted = f"Of each amount {100 * self.margin:g} % is counted as earned (margin), and {waiting}."
+        return f"{counted} Amounts are in {self.unit}." if self.unit else counted
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(str(self))}</p>"

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
-from retention_models.value.purchases import spend_by_frequency, spend_independence_check
+from retention_models.value.spending import spend_by_frequency, spend_independence_check
 
 # Fader & Hardie (2013) on the 946 repeat buyers of the CDNOW sample, recomputed to all digits shown
 PUBLISHED = rm.GammaGamma(p=6.249347354, q=3.744256161, v=15.444263254)
@@ -141,3 +141,13 @@ def test_independence_fails_where_frequent_buyers_spend_much_more():
     assert spend_independence_check(rm.fit(rm.GammaGamma, made), made).passed
     check = spend_independence_check(rm.fit(rm.GammaGamma, dependent), dependent)
     assert check.passed is False
+
+
+def test_customers_who_always_spend_the_same_end_at_the_limit_and_predict():
+    rng = np.random.default_rng(2)
+    x = rng.integers(1, 6, 800)
+    own = 40 / rng.gamma(3.7, size=800)
+    found = rm.fit(rm.GammaGamma, pd.DataFrame({"frequency": x, "monetary_value": np.round(own, 2)}))
+    assert found.notes[0] == "p ran to infinity and is held there: a customer always spends the same amount."
+    np.testing.assert_allclose(found.model.expected_spend(x, own), own, rtol=1e-5)
+    assert np.isfinite(found.table().drop(columns="note").to_numpy()).all()

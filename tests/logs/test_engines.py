@@ -74,6 +74,7 @@ def test_ids_that_are_names_stay_names(untidy, engine, tmp_path):
 
 @pytest.mark.spark
 @pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+@pytest.mark.filterwarnings("ignore:The copy keyword is deprecated:DeprecationWarning")
 def test_spark_gives_what_pandas_gives(untidy):
     if shutil.which("java") is None:
         pytest.skip("no Java found, which Spark needs")

@@ -48,6 +48,18 @@ def test_a_thousand_with_a_comma_is_not_taken_for_a_decimal(tmp_path):
     assert read_transactions(path).set_aside == {"rows without a finite amount": 1}
 
 
+def test_a_time_before_or_after_noon_is_not_taken_for_one_with_a_zone(tmp_path):
+    path = write(tmp_path, CLEAN.replace("14:05", "02:05 PM"))
+    assert read_transactions(path).set_aside == {"rows without a readable date": 1}
+
+
+def test_columns_without_a_name_are_called_by_their_position(tmp_path):
+    lines = CLEAN.splitlines()
+    numbered = [f"{number},{line}" for number, line in zip(["", 0, 1], lines, strict=True)]
+    frame = read_transactions(write(tmp_path, "\n".join(numbered))).frame
+    assert frame.columns == ["column1", "customer_id", "date", "amount"]
+
+
 def test_a_path_can_be_text_or_a_pattern(tmp_path):
     write(tmp_path, CLEAN, "one.csv")
     write(tmp_path, CLEAN, "two.csv")
@@ -148,6 +160,11 @@ def test_latin_1_text_is_refused_with_its_line_and_the_cure(tmp_path, header, go
 def test_a_line_of_another_length_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"as many values as the first has names\. .* Line: 4 .*: 3 Found: 2"):
         read_transactions(write(tmp_path, CLEAN + "1,2024-01-05\n"))
+
+
+def test_a_damaged_parquet_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"log\.parquet cannot be read: the file is damaged"):
+        read_transactions(write(tmp_path, CLEAN, "log.parquet"))
 
 
 def test_files_of_a_pattern_need_the_same_columns(tmp_path):

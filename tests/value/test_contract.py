@@ -22,7 +22,7 @@ from retention_models.value.contract import (
     retention_elasticity,
     total_contract_value,
 )
-from retention_models.value.terms import ContractTerms
+from retention_models.value.contract_terms import ContractTerms
 
 PUBLISHED = runpy.run_path(str(Path(__file__).parents[1] / "reference" / "fader_hardie_2007.py"))
 YEARLY = ContractTerms(annual_discount_rate=0.1, period="Y")

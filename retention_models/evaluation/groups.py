@@ -1,0 +1,154 @@
+"""Groups of customers side by side: what a model says of each, what came true, and whether cohorts are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.estimation.intervals import positive_interval, probability_interval, standard_error
+from retention_models.evaluation.holdout import HOLDOUT, Holdout, named
+from retention_models.fitting import Fit
+from retention_models.tables import Table, read_groups, read_table
+
+Array = NDArray[np.float64]
+Labels = str | Sequence[Any] | pd.Series
+
+
+def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level: float = 0.95) -> pd.DataFrame:
+    """How many customers of each group are expected to be customers still.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    customers
+        A frame with the model's columns, one row a customer.
+    by
+        A column, or one label for each customer, as in ``fit``; without it everybody is in the group "all".
+    level
+        Level of the interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``group``: ``customers``, how many of them are ``still_customers`` (the sum of their probabilities),
+        and their share, ``probability_alive``, with ``_lower, _upper`` (how sure it is, given the parameters).
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import status_by_group
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> status_by_group(rm.fit(rm.ParetoNBD, customers), customers).T.round(3)
+    group                         all
+    customers                2357.000
+    still_customers          1051.875
+    probability_alive           0.446
+    probability_alive_lower     0.402
+    probability_alive_upper     0.491
+    """
+    table = read_table(customers, fit.model.columns)
+    alive = fit.model.probability_alive(*table.columns)
+    slope = fit.gradient(lambda model, *columns: model.probability_alive(*columns), table.columns)
+    rows = {}
+    for label, n in _by_row(table, customers, by).items():
+        share, error = n @ alive / n.sum(), standard_error(n @ slope / n.sum(), fit.covariance.to_numpy())
+        rows[label] = (n.sum(), n @ alive, share, *map(float, probability_interval(share, error, level)))
+    columns = ["customers", "still_customers", *(f"probability_alive{end}" for end in ("", "_lower", "_upper"))]
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("group")
+    return frame.astype({"customers": int})
+
+
+def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) -> pd.DataFrame:
+    """What the customers of each group then did in the holdout, and what was expected of them.
+
+    Parameters are those of ``holdout_by_frequency``; ``by`` is a column, or one label for each customer.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``group``: ``customers``, the share that ``came_back``, ``actual`` mean purchases in the holdout, and
+        one column of expected means for each model.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import holdout_by_group
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> bought = customers["frequency"].ge(1).map({True: "again", False: "once"})
+    >>> holdout_by_group(rm.fit(rm.ParetoNBD, customers), customers, bought).round(3)
+           customers  came_back  actual  ParetoNBD
+    group
+    again        946      0.519   1.636      1.554
+    once        1411      0.137   0.237      0.138
+    """
+    holdouts = {name: Holdout.of(fit, customers) for name, fit in named(fits).items()}
+    first = next(iter(holdouts.values()))
+    values = {"came_back": (first.actual > 0).astype(float), "actual": first.actual}
+    values |= {name: holdout.expected() for name, holdout in holdouts.items()}
+    table = read_table(customers, (*first.model.columns, *HOLDOUT))
+    rows = {}
+    for label, n in _by_row(table, customers, by).items():
+        rows[label] = {"customers": n.sum(), **{name: n @ value / n.sum() for name, value in values.items()}}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("group").astype({"customers": int})
+
+
+def new_customer_by_group(fit: Fit, horizon: float, *, level: float = 0.95) -> pd.DataFrame:
+    """What the fit of each group expects of a new customer, to see whether they tell the same story.
+
+    Parameters
+    ----------
+    fit
+        From ``fit(..., by=...)``.
+    horizon
+        Length of the window from the first purchase on, in the time unit of the fit.
+    level
+        Level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``group``, "all" first: ``customers`` fitted to, and ``expected_purchases`` of a new one within the
+        horizon with ``_lower, _upper``. A group that could not be fitted on its own is not in it; ``fit.notes`` says
+        why.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import new_customer_by_group
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> table = new_customer_by_group(rm.fit(rm.ParetoNBD, customers, by="cohort"), 39)
+    >>> table.set_axis(["customers", "mean", "lower", "upper"], axis=1).round(2)
+             customers  mean  lower  upper
+    group
+    all           2357  1.21   1.12   1.32
+    1997-01        781  1.23   1.07   1.41
+    1997-02        857  1.22   1.07   1.39
+    1997-03        719  1.20   1.02   1.40
+    """
+    if not fit.groups:
+        raise ValueError("the fit has no groups; make it with fit(..., by=...)")
+
+    def expected(model: Any, ahead: Array) -> Array:
+        return model.expected_purchases_new(ahead)
+
+    rows, ahead = {}, (np.array([float(horizon)]),)
+    for label, group in {"all": fit, **fit.groups}.items():
+        mean = expected(group.model, *ahead)
+        error = standard_error(group.gradient(expected, ahead), group.covariance.to_numpy())
+        lower, upper = positive_interval(mean, error, level)
+        rows[label] = (group.n_customers, mean[0], lower[0], upper[0])
+    columns = ["customers", "expected_purchases", "expected_purchases_lower", "expected_purchases_upper"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("group")
+
+
+def _by_row(table: Table, customers: Any, by: Labels | None) -> dict[str, Array]:
+    """How many customers of each group have each distinct row of the table, by the group's label."""
+    every = {"all": np.ones(len(table.row), dtype=bool)}
+    groups = every if by is None else read_groups(customers, by if isinstance(by, str) else list(by))
+    n = len(table.weight)
+    return {label: np.bincount(table.row[k], table.line_weight[k], n).astype(float) for label, k in groups.items()}

@@ -1,0 +1,51 @@
+"""A log at a glance: how many customers and purchases, of which days, and what was set aside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from retention_models.logs.cohorts import checked, daily_purchases
+from retention_models.logs.summary import summarize
+
+
+def overview(transactions: Any, *, acquired_after: Any = None, observation_end: Any = None) -> pd.DataFrame:
+    """What a reader wants to know of a log first; the keywords are those of ``summarize``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``fact``, one column ``this log`` of text: days, customers, purchases and money that count, and
+        each reason for which something was set aside, with its number.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.overview import overview
+    >>> overview(rm.load_cdnow())
+                               this log
+    fact
+    first day                    1997-01-01
+    last day                     1998-06-30
+    customers                         2,357
+    who bought only once       1,218 (52 %)
+    purchases                         6,696
+    mean amount of a purchase         36.45
+    """
+    log = checked(transactions)
+    days: dict[str, Any] = {"acquired_after": acquired_after, "observation_end": observation_end}
+    customers = summarize(log, **days)
+    bought = daily_purchases(log, **days)
+    purchases, once = int(bought["purchases"].sum()), int((customers["frequency"] == 0).sum())
+    facts = {
+        "first day": str(bought.index[0].date()),
+        "last day": customers.attrs["observation_end"],
+        "customers": f"{len(customers):,}",
+        "who bought only once": f"{once:,} ({100 * once / len(customers):.0f} %)",
+        "purchases": f"{purchases:,}",
+    }
+    if log.has_amount:
+        facts["mean amount of a purchase"] = f"{bought['amount'].sum() / purchases:,.2f}"
+    aside = {f"set aside: {reason}": f"{count:,}" for reason, count in customers.attrs["set_aside"].items()}
+    return pd.DataFrame({"this log": facts | aside}).rename_axis("fact")

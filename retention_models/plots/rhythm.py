@@ -1,0 +1,96 @@
+"""Figures of when customers buy: period by period, how soon again, and on which days."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from retention_models.plots.style import (
+    ACTUAL,
+    COLOURS,
+    COUNTS,
+    FAINT,
+    PERCENT,
+    QUIET,
+    axes_or_new,
+    label_ends,
+    styled,
+)
+
+LABELS = 18  # so many periods are named below the axis
+
+
+@styled
+def plot_periods(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Purchases of each calendar period: first ones of new customers, and repeat purchases on top of them.
+
+    ``frame`` comes from :func:`retention_models.logs.cohorts.purchases_per_period`. Periods that the log covers only in
+    part are hatched.
+    """
+    ax = axes_or_new(ax)
+    places = range(len(frame))
+    repeat = ax.bar(places, frame["repeat_purchases"], 0.8, color=COLOURS[0], label="repeat purchases")
+    new = ax.bar(places, frame["new_customers"], 0.8, frame["repeat_purchases"], color=FAINT, label="new customers")
+    for bars in (repeat, new):
+        for bar, complete in zip(bars, frame["complete"], strict=True):
+            if not complete:
+                bar.set(hatch="////", edgecolor="white")
+    step = -(-len(frame) // LABELS)
+    names = [str(name) for name in frame.index[::step]]
+    ax.set_xticks(
+        places[::step], names, rotation=45 if len(names) > 8 else 0, ha="right" if len(names) > 8 else "center"
+    )
+    ax.yaxis.set_major_formatter(COUNTS)
+    ax.set_ylabel("purchases")
+    ax.legend(handles=[new, repeat], loc="best")
+    return ax
+
+
+@styled
+def plot_waiting(curves: Mapping[str, pd.Series], ax: Axes | None = None) -> Axes:
+    """How soon customers come back: for each curve the share that had within so many days.
+
+    ``curves`` are by name the columns ``share`` of :func:`retention_models.logs.rhythm.time_to_second_purchase` and
+    :func:`retention_models.logs.rhythm.purchase_gaps`.
+    """
+    ax = axes_or_new(ax)
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(curves))]
+    for (name, share), colour in zip(curves.items(), colours, strict=True):
+        ax.step([0, *share.index], [0, *share], where="post", color=colour, label=name)
+    ax.set_xlim(0, max(share.index[-1] for share in curves.values()))
+    ax.set_ylim(0, 1.02)
+    ax.yaxis.set_major_formatter(PERCENT)
+    ax.xaxis.set_major_locator(MaxNLocator(9, integer=True))
+    ax.set_xlabel("days")
+    ax.set_ylabel("share within so many days")
+    label_ends(ax, list(curves), [share.iloc[-1] for share in curves.values()], colours)
+    return ax
+
+
+@styled
+def plot_season(frame: pd.DataFrame, column: str = "relative", ax: Axes | None = None) -> Axes:
+    """How much more or less than usual is bought in each month or on each weekday.
+
+    ``frame`` comes from :func:`retention_models.logs.rhythm.calendar_season`, or from
+    :func:`retention_models.evaluation.season_left` with the name of a model as ``column``.
+    """
+    ax = axes_or_new(ax)
+    places = range(len(frame))
+    usual = 1.0 if column == "relative" else 0.0
+    ax.bar(places, frame[column] - usual, 0.8, color=COLOURS[0])
+    ax.axhline(0, color=ACTUAL, linewidth=0.8)
+    for place, above in zip(places, frame[column] - usual, strict=True):
+        offset, side = (3, "bottom") if above >= 0 else (-3, "top")
+        ax.annotate(f"{round(100 * above):+d}", (place, above), (0, offset), textcoords="offset points", ha="center",
+                    va=side, fontsize=8, color=QUIET)  # fmt: skip
+    ax.set_xticks(places, [str(name)[:3] for name in frame.index])
+    ax.tick_params(axis="x", length=0)
+    ax.spines["bottom"].set_visible(False)
+    ax.margins(y=0.12)
+    ax.yaxis.set_major_formatter(PERCENT)
+    ax.set_xlabel(str(frame.index.name))
+    ax.set_ylabel(f"purchases, against {'a mean day' if usual else 'what was expected'}")
+    return ax

@@ -1,0 +1,151 @@
+"""What customers spend per purchase: the Gamma-Gamma model where amounts differ enough for it, and whether it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.btyd.gammagamma import GammaGamma
+from retention_models.checks import Check
+from retention_models.estimation.climb import ConvergenceError
+from retention_models.estimation.intervals import normal_quantile
+from retention_models.fitting import Fit, fit
+from retention_models.tables import Table, read_table
+
+Array = NDArray[np.float64]
+
+SAME_EACH_TIME = 1e7  # Gamma-Gamma's p from which on a customer's amounts hardly vary
+
+
+def fit_spend(customers: Any) -> Fit:
+    """What customers spend per purchase: Gamma-Gamma, at its edge where each customer pays the same every time.
+
+    Where amounts do not vary within customers (a subscription, one price for all) Gamma-Gamma has no maximum: p runs to
+    infinity. It is then held there, which takes each repeat buyer to go on paying what they paid, and everybody else
+    to pay the mean of all; a note says so.
+
+    Parameters
+    ----------
+    customers
+        A frame with ``frequency`` and ``monetary_value``, one row a customer; from ``summarize``.
+
+    Raises
+    ------
+    ValueError
+        When nobody has made a repeat purchase that cost something.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.value.spending import fit_spend
+    >>> fit_spend(rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")).parameters.round(2).to_dict()
+    {'p': 6.25, 'q': 3.74, 'v': 15.44}
+    """
+    try:
+        return fit(GammaGamma, customers)  # type: ignore[arg-type]
+    except ConvergenceError:
+        return _fit_at_the_edge(customers)
+
+
+def _fit_at_the_edge(customers: Any) -> Fit:
+    """Gamma-Gamma with p held near infinity, and the mean amount of all as its one parameter, v times p."""
+    table, keep = _repeat_buyers(customers)
+    (x, m), weight = (column[keep] for column in table.columns), table.weight[keep]
+    n = weight.sum()
+    mean = weight @ m / n
+    variance = weight @ (m - mean) ** 2 / max(n - 1, 1) / n
+    model = GammaGamma(p=SAME_EACH_TIME, q=2.0, v=mean / SAME_EACH_TIME)
+    return Fit(
+        model=model,
+        covariance=pd.DataFrame(variance / SAME_EACH_TIME**2, index=["v"], columns=["v"]),
+        log_likelihood=float(weight @ model.log_likelihood(x, m)),
+        n_customers=round(n),
+        notes=(
+            "Amounts do not vary within customers, so p ran to infinity and is held there: each repeat buyer is taken "
+            "to go on paying what they paid, everybody else to pay the mean of all.",
+        ),
+        data={**table.about, "rows": int(keep.sum()), "sha256": table.sha256(), "left_out": {}},
+    )
+
+
+def spend_by_frequency(spend_fit: Fit, customers: Any, *, edges: Sequence[int] = (1, 2, 3, 4, 7)) -> pd.DataFrame:
+    """Mean amount per repeat purchase by number of repeat purchases: what was paid, and what the model expects.
+
+    Gamma-Gamma holds that how much a customer spends has nothing to do with how often. Where that fails, value is
+    too low for the one kind of customer and too high for the other; ``bias`` says by how much.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``frequency`` (text): ``customers``, ``repeat_purchases``, ``actual`` and ``expected`` mean amount
+        per purchase, ``bias`` (expected over actual, less one) with ``bias_lower, bias_upper`` (95 %, from the spread
+        of the customers' own means).
+    """
+    table, keep = _repeat_buyers(customers)
+    x, m = (column[keep] for column in table.columns)
+    weight, start = table.weight[keep], np.asarray(edges)
+    group = np.searchsorted(start, x, side="right") - 1
+    expected = spend_fit.model.expected_spend(x, m)
+
+    def summed(values: Array) -> Array:
+        return np.bincount(group, weights=weight * values, minlength=len(start)).astype(float)
+
+    n, purchases, paid = summed(np.ones_like(x)), summed(x), summed(x * m)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        actual, mean = paid / purchases, summed(x * expected) / purchases
+        residual = x * (m - actual[group])
+        spread = np.sqrt(summed(residual**2)) / purchases / actual
+        bias = mean / actual - 1
+    reach = normal_quantile(0.95) * spread
+    ends = [*(f"{e - 1}" for e in start[1:]), ""]
+    labels = [f"{a}" if f"{a}" == b else f"{a}-{b}" if b else f"{a}+" for a, b in zip(start, ends, strict=True)]
+    frame = pd.DataFrame(
+        {"customers": n.astype(int), "repeat_purchases": purchases.astype(int), "actual": actual, "expected": mean}
+        | {"bias": bias, "bias_lower": (1 + bias) * np.exp(-reach) - 1, "bias_upper": (1 + bias) * np.exp(reach) - 1},
+        index=pd.Index(labels, name="frequency"),
+    )
+    return frame[n > 0]
+
+
+def spend_independence_check(spend_fit: Fit, customers: Any, *, tolerance: float = 0.1) -> Check:
+    """Whether the amount is independent enough of the frequency for values to be trusted.
+
+    Fails when in a group of customers by frequency the expected amount is off by more than ``tolerance`` and the
+    group's interval excludes that much. The correlation is told with its interval (Fisher's z) but does not decide:
+    with many customers a harmless one is significant.
+    """
+    bias = spend_by_frequency(spend_fit, customers)
+    beyond = (bias["bias_lower"] > tolerance) | (bias["bias_upper"] < -tolerance)
+    r, lower, upper = _correlation(customers)
+    worst = int(np.argmax(np.abs(bias["bias"])))
+    return Check(
+        "amount independent of frequency",
+        bool(not beyond.any()),
+        f"The largest bias of the expected amount is {round(100 * bias['bias'].iloc[worst]):+d} %, at a frequency of "
+        f"{bias.index[worst]} (up to {100 * tolerance:g} % is tolerated); the correlation of amount and frequency "
+        f"among repeat buyers is {r:.2f} (95 % interval {lower:.2f} to {upper:.2f}).",
+    )
+
+
+def _correlation(customers: Any) -> tuple[float, float, float]:
+    """Pearson's correlation of amount and frequency among repeat buyers, with its 95 % interval by Fisher's z."""
+    table, keep = _repeat_buyers(customers)
+    (x, m), weight = (column[keep] for column in table.columns), table.weight[keep]
+    n = weight.sum()
+    if n < 4 or np.ptp(x) == 0 or np.ptp(m) == 0:
+        return 0.0, -1.0, 1.0
+    covariance = np.cov(np.stack([x, m]), aweights=weight)
+    r = float(np.clip(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), -1 + 1e-12, 1 - 1e-12))
+    reach = normal_quantile(0.95) / np.sqrt(n - 3)
+    return r, float(np.tanh(np.arctanh(r) - reach)), float(np.tanh(np.arctanh(r) + reach))
+
+
+def _repeat_buyers(customers: Any) -> tuple[Table, NDArray[np.bool_]]:
+    """The spending table, and which of its distinct rows are repeat buyers who spent something."""
+    table = read_table(customers, ("frequency", "monetary_value"))
+    x, m = table.columns
+    return table, (x > 0) & (m > 0)
