@@ -48,14 +48,19 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
     >>> table = pd.DataFrame(rows, columns=["cohort", "tenure", "at_risk", "lost"])
     >>> cohorts = fit_pooled(ShiftedBetaGeometric, table)
     >>> pd.Series({label: float(one.model.retention_rate(1)) for label, one in cohorts.groups.items()}).round(3)
+    2021    0.686
+    2022    0.643
+    2023    0.676
+    2024    0.651
+    dtype: float64
     """
     together = fit(model_class, retention_table)
     names = list(parameter_names(model_class))
     held = [name for name in names if name not in together.covariance.index]
     if held:
         raise ValueError(
-            f"{', '.join(held)} of {model_class.__name__} ran to an edge with all cohorts together ({together.notes[0]}); "
-            "choose a simpler model"
+            f"{', '.join(held)} of {model_class.__name__} ran to an edge with all cohorts together: "
+            f"{together.notes[0]} Choose a simpler model"
         )
     table = read_table(retention_table, model_class.columns)
     groups = read_groups(retention_table, by)

@@ -121,7 +121,8 @@ class _Cohorts:
 
     def gradient(self, place: Array) -> Array:
         score = self.model(place).score(*self.columns)
-        return np.stack([np.bincount(self.cohort, slope, self.n) for slope in score.T], axis=-1) * np.exp(place)
+        slopes = [np.bincount(self.cohort, slope, self.n).astype(float) for slope in score.T]
+        return np.stack(slopes, axis=-1) * np.exp(place)
 
     def information(self, place: Array) -> Array:
         """Minus the second derivatives; shape (cohorts, p, p)."""
@@ -136,7 +137,7 @@ class _Cohorts:
 
         def height(at: Array) -> Array:
             away = at - mean
-            return self.value(at) - np.einsum("gi,ij,gj->g", away, precision, away) / 2
+            return self.value(at) - 0.5 * np.einsum("gi,ij,gj->g", away, precision, away).astype(np.float64)
 
         here = height(place)
         for _ in range(50):
