@@ -32,6 +32,7 @@ FLOORS = {
     "retention": 3,
     "pooled": 3,
     "nested": 3,
+    "regression": 3,
     "value": 4,
     "evaluation": 4,
     "scenario": 4,

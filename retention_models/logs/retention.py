@@ -83,6 +83,29 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
     return table
 
 
+def with_calendar(table: pd.DataFrame) -> pd.DataFrame:
+    """A retention table with the column ``calendar``: the month or year in which each row's renewal fell due, as text.
+
+    What a price rise or a season is joined to. For tables from ``retention_table`` with the period "M" or "Y".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.logs.retention import with_calendar
+    >>> table = pd.DataFrame({"cohort": ["2023-11", "2023-11"], "tenure": [1, 2], "at_risk": [9, 8], "lost": [1, 0]})
+    >>> table.attrs["period"] = "M"
+    >>> with_calendar(table)["calendar"].tolist()
+    ['2023-12', '2024-01']
+    """
+    period = table.attrs.get("period")
+    if period not in MONTHS:
+        raise ValueError(
+            f"only renewals by the month or the year fall into calendar months or years; period is {period!r}"
+        )
+    due = pd.PeriodIndex(table["cohort"], freq=period) + table["tenure"].to_numpy()
+    return table.assign(calendar=due.astype(str))
+
+
 def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """The customers still there when observation ended, by how many renewals they have made: the base to be valued.
 

@@ -137,13 +137,13 @@ class _Cohorts:
 
         def height(at: Array) -> Array:
             away = at - mean
-            return self.value(at) - 0.5 * np.einsum("gi,ij,gj->g", away, precision, away).astype(np.float64)
+            return self.value(at) - np.einsum("gi,ij,gj->g", away, precision, away) / 2
 
         here = height(place)
         for _ in range(50):
             information = _positive(self.information(place))
             slope = self.gradient(place) - (place - mean) @ precision
-            step = np.linalg.solve(information + precision, slope[:, :, None])[:, :, 0]
+            step = np.asarray(np.linalg.solve(information + precision, slope[:, :, None])[:, :, 0], dtype=np.float64)
             if np.max(np.sum(step * slope, axis=1)) < 1e-8:
                 break
             place, here = _improved(height, place, here, step)

@@ -24,9 +24,9 @@ from retention_models.estimation.intervals import positive_interval, standard_er
 from retention_models.fitting import Fit
 from retention_models.survival.homogeneous import Geometric
 from retention_models.tables import Table, read_table
+from retention_models.value.contract_terms import ContractTerms
 from retention_models.value.foreign import check_seen, predicted_survival
 from retention_models.value.purchases import segment_codes
-from retention_models.value.contract_terms import ContractTerms
 
 Array = NDArray[np.float64]
 Moment = Literal["before_renewal", "after_payment"]
