@@ -23,6 +23,8 @@ DRAWN = [
     (plots.plot_periods, "periods"),
     (plots.plot_waiting, "waiting"),
     (plots.plot_season, "season"),
+    (plots.plot_survival, "curves"),
+    (plots.plot_causes, "causes"),
 ]
 
 
