@@ -138,8 +138,8 @@ def evidence(effects: Iterable[Effect]) -> Evidence:
     >>> completed = Outcome(column="completed", unit="share of customers", horizon="9 months")
     >>> print(evidence(differences(test, completed)))
     Difference, share of customers
-    rank intervention   outcome                  effect      p   n     design value
-       -  10, 2 given completed 0.153 (0.0544 to 0.252) 0.0025 300 randomised     -
+    rank intervention   outcome                  effect  horizon      p   n     design value
+       -  10, 2 given completed 0.153 (0.0544 to 0.252) 9 months 0.0025 300 randomised     -
     <BLANKLINE>
     No effect has both a value and checks that hold: there is nothing to rank.
     """
@@ -177,6 +177,7 @@ def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
             "intervention": [e.intervention for e in members],
             "outcome": [e.outcome for e in members],
             "effect": [with_interval(e.estimate, e.lower, e.upper) for e in members],
+            "horizon": [e.horizon for e in members],
             "p": [f"{e.p_value:.2g}" for e in members],
             "n": [f"{e.n:,}" for e in members],
             "design": [e.design for e in members],

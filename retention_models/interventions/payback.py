@@ -83,7 +83,7 @@ def _spent_and_kept(
 ) -> dict[str, dict[str, MeasureOf]]:
     """Cost, outcome and their sum as measures of each arm."""
     spent = {arm: money.cost(arm, test.columns) for arm in weights}
-    kept = dict.fromkeys(weights, measure_of(test, outcome))
+    kept: dict[str, MeasureOf] = dict.fromkeys(weights, measure_of(test, outcome))
     return {
         "spent": spent,
         "kept": kept,
