@@ -24,6 +24,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from retention_models.btyd.bgnbd import BGNBD as BGNBD
+    from retention_models.btyd.gammagamma import GammaGamma as GammaGamma
     from retention_models.btyd.paretonbd import ParetoNBD as ParetoNBD
     from retention_models.checks import Check as Check
     from retention_models.datasets import load_cdnow as load_cdnow
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "btyd.bgnbd": ("BGNBD",),
+    "btyd.gammagamma": ("GammaGamma",),
     "btyd.paretonbd": ("ParetoNBD",),
     "checks": ("Check",),
     "datasets": ("load_cdnow", "load_donations"),
@@ -59,4 +61,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted(__all__)

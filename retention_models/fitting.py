@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import chdtrc
 
 from retention_models import __version__
 from retention_models.btyd.bgnbd import BGNBD
+from retention_models.btyd.gammagamma import GammaGamma
 from retention_models.btyd.paretonbd import ParetoNBD
-from retention_models.estimation.intervals import draw_parameters, positive_interval
-from retention_models.estimation.likelihood import Array, Limit, Model, maximise, parameter_names
-from retention_models.tables import Table, read_table
+from retention_models.checks import Check
+from retention_models.estimation.intervals import (
+    draw_parameters,
+    in_chunks,
+    jacobian,
+    positive_interval,
+    standard_error,
+)
+from retention_models.estimation.likelihood import Array, ConvergenceError, Limit, Model, maximise, parameter_names
+from retention_models.tables import Table, read_groups, read_table
 
-MODELS: dict[str, type] = {model.__name__: model for model in (BGNBD, ParetoNBD)}
+MODELS: dict[str, type] = {model.__name__: model for model in (BGNBD, GammaGamma, ParetoNBD)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +51,10 @@ class Fit:
         What it was fitted to: customers, distinct rows, dates, time unit, sha256.
     robust
         Whether the covariance is the robust one (sandwich).
+    groups
+        The fit of each group, by its label, where ``fit`` was asked ``by``; otherwise empty.
+    checks
+        What was checked, among it whether the groups agree.
     """
 
     model: Any
@@ -51,6 +64,8 @@ class Fit:
     notes: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     robust: bool = False
+    groups: Mapping[str, Fit] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
 
     @property
     def parameters(self) -> pd.Series:
@@ -88,9 +103,20 @@ class Fit:
         """The model with n draws of its parameters, each of shape (n, 1), ready to broadcast over customers."""
         free = list(self.covariance.index)
         drawn = draw_parameters(self.parameters[free].to_numpy(), self.covariance.to_numpy(), n, rng)
-        values = {name: np.full((n, 1), value) for name, value in self.parameters.items()}
+        values = {str(name): np.full((n, 1), value) for name, value in self.parameters.items()}
         values.update({name: drawn[:, [i]] for i, name in enumerate(free)})
         return type(self.model)(**values)
+
+    def gradient(self, quantity: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
+        """Derivatives of ``quantity(model, *columns)``, shape (n,), in the free parameters; shape (n, free)."""
+        free = list(self.covariance.index)
+        parameters = self.parameters
+
+        def at(values: Array) -> Array:
+            model = type(self.model)(**{**parameters.to_dict(), **dict(zip(free, values.tolist(), strict=True))})
+            return in_chunks(lambda *chunk: quantity(model, *chunk), columns)
+
+        return jacobian(at, parameters[free].to_numpy())
 
     @property
     def provenance(self) -> str:
@@ -107,24 +133,7 @@ class Fit:
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The fit as JSON text, also written to ``path`` where one is given; plain numbers, no code."""
-        names = parameter_names(type(self.model))
-        text = json.dumps(
-            {
-                "retention_models": __version__,
-                "model": {"class": type(self.model).__name__, "parameters": {n: getattr(self.model, n) for n in names}},
-                "covariance": {
-                    "parameters": list(self.covariance.index),
-                    "values": self.covariance.to_numpy().tolist(),
-                },
-                "log_likelihood": self.log_likelihood,
-                "n_customers": self.n_customers,
-                "notes": list(self.notes),
-                "data": dict(self.data),
-                "robust": self.robust,
-            },
-            indent=2,
-            allow_nan=False,
-        )
+        text = json.dumps({"retention_models": __version__, **self._plain()}, indent=2, allow_nan=False)
         if path is not None:
             Path(path).write_text(text + "\n", encoding="utf-8")
         return text
@@ -135,13 +144,31 @@ class Fit:
         is_text = isinstance(source, str) and source.lstrip().startswith("{")
         text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
         try:
-            stored = json.loads(text)
-            name, labels = stored["model"]["class"], stored["covariance"]["parameters"]
-            values = np.array(stored["covariance"]["values"], dtype=float).reshape(len(labels), len(labels))
+            return cls._from_plain(json.loads(text))
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"this is no fit written by to_json ({error!r})") from None
+            raise ValueError(f"this is no fit written by to_json of version {__version__} ({error})") from None
+
+    def _plain(self) -> dict[str, Any]:
+        """The fit in values that JSON knows."""
+        names = parameter_names(type(self.model))
+        return {
+            "model": {"class": type(self.model).__name__, "parameters": {n: getattr(self.model, n) for n in names}},
+            "covariance": {"parameters": list(self.covariance.index), "values": self.covariance.to_numpy().tolist()},
+            "log_likelihood": self.log_likelihood,
+            "n_customers": self.n_customers,
+            "notes": list(self.notes),
+            "data": dict(self.data),
+            "robust": self.robust,
+            "groups": {label: group._plain() for label, group in self.groups.items()},
+            "checks": [asdict(check) for check in self.checks],
+        }
+
+    @classmethod
+    def _from_plain(cls, stored: Mapping[str, Any]) -> Fit:
+        name, labels = stored["model"]["class"], stored["covariance"]["parameters"]
         if name not in MODELS:
-            raise ValueError(f"{name} is no model of this version ({__version__}); it knows {', '.join(MODELS)}")
+            raise ValueError(f"{name} is none of its models, {', '.join(MODELS)}")
+        values = np.array(stored["covariance"]["values"], dtype=float).reshape(len(labels), len(labels))
         return cls(
             model=MODELS[name](**stored["model"]["parameters"]),
             covariance=pd.DataFrame(values, index=labels, columns=labels),
@@ -150,6 +177,8 @@ class Fit:
             notes=tuple(stored["notes"]),
             data=stored["data"],
             robust=stored["robust"],
+            groups={label: cls._from_plain(group) for label, group in stored["groups"].items()},
+            checks=tuple(Check(**check) for check in stored["checks"]),
         )
 
     def _headline(self) -> str:
@@ -160,15 +189,18 @@ class Fit:
         )
 
     def __repr__(self) -> str:
-        notes = "".join(f"\nNote: {note}" for note in self.notes)
+        notes = "".join(f"\nNote: {note}" for note in self.notes) + "".join(f"\n{check}" for check in self.checks)
         return f"{self._headline()}\n{self.table().to_string(float_format='{:.4g}'.format)}{notes}"
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p>Note: {escape(note)}</p>" for note in self.notes)
+        said = [*(f"Note: {note}" for note in self.notes), *map(str, self.checks)]
+        notes = "".join(f"<p>{escape(sentence)}</p>" for sentence in said)
         return f"<p>{escape(self._headline())}</p>{self.table().to_html(float_format='{:.4g}'.format)}{notes}"
 
 
-def fit(model_class: type[Model], customers: Any, *, robust: bool = False) -> Fit:
+def fit(
+    model_class: type[Model], customers: Any, *, by: str | Sequence[Any] | None = None, robust: bool = False
+) -> Fit:
     """A model fitted by maximum likelihood to a table of customers.
 
     Parameters
@@ -178,6 +210,10 @@ def fit(model_class: type[Model], customers: Any, *, robust: bool = False) -> Fi
     customers
         A pandas or Polars frame with the model's columns (``frequency``, ``recency``, ``T``), one row a customer,
         or one row a distinct history with a column ``weight``; from ``summarize`` or ``histories``.
+    by
+        Fit each group on its own, too: the name of a column, or one label for each customer. ``"cohort"`` means the
+        month of ``first_purchase`` where there is no column of that name. The fit of all carries those of the groups in
+        ``groups``, and a check of whether they agree in ``checks``.
     robust
         Whether standard errors are the robust ones (sandwich), which hold where the model is only roughly right.
 
@@ -207,21 +243,89 @@ def fit(model_class: type[Model], customers: Any, *, robust: bool = False) -> Fi
     beta          11.66      6.204   4.108  33.08
     """
     table = read_table(customers, model_class.columns)
+    pooled = _fit_table(model_class, table, robust)
+    if by is None:
+        return pooled
+    groups, notes = {}, []
+    for label, lines in read_groups(customers, by).items():
+        try:
+            groups[label] = _fit_table(model_class, table.of_lines(lines), robust)
+        except (ValueError, ConvergenceError) as error:
+            notes.append(f"The group {label} could not be fitted on its own: {error}.")
+    return replace(pooled, groups=groups, notes=(*pooled.notes, *notes), checks=(_stability(pooled, groups, table),))
+
+
+def _fit_table(model_class: type[Model], table: Table, robust: bool) -> Fit:
+    table, left_out = _speaking(model_class, table)
     _require_enough(model_class, table)
-    optimum = maximise(
-        model_class, dict(zip(model_class.columns, table.columns, strict=True)), table.weight, robust=robust
-    )
+    columns = dict(zip(model_class.columns, table.columns, strict=True))
+    optimum = maximise(model_class, columns, table.weight, robust=robust)
     free = list(optimum.free)
+    notes = tuple(_limit_sentence(limit) for limit in optimum.limits)
     return Fit(
         model=optimum.model,
         covariance=pd.DataFrame(optimum.covariance, index=free, columns=free),
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
-        notes=tuple(_limit_sentence(limit) for limit in optimum.limits)
-        + _flat_sentences(optimum.model, free, optimum.covariance),
-        data={**table.about, "rows": len(table.weight), "sha256": table.sha256()},
+        notes=notes + _flat_sentences(optimum.model, free, optimum.covariance),
+        data={**table.about, "rows": len(table.weight), "sha256": table.sha256(), "left_out": left_out},
         robust=robust,
     )
+
+
+def _stability(pooled: Fit, groups: Mapping[str, Fit], table: Table, tolerance: float = 0.2) -> Check:
+    """Whether the groups, each fitted on its own, expect of a new customer what the fit of all expects.
+
+    Fails when a group differs by more than ``tolerance`` and its interval excludes less. The likelihood-ratio test
+    is told, but does not decide: with many customers a harmless difference is significant.
+    """
+    name = "the groups agree"
+    if len(groups) < 2:
+        return Check(name, None, f"{len(groups)} of the groups could be fitted on its own; it takes two to compare.")
+    what, quantity, columns = _of_a_new_customer(type(pooled.model), table)
+    everyone = quantity(pooled.model, *columns)[0]
+    rows = {}
+    for label, group in groups.items():
+        own, slope = quantity(group.model, *columns), group.gradient(quantity, columns)
+        lower, upper = positive_interval(own, standard_error(slope, group.covariance.to_numpy()), 0.95)
+        rows[label] = (own[0] / everyone - 1, lower[0] / everyone - 1, upper[0] / everyone - 1)
+    beyond = [label for label, (_, lower, upper) in rows.items() if lower > tolerance or upper < -tolerance]
+    furthest = max(rows, key=lambda label: abs(rows[label][0]))
+    gain = 2 * (sum(group.log_likelihood for group in groups.values()) - pooled.log_likelihood)
+    parameters = sum(len(group.covariance) for group in groups.values()) - len(pooled.covariance)
+    own, lower, upper = rows[furthest]
+    return Check(
+        name,
+        not beyond,
+        f"The {what} differs most from that of all in {furthest}: {own:+.0%} (95 % interval {lower:+.0%} to "
+        f"{upper:+.0%}; up to {tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: chi-squared {gain:.1f} on "
+        f"{parameters} degrees of freedom, p = {chdtrc(max(parameters, 1), max(gain, 0.0)):.2g}.",
+    )
+
+
+def _of_a_new_customer(model_class: type[Model], table: Table) -> tuple[str, Callable[..., Array], tuple[Array, ...]]:
+    """The quantity by which groups are compared: its name, itself, and the columns it takes."""
+    if "T" in model_class.columns:
+        age = table.columns[model_class.columns.index("T")]
+        mean_age = np.array([table.weight @ age / table.n_customers])
+        what = f"number of purchases expected of a new customer in {mean_age[0]:.3g} units of time"
+        return what, lambda model, horizon: model.expected_purchases_new(horizon), (mean_age,)
+    return (
+        "amount expected of a new customer",
+        lambda model, *columns: model.expected_spend(*columns),
+        (np.zeros(1),) * 2,
+    )
+
+
+def _speaking(model_class: type[Model], table: Table) -> tuple[Table, dict[str, int]]:
+    """The rows that a model can learn from, and how many customers were left out for which reason."""
+    if not hasattr(model_class, "left_out"):
+        return table, {}
+    reasons = model_class.left_out(*table.columns)
+    counts = {reason: round(float(table.weight[rows].sum())) for reason, rows in reasons.items()}
+    return table.of_lines(~np.any(list(reasons.values()), axis=0)[table.row]), {
+        reason: n for reason, n in counts.items() if n
+    }
 
 
 def _require_enough(model_class: type[Model], table: Table) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.estimation.intervals import (
-    jacobian,
+    in_chunks,
     normal_quantile,
     positive_interval,
     probability_interval,
@@ -21,7 +21,6 @@ from retention_models.tables import read_table
 
 Array = NDArray[np.float64]
 
-CHUNK = 50_000  # distinct histories at a time, which bounds memory to some hundred megabytes
 BLOCK = 200_000  # probabilities of counts at a time
 
 
@@ -56,18 +55,14 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     >>> import retention_models as rm
     >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
     >>> forecast = rm.predict(rm.fit(rm.ParetoNBD, customers), customers, horizon=39)
-    >>> forecast.loc[[4], ["probability_alive", "expected_purchases", "purchases_upper"]].round(3)
+    >>> forecast.loc[[1], ["probability_alive", "expected_purchases", "purchases_upper"]].round(3)
                  probability_alive  expected_purchases  purchases_upper
     customer_id
-    4                        0.869               1.455                5
+    1                        0.869               1.455                5
     """
     _check_horizon(horizon)
     table = read_table(customers, fit.model.columns)
-    n = len(table.weight)
-    parts = [
-        _predicted(fit, tuple(c[i : i + CHUNK] for c in table.columns), horizon, level) for i in range(0, n, CHUNK)
-    ]
-    return pd.concat(parts, ignore_index=True).take(table.row).set_axis(table.index)
+    return _predicted(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
 
 
 def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95) -> pd.DataFrame:
@@ -84,17 +79,11 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
     """
     _check_horizon(horizon)
     table = read_table(customers, fit.model.columns)
-    parts = [
-        (tuple(c[i : i + CHUNK] for c in table.columns), table.weight[i : i + CHUNK])
-        for i in range(0, len(table.weight), CHUNK)
-    ]
-
-    def total(model: Any) -> float:
-        return float(sum(weight @ model.expected_purchases(horizon, *columns) for columns, weight in parts))
-
-    gradient = _gradient(fit, lambda model: np.array([total(model)]))
-    expected, error = np.array([total(fit.model)]), standard_error(gradient, fit.covariance.to_numpy())
-    chance = sum(weight @ fit.model.purchases_variance(horizon, *columns) for columns, weight in parts)
+    model, columns, weight = fit.model, table.columns, table.weight
+    each = in_chunks(lambda *columns: model.expected_purchases(horizon, *columns), columns)
+    slope = weight @ fit.gradient(lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
+    chance = weight @ in_chunks(lambda *columns: model.purchases_variance(horizon, *columns), columns)
+    expected, error = np.array([weight @ each]), standard_error(slope, fit.covariance.to_numpy())
     lower, upper = positive_interval(expected, error, level)
     count_lower, count_upper = positive_interval(expected, np.sqrt(error**2 + chance), level)
     return pd.DataFrame(
@@ -110,41 +99,25 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
 
 def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: float | None) -> pd.DataFrame:
     """The rows of ``predict`` for distinct histories."""
-    alive = fit.model.probability_alive(*columns)
-    expected = fit.model.expected_purchases(horizon, *columns)
-    if level is None:
-        return pd.DataFrame({"probability_alive": alive, "expected_purchases": expected})
-    covariance = fit.covariance.to_numpy()
-    alive_error = standard_error(_gradient(fit, lambda model: model.probability_alive(*columns)), covariance)
-    expected_error = standard_error(
-        _gradient(fit, lambda model: model.expected_purchases(horizon, *columns)), covariance
-    )
-    alive_lower, alive_upper = probability_interval(alive, alive_error, level)
-    expected_lower, expected_upper = positive_interval(expected, expected_error, level)
-    lower, upper = _count_interval(fit.model, columns, horizon, level)
-    return pd.DataFrame(
-        {
-            "probability_alive": alive,
-            "probability_alive_lower": alive_lower,
-            "probability_alive_upper": alive_upper,
-            "expected_purchases": expected,
-            "expected_purchases_lower": expected_lower,
-            "expected_purchases_upper": expected_upper,
-            "purchases_lower": lower,
-            "purchases_upper": upper,
-        }
-    )
 
+    def alive(model: Any, *columns: Array) -> Array:
+        return model.probability_alive(*columns)
 
-def _gradient(fit: Fit, quantity: Callable[[Any], Array]) -> Array:
-    """Derivatives of a quantity of the model in its free parameters; shape (n, free parameters)."""
-    free = list(fit.covariance.index)
-    fixed = fit.parameters.to_dict()
+    def expected(model: Any, *columns: Array) -> Array:
+        return model.expected_purchases(horizon, *columns)
 
-    def at(values: Array) -> Array:
-        return quantity(type(fit.model)(**{**fixed, **dict(zip(free, values.tolist(), strict=True))}))
-
-    return jacobian(at, fit.parameters[free].to_numpy())
+    frame: dict[str, Any] = {}
+    for name, quantity, interval in (
+        ("probability_alive", alive, probability_interval),
+        ("expected_purchases", expected, positive_interval),
+    ):
+        frame[name] = in_chunks(partial(quantity, fit.model), columns)
+        if level is not None:
+            error = standard_error(fit.gradient(quantity, columns), fit.covariance.to_numpy())
+            frame[f"{name}_lower"], frame[f"{name}_upper"] = interval(frame[name], error, level)
+    if level is not None:
+        frame["purchases_lower"], frame["purchases_upper"] = _count_interval(fit.model, columns, horizon, level)
+    return pd.DataFrame(frame)
 
 
 def _count_interval(

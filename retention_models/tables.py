@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+LARGEST = np.iinfo(np.int64).max
 WHERE_FROM = "such a table comes from summarize(transactions)"
 
 
@@ -38,12 +39,19 @@ class Table:
         """The number of customers, the sum of the weights."""
         return float(self.weight.sum())
 
+    def of_lines(self, lines: NDArray[np.bool_]) -> Table:
+        """The table of some of the lines alone."""
+        return _table(
+            tuple(column[self.row[lines]] for column in self.columns),
+            self.line_weight[lines],
+            self.index[lines],
+            self.about,
+        )
+
     def sha256(self) -> str:
         """A fingerprint of the data that does not depend on the order of rows nor on how far they are aggregated."""
         stacked = np.column_stack([*self.columns, self.weight])
-        stacked = stacked[stacked[:, -1] > 0]
-        order = np.lexsort(stacked.T[::-1])
-        return hashlib.sha256(np.ascontiguousarray(stacked[order], dtype="<f8").tobytes()).hexdigest()
+        return hashlib.sha256(np.ascontiguousarray(stacked[self.weight > 0], dtype="<f8").tobytes()).hexdigest()
 
 
 def read_table(customers: Any, names: Sequence[str]) -> Table:
@@ -68,24 +76,59 @@ def read_table(customers: Any, names: Sequence[str]) -> Table:
     columns = {name: _numeric(frame, name, index) for name in names}
     weight = _numeric(frame, "weight", index) if "weight" in frame.columns else np.ones(len(index))
     _check_rules({**columns, "weight": weight}, index)
-    distinct, row = distinct_rows(tuple(columns.values()))
-    shared = np.bincount(row, weights=weight, minlength=len(distinct[0]))
-    return Table(distinct, shared, row, weight, index, dict(getattr(customers, "attrs", {})))
+    return _table(tuple(columns.values()), weight, index, dict(getattr(customers, "attrs", {})))
+
+
+def read_groups(customers: Any, by: str | Sequence[Any]) -> dict[str, NDArray[np.bool_]]:
+    """Which lines of a table belong to each group, by its label as text, in order.
+
+    ``by`` is a column, or one label for each line; ``"cohort"`` without such a column is the month of
+    ``first_purchase``.
+    """
+    frame, index = _opened(customers)
+    if not isinstance(by, str):
+        labels = pd.Series(list(by))
+    elif by in frame.columns:
+        labels = pd.Series(frame[by].to_numpy())
+    elif by == "cohort" and "first_purchase" in frame.columns:
+        labels = pd.Series(frame["first_purchase"].to_numpy()).dt.strftime("%Y-%m")
+    else:
+        raise ValueError(f"by={by!r} is no column of the table (columns: {_listed(frame.columns)})")
+    if len(labels) != len(index):
+        raise ValueError(f"by has {len(labels):,} labels for {len(index):,} customers; give one for each")
+    _require(labels.notna().to_numpy(), str(by) if isinstance(by, str) else "by", "is missing", index, "name the group")
+    return {str(label): (labels == label).to_numpy() for label in sorted(labels.unique())}
+
+
+def _table(columns: tuple[Array, ...], weight: Array, index: pd.Index, about: dict[str, Any]) -> Table:
+    distinct, row = distinct_rows(columns)
+    shared = np.bincount(row, weights=weight, minlength=len(distinct[0])).astype(float)
+    return Table(distinct, shared, row, weight, index, about)
 
 
 def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArray[np.int64]]:
-    """The distinct rows of some columns, and for each row the number of its distinct one."""
-    row = np.zeros(len(columns[0]), dtype=np.int64)
+    """The distinct rows of some columns in lexicographic order, and for each row the number of its distinct one."""
+    row, size = np.zeros(len(columns[0]), dtype=np.int64), 1
     for column in columns:
-        code, values = pd.factorize(column)
-        row, _ = pd.factorize(row * len(values) + code)
-    first = np.empty(int(row.max()) + 1, dtype=np.int64)
+        code, values = pd.factorize(column, sort=True)
+        if size > LARGEST // len(values):
+            row, size = _renumbered(row)
+        row, size = row * len(values) + code, size * len(values)
+    row, size = _renumbered(row)
+    first = np.empty(size, dtype=np.int64)
     first[row[::-1]] = np.arange(len(row))[::-1]
     return tuple(column[first] for column in columns), row
 
 
+def _renumbered(row: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """The same groups numbered 0, 1, 2... in the same order, and how many there are."""
+    code, values = pd.factorize(row, sort=True)
+    return code, len(values)
+
+
 def _opened(customers: Any) -> tuple[Any, pd.Index]:
     """The frame, in memory, and the labels of its rows: the pandas index, or the column customer_id."""
+    frame: Any
     if isinstance(customers, pd.DataFrame):
         frame, index = customers, customers.index
     else:
@@ -137,6 +180,12 @@ _RULES: tuple[_Rule, ...] = (
     (("weight",), lambda weight: weight < 0, "is negative", "a weight counts the customers who share a history"),
     (("frequency",), lambda x: x < 0, "is negative", "it counts repeat purchases, 0 for a single purchase"),
     (("frequency",), lambda x: x != np.floor(x), "is not a whole number", "it counts repeat purchases"),
+    (
+        ("monetary_value",),
+        lambda m: m < 0,
+        "is negative",
+        "it is the mean amount of the repeat purchases; see refunds in summarize",
+    ),
     (("recency",), lambda t: t < 0, "is negative", "it is the age at the last purchase, 0 for a single purchase"),
     (("T",), lambda T: T < 0, "is negative", "was observation_end before the first purchase?"),
     (("recency", "T"), lambda t, T: t > T, "exceeds T", "was observation_end before the last purchase?"),

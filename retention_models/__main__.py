@@ -1,0 +1,7 @@
+"""``python -m retention_models`` is the command ``retention-models``."""
+
+import sys
+
+from retention_models.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""Customers who leave without saying so: the buy-till-you-die models."""

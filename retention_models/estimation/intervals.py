@@ -1,0 +1,72 @@
+"""Intervals from a covariance: the delta method, on the scale where the quantity is free to move.
+
+Positive quantities get theirs on the log scale and probabilities on the logit scale, so that no end leaves the
+quantity's range. Draws are made from the normal distribution of the log-parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, ndtri
+
+Array = NDArray[np.float64]
+
+CHUNK = 50_000  # rows at a time, which bounds memory to some hundred megabytes
+
+
+def normal_quantile(level: float) -> float:
+    """How many standard errors an interval of this level reaches to each side; 1.96 for 0.95."""
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, for example 0.95; got {level!r}")
+    return float(ndtri((1 + level) / 2))
+
+
+def positive_interval(estimate: Array, std_error: Array, level: float) -> tuple[Array, Array]:
+    """Ends of the interval of a positive quantity, on the log scale; a zero stays zero."""
+    estimate = np.asarray(estimate, dtype=float)
+    reach = normal_quantile(level) * np.divide(std_error, estimate, where=estimate > 0, out=np.zeros_like(estimate))
+    return estimate * np.exp(-reach), estimate * np.exp(np.minimum(reach, 700.0))
+
+
+def probability_interval(estimate: Array, std_error: Array, level: float) -> tuple[Array, Array]:
+    """Ends of the interval of a probability, on the logit scale; 0 and 1 stay what they are."""
+    estimate = np.asarray(estimate, dtype=float)
+    spread = estimate * (1 - estimate)
+    inside = spread > 0
+    reach = normal_quantile(level) * np.divide(std_error, spread, where=inside, out=np.zeros_like(estimate))
+    centre = logit(np.where(inside, estimate, 0.5))
+    return np.where(inside, expit(centre - reach), estimate), np.where(inside, expit(centre + reach), estimate)
+
+
+def in_chunks(function: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
+    """The values of an elementwise function of some columns, a bounded number of rows at a time; shape (n,)."""
+    n = len(columns[0])
+    return np.concatenate([function(*(c[i : i + CHUNK] for c in columns)) for i in range(0, n, CHUNK)])
+
+
+def jacobian(function: Callable[[Array], Array], parameters: Array, step: float = 1e-5) -> Array:
+    """Derivatives of a vector-valued function in positive parameters, by central differences of their logarithms.
+
+    ``function`` maps parameters of shape (p,) to shape (n,); the result has shape (n, p).
+    """
+    derivatives = []
+    for direction in np.eye(len(parameters)) * step:
+        ahead, behind = function(parameters * np.exp(direction)), function(parameters * np.exp(-direction))
+        derivatives.append((ahead - behind) / (2 * step))
+    return np.stack(derivatives, axis=-1) / parameters
+
+
+def standard_error(gradient: Array, covariance: Array) -> Array:
+    """Standard errors of quantities whose gradients are the rows of ``gradient``; shape (n, p) to (n,)."""
+    return np.sqrt(np.maximum(np.einsum("...i,ij,...j->...", gradient, covariance, gradient), 0.0))
+
+
+def draw_parameters(parameters: Array, covariance: Array, n: int, rng: np.random.Generator) -> Array:
+    """Shape (n, p): draws of positive parameters, normal in their logarithms by the delta method."""
+    log_covariance = covariance / np.outer(parameters, parameters)
+    curvature, axes = np.linalg.eigh((log_covariance + log_covariance.T) / 2)
+    root = axes * np.sqrt(np.maximum(curvature, 0.0))
+    return parameters * np.exp(rng.standard_normal((n, len(parameters))) @ root.T)

@@ -1,0 +1,70 @@
+"""Differences of gamma and digamma functions at whole-number steps, exact where the functions themselves cancel.
+
+Histories hold few distinct purchase counts, so each function is evaluated once for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import digamma, gammaln
+
+Array = NDArray[np.float64]
+
+ASYMPTOTIC = 20.0  # from here on, Stirling's series to four terms is exact to rounding
+
+
+def log_rising(base: ArrayLike, count: ArrayLike) -> Array:
+    """Logarithm of base (base + 1) ... (base + count - 1), that is log Gamma(base + count) - log Gamma(base).
+
+    ``base`` is positive, ``count`` at least 0; they broadcast. Where ``base`` is large the difference is taken
+    inside Stirling's series (Abramowitz & Stegun 6.1.40), so that it keeps its digits at any size of ``base``.
+    """
+    return _at_counts(_log_rising, np.asarray(base, dtype=float), np.asarray(count))
+
+
+def digamma_rising(base: ArrayLike, count: ArrayLike) -> Array:
+    """Derivative of ``log_rising`` in its base: digamma(base + count) - digamma(base)."""
+    return _at_counts(_digamma_rising, np.asarray(base, dtype=float), np.asarray(count))
+
+
+def _log_rising(base: Array, count: Array) -> Array:
+    z = np.maximum(base, ASYMPTOTIC)
+    end = z + count
+    series = (end - 0.5) * np.log1p(count / z) + count * (np.log(z) - 1) + _stirling(end) - _stirling(z)
+    return np.where(base < ASYMPTOTIC, gammaln(base + count) - gammaln(base), series)
+
+
+def _stirling(z: Array) -> Array:
+    """What log Gamma(z) has beyond (z - 1/2) log z - z + log(2 pi)/2."""
+    y = 1 / (z * z)
+    return (1 / 12 - y * (1 / 360 - y * (1 / 1260 - y / 1680))) / z
+
+
+def _digamma_rising(base: Array, count: Array) -> Array:
+    z = np.maximum(base, ASYMPTOTIC)
+    end = z + count
+    series = np.log1p(count / z) + count / (2 * z * end) + _stirling_slope(end) - _stirling_slope(z)
+    return np.where(base < ASYMPTOTIC, digamma(base + count) - digamma(base), series)
+
+
+def _stirling_slope(z: Array) -> Array:
+    """What digamma(z) has beyond log z - 1/(2z)."""
+    y = 1 / (z * z)
+    return -y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y / 240)))
+
+
+def _at_counts(function: Callable[[Array, Array], Array], base: Array, count: Array) -> Array:
+    """``function(base, count)``, by way of a table over 0, 1, ..., max(count) where that is the shorter way."""
+    shared = base.size == 1 or (count.ndim == 1 and base.shape[-1] == 1)
+    if not shared or count.size == 0 or not 0 <= count.max() < count.size:
+        return function(base, count)
+    index = count.astype(np.intp)
+    if not np.array_equal(index, count):
+        return function(base, count)
+    table = function(base.reshape(-1, 1) if base.size == 1 else base, np.arange(index.max() + 1.0))
+    if base.size > 1:
+        return table[..., index]
+    return table[0][index].reshape(np.broadcast_shapes(base.shape, count.shape))

@@ -1,0 +1,1 @@
+"""What happened: logs of transactions, reduced where they live to what the models need."""

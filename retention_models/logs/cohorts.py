@@ -1,0 +1,195 @@
+"""Customers over time: what is bought per day and per month, and how each cohort of new customers keeps or fades.
+
+Every table is one narwhals expression that runs where the log lives; what comes back are sums per day or per cohort.
+What a customer buys on one day is one purchase.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.logs.engines import collect
+from retention_models.logs.transactions import (
+    Granularity,
+    Transactions,
+    check_choice,
+    purchases,
+    read_transactions,
+)
+
+Period = Literal["day", "week", "month", "quarter", "year"]
+
+TRUNCATED = {"day": "1d", "month": "1mo", "quarter": "1q", "year": "1y"}
+CALENDAR = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
+
+
+def daily_purchases(
+    transactions: Any,
+    *,
+    granularity: Granularity = "D",
+    acquired_after: Any = None,
+    acquired_until: Any = None,
+    observation_end: Any = None,
+) -> pd.DataFrame:
+    """Purchases of each day, and how many of them were a customer's first.
+
+    Parameters
+    ----------
+    transactions
+        The log: whatever ``read_transactions`` takes, or what it returned.
+    granularity
+        What counts as one purchase, a day of a customer unless said otherwise; the rows are then hours, or weeks.
+    acquired_after, acquired_until
+        Keep only customers first seen on the one day or later, and on the other or earlier.
+    observation_end
+        Last day that counts; by default all do.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``date``, days with a purchase only: ``purchases, new_customers`` and, where there is money,
+        ``amount``.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.cohorts import daily_purchases
+    >>> daily_purchases(rm.load_cdnow(), observation_end="1997-01-03")
+                purchases  new_customers  amount
+    date
+    1997-01-01         22             22  704.12
+    """
+    log = checked(transactions)
+    bought = with_first(purchases(log, granularity))
+    bought = between(bought, "period", None, observation_end)
+    bought = between(bought, "first", acquired_after, acquired_until)
+    is_first = nw.when(nw.col("period") == nw.col("first")).then(1).otherwise(0)
+    sums = [nw.len().alias("purchases"), nw.col("is_first").sum().alias("new_customers")]
+    if log.has_amount:
+        sums.append(nw.col("amount").sum())
+    days = collect(bought.with_columns(is_first=is_first).group_by("period").agg(*sums))
+    if days.empty:
+        raise ValueError(f"no purchase lies within these dates; the log runs from {log.first_date} to {log.last_date}")
+    days = days.assign(date=pd.to_datetime(days["period"])).drop(columns="period").set_index("date").sort_index()
+    whole = {"purchases": np.int64, "new_customers": np.int64}
+    return days.astype(whole).round(6)
+
+
+def purchases_per_period(transactions: Any, *, period: Period = "month", observation_end: Any = None) -> pd.DataFrame:
+    """Purchases, new customers and money of each calendar period, quiet ones included.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``period`` (text such as 1997-01): ``purchases``, of which ``new_customers`` and
+        ``repeat_purchases``; ``amount`` where there is money; ``complete``, False for a first or last period that
+        the log covers only in part.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.cohorts import purchases_per_period
+    >>> purchases_per_period(rm.load_cdnow(), period="quarter")[["purchases", "new_customers", "complete"]]
+    """
+    check_choice("period", period, get_args(Period))
+    days = daily_purchases(transactions, observation_end=observation_end)
+    end = pd.Timestamp(observation_end).normalize() if observation_end is not None else days.index[-1]
+    label = days.index.to_period(CALENDAR[period])
+    every = pd.period_range(label[0], end.to_period(CALENDAR[period]), name="period")
+    table = days.groupby(label).sum().reindex(every, fill_value=0)
+    table.insert(2, "repeat_purchases", table["purchases"] - table["new_customers"])
+    table["complete"] = (every.start_time >= days.index[0]) & (every.end_time.normalize() <= end)
+    return table.set_axis(_labels(every))
+
+
+def cohort_retention(transactions: Any, *, period: Period = "month", observation_end: Any = None) -> pd.DataFrame:
+    """Which share of each cohort of new customers bought in each later period.
+
+    Parameters
+    ----------
+    transactions
+        The log: whatever ``read_transactions`` takes, or what it returned.
+    period
+        Length of the cohorts and of the later periods: ``day, week`` (from Monday), ``month, quarter`` or ``year``.
+    observation_end
+        Last day observed; by default the last day in the log.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``cohort`` (the period of the first purchase, as text), ``age`` (periods since then), ``customers`` in the
+        cohort, how many of them were ``active`` at that age, and their ``share``. A last period that ends after
+        the observation is left away, since a part of a month cannot be compared with whole ones.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.cohorts import cohort_retention
+    >>> cohort_retention(rm.load_cdnow(), period="quarter").round(3)
+    """
+    check_choice("period", period, get_args(Period))
+    log = checked(transactions)
+    bought = between(purchases(log), "period", None, observation_end)
+    active = with_first(bought.select("customer_id", period=_beginning(period)).unique())
+    pairs = collect(active.group_by("first", "period").agg(active=nw.len()))
+    end = pd.Timestamp(observation_end or log.last_date).normalize()
+    last = end.to_period(CALENDAR[period])
+    return _triangle(pairs, last if last.end_time.normalize() <= end else last - 1, period)
+
+
+def checked(transactions: Any) -> Transactions:
+    """A checked log: as it is, or read by the default column names."""
+    return transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
+
+
+def with_first(periods: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Each customer's periods with the ``first`` of them beside."""
+    return periods.with_columns(first=nw.col("period").min().over("customer_id"))
+
+
+def between(frame: nw.LazyFrame[Any], column: str, start: Any, end: Any) -> nw.LazyFrame[Any]:
+    """The rows whose day is ``start`` or later and ``end`` or earlier; None is no bound."""
+    day = nw.col(column).cast(nw.Date)
+    if start is not None:
+        frame = frame.filter(day >= pd.Timestamp(start).date())
+    if end is not None:
+        frame = frame.filter(day <= pd.Timestamp(end).date())
+    return frame
+
+
+def _beginning(period: Period) -> nw.Expr:
+    """First day of the calendar period that a day lies in."""
+    day = nw.col("period").cast(nw.Datetime("us"))
+    if period == "week":
+        return nw.coalesce(*(nw.when(day.dt.weekday() == k).then(day.dt.offset_by(f"{1 - k}d")) for k in range(1, 8)))
+    return day.dt.truncate(TRUNCATED[period])
+
+
+def _triangle(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFrame:
+    """Active customers of every cohort at every age up to the ``last`` period, zeros included."""
+    frequency = CALENDAR[period]
+    cohort = pd.PeriodIndex(pairs["first"], freq=frequency).asi8
+    age = pd.PeriodIndex(pairs["period"], freq=frequency).asi8 - cohort
+    active = pd.Series(pairs["active"].to_numpy(dtype=np.int64), index=[cohort, age])
+    cohorts = np.unique(cohort[cohort <= last.ordinal])
+    ages = last.ordinal - cohorts + 1
+    cells = pd.MultiIndex.from_arrays([np.repeat(cohorts, ages), np.concatenate([np.arange(n) for n in ages])])
+    frame = pd.DataFrame({
+        "cohort": _labels(pd.PeriodIndex.from_ordinals(cells.get_level_values(0), freq=frequency)),
+        "age": cells.get_level_values(1),
+        "customers": active.xs(0, level=1).reindex(cells.get_level_values(0)).to_numpy(),
+        "active": active.reindex(cells, fill_value=0).to_numpy(),
+    })  # fmt: skip
+    frame["share"] = frame["active"] / frame["customers"]
+    frame.attrs["period"] = period
+    return frame
+
+
+def _labels(periods: pd.PeriodIndex) -> pd.Index:
+    """Periods as short text: 1997-01, 1997Q1, 1997; days and weeks by their first day."""
+    names = periods.strftime("%Y-%m-%d") if periods.freqstr[0] in "DW" else periods.astype(str)
+    return pd.Index(names, name=periods.name)

@@ -1,0 +1,145 @@
+"""Files as lazy DuckDB relations, and text turned into dates and numbers: the one place that has SQL.
+
+CSV files are read as text throughout, so that a date nobody can read becomes a missing one, to be counted, instead of
+an error in line 3,141,592. Parquet files know their types. Neither is loaded: DuckDB streams them, larger than memory
+or not.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from glob import glob
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+CSV_ENDINGS = (".csv", ".tsv", ".txt")
+PARQUET_ENDINGS = (".parquet", ".pq")
+SEPARATORS = ",;\t|"
+
+# Columns that stand beside the log's own until it is known what to make of them.
+ZONE = "_zone"
+WHOLE_ID = "_whole_id"
+
+# What follows the time of day: nothing, 'Z', '+02:00' or a name. Only a text longer than seconds, or with something
+# other than seconds after its minutes, can have it, which spares most rows the regular expression.
+_ZONE = r"""CASE WHEN length({text}) > 19 OR (length({text}) > 16 AND {text}[17] <> ':')
+    THEN regexp_extract({text}, '^.{{16}}[0-9:.]*\s*(.*)$', 1) ELSE '' END"""
+# A year has four digits: on its own DuckDB would read 'infinity', 'epoch' and the year 290000, too.
+_WALL_CLOCK = "CASE WHEN {text}[5] = '-' THEN try_cast(rtrim(left({text}, length({text}) - length({zone}))) AS TIMESTAMP) END"
+_INSTANT = "CASE WHEN {text}[5] = '-' THEN timezone('{time_zone}', try_cast({text} AS TIMESTAMPTZ)) END"
+# One or two digits after a comma are cents; three could be thousands, which nobody can tell.
+_NUMBER = r"""try_cast(CASE WHEN contains({text}, ',') THEN regexp_replace({text}, '^(-?\d+),(\d\d?)$', '\1.\2')
+    ELSE {text} END AS DOUBLE)"""
+# A leading zero makes a number a name: '007' is not customer 7.
+_WHOLE_NUMBER = "CASE WHEN try_cast({text} AS BIGINT)::VARCHAR = {text} THEN try_cast({text} AS BIGINT) END"
+
+
+def open_files(path: str | Path, customer_id: str) -> DuckDBPyRelation:
+    """One CSV or Parquet file, or all that match a pattern such as ``sales/*.parquet``, as a lazy relation.
+
+    The columns of CSV files, separated by commas, semicolons, tabs or bars, are all text. Beside them stands
+    ``WHOLE_ID``, the customer's id as a whole number, missing where it is none. Instants in Parquet files are read in
+    UTC, the only zone that such a file knows.
+    """
+    import duckdb
+
+    files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))
+    if not files:
+        raise FileNotFoundError(f"{path}: there is no such file")
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    if all(file.lower().endswith(PARQUET_ENDINGS) for file in files):
+        return connection.read_parquet(files)
+    if not all(file.lower().endswith(CSV_ENDINGS) for file in files):
+        raise ValueError(f"{path}: expected a file that ends in {', '.join(CSV_ENDINGS + PARQUET_ENDINGS)}")
+    relation = _read_csv(connection, files)
+    if customer_id not in relation.columns:
+        return relation
+    return relation.project(f"*, {_WHOLE_NUMBER.format(text=_quoted(customer_id))} AS {WHOLE_ID}")
+
+
+def parse_text(relation: DuckDBPyRelation, columns: Sequence[str], time_zone: str | None) -> DuckDBPyRelation:
+    """The relation with its text columns ``date`` or ``amount`` as timestamps and numbers, missing where unreadable.
+
+    Dates are ISO 8601: ``1997-01-31``, ``1997-01-31 14:05``, with or without seconds and a zone. They become times on
+    the wall clock of ``time_zone``; without one, on the clock they were written by. What each said of its zone stands
+    in the column ``ZONE``.
+    """
+    if "amount" in columns:
+        relation = relation.project(f"* REPLACE ({_NUMBER.format(text='amount')} AS amount)")
+    if "date" in columns:
+        parser = _INSTANT if time_zone else _WALL_CLOCK
+        relation = relation.project(f"*, {_ZONE.format(text='date')} AS {ZONE}").project(
+            f"* REPLACE ({parser.format(text='date', zone=ZONE, time_zone=time_zone)} AS date)"
+        )
+    return relation
+
+
+def to_wall_clock(relation: DuckDBPyRelation, time_zone: str) -> DuckDBPyRelation:
+    """The relation with ``date``, an instant, as a time on the wall clock of ``time_zone``."""
+    return relation.project(f"* REPLACE (timezone('{time_zone}', date) AS date)")
+
+
+@contextmanager
+def naming(source: object) -> Iterator[None]:
+    """Say which file DuckDB could not read, and the cure: it complains when rows are asked for, long after opening."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.InvalidInputException as error:
+        if not isinstance(source, str | Path):
+            raise
+        complaint = " ".join(str(error).partition("Possible")[0].split())
+        raise ValueError(f"{source} cannot be read: {_EXPECTED}. {complaint}") from error
+
+
+def check_unique(names: Sequence[str], where: str) -> None:
+    """Raise a ValueError naming the columns that occur more than once."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{where} has more than one column called {', '.join(repeated)}; rename or drop all but one")
+
+
+_EXPECTED = "expected a table in UTF-8 text, as many values in each line as names in the first"
+
+
+def _read_csv(connection: DuckDBPyConnection, files: Sequence[str]) -> DuckDBPyRelation:
+    """The files' rows, every column as text. Nothing is guessed from the rows, so the last is read like the first."""
+    separator, names = _header(files[0])
+    for file in files[1:]:
+        if _header(file) != (separator, names):
+            raise ValueError(f"{file} has other columns than {files[0]}: {', '.join(_header(file)[1])}")
+    return connection.read_csv(
+        list(files),
+        header=True,
+        auto_detect=False,
+        delimiter=separator,
+        quotechar='"',
+        escapechar='"',
+        columns=dict.fromkeys(names, "VARCHAR"),
+    )
+
+
+def _header(file: str) -> tuple[str, tuple[str, ...]]:
+    """The separator, which is the one that occurs most often in the first line, and the names of the columns."""
+    try:
+        with Path(file).open(encoding="utf-8-sig", newline="") as lines:
+            first = lines.readline()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} cannot be read: {_EXPECTED}. {error}") from error
+    separator = max(SEPARATORS, key=first.count)
+    names = tuple(name.strip() for name in next(csv.reader([first], delimiter=separator), ()))
+    if not names:
+        raise ValueError(f"{file} is empty: expected names of columns in its first line")
+    check_unique(names, file)
+    return separator, names
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

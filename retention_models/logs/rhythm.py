@@ -1,0 +1,114 @@
+"""When customers buy: how long between purchases, how soon a second one, in which months and on which weekdays."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.logs.cohorts import between, checked, daily_purchases, with_first
+from retention_models.logs.engines import collect
+from retention_models.logs.transactions import check_choice, purchases
+
+Season = Literal["month", "weekday"]
+
+
+def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataFrame:
+    """How many days lay between a customer's purchases.
+
+    Only gaps that came to an end are seen, so that long ones are missing near the end of the log: the rhythm of those
+    who bought again, not a forecast.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``days``, 1 to the longest: the number of ``gaps`` of that length, and the ``share`` of all gaps up
+        to it.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.rhythm import purchase_gaps
+    >>> purchase_gaps(rm.load_cdnow()).loc[[7, 28, 182]].round(3)
+    """
+    bought = between(purchases(checked(transactions)), "period", None, observation_end)
+    before = nw.col("period").shift(1).over("customer_id", order_by="period")
+    pairs = bought.with_columns(before=before).filter(~nw.col("before").is_null())
+    counted = collect(pairs.group_by("before", "period").agg(gaps=nw.len()))
+    if counted.empty:
+        raise ValueError("nobody bought a second time within these dates, so there are no gaps between purchases")
+    table = _by_day(counted[["gaps"]], _days_between(counted["before"], counted["period"]))
+    return table.assign(share=table["gaps"].cumsum() / table["gaps"].sum()).loc[1:]
+
+
+def time_to_second_purchase(transactions: Any, *, observation_end: Any = None) -> pd.DataFrame:
+    """Which share of new customers has come back within so many days of the first purchase.
+
+    Customers acquired late were watched for a shorter time; they count for as long as they were (Kaplan & Meier 1958).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``days`` since the first purchase, 1 to the longest watch: customers ``at_risk`` (watched so long
+        and not back before), how many ``came_back`` on that day, and the ``share`` back by then.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.rhythm import time_to_second_purchase
+    >>> time_to_second_purchase(rm.load_cdnow()).loc[[7, 28, 182]].round(3)
+    """
+    log = checked(transactions)
+    bought = with_first(between(purchases(log), "period", None, observation_end))
+    then = nw.col("period").shift(-1).over("customer_id", order_by="period")
+    firsts = bought.with_columns(second=then).filter(nw.col("period") == nw.col("first"))
+    counted = collect(firsts.group_by("first", "second").agg(customers=nw.len()))
+    back = counted["second"].notna().to_numpy()
+    end = pd.Timestamp(observation_end or log.last_date).normalize()
+    watched = _days_between(counted["first"], pd.to_datetime(counted["second"]).fillna(end))
+    table = _by_day(counted[["customers"]].assign(came_back=counted["customers"] * back), watched)
+    table["at_risk"] = table["customers"][::-1].cumsum()
+    table["share"] = 1 - (1 - table["came_back"] / table["at_risk"]).cumprod()
+    return table.loc[1:, ["at_risk", "came_back", "share"]]
+
+
+def calendar_season(transactions: Any, *, by: Season = "month", observation_end: Any = None) -> pd.DataFrame:
+    """Repeat purchases per day in each calendar month or on each weekday, relative to all days.
+
+    A base that grows or fades within the log looks like a season, too, unless the log covers whole years; what a
+    model leaves unexplained is in ``retention_models.evaluation.season_left``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``month`` or ``weekday`` in the order of the calendar: ``days`` observed, ``repeat_purchases``,
+        their number ``per_day``, and that ``relative`` to the mean of all days.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.rhythm import calendar_season
+    >>> calendar_season(rm.load_cdnow(), by="weekday").round(2)
+    """
+    check_choice("by", by, get_args(Season))
+    table = daily_purchases(transactions, observation_end=observation_end)
+    end = pd.Timestamp(observation_end).normalize() if observation_end is not None else table.index[-1]
+    days = pd.date_range(table.index[0], end)
+    repeat = (table["purchases"] - table["new_customers"]).reindex(days, fill_value=0)
+    number, name = (days.month, days.month_name()) if by == "month" else (days.weekday, days.day_name())
+    grouped = repeat.groupby([number, name])
+    season = pd.DataFrame({"days": grouped.size(), "repeat_purchases": grouped.sum()}).droplevel(0).rename_axis(by)
+    season["per_day"] = season["repeat_purchases"] / season["days"]
+    return season.assign(relative=season["per_day"] / max(repeat.mean(), np.finfo(float).tiny))
+
+
+def _by_day(counts: pd.DataFrame, days: np.ndarray) -> pd.DataFrame:
+    """Sums of whole numbers for every day from 0 to the last."""
+    every = pd.RangeIndex(days.max() + 1, name="days")
+    return counts.astype(np.int64).groupby(days).sum().reindex(every, fill_value=0)
+
+
+def _days_between(start: pd.Series, end: pd.Series) -> np.ndarray:
+    return (pd.to_datetime(end) - pd.to_datetime(start)).dt.days.to_numpy()

@@ -1,0 +1,73 @@
+"""Recency, frequency and money in five classes each, and the names that people give to the combinations.
+
+A description of the past, to stand beside what a model expects; the names are those common among e-mail marketers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.logs.cohorts import between, checked
+from retention_models.logs.engines import collect
+from retention_models.logs.transactions import purchases
+
+LAPSED, RISK, LOSE = "hibernating", "at risk", "cannot lose them"
+SLEEP, ATTENTION, LOYAL = "about to sleep", "needs attention", "loyal"
+PROMISING, NEW, POTENTIAL, CHAMPION = "promising", "new", "potential loyalist", "champion"
+NAMES = np.array(
+    [  # frequency score 1 to 5 across, recency score 1 to 5 down
+        [LAPSED, LAPSED, RISK, RISK, LOSE],
+        [LAPSED, LAPSED, RISK, RISK, LOSE],
+        [SLEEP, SLEEP, ATTENTION, LOYAL, LOYAL],
+        [PROMISING, POTENTIAL, POTENTIAL, LOYAL, LOYAL],
+        [NEW, POTENTIAL, POTENTIAL, CHAMPION, CHAMPION],
+    ]
+)
+SCORES = NAMES.shape[0]
+
+
+def rfm_segments(transactions: Any, *, observation_end: Any = None) -> pd.DataFrame:
+    """Scores from 1 to 5 for recency, frequency and money of each customer, and the segment they belong to.
+
+    Scores are fifths of the customers by rank. Customers who are equal get the same score (that of the middle of their
+    ranks), so where most bought once, frequency has fewer than five scores.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``customer_id``: ``days_since_last``, ``purchases`` and, where there is money, ``spend``;
+        ``recency_score``, ``frequency_score``, ``monetary_score`` (5 is best); and ``segment``, named by the first
+        two.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.segments import rfm_segments
+    >>> rfm_segments(rm.load_cdnow())["segment"].value_counts()
+    """
+    log = checked(transactions)
+    bought = between(purchases(log), "period", None, observation_end)
+    sums = [nw.col("period").max().alias("last"), nw.len().alias("purchases")]
+    if log.has_amount:
+        sums.append(nw.col("amount").sum().alias("spend"))
+    customers = collect(bought.group_by("customer_id").agg(*sums)).set_index("customer_id").sort_index()
+    end = pd.Timestamp(observation_end or log.last_date).normalize()
+    customers.insert(0, "days_since_last", (end - pd.to_datetime(customers.pop("last"))).dt.days)
+    customers["purchases"] = customers["purchases"].astype(np.int64)
+    customers["recency_score"] = _scored(-customers["days_since_last"])
+    customers["frequency_score"] = _scored(customers["purchases"])
+    if log.has_amount:
+        customers["spend"] = customers["spend"].round(6)
+        customers["monetary_score"] = _scored(customers["spend"])
+    names = NAMES[customers["recency_score"] - 1, customers["frequency_score"] - 1]
+    return customers.assign(segment=names)
+
+
+def _scored(values: pd.Series) -> pd.Series:
+    """Fifth of the ranking that each value lies in, 5 the highest; equal values take the middle of their ranks."""
+    middle = (values.rank(method="average") - 0.5) / len(values)
+    return np.minimum(np.floor(SCORES * middle).astype(int) + 1, SCORES)

@@ -1,0 +1,1 @@
+"""Notebooks become self-contained pages: run, checked, and readable offline."""

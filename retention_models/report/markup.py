@@ -1,0 +1,102 @@
+"""HTML as trees: let through the gate, tables made fit to read, written out again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element, tostring
+
+from retention_models.report.gate import harmless
+
+_EXPONENT = re.compile(r"(?<=\d)[eE](?=[-+]?\d)")
+_NO_VALUE = frozenset(
+    {"", "-", "\u2013", "\u2014", "\u2026", "...", "nan", "NaN", "NaT", "None", "<NA>", "inf", "-inf"}
+)
+
+
+def parse(html: str) -> Element:
+    """The harmless part of ``html`` as a tree under one ``div``; tables scroll, and their numbers align right."""
+    root = harmless(html)
+    for parent in list(root.iter()):
+        for position, child in enumerate(parent):
+            if child.tag == "table":
+                _merge_index_names(child)
+                _align(child)
+                parent[position] = _scrolling(child)
+    return root
+
+
+def render(root: Element) -> str:
+    """HTML inside ``root``, the ``div`` that `parse` returned.
+
+    Examples
+    --------
+    >>> render(parse("<b onclick='steal()'>1 < 2</b><script>alert(1)</script>"))
+    '<b>1 &lt; 2</b>'
+    """
+    return tostring(root, encoding="unicode", method="html").removeprefix("<div>").removesuffix("</div>")
+
+
+def plain(element: Element) -> str:
+    """Text of the element, without markup and with single spaces."""
+    return " ".join("".join(element.itertext()).split())
+
+
+def _scrolling(table: Element) -> Element:
+    """The table in a box that scrolls sideways, also by keyboard."""
+    caption = table.find("caption")
+    label = "Table" if caption is None else plain(caption)
+    box = Element("div", {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": label})
+    box.tail, table.tail = table.tail, None
+    box.append(table)
+    return box
+
+
+def _merge_index_names(table: Element) -> None:
+    """Move the names of a pandas index, which stand in a row of their own, into the empty corner above them."""
+    head = table.find("thead")
+    if head is None or len(head) < 2:
+        return
+    above, names = list(head[-2]), list(head[-1])
+    named = [cell for cell in names if plain(cell)]
+    corner = above[: len(named)]
+    if named == names[: len(named)] and len(above) == len(names) and not any(map(plain, corner)):
+        for cell, name in zip(corner, named, strict=True):
+            cell.text = plain(name)
+        head.remove(head[-1])
+
+
+def _align(table: Element) -> None:
+    """Mark row headings, and the cells of columns that hold numbers, headings with them.
+
+    Columns are counted from the right, because row headings that span several rows are missing on the left.
+    """
+    for heading in table.iterfind(".//tbody//th"):
+        heading.set("scope", "row")
+    rows = [list(_columns(row)) for row in table.iter("tr")]
+    words = {column for row in rows for column, cell in row if cell.tag == "td" and not _is_number(plain(cell))}
+    numbers = {column for row in rows for column, cell in row if cell.tag == "td"} - words
+    for row in rows:
+        for column, cell in row:
+            if _span(cell) > 1:
+                cell.set("class", "group")
+            elif column in numbers:
+                cell.set("class", "number")
+
+
+def _columns(row: Element) -> Iterator[tuple[int, Element]]:
+    """Cells of a row with their column, the last one being 1."""
+    column = 1
+    for cell in reversed([cell for cell in row if cell.tag in ("td", "th")]):
+        yield column, cell
+        column += _span(cell)
+
+
+def _span(cell: Element) -> int:
+    text = cell.get("colspan", "")
+    return int(text) if re.fullmatch(r"\d{1,3}", text) else 1
+
+
+def _is_number(text: str) -> bool:
+    """Whether the text holds digits and no letters, or stands for a missing number."""
+    return text in _NO_VALUE or (any(map(str.isdecimal, text)) and not re.search(r"[^\W\d]", _EXPONENT.sub("", text)))

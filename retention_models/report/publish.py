@@ -1,0 +1,73 @@
+"""Run notebooks and put their pages into a folder, with an index of all pages there: all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from nbformat import NotebookNode
+
+from retention_models.report.errors import ReportError, RequestError
+from retention_models.report.execute import execute
+from retention_models.report.index import read_entries
+from retention_models.report.notebook import read_notebook
+from retention_models.report.page import read_page
+from retention_models.report.parameters import check_settings, set_parameters
+from retention_models.report.render import render_index, render_page
+
+
+def publish(
+    notebooks: Sequence[Path], output: Path, *, settings: Mapping[str, object] | None = None, show_code: bool = False
+) -> Path:
+    """Run the notebooks and write a page for each, named after it, into ``output``; returns the index.
+
+    ``settings`` replace constants of the notebooks' ``parameters`` cells, by name; they are plain Python values.
+    Pages that are already in the folder stay, and stay in the index. Nothing is written before every notebook
+    has run.
+
+    Raises
+    ------
+    RequestError
+        If there is no notebook, two would write the same page, or none has a parameter that ``settings`` names.
+    ReportError
+        If the folder cannot be written to (before anything runs), or a notebook fails.
+    """
+    sources = _read(notebooks)
+    check_settings(settings or {}, {path.stem: notebook for path, notebook in sources.items()})
+    with _workshop(output) as workshop:
+        pages = []
+        for path, notebook in sources.items():
+            set_parameters(notebook, settings or {})
+            execute(notebook, name=path.stem, folder=path.parent)
+            html = render_page(read_page(notebook, path.stem), show_code=show_code)
+            pages.append(_write(Path(workshop, f"{path.stem}.html"), html))
+        kept = {page.name: page for page in output.glob("*.html")}
+        entries = read_entries((kept | {page.name: page for page in pages}).values())
+        for page in [*pages, _write(Path(workshop, "index.html"), render_index(entries))]:
+            page.replace(output / page.name)
+    return output / "index.html"
+
+
+def _read(paths: Sequence[Path]) -> dict[Path, NotebookNode]:
+    """The notebooks, each of which has a page of its own."""
+    if not paths:
+        raise RequestError("there is no notebook to report on")
+    names = ["index", *(path.stem for path in paths)]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise RequestError(f"two pages would be called {repeated[0]}.html; rename a notebook, or name each only once")
+    return {path: read_notebook(path) for path in paths}
+
+
+def _workshop(output: Path) -> TemporaryDirectory[str]:
+    """A folder inside ``output`` where pages wait until all are made; that it can be made shows that they can."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        return TemporaryDirectory(prefix=".unfinished-", dir=output)
+    except OSError as error:
+        raise ReportError(f"cannot write reports to {output}: {error.strerror}") from error
+
+
+def _write(path: Path, html: str) -> Path:
+    path.write_text(html, encoding="utf-8", errors="replace", newline="\n")
+    return path

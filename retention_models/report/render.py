@@ -1,0 +1,35 @@
+"""Pages to HTML through the templates beside this file; every value is escaped unless a template says ``safe``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from nbconvert.filters import Highlight2HTML
+
+from retention_models import __version__
+from retention_models.report.index import Entry
+from retention_models.report.page import Page
+
+
+def render_page(page: Page, *, show_code: bool = False) -> str:
+    """HTML of one page; its code is folded away unless ``show_code``."""
+    return _environment().get_template("page.html.j2").render(page=page, show_code=show_code, version=__version__)
+
+
+def render_index(entries: Sequence[Entry]) -> str:
+    """HTML of the index over the pages."""
+    return _environment().get_template("index.html.j2").render(entries=entries, version=__version__)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["highlight"] = Highlight2HTML(pygments_lexer="python3")
+    return environment

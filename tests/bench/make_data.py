@@ -1,0 +1,39 @@
+"""Generate the data of the benchmark: logs of a BG/NBD shop, and customers observed by day over two years."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import retention_models as rm
+
+SHOP = rm.BGNBD(r=0.25, alpha=4.4 * 7, a=0.8, b=2.4)  # in days
+
+
+def log(rows, folder, name):
+    """A log of about so many rows, in order of customers, dates by the day, with amounts."""
+    rng = np.random.default_rng(1)
+    customers = int(rows / 2.9)
+    frame = SHOP.simulate_transactions(
+        rng.integers(1, 731, customers).astype(float), rng, start="2023-01-01", time_unit="D"
+    )
+    frame["date"] = frame["date"].dt.floor("D")
+    frame["amount"] = np.round(rng.gamma(6.0, 6.0, len(frame)), 2)
+    frame.to_parquet(folder / f"{name}.parquet", index=False)
+
+
+def customers(n, folder, name):
+    """Summaries of n customers first seen on any day of two years, with mean amounts."""
+    rng = np.random.default_rng(2)
+    frame = SHOP.simulate(rng.integers(1, 731, n).astype(float), rng)[["frequency", "recency", "T"]]
+    frame["recency"] = np.minimum(np.ceil(frame["recency"]), frame["T"])
+    frame["monetary_value"] = np.where(frame["frequency"] > 0, np.round(rng.gamma(6.0, 6.0, n), 2), 0.0)
+    frame.to_parquet(folder / f"{name}.parquet", index=False)
+
+
+if __name__ == "__main__":
+    there = Path(sys.argv[1])
+    log(1_000_000, there, "log_1m")
+    log(10_000_000, there, "log_10m")
+    customers(1_000_000, there, "customers_1m")
+    customers(100_000, there, "customers_100k")

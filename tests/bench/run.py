@@ -1,0 +1,73 @@
+"""Time and memory against lifetimes, in one run: a table of ratios.
+
+``make bench`` runs this with the project's Python and hands it the Python of an environment that holds lifetimes.
+Each task runs in a fresh process that reports its seconds (the best of its repeats; imports and reading of files do
+not count) and its peak memory, so a ratio compares like with like on this machine and this day.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+# (what, our task, the task to compare with, the ratio hoped for, data)
+COMPARISONS = [
+    ("summarise 1 million transactions: lifetimes", "summarize", "summarize", 4, "log_1m"),
+    (
+        "summarise 1 million, Parquet: hand-written SQL on DuckDB",
+        "summarize_parquet",
+        "summarize_sql",
+        1 / 1.5,
+        "log_1m",
+    ),
+    ("summarise 10 million transactions: lifetimes", "summarize", "summarize", 4, "log_10m"),
+    ("summarise 10 million, Parquet: hand-written SQL", "summarize_parquet", "summarize_sql", 1 / 1.5, "log_10m"),
+    ("fit BG/NBD, 1 million customers: lifetimes", "fit_bgnbd", "fit_bgnbd", 15, "customers_1m"),
+    ("fit BG/NBD, the same on grouped rows: lifetimes", "fit_bgnbd_grouped", "fit_bgnbd_grouped", 5, "customers_1m"),
+    ("fit Pareto/NBD, 100,000 customers: lifetimes", "fit_paretonbd", "fit_paretonbd", 50, "customers_100k"),
+    ("predict 1 million customers, no intervals: lifetimes", "predict", "predict", 1, "customers_1m"),
+    ("predict and value 1 million customers, with intervals: lifetimes without", "value", "value", 1, "customers_1m"),
+]
+SQL = {"summarize_sql"}
+
+
+def measure(python, script, task, folder, data):
+    """Seconds, peak megabytes and a number to compare, of one task in a process of its own."""
+    command = [python, "-W", "ignore", str(HERE / script), task, str(folder), data]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{script} {task} {data} failed:\n{done.stdout}{done.stderr}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def main(peer):
+    """Print the table, then the curve of a fit's time."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        subprocess.run([sys.executable, str(HERE / "make_data.py"), str(folder)], check=True)
+        print(f"{'task':76} {'ours':>9} {'theirs':>9} {'faster':>8} {'hoped':>7} {'memory':>8}  results (ours, theirs)")
+        for what, mine, theirs, hoped, data in COMPARISONS:
+            ours = measure(sys.executable, "ours.py", mine, folder, data)
+            other = (
+                measure(sys.executable, "ours.py", theirs, folder, data)
+                if theirs in SQL
+                else measure(peer, "peer.py", theirs, folder, data)
+            )
+            ratio = other["seconds"] / ours["seconds"]
+            memory = other["megabytes"] / ours["megabytes"]
+            verdict = "" if ratio >= hoped else "  MISSED"
+            print(
+                f"{what:76} {ours['seconds']:8.2f}s {other['seconds']:8.2f}s {ratio:7.1f}x {hoped:6.1f}x "
+                f"{memory:7.1f}x  "
+                f"{ours['result']:.6g}, {other['result']:.6g}{verdict}",
+                flush=True,
+            )
+        print("\ntime of a BG/NBD fit on distinct histories already counted (rm.histories), by number of customers")
+        print(measure(sys.executable, "ours.py", "curve", folder, "customers_1m")["text"])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

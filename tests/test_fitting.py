@@ -1,0 +1,254 @@
+"""fit and what it returns: published estimates, intervals, edges, storage, messages."""
+
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import retention_models as rm
+from retention_models.estimation.likelihood import LARGE, SMALL
+
+# Fader & Hardie's CDNOW sample, calibration to 1997-09-30, exact weeks; estimates as first published with the
+# models (2005) and recomputed with an independent implementation to all digits shown.
+CDNOW = {
+    "BGNBD": (
+        {"r": 0.2425951930, "alpha": 4.4136397946, "a": 0.7929848092, "b": 2.4261555027},
+        [0.01255738, 0.37822386, 0.18573277, 0.70540681],
+        -9582.42920674,
+    ),
+    "ParetoNBD": (
+        {"r": 0.5533439041, "alpha": 10.5785129589, "s": 0.6059382226, "beta": 11.6579662003},
+        [0.04762016, 0.84269970, 0.18705319, 6.20367401],
+        -9594.97618067,
+    ),
+}
+FULL_CDNOW = {
+    "BGNBD": ([0.25162379, 4.78894121, 0.72342964, 2.16107706], -95368.4439332),
+    "ParetoNBD": ([0.59741356, 11.58511385, 0.52217009, 8.82597947], -95415.1186291),
+}
+MODELS = [rm.BGNBD, rm.ParetoNBD]
+each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+
+
+@pytest.fixture(scope="module")
+def customers():
+    return rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+
+
+@pytest.fixture(scope="module")
+def fits(customers):
+    return {model.__name__: rm.fit(model, customers) for model in MODELS}
+
+
+@each_model
+def test_published_estimates_on_the_cdnow_sample(fits, model):
+    parameters, std_errors, log_likelihood = CDNOW[model.__name__]
+    found = fits[model.__name__]
+    assert found.log_likelihood == pytest.approx(log_likelihood, abs=1e-6)
+    assert found.n_customers == 2357
+    assert found.data["rows"] == 1016
+    np.testing.assert_allclose(found.table()["estimate"], list(parameters.values()), atol=1e-5)
+    np.testing.assert_allclose(found.table()["std_error"], std_errors, rtol=1e-4)
+    assert found.notes == ()
+
+
+@each_model
+def test_published_estimates_on_the_full_cohort(model):
+    parameters, log_likelihood = FULL_CDNOW[model.__name__]
+    found = rm.fit(model, rm.histories(rm.load_cdnow(full=True), calibration_end="1997-09-30"))
+    assert found.n_customers == 23_570
+    assert found.data["rows"] == 8685
+    assert found.log_likelihood == pytest.approx(log_likelihood, abs=1e-4)
+    np.testing.assert_allclose(found.table()["estimate"], parameters, atol=1e-4)
+
+
+@each_model
+def test_histories_polars_and_rows_give_the_same_fit(customers, fits, model):
+    one = fits[model.__name__]
+    for table in (rm.compress(customers), pl.DataFrame(customers[["frequency", "recency", "T"]].to_dict("list"))):
+        other = rm.fit(model, table)
+        assert other.log_likelihood == pytest.approx(one.log_likelihood, abs=1e-8)
+        assert other.data["sha256"] == one.data["sha256"]
+        np.testing.assert_allclose(other.covariance, one.covariance, rtol=1e-5)
+
+
+@each_model
+def test_days_weeks_and_hours_give_the_same_model(customers, fits, model):
+    weeks = fits[model.__name__]
+    for per_week in (7, 168):
+        scaled = customers.assign(recency=customers["recency"] * per_week, T=customers["T"] * per_week)
+        other = rm.fit(model, scaled)
+        for name, value in weeks.parameters.items():
+            scale = per_week if name in model.time_parameters else 1
+            assert other.parameters[name] == pytest.approx(scale * value, rel=1e-7)
+
+
+@each_model
+def test_covariance_is_symmetric_and_agrees_with_the_outer_products(customers, fits, model):
+    covariance = fits[model.__name__].covariance.to_numpy()
+    np.testing.assert_array_equal(covariance, covariance.T)
+    assert np.all(np.linalg.eigvalsh(covariance) > 0)
+    robust = rm.fit(model, customers, robust=True)
+    assert robust.robust
+    ratio = robust.table()["std_error"] / fits[model.__name__].table()["std_error"]
+    assert np.all(ratio.between(0.6, 1.7))
+
+
+def test_intervals_of_parameters_are_made_on_the_log_scale(fits):
+    beta = fits["ParetoNBD"].table().loc["beta"]
+    assert beta["lower"] > 0
+    assert beta["lower"] * beta["upper"] == pytest.approx(beta["estimate"] ** 2)
+    narrow, wide = (fits["ParetoNBD"].table(level).loc["beta"] for level in (0.5, 0.99))
+    assert wide["lower"] < narrow["lower"] < beta["estimate"] < narrow["upper"] < wide["upper"]
+
+
+@each_model
+def test_information_criteria_by_hand(fits, model):
+    found = fits[model.__name__]
+    assert found.aic == pytest.approx(-2 * found.log_likelihood + 8)
+    assert found.bic == pytest.approx(-2 * found.log_likelihood + 4 * np.log(2357))
+
+
+@each_model
+def test_draws_broadcast_over_customers(customers, fits, model):
+    drawn = fits[model.__name__].draw(50, np.random.default_rng(1))
+    columns = [customers[name].to_numpy(dtype=float)[:7] for name in model.columns]
+    assert drawn.probability_alive(*columns).shape == (50, 7)
+    assert drawn.expected_purchases(39.0, *columns).shape == (50, 7)
+
+
+@each_model
+def test_truth_is_recovered_from_simulated_customers(model):
+    truth = model(**CDNOW[model.__name__][0])
+    T = np.random.default_rng(11).integers(180, 400, 20_000) / 7
+    found = rm.fit(model, truth.simulate(T, np.random.default_rng(12)))
+    error = np.log(found.table()["estimate"] / CDNOW[model.__name__][0])
+    assert np.all(np.abs(error) < 3 * found.table()["std_error"] / found.table()["estimate"])
+
+
+# ---- edges
+
+
+def steady(n, rng):
+    """Customers who never leave."""
+    T = rng.uniform(20, 60, n)
+    return simulated(rng.gamma(0.8, 0.2, n), np.full(n, np.inf), T, rng)
+
+
+def simulated(rate, life, T, rng):
+    """Histories of customers with given purchase rates and lifetimes."""
+    rows = []
+    for each_rate, each_life, each_T in zip(rate, life, T, strict=True):
+        times = np.cumsum(rng.exponential(1 / each_rate, 400))
+        times = times[times < min(each_life, each_T)]
+        rows.append((len(times), times[-1] if len(times) else 0.0, each_T))
+    return pd.DataFrame(rows, columns=["frequency", "recency", "T"])
+
+
+def test_a_log_without_drop_out_ends_at_the_nbd_and_predicts():
+    customers = steady(600, np.random.default_rng(5))
+    for model, name in ((rm.ParetoNBD, "s"), (rm.BGNBD, "a")):
+        found = rm.fit(model, customers)
+        assert getattr(found.model, name) == SMALL
+        assert found.notes[0].startswith(f"{name} ran to 0 and is held there")
+        assert found.table().loc[name, "note"] == "held"
+        assert list(found.covariance.index) == ["r", "alpha"]
+        forecast = rm.predict(found, customers, horizon=20)
+        assert np.isfinite(forecast.to_numpy(dtype=float)).all()
+        assert np.isfinite(found.table().drop(columns="note").to_numpy()).all()
+        assert forecast["probability_alive"].min() > 0.999
+        rm.predict_total(found, customers, horizon=20)
+
+
+def test_one_death_rate_for_all_ends_at_exponential_drop_out():
+    rng = np.random.default_rng(8)
+    customers = simulated(rng.gamma(2.0, 0.5, 1500), rng.exponential(15, 1500), np.full(1500, 40.0), rng)
+    found = rm.fit(rm.ParetoNBD, customers)
+    if found.notes:
+        assert found.model.s == LARGE
+        assert "s ran to infinity" in found.notes[0]
+        assert found.model.beta / found.model.s == pytest.approx(15, rel=0.15)
+    assert np.isfinite(rm.predict(found, customers, horizon=10).to_numpy(dtype=float)).all()
+
+
+def test_a_nearly_flat_parameter_is_reported():
+    truth = rm.ParetoNBD(r=0.55, alpha=10.58, s=0.61, beta=11.66)
+    found = rm.fit(rm.ParetoNBD, truth.simulate(np.full(150, 39.0), np.random.default_rng(4)))
+    error = found.table()["std_error"] / found.table()["estimate"]
+    for name in error[error > 1].index:
+        assert any(note.startswith(f"{name} is hardly determined") for note in found.notes)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_small_samples_end_in_a_finite_answer(seed):
+    truth = rm.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+    customers = truth.simulate(np.full(100, 39.0), np.random.default_rng(seed))
+    for model in MODELS:
+        found = rm.fit(model, customers)
+        numbers = rm.predict(found, customers, horizon=39).to_numpy(dtype=float)
+        assert np.isfinite(numbers).all()
+        assert np.isfinite(found.table()[["estimate", "std_error", "lower", "upper"]].to_numpy()).all()
+
+
+# ---- storage and showing
+
+
+@each_model
+def test_a_fit_survives_json_and_pickle(fits, model, tmp_path):
+    found = fits[model.__name__]
+    text = found.to_json(tmp_path / "fit.json")
+    for other in (rm.Fit.from_json(text), rm.Fit.from_json(tmp_path / "fit.json"), pickle.loads(pickle.dumps(found))):
+        assert other.model == found.model
+        assert other.log_likelihood == found.log_likelihood
+        assert other.provenance == found.provenance
+        pd.testing.assert_frame_equal(other.covariance, found.covariance)
+        pd.testing.assert_frame_equal(other.table(), found.table())
+    assert json.loads(text)["retention_models"] == rm.__version__
+
+
+@pytest.mark.parametrize("text", ["{}", "{nonsense", '{"model": {"class": "os.system"}}'])
+def test_json_that_is_no_fit_is_an_error(text):
+    with pytest.raises(ValueError, match="this is no fit"):
+        rm.Fit.from_json(text)
+
+
+def test_an_unknown_model_in_json_is_named(fits):
+    text = fits["BGNBD"].to_json().replace("BGNBD", "Oracle")
+    with pytest.raises(ValueError, match="Oracle is no model of this version"):
+        rm.Fit.from_json(text)
+
+
+def test_a_fit_shows_itself_in_text_and_html(fits):
+    found = fits["ParetoNBD"]
+    assert "ParetoNBD fitted to 2,357 customers, log-likelihood -9594.9762" in repr(found)
+    assert "<table" in found._repr_html_()
+
+
+def test_provenance_names_customers_dates_unit_and_fingerprint(fits):
+    line = fits["BGNBD"].provenance
+    for part in ("2,357 customers", "1,016 distinct histories", "1997-09-30", "time unit W", "sha256 "):
+        assert part in line
+
+
+# ---- too little data
+
+
+def table_of(*rows):
+    return pd.DataFrame(rows, columns=["frequency", "recency", "T"])
+
+
+@each_model
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([(2, 3.0, 5.0)], "needs more of them; the table has 1"),
+        ([(0, 0.0, 5.0), (0, 0.0, 7.0)], "frequency is 0 for all 2 customers"),
+        ([(2, 3.0, 5.0)] * 5, "all 5 customers have the same history"),
+    ],
+)
+def test_too_little_data_is_an_error_that_says_why(model, rows, message):
+    with pytest.raises(ValueError, match=message):
+        rm.fit(model, table_of(*rows))

@@ -1,0 +1,136 @@
+"""predict and predict_total: published expectations, intervals that hold what they should, messages."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import retention_models as rm
+
+MODELS = [rm.BGNBD, rm.ParetoNBD]
+each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+
+# CDNOW sample, 39 weeks after 1997-09-30: sum of expected purchases, mean P(alive), and customer 1 of the published
+# summary (x = 2, t_x = 30.428571, T = 38.857143): expected purchases and P(alive)
+PUBLISHED = {
+    "BGNBD": (1653.391, None, 1.2259859977, 0.7266190809),
+    "ParetoNBD": (1665.657, 0.446267, 1.455348419, 0.8691641890),
+}
+
+
+@pytest.fixture(scope="module")
+def customers():
+    return rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+
+
+@pytest.fixture(scope="module")
+def fits(customers):
+    return {model.__name__: rm.fit(model, customers) for model in MODELS}
+
+
+@pytest.fixture(scope="module")
+def forecasts(customers, fits):
+    return {name: rm.predict(found, customers, horizon=39) for name, found in fits.items()}
+
+
+@each_model
+def test_published_expectations(customers, fits, forecasts, model):
+    total, mean_alive, expected, alive = PUBLISHED[model.__name__]
+    forecast = forecasts[model.__name__]
+    assert forecast["expected_purchases"].sum() == pytest.approx(total, abs=5e-4)
+    if mean_alive is not None:
+        assert forecast["probability_alive"].mean() == pytest.approx(mean_alive, abs=5e-7)
+    one = (
+        (customers["frequency"] == 2) & np.isclose(customers["recency"], 213 / 7) & np.isclose(customers["T"], 272 / 7)
+    )
+    assert forecast[one]["expected_purchases"].iloc[0] == pytest.approx(expected, abs=1e-5)
+    assert forecast[one]["probability_alive"].iloc[0] == pytest.approx(alive, abs=1e-6)
+
+
+@each_model
+def test_intervals_hold_their_estimates(forecasts, model):
+    forecast = forecasts[model.__name__]
+    for name in ("probability_alive", "expected_purchases"):
+        assert (forecast[f"{name}_lower"] <= forecast[name]).all()
+        assert (forecast[name] <= forecast[f"{name}_upper"]).all()
+    assert forecast["probability_alive_upper"].max() <= 1
+    assert (forecast["purchases_lower"] <= forecast["purchases_upper"]).all()
+
+
+@each_model
+def test_count_interval_is_the_narrowest_with_both_tails_cut(customers, fits, forecasts, model):
+    heavy = customers.sort_values("frequency").iloc[[0, 1500, 2000, 2300, 2350, -1]]
+    columns = [heavy[name].to_numpy(dtype=float) for name in model.columns]
+    chance = fits[model.__name__].model.purchase_probability(np.arange(400)[:, None], 39.0, *columns)
+    cumulative = np.cumsum(chance, axis=0)
+    np.testing.assert_allclose(cumulative[-1], 1, atol=1e-9)
+    forecast = forecasts[model.__name__].loc[heavy.index]
+    np.testing.assert_array_equal(forecast["purchases_lower"], np.argmax(cumulative >= 0.025, axis=0))
+    np.testing.assert_array_equal(forecast["purchases_upper"], np.argmax(cumulative >= 0.975, axis=0))
+
+
+@each_model
+def test_the_interval_of_the_count_holds_most_of_what_came_true(customers, forecasts, model):
+    forecast = forecasts[model.__name__]
+    inside = customers["holdout_frequency"].between(forecast["purchases_lower"], forecast["purchases_upper"])
+    assert 0.93 < inside.mean() <= 1
+
+
+@each_model
+def test_delta_method_agrees_with_parameter_draws(customers, fits, model):
+    few = customers.iloc[::200]
+    found = fits[model.__name__]
+    columns = [few[name].to_numpy(dtype=float) for name in model.columns]
+    draws = found.draw(4000, np.random.default_rng(2)).expected_purchases(39.0, *columns)
+    forecast = rm.predict(found, few, horizon=39)
+    for end, share in (("lower", 0.025), ("upper", 0.975)):
+        quantile = np.quantile(draws, share, axis=0)
+        np.testing.assert_allclose(forecast[f"expected_purchases_{end}"], quantile, rtol=0.05)
+
+
+@each_model
+def test_a_total_is_the_sum_of_its_customers_and_its_interval_carries_their_covariance(
+    customers, fits, forecasts, model
+):
+    total = rm.predict_total(fits[model.__name__], customers, horizon=39).iloc[0]
+    each = forecasts[model.__name__]
+    assert total["expected"] == pytest.approx(each["expected_purchases"].sum(), rel=1e-12)
+    reach = (each["expected_purchases_upper"] - each["expected_purchases_lower"]).to_numpy()
+    width = total["expected_upper"] - total["expected_lower"]
+    assert np.sqrt(np.sum(reach**2)) < width < reach.sum()
+    assert total["purchases_lower"] < total["expected_lower"] < total["expected_upper"] < total["purchases_upper"]
+
+
+@each_model
+def test_compressed_customers_have_the_same_total(customers, fits, model):
+    found = fits[model.__name__]
+    pd.testing.assert_frame_equal(
+        rm.predict_total(found, rm.compress(customers), horizon=39), rm.predict_total(found, customers, horizon=39)
+    )
+
+
+@each_model
+def test_time_unit_does_not_change_a_forecast(customers, forecasts, model):
+    days = customers.assign(recency=customers["recency"] * 7, T=customers["T"] * 7)
+    other = rm.predict(rm.fit(model, days), days, horizon=39 * 7)
+    np.testing.assert_allclose(other, forecasts[model.__name__], rtol=1e-5)
+
+
+def test_polars_in_pandas_out_and_the_index_is_the_customer(customers, fits, forecasts):
+    frame = pl.DataFrame(customers[["frequency", "recency", "T"]].reset_index().to_dict("list"))
+    other = rm.predict(fits["ParetoNBD"], frame, horizon=39)
+    pd.testing.assert_frame_equal(other, forecasts["ParetoNBD"], check_index_type=False)
+    assert other.index.name == "customer_id"
+
+
+def test_without_a_level_there_are_no_intervals(customers, fits, forecasts):
+    forecast = rm.predict(fits["BGNBD"], customers, horizon=39, level=None)
+    assert list(forecast.columns) == ["probability_alive", "expected_purchases"]
+    pd.testing.assert_frame_equal(forecast, forecasts["BGNBD"][forecast.columns])
+
+
+@pytest.mark.parametrize("horizon", [0, -1, np.inf, np.nan, None, "39"])
+def test_a_horizon_that_is_no_finite_time_ahead_is_an_error(customers, fits, horizon):
+    for function in (rm.predict, rm.predict_total):
+        with pytest.raises(ValueError, match="horizon must be a finite number above 0"):
+            function(fits["BGNBD"], customers, horizon)
