@@ -22,6 +22,7 @@ from retention_models.interventions.experiment import Experiment
 from retention_models.interventions.money import position
 from retention_models.interventions.outcome import Outcome, effect_row
 from retention_models.interventions.rows import Rows
+from retention_models.logs.engines import collect
 
 Array = NDArray[np.float64]
 
@@ -84,8 +85,8 @@ def _regression(rows: Rows, cell: Cell, y: int, x: list[int], centre: Array) -> 
     weight = 1 / cell.n - _weighted(inverse @ gap, u)
     leverage = 1 / cell.n + sum((_weighted(row, u) * u[i] for i, row in enumerate(inverse)), start=nw.lit(0.0))
     spread = (weight * weight * residual * residual / (1 - leverage)).alias("variance")
-    found = here.select(spread).select(nw.col("variance").sum()).collect("pandas").to_numpy()
-    return float(cell.mean[y] - slope @ gap), float(found[0, 0]), float(df)
+    found = collect(here.select(spread).select(nw.col("variance").sum()))
+    return float(cell.mean[y] - slope @ gap), float(found.iloc[0, 0]), float(df)
 
 
 def _weighted(weights: Array, columns: list[Any]) -> Any:

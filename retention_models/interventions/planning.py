@@ -224,7 +224,7 @@ def sample_size(outcome: Planned, effect: float, *, power: float = 0.8, share: f
     >>> sample_size(Proportion(0.10), effect=0.02)
     7677
     >>> sample_size(Clustered(Proportion(0.10), size=2.5, icc=0.3), effect=0.02)
-    11142
+    11136
     """
     _require_power(power, level)
     if outcome.distance(effect) == 0:
@@ -251,7 +251,7 @@ def detectable_effect(
     >>> round(detectable_effect(Mean(std_dev=40.0), n=10_000), 3)
     2.241
     >>> round(detectable_effect(Survival(churned=0.3), n=5_000), 3)
-    0.862
+    0.861
     """
     _require_power(power, level)
     found = _first(

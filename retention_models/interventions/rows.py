@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_models.interventions.cells import Cell, cells_of_sums
+from retention_models.logs.engines import collect
 
 Array = NDArray[np.float64]
 
@@ -40,7 +41,7 @@ class Rows:
         pairs = [] if self.clustered else [(i, j) for i in range(k) for j in range(i, k)]
         products = centred.with_columns(*((nw.col(f"v{i}") * nw.col(f"v{j}")).alias(f"p{i}_{j}") for i, j in pairs))
         summed = [nw.col(f"v{i}").sum() for i in range(k)] + [nw.col(f"p{i}_{j}").sum() for i, j in pairs]
-        table = products.group_by(keys).agg(nw.len().alias("n"), *summed).collect("pandas").to_native()
+        table = collect(products.group_by(keys).agg(nw.len().alias("n"), *summed))
         return cells_of_sums(table.sort_values(keys), k, self.means)
 
 
@@ -86,6 +87,8 @@ def open_frame(source: Any) -> nw.LazyFrame[Any]:
         import duckdb
 
         path = str(source)
+        if not Path(path).exists():
+            raise FileNotFoundError(f"{path}: there is no such file")
         source = duckdb.read_parquet(path) if path.endswith(".parquet") else duckdb.read_csv(path)
     try:
         return nw.from_native(source).lazy()
@@ -105,7 +108,7 @@ def _check_complete(
         broken[f"v{i}"] = (~nw.col(name).cast(nw.Float64).is_finite()).fill_null(value=True)
     counts = [flag.cast(nw.Int64).sum().alias(key) for key, flag in broken.items()]
     customers = [nw.col(customer_id).n_unique().alias("customers")] if customer_id else []
-    found = frame.select(nw.len().alias("rows"), *counts, *customers).collect("pandas").to_native().iloc[0]
+    found = collect(frame.select(nw.len().alias("rows"), *counts, *customers)).iloc[0]
     rows = int(found["rows"])
     if rows == 0:
         raise ValueError("there are no rows; every assigned customer needs one, those who bought nothing too")
@@ -124,7 +127,7 @@ def _check_complete(
 
 def _with_means(rows: Rows) -> Rows:
     columns = [nw.col(f"v{i}").mean() for i in range(len(rows.names))]
-    means = rows.frame.select(*columns).collect("pandas").to_numpy()[0]
+    means = collect(rows.frame.select(*columns)).to_numpy()[0]
     return replace(rows, means=np.asarray(means, dtype=float))
 
 
@@ -138,14 +141,14 @@ def capped(rows: Rows, name: str, *, at: float | None = None, quantile: float | 
     rule = f"{name} above {at:,.6g}"
     if at is None:
         assert quantile is not None
-        at = float(rows.frame.select(column.quantile(quantile, "linear")).collect("pandas").to_numpy()[0, 0])
+        at = float(collect(rows.frame.select(column.quantile(quantile, "linear"))).iloc[0, 0])
         rule = f"{name} above {at:,.6g} (the {100 * quantile:g} % quantile of all arms together)"
     above = column > at
     cut_column = nw.when(above).then(nw.lit(at)).otherwise(column)
     seen = rows.frame.select(
         nw.len().alias("n"), above.cast(nw.Int64).sum().alias("above"), (column - cut_column).sum().alias("cut")
     )
-    n, count, cut = seen.collect("pandas").to_numpy()[0]
+    n, count, cut = collect(seen).to_numpy()[0]
     total = rows.means[i] * n
     share = f", {100 * cut / total:.3g} % of the total," if total > 0 else ""
     detail = f"{rule} counts as that amount: {int(count):,} of {int(n):,} customers{share} in all arms alike"

@@ -22,6 +22,7 @@ from retention_models.checks import Check
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.outcome import Outcome
 from retention_models.interventions.rows import open_frame
+from retention_models.logs.engines import collect
 
 Array = NDArray[np.float64]
 
@@ -151,7 +152,7 @@ def _read(rows: Any, column: str, cluster: str, period: str, switched: str) -> W
     means = picked.group_by("cluster", "period").agg(
         nw.len().alias("n"), nw.col("value").mean(), nw.col("switched").min(), nw.col("switched").max().alias("last")
     )
-    table = means.collect("pandas").to_native().sort_values(["cluster", "period"])
+    table = collect(means).sort_values(["cluster", "period"])
     _check_complete(table)
     shape = (table["cluster"].nunique(), table["period"].nunique())
     values, states = (table[name].to_numpy().reshape(shape) for name in ("value", "switched"))
