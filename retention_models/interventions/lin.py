@@ -86,7 +86,7 @@ def _regression(rows: Rows, cell: Cell, y: int, x: list[int], centre: Array) -> 
     leverage = 1 / cell.n + sum((_weighted(row, u) * u[i] for i, row in enumerate(inverse)), start=nw.lit(0.0))
     spread = (weight * weight * residual * residual / (1 - leverage)).alias("variance")
     found = collect(here.select(spread).select(nw.col("variance").sum()))
-    return float(cell.mean[y] - slope @ gap), float(found.iloc[0, 0]), float(df)
+    return float(cell.mean[y] - slope @ gap), float(found.to_numpy()[0, 0]), float(df)
 
 
 def _weighted(weights: Array, columns: list[Any]) -> Any:

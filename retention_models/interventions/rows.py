@@ -141,7 +141,7 @@ def capped(rows: Rows, name: str, *, at: float | None = None, quantile: float | 
     rule = f"{name} above {at:,.6g}"
     if at is None:
         assert quantile is not None
-        at = float(collect(rows.frame.select(column.quantile(quantile, "linear"))).iloc[0, 0])
+        at = float(collect(rows.frame.select(column.quantile(quantile, "linear"))).to_numpy()[0, 0])
         rule = f"{name} above {at:,.6g} (the {100 * quantile:g} % quantile of all arms together)"
     above = column > at
     cut_column = nw.when(above).then(nw.lit(at)).otherwise(column)
