@@ -1,19 +1,26 @@
-"""What every buy-till-you-die model shares: its parameters are checked once, and its start is measured once."""
+"""What every buy-till-you-die model shares.
+
+A customer who is known to be alive is a new customer again, of the same model with updated parameters. So each
+model states its chance of being alive, that update, and four quantities of a new customer; what follows from them
+for customers with a history is derived here, once.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 Parameter = float | Array
 
 
-class BuyTillYouDie:
-    """A frozen dataclass of positive parameters: plain numbers, or arrays that broadcast against the histories."""
+class PositiveParameters:
+    """A frozen dataclass of positive parameters: plain numbers, or arrays that broadcast against the data."""
 
     __slots__ = ()
 
@@ -24,6 +31,153 @@ class BuyTillYouDie:
             if not np.all(np.isfinite(array) & (array > 0)):
                 raise ValueError(f"{type(self).__name__}: {field.name} must be positive and finite; got {value!r}")
             object.__setattr__(self, field.name, array if array.ndim else float(array))
+
+
+class BuyTillYouDie(PositiveParameters, ABC):
+    """A model of customers who buy for a while and leave without saying so.
+
+    Times are in the unit in which the parameters are. Every method is elementwise and broadcasts: parameters of
+    shape (n,) give each customer their own, of shape (draws, 1) each draw its row. ``horizon`` is the length of
+    the window that begins now (at age T).
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Chance that a customer with this history has not left."""
+
+    @abstractmethod
+    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
+        """The model of what a customer with this history does from now on, if still alive."""
+
+    @abstractmethod
+    def expected_purchases_new(self, horizon: ArrayLike) -> Array:
+        """Expected number of repeat purchases of a new customer within ``horizon``."""
+
+    @abstractmethod
+    def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
+        """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
+
+    @abstractmethod
+    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
+        """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
+
+    @abstractmethod
+    def _expected_pairs_new(self, horizon: Array) -> Array:
+        """E[X (X - 1)] of a new customer's number of repeat purchases X within ``horizon``."""
+
+    @abstractmethod
+    def _discounted_new(self, rate: Array, horizon: Array) -> Array:
+        """Expected repeat purchases of a new customer, each times e^(-rate t); rate above 0."""
+
+    def expected_purchases(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Expected number of purchases within ``horizon``, given the history.
+
+        ``horizon`` may be infinite: the answer is then all future purchases, which may be infinitely many.
+        """
+        history = (frequency, recency, T)
+        return _times(self.probability_alive(*history), self.given_alive(*history).expected_purchases_new(horizon))
+
+    def purchases_variance(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Variance of the number of purchases within a finite ``horizon``, given the history."""
+        history = (frequency, recency, T)
+        alive, then = self.probability_alive(*history), self.given_alive(*history)
+        window = checked("horizon", horizon, finite=True)
+        mean = then.expected_purchases_new(window)
+        return alive * (then._expected_pairs_new(window) + mean * (1 - alive * mean))
+
+    def purchase_probability(
+        self, count: ArrayLike, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
+    ) -> Array:
+        """Chance of exactly ``count`` purchases within ``horizon``, given the history."""
+        history = (frequency, recency, T)
+        return if_alive(
+            self.probability_alive(*history), count, self.given_alive(*history).purchase_probability_new(count, horizon)
+        )
+
+    def discounted_expected_purchases(
+        self, rate: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike = np.inf
+    ) -> Array:
+        """Expected purchases within ``horizon``, each discounted to now at a continuous ``rate`` per unit of time.
+
+        At rate 0 these are the expected purchases, without end infinitely many where their expectation is.
+        """
+        history = (frequency, recency, T)
+        return _times(self.probability_alive(*history), self.given_alive(*history)._discounted(rate, horizon))
+
+    def _discounted(self, rate: ArrayLike, horizon: ArrayLike) -> Array:
+        rate, horizon = checked("rate", rate), checked("horizon", horizon)
+        discounted = self._discounted_new(np.where(rate > 0, rate, 1.0), horizon)
+        return np.where(rate > 0, discounted, self.expected_purchases_new(horizon))[()]
+
+    def simulate_transactions(
+        self, T: ArrayLike, rng: np.random.Generator, *, start: Any, time_unit: str | pd.Timedelta
+    ) -> pd.DataFrame:
+        """A simulated log of dated purchases, the first of each customer among them, in the order of customers.
+
+        Parameters
+        ----------
+        T
+            Age of each customer when the observation ends, in ``time_unit``.
+        rng
+            The source of randomness; the customers are those of ``simulate(T, rng)``.
+        start
+            When the oldest customer is first seen. All are observed until ``start`` plus the largest T.
+        time_unit
+            ``"D"``, ``"W"``, ``"h"``, or a ``pandas.Timedelta``.
+
+        Notes
+        -----
+        While alive customers buy at a constant rate, so the purchases between the first and the last one are
+        spread evenly.
+        """
+        customers = self.simulate(T, rng)
+        purchases = customers["frequency"].to_numpy() + 1
+        customer = np.repeat(np.arange(len(customers)), purchases)
+        last = np.cumsum(purchases) - 1
+        share = rng.random(len(customer))
+        share[last] = 1.0
+        share[last - purchases + 1] = 0.0
+        share = share[np.lexsort((share, customer))]
+        first_seen = (customers["T"].max() - customers["T"]).to_numpy()
+        age = share * customers["recency"].to_numpy()[customer]
+        unit = pd.Timedelta(f"1{time_unit}") if isinstance(time_unit, str) else time_unit
+        seconds = (first_seen[customer] + age) * unit.total_seconds()
+        return pd.DataFrame({"customer_id": customer, "date": pd.Timestamp(start) + pd.to_timedelta(seconds, unit="s")})
+
+
+def checked(name: str, value: ArrayLike, *, finite: bool = False) -> Array:
+    """``value`` as an array of numbers from 0 up; an error that names it otherwise."""
+    array = np.asarray(value, dtype=float)
+    if not np.all(array >= 0) or (finite and not np.all(np.isfinite(array))):
+        raise ValueError(f"{name} must be {'a finite number' if finite else 'a number'}, 0 or more; got {value!r}")
+    return array
+
+
+def checked_count(count: ArrayLike) -> Array:
+    """``count`` as an array of whole numbers from 0 up; an error otherwise."""
+    array = np.asarray(count, dtype=float)
+    if not np.all((array >= 0) & (array == np.floor(array)) & np.isfinite(array)):
+        raise ValueError(f"count must be a whole number, 0 or more; got {count!r}")
+    return array
+
+
+def last_axis(*derivatives: Array) -> Array:
+    """Arrays of derivatives, broadcast and side by side along a new last axis."""
+    return np.stack(np.broadcast_arrays(*derivatives), axis=-1)
+
+
+def if_alive(alive: Array, count: ArrayLike, probability: Array) -> Array:
+    """Chance of ``count`` purchases of someone alive with chance ``alive``, who otherwise makes none."""
+    return alive * probability + np.where(np.asarray(count) == 0, 1 - alive, 0.0)
+
+
+def _times(alive: Array, expected: Array) -> Array:
+    """The product, 0 where the chance of being alive is 0 and what is expected of the living infinite."""
+    return np.multiply(
+        alive, expected, out=np.zeros(np.broadcast_shapes(alive.shape, expected.shape)), where=alive > 0
+    )[()]
 
 
 def purchase_start(frequency: Array, T: Array, weight: Array) -> tuple[float, float, float]:

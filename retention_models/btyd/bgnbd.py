@@ -1,20 +1,38 @@
 """BG/NBD: steady repeat buying, with a chance of dropping out after each purchase.
 
 Fader, Hardie & Lee (2005), "Counting Your Customers the Easy Way: An Alternative to the Pareto/NBD Model",
-Marketing Science 24(2), 275-284. Equation numbers are theirs; x = frequency, t_x = recency.
+Marketing Science 24(2), 275-284. Equation numbers are theirs; x = frequency, t_x = recency. What they write with
+hypergeometric functions is here a mean over the drop-out chance p, which has no singularity at a = 1.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from typing import ClassVar, Self
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, purchase_start
+from retention_models.btyd.base import (
+    Array,
+    BuyTillYouDie,
+    Parameter,
+    checked,
+    checked_count,
+    last_axis,
+    purchase_start,
+)
 from retention_models.estimation.likelihood import Limit
-from retention_models.estimation.special import digamma_rising, log_rising
+from retention_models.estimation.quadrature import beta_mean, log_decay_integral
+from retention_models.estimation.special import (
+    digamma_rising,
+    log_count_probability,
+    log_rising,
+    probability_at_least,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +58,123 @@ class BGNBD(BuyTillYouDie):
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
-        """Rough parameters from the counts' moments, to begin the fit: half of the drop-out chances below 0.2."""
+        """Rough parameters from the data, to begin the fit: rates from the counts' moments, every fourth leaves."""
         r, alpha, _ = purchase_start(frequency, T, weight)
         return cls(r, alpha, a=1.0, b=3.0)
 
-    def log_likelihood(self, frequency: Array, recency: Array, T: Array) -> Array:
+    def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Log-likelihood of each history, eq. (6)."""
-        x, r, alpha, a, b = np.asarray(frequency), self.r, self.alpha, self.a, self.b
-        alive = log_rising(b, x) - log_rising(a + b, x) - x * np.log(alpha + T) - r * np.log1p(T / alpha)
-        return log_rising(r, x) + alive + np.logaddexp(0, self._log_odds_gone(x, recency, T))
+        x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
+        r, alpha, a, b = self.r, self.alpha, self.a, self.b
+        stayed = log_rising(b, x) - log_rising(a + b, x)
+        bought = log_rising(r, x) - x * np.log(alpha + T) - r * np.log1p(T / alpha)
+        return bought + stayed + np.logaddexp(0, self._log_odds_gone(x, t_x, T))
+
+    def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Derivatives of each history's log-likelihood in r, alpha, a, b; shape (..., n, 4)."""
+        x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
+        r, alpha, a, b = self.r, self.alpha, self.a, self.b
+        silence = T - t_x
+        gone = expit(self._log_odds_gone(x, t_x, T))
+        both = digamma_rising(a + b, x)
+        return last_axis(
+            digamma_rising(r, x) - np.log1p(T / alpha) + gone * np.log1p(silence / (alpha + t_x)),
+            (r * T / alpha - x) / (alpha + T) - gone * (r + x) * silence / ((alpha + T) * (alpha + t_x)),
+            gone / a - both,
+            digamma_rising(b, x) - both - gone / (b + np.maximum(x, 1) - 1),
+        )
+
+    def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Chance that the customer has not left; 1 before a repeat purchase, for this model lets nobody leave then."""
+        return expit(-self._log_odds_gone(np.asarray(frequency), np.asarray(recency), np.asarray(T)))
 
     def _log_odds_gone(self, x: Array, t_x: Array, T: Array) -> Array:
-        """Log odds that the customer left after the last purchase, from the two terms of eq. (6)."""
-        silence = np.log1p((T - t_x) / (self.alpha + t_x))
-        return np.where(x > 0, np.log(self.a) - np.log(self.b + np.maximum(x, 1) - 1) + (self.r + x) * silence, -np.inf)
+        """Log odds of having left at the last purchase: the ratio of the two terms of eq. (6)."""
+        n = np.maximum(x, 1)
+        odds = np.log(self.a) - np.log(self.b + n - 1) + (self.r + n) * np.log1p((T - t_x) / (self.alpha + t_x))
+        return np.where(x > 0, odds, -np.inf)
 
-    def score(self, frequency: Array, recency: Array, T: Array) -> Array:
-        """Derivatives of each history's log-likelihood in r, alpha, a, b; shape (..., n, 4)."""
-        x, t_x, r, alpha, a, b = np.asarray(frequency), np.asarray(recency), self.r, self.alpha, self.a, self.b
-        gone = expit(self._log_odds_gone(x, t_x, T))
-        d_both = digamma_rising(a + b, x)
-        return _stack(
-            digamma_rising(r, x) - np.log1p(T / alpha) + gone * np.log1p((T - t_x) / (alpha + t_x)),
-            (r * T / alpha - x) / (alpha + T) - gone * (r + x) * (T - t_x) / ((alpha + T) * (alpha + t_x)),
-            gone / a - d_both,
-            digamma_rising(b, x) - d_both - gone / (b + np.maximum(x, 1) - 1),
+    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
+        """The model of what a customer with this history does from now on, if still alive."""
+        x, T = np.asarray(frequency), np.asarray(T)
+        return type(self)(self.r + x, self.alpha + T, self.a, self.b + x)
+
+    def expected_purchases_new(self, horizon: ArrayLike) -> Array:
+        """Expected number of repeat purchases of a new customer within ``horizon``, eq. (9); may be infinite."""
+        h, r, a, b = checked("horizon", horizon), self.r, self.a, self.b
+        odds = np.where(np.isinf(h), 0, h) / self.alpha
+        ever = np.where(np.greater(a, 1), (a + b - 1) / np.where(np.greater(a, 1), a - 1, 1), np.inf)
+        return np.where(np.isinf(h), ever, beta_mean(_hits, a, b, (r + 1) * odds, r, odds))[()]
+
+    def _expected_pairs_new(self, horizon: Array) -> Array:
+        odds, r, a, b = horizon / self.alpha, self.r, self.a, self.b
+        return 2 * b / (a + b) * beta_mean(_hit_pairs, a, b + 1, (r + 2) * odds, r, odds)
+
+    def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
+        """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end].
+
+        From 0 on, eq. (8). Someone with drop-out chance p is alive at ``start`` with a chance that falls with p, so
+        from a later ``start`` on each term of eq. (8) is a mean over p.
+        """
+        n, start = checked_count(count), checked("start", start)
+        window = checked("end - start", np.subtract(end, start), finite=True)
+        r, alpha, a, b = self.r, self.alpha, self.a, self.b
+
+        def mean(function: Callable[..., Array], a: Parameter, b: Parameter) -> Array:
+            if not np.any(start):
+                return function(0.0, n, r, alpha, 0.0, window)
+            return beta_mean(function, a, b, (2 * r + n + 1) * start / alpha, n, r, alpha, start, window)
+
+        before = b + np.maximum(n, 1) - 1
+        stayed = np.exp(log_rising(b, n) - log_rising(a + b, n))
+        alive = stayed * mean(_exactly, a, b + n)
+        gone = np.where(n > 0, stayed * a / before * mean(_at_least, a + 1, before), 1 - mean(_reaches, a, b))
+        return alive + gone
+
+    def _discounted_new(self, rate: Array, horizon: Array) -> Array:
+        r, alpha = self.r, self.alpha
+        reach = np.minimum(horizon, 1 / rate)
+        return r / alpha * beta_mean(_discounted_time, self.a, self.b, (r + 1) * reach / alpha, r, alpha, rate, horizon)
+
+    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
+        """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
+        T, r, alpha, a, b = np.broadcast_arrays(np.atleast_1d(checked("T", T, finite=True)), *astuple(self))
+        if_staying = rng.poisson(rng.gamma(r, 1 / alpha) * T)
+        with np.errstate(divide="ignore"):
+            leaves_after = 1 + np.floor(-rng.standard_exponential(T.shape) / np.log1p(-rng.beta(a, b)))
+        x = np.minimum(if_staying, leaves_after)
+        recency = np.where(x > 0, T * rng.beta(np.maximum(x, 1), if_staying - x + 1), 0.0)
+        return pd.DataFrame(
+            {"frequency": x.astype(np.int64), "recency": recency, "T": T, "alive": leaves_after > if_staying}
         )
 
 
-def _stack(*derivatives: Any) -> Array:
-    return np.stack(np.broadcast_arrays(*derivatives), axis=-1)
+def _hits(p: Array, r: Array, odds: Array) -> Array:
+    """Expected purchases given p: the chance of one drop-out, had there been no end to them, over p."""
+    return -np.expm1(-r * np.log1p(p * odds)) / p
+
+
+def _hit_pairs(p: Array, r: Array, odds: Array) -> Array:
+    """E[X (X - 1)] given p, over 2 (1 - p): the chance of two such drop-outs, over p^2."""
+    return probability_at_least(2, r, p * odds) / p**2
+
+
+def _reaches(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
+    """Chance of being alive at ``start`` given p."""
+    return np.exp(-r * np.log1p(p * start / alpha))
+
+
+def _exactly(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
+    """Chance to be alive at ``start`` and to buy n times in the window thereafter, given p and no drop-out in it."""
+    return np.exp(log_count_probability(n, r, window / (alpha + p * start)) - r * np.log1p(p * start / alpha))
+
+
+def _at_least(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
+    """Chance to be alive at ``start`` and to get as far as an n-th purchase in the window thereafter, given p."""
+    alive = np.exp(-r * np.log1p(p * start / alpha))
+    return alive * probability_at_least(np.maximum(n, 1), r, window / (alpha + p * start))
+
+
+def _discounted_time(p: Array, r: Array, alpha: Array, rate: Array, horizon: Array) -> Array:
+    """Discounted time alive within ``horizon`` given p, weighted by the purchase rate over its mean r / alpha."""
+    return np.exp(log_decay_integral(horizon, 0.0, alpha / p, r + 1, alpha / p, rate=rate))

@@ -14,12 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaincinv, gammaln
 
-from retention_models.btyd.base import Array, BuyTillYouDie, Parameter
+from retention_models.btyd.base import Array, Parameter, PositiveParameters
 from retention_models.estimation.likelihood import Limit
 
 
 @dataclass(frozen=True, slots=True)
-class GammaGamma(BuyTillYouDie):
+class GammaGamma(PositiveParameters):
     """Amounts are Gamma(p, nu) within a customer; nu is Gamma(q, v) over customers, so a mean amount is p / nu."""
 
     p: Parameter

@@ -1,5 +1,6 @@
-"""Differences of gamma and digamma functions at whole-number steps, exact where the functions themselves cancel.
+"""Special functions of counts: rising factorials, and purchase counts at Gamma-distributed rates.
 
+Differences of gamma functions are taken so that they keep their digits where the functions themselves cancel.
 Histories hold few distinct purchase counts, so each function is evaluated once for each of them.
 """
 
@@ -8,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import digamma, gammaln
+from numpy.typing import NDArray
+from scipy.special import betainc, digamma, gammaln, xlogy
 
 Array = NDArray[np.float64]
+Numbers = float | Array
 
 ASYMPTOTIC = 20.0  # from here on, Stirling's series to four terms is exact to rounding
 
 
-def log_rising(base: ArrayLike, count: ArrayLike) -> Array:
+def log_rising(base: Numbers, count: Numbers) -> Array:
     """Logarithm of base (base + 1) ... (base + count - 1), that is log Gamma(base + count) - log Gamma(base).
 
     ``base`` is positive, ``count`` at least 0; they broadcast. Where ``base`` is large the difference is taken
@@ -25,9 +27,23 @@ def log_rising(base: ArrayLike, count: ArrayLike) -> Array:
     return _at_counts(_log_rising, np.asarray(base, dtype=float), np.asarray(count))
 
 
-def digamma_rising(base: ArrayLike, count: ArrayLike) -> Array:
+def digamma_rising(base: Numbers, count: Numbers) -> Array:
     """Derivative of ``log_rising`` in its base: digamma(base + count) - digamma(base)."""
     return _at_counts(_digamma_rising, np.asarray(base, dtype=float), np.asarray(count))
+
+
+def log_count_probability(count: Numbers, r: Numbers, odds: Numbers) -> Array:
+    """Log chance of ``count`` purchases at a rate from Gamma(r, alpha); the negative binomial distribution.
+
+    ``odds`` is the length of the window over alpha.
+    """
+    n = np.asarray(count)
+    return log_rising(r, n) - gammaln(n + 1.0) + xlogy(n, odds) - (r + n) * np.log1p(odds)
+
+
+def probability_at_least(count: Numbers, r: Numbers, odds: Numbers) -> Array:
+    """Chance of ``count`` or more purchases, ``count`` above 0, at a rate from Gamma(r, alpha)."""
+    return np.asarray(betainc(count, r, odds / (1 + np.asarray(odds))))
 
 
 def _log_rising(base: Array, count: Array) -> Array:

@@ -31,11 +31,11 @@ _MATPLOTLIBRC = "svg.hashsalt: retention-models\n"
 # Switched on at the start: a first figure made within a `style.context` would switch it on for that context alone,
 # and later figures would be lost.
 _INLINE = "c.InteractiveShellApp.matplotlib = 'inline'\n"
-# Lines stay sharp in SVG; what it embeds as pixels (heat maps) is drawn at 200 dots an inch.
+# Lines stay sharp in SVG; what it embeds as pixels (heat maps) is drawn at 144 dots an inch.
 _FIGURES = {
     "png": "",
     "svg": "c.InlineBackend.figure_formats = {'svg'}\n"
-    "c.InlineBackend.print_figure_kwargs = {'bbox_inches': 'tight', 'dpi': 200}\n",
+    "c.InlineBackend.print_figure_kwargs = {'bbox_inches': 'tight', 'dpi': 144}\n",
 }
 
 
