@@ -98,7 +98,7 @@ def cells_of_sums(table: pd.DataFrame, k: int, centre: Array) -> tuple[Cell, ...
     if "cluster" in table:
         _check_nested(table)
     cells = []
-    for (arm, block), part in table.groupby(["arm", "block"], sort=True):
+    for (arm, block), part in table.groupby(["arm", "block"], sort=False):
         sums = part[[f"v{i}" for i in range(k)]].to_numpy(dtype=float)
         if "cluster" in part:
             cell = cell_of_clusters(str(arm), str(block), part["n"].to_numpy(dtype=float), sums)

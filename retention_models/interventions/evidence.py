@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from retention_models.interventions.effect import Effect, with_interval
+from retention_models.interventions.effect import Effect, Scale, with_interval
 from retention_models.interventions.judgement import what_would_overturn
 from retention_models.interventions.multiplicity import benjamini_hochberg, holm, shrink
 
@@ -47,8 +47,8 @@ class Evidence:
     def panels(self) -> dict[str, pd.DataFrame]:
         """The table cut into what may share an axis: one part for each scale and unit, under its heading."""
         table = self.table
-        headings = pd.Series([_heading(effect) for effect in self._ordered], index=table.index)
-        return {heading: table[headings == heading] for heading in dict.fromkeys(map(_heading, self.effects))}
+        headings = table.apply(lambda row: heading(row["scale"], row["unit"]), axis=1)
+        return {name: table[headings == name] for name in self._sections}
 
     def corrected(self, method: str = "holm") -> pd.DataFrame:
         """The table with ``p_corrected`` for having looked at all its rows.
@@ -60,20 +60,19 @@ class Evidence:
         table = self.table
         return table.assign(p_corrected=CORRECTIONS[method](table["p_value"]))
 
-    def shrunk(self, heading: str, level: float = 0.95) -> pd.DataFrame:
+    def shrunk(self, panel: str, level: float = 0.95) -> pd.DataFrame:
         """One panel with noisy effects drawn towards the others: ``shrunk, shrunk_lower, shrunk_upper``.
 
-        Ratios are shrunk on the log scale. ``heading`` is one of ``panels``; effects of one kind of action (a series
+        Ratios are shrunk on the log scale. ``panel`` is the heading of one; effects of one kind of action (a series
         of e-mails, say) are what it makes sense to draw together.
         """
-        panels = self.panels
-        if heading not in panels:
-            raise ValueError(f"no panel is called {heading!r}; there are {', '.join(panels)}")
-        members = [effect for effect in self._ordered if _heading(effect) == heading]
+        if panel not in self._sections:
+            raise ValueError(f"no panel is called {panel!r}; there are {', '.join(self._sections)}")
+        members = self._sections[panel]
         found = shrink([e.on_working_scale[0] for e in members], [e.std_error for e in members], level)
         back = (lambda x: x) if members[0].scale == "difference" else np.exp
         columns = {"shrunk": found.estimate, "shrunk_lower": found.lower, "shrunk_upper": found.upper}
-        return panels[heading].assign(**{name: back(values) for name, values in columns.items()})
+        return self.panels[panel].assign(**{name: back(values) for name, values in columns.items()})
 
     @property
     def decision(self) -> str:
@@ -96,22 +95,24 @@ class Evidence:
         ranked = sorted(filter(_may_be_ranked, self.effects), key=lambda effect: -(effect.value or 0.0))
         return (*ranked, *(effect for effect in self.effects if not _may_be_ranked(effect)))
 
+    @property
+    def _sections(self) -> dict[str, list[Effect]]:
+        """The effects of each panel, in the order of the table, under its heading."""
+        names = dict.fromkeys(heading(effect.scale, effect.unit) for effect in self.effects)
+        return {name: [e for e in self._ordered if heading(e.scale, e.unit) == name] for name in names}
+
     def __str__(self) -> str:
         parts = []
-        for heading in self.panels:
-            members = [effect for effect in self._ordered if _heading(effect) == heading]
-            lines = _shown(members, self._ordered).to_string(index=False).splitlines()
-            notes = [f"  ! {effect.intervention}: {note}" for effect in members for note in _notes(effect)]
-            parts.append("\n".join([heading, *lines, *dict.fromkeys(notes)]))
+        for heading, members in self._sections.items():
+            notes = [f"  ! {note}" for note in _notes(members)]
+            parts.append("\n".join([heading, _shown(members, self._ordered).to_string(index=False), *notes]))
         return "\n\n".join([*parts, self.decision])
 
     def _repr_html_(self) -> str:
         parts = []
-        for heading in self.panels:
-            members = [effect for effect in self._ordered if _heading(effect) == heading]
+        for heading, members in self._sections.items():
+            items = "".join(f"<li>{escape(note)}</li>" for note in _notes(members))
             table = _shown(members, self._ordered).to_html(index=False, border=0, escape=True)
-            notes = [f"{effect.intervention}: {note}" for effect in members for note in _notes(effect)]
-            items = "".join(f"<li>{escape(note)}</li>" for note in dict.fromkeys(notes))
             parts.append(f"<h4>{escape(heading)}</h4>{table}" + (f"<ul>{items}</ul>" if items else ""))
         return "".join(parts) + f"<p>{escape(self.decision)}</p>"
 
@@ -157,16 +158,19 @@ def _may_be_ranked(effect: Effect) -> bool:
     return effect.value is not None and not effect.failed
 
 
-def _heading(effect: Effect) -> str:
+def heading(scale: Scale, unit: str) -> str:
     """What an effect may share an axis with: its scale, and for a difference its unit."""
-    return f"Difference, {effect.unit}" if effect.scale == "difference" else effect.scale.capitalize()
+    return f"Difference, {unit}" if scale == "difference" else scale.capitalize()
 
 
-def _notes(effect: Effect) -> list[str]:
-    """What a reader must know beneath a row: failed and untestable checks, and what would overturn it."""
-    doubts = [str(check) for check in effect.checks if not check.passed]
-    overturned = what_would_overturn(effect)
-    return [*doubts, *([overturned] if overturned else [])]
+def _notes(members: list[Effect]) -> list[str]:
+    """What a reader must know beneath the rows: failed and untestable checks, and what would overturn them."""
+    concerned: dict[str, list[str]] = {}
+    for effect in members:
+        for note in [*(str(check) for check in effect.checks if not check.passed), what_would_overturn(effect)]:
+            if note and effect.intervention not in concerned.setdefault(note, []):
+                concerned[note].append(effect.intervention)
+    return [f"{note} ({', '.join(names)})" for note, names in concerned.items()]
 
 
 def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:

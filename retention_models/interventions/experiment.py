@@ -176,8 +176,7 @@ class Experiment:
     @property
     def arms(self) -> tuple[str, ...]:
         """The arms, control first."""
-        others = sorted({cell.arm for cell in self.cells} - {self.plan.control})
-        return (self.plan.control, *others)
+        return tuple(dict.fromkeys([self.plan.control, *(cell.arm for cell in self.cells)]))
 
     def n(self, *arms: str) -> int:
         """How many customers were assigned to these arms."""

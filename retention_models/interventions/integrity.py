@@ -36,18 +36,20 @@ def require_arms(cells: Sequence[Cell], control: str) -> None:
             raise ValueError(f"block {block!r} has no customers in {', '.join(absent)}; merge it with a similar block")
 
 
-def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Raise unless a table of sums has these columns, without gaps, and one row a cell."""
+def require_columns(table: pd.DataFrame, columns: Sequence[str], hint: str = "") -> None:
+    """Raise unless a table has these columns, without gaps."""
     missing = [name for name in columns if name not in table]
     if missing:
-        raise ValueError(
-            f"{', '.join(missing)} not among the columns {', '.join(map(str, table.columns))}; "
-            "a table of sums has arm, n, each column's sum, and for each pair the sum of products"
-        )
-    gaps = table[columns].isna().sum()
+        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(map(str, table.columns))}{hint}")
+    gaps = table[list(columns)].isna().sum()
     if gaps.any():
         name = str(gaps.idxmax())
-        raise ValueError(f"{name} is missing in {gaps[name]} of {len(table)} rows; leave out arms without numbers")
+        raise ValueError(f"{name} is missing in {gaps[name]} of {len(table)} rows; leave out rows without numbers")
+
+
+def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raise unless a table of sums has these columns, without gaps, and one row a cell."""
+    require_columns(table, columns, "; a table of sums has arm, n, each column's sum, and each pair's sum of products")
     keys = [key for key in ("arm", "block", "cluster") if key in table]
     if table.duplicated(keys).any():
         raise ValueError(f"{' and '.join(keys)} stand more than once; add the sums up to one row each")
@@ -69,28 +71,34 @@ def checks(
     cells: Sequence[Cell], shares: Mapping[str, float] | None, unit: str, *, clustered: bool
 ) -> tuple[Check, ...]:
     """The checks every experiment carries: sample ratio, and errors by the unit that was assigned."""
-    found = [sample_ratio(cells, shares, unit)]
-    if unit != "customer" or clustered:
+    names = arm_names(cells)
+    units = {arm: sum(cell.units for cell in cells if cell.arm == arm) for arm in names}
+    single = unit == "customer"
+    found = [sample_ratio(units if single or clustered else None, shares, unit, names)]
+    if clustered or not single:
         found.append(_clusters(cells, unit, clustered=clustered))
     return tuple(found)
 
 
-def sample_ratio(cells: Sequence[Cell], shares: Mapping[str, float] | None, unit: str) -> Check:
+def sample_ratio(
+    units: Mapping[str, int] | None, shares: Mapping[str, float] | None, unit: str, arms: Sequence[str]
+) -> Check:
     """Whether the arms are as large as planned: a chi-squared test on the assigned units.
 
     A mismatch means that customers got lost or were assigned otherwise than stated, and that the arms differ by more
-    than the treatment; no estimate mends it.
+    than the treatment; no estimate mends it. ``units`` is ``None`` where they were not counted.
     """
     name = "sample ratio"
     if shares is None:
         return Check(
             name, None, "The planned shares of the arms are not stated, so it is unknown whether any got lost."
         )
-    arms = arm_names(cells)
     planned = {str(arm): float(share) for arm, share in shares.items()}
-    if sorted(planned) != arms or min(planned.values()) <= 0:
+    if sorted(planned) != sorted(arms) or min(planned.values()) <= 0:
         raise ValueError(f"shares must give each of the arms {', '.join(arms)} a share above 0; got {dict(shares)}")
-    seen = np.array([sum(cell.units for cell in cells if cell.arm == arm) for arm in arms], dtype=float)
+    if units is None:
+        return Check(name, None, f"The assigned {unit}s were not counted, so it is unknown whether any got lost.")
+    seen = np.array([units[arm] for arm in arms], dtype=float)
     expected = np.array([planned[arm] for arm in arms]) / sum(planned.values()) * seen.sum()
     p = float(chdtrc(len(arms) - 1, np.sum((seen - expected) ** 2 / expected)))
     counts = ", ".join(f"{arm} {s:,.0f} ({e:,.0f} planned)" for arm, s, e in zip(arms, seen, expected, strict=True))
