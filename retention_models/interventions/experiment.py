@@ -71,9 +71,6 @@ class Experiment:
     ceilings: Mapping[str, str] = field(default_factory=dict)
     rows: Rows | None = None
 
-    def __post_init__(self) -> None:
-        integrity.require_arms(self.cells, self.plan.control)
-
     @classmethod
     def from_rows(
         cls,
@@ -120,7 +117,7 @@ class Experiment:
         for name, rule in _ceiling_rules(names, caps or {}, winsorise or {}):
             table, ceilings[name] = capped(table, name, **rule)
         cells = table.cells()
-        checks = integrity.checks(cells, plan.shares, plan.unit, clustered=bool(cluster))
+        checks = _checks(cells, plan, clustered=cluster is not None)
         if covariates:
             checks += (integrity.balance(cells, [names.index(name) for name in covariates]),)
         return cls(plan, table.names, cells, checks, ceilings, table)
@@ -153,7 +150,7 @@ class Experiment:
         integrity.require_sums(table, wanted)
         table = table.rename(columns=renamed).assign(block=table["block"].astype(str) if "block" in table else "")
         cells = cells_of_sums(table, len(columns), np.zeros(len(columns)))
-        return cls(plan, tuple(columns), cells, integrity.checks(cells, plan.shares, plan.unit, clustered=clustered))
+        return cls(plan, tuple(columns), cells, _checks(cells, plan, clustered=clustered))
 
     @classmethod
     def from_counts(cls, counts: Any, plan: Plan, *, outcome: str) -> Self:
@@ -203,6 +200,16 @@ class Experiment:
             for arm in self.arms
         ]
         return pd.DataFrame(rows).set_index("arm")
+
+
+def _checks(cells: Sequence[Cell], plan: Plan, *, clustered: bool) -> tuple[Check, ...]:
+    """Whether the test was run as planned, as far as the cells can tell."""
+    integrity.require_comparison(integrity.arm_names(cells), plan.control)
+    integrity.require_blocks(cells)
+    if clustered:
+        return integrity.checks_of_clusters(cells, plan.shares, plan.unit)
+    sizes = {arm: sum(cell.n for cell in cells if cell.arm == arm) for arm in integrity.arm_names(cells)}
+    return integrity.checks_of_customers(sizes, plan.shares, plan.unit)
 
 
 def _ceiling_rules(

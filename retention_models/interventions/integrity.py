@@ -15,25 +15,30 @@ from retention_models.interventions.cells import ArmMeans, Cell, arm_means
 Array = NDArray[np.float64]
 
 SUSPICIOUS = 0.001  # a p-value below this is no accident in a test that was run as planned
+RATIO = "sample ratio"
 FEW = 5  # fewer customers than this with (or without) the outcome, and a normal interval is a guess
 
 
-def arm_names(cells: Sequence[Cell]) -> list[str]:
-    """The arms of some cells, in alphabetical order."""
-    return sorted({cell.arm for cell in cells})
-
-
-def require_arms(cells: Sequence[Cell], control: str) -> None:
-    """Raise unless the control is there, another arm too, and every block holds every arm."""
-    arms = arm_names(cells)
+def require_comparison(arms: Sequence[str], control: str) -> None:
+    """Raise unless the control is among the arms, and another arm too."""
     if control not in arms:
         raise ValueError(f"the control {control!r} is none of the arms {', '.join(arms)}")
     if len(arms) < 2:
         raise ValueError(f"there is one arm only, {arms[0]}; a comparison needs customers who were not treated")
+
+
+def require_blocks(cells: Sequence[Cell]) -> None:
+    """Raise unless every block holds every arm."""
+    arms = arm_names(cells)
     for block in sorted({cell.block for cell in cells}):
         absent = [arm for arm in arms if not any(c.arm == arm and c.block == block for c in cells)]
         if absent:
             raise ValueError(f"block {block!r} has no customers in {', '.join(absent)}; merge it with a similar block")
+
+
+def arm_names(cells: Sequence[Cell]) -> list[str]:
+    """The arms of some cells, in their order."""
+    return list(dict.fromkeys(cell.arm for cell in cells))
 
 
 def require_columns(table: pd.DataFrame, columns: Sequence[str], hint: str = "") -> None:
@@ -67,57 +72,46 @@ def require_counts(table: pd.DataFrame, outcome: str) -> None:
         )
 
 
-def checks(
-    cells: Sequence[Cell], shares: Mapping[str, float] | None, unit: str, *, clustered: bool
-) -> tuple[Check, ...]:
-    """The checks every experiment carries: sample ratio, and errors by the unit that was assigned."""
-    names = arm_names(cells)
-    units = {arm: sum(cell.units for cell in cells if cell.arm == arm) for arm in names}
-    single = unit == "customer"
-    found = [sample_ratio(units if single or clustered else None, shares, unit, names)]
-    if clustered or not single:
-        found.append(_clusters(cells, unit, clustered=clustered))
-    return tuple(found)
+def checks_of_customers(sizes: Mapping[str, int], shares: Mapping[str, float] | None, unit: str) -> tuple[Check, ...]:
+    """The checks that every test carries, where single customers are all that is known: ``sizes`` of the arms."""
+    if unit == "customer":
+        return (sample_ratio(sizes, shares, unit),)
+    detail = (
+        f"Each {unit} was assigned as a whole, but only customers are known: the true errors are larger, "
+        "by how much these numbers cannot tell."
+    )
+    uncounted = Check(RATIO, None, f"The assigned {unit}s were not counted, so it is unknown whether any got lost.")
+    return uncounted, Check("unit of assignment", False, detail)
 
 
-def sample_ratio(
-    units: Mapping[str, int] | None, shares: Mapping[str, float] | None, unit: str, arms: Sequence[str]
-) -> Check:
+def checks_of_clusters(cells: Sequence[Cell], shares: Mapping[str, float] | None, unit: str) -> tuple[Check, ...]:
+    """The same where the clusters that were assigned are known."""
+    units = {arm: sum(cell.units for cell in cells if cell.arm == arm) for arm in arm_names(cells)}
+    counts = ", ".join(f"{arm} {count:,}" for arm, count in units.items())
+    df = min(cell.df for cell in cells)
+    detail = f"Errors by the assigned clusters (CR2; {counts}; at least {df:.1f} degrees of freedom an arm)."
+    cluster = "cluster" if unit == "customer" else unit
+    return sample_ratio(units, shares, cluster), Check("unit of assignment", True, detail)
+
+
+def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, unit: str) -> Check:
     """Whether the arms are as large as planned: a chi-squared test on the assigned units.
 
     A mismatch means that customers got lost or were assigned otherwise than stated, and that the arms differ by more
-    than the treatment; no estimate mends it. ``units`` is ``None`` where they were not counted.
+    than the treatment; no estimate mends it.
     """
-    name = "sample ratio"
     if shares is None:
-        return Check(
-            name, None, "The planned shares of the arms are not stated, so it is unknown whether any got lost."
-        )
+        return Check(RATIO, None, "The planned shares of the arms are not stated: it is unknown whether any got lost.")
+    arms = list(units)
     planned = {str(arm): float(share) for arm, share in shares.items()}
     if sorted(planned) != sorted(arms) or min(planned.values()) <= 0:
         raise ValueError(f"shares must give each of the arms {', '.join(arms)} a share above 0; got {dict(shares)}")
-    if units is None:
-        return Check(name, None, f"The assigned {unit}s were not counted, so it is unknown whether any got lost.")
     seen = np.array([units[arm] for arm in arms], dtype=float)
     expected = np.array([planned[arm] for arm in arms]) / sum(planned.values()) * seen.sum()
     p = float(chdtrc(len(arms) - 1, np.sum((seen - expected) ** 2 / expected)))
     counts = ", ".join(f"{arm} {s:,.0f} ({e:,.0f} planned)" for arm, s, e in zip(arms, seen, expected, strict=True))
     verdict = "as planned" if p >= SUSPICIOUS else "not as planned: find the customers that got lost before reading on"
-    return Check(name, p >= SUSPICIOUS, f"{unit.capitalize()}s assigned: {counts}; p = {p:.2g}, {verdict}.")
-
-
-def _clusters(cells: Sequence[Cell], unit: str, *, clustered: bool) -> Check:
-    name = "unit of assignment"
-    if not clustered:
-        return Check(
-            name,
-            False,
-            f"Each {unit} was assigned as a whole, but only customers are known: the true errors are larger, "
-            "by how much these counts cannot tell.",
-        )
-    counts = ", ".join(f"{arm} {sum(c.units for c in cells if c.arm == arm):,}" for arm in arm_names(cells))
-    df = min(cell.df for cell in cells)
-    return Check(name, True, f"Errors by the assigned clusters (CR2; {counts}; at least {df:.1f} degrees of freedom).")
+    return Check(RATIO, p >= SUSPICIOUS, f"{unit.capitalize()}s assigned: {counts}; p = {p:.2g}, {verdict}.")
 
 
 def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:

@@ -204,7 +204,7 @@ def power_of(outcome: Planned, effect: float, n: float, *, share: float = 0.5, l
     """
     _require_share("share", share)
     _require_share("level", level)
-    if _least_freedom(outcome, n, share) <= 0:
+    if _least_freedom(outcome, n, share) < 1:
         raise ValueError(f"{n:g} customers are too few: each arm needs two that were assigned independently")
     distance = outcome.distance(effect)
     customers = (n * (1 - share), n * share)
@@ -230,7 +230,7 @@ def sample_size(outcome: Planned, effect: float, *, power: float = 0.8, share: f
     if outcome.distance(effect) == 0:
         raise ValueError("no number of customers finds an effect of nothing")
     fewest = 1.0
-    while _least_freedom(outcome, fewest, share) <= 0:
+    while _least_freedom(outcome, fewest, share) < 1:
         fewest *= 1.1
     found = _first(lambda n: power_of(outcome, effect, n, share=share, level=level), power, fewest, math.inf)
     return math.ceil(found - 1e-6)

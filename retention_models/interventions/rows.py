@@ -36,12 +36,13 @@ class Rows:
     def cells(self) -> tuple[Cell, ...]:
         """One cell for each arm in each block, in their alphabetical order."""
         k = len(self.names)
-        centred = self.frame.with_columns(*(nw.col(f"v{i}") - float(self.means[i]) for i in range(k)))
         keys = ["arm", "block", *(["cluster"] if self.clustered else [])]
-        pairs = [] if self.clustered else [(i, j) for i in range(k) for j in range(i, k)]
-        products = centred.with_columns(*((nw.col(f"v{i}") * nw.col(f"v{j}")).alias(f"p{i}_{j}") for i, j in pairs))
-        summed = [nw.col(f"v{i}").sum() for i in range(k)] + [nw.col(f"p{i}_{j}").sum() for i, j in pairs]
-        table = collect(products.group_by(keys).agg(nw.len().alias("n"), *summed))
+        deviations = [nw.col(f"v{i}") - float(self.means[i]) for i in range(k)]
+        terms = {f"v{i}": deviation for i, deviation in enumerate(deviations)}
+        if not self.clustered:
+            terms |= {f"p{i}_{j}": deviations[i] * deviations[j] for i in range(k) for j in range(i, k)}
+        rows = self.frame.select(*keys, *(term.alias(name) for name, term in terms.items()))
+        table = collect(rows.group_by(keys).agg(nw.len().alias("n"), *(nw.col(name).sum() for name in terms)))
         return cells_of_sums(table.sort_values(keys), k, self.means)
 
 
@@ -76,7 +77,7 @@ def read_rows(
     prepared = frame.select(
         *(nw.col(column).cast(nw.String).alias(key) for key, column in keys.items()),
         *([] if block else [nw.lit("").alias("block")]),
-        *(nw.col(name).cast(nw.Float64).alias(f"v{i}") for i, name in enumerate(names)),
+        *(_number(name, schema).alias(f"v{i}") for i, name in enumerate(names)),
     )
     return _with_means(Rows(prepared, tuple(names), np.zeros(len(names)), cluster is not None))
 
@@ -99,13 +100,22 @@ def open_frame(source: Any) -> nw.LazyFrame[Any]:
         ) from None
 
 
+def _number(name: str, schema: nw.Schema) -> nw.Expr:
+    """A column as floats. True and false are not cast, which DuckDB would do while it reads the words from a file."""
+    column = nw.col(name)
+    if schema[name] == nw.Boolean:
+        return nw.when(column).then(nw.lit(1.0)).otherwise(nw.when(~column).then(nw.lit(0.0)))
+    return column.cast(nw.Float64)
+
+
 def _check_complete(
     frame: nw.LazyFrame[Any], keys: Mapping[str, str], names: Sequence[str], customer_id: str | None
 ) -> None:
     """Count gaps in one pass over the rows, and say which column has them."""
+    schema = frame.collect_schema()
     broken = {f"{key}_": nw.col(column).is_null() for key, column in keys.items()}
     for i, name in enumerate(names):
-        broken[f"v{i}"] = (~nw.col(name).cast(nw.Float64).is_finite()).fill_null(value=True)
+        broken[f"v{i}"] = (~_number(name, schema).is_finite()).fill_null(value=True)
     counts = [flag.cast(nw.Int64).sum().alias(key) for key, flag in broken.items()]
     customers = [nw.col(customer_id).n_unique().alias("customers")] if customer_id else []
     found = collect(frame.select(nw.len().alias("rows"), *counts, *customers)).iloc[0]
@@ -138,11 +148,10 @@ def capped(rows: Rows, name: str, *, at: float | None = None, quantile: float | 
     """
     i, k = rows.names.index(name), len(rows.names)
     column = nw.col(f"v{i}")
-    rule = f"{name} above {at:,.6g}"
-    if at is None:
-        assert quantile is not None
+    of = ""
+    if quantile is not None:
         at = float(collect(rows.frame.select(column.quantile(quantile, "linear"))).to_numpy()[0, 0])
-        rule = f"{name} above {at:,.6g} (the {100 * quantile:g} % quantile of all arms together)"
+        of = f" (the {100 * quantile:g} % quantile of all arms together)"
     above = column > at
     cut_column = nw.when(above).then(nw.lit(at)).otherwise(column)
     seen = rows.frame.select(
@@ -151,7 +160,9 @@ def capped(rows: Rows, name: str, *, at: float | None = None, quantile: float | 
     n, count, cut = collect(seen).to_numpy()[0]
     total = rows.means[i] * n
     share = f", {100 * cut / total:.3g} % of the total," if total > 0 else ""
-    detail = f"{rule} counts as that amount: {int(count):,} of {int(n):,} customers{share} in all arms alike"
+    detail = (
+        f"{name} above {at:,.6g}{of} counts as that: {int(count):,} of {int(n):,} customers{share} in all arms alike"
+    )
     frame = rows.frame.with_columns(column.alias(f"v{k}"), cut_column.alias(f"v{i}"))
     cut_rows = Rows(frame, (*rows.names, uncapped(name)), np.append(rows.means, 0.0), rows.clustered)
     return _with_means(cut_rows), detail
