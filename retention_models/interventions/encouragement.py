@@ -59,7 +59,8 @@ def complier_effect(
     reduced = contrast_of(arms, y, weights)
     effect = reduced.estimate / moved.estimate
     std_error = contrast_of(arms, combination((1, y), (-effect, d)), weights).std_error / abs(moved.estimate)
-    allowed = fieller(reduced, moved, contrast_of(arms, combination((1, y), (1, d)), weights), level)
+    both = contrast_of(arms, combination((1, y), (1, d)), weights)
+    allowed = fieller(reduced, moved, both, reduced.quantile(level))
     ends = (allowed.lower, allowed.upper) if allowed.is_bounded else (-math.inf, math.inf)
     row = effect_row(test, outcome, arm, weights, Estimate(effect, std_error, reduced.df), level=level)
     strength = (moved.estimate / moved.std_error) ** 2 if moved.std_error > 0 else math.inf

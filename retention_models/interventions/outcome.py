@@ -58,6 +58,8 @@ class Outcome:
 def measure_of(test: Experiment, outcome: Outcome) -> Measure:
     """The outcome as a measure of the arms' means, its CUPED slopes from the customers of all arms together."""
     per = None if outcome.per is None else position(test.columns, outcome.per)
+    if per is not None and any(test.arm_means(arm).mean[per] == 0 for arm in test.arms):
+        raise ValueError(f"{outcome.per} is 0 for everyone in an arm: {outcome.name} is no number there")
     plain = Measure(position(test.columns, outcome.column), per)
     x = tuple(position(test.columns, name) for name in outcome.adjust_for)
     if not x:

@@ -72,7 +72,7 @@ def cost_per_kept(
     spent, gained, both = (contrast(readings[line], weights) for line in ("spent", "kept", "both"))
     if spent.estimate <= 0 or gained.estimate == 0:
         raise ValueError(f"{arm} cost {spent.estimate:.3g} more and kept {gained.estimate:.3g} more: no cost per kept")
-    allowed = fieller(spent, gained, both, level)
+    allowed = fieller(spent, gained, both, gained.quantile(level))
     lower, upper = (allowed.lower, allowed.upper) if allowed.is_bounded else (allowed.lower, math.inf)
     estimate = spent.estimate / gained.estimate
     return CostPerKept(estimate, lower, upper, level, _in_words(arm, estimate, allowed.is_bounded, lower, upper))

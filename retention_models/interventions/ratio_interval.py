@@ -38,7 +38,7 @@ class RatioInterval:
         return f"{self.lower:.3g} to {self.upper:.3g}"
 
 
-def fieller(numerator: Estimate, denominator: Estimate, total: Estimate, level: float) -> RatioInterval:
+def fieller(numerator: Estimate, denominator: Estimate, total: Estimate, quantile: float) -> RatioInterval:
     """The ratios r = a / b with (a - r b)^2 <= q^2 (v_aa - 2 r v_ab + r^2 v_bb).
 
     Parameters
@@ -47,11 +47,10 @@ def fieller(numerator: Estimate, denominator: Estimate, total: Estimate, level: 
         The estimates a and b.
     total
         The estimate a + b, whose variance tells their covariance.
-    level
-        Level of the interval; q is its quantile with the smaller of the two degrees of freedom.
+    quantile
+        q, how many standard errors the interval reaches; 1.96 for 95 %.
     """
     a, b = numerator.estimate, denominator.estimate
-    quantile = min(numerator, denominator, key=lambda part: part.df).quantile(level)
     v_aa, v_bb, v_total = (quantile**2 * part.std_error**2 for part in (numerator, denominator, total))
     v_ab = (v_total - v_aa - v_bb) / 2
     square, half, constant = b * b - v_bb, a * b - v_ab, a * a - v_aa

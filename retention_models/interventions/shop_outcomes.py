@@ -7,6 +7,7 @@ these were seen.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -40,7 +41,8 @@ def shop_outcomes(
         A log as :func:`retention_models.read_transactions` returns it, or anything that it reads.
     assignments
         One row a customer: id, day of assignment, arm, and whatever else belongs to the test (block, cluster,
-        covariates). A pandas frame goes with a log in pandas, DuckDB or files; otherwise on the engine of the log.
+        covariates). A pandas frame, or the path of a file, goes with a log in pandas, DuckDB or files; otherwise a
+        frame on the engine (the connection, the session) of the log.
     horizon_days
         Length of the window. Purchases count from the day after the assignment to the last day of the window.
     offer_days
@@ -101,8 +103,12 @@ def _check_window(horizon_days: int, offer_days: int, lookback_days: int | None)
 
 def _assigned(bought: nw.LazyFrame[Any], assignments: Any, customer_id: str, assigned: str) -> nw.LazyFrame[Any]:
     """The assignments on the engine of the log, with ``customer_id`` and ``assigned`` (a moment, at midnight)."""
-    source = open_frame(assignments).to_native() if isinstance(assignments, str) else assignments
-    frame = open_log(source, {"customer_id": customer_id, "date": assigned}, None).rename({"date": "assigned"})
+    is_file = isinstance(assignments, str | Path)
+    frame = open_log(
+        collect(open_frame(assignments)) if is_file else assignments,
+        {"customer_id": customer_id, "date": assigned},
+        None,
+    ).rename({"date": "assigned"})
     who = nw.from_native(_beside(bought, frame)).lazy()
     taken = [name for name in (*OUTCOMES, *BEFORE) if name in who.collect_schema()]
     if taken:

@@ -43,7 +43,7 @@ def test_clusters_of_one_size_are_their_means():
 
 
 def test_cr2_is_its_definition_in_matrices():
-    """Bell & McCaffrey (2002): V = sum of M X_c' A_c e_c e_c' A_c X_c M, A_c = (I - H_cc)^(-1/2), working variance I."""
+    """Bell & McCaffrey (2002): V = sum of M X_c' A_c e_c e_c' A_c X_c M, A_c = (I - H_cc)^(-1/2)."""
     rng = np.random.default_rng(3)
     sizes = np.array([1, 2, 5, 9, 3])
     cluster = np.repeat(np.arange(5), sizes)

@@ -180,7 +180,7 @@ def test_rows_that_cannot_be_right_are_refused(rows, change, options, message):
 
 
 def test_what_is_no_table_is_refused(tmp_path):
-    with pytest.raises(TypeError, match="rows must be a frame .* not dict"):
+    with pytest.raises(TypeError, match=r"rows must be a frame .* not dict"):
         experiment({"arm": [1]})
     with pytest.raises(FileNotFoundError, match="no such file"):
         experiment(tmp_path / "absent.csv")

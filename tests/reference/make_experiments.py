@@ -1,7 +1,7 @@
 """Makes experiments.json, cuped.csv and nsw.csv: what tea-tasting and statsmodels say of two experiments.
 
 Run in an environment of its own: pip install tea-tasting==1.14.0 causaldata==0.1.5 statsmodels==0.15.0 (pandas 3.1.1).
-cuped.csv is simulated here; nsw.csv is the experimental sample of Dehejia & Wahba (1999), from causaldata (MIT licence).
+cuped.csv is simulated here; nsw.csv is the experimental sample of Dehejia & Wahba (1999), from causaldata (MIT).
 """
 
 import json
@@ -57,7 +57,7 @@ def power():
 
 
 def statsmodels(data):
-    data = data.astype({name: float for name in [*COVARIATES, "re78"]})
+    data = data.astype(dict.fromkeys([*COVARIATES, "re78"], float))
     plain = smf.ols("re78 ~ treat", data).fit(cov_type="HC2")
     centred = data.assign(**{name: data[name] - data[name].mean() for name in COVARIATES})
     lin = smf.ols(f"re78 ~ treat * ({' + '.join(COVARIATES)})", centred).fit(cov_type="HC2")
@@ -67,7 +67,7 @@ def statsmodels(data):
 
 def main():
     nsw = nsw_mixtape.load_pandas().data[["treat", *COVARIATES, "re78"]]
-    nsw.astype({name: float for name in ["re74", "re75", "re78"]}).to_csv(HERE / "nsw.csv", index=False)
+    nsw.astype(dict.fromkeys(["re74", "re75", "re78"], float)).to_csv(HERE / "nsw.csv", index=False)
     data = simulated()
     data.to_csv(HERE / "cuped.csv", index=False)
     found = {
