@@ -11,6 +11,11 @@ REFERENCE = Path(__file__).parents[1] / "reference"
 
 
 @pytest.fixture(scope="session")
+def reference():
+    return REFERENCE
+
+
+@pytest.fixture(scope="session")
 def peers():
     """What tea-tasting and statsmodels say; the file names their versions, make_experiments.py made it."""
     return json.loads((REFERENCE / "experiments.json").read_text())

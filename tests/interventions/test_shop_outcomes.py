@@ -87,7 +87,7 @@ def test_a_log_without_amounts_has_none(log, mailing):
 
 
 def test_pulled_forward_purchases_cancel_within_the_window():
-    """Everyone buys every 20 days, four times in five; the offer moves one purchase of ten days later into its fortnight."""
+    """Everyone buys every 20 days, four times in five; the offer pulls one purchase ten days forward."""
     rng = np.random.default_rng(1)
     rows, mailing = [], []
     for customer in range(400):
