@@ -11,7 +11,6 @@ from retention_models.interventions.contract_outcomes import contract_test, incr
 from retention_models.interventions.experiment import Plan
 from retention_models.interventions.money import Costs, Money
 
-
 PLAN = Plan(control="none", shares={"none": 1, "offer": 1})
 
 

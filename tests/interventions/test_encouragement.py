@@ -67,15 +67,6 @@ def test_a_weak_encouragement_has_no_end_and_says_so():
     assert effect.p_value == 1.0
 
 
-def test_the_interval_covers_with_a_weak_encouragement_where_the_usual_one_does_not():
-    rng = np.random.default_rng(4)
-    covered = []
-    for _ in range(300):
-        effect = complier_effect(experiment(simulated(rng, 400, 0.06, 0.5)), Y, received="got")
-        covered.append(effect.lower <= 0.5 <= effect.upper)
-    assert np.mean(covered) > 0.93
-
-
 def test_an_assignment_that_moved_no_one_is_refused():
     rows = pd.DataFrame({"arm": ["none", "mail"] * 4, "y": range(8), "got": [0] * 8})
     with pytest.raises(ValueError, match="the assignment moved no one"):
