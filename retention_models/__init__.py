@@ -9,6 +9,7 @@ The map of the house, from the ground up:
 ``btyd``           customers who leave without saying so: BG/NBD, Pareto/NBD
 ``fitting``        where frames meet models: ``fit`` and what it returns
 ``prediction``     what to expect of each customer, and of all together
+``value``          what customers are worth
 ``evaluation``     whether the forecast came true
 ``plots``          a computed frame in, a matplotlib Axes out
 ``report``         notebooks to self-contained HTML pages
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from retention_models.logs.transactions import read_transactions as read_transactions
     from retention_models.prediction import predict as predict
     from retention_models.prediction import predict_total as predict_total
+    from retention_models.value.purchases import break_even_uplift as break_even_uplift
+    from retention_models.value.purchases import customer_value as customer_value
+    from retention_models.value.purchases import total_value as total_value
 
 _ROOMS = {
     "btyd.bgnbd": ("BGNBD",),
@@ -49,6 +53,7 @@ _ROOMS = {
     "logs.summary": ("compress", "histories", "summarize"),
     "logs.transactions": ("Transactions", "read_transactions"),
     "prediction": ("predict", "predict_total"),
+    "value.purchases": ("break_even_uplift", "customer_value", "total_value"),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME)]

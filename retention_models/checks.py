@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,13 @@ class Check:
     passed: bool | None
     detail: str
 
+    @property
+    def verdict(self) -> str:
+        """The result in words."""
+        return {True: "passed", False: "FAILED", None: "not testable"}[self.passed]
+
     def __str__(self) -> str:
-        verdict = {True: "passed", False: "FAILED", None: "not testable"}[self.passed]
-        return f"{self.name}: {verdict}. {self.detail}"
+        return f"{self.name}: {self.verdict}. {self.detail}"
+
+    def _repr_html_(self) -> str:
+        return f"<p><strong>{escape(self.name)}: {self.verdict}.</strong> {escape(self.detail)}</p>"

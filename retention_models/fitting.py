@@ -11,21 +11,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc
 
 from retention_models import __version__
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.gammagamma import GammaGamma
 from retention_models.btyd.paretonbd import ParetoNBD
 from retention_models.checks import Check
+from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.intervals import (
     draw_parameters,
     in_chunks,
     jacobian,
     positive_interval,
-    standard_error,
 )
-from retention_models.estimation.likelihood import Array, ConvergenceError, Limit, Model, maximise, parameter_names
+from retention_models.estimation.likelihood import maximise
+from retention_models.estimation.model import Array, Limit, Model, parameter_names
+from retention_models.stability import stability_check
 from retention_models.tables import Table, read_groups, read_table
 
 MODELS: dict[str, type] = {model.__name__: model for model in (BGNBD, GammaGamma, ParetoNBD)}
@@ -237,10 +238,10 @@ def fit(
     ParetoNBD fitted to 2,357 customers, log-likelihood -9594.9762, AIC 19197.95, standard errors
                estimate  std_error   lower  upper
     parameter
-    r            0.5533    0.04762  0.4675  0.655
-    alpha         10.58     0.8427   9.049  12.37
-    s            0.6059     0.1871  0.3309   1.11
-    beta          11.66      6.204   4.108  33.08
+    r            0.5533    0.04763 0.4674  0.655
+    alpha         10.58     0.8427  9.048  12.37
+    s            0.6062     0.1873 0.3309  1.111
+    beta          11.67      6.211  4.111  33.12
     """
     table = read_table(customers, model_class.columns)
     pooled = _fit_table(model_class, table, robust)
@@ -252,7 +253,9 @@ def fit(
             groups[label] = _fit_table(model_class, table.of_lines(lines), robust)
         except (ValueError, ConvergenceError) as error:
             notes.append(f"The group {label} could not be fitted on its own: {error}.")
-    return replace(pooled, groups=groups, notes=(*pooled.notes, *notes), checks=(_stability(pooled, groups, table),))
+    return replace(
+        pooled, groups=groups, notes=(*pooled.notes, *notes), checks=(stability_check(pooled, groups, table),)
+    )
 
 
 def _fit_table(model_class: type[Model], table: Table, robust: bool) -> Fit:
@@ -262,6 +265,9 @@ def _fit_table(model_class: type[Model], table: Table, robust: bool) -> Fit:
     optimum = maximise(model_class, columns, table.weight, robust=robust)
     free = list(optimum.free)
     notes = tuple(_limit_sentence(limit) for limit in optimum.limits)
+    notes += tuple(
+        f"{name} makes no difference to these data and is held where it is." for name in optimum.undetermined
+    )
     return Fit(
         model=optimum.model,
         covariance=pd.DataFrame(optimum.covariance, index=free, columns=free),
@@ -270,50 +276,6 @@ def _fit_table(model_class: type[Model], table: Table, robust: bool) -> Fit:
         notes=notes + _flat_sentences(optimum.model, free, optimum.covariance),
         data={**table.about, "rows": len(table.weight), "sha256": table.sha256(), "left_out": left_out},
         robust=robust,
-    )
-
-
-def _stability(pooled: Fit, groups: Mapping[str, Fit], table: Table, tolerance: float = 0.2) -> Check:
-    """Whether the groups, each fitted on its own, expect of a new customer what the fit of all expects.
-
-    Fails when a group differs by more than ``tolerance`` and its interval excludes less. The likelihood-ratio test
-    is told, but does not decide: with many customers a harmless difference is significant.
-    """
-    name = "the groups agree"
-    if len(groups) < 2:
-        return Check(name, None, f"{len(groups)} of the groups could be fitted on its own; it takes two to compare.")
-    what, quantity, columns = _of_a_new_customer(type(pooled.model), table)
-    everyone = quantity(pooled.model, *columns)[0]
-    rows = {}
-    for label, group in groups.items():
-        own, slope = quantity(group.model, *columns), group.gradient(quantity, columns)
-        lower, upper = positive_interval(own, standard_error(slope, group.covariance.to_numpy()), 0.95)
-        rows[label] = (own[0] / everyone - 1, lower[0] / everyone - 1, upper[0] / everyone - 1)
-    beyond = [label for label, (_, lower, upper) in rows.items() if lower > tolerance or upper < -tolerance]
-    furthest = max(rows, key=lambda label: abs(rows[label][0]))
-    gain = 2 * (sum(group.log_likelihood for group in groups.values()) - pooled.log_likelihood)
-    parameters = sum(len(group.covariance) for group in groups.values()) - len(pooled.covariance)
-    own, lower, upper = rows[furthest]
-    return Check(
-        name,
-        not beyond,
-        f"The {what} differs most from that of all in {furthest}: {own:+.0%} (95 % interval {lower:+.0%} to "
-        f"{upper:+.0%}; up to {tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: chi-squared {gain:.1f} on "
-        f"{parameters} degrees of freedom, p = {chdtrc(max(parameters, 1), max(gain, 0.0)):.2g}.",
-    )
-
-
-def _of_a_new_customer(model_class: type[Model], table: Table) -> tuple[str, Callable[..., Array], tuple[Array, ...]]:
-    """The quantity by which groups are compared: its name, itself, and the columns it takes."""
-    if "T" in model_class.columns:
-        age = table.columns[model_class.columns.index("T")]
-        mean_age = np.array([table.weight @ age / table.n_customers])
-        what = f"number of purchases expected of a new customer in {mean_age[0]:.3g} units of time"
-        return what, lambda model, horizon: model.expected_purchases_new(horizon), (mean_age,)
-    return (
-        "amount expected of a new customer",
-        lambda model, *columns: model.expected_spend(*columns),
-        (np.zeros(1),) * 2,
     )
 
 
@@ -347,7 +309,7 @@ def _require_enough(model_class: type[Model], table: Table) -> None:
 def _limit_sentence(limit: Limit) -> str:
     """What it means that a parameter was held at an edge."""
     where = "0" if limit.towards == 0 else "infinity"
-    lost = f"; {' and '.join(limit.undetermined)} then have no meaning" if limit.undetermined else ""
+    lost = f"; the value of {' and '.join(limit.undetermined)} then means nothing" if limit.undetermined else ""
     return f"{limit.parameter} ran to {where} and is held there: {limit.model}{lost}."
 
 

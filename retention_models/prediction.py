@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import gammaincinv
 
 from retention_models.estimation.intervals import (
     in_chunks,
@@ -58,7 +59,7 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     >>> forecast.loc[[1], ["probability_alive", "expected_purchases", "purchases_upper"]].round(3)
                  probability_alive  expected_purchases  purchases_upper
     customer_id
-    1                        0.869               1.455                5
+    1                        0.869               1.455                6
     """
     _check_horizon(horizon)
     table = read_table(customers, fit.model.columns)
@@ -83,9 +84,10 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
     each = in_chunks(lambda *columns: model.expected_purchases(horizon, *columns), columns)
     slope = weight @ fit.gradient(lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
     chance = weight @ in_chunks(lambda *columns: model.purchases_variance(horizon, *columns), columns)
-    expected, error = np.array([weight @ each]), standard_error(slope, fit.covariance.to_numpy())
+    expected = np.array([weight @ each])
+    error = standard_error(slope[None, :], fit.covariance.to_numpy())
     lower, upper = positive_interval(expected, error, level)
-    count_lower, count_upper = positive_interval(expected, np.sqrt(error**2 + chance), level)
+    count_lower, count_upper = _gamma_interval(expected, error**2 + chance, level)
     return pd.DataFrame(
         {
             "expected": expected,
@@ -118,6 +120,14 @@ def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: floa
     if level is not None:
         frame["purchases_lower"], frame["purchases_upper"] = _count_interval(fit.model, columns, horizon, level)
     return pd.DataFrame(frame)
+
+
+def _gamma_interval(mean: Array, variance: Array, level: float) -> tuple[Array, Array]:
+    """Ends of the interval of a count with this mean and variance, by a Gamma distribution (skewed, as counts are)."""
+    spread = np.divide(variance, mean, where=mean > 0, out=np.ones_like(mean))
+    shape = np.maximum(mean / spread, np.finfo(float).tiny)
+    lower, upper = (np.asarray(gammaincinv(shape, (1 + side * level) / 2) * spread, dtype=float) for side in (-1, 1))
+    return lower, upper
 
 
 def _count_interval(

@@ -111,7 +111,7 @@ def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArra
     row, size = np.zeros(len(columns[0]), dtype=np.int64), 1
     for column in columns:
         code, values = pd.factorize(column, sort=True)
-        if size > LARGEST // len(values):
+        if size > LARGEST // max(len(values), 1):
             row, size = _renumbered(row)
         row, size = row * len(values) + code, size * len(values)
     row, size = _renumbered(row)

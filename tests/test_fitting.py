@@ -7,12 +7,17 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy.special import betaln, gammaln, hyp2f1
 
 import retention_models as rm
-from retention_models.estimation.likelihood import LARGE, SMALL
+from retention_models.estimation.climb import Surface
+from retention_models.estimation.model import LARGE
+from retention_models.tables import read_table
 
-# Fader & Hardie's CDNOW sample, calibration to 1997-09-30, exact weeks; estimates as first published with the
-# models (2005) and recomputed with an independent implementation to all digits shown.
+# Fader & Hardie's CDNOW sample, calibration to 1997-09-30, exact weeks: published estimates (2005), recomputed with an
+# independent implementation to all digits shown. Its optimiser stopped a little below the top (1.7e-6 in log-likelihood
+# for the Pareto/NBD), so parameters agree to that, and what is exact is held in other ways: the printed values are
+# reproduced at the printed parameters, and the top is a top of an independently written likelihood.
 CDNOW = {
     "BGNBD": (
         {"r": 0.2425951930, "alpha": 4.4136397946, "a": 0.7929848092, "b": 2.4261555027},
@@ -47,12 +52,56 @@ def fits(customers):
 def test_published_estimates_on_the_cdnow_sample(fits, model):
     parameters, std_errors, log_likelihood = CDNOW[model.__name__]
     found = fits[model.__name__]
-    assert found.log_likelihood == pytest.approx(log_likelihood, abs=1e-6)
+    assert 0 <= found.log_likelihood - log_likelihood + 1e-8 < 1e-5
     assert found.n_customers == 2357
     assert found.data["rows"] == 1016
-    np.testing.assert_allclose(found.table()["estimate"], list(parameters.values()), atol=1e-5)
-    np.testing.assert_allclose(found.table()["std_error"], std_errors, rtol=1e-4)
+    np.testing.assert_allclose(found.table()["estimate"], list(parameters.values()), rtol=1e-3)
+    np.testing.assert_allclose(found.table()["std_error"], std_errors, rtol=2e-3)
     assert found.notes == ()
+
+
+@each_model
+def test_published_numbers_to_all_digits_at_the_published_parameters(customers, model):
+    parameters, std_errors, log_likelihood = CDNOW[model.__name__]
+    table = read_table(customers, model.columns)
+    surface = Surface.above(model(**parameters), table.columns, table.weight)
+    place = surface.at(np.log(list(parameters.values())))
+    assert place.value == pytest.approx(log_likelihood, abs=1e-8)
+    np.testing.assert_allclose(np.sqrt(np.diag(surface.covariance(place, robust=False))), std_errors, rtol=1e-3)
+
+
+def bgnbd_by_the_paper(u, x, t_x, T):
+    """Eq. (6) of Fader, Hardie & Lee (2005), written down naively."""
+    r, alpha, a, b = np.exp(u)
+    alive = betaln(a, b + x) - (r + x) * np.log(alpha + T)
+    gone = betaln(a + 1, b + np.maximum(x, 1) - 1) - (r + x) * np.log(alpha + t_x)
+    either = np.where(x > 0, np.logaddexp(alive, gone), alive)
+    return np.sum(gammaln(r + x) - gammaln(r) + r * np.log(alpha) - betaln(a, b) + either)
+
+
+def paretonbd_by_the_paper(u, x, t_x, T):
+    """Eq. (22) of Fader & Hardie's note on the Pareto/NBD, with its hypergeometric functions."""
+    r, alpha, s, beta = np.exp(u)
+    larger, power = (alpha, s + 1) if alpha >= beta else (beta, r + x)
+
+    def f(t):
+        return hyp2f1(r + s + x, power, r + s + x + 1, abs(alpha - beta) / (larger + t)) / (larger + t) ** (r + s + x)
+
+    gone = s / (r + s + x) * (f(t_x) - f(T))
+    alive = (alpha + T) ** -(r + x) * (beta + T) ** -s
+    return np.sum(gammaln(r + x) - gammaln(r) + r * np.log(alpha) + s * np.log(beta) + np.log(alive + gone))
+
+
+@pytest.mark.parametrize(("name", "paper"), [("BGNBD", bgnbd_by_the_paper), ("ParetoNBD", paretonbd_by_the_paper)])
+def test_the_estimate_is_the_top_of_the_likelihood_as_the_paper_prints_it(customers, fits, name, paper):
+    found, h = fits[name], 2e-3
+    columns = [customers[column].to_numpy(dtype=float) for column in ("frequency", "recency", "T")]
+    top = np.log(found.parameters.to_numpy())
+    assert paper(top, *columns) == pytest.approx(found.log_likelihood, abs=1e-8)
+    for direction in h * np.eye(4):
+        near = paper(top + direction, *columns) - paper(top - direction, *columns)
+        far = paper(top + 2 * direction, *columns) - paper(top - 2 * direction, *columns)
+        assert abs(8 * near - far) / (12 * h) < 1e-5
 
 
 @each_model
@@ -61,8 +110,8 @@ def test_published_estimates_on_the_full_cohort(model):
     found = rm.fit(model, rm.histories(rm.load_cdnow(full=True), calibration_end="1997-09-30"))
     assert found.n_customers == 23_570
     assert found.data["rows"] == 8685
-    assert found.log_likelihood == pytest.approx(log_likelihood, abs=1e-4)
-    np.testing.assert_allclose(found.table()["estimate"], parameters, atol=1e-4)
+    assert 0 <= found.log_likelihood - log_likelihood + 1e-7 < 1e-4
+    np.testing.assert_allclose(found.table()["estimate"], parameters, rtol=3e-4)
 
 
 @each_model
@@ -125,7 +174,7 @@ def test_truth_is_recovered_from_simulated_customers(model):
     truth = model(**CDNOW[model.__name__][0])
     T = np.random.default_rng(11).integers(180, 400, 20_000) / 7
     found = rm.fit(model, truth.simulate(T, np.random.default_rng(12)))
-    error = np.log(found.table()["estimate"] / CDNOW[model.__name__][0])
+    error = np.log(found.table()["estimate"] / pd.Series(CDNOW[model.__name__][0]))
     assert np.all(np.abs(error) < 3 * found.table()["std_error"] / found.table()["estimate"])
 
 
@@ -150,16 +199,15 @@ def simulated(rate, life, T, rng):
 
 def test_a_log_without_drop_out_ends_at_the_nbd_and_predicts():
     customers = steady(600, np.random.default_rng(5))
-    for model, name in ((rm.ParetoNBD, "s"), (rm.BGNBD, "a")):
+    for model in (rm.ParetoNBD, rm.BGNBD):
         found = rm.fit(model, customers)
-        assert getattr(found.model, name) == SMALL
-        assert found.notes[0].startswith(f"{name} ran to 0 and is held there")
-        assert found.table().loc[name, "note"] == "held"
-        assert list(found.covariance.index) == ["r", "alpha"]
+        assert "is held there: " in found.notes[0]
+        assert {"r", "alpha"} <= set(found.covariance.index) <= {"r", "alpha", "b"}
+        assert (found.table()["note"] == "held").sum() == 4 - len(found.covariance)
         forecast = rm.predict(found, customers, horizon=20)
         assert np.isfinite(forecast.to_numpy(dtype=float)).all()
         assert np.isfinite(found.table().drop(columns="note").to_numpy()).all()
-        assert forecast["probability_alive"].min() > 0.999
+        assert forecast["probability_alive"].mean() > 0.99
         rm.predict_total(found, customers, horizon=20)
 
 
@@ -217,7 +265,7 @@ def test_json_that_is_no_fit_is_an_error(text):
 
 def test_an_unknown_model_in_json_is_named(fits):
     text = fits["BGNBD"].to_json().replace("BGNBD", "Oracle")
-    with pytest.raises(ValueError, match="Oracle is no model of this version"):
+    with pytest.raises(ValueError, match="Oracle is none of its models"):
         rm.Fit.from_json(text)
 
 
@@ -252,3 +300,53 @@ def table_of(*rows):
 def test_too_little_data_is_an_error_that_says_why(model, rows, message):
     with pytest.raises(ValueError, match=message):
         rm.fit(model, table_of(*rows))
+
+
+# ---- groups
+
+
+def test_groups_are_fitted_beside_the_whole_and_agree_on_cdnow(customers):
+    found = rm.fit(rm.ParetoNBD, customers, by="cohort")
+    assert list(found.groups) == ["1997-01", "1997-02", "1997-03"]
+    assert sum(group.n_customers for group in found.groups.values()) == found.n_customers
+    month = customers["first_purchase"].dt.strftime("%Y-%m")
+    alone = rm.fit(rm.ParetoNBD, customers[month == "1997-02"])
+    assert found.groups["1997-02"].log_likelihood == pytest.approx(alone.log_likelihood, abs=1e-8)
+    (check,) = found.checks
+    assert check.passed
+    assert "p = 0." in check.detail
+    assert "the groups agree: passed" in repr(found)
+    assert list(rm.Fit.from_json(found.to_json()).groups) == list(found.groups)
+
+
+def test_groups_that_differ_fail_the_check():
+    T, rng = np.full(1500, 52.0), np.random.default_rng(6)
+    often = rm.BGNBD(r=1.0, alpha=2.0, a=0.5, b=3.0).simulate(T, rng)
+    seldom = rm.BGNBD(r=1.0, alpha=10.0, a=0.5, b=3.0).simulate(T, rng)
+    both = pd.concat([often.assign(channel="shop"), seldom.assign(channel="web")], ignore_index=True)
+    for by in ("channel", both["channel"].tolist()):
+        (check,) = rm.fit(rm.BGNBD, both, by=by).checks
+        assert check.passed is False
+        assert "chi-squared" in check.detail
+
+
+def test_a_group_too_small_is_named_and_not_lost(customers):
+    group = np.where(np.arange(len(customers)) == 0, "one", np.where(np.arange(len(customers)) < 1200, "a", "b"))
+    found = rm.fit(rm.BGNBD, customers, by=group)
+    assert list(found.groups) == ["a", "b"]
+    assert found.notes[0].startswith(
+        "The group one could not be fitted on its own: BGNBD describes how customers differ"
+    )
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        ("channel", "by='channel' is no column of the table"),
+        (["a"], "by has 1 labels for 2,357 customers"),
+        ([None] + ["a"] * 2356, "by is missing for 1 of 2,357 customers"),
+    ],
+)
+def test_groups_that_are_not_there_are_an_error(customers, by, message):
+    with pytest.raises(ValueError, match=message):
+        rm.fit(rm.BGNBD, customers, by=by)

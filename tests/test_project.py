@@ -25,6 +25,7 @@ FLOORS = {
     "btyd": 2,
     "tables": 3,
     "fitting": 3,
+    "stability": 3,
     "prediction": 3,
     "value": 4,
     "evaluation": 4,

@@ -85,7 +85,8 @@ class BuyTillYouDie(PositiveParameters, ABC):
         alive, then = self.probability_alive(*history), self.given_alive(*history)
         window = checked("horizon", horizon, finite=True)
         mean = then.expected_purchases_new(window)
-        return alive * (then._expected_pairs_new(window) + mean * (1 - alive * mean))
+        spread = np.maximum(then._expected_pairs_new(window) + mean - mean**2, 0)
+        return alive * (spread + (1 - alive) * mean**2)
 
     def purchase_probability(
         self, count: ArrayLike, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
@@ -125,7 +126,7 @@ class BuyTillYouDie(PositiveParameters, ABC):
         start
             When the oldest customer is first seen. All are observed until ``start`` plus the largest T.
         time_unit
-            ``"D"``, ``"W"``, ``"h"``, or a ``pandas.Timedelta``.
+            ``"D"``, ``"W"``, ``"h"``, or any fixed length such as ``"30D"`` or a ``pandas.Timedelta``.
 
         Notes
         -----
@@ -142,7 +143,7 @@ class BuyTillYouDie(PositiveParameters, ABC):
         share = share[np.lexsort((share, customer))]
         first_seen = (customers["T"].max() - customers["T"]).to_numpy()
         age = share * customers["recency"].to_numpy()[customer]
-        unit = pd.Timedelta(f"1{time_unit}") if isinstance(time_unit, str) else time_unit
+        unit = pd.Timedelta(f"1{time_unit}" if str(time_unit).isalpha() else time_unit)
         seconds = (first_seen[customer] + age) * unit.total_seconds()
         return pd.DataFrame({"customer_id": customer, "date": pd.Timestamp(start) + pd.to_timedelta(seconds, unit="s")})
 
@@ -178,12 +179,3 @@ def _times(alive: Array, expected: Array) -> Array:
     return np.multiply(
         alive, expected, out=np.zeros(np.broadcast_shapes(alive.shape, expected.shape)), where=alive > 0
     )[()]
-
-
-def purchase_start(frequency: Array, T: Array, weight: Array) -> tuple[float, float, float]:
-    """Rough r and alpha of the Gamma of purchase rates, by the moments of the counts, and the mean age."""
-    n = weight.sum()
-    mean, age = weight @ frequency / n, weight @ T / n
-    excess = weight @ (frequency - mean) ** 2 / n - mean
-    r = float(np.clip(mean**2 / excess, 0.1, 10)) if excess > 0 else 10.0
-    return r, float(r * age / max(mean, 0.01)), float(age)

@@ -14,25 +14,21 @@ from typing import ClassVar, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import expit
+from scipy.special import expit, log_expit
 
-from retention_models.btyd.base import (
-    Array,
-    BuyTillYouDie,
-    Parameter,
-    checked,
-    checked_count,
-    last_axis,
-    purchase_start,
-)
-from retention_models.estimation.likelihood import Limit
-from retention_models.estimation.quadrature import beta_mean, log_decay_integral
-from retention_models.estimation.special import (
-    digamma_rising,
-    log_count_probability,
-    log_rising,
+from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, checked_count, last_axis
+from retention_models.btyd.purchases import (
+    count_probability,
+    log_density,
+    log_density_score,
     probability_at_least,
+    probability_of_two,
+    start_from_counts,
 )
+from retention_models.estimation.beta import beta_mean
+from retention_models.estimation.model import Limit
+from retention_models.estimation.quadrature import discounting_rule
+from retention_models.estimation.special import digamma_rising, log_rising
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +54,30 @@ class BGNBD(BuyTillYouDie):
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
-        """Rough parameters from the data, to begin the fit: rates from the counts' moments, every fourth leaves."""
-        r, alpha, _ = purchase_start(frequency, T, weight)
+        """Rough parameters from the data, to begin the fit: rates from the counts, every fourth buyer leaves."""
+        r, alpha = start_from_counts(frequency, T, weight)
         return cls(r, alpha, a=1.0, b=3.0)
 
     def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Log-likelihood of each history, eq. (6)."""
+        """Log-likelihood of each history, eq. (6): that of being alive, and what the chance to have left adds."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
-        r, alpha, a, b = self.r, self.alpha, self.a, self.b
-        stayed = log_rising(b, x) - log_rising(a + b, x)
-        bought = log_rising(r, x) - x * np.log(alpha + T) - r * np.log1p(T / alpha)
-        return bought + stayed + np.logaddexp(0, self._log_odds_gone(x, t_x, T))
+        stayed = log_rising(self.b, x) - log_rising(self.a + self.b, x)
+        alive = log_density(x, T, self.r, self.alpha) + stayed
+        return alive - log_expit(-self._log_odds_gone(x, t_x, T))
 
     def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Derivatives of each history's log-likelihood in r, alpha, a, b; shape (..., n, 4)."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
         r, alpha, a, b = self.r, self.alpha, self.a, self.b
-        silence = T - t_x
+        A, silence = alpha + t_x, T - t_x
         gone = expit(self._log_odds_gone(x, t_x, T))
-        both = digamma_rising(a + b, x)
+        d_r, d_alpha = log_density_score(x, T, r, alpha)
+        d_stayed = digamma_rising(a + b, x)
         return last_axis(
-            digamma_rising(r, x) - np.log1p(T / alpha) + gone * np.log1p(silence / (alpha + t_x)),
-            (r * T / alpha - x) / (alpha + T) - gone * (r + x) * silence / ((alpha + T) * (alpha + t_x)),
-            gone / a - both,
-            digamma_rising(b, x) - both - gone / (b + np.maximum(x, 1) - 1),
+            d_r + gone * np.log1p(silence / A),
+            d_alpha - gone * (r + x) * silence / (A * (alpha + T)),
+            gone / a - d_stayed,
+            digamma_rising(b, x) - d_stayed - gone / (b + np.maximum(x, 1) - 1),
         )
 
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
@@ -103,12 +99,14 @@ class BGNBD(BuyTillYouDie):
         """Expected number of repeat purchases of a new customer within ``horizon``, eq. (9); may be infinite."""
         h, r, a, b = checked("horizon", horizon), self.r, self.a, self.b
         odds = np.where(np.isinf(h), 0, h) / self.alpha
-        ever = np.where(np.greater(a, 1), (a + b - 1) / np.where(np.greater(a, 1), a - 1, 1), np.inf)
-        return np.where(np.isinf(h), ever, beta_mean(_hits, a, b, (r + 1) * odds, r, odds))[()]
+        within = beta_mean(_expected, a, b, (r + 1) * odds, r, odds)
+        with np.errstate(divide="ignore"):
+            ever = 1 + b / np.maximum(a - 1, 0)
+        return np.where(np.isinf(h), ever, within)[()]
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         odds, r, a, b = horizon / self.alpha, self.r, self.a, self.b
-        return 2 * b / (a + b) * beta_mean(_hit_pairs, a, b + 1, (r + 2) * odds, r, odds)
+        return 2 * b / (a + b) * beta_mean(_half_pairs, a, b + 1, (r + 2) * odds, r, odds)
 
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
         """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end].
@@ -125,11 +123,10 @@ class BGNBD(BuyTillYouDie):
                 return function(0.0, n, r, alpha, 0.0, window)
             return beta_mean(function, a, b, (2 * r + n + 1) * start / alpha, n, r, alpha, start, window)
 
-        before = b + np.maximum(n, 1) - 1
         stayed = np.exp(log_rising(b, n) - log_rising(a + b, n))
-        alive = stayed * mean(_exactly, a, b + n)
-        gone = np.where(n > 0, stayed * a / before * mean(_at_least, a + 1, before), 1 - mean(_reaches, a, b))
-        return alive + gone
+        before = b + np.maximum(n, 1) - 1
+        gone = np.where(n > 0, stayed * a / before * mean(_at_least, a + 1, before), 1 - mean(_alive, a, b))
+        return stayed * mean(_exactly, a, b + n) + gone
 
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:
         r, alpha = self.r, self.alpha
@@ -140,7 +137,7 @@ class BGNBD(BuyTillYouDie):
         """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
         T, r, alpha, a, b = np.broadcast_arrays(np.atleast_1d(checked("T", T, finite=True)), *astuple(self))
         if_staying = rng.poisson(rng.gamma(r, 1 / alpha) * T)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             leaves_after = 1 + np.floor(-rng.standard_exponential(T.shape) / np.log1p(-rng.beta(a, b)))
         x = np.minimum(if_staying, leaves_after)
         recency = np.where(x > 0, T * rng.beta(np.maximum(x, 1), if_staying - x + 1), 0.0)
@@ -149,32 +146,35 @@ class BGNBD(BuyTillYouDie):
         )
 
 
-def _hits(p: Array, r: Array, odds: Array) -> Array:
-    """Expected purchases given p: the chance of one drop-out, had there been no end to them, over p."""
+def _expected(p: Array, r: Array, odds: Array) -> Array:
+    """Expected purchases given p: the chance that a drop-out is due, over p."""
     return -np.expm1(-r * np.log1p(p * odds)) / p
 
 
-def _hit_pairs(p: Array, r: Array, odds: Array) -> Array:
-    """E[X (X - 1)] given p, over 2 (1 - p): the chance of two such drop-outs, over p^2."""
-    return probability_at_least(2, r, p * odds) / p**2
+def _half_pairs(p: Array, r: Array, odds: Array) -> Array:
+    """E[X (X - 1)] given p, over 2 (1 - p): the chance that two drop-outs would be due, over p^2."""
+    return probability_of_two(r, p * odds) / p**2
 
 
-def _reaches(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
-    """Chance of being alive at ``start`` given p."""
+def _alive(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
+    """Chance given p to be alive at ``start``, where rates of those alive are Gamma(r, alpha + p start)."""
     return np.exp(-r * np.log1p(p * start / alpha))
 
 
 def _exactly(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
-    """Chance to be alive at ``start`` and to buy n times in the window thereafter, given p and no drop-out in it."""
-    return np.exp(log_count_probability(n, r, window / (alpha + p * start)) - r * np.log1p(p * start / alpha))
+    """Chance given p to be alive at ``start`` and then, but for drop-outs, to buy n times in the window."""
+    return _alive(p, n, r, alpha, start, window) * count_probability(n, r, window / (alpha + p * start))
 
 
 def _at_least(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
-    """Chance to be alive at ``start`` and to get as far as an n-th purchase in the window thereafter, given p."""
-    alive = np.exp(-r * np.log1p(p * start / alpha))
-    return alive * probability_at_least(np.maximum(n, 1), r, window / (alpha + p * start))
+    """Chance given p to be alive at ``start`` and then, but for drop-outs, to buy n times or more in the window."""
+    return _alive(p, n, r, alpha, start, window) * probability_at_least(n, r, window / (alpha + p * start))
 
 
 def _discounted_time(p: Array, r: Array, alpha: Array, rate: Array, horizon: Array) -> Array:
     """Discounted time alive within ``horizon`` given p, weighted by the purchase rate over its mean r / alpha."""
-    return np.exp(log_decay_integral(horizon, 0.0, alpha / p, r + 1, alpha / p, rate=rate))
+    age, weight = discounting_rule(rate, horizon, alpha)
+    total = np.zeros_like(p)
+    for t, w in zip(age, weight, strict=True):
+        total += w * np.exp(-(r + 1) * np.log1p(p * t / alpha))
+    return total

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import digamma, gammaincinv, gammaln
 
 from retention_models.btyd.base import Array, Parameter, PositiveParameters
-from retention_models.estimation.likelihood import Limit
+from retention_models.estimation.model import Limit
 
 
 @dataclass(frozen=True, slots=True)

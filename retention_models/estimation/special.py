@@ -1,6 +1,5 @@
-"""Special functions of counts: rising factorials, and purchase counts at Gamma-distributed rates.
+"""Differences of gamma and digamma functions over whole steps, exact where the functions themselves cancel.
 
-Differences of gamma functions are taken so that they keep their digits where the functions themselves cancel.
 Histories hold few distinct purchase counts, so each function is evaluated once for each of them.
 """
 
@@ -10,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, digamma, gammaln, xlogy
+from scipy.special import digamma, gammaln
 
 Array = NDArray[np.float64]
 Numbers = float | Array
@@ -30,20 +29,6 @@ def log_rising(base: Numbers, count: Numbers) -> Array:
 def digamma_rising(base: Numbers, count: Numbers) -> Array:
     """Derivative of ``log_rising`` in its base: digamma(base + count) - digamma(base)."""
     return _at_counts(_digamma_rising, np.asarray(base, dtype=float), np.asarray(count))
-
-
-def log_count_probability(count: Numbers, r: Numbers, odds: Numbers) -> Array:
-    """Log chance of ``count`` purchases at a rate from Gamma(r, alpha); the negative binomial distribution.
-
-    ``odds`` is the length of the window over alpha.
-    """
-    n = np.asarray(count)
-    return log_rising(r, n) - gammaln(n + 1.0) + xlogy(n, odds) - (r + n) * np.log1p(odds)
-
-
-def probability_at_least(count: Numbers, r: Numbers, odds: Numbers) -> Array:
-    """Chance of ``count`` or more purchases, ``count`` above 0, at a rate from Gamma(r, alpha)."""
-    return np.asarray(betainc(count, r, odds / (1 + np.asarray(odds))))
 
 
 def _log_rising(base: Array, count: Array) -> Array:
@@ -73,14 +58,15 @@ def _stirling_slope(z: Array) -> Array:
 
 
 def _at_counts(function: Callable[[Array, Array], Array], base: Array, count: Array) -> Array:
-    """``function(base, count)``, by way of a table over 0, 1, ..., max(count) where that is the shorter way."""
-    shared = base.size == 1 or (count.ndim == 1 and base.shape[-1] == 1)
-    if not shared or count.size == 0 or not 0 <= count.max() < count.size:
+    """``function(base, count)``, by way of a table over 0, 1, ..., max(count) where that is the shorter way.
+
+    A table serves bases that do not vary along the counts: one number, or one a row as in shape (draws, 1).
+    """
+    is_shared = base.ndim == 0 or (base.shape[-1] == 1 and (base.ndim == 1 or count.ndim == 1))
+    if not is_shared or not count.max(initial=0) < count.size:
         return function(base, count)
-    index = count.astype(np.intp)
-    if not np.array_equal(index, count):
+    step = count.astype(np.intp)
+    if not np.array_equal(step, count):
         return function(base, count)
-    table = function(base.reshape(-1, 1) if base.size == 1 else base, np.arange(index.max() + 1.0))
-    if base.size > 1:
-        return table[..., index]
-    return table[0][index].reshape(np.broadcast_shapes(base.shape, count.shape))
+    table = function(np.atleast_1d(base), np.arange(step.max() + 1.0))
+    return np.take(table, step, axis=-1)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
-from datetime import date as Date
-from datetime import datetime, time, timedelta
+from typing import get_args
 
-import numpy as np
 import pandas as pd
 
-from retention_models.logs.transactions import PERIODS, Granularity, Transactions, check_choice
+from retention_models.logs.transactions import Granularity, Transactions, check_choice
 
 UNITS = {"W": "7D", "D": "1D", "h": "1h", "min": "1min", "s": "1s"}
-DAY = timedelta(days=1)
+DAY = dt.timedelta(days=1)
 MONDAY, SUNDAY = 0, 6
 
 
@@ -23,9 +22,9 @@ class Calendar:
     ``start`` is the day from which a customer must be first seen to take part.
     """
 
-    start: Date
-    calibration_end: Date
-    observation_end: Date
+    start: dt.date
+    calibration_end: dt.date
+    observation_end: dt.date
     granularity: Granularity
     time_unit: str
 
@@ -35,30 +34,31 @@ class Calendar:
         return self.calibration_end < self.observation_end
 
     @property
-    def last_period(self) -> Date:
+    def last_period(self) -> dt.date:
         """Beginning of the period in which the calibration ends, as ``purchases`` gives it: a date, or a time."""
         if self.granularity == "W":
             return self.calibration_end - self.calibration_end.weekday() * DAY
         if self.granularity == "D":
             return self.calibration_end
-        return datetime.combine(self.calibration_end + DAY, time()) - _length(self.granularity)
+        return dt.datetime.combine(self.calibration_end, dt.time()) + (DAY - unit_length(self.granularity))
 
-    def measure(self, durations: pd.Series) -> pd.Series:
-        """Durations as floats, in the unit of time."""
-        return durations / _length(self.time_unit)
+    @property
+    def unit(self) -> pd.Timedelta:
+        """Length of the unit of time."""
+        return unit_length(self.time_unit)
 
 
 def calendar(
     log: Transactions,
     *,
-    calibration_end: str | Date | None,
-    observation_end: str | Date | None,
-    acquired_after: str | Date | None,
-    time_unit: str | timedelta,
+    calibration_end: str | dt.date | None,
+    observation_end: str | dt.date | None,
+    acquired_after: str | dt.date | None,
+    time_unit: str | dt.timedelta,
     granularity: Granularity,
 ) -> Calendar:
     """The calendar that the keywords of ``summarize`` describe; ValueError where they contradict it or each other."""
-    check_choice("granularity", granularity, PERIODS)
+    check_choice("granularity", granularity, get_args(Granularity))
     end = log.last_date if observation_end is None else _day("observation_end", observation_end)
     cut = end if calibration_end is None else _day("calibration_end", calibration_end)
     start = log.first_date if acquired_after is None else _day("acquired_after", acquired_after)
@@ -79,24 +79,29 @@ def calendar(
         raise ValueError(f"calibration_end {cut} cuts a week in two; with granularity 'W' it must be a Sunday")
     if granularity == "W" and acquired_after is not None and start.weekday() != MONDAY:
         raise ValueError(f"acquired_after {start} cuts a week in two; with granularity 'W' it must be a Monday")
-    length = _length(time_unit)
-    return Calendar(start, cut, end, granularity, time_unit if isinstance(time_unit, str) else str(length))
+    length = unit_length(time_unit)
+    return Calendar(
+        max(start, log.first_date), cut, end, granularity, time_unit if isinstance(time_unit, str) else str(length)
+    )
 
 
-def _day(name: str, value: str | Date) -> Date:
+def _day(name: str, value: str | dt.date) -> dt.date:
+    """The day that a keyword names; a time is one only at midnight, without a zone."""
     try:
-        moment = pd.Timestamp(value) if isinstance(value, str | Date) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment is pd.NaT or moment.tzinfo is not None or moment != moment.normalize():
-        raise ValueError(f"{name} must be a day such as '1997-09-30', not {value!r}")
-    return moment.date()
+        day = dt.date.fromisoformat(value) if isinstance(value, str) else dt.date(value.year, value.month, value.day)
+        if isinstance(value, dt.datetime) and value != dt.datetime.combine(day, dt.time()):
+            raise ValueError("a time within the day")
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a day such as '1997-09-30', not {value!r}") from error
+    return day
 
 
-def _length(time_unit: str | timedelta) -> pd.Timedelta:
+def unit_length(time_unit: str | dt.timedelta) -> pd.Timedelta:
     """How long a unit of time is. Months and years have no length: some are longer than others."""
     try:
-        length = pd.Timedelta(UNITS.get(str(time_unit), time_unit)) if isinstance(time_unit, str | timedelta) else None
+        length = (
+            pd.Timedelta(UNITS.get(str(time_unit), time_unit)) if isinstance(time_unit, str | dt.timedelta) else None
+        )
     except ValueError:
         length = None
     if length is None or not length > pd.Timedelta(0):

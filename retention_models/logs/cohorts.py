@@ -61,7 +61,9 @@ def daily_purchases(
     >>> daily_purchases(rm.load_cdnow(), observation_end="1997-01-03")
                 purchases  new_customers  amount
     date
-    1997-01-01         22             22  704.12
+    1997-01-01         18             18  439.11
+    1997-01-02         22             22  551.78
+    1997-01-03         17             17  442.36
     """
     log = checked(transactions)
     bought = with_first(purchases(log, granularity))
@@ -74,7 +76,8 @@ def daily_purchases(
     days = collect(bought.with_columns(is_first=is_first).group_by("period").agg(*sums))
     if days.empty:
         raise ValueError(f"no purchase lies within these dates; the log runs from {log.first_date} to {log.last_date}")
-    days = days.assign(date=pd.to_datetime(days["period"])).drop(columns="period").set_index("date").sort_index()
+    days.index = pd.DatetimeIndex(days.pop("period"), name="date").as_unit("us")
+    days = days.sort_index()
     whole = {"purchases": np.int64, "new_customers": np.int64}
     return days.astype(whole).round(6)
 
@@ -94,11 +97,19 @@ def purchases_per_period(transactions: Any, *, period: Period = "month", observa
     >>> import retention_models as rm
     >>> from retention_models.logs.cohorts import purchases_per_period
     >>> purchases_per_period(rm.load_cdnow(), period="quarter")[["purchases", "new_customers", "complete"]]
+            purchases  new_customers  complete
+    period
+    1997Q1       3169           2357      True
+    1997Q2        920              0      True
+    1997Q3        725              0      True
+    1997Q4        731              0      True
+    1998Q1        656              0      True
+    1998Q2        495              0      True
     """
     check_choice("period", period, get_args(Period))
     days = daily_purchases(transactions, observation_end=observation_end)
     end = pd.Timestamp(observation_end).normalize() if observation_end is not None else days.index[-1]
-    label = days.index.to_period(CALENDAR[period])
+    label = pd.DatetimeIndex(days.index).to_period(CALENDAR[period])
     every = pd.period_range(label[0], end.to_period(CALENDAR[period]), name="period")
     table = days.groupby(label).sum().reindex(every, fill_value=0)
     table.insert(2, "repeat_purchases", table["purchases"] - table["new_customers"])
@@ -130,6 +141,13 @@ def cohort_retention(transactions: Any, *, period: Period = "month", observation
     >>> import retention_models as rm
     >>> from retention_models.logs.cohorts import cohort_retention
     >>> cohort_retention(rm.load_cdnow(), period="quarter").round(3)
+       cohort  age  customers  active  share
+    0  1997Q1    0       2357    2357  1.000
+    1  1997Q1    1       2357     524  0.222
+    2  1997Q1    2       2357     418  0.177
+    3  1997Q1    3       2357     404  0.171
+    4  1997Q1    4       2357     384  0.163
+    5  1997Q1    5       2357     300  0.127
     """
     check_choice("period", period, get_args(Period))
     log = checked(transactions)
@@ -171,15 +189,19 @@ def _beginning(period: Period) -> nw.Expr:
 
 def _triangle(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFrame:
     """Active customers of every cohort at every age up to the ``last`` period, zeros included."""
-    frequency = CALENDAR[period]
-    cohort = pd.PeriodIndex(pairs["first"], freq=frequency).asi8
-    age = pd.PeriodIndex(pairs["period"], freq=frequency).asi8 - cohort
+    first, later = (pd.PeriodIndex(pairs[name], freq=CALENDAR[period]) for name in ("first", "period"))
+    cohort, age = first.asi8, later.asi8 - first.asi8
+    label = dict(zip(cohort.tolist(), _labels(first), strict=True))
     active = pd.Series(pairs["active"].to_numpy(dtype=np.int64), index=[cohort, age])
     cohorts = np.unique(cohort[cohort <= last.ordinal])
+    if not len(cohorts):
+        raise ValueError(
+            f"the log ends before its first {period} does, so no {period} is whole; choose a shorter period"
+        )
     ages = last.ordinal - cohorts + 1
     cells = pd.MultiIndex.from_arrays([np.repeat(cohorts, ages), np.concatenate([np.arange(n) for n in ages])])
     frame = pd.DataFrame({
-        "cohort": _labels(pd.PeriodIndex.from_ordinals(cells.get_level_values(0), freq=frequency)),
+        "cohort": cells.get_level_values(0).map(label),
         "age": cells.get_level_values(1),
         "customers": active.xs(0, level=1).reindex(cells.get_level_values(0)).to_numpy(),
         "active": active.reindex(cells, fill_value=0).to_numpy(),
@@ -191,5 +213,5 @@ def _triangle(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFr
 
 def _labels(periods: pd.PeriodIndex) -> pd.Index:
     """Periods as short text: 1997-01, 1997Q1, 1997; days and weeks by their first day."""
-    names = periods.strftime("%Y-%m-%d") if periods.freqstr[0] in "DW" else periods.astype(str)
+    names = periods.start_time.strftime("%Y-%m-%d") if periods.freqstr[0] in "DW" else periods.astype(str)
     return pd.Index(names, name=periods.name)

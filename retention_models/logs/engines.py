@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import narwhals as nw
 import pandas as pd
+from narwhals.dependencies import is_duckdb_relation, is_pandas_dataframe, is_pyspark_dataframe
 
 from retention_models.logs.files import ZONE, check_unique, open_files, parse_text, to_wall_clock
 
@@ -65,8 +66,14 @@ def _check_zone(time_zone: str) -> None:
 
 
 def _renamed(native: Any, roles: Mapping[str, str]) -> Frame:
-    names = native.collect_schema().names() if hasattr(native, "collect_schema") else list(native.columns)
-    check_unique(names, "the log")
+    if is_pandas_dataframe(native) or is_duckdb_relation(native) or is_pyspark_dataframe(native):
+        check_unique(list(native.columns), "the log")
+    try:
+        frame = nw.from_native(native)
+    except TypeError as error:
+        kinds = "the path of a file, or a frame of pandas, Polars, DuckDB or Spark"
+        raise TypeError(f"transactions must be {kinds}, not {type(native).__name__}") from error
+    names = frame.collect_schema().names()
     missing = [f"{name!r}" for name in roles.values() if name not in names]
     if missing:
         raise ValueError(
@@ -75,8 +82,10 @@ def _renamed(native: Any, roles: Mapping[str, str]) -> Frame:
         )
     hidden = [role for role, name in roles.items() if role in names and name != role]
     if hidden:
-        raise ValueError(f"the log has a column {hidden[0]!r} beside {roles[hidden[0]]!r}, which is to be called so; drop or rename it")
-    return nw.from_native(native).rename({name: role for role, name in roles.items() if name != role})
+        raise ValueError(
+            f"the log has {roles[hidden[0]]!r} to be called {hidden[0]!r}, and another column of that name"
+        )
+    return frame.rename({name: role for role, name in roles.items() if name != role})
 
 
 def _with_plain_ids(frame: pd.DataFrame) -> Frame:

@@ -7,6 +7,7 @@ or not.
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,8 @@ WHOLE_ID = "_whole_id"
 _ZONE = r"""CASE WHEN length({text}) > 19 OR (length({text}) > 16 AND {text}[17] <> ':')
     THEN regexp_extract({text}, '^.{{16}}[0-9:.]*\s*(.*)$', 1) ELSE '' END"""
 # A year has four digits: on its own DuckDB would read 'infinity', 'epoch' and the year 290000, too.
-_WALL_CLOCK = "CASE WHEN {text}[5] = '-' THEN try_cast(rtrim(left({text}, length({text}) - length({zone}))) AS TIMESTAMP) END"
+_WALL_CLOCK = """CASE WHEN {text}[5] = '-'
+    THEN try_cast(rtrim(left({text}, length({text}) - length({zone}))) AS TIMESTAMP) END"""
 _INSTANT = "CASE WHEN {text}[5] = '-' THEN timezone('{time_zone}', try_cast({text} AS TIMESTAMPTZ)) END"
 # One or two digits after a comma are cents; three could be thousands, which nobody can tell.
 _NUMBER = r"""try_cast(CASE WHEN contains({text}, ',') THEN regexp_replace({text}, '^(-?\d+),(\d\d?)$', '\1.\2')
@@ -48,7 +50,7 @@ def open_files(path: str | Path, customer_id: str) -> DuckDBPyRelation:
     """
     import duckdb
 
-    files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))
+    files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))  # noqa: PTH207 (a Path has no way to match a whole path)
     if not files:
         raise FileNotFoundError(f"{path}: there is no such file")
     connection = duckdb.connect()
@@ -87,7 +89,7 @@ def to_wall_clock(relation: DuckDBPyRelation, time_zone: str) -> DuckDBPyRelatio
 
 @contextmanager
 def naming(source: object) -> Iterator[None]:
-    """Say which file DuckDB could not read, and the cure: it complains when rows are asked for, long after opening."""
+    """Say which file DuckDB could not read, and where: it complains when rows are asked for, long after opening."""
     import duckdb
 
     try:
@@ -96,7 +98,9 @@ def naming(source: object) -> Iterator[None]:
         if not isinstance(source, str | Path):
             raise
         complaint = " ".join(str(error).partition("Possible")[0].split())
-        raise ValueError(f"{source} cannot be read: {_EXPECTED}. {complaint}") from error
+        raise ValueError(
+            f"{source} cannot be read: each line must have as many values as the first has names. {complaint}"
+        ) from error
 
 
 def check_unique(names: Sequence[str], where: str) -> None:
@@ -106,17 +110,16 @@ def check_unique(names: Sequence[str], where: str) -> None:
         raise ValueError(f"{where} has more than one column called {', '.join(repeated)}; rename or drop all but one")
 
 
-_EXPECTED = "expected a table in UTF-8 text, as many values in each line as names in the first"
-
-
 def _read_csv(connection: DuckDBPyConnection, files: Sequence[str]) -> DuckDBPyRelation:
     """The files' rows, every column as text. Nothing is guessed from the rows, so the last is read like the first."""
+    for file in files:
+        _check_utf8(file)
     separator, names = _header(files[0])
     for file in files[1:]:
         if _header(file) != (separator, names):
             raise ValueError(f"{file} has other columns than {files[0]}: {', '.join(_header(file)[1])}")
     return connection.read_csv(
-        list(files),
+        list(files),  # type: ignore[arg-type]  # of which the stubs know but one
         header=True,
         auto_detect=False,
         delimiter=separator,
@@ -126,13 +129,26 @@ def _read_csv(connection: DuckDBPyConnection, files: Sequence[str]) -> DuckDBPyR
     )
 
 
+def _check_utf8(file: str) -> None:
+    """Raise a ValueError that names the first line in another encoding, in which DuckDB might or might not stumble."""
+    decoder, lines = codecs.getincrementaldecoder("utf-8")(), 1
+    with Path(file).open("rb") as stream:
+        while block := stream.read(2**20):
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError as error:
+                lines += error.object[: error.start].count(b"\n")
+                raise ValueError(
+                    f"{file} is not UTF-8 text (line {lines:,}); save it as such, "
+                    "or read it with pandas.read_csv(..., encoding='latin-1'), say, and pass the frame"
+                ) from error
+            lines += block.count(b"\n")
+
+
 def _header(file: str) -> tuple[str, tuple[str, ...]]:
     """The separator, which is the one that occurs most often in the first line, and the names of the columns."""
-    try:
-        with Path(file).open(encoding="utf-8-sig", newline="") as lines:
-            first = lines.readline()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} cannot be read: {_EXPECTED}. {error}") from error
+    with Path(file).open(encoding="utf-8-sig", newline="") as lines:
+        first = lines.readline()
     separator = max(SEPARATORS, key=first.count)
     names = tuple(name.strip() for name in next(csv.reader([first], delimiter=separator), ()))
     if not names:

@@ -32,6 +32,11 @@ def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataF
     >>> import retention_models as rm
     >>> from retention_models.logs.rhythm import purchase_gaps
     >>> purchase_gaps(rm.load_cdnow()).loc[[7, 28, 182]].round(3)
+          gaps  share
+    days
+    7      108  0.171
+    28      52  0.456
+    182      3  0.890
     """
     bought = between(purchases(checked(transactions)), "period", None, observation_end)
     before = nw.col("period").shift(1).over("customer_id", order_by="period")
@@ -59,6 +64,11 @@ def time_to_second_purchase(transactions: Any, *, observation_end: Any = None) -
     >>> import retention_models as rm
     >>> from retention_models.logs.rhythm import time_to_second_purchase
     >>> time_to_second_purchase(rm.load_cdnow()).loc[[7, 28, 182]].round(3)
+          at_risk  came_back  share
+    days
+    7        2229         17  0.062
+    28       1974         12  0.168
+    182      1467          0  0.378
     """
     log = checked(transactions)
     bought = with_first(between(purchases(log), "period", None, observation_end))
@@ -91,13 +101,22 @@ def calendar_season(transactions: Any, *, by: Season = "month", observation_end:
     >>> import retention_models as rm
     >>> from retention_models.logs.rhythm import calendar_season
     >>> calendar_season(rm.load_cdnow(), by="weekday").round(2)
+               days  repeat_purchases  per_day  relative
+    weekday
+    Monday       78               670     8.59      1.08
+    Tuesday      78               676     8.67      1.09
+    Wednesday    78               607     7.78      0.98
+    Thursday     78               629     8.06      1.01
+    Friday       78               592     7.59      0.96
+    Saturday     78               558     7.15      0.90
+    Sunday       78               607     7.78      0.98
     """
     check_choice("by", by, get_args(Season))
     table = daily_purchases(transactions, observation_end=observation_end)
     end = pd.Timestamp(observation_end).normalize() if observation_end is not None else table.index[-1]
     days = pd.date_range(table.index[0], end)
     repeat = (table["purchases"] - table["new_customers"]).reindex(days, fill_value=0)
-    number, name = (days.month, days.month_name()) if by == "month" else (days.weekday, days.day_name())
+    number, name = (days.month, days.month_name()) if by == "month" else (days.day_of_week, days.day_name())
     grouped = repeat.groupby([number, name])
     season = pd.DataFrame({"days": grouped.size(), "repeat_purchases": grouped.sum()}).droplevel(0).rename_axis(by)
     season["per_day"] = season["repeat_purchases"] / season["days"]

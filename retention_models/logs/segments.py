@@ -33,8 +33,8 @@ SCORES = NAMES.shape[0]
 def rfm_segments(transactions: Any, *, observation_end: Any = None) -> pd.DataFrame:
     """Scores from 1 to 5 for recency, frequency and money of each customer, and the segment they belong to.
 
-    Scores are fifths of the customers by rank. Customers who are equal get the same score (that of the middle of their
-    ranks), so where most bought once, frequency has fewer than five scores.
+    Scores are fifths of the customers by rank. Customers who are equal get the same score, the lowest that one of them
+    would get, so those who bought once have 1 for frequency however many they are.
 
     Returns
     -------
@@ -48,6 +48,16 @@ def rfm_segments(transactions: Any, *, observation_end: Any = None) -> pd.DataFr
     >>> import retention_models as rm
     >>> from retention_models.logs.segments import rfm_segments
     >>> rfm_segments(rm.load_cdnow())["segment"].value_counts()
+    segment
+    hibernating           869
+    champion              413
+    about to sleep        349
+    loyal                 310
+    potential loyalist    250
+    needs attention        82
+    at risk                81
+    cannot lose them        3
+    Name: count, dtype: int64
     """
     log = checked(transactions)
     bought = between(purchases(log), "period", None, observation_end)
@@ -68,6 +78,6 @@ def rfm_segments(transactions: Any, *, observation_end: Any = None) -> pd.DataFr
 
 
 def _scored(values: pd.Series) -> pd.Series:
-    """Fifth of the ranking that each value lies in, 5 the highest; equal values take the middle of their ranks."""
-    middle = (values.rank(method="average") - 0.5) / len(values)
-    return np.minimum(np.floor(SCORES * middle).astype(int) + 1, SCORES)
+    """Fifth of the ranking that each value lies in, 5 the highest; equal values take the lowest of their ranks."""
+    below = (values.rank(method="min") - 1) / len(values)
+    return np.floor(SCORES * below).astype(np.int64) + 1

@@ -1,36 +1,33 @@
 """From transactions to sufficient statistics: all that a model needs to know of each customer.
 
-The rows are grouped where they live, twice: into purchases (a customer's rows of one period), then into customers. What
-comes back is small, and everything to do with time units happens there. Sums of money are rounded to six decimals, as
-engines that add in parallel differ in the last digits from run to run.
+The rows are grouped where they live (see ``customers``). What comes back is small, and everything that has to do with
+units of time happens here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, replace
-from datetime import date as Date
-from datetime import timedelta
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from inspect import signature
 from typing import Any
 
 import narwhals as nw
-import numpy as np
 import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.logs.calendar import Calendar, calendar
-from retention_models.logs.engines import collect, on_engine
+from retention_models.logs.customers import by_customer, cohort, collected, lent, observed
+from retention_models.logs.engines import collect
 from retention_models.logs.log_start import check_openings, halves
 from retention_models.logs.transactions import (
     Granularity,
     Refunds,
     Transactions,
     Zeros,
-    purchases,
     read_transactions,
-    refunded_rows,
 )
+
 
 def summarize(
     transactions: Any,
@@ -38,10 +35,10 @@ def summarize(
     customer_id: str = "customer_id",
     date: str = "date",
     amount: str | None = "amount",
-    calibration_end: str | Date | None = None,
-    observation_end: str | Date | None = None,
-    acquired_after: str | Date | None = None,
-    time_unit: str | timedelta = "W",
+    calibration_end: str | dt.date | None = None,
+    observation_end: str | dt.date | None = None,
+    acquired_after: str | dt.date | None = None,
+    time_unit: str | dt.timedelta = "W",
     granularity: Granularity = "D",
     refunds: Refunds = "set_aside",
     zeros: Zeros = "keep",
@@ -81,13 +78,19 @@ def summarize(
     ...     "date": pd.to_datetime(["2024-01-01", "2024-01-08", "2024-01-22", "2024-01-15", "2024-02-05"]),
     ...     "amount": [20.0, 30.0, 10.0, 15.0, 25.0],
     ... })
-    >>> summarize(log, calibration_end="2024-01-29").drop(columns="first_purchase")
-                 frequency  recency    T  monetary_value  holdout_frequency  holdout_amount  holdout_duration
+    >>> summary = summarize(log, calibration_end="2024-01-29")
+    >>> summary[["frequency", "recency", "T", "monetary_value"]]
+                 frequency  recency    T  monetary_value
     customer_id
-    Ann                  2      3.0  4.0            20.0                  1            25.0               1.0
-    Bob                  0      0.0  2.0             0.0                  0             0.0               1.0
+    Ann                  2      3.0  4.0            20.0
+    Bob                  0      0.0  2.0             0.0
+    >>> summary.filter(like="holdout")
+                 holdout_frequency  holdout_amount  holdout_duration
+    customer_id
+    Ann                          1            25.0               1.0
+    Bob                          0             0.0               1.0
     """
-    log = _opened(
+    log, days = _prepared(
         transactions,
         customer_id=customer_id,
         date=date,
@@ -95,20 +98,19 @@ def summarize(
         refunds=refunds,
         zeros=zeros,
         time_zone=time_zone,
-    )
-    days = calendar(
-        log,
         calibration_end=calibration_end,
         observation_end=observation_end,
         acquired_after=acquired_after,
         time_unit=time_unit,
         granularity=granularity,
     )
-    log, ids = _lent(log)
-    log = _observed(log, days)
-    table = _collected(_customers(log, days)).assign(customers=1)
-    table.index = pd.Index(table["customer_id"] if ids is None else ids.take(table["customer_id"]), name="customer_id")
-    table, left_out = _cohort(table.sort_index(), days)
+    log, ids = lent(log)
+    log = observed(log, days)
+    table = collected(by_customer(log, days)).assign(customers=1)
+    table.index = pd.Index(
+        table["customer_id"] if ids is None else ids.take(table["customer_id"].to_numpy()), name="customer_id"
+    )
+    table, left_out = cohort(table.sort_index(), days)
     summary = _times(table, days)
     if log.has_amount:
         repeat_spend = (table["total"] - table["first_amount"]).round(6)
@@ -118,8 +120,8 @@ def summarize(
         summary["holdout_frequency"] = table["holdout_frequency"]
         if log.has_amount:
             summary["holdout_amount"] = table["holdout_amount"]
-        summary["holdout_duration"] = days.measure(days.observation_end - days.calibration_end)
-    summary.attrs = _attrs(log, days, table, left_out)
+        summary["holdout_duration"] = (days.observation_end - days.calibration_end) / days.unit
+    summary.attrs.update(_attrs(log, days, table, left_out))
     return summary
 
 
@@ -129,10 +131,10 @@ def histories(
     customer_id: str = "customer_id",
     date: str = "date",
     amount: str | None = "amount",
-    calibration_end: str | Date | None = None,
-    observation_end: str | Date | None = None,
-    acquired_after: str | Date | None = None,
-    time_unit: str | timedelta = "W",
+    calibration_end: str | dt.date | None = None,
+    observation_end: str | dt.date | None = None,
+    acquired_after: str | dt.date | None = None,
+    time_unit: str | dt.timedelta = "W",
     granularity: Granularity = "D",
     refunds: Refunds = "set_aside",
     zeros: Zeros = "keep",
@@ -152,7 +154,7 @@ def histories(
     0          0      0.0  2.0       2
     1          1      2.0  2.0       1
     """
-    log = _opened(
+    log, days = _prepared(
         transactions,
         customer_id=customer_id,
         date=date,
@@ -160,22 +162,19 @@ def histories(
         refunds=refunds,
         zeros=zeros,
         time_zone=time_zone,
-    )
-    days = calendar(
-        log,
         calibration_end=calibration_end,
         observation_end=observation_end,
         acquired_after=acquired_after,
         time_unit=time_unit,
         granularity=granularity,
     )
-    log = _observed(_lent(log)[0], days)
+    log = observed(lent(log)[0], days)
     same = ["first", "last", "purchases"]
-    shared = _customers(log, days).group_by(same).agg(nw.len().alias("customers"), nw.col("again_early").sum())
-    table, left_out = _cohort(_collected(shared), days)
+    shared = by_customer(log, days).group_by(same).agg(nw.len().alias("customers"), nw.col("again_early").sum())
+    table, left_out = cohort(collected(shared), days)
     distinct = _times(table, days).assign(weight=table["customers"]).sort_values(["frequency", "recency", "T"])
     distinct = distinct.reset_index(drop=True)
-    distinct.attrs = _attrs(log, days, table, left_out)
+    distinct.attrs.update(_attrs(log, days, table, left_out))
     return distinct
 
 
@@ -196,8 +195,11 @@ def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise ValueError(f"no column {', '.join(map(repr, missing))} to compress; there are {', '.join(frame.columns)}")
-    weight = nw.col("weight").sum() if "weight" in frame.columns else nw.len().alias("weight")
-    return collect(frame.group_by(*columns).agg(weight).sort(*columns))
+    weight = nw.col("weight") if "weight" in frame.columns else nw.lit(1, nw.Int64).alias("weight")
+    shared = frame.select(*columns, weight).group_by(*columns).agg(nw.col("weight").sum())
+    distinct = collect(shared.sort(*columns)).reset_index(drop=True)
+    distinct.attrs.update(getattr(customers, "attrs", {}))
+    return distinct
 
 
 def check_log_start(transactions: Any, **keywords: Any) -> Check:
@@ -208,106 +210,45 @@ def check_log_start(transactions: Any, **keywords: Any) -> Check:
     return Check(**histories(transactions, **keywords).attrs["checks"][0])
 
 
-def _opened(transactions: Any, **reading: Any) -> Transactions:
-    """The log, read unless it has been; then what was settled by reading cannot be asked for again."""
+def _prepared(
+    transactions: Any,
+    *,
+    customer_id: str,
+    date: str,
+    amount: str | None,
+    refunds: Refunds,
+    zeros: Zeros,
+    time_zone: str | None,
+    **dates: Any,
+) -> tuple[Transactions, Calendar]:
+    """The log, read unless it has been, and the calendar of its summary."""
+    reading: dict[str, Any] = {"customer_id": customer_id, "date": date, "amount": amount}
+    reading |= {"refunds": refunds, "zeros": zeros, "time_zone": time_zone}
     if not isinstance(transactions, Transactions):
-        return read_transactions(transactions, **reading)
+        transactions = read_transactions(transactions, **reading)
+    else:
+        _check_settled(reading)
+    return transactions, calendar(transactions, **dates)
+
+
+def _check_settled(reading: Mapping[str, Any]) -> None:
+    """Raise a ValueError if a log that has been read is to be read otherwise."""
     parameters = signature(read_transactions).parameters
     changed = [name for name, value in reading.items() if value != parameters[name].default]
     if changed:
         raise ValueError(f"{', '.join(changed)}: pass this to read_transactions, which has already read the log")
-    return transactions
-
-
-def _lent(log: Transactions) -> tuple[Transactions, pd.Index | None]:
-    """The log on the engine that groups it. A pandas log gets numbers for its ids, of whatever type those are.
-
-    Also returns the ids that the numbers stand for, None for other engines.
-    """
-    if not isinstance(log.frame, pd.DataFrame):
-        return log, None
-    codes, ids = pd.factorize(log.frame["customer_id"])
-    columns = ["date", *(["amount"] if log.has_amount else [])]
-    return replace(log, frame=on_engine(log.frame[columns].assign(customer_id=codes)).to_native()), pd.Index(ids)
-
-
-def _observed(log: Transactions, days: Calendar) -> Transactions:
-    """The log up to ``observation_end``; the rows after it, and those of periods that refunds have emptied, counted."""
-    set_aside = dict(log.set_aside)
-    if days.observation_end < log.last_date:
-        rows = nw.from_native(log.frame)
-        later = nw.col("date").cast(nw.Date) > days.observation_end
-        set_aside["rows after observation_end"] = _count(rows.filter(later))
-        log = replace(log, frame=rows.filter(~later).to_native())
-    if emptied := refunded_rows(log, days.granularity):
-        set_aside["rows of days, or other periods, that refunds emptied"] = emptied
-    return replace(log, set_aside=set_aside)
-
-
-def _customers(log: Transactions, days: Calendar) -> nw.LazyFrame[Any]:
-    """One row a customer: first and last period; number and amounts of purchases, in the calibration and after it.
-
-    ``again_early`` is 1 for customers who bought twice in the first half of the calibration.
-    """
-    bought = purchases(log, days.granularity)
-    period, amount = nw.col("period"), nw.col("amount")
-    calibrated = period.cast(nw.Date) <= days.calibration_end
-    early = period.cast(nw.Date) < halves(days.start, days.calibration_end).first_end
-    facts = {
-        "first": period.min(),
-        "last": nw.when(calibrated).then(period).max(),
-        "purchases": nw.when(calibrated).then(period).count(),
-        "again_early": nw.when(early).then(period).count(),
-        "holdout_frequency": nw.when(~calibrated).then(period).count(),
-    }
-    if log.has_amount:
-        bought, facts["first_amount"] = _first_amount(bought)
-        facts["total"] = nw.when(calibrated).then(amount).sum()
-        facts["holdout_amount"] = nw.when(~calibrated).then(amount).sum()
-    customers = bought.group_by("customer_id").agg(**facts)
-    return customers.with_columns((nw.col("again_early") >= 2).cast(nw.Int64))
-
-
-def _first_amount(bought: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], nw.Expr]:
-    """The purchases, and the aggregation that gives the amount of each customer's first.
-
-    Spark, in narwhals, has no first in an order; the others are twice as fast with it as with a window.
-    """
-    if not bought.implementation.is_spark_like():
-        return bought, nw.col("amount").first(order_by="period")
-    is_first = nw.col("period") == nw.col("period").min().over("customer_id")
-    return bought.with_columns(first_amount=nw.when(is_first).then(nw.col("amount"))), nw.col("first_amount").sum()
-
-
-def _collected(customers: nw.LazyFrame[Any]) -> pd.DataFrame:
-    """The table in pandas, in types that no longer depend on the engine."""
-    table = collect(customers)
-    days = {name: pd.to_datetime(table[name]).astype("datetime64[us]") for name in ("first", "last")}
-    counts = {name: "int64" for name in ("purchases", "again_early", "holdout_frequency", "customers") if name in table}
-    sums = {name: table[name].round(6) for name in ("total", "first_amount", "holdout_amount") if name in table}
-    return table.assign(**days, **sums).astype(counts)
-
-
-def _cohort(table: pd.DataFrame, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The customers first seen between ``start`` and the end of calibration, and how many others there are, by reason."""
-    outside = {
-        "customers first seen before acquired_after": table["first"] < pd.Timestamp(days.start),
-        "customers first seen after calibration_end": table["purchases"] == 0,
-    }
-    left_out = {reason: int(table["customers"][rows].sum()) for reason, rows in outside.items() if rows.any()}
-    kept = table[~np.logical_or(*outside.values())]
-    if kept.empty:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
-        raise ValueError(f"no customer is left: {reasons or 'refunds have emptied every purchase'}")
-    return kept, left_out
 
 
 def _times(table: pd.DataFrame, days: Calendar) -> pd.DataFrame:
+    """Frequency, recency and T: the number of further purchases, the age at the last of them, the age at the end."""
+    unit = days.unit.total_seconds()
+    recency = table["last"] - table["first"]
+    age = pd.Timestamp(days.last_period) - table["first"]
     return pd.DataFrame(
         {
             "frequency": table["purchases"] - 1,
-            "recency": days.measure(table["last"] - table["first"]),
-            "T": days.measure(pd.Timestamp(days.last_period) - table["first"]),
+            "recency": recency.dt.total_seconds() / unit,
+            "T": age.dt.total_seconds() / unit,
         }
     )
 
@@ -327,7 +268,3 @@ def _attrs(log: Transactions, days: Calendar, table: pd.DataFrame, left_out: dic
         "set_aside": dict(log.set_aside) | left_out,
         "checks": [asdict(check_openings(checked, halves(days.start, days.calibration_end)))],
     }
-
-
-def _count(rows: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> int:
-    return int(collect(rows.lazy().select(rows=nw.len()))["rows"].iloc[0])

@@ -6,9 +6,9 @@ of zero) follow rules that the caller chooses and the result remembers. No row d
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date as Date
 from functools import reduce
 from operator import or_
 from typing import Any, Literal, get_args
@@ -23,8 +23,9 @@ Refunds = Literal["set_aside", "net", "error"]
 Zeros = Literal["keep", "set_aside"]
 Granularity = Literal["W", "D", "h", "min", "s"]
 
+UNREADABLE = "rows without a readable date"
 NEGATIVE = "rows with a negative amount"
-PERIODS = {"W": "1w", "D": "1d", "h": "1h", "min": "1m", "s": "1s"}
+EVERY = {"D": "1d", "h": "1h", "min": "1m", "s": "1s"}  # as narwhals writes them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,8 +40,8 @@ class Transactions:
     frame: Any = field(repr=False)
     rows: int
     set_aside: Mapping[str, int]
-    first_date: Date
-    last_date: Date
+    first_date: dt.date
+    last_date: dt.date
     has_amount: bool
     nets_refunds: bool
 
@@ -95,19 +96,20 @@ def read_transactions(
     check_choice("zeros", zeros, get_args(Zeros))
     roles = {"customer_id": customer_id, "date": date} | ({} if amount is None else {"amount": amount})
     faults = _faults(amount is not None, refunds, zeros)
+    faulty = reduce(or_, faults.values())
     with naming(source):
         frame = open_log(source, roles, time_zone)
-        facts = _scan(frame, faults)
+        facts = _scan(frame, faulty)
+    set_aside = _counted(frame, faults) if facts["faulty"] else {}
     _check_zones(facts, time_zone)
-    set_aside = {reason: int(facts[reason]) for reason in faults if facts[reason]}
-    rows = int(facts["rows"]) - sum(set_aside.values())
-    _check_rows(int(facts["rows"]), rows, set_aside, refunds)
+    _check_rows(int(facts["rows"]), set_aside, refunds)
+    usable = frame.filter(~faulty) if set_aside else frame
     return Transactions(
-        frame=_usable(frame, faults, facts).to_native(),
-        rows=rows,
+        frame=_own_columns(usable, facts).to_native(),
+        rows=int(facts["rows"]) - sum(set_aside.values()),
         set_aside=set_aside,
-        first_date=facts["first_date"].date(),
-        last_date=facts["last_date"].date(),
+        first_date=facts["first"].date(),
+        last_date=facts["last"].date(),
         has_amount=amount is not None,
         nets_refunds=amount is not None and refunds == "net",
     )
@@ -142,7 +144,7 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> None:
 def _faults(has_amount: bool, refunds: Refunds, zeros: Zeros) -> dict[str, nw.Expr]:
     """Each reason to set a row aside, with the rows it applies to."""
     customer_id, date, amount = nw.col("customer_id"), nw.col("date"), nw.col("amount")
-    faults = {"rows without a customer_id": customer_id.is_null(), "rows without a readable date": date.is_null()}
+    faults = {"rows without a customer_id": customer_id.is_null(), UNREADABLE: date.is_null()}
     if has_amount:
         faults["rows without a finite amount"] = amount.is_null() | ~amount.is_finite()
         if refunds != "net":
@@ -152,21 +154,32 @@ def _faults(has_amount: bool, refunds: Refunds, zeros: Zeros) -> dict[str, nw.Ex
     return faults
 
 
-def _scan(frame: Frame, faults: Mapping[str, nw.Expr]) -> pd.Series[Any]:
-    """What one pass over the log tells: its rows, those with each fault (the first of several), dates, zones, ids."""
+def _scan(frame: Frame, faulty: nw.Expr) -> pd.Series[Any]:
+    """What one pass over the log tells: how many rows, and faulty ones, it has; the dates, zones and ids in it."""
     columns = frame.collect_schema().names()
-    facts, faulty = {"rows": nw.len()}, nw.lit(False)
-    for reason, fault in faults.items():
-        facts[reason] = (fault & ~faulty).sum()
-        faulty = faulty | fault
-    usable_date = nw.when(~faulty).then(nw.col("date"))
-    facts |= {"first_date": usable_date.min(), "last_date": usable_date.max()}
+    usable_date = nw.when(~nw.col("_faulty")).then(nw.col("date"))
+    facts = {
+        "rows": nw.len(),
+        "faulty": _tally(nw.col("_faulty")),
+        "first": usable_date.min(),
+        "last": usable_date.max(),
+    }
     if ZONE in columns:
         zone = nw.when(~nw.col("date").is_null()).then(nw.col(ZONE))
         facts |= {"first_zone": zone.min(), "last_zone": zone.max()}
     if WHOLE_ID in columns:
-        facts["other_ids"] = (nw.col(WHOLE_ID).is_null() & ~nw.col("customer_id").is_null()).sum()
-    return collect(frame.lazy().select(**facts)).iloc[0]
+        facts["other_ids"] = _tally(nw.col(WHOLE_ID).is_null() & ~nw.col("customer_id").is_null())
+    return collect(frame.lazy().with_columns(_faulty=faulty).select(**facts)).iloc[0]
+
+
+def _counted(frame: Frame, faults: Mapping[str, nw.Expr]) -> dict[str, int]:
+    """How many rows have each fault; a row with several counts under the first."""
+    firsts, earlier = {}, nw.lit(False)
+    for reason, fault in faults.items():
+        firsts[reason] = _tally(fault & ~earlier)
+        earlier = earlier | fault
+    counts = collect(frame.lazy().select(**firsts)).iloc[0]
+    return {reason: int(counts[reason]) for reason in faults if counts[reason]}
 
 
 def _check_zones(facts: pd.Series[Any], time_zone: str | None) -> None:
@@ -182,23 +195,22 @@ def _check_zones(facts: pd.Series[Any], time_zone: str | None) -> None:
         raise ValueError(f"column 'date' holds times without a zone, which time_zone={time_zone!r} cannot convert")
 
 
-def _check_rows(log: int, usable: int, set_aside: Mapping[str, int], refunds: Refunds) -> None:
-    if log == 0:
+def _check_rows(rows: int, set_aside: Mapping[str, int], refunds: Refunds) -> None:
+    if rows == 0:
         raise ValueError("the log has no rows")
     if refunds == "error" and NEGATIVE in set_aside:
         raise ValueError(
-            f"column 'amount' is negative in {set_aside[NEGATIVE]:,} of {log:,} rows, which refunds='error' forbids; "
+            f"column 'amount' is negative in {set_aside[NEGATIVE]:,} of {rows:,} rows, which refunds='error' forbids; "
             "choose 'set_aside' or 'net', or correct the log"
         )
-    if usable == 0:
-        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in set_aside.items())
-        raise ValueError(f"no row of the log can be used: {reasons} (a date in text is read as 1997-01-31 14:05)")
+    if rows == sum(set_aside.values()):
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
+        hint = "; dates in text are read like 1997-01-31 or 1997-01-31 14:05" if UNREADABLE in set_aside else ""
+        raise ValueError(f"no row of the log can be used: {reasons}{hint}")
 
 
-def _usable(frame: Frame, faults: Mapping[str, nw.Expr], facts: pd.Series[Any]) -> Frame:
-    """The rows without fault, and only the log's own columns; ids that are whole numbers throughout become such."""
-    if any(facts[reason] for reason in faults):
-        frame = frame.filter(~reduce(or_, faults.values()))
+def _own_columns(frame: Frame, facts: pd.Series[Any]) -> Frame:
+    """The log without the columns that stood beside it; ids that are whole numbers throughout become such."""
     if facts.get("other_ids") == 0:
         frame = frame.with_columns(customer_id=nw.col(WHOLE_ID))
     return frame.drop([ZONE, WHOLE_ID], strict=False)
@@ -206,16 +218,28 @@ def _usable(frame: Frame, faults: Mapping[str, nw.Expr], facts: pd.Series[Any]) 
 
 def _periods(transactions: Transactions, granularity: Granularity) -> nw.LazyFrame[Any]:
     """Each customer's periods with their total; where refunds are netted, also with the number of rows and refunds."""
-    check_choice("granularity", granularity, PERIODS)
+    check_choice("granularity", granularity, get_args(Granularity))
     columns = ["customer_id", "date", *(["amount"] if transactions.has_amount else [])]
     rows = on_engine(nw.from_native(transactions.frame).select(columns).to_native())
-    period = nw.col("date").dt.truncate(PERIODS[granularity])
-    if granularity in ("D", "W"):
-        period = period.cast(nw.Date)
     totals = [nw.col(column).sum() for column in columns[2:]]
     if transactions.nets_refunds:
-        totals += [nw.len().alias("rows"), (nw.col("amount") < 0).sum().alias("refunds")]
-    return rows.with_columns(period.alias("period")).group_by("customer_id", "period").agg(*totals)
+        totals += [nw.len().alias("rows"), _tally(nw.col("amount") < 0).alias("refunds")]
+    return rows.with_columns(period=_period(granularity)).group_by("customer_id", "period").agg(*totals)
+
+
+def _period(granularity: Granularity) -> nw.Expr:
+    """Beginning of the period that a row lies in."""
+    if granularity == "W":  # narwhals truncates to no week, and numbers Sundays 7 or, on Spark, 0
+        day, weekday = nw.col("date").dt.truncate("1d"), nw.col("date").dt.weekday()
+        mondays = [nw.when(weekday == n + 1).then(day.dt.offset_by(f"-{n}d")) for n in range(6)]
+        return nw.coalesce(*mondays, day.dt.offset_by("-6d")).cast(nw.Date)
+    period = nw.col("date").dt.truncate(EVERY[granularity])
+    return period.cast(nw.Date) if granularity == "D" else period
+
+
+def _tally(condition: nw.Expr) -> nw.Expr:
+    """How many rows meet a condition; Spark does not add up booleans."""
+    return condition.cast(nw.Int64).sum()
 
 
 def _nothing_left() -> nw.Expr:

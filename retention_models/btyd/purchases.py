@@ -1,0 +1,60 @@
+"""How customers buy while they live: at a constant rate each, Gamma(r, alpha) over customers.
+
+Ehrenberg (1959), "The Pattern of Consumer Purchases", Applied Statistics 8(1): the counts are negative binomial.
+x = frequency; ``odds`` is the length of a window over alpha.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import betainc, xlogy
+
+from retention_models.btyd.base import Array, Parameter
+from retention_models.estimation.special import digamma_rising, log_rising
+
+
+def start_from_counts(frequency: Array, T: Array, weight: Array) -> tuple[float, float]:
+    """Rough r and alpha, by the moments of the counts."""
+    n = weight.sum()
+    mean, age = weight @ frequency / n, weight @ T / n
+    excess = weight @ (frequency - mean) ** 2 / n - mean
+    r = float(np.clip(mean**2 / excess, 0.1, 10)) if excess > 0 else 10.0
+    return r, float(r * age / max(mean, 0.01))
+
+
+def log_density(x: Array, T: Array, r: Parameter, alpha: Parameter) -> Array:
+    """Log-likelihood of buying x times, at given moments, until T."""
+    return log_rising(r, x) - x * np.log(alpha + T) - r * np.log1p(T / alpha)
+
+
+def log_density_score(x: Array, T: Array, r: Parameter, alpha: Parameter) -> tuple[Array, Array]:
+    """Derivatives of ``log_density`` in r and alpha."""
+    return digamma_rising(r, x) - np.log1p(T / alpha), (r * T / alpha - x) / (alpha + T)
+
+
+def log_count_coefficient(n: Array, r: Parameter) -> Array:
+    """Log of r (r + 1) ... (r + n - 1) / n!, with which each count's chance begins."""
+    return log_rising(r, n) - log_rising(1.0, n)
+
+
+def count_probability(n: Array, r: Parameter, odds: Parameter) -> Array:
+    """Chance of exactly n purchases."""
+    return np.exp(log_count_coefficient(n, r) + xlogy(n, odds) - (r + n) * np.log1p(odds))
+
+
+def probability_at_least(n: Array, r: Parameter, odds: Parameter) -> Array:
+    """Chance of n or more purchases."""
+    return np.where(n > 0, betainc(np.maximum(n, 1), r, odds / (1 + odds)), 1.0)
+
+
+def probability_of_two(r: Parameter, odds: Parameter) -> Array:
+    """``probability_at_least(2, r, odds)``, at a tenth of the cost.
+
+    With z = odds / (1 + odds) it is 1 - (1 - z)^r (1 + r z), or, where that cancels, r (r + 1)/2 z^2 (1 - z)^r times
+    the series 1 + (r + 2)/3 z + (r + 2)(r + 3)/(3 4) z^2 + ...
+    """
+    log_none = -r * np.log1p(odds)
+    z = odds / (1 + odds)
+    series = 1 + (r + 2) * z / 3 * (1 + (r + 3) * z / 4 * (1 + (r + 4) * z / 5))
+    few = r * (r + 1) / 2 * z * z * np.exp(log_none) * series
+    return np.where((r + 1) * z < 1e-3, few, -np.expm1(log_none + np.log1p(r * z)))

@@ -1,0 +1,82 @@
+"""Means over a chance that is Beta-distributed over customers, of functions of it that are smooth in its logit.
+
+In the logit the trapezoidal rule converges exponentially (Trefethen & Weideman 2014, "The Exponentially Convergent
+Trapezoidal Rule", SIAM Review 56(3)), for any a and b: beyond its ends, where the density has vanished or the
+function is constant, the terms are geometric series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+DROP = 36.0  # a density smaller than its peak by e^-36 is rounding
+STEP = 0.35  # in logit p, at most: the error is then some e^(-pi^2 / STEP)
+FEWEST = 32  # nodes, enough for a density as narrow as the normal one
+ROWS = 4096  # means at a time: their nodes stay in the processor's cache
+
+
+def beta_mean(
+    function: Callable[..., Array], a: ArrayLike, b: ArrayLike, steepness: ArrayLike, *arguments: ArrayLike
+) -> Array:
+    """Mean of ``function(p, *arguments)`` over p from Beta(a, b); elementwise.
+
+    The function receives p of shape (nodes, n) and the arguments of shape (n,). It must be smooth in logit p and not
+    change sign; ``steepness`` bounds its relative slope, ``abs(f'(p) / f(p))``, near 0 and near 1.
+    """
+    arrays = np.broadcast_arrays(a, b, steepness, *arguments)
+    columns = [np.ravel(array).astype(float) for array in arrays]
+    result = np.empty(arrays[0].size)
+    for i in range(0, len(result), ROWS):
+        a, b, steepness, *rest = (column[i : i + ROWS] for column in columns)
+        distinct, row = np.unique(a + 1j * b, return_inverse=True)
+        p, weight = _rule(distinct.real, distinct.imag, np.max(steepness))
+        result[i : i + ROWS] = np.sum(weight[:, row] * function(p[:, row], *rest), axis=0)
+    return result.reshape(arrays[0].shape)[()]
+
+
+def _rule(a: Array, b: Array, steepness: float) -> tuple[Array, Array]:
+    """Nodes p and weights of the trapezoidal rule for Beta(a, b); both of shape (nodes, n).
+
+    The first and the last weight also stand for the infinitely many nodes beyond them.
+    """
+    low, high = _lowest_logit(a, b, steepness), -_lowest_logit(b, a, steepness)
+    n = max(int(np.ceil(np.max(high - low) / STEP)) + 1, FEWEST)
+    step = (high - low) / (n - 1)
+    p, log_p, log_1_p = _chance(low + step * np.arange(n)[:, None])
+    weight = np.exp(a * log_p + b * log_1_p - _log_peak(a, b))
+    weight[0] /= -np.expm1(-a * step)
+    weight[-1] /= -np.expm1(-b * step)
+    return p, weight / weight.sum(axis=0)
+
+
+def _chance(logit: Array) -> tuple[Array, Array, Array]:
+    """The p of a logit, log p and log(1 - p)."""
+    tail = np.exp(-np.abs(logit))
+    log_1_tail = np.log1p(tail)
+    p = np.where(logit < 0, tail, 1.0) / (1 + tail)
+    return p, np.minimum(logit, 0) - log_1_tail, np.minimum(-logit, 0) - log_1_tail
+
+
+def _log_peak(a: Array, b: Array) -> Array:
+    """The largest value of a log p + b log(1 - p), the log density of the logit up to a constant."""
+    return -a * np.log1p(b / a) - b * np.log1p(a / b)
+
+
+def _lowest_logit(a: Array, b: Array, steepness: float) -> Array:
+    """The logit below which the density has vanished, or else the function is constant.
+
+    The density is cut by Newton's steps from outside, which stay there, for its logarithm is concave. A function
+    that is large near 0 makes much of little density, hence the steepness.
+    """
+    floor = _log_peak(a, b) - DROP - np.log1p(steepness)
+    logit = floor / a
+    for _ in range(5):
+        p, log_p, log_1_p = _chance(logit)
+        missing = np.maximum(floor - a * log_p - b * log_1_p, 0)
+        logit = logit + np.divide(missing, a - (a + b) * p, out=np.zeros_like(logit), where=missing > 0)
+    return np.maximum(logit, (floor - np.log1p(a + b + steepness)) / (a + 1))

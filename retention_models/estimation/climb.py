@@ -1,0 +1,233 @@
+"""The way up a likelihood: Newton's method in log-parameters, and what happens at its edges.
+
+A parameter that runs to zero or to infinity is put on that limit and held there, if the likelihood is no lower. A
+parameter that makes no difference is held where it is. Where the first way up ends in one of these, or fails,
+further starts are tried.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_models.estimation.model import Array, Limit, Model, parameter_names
+
+TOLERANCE = 1e-10  # half the Newton decrement, that is, log-likelihood still to be gained
+NO_LOSS = 1e-6  # a limit is taken where the log-likelihood is lower by no more than this
+FLAT = 1e-3  # information on a log-parameter, at which its 95 % interval spans a factor of e^124
+COARSE_ROWS = 20_000  # above this many rows the first steps are made on coarsened ones, and the cores share work
+
+
+class ConvergenceError(RuntimeError):
+    """The likelihood has no maximum that could be found from any start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """A place: log-parameters, log-likelihood, which are free, what was held; at a top, the Hessian there."""
+
+    u: Array
+    value: float
+    free: NDArray[np.bool_]
+    limits: tuple[Limit, ...] = ()
+    undetermined: tuple[str, ...] = ()
+    hessian: Array | None = None
+
+    @property
+    def is_interior(self) -> bool:
+        """Whether every parameter is free."""
+        return bool(self.free.all())
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """A model's total log-likelihood and its derivatives as functions of u, the log-parameters.
+
+    ``scale`` are the logarithms against which limits measure the parameters.
+    """
+
+    model_class: type[Model]
+    columns: tuple[Array, ...]
+    weight: Array
+    scale: Array
+
+    @classmethod
+    def above(cls, start: Model, columns: tuple[Array, ...], weight: Array) -> Self:
+        """The surface over some data, scaled by the start."""
+        timed = [getattr(start, n) if n in start.time_parameters else 1.0 for n in parameter_names(type(start))]
+        return cls(type(start), columns, weight, np.log(timed))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the parameters."""
+        return parameter_names(self.model_class)
+
+    def place(self, model: Model) -> Array:
+        """The log-parameters of a model."""
+        return np.log([float(getattr(model, name)) for name in self.names])
+
+    def model(self, u: Array, **held: float) -> Model:
+        """The model at a place, with some parameters at exactly the value given."""
+        return self.model_class(**{**dict(zip(self.names, np.exp(u).tolist(), strict=True)), **held})
+
+    def value(self, u: Array) -> float:
+        """The total log-likelihood."""
+        return float(self.weight @ self.model(u).log_likelihood(*self.columns))
+
+    def at(self, u: Array) -> Climb:
+        """The beginning of a climb at u, every parameter free."""
+        value = self.value(u)
+        if not np.isfinite(value):
+            raise ConvergenceError("the likelihood is not finite at the start values")
+        return Climb(u, value, np.ones(len(u), dtype=bool))
+
+    def gradient(self, u: Array) -> Array:
+        """First derivatives in the log-parameters."""
+        return (self.weight @ self.model(u).score(*self.columns)) * np.exp(u)
+
+    def hessian(self, u: Array, free: NDArray[np.bool_], step: float = 1e-4) -> Array:
+        """Second derivatives in the free log-parameters, symmetric to rounding."""
+        directions = step * np.eye(len(u))[free]
+        gradients = self._gradients([*(u + directions), *(u - directions)])
+        ahead, behind = gradients[: len(directions)], gradients[len(directions) :]
+        hessian = (np.array(ahead) - np.array(behind)).reshape(len(directions), len(u))[:, free] / (2 * step)
+        return (hessian + hessian.T) / 2
+
+    def _gradients(self, places: list[Array]) -> list[Array]:
+        """The gradient at several places: on large tables the cores share them (numpy lets go of the lock)."""
+        if len(self.weight) < COARSE_ROWS:
+            return list(map(self.gradient, places))
+        with ThreadPoolExecutor() as pool:
+            return list(pool.map(self.gradient, places))
+
+    def covariance(self, top: Climb, *, robust: bool) -> Array:
+        """Covariance of the free parameters themselves, not of their logarithms."""
+        information = -(self.hessian(top.u, top.free) if top.hessian is None else top.hessian)
+        scale = np.exp(top.u[top.free])
+        curvature, axes = np.linalg.eigh(information)
+        inverse = (axes / curvature) @ axes.T
+        if robust:
+            score = self.model(top.u).score(*self.columns)[:, top.free] * scale
+            inverse = inverse @ (score.T @ (score * self.weight[:, None])) @ inverse
+        covariance = inverse * np.outer(scale, scale)
+        return (covariance + covariance.T) / 2
+
+    def limit_ahead(self, here: Climb, gradient: Array, limits: tuple[Limit, ...]) -> Limit | None:
+        """The limit that a free parameter is on its way to, if any."""
+        for limit in limits:
+            i = self.names.index(limit.parameter)
+            if here.free[i] and limit.is_near(float(np.exp(here.u[i] - self.scale[i])), gradient[i]):
+                return limit
+        return None
+
+    def moved_to(self, limit: Limit, end: Climb) -> Climb:
+        """The same place with one parameter on its limit, and no longer free."""
+        index = {name: i for i, name in enumerate(self.names)}
+        i = index[limit.parameter]
+        u, free = end.u.copy(), end.free.copy()
+        for name in (limit.parameter, *limit.follows):
+            u[index[name]] += np.log(limit.value) + self.scale[i] - end.u[i]
+        for name in (limit.parameter, *limit.undetermined):
+            free[index[name]] = False
+        return replace(end, u=u, value=self.value(u), free=free, limits=(*end.limits, limit))
+
+
+def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Climb:
+    """The highest end of the climb from u, and, where that one fails or leaves the interior, from further starts."""
+    signs = np.array([np.resize(pattern, len(u)) for pattern in ([1], [-1], [1, 1, -1, -1], [-1, -1, 1, 1])])
+    ends: list[Climb] = []
+    problem = ""
+    for start in (u, *(u + 1.5 * signs)):
+        try:
+            ends.append(_climb_to_limits(surface, surface.at(start), surface.model_class.limits, hessian))
+        except ConvergenceError as error:
+            problem = problem or str(error)
+        if ends and ends[0].is_interior:
+            return ends[0]
+        hessian = None
+    if not ends:
+        raise ConvergenceError(
+            f"{surface.model_class.__name__}: no maximum of the likelihood was found ({problem}); "
+            "is the time unit the one of the data, and are the histories those of customers?"
+        )
+    return max(ends, key=lambda end: end.value + NO_LOSS * end.is_interior)
+
+
+def _climb_to_limits(surface: Surface, start: Climb, limits: tuple[Limit, ...], hessian: Array | None = None) -> Climb:
+    """Newton's climb, during which parameters that run away, or make no difference, are held."""
+    end, limit = _climb(surface, start, limits, hessian)
+    if limit is None:
+        flat = _flat_parameter(end)
+        if flat is None:
+            return end
+        held = replace(end, free=end.free & (np.arange(len(end.free)) != flat), hessian=None)
+        return _climb_to_limits(surface, replace(held, undetermined=(*end.undetermined, surface.names[flat])), limits)
+    others = tuple(other for other in limits if other is not limit)
+    there = _climb_to_limits(surface, surface.moved_to(limit, end), others)
+    if there.value >= end.value - NO_LOSS:
+        return there
+    return _climb_to_limits(surface, end, others)
+
+
+def _flat_parameter(top: Climb) -> int | None:
+    """The number of the free parameter that has most part in a direction without curvature, if there is one."""
+    if top.hessian is None or not top.free.any():
+        return None
+    curvature, axes = np.linalg.eigh(-top.hessian)
+    if curvature[0] > FLAT:
+        return None
+    return int(np.flatnonzero(top.free)[np.argmax(np.abs(axes[:, 0]).round(6))])
+
+
+def _climb(
+    surface: Surface, start: Climb, limits: tuple[Limit, ...], hessian: Array | None = None
+) -> tuple[Climb, Limit | None]:
+    """Newton's method over the free log-parameters, to the top or to where one of them nears a limit.
+
+    A Hessian handed in, from a warm start, is kept while it cuts the decrement tenfold a step; on large tables it
+    serves almost to the end. The top itself is always confirmed with the Hessian there.
+    """
+    here, previous, is_own = start, np.inf, hessian is None
+    for _ in range(200):
+        gradient = surface.gradient(here.u)
+        limit = surface.limit_ahead(here, gradient, limits)
+        if limit is not None:
+            return here, limit
+        if hessian is None:
+            hessian, is_own = surface.hessian(here.u, here.free), True
+        step = _uphill(hessian, gradient[here.free])
+        decrement = float(step @ gradient[here.free]) / 2
+        if decrement < TOLERANCE and is_own:
+            return replace(here, hessian=hessian), None
+        if decrement >= TOLERANCE:
+            here = _search(surface, here, step, decrement)
+        if is_own or decrement < TOLERANCE or decrement > previous / 10:
+            hessian = None
+        previous = decrement
+    raise ConvergenceError("200 steps were not enough")
+
+
+def _uphill(hessian: Array, gradient: Array) -> Array:
+    """Newton's step, with the curvature's sign mended where the likelihood is not concave, at most a factor of e^3."""
+    if not (np.all(np.isfinite(hessian)) and np.all(np.isfinite(gradient))):
+        raise ConvergenceError("the likelihood's derivatives are not finite")
+    curvature, axes = np.linalg.eigh(-hessian)
+    floor = 1e-10 * max(float(np.max(np.abs(curvature), initial=0.0)), np.finfo(float).tiny)
+    step = axes @ ((axes.T @ gradient) / np.maximum(np.abs(curvature), floor))
+    return step * min(1.0, 3.0 / max(float(np.max(np.abs(step), initial=0.0)), 1e-300))
+
+
+def _search(surface: Surface, here: Climb, step: Array, decrement: float) -> Climb:
+    """The first of the step, its half, its quarter... that does not lose likelihood beyond rounding."""
+    rounding = 1e-13 * abs(here.value)
+    for halving in range(40):
+        u = here.u.copy()
+        u[here.free] += step / 2**halving
+        value = surface.value(u)
+        if value >= here.value + 1e-4 * decrement / 2**halving - rounding:
+            return replace(here, u=u, value=value)
+    raise ConvergenceError("no step along the gradient gains likelihood")

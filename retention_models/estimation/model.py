@@ -1,0 +1,71 @@
+"""What a model offers its estimation, and what it says of its edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+SMALL, LARGE = 1e-9, 1e7  # where a parameter that runs to zero or to infinity is held
+NEAR_ZERO, NEAR_INFINITY = 1e-3, 1e3  # from here on, the limit itself is tried
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a model becomes when one of its parameters runs to zero or to infinity.
+
+    ``follows`` grow or shrink in proportion (their ratio to ``parameter`` stays meaningful); ``undetermined`` lose
+    their meaning. A parameter that carries the time unit is measured against its start value, the others as they are.
+    """
+
+    parameter: str
+    towards: float
+    model: str
+    undetermined: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
+
+    @property
+    def value(self) -> float:
+        """The value at which the parameter is held."""
+        return SMALL if self.towards == 0 else LARGE
+
+    def is_near(self, value: float, uphill: float) -> bool:
+        """Whether the parameter is on its way to the limit, given the sign of its gradient."""
+        return value < NEAR_ZERO and uphill < 0 if self.towards == 0 else value > NEAR_INFINITY and uphill > 0
+
+
+class Model(Protocol):
+    """What a model offers its estimation: a frozen dataclass of positive parameters with these members.
+
+    ``columns`` are the arguments of its methods, in order; ``fixed`` the fields that are not estimated;
+    ``time_parameters`` those that carry the time unit; ``limits`` what it becomes at its edges.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
+    fixed: ClassVar[tuple[str, ...]]
+    time_parameters: ClassVar[tuple[str, ...]]
+    limits: ClassVar[tuple[Limit, ...]]
+
+    def __init__(self, **parameters: Any) -> None: ...
+
+    @classmethod
+    def start(cls, *columns: Array, weight: Array) -> Self:
+        """A model from the data's moments, to begin the climb."""
+        ...
+
+    def log_likelihood(self, *columns: Array) -> Array:
+        """The log-likelihood of each row; shape (..., n)."""
+        ...
+
+    def score(self, *columns: Array) -> Array:
+        """The gradient of each row's log-likelihood in the parameters; shape (..., n, p)."""
+        ...
+
+
+def parameter_names(model_class: type[Model]) -> tuple[str, ...]:
+    """The estimated parameters of a model, in order: its fields less the ``fixed`` ones."""
+    return tuple(f.name for f in fields(model_class) if f.name not in model_class.fixed)  # type: ignore[arg-type]

@@ -1,0 +1,152 @@
+"""What a model makes of purchase histories: over all that are possible at one age, and along one customer's life."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.evaluation.tracking import unit_name
+from retention_models.fitting import Fit
+from retention_models.logs.calendar import unit_length
+from retention_models.logs.cohorts import between, checked
+from retention_models.logs.engines import collect
+from retention_models.logs.transactions import Transactions, purchases
+
+
+def history_matrix(fit: Fit, *, T: float, horizon: float, max_frequency: int = 15, steps: int = 60) -> pd.DataFrame:
+    """What to expect of customers of age ``T``, for every number of repeat purchases and every time of the last.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    T
+        Age of the customers, in the time unit of the fit.
+    horizon
+        Length of the future window, in the same unit.
+    max_frequency
+        The grid runs from 1 to this many repeat purchases.
+    steps
+        Number of recencies, evenly spaced up to ``T``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``frequency, recency, probability_alive, expected_purchases``, one row a point of the grid. ``T``,
+        ``horizon`` and the time unit are in ``attrs``, for display.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import history_matrix
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> history_matrix(rm.fit(rm.ParetoNBD, customers), T=39, horizon=39, max_frequency=2, steps=2).round(3)
+       frequency  recency  probability_alive  expected_purchases
+    0          1     19.5              0.655               0.665
+    1          1     39.0              1.000               1.016
+    2          2     19.5              0.584               0.975
+    3          2     39.0              1.000               1.670
+    """
+    if not (T > 0 and horizon > 0 and max_frequency >= 1 and steps >= 1):
+        raise ValueError("T and horizon must be above 0, max_frequency and steps at least 1")
+    frequency = np.repeat(np.arange(1.0, max_frequency + 1), steps)
+    recency = np.tile(np.linspace(0, T, steps + 1)[1:], max_frequency)
+    age = np.full(len(recency), float(T))
+    frame = pd.DataFrame(
+        {
+            "frequency": frequency.astype(int),
+            "recency": recency,
+            "probability_alive": fit.model.probability_alive(frequency, recency, age),
+            "expected_purchases": fit.model.expected_purchases(horizon, frequency, recency, age),
+        }
+    )
+    frame.attrs = {
+        "T": float(T),
+        "horizon": float(horizon),
+        "time_unit": f"{unit_name(fit.data.get('time_unit', ''))}s",
+    }
+    return frame
+
+
+def alive_history(
+    fit: Fit,
+    transactions: Any,
+    customer: Any,
+    *,
+    observation_end: str | date | None = None,
+    time_unit: str | timedelta = "W",
+    steps: int = 200,
+) -> pd.DataFrame:
+    """How the probability that a customer is still there developed, by what was known on each day.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    transactions
+        The log: whatever ``read_transactions`` takes, or what it returned.
+    customer
+        A ``customer_id`` in it.
+    observation_end
+        Last day to show; by default the last day in the log.
+    time_unit
+        The unit that the model was fitted in.
+    steps
+        Number of evenly spaced instants; each purchase adds two, just before it and at it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the order of time: ``date``, the history then known (``frequency, recency, T``), ``probability_alive``, and
+        ``purchase``, True at a purchase. The name of the customer is in ``attrs``, for display.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import alive_history
+    >>> log = rm.load_cdnow()
+    >>> fit = rm.fit(rm.ParetoNBD, rm.summarize(log, calibration_end="1997-09-30"))
+    >>> frame = alive_history(fit, log, 1)
+    >>> frame.loc[frame["purchase"], ["date", "frequency", "T", "probability_alive"]].round({"T": 2})
+              date  frequency      T  probability_alive
+    1   1997-01-01          0   0.00                1.0
+    9   1997-01-18          1   2.43                1.0
+    82  1997-08-02          2  30.43                1.0
+    132 1997-12-12          3  49.29                1.0
+    """
+    log = checked(transactions)
+    end = pd.Timestamp(observation_end or log.last_date)
+    unit = unit_length(time_unit)
+    days = _purchase_days(log, customer, end)
+    first = days[0]
+    bought = ((days - first) / unit).to_numpy()
+    passing = np.linspace(0, (end - first) / unit, steps)
+    count = np.arange(len(bought))
+    while_passing, just_before, just_after = (
+        (passing, np.searchsorted(bought, passing, side="right") - 1, False),
+        (bought[1:], count[:-1], False),
+        (bought, count, True),
+    )
+    rows = [
+        pd.DataFrame({"T": age, "frequency": repeats, "purchase": bought_then})
+        for age, repeats, bought_then in (while_passing, just_before, just_after)
+    ]
+    frame = pd.concat(rows).sort_values(["T", "frequency", "purchase"], ignore_index=True)
+    frame.insert(0, "date", first + frame["T"] * unit)
+    frame.insert(2, "recency", bought[frame["frequency"]])
+    alive = fit.model.probability_alive(frame["frequency"].to_numpy(float), *frame[["recency", "T"]].to_numpy().T)
+    frame.insert(4, "probability_alive", alive)
+    frame.attrs["customer_id"] = str(customer)
+    return frame
+
+
+def _purchase_days(log: Transactions, customer: Any, end: pd.Timestamp) -> pd.DatetimeIndex:
+    same = nw.col("customer_id").cast(nw.String) == str(customer)
+    days = collect(between(purchases(log), "period", None, end).filter(same))
+    if days.empty:
+        raise ValueError(f"customer_id {customer!r} has no purchase in the log up to {end:%Y-%m-%d}")
+    return pd.DatetimeIndex(days["period"]).sort_values()

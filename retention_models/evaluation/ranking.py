@@ -1,0 +1,101 @@
+"""How well a ranking of customers finds those who buy, and how few of them hold most of a total."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from retention_models.evaluation.holdout import Holdout
+from retention_models.fitting import Fit
+
+Array = NDArray[np.float64]
+
+
+def gain_table(fit: Fit, customers: Any, *, groups: int = 10) -> pd.DataFrame:
+    """Holdout purchases found by going down the list of customers, the most promising first.
+
+    Customers for whom the model expects the same share their purchases evenly, so that the order of rows does not
+    matter; the end of a group may run through them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``group`` (1 is the best): mean ``expected`` and ``actual`` purchases of a customer in it, the
+        ``lift`` (actual over the mean of all), and ``gain``, the share of all purchases found so far. Without any
+        purchase in the holdout, ``lift`` and ``gain`` are 0.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import gain_table
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> gain_table(rm.fit(rm.ParetoNBD, customers), customers, groups=5).round(2)
+           expected  actual  lift  gain
+    group
+    1          2.62    2.51  3.14  0.63
+    2          0.50    0.74  0.92  0.81
+    3          0.16    0.29  0.37  0.89
+    4          0.14    0.23  0.28  0.94
+    5          0.12    0.23  0.29  1.00
+    """
+    holdout = Holdout.of(fit, customers)
+    expected, n = holdout.expected(), holdout.weight
+    edges = np.linspace(0, 1, groups + 1)
+    found = np.diff(_running_total(expected, n * holdout.actual, n, edges))
+    size = n.sum() / groups
+    actual = found / size
+    total = max(found.sum(), np.finfo(float).tiny)
+    return pd.DataFrame(
+        {
+            "expected": np.diff(_running_total(expected, n * expected, n, edges)) / size,
+            "actual": actual,
+            "lift": found * groups / total,
+            "gain": np.cumsum(found) / total,
+        },
+        index=pd.RangeIndex(1, groups + 1, name="group"),
+    )
+
+
+def concentration(values: ArrayLike, *, steps: int = 100) -> pd.DataFrame:
+    """Which share of a total the best customers hold (Lorenz curve, best first).
+
+    Parameters
+    ----------
+    values
+        One number a customer, for example expected purchases or value; their sum must be positive.
+    steps
+        Number of steps from no customer to all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``customers`` and ``value``, shares from 0 to 1.
+
+    Examples
+    --------
+    >>> from retention_models.evaluation import concentration
+    >>> concentration([6, 2, 1, 1], steps=4)
+       customers  value
+    0       0.00    0.0
+    1       0.25    0.6
+    2       0.50    0.8
+    3       0.75    0.9
+    4       1.00    1.0
+    """
+    amounts = np.asarray(values, dtype=float)
+    if not (np.isfinite(amounts).all() and amounts.sum() > 0):
+        raise ValueError("values must be finite numbers with a positive sum, else there are no shares of it")
+    share = np.linspace(0, 1, steps + 1)
+    held = _running_total(amounts, amounts, np.ones(len(amounts)), share)
+    return pd.DataFrame({"customers": share, "value": held / amounts.sum()})
+
+
+def _running_total(rank_by: Array, amounts: Array, weight: Array, share: Array) -> Array:
+    """Total of ``amounts`` in the first ``share`` of customers by descending ``rank_by``; ties share evenly."""
+    _, tied = np.unique(-rank_by, return_inverse=True)
+    reached = np.r_[0.0, np.cumsum(np.bincount(tied, weight))]
+    total = np.r_[0.0, np.cumsum(np.bincount(tied, amounts))]
+    return np.interp(share * reached[-1], reached, total)

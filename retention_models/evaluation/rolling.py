@@ -1,0 +1,169 @@
+"""The error to expect of a forecast total: what the same forecast would have missed at earlier dates.
+
+An interval made from a fit knows how uncertain the parameters are and what chance does. It does not know whether the
+model is right, nor whether the future is like the past. Forecasts made at earlier dates, with only what was known
+then, show how far off such totals really were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models.checks import Check
+from retention_models.evaluation.holdout import holdout_scores
+from retention_models.evaluation.tracking import unit_name
+from retention_models.fitting import fit
+from retention_models.logs.calendar import unit_length
+from retention_models.logs.cohorts import checked
+from retention_models.logs.summary import summarize
+from retention_models.logs.transactions import Granularity
+
+
+def earlier_origins(
+    transactions: Any, *, horizon: float, time_unit: str | timedelta = "W", count: int = 4
+) -> list[date]:
+    """Evenly spaced days from which a forecast over ``horizon`` can be compared with the rest of the log.
+
+    The last one leaves just the horizon; the first one has two thirds of the time before that to learn from. Fewer
+    where the log is short, and at least one.
+
+    Raises
+    ------
+    ValueError
+        When the horizon is so long that less than a week would remain to learn from.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import earlier_origins
+    >>> [str(day) for day in earlier_origins(rm.load_cdnow(), horizon=26)]
+    ['1997-08-31', '1997-10-10', '1997-11-19', '1997-12-30']
+    """
+    log = checked(transactions)
+    unit = unit_length(time_unit)
+    latest = pd.Timestamp(log.last_date) - horizon * unit
+    learnt = (latest - pd.Timestamp(log.first_date)).days
+    if learnt < 7:
+        raise ValueError(
+            f"a horizon of {horizon:g} leaves {max(learnt, 0)} of the days from {log.first_date} to {log.last_date} "
+            "to learn from; choose a shorter one"
+        )
+    days = np.unique(np.linspace(learnt - learnt // 3, learnt, count).astype(int))
+    return [log.first_date + timedelta(days=int(day)) for day in days]
+
+
+def rolling_origins(
+    model_class: Any,
+    transactions: Any,
+    *,
+    origins: Sequence[str | date],
+    horizon: float,
+    acquired_after: str | date | None = None,
+    time_unit: str | timedelta = "W",
+    granularity: Granularity = "D",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Forecast totals made at earlier dates, with what was known then, beside what came true.
+
+    Parameters
+    ----------
+    model_class
+        A model class, for example ``ParetoNBD``; it is fitted anew at each origin.
+    transactions
+        The log, as for ``summarize``, like the keywords not named here.
+    origins
+        Last days of the calibrations; ``earlier_origins`` proposes some.
+    horizon
+        Length of each forecast, in the time unit.
+    level
+        Level of the interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``origin`` (text): ``customers`` known then, ``actual`` and ``expected`` purchases of theirs within
+        the horizon, ``purchases_lower, purchases_upper``, ``error`` (actual over expected less one), and ``inside``,
+        whether the interval held.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import rolling_origins
+    >>> backtest = rolling_origins(rm.ParetoNBD, rm.load_cdnow(), origins=["1997-06-30", "1997-09-30"], horizon=26)
+    >>> backtest[["customers", "actual", "expected", "inside"]].round(1)
+                customers  actual  expected  inside
+    origin
+    1997-06-30       2357    1443    1355.7    True
+    1997-09-30       2357    1387    1176.7   False
+    """
+    log = checked(transactions)
+    length = horizon * unit_length(time_unit)
+    rows = {}
+    for origin in origins:
+        customers = summarize(
+            log,
+            calibration_end=origin,
+            observation_end=(pd.Timestamp(origin) + length).date(),
+            acquired_after=acquired_after,
+            time_unit=time_unit,
+            granularity=granularity,
+        )
+        score = holdout_scores(fit(model_class, customers), customers, level=level).iloc[0]
+        rows[str(pd.Timestamp(origin).date())] = {"customers": len(customers), **score}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("origin")
+    table["inside"] = table["actual"].between(table["purchases_lower"], table["purchases_upper"])
+    columns = ["customers", "actual", "expected", "purchases_lower", "purchases_upper", "error", "inside"]
+    return table[columns].astype(dict.fromkeys(["customers", "actual"], int))
+
+
+def backtest_check(backtest: pd.DataFrame) -> Check:
+    """Whether forecast totals at earlier dates held what came true, and how far off they were, in one sentence.
+
+    Parameters
+    ----------
+    backtest
+        The frame of ``rolling_origins``.
+    """
+    n, held, error = len(backtest), int(backtest["inside"].sum()), backtest["error"]
+    same_side = {n: ", each time above it", -n: ", each time below it"}.get(int(np.sign(error).sum()), "")
+    detail = (
+        f"at {held} of {n} earlier dates what came true lay inside the interval; it differed from the forecast by "
+        f"{100 * error.abs().mean():.0f} % on average, from {100 * error.min():+.0f} % to {100 * error.max():+.0f} %"
+        f"{same_side if n > 1 else ''}. The interval knows how uncertain the parameters are and what chance does, not "
+        "whether the model is right."
+    )
+    return Check("forecast totals at earlier dates", held == n, detail)
+
+
+def forecast_sentence(
+    total: pd.DataFrame, backtest: pd.DataFrame, customers: pd.DataFrame, horizon: float, *, level: float = 0.95
+) -> str:
+    """A forecast total with its interval and its error at earlier dates, in words.
+
+    Parameters
+    ----------
+    total
+        The frame of ``predict_total(fit, customers, horizon, level)``.
+    backtest
+        The frame of ``rolling_origins`` for the same model and horizon.
+    customers
+        The summary that the total is for; its ``attrs`` name the day and the time unit.
+    horizon
+        Length of the future window, in that unit.
+    level
+        Level of the interval in ``total``.
+    """
+    row, about = total.iloc[0], customers.attrs
+    least, most = backtest["error"].min(), backtest["error"].max()
+    return (
+        f"Expect {row['expected']:,.0f} purchases within {horizon:g} {unit_name(about['time_unit'])}s from the "
+        f"{len(customers):,} customers known on {about['calibration_end']} ({100 * level:g} % interval "
+        f"{row['purchases_lower']:,.0f} to {row['purchases_upper']:,.0f}); at {len(backtest)} earlier dates what came "
+        f"true differed from such a forecast by {100 * least:+.0f} % to {100 * most:+.0f} %, which would make it "
+        f"{row['expected'] * (1 + least):,.0f} to {row['expected'] * (1 + most):,.0f}."
+    )

@@ -1,0 +1,18 @@
+"""Pictures: each function draws a computed frame on the axes given, or on new ones, and computes nothing."""
+
+from retention_models.plots.customers import plot_concentration, plot_retention, plot_segments
+from retention_models.plots.histories import plot_alive_history, plot_history_matrix
+from retention_models.plots.holdout import plot_by_frequency, plot_pit, plot_tracking
+from retention_models.plots.parameters import plot_parameters
+
+__all__ = [
+    "plot_alive_history",
+    "plot_by_frequency",
+    "plot_concentration",
+    "plot_history_matrix",
+    "plot_parameters",
+    "plot_pit",
+    "plot_retention",
+    "plot_segments",
+    "plot_tracking",
+]

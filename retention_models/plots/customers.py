@@ -1,0 +1,94 @@
+"""Figures of who the customers are: cohorts that stay or fade, segments and what they hold, and how few hold most."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, QUIET, axes_or_new, styled
+
+NUMBERED = 18  # up to so many cohorts and periods, the share is written into its cell
+
+
+@styled
+def plot_retention(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Which share of each acquisition cohort bought in each later period, one row a cohort.
+
+    ``frame`` comes from :func:`retention_models.logs.cohorts.cohort_retention`. The colours leave out the period of
+    acquisition itself, where every share is 1.
+    """
+    ax = axes_or_new(ax)
+    later = frame[frame["age"] > 0]
+    if later.empty:
+        raise ValueError("no cohort was seen in a later period; choose a shorter period for cohort_retention")
+    matrix = later.set_index(["cohort", "age"])["share"].unstack()  # noqa: PD010 (nothing to aggregate)
+    mesh = ax.pcolormesh(matrix.columns, range(len(matrix)), matrix.to_numpy(), shading="nearest", rasterized=True)
+    if max(matrix.shape) <= NUMBERED:
+        _write_shares(ax, matrix, middle=sum(mesh.get_clim()) / 2)
+    bar = ax.figure.colorbar(mesh, ax=ax, format=PERCENT, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.set_label("bought in the period")
+    size = frame.drop_duplicates("cohort").set_index("cohort")["customers"]
+    step = -(-len(matrix) // NUMBERED)
+    shown = matrix.index[::step]
+    ax.set_yticks(range(0, len(matrix), step), [f"{label}  ({size[label]:,})" for label in shown])
+    ax.invert_yaxis()
+    ax.grid(visible=False)
+    ax.margins(0)
+    period = frame.attrs.get("period", "period")
+    ax.set_xlabel(f"{period}s since the first purchase")
+    ax.set_ylabel(f"{period} of the first purchase (customers)")
+    return ax
+
+
+@styled
+def plot_concentration(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Which share of all value the best customers hold (Lorenz curve, best first).
+
+    ``frame`` comes from :func:`retention_models.evaluation.concentration`: ``customers`` and ``value``, shares
+    from 0 to 1. The straight line is what equal customers would give.
+    """
+    ax = axes_or_new(ax)
+    ax.fill_between(frame["customers"], frame["customers"], frame["value"], color=COLOURS[0], alpha=0.12)
+    ax.plot(frame["customers"], frame["value"], color=COLOURS[0])
+    ax.plot([0, 1], [0, 1], color=QUIET, linewidth=1.0, linestyle=(0, (4, 2)))
+    for share in (0.1, 0.2, 0.5):
+        point = frame.iloc[(frame["customers"] - share).abs().argmin()]
+        ax.plot(point["customers"], point["value"], "o", color=COLOURS[0])
+        ax.annotate(f"the best {100 * point['customers']:.0f} % hold {100 * point['value']:.0f} %",
+                    (point["customers"], point["value"]), (8, -8), textcoords="offset points", va="center")  # fmt: skip
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 1.02)
+    ax.xaxis.set_major_formatter(PERCENT)
+    ax.yaxis.set_major_formatter(PERCENT)
+    ax.set_xlabel("share of the customers, best first")
+    ax.set_ylabel("share of the total")
+    return ax
+
+
+@styled
+def plot_segments(frame: pd.DataFrame, column: str = "value", ax: Axes | None = None) -> Axes:
+    """A quantity for each segment, with its interval: one row a segment, in the order of the frame.
+
+    ``frame`` is indexed by segment and holds ``column``, ``<column>_lower`` and ``<column>_upper``.
+    """
+    ax = axes_or_new(ax)
+    rows = range(len(frame))
+    values, lower, upper = (frame[name] for name in (column, f"{column}_lower", f"{column}_upper"))
+    ax.hlines(rows, lower, upper, color=COLOURS[0], linewidth=5, alpha=0.3)
+    ax.plot(values, rows, "o", color=COLOURS[0])
+    ax.set_yticks(rows, [str(name) for name in frame.index])
+    ax.set_ylim(len(frame) - 0.5, -0.5)
+    ax.set_xlim(left=min(0, lower.min()))
+    ax.grid(axis="x")
+    ax.grid(axis="y", visible=False)
+    ax.set_xlabel(column.replace("_", " "))
+    return ax
+
+
+def _write_shares(ax: Axes, matrix: pd.DataFrame, middle: float) -> None:
+    for row, shares in enumerate(matrix.to_numpy()):
+        for age, share in zip(matrix.columns, shares, strict=True):
+            if share == share:  # cohorts have no share yet in periods that lie ahead
+                colour = "white" if share < middle else ACTUAL
+                ax.text(float(age), row, f"{100 * share:.0f}", color=colour, ha="center", va="center", fontsize=8)

@@ -1,0 +1,66 @@
+"""Figures of what a model makes of purchase histories: over all that are possible, and along one customer's life."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, axes_or_new, date_axis, styled
+
+ALIVE_LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
+TITLES = {
+    "probability_alive": "Probability of still being a customer",
+    "expected_purchases": "Expected purchases",
+}
+
+
+@styled
+def plot_history_matrix(frame: pd.DataFrame, column: str = "probability_alive", ax: Axes | None = None) -> Axes:
+    """Heat map over frequency and recency of what a model expects of customers of one age.
+
+    ``frame`` comes from :func:`retention_models.evaluation.history_matrix`; ``column`` is ``probability_alive`` or
+    ``expected_purchases``. Lines join equal values.
+    """
+    ax = axes_or_new(ax)
+    matrix = frame.set_index(["frequency", "recency"])[column].unstack()  # noqa: PD010 (nothing to aggregate)
+    recency, frequency, values = matrix.columns.to_numpy(), matrix.index.to_numpy(), matrix.to_numpy()
+    mesh = ax.pcolormesh(recency, frequency, values, shading="gouraud", rasterized=True)
+    formatter = PERCENT if column == "probability_alive" else PLAIN
+    levels = ALIVE_LEVELS if column == "probability_alive" else MaxNLocator(6).tick_values(values.min(), values.max())
+    bright = values.min() + 0.6 * (values.max() - values.min())
+    colours = [ACTUAL if level > bright else "white" for level in levels]
+    lines = ax.contour(recency, frequency, values, levels=levels, colors=colours, linewidths=0.8)
+    ax.clabel(lines, fmt=formatter, fontsize=8)
+    bar = ax.figure.colorbar(mesh, ax=ax, format=formatter, pad=0.02)
+    bar.outline.set_visible(False)
+    ax.grid(visible=False)
+    ax.yaxis.set_major_locator(MaxNLocator(8, integer=True))
+    ax.margins(0)
+    unit = frame.attrs.get("time_unit", "time units")
+    ax.set_xlabel(f"age at the last purchase, {unit} (age now: {frame.attrs.get('T', recency[-1]):.3g})")
+    ax.set_ylabel("repeat purchases")
+    title = TITLES.get(column, column)
+    ax.set_title(f"{title} in {frame.attrs['horizon']:.3g} {unit}" if column == "expected_purchases" else title)
+    return ax
+
+
+@styled
+def plot_alive_history(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """How the probability that one customer is still there fell while nothing came and rose with every purchase.
+
+    ``frame`` comes from :func:`retention_models.evaluation.alive_history`; the customer's name, in its ``attrs``,
+    becomes the title.
+    """
+    ax = axes_or_new(ax)
+    purchases = frame.loc[frame["purchase"], "date"]
+    ax.plot(frame["date"], frame["probability_alive"], color=COLOURS[0])
+    ax.vlines(purchases, 0, 0.04, color=ACTUAL, linewidth=1.2, transform=ax.get_xaxis_transform())
+    ax.annotate("purchases", (purchases.iloc[0], 0.04), (0, 3), xycoords=("data", "axes fraction"),
+                textcoords="offset points", color=QUIET, fontsize=8)  # fmt: skip
+    ax.set_ylim(0, 1.03)
+    ax.yaxis.set_major_formatter(PERCENT)
+    ax.set_ylabel("probability of still being a customer")
+    date_axis(ax)
+    ax.set_title(f"customer {frame.attrs['customer_id']}")
+    return ax

@@ -1,0 +1,104 @@
+"""Figures that hold a forecast against what came true."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+
+from retention_models.evaluation.tracking import model_columns
+from retention_models.plots.style import (
+    ACTUAL,
+    COLOURS,
+    COUNTS,
+    FAINT,
+    MARKERS,
+    QUIET,
+    axes_or_new,
+    date_axis,
+    label_ends,
+    styled,
+)
+
+
+@styled
+def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | None = None) -> Axes:
+    """Repeat purchases per period, or added up since the start: what happened and what each model expected.
+
+    ``frame`` comes from :func:`retention_models.evaluation.tracking`. Per period, the shorter periods at either
+    end of the log are left away, since they cannot be compared with the others.
+    """
+    ax = axes_or_new(ax)
+    period = frame.attrs.get("period", "period")
+    shown = frame if cumulative else frame[frame["complete"]]
+    when = shown["end" if cumulative else "start"]
+    suffix = "_cumulative" if cumulative else ""
+    models = model_columns(frame)
+    ax.plot(when, shown[f"actual{suffix}"], color=ACTUAL, linewidth=1.4, marker=".", markersize=4)
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(models))]
+    for model, colour in zip(models, colours, strict=True):
+        ax.plot(when, shown[f"{model}{suffix}"], color=colour)
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_formatter(COUNTS)
+    ax.set_ylabel("repeat purchases since the start" if cumulative else f"repeat purchases a {period}")
+    ax.set_xlabel(f"{period} {'ending' if cumulative else 'beginning'}")
+    date_axis(ax)
+    _mark_holdout(ax, frame)
+    ends = [shown[f"{name}{suffix}"].iloc[-1] for name in ("actual", *models)]
+    label_ends(ax, ["actual", *models], ends, [ACTUAL, *colours])
+    return ax
+
+
+@styled
+def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Mean holdout purchases of customers grouped by their repeat purchases before: actual and expected.
+
+    ``frame`` comes from :func:`retention_models.evaluation.holdout_by_frequency`; the number of customers behind
+    each group stands under it.
+    """
+    ax = axes_or_new(ax)
+    groups = range(len(frame))
+    models = model_columns(frame)
+    ax.bar(groups, frame["actual"], width=0.72, color=FAINT, label="actual")
+    for i, model in enumerate(models):
+        at = [group + 0.16 * (i - (len(models) - 1) / 2) for group in groups]
+        look = i % len(COLOURS)
+        ax.plot(at, frame[model], MARKERS[look], color=COLOURS[look], label=model)
+    ax.set_xticks(groups, [f"{group}\n{n:,}" for group, n in frame["customers"].items()])
+    ax.tick_params(axis="x", length=0)
+    ax.set_xlabel("repeat purchases before the cut-off, and customers who made that many")
+    ax.set_ylabel("mean purchases in the holdout")
+    ax.legend(*_actual_first(ax), loc="upper left")
+    return ax
+
+
+@styled
+def plot_pit(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Histogram of the probability integral transform: flat where the forecast counts are calibrated.
+
+    ``frame`` comes from :func:`retention_models.evaluation.calibration`. A hollow middle means forecasts too sure
+    of themselves, a hump too cautious, a slope too low or too high.
+    """
+    ax = axes_or_new(ax)
+    ax.bar(frame["lower"], frame["density"], frame["upper"] - frame["lower"], align="edge", color=COLOURS[0],
+           edgecolor="white", linewidth=1.0)  # fmt: skip
+    ax.axhline(1.0, color=ACTUAL, linewidth=1.2, linestyle=(0, (4, 2)))
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("where the count that came true lies in its forecast distribution")
+    ax.set_ylabel("customers, relative to calibrated")
+    label_ends(ax, ["calibrated"], [1.0], [ACTUAL])
+    return ax
+
+
+def _actual_first(ax: Axes) -> tuple[list[Artist], list[str]]:
+    handles, labels = ax.get_legend_handles_labels()
+    return [handles[-1], *handles[:-1]], [labels[-1], *labels[:-1]]
+
+
+def _mark_holdout(ax: Axes, frame: pd.DataFrame) -> None:
+    if not frame["holdout"].any():
+        return
+    cut_off = frame.loc[frame["holdout"], "start"].iloc[0]
+    ax.axvline(cut_off, color=QUIET, linewidth=1.0, linestyle=(0, (4, 2)))
+    ax.annotate("holdout →", (cut_off, 1.0), (5, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
+                color=QUIET, va="top")  # fmt: skip

@@ -1,0 +1,38 @@
+"""Figure of a model's parameters and how sure they are."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from retention_models.plots.style import COLOURS, MARKERS, PLAIN, axes_or_new, styled
+
+
+@styled
+def plot_parameters(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Estimates with their intervals, one row a parameter, on a log scale, which their intervals are made on.
+
+    ``table`` comes from ``fit.table()``; to compare fits, stack theirs with ``pd.concat({"spring": ..., "summer":
+    ...})``: the outer index level becomes the colour.
+    """
+    ax = axes_or_new(ax)
+    groups = [("", table)] if table.index.nlevels == 1 else [(n, table.loc[n]) for n in table.index.unique(0)]
+    names = list(groups[0][1].index)
+    for i, (group, part) in enumerate(groups):
+        rows = [row + 0.6 * (i + 0.5) / len(groups) - 0.3 for row in range(len(part))]
+        colour = COLOURS[i % len(COLOURS)]
+        ax.hlines(rows, part["lower"], part["upper"], color=colour, linewidth=5, alpha=0.3)
+        ax.plot(part["estimate"], rows, MARKERS[i % len(MARKERS)], color=colour, label=str(group))
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(PLAIN)
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.grid(axis="x")
+    ax.grid(axis="y", visible=False)
+    ax.set_xlabel("estimate and interval (log scale)")
+    if len(groups) > 1:
+        ax.legend(loc="best")
+    return ax

@@ -1,0 +1,74 @@
+"""The look that every figure shares: one style file, colours with a fixed meaning, labels beside what they name."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ParamSpec
+
+import matplotlib
+import matplotlib.pyplot as plt
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter, StrMethodFormatter
+
+STYLE = Path(__file__).with_name("retention.mplstyle")
+ACTUAL = "#222222"
+QUIET = "#767676"
+FAINT = "#D9D9D9"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+LINE_HEIGHT = 14  # points
+MARKERS = ("o", "s", "D", "^", "v", "P")
+
+COUNTS = StrMethodFormatter("{x:,.0f}")
+PERCENT = FuncFormatter(lambda share, _: f"{100 * share:.0f} %")
+PLAIN = FuncFormatter(lambda value, _: f"{value:,.10g}")
+
+P = ParamSpec("P")
+
+
+def styled(draw: Callable[P, Axes]) -> Callable[P, Axes]:
+    """Draw within the package's style, and show names that come from data as they are, dollar signs and all."""
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Axes:
+        with style.context(STYLE):
+            ax = draw(*args, **kwargs)
+            for text in ax.findobj(Text):
+                text.set_parse_math(False)
+            interactive = matplotlib.is_interactive()
+        matplotlib.interactive(interactive)  # the first figure loads a notebook's backend, which switches this on
+        return ax
+
+    return drawn
+
+
+def axes_or_new(ax: Axes | None) -> Axes:
+    """Return the axes given, or those of a new figure."""
+    return plt.subplots()[1] if ax is None else ax
+
+
+def date_axis(ax: Axes) -> None:
+    """Ticks at round dates, each year written once."""
+    locator = AutoDateLocator(minticks=4, maxticks=9)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+
+
+def label_ends(ax: Axes, labels: Sequence[str], heights: Sequence[float], colours: Sequence[str]) -> None:
+    """Write each label right of the axes at the height where its line ends, spread so that none overlap.
+
+    Call it last: the heights are turned into fractions of the axes as they then stand.
+    """
+    low, high = ax.get_ylim()
+    gap = LINE_HEIGHT * ax.figure.dpi / 72 / ax.bbox.height
+    wanted = sorted(zip(((h - low) / (high - low) for h in heights), labels, colours, strict=True))
+    placed: list[float] = []
+    for height, _, _ in wanted:
+        placed.append(max(height, placed[-1] + gap) if placed else height)
+    pushed = sum(at - height for at, (height, _, _) in zip(placed, wanted, strict=True)) / len(wanted)
+    for at, (_, label, colour) in zip(placed, wanted, strict=True):
+        ax.text(1.012, at - pushed, label, color=colour, transform=ax.transAxes, va="center", fontweight="bold")

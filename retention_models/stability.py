@@ -1,0 +1,61 @@
+"""Whether groups of customers, each fitted on its own, tell the same story as the fit of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import chdtrc
+
+from retention_models.checks import Check
+from retention_models.estimation.intervals import positive_interval, standard_error
+from retention_models.estimation.model import Array, Model
+from retention_models.tables import Table
+
+if TYPE_CHECKING:
+    from retention_models.fitting import Fit
+
+
+def stability_check(pooled: Fit, groups: Mapping[str, Fit], table: Table, tolerance: float = 0.2) -> Check:
+    """Whether the groups, each fitted on its own, expect of a new customer what the fit of all expects.
+
+    Fails when a group differs by more than ``tolerance`` and its interval excludes less. The likelihood-ratio test
+    is told, but does not decide: with many customers a harmless difference is significant.
+    """
+    name = "the groups agree"
+    if len(groups) < 2:
+        return Check(name, None, f"{len(groups)} of the groups could be fitted on its own; it takes two to compare.")
+    what, quantity, columns = _of_a_new_customer(type(pooled.model), table)
+    everyone = quantity(pooled.model, *columns)[0]
+    rows = {}
+    for label, group in groups.items():
+        own, slope = quantity(group.model, *columns), group.gradient(quantity, columns)
+        lower, upper = positive_interval(own, standard_error(slope, group.covariance.to_numpy()), 0.95)
+        rows[label] = (own[0] / everyone - 1, lower[0] / everyone - 1, upper[0] / everyone - 1)
+    beyond = [label for label, (_, lower, upper) in rows.items() if lower > tolerance or upper < -tolerance]
+    furthest = max(rows, key=lambda label: abs(rows[label][0]))
+    gain = 2 * (sum(group.log_likelihood for group in groups.values()) - pooled.log_likelihood)
+    parameters = sum(len(group.covariance) for group in groups.values()) - len(pooled.covariance)
+    own, lower, upper = rows[furthest]
+    return Check(
+        name,
+        not beyond,
+        f"The {what} differs most from that of all in {furthest}: {own:+.0%} (95 % interval {lower:+.0%} to "
+        f"{upper:+.0%}; up to {tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: chi-squared "
+        f"{gain:.1f} on {parameters} degrees of freedom, p = {chdtrc(max(parameters, 1), max(gain, 0.0)):.2g}.",
+    )
+
+
+def _of_a_new_customer(model_class: type[Model], table: Table) -> tuple[str, Callable[..., Array], tuple[Array, ...]]:
+    """The quantity by which groups are compared: its name, itself, and the columns it takes."""
+    if "T" in model_class.columns:
+        age = table.columns[model_class.columns.index("T")]
+        mean_age = np.array([table.weight @ age / table.n_customers])
+        what = f"number of purchases expected of a new customer in {mean_age[0]:.3g} units of time"
+        return what, lambda model, horizon: model.expected_purchases_new(horizon), (mean_age,)
+    return (
+        "amount expected of a new customer",
+        lambda model, *columns: model.expected_spend(*columns),
+        (np.zeros(1),) * 2,
+    )

@@ -1,0 +1,76 @@
+from datetime import date
+
+import numpy as np
+import pytest
+
+import retention_models as rm
+from retention_models.evaluation import (
+    backtest_check,
+    earlier_origins,
+    forecast_sentence,
+    holdout_scores,
+    rolling_origins,
+)
+
+
+@pytest.fixture(scope="module")
+def backtest(log):
+    return rolling_origins(rm.BGNBD, log, origins=["1997-06-30", date(1997, 9, 30)], horizon=39)
+
+
+def test_an_origin_at_the_cut_off_gives_its_holdout(backtest, fits, customers):
+    score = holdout_scores(fits["BG/NBD"], customers).loc["BGNBD"]
+    row = backtest.loc["1997-09-30"]
+    assert row["customers"] == 2357
+    assert row["actual"] == 1882
+    for name in ("expected", "purchases_lower", "purchases_upper", "error"):
+        assert np.isclose(row[name], score[name])
+
+
+def test_nothing_after_an_origin_is_known_to_its_forecast(log, backtest):
+    cut = rm.summarize(log, calibration_end="1997-06-30", observation_end="1997-06-30")
+    expected = rm.predict_total(rm.fit(rm.BGNBD, cut), cut, 39)["expected"].iloc[0]
+    assert np.isclose(backtest.loc["1997-06-30", "expected"], expected)
+
+
+def test_the_check_fails_where_an_interval_missed_and_tells_the_errors(backtest):
+    check = backtest_check(backtest)
+    assert check.passed is bool(backtest["inside"].all())
+    assert f"at {backtest['inside'].sum()} of 2 earlier dates" in check.detail
+    assert f"{100 * backtest['error'].abs().mean():.0f} % on average" in check.detail
+    assert backtest_check(backtest.assign(inside=True)).passed is True
+
+
+def test_origins_leave_the_horizon_and_something_to_learn_from(log):
+    origins = earlier_origins(log, horizon=26, count=3)
+    assert len(origins) == 3
+    assert origins == sorted(origins)
+    assert (date(1998, 6, 30) - origins[-1]).days == 26 * 7
+    assert (origins[0] - date(1997, 1, 1)).days >= 180
+
+
+def test_origins_are_fewer_where_days_are(log):
+    origins = earlier_origins(log, horizon=538, time_unit="D", count=20)
+    assert 1 <= len(origins) < 20
+
+
+def test_a_horizon_as_long_as_the_log_is_an_error(log):
+    with pytest.raises(ValueError, match="leaves 0 of the days from 1997-01-01 to 1998-06-30"):
+        earlier_origins(log, horizon=100)
+
+
+def test_the_check_says_when_forecasts_missed_on_the_same_side_each_time(backtest):
+    assert "each time above it" in backtest_check(backtest.assign(error=[0.1, 0.2])).detail
+    assert "each time below it" in backtest_check(backtest.assign(error=[-0.1, -0.2])).detail
+    assert "each time" not in backtest_check(backtest.assign(error=[-0.1, 0.2])).detail
+    assert "each time" not in backtest_check(backtest.iloc[:1]).detail
+
+
+def test_the_sentence_carries_the_backtest_over_to_the_total(backtest, customers, fits):
+    total = rm.predict_total(fits["BG/NBD"], customers, 39)
+    sentence = forecast_sentence(total, backtest.assign(error=[-0.1, 0.2]), customers, 39)
+    assert sentence == (
+        "Expect 1,653 purchases within 39 weeks from the 2,357 customers known on 1997-09-30 (95 % interval 1,465 to "
+        "1,866); at 2 earlier dates what came true differed from such a forecast by -10 % to +20 %, which would make "
+        "it 1,488 to 1,984."
+    )

@@ -1,0 +1,102 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def tracked():
+    start = pd.date_range("2024-01-01", periods=6, freq="7D")
+    frame = pd.DataFrame(
+        {
+            "start": start,
+            "end": start + pd.Timedelta(7, "D"),
+            "complete": [True] * 5 + [False],
+            "holdout": [False] * 3 + [True] * 3,
+            "actual": [0, 9, 14, 12, 11, 3],
+            "Pareto/NBD": [2.0, 8.0, 13.0, 12.5, 12.0, 4.0],
+            "BG/NBD": [2.5, 8.5, 12.0, 11.5, 11.0, 3.5],
+        },
+        index=pd.RangeIndex(1, 7, name="period"),
+    )
+    names = ["actual", "Pareto/NBD", "BG/NBD"]
+    frame[[f"{name}_cumulative" for name in names]] = frame[names].cumsum()
+    frame.attrs["period"] = "week"
+    return frame
+
+
+@pytest.fixture
+def by_frequency():
+    return pd.DataFrame(
+        {
+            "customers": [1411, 439, 64],
+            "actual": [0.24, 0.70, 6.36],
+            "Pareto/NBD": [0.14, 0.6, 6.4],
+            "BG/NBD": [0.23, 0.52, 6.2],
+        },
+        index=pd.Index(["0", "1", "2+"], name="frequency"),
+    )
+
+
+@pytest.fixture
+def matrix():
+    frequency, recency = (grid.ravel() for grid in np.meshgrid(np.arange(1, 6), np.linspace(3, 39, 13)))
+    alive = 1 / (1 + np.exp(-(recency / 6 - frequency / 2)))
+    frame = pd.DataFrame({"frequency": frequency, "recency": recency, "probability_alive": alive})
+    frame["expected_purchases"] = frame["probability_alive"] * frequency
+    frame.attrs.update(T=39.0, horizon=39.0, time_unit="weeks")
+    return frame
+
+
+@pytest.fixture
+def alive():
+    date = pd.date_range("2024-01-01", periods=10, freq="7D")
+    frame = pd.DataFrame({"date": date, "probability_alive": np.linspace(1, 0.4, 10), "purchase": [True, False] * 5})
+    frame.attrs["customer_id"] = "$17$ & <b>"
+    return frame
+
+
+@pytest.fixture
+def retention():
+    rows = [
+        (f"2024-0{1 + cohort}", age, 100, 100 - 20 * age, 1 - age / 5)
+        for cohort in range(4)
+        for age in range(5 - cohort)
+    ]
+    frame = pd.DataFrame(rows, columns=["cohort", "age", "customers", "active", "share"])
+    frame.attrs["period"] = "month"
+    return frame
+
+
+@pytest.fixture
+def segments():
+    return pd.DataFrame(
+        {"value": [120.0, 80.0], "value_lower": [100.0, 70.0], "value_upper": [140.0, 90.0]},
+        index=pd.Index(["$loyal$ <i>", "at risk"], name="segment"),
+    )
+
+
+@pytest.fixture
+def parameters():
+    table = pd.DataFrame(
+        {"estimate": [0.55, 10.6], "std_error": [0.05, 0.8], "lower": [0.47, 9.0], "upper": [0.66, 12.4]}
+    )
+    return table.set_axis(pd.Index(["r", "alpha"], name="parameter"))
+
+
+@pytest.fixture
+def pit():
+    lower = np.arange(10) / 10
+    return pd.DataFrame({"lower": lower, "upper": lower + 0.1, "share": 0.1, "density": np.linspace(0.9, 1.1, 10)})
+
+
+@pytest.fixture
+def lorenz():
+    share = np.linspace(0, 1, 101)
+    return pd.DataFrame({"customers": share, "value": np.sqrt(share)})
