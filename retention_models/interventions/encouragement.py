@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
+
+import narwhals as nw
 
 from retention_models.checks import Check
 from retention_models.interventions import contrasts
+from retention_models.interventions.comparisons import differences
 from retention_models.interventions.contrasts import Estimate, Measure, combination, contrast_of
 from retention_models.interventions.effect import Effect
-from retention_models.interventions.experiment import Experiment
+from retention_models.interventions.experiment import Experiment, Plan
 from retention_models.interventions.money import position
 from retention_models.interventions.outcome import Outcome, effect_row, measure_of
 from retention_models.interventions.ratio_interval import fieller
+from retention_models.interventions.rows import open_frame
 
 
 def complier_effect(
@@ -78,4 +83,27 @@ def complier_effect(
         lower=ends[0],
         upper=ends[1],
         checks=(*row.checks, check),
+    )
+
+
+def naive_effect(rows: Any, outcome: Outcome, *, received: str, level: float = 0.95) -> Effect:
+    """What a comparison of those who received with those who did not would say: to be shown next to the real one.
+
+    Who receives is not drawn by lot (letters reach those who are still there), so the row is observational and carries
+    a failed check. ``rows`` and ``received`` as in ``Experiment.from_rows`` and :func:`complier_effect`.
+    """
+    got = nw.when(nw.col(received).cast(nw.Float64) > 0).then(nw.lit("received")).otherwise(nw.lit("not received"))
+    columns = dict.fromkeys([outcome.column, *([outcome.per] if outcome.per else []), *outcome.adjust_for])
+    frame = open_frame(rows).select(*columns, got.alias("received or not"))
+    test = Experiment.from_rows(
+        frame.to_native(), Plan(control="not received"), arm="received or not", outcomes=list(columns)
+    )
+    row = differences(test, outcome, level=level)[0]
+    check = Check("assignment", False, f"Who {received} was not drawn by lot; those who did differ in more than that.")
+    return replace(
+        row,
+        intervention=f"{received}, naive",
+        estimand=row.estimand.replace("as assigned", "as received"),
+        design="observational",
+        checks=(check,),
     )

@@ -17,7 +17,7 @@ from retention_models.interventions.rows import open_frame
 from retention_models.logs.engines import collect, open_log
 from retention_models.logs.transactions import Transactions, purchases, read_transactions
 
-OUTCOMES = ("bought", "purchases", "days_to_next", "amount")
+OUTCOMES = ("bought", "purchases", "days_to_next", "days_to_last", "amount")
 BEFORE = ("purchases_before", "amount_before")
 DAY = 86_400.0
 
@@ -59,10 +59,10 @@ def shop_outcomes(
     -------
     A lazy frame of the log's engine (for pandas and files a DuckDB relation), not yet computed: the columns of
     ``assignments`` and ``bought`` (0 or 1), ``purchases`` (days with a purchase), ``days_to_next`` (to the next
-    purchase, ``horizon_days`` where there was none: its mean is the restricted mean), ``amount`` (where the log has
-    amounts; times the margin it is what :class:`retention_models.interventions.money.Money` prices). Give it to
-    :meth:`retention_models.interventions.experiment.Experiment.from_rows`. Customers who bought nothing are in it,
-    with zeros; buyers who were not assigned are not.
+    purchase, ``horizon_days`` where there was none: its mean is the restricted mean), ``days_to_last`` (to the last
+    purchase in the window, 0 where there was none) and ``amount`` (where the log has amounts; priced at the margin).
+    Give it to ``Experiment.from_rows``. Customers who bought nothing are in it, with zeros; buyers who were not
+    assigned are not.
 
     Raises
     ------
@@ -77,10 +77,10 @@ def shop_outcomes(
     >>> mailing = pd.DataFrame({"customer_id": [1, 2, 3], "assigned": "2024-05-01", "arm": ["mail", "none", "none"]})
     >>> rows = shop_outcomes(log, mailing, horizon_days=28, offer_days=14, observation_end="2024-06-30")
     >>> rows.df().sort_values("customer_id").reset_index(drop=True)[["customer_id", "arm", *OUTCOMES]]
-       customer_id   arm  bought  purchases  days_to_next  amount
-    0            1  mail     1.0        1.0           2.0    20.0
-    1            2  none     0.0        0.0          28.0     0.0
-    2            3  none     0.0        0.0          28.0     0.0
+       customer_id   arm  bought  purchases  days_to_next  days_to_last  amount
+    0            1  mail     1.0        1.0           2.0           2.0    20.0
+    1            2  none     0.0        0.0          28.0           0.0     0.0
+    2            3  none     0.0        0.0          28.0           0.0     0.0
     """
     _check_window(horizon_days, offer_days, lookback_days)
     log = transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
@@ -162,6 +162,7 @@ def _outcomes(
         "bought": nw.when(inside).then(1.0).otherwise(0.0),
         "purchases": nw.when(inside).then(1.0).otherwise(0.0),
         "days_to_next": nw.when(inside).then(nw.col("days")).otherwise(nw.lit(float(horizon_days))),
+        "days_to_last": nw.when(inside).then(nw.col("days")).otherwise(nw.lit(0.0)),
     }
     if has_amount:
         measured["amount"] = _amount_where(inside)
@@ -179,6 +180,8 @@ def _amount_where(condition: nw.Expr) -> nw.Expr:
 
 
 def _reduced(name: str) -> nw.Expr:
-    """How the rows of a customer become one: any, soonest, or the sum."""
+    """How the rows of a customer become one: any, soonest, latest, or the sum."""
     column = nw.col(name)
-    return column.max() if name == "bought" else column.min() if name == "days_to_next" else column.sum()
+    if name == "days_to_next":
+        return column.min()
+    return column.max() if name in ("bought", "days_to_last") else column.sum()

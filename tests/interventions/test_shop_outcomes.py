@@ -12,7 +12,7 @@ from retention_models.interventions.outcome import Outcome
 from retention_models.interventions.shop_outcomes import shop_outcomes
 from retention_models.logs.transactions import read_transactions
 
-COLUMNS = ["bought", "purchases", "days_to_next", "amount", "purchases_before", "amount_before"]
+COLUMNS = ["bought", "purchases", "days_to_next", "days_to_last", "amount", "purchases_before", "amount_before"]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def outcomes(log, mailing, **options):
 def test_the_window_by_hand(log, mailing):
     found = outcomes(log, mailing)[COLUMNS]
     expected = pd.DataFrame(
-        {"ann": [1, 2, 1, 72, 2, 30], "bob": [0, 0, 28, 0, 0, 0], "cat": [0, 0, 28, 0, 0, 0]},
+        {"ann": [1, 2, 1, 28, 72, 2, 30], "bob": [0, 0, 28, 0, 0, 0, 0], "cat": [0, 0, 28, 0, 0, 0, 0]},
         index=COLUMNS,
         dtype=float,
     ).T.rename_axis("customer_id")
@@ -83,7 +83,7 @@ def test_every_engine_gives_the_same_numbers(log, mailing, tmp_path):
 
 def test_a_log_without_amounts_has_none(log, mailing):
     found = outcomes(read_transactions(log.drop(columns="amount"), amount=None), mailing, lookback_days=None)
-    assert set(found.columns) == {"assigned", "arm", "bought", "purchases", "days_to_next"}
+    assert set(found.columns) == {"assigned", "arm", "bought", "purchases", "days_to_next", "days_to_last"}
 
 
 def test_pulled_forward_purchases_cancel_within_the_window():
