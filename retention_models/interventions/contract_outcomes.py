@@ -125,12 +125,8 @@ def share_kept(test: ContractTest, *, horizon: float, level: float = 0.95) -> li
         place = int(np.searchsorted(curve.tenure, horizon, side="right")) - 1
         return (1.0, 0.0) if place < 0 else (float(curve.survival[place]), float(curve.std_error[place]))
 
-    words = {"outcome": "still a customer", "unit": "share of customers"}
     estimand = f"difference of Kaplan-Meier curves at {horizon:g} {test.time_unit}, as assigned"
-    return [
-        _row(test, arm, _difference(test, arm, survival), level, estimand=estimand, horizon=horizon, **words)
-        for arm in test.treated
-    ]
+    return _effects(test, _Quantity("still a customer", "share of customers", estimand, survival), horizon, level)
 
 
 def time_kept(
@@ -159,14 +155,12 @@ def time_kept(
         return mean.estimate, mean.std_error
 
     discounted = f"discounted at {rate:g} per time unit, " if rate else ""
-    words = {"outcome": "time as a customer", "unit": f"{test.time_unit} per customer"}
     estimand = f"difference in restricted mean time, {discounted}as assigned"
-    rows = []
-    for arm in test.treated:
-        kept = _difference(test, arm, area)
-        row = _row(test, arm, kept, level, estimand=estimand, horizon=horizon, **words)
-        rows.append(row if money is None else _priced(row, test, arm, kept, money))
-    return rows
+    quantity = _Quantity("time as a customer", f"{test.time_unit} per customer", estimand, area)
+    rows = _effects(test, quantity, horizon, level)
+    if money is None:
+        return rows
+    return [_priced(row, test, arm, money) for row, arm in zip(rows, test.treated, strict=True)]
 
 
 def incremental_value(
@@ -195,69 +189,63 @@ def incremental_value(
         ``residual_lifetime`` also ``tail, tail_lower, tail_upper``: margin x difference of the curves at the horizon x
         residual lifetime x exp(-rate x horizon). The tail's interval holds no error of the model.
     """
-    rows = {}
-    for stayed, longer in zip(
-        share_kept(test, horizon=horizon, level=level),
-        time_kept(test, horizon=horizon, rate=rate, money=money, level=level),
-        strict=True,
-    ):
-        rows[longer.intervention] = dict(
-            zip(("observed", "observed_lower", "observed_upper"), longer.priced or (), strict=True)
+    longer = time_kept(test, horizon=horizon, rate=rate, money=money, level=level)
+    columns = ["observed", "observed_lower", "observed_upper"]
+    table = pd.DataFrame([row.priced for row in longer], index=pd.Index(test.treated, name="arm"), columns=columns)
+    if residual_lifetime is None:
+        return table
+    worth = money.worth * residual_lifetime * math.exp(-rate * horizon)
+    stayed = share_kept(test, horizon=horizon, level=level)
+    ends = {"tail": "estimate", "tail_lower": "lower", "tail_upper": "upper"}
+    return table.assign(**{name: [worth * getattr(row, end) for row in stayed] for name, end in ends.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Quantity:
+    """What is read off a curve, with its standard error, and how it is called."""
+
+    outcome: str
+    unit: str
+    estimand: str
+    read: Callable[[Curve], tuple[float, float]]
+
+
+def _effects(test: ContractTest, quantity: _Quantity, horizon: float, level: float) -> list[Effect]:
+    """Each treated arm's row: what is read off its curve less what is read off the control's."""
+    control, control_error = quantity.read(test.curves[test.plan.control])
+    rows = []
+    for arm in test.treated:
+        treated, treated_error = quantity.read(test.curves[arm])
+        found = Estimate(treated - control, math.hypot(treated_error, control_error), math.inf)
+        lower, upper = found.interval(level)
+        rows.append(
+            Effect(
+                intervention=f"{test.plan.name}: {arm}" if test.plan.name else arm,
+                outcome=quantity.outcome,
+                unit=quantity.unit,
+                estimand=quantity.estimand,
+                scale="difference",
+                estimate=found.estimate,
+                std_error=found.std_error,
+                lower=lower,
+                upper=upper,
+                level=level,
+                horizon=f"{horizon:g} {test.time_unit}",
+                population=test.plan.population,
+                n=test.sizes[arm] + test.sizes[test.plan.control],
+                design="randomised",
+                checks=test.checks,
+            )
         )
-        if residual_lifetime is not None:
-            worth = money.worth * residual_lifetime * math.exp(-rate * horizon)
-            rows[longer.intervention] |= {
-                "tail": worth * stayed.estimate,
-                "tail_lower": worth * stayed.lower,
-                "tail_upper": worth * stayed.upper,
-            }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
+    return rows
 
 
-def _difference(test: ContractTest, arm: str, read: Callable[[Curve], tuple[float, float]]) -> Estimate:
-    """Treated minus control of what is read off a curve with its standard error."""
-    (treated, treated_error), (control, control_error) = read(test.curves[arm]), read(test.curves[test.plan.control])
-    return Estimate(treated - control, math.hypot(treated_error, control_error), math.inf)
-
-
-def _row(
-    test: ContractTest,
-    arm: str,
-    found: Estimate,
-    level: float,
-    *,
-    estimand: str,
-    horizon: float,
-    outcome: str,
-    unit: str,
-) -> Effect:
-    lower, upper = found.interval(level)
-    return Effect(
-        intervention=f"{test.plan.name}: {arm}" if test.plan.name else arm,
-        outcome=outcome,
-        unit=unit,
-        estimand=estimand,
-        scale="difference",
-        estimate=found.estimate,
-        std_error=found.std_error,
-        lower=lower,
-        upper=upper,
-        level=level,
-        horizon=f"{horizon:g} {test.time_unit}",
-        population=test.plan.population,
-        n=test.sizes[arm] + test.sizes[test.plan.control],
-        design="randomised",
-        checks=test.checks,
-    )
-
-
-def _priced(row: Effect, test: ContractTest, arm: str, kept: Estimate, money: Money) -> Effect:
+def _priced(row: Effect, test: ContractTest, arm: str, money: Money) -> Effect:
     """The same row with cost and net value: margin x time kept, less the cost of contacts."""
     money.check_arms(list(test.curves))
     cost = money.cost(arm, ())(np.empty(0))[0] - money.cost(test.plan.control, ())(np.empty(0))[0]
-    value = replace(kept, estimate=money.worth * kept.estimate - cost, std_error=abs(money.worth) * kept.std_error)
-    lower, upper = value.interval(row.level)
-    return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
+    lower, value, upper = sorted(money.worth * kept - cost for kept in (row.lower, row.estimate, row.upper))
+    return replace(row, cost=cost, value=value, value_lower=lower, value_upper=upper)
 
 
 def _require_observed(test: ContractTest, horizon: float) -> None:

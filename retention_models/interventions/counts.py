@@ -11,6 +11,8 @@ from retention_models.interventions.effect import Effect, Scale
 from retention_models.interventions.experiment import Experiment, Plan
 from retention_models.interventions.integrity import require_columns
 from retention_models.interventions.outcome import Outcome
+from retention_models.interventions.rows import open_frame
+from retention_models.logs.engines import collect
 
 
 def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float = 0.95) -> list[Effect]:
@@ -45,7 +47,7 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
     """
     if scale not in ("difference", "ratio"):
         raise ValueError(f"scale must be 'difference' or 'ratio'; got {scale!r}")
-    table = counts if isinstance(counts, pd.DataFrame) else counts.to_pandas()
+    table = collect(open_frame(counts))
     require_columns(table, ["experiment", "outcome", "arm", "control", "n", "count"])
     found = []
     for (_, outcome), part in table.groupby(["experiment", "outcome"], sort=False):

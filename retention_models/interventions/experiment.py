@@ -15,7 +15,8 @@ import pandas as pd
 from retention_models.checks import Check
 from retention_models.interventions import integrity
 from retention_models.interventions.cells import ArmMeans, Cell, arm_means, cells_of_sums
-from retention_models.interventions.rows import Rows, capped, read_rows
+from retention_models.interventions.rows import Rows, capped, open_frame, read_rows
+from retention_models.logs.engines import collect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,7 @@ class Experiment:
         columns
             The measured columns.
         """
-        table = sums.copy() if isinstance(sums, pd.DataFrame) else sums.to_pandas()
+        table = collect(open_frame(sums))
         renamed = {name: f"v{i}" for i, name in enumerate(columns)}
         for i, first in enumerate(columns):
             for j in range(i, len(columns)):
@@ -155,7 +156,7 @@ class Experiment:
     @classmethod
     def from_counts(cls, counts: Any, plan: Plan, *, outcome: str) -> Self:
         """An experiment from counts: a frame with ``arm``, ``n`` customers, and how many of them did it."""
-        table = counts if isinstance(counts, pd.DataFrame) else counts.to_pandas()
+        table = collect(open_frame(counts))
         integrity.require_sums(table, ["arm", "n", outcome])
         integrity.require_counts(table, outcome)
         return cls.from_sums(table.assign(**{f"{outcome}*{outcome}": table[outcome]}), plan, columns=[outcome])
@@ -163,7 +164,7 @@ class Experiment:
     @classmethod
     def from_means(cls, means: Any, plan: Plan, *, outcome: str) -> Self:
         """An experiment from a frame with ``arm``, ``n``, ``mean`` and ``std_dev`` (the customers', divisor n - 1)."""
-        table = means if isinstance(means, pd.DataFrame) else means.to_pandas()
+        table = collect(open_frame(means))
         integrity.require_sums(table, ["arm", "n", "mean", "std_dev"])
         n, mean = table["n"], table["mean"]
         squares = (n - 1) * table["std_dev"] ** 2 + n * mean**2

@@ -119,10 +119,19 @@ def effect_row(
 def _outcome_checks(
     test: Experiment, outcome: Outcome, weights: Mapping[str, float], level: float
 ) -> tuple[Check, ...]:
-    """What hangs on the outcome: enough customers with and without it, and whether a ceiling decides."""
+    """What hangs on the outcome: enough customers with and without it, a ceiling that decides, too rich a model."""
     events = enough_events(test.cells, position(test.columns, outcome.column), outcome.column)
     ceiling = _ceiling_check(test, outcome, weights, level) if outcome.column in test.ceilings else None
-    return tuple(check for check in (events, ceiling) if check is not None)
+    return tuple(check for check in (events, ceiling, _adjustment_check(test, outcome)) if check is not None)
+
+
+def _adjustment_check(test: Experiment, outcome: Outcome) -> Check | None:
+    """Fails where slopes stand on so few assigned units that their own error, which is left out, would count."""
+    covariates, df = len(outcome.adjust_for), min(cell.df for cell in test.cells)
+    if df >= 10 * covariates:
+        return None
+    detail = f"{covariates} covariates on {df:.1f} degrees of freedom: the interval is too narrow; adjust for fewer."
+    return Check("adjustment", False, detail)
 
 
 def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, float], level: float) -> Check:

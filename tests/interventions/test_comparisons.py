@@ -186,3 +186,15 @@ def test_money_and_units_only_scale_the_numbers(cuped):
     assert other.estimate == pytest.approx(1e5 * one.estimate)
     assert other.std_error == pytest.approx(1e5 * one.std_error)
     assert other.p_value == pytest.approx(one.p_value)
+
+
+def test_too_many_covariates_for_few_clusters_fail_a_check():
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"cluster": np.repeat(range(12), 10), "y": rng.normal(size=120), "x": rng.normal(size=120)})
+    rows["arm"] = np.where(rows["cluster"] < 6, "a", "b")
+    test = Experiment.from_rows(
+        rows, Plan(control="a", unit="store"), arm="arm", outcomes=["y"], covariates=["x"], cluster="cluster"
+    )
+    failed = differences(test, Outcome(column="y", adjust_for=("x",)))[0].failed
+    assert [check.name for check in failed] == ["adjustment"]
+    assert differences(test, Outcome(column="y"))[0].failed == ()
