@@ -34,8 +34,9 @@ def main() -> None:
         print(run(python, "-W", "error", "-c", readme_example(), cwd=there), end="")
         run(there / "env" / "bin" / "retention-models", "--help", cwd=there)
         run(python, "-m", "retention_models", "--version", cwd=there)
-        parts = "import retention_models.resources as r; print(*sorted(p.name for p in r.notebooks()))"
-        print(run(python, "-c", parts, cwd=there), end="")
+        for folder_name in ("notebooks", "data"):
+            look = f"from retention_models.resources import project_folder as f; print(*f('{folder_name}').iterdir())"
+            print(run(python, "-c", look, cwd=there).count("retention_models/_"), "files in", folder_name)
     print("the wheel works alone")
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from retention_models import __version__, cli
-from retention_models.cli import main
+from retention_models import __version__
+from retention_models.cli import main, report
 from retention_models.report import publish as publishing
 
 HEAVY = "{'numpy', 'pandas', 'matplotlib', 'duckdb', 'nbformat', 'nbclient', 'nbconvert', 'jinja2', 'tqdm'}"
@@ -15,7 +15,7 @@ HEAVY = "{'numpy', 'pandas', 'matplotlib', 'duckdb', 'nbformat', 'nbclient', 'nb
 def test_help_loads_nothing_heavy() -> None:
     code = f"""
 import sys
-from retention_models.cli import main
+from retention_models.cli import main, report
 try:
     main(["--help"])
 except SystemExit as end:
@@ -87,7 +87,7 @@ def test_an_unknown_command_or_option_exits_with_two(arguments: list[str], capsy
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cli, "find_spec", lambda module: None if module == "nbclient" else object())
+    monkeypatch.setattr(report, "find_spec", lambda module: None if module == "nbclient" else object())
     assert main(["report"]) == 1
     assert (
         capsys.readouterr().err

@@ -77,7 +77,7 @@ class BGNBD(BuyTillYouDie):
             d_r + gone * np.log1p(silence / A),
             d_alpha - gone * (r + x) * silence / (A * (alpha + T)),
             gone / a - d_stayed,
-            digamma_rising(b, x) - d_stayed - gone / (b + np.maximum(x, 1) - 1),
+            digamma_rising(b, x) - d_stayed - gone / (b + np.maximum(x - 1, 0)),
         )
 
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
@@ -86,8 +86,8 @@ class BGNBD(BuyTillYouDie):
 
     def _log_odds_gone(self, x: Array, t_x: Array, T: Array) -> Array:
         """Log odds of having left at the last purchase: the ratio of the two terms of eq. (6)."""
-        n = np.maximum(x, 1)
-        odds = np.log(self.a) - np.log(self.b + n - 1) + (self.r + n) * np.log1p((T - t_x) / (self.alpha + t_x))
+        silence = np.log1p((T - t_x) / (self.alpha + t_x))
+        odds = np.log(self.a) - np.log(self.b + np.maximum(x - 1, 0)) + (self.r + x) * silence
         return np.where(x > 0, odds, -np.inf)
 
     def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
@@ -124,7 +124,7 @@ class BGNBD(BuyTillYouDie):
             return beta_mean(function, a, b, (2 * r + n + 1) * start / alpha, n, r, alpha, start, window)
 
         stayed = np.exp(log_rising(b, n) - log_rising(a + b, n))
-        before = b + np.maximum(n, 1) - 1
+        before = b + np.maximum(n - 1, 0)
         gone = np.where(n > 0, stayed * a / before * mean(_at_least, a + 1, before), 1 - mean(_alive, a, b))
         return stayed * mean(_exactly, a, b + n) + gone
 

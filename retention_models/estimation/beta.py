@@ -70,12 +70,14 @@ def _log_peak(a: Array, b: Array) -> Array:
 def _lowest_logit(a: Array, b: Array, steepness: float) -> Array:
     """The logit below which the density has vanished, or else the function is constant.
 
-    The density is cut by Newton's steps from outside, which stay there, for its logarithm is concave. A function
-    that is large near 0 makes much of little density, hence the steepness.
+    A function that is large near 0 makes much of little density, hence the steepness. Newton's steps start from
+    outside and stay there, for the log density is concave. Two bounds to start from: it falls towards 0 at least
+    like a logit, and from its peak by at least k d^2 / (2 + d) at the distance d, with k its curvature there.
     """
-    floor = _log_peak(a, b) - DROP - np.log1p(steepness)
-    logit = floor / a
-    for _ in range(5):
+    drop = DROP + np.log1p(steepness)
+    floor, k = _log_peak(a, b) - drop, a * b / (a + b)
+    logit = np.maximum(floor / a, np.log(a / b) - (drop + np.sqrt(drop * (drop + 8 * k))) / (2 * k))
+    for _ in range(4):
         p, log_p, log_1_p = _chance(logit)
         missing = np.maximum(floor - a * log_p - b * log_1_p, 0)
         logit = logit + np.divide(missing, a - (a + b) * p, out=np.zeros_like(logit), where=missing > 0)

@@ -77,7 +77,7 @@ def _on_rows(summary: Callable[[_Nodes], Array], end: ArrayLike, *parameters: Ar
     result[:, order] = np.concatenate(parts, axis=1)
     result[:, empty] = 0.0
     result[0, empty] = -np.inf
-    return result.reshape(-1, *arrays[0].shape)
+    return result.reshape(len(result), *arrays[0].shape)
 
 
 class _Nodes:

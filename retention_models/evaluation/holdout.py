@@ -161,8 +161,8 @@ def holdout_check(fit: Fit, customers: Any, *, level: float = 0.95) -> Check:
     >>> from retention_models.evaluation import holdout_check
     >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
     >>> print(holdout_check(rm.fit(rm.BGNBD, customers), customers))
-    holdout total inside its interval: FAILED. 1,653 purchases were expected in the holdout (95 % interval 1,465 to
-    1,866), 1,882 came true, 14 % more. The interval knows how uncertain the parameters are and what chance does, but
+    holdout total inside its interval: FAILED. 1,653 purchases were expected in the holdout (95 % interval 1,459 to
+    1,859), 1,882 came true, 14 % more. The interval knows how uncertain the parameters are and what chance does, but
     not whether the model is right: parameter uncertainty is not model error.
     """
     score = _scores(fit, customers, level)

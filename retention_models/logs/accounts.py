@@ -32,7 +32,7 @@ def large_accounts(transactions: Any, *, share: float = 0.01) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by ``customer_id``, the largest first: number of ``rows``, their ``share_of_rows`` and, where there is
-        money, ``share_of_amount``.
+        money, ``share_of_amount``. From which share on an account is large is in ``attrs``, for display.
 
     Examples
     --------
@@ -58,7 +58,9 @@ def large_accounts(transactions: Any, *, share: float = 0.01) -> pd.DataFrame:
         large["customer_id"] = ids.take(large["customer_id"].to_numpy())
     large = large.astype({"rows": "int64"}).set_index("customer_id").sort_index()
     large = large.sort_values(list(shares), ascending=False, kind="stable")
-    return large[["rows", *shares]].round(6)
+    large = large[["rows", *shares]].round(6)
+    large.attrs["large_from"] = float(threshold)
+    return large
 
 
 def check_accounts(transactions: Any, *, share: float = 0.01) -> Check:
@@ -71,20 +73,22 @@ def check_accounts(transactions: Any, *, share: float = 0.01) -> Check:
     >>> import retention_models as rm
     >>> from retention_models.logs.accounts import check_accounts
     >>> print(check_accounts(rm.load_cdnow(full=True)))
-    no account is more than a customer: passed. No customer_id has 1 % of the rows or of the amount, or 20 times
-    an even share.
+    no account is more than a customer: passed. No customer_id has 1 % of the rows or of the amount.
     """
     log = checked(transactions)
     large = large_accounts(log, share=share)
-    limits = f"{100 * share:g} % of the rows{' or of the amount' if log.has_amount else ''}"
+    limit = large.attrs["large_from"]
+    if limit >= 1:
+        return Check(NAME, None, "There are too few customers to tell.")
+    much = f"{100 * limit:.2g} % of the rows{' or of the amount' if log.has_amount else ''}"
     if large.empty:
-        return Check(NAME, True, f"No customer_id has {limits}, or {TIMES_AN_EVEN_SHARE} times an even share.")
+        return Check(NAME, True, f"No customer_id has {much}.")
     named = "; ".join(_described(account, shares) for account, shares in large.head(NAMED).iterrows())
     more = f"; and {len(large) - NAMED:,} more" if len(large) > NAMED else ""
     return Check(
         NAME,
         False,
-        f"At least {limits} under one customer_id: {named}{more}. Models take each of them for one customer, and "
+        f"At least {much} under one customer_id: {named}{more}. Models take each of them for one customer, and "
         "totals follow them. Leave out the rows of those that are none: an anonymous id, a reseller, a test account.",
     )
 

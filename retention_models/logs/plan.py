@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -32,7 +33,7 @@ class Plan:
     """How a log is to be cut and measured, and why.
 
     The fields are keywords of ``summarize`` and its like; ``calibration_end`` is None where the log is too short for a
-    holdout. ``horizon`` is in time units. ``sentences`` give the reason for each choice.
+    holdout. ``horizon`` is in time units. ``reasons`` are sentences, by the field that they are about.
     """
 
     calibration_end: dt.date | None
@@ -40,7 +41,7 @@ class Plan:
     acquired_after: dt.date | None
     time_unit: str
     horizon: float
-    sentences: tuple[str, ...]
+    reasons: Mapping[str, str]
 
     @property
     def has_holdout(self) -> bool:
@@ -48,10 +49,10 @@ class Plan:
         return self.calibration_end is not None
 
     def __str__(self) -> str:
-        return "\n".join(self.sentences)
+        return "\n".join(self.reasons.values())
 
     def _repr_html_(self) -> str:
-        return f"<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in self.sentences)}</ul>"
+        return f"<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in self.reasons.values())}</ul>"
 
 
 def make_plan(
@@ -86,8 +87,8 @@ def make_plan(
     >>> from retention_models.logs.plan import make_plan
     >>> print(make_plan(rm.load_cdnow()))
     Time is measured in weeks: half of the gaps between a customer's purchases are 34 days or shorter.
-    The models learn from 3,183 repeat purchases up to 1997-12-30. The 182 days after that, a third of the log, are kept
-    back to judge them (holdout).
+    The models learn from 3,183 repeat purchases up to 1997-12-30. The 182 days after that, a third of the log in whole
+    weeks, are kept back to judge them (holdout).
     The forecast looks 26 weeks ahead, as far as the holdout, so that its error can be seen.
     """
     log = checked(transactions)
@@ -103,19 +104,20 @@ def make_plan(
     days = daily_purchases(log, acquired_after=acquired_after, observation_end=given.observation_end)
     _check_strays(days["purchases"])
     gaps = purchase_gaps(log, observation_end=given.observation_end)["share"]
-    unit, unit_sentence = _unit(time_unit, gaps)
-    cut, cut_sentence = _cut(given, days) if calibration_end is None else _given_cut(given)
-    ahead, horizon_sentence = _horizon(horizon, unit, given, cut)
-    sentences = [unit_sentence, cut_sentence, horizon_sentence, *_late_sentence(ahead * unit_length(unit), gaps)]
-    if acquired_after is None:
-        sentences += _start_sentence(log, given, cut, gaps)
+    unit, unit_reason = _unit(time_unit, gaps)
+    cut, cut_reason = _cut(given, days) if calibration_end is None else _given_cut(given)
+    ahead, horizon_reason = _horizon(horizon, unit, given, cut)
+    reasons = {"time_unit": unit_reason, "calibration_end": cut_reason}
+    reasons["horizon"] = " ".join([horizon_reason, *_late(ahead * unit_length(unit), gaps)])
+    if acquired_after is None and (suggestion := _suggested_start(log, given, cut, gaps)):
+        reasons["acquired_after"] = suggestion
     return Plan(
         calibration_end=cut,
         observation_end=given.observation_end,
         acquired_after=None if acquired_after is None else given.start,
         time_unit=unit,
         horizon=ahead,
-        sentences=tuple(sentences),
+        reasons=reasons,
     )
 
 
@@ -165,7 +167,11 @@ def _cut(given: Calendar, days: pd.DataFrame) -> tuple[dt.date | None, str]:
             "last of them."
         )
     cut = end - weeks * WEEK
-    part = "a third of the log" if weeks == observed // 3 // 7 else "because more would leave too few to learn from"
+    part = (
+        "a third of the log in whole weeks"
+        if weeks == observed // 3 // 7
+        else "because more would leave too few to learn from"
+    )
     return cut, (
         f"The models learn from {repeat.loc[: str(cut)].iloc[-1]:,} repeat purchases up to {cut}. The {7 * weeks:,} "
         f"days after that, {part}, are kept back to judge them (holdout)."
@@ -192,24 +198,24 @@ def _horizon(asked: float | None, unit: str, given: Calendar, cut: dt.date | Non
     return ahead, f"The forecast looks {ahead} {_in_words(unit)} ahead, {reason}."
 
 
-def _late_sentence(ahead: pd.Timedelta, gaps: pd.Series) -> list[str]:
+def _late(ahead: pd.Timedelta, gaps: pd.Series) -> list[str]:
     """What to know where the horizon is shorter than the rhythm."""
     if ahead.days >= _quantile(gaps, 0.5):
         return []
     return ["Half of the gaps between purchases are longer than that: many who come back do so later."]
 
 
-def _start_sentence(log: Transactions, given: Calendar, cut: dt.date | None, gaps: pd.Series) -> list[str]:
+def _suggested_start(log: Transactions, given: Calendar, cut: dt.date | None, gaps: pd.Series) -> str:
     """From when on first purchases can be believed, where the log seems to begin in the middle of customers' lives."""
     check = check_log_start(log, calibration_end=cut, observation_end=given.observation_end)
     nearly_all = _quantile(gaps, 0.9)
     if check.passed is not False or 2 * nearly_all > _days_observed(given):
-        return []
-    return [
+        return ""
+    return (
         "The log seems to begin in the middle of customers' lives, and old customers pass for new ones. Nine of ten "
         f"gaps are {nearly_all} days or shorter: acquired_after={str(given.start + nearly_all * DAY)!r} would leave "
         "most old customers out."
-    ]
+    )
 
 
 def _days_observed(given: Calendar) -> int:

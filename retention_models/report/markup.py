@@ -69,19 +69,28 @@ def _merge_index_names(table: Element) -> None:
 def _align(table: Element) -> None:
     """Mark row headings, and the cells of columns that hold numbers, headings with them.
 
-    Columns are counted from the right, because row headings that span several rows are missing on the left.
+    Columns are counted from the right, because row headings that span several rows are missing on the left; the cell
+    that is then the first of its row is marked, too, since it does not stand at the edge.
     """
     for heading in table.iterfind(".//tbody//th"):
         heading.set("scope", "row")
     rows = [list(_columns(row)) for row in table.iter("tr")]
     words = {column for row in rows for column, cell in row if cell.tag == "td" and not _is_number(plain(cell))}
     numbers = {column for row in rows for column, cell in row if cell.tag == "td"} - words
+    width = max((_end(*row[-1]) for row in rows if row), default=0)
     for row in rows:
         for column, cell in row:
             if _span(cell) > 1:
                 cell.set("class", "group")
             elif column in numbers:
                 cell.set("class", "number")
+        if row and _end(*row[-1]) < width:
+            row[-1][1].set("class", "inner")
+
+
+def _end(column: int, cell: Element) -> int:
+    """The leftmost column that a cell covers."""
+    return column + _span(cell) - 1
 
 
 def _columns(row: Element) -> Iterator[tuple[int, Element]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,9 +22,9 @@ def publish(
 ) -> Path:
     """Run the notebooks and write a page for each, named after it, into ``output``; returns the index.
 
-    ``settings`` replace constants of the notebooks' ``parameters`` cells, by name; they are plain Python values.
-    Pages that are already in the folder stay, and stay in the index. Nothing is written before every notebook
-    has run.
+    ``settings`` replace constants of the notebooks' ``parameters`` cells, by name. They are plain Python values, or
+    paths: those may be relative to the working directory, and a page shows only their last part. Pages that are already
+    in the folder stay, and stay in the index. Nothing is written before every notebook has run.
 
     Raises
     ------
@@ -38,8 +38,9 @@ def publish(
     with _workshop(output) as workshop:
         pages = []
         for path, notebook in sources.items():
-            set_parameters(notebook, settings or {})
+            set_parameters(notebook, _each_path(settings or {}, lambda path: str(path.absolute())))
             execute(notebook, name=path.stem, folder=path.parent)
+            set_parameters(notebook, _each_path(settings or {}, lambda path: path.name))
             html = render_page(read_page(notebook, path.stem), show_code=show_code)
             pages.append(_write(Path(workshop, f"{path.stem}.html"), html))
         kept = {page.name: page for page in output.glob("*.html")}
@@ -47,6 +48,11 @@ def publish(
         for page in [*pages, _write(Path(workshop, "index.html"), render_index(entries))]:
             page.replace(output / page.name)
     return output / "index.html"
+
+
+def _each_path(settings: Mapping[str, object], write: Callable[[Path], str]) -> dict[str, object]:
+    """The settings, those that are paths written in a certain way."""
+    return {name: write(value) if isinstance(value, Path) else value for name, value in settings.items()}
 
 
 def _read(paths: Sequence[Path]) -> dict[Path, NotebookNode]:

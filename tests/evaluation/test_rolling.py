@@ -70,7 +70,7 @@ def test_the_sentence_carries_the_backtest_over_to_the_total(backtest, customers
     total = rm.predict_total(fits["BG/NBD"], customers, 39)
     sentence = forecast_sentence(total, backtest.assign(error=[-0.1, 0.2]), customers, 39)
     assert sentence == (
-        "Expect 1,653 purchases within 39 weeks from the 2,357 customers known on 1997-09-30 (95 % interval 1,465 to "
-        "1,866); at 2 earlier dates what came true differed from such a forecast by -10 % to +20 %, which would make "
+        "Expect 1,653 purchases within 39 weeks from the 2,357 customers known on 1997-09-30 (95 % interval 1,459 to "
+        "1,859); at 2 earlier dates what came true differed from such a forecast by -10 % to +20 %, which would make "
         "it 1,488 to 1,984."
     )

@@ -14,6 +14,7 @@ def test_columns_are_told_apart_below_merged_row_headings() -> None:
     index = pd.MultiIndex.from_tuples([("shop", "new"), ("shop", "old"), ("web", "new")], names=["channel", "cohort"])
     root = parse(pd.DataFrame({"n": [1, 2, 3], "note": ["a", "b", "c"]}, index=index)._repr_html_())
     assert [cell.get("class") for cell in root.iterfind(".//tbody//td")] == ["number", None] * 3
+    assert [cell.get("class") for cell in root.iterfind(".//tbody//th")] == [None, None, "inner", None, None]
 
 
 def test_index_names_stand_in_the_heading_row() -> None:

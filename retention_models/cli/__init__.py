@@ -1,0 +1,51 @@
+"""The command line: ``retention-models report``, ``fit``, ``predict``, and ``--help`` that answers at once.
+
+Each command has a function that adds its options to the parser, and one that carries it out and imports what
+that takes. Errors are one sentence on stderr: exit code 2 for a request that cannot be understood, 1 for one
+that failed.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+
+from retention_models import __version__
+from retention_models.cli.report import add_report
+from retention_models.cli.scores import add_fit, add_predict
+from retention_models.report.errors import ReportError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out the command that ``arguments`` (those of the process by default) ask for; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (ReportError, OSError, ValueError, RuntimeError) as error:
+        print(f"retention-models: {_in_one_line(str(error))}", file=sys.stderr)
+        return getattr(error, "exit_code", 1)
+    except KeyboardInterrupt:
+        print("retention-models: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="retention-models",
+        description="Who is still a customer, what each is worth, and which efforts kept anyone.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_report(commands.add_parser("report", help="run notebooks, also on a log of your own, and write pages"))
+    add_fit(commands.add_parser("fit", help="fit a model to a log and keep it in a file"))
+    add_predict(commands.add_parser("predict", help="what a fitted model expects of each customer in a log"))
+    return parser
+
+
+def _in_one_line(message: str) -> str:
+    """The message without line breaks, and without what would speak to the terminal: it may quote the user's data."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(message.split())
+    )

@@ -1,0 +1,77 @@
+"""Tables written to files: CSV in which no cell is a formula, or Parquet; the whole file or none of it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from retention_models.report.errors import RequestError
+
+CSV, PARQUET = (".csv",), (".parquet", ".pq")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are wide
+
+
+def check_output(path: Path, endings: tuple[str, ...] = CSV + PARQUET) -> None:
+    """Refuse a file that could not be written, before the work is done.
+
+    Raises
+    ------
+    RequestError
+        If its name has another ending, or its folder does not exist.
+    """
+    if path.suffix.lower() not in endings:
+        raise RequestError(f"--output must end in {' or '.join(endings)}, not {path.name!r}")
+    if not path.parent.is_dir():
+        raise RequestError(f"--output {path}: there is no folder {path.parent}")
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write the table, its index first, in the format that the path ends in.
+
+    In CSV files all text stands in quotes, so that no separator of any country splits it, and text that begins like a
+    formula gets an apostrophe in front, which spreadsheets take for the mark of plain text. Numbers stay as they are.
+    """
+    rows = table.reset_index()
+    with _whole(path) as unfinished:
+        if path.suffix.lower() in PARQUET:
+            _write_parquet(rows, unfinished)
+        else:
+            without_formulas(rows).to_csv(unfinished, index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+
+
+def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe in front of whatever text a spreadsheet would run.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> without_formulas(pd.DataFrame({"customer_id": ["=1+1", "Ann"], "score": [-0.5, 0.5]}))
+      customer_id  score
+    0       '=1+1   -0.5
+    1         Ann    0.5
+    """
+    return table.apply(lambda column: column if is_numeric_dtype(column) else column.astype(str).map(_plain))
+
+
+def _plain(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _write_parquet(rows: pd.DataFrame, path: Path) -> None:
+    import duckdb
+
+    duckdb.connect().from_df(rows).write_parquet(str(path))
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A file to write, beside ``path``, that takes its place once it is complete."""
+    with TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as workshop:
+        yield Path(workshop, path.name)
+        Path(workshop, path.name).replace(path)
