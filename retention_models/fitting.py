@@ -27,9 +27,18 @@ from retention_models.estimation.intervals import (
 from retention_models.estimation.likelihood import maximise
 from retention_models.estimation.model import Array, Limit, Model, parameter_names
 from retention_models.stability import stability_check
+from retention_models.survival.bdw import BetaDiscreteWeibull
+from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
+from retention_models.survival.sbg import ShiftedBetaGeometric
+from retention_models.survival.segments import TwoSegments
 from retention_models.tables import Table, read_groups, read_table
 
-MODELS: dict[str, type] = {model.__name__: model for model in (BGNBD, GammaGamma, ParetoNBD)}
+PURCHASES = (BGNBD, GammaGamma, ParetoNBD)
+CONTRACTS = (BetaDiscreteWeibull, DiscreteWeibull, Geometric, ShiftedBetaGeometric, TwoSegments)
+MODELS: dict[str, type] = {model.__name__: model for model in (*PURCHASES, *CONTRACTS)}
+
+VAGUE = 1.0  # a standard error of so many times the estimate calls for a note
+VAGUE_CONTRACT = 0.4  # the same for models of contracts, which are there to be extrapolated
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,7 +269,11 @@ def fit(
 
 def _fit_table(model_class: type[Model], table: Table, robust: bool) -> Fit:
     table, left_out = _speaking(model_class, table)
-    _require_enough(model_class, table)
+    if "at_risk" in model_class.columns:
+        table = table.by_tenure()
+        _require_tenures(model_class, table, robust)
+    else:
+        _require_enough(model_class, table)
     columns = dict(zip(model_class.columns, table.columns, strict=True))
     optimum = maximise(model_class, columns, table.weight, robust=robust)
     free = list(optimum.free)
@@ -306,6 +319,24 @@ def _require_enough(model_class: type[Model], table: Table) -> None:
         raise ValueError(f"{name} learns from differences, and all {n:,.0f} customers have the same history")
 
 
+def _require_tenures(model_class: type[Model], table: Table, robust: bool) -> None:
+    """An error where a retention table cannot tell a model's parameters apart, or not with robust errors."""
+    name, parameters = model_class.__name__, len(parameter_names(model_class))
+    _, at_risk, lost = table.columns
+    if not np.any(lost > 0):
+        raise ValueError(f"{name} learns from customers who leave, and lost is 0 in all rows; observe them for longer")
+    if not np.any(lost < at_risk):
+        raise ValueError(f"{name} learns from customers who stay, and lost equals at_risk in all rows")
+    tenures = np.count_nonzero(at_risk > 0)
+    if tenures < parameters:
+        raise ValueError(
+            f"{name} has {parameters} parameters and needs customers at risk at as many tenures; "
+            f"the table has {tenures}"
+        )
+    if robust:
+        raise ValueError("robust errors need a row for each customer, and a retention table holds only their sums")
+
+
 def _limit_sentence(limit: Limit) -> str:
     """What it means that a parameter was held at an edge."""
     where = "0" if limit.towards == 0 else "infinity"
@@ -319,5 +350,5 @@ def _flat_sentences(model: Any, free: list[str], covariance: Array) -> tuple[str
     return tuple(
         f"{name} is hardly determined by these data: its standard error is {relative:.1f} times its estimate."
         for name, relative in zip(free, error, strict=True)
-        if relative > 1
+        if relative > (VAGUE_CONTRACT if "at_risk" in type(model).columns else VAGUE)
     )

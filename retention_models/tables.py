@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 LARGEST = np.iinfo(np.int64).max
-WHERE_FROM = "such a table comes from summarize(transactions)"
+WHERE_FROM = "such a table comes from summarize(transactions) or retention_table(spells)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Table:
     """A customer table as models need it: distinct rows, and which of them each customer has.
 
     ``columns`` are arrays over the distinct rows, ``weight`` how many customers share each, ``row`` the distinct
-    row of each line of the original table, ``line_weight`` the original weights, ``index`` its labels and ``about``
-    what is known of its origin.
+    row of each line of the original table, ``line_weight`` the original weights, ``index`` its labels, ``about``
+    what is known of its origin, and ``n_customers`` how many there are.
     """
 
     columns: tuple[Array, ...]
@@ -33,11 +33,7 @@ class Table:
     line_weight: Array
     index: pd.Index
     about: dict[str, Any]
-
-    @property
-    def n_customers(self) -> float:
-        """The number of customers, the sum of the weights."""
-        return float(self.weight.sum())
+    n_customers: float
 
     def of_lines(self, lines: NDArray[np.bool_]) -> Table:
         """The table of some of the lines alone."""
@@ -46,6 +42,26 @@ class Table:
             self.line_weight[lines],
             self.index[lines],
             self.about,
+        )
+
+    def by_tenure(self) -> Table:
+        """A table of tenure, at risk and lost with its numbers added up by tenure, all that models of contracts need.
+
+        Its customers are counted where more are at risk than were kept before: exactly where all were observed from
+        the start, and at least so many where some came in late while others were last seen.
+        """
+        tenure, *counts = self.columns
+        (when,), group = distinct_rows((tenure,))
+        at_risk, lost = (np.bincount(group, weights=self.weight * count).astype(float) for count in counts)
+        entered = np.maximum(at_risk - np.append(0.0, (at_risk - lost)[:-1]), 0.0)
+        retention_rate = 1 - lost.sum() / max(at_risk.sum(), 1.0)
+        return replace(
+            self,
+            about={**self.about, "retention_rate": float(retention_rate)},
+            columns=(when, at_risk, lost),
+            weight=np.ones(len(when)),
+            row=group[self.row],
+            n_customers=float(entered.sum()),
         )
 
     def sha256(self) -> str:
@@ -103,7 +119,7 @@ def read_groups(customers: Any, by: str | Sequence[Any]) -> dict[str, NDArray[np
 def _table(columns: tuple[Array, ...], weight: Array, index: pd.Index, about: dict[str, Any]) -> Table:
     distinct, row = distinct_rows(columns)
     shared = np.bincount(row, weights=weight, minlength=len(distinct[0])).astype(float)
-    return Table(distinct, shared, row, weight, index, about)
+    return Table(distinct, shared, row, weight, index, about, n_customers=float(weight.sum()))
 
 
 def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArray[np.int64]]:
@@ -166,8 +182,9 @@ def _require(good: NDArray[np.bool_], name: str, rule: str, index: pd.Index, rem
     bad = np.flatnonzero(~good)
     if len(bad):
         label = index.name or "row"
+        what = "customers" if label == "customer_id" else "rows"
         raise ValueError(
-            f"{name} {rule} for {len(bad):,} of {len(good):,} customers (first: {label} {index[bad[0]]}); {remedy}"
+            f"{name} {rule} for {len(bad):,} of {len(good):,} {what} (first: {label} {index[bad[0]]}); {remedy}"
         )
 
 
@@ -201,4 +218,10 @@ _RULES: tuple[_Rule, ...] = (
         "is 0 in spite of repeat purchases",
         "purchases at the same time count as one; see granularity in summarize",
     ),
+    (("tenure",), lambda t: t < 0, "is negative", "it counts renewals"),
+    (("tenure",), lambda t: t != np.floor(t), "is not a whole number", "it counts renewals"),
+    (("tenure", "at_risk"), lambda t, n: t < 1, "is below 1", "it numbers the renewals, 1 for the first"),
+    (("at_risk",), lambda n: n < 0, "is negative", "it counts the customers who came to the renewal"),
+    (("lost",), lambda d: d < 0, "is negative", "it counts the customers who did not renew"),
+    (("lost", "at_risk"), lambda d, n: d > n, "exceeds at_risk", "those lost are counted among those at risk"),
 )

@@ -24,6 +24,7 @@ FLOORS = {
     "datasets": 1,
     "estimation": 1,
     "btyd": 2,
+    "survival": 2,
     "tables": 3,
     "fitting": 3,
     "stability": 3,

@@ -161,7 +161,7 @@ def total_value(
         customers are added; it does not know whether the model is right (see the holdout and earlier origins).
     """
     valued = _valued(purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin)
-    code, segments = _segments(by, len(valued.histories.row))
+    code, segments = segment_codes(by, len(valued.histories.row))
     weight = valued.histories.line_weight
 
     def summed(column: Array) -> Array:
@@ -344,7 +344,7 @@ def _check_time_unit(known: str | None, given: str) -> None:
         raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
 
 
-def _segments(by: Sequence[Any] | pd.Series | None, n: int) -> tuple[NDArray[np.int64], pd.Index]:
+def segment_codes(by: Sequence[Any] | pd.Series | None, n: int) -> tuple[NDArray[np.int64], pd.Index]:
     """The number of each line's segment, and the segments' names in order."""
     if by is None:
         return np.zeros(n, dtype=np.int64), pd.Index(["all"], name="segment")
