@@ -12,6 +12,7 @@ import pandas as pd
 from retention_models.interventions.effect import Effect, Scale, with_interval
 from retention_models.interventions.judgement import what_would_overturn
 from retention_models.interventions.multiplicity import benjamini_hochberg, holm, shrink
+from retention_models.interventions.outcome import CEILING
 
 MONEY = ("cost", "value", "value_lower", "value_upper")
 CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
@@ -164,10 +165,11 @@ def heading(scale: Scale, unit: str) -> str:
 
 
 def _notes(members: list[Effect]) -> list[str]:
-    """What a reader must know beneath the rows: failed and untestable checks, and what would overturn them."""
+    """What a reader must know beneath the rows: what failed, what is untested, ceilings, what would overturn them."""
     concerned: dict[str, list[str]] = {}
     for effect in members:
-        for note in [*(str(check) for check in effect.checks if not check.passed), what_would_overturn(effect)]:
+        told = [str(check) for check in effect.checks if not check.passed or check.name == CEILING]
+        for note in [*told, what_would_overturn(effect)]:
             if note and effect.intervention not in concerned.setdefault(note, []):
                 concerned[note].append(effect.intervention)
     return [f"{note} ({', '.join(names)})" for note, names in concerned.items()]

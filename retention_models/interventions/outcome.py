@@ -16,6 +16,8 @@ from retention_models.interventions.integrity import enough_events
 from retention_models.interventions.money import position
 from retention_models.interventions.rows import uncapped
 
+CEILING = "ceiling"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -142,7 +144,7 @@ def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, flo
     passed = lower <= uncut.estimate <= upper
     detail = f"{test.ceilings[outcome.column]}. Uncut, the difference is {uncut.estimate:.3g} +- {uncut.std_error:.2g}"
     verdict = "within the interval" if passed else "outside the interval: the largest spenders decide"
-    return Check("ceiling", passed, f"{detail}, {verdict}.")
+    return Check(CEILING, passed, f"{detail}, {verdict}.")
 
 
 def _comparison(outcome: Outcome, weights: Mapping[str, float], scale: Scale) -> str:

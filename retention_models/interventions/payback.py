@@ -10,6 +10,7 @@ import pandas as pd
 
 from retention_models.interventions import contrasts
 from retention_models.interventions.contrasts import Measure, MeasureOf, combination, contrast, read
+from retention_models.interventions.effect import with_interval
 from retention_models.interventions.experiment import Experiment
 from retention_models.interventions.money import Costs, Money, position
 from retention_models.interventions.outcome import Outcome, measure_of
@@ -75,7 +76,9 @@ def cost_per_kept(
     allowed = fieller(spent, gained, both, gained.quantile(level))
     lower, upper = (allowed.lower, allowed.upper) if allowed.is_bounded else (allowed.lower, math.inf)
     estimate = spent.estimate / gained.estimate
-    return CostPerKept(estimate, lower, upper, level, _in_words(arm, estimate, allowed.is_bounded, lower, upper))
+    return CostPerKept(
+        estimate, lower, upper, level, _in_words(f"{arm}, {outcome.name}", estimate, allowed.is_bounded, lower, upper)
+    )
 
 
 def _spent_and_kept(
@@ -91,16 +94,13 @@ def _spent_and_kept(
     }
 
 
-def _in_words(arm: str, estimate: float, bounded: bool, lower: float, upper: float) -> str:
+def _in_words(name: str, estimate: float, bounded: bool, lower: float, upper: float) -> str:
     if not bounded:
         least = f"at least {lower:.3g}" if math.isfinite(lower) else "any amount"
-        return (
-            f"{arm}: one more customer kept costs {least}, without upper limit: "
-            "that the effect is zero, or a loss, is not ruled out."
-        )
+        return f"{name}: one more costs {least}, without upper limit: an effect of zero, or a loss, is not ruled out."
     if estimate < 0:
-        return f"{arm}: it cost money and lost customers; there is no cost of keeping one."
-    return f"{arm}: one more customer kept cost {estimate:.3g} ({lower:.3g} to {upper:.3g})."
+        return f"{name}: it cost money and made them fewer; there is no cost of one more."
+    return f"{name}: one more cost {with_interval(estimate, lower, upper)}."
 
 
 def money_lines(

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from retention_models.interventions.comparisons import differences
+from retention_models.interventions.evidence import evidence
 from retention_models.interventions.experiment import Experiment, Plan
 from retention_models.interventions.outcome import Outcome
 
@@ -133,6 +134,8 @@ def test_a_quantile_is_one_of_all_arms_together_and_is_stated(rows):
     assert check.name == "ceiling"
     assert f"{(rows['spend'] > ceiling).sum()} of 1,200 customers, {share:.3g} % of the total" in check.detail
     assert "Uncut, the difference is" in check.detail
+    assert check.passed
+    assert "! ceiling: passed. spend above" in str(evidence(differences(test, Outcome(column="spend"))))
     visit = differences(test, Outcome(column="visit"))[0]
     assert "ceiling" not in [check.name for check in visit.checks]
 

@@ -76,7 +76,7 @@ def test_cost_per_kept_by_hand(coupon):
     assert found.estimate == pytest.approx(0.5 / effect.estimate)
     assert (found.lower, found.upper) == (pytest.approx(0.5 / effect.upper), pytest.approx(0.5 / effect.lower))
     assert found.is_bounded
-    assert str(found).startswith("coupon: one more customer kept cost 5.45 (4.11 to 8.09)")
+    assert str(found).startswith("coupon, buy: one more cost 5.45 (4.11 to 8.09).")
 
 
 def test_cost_per_kept_has_no_limit_where_the_effect_may_be_zero():
@@ -87,7 +87,7 @@ def test_cost_per_kept_has_no_limit_where_the_effect_may_be_zero():
     assert found.lower == pytest.approx(1.0 / effect.upper)
     assert found.upper == math.inf
     assert not found.is_bounded
-    assert "without upper limit: that the effect is zero, or a loss, is not ruled out" in found.sentence
+    assert "without upper limit: an effect of zero, or a loss, is not ruled out" in found.sentence
 
 
 def test_cost_per_kept_covers_the_true_ratio():
@@ -135,7 +135,7 @@ def test_a_harmful_campaign_says_so():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [5_000, 5_000], "stay": [2_500, 2_000]})
     test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
     found = cost_per_kept(test, Outcome(column="stay"), Money(worth=0.0, costs={"mail": Costs(contact=1.0)}))
-    assert "it cost money and lost customers" in found.sentence
+    assert "it cost money and made them fewer" in found.sentence
 
 
 @pytest.mark.parametrize(
