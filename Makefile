@@ -32,8 +32,8 @@ notebooks: $(READY)        ## run the notebooks in place and store their outputs
 lab: $(READY)              ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-bench: $(READY)            ## time and memory, against lifetimes in its own environment
-	$(BIN)/python tests/bench.py
+bench: $(READY) .venv-peers/.ready  ## time and memory, against lifetimes in its own environment
+	$(BIN)/python tests/bench/run.py .venv-peers/bin/python
 
 test-spark: .venv-spark/.ready  ## the engine test on PySpark, which needs Java
 	.venv-spark/bin/pytest -m spark tests/logs
@@ -50,6 +50,11 @@ $(BIN)/uv:
 $(READY): requirements.lock pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --editable .
+	touch $@
+
+.venv-peers/.ready: tests/bench/peers.txt | $(BIN)/uv
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-peers
+	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv-peers/bin/python -r tests/bench/peers.txt
 	touch $@
 
 .venv-spark/.ready: requirements-spark.lock pyproject.toml | $(BIN)/uv

@@ -2,9 +2,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 
+import retention_models as rm
 from retention_models import __version__
 from retention_models.cli import main, report
 from retention_models.report import publish as publishing
@@ -108,3 +112,225 @@ def test_an_interruption_shows_no_traceback(monkeypatch, notebook: str, capsys: 
     monkeypatch.setattr(publishing, "publish", interrupt)
     assert main(["report", notebook]) == 130
     assert capsys.readouterr().err == "retention-models: interrupted\n"
+
+
+@pytest.fixture(scope="module")
+def orders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop's log under names of its own: user, ts, total; ids are text, one of them a formula."""
+    shop = rm.ParetoNBD(r=0.55, alpha=10.6, s=0.61, beta=11.7)
+    rng = np.random.default_rng(1)
+    log = shop.simulate_transactions(np.linspace(10, 39, 400), rng, start="2025-01-06", time_unit="W")
+    ids = log["customer_id"].map(lambda n: "=1+1" if n == 0 else f"C{n:03d}")
+    path = tmp_path_factory.mktemp("shop") / "orders.csv"
+    frame = pd.DataFrame({"user": ids, "ts": log["date"], "total": rng.gamma(2, 10, len(log)).round(2)})
+    frame.loc[7, "total"] = -5
+    frame.to_csv(path, index=False)
+    return path
+
+
+def read(orders: Path, *options: str) -> list[str]:
+    return ["--transactions", str(orders), "--customer-id", "user", "--date", "ts", "--amount", "total", *options]
+
+
+def with_parameters(path: Path, *names: str) -> str:
+    cell = nbformat.v4.new_code_cell("\n".join(f"{name} = 1" for name in names), metadata={"tags": ["parameters"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    return str(path)
+
+
+def test_a_log_of_ones_own_sets_every_parameter(asked: list[tuple], orders: Path, tmp_path: Path) -> None:
+    names = ("transactions", "customer_id", "date", "amount", "calibration_end", "time_unit", "horizon", "margin")
+    notebook = with_parameters(tmp_path / "any.ipynb", *names, "other")
+    assert main(["report", notebook, *read(orders, "--horizon", "8", "--margin", "0.3")]) == 0
+    ((notebooks, _, options),) = asked
+    assert notebooks == [Path(notebook)]
+    assert options["settings"] == {
+        "transactions": orders,
+        "customer_id": "user",
+        "date": "ts",
+        "amount": "total",
+        "calibration_end": None,
+        "time_unit": None,
+        "horizon": 8,
+        "margin": 0.3,
+    }
+
+
+def test_no_amount_is_none(asked: list[tuple], orders: Path, tmp_path: Path) -> None:
+    notebook = with_parameters(tmp_path / "any.ipynb", "transactions", "customer_id", "date", "amount")
+    arguments = ["--transactions", str(orders), "--customer-id", "user", "--date", "ts", "--no-amount"]
+    assert main(["report", notebook, *arguments]) == 0
+    assert asked[0][2]["settings"]["amount"] is None
+
+
+def test_a_log_of_ones_own_goes_to_the_notebooks_that_take_one(
+    asked: list[tuple], orders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taking = with_parameters(tmp_path / "1.ipynb", "transactions", "customer_id", "date", "amount")
+    with_parameters(tmp_path / "2.ipynb", "contracts")
+    monkeypatch.setattr("retention_models.report.notebook.project_folder", lambda _: tmp_path)
+    assert main(["report", *read(orders)]) == 0
+    assert asked[0][0] == [Path(taking)]
+
+
+def test_options_without_a_log_change_the_embedded_report(asked: list[tuple], tmp_path: Path) -> None:
+    notebook = with_parameters(tmp_path / "any.ipynb", "transactions", "horizon")
+    assert main(["report", notebook, "--horizon", "52"]) == 0
+    assert asked[0][2]["settings"] == {"horizon": 52}
+
+
+def test_a_log_too_short_to_judge_by_is_refused_before_anything_runs(
+    asked: list[tuple], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = pd.DataFrame({"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-01-05", "2024-01-09"], "amount": 1})
+    log.to_csv(tmp_path / "log.csv", index=False)
+    judged = with_parameters(tmp_path / "forecast.ipynb", "transactions", "calibration_end")
+    told = with_parameters(tmp_path / "customers.ipynb", "transactions")
+    assert main(["report", told, judged, "--transactions", str(tmp_path / "log.csv")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("retention-models: forecast cannot run on this log. Nothing is kept back")
+    assert "the log covers 9 days with 1 repeat purchases" in error
+    assert main(["report", told, "--transactions", str(tmp_path / "log.csv")]) == 0
+    assert [notebooks for notebooks, _, _ in asked] == [[Path(told)]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["report", "--set", "transactions=a.csv"], 2, "pass the log as --transactions FILE, not with --set"),
+        (["report", "--transactions", "nowhere.csv"], 1, "nowhere.csv: there is no such file"),
+        (
+            ["fit", "--transactions", "x.csv", "--model", "Oracle", "--output", "f.json"],
+            2,
+            "no model is called 'Oracle'",
+        ),
+        (["fit", "--transactions", "x.csv", "--model", "BGNBD", "--output", "f.txt"], 2, "--output must end in .json"),
+        (["fit", "--transactions", "x.csv", "--model", "BGNBD", "--output", "no/f.json"], 2, "there is no folder no"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    asked: list[tuple], arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not asked
+
+
+def test_a_column_that_is_not_there_is_named_with_those_that_are(
+    asked: list[tuple], orders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "--transactions", str(orders)]) == 1
+    assert "the log has no column 'customer_id', 'date', 'amount'; it has user, ts, total." in capsys.readouterr().err
+    assert not asked
+
+
+@pytest.fixture(scope="module")
+def fitted(orders: Path) -> Path:
+    path = orders.with_name("fit.json")
+    assert main(["fit", *read(orders, "--model", "ParetoNBD", "--time-unit", "W", "--output", str(path))]) == 0
+    return path
+
+
+def summarized(orders: Path) -> pd.DataFrame:
+    return rm.summarize(orders, customer_id="user", date="ts", amount="total")
+
+
+def test_fit_keeps_what_the_package_fits(orders: Path, fitted: Path) -> None:
+    fit = rm.fit(rm.ParetoNBD, summarized(orders))
+    assert rm.Fit.from_json(fitted).model == fit.model
+
+
+def test_fit_prints_the_model_and_what_was_set_aside(
+    orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", *read(orders, "--model", "BGNBD", "--output", str(tmp_path / "fit.json"))]) == 0
+    printed = capsys.readouterr()
+    assert "BGNBD fitted to 400 customers" in printed.out
+    assert "Time is measured in weeks" in printed.out
+    assert printed.err == "Set aside: 1 rows with a negative amount\n"
+
+
+def test_fit_takes_models_of_spending_too(orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "spend.json"
+    assert main(["fit", *read(orders, "--model", "GammaGamma", "--output", str(path))]) == 0
+    assert rm.Fit.from_json(path).model == rm.fit(rm.GammaGamma, summarized(orders)).model
+    capsys.readouterr()
+    request = ["predict", "--fit", str(path), *read(orders, "--horizon", "8", "--output", str(tmp_path / "scores.csv"))]
+    assert main(request) == 2
+    assert "holds a GammaGamma, which expects no purchases" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_predict_writes_what_the_package_predicts(orders: Path, fitted: Path, tmp_path: Path, ending: str) -> None:
+    scores = tmp_path / f"scores.{ending}"
+    options = read(orders, "--horizon", "8", "--level", "0.8", "--output", str(scores))
+    assert main(["predict", "--fit", str(fitted), *options]) == 0
+    customers = summarized(orders)
+    expected = customers[["frequency", "recency", "T"]].join(
+        rm.predict(rm.Fit.from_json(fitted), customers, 8, level=0.8)
+    )
+    written = pd.read_csv(scores) if ending == "csv" else duckdb.read_parquet(str(scores)).df()
+    if ending == "csv":
+        assert written.loc[0, "customer_id"] == "'=1+1"
+        written.loc[0, "customer_id"] = "=1+1"
+    pd.testing.assert_frame_equal(
+        written.set_index("customer_id"), expected, check_dtype=False, check_index_type=False, rtol=1e-12
+    )
+    assert [path.name for path in tmp_path.iterdir()] == [scores.name]
+
+
+def test_predict_answers_with_the_file_it_wrote(
+    orders: Path, fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = tmp_path / "scores.csv"
+    assert main(["predict", "--fit", str(fitted), *read(orders, "--horizon", "8", "--output", str(scores))]) == 0
+    assert capsys.readouterr().out == f"{scores}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("fit.json", "{}", "this is no fit written by to_json"),
+        ("fit.json", "\x00", "this is no fit written by to_json"),
+        ("fit.json", "[]", "this is no fit written by to_json"),
+        ("none.json", None, "No such file or directory"),
+    ],
+)
+def test_what_is_no_fit_is_refused(
+    orders: Path, tmp_path: Path, name: str, content: str | None, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    options = read(orders, "--horizon", "8", "--output", str(tmp_path / "scores.csv"))
+    assert main(["predict", "--fit", str(tmp_path / name), *options]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert name in error
+    assert not (tmp_path / "scores.csv").exists()
+
+
+def test_a_fit_that_does_not_say_its_unit_is_refused(
+    orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nameless = summarized(orders)
+    nameless.attrs = {}
+    rm.fit(rm.BGNBD, nameless).to_json(tmp_path / "fit.json")
+    options = read(orders, "--horizon", "8", "--output", str(tmp_path / "scores.csv"))
+    assert main(["predict", "--fit", str(tmp_path / "fit.json"), *options]) == 1
+    assert "does not say its time unit; make it with retention-models fit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("horizon", ["0", "-3", "soon", "nan"])
+def test_a_horizon_is_a_number_above_zero(horizon: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["predict", "--horizon", horizon])
+    assert f"expected a number above 0, not '{horizon}'" in capsys.readouterr().err
+
+
+def test_messages_do_not_speak_to_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user\x1b[31m,date\n1,2024-01-01\n")
+    assert main(["report", "--transactions", str(path)]) == 1
+    assert "\x1b" not in capsys.readouterr().err

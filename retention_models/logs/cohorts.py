@@ -82,8 +82,12 @@ def daily_purchases(
     return days.astype(whole).round(6)
 
 
-def purchases_per_period(transactions: Any, *, period: Period = "month", observation_end: Any = None) -> pd.DataFrame:
+def purchases_per_period(
+    transactions: Any, *, period: Period = "month", acquired_after: Any = None, observation_end: Any = None
+) -> pd.DataFrame:
     """Purchases, new customers and money of each calendar period, quiet ones included.
+
+    The other keywords are those of ``daily_purchases``.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def purchases_per_period(transactions: Any, *, period: Period = "month", observa
     1998Q2        495              0      True
     """
     check_choice("period", period, get_args(Period))
-    days = daily_purchases(transactions, observation_end=observation_end)
+    days = daily_purchases(transactions, acquired_after=acquired_after, observation_end=observation_end)
     end = pd.Timestamp(observation_end).normalize() if observation_end is not None else days.index[-1]
     label = pd.DatetimeIndex(days.index).to_period(CALENDAR[period])
     every = pd.period_range(label[0], end.to_period(CALENDAR[period]), name="period")
@@ -117,7 +121,9 @@ def purchases_per_period(transactions: Any, *, period: Period = "month", observa
     return table.set_axis(_labels(every))
 
 
-def cohort_retention(transactions: Any, *, period: Period = "month", observation_end: Any = None) -> pd.DataFrame:
+def cohort_retention(
+    transactions: Any, *, period: Period = "month", acquired_after: Any = None, observation_end: Any = None
+) -> pd.DataFrame:
     """Which share of each cohort of new customers bought in each later period.
 
     Parameters
@@ -126,6 +132,8 @@ def cohort_retention(transactions: Any, *, period: Period = "month", observation
         The log: whatever ``read_transactions`` takes, or what it returned.
     period
         Length of the cohorts and of the later periods: ``day, week`` (from Monday), ``month, quarter`` or ``year``.
+    acquired_after
+        Keep only customers first seen on this day or later.
     observation_end
         Last day observed; by default the last day in the log.
 
@@ -151,12 +159,30 @@ def cohort_retention(transactions: Any, *, period: Period = "month", observation
     """
     check_choice("period", period, get_args(Period))
     log = checked(transactions)
-    bought = between(purchases(log), "period", None, observation_end)
+    bought = between(with_first(purchases(log)), "period", None, observation_end)
+    bought = between(bought, "first", acquired_after, None)
     active = with_first(bought.select("customer_id", period=_beginning(period)).unique())
     pairs = collect(active.group_by("first", "period").agg(active=nw.len()))
     end = pd.Timestamp(observation_end or log.last_date).normalize()
     last = end.to_period(CALENDAR[period])
     return _triangle(pairs, last if last.end_time.normalize() <= end else last - 1, period)
+
+
+def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Series:
+    """The calendar period in which each customer of a summary was acquired, as text; a label for ``fit(by=...)``.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.cohorts import cohort_labels
+    >>> cohort_labels(rm.summarize(rm.load_cdnow()), "quarter").value_counts()
+    cohort
+    1997Q1    2357
+    Name: count, dtype: int64
+    """
+    check_choice("period", period, get_args(Period))
+    first = pd.DatetimeIndex(customers["first_purchase"]).to_period(CALENDAR[period])
+    return pd.Series(_labels(first), index=customers.index, name="cohort")
 
 
 def checked(transactions: Any) -> Transactions:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import codecs
 import csv
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,10 +33,15 @@ WHOLE_ID = "_whole_id"
 # other than seconds after its minutes, can have it, which spares most rows the regular expression.
 _ZONE = r"""CASE WHEN length({text}) > 19 OR (length({text}) > 16 AND {text}[17] <> ':')
     THEN regexp_extract({text}, '^.{{16}}[0-9:.]*\s*(.*)$', 1) ELSE '' END"""
-# A year has four digits: on its own DuckDB would read 'infinity', 'epoch' and the year 290000, too.
-_WALL_CLOCK = """CASE WHEN {text}[5] = '-'
+# A year has four digits: on its own DuckDB would read 'infinity', 'epoch' and the year 290000, too. What follows the
+# time must look like a zone: 'PM' is none, and would make an evening a morning.
+_WALL_CLOCK = r"""CASE WHEN {text}[5] = '-'
+    AND ({zone} = '' OR regexp_full_match({zone}, '[Zz]|[+-]\d\d(:?\d\d)?|[A-Za-z]{{3}}[A-Za-z0-9/_+-]*'))
     THEN try_cast(rtrim(left({text}, length({text}) - length({zone}))) AS TIMESTAMP) END"""
-_INSTANT = "CASE WHEN {text}[5] = '-' THEN timezone('{time_zone}', try_cast({text} AS TIMESTAMPTZ)) END"
+# Some versions of DuckDB read a zone only behind seconds.
+_INSTANT = """CASE WHEN {text}[5] = '-' THEN timezone('{time_zone}', try_cast(
+    CASE WHEN length({text}) > 16 AND {text}[17] <> ':' THEN left({text}, 16) || ':00' || {text}[17:] ELSE {text} END
+    AS TIMESTAMPTZ)) END"""
 # One or two digits after a comma are cents; three could be thousands, which nobody can tell.
 _NUMBER = r"""try_cast(CASE WHEN contains({text}, ',') THEN regexp_replace({text}, '^(-?\d+),(\d\d?)$', '\1.\2')
     ELSE {text} END AS DOUBLE)"""
@@ -48,21 +56,34 @@ def open_files(path: str | Path, customer_id: str) -> DuckDBPyRelation:
     ``WHOLE_ID``, the customer's id as a whole number, missing where it is none. Instants in Parquet files are read in
     UTC, the only zone that such a file knows.
     """
-    import duckdb
-
     files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))  # noqa: PTH207 (a Path has no way to match a whole path)
     if not files:
         raise FileNotFoundError(f"{path}: there is no such file")
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
     if all(file.lower().endswith(PARQUET_ENDINGS) for file in files):
-        return connection.read_parquet(files)
+        return duckdb_connection().read_parquet(files)
     if not all(file.lower().endswith(CSV_ENDINGS) for file in files):
         raise ValueError(f"{path}: expected a file that ends in {', '.join(CSV_ENDINGS + PARQUET_ENDINGS)}")
-    relation = _read_csv(connection, files)
+    relation = _read_csv(files)
     if customer_id not in relation.columns:
         return relation
     return relation.project(f"*, {_WHOLE_NUMBER.format(text=_quoted(customer_id))} AS {WHOLE_ID}")
+
+
+def duckdb_connection() -> DuckDBPyConnection:
+    """A connection to a database in memory, in UTC, the calling thread's own, as DuckDB wants it.
+
+    It is kept open because relations need not keep it: in most versions they end with their connection.
+    """
+    return _connection(os.getpid(), threading.get_ident())
+
+
+@cache
+def _connection(process: int, thread: int) -> DuckDBPyConnection:
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
 
 
 def parse_text(relation: DuckDBPyRelation, columns: Sequence[str], time_zone: str | None) -> DuckDBPyRelation:
@@ -94,13 +115,13 @@ def naming(source: object) -> Iterator[None]:
 
     try:
         yield
-    except duckdb.InvalidInputException as error:
+    except duckdb.Error as error:
         if not isinstance(source, str | Path):
             raise
+        is_csv = str(source).lower().endswith(CSV_ENDINGS)
+        rule = "each line must have as many values as the first has names" if is_csv else "the file is damaged"
         complaint = " ".join(str(error).partition("Possible")[0].split())
-        raise ValueError(
-            f"{source} cannot be read: each line must have as many values as the first has names. {complaint}"
-        ) from error
+        raise ValueError(f"{source} cannot be read: {rule}. {complaint}") from error
 
 
 def check_unique(names: Sequence[str], where: str) -> None:
@@ -110,7 +131,7 @@ def check_unique(names: Sequence[str], where: str) -> None:
         raise ValueError(f"{where} has more than one column called {', '.join(repeated)}; rename or drop all but one")
 
 
-def _read_csv(connection: DuckDBPyConnection, files: Sequence[str]) -> DuckDBPyRelation:
+def _read_csv(files: Sequence[str]) -> DuckDBPyRelation:
     """The files' rows, every column as text. Nothing is guessed from the rows, so the last is read like the first."""
     for file in files:
         _check_utf8(file)
@@ -118,7 +139,7 @@ def _read_csv(connection: DuckDBPyConnection, files: Sequence[str]) -> DuckDBPyR
     for file in files[1:]:
         if _header(file) != (separator, names):
             raise ValueError(f"{file} has other columns than {files[0]}: {', '.join(_header(file)[1])}")
-    return connection.read_csv(
+    return duckdb_connection().read_csv(
         list(files),  # type: ignore[arg-type]  # of which the stubs know but one
         header=True,
         auto_detect=False,
@@ -146,14 +167,20 @@ def _check_utf8(file: str) -> None:
 
 
 def _header(file: str) -> tuple[str, tuple[str, ...]]:
-    """The separator, which is the one that occurs most often in the first line, and the names of the columns."""
+    """The separator, which is the one that occurs most often in the first line, and the names of the columns.
+
+    A column without a name, such as the row labels that pandas writes, is called by its position.
+    """
     with Path(file).open(encoding="utf-8-sig", newline="") as lines:
         first = lines.readline()
     separator = max(SEPARATORS, key=first.count)
     names = tuple(name.strip() for name in next(csv.reader([first], delimiter=separator), ()))
     if not names:
         raise ValueError(f"{file} is empty: expected names of columns in its first line")
-    check_unique(names, file)
+    names = tuple(name or f"column{position}" for position, name in enumerate(names, start=1))
+    check_unique([name.lower() for name in names], file)  # DuckDB does not tell capitals from small letters
+    if taken := {ZONE, WHOLE_ID} & set(names):
+        raise ValueError(f"{file} has a column called {taken.pop()}, a name that is used here; rename it")
     return separator, names
 
 

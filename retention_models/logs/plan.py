@@ -133,7 +133,7 @@ def _check_strays(purchases: pd.Series) -> None:
     if len(purchases) < 2 or silence.max() < span / 3:
         return
     later = int(silence.argmax())
-    before, after = purchases.iloc[:later].sum(), purchases.iloc[later:].sum()
+    before, after = int(purchases.iloc[:later].sum()), int(purchases.iloc[later:].sum())
     if min(before, after) >= STRAY * (before + after):
         return
     last, first = (f"{purchases.index[day]:%Y-%m-%d}" for day in (later - 1, later))
@@ -142,7 +142,9 @@ def _check_strays(purchases: pd.Series) -> None:
         if before < after
         else (after, f"from {first} on, long after the others, which end on {last}", f"observation_end={last!r}")
     )
-    raise ValueError(f"column 'date' has {few:,} purchases {where}; correct these dates, or leave them out: {cure}")
+    raise ValueError(
+        f"column 'date' has {few:,} purchase{'s' * (few != 1)} {where}; correct these dates, or leave them out: {cure}"
+    )
 
 
 def _unit(given: str | None, gaps: pd.Series) -> tuple[str, str]:

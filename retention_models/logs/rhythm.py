@@ -8,11 +8,36 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.logs.cohorts import between, checked, daily_purchases, with_first
+from retention_models.logs.cohorts import Period, between, checked, daily_purchases, with_first
 from retention_models.logs.engines import collect
 from retention_models.logs.transactions import check_choice, purchases
 
 Season = Literal["month", "weekday"]
+
+LENGTHS: dict[Period, float] = {"day": 1, "week": 7, "month": 365.25 / 12, "quarter": 365.25 / 4, "year": 365.25}
+ENOUGH_PERIODS, FEWEST_PERIODS = 12, 3  # whole ones in a log that a table of cohorts should have, and must have
+
+
+def suitable_period(transactions: Any, *, observation_end: Any = None) -> Period:
+    """The calendar period by which to tabulate a log: the longest of which it covers a dozen.
+
+    Periods shorter than half of the usual gap between purchases are left aside while the log covers at least three of
+    a longer one: in them even a faithful customer is mostly silent.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.rhythm import suitable_period
+    >>> suitable_period(rm.load_cdnow())
+    'month'
+    """
+    log = checked(transactions)
+    end = pd.Timestamp(observation_end or log.last_date)
+    days = (end - pd.Timestamp(log.first_date)).days + 1
+    usual = int((purchase_gaps(log, observation_end=observation_end)["share"] >= 0.5).idxmax())
+    fitting = [p for p, length in LENGTHS.items() if length >= usual / 2 and days >= FEWEST_PERIODS * length]
+    common = [p for p in fitting if days >= ENOUGH_PERIODS * LENGTHS[p]]
+    return (common[-1:] or fitting[:1] or ["day"])[0]
 
 
 def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataFrame:
@@ -48,10 +73,13 @@ def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataF
     return table.assign(share=table["gaps"].cumsum() / table["gaps"].sum()).loc[1:]
 
 
-def time_to_second_purchase(transactions: Any, *, observation_end: Any = None) -> pd.DataFrame:
+def time_to_second_purchase(
+    transactions: Any, *, acquired_after: Any = None, observation_end: Any = None
+) -> pd.DataFrame:
     """Which share of new customers has come back within so many days of the first purchase.
 
     Customers acquired late were watched for a shorter time; they count for as long as they were (Kaplan & Meier 1958).
+    With ``acquired_after`` only customers first seen on that day or later do.
 
     Returns
     -------
@@ -72,9 +100,12 @@ def time_to_second_purchase(transactions: Any, *, observation_end: Any = None) -
     """
     log = checked(transactions)
     bought = with_first(between(purchases(log), "period", None, observation_end))
+    bought = between(bought, "first", acquired_after, None)
     then = nw.col("period").shift(-1).over("customer_id", order_by="period")
     firsts = bought.with_columns(second=then).filter(nw.col("period") == nw.col("first"))
     counted = collect(firsts.group_by("first", "second").agg(customers=nw.len()))
+    if counted.empty:
+        raise ValueError("no customer was first seen within these dates")
     back = counted["second"].notna().to_numpy()
     end = pd.Timestamp(observation_end or log.last_date).normalize()
     watched = _days_between(counted["first"], pd.to_datetime(counted["second"]).fillna(end))
@@ -84,7 +115,9 @@ def time_to_second_purchase(transactions: Any, *, observation_end: Any = None) -
     return table.loc[1:, ["at_risk", "came_back", "share"]]
 
 
-def calendar_season(transactions: Any, *, by: Season = "month", observation_end: Any = None) -> pd.DataFrame:
+def calendar_season(
+    transactions: Any, *, by: Season = "month", acquired_after: Any = None, observation_end: Any = None
+) -> pd.DataFrame:
     """Repeat purchases per day in each calendar month or on each weekday, relative to all days.
 
     A base that grows or fades within the log looks like a season, too, unless the log covers whole years; what a
@@ -112,7 +145,7 @@ def calendar_season(transactions: Any, *, by: Season = "month", observation_end:
     Sunday       78               607     7.78      0.98
     """
     check_choice("by", by, get_args(Season))
-    table = daily_purchases(transactions, observation_end=observation_end)
+    table = daily_purchases(transactions, acquired_after=acquired_after, observation_end=observation_end)
     end = pd.Timestamp(observation_end).normalize() if observation_end is not None else table.index[-1]
     days = pd.date_range(table.index[0], end)
     repeat = (table["purchases"] - table["new_customers"]).reindex(days, fill_value=0)

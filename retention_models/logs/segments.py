@@ -11,7 +11,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.logs.cohorts import between, checked
+from retention_models.logs.cohorts import between, checked, with_first
 from retention_models.logs.engines import collect
 from retention_models.logs.transactions import purchases
 
@@ -30,11 +30,12 @@ NAMES = np.array(
 SCORES = NAMES.shape[0]
 
 
-def rfm_segments(transactions: Any, *, observation_end: Any = None) -> pd.DataFrame:
+def rfm_segments(transactions: Any, *, acquired_after: Any = None, observation_end: Any = None) -> pd.DataFrame:
     """Scores from 1 to 5 for recency, frequency and money of each customer, and the segment they belong to.
 
-    Scores are fifths of the customers by rank. Customers who are equal get the same score, the lowest that one of them
-    would get, so those who bought once have 1 for frequency however many they are.
+    Only customers first seen on ``acquired_after`` or later take part, and purchases up to ``observation_end``. Scores
+    are fifths of the customers by rank. Customers who are equal get the same score, the lowest that one of them would
+    get, so those who bought once have 1 for frequency however many they are.
 
     Returns
     -------
@@ -60,7 +61,8 @@ def rfm_segments(transactions: Any, *, observation_end: Any = None) -> pd.DataFr
     Name: count, dtype: int64
     """
     log = checked(transactions)
-    bought = between(purchases(log), "period", None, observation_end)
+    bought = between(with_first(purchases(log)), "period", None, observation_end)
+    bought = between(bought, "first", acquired_after, None)
     sums = [nw.col("period").max().alias("last"), nw.len().alias("purchases")]
     if log.has_amount:
         sums.append(nw.col("amount").sum().alias("spend"))

@@ -62,5 +62,5 @@ def plot_alive_history(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_formatter(PERCENT)
     ax.set_ylabel("probability of still being a customer")
     date_axis(ax)
-    ax.set_title(f"customer {frame.attrs['customer_id']}")
+    ax.set_title(f"customer {frame.attrs['customer_id']:.40}")  # an id may be as long as anybody likes
     return ax

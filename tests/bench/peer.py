@@ -21,18 +21,14 @@ def fitted(customers, **kw):
     return model.fit(customers["frequency"], customers["recency"], customers["T"], **kw)
 
 
-def total(model, n):
-    return -model._negative_log_likelihood_ * n
-
-
 def fit_bgnbd(path):
     customers = pd.read_parquet(path)
-    return lambda: total(fitted(customers), len(customers))
+    return lambda: fitted(customers).params_["r"]
 
 
 def fit_bgnbd_grouped(path):
     rows = pd.read_parquet(path).groupby(["frequency", "recency", "T"], as_index=False).size()
-    return lambda: total(fitted(rows, weights=rows["size"]), rows["size"].sum())
+    return lambda: fitted(rows, weights=rows["size"]).params_["r"]
 
 
 def fit_paretonbd(path):
@@ -41,7 +37,7 @@ def fit_paretonbd(path):
     def task():
         model = lifetimes.ParetoNBDFitter(penalizer_coef=0.0)
         model.fit(customers["frequency"], customers["recency"], customers["T"])
-        return total(model, len(customers))
+        return model.params_["r"]
 
     return task
 

@@ -44,7 +44,7 @@ def to_file(frame, folder, ending):
 ENGINES = {
     "polars": lambda frame, folder: to_polars(frame),
     "polars lazy": lambda frame, folder: to_polars(frame).lazy(),
-    "duckdb": lambda frame, folder: duckdb.connect().from_df(frame.convert_dtypes()),
+    "duckdb": lambda frame, folder: duckdb.from_df(frame.convert_dtypes()),
     "csv": lambda frame, folder: to_file(frame, folder, "csv"),
     "parquet": lambda frame, folder: to_file(frame, folder, "parquet"),
 }

@@ -124,8 +124,11 @@ def test_a_file_without_rows_is_refused(tmp_path):
 
 
 def test_a_missing_column_is_named_with_those_there_are(tmp_path):
+    path = write(tmp_path, CLEAN.replace("customer_id", "kunde").replace("amount", "betrag"))
     with pytest.raises(ValueError, match="no column 'customer_id', 'amount'; it has kunde, date, betrag"):
-        read_transactions(write(tmp_path, CLEAN.replace("customer_id", "kunde").replace("amount", "betrag")))
+        read_transactions(path)
+    with pytest.raises(ValueError, match=r"no column 'amount'; it has kunde, date, betrag\."):
+        read_transactions(path, customer_id="kunde")
 
 
 def test_doubled_columns_are_refused(tmp_path):

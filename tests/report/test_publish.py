@@ -89,6 +89,21 @@ def test_neither_paths_nor_process_ids_show(page: str) -> None:
     assert "/tmp" not in page
 
 
+def test_a_file_is_found_from_the_callers_folder_and_only_its_name_shows(
+    write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "orders.csv").write_text("a,b\n1,2\n")
+    monkeypatch.chdir(tmp_path / "shop")
+    log = new_code_cell("log = None", metadata={"tags": ["parameters"]})
+    path = write("any", log, new_code_cell("print(open(log).read())"))
+    publish([path], tmp_path / "reports", settings={"log": Path("orders.csv")})
+    page = (tmp_path / "reports" / "any.html").read_text(encoding="utf-8")
+    assert "a,b\n1,2" in page
+    assert "<dt>log</dt><dd>&#39;orders.csv&#39;</dd>" in page
+    assert str(tmp_path) not in page
+
+
 def test_the_index_shows_question_and_decision(runs: tuple[Path, Path]) -> None:
     index = (runs[0] / "index.html").read_text(encoding="utf-8")
     assert '<a href="who_buys_again.html">Who buys again?</a>' in index
