@@ -25,6 +25,8 @@ Granularity = Literal["W", "D", "h", "min", "s"]
 
 UNREADABLE = "rows without a readable date"
 NEGATIVE = "rows with a negative amount"
+AFTER_OBSERVATION = "rows after observation_end"
+EMPTIED = "rows of periods that refunds emptied"
 EVERY = {"D": "1d", "h": "1h", "min": "1m", "s": "1s"}  # as narwhals writes them
 
 
