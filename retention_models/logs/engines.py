@@ -35,7 +35,7 @@ def open_log(source: Any, roles: Mapping[str, str], time_zone: str | None) -> Fr
     """
     if time_zone is not None:
         _check_zone(time_zone)
-    native = open_files(source, roles["customer_id"]) if isinstance(source, str | Path) else source
+    native = open_files(source, roles) if isinstance(source, str | Path) else source
     frame = _renamed(native, roles)
     if frame.implementation.is_pandas():
         frame = _with_plain_ids(frame.to_native())
