@@ -252,6 +252,8 @@ def fit(
     s            0.6062     0.1873 0.3309  1.111
     beta          11.67      6.211  4.111  33.12
     """
+    if not (isinstance(model_class, type) and hasattr(model_class, "columns")):
+        raise TypeError(f"fit takes a model class, one of {', '.join(MODELS)}; got {model_class!r}")
     table = read_table(customers, model_class.columns)
     pooled = _fit_table(model_class, table, robust)
     if by is None:

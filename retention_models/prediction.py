@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from retention_models.estimation.intervals import (
     standard_error,
 )
 from retention_models.fitting import Fit
-from retention_models.tables import read_table
+from retention_models.tables import read_table, require_same_measure
 
 Array = NDArray[np.float64]
 
@@ -63,6 +64,7 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     """
     _check_horizon(horizon)
     table = read_table(customers, fit.model.columns)
+    require_same_measure(fit.data, table)
     return _predicted(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
 
 
@@ -80,6 +82,7 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
     """
     _check_horizon(horizon)
     table = read_table(customers, fit.model.columns)
+    require_same_measure(fit.data, table)
     model, columns, weight = fit.model, table.columns, table.weight
     each = in_chunks(lambda *columns: model.expected_purchases(horizon, *columns), columns)
     slope = weight @ fit.gradient(lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
@@ -164,10 +167,7 @@ def _count_interval(
 
 def _check_horizon(horizon: float) -> None:
     """An error unless the horizon is a finite number above zero."""
-    try:
-        good = bool(np.isfinite(horizon)) and horizon > 0
-    except TypeError:
-        good = False
+    good = isinstance(horizon, numbers.Real) and bool(np.isfinite(float(horizon))) and horizon > 0
     if not good:
         raise ValueError(
             f"horizon must be a finite number above 0, in the time unit of the table; got {horizon!r} "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.estimation.distinct import distinct_rows
+
 Array = NDArray[np.float64]
 
-LARGEST = np.iinfo(np.int64).max
 WHERE_FROM = "such a table comes from summarize(transactions) or retention_table(spells)"
 
 
@@ -95,6 +96,17 @@ def read_table(customers: Any, names: Sequence[str]) -> Table:
     return _table(tuple(columns.values()), weight, index, dict(getattr(customers, "attrs", {})))
 
 
+def require_same_measure(fitted: Mapping[str, Any], table: Table) -> None:
+    """An error where both the fit and the table say how time was measured, and contradict each other."""
+    for name in ("time_unit", "granularity"):
+        ours, theirs = fitted.get(name), table.about.get(name)
+        if None not in (ours, theirs) and ours != theirs:
+            raise ValueError(
+                f"the model was fitted with {name} {ours!r}, the table was made with {theirs!r}; "
+                f"summarize the log with {name}={ours!r}"
+            )
+
+
 def read_groups(customers: Any, by: str | Sequence[Any]) -> dict[str, NDArray[np.bool_]]:
     """Which lines of a table belong to each group, by its label as text, in order.
 
@@ -120,26 +132,6 @@ def _table(columns: tuple[Array, ...], weight: Array, index: pd.Index, about: di
     distinct, row = distinct_rows(columns)
     shared = np.bincount(row, weights=weight, minlength=len(distinct[0])).astype(float)
     return Table(distinct, shared, row, weight, index, about, n_customers=float(weight.sum()))
-
-
-def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArray[np.int64]]:
-    """The distinct rows of some columns in lexicographic order, and for each row the number of its distinct one."""
-    row, size = np.zeros(len(columns[0]), dtype=np.int64), 1
-    for column in columns:
-        code, values = pd.factorize(column, sort=True)
-        if size > LARGEST // max(len(values), 1):
-            row, size = _renumbered(row)
-        row, size = row * len(values) + code, size * len(values)
-    row, size = _renumbered(row)
-    first = np.empty(size, dtype=np.int64)
-    first[row[::-1]] = np.arange(len(row))[::-1]
-    return tuple(column[first] for column in columns), row
-
-
-def _renumbered(row: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    """The same groups numbered 0, 1, 2... in the same order, and how many there are."""
-    code, values = pd.factorize(row, sort=True)
-    return code, len(values)
 
 
 def _opened(customers: Any) -> tuple[Any, pd.Index]:

@@ -139,7 +139,17 @@ def with_parameters(path: Path, *names: str) -> str:
 
 
 def test_a_log_of_ones_own_sets_every_parameter(asked: list[tuple], orders: Path, tmp_path: Path) -> None:
-    names = ("transactions", "customer_id", "date", "amount", "calibration_end", "time_unit", "horizon", "margin")
+    names = (
+        "transactions",
+        "customer_id",
+        "date",
+        "amount",
+        "calibration_end",
+        "time_unit",
+        "horizon",
+        "margin",
+        "currency",
+    )
     notebook = with_parameters(tmp_path / "any.ipynb", *names, "other")
     assert main(["report", notebook, *read(orders, "--horizon", "8", "--margin", "0.3")]) == 0
     ((notebooks, _, options),) = asked
@@ -152,6 +162,7 @@ def test_a_log_of_ones_own_sets_every_parameter(asked: list[tuple], orders: Path
         "calibration_end": None,
         "time_unit": None,
         "horizon": 8,
+        "currency": None,
         "margin": 0.3,
     }
 
@@ -229,7 +240,7 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are(
 @pytest.fixture(scope="module")
 def fitted(orders: Path) -> Path:
     path = orders.with_name("fit.json")
-    assert main(["fit", *read(orders, "--model", "ParetoNBD", "--time-unit", "W", "--output", str(path))]) == 0
+    assert main(["fit", *read(orders, "--time-unit", "W", "--output", str(path))]) == 0
     return path
 
 

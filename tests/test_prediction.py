@@ -134,8 +134,18 @@ def test_without_a_level_there_are_no_intervals(customers, fits, forecasts):
     pd.testing.assert_frame_equal(forecast, forecasts["BGNBD"][forecast.columns])
 
 
-@pytest.mark.parametrize("horizon", [0, -1, np.inf, np.nan, None, "39"])
+@pytest.mark.parametrize("horizon", [0, -1, np.inf, np.nan, None, "39", [26, 52]])
 def test_a_horizon_that_is_no_finite_time_ahead_is_an_error(customers, fits, horizon):
     for function in (rm.predict, rm.predict_total):
         with pytest.raises(ValueError, match="horizon must be a finite number above 0"):
             function(fits["BGNBD"], customers, horizon)
+
+
+@pytest.mark.parametrize("measure", ["time_unit", "granularity"])
+def test_a_table_measured_otherwise_than_the_fit_is_refused(customers, fits, measure):
+    other = rm.summarize(
+        rm.load_cdnow(), calibration_end="1997-09-28", **{measure: {"time_unit": "D", "granularity": "W"}[measure]}
+    )
+    for function in (rm.predict, rm.predict_total):
+        with pytest.raises(ValueError, match=f"the model was fitted with {measure}"):
+            function(fits["BGNBD"], other, 39)

@@ -1,29 +1,48 @@
 import numpy as np
 import pandas as pd
+import pytest
 
-from retention_models.rounding import significant
-
-
-def test_three_digits_remain_and_whole_parts_are_kept():
-    shown = significant(pd.DataFrame({"a": [0.00123456, -12.3456, 98765.4, 0.0]}))
-    assert shown["a"].tolist() == [0.00123, -12.3, 98765.0, 0.0]
+from retention_models.rounding import three_digits, with_intervals
 
 
-def test_a_column_without_fractions_is_whole_and_others_are_left_alone():
-    frame = pd.DataFrame({"a": [1.0001, 2.0], "n": [1, 2], "when": pd.to_datetime(["2024-01-01"] * 2), "t": ["x", "y"]})
-    shown = significant(frame)
-    assert shown["a"].tolist() == [1, 2]
-    assert shown["a"].dtype == int
-    pd.testing.assert_frame_equal(shown[["n", "when", "t"]], frame[["n", "when", "t"]])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.00123456, "0.00123"),
+        (-12.3456, "-12.3"),
+        (98765.4, "98,765"),
+        (99.96, "100"),
+        (999.6, "1,000"),
+        (0.99951, "1.00"),
+        (0.0, "0"),
+        (-0.0, "0"),
+        (np.inf, "inf"),
+        (np.nan, "nan"),
+    ],
+)
+def test_three_digits_remain_and_whole_parts_are_kept(value, shown):
+    assert three_digits(value) == shown
 
 
-def test_missing_and_infinite_values_are_shown_as_they_are():
-    shown = significant(pd.DataFrame({"a": [np.nan, np.inf, 1.23456]}))["a"]
-    assert np.isnan(shown[0])
-    assert shown[1:].tolist() == [np.inf, 1.23]
+def test_tables_show_each_number_with_its_own_digits():
+    frame = pd.DataFrame({"share": [0.0587, 1.0], "n": [1, 23570]})
+    with pd.option_context("display.float_format", three_digits):
+        assert frame.to_string().split() == ["share", "n", "0", "0.0587", "1", "1", "1.00", "23570"]
 
 
-def test_rounding_again_changes_nothing():
-    frame = pd.DataFrame({"a": np.random.default_rng(1).lognormal(0, 5, 500)})
-    once = significant(frame)
-    pd.testing.assert_frame_equal(significant(once), once)
+def test_no_number_is_off_by_more_than_half_a_percent():
+    for value in np.random.default_rng(1).lognormal(0, 5, 500):
+        assert float(three_digits(value).replace(",", "")) == pytest.approx(value, rel=0.005)
+
+
+def test_an_interval_is_one_column_named_by_what_it_is_of():
+    frame = pd.DataFrame({"actual": [5], "count_lower": [1], "count_upper": [1900], "value": [2.0]})
+    frame = frame.assign(value_lower=1.0, value_upper=3.0, x_lower=0.5)
+    shown = with_intervals(frame, level=0.9)
+    assert shown.columns.tolist() == ["actual", "count, 90 %", "value", "90 %", "x_lower"]
+    assert shown.iloc[0].tolist() == [5, "1 … 1,900", 2.0, "1.00 … 3.00", 0.5]
+
+
+def test_a_frame_without_intervals_is_shown_as_it_is():
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}, index=pd.Index(["p", "q"], name="k"))
+    pd.testing.assert_frame_equal(with_intervals(frame), frame)

@@ -5,7 +5,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from retention_models.tables import distinct_rows, read_table
+from retention_models.estimation.distinct import distinct_rows
+from retention_models.tables import read_table
 
 NAMES = ("frequency", "recency", "T")
 

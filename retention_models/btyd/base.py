@@ -8,12 +8,15 @@ for customers with a history is derived here, once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import fields, replace
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+
+from retention_models.estimation.distinct import distinct_rows
 
 Array = NDArray[np.float64]
 Parameter = float | Array
@@ -77,15 +80,16 @@ class BuyTillYouDie(PositiveParameters, ABC):
         ``horizon`` may be infinite: the answer is then all future purchases, which may be infinitely many.
         """
         history = (frequency, recency, T)
-        return _times(self.probability_alive(*history), self.given_alive(*history).expected_purchases_new(horizon))
+        expected = self._of_the_living(history, lambda then, horizon: then.expected_purchases_new(horizon), horizon)
+        return _times(self.probability_alive(*history), expected)
 
     def purchases_variance(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Variance of the number of purchases within a finite ``horizon``, given the history."""
         history = (frequency, recency, T)
-        alive, then = self.probability_alive(*history), self.given_alive(*history)
-        window = checked("horizon", horizon, finite=True)
-        mean = then.expected_purchases_new(window)
-        spread = np.maximum(then._expected_pairs_new(window) + mean - mean**2, 0)
+        window, alive = checked("horizon", horizon, finite=True), self.probability_alive(*history)
+        mean = self._of_the_living(history, lambda then, window: then.expected_purchases_new(window), window)
+        pairs = self._of_the_living(history, lambda then, window: then._expected_pairs_new(window), window)
+        spread = np.maximum(pairs + mean - mean**2, 0)
         return alive * (spread + (1 - alive) * mean**2)
 
     def purchase_probability(
@@ -105,7 +109,21 @@ class BuyTillYouDie(PositiveParameters, ABC):
         At rate 0 these are the expected purchases, without end infinitely many where their expectation is.
         """
         history = (frequency, recency, T)
-        return _times(self.probability_alive(*history), self.given_alive(*history)._discounted(rate, horizon))
+        discounted = self._of_the_living(history, lambda then, *window: then._discounted(*window), rate, horizon)
+        return _times(self.probability_alive(*history), discounted)
+
+    def _of_the_living(
+        self, history: tuple[ArrayLike, ...], quantity: Callable[..., Array], *window: ArrayLike
+    ) -> Array:
+        """A quantity of the model of what each customer does if alive, once for all whose future is the same."""
+        then = self.given_alive(*history)
+        varying = {f.name: v for f in fields(then) if np.ndim(v := getattr(then, f.name))}  # type: ignore[arg-type]
+        shapes = {np.shape(value) for value in varying.values()}
+        if len(shapes) != 1 or len(next(iter(shapes))) != 1 or any(np.ndim(each) for each in window):
+            return quantity(then, *window)
+        distinct, row = distinct_rows(tuple(varying.values()))
+        shared = replace(then, **dict(zip(varying, distinct, strict=True)))  # type: ignore[type-var]
+        return quantity(shared, *window)[row]
 
     def _discounted(self, rate: ArrayLike, horizon: ArrayLike) -> Array:
         rate, horizon = checked("rate", rate), checked("horizon", horizon)

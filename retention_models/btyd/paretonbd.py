@@ -52,7 +52,6 @@ class ParetoNBD(BuyTillYouDie):
     limits: ClassVar[tuple[Limit, ...]] = (
         Limit("s", 0.0, "nobody ever leaves (the NBD model)", undetermined=("beta",)),
         Limit("s", np.inf, "everybody leaves at the same rate (exponential lifetimes)", follows=("beta",)),
-        Limit("beta", np.inf, "nobody ever leaves (the NBD model)", undetermined=("s",)),
         Limit("r", np.inf, "everybody buys at the same rate while alive", follows=("alpha",)),
     )
 

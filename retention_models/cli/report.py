@@ -11,9 +11,11 @@ from retention_models.cli.log_options import add_log_options, columns, number, r
 from retention_models.report.errors import ReportError, RequestError
 
 _EXTRA = ("ipykernel", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat")
-# Options that stand for parameters of the notebooks of the same name.
-_CHOSEN = ("calibration_end", "observation_end", "acquired_after", "time_unit", "horizon", "time_zone")
-_MONEY = ("margin", "annual_discount_rate", "currency")
+# Options that stand for parameters of the notebooks of the same name: on a log of the user's own those not given are
+# chosen from the log, left out, or as the notebook has them.
+_CHOSEN = ("calibration_end", "observation_end", "acquired_after", "time_unit", "horizon")
+_LEFT_OUT = ("time_zone", "currency")
+_KEPT = ("margin", "annual_discount_rate")
 
 
 def add_report(parser: ArgumentParser) -> None:
@@ -75,14 +77,16 @@ def _run(options: Namespace) -> None:
 
 def _given(options: Namespace) -> dict[str, object]:
     """The parameters that options were given for."""
-    given = {name: getattr(options, name) for name in ("transactions", "customer_id", "date", *_CHOSEN, *_MONEY)}
+    given = {
+        name: getattr(options, name) for name in ("transactions", "customer_id", "date", *_CHOSEN, *_LEFT_OUT, *_KEPT)
+    }
     given = {name: value for name, value in given.items() if value is not None}
     return given | ({"amount": columns(options)["amount"]} if options.amount or options.no_amount else {})
 
 
 def _unsaid(options: Namespace, known: Collection[str]) -> dict[str, object]:
     """The parameters that a log of the user's own needs otherwise than the data that the notebooks bring along."""
-    unsaid = {**columns(options), **dict.fromkeys(_CHOSEN)}
+    unsaid = {**columns(options), **dict.fromkeys(_CHOSEN + _LEFT_OUT)}
     return {name: value for name, value in unsaid.items() if name in known}
 
 
@@ -97,7 +101,7 @@ def _check_log(options: Namespace, with_holdout: Sequence[str]) -> None:
     """Say what is wrong with the log before any notebook runs."""
     from retention_models.logs.plan import make_plan
 
-    asked = {name: getattr(options, name) for name in _CHOSEN if name != "time_zone"}
+    asked = {name: getattr(options, name) for name in _CHOSEN}
     plan = make_plan(read_log(options), **asked)
     if with_holdout and not plan.has_holdout:
         raise ReportError(

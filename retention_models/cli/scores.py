@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def add_fit(parser: ArgumentParser) -> None:
     """Add the options of ``fit``, and what carries it out."""
     parser.description = "Fit a model to a log by maximum likelihood, print it, and keep it in a file for predict."
-    parser.add_argument("--model", required=True, metavar="NAME", help="such as ParetoNBD or BGNBD")
+    parser.add_argument("--model", default="ParetoNBD", metavar="NAME", help="such as BGNBD (default: ParetoNBD)")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="where the fit goes, as JSON")
     parser.add_argument("--time-unit", metavar="UNIT", help="W, D or a fixed length such as 30D (default: by the log)")
     add_log_options(parser, required=True)

@@ -7,8 +7,10 @@ further starts are tried.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -124,6 +126,10 @@ class Surface:
                 return limit
         return None
 
+    def at_limit(self, limit: Limit, u: Array) -> Climb:
+        """The beginning of a climb at u, but on a limit."""
+        return self.moved_to(limit, self.at(u))
+
     def moved_to(self, limit: Limit, end: Climb) -> Climb:
         """The same place with one parameter on its limit, and no longer free."""
         index = {name: i for i, name in enumerate(self.names)}
@@ -136,17 +142,29 @@ class Surface:
             u[index[name]] -= shift
         for name in (limit.parameter, *limit.undetermined):
             free[index[name]] = False
-        return replace(end, u=u, value=self.value(u), free=free, limits=(*end.limits, limit))
+        value = self.value(u)
+        if not np.isfinite(value):
+            raise ConvergenceError(f"the likelihood is not finite where {limit.model}")
+        return replace(end, u=u, value=value, free=free, limits=(*end.limits, limit))
 
 
 def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Climb:
-    """The highest end of the climb from u, and, where that one fails or leaves the interior, from further starts."""
+    """The top of the climb from u; where that fails or leaves the interior, the best of more ways up.
+
+    These begin at further starts, and at the limits themselves. Of tops equally high, the one that leaves least
+    undetermined is taken, and then the one with the fewest free parameters.
+    """
+    limits = surface.model_class.limits
     signs = np.array([np.resize(pattern, len(u)) for pattern in ([1], [-1], [1, 1, -1, -1], [-1, -1, 1, 1])])
+    ways: list[tuple[Callable[[], Climb], tuple[Limit, ...]]] = [
+        *((partial(surface.at, start), limits) for start in (u, *(u + 1.5 * signs))),
+        *((partial(surface.at_limit, limit, u), _left_by(limit, limits)) for limit in limits),
+    ]
     ends: list[Climb] = []
     problem = ""
-    for start in (u, *(u + 1.5 * signs)):
+    for start, open_limits in ways:
         try:
-            ends.append(_climb_to_limits(surface, surface.at(start), surface.model_class.limits, hessian))
+            ends.append(_climb_to_limits(surface, start(), open_limits, hessian))
         except ConvergenceError as error:
             problem = problem or str(error)
         if ends and ends[0].is_interior:
@@ -157,7 +175,14 @@ def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Clim
             f"{surface.model_class.__name__}: no maximum of the likelihood was found ({problem}); "
             "is the time unit the one of the data, and are the histories those of customers?"
         )
-    return max(ends, key=lambda end: end.value + NO_LOSS * end.is_interior)
+    highest = max(end.value for end in ends)
+    equals = [end for end in ends if end.value >= highest - NO_LOSS]
+    return min(equals, key=lambda end: (not end.is_interior, len(end.undetermined), end.free.sum()))
+
+
+def _left_by(limit: Limit, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    """The limits that can still be reached once a limit has been: those about other parameters."""
+    return tuple(other for other in limits if not other.involved & limit.involved)
 
 
 def _climb_to_limits(surface: Surface, start: Climb, limits: tuple[Limit, ...], hessian: Array | None = None) -> Climb:
@@ -169,11 +194,10 @@ def _climb_to_limits(surface: Surface, start: Climb, limits: tuple[Limit, ...], 
             return end
         held = replace(end, free=end.free & (np.arange(len(end.free)) != flat), hessian=None)
         return _climb_to_limits(surface, replace(held, undetermined=(*end.undetermined, surface.names[flat])), limits)
-    others = tuple(other for other in limits if other is not limit)
-    there = _climb_to_limits(surface, surface.moved_to(limit, end), others)
+    there = _climb_to_limits(surface, surface.moved_to(limit, end), _left_by(limit, limits))
     if there.value >= end.value - NO_LOSS:
         return there
-    return _climb_to_limits(surface, end, others)
+    return _climb_to_limits(surface, end, tuple(other for other in limits if other is not limit))
 
 
 def _flat_parameter(top: Climb) -> int | None:

@@ -6,6 +6,7 @@ quantity's range. Draws are made from the normal distribution of the log-paramet
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 
 import numpy as np
@@ -19,7 +20,7 @@ CHUNK = 50_000  # rows at a time, which bounds memory to some hundred megabytes
 
 def normal_quantile(level: float) -> float:
     """How many standard errors an interval of this level reaches to each side; 1.96 for 0.95."""
-    if not 0 < level < 1:
+    if not (isinstance(level, numbers.Real) and 0 < level < 1):
         raise ValueError(f"level must lie between 0 and 1, for example 0.95; got {level!r}")
     return float(ndtri((1 + level) / 2))
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-SMALL, LARGE = 1e-9, 1e7  # where a parameter that runs to zero or to infinity is held
+SMALL, LARGE = 1e-100, 1e7  # where a parameter that runs to zero or to infinity is held
 NEAR_ZERO, NEAR_INFINITY = 1e-3, 1e3  # from here on, the limit itself is tried
 
 
@@ -19,7 +19,8 @@ class Limit:
     """What a model becomes when one of its parameters runs to zero or to infinity.
 
     ``follows`` grow or shrink in proportion (their ratio to ``parameter`` stays meaningful), ``against`` in inverse
-    proportion (their product does); ``undetermined`` lose their meaning. A parameter that carries the time unit is measured against its start value, the others as they are.
+    proportion (their product does); ``undetermined`` lose their meaning. A parameter that carries the time unit is
+    measured against its start value, the others as they are.
     """
 
     parameter: str
@@ -33,6 +34,11 @@ class Limit:
     def value(self) -> float:
         """The value at which the parameter is held."""
         return SMALL if self.towards == 0 else LARGE
+
+    @property
+    def involved(self) -> set[str]:
+        """Every parameter that has a part in the limit."""
+        return {self.parameter, *self.follows, *self.against, *self.undetermined}
 
     def is_near(self, value: float, uphill: float) -> bool:
         """Whether the parameter is on its way to the limit, given the sign of its gradient."""

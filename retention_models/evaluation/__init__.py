@@ -11,11 +11,18 @@ from retention_models.evaluation.holdout import (
     status_by_frequency,
 )
 from retention_models.evaluation.ranking import concentration, gain_table
-from retention_models.evaluation.rolling import backtest_check, earlier_origins, forecast_sentence, rolling_origins
+from retention_models.evaluation.rolling import (
+    Sentence,
+    backtest_check,
+    earlier_origins,
+    forecast_sentence,
+    rolling_origins,
+)
 from retention_models.evaluation.tracking import season_left, tracking, tracking_error
 
 __all__ = [
     "Choice",
+    "Sentence",
     "alive_history",
     "backtest_check",
     "calibration",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.evaluation.holdout import holdout_scores
-from retention_models.evaluation.tracking import unit_name
+from retention_models.evaluation.tracking import span_name
 from retention_models.fitting import Fit, fit
 from retention_models.logs.calendar import calendar, unit_length
 from retention_models.logs.cohorts import checked
@@ -131,7 +132,7 @@ def rolling_origins(
         )
         fitted = fit(model_class, customers)
         score = holdout_scores(fitted, customers, level=level).iloc[0]
-        amounts = _amounts(fitted, customers, horizon) if log.has_amount else {}
+        amounts = _amounts(fitted, fit_spend(customers), customers, horizon)
         rows[str(pd.Timestamp(origin).date())] = {"customers": len(customers), **score, **amounts}
     table = (
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("origin").drop(columns=["mae", "rmse", "log_score"])
@@ -140,10 +141,11 @@ def rolling_origins(
     return table.astype(dict.fromkeys(["customers", "actual", "purchases_lower", "purchases_upper"], int))
 
 
-def _amounts(fitted: Fit, customers: pd.DataFrame, horizon: float) -> dict[str, float]:
-    """What was spent in the holdout, what was expected, and how far off that was."""
-    spend = fit_spend(customers).model
-    each = spend.expected_spend(customers["frequency"].to_numpy(), customers["monetary_value"].to_numpy())
+def _amounts(fitted: Fit, spend: Fit | None, customers: pd.DataFrame, horizon: float) -> dict[str, float]:
+    """What was spent in the holdout, what was expected, and how far off that was; nothing where there is no money."""
+    if spend is None:
+        return {}
+    each = spend.model.expected_spend(customers["frequency"].to_numpy(), customers["monetary_value"].to_numpy())
     expected = float(predict(fitted, customers, horizon, level=None)["expected_purchases"] @ each)
     actual = customers["holdout_amount"].sum()
     return {"actual_amount": actual, "expected_amount": expected, "amount_error": actual / expected - 1}
@@ -168,9 +170,18 @@ def backtest_check(backtest: pd.DataFrame) -> Check:
     return Check("forecast totals at earlier dates", held == n, detail)
 
 
+class Sentence(str):
+    """A sentence that a notebook shows as a paragraph."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self)}</p>"
+
+
 def forecast_sentence(
     total: pd.DataFrame, backtest: pd.DataFrame, customers: pd.DataFrame, horizon: float, *, level: float = 0.95
-) -> str:
+) -> Sentence:
     """A forecast total with its interval and its error at earlier dates, in words.
 
     Parameters
@@ -188,8 +199,8 @@ def forecast_sentence(
     """
     row, about = total.iloc[0], customers.attrs
     least, most = backtest["error"].min(), backtest["error"].max()
-    return (
-        f"Expect {row['expected']:,.0f} purchases within {horizon:g} {unit_name(about['time_unit'])}s from the "
+    return Sentence(
+        f"Expect {row['expected']:,.0f} purchases within {span_name(horizon, about['time_unit'])} from the "
         f"{len(customers):,} customers known on {about['calibration_end']} ({100 * level:g} % interval "
         f"{row['purchases_lower']:,.0f} to {row['purchases_upper']:,.0f}); at {len(backtest)} earlier dates what came "
         f"true differed from such a forecast by {100 * least:+.0f} % to {100 * most:+.0f} %, which would make it "

@@ -187,6 +187,13 @@ def unit_name(time_unit: str) -> str:
     return NAMES.get(time_unit, "period")
 
 
+def span_name(length: float, time_unit: str) -> str:
+    """A length of time in words, such as "26 weeks"."""
+    if time_unit not in NAMES:
+        return f"{length:g} times {time_unit}"
+    return f"{length:g} {NAMES[time_unit]}{'s' * (length != 1)}"
+
+
 def _after(day: date) -> pd.Timestamp:
     """The instant at which a day is over."""
     return pd.Timestamp(day) + pd.Timedelta(1, "D")

@@ -40,12 +40,12 @@ def business_traits(transactions: Any, *, acquired_after: Any = None, observatio
     >>> import retention_models as rm
     >>> from retention_models.logs.business import business_traits
     >>> print(*business_traits(rm.load_cdnow())["kind"], sep="\n")
-    no contract: customers buy when they like, and leave without saying so
-    one cohort: hardly anybody is new at the end of the log
-    about every other customer returns
+    no contract: they just leave
+    one cohort: nobody is new
+    about every other returns
     a purchase every few weeks
-    few customers carry most of it
-    every day is much like another
+    few carry most of it
+    days are much alike
     """
     log = checked(transactions)
     days: dict[str, Any] = {"acquired_after": acquired_after, "observation_end": observation_end}
@@ -54,7 +54,7 @@ def business_traits(transactions: Any, *, acquired_after: Any = None, observatio
         "coming": _coming(daily_purchases(log, **days)["new_customers"]),
         "returning": _returning(time_to_second_purchase(log, **days)),
         "rhythm": _rhythm(purchase_gaps(log, observation_end=observation_end)["share"]),
-        "weight": _weight(rfm_segments(log, **days)),
+        "the best": _the_best(rfm_segments(log, **days)),
         "week": _week(calendar_season(log, by="weekday", **days)["relative"]),
     }
     table = pd.DataFrame.from_dict(traits, orient="index", columns=["measured", "kind"])
@@ -64,9 +64,9 @@ def business_traits(transactions: Any, *, acquired_after: Any = None, observatio
 def _leaving(log: Transactions, observation_end: Any) -> tuple[str, str]:
     check = check_regularity(log, observation_end=observation_end)
     kind = {
-        True: "no contract: customers buy when they like, and leave without saying so",
-        False: "like a contract: purchases come like clockwork",
-        None: "too few purchases a customer to tell whether they come like clockwork",
+        True: "no contract: they just leave",
+        False: "like clockwork: it may be a contract",
+        None: "too few purchases to tell",
     }
     return f"{check.name}: {check.verdict}", kind[check.passed]
 
@@ -79,7 +79,7 @@ def _coming(new_customers: pd.Series) -> tuple[str, str]:
     share = last / new_customers.sum()
     measured = f"{100 * share:.0f} % of the customers are first seen in the last third of the log"
     if share < 0.02:
-        return measured, "one cohort: hardly anybody is new at the end of the log"
+        return measured, "one cohort: nobody is new"
     pace = last / max(before, 1)
     kind = "more and more" if pace > 1.25 else "fewer and fewer" if pace < 0.8 else "a steady number of"
     return measured, f"{kind} new customers"
@@ -89,10 +89,10 @@ def _returning(second: pd.DataFrame) -> tuple[str, str]:
     """How many come back, up to the last day on which enough are still waited for."""
     watched = second[second["at_risk"] >= min(ENOUGH_WATCHED, second["at_risk"].iloc[0] / 20)]
     share, days = watched["share"].iloc[-1], watched.index[-1]
-    kind = "most customers return" if share > 0.65 else "about every other customer returns"
+    kind = "most return" if share > 0.65 else "about every other returns"
     return (
         f"{100 * share:.0f} % of new customers buy again within {days:,} days",
-        kind if share > 0.35 else "most customers buy once and never again",
+        kind if share > 0.35 else "most buy once and never again",
     )
 
 
@@ -103,19 +103,19 @@ def _rhythm(gaps: pd.Series) -> tuple[str, str]:
     return f"half of the gaps are {usual} days or shorter, nine of ten {long}", f"a purchase {kind}"
 
 
-def _weight(customers: pd.DataFrame) -> tuple[str, str]:
+def _the_best(customers: pd.DataFrame) -> tuple[str, str]:
     what = "spend" if "spend" in customers else "purchases"
     best = customers[what].sort_values(ascending=False).iloc[: int(np.ceil(FEW * len(customers)))]
     share = best.sum() / max(customers[what].sum(), np.finfo(float).tiny)
-    kind = "few customers carry most of it" if share > 0.5 else "the best customers carry a good part"
+    kind = "few carry most of it" if share > 0.5 else "the best carry a good part"
     return (
         f"the best {100 * FEW:.0f} % of the customers made {100 * share:.0f} % of the {what}",
-        kind if share > 0.25 else "many customers carry it alike",
+        kind if share > 0.25 else "all carry it alike",
     )
 
 
 def _week(relative: pd.Series) -> tuple[str, str]:
     best, worst, spread = relative.idxmax(), relative.idxmin(), relative.max() - relative.min()
-    measured = f"{best} {relative.max():.2f} and {worst} {relative.min():.2f} times the repeat purchases of a mean day"
-    kind = "days differ clearly" if spread > 0.3 else "every day is much like another"
-    return measured, kind if spread <= 1 else "some days of the week hold most of it"
+    measured = f"{best} has {relative.max():.2f} times the repeat purchases of a mean day, {worst} {relative.min():.2f}"
+    kind = "days differ clearly" if spread > 0.3 else "days are much alike"
+    return measured, kind if spread <= 1 else "some days hold most of it"

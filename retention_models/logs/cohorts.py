@@ -168,6 +168,33 @@ def cohort_retention(
     return _triangle(pairs, last if last.end_time.normalize() <= end else last - 1, period)
 
 
+def retention_by_age(retention: pd.DataFrame) -> pd.DataFrame:
+    """All cohorts of ``cohort_retention`` together, at each age those that have reached it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``age``: how many ``cohorts`` were observed at it, their ``customers``, how many of these were
+        ``active``, and their ``share``.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.cohorts import cohort_retention, retention_by_age
+    >>> retention_by_age(cohort_retention(rm.load_cdnow())).loc[[0, 1, 16, 17]].round(3)
+         cohorts  customers  active  share
+    age
+    0          3       2357    2357  1.000
+    1          3       2357     345  0.146
+    16         2       1638      97  0.059
+    17         1        781      33  0.042
+    """
+    table = retention.groupby("age").agg(
+        cohorts=("cohort", "size"), customers=("customers", "sum"), active=("active", "sum")
+    )
+    return table.assign(share=table["active"] / table["customers"])
+
+
 def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Series:
     """The calendar period in which each customer of a summary was acquired, as text; a label for ``fit(by=...)``.
 

@@ -31,17 +31,18 @@ WHOLE_ID = "_whole_id"
 
 # What follows the time of day: nothing, 'Z', '+02:00' or a name. Only a text longer than seconds, or with something
 # other than seconds after its minutes, can have it, which spares most rows the regular expression.
-_ZONE_OF = r"""CASE WHEN length({text}) > 19 OR (length({text}) > 16 AND {text}[17] <> ':')
+_ZONE_OF = r"""CASE WHEN strlen({text}) > 19 OR (strlen({text}) > 16 AND {text}[17] <> ':')
     THEN regexp_extract({text}, '^.{{16}}[0-9:.]*\s*(.*)$', 1) ELSE '' END"""
-# A year has four digits: on its own DuckDB would read 'infinity', 'epoch' and the year 290000, too. What follows the
-# time must look like a zone: 'PM' is none, and would make an evening a morning.
-_WALL_CLOCK = r"""CASE WHEN {text}[5] = '-'
-    AND ({zone} = '' OR regexp_full_match({zone}, '[Zz]|[+-]\d\d(:?\d\d)?|[A-Za-z]{{3}}[A-Za-z0-9/_+-]*'))
+# It must look like a zone: 'PM' is none, and would make an evening a morning.
+_WALL_CLOCK = r"""CASE WHEN {zone} = '' THEN try_cast({text} AS TIMESTAMP)
+    WHEN regexp_full_match({zone}, '[Zz]|[+-]\d\d(:?\d\d)?|[A-Za-z]{{3}}[A-Za-z0-9/_+-]*')
     THEN try_cast(rtrim(left({text}, length({text}) - length({zone}))) AS TIMESTAMP) END"""
 # Some versions of DuckDB read a zone only behind seconds.
-_INSTANT = """CASE WHEN {text}[5] = '-' THEN timezone('{time_zone}', try_cast(
-    CASE WHEN length({text}) > 16 AND {text}[17] <> ':' THEN left({text}, 16) || ':00' || {text}[17:] ELSE {text} END
-    AS TIMESTAMPTZ)) END"""
+_INSTANT = """timezone('{time_zone}', try_cast(
+    CASE WHEN strlen({text}) > 16 AND {text}[17] <> ':' THEN left({text}, 16) || ':00' || {text}[17:] ELSE {text} END
+    AS TIMESTAMPTZ))"""
+# A year has four digits: DuckDB would read '05-01-12' in the year 5, and 'infinity' as a date.
+_FOUR_DIGITS = "CASE WHEN {date} BETWEEN TIMESTAMP '1000-01-01' AND TIMESTAMP '9999-12-31 23:59:59' THEN {date} END"
 # One or two digits after a comma are cents; three could be thousands, which nobody can tell.
 _NUMBER = r"""try_cast(CASE WHEN contains({text}, ',') THEN regexp_replace({text}, '^(-?\d+),(\d\d?)$', '\1.\2')
     ELSE {text} END AS DOUBLE)"""
@@ -97,9 +98,10 @@ def parse_text(relation: DuckDBPyRelation, columns: Sequence[str], time_zone: st
         relation = relation.project(f"* REPLACE ({_NUMBER.format(text='amount')} AS amount)")
     if "date" in columns:
         parser = _INSTANT if time_zone else _WALL_CLOCK
-        relation = relation.project(f"*, {_ZONE_OF.format(text='date')} AS {ZONE}").project(
-            f"* REPLACE ({parser.format(text='date', zone=ZONE, time_zone=time_zone)} AS date)"
-        )
+        date = parser.format(text="date", zone=ZONE, time_zone=time_zone)
+        relation = relation.project(f"*, {_ZONE_OF.format(text='date')} AS {ZONE}")
+        relation = relation.project(f"* REPLACE ({date} AS date)")
+        relation = relation.project(f"* REPLACE ({_FOUR_DIGITS.format(date='date')} AS date)")
     return relation
 
 

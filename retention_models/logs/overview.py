@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,14 +11,25 @@ from retention_models.logs.cohorts import checked, daily_purchases
 from retention_models.logs.summary import summarize
 
 
-def overview(transactions: Any, *, acquired_after: Any = None, observation_end: Any = None) -> pd.DataFrame:
-    """What a reader wants to know of a log first; the keywords are those of ``summarize``.
+def overview(
+    transactions: Any, *, acquired_after: Any = None, observation_end: Any = None, name: str | Path = "this log"
+) -> pd.DataFrame:
+    """What a reader wants to know of a log first.
+
+    Parameters
+    ----------
+    transactions
+        The log: whatever ``read_transactions`` takes, or what it returned.
+    acquired_after, observation_end
+        As in ``summarize``.
+    name
+        What to call the log; of a path the last part.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``fact``, one column ``this log`` of text: days, customers, purchases and money that count, and
-        each reason for which something was set aside, with its number.
+        Indexed by ``fact``, one column of text with the name of the log: days, customers, purchases and money that
+        count, and each reason for which something was set aside, with its number.
 
     Examples
     --------
@@ -48,4 +60,4 @@ def overview(transactions: Any, *, acquired_after: Any = None, observation_end: 
     if log.has_amount:
         facts["mean amount of a purchase"] = f"{bought['amount'].sum() / purchases:,.2f}"
     aside = {f"set aside: {reason}": f"{count:,}" for reason, count in customers.attrs["set_aside"].items()}
-    return pd.DataFrame({"this log": facts | aside}).rename_axis("fact")
+    return pd.DataFrame({Path(name).name: facts | aside}).rename_axis("fact")

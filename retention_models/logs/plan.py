@@ -24,7 +24,8 @@ from retention_models.logs.transactions import Transactions
 
 WEEK = dt.timedelta(days=7)
 ENOUGH = 100  # repeat purchases to learn from; chance alone moves such a number by a tenth
-STRAY = 0.01  # less than this share of the purchases, beyond a silence of a third of the log, must be misdated
+STRAY = 0.01  # less than this share of the purchases, beyond a silence that is a third of the log, must be misdated
+SILENCE = pd.Timedelta(180, "D")  # a shorter one may be the business
 UNITS_OF_TIME = {"W": "weeks", "D": "days", "h": "hours", "min": "minutes", "s": "seconds"}
 
 
@@ -130,7 +131,7 @@ def _check_strays(purchases: pd.Series) -> None:
     """An error where so few purchases lie so far from all others that their dates are mistakes."""
     silence = purchases.index.to_series().diff()
     span = purchases.index[-1] - purchases.index[0]
-    if len(purchases) < 2 or silence.max() < span / 3:
+    if len(purchases) < 2 or silence.max() < max(span / 3, SILENCE):
         return
     later = int(silence.argmax())
     before, after = int(purchases.iloc[:later].sum()), int(purchases.iloc[later:].sum())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, QUIET, axes_or_new, styled
+from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, axes_or_new, styled
 
 NUMBERED = 18  # up to so many cohorts and periods, the share is written into its cell
 
@@ -17,11 +17,11 @@ def plot_retention(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ``frame`` comes from :func:`retention_models.logs.cohorts.cohort_retention`. The colours leave out the period of
     acquisition itself, where every share is 1.
     """
-    ax = axes_or_new(ax)
     later = frame[frame["age"] > 0]
     if later.empty:
         raise ValueError("no cohort was seen in a later period; choose a shorter period for cohort_retention")
     matrix = later.set_index(["cohort", "age"])["share"].unstack()  # noqa: PD010 (nothing to aggregate)
+    ax = axes_or_new(ax, rows=len(matrix))
     mesh = ax.pcolormesh(matrix.columns, range(len(matrix)), matrix.to_numpy(), shading="nearest", rasterized=True)
     if max(matrix.shape) <= NUMBERED:
         _write_shares(ax, matrix, middle=sum(mesh.get_clim()) / 2)
@@ -37,7 +37,7 @@ def plot_retention(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.margins(0)
     period = frame.attrs.get("period", "period")
     ax.set_xlabel(f"{period}s since the first purchase")
-    ax.set_ylabel(f"{period} of the first purchase (customers)")
+    ax.set_ylabel("cohort (customers)")
     return ax
 
 
@@ -72,11 +72,12 @@ def plot_segments(frame: pd.DataFrame, column: str = "value", ax: Axes | None = 
 
     ``frame`` is indexed by segment and holds ``column``, ``<column>_lower`` and ``<column>_upper``.
     """
-    ax = axes_or_new(ax)
+    ax = axes_or_new(ax, rows=len(frame))
     rows = range(len(frame))
     values, lower, upper = (frame[name] for name in (column, f"{column}_lower", f"{column}_upper"))
     ax.hlines(rows, lower, upper, color=COLOURS[0], linewidth=5, alpha=0.3)
-    ax.plot(values, rows, "o", color=COLOURS[0])
+    ax.plot(values, rows, "o", color=COLOURS[0], clip_on=False)
+    ax.xaxis.set_major_formatter(PLAIN)
     ax.set_yticks(rows, [str(name) for name in frame.index])
     ax.set_ylim(len(frame) - 0.5, -0.5)
     ax.set_xlim(left=min(0, lower.min()))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -44,29 +42,30 @@ def plot_periods(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         places[::step], names, rotation=45 if len(names) > 8 else 0, ha="right" if len(names) > 8 else "center"
     )
     ax.yaxis.set_major_formatter(COUNTS)
+    ax.set_xlabel(str(frame.index.name))
     ax.set_ylabel("purchases")
     ax.legend(handles=[new, repeat], loc="best")
     return ax
 
 
 @styled
-def plot_waiting(curves: Mapping[str, pd.Series], ax: Axes | None = None) -> Axes:
-    """How soon customers come back: for each curve the share that had within so many days.
+def plot_waiting(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """How soon customers come back: for each column the share that had within so many days.
 
-    ``curves`` are by name the columns ``share`` of :func:`retention_models.logs.rhythm.time_to_second_purchase` and
-    :func:`retention_models.logs.rhythm.purchase_gaps`.
+    ``frame`` is indexed by ``days``; its columns are the ``share`` of tables such as
+    :func:`retention_models.logs.rhythm.time_to_second_purchase` and :func:`retention_models.logs.rhythm.purchase_gaps`.
     """
     ax = axes_or_new(ax)
-    colours = [COLOURS[i % len(COLOURS)] for i in range(len(curves))]
-    for (name, share), colour in zip(curves.items(), colours, strict=True):
-        ax.step([0, *share.index], [0, *share], where="post", color=colour, label=name)
-    ax.set_xlim(0, max(share.index[-1] for share in curves.values()))
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(frame.columns))]
+    for name, colour in zip(frame.columns, colours, strict=True):
+        ax.step([0, *frame.index], [0, *frame[name]], where="post", color=colour)
+    ax.set_xlim(0, frame.index[-1])
     ax.set_ylim(0, 1.02)
     ax.yaxis.set_major_formatter(PERCENT)
     ax.xaxis.set_major_locator(MaxNLocator(9, integer=True))
     ax.set_xlabel("days")
     ax.set_ylabel("share within so many days")
-    label_ends(ax, list(curves), [share.iloc[-1] for share in curves.values()], colours)
+    label_ends(ax, list(frame.columns), list(frame.iloc[-1]), colours)
     return ax
 
 

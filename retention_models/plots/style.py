@@ -46,17 +46,19 @@ def styled(draw: Callable[P, Axes]) -> Callable[P, Axes]:
     return drawn
 
 
-def axes_or_new(ax: Axes | None) -> Axes:
-    """Return the axes given, or those of a new figure."""
-    return plt.subplots()[1] if ax is None else ax
+def axes_or_new(ax: Axes | None, *, rows: int | None = None) -> Axes:
+    """The axes given, or those of a new figure, which is lower where it has only a few ``rows`` to show."""
+    if ax is not None:
+        return ax
+    width, height = matplotlib.rcParams["figure.figsize"]
+    return plt.subplots(figsize=(width, height if rows is None else min(height, 1.3 + 0.36 * rows)))[1]
 
 
-def panels(*, rows: int = 1, columns: int = 1) -> list[Axes]:
-    """Several axes in one new figure of the package's style, to be handed to plots one by one."""
-    with style.context(STYLE):
-        width, height = matplotlib.rcParams["figure.figsize"]
-        size = (width if columns == 1 else 1.25 * width, height * (0.9 if columns == 1 else 0.8) * rows)
-        axes = plt.subplots(rows, columns, figsize=size, squeeze=False)[1]
+def panels(count: int = 1, *, height: float = 3.4) -> list[Axes]:
+    """Axes one below the other in a new figure of the package's style, each so many inches high, to hand to plots."""
+    with style.context([STYLE, {"figure.constrained_layout.h_pad": 0.12}]):
+        width = matplotlib.rcParams["figure.figsize"][0]
+        axes = plt.subplots(count, figsize=(width, height * count), squeeze=False)[1]
         interactive = matplotlib.is_interactive()
     matplotlib.interactive(interactive)  # as in `styled`
     return list(axes.flat)

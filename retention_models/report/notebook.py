@@ -15,7 +15,7 @@ from retention_models.resources import project_folder
 def find_notebooks(names: Sequence[str]) -> list[Path]:
     """Paths of the notebooks asked for; all of the project's own, in order, when none is named.
 
-    Each of ``names`` is a path to a notebook, or the name of one of the project's own.
+    Each of ``names`` is a path to a notebook, or the name of one of the project's own, or its beginning (``02``).
 
     Raises
     ------
@@ -51,6 +51,8 @@ def _find(name: str, own: dict[str, Path]) -> Path:
     path = Path(name)
     if path.suffix == ".ipynb" and path.is_file():
         return path
-    if path.stem in own and path.parent == Path():
-        return own[path.stem]
+    if path.parent == Path():
+        found = [own[path.stem]] if path.stem in own else [own[stem] for stem in own if stem.startswith(name)]
+        if len(found) == 1:
+            return found[0]
     raise RequestError(f"no notebook {name}; there is a path to an .ipynb file, or one of {', '.join(own) or 'none'}")

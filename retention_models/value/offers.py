@@ -29,8 +29,8 @@ def paying_customers(uplift: pd.DataFrame, *, uplifts: Sequence[float] = UPLIFTS
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``uplift``: the number of ``customers`` whose break-even uplift is no higher, their ``share``, and
-        ``share_lower, share_upper``, which count those whose whole interval is no higher, and any part of it.
+        Indexed by ``uplift`` (text): the number of ``customers`` whose break-even uplift is no higher, their ``share``,
+        and ``share_lower, share_upper``, which count those whose whole interval is no higher, and any part of it.
 
     Examples
     --------
@@ -42,13 +42,15 @@ def paying_customers(uplift: pd.DataFrame, *, uplifts: Sequence[float] = UPLIFTS
     >>> paying_customers(uplift, uplifts=(0.05, 0.1))
             customers  share  share_lower  share_upper
     uplift
-    0.05            1   0.25         0.00          0.5
-    0.10            2   0.50         0.25          0.5
+    5 %             1   0.25         0.00          0.5
+    10 %            2   0.50         0.25          0.5
     """
     ends = {"share": "", "share_lower": "_upper", "share_upper": "_lower"}
     needed = {name: np.sort(uplift[f"break_even_uplift{end}"]) for name, end in ends.items()}
     counts = {name: np.searchsorted(values, uplifts, side="right") for name, values in needed.items()}
-    shares = pd.DataFrame(counts, index=pd.Index(uplifts, name="uplift")) / len(uplift)
+    shares = pd.DataFrame(counts, index=pd.Index([f"{100 * share:g} %" for share in uplifts], name="uplift")) / len(
+        uplift
+    )
     shares.insert(0, "customers", counts["share"])
     return shares
 

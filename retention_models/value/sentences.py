@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from retention_models.evaluation.tracking import span_name
 from retention_models.logs.rhythm import days_until
 from retention_models.value.terms import Terms
-
-WINDOW = 0.8  # of those who come back a second time, so many do within the window that is named
 
 
 def worth_sentence(
@@ -16,7 +15,8 @@ def worth_sentence(
     paying: pd.DataFrame,
     *,
     terms: Terms,
-    horizon: str,
+    horizon: float,
+    time_unit: str,
     cost: float,
     level: float = 0.95,
 ) -> str:
@@ -32,22 +32,21 @@ def worth_sentence(
         From ``paying_customers``; the row in the middle is told.
     terms
         What value is counted in.
-    horizon
-        The window in words, such as "26 weeks".
+    horizon, time_unit
+        The window of the value.
     cost
         Cost of the offer for one customer.
     level
         Level of the interval in ``total``.
     """
-    worth, off = total.iloc[0], backtest["amount_error" if "amount_error" in backtest else "error"]
+    worth, off = total.iloc[0], 100 * backtest["amount_error" if "amount_error" in backtest else "error"]
     value, lower, upper = (terms.written(worth[name]) for name in ("value", "value_lower", "value_upper"))
     uplift, few = paying.index[len(paying) // 2], paying.iloc[len(paying) // 2]
-    least, most = 100 * off.min(), 100 * off.max()
     return (
-        f"The {worth['customers']:,.0f} customers are worth {value} over the next {horizon} ({100 * level:g} % "
-        f"interval {lower} to {upper}; at {len(backtest)} earlier dates what came true differed from such a forecast "
-        f"by {least:+.0f} % to {most:+.0f} %); an offer that costs {terms.written(cost)} a customer "
-        f"and raises purchases by {100 * uplift:g} % pays for {few['customers']:,.0f} of them "
+        f"The {worth['customers']:,.0f} customers are worth {value} over the next {span_name(horizon, time_unit)} "
+        f"({100 * level:g} % interval {lower} to {upper}; at {len(backtest)} earlier dates what came true differed "
+        f"from such a forecast by {off.min():+.0f} % to {off.max():+.0f} %); an offer that costs {terms.written(cost)} "
+        f"a customer and raises purchases by {uplift} pays for {few['customers']:,.0f} of them "
         f"({100 * few['share']:.0f} %)."
     )
 
@@ -58,7 +57,8 @@ def base_sentence(
     segments: pd.DataFrame,
     *,
     day: str,
-    horizon: str,
+    horizon: float,
+    time_unit: str,
     level: float = 0.95,
 ) -> str:
     """How many are customers still, when to win new ones a second time, and which segment holds most of the value.
@@ -73,18 +73,18 @@ def base_sentence(
         From ``value_by_segment``.
     day
         The day on which this holds, in words.
-    horizon
-        The window of the value in words, such as "26 weeks".
+    horizon, time_unit
+        The window of the value.
     level
         Level of the interval in ``status``.
     """
-    row, best, share = status.iloc[0], segments.iloc[0], second["share"]
-    lower, upper = 100 * row["probability_alive_lower"], 100 * row["probability_alive_upper"]
-    window = days_until(share, WINDOW * share.iloc[-1])
+    row, best, share = status.iloc[0], segments.iloc[0], 100 * second["share"]
+    alive, lower, upper = (100 * row[f"probability_alive{end}"] for end in ("", "_lower", "_upper"))
     return (
-        f"Of {row['customers']:,.0f} customers {row['still_customers']:,.0f} ({100 * row['probability_alive']:.0f} %, "
-        f"{100 * level:g} % interval {lower:.0f} to {upper:.0f} %) are expected to be customers still on {day}; of new "
-        f"ones {100 * share.iloc[-1]:.0f} % buy a second time, four fifths of these within {window:,} days, which is "
-        f"the time to win them; the segment “{segments.index[0]}” is {100 * best['share_of_customers']:.0f} % of the "
-        f"customers and {100 * best['share_of_value']:.0f} % of the value expected within {horizon}."
+        f"Of {row['customers']:,.0f} customers {row['still_customers']:,.0f} ({alive:.0f} %, {100 * level:g} % "
+        f"interval {lower:.0f} to {upper:.0f} %) are expected to be customers still on {day}; of new ones "
+        f"{share.iloc[-1]:.0f} % buy a second time within {share.index[-1]:,} days, half of these in the first "
+        f"{days_until(share, share.iloc[-1] / 2):,}, which is the time to win them; the segment “{segments.index[0]}” "
+        f"is {100 * best['share_of_customers']:.0f} % of the customers and {100 * best['share_of_value']:.0f} % of the "
+        f"value expected within {span_name(horizon, time_unit)}."
     )

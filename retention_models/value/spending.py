@@ -1,4 +1,4 @@
-"""What customers spend per purchase: the Gamma-Gamma model where amounts differ enough for it, and whether it holds."""
+"""What customers spend per purchase, by the Gamma-Gamma model, and whether its assumptions hold."""
 
 from __future__ import annotations
 
@@ -11,32 +11,17 @@ from numpy.typing import NDArray
 
 from retention_models.btyd.gammagamma import GammaGamma
 from retention_models.checks import Check
-from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.intervals import normal_quantile
 from retention_models.fitting import Fit, fit
 from retention_models.tables import Table, read_table
 
 Array = NDArray[np.float64]
 
-SAME_EACH_TIME = 1e7  # Gamma-Gamma's p from which on a customer's amounts hardly vary
 
+def fit_spend(customers: Any) -> Fit | None:
+    """What customers spend per purchase, by Gamma-Gamma; None where the table has no money.
 
-def fit_spend(customers: Any) -> Fit:
-    """What customers spend per purchase: Gamma-Gamma, at its edge where each customer pays the same every time.
-
-    Where amounts do not vary within customers (a subscription, one price for all) Gamma-Gamma has no maximum: p runs to
-    infinity. It is then held there, which takes each repeat buyer to go on paying what they paid, and everybody else
-    to pay the mean of all; a note says so.
-
-    Parameters
-    ----------
-    customers
-        A frame with ``frequency`` and ``monetary_value``, one row a customer; from ``summarize``.
-
-    Raises
-    ------
-    ValueError
-        When nobody has made a repeat purchase that cost something.
+    ``customers`` come from ``summarize``. Nobody having made a repeat purchase that cost something is an error.
 
     Examples
     --------
@@ -44,32 +29,12 @@ def fit_spend(customers: Any) -> Fit:
     >>> from retention_models.value.spending import fit_spend
     >>> fit_spend(rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")).parameters.round(2).to_dict()
     {'p': 6.25, 'q': 3.74, 'v': 15.44}
+    >>> fit_spend(rm.summarize(rm.read_transactions(rm.load_cdnow(), amount=None))) is None
+    True
     """
-    try:
-        return fit(GammaGamma, customers)  # type: ignore[arg-type]
-    except ConvergenceError:
-        return _fit_at_the_edge(customers)
-
-
-def _fit_at_the_edge(customers: Any) -> Fit:
-    """Gamma-Gamma with p held near infinity, and the mean amount of all as its one parameter, v times p."""
-    table, keep = _repeat_buyers(customers)
-    (x, m), weight = (column[keep] for column in table.columns), table.weight[keep]
-    n = weight.sum()
-    mean = weight @ m / n
-    variance = weight @ (m - mean) ** 2 / max(n - 1, 1) / n
-    model = GammaGamma(p=SAME_EACH_TIME, q=2.0, v=mean / SAME_EACH_TIME)
-    return Fit(
-        model=model,
-        covariance=pd.DataFrame(variance / SAME_EACH_TIME**2, index=["v"], columns=["v"]),
-        log_likelihood=float(weight @ model.log_likelihood(x, m)),
-        n_customers=round(n),
-        notes=(
-            "Amounts do not vary within customers, so p ran to infinity and is held there: each repeat buyer is taken "
-            "to go on paying what they paid, everybody else to pay the mean of all.",
-        ),
-        data={**table.about, "rows": int(keep.sum()), "sha256": table.sha256(), "left_out": {}},
-    )
+    if "monetary_value" not in customers.columns:
+        return None
+    return fit(GammaGamma, customers)  # type: ignore[arg-type]
 
 
 def spend_by_frequency(spend_fit: Fit, customers: Any, *, edges: Sequence[int] = (1, 2, 3, 4, 7)) -> pd.DataFrame:

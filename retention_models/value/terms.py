@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from html import escape
+
+from retention_models.rounding import three_digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,7 @@ class Terms:
 
     def written(self, value: float) -> str:
         """A value with its unit, to three significant digits."""
-        digits = max(2 - math.floor(math.log10(abs(value))), 0) if value and abs(value) < 100 else 0
-        number = f"{value:,.{digits}f}"
+        number = three_digits(value)
         return f"{number} purchases" if self.counts_purchases else f"{self.unit} {number}".strip()
 
     def __str__(self) -> str:

@@ -118,3 +118,24 @@ def causes():
     frame = pd.DataFrame({"group": "all", "cause": ["$price$"] * 3 + ["<i>"] * 3, "tenure": [0.0, 1.0, 2.0] * 2})
     frame["at_risk"] = [100.0, 100.0, 80.0] * 2
     return frame.assign(incidence=incidence, incidence_lower=incidence, incidence_upper=incidence)
+
+
+@pytest.fixture
+def periods():
+    frame = pd.DataFrame(
+        {"new_customers": [50, 30, 20, 5], "repeat_purchases": [0, 20, 30, 10], "complete": [True, True, True, False]},
+        index=pd.Index(["2024-01", "2024-02", "2024-03", "2024-04"], name="period"),
+    )
+    return frame.assign(purchases=frame["new_customers"] + frame["repeat_purchases"])
+
+
+@pytest.fixture
+def waiting():
+    days = pd.RangeIndex(1, 101, name="days")
+    return pd.DataFrame({"second purchase": 0.5 * np.linspace(0, 1, 100), "$next$": np.linspace(0.1, 1, 100)}, days)
+
+
+@pytest.fixture
+def season():
+    index = pd.Index(["Monday", "Tuesday", "Wednesday"], name="weekday")
+    return pd.DataFrame({"days": 10, "relative": [1.2, 0.9, 0.9]}, index=index)

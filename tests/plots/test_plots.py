@@ -22,6 +22,9 @@ DRAWN = [
     (plots.plot_parameters, "parameters"),
     (plots.plot_survival, "curves"),
     (plots.plot_causes, "causes"),
+    (plots.plot_periods, "periods"),
+    (plots.plot_waiting, "waiting"),
+    (plots.plot_season, "season"),
 ]
 
 
@@ -41,7 +44,7 @@ def shown(ax):
 
 
 def test_every_plot_is_in_the_list():
-    assert {draw.__name__ for draw, _ in DRAWN} == set(plots.__all__)
+    assert {draw.__name__ for draw, _ in DRAWN} == set(plots.__all__) - {"panels"}
 
 
 def test_a_plot_uses_the_axes_given_and_returns_them(drawing):
@@ -190,3 +193,36 @@ def test_more_models_than_colours_are_all_drawn(tracked, by_frequency):
     assert set(many) <= {
         text.get_text() for text in plots.plot_by_frequency(by_frequency.assign(**many)).get_legend().get_texts()
     }
+
+
+def test_panels_are_axes_of_one_figure_in_the_package_style():
+    upper, lower = plots.panels(2, height=2.5)
+    assert upper.figure is lower.figure
+    assert upper.figure.get_size_inches()[1] == 5
+    assert not upper.spines["right"].get_visible()
+    assert plt.rcParams["axes.spines.right"]
+
+
+def test_a_figure_is_as_high_as_its_rows_need(segments, lorenz):
+    few, many = (plots.plot_segments(frame).figure.get_figheight() for frame in (segments, pd.concat([segments] * 9)))
+    assert few < many == plots.plot_concentration(lorenz).figure.get_figheight()
+
+
+def test_periods_stack_new_customers_on_repeat_purchases_and_hatch_incomplete_ones(periods):
+    ax = plots.plot_periods(periods)
+    repeat, new = ax.containers
+    assert [bar.get_height() for bar in repeat] == periods["repeat_purchases"].tolist()
+    assert [bar.get_y() + bar.get_height() for bar in new] == periods["purchases"].tolist()
+    assert [bool(bar.get_hatch()) for bar in repeat] == [False, False, False, True]
+
+
+def test_waiting_begins_with_nobody_and_names_its_curves(waiting):
+    ax = plots.plot_waiting(waiting)
+    assert all(line.get_ydata()[0] == 0 for line in ax.lines)
+    assert {"second purchase", "$next$"} <= set(words(ax))
+
+
+def test_season_shows_deviations_from_the_usual_in_percent(season):
+    assert {"+20", "-10"} <= set(words(plots.plot_season(season)))
+    left = season.assign(model=[0.0, 0.13, -0.2])
+    assert {"+0", "+13", "-20"} <= set(words(plots.plot_season(left, "model")))
