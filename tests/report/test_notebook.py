@@ -47,5 +47,5 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path: Path, text: str) -> None:
 def test_the_beginning_of_a_name_is_enough_where_it_says_which():
     (found,) = find_notebooks(["02"])
     assert found.stem == "02_what_is_a_customer_worth"
-    with pytest.raises(RequestError, match="no notebook 0; there is a path to an .ipynb file, or one of 0"):
+    with pytest.raises(RequestError, match=r"no notebook 0; there is a path to an \.ipynb file, or one of 0"):
         find_notebooks(["0"])
