@@ -6,9 +6,11 @@ import math
 
 import pandas as pd
 
+TINY = 1e-5  # below this, zeros would be all there is to read
+
 
 def three_digits(value: float) -> str:
-    """A number to three significant digits, whole parts kept: 1665.5 becomes 1,666, not 1,670.
+    """A number to three significant digits, whole parts kept: 1665.5 becomes 1,666, not 1,670; tiny ones as 1e-09.
 
     ``pd.set_option("display.float_format", three_digits)`` shows tables so.
 
@@ -17,8 +19,8 @@ def three_digits(value: float) -> str:
     >>> [three_digits(value) for value in (1665.513, 166.4, 23.4, 1.0, 0.0587, -0.02, 0.0)]
     ['1,666', '166', '23.4', '1.00', '0.0587', '-0.0200', '0']
     """
-    if value == 0 or not math.isfinite(value):
-        return f"{abs(value) if value == 0 else value:g}"
+    if value == 0 or not math.isfinite(value) or abs(value) < TINY:
+        return f"{abs(value) if value == 0 else value:.3g}"
     rounded = float(f"{value:.3g}") if abs(value) < 100 else round(value)  # 0.9996 becomes 1.00, not 1.000
     digits = max(2 - math.floor(math.log10(abs(rounded))), 0)
     return f"{rounded:,.{digits}f}"

@@ -15,6 +15,7 @@ from retention_models.rounding import three_digits, with_intervals
         (999.6, "1,000"),
         (0.99951, "1.00"),
         (0.0, "0"),
+        (-1.934e-9, "-1.93e-09"),
         (-0.0, "0"),
         (np.inf, "inf"),
         (np.nan, "nan"),

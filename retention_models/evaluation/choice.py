@@ -11,6 +11,8 @@ from typing import Any
 from retention_models.evaluation.holdout import Array, Holdout
 from retention_models.fitting import Fit
 
+IMMATERIAL = 1e-4  # a difference of mean log scores that no decision would notice
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -40,8 +42,8 @@ def choose(fits: Mapping[str, Fit], customers: Any) -> Choice:
     Notes
     -----
     The judge is the log score, which looks at the whole forecast distribution. A model is told from the best when its
-    score is worse by more than two standard errors (of the mean difference over customers). How the models fit the
-    calibration data is told and does not decide.
+    score is worse by more than two standard errors (of the mean difference over customers), and by more than a trifle.
+    How the models fit the calibration data is told and does not decide.
 
     Examples
     --------
@@ -57,7 +59,7 @@ def choose(fits: Mapping[str, Fit], customers: Any) -> Choice:
     losses = {name: -rows.log_probability() for name, rows in holdout.items()}
     best, second = sorted(fits, key=lambda name: holdout[name].mean(losses[name]))[:2]
     gaps = {name: _mean_and_error(holdout[best], loss - losses[best]) for name, loss in losses.items()}
-    chosen = next(name for name, (gap, std_error) in gaps.items() if gap <= 2 * std_error)
+    chosen = next(name for name, (gap, std_error) in gaps.items() if gap <= max(2 * std_error, IMMATERIAL))
     comparison = _better(gaps[second], second) if chosen == best else _worse(gaps[chosen], best)
     return Choice(chosen, f"{chosen} is used: its log score in the holdout is {comparison}. {_by_aic(fits)}")
 
@@ -69,6 +71,8 @@ def _mean_and_error(holdout: Holdout, difference: Array) -> tuple[float, float]:
 
 
 def _better(gap: tuple[float, float], other: str) -> str:
+    if gap[0] < IMMATERIAL:
+        return f"as good as that of {other}"
     chance = "more than" if gap[0] > 2 * gap[1] else "no more than"
     return (
         f"{gap[0]:.2g} better than that of {other} (standard error {gap[1]:.1g}), which is {chance} chance could make"
@@ -76,11 +80,15 @@ def _better(gap: tuple[float, float], other: str) -> str:
 
 
 def _worse(gap: tuple[float, float], best: str) -> str:
+    if gap[0] < IMMATERIAL:
+        return f"as good as that of {best}"
     return (
         f"{gap[0]:.2g} worse than that of {best} (standard error {gap[1]:.1g}), which is no more than chance could make"
     )
 
 
 def _by_aic(fits: Mapping[str, Fit]) -> str:
-    (least, best), (next_least, _) = sorted((fit.aic, name) for name, fit in fits.items())[:2]
+    (least, best), (next_least, other) = sorted((fit.aic, name) for name, fit in fits.items())[:2]
+    if next_least - least < 0.01:
+        return f"{best} and {other} fit the calibration data alike."
     return f"{best} fits the calibration data best, by {next_least - least:.3g} in AIC."

@@ -9,9 +9,8 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.evaluation.tracking import unit_name
 from retention_models.fitting import Fit
-from retention_models.logs.calendar import unit_length
+from retention_models.logs.calendar import unit_length, unit_name
 from retention_models.logs.cohorts import between, checked
 from retention_models.logs.engines import collect
 from retention_models.logs.transactions import Transactions, purchases

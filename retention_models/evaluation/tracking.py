@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 
 from retention_models.evaluation.holdout import named
 from retention_models.fitting import Fit
-from retention_models.logs.calendar import Calendar, calendar, unit_length
+from retention_models.logs.calendar import Calendar, calendar, unit_length, unit_name
 from retention_models.logs.cohorts import checked, daily_purchases
 from retention_models.logs.transactions import Granularity
 
 Array = NDArray[np.float64]
-
-NAMES = {"W": "week", "D": "day", "h": "hour", "min": "minute", "s": "second"}
 
 
 def tracking(
@@ -180,18 +178,6 @@ def model_columns(frame: pd.DataFrame) -> list[str]:
     """The columns of a comparison that hold a model's expectation: those after ``actual`` without a suffix."""
     after = list(frame.columns)[list(frame.columns).index("actual") + 1 :]
     return [name for name in after if not name.endswith("_cumulative")]
-
-
-def unit_name(time_unit: str) -> str:
-    """A unit of time in a word, ``period`` where it has none."""
-    return NAMES.get(time_unit, "period")
-
-
-def span_name(length: float, time_unit: str) -> str:
-    """A length of time in words, such as "26 weeks"."""
-    if time_unit not in NAMES:
-        return f"{length:g} times {time_unit}"
-    return f"{length:g} {NAMES[time_unit]}{'s' * (length != 1)}"
 
 
 def _after(day: date) -> pd.Timestamp:

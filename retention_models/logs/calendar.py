@@ -11,15 +11,16 @@ import pandas as pd
 from retention_models.logs.transactions import Granularity, Transactions, check_choice
 
 UNITS = {"W": "7D", "D": "1D", "h": "1h", "min": "1min", "s": "1s"}
+NAMES = {"W": "week", "D": "day", "h": "hour", "min": "minute", "s": "second"}
 DAY = dt.timedelta(days=1)
-MONDAY, SUNDAY = 0, 6
+MONDAY, SUNDAY = 0, 6  # as date.weekday counts them
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """The days of a summary, each included; the period that makes one purchase; the unit of time.
 
-    ``start`` is the day from which a customer must be first seen to take part.
+    ``start`` is the day from which a customer must be first seen to take part, at the beginning of a period.
     """
 
     start: dt.date
@@ -37,7 +38,7 @@ class Calendar:
     def last_period(self) -> dt.date:
         """Beginning of the period in which the calibration ends, as ``purchases`` gives it: a date, or a time."""
         if self.granularity == "W":
-            return self.calibration_end - self.calibration_end.weekday() * DAY
+            return _monday(self.calibration_end)
         if self.granularity == "D":
             return self.calibration_end
         return dt.datetime.combine(self.calibration_end, dt.time()) + (DAY - unit_length(self.granularity))
@@ -79,10 +80,20 @@ def calendar(
         raise ValueError(f"calibration_end {cut} cuts a week in two; with granularity 'W' it must be a Sunday")
     if granularity == "W" and acquired_after is not None and start.weekday() != MONDAY:
         raise ValueError(f"acquired_after {start} cuts a week in two; with granularity 'W' it must be a Monday")
+    start = max(start, log.first_date)
     length = unit_length(time_unit)
     return Calendar(
-        max(start, log.first_date), cut, end, granularity, time_unit if isinstance(time_unit, str) else str(length)
+        start=_monday(start) if granularity == "W" else start,
+        calibration_end=cut,
+        observation_end=end,
+        granularity=granularity,
+        time_unit=time_unit if isinstance(time_unit, str) else str(length),
     )
+
+
+def _monday(day: dt.date) -> dt.date:
+    """First day of the week that a day lies in."""
+    return day - day.weekday() * DAY
 
 
 def _day(name: str, value: str | dt.date) -> dt.date:
@@ -109,3 +120,15 @@ def unit_length(time_unit: str | dt.timedelta) -> pd.Timedelta:
             f"time_unit must be one of {', '.join(map(repr, UNITS))} or a fixed length such as '30D', not {time_unit!r}"
         )
     return length
+
+
+def unit_name(time_unit: str) -> str:
+    """A unit of time in a word, ``period`` where it has none."""
+    return NAMES.get(time_unit, "period")
+
+
+def span_name(length: float, time_unit: str) -> str:
+    """A length of time in words, such as "26 weeks"."""
+    if time_unit not in NAMES:
+        return f"{length:g} times {time_unit}"
+    return f"{length:g} {NAMES[time_unit]}{'s' * (length != 1)}"

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from retention_models.logs.calendar import DAY, Calendar, calendar, unit_length
+from retention_models.logs.calendar import DAY, NAMES, Calendar, calendar, span_name, unit_length
 from retention_models.logs.cohorts import checked, daily_purchases
 from retention_models.logs.rhythm import purchase_gaps
 from retention_models.logs.summary import check_log_start
@@ -26,7 +26,6 @@ WEEK = dt.timedelta(days=7)
 ENOUGH = 100  # repeat purchases to learn from; chance alone moves such a number by a tenth
 STRAY = 0.01  # less than this share of the purchases, beyond a silence that is a third of the log, must be misdated
 SILENCE = pd.Timedelta(180, "D")  # a shorter one may be the business
-UNITS_OF_TIME = {"W": "weeks", "D": "days", "h": "hours", "min": "minutes", "s": "seconds"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +193,11 @@ def _given_cut(given: Calendar) -> tuple[dt.date | None, str]:
 def _horizon(asked: float | None, unit: str, given: Calendar, cut: dt.date | None) -> tuple[float, str]:
     """How far the forecast looks ahead, in time units; and why."""
     if asked is not None:
-        return asked, f"The forecast looks {asked:g} {_in_words(unit)} ahead, as asked."
+        return asked, f"The forecast looks {span_name(asked, unit)} ahead, as asked."
     length = given.observation_end - cut if cut else _days_observed(given) // 3 * DAY
     ahead = max(length // unit_length(unit), 1)
     reason = "as far as the holdout, so that its error can be seen" if cut else "a third of the length of the log"
-    return ahead, f"The forecast looks {ahead} {_in_words(unit)} ahead, {reason}."
+    return ahead, f"The forecast looks {span_name(ahead, unit)} ahead, {reason}."
 
 
 def _late(ahead: pd.Timedelta, gaps: pd.Series) -> list[str]:
@@ -231,4 +230,4 @@ def _quantile(gaps: pd.Series, share: float) -> int:
 
 
 def _in_words(unit: str) -> str:
-    return UNITS_OF_TIME.get(unit, f"units of {unit}")
+    return f"{NAMES[unit]}s" if unit in NAMES else f"units of {unit}"

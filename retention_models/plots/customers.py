@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, axes_or_new, styled
 
@@ -32,6 +33,7 @@ def plot_retention(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     step = -(-len(matrix) // NUMBERED)
     shown = matrix.index[::step]
     ax.set_yticks(range(0, len(matrix), step), [f"{label}  ({size[label]:,})" for label in shown])
+    ax.xaxis.set_major_locator(MaxNLocator(9, integer=True))
     ax.invert_yaxis()
     ax.grid(visible=False)
     ax.margins(0)

@@ -89,6 +89,7 @@ def plot_season(frame: pd.DataFrame, column: str = "relative", ax: Axes | None =
     ax.tick_params(axis="x", length=0)
     ax.spines["bottom"].set_visible(False)
     ax.margins(y=0.12)
+    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(PERCENT)
     ax.set_xlabel(str(frame.index.name))
     ax.set_ylabel(f"purchases, against {'a mean day' if usual else 'what was expected'}")

@@ -24,7 +24,7 @@ LINE_HEIGHT = 14  # points
 MARKERS = ("o", "s", "D", "^", "v", "P")
 
 COUNTS = StrMethodFormatter("{x:,.0f}")
-PERCENT = FuncFormatter(lambda share, _: f"{100 * share:.0f} %")
+PERCENT = FuncFormatter(lambda share, _: f"{100 * share:.3g} %")
 PLAIN = FuncFormatter(lambda value, _: f"{value:,.10g}")
 
 P = ParamSpec("P")

@@ -23,6 +23,7 @@ from retention_models.fitting import Fit
 from retention_models.survival.homogeneous import Geometric
 from retention_models.tables import Table, read_table
 from retention_models.value.contract_terms import ContractTerms
+from retention_models.value.foreign import predicted_survival
 from retention_models.value.purchases import segment_codes
 from retention_models.value.stream import Moment, Stream, finite_horizon, survival_of
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from retention_models.evaluation.tracking import span_name
+from retention_models.checks import Check
+from retention_models.logs.calendar import span_name
 from retention_models.logs.rhythm import days_until
 from retention_models.value.terms import Terms
 
@@ -18,6 +21,7 @@ def worth_sentence(
     horizon: float,
     time_unit: str,
     cost: float,
+    checks: Sequence[Check] = (),
     level: float = 0.95,
 ) -> str:
     """What all customers are worth, how far off such forecasts were, and for how many of them an offer pays.
@@ -36,6 +40,8 @@ def worth_sentence(
         The window of the value.
     cost
         Cost of the offer for one customer.
+    checks
+        What was checked; those that failed are named.
     level
         Level of the interval in ``total``.
     """
@@ -47,7 +53,7 @@ def worth_sentence(
         f"({100 * level:g} % interval {lower} to {upper}; at {len(backtest)} earlier dates what came true differed "
         f"from such a forecast by {off.min():+.0f} % to {off.max():+.0f} %); an offer that costs {terms.written(cost)} "
         f"a customer and raises purchases by {uplift} pays for {few['customers']:,.0f} of them "
-        f"({100 * few['share']:.0f} %)."
+        f"({100 * few['share']:.0f} %){_failed(checks)}."
     )
 
 
@@ -59,6 +65,7 @@ def base_sentence(
     day: str,
     horizon: float,
     time_unit: str,
+    checks: Sequence[Check] = (),
     level: float = 0.95,
 ) -> str:
     """How many are customers still, when to win new ones a second time, and which segment holds most of the value.
@@ -75,6 +82,8 @@ def base_sentence(
         The day on which this holds, in words.
     horizon, time_unit
         The window of the value.
+    checks
+        What was checked; those that failed are named.
     level
         Level of the interval in ``status``.
     """
@@ -86,5 +95,11 @@ def base_sentence(
         f"{share.iloc[-1]:.0f} % buy a second time within {share.index[-1]:,} days, half of these in the first "
         f"{days_until(share, share.iloc[-1] / 2):,}, which is the time to win them; the segment “{segments.index[0]}” "
         f"is {100 * best['share_of_customers']:.0f} % of the customers and {100 * best['share_of_value']:.0f} % of the "
-        f"value expected within {span_name(horizon, time_unit)}."
+        f"value expected within {span_name(horizon, time_unit)}{_failed(checks)}."
     )
+
+
+def _failed(checks: Sequence[Check]) -> str:
+    """The checks that failed, as the end of a sentence."""
+    names = [f"“{check.name}”" for check in checks if check.passed is False]
+    return f"; but {len(names)} check{'s' * (len(names) > 1)} failed, {', '.join(names)}" if names else ""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from retention_models.evaluation.groups import status_by_group
 from retention_models.fitting import Fit
+from retention_models.logs.calendar import span_name
 from retention_models.value.purchases import total_value
 
 
@@ -43,12 +44,12 @@ def value_by_horizon(
     >>> money = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
     >>> value_by_horizon(*fits, customers, horizons=(26, 52), **money)["value_per_customer"].round(2)
     horizon
-    26              4.81
-    52              8.87
+    26 weeks        4.81
+    52 weeks        8.87
     without end    44.32
     Name: value_per_customer, dtype: float64
     """
-    ahead = {f"{horizon:,g}": float(horizon) for horizon in horizons}
+    ahead = {span_name(horizon, time_unit): float(horizon) for horizon in horizons}
     if annual_discount_rate > 0:
         ahead["without end"] = np.inf
     money: dict[str, Any] = {"time_unit": time_unit, "annual_discount_rate": annual_discount_rate, "margin": margin}

@@ -148,5 +148,6 @@ def test_every_engine_gives_the_same_plan(tmp_path) -> None:
 def test_a_plan_shows_its_reasons() -> None:
     plan = make_plan(rm.load_cdnow(), time_unit="30D")
     assert str(plan).splitlines() == list(plan.reasons.values())
-    assert "6 units of 30D ahead" in str(plan)
+    assert "Time is measured in units of 30D" in str(plan)
+    assert "looks 6 times 30D ahead" in str(plan)
     assert plan._repr_html_().count("<li>") == len(plan.reasons)

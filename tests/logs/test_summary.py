@@ -1,5 +1,6 @@
 """Summaries of real and of made-up logs: published numbers, the rules for dates, and that nothing is lost."""
 
+import datetime as dt
 import json
 
 import numpy as np
@@ -170,27 +171,62 @@ def test_a_summary_has_no_missing_value(untidy):
     assert summarize(untidy, calibration_end="2023-08-31").notna().all(axis=None)
 
 
-def test_a_summary_agrees_with_a_loop_over_customers(untidy):
-    """The definitions once more, customer by customer in plain pandas."""
-    clean = read_transactions(untidy).frame
-    days = (
-        clean.assign(date=clean["date"].dt.normalize()).groupby(["customer_id", "date"], as_index=False)["amount"].sum()
-    )
-    cut, end = pd.Timestamp("2023-08-31"), days["date"].max()
-    summary = summarize(untidy, calibration_end="2023-08-31")
-    for customer, bought in days.groupby("customer_id"):
-        before, after = bought[bought["date"] <= cut], bought[bought["date"] > cut]
-        repeat = before["amount"].iloc[1:]
-        expected = {
-            "frequency": len(repeat),
-            "recency": (before["date"].iloc[-1] - before["date"].iloc[0]).days / 7,
-            "T": (cut - before["date"].iloc[0]).days / 7,
-            "monetary_value": repeat.mean() if len(repeat) else 0.0,
-            "holdout_frequency": len(after),
-            "holdout_amount": after["amount"].sum(),
-            "holdout_duration": (end - cut).days / 7,
-        }
-        assert summary.loc[customer, list(expected)].to_dict() == pytest.approx(expected, rel=1e-9)
+def period_of(moment, granularity):
+    """Beginning of the period that a moment lies in, by the calendar of the standard library."""
+    if granularity == "h":
+        return moment.replace(minute=0, second=0)
+    day = dt.datetime(moment.year, moment.month, moment.day)
+    return day - dt.timedelta(days=day.weekday()) if granularity == "W" else day
+
+
+def loop_over_customers(log, granularity, cut, end):
+    """Summary of a log by its definitions, with a week as the unit of time; ``cut`` and ``end`` are the last days."""
+    bought = {}
+    for customer, moment, amount in log[["customer_id", "date", "amount"]].itertuples(index=False):
+        periods = bought.setdefault(customer, {})
+        period = period_of(moment.to_pydatetime(), granularity)
+        periods[period] = periods.get(period, 0.0) + amount
+    week = dt.timedelta(days=7)
+    last_period = period_of(dt.datetime.combine(cut, dt.time(23)), granularity)
+    rows = {}
+    for customer, periods in bought.items():
+        before = sorted(period for period in periods if period.date() <= cut)
+        after = [period for period in periods if period.date() > cut]
+        if before:
+            rows[customer] = {
+                "frequency": len(before) - 1,
+                "recency": (before[-1] - before[0]) / week,
+                "T": (last_period - before[0]) / week,
+                "monetary_value": sum(periods[period] for period in before[1:]) / max(len(before) - 1, 1),
+                "first_purchase": before[0],
+                "holdout_frequency": len(after),
+                "holdout_amount": sum(periods[period] for period in after),
+                "holdout_duration": (end - cut) / week,
+            }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("customer_id").sort_index()
+
+
+@pytest.mark.parametrize("granularity", ["D", "W", "h"])
+@pytest.mark.parametrize("first_day", ["2023-01-01", "2023-01-04"], ids=["from a Sunday", "from a Wednesday"])
+def test_a_summary_agrees_with_a_loop_over_customers(untidy, granularity, first_day):
+    clean = read_transactions(untidy[~(untidy["date"] < first_day)]).frame
+    cut, end = dt.date(2023, 9, 3), clean["date"].max().date()
+    summary = summarize(clean, calibration_end=cut, granularity=granularity)
+    expected = loop_over_customers(clean, granularity, cut, end)
+    pd.testing.assert_frame_equal(summary, expected, check_dtype=False, check_index_type=False, rtol=1e-12)
+    late = {"customers first seen after calibration_end": clean["customer_id"].nunique() - len(expected)}
+    assert summary.attrs["set_aside"] == {reason: count for reason, count in late.items() if count}
+
+
+def test_a_log_that_begins_within_a_week_keeps_the_customers_of_that_week():
+    """CDNOW begins on a Wednesday; nobody asked for customers to be left out."""
+    weekly = summarize(load_cdnow(), granularity="W")
+    assert len(weekly) == 2_357
+    assert weekly.attrs["set_aside"] == {}
+    assert weekly["first_purchase"].min() == pd.Timestamp("1996-12-30")
+    assert summarize(load_cdnow(), granularity="W", acquired_after="1997-01-06").attrs["set_aside"] == {
+        "customers first seen before acquired_after": 100
+    }
 
 
 def test_a_log_that_was_read_is_used_as_read():

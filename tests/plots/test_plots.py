@@ -20,11 +20,11 @@ DRAWN = [
     (plots.plot_concentration, "lorenz"),
     (plots.plot_segments, "segments"),
     (plots.plot_parameters, "parameters"),
-    (plots.plot_survival, "curves"),
-    (plots.plot_causes, "causes"),
     (plots.plot_periods, "periods"),
     (plots.plot_waiting, "waiting"),
     (plots.plot_season, "season"),
+    (plots.plot_survival, "curves"),
+    (plots.plot_causes, "causes"),
 ]
 
 
