@@ -16,7 +16,23 @@ from retention_models.logs.engines import Frame, collect, on_engine, open_log
 from retention_models.logs.files import WHOLE_ID, ZONE, check_unique, open_files
 from retention_models.logs.spells import Rows, contract_faults, numbered
 
-OWN_NAMES = ("customer_id", "spell", "start", "end", "entry", "tenure", "churned", "cause", "cohort", "at_risk", "lost")
+OWN_NAMES = {
+    *(
+        "customer_id",
+        "spell",
+        "start",
+        "end",
+        "entry",
+        "tenure",
+        "churned",
+        "cause",
+        "cohort",
+        "at_risk",
+        "lost",
+        "date",
+    ),
+    *("end_given", "first_day", "last_day", "reach", "before", "begins", "overlaps", "latest", "in_view", "later"),
+}  # of columns of the spells, and of those on the way to them
 
 
 def opened(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], time_zone: str | None) -> Rows:
@@ -29,6 +45,8 @@ def opened(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], t
     elif frame.collect_schema()["end"] == nw.Unknown:  # a column without a single end
         frame = frame.with_columns(nw.col("end").cast(nw.Datetime("us")))
     frame = frame.with_columns(end_given=given)
+    if "cause" in roles:
+        frame = frame.with_columns(nw.col("cause").cast(nw.String))
     for column in ("start", "end"):
         frame = _with_dates(frame, column, time_zone)
     return numbered(on_engine(frame.to_native()))
@@ -54,7 +72,7 @@ def _selected(native: Any, roles: Mapping[str, str], covariates: tuple[str, ...]
             f"the log has no column {', '.join(missing)}; it has {', '.join(map(str, names))}. "
             "Say which is which: customer_id=..., start=..., end=..., cause=..., covariates=..."
         )
-    taken = sorted(set(covariates) & {*OWN_NAMES, "date"})
+    taken = sorted(set(covariates) & OWN_NAMES)
     if taken:
         raise ValueError(f"covariates {', '.join(taken)}: the spells have columns of that name; rename these")
     whole = [WHOLE_ID] if WHOLE_ID in names else []

@@ -136,12 +136,8 @@ def read_contracts(
         whole = joined(contracts, overlaps, join_within) if has_several else single(contracts)
         spells = observed(whole, begin, until)
         facts = _facts(spells)
-    if overlaps == "error" and facts["overlaps"]:
-        raise ValueError(
-            f"contracts of the same customer overlap in {facts['overlaps']:,} spells, which overlaps='error' forbids; "
-            "choose 'join' or 'keep', or correct the log"
-        )
-    if begin is not None and facts["all"] > facts["spells"]:
+    _check_overlaps(facts, overlaps)
+    if facts["all"] > facts["spells"]:
         set_aside[f"spells that ended by {begin}, before observation began"] = facts["all"] - facts["spells"]
     require_some(facts["spells"], set_aside)
     settled = {
@@ -228,6 +224,14 @@ def _facts(spells: Rows) -> dict[str, int]:
     if "uncaused" in spells.collect_schema().names():
         facts["uncaused"] = count(nw.col("uncaused"))
     return {"uncaused": 0, **scalars(spells, **facts)}
+
+
+def _check_overlaps(facts: Mapping[str, int], overlaps: Overlaps) -> None:
+    if overlaps == "error" and facts["overlaps"]:
+        raise ValueError(
+            f"contracts of the same customer overlap in {facts['overlaps']:,} spells, which overlaps='error' forbids; "
+            "choose 'join' or 'keep', or correct the log"
+        )
 
 
 def _returned(spells: Rows, source: Any, has_cause: bool, covariates: Sequence[str]) -> Any:

@@ -108,7 +108,7 @@ class RetentionModel(ABC):
         -------
         pandas.DataFrame
             Spells: ``entry`` (0), ``tenure`` (the renewal at which the customer left, or ``T``) and ``churned``;
-            ``retention_table`` makes of them what ``fit`` takes.
+            ``tenure_table(..., design="acquisition")`` makes of them what ``fit`` takes.
         """
         followed = np.atleast_1d(np.asarray(T, dtype=np.int64))
         survival = self.survival_function(np.arange(1, int(followed.max()) + 1))

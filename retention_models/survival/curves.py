@@ -36,6 +36,15 @@ class RestrictedMean:
     horizon: float
 
 
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """The tenure by which a share of the customers has left, with its interval; infinite where not reached."""
+
+    estimate: float
+    lower: float
+    upper: float
+
+
 @dataclass(frozen=True, eq=False)
 class Curve:
     """A Kaplan-Meier curve, given by the numbers behind it.
@@ -143,7 +152,7 @@ class Curve:
         variance = float(np.sum(ahead**2 * self._greenwood[inside]))
         return RestrictedMean(float(np.sum(area)), float(np.sqrt(variance)), self.start, float(horizon))
 
-    def quantile(self, share: float = 0.5, level: float = 0.95) -> tuple[float, float, float]:
+    def quantile(self, share: float = 0.5, level: float = 0.95) -> Quantile:
         """The tenure by which a share of the customers has left, and the ends of its interval.
 
         The first tenure at which S(t) is at most 1 - share; infinite where the curve never falls that far.
@@ -152,11 +161,7 @@ class Curve:
         if not 0 < share < 1:
             raise ValueError(f"share must lie between 0 and 1, for example 0.5 for the median; got {share!r}")
         lower, upper = self._interval(level)
-        return (
-            self._first_at_most(self.survival, 1 - share),
-            self._first_at_most(lower, 1 - share),
-            self._first_at_most(upper, 1 - share),
-        )
+        return Quantile(*(self._first_at_most(steps, 1 - share) for steps in (self.survival, lower, upper)))
 
     def table(self, level: float = 0.95, at: ArrayLike | None = None) -> pd.DataFrame:
         """The curve as a frame: ``tenure, at_risk, lost, survival, std_error, survival_lower, survival_upper``.

@@ -44,8 +44,8 @@ class ShiftedBetaGeometric(RetentionModel):
         return -np.log1p(self.alpha / (self.beta + (tenure - 1)))
 
     def _log_retention_slopes(self, tenure: Array) -> Sequence[Array]:
-        all_left = self.alpha + self.beta + (tenure - 1)
-        return -1 / all_left, self.alpha / (all_left * (self.beta + (tenure - 1)))
+        stay = self.beta + (tenure - 1)
+        return -1 / (self.alpha + stay), self.alpha / (self.alpha + stay) / stay
 
     def _sum_after(self, tenure: Array) -> Array:
         with np.errstate(divide="ignore"):

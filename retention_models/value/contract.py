@@ -12,9 +12,7 @@ Marketing Science 29(1), 85-93. A single retention rate for all is what they war
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,11 +23,11 @@ from retention_models.fitting import Fit
 from retention_models.survival.homogeneous import Geometric
 from retention_models.tables import Table, read_table
 from retention_models.value.contract_terms import ContractTerms
-from retention_models.value.foreign import check_seen, predicted_survival
+from retention_models.value.foreign import predicted_survival
 from retention_models.value.purchases import segment_codes
+from retention_models.value.stream import Moment, Stream, finite_horizon, survival_of
 
 Array = NDArray[np.float64]
-Moment = Literal["before_renewal", "after_payment"]
 
 
 def discounted_lifetime(model: Any, terms: ContractTerms) -> float:
@@ -77,7 +75,7 @@ def discounted_residual_lifetime(
     made = np.asarray(payments, dtype=float)
     if not np.all((made >= 1) & (made == np.floor(made))):
         raise ValueError("payments must be whole numbers from 1 on; the payment at the start is the first")
-    stream = _Stream(_survival(model, int(made.max()) - 1, terms), terms, moment)
+    stream = Stream(survival_of(model, int(made.max()) - 1, terms), terms, moment)
     return stream.mean(made.astype(np.int64).ravel() - 1).reshape(made.shape)
 
 
@@ -87,7 +85,7 @@ def retention_elasticity(model: Any, terms: ContractTerms) -> float:
     The mean number of renewals behind a discounted payment; r / (1 + i - r) where the retention rate r is the same at
     every renewal and i is the discount rate a period.
     """
-    survival = _survival(model, 0, terms)[0]
+    survival = survival_of(model, 0, terms)[0]
     worth = survival * terms.paid(len(survival) - 1)
     return float(worth @ np.arange(len(survival)) / worth.sum())
 
@@ -202,57 +200,6 @@ def total_contract_value(
     return frame.astype({"customers": int}) if whole else frame
 
 
-@dataclass(frozen=True, eq=False)
-class _Stream:
-    """The payments to come of customers who share a survival curve (one row), or have one each.
-
-    ``survival`` is S at the start and at each renewal, shape (rows, renewals + 1).
-    """
-
-    survival: Array
-    terms: ContractTerms
-    moment: Moment
-
-    def __post_init__(self) -> None:
-        if self.moment not in get_args(Moment):
-            raise ValueError(f"moment must be 'before_renewal' or 'after_payment', not {self.moment!r}")
-
-    @cached_property
-    def paid(self) -> Array:
-        """The margin at the start and at each renewal, discounted to the start."""
-        return self.terms.paid(self.survival.shape[1] - 1)
-
-    def mean(self, tenure: NDArray[np.int64]) -> Array:
-        """Expected discounted payments after ``tenure`` renewals."""
-        return self._to_come(self.survival * self.paid, tenure) / self._now(tenure)
-
-    def variance(self, tenure: NDArray[np.int64]) -> Array:
-        """Variance of the discounted payments, from the chance of who leaves when."""
-        before = np.cumsum(self.paid) - self.paid
-        squares = self._to_come(self.survival * self.paid * (2 * before + self.paid), tenure)
-        squares = squares - 2 * before[tenure + 1] * self._to_come(self.survival * self.paid, tenure)
-        return np.maximum(squares / (self._now(tenure) * self._discounted(tenure)) - self.mean(tenure) ** 2, 0.0)
-
-    def _to_come(self, worth: Array, tenure: NDArray[np.int64]) -> Array:
-        """The sum of ``worth`` over the renewals after ``tenure``, as many as count."""
-        rest = np.cumsum(worth[:, ::-1], axis=1)[:, ::-1]
-        rest = np.pad(rest, ((0, 0), (0, 1)))
-        row = np.arange(len(tenure)) if len(rest) > 1 else 0
-        return rest[row, tenure + 1] - rest[row, np.minimum(tenure + 1 + self.terms.renewals, rest.shape[1] - 1)]
-
-    def _now(self, tenure: NDArray[np.int64]) -> Array:
-        """What stands for one payment now by one customer still there: S and the discount, as seen from the start."""
-        row = np.arange(len(tenure)) if len(self.survival) > 1 else 0
-        still = self.survival[row, tenure]
-        return np.where(still > 0, still, 1.0) * self._discounted(tenure)
-
-    def _discounted(self, tenure: NDArray[np.int64]) -> Array:
-        """What one payment at the moment the customer is met is worth at the start."""
-        return self.terms.discount ** np.asarray(
-            tenure + (1 if self.moment == "before_renewal" else 0), dtype=np.float64
-        )
-
-
 def _customers(customers: Any) -> Table:
     """The customers by tenure, which counts renewals."""
     table = read_table(customers, ("tenure",))
@@ -265,27 +212,12 @@ def _customers(customers: Any) -> Table:
     return table
 
 
-def _stream(model: Any, customers: Any, table: Table, terms: ContractTerms, moment: Moment) -> _Stream:
+def _stream(model: Any, customers: Any, table: Table, terms: ContractTerms, moment: Moment) -> Stream:
     last = int(table.columns[0].max())
     if hasattr(model, "predict_survival_function"):
-        survival = predicted_survival(model, customers, last + _finite(terms))
-        return _Stream(survival, terms, moment)
-    return _Stream(_survival(model, last, terms), terms, moment)
-
-
-def _finite(terms: ContractTerms) -> int:
-    if np.isinf(terms.horizon):
-        raise ValueError("a curve without a model ends where its data end: give the terms a horizon")
-    return terms.renewals
-
-
-def _survival(model: Any, last: int, terms: ContractTerms) -> Array:
-    """S at the start and at each renewal that counts for a customer who has made up to ``last``; one row."""
-    curve = model.model if isinstance(model, Fit) else model
-    end = last + (_finite(terms) if hasattr(curve, "at_risk") else terms.renewals)
-    if hasattr(curve, "at_risk") and curve.survival[-1] > 0:
-        check_seen(float(curve.tenure[-1]), end)
-    return np.asarray(curve.survival_function(np.arange(end + 1)), dtype=float)[None, :]
+        survival = predicted_survival(model, customers, last + finite_horizon(terms))
+        return Stream(survival, terms, moment)
+    return Stream(survival_of(model, last, terms), terms, moment)
 
 
 def _slope(fit: Fit, table: Table, terms: ContractTerms, moment: Moment) -> Array:
@@ -293,7 +225,7 @@ def _slope(fit: Fit, table: Table, terms: ContractTerms, moment: Moment) -> Arra
     last = int(table.columns[0].max())
 
     def value(model: Any, tenure: Array) -> Array:
-        return _Stream(_survival(model, last, terms), terms, moment).mean(tenure.astype(np.int64))
+        return Stream(survival_of(model, last, terms), terms, moment).mean(tenure.astype(np.int64))
 
     return fit.gradient(value, table.columns)
 
@@ -301,5 +233,5 @@ def _slope(fit: Fit, table: Table, terms: ContractTerms, moment: Moment) -> Arra
 def _naive(fit: Fit, table: Table, terms: ContractTerms, moment: Moment) -> Array:
     """What the mean retention rate of the fit's data says of each distinct tenure, with a constant chance to leave."""
     rate = -np.log(np.clip(fit.data["retention_rate"], 1e-9, 1 - 1e-9))
-    stream = _Stream(_survival(Geometric(rate), int(table.columns[0].max()), terms), terms, moment)
+    stream = Stream(survival_of(Geometric(rate), int(table.columns[0].max()), terms), terms, moment)
     return stream.mean(table.columns[0].astype(np.int64))

@@ -134,6 +134,11 @@ def test_polars_is_told_to_parse_its_text_itself():
         read_contracts(pl.DataFrame(columns), **ACQUISITION)
 
 
+def test_causes_may_be_numbers():
+    log = pd.DataFrame({"customer_id": [1, 2], "start": "2023-01-01", "end": ["2023-02-01", None], "why": [3, 4]})
+    assert read_contracts(log, **ACQUISITION, cause="why").frame["cause"].iloc[0] == "3"
+
+
 def test_a_log_without_any_end_is_read():
     log = pd.DataFrame({"customer_id": [1, 2], "start": ["2023-01-01", "2023-02-01"], "end": [None, None]})
     spells = read_contracts(log, **ACQUISITION)

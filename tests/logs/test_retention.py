@@ -5,10 +5,12 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from retention_models.fitting import fit
 from retention_models.logs import retention
 from retention_models.logs.contracts import read_contracts
 from retention_models.logs.retention import retention_table
 from retention_models.logs.tenures import tenure_table
+from retention_models.survival.sbg import ShiftedBetaGeometric
 
 LOG = pd.DataFrame(
     {
@@ -183,3 +185,11 @@ def test_active_customers_are_those_who_did_not_churn_by_renewals_made():
     assert active.to_numpy().tolist() == [["2022-02", "b", 10, 1], ["2022-03", "b", 9, 1], ["2022-12", "b", 0, 1]]
     truncated = read_contracts(LOG, design="active_on", observed_from="2022-10-01", observed_until="2022-12-31")
     assert retention.active_customers(truncated, period="M")["tenure"].tolist() == [10, 9, 0]
+
+
+def test_simulated_spells_become_a_table_to_fit():
+    spells = ShiftedBetaGeometric(1.0, 3.0).simulate(np.full(5000, 6), np.random.default_rng(1))
+    table = tenure_table(spells, design="acquisition")
+    assert table.loc[0, "at_risk"] == 5000
+    assert table["lost"].sum() == spells["churned"].sum()
+    assert fit(ShiftedBetaGeometric, table).n_customers == 5000

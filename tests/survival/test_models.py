@@ -174,6 +174,16 @@ def test_rows_of_any_order_and_aggregation_give_the_same_fit(model, retention):
     assert fit(model, pl.DataFrame(shuffled.to_dict("list"))).log_likelihood == ours.log_likelihood
 
 
+def test_cohorts_are_fitted_apart_and_compared(retention):
+    table = pd.concat([retention(cohort, 7).assign(cohort=cohort) for cohort in ("regular", "high end")])
+    found = fit(ShiftedBetaGeometric, table, by="cohort")
+    np.testing.assert_allclose(
+        found.groups["regular"].parameters, ESTIMATES["regular", 7, "ShiftedBetaGeometric"][0], atol=2e-6
+    )
+    assert found.checks[0].passed is False
+    assert "share of new customers still there after renewal 4" in found.checks[0].detail
+
+
 def test_weights_count_rows(retention):
     table = retention("regular", 4)
     weighted = table.assign(at_risk=table["at_risk"] / 10, lost=table["lost"] / 10, weight=10)
