@@ -11,7 +11,7 @@ import codecs
 import csv
 import os
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from glob import glob
@@ -63,12 +63,12 @@ _NUMBER = rf"""CASE WHEN contains({{text}}, ',')
 _WHOLE_NUMBER = "CASE WHEN try_cast({text} AS BIGINT)::VARCHAR = {text} THEN try_cast({text} AS BIGINT) END"
 
 
-def open_files(path: str | Path, roles: Mapping[str, str]) -> DuckDBPyRelation:
+def open_files(path: str | Path, customer_id: str, unparsed: Collection[str | None] = ()) -> DuckDBPyRelation:
     """One CSV or Parquet file, or all that match a pattern such as ``sales/*.parquet``, as a lazy relation.
 
-    The columns of CSV files, separated by commas, semicolons, tabs or bars, are all text; blanks around it are gone,
-    but for dates and amounts, still to be parsed. Beside them stands ``WHOLE_ID``, the customer's id as a whole number,
-    missing where it is none. Instants in Parquet files are read in UTC, the only zone that such a file knows.
+    The columns of CSV files, separated by commas, semicolons, tabs or bars, are all text, without the blanks around it
+    unless they are still to be parsed. Beside them stands ``WHOLE_ID``, the customer's id as a whole number, missing
+    where it is none. Instants in Parquet files are read in UTC, the only zone that such a file knows.
     """
     files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))  # noqa: PTH207, Path.glob needs a folder
     if not files:
@@ -77,10 +77,10 @@ def open_files(path: str | Path, roles: Mapping[str, str]) -> DuckDBPyRelation:
         return duckdb_connection().read_parquet(files)
     if not all(file.lower().endswith(CSV_ENDINGS) for file in files):
         raise ValueError(f"{path}: expected a file that ends in {', '.join(CSV_ENDINGS + PARQUET_ENDINGS)}")
-    relation = _trimmed(_read_csv(files), but={roles["date"], roles.get("amount")})
-    if roles["customer_id"] not in relation.columns:
+    relation = _trimmed(_read_csv(files), unparsed)
+    if customer_id not in relation.columns:
         return relation
-    return relation.project(f"*, {_WHOLE_NUMBER.format(text=_quoted(roles['customer_id']))} AS {WHOLE_ID}")
+    return relation.project(f"*, {_WHOLE_NUMBER.format(text=_quoted(customer_id))} AS {WHOLE_ID}")
 
 
 def duckdb_connection() -> DuckDBPyConnection:
@@ -167,9 +167,9 @@ def _read_csv(files: Sequence[str]) -> DuckDBPyRelation:
     )
 
 
-def _trimmed(relation: DuckDBPyRelation, but: Collection[str | None]) -> DuckDBPyRelation:
+def _trimmed(relation: DuckDBPyRelation, untouched: Collection[str | None]) -> DuckDBPyRelation:
     """The relation without blanks around its text, which all is; some columns stay as they are."""
-    trimmed = [_quoted(name) for name in relation.columns if name not in but]
+    trimmed = [_quoted(name) for name in relation.columns if name not in untouched]
     replaced = ", ".join(f"{_TRIMMED.format(text=name)} AS {name}" for name in trimmed)
     return relation.project(f"* REPLACE ({replaced})") if trimmed else relation
 

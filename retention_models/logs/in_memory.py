@@ -30,7 +30,7 @@ def by_sorting(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[st
         rows = rows[rows["date"].to_numpy("datetime64[D]") <= np.datetime64(days.observation_end)]
         later = len(log.frame) - len(rows)
     numbers, ids = _numbered(rows["customer_id"])
-    length = unit_length(days.granularity).to_timedelta64()
+    length = unit_length(days.granularity).to_timedelta64().astype("timedelta64[us]")
     periods = (rows["date"].to_numpy("datetime64[us]") - MONDAY) // length
     amounts = rows["amount"].to_numpy(float) if log.has_amount else np.zeros(len(rows))
     customers, periods, amounts, emptied = _purchases(numbers, periods, amounts, log.nets_refunds)

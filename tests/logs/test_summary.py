@@ -239,6 +239,17 @@ def test_a_log_that_was_read_is_used_as_read():
         summarize(log, refunds="net", zeros="set_aside")
 
 
+@pytest.mark.parametrize(
+    "ids", [[-5, 7, 9], [-(2**62), 2**62, 2**62 + 1], [2**40, 2**40 + 1, 2**40 + 2], [0.5, 1.5, 2.5]]
+)
+def test_ids_can_be_any_numbers(ids):
+    names = dict(zip("abc", ids, strict=True))
+    expected = summarize(LOG)
+    found = summarize(LOG.assign(customer_id=LOG["customer_id"].map(names)))
+    assert found.index.tolist() == ids
+    pd.testing.assert_frame_equal(found.set_axis(expected.index), expected)
+
+
 def test_histories_are_the_compressed_summary(untidy):
     options = {"calibration_end": "2023-08-31", "acquired_after": "2023-01-02"}
     expected = summarize(untidy, **options)

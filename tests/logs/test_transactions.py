@@ -1,5 +1,6 @@
 """What read_transactions sets aside, converts and refuses."""
 
+import csv
 import datetime as dt
 
 import duckdb
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from retention_models.logs.engines import collect
+from retention_models.logs.summary import summarize
 from retention_models.logs.transactions import purchases, read_transactions
 
 
@@ -50,6 +52,8 @@ def test_nothing_is_set_aside_from_a_clean_log():
         ("amount", ["10", "ten", "5"], "rows without a finite amount"),
         ("amount", pd.array([10.0, None, 5.0], dtype="Float64"), "rows without a finite amount"),
         ("amount", [10.0, -20.0, 5.0], "rows with a negative amount"),
+        ("amount", [10.0, 1e308, 5.0], "rows with an amount of 1e15 or more"),
+        ("amount", [10.0, -1e15, 5.0], "rows with an amount of 1e15 or more"),
     ],
 )
 def test_a_faulty_row_is_set_aside_and_counted_under_its_reason(column, values, reason):
@@ -104,6 +108,56 @@ def test_ids_that_are_floats_only_because_some_are_missing_become_whole_again():
     frame = read_transactions(log(customer_id=[1, None, 2])).frame
     assert frame["customer_id"].tolist() == [1, 2]
     assert pd.api.types.is_integer_dtype(frame["customer_id"])
+
+
+BLANK_IDS = {
+    "customer_id": ["Ann", "", "Zoë", " ", "~", "\u00a0\t "],
+    "date": [dt.datetime(2024, 1, 1)] * 6,
+    "amount": [1.0] * 6,
+}
+
+
+def to_csv(frame, folder):
+    frame.to_csv(folder / "log.csv", index=False, quoting=csv.QUOTE_ALL)
+    return folder / "log.csv"
+
+
+def categorised(frame):
+    return frame.astype({"customer_id": "category"})
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        *(lambda frame, _, kind=kind: frame.astype({"customer_id": kind}) for kind in (object, str, "string")),
+        lambda frame, _: categorised(frame),
+        lambda frame, _: pl.DataFrame(frame.to_dict("list")),
+        lambda frame, _: pl.DataFrame(frame.to_dict("list")).lazy(),
+        lambda frame, _: pl.DataFrame(frame.to_dict("list")).with_columns(pl.col("customer_id").cast(pl.Categorical)),
+        lambda frame, _: duckdb.from_df(frame),
+        lambda frame, _: duckdb.from_df(categorised(frame)),
+        to_csv,
+    ],
+)
+def test_blank_text_is_no_id_on_any_engine(engine, tmp_path):
+    log = engine(pd.DataFrame(BLANK_IDS), tmp_path)
+    assert read_transactions(log).set_aside == {"rows without a customer_id": 3}
+    assert summarize(log).index.tolist() == ["Ann", "Zoë", "~"]
+
+
+def test_blanks_do_not_make_whole_ids_text(tmp_path):
+    frame = log(customer_id=pd.Series([1, " ", 2], dtype=object))
+    for source in (frame, to_csv(frame, tmp_path)):
+        assert read_transactions(source).set_aside == {"rows without a customer_id": 1}
+        assert summarize(source).index.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("engine", [pd.DataFrame, lambda frame: pl.DataFrame(dict(frame)), duckdb.from_df])
+def test_amounts_that_have_no_sum_are_set_aside_before_they_are_added(engine):
+    frame = log(date=pd.to_datetime(["2024-01-01", "2024-01-08", "2024-01-08"]), amount=[999e12, 1e308, -1e308])
+    summary = summarize(engine(frame), refunds="net")
+    assert summary.attrs["set_aside"] == {"rows with an amount of 1e15 or more": 2}
+    assert summary.index.tolist() == [1]
 
 
 # What one purchase is.
