@@ -4,13 +4,17 @@ The map of the house, from the ground up:
 
 =================  ==========================================================================
 ``datasets``       real data to learn and test with, and where each comes from
-``logs``           what happened: a transaction log, read, checked and reduced to histories
+``logs``           what happened: purchases and contracts, read, checked, reduced to what models need
 ``estimation``     how numbers are found: likelihoods, intervals, quadrature
-``btyd``           customers who leave without saying so: BG/NBD, Pareto/NBD
+``btyd``           customers who leave without saying so: BG/NBD, Pareto/NBD, and what they spend
+``survival``       customers who say so: retention curves, sBG, BdW
 ``fitting``        where frames meet models: ``fit`` and what it returns
 ``prediction``     what to expect of each customer, and of all together
+``retention``      how long customers with contracts stay, and who will still be there
 ``value``          what customers are worth
 ``evaluation``     whether the forecast came true
+``interventions``  what our actions changed: experiments, effects, evidence
+``scenario``       simulated businesses whose truth is known
 ``plots``          a computed frame in, a matplotlib Axes out
 ``report``         notebooks to self-contained HTML pages
 =================  ==========================================================================
@@ -30,15 +34,48 @@ if TYPE_CHECKING:
     from retention_models.checks import Check as Check
     from retention_models.datasets import load_cdnow as load_cdnow
     from retention_models.datasets import load_donations as load_donations
+    from retention_models.datasets import load_published_experiments as load_published_experiments
     from retention_models.fitting import Fit as Fit
     from retention_models.fitting import fit as fit
+    from retention_models.interventions.comparisons import differences as differences
+    from retention_models.interventions.comparisons import lifts as lifts
+    from retention_models.interventions.comparisons import pairwise as pairwise
+    from retention_models.interventions.effect import Effect as Effect
+    from retention_models.interventions.evidence import Evidence as Evidence
+    from retention_models.interventions.evidence import evidence as evidence
+    from retention_models.interventions.experiment import Experiment as Experiment
+    from retention_models.interventions.experiment import Plan as Plan
+    from retention_models.interventions.money import Costs as Costs
+    from retention_models.interventions.money import Money as Money
+    from retention_models.interventions.outcome import Outcome as Outcome
+    from retention_models.interventions.planning import detectable_effect as detectable_effect
+    from retention_models.interventions.planning import power_of as power_of
+    from retention_models.interventions.planning import sample_size as sample_size
+    from retention_models.interventions.shop_outcomes import shop_outcomes as shop_outcomes
+    from retention_models.logs.contracts import read_contracts as read_contracts
+    from retention_models.logs.retention import retention_table as retention_table
     from retention_models.logs.summary import compress as compress
     from retention_models.logs.summary import histories as histories
     from retention_models.logs.summary import summarize as summarize
     from retention_models.logs.transactions import Transactions as Transactions
     from retention_models.logs.transactions import read_transactions as read_transactions
+    from retention_models.nested import likelihood_ratio as likelihood_ratio
     from retention_models.prediction import predict as predict
     from retention_models.prediction import predict_total as predict_total
+    from retention_models.retention import forecast_retention as forecast_retention
+    from retention_models.retention import survival_curves as survival_curves
+    from retention_models.survival.bdw import BetaDiscreteWeibull as BetaDiscreteWeibull
+    from retention_models.survival.curves import kaplan_meier as kaplan_meier
+    from retention_models.survival.homogeneous import DiscreteWeibull as DiscreteWeibull
+    from retention_models.survival.homogeneous import Geometric as Geometric
+    from retention_models.survival.logrank import log_rank as log_rank
+    from retention_models.survival.sbg import ShiftedBetaGeometric as ShiftedBetaGeometric
+    from retention_models.survival.segments import TwoSegments as TwoSegments
+    from retention_models.value.contract import contract_value as contract_value
+    from retention_models.value.contract import discounted_lifetime as discounted_lifetime
+    from retention_models.value.contract import discounted_residual_lifetime as discounted_residual_lifetime
+    from retention_models.value.contract import total_contract_value as total_contract_value
+    from retention_models.value.contract_terms import ContractTerms as ContractTerms
     from retention_models.value.purchases import break_even_uplift as break_even_uplift
     from retention_models.value.purchases import customer_value as customer_value
     from retention_models.value.purchases import total_value as total_value
@@ -48,11 +85,31 @@ _ROOMS = {
     "btyd.gammagamma": ("GammaGamma",),
     "btyd.paretonbd": ("ParetoNBD",),
     "checks": ("Check",),
-    "datasets": ("load_cdnow", "load_donations"),
+    "datasets": ("load_cdnow", "load_donations", "load_published_experiments"),
     "fitting": ("Fit", "fit"),
+    "interventions.comparisons": ("differences", "lifts", "pairwise"),
+    "interventions.effect": ("Effect",),
+    "interventions.evidence": ("Evidence", "evidence"),
+    "interventions.experiment": ("Experiment", "Plan"),
+    "interventions.money": ("Costs", "Money"),
+    "interventions.outcome": ("Outcome",),
+    "interventions.planning": ("detectable_effect", "power_of", "sample_size"),
+    "interventions.shop_outcomes": ("shop_outcomes",),
+    "logs.contracts": ("read_contracts",),
+    "logs.retention": ("retention_table",),
     "logs.summary": ("compress", "histories", "summarize"),
     "logs.transactions": ("Transactions", "read_transactions"),
+    "nested": ("likelihood_ratio",),
     "prediction": ("predict", "predict_total"),
+    "retention": ("forecast_retention", "survival_curves"),
+    "survival.bdw": ("BetaDiscreteWeibull",),
+    "survival.curves": ("kaplan_meier",),
+    "survival.homogeneous": ("DiscreteWeibull", "Geometric"),
+    "survival.logrank": ("log_rank",),
+    "survival.sbg": ("ShiftedBetaGeometric",),
+    "survival.segments": ("TwoSegments",),
+    "value.contract": ("contract_value", "discounted_lifetime", "discounted_residual_lifetime", "total_contract_value"),
+    "value.contract_terms": ("ContractTerms",),
     "value.purchases": ("break_even_uplift", "customer_value", "total_value"),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}

@@ -1,7 +1,7 @@
 """Data sets to learn with and to test against; ``data/README.md`` tells where each comes from.
 
-They come with the lifetimes package (``pip install 'retention-models[data]'``), of which only the files are read: it is
-never imported.
+CDNOW and the donations come with the lifetimes package (``pip install 'retention-models[data]'``), of which only the
+files are read: it is never imported. Published tables come with this one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pandas as pd
+
+from retention_models.resources import project_folder
 
 
 def load_cdnow(*, full: bool = False) -> pd.DataFrame:
@@ -59,6 +61,25 @@ def load_donations() -> pd.DataFrame:
     2          1        2  6     277
     """
     return pd.read_csv(_file("donations.csv")).rename(columns={"periods": "T", "weights": "weight"})
+
+
+def load_published_experiments() -> pd.DataFrame:
+    """Counts of each arm of four published experiments with mail and loyalty cards, as their authors printed them.
+
+    One row an arm and outcome: ``experiment, outcome, unit, horizon``; ``assigned``, what was drawn by lot; ``arm``,
+    ``control`` (whether it is the comparison), ``share`` (planned, in any unit), ``n``, ``count`` (how many did it),
+    ``mean`` (per customer) and ``source``. Of the e-mail test's spend only the mean was published: its count is
+    missing (``<NA>``), and no spread is known to judge it by.
+
+    Examples
+    --------
+    >>> table = load_published_experiments()
+    >>> table.loc[table["outcome"] == "completed", ["experiment", "arm", "n", "count"]]
+        experiment                 arm    n  count
+    16  Stamp card            8 stamps  150     28
+    17  Stamp card  10 stamps, 2 given  150     51
+    """
+    return pd.read_csv(project_folder("data") / "published_experiments.csv", dtype={"count": "Int64"})
 
 
 def _file(name: str) -> Path:

@@ -31,11 +31,18 @@ from retention_models.estimation.intervals import (
 from retention_models.estimation.likelihood import maximise
 from retention_models.estimation.model import Array, Limit, Model, averaged_columns, parameter_names
 from retention_models.stability import stability_check
+from retention_models.survival.bdw import BetaDiscreteWeibull
+from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
+from retention_models.survival.sbg import ShiftedBetaGeometric
+from retention_models.survival.segments import TwoSegments
 from retention_models.tables import Table, read_groups, read_table
 
-MODELS: dict[str, type] = {
-    model.__name__: model for model in (BGBB, BGCNBD, BGNBD, GammaGamma, MBGCNBD, MBGNBD, NBD, ParetoNBD)
-}
+PURCHASES = (BGBB, BGCNBD, BGNBD, GammaGamma, MBGCNBD, MBGNBD, NBD, ParetoNBD)
+CONTRACTS = (BetaDiscreteWeibull, DiscreteWeibull, Geometric, ShiftedBetaGeometric, TwoSegments)
+MODELS: dict[str, type] = {model.__name__: model for model in (*PURCHASES, *CONTRACTS)}
+
+VAGUE = 1.0  # a standard error of so many times the estimate calls for a note
+VAGUE_CONTRACT = 0.4  # the same for models of contracts, which are there to be extrapolated
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,7 +279,11 @@ def fit(
 
 def _fit_table(model_class: type[Model], table: Table, robust: bool) -> Fit:
     table, left_out = _speaking(model_class, table)
-    _require_enough(model_class, table)
+    if "at_risk" in model_class.columns:
+        table = table.by_tenure()
+        _require_tenures(model_class, table, robust)
+    else:
+        _require_enough(model_class, table)
     names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*table.columns, *table.means())
     optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), table.weight, robust=robust)
     free = list(optimum.free)
@@ -326,6 +337,24 @@ def _choice_sentences(model: Any) -> tuple[str, ...]:
     )
 
 
+def _require_tenures(model_class: type[Model], table: Table, robust: bool) -> None:
+    """An error where a retention table cannot tell a model's parameters apart, or not with robust errors."""
+    name, parameters = model_class.__name__, len(parameter_names(model_class))
+    _, at_risk, lost = table.columns
+    if not np.any(lost > 0):
+        raise ValueError(f"{name} learns from customers who leave, and lost is 0 in all rows; observe them for longer")
+    if not np.any(lost < at_risk):
+        raise ValueError(f"{name} learns from customers who stay, and lost equals at_risk in all rows")
+    tenures = np.count_nonzero(at_risk > 0)
+    if tenures < parameters:
+        raise ValueError(
+            f"{name} has {parameters} parameters and needs customers at risk at as many tenures; "
+            f"the table has {tenures}"
+        )
+    if robust:
+        raise ValueError("robust errors need a row for each customer, and a retention table holds only their sums")
+
+
 def _limit_sentence(limit: Limit) -> str:
     """What it means that a parameter was held at an edge."""
     where = "0" if limit.towards == 0 else "infinity"
@@ -339,5 +368,5 @@ def _flat_sentences(model: Any, free: list[str], covariance: Array) -> tuple[str
     return tuple(
         f"{name} is hardly determined by these data: its standard error is {relative:.1f} times its estimate."
         for name, relative in zip(free, error, strict=True)
-        if relative > 1
+        if relative > (VAGUE_CONTRACT if "at_risk" in type(model).columns else VAGUE)
     )

@@ -54,6 +54,11 @@ def _of_a_new_customer(model_class: type[Model], table: Table) -> tuple[str, Cal
         mean_age = np.array([table.weight @ age / table.n_customers])
         what = f"number of purchases expected of a new customer in {mean_age[0]:.3g} units of time"
         return what, lambda model, horizon: model.expected_purchases_new(horizon), (mean_age,)
+    if "tenure" in model_class.columns:
+        tenure, at_risk, _ = table.columns
+        middle = np.array([np.ceil((table.weight * at_risk) @ tenure / (table.weight @ at_risk))])
+        what = f"share of new customers still there after renewal {middle[0]:.0f}"
+        return what, lambda model, tenure: model.survival_function(tenure), (middle,)
     return (
         "amount expected of a new customer",
         lambda model, *columns: model.expected_spend(*columns),

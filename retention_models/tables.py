@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
@@ -16,7 +16,7 @@ from retention_models.estimation.distinct import distinct_rows
 
 Array = NDArray[np.float64]
 
-WHERE_FROM = "such a table comes from summarize(transactions)"
+WHERE_FROM = "such a table comes from summarize(transactions) or retention_table(spells)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class Table:
 
     ``columns`` are arrays over the distinct rows, ``weight`` how many customers share each, ``row`` the distinct row of
     each line of the original table, ``line_weight`` the original weights, ``index`` its labels, ``about`` what is known
-    of its origin, and ``averaged`` columns over the original lines of which only means matter.
+    of its origin, ``n_customers`` how many there are, and ``averaged`` columns over the original lines of which only
+    means matter.
     """
 
     columns: tuple[Array, ...]
@@ -34,12 +35,8 @@ class Table:
     line_weight: Array
     index: pd.Index
     about: dict[str, Any]
+    n_customers: float
     averaged: tuple[Array, ...] = ()
-
-    @property
-    def n_customers(self) -> float:
-        """The number of customers, the sum of the weights."""
-        return float(self.weight.sum())
 
     def of_lines(self, lines: NDArray[np.bool_]) -> Table:
         """The table of some of the lines alone."""
@@ -56,6 +53,26 @@ class Table:
         n = len(self.weight)
         sums = (np.bincount(self.row, self.line_weight * column, n) for column in self.averaged)
         return tuple(np.divide(total, self.weight, out=np.zeros(n), where=self.weight > 0) for total in sums)
+
+    def by_tenure(self) -> Table:
+        """A table of tenure, at risk and lost with its numbers added up by tenure, all that models of contracts need.
+
+        Its customers are counted where more are at risk than were kept before: exactly where all were observed from
+        the start, and at least so many where some came in late while others were last seen.
+        """
+        tenure, *counts = self.columns
+        (when,), group = distinct_rows((tenure,))
+        at_risk, lost = (np.bincount(group, weights=self.weight * count).astype(float) for count in counts)
+        entered = np.maximum(at_risk - np.append(0.0, (at_risk - lost)[:-1]), 0.0)
+        retention_rate = 1 - lost.sum() / max(at_risk.sum(), 1.0)
+        return replace(
+            self,
+            about={**self.about, "retention_rate": float(retention_rate)},
+            columns=(when, at_risk, lost),
+            weight=np.ones(len(when)),
+            row=group[self.row],
+            n_customers=float(entered.sum()),
+        )
 
     def sha256(self) -> str:
         """A fingerprint of the data that does not depend on the order of rows nor on how far they are aggregated."""
@@ -134,7 +151,7 @@ def _table(
 ) -> Table:
     distinct, row = distinct_rows(columns)
     shared = np.bincount(row, weights=weight, minlength=len(distinct[0])).astype(float)
-    return Table(distinct, shared, row, weight, index, about, averaged)
+    return Table(distinct, shared, row, weight, index, about, float(weight.sum()), averaged)
 
 
 def _opened(customers: Any) -> tuple[Any, pd.Index]:
@@ -177,8 +194,9 @@ def _require(good: NDArray[np.bool_], name: str, rule: str, index: pd.Index, rem
     bad = np.flatnonzero(~good)
     if len(bad):
         label = index.name or "row"
+        what = "customers" if label == "customer_id" else "rows"
         raise ValueError(
-            f"{name} {rule} for {len(bad):,} of {len(good):,} customers (first: {label} {index[bad[0]]}); {remedy}"
+            f"{name} {rule} for {len(bad):,} of {len(good):,} {what} (first: {label} {index[bad[0]]}); {remedy}"
         )
 
 
@@ -226,4 +244,18 @@ _RULES: tuple[_Rule, ...] = (
         "is more than gaps that add up to recency can have",
         "it must be in the time unit of recency; summarize makes both",
     ),
+    (("tenure",), lambda t: t < 0, "is negative", "it is the time since the start of the contract"),
+    (("tenure", "at_risk"), lambda t, n: t < 1, "is below 1", "it numbers the renewals, 1 for the first"),
+    (("tenure", "at_risk"), lambda t, n: t != np.floor(t), "is not a whole number", "it numbers the renewals"),
+    (("churned",), lambda c: (c != 0) & (c != 1), "is neither True nor False", "it says whether the customer left"),
+    (("entry",), lambda e: e < 0, "is negative", "it is 0 for customers observed from the start"),
+    (
+        ("tenure", "entry"),
+        lambda t, e: (t <= e) & (e > 0),
+        "does not exceed entry",
+        "such customers were never observed: leave them out",
+    ),
+    (("at_risk",), lambda n: n < 0, "is negative", "it counts the customers who came to the renewal"),
+    (("lost",), lambda d: d < 0, "is negative", "it counts the customers who did not renew"),
+    (("lost", "at_risk"), lambda d, n: d > n, "exceeds at_risk", "those lost are counted among those at risk"),
 )

@@ -79,7 +79,7 @@ class ParetoNBD(BuyTillYouDie):
             d_r + gone * (d_p + np.log1p(silence / A)),
             d_alpha + gone * (d_A - (r + x) * silence / (A * (alpha + T))),
             gone * (d_q + np.log1p(silence / B) + 1 / s) - np.log1p(T / beta),
-            gone * (d_B - s * silence / (B * (beta + T)) - 1 / B) + s * T / (beta * (beta + T)),
+            gone * (d_B - s / B * (silence / (beta + T)) - 1 / B) + s / beta * (T / (beta + T)),
         )
 
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:

@@ -230,13 +230,20 @@ def _climb(
         step = _uphill(hessian, gradient[here.free])
         decrement = float(step @ gradient[here.free]) / 2
         if decrement < TOLERANCE and is_own:
-            return replace(here, hessian=hessian), None
+            return replace(_last_step(surface, here, step), hessian=hessian), None
         if decrement >= TOLERANCE:
             here = _search(surface, here, step, decrement)
         if is_own or decrement < TOLERANCE or decrement > previous / 10:
             hessian = None
         previous = decrement
     raise ConvergenceError("200 steps were not enough")
+
+
+def _last_step(surface: Surface, here: Climb, step: Array) -> Climb:
+    """The step that gains less than the tolerance: near the top it doubles the digits of the parameters."""
+    u = here.u.copy()
+    u[here.free] += step
+    return replace(here, u=u, value=surface.value(u))
 
 
 def _uphill(hessian: Array, gradient: Array) -> Array:

@@ -15,7 +15,7 @@ import pandas as pd
 from retention_models.logs.calendar import Calendar
 from retention_models.logs.engines import collect, on_engine
 from retention_models.logs.log_start import halves
-from retention_models.logs.transactions import Transactions, purchases, refunded_rows
+from retention_models.logs.transactions import AFTER_OBSERVATION, EMPTIED, Transactions, purchases, refunded_rows
 
 
 def lent(log: Transactions) -> tuple[Transactions, pd.Index | None]:
@@ -36,12 +36,12 @@ def observed(log: Transactions, days: Calendar) -> Transactions:
     """The log up to ``observation_end``; the rows after it, and those of periods that refunds have emptied, counted."""
     set_aside = dict(log.set_aside)
     if days.observation_end < log.last_date:
-        rows = nw.from_native(log.frame)
+        rows = nw.from_native(log.frame).lazy()
         later = nw.col("date").cast(nw.Date) > days.observation_end
-        set_aside["rows after observation_end"] = _count(rows.filter(later))
+        set_aside[AFTER_OBSERVATION] = int(collect(rows.filter(later).select(rows=nw.len()))["rows"].iloc[0])
         log = replace(log, frame=rows.filter(~later).to_native())
     if emptied := refunded_rows(log, days.granularity):
-        set_aside["rows of periods that refunds emptied"] = emptied
+        set_aside[EMPTIED] = emptied
     return replace(log, set_aside=set_aside)
 
 
@@ -61,11 +61,13 @@ def by_customer(log: Transactions, days: Calendar) -> nw.LazyFrame[Any]:
         "purchases": nw.when(calibrated).then(period).count(),
         "again_early": nw.when(early).then(period).count(),
         "log_gaps": nw.when(calibrated).then(nw.col("log_gap")).sum(),
-        "holdout_frequency": nw.when(~calibrated).then(period).count(),
     }
     if log.has_amount:
         bought, facts["first_amount"] = _first_amount(bought)
         facts["total"] = nw.when(calibrated).then(amount).sum()
+    if days.has_holdout:
+        facts["holdout_frequency"] = nw.when(~calibrated).then(period).count()
+    if days.has_holdout and log.has_amount:
         facts["holdout_amount"] = nw.when(~calibrated).then(amount).sum()
     customers = bought.group_by("customer_id").agg(**facts)
     return customers.with_columns((nw.col("again_early") >= 2).cast(nw.Int64))
@@ -123,7 +125,3 @@ def cohort(table: pd.DataFrame, days: Calendar) -> tuple[pd.DataFrame, dict[str,
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
         raise ValueError(f"no customer is left: {reasons or 'refunds have emptied every purchase'}")
     return kept, left_out
-
-
-def _count(rows: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> int:
-    return int(collect(rows.lazy().select(rows=nw.len()))["rows"].iloc[0])

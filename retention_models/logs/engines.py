@@ -15,6 +15,7 @@ import pandas as pd
 from narwhals.dependencies import is_duckdb_relation, is_pandas_dataframe, is_pyspark_dataframe
 
 from retention_models.logs.files import (
+    BLANKS,
     WHOLE_ID,
     ZONE,
     check_unique,
@@ -31,14 +32,14 @@ def open_log(source: Any, roles: Mapping[str, str], time_zone: str | None) -> Fr
     """The log with columns ``customer_id``, ``date`` (on a wall clock, without zone) and, where asked for, ``amount``.
 
     ``roles`` maps these names to those in the source; further columns stay as they are. Text that is no date or no
-    number has become a missing value.
+    number has become a missing value, and so has blank text for an id.
     """
     if time_zone is not None:
         _check_zone(time_zone)
-    native = open_files(source, roles["customer_id"]) if isinstance(source, str | Path) else source
+    unparsed = roles["date"], roles.get("amount")
+    native = open_files(source, roles["customer_id"], unparsed) if isinstance(source, str | Path) else source
     frame = _renamed(native, roles)
-    if frame.implementation.is_pandas():
-        frame = _with_plain_ids(frame.to_native())
+    frame = _with_plain_ids(frame.to_native()) if frame.implementation.is_pandas() else _without_blank_ids(frame)
     frame = _without_text(frame, [role for role in ("date", "amount") if role in roles], time_zone)
     if "amount" in roles:
         frame = _with_float_amount(frame)
@@ -95,16 +96,40 @@ def _renamed(native: Any, roles: Mapping[str, str]) -> Frame:
 
 
 def _with_plain_ids(frame: pd.DataFrame) -> Frame:
-    """The frame with ids of one type: numbers that are floats only because some are missing become whole again."""
-    ids = frame["customer_id"]
+    """The frame with ids of one type, missing where they are blank text.
+
+    Numbers that are floats or objects only because some are missing become whole again.
+    """
+    ids = given = frame["customer_id"]
+    if (blank := _blank(ids)).any():
+        ids = ids.mask(blank).infer_objects()
     if ids.dtype == object:
         kinds = ids.dropna().map(lambda value: type(value).__name__).value_counts()
         if len(kinds) > 1:
             counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
             raise ValueError(f"column 'customer_id' mixes types ({counts}); make them one, as with .astype(str)")
     elif pd.api.types.is_float_dtype(ids) and (ids.dropna() % 1 == 0).all():
-        frame = frame.assign(customer_id=ids.astype("Int64"))
-    return nw.from_native(frame)
+        ids = ids.astype("Int64")
+    return nw.from_native(frame if ids is given else frame.assign(customer_id=ids))
+
+
+def _blank(ids: pd.Series[Any]) -> pd.Series[bool]:
+    """Which ids of a pandas log are blank text. Where they can be anything, only the distinct ones are looked at."""
+    if isinstance(ids.dtype, pd.StringDtype):
+        return (ids.str.strip(BLANKS) == "").fillna(False).astype(bool)
+    values = () if pd.api.types.is_numeric_dtype(ids) else ids.unique()
+    return ids.isin([value for value in values if isinstance(value, str) and not value.strip(BLANKS)])
+
+
+def _without_blank_ids(frame: Frame) -> Frame:
+    """The frame with ids missing where they are blank text. Text that begins with a letter or a digit cannot be."""
+    if frame.collect_schema()["customer_id"] not in (nw.String, nw.Categorical, nw.Enum):
+        return frame
+    customer_id = nw.col("customer_id")
+    text = customer_id.cast(nw.String)
+    suspect = (text < nw.lit("!")) | (text > nw.lit("~"))
+    blank = nw.when(suspect).then(text.str.strip_chars(BLANKS) == nw.lit("")).otherwise(nw.lit(False))
+    return frame.with_columns(nw.when(~blank).then(customer_id).alias("customer_id"))
 
 
 def _without_text(frame: Frame, roles: Sequence[str], time_zone: str | None) -> Frame:

@@ -11,7 +11,7 @@ import codecs
 import csv
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from glob import glob
@@ -29,14 +29,26 @@ SEPARATORS = ",;\t|"
 ZONE = "_zone"
 WHOLE_ID = "_whole_id"
 
+# Around a value they are no part of it. That most values have none is seen from their ends, much faster than by trim.
+BLANKS = " \t\n\v\f\r\u00a0"
+_TRIMMED = (
+    "CASE WHEN {text} BETWEEN '!' AND '~' AND {text}[-1] BETWEEN '!' AND '~' THEN {text} "
+    f"ELSE trim({{text}}, '{BLANKS}') END"
+)
 # What follows the time of day: nothing, 'Z', '+02:00' or a name. Only a text longer than seconds, or with something
 # other than seconds after its minutes, can have it, which spares most rows the regular expression.
-_ZONE_OF = r"""CASE WHEN strlen({text}) > 19 OR (strlen({text}) > 16 AND {text}[17] <> ':')
-    THEN regexp_extract({text}, '^.{{16}}[0-9:.]*\s*(.*)$', 1) ELSE '' END"""
-# It must look like a zone: 'PM' is none, and would make an evening a morning.
-_WALL_CLOCK = r"""CASE WHEN {zone} = '' THEN try_cast({text} AS TIMESTAMP)
-    WHEN regexp_full_match({zone}, '[Zz]|[+-]\d\d(:?\d\d)?|[A-Za-z]{{3}}[A-Za-z0-9/_+-]*')
-    THEN try_cast(rtrim(left({text}, length({text}) - length({zone}))) AS TIMESTAMP) END"""
+_ZONE_OF = rf"""CASE WHEN strlen({{text}}) > 19 OR (strlen({{text}}) > 16 AND {{text}}[17] <> ':')
+    THEN regexp_extract({_TRIMMED}, '^.{{{{16}}}}[0-9:.]*\s*(.*)$', 1) ELSE '' END"""
+# It must look like a zone, an offset, 'CET' or 'Europe/Berlin': 'PM' is none, and would make an evening a morning.
+_WALL_CLOCK = rf"""CASE
+    WHEN {{zone}} = '' THEN coalesce(try_cast({{text}} AS TIMESTAMP), try_cast({_TRIMMED} AS TIMESTAMP))
+    WHEN {{zone}} = 'Z' OR regexp_full_match({{zone}},
+        'z|utc|[+-]\d\d(:?\d\d)?|[A-Z]{{{{3,5}}}}([+-]\d[\d:]*)?|[A-Z][A-Za-z_]*/[A-Za-z0-9/_+-]+')
+    THEN try_cast(rtrim(left({_TRIMMED}, -strlen({{zone}}))) AS TIMESTAMP) END"""
+# '+0200' is '+02:00', and there are many ways to write UTC.
+_ONE_SPELLING = """CASE
+    WHEN {zone} IN ('Z', 'z', 'UTC', 'utc', 'GMT', '+00', '-00', '+0000', '-0000', '-00:00') THEN '+00:00'
+    WHEN {zone}[1] IN ('+', '-') THEN {zone}[1:3] || ':' || rpad(ltrim({zone}[4:], ':'), 2, '0') ELSE {zone} END"""
 # Some versions of DuckDB read a zone only behind seconds.
 _INSTANT = """timezone('{time_zone}', try_cast(
     CASE WHEN strlen({text}) > 16 AND {text}[17] <> ':' THEN left({text}, 16) || ':00' || {text}[17:] ELSE {text} END
@@ -44,18 +56,19 @@ _INSTANT = """timezone('{time_zone}', try_cast(
 # A year has four digits: DuckDB would read '05-01-12' in the year 5, and 'infinity' as a date.
 _FOUR_DIGITS = "CASE WHEN {date} BETWEEN TIMESTAMP '1000-01-01' AND TIMESTAMP '9999-12-31 23:59:59' THEN {date} END"
 # One or two digits after a comma are cents; three could be thousands, which nobody can tell.
-_NUMBER = r"""try_cast(CASE WHEN contains({text}, ',') THEN regexp_replace({text}, '^(-?\d+),(\d\d?)$', '\1.\2')
-    ELSE {text} END AS DOUBLE)"""
+_NUMBER = rf"""CASE WHEN contains({{text}}, ',')
+    THEN try_cast(regexp_replace({_TRIMMED}, '^(-?\d+),(\d\d?)$', '\1.\2') AS DOUBLE)
+    ELSE coalesce(try_cast({{text}} AS DOUBLE), try_cast({_TRIMMED} AS DOUBLE)) END"""
 # A leading zero makes a number a name: '007' is not customer 7.
 _WHOLE_NUMBER = "CASE WHEN try_cast({text} AS BIGINT)::VARCHAR = {text} THEN try_cast({text} AS BIGINT) END"
 
 
-def open_files(path: str | Path, customer_id: str) -> DuckDBPyRelation:
+def open_files(path: str | Path, customer_id: str, unparsed: Collection[str | None] = ()) -> DuckDBPyRelation:
     """One CSV or Parquet file, or all that match a pattern such as ``sales/*.parquet``, as a lazy relation.
 
-    The columns of CSV files, separated by commas, semicolons, tabs or bars, are all text. Beside them stands
-    ``WHOLE_ID``, the customer's id as a whole number, missing where it is none. Instants in Parquet files are read in
-    UTC, the only zone that such a file knows.
+    The columns of CSV files, separated by commas, semicolons, tabs or bars, are all text, without the blanks around it
+    unless they are still to be parsed. Beside them stands ``WHOLE_ID``, the customer's id as a whole number, missing
+    where it is none. Instants in Parquet files are read in UTC, the only zone that such a file knows.
     """
     files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))  # noqa: PTH207, Path.glob needs a folder
     if not files:
@@ -64,7 +77,7 @@ def open_files(path: str | Path, customer_id: str) -> DuckDBPyRelation:
         return duckdb_connection().read_parquet(files)
     if not all(file.lower().endswith(CSV_ENDINGS) for file in files):
         raise ValueError(f"{path}: expected a file that ends in {', '.join(CSV_ENDINGS + PARQUET_ENDINGS)}")
-    relation = _read_csv(files)
+    relation = _trimmed(_read_csv(files), unparsed)
     if customer_id not in relation.columns:
         return relation
     return relation.project(f"*, {_WHOLE_NUMBER.format(text=_quoted(customer_id))} AS {WHOLE_ID}")
@@ -92,15 +105,17 @@ def parse_text(relation: DuckDBPyRelation, columns: Sequence[str], time_zone: st
 
     Dates are ISO 8601: ``1997-01-31``, ``1997-01-31 14:05``, with or without seconds and a zone. They become times on
     the wall clock of ``time_zone``; without one, on the clock they were written by. What each said of its zone stands
-    in the column ``ZONE``.
+    in the column ``ZONE``, in one spelling. Blanks around dates and numbers do not matter.
     """
     if "amount" in columns:
         relation = relation.project(f"* REPLACE ({_NUMBER.format(text='amount')} AS amount)")
     if "date" in columns:
+        if time_zone:
+            relation = relation.project(f"* REPLACE ({_TRIMMED.format(text='date')} AS date)")
         parser = _INSTANT if time_zone else _WALL_CLOCK
         date = parser.format(text="date", zone=ZONE, time_zone=time_zone)
         relation = relation.project(f"*, {_ZONE_OF.format(text='date')} AS {ZONE}")
-        relation = relation.project(f"* REPLACE ({date} AS date)")
+        relation = relation.project(f"* REPLACE ({date} AS date, {_ONE_SPELLING.format(zone=ZONE)} AS {ZONE})")
         relation = relation.project(f"* REPLACE ({_FOUR_DIGITS.format(date='date')} AS date)")
     return relation
 
@@ -150,6 +165,13 @@ def _read_csv(files: Sequence[str]) -> DuckDBPyRelation:
         escapechar='"',
         columns=dict.fromkeys(names, "VARCHAR"),
     )
+
+
+def _trimmed(relation: DuckDBPyRelation, untouched: Collection[str | None]) -> DuckDBPyRelation:
+    """The relation without blanks around its text, which all is; some columns stay as they are."""
+    trimmed = [_quoted(name) for name in relation.columns if name not in untouched]
+    replaced = ", ".join(f"{_TRIMMED.format(text=name)} AS {name}" for name in trimmed)
+    return relation.project(f"* REPLACE ({replaced})") if trimmed else relation
 
 
 def _check_utf8(file: str) -> None:

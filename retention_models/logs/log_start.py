@@ -47,8 +47,9 @@ def halves(start: dt.date, end: dt.date) -> Halves:
 def check_openings(table: pd.DataFrame, log: Halves) -> Check:
     """Whether the log's first newcomers are too many, and too loyal, to be new.
 
-    ``table`` has rows of customers with ``first`` (day of their first purchase), ``customers`` (how many they are), and
-    how many of them bought again before the first half's end, ``again_early``, or before the log's, ``again``.
+    ``table`` has rows of customers with ``first`` (the time of their first purchase), ``customers`` (how many they
+    are), ``again_early`` (how many of them bought again before the first half's end), and the number of ``purchases``
+    that each of them made before the log's end.
     """
     early = _between(table, log.first, log.first + log.opening)
     late = _between(table, log.second, log.second + log.opening)
@@ -62,7 +63,7 @@ def check_openings(table: pd.DataFrame, log: Halves) -> Check:
         return Check(NAME, None, f"{counts}: too few to tell. Whether the log shows first purchases must be known.")
     if n_early < TIMES_AS_MANY * n_late or n_early - n_late < CLEARLY_MORE * np.sqrt(n_early + n_late):
         return Check(NAME, True, f"{counts}: newcomers are no more frequent when the log begins.")
-    again_early, again_late = int(early["again_early"].sum()), int(late["again"].sum())
+    again_early, again_late = int(early["again_early"].sum()), int(late.loc[late["purchases"] > 1, "customers"].sum())
     counts = f"{counts}; {again_early / n_early:.0%} and {again_late / n_late:.0%} of them bought again in that half"
     if not _more_loyal(again_early, n_early, again_late, n_late):
         return Check(
@@ -89,5 +90,6 @@ def _more_loyal(again_early: int, n_early: int, again_late: int, n_late: int) ->
 
 
 def _between(table: pd.DataFrame, start: dt.date, end: dt.date) -> pd.DataFrame:
-    first = table["first"]
-    return table[(first >= pd.Timestamp(start)) & (first < pd.Timestamp(end))]
+    first = table["first"].to_numpy()
+    within = (first >= np.datetime64(start)) & (first < np.datetime64(end))
+    return table.loc[within, ["customers", "again_early", "purchases"]]

@@ -35,9 +35,10 @@ def suitable_period(transactions: Any, *, observation_end: Any = None) -> Period
     end = pd.Timestamp(observation_end or log.last_date)
     days = (end - pd.Timestamp(log.first_date)).days + 1
     usual = days_until(purchase_gaps(log, observation_end=observation_end)["share"], 0.5)
-    fitting = [p for p, length in LENGTHS.items() if length >= usual / 2 and days >= FEWEST_PERIODS * length]
-    common = [p for p in fitting if days >= ENOUGH_PERIODS * LENGTHS[p]]
-    return (common[-1:] or fitting[:1] or ["day"])[0]
+    covered = [period for period, length in LENGTHS.items() if days >= FEWEST_PERIODS * length] or ["day"]
+    telling = [period for period in covered if LENGTHS[period] >= usual / 2] or covered[-1:]
+    often = [period for period in telling if days >= ENOUGH_PERIODS * LENGTHS[period]] or telling[:1]
+    return often[-1]
 
 
 def days_until(share: pd.Series, reached: float) -> int:

@@ -1,7 +1,7 @@
 """From transactions to sufficient statistics: all that a model needs to know of each customer.
 
-The rows are grouped where they live (see ``customers``). What comes back is small, and everything that has to do with
-units of time happens here.
+The rows are reduced where they live, by their engine (see ``customers``) or, as a pandas frame, in memory (see
+``in_memory``). What comes back is small, and everything that has to do with units of time happens here.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.logs.calendar import Calendar, calendar
-from retention_models.logs.customers import by_customer, cohort, collected, lent, observed
+from retention_models.logs.customers import by_customer, cohort, collected, observed
 from retention_models.logs.engines import collect
+from retention_models.logs.in_memory import by_sorting
 from retention_models.logs.log_start import check_openings, halves
 from retention_models.logs.transactions import (
     Granularity,
@@ -106,13 +107,8 @@ def summarize(
         time_unit=time_unit,
         granularity=granularity,
     )
-    log, ids = lent(log)
-    log = observed(log, days)
-    table = collected(by_customer(log, days)).assign(customers=1)
-    table.index = pd.Index(
-        table["customer_id"] if ids is None else ids.take(table["customer_id"].to_numpy()), name="customer_id"
-    )
-    table, left_out = cohort(table.sort_index(), days)
+    table, set_aside = _customers(log, days)
+    table, left_out = cohort(table, days)
     summary = _times(table, days)
     if log.has_amount:
         repeat_spend = (table["total"] - table["first_amount"]).round(6)
@@ -123,7 +119,7 @@ def summarize(
         if log.has_amount:
             summary["holdout_amount"] = table["holdout_amount"]
         summary["holdout_duration"] = (days.observation_end - days.calibration_end) / days.unit
-    summary.attrs.update(_attrs(log, days, table, left_out))
+    summary.attrs.update(_attrs(log, days, table, set_aside | left_out))
     return summary
 
 
@@ -170,16 +166,12 @@ def histories(
         time_unit=time_unit,
         granularity=granularity,
     )
-    log = observed(lent(log)[0], days)
-    same = ["first", "last", "purchases"]
-    shared = (
-        by_customer(log, days).group_by(same).agg(nw.len().alias("customers"), nw.col("again_early", "log_gaps").sum())
-    )
-    table, left_out = cohort(collected(shared), days)
+    table, set_aside = _histories(log, days)
+    table, left_out = cohort(table, days)
     table["log_gaps"] /= table["customers"]
     distinct = _times(table, days).assign(weight=table["customers"]).sort_values(["frequency", "recency", "T"])
     distinct = distinct.reset_index(drop=True)
-    distinct.attrs.update(_attrs(log, days, table, left_out))
+    distinct.attrs.update(_attrs(log, days, table, set_aside | left_out))
     return distinct
 
 
@@ -248,25 +240,44 @@ def _check_settled(reading: Mapping[str, Any]) -> None:
         raise ValueError(f"{', '.join(changed)}: pass this to read_transactions, which has already read the log")
 
 
+def _customers(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
+    """One row a customer, indexed and sorted by ``customer_id``; how many rows were set aside, by reason."""
+    if isinstance(log.frame, pd.DataFrame):
+        table, set_aside = by_sorting(log, days)
+    else:
+        log = observed(log, days)
+        table, set_aside = collected(by_customer(log, days)).set_index("customer_id").sort_index(), dict(log.set_aside)
+    return table.assign(customers=1), set_aside
+
+
+def _histories(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
+    """One row for customers with the same first and last period and number of purchases, counted on their engine."""
+    same = ["first", "last", "purchases"]
+    if isinstance(log.frame, pd.DataFrame):
+        table, set_aside = _customers(log, days)
+        return table.groupby(same, as_index=False)[["customers", "again_early", "log_gaps"]].sum(), set_aside
+    log = observed(log, days)
+    facts = nw.len().alias("customers"), nw.col("again_early", "log_gaps").sum()
+    return collected(by_customer(log, days).group_by(same).agg(*facts)), dict(log.set_aside)
+
+
 def _times(table: pd.DataFrame, days: Calendar) -> pd.DataFrame:
     """The number of further purchases, the age at the last of them, the age at the end, the sum of logarithmic gaps."""
-    unit = days.unit.total_seconds()
-    recency = table["last"] - table["first"]
-    age = pd.Timestamp(days.last_period) - table["first"]
+    first, unit = table["first"].to_numpy(), days.unit.to_timedelta64()
     frequency = table["purchases"] - 1
     return pd.DataFrame(
         {
             "frequency": frequency,
-            "recency": recency.dt.total_seconds() / unit,
-            "T": age.dt.total_seconds() / unit,
-            "log_gaps": (table["log_gaps"] - frequency * np.log(unit)).round(9),
-        }
+            "recency": np.subtract(table["last"].to_numpy(), first) / unit,
+            "T": np.subtract(np.datetime64(days.last_period, "us"), first) / unit,
+            "log_gaps": (table["log_gaps"] - frequency * np.log(days.unit.total_seconds())).round(9),
+        },
+        index=table.index,
     )
 
 
-def _attrs(log: Transactions, days: Calendar, table: pd.DataFrame, left_out: dict[str, int]) -> dict[str, Any]:
+def _attrs(log: Transactions, days: Calendar, table: pd.DataFrame, set_aside: dict[str, int]) -> dict[str, Any]:
     """What a report wants to say of the summary, in plain values that JSON can hold."""
-    checked = table.assign(again=table["customers"] * (table["purchases"] >= 2))
     return {
         "time_unit": days.time_unit,
         "granularity": days.granularity,
@@ -276,6 +287,6 @@ def _attrs(log: Transactions, days: Calendar, table: pd.DataFrame, left_out: dic
         "observation_end": days.observation_end.isoformat(),
         "customers": int(table["customers"].sum()),
         "transactions": int((table["purchases"] * table["customers"]).sum()),
-        "set_aside": dict(log.set_aside) | left_out,
-        "checks": [asdict(check_openings(checked, halves(days.start, days.calibration_end)))],
+        "set_aside": set_aside,
+        "checks": [asdict(check_openings(table, halves(days.start, days.calibration_end)))],
     }

@@ -25,6 +25,9 @@ Granularity = Literal["W", "D", "h", "min", "s"]
 
 UNREADABLE = "rows without a readable date"
 NEGATIVE = "rows with a negative amount"
+AFTER_OBSERVATION = "rows after observation_end"
+EMPTIED = "rows of periods that refunds emptied"
+BEYOND_CENTS = 1e15  # numbers this large, with either sign, are an eighth apart; far larger ones have no sum
 EVERY = {"D": "1d", "h": "1h", "min": "1m", "s": "1s"}  # as narwhals writes them
 
 
@@ -66,8 +69,9 @@ def read_transactions(
     ``source`` is a pandas or Polars frame (eager or lazy), a DuckDB relation, a Spark frame, or the path of a CSV or
     Parquet file or a pattern such as ``"sales/*.parquet"``; files may be larger than memory. ``customer_id``, ``date``
     and ``amount`` are the names of its columns; ``amount=None`` where there is no money. Set aside are rows without
-    customer, without a readable date (text is read as ISO 8601: ``1997-01-31``, ``1997-01-31 14:05``), and without a
-    finite amount.
+    customer (the id is missing, or blank text), without a readable date (text is read as ISO 8601: ``1997-01-31``,
+    ``1997-01-31 14:05``), and without a finite amount below 1e15, where numbers cease to tell cents. Blanks around
+    text do not matter in dates and amounts, nor in the ids of CSV files; elsewhere ids are taken as they stand.
 
     ``refunds`` says what a negative amount is: ``"set_aside"``, no purchase; ``"net"``, money back, taken off what the
     customer spent in the same period (a day, unless ``summarize`` is told otherwise), and a period of which nothing is
@@ -152,6 +156,7 @@ def _faults(has_amount: bool, refunds: Refunds, zeros: Zeros) -> dict[str, nw.Ex
     faults = {"rows without a customer_id": customer_id.is_null(), UNREADABLE: date.is_null()}
     if has_amount:
         faults["rows without a finite amount"] = amount.is_null() | ~amount.is_finite()
+        faults["rows with an amount of 1e15 or more"] = amount.abs() >= BEYOND_CENTS
         if refunds != "net":
             faults[NEGATIVE] = amount < 0
         if zeros == "set_aside":

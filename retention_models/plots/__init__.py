@@ -6,11 +6,13 @@ from retention_models.plots.holdout import plot_by_frequency, plot_pit, plot_tra
 from retention_models.plots.parameters import plot_parameters
 from retention_models.plots.rhythm import plot_periods, plot_season, plot_waiting
 from retention_models.plots.style import panels
+from retention_models.plots.survival import plot_causes, plot_survival
 
 __all__ = [
     "panels",
     "plot_alive_history",
     "plot_by_frequency",
+    "plot_causes",
     "plot_concentration",
     "plot_history_matrix",
     "plot_parameters",
@@ -19,6 +21,7 @@ __all__ = [
     "plot_retention",
     "plot_season",
     "plot_segments",
+    "plot_survival",
     "plot_tracking",
     "plot_waiting",
 ]

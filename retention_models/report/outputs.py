@@ -16,6 +16,8 @@ from retention_models.report import markup
 from retention_models.report.prose import formula, markdown
 
 _OPTION = re.compile(r"^#\| *(?P<name>[a-z-]+): *(?P<value>.+?) *$\n?", re.MULTILINE)
+# Where on this machine a warning comes from: the folders at the beginning of a line, up to the file's own name.
+_FOLDER = re.compile(r"^(?:[A-Za-z]:)?[/\\](?:[^\n/\\:]+[/\\])*(?=[^\n/\\:]+:\d+: )", re.MULTILINE)
 _BY_PREFERENCE = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/latex", "text/plain")
 
 
@@ -54,7 +56,8 @@ def read_outputs(cell: NotebookNode, section: str) -> Iterator[Output]:
         return
     for output in cell.outputs:
         if output.output_type == "stream":
-            yield Output("text" if output.name == "stdout" else "warning", strip_ansi(output.text).rstrip())
+            text = strip_ansi(output.text).rstrip()
+            yield Output("text", text) if output.name == "stdout" else Output("warning", _FOLDER.sub("", text))
         else:
             yield _read_data(output, options, section)
 

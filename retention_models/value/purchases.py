@@ -160,7 +160,7 @@ def total_value(
     """
     factors = _factors(purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin)
     purchases, amount, histories = factors
-    code, segments = _segments(by, len(histories.row))
+    code, segments = segment_codes(by, len(histories.row))
 
     def summed(column: Array) -> Array:
         return np.bincount(code, weights=histories.line_weight * column, minlength=len(segments)).astype(float)
@@ -260,7 +260,7 @@ def _check_time_unit(known: str | None, given: str) -> None:
         raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
 
 
-def _segments(by: Sequence[Any] | pd.Series | None, n: int) -> tuple[NDArray[np.int64], pd.Index]:
+def segment_codes(by: Sequence[Any] | pd.Series | None, n: int) -> tuple[NDArray[np.int64], pd.Index]:
     """The number of each line's segment, and the segments' names in order."""
     if by is None:
         return np.zeros(n, dtype=np.int64), pd.Index(["all"], name="segment")

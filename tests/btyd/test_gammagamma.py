@@ -112,7 +112,7 @@ def test_repeat_buyers_with_a_mean_of_zero_are_left_out_and_counted(customers):
     ("rows", "message"),
     [
         ([(0, 0.0), (0, 0.0)], "needs more of them; the table has 0"),
-        ([(2, -5.0), (1, 4.0)], "monetary_value is negative for 1 of 2 customers"),
+        ([(2, -5.0), (1, 4.0)], "monetary_value is negative for 1 of 2 rows"),
         ([(2, np.inf), (1, 4.0)], "monetary_value is missing, infinite or not a number for 1 of 2"),
     ],
 )

@@ -30,3 +30,12 @@ def test_a_choice_needs_two_fits(pareto, customers):
 def test_names_are_escaped_in_html(fits, customers):
     odd = dict(zip(["<b>", "$x$"], fits.values(), strict=True))
     assert "&lt;b&gt;" in choose(odd, customers)._repr_html_()
+
+
+def test_models_that_differ_by_a_trifle_are_as_good(pareto, customers):
+    trifle = replace(pareto, model=replace(pareto.model, alpha=pareto.model.alpha * (1 + 1e-6)))
+    for order in ({"one": trifle, "other": pareto}, {"other": pareto, "one": trifle}):
+        choice = choose(order, customers)
+        assert choice.name == next(iter(order))
+        assert "is as good as that of" in choice.reason
+        assert "fit the calibration data alike" in choice.reason

@@ -5,6 +5,7 @@ import pytest
 
 import retention_models as rm
 from retention_models.evaluation import (
+    Sentence,
     backtest_check,
     earlier_origins,
     forecast_sentence,
@@ -74,3 +75,34 @@ def test_the_sentence_carries_the_backtest_over_to_the_total(backtest, customers
         "1,859); at 2 earlier dates what came true differed from such a forecast by -10 % to +20 %, which would make "
         "it 1,488 to 1,984."
     )
+
+
+def test_origins_keep_to_the_days_that_count(log):
+    origins = earlier_origins(log, horizon=13, acquired_after="1997-03-01", observation_end="1998-03-31")
+    assert (date(1998, 3, 31) - origins[-1]).days == 13 * 7
+    assert (origins[0] - date(1997, 3, 1)).days >= 180
+
+
+def test_amounts_are_those_of_the_holdout_and_of_both_models(log, customers, backtest):
+    row = backtest.loc["1997-09-30"]
+    assert np.isclose(row["actual_amount"], 70976.39)
+    value = rm.customer_value(
+        rm.fit(rm.BGNBD, customers),
+        rm.fit(rm.GammaGamma, customers),
+        customers,
+        horizon=39,
+        time_unit="W",
+        annual_discount_rate=0,
+        margin=1,
+    )
+    assert np.isclose(row["expected_amount"], value["value"].sum(), rtol=1e-6)
+    assert np.isclose(row["amount_error"], row["actual_amount"] / row["expected_amount"] - 1)
+
+
+def test_a_log_without_money_has_no_amounts():
+    log = rm.read_transactions(rm.load_cdnow(), amount=None)
+    assert not rolling_origins(rm.BGNBD, log, origins=["1997-09-30"], horizon=39).filter(like="amount").size
+
+
+def test_a_sentence_shows_itself_escaped():
+    assert Sentence("a < b")._repr_html_() == "<p>a &lt; b</p>"

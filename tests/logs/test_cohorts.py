@@ -5,7 +5,13 @@ import polars as pl
 import pytest
 
 import retention_models as rm
-from retention_models.logs.cohorts import cohort_retention, daily_purchases, purchases_per_period
+from retention_models.logs.cohorts import (
+    cohort_labels,
+    cohort_retention,
+    daily_purchases,
+    purchases_per_period,
+    retention_by_age,
+)
 
 LOG = pd.DataFrame(
     {
@@ -119,3 +125,23 @@ def test_daily_purchases_of_cdnow_add_up_to_the_published_counts():
     assert days.loc["1997-10-01":, "purchases"].sum() == 1882
     assert np.isclose(days.loc[:"1997-09-30", "amount"].sum(), 173115.55)
     assert np.isclose(days.loc["1997-10-01":, "amount"].sum(), 70976.39)
+
+
+def test_customers_seen_before_are_left_out_of_every_table():
+    known = LOG[LOG["customer_id"] != "a"]
+    for table in (purchases_per_period, cohort_retention):
+        pd.testing.assert_frame_equal(table(LOG, acquired_after="2024-01-06"), table(known))
+
+
+def test_retention_by_age_adds_the_cohorts_that_reached_it():
+    by_age = retention_by_age(cohort_retention(LOG))
+    assert by_age["cohorts"].tolist() == [2, 2, 2, 1]
+    assert by_age["customers"].tolist() == [3, 3, 3, 2]
+    assert by_age["share"].tolist() == [1.0, 1 / 3, 1 / 3, 0.0]
+
+
+def test_cohort_labels_are_those_of_the_retention_table():
+    labels = cohort_labels(rm.summarize(LOG), "month")
+    assert labels.to_dict() == {"a": "2024-01", "b": "2024-01", "c": "2024-02", "d": "2024-05"}
+    fitted = rm.summarize(rm.load_cdnow())
+    assert set(rm.fit(rm.BGNBD, fitted, by=cohort_labels(fitted, "quarter")).groups) == {"1997Q1"}

@@ -43,6 +43,15 @@ def test_csv_files_are_read_however_they_are_written(tmp_path, content):
     assert rows(write(tmp_path, content)) == EXPECTED
 
 
+def test_blanks_around_values_are_no_part_of_them(tmp_path):
+    path = write(
+        tmp_path, 'customer_id, date, amount, shop\n 1, 2024-01-01 , 10.5, Bonn \n2\t,\t2024-01-02 14:05,20 , "A b"\n'
+    )
+    assert rows(path) == [(*EXPECTED[0], "Bonn"), (*EXPECTED[1], "A b")]
+    named = write(tmp_path, 'customer_id; date; amount\n Zoë ;2024-01-01;"1,5"\nZoë; 2024-01-02;2,5\n')
+    assert rows(named) == [("Zoë", dt.datetime(2024, 1, 1), 1.5), ("Zoë", dt.datetime(2024, 1, 2), 2.5)]
+
+
 def test_a_thousand_with_a_comma_is_not_taken_for_a_decimal(tmp_path):
     path = write(tmp_path, CLEAN.replace(",", ";").replace("10.5", "1,500"))
     assert read_transactions(path).set_aside == {"rows without a finite amount": 1}

@@ -92,13 +92,10 @@ def test_halves_are_equally_long(end, expected):
 
 def table(early, again_early, late, again_late):
     """Customers first seen on 2024-01-01 and 2024-04-10, the openings of the halves of 200 days."""
+    first = pd.to_datetime(["2024-01-01", "2024-01-01", "2024-04-10", "2024-04-10"])
+    customers = [early - again_early, again_early, late - again_late, again_late]
     return pd.DataFrame(
-        {
-            "first": pd.to_datetime(["2024-01-01", "2024-04-10"]),
-            "customers": [early, late],
-            "again_early": [again_early, 0],
-            "again": [early, again_late],
-        }
+        {"first": first, "customers": customers, "again_early": [0, again_early, 0, 0], "purchases": [1, 2, 1, 2]}
     )
 
 

@@ -4,7 +4,13 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
-from retention_models.logs.rhythm import calendar_season, purchase_gaps, time_to_second_purchase
+from retention_models.logs.rhythm import (
+    calendar_season,
+    days_until,
+    purchase_gaps,
+    suitable_period,
+    time_to_second_purchase,
+)
 
 LOG = pd.DataFrame(
     {
@@ -74,3 +80,39 @@ def test_season_counts_every_day_once_in_the_order_of_the_calendar():
 def test_season_knows_months_and_weekdays():
     with pytest.raises(ValueError, match="by must be one of 'month', 'weekday'"):
         calendar_season(LOG, by="moon")
+
+
+def buyer(every, days):
+    dates = pd.date_range("2020-01-01", periods=days // every + 1, freq=f"{every}D")
+    return pd.DataFrame({"customer_id": 1, "date": dates, "amount": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("every", "days", "period"),
+    [
+        (1, 20, "day"),  # nothing longer is covered a dozen times
+        (1, 200, "week"),
+        (30, 700, "month"),
+        (30, 1500, "quarter"),
+        (365, 1500, "year"),  # four of them, because in a shorter period customers are mostly silent
+        (5, 30, "week"),
+        (300, 600, "quarter"),
+    ],
+)
+def test_the_period_suits_the_length_of_the_log_and_its_rhythm(every, days, period):
+    assert suitable_period(buyer(every, days)) == period
+
+
+def test_a_share_is_reached_on_the_first_day_it_is():
+    share = pd.Series([0.1, 0.5, 0.5, 0.9], index=pd.RangeIndex(1, 5))
+    assert [days_until(share, reached) for reached in (0.05, 0.5, 0.6)] == [1, 2, 4]
+
+
+def test_customers_seen_before_do_not_count_as_new():
+    late = LOG[~LOG["customer_id"].isin([1, 2])]
+    pd.testing.assert_frame_equal(
+        time_to_second_purchase(LOG, acquired_after="2024-01-03", observation_end="2024-01-09"),
+        time_to_second_purchase(late, observation_end="2024-01-09"),
+    )
+    with pytest.raises(ValueError, match="no customer was first seen within these dates"):
+        time_to_second_purchase(LOG, acquired_after="2024-01-09")

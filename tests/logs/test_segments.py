@@ -54,3 +54,8 @@ def test_buying_once_scores_lowest_for_frequency_however_many_did():
     table = rfm_segments(rm.load_cdnow())
     assert (table.loc[table["purchases"] == 1, "frequency_score"] == 1).all()
     assert (table.loc[table["purchases"] > 1, "frequency_score"] > 1).all()
+
+
+def test_only_customers_first_seen_late_enough_take_part():
+    late = rfm_segments(LOG, acquired_after="2024-03-01")
+    pd.testing.assert_frame_equal(late, rfm_segments(LOG[LOG["customer_id"] > 2]))

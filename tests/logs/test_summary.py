@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -199,6 +201,7 @@ def loop_over_customers(log, granularity, cut, end):
                 "frequency": len(before) - 1,
                 "recency": (before[-1] - before[0]) / week,
                 "T": (last_period - before[0]) / week,
+                "log_gaps": sum(math.log((later - earlier) / week) for earlier, later in pairwise(before)),
                 "monetary_value": sum(periods[period] for period in before[1:]) / max(len(before) - 1, 1),
                 "first_purchase": before[0],
                 "holdout_frequency": len(after),
@@ -239,6 +242,17 @@ def test_a_log_that_was_read_is_used_as_read():
         ValueError, match="refunds, zeros: pass this to read_transactions, which has already read the log"
     ):
         summarize(log, refunds="net", zeros="set_aside")
+
+
+@pytest.mark.parametrize(
+    "ids", [[-5, 7, 9], [-(2**62), 2**62, 2**62 + 1], [2**40, 2**40 + 1, 2**40 + 2], [0.5, 1.5, 2.5]]
+)
+def test_ids_can_be_any_numbers(ids):
+    names = dict(zip("abc", ids, strict=True))
+    expected = summarize(LOG)
+    found = summarize(LOG.assign(customer_id=LOG["customer_id"].map(names)))
+    assert found.index.tolist() == ids
+    pd.testing.assert_frame_equal(found.set_axis(expected.index), expected)
 
 
 def test_histories_are_the_compressed_summary(untidy):

@@ -1,13 +1,16 @@
 """What read_transactions sets aside, converts and refuses."""
 
+import csv
 import datetime as dt
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 
 from retention_models.logs.engines import collect
+from retention_models.logs.summary import summarize
 from retention_models.logs.transactions import purchases, read_transactions
 
 
@@ -41,12 +44,16 @@ def test_nothing_is_set_aside_from_a_clean_log():
         ("date", ["2024-01-01", "24-01-08", "2024-01-09"], "rows without a readable date"),
         ("date", ["2024-01-01", "infinity", "2024-01-09"], "rows without a readable date"),
         ("date", ["2024-01-01", "290000-01-01", "2024-01-09"], "rows without a readable date"),
+        ("date", ["2024-01-01", "2024-01-08 10:00 foo", "2024-01-09"], "rows without a readable date"),
+        ("date", ["2024-01-01", "2024-01-08 10:00 or so", "2024-01-09"], "rows without a readable date"),
         ("date", pd.to_datetime(["2024-01-01", None, "2024-01-09"]), "rows without a readable date"),
         ("amount", [10.0, None, 5.0], "rows without a finite amount"),
         ("amount", [10.0, np.inf, 5.0], "rows without a finite amount"),
         ("amount", ["10", "ten", "5"], "rows without a finite amount"),
         ("amount", pd.array([10.0, None, 5.0], dtype="Float64"), "rows without a finite amount"),
         ("amount", [10.0, -20.0, 5.0], "rows with a negative amount"),
+        ("amount", [10.0, 1e308, 5.0], "rows with an amount of 1e15 or more"),
+        ("amount", [10.0, -1e15, 5.0], "rows with an amount of 1e15 or more"),
     ],
 )
 def test_a_faulty_row_is_set_aside_and_counted_under_its_reason(column, values, reason):
@@ -101,6 +108,56 @@ def test_ids_that_are_floats_only_because_some_are_missing_become_whole_again():
     frame = read_transactions(log(customer_id=[1, None, 2])).frame
     assert frame["customer_id"].tolist() == [1, 2]
     assert pd.api.types.is_integer_dtype(frame["customer_id"])
+
+
+BLANK_IDS = {
+    "customer_id": ["Ann", "", "Zoë", " ", "~", "\u00a0\t "],
+    "date": [dt.datetime(2024, 1, 1)] * 6,
+    "amount": [1.0] * 6,
+}
+
+
+def to_csv(frame, folder):
+    frame.to_csv(folder / "log.csv", index=False, quoting=csv.QUOTE_ALL)
+    return folder / "log.csv"
+
+
+def categorised(frame):
+    return frame.astype({"customer_id": "category"})
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        *(lambda frame, _, kind=kind: frame.astype({"customer_id": kind}) for kind in (object, str, "string")),
+        lambda frame, _: categorised(frame),
+        lambda frame, _: pl.DataFrame(frame.to_dict("list")),
+        lambda frame, _: pl.DataFrame(frame.to_dict("list")).lazy(),
+        lambda frame, _: pl.DataFrame(frame.to_dict("list")).with_columns(pl.col("customer_id").cast(pl.Categorical)),
+        lambda frame, _: duckdb.from_df(frame),
+        lambda frame, _: duckdb.from_df(categorised(frame)),
+        to_csv,
+    ],
+)
+def test_blank_text_is_no_id_on_any_engine(engine, tmp_path):
+    log = engine(pd.DataFrame(BLANK_IDS), tmp_path)
+    assert read_transactions(log).set_aside == {"rows without a customer_id": 3}
+    assert summarize(log).index.tolist() == ["Ann", "Zoë", "~"]
+
+
+def test_blanks_do_not_make_whole_ids_text(tmp_path):
+    frame = log(customer_id=pd.Series([1, " ", 2], dtype=object))
+    for source in (frame, to_csv(frame, tmp_path)):
+        assert read_transactions(source).set_aside == {"rows without a customer_id": 1}
+        assert summarize(source).index.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("engine", [pd.DataFrame, lambda frame: pl.DataFrame(dict(frame)), duckdb.from_df])
+def test_amounts_that_have_no_sum_are_set_aside_before_they_are_added(engine):
+    frame = log(date=pd.to_datetime(["2024-01-01", "2024-01-08", "2024-01-08"]), amount=[999e12, 1e308, -1e308])
+    summary = summarize(engine(frame), refunds="net")
+    assert summary.attrs["set_aside"] == {"rows with an amount of 1e15 or more": 2}
+    assert summary.index.tolist() == [1]
 
 
 # What one purchase is.
@@ -170,10 +227,51 @@ def test_text_with_one_offset_is_read_by_the_clock_it_was_written_by():
     assert bought(read_transactions(log(date=text)))["period"] == ["2024-01-01", "2024-01-08", "2024-07-01"]
 
 
+@pytest.mark.parametrize(
+    ("zones", "spelt"),
+    [
+        (("Z", "+00:00", "z"), "2024-01-01 10:20"),
+        (("+0000", " UTC", "-00:00"), "2024-01-01 10:20:30"),
+        ((" GMT", "+00", " utc"), "2024-01-01T10:20:30.5"),
+        (("+0200", "+02", " +02:00"), "2024-01-01 10:20"),
+        (("-0330", "-03:30", "-03:30 "), "2024-01-01 10:20:03"),
+        ((" CET", " CET", "CET"), "2024-01-01 10:20"),
+        ((" Europe/Berlin",) * 3, "2024-01-01 10:20"),
+    ],
+)
+def test_a_zone_is_the_same_however_it_is_spelt(zones, spelt):
+    transactions = read_transactions(log(date=[spelt + zone for zone in zones]))
+    assert transactions.set_aside == {}
+    assert transactions.frame["date"].unique().tolist() == [pd.Timestamp(spelt)]
+    in_berlin = read_transactions(log(date=[spelt + zone for zone in zones]), time_zone="Europe/Berlin").frame["date"]
+    assert len(set(in_berlin)) == 1
+
+
+BLANKS = [" {}", "{} ", "\t{}  ", "          {}", "\u00a0{}\u00a0"]
+CLOCKS = ["2024-01-08", "2024-01-08 10:20", "2024-01-08T10:20:30", "2024-01-08 10:20:30.5", "2024-01-08 10:20:30Z"]
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+@pytest.mark.parametrize("engine", [pd.DataFrame, duckdb.from_df])
+def test_blanks_around_dates_and_amounts_do_not_matter(blank, engine):
+    for date in CLOCKS:
+        for amount in ("20", "-20.5", "20,50", "1e3"):
+            frame = log(date=[blank.format(date), date, date], amount=[blank.format(amount), amount, amount])
+            read = read_transactions(engine(frame), refunds="net")
+            assert read.set_aside == {}
+            frame = read.frame if engine is pd.DataFrame else read.frame.df()
+            assert frame["date"].unique().tolist() == [pd.Timestamp(date).tz_localize(None)]
+            assert len(set(frame["amount"])) == 1
+    zoned = log(date=[blank.format("2024-01-08 10:20+02:00")] * 3)
+    assert read_transactions(zoned, time_zone="UTC").frame["date"].unique().tolist() == [
+        pd.Timestamp("2024-01-08 08:20")
+    ]
+
+
 @pytest.mark.parametrize("bare", ["2024-01-08 12:00", "2024-01-08"])
 def test_text_with_and_without_a_zone_cannot_be_compared(bare):
     text = ["2024-01-01T23:30:00Z", bare, "2024-07-01T00:30:00Z"]
-    with pytest.raises(ValueError, match=r"mixes time zones \(none at all and Z among them\)"):
+    with pytest.raises(ValueError, match=r"mixes time zones \(none at all and \+00:00 among them\)"):
         read_transactions(log(date=text))
     with pytest.raises(ValueError, match="holds times without a zone, which time_zone='Asia/Tokyo' cannot convert"):
         read_transactions(log(date=text), time_zone="Asia/Tokyo")

@@ -121,3 +121,21 @@ def waiting():
 def season():
     index = pd.Index(["Monday", "Tuesday", "Wednesday"], name="weekday")
     return pd.DataFrame({"days": 10, "relative": [1.2, 0.9, 0.9]}, index=index)
+
+
+@pytest.fixture
+def curves():
+    survival = [1.0, 0.8, 0.5, 1.0, 0.9, 0.7]
+    frame = pd.DataFrame({"group": ["$a$"] * 3 + ["<b>"] * 3, "tenure": [0.0, 1.0, 2.0] * 2, "survival": survival})
+    frame["at_risk"] = [100.0, 100.0, 80.0, 1200.0, 1200.0, 1080.0]
+    return frame.assign(
+        survival_lower=lambda f: f["survival"] - 0.05, survival_upper=lambda f: f["survival"].clip(upper=0.95) + 0.05
+    )
+
+
+@pytest.fixture
+def causes():
+    incidence = [0.0, 0.1, 0.3, 0.0, 0.1, 0.2]
+    frame = pd.DataFrame({"group": "all", "cause": ["$price$"] * 3 + ["<i>"] * 3, "tenure": [0.0, 1.0, 2.0] * 2})
+    frame["at_risk"] = [100.0, 100.0, 80.0] * 2
+    return frame.assign(incidence=incidence, incidence_lower=incidence, incidence_upper=incidence)

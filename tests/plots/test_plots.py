@@ -23,6 +23,8 @@ DRAWN = [
     (plots.plot_periods, "periods"),
     (plots.plot_waiting, "waiting"),
     (plots.plot_season, "season"),
+    (plots.plot_survival, "curves"),
+    (plots.plot_causes, "causes"),
 ]
 
 
@@ -60,6 +62,7 @@ def test_a_plot_makes_its_own_axes_when_none_are_given(drawing):
 
 def test_a_plot_leaves_global_settings_and_its_frame_alone(drawing):
     draw, frame = drawing
+    mpl.get_backend()  # the first picture of a process settles it
     settings, copy = mpl.rcParams.copy(), frame.copy()
     draw(frame)
     assert mpl.rcParams == settings

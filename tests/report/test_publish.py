@@ -30,6 +30,7 @@ CELLS = [
         "%config InlineBackend.figure_formats = ['png']\nfig, ax = plt.subplots(figsize=(1, 1))\nline = ax.plot([1])"
     ),
     new_code_cell("warnings.warn('not much data')\nprint({'a', 'b', 'c'})"),
+    new_code_cell("warnings.warn_explicit('from a library', UserWarning, warnings.__file__ + '/../decoder.py', 1)"),
     new_code_cell("print(f'{weeks} weeks')", metadata={"tags": ["decision"]}),
 ]
 
@@ -86,6 +87,7 @@ def test_settings_reach_the_cells_and_hostile_ones_are_escaped(page: str) -> Non
 
 def test_neither_paths_nor_process_ids_show(page: str) -> None:
     assert "cell:1: UserWarning: not much data" in page
+    assert "decoder.py:1: UserWarning: from a library" in page
     assert "/tmp" not in page
 
 

@@ -1,0 +1,198 @@
+"""What each arm of an experiment changed: differences, lifts, contrasts, all analysed as assigned.
+
+Welch's t intervals; ratios of sums by the delta method; adjustment by CUPED; clusters by CR2 with Satterthwaite's
+degrees of freedom, blocks by post-stratification: all of it already in the arms' means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from scipy.special import chdtrc
+
+from retention_models.interventions import contrasts
+from retention_models.interventions.cells import overall_mean, overall_scatter
+from retention_models.interventions.contrasts import Measure, contrast, read
+from retention_models.interventions.effect import Effect
+from retention_models.interventions.experiment import Experiment
+from retention_models.interventions.money import Money
+from retention_models.interventions.outcome import Outcome, effect_row, measure_of, readings_of
+
+
+def differences(
+    test: Experiment, outcome: Outcome, money: Money | None = None, *, baseline: str | None = None, level: float = 0.95
+) -> list[Effect]:
+    """What each arm changed against the baseline (by default the control), one effect an arm.
+
+    Parameters
+    ----------
+    test
+        The experiment.
+    outcome
+        What is measured.
+    money
+        What a unit of the outcome is worth and what the arms cost; without it the effects have no value.
+    baseline
+        The arm to compare with.
+    level
+        Level of the intervals.
+
+    Raises
+    ------
+    ValueError
+        When a column was not measured, never varies, or a ratio is to be priced.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.interventions.experiment import Experiment, Plan
+    >>> from retention_models.interventions.outcome import Outcome
+    >>> cards = pd.DataFrame({"arm": ["8 stamps", "10 stamps, 2 given"], "n": [150, 150], "completed": [28, 51]})
+    >>> test = Experiment.from_counts(cards, Plan(control="8 stamps"), outcome="completed")
+    >>> completed = Outcome(column="completed", unit="share of customers", horizon="9 months")
+    >>> print(differences(test, completed)[0])
+    10 stamps, 2 given changes completed by 0.153 (0.0544 to 0.252) (share of customers; 95 % interval;
+    9 months; randomised, n = 300).
+    """
+    baseline = _known_arm(test, baseline)
+    named = {_against(arm, baseline, test): contrasts.difference(arm, baseline) for arm in test.arms if arm != baseline}
+    return contrast_effects(test, outcome, named, money, level=level)
+
+
+def pairwise(test: Experiment, outcome: Outcome, money: Money | None = None, *, level: float = 0.95) -> list[Effect]:
+    """The difference of every arm against every other, each pair once, the later in ``test.arms`` minus the earlier."""
+    named = {
+        _against(arm, other, test): contrasts.difference(arm, other)
+        for i, other in enumerate(test.arms)
+        for arm in test.arms[i + 1 :]
+    }
+    return contrast_effects(test, outcome, named, money, level=level)
+
+
+def factorial_effects(
+    test: Experiment,
+    outcome: Outcome,
+    campaigns: Mapping[str, tuple[str, ...]],
+    money: Money | None = None,
+    *,
+    level: float = 0.95,
+) -> list[Effect]:
+    """Main effects of overlapping campaigns and how each pair works together.
+
+    ``campaigns`` says for each arm which campaigns its customers were assigned to, as in
+    :func:`retention_models.interventions.contrasts.factorial_contrasts`.
+    """
+    return contrast_effects(test, outcome, contrasts.factorial_contrasts(campaigns), money, level=level)
+
+
+def programme_effect(test: Experiment, outcome: Outcome, money: Money | None = None, *, level: float = 0.95) -> Effect:
+    """What all campaigns together changed against a universal hold-out group, which is the test's control.
+
+    The other arms count by their customers.
+    """
+    reached = [arm for arm in test.arms if arm != test.plan.control]
+    weights = {arm: test.n(arm) / test.n(*reached) for arm in reached} | {test.plan.control: -1.0}
+    return contrast_effects(test, outcome, {"all campaigns together": weights}, money, level=level)[0]
+
+
+def contrast_effects(
+    test: Experiment,
+    outcome: Outcome,
+    weights: Mapping[str, Mapping[str, float]],
+    money: Money | None = None,
+    *,
+    level: float = 0.95,
+) -> list[Effect]:
+    """Any contrasts of the arms: name to weights of the arms, which add up to 0; one effect each."""
+    _check_weights(test, weights)
+    measure = measure_of(test, outcome)
+    readings = readings_of(test, measure)
+    rows = [effect_row(test, outcome, name, w, contrast(readings, w), level=level) for name, w in weights.items()]
+    if money is None:
+        return rows
+    return [_priced(row, test, measure, w, money) for row, w in zip(rows, weights.values(), strict=True)]
+
+
+def lifts(test: Experiment, outcome: Outcome, *, baseline: str | None = None, level: float = 0.95) -> list[Effect]:
+    """By what factor each arm multiplied the outcome: the ratio of means, its interval made on the log scale.
+
+    1.10 is a lift of 10 %. Both means must be above 0.
+    """
+    baseline = _known_arm(test, baseline)
+    means = readings_of(test, measure_of(test, outcome))
+    low = [arm for arm, reading in means.items() if reading.value <= 0]
+    if low:
+        raise ValueError(f"{outcome.name} is not above 0 in {', '.join(low)}: a relative lift needs positive means")
+    logs = {arm: reading.logarithm for arm, reading in means.items()}
+    named = {arm: contrasts.difference(arm, baseline) for arm in test.arms if arm != baseline}
+    return [
+        effect_row(test, outcome, _against(arm, baseline, test), w, contrast(logs, w), level=level, scale="ratio")
+        for arm, w in named.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyDifference:
+    """A test of all arms at once: chi-squared with ``df`` degrees of freedom; its root is z where there are two."""
+
+    chi_squared: float
+    df: int
+    p_value: float
+
+
+def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
+    """Whether the arms differ at all: the score test, its variance that of all customers together.
+
+    sum of n_arm (mean_arm - mean)^2 / s^2, which for a yes-or-no outcome is Pearson's chi-squared and for two arms the
+    square of the pooled z.
+
+    Raises
+    ------
+    ValueError
+        When clusters or blocks were assigned, for which it does not hold.
+    """
+    if len(test.cells) != len(test.arms) or any(cell.units != cell.n for cell in test.cells):
+        raise ValueError("any_difference is for customers assigned one by one, without clusters or blocks")
+    centre = overall_mean(test.cells)
+    _, gradient = measure_of(test, outcome)(centre)
+    variance = float(gradient @ overall_scatter(test.cells) @ gradient) / test.n(*test.arms)
+    gaps = [(test.n(arm), gradient @ (test.arm_means(arm).mean - centre)) for arm in test.arms]
+    statistic = sum(n * gap**2 for n, gap in gaps) / variance
+    df = len(test.arms) - 1
+    return AnyDifference(float(statistic), df, float(chdtrc(df, statistic)))
+
+
+def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[str, float], money: Money) -> Effect:
+    """The same row with cost and net value per treated customer."""
+    if measure.per is not None:
+        raise ValueError(f"{row.outcome} is a ratio of sums, no amount per customer: price its numerator instead")
+    money.check_arms(test.arms)
+    arms = {arm: test.arm_means(arm) for arm in test.arms}
+    net = {arm: read(means, money.net(arm, test.columns, measure)) for arm, means in arms.items()}
+    spent = {arm: read(means, money.cost(arm, test.columns)) for arm, means in arms.items()}
+    value = contrast(net, weights)
+    lower, upper = value.interval(row.level)
+    cost = contrast(spent, weights).estimate
+    return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
+
+
+def _known_arm(test: Experiment, arm: str | None) -> str:
+    """The arm to compare with: the control, or one of the others."""
+    if arm is not None and arm not in test.arms:
+        raise ValueError(f"the baseline {arm!r} is none of the arms {', '.join(test.arms)}")
+    return arm or test.plan.control
+
+
+def _against(arm: str, baseline: str, test: Experiment) -> str:
+    """How a comparison is called: the arm, and against what if not the control."""
+    return arm if baseline == test.plan.control else f"{arm} against {baseline}"
+
+
+def _check_weights(test: Experiment, weights: Mapping[str, Mapping[str, float]]) -> None:
+    for name, weight in weights.items():
+        unknown = [arm for arm in weight if arm not in test.arms]
+        if unknown:
+            raise ValueError(f"{name}: no arm called {', '.join(unknown)}; the arms are {', '.join(test.arms)}")
+        if not any(weight.values()) or abs(sum(weight.values())) > 1e-9 * sum(map(abs, weight.values())):
+            raise ValueError(f"{name}: the weights of a comparison add up to 0, and are not all 0; got {dict(weight)}")

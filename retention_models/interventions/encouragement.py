@@ -1,0 +1,109 @@
+"""Those whom the assignment moved: the effect of receiving, where only the offer was randomised.
+
+Not everyone who is sent a letter opens it. Compared as delivered, openers differ from the rest in more than the
+letter; the assignment does not. Imbens & Angrist (1994): the effect on those who receive because of the assignment is
+the difference in the outcome over the difference in receiving. The interval is Anderson & Rubin's (1949): it holds
+its level however few were moved, and says so when it has no end.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import narwhals as nw
+
+from retention_models.checks import Check
+from retention_models.interventions import contrasts
+from retention_models.interventions.comparisons import differences
+from retention_models.interventions.contrasts import Estimate, Measure, combination, contrast_of
+from retention_models.interventions.effect import Effect
+from retention_models.interventions.experiment import Experiment, Plan
+from retention_models.interventions.money import position
+from retention_models.interventions.outcome import Outcome, effect_row, measure_of
+from retention_models.interventions.ratio_interval import fieller
+from retention_models.interventions.rows import open_frame
+
+
+def complier_effect(
+    test: Experiment, outcome: Outcome, *, received: str, arm: str | None = None, level: float = 0.95
+) -> Effect:
+    """What receiving changed for those who received because they were assigned to it.
+
+    Parameters
+    ----------
+    test
+        The experiment, by assignment.
+    outcome
+        What is measured.
+    received
+        The measured column that says whether (or how much) a customer received: 1 for a letter opened.
+    arm
+        The arm that was encouraged; may be left out where there is only one beside the control.
+    level
+        Level of the interval.
+
+    Raises
+    ------
+    ValueError
+        When the assignment moved no one.
+
+    Notes
+    -----
+    Assumes that the assignment acts only through receiving, and kept no one from it. An interval without end is given
+    as infinite; a check then says which values it holds.
+    """
+    arm = test.treated_arm(arm)
+    weights = contrasts.difference(arm, test.plan.control)
+    arms = {name: test.arm_means(name) for name in weights}
+    y, d = measure_of(test, outcome), Measure(position(test.columns, received))
+    moved = contrast_of(arms, d, weights)
+    if moved.estimate == 0:
+        raise ValueError(f"{received} is the same in {arm} and {test.plan.control}: the assignment moved no one")
+    reduced = contrast_of(arms, y, weights)
+    effect = reduced.estimate / moved.estimate
+    std_error = contrast_of(arms, combination((1, y), (-effect, d)), weights).std_error / abs(moved.estimate)
+    both = contrast_of(arms, combination((1, y), (1, d)), weights)
+    allowed = fieller(reduced, moved, both, reduced.quantile(level))
+    ends = (allowed.lower, allowed.upper) if allowed.is_bounded else (-math.inf, math.inf)
+    row = effect_row(test, outcome, arm, weights, Estimate(effect, std_error, reduced.df), level=level)
+    strength = (moved.estimate / moved.std_error) ** 2 if moved.std_error > 0 else math.inf
+    check = Check(
+        "encouragement",
+        allowed.is_bounded,
+        f"The assignment moved {received} by {moved.estimate:.3g} (F = {strength:.3g}); "
+        f"effects that the data allow: {allowed}.",
+    )
+    return replace(
+        row,
+        intervention=f"{row.intervention}, received",
+        estimand="effect of receiving on those whom the assignment moved, by randomised encouragement",
+        population=f"those whom it moved, {100 * abs(moved.estimate):.3g} % of {test.plan.population}",
+        lower=ends[0],
+        upper=ends[1],
+        checks=(*row.checks, check),
+    )
+
+
+def naive_effect(rows: Any, outcome: Outcome, *, received: str, level: float = 0.95) -> Effect:
+    """What a comparison of those who received with those who did not would say: to be shown next to the real one.
+
+    Who receives is not drawn by lot (letters reach those who are still there), so the row is observational and carries
+    a failed check. ``rows`` and ``received`` as in ``Experiment.from_rows`` and :func:`complier_effect`.
+    """
+    got = nw.when(nw.col(received).cast(nw.Float64) > 0).then(nw.lit("received")).otherwise(nw.lit("not received"))
+    columns = dict.fromkeys([outcome.column, *([outcome.per] if outcome.per else []), *outcome.adjust_for])
+    frame = open_frame(rows).select(*columns, got.alias("received or not"))
+    test = Experiment.from_rows(
+        frame.to_native(), Plan(control="not received"), arm="received or not", outcomes=list(columns)
+    )
+    row = differences(test, outcome, level=level)[0]
+    check = Check("assignment", False, f"Who {received} was not drawn by lot; those who did differ in more than that.")
+    return replace(
+        row,
+        intervention=f"{received}, naive",
+        estimand=row.estimand.replace("as assigned", "as received"),
+        design="observational",
+        checks=(check,),
+    )

@@ -1,0 +1,192 @@
+"""One table of evidence: what every intervention changed, which could be compared, and how far to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from retention_models.interventions.effect import Effect, Scale, with_interval
+from retention_models.interventions.judgement import what_would_overturn
+from retention_models.interventions.multiplicity import benjamini_hochberg, holm, shrink
+from retention_models.interventions.outcome import CEILING
+
+MONEY = ("cost", "value", "value_lower", "value_upper")
+CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Effects that stand in one table; made by :func:`evidence`.
+
+    Printed, or shown in a notebook, effects are grouped by what can be compared: differences in one unit, ratios,
+    hazard ratios, each under its own heading, with what failed or could not be checked beneath. Ranked by value per
+    treated customer are the rows that have one and failed no check; the others are shown without a rank.
+    """
+
+    effects: tuple[Effect, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row an effect, the ranked ones first: ``rank``, every field of the effect, ``p_value``, ``failed``.
+
+        ``rank`` and money are missing (``<NA>``) where there is none; ``failed`` names the checks that did not hold.
+        """
+        columns = [field.name for field in fields(Effect) if field.name != "checks"]
+        rows = [{name: getattr(effect, name) for name in columns} for effect in self._ordered]
+        table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(MONEY, "Float64"))
+        table["p_value"] = [effect.p_value for effect in self._ordered]
+        table["failed"] = [", ".join(check.name for check in effect.failed) for effect in self._ordered]
+        ranks = [i + 1 if _may_be_ranked(effect) else None for i, effect in enumerate(self._ordered)]
+        table.insert(0, "rank", pd.Series(ranks, dtype="Int64"))
+        return table
+
+    @property
+    def panels(self) -> dict[str, pd.DataFrame]:
+        """The table cut into what may share an axis: one part for each scale and unit, under its heading."""
+        table = self.table
+        headings = table.apply(lambda row: heading(row["scale"], row["unit"]), axis=1)
+        return {name: table[headings == name] for name in self._sections}
+
+    def corrected(self, method: str = "holm") -> pd.DataFrame:
+        """The table with ``p_corrected`` for having looked at all its rows.
+
+        ``holm`` keeps the chance of any false alarm below alpha; ``benjamini-hochberg`` their share among alarms.
+        """
+        if method not in CORRECTIONS:
+            raise ValueError(f"method must be one of {', '.join(CORRECTIONS)}; got {method!r}")
+        table = self.table
+        return table.assign(p_corrected=CORRECTIONS[method](table["p_value"]))
+
+    def shrunk(self, panel: str, level: float = 0.95) -> pd.DataFrame:
+        """One panel with noisy effects drawn towards the others: ``shrunk, shrunk_lower, shrunk_upper``.
+
+        Ratios are shrunk on the log scale. ``panel`` is the heading of one; effects of one kind of action (a series
+        of e-mails, say) are what it makes sense to draw together.
+        """
+        if panel not in self._sections:
+            raise ValueError(f"no panel is called {panel!r}; there are {', '.join(self._sections)}")
+        members = self._sections[panel]
+        found = shrink([e.on_working_scale[0] for e in members], [e.std_error for e in members], level)
+        back = (lambda x: x) if members[0].scale == "difference" else np.exp
+        columns = {"shrunk": found.estimate, "shrunk_lower": found.lower, "shrunk_upper": found.upper}
+        return self.panels[panel].assign(**{name: back(values) for name, values in columns.items()})
+
+    @property
+    def decision(self) -> str:
+        """One sentence: what the ranked rows say to do."""
+        ranked = [effect for effect in self._ordered if _may_be_ranked(effect)]
+        if not ranked:
+            return "No effect has both a value and checks that hold: there is nothing to rank."
+        best = ranked[0]
+        assert best.priced is not None
+        worth = f"{best.intervention}: {with_interval(*best.priced)} per treated customer net of cost"
+        if best.priced[1] > 0:
+            return f"Best of {len(ranked)} ranked: {worth}; it pays."
+        if best.priced[0] > 0:
+            return f"Best of {len(ranked)} ranked: {worth}; a loss is not ruled out, test on."
+        return f"None of {len(ranked)} ranked is expected to pay; the best is {worth}."
+
+    @property
+    def _ordered(self) -> tuple[Effect, ...]:
+        """Ranked effects by falling value, then the others as they were given."""
+        ranked = sorted(filter(_may_be_ranked, self.effects), key=lambda effect: -(effect.value or 0.0))
+        return (*ranked, *(effect for effect in self.effects if not _may_be_ranked(effect)))
+
+    @property
+    def _sections(self) -> dict[str, list[Effect]]:
+        """The effects of each panel, in the order of the table, under its heading."""
+        names = dict.fromkeys(heading(effect.scale, effect.unit) for effect in self.effects)
+        return {name: [e for e in self._ordered if heading(e.scale, e.unit) == name] for name in names}
+
+    def __str__(self) -> str:
+        parts = []
+        for heading, members in self._sections.items():
+            notes = [f"  ! {note}" for note in _notes(members)]
+            parts.append("\n".join([heading, _shown(members, self._ordered).to_string(index=False), *notes]))
+        return "\n\n".join([*parts, self.decision])
+
+    def _repr_html_(self) -> str:
+        parts = []
+        for heading, members in self._sections.items():
+            items = "".join(f"<li>{escape(note)}</li>" for note in _notes(members))
+            table = _shown(members, self._ordered).to_html(index=False, border=0, escape=True)
+            parts.append(f"<h4>{escape(heading)}</h4>{table}" + (f"<ul>{items}</ul>" if items else ""))
+        return "".join(parts) + f"<p>{escape(self.decision)}</p>"
+
+
+def evidence(effects: Iterable[Effect]) -> Evidence:
+    """The table of evidence: any effects, whatever their design, stand in it together.
+
+    Raises
+    ------
+    TypeError
+        When something else than an effect is among them.
+    ValueError
+        When there is none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.interventions.comparisons import differences
+    >>> from retention_models.interventions.experiment import Experiment, Plan
+    >>> from retention_models.interventions.outcome import Outcome
+    >>> cards = pd.DataFrame({"arm": ["8 stamps", "10, 2 given"], "n": [150, 150], "completed": [28, 51]})
+    >>> test = Experiment.from_counts(cards, Plan(control="8 stamps", shares={"8 stamps": 1, "10, 2 given": 1}),
+    ...                               outcome="completed")
+    >>> completed = Outcome(column="completed", unit="share of customers", horizon="9 months")
+    >>> print(evidence(differences(test, completed)))
+    Difference, share of customers
+    rank intervention   outcome                  effect  horizon      p   n     design value
+       -  10, 2 given completed 0.153 (0.0544 to 0.252) 9 months 0.0025 300 randomised     -
+    <BLANKLINE>
+    No effect has both a value and checks that hold: there is nothing to rank.
+    """
+    given = tuple(effects)
+    for effect in given:
+        if not isinstance(effect, Effect):
+            raise TypeError(f"evidence takes effects; got {type(effect).__name__}")
+    if not given:
+        raise ValueError("there is no effect to show")
+    return Evidence(given)
+
+
+def _may_be_ranked(effect: Effect) -> bool:
+    """Whether a row has a value and nothing that speaks against it."""
+    return effect.value is not None and not effect.failed
+
+
+def heading(scale: Scale, unit: str) -> str:
+    """What an effect may share an axis with: its scale, and for a difference its unit."""
+    return f"Difference, {unit}" if scale == "difference" else scale.capitalize()
+
+
+def _notes(members: list[Effect]) -> list[str]:
+    """What a reader must know beneath the rows: what failed, what is untested, ceilings, what would overturn them."""
+    concerned: dict[str, list[str]] = {}
+    for effect in members:
+        told = [str(check) for check in effect.checks if not check.passed or check.name == CEILING]
+        for note in [*told, what_would_overturn(effect)]:
+            if note and effect.intervention not in concerned.setdefault(note, []):
+                concerned[note].append(effect.intervention)
+    return [f"{note} ({', '.join(names)})" for note, names in concerned.items()]
+
+
+def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
+    """The rows of one panel as a reader sees them."""
+    return pd.DataFrame(
+        {
+            "rank": [str(ordered.index(e) + 1) if _may_be_ranked(e) else "-" for e in members],
+            "intervention": [e.intervention for e in members],
+            "outcome": [e.outcome for e in members],
+            "effect": [with_interval(e.estimate, e.lower, e.upper) for e in members],
+            "horizon": [e.horizon for e in members],
+            "p": [f"{e.p_value:.2g}" for e in members],
+            "n": [f"{e.n:,}" for e in members],
+            "design": [e.design for e in members],
+            "value": [with_interval(*e.priced) if e.priced else "-" for e in members],
+        }
+    )

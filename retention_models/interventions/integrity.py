@@ -1,0 +1,152 @@
+"""Whether a test was run as planned: sample ratio, unit of assignment, balance, and tables that can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import chdtrc
+
+from retention_models.checks import Check
+from retention_models.interventions.cells import ArmMeans, Cell, arm_means
+
+Array = NDArray[np.float64]
+
+SUSPICIOUS = 0.001  # a p-value below this is no accident in a test that was run as planned
+RATIO = "sample ratio"
+FEW = 5  # fewer customers than this with (or without) the outcome, and a normal interval is a guess
+
+
+def require_comparison(arms: Sequence[str], control: str) -> None:
+    """Raise unless the control is among the arms, and another arm too."""
+    if control not in arms:
+        raise ValueError(f"the control {control!r} is none of the arms {', '.join(arms)}")
+    if len(arms) < 2:
+        raise ValueError(f"there is one arm only, {arms[0]}; a comparison needs customers who were not treated")
+
+
+def require_blocks(cells: Sequence[Cell]) -> None:
+    """Raise unless every block holds every arm."""
+    arms = arm_names(cells)
+    for block in sorted({cell.block for cell in cells}):
+        absent = [arm for arm in arms if not any(c.arm == arm and c.block == block for c in cells)]
+        if absent:
+            raise ValueError(f"block {block!r} has no customers in {', '.join(absent)}; merge it with a similar block")
+
+
+def arm_names(cells: Sequence[Cell]) -> list[str]:
+    """The arms of some cells, in their order."""
+    return list(dict.fromkeys(cell.arm for cell in cells))
+
+
+def require_columns(table: pd.DataFrame, columns: Sequence[str], hint: str = "") -> None:
+    """Raise unless a table has these columns, without gaps."""
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(map(str, table.columns))}{hint}")
+    gaps = table[list(columns)].isna().sum()
+    if gaps.any():
+        name = str(gaps.idxmax())
+        raise ValueError(f"{name} is missing in {gaps[name]} of {len(table)} rows; leave out rows without numbers")
+
+
+def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raise unless a table of sums has these columns, without gaps, and one row a cell."""
+    require_columns(table, columns, "; a table of sums has arm, n, each column's sum, and each pair's sum of products")
+    keys = [key for key in ("arm", "block", "cluster") if key in table]
+    if table.duplicated(keys).any():
+        raise ValueError(f"{' and '.join(keys)} stand more than once; add the sums up to one row each")
+
+
+def require_counts(table: pd.DataFrame, outcome: str) -> None:
+    """Raise unless every arm's count is a whole number from 0 to n."""
+    count = table[outcome].astype(float)
+    wrong = (count < 0) | (count > table["n"]) | (count != np.floor(count))
+    if wrong.any():
+        arm = table.loc[wrong, "arm"].iloc[0]
+        raise ValueError(
+            f"{outcome} is no count of customers for {int(wrong.sum())} of {len(table)} arms (first: {arm}, "
+            f"{count[wrong].iloc[0]:g} of {table.loc[wrong, 'n'].iloc[0]}); give how many of the n did it"
+        )
+
+
+def checks_of_customers(sizes: Mapping[str, int], shares: Mapping[str, float] | None, unit: str) -> tuple[Check, ...]:
+    """The checks that every test carries, where single customers are all that is known: ``sizes`` of the arms."""
+    if unit == "customer":
+        return (sample_ratio(sizes, shares, unit),)
+    detail = (
+        f"Each {unit} was assigned as a whole, but only customers are known: the true errors are larger, "
+        "by how much these numbers cannot tell."
+    )
+    uncounted = Check(RATIO, None, f"The assigned {unit}s were not counted, so it is unknown whether any got lost.")
+    return uncounted, Check("unit of assignment", False, detail)
+
+
+def checks_of_clusters(cells: Sequence[Cell], shares: Mapping[str, float] | None, unit: str) -> tuple[Check, ...]:
+    """The same where the clusters that were assigned are known."""
+    units = {arm: sum(cell.units for cell in cells if cell.arm == arm) for arm in arm_names(cells)}
+    counts = ", ".join(f"{arm} {count:,}" for arm, count in units.items())
+    df = min(cell.df for cell in cells)
+    detail = f"Errors by the assigned clusters (CR2; {counts}; at least {df:.1f} degrees of freedom an arm)."
+    cluster = "cluster" if unit == "customer" else unit
+    return sample_ratio(units, shares, cluster), Check("unit of assignment", True, detail)
+
+
+def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, unit: str) -> Check:
+    """Whether the arms are as large as planned: a chi-squared test on the assigned units.
+
+    A mismatch means that customers got lost or were assigned otherwise than stated, and that the arms differ by more
+    than the treatment; no estimate mends it.
+    """
+    if shares is None:
+        return Check(RATIO, None, "The planned shares of the arms are not stated: it is unknown whether any got lost.")
+    arms = list(units)
+    planned = {str(arm): float(share) for arm, share in shares.items()}
+    if sorted(planned) != sorted(arms) or min(planned.values()) <= 0:
+        raise ValueError(f"shares must give each of the arms {', '.join(arms)} a share above 0; got {dict(shares)}")
+    seen = np.array([units[arm] for arm in arms], dtype=float)
+    expected = np.array([planned[arm] for arm in arms]) / sum(planned.values()) * seen.sum()
+    p = float(chdtrc(len(arms) - 1, np.sum((seen - expected) ** 2 / expected)))
+    counts = ", ".join(f"{arm} {s:,.0f} ({e:,.0f} planned)" for arm, s, e in zip(arms, seen, expected, strict=True))
+    verdict = "as planned" if p >= SUSPICIOUS else "not as planned: find the customers that got lost before reading on"
+    return Check(RATIO, p >= SUSPICIOUS, f"{unit.capitalize()}s assigned: {counts}; p = {p:.2g}, {verdict}.")
+
+
+def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
+    """Whether what was known before the assignment is the same in all arms: a joint Wald test."""
+    name, x = "balance", list(covariates)
+    arms = [arm_means(cells, arm) for arm in arm_names(cells)]
+    if min(cell.df for cell in cells) < 10 * len(x):
+        return Check(name, None, "Too few assigned units to test what was known before the assignment.")
+    means = [arm.mean[x] for arm in arms]
+    precisions = [np.linalg.pinv(_covariance(arm)[np.ix_(x, x)], rcond=1e-10, hermitian=True) for arm in arms]
+    centre = np.linalg.pinv(np.sum(precisions, axis=0), rcond=1e-10, hermitian=True) @ sum(
+        precision @ mean for precision, mean in zip(precisions, means, strict=True)
+    )
+    statistic = sum((m - centre) @ w @ (m - centre) for m, w in zip(means, precisions, strict=True))
+    freedom = (len(arms) - 1) * int(np.linalg.matrix_rank(precisions[0], hermitian=True))
+    p = float(chdtrc(freedom, statistic)) if freedom else 1.0
+    verdict = "no sign of a broken assignment" if p >= SUSPICIOUS else "the arms differed before the treatment"
+    return Check(
+        name, p >= SUSPICIOUS, f"{len(x)} columns known before the assignment, together p = {p:.2g}: {verdict}."
+    )
+
+
+def _covariance(arm: ArmMeans) -> Array:
+    return np.asarray(sum(share**2 * cell.covariance for share, cell in zip(arm.shares, arm.cells, strict=True)))
+
+
+def enough_events(cells: Sequence[Cell], column: int, name: str) -> Check | None:
+    """Whether every arm has enough customers with and without a yes-or-no outcome; ``None`` for other columns."""
+    counts = []
+    for cell in cells:
+        p = cell.mean[column]
+        binary = 0 <= p <= 1 and np.isclose(cell.covariance[column, column] * (cell.n - 1), p * (1 - p), atol=1e-12)
+        if cell.units != cell.n or not binary:
+            return None
+        counts.append(cell.n * min(p, 1 - p))
+    smallest = round(min(counts))
+    verdict = "enough" if smallest >= FEW else "too few"
+    return Check("events", smallest >= FEW, f"{name}: {verdict} for the interval ({smallest} in the smallest group).")

@@ -1,0 +1,166 @@
+"""Where the money of a test went, and what one more customer kept has cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from retention_models.interventions import contrasts
+from retention_models.interventions.contrasts import Measure, MeasureOf, combination, contrast, read
+from retention_models.interventions.effect import with_interval
+from retention_models.interventions.experiment import Experiment
+from retention_models.interventions.money import Costs, Money, position
+from retention_models.interventions.outcome import Outcome, measure_of
+from retention_models.interventions.ratio_interval import fieller
+
+LINES = ("gross gain", "contacts", "redemptions", "of which anyway", "net value")
+
+
+@dataclass(frozen=True, slots=True)
+class CostPerKept:
+    """Cost of one customer kept (or purchase gained) who would not have been without the intervention.
+
+    ``lower`` and ``upper`` end the costs that the data allow, ``upper`` infinite where the effect may be zero;
+    ``sentence`` says it in words.
+    """
+
+    estimate: float
+    lower: float
+    upper: float
+    level: float
+    sentence: str
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the data set a limit to the cost."""
+        return math.isfinite(self.upper)
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def cost_per_kept(
+    test: Experiment, outcome: Outcome, money: Money, *, arm: str | None = None, level: float = 0.95
+) -> CostPerKept:
+    """Cost over effect, with Fieller's interval: what one customer kept has cost.
+
+    Parameters
+    ----------
+    test, outcome
+        The experiment, and what counts as kept: a share, or a count of purchases.
+    money
+        The costs of the arms; its ``worth`` is not used.
+    arm
+        The arm in question; may be left out where there is only one beside the control.
+    level
+        Level of the interval.
+
+    Raises
+    ------
+    ValueError
+        When the arm costs no more than the control, or kept exactly no one more.
+    """
+    arm = test.treated_arm(arm)
+    money.check_arms(test.arms)
+    weights = contrasts.difference(arm, test.plan.control)
+    readings = {
+        line: {name: read(test.arm_means(name), measure) for name, measure in measures.items()}
+        for line, measures in _spent_and_kept(test, outcome, money, weights).items()
+    }
+    spent, gained, both = (contrast(readings[line], weights) for line in ("spent", "kept", "both"))
+    if spent.estimate <= 0 or gained.estimate == 0:
+        raise ValueError(f"{arm} cost {spent.estimate:.3g} more and kept {gained.estimate:.3g} more: no cost per kept")
+    allowed = fieller(spent, gained, both, gained.quantile(level))
+    lower, upper = (allowed.lower, allowed.upper) if allowed.is_bounded else (allowed.lower, math.inf)
+    estimate = spent.estimate / gained.estimate
+    return CostPerKept(
+        estimate, lower, upper, level, _in_words(f"{arm}, {outcome.name}", estimate, allowed.is_bounded, lower, upper)
+    )
+
+
+def _spent_and_kept(
+    test: Experiment, outcome: Outcome, money: Money, weights: Mapping[str, float]
+) -> dict[str, dict[str, MeasureOf]]:
+    """Cost, outcome and their sum as measures of each arm."""
+    spent = {arm: money.cost(arm, test.columns) for arm in weights}
+    kept: dict[str, MeasureOf] = dict.fromkeys(weights, measure_of(test, outcome))
+    return {
+        "spent": spent,
+        "kept": kept,
+        "both": {arm: combination((1, spent[arm]), (1, kept[arm])) for arm in weights},
+    }
+
+
+def _in_words(name: str, estimate: float, bounded: bool, lower: float, upper: float) -> str:
+    if not bounded:
+        least = f"at least {lower:.3g}" if math.isfinite(lower) else "any amount"
+        return f"{name}: one more costs {least}, without upper limit: an effect of zero, or a loss, is not ruled out."
+    if estimate < 0:
+        return f"{name}: it cost money and made them fewer; there is no cost of one more."
+    return f"{name}: one more cost {with_interval(estimate, lower, upper)}."
+
+
+def money_lines(
+    test: Experiment,
+    outcome: Outcome,
+    money: Money,
+    *,
+    arm: str | None = None,
+    purchases: str | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Where the money went, per customer of an arm, against the control.
+
+    Parameters
+    ----------
+    test, outcome, money
+        As in :func:`retention_models.interventions.comparisons.differences`.
+    arm
+        The arm in question; may be left out where there is only one beside the control.
+    purchases
+        The measured column that counts purchases an offer could be redeemed for. With it, the redemptions are split
+        into those of purchases gained and those of purchases that would have happened anyway.
+    level
+        Level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows ``gross gain, contacts, redemptions, of which anyway, net value`` (the fourth with ``purchases`` only);
+        columns ``amount, lower, upper`` in money per customer, costs negative. Gain and costs add up to net value.
+    """
+    arm = test.treated_arm(arm)
+    money.check_arms(test.arms)
+    weights = contrasts.difference(arm, test.plan.control)
+    gain = measure_of(test, outcome)
+    parts = {
+        "gross gain": Money(worth=money.worth),
+        "contacts": Money(worth=0.0, costs={name: replace(c, redemption=0.0) for name, c in money.costs.items()}),
+        "redemptions": Money(worth=0.0, costs={name: replace(c, contact=0.0) for name, c in money.costs.items()}),
+        "net value": money,
+    }
+    measures = {line: {a: part.net(a, test.columns, gain) for a in weights} for line, part in parts.items()}
+    if purchases is not None:
+        measures["of which anyway"] = _anyway(test, money, arm, purchases, weights)
+    rows = {}
+    for line in (line for line in LINES if line in measures):
+        readings = {name: read(test.arm_means(name), measure) for name, measure in measures[line].items()}
+        found = contrast(readings, weights)
+        rows[line] = (found.estimate, *found.interval(level))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["amount", "lower", "upper"]).rename_axis("line")
+
+
+def _anyway(
+    test: Experiment, money: Money, arm: str, purchases: str, weights: Mapping[str, float]
+) -> dict[str, MeasureOf]:
+    """What redemptions gave away beyond the purchases gained: -price x (redeemed - (bought - bought by control))."""
+    costs = money.costs.get(arm, Costs())
+    if costs.redemptions is None:
+        raise ValueError(f"{arm} has no redemptions to split: name their column in Costs(redemptions=...)")
+    bought = Measure(position(test.columns, purchases))
+    redeemed = Measure(position(test.columns, costs.redemptions))
+    price = costs.redemption
+    return {name: combination((price, bought), (-price if name == arm else 0.0, redeemed)) for name in weights}

@@ -1,0 +1,173 @@
+"""Customer rows on any engine, checked and reduced to the sums that an experiment needs.
+
+One narwhals expression, run where the rows live: pandas, Polars, a DuckDB relation, Spark. Sums of squares are taken
+about the overall means, so that large numbers with a small spread lose no digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_models.interventions.cells import Cell, cells_of_sums
+from retention_models.logs.engines import collect
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Checked rows: a lazy frame with ``arm``, ``block``, perhaps ``cluster``, and the columns as ``v0, v1, ...``.
+
+    ``means`` are those over all rows, shape (k,).
+    """
+
+    frame: nw.LazyFrame[Any]
+    names: tuple[str, ...]
+    means: Array
+    clustered: bool
+
+    def cells(self) -> tuple[Cell, ...]:
+        """One cell for each arm in each block, in their alphabetical order."""
+        k = len(self.names)
+        keys = ["arm", "block", *(["cluster"] if self.clustered else [])]
+        deviations = [nw.col(f"v{i}") - float(self.means[i]) for i in range(k)]
+        terms = {f"v{i}": deviation for i, deviation in enumerate(deviations)}
+        if not self.clustered:
+            terms |= {f"p{i}_{j}": deviations[i] * deviations[j] for i in range(k) for j in range(i, k)}
+        rows = self.frame.select(*keys, *(term.alias(name) for name, term in terms.items()))
+        table = collect(rows.group_by(keys).agg(nw.len().alias("n"), *(nw.col(name).sum() for name in terms)))
+        return cells_of_sums(table.sort_values(keys), k, self.means)
+
+
+def read_rows(
+    source: Any,
+    names: Sequence[str],
+    *,
+    arm: str,
+    cluster: str | None = None,
+    block: str | None = None,
+    customer_id: str = "customer_id",
+) -> Rows:
+    """Check customer rows: one a customer, an arm for each, every measured column a finite number.
+
+    Raises
+    ------
+    TypeError
+        When ``source`` is neither a frame that narwhals reads nor the path of a CSV or Parquet file.
+    ValueError
+        When a column is missing, not numeric or holds gaps, or a customer stands in two rows.
+    """
+    frame = open_frame(source)
+    schema = frame.collect_schema()
+    keys = {"arm": arm} | ({"block": block} if block else {}) | ({"cluster": cluster} if cluster else {})
+    missing = [name for name in dict.fromkeys([*keys.values(), *names]) if name not in schema]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(schema.names())}")
+    for name in names:
+        if not (schema[name].is_numeric() or schema[name] == nw.Boolean):
+            raise ValueError(f"{name} must be a number or true/false for every customer; it holds {schema[name]}")
+    _check_complete(frame, keys, names, customer_id if customer_id in schema and not cluster else None)
+    prepared = frame.select(
+        *(nw.col(column).cast(nw.String).alias(key) for key, column in keys.items()),
+        *([] if block else [nw.lit("").alias("block")]),
+        *(_number(name, schema).alias(f"v{i}") for i, name in enumerate(names)),
+    )
+    return _with_means(Rows(prepared, tuple(names), np.zeros(len(names)), cluster is not None))
+
+
+def open_frame(source: Any) -> nw.LazyFrame[Any]:
+    """A lazy frame over what narwhals reads, or over a CSV or Parquet file by DuckDB."""
+    if isinstance(source, str | Path):
+        import duckdb
+
+        path = str(source)
+        if not Path(path).exists():
+            raise FileNotFoundError(f"{path}: there is no such file")
+        source = duckdb.read_parquet(path) if path.endswith(".parquet") else duckdb.read_csv(path)
+    try:
+        return nw.from_native(source).lazy()
+    except TypeError:
+        kind = type(source).__name__
+        raise TypeError(
+            f"rows must be a frame (pandas, Polars, DuckDB, Spark) or a path to a file, not {kind}"
+        ) from None
+
+
+def _number(name: str, schema: nw.Schema) -> nw.Expr:
+    """A column as floats. True and false are not cast, which DuckDB would do while it reads the words from a file."""
+    column = nw.col(name)
+    if schema[name] == nw.Boolean:
+        return nw.when(column).then(nw.lit(1.0)).otherwise(nw.when(~column).then(nw.lit(0.0)))
+    return column.cast(nw.Float64)
+
+
+def _check_complete(
+    frame: nw.LazyFrame[Any], keys: Mapping[str, str], names: Sequence[str], customer_id: str | None
+) -> None:
+    """Count gaps in one pass over the rows, and say which column has them."""
+    schema = frame.collect_schema()
+    broken = {f"{key}_": nw.col(column).is_null() for key, column in keys.items()}
+    for i, name in enumerate(names):
+        broken[f"v{i}"] = (~_number(name, schema).is_finite()).fill_null(value=True)
+    counts = [flag.cast(nw.Int64).sum().alias(key) for key, flag in broken.items()]
+    customers = [nw.col(customer_id).n_unique().alias("customers")] if customer_id else []
+    found = collect(frame.select(nw.len().alias("rows"), *counts, *customers)).iloc[0]
+    rows = int(found["rows"])
+    if rows == 0:
+        raise ValueError("there are no rows; every assigned customer needs one, those who bought nothing too")
+    for label, name in zip(broken, [*keys.values(), *names], strict=True):
+        if found[label] > 0:
+            raise ValueError(
+                f"{name} is missing or not finite for {int(found[label]):,} of {rows:,} customers; fill in what is "
+                "known (0 where nothing was bought): leaving such customers out would undo the random assignment"
+            )
+    if customer_id and found["customers"] < rows:
+        raise ValueError(
+            f"{customer_id} repeats: {rows:,} rows for {int(found['customers']):,} customers; keep one row a customer, "
+            f"or say cluster={customer_id!r} if rows are orders or visits"
+        )
+
+
+def _with_means(rows: Rows) -> Rows:
+    columns = [nw.col(f"v{i}").mean() for i in range(len(rows.names))]
+    means = collect(rows.frame.select(*columns)).to_numpy()[0]
+    return replace(rows, means=np.asarray(means, dtype=float))
+
+
+def capped(rows: Rows, name: str, *, at: float | None = None, quantile: float | None = None) -> tuple[Rows, str]:
+    """The rows with one column cut at a ceiling, the uncut column beside it, and a sentence on what was cut.
+
+    The ceiling is ``at``, or the ``quantile`` of all arms together: never one for each arm, which would hide effects.
+    """
+    i, k = rows.names.index(name), len(rows.names)
+    column = nw.col(f"v{i}")
+    of = ""
+    if quantile is not None:
+        at = float(collect(rows.frame.select(column.quantile(quantile, "linear"))).to_numpy()[0, 0])
+        of = f" (the {100 * quantile:g} % quantile of all arms together)"
+    above = column > at
+    cut_column = nw.when(above).then(nw.lit(at)).otherwise(column)
+    seen = rows.frame.select(
+        nw.len().alias("n"), above.cast(nw.Int64).sum().alias("above"), (column - cut_column).sum().alias("cut")
+    )
+    n, count, cut = collect(seen).to_numpy()[0]
+    total = rows.means[i] * n
+    share = f", {100 * cut / total:.3g} % of the total," if total > 0 else ""
+    detail = (
+        f"{name} above {at:,.6g}{of} counts as that: {int(count):,} of {int(n):,} customers{share} in all arms alike"
+    )
+    frame = rows.frame.with_columns(column.alias(f"v{k}"), cut_column.alias(f"v{i}"))
+    cut_rows = Rows(frame, (*rows.names, uncapped(name)), np.append(rows.means, 0.0), rows.clustered)
+    return _with_means(cut_rows), detail
+
+
+def uncapped(name: str) -> str:
+    """The name under which a capped column is kept as it was."""
+    return f"{name} (uncapped)"

@@ -1,0 +1,80 @@
+"""Figures of the evidence: an interval for each intervention, its design marked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from retention_models.plots.style import ACTUAL, COLOURS, PLAIN, QUIET, axes_or_new, styled
+
+MARKS = {"randomised": "o", "quasi-experimental": "s", "observational": "D"}
+COLOUR_OF = dict(zip(MARKS, COLOURS, strict=False))
+
+
+@styled
+def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Effects that can be compared, one row an effect: estimate, interval, and by its mark the design.
+
+    ``panel`` is one of ``evidence(...).panels``; ratios get a log axis. A row with a failed check is drawn hollow and
+    its name ends in "(!)". An interval without end runs to the edge.
+
+    Raises
+    ------
+    ValueError
+        When the rows are of several scales or units, which share no axis.
+    """
+    kinds = panel[["scale", "unit"]].drop_duplicates()
+    is_difference = panel["scale"].eq("difference").all()
+    if len(set(panel["scale"])) > 1 or (is_difference and len(kinds) > 1):
+        names = "; ".join(f"{scale} in {unit}" for scale, unit in kinds.itertuples(index=False))
+        raise ValueError(f"these effects share no axis ({names}); plot each part of evidence(...).panels by itself")
+    ax = axes_or_new(ax)
+    _draw_intervals(ax, panel, ("estimate", "lower", "upper"))
+    ax.axvline(0 if is_difference else 1, color=ACTUAL, linewidth=1)
+    if is_difference:
+        ax.set_xlabel(f"change in {panel['unit'].iloc[0]}")
+    else:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 1.25, 1.5, 2, 3, 5, 7)))
+        ax.xaxis.set_major_formatter(PLAIN)
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.set_xlabel(f"{panel['scale'].iloc[0]}, log scale")
+    return ax
+
+
+@styled
+def plot_values(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Net value per treated customer of every effect that has one, best first, whatever its design.
+
+    ``table`` is ``evidence(...).table``; marks as in :func:`plot_evidence`.
+    """
+    ax = axes_or_new(ax)
+    _draw_intervals(ax, table[table["value"].notna()], ("value", "value_lower", "value_upper"))
+    ax.axvline(0, color=ACTUAL, linewidth=1)
+    ax.set_xlabel("money per treated customer, net of cost")
+    return ax
+
+
+def _draw_intervals(ax: Axes, table: pd.DataFrame, columns: tuple[str, str, str]) -> None:
+    """One row an effect, from the top: a line for the interval, a mark for the estimate."""
+    middle, lower, upper = (table[name].to_numpy(dtype=float) for name in columns)
+    finite = np.concatenate([middle, lower[np.isfinite(lower)], upper[np.isfinite(upper)]])
+    for row, (design, failed) in enumerate(zip(table["design"], table["failed"], strict=True)):
+        colour = QUIET if failed else COLOUR_OF[design]
+        ends = np.clip([lower[row], upper[row]], finite.min(), finite.max())
+        ax.hlines(row, *ends, color=colour, linewidth=2.4, alpha=0.6)
+        ax.plot(middle[row], row, MARKS[design], color=colour, markerfacecolor="white" if failed else colour)
+    names = zip(table["intervention"], table["outcome"], table["failed"], strict=True)
+    ax.set_yticks(
+        range(len(table)), [f"{name}\n{outcome}{' (!)' if failed else ''}" for name, outcome, failed in names]
+    )
+    ax.set_ylim(len(table) - 0.5, -0.5)
+    ax.margins(x=0.05)
+    ax.grid(axis="x")
+    ax.grid(axis="y", visible=False)
+    designs = list(dict.fromkeys(table["design"]))
+    marks = [Line2D([], [], marker=MARKS[d], color=COLOUR_OF[d], linestyle="", label=d) for d in designs]
+    ax.legend(handles=marks, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(marks))

@@ -1,0 +1,63 @@
+"""Figures of how long customers stay: survival curves and curves by cause, with the numbers at risk beneath."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from retention_models.plots.style import COLOURS, PERCENT, QUIET, axes_or_new, label_ends, styled
+
+LINE = 12.5  # points from one row of numbers to the next
+
+
+@styled
+def plot_survival(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
+    """Survival curves of groups with their intervals, a step wherever someone left.
+
+    ``frame`` is the :func:`retention_models.retention.curve_table` of the curves. ``numbers`` is the same table ``at``
+    a few tenures: these become the ticks, and how many were still at risk there stands beneath them.
+    """
+    return _draw(frame, "group", "survival", "share of customers still there", numbers, ax)
+
+
+@styled
+def plot_causes(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
+    """Which share of one group of customers has left for each cause, with intervals.
+
+    ``frame`` and ``numbers`` are the :func:`retention_models.retention.curve_table` of the curves by cause.
+    """
+    shown = None if numbers is None else numbers.drop_duplicates(["group", "tenure"])
+    return _draw(frame, "cause", "incidence", "share of customers who have left", shown, ax)
+
+
+def _draw(frame: pd.DataFrame, key: str, value: str, what: str, numbers: pd.DataFrame | None, ax: Axes | None) -> Axes:
+    ax = axes_or_new(ax)
+    curves = {str(name): curve for name, curve in frame.groupby(key, sort=False)}
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(curves))]
+    for curve, colour in zip(curves.values(), colours, strict=True):
+        lower, upper = curve[f"{value}_lower"], curve[f"{value}_upper"]
+        ax.fill_between(curve["tenure"], lower, upper, step="post", color=colour, alpha=0.15)
+        ax.plot(curve["tenure"], curve[value], drawstyle="steps-post", color=colour)
+    ax.set_xlim(0, frame["tenure"].max())
+    ax.set_ylim(0, 1.02)
+    ax.yaxis.set_major_formatter(PERCENT)
+    ax.set_ylabel(what)
+    ax.set_xlabel("tenure")
+    if numbers is not None:
+        _write_numbers(ax, numbers, dict(zip(curves, colours, strict=True)) if key == "group" else {})
+    label_ends(ax, list(curves), [curve[value].iloc[-1] for curve in curves.values()], colours)
+    return ax
+
+
+def _write_numbers(ax: Axes, numbers: pd.DataFrame, colours: dict[str, str]) -> None:
+    """The numbers at risk, a row a group, under their ticks."""
+    ax.set_xticks(numbers["tenure"].unique())
+    for row, (group, part) in enumerate(numbers.groupby("group", sort=False)):
+        depth = -34 - LINE * row
+        for tenure, at_risk in zip(part["tenure"], part["at_risk"], strict=True):
+            ax.annotate(f"{at_risk:,.0f}", (tenure, 0), (0, depth), ("data", "axes fraction"), "offset points",
+                        ha="center", va="top", fontsize=8.5, color=colours.get(str(group), QUIET),
+                        annotation_clip=False)  # fmt: skip
+    ax.annotate("at risk", (0, 0), (-34, -34), "axes fraction", "offset points", ha="right", va="top", fontsize=8.5,
+                color=QUIET, annotation_clip=False)  # fmt: skip
+    ax.set_xlabel("tenure", labelpad=4)

@@ -1,0 +1,110 @@
+"""A model of contracts for each cohort, none of them left alone with its data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models.estimation.model import Model, parameter_names
+from retention_models.fitting import Fit, fit
+from retention_models.survival.pooling import Pooled, pool
+from retention_models.tables import Table, read_groups, read_table
+
+
+def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "cohort") -> Fit:
+    """A model of contracts fitted to each cohort, which borrows from the others what its own data do not tell.
+
+    Parameters
+    ----------
+    model_class
+        A model of contracts, for example ``ShiftedBetaGeometric``.
+    retention_table
+        From ``retention_table``, or any frame with ``tenure, at_risk, lost`` and the column ``by``.
+    by
+        The column that tells the cohorts apart.
+
+    Returns
+    -------
+    Fit
+        The fit of all customers together; its ``groups`` hold the fit of each cohort, partially pooled (see
+        ``survival.pooling``), and a note says how much the cohorts differ. ``fit(model, table, by="cohort")`` gives
+        each cohort on its own instead.
+
+    Raises
+    ------
+    ValueError
+        As ``fit`` does, or when there are fewer than three cohorts, or a parameter of all together runs to an edge.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from retention_models.pooled import fit_pooled
+    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
+    >>> kept = {"2021": [1000, 690, 550, 468], "2022": [1000, 640, 489], "2023": [900, 610], "2024": [20, 11]}
+    >>> rows = [(c, t + 1, n[t], n[t] - n[t + 1]) for c, n in kept.items() for t in range(len(n) - 1)]
+    >>> table = pd.DataFrame(rows, columns=["cohort", "tenure", "at_risk", "lost"])
+    >>> cohorts = fit_pooled(ShiftedBetaGeometric, table)
+    >>> pd.Series({label: float(one.model.retention_rate(1)) for label, one in cohorts.groups.items()}).round(3)
+    2021    0.686
+    2022    0.643
+    2023    0.676
+    2024    0.651
+    dtype: float64
+    """
+    together = fit(model_class, retention_table)
+    names = list(parameter_names(model_class))
+    held = [name for name in names if name not in together.covariance.index]
+    if held:
+        raise ValueError(
+            f"{', '.join(held)} of {model_class.__name__} ran to an edge with all cohorts together: "
+            f"{together.notes[0]} Choose a simpler model"
+        )
+    table = read_table(retention_table, model_class.columns)
+    groups = read_groups(retention_table, by)
+    if len(groups) < 3:
+        raise ValueError(f"how much cohorts differ takes three of them to tell; {by} has {len(groups)}")
+    found = pool(model_class, _by_line(table), _codes(groups), np.log(together.parameters.to_numpy()))
+    fits = {
+        label: _cohort_fit(together, table.of_lines(lines).by_tenure(), found, i)
+        for i, (label, lines) in enumerate(groups.items())
+    }
+    return replace(together, groups=fits, notes=(*together.notes, _difference(names, found)))
+
+
+def _by_line(table: Table) -> tuple[np.ndarray, ...]:
+    """Tenure, at risk and lost of each line, its weight counted in."""
+    tenure, at_risk, lost = (column[table.row] for column in table.columns)
+    return tenure, at_risk * table.line_weight, lost * table.line_weight
+
+
+def _codes(groups: dict[str, np.ndarray]) -> np.ndarray:
+    """The number of each line's cohort."""
+    return np.argmax(np.stack(list(groups.values())), axis=0)
+
+
+def _cohort_fit(together: Fit, table: Table, found: Pooled, i: int) -> Fit:
+    """The fit of one cohort: its place among the others, and how sure that is."""
+    names = list(together.covariance.index)
+    value = np.exp(found.place[i])
+    model = type(together.model)(**dict(zip(names, value.tolist(), strict=True)))
+    covariance = found.covariance[i] * np.outer(value, value)
+    return replace(
+        together,
+        model=model,
+        covariance=pd.DataFrame(covariance, index=names, columns=names),
+        log_likelihood=float(np.sum(model.log_likelihood(*table.columns))),
+        n_customers=round(table.n_customers),
+        notes=(),
+        data={**table.about, "rows": len(table.weight), "sha256": table.sha256()},
+    )
+
+
+def _difference(names: list[str], found: Pooled) -> str:
+    """How much the cohorts differ, in words."""
+    spread = ", ".join(
+        f"{name} {np.expm1(sd):.0%}" for name, sd in zip(names, np.sqrt(np.diag(found.spread)), strict=True)
+    )
+    return f"Cohorts are partially pooled; from one to another the parameters typically differ by: {spread}."

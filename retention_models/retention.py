@@ -1,0 +1,211 @@
+"""How long customers with contracts stay: curves of groups, and forecasts of who will still be there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import bdtr, expit, logit, ndtri
+
+from retention_models.estimation.intervals import probability_interval, standard_error
+from retention_models.fitting import Fit
+from retention_models.logs.contracts import Spells
+from retention_models.logs.retention import durations
+from retention_models.survival.competing import CauseCurves, aalen_johansen
+from retention_models.survival.curves import Curve, kaplan_meier
+from retention_models.tables import Table, read_groups, read_table
+
+Array = NDArray[np.float64]
+
+NODES = 200  # equally likely values that stand for a probability known with an error
+
+
+def survival_curves(spells: Any, *, by: str | None = None) -> dict[str, Curve]:
+    """The Kaplan-Meier curve of each group of customers.
+
+    Parameters
+    ----------
+    spells
+        From ``read_contracts`` (tenure in days); or a pandas or Polars frame with ``tenure, churned`` and, where there
+        are, ``entry, weight``; or a retention table (tenure in renewals).
+    by
+        A covariate or column that tells groups apart; without it all customers are the group "all".
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.retention import curve_table, survival_curves
+    >>> spells = pd.DataFrame({
+    ...     "plan": ["month", "month", "year", "year"],
+    ...     "tenure": [3, 8, 12, 12],
+    ...     "churned": [True, True, True, False],
+    ... })
+    >>> curve_table(survival_curves(spells, by="plan"), at=[6, 12])[["group", "tenure", "at_risk", "survival"]]
+       group  tenure  at_risk  survival
+    0  month     6.0      1.0       0.5
+    1  month    12.0      0.0       0.0
+    2   year     6.0      2.0       1.0
+    3   year    12.0      2.0       0.5
+    """
+    frame = durations(spells, by=[by] if by else []) if isinstance(spells, Spells) else spells
+    groups = _groups(frame, by)
+    if "at_risk" in frame.columns:
+        table = read_table(frame, ("tenure", "at_risk", "lost"))
+        return {label: _curve_of_table(table.of_lines(lines)) for label, lines in groups.items()}
+    columns = _spell_columns(frame)
+    churned = columns.pop("churned")
+    return {
+        label: kaplan_meier(churned=churned[lines], **{name: column[lines] for name, column in columns.items()})
+        for label, lines in groups.items()
+    }
+
+
+def cause_curves(spells: Any, *, by: str | None = None) -> dict[str, CauseCurves]:
+    """The Aalen-Johansen curves by cause of each group of customers.
+
+    Parameters are those of ``survival_curves``; spells need a column ``cause``, which counts where they churned.
+    """
+    frame = durations(spells, by=[by] if by else []) if isinstance(spells, Spells) else spells
+    if "cause" not in frame.columns:
+        raise ValueError(
+            "cause not in the table: read_contracts(cause=...) names the column that says why contracts end"
+        )
+    columns = _spell_columns(frame)
+    cause = np.array(frame["cause"].to_numpy(), dtype=object)
+    cause[columns.pop("churned") == 0] = None
+    return {
+        label: aalen_johansen(cause=cause[lines], **{name: column[lines] for name, column in columns.items()})
+        for label, lines in _groups(frame, by).items()
+    }
+
+
+def curve_table(
+    curves: Mapping[str, Curve | CauseCurves], *, level: float = 0.95, at: ArrayLike | None = None
+) -> pd.DataFrame:
+    """The curves of several groups as one frame, a column ``group`` before those of each ``table(level, at)``."""
+    return pd.concat(
+        [curve.table(level, at).assign(group=label) for label, curve in curves.items()], ignore_index=True
+    ).pipe(lambda frame: frame[["group", *frame.columns.drop("group")]])
+
+
+def forecast_retention(
+    fit: Fit, customers: Any, *, renewals: int, by: str | None = None, level: float = 0.95
+) -> pd.DataFrame:
+    """How many of today's customers will still be there after each of the coming renewals: the triangle's empty corner.
+
+    Parameters
+    ----------
+    fit
+        A fitted model of contracts.
+    customers
+        A frame with ``tenure`` (renewals made so far) and ``weight``, as from ``active_customers``.
+    renewals
+        How many renewals ahead to look.
+    by
+        A column, for example ``"cohort"``, whose values are forecast apart; without it all are the group "all".
+    level
+        Level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a group and renewal ``ahead``: ``customers`` today, ``expected`` survivors with ``expected_lower,
+        expected_upper`` (how sure the mean is), and ``survivors_lower, survivors_upper``: the interval of the number
+        itself, which adds the chance in who leaves.
+
+    Notes
+    -----
+    The number of survivors is binomial, its probability uncertain on the logit scale; the interval is that of the
+    mixture of both. It does not know whether the model is right: see ``evaluation.backtest_retention``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.fitting import fit
+    >>> from retention_models.retention import forecast_retention
+    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
+    >>> kept = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 382], "lost": [369, 163, 86, 56]})
+    >>> today = pd.DataFrame({"tenure": [4], "weight": [326]})
+    >>> forecast = forecast_retention(fit(ShiftedBetaGeometric, kept), today, renewals=2)
+    >>> forecast[["ahead", "expected", "survivors_lower", "survivors_upper"]].round(1)
+       ahead  expected  survivors_lower  survivors_upper
+    0      1     284.9              271              298
+    1      2     254.1              235              272
+    """
+    if not (isinstance(renewals, int) and renewals > 0):
+        raise ValueError(f"renewals must be a whole number above 0; got {renewals!r}")
+    table = read_table(customers, ("tenure",))
+    rows = []
+    for label, lines in _groups(customers, by).items():
+        group = table.of_lines(lines)
+        share = group.weight / group.n_customers
+
+        def stay(model: Any, ahead: Array, tenure: Array = group.columns[0], share: Array = share) -> Array:
+            return model.survival_function(tenure + ahead[:, None], given=tenure) @ share
+
+        rows.append(_forecast(fit, stay, group.n_customers, renewals, level).assign(group=label))
+    return pd.concat(rows, ignore_index=True).pipe(lambda frame: frame[["group", *frame.columns.drop("group")]])
+
+
+def _groups(frame: Any, by: str | None) -> dict[str, NDArray[np.bool_]]:
+    """Which lines of a frame belong to each group, by its label."""
+    if by is not None:
+        return read_groups(frame, by)
+    return {"all": np.ones(len(frame), dtype=bool)}
+
+
+def _curve_of_table(table: Table) -> Curve:
+    """The curve of a retention table, from the renewal before the first on."""
+    tenure, at_risk, lost = table.by_tenure().columns
+    return Curve(tenure, at_risk, lost, start=float(tenure[0]) - 1)
+
+
+def _spell_columns(frame: Any) -> dict[str, Array]:
+    """The columns of spells, line by line, as ``kaplan_meier`` takes them."""
+    names = ("tenure", "churned", *(["entry"] if "entry" in frame.columns else []))
+    table = read_table(frame, names)
+    lines = {name: column[table.row] for name, column in zip(names, table.columns, strict=True)}
+    return {**lines, "weight": table.line_weight}
+
+
+def _forecast(
+    fit: Fit, stay: Callable[[Any, Array], Array], customers: float, renewals: int, level: float
+) -> pd.DataFrame:
+    """The rows of ``forecast_retention`` for customers who stay with probability ``stay(model, ahead)``."""
+    ahead = np.arange(1.0, renewals + 1)
+    probability = stay(fit.model, ahead)
+    error = standard_error(fit.gradient(stay, (ahead,)), fit.covariance.to_numpy())
+    lower, upper = probability_interval(probability, error, level)
+    few, many = (_survivors(customers, probability, error, share) for share in ((1 - level) / 2, (1 + level) / 2))
+    return pd.DataFrame(
+        {
+            "ahead": ahead.astype(int),
+            "customers": customers,
+            "expected": customers * probability,
+            "expected_lower": customers * lower,
+            "expected_upper": customers * upper,
+            "survivors_lower": few,
+            "survivors_upper": many,
+        }
+    )
+
+
+def _survivors(customers: float, probability: Array, error: Array, share: float) -> NDArray[np.int64]:
+    """The smallest number of survivors that is exceeded with a probability of at most 1 - ``share``.
+
+    The number is binomial given its probability, which is normal on the logit scale.
+    """
+    n, spread = round(customers), probability * (1 - probability)
+    certain = spread == 0
+    middle = np.where(certain, 0.5, probability)
+    reach = np.divide(error, spread, out=np.zeros_like(error), where=~certain)
+    nodes = expit(logit(middle) + ndtri((np.arange(NODES) + 0.5) / NODES)[:, None] * reach)
+    low, high = np.full(len(probability), -1.0), np.full(len(probability), float(n))
+    while np.any(high - low > 1):
+        number = np.floor((low + high) / 2)
+        reached = bdtr(np.maximum(number, 0), n, nodes).mean(axis=0) >= share
+        low, high = np.where(reached | (high - low <= 1), low, number), np.where(reached, number, high)
+    return np.where(certain, np.rint(n * probability), high).astype(np.int64)

@@ -1,0 +1,159 @@
+"""A randomised mailing on purchases that are already drawn: what each arm would have made of them, and what was seen.
+
+Every customer's purchases are drawn up under every arm with the same luck, so that the effect on each is known; the
+analyst sees those of the arm that was drawn by lot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+CONTROL = "none"
+MEASURES = ("purchases", "bought")
+LOST_WITH_THE_GONE = 0.5  # share of letters that still arrive with customers who have left, compared with the others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """What an arm does to customers who are still alive and get its letter.
+
+    ``gain``: chance of one purchase more, within the offer's days. ``pulled_forward``: chance that the first purchase
+    after the offer is made within it instead, which gains nothing. ``redeemed``: chance that a purchase within the
+    offer's days uses the coupon.
+    """
+
+    gain: float = 0.0
+    pulled_forward: float = 0.0
+    redeemed: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("gain", "pulled_forward", "redeemed"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a chance, from 0 to 1; got {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A randomised test in a simulated shop: what an analyst has of it, and the truth.
+
+    Attributes
+    ----------
+    assignments
+        One row a customer: ``customer_id, assigned, arm``.
+    contacts
+        Letters that arrived: ``customer_id, date, campaign``. Some never did, more often to customers who had left.
+    redemptions
+        Coupons used: ``customer_id, date``.
+    truth
+        Indexed by ``customer_id``: ``arm``, ``alive`` (when assigned), ``delivered`` (whether a letter would arrive),
+        and for each arm ``purchases_<arm>`` (days with a purchase) and ``bought_<arm>`` (0 or 1) in the window after
+        the assignment, as they would have been under it.
+    """
+
+    assignments: pd.DataFrame
+    contacts: pd.DataFrame
+    redemptions: pd.DataFrame
+    truth: pd.DataFrame
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """Each arm's true mean effect on all assigned customers: indexed by arm, ``purchases`` and ``bought``."""
+        columns = [str(name) for name in self.truth]
+        arms = [name.removeprefix("purchases_") for name in columns if name.startswith("purchases_")]
+        rows = {
+            arm: {what: (self.truth[f"{what}_{arm}"] - self.truth[f"{what}_{CONTROL}"]).mean() for what in MEASURES}
+            for arm in arms
+            if arm != CONTROL
+        }
+        return pd.DataFrame.from_dict(rows, orient="index", columns=list(MEASURES)).rename_axis("arm")
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """Customers about to be assigned, and what they would buy untouched.
+
+    ``customer_id``, ``assigned`` (a day) and ``alive`` have shape (n,); ``purchases`` has one row a purchase:
+    ``person`` (0 to n - 1) and ``day`` after the assignment, from 1.
+    """
+
+    customer_id: NDArray[np.int64]
+    assigned: pd.DatetimeIndex
+    alive: NDArray[np.bool_]
+    purchases: pd.DataFrame
+
+
+def mail(
+    people: People,
+    arms: Mapping[str, Arm],
+    rng: np.random.Generator,
+    *,
+    offer_days: int,
+    horizon_days: int,
+    delivered: float,
+) -> tuple[Trial, pd.DataFrame]:
+    """A trial on these customers, and the purchases that were seen: ``person, day``."""
+    n = len(people.alive)
+    drawn = np.array(list(arms))[rng.permutation(np.resize(np.arange(len(arms)), n))]
+    arrives = rng.random(n) < delivered * np.where(people.alive, 1.0, LOST_WITH_THE_GONE)
+    luck = _Luck.draw(n, offer_days, rng)
+    worlds = {
+        name: _under(people.purchases, arm, arrives & people.alive, luck, offer_days) for name, arm in arms.items()
+    }
+    truth = pd.DataFrame({"arm": drawn, "alive": people.alive, "delivered": arrives})
+    for name, purchases in worlds.items():
+        inside = purchases.loc[purchases["day"] <= horizon_days, "person"]
+        truth[f"purchases_{name}"] = np.bincount(inside, minlength=n)
+        truth[f"bought_{name}"] = (truth[f"purchases_{name}"] > 0).astype(int)
+    seen = pd.concat([world[drawn[world["person"]] == name] for name, world in worlds.items()])
+    sent = arrives & (drawn != CONTROL)
+    used_by = np.array([arms[name].redeemed for name in drawn]) * sent
+    used = seen[(seen["day"] <= offer_days) & (rng.random(len(seen)) < used_by[seen["person"]])]
+    ids, days = people.customer_id, people.assigned
+    trial = Trial(
+        pd.DataFrame({"customer_id": ids, "assigned": days, "arm": drawn}),
+        pd.DataFrame({"customer_id": ids[sent], "date": days[sent], "campaign": drawn[sent]}),
+        dated(people, used).rename(columns={"day": "date"}),
+        truth.set_index(pd.Index(ids, name="customer_id")),
+    )
+    return trial, seen
+
+
+def dated(people: People, purchases: pd.DataFrame) -> pd.DataFrame:
+    """Purchases as ``customer_id, date``."""
+    person = purchases["person"].to_numpy()
+    date = people.assigned[person] + pd.to_timedelta(purchases["day"].to_numpy(), unit="D")
+    return pd.DataFrame({"customer_id": people.customer_id[person], "date": date})
+
+
+@dataclass(frozen=True, slots=True)
+class _Luck:
+    """What chance holds for each customer, the same under every arm; shape (n,) each."""
+
+    gain: NDArray[np.float64]
+    gain_day: NDArray[np.int64]
+    pull: NDArray[np.float64]
+    pull_day: NDArray[np.int64]
+
+    @classmethod
+    def draw(cls, n: int, offer_days: int, rng: np.random.Generator) -> _Luck:
+        """Chances from 0 to 1, and days within the offer."""
+        last = max(offer_days, 1) + 1
+        return cls(rng.random(n), rng.integers(1, last, n), rng.random(n), rng.integers(1, last, n))
+
+
+def _under(purchases: pd.DataFrame, arm: Arm, reached: NDArray[np.bool_], luck: _Luck, offer_days: int) -> pd.DataFrame:
+    """The purchases as an arm would have made them, one a day at most."""
+    later = purchases[purchases["day"] > offer_days].drop_duplicates("person")
+    person = later["person"].to_numpy()
+    pulled = later.index[(reached & (luck.pull < arm.pulled_forward))[person]]
+    day = purchases["day"].copy()
+    day.loc[pulled] = luck.pull_day[purchases.loc[pulled, "person"]]
+    gained = np.flatnonzero(reached & (luck.gain < arm.gain))
+    more = pd.DataFrame({"person": gained, "day": luck.gain_day[gained]})
+    world = pd.concat([purchases.assign(day=day), more], ignore_index=True)
+    return world.drop_duplicates().sort_values(["person", "day"], ignore_index=True)

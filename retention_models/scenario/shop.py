@@ -1,0 +1,176 @@
+"""A simulated shop that mails its customers: the logs an analyst would have, and what the mailing really did.
+
+Purchases follow a buy-till-you-die model up to the mailing and, for those still alive, after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.scenario.letters import CONTROL, Arm, People, Trial, dated, mail
+
+Array = NDArray[np.float64]
+
+MAILING = {
+    CONTROL: Arm(),
+    "generic": Arm(gain=0.02),
+    "personal": Arm(gain=0.06),
+    "coupon": Arm(gain=0.10, pulled_forward=0.5, redeemed=0.9),
+}
+WELCOME = {CONTROL: Arm(), "onboarding": Arm(gain=0.15)}
+NEW_DAYS = 14  # new customers come in so many days from the mailing on
+
+
+@dataclass(frozen=True, eq=False)
+class Retail:
+    """A simulated shop: its log, a mailing to all customers, and a welcome for new ones.
+
+    Attributes
+    ----------
+    transactions
+        ``customer_id, date, amount``; whole days, old and new customers.
+    mailing
+        The randomised mailing to all who had bought before, on one day.
+    onboarding
+        The randomised welcome to new customers, on the day of their first purchase.
+    horizon_days, offer_days
+        The window of the truth, and how long offers ran.
+    """
+
+    transactions: pd.DataFrame
+    mailing: Trial
+    onboarding: Trial
+    horizon_days: int
+    offer_days: int
+
+
+def retail(
+    model: Any,
+    rng: np.random.Generator,
+    *,
+    customers: int = 20_000,
+    new_customers: int = 4_000,
+    time_unit: str = "W",
+    arms: Mapping[str, Arm] = MAILING,
+    welcome: Mapping[str, Arm] = WELCOME,
+    history_days: int = 364,
+    offer_days: int = 14,
+    horizon_days: int = 56,
+    delivered: float = 0.8,
+    mailed_on: str = "2025-03-03",
+    mean_amount: float = 40.0,
+) -> Retail:
+    """A shop whose customers buy as ``model`` says, with randomised tests whose effects are known.
+
+    Parameters
+    ----------
+    model
+        A purchase model with ``simulate`` and ``given_alive``, such as ``ParetoNBD(...)``, its time in ``time_unit``.
+    rng
+        The source of randomness.
+    customers, new_customers
+        How many first bought in the ``history_days`` before the mailing; how many in the two weeks from it on.
+    arms, welcome
+        Arms of the mailing and of the welcome, name to what they do; ``none`` gets nothing. Assigned evenly.
+    offer_days, horizon_days
+        How long offers can be used; the window of the truth.
+    delivered
+        Share of letters that reach customers who are alive; those who have left get half as many.
+    mailed_on, mean_amount
+        The day of the mailing, and the mean of amounts.
+
+    Raises
+    ------
+    ValueError
+        When an arm ``none`` is missing, a share is none, or the window does not outlast the offer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import retention_models as rm
+    >>> model = rm.ParetoNBD(r=0.55, alpha=10.6, s=0.6, beta=11.7)
+    >>> shop = retail(model, np.random.default_rng(1), customers=2_000, new_customers=500)
+    >>> shop.mailing.effects.round(3)
+              purchases  bought
+    arm
+    generic       0.008   0.006
+    personal      0.025   0.020
+    coupon        0.052   0.041
+    """
+    _check(arms, welcome, offer_days, horizon_days, delivered)
+    unit = 86_400 / pd.Timedelta(f"1{time_unit}").total_seconds()
+    day, observed = pd.Timestamp(mailed_on), horizon_days + NEW_DAYS
+    past, old = _old_customers(model, rng.uniform(0, history_days, customers), day, observed, unit, rng)
+    first, new = _new_customers(model, customers + np.arange(new_customers), day, observed, unit, rng)
+    rules: dict[str, Any] = {"offer_days": offer_days, "horizon_days": horizon_days, "delivered": delivered}
+    mailing, bought = mail(old, arms, rng, **rules)
+    onboarding, bought_new = mail(new, welcome, rng, **rules)
+    log = pd.concat([past, first, dated(old, bought), dated(new, bought_new)]).drop_duplicates()
+    log = log.sort_values(["date", "customer_id"], ignore_index=True)
+    typical = rng.gamma(4.0, mean_amount / 4.0, customers + new_customers)[log["customer_id"]]
+    log["amount"] = np.maximum((typical * rng.gamma(6.0, 1 / 6.0, len(log))).round(2), 0.01)
+    return Retail(log, mailing, onboarding, horizon_days, offer_days)
+
+
+def _check(
+    arms: Mapping[str, Arm], welcome: Mapping[str, Arm], offer_days: int, horizon_days: int, delivered: float
+) -> None:
+    if CONTROL not in arms or CONTROL not in welcome:
+        raise ValueError(f"one arm must be called {CONTROL!r}: those who get nothing")
+    if not 0 <= offer_days < horizon_days:
+        raise ValueError(
+            f"horizon_days ({horizon_days}) must be longer than offer_days ({offer_days}), which is 0 or more"
+        )
+    if not 0 < delivered <= 1:
+        raise ValueError(f"delivered is a share, above 0; got {delivered!r}")
+
+
+def _old_customers(
+    model: Any, age: Array, day: pd.Timestamp, observed: int, unit: float, rng: np.random.Generator
+) -> tuple[pd.DataFrame, People]:
+    """Purchases up to the mailing (``customer_id, date``), and what these customers would buy after it untouched."""
+    log, state = _simulated(model, age * unit, rng)
+    start = day - pd.Timedelta(float(age.max()), "D")
+    date = (start + pd.to_timedelta(log["time"] / unit + (age.max() - age)[log["person"]], unit="D")).dt.floor("D")
+    past = pd.DataFrame({"customer_id": log["person"], "date": date}).drop_duplicates()
+    alive = state["alive"].to_numpy()
+    history = (state.loc[alive, name].to_numpy() for name in ("frequency", "recency", "T"))
+    then = model.given_alive(*history)
+    ahead, _ = _simulated(then, np.full(int(alive.sum()), observed * unit), rng)
+    purchases = _after(ahead.assign(person=np.flatnonzero(alive)[ahead["person"]]), unit, observed)
+    return past, People(np.arange(len(age)), pd.DatetimeIndex([day] * len(age)), alive, purchases)
+
+
+def _new_customers(
+    model: Any, ids: NDArray[np.int64], day: pd.Timestamp, observed: int, unit: float, rng: np.random.Generator
+) -> tuple[pd.DataFrame, People]:
+    """First purchases (``customer_id, date``) of new customers, and what they would buy after it untouched."""
+    wait = rng.integers(0, NEW_DAYS, len(ids))
+    log, _ = _simulated(model, np.asarray((observed - wait) * unit), rng)
+    first = pd.DatetimeIndex(day + pd.to_timedelta(wait, unit="D"))
+    purchases = _after(log, unit, observed - wait[log["person"]])
+    return pd.DataFrame({"customer_id": ids, "date": first}), People(
+        ids, first, np.ones(len(ids), dtype=bool), purchases
+    )
+
+
+def _simulated(model: Any, T: Array, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Purchases as ``person, time`` since their first, in the model's unit, and the customers they belong to."""
+    seed = int(rng.integers(2**63))
+    state = model.simulate(T, np.random.default_rng(seed))
+    log = model.simulate_transactions(T, np.random.default_rng(seed), start="2000-01-01", time_unit="D")
+    days = (log["date"] - log.groupby("customer_id")["date"].transform("min")) / pd.Timedelta(1, "D")
+    return pd.DataFrame({"person": log["customer_id"], "time": days}), state
+
+
+def _after(log: pd.DataFrame, unit: float, observed: NDArray[np.int64] | int) -> pd.DataFrame:
+    """Repeat purchases by day, from the day after the first on, one a day at most, in order."""
+    day = np.ceil(log["time"] / unit).astype(int)
+    repeat = log.assign(day=day)[(day > 0) & (day <= observed)]
+    return repeat[["person", "day"]].drop_duplicates().sort_values(["person", "day"], ignore_index=True)

@@ -1,0 +1,185 @@
+"""A simulated subscription business: the logs an analyst would have, and why its customers really left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from retention_models.scenario.leaving import CAUSES, Rules, SpellsToLive
+
+Array = NDArray[np.float64]
+
+PLANS, CHANNELS = ("basic", "premium"), ("ads", "friends", "search")
+OFFER, CONTROL = "offer", "none"
+RULES = Rules()
+
+
+@dataclass(frozen=True, eq=False)
+class Subscriptions:
+    """A simulated subscription business: what an analyst has of it, and the truth.
+
+    Attributes
+    ----------
+    contracts
+        ``customer_id, start, end`` (missing where still running), ``cause, plan, channel``; a customer who came back
+        has a second row.
+    complaints
+        ``customer_id, date, resolved``.
+    offers
+        The randomised retention offer to all who were customers on a day: ``customer_id, assigned, arm``.
+    calendar
+        ``calendar`` (the month, as text), ``price_rise`` and ``competitor`` (0 or 1), ``season`` (-1 to 1).
+    observed_until
+        The last day that the logs know, as text.
+    chances
+        Each customer's own chance to leave at a renewal when nothing else is the matter, by ``customer_id``.
+    renewals
+        By ``customer_id`` of those in the offer's test: how many of the next renewals, up to as many as the offer
+        works on, each would have made in the arm ``none`` and in the arm ``offer``.
+    """
+
+    contracts: pd.DataFrame
+    complaints: pd.DataFrame
+    offers: pd.DataFrame
+    calendar: pd.DataFrame
+    observed_until: str
+    chances: pd.Series
+    renewals: pd.DataFrame
+
+    @property
+    def offer_effect(self) -> float:
+        """How many renewals the offer made a customer of the test stay longer, on average of all."""
+        return float((self.renewals[OFFER] - self.renewals[CONTROL]).mean())
+
+
+def subscriptions(
+    rng: np.random.Generator,
+    *,
+    customers: int = 10_000,
+    months: int = 48,
+    opened: str = "2021-01",
+    offer_month: int = 36,
+    rules: Rules = RULES,
+) -> Subscriptions:
+    """A business of monthly contracts over some years, with a randomised retention offer in one of its months.
+
+    Parameters
+    ----------
+    rng
+        The source of randomness.
+    customers
+        How many come, evenly over the months.
+    months
+        How many months are observed.
+    opened
+        The first of them.
+    offer_month
+        At the beginning of which month, counted from 0, the offer is tested on all who are customers then.
+    rules
+        How the business works.
+
+    Raises
+    ------
+    ValueError
+        When the offer works beyond the months observed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from retention_models.scenario import subscriptions
+    >>> business = subscriptions(np.random.default_rng(1), customers=3_000)
+    >>> business.contracts["cause"].value_counts().head(3).to_dict()
+    {'no need': 1403, 'payment': 242, 'service': 121}
+    >>> round(business.offer_effect, 2)
+    0.37
+    """
+    if not 0 < offer_month <= months - rules.offer_renewals:
+        raise ValueError(
+            f"the offer of month {offer_month} works on {rules.offer_renewals} renewals, "
+            f"and {months} months are observed"
+        )
+    people, calendar = _people(customers, rules, rng), _calendar(months, opened, rules)
+    first = SpellsToLive.drawn(np.arange(customers), rng.integers(0, months, customers), people, months, rules, rng)
+    offered = range(offer_month, offer_month + rules.offer_renewals)
+    worlds = {CONTROL: first.lived(calendar, rules, range(0)), OFFER: first.lived(calendar, rules, offered)}
+    tested = (first.start < offer_month) & (worlds[CONTROL][0] >= offer_month)
+    arm = np.where(tested & (rng.random(customers) < 0.5), OFFER, CONTROL)
+    left, cause = np.where(arm == OFFER, worlds[OFFER], worlds[CONTROL])
+    again, left_again, cause_again = _returned(first, left, people, calendar, rules, rng)
+    dates = pd.PeriodIndex(calendar["calendar"], freq="M").to_timestamp()
+    logs = [_logs(first, left, cause, dates, rng), _logs(again, left_again, cause_again, dates, rng)]
+    contracts, complaints = (pd.concat(parts, ignore_index=True) for parts in zip(*logs, strict=True))
+    made = {name: np.minimum(world[0], offered.stop) - offer_month for name, world in worlds.items()}
+    return Subscriptions(
+        contracts=contracts.join(people[["plan", "channel"]], on="customer_id"),
+        complaints=complaints.sort_values(["date", "customer_id"], ignore_index=True),
+        offers=pd.DataFrame({"customer_id": first.person[tested], "assigned": dates[offer_month], "arm": arm[tested]}),
+        calendar=calendar,
+        observed_until=str((dates[-1] + pd.offsets.MonthEnd(1)).date()),
+        chances=people["chance"].rename_axis("customer_id"),
+        renewals=pd.DataFrame(made).rename_axis("customer_id")[tested],
+    )
+
+
+def _people(n: int, rules: Rules, rng: np.random.Generator) -> pd.DataFrame:
+    """Who the customers are: ``plan, channel`` and their own ``chance`` to leave."""
+    plan, channel = rng.choice(PLANS, n, p=(0.7, 0.3)), rng.choice(CHANNELS, n, p=(0.5, 0.2, 0.3))
+    shift = rules.premium * (plan == "premium") + rules.friends * (channel == "friends")
+    mean, both = expit(logit(rules.alpha / (rules.alpha + rules.beta)) + shift), rules.alpha + rules.beta
+    chance = np.clip(rng.beta(mean * both, (1 - mean) * both), 1e-12, 1 - 1e-12)
+    return pd.DataFrame({"plan": plan, "channel": channel, "chance": chance})
+
+
+def _calendar(months: int, opened: str, rules: Rules) -> pd.DataFrame:
+    """What each month brings."""
+    month = pd.period_range(opened, periods=months, freq="M")
+    number = np.arange(months)
+    return pd.DataFrame(
+        {
+            "calendar": month.astype(str),
+            "price_rise": np.isin(number, rules.price_months).astype(int),
+            "competitor": np.isin(number, rules.competitor_months).astype(int),
+            "season": np.cos(2 * np.pi * (month.month - 1) / 12),
+        }
+    )
+
+
+def _returned(
+    first: SpellsToLive,
+    left: NDArray[np.int64],
+    people: pd.DataFrame,
+    calendar: pd.DataFrame,
+    rules: Rules,
+    rng: np.random.Generator,
+) -> tuple[SpellsToLive, NDArray[np.int64], NDArray[np.int64]]:
+    """The spells of those who come back within half a year of leaving, and how they end."""
+    start = left + rng.integers(1, 7, len(left))
+    back = (rng.random(len(left)) < rules.win_back) & (start < len(calendar))
+    again = SpellsToLive.drawn(first.person[back], start[back], people, len(calendar), rules, rng)
+    return again, *again.lived(calendar, rules, range(0))
+
+
+def _logs(
+    spells: SpellsToLive,
+    left: NDArray[np.int64],
+    cause: NDArray[np.int64],
+    dates: pd.DatetimeIndex,
+    rng: np.random.Generator,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The contracts of these spells, and the complaints made while they ran."""
+    day = pd.to_timedelta(rng.integers(0, 28, len(left)), "D")
+    start, gone = dates[spells.start] + day, left < len(dates)
+    end = pd.Series(dates[np.minimum(left, len(dates) - 1)] + day).where(gone)
+    why = pd.Series(np.array(CAUSES)[np.minimum(cause, len(CAUSES) - 1)], dtype=object).where(gone)
+    contracts = pd.DataFrame({"customer_id": spells.person, "start": start, "end": end, "cause": why})
+    row, month = np.nonzero((spells.slow | spells.fast) & (np.arange(len(dates)) < left[:, None]))
+    date = np.maximum(dates[month] + pd.to_timedelta(rng.integers(0, 28, len(row)), "D"), start[row])
+    taken = np.where(spells.slow[row, month], rng.integers(14, 41, len(row)), rng.integers(1, 4, len(row)))
+    complaints = pd.DataFrame(
+        {"customer_id": spells.person[row], "date": date, "resolved": date + pd.to_timedelta(taken, "D")}
+    )
+    return contracts, complaints

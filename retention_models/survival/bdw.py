@@ -1,0 +1,83 @@
+"""Beta-discrete-Weibull: chances to leave that differ between customers and change with each one's tenure.
+
+With c > 1 a customer's own chance to leave grows from renewal to renewal, with c < 1 it shrinks; c = 1 is the
+shifted-beta-geometric. S(t) = B(alpha, beta + t^c) / B(alpha, beta).
+
+Fader, Hardie, Liu, Davin & Steenburgh (2018), "'How to Project Customer Retention' Revisited: The Role of Duration
+Dependence", Journal of Interactive Marketing 43, 1-16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from retention_models.estimation.model import Limit
+from retention_models.estimation.quadrature import gauss_legendre
+from retention_models.survival.base import (
+    Array,
+    Parameter,
+    RetentionModel,
+    endless_sum,
+    power,
+    power_growth,
+    power_slope,
+    starting_hazard,
+)
+from retention_models.survival.beta import log_mean_power, log_mean_power_slopes
+
+
+@dataclass(frozen=True, slots=True)
+class BetaDiscreteWeibull(RetentionModel):
+    """Chances to leave at the first renewal are Beta(alpha, beta); exposure to them grows as t^c."""
+
+    alpha: Parameter
+    beta: Parameter
+    c: Parameter
+
+    limits: ClassVar[tuple[Limit, ...]] = (
+        Limit("alpha", np.inf, "all customers have the same chances to leave (discrete Weibull)", follows=("beta",)),
+        Limit("alpha", 0.0, "each customer leaves at the first renewal, or never", ("c",), follows=("beta",)),
+        Limit("c", 0.0, "whoever renews once never leaves", undetermined=("beta",)),
+    )
+
+    @classmethod
+    def start(cls, tenure: Array, at_risk: Array, lost: Array, *, weight: Array) -> Self:
+        """Rough parameters to begin the fit: chances spread evenly around the mean, and no ageing."""
+        hazard = starting_hazard(tenure, at_risk, lost, weight)
+        return cls(alpha=1.0, beta=1 / hazard - 1, c=1.0)
+
+    def _log_survival(self, tenure: Array) -> Array:
+        return log_mean_power(self.alpha, self.beta, power(tenure, self.c))
+
+    def _log_retention(self, tenure: Array) -> Array:
+        return log_mean_power(self.alpha, self.beta + power(tenure - 1, self.c), power_growth(tenure, self.c))
+
+    def _log_retention_slopes(self, tenure: Array) -> Sequence[Array]:
+        before, growth = power(tenure - 1, self.c), power_growth(tenure, self.c)
+        by_alpha, by_beta, by_growth = log_mean_power_slopes(self.alpha, self.beta + before, growth)
+        slope_before = power_slope(tenure - 1, self.c)
+        by_c = by_beta * slope_before + by_growth * (power_slope(tenure, self.c) - slope_before)
+        return by_alpha, by_beta, by_c
+
+    def _sum_after(self, tenure: Array) -> Array:
+        return endless_sum(lambda t: np.exp(self._log_survival(t)), self._area_after, tenure)
+
+    def _area_after(self, tenure: Array) -> Array:
+        """The area under S from ``tenure`` on, for one set of parameters; infinite where alpha c <= 1.
+
+        In z = log t^c the integrand is smooth; beyond t^c = 1e8 (1 + alpha + beta)^2, S falls as t^(-alpha c).
+        """
+        c, index = float(self.c), float(self.alpha * self.c)
+        if index <= 1:
+            return np.full(np.shape(tenure), np.inf)
+        nodes, weights = (np.tile(column.ravel(), 1) for column in gauss_legendre(16))
+        first = c * np.log(tenure)
+        panels = np.arange(max(1, np.ceil(np.log(1e8) + 2 * np.log1p(self.alpha + self.beta) - np.min(first))))
+        z = first[..., None] + (panels[:, None] + nodes).ravel()
+        area = (np.exp(log_mean_power(self.alpha, self.beta, np.exp(z)) + z / c) / c) @ np.tile(weights, len(panels))
+        end = np.exp((first + len(panels)) / c)
+        return area + np.exp(self._log_survival(end)) * end / (index - 1)

@@ -1,0 +1,87 @@
+"""Customers who are all alike: the benchmarks that a model of differing customers has to beat.
+
+The geometric model is what a single retention rate assumes. The discrete Weibull of Nakagawa & Osaki (1975), IEEE
+Transactions on Reliability R-24, 300-301, lets the one chance to leave change with tenure: where heterogeneous
+customers leave, it mistakes the departure of the fickle for a growing loyalty of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from scipy.special import gammaincc, gammaln
+
+from retention_models.estimation.model import Limit
+from retention_models.survival.base import (
+    Array,
+    Parameter,
+    RetentionModel,
+    endless_sum,
+    power,
+    power_growth,
+    power_slope,
+    starting_hazard,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Geometric(RetentionModel):
+    """Everybody renews with the same probability, exp(-rate), every time."""
+
+    rate: Parameter
+
+    limits: ClassVar[tuple[Limit, ...]] = ()
+
+    @classmethod
+    def start(cls, tenure: Array, at_risk: Array, lost: Array, *, weight: Array) -> Self:
+        """The rate of the mean chance to leave."""
+        return cls(rate=-np.log1p(-starting_hazard(tenure, at_risk, lost, weight)))
+
+    def _log_survival(self, tenure: Array) -> Array:
+        return -self.rate * tenure
+
+    def _log_retention(self, tenure: Array) -> Array:
+        return -self.rate * np.ones_like(tenure)
+
+    def _log_retention_slopes(self, tenure: Array) -> Sequence[Array]:
+        return (-np.ones_like(tenure),)
+
+    def _sum_after(self, tenure: Array) -> Array:
+        return np.exp(self._log_survival(tenure)) / np.expm1(self.rate)
+
+
+@dataclass(frozen=True, slots=True)
+class DiscreteWeibull(RetentionModel):
+    """Everybody's survival is exp(-rate t^c): chances to leave that rise (c > 1) or fall (c < 1) with tenure."""
+
+    rate: Parameter
+    c: Parameter
+
+    limits: ClassVar[tuple[Limit, ...]] = (Limit("c", 0.0, "whoever renews once never leaves"),)
+
+    @classmethod
+    def start(cls, tenure: Array, at_risk: Array, lost: Array, *, weight: Array) -> Self:
+        """The geometric model of the mean chance to leave."""
+        return cls(rate=-np.log1p(-starting_hazard(tenure, at_risk, lost, weight)), c=1.0)
+
+    def _log_survival(self, tenure: Array) -> Array:
+        return -self.rate * power(tenure, self.c)
+
+    def _log_retention(self, tenure: Array) -> Array:
+        return -self.rate * power_growth(tenure, self.c)
+
+    def _log_retention_slopes(self, tenure: Array) -> Sequence[Array]:
+        by_c = -self.rate * (power_slope(tenure, self.c) - power_slope(tenure - 1, self.c))
+        return -power_growth(tenure, self.c), by_c
+
+    def _sum_after(self, tenure: Array) -> Array:
+        return endless_sum(lambda t: np.exp(self._log_survival(t)), self._area_after, tenure)
+
+    def _area_after(self, tenure: Array) -> Array:
+        """The area under S from ``tenure`` on, an incomplete gamma function."""
+        shape = 1 / np.asarray(self.c)
+        log_whole = gammaln(shape) - np.log(self.c) - np.log(self.rate) * shape
+        return np.exp(np.minimum(log_whole, 700.0)) * gammaincc(shape, self.rate * power(tenure, self.c))

@@ -1,0 +1,77 @@
+"""Whether groups of customers leave alike: the log-rank test.
+
+Mantel (1966), Cancer Chemotherapy Reports 50, 163-170; Peto & Peto (1972), Journal of the Royal Statistical Society
+A 135, 185-207. Among the n at risk at a tenure, d of whom leave, a group with n_g of them would lose d n_g/n if all
+left alike, with a hypergeometric variance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import chdtrc
+
+from retention_models.survival.curves import Curve
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LogRank:
+    """The test of equal curves: ``statistic`` is chi-squared with ``degrees`` of freedom if they are equal.
+
+    ``table`` is indexed by group: customers ``lost``, and how many would have been ``expected`` to leave.
+    """
+
+    statistic: float
+    degrees: int
+    p_value: float
+    table: pd.DataFrame
+
+
+def log_rank(curves: Mapping[str, Curve]) -> LogRank:
+    """The log-rank test of two or more groups, each given by its Kaplan-Meier curve.
+
+    Raises
+    ------
+    ValueError
+        When there are fewer than two groups, or no tenure at which someone left while two groups were at risk.
+
+    Examples
+    --------
+    >>> from retention_models.survival.curves import kaplan_meier
+    >>> monthly = kaplan_meier([1, 1, 2, 2, 3, 5], [1, 1, 1, 1, 1, 0])
+    >>> annual = kaplan_meier([2, 4, 4, 5, 5, 5], [1, 1, 0, 0, 0, 0])
+    >>> test = log_rank({"monthly": monthly, "annual": annual})
+    >>> round(test.statistic, 3), round(test.p_value, 3)
+    (4.06, 0.044)
+    """
+    if len(curves) < 2:
+        raise ValueError(f"a comparison needs two groups or more, and there is {len(curves)}")
+    when = np.unique(np.concatenate([curve.tenure[curve.lost > 0] for curve in curves.values()]))
+    at_risk = np.stack([curve.number_at_risk(when) for curve in curves.values()])
+    lost = np.stack([_lost_at(curve, when) for curve in curves.values()])
+    n, d = at_risk.sum(axis=0), lost.sum(axis=0)
+    share = at_risk / n
+    expected = share @ d
+    chance = np.divide(d * (n - d), n - 1, out=np.zeros_like(n), where=n > 1)
+    variance = np.diag(share @ chance) - (share * chance) @ share.T
+    excess = lost.sum(axis=1) - expected
+    degrees = int(np.linalg.matrix_rank(variance, tol=1e-10 * max(float(np.trace(variance)), 1e-300)))
+    if degrees == 0:
+        raise ValueError("the groups were never at risk at the same tenure while someone left: nothing compares them")
+    statistic = float(excess @ np.linalg.pinv(variance, rcond=1e-10, hermitian=True) @ excess)
+    table = pd.DataFrame({"lost": lost.sum(axis=1), "expected": expected}, index=pd.Index(curves, name="group"))
+    return LogRank(statistic, degrees, float(chdtrc(degrees, statistic)), table)
+
+
+def _lost_at(curve: Curve, when: Array) -> Array:
+    """Customers a curve lost at each of some tenures that include its own."""
+    lost = np.zeros(len(when))
+    left = curve.lost > 0
+    lost[np.searchsorted(when, curve.tenure[left])] = curve.lost[left]
+    return lost

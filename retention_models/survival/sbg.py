@@ -1,0 +1,53 @@
+"""Shifted-beta-geometric: each customer has a chance to leave at every renewal, and these chances differ.
+
+Retention rises with tenure although nobody changes, because those with a high chance to leave are gone first.
+
+Fader & Hardie (2007), "How to Project Customer Retention", Journal of Interactive Marketing 21(1), 76-90. In hazard
+form their likelihood needs no beta functions: the chance to leave at the t-th renewal is alpha/(alpha + beta + t - 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from retention_models.estimation.model import Limit
+from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard
+from retention_models.survival.beta import log_mean_power
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftedBetaGeometric(RetentionModel):
+    """Chances to leave at a renewal are Beta(alpha, beta) over customers, and the same at every renewal."""
+
+    alpha: Parameter
+    beta: Parameter
+
+    limits: ClassVar[tuple[Limit, ...]] = (
+        Limit("alpha", np.inf, "all customers have the same chance to leave", follows=("beta",)),
+        Limit("alpha", 0.0, "each customer leaves at the first renewal, or never", follows=("beta",)),
+    )
+
+    @classmethod
+    def start(cls, tenure: Array, at_risk: Array, lost: Array, *, weight: Array) -> Self:
+        """Rough parameters to begin the fit: chances spread evenly around the mean."""
+        hazard = starting_hazard(tenure, at_risk, lost, weight)
+        return cls(alpha=1.0, beta=1 / hazard - 1)
+
+    def _log_survival(self, tenure: Array) -> Array:
+        return log_mean_power(self.alpha, self.beta, tenure)
+
+    def _log_retention(self, tenure: Array) -> Array:
+        return -np.log1p(self.alpha / (self.beta + (tenure - 1)))
+
+    def _log_retention_slopes(self, tenure: Array) -> Sequence[Array]:
+        stay = self.beta + (tenure - 1)
+        return -1 / (self.alpha + stay), self.alpha / (self.alpha + stay) / stay
+
+    def _sum_after(self, tenure: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            more = (self.beta + tenure) / np.maximum(np.subtract(self.alpha, 1.0), 0.0)
+        return more * np.exp(self._log_survival(tenure))

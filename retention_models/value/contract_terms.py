@@ -1,0 +1,78 @@
+"""What a contract earns, and what money is worth later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from retention_models.logs.days import MONTHS, Period, check_period
+
+Array = NDArray[np.float64]
+Payment = Literal["advance", "arrears"]
+
+NEGLIGIBLE = 1e-13  # share of a value without end that the payments left away may hold
+DAYS_A_YEAR = 365.25
+
+
+@dataclass(frozen=True, eq=False)
+class ContractTerms:
+    """What a contract earns, and what money is worth later.
+
+    Attributes
+    ----------
+    margin
+        Earned at each payment, in money: one amount, or a schedule whose first entry is the payment at the start, the
+        next that at the first renewal, and so on; its last holds from there on.
+    annual_discount_rate
+        For example 0.1 for 10 % a year.
+    period
+        How long a contract runs: ``"M"``, ``"Y"`` or a number of days. There is no default: a rate a year means
+        nothing without it.
+    payment
+        ``"advance"``, at the beginning of each period, or ``"arrears"``, at its end.
+    horizon
+        How many renewals ahead are counted; by default all.
+    """
+
+    annual_discount_rate: float
+    period: Period
+    margin: ArrayLike = 1.0
+    payment: Payment = "advance"
+    horizon: float = np.inf
+
+    def __post_init__(self) -> None:
+        rate, margin = self.annual_discount_rate, np.atleast_1d(np.asarray(self.margin, dtype=float))
+        if not (np.isfinite(rate) and rate >= 0):
+            raise ValueError(f"annual_discount_rate must be 0 or above, for example 0.1 for 10 % a year; got {rate!r}")
+        check_period(self.period)
+        if margin.ndim != 1 or margin.size == 0 or not np.all(np.isfinite(margin)):
+            raise ValueError("margin must be an amount of money a payment, or a list of such amounts")
+        if self.payment not in get_args(Payment):
+            raise ValueError(f"payment must be 'advance' or 'arrears', not {self.payment!r}")
+        if not self.horizon > 0:
+            raise ValueError(f"horizon must be a number of renewals above 0, or numpy.inf; got {self.horizon!r}")
+        if rate == 0 and np.isinf(self.horizon):
+            raise ValueError("without a discount rate a value needs a horizon: customers who stay for good have no end")
+
+    @property
+    def discount(self) -> float:
+        """What an amount one period ahead is worth now."""
+        years = self.period / DAYS_A_YEAR if isinstance(self.period, int) else MONTHS[self.period] / 12
+        return float((1 + self.annual_discount_rate) ** -years)
+
+    @property
+    def renewals(self) -> int:
+        """How many renewals ahead matter."""
+        if np.isfinite(self.horizon):
+            return int(self.horizon)
+        return int(np.ceil(np.log(NEGLIGIBLE * (1 - self.discount)) / np.log(self.discount)))
+
+    def paid(self, last: int) -> Array:
+        """The margin at the start and at each renewal up to ``last``, discounted to the start; shape (last + 1,)."""
+        payment = np.arange(last + 1)
+        schedule = np.atleast_1d(np.asarray(self.margin, dtype=float))
+        late = 1 if self.payment == "arrears" else 0
+        return schedule[np.minimum(payment, len(schedule) - 1)] * self.discount ** (payment + late)

@@ -1,0 +1,74 @@
+"""Lin's adjustment with HC2 errors: as published, and on every engine."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from retention_models.interventions.comparisons import differences
+from retention_models.interventions.experiment import Experiment, Plan
+from retention_models.interventions.lin import lin_differences
+from retention_models.interventions.outcome import Outcome
+
+X = ("age", "educ", "black", "hisp", "marr", "nodegree", "re74", "re75")
+
+
+def lin(rows, covariates=X, **options):
+    test = Experiment.from_rows(
+        rows, Plan(control="control"), arm="arm", outcomes=["re78"], covariates=covariates, **options
+    )
+    return lin_differences(test, Outcome(column="re78", adjust_for=tuple(covariates)))[0]
+
+
+def test_nsw_is_as_published(nsw, peers):
+    effect = lin(nsw)
+    assert effect.estimate == pytest.approx(peers["nsw"]["lin"]["estimate"], rel=1e-9)
+    assert effect.std_error == pytest.approx(peers["nsw"]["lin"]["std_error"], rel=1e-9)
+    assert (round(effect.estimate, 3), round(effect.std_error, 3)) == (1621.583, 694.722)
+    assert "Lin's regression, HC2" in effect.estimand
+
+
+def test_other_engines_agree(nsw):
+    here, there = lin(nsw), lin(pl.DataFrame(nsw.to_dict("list")).lazy())
+    np.testing.assert_allclose([here.estimate, here.std_error], [there.estimate, there.std_error], rtol=1e-9)
+
+
+def test_in_blocks_it_is_a_regression_in_each(nsw):
+    whole = lin(nsw.assign(block=nsw["nodegree"]), ("age", "re75"), block="block")
+    parts = dict(list(nsw.groupby("nodegree")))
+    shares = {value: len(part) / len(nsw) for value, part in parts.items()}
+    centre = nsw[["age", "re75"]].mean()
+    total = 0.0
+    for value, part in parts.items():
+        for arm, sign in (("treated", 1), ("control", -1)):
+            rows = part[part["arm"] == arm]
+            design = np.column_stack([np.ones(len(rows)), rows[["age", "re75"]] - centre])
+            total += sign * shares[value] * np.linalg.lstsq(design, rows["re78"].to_numpy(), rcond=None)[0][0]
+    assert whole.estimate == pytest.approx(total)
+
+
+def test_it_needs_rows_and_covariates(nsw):
+    plan, outcome = Plan(control="control"), Outcome(column="re78", adjust_for=("age",))
+    sums = Experiment.from_means(
+        nsw.groupby("arm")["re78"].agg(n="size", mean="mean", std_dev="std").reset_index(), plan, outcome="re78"
+    )
+    with pytest.raises(ValueError, match="needs the rows of single customers"):
+        lin_differences(sums, outcome)
+    rows = Experiment.from_rows(nsw, plan, arm="arm", outcomes=["re78"], covariates=["age"])
+    with pytest.raises(ValueError, match="name covariates in adjust_for"):
+        lin_differences(rows, Outcome(column="re78"))
+    few = Experiment.from_rows(nsw.groupby("arm").head(3), plan, arm="arm", outcomes=["re78"], covariates=list(X))
+    with pytest.raises(ValueError, match="3 customers, too few to regress on 8 covariates"):
+        lin_differences(few, Outcome(column="re78", adjust_for=X))
+
+
+def test_it_agrees_with_cuped_on_large_samples():
+    rng = np.random.default_rng(3)
+    n = 40_000
+    x = rng.normal(size=n)
+    arm = rng.permutation(["control", "treated"] * (n // 2))
+    rows = pl.DataFrame({"arm": arm, "x": x, "y": 3 * x + rng.normal(size=n) + 0.1 * (arm == "treated")})
+    test = Experiment.from_rows(rows, Plan(control="control"), arm="arm", outcomes=["y"], covariates=["x"])
+    outcome = Outcome(column="y", adjust_for=("x",))
+    one, other = lin_differences(test, outcome)[0], differences(test, outcome)[0]
+    assert one.estimate == pytest.approx(other.estimate, abs=1e-4)
+    assert one.std_error == pytest.approx(other.std_error, rel=1e-3)

@@ -1,0 +1,76 @@
+"""Group-sequential bounds as published, what must hold of them, and no more false alarms than promised."""
+
+import numpy as np
+import pytest
+from scipy.special import ndtri
+
+from retention_models.interventions.sequential import look_at, sequential_bounds, spent
+
+
+def test_five_equal_looks_are_as_published():
+    bounds = sequential_bounds([0.2, 0.4, 0.6, 0.8, 1.0])["bound"]
+    assert bounds.round(4).tolist() == [4.8769, 3.3570, 2.6803, 2.2898, 2.0310]
+
+
+def test_one_look_is_the_usual_test():
+    for spending in ("obrien-fleming", "pocock"):
+        assert sequential_bounds([1.0], spending=spending)["bound"].iloc[0] == pytest.approx(ndtri(0.975), abs=1e-9)
+
+
+def test_all_error_is_spent_at_the_end():
+    for spending in ("obrien-fleming", "pocock"):
+        assert spent(1.0, 0.9, spending) == pytest.approx(0.1)
+        assert sequential_bounds([0.3, 0.31, 1.0], 0.9, spending)["spent"].iloc[-1] == pytest.approx(0.1)
+
+
+def test_bounds_depend_on_no_later_look():
+    early = sequential_bounds([0.25, 0.5])["bound"]
+    late = sequential_bounds([0.25, 0.5, 0.6, 1.0])["bound"]
+    np.testing.assert_allclose(early, late.iloc[:2], rtol=1e-12)
+
+
+def test_pocock_spends_evenly_and_obrien_fleming_late():
+    even = sequential_bounds(np.arange(1, 6) / 5, spending="pocock")["bound"]
+    assert even.max() - even.min() < 0.1
+    assert sequential_bounds([0.1])["p_value"].iloc[0] < 1e-8
+
+
+def test_paths_of_no_effect_cross_as_often_as_the_error_says():
+    rng = np.random.default_rng(3)
+    times = np.array([0.3, 0.5, 0.8, 1.0])
+    steps = rng.normal(size=(200_000, 4)) * np.sqrt(np.diff([0, *times]))
+    z = np.cumsum(steps, axis=1) / np.sqrt(times)
+    table = sequential_bounds(times, spending="pocock")
+    for look in range(1, 5):
+        crossed = np.mean(np.any(np.abs(z[:, :look]) >= table["bound"].to_numpy()[:look], axis=1))
+        assert crossed == pytest.approx(table["spent"].iloc[look - 1], abs=0.0016)  # three standard errors of .05
+
+
+def test_a_look_widens_the_interval_and_says_so(effect):
+    row = effect(estimate=0.04, std_error=0.01, cost=0.0, value=1.0, value_lower=0.5, value_upper=1.5)
+    look = look_at(row, [0.2, 0.4])
+    assert look.bound == pytest.approx(3.3570, abs=5e-5)
+    assert look.stop
+    assert look.effect.upper - look.effect.estimate == pytest.approx(look.bound * 0.01)
+    assert look.effect.value_upper - 1 == pytest.approx(0.5 * look.bound / ndtri(0.975))
+    assert look.effect.checks[-1].name == "looks"
+    assert not look_at(row, [0.2]).stop
+    assert "go on" in str(look_at(row, [0.2]))
+
+
+def test_a_look_at_a_ratio_is_taken_on_the_log_scale(effect):
+    row = effect(scale="ratio", estimate=1.5, std_error=0.1, lower=1.2, upper=1.9)
+    look = look_at(row, [0.5, 1.0])
+    assert look.z == pytest.approx(np.log(1.5) / 0.1)
+    assert look.effect.upper == pytest.approx(1.5 * np.exp(0.1 * look.bound))
+
+
+@pytest.mark.parametrize("fractions", [[], [0.0, 1.0], [0.5, 0.5], [0.5, 1.1], [0.6, 0.4]])
+def test_fractions_must_rise_to_one(fractions):
+    with pytest.raises(ValueError, match="fractions of the planned data rise"):
+        sequential_bounds(fractions)
+
+
+def test_unknown_spending_is_named():
+    with pytest.raises(ValueError, match="'obrien-fleming' or 'pocock'; got 'greedy'"):
+        sequential_bounds([1.0], spending="greedy")

@@ -1,0 +1,195 @@
+"""The retention table: what it counts, from contracts with dates and from snapshots without."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from retention_models.fitting import fit
+from retention_models.logs import retention
+from retention_models.logs.contracts import read_contracts
+from retention_models.logs.retention import retention_table
+from retention_models.logs.tenures import tenure_table
+from retention_models.survival.sbg import ShiftedBetaGeometric
+
+LOG = pd.DataFrame(
+    {
+        "customer_id": range(6),
+        "start": ["2022-01-31", "2022-02-01", "2022-02-10", "2022-03-31", "2022-05-15", "2022-12-20"],
+        "end": ["2022-06-14", "2022-04-30", None, "2023-04-01", "2022-12-01", None],
+        "why": ["price", "", None, "price", "moved", None],
+        "plan": list("aabbab"),
+    }
+)
+SPELLS = read_contracts(LOG, design="acquisition", observed_until="2022-12-31", cause="why", covariates=["plan"])
+
+
+def acquired(start, end, until):
+    log = pd.DataFrame({"customer_id": range(len(end)), "start": start, "end": end})
+    return retention_table(read_contracts(log, design="acquisition", observed_until=until), period="M")
+
+
+def numbers(table):
+    return table[["tenure", "at_risk", "lost"]].to_numpy().tolist()
+
+
+def brute_force(frame, until, begin, period):
+    """The retention table by walking through each spell's renewals with pandas' own calendar."""
+    until, rows = pd.Timestamp(until), []
+
+    def due(start, number):
+        return start + pd.DateOffset(
+            **{"M": {"months": number}, "Y": {"years": number}}.get(period, {"days": 7 * number})
+        )
+
+    for spell in frame.itertuples():
+        anchor = spell.start if begin is None else max(spell.start, pd.Timestamp(begin))
+        made = number = 0
+        while due(spell.start, made + 1) <= anchor:
+            made += 1
+        while due(anchor, number + 1) <= until:
+            number += 1
+            lost = spell.churned and spell.end <= due(anchor, number)
+            rows.append((made + number, 1, int(lost)))
+            if lost:
+                break
+    table = pd.DataFrame(rows, columns=["tenure", "at_risk", "lost"])
+    return table.groupby("tenure", as_index=False).sum()
+
+
+@pytest.mark.parametrize("period", ["M", "Y", 7])
+@pytest.mark.parametrize("begin", [None, "2021-02-28", "2021-05-31"])
+def test_the_table_counts_what_a_walk_through_the_renewals_counts(period, begin):
+    rng = np.random.default_rng(1)
+    start = pd.Timestamp("2019-12-25") + pd.to_timedelta(rng.integers(0, 900, 300), "D")
+    end = pd.Series(start + pd.to_timedelta(rng.integers(0, 700, 300), "D")).where(rng.random(300) < 0.8)
+    log = pd.DataFrame({"customer_id": range(300), "start": start, "end": end})
+    design = {"design": "active_on", "observed_from": begin} if begin else {"design": "acquisition"}
+    spells = read_contracts(log, observed_until="2022-06-30", **design)
+    table = retention_table(spells, period=period).groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
+    pd.testing.assert_frame_equal(table, brute_force(spells.frame, "2022-06-30", begin, period), check_dtype=False)
+
+
+def test_months_end_on_the_day_they_began_or_on_the_last():
+    end = ["2023-02-27", "2023-02-28", "2023-03-01", "2023-03-31", "2023-04-01"]
+    assert numbers(acquired("2023-01-31", end, "2023-04-30")) == [[1, 5, 2], [2, 3, 2], [3, 1, 1]]
+
+
+def test_whoever_leaves_at_once_is_lost_at_the_first_renewal():
+    assert numbers(acquired("2023-01-31", ["2023-01-31", None], "2023-03-01")) == [[1, 2, 1]]
+
+
+def test_a_period_not_yet_complete_counts_for_nobody():
+    assert numbers(acquired("2023-01-15", ["2023-03-01", None], "2023-03-14")) == [[1, 2, 0]]
+    assert numbers(acquired("2023-01-15", ["2023-03-01", None], "2023-03-15")) == [[1, 2, 0], [2, 2, 1]]
+
+
+def test_causes_and_groups_add_up():
+    whole, parts = retention_table(SPELLS, period="M"), retention_table(SPELLS, period="M", by=["plan", "spell"])
+    causes = [name for name in whole if name.startswith("lost_")]
+    assert causes == ["lost_moved", "lost_price", "lost_unknown"]
+    for table in (whole, parts):
+        assert (table[causes].sum(axis=1) == table["lost"]).all()
+    summed = parts.groupby(["cohort", "tenure"], as_index=False)[["at_risk", "lost"]].sum()
+    pd.testing.assert_frame_equal(summed, whole[["cohort", "tenure", "at_risk", "lost"]])
+
+
+def test_cohorts_are_named_by_their_period():
+    assert retention_table(SPELLS, period="M")["cohort"].unique().tolist() == [
+        "2022-01",
+        "2022-02",
+        "2022-03",
+        "2022-05",
+    ]
+    early = read_contracts(LOG.assign(start="2021-12-31"), design="acquisition", observed_until="2022-12-31")
+    assert retention_table(early, period="Y")["cohort"].unique().tolist() == ["2021"]
+    assert retention_table(early, period="M")["cohort"].unique().tolist() == ["2021-12"]
+    (first,) = retention_table(early, period=90)["cohort"].unique()
+    assert pd.Timestamp(first) <= pd.Timestamp("2021-12-31") < pd.Timestamp(first) + pd.Timedelta(days=90)
+
+
+def test_the_table_says_where_it_comes_from():
+    about = retention_table(SPELLS, period="M").attrs
+    assert (about["period"], about["design"], about["observed_until"]) == ("M", "acquisition", "2022-12-31")
+
+
+def test_spells_that_have_come_to_no_renewal_are_counted():
+    table = retention_table(SPELLS, period="M")
+    assert table.attrs["settled"]["spells that have come to no renewal yet"] == 1
+    assert table.loc[table["tenure"] == 1, "at_risk"].sum() == 5
+
+
+def test_bad_periods_and_groups_are_named():
+    for period in ("W", 0, True, -3, 1.5):
+        with pytest.raises(ValueError, match="period must be 'M', 'Y' or a number of days"):
+            retention_table(SPELLS, period=period)
+    with pytest.raises(ValueError, match="by=town: the spells know spell, plan; name further columns"):
+        retention_table(SPELLS, period="M", by="town")
+    with pytest.raises(ValueError, match="none of 6 spells has come to a renewal by 2022-12-31"):
+        retention_table(SPELLS, period=5000)
+
+
+def test_a_snapshot_of_one_months_leavers_is_read_as_such(tmp_path):
+    """By tenure, and whether they left last month: as the well-known telecom file describes itself."""
+    tenure = np.repeat(np.arange(73), 100)
+    share_left = np.where(tenure == 0, 0, np.maximum(60 - tenure, 2))
+    snapshot = pd.DataFrame({"tenure": tenure, "churned": np.where(np.arange(7300) % 100 < share_left, "Yes", "No")})
+    cohort, window = (tenure_table(snapshot, design=design) for design in ("acquisition", "window"))
+    naive, read = (np.prod(1 - table["lost"][:12] / table["at_risk"][:12]) for table in (cohort, window))
+    assert naive > 0.8
+    assert read < 0.001
+    assert window.attrs["set_aside"] == {"customers who have come to no renewal yet": 100}
+    snapshot.to_csv(tmp_path / "snapshot.csv", index=False)
+    pd.testing.assert_frame_equal(tenure_table(tmp_path / "snapshot.csv", design="window"), window)
+    polars = pl.DataFrame(snapshot.assign(plan="x").to_dict("list"))
+    pd.testing.assert_frame_equal(tenure_table(polars, design="window", by="plan").drop(columns="plan"), window)
+
+
+SNAPSHOT = pd.DataFrame(
+    {
+        "months": [5, 6, "x", 4, 3.5, 2, 9],
+        "left": [True, False, False, "maybe", True, True, True],
+        "since": [3, 2, 1, 1, 1, 2, 8],
+        "why": ["price", "", "", "", "", "price", None],
+    }
+)
+
+
+def test_snapshots_with_entry_and_cause_and_faults():
+    named = {"tenure": "months", "churned": "left", "entry": "since", "cause": "why"}
+    table = tenure_table(SNAPSHOT.astype(str).replace("None", ""), design="active_on", **named).set_index("tenure")
+    assert table["at_risk"].to_dict() == {3: 1, 4: 2, 5: 2, 6: 1, 9: 1}
+    assert table.loc[5, ["lost", "lost_price", "lost_unknown"]].tolist() == [1, 1, 0]
+    assert table.loc[9, "lost_unknown"] == 1
+    assert table.attrs["set_aside"] == {
+        "rows without a readable tenure": 1,
+        "rows that do not say whether the customer left": 1,
+        "rows whose tenure is negative or no whole number": 1,
+        "customers who have come to no renewal yet": 1,
+    }
+    assert table.attrs["checks"][0]["passed"] is False
+
+
+def test_impossible_snapshots_are_named():
+    snapshot = SNAPSHOT.astype(str)
+    with pytest.raises(ValueError, match="design 'active_on' needs it"):
+        tenure_table(snapshot, design="active_on", tenure="months", churned="left")
+    with pytest.raises(ValueError, match="has no column 'tenure', 'churned'; it has months, left"):
+        tenure_table(snapshot, design="window")
+    with pytest.raises(ValueError, match="no row of the table can be used: 7 rows without a readable tenure"):
+        tenure_table(snapshot.assign(months="x"), design="window", tenure="months", churned="left")
+
+
+def test_active_customers_are_those_who_did_not_churn_by_renewals_made():
+    active = retention.active_customers(SPELLS, period="M", by="plan")
+    assert active.to_numpy().tolist() == [["2022-02", "b", 10, 1], ["2022-03", "b", 9, 1], ["2022-12", "b", 0, 1]]
+    truncated = read_contracts(LOG, design="active_on", observed_from="2022-10-01", observed_until="2022-12-31")
+    assert retention.active_customers(truncated, period="M")["tenure"].tolist() == [10, 9, 0]
+
+
+def test_simulated_spells_become_a_table_to_fit():
+    spells = ShiftedBetaGeometric(1.0, 3.0).simulate(np.full(5000, 6), np.random.default_rng(1))
+    table = tenure_table(spells, design="acquisition")
+    assert table.loc[0, "at_risk"] == 5000
+    assert table["lost"].sum() == spells["churned"].sum()
+    assert fit(ShiftedBetaGeometric, table).n_customers == 5000

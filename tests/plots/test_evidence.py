@@ -1,0 +1,67 @@
+"""Figures of the evidence draw what the table says, and refuse to mix what shares no axis."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from retention_models.datasets import load_published_experiments
+from retention_models.interventions.counts import effects_of_counts
+from retention_models.interventions.evidence import evidence
+from retention_models.plots.evidence import plot_evidence, plot_values
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def counts():
+    return load_published_experiments().dropna(subset="count")
+
+
+def test_every_row_is_drawn_from_the_top(counts):
+    panel = evidence(effects_of_counts(counts[counts["experiment"] == "E-mail"])).panels[
+        "Difference, share of customers"
+    ]
+    ax = plot_evidence(panel)
+    assert [label.get_text().split("\n")[0] for label in ax.get_yticklabels()] == panel["intervention"].tolist()
+    drawn = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(drawn, panel["estimate"])
+    assert ax.get_xlabel() == "change in share of customers"
+
+
+def test_rows_with_a_failed_check_are_marked(counts):
+    panel = evidence(effects_of_counts(counts[counts["experiment"] == "Voter mail"])).panels[
+        "Difference, share of voters"
+    ]
+    ax = plot_evidence(panel)
+    assert all(label.get_text().endswith("(!)") for label in ax.get_yticklabels())
+    assert all(line.get_markerfacecolor() == "white" for line in ax.lines if line.get_marker() == "o")
+
+
+def test_ratios_get_a_log_axis(counts):
+    ax = plot_evidence(evidence(effects_of_counts(counts, scale="ratio")).panels["Ratio"])
+    assert ax.get_xscale() == "log"
+
+
+def test_an_interval_without_end_runs_to_the_edge(counts):
+    panel = evidence(effects_of_counts(counts[counts["outcome"] == "visit"])).panels["Difference, share of customers"]
+    ax = plot_evidence(panel.assign(upper=np.inf))
+    assert np.isfinite(ax.get_xlim()).all()
+
+
+def test_what_shares_no_axis_is_refused(counts):
+    both = effects_of_counts(counts) + effects_of_counts(counts, scale="ratio")
+    with pytest.raises(ValueError, match="these effects share no axis"):
+        plot_evidence(evidence(both).table)
+    with pytest.raises(ValueError, match="share of customers; difference in share of voters"):
+        plot_evidence(evidence(effects_of_counts(counts)).table)
+
+
+def test_values_are_drawn_for_rows_that_have_one(counts):
+    table = evidence(effects_of_counts(counts[counts["outcome"] == "visit"])).table
+    priced = table.assign(value=[1.0, None], value_lower=[0.5, None], value_upper=[1.5, None])
+    ax = plot_values(priced.astype({"value": "Float64", "value_lower": "Float64", "value_upper": "Float64"}))
+    assert len(ax.get_yticklabels()) == 1

@@ -1,0 +1,111 @@
+"""The simulated subscription business: its logs are clean, and its truth is what right methods find."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from retention_models.fitting import fit
+from retention_models.logs.contracts import read_contracts
+from retention_models.logs.retention import retention_table, with_calendar
+from retention_models.regression import fit_covariates
+from retention_models.retention import cause_curves
+from retention_models.scenario import Rules, subscriptions
+from retention_models.scenario.leaving import CAUSES
+from retention_models.survival.curves import kaplan_meier
+from retention_models.survival.sbg import ShiftedBetaGeometric
+
+NOTHING_ELSE = {
+    "premium": 0.0, "friends": 0.0, "season": 0.0, "price_rise": 0.0, "competitor": 0.0, "payment": 0.0,
+    "complaint": 0.0, "offer_effect": 0.0, "win_back": 0.0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def business():
+    return subscriptions(np.random.default_rng(1), customers=12_000)
+
+
+def read(business, **arguments):
+    return read_contracts(
+        business.contracts, design="acquisition", observed_until=business.observed_until, cause="cause", **arguments
+    )
+
+
+def test_the_logs_are_clean_and_complete(business):
+    spells = read(business, covariates=["plan", "channel"])
+    assert spells.set_aside == {}
+    assert set(spells.settled) == {"spells of customers who came back"}
+    assert spells.checks[1].passed
+    assert set(business.contracts["cause"].dropna()) == set(CAUSES)
+    ran = business.complaints.merge(business.contracts, on="customer_id")
+    inside = (ran["date"] >= ran["start"]) & (ran["end"].isna() | (ran["date"] < ran["end"] + pd.Timedelta(31, "D")))
+    assert inside.groupby([ran["customer_id"], ran["date"]]).any().all()
+    assert business.contracts["customer_id"].nunique() == 12_000
+
+
+def test_the_same_seed_gives_the_same_business():
+    one, two = (subscriptions(np.random.default_rng(3), customers=500) for _ in range(2))
+    pd.testing.assert_frame_equal(one.contracts, two.contracts)
+    pd.testing.assert_frame_equal(one.renewals, two.renewals)
+
+
+def test_where_nothing_else_is_the_matter_it_is_a_shifted_beta_geometric():
+    business = subscriptions(np.random.default_rng(4), customers=30_000, rules=Rules(**NOTHING_ELSE))
+    table = fit(ShiftedBetaGeometric, retention_table(read(business), period="M")).table()
+    assert np.all(np.abs(table["estimate"] - [0.9, 12.0]) < 3 * table["std_error"])
+    assert set(business.contracts["cause"].dropna()) == {"no need"}
+    assert business.offer_effect == 0
+
+
+def test_a_price_rise_is_found_by_its_calendar():
+    rules = Rules(**{**NOTHING_ELSE, "price_rise": 1.0, "price_months": (20, 21, 22)})
+    business = subscriptions(np.random.default_rng(5), customers=30_000, rules=rules)
+    table = with_calendar(retention_table(read(business), period="M")).merge(business.calendar, on="calendar")
+    found = fit_covariates(ShiftedBetaGeometric, table, calendar=["price_rise"]).table()
+    truth = [0.9, 12.0, np.log(2)]
+    assert np.all(np.abs(found["estimate"] - truth) < 3 * found["std_error"])
+
+
+def test_the_randomised_offer_is_found_and_covers_the_truth(business):
+    """Mean renewals made in the half year after the assignment, arm against arm."""
+    day = business.offers["assigned"].iloc[0]
+    tested = business.offers.merge(business.contracts, on="customer_id")
+    tested = tested[(tested["start"] < day) & (tested["end"].isna() | (tested["end"] >= day))]
+    assert len(tested) == len(business.offers) == len(business.renewals)
+    left = ((tested["end"].dt.year - day.year) * 12 + tested["end"].dt.month - day.month).fillna(99)
+    means = {}
+    for arm, months in left.groupby(tested["arm"]):
+        curve = kaplan_meier(np.minimum(months + 1, 7), months < 6)
+        means[arm] = curve.restricted_mean(7)
+    difference = means["offer"].estimate - means["none"].estimate
+    error = np.hypot(means["offer"].std_error, means["none"].std_error)
+    assert business.offer_effect > 0.2
+    assert abs(difference - business.offer_effect) < 3 * error
+    assert (business.renewals["offer"] >= business.renewals["none"]).all()
+
+
+def test_slow_answers_drive_customers_away():
+    rules = Rules(**{**NOTHING_ELSE, "complaint": 0.1, "slow": 3.0, "fast": 0.0, "slow_share": 0.5})
+    business = subscriptions(np.random.default_rng(6), customers=20_000, rules=rules)
+    taken = (business.complaints["resolved"] - business.complaints["date"]).dt.days
+    assert set(taken[taken < 10]) == {1, 2, 3}
+    met = business.complaints.assign(slow=taken > 10).merge(business.contracts, on="customer_id")
+    soon = met["end"].notna() & (met["end"] - met["date"] < pd.Timedelta(95, "D"))
+    shares = soon.groupby(met["slow"]).mean()
+    assert shares[True] > 1.5 * shares[False]
+
+
+def test_causes_have_the_shares_of_their_intensities(business):
+    payment = cause_curves(read(business))["all"].table(at=[365]).set_index("cause").loc["payment", "incidence"]
+    assert 0.03 < payment < 1 - np.exp(-12 * 0.006)
+
+
+def test_customers_come_back(business):
+    again = business.contracts["customer_id"].duplicated().sum()
+    ended = business.contracts["end"].notna().sum()
+    assert 0.05 < again / ended < 0.1
+
+
+def test_an_offer_beyond_the_observation_is_an_error():
+    with pytest.raises(ValueError, match="the offer of month 44 works on 6 renewals, and 48 months are observed"):
+        subscriptions(np.random.default_rng(1), offer_month=44)
