@@ -18,7 +18,7 @@ from retention_models.estimation.intervals import (
     probability_interval,
     standard_error,
 )
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 from retention_models.tables import read_table, require_same_measure
 
 Array = NDArray[np.float64]

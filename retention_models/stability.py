@@ -14,7 +14,7 @@ from retention_models.estimation.model import Array, Model
 from retention_models.tables import Table
 
 if TYPE_CHECKING:
-    from retention_models.fitting import Fit
+    from retention_models.fitted import Fit
 
 
 def stability_check(pooled: Fit, groups: Mapping[str, Fit], table: Table, tolerance: float = 0.2) -> Check:

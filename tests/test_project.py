@@ -26,6 +26,7 @@ FLOORS = {
     "btyd": 2,
     "survival": 2,
     "tables": 3,
+    "fitted": 3,
     "fitting": 3,
     "stability": 3,
     "prediction": 3,

@@ -17,7 +17,8 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.evaluation.holdout import holdout_scores
-from retention_models.fitting import Fit, fit
+from retention_models.fitted import Fit
+from retention_models.fitting import fit
 from retention_models.logs.calendar import calendar, span_name, unit_length
 from retention_models.logs.cohorts import checked
 from retention_models.logs.summary import summarize

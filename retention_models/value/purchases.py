@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.estimation.intervals import in_chunks, positive_interval, standard_error
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 from retention_models.logs.calendar import unit_length
 from retention_models.tables import Table, read_table
 

@@ -12,7 +12,7 @@ from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.cnbd import BGCNBD, MBGCNBD
 from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.estimation.likelihood import maximise
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 from retention_models.tables import read_table
 
 PAIRS = [(BGCNBD, BGNBD), (MBGCNBD, MBGNBD)]
