@@ -18,6 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 FLOORS = {
     "checks": 0,
+    "inputs": 0,
     "rounding": 0,
     "resources": 0,
     "logs": 1,
