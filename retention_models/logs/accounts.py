@@ -16,6 +16,7 @@ from retention_models.logs.transactions import Transactions
 NAME = "no account is more than a customer"
 TIMES_AN_EVEN_SHARE = 20  # real customers differ: among thousands the largest has bought twenty times the mean
 AMOUNTS_DIFFER_MORE = 2.5  # and has spent fifty times the mean
+LARGE_ANYWHERE = {"share_of_rows": 0.2, "share_of_amount": 0.25}  # however few the customers
 NAMED, LONGEST = 5, 40  # accounts named in a sentence, and letters of each
 
 
@@ -28,8 +29,9 @@ def large_accounts(transactions: Any, *, share: float = 0.02) -> pd.DataFrame:
         The log: whatever ``read_transactions`` takes, or what it returned.
     share
         An account is large from this share of all rows on, or from two and a half times this share of all money,
-        because spending differs more; in a log of few customers from twenty (fifty) times an even share on, because
-        there everybody's is large.
+        because spending differs more; in a log of few customers, where everybody's share is large, from twenty
+        (fifty) times an even share on. From a fifth of all rows or a quarter of all money on, any account is large,
+        unless there are no more than twenty.
 
     Returns
     -------
@@ -49,13 +51,15 @@ def large_accounts(transactions: Any, *, share: float = 0.02) -> pd.DataFrame:
     if not 0 < share < 1:
         raise ValueError(f"share must lie between 0 and 1; got {share!r}")
     accounts = _accounts(checked(transactions))
-    least = max(share, TIMES_AN_EVEN_SHARE / len(accounts))
-    large_from = {"share_of_rows": least, "share_of_amount": least * AMOUNTS_DIFFER_MORE}
+    large_from = pd.Series({"share_of_rows": 1.0, "share_of_amount": AMOUNTS_DIFFER_MORE})
+    large_from *= max(share, TIMES_AN_EVEN_SHARE / len(accounts))
+    if len(accounts) > TIMES_AN_EVEN_SHARE:
+        large_from = large_from.clip(upper=pd.Series(LARGE_ANYWHERE).clip(lower=share))
     shares = pd.DataFrame({f"share_of_{name}": accounts[name] / _positive(accounts[name].sum()) for name in accounts})
-    is_large = shares.ge(pd.Series(large_from)[shares.columns]).any(axis=1)
+    is_large = shares.ge(large_from[shares.columns]).any(axis=1)
     large = accounts.loc[is_large, ["rows"]].join(shares.round(6)).sort_index()
     large = large.sort_values(shares.columns.to_list(), ascending=False, kind="stable")
-    large.attrs["large_from"] = large_from
+    large.attrs["large_from"] = large_from.to_dict()
     return large
 
 
@@ -76,8 +80,7 @@ def check_accounts(transactions: Any, *, share: float = 0.02) -> Check:
     of_rows, of_amount = (100 * limit for limit in large.attrs["large_from"].values())
     if of_rows >= 100:
         return Check(NAME, None, "There are too few customers to tell.")
-    has_limit_in_money = log.has_amount and of_amount < 100
-    much = f"{of_rows:.2g} % of the rows{f' or {of_amount:.2g} % of the amount' if has_limit_in_money else ''}"
+    much = f"{of_rows:.2g} % of the rows{f' or {of_amount:.2g} % of the amount' if log.has_amount else ''}"
     if large.empty:
         return Check(NAME, True, f"No customer_id has {much}.")
     named = "; ".join(_described(account, shares) for account, shares in large.head(NAMED).iterrows())

@@ -73,6 +73,13 @@ def test_among_few_everybody_is_large(shop: pd.DataFrame) -> None:
     )
 
 
+def test_a_quarter_of_all_money_is_large_among_eighty_accounts(shop: pd.DataFrame) -> None:
+    some = shop[shop["customer_id"].isin([f"C{n}" for n in range(80)])]
+    assert check_accounts(some).passed is True
+    log = with_account(some, "reseller", rows=5, amount=some["amount"].sum() / 14)
+    assert list(large_accounts(log).index) == ["reseller"]
+
+
 def test_many_and_long_names_are_cut_short() -> None:
     base = pd.DataFrame({"customer_id": [f"C{n}" for n in range(3_000)], "date": "2024-01-01", "amount": 1.0})
     log = base
