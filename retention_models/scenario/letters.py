@@ -61,6 +61,13 @@ class Trial:
     truth: pd.DataFrame
 
     @property
+    def rows(self) -> pd.DataFrame:
+        """The assignments with what was recorded of each: ``received`` (0 or 1), ``redeemed`` (coupons used)."""
+        ids = self.assignments["customer_id"]
+        used = ids.map(self.redemptions["customer_id"].value_counts()).fillna(0).astype(int)
+        return self.assignments.assign(received=ids.isin(self.contacts["customer_id"]).astype(int), redeemed=used)
+
+    @property
     def effects(self) -> pd.DataFrame:
         """Each arm's true mean effect on all assigned customers: indexed by arm, ``purchases`` and ``bought``."""
         columns = [str(name) for name in self.truth]
