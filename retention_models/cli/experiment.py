@@ -9,7 +9,7 @@ from pathlib import Path
 from retention_models.cli.log_options import number
 from retention_models.cli.sources import Known, Source
 
-_ROLES = ("outcome", "amount", "covariate", "cluster", "block", "received", "redeemed", "customer_id")
+_ROLES = ("outcome", "amount", "covariate", "cluster", "block", "received", "redeemed", "assigned", "customer_id")
 _PRICES = ("margin", "worth", "cost", "redemption_cost", "currency")
 _OTHERS = ("control", "planned_shares", "window")
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
@@ -28,6 +28,7 @@ def _add_options(parser: ArgumentParser) -> None:
         ("block", False, "within whose values the lot was drawn"),
         ("received", False, "who received what was sent"),
         ("redeemed", False, "how often it was redeemed"),
+        ("assigned", False, "when a customer came into the test, a day or a number: to look before the end"),
     ):
         action = "append" if repeated else "store"
         group.add_argument(f"--{name}", action=action, metavar="COLUMN", help=f"column that says {words}")

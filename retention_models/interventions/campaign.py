@@ -42,8 +42,8 @@ class Campaign:
         The outcome that is worth money, and how much; None where nothing was said of it.
     costs
         What the arms cost; empty where nothing was said of it.
-    unit_of_money
-        What money is called.
+    currency
+        What money is called; empty where it has no name.
     roles
         Which column says what.
     rows
@@ -57,10 +57,15 @@ class Campaign:
     priced: Outcome | None
     money: Money | None
     costs: Mapping[str, Costs]
-    unit_of_money: str
+    currency: str
     roles: Roles
     rows: Any = field(repr=False)
     reasons: tuple[str, ...] = ()
+
+    @property
+    def main(self) -> Outcome:
+        """The outcome that the decision hangs on: the one that is worth money, or else the first."""
+        return self.priced or self.outcomes[0]
 
     @property
     def effects(self) -> list[Effect]:
@@ -70,6 +75,20 @@ class Campaign:
             for outcome in self.outcomes
             for effect in differences(self.experiment, outcome, self.money if outcome == self.priced else None)
         ]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Customers of each arm, and the mean of every outcome; one row an arm, the control first."""
+        table = self.experiment.table()
+        units = ["units"] if self.roles.cluster else []
+        return table[["customers", *units, *(outcome.column for outcome in self.outcomes)]]
+
+    @property
+    def provenance(self) -> str:
+        """One line: what the numbers rest on."""
+        arms = self.experiment.arms
+        sizes = ", ".join(f"{arm} {self.experiment.n(arm):,}" for arm in arms)
+        return f"{self.experiment.n(*arms):,} customers in {len(arms)} arms ({sizes})"
 
     def __str__(self) -> str:
         return "\n".join(self.reasons)
@@ -131,7 +150,7 @@ def read_campaign(
     prices.check(roles)
     with naming(rows):
         roles, *chosen = _with_outcome(frame, roles)
-        frame = _with_numbers(frame, roles.numbers)
+        frame = _with_order(_with_numbers(frame, roles.numbers), roles.assigned)
         against, reason = _control(_arms(frame, roles.arm), control)
         plan = Plan(control=against, shares=planned_shares, unit=roles.cluster or "customer")
         experiment = Experiment.from_rows(
@@ -154,7 +173,7 @@ def read_campaign(
         priced=priced,
         money=Money(worth=worth, costs=costs) if priced else None,
         costs=costs,
-        unit_of_money=prices.unit,
+        currency=prices.currency or "",
         roles=roles,
         rows=frame.to_native(),
         reasons=(
@@ -177,6 +196,15 @@ def _with_numbers(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> nw.LazyFr
     if not frame.implementation.is_duckdb():
         return frame
     return nw.from_native(parse_numbers(frame.to_native(), columns))
+
+
+def _with_order(frame: nw.LazyFrame[Any], assigned: str | None) -> nw.LazyFrame[Any]:
+    """The rows with the time of assignment as a number where it is one throughout; days in ISO 8601 sort as text."""
+    if assigned is None:
+        return frame
+    parsed = _with_numbers(frame, [assigned])
+    gaps = collect(parsed.select(nw.col(assigned).is_null().any().alias("gaps")))["gaps"].iloc[0]
+    return frame if gaps else parsed
 
 
 def _with_outcome(frame: nw.LazyFrame[Any], roles: Roles) -> tuple[Any, ...]:

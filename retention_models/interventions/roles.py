@@ -26,6 +26,8 @@ class Roles:
         What was assigned as a whole (household, store); within whose values the lot was drawn.
     received, redeemed
         Whether a customer received what was sent; how often it was redeemed.
+    assigned
+        When a customer came into the test, a day or the number of a wave: to look at it as it grew.
     customer_id
         Whose repeats are refused; by default ``customer_id`` where there is such a column.
     """
@@ -38,6 +40,7 @@ class Roles:
     block: str | None = None
     received: str | None = None
     redeemed: str | None = None
+    assigned: str | None = None
     customer_id: str | None = None
 
     @property
@@ -64,7 +67,7 @@ class Roles:
     @property
     def names(self) -> tuple[str, ...]:
         """Every column that has a role."""
-        keys = (name for name in (self.arm, self.cluster, self.block, self.customer_id) if name)
+        keys = (name for name in (self.arm, self.cluster, self.block, self.assigned, self.customer_id) if name)
         return tuple(dict.fromkeys([*keys, *self.numbers]))
 
     def among(self, columns: Sequence[str]) -> Roles:
@@ -90,7 +93,9 @@ class Roles:
         ):
             if shared:
                 raise ValueError(f"column {min(str(name) for name in shared)!r} {problem}")
-        found = self.customer_id or (CUSTOMER_ID if CUSTOMER_ID in columns and CUSTOMER_ID not in self.names else None)
+        found = self.customer_id or (
+            CUSTOMER_ID if CUSTOMER_ID in columns and CUSTOMER_ID not in self.numbers else None
+        )
         return replace(self, customer_id=found)
 
 
