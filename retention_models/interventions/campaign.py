@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -87,8 +88,11 @@ class Campaign:
     def provenance(self) -> str:
         """One line: what the numbers rest on."""
         arms = self.experiment.arms
-        sizes = ", ".join(f"{arm} {self.experiment.n(arm):,}" for arm in arms)
-        return f"{self.experiment.n(*arms):,} customers in {len(arms)} arms ({sizes})"
+        cells = [
+            (cell.arm, cell.block, cell.n, [f"{mean:.9g}" for mean in cell.mean]) for cell in self.experiment.cells
+        ]
+        digest = sha256(repr(sorted(cells)).encode()).hexdigest()[:12]
+        return f"{self.experiment.n(*arms):,} customers in {len(arms)} arms ({', '.join(arms)}), sha256 {digest}"
 
     def __str__(self) -> str:
         return "\n".join(self.reasons)

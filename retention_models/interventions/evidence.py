@@ -63,9 +63,12 @@ class Evidence:
 
     @property
     def corrections(self) -> pd.DataFrame:
-        """Each row's p-value, and what is left of it when all rows were looked at: ``p_value`` and each method."""
-        table = self.table[["intervention", "outcome", "p_value"]]
-        return table.assign(**{name: correct(table["p_value"]) for name, correct in CORRECTIONS.items()})
+        """Each row's p-value, and what is left of it when all rows were looked at, the smallest first.
+
+        Indexed by ``intervention`` and ``outcome``: ``p_value``, and one column for each method of :meth:`corrected`.
+        """
+        p_values = self.table.set_index(["intervention", "outcome"])[["p_value"]].sort_values("p_value", kind="stable")
+        return p_values.assign(**{name: correct(p_values["p_value"]) for name, correct in CORRECTIONS.items()})
 
     def shrunk(self, panel: str, level: float = 0.95) -> pd.DataFrame:
         """One panel with noisy effects drawn towards the others: ``shrunk, shrunk_lower, shrunk_upper``.
@@ -119,9 +122,12 @@ class Evidence:
         parts = []
         for heading, members in self._sections.items():
             items = "".join(f"<li>{escape(note)}</li>" for note in _notes(members))
-            table = _shown(members, self._ordered).to_html(index=False, border=0, escape=True)
-            parts.append(f"<h4>{escape(heading)}</h4>{table}" + (f"<ul>{items}</ul>" if items else ""))
-        return "".join(parts) + f"<p>{escape(self.decision)}</p>"
+            table, shared = _narrow(_shown(members, self._ordered))
+            title = f"{heading} ({'; '.join(shared)})" if shared else heading
+            shown = table.to_html(index=False, border=0, escape=True)
+            parts.append(f"<h4>{escape(title)}</h4>{shown}" + (f"<ul>{items}</ul>" if items else ""))
+        has_value = any(effect.value is not None for effect in self.effects)
+        return "".join(parts) + (f"<p>{escape(self.decision)}</p>" if has_value else "")
 
 
 def evidence(effects: Iterable[Effect]) -> Evidence:
@@ -196,3 +202,12 @@ def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
             "value": [with_interval(*e.priced) if e.priced else "-" for e in members],
         }
     )
+
+
+def _narrow(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table without what is empty, or the same in all rows, and what that is: a page is not as wide as a screen."""
+    empty = [name for name in ("rank", "value") if table[name].eq("-").all()]
+    same = [name for name in ("horizon", "n", "design") if len(table) > 1 and table[name].eq(table[name].iloc[0]).all()]
+    shared = [f"n = {table[name].iloc[0]}" if name == "n" else str(table[name].iloc[0]) for name in same]
+    order = ["rank", "intervention", "outcome", "effect", "value", "p", "n", "horizon", "design"]
+    return table[[name for name in order if name not in (*empty, *same)]], [words for words in shared if words]

@@ -100,7 +100,7 @@ def _difference(effect: Effect) -> str:
 
 def _cost(campaign: Campaign, effect: Effect) -> str:
     """What one more of the first outcome has cost, where a cost was stated."""
-    sentence = costs_per_kept(campaign).get(effect.intervention)
+    sentence = costs_per_kept(campaign, level=effect.level).get(effect.intervention)
     return f" As to “{campaign.outcomes[0].name}”, {sentence}" if sentence else ""
 
 
