@@ -16,7 +16,7 @@ from retention_models.interventions.comparisons import differences
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.experiment import Experiment, Plan
 from retention_models.interventions.money import Costs, Money
-from retention_models.interventions.outcome import Outcome
+from retention_models.interventions.outcome import UNSTATED, Outcome
 from retention_models.interventions.prices import Prices
 from retention_models.interventions.roles import Roles
 from retention_models.interventions.rows import open_frame
@@ -146,8 +146,8 @@ def read_campaign(
     The arms are compared with “none”, which goes by the name of a control.
     Nothing was said of the planned shares (planned_shares): whether customers got lost cannot be checked.
     Nothing known before the assignment was named (covariate), which could make the intervals narrower.
-    One more of “bought” is counted as 12.0 EUR earned (worth).
-    A contact costs 0.500 EUR.
+    One more of “bought” is counted as EUR 12.0 earned (worth).
+    A contact costs EUR 0.500.
     """
     frame = _opened(rows)
     roles = roles.among(frame.collect_schema().names())
@@ -284,7 +284,7 @@ def _yes_or_no(frame: nw.LazyFrame[Any], names: Sequence[str]) -> set[str]:
 
 def _outcome(name: str, roles: Roles, prices: Prices, yes_or_no: bool, window: str | None) -> Outcome:
     unit = "share of customers" if yes_or_no else f"{prices.unit if name == roles.amount else name} per customer"
-    return Outcome(column=name, unit=unit, horizon=window or "not stated", adjust_for=roles.covariates)
+    return Outcome(column=name, unit=unit, horizon=window or UNSTATED, adjust_for=roles.covariates)
 
 
 def _kind(outcome: Outcome, roles: Roles, yes_or_no: bool) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import narwhals as nw
 import pandas as pd
 
+from retention_models.checks import Check
 from retention_models.interventions.campaign import Campaign
 from retention_models.interventions.comparisons import differences, lifts
 from retention_models.interventions.effect import Effect
@@ -14,6 +15,7 @@ from retention_models.interventions.encouragement import complier_effect, naive_
 from retention_models.interventions.experiment import Experiment
 from retention_models.interventions.lin import lin_differences
 from retention_models.interventions.money import Money
+from retention_models.interventions.outcome import Outcome
 from retention_models.interventions.payback import cost_per_kept, money_lines
 from retention_models.interventions.rows import open_frame
 
@@ -102,6 +104,13 @@ def ceiling_table(campaign: Campaign, cut: Experiment) -> pd.DataFrame:
     return table
 
 
+def ceiling_check(table: pd.DataFrame) -> Check:
+    """Whether the differences stay what they are without the largest spenders; ``table`` of :func:`ceiling_table`."""
+    other = [" of ".join(reversed(names)) for names in table.index[~table["same_story"]]]
+    verdict = f"{', '.join(other)} hang on the largest spenders" if other else "no difference hangs on a few customers"
+    return Check("ceiling", not other, f"Against the same with a ceiling, {verdict}.")
+
+
 def by_delivery(campaign: Campaign) -> list[Effect]:
     """Each arm as assigned, for those who received because of it, and naively: received against not received.
 
@@ -132,7 +141,7 @@ def money_by_arm(campaign: Campaign) -> pd.DataFrame | None:
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``arm`` and ``line`` (gross gain, contacts, redemptions, net value): ``amount, lower, upper``.
+        Indexed by ``arm`` and ``line`` (gross gain, contacts, redemptions, net value): ``amount`` and its interval.
     """
     if campaign.priced is None or campaign.money is None:
         return None
@@ -140,21 +149,28 @@ def money_by_arm(campaign: Campaign) -> pd.DataFrame | None:
         arm: money_lines(campaign.experiment, campaign.priced, campaign.money, arm=arm)
         for arm in campaign.experiment.arms[1:]
     }
-    return pd.concat(parts, names=["arm"])
+    table = pd.concat(parts, names=["arm"])
+    return table[(table != 0).any(axis=1)].rename(columns={"lower": "amount_lower", "upper": "amount_upper"})
+
+
+def kept_outcome(campaign: Campaign) -> Outcome:
+    """What counts as kept: the first outcome."""
+    return campaign.outcomes[0]
 
 
 def costs_per_kept(campaign: Campaign, *, level: float = 0.95) -> dict[str, str]:
-    """What one more of the first outcome has cost in each arm, in words; empty where no cost was stated.
+    """What one more customer (or purchase) has cost in each arm, in words, by arm.
 
-    An arm that cost no more than the control, or changed nothing at all, has no such cost, and says so.
+    Empty where no cost was stated, or nothing but an amount was measured. An arm that cost no more than the control, or
+    changed nothing at all, has no such cost, and says so.
     """
-    if not campaign.costs:
+    if not campaign.costs or campaign.outcomes[0].column == campaign.roles.amount:
         return {}
     return {arm: _cost_of(campaign, arm, level) for arm in campaign.experiment.arms[1:]}
 
 
 def _cost_of(campaign: Campaign, arm: str, level: float) -> str:
-    money, outcome = Money(worth=1.0, costs=campaign.costs), campaign.outcomes[0]
+    money, outcome = Money(worth=1.0, costs=campaign.costs), kept_outcome(campaign)
     try:
         sentence = cost_per_kept(campaign.experiment, outcome, money, arm=arm, level=level).sentence
     except ValueError as error:

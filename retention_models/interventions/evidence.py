@@ -12,7 +12,7 @@ import pandas as pd
 from retention_models.interventions.effect import Effect, Scale, with_interval
 from retention_models.interventions.judgement import what_would_overturn
 from retention_models.interventions.multiplicity import benjamini_hochberg, holm, shrink
-from retention_models.interventions.outcome import CEILING
+from retention_models.interventions.outcome import CEILING, UNSTATED
 
 MONEY = ("cost", "value", "value_lower", "value_upper")
 CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
@@ -184,7 +184,7 @@ def _notes(members: list[Effect]) -> list[str]:
         for note in [*told, what_would_overturn(effect)]:
             if note and effect.intervention not in concerned.setdefault(note, []):
                 concerned[note].append(effect.intervention)
-    return [f"{note} ({', '.join(names)})" for note, names in concerned.items()]
+    return [f"{note} ({'; '.join(names)})" for note, names in concerned.items()]
 
 
 def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
@@ -207,7 +207,9 @@ def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
 def _narrow(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The table without what is empty, or the same in all rows, and what that is: a page is not as wide as a screen."""
     empty = [name for name in ("rank", "value") if table[name].eq("-").all()]
-    same = [name for name in ("horizon", "n", "design") if len(table) > 1 and table[name].eq(table[name].iloc[0]).all()]
+    same = [name for name in ("outcome", "horizon", "n", "design") if table[name].eq(table[name].iloc[0]).all()]
     shared = [f"n = {table[name].iloc[0]}" if name == "n" else str(table[name].iloc[0]) for name in same]
     order = ["rank", "intervention", "outcome", "effect", "value", "p", "n", "horizon", "design"]
-    return table[[name for name in order if name not in (*empty, *same)]], [words for words in shared if words]
+    return table[[name for name in order if name not in (*empty, *same)]], [
+        words for words in shared if words not in ("", UNSTATED)
+    ]
