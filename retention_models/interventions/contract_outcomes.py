@@ -23,8 +23,11 @@ from retention_models.interventions.effect import Effect
 from retention_models.interventions.experiment import Plan
 from retention_models.interventions.money import Money
 from retention_models.interventions.rows import open_frame
+from retention_models.logs.contracts import Spells
 from retention_models.logs.engines import collect
 from retention_models.survival.curves import Curve, kaplan_meier
+
+DAYS = "days"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +54,7 @@ def contract_test(
     plan: Plan,
     *,
     arm: str,
-    time_unit: str,
+    time_unit: str | None = None,
     tenure: str = "tenure",
     churned: str = "churned",
     weight: str | None = None,
@@ -62,7 +65,11 @@ def contract_test(
     ----------
     spells
         Rows with the arm a customer was *assigned* to; ``tenure``, the time from the assignment to the end of the
-        contract or to when it was last seen running; ``churned``, whether it ended then (1 or true).
+        contract or to when it was last seen running; ``churned``, whether it ended then (1 or true). Or what
+        :func:`retention_models.read_contracts` returned, with the arm among its covariates. Its clock starts for each
+        customer where observation does: so read the log with ``observed_from`` the day of the assignment, or, where
+        contracts were assigned as they began, by ``design="acquisition"``. A customer's first spell counts; who came
+        back had left.
     plan
         What was decided before.
     arm, tenure, churned
@@ -70,13 +77,35 @@ def contract_test(
     weight
         The column that says how many customers share a row; by default each row is one.
     time_unit
-        The unit of tenure, in words: ``months``.
+        The unit of tenure, in words: ``months``. That of contracts read by the package is days.
 
     Raises
     ------
     ValueError
         When a column is missing, or holds gaps, negative times, or anything but 0 and 1 in ``churned``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> from retention_models.interventions.contract_outcomes import contract_test, share_kept
+    >>> log = pd.DataFrame({
+    ...     "customer_id": range(8), "start": "2024-01-10", "arm": ["none", "call"] * 4,
+    ...     "end": ["2024-03-11", "2024-05-30", "2024-04-10", None, None, None, "2024-03-21", None],
+    ... })
+    >>> spells = rm.read_contracts(log, design="active_on", observed_from="2024-03-01", observed_until="2024-06-30",
+    ...                            covariates=["arm"])
+    >>> test = contract_test(spells, rm.Plan(control="none"), arm="arm")
+    >>> effect = share_kept(test, horizon=60)[0]
+    >>> effect.estimate, effect.horizon
+    (0.75, '60 days')
     """
+    returned: tuple[Check, ...] = ()
+    if isinstance(spells, Spells):
+        spells, returned = _since_observed(spells, arm, time_unit, weight)
+        time_unit, tenure, churned = DAYS, "tenure", "churned"
+    if time_unit is None:
+        raise ValueError("say the unit of tenure, in words: time_unit='months'")
     frame = open_frame(spells)
     names = frame.collect_schema().names()
     missing = [name for name in (arm, tenure, churned, *([weight] if weight else [])) if name not in names]
@@ -96,7 +125,33 @@ def contract_test(
     }
     sizes = {name: int(table.loc[table["arm"] == name, "n"].sum()) for name in curves}
     integrity.require_comparison(list(curves), plan.control)
-    return ContractTest(plan, curves, sizes, time_unit, integrity.checks_of_customers(sizes, plan.shares, plan.unit))
+    checks = integrity.checks_of_customers(sizes, plan.shares, plan.unit)
+    return ContractTest(plan, curves, sizes, time_unit, checks + returned)
+
+
+def _since_observed(
+    spells: Spells, arm: str, time_unit: str | None, weight: str | None
+) -> tuple[Any, tuple[Check, ...]]:
+    """Each customer's first spell, its tenure counted from where observation began; and a check on those who returned.
+
+    Raises
+    ------
+    ValueError
+        When the arm is not among the covariates, or a unit or weight is named, which such spells have already.
+    """
+    if arm not in spells.covariates:
+        kept = ", ".join(spells.covariates) or "none"
+        raise ValueError(f"{arm!r} is not among the covariates of the contracts ({kept}); read them with covariates=")
+    if time_unit not in (None, DAYS) or weight is not None:
+        raise ValueError(
+            "contracts read by read_contracts are one spell a row, in days: leave out time_unit and weight"
+        )
+    frame = nw.from_native(spells.frame).lazy()
+    first = nw.col("spell") == nw.col("spell").min().over("customer_id")
+    rows = frame.filter(first).select(arm, (nw.col("tenure") - nw.col("entry")).alias("tenure"), "churned")
+    later = spells.rows - int(collect(rows.select(nw.len().alias("rows")))["rows"].iloc[0])
+    detail = f"{later:,} later spells of customers who came back do not count: they had left."
+    return rows.to_native(), ((Check("returns", None, detail),) if later else ())
 
 
 def _check_counts(table: pd.DataFrame) -> None:

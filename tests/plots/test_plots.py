@@ -25,6 +25,8 @@ DRAWN = [
     (plots.plot_season, "season"),
     (plots.plot_survival, "curves"),
     (plots.plot_causes, "causes"),
+    (plots.plot_evidence, "effects"),
+    (plots.plot_values, "effects"),
 ]
 
 
@@ -44,7 +46,7 @@ def shown(ax):
 
 
 def test_every_plot_is_in_the_list():
-    assert {draw.__name__ for draw, _ in DRAWN} == set(plots.__all__) - {"panels"}
+    assert {draw.__name__ for draw, _ in DRAWN} == set(plots.__all__) - {"panels", "plot_panels"}
 
 
 def test_a_plot_uses_the_axes_given_and_returns_them(drawing):
