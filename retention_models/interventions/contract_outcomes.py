@@ -18,6 +18,7 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.interventions import integrity
+from retention_models.interventions.contract_spells import DAYS, since_observed
 from retention_models.interventions.contrasts import Estimate
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.experiment import Plan
@@ -26,8 +27,6 @@ from retention_models.interventions.rows import open_frame
 from retention_models.logs.contracts import Spells
 from retention_models.logs.engines import collect
 from retention_models.survival.curves import Curve, kaplan_meier
-
-DAYS = "days"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +101,7 @@ def contract_test(
     """
     returned: tuple[Check, ...] = ()
     if isinstance(spells, Spells):
-        spells, returned = _since_observed(spells, arm, time_unit, weight)
+        spells, returned = since_observed(spells, arm, time_unit, weight)
         time_unit, tenure, churned = DAYS, "tenure", "churned"
     if time_unit is None:
         raise ValueError("say the unit of tenure, in words: time_unit='months'")
@@ -127,31 +126,6 @@ def contract_test(
     integrity.require_comparison(list(curves), plan.control)
     checks = integrity.checks_of_customers(sizes, plan.shares, plan.unit)
     return ContractTest(plan, curves, sizes, time_unit, checks + returned)
-
-
-def _since_observed(
-    spells: Spells, arm: str, time_unit: str | None, weight: str | None
-) -> tuple[Any, tuple[Check, ...]]:
-    """Each customer's first spell, its tenure counted from where observation began; and a check on those who returned.
-
-    Raises
-    ------
-    ValueError
-        When the arm is not among the covariates, or a unit or weight is named, which such spells have already.
-    """
-    if arm not in spells.covariates:
-        kept = ", ".join(spells.covariates) or "none"
-        raise ValueError(f"{arm!r} is not among the covariates of the contracts ({kept}); read them with covariates=")
-    if time_unit not in (None, DAYS) or weight is not None:
-        raise ValueError(
-            "contracts read by read_contracts are one spell a row, in days: leave out time_unit and weight"
-        )
-    frame = nw.from_native(spells.frame).lazy()
-    first = nw.col("spell") == nw.col("spell").min().over("customer_id")
-    rows = frame.filter(first).select(arm, (nw.col("tenure") - nw.col("entry")).alias("tenure"), "churned")
-    later = spells.rows - int(collect(rows.select(nw.len().alias("rows")))["rows"].iloc[0])
-    detail = f"{later:,} later spells of customers who came back do not count: they had left."
-    return rows.to_native(), ((Check("returns", None, detail),) if later else ())
 
 
 def _check_counts(table: pd.DataFrame) -> None:
