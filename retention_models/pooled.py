@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from retention_models.estimation.model import Model, parameter_names
-from retention_models.fitting import Fit, fit
+from retention_models.fitted import Fit
+from retention_models.fitting import fit
 from retention_models.survival.pooling import Pooled, pool
 from retention_models.tables import Table, read_groups, read_table
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import chdtrc
@@ -11,10 +10,8 @@ from scipy.special import chdtrc
 from retention_models.checks import Check
 from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.estimation.model import Array, Model
+from retention_models.fitted import Fit
 from retention_models.tables import Table
-
-if TYPE_CHECKING:
-    from retention_models.fitting import Fit
 
 
 def stability_check(pooled: Fit, groups: Mapping[str, Fit], table: Table, tolerance: float = 0.2) -> Check:
