@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
 from typing import Any
@@ -29,7 +29,7 @@ from retention_models.interventions.roles import Roles
 from retention_models.logs.files import naming
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Campaign:
     """A test as it is to be read; made by :func:`read_campaign`.
 
@@ -60,7 +60,7 @@ class Campaign:
     costs: Mapping[str, Costs]
     currency: str
     roles: Roles
-    rows: Any = field(repr=False)
+    rows: Any
     reasons: tuple[str, ...] = ()
 
     @property
@@ -96,6 +96,8 @@ class Campaign:
 
     def __str__(self) -> str:
         return "\n".join(self.reasons)
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return f"<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in self.reasons)}</ul>"

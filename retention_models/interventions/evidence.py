@@ -18,7 +18,7 @@ MONEY = ("cost", "value", "value_lower", "value_upper")
 CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Evidence:
     """Effects that stand in one table; made by :func:`evidence`.
 
@@ -117,6 +117,8 @@ class Evidence:
             notes = [f"  ! {note}" for note in _notes(members)]
             parts.append("\n".join([heading, _shown(members, self._ordered).to_string(index=False), *notes]))
         return "\n\n".join([*parts, self.decision])
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         parts = []
