@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from retention_models import __version__
 from retention_models.btyd.bgnbd import BGNBD
@@ -29,6 +30,7 @@ from retention_models.estimation.model import Array, Limit, Model, parameter_nam
 from retention_models.stability import stability_check
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
+from retention_models.survival.pooling import near_tops
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.survival.segments import TwoSegments
 from retention_models.tables import Table, read_groups, read_table
@@ -259,9 +261,10 @@ def fit(
     if by is None:
         return pooled
     groups, notes = {}, []
-    for label, lines in read_groups(customers, by).items():
+    parts = read_groups(customers, by)
+    for (label, lines), start in zip(parts.items(), _starts(pooled, table, list(parts.values())), strict=True):
         try:
-            groups[label] = _fit_table(model_class, table.of_lines(lines), robust)
+            groups[label] = _fit_table(model_class, table.of_lines(lines), robust, start)
         except (ValueError, ConvergenceError) as error:
             notes.append(f"The group {label} could not be fitted on its own: {error}.")
     return replace(
@@ -269,7 +272,19 @@ def fit(
     )
 
 
-def _fit_table(model_class: type[Model], table: Table, robust: bool) -> Fit:
+def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
+    """Where to begin the fit of each group: of contracts near its top, found for all at once; else by its own data."""
+    names = parameter_names(type(pooled.model))
+    if "at_risk" not in type(pooled.model).columns or len(pooled.covariance) < len(names):
+        return [None] * len(groups)
+    tenure, at_risk, lost = (column[table.row] for column in table.columns)
+    columns = tenure, at_risk * table.line_weight, lost * table.line_weight
+    code = np.argmax(np.stack(groups), axis=0)
+    places = near_tops(type(pooled.model), columns, code, np.log(pooled.parameters.to_numpy()))
+    return [type(pooled.model)(**dict(zip(names, values, strict=True))) for values in np.exp(places).tolist()]
+
+
+def _fit_table(model_class: type[Model], table: Table, robust: bool, start: Model | None = None) -> Fit:
     table, left_out = _speaking(model_class, table)
     if "at_risk" in model_class.columns:
         table = table.by_tenure()
@@ -277,15 +292,15 @@ def _fit_table(model_class: type[Model], table: Table, robust: bool) -> Fit:
     else:
         _require_enough(model_class, table)
     columns = dict(zip(model_class.columns, table.columns, strict=True))
-    optimum = maximise(model_class, columns, table.weight, robust=robust)
-    free = list(optimum.free)
+    optimum = maximise(model_class, columns, table.weight, start, robust=robust)
+    free, labels = list(optimum.free), pd.Index(optimum.free)
     notes = tuple(_limit_sentence(limit) for limit in optimum.limits)
     notes += tuple(
         f"{name} makes no difference to these data and is held where it is." for name in optimum.undetermined
     )
     return Fit(
         model=optimum.model,
-        covariance=pd.DataFrame(optimum.covariance, index=free, columns=free),
+        covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
         notes=notes + _flat_sentences(optimum.model, free, optimum.covariance),

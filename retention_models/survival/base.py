@@ -37,7 +37,7 @@ class RetentionModel(ABC):
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             array = np.asarray(value, dtype=float)
-            if not np.all(np.isfinite(array) & (array > 0)):
+            if not (np.isfinite(array) & (array > 0)).all():
                 raise ValueError(f"{type(self).__name__}: {field.name} must be positive and finite; got {value!r}")
             object.__setattr__(self, field.name, array if array.ndim else float(array))
 
