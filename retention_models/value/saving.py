@@ -1,0 +1,117 @@
+"""What a saved customer is worth: one who would have left at the next renewal, and was kept.
+
+Such a customer is not like the others. Where chances to leave differ, those about to leave are mostly those whose chance
+is high, who soon come to leave again; a value that takes them for average customers promises too much. Kept at the
+renewal n, a customer pays there and then as long as they stay: sum over j >= 0 of P(there after n + j) margin / (1 + d)^j,
+the chance as in ``survival_if_saved``. This is the most that keeping one customer may cost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.estimation.intervals import positive_interval, standard_error
+from retention_models.fitting import Fit
+from retention_models.value.contract import customers_by_tenure, mean_rate_model
+from retention_models.value.contract_terms import ContractTerms
+
+Array = NDArray[np.float64]
+
+
+def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float = 0.95) -> pd.DataFrame:
+    """What it is worth to keep a customer who would leave at the next renewal.
+
+    Parameters
+    ----------
+    fit
+        A fitted model of contracts.
+    customers
+        A frame with ``tenure``, the renewals made so far, and ``weight``; from ``active_customers``.
+    terms
+        Margin, discount, period.
+    level
+        Level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``tenure``, and last "all": ``customers``, ``leaving`` (how many are expected to leave at the next
+        renewal), ``value`` of one of these, had they been kept there, with ``value_lower, value_upper`` (how sure the
+        expectation is), ``renewing_value`` of one who renews of themselves, and ``naive_value``, which the mean
+        retention rate of the fit's data gives everybody. "all" is the mean of those who leave (of ``renewing_value``
+        that of those who renew).
+
+    Notes
+    -----
+    Values are met at the renewal, its payment not discounted. Keeping a customer is taken to change this one decision
+    and nothing else. An offer that also goes to those who would have stayed has to be paid for these as well.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.fitting import fit
+    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
+    >>> from retention_models.value.contract_terms import ContractTerms
+    >>> from retention_models.value.saving import saved_value
+    >>> kept = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 382], "lost": [369, 163, 86, 56]})
+    >>> base = pd.DataFrame({"tenure": [0, 4], "weight": [500, 326]})
+    >>> terms = ContractTerms(margin=100, annual_discount_rate=0.1, period="Y")
+    >>> worth = saved_value(fit(ShiftedBetaGeometric, kept), base, terms)
+    >>> worth[["leaving", "value", "renewing_value", "naive_value"]].round(0)
+            leaving  value  renewing_value  naive_value
+    tenure
+    0         185.0  199.0           458.0        296.0
+    4          41.0  383.0           650.0        296.0
+    all       226.0  232.0           550.0        296.0
+    """
+    table = customers_by_tenure(customers)
+    tenure, weight = table.columns[0], table.weight
+
+    def values(model: Any, made: Array) -> Array:
+        return _stream(model.survival_if_saved, made, terms)
+
+    def mean(model: Any, _: Array) -> Array:
+        leaving = weight * model.hazard(tenure + 1)
+        return np.atleast_1d(leaving @ values(model, tenure) / leaving.sum())
+
+    leaving = weight * fit.model.hazard(tenure + 1)
+    renewing = _stream(_staying(fit.model), tenure, terms)
+    naive = _stream(_staying(mean_rate_model(fit)), tenure, terms)
+    rows = [
+        _with_interval(fit, values, tenure, level).assign(
+            customers=weight, leaving=leaving, renewing_value=renewing, naive_value=naive
+        ),
+        _with_interval(fit, mean, np.zeros(1), level).assign(
+            customers=weight.sum(),
+            leaving=leaving.sum(),
+            renewing_value=(weight - leaving) @ renewing / (weight - leaving).sum(),
+            naive_value=naive[0],
+        ),
+    ]
+    frame = pd.concat(rows, ignore_index=True)
+    frame.index = pd.Index([*tenure.astype(int).tolist(), "all"], name="tenure", dtype=object)
+    return frame[["customers", "leaving", "value", "value_lower", "value_upper", "renewing_value", "naive_value"]]
+
+
+def _with_interval(fit: Fit, quantity: Any, at: Array, level: float) -> pd.DataFrame:
+    value = quantity(fit.model, at)
+    error = standard_error(fit.gradient(quantity, (at,)), fit.covariance.to_numpy())
+    lower, upper = positive_interval(value, error, level)
+    return pd.DataFrame({"value": value, "value_lower": lower, "value_upper": upper})
+
+
+def _staying(model: Any) -> Any:
+    """The survival of customers from a renewal on that they make of themselves, in the words of ``survival_if_saved``."""
+    return lambda ahead, renewal: model.survival_function(renewal + ahead, given=renewal)
+
+
+def _stream(survival: Any, made: Array, terms: ContractTerms) -> Array:
+    """What a customer pays from the next renewal on, that one for certain; shape of ``made``."""
+    ahead = np.arange(terms.renewals, dtype=float)[:, None]
+    paid = terms.paid(int(made.max()) + terms.renewals)
+    worth = paid[(made + 1 + ahead).astype(int)] / terms.discount ** (made + 1)
+    return np.asarray((survival(ahead, made + 1) * worth).sum(axis=0), dtype=float)
