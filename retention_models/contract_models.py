@@ -18,6 +18,8 @@ from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 
+LADDER: tuple[Any, ...] = (Geometric, ShiftedBetaGeometric, BetaDiscreteWeibull)
+
 
 @dataclass(frozen=True, eq=False)
 class ContractModels:
@@ -82,15 +84,16 @@ def fit_contracts(retention_table: Any) -> ContractModels:
     ShiftedBetaGeometric       -1611.158  3226.316  0.489  0.378
     BetaDiscreteWeibull        -1605.314  3216.628  0.491  0.404
     """
-    fits: dict[str, Fit] = {Geometric.__name__: fit(Geometric, retention_table)}
+    simplest, *richer = LADDER
+    fits: dict[str, Fit] = {simplest.__name__: fit(simplest, retention_table)}
     problem = ""
-    for model in (ShiftedBetaGeometric, BetaDiscreteWeibull):
+    for model in richer:
         try:
             fits[model.__name__] = fit(model, retention_table)
         except (ValueError, ConvergenceError) as error:
             problem = f" {model.__name__} cannot be fitted: {str(error).rstrip('.')}."
             break
-    tests = tuple(likelihood_ratio(fits[simpler], fits[richer]) for simpler, richer in pairwise(fits))
+    tests = tuple(likelihood_ratio(fits[a], fits[b]) for a, b in pairwise(fits))
     name, why = _chosen(fits, tests)
     return ContractModels(fits, tests, name, f"{name} is used{why}{problem}")
 

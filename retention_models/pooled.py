@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retention_models.estimation.model import Model, parameter_names
+from retention_models.checks import Check
+from retention_models.estimation.intervals import probability_interval, standard_error
+from retention_models.estimation.model import Array, Model, parameter_names
 from retention_models.fitting import Fit, fit
 from retention_models.survival.pooling import Pooled, pool
 from retention_models.tables import Table, read_groups, read_table
@@ -72,6 +74,67 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
         for i, (label, lines) in enumerate(groups.items())
     }
     return replace(together, groups=fits, notes=(*together.notes, _difference(names, found)))
+
+
+def cohort_check(
+    model_class: type[Model],
+    retention_table: Any,
+    *,
+    renewals: int,
+    by: str = "cohort",
+    tolerance: float = 0.2,
+    level: float = 0.95,
+) -> tuple[pd.DataFrame, Check]:
+    """Whether cohorts leave alike, and what each is expected to keep.
+
+    Parameters
+    ----------
+    model_class, retention_table, by
+        As in ``fit_pooled``.
+    renewals
+        After how many renewals the cohorts are compared.
+    tolerance
+        The check fails where the interval of a cohort excludes that it differs from all together by so much or less.
+    level
+        Level of the intervals.
+
+    Returns
+    -------
+    tuple[pandas.DataFrame, Check]
+        A frame indexed by cohort, the best first: ``customers``, ``share`` expected to be there after the renewals, with
+        ``share_lower, share_upper``, and ``difference``, the share over that of all together, less one; without rows
+        where the cohorts cannot be pooled, as the check then says.
+    """
+    name = "cohorts leave alike"
+    columns = ["customers", "share", "share_lower", "share_upper", "difference"]
+    try:
+        pooled = fit_pooled(model_class, retention_table, by=by)
+    except ValueError as error:
+        return pd.DataFrame(columns=columns), Check(name, None, f"This cannot be told: {error}.")
+    ahead = (np.array([float(renewals)]),)
+
+    def share(model: Any, tenure: Array) -> Array:
+        return model.survival_function(tenure)
+
+    everybody = float(share(pooled.model, *ahead)[0])
+    rows = {}
+    for label, own in pooled.groups.items():
+        value = share(own.model, *ahead)
+        error = standard_error(own.gradient(share, ahead), own.covariance.to_numpy())
+        lower, upper = probability_interval(value, error, level)
+        rows[label] = (own.n_customers, value[0], lower[0], upper[0], value[0] / everybody - 1)
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis(by)
+    frame = frame.sort_values("share", ascending=False, kind="stable")
+    off = frame[["share_lower", "share_upper"]] / everybody - 1
+    beyond = (off["share_lower"] > tolerance) | (off["share_upper"] < -tolerance)
+    furthest = frame["difference"].abs().idxmax()
+    detail = (
+        f"Of all together {everybody:.0%} are expected to be there after {renewals} renewals; the cohort furthest from "
+        f"that is {furthest}, with {frame.loc[furthest, 'share']:.0%} ({level:.0%} interval "
+        f"{frame.loc[furthest, 'share_lower']:.0%} to {frame.loc[furthest, 'share_upper']:.0%}). {int(beyond.sum())} of "
+        f"{len(frame)} differ for certain by more than {tolerance:.0%} of the share of all. {pooled.notes[-1]}"
+    )
+    return frame, Check(name, not beyond.any(), detail)
 
 
 def _by_line(table: Table) -> tuple[np.ndarray, ...]:

@@ -91,6 +91,23 @@ def curve_table(
     ).pipe(lambda frame: frame[["group", *frame.columns.drop("group")]])
 
 
+def round_tenures(curves: Mapping[str, Curve | CauseCurves], count: int = 8) -> Array:
+    """About so many round tenures from 0 on that span the curves: where to write numbers beneath them.
+
+    Examples
+    --------
+    >>> from retention_models.retention import round_tenures
+    >>> from retention_models.survival.curves import kaplan_meier
+    >>> round_tenures({"all": kaplan_meier([30, 400, 1100], [True, True, False])}).tolist()
+    [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0]
+    """
+    last = max(float(curve.tenure[-1]) for curve in curves.values())
+    least = max(last / count, np.finfo(float).tiny)
+    unit = 10 ** np.floor(np.log10(least))
+    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= least * (1 - 1e-12))
+    return np.arange(0, last + step * 1e-9, max(step, 1.0))
+
+
 def forecast_retention(
     fit: Fit, customers: Any, *, renewals: int, by: str | None = None, level: float = 0.95
 ) -> pd.DataFrame:

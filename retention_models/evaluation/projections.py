@@ -14,12 +14,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.contract_models import fit_contracts
+from retention_models.evaluation.rolling import Sentence
 from retention_models.survival.curves import Curve
 from retention_models.tables import read_table
 
 Array = NDArray[np.float64]
 
 NAMES = {"Geometric": "one rate for all", "ShiftedBetaGeometric": "sBG", "BetaDiscreteWeibull": "BdW"}
+
+FEW = 50  # customers behind a share, below which it says little
+SHORTEST = 5  # renewals, of which some can be kept back
 
 
 def drawn_curves(survival: Array, tenure: Array) -> pd.DataFrame:
@@ -74,7 +78,7 @@ def projections(retention_table: Any, *, renewals: int) -> pd.DataFrame:
     pandas.DataFrame
         Indexed by ``tenure`` from 0 on: ``at_risk`` (customers behind the row), ``actual`` (of those still there at
         the first renewal seen, Kaplan-Meier), ``used``, and a column for each model that could be fitted and each
-        curve.
+        curve. Its ``attrs`` hold the ``notes`` of the fits, such as that they hardly determine a parameter.
 
     Raises
     ------
@@ -84,7 +88,7 @@ def projections(retention_table: Any, *, renewals: int) -> pd.DataFrame:
     table = read_table(retention_table, ("tenure", "at_risk", "lost")).by_tenure()
     tenure, at_risk, lost = table.columns
     first = tenure[0] - 1
-    if not (isinstance(renewals, int) and 0 < renewals and first + renewals < tenure[-1]):
+    if not (isinstance(renewals, int) and renewals > 0 and first + renewals < tenure[-1]):
         raise ValueError(
             f"renewals must be a whole number of which some of the table's {len(tenure)} are left; got {renewals!r}"
         )
@@ -100,8 +104,9 @@ def projections(retention_table: Any, *, renewals: int) -> pd.DataFrame:
     found = fit_contracts(pd.DataFrame({"tenure": tenure, "at_risk": at_risk, "lost": lost})[early])
     for name, fit in found.fits.items():
         frame[NAMES[name]] = fit.model.survival_function(ahead, given=first)
-    drawn = drawn_curves(actual[used], ahead - first)
-    return frame.assign(**{name: drawn[name].to_numpy() for name in drawn})
+    frame = frame.join(drawn_curves(actual[used], ahead - first).set_index(frame.index))
+    frame.attrs["notes"] = [f"{NAMES[name]}: {note}" for name, fit in found.fits.items() for note in fit.notes]
+    return frame
 
 
 def projection_errors(frame: pd.DataFrame) -> pd.DataFrame:
@@ -123,3 +128,49 @@ def projection_errors(frame: pd.DataFrame) -> pd.DataFrame:
         }
     )
     return errors.sort_values("error", kind="stable").rename_axis("projection")
+
+
+def projection_book(retention_table: Any, published: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
+    """The projections of a table from the first third of its renewals, and of the groups of a published one.
+
+    Parameters
+    ----------
+    retention_table
+        From ``retention_table``. Renewals to which fewer than 50 customers came are left away.
+    published
+        From ``load_published_retention``.
+
+    Returns
+    -------
+    dict
+        Frames of ``projections``, by title; a table too short to keep anything back is not in it.
+    """
+    together = retention_table.groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
+    tables = {"this log": together[together["at_risk"] >= FEW].reset_index(drop=True)}
+    if published is not None:
+        tables |= {f"published, {name}": part for name, part in published.groupby("customers", sort=False)}
+    book = {}
+    for title, table in tables.items():
+        if len(table) >= SHORTEST and table["lost"].iloc[: _used(table)].sum() > 0:
+            book[title] = projections(table, renewals=_used(table))
+            book[title].attrs["title"] = f"{title}: {_used(table)} of {len(table)} renewals used"
+    return book
+
+
+def book_errors(book: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The ``projection_errors`` of each frame of a ``projection_book``, one below the other."""
+    if not book:
+        return pd.DataFrame(columns=["fitted_error", "error", "last", "actual"])
+    return pd.concat({title: projection_errors(frame) for title, frame in book.items()}, names=["table"])
+
+
+def book_notes(book: dict[str, pd.DataFrame]) -> list[Sentence]:
+    """What a reader must know of the fits in a ``projection_book``, or why it is empty."""
+    if not book:
+        return [Sentence("The log has too few renewals to keep some of them back and hold a projection against them.")]
+    return [Sentence(f"{title}, {note}") for title, frame in book.items() for note in frame.attrs["notes"]]
+
+
+def _used(table: pd.DataFrame) -> int:
+    """How many renewals are used."""
+    return max(len(table) // 3, 3)

@@ -179,8 +179,8 @@ def _until(asked: str | dt.date | None, starts: pd.Series, ends: pd.Series, runn
     return until, f"{reason}."
 
 
-def _contracts(number: int) -> str:
-    return f"{number:,} contract{'s end' if number != 1 else ' ends'}"
+def _contracts(number: float) -> str:
+    return f"{number:,.0f} contract{'s end' if number != 1 else ' ends'}"
 
 
 def _check_strays(starts: pd.Series) -> None:
@@ -262,11 +262,9 @@ def _forecast(
     length = (pd.Timestamp(until) - (pd.Timestamp(until) - offset)) / observed if observed else np.inf
     ahead = asked or int(np.clip(1 / (4 * length), 1, LONGEST.get(period, 12)))
     days = [(pd.Timestamp(until) - ahead * (k + 1) * offset).date() for k in range(ORIGINS)]
-    enough = int(ends.index[np.searchsorted(ends.cumsum(), ENOUGH)]) if ends.sum() >= ENOUGH else NEVER
+    enough = int(ends.index[int(np.searchsorted(ends.cumsum(), ENOUGH))]) if ends.sum() >= ENOUGH else NEVER
     earliest = pd.Timestamp(began) + 3 * offset
-    origins = tuple(
-        day for day in reversed(days) if day.toordinal() >= enough and pd.Timestamp(day) >= earliest
-    )
+    origins = tuple(day for day in reversed(days) if day.toordinal() >= enough and pd.Timestamp(day) >= earliest)
     looks = f"The forecast looks {ahead} renewal{'s' * (ahead > 1)} ahead{', as asked' if asked else ''}"
     if not origins:
         return ahead, origins, f"{looks}; the log is too short to hold such a forecast against what came."

@@ -1,13 +1,14 @@
 """What a saved customer is worth: one who would have left at the next renewal, and was kept.
 
-Such a customer is not like the others. Where chances to leave differ, those about to leave are mostly those whose chance
-is high, who soon come to leave again; a value that takes them for average customers promises too much. Kept at the
-renewal n, a customer pays there and then as long as they stay: sum over j >= 0 of P(there after n + j) margin / (1 + d)^j,
-the chance as in ``survival_if_saved``. This is the most that keeping one customer may cost.
+Such a customer is not like the others. Where chances to leave differ, those about to leave are mostly those whose
+chance is high, who soon come to leave again; a value that takes them for average customers promises too much. Kept at
+the renewal n, a customer pays there and then as long as they stay: the sum over j >= 0 of P(there after n + j) margin /
+(1 + d)^j, with the chance of ``survival_if_saved``. This is the most that keeping one customer may cost.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from retention_models.value.contract import customers_by_tenure, mean_rate_model
 from retention_models.value.contract_terms import ContractTerms
 
 Array = NDArray[np.float64]
+
+EDGES = (0, 1, 3, 6, 12, 24, 48, 96)  # renewals at which a table begins a new group
 
 
 def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float = 0.95) -> pd.DataFrame:
@@ -97,6 +100,30 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
     return frame[["customers", "leaving", "value", "value_lower", "value_upper", "renewing_value", "naive_value"]]
 
 
+def some_tenures(saved: pd.DataFrame) -> pd.DataFrame:
+    """A few rows of ``saved_value``, further and further apart, with the last one, "all"."""
+    tenures = saved.index[:-1].to_numpy(dtype=int)
+    wanted = [tenures[np.argmin(np.abs(tenures - edge))] for edge in EDGES if edge <= tenures.max() + 1]
+    return saved.loc[[*dict.fromkeys(wanted), "all"]]
+
+
+def age_groups(customers: pd.DataFrame) -> pd.Series:
+    """The group of each line of ``active_customers`` by its renewals, as text in an order of its own.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.value.saving import age_groups
+    >>> age_groups(pd.DataFrame({"tenure": [0, 2, 7, 12]})).tolist()
+    ['0 renewals', '1 to 2 renewals', '6 to 11 renewals', '12 to 23 renewals']
+    """
+    code = np.searchsorted(EDGES, customers["tenure"].to_numpy(), side="right") - 1
+    names = ["0 renewals"] + [f"{low} to {high - 1} renewals" for low, high in pairwise(EDGES[1:])]
+    names.append(f"{EDGES[-1]} renewals or more")
+    used = [name for i, name in enumerate(names) if i in set(code)]
+    return pd.Series(pd.Categorical([names[i] for i in code], categories=used, ordered=True), index=customers.index)
+
+
 def _with_interval(fit: Fit, quantity: Any, at: Array, level: float) -> pd.DataFrame:
     value = quantity(fit.model, at)
     error = standard_error(fit.gradient(quantity, (at,)), fit.covariance.to_numpy())
@@ -105,7 +132,7 @@ def _with_interval(fit: Fit, quantity: Any, at: Array, level: float) -> pd.DataF
 
 
 def _staying(model: Any) -> Any:
-    """The survival of customers from a renewal on that they make of themselves, in the words of ``survival_if_saved``."""
+    """The survival of customers after a renewal that they make of themselves, called as ``survival_if_saved``."""
     return lambda ahead, renewal: model.survival_function(renewal + ahead, given=renewal)
 
 
