@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.checks import Check
+from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.intervals import probability_interval, standard_error
 from retention_models.estimation.model import Array, Model, parameter_names
 from retention_models.fitting import Fit, fit
@@ -109,8 +110,8 @@ def cohort_check(
     columns = ["customers", "share", "share_lower", "share_upper", "difference"]
     try:
         pooled = fit_pooled(model_class, retention_table, by=by)
-    except ValueError as error:
-        return pd.DataFrame(columns=columns), Check(name, None, f"This cannot be told: {error}.")
+    except (ValueError, ConvergenceError, np.linalg.LinAlgError) as error:
+        return pd.DataFrame(columns=columns), Check(name, None, f"This cannot be told: {str(error).rstrip('.')}.")
     ahead = (np.array([float(renewals)]),)
 
     def share(model: Any, tenure: Array) -> Array:

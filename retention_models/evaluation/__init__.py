@@ -11,7 +11,13 @@ from retention_models.evaluation.holdout import (
     holdout_scores,
     status_by_frequency,
 )
-from retention_models.evaluation.projections import book_errors, book_notes, projection_book, projection_errors, projections
+from retention_models.evaluation.projections import (
+    book_errors,
+    book_notes,
+    projection_book,
+    projection_errors,
+    projections,
+)
 from retention_models.evaluation.ranking import concentration, gain_table
 from retention_models.evaluation.rolling import (
     Sentence,

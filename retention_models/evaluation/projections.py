@@ -78,7 +78,7 @@ def projections(retention_table: Any, *, renewals: int) -> pd.DataFrame:
     pandas.DataFrame
         Indexed by ``tenure`` from 0 on: ``at_risk`` (customers behind the row), ``actual`` (of those still there at
         the first renewal seen, Kaplan-Meier), ``used``, and a column for each model that could be fitted and each
-        curve. Its ``attrs`` hold the ``notes`` of the fits, such as that they hardly determine a parameter.
+        curve. Its ``attrs`` hold the ``notes`` of each fit, such as that a parameter is hardly determined.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def projections(retention_table: Any, *, renewals: int) -> pd.DataFrame:
     for name, fit in found.fits.items():
         frame[NAMES[name]] = fit.model.survival_function(ahead, given=first)
     frame = frame.join(drawn_curves(actual[used], ahead - first).set_index(frame.index))
-    frame.attrs["notes"] = [f"{NAMES[name]}: {note}" for name, fit in found.fits.items() for note in fit.notes]
+    frame.attrs["notes"] = {NAMES[name]: fit.notes for name, fit in found.fits.items()}
     return frame
 
 
@@ -168,7 +168,8 @@ def book_notes(book: dict[str, pd.DataFrame]) -> list[Sentence]:
     """What a reader must know of the fits in a ``projection_book``, or why it is empty."""
     if not book:
         return [Sentence("The log has too few renewals to keep some of them back and hold a projection against them.")]
-    return [Sentence(f"{title}, {note}") for title, frame in book.items() for note in frame.attrs["notes"]]
+    notes = ((title, model, said) for title, frame in book.items() for model, said in frame.attrs["notes"].items())
+    return [Sentence(f"{title}, {model}: {' '.join(said)}") for title, model, said in notes if said]
 
 
 def _used(table: pd.DataFrame) -> int:

@@ -61,6 +61,12 @@ class Evidence:
         table = self.table
         return table.assign(p_corrected=CORRECTIONS[method](table["p_value"]))
 
+    @property
+    def corrections(self) -> pd.DataFrame:
+        """Each row's p-value, and what is left of it when all rows were looked at: ``p_value`` and each method."""
+        table = self.table[["intervention", "outcome", "p_value"]]
+        return table.assign(**{name: correct(table["p_value"]) for name, correct in CORRECTIONS.items()})
+
     def shrunk(self, panel: str, level: float = 0.95) -> pd.DataFrame:
         """One panel with noisy effects drawn towards the others: ``shrunk, shrunk_lower, shrunk_upper``.
 

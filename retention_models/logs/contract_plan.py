@@ -129,6 +129,11 @@ def make_contract_plan(
         covariates=covariates,
         time_zone=time_zone,
     )
+    if durations(spells)["churned"].all():
+        raise ValueError(
+            f"all of {spells.rows:,} contracts had ended by {until}: nobody is left to be valued or kept; of contracts "
+            f"that still run, {end!r} must be empty"
+        )
     design_reason = _given_design(spells) if design else _assumed_design(spells, starts, seen, until)
     began = max(dt.date.fromordinal(int(starts.index[0])), spells.observed_from or dt.date.min)
     length, period_reason = _period(period, spells, (until - began).days)

@@ -2,6 +2,7 @@
 
 from retention_models.plots.contracts import plot_projections, plot_remaining, plot_triangle
 from retention_models.plots.customers import plot_concentration, plot_retention, plot_segments
+from retention_models.plots.evidence import plot_evidence, plot_panels, plot_values
 from retention_models.plots.histories import plot_alive_history, plot_history_matrix
 from retention_models.plots.holdout import plot_by_frequency, plot_pit, plot_tracking
 from retention_models.plots.parameters import plot_parameters
@@ -15,7 +16,9 @@ __all__ = [
     "plot_by_frequency",
     "plot_causes",
     "plot_concentration",
+    "plot_evidence",
     "plot_history_matrix",
+    "plot_panels",
     "plot_parameters",
     "plot_periods",
     "plot_pit",
@@ -27,5 +30,6 @@ __all__ = [
     "plot_survival",
     "plot_tracking",
     "plot_triangle",
+    "plot_values",
     "plot_waiting",
 ]

@@ -20,6 +20,7 @@ from retention_models.plots.style import (
 )
 
 FACTS = ("at_risk", "actual", "used")
+AT_TOP = ("data", "axes fraction")
 
 
 @styled
@@ -37,8 +38,8 @@ def plot_projections(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.plot(frame.index, frame["actual"], "o", color=ACTUAL, markersize=4)
     border = frame.index[frame["used"]][-1]
     ax.axvline(border, color=QUIET, linewidth=1.0)
-    ax.annotate("used  ", (border, 1.0), ("data", "axes fraction"), ha="right", va="bottom", color=QUIET)
-    ax.annotate("  came later", (border, 1.0), ("data", "axes fraction"), ha="left", va="bottom", color=QUIET)
+    ax.annotate("used  ", (border, 1.0), xycoords=AT_TOP, ha="right", va="bottom", color=QUIET)
+    ax.annotate("  came later", (border, 1.0), xycoords=AT_TOP, ha="left", va="bottom", color=QUIET)
     ax.set_xlim(frame.index[0], frame.index[-1])
     ax.set_ylim(0, 1.02)
     ax.xaxis.set_major_locator(MaxNLocator(9, integer=True))

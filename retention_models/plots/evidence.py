@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from retention_models.plots.style import ACTUAL, COLOURS, PLAIN, QUIET, axes_or_new, styled
+from retention_models.plots.style import ACTUAL, COLOURS, PLAIN, QUIET, axes_or_new, panels_of, styled
 
 MARKS = {"randomised": "o", "quasi-experimental": "s", "observational": "D"}
 COLOUR_OF = dict(zip(MARKS, COLOURS, strict=False))
@@ -43,6 +45,12 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel(f"{panel['scale'].iloc[0]}, log scale")
     return ax
+
+
+def plot_panels(parts: Mapping[str, pd.DataFrame]) -> list[Axes]:
+    """Every part of ``evidence(...).panels`` on axes of its own, one below the other in one figure."""
+    axes = panels_of([len(part) for part in parts.values()])
+    return [plot_evidence(part, ax=ax) for part, ax in zip(parts.values(), axes, strict=True)]
 
 
 @styled
