@@ -102,9 +102,9 @@ def cohort_check(
     Returns
     -------
     tuple[pandas.DataFrame, Check]
-        A frame indexed by cohort, the best first: ``customers``, ``share`` expected to be there after the renewals, with
-        ``share_lower, share_upper``, and ``difference``, the share over that of all together, less one; without rows
-        where the cohorts cannot be pooled, as the check then says.
+        A frame indexed by cohort, the best first: ``customers``, ``share`` expected to be there after the renewals,
+        with ``share_lower, share_upper``, and ``difference``, the share over that of all together, less one; without
+        rows where the cohorts cannot be pooled, as the check then says.
     """
     name = "cohorts leave alike"
     columns = ["customers", "share", "share_lower", "share_upper", "difference"]
@@ -121,21 +121,21 @@ def cohort_check(
     rows = {}
     for label, own in pooled.groups.items():
         value = share(own.model, *ahead)
-        error = standard_error(own.gradient(share, ahead), own.covariance.to_numpy())
-        lower, upper = probability_interval(value, error, level)
+        spread = standard_error(own.gradient(share, ahead), own.covariance.to_numpy())
+        lower, upper = probability_interval(value, spread, level)
         rows[label] = (own.n_customers, value[0], lower[0], upper[0], value[0] / everybody - 1)
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis(by)
     frame = frame.sort_values("share", ascending=False, kind="stable")
     off = frame[["share_lower", "share_upper"]] / everybody - 1
-    beyond = (off["share_lower"] > tolerance) | (off["share_upper"] < -tolerance)
-    furthest = frame["difference"].abs().idxmax()
+    beyond = int(((off["share_lower"] > tolerance) | (off["share_upper"] < -tolerance)).sum())
+    _, own_share, lowest, highest, _ = rows[furthest := max(rows, key=lambda label: abs(rows[label][-1]))]
     detail = (
-        f"Of all together {everybody:.0%} are expected to be there after {renewals} renewals; the cohort furthest from "
-        f"that is {furthest}, with {frame.loc[furthest, 'share']:.0%} ({level:.0%} interval "
-        f"{frame.loc[furthest, 'share_lower']:.0%} to {frame.loc[furthest, 'share_upper']:.0%}). {int(beyond.sum())} of "
-        f"{len(frame)} differ for certain by more than {tolerance:.0%} of the share of all. {pooled.notes[-1]}"
+        f"Of all together {100 * everybody:.0f} % are expected to be there after {renewals} renewals; the cohort "
+        f"furthest from that is {furthest}, with {100 * own_share:.0f} % ({100 * level:g} % interval "
+        f"{100 * lowest:.0f} to {100 * highest:.0f} %). {beyond} of {len(frame)} differ from all by more than "
+        f"{100 * tolerance:.0f} % of that share for certain. {pooled.notes[-1]}"
     )
-    return frame, Check(name, not beyond.any(), detail)
+    return frame, Check(name, not beyond, detail)
 
 
 def _by_line(table: Table) -> tuple[np.ndarray, ...]:
@@ -169,6 +169,6 @@ def _cohort_fit(together: Fit, table: Table, found: Pooled, i: int) -> Fit:
 def _difference(names: list[str], found: Pooled) -> str:
     """How much the cohorts differ, in words."""
     spread = ", ".join(
-        f"{name} {np.expm1(sd):.0%}" for name, sd in zip(names, np.sqrt(np.diag(found.spread)), strict=True)
+        f"{name} {100 * np.expm1(sd):.0f} %" for name, sd in zip(names, np.sqrt(np.diag(found.spread)), strict=True)
     )
     return f"Cohorts are partially pooled; from one to another the parameters typically differ by: {spread}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
+from typing import Any
 
 from retention_models.cli.log_options import number
 from retention_models.cli.sources import Known, Source
@@ -24,7 +25,7 @@ def _add_options(parser: ArgumentParser) -> None:
         "--design",
         choices=DESIGNS,
         help="how contracts came into the file: each from its start (acquisition); those that ran on the day "
-        "--observation-start, and those begun later (active_on); those running now, and those that ended since that day "
+        "--observation-start, and those begun later (active_on); those running now, and those ended since that day "
         "(window). Without it the first, and only where the file looks like that",
     )
     group.add_argument("--observation-start", metavar="DAY", help="first day that the file knows everything about")
@@ -54,13 +55,9 @@ def _check(options: Namespace, known: Known) -> None:
     from retention_models.logs.contract_plan import make_contract_plan
     from retention_models.logs.retention import retention_table
 
-    columns = {role: getattr(options, role) or name for role, name in _COLUMNS.items()}
-    plan = make_contract_plan(
-        options.contracts,
-        **columns,
-        **{name: getattr(options, name) for name in _PLAN},
-        covariates=[options.group] if options.group else [],
-    )
+    asked: dict[str, Any] = {role: getattr(options, role) or name for role, name in _COLUMNS.items()}
+    asked |= {name: getattr(options, name) for name in _PLAN}
+    plan = make_contract_plan(options.contracts, covariates=[options.group] if options.group else [], **asked)
     fit_contracts(retention_table(plan.spells, period=plan.period))
 
 
