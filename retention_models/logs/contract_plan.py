@@ -29,6 +29,7 @@ SILENCE = 180  # days without a start or an end; a shorter silence may be the bu
 STRAY = 0.01  # so small a share of the starts, beyond a silence, must be misdated
 NEAR = 5  # days from its anniversary within which a contract counts as one of a year
 MONTHLY, WEEKLY = 120, 21  # days observed from which on months, or weeks, can be counted
+MONTH = 28  # the same where contracts of all ages are observed, so that one renewal of each is enough
 LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead
 ENOUGH = 30  # contracts ended by an earlier day, for a forecast to be made then
 ORIGINS = 4
@@ -180,7 +181,8 @@ def _until(asked: str | dt.date | None, starts: pd.Series, ends: pd.Series, runn
     reason = f"Observation ends on {until}, the last day on which a contract started or ended"
     if planned:
         far = dt.date.fromordinal(int(late.index[-1]))
-        return until, f"{reason}; {_contracts(planned)} long after it (up to {far}), and counts as still running."
+        count = "counts" if planned == 1 else "count"
+        return until, f"{reason}; {_contracts(planned)} long after it (up to {far}), and {count} as still running."
     return until, f"{reason}."
 
 
@@ -249,7 +251,7 @@ def _period(asked: Period | None, spells: Spells, observed: int) -> tuple[Period
     share = float(ended.loc[at_year, "weight"].sum() / max(ended["weight"].sum(), 1))
     if share >= 0.5:
         return "Y", f"Time is counted in years: {100 * share:.0f} % of the contracts ended near an anniversary."
-    if observed >= MONTHLY:
+    if observed >= (MONTHLY if spells.observed_from is None else MONTH):
         return "M", "Time is counted in months."
     if observed >= WEEKLY:
         return 7, f"Time is counted in weeks, since only {observed:,} days are observed."

@@ -84,6 +84,15 @@ def retention_elasticity(model: Any, terms: ContractTerms) -> float:
 
     The mean number of renewals behind a discounted payment; r / (1 + i - r) where the retention rate r is the same at
     every renewal and i is the discount rate a period.
+
+    Examples
+    --------
+    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
+    >>> from retention_models.value.contract import retention_elasticity
+    >>> from retention_models.value.contract_terms import ContractTerms
+    >>> terms = ContractTerms(annual_discount_rate=0.1, period="Y")
+    >>> round(retention_elasticity(ShiftedBetaGeometric(alpha=1.280976, beta=7.790383), terms), 2)
+    5.38
     """
     survival = survival_of(model, 0, terms)[0]
     worth = survival * terms.paid(len(survival) - 1)

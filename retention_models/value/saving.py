@@ -77,27 +77,31 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
     def values(model: Any, made: Array) -> Array:
         return _stream(model.survival_if_saved, made, terms)
 
-    def mean(model: Any, _: Array) -> Array:
-        leaving = weight * model.hazard(tenure + 1)
-        return np.atleast_1d(leaving @ values(model, tenure) / leaving.sum())
+    def leaving(model: Any, made: Array) -> Array:
+        return model.hazard(made + 1)
 
-    leaving = weight * fit.model.hazard(tenure + 1)
-    renewing = _stream(_staying(fit.model), tenure, terms)
+    value, chance = values(fit.model, tenure), leaving(fit.model, tenure)
+    slope, chance_slope = fit.gradient(values, (tenure,)), fit.gradient(leaving, (tenure,))
+    go = weight * chance
+    mean = go @ value / go.sum()
+    mean_slope = ((weight * (value - mean)) @ chance_slope + go @ slope) / go.sum()
+    value = np.append(value, mean)
+    error = standard_error(np.vstack([slope, mean_slope]), fit.covariance.to_numpy())
+    lower, upper = positive_interval(value, error, level)
+    stay, renewing = weight - go, _stream(_staying(fit.model), tenure, terms)
     naive = _stream(_staying(mean_rate_model(fit)), tenure, terms)
-    rows = [
-        _with_interval(fit, values, tenure, level).assign(
-            customers=weight, leaving=leaving, renewing_value=renewing, naive_value=naive
-        ),
-        _with_interval(fit, mean, np.zeros(1), level).assign(
-            customers=weight.sum(),
-            leaving=leaving.sum(),
-            renewing_value=(weight - leaving) @ renewing / (weight - leaving).sum(),
-            naive_value=naive[0],
-        ),
-    ]
-    frame = pd.concat(rows, ignore_index=True)
-    frame.index = pd.Index([*tenure.astype(int).tolist(), "all"], name="tenure", dtype=object)
-    return frame[["customers", "leaving", "value", "value_lower", "value_upper", "renewing_value", "naive_value"]]
+    return pd.DataFrame(
+        {
+            "customers": np.append(weight, weight.sum()),
+            "leaving": np.append(go, go.sum()),
+            "value": value,
+            "value_lower": lower,
+            "value_upper": upper,
+            "renewing_value": np.append(renewing, stay @ renewing / stay.sum()),
+            "naive_value": np.append(naive, naive[0]),
+        },
+        index=pd.Index([*tenure.astype(int).tolist(), "all"], name="tenure", dtype=object),
+    )
 
 
 def some_tenures(saved: pd.DataFrame) -> pd.DataFrame:
@@ -122,13 +126,6 @@ def age_groups(customers: pd.DataFrame) -> pd.Series:
     names.append(f"{EDGES[-1]} renewals or more")
     used = [name for i, name in enumerate(names) if i in set(code)]
     return pd.Series(pd.Categorical([names[i] for i in code], categories=used, ordered=True), index=customers.index)
-
-
-def _with_interval(fit: Fit, quantity: Any, at: Array, level: float) -> pd.DataFrame:
-    value = quantity(fit.model, at)
-    error = standard_error(fit.gradient(quantity, (at,)), fit.covariance.to_numpy())
-    lower, upper = positive_interval(value, error, level)
-    return pd.DataFrame({"value": value, "value_lower": lower, "value_upper": upper})
 
 
 def _staying(model: Any) -> Any:
