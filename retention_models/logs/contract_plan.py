@@ -33,6 +33,7 @@ MONTH = 28  # the same where contracts of all ages are observed, so that one ren
 LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead
 ENOUGH = 30  # contracts ended by an earlier day, for a forecast to be made then
 ORIGINS = 4
+GROUPS = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,6 +136,7 @@ def make_contract_plan(
             f"all of {spells.rows:,} contracts had ended by {until}: nobody is left to be valued or kept; of contracts "
             f"that still run, {end!r} must be empty"
         )
+    _check_groups(spells)
     design_reason = _given_design(spells) if design else _assumed_design(spells, starts, seen, until)
     began = max(dt.date.fromordinal(int(starts.index[0])), spells.observed_from or dt.date.min)
     length, period_reason = _period(period, spells, (until - began).days)
@@ -146,6 +148,18 @@ def make_contract_plan(
         "renewals": forecast_reason,
     }
     return ContractPlan(spells, length, ahead, origins, reasons)
+
+
+def _check_groups(spells: Spells) -> None:
+    """An error where a covariate has more values than curves can be told apart, or none for some."""
+    for name in spells.covariates:
+        values = durations(spells, by=name)[name]
+        if values.isna().any() or values.nunique() > GROUPS:
+            missing = " and is missing for some" if values.isna().any() else ""
+            raise ValueError(
+                f"column {name!r} has {values.nunique():,} values{missing}; groups are told apart by up to {GROUPS}, "
+                "and by one for every contract"
+            )
 
 
 def _counted(contracts: Rows, column: str) -> pd.Series:

@@ -92,7 +92,7 @@ def retention_elasticity(model: Any, terms: ContractTerms) -> float:
     >>> from retention_models.value.contract_terms import ContractTerms
     >>> terms = ContractTerms(annual_discount_rate=0.1, period="Y")
     >>> round(retention_elasticity(ShiftedBetaGeometric(alpha=1.280976, beta=7.790383), terms), 2)
-    5.38
+    5.37
     """
     survival = survival_of(model, 0, terms)[0]
     worth = survival * terms.paid(len(survival) - 1)

@@ -42,7 +42,7 @@ def test_a_log_followed_from_the_start_needs_no_word_of_its_design(log):
 
 def test_a_log_of_those_running_on_a_day_is_asked_about(old_base):
     kept = old_base[~(old_base["end"] <= "2023-01-01")]
-    with pytest.raises(ValueError, match="how did contracts come into this log.*active_on.*window.*acquisition"):
+    with pytest.raises(ValueError, match=r"how did contracts come into this log.*active_on.*window.*acquisition"):
         make_contract_plan(kept)
     plan = make_contract_plan(kept, design="active_on", observation_start="2023-01-01")
     assert plan.spells.design == "active_on"
@@ -90,7 +90,7 @@ def test_a_month_of_days_is_counted_in_weeks():
     log = pd.DataFrame({"customer_id": range(900), "start": start, "end": end.where(end <= "2024-05-31")})
     assert make_contract_plan(log).period == 7
     early = log[log["start"] < "2024-05-10"].assign(end=end.where(end <= "2024-05-10"))
-    with pytest.raises(ValueError, match="only .* days are observed"):
+    with pytest.raises(ValueError, match=r"only .* days are observed"):
         make_contract_plan(early)
 
 
@@ -106,7 +106,7 @@ def test_ends_that_may_be_plans_are_asked_about(log):
     assert plan.spells.observed_until == log["start"].max().date()
     assert "may be a plan" in plan.reasons["observation_end"]
     all_late = log.assign(end=log["start"] + pd.Timedelta(1200, DAY))
-    with pytest.raises(ValueError, match="every contract has an end.*observation_end"):
+    with pytest.raises(ValueError, match=r"every contract has an end.*observation_end"):
         make_contract_plan(all_late)
 
 
