@@ -8,7 +8,8 @@ The map of the house, from the ground up:
 ``estimation``     how numbers are found: likelihoods, intervals, quadrature
 ``btyd``           customers who leave without saying so: BG/NBD, Pareto/NBD, and what they spend
 ``survival``       customers who say so: retention curves, sBG, BdW
-``fitting``        where frames meet models: ``fit`` and what it returns
+``fitting``        where frames meet models: ``fit``
+``fitted``         what it returns: ``Fit``
 ``prediction``     what to expect of each customer, and of all together
 ``retention``      how long customers with contracts stay, and who will still be there
 ``value``          what customers are worth
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from retention_models.datasets import load_cdnow as load_cdnow
     from retention_models.datasets import load_donations as load_donations
     from retention_models.datasets import load_published_experiments as load_published_experiments
-    from retention_models.fitting import Fit as Fit
+    from retention_models.fitted import Fit as Fit
     from retention_models.fitting import fit as fit
     from retention_models.interventions.comparisons import differences as differences
     from retention_models.interventions.comparisons import lifts as lifts
@@ -86,7 +87,8 @@ _ROOMS = {
     "btyd.paretonbd": ("ParetoNBD",),
     "checks": ("Check",),
     "datasets": ("load_cdnow", "load_donations", "load_published_experiments"),
-    "fitting": ("Fit", "fit"),
+    "fitted": ("Fit",),
+    "fitting": ("fit",),
     "interventions.comparisons": ("differences", "lifts", "pairwise"),
     "interventions.effect": ("Effect",),
     "interventions.evidence": ("Evidence", "evidence"),

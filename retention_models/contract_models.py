@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from retention_models.estimation.climb import ConvergenceError
-from retention_models.fitting import Fit, fit
+from retention_models.fitted import Fit
+from retention_models.fitting import fit
 from retention_models.nested import LikelihoodRatio, likelihood_ratio
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import Geometric

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from scipy.special import chdtrc
 
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 
 # Simpler model, richer model -> whether the simpler one lies at the edge of the richer one's parameters.
 NESTED = {

@@ -12,7 +12,8 @@ from retention_models.checks import Check
 from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.intervals import probability_interval, standard_error
 from retention_models.estimation.model import Array, Model, parameter_names
-from retention_models.fitting import Fit, fit
+from retention_models.fitted import Fit
+from retention_models.fitting import fit
 from retention_models.survival.pooling import Pooled, pool
 from retention_models.tables import Table, read_groups, read_table
 

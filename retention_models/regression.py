@@ -14,7 +14,8 @@ from scipy.special import chdtrc
 
 from retention_models.estimation.intervals import normal_quantile, probability_interval, standard_error
 from retention_models.estimation.model import Model, parameter_names
-from retention_models.fitting import Fit, fit
+from retention_models.fitted import Fit
+from retention_models.fitting import fit
 from retention_models.nested import LikelihoodRatio
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.covariates import Cells, climb

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, expit, logit, ndtri
 
 from retention_models.estimation.intervals import probability_interval, standard_error
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 from retention_models.logs.contracts import Spells
 from retention_models.logs.retention import durations
 from retention_models.survival.competing import CauseCurves, aalen_johansen

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy.special import chdtrc
@@ -11,10 +12,8 @@ from scipy.special import chdtrc
 from retention_models.checks import Check
 from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.estimation.model import Array, Model, parameter_names
+from retention_models.fitted import Fit
 from retention_models.tables import Table
-
-if TYPE_CHECKING:
-    from retention_models.fitting import Fit
 
 STEP = 1e-5  # of differences in log-parameters
 
@@ -30,8 +29,11 @@ def stability_check(pooled: Fit, groups: Mapping[str, Fit], table: Table, tolera
         return Check(name, None, f"{len(groups)} of the groups could be fitted on its own; it takes two to compare.")
     what, quantity, columns = _of_a_new_customer(type(pooled.model), table)
     everyone = quantity(pooled.model, *columns)[0]
-    away = np.stack(_of_each(groups, quantity, columns), axis=-1) / everyone - 1
-    rows = dict(zip(groups, away.tolist(), strict=True))
+    rows: dict[str, list[float]] = {}
+    for fixed in {_fixed(fit): None for fit in groups.values()}:
+        alike = {label: fit for label, fit in groups.items() if _fixed(fit) == fixed}
+        away = np.stack(_of_each(alike, quantity, columns), axis=-1) / everyone - 1
+        rows |= dict(zip(alike, away.tolist(), strict=True))
     beyond = [label for label, (_, lower, upper) in rows.items() if lower > tolerance or upper < -tolerance]
     furthest = max(rows, key=lambda label: abs(rows[label][0]))
     gain = 2 * (sum(group.log_likelihood for group in groups.values()) - pooled.log_likelihood)
@@ -46,12 +48,20 @@ def stability_check(pooled: Fit, groups: Mapping[str, Fit], table: Table, tolera
     )
 
 
+def _fixed(fit: Fit) -> tuple[Any, ...]:
+    """The values of the fields that are chosen, not estimated."""
+    return tuple(getattr(fit.model, name) for name in fit.model.fixed)
+
+
 def _of_each(
     groups: Mapping[str, Fit], quantity: Callable[..., Array], columns: tuple[Array, ...]
 ) -> tuple[Array, Array, Array]:
-    """The quantity as each group's own fit has it, and the ends of its interval; each of shape (groups,)."""
+    """The quantity as each group's own fit has it, and the ends of its interval; each of shape (groups,).
+
+    The groups have the same ``fixed`` fields.
+    """
     fits = list(groups.values())
-    model_class, names = type(fits[0].model), list(parameter_names(type(fits[0].model)))
+    names = list(parameter_names(type(fits[0].model)))
     place = np.array([[float(getattr(fit.model, name)) for name in names] for fit in fits])
     covariance = np.zeros((len(fits), len(names), len(names)))
     for matrix, fit in zip(covariance, fits, strict=True):  # parameters held at an edge have no variance
@@ -59,7 +69,7 @@ def _of_each(
         matrix[np.ix_(free, free)] = fit.covariance.to_numpy()
 
     def values(parameters: Array) -> Array:
-        model = model_class(**dict(zip(names, parameters.T[:, :, None], strict=True)))
+        model = replace(fits[0].model, **dict(zip(names, parameters.T[:, :, None], strict=True)))
         return quantity(model, *columns)[:, 0]
 
     slope = np.stack(

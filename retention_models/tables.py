@@ -23,9 +23,10 @@ WHERE_FROM = "such a table comes from summarize(transactions) or retention_table
 class Table:
     """A customer table as models need it: distinct rows, and which of them each customer has.
 
-    ``columns`` are arrays over the distinct rows, ``weight`` how many customers share each, ``row`` the distinct
-    row of each line of the original table, ``line_weight`` the original weights, ``index`` its labels, ``about``
-    what is known of its origin, and ``n_customers`` how many there are.
+    ``columns`` are arrays over the distinct rows, ``weight`` how many customers share each, ``row`` the distinct row of
+    each line of the original table, ``line_weight`` the original weights, ``index`` its labels, ``about`` what is known
+    of its origin, ``n_customers`` how many there are, and ``averaged`` columns over the original lines of which only
+    means matter.
     """
 
     columns: tuple[Array, ...]
@@ -35,6 +36,7 @@ class Table:
     index: pd.Index
     about: dict[str, Any]
     n_customers: float
+    averaged: tuple[Array, ...] = ()
 
     def of_lines(self, lines: NDArray[np.bool_]) -> Table:
         """The table of some of the lines alone."""
@@ -43,7 +45,14 @@ class Table:
             self.line_weight[lines],
             self.index[lines],
             self.about,
+            tuple(column[lines] for column in self.averaged),
         )
+
+    def means(self) -> tuple[Array, ...]:
+        """Over each distinct row, the mean of each of the ``averaged``."""
+        n = len(self.weight)
+        sums = (np.bincount(self.row, self.line_weight * column, n) for column in self.averaged)
+        return tuple(np.divide(total, self.weight, out=np.zeros(n), where=self.weight > 0) for total in sums)
 
     def by_tenure(self) -> Table:
         """A table of tenure, at risk and lost with its numbers added up by tenure, all that models of contracts need.
@@ -71,8 +80,10 @@ class Table:
         return hashlib.sha256(np.ascontiguousarray(stacked[self.weight > 0], dtype="<f8").tobytes()).hexdigest()
 
 
-def read_table(customers: Any, names: Sequence[str]) -> Table:
+def read_table(customers: Any, names: Sequence[str], averaged: Sequence[str] = ()) -> Table:
     """Check a frame of customers (pandas, Polars, or anything narwhals reads) and reduce it to distinct rows.
+
+    Rows are distinct in the columns ``names``; those called ``averaged`` are kept for their means.
 
     Raises
     ------
@@ -82,18 +93,21 @@ def read_table(customers: Any, names: Sequence[str]) -> Table:
         When a column is missing, doubled, not numeric, or breaks a rule; the message names column, rule and count.
     """
     frame, index = _opened(customers)
-    missing = [name for name in names if list(frame.columns).count(name) == 0]
-    doubled = [name for name in (*names, "weight") if list(frame.columns).count(name) > 1]
+    missing = [name for name in (*names, *averaged) if list(frame.columns).count(name) == 0]
+    doubled = [name for name in (*names, *averaged, "weight") if list(frame.columns).count(name) > 1]
     if missing:
         raise ValueError(f"{_listed(missing)} not in the table (columns: {_listed(frame.columns)}); {WHERE_FROM}")
     if doubled:
         raise ValueError(f"{_listed(doubled)} stands more than once among the columns; keep one of them")
     if len(index) == 0:
         raise ValueError(f"the table has no rows; {WHERE_FROM}")
-    columns = {name: _numeric(frame, name, index) for name in names}
+    columns = {name: _numeric(frame, name, index) for name in (*names, *averaged)}
     weight = _numeric(frame, "weight", index) if "weight" in frame.columns else np.ones(len(index))
     _check_rules({**columns, "weight": weight}, index)
-    return _table(tuple(columns.values()), weight, index, dict(getattr(customers, "attrs", {})))
+    about = dict(getattr(customers, "attrs", {}))
+    return _table(
+        tuple(columns[name] for name in names), weight, index, about, tuple(columns[name] for name in averaged)
+    )
 
 
 def require_same_measure(fitted: Mapping[str, Any], table: Table) -> None:
@@ -129,10 +143,16 @@ def read_groups(customers: Any, by: str | Sequence[Any]) -> dict[str, NDArray[np
     return {str(name): code == number for number, name in enumerate(names)}
 
 
-def _table(columns: tuple[Array, ...], weight: Array, index: pd.Index, about: dict[str, Any]) -> Table:
+def _table(
+    columns: tuple[Array, ...],
+    weight: Array,
+    index: pd.Index,
+    about: dict[str, Any],
+    averaged: tuple[Array, ...] = (),
+) -> Table:
     distinct, row = distinct_rows(columns)
     shared = np.bincount(row, weights=weight, minlength=len(distinct[0])).astype(float)
-    return Table(distinct, shared, row, weight, index, about, n_customers=float(weight.sum()))
+    return Table(distinct, shared, row, weight, index, about, float(weight.sum()), averaged)
 
 
 def _opened(customers: Any) -> tuple[Any, pd.Index]:
@@ -210,6 +230,20 @@ _RULES: tuple[_Rule, ...] = (
         lambda t, x: (t == 0) & (x > 0),
         "is 0 in spite of repeat purchases",
         "purchases at the same time count as one; see granularity in summarize",
+    ),
+    (
+        ("log_gaps", "frequency"),
+        lambda gaps, x: (gaps != 0) & (x == 0),
+        "is not 0 without a repeat purchase",
+        "it is the sum of the logarithms of the gaps between purchases",
+    ),
+    (
+        ("log_gaps", "frequency", "recency"),
+        lambda gaps, x, t: (
+            gaps > x * np.log(t / np.maximum(x, 1), where=x * t > 0, out=np.zeros_like(t)) + 1e-6 * (x + 1)
+        ),
+        "is more than gaps that add up to recency can have",
+        "it must be in the time unit of recency; summarize makes both",
     ),
     (("tenure",), lambda t: t < 0, "is negative", "it is the time since the start of the contract"),
     (("tenure", "at_risk"), lambda t, n: t < 1, "is below 1", "it numbers the renewals, 1 for the first"),

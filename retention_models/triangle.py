@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 
 
 def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.DataFrame:

@@ -315,7 +315,7 @@ def table_of(*rows):
 @each_model
 def test_what_is_no_model_class_is_an_error(model):
     for wrong in (int, model(1, 1, 1, 1), "BGNBD"):
-        with pytest.raises(TypeError, match="fit takes a model class, one of BGNBD"):
+        with pytest.raises(TypeError, match="fit takes a model class, one of BGBB"):
             rm.fit(wrong, table_of((1, 2.0, 3.0), (0, 0.0, 3.0)))
 
 

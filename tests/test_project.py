@@ -18,6 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 FLOORS = {
     "checks": 0,
+    "inputs": 0,
     "rounding": 0,
     "resources": 0,
     "logs": 1,
@@ -26,6 +27,7 @@ FLOORS = {
     "btyd": 2,
     "survival": 2,
     "tables": 3,
+    "fitted": 3,
     "fitting": 3,
     "stability": 3,
     "prediction": 3,

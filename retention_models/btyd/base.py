@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -23,20 +23,64 @@ Parameter = float | Array
 
 
 class PositiveParameters:
-    """A frozen dataclass of positive parameters: plain numbers, or arrays that broadcast against the data."""
+    """A frozen dataclass of positive parameters: plain numbers, or arrays that broadcast against the data.
+
+    Fields in ``fixed`` are whole numbers from 1 up.
+    """
 
     __slots__ = ()
+    fixed: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            array = np.asarray(value, dtype=float)
-            if not np.all(np.isfinite(array) & (array > 0)):
-                raise ValueError(f"{type(self).__name__}: {field.name} must be positive and finite; got {value!r}")
-            object.__setattr__(self, field.name, array if array.ndim else float(array))
+            check = _whole_number if field.name in self.fixed else _positive
+            object.__setattr__(
+                self, field.name, check(f"{type(self).__name__}: {field.name}", getattr(self, field.name))
+            )
 
 
-class BuyTillYouDie(PositiveParameters, ABC):
+def _positive(name: str, value: ArrayLike) -> Parameter:
+    array = np.asarray(value, dtype=float)
+    if not np.all(np.isfinite(array) & (array > 0)):
+        raise ValueError(f"{name} must be positive and finite; got {value!r}")
+    return array if array.ndim else float(array)
+
+
+def _whole_number(name: str, value: ArrayLike) -> int:
+    array = np.asarray(value, dtype=float)
+    if array.ndim or not (array >= 1 and np.isfinite(array) and array == np.floor(array)):
+        raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}")
+    return int(array)
+
+
+class Outlook(ABC):
+    """What someone who is alive does from now on; a new customer, or one in the midst of a history."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def expected_purchases_new(self, horizon: ArrayLike) -> Array:
+        """Expected number of repeat purchases of a new customer within ``horizon``."""
+
+    @abstractmethod
+    def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
+        """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
+
+    @abstractmethod
+    def _expected_pairs_new(self, horizon: Array) -> Array:
+        """E[X (X - 1)] of a new customer's number of repeat purchases X within ``horizon``."""
+
+    @abstractmethod
+    def _discounted_new(self, rate: Array, horizon: Array) -> Array:
+        """Expected repeat purchases of a new customer, each times e^(-rate t); rate above 0."""
+
+    def _discounted(self, rate: ArrayLike, horizon: ArrayLike) -> Array:
+        rate, horizon = checked("rate", rate), checked("horizon", horizon)
+        discounted = self._discounted_new(np.where(rate > 0, rate, 1.0), horizon)
+        return np.where(rate > 0, discounted, self.expected_purchases_new(horizon))[()]
+
+
+class BuyTillYouDie(PositiveParameters, Outlook):
     """A model of customers who buy for a while and leave without saying so.
 
     Times are in the unit in which the parameters are. Every method is elementwise and broadcasts: parameters of
@@ -51,28 +95,16 @@ class BuyTillYouDie(PositiveParameters, ABC):
         """Chance that a customer with this history has not left."""
 
     @abstractmethod
-    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
-        """The model of what a customer with this history does from now on, if still alive."""
-
-    @abstractmethod
-    def expected_purchases_new(self, horizon: ArrayLike) -> Array:
-        """Expected number of repeat purchases of a new customer within ``horizon``."""
-
-    @abstractmethod
-    def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
-        """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
+    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Outlook:
+        """What a customer with this history does from now on, if still alive."""
 
     @abstractmethod
     def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
         """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
 
-    @abstractmethod
-    def _expected_pairs_new(self, horizon: Array) -> Array:
-        """E[X (X - 1)] of a new customer's number of repeat purchases X within ``horizon``."""
-
-    @abstractmethod
-    def _discounted_new(self, rate: Array, horizon: Array) -> Array:
-        """Expected repeat purchases of a new customer, each times e^(-rate t); rate above 0."""
+    def _alive_now(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """The chance with which ``given_alive`` applies."""
+        return self.probability_alive(frequency, recency, T)
 
     def expected_purchases(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Expected number of purchases within ``horizon``, given the history.
@@ -81,25 +113,31 @@ class BuyTillYouDie(PositiveParameters, ABC):
         """
         history = (frequency, recency, T)
         expected = self._of_the_living(history, lambda then, horizon: then.expected_purchases_new(horizon), horizon)
-        return _times(self.probability_alive(*history), expected)
+        return _times(self._alive_now(*history), expected)
 
     def purchases_variance(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Variance of the number of purchases within a finite ``horizon``, given the history."""
         history = (frequency, recency, T)
-        window, alive = checked("horizon", horizon, finite=True), self.probability_alive(*history)
+        window, alive = checked("horizon", horizon, finite=True), self._alive_now(*history)
         mean = self._of_the_living(history, lambda then, window: then.expected_purchases_new(window), window)
         pairs = self._of_the_living(history, lambda then, window: then._expected_pairs_new(window), window)
         spread = np.maximum(pairs + mean - mean**2, 0)
         return alive * (spread + (1 - alive) * mean**2)
 
     def purchase_probability(
-        self, count: ArrayLike, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
+        self,
+        count: ArrayLike,
+        horizon: ArrayLike,
+        frequency: ArrayLike,
+        recency: ArrayLike,
+        T: ArrayLike,
+        *,
+        start: ArrayLike = 0.0,
     ) -> Array:
-        """Chance of exactly ``count`` purchases within ``horizon``, given the history."""
+        """Chance of exactly ``count`` purchases at ages in (T + start, T + horizon], given the history."""
         history = (frequency, recency, T)
-        return if_alive(
-            self.probability_alive(*history), count, self.given_alive(*history).purchase_probability_new(count, horizon)
-        )
+        then = self.given_alive(*history)
+        return if_alive(self._alive_now(*history), count, then.purchase_probability_new(count, horizon, start))
 
     def discounted_expected_purchases(
         self, rate: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike = np.inf
@@ -110,7 +148,7 @@ class BuyTillYouDie(PositiveParameters, ABC):
         """
         history = (frequency, recency, T)
         discounted = self._of_the_living(history, lambda then, *window: then._discounted(*window), rate, horizon)
-        return _times(self.probability_alive(*history), discounted)
+        return _times(self._alive_now(*history), discounted)
 
     def _of_the_living(
         self, history: tuple[ArrayLike, ...], quantity: Callable[..., Array], *window: ArrayLike
@@ -124,11 +162,6 @@ class BuyTillYouDie(PositiveParameters, ABC):
         distinct, row = distinct_rows(tuple(varying.values()))
         shared = replace(then, **dict(zip(varying, distinct, strict=True)))  # type: ignore[type-var]
         return quantity(shared, *window)[row]
-
-    def _discounted(self, rate: ArrayLike, horizon: ArrayLike) -> Array:
-        rate, horizon = checked("rate", rate), checked("horizon", horizon)
-        discounted = self._discounted_new(np.where(rate > 0, rate, 1.0), horizon)
-        return np.where(rate > 0, discounted, self.expected_purchases_new(horizon))[()]
 
     def simulate_transactions(
         self, T: ArrayLike, rng: np.random.Generator, *, start: Any, time_unit: str | pd.Timedelta
@@ -145,25 +178,32 @@ class BuyTillYouDie(PositiveParameters, ABC):
             When the oldest customer is first seen. All are observed until ``start`` plus the largest T.
         time_unit
             ``"D"``, ``"W"``, ``"h"``, or any fixed length such as ``"30D"`` or a ``pandas.Timedelta``.
+        """
+        customers = self.simulate(T, rng)
+        return dated(customers, self._ages(customers, rng), start, time_unit)
 
-        Notes
-        -----
+    def _ages(self, customers: pd.DataFrame, rng: np.random.Generator) -> Array:
+        """The age at each purchase, the first among them, in order.
+
         While alive customers buy at a constant rate, so the purchases between the first and the last one are
         spread evenly.
         """
-        customers = self.simulate(T, rng)
         purchases = customers["frequency"].to_numpy() + 1
         customer = np.repeat(np.arange(len(customers)), purchases)
         last = np.cumsum(purchases) - 1
         share = rng.random(len(customer))
         share[last] = 1.0
         share[last - purchases + 1] = 0.0
-        share = share[np.lexsort((share, customer))]
-        first_seen = (customers["T"].max() - customers["T"]).to_numpy()
-        age = share * customers["recency"].to_numpy()[customer]
-        unit = pd.Timedelta(f"1{time_unit}" if str(time_unit).isalpha() else time_unit)
-        seconds = (first_seen[customer] + age) * unit.total_seconds()
-        return pd.DataFrame({"customer_id": customer, "date": pd.Timestamp(start) + pd.to_timedelta(seconds, unit="s")})
+        return share[np.lexsort((share, customer))] * customers["recency"].to_numpy()[customer]
+
+
+def dated(customers: pd.DataFrame, age: Array, start: Any, time_unit: str | pd.Timedelta) -> pd.DataFrame:
+    """A log of purchases at given ages, in the order of customers, all of them observed to the same moment."""
+    customer = np.repeat(np.arange(len(customers)), customers["frequency"].to_numpy() + 1)
+    first_seen = (customers["T"].max() - customers["T"]).to_numpy()
+    unit = pd.Timedelta(f"1{time_unit}" if str(time_unit).isalpha() else time_unit)
+    seconds = (first_seen[customer] + age) * unit.total_seconds()
+    return pd.DataFrame({"customer_id": customer, "date": pd.Timestamp(start) + pd.to_timedelta(seconds, unit="s")})
 
 
 def checked(name: str, value: ArrayLike, *, finite: bool = False) -> Array:

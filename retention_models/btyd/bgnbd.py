@@ -8,31 +8,23 @@ hypergeometric functions is here a mean over the drop-out chance p, which has no
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import expit, log_expit
 
-from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, checked_count, last_axis
-from retention_models.btyd.purchases import (
-    count_probability,
-    log_density,
-    log_density_score,
-    probability_at_least,
-    probability_of_two,
-    start_from_counts,
-)
+from retention_models.btyd.base import Array, Parameter, checked, checked_count
+from retention_models.btyd.betageometric import LEAVING_LATER, BetaGeometric
+from retention_models.btyd.purchases import count_probability, probability_at_least, probability_of_two
 from retention_models.estimation.beta import beta_mean
 from retention_models.estimation.model import Limit
 from retention_models.estimation.quadrature import discounting_rule
-from retention_models.estimation.special import digamma_rising, log_rising
+from retention_models.estimation.special import log_rising
 
 
 @dataclass(frozen=True, slots=True)
-class BGNBD(BuyTillYouDie):
+class BGNBD(BetaGeometric):
     """Purchase rates are Gamma(r, alpha) over customers, drop-out chances Beta(a, b).
 
     Examples
@@ -52,52 +44,7 @@ class BGNBD(BuyTillYouDie):
     columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
     fixed: ClassVar[tuple[str, ...]] = ()
     time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
-    limits: ClassVar[tuple[Limit, ...]] = (
-        Limit("a", 0.0, "nobody ever leaves (the NBD model)", undetermined=("b",)),
-        Limit("a", 0.0, "each customer leaves after the first repeat purchase, or never", follows=("b",)),
-        Limit("b", 0.0, "everybody leaves after the first repeat purchase", undetermined=("a",)),
-        Limit("a", np.inf, "everybody has the same chance of leaving after a purchase", follows=("b",)),
-        Limit("b", np.inf, "everybody has the same chance of leaving after a purchase", follows=("a",)),
-        Limit("r", np.inf, "everybody buys at the same rate while alive", follows=("alpha",)),
-    )
-
-    @classmethod
-    def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
-        """Rough parameters from the data, to begin the fit: rates from the counts, every fourth buyer leaves."""
-        r, alpha = start_from_counts(frequency, T, weight)
-        return cls(r, alpha, a=1.0, b=3.0)
-
-    def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Log-likelihood of each history, eq. (6): that of being alive, and what the chance to have left adds."""
-        x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
-        stayed = log_rising(self.b, x) - log_rising(self.a + self.b, x)
-        alive = log_density(x, T, self.r, self.alpha) + stayed
-        return alive - log_expit(-self._log_odds_gone(x, t_x, T))
-
-    def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Derivatives of each history's log-likelihood in r, alpha, a, b; shape (..., n, 4)."""
-        x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
-        r, alpha, a, b = self.r, self.alpha, self.a, self.b
-        A, silence = alpha + t_x, T - t_x
-        gone = expit(self._log_odds_gone(x, t_x, T))
-        d_r, d_alpha = log_density_score(x, T, r, alpha)
-        d_stayed = digamma_rising(a + b, x)
-        return last_axis(
-            d_r + gone * np.log1p(silence / A),
-            d_alpha - gone * (r + x) * silence / (A * (alpha + T)),
-            gone / a - d_stayed,
-            digamma_rising(b, x) - d_stayed - gone / (b + np.maximum(x - 1, 0)),
-        )
-
-    def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Chance that the customer has not left; 1 before a repeat purchase, for this model lets nobody leave then."""
-        return expit(-self._log_odds_gone(np.asarray(frequency), np.asarray(recency), np.asarray(T)))
-
-    def _log_odds_gone(self, x: Array, t_x: Array, T: Array) -> Array:
-        """Log odds of having left at the last purchase: the ratio of the two terms of eq. (6)."""
-        silence = np.log1p((T - t_x) / (self.alpha + t_x))
-        odds = np.log(self.a) - np.log(self.b + np.maximum(x - 1, 0)) + (self.r + x) * silence
-        return np.where(x > 0, odds, -np.inf)
+    limits: ClassVar[tuple[Limit, ...]] = LEAVING_LATER
 
     def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
         """The model of what a customer with this history does from now on, if still alive."""
@@ -141,18 +88,6 @@ class BGNBD(BuyTillYouDie):
         r, alpha = self.r, self.alpha
         reach = np.minimum(horizon, 1 / rate)
         return r / alpha * beta_mean(_discounted_time, self.a, self.b, (r + 1) * reach / alpha, r, alpha, rate, horizon)
-
-    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
-        """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
-        T, r, alpha, a, b = np.broadcast_arrays(np.atleast_1d(checked("T", T, finite=True)), *astuple(self))
-        if_staying = rng.poisson(rng.gamma(r, 1 / alpha) * T)
-        with np.errstate(divide="ignore", over="ignore"):
-            leaves_after = 1 + np.floor(-rng.standard_exponential(T.shape) / np.log1p(-rng.beta(a, b)))
-        x = np.minimum(if_staying, leaves_after)
-        recency = np.where(x > 0, T * rng.beta(np.maximum(x, 1), if_staying - x + 1), 0.0)
-        return pd.DataFrame(
-            {"frequency": x.astype(np.int64), "recency": recency, "T": T, "alive": leaves_after > if_staying}
-        )
 
 
 def _expected(p: Array, r: Array, odds: Array) -> Array:

@@ -58,3 +58,14 @@ def probability_of_two(r: Parameter, odds: Parameter) -> Array:
     series = 1 + (r + 2) * z / 3 * (1 + (r + 3) * z / 4 * (1 + (r + 4) * z / 5))
     few = r * (r + 1) / 2 * z * z * np.exp(log_none) * series
     return np.where((r + 1) * z < 1e-3, few, -np.expm1(log_none + np.log1p(r * z)))
+
+
+def silent_stages(k: int, r: Parameter, share: Parameter) -> Array:
+    """Chance of j = 0, 1, ... k - 1 stages in a silent time, over that of none; shape (k, ...).
+
+    Given k, stages come at rates Gamma(r, alpha), and ``share`` is the silent time over itself plus alpha.
+    """
+    stages = [np.ones(np.broadcast_shapes(np.shape(r), np.shape(share)))]
+    for j in range(k - 1):
+        stages.append(stages[j] * (r + j) / (j + 1) * share)
+    return np.stack(stages)

@@ -13,7 +13,7 @@ from retention_models.report.errors import ReportError, RequestError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from retention_models.fitting import Fit
+    from retention_models.fitted import Fit
     from retention_models.logs.transactions import Transactions
 
 
@@ -47,7 +47,8 @@ def add_predict(parser: ArgumentParser) -> None:
 
 def _fit(options: Namespace) -> None:
     from retention_models.cli.output import check_output
-    from retention_models.fitting import MODELS, fit
+    from retention_models.fitted import MODELS
+    from retention_models.fitting import fit
     from retention_models.logs.plan import make_plan
     from retention_models.logs.summary import histories, summarize
 
@@ -89,7 +90,7 @@ def _predict(options: Namespace) -> None:
 
 def _read_fit(path: Path) -> Fit:
     """The fit in a file, of a model of purchases, with the units it was made in."""
-    from retention_models.fitting import Fit
+    from retention_models.fitted import Fit
 
     try:
         fitted = Fit.from_json(path)

@@ -7,11 +7,11 @@ further starts are tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,19 +50,20 @@ class Climb:
 class Surface:
     """A model's total log-likelihood and its derivatives as functions of u, the log-parameters.
 
-    ``scale`` are the logarithms against which limits measure the parameters.
+    ``scale`` are the logarithms against which limits measure the parameters, ``fixed`` the fields that stay.
     """
 
     model_class: type[Model]
     columns: tuple[Array, ...]
     weight: Array
     scale: Array
+    fixed: Mapping[str, Any]
 
     @classmethod
     def above(cls, start: Model, columns: tuple[Array, ...], weight: Array) -> Self:
         """The surface over some data, scaled by the start."""
         timed = [getattr(start, n) if n in start.time_parameters else 1.0 for n in parameter_names(type(start))]
-        return cls(type(start), columns, weight, np.log(timed))
+        return cls(type(start), columns, weight, np.log(timed), {name: getattr(start, name) for name in start.fixed})
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,7 +76,7 @@ class Surface:
 
     def model(self, u: Array, **held: float) -> Model:
         """The model at a place, with some parameters at exactly the value given."""
-        return self.model_class(**{**dict(zip(self.names, np.exp(u).tolist(), strict=True)), **held})
+        return self.model_class(**{**dict(zip(self.names, np.exp(u).tolist(), strict=True)), **held, **self.fixed})
 
     def value(self, u: Array) -> float:
         """The total log-likelihood."""
@@ -101,7 +102,7 @@ class Surface:
 
     def _gradients(self, places: Array) -> Array:
         """The gradient at several places, shape (k, p): small tables in one go, large ones shared by the cores."""
-        if len(self.weight) < SMALL_ROWS:
+        if len(self.weight) < SMALL_ROWS and not self.fixed:
             values = dict(zip(self.names, np.exp(places).T[:, :, None], strict=True))
             return (self.weight @ self.model_class(**values).score(*self.columns)) * np.exp(places)
         if len(self.weight) < COARSE_ROWS:

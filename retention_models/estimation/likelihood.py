@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from retention_models.estimation.climb import COARSE_ROWS, Surface, best_climb
-from retention_models.estimation.model import Array, Limit, Model
+from retention_models.estimation.model import Array, Limit, Model, averaged_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,12 @@ def maximise(
     model_class
         A model: a frozen dataclass with ``log_likelihood``, ``score``, ``start`` and ``limits``.
     columns
-        The model's ``columns``, each of shape (n,).
+        The model's ``columns``, and what it calls ``averaged``, each of shape (n,).
     weight
         Shape (n,); how many customers share each row.
     start
-        A model to begin from; by default ``model_class.start`` of the data.
+        A model to begin from, whose ``fixed`` fields stay. By default ``model_class.start`` of the data; for a model
+        with fixed fields each of ``model_class.starts`` in turn, for as long as the likelihood grows.
     robust
         Whether the covariance is the sandwich (Huber-White) instead of the inverse information.
 
@@ -61,8 +62,24 @@ def maximise(
     ConvergenceError
         When no start leads to a maximum.
     """
-    data = tuple(columns[name] for name in model_class.columns)
-    first = start if start is not None else model_class.start(*data, weight=weight)
+    data = tuple(columns[name] for name in (*model_class.columns, *averaged_columns(model_class)))
+    if start is not None:
+        return _top(start, data, weight, robust)
+    if not model_class.fixed:
+        return _top(model_class.start(*data, weight=weight), data, weight, robust)
+    best: Optimum | None = None
+    for first in model_class.starts(*data, weight=weight):  # type: ignore[attr-defined]
+        optimum = _top(first, data, weight, robust)
+        if best is not None and optimum.log_likelihood <= best.log_likelihood:
+            break
+        best = optimum
+    assert best is not None
+    return best
+
+
+def _top(first: Model, data: tuple[Array, ...], weight: Array, robust: bool) -> Optimum:
+    """The maximum above a start, whose fixed fields stay."""
+    model_class = type(first)
     surface = Surface.above(first, data, weight)
     u, hessian = surface.place(first), None
     if len(weight) > COARSE_ROWS:

@@ -82,3 +82,8 @@ def parameter_names(model_class: type[Model]) -> tuple[str, ...]:
 @cache
 def _parameter_names(model_class: type[Model]) -> tuple[str, ...]:
     return tuple(f.name for f in fields(model_class) if f.name not in model_class.fixed)  # type: ignore[arg-type]
+
+
+def averaged_columns(model_class: type[Any]) -> tuple[str, ...]:
+    """What the likelihood needs beside ``columns``, linearly: rows that share these may share its mean."""
+    return tuple(getattr(model_class, "averaged", ()))

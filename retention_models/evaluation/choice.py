@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from retention_models.evaluation.holdout import Array, Holdout
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 
 IMMATERIAL = 1e-4  # a difference of mean log scores that no decision would notice
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from retention_models.estimation.intervals import positive_interval, probability_interval, standard_error
 from retention_models.evaluation.holdout import HOLDOUT, Holdout, named
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 from retention_models.tables import Table, read_groups, read_table
 
 Array = NDArray[np.float64]

@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 from retention_models.logs.calendar import unit_length, unit_name
 from retention_models.logs.cohorts import between, checked
 from retention_models.logs.engines import collect

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.checks import Check
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 from retention_models.prediction import predict_total
 from retention_models.tables import read_table
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from retention_models.evaluation.holdout import Holdout
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 
 Array = NDArray[np.float64]
 

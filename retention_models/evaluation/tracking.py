@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.evaluation.holdout import named
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 from retention_models.logs.calendar import Calendar, calendar, unit_length, unit_name
 from retention_models.logs.cohorts import checked, daily_purchases
 from retention_models.logs.transactions import Granularity

@@ -161,7 +161,7 @@ def cohort_retention(
     log = checked(transactions)
     bought = between(with_first(purchases(log)), "period", None, observation_end)
     bought = between(bought, "first", acquired_after, None)
-    active = with_first(bought.select("customer_id", period=_beginning(period)).unique())
+    active = with_first(bought.select("customer_id", period=beginning(period)).unique())
     pairs = collect(active.group_by("first", "period").agg(active=nw.len()))
     end = pd.Timestamp(observation_end or log.last_date).normalize()
     last = end.to_period(CALENDAR[period])
@@ -232,7 +232,7 @@ def between(frame: nw.LazyFrame[Any], column: str, start: Any, end: Any) -> nw.L
     return frame
 
 
-def _beginning(period: Period) -> nw.Expr:
+def beginning(period: Period) -> nw.Expr:
     """First day of the calendar period that a day lies in."""
     day = nw.col("period").cast(nw.Datetime("us"))
     if period == "week":

@@ -48,9 +48,10 @@ def observed(log: Transactions, days: Calendar) -> Transactions:
 def by_customer(log: Transactions, days: Calendar) -> nw.LazyFrame[Any]:
     """One row a customer: first and last period; number and amounts of purchases, in the calibration and after it.
 
-    ``again_early`` is 1 for customers who bought twice in the first half of the calibration.
+    ``again_early`` is 1 for customers who bought twice in the first half of the calibration; ``log_gaps`` is the sum of
+    the logarithms of the seconds between purchases.
     """
-    bought = purchases(log, days.granularity)
+    bought = _with_log_gap(purchases(log, days.granularity), days)
     period, amount = nw.col("period"), nw.col("amount")
     calibrated = period.cast(nw.Date) <= days.calibration_end
     early = period.cast(nw.Date) < halves(days.start, days.calibration_end).first_end
@@ -59,6 +60,7 @@ def by_customer(log: Transactions, days: Calendar) -> nw.LazyFrame[Any]:
         "last": nw.when(calibrated).then(period).max(),
         "purchases": nw.when(calibrated).then(period).count(),
         "again_early": nw.when(early).then(period).count(),
+        "log_gaps": nw.when(calibrated).then(nw.col("log_gap")).sum(),
     }
     if log.has_amount:
         bought, facts["first_amount"] = _first_amount(bought)
@@ -69,6 +71,24 @@ def by_customer(log: Transactions, days: Calendar) -> nw.LazyFrame[Any]:
         facts["holdout_amount"] = nw.when(~calibrated).then(amount).sum()
     customers = bought.group_by("customer_id").agg(**facts)
     return customers.with_columns((nw.col("again_early") >= 2).cast(nw.Int64))
+
+
+def _with_log_gap(bought: nw.LazyFrame[Any], days: Calendar) -> nw.LazyFrame[Any]:
+    """The purchases with the logarithm of the seconds since the same customer's last; missing for the first.
+
+    Engines differ in what the difference of two times is; numbers made of their parts they all subtract alike.
+    """
+    period = nw.col("period")
+    years, day = period.dt.year().cast(nw.Int64) - 1, period.dt.ordinal_day()
+    second = (365 * years + years // 4 - years // 100 + years // 400 + day) * 86_400
+    if days.granularity not in ("D", "W"):
+        hour, minute, rest = (
+            part.cast(nw.Int64) for part in (period.dt.hour(), period.dt.minute(), period.dt.second())
+        )
+        second = second + 3600 * hour + 60 * minute + rest
+    before = nw.col("second").shift(1).over("customer_id", order_by="period")
+    timed = bought.with_columns(second=second).with_columns(before=before)
+    return timed.with_columns(log_gap=(nw.col("second") - nw.col("before")).log()).drop("second", "before")
 
 
 def _first_amount(bought: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], nw.Expr]:
@@ -88,7 +108,8 @@ def collected(customers: nw.LazyFrame[Any]) -> pd.DataFrame:
     dates = {name: pd.to_datetime(table[name]).astype("datetime64[us]") for name in ("first", "last")}
     counts = {name: "int64" for name in ("purchases", "again_early", "holdout_frequency", "customers") if name in table}
     sums = {name: table[name].round(6) for name in ("total", "first_amount", "holdout_amount") if name in table}
-    return table.assign(**dates, **sums).astype(counts)
+    log_gaps = table["log_gaps"].fillna(0.0)
+    return table.assign(**dates, **sums, log_gaps=log_gaps).astype(counts)
 
 
 def cohort(table: pd.DataFrame, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:

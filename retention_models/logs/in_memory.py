@@ -76,12 +76,17 @@ def _table(customers: Whole, moments: NDArray[np.datetime64], amounts: Real, day
     calibrated = moments < np.datetime64(days.calibration_end) + np.timedelta64(1, "D")
     purchases = np.add.reduceat(calibrated.astype(np.int64), firsts)
     spend, total = np.add.reduceat(amounts, firsts), np.add.reduceat(amounts * calibrated, firsts)
+    again = calibrated.copy()
+    again[firsts] = False
+    log_gap = np.zeros(len(moments))
+    log_gap[again] = np.log(np.diff(moments, prepend=moments[:1])[again] / np.timedelta64(1, "s"))
     return pd.DataFrame(
         {
             "first": moments[firsts],
             "last": moments[firsts + np.maximum(purchases, 1) - 1],
             "purchases": purchases,
             "again_early": early.astype(np.int64),
+            "log_gaps": np.add.reduceat(log_gap, firsts),
             "holdout_frequency": counts - purchases,
             "first_amount": amounts[firsts].round(6),
             "total": total.round(6),

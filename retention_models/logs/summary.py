@@ -58,6 +58,7 @@ def summarize(
     - ``frequency``: purchases after the first, up to ``calibration_end``
     - ``recency``: time from the first to the last of these purchases, exact (213 days are 30.428571... weeks)
     - ``T``: time from the first purchase to ``calibration_end``
+    - ``log_gaps``: sum of the logarithms of the times between purchases, from which (M)BG/CNBD-k learns regularity
     - ``monetary_value``: mean amount of the purchases after the first, 0.0 where there is none
     - ``first_purchase``: when the first was
     - ``holdout_frequency``, ``holdout_amount``, ``holdout_duration``: purchases and spend after ``calibration_end`` and
@@ -137,19 +138,19 @@ def histories(
     zeros: Zeros = "keep",
     time_zone: str | None = None,
 ) -> pd.DataFrame:
-    """The distinct histories in a log and how many customers share each: ``frequency, recency, T, weight``.
+    """The distinct histories in a log and how many customers share each: ``frequency, recency, T, log_gaps, weight``.
 
     All that the models need of a log of any size, counted on its engine. Keywords, rules and ``attrs`` are those of
-    ``summarize``; the rows are sorted.
+    ``summarize``; the rows are sorted. ``log_gaps`` is the mean of those who share a history, who may differ in it.
 
     Examples
     --------
     >>> import pandas as pd
     >>> log = pd.DataFrame({"customer_id": [1, 2, 3, 3], "date": ["2024-01-01"] * 3 + ["2024-01-15"]})
     >>> histories(log, amount=None)
-       frequency  recency    T  weight
-    0          0      0.0  2.0       2
-    1          1      2.0  2.0       1
+       frequency  recency    T  log_gaps  weight
+    0          0      0.0  2.0  0.000000       2
+    1          1      2.0  2.0  0.693147       1
     """
     log, days = _prepared(
         transactions,
@@ -167,6 +168,7 @@ def histories(
     )
     table, set_aside = _histories(log, days)
     table, left_out = cohort(table, days)
+    table["log_gaps"] /= table["customers"]
     distinct = _times(table, days).assign(weight=table["customers"]).sort_values(["frequency", "recency", "T"])
     distinct = distinct.reset_index(drop=True)
     distinct.attrs.update(_attrs(log, days, table, set_aside | left_out))
@@ -176,7 +178,8 @@ def histories(
 def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "T")) -> pd.DataFrame:
     """The distinct rows of ``columns`` and how many customers share each, as ``weight``; sorted.
 
-    ``customers`` is a pandas or Polars frame. If it has a ``weight`` already, weights are added up.
+    ``customers`` is a pandas or Polars frame. If it has a ``weight`` already, weights are added up; if it has
+    ``log_gaps``, they are averaged, not told apart.
 
     Examples
     --------
@@ -191,8 +194,11 @@ def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "
     if missing:
         raise ValueError(f"no column {', '.join(map(repr, missing))} to compress; there are {', '.join(frame.columns)}")
     weight = nw.col("weight") if "weight" in frame.columns else nw.lit(1, nw.Int64).alias("weight")
-    shared = frame.select(*columns, weight).group_by(*columns).agg(nw.col("weight").sum())
+    averaged = [name for name in ("log_gaps",) if name in frame.columns and name not in columns]
+    rows = frame.with_columns(weight).with_columns(nw.col(name) * nw.col("weight") for name in averaged)
+    shared = rows.group_by(*columns).agg(nw.col(*averaged, "weight").sum())
     distinct = collect(shared.sort(*columns)).reset_index(drop=True)
+    distinct[averaged] = distinct[averaged].div(distinct["weight"].clip(lower=1e-300), axis=0).round(9)
     distinct.attrs.update(getattr(customers, "attrs", {}))
     return distinct
 
@@ -249,18 +255,25 @@ def _histories(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[st
     same = ["first", "last", "purchases"]
     if isinstance(log.frame, pd.DataFrame):
         table, set_aside = _customers(log, days)
-        return table.groupby(same, as_index=False)[["customers", "again_early"]].sum(), set_aside
+        return table.groupby(same, as_index=False)[["customers", "again_early", "log_gaps"]].sum(), set_aside
     log = observed(log, days)
-    shared = by_customer(log, days).group_by(same).agg(nw.len().alias("customers"), nw.col("again_early").sum())
-    return collected(shared), dict(log.set_aside)
+    facts = nw.len().alias("customers"), nw.col("again_early", "log_gaps").sum()
+    return collected(by_customer(log, days).group_by(same).agg(*facts)), dict(log.set_aside)
 
 
 def _times(table: pd.DataFrame, days: Calendar) -> pd.DataFrame:
-    """Frequency, recency and T: the number of further purchases, the age at the last of them, the age at the end."""
+    """The number of further purchases, the age at the last of them, the age at the end, the sum of logarithmic gaps."""
     first, unit = table["first"].to_numpy(), days.unit.to_timedelta64()
-    recency = np.subtract(table["last"].to_numpy(), first) / unit
-    age = np.subtract(np.datetime64(days.last_period, "us"), first) / unit
-    return pd.DataFrame({"frequency": table["purchases"] - 1, "recency": recency, "T": age}, index=table.index)
+    frequency = table["purchases"] - 1
+    return pd.DataFrame(
+        {
+            "frequency": frequency,
+            "recency": np.subtract(table["last"].to_numpy(), first) / unit,
+            "T": np.subtract(np.datetime64(days.last_period, "us"), first) / unit,
+            "log_gaps": (table["log_gaps"] - frequency * np.log(days.unit.total_seconds())).round(9),
+        },
+        index=table.index,
+    )
 
 
 def _attrs(log: Transactions, days: Calendar, table: pd.DataFrame, set_aside: dict[str, int]) -> dict[str, Any]:

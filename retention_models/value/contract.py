@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from retention_models.estimation.intervals import positive_interval, standard_error
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 from retention_models.survival.homogeneous import Geometric
 from retention_models.tables import Table, read_table
 from retention_models.value.contract_terms import ContractTerms

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.estimation.intervals import positive_interval, standard_error
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 from retention_models.value.contract import customers_by_tenure, mean_rate_model
 from retention_models.value.contract_terms import ContractTerms
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from retention_models.btyd.gammagamma import GammaGamma
 from retention_models.checks import Check
 from retention_models.estimation.intervals import normal_quantile
-from retention_models.fitting import Fit, fit
+from retention_models.fitted import Fit
+from retention_models.fitting import fit
 from retention_models.tables import Table, read_table
 
 Array = NDArray[np.float64]

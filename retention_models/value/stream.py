@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 from retention_models.value.contract_terms import ContractTerms
 from retention_models.value.foreign import check_seen
 

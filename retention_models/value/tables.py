@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.evaluation.groups import status_by_group
-from retention_models.fitting import Fit
+from retention_models.fitted import Fit
 from retention_models.logs.calendar import span_name
 from retention_models.value.purchases import total_value
 

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -78,6 +80,7 @@ def test_a_summary_has_these_columns_in_these_types():
         "frequency": "int64",
         "recency": "float64",
         "T": "float64",
+        "log_gaps": "float64",
         "monetary_value": "float64",
         "first_purchase": "datetime64[us]",
         "holdout_frequency": "int64",
@@ -87,9 +90,9 @@ def test_a_summary_has_these_columns_in_these_types():
 
 
 def test_columns_about_money_or_a_holdout_need_money_or_a_holdout():
-    assert list(summarize(LOG, amount=None)) == ["frequency", "recency", "T", "first_purchase"]
+    assert list(summarize(LOG, amount=None)) == ["frequency", "recency", "T", "log_gaps", "first_purchase"]
     assert list(summarize(LOG, amount=None, calibration_end="2024-01-29")) == [
-        *["frequency", "recency", "T", "first_purchase"],
+        *["frequency", "recency", "T", "log_gaps", "first_purchase"],
         *["holdout_frequency", "holdout_duration"],
     ]
     assert "holdout_frequency" not in summarize(LOG, calibration_end="2024-02-05")
@@ -101,6 +104,7 @@ def test_calibration_and_holdout_share_out_the_purchases():
         "frequency": 1,
         "recency": 2.0,
         "T": 4.0,
+        "log_gaps": round(np.log(2), 9),
         "monetary_value": 20.0,
         "holdout_frequency": 1,
         "holdout_amount": 40.0,
@@ -197,6 +201,7 @@ def loop_over_customers(log, granularity, cut, end):
                 "frequency": len(before) - 1,
                 "recency": (before[-1] - before[0]) / week,
                 "T": (last_period - before[0]) / week,
+                "log_gaps": sum(math.log((later - earlier) / week) for earlier, later in pairwise(before)),
                 "monetary_value": sum(periods[period] for period in before[1:]) / max(len(before) - 1, 1),
                 "first_purchase": before[0],
                 "holdout_frequency": len(after),
@@ -279,4 +284,29 @@ def test_compress_names_a_missing_column():
 def test_unit_and_order_of_the_log_do_not_matter(untidy):
     weeks, days = summarize(untidy), summarize(untidy.sample(frac=1.0, random_state=1), time_unit="D")
     np.testing.assert_allclose(days[["recency", "T"]], 7 * weeks[["recency", "T"]], rtol=1e-15)
-    pd.testing.assert_frame_equal(days.drop(columns=["recency", "T"]), weeks.drop(columns=["recency", "T"]))
+    np.testing.assert_allclose(days["log_gaps"], weeks["log_gaps"] + weeks["frequency"] * np.log(7), atol=2e-9)
+    times = ["recency", "T", "log_gaps"]
+    pd.testing.assert_frame_equal(days.drop(columns=times), weeks.drop(columns=times))
+
+
+def test_log_gaps_are_those_of_the_purchases_before_the_calibration_ends():
+    log = pd.DataFrame({
+        "customer_id": [1, 1, 1, 1, 2],
+        "date": pd.to_datetime(["2019-12-30", "2020-02-28", "2020-03-02", "2021-01-01", "2020-05-05"]),
+    })  # fmt: skip
+    found = summarize(log, amount=None, time_unit="D", calibration_end="2020-12-31")["log_gaps"]
+    np.testing.assert_allclose(found, [np.log(60) + np.log(3), 0.0], atol=1e-9)
+    hours = log.assign(date=log["date"] + pd.to_timedelta([0, 5, 1, 0, 0], unit="h"))
+    found = summarize(hours, amount=None, time_unit="h", granularity="h", calibration_end="2020-12-31")["log_gaps"]
+    np.testing.assert_allclose(found, [np.log(60 * 24 + 5) + np.log(3 * 24 - 4), 0.0], atol=1e-9)
+
+
+def test_customers_who_share_a_history_share_their_mean_log_gaps():
+    dates = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-11", "2024-01-01", "2024-01-06", "2024-01-11"])
+    log = pd.DataFrame({"customer_id": [1, 1, 1, 2, 2, 2], "date": dates})
+    shared = histories(log, amount=None, time_unit="D")
+    assert shared["weight"].tolist() == [2]
+    assert shared["log_gaps"][0] == pytest.approx((np.log(9) + np.log(25)) / 2, abs=1e-9)
+    by_hand = compress(summarize(log, amount=None, time_unit="D"))
+    assert by_hand["log_gaps"][0] == pytest.approx(shared["log_gaps"][0], abs=1e-9)
+    assert compress(by_hand)["log_gaps"][0] == by_hand["log_gaps"][0]

@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from retention_models.estimation.model import parameter_names
-from retention_models.fitting import CONTRACTS, MODELS, Fit, fit
+from retention_models.fitted import CONTRACTS, MODELS, Fit
+from retention_models.fitting import fit
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric

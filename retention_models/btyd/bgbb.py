@@ -1,0 +1,232 @@
+"""BG/BB: customers who can buy once an opportunity (a year, a week), until they leave unseen between two of them.
+
+Fader, Hardie & Shang (2010), "Customer-Base Analysis in a Discrete-Time Noncontractual Setting", Marketing Science
+29(6), 1086-1108. x = frequency, the opportunities taken; t_x = recency, the last of them; T = the opportunities so far,
+the one of the first purchase not counted. Opportunities are the unit of time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betainc, expit, log_expit
+
+from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, if_alive, last_axis
+from retention_models.estimation.beta import beta_mean
+from retention_models.estimation.model import Limit
+from retention_models.estimation.special import digamma_rising, log_rising
+
+BLOCK = 50_000  # ages of customers at a time
+
+
+@dataclass(frozen=True, slots=True)
+class BGBB(BuyTillYouDie):
+    """Chances to buy at an opportunity are Beta(alpha, beta) over customers, to leave before it Beta(gamma, delta)."""
+
+    alpha: Parameter
+    beta: Parameter
+    gamma: Parameter
+    delta: Parameter
+
+    columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
+    fixed: ClassVar[tuple[str, ...]] = ()
+    time_parameters: ClassVar[tuple[str, ...]] = ()
+    limits: ClassVar[tuple[Limit, ...]] = (
+        Limit("gamma", 0.0, "nobody ever leaves (the beta-binomial model)", undetermined=("delta",)),
+        Limit("gamma", 0.0, "each customer leaves at once, or never", follows=("delta",)),
+        Limit("gamma", np.inf, "everybody has the same chance of leaving", follows=("delta",)),
+        Limit("delta", np.inf, "everybody has the same chance of leaving", follows=("gamma",)),
+        Limit("alpha", 0.0, "each customer buys at every opportunity, or never", follows=("beta",)),
+        Limit("beta", 0.0, "everybody buys at every opportunity while alive", undetermined=("alpha",)),
+        Limit("alpha", np.inf, "everybody has the same chance to buy while alive", follows=("beta",)),
+        Limit("beta", np.inf, "everybody has the same chance to buy while alive", follows=("alpha",)),
+    )
+
+    @classmethod
+    def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
+        """Parameters to begin the fit: chances spread evenly, and every fourth customer leaves at once."""
+        return cls(alpha=1.0, beta=1.0, gamma=1.0, delta=3.0)
+
+    def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Log-likelihood of each history: over all times to have left unseen, and to be alive."""
+        x, t_x, T = _history(frequency, recency, T)
+        return self._log_alive(x, T) - log_expit(-self._log_odds_gone(x, t_x, T))
+
+    def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Derivatives of each history's log-likelihood in alpha, beta, gamma, delta; shape (..., n, 4)."""
+        x, t_x, T = _history(frequency, recency, T)
+        log_odds = self._log_odds_gone(x, t_x, T)
+        log_either = self._log_alive(x, T) - log_expit(-log_odds)
+        total = expit(-log_odds)[..., None] * self._score_alive(x, T)
+        for age, is_silent in _silent_ages(t_x, T, log_odds.ndim):
+            share = np.where(is_silent, np.exp(self._log_gone(x, age) - log_either), 0.0)
+            total = total + np.sum(share[..., None] * self._score_gone(x, age), axis=0)
+        return total
+
+    def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Chance that the customer will be there at the next opportunity; who leaves does so just before one."""
+        to_come = self.delta + np.asarray(T)
+        return self._alive_now(frequency, recency, T) * to_come / (self.gamma + to_come)
+
+    def _alive_now(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        return expit(-self._log_odds_gone(*_history(frequency, recency, T)))
+
+    def _log_odds_gone(self, x: Array, t_x: Array, T: Array) -> Array:
+        """Log odds of having left after the last purchase and before the last opportunity."""
+        log_alive = self._log_alive(x, T)
+        log_odds = np.full(np.broadcast_shapes(log_alive.shape, t_x.shape), -np.inf)
+        for age, is_silent in _silent_ages(t_x, T, log_odds.ndim):
+            each = np.where(is_silent, self._log_gone(x, age) - log_alive, -np.inf)
+            log_odds = np.logaddexp(log_odds, np.logaddexp.reduce(each, axis=0))
+        return log_odds
+
+    def _log_alive(self, x: Array, T: Array) -> Array:
+        """Log chance of the history of someone who outlives it."""
+        return self._log_bought(x, T) + log_rising(self.delta, T) - log_rising(self.gamma + self.delta, T)
+
+    def _log_gone(self, x: Array, age: Array) -> Array:
+        """Log chance of the history of someone who leaves after ``age`` opportunities."""
+        stayed = log_rising(self.delta, age) - log_rising(self.gamma + self.delta, age + 1)
+        return self._log_bought(x, age) + stayed + np.log(self.gamma)
+
+    def _log_bought(self, x: Array, age: Array) -> Array:
+        """Log chance to take given x of the first ``age`` opportunities."""
+        alpha, beta = self.alpha, self.beta
+        return log_rising(alpha, x) + log_rising(beta, age - x) - log_rising(np.add(alpha, beta), age)
+
+    def _score_alive(self, x: Array, T: Array) -> Array:
+        stayed = digamma_rising(np.add(self.gamma, self.delta), T)
+        return last_axis(*self._score_bought(x, T), -stayed, digamma_rising(self.delta, T) - stayed)
+
+    def _score_gone(self, x: Array, age: Array) -> Array:
+        stayed = digamma_rising(np.add(self.gamma, self.delta), age + 1)
+        return last_axis(*self._score_bought(x, age), 1 / self.gamma - stayed, digamma_rising(self.delta, age) - stayed)
+
+    def _score_bought(self, x: Array, age: Array) -> tuple[Array, Array]:
+        both = digamma_rising(np.add(self.alpha, self.beta), age)
+        return digamma_rising(self.alpha, x) - both, digamma_rising(self.beta, age - x) - both
+
+    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
+        """The model of what a customer with this history does from now on, if still alive."""
+        x, _, T = _history(frequency, recency, T)
+        return type(self)(self.alpha + x, self.beta + (T - x), self.gamma, self.delta + T)
+
+    def expected_purchases_new(self, horizon: ArrayLike) -> Array:
+        """Expected number of opportunities that a new customer takes among the next ``horizon``; may be infinite."""
+        h = _opportunities("horizon", horizon, finite=False)
+        within = self._mean(_opportunities_alive, 1, 0.0, np.where(np.isinf(h), 0, h))
+        with np.errstate(divide="ignore"):
+            ever = self.delta / np.maximum(np.subtract(self.gamma, 1), 0)
+        return self._mean_chance() * np.where(np.isinf(h), ever, within)
+
+    def _expected_pairs_new(self, horizon: Array) -> Array:
+        """The mean square chance to buy, times E[N (N - 1)] of the number N of opportunities alive."""
+        square = (self.alpha + 1) / (self.alpha + self.beta + 1)
+        return self._mean_chance() * square * self._mean(_pairs_alive, 2, 0.0, _opportunities("horizon", horizon))
+
+    def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
+        """Chance that a new customer takes exactly ``count`` of the opportunities start + 1, ..., end."""
+        n, begin = _opportunities("count", count), _opportunities("start", start)
+        window = _opportunities("end - start", np.subtract(end, begin))
+        alive = np.exp(log_rising(self.delta, begin) - log_rising(np.add(self.gamma, self.delta), begin))
+        then = type(self)(self.alpha, self.beta, self.gamma, self.delta + begin)
+        return if_alive(alive, n, then._count_probability(n, window))
+
+    def _count_probability(self, n: Array, window: Array) -> Array:
+        """Chance to take n of the first opportunities, outliving them or not."""
+        total = np.exp(self._log_alive(n, np.maximum(window, n)) + _log_choose(np.maximum(window, n), n))
+        total = np.where(window >= n, total, 0.0)
+        for age in np.arange(np.max(window, initial=0)):
+            is_gone = (n <= age) & (age < window)
+            reached = np.maximum(age, n)
+            total = total + np.where(is_gone, np.exp(self._log_gone(n, reached) + _log_choose(reached, n)), 0.0)
+        return total[()]
+
+    def _discounted_new(self, rate: Array, horizon: Array) -> Array:
+        return self._mean_chance() * self._mean(
+            _opportunities_alive, 1, rate, _opportunities("horizon", horizon, finite=False)
+        )
+
+    def _mean_chance(self) -> Parameter:
+        return self.alpha / (self.alpha + self.beta)
+
+    def _mean(self, function: Callable[..., Array], times: int, rate: ArrayLike, horizon: Array) -> Array:
+        """Mean over the chance p to leave of (1 - p)^times function(p)."""
+        stayed = np.exp(log_rising(self.delta, times) - log_rising(np.add(self.gamma, self.delta), times))
+        reach = np.minimum(horizon, 1 + 1 / np.maximum(rate, np.finfo(float).tiny))
+        return stayed * beta_mean(function, self.gamma, np.add(self.delta, times), reach, rate, horizon)
+
+    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
+        """Simulated customers after T opportunities: ``frequency, recency, T`` and whether ``alive`` at the next."""
+        ages = np.atleast_1d(_opportunities("T", T))
+        T, alpha, beta, gamma, delta = np.broadcast_arrays(ages, self.alpha, self.beta, self.gamma, self.delta)
+        with np.errstate(divide="ignore", over="ignore"):
+            lifetime = np.floor(-rng.standard_exponential(T.shape) / np.log1p(-rng.beta(gamma, delta)))
+        chance, x, last = rng.beta(alpha, beta), np.zeros(T.shape, np.int64), np.zeros(T.shape, np.int64)
+        for opportunity in range(1, int(T.max(initial=0)) + 1):
+            buys = (opportunity <= np.minimum(lifetime, T)) & (rng.random(T.shape) < chance)
+            x, last = x + buys, np.where(buys, opportunity, last)
+        return pd.DataFrame({"frequency": x, "recency": last, "T": T.astype(np.int64), "alive": lifetime > T})
+
+    def _ages(self, customers: pd.DataFrame, rng: np.random.Generator) -> Array:
+        """The opportunity of each purchase, 0 for the first, in order: any of those up to the last are as likely."""
+        ages = [
+            np.r_[0, np.sort(rng.choice(int(last) - 1, int(x) - 1, replace=False)) + 1, last] if x else np.zeros(1)
+            for x, last in zip(customers["frequency"], customers["recency"], strict=True)
+        ]
+        return np.concatenate(ages).astype(float)
+
+
+def _opportunities(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
+    """``value`` as an array of whole numbers, or of infinity unless ``finite``; an error that names it otherwise."""
+    array = checked(name, value, finite=finite)
+    if not np.all(array == np.floor(array)):
+        raise ValueError(f"{name} counts opportunities and must be a whole number; got {value!r}")
+    return array
+
+
+def _history(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Array, Array, Array]:
+    """A history of opportunities, checked."""
+    x, t_x, T = (_opportunities(n, v) for n, v in (("frequency", frequency), ("recency", recency), ("T", T)))
+    if np.any(x > t_x) or np.any(t_x > T):
+        raise ValueError(
+            "frequency must not exceed recency, nor recency T: they count opportunities taken, up to the last "
+            "one taken, and in all; such a table comes from opportunities(transactions)"
+        )
+    return x, t_x, T
+
+
+def _silent_ages(t_x: Array, T: Array, ndim: int) -> Iterator[tuple[Array, NDArray[np.bool_]]]:
+    """The numbers of opportunities after which customers may have left unseen, and for whom each is one.
+
+    Along a new first axis, in blocks, before the ``ndim`` axes of the customers.
+    """
+    size = max(BLOCK // np.size(t_x), 1)
+    every = np.arange(np.max(T - t_x, initial=0))
+    for i in range(0, len(every), size):
+        age = t_x + every[i : i + size].reshape(-1, *[1] * ndim)
+        yield np.minimum(age, T), age < T
+
+
+def _log_choose(n: Array, count: Array) -> Array:
+    return log_rising(1.0, n) - log_rising(1.0, count) - log_rising(1.0, n - count)
+
+
+def _opportunities_alive(p: Array, rate: Array, horizon: Array) -> Array:
+    """Expected number of opportunities alive given the chance p to leave before each, over 1 - p.
+
+    Every opportunity counts e^(-rate t).
+    """
+    log_kept = np.log1p(-np.minimum(p, 1 - np.finfo(float).epsneg)) - rate
+    return np.exp(-rate) * np.expm1(horizon * log_kept) / np.expm1(log_kept)
+
+
+def _pairs_alive(p: Array, rate: Array, horizon: Array) -> Array:
+    """E[N (N - 1)] of the number N of opportunities alive, over (1 - p)^2: 2 P(p is due twice) / p^2."""
+    due_twice = betainc(2.0, np.maximum(horizon - 1, 1.0), p)
+    return np.where(horizon > 1, 2 * due_twice / p**2, 0.0)

@@ -1,0 +1,133 @@
+"""BG/CNBD-k and MBG/CNBD-k: regular repeat buying, with a chance of dropping out after each purchase.
+
+Platzer & Reutterer (2016), "Ticking Away the Moments: Timing Regularity Helps to Better Predict Customer Activity",
+Marketing Science 35(5), 779-799. Gaps between purchases follow Erlang distributions of k stages; k = 1 is (M)BG/NBD.
+What they approximate, the expectation given a history, is here exact: a mean over the unseen stage (see ``stages``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import gammaln
+
+from retention_models.btyd.base import Array, Parameter, dated
+from retention_models.btyd.betageometric import LEAVING_AT_ONCE, LEAVING_LATER, BetaGeometric
+from retention_models.btyd.purchases import start_from_counts
+from retention_models.btyd.stages import StagedBuyer
+from retention_models.estimation.model import Limit
+
+MOST_STAGES = 24  # such gaps vary by a fifth of their mean; beyond, purchases come like clockwork
+
+
+class RegularBuyers(BetaGeometric):
+    """Stages come at rates Gamma(r, alpha) over customers, and every k-th is a purchase.
+
+    The likelihood also depends on ``log_gaps``, the sum of the logarithms of the gaps between a customer's purchases;
+    linearly, so that customers who share a history may share its mean.
+    """
+
+    __slots__ = ()
+
+    k: int
+
+    averaged: ClassVar[tuple[str, ...]] = ("log_gaps",)
+
+    @property
+    def stages(self) -> int:
+        """The number k of stages that a customer passes from one purchase to the next."""
+        return self.k
+
+    @classmethod
+    def start(
+        cls, frequency: Array, recency: Array, T: Array, log_gaps: ArrayLike = 0.0, *, weight: Array, k: int = 1
+    ) -> Self:
+        """Rough parameters from the data, to begin the fit: rates from the counts, every fourth buyer leaves."""
+        r, alpha = start_from_counts(frequency, T, weight)
+        return cls(r, alpha / k, a=1.0, b=3.0, k=k)  # type: ignore[call-arg]
+
+    @classmethod
+    def starts(cls, *columns: Array, weight: Array) -> Iterator[Self]:
+        """A start for each number of stages, from few to many."""
+        return (cls.start(*columns, weight=weight, k=k) for k in range(1, MOST_STAGES + 1))
+
+    def log_likelihood(
+        self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, log_gaps: ArrayLike = 0.0
+    ) -> Array:
+        """Log-likelihood of each history; without ``log_gaps``, but for a constant that depends on k alone."""
+        x = np.asarray(frequency)
+        stages = (self.k - 1) * np.asarray(log_gaps) - x * gammaln(self.k)
+        return super().log_likelihood(frequency, recency, T) + stages
+
+    def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, log_gaps: ArrayLike = 0.0) -> Array:
+        """Derivatives of each history's log-likelihood in r, alpha, a, b; shape (..., n, 4)."""
+        return super().score(frequency, recency, T)
+
+    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> StagedBuyer:
+        """What a customer with this history does from now on, if still alive."""
+        x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
+        alpha = self.alpha + T
+        b = self.b + x + self.leaves_at_once
+        return StagedBuyer(self.r + self.k * x, alpha, self.a, b, self.k, (T - t_x) / alpha)
+
+    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
+        """Simulated customers of ages T: ``frequency, recency, T, log_gaps`` and whether they are still ``alive``."""
+        return self._simulate(T, rng)[0]
+
+    def simulate_transactions(
+        self, T: ArrayLike, rng: np.random.Generator, *, start: Any, time_unit: str | pd.Timedelta
+    ) -> pd.DataFrame:
+        """A simulated log of dated purchases, as for the other models; the gaps between them are regular."""
+        customers, gaps = self._simulate(T, rng)
+        first = np.cumsum(customers["frequency"].to_numpy() + 1) - customers["frequency"].to_numpy() - 1
+        gaps = np.insert(gaps, first - np.arange(len(first)), 0.0)
+        age = np.cumsum(gaps)
+        return dated(customers, age - np.repeat(age[first], customers["frequency"].to_numpy() + 1), start, time_unit)
+
+    def _simulate(self, T: ArrayLike, rng: np.random.Generator) -> tuple[pd.DataFrame, Array]:
+        """Simulated customers, and the gaps between their purchases, in their order."""
+        customers = super().simulate(T, rng)
+        x, recency = customers["frequency"].to_numpy(), customers["recency"].to_numpy()
+        customer = np.repeat(np.arange(len(x)), x)
+        gaps = rng.standard_gamma(self.k, len(customer))
+        gaps *= (recency / np.maximum(np.bincount(customer, gaps, len(x)), np.finfo(float).tiny))[customer]
+        customers.insert(3, "log_gaps", np.bincount(customer, np.log(gaps), len(x)))
+        return customers, gaps
+
+
+@dataclass(frozen=True, slots=True)
+class BGCNBD(RegularBuyers):
+    """Rates of stages are Gamma(r, alpha) over customers, drop-out chances after repeat purchases Beta(a, b)."""
+
+    r: Parameter
+    alpha: Parameter
+    a: Parameter
+    b: Parameter
+    k: int = 1
+
+    columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
+    fixed: ClassVar[tuple[str, ...]] = ("k",)
+    time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
+    limits: ClassVar[tuple[Limit, ...]] = LEAVING_LATER
+
+
+@dataclass(frozen=True, slots=True)
+class MBGCNBD(RegularBuyers):
+    """Rates of stages are Gamma(r, alpha) over customers, drop-out chances after each purchase Beta(a, b)."""
+
+    r: Parameter
+    alpha: Parameter
+    a: Parameter
+    b: Parameter
+    k: int = 1
+
+    columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
+    fixed: ClassVar[tuple[str, ...]] = ("k",)
+    time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
+    limits: ClassVar[tuple[Limit, ...]] = LEAVING_AT_ONCE
+    leaves_at_once: ClassVar[int] = 1

@@ -1,0 +1,39 @@
+"""MBG/NBD: as BG/NBD, but customers may drop out right after their first purchase, too.
+
+Batislam, Denizel & Filiztekin (2007), "Empirical Validation and Comparison of Models for Customer Base Analysis",
+International Journal of Research in Marketing 24(3), 201-209. Who stays then is a BG/NBD customer from there on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from retention_models.btyd.base import Parameter
+from retention_models.btyd.betageometric import LEAVING_AT_ONCE, BetaGeometric
+from retention_models.btyd.bgnbd import BGNBD
+from retention_models.estimation.model import Limit
+
+
+@dataclass(frozen=True, slots=True)
+class MBGNBD(BetaGeometric):
+    """Purchase rates are Gamma(r, alpha) over customers, drop-out chances after each purchase Beta(a, b)."""
+
+    r: Parameter
+    alpha: Parameter
+    a: Parameter
+    b: Parameter
+
+    columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
+    fixed: ClassVar[tuple[str, ...]] = ()
+    time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
+    limits: ClassVar[tuple[Limit, ...]] = LEAVING_AT_ONCE
+    leaves_at_once: ClassVar[int] = 1
+
+    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> BGNBD:
+        """What a customer with this history does from now on, if still alive."""
+        x, T = np.asarray(frequency), np.asarray(T)
+        return BGNBD(self.r + x, self.alpha + T, self.a, self.b + x + 1)

@@ -1,0 +1,78 @@
+"""NBD: steady repeat buying by customers who never leave; the benchmark for all who may.
+
+Ehrenberg (1959), "The Pattern of Consumer Purchases", Applied Statistics 8(1), 26-41. x = frequency. The likelihood is
+that of the moments of purchase, as in the models with drop-out, so that it compares with theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import exprel
+
+from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, checked_count, last_axis
+from retention_models.btyd.purchases import count_probability, log_density, log_density_score, start_from_counts
+from retention_models.estimation.model import Limit
+
+
+@dataclass(frozen=True, slots=True)
+class NBD(BuyTillYouDie):
+    """Purchase rates are Gamma(r, alpha) over customers."""
+
+    r: Parameter
+    alpha: Parameter
+
+    columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
+    fixed: ClassVar[tuple[str, ...]] = ()
+    time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
+    limits: ClassVar[tuple[Limit, ...]] = (Limit("r", np.inf, "everybody buys at the same rate", follows=("alpha",)),)
+
+    @classmethod
+    def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
+        """Rough parameters from the moments of the counts, to begin the fit."""
+        return cls(*start_from_counts(frequency, T, weight))
+
+    def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Log-likelihood of each history."""
+        return log_density(np.asarray(frequency), np.asarray(T), self.r, self.alpha)
+
+    def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Derivatives of each history's log-likelihood in r, alpha; shape (..., n, 2)."""
+        return last_axis(*log_density_score(np.asarray(frequency), np.asarray(T), self.r, self.alpha))
+
+    def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """1 for everybody."""
+        shapes = [np.shape(value) for value in (self.r, self.alpha, frequency, recency, T)]
+        return np.ones(np.broadcast_shapes(*shapes))[()]
+
+    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
+        """The model of what a customer with this history does from now on."""
+        return type(self)(self.r + np.asarray(frequency), self.alpha + np.asarray(T))
+
+    def expected_purchases_new(self, horizon: ArrayLike) -> Array:
+        """Expected number of repeat purchases of a new customer within ``horizon``."""
+        return self.r / self.alpha * checked("horizon", horizon)
+
+    def _expected_pairs_new(self, horizon: Array) -> Array:
+        return self.r * (self.r + 1) * (horizon / self.alpha) ** 2
+
+    def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
+        """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
+        window = checked("end - start", np.subtract(end, checked("start", start)), finite=True)
+        return count_probability(checked_count(count), self.r, window / self.alpha)
+
+    def _discounted_new(self, rate: Array, horizon: Array) -> Array:
+        finite = np.where(np.isinf(horizon), 0.0, horizon)
+        time = np.where(np.isinf(horizon), 1 / rate, finite * exprel(-rate * finite))
+        return self.r / self.alpha * time
+
+    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
+        """Simulated customers of ages T: their ``frequency, recency, T`` and ``alive``, which all are."""
+        T, r, alpha = np.broadcast_arrays(np.atleast_1d(checked("T", T, finite=True)), self.r, self.alpha)
+        x = rng.poisson(rng.gamma(r, 1 / alpha) * T)
+        recency = np.where(x > 0, T * rng.random(T.shape) ** (1 / np.maximum(x, 1)), 0.0)
+        return pd.DataFrame({"frequency": x, "recency": recency, "T": T, "alive": True})

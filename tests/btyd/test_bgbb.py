@@ -1,0 +1,127 @@
+"""BG/BB against published values, brute force over all futures, and panels so long that chances underflow."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+import retention_models as rm
+from retention_models.btyd.bgbb import BGBB
+from retention_models.estimation.model import SMALL, parameter_names
+from retention_models.fitted import Fit
+
+DONATIONS = BGBB(1.2035192375, 0.7497177624, 0.6567743623, 2.7837799342)
+MODELS = [DONATIONS, BGBB(0.3, 2.0, 1.0, 1.0), BGBB(5.0, 1.5, 0.2, 0.1)]
+each_model = pytest.mark.parametrize("model", MODELS, ids=str)
+
+
+def test_published_estimates_on_the_donations():
+    """Fader, Hardie & Shang (2010); digits by an independent recomputation, which stopped a little below the top."""
+    found = rm.fit(BGBB, rm.load_donations())
+    assert 0 <= found.log_likelihood + 33225.5812752 + 1e-7 < 1e-5
+    np.testing.assert_allclose(found.parameters, [1.2035192375, 0.7497177624, 0.6567743623, 2.7837799342], rtol=2e-4)
+    np.testing.assert_allclose(found.table()["std_error"], [0.069391, 0.029448, 0.051010, 0.320819], rtol=1e-3)
+    assert found.n_customers == 11_104
+    assert found.notes == ()
+    assert Fit.from_json(found.to_json()).model == found.model
+
+
+def test_published_quantities_of_the_donations():
+    """To the digits that parameters printed to ten digits leave."""
+    assert DONATIONS.expected_purchases_new(10) == pytest.approx(3.17982115533, abs=1e-10)
+    expected = DONATIONS.expected_purchases(10, np.array([0, 4]), np.array([0, 5]), 6)
+    np.testing.assert_allclose(expected, [0.130217845267, 3.62787326768], atol=1e-10)
+    assert DONATIONS.probability_alive(3, 4, 6) == pytest.approx(0.439583647333, abs=1e-10)
+    assert DONATIONS.discounted_expected_purchases(np.log(1.1), 3, 4, 6) == pytest.approx(1.62928089712, abs=3e-10)
+
+
+def test_long_panels_are_exact():
+    found = DONATIONS.log_likelihood(np.array([30, 50]), np.array([60, 100]), np.array([120, 200]))
+    np.testing.assert_allclose(found, [-49.503, -78.287], atol=6e-4)
+    assert np.isfinite(DONATIONS.log_likelihood(1000, 1000, 5000))
+    assert DONATIONS.probability_alive(1000, 1000, 5000) < 1e-9
+
+
+@each_model
+def test_likelihoods_of_all_histories_sum_to_one(model):
+    T, total = 9, 0.0
+    for taken in product([0, 1], repeat=T):
+        x = sum(taken)
+        total += np.exp(model.log_likelihood(x, max((i + 1 for i in range(T) if taken[i]), default=0), T))
+    assert total == pytest.approx(1, abs=1e-12)
+
+
+@each_model
+def test_predictions_agree_with_the_chances_of_all_futures(model):
+    """The chance of a future is the likelihood of past and future together over that of the past."""
+    x, t_x, T, h = 3, 4, 6, 7
+    weight, count = [], []
+    for taken in product([0, 1], repeat=h):
+        last = max((T + i + 1 for i in range(h) if taken[i]), default=t_x)
+        weight.append(np.exp(model.log_likelihood(x + sum(taken), last, T + h) - model.log_likelihood(x, t_x, T)))
+        count.append(taken)
+    weight, taken = np.array(weight), np.array(count)
+    total = taken.sum(axis=1)
+    assert weight @ total == pytest.approx(model.expected_purchases(h, x, t_x, T), rel=1e-10)
+    variance = weight @ total**2 - (weight @ total) ** 2
+    assert variance == pytest.approx(model.purchases_variance(h, x, t_x, T), rel=1e-9)
+    by_count = np.bincount(total, weight)
+    np.testing.assert_allclose(model.purchase_probability(np.arange(h + 1), h, x, t_x, T), by_count, rtol=1e-9)
+    later = np.bincount(taken[:, 2:].sum(axis=1), weight)
+    np.testing.assert_allclose(model.purchase_probability(np.arange(h - 1), h, x, t_x, T, start=2), later, rtol=1e-9)
+    discounted = weight @ (taken @ np.exp(-0.1 * np.arange(1, h + 1)))
+    assert discounted == pytest.approx(model.discounted_expected_purchases(0.1, x, t_x, T, horizon=h), rel=1e-10)
+
+
+@each_model
+def test_score_is_the_gradient_of_the_log_likelihood(model):
+    histories = np.array([[0, 0, 0], [0, 0, 6], [1, 1, 6], [6, 6, 6], [3, 4, 6], [50, 60, 200]]).T
+    score = model.score(*histories)
+    for i, name in enumerate(parameter_names(BGBB)):
+        value, step = getattr(model, name), 1e-5
+        ahead, behind = (replace(model, **{name: value * (1 + s)}).log_likelihood(*histories) for s in (step, -step))
+        np.testing.assert_allclose(score[:, i] * value, (ahead - behind) / (2 * step), rtol=1e-7, atol=1e-7)
+
+
+@each_model
+def test_simulated_customers_are_as_predicted(model):
+    n, T = 100_000, 6
+    customers = model.simulate(np.full(n, T), np.random.default_rng(1))
+    expected = model.purchase_probability_new(np.arange(T + 1), T)
+    observed = np.bincount(customers["frequency"], minlength=T + 1) / n
+    np.testing.assert_array_less(np.abs(observed - expected), 4 * np.sqrt(expected / n) + 1e-12)
+    alive = model.probability_alive(*(customers[name].to_numpy() for name in BGBB.columns))
+    assert abs(np.sum(customers["alive"] - alive)) < 4 * np.sqrt(np.sum(alive * (1 - alive)))
+
+
+def test_a_simulated_log_holds_the_simulated_customers():
+    customers = DONATIONS.simulate(np.full(50, 8), np.random.default_rng(2))
+    log = DONATIONS.simulate_transactions(np.full(50, 8), np.random.default_rng(2), start="2024-01-01", time_unit="W")
+    found = rm.summarize(log, amount=None, observation_end="2024-02-26")
+    np.testing.assert_array_equal(found["frequency"], customers["frequency"])
+    np.testing.assert_array_equal(found["recency"], customers["recency"])
+
+
+def test_parameters_of_shape_draws_by_1_give_each_draw_its_row():
+    together = BGBB(*np.array([[1.2, 0.5], [0.7, 0.9], [0.6, 1.0], [2.8, 3.0]])[:, :, None])
+    history = (np.array([0, 3, 6]), np.array([0, 4, 6]), np.array([6, 6, 6]))
+    for i, one in enumerate((BGBB(1.2, 0.7, 0.6, 2.8), BGBB(0.5, 0.9, 1.0, 3.0))):
+        np.testing.assert_allclose(together.log_likelihood(*history)[i], one.log_likelihood(*history))
+        np.testing.assert_allclose(together.score(*history)[i], one.score(*history))
+        np.testing.assert_allclose(together.expected_purchases(5, *history)[i], one.expected_purchases(5, *history))
+
+
+def test_without_dropout_it_is_the_beta_binomial():
+    model = BGBB(1.2, 0.7, SMALL, 2.0)
+    assert model.probability_alive(1, 1, 6) == pytest.approx(1, abs=1e-6)
+    assert model.expected_purchases_new(10) == pytest.approx(10 * 1.2 / 1.9, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("history", "message"),
+    [((1, 2.5, 6), "recency counts opportunities"), ((5, 4, 6), "frequency must not exceed recency")],
+)
+def test_histories_that_count_no_opportunities_are_errors(history, message):
+    with pytest.raises(ValueError, match=message):
+        DONATIONS.log_likelihood(*history)
