@@ -61,7 +61,17 @@ def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) 
         (lambda f: f.assign(code=range(len(f))), ("--group", "code"), "500 values"),
         (lambda f: f, ("--observation-end", "2022-01-20"), "has ended by 2022-01-20"),
     ],
-    ids=["no churn", "all gone", "snapshot", "day first", "no column", "no first day", "group of ids", "too early"],
+    ids=[
+        "no churn",
+        "all gone",
+        "snapshot",
+        "day first",
+        "no column",
+        "no first day",
+        "id twice",
+        "group of codes",
+        "too early",
+    ],
 )
 def test_what_cannot_be_reported_on_is_one_sentence(tmp_path, capsys, change, options, sentence) -> None:
     assert report(change(club()), tmp_path, *options) == 1
