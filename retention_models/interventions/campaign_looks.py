@@ -16,7 +16,7 @@ from retention_models.interventions.rows import open_frame
 from retention_models.interventions.sequential import Look, look_at
 from retention_models.logs.engines import collect
 
-COLUMNS = ("look", "share", "arm", "estimate", "lower", "upper", "z", "bound", "stop")
+COLUMNS = ("look", "share", "arm", "difference", "difference_lower", "difference_upper", "z", "bound", "stop")
 
 
 def looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
@@ -28,8 +28,8 @@ def looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
     Returns
     -------
     pandas.DataFrame
-        One row a look and arm: ``look``; ``share`` of the customers; ``arm``; ``estimate`` with its repeated interval
-        ``lower, upper``, which holds at every look; ``z`` against ``bound``; ``stop``.
+        Indexed by ``look``, ``share`` (of the customers) and ``arm``: ``difference`` with its repeated interval, which
+        holds at every look; ``z`` and the ``bound`` it has to cross; ``stop``.
     """
     assigned = campaign.roles.assigned
     if assigned is None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import narwhals as nw
 import pandas as pd
 
+from retention_models.checks import Check
 from retention_models.interventions.campaign import Campaign
 from retention_models.interventions.comparisons import differences, lifts
 from retention_models.interventions.effect import Effect
@@ -14,6 +15,7 @@ from retention_models.interventions.encouragement import complier_effect, naive_
 from retention_models.interventions.experiment import Experiment
 from retention_models.interventions.lin import lin_differences
 from retention_models.interventions.money import Money
+from retention_models.interventions.outcome import Outcome
 from retention_models.interventions.payback import cost_per_kept, money_lines
 from retention_models.interventions.rows import open_frame
 
@@ -31,7 +33,7 @@ def other_ways(campaign: Campaign) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``arm`` and ``way``: ``estimate, lower, upper`` and ``std_error``.
+        Indexed by ``arm`` and ``way``: ``difference, difference_lower, difference_upper`` and ``std_error``.
     """
     outcome, test = campaign.main, campaign.experiment
     ways = {"means as they are": differences(test, replace(outcome, adjust_for=()))}
@@ -45,46 +47,81 @@ def other_ways(campaign: Campaign) -> pd.DataFrame:
         for way, effects in ways.items()
         for effect in effects
     }
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(numbers))
+    columns = ["difference", "difference_lower", "difference_upper", "std_error"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     table.index = pd.MultiIndex.from_tuples(rows, names=["arm", "way"])
     return table.sort_index(level="arm", sort_remaining=False)
 
 
-def with_ceiling(campaign: Campaign, quantile: float = 0.999) -> list[Effect]:
-    """The outcomes that are amounts or counts, cut at a quantile of all arms: whether the largest spenders decide.
+def with_ceiling(campaign: Campaign, quantile: float = 0.999) -> Experiment | None:
+    """The campaign's test with amounts and counts cut at a quantile of all arms together.
 
-    Outcomes that are yes or no, or that nobody has beyond the quantile, are left out.
+    None where every outcome is yes or no, or where clusters were assigned.
     """
-    test = campaign.experiment
-    if test.rows is None or campaign.roles.cluster:
-        return []
     columns = [outcome.column for outcome in campaign.outcomes if outcome.unit != "share of customers"]
-    if not columns:
-        return []
-    cut = Experiment.from_rows(
+    if not columns or campaign.roles.cluster:
+        return None
+    return Experiment.from_rows(
         campaign.rows,
-        test.plan,
+        campaign.experiment.plan,
         arm=campaign.roles.arm,
         outcomes=columns,
         block=campaign.roles.block,
         winsorise=dict.fromkeys(columns, quantile),
-        customer_id=campaign.roles.customer_id or "",
+        customer_id="",
     )
-    measured = [outcome for outcome in campaign.outcomes if outcome.column in columns]
-    return [row for outcome in measured for row in differences(cut, replace(outcome, adjust_for=()))]
+
+
+def ceiling_table(campaign: Campaign, cut: Experiment) -> pd.DataFrame:
+    """Differences with a ceiling beside those without: whether a few large spenders decide.
+
+    Parameters
+    ----------
+    campaign
+        From :func:`retention_models.interventions.campaign.read_campaign`.
+    cut
+        From :func:`with_ceiling`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``outcome`` and ``arm``: ``with_ceiling`` and its interval, ``without``, and ``same_story``, whether
+        that lies within the interval.
+    """
+    rows = {}
+    for outcome in (replace(found, adjust_for=()) for found in campaign.outcomes if found.column in cut.ceilings):
+        plain = differences(campaign.experiment, outcome)
+        for effect, uncut in zip(differences(cut, outcome), plain, strict=True):
+            same = effect.lower <= uncut.estimate <= effect.upper
+            rows[outcome.name, effect.intervention] = (
+                *(effect.estimate, effect.lower, effect.upper),
+                uncut.estimate,
+                same,
+            )
+    columns = ["with_ceiling", "with_ceiling_lower", "with_ceiling_upper", "without", "same_story"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    table.index = pd.MultiIndex.from_tuples(rows, names=["outcome", "arm"])
+    return table
+
+
+def ceiling_check(table: pd.DataFrame) -> Check:
+    """Whether the differences stay what they are without the largest spenders; ``table`` of :func:`ceiling_table`."""
+    other = [" of ".join(reversed(names)) for names in table.index[~table["same_story"]]]
+    verdict = f"{', '.join(other)} hang on the largest spenders" if other else "no difference hangs on a few customers"
+    return Check("ceiling", not other, f"Against the same with a ceiling, {verdict}.")
 
 
 def by_delivery(campaign: Campaign) -> list[Effect]:
     """Each arm as assigned, for those who received because of it, and naively: received against not received.
 
-    Of the first outcome, unadjusted. Empty where nobody recorded who received; an arm that reached everyone, or nobody,
-    has no naive row.
+    Of the first outcome. Empty where nobody recorded who received; an arm that reached everyone, or nobody, has no
+    naive row.
     """
     received = campaign.roles.received
     if received is None:
         return []
-    outcome = replace(campaign.outcomes[0], adjust_for=())
-    reached = _reached(campaign, received)
+    outcome = campaign.outcomes[0]
+    reached = campaign.experiment.table()[received]
     found = []
     for effect in differences(campaign.experiment, outcome):
         arm = effect.intervention
@@ -93,13 +130,9 @@ def by_delivery(campaign: Campaign) -> list[Effect]:
             found.append(complier_effect(campaign.experiment, outcome, received=received, arm=arm))
         if 0 < reached[arm] < 1:
             rows = open_frame(campaign.rows).filter(nw.col(campaign.roles.arm).cast(nw.String) == arm)
-            naive = naive_effect(rows.to_native(), outcome, received=received)
+            naive = naive_effect(rows.to_native(), replace(outcome, adjust_for=()), received=received)
             found.append(replace(naive, intervention=f"{arm}, {naive.intervention}"))
     return found
-
-
-def _reached(campaign: Campaign, received: str) -> pd.Series:
-    return campaign.experiment.table()[received]
 
 
 def money_by_arm(campaign: Campaign) -> pd.DataFrame | None:
@@ -108,7 +141,7 @@ def money_by_arm(campaign: Campaign) -> pd.DataFrame | None:
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``arm`` and ``line`` (gross gain, contacts, redemptions, net value): ``amount, lower, upper``.
+        Indexed by ``arm`` and ``line`` (gross gain, contacts, redemptions, net value): ``amount`` and its interval.
     """
     if campaign.priced is None or campaign.money is None:
         return None
@@ -116,23 +149,30 @@ def money_by_arm(campaign: Campaign) -> pd.DataFrame | None:
         arm: money_lines(campaign.experiment, campaign.priced, campaign.money, arm=arm)
         for arm in campaign.experiment.arms[1:]
     }
-    return pd.concat(parts, names=["arm"])
+    table = pd.concat(parts, names=["arm"])
+    return table[(table != 0).any(axis=1)].rename(columns={"lower": "amount_lower", "upper": "amount_upper"})
 
 
-def costs_per_kept(campaign: Campaign) -> dict[str, str]:
-    """What one more of the first outcome has cost in each arm, in words; empty where no cost was stated.
+def kept_outcome(campaign: Campaign) -> Outcome:
+    """What counts as kept: the first outcome."""
+    return campaign.outcomes[0]
 
-    An arm that cost no more than the control, or changed nothing at all, has no such cost, and says so.
+
+def costs_per_kept(campaign: Campaign, *, level: float = 0.95) -> dict[str, str]:
+    """What one more customer (or purchase) has cost in each arm, in words, by arm.
+
+    Empty where no cost was stated, or nothing but an amount was measured. An arm that cost no more than the control, or
+    changed nothing at all, has no such cost, and says so.
     """
-    if not campaign.costs:
+    if not campaign.costs or campaign.outcomes[0].column == campaign.roles.amount:
         return {}
-    return {arm: _cost_of(campaign, arm) for arm in campaign.experiment.arms[1:]}
+    return {arm: _cost_of(campaign, arm, level) for arm in campaign.experiment.arms[1:]}
 
 
-def _cost_of(campaign: Campaign, arm: str) -> str:
-    money, outcome = Money(worth=1.0, costs=campaign.costs), campaign.outcomes[0]
+def _cost_of(campaign: Campaign, arm: str, level: float) -> str:
+    money, outcome = Money(worth=1.0, costs=campaign.costs), kept_outcome(campaign)
     try:
-        sentence = cost_per_kept(campaign.experiment, outcome, money, arm=arm).sentence
+        sentence = cost_per_kept(campaign.experiment, outcome, money, arm=arm, level=level).sentence
     except ValueError as error:
         return f"{error}."
     return sentence.removeprefix(f"{arm}, {outcome.name}: ")

@@ -77,7 +77,7 @@ class Prices:
         elif self.margin:
             earned = f"Of each “{outcome.column}” {100 * worth:.3g} % is counted as earned (margin)."
         else:
-            earned = f"One more of “{outcome.column}” is counted as {three_digits(worth)} {self.unit} earned (worth)."
+            earned = f"One more of “{outcome.column}” is counted as {self._written(worth)} earned (worth)."
         return {"value": earned, "cost": self._cost_sentence}
 
     @property
@@ -86,14 +86,17 @@ class Prices:
             return "No cost was stated (cost): what the arms cost is counted as nothing."
         parts = []
         if isinstance(self.cost, Mapping):
-            each = ", ".join(f"{arm} {three_digits(float(cost))}" for arm, cost in self.cost.items())
-            parts = [f"a contact costs, in {self.unit}, {each}"]
+            each = ", ".join(f"{arm} {self._written(float(cost))}" for arm, cost in self.cost.items())
+            parts = [f"a contact costs: {each}"]
         elif self.cost:
-            parts = [f"a contact costs {three_digits(self.cost)} {self.unit}"]
+            parts = [f"a contact costs {self._written(self.cost)}"]
         if self.redemption_cost:
-            parts.append(f"a redemption costs {three_digits(self.redemption_cost)} {self.unit}")
+            parts.append(f"a redemption costs {self._written(self.redemption_cost)}")
         sentence = "; ".join(parts)
         return f"{sentence[0].upper()}{sentence[1:]}."
+
+    def _written(self, amount: float) -> str:
+        return f"{self.currency or ''} {three_digits(amount)}".strip()
 
     @property
     def _redeems(self) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from scipy.special import ndtri
 
+from retention_models.checks import Check
 from retention_models.interventions.campaign import Campaign
-from retention_models.interventions.campaign_views import costs_per_kept
+from retention_models.interventions.campaign_views import costs_per_kept, kept_outcome
 from retention_models.interventions.comparisons import differences
 from retention_models.interventions.effect import Effect
 from retention_models.rounding import three_digits
@@ -16,7 +17,7 @@ BROKEN = ("sample ratio", "balance")  # checks without which no estimate means a
 POWER = 0.8
 
 
-def verdict(campaign: Campaign, *, level: float = 0.95) -> str:
+def verdict(campaign: Campaign, checks: Sequence[Check] = (), *, level: float = 0.95) -> str:
     """Which arm to send next, or why not to decide yet.
 
     The intervals hold for all arms together at ``level`` (Bonferroni), since the best of several looks better than it
@@ -27,6 +28,8 @@ def verdict(campaign: Campaign, *, level: float = 0.95) -> str:
     ----------
     campaign
         From :func:`retention_models.interventions.campaign.read_campaign`.
+    checks
+        What else was checked; those that failed are named.
     level
         How sure all intervals together are to hold.
     """
@@ -38,8 +41,9 @@ def verdict(campaign: Campaign, *, level: float = 0.95) -> str:
     effects = differences(campaign.experiment, campaign.main, campaign.money, level=each)
     told = _by_value(campaign, effects) if campaign.priced else _by_outcome(campaign, effects)
     together = f", {100 * level:g} % for all {len(others)} arms together" if len(others) > 1 else ""
-    warned = sorted({check.name for effect in effects for check in effect.failed})
-    warning = f" But a check failed: {', '.join(warned)}." if warned else ""
+    failed = [check for effect in effects for check in effect.failed] + [c for c in checks if c.passed is False]
+    warned = ", ".join(dict.fromkeys(f"“{check.name}”" for check in failed))
+    warning = f" But what was checked did not hold: {warned}." if warned else ""
     return f"{told} (Intervals of {100 * each:.3g} %{together}.){warning}"
 
 
@@ -58,8 +62,8 @@ def _by_value(campaign: Campaign, effects: Sequence[Effect]) -> str:
         return f"Send “{best.intervention}” next: it earned {worth}.{_lead(campaign, ranked)}{_cost(campaign, best)}"
     if value > 0:
         return f"No arm is sure to pay: the best, “{best.intervention}”, earned {worth}.{_cost(campaign, best)}"
-    sure = "lost money" if upper < 0 else "is not expected to pay"
-    return f"Send none of them: even the best, “{best.intervention}”, {sure}: it earned {worth}.{_cost(campaign, best)}"
+    advice = "Send none of them: even the best" if upper < 0 else "No arm is expected to pay: the best"
+    return f"{advice}, “{best.intervention}”, earned {worth}.{_cost(campaign, best)}"
 
 
 def _lead(campaign: Campaign, ranked: Sequence[Effect]) -> str:
@@ -100,8 +104,8 @@ def _difference(effect: Effect) -> str:
 
 def _cost(campaign: Campaign, effect: Effect) -> str:
     """What one more of the first outcome has cost, where a cost was stated."""
-    sentence = costs_per_kept(campaign).get(effect.intervention)
-    return f" As to “{campaign.outcomes[0].name}”, {sentence}" if sentence else ""
+    sentence = costs_per_kept(campaign, level=effect.level).get(effect.intervention)
+    return f" As to “{kept_outcome(campaign).name}”, {sentence}" if sentence else ""
 
 
 def _money(campaign: Campaign, amount: float) -> str:

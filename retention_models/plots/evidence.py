@@ -33,7 +33,7 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if len(set(panel["scale"])) > 1 or (is_difference and len(kinds) > 1):
         names = "; ".join(f"{scale} in {unit}" for scale, unit in kinds.itertuples(index=False))
         raise ValueError(f"these effects share no axis ({names}); plot each part of evidence(...).panels by itself")
-    ax = axes_or_new(ax)
+    ax = axes_or_new(ax, rows=2 * len(panel))
     _draw_intervals(ax, panel, ("estimate", "lower", "upper"))
     ax.axvline(0 if is_difference else 1, color=ACTUAL, linewidth=1)
     if is_difference:
@@ -59,8 +59,9 @@ def plot_values(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
     ``table`` is ``evidence(...).table``; marks as in :func:`plot_evidence`.
     """
-    ax = axes_or_new(ax)
-    _draw_intervals(ax, table[table["value"].notna()], ("value", "value_lower", "value_upper"))
+    valued = table[table["value"].notna()]
+    ax = axes_or_new(ax, rows=2 * len(valued))
+    _draw_intervals(ax, valued, ("value", "value_lower", "value_upper"))
     ax.axvline(0, color=ACTUAL, linewidth=1)
     ax.set_xlabel("money per treated customer, net of cost")
     return ax

@@ -78,7 +78,7 @@ class Trial:
         return _mean_effects(self.truth[self.truth["delivered"]])
 
     def beside(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Estimates with the truth beside them, and whether their intervals hold it.
+        """The truth beside estimates, and whether their intervals hold it; indexed by ``intervention`` and ``outcome``.
 
         ``table`` is that of ``evidence(...)``; rows whose outcome the truth does not know are left out. What was
         estimated of receiving (``coupon, received``) is held against the effect on those whom a letter reaches.
@@ -88,9 +88,10 @@ class Trial:
         effects = {True: self.effects_of_receiving, False: self.effects}
         cells = zip(arms[0], known["outcome"], arms[1] != "", strict=True)
         truth = [float(effects[receiving].loc[arm, outcome]) for arm, outcome, receiving in cells]
-        shown = known[["intervention", "outcome", "estimate", "lower", "upper"]].reset_index(drop=True)
-        shown.insert(2, "truth", truth)
-        return shown.assign(holds=shown["truth"].between(shown["lower"], shown["upper"]))
+        shown = known.set_index(["intervention", "outcome"])[["estimate", "lower", "upper"]].assign(truth=truth)
+        shown = shown.assign(holds=shown["truth"].between(shown["lower"], shown["upper"]))
+        columns = {"truth": "truth", "estimate": "estimate", "lower": "estimate_lower", "upper": "estimate_upper"}
+        return shown[[*columns, "holds"]].rename(columns=columns)
 
 
 def _mean_effects(truth: pd.DataFrame) -> pd.DataFrame:
