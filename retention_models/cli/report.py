@@ -7,13 +7,14 @@ from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from retention_models.cli.contracts import CONTRACTS
 from retention_models.cli.experiment import EXPERIMENT
 from retention_models.cli.log_options import number
 from retention_models.cli.sources import Source, asked, check_settings_of, given
 from retention_models.cli.transactions import TRANSACTIONS
 from retention_models.report.errors import ReportError
 
-SOURCES: tuple[Source, ...] = (TRANSACTIONS, EXPERIMENT)
+SOURCES: tuple[Source, ...] = (TRANSACTIONS, CONTRACTS, EXPERIMENT)
 
 _EXTRA = ("ipykernel", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat")
 
