@@ -59,8 +59,8 @@ def _run(options: Namespace) -> None:
     from retention_models.report.publish import publish
 
     settings = parse_settings(options.set)
-    check_settings_of(settings, SOURCES)
     source = asked(options, SOURCES)
+    check_settings_of(settings, SOURCES, source)
     settings |= given(options, SOURCES)
     notebooks = find_notebooks(options.notebooks)
     if source is not None:
