@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
 
 from retention_models.estimation.climb import ConvergenceError
-from retention_models.estimation.intervals import normal_quantile
+from retention_models.estimation.intervals import positive_interval
 from retention_models.estimation.model import Array, parameter_names
 from retention_models.estimation.reweighting import reweighted
 from retention_models.fitted import Fit
 from retention_models.fitting import rows_of
 
+TINY = np.finfo(float).tiny
 MIDDLE = 0.682689492  # the share of a normal distribution within one standard deviation
 
 
@@ -45,13 +45,12 @@ class Bootstrap:
     def table(self, level: float = 0.95) -> pd.DataFrame:
         """Estimate, standard error and interval of each parameter, and in how many replicates it is ``at_limit``.
 
-        The interval is that of the percentiles, shifted for bias; the standard error half the width of the middle 68 %
-        of the replicates, which those at a limit do not inflate.
+        Made on the log scale, as in the table of a fit, by half the width of the middle 68 % of the replicates, which
+        a few at a limit do not inflate.
         """
         estimate, draws = self.fit.parameters, self.draws.to_numpy()
-        low, high = np.quantile(draws, [(1 - MIDDLE) / 2, (1 + MIDDLE) / 2], axis=0)
-        lower, upper = shifted_percentiles(draws, estimate.to_numpy(), level)
-        columns = {"estimate": estimate, "std_error": (high - low) / 2, "lower": lower, "upper": upper}
+        lower, upper = _interval(estimate.to_numpy(), draws, level)
+        columns = {"estimate": estimate, "std_error": _spread(draws), "lower": lower, "upper": upper}
         return pd.DataFrame({**columns, "at_limit": self.at_limit}).rename_axis("parameter")
 
     def draw(self, n: int, rng: np.random.Generator) -> Any:
@@ -61,9 +60,12 @@ class Bootstrap:
     def interval(
         self, quantity: Callable[..., Array], columns: tuple[Array, ...], level: float = 0.95
     ) -> tuple[Array, Array]:
-        """Ends of the interval of ``quantity(model, *columns)``, shape (n,) each; every replicate is asked."""
+        """Ends of the interval of ``quantity(model, *columns)``, shape (n,) each, for positive ones such as expectations.
+
+        Every replicate is asked.
+        """
         draws = quantity(self._model(np.arange(len(self.draws))), *columns)
-        return shifted_percentiles(draws, quantity(self.fit.model, *columns), level)
+        return _interval(quantity(self.fit.model, *columns), draws, level)
 
     def _model(self, rows: np.ndarray) -> Any:
         return replace(self.fit.model, **{name: self.draws[name].to_numpy()[rows, None] for name in self.draws})
@@ -150,22 +152,12 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.rando
     return Bootstrap(fit, pd.DataFrame(np.exp([top.u for top in found]), columns=names), at_limit, replicates - len(found))
 
 
-def shifted_percentiles(draws: Array, estimate: Array, level: float) -> tuple[Array, Array]:
-    """Percentiles along the first axis that mean the same wherever the estimate lies among its own draws.
-
-    Efron (1987), "Better Bootstrap Confidence Intervals", Journal of the American Statistical Association 82, 171-185,
-    without acceleration: estimates that are too large on average have draws that are twice so.
-    """
-    reach, n = normal_quantile(level), len(draws)
-    below = np.mean(draws < estimate, axis=0) + np.mean(draws == estimate, axis=0) / 2
-    shift = 2 * ndtri(np.clip(below, 1 / (2 * n), 1 - 1 / (2 * n)))
-    in_order = np.sort(draws, axis=0)
-    lower, upper = (_at(in_order, ndtr(shift + side * reach) * (n - 1)) for side in (-1, 1))
-    return lower, upper
+def _interval(estimate: Array, draws: Array, level: float) -> tuple[Array, Array]:
+    """Ends of the interval of positive quantities, by the spread of the logarithms of their draws."""
+    return positive_interval(estimate, estimate * _spread(np.log(np.maximum(draws, TINY))), level)
 
 
-def _at(in_order: Array, place: Array) -> Array:
-    """Of each column the value at a place between two rows."""
-    row = np.minimum(np.floor(place).astype(int), len(in_order) - 2)[None]
-    here, next_one = (np.take_along_axis(in_order, row + step, axis=0)[0] for step in (0, 1))
-    return here + (place - row[0]) * (next_one - here)
+def _spread(draws: Array) -> Array:
+    """Half the width of the middle 68 % of the draws: their standard deviation, unless a few lie far out."""
+    low, high = np.quantile(draws, [(1 - MIDDLE) / 2, (1 + MIDDLE) / 2], axis=0)
+    return (high - low) / 2

@@ -160,7 +160,7 @@ class _Counts:
     mean: Array
 
     def interval(self, level: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The smallest counts at which each distribution function reaches both tail probabilities."""
+        """Lower and upper end for each history."""
         normal_quantile(level)
         lower, upper = (np.zeros(len(self.mean), dtype=np.int64) for _ in range(2))
         unsure = self.error**2 > NOTICED * self.mean
@@ -192,13 +192,13 @@ class _Counts:
 def _quantiles(
     probability: Callable[[NDArray[np.int64], NDArray[np.int64]], Array], rows: NDArray[np.int64], level: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Both ends of the interval for some rows.
+    """The interval that leaves out half of what it may at either end, or all of it at the upper one if it begins at 0.
 
     Counts are taken in blocks, and a row leaves as soon as its upper end is found, so that the few customers who buy by
     the hundred do not make the many wait.
     """
     low, high = (1 - level) / 2, (1 + level) / 2
-    lower, upper = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=np.int64)
+    lower, upper, upper_from_0 = (np.zeros(len(rows), dtype=np.int64) for _ in range(3))
     active, below, first, size = np.arange(len(rows)), np.zeros(len(rows)), 0, 4
     while len(active):
         counts = np.arange(first, first + size)[:, None]
@@ -207,10 +207,11 @@ def _quantiles(
         cumulative = below[active] + np.cumsum(np.concatenate(parts, axis=1), axis=0)
         lower[active] += np.sum(cumulative < low, axis=0)
         upper[active] += np.sum(cumulative < high, axis=0)
+        upper_from_0[active] += np.sum(cumulative < level, axis=0)
         below[active] = cumulative[-1]
         active = active[cumulative[-1] < high]
         first, size = first + size, size * 2
-    return lower, upper
+    return lower, np.where(lower > 0, upper, upper_from_0)
 
 
 def _check_horizon(horizon: float) -> None:

@@ -1,6 +1,6 @@
 """Whether the forecast came true: customer by customer, in total, period by period, and at earlier dates."""
 
-from retention_models.evaluation.choice import Choice, choose
+from retention_models.evaluation.comparison import Comparison, compare
 from retention_models.evaluation.groups import holdout_by_group, new_customer_by_group, status_by_group
 from retention_models.evaluation.histories import alive_history, history_matrix
 from retention_models.evaluation.holdout import (
@@ -21,12 +21,12 @@ from retention_models.evaluation.rolling import (
 from retention_models.evaluation.tracking import season_left, tracking, tracking_error
 
 __all__ = [
-    "Choice",
+    "Comparison",
     "Sentence",
     "alive_history",
     "backtest_check",
     "calibration",
-    "choose",
+    "compare",
     "concentration",
     "earlier_origins",
     "forecast_sentence",
