@@ -46,10 +46,13 @@ class Bootstrap:
         """Estimate, standard error and interval of each parameter, and in how many replicates it is ``at_limit``.
 
         Made on the log scale, as in the table of a fit, by half the width of the middle 68 % of the replicates, which
-        a few at a limit do not inflate.
+        a few at a limit do not inflate. Where the estimate itself is at a limit, the percentiles of the replicates.
         """
         estimate, draws = self.fit.parameters, self.draws.to_numpy()
         lower, upper = _interval(estimate.to_numpy(), draws, level)
+        is_free = estimate.index.isin(self.fit.covariance.index)
+        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        lower, upper = np.where(is_free, lower, low), np.where(is_free, upper, high)
         columns = {"estimate": estimate, "std_error": _spread(draws), "lower": lower, "upper": upper}
         return pd.DataFrame({**columns, "at_limit": self.at_limit}).rename_axis("parameter")
 

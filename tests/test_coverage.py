@@ -89,7 +89,7 @@ def test_intervals_by_the_bootstrap_cover_the_truth(truth):
 
 
 def test_intervals_cover_the_truth_in_a_few_businesses():
-    coverage = delta_coverage(TRUTHS[0], n=500, replicates=8)
+    coverage = delta_coverage(TRUTHS[0], n=1000, replicates=8)
     assert all(np.mean(shares) > 0.7 for shares in coverage.values()), coverage
-    again = bootstrap_coverage(TRUTHS[0], n=500, replicates=4, weightings=50)
+    again = bootstrap_coverage(TRUTHS[0], n=1000, replicates=4, weightings=50)
     assert all(np.mean(shares) > 0.6 for shares in again.values()), again

@@ -181,6 +181,11 @@ def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Clim
     return min(equals, key=lambda end: (not end.is_interior, len(end.undetermined), end.free.sum()))
 
 
+def single_climb(surface: Surface, u: Array) -> Climb:
+    """The top of the climb from u alone; where it is a limit, another way might have led higher."""
+    return _climb_to_limits(surface, surface.at(u), surface.model_class.limits)
+
+
 def _left_by(limit: Limit, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
     """The limits that can still be reached once a limit has been: those about other parameters."""
     return tuple(other for other in limits if not other.involved & limit.involved)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from retention_models.estimation.climb import Climb, ConvergenceError, Surface, best_climb
+from retention_models.estimation.climb import Climb, ConvergenceError, Surface, single_climb
 from retention_models.estimation.model import Array, Model
 
 CLOSE = 1e-6  # half the Newton decrement: a thousandth of a standard error from the top
@@ -49,7 +49,7 @@ def reweighted(
         surface = Surface.above(start, columns, rng.standard_gamma(weight))
         try:
             near = None if inverse is None else _nearby(surface, u, inverse)
-            tops.append(near or best_climb(surface, u))
+            tops.append(near or single_climb(surface, u))
         except ConvergenceError:
             tops.append(None)
     return tops

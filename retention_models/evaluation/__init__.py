@@ -18,6 +18,7 @@ from retention_models.evaluation.rolling import (
     forecast_sentence,
     rolling_origins,
 )
+from retention_models.evaluation.timing import timing_check
 from retention_models.evaluation.tracking import season_left, tracking, tracking_error
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "season_left",
     "status_by_frequency",
     "status_by_group",
+    "timing_check",
     "tracking",
     "tracking_error",
 ]
