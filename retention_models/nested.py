@@ -51,6 +51,11 @@ class LikelihoodRatio:
         return self.detail
 
 
+def lies_within(simpler: Fit, richer: Fit) -> bool:
+    """Whether the one model is a special case of the other, so that ``likelihood_ratio`` tests it."""
+    return (type(simpler.model).__name__, type(richer.model).__name__) in NESTED
+
+
 def likelihood_ratio(
     simpler: Fit,
     richer: Fit,
@@ -105,7 +110,7 @@ def likelihood_ratio(
     degree of freedom, p = 0.029).
     """
     names = type(simpler.model).__name__, type(richer.model).__name__
-    if names not in NESTED:
+    if not lies_within(simpler, richer):
         raise ValueError(f"{names[0]} is no special case of {names[1]}; compare them by AIC and by their forecasts")
     if simpler.data.get("sha256") != richer.data.get("sha256"):
         raise ValueError("both models must be fitted to the same data for their likelihoods to be compared")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +21,7 @@ from retention_models.estimation.intervals import (
     standard_error,
 )
 from retention_models.fitted import Fit
+from retention_models.inputs import require_horizon
 from retention_models.tables import read_table, require_same_measure
 
 Array = NDArray[np.float64]
@@ -70,7 +70,7 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     customer_id
     1                        0.869               1.455                6
     """
-    _check_horizon(horizon)
+    require_horizon(horizon)
     table = read_table(customers, fit.model.columns)
     require_same_measure(fit.data, table)
     return _predicted(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
@@ -88,7 +88,7 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
         customers and so not averaged away) and ``purchases_lower, purchases_upper``, which add the chance in the
         counts themselves. Neither knows whether the model is right: see the holdout.
     """
-    _check_horizon(horizon)
+    require_horizon(horizon)
     table = read_table(customers, fit.model.columns)
     require_same_measure(fit.data, table)
     model, columns, weight = fit.model, table.columns, table.weight
@@ -211,14 +211,4 @@ def _quantiles(
         below[active] = cumulative[-1]
         active = active[cumulative[-1] < high]
         first, size = first + size, size * 2
-    return lower, np.where(lower > 0, upper, upper_from_0)
-
-
-def _check_horizon(horizon: float) -> None:
-    """An error unless the horizon is a finite number above zero."""
-    good = isinstance(horizon, numbers.Real) and bool(np.isfinite(float(horizon))) and horizon > 0
-    if not good:
-        raise ValueError(
-            f"horizon must be a finite number above 0, in the time unit of the table; got {horizon!r} "
-            "(value without end is discounted_expected_purchases)"
-        )
+    return lower, upper

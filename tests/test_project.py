@@ -18,6 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 FLOORS = {
     "checks": 0,
+    "inputs": 0,
     "rounding": 0,
     "resources": 0,
     "logs": 1,
@@ -33,6 +34,7 @@ FLOORS = {
     "retention": 3,
     "pooled": 3,
     "nested": 3,
+    "bootstrapping": 3,
     "regression": 3,
     "value": 4,
     "evaluation": 4,

@@ -17,7 +17,7 @@ from retention_models.evaluation.holdout import HOLDOUT, Holdout
 from retention_models.evaluation.judge import Judge
 from retention_models.fitted import Fit
 from retention_models.fitting import rows_of
-from retention_models.nested import NESTED, LikelihoodRatio, likelihood_ratio
+from retention_models.nested import LikelihoodRatio, lies_within, likelihood_ratio
 from retention_models.rounding import three_digits
 from retention_models.tables import read_table
 
@@ -119,7 +119,7 @@ def compare(
     tests = {
         (a, b): likelihood_ratio(shown[a], shown[b], customers, replicates=replicates, rng=rng)
         for a, b in permutations(shown, 2)
-        if (type(shown[a].model).__name__, type(shown[b].model).__name__) in NESTED
+        if lies_within(shown[a], shown[b])
     }
     frame = pd.DataFrame({name: _measures(fit) for name, fit in shown.items()}).T.rename_axis("model")
     judge = in_sample = _by_aic(shown, customers)
