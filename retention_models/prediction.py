@@ -211,4 +211,4 @@ def _quantiles(
         below[active] = cumulative[-1]
         active = active[cumulative[-1] < high]
         first, size = first + size, size * 2
-    return lower, upper
+    return lower, np.where(lower > 0, upper, upper_from_0)

@@ -103,7 +103,7 @@ def test_failures_are_counted_and_said(monkeypatch, bgnbd, customers):
     def fails_twice(surface, u, inverse):
         if next(calls) < 2:
             raise ConvergenceError("no maximum")
-        return reweighting._nearby.__wrapped__(surface, u, inverse) if False else nearby(surface, u, inverse)
+        return nearby(surface, u, inverse)
 
     nearby = reweighting._nearby
     monkeypatch.setattr(reweighting, "_nearby", fails_twice)
