@@ -111,7 +111,8 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.rando
     customers
         What it was fitted to.
     replicates
-        How many weightings; a millisecond or ten each for some thousand customers.
+        How many weightings; for some thousand customers each costs a few milliseconds, tens of them where the fit is
+        at a limit.
     rng
         The source of randomness.
 
@@ -139,6 +140,12 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.rando
     >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
     >>> again = bootstrap(rm.fit(rm.BGNBD, customers), customers, replicates=200, rng=np.random.default_rng(1))
     >>> again.table().round(2)
+               estimate  std_error  lower  upper  at_limit
+    parameter
+    r              0.24       0.01   0.22   0.27         0
+    alpha          4.41       0.44   3.65   5.34         0
+    a              0.79       0.18   0.51   1.22         0
+    b              2.43       0.71   1.40   4.20         0
     """
     if replicates < 2:
         raise ValueError(f"replicates must be 2 or more, some hundred for an interval; got {replicates!r}")

@@ -68,7 +68,7 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     >>> forecast.loc[[1], ["probability_alive", "expected_purchases", "purchases_upper"]].round(3)
                  probability_alive  expected_purchases  purchases_upper
     customer_id
-    1                        0.869               1.455                6
+    1                        0.869               1.455                5
     """
     require_horizon(horizon)
     table = read_table(customers, fit.model.columns)

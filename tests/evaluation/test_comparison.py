@@ -142,7 +142,7 @@ def test_what_is_read_holds_the_table_the_sentence_and_the_tests(comparison):
     text = repr(comparison)
     assert comparison.sentence in text
     assert "NBD is not enough: ParetoNBD gains 168.68" in text
-    assert text.index("tracking_error") < text.index(comparison.sentence)
+    assert text.index("MBG/CNBD-k") < text.index("tracking_error") < text.index(comparison.sentence)
 
 
 def test_models_that_differ_by_a_trifle_are_as_good(pareto, customers):
