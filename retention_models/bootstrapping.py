@@ -63,7 +63,7 @@ class Bootstrap:
     def interval(
         self, quantity: Callable[..., Array], columns: tuple[Array, ...], level: float = 0.95
     ) -> tuple[Array, Array]:
-        """Ends of the interval of ``quantity(model, *columns)``, shape (n,) each, for positive ones such as expectations.
+        """Ends of the interval of ``quantity(model, *columns)``, shape (n,) each; of positive ones, as expectations are.
 
         Every replicate is asked.
         """
@@ -71,7 +71,9 @@ class Bootstrap:
         return _interval(quantity(self.fit.model, *columns), draws, level)
 
     def _model(self, rows: np.ndarray) -> Any:
-        return replace(self.fit.model, **{name: self.draws[name].to_numpy()[rows, None] for name in self.draws})
+        return replace(
+            self.fit.model, **{str(name): drawn.to_numpy()[rows, None] for name, drawn in self.draws.items()}
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -159,7 +161,9 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.rando
     at_limit = pd.Series(0, index=names)
     for top in found:
         at_limit[[limit.parameter for limit in top.limits]] += 1
-    return Bootstrap(fit, pd.DataFrame(np.exp([top.u for top in found]), columns=names), at_limit, replicates - len(found))
+    return Bootstrap(
+        fit, pd.DataFrame(np.exp([top.u for top in found]), columns=names), at_limit, replicates - len(found)
+    )
 
 
 def _interval(estimate: Array, draws: Array, level: float) -> tuple[Array, Array]:

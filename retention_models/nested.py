@@ -202,5 +202,6 @@ def _simulated(
 
 def _as_richer(simpler: Fit, richer: Fit) -> Any:
     """The simpler model as one of regular timing, which simulates the gaps as well."""
-    stays = {"a": SMALL} if type(simpler.model).__name__ == "NBD" else {}
-    return replace(richer.model, **{**stays, **simpler.parameters.to_dict(), "k": 1})
+    stays: dict[str, float] = {"a": SMALL} if type(simpler.model).__name__ == "NBD" else {}
+    values = {str(name): value for name, value in simpler.parameters.items()}
+    return replace(richer.model, **{**stays, **values, "k": 1})

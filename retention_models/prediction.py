@@ -28,7 +28,9 @@ Array = NDArray[np.float64]
 
 BLOCK = 200_000  # probabilities of counts at a time
 PLACES = [(1 / 6, -math.sqrt(3)), (2 / 3, 0.0), (1 / 6, math.sqrt(3))]  # weights and standard errors: Gauss-Hermite
-NOTICED = 0.01  # of a Poisson variance: what the uncertainty of the parameters must add to a count's to be reckoned with
+NOTICED = (
+    0.01  # of a Poisson variance: what the uncertainty of the parameters must add to a count's to be reckoned with
+)
 FURTHEST = 50.0  # in log-parameters
 
 
@@ -57,8 +59,9 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     -----
     Delta method, on the logit scale for the probability and the log scale for the expectation. Customers with the
     same history are predicted once. The distribution of a count is a mean over the parameters, moved along the line on
-    which they move the expectation: by its standard error times -1.73, 0 and 1.73, weighted 1, 4 and 1 (the Gauss-Hermite
-    rule). Where that would add less than a hundredth to the variance, the estimate alone serves.
+    which they move the expectation, by -1.73, 0 and 1.73 of its standard errors, weighted 1, 4 and 1 (the Gauss-Hermite
+    rule). Where that would add less than a hundredth to the variance, the estimate alone serves. The interval leaves
+    out as much at either end; where it begins at 0, all at the upper one, so that it holds its level and hardly more.
 
     Examples
     --------
@@ -180,7 +183,7 @@ class _Counts:
         )
 
     def _moved(self, place: float, rows: NDArray[np.int64]) -> Any:
-        """The model with the parameters that go with an expectation so many standard errors away, a set for each row."""
+        """The model with the parameters, for each row, that go with an expectation so many standard errors away."""
         if place == 0:
             return self.fit.model
         free = list(self.fit.covariance.index)

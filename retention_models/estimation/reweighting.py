@@ -43,7 +43,7 @@ def reweighted(
     start = estimate if is_interior else type(estimate).start(*columns, weight=weight, **fixed)
     here = Surface.above(start, columns, weight)
     u, every = here.place(start), np.ones(len(here.names), dtype=bool)
-    inverse = np.linalg.inv(-here.hessian(u, every)) if is_interior else None
+    inverse = np.linalg.inv(-here.hessian(u, every)).astype(float) if is_interior else None
     tops: list[Climb | None] = []
     for _ in range(replicates):
         surface = Surface.above(start, columns, rng.standard_gamma(weight))

@@ -71,7 +71,9 @@ class Judge:
         best = self.ranked()[0]
         if gap <= self.scale * TRIFLE:
             return f"as good as that of {best}"
-        return f"{_short(gap)} worse than that of {best} (standard error {_short(error)}), no more than chance could make"
+        return (
+            f"{_short(gap)} worse than that of {best} (standard error {_short(error)}), no more than chance could make"
+        )
 
     def _is_worse(self, name: str, p_values: Mapping[tuple[str, str], float]) -> bool:
         """Whether a model can be told from the best."""

@@ -51,7 +51,7 @@ def timing_check(
     between the others has 111 % of the variance that chance would give it. In MBG/CNBD-k the likeliest k is 1, which is
     random timing: it gains nothing.
     """
-    found = cnbd or fit(MBGCNBD, customers)
+    found = cnbd or fit(MBGCNBD, customers)  # type: ignore[arg-type]
     seen = check_regularity(transactions, observation_end=observation_end)
     k = found.model.k
     name = "MBG/CNBD-k" if isinstance(found.model, MBGCNBD) else "BG/CNBD-k"

@@ -113,7 +113,7 @@ def test_bgbb_stands_apart_and_is_said_so(fits, customers):
     comparison = compare({**fits, "BG/BB": donations}, customers)
     assert "BG/BB" not in comparison.frame.index
     assert "stands apart" in comparison.notes[0]
-    with pytest.raises(ValueError, match="at least two fits; got 1.*stands apart"):
+    with pytest.raises(ValueError, match=r"at least two fits; got 1.*stands apart"):
         compare({"Pareto/NBD": fits["Pareto/NBD"], "BG/BB": donations}, customers)
 
 
