@@ -79,12 +79,14 @@ def assert_covered(coverage):
 @pytest.mark.slow
 @pytest.mark.parametrize(("truth", "n"), [(TRUTHS[0], 1500), (TRUTHS[1], 3000)], ids=["BGNBD", "ParetoNBD"])
 def test_intervals_by_the_delta_method_cover_the_truth(truth, n):
-    """Measured, 1,000 businesses of 1,500 customers each.
+    """Measured over 1,000 businesses of 1,500 customers each.
 
-    BG/NBD: parameters .950 .945 .967 .965; expectations of four customers .944 .938 .943 .952; total expected .947; total
-    .954; counts .961, of those expected to buy more than once .959. Pareto/NBD: parameters .935 .937 .921 .947;
-    expectations .953 .925 .941 .919; total expected .928; total .947. There s is known to 40 %, too little for the
-    log scale: estimates that fall too low also seem too sure, and so all that misses does so on one side. Hence 3,000.
+    BG/NBD: parameters .950 .945 .967 .965; expectations of four customers .944 .938 .943 .952; total expected .947;
+    total .954; counts .961, of customers expected to buy more than once .959.
+
+    Pareto/NBD: parameters .935 .937 .921 .947; expectations .953 .925 .941 .919; total expected .928; total .947;
+    counts .966, .959. There s is known to 40 %, which is too little for the log scale: estimates that fall too low also
+    seem too sure, so that whatever misses does so on one side. Hence 3,000 customers.
     """
     assert_covered(delta_coverage(truth, n=n, replicates=1000))
 
