@@ -63,7 +63,7 @@ class Bootstrap:
     def interval(
         self, quantity: Callable[..., Array], columns: tuple[Array, ...], level: float = 0.95
     ) -> tuple[Array, Array]:
-        """Ends of the interval of ``quantity(model, *columns)``, shape (n,) each; of positive ones, as expectations are.
+        """Ends of the interval of ``quantity(model, *columns)``, shape (n,) each, if it is positive.
 
         Every replicate is asked.
         """

@@ -33,6 +33,8 @@ FLOORS = {
     "prediction": 3,
     "retention": 3,
     "pooled": 3,
+    "contract_models": 3,
+    "triangle": 3,
     "nested": 3,
     "bootstrapping": 3,
     "regression": 3,
