@@ -18,7 +18,7 @@ from retention_models.fitted import Fit
 from retention_models.fitting import rows_of
 
 TINY = np.finfo(float).tiny
-MIDDLE = 0.682689492  # the share of a normal distribution within one standard deviation
+MIDDLE, WIDTH = 0.9, 2 * 1.6448536  # the share of a normal distribution within so many standard deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +45,8 @@ class Bootstrap:
     def table(self, level: float = 0.95) -> pd.DataFrame:
         """Estimate, standard error and interval of each parameter, and in how many replicates it is ``at_limit``.
 
-        Made on the log scale, as in the table of a fit, by half the width of the middle 68 % of the replicates, which
-        a few at a limit do not inflate. Where the estimate itself is at a limit, the percentiles of the replicates.
+        Made on the log scale, as in the table of a fit, by the width of the middle 90 % of the replicates, which a few
+        at a limit do not inflate. Where the estimate itself is at a limit, the percentiles of the replicates.
         """
         estimate, draws = self.fit.parameters, self.draws.to_numpy()
         lower, upper = _interval(estimate.to_numpy(), draws, level)
@@ -145,9 +145,9 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.rando
                estimate  std_error  lower  upper  at_limit
     parameter
     r              0.24       0.01   0.22   0.27         0
-    alpha          4.41       0.44   3.65   5.34         0
-    a              0.79       0.18   0.51   1.22         0
-    b              2.43       0.71   1.40   4.20         0
+    alpha          4.41       0.45   3.63   5.37         0
+    a              0.79       0.19   0.51   1.23         0
+    b              2.43       0.69   1.45   4.05         0
     """
     if replicates < 2:
         raise ValueError(f"replicates must be 2 or more, some hundred for an interval; got {replicates!r}")
@@ -172,6 +172,6 @@ def _interval(estimate: Array, draws: Array, level: float) -> tuple[Array, Array
 
 
 def _spread(draws: Array) -> Array:
-    """Half the width of the middle 68 % of the draws: their standard deviation, unless a few lie far out."""
+    """The standard deviation of the draws by the width of their middle 90 %, to which few far out do not matter."""
     low, high = np.quantile(draws, [(1 - MIDDLE) / 2, (1 + MIDDLE) / 2], axis=0)
-    return (high - low) / 2
+    return (high - low) / WIDTH
