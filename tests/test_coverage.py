@@ -94,7 +94,7 @@ def test_intervals_by_the_delta_method_cover_the_truth(truth, n):
 @pytest.mark.slow
 @each_model
 def test_intervals_by_the_bootstrap_cover_the_truth(truth):
-    assert_covered(bootstrap_coverage(truth, n=1500, replicates=1000, weightings=100))
+    assert_covered(bootstrap_coverage(truth, n=1500, replicates=1000, weightings=200))
 
 
 def test_intervals_cover_the_truth_in_a_few_businesses():
