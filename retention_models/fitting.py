@@ -132,6 +132,29 @@ def _speaking(model_class: type[Model], table: Table) -> tuple[Table, dict[str, 
     }
 
 
+def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
+    """What ``log_likelihood`` takes, over the distinct rows that a fit was made from, and how many customers have each.
+
+    Raises
+    ------
+    ValueError
+        When the table is another than that of the fit, or one of contracts, which holds only sums.
+    """
+    model_class = type(fit.model)
+    if "at_risk" in model_class.columns:
+        raise ValueError("a row for each customer is needed, and a retention table holds only their sums")
+    table, _ = _speaking(model_class, read_table(customers, model_class.columns))
+    if table.sha256() != fit.data.get("sha256"):
+        raise ValueError(
+            f"these {table.n_customers:,.0f} customers are not the ones that {model_class.__name__} was fitted to "
+            f"({fit.n_customers:,}); pass the table that fit was given"
+        )
+    averaged = averaged_columns(model_class)
+    if averaged:
+        table = read_table(customers, (*model_class.columns, *averaged))
+    return table.columns, table.weight
+
+
 def _require_enough(model_class: type[Model], table: Table) -> None:
     """An error where no model could be fitted, with the reason."""
     name, n = model_class.__name__, table.n_customers

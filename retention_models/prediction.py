@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -24,6 +27,11 @@ from retention_models.tables import read_table, require_same_measure
 Array = NDArray[np.float64]
 
 BLOCK = 200_000  # probabilities of counts at a time
+PLACES = [(1 / 6, -math.sqrt(3)), (2 / 3, 0.0), (1 / 6, math.sqrt(3))]  # weights and standard errors: Gauss-Hermite
+NOTICED = (
+    0.01  # of a Poisson variance: what the uncertainty of the parameters must add to a count's to be reckoned with
+)
+FURTHEST = 50.0  # in log-parameters
 
 
 def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
@@ -45,12 +53,15 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     pandas.DataFrame
         Indexed like ``customers``: ``probability_alive`` and ``expected_purchases`` with ``_lower, _upper`` (how
         sure the mean is, given the uncertainty of the parameters), and ``purchases_lower, purchases_upper``: the
-        interval of the count itself, whole numbers, at the estimated parameters.
+        interval of the count itself, whole numbers, which knows of chance and of the uncertainty of the parameters.
 
     Notes
     -----
     Delta method, on the logit scale for the probability and the log scale for the expectation. Customers with the
-    same history are predicted once.
+    same history are predicted once. The distribution of a count is a mean over the parameters, moved along the line on
+    which they move the expectation, by -1.73, 0 and 1.73 of its standard errors, weighted 1, 4 and 1 (the Gauss-Hermite
+    rule). Where that would add less than a hundredth to the variance, the estimate alone serves. The interval leaves
+    out as much at either end; where it begins at 0, all at the upper one, so that it holds its level and hardly more.
 
     Examples
     --------
@@ -60,7 +71,7 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     >>> forecast.loc[[1], ["probability_alive", "expected_purchases", "purchases_upper"]].round(3)
                  probability_alive  expected_purchases  purchases_upper
     customer_id
-    1                        0.869               1.455                6
+    1                        0.869               1.455                5
     """
     require_horizon(horizon)
     _check_model(fit)
@@ -106,6 +117,7 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
 
 def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: float | None) -> pd.DataFrame:
     """The rows of ``predict`` for distinct histories."""
+    covariance = fit.covariance.to_numpy()
 
     def alive(model: Any, *columns: Array) -> Array:
         return model.probability_alive(*columns)
@@ -120,10 +132,12 @@ def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: floa
     ):
         frame[name] = in_chunks(partial(quantity, fit.model), columns)
         if level is not None:
-            error = standard_error(fit.gradient(quantity, columns), fit.covariance.to_numpy())
+            slope = fit.gradient(quantity, columns)
+            error = standard_error(slope, covariance)
             frame[f"{name}_lower"], frame[f"{name}_upper"] = interval(frame[name], error, level)
     if level is not None:
-        frame["purchases_lower"], frame["purchases_upper"] = _count_interval(fit.model, columns, horizon, level)
+        counts = _Counts(fit, columns, horizon, slope @ covariance, error, frame["expected_purchases"])
+        frame["purchases_lower"], frame["purchases_upper"] = counts.interval(level)
     return pd.DataFrame(frame)
 
 
@@ -135,36 +149,74 @@ def _gamma_interval(mean: Array, variance: Array, level: float) -> tuple[Array, 
     return lower, upper
 
 
-def _count_interval(
-    model: Any, columns: tuple[Array, ...], horizon: float, level: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The smallest counts at which each history's distribution function reaches both tail probabilities.
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Future counts of customers with some histories, of whom is known what they are expected to buy.
 
-    Counts are taken in blocks, and a history leaves as soon as its upper end is found, so that the few customers
-    who buy by the hundred do not make the many wait.
+    ``pull`` is the covariance of the parameters with the expectation, shape (n, free); ``error`` the standard error of
+    that, ``mean`` itself.
     """
-    normal_quantile(level)
+
+    fit: Fit
+    columns: tuple[Array, ...]
+    horizon: float
+    pull: Array
+    error: Array
+    mean: Array
+
+    def interval(self, level: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Lower and upper end for each history."""
+        normal_quantile(level)
+        lower, upper = (np.zeros(len(self.mean), dtype=np.int64) for _ in range(2))
+        unsure = self.error**2 > NOTICED * self.mean
+        for rows, places in ((~unsure, [(1.0, 0.0)]), (unsure, PLACES)):
+            among = np.flatnonzero(rows)
+            lower[among], upper[among] = _quantiles(partial(self._probability, places), among, level)
+        return lower, upper
+
+    def _probability(
+        self, places: list[tuple[float, float]], counts: NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> Array:
+        """Chance of each count for each of the rows, a mean over places; shape (counts, rows)."""
+        columns = [column[rows] for column in self.columns]
+        return sum(
+            (share * self._moved(place, rows).purchase_probability(counts, self.horizon, *columns))
+            for share, place in places
+        )
+
+    def _moved(self, place: float, rows: NDArray[np.int64]) -> Any:
+        """The model with the parameters, for each row, that go with an expectation so many standard errors away."""
+        if place == 0:
+            return self.fit.model
+        free = list(self.fit.covariance.index)
+        step = place * self.pull[rows] / self.error[rows, None] / self.fit.parameters[free].to_numpy()
+        factor = np.exp(np.clip(step, -FURTHEST, FURTHEST))
+        return replace(self.fit.model, **{n: getattr(self.fit.model, n) * factor[:, i] for i, n in enumerate(free)})
+
+
+def _quantiles(
+    probability: Callable[[NDArray[np.int64], NDArray[np.int64]], Array], rows: NDArray[np.int64], level: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The interval that leaves out half of what it may at either end, or all of it at the upper one if it begins at 0.
+
+    Counts are taken in blocks, and a row leaves as soon as its upper end is found, so that the few customers who buy by
+    the hundred do not make the many wait.
+    """
     low, high = (1 - level) / 2, (1 + level) / 2
-    n = len(columns[0])
-    lower, upper = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    active, below, first, size = np.arange(n), np.zeros(n), 0, 4
+    lower, upper, upper_from_0 = (np.zeros(len(rows), dtype=np.int64) for _ in range(3))
+    active, below, first, size = np.arange(len(rows)), np.zeros(len(rows)), 0, 4
     while len(active):
         counts = np.arange(first, first + size)[:, None]
-        rows = max(BLOCK // size, 1)
-        probability = np.concatenate(
-            [
-                model.purchase_probability(counts, horizon, *(c[active[i : i + rows]] for c in columns))
-                for i in range(0, len(active), rows)
-            ],
-            axis=1,
-        )
-        cumulative = below[active] + np.cumsum(probability, axis=0)
+        step = max(BLOCK // size, 1)
+        parts = [probability(counts, rows[active[i : i + step]]) for i in range(0, len(active), step)]
+        cumulative = below[active] + np.cumsum(np.concatenate(parts, axis=1), axis=0)
         lower[active] += np.sum(cumulative < low, axis=0)
         upper[active] += np.sum(cumulative < high, axis=0)
+        upper_from_0[active] += np.sum(cumulative < level, axis=0)
         below[active] = cumulative[-1]
         active = active[cumulative[-1] < high]
         first, size = first + size, size * 2
-    return lower, upper
+    return lower, np.where(lower > 0, upper, upper_from_0)
 
 
 def _check_model(fit: Fit) -> None:

@@ -63,15 +63,32 @@ def test_intervals_hold_their_estimates(forecasts, model):
 
 
 @each_model
-def test_count_interval_is_the_narrowest_with_both_tails_cut(customers, fits, forecasts, model):
-    heavy = customers.sort_values("frequency").iloc[[0, 1500, 2000, 2300, 2350, -1]]
+def test_count_interval_leaves_out_both_tails_or_the_upper_one_where_it_begins_at_0(customers, fits, model):
+    heavy = customers.loc[[1, 2, 157, 813, 994, 1203, 1981, 2034]]
+    sure = replace(fits[model.__name__], covariance=fits[model.__name__].covariance * 1e-12)
     columns = [heavy[name].to_numpy(dtype=float) for name in model.columns]
-    chance = fits[model.__name__].model.purchase_probability(np.arange(400)[:, None], 39.0, *columns)
-    cumulative = np.cumsum(chance, axis=0)
+    cumulative = np.cumsum(sure.model.purchase_probability(np.arange(400)[:, None], 39.0, *columns), axis=0)
     np.testing.assert_allclose(cumulative[-1], 1, atol=1e-9)
-    forecast = forecasts[model.__name__].loc[heavy.index]
-    np.testing.assert_array_equal(forecast["purchases_lower"], np.argmax(cumulative >= 0.025, axis=0))
-    np.testing.assert_array_equal(forecast["purchases_upper"], np.argmax(cumulative >= 0.975, axis=0))
+    lower, upper, from_0 = (np.argmax(cumulative >= share, axis=0) for share in (0.1, 0.9, 0.8))
+    forecast = rm.predict(sure, heavy, 39, level=0.8)
+    assert 0 < np.count_nonzero(lower) < len(heavy)
+    np.testing.assert_array_equal(forecast["purchases_lower"], lower)
+    np.testing.assert_array_equal(forecast["purchases_upper"], np.where(lower > 0, upper, from_0))
+
+
+def test_count_interval_of_few_customers_knows_that_the_parameters_are_unsure(customers):
+    heavy, horizon = customers.loc[[1482, 994, 2034, 1770, 1981, 157]], 156
+    found = rm.fit(rm.BGNBD, customers.iloc[::40])
+    columns = [heavy[name].to_numpy(dtype=float) for name in found.model.columns]
+    draws = found.draw(500, np.random.default_rng(1))
+    chance = [draws.purchase_probability(np.full((1, 1), n), horizon, *columns).mean(axis=0) for n in range(200)]
+    cumulative = np.cumsum(chance, axis=0)
+    lower, upper, from_0 = (np.argmax(cumulative >= share, axis=0) for share in (0.025, 0.975, 0.95))
+    forecast = rm.predict(found, heavy, horizon)
+    sure = rm.predict(replace(found, covariance=found.covariance * 1e-12), heavy, horizon)
+    np.testing.assert_allclose(forecast["purchases_lower"], lower, atol=2)
+    np.testing.assert_allclose(forecast["purchases_upper"], np.where(lower > 0, upper, from_0), atol=2, rtol=0.02)
+    assert forecast["purchases_lower"].sum() < sure["purchases_lower"].sum() - 3
 
 
 @each_model

@@ -36,6 +36,7 @@ FLOORS = {
     "contract_models": 3,
     "triangle": 3,
     "nested": 3,
+    "bootstrapping": 3,
     "regression": 3,
     "value": 4,
     "evaluation": 4,

@@ -180,6 +180,11 @@ def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Clim
     return min(equals, key=lambda end: (not end.is_interior, len(end.undetermined), end.free.sum()))
 
 
+def single_climb(surface: Surface, u: Array) -> Climb:
+    """The top of the climb from u alone; where it is a limit, another way might have led higher."""
+    return _climb_to_limits(surface, surface.at(u), surface.model_class.limits)
+
+
 def _ways_up(surface: Surface, u: Array) -> Iterator[tuple[Callable[[], Climb], tuple[Limit, ...]]]:
     """Where to begin a climb, and the limits that can be reached from there."""
     limits = surface.model_class.limits

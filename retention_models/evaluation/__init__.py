@@ -1,6 +1,6 @@
 """Whether the forecast came true: customer by customer, in total, period by period, and at earlier dates."""
 
-from retention_models.evaluation.choice import Choice, choose
+from retention_models.evaluation.comparison import Comparison, compare
 from retention_models.evaluation.contracts import backtest_retention
 from retention_models.evaluation.groups import holdout_by_group, new_customer_by_group, status_by_group
 from retention_models.evaluation.histories import alive_history, history_matrix
@@ -26,10 +26,11 @@ from retention_models.evaluation.rolling import (
     forecast_sentence,
     rolling_origins,
 )
+from retention_models.evaluation.timing import timing_check
 from retention_models.evaluation.tracking import season_left, tracking, tracking_error
 
 __all__ = [
-    "Choice",
+    "Comparison",
     "Sentence",
     "alive_history",
     "backtest_check",
@@ -37,7 +38,7 @@ __all__ = [
     "book_errors",
     "book_notes",
     "calibration",
-    "choose",
+    "compare",
     "concentration",
     "earlier_origins",
     "forecast_sentence",
@@ -55,6 +56,7 @@ __all__ = [
     "season_left",
     "status_by_frequency",
     "status_by_group",
+    "timing_check",
     "tracking",
     "tracking_error",
 ]

@@ -144,12 +144,7 @@ def calibration(fit: Fit, customers: Any, *, bins: int = 10) -> pd.DataFrame:
     pandas.DataFrame
         ``lower`` and ``upper`` end of each bin, the ``share`` of customers in it, and ``density``, share over width.
     """
-    holdout = Holdout.of(fit, customers)
-    below, at = holdout.distribution()
-    edges = np.linspace(0, 1, bins + 1)
-    reached = [holdout.mean(_uniform_cdf(edge, below, at)) for edge in edges]
-    share = np.diff(reached)
-    return pd.DataFrame({"lower": edges[:-1], "upper": edges[1:], "share": share, "density": share * bins})
+    return Holdout.of(fit, customers).histogram(bins)
 
 
 def holdout_check(fit: Fit, customers: Any, *, level: float = 0.95) -> Check:
@@ -247,6 +242,14 @@ class Holdout:
         probability = np.concatenate(parts)
         at = probability[first + counts - 1]
         return np.add.reduceat(probability, first) - at, at
+
+    def histogram(self, bins: int = 10) -> pd.DataFrame:
+        """The frame of ``calibration``."""
+        below, at = self.distribution()
+        edges = np.linspace(0, 1, bins + 1)
+        reached = [self.mean(_uniform_cdf(edge, below, at)) for edge in edges]
+        share = np.diff(reached)
+        return pd.DataFrame({"lower": edges[:-1], "upper": edges[1:], "share": share, "density": share * bins})
 
 
 def _blocks(values: NDArray[np.int64]) -> list[NDArray[np.int64]]:

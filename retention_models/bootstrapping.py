@@ -1,0 +1,177 @@
+"""How sure a fit is, without leaning on the model: its customers are reweighted at random, and it is made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models.estimation.climb import ConvergenceError
+from retention_models.estimation.intervals import positive_interval
+from retention_models.estimation.model import Array, parameter_names
+from retention_models.estimation.reweighting import reweighted
+from retention_models.fitted import Fit
+from retention_models.fitting import rows_of
+
+TINY = np.finfo(float).tiny
+MIDDLE, WIDTH = 0.9, 2 * 1.6448536  # the share of a normal distribution within so many standard deviations
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """The parameters of a fit under random weightings of its customers.
+
+    Attributes
+    ----------
+    fit
+        The fit itself.
+    draws
+        One row a replicate, one column a parameter; a parameter at a limit has the value at which it is held.
+    at_limit
+        In how many replicates each parameter ran to a limit, by parameter.
+    failures
+        How many replicates have no maximum and are missing from ``draws``.
+    """
+
+    fit: Fit
+    draws: pd.DataFrame
+    at_limit: pd.Series
+    failures: int
+
+    def table(self, level: float = 0.95) -> pd.DataFrame:
+        """Estimate, standard error and interval of each parameter, and in how many replicates it is ``at_limit``.
+
+        Made on the log scale, as in the table of a fit, by the width of the middle 90 % of the replicates, which a few
+        at a limit do not inflate. Where the estimate itself is at a limit, the percentiles of the replicates.
+        """
+        estimate, draws = self.fit.parameters, self.draws.to_numpy()
+        lower, upper = _interval(estimate.to_numpy(), draws, level)
+        is_free = estimate.index.isin(self.fit.covariance.index)
+        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        lower, upper = np.where(is_free, lower, low), np.where(is_free, upper, high)
+        columns = {"estimate": estimate, "std_error": _spread(draws), "lower": lower, "upper": upper}
+        return pd.DataFrame({**columns, "at_limit": self.at_limit}).rename_axis("parameter")
+
+    def draw(self, n: int, rng: np.random.Generator) -> Any:
+        """The model with n draws of its parameters, each of shape (n, 1), as ``Fit.draw`` gives."""
+        return self._model(rng.integers(len(self.draws), size=n))
+
+    def interval(
+        self, quantity: Callable[..., Array], columns: tuple[Array, ...], level: float = 0.95
+    ) -> tuple[Array, Array]:
+        """Ends of the interval of ``quantity(model, *columns)``, shape (n,) each, if it is positive.
+
+        Every replicate is asked.
+        """
+        draws = quantity(self._model(np.arange(len(self.draws))), *columns)
+        return _interval(quantity(self.fit.model, *columns), draws, level)
+
+    def _model(self, rows: np.ndarray) -> Any:
+        return replace(
+            self.fit.model, **{str(name): drawn.to_numpy()[rows, None] for name, drawn in self.draws.items()}
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what a reader must know; empty when nothing needs saying."""
+        n = len(self.draws)
+        limits = tuple(
+            f"{name} ran to a limit in {count:,} of {n:,} replicates, which are kept."
+            for name, count in self.at_limit.items()
+            if count
+        )
+        failed = f"{self.failures:,} of {n + self.failures:,} replicates have no maximum and are left out."
+        fixed = tuple(f"{name} was held at {getattr(self.fit.model, name)}." for name in self.fit.model.fixed)
+        return self.fit.notes + limits + ((failed,) if self.failures else ()) + fixed
+
+    def _headline(self) -> str:
+        return (
+            f"{type(self.fit.model).__name__} fitted to {self.fit.n_customers:,} customers, "
+            f"Bayesian bootstrap of {len(self.draws):,} replicates"
+        )
+
+    def __repr__(self) -> str:
+        notes = "".join(f"\nNote: {note}" for note in self.notes)
+        return f"{self._headline()}\n{self.table().to_string(float_format='{:.4g}'.format)}{notes}"
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>Note: {escape(note)}</p>" for note in self.notes)
+        return f"<p>{escape(self._headline())}</p>{self.table().to_html(float_format='{:.4g}'.format)}{notes}"
+
+
+def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.random.Generator) -> Bootstrap:
+    """The fit made again under random weightings of its customers: intervals that hold where the model does not.
+
+    Parameters
+    ----------
+    fit
+        A fit to customers, one row each (not to a retention table, which holds only sums).
+    customers
+        What it was fitted to.
+    replicates
+        How many weightings; for some thousand customers each costs a few milliseconds, tens of them where the fit is
+        at a limit.
+    rng
+        The source of randomness.
+
+    Returns
+    -------
+    Bootstrap
+        Its ``table`` is that of a fit, its ``draw`` takes the place of ``Fit.draw``, and ``interval`` gives that of
+        any quantity.
+
+    Raises
+    ------
+    ValueError
+        When the customers are others than those of the fit, or cannot be told apart.
+    ConvergenceError
+        When no replicate has a maximum.
+
+    Notes
+    -----
+    Bayesian bootstrap (Rubin 1981): weights are exponential, one a customer. A whole number such as ``k`` is held.
+
+    Examples
+    --------
+    >>> import numpy as np, retention_models as rm
+    >>> from retention_models.bootstrapping import bootstrap
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> again = bootstrap(rm.fit(rm.BGNBD, customers), customers, replicates=200, rng=np.random.default_rng(1))
+    >>> again.table().round(2)
+               estimate  std_error  lower  upper  at_limit
+    parameter
+    r              0.24       0.01   0.22   0.27         0
+    alpha          4.41       0.45   3.63   5.37         0
+    a              0.79       0.19   0.51   1.23         0
+    b              2.43       0.69   1.45   4.05         0
+    """
+    if replicates < 2:
+        raise ValueError(f"replicates must be 2 or more, some hundred for an interval; got {replicates!r}")
+    model, names = fit.model, list(parameter_names(type(fit.model)))
+    columns, weight = rows_of(fit, customers)
+    is_interior = list(fit.covariance.index) == names
+    tops = reweighted(model, columns, weight, replicates, rng, is_interior=is_interior)
+    found = [top for top in tops if top is not None]
+    if not found:
+        raise ConvergenceError(f"none of {replicates:,} reweighted likelihoods has a maximum that could be found")
+    at_limit = pd.Series(0, index=names)
+    for top in found:
+        at_limit[[limit.parameter for limit in top.limits]] += 1
+    return Bootstrap(
+        fit, pd.DataFrame(np.exp([top.u for top in found]), columns=names), at_limit, replicates - len(found)
+    )
+
+
+def _interval(estimate: Array, draws: Array, level: float) -> tuple[Array, Array]:
+    """Ends of the interval of positive quantities, by the spread of the logarithms of their draws."""
+    return positive_interval(estimate, estimate * _spread(np.log(np.maximum(draws, TINY))), level)
+
+
+def _spread(draws: Array) -> Array:
+    """The standard deviation of the draws by the width of their middle 90 %, to which few far out do not matter."""
+    low, high = np.quantile(draws, [(1 - MIDDLE) / 2, (1 + MIDDLE) / 2], axis=0)
+    return (high - low) / WIDTH

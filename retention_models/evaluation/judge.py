@@ -1,0 +1,92 @@
+"""Which of several models is best by a loss that each customer adds to, and which others are as good."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+ROUNDING = 9  # decimals beyond which a difference is one of arithmetic
+TRIFLE = 1e-4  # a difference of losses per customer that no decision would notice
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Losses by model, each an array over the same rows; ``weight`` counts the customers who share each row.
+
+    A model's loss is the mean over customers times ``scale``.
+    """
+
+    what: str
+    losses: Mapping[str, Array]
+    weight: Array
+    scale: float = 1.0
+
+    def loss(self, name: str) -> float:
+        """The loss of a model."""
+        return self.scale * self._mean(self.losses[name])
+
+    def ranked(self) -> list[str]:
+        """The models, the best first."""
+        return sorted(self.losses, key=self.loss)
+
+    def behind(self, name: str) -> tuple[float, float]:
+        """How much worse than the best a model is, and the standard error of that difference."""
+        difference = self.losses[name] - self.losses[self.ranked()[0]]
+        mean = self._mean(difference)
+        error = math.sqrt(self._mean((difference - mean) ** 2) / self.weight.sum())
+        return round(self.scale * mean, ROUNDING), round(self.scale * error, ROUNDING)
+
+    def choose(self, p_values: Mapping[tuple[str, str], float]) -> tuple[str, str]:
+        """The first of the models that cannot be told from the best, and why, in a sentence.
+
+        ``p_values`` are those of tests of pairs (simpler, richer), which decide where there are any.
+        """
+        ranked = self.ranked()
+        alike = [name for name in self.losses if not self._is_worse(name, p_values)]
+        chosen, best = alike[0], ranked[0]
+        if len(alike) == 1:
+            return chosen, f"{chosen} is used: its {self.what} is {self._better(ranked[1])}."
+        if chosen != best:
+            return chosen, f"No clear winner: {chosen} is used, whose {self.what} is {self._worse(chosen)}."
+        rival = next(name for name in ranked[1:] if name in alike)
+        return chosen, f"No clear winner: {chosen} is used, whose {self.what} is {self._better(rival)}."
+
+    def _better(self, other: str) -> str:
+        """By how much the best is better than another."""
+        gap, error = self.behind(other)
+        if gap <= self.scale * TRIFLE:
+            return f"as good as that of {other}"
+        chance = "no more than" if gap <= 2 * error else "more than"
+        return f"{_short(gap)} better than that of {other} (standard error {_short(error)}), {chance} chance could make"
+
+    def _worse(self, name: str) -> str:
+        """By how much a model is worse than the best, from which it cannot be told."""
+        gap, error = self.behind(name)
+        best = self.ranked()[0]
+        if gap <= self.scale * TRIFLE:
+            return f"as good as that of {best}"
+        return (
+            f"{_short(gap)} worse than that of {best} (standard error {_short(error)}), no more than chance could make"
+        )
+
+    def _is_worse(self, name: str, p_values: Mapping[tuple[str, str], float]) -> bool:
+        """Whether a model can be told from the best."""
+        best = self.ranked()[0]
+        if (name, best) in p_values:
+            return p_values[name, best] < 0.05
+        gap, error = self.behind(name)
+        return (best, name) not in p_values and gap > max(2 * error, self.scale * TRIFLE)
+
+    def _mean(self, values: Array) -> float:
+        return float(self.weight @ values / self.weight.sum())
+
+
+def _short(value: float) -> str:
+    """A number to two significant digits, whole parts kept."""
+    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2g}"

@@ -1,0 +1,62 @@
+"""Whether purchases come so regularly that a model of regular timing is worth trying."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from retention_models.btyd.cnbd import MBGCNBD
+from retention_models.checks import Check
+from retention_models.fitted import Fit
+from retention_models.fitting import fit
+from retention_models.logs.regularity import check_regularity
+
+NAME = "models of random timing will do"
+
+
+def timing_check(
+    transactions: Any, customers: Any, *, observation_end: str | date | None = None, cnbd: Fit | None = None
+) -> Check:
+    """Whether models in which purchases come at random will do, or those of regular timing are worth trying.
+
+    Parameters
+    ----------
+    transactions
+        The log: whatever ``read_transactions`` takes, or what it returned.
+    customers
+        Its ``summarize``, which has ``log_gaps``.
+    observation_end
+        Last day that counts; by default all do.
+    cnbd
+        The fit of ``MBGCNBD`` or ``BGCNBD`` to the customers, where there is one; otherwise the former is fitted.
+
+    Returns
+    -------
+    Check
+        Failed where the likeliest ``k`` is 2 or more: MBG/CNBD-k is then worth trying.
+
+    Notes
+    -----
+    Two witnesses. Wheat & Morrison (1990) look at three purchases a customer and at nothing else, see
+    ``check_regularity``; the likelihood looks at all gaps, and takes a model of the rates and of leaving for granted.
+    It decides.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import timing_check
+    >>> log = rm.load_cdnow()
+    >>> print(timing_check(log, rm.summarize(log, calibration_end="1997-09-30")))
+    models of random timing will do: passed. Among the first three purchases of 736 customers, the time of the second
+    between the others has 111 % of the variance that chance would give it. In MBG/CNBD-k the likeliest k is 1, which is
+    random timing: it gains nothing.
+    """
+    found = cnbd or fit(MBGCNBD, customers)  # type: ignore[arg-type]
+    seen = check_regularity(transactions, observation_end=observation_end)
+    k = found.model.k
+    name = "MBG/CNBD-k" if isinstance(found.model, MBGCNBD) else "BG/CNBD-k"
+    if k == 1:
+        likeliest = f"In {name} the likeliest k is 1, which is random timing: it gains nothing."
+    else:
+        likeliest = f"In {name} the likeliest k is {k}, which is regular timing: it is worth trying."
+    return Check(NAME, k == 1, f"{seen.detail} {likeliest}")

@@ -1,0 +1,130 @@
+"""The Bayesian bootstrap: weights of customers, limits kept and counted, and draws that take the place of a fit's."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import retention_models as rm
+from retention_models import bootstrapping
+from retention_models.bootstrapping import bootstrap
+from retention_models.btyd.cnbd import MBGCNBD
+from retention_models.btyd.nbd import NBD
+from retention_models.estimation import reweighting
+from retention_models.estimation.climb import ConvergenceError
+from retention_models.estimation.likelihood import maximise
+
+
+@pytest.fixture(scope="module")
+def customers():
+    return rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+
+
+@pytest.fixture(scope="module")
+def bgnbd(customers):
+    return rm.fit(rm.BGNBD, customers)
+
+
+@pytest.fixture(scope="module")
+def again(bgnbd, customers):
+    return bootstrap(bgnbd, customers, replicates=200, rng=np.random.default_rng(1))
+
+
+def rows(customers, model):
+    table = rm.compress(customers)
+    return tuple(table[name].to_numpy(dtype=float) for name in model.columns), table["weight"].to_numpy(dtype=float)
+
+
+@pytest.mark.parametrize("model", [rm.BGNBD, rm.ParetoNBD, NBD], ids=lambda model: model.__name__)
+def test_a_replicate_is_the_estimate_under_its_weights(customers, model):
+    columns, weight = rows(customers, model)
+    estimate = rm.fit(model, customers).model
+    (top,) = reweighting.reweighted(estimate, columns, weight, 1, np.random.default_rng(5))
+    drawn = np.random.default_rng(5).standard_gamma(weight)
+    anew = maximise(model, dict(zip(model.columns, columns, strict=True)), drawn).model
+    anew = np.array([getattr(anew, name) for name in rm.fit(model, customers).parameters.index])
+    np.testing.assert_allclose(np.exp(top.u), anew, rtol=2e-4)
+
+
+def test_spread_of_the_replicates_is_that_of_the_robust_errors(customers, again):
+    robust = rm.fit(rm.BGNBD, customers, robust=True).table()["std_error"]
+    assert (again.table()["std_error"] / robust).between(0.75, 1.25).all()
+
+
+def test_weights_of_one_row_a_customer_and_of_one_row_a_history_spread_alike(bgnbd, customers):
+    compressed = bootstrap(bgnbd, rm.compress(customers), replicates=200, rng=np.random.default_rng(1))
+    each = bootstrap(bgnbd, customers, replicates=200, rng=np.random.default_rng(1))
+    pd.testing.assert_frame_equal(compressed.draws, each.draws)
+
+
+def test_draws_take_the_place_of_those_of_the_fit(again):
+    model = again.draw(7, np.random.default_rng(2))
+    assert model.r.shape == (7, 1)
+    assert set(model.a[:, 0]) <= set(again.draws["a"])
+    assert model.expected_purchases(39.0, np.array([0.0, 2.0]), np.array([0.0, 30.0]), np.full(2, 39.0)).shape == (7, 2)
+
+
+def test_an_interval_of_any_quantity_holds_its_estimate(bgnbd, again):
+    columns = np.array([0.0, 2.0]), np.array([0.0, 30.0]), np.full(2, 39.0)
+    lower, upper = again.interval(lambda model, *history: model.expected_purchases(39.0, *history), columns)
+    assert np.all((lower < bgnbd.model.expected_purchases(39.0, *columns)) & (upper > lower))
+
+
+def test_gaps_of_customers_who_share_a_history_are_weighted_one_by_one(customers):
+    found = rm.fit(MBGCNBD, customers)
+    again = bootstrap(found, customers, replicates=20, rng=np.random.default_rng(1))
+    assert again.notes[-1] == "k was held at 1."
+    assert len(again.draws) == 20
+
+
+def test_replicates_at_a_limit_are_kept_and_counted():
+    customers = rm.BGNBD(0.25, 4.4, 0.8, 2.4).simulate(np.full(150, 35.0), np.random.default_rng(4))
+    found = rm.fit(rm.BGNBD, customers)
+    again = bootstrap(found, customers, replicates=60, rng=np.random.default_rng(1))
+    assert 0 < again.at_limit.sum() <= 60
+    assert len(again.draws) == 60
+    assert "replicates, which are kept" in repr(again)
+    table = again.table()
+    assert np.isfinite(table.drop(columns="at_limit").to_numpy()).all()
+    assert table["at_limit"].tolist() == again.at_limit.tolist()
+
+
+def test_a_parameter_without_drop_out_is_at_its_limit_in_most_replicates():
+    customers = NBD(0.8, 8.0).simulate(np.full(300, 30.0), np.random.default_rng(3))
+    found = rm.fit(rm.BGNBD, customers)
+    assert found.notes
+    again = bootstrap(found, customers, replicates=10, rng=np.random.default_rng(1))
+    assert again.table().loc[["r", "alpha"], "std_error"].gt(0).all()
+    assert again.notes[0] == found.notes[0]
+
+
+def test_failures_are_counted_and_said(monkeypatch, bgnbd, customers):
+    calls = iter(range(10))
+
+    def fails_twice(surface, u, inverse):
+        if next(calls) < 2:
+            raise ConvergenceError("no maximum")
+        return nearby(surface, u, inverse)
+
+    nearby = reweighting._nearby
+    monkeypatch.setattr(reweighting, "_nearby", fails_twice)
+    again = bootstrap(bgnbd, customers, replicates=5, rng=np.random.default_rng(1))
+    assert (again.failures, len(again.draws)) == (2, 3)
+    assert "2 of 5 replicates have no maximum and are left out." in again.notes
+    assert "2 of 5 replicates" in again._repr_html_()
+
+
+def test_none_found_is_an_error(monkeypatch, bgnbd, customers):
+    monkeypatch.setattr(bootstrapping, "reweighted", lambda *args, **kwargs: [None, None])
+    with pytest.raises(ConvergenceError, match="none of 2 reweighted likelihoods"):
+        bootstrap(bgnbd, customers, replicates=2, rng=np.random.default_rng(1))
+
+
+def test_what_cannot_be_bootstrapped_is_refused(bgnbd, customers):
+    rng = np.random.default_rng(1)
+    with pytest.raises(ValueError, match="these 2,356 customers are not the ones that BGNBD was fitted to"):
+        bootstrap(bgnbd, customers.iloc[1:], rng=rng)
+    with pytest.raises(ValueError, match="replicates must be 2 or more"):
+        bootstrap(bgnbd, customers, replicates=1, rng=rng)
+    kept = pd.DataFrame({"tenure": [1, 2, 3], "at_risk": [1000, 869, 743], "lost": [131, 126, 90]})
+    with pytest.raises(ValueError, match="a retention table holds only their sums"):
+        bootstrap(rm.fit(rm.ShiftedBetaGeometric, kept), kept, rng=rng)
