@@ -6,11 +6,12 @@ The map of the house, from the ground up:
 ``datasets``         real data to learn and test with, and where each comes from
 ``logs``             what happened: purchases and contracts, read, checked, reduced to what models need
 ``estimation``       how numbers are found: likelihoods, intervals, quadrature
-``btyd``             customers who leave without saying so: BG/NBD, Pareto/NBD, and what they spend
+``btyd``             customers who leave without saying so: BG/NBD, Pareto/NBD and their kin, and what they spend
 ``survival``         customers who say so: retention curves, sBG, BdW
 ``fitting``          where frames meet models: ``fit``
 ``fitted``           what it returns: ``Fit``
 ``prediction``       what to expect of each customer, and of all together
+``bootstrapping``    how sure a fit is when its customers are reweighted at random
 ``contract_models``  which model of contracts a table allows
 ``triangle``         cohorts by renewals, the empty corner filled
 ``retention``        how long customers with contracts stay, and who will still be there
@@ -31,8 +32,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from retention_models.bootstrapping import Bootstrap as Bootstrap
+    from retention_models.bootstrapping import bootstrap as bootstrap
+    from retention_models.btyd.bgbb import BGBB as BGBB
     from retention_models.btyd.bgnbd import BGNBD as BGNBD
+    from retention_models.btyd.cnbd import BGCNBD as BGCNBD
+    from retention_models.btyd.cnbd import MBGCNBD as MBGCNBD
     from retention_models.btyd.gammagamma import GammaGamma as GammaGamma
+    from retention_models.btyd.mbgnbd import MBGNBD as MBGNBD
+    from retention_models.btyd.nbd import NBD as NBD
     from retention_models.btyd.paretonbd import ParetoNBD as ParetoNBD
     from retention_models.checks import Check as Check
     from retention_models.contract_models import fit_contracts as fit_contracts
@@ -40,6 +48,8 @@ if TYPE_CHECKING:
     from retention_models.datasets import load_donations as load_donations
     from retention_models.datasets import load_published_experiments as load_published_experiments
     from retention_models.datasets import load_published_retention as load_published_retention
+    from retention_models.evaluation.comparison import Comparison as Comparison
+    from retention_models.evaluation.comparison import compare as compare
     from retention_models.evaluation.contracts import backtest_retention as backtest_retention
     from retention_models.fitted import Fit as Fit
     from retention_models.fitting import fit as fit
@@ -64,6 +74,7 @@ if TYPE_CHECKING:
     from retention_models.interventions.verdict import verdict as verdict
     from retention_models.logs.contract_plan import make_contract_plan as make_contract_plan
     from retention_models.logs.contracts import read_contracts as read_contracts
+    from retention_models.logs.opportunities import opportunities as opportunities
     from retention_models.logs.plan import make_plan as make_plan
     from retention_models.logs.retention import active_customers as active_customers
     from retention_models.logs.retention import retention_table as retention_table
@@ -104,8 +115,19 @@ if TYPE_CHECKING:
     from retention_models.value.saving import saved_value as saved_value
 
 _ROOMS = {
+    "bootstrapping": (
+        "Bootstrap",
+        "bootstrap",
+    ),
+    "btyd.bgbb": ("BGBB",),
     "btyd.bgnbd": ("BGNBD",),
+    "btyd.cnbd": (
+        "BGCNBD",
+        "MBGCNBD",
+    ),
     "btyd.gammagamma": ("GammaGamma",),
+    "btyd.mbgnbd": ("MBGNBD",),
+    "btyd.nbd": ("NBD",),
     "btyd.paretonbd": ("ParetoNBD",),
     "checks": ("Check",),
     "contract_models": ("fit_contracts",),
@@ -114,6 +136,10 @@ _ROOMS = {
         "load_donations",
         "load_published_experiments",
         "load_published_retention",
+    ),
+    "evaluation.comparison": (
+        "Comparison",
+        "compare",
     ),
     "evaluation.contracts": ("backtest_retention",),
     "fitted": ("Fit",),
@@ -149,6 +175,7 @@ _ROOMS = {
     "interventions.verdict": ("verdict",),
     "logs.contract_plan": ("make_contract_plan",),
     "logs.contracts": ("read_contracts",),
+    "logs.opportunities": ("opportunities",),
     "logs.plan": ("make_plan",),
     "logs.retention": (
         "active_customers",
