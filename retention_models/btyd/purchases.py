@@ -7,7 +7,7 @@ x = frequency; ``odds`` is the length of a window over alpha.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import betainc, xlogy
+from scipy.special import betainc, betaincc, xlogy
 
 from retention_models.btyd.base import Array, Parameter
 from retention_models.estimation.special import digamma_rising, log_rising
@@ -39,12 +39,22 @@ def log_count_coefficient(n: Array, r: Parameter) -> Array:
 
 def count_probability(n: Array, r: Parameter, odds: Parameter) -> Array:
     """Chance of exactly n purchases."""
-    return np.exp(log_count_coefficient(n, r) + xlogy(n, odds) - (r + n) * np.log1p(odds))
+    return np.exp(log_count_coefficient(n, r) + count_power(n, odds) - r * np.log1p(odds))
+
+
+def count_power(n: Array, odds: Parameter) -> Array:
+    """Log of (odds / (1 + odds))^n, exact where the base is all but 1; 0 where n is 0."""
+    return np.where(np.asarray(odds) > 1, -n * np.log1p(1 / np.maximum(odds, 1)), xlogy(n, odds / (1 + odds)))
 
 
 def probability_at_least(n: Array, r: Parameter, odds: Parameter) -> Array:
-    """Chance of n or more purchases."""
-    return np.where(n > 0, betainc(np.maximum(n, 1), r, odds / (1 + odds)), 1.0)
+    """Chance of n or more purchases; as the complement of fewer where they are all but sure."""
+    n, r, odds = np.broadcast_arrays(n, r, odds)
+    result = np.ones(n.shape)
+    few, many = (n > 0) & (odds <= 1), (n > 0) & (odds > 1)
+    result[few] = betainc(n[few], r[few], odds[few] / (1 + odds[few]))
+    result[many] = betaincc(r[many], n[many], 1 / (1 + odds[many]))
+    return result
 
 
 def probability_of_two(r: Parameter, odds: Parameter) -> Array:
