@@ -27,10 +27,11 @@ from retention_models.estimation.beta import beta_mean
 from retention_models.estimation.gamma import gamma_rule
 from retention_models.estimation.quadrature import log_decay_integral
 from retention_models.estimation.series import ROUNDING, add_blocks
-from retention_models.estimation.special import log_rising
+from retention_models.estimation.special import log_rising_ratio
 
-ONE_BY_ONE = ((1, 8), (9, 24), (25, 64))  # purchases that are added one by one, in such steps
+ONE_BY_ONE = (8, 16, 32, 64)  # purchases that are added one by one: of these numbers, one that is enough for most
 BLOCK = 200_000  # terms at a time: they stay in the processor's cache
+DROP = 36.0  # terms smaller by e^-36 are rounding
 FAR = 40.0  # a discount of e^-40 leaves nothing
 SURE = 10.0  # standard deviations of its logarithm below which a number of stages is all but sure to be passed
 BELL = 4.0  # standard deviations that a block of terms may span
@@ -115,24 +116,31 @@ def _sum_over_purchases(
 
     def rest(m: Array, term: Array, r: Array, odds: Array) -> Array:
         beyond, gap = _beyond(m, k, r, odds)
-        return np.where(term > 0, term / np.maximum(weigh(m), 1) * beyond * weigh(m + 1 / gap), 0.0)
+        return _bound(term / weigh(m), beyond * weigh(m + 1 / gap))
 
     def later(m: Array, r: Array, a: Array, b: Array, share: Array, odds: Array) -> tuple[Array, Array]:
         term = weigh(m) * _stayed(m - 1, a, b) * _reaches(m, k, r, share, odds)
         return term, rest(m, term, r, odds)
 
-    columns = (r, a, b, share, odds)
-    total, active = np.zeros(len(r)), np.arange(len(r))
-    for first, last in ONE_BY_ONE:
-        r, a, b, share, odds = rows = tuple(column[active] for column in columns)
-        m = np.arange(first, last + 1.0)[:, None]
-        term = weigh(m) * _stays(first, last, a, b) * _reaches_in_turn(first, last, k, r, share, odds)
-        total[active] += term.sum(axis=0)
-        active = active[rest(m[-1], term[-1], r, odds) > ROUNDING * total[active]]
-    rows = tuple(column[active] for column in columns)
-    begin = np.full(len(active), last + 1.0)
-    total[active] = add_blocks(later, _reaching_length(k), total[active], begin, *rows)
+    rows = (r, a, b, share, odds)
+    total, rests, added = np.zeros(len(r)), np.zeros(len(r)), _likely_most(k, r, odds)
+    for last in ONE_BY_ONE:
+        group = added == last
+        r, a, b, share, odds = (column[group] for column in rows)
+        m = np.arange(1, last + 1.0)[:, None]
+        term = weigh(m) * _stays(last, a, b) * _reaches_in_turn(last, k, r, share, odds)
+        total[group], rests[group] = term.sum(axis=0), rest(m[-1], term[-1], r, odds)
+    more = rests > ROUNDING * total
+    total[more] = add_blocks(later, _reaching_length(k), total[more], added[more] + 1, *(each[more] for each in rows))
     return total
+
+
+def _likely_most(k: int, r: Array, odds: Array) -> Array:
+    """The number of purchases to add up one by one: enough for most customers, and no more than need be."""
+    rate = r + k + np.sqrt(2 * DROP * (r + k)) + DROP
+    stages = rate * odds + np.sqrt(2 * DROP * rate * odds) + DROP / (1 + np.log1p(1 / np.maximum(odds, np.finfo(float).tiny)))
+    steps = np.array(ONE_BY_ONE)
+    return steps[np.searchsorted(steps[:-1], stages / k + 1)]
 
 
 def _reaches(m: Array, k: int, r: Array, share: Array, odds: Array) -> Array:
@@ -142,35 +150,37 @@ def _reaches(m: Array, k: int, r: Array, share: Array, odds: Array) -> Array:
     return sum(each) / stages.sum(axis=0)
 
 
-def _reaches_in_turn(first: int, last: int, k: int, r: Array, share: Array, odds: Array) -> Array:
-    """``_reaches`` for m = first, ..., last, in shape (m, n): one by one the stages between them are added up."""
+def _reaches_in_turn(last: int, k: int, r: Array, share: Array, odds: Array) -> Array:
+    """``_reaches`` for m = 1, ..., last, in shape (m, n): the stages are added up one by one."""
     stages = silent_stages(k, r, share)
-    each = (stages[j] * _at_least_in_turn(first * k - j, last * k - j, r + j, odds)[::k] for j in range(k))
+    each = (stages[j] * _at_least_in_turn(k - j, last * k - j, r + j, odds)[::k] for j in range(k))
     return sum(each) / stages.sum(axis=0)
 
 
 def _at_least_in_turn(first: int, last: int, r: Array, odds: Array) -> Array:
     """Chance to pass n stages or more, for n = first, ..., last; shape (n, rows)."""
-    before = np.arange(first, last)[:, None]
-    log_exactly = np.empty((last - first, len(r)))
-    log_exactly[:1] = log_count_coefficient(before[:1], r) + count_power(before[:1], odds) - r * np.log1p(odds)
-    np.log((r + before[:-1]) / (before[:-1] + 1.0), out=log_exactly[1:])
+    n = np.arange(first, last + 1)[:, None]
+    log_exactly = np.empty((len(n), len(r)))
     with np.errstate(divide="ignore"):
-        log_exactly[1:] += count_power(np.ones(1), odds)
+        log_ratio = count_power(np.ones(1), odds)
+    log_exactly[:1] = log_count_coefficient(n[:1], r) + count_power(n[:1], odds) - r * np.log1p(odds)
+    log_exactly[1:] = np.log((r + n[:-1]) / (n[:-1] + 1.0)) + log_ratio
     exactly = np.exp(np.cumsum(log_exactly, axis=0))
-    beyond = probability_at_least(np.full(1, last), r, odds)
-    return np.concatenate([exactly, beyond[None]])[::-1].cumsum(axis=0)[::-1]
+    bound = _bound(exactly[-1], _beyond(np.full(1, last), 1, r, odds)[0])
+    matters = ~(bound <= ROUNDING * exactly.sum(axis=0))
+    exactly[-1, matters] = probability_at_least(np.full(1, last), r[matters], odds[matters])
+    return exactly[::-1].cumsum(axis=0)[::-1]
 
 
-def _stays(first: int, last: int, a: Array, b: Array) -> Array:
-    """``_stayed(m - 1, a, b)`` for m = first, ..., last; shape (m, n)."""
-    before = np.arange(first, last)[:, None] - 1
-    return np.cumprod(np.concatenate([_stayed(np.full(1, first - 1), a, b)[None], (b + before) / (a + b + before)]), axis=0)
+def _stays(last: int, a: Array, b: Array) -> Array:
+    """``_stayed(m - 1, a, b)`` for m = 1, ..., last; shape (m, n)."""
+    before = np.arange(last - 1)[:, None]
+    return np.concatenate([np.ones((1, len(a))), np.cumprod((b + before) / (a + b + before), axis=0)])
 
 
 def _stayed(n: Array | int, a: Parameter, b: Parameter) -> Array:
     """Chance to stay n times."""
-    return np.exp(log_rising(b, n) - log_rising(np.add(a, b), n))
+    return np.exp(log_rising_ratio(b, a, n))
 
 
 def _beyond(m: Array, k: int, r: Array, odds: Array) -> tuple[Array, Array]:
@@ -185,6 +195,11 @@ def _beyond(m: Array, k: int, r: Array, odds: Array) -> tuple[Array, Array]:
     with np.errstate(divide="ignore", over="ignore"):
         falls = gap > 0
         return np.where(falls, 1 / np.expm1(-log_ratio), np.inf), np.where(falls, -np.expm1(log_ratio), 1.0)
+
+
+def _bound(term: Array, beyond: Array) -> Array:
+    """The product; 0 where the term is, even if all bounds fail."""
+    return np.multiply(term, beyond, out=np.zeros_like(term), where=term > 0)
 
 
 def _reaching_length(k: int) -> Callable[..., Array]:
@@ -266,7 +281,7 @@ def _sum_of_discounted(
         stages = silent_stages(k, r, share)
         each = (stages[j] * _discounted_stage(m * k - j, r + j, odds, rate) for j in range(k))
         term = _stayed(m - 1, a, b) * sum(each) / stages.sum(axis=0)
-        return term, np.where(term > 0, term * _beyond(m, k, r, odds)[0], 0.0)
+        return term, _bound(term, _beyond(m, k, r, odds)[0])
 
     def length(m: Array, r: Array, a: Array, b: Array, share: Array, odds: Array, rate: Array) -> Array:
         return _reaching_length(k)(m, r, a, b, share, odds)
@@ -276,7 +291,7 @@ def _sum_of_discounted(
 
 def _discounted_stage(n: Array, r: Array, odds: Array, rate: Array) -> Array:
     """Chance to pass the n-th stage within a window, times its discount."""
-    density = log_rising(r, n) - log_rising(1.0, n - 1)
+    density = log_count_coefficient(n, r) + np.log(n)
     return np.exp(density + log_decay_integral(odds, r + n, 1.0, 0.0, 1.0, power=n - 1, rate=rate))
 
 
