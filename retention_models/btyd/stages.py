@@ -25,7 +25,7 @@ from retention_models.btyd.purchases import (
 )
 from retention_models.estimation.beta import beta_mean
 from retention_models.estimation.gamma import gamma_rule
-from retention_models.estimation.quadrature import log_decay_integral
+from retention_models.estimation.quadrature import discounting_rule, log_decay_integral
 from retention_models.estimation.series import ROUNDING, add_blocks
 from retention_models.estimation.special import log_rising_ratio
 
@@ -33,6 +33,8 @@ ONE_BY_ONE = (8, 16, 32, 64)  # purchases that are added one by one: of these nu
 BLOCK = 200_000  # terms at a time: they stay in the processor's cache
 DROP = 36.0  # terms smaller by e^-36 are rounding
 FAR = 40.0  # a discount of e^-40 leaves nothing
+MANY = 1e6  # stages, beyond which expected purchases are smooth in time
+FEW = 16  # customers at a time, each at a hundred times
 SURE = 10.0  # standard deviations of its logarithm below which a number of stages is all but sure to be passed
 BELL = 4.0  # standard deviations that a block of terms may span
 
@@ -109,9 +111,7 @@ def _sum_of_pairs(k: int, *buyer: Array) -> Array:
     return _sum_over_purchases(_pairs, k, *buyer)
 
 
-def _sum_over_purchases(
-    weigh: Weigh, k: int, r: Array, a: Array, b: Array, share: Array, odds: Array
-) -> Array:
+def _sum_over_purchases(weigh: Weigh, k: int, r: Array, a: Array, b: Array, share: Array, odds: Array) -> Array:
     """Sum over m of ``weigh(m)``, which is linear, times the chance that the m-th purchase is made."""
 
     def rest(m: Array, term: Array, r: Array, odds: Array) -> Array:
@@ -138,7 +138,11 @@ def _sum_over_purchases(
 def _likely_most(k: int, r: Array, odds: Array) -> Array:
     """The number of purchases to add up one by one: enough for most customers, and no more than need be."""
     rate = r + k + np.sqrt(2 * DROP * (r + k)) + DROP
-    stages = rate * odds + np.sqrt(2 * DROP * rate * odds) + DROP / (1 + np.log1p(1 / np.maximum(odds, np.finfo(float).tiny)))
+    stages = (
+        rate * odds
+        + np.sqrt(2 * DROP * rate * odds)
+        + DROP / (1 + np.log1p(1 / np.maximum(odds, np.finfo(float).tiny)))
+    )
     steps = np.array(ONE_BY_ONE)
     return steps[np.searchsorted(steps[:-1], stages / k + 1)]
 
@@ -159,7 +163,7 @@ def _reaches_in_turn(last: int, k: int, r: Array, share: Array, odds: Array) -> 
 
 def _at_least_in_turn(first: int, last: int, r: Array, odds: Array) -> Array:
     """Chance to pass n stages or more, for n = first, ..., last; shape (n, rows)."""
-    n = np.arange(first, last + 1)[:, None]
+    n = np.arange(first, last + 1.0)[:, None]
     log_exactly = np.empty((len(n), len(r)))
     with np.errstate(divide="ignore"):
         log_ratio = count_power(np.ones(1), odds)
@@ -167,7 +171,7 @@ def _at_least_in_turn(first: int, last: int, r: Array, odds: Array) -> Array:
     log_exactly[1:] = np.log((r + n[:-1]) / (n[:-1] + 1.0)) + log_ratio
     exactly = np.exp(np.cumsum(log_exactly, axis=0))
     bound = _bound(exactly[-1], _beyond(np.full(1, last), 1, r, odds)[0])
-    matters = ~(bound <= ROUNDING * exactly.sum(axis=0))
+    matters = ~(bound < ROUNDING * exactly.sum(axis=0))
     exactly[-1, matters] = probability_at_least(np.full(1, last), r[matters], odds[matters])
     return exactly[::-1].cumsum(axis=0)[::-1]
 
@@ -232,9 +236,7 @@ def _alive(k: int, r: Array, a: Array, b: Array, share: Array, before: Array) ->
     return _sum_over_stages(lambda j, passed, m, r, a, b: 1.0, k, r, a, b, share, before)
 
 
-def _exactly_later(
-    k: int, r: Array, a: Array, b: Array, share: Array, n: Array, before: Array, odds: Array
-) -> Array:
+def _exactly_later(k: int, r: Array, a: Array, b: Array, share: Array, n: Array, before: Array, odds: Array) -> Array:
     """Chance to be there after a time, and then to buy n times within a window."""
 
     def then(j: int, passed: Array, m: Array, r: Array, a: Array, b: Array, n: Array, odds: Array) -> Array:
@@ -246,15 +248,13 @@ def _exactly_later(
 def _sum_over_stages(
     then: Callable[..., Array | float], k: int, r: Array, a: Array, b: Array, share: Array, before: Array, *more: Array
 ) -> Array:
-    """Mean of what comes ``then`` over the m purchases and j further stages that may have passed, and the chance to stay.
+    """Mean of what comes ``then``, over the m purchases and j more stages that may have passed, and the chance to stay.
 
     ``then(j, passed, m, r, a, b, *more)``, m purchases later; the first of ``more`` is the count that sharpens it.
     """
 
     def terms(m: Array, r: Array, a: Array, b: Array, share: Array, before: Array, *more: Array) -> tuple[Array, Array]:
-        each = (
-            _passes(m * k + j, k, r, share, before) * then(j, m * k + j, m, r, a, b, *more) for j in range(k)
-        )
+        each = (_passes(m * k + j, k, r, share, before) * then(j, m * k + j, m, r, a, b, *more) for j in range(k))
         stayed = _stayed(m, a, b)
         return stayed * sum(each), stayed * _reaches(m, k, r, share, before)
 
@@ -266,16 +266,25 @@ def _sum_over_stages(
 
 
 def _passes(s: Array, k: int, r: Array, share: Array, odds: Array) -> Array:
-    """Chance that s stages have passed since the last purchase at the end of a time, of which fewer than k before it."""
+    """Chance that s stages have passed since the last purchase when a time ends, of which fewer than k before it."""
     stages = silent_stages(k, r, share)
     each = (stages[j] * np.where(s >= j, count_probability(np.maximum(s - j, 0), r + j, odds), 0.0) for j in range(k))
     return sum(each) / stages.sum(axis=0)
 
 
-def _sum_of_discounted(
-    k: int, r: Array, a: Array, b: Array, share: Array, odds: Array, rate: Array
-) -> Array:
-    """Expected purchases within a window, each times its discount; time and rate are per alpha."""
+def _sum_of_discounted(k: int, r: Array, a: Array, b: Array, share: Array, odds: Array, rate: Array) -> Array:
+    """Expected purchases within a window, each times its discount; time and rate are per alpha.
+
+    One by one, but by parts where so many stages are passed that the times of single ones cannot be told.
+    """
+    many = (r + k) * odds > MANY
+    if np.any(many) and not np.all(many):
+        result, columns = np.empty(len(r)), (r, a, b, share, odds, rate)
+        for some in (many, ~many):
+            result[some] = _sum_of_discounted(k, *(column[some] for column in columns))
+        return result
+    if np.any(many):
+        return _discounted_by_parts(k, r, a, b, share, odds, rate)
 
     def terms(m: Array, r: Array, a: Array, b: Array, share: Array, odds: Array, rate: Array) -> tuple[Array, Array]:
         stages = silent_stages(k, r, share)
@@ -287,6 +296,21 @@ def _sum_of_discounted(
         return _reaching_length(k)(m, r, a, b, share, odds)
 
     return add_blocks(terms, length, np.zeros(len(r)), np.ones(len(r)), r, a, b, share, odds, rate)
+
+
+def _discounted_by_parts(k: int, r: Array, a: Array, b: Array, share: Array, odds: Array, rate: Array) -> Array:
+    """``_sum_of_discounted`` from E(t), the expected purchases within t, which is smooth where they are many.
+
+    It is e^(-rate h) E(h) plus rate times the integral of e^(-rate t) E(t) over t up to h.
+    """
+    t, weight = discounting_rule(rate, odds, np.ones_like(odds))
+    times, weights = np.concatenate([odds[None], t]), np.concatenate([np.exp(-rate * odds)[None], rate * weight])
+    total = np.empty(len(odds))
+    for i in range(0, len(total), FEW):
+        buyers = np.broadcast_arrays(*(c[i : i + FEW] for c in (r, a, b, share)), times[:, i : i + FEW])
+        expected = _sum_of_made(k, *(np.ravel(each) for each in buyers)).reshape(buyers[0].shape)
+        total[i : i + FEW] = np.sum(weights[:, i : i + FEW] * expected, axis=0)
+    return total
 
 
 def _discounted_stage(n: Array, r: Array, odds: Array, rate: Array) -> Array:
