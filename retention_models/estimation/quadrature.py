@@ -147,7 +147,7 @@ class _Decay:
             lower = self._lower_cut(mode, peak)
         upper = self._upper_cut(upper, peak)
         fall = (peak - self.at(lower)[-1]) + (peak - self.at(upper)[-1])
-        return lower, upper, peak, np.ceil(8 + 0.4 * fall + 2 * (upper - lower)).clip(8, 128).astype(np.int16)
+        return lower, upper, peak, np.ceil(8 + 0.4 * fall + 2 * (upper - lower)).clip(8, 512).astype(np.int16)
 
     def _reach(self, end: Array) -> Array:
         """A bound in w: ``end``, or, without ``power``, where one factor alone has brought the integrand down."""
