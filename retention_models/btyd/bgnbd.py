@@ -62,7 +62,8 @@ class BGNBD(BetaGeometric):
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         odds, r, a, b = horizon / self.alpha, self.r, self.a, self.b
-        return 2 * b / (a + b) * beta_mean(_half_pairs, a, b + 1, (r + 2) * odds, r, odds)
+        steepness = (1 + (r + 2) * odds) ** 2  # the square, for these grow like 1 / p^2
+        return 2 * b / (a + b) * beta_mean(_half_pairs, a, b + 1, steepness, r, odds)
 
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
         """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end].

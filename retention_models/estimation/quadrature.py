@@ -50,7 +50,7 @@ def discounting_rule(rate: Array, end: Array, scale: Array) -> tuple[Array, Arra
     none = np.zeros_like(scale)
     decay = _Decay(none, scale, none, scale, none, rate)
     lower, upper, peak, needed = decay.window(end)
-    nodes = _Nodes(decay, lower, upper, peak, int(np.max(needed)))
+    nodes = _Nodes(decay, lower, upper, peak, 16 + 2 * int(np.max(needed)))  # for g needs its own
     return nodes.u, decay.scale * nodes.mass
 
 
