@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from retention_models.datasets import load_published_experiments as load_published_experiments
     from retention_models.fitted import Fit as Fit
     from retention_models.fitting import fit as fit
+    from retention_models.interventions.campaign import read_campaign as read_campaign
     from retention_models.interventions.comparisons import differences as differences
     from retention_models.interventions.comparisons import lifts as lifts
     from retention_models.interventions.comparisons import pairwise as pairwise
@@ -52,7 +53,10 @@ if TYPE_CHECKING:
     from retention_models.interventions.planning import detectable_effect as detectable_effect
     from retention_models.interventions.planning import power_of as power_of
     from retention_models.interventions.planning import sample_size as sample_size
+    from retention_models.interventions.prices import Prices as Prices
+    from retention_models.interventions.roles import Roles as Roles
     from retention_models.interventions.shop_outcomes import shop_outcomes as shop_outcomes
+    from retention_models.interventions.verdict import verdict as verdict
     from retention_models.logs.contracts import read_contracts as read_contracts
     from retention_models.logs.retention import retention_table as retention_table
     from retention_models.logs.summary import compress as compress
@@ -89,6 +93,7 @@ _ROOMS = {
     "datasets": ("load_cdnow", "load_donations", "load_published_experiments"),
     "fitted": ("Fit",),
     "fitting": ("fit",),
+    "interventions.campaign": ("read_campaign",),
     "interventions.comparisons": ("differences", "lifts", "pairwise"),
     "interventions.effect": ("Effect",),
     "interventions.evidence": ("Evidence", "evidence"),
@@ -96,7 +101,10 @@ _ROOMS = {
     "interventions.money": ("Costs", "Money"),
     "interventions.outcome": ("Outcome",),
     "interventions.planning": ("detectable_effect", "power_of", "sample_size"),
+    "interventions.prices": ("Prices",),
+    "interventions.roles": ("Roles",),
     "interventions.shop_outcomes": ("shop_outcomes",),
+    "interventions.verdict": ("verdict",),
     "logs.contracts": ("read_contracts",),
     "logs.retention": ("retention_table",),
     "logs.summary": ("compress", "histories", "summarize"),

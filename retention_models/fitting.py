@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.likelihood import maximise
 from retention_models.estimation.model import Array, Limit, Model, averaged_columns, parameter_names
 from retention_models.fitted import MODELS, Fit
 from retention_models.stability import stability_check
+from retention_models.survival.pooling import near_tops
 from retention_models.tables import Table, read_groups, read_table
 
 VAGUE = 1.0  # a standard error of so many times the estimate calls for a note
@@ -71,9 +73,10 @@ def fit(
     if by is None:
         return pooled
     groups, notes = {}, []
-    for label, lines in read_groups(customers, by).items():
+    parts = read_groups(customers, by)
+    for (label, lines), start in zip(parts.items(), _starts(pooled, table, list(parts.values())), strict=True):
         try:
-            groups[label] = _fit_table(model_class, table.of_lines(lines), robust)
+            groups[label] = _fit_table(model_class, table.of_lines(lines), robust, start)
         except (ValueError, ConvergenceError) as error:
             notes.append(f"The group {label} could not be fitted on its own: {error}.")
     return replace(
@@ -81,7 +84,19 @@ def fit(
     )
 
 
-def _fit_table(model_class: type[Model], table: Table, robust: bool) -> Fit:
+def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
+    """Where to begin the fit of each group: of contracts near its top, found for all at once; else by its own data."""
+    names = parameter_names(type(pooled.model))
+    if "at_risk" not in type(pooled.model).columns or len(pooled.covariance) < len(names):
+        return [None] * len(groups)
+    tenure, at_risk, lost = (column[table.row] for column in table.columns)
+    columns = tenure, at_risk * table.line_weight, lost * table.line_weight
+    code = np.argmax(np.stack(groups), axis=0)
+    places = near_tops(type(pooled.model), columns, code, np.log(pooled.parameters.to_numpy()))
+    return [type(pooled.model)(**dict(zip(names, values, strict=True))) for values in np.exp(places).tolist()]
+
+
+def _fit_table(model_class: type[Model], table: Table, robust: bool, start: Model | None = None) -> Fit:
     table, left_out = _speaking(model_class, table)
     if "at_risk" in model_class.columns:
         table = table.by_tenure()
@@ -89,15 +104,15 @@ def _fit_table(model_class: type[Model], table: Table, robust: bool) -> Fit:
     else:
         _require_enough(model_class, table)
     names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*table.columns, *table.means())
-    optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), table.weight, robust=robust)
-    free = list(optimum.free)
+    optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), table.weight, start, robust=robust)
+    free, labels = list(optimum.free), pd.Index(optimum.free)
     notes = _choice_sentences(optimum.model) + tuple(_limit_sentence(limit) for limit in optimum.limits)
     notes += tuple(
         f"{name} makes no difference to these data and is held where it is." for name in optimum.undetermined
     )
     return Fit(
         model=optimum.model,
-        covariance=pd.DataFrame(optimum.covariance, index=free, columns=free),
+        covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
         notes=notes + _flat_sentences(optimum.model, free, optimum.covariance),

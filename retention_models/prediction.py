@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from functools import partial
 from typing import Any
 
@@ -19,6 +18,7 @@ from retention_models.estimation.intervals import (
     standard_error,
 )
 from retention_models.fitted import Fit
+from retention_models.inputs import require_horizon
 from retention_models.tables import read_table, require_same_measure
 
 Array = NDArray[np.float64]
@@ -62,7 +62,8 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     customer_id
     1                        0.869               1.455                6
     """
-    _check_horizon(horizon)
+    require_horizon(horizon)
+    _check_model(fit)
     table = read_table(customers, fit.model.columns)
     require_same_measure(fit.data, table)
     return _predicted(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
@@ -80,7 +81,8 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
         customers and so not averaged away) and ``purchases_lower, purchases_upper``, which add the chance in the
         counts themselves. Neither knows whether the model is right: see the holdout.
     """
-    _check_horizon(horizon)
+    require_horizon(horizon)
+    _check_model(fit)
     table = read_table(customers, fit.model.columns)
     require_same_measure(fit.data, table)
     model, columns, weight = fit.model, table.columns, table.weight
@@ -165,11 +167,13 @@ def _count_interval(
     return lower, upper
 
 
-def _check_horizon(horizon: float) -> None:
-    """An error unless the horizon is a finite number above zero."""
-    good = isinstance(horizon, numbers.Real) and bool(np.isfinite(float(horizon))) and horizon > 0
-    if not good:
+def _check_model(fit: Fit) -> None:
+    """An error where the model is none of purchases."""
+    if hasattr(fit.model, "survival_function"):
         raise ValueError(
-            f"horizon must be a finite number above 0, in the time unit of the table; got {horizon!r} "
-            "(value without end is discounted_expected_purchases)"
+            f"{type(fit.model).__name__} is a model of contracts: who will still be there tells "
+            "forecast_retention(fit, active_customers(spells, period=...), renewals=...), and what they are worth "
+            "contract_value"
         )
+    if not hasattr(fit.model, "expected_purchases"):
+        raise ValueError(f"{type(fit.model).__name__} expects no purchases; fit ParetoNBD or BGNBD, say")

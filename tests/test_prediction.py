@@ -134,10 +134,10 @@ def test_without_a_level_there_are_no_intervals(customers, fits, forecasts):
     pd.testing.assert_frame_equal(forecast, forecasts["BGNBD"][forecast.columns])
 
 
-@pytest.mark.parametrize("horizon", [0, -1, np.inf, np.nan, None, "39", [26, 52]])
+@pytest.mark.parametrize("horizon", [0, -1, 1e-300, 1e300, np.inf, np.nan, None, "39", [26, 52], True])
 def test_a_horizon_that_is_no_finite_time_ahead_is_an_error(customers, fits, horizon):
     for function in (rm.predict, rm.predict_total):
-        with pytest.raises(ValueError, match="horizon must be a finite number above 0"):
+        with pytest.raises(ValueError, match="horizon must be a number above 0, from 1e-09 to 1e\\+09"):
             function(fits["BGNBD"], customers, horizon)
 
 
@@ -149,3 +149,11 @@ def test_a_table_measured_otherwise_than_the_fit_is_refused(customers, fits, mea
     for function in (rm.predict, rm.predict_total):
         with pytest.raises(ValueError, match=f"the model was fitted with {measure}"):
             function(fits["BGNBD"], other, 39)
+
+
+def test_a_model_of_contracts_is_sent_to_what_forecasts_contracts():
+    kept = pd.DataFrame({"tenure": [1, 2, 3], "at_risk": [1000, 631, 468], "lost": [369, 163, 86]})
+    found = rm.fit(rm.ShiftedBetaGeometric, kept)
+    for forecast in (rm.predict, rm.predict_total):
+        with pytest.raises(ValueError, match=r"ShiftedBetaGeometric is a model of contracts.*forecast_retention"):
+            forecast(found, kept, horizon=3)

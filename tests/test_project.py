@@ -18,6 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 FLOORS = {
     "checks": 0,
+    "inputs": 0,
     "rounding": 0,
     "resources": 0,
     "logs": 1,
@@ -32,6 +33,8 @@ FLOORS = {
     "prediction": 3,
     "retention": 3,
     "pooled": 3,
+    "contract_models": 3,
+    "triangle": 3,
     "nested": 3,
     "regression": 3,
     "value": 4,

@@ -7,7 +7,7 @@ further starts are tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,8 +19,11 @@ from numpy.typing import NDArray
 from retention_models.estimation.model import Array, Limit, Model, parameter_names
 
 TOLERANCE = 1e-10  # half the Newton decrement, that is, log-likelihood still to be gained
-NO_LOSS = 1e-6  # a limit is taken where the log-likelihood is lower by no more than this
+NO_LOSS = 1e-4  # a limit is taken where the log-likelihood is lower by no more than this
+AS_HIGH = 1e-2  # of tops that differ by no more than this, which no data could tell apart, the simplest is taken
+LEAP, LEAP_FROM, LEAP_TO = 6.0, 0.2, 0.6  # steps that gain such a share of the last one's gain are made longer
 FLAT = 1e-3  # information on a log-parameter, at which its 95 % interval spans a factor of e^124
+SMALL_ROWS = 200  # up to so many rows what costs is the call, not the arithmetic
 COARSE_ROWS = 20_000  # above this many rows the first steps are made on coarsened ones, and the cores share work
 
 
@@ -95,17 +98,19 @@ class Surface:
     def hessian(self, u: Array, free: NDArray[np.bool_], step: float = 1e-4) -> Array:
         """Second derivatives in the free log-parameters, symmetric to rounding."""
         directions = step * np.eye(len(u))[free]
-        gradients = self._gradients([*(u + directions), *(u - directions)])
-        ahead, behind = gradients[: len(directions)], gradients[len(directions) :]
-        hessian = (np.array(ahead) - np.array(behind)).reshape(len(directions), len(u))[:, free] / (2 * step)
+        gradients = self._gradients(np.concatenate([u + directions, u - directions]))
+        hessian = (gradients[: len(directions)] - gradients[len(directions) :])[:, free] / (2 * step)
         return (hessian + hessian.T) / 2
 
-    def _gradients(self, places: list[Array]) -> list[Array]:
-        """The gradient at several places: on large tables the cores share them (numpy lets go of the lock)."""
+    def _gradients(self, places: Array) -> Array:
+        """The gradient at several places, shape (k, p): small tables in one go, large ones shared by the cores."""
+        if len(self.weight) < SMALL_ROWS and not self.fixed:
+            values = dict(zip(self.names, np.exp(places).T[:, :, None], strict=True))
+            return (self.weight @ self.model_class(**values).score(*self.columns)) * np.exp(places)
         if len(self.weight) < COARSE_ROWS:
-            return list(map(self.gradient, places))
-        with ThreadPoolExecutor() as pool:
-            return list(pool.map(self.gradient, places))
+            return np.array([self.gradient(u) for u in places]).reshape(places.shape)
+        with ThreadPoolExecutor() as pool:  # numpy lets go of the lock
+            return np.array(list(pool.map(self.gradient, places))).reshape(places.shape)
 
     def covariance(self, top: Climb, *, robust: bool) -> Array:
         """Covariance of the free parameters themselves, not of their logarithms."""
@@ -152,18 +157,12 @@ class Surface:
 def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Climb:
     """The top of the climb from u; where that fails or leaves the interior, the best of more ways up.
 
-    These begin at further starts, and at the limits themselves. Of tops equally high, the one that leaves least
-    undetermined is taken, and then the one with the fewest free parameters.
+    These begin at further starts, and at the limits themselves. Of tops as good as equally high, the one that leaves
+    least undetermined is taken, and then the one with the fewest free parameters.
     """
-    limits = surface.model_class.limits
-    signs = np.array([np.resize(pattern, len(u)) for pattern in ([1], [-1], [1, 1, -1, -1], [-1, -1, 1, 1])])
-    ways: list[tuple[Callable[[], Climb], tuple[Limit, ...]]] = [
-        *((partial(surface.at, start), limits) for start in (u, *(u + 1.5 * signs))),
-        *((partial(surface.at_limit, limit, u), _left_by(limit, limits)) for limit in limits),
-    ]
     ends: list[Climb] = []
     problem = ""
-    for start, open_limits in ways:
+    for start, open_limits in _ways_up(surface, u):
         try:
             ends.append(_climb_to_limits(surface, start(), open_limits, hessian))
         except ConvergenceError as error:
@@ -177,8 +176,18 @@ def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Clim
             "is the time unit the one of the data, and are the histories those of customers?"
         )
     highest = max(end.value for end in ends)
-    equals = [end for end in ends if end.value >= highest - NO_LOSS]
+    equals = [end for end in ends if end.value >= highest - AS_HIGH]
     return min(equals, key=lambda end: (not end.is_interior, len(end.undetermined), end.free.sum()))
+
+
+def _ways_up(surface: Surface, u: Array) -> Iterator[tuple[Callable[[], Climb], tuple[Limit, ...]]]:
+    """Where to begin a climb, and the limits that can be reached from there."""
+    limits = surface.model_class.limits
+    yield partial(surface.at, u), limits
+    for pattern in ([1], [-1], [1, 1, -1, -1], [-1, -1, 1, 1]):
+        yield partial(surface.at, u + 1.5 * np.resize(pattern, len(u))), limits
+    for limit in limits:
+        yield partial(surface.at_limit, limit, u), _left_by(limit, limits)
 
 
 def _left_by(limit: Limit, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
@@ -216,8 +225,9 @@ def _climb(
 ) -> tuple[Climb, Limit | None]:
     """Newton's method over the free log-parameters, to the top or to where one of them nears a limit.
 
-    A Hessian handed in, from a warm start, is kept while it cuts the decrement tenfold a step; on large tables it
-    serves almost to the end. The top itself is always confirmed with the Hessian there.
+    In an exponential tail, where a parameter runs away and each step gains a part of what the last one gained, steps
+    are leaps. A Hessian handed in, from a warm start, is kept while it cuts the decrement tenfold a step; on large
+    tables it serves almost to the end. The top itself is always confirmed with the Hessian there.
     """
     here, previous, is_own = start, np.inf, hessian is None
     for _ in range(200):
@@ -229,6 +239,8 @@ def _climb(
             hessian, is_own = surface.hessian(here.u, here.free), True
         step = _uphill(hessian, gradient[here.free])
         decrement = float(step @ gradient[here.free]) / 2
+        if LEAP_FROM < decrement / previous < LEAP_TO:
+            step = step * LEAP
         if decrement < TOLERANCE and is_own:
             return replace(_last_step(surface, here, step), hessian=hessian), None
         if decrement >= TOLERANCE:

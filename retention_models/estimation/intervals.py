@@ -61,8 +61,11 @@ def jacobian(function: Callable[[Array], Array], parameters: Array, step: float 
 
 
 def standard_error(gradient: Array, covariance: Array) -> Array:
-    """Standard errors of quantities whose gradients are the rows of ``gradient``; shape (n, p) to (n,)."""
-    return np.sqrt(np.maximum(np.einsum("...i,ij,...j->...", gradient, covariance, gradient), 0.0))
+    """Standard errors of quantities whose gradients are the rows of ``gradient``; shape (n, p) to (n,).
+
+    ``covariance`` has shape (p, p), or (n, p, p) where each quantity comes with its own.
+    """
+    return np.sqrt(np.maximum(np.einsum("...i,...ij,...j->...", gradient, covariance, gradient), 0.0))
 
 
 def draw_parameters(parameters: Array, covariance: Array, n: int, rng: np.random.Generator) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-SMALL, LARGE = 1e-100, 1e7  # where a parameter that runs to zero or to infinity is held
+SMALL, LARGE = 1e-100, 1e8  # where a parameter that runs to zero or to infinity is held
 NEAR_ZERO, NEAR_INFINITY = 1e-3, 1e3  # from here on, the limit itself is tried
 
 
@@ -75,6 +76,11 @@ class Model(Protocol):
 
 def parameter_names(model_class: type[Model]) -> tuple[str, ...]:
     """The estimated parameters of a model, in order: its fields less the ``fixed`` ones."""
+    return _parameter_names(model_class)
+
+
+@cache
+def _parameter_names(model_class: type[Model]) -> tuple[str, ...]:
     return tuple(f.name for f in fields(model_class) if f.name not in model_class.fixed)  # type: ignore[arg-type]
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from retention_models.estimation.intervals import in_chunks, positive_interval, standard_error
 from retention_models.fitted import Fit
+from retention_models.inputs import is_number, require_horizon
 from retention_models.logs.calendar import unit_length
 from retention_models.tables import Table, read_table
 
@@ -195,7 +196,7 @@ def break_even_uplift(value: pd.DataFrame, *, cost: float) -> pd.DataFrame:
         offer pays if it raises the customer's coming purchases by 5 %. Which customers an offer would really move
         is another question, for an experiment: value alone does not choose whom to treat.
     """
-    if not (np.isfinite(cost) and cost > 0):
+    if not (is_number(cost) and cost > 0):
         raise ValueError(f"cost must be an amount of money above 0; got {cost!r}")
     ends = {"": "value", "_lower": "value_upper", "_upper": "value_lower"}
     return pd.DataFrame({f"break_even_uplift{end}": cost / value[column] for end, column in ends.items()})
@@ -242,7 +243,7 @@ def _spend_estimate(spend_fit: Fit, customers: Any) -> pd.Categorical[Any]:
 
 def discount_rate(annual_discount_rate: float, time_unit: str) -> float:
     """The continuous discount rate per time unit that equals a rate per year of 365.25 days."""
-    if not (np.isfinite(annual_discount_rate) and annual_discount_rate >= 0):
+    if not (is_number(annual_discount_rate) and annual_discount_rate >= 0):
         raise ValueError(
             f"annual_discount_rate must be 0 or above, for example 0.1 for 10 % a year; got {annual_discount_rate!r}"
         )
@@ -251,9 +252,8 @@ def discount_rate(annual_discount_rate: float, time_unit: str) -> float:
 
 
 def _check_money(horizon: float, margin: float) -> None:
-    if not (np.isreal(horizon) and horizon > 0):
-        raise ValueError(f"horizon must be above 0, in the time unit of the table, or numpy.inf; got {horizon!r}")
-    if not (np.isfinite(margin) and margin > 0):
+    require_horizon(horizon, or_endless=True)
+    if not (is_number(margin) and margin > 0):
         raise ValueError(f"margin must be the share of the amount that is earned, for example 0.3; got {margin!r}")
 
 

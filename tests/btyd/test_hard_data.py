@@ -94,9 +94,8 @@ def agrees_with_other_units_and_simpler_models(customers, horizon):
 def test_hard_data_end_in_a_sensible_answer(name):
     make, horizon = CASES[name]
     customers = make(1)
-    for simpler, richer in (NESTED[1], NESTED[4]):
-        fits = [answered(model, customers, horizon)[0] for model in (simpler, richer)]
-        assert fits[1].log_likelihood > fits[0].log_likelihood - 1e-5
+    simpler, richer = (answered(model, customers, horizon)[0] for model in (MBGNBD, MBGCNBD))
+    assert richer.log_likelihood > simpler.log_likelihood - 1e-5
 
 
 @pytest.mark.slow
@@ -107,14 +106,15 @@ def test_answers_do_not_depend_on_the_unit_and_richer_models_fit_no_worse(name, 
     agrees_with_other_units_and_simpler_models(make(seed), horizon)
 
 
-@pytest.mark.parametrize("n", [2, 5, 10])
-def test_a_handful_of_customers_gets_an_answer_or_an_error_that_says_why(n):
-    for model, seed in ((model, seed) for model in MODELS for seed in range(2)):
-        customers = cdnow(seed, n)
-        try:
-            answered(model, customers, 39.0)
-        except ValueError as error:
-            assert model.__name__ in str(error)
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("n", [3, 10])
+def test_a_handful_of_customers_gets_an_answer_or_an_error_that_says_why(model, n):
+    customers = cdnow(1, n)
+    if customers["frequency"].any():
+        answered(model, customers, 39.0)
+    else:
+        with pytest.raises(ValueError, match=f"{model.__name__} learns from repeat purchases"):
+            rm.fit(model, customers)
 
 
 @pytest.mark.parametrize("model", [*MODELS, BGBB])
@@ -134,5 +134,3 @@ def test_weights_count_as_repeated_rows_and_a_fit_survives_json(model):
     again = Fit.from_json(weighted.to_json())
     assert again.model == weighted.model
     np.testing.assert_array_equal(again.covariance, weighted.covariance)
-
-
