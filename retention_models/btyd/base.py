@@ -90,6 +90,8 @@ class BuyTillYouDie(PositiveParameters, Outlook):
 
     __slots__ = ()
 
+    counts_opportunities: ClassVar[bool] = False  # whether time is a number of opportunities, as in BG/BB
+
     @abstractmethod
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Chance that a customer with this history has not left."""

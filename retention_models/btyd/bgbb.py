@@ -36,6 +36,7 @@ class BGBB(BuyTillYouDie):
     columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
     fixed: ClassVar[tuple[str, ...]] = ()
     time_parameters: ClassVar[tuple[str, ...]] = ()
+    counts_opportunities: ClassVar[bool] = True
     limits: ClassVar[tuple[Limit, ...]] = (
         Limit("gamma", 0.0, "nobody ever leaves (the beta-binomial model)", undetermined=("delta",)),
         Limit("gamma", 0.0, "each customer leaves at once, or never", follows=("delta",)),

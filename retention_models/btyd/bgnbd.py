@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from retention_models.btyd.base import Array, Parameter, checked, checked_count
 from retention_models.btyd.betageometric import LEAVING_LATER, BetaGeometric
-from retention_models.btyd.purchases import count_probability, probability_at_least, probability_of_two
+from retention_models.btyd.purchases import count_probability, probability_at_least, two_over_square
 from retention_models.estimation.beta import beta_mean
 from retention_models.estimation.model import Limit
 from retention_models.estimation.quadrature import discounting_rule
@@ -62,7 +62,8 @@ class BGNBD(BetaGeometric):
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         odds, r, a, b = horizon / self.alpha, self.r, self.a, self.b
-        return 2 * b / (a + b) * beta_mean(_half_pairs, a, b + 1, (r + 2) * odds, r, odds)
+        steepness = (1 + (r + 2) * odds) ** 2  # the square, for these grow like 1 / p^2
+        return 2 * b / (a + b) * beta_mean(_half_pairs, a, b + 1, steepness, r, odds)
 
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
         """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end].
@@ -97,7 +98,7 @@ def _expected(p: Array, r: Array, odds: Array) -> Array:
 
 def _half_pairs(p: Array, r: Array, odds: Array) -> Array:
     """E[X (X - 1)] given p, over 2 (1 - p): the chance that two drop-outs would be due, over p^2."""
-    return probability_of_two(r, p * odds) / p**2
+    return two_over_square(r, p * odds) * odds**2
 
 
 def _alive(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:

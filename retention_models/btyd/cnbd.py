@@ -18,6 +18,7 @@ from scipy.special import gammaln
 
 from retention_models.btyd.base import Array, Parameter, dated
 from retention_models.btyd.betageometric import LEAVING_AT_ONCE, LEAVING_LATER, BetaGeometric
+from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.purchases import start_from_counts
 from retention_models.btyd.stages import StagedBuyer
 from retention_models.estimation.model import Limit
@@ -68,11 +69,13 @@ class RegularBuyers(BetaGeometric):
         """Derivatives of each history's log-likelihood in r, alpha, a, b; shape (..., n, 4)."""
         return super().score(frequency, recency, T)
 
-    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> StagedBuyer:
-        """What a customer with this history does from now on, if still alive."""
+    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> StagedBuyer | BGNBD:
+        """What a customer with this history does from now on, if still alive: with one stage, as in BG/NBD."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
         alpha = self.alpha + T
         b = self.b + x + self.leaves_at_once
+        if self.k == 1:
+            return BGNBD(self.r + x, alpha, self.a, b)
         return StagedBuyer(self.r + self.k * x, alpha, self.a, b, self.k, (T - t_x) / alpha)
 
     def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:

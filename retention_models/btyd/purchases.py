@@ -7,10 +7,12 @@ x = frequency; ``odds`` is the length of a window over alpha.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import betainc, xlogy
+from scipy.special import betainc, betaincc, gammaln, xlogy
 
 from retention_models.btyd.base import Array, Parameter
 from retention_models.estimation.special import digamma_rising, log_rising
+
+MANY = 10_000
 
 
 def start_from_counts(frequency: Array, T: Array, weight: Array) -> tuple[float, float]:
@@ -33,31 +35,52 @@ def log_density_score(x: Array, T: Array, r: Parameter, alpha: Parameter) -> tup
 
 
 def log_count_coefficient(n: Array, r: Parameter) -> Array:
-    """Log of r (r + 1) ... (r + n - 1) / n!, with which each count's chance begins."""
-    return log_rising(r, n) - log_rising(1.0, n)
+    """Log of r (r + 1) ... (r + n - 1) / n!, with which each count's chance begins.
+
+    Counts beyond ``MANY``, whose logarithms of factorials would cancel, go by Gamma(n + r) / Gamma(n) instead.
+    """
+    if not np.any(np.asarray(n) > MANY):
+        return log_rising(r, n) - log_rising(1.0, n)
+    n, r = np.broadcast_arrays(n, r)
+    result, many = np.empty(n.shape), n > np.maximum(r, MANY)
+    few = ~many
+    result[few] = log_rising(r[few], n[few]) - log_rising(1.0, n[few])
+    result[many] = log_rising(n[many], r[many]) - gammaln(r[many]) - np.log(n[many])
+    return result
 
 
 def count_probability(n: Array, r: Parameter, odds: Parameter) -> Array:
     """Chance of exactly n purchases."""
-    return np.exp(log_count_coefficient(n, r) + xlogy(n, odds) - (r + n) * np.log1p(odds))
+    return np.exp(log_count_coefficient(n, r) + count_power(n, odds) - r * np.log1p(odds))
+
+
+def count_power(n: Array, odds: Parameter) -> Array:
+    """Log of (odds / (1 + odds))^n, exact where the base is all but 1; 0 where n is 0."""
+    return np.where(np.asarray(odds) > 1, -n * np.log1p(1 / np.maximum(odds, 1)), xlogy(n, odds / (1 + odds)))
 
 
 def probability_at_least(n: Array, r: Parameter, odds: Parameter) -> Array:
-    """Chance of n or more purchases."""
-    return np.where(n > 0, betainc(np.maximum(n, 1), r, odds / (1 + odds)), 1.0)
+    """Chance of n or more purchases; as the complement of fewer where they are all but sure."""
+    n, r, odds = np.broadcast_arrays(n, r, odds)
+    result = np.ones(n.shape)
+    few, many = (n > 0) & (odds <= 1), (n > 0) & (odds > 1)
+    result[few] = betainc(n[few], r[few], odds[few] / (1 + odds[few]))
+    result[many] = betaincc(r[many], n[many], 1 / (1 + odds[many]))
+    return result
 
 
-def probability_of_two(r: Parameter, odds: Parameter) -> Array:
-    """``probability_at_least(2, r, odds)``, at a tenth of the cost.
+def two_over_square(r: Parameter, odds: Parameter) -> Array:
+    """``probability_at_least(2, r, odds) / odds**2``, at a tenth of the cost, for odds however small.
 
-    With z = odds / (1 + odds) it is 1 - (1 - z)^r (1 + r z), or, where that cancels, r (r + 1)/2 z^2 (1 - z)^r times
-    the series 1 + (r + 2)/3 z + (r + 2)(r + 3)/(3 4) z^2 + ...
+    With z = odds / (1 + odds) the chance is 1 - (1 - z)^r (1 + r z), or, where that cancels, r (r + 1)/2 z^2 (1 - z)^r
+    times the series 1 + (r + 2)/3 z + (r + 2)(r + 3)/(3 4) z^2 + ...
     """
     log_none = -r * np.log1p(odds)
     z = odds / (1 + odds)
     series = 1 + (r + 2) * z / 3 * (1 + (r + 3) * z / 4 * (1 + (r + 4) * z / 5))
-    few = r * (r + 1) / 2 * z * z * np.exp(log_none) * series
-    return np.where((r + 1) * z < 1e-3, few, -np.expm1(log_none + np.log1p(r * z)))
+    few = r * (r + 1) / 2 * np.exp(log_none) * series / (1 + odds) ** 2
+    is_few = (r + 1) * z < 1e-3
+    return np.where(is_few, few, -np.expm1(log_none + np.log1p(r * z)) / np.where(is_few, 1.0, odds) ** 2)
 
 
 def silent_stages(k: int, r: Parameter, share: Parameter) -> Array:

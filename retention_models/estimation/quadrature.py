@@ -50,7 +50,7 @@ def discounting_rule(rate: Array, end: Array, scale: Array) -> tuple[Array, Arra
     none = np.zeros_like(scale)
     decay = _Decay(none, scale, none, scale, none, rate)
     lower, upper, peak, needed = decay.window(end)
-    nodes = _Nodes(decay, lower, upper, peak, int(np.max(needed)))
+    nodes = _Nodes(decay, lower, upper, peak, 16 + 2 * int(np.max(needed)))  # for g needs its own
     return nodes.u, decay.scale * nodes.mass
 
 
@@ -147,7 +147,7 @@ class _Decay:
             lower = self._lower_cut(mode, peak)
         upper = self._upper_cut(upper, peak)
         fall = (peak - self.at(lower)[-1]) + (peak - self.at(upper)[-1])
-        return lower, upper, peak, np.ceil(8 + 0.4 * fall + 2 * (upper - lower)).clip(8, 128).astype(np.int16)
+        return lower, upper, peak, np.ceil(8 + 0.4 * fall + 2 * (upper - lower)).clip(8, 512).astype(np.int16)
 
     def _reach(self, end: Array) -> Array:
         """A bound in w: ``end``, or, without ``power``, where one factor alone has brought the integrand down."""

@@ -26,6 +26,16 @@ def log_rising(base: Numbers, count: Numbers) -> Array:
     return _at_counts(_log_rising, np.asarray(base, dtype=float), np.asarray(count))
 
 
+def log_rising_ratio(base: Numbers, shift: Numbers, count: Numbers) -> Array:
+    """``log_rising(base, count) - log_rising(base + shift, count)``, exact however large the count is.
+
+    Count and shift change places where the count is the larger one: both ways it is a ratio of four gamma functions.
+    """
+    base, shift, count = np.broadcast_arrays(*(np.asarray(value, dtype=float) for value in (base, shift, count)))
+    less, more = np.minimum(shift, count), np.maximum(shift, count)
+    return _log_rising(base, less) - _log_rising(base + more, less)
+
+
 def digamma_rising(base: Numbers, count: Numbers) -> Array:
     """Derivative of ``log_rising`` in its base: digamma(base + count) - digamma(base)."""
     return _at_counts(_digamma_rising, np.asarray(base, dtype=float), np.asarray(count))

@@ -20,7 +20,8 @@ from retention_models.evaluation.holdout import holdout_scores
 from retention_models.fitted import Fit
 from retention_models.fitting import fit
 from retention_models.logs.calendar import calendar, span_name, unit_length
-from retention_models.logs.cohorts import checked
+from retention_models.logs.cohorts import CALENDAR, checked
+from retention_models.logs.opportunities import LENGTHS, opportunities
 from retention_models.logs.summary import summarize
 from retention_models.logs.transactions import Granularity
 from retention_models.prediction import predict
@@ -95,7 +96,8 @@ def rolling_origins(
     origins
         Last days of the calibrations; ``earlier_origins`` proposes some.
     horizon
-        Length of each forecast, in the time unit.
+        Length of each forecast, in the time unit. For ``BGBB`` the unit is an opportunity ("Y", "Q", "M" or "W"), which
+        the origins must end.
     level
         Level of the interval.
 
@@ -119,26 +121,41 @@ def rolling_origins(
     1997-09-30       2357    1387    1176.7   False
     """
     log = checked(transactions)
-    length = horizon * unit_length(time_unit)
     rows = {}
     for origin in origins:
-        customers = summarize(
-            log,
-            calibration_end=origin,
-            observation_end=(pd.Timestamp(origin) + length).date(),
-            acquired_after=acquired_after,
-            time_unit=time_unit,
-            granularity=granularity,
-        )
+        if model_class.counts_opportunities:
+            customers = _opportunities(log, origin, horizon, acquired_after, time_unit)
+        else:
+            customers = summarize(
+                log,
+                calibration_end=origin,
+                observation_end=(pd.Timestamp(origin) + horizon * unit_length(time_unit)).date(),
+                acquired_after=acquired_after,
+                time_unit=time_unit,
+                granularity=granularity,
+            )
         fitted = fit(model_class, customers)
         score = holdout_scores(fitted, customers, level=level).iloc[0]
-        amounts = _amounts(fitted, fit_spend(customers), customers, horizon)
+        spend = None if model_class.counts_opportunities else fit_spend(customers)
+        amounts = _amounts(fitted, spend, customers, horizon)
         rows[str(pd.Timestamp(origin).date())] = {"customers": len(customers), **score, **amounts}
     table = (
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("origin").drop(columns=["mae", "rmse", "log_score"])
     )
     table["inside"] = table["actual"].between(table["purchases_lower"], table["purchases_upper"])
     return table.astype(dict.fromkeys(["customers", "actual", "purchases_lower", "purchases_upper"], int))
+
+
+def _opportunities(log: Any, origin: Any, horizon: float, acquired_after: Any, time_unit: Any) -> pd.DataFrame:
+    """The log as opportunities up to an origin, which must end one, with a holdout of so many."""
+    if time_unit not in LENGTHS or horizon % 1 or acquired_after is not None:
+        raise ValueError(
+            f"a model of opportunities is followed over whole ones, from the first customer on: time_unit must be one "
+            f"of {', '.join(map(repr, LENGTHS))}, horizon a whole number and acquired_after None; "
+            f"got {time_unit!r}, {horizon!r} and {acquired_after!r}"
+        )
+    end = (pd.Period(origin, CALENDAR[LENGTHS[time_unit]]) + int(horizon)).end_time.date()
+    return opportunities(log, period=time_unit, calibration_end=origin, observation_end=end)
 
 
 def _amounts(fitted: Fit, spend: Fit | None, customers: pd.DataFrame, horizon: float) -> dict[str, float]:

@@ -197,6 +197,11 @@ def _edges(begin: pd.Timestamp, dates: Calendar, period: str) -> tuple[pd.Dateti
 
 def _expected(fit: Fit, edges: pd.DatetimeIndex, new_customers: pd.Series, dates: Calendar) -> Array:
     """Repeat purchases expected until each edge of all customers acquired before it; shape (edges,)."""
+    if fit.model.counts_opportunities:
+        raise ValueError(
+            f"{type(fit.model).__name__} counts opportunities, and tracking follows the days of a log; its holdout can "
+            "be compared by holdout_by_frequency(fit, opportunities(transactions, calibration_end=...))"
+        )
     acquired = new_customers[new_customers > 0]
     waited = np.subtract.outer(edges.to_numpy(), acquired.index.to_numpy())
     ages, age = np.unique(np.maximum(waited, np.timedelta64(0)), return_inverse=True)

@@ -25,6 +25,7 @@ from retention_models.tables import Table, read_table
 Array = NDArray[np.float64]
 
 YEAR = pd.Timedelta(days=365.25)
+PERIODS_A_YEAR = {"Y": 1, "Q": 4, "M": 12}  # opportunities (see ``opportunities``) whose days vary
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,8 @@ def customer_value(
     horizon
         Length of the future window in the time unit of the table; ``numpy.inf`` for the whole remaining life.
     time_unit
-        The time unit of the table: "D", "W", "h" or a fixed Timedelta. There is no default: a discount rate a year
-        means nothing without it.
+        The time unit of the table: "D", "W", "h" or a fixed Timedelta; for ``BGBB`` the period of an opportunity, "Y",
+        "Q", "M" or "W". There is no default: a discount rate a year means nothing without it.
     annual_discount_rate
         For example 0.1 for 10 % a year (365.25 days), applied continuously at the time of each purchase.
     margin
@@ -214,8 +215,8 @@ def _factors(
     rate = discount_rate(annual_discount_rate, time_unit)
     _check_money(horizon, margin)
     histories = read_table(customers, purchases_fit.model.columns)
-    for table in (histories.about, purchases_fit.data):
-        _check_time_unit(table.get("time_unit"), time_unit)
+    for about in (histories.about, purchases_fit.data):
+        _check_time_unit(about.get("time_unit", about.get("period")), time_unit)
 
     def discounted(model: Any, *columns: Array) -> Array:
         present = model.discounted_expected_purchases(rate, *columns, horizon=horizon)
@@ -246,7 +247,8 @@ def discount_rate(annual_discount_rate: float, time_unit: str) -> float:
         raise ValueError(
             f"annual_discount_rate must be 0 or above, for example 0.1 for 10 % a year; got {annual_discount_rate!r}"
         )
-    return float(np.log1p(annual_discount_rate) * (unit_length(time_unit) / YEAR))
+    share = 1 / PERIODS_A_YEAR[time_unit] if time_unit in PERIODS_A_YEAR else unit_length(time_unit) / YEAR
+    return float(np.log1p(annual_discount_rate) * share)
 
 
 def _check_money(horizon: float, margin: float) -> None:
@@ -256,7 +258,9 @@ def _check_money(horizon: float, margin: float) -> None:
 
 
 def _check_time_unit(known: str | None, given: str) -> None:
-    if known is not None and unit_length(known) != unit_length(given):
+    if known is None or known == given:
+        return
+    if {known, given} & PERIODS_A_YEAR.keys() or unit_length(known) != unit_length(given):
         raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
 
 

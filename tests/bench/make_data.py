@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 import retention_models as rm
+from retention_models.btyd.bgbb import BGBB
+from retention_models.btyd.cnbd import BGCNBD
 
 SHOP = rm.BGNBD(r=0.25, alpha=4.4 * 7, a=0.8, b=2.4)  # in days
 
@@ -30,6 +32,19 @@ def customers(n, folder, name):
     frame["recency"] = np.minimum(np.ceil(frame["recency"]), frame["T"])
     frame["monetary_value"] = np.where(frame["frequency"] > 0, np.round(rng.gamma(6.0, 6.0, n), 2), 0.0)
     frame.to_parquet(folder / f"{name}.parquet", index=False)
+
+
+def histories_of_models(folder):
+    """Customers for the fits of every model: those of CDNOW and 100,000 like them; donors and 100,000 like them."""
+    rng = np.random.default_rng(3)
+    rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30").to_parquet(folder / "models_cdnow.parquet")
+    ages = rng.integers(1, 731, 100_000).astype(float)
+    frame = BGCNBD(0.25, 4.4 * 7, 0.8, 2.4, k=1).simulate(ages, rng)
+    frame["recency"] = np.minimum(np.ceil(frame["recency"]), ages)
+    frame.drop(columns="alive").to_parquet(folder / "models_100k.parquet")
+    rm.load_donations().to_parquet(folder / "donors.parquet")
+    donors = BGBB(1.2, 0.75, 0.66, 2.78).simulate(rng.integers(1, 13, 100_000), rng)
+    donors.drop(columns="alive").to_parquet(folder / "donors_100k.parquet")
 
 
 def experiment(n, folder, name):
@@ -57,4 +72,5 @@ if __name__ == "__main__":
     log(10_000_000, there, "log_10m")
     customers(1_000_000, there, "customers_1m")
     customers(100_000, there, "customers_100k")
+    histories_of_models(there)
     experiment(1_000_000, there, "experiment_1m")

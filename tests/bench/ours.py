@@ -26,10 +26,13 @@ def summarize_sql(path):
         WITH days AS (
             SELECT customer_id, CAST(date AS DATE) AS day, SUM(amount) AS amount FROM '{path}'
             WHERE CAST(date AS DATE) <= DATE '{END}' GROUP BY 1, 2
+        ), gaps AS (
+            SELECT *, day - LAG(day) OVER (PARTITION BY customer_id ORDER BY day) AS gap FROM days
         )
         SELECT customer_id, COUNT(*) - 1 AS frequency, MAX(day) - MIN(day) AS recency, DATE '{END}' - MIN(day) AS T,
-               (SUM(amount) - ARG_MIN(amount, day)) / NULLIF(COUNT(*) - 1, 0) AS monetary_value
-        FROM days GROUP BY 1 ORDER BY 1
+               (SUM(amount) - ARG_MIN(amount, day)) / NULLIF(COUNT(*) - 1, 0) AS monetary_value,
+               COALESCE(SUM(LN(gap)), 0) AS log_gaps
+        FROM gaps GROUP BY 1 ORDER BY 1
     """
     return lambda: duckdb.sql(query).df()["frequency"].sum()
 

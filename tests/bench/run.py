@@ -35,6 +35,17 @@ COMPARISONS = [
 ]
 SQL = {"summarize_sql"}
 
+# Fits of every model: (model, whether lifetimes has it, small table, large table)
+FITS = [
+    ("NBD", False, "models_cdnow", "models_100k"),
+    ("ParetoNBD", True, "models_cdnow", "models_100k"),
+    ("BGNBD", True, "models_cdnow", "models_100k"),
+    ("MBGNBD", True, "models_cdnow", "models_100k"),
+    ("BGCNBD", False, "models_cdnow", "models_100k"),
+    ("MBGCNBD", False, "models_cdnow", "models_100k"),
+    ("BGBB", True, "donors", "donors_100k"),
+]
+
 # Tests of 1 million customers in 3 arms: what, our task, tea-tasting's task or None where it has no like: it reads
 # Parquet only through another engine that has to be brought, and sums only through its own tables.
 EXPERIMENTS = [
@@ -53,6 +64,21 @@ def measure(python, script, task, folder, data):
     if done.returncode:
         raise SystemExit(f"{script} {task} {data} failed:\n{done.stdout}{done.stderr}")
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def compare_fits(peer, folder):
+    """Print the seconds of every model's fit, beside those of lifetimes where it has the model."""
+    print(f"\n{'fit of every model':40} {'ours':>9} {'theirs':>9} {'faster':>8}  log-likelihoods (ours, theirs)")
+    for model, is_shared, *tables in FITS:
+        for data in tables:
+            ours = measure(sys.executable, "models.py", model, folder, data)
+            line = f"{f'{model}, {data}':40} {ours['seconds']:8.2f}s"
+            if is_shared:
+                theirs = measure(peer, "peer_models.py", model, folder, data)
+                line += f" {theirs['seconds']:8.2f}s {theirs['seconds'] / ours['seconds']:7.1f}x"
+                print(f"{line}  {ours['result']:.4f}, {theirs['result']:.4f}", flush=True)
+            else:
+                print(f"{line} {'':>9} {'':>8}  {ours['result']:.4f}", flush=True)
 
 
 def main(peer):
@@ -77,6 +103,7 @@ def main(peer):
                 f"{ours['result']:.6g}, {other['result']:.6g}{verdict}",
                 flush=True,
             )
+        compare_fits(peer, folder)
         tell_experiments(peer, folder)
         print("\ntime of a BG/NBD fit on distinct histories already counted (rm.histories), by number of customers")
         print(measure(sys.executable, "ours.py", "curve", folder, "customers_1m")["text"])

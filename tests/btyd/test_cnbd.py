@@ -11,6 +11,7 @@ import retention_models as rm
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.cnbd import BGCNBD, MBGCNBD
 from retention_models.btyd.mbgnbd import MBGNBD
+from retention_models.btyd.stages import StagedBuyer
 from retention_models.estimation.likelihood import maximise
 from retention_models.fitted import Fit
 from retention_models.tables import read_table
@@ -63,6 +64,53 @@ def test_one_stage_is_the_model_without_stages(staged, plain):
         lambda m: m.discounted_expected_purchases(0.003, *HISTORIES, horizon=39),
     ):
         np.testing.assert_allclose(quantity(ours), quantity(theirs), rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        (0.5, 6.0, 0.9, 1.6),
+        (0.004, 1e-100, 0.3, 0.9),
+        (0.5, 1e-100, 1.5, 2.0),
+        (30.0, 1e-3, 0.3, 0.9),
+        (2e4, 4000.0, 0.2, 2e4),
+        (0.5, 6.0, 1e-100, 1.0),
+        (0.5, 6.0, 1e7, 3e7),
+    ],
+    ids=str,
+)
+def test_sums_over_stages_are_exact_however_long(parameters):
+    """Someone with one stage is a BG/NBD customer, whose closed forms know no sums."""
+    ours, theirs, counts = StagedBuyer(*parameters, k=1, share=0.0), BGNBD(*parameters), np.arange(6)
+    for quantity in (
+        lambda m: m.expected_purchases_new(39.0),
+        lambda m: m.expected_purchases_new(5000.0),
+        lambda m: m._expected_pairs_new(np.asarray(39.0)),
+        lambda m: m.purchase_probability_new(counts, 39.0),
+        lambda m: m.purchase_probability_new(counts, 39.0, 13.0),
+        lambda m: m._discounted(0.003, 39.0),
+        lambda m: m._discounted(0.003, 5000.0),
+        lambda m: m._discounted(0.003, np.inf),
+    ):
+        np.testing.assert_allclose(quantity(ours), quantity(theirs), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [2, 24])
+def test_predictions_are_finite_where_the_time_to_a_purchase_vanishes(k):
+    model = MBGCNBD(0.004, 1e-100, 0.3, 0.9, k=k)
+    for quantity in (
+        model.expected_purchases(39.0, *HISTORIES),
+        model.purchase_probability(2, 39.0, *HISTORIES),
+        model.discounted_expected_purchases(0.003, *HISTORIES),
+    ):
+        assert np.all(np.isfinite(quantity) & (quantity >= 0))
+
+
+def test_many_purchases_are_expected_as_often_as_few_of_the_same_rhythm():
+    """Where the rate is all but known and nobody leaves, k stages take k times as long as one."""
+    for horizon in (50.0, 5e4, 5e8):
+        buyer = StagedBuyer(1e6, 1e6 / 3, 1e-100, 1.0, k=3, share=0.0)
+        assert buyer.expected_purchases_new(horizon) == pytest.approx(horizon - 1 / 3, rel=1e-9)
 
 
 def exact_discounted(model, rate):

@@ -9,8 +9,8 @@ from retention_models.btyd.purchases import (
     log_density,
     log_density_score,
     probability_at_least,
-    probability_of_two,
     start_from_counts,
+    two_over_square,
 )
 
 RATES = [(0.3, 0.1), (0.3, 40.0), (25.0, 2.0), (1e7, 3e-7)]
@@ -31,7 +31,8 @@ def test_chance_of_two_keeps_its_digits_however_small(r):
     odds = np.geomspace(1e-15, 1e5, 41)
     with mp.workdps(60):
         exact = [float(1 - (1 + mp.mpf(o)) ** -mp.mpf(r) * (1 + r * mp.mpf(o) / (1 + mp.mpf(o)))) for o in odds]
-    np.testing.assert_allclose(probability_of_two(r, odds), exact, rtol=2e-12)
+    np.testing.assert_allclose(two_over_square(r, odds) * odds**2, exact, rtol=2e-12)
+    assert two_over_square(r, 1e-300) == pytest.approx(r * (r + 1) / 2)
 
 
 def test_nothing_is_bought_in_no_time():
