@@ -6,6 +6,7 @@ that of the moments of purchase, as in the models with drop-out, so that it comp
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -16,6 +17,7 @@ from scipy.special import exprel
 
 from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, checked_count, last_axis
 from retention_models.btyd.purchases import count_probability, log_density, log_density_score, start_from_counts
+from retention_models.estimation.links import Link, Multiplies
 from retention_models.estimation.model import Limit
 
 
@@ -30,6 +32,7 @@ class NBD(BuyTillYouDie):
     fixed: ClassVar[tuple[str, ...]] = ()
     time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     limits: ClassVar[tuple[Limit, ...]] = (Limit("r", np.inf, "everybody buys at the same rate", follows=("alpha",)),)
+    links: ClassVar[Mapping[str, Link]] = {"purchase": Multiplies("alpha", -1)}
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:

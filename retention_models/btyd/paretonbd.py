@@ -8,6 +8,7 @@ overflow where customers buy often, is here the integral over the unseen end.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from typing import ClassVar, Self
 
@@ -24,6 +25,7 @@ from retention_models.btyd.purchases import (
     log_density_score,
     start_from_counts,
 )
+from retention_models.estimation.links import Link, Multiplies
 from retention_models.estimation.model import Limit
 from retention_models.estimation.quadrature import log_decay_gradient, log_decay_integral
 
@@ -54,6 +56,7 @@ class ParetoNBD(BuyTillYouDie):
         Limit("s", np.inf, "everybody leaves at the same rate (exponential lifetimes)", follows=("beta",)),
         Limit("r", np.inf, "everybody buys at the same rate while alive", follows=("alpha",)),
     )
+    links: ClassVar[Mapping[str, Link]] = {"purchase": Multiplies("alpha", -1), "dropout": Multiplies("beta", -1)}
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
