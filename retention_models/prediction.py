@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,13 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from retention_models.estimation.intervals import (
-    in_chunks,
     normal_quantile,
     positive_interval,
     probability_interval,
     standard_error,
 )
 from retention_models.fitted import Fit
-from retention_models.tables import read_table, require_same_measure
+from retention_models.tables import require_same_measure
 
 Array = NDArray[np.float64]
 
@@ -34,7 +32,8 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     fit
         A fitted purchase model.
     customers
-        A pandas or Polars frame with the model's columns, as in ``fit``; one row a customer.
+        A pandas or Polars frame with the model's columns, as in ``fit``, and those of its covariates; one row a
+        customer.
     horizon
         Length of the future window, in the time unit of the table; above 0.
     level
@@ -63,7 +62,7 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     1                        0.869               1.455                6
     """
     _check_horizon(horizon)
-    table = read_table(customers, fit.model.columns)
+    table = fit.read(customers)
     require_same_measure(fit.data, table)
     return _predicted(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
 
@@ -81,12 +80,12 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
         counts themselves. Neither knows whether the model is right: see the holdout.
     """
     _check_horizon(horizon)
-    table = read_table(customers, fit.model.columns)
+    table = fit.read(customers)
     require_same_measure(fit.data, table)
-    model, columns, weight = fit.model, table.columns, table.weight
-    each = in_chunks(lambda *columns: model.expected_purchases(horizon, *columns), columns)
+    columns, weight = table.columns, table.weight
+    each = fit.values(lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
     slope = weight @ fit.gradient(lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
-    chance = weight @ in_chunks(lambda *columns: model.purchases_variance(horizon, *columns), columns)
+    chance = weight @ fit.values(lambda model, *columns: model.purchases_variance(horizon, *columns), columns)
     expected = np.array([weight @ each])
     error = standard_error(slope[None, :], fit.covariance.to_numpy())
     lower, upper = positive_interval(expected, error, level)
@@ -116,12 +115,12 @@ def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: floa
         ("probability_alive", alive, probability_interval),
         ("expected_purchases", expected, positive_interval),
     ):
-        frame[name] = in_chunks(partial(quantity, fit.model), columns)
+        frame[name] = fit.values(quantity, columns)
         if level is not None:
             error = standard_error(fit.gradient(quantity, columns), fit.covariance.to_numpy())
             frame[f"{name}_lower"], frame[f"{name}_upper"] = interval(frame[name], error, level)
     if level is not None:
-        frame["purchases_lower"], frame["purchases_upper"] = _count_interval(fit.model, columns, horizon, level)
+        frame["purchases_lower"], frame["purchases_upper"] = _count_interval(fit, columns, horizon, level)
     return pd.DataFrame(frame)
 
 
@@ -134,7 +133,7 @@ def _gamma_interval(mean: Array, variance: Array, level: float) -> tuple[Array, 
 
 
 def _count_interval(
-    model: Any, columns: tuple[Array, ...], horizon: float, level: float
+    fit: Fit, columns: tuple[Array, ...], horizon: float, level: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The smallest counts at which each history's distribution function reaches both tail probabilities.
 
@@ -151,7 +150,7 @@ def _count_interval(
         rows = max(BLOCK // size, 1)
         probability = np.concatenate(
             [
-                model.purchase_probability(counts, horizon, *(c[active[i : i + rows]] for c in columns))
+                _probability(fit, counts, horizon, tuple(c[active[i : i + rows]] for c in columns))
                 for i in range(0, len(active), rows)
             ],
             axis=1,
@@ -163,6 +162,12 @@ def _count_interval(
         active = active[cumulative[-1] < high]
         first, size = first + size, size * 2
     return lower, upper
+
+
+def _probability(fit: Fit, counts: NDArray[np.int64], horizon: float, columns: tuple[Array, ...]) -> Array:
+    """Chance of each count for each history; shape (counts, n)."""
+    model, history = fit.of(columns)
+    return model.purchase_probability(counts, horizon, *history)
 
 
 def _check_horizon(horizon: float) -> None:

@@ -24,10 +24,11 @@ def stability_check(pooled: Fit, groups: Mapping[str, Fit], table: Table, tolera
     if len(groups) < 2:
         return Check(name, None, f"{len(groups)} of the groups could be fitted on its own; it takes two to compare.")
     what, quantity, columns = _of_a_new_customer(type(pooled.model), table)
-    everyone = quantity(pooled.model, *columns)[0]
+    columns += tuple(np.atleast_1d(table.weight @ z / table.n_customers) for z in _covariates(pooled, table))
+    everyone = pooled.values(quantity, columns)[0]
     rows = {}
     for label, group in groups.items():
-        own, slope = quantity(group.model, *columns), group.gradient(quantity, columns)
+        own, slope = group.values(quantity, columns), group.gradient(quantity, columns)
         lower, upper = positive_interval(own, standard_error(slope, group.covariance.to_numpy()), 0.95)
         rows[label] = (own[0] / everyone - 1, lower[0] / everyone - 1, upper[0] / everyone - 1)
     beyond = [label for label, (_, lower, upper) in rows.items() if lower > tolerance or upper < -tolerance]
@@ -44,6 +45,11 @@ def stability_check(pooled: Fit, groups: Mapping[str, Fit], table: Table, tolera
     )
 
 
+def _covariates(fit: Fit, table: Table) -> tuple[Array, ...]:
+    """The columns that covariates made of the customers, at whose means groups are compared."""
+    return table.columns[len(table.columns) - fit.effects.n :]
+
+
 def _of_a_new_customer(model_class: type[Model], table: Table) -> tuple[str, Callable[..., Array], tuple[Array, ...]]:
     """The quantity by which groups are compared: its name, itself, and the columns it takes."""
     if "T" in model_class.columns:
@@ -52,7 +58,7 @@ def _of_a_new_customer(model_class: type[Model], table: Table) -> tuple[str, Cal
         what = f"number of purchases expected of a new customer in {mean_age[0]:.3g} units of time"
         return what, lambda model, horizon: model.expected_purchases_new(horizon), (mean_age,)
     if "tenure" in model_class.columns:
-        tenure, at_risk, _ = table.columns
+        tenure, at_risk, _ = table.columns[:3]
         middle = np.array([np.ceil((table.weight * at_risk) @ tenure / (table.weight @ at_risk))])
         what = f"share of new customers still there after renewal {middle[0]:.0f}"
         return what, lambda model, tenure: model.survival_function(tenure), (middle,)

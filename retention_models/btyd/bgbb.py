@@ -47,7 +47,10 @@ class BGBB(BuyTillYouDie):
         Limit("alpha", np.inf, "everybody has the same chance to buy while alive", follows=("beta",)),
         Limit("beta", np.inf, "everybody has the same chance to buy while alive", follows=("alpha",)),
     )
-    links: ClassVar[Mapping[str, Link]] = {"purchase": MovesMean("alpha", "beta"), "dropout": MovesMean("gamma", "delta")}
+    links: ClassVar[Mapping[str, Link]] = {
+        "purchase": MovesMean("alpha", "beta"),
+        "dropout": MovesMean("gamma", "delta"),
+    }
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:

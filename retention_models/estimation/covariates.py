@@ -7,9 +7,9 @@ with mean covariates: so the way up, and its end, do not depend on the covariate
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from itertools import pairwise
+from typing import Self
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Standard:
         for label, sd, largest in zip(covariates.labels, deviation, np.abs(covariates.matrix).max(axis=0), strict=True):
             if sd <= 1e-12 * largest:
                 raise ValueError(f"{label} is the same for {n}: it can explain nothing; leave it out")
-        triangle = np.linalg.qr(centred / deviation * np.sqrt(share)[:, None], mode="r")
+        triangle: Array = np.linalg.qr(centred / deviation * np.sqrt(share)[:, None]).R
         for i, label in enumerate(covariates.labels):
             if i >= len(triangle) or abs(triangle[i, i]) < COLLINEAR:
                 raise ValueError(
@@ -71,7 +71,7 @@ class Standard:
 
     def coefficients(self, standard: Array) -> Array:
         """The coefficients of the covariates, from those of the standard coordinates."""
-        return np.linalg.solve(self.spread, standard)
+        return np.asarray(np.linalg.solve(self.spread, standard), dtype=float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class CovariateSurface(Surface):
     def blocks(self) -> list[slice]:
         """Where in u the coefficients of each link stand."""
         ends = len(self.parameters) + np.cumsum([0, *(len(each.labels) for each in self.covariates)])
-        return [slice(first, last) for first, last in zip(ends[:-1], ends[1:], strict=True)]
+        return [slice(first, last) for first, last in pairwise(ends)]
 
     def indices(self, u: Array) -> dict[Link, Array]:
         """The index of each customer in each link."""

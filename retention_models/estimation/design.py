@@ -48,7 +48,9 @@ class Design:
         raw = _read(frame, columns_in(found), formula)
         made = _made(formula, lambda: found.get_model_matrix(raw, context={}, na_action="raise"))
         states = {factor: state for factor, (_, state) in made.model_spec.encoder_state.items()}
-        levels = {f: tuple(_plain(f, level) for level in s["categories"]) for f, s in states.items() if "categories" in s}
+        levels = {
+            f: tuple(_plain(f, level) for level in s["categories"]) for f, s in states.items() if "categories" in s
+        }
         for factor, known in levels.items():
             if len(known) < 2:
                 raise ValueError(
@@ -93,7 +95,9 @@ class Design:
             (name,) = columns_of(factor) if factor not in raw.columns else (factor,)
             rule = f"has a level that the fit has not seen (it knows {_listed(known)})"
             _require(raw[name].isin(known).to_numpy(), raw[name], rule, "recode it, or fit with such customers")
-        state = {factor: (Factor.Kind.CATEGORICAL, {"categories": list(known)}) for factor, known in self.levels.items()}
+        state = {
+            factor: (Factor.Kind.CATEGORICAL, {"categories": list(known)}) for factor, known in self.levels.items()
+        }
         spec = ModelSpec(formula=parsed(self.formula), encoder_state=state, na_action="raise", output="pandas")
         made = _made(self.formula, lambda: spec.get_model_matrix(raw, context={}))
         numbers = np.column_stack([made[label].to_numpy(dtype=float) for label in self.labels])

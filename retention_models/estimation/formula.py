@@ -43,7 +43,9 @@ def parsed(formula: str) -> Any:
 def columns_in(found: Any) -> tuple[str, ...]:
     """The columns that a parsed formula uses, in order."""
     factors = [factor for term in found for factor in term.factors]
-    return tuple(dict.fromkeys(name for factor in factors for name in columns_of(factor.expr, factor.eval_method.value)))
+    return tuple(
+        dict.fromkeys(name for factor in factors for name in columns_of(factor.expr, factor.eval_method.value))
+    )
 
 
 def columns_of(expression: str, method: str = "python") -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def choose(fits: Mapping[str, Fit], customers: Any) -> Choice:
     """
     if len(fits) < 2:
         raise ValueError(f"a choice needs at least two fits; got {len(fits)}")
-    holdout = {name: Holdout.of(fit, customers) for name, fit in fits.items()}
+    holdout = Holdout.each(fits, customers)
     losses = {name: -rows.log_probability() for name, rows in holdout.items()}
     best, second = sorted(fits, key=lambda name: holdout[name].mean(losses[name]))[:2]
     gaps = {name: _mean_and_error(holdout[best], loss - losses[best]) for name, loss in losses.items()}

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.estimation.intervals import in_chunks, positive_interval, standard_error
+from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.fitted import Fit
 from retention_models.logs.calendar import unit_length
 from retention_models.tables import Table, read_table
@@ -42,8 +42,12 @@ class _Factor:
     @classmethod
     def of(cls, fit: Fit, table: Table, quantity: Callable[..., Array]) -> _Factor:
         """The factor ``quantity(model, *columns)`` of a fit, for a table of the columns of its model."""
-        values = in_chunks(lambda *columns: quantity(fit.model, *columns), table.columns)
-        return cls(table.row, values, fit.gradient(quantity, table.columns), fit.covariance.to_numpy())
+        return cls(
+            table.row,
+            fit.values(quantity, table.columns),
+            fit.gradient(quantity, table.columns),
+            fit.covariance.to_numpy(),
+        )
 
     @classmethod
     def one(cls, lines: int) -> _Factor:
@@ -81,7 +85,8 @@ def customer_value(
     spend_fit
         A fitted ``GammaGamma``; None where the log has no money, and each purchase counts one.
     customers
-        A frame with ``frequency, recency, T`` and, for a ``spend_fit``, ``monetary_value``; from ``summarize``.
+        A frame with ``frequency, recency, T`` and, for a ``spend_fit``, ``monetary_value``, from ``summarize``; and the
+        columns of the fits' covariates.
     horizon
         Length of the future window in the time unit of the table; ``numpy.inf`` for the whole remaining life.
     time_unit
@@ -212,7 +217,7 @@ def _factors(
     """Both factors of value for a table of customers, after the inputs have been checked; and its histories."""
     rate = discount_rate(annual_discount_rate, time_unit)
     _check_money(horizon, margin)
-    histories = read_table(customers, purchases_fit.model.columns)
+    histories = purchases_fit.read(customers)
     for table in (histories.about, purchases_fit.data):
         _check_time_unit(table.get("time_unit"), time_unit)
 
@@ -228,7 +233,7 @@ def _factors(
     purchases = _Factor.of(purchases_fit, histories, discounted)
     if spend_fit is None:
         return purchases, _Factor.one(len(histories.row)), histories
-    spending = read_table(customers, spend_fit.model.columns)
+    spending = spend_fit.read(customers)
     return purchases, _Factor.of(spend_fit, spending, lambda model, *columns: model.expected_spend(*columns)), histories
 
 
