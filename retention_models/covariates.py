@@ -42,6 +42,11 @@ class Effects:
             for term, columns in design.terms.items()
         }
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a frame of customers that the designs use."""
+        return tuple(dict.fromkeys(name for design in self.designs.values() for name in design.columns))
+
     def made_of(self, customers: Any) -> tuple[Array, ...]:
         """The columns of the designs for a frame of customers; each of shape (n,)."""
         return tuple(
@@ -66,7 +71,11 @@ class Effects:
         Other ``coefficients`` than those found have shape (n, coefficients), a set a customer, or (draws, 1,
         coefficients), as the model's parameters may have shape (n,) or (draws, 1).
         """
-        return moved_model(model, self._indices(self.by_link(model, made), coefficients)) if self.n else model
+        return self.moved_on(model, model, made, coefficients)
+
+    def moved_on(self, outlook: Any, model: Any, made: Sequence[Array], coefficients: Array | None = None) -> Any:
+        """What customers of a model do from now on, if their covariates change by so much."""
+        return moved_model(outlook, self._indices(self.by_link(model, made), coefficients)) if self.n else outlook
 
     def slopes(self, model: Any, made: Sequence[Array], slopes: Array, names: Sequence[str]) -> Array:
         """Derivatives in the baseline's log-parameters and the coefficients, from those in each customer's own."""

@@ -63,6 +63,10 @@ class Outlook(ABC):
         """Expected number of repeat purchases of a new customer within ``horizon``."""
 
     @abstractmethod
+    def survival_function_new(self, horizon: ArrayLike) -> Array:
+        """Chance that a new customer has not left by the end of a finite ``horizon``."""
+
+    @abstractmethod
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
         """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
 
@@ -101,6 +105,16 @@ class BuyTillYouDie(PositiveParameters, Outlook):
     @abstractmethod
     def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
         """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
+
+    def outlook(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Array, Outlook]:
+        """The chance that a customer with this history has a future, and what it then is."""
+        return self._alive_now(frequency, recency, T), self.given_alive(frequency, recency, T)
+
+    def survival_function(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Chance that a customer with this history will not have left by the end of a finite ``horizon``."""
+        history = (frequency, recency, T)
+        stays = self._of_the_living(history, lambda then, horizon: then.survival_function_new(horizon), horizon)
+        return self._alive_now(*history) * stays
 
     def _alive_now(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """The chance with which ``given_alive`` applies."""

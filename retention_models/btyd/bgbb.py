@@ -129,6 +129,11 @@ class BGBB(BuyTillYouDie):
             ever = self.delta / np.maximum(np.subtract(self.gamma, 1), 0)
         return self._mean_chance() * np.where(np.isinf(h), ever, within)
 
+    def survival_function_new(self, horizon: ArrayLike) -> Array:
+        """Chance that a new customer will be there at the opportunity after the next ``horizon`` ones."""
+        passed = _opportunities("horizon", horizon) + 1
+        return np.exp(log_rising(self.delta, passed) - log_rising(np.add(self.gamma, self.delta), passed))
+
     def _expected_pairs_new(self, horizon: Array) -> Array:
         """The mean square chance to buy, times E[N (N - 1)] of the number N of opportunities alive."""
         square = (self.alpha + 1) / (self.alpha + self.beta + 1)

@@ -1,0 +1,213 @@
+"""What customers would do: those to come, and the same ones with a covariate changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models.estimation.distinct import distinct_rows
+from retention_models.estimation.intervals import (
+    in_chunks,
+    normal_quantile,
+    positive_interval,
+    probability_interval,
+    standard_error,
+)
+from retention_models.estimation.model import Array
+from retention_models.fitted import Fit
+from retention_models.prediction import check_horizon
+from retention_models.tables import Table, read_covariates, require_same_measure
+
+STEP = 1e-3  # of differences, in standard errors
+
+Change = Mapping[str, Any]
+
+
+def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
+    """What to expect of new customers within ``horizon`` of their first purchase.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    customers
+        A frame with the columns of the fit's covariates; one row a customer, or one a kind of customers.
+    horizon
+        Length of the window in the time unit of the fit; above 0.
+    level
+        Level of the intervals; ``None`` leaves them out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed like ``customers``: ``expected_purchases`` (repeat purchases), and ``probability_alive``, the chance to be
+        a customer still when it ends, each with ``_lower, _upper`` (how sure the mean is).
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, retention_models as rm
+    >>> from retention_models.what_if import predict_new
+    >>> web = np.repeat([0.0, 1.0], 500)
+    >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
+    >>> customers = shop.simulate(np.full(1000, 52), np.random.default_rng(1)).assign(web=web)
+    >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web")
+    >>> predict_new(fit, pd.DataFrame({"web": [0, 1]}), horizon=52).iloc[:, :3].round(2)
+    """
+    check_horizon(horizon)
+    index = read_covariates(customers, ()).index
+    made = fit.effects.made_of(customers)
+    columns, row = distinct_rows((np.full(len(index), float(horizon)), *made))
+    frame: dict[str, Array] = {}
+    for name, quantity, interval in (
+        ("expected_purchases", lambda model, window: model.expected_purchases_new(window), positive_interval),
+        ("probability_alive", lambda model, window: model.survival_function_new(window), probability_interval),
+    ):
+        frame[name] = fit.values(quantity, columns)
+        if level is not None:
+            error = standard_error(fit.gradient(quantity, columns), fit.covariance.to_numpy())
+            frame[f"{name}_lower"], frame[f"{name}_upper"] = interval(frame[name], error, level)
+    return pd.DataFrame(frame).take(row).set_axis(index)
+
+
+def marginal_effect(
+    fit: Fit, customers: Any, change: Change, horizon: float, *, new: bool = False, level: float = 0.95
+) -> pd.DataFrame:
+    """What the customers would do on average if a covariate of theirs changed now.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model with covariates.
+    customers
+        A frame with the columns of the model and of the covariates. A column ``weight`` counts customers.
+    change
+        For each column that changes the value that all get, for example ``{"channel": "web"}``, or a function of the
+        column, for example ``{"age": lambda age: age + 1}``.
+    horizon
+        Length of the future window, in the time unit of the table; above 0.
+    new
+        Whether the customers are new ones, of whom only the covariates are looked at.
+    level
+        Level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows ``purchases`` (expected within the horizon, a customer) and ``alive`` (the chance to be a customer still
+        when it ends), with ``before`` and ``after`` the change, the ``effect`` (after less before) and its
+        ``std_error, lower, upper``. The interval knows how uncertain the parameters are; it does not know whether it
+        is the covariate that makes the difference, which only an experiment tells.
+
+    Notes
+    -----
+    A customer's past stays what it was, and with it what is known of the customer: whether it is one still, the
+    purchase rate, the chance to leave. From now on they move as the covariate moves those of all: rates by the factor
+    exp((z* - z)'g), mean chances by (z* - z)'g on the logit scale. Delta method.
+
+    Examples
+    --------
+    >>> import numpy as np, retention_models as rm
+    >>> from retention_models.what_if import marginal_effect
+    >>> web = np.repeat([0.0, 1.0], 500)
+    >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
+    >>> customers = shop.simulate(np.full(1000, 52), np.random.default_rng(1)).assign(web=web)
+    >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web", dropout_covariates="web")
+    >>> marginal_effect(fit, customers[web == 0], {"web": 1}, horizon=52).round(2)
+    """
+    check_horizon(horizon)
+    rows = Changed.of(fit, customers, change, new=new)
+
+    def both(outlook: Any) -> Array:
+        return np.stack([outlook.expected_purchases_new(horizon), outlook.survival_function_new(horizon)], axis=-1)
+
+    averages, slopes = rows.averages(fit, both)
+    return effect_table(averages, slopes @ fit.covariance.to_numpy() @ slopes.swapaxes(-1, -2), ["purchases", "alive"], level)
+
+
+def effect_table(averages: Array, covariance: Array, names: list[str], level: float) -> pd.DataFrame:
+    """The table of averages before and after, shape (2, q), their covariance having shape (q, 2, 2)."""
+    before, after = averages
+    error = np.sqrt(np.maximum(covariance[:, 0, 0] + covariance[:, 1, 1] - 2 * covariance[:, 0, 1], 0.0))
+    reach = normal_quantile(level) * error
+    effect = after - before
+    columns = {"before": before, "after": after, "effect": effect, "std_error": error}
+    ends = {"lower": effect - reach, "upper": effect + reach}
+    return pd.DataFrame({**columns, **ends}, index=pd.Index(names, name="outcome"))
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Customers and what they would be with a covariate changed.
+
+    The columns of ``table`` are those of ``fit.read``, and last those of the covariates changed.
+    """
+
+    table: Table
+    new: bool
+
+    @classmethod
+    def of(cls, fit: Fit, customers: Any, change: Change, *, new: bool = False) -> Changed:
+        """The customers of a frame.
+
+        Raises
+        ------
+        ValueError
+            When the change is none, or of a column that is no covariate of the fit.
+        """
+        known = fit.effects.columns
+        foreign = [name for name in change if name not in known]
+        if foreign or not change:
+            raise ValueError(
+                f"change must name covariates of the fit ({', '.join(known) or 'it has none'}); got {dict(change)!r}"
+            )
+        table = fit.read(customers) if not new else _newcomers(fit, customers)
+        require_same_measure(fit.data, table)
+        frame = read_covariates(customers, known)
+        changed = {name: value(frame[name]) if callable(value) else value for name, value in change.items()}
+        return cls(table.beside(fit.effects.made_of(frame.assign(**changed))), new)
+
+    def futures(self, fit: Fit, columns: tuple[Array, ...]) -> tuple[Array, Any, Any]:
+        """Of the customers in some rows: who has a future, and what it is before and after the change."""
+        last = len(columns) - fit.effects.n
+        model, history = fit.of(columns[:last])
+        alive, outlook = (np.ones(len(columns[0])), model) if self.new else model.outlook(*history)
+        by = [after - before for before, after in zip(columns[last - fit.effects.n : last], columns[last:], strict=True)]
+        return alive, outlook, fit.effects.moved_on(outlook, fit.model, by)
+
+    def averages(self, fit: Fit, quantity: Callable[[Any], Array]) -> tuple[Array, Array]:
+        """Averages over customers of quantities of an outlook, shape (2, q) for before and after, and their slopes.
+
+        ``quantity`` has shape (n, q). The slopes, in what is free of the fit, have shape (q, 2, free).
+        """
+        weight = self.table.weight / self.table.n_customers
+
+        def at(moved: Fit) -> Array:
+            def of_rows(*columns: Array) -> Array:
+                alive, before, after = self.futures(moved, columns)
+                return np.stack([alive[:, None] * quantity(before), alive[:, None] * quantity(after)], axis=1)
+
+            return np.tensordot(weight, in_chunks(of_rows, self.table.columns), axes=1)
+
+        return at(fit), slopes_of(fit, at).transpose(1, 0, 2)
+
+
+def slopes_of(fit: Fit, quantity: Callable[[Fit], Array]) -> Array:
+    """Derivatives of ``quantity(fit)`` in what is free of the fit, along a new last axis; by central differences."""
+    steps = STEP * np.minimum(fit.step_errors, 1.0)
+    slopes = [
+        (quantity(fit.stepped(direction)) - quantity(fit.stepped(-direction))) / (2 * step)
+        for step, direction in zip(steps, np.diag(steps), strict=True)
+    ]
+    return np.stack(slopes, axis=-1) / fit.step_scale
+
+
+def _newcomers(fit: Fit, customers: Any) -> Table:
+    """A table of the covariates alone."""
+    lines = read_covariates(customers, ("weight",))
+    weight = lines["weight"].to_numpy(dtype=float) if "weight" in lines else np.ones(len(lines))
+    empty = Table((np.zeros(1),), np.array([weight.sum()]), np.zeros(len(lines), dtype=np.int64), weight, lines.index, {}, weight.sum())
+    return empty.beside(fit.effects.made_of(customers))
