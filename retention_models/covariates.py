@@ -75,21 +75,21 @@ class Effects:
 
     def moved_on(self, outlook: Any, model: Any, made: Sequence[Array], coefficients: Array | None = None) -> Any:
         """What customers of a model do from now on, if their covariates change by so much."""
-        return moved_model(outlook, self._indices(self.by_link(model, made), coefficients)) if self.n else outlook
+        return moved_model(outlook, self.indices(model, made, coefficients)) if self.n else outlook
 
-    def slopes(self, model: Any, made: Sequence[Array], slopes: Array, names: Sequence[str]) -> Array:
-        """Derivatives in the baseline's log-parameters and the coefficients, from those in each customer's own."""
-        covariates = self.by_link(model, made)
-        matrices = [each.matrix for each in covariates]
-        return derivatives(model, self._indices(covariates, None), matrices, slopes, names)
-
-    def _indices(self, covariates: Sequence[Covariates], coefficients: Array | None) -> dict[Link, Array]:
+    def indices(self, model: Any, made: Sequence[Array], coefficients: Array | None = None) -> dict[Link, Array]:
+        """The index of each customer in each link."""
         values, indices, first = self.coefficients.to_numpy() if coefficients is None else coefficients, {}, 0
-        for each in covariates:
+        for each in self.by_link(model, made):
             last = first + len(each.labels)
             indices[each.link] = np.sum(each.matrix * values[..., first:last], axis=-1)
             first = last
         return indices
+
+    def slopes(self, model: Any, made: Sequence[Array], slopes: Array, names: Sequence[str]) -> Array:
+        """Derivatives in the baseline's log-parameters and the coefficients, from those in each customer's own."""
+        matrices = [each.matrix for each in self.by_link(model, made)]
+        return derivatives(model, self.indices(model, made), matrices, slopes, names)
 
     def to_plain(self) -> dict[str, Any]:
         """The covariates in values that JSON knows."""

@@ -96,7 +96,7 @@ class Fit:
         return self.parameters.index.isin(self.covariance.index)
 
     @property
-    def _free_scale(self) -> Array:
+    def step_scale(self) -> Array:
         """What turns steps of what is free into changes of it; steps are those of logarithms, but for coefficients."""
         is_coefficient = self.parameters.index.isin(self.effects.coefficients.index)
         return np.where(is_coefficient, 1.0, self.parameters)[self._is_free]
@@ -138,7 +138,7 @@ class Fit:
 
         With covariates it takes the ``customers``, and the parameters that these move have shape (n, customers).
         """
-        scale = np.outer(self._free_scale, self._free_scale)
+        scale = np.outer(self.step_scale, self.step_scale)
         model, coefficients = self._stepped(draw_normal(self.covariance.to_numpy() / scale, n, rng)[:, None])
         if not self.effects.n:
             return model
@@ -163,6 +163,17 @@ class Fit:
         last = len(columns) - self.effects.n
         model, coefficients = (self.model, None) if step is None else self._stepped(step)
         return self.effects.moved(model, columns[last:], coefficients), columns[:last]
+
+    @property
+    def step_errors(self) -> Array:
+        """The standard errors of steps; shape (free,)."""
+        return np.sqrt(np.diag(self.covariance)) / self.step_scale
+
+    def stepped(self, step: Array) -> Fit:
+        """The fit with what is free a step away, of shape (free,)."""
+        model, coefficients = self._stepped(step)
+        moved = pd.Series(coefficients, index=self.effects.coefficients.index)
+        return replace(self, model=model, effects=replace(self.effects, coefficients=moved))
 
     def _stepped(self, step: Array) -> tuple[Any, Array]:
         """The model and the coefficients, shape (..., n), some steps away; ``step`` has shape (..., free)."""
@@ -194,7 +205,7 @@ class Fit:
             slopes = log_slopes(lambda model: quantity(model, *plain), model, names)
             return self.effects.slopes(self.model, rows[last:], slopes, names)[:, self._is_free]
 
-        return in_chunks(of_rows, columns) / self._free_scale
+        return in_chunks(of_rows, columns) / self.step_scale
 
     @property
     def provenance(self) -> str:

@@ -120,8 +120,8 @@ def wald(fit: Fit) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``term``, such as ``purchase[channel]``: ``statistic``, chi-squared with ``degrees`` of freedom, one a
-        coefficient, if the term makes no difference, and ``p_value``. Terms held at 0 at a limit are not in it.
+        Indexed by ``term``, such as ``purchase[channel]``: ``statistic``, chi-squared with ``degrees`` of freedom, one
+        a coefficient, if the term makes no difference, and ``p_value``. Terms held at 0 at a limit are not in it.
 
     Notes
     -----

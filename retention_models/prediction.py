@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from retention_models.estimation.intervals import (
     standard_error,
 )
 from retention_models.fitted import Fit
+from retention_models.inputs import require_horizon
 from retention_models.tables import require_same_measure
 
 Array = NDArray[np.float64]
@@ -61,7 +61,7 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     customer_id
     1                        0.869               1.455                6
     """
-    _check_horizon(horizon)
+    require_horizon(horizon)
     table = fit.read(customers)
     require_same_measure(fit.data, table)
     return _predicted(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
@@ -79,7 +79,7 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
         customers and so not averaged away) and ``purchases_lower, purchases_upper``, which add the chance in the
         counts themselves. Neither knows whether the model is right: see the holdout.
     """
-    _check_horizon(horizon)
+    require_horizon(horizon)
     table = fit.read(customers)
     require_same_measure(fit.data, table)
     columns, weight = table.columns, table.weight
@@ -168,13 +168,3 @@ def _probability(fit: Fit, counts: NDArray[np.int64], horizon: float, columns: t
     """Chance of each count for each history; shape (counts, n)."""
     model, history = fit.of(columns)
     return model.purchase_probability(counts, horizon, *history)
-
-
-def _check_horizon(horizon: float) -> None:
-    """An error unless the horizon is a finite number above zero."""
-    good = isinstance(horizon, numbers.Real) and bool(np.isfinite(float(horizon))) and horizon > 0
-    if not good:
-        raise ValueError(
-            f"horizon must be a finite number above 0, in the time unit of the table; got {horizon!r} "
-            "(value without end is discounted_expected_purchases)"
-        )

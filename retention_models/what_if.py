@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from retention_models.covariates import Effects
 from retention_models.estimation.distinct import distinct_rows
 from retention_models.estimation.intervals import (
     in_chunks,
@@ -19,8 +20,8 @@ from retention_models.estimation.intervals import (
 )
 from retention_models.estimation.model import Array
 from retention_models.fitted import Fit
-from retention_models.prediction import check_horizon
-from retention_models.tables import Table, read_covariates, require_same_measure
+from retention_models.inputs import require_horizon
+from retention_models.tables import Table, read_covariates, read_table, require_same_measure
 
 STEP = 1e-3  # of differences, in standard errors
 
@@ -44,8 +45,8 @@ def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 
     Returns
     -------
     pandas.DataFrame
-        Indexed like ``customers``: ``expected_purchases`` (repeat purchases), and ``probability_alive``, the chance to be
-        a customer still when it ends, each with ``_lower, _upper`` (how sure the mean is).
+        Indexed like ``customers``: ``expected_purchases`` (repeat purchases), and ``probability_alive``, the chance to
+        be a customer still when the horizon ends, each with ``_lower, _upper`` (how sure the mean is).
 
     Examples
     --------
@@ -57,7 +58,7 @@ def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 
     >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web")
     >>> predict_new(fit, pd.DataFrame({"web": [0, 1]}), horizon=52).iloc[:, :3].round(2)
     """
-    check_horizon(horizon)
+    require_horizon(horizon)
     index = read_covariates(customers, ()).index
     made = fit.effects.made_of(customers)
     columns, row = distinct_rows((np.full(len(index), float(horizon)), *made))
@@ -118,22 +119,27 @@ def marginal_effect(
     >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web", dropout_covariates="web")
     >>> marginal_effect(fit, customers[web == 0], {"web": 1}, horizon=52).round(2)
     """
-    check_horizon(horizon)
+    require_horizon(horizon)
+    require_known(change, fit.effects)
     rows = Changed.of(fit, customers, change, new=new)
 
-    def both(outlook: Any) -> Array:
-        return np.stack([outlook.expected_purchases_new(horizon), outlook.survival_function_new(horizon)], axis=-1)
+    def of_each(outlook: Any) -> Array:
+        both = outlook.expected_purchases_new(horizon), outlook.survival_function_new(horizon)
+        return np.stack(np.broadcast_arrays(*both), axis=-1)
 
-    averages, slopes = rows.averages(fit, both)
-    return effect_table(averages, slopes @ fit.covariance.to_numpy() @ slopes.swapaxes(-1, -2), ["purchases", "alive"], level)
+    def averages(fit: Fit) -> Array:
+        return np.tensordot(rows.table.weight / rows.table.n_customers, rows.each(fit, of_each), axes=1)
+
+    return effect_table(averages(fit), [(slopes_of(fit, averages), fit)], ["purchases", "alive"], level)
 
 
-def effect_table(averages: Array, covariance: Array, names: list[str], level: float) -> pd.DataFrame:
-    """The table of averages before and after, shape (2, q), their covariance having shape (q, 2, 2)."""
+def effect_table(averages: Array, slopes: list[tuple[Array, Fit]], names: list[str], level: float) -> pd.DataFrame:
+    """The table of averages before and after, shape (2, q), with their slopes in what is free of independent fits."""
     before, after = averages
-    error = np.sqrt(np.maximum(covariance[:, 0, 0] + covariance[:, 1, 1] - 2 * covariance[:, 0, 1], 0.0))
-    reach = normal_quantile(level) * error
     effect = after - before
+    errors = [standard_error(slope[1] - slope[0], fit.covariance.to_numpy()) for slope, fit in slopes]
+    error = np.sqrt(sum(np.square(errors)))
+    reach = normal_quantile(level) * error
     columns = {"before": before, "after": after, "effect": effect, "std_error": error}
     ends = {"lower": effect - reach, "upper": effect + reach}
     return pd.DataFrame({**columns, **ends}, index=pd.Index(names, name="outcome"))
@@ -143,7 +149,8 @@ def effect_table(averages: Array, covariance: Array, names: list[str], level: fl
 class Changed:
     """Customers and what they would be with a covariate changed.
 
-    The columns of ``table`` are those of ``fit.read``, and last those of the covariates changed.
+    The columns of ``table`` are those of ``fit.read``, and last those of the covariates as changed; for ``new``
+    customers, of whom nothing else is known, those of the covariates alone.
     """
 
     table: Table
@@ -151,48 +158,38 @@ class Changed:
 
     @classmethod
     def of(cls, fit: Fit, customers: Any, change: Change, *, new: bool = False) -> Changed:
-        """The customers of a frame.
-
-        Raises
-        ------
-        ValueError
-            When the change is none, or of a column that is no covariate of the fit.
-        """
-        known = fit.effects.columns
-        foreign = [name for name in change if name not in known]
-        if foreign or not change:
-            raise ValueError(
-                f"change must name covariates of the fit ({', '.join(known) or 'it has none'}); got {dict(change)!r}"
-            )
-        table = fit.read(customers) if not new else _newcomers(fit, customers)
+        """The customers of a frame, those columns changed that the fit knows."""
+        table = _newcomers(customers).beside(fit.effects.made_of(customers)) if new else fit.read(customers)
         require_same_measure(fit.data, table)
-        frame = read_covariates(customers, known)
-        changed = {name: value(frame[name]) if callable(value) else value for name, value in change.items()}
+        frame = read_covariates(customers, fit.effects.columns)
+        changed = {name: to(frame[name]) if callable(to) else to for name, to in change.items() if name in frame}
         return cls(table.beside(fit.effects.made_of(frame.assign(**changed))), new)
 
-    def futures(self, fit: Fit, columns: tuple[Array, ...]) -> tuple[Array, Any, Any]:
-        """Of the customers in some rows: who has a future, and what it is before and after the change."""
-        last = len(columns) - fit.effects.n
-        model, history = fit.of(columns[:last])
-        alive, outlook = (np.ones(len(columns[0])), model) if self.new else model.outlook(*history)
-        by = [after - before for before, after in zip(columns[last - fit.effects.n : last], columns[last:], strict=True)]
-        return alive, outlook, fit.effects.moved_on(outlook, fit.model, by)
+    def split(self, fit: Fit, columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], list[Array]]:
+        """The columns of ``fit.read``, and by how much those of the covariates change."""
+        n, last = fit.effects.n, len(columns) - fit.effects.n
+        return columns[:last], [columns[last + i] - columns[last - n + i] for i in range(n)]
 
-    def averages(self, fit: Fit, quantity: Callable[[Any], Array]) -> tuple[Array, Array]:
-        """Averages over customers of quantities of an outlook, shape (2, q) for before and after, and their slopes.
+    def each(self, fit: Fit, quantity: Callable[[Any], Array]) -> Array:
+        """Quantities of what customers do, each of shape (rows, q), before and after; shape (rows, 2, q)."""
 
-        ``quantity`` has shape (n, q). The slopes, in what is free of the fit, have shape (q, 2, free).
-        """
-        weight = self.table.weight / self.table.n_customers
+        def of_rows(*rows: Array) -> Array:
+            columns, change = self.split(fit, rows)
+            model, history = fit.of(columns)
+            alive, before = (np.ones(len(rows[0])), model) if self.new else model.outlook(*history)
+            after = fit.effects.moved_on(before, fit.model, change)
+            return np.stack([alive[:, None] * quantity(outlook) for outlook in (before, after)], axis=1)
 
-        def at(moved: Fit) -> Array:
-            def of_rows(*columns: Array) -> Array:
-                alive, before, after = self.futures(moved, columns)
-                return np.stack([alive[:, None] * quantity(before), alive[:, None] * quantity(after)], axis=1)
+        return in_chunks(of_rows, self.table.columns)
 
-            return np.tensordot(weight, in_chunks(of_rows, self.table.columns), axes=1)
 
-        return at(fit), slopes_of(fit, at).transpose(1, 0, 2)
+def require_known(change: Change, *effects: Effects) -> None:
+    """An error unless something changes, and all that does is a covariate."""
+    known = [name for each in effects for name in each.columns]
+    if not change or any(name not in known for name in change):
+        raise ValueError(
+            f"change must name covariates of the fit ({', '.join(known) or 'it has none'}); got {dict(change)!r}"
+        )
 
 
 def slopes_of(fit: Fit, quantity: Callable[[Fit], Array]) -> Array:
@@ -205,9 +202,7 @@ def slopes_of(fit: Fit, quantity: Callable[[Fit], Array]) -> Array:
     return np.stack(slopes, axis=-1) / fit.step_scale
 
 
-def _newcomers(fit: Fit, customers: Any) -> Table:
-    """A table of the covariates alone."""
-    lines = read_covariates(customers, ("weight",))
-    weight = lines["weight"].to_numpy(dtype=float) if "weight" in lines else np.ones(len(lines))
-    empty = Table((np.zeros(1),), np.array([weight.sum()]), np.zeros(len(lines), dtype=np.int64), weight, lines.index, {}, weight.sum())
-    return empty.beside(fit.effects.made_of(customers))
+def _newcomers(customers: Any) -> Table:
+    """A table of nothing but how many customers each line counts."""
+    lines = read_covariates(customers, ("weight",)).assign(_=0.0)
+    return read_table(lines, ("_",))

@@ -134,10 +134,10 @@ def test_without_a_level_there_are_no_intervals(customers, fits, forecasts):
     pd.testing.assert_frame_equal(forecast, forecasts["BGNBD"][forecast.columns])
 
 
-@pytest.mark.parametrize("horizon", [0, -1, np.inf, np.nan, None, "39", [26, 52]])
+@pytest.mark.parametrize("horizon", [0, -1, 1e-300, 1e300, np.inf, np.nan, None, "39", [26, 52], True])
 def test_a_horizon_that_is_no_finite_time_ahead_is_an_error(customers, fits, horizon):
     for function in (rm.predict, rm.predict_total):
-        with pytest.raises(ValueError, match="horizon must be a finite number above 0"):
+        with pytest.raises(ValueError, match="horizon must be a number above 0, from 1e-09 to 1e\\+09"):
             function(fits["BGNBD"], customers, horizon)
 
 

@@ -18,6 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 FLOORS = {
     "checks": 0,
+    "inputs": 0,
     "rounding": 0,
     "resources": 0,
     "logs": 1,
@@ -31,6 +32,7 @@ FLOORS = {
     "fitting": 3,
     "stability": 3,
     "prediction": 3,
+    "what_if": 3,
     "retention": 3,
     "pooled": 3,
     "nested": 3,

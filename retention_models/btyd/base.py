@@ -78,7 +78,8 @@ class Outlook(ABC):
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:
         """Expected repeat purchases of a new customer, each times e^(-rate t); rate above 0."""
 
-    def _discounted(self, rate: ArrayLike, horizon: ArrayLike) -> Array:
+    def discounted_expected_purchases_new(self, rate: ArrayLike, *, horizon: ArrayLike = np.inf) -> Array:
+        """Expected repeat purchases of a new customer within ``horizon``, discounted at a continuous ``rate``."""
         rate, horizon = checked("rate", rate), checked("horizon", horizon)
         discounted = self._discounted_new(np.where(rate > 0, rate, 1.0), horizon)
         return np.where(rate > 0, discounted, self.expected_purchases_new(horizon))[()]
@@ -161,7 +162,12 @@ class BuyTillYouDie(PositiveParameters, Outlook):
         At rate 0 these are the expected purchases, without end infinitely many where their expectation is.
         """
         history = (frequency, recency, T)
-        discounted = self._of_the_living(history, lambda then, *window: then._discounted(*window), rate, horizon)
+        discounted = self._of_the_living(
+            history,
+            lambda then, rate, horizon: then.discounted_expected_purchases_new(rate, horizon=horizon),
+            rate,
+            horizon,
+        )
         return _times(self._alive_now(*history), discounted)
 
     def _of_the_living(

@@ -51,4 +51,4 @@ def number(text: str) -> int | float:
         value = 0.0
     if not value > 0:
         raise ArgumentTypeError(f"expected a number above 0, not {text!r}")
-    return int(value) if value.is_integer() else value
+    return int(value) if value < 1e15 and value.is_integer() else value

@@ -162,7 +162,7 @@ def backtest_check(backtest: pd.DataFrame) -> Check:
     n, held, error = len(backtest), int(backtest["inside"].sum()), backtest["error"]
     same_side = {n: ", each time above it", -n: ", each time below it"}.get(int(np.sign(error).sum()), "")
     detail = (
-        f"at {held} of {n} earlier dates what came true lay inside the interval; it differed from the forecast by "
+        f"At {held} of {n} earlier dates what came true lay inside the interval; it differed from the forecast by "
         f"{100 * error.abs().mean():.0f} % on average, from {100 * error.min():+.0f} % to {100 * error.max():+.0f} %"
         f"{same_side if n > 1 else ''}. The interval knows how uncertain the parameters are and what chance does, not "
         "whether the model is right."

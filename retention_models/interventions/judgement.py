@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from retention_models.checks import Check
+from retention_models.inputs import is_number
 from retention_models.interventions.effect import Effect, Scale
 
 
@@ -61,7 +62,7 @@ def no_worse_than(effect: Effect, margin: float, *, higher_is_better: bool = Tru
     ValueError
         When the margin is not above 0, or a share of 1 and more.
     """
-    if not (margin > 0 and math.isfinite(margin)) or (effect.scale != "difference" and margin >= 1):
+    if not (is_number(margin) and margin > 0) or (effect.scale != "difference" and margin >= 1):
         raise ValueError(f"margin is the loss still accepted: above 0, and below 1 for a ratio; got {margin!r}")
     if effect.scale == "difference":
         limit = -margin if higher_is_better else margin

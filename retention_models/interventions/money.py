@@ -6,13 +6,13 @@ bought anyway too. Costs are counted in both arms: what the comparison costs as 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_models.inputs import is_number
 from retention_models.interventions.contrasts import MeasureOf
 
 Array = NDArray[np.float64]
@@ -42,7 +42,7 @@ class Costs:
     def __post_init__(self) -> None:
         for name in ("contact", "redemption"):
             cost = getattr(self, name)
-            if not (math.isfinite(cost) and cost >= 0):
+            if not (is_number(cost) and cost >= 0):
                 raise ValueError(f"{name} must be a cost of 0 or more; got {cost!r}")
         if self.redemption > 0 and self.redemptions is None:
             raise ValueError("redemption costs something: name the column that counts them in redemptions=")

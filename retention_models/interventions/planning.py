@@ -14,6 +14,8 @@ from typing import Protocol
 
 from scipy.special import nctdtr, ndtr, ndtri, stdtrit
 
+from retention_models.inputs import is_number
+
 
 class Planned(Protocol):
     """An outcome to plan for."""
@@ -84,7 +86,7 @@ class Mean:
     std_dev: float
 
     def __post_init__(self) -> None:
-        if not (self.std_dev > 0 and math.isfinite(self.std_dev)):
+        if not (is_number(self.std_dev) and self.std_dev > 0):
             raise ValueError(f"std_dev must be above 0; got {self.std_dev!r}")
 
     @property

@@ -15,10 +15,12 @@ from retention_models.logs.transactions import Transactions
 
 NAME = "no account is more than a customer"
 TIMES_AN_EVEN_SHARE = 20  # real customers differ: among thousands the largest has bought twenty times the mean
+AMOUNTS_DIFFER_MORE = 2.5  # and has spent fifty times the mean
+LARGE_ANYWHERE = {"share_of_rows": 0.2, "share_of_amount": 0.25}  # however few the customers
 NAMED, LONGEST = 5, 40  # accounts named in a sentence, and letters of each
 
 
-def large_accounts(transactions: Any, *, share: float = 0.01) -> pd.DataFrame:
+def large_accounts(transactions: Any, *, share: float = 0.02) -> pd.DataFrame:
     """The accounts that hold more of a log than a customer would.
 
     Parameters
@@ -26,20 +28,22 @@ def large_accounts(transactions: Any, *, share: float = 0.01) -> pd.DataFrame:
     transactions
         The log: whatever ``read_transactions`` takes, or what it returned.
     share
-        An account is large from this share of all rows, or of all money, on; in a log of few customers from twenty
-        times an even share on, because there everybody's is large.
+        An account is large from this share of all rows on, or from two and a half times this share of all money,
+        because spending differs more; in a log of few customers, where everybody's share is large, from twenty
+        (fifty) times an even share on. From a fifth of all rows or a quarter of all money on, any account is large,
+        unless there are no more than twenty.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by ``customer_id``, the largest first: number of ``rows``, their ``share_of_rows`` and, where there is
-        money, ``share_of_amount``. From which share on an account is large is in ``attrs``, for display.
+        money, ``share_of_amount``. From which shares on an account is large is in ``attrs``, for display.
 
     Examples
     --------
     >>> import retention_models as rm
     >>> from retention_models.logs.accounts import large_accounts
-    >>> large_accounts(rm.load_cdnow()).round(3)
+    >>> large_accounts(rm.load_cdnow(), share=0.01).round(3)
                  rows  share_of_rows  share_of_amount
     customer_id
     1901           56          0.008            0.027
@@ -47,16 +51,19 @@ def large_accounts(transactions: Any, *, share: float = 0.01) -> pd.DataFrame:
     if not 0 < share < 1:
         raise ValueError(f"share must lie between 0 and 1; got {share!r}")
     accounts = _accounts(checked(transactions))
-    threshold = max(share, TIMES_AN_EVEN_SHARE / len(accounts))
+    large_from = pd.Series({"share_of_rows": 1.0, "share_of_amount": AMOUNTS_DIFFER_MORE})
+    large_from *= max(share, TIMES_AN_EVEN_SHARE / len(accounts))
+    if len(accounts) > TIMES_AN_EVEN_SHARE:
+        large_from = large_from.clip(upper=pd.Series(LARGE_ANYWHERE).clip(lower=share))
     shares = pd.DataFrame({f"share_of_{name}": accounts[name] / _positive(accounts[name].sum()) for name in accounts})
-    is_large = shares.ge(threshold).any(axis=1)
+    is_large = shares.ge(large_from[shares.columns]).any(axis=1)
     large = accounts.loc[is_large, ["rows"]].join(shares.round(6)).sort_index()
     large = large.sort_values(shares.columns.to_list(), ascending=False, kind="stable")
-    large.attrs["large_from"] = float(threshold)
+    large.attrs["large_from"] = large_from.to_dict()
     return large
 
 
-def check_accounts(transactions: Any, *, share: float = 0.01) -> Check:
+def check_accounts(transactions: Any, *, share: float = 0.02) -> Check:
     """Whether every account can be a customer; where not, which ones, and how much of the log is theirs.
 
     Parameters are those of ``large_accounts``.
@@ -66,14 +73,14 @@ def check_accounts(transactions: Any, *, share: float = 0.01) -> Check:
     >>> import retention_models as rm
     >>> from retention_models.logs.accounts import check_accounts
     >>> print(check_accounts(rm.load_cdnow(full=True)))
-    no account is more than a customer: passed. No customer_id has 1 % of the rows or of the amount.
+    no account is more than a customer: passed. No customer_id has 2 % of the rows or 5 % of the amount.
     """
     log = checked(transactions)
     large = large_accounts(log, share=share)
-    limit = large.attrs["large_from"]
-    if limit >= 1:
+    of_rows, of_amount = (100 * limit for limit in large.attrs["large_from"].values())
+    if of_rows >= 100:
         return Check(NAME, None, "There are too few customers to tell.")
-    much = f"{100 * limit:.2g} % of the rows{' or of the amount' if log.has_amount else ''}"
+    much = f"{of_rows:.2g} % of the rows{f' or {of_amount:.2g} % of the amount' if log.has_amount else ''}"
     if large.empty:
         return Check(NAME, True, f"No customer_id has {much}.")
     named = "; ".join(_described(account, shares) for account, shares in large.head(NAMED).iterrows())

@@ -8,7 +8,6 @@ far ahead as it could be judged.
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -16,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from retention_models.inputs import is_number
 from retention_models.logs.calendar import DAY, NAMES, Calendar, calendar, span_name, unit_length
 from retention_models.logs.cohorts import checked, daily_purchases
 from retention_models.logs.rhythm import purchase_gaps
@@ -23,6 +23,7 @@ from retention_models.logs.summary import check_log_start
 from retention_models.logs.transactions import Transactions
 
 WEEK = dt.timedelta(days=7)
+CENTURY = 36_525 * DAY
 ENOUGH = 100  # repeat purchases to learn from; chance alone moves such a number by a tenth
 STRAY = 0.01  # less than this share of the purchases, beyond a silence that is a third of the log, must be misdated
 SILENCE = pd.Timedelta(180, "D")  # a shorter one may be the business
@@ -92,7 +93,6 @@ def make_plan(
     The forecast looks 26 weeks ahead, as far as the holdout, so that its error can be seen.
     """
     log = checked(transactions)
-    _check_horizon(horizon)
     given = calendar(
         log,
         calibration_end=calibration_end,
@@ -119,11 +119,6 @@ def make_plan(
         horizon=ahead,
         reasons=reasons,
     )
-
-
-def _check_horizon(horizon: float | None) -> None:
-    if horizon is not None and not (math.isfinite(horizon) and horizon > 0):
-        raise ValueError(f"horizon must be a finite number above 0, in time units; got {horizon!r}")
 
 
 def _check_strays(purchases: pd.Series) -> None:
@@ -193,6 +188,8 @@ def _given_cut(given: Calendar) -> tuple[dt.date | None, str]:
 def _horizon(asked: float | None, unit: str, given: Calendar, cut: dt.date | None) -> tuple[float, str]:
     """How far the forecast looks ahead, in time units; and why."""
     if asked is not None:
+        if not (is_number(asked) and DAY / unit_length(unit) <= asked <= CENTURY / unit_length(unit)):
+            raise ValueError(f"horizon must be a number of {_in_words(unit)} from a day to a century; got {asked!r}")
         return asked, f"The forecast looks {span_name(asked, unit)} ahead, as asked."
     length = given.observation_end - cut if cut else _days_observed(given) // 3 * DAY
     ahead = max(length // unit_length(unit), 1)

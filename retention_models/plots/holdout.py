@@ -68,7 +68,7 @@ def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.tick_params(axis="x", length=0)
     ax.set_xlabel("repeat purchases before the cut-off, and customers who made that many")
     ax.set_ylabel("mean purchases in the holdout")
-    ax.legend(*_actual_first(ax), loc="upper left")
+    ax.legend(*_actual_first(ax), loc="lower left", bbox_to_anchor=(0, 1), ncols=1 + len(models))
     return ax
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.container import Container
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from retention_models.plots.style import (
@@ -44,7 +47,10 @@ def plot_periods(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_formatter(COUNTS)
     ax.set_xlabel(str(frame.index.name))
     ax.set_ylabel("purchases")
-    ax.legend(handles=[new, repeat], loc="best")
+    handles: list[Artist | Container] = [new, repeat]
+    if not frame["complete"].all():
+        handles.append(Patch(facecolor=QUIET, hatch="////", edgecolor="white", label="period seen in part"))
+    ax.legend(handles=handles, loc="best")
     return ax
 
 
@@ -81,9 +87,10 @@ def plot_season(frame: pd.DataFrame, column: str = "relative", ax: Axes | None =
     usual = 1.0 if column == "relative" else 0.0
     ax.bar(places, frame[column] - usual, 0.8, color=COLOURS[0])
     ax.axhline(0, color=ACTUAL, linewidth=0.8)
+    digits = 0 if 100 * (frame[column] - usual).abs().max() >= 10 else 1
     for place, above in zip(places, frame[column] - usual, strict=True):
         offset, side = (3, "bottom") if above >= 0 else (-3, "top")
-        ax.annotate(f"{round(100 * above):+d}", (place, above), (0, offset), textcoords="offset points", ha="center",
+        ax.annotate(f"{100 * above:+.{digits}f}", (place, above), (0, offset), textcoords="offset points", ha="center",
                     va=side, fontsize=8, color=QUIET)  # fmt: skip
     ax.set_xticks(places, [str(name)[:3] for name in frame.index])
     ax.tick_params(axis="x", length=0)

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from xml.etree.ElementTree import Element, tostring
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 from retention_models.report.gate import harmless
 
 _EXPONENT = re.compile(r"(?<=\d)[eE](?=[-+]?\d)")
+_PERCENT = re.compile(r"(?<=\d) (?=%)")
 _NO_VALUE = frozenset(
     {"", "-", "\u2013", "\u2014", "\u2026", "...", "nan", "NaN", "NaT", "None", "<NA>", "inf", "-inf"}
 )
 
 
 def parse(html: str) -> Element:
-    """The harmless part of ``html`` as a tree under one ``div``; tables scroll, and their numbers align right."""
+    """The harmless part of ``html`` as a tree under one ``div``; tables scroll, and their numbers align right.
+
+    Lines do not break between a number and its percent sign, and may break after an underscore in a heading of a table.
+    """
     root = harmless(html)
+    _hold_together(root)
     for parent in list(root.iter()):
         for position, child in enumerate(parent):
             if child.tag == "table":
                 _merge_index_names(child)
                 _align(child)
+                _let_break(child)
                 parent[position] = _scrolling(child)
     return root
 
@@ -40,6 +46,25 @@ def render(root: Element) -> str:
 def plain(element: Element) -> str:
     """Text of the element, without markup and with single spaces."""
     return " ".join("".join(element.itertext()).split())
+
+
+def _hold_together(element: Element) -> None:
+    """Put a space that does not break before each percent sign; code stays as it is."""
+    for child in element:
+        child.tail = child.tail and _PERCENT.sub("\u00a0", child.tail)
+        if child.tag not in ("code", "pre"):
+            child.text = child.text and _PERCENT.sub("\u00a0", child.text)
+            _hold_together(child)
+
+
+def _let_break(table: Element) -> None:
+    """Let the names of columns break where one word in them ends."""
+    for heading in table.iterfind(".//thead//th"):
+        if len(heading) or "_" not in (heading.text or ""):
+            continue
+        heading.text, *words = re.split(r"(?<=_)", heading.text or "")
+        for word in words:
+            SubElement(heading, "wbr").tail = word
 
 
 def _scrolling(table: Element) -> Element:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.fitted import Fit
+from retention_models.inputs import is_number, require_horizon
 from retention_models.logs.calendar import unit_length
 from retention_models.tables import Table, read_table
 
@@ -199,7 +200,7 @@ def break_even_uplift(value: pd.DataFrame, *, cost: float) -> pd.DataFrame:
         offer pays if it raises the customer's coming purchases by 5 %. Which customers an offer would really move
         is another question, for an experiment: value alone does not choose whom to treat.
     """
-    if not (np.isfinite(cost) and cost > 0):
+    if not (is_number(cost) and cost > 0):
         raise ValueError(f"cost must be an amount of money above 0; got {cost!r}")
     ends = {"": "value", "_lower": "value_upper", "_upper": "value_lower"}
     return pd.DataFrame({f"break_even_uplift{end}": cost / value[column] for end, column in ends.items()})
@@ -216,19 +217,12 @@ def _factors(
 ) -> tuple[_Factor, _Factor, Table]:
     """Both factors of value for a table of customers, after the inputs have been checked; and its histories."""
     rate = discount_rate(annual_discount_rate, time_unit)
-    _check_money(horizon, margin)
+    check_money(horizon, margin)
     histories = purchases_fit.read(customers)
-    for table in (histories.about, purchases_fit.data):
-        _check_time_unit(table.get("time_unit"), time_unit)
+    check_time_unit(time_unit, histories, purchases_fit)
 
     def discounted(model: Any, *columns: Array) -> Array:
-        present = model.discounted_expected_purchases(rate, *columns, horizon=horizon)
-        if not np.all(np.isfinite(present)):
-            raise ValueError(
-                "with no discount and no end, the value of a customer who may never leave is infinite; "
-                "give an annual_discount_rate above 0 or a finite horizon"
-            )
-        return present
+        return finite(model.discounted_expected_purchases(rate, *columns, horizon=horizon))
 
     purchases = _Factor.of(purchases_fit, histories, discounted)
     if spend_fit is None:
@@ -246,23 +240,35 @@ def _spend_estimate(spend_fit: Fit, customers: Any) -> pd.Categorical[Any]:
 
 def discount_rate(annual_discount_rate: float, time_unit: str) -> float:
     """The continuous discount rate per time unit that equals a rate per year of 365.25 days."""
-    if not (np.isfinite(annual_discount_rate) and annual_discount_rate >= 0):
+    if not (is_number(annual_discount_rate) and annual_discount_rate >= 0):
         raise ValueError(
             f"annual_discount_rate must be 0 or above, for example 0.1 for 10 % a year; got {annual_discount_rate!r}"
         )
     return float(np.log1p(annual_discount_rate) * (unit_length(time_unit) / YEAR))
 
 
-def _check_money(horizon: float, margin: float) -> None:
-    if not (np.isreal(horizon) and horizon > 0):
-        raise ValueError(f"horizon must be above 0, in the time unit of the table, or numpy.inf; got {horizon!r}")
-    if not (np.isfinite(margin) and margin > 0):
+def finite(discounted_purchases: Array) -> Array:
+    """The same; a ValueError where value without end or discount is infinite."""
+    if not np.all(np.isfinite(discounted_purchases)):
+        raise ValueError(
+            "with no discount and no end, the value of a customer who may never leave is infinite; "
+            "give an annual_discount_rate above 0 or a finite horizon"
+        )
+    return discounted_purchases
+
+
+def check_money(horizon: float, margin: float) -> None:
+    """An error unless the horizon and the margin are ones to reckon with."""
+    require_horizon(horizon, or_endless=True)
+    if not (is_number(margin) and margin > 0):
         raise ValueError(f"margin must be the share of the amount that is earned, for example 0.3; got {margin!r}")
 
 
-def _check_time_unit(known: str | None, given: str) -> None:
-    if known is not None and unit_length(known) != unit_length(given):
-        raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
+def check_time_unit(given: str, table: Table, fit: Fit) -> None:
+    """An error unless the time unit is that of the table, and of the table of the fit, where they know theirs."""
+    for known in (table.about.get("time_unit"), fit.data.get("time_unit")):
+        if known is not None and unit_length(known) != unit_length(given):
+            raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
 
 
 def segment_codes(by: Sequence[Any] | pd.Series | None, n: int) -> tuple[NDArray[np.int64], pd.Index]:

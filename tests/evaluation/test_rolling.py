@@ -37,7 +37,7 @@ def test_nothing_after_an_origin_is_known_to_its_forecast(log, backtest):
 def test_the_check_fails_where_an_interval_missed_and_tells_the_errors(backtest):
     check = backtest_check(backtest)
     assert check.passed is bool(backtest["inside"].all())
-    assert f"at {backtest['inside'].sum()} of 2 earlier dates" in check.detail
+    assert f"At {backtest['inside'].sum()} of 2 earlier dates" in check.detail
     assert f"{100 * backtest['error'].abs().mean():.0f} % on average" in check.detail
     assert backtest_check(backtest.assign(inside=True)).passed is True
 

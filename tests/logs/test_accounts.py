@@ -40,6 +40,11 @@ def test_an_id_of_nobody_is_named_with_its_share_of_the_rows(shop: pd.DataFrame)
     assert f"'guest' ({100 * 1_000 / len(log):.2g} % of the rows, " in check.detail
 
 
+def test_the_best_customer_of_a_shop_is_a_customer() -> None:
+    """The largest of 2,357 buyers of CDs, with 56 purchases and 2.7 % of all money, is a genuine one."""
+    assert check_accounts(rm.load_cdnow()).passed is True
+
+
 def test_a_few_huge_orders_are_found_by_their_amount(shop: pd.DataFrame) -> None:
     log = with_account(shop, "reseller", rows=3, amount=5_000.0)
     assert list(large_accounts(log).index) == ["reseller"]
@@ -63,7 +68,16 @@ def test_among_few_everybody_is_large(shop: pd.DataFrame) -> None:
     few = shop[shop["customer_id"].isin([f"C{n}" for n in range(15)])]
     assert check_accounts(few).passed is None
     some = shop[shop["customer_id"].isin([f"C{n}" for n in range(200)])]
-    assert large_accounts(some).attrs["large_from"] == pytest.approx(20 / some["customer_id"].nunique())
+    assert large_accounts(some).attrs["large_from"]["share_of_rows"] == pytest.approx(
+        20 / some["customer_id"].nunique()
+    )
+
+
+def test_a_quarter_of_all_money_is_large_among_eighty_accounts(shop: pd.DataFrame) -> None:
+    some = shop[shop["customer_id"].isin([f"C{n}" for n in range(80)])]
+    assert check_accounts(some).passed is True
+    log = with_account(some, "reseller", rows=5, amount=some["amount"].sum() / 14)
+    assert list(large_accounts(log).index) == ["reseller"]
 
 
 def test_many_and_long_names_are_cut_short() -> None:

@@ -118,8 +118,10 @@ def test_purchases_far_from_all_others_are_taken_for_misdated() -> None:
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"horizon": 0}, "horizon must be a finite number above 0"),
-        ({"horizon": float("inf")}, "horizon must be a finite number above 0"),
+        *(
+            ({"horizon": asked}, "horizon must be a number of weeks from a day to a century")
+            for asked in (0, 0.1, 6_000, 1e300, float("inf"), "abc")
+        ),
         ({"time_unit": "month"}, "time_unit must be one of"),
         ({"calibration_end": "1999-01-01"}, "calibration_end 1999-01-01 lies after the last purchase"),
         ({"observation_end": "soon"}, "observation_end must be a day"),

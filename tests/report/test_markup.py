@@ -1,6 +1,6 @@
 import pandas as pd
 
-from retention_models.report.markup import parse, plain
+from retention_models.report.markup import parse, plain, render
 
 
 def test_a_table_says_which_columns_hold_numbers() -> None:
@@ -38,3 +38,14 @@ def test_a_table_scrolls_by_keyboard_and_is_labelled_by_its_caption() -> None:
 def test_a_hostile_span_counts_as_one_column() -> None:
     root = parse(f"<table><tr><td colspan='{'9' * 5000}'>x</td><td colspan='-1'>1</td></table>")
     assert [cell.get("class") for cell in root.iter("td")] == [None, "number"]
+
+
+def test_a_number_and_its_percent_sign_stay_on_one_line() -> None:
+    assert render(parse("<p>5 % of <b>7 %</b> 3 %</p><code>5 % 3</code>")) == (
+        "<p>5\u00a0% of <b>7\u00a0%</b> 3\u00a0%</p><code>5 % 3</code>"
+    )
+
+
+def test_headings_of_columns_may_break_after_a_word_and_keep_their_text() -> None:
+    table = "<table><thead><tr><th>value_per_customer</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>"
+    assert ">value_<wbr>per_<wbr>customer</th>" in render(parse(table))
