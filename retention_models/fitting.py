@@ -175,7 +175,11 @@ def _with_effects(plain: Optimum, table: Table, effects: Effects, robust: bool) 
     is_inside = set(plain.free) == set(parameter_names(model_class))
     start = plain.model if is_inside else model_class.start(*rows, weight=table.weight, **fixed)
     covariates = effects.by_link(model_class, table.columns[last:])
-    found = maximise_with_covariates(start, rows, table.weight, covariates, robust=robust)
+    try:
+        found = maximise_with_covariates(start, rows, table.weight, covariates, robust=robust)
+    except ValueError as error:
+        told = "".join(f"; without covariates, {limit.model}" for limit in plain.limits)
+        raise ValueError(f"{error}{told}") from None
     return found.optimum, replace(effects, coefficients=pd.Series(found.coefficients, dtype=float, name="coefficient"))
 
 

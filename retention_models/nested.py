@@ -101,9 +101,10 @@ def _of_covariates(simpler: Fit, richer: Fit) -> LikelihoodRatio:
     statistic = max(2 * (richer.log_likelihood - simpler.log_likelihood), 0.0)
     degrees = max(len(richer.covariance) - len(simpler.covariance), 1)
     p_value = float(chdtrc(degrees, statistic))
-    verdict = "make a difference" if p_value < 0.05 else "are not seen to make a difference"
+    is_one = len(added) == 1
+    verdict = ("makes" if is_one else "make") if p_value < 0.05 else f"{'is' if is_one else 'are'} not seen to make"
     detail = (
-        f"{name}: {', '.join(added)} {verdict}, with {statistic / 2:.2f} gained in log-likelihood (chi-squared "
+        f"{name}: {', '.join(added)} {verdict} a difference, with {statistic / 2:.2f} gained in log-likelihood (chi-squared "
         f"{statistic:.2f} with {degrees} {'degree' if degrees == 1 else 'degrees'} of freedom, p = {p_value:.2g})."
     )
     return LikelihoodRatio(statistic, degrees, p_value, detail)

@@ -28,6 +28,14 @@ class ConvergenceError(RuntimeError):
     """The likelihood has no maximum that could be found from any start."""
 
 
+class SeparationError(ConvergenceError):
+    """The likelihood grows up to ``value`` while something runs to infinity that has no limiting model."""
+
+    def __init__(self, message: str, value: float) -> None:
+        super().__init__(message)
+        self.value = value
+
+
 @dataclass(frozen=True, slots=True)
 class Climb:
     """A place: log-parameters, log-likelihood, which are free, what was held; at a top, the Hessian there."""
@@ -186,21 +194,27 @@ def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Clim
         *((partial(surface.at_limit, limit, u), _left_by(limit, limits)) for limit in limits),
     ]
     ends: list[Climb] = []
+    separations: list[SeparationError] = []
     problem = ""
     for start, open_limits in ways:
         try:
             ends.append(_climb_to_limits(surface, start(), open_limits, hessian))
+        except SeparationError as error:
+            separations.append(error)
         except ConvergenceError as error:
             problem = problem or str(error)
         if ends and ends[0].is_interior:
             return ends[0]
         hessian = None
+    highest = max((end.value for end in ends), default=-np.inf)
+    for error in separations:
+        if error.value > highest + NO_LOSS:
+            raise error
     if not ends:
         raise ConvergenceError(
             f"{surface.model_class.__name__}: no maximum of the likelihood was found ({problem}); "
             "is the time unit the one of the data, and are the histories those of customers?"
         )
-    highest = max(end.value for end in ends)
     equals = [end for end in ends if end.value >= highest - NO_LOSS]
     return min(equals, key=lambda end: (not end.is_interior, len(end.undetermined), end.free.sum()))
 

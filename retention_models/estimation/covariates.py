@@ -13,7 +13,7 @@ from typing import Self
 
 import numpy as np
 
-from retention_models.estimation.climb import Climb, Surface, best_climb
+from retention_models.estimation.climb import Climb, SeparationError, Surface, best_climb
 from retention_models.estimation.likelihood import Optimum
 from retention_models.estimation.links import FURTHEST, Link, derivatives, moved_model
 from retention_models.estimation.model import Array, Limit, Model
@@ -129,7 +129,7 @@ class CovariateSurface(Surface):
         return limit.undetermined + tuple(label for labels in lost for label in labels)
 
     def flattest(self, top: Climb, direction: Array) -> int:
-        """The number of the parameter without curvature; where it is a coefficient, a ValueError that names it."""
+        """The number of the parameter without curvature; where it is a coefficient, an error that names it."""
         flat = Surface.flattest(self, top, direction)
         if flat < len(self.parameters):
             return flat
@@ -141,9 +141,10 @@ class CovariateSurface(Surface):
             parts.update(zip(each.labels, zip(size, each.coefficients(top.u[block]), strict=True), strict=True))
         label = max(parts, key=lambda name: parts[name][0])
         where = "minus infinity" if parts[label][1] < 0 else "infinity"
-        raise ValueError(
+        raise SeparationError(
             f"{label} runs to {where}: with some of its values customers never do, or always do, what it explains; "
-            "join such a level with another one, or leave the covariate out"
+            "join such a level with another one, or leave the covariate out",
+            top.value,
         )
 
 
@@ -188,7 +189,10 @@ def maximise_with_covariates(
     columns, weight = tuple(column[counted] for column in columns), weight[counted]
     standards = tuple(Standard.of(replace(each, matrix=each.matrix[counted]), weight) for each in covariates)
     surface = CovariateSurface.over(start, columns, weight, standards)
-    top = best_climb(surface, surface.place(start))
+    try:
+        top = best_climb(surface, surface.place(start))
+    except SeparationError as error:
+        raise ValueError(str(error)) from None
     place, jacobian = _at_zero(surface, top)
     _check_reach(surface, place)
     p = len(surface.parameters)

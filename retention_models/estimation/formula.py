@@ -27,7 +27,7 @@ def parsed(formula: str) -> Any:
         raise ValueError(f"a formula is text such as 'gender + channel'; got {formula!r}")
     try:
         found = Formula(formula)
-    except FormulaicError as error:
+    except (FormulaicError, SyntaxError) as error:
         raise ValueError(f"{formula!r} is no formula such as 'gender + channel': {_first_line(error)}") from None
     if not isinstance(found, SimpleFormula):
         raise ValueError(f"{formula!r} has several sides; name the covariates alone, as in 'gender + channel'")
