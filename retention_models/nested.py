@@ -103,11 +103,11 @@ def _of_covariates(simpler: Fit, richer: Fit) -> LikelihoodRatio:
     p_value = float(chdtrc(degrees, statistic))
     is_one = len(added) == 1
     verdict = ("makes" if is_one else "make") if p_value < 0.05 else f"{'is' if is_one else 'are'} not seen to make"
-    detail = (
-        f"{name}: {', '.join(added)} {verdict} a difference, with {statistic / 2:.2f} gained in log-likelihood (chi-squared "
-        f"{statistic:.2f} with {degrees} {'degree' if degrees == 1 else 'degrees'} of freedom, p = {p_value:.2g})."
+    test = f"chi-squared {statistic:.2f} with {degrees} {'degree' if degrees == 1 else 'degrees'} of freedom"
+    gain = f"{statistic / 2:.2f} gained in log-likelihood ({test}, p = {p_value:.2g})"
+    return LikelihoodRatio(
+        statistic, degrees, p_value, f"{name}: {', '.join(added)} {verdict} a difference, with {gain}."
     )
-    return LikelihoodRatio(statistic, degrees, p_value, detail)
 
 
 def wald(fit: Fit) -> pd.DataFrame:

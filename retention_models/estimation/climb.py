@@ -207,9 +207,9 @@ def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Clim
             return ends[0]
         hessian = None
     highest = max((end.value for end in ends), default=-np.inf)
-    for error in separations:
-        if error.value > highest + NO_LOSS:
-            raise error
+    for separation in separations:
+        if separation.value > highest + NO_LOSS:
+            raise separation
     if not ends:
         raise ConvergenceError(
             f"{surface.model_class.__name__}: no maximum of the likelihood was found ({problem}); "
