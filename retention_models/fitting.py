@@ -97,6 +97,19 @@ def fit(
     alpha         10.58     0.8427  9.048  12.37
     s            0.6062     0.1873 0.3309  1.111
     beta          11.67      6.211  4.111  33.12
+
+    With a covariate, here the month in which customers came:
+
+    >>> customers["month"] = customers["first_purchase"].dt.month_name()
+    >>> rm.fit(rm.ParetoNBD, customers, purchase_covariates="month").table().round(3)
+                                estimate  std_error  lower   upper
+    parameter
+    r                              0.554      0.048  0.468   0.657
+    alpha                         10.335      0.980  8.582  12.447
+    s                              0.605      0.186  0.330   1.106
+    beta                          11.591      6.167  4.086  32.884
+    purchase[month[T.January]]    -0.022      0.093 -0.203   0.160
+    purchase[month[T.March]]      -0.058      0.097 -0.248   0.131
     """
     if not (isinstance(model_class, type) and hasattr(model_class, "columns")):
         raise TypeError(f"fit takes a model class, one of {', '.join(MODELS)}; got {model_class!r}")

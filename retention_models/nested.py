@@ -138,6 +138,10 @@ def wald(fit: Fit) -> pd.DataFrame:
     >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
     >>> customers = shop.simulate(np.full(1000, 52), rng).assign(web=web, shoe_size=rng.integers(36, 47, 1000))
     >>> wald(rm.fit(rm.ParetoNBD, customers, purchase_covariates="web + shoe_size")).round(3)
+                         statistic  degrees  p_value
+    term
+    purchase[web]           59.678        1    0.000
+    purchase[shoe_size]      0.074        1    0.786
     """
     if not fit.effects.n:
         raise ValueError("the fit has no covariates; name them in fit(..., purchase_covariates=...)")

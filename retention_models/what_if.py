@@ -56,7 +56,11 @@ def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 
     >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
     >>> customers = shop.simulate(np.full(1000, 52), np.random.default_rng(1)).assign(web=web)
     >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web")
-    >>> predict_new(fit, pd.DataFrame({"web": [0, 1]}), horizon=52).iloc[:, :3].round(2)
+    >>> table = predict_new(fit, pd.DataFrame({"web": [0, 1]}), horizon=52).iloc[:, :3]
+    >>> table.set_axis(["mean", "lower", "upper"], axis=1).round(2)
+       mean  lower  upper
+    0  2.74   2.43   3.10
+    1  5.17   4.61   5.79
     """
     require_horizon(horizon)
     index = read_covariates(customers, ()).index
@@ -118,6 +122,10 @@ def marginal_effect(
     >>> customers = shop.simulate(np.full(1000, 52), np.random.default_rng(1)).assign(web=web)
     >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web", dropout_covariates="web")
     >>> marginal_effect(fit, customers[web == 0], {"web": 1}, horizon=52).round(2)
+               before  after  effect  std_error  lower  upper
+    outcome
+    purchases    1.26   2.34    1.09       0.21   0.68   1.49
+    alive        0.22   0.22   -0.01       0.02  -0.04   0.02
     """
     require_horizon(horizon)
     require_known(change, fit.effects)

@@ -108,7 +108,7 @@ def test_the_interval_is_that_of_draws(customers, fitted):
     rng, covariance = np.random.default_rng(1), fitted.covariance / np.outer(fitted.step_scale, fitted.step_scale)
     draws = [
         marginal_effect(fitted.stepped(step), few, {"channel": "mail"}, 26)["effect"]
-        for step in rng.multivariate_normal(np.zeros(9), covariance, 300)
+        for step in rng.multivariate_normal(np.zeros(7), covariance, 300)
     ]
     np.testing.assert_allclose(np.std(draws, axis=0), effect["std_error"], rtol=0.2)
 
@@ -140,7 +140,7 @@ def test_what_cannot_change_is_named(customers, fitted):
         marginal_effect(fitted, customers, {"channel": "fax"}, 26)
     with pytest.raises(ValueError, match="horizon must be"):
         marginal_effect(fitted, customers, {"channel": "web"}, 0)
+    money = {**MONEY, "annual_discount_rate": 0}
+    found = rm.fit(NBD, customers, purchase_covariates="channel")
     with pytest.raises(ValueError, match="the value of a customer who may never leave is infinite"):
-        money = {**MONEY, "annual_discount_rate": 0}
-        found = rm.fit(NBD, customers, purchase_covariates="channel")
         marginal_value(found, None, customers, {"channel": "web"}, horizon=np.inf, **money)

@@ -52,6 +52,9 @@ def marginal_value(
     >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web")
     >>> money = {"time_unit": "W", "annual_discount_rate": 0.1, "margin": 0.3}
     >>> marginal_value(fit, None, customers, {"web": 1}, horizon=52, **money).round(3)
+             before  after  effect  std_error  lower  upper
+    outcome
+    value     0.511  0.669   0.158      0.029  0.101  0.215
     """
     rate = discount_rate(annual_discount_rate, time_unit)
     check_money(horizon, margin)
