@@ -345,3 +345,137 @@ def test_messages_do_not_speak_to_the_terminal(tmp_path: Path, capsys: pytest.Ca
     path.write_text("user\x1b[31m,date\n1,2024-01-01\n")
     assert main(["report", "--transactions", str(path)]) == 1
     assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A test under names of its own: user, cell, kept, spend, before; two ids mean mischief."""
+    rng, n = np.random.default_rng(3), 1_200
+    cell, before = rng.choice(["control", "gift, small", "letter"], n), rng.poisson(2, n)
+    kept = rng.random(n) < 0.3 + 0.05 * (cell == "letter") + 0.02 * before
+    spend = (kept * rng.lognormal(3, 1, n)).round(2)
+    ids = ["=1+1", "<img src=x onerror=alert(1)>", *(f"C{i}" for i in range(2, n))]
+    path = tmp_path_factory.mktemp("campaign") / "test.csv"
+    words = np.where(kept, "yes", "no")
+    pd.DataFrame({"user": ids, "cell": cell, "kept": words, "spend": spend, "before": before}).to_csv(path, index=False)
+    return path
+
+
+def assigned(campaign: Path, *options: str) -> list[str]:
+    return ["--experiment", str(campaign), "--customer-id", "user", "--arm", "cell", *options]
+
+
+def test_a_test_of_ones_own_sets_every_parameter(asked: list[tuple], campaign: Path, tmp_path: Path) -> None:
+    names = ("experiment", "arm", "outcome", "control", "planned_shares", "cost", "margin", "amount", "customer_id")
+    notebook = with_parameters(tmp_path / "any.ipynb", *names, "other")
+    shares, costs = "control=1,gift, small=0.5,letter=1", "gift, small=2,letter=.6"
+    options = ["--outcome", "kept", "--outcome", "spend", "--planned-shares", shares, "--cost", costs]
+    assert main(["report", notebook, *assigned(campaign, *options)]) == 0
+    assert asked[0][2]["settings"] == {
+        "experiment": campaign,
+        "arm": "cell",
+        "outcome": ["kept", "spend"],
+        "control": None,
+        "planned_shares": {"control": 1.0, "gift, small": 0.5, "letter": 1.0},
+        "cost": {"gift, small": 2.0, "letter": 0.6},
+        "margin": None,
+        "amount": None,
+        "customer_id": "user",
+    }
+
+
+def test_each_kind_of_file_goes_to_the_notebooks_that_take_it(
+    asked: list[tuple], campaign: Path, orders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = with_parameters(tmp_path / "1.ipynb", "transactions", "customer_id", "date", "amount")
+    tests = with_parameters(tmp_path / "2.ipynb", "experiment", "arm", "outcome", "customer_id")
+    monkeypatch.setattr("retention_models.report.notebook.project_folder", lambda _: tmp_path)
+    assert main(["report", *assigned(campaign, "--outcome", "kept")]) == 0
+    assert main(["report", *read(orders)]) == 0
+    assert [notebooks for notebooks, _, _ in asked] == [[Path(tests)], [Path(logs)]]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (
+            ["--transactions", "log.csv"],
+            2,
+            "name one file, not --transactions and --experiment",
+        ),
+        (["--set", "experiment=a.csv"], 2, "pass the test as --experiment FILE, not with --set"),
+        (
+            ["--outcome", "bought"],
+            1,
+            "the test has no column 'bought' for outcome; it has user, cell, kept",
+        ),
+        (
+            [],
+            1,
+            "not one but 3 columns of numbers are left: kept, spend, before",
+        ),
+        (["--outcome", "user"], 1, "user is missing or not finite for 1,200 of 1,200 customers"),
+        (
+            ["--outcome", "kept", "--control", "nil"],
+            1,
+            "the control 'nil' is none of the arms control, gift",
+        ),
+        (
+            ["--outcome", "kept", "--cost", "leter=3"],
+            1,
+            "costs are stated for leter; the arms are control",
+        ),
+        (["--outcome", "kept", "--margin", "0.3"], 1, "margin is a share of an amount: say which column that is"),
+        (["--outcome", "kept", "--covariate", "kept"], 1, "column 'kept' is said to be known before the assignment"),
+        (["--outcome", "kept", "--planned-shares", "a=1,b=1"], 1, "shares must give each of the arms"),
+        (["--outcome", "kept", "--time-unit", "W"], 2, "no notebook has a parameter time_unit"),
+    ],
+)
+def test_a_test_that_cannot_be_read_is_one_sentence(
+    campaign: Path, tmp_path: Path, options: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook = with_parameters(tmp_path / "any.ipynb", "experiment", "arm", "outcome", "customer_id", "control", "cost")
+    assert main(["report", notebook, *assigned(campaign, *options), "--output", str(tmp_path)]) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.glob("*.html"))
+
+
+def spoilt(rows: pd.DataFrame, column: str, value: object, count: int = 3) -> pd.DataFrame:
+    return rows.assign(**{column: rows[column].astype(object).where(rows.index >= count, value)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: spoilt(d, "cell", "  "), "cell is missing for 3 of 1,200 customers; fill in what was assigned"),
+        (lambda d: spoilt(d, "kept", "maybe"), "kept is missing or not finite for 3 of 1,200 customers; fill in"),
+        (lambda d: spoilt(d, "user", "C9"), "user repeats: 1,200 rows for 1,197 customers; keep one row a customer"),
+        (lambda d: d[d["cell"] == "control"], "there is one arm only, control"),
+        (lambda d: d.assign(cell=d["user"]), "column 'cell' has 1,200 values"),
+        (
+            lambda d: d.assign(cell=d["cell"].str[:1]),
+            "which arm is the control was not said (control)",
+        ),
+        (lambda d: d.head(0), "there are no rows with an arm"),
+        (lambda d: d.assign(kept="yes"), "kept is the same for every customer: there is nothing to compare"),
+    ],
+)
+def test_rows_of_a_test_that_cannot_be_right_are_counted(
+    campaign: Path, tmp_path: Path, change, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "test.csv"
+    change(pd.read_csv(campaign)).to_csv(path, index=False)
+    notebook = with_parameters(tmp_path / "any.ipynb", "experiment", "arm", "outcome", "customer_id")
+    assert main(["report", notebook, *assigned(path, "--outcome", "kept"), "--output", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["mail", "=1", "mail=", "mail=x", "a=1;b=2"])
+def test_numbers_by_arm_are_written_arm_equals_number(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["report", "--experiment", "x.csv", "--planned-shares", text])
+    assert "expected ARM=NUMBER, several of them separated by commas" in capsys.readouterr().err

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from retention_models.estimation.model import Array, Limit, Model, parameter_names
 
 TOLERANCE = 1e-10  # half the Newton decrement, that is, log-likelihood still to be gained
-NO_LOSS = 1e-6  # a limit is taken where the log-likelihood is lower by no more than this
+NO_LOSS = 1e-4  # a limit is taken where the log-likelihood is lower by no more than this
+AS_HIGH = 1e-2  # of tops that differ by no more than this, which no data could tell apart, the simplest is taken
+LEAP, LEAP_FROM, LEAP_TO = 6.0, 0.2, 0.6  # steps that gain such a share of the last one's gain are made longer
 FLAT = 1e-3  # information on a log-parameter, at which its 95 % interval spans a factor of e^124
 COARSE_ROWS = 20_000  # above this many rows the first steps are made on coarsened ones, and the cores share work
 
@@ -183,8 +185,8 @@ class Surface:
 def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Climb:
     """The top of the climb from u; where that fails or leaves the interior, the best of more ways up.
 
-    These begin at further starts, and at the limits themselves. Of tops equally high, the one that leaves least
-    undetermined is taken, and then the one with the fewest free parameters.
+    These begin at further starts, and at the limits themselves. Of tops as good as equally high, the one that leaves
+    least undetermined is taken, and then the one with the fewest free parameters.
     """
     limits = surface.model_class.limits
     signs = np.array([np.resize(pattern, len(u)) for pattern in ([1], [-1], [1, 1, -1, -1], [-1, -1, 1, 1])])
@@ -208,14 +210,14 @@ def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Clim
         hessian = None
     highest = max((end.value for end in ends), default=-np.inf)
     for separation in separations:
-        if separation.value > highest + NO_LOSS:
+        if separation.value > highest + AS_HIGH:
             raise separation
     if not ends:
         raise ConvergenceError(
             f"{surface.model_class.__name__}: no maximum of the likelihood was found ({problem}); "
             "is the time unit the one of the data, and are the histories those of customers?"
         )
-    equals = [end for end in ends if end.value >= highest - NO_LOSS]
+    equals = [end for end in ends if end.value >= highest - AS_HIGH]
     return min(equals, key=lambda end: (not end.is_interior, len(end.undetermined), end.free.sum()))
 
 
@@ -254,8 +256,9 @@ def _climb(
 ) -> tuple[Climb, Limit | None]:
     """Newton's method over the free log-parameters, to the top or to where one of them nears a limit.
 
-    A Hessian handed in, from a warm start, is kept while it cuts the decrement tenfold a step; on large tables it
-    serves almost to the end. The top itself is always confirmed with the Hessian there.
+    In an exponential tail, where a parameter runs away and each step gains a part of what the last one gained, steps
+    are leaps. A Hessian handed in, from a warm start, is kept while it cuts the decrement tenfold a step; on large
+    tables it serves almost to the end. The top itself is always confirmed with the Hessian there.
     """
     here, previous, is_own = start, np.inf, hessian is None
     for _ in range(200):
@@ -267,6 +270,8 @@ def _climb(
             hessian, is_own = surface.hessian(here.u, here.free), True
         step = _uphill(hessian, gradient[here.free])
         decrement = float(step @ gradient[here.free]) / 2
+        if LEAP_FROM < decrement / previous < LEAP_TO:
+            step = step * LEAP
         if decrement < TOLERANCE and is_own:
             return replace(_last_step(surface, here, step), hessian=hessian), None
         if decrement >= TOLERANCE:

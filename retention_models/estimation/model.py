@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-SMALL, LARGE = 1e-100, 1e7  # where a parameter that runs to zero or to infinity is held
+SMALL, LARGE = 1e-100, 1e8  # where a parameter that runs to zero or to infinity is held
 NEAR_ZERO, NEAR_INFINITY = 1e-3, 1e3  # from here on, the limit itself is tried
 
 

@@ -107,8 +107,14 @@ def cells_of_sums(table: pd.DataFrame, k: int, centre: Array) -> tuple[Cell, ...
             mean = sums[0] / n
             scatter = _scatter(part.iloc[0], n, mean)
             cell = cell_of_customers(str(arm), str(block), n, mean, scatter)
-        cells.append(replace(cell, mean=cell.mean + centre))
+        cells.append(replace(cell, mean=_moved(cell.mean, centre)))
     return tuple(cells)
+
+
+def _moved(mean: Array, centre: Array) -> Array:
+    """Means about a centre as plain ones; what is 0 but for rounding is 0."""
+    moved = mean + centre
+    return np.where(np.abs(moved) < 1e-13 * np.abs(centre), 0.0, moved)
 
 
 def _scatter(row: pd.Series, n: int, mean: Array) -> Array:

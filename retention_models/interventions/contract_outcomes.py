@@ -18,11 +18,13 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.interventions import integrity
+from retention_models.interventions.contract_spells import DAYS, since_observed
 from retention_models.interventions.contrasts import Estimate
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.experiment import Plan
 from retention_models.interventions.money import Money
 from retention_models.interventions.rows import open_frame
+from retention_models.logs.contracts import Spells
 from retention_models.logs.engines import collect
 from retention_models.survival.curves import Curve, kaplan_meier
 
@@ -51,7 +53,7 @@ def contract_test(
     plan: Plan,
     *,
     arm: str,
-    time_unit: str,
+    time_unit: str | None = None,
     tenure: str = "tenure",
     churned: str = "churned",
     weight: str | None = None,
@@ -62,7 +64,11 @@ def contract_test(
     ----------
     spells
         Rows with the arm a customer was *assigned* to; ``tenure``, the time from the assignment to the end of the
-        contract or to when it was last seen running; ``churned``, whether it ended then (1 or true).
+        contract or to when it was last seen running; ``churned``, whether it ended then (1 or true). Or what
+        :func:`retention_models.read_contracts` returned, with the arm among its covariates. Its clock starts for each
+        customer where observation does: so read the log with ``observed_from`` the day of the assignment, or, where
+        contracts were assigned as they began, by ``design="acquisition"``. A customer's first spell counts; who came
+        back had left.
     plan
         What was decided before.
     arm, tenure, churned
@@ -70,13 +76,35 @@ def contract_test(
     weight
         The column that says how many customers share a row; by default each row is one.
     time_unit
-        The unit of tenure, in words: ``months``.
+        The unit of tenure, in words: ``months``. That of contracts read by the package is days.
 
     Raises
     ------
     ValueError
         When a column is missing, or holds gaps, negative times, or anything but 0 and 1 in ``churned``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> from retention_models.interventions.contract_outcomes import contract_test, share_kept
+    >>> log = pd.DataFrame({
+    ...     "customer_id": range(8), "start": "2024-01-10", "arm": ["none", "call"] * 4,
+    ...     "end": ["2024-03-11", "2024-05-30", "2024-04-10", None, None, None, "2024-03-21", None],
+    ... })
+    >>> spells = rm.read_contracts(log, design="active_on", observed_from="2024-03-01", observed_until="2024-06-30",
+    ...                            covariates=["arm"])
+    >>> test = contract_test(spells, rm.Plan(control="none"), arm="arm")
+    >>> effect = share_kept(test, horizon=60)[0]
+    >>> effect.estimate, effect.horizon
+    (0.75, '60 days')
     """
+    returned: tuple[Check, ...] = ()
+    if isinstance(spells, Spells):
+        spells, returned = since_observed(spells, arm, time_unit, weight)
+        time_unit, tenure, churned = DAYS, "tenure", "churned"
+    if time_unit is None:
+        raise ValueError("say the unit of tenure, in words: time_unit='months'")
     frame = open_frame(spells)
     names = frame.collect_schema().names()
     missing = [name for name in (arm, tenure, churned, *([weight] if weight else [])) if name not in names]
@@ -96,7 +124,8 @@ def contract_test(
     }
     sizes = {name: int(table.loc[table["arm"] == name, "n"].sum()) for name in curves}
     integrity.require_comparison(list(curves), plan.control)
-    return ContractTest(plan, curves, sizes, time_unit, integrity.checks_of_customers(sizes, plan.shares, plan.unit))
+    checks = integrity.checks_of_customers(sizes, plan.shares, plan.unit)
+    return ContractTest(plan, curves, sizes, time_unit, checks + returned)
 
 
 def _check_counts(table: pd.DataFrame) -> None:

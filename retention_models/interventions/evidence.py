@@ -12,13 +12,13 @@ import pandas as pd
 from retention_models.interventions.effect import Effect, Scale, with_interval
 from retention_models.interventions.judgement import what_would_overturn
 from retention_models.interventions.multiplicity import benjamini_hochberg, holm, shrink
-from retention_models.interventions.outcome import CEILING
+from retention_models.interventions.outcome import CEILING, UNSTATED
 
 MONEY = ("cost", "value", "value_lower", "value_upper")
 CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Evidence:
     """Effects that stand in one table; made by :func:`evidence`.
 
@@ -60,6 +60,15 @@ class Evidence:
             raise ValueError(f"method must be one of {', '.join(CORRECTIONS)}; got {method!r}")
         table = self.table
         return table.assign(p_corrected=CORRECTIONS[method](table["p_value"]))
+
+    @property
+    def corrections(self) -> pd.DataFrame:
+        """Each row's p-value, and what is left of it when all rows were looked at, the smallest first.
+
+        Indexed by ``intervention`` and ``outcome``: ``p_value``, and one column for each method of :meth:`corrected`.
+        """
+        p_values = self.table.set_index(["intervention", "outcome"])[["p_value"]].sort_values("p_value", kind="stable")
+        return p_values.assign(**{name: correct(p_values["p_value"]) for name, correct in CORRECTIONS.items()})
 
     def shrunk(self, panel: str, level: float = 0.95) -> pd.DataFrame:
         """One panel with noisy effects drawn towards the others: ``shrunk, shrunk_lower, shrunk_upper``.
@@ -109,13 +118,18 @@ class Evidence:
             parts.append("\n".join([heading, _shown(members, self._ordered).to_string(index=False), *notes]))
         return "\n\n".join([*parts, self.decision])
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         parts = []
         for heading, members in self._sections.items():
             items = "".join(f"<li>{escape(note)}</li>" for note in _notes(members))
-            table = _shown(members, self._ordered).to_html(index=False, border=0, escape=True)
-            parts.append(f"<h4>{escape(heading)}</h4>{table}" + (f"<ul>{items}</ul>" if items else ""))
-        return "".join(parts) + f"<p>{escape(self.decision)}</p>"
+            table, shared = _narrow(_shown(members, self._ordered))
+            title = f"{heading} ({'; '.join(shared)})" if shared else heading
+            shown = table.to_html(index=False, border=0, escape=True)
+            parts.append(f"<h4>{escape(title)}</h4>{shown}" + (f"<ul>{items}</ul>" if items else ""))
+        has_value = any(effect.value is not None for effect in self.effects)
+        return "".join(parts) + (f"<p>{escape(self.decision)}</p>" if has_value else "")
 
 
 def evidence(effects: Iterable[Effect]) -> Evidence:
@@ -172,7 +186,7 @@ def _notes(members: list[Effect]) -> list[str]:
         for note in [*told, what_would_overturn(effect)]:
             if note and effect.intervention not in concerned.setdefault(note, []):
                 concerned[note].append(effect.intervention)
-    return [f"{note} ({', '.join(names)})" for note, names in concerned.items()]
+    return [f"{note} ({'; '.join(names)})" for note, names in concerned.items()]
 
 
 def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
@@ -190,3 +204,14 @@ def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
             "value": [with_interval(*e.priced) if e.priced else "-" for e in members],
         }
     )
+
+
+def _narrow(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table without what is empty, or the same in all rows, and what that is: a page is not as wide as a screen."""
+    empty = [name for name in ("rank", "value") if table[name].eq("-").all()]
+    same = [name for name in ("outcome", "horizon", "n", "design") if table[name].eq(table[name].iloc[0]).all()]
+    shared = [f"n = {table[name].iloc[0]}" if name == "n" else str(table[name].iloc[0]) for name in same]
+    order = ["rank", "intervention", "outcome", "effect", "value", "p", "n", "horizon", "design"]
+    return table[[name for name in order if name not in (*empty, *same)]], [
+        words for words in shared if words not in ("", UNSTATED)
+    ]

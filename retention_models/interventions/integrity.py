@@ -130,7 +130,9 @@ def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
     p = float(chdtrc(freedom, statistic)) if freedom else 1.0
     verdict = "no sign of a broken assignment" if p >= SUSPICIOUS else "the arms differed before the treatment"
     return Check(
-        name, p >= SUSPICIOUS, f"{len(x)} columns known before the assignment, together p = {p:.2g}: {verdict}."
+        name,
+        p >= SUSPICIOUS,
+        f"{len(x)} column{'s' * (len(x) > 1)} known before the assignment, together p = {p:.2g}: {verdict}.",
     )
 
 

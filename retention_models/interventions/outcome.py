@@ -17,6 +17,7 @@ from retention_models.interventions.money import position
 from retention_models.interventions.rows import uncapped
 
 CEILING = "ceiling"
+UNSTATED = "not stated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Outcome:
 
     column: str
     unit: str = ""
-    horizon: str = "not stated"
+    horizon: str = UNSTATED
     label: str = ""
     per: str | None = None
     adjust_for: tuple[str, ...] = ()

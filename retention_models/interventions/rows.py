@@ -113,7 +113,7 @@ def _check_complete(
 ) -> None:
     """Count gaps in one pass over the rows, and say which column has them."""
     schema = frame.collect_schema()
-    broken = {f"{key}_": nw.col(column).is_null() for key, column in keys.items()}
+    broken = {f"{key}_": _is_blank(nw.col(column).cast(nw.String)) for key, column in keys.items()}
     for i, name in enumerate(names):
         broken[f"v{i}"] = (~_number(name, schema).is_finite()).fill_null(value=True)
     counts = [flag.cast(nw.Int64).sum().alias(key) for key, flag in broken.items()]
@@ -124,15 +124,25 @@ def _check_complete(
         raise ValueError("there are no rows; every assigned customer needs one, those who bought nothing too")
     for label, name in zip(broken, [*keys.values(), *names], strict=True):
         if found[label] > 0:
+            problem, cure = (
+                ("is missing or not finite", "fill in what is known (0 where nothing was bought)")
+                if label.startswith("v")
+                else ("is missing", "fill in what was assigned")
+            )
             raise ValueError(
-                f"{name} is missing or not finite for {int(found[label]):,} of {rows:,} customers; fill in what is "
-                "known (0 where nothing was bought): leaving such customers out would undo the random assignment"
+                f"{name} {problem} for {int(found[label]):,} of {rows:,} customers; {cure}: leaving such customers out "
+                "would undo the random assignment"
             )
     if customer_id and found["customers"] < rows:
         raise ValueError(
             f"{customer_id} repeats: {rows:,} rows for {int(found['customers']):,} customers; keep one row a customer, "
             f"or say cluster={customer_id!r} if rows are orders or visits"
         )
+
+
+def _is_blank(text: nw.Expr) -> nw.Expr:
+    """Whether a text is missing, or blanks only."""
+    return text.is_null() | (text.str.strip_chars() == nw.lit("")).fill_null(value=True)
 
 
 def _with_means(rows: Rows) -> Rows:

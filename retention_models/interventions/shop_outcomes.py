@@ -14,12 +14,12 @@ import narwhals as nw
 import pandas as pd
 
 from retention_models.interventions.rows import open_frame
+from retention_models.logs.days import Day
 from retention_models.logs.engines import collect, open_log
 from retention_models.logs.transactions import Transactions, purchases, read_transactions
 
 OUTCOMES = ("bought", "purchases", "days_to_next", "days_to_last", "amount")
 BEFORE = ("purchases_before", "amount_before")
-DAY = 86_400.0
 
 
 def shop_outcomes(
@@ -155,14 +155,14 @@ def _outcomes(
 ) -> nw.LazyFrame[Any]:
     """The join of assignments and purchases, reduced to one row a customer again."""
     keys = who.collect_schema().names()
-    days = (nw.col("period").cast(nw.Datetime("us")) - nw.col("assigned")).dt.total_seconds() / DAY
+    days = Day.in_column("period").number - Day.in_column("assigned").number
     joined = who.join(bought, on="customer_id", how="left").with_columns(days.alias("days"))
     inside = ((nw.col("days") > 0) & (nw.col("days") <= horizon_days)).fill_null(value=False)
     measured = {
         "bought": nw.when(inside).then(1.0).otherwise(0.0),
         "purchases": nw.when(inside).then(1.0).otherwise(0.0),
-        "days_to_next": nw.when(inside).then(nw.col("days")).otherwise(nw.lit(float(horizon_days))),
-        "days_to_last": nw.when(inside).then(nw.col("days")).otherwise(nw.lit(0.0)),
+        "days_to_next": nw.when(inside).then(nw.col("days").cast(nw.Float64)).otherwise(nw.lit(float(horizon_days))),
+        "days_to_last": nw.when(inside).then(nw.col("days").cast(nw.Float64)).otherwise(nw.lit(0.0)),
     }
     if has_amount:
         measured["amount"] = _amount_where(inside)

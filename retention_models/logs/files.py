@@ -59,11 +59,14 @@ _FOUR_DIGITS = "CASE WHEN {date} BETWEEN TIMESTAMP '1000-01-01' AND TIMESTAMP '9
 _NUMBER = rf"""CASE WHEN contains({{text}}, ',')
     THEN try_cast(regexp_replace({_TRIMMED}, '^(-?\d+),(\d\d?)$', '\1.\2') AS DOUBLE)
     ELSE coalesce(try_cast({{text}} AS DOUBLE), try_cast({_TRIMMED} AS DOUBLE)) END"""
+# Yes and no as a number, where a column says so in words.
+_YES_OR_NO = f"""CASE WHEN lower({_TRIMMED}) IN ('true', 'yes') THEN 1.0
+    WHEN lower({_TRIMMED}) IN ('false', 'no') THEN 0.0 ELSE {_NUMBER} END"""
 # A leading zero makes a number a name: '007' is not customer 7.
 _WHOLE_NUMBER = "CASE WHEN try_cast({text} AS BIGINT)::VARCHAR = {text} THEN try_cast({text} AS BIGINT) END"
 
 
-def open_files(path: str | Path, customer_id: str, unparsed: Collection[str | None] = ()) -> DuckDBPyRelation:
+def open_files(path: str | Path, customer_id: str | None, unparsed: Collection[str | None] = ()) -> DuckDBPyRelation:
     """One CSV or Parquet file, or all that match a pattern such as ``sales/*.parquet``, as a lazy relation.
 
     The columns of CSV files, separated by commas, semicolons, tabs or bars, are all text, without the blanks around it
@@ -118,6 +121,14 @@ def parse_text(relation: DuckDBPyRelation, columns: Sequence[str], time_zone: st
         relation = relation.project(f"* REPLACE ({date} AS date, {_ONE_SPELLING.format(zone=ZONE)} AS {ZONE})")
         relation = relation.project(f"* REPLACE ({_FOUR_DIGITS.format(date='date')} AS date)")
     return relation
+
+
+def parse_numbers(relation: DuckDBPyRelation, columns: Sequence[str]) -> DuckDBPyRelation:
+    """The relation with those of the columns that are text as numbers, missing where they are none; yes is 1, no 0."""
+    types = dict(zip(relation.columns, relation.types, strict=True))
+    text = [_quoted(name) for name in columns if str(types[name]) == "VARCHAR"]
+    parsed = ", ".join(f"{_YES_OR_NO.format(text=name)} AS {name}" for name in text)
+    return relation.project(f"* REPLACE ({parsed})") if parsed else relation
 
 
 def to_wall_clock(relation: DuckDBPyRelation, time_zone: str) -> DuckDBPyRelation:

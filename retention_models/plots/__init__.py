@@ -1,6 +1,7 @@
 """Pictures: each function draws a computed frame on the axes given, or on new ones, and computes nothing."""
 
 from retention_models.plots.customers import plot_concentration, plot_retention, plot_segments
+from retention_models.plots.evidence import plot_evidence, plot_panels, plot_values
 from retention_models.plots.histories import plot_alive_history, plot_history_matrix
 from retention_models.plots.holdout import plot_by_frequency, plot_pit, plot_tracking
 from retention_models.plots.parameters import plot_parameters
@@ -14,7 +15,9 @@ __all__ = [
     "plot_by_frequency",
     "plot_causes",
     "plot_concentration",
+    "plot_evidence",
     "plot_history_matrix",
+    "plot_panels",
     "plot_parameters",
     "plot_periods",
     "plot_pit",
@@ -23,5 +26,6 @@ __all__ = [
     "plot_segments",
     "plot_survival",
     "plot_tracking",
+    "plot_values",
     "plot_waiting",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from retention_models.plots.style import ACTUAL, COLOURS, PLAIN, QUIET, axes_or_new, styled
+from retention_models.plots.style import ACTUAL, COLOURS, PLAIN, QUIET, axes_or_new, panels_of, styled
 
 MARKS = {"randomised": "o", "quasi-experimental": "s", "observational": "D"}
 COLOUR_OF = dict(zip(MARKS, COLOURS, strict=False))
@@ -31,7 +33,7 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if len(set(panel["scale"])) > 1 or (is_difference and len(kinds) > 1):
         names = "; ".join(f"{scale} in {unit}" for scale, unit in kinds.itertuples(index=False))
         raise ValueError(f"these effects share no axis ({names}); plot each part of evidence(...).panels by itself")
-    ax = axes_or_new(ax)
+    ax = axes_or_new(ax, rows=2 * len(panel))
     _draw_intervals(ax, panel, ("estimate", "lower", "upper"))
     ax.axvline(0 if is_difference else 1, color=ACTUAL, linewidth=1)
     if is_difference:
@@ -45,14 +47,21 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def plot_panels(parts: Mapping[str, pd.DataFrame]) -> list[Axes]:
+    """Every part of ``evidence(...).panels`` on axes of its own, one below the other in one figure."""
+    axes = panels_of([len(part) for part in parts.values()])
+    return [plot_evidence(part, ax=ax) for part, ax in zip(parts.values(), axes, strict=True)]
+
+
 @styled
 def plot_values(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Net value per treated customer of every effect that has one, best first, whatever its design.
 
     ``table`` is ``evidence(...).table``; marks as in :func:`plot_evidence`.
     """
-    ax = axes_or_new(ax)
-    _draw_intervals(ax, table[table["value"].notna()], ("value", "value_lower", "value_upper"))
+    valued = table[table["value"].notna()]
+    ax = axes_or_new(ax, rows=2 * len(valued))
+    _draw_intervals(ax, valued, ("value", "value_lower", "value_upper"))
     ax.axvline(0, color=ACTUAL, linewidth=1)
     ax.set_xlabel("money per treated customer, net of cost")
     return ax

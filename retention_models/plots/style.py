@@ -64,6 +64,17 @@ def panels(count: int = 1, *, height: float = 3.4) -> list[Axes]:
     return list(axes.flat)
 
 
+def panels_of(rows: Sequence[int], *, row_height: float = 0.5) -> list[Axes]:
+    """Axes one below the other, each as high as the rows it is to show need."""
+    heights = [1.1 + row_height * count for count in rows]
+    with style.context([STYLE, {"figure.constrained_layout.h_pad": 0.12}]):
+        size = matplotlib.rcParams["figure.figsize"][0], sum(heights)
+        axes = plt.subplots(len(rows), figsize=size, squeeze=False, height_ratios=heights)[1]
+        interactive = matplotlib.is_interactive()
+    matplotlib.interactive(interactive)  # as in `styled`
+    return list(axes.flat)
+
+
 def date_axis(ax: Axes) -> None:
     """Ticks at round dates, each year written once."""
     locator = AutoDateLocator(minticks=4, maxticks=9)

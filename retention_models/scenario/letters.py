@@ -61,16 +61,48 @@ class Trial:
     truth: pd.DataFrame
 
     @property
+    def rows(self) -> pd.DataFrame:
+        """The assignments with what was recorded of each: ``received`` (0 or 1), ``redeemed`` (coupons used)."""
+        ids = self.assignments["customer_id"]
+        used = ids.map(self.redemptions["customer_id"].value_counts()).fillna(0).astype(int)
+        return self.assignments.assign(received=ids.isin(self.contacts["customer_id"]).astype(int), redeemed=used)
+
+    @property
     def effects(self) -> pd.DataFrame:
         """Each arm's true mean effect on all assigned customers: indexed by arm, ``purchases`` and ``bought``."""
-        columns = [str(name) for name in self.truth]
-        arms = [name.removeprefix("purchases_") for name in columns if name.startswith("purchases_")]
-        rows = {
-            arm: {what: (self.truth[f"{what}_{arm}"] - self.truth[f"{what}_{CONTROL}"]).mean() for what in MEASURES}
-            for arm in arms
-            if arm != CONTROL
-        }
-        return pd.DataFrame.from_dict(rows, orient="index", columns=list(MEASURES)).rename_axis("arm")
+        return _mean_effects(self.truth)
+
+    @property
+    def effects_of_receiving(self) -> pd.DataFrame:
+        """The same on those whom a letter reaches."""
+        return _mean_effects(self.truth[self.truth["delivered"]])
+
+    def beside(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The truth beside estimates, and whether their intervals hold it; indexed by ``intervention`` and ``outcome``.
+
+        ``table`` is that of ``evidence(...)``; rows whose outcome the truth does not know are left out. What was
+        estimated of receiving (``coupon, received``) is held against the effect on those whom a letter reaches.
+        """
+        known = table[table["outcome"].isin(MEASURES)]
+        arms = known["intervention"].str.partition(", received")
+        effects = {True: self.effects_of_receiving, False: self.effects}
+        cells = zip(arms[0], known["outcome"], arms[1] != "", strict=True)
+        truth = [float(effects[receiving].loc[arm, outcome]) for arm, outcome, receiving in cells]
+        shown = known.set_index(["intervention", "outcome"])[["estimate", "lower", "upper"]].assign(truth=truth)
+        shown = shown.assign(holds=shown["truth"].between(shown["lower"], shown["upper"]))
+        columns = {"truth": "truth", "estimate": "estimate", "lower": "estimate_lower", "upper": "estimate_upper"}
+        return shown[[*columns, "holds"]].rename(columns=columns)
+
+
+def _mean_effects(truth: pd.DataFrame) -> pd.DataFrame:
+    """What each arm changed on average, by the purchases of these customers under every arm."""
+    arms = [str(name).removeprefix("purchases_") for name in truth if str(name).startswith("purchases_")]
+    rows = {
+        arm: {what: (truth[f"{what}_{arm}"] - truth[f"{what}_{CONTROL}"]).mean() for what in MEASURES}
+        for arm in arms
+        if arm != CONTROL
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(MEASURES)).rename_axis("arm")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,10 @@
-"""Generate the data of the benchmark: logs of a BG/NBD shop, and customers observed by day over two years."""
+"""Generate the data of the benchmark: logs of a BG/NBD shop, customers observed by day over two years, a test."""
 
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import retention_models as rm
 
@@ -31,9 +32,29 @@ def customers(n, folder, name):
     frame.to_parquet(folder / f"{name}.parquet", index=False)
 
 
+def experiment(n, folder, name):
+    """A test of n customers in three arms: whether they bought, how often, for how much, and how much before."""
+    rng = np.random.default_rng(3)
+    arm = rng.integers(0, 3, n)
+    taste = rng.gamma(0.5, 2.0, n)
+    purchases = rng.poisson(taste * (1 + 0.02 * arm))
+    frame = pd.DataFrame(
+        {
+            "customer_id": np.arange(n),
+            "arm": np.array(["none", "mail", "coupon"])[arm],
+            "bought": (purchases > 0).astype(int),
+            "purchases": purchases,
+            "amount": (purchases * rng.gamma(4.0, 10.0, n)).round(2),
+            "amount_before": (rng.poisson(taste) * rng.gamma(4.0, 10.0, n)).round(2),
+        }
+    )
+    frame.to_parquet(folder / f"{name}.parquet", index=False)
+
+
 if __name__ == "__main__":
     there = Path(sys.argv[1])
     log(1_000_000, there, "log_1m")
     log(10_000_000, there, "log_10m")
     customers(1_000_000, there, "customers_1m")
     customers(100_000, there, "customers_100k")
+    experiment(1_000_000, there, "experiment_1m")

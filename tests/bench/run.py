@@ -1,6 +1,6 @@
-"""Time and memory against lifetimes, in one run: a table of ratios.
+"""Time and memory against lifetimes and tea-tasting, in one run: a table of ratios.
 
-``make bench`` runs this with the project's Python and hands it the Python of an environment that holds lifetimes.
+``make bench`` runs this with the project's Python and hands it the Python of an environment that holds both.
 Each task runs in a fresh process that reports its seconds (the best of its repeats; imports and reading of files do
 not count) and its peak memory, so a ratio compares like with like on this machine and this day.
 """
@@ -32,6 +32,16 @@ COMPARISONS = [
     ("predict and value 1 million customers, with intervals: lifetimes without", "value", "value", 1, "customers_1m"),
 ]
 SQL = {"summarize_sql"}
+
+# Tests of 1 million customers in 3 arms: what, our task, tea-tasting's task or None where it has no like: it reads
+# Parquet only through another engine that has to be brought, and sums only through its own tables.
+EXPERIMENTS = [
+    ("3 outcomes, one by CUPED, pandas", "from_pandas", "from_pandas"),
+    ("the same, Parquet, never loaded", "from_parquet", None),
+    ("the same, from sums (a GROUP BY gave them)", "from_sums", None),
+    ("Lin's regression, HC2 errors, pandas", "lin_from_pandas", None),
+    ("300,000 households, CR2 errors, pandas", "clusters_from_pandas", None),
+]
 
 
 def measure(python, script, task, folder, data):
@@ -65,8 +75,22 @@ def main(peer):
                 f"{ours['result']:.6g}, {other['result']:.6g}{verdict}",
                 flush=True,
             )
+        tell_experiments(peer, folder)
         print("\ntime of a BG/NBD fit on distinct histories already counted (rm.histories), by number of customers")
         print(measure(sys.executable, "ours.py", "curve", folder, "customers_1m")["text"])
+
+
+def tell_experiments(peer, folder):
+    """Print time and memory of a test of 1 million customers in 3 arms, beside tea-tasting's where it has a like."""
+    print(f"\n{'a test of 1 million customers in 3 arms':50} {'ours':>19} {'tea-tasting':>19}")
+    for what, mine, theirs in EXPERIMENTS:
+        ours = measure(sys.executable, "experiments.py", mine, folder, "experiment_1m")
+        line = f"{what:50} {ours['seconds']:8.3f}s {ours['megabytes']:6.0f} MB"
+        if theirs is not None:
+            other = measure(peer, "peer_experiments.py", theirs, folder, "experiment_1m")
+            line += f" {other['seconds']:8.3f}s {other['megabytes']:6.0f} MB"
+            line += f"   {other['seconds'] / ours['seconds']:.1f}x   {ours['result']:.6g}, {other['result']:.6g}"
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -160,7 +160,11 @@ def test_a_ceiling_that_decides_fails_its_check():
             r"spend is missing or not finite for \d+ of 1,200 customers; fill in",
         ),
         (lambda d: d.assign(before=np.inf), {}, "before is missing or not finite for 1,200"),
-        (lambda d: d.assign(arm=d["arm"].where(d.index > 2)), {}, "arm is missing or not finite for 3 of 1,200"),
+        (
+            lambda d: d.assign(arm=d["arm"].where(d.index > 2)),
+            {},
+            "arm is missing for 3 of 1,200 customers; fill in",
+        ),
         (lambda d: pd.concat([d, d.head(5)]), {}, "customer_id repeats: 1,205 rows for 1,200 customers"),
         (lambda d: d.head(0), {}, "there are no rows"),
         (lambda d: d[d["arm"] == "none"], {}, "there is one arm only, none"),

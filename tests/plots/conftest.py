@@ -3,6 +3,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import retention_models as rm
+
 
 @pytest.fixture(autouse=True)
 def _closed_figures():
@@ -139,3 +141,11 @@ def causes():
     frame = pd.DataFrame({"group": "all", "cause": ["$price$"] * 3 + ["<i>"] * 3, "tenure": [0.0, 1.0, 2.0] * 2})
     frame["at_risk"] = [100.0, 100.0, 80.0] * 2
     return frame.assign(incidence=incidence, incidence_lower=incidence, incidence_upper=incidence)
+
+
+@pytest.fixture(scope="session")
+def effects():
+    """Effects of one kind that have a value."""
+    cards = pd.DataFrame({"arm": ["none", "card"], "n": [150, 150], "completed": [28, 51]})
+    test = rm.Experiment.from_counts(cards, rm.Plan(control="none"), outcome="completed")
+    return rm.evidence(rm.differences(test, rm.Outcome(column="completed"), rm.Money(worth=3.0))).table

@@ -7,7 +7,7 @@ import pytest
 from retention_models.datasets import load_published_experiments
 from retention_models.interventions.counts import effects_of_counts
 from retention_models.interventions.evidence import evidence
-from retention_models.plots.evidence import plot_evidence, plot_values
+from retention_models.plots.evidence import plot_evidence, plot_panels, plot_values
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +58,16 @@ def test_what_shares_no_axis_is_refused(counts):
         plot_evidence(evidence(both).table)
     with pytest.raises(ValueError, match="share of customers; difference in share of voters"):
         plot_evidence(evidence(effects_of_counts(counts)).table)
+
+
+def test_each_part_has_axes_of_its_own_as_high_as_its_rows(counts):
+    parts = evidence(effects_of_counts(counts)).panels
+    axes = plot_panels(parts)
+    assert len({ax.figure for ax in axes}) == 1
+    assert [len(ax.get_yticklabels()) for ax in axes] == [len(part) for part in parts.values()]
+    axes[0].figure.canvas.draw()
+    heights = {len(ax.get_yticklabels()): ax.get_position().height for ax in axes}
+    assert heights[4] > 1.5 * heights[1]
 
 
 def test_values_are_drawn_for_rows_that_have_one(counts):

@@ -25,7 +25,11 @@ DRAWN = [
     (plots.plot_season, "season"),
     (plots.plot_survival, "curves"),
     (plots.plot_causes, "causes"),
+    (plots.plot_evidence, "effects"),
+    (plots.plot_values, "effects"),
 ]
+
+NAMED = (plots.plot_segments, plots.plot_parameters, plots.plot_evidence, plots.plot_values)
 
 
 @pytest.fixture(params=DRAWN, ids=[draw.__name__ for draw, _ in DRAWN])
@@ -44,7 +48,7 @@ def shown(ax):
 
 
 def test_every_plot_is_in_the_list():
-    assert {draw.__name__ for draw, _ in DRAWN} == set(plots.__all__) - {"panels"}
+    assert {draw.__name__ for draw, _ in DRAWN} == set(plots.__all__) - {"panels", "plot_panels"}
 
 
 def test_a_plot_uses_the_axes_given_and_returns_them(drawing):
@@ -73,7 +77,7 @@ def test_a_plot_says_what_its_numbers_are(drawing):
     draw, frame = drawing
     ax = draw(frame)
     assert ax.get_xlabel() or draw is plots.plot_alive_history  # which has dates there
-    assert ax.get_ylabel() or draw in (plots.plot_segments, plots.plot_parameters)  # which have names there
+    assert ax.get_ylabel() or draw in NAMED  # which have names there
 
 
 def test_a_backend_that_switches_interaction_on_while_loading_keeps_it_on():

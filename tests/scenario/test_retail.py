@@ -127,6 +127,25 @@ def test_estimators_recover_the_truth_and_the_naive_comparison_does_not(shop):
     assert (naive.design, [check.name for check in naive.failed]) == ("observational", ["assignment"])
 
 
+def test_the_truth_stands_beside_what_was_estimated(shop):
+    told = {"purchases": 1.0, "bought": 0.5}
+    rows = [(arm, name, x, x - 0.1, x + 0.1) for arm in ("coupon", "coupon, received") for name, x in told.items()]
+    columns = ["intervention", "outcome", "estimate", "lower", "upper"]
+    table = shop.mailing.beside(pd.DataFrame([*rows, ("coupon", "amount", 9.0, 8.0, 10.0)], columns=columns))
+    assert table.index.tolist() == [row[:2] for row in rows]
+    assert table.loc[("coupon", "bought"), "truth"] == shop.mailing.effects.loc["coupon", "bought"]
+    reached = shop.mailing.effects_of_receiving.loc["coupon", "bought"]
+    assert table.loc[("coupon, received", "bought"), "truth"] == reached > shop.mailing.effects.loc["coupon", "bought"]
+    assert not table["holds"].any()
+
+
+def test_what_was_recorded_of_each_is_in_the_rows(shop):
+    rows = shop.mailing.rows
+    assert rows["received"].sum() == len(shop.mailing.contacts)
+    assert rows["redeemed"].sum() == len(shop.mailing.redemptions)
+    assert not rows.loc[rows["arm"] == "none", ["received", "redeemed"]].to_numpy().any()
+
+
 def test_adjusting_for_past_purchases_narrows_the_interval(shop):
     test = experiment(outcomes(shop, shop.mailing, lookback_days=364), covariates=["purchases_before"])
     plain, adjusted = differences(test, PURCHASES)[0], differences(test, ADJUSTED)[0]

@@ -1,0 +1,211 @@
+"""A test that nobody has looked at yet: what was said of it, and what is chosen from its rows, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from retention_models.interventions.campaign_choices import (
+    arms_of,
+    control_among,
+    opened,
+    with_numbers,
+    with_order,
+    with_outcome,
+    yes_or_no_among,
+)
+from retention_models.interventions.comparisons import differences
+from retention_models.interventions.effect import Effect
+from retention_models.interventions.experiment import Experiment, Plan
+from retention_models.interventions.money import Costs, Money
+from retention_models.interventions.outcome import UNSTATED, Outcome
+from retention_models.interventions.prices import Prices
+from retention_models.interventions.roles import Roles
+from retention_models.logs.files import naming
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Campaign:
+    """A test as it is to be read; made by :func:`read_campaign`.
+
+    Attributes
+    ----------
+    experiment
+        The arms, with every column that has a role.
+    outcomes
+        What is measured, the most important first.
+    priced, money
+        The outcome that is worth money, and how much; None where nothing was said of it.
+    costs
+        What the arms cost; empty where nothing was said of it.
+    currency
+        What money is called; empty where it has no name.
+    roles
+        Which column says what.
+    rows
+        The rows, on their engine.
+    reasons
+        Sentences: what was chosen from the rows, or left out because nothing was said of it.
+    """
+
+    experiment: Experiment
+    outcomes: tuple[Outcome, ...]
+    priced: Outcome | None
+    money: Money | None
+    costs: Mapping[str, Costs]
+    currency: str
+    roles: Roles
+    rows: Any
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def main(self) -> Outcome:
+        """The outcome that the decision hangs on: the one that is worth money, or else the first."""
+        return self.priced or self.outcomes[0]
+
+    @property
+    def effects(self) -> list[Effect]:
+        """What each arm changed in each outcome, with its value where there is one."""
+        return [
+            effect
+            for outcome in self.outcomes
+            for effect in differences(self.experiment, outcome, self.money if outcome == self.priced else None)
+        ]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Customers of each arm, and the mean of every outcome; one row an arm, the control first."""
+        table = self.experiment.table()
+        units = ["units"] if self.roles.cluster else []
+        return table[["customers", *units, *(outcome.column for outcome in self.outcomes)]]
+
+    @property
+    def provenance(self) -> str:
+        """One line: what the numbers rest on."""
+        arms = self.experiment.arms
+        cells = [
+            (cell.arm, cell.block, cell.n, [f"{mean:.9g}" for mean in cell.mean]) for cell in self.experiment.cells
+        ]
+        digest = sha256(repr(sorted(cells)).encode()).hexdigest()[:12]
+        return f"{self.experiment.n(*arms):,} customers in {len(arms)} arms ({', '.join(arms)}), sha256 {digest}"
+
+    def __str__(self) -> str:
+        return "\n".join(self.reasons)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in self.reasons)}</ul>"
+
+
+def read_campaign(
+    rows: Any,
+    roles: Roles,
+    prices: Prices,
+    *,
+    control: str | None = None,
+    planned_shares: Mapping[str, float] | None = None,
+    window: str | None = None,
+) -> Campaign:
+    """A test as it is to be read: what was said holds, the rest is chosen from the rows, or left out and said so.
+
+    Parameters
+    ----------
+    rows
+        One row a customer: a frame of any engine, or the path of a CSV or Parquet file.
+    roles
+        Which column says what. Without an outcome, the only column of numbers that has no other role is taken.
+    prices
+        What an outcome earns and the arms cost.
+    control
+        The arm to compare with. Without it, the only one that goes by such a name (``control``, ``none``, ``0``).
+    planned_shares
+        Arm to its planned share, in any unit, to see whether customers got lost.
+    window
+        How long after the assignment outcomes were watched, in words.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing, has gaps or text instead of numbers, or repeats customers; when there is no control;
+        when what was said contradicts itself.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.interventions.campaign import read_campaign
+    >>> from retention_models.interventions.prices import Prices
+    >>> from retention_models.interventions.roles import Roles
+    >>> rows = pd.DataFrame({"arm": ["none", "mail"] * 50, "bought": [0] * 40 + [0, 1] * 20 + [1] * 20})
+    >>> print(read_campaign(rows, Roles(), Prices(worth=12, cost=0.5, currency="EUR")))
+    “bought” is the outcome: no other column of numbers is left.
+    “bought” is yes or no: the arms are compared by their share of customers.
+    The arms are compared with “none”, which goes by the name of a control.
+    Nothing was said of the planned shares (planned_shares): whether customers got lost cannot be checked.
+    Nothing known before the assignment was named (covariate), which could make the intervals narrower.
+    One more of “bought” is counted as EUR 12.0 earned (worth).
+    A contact costs EUR 0.500.
+    """
+    frame = opened(rows)
+    roles = roles.among(frame.collect_schema().names())
+    prices.check(roles)
+    with naming(rows):
+        roles, chosen = with_outcome(frame, roles)
+        frame = with_order(with_numbers(frame, roles.numbers), roles.assigned)
+        against, reason = control_among(arms_of(frame, roles.arm), control)
+        plan = Plan(control=against, shares=planned_shares, unit=roles.cluster or "customer")
+        experiment = Experiment.from_rows(
+            frame.to_native(),
+            plan,
+            arm=roles.arm,
+            outcomes=(*roles.outcomes, *roles.extras),
+            covariates=roles.covariates,
+            cluster=roles.cluster,
+            block=roles.block,
+            customer_id=roles.customer_id or "",
+        )
+        yes_or_no = yes_or_no_among(frame, roles.outcomes)
+    outcomes = tuple(_outcome(name, roles, prices, name in yes_or_no, window) for name in roles.outcomes)
+    priced, worth = prices.priced(roles, outcomes)
+    costs = prices.costs(experiment.arms, roles)
+    return Campaign(
+        experiment=experiment,
+        outcomes=outcomes,
+        priced=priced,
+        money=Money(worth=worth, costs=costs) if priced else None,
+        costs=costs,
+        currency=prices.currency or "",
+        roles=roles,
+        rows=frame.to_native(),
+        reasons=(
+            *chosen,
+            *(_kind(outcome, roles, outcome.column in yes_or_no) for outcome in outcomes),
+            reason,
+            *_left_out(roles, planned_shares),
+            *prices.reasons(roles, outcomes).values(),
+        ),
+    )
+
+
+def _outcome(name: str, roles: Roles, prices: Prices, yes_or_no: bool, window: str | None) -> Outcome:
+    unit = "share of customers" if yes_or_no else f"{prices.unit if name == roles.amount else name} per customer"
+    return Outcome(column=name, unit=unit, horizon=window or UNSTATED, adjust_for=roles.covariates)
+
+
+def _kind(outcome: Outcome, roles: Roles, yes_or_no: bool) -> str:
+    if yes_or_no:
+        return f"“{outcome.column}” is yes or no: the arms are compared by their share of customers."
+    what = "an amount" if outcome.column == roles.amount else "a number"
+    return f"“{outcome.column}” is {what}: the arms are compared by their mean over all customers, buyers or not."
+
+
+def _left_out(roles: Roles, planned_shares: Mapping[str, float] | None) -> list[str]:
+    """What cannot be told because nothing was said of it."""
+    shares = "Nothing was said of the planned shares (planned_shares): whether customers got lost cannot be checked."
+    before = "Nothing known before the assignment was named (covariate), which could make the intervals narrower."
+    return [sentence for sentence, said in ((shares, planned_shares), (before, roles.covariates)) if not said]

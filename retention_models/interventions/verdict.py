@@ -1,0 +1,112 @@
+"""What a campaign's test says to do, in one sentence that knows how many arms were tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scipy.special import ndtri
+
+from retention_models.checks import Check
+from retention_models.interventions.campaign import Campaign
+from retention_models.interventions.campaign_views import costs_per_kept, kept_outcome
+from retention_models.interventions.comparisons import differences
+from retention_models.interventions.effect import Effect
+from retention_models.rounding import three_digits
+
+BROKEN = ("sample ratio", "balance")  # checks without which no estimate means anything
+POWER = 0.8
+
+
+def verdict(campaign: Campaign, checks: Sequence[Check] = (), *, level: float = 0.95) -> str:
+    """Which arm to send next, or why not to decide yet.
+
+    The intervals hold for all arms together at ``level`` (Bonferroni), since the best of several looks better than it
+    is. Where an outcome has a price, the value per treated customer decides; otherwise the first outcome is told, and
+    what one more of it has cost.
+
+    Parameters
+    ----------
+    campaign
+        From :func:`retention_models.interventions.campaign.read_campaign`.
+    checks
+        What else was checked; those that failed are named.
+    level
+        How sure all intervals together are to hold.
+    """
+    broken = [check for check in campaign.experiment.checks if check.passed is False and check.name in BROKEN]
+    if broken:
+        return f"Do not decide by this test: {broken[0].name} failed. {broken[0].detail}"
+    others = campaign.experiment.arms[1:]
+    each = 1 - (1 - level) / len(others)
+    effects = differences(campaign.experiment, campaign.main, campaign.money, level=each)
+    told = _by_value(campaign, effects) if campaign.priced else _by_outcome(campaign, effects)
+    together = f", {100 * level:g} % for all {len(others)} arms together" if len(others) > 1 else ""
+    failed = [check for effect in effects for check in effect.failed] + [c for c in checks if c.passed is False]
+    warned = ", ".join(dict.fromkeys(f"“{check.name}”" for check in failed))
+    warning = f" But what was checked did not hold: {warned}." if warned else ""
+    return f"{told} (Intervals of {100 * each:.3g} %{together}.){warning}"
+
+
+def _by_value(campaign: Campaign, effects: Sequence[Effect]) -> str:
+    """What the values say to do."""
+    ranked = sorted(effects, key=lambda effect: -(effect.value or 0.0))
+    best = ranked[0]
+    assert best.priced is not None
+    value, lower, upper = best.priced
+    control = campaign.experiment.plan.control
+    worth = (
+        f"{_money(campaign, value)} ({three_digits(lower)} to {three_digits(upper)}) a treated customer more than "
+        f"“{control}”, net of what it costs"
+    )
+    if lower > 0:
+        return f"Send “{best.intervention}” next: it earned {worth}.{_lead(campaign, ranked)}{_cost(campaign, best)}"
+    if value > 0:
+        return f"No arm is sure to pay: the best, “{best.intervention}”, earned {worth}.{_cost(campaign, best)}"
+    advice = "Send none of them: even the best" if upper < 0 else "No arm is expected to pay: the best"
+    return f"{advice}, “{best.intervention}”, earned {worth}.{_cost(campaign, best)}"
+
+
+def _lead(campaign: Campaign, ranked: Sequence[Effect]) -> str:
+    """Whether the best arm is better than the next, where there is one."""
+    if len(ranked) < 2 or campaign.priced is None:
+        return ""
+    best, second = ranked[0], ranked[1]
+    found = differences(
+        campaign.experiment, campaign.priced, campaign.money, baseline=second.intervention, level=best.level
+    )
+    lead = next(effect for effect in found if effect.intervention.startswith(f"{best.intervention} against"))
+    assert lead.priced is not None
+    sure = "is beyond chance" if lead.priced[1] > 0 else "may be chance"
+    return f" Its lead over “{second.intervention}”, {_money(campaign, lead.priced[0])}, {sure}."
+
+
+def _by_outcome(campaign: Campaign, effects: Sequence[Effect]) -> str:
+    """What the first outcome says, where nothing was said of what it is worth."""
+    name = campaign.main.name
+    changed = [effect for effect in effects if effect.lower > 0 or effect.upper < 0]
+    largest = max(effects, key=lambda effect: abs(effect.estimate))
+    if not changed:
+        needed = min((ndtri((1 + e.level) / 2) + ndtri(POWER)) * e.std_error for e in effects)
+        return (
+            f"No arm is shown to have changed “{name}”: the largest difference is {_difference(largest)}. A change of "
+            f"{three_digits(needed)} or more would have been found four times in five.{_cost(campaign, largest)}"
+        )
+    ordered = sorted(changed, key=lambda effect: -abs(effect.estimate))
+    parts = "; ".join(f"{_difference(effect)}" for effect in ordered)
+    return f"“{name}” was changed by {parts}.{_cost(campaign, ordered[0])}"
+
+
+def _difference(effect: Effect) -> str:
+    sign = "+" if effect.estimate > 0 else "-"
+    interval = f"{three_digits(effect.lower)} to {three_digits(effect.upper)}"
+    return f"“{effect.intervention}” {sign}{three_digits(abs(effect.estimate))} ({interval} {effect.unit})"
+
+
+def _cost(campaign: Campaign, effect: Effect) -> str:
+    """What one more of the first outcome has cost, where a cost was stated."""
+    sentence = costs_per_kept(campaign, level=effect.level).get(effect.intervention)
+    return f" As to “{kept_outcome(campaign).name}”, {sentence}" if sentence else ""
+
+
+def _money(campaign: Campaign, amount: float) -> str:
+    return f"{campaign.currency} {three_digits(amount)}".strip()

@@ -1,0 +1,234 @@
+"""A test that nobody has looked at: what is chosen from its rows, what is told of it, what it says to do."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import retention_models as rm
+from retention_models.interventions import campaign_looks, campaign_views
+from retention_models.interventions.campaign import read_campaign
+from retention_models.interventions.lin import lin_differences
+from retention_models.interventions.prices import Prices
+from retention_models.interventions.roles import Roles
+from retention_models.interventions.sequential import look_at
+from retention_models.interventions.verdict import verdict
+
+ROLES = Roles(outcome=("bought",), amount="amount", covariate=("before",), received="got", redeemed="used")
+MONEY = Prices(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
+SHARES = {"none": 1, "mail": 1, "gift": 1}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """A mailing in which the gift works, the mail does little, and letters reach those who buy more anyway."""
+    rng, n = np.random.default_rng(5), 6_000
+    arm = np.array(["none", "mail", "gift"])[np.arange(n) % 3]
+    before = rng.poisson(1.0, n)
+    bought = rng.random(n) < 0.15 + 0.1 * (before > 0) + 0.1 * (arm == "gift")
+    got = (arm != "none") & (rng.random(n) < 0.5 + 0.4 * (before > 0))
+    return pd.DataFrame(
+        {
+            "customer_id": rng.permutation(n),
+            "arm": arm,
+            "bought": bought.astype(int),
+            "amount": (bought * rng.lognormal(3, 0.6, n)).round(2),
+            "before": before,
+            "got": got.astype(int),
+            "used": (got & bought & (arm == "gift")).astype(int),
+            "week": np.arange(n) // 1_500,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def campaign(rows):
+    return read_campaign(rows, ROLES, MONEY, planned_shares=SHARES, window="30 days")
+
+
+def test_a_file_and_every_frame_tell_the_same(rows, campaign, tmp_path):
+    words = rows.assign(bought=rows["bought"].map({1: "yes", 0: "no"}))
+    words.to_csv(tmp_path / "test.csv", index=False)
+    words.to_csv(tmp_path / "european.csv", index=False, sep=";", decimal=",")
+    rows.to_parquet(tmp_path / "test.parquet")
+    sources = [tmp_path / name for name in ("test.csv", "european.csv", "test.parquet")]
+    for source in (*sources, pl.DataFrame(rows.to_dict("list"))):
+        other = read_campaign(source, ROLES, MONEY, planned_shares=SHARES, window="30 days")
+        pd.testing.assert_frame_equal(rm.evidence(other.effects).table, rm.evidence(campaign.effects).table)
+        assert other.reasons == campaign.reasons
+        assert other.provenance == campaign.provenance
+
+
+def test_its_effects_are_those_of_the_experiment(rows, campaign):
+    test = rm.Experiment.from_rows(
+        rows, rm.Plan(control="none", shares=SHARES), arm="arm", outcomes=["bought"], covariates=["before"]
+    )
+    outcome = rm.Outcome(column="bought", unit="share of customers", horizon="30 days", adjust_for=("before",))
+    for expected, found in zip(rm.differences(test, outcome), campaign.effects, strict=False):
+        assert found.estimate == pytest.approx(expected.estimate)
+        assert found.std_error == pytest.approx(expected.std_error)
+
+
+def test_what_was_not_said_is_chosen_and_told(rows):
+    told = read_campaign(rows[["customer_id", "arm", "bought"]], Roles(), Prices())
+    assert [outcome.column for outcome in told.outcomes] == ["bought"]
+    assert told.experiment.plan.control == "none"
+    for reason in ("no other column of numbers", "goes by the name of a control", "planned_shares", "no value", "cost"):
+        assert reason in str(told)
+    assert told.priced is None
+    assert not told.costs
+
+
+@pytest.mark.parametrize(
+    ("change", "roles", "prices", "message"),
+    [
+        (lambda d: d, {"covariate": "bought"}, {}, "'bought' is said to be known before the assignment"),
+        (lambda d: d, {"cluster": "amount", "amount": "amount"}, {}, "'amount' says who was assigned to what"),
+        (lambda d: d, {"block": "region"}, {}, "the test has no column 'region' for block; it has customer_id, arm"),
+        (lambda d: d, {}, {"margin": 0.3}, "margin is a share of an amount"),
+        (lambda d: d, {}, {"redemption_cost": 1.0}, "redemption_cost needs the column that counts redemptions"),
+        (lambda d: d, {"amount": "amount"}, {"margin": 0.3, "worth": 2.0}, "worth and margin both price an outcome"),
+        (lambda d: d, {"outcome": None}, {}, "the outcome was not named .*, and not one but 6 columns of numbers"),
+        (
+            lambda d: d.assign(week=d["week"].where(d["week"] > 0)),
+            {"assigned": "week"},
+            {},
+            "week is missing for 1,500",
+        ),
+        (
+            lambda d: d.assign(arm=d["arm"].replace("none", "control").replace("mail", "none")),
+            {},
+            {},
+            "which arm is the",
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_refused(rows, change, roles, prices, message):
+    with pytest.raises(ValueError, match=message):
+        read_campaign(change(rows), Roles(**({"outcome": "bought"} | roles)), Prices(**prices))
+
+
+def test_households_are_the_units_where_they_were_assigned(rows):
+    told = read_campaign(
+        rows.assign(household=rows["arm"] + (rows.index // 6).astype(str)),
+        Roles(outcome="bought", cluster="household"),
+        Prices(),
+        planned_shares=SHARES,
+    )
+    assert told.experiment.plan.unit == "household"
+    assert list(told.table) == ["customers", "units", "bought"]
+    assert campaign_views.with_ceiling(told) is None
+    assert campaign_views.other_ways(told).index.get_level_values("way").unique().tolist() == ["means as they are"]
+
+
+def test_other_ways_are_the_plain_means_cuped_and_lin(campaign):
+    ways = campaign_views.other_ways(campaign).loc["gift"]
+    lin = lin_differences(campaign.experiment, campaign.main)
+    assert ways.loc["adjusted (Lin, HC2)", "std_error"] == pytest.approx(
+        next(effect.std_error for effect in lin if effect.intervention == "gift")
+    )
+    assert ways.loc["adjusted (CUPED)", "std_error"] < ways.loc["means as they are", "std_error"]
+
+
+def test_the_naive_comparison_stands_beside_the_assigned_one(campaign):
+    found = {effect.intervention: effect for effect in campaign_views.by_delivery(campaign)}
+    assert list(found) == [f"{arm}{kind}" for arm in ("gift", "mail") for kind in ("", ", received", ", got, naive")]
+    assert found["mail, got, naive"].design == "observational"
+    assert found["mail, got, naive"].lower > 0.02 > abs(found["mail"].estimate)
+
+
+def test_an_arm_that_reached_everyone_has_no_naive_row(rows):
+    everyone = rows.assign(got=(rows["arm"] != "none").astype(int))
+    told = read_campaign(everyone, Roles(outcome="bought", received="got"), Prices())
+    assert [e.intervention for e in campaign_views.by_delivery(told)] == [
+        "gift",
+        "gift, received",
+        "mail",
+        "mail, received",
+    ]
+    assert campaign_views.by_delivery(read_campaign(rows, Roles(outcome="bought"), Prices())) == []
+
+
+def test_the_money_of_an_arm_adds_up(campaign):
+    table = campaign_views.money_by_arm(campaign)
+    assert table.loc[("gift", "contacts"), "amount"] == -0.4
+    for arm in ("mail", "gift"):
+        parts = table.loc[arm, "amount"]
+        assert parts.drop("net value").sum() == pytest.approx(parts["net value"])
+    assert "redemptions" not in table.loc["mail"].index
+
+
+def test_a_few_spenders_who_decide_are_named(rows):
+    rich = rows.assign(amount=rows["amount"].where(rows.index != 2, 90_000.0))
+    told = read_campaign(rich, Roles(amount="amount"), Prices())
+    cut = campaign_views.with_ceiling(told)
+    check = campaign_views.ceiling_check(campaign_views.ceiling_table(told, cut))
+    assert check.passed is False
+    assert check.detail == "Against the same with a ceiling, gift of amount hang on the largest spenders."
+    assert "But what was checked did not hold: “ceiling”." in verdict(told, [check])
+
+
+def test_looks_are_those_of_the_customers_so_far(rows):
+    told = read_campaign(rows, Roles(outcome="bought", assigned="week"), Prices())
+    table = campaign_looks.looks(told)
+    assert table.index.get_level_values("share").unique().tolist() == [0.25, 0.5, 0.75, 1.0]
+    half = read_campaign(rows[rows["week"] < 2], Roles(outcome="bought"), Prices())
+    expected = look_at(half.effects[0], [0.25, 0.5])
+    found = table.loc[(2, 0.5, "gift")]
+    assert found["z"] == pytest.approx(expected.z)
+    assert found["bound"] == pytest.approx(expected.bound)
+    assert found["difference_upper"] == pytest.approx(expected.effect.upper)
+
+
+def test_days_and_many_moments_make_at_most_five_looks(rows, tmp_path):
+    day = (pd.Timestamp("2025-01-01") + pd.to_timedelta(rows.index // 100, unit="D")).strftime("%Y-%m-%d")
+    rows.assign(week=day).to_csv(tmp_path / "test.csv", index=False)
+    table = campaign_looks.looks(
+        read_campaign(tmp_path / "test.csv", Roles(outcome="bought", assigned="week"), Prices())
+    )
+    np.testing.assert_allclose(table.index.get_level_values("share").unique(), [0.2, 0.4, 0.6, 0.8, 1.0], atol=0.02)
+    rows.assign(week=rows.index % 12).to_csv(tmp_path / "numbers.csv", index=False)
+    numbers = read_campaign(tmp_path / "numbers.csv", Roles(outcome="bought", assigned="week"), Prices())
+    np.testing.assert_allclose(
+        campaign_looks.looks(numbers).index.get_level_values("share").unique(), np.array([3, 5, 8, 10, 12]) / 12
+    )
+
+
+def test_there_is_nothing_to_look_at_before_the_end_without_an_order(rows, campaign):
+    assert campaign_looks.looks(campaign) is None
+    at_once = read_campaign(rows.assign(week=1), Roles(outcome="bought", assigned="week"), Prices())
+    assert campaign_looks.looks(at_once) is None
+
+
+def test_the_arm_that_pays_is_sent_next(campaign):
+    sentence = verdict(campaign)
+    assert sentence.startswith("Send “gift” next: it earned EUR ")
+    assert "Its lead over “mail”" in sentence
+    assert "As to “bought”, one more cost" in sentence
+    assert "(Intervals of 97.5 %, 95 % for all 2 arms together.)" in sentence
+
+
+@pytest.mark.parametrize(
+    ("prices", "beginning"),
+    [
+        (Prices(worth=40.0, cost=30.0), "Send none of them: even the best"),
+        (Prices(worth=10.0, cost=1.1), "No arm is expected to pay"),
+        (Prices(worth=10.0, cost=0.75), "No arm is sure to pay"),
+        (Prices(), "“bought” was changed by “gift” +0."),
+    ],
+)
+def test_the_verdict_says_how_sure_it_is(rows, prices, beginning):
+    told = read_campaign(rows, Roles(outcome="bought", covariate="before"), prices)
+    assert verdict(told).startswith(beginning)
+
+
+def test_nothing_found_says_what_would_have_been(rows):
+    told = read_campaign(rows[rows["arm"] != "gift"], Roles(outcome="bought"), Prices())
+    assert verdict(told).startswith("No arm is shown to have changed “bought”: the largest difference is “mail”")
+    assert "would have been found four times in five" in verdict(told)
+
+
+def test_no_decision_stands_on_a_broken_assignment(rows):
+    lost = rows[(rows["arm"] != "gift") | (rows.index % 4 > 0)]
+    told = read_campaign(lost, Roles(outcome="bought"), Prices(worth=100.0), planned_shares=SHARES)
+    assert verdict(told).startswith("Do not decide by this test: sample ratio failed. Customers assigned: gift 1,500")

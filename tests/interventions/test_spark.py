@@ -1,0 +1,108 @@
+"""Tests on Spark: the same numbers as in pandas, from the log to the looks."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import retention_models as rm
+from retention_models.interventions import campaign_looks, campaign_views
+from retention_models.interventions.campaign import read_campaign
+from retention_models.interventions.contract_outcomes import contract_test, share_kept
+from retention_models.interventions.lin import lin_differences
+from retention_models.interventions.prices import Prices
+from retention_models.interventions.roles import Roles
+
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated:DeprecationWarning"),
+    pytest.mark.skipif(shutil.which("java") is None, reason="no Java found, which Spark needs"),
+]
+PLAN = rm.Plan(control="none", shares={"none": 1, "mail": 1, "gift": 1})
+WINDOW = {"horizon_days": 28, "offer_days": 7, "lookback_days": 60, "observation_end": "2024-08-31"}
+
+
+@pytest.fixture(scope="module")
+def spark():
+    sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed; see make test-spark")
+    session = sql.SparkSession.builder.master("local[1]").config("spark.sql.shuffle.partitions", "1").getOrCreate()
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng, n = np.random.default_rng(8), 900
+    arm = np.array(["none", "mail", "gift"])[np.arange(n) % 3]
+    return pd.DataFrame(
+        {
+            "customer_id": np.arange(n),
+            "arm": arm,
+            "region": np.array(["north", "south"])[rng.integers(0, 2, n)],
+            "household": [f"{name} {i // 9}" for i, name in enumerate(arm)],
+            "bought": (rng.random(n) < 0.3 + 0.1 * (arm == "gift")).astype(int),
+            "spend": rng.gamma(0.3, 60, n).round(2),
+            "before": rng.gamma(2, 10, n).round(2),
+            "got": ((arm != "none") & (rng.random(n) < 0.8)).astype(int),
+            "week": np.arange(n) // 180,
+        }
+    )
+
+
+def same(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        assert (one.intervention, one.outcome, one.n) == (other.intervention, other.outcome, other.n)
+        np.testing.assert_allclose([one.estimate, one.std_error], [other.estimate, other.std_error], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"block": "region"}, {"cluster": "household"}, {"winsorise": {"spend": 0.99}}],
+    ids=["plain", "blocks", "clusters", "ceiling"],
+)
+def test_rows_on_spark_give_what_pandas_gives(spark, rows, options):
+    tests = [
+        rm.Experiment.from_rows(source, PLAN, arm="arm", outcomes=["bought", "spend"], covariates=["before"], **options)
+        for source in (spark.createDataFrame(rows), rows)
+    ]
+    adjusted = rm.Outcome(column="spend", adjust_for=("before",))
+    for compare in (rm.differences, *([] if "cluster" in options else [lin_differences])):
+        same(*(compare(test, adjusted) for test in tests))
+
+
+def test_a_campaign_on_spark_is_read_as_in_pandas(spark, rows):
+    roles = Roles(outcome="bought", amount="spend", covariate="before", received="got", assigned="week")
+    there, here = (
+        read_campaign(source, roles, Prices(margin=0.3, cost=0.1), planned_shares=PLAN.shares)
+        for source in (spark.createDataFrame(rows), rows)
+    )
+    assert there.reasons == here.reasons
+    same(there.effects, here.effects)
+    same(campaign_views.by_delivery(there), campaign_views.by_delivery(here))
+    pd.testing.assert_frame_equal(campaign_looks.looks(there), campaign_looks.looks(here))
+
+
+def test_a_log_on_spark_gives_the_outcomes_of_a_shop(spark):
+    rng = np.random.default_rng(9)
+    day = pd.Timestamp("2024-04-01") + pd.to_timedelta(rng.integers(0, 150, 2_000), unit="D")
+    log = pd.DataFrame({"customer_id": rng.integers(0, 400, 2_000), "date": day, "amount": 10.0})
+    mailing = pd.DataFrame(
+        {"customer_id": range(400), "assigned": pd.Timestamp("2024-06-03"), "arm": ["none", "mail"] * 200}
+    )
+    there = rm.shop_outcomes(spark.createDataFrame(log), spark.createDataFrame(mailing), **WINDOW)
+    here = rm.shop_outcomes(log, mailing, **WINDOW)
+    names = ["bought", "purchases", "days_to_next", "amount", "purchases_before"]
+    tests = [rm.Experiment.from_rows(r, rm.Plan(control="none"), arm="arm", outcomes=names) for r in (there, here)]
+    pd.testing.assert_frame_equal(tests[0].table(), tests[1].table())
+
+
+def test_contracts_on_spark_are_compared_as_in_pandas(spark):
+    rng, n = np.random.default_rng(10), 300
+    rows = pd.DataFrame(
+        {"arm": ["none", "mail"] * (n // 2), "tenure": rng.integers(1, 13, n), "churned": rng.integers(0, 2, n)}
+    )
+    plan = rm.Plan(control="none")
+    tests = [contract_test(r, plan, arm="arm", time_unit="months") for r in (spark.createDataFrame(rows), rows)]
+    same(*(share_kept(test, horizon=6) for test in tests))
