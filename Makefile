@@ -32,11 +32,11 @@ notebooks: $(READY)        ## run the notebooks in place and store their outputs
 lab: $(READY)              ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-bench: $(READY) .venv-peers/.ready  ## time and memory, against lifetimes in its own environment
+bench: $(READY) .venv-peers/.ready  ## time and memory, against lifetimes and others in their own environment
 	$(BIN)/python tests/bench/run.py .venv-peers/bin/python
 
 test-spark: .venv-spark/.ready  ## the engine test on PySpark, which needs Java
-	.venv-spark/bin/pytest -m spark tests/logs
+	.venv-spark/bin/pytest -m spark tests/logs tests/interventions
 
 lock: $(BIN)/uv            ## renew requirements.lock, constraints.txt and the Spark lock from pyproject.toml
 	$(COMPILE) --generate-hashes $(EVERYTHING) -o requirements.lock

@@ -2,23 +2,25 @@
 
 The map of the house, from the ground up:
 
-=================  ==========================================================================
-``datasets``       real data to learn and test with, and where each comes from
-``logs``           what happened: purchases and contracts, read, checked, reduced to what models need
-``estimation``     how numbers are found: likelihoods, intervals, quadrature
-``btyd``           customers who leave without saying so: BG/NBD, Pareto/NBD, and what they spend
-``survival``       customers who say so: retention curves, sBG, BdW
-``fitting``        where frames meet models: ``fit``
-``fitted``         what it returns: ``Fit``
-``prediction``     what to expect of each customer, and of all together
-``retention``      how long customers with contracts stay, and who will still be there
-``value``          what customers are worth
-``evaluation``     whether the forecast came true
-``interventions``  what our actions changed: experiments, effects, evidence
-``scenario``       simulated businesses whose truth is known
-``plots``          a computed frame in, a matplotlib Axes out
-``report``         notebooks to self-contained HTML pages
-=================  ==========================================================================
+===================  ==========================================================================
+``datasets``         real data to learn and test with, and where each comes from
+``logs``             what happened: purchases and contracts, read, checked, reduced to what models need
+``estimation``       how numbers are found: likelihoods, intervals, quadrature
+``btyd``             customers who leave without saying so: BG/NBD, Pareto/NBD, and what they spend
+``survival``         customers who say so: retention curves, sBG, BdW
+``fitting``          where frames meet models: ``fit``
+``fitted``           what it returns: ``Fit``
+``prediction``       what to expect of each customer, and of all together
+``contract_models``  which model of contracts a table allows
+``triangle``         cohorts by renewals, the empty corner filled
+``retention``        how long customers with contracts stay, and who will still be there
+``value``            what customers are worth
+``evaluation``       whether the forecast came true
+``interventions``    what our actions changed: experiments, effects, evidence
+``scenario``         simulated businesses whose truth is known
+``plots``            a computed frame in, a matplotlib Axes out
+``report``           notebooks to self-contained HTML pages
+===================  ==========================================================================
 
 The names below are loaded when they are first used.
 """
@@ -33,11 +35,15 @@ if TYPE_CHECKING:
     from retention_models.btyd.gammagamma import GammaGamma as GammaGamma
     from retention_models.btyd.paretonbd import ParetoNBD as ParetoNBD
     from retention_models.checks import Check as Check
+    from retention_models.contract_models import fit_contracts as fit_contracts
     from retention_models.datasets import load_cdnow as load_cdnow
     from retention_models.datasets import load_donations as load_donations
     from retention_models.datasets import load_published_experiments as load_published_experiments
+    from retention_models.datasets import load_published_retention as load_published_retention
+    from retention_models.evaluation.contracts import backtest_retention as backtest_retention
     from retention_models.fitted import Fit as Fit
     from retention_models.fitting import fit as fit
+    from retention_models.interventions.campaign import read_campaign as read_campaign
     from retention_models.interventions.comparisons import differences as differences
     from retention_models.interventions.comparisons import lifts as lifts
     from retention_models.interventions.comparisons import pairwise as pairwise
@@ -52,67 +58,151 @@ if TYPE_CHECKING:
     from retention_models.interventions.planning import detectable_effect as detectable_effect
     from retention_models.interventions.planning import power_of as power_of
     from retention_models.interventions.planning import sample_size as sample_size
+    from retention_models.interventions.prices import Prices as Prices
+    from retention_models.interventions.roles import Roles as Roles
     from retention_models.interventions.shop_outcomes import shop_outcomes as shop_outcomes
+    from retention_models.interventions.verdict import verdict as verdict
+    from retention_models.logs.contract_plan import make_contract_plan as make_contract_plan
     from retention_models.logs.contracts import read_contracts as read_contracts
+    from retention_models.logs.plan import make_plan as make_plan
+    from retention_models.logs.retention import active_customers as active_customers
     from retention_models.logs.retention import retention_table as retention_table
+    from retention_models.logs.summary import check_log_start as check_log_start
     from retention_models.logs.summary import compress as compress
     from retention_models.logs.summary import histories as histories
     from retention_models.logs.summary import summarize as summarize
+    from retention_models.logs.tenures import tenure_table as tenure_table
     from retention_models.logs.transactions import Transactions as Transactions
     from retention_models.logs.transactions import read_transactions as read_transactions
     from retention_models.nested import likelihood_ratio as likelihood_ratio
+    from retention_models.pooled import fit_pooled as fit_pooled
     from retention_models.prediction import predict as predict
     from retention_models.prediction import predict_total as predict_total
+    from retention_models.regression import fit_covariates as fit_covariates
+    from retention_models.retention import cause_curves as cause_curves
+    from retention_models.retention import curve_table as curve_table
     from retention_models.retention import forecast_retention as forecast_retention
     from retention_models.retention import survival_curves as survival_curves
     from retention_models.survival.bdw import BetaDiscreteWeibull as BetaDiscreteWeibull
+    from retention_models.survival.competing import aalen_johansen as aalen_johansen
     from retention_models.survival.curves import kaplan_meier as kaplan_meier
     from retention_models.survival.homogeneous import DiscreteWeibull as DiscreteWeibull
     from retention_models.survival.homogeneous import Geometric as Geometric
     from retention_models.survival.logrank import log_rank as log_rank
     from retention_models.survival.sbg import ShiftedBetaGeometric as ShiftedBetaGeometric
     from retention_models.survival.segments import TwoSegments as TwoSegments
+    from retention_models.triangle import retention_triangle as retention_triangle
     from retention_models.value.contract import contract_value as contract_value
     from retention_models.value.contract import discounted_lifetime as discounted_lifetime
     from retention_models.value.contract import discounted_residual_lifetime as discounted_residual_lifetime
+    from retention_models.value.contract import retention_elasticity as retention_elasticity
     from retention_models.value.contract import total_contract_value as total_contract_value
     from retention_models.value.contract_terms import ContractTerms as ContractTerms
     from retention_models.value.purchases import break_even_uplift as break_even_uplift
     from retention_models.value.purchases import customer_value as customer_value
     from retention_models.value.purchases import total_value as total_value
+    from retention_models.value.saving import saved_value as saved_value
 
 _ROOMS = {
     "btyd.bgnbd": ("BGNBD",),
     "btyd.gammagamma": ("GammaGamma",),
     "btyd.paretonbd": ("ParetoNBD",),
     "checks": ("Check",),
-    "datasets": ("load_cdnow", "load_donations", "load_published_experiments"),
+    "contract_models": ("fit_contracts",),
+    "datasets": (
+        "load_cdnow",
+        "load_donations",
+        "load_published_experiments",
+        "load_published_retention",
+    ),
+    "evaluation.contracts": ("backtest_retention",),
     "fitted": ("Fit",),
     "fitting": ("fit",),
-    "interventions.comparisons": ("differences", "lifts", "pairwise"),
+    "interventions.campaign": ("read_campaign",),
+    "interventions.comparisons": (
+        "differences",
+        "lifts",
+        "pairwise",
+    ),
     "interventions.effect": ("Effect",),
-    "interventions.evidence": ("Evidence", "evidence"),
-    "interventions.experiment": ("Experiment", "Plan"),
-    "interventions.money": ("Costs", "Money"),
+    "interventions.evidence": (
+        "Evidence",
+        "evidence",
+    ),
+    "interventions.experiment": (
+        "Experiment",
+        "Plan",
+    ),
+    "interventions.money": (
+        "Costs",
+        "Money",
+    ),
     "interventions.outcome": ("Outcome",),
-    "interventions.planning": ("detectable_effect", "power_of", "sample_size"),
+    "interventions.planning": (
+        "detectable_effect",
+        "power_of",
+        "sample_size",
+    ),
+    "interventions.prices": ("Prices",),
+    "interventions.roles": ("Roles",),
     "interventions.shop_outcomes": ("shop_outcomes",),
+    "interventions.verdict": ("verdict",),
+    "logs.contract_plan": ("make_contract_plan",),
     "logs.contracts": ("read_contracts",),
-    "logs.retention": ("retention_table",),
-    "logs.summary": ("compress", "histories", "summarize"),
-    "logs.transactions": ("Transactions", "read_transactions"),
+    "logs.plan": ("make_plan",),
+    "logs.retention": (
+        "active_customers",
+        "retention_table",
+    ),
+    "logs.summary": (
+        "check_log_start",
+        "compress",
+        "histories",
+        "summarize",
+    ),
+    "logs.tenures": ("tenure_table",),
+    "logs.transactions": (
+        "Transactions",
+        "read_transactions",
+    ),
     "nested": ("likelihood_ratio",),
-    "prediction": ("predict", "predict_total"),
-    "retention": ("forecast_retention", "survival_curves"),
+    "pooled": ("fit_pooled",),
+    "prediction": (
+        "predict",
+        "predict_total",
+    ),
+    "regression": ("fit_covariates",),
+    "retention": (
+        "cause_curves",
+        "curve_table",
+        "forecast_retention",
+        "survival_curves",
+    ),
     "survival.bdw": ("BetaDiscreteWeibull",),
+    "survival.competing": ("aalen_johansen",),
     "survival.curves": ("kaplan_meier",),
-    "survival.homogeneous": ("DiscreteWeibull", "Geometric"),
+    "survival.homogeneous": (
+        "DiscreteWeibull",
+        "Geometric",
+    ),
     "survival.logrank": ("log_rank",),
     "survival.sbg": ("ShiftedBetaGeometric",),
     "survival.segments": ("TwoSegments",),
-    "value.contract": ("contract_value", "discounted_lifetime", "discounted_residual_lifetime", "total_contract_value"),
+    "triangle": ("retention_triangle",),
+    "value.contract": (
+        "contract_value",
+        "discounted_lifetime",
+        "discounted_residual_lifetime",
+        "retention_elasticity",
+        "total_contract_value",
+    ),
     "value.contract_terms": ("ContractTerms",),
-    "value.purchases": ("break_even_uplift", "customer_value", "total_value"),
+    "value.purchases": (
+        "break_even_uplift",
+        "customer_value",
+        "total_value",
+    ),
+    "value.saving": ("saved_value",),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME)]

@@ -82,6 +82,23 @@ def load_published_experiments() -> pd.DataFrame:
     return pd.read_csv(project_folder("data") / "published_experiments.csv", dtype={"count": "Int64"})
 
 
+def load_published_retention() -> pd.DataFrame:
+    """How 1,000 customers of each of two kinds were kept over twelve yearly renewals: the table of a known paper.
+
+    One row a kind and renewal: ``customers`` ("regular" or "high end"), ``tenure``, ``at_risk``, ``lost``; what ``fit``
+    takes, one kind at a time.
+
+    Examples
+    --------
+    >>> load_published_retention().head(3)
+      customers  tenure  at_risk  lost
+    0   regular       1     1000   369
+    1   regular       2      631   163
+    2   regular       3      468    86
+    """
+    return pd.read_csv(project_folder("data") / "published_retention.csv")
+
+
 def _file(name: str) -> Path:
     """Where the installed lifetimes keeps a file."""
     try:

@@ -211,11 +211,14 @@ class Fit:
     def provenance(self) -> str:
         """One line that says which data this was fitted to."""
         about = self.data
-        parts = [f"{self.n_customers:,} customers ({about['rows']:,} distinct histories)"]
+        rows = "renewals" if "at_risk" in type(self.model).columns else "distinct histories"
+        parts = [f"{self.n_customers:,} customers ({about['rows']:,} {rows})"]
         if about.get("first_date"):
             parts.append(f"first purchase {about['first_date'][:10]}")
         if about.get("calibration_end"):
             parts.append(f"observed to {about['calibration_end'][:10]}")
+        if about.get("observed_until"):
+            parts.append(f"design {about['design']}, observed to {about['observed_until']}, period {about['period']}")
         if about.get("time_unit"):
             parts.append(f"time unit {about['time_unit']}")
         return ", ".join([*parts, f"sha256 {about['sha256'][:12]}"])

@@ -19,6 +19,7 @@ from retention_models.estimation.likelihood import Optimum, maximise
 from retention_models.estimation.model import Array, Limit, Model, averaged_columns, parameter_names
 from retention_models.fitted import MODELS, Fit
 from retention_models.stability import stability_check
+from retention_models.survival.pooling import near_tops
 from retention_models.tables import Table, read_covariates, read_groups, read_table
 
 VAGUE = 1.0  # a standard error of so many times the estimate calls for a note
@@ -121,9 +122,10 @@ def fit(
     if by is None:
         return pooled
     groups, notes = {}, []
-    for label, lines in read_groups(customers, by).items():
+    parts = read_groups(customers, by)
+    for (label, lines), start in zip(parts.items(), _starts(pooled, table, list(parts.values())), strict=True):
         try:
-            groups[label] = _fit_table(model_class, table.of_lines(lines), effects, robust)
+            groups[label] = _fit_table(model_class, table.of_lines(lines), effects, robust, start)
         except (ValueError, ConvergenceError) as error:
             notes.append(f"The group {label} could not be fitted on its own: {error}.")
     return replace(
@@ -152,7 +154,21 @@ def _designed(
     return Effects(designs), table.beside(made)
 
 
-def _fit_table(model_class: type[Model], table: Table, effects: Effects, robust: bool) -> Fit:
+def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
+    """Where to begin the fit of each group: of contracts near its top, found for all at once; else by its own data."""
+    names = parameter_names(type(pooled.model))
+    if "at_risk" not in type(pooled.model).columns or len(pooled.covariance) < len(names):
+        return [None] * len(groups)
+    tenure, at_risk, lost = (column[table.row] for column in table.columns)
+    columns = tenure, at_risk * table.line_weight, lost * table.line_weight
+    code = np.argmax(np.stack(groups), axis=0)
+    places = near_tops(type(pooled.model), columns, code, np.log(pooled.parameters.to_numpy()))
+    return [type(pooled.model)(**dict(zip(names, values, strict=True))) for values in np.exp(places).tolist()]
+
+
+def _fit_table(
+    model_class: type[Model], table: Table, effects: Effects, robust: bool, start: Model | None = None
+) -> Fit:
     table, left_out = _speaking(model_class, table)
     histories = table.first(len(model_class.columns)) if effects.n else table
     if "at_risk" in model_class.columns:
@@ -161,15 +177,15 @@ def _fit_table(model_class: type[Model], table: Table, effects: Effects, robust:
     else:
         _require_enough(model_class, histories)
     names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*histories.columns, *histories.means())
-    optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), histories.weight, robust=robust)
+    optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), histories.weight, start, robust=robust)
     if effects.n:
         optimum, effects = _with_effects(optimum, table, effects, robust)
-    free = list(optimum.free)
+    labels = pd.Index(optimum.free)
     notes = _choice_sentences(optimum.model) + tuple(_limit_sentence(limit) for limit in optimum.limits)
     notes += _held_sentences(optimum, effects)
     return Fit(
         model=optimum.model,
-        covariance=pd.DataFrame(optimum.covariance, index=free, columns=free),
+        covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
         notes=notes + _flat_sentences(optimum, effects),

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retention_models.estimation.model import Model, parameter_names
+from retention_models.checks import Check
+from retention_models.estimation.climb import ConvergenceError
+from retention_models.estimation.intervals import probability_interval, standard_error
+from retention_models.estimation.model import Array, Model, parameter_names
 from retention_models.fitted import Fit
 from retention_models.fitting import fit
 from retention_models.survival.pooling import Pooled, pool
@@ -75,6 +78,67 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
     return replace(together, groups=fits, notes=(*together.notes, _difference(names, found)))
 
 
+def cohort_check(
+    model_class: type[Model],
+    retention_table: Any,
+    *,
+    renewals: int,
+    by: str = "cohort",
+    tolerance: float = 0.2,
+    level: float = 0.95,
+) -> tuple[pd.DataFrame, Check]:
+    """Whether cohorts leave alike, and what each is expected to keep.
+
+    Parameters
+    ----------
+    model_class, retention_table, by
+        As in ``fit_pooled``.
+    renewals
+        After how many renewals the cohorts are compared.
+    tolerance
+        The check fails where the interval of a cohort excludes that it differs from all together by so much or less.
+    level
+        Level of the intervals.
+
+    Returns
+    -------
+    tuple[pandas.DataFrame, Check]
+        A frame indexed by cohort, the best first: ``customers``, ``share`` expected to be there after the renewals,
+        with ``share_lower, share_upper``, and ``difference``, the share over that of all together, less one; without
+        rows where the cohorts cannot be pooled, as the check then says.
+    """
+    name = "cohorts leave alike"
+    columns = ["customers", "share", "share_lower", "share_upper", "difference"]
+    try:
+        pooled = fit_pooled(model_class, retention_table, by=by)
+    except (ValueError, ConvergenceError, np.linalg.LinAlgError) as error:
+        return pd.DataFrame(columns=columns), Check(name, None, f"This cannot be told: {str(error).rstrip('.')}.")
+    ahead = (np.array([float(renewals)]),)
+
+    def share(model: Any, tenure: Array) -> Array:
+        return model.survival_function(tenure)
+
+    everybody = float(share(pooled.model, *ahead)[0])
+    rows = {}
+    for label, own in pooled.groups.items():
+        value = share(own.model, *ahead)
+        spread = standard_error(own.gradient(share, ahead), own.covariance.to_numpy())
+        lower, upper = probability_interval(value, spread, level)
+        rows[label] = (own.n_customers, value[0], lower[0], upper[0], value[0] / everybody - 1)
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis(by)
+    frame = frame.sort_values("share", ascending=False, kind="stable")
+    off = frame[["share_lower", "share_upper"]] / everybody - 1
+    beyond = int(((off["share_lower"] > tolerance) | (off["share_upper"] < -tolerance)).sum())
+    _, own_share, lowest, highest, _ = rows[furthest := max(rows, key=lambda label: abs(rows[label][-1]))]
+    detail = (
+        f"Of all together {100 * everybody:.0f} % are expected to be there after renewal {renewals}; the cohort "
+        f"furthest from that is {furthest}, with {100 * own_share:.0f} % ({100 * level:g} % interval "
+        f"{100 * lowest:.0f} to {100 * highest:.0f} %). {beyond} of {len(frame)} differ from all by more than "
+        f"{100 * tolerance:.0f} % of that share for certain. {pooled.notes[-1]}"
+    )
+    return frame, Check(name, not beyond, detail)
+
+
 def _by_line(table: Table) -> tuple[np.ndarray, ...]:
     """Tenure, at risk and lost of each line, its weight counted in."""
     tenure, at_risk, lost = (column[table.row] for column in table.columns)
@@ -106,6 +170,6 @@ def _cohort_fit(together: Fit, table: Table, found: Pooled, i: int) -> Fit:
 def _difference(names: list[str], found: Pooled) -> str:
     """How much the cohorts differ, in words."""
     spread = ", ".join(
-        f"{name} {np.expm1(sd):.0%}" for name, sd in zip(names, np.sqrt(np.diag(found.spread)), strict=True)
+        f"{name} {100 * np.expm1(sd):.0f} %" for name, sd in zip(names, np.sqrt(np.diag(found.spread)), strict=True)
     )
     return f"Cohorts are partially pooled; from one to another the parameters typically differ by: {spread}."

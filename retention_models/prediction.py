@@ -62,6 +62,7 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     1                        0.869               1.455                6
     """
     require_horizon(horizon)
+    _check_model(fit)
     table = fit.read(customers)
     require_same_measure(fit.data, table)
     return _predicted(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
@@ -80,6 +81,7 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
         counts themselves. Neither knows whether the model is right: see the holdout.
     """
     require_horizon(horizon)
+    _check_model(fit)
     table = fit.read(customers)
     require_same_measure(fit.data, table)
     columns, weight = table.columns, table.weight
@@ -168,3 +170,15 @@ def _probability(fit: Fit, counts: NDArray[np.int64], horizon: float, columns: t
     """Chance of each count for each history; shape (counts, n)."""
     model, history = fit.of(columns)
     return model.purchase_probability(counts, horizon, *history)
+
+
+def _check_model(fit: Fit) -> None:
+    """An error where the model is none of purchases."""
+    if hasattr(fit.model, "survival_function"):
+        raise ValueError(
+            f"{type(fit.model).__name__} is a model of contracts: who will still be there tells "
+            "forecast_retention(fit, active_customers(spells, period=...), renewals=...), and what they are worth "
+            "contract_value"
+        )
+    if not hasattr(fit.model, "expected_purchases"):
+        raise ValueError(f"{type(fit.model).__name__} expects no purchases; fit ParetoNBD or BGNBD, say")

@@ -67,6 +67,20 @@ def cause_curves(spells: Any, *, by: str | None = None) -> dict[str, CauseCurves
     """The Aalen-Johansen curves by cause of each group of customers.
 
     Parameters are those of ``survival_curves``; spells need a column ``cause``, which counts where they churned.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.retention import cause_curves, curve_table
+    >>> spells = pd.DataFrame({
+    ...     "tenure": [3, 8, 8, 12],
+    ...     "churned": [True, True, True, False],
+    ...     "cause": ["price", "moved", "price", None],
+    ... })
+    >>> curve_table(cause_curves(spells), at=[12])[["group", "cause", "tenure", "incidence"]]
+      group  cause  tenure  incidence
+    0   all  moved    12.0       0.25
+    1   all  price    12.0       0.50
     """
     frame = durations(spells, by=[by] if by else []) if isinstance(spells, Spells) else spells
     if "cause" not in frame.columns:
@@ -85,10 +99,38 @@ def cause_curves(spells: Any, *, by: str | None = None) -> dict[str, CauseCurves
 def curve_table(
     curves: Mapping[str, Curve | CauseCurves], *, level: float = 0.95, at: ArrayLike | None = None
 ) -> pd.DataFrame:
-    """The curves of several groups as one frame, a column ``group`` before those of each ``table(level, at)``."""
+    """The curves of several groups as one frame, a column ``group`` before those of each ``table(level, at)``.
+
+    Examples
+    --------
+    >>> from retention_models.retention import curve_table
+    >>> from retention_models.survival.curves import kaplan_meier
+    >>> curves = {"month": kaplan_meier([1, 2], [True, True]), "year": kaplan_meier([2, 2], [True, False])}
+    >>> curve_table(curves, at=[2])[["group", "tenure", "at_risk", "survival"]]
+       group  tenure  at_risk  survival
+    0  month     2.0      1.0       0.0
+    1   year     2.0      2.0       0.5
+    """
     return pd.concat(
         [curve.table(level, at).assign(group=label) for label, curve in curves.items()], ignore_index=True
     ).pipe(lambda frame: frame[["group", *frame.columns.drop("group")]])
+
+
+def round_tenures(curves: Mapping[str, Curve | CauseCurves], count: int = 8) -> Array:
+    """About so many round tenures from 0 on that span the curves: where to write numbers beneath them.
+
+    Examples
+    --------
+    >>> from retention_models.retention import round_tenures
+    >>> from retention_models.survival.curves import kaplan_meier
+    >>> round_tenures({"all": kaplan_meier([30, 400, 1100], [True, True, False])}).tolist()
+    [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0]
+    """
+    last = max(float(curve.tenure[-1]) for curve in curves.values())
+    least = max(last / count, np.finfo(float).tiny)
+    unit = 10 ** np.floor(np.log10(least))
+    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= least * (1 - 1e-12))
+    return np.arange(0, last + step * 1e-9, max(step, 1.0))
 
 
 def forecast_retention(

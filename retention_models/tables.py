@@ -160,7 +160,8 @@ def read_groups(customers: Any, by: str | Sequence[Any]) -> dict[str, NDArray[np
     if len(labels) != len(index):
         raise ValueError(f"by has {len(labels):,} labels for {len(index):,} customers; give one for each")
     _require(labels.notna().to_numpy(), str(by) if isinstance(by, str) else "by", "is missing", index, "name the group")
-    return {str(label): (labels == label).to_numpy() for label in sorted(labels.unique())}
+    code, names = pd.factorize(labels, sort=True)
+    return {str(name): code == number for number, name in enumerate(names)}
 
 
 def _table(

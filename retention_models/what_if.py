@@ -69,7 +69,7 @@ def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 
     frame: dict[str, Array] = {}
     for name, quantity, interval in (
         ("expected_purchases", lambda model, window: model.expected_purchases_new(window), positive_interval),
-        ("probability_alive", lambda model, window: model.survival_function_new(window), probability_interval),
+        ("probability_alive", lambda model, window: model.probability_staying_new(window), probability_interval),
     ):
         frame[name] = fit.values(quantity, columns)
         if level is not None:
@@ -132,7 +132,7 @@ def marginal_effect(
     rows = Changed.of(fit, customers, change, new=new)
 
     def of_each(outlook: Any) -> Array:
-        both = outlook.expected_purchases_new(horizon), outlook.survival_function_new(horizon)
+        both = outlook.expected_purchases_new(horizon), outlook.probability_staying_new(horizon)
         return np.stack(np.broadcast_arrays(*both), axis=-1)
 
     def averages(fit: Fit) -> Array:

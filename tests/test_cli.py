@@ -209,6 +209,11 @@ def test_a_log_too_short_to_judge_by_is_refused_before_anything_runs(
     ("arguments", "code", "message"),
     [
         (["report", "--set", "transactions=a.csv"], 2, "pass the log as --transactions FILE, not with --set"),
+        (
+            ["report", "--transactions", "a.csv", "--set", "annual_discount_rate=abc"],
+            2,
+            "with --transactions pass annual_discount_rate as --annual-discount-rate, not with --set",
+        ),
         (["report", "--transactions", "nowhere.csv"], 1, "nowhere.csv: there is no such file"),
         (
             ["fit", "--transactions", "x.csv", "--model", "Oracle", "--output", "f.json"],

@@ -381,3 +381,34 @@ def test_a_group_too_small_is_named_and_not_lost(customers):
 def test_groups_that_are_not_there_are_an_error(customers, by, message):
     with pytest.raises(ValueError, match=message):
         rm.fit(rm.BGNBD, customers, by=by)
+
+
+def test_provenance_of_contracts_names_renewals_design_and_period():
+    log = pd.DataFrame({
+        "customer_id": range(6),
+        "start": ["2023-01-01"] * 6,
+        "end": ["2023-02-01", "2023-02-01", "2023-03-01", "2023-05-01", None, None],
+    })  # fmt: skip
+    spells = rm.read_contracts(log, design="acquisition", observed_until="2023-12-31")
+    found = rm.fit(rm.Geometric, rm.retention_table(spells, period="M"))
+    assert found.provenance.startswith(
+        "6 customers (11 renewals), design acquisition, observed to 2023-12-31, period M, sha256 "
+    )
+
+
+def test_a_fit_of_a_group_is_the_fit_of_its_rows_alone():
+    rng = np.random.default_rng(1)
+    rows = []
+    for cohort, hazard in (("a", 0.3), ("b", 0.1), ("all alike", 0.2)):
+        at_risk = 400
+        for tenure in range(1, 7):
+            lost = rng.binomial(at_risk, hazard / (1 if cohort == "all alike" else tenure))
+            rows.append((cohort, tenure, at_risk, lost))
+            at_risk -= lost
+    table = pd.DataFrame(rows, columns=["cohort", "tenure", "at_risk", "lost"])
+    for label, group in rm.fit(rm.ShiftedBetaGeometric, table, by="cohort").groups.items():
+        alone = rm.fit(rm.ShiftedBetaGeometric, table[table["cohort"] == label])
+        assert group.notes == alone.notes
+        assert group.log_likelihood == pytest.approx(alone.log_likelihood, abs=1e-9)
+        np.testing.assert_allclose(group.parameters, alone.parameters, rtol=1e-6)
+        np.testing.assert_allclose(group.covariance, alone.covariance, rtol=1e-4)

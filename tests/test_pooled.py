@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from retention_models.fitting import fit
-from retention_models.pooled import fit_pooled
+from retention_models.pooled import cohort_check, fit_pooled
 from retention_models.retention import forecast_retention
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import Geometric
@@ -103,3 +103,25 @@ def test_intervals_of_cohorts_cover():
             error = np.sqrt(slope @ group.covariance.to_numpy() @ slope)
             held.append(abs(hazard - alpha / (alpha + beta)) < 1.96 * error)
     assert 0.92 < np.mean(held) < 0.975
+
+
+def test_the_check_of_cohorts_tells_like_ones_from_others():
+    rng = np.random.default_rng(4)
+    alike, _ = cohorts(12, 400, 0.0, rng)
+    frame, check = cohort_check(ShiftedBetaGeometric, alike, renewals=6)
+    assert check.passed
+    assert frame["share"].is_monotonic_decreasing
+    assert frame["share"].between(frame["share_lower"], frame["share_upper"]).all()
+    other, _ = cohorts(12, 3000, 0.8, rng)
+    frame, check = cohort_check(ShiftedBetaGeometric, other, renewals=6)
+    assert check.passed is False
+    assert frame["difference"].abs().idxmax() in check.detail
+
+
+def test_the_check_of_cohorts_says_why_it_cannot_tell():
+    frame, check = cohort_check(
+        ShiftedBetaGeometric, cohorts(12, 400, 0.0, np.random.default_rng(4))[0].query("cohort == 'c011'"), renewals=6
+    )
+    assert frame.empty
+    assert check.passed is None
+    assert "takes three of them" in check.detail

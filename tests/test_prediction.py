@@ -149,3 +149,11 @@ def test_a_table_measured_otherwise_than_the_fit_is_refused(customers, fits, mea
     for function in (rm.predict, rm.predict_total):
         with pytest.raises(ValueError, match=f"the model was fitted with {measure}"):
             function(fits["BGNBD"], other, 39)
+
+
+def test_a_model_of_contracts_is_sent_to_what_forecasts_contracts():
+    kept = pd.DataFrame({"tenure": [1, 2, 3], "at_risk": [1000, 631, 468], "lost": [369, 163, 86]})
+    found = rm.fit(rm.ShiftedBetaGeometric, kept)
+    for forecast in (rm.predict, rm.predict_total):
+        with pytest.raises(ValueError, match=r"ShiftedBetaGeometric is a model of contracts.*forecast_retention"):
+            forecast(found, kept, horizon=3)

@@ -35,6 +35,8 @@ FLOORS = {
     "what_if": 3,
     "retention": 3,
     "pooled": 3,
+    "contract_models": 3,
+    "triangle": 3,
     "nested": 3,
     "regression": 3,
     "value": 4,

@@ -51,7 +51,7 @@ def test_new_customers_are_those_of_the_model_with_their_parameters(fitted):
         leaves = np.exp(g["dropout[channel[T.web]]"] * web)
         own = rm.ParetoNBD(model.r, model.alpha / rate, model.s, model.beta / leaves)
         assert found["expected_purchases"][label] == pytest.approx(float(own.expected_purchases_new(26)))
-        assert found["probability_alive"][label] == pytest.approx(float(own.survival_function_new(26)))
+        assert found["probability_alive"][label] == pytest.approx(float(own.probability_staying_new(26)))
     for name in ("expected_purchases", "probability_alive"):
         assert np.all((found[f"{name}_lower"] < found[name]) & (found[name] < found[f"{name}_upper"]))
     assert list(predict_new(fitted, kinds, 26, level=None)) == ["expected_purchases", "probability_alive"]

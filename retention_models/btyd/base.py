@@ -63,7 +63,7 @@ class Outlook(ABC):
         """Expected number of repeat purchases of a new customer within ``horizon``."""
 
     @abstractmethod
-    def survival_function_new(self, horizon: ArrayLike) -> Array:
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
         """Chance that a new customer has not left by the end of a finite ``horizon``."""
 
     @abstractmethod
@@ -111,10 +111,10 @@ class BuyTillYouDie(PositiveParameters, Outlook):
         """The chance that a customer with this history has a future, and what it then is."""
         return self._alive_now(frequency, recency, T), self.given_alive(frequency, recency, T)
 
-    def survival_function(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+    def probability_staying(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Chance that a customer with this history will not have left by the end of a finite ``horizon``."""
         history = (frequency, recency, T)
-        stays = self._of_the_living(history, lambda then, horizon: then.survival_function_new(horizon), horizon)
+        stays = self._of_the_living(history, lambda then, horizon: then.probability_staying_new(horizon), horizon)
         return self._alive_now(*history) * stays
 
     def _alive_now(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:

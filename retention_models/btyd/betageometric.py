@@ -127,9 +127,9 @@ class BetaGeometric(BuyTillYouDie):
         """Expected number of repeat purchases of a new customer within ``horizon``; may be infinite."""
         return self.expected_purchases(horizon, *NEW)
 
-    def survival_function_new(self, horizon: ArrayLike) -> Array:
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
         """Chance that a new customer has not left by the end of a finite ``horizon``."""
-        return self.probability_alive(*NEW) * self.given_alive(*NEW).survival_function_new(horizon)
+        return self.probability_alive(*NEW) * self.given_alive(*NEW).probability_staying_new(horizon)
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         return self.probability_alive(*NEW) * self.given_alive(*NEW)._expected_pairs_new(horizon)

@@ -129,7 +129,7 @@ class BGBB(BuyTillYouDie):
             ever = self.delta / np.maximum(np.subtract(self.gamma, 1), 0)
         return self._mean_chance() * np.where(np.isinf(h), ever, within)
 
-    def survival_function_new(self, horizon: ArrayLike) -> Array:
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
         """Chance that a new customer will be there at the opportunity after the next ``horizon`` ones."""
         passed = _opportunities("horizon", horizon) + 1
         return np.exp(log_rising(self.delta, passed) - log_rising(np.add(self.gamma, self.delta), passed))

@@ -60,7 +60,7 @@ class BGNBD(BetaGeometric):
             ever = 1 + b / np.maximum(a - 1, 0)
         return np.where(np.isinf(h), ever, within)[()]
 
-    def survival_function_new(self, horizon: ArrayLike) -> Array:
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
         """Chance that a new customer has not left by the end of a finite ``horizon``."""
         odds = checked("horizon", horizon, finite=True) / self.alpha
         return beta_mean(_staying, self.a, self.b, self.r * odds, self.r, odds)

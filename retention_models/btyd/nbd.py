@@ -60,7 +60,7 @@ class NBD(BuyTillYouDie):
         """Expected number of repeat purchases of a new customer within ``horizon``."""
         return self.r / self.alpha * checked("horizon", horizon)
 
-    def survival_function_new(self, horizon: ArrayLike) -> Array:
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
         """1 for everybody."""
         return self.probability_alive(0, 0.0, checked("horizon", horizon, finite=True))
 

@@ -118,7 +118,7 @@ class ParetoNBD(BuyTillYouDie):
             ever = beta / np.maximum(s - 1, 0)
         return self.r / self.alpha * np.where(np.isinf(h), ever, within)
 
-    def survival_function_new(self, horizon: ArrayLike) -> Array:
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
         """Chance that a new customer has not left by the end of a finite ``horizon``."""
         return np.exp(-self.s * np.log1p(checked("horizon", horizon, finite=True) / self.beta))
 

@@ -48,7 +48,7 @@ class StagedBuyer(Outlook):
             ever = 1 + self.b / np.maximum(self.a - 1, 0)
         return np.where(np.isinf(h), ever, within)[()]
 
-    def survival_function_new(self, horizon: ArrayLike) -> Array:
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
         """Chance not to have left by the end of a finite ``horizon``."""
         return self._sum(_alive, checked("horizon", horizon, finite=True) / self.alpha)
 
@@ -62,7 +62,7 @@ class StagedBuyer(Outlook):
         window = checked("end - start", np.subtract(end, start), finite=True)
         if not np.any(start):
             return self._mean(lambda j, r, a, b: _exactly(j, r, a, b, n, window / self.alpha, self.k), n, window)
-        alive = self.survival_function_new(start)
+        alive = self.probability_staying_new(start)
         return self._sum(_exactly_later, start / self.alpha, window / self.alpha, n) + np.where(n == 0, 1 - alive, 0.0)
 
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:

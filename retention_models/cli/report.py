@@ -7,13 +7,14 @@ from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from retention_models.cli.contracts import CONTRACTS
 from retention_models.cli.experiment import EXPERIMENT
 from retention_models.cli.log_options import number
 from retention_models.cli.sources import Source, asked, check_settings_of, given
 from retention_models.cli.transactions import TRANSACTIONS
 from retention_models.report.errors import ReportError
 
-SOURCES: tuple[Source, ...] = (TRANSACTIONS, EXPERIMENT)
+SOURCES: tuple[Source, ...] = (TRANSACTIONS, CONTRACTS, EXPERIMENT)
 
 _EXTRA = ("ipykernel", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat")
 
@@ -58,8 +59,8 @@ def _run(options: Namespace) -> None:
     from retention_models.report.publish import publish
 
     settings = parse_settings(options.set)
-    check_settings_of(settings, SOURCES)
     source = asked(options, SOURCES)
+    check_settings_of(settings, SOURCES, source)
     settings |= given(options, SOURCES)
     notebooks = find_notebooks(options.notebooks)
     if source is not None:

@@ -78,8 +78,11 @@ def given(options: Namespace, sources: Sequence[Source]) -> dict[str, object]:
     return said | ({"amount": None} if options.no_amount else {})
 
 
-def check_settings_of(settings: Collection[str], sources: Sequence[Source]) -> None:
-    """Refuse a file that is named as a setting, where nobody would look at it before the notebooks run."""
+def check_settings_of(settings: Collection[str], sources: Sequence[Source], named: Source | None) -> None:
+    """Refuse as a setting what has an option of its own, which is looked at before the notebooks run."""
     for source in sources:
         if source.name in settings:
             raise RequestError(f"pass {source.what} as --{source.name} FILE, not with --set")
+    for name in settings:
+        if named is not None and name in named.parameters:
+            raise RequestError(f"with --{named.name} pass {name} as --{name.replace('_', '-')}, not with --set")

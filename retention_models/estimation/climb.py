@@ -7,7 +7,7 @@ further starts are tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +23,7 @@ NO_LOSS = 1e-4  # a limit is taken where the log-likelihood is lower by no more 
 AS_HIGH = 1e-2  # of tops that differ by no more than this, which no data could tell apart, the simplest is taken
 LEAP, LEAP_FROM, LEAP_TO = 6.0, 0.2, 0.6  # steps that gain such a share of the last one's gain are made longer
 FLAT = 1e-3  # information on a log-parameter, at which its 95 % interval spans a factor of e^124
+SMALL_ROWS = 200  # up to so many rows what costs is the call, not the arithmetic
 COARSE_ROWS = 20_000  # above this many rows the first steps are made on coarsened ones, and the cores share work
 
 
@@ -115,17 +116,19 @@ class Surface:
     def hessian(self, u: Array, free: NDArray[np.bool_], step: float = 1e-4) -> Array:
         """Second derivatives in the free log-parameters, symmetric to rounding."""
         directions = step * np.eye(len(u))[free]
-        gradients = self._gradients([*(u + directions), *(u - directions)])
-        ahead, behind = gradients[: len(directions)], gradients[len(directions) :]
-        hessian = (np.array(ahead) - np.array(behind)).reshape(len(directions), len(u))[:, free] / (2 * step)
+        gradients = self._gradients(np.concatenate([u + directions, u - directions]))
+        hessian = (gradients[: len(directions)] - gradients[len(directions) :])[:, free] / (2 * step)
         return (hessian + hessian.T) / 2
 
-    def _gradients(self, places: list[Array]) -> list[Array]:
-        """The gradient at several places: on large tables the cores share them (numpy lets go of the lock)."""
+    def _gradients(self, places: Array) -> Array:
+        """The gradient at several places, shape (k, p): small tables in one go, large ones shared by the cores."""
+        if len(self.weight) < SMALL_ROWS and not self.fixed:
+            values = dict(zip(self.names, np.exp(places).T[:, :, None], strict=True))
+            return (self.weight @ self.model_class(**values).score(*self.columns)) * np.exp(places)
         if len(self.weight) < COARSE_ROWS:
-            return list(map(self.gradient, places))
-        with ThreadPoolExecutor() as pool:
-            return list(pool.map(self.gradient, places))
+            return np.array([self.gradient(u) for u in places]).reshape(places.shape)
+        with ThreadPoolExecutor() as pool:  # numpy lets go of the lock
+            return np.array(list(pool.map(self.gradient, places))).reshape(places.shape)
 
     def covariance(self, top: Climb, *, robust: bool) -> Array:
         """Covariance of the free parameters themselves, not of their logarithms."""
@@ -188,17 +191,10 @@ def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Clim
     These begin at further starts, and at the limits themselves. Of tops as good as equally high, the one that leaves
     least undetermined is taken, and then the one with the fewest free parameters.
     """
-    limits = surface.model_class.limits
-    signs = np.array([np.resize(pattern, len(u)) for pattern in ([1], [-1], [1, 1, -1, -1], [-1, -1, 1, 1])])
-    signs[:, len(surface.parameters) :] = 0
-    ways: list[tuple[Callable[[], Climb], tuple[Limit, ...]]] = [
-        *((partial(surface.at, start), limits) for start in (u, *(u + 1.5 * signs))),
-        *((partial(surface.at_limit, limit, u), _left_by(limit, limits)) for limit in limits),
-    ]
     ends: list[Climb] = []
     separations: list[SeparationError] = []
     problem = ""
-    for start, open_limits in ways:
+    for start, open_limits in _ways_up(surface, u):
         try:
             ends.append(_climb_to_limits(surface, start(), open_limits, hessian))
         except SeparationError as error:
@@ -219,6 +215,17 @@ def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Clim
         )
     equals = [end for end in ends if end.value >= highest - AS_HIGH]
     return min(equals, key=lambda end: (not end.is_interior, len(end.undetermined), end.free.sum()))
+
+
+def _ways_up(surface: Surface, u: Array) -> Iterator[tuple[Callable[[], Climb], tuple[Limit, ...]]]:
+    """Where to begin a climb, and the limits that can be reached from there."""
+    limits = surface.model_class.limits
+    yield partial(surface.at, u), limits
+    for pattern in ([1], [-1], [1, 1, -1, -1], [-1, -1, 1, 1]):
+        away = 1.5 * np.resize(pattern, len(u)) * (np.arange(len(u)) < len(surface.parameters))
+        yield partial(surface.at, u + away), limits
+    for limit in limits:
+        yield partial(surface.at_limit, limit, u), _left_by(limit, limits)
 
 
 def _left_by(limit: Limit, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:

@@ -63,8 +63,11 @@ def log_slopes(quantity: Callable[[Any], Array], model: Any, names: Sequence[str
 
 
 def standard_error(gradient: Array, covariance: Array) -> Array:
-    """Standard errors of quantities whose gradients are the rows of ``gradient``; shape (n, p) to (n,)."""
-    return np.sqrt(np.maximum(np.einsum("...i,ij,...j->...", gradient, covariance, gradient), 0.0))
+    """Standard errors of quantities whose gradients are the rows of ``gradient``; shape (n, p) to (n,).
+
+    ``covariance`` has shape (p, p), or (n, p, p) where each quantity comes with its own.
+    """
+    return np.sqrt(np.maximum(np.einsum("...i,...ij,...j->...", gradient, covariance, gradient), 0.0))
 
 
 def draw_normal(covariance: Array, n: int, rng: np.random.Generator) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -75,6 +76,11 @@ class Model(Protocol):
 
 def parameter_names(model_class: type[Model]) -> tuple[str, ...]:
     """The estimated parameters of a model, in order: its fields less the ``fixed`` ones."""
+    return _parameter_names(model_class)
+
+
+@cache
+def _parameter_names(model_class: type[Model]) -> tuple[str, ...]:
     return tuple(f.name for f in fields(model_class) if f.name not in model_class.fixed)  # type: ignore[arg-type]
 
 

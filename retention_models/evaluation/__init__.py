@@ -1,6 +1,7 @@
 """Whether the forecast came true: customer by customer, in total, period by period, and at earlier dates."""
 
 from retention_models.evaluation.choice import Choice, choose
+from retention_models.evaluation.contracts import backtest_retention
 from retention_models.evaluation.groups import holdout_by_group, new_customer_by_group, status_by_group
 from retention_models.evaluation.histories import alive_history, history_matrix
 from retention_models.evaluation.holdout import (
@@ -9,6 +10,13 @@ from retention_models.evaluation.holdout import (
     holdout_check,
     holdout_scores,
     status_by_frequency,
+)
+from retention_models.evaluation.projections import (
+    book_errors,
+    book_notes,
+    projection_book,
+    projection_errors,
+    projections,
 )
 from retention_models.evaluation.ranking import concentration, gain_table
 from retention_models.evaluation.rolling import (
@@ -25,6 +33,9 @@ __all__ = [
     "Sentence",
     "alive_history",
     "backtest_check",
+    "backtest_retention",
+    "book_errors",
+    "book_notes",
     "calibration",
     "choose",
     "concentration",
@@ -37,6 +48,9 @@ __all__ = [
     "holdout_check",
     "holdout_scores",
     "new_customer_by_group",
+    "projection_book",
+    "projection_errors",
+    "projections",
     "rolling_origins",
     "season_left",
     "status_by_frequency",

@@ -17,6 +17,10 @@
 ``contract_outcomes``  how many stayed, how long, and what that is worth
 ``money``, ``payback`` costs and value; where the money went; cost per customer kept
 ``counts``             tables of counts, as papers print them
+``campaign``           a test read from a file, with its checks; ``campaign_views`` and ``campaign_looks`` show it
+``roles``, ``prices``  which column is what, and what contacts and purchases cost and earn
+``verdict``            which arm to send next
+``contract_spells``    contracts as a test sees them, from the assignment on
 ``model_check``        a purchase model of each arm held against the arms
 ``cells``, ``contrasts``, ``rows``, ``integrity``, ``ratio_interval``: what the others are made of
 =====================  ======================================================================

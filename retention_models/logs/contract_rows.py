@@ -75,6 +75,9 @@ def _selected(native: Any, roles: Mapping[str, str], covariates: tuple[str, ...]
     taken = sorted(set(covariates) & OWN_NAMES)
     if taken:
         raise ValueError(f"covariates {', '.join(taken)}: the spells have columns of that name; rename these")
+    twice = [name for name in covariates if name in roles.values()]
+    if twice:
+        raise ValueError(f"covariates {', '.join(twice)}: the log's column of that name has another part already")
     whole = [WHOLE_ID] if WHOLE_ID in names else []
     columns = nw.from_native(native).select(*dict.fromkeys((*roles.values(), *covariates, *whole)))
     return columns.rename({theirs: ours for ours, theirs in roles.items() if ours != theirs})

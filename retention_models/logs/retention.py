@@ -161,7 +161,7 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
         ``tenure`` (renewals made by that day), ``made`` (those made since, up to ``renewals``), ``weight`` (customers).
     """
     then = as_of(spells, day)
-    last = pd.Timestamp(then.observed_until) + renewals * _offset(period)
+    last = pd.Timestamp(then.observed_until) + renewals * period_offset(period)
     if last > pd.Timestamp(spells.observed_until):
         raise ValueError(
             f"{renewals} renewals after {then.observed_until} run to {last.date()}, and observation ends on "
@@ -180,7 +180,8 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
     return counts.astype("int64").sort_values(["tenure", "made"], ignore_index=True)
 
 
-def _offset(period: Period) -> pd.DateOffset:
+def period_offset(period: Period) -> pd.DateOffset:
+    """A period as something to add to a day."""
     return pd.DateOffset(days=period) if isinstance(period, int) else pd.DateOffset(months=MONTHS[period])
 
 

@@ -1,5 +1,6 @@
 """Pictures: each function draws a computed frame on the axes given, or on new ones, and computes nothing."""
 
+from retention_models.plots.contracts import plot_projections, plot_remaining, plot_triangle
 from retention_models.plots.customers import plot_concentration, plot_retention, plot_segments
 from retention_models.plots.evidence import plot_evidence, plot_panels, plot_values
 from retention_models.plots.histories import plot_alive_history, plot_history_matrix
@@ -21,11 +22,14 @@ __all__ = [
     "plot_parameters",
     "plot_periods",
     "plot_pit",
+    "plot_projections",
+    "plot_remaining",
     "plot_retention",
     "plot_season",
     "plot_segments",
     "plot_survival",
     "plot_tracking",
+    "plot_triangle",
     "plot_values",
     "plot_waiting",
 ]

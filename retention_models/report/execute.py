@@ -96,6 +96,9 @@ def _execute_cell(client: NotebookClient, cell: NotebookNode, index: int, name: 
         raise ReportError(f"{place} ({_first_line(cell.source)}) failed: {_describe(error)}") from error
     except DeadKernelError as error:
         raise ReportError(f"{place} ({_first_line(cell.source)}) ended the kernel; was there enough memory?") from error
+    for output in cell.get("outputs", ()):  # what fails when a figure is shown, after the code, raises nothing
+        if output.output_type == "error":
+            raise ReportError(f"{place} ({_first_line(cell.source)}) failed: {output.ename}: {output.evalue}")
 
 
 def _first_line(source: str) -> str:

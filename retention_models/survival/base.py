@@ -37,7 +37,7 @@ class RetentionModel(ABC):
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             array = np.asarray(value, dtype=float)
-            if not np.all(np.isfinite(array) & (array > 0)):
+            if not (np.isfinite(array) & (array > 0)).all():
                 raise ValueError(f"{type(self).__name__}: {field.name} must be positive and finite; got {value!r}")
             object.__setattr__(self, field.name, array if array.ndim else float(array))
 
@@ -86,6 +86,22 @@ class RetentionModel(ABC):
     def hazard(self, tenure: ArrayLike) -> Array:
         """The share of those who come to the renewal ``tenure`` = 1, 2, ... that leave: 1 - retention rate."""
         return -np.expm1(self._log_retention(np.asarray(tenure, dtype=float)))
+
+    def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
+        """The share still there ``ahead`` renewals after one at which they would have left, had they been kept there.
+
+        Where customers differ, those about to leave are the fickle ones, and are sooner gone again than those who
+        renew of themselves; saving them changes that one decision and nothing about them. Here all are alike.
+
+        Parameters
+        ----------
+        ahead
+            Renewals after the one at which they were kept, 0 or more.
+        renewal
+            The renewal at which they were, 1 or more.
+        """
+        at = np.asarray(renewal, dtype=float)
+        return self.survival_function(at + np.asarray(ahead, dtype=float), given=at)
 
     def expected_residual_lifetime(self, tenure: ArrayLike = 0, *, horizon: float = np.inf) -> Array:
         """How many more renewals to expect of a customer who has made ``tenure`` of them.

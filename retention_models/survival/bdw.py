@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from retention_models.estimation.model import Limit
 from retention_models.estimation.quadrature import gauss_legendre
@@ -27,7 +28,7 @@ from retention_models.survival.base import (
     power_slope,
     starting_hazard,
 )
-from retention_models.survival.beta import log_mean_power, log_mean_power_slopes
+from retention_models.survival.beta import log_mean_power, log_mean_power_slopes, mean_if_saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +82,10 @@ class BetaDiscreteWeibull(RetentionModel):
         area = (np.exp(log_mean_power(self.alpha, self.beta, np.exp(z)) + z / c) / c) @ np.tile(weights, len(panels))
         end = np.exp((first + len(panels)) / c)
         return area + np.exp(self._log_survival(end)) * end / (index - 1)
+
+    def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
+        """As in ``RetentionModel``: those who would have left are the more likely, the larger their own chance."""
+        at, later = np.asarray(renewal, dtype=float), np.asarray(ahead, dtype=float)
+        before, now = power(at - 1, self.c), power_growth(at, self.c)
+        exposure = power(at + later, self.c) - power(at, self.c)
+        return mean_if_saved(self.alpha, self.beta, before, now, exposure)

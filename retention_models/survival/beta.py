@@ -30,6 +30,17 @@ def log_mean_power_slopes(a: Numbers, b: Numbers, w: Numbers) -> tuple[Array, Ar
     )
 
 
+def mean_if_saved(a: Numbers, b: Numbers, before: Numbers, now: Numbers, later: Numbers) -> Array:
+    """E[(1 - theta)^later] over those who stay through exposure ``before`` and would leave in the next one, ``now``.
+
+    That is the ratio of E[(1 - theta)^before (1 - (1 - theta)^now) (1 - theta)^later] to the same without ``later``.
+    """
+    stayed = log_mean_power(a, b, before + later)
+    leaves = -np.expm1(log_mean_power(a, b, before + later + now) - stayed)
+    leaves_first = -np.expm1(log_mean_power(a, b, before + now) - log_mean_power(a, b, before))
+    return np.exp(stayed - log_mean_power(a, b, before)) * leaves / leaves_first
+
+
 def _steps(a: Numbers, w: Numbers) -> tuple[Array, Array]:
     """The shorter and the longer of the two steps."""
     return np.asarray(np.minimum(a, w), dtype=float), np.asarray(np.maximum(a, w), dtype=float)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,17 @@ class LogRank:
     degrees: int
     p_value: float
     table: pd.DataFrame
+
+    def __str__(self) -> str:
+        verdict = "do not leave alike" if self.p_value < 0.05 else "are not seen to leave differently"
+        plural = "s" if self.degrees > 1 else ""
+        return (
+            f"The groups {verdict} (log-rank test: chi-squared {self.statistic:.1f} with {self.degrees} degree{plural} "
+            f"of freedom, p = {self.p_value:.2g})."
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(str(self))}</p>"
 
 
 def log_rank(curves: Mapping[str, Curve]) -> LogRank:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from retention_models.estimation.model import Limit
 from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard
-from retention_models.survival.beta import log_mean_power
+from retention_models.survival.beta import log_mean_power, mean_if_saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,8 @@ class ShiftedBetaGeometric(RetentionModel):
         with np.errstate(divide="ignore"):
             more = (self.beta + tenure) / np.maximum(np.subtract(self.alpha, 1.0), 0.0)
         return more * np.exp(self._log_survival(tenure))
+
+    def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
+        """As in ``RetentionModel``: those who would have left are the more likely, the larger their own chance."""
+        at, later = np.asarray(renewal, dtype=float), np.asarray(ahead, dtype=float)
+        return mean_if_saved(self.alpha, self.beta, at - 1, 1.0, later)

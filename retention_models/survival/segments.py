@@ -65,3 +65,11 @@ class TwoSegments(RetentionModel):
         loyal, both = self.share_loyal(tenure), self.rate + self.extra
         more = loyal / np.expm1(self.rate) + (1 - loyal) / np.expm1(both)
         return more * np.exp(self._log_survival(tenure))
+
+    def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
+        """As in ``RetentionModel``: most of those who would have left are fickle."""
+        at, later = np.asarray(renewal, dtype=float), np.asarray(ahead, dtype=float)
+        both = self.rate + self.extra
+        loyal = self.share_loyal(at - 1) * -np.expm1(-self.rate)
+        fickle = (1 - self.share_loyal(at - 1)) * -np.expm1(-both)
+        return (loyal * np.exp(-self.rate * later) + fickle * np.exp(-both * later)) / (loyal + fickle)

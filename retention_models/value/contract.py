@@ -84,6 +84,15 @@ def retention_elasticity(model: Any, terms: ContractTerms) -> float:
 
     The mean number of renewals behind a discounted payment; r / (1 + i - r) where the retention rate r is the same at
     every renewal and i is the discount rate a period.
+
+    Examples
+    --------
+    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
+    >>> from retention_models.value.contract import retention_elasticity
+    >>> from retention_models.value.contract_terms import ContractTerms
+    >>> terms = ContractTerms(annual_discount_rate=0.1, period="Y")
+    >>> round(retention_elasticity(ShiftedBetaGeometric(alpha=1.280976, beta=7.790383), terms), 2)
+    5.37
     """
     survival = survival_of(model, 0, terms)[0]
     worth = survival * terms.paid(len(survival) - 1)
@@ -135,7 +144,7 @@ def contract_value(
     0   86.5         74.8        100.2         81.9
     1   91.4         69.6        120.2         81.9
     """
-    table = _customers(customers)
+    table = customers_by_tenure(customers)
     stream = _stream(model, customers, table, terms, moment)
     tenure = table.columns[0].astype(np.int64)[table.row]
     frame = pd.DataFrame({"value": stream.mean(tenure)}, index=table.index)
@@ -178,7 +187,7 @@ def total_contract_value(
     segment
     all          26569  73342.0
     """
-    table = _customers(customers)
+    table = customers_by_tenure(customers)
     stream = _stream(model, customers, table, terms, moment)
     code, names = segment_codes(by, len(table.row))
 
@@ -200,7 +209,7 @@ def total_contract_value(
     return frame.astype({"customers": int}) if whole else frame
 
 
-def _customers(customers: Any) -> Table:
+def customers_by_tenure(customers: Any) -> Table:
     """The customers by tenure, which counts renewals."""
     table = read_table(customers, ("tenure",))
     part = table.columns[0] != np.floor(table.columns[0])
@@ -230,8 +239,12 @@ def _slope(fit: Fit, table: Table, terms: ContractTerms, moment: Moment) -> Arra
     return fit.gradient(value, table.columns)
 
 
+def mean_rate_model(fit: Fit) -> Geometric:
+    """What the mean retention rate of the fit's data makes of customers: all alike, with a constant chance to leave."""
+    return Geometric(-np.log(np.clip(fit.data["retention_rate"], 1e-9, 1 - 1e-9)))
+
+
 def _naive(fit: Fit, table: Table, terms: ContractTerms, moment: Moment) -> Array:
     """What the mean retention rate of the fit's data says of each distinct tenure, with a constant chance to leave."""
-    rate = -np.log(np.clip(fit.data["retention_rate"], 1e-9, 1 - 1e-9))
-    stream = Stream(survival_of(Geometric(rate), int(table.columns[0].max()), terms), terms, moment)
+    stream = Stream(survival_of(mean_rate_model(fit), int(table.columns[0].max()), terms), terms, moment)
     return stream.mean(table.columns[0].astype(np.int64))

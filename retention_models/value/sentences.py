@@ -53,7 +53,7 @@ def worth_sentence(
         f"({100 * level:g} % interval {lower} to {upper}; at {len(backtest)} earlier dates what came true differed "
         f"from such a forecast by {off.min():+.0f} % to {off.max():+.0f} %); an offer that costs {terms.written(cost)} "
         f"a customer and raises purchases by {uplift} pays for {few['customers']:,.0f} of them "
-        f"({100 * few['share']:.0f} %){_failed(checks)}."
+        f"({100 * few['share']:.0f} %){failed_checks(checks)}."
     )
 
 
@@ -95,11 +95,11 @@ def base_sentence(
         f"{share.iloc[-1]:.0f} % buy a second time within {share.index[-1]:,} days, half of these in the first "
         f"{days_until(share, share.iloc[-1] / 2):,}, which is the time to win them; the segment “{segments.index[0]}” "
         f"is {100 * best['share_of_customers']:.0f} % of the customers and {100 * best['share_of_value']:.0f} % of the "
-        f"value expected within {span_name(horizon, time_unit)}{_failed(checks)}."
+        f"value expected within {span_name(horizon, time_unit)}{failed_checks(checks)}."
     )
 
 
-def _failed(checks: Sequence[Check]) -> str:
+def failed_checks(checks: Sequence[Check]) -> str:
     """The checks that failed, as the end of a sentence."""
     names = [f"“{check.name}”" for check in checks if check.passed is False]
     return f"; but {len(names)} check{'s' * (len(names) > 1)} failed, {', '.join(names)}" if names else ""

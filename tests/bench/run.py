@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from contracts_run import print_contracts
+
 HERE = Path(__file__).parent
 
 # (what, our task, the task to compare with, the ratio hoped for, data)
@@ -78,6 +80,7 @@ def main(peer):
         tell_experiments(peer, folder)
         print("\ntime of a BG/NBD fit on distinct histories already counted (rm.histories), by number of customers")
         print(measure(sys.executable, "ours.py", "curve", folder, "customers_1m")["text"])
+        print_contracts(measure, folder, peer)
 
 
 def tell_experiments(peer, folder):

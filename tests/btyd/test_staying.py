@@ -26,14 +26,14 @@ each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: type(mod
 def test_it_is_the_share_of_simulated_customers_still_there(model):
     n = 40_000
     share = model.simulate(np.full(n, 26), np.random.default_rng(1))["alive"].mean()
-    expected = float(model.survival_function_new(26))
+    expected = float(model.probability_staying_new(26))
     assert share == pytest.approx(expected, abs=3.5 * np.sqrt(expected * (1 - expected) / n) + 1e-12)
 
 
 @each_model
 def test_it_begins_at_the_probability_of_being_alive_and_falls(model):
     history = (2, 8.0, 12.0)
-    chances = [float(model.survival_function(h, *history)) for h in (0, 1, 5, 50, 500)]
+    chances = [float(model.probability_staying(h, *history)) for h in (0, 1, 5, 50, 500)]
     assert chances[0] == pytest.approx(float(model.probability_alive(*history)))
     assert np.all(np.diff(chances) <= 1e-12)
     assert np.all(np.array(chances) >= 0)
@@ -44,4 +44,4 @@ def test_what_is_known_now_is_the_mean_of_what_will_be_known(model):
     """Tower property: P(alive at 20) for new customers is the mean of P(alive | history at 20)."""
     customers = model.simulate(np.full(20_000, 20), np.random.default_rng(2))
     later = model.probability_alive(*(customers[name].to_numpy(float) for name in model.columns))
-    assert np.mean(later) == pytest.approx(float(model.survival_function_new(20)), abs=0.01)
+    assert np.mean(later) == pytest.approx(float(model.probability_staying_new(20)), abs=0.01)

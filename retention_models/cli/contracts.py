@@ -1,0 +1,72 @@
+"""Reports on a log of contracts: the options, and what is looked at before any notebook runs."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+from typing import Any
+
+from retention_models.cli.log_options import number
+from retention_models.cli.sources import Known, Source
+
+_COLUMNS = {"customer_id": "customer_id", "start": "start", "end": "end"}
+_PLAN = ("design", "observation_start", "observation_end", "period", "renewals", "cause", "time_zone")
+DESIGNS = ("acquisition", "active_on", "window")
+
+
+def _add_options(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("the contracts")
+    group.add_argument("--contracts", type=Path, metavar="FILE", help="CSV or Parquet file with one row a contract")
+    group.add_argument("--start", metavar="COLUMN", help="column of the first day (default: start)")
+    group.add_argument("--end", metavar="COLUMN", help="column of the last day, empty while it runs (default: end)")
+    group.add_argument("--cause", metavar="COLUMN", help="column that says why contracts ended")
+    group.add_argument("--group", metavar="COLUMN", help="column to tell customers apart by, such as the plan")
+    group.add_argument(
+        "--design",
+        choices=DESIGNS,
+        help="how contracts came into the file: each from its start (acquisition); those that ran on the day "
+        "--observation-start, and those begun later (active_on); those running now, and those ended since that day "
+        "(window). Without it the first, and only where the file looks like that",
+    )
+    group.add_argument("--observation-start", metavar="DAY", help="first day that the file knows everything about")
+    group.add_argument("--period", type=period, metavar="LENGTH", help="of a contract: M, Y or a number of days")
+    group.add_argument("--renewals", type=_whole, metavar="N", help="how many renewals ahead to look")
+    group.add_argument("--price", type=number, metavar="AMOUNT", help="paid at each renewal; --margin is earned of it")
+
+
+def period(text: str) -> str | int:
+    """How long a contract runs: M, Y, or a number of days such as ``28`` or ``28D``."""
+    letter, days = text.strip().upper(), text.strip().upper().removesuffix("DAYS").removesuffix("D").strip()
+    if letter in ("M", "Y"):
+        return letter
+    if not (days.isdecimal() and int(days) > 0):
+        raise ArgumentTypeError(f"expected M, Y or a number of days such as 28, not {text!r}")
+    return int(days)
+
+
+def _whole(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise ArgumentTypeError(f"expected a whole number above 0, not {text!r}")
+    return int(text)
+
+
+def _check(options: Namespace, known: Known) -> None:
+    from retention_models.contract_models import fit_contracts
+    from retention_models.logs.contract_plan import make_contract_plan
+    from retention_models.logs.retention import retention_table
+
+    asked: dict[str, Any] = {role: getattr(options, role) or name for role, name in _COLUMNS.items()}
+    asked |= {name: getattr(options, name) for name in _PLAN}
+    plan = make_contract_plan(options.contracts, covariates=[options.group] if options.group else [], **asked)
+    fit_contracts(retention_table(plan.spells, period=plan.period))
+
+
+CONTRACTS = Source(
+    name="contracts",
+    what="the contracts",
+    add_options=_add_options,
+    columns=_COLUMNS,
+    chosen=(*_PLAN, "group", "price", "currency"),
+    kept=("margin", "annual_discount_rate"),
+    check=_check,
+)

@@ -1,0 +1,313 @@
+"""How to read and measure a contract log that nobody has described: choices made from the log, each with its reason.
+
+Until which day the log knows everything, how long a contract runs, and how far a forecast may look are read off the
+log. How its contracts came into it is not: only where starts and ends show that each was followed from its start is
+that taken for granted, and said; everywhere else the question goes back to who has the log.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.logs.contract_rows import opened, usable
+from retention_models.logs.contracts import Design, Spells, read_contracts
+from retention_models.logs.days import MONTHS, NEVER, Period, check_period
+from retention_models.logs.engines import collect
+from retention_models.logs.files import naming
+from retention_models.logs.retention import durations, period_offset
+from retention_models.logs.spells import Rows
+
+SILENCE = 180  # days without a start or an end; a shorter silence may be the business
+STRAY = 0.01  # so small a share of the starts, beyond a silence, must be misdated
+NEAR = 5  # days from its anniversary within which a contract counts as one of a year
+MONTHLY, WEEKLY = 120, 21  # days observed from which on months, or weeks, can be counted
+MONTH = 28  # the same where contracts of all ages are observed, so that one renewal of each is enough
+LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead
+ENOUGH = 30  # contracts ended by an earlier day, for a forecast to be made then
+ORIGINS = 4
+GROUPS = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContractPlan:
+    """A contract log as read, how it is measured, and why.
+
+    ``spells`` are what ``read_contracts`` made of it. ``period`` is how long a contract runs, ``renewals`` how many of
+    them a forecast looks ahead, ``origins`` earlier days at which one can be made and judged; none where the log is too
+    short. ``reasons`` are sentences, by what they are about.
+    """
+
+    spells: Spells = field(repr=False)
+    period: Period
+    renewals: int
+    origins: tuple[dt.date, ...]
+    reasons: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return "\n".join(self.reasons.values())
+
+    def _repr_html_(self) -> str:
+        return f"<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in self.reasons.values())}</ul>"
+
+
+def make_contract_plan(
+    source: Any,
+    *,
+    design: Design | None = None,
+    observation_start: str | dt.date | None = None,
+    observation_end: str | dt.date | None = None,
+    period: Period | None = None,
+    renewals: int | None = None,
+    customer_id: str = "customer_id",
+    start: str = "start",
+    end: str = "end",
+    cause: str | None = None,
+    covariates: Sequence[str] = (),
+    time_zone: str | None = None,
+) -> ContractPlan:
+    """A contract log read, and a plan for it: what is given stays, what is None is chosen from the log.
+
+    Parameters
+    ----------
+    source, design, customer_id, start, end, cause, covariates, time_zone
+        As in ``read_contracts``.
+    observation_start, observation_end
+        ``observed_from`` and ``observed_until`` there.
+    period
+        As in ``retention_table``.
+    renewals
+        How many renewals ahead a forecast looks.
+
+    Raises
+    ------
+    ValueError
+        As ``read_contracts`` does; where nobody left; and where the log does not show how contracts came into it, or
+        whether its ends are facts or plans.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from retention_models.logs.contract_plan import make_contract_plan
+    >>> from retention_models.scenario import subscriptions
+    >>> business = subscriptions(np.random.default_rng(1), customers=3_000)
+    >>> print(make_contract_plan(business.contracts))
+    Observation ends on 2024-12-28, the last day on which a contract started or ended.
+    Each contract is taken to be in the log from its start, whatever became of it (design 'acquisition'): nobody said
+    otherwise, and the log looks like that, with starts from 2021-01-01 to 2024-12-28 and ends from 2021-02-14 on.
+    Time is counted in months.
+    The forecast looks 12 renewals ahead; at 3 earlier days the same forecast can be held against what came.
+    """
+    roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
+    with naming(source):
+        log = opened(source, roles, (), time_zone)
+        contracts, _ = usable(log, dt.date.max, time_zone)
+        starts, ends, running = _counted(contracts, "first_day"), _counted(contracts, "last_day"), 0
+    if NEVER in ends.index:
+        running, ends = int(ends[NEVER]), ends.drop(NEVER)
+    until, until_reason = _until(observation_end, starts, ends, running)
+    seen = ends[ends.index <= until.toordinal()]
+    if seen.empty:
+        raise ValueError(
+            f"none of {int(starts.sum()):,} contracts has ended by {until}: there is nothing to learn from yet about "
+            f"when customers leave; is {end!r} the column of the ends?"
+        )
+    spells = read_contracts(
+        source,
+        design=design or "acquisition",
+        observed_from=observation_start,
+        observed_until=until,
+        customer_id=customer_id,
+        start=start,
+        end=end,
+        cause=cause,
+        covariates=covariates,
+        time_zone=time_zone,
+    )
+    if durations(spells)["churned"].all():
+        raise ValueError(
+            f"all of {spells.rows:,} contracts had ended by {until}: nobody is left to be valued or kept; of contracts "
+            f"that still run, {end!r} must be empty"
+        )
+    _check_groups(spells)
+    design_reason = _given_design(spells) if design else _assumed_design(spells, starts, seen, until)
+    began = max(dt.date.fromordinal(int(starts.index[0])), spells.observed_from or dt.date.min)
+    length, period_reason = _period(period, spells, (until - began).days)
+    ahead, origins, forecast_reason = _forecast(renewals, length, began, until, seen)
+    reasons = {
+        "observation_end": until_reason,
+        "design": design_reason,
+        "period": period_reason,
+        "renewals": forecast_reason,
+    }
+    return ContractPlan(spells, length, ahead, origins, reasons)
+
+
+def _check_groups(spells: Spells) -> None:
+    """An error where a covariate has more values than curves can be told apart, or none for some."""
+    for name in spells.covariates:
+        values = durations(spells, by=name)[name]
+        if values.isna().any() or values.nunique() > GROUPS:
+            missing = " and is missing for some" if values.isna().any() else ""
+            raise ValueError(
+                f"column {name!r} has {values.nunique():,} values{missing}; groups are told apart by up to {GROUPS}, "
+                "and by one for every contract"
+            )
+
+
+def _counted(contracts: Rows, column: str) -> pd.Series:
+    """How many contracts share each day, by its number, in order."""
+    counts = collect(contracts.group_by(column).agg(contracts=nw.len()))
+    return counts.set_index(column)["contracts"].sort_index()
+
+
+def _until(asked: str | dt.date | None, starts: pd.Series, ends: pd.Series, running: int) -> tuple[dt.date, str]:
+    """Until which day the log knows everything; and why."""
+    if asked is not None:
+        until = _day(asked)
+        return until, f"Observation ends on {until}, as asked."
+    _check_strays(starts)
+    last_start = int(starts.index[-1])
+    late = ends[ends.index > last_start]
+    day = dt.date.fromordinal(last_start)
+    if not late.empty and running == 0:
+        if 2 * late.sum() > ends.sum():
+            raise ValueError(
+                f"every contract has an end, and {late.sum():,} of {ends.sum():,} lie after the last start, {day}: "
+                "did these contracts end, or are they paid until then? Say until which day the log knows everything: "
+                "observation_end"
+            )
+        return day, (
+            f"Observation ends on {day}, the last day on which a contract started: every contract has an end, and "
+            f"{_contracts(late.sum())} later than that, which may be a plan: they count as still running."
+        )
+    known = np.r_[last_start, late.index.to_numpy(dtype=np.int64)]
+    quiet = np.diff(known) > np.maximum((known[:-1] - int(starts.index[0])) / 3, SILENCE)
+    last = int(known[np.argmax(quiet)] if quiet.any() else known[-1])
+    until, planned = dt.date.fromordinal(last), int(late[late.index > last].sum())
+    reason = f"Observation ends on {until}, the last day on which a contract started or ended"
+    if planned:
+        far = dt.date.fromordinal(int(late.index[-1]))
+        count = "counts" if planned == 1 else "count"
+        return until, f"{reason}; {_contracts(planned)} long after it (up to {far}), and {count} as still running."
+    return until, f"{reason}."
+
+
+def _contracts(number: float) -> str:
+    return f"{number:,.0f} contract{'s end' if number != 1 else ' ends'}"
+
+
+def _check_strays(starts: pd.Series) -> None:
+    """An error where a few starts lie so far from all others that their dates are mistakes."""
+    days = starts.index.to_numpy(dtype=np.int64)
+    if len(days) < 2:
+        return
+    gaps = np.diff(days)
+    widest = int(gaps.argmax())
+    if gaps[widest] <= max((days[-1] - days[0]) / 3, SILENCE):
+        return
+    before, after = int(starts.iloc[: widest + 1].sum()), int(starts.iloc[widest + 1 :].sum())
+    if min(before, after) >= STRAY * (before + after):
+        return
+    few, where = (before, "before all others") if before < after else (after, "after all others")
+    first = dt.date.fromordinal(int(days[0] if before < after else days[widest + 1]))
+    raise ValueError(
+        f"{few:,} contract{'s' * (few != 1)} start{'s' * (few == 1)} long {where} (first: {first}); correct these "
+        "dates or leave the rows out, and say until which day the log knows everything: observation_end"
+    )
+
+
+def _given_design(spells: Spells) -> str:
+    words = {
+        "acquisition": "Each contract is in the log from its start, whatever became of it (design 'acquisition')",
+        "active_on": f"The log holds the contracts that ran on {spells.observed_from}, and those begun later (design "
+        "'active_on'); the time before that day is not held against them",
+        "window": f"The log holds the contracts that ran on {spells.observed_until}, and those that ended since "
+        f"{spells.observed_from} (design 'window'); only these days count, at whatever age they found a contract",
+    }
+    return f"{words[spells.design]}, as said."
+
+
+def _assumed_design(spells: Spells, starts: pd.Series, ends: pd.Series, until: dt.date) -> str:
+    """That contracts were followed from their starts, where the log bears it out; else the question."""
+    first, last, first_end = (
+        dt.date.fromordinal(int(day)) for day in (starts.index[0], starts[: until.toordinal()].index[-1], ends.index[0])
+    )
+    check = spells.checks[1]
+    if check.passed is not True or 2 * (first_end - first) > until - first:
+        raise ValueError(
+            f"how did contracts come into this log? They start from {first} on, but the first end seen is on "
+            f"{first_end}. If the log holds those that ran on a day, and those begun later: design 'active_on', with "
+            "observation_start that day. If it holds today's and those that ended lately: design 'window', with "
+            "observation_start the first day of 'lately'. If really none ended before: design 'acquisition'"
+        )
+    return (
+        "Each contract is taken to be in the log from its start, whatever became of it (design 'acquisition'): nobody "
+        f"said otherwise, and the log looks like that, with starts from {first} to {last} and ends from {first_end} on."
+    )
+
+
+def _period(asked: Period | None, spells: Spells, observed: int) -> tuple[Period, str]:
+    """How long a contract runs, in what can be counted; and why."""
+    if asked is not None:
+        check_period(asked)
+        return asked, f"Time is counted in {period_name(asked)}s, as asked."
+    ended = durations(spells).query("churned and tenure > 0")
+    years = ended["tenure"] / 365.25
+    at_year = (years.round() >= 1) & ((years - years.round()).abs() * 365.25 <= NEAR)
+    share = float(ended.loc[at_year, "weight"].sum() / max(ended["weight"].sum(), 1))
+    if share >= 0.5:
+        return "Y", f"Time is counted in years: {100 * share:.0f} % of the contracts ended near an anniversary."
+    if observed >= (MONTHLY if spells.observed_from is None else MONTH):
+        return "M", "Time is counted in months."
+    if observed >= WEEKLY:
+        return 7, f"Time is counted in weeks, since only {observed:,} days are observed."
+    raise ValueError(
+        f"only {observed:,} days are observed, from the first start that counts to the last day known; it takes three "
+        "weeks to say anything of when customers leave"
+    )
+
+
+def _forecast(
+    asked: int | None, period: Period, began: dt.date, until: dt.date, ends: pd.Series
+) -> tuple[int, tuple[dt.date, ...], str]:
+    """How many renewals a forecast looks ahead, and the earlier days at which it can be made; and why."""
+    offset, observed = period_offset(period), pd.Timestamp(until) - pd.Timestamp(began)
+    length = (pd.Timestamp(until) - (pd.Timestamp(until) - offset)) / observed if observed else np.inf
+    ahead = asked or int(np.clip(1 / (4 * length), 1, LONGEST.get(period, 12)))
+    days = [(pd.Timestamp(until) - ahead * (k + 1) * offset).date() for k in range(ORIGINS)]
+    enough = int(ends.index[int(np.searchsorted(ends.cumsum(), ENOUGH))]) if ends.sum() >= ENOUGH else NEVER
+    earliest = pd.Timestamp(began) + 3 * offset
+    origins = tuple(day for day in reversed(days) if day.toordinal() >= enough and pd.Timestamp(day) >= earliest)
+    looks = f"The forecast looks {ahead} renewal{'s' * (ahead > 1)} ahead{', as asked' if asked else ''}"
+    if not origins:
+        return ahead, origins, f"{looks}; the log is too short to hold such a forecast against what came."
+    times = f"{len(origins)} earlier day{'s' * (len(origins) > 1)}"
+    return ahead, origins, f"{looks}; at {times} the same forecast can be held against what came."
+
+
+def period_name(period: Period) -> str:
+    """A period in words, of which there may be several: month, year, week, unit of 28 days.
+
+    Examples
+    --------
+    >>> period_name("M"), period_name(7), period_name(28)
+    ('month', 'week', '28-day period')
+    """
+    if isinstance(period, int):
+        return {1: "day", 7: "week"}.get(period, f"{period}-day period")
+    return {1: "month", 12: "year"}[MONTHS[period]]
+
+
+def _day(value: str | dt.date) -> dt.date:
+    moment = pd.to_datetime(str(value), errors="coerce")
+    if not isinstance(moment, pd.Timestamp):
+        raise ValueError(f"observation_end must be a day such as '2024-12-31', not {value!r}")
+    return moment.date()

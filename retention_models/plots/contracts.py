@@ -1,0 +1,105 @@
+"""Figures of contracts ahead: projections against what came, the filled triangle, and who will still be there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from retention_models.plots.customers import NUMBERED
+from retention_models.plots.style import (
+    ACTUAL,
+    COLOURS,
+    COUNTS,
+    PERCENT,
+    QUIET,
+    axes_or_new,
+    label_ends,
+    styled,
+)
+
+FACTS = ("at_risk", "actual", "used")
+AT_TOP = ("data", "axes fraction")
+
+
+@styled
+def plot_projections(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """What came, as points, and how each model and each drawn curve would have gone on from the first renewals.
+
+    ``frame`` comes from :func:`retention_models.evaluation.projections`. What lies left of the border was used.
+    """
+    ax = axes_or_new(ax)
+    names = [str(name) for name in frame.columns if name not in FACTS]
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(names))]
+    drawn = ("linear", "quadratic", "exponential")
+    for name, colour in zip(names, colours, strict=True):
+        ax.plot(frame.index, frame[name], color=colour, linestyle=(0, (4, 2)) if name in drawn else "-")
+    ax.plot(frame.index, frame["actual"], "o", color=ACTUAL, markersize=4)
+    border = frame.index[frame["used"]][-1]
+    ax.axvline(border, color=QUIET, linewidth=1.0)
+    ax.annotate("used  ", (border, 1.0), xycoords=AT_TOP, ha="right", va="bottom", color=QUIET)
+    ax.annotate("  came later", (border, 1.0), xycoords=AT_TOP, ha="left", va="bottom", color=QUIET)
+    ax.set_xlim(frame.index[0], frame.index[-1])
+    ax.set_ylim(0, 1.02)
+    ax.xaxis.set_major_locator(MaxNLocator(9, integer=True))
+    ax.yaxis.set_major_formatter(PERCENT)
+    ax.set_xlabel("renewals")
+    ax.set_ylabel("still there")
+    ax.set_title(str(frame.attrs.get("title", "")), loc="left", pad=16)
+    label_ends(ax, names, [float(np.clip(frame[name].iloc[-1], 0, 1)) for name in names], colours)
+    return ax
+
+
+@styled
+def plot_triangle(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Which share of each cohort was there after each renewal; right of the stair it is a forecast.
+
+    ``frame`` comes from :func:`retention_models.triangle.retention_triangle`.
+    """
+    matrix = frame.set_index(["cohort", "tenure"])["share"].unstack()  # noqa: PD010 (nothing to aggregate)
+    seen = frame[~frame["forecast"]].groupby("cohort")["tenure"].max().reindex(matrix.index)
+    ax = axes_or_new(ax, rows=len(matrix))
+    rows = np.arange(len(matrix))
+    mesh = ax.pcolormesh(matrix.columns, rows, matrix.to_numpy(), shading="nearest", rasterized=True, vmin=0, vmax=1)
+    edge = np.repeat(seen.to_numpy() + 0.5, 2)
+    ax.plot(edge, np.column_stack([rows - 0.5, rows + 0.5]).ravel(), color="white", linewidth=2.5)
+    ax.plot(edge, np.column_stack([rows - 0.5, rows + 0.5]).ravel(), color=ACTUAL, linewidth=1.0)
+    bar = ax.figure.colorbar(mesh, ax=ax, format=PERCENT, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.set_label("still there")
+    size = frame.drop_duplicates("cohort").set_index("cohort")["customers"]
+    step = -(-len(matrix) // NUMBERED)
+    ax.set_yticks(rows[::step], [f"{label}  ({size[label]:,})" for label in matrix.index[::step]])
+    ax.xaxis.set_major_locator(MaxNLocator(9, integer=True))
+    ax.invert_yaxis()
+    ax.grid(visible=False)
+    ax.margins(0)
+    ax.set_xlabel("renewals; right of the stair, forecast")
+    ax.set_ylabel("cohort (customers)")
+    return ax
+
+
+@styled
+def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """How many of today's customers will still be there after each of the coming renewals, with both intervals.
+
+    ``frame`` holds one group of :func:`retention_models.retention.forecast_retention`: the darker band is that of the
+    mean, the lighter one that of the number itself.
+    """
+    ax = axes_or_new(ax)
+    ahead = np.append(0, frame["ahead"])
+
+    def with_today(column: str) -> np.ndarray:
+        return np.append(frame["customers"].iloc[0], frame[column])
+
+    for kind, alpha in (("survivors", 0.15), ("expected", 0.3)):
+        ax.fill_between(ahead, with_today(f"{kind}_lower"), with_today(f"{kind}_upper"), color=COLOURS[0], alpha=alpha)
+    ax.plot(ahead, with_today("expected"), color=COLOURS[0], marker="o", markersize=3)
+    ax.set_xlim(0, ahead[-1])
+    ax.set_ylim(bottom=0)
+    ax.xaxis.set_major_locator(MaxNLocator(9, integer=True))
+    ax.yaxis.set_major_formatter(COUNTS)
+    ax.set_xlabel("renewals from now on")
+    ax.set_ylabel("customers still there")
+    return ax

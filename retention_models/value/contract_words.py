@@ -1,0 +1,109 @@
+"""What contracts are counted in, and what their value says, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+from retention_models.checks import Check
+from retention_models.logs.contract_plan import period_name
+from retention_models.logs.days import Period
+from retention_models.rounding import three_digits
+from retention_models.value.contract_terms import ContractTerms
+from retention_models.value.sentences import failed_checks
+
+
+@dataclass(frozen=True, slots=True)
+class ContractPrice:
+    """What is paid at each renewal, which share of it is earned, and what the currency is called.
+
+    Without a price, value is counted in payments: how many are still to come, later ones counting less.
+
+    Examples
+    --------
+    >>> from retention_models.value.contract_words import ContractPrice
+    >>> price = ContractPrice(price=10.0, margin=0.6, annual_discount_rate=0.1, period="M", currency="EUR")
+    >>> print(price)
+    Each payment is EUR 10.0, of which 60 % is earned (margin), once a month, in advance. What is earned a year ahead
+    counts 9 % less than today (annual_discount_rate 10 %).
+    >>> price.written(price.terms.margin)
+    'EUR 6.00'
+    """
+
+    price: float | None
+    margin: float
+    annual_discount_rate: float
+    period: Period
+    currency: str | None = None
+
+    @property
+    def terms(self) -> ContractTerms:
+        """The same as ``contract_value`` takes it."""
+        earned = 1.0 if self.price is None else self.price * self.margin
+        return ContractTerms(margin=earned, annual_discount_rate=self.annual_discount_rate, period=self.period)
+
+    def written(self, value: float) -> str:
+        """A value with its unit, to three significant digits."""
+        if self.price is None:
+            return f"{three_digits(value)} payments"
+        return f"{self.currency or ''} {three_digits(value)}".strip()
+
+    def __str__(self) -> str:
+        later = 1 - 1 / (1 + self.annual_discount_rate)
+        waiting = (
+            f"What is earned a year ahead counts {100 * later:.0f} % less than today (annual_discount_rate "
+            f"{100 * self.annual_discount_rate:g} %)."
+        )
+        if self.price is None:
+            return f"No price was said: value is counted in payments, one a {period_name(self.period)}. {waiting}"
+        return (
+            f"Each payment is {self.written(self.price)}, of which {100 * self.margin:g} % is earned (margin), once a "
+            f"{period_name(self.period)}, in advance. {waiting}"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(str(self))}</p>"
+
+
+def saving_sentence(
+    total: pd.DataFrame,
+    saved: pd.DataFrame,
+    *,
+    price: ContractPrice,
+    checks: Sequence[Check] = (),
+    level: float = 0.95,
+) -> str:
+    """What the base is worth, and what one customer who was about to leave may cost to keep.
+
+    Parameters
+    ----------
+    total
+        The row of ``total_contract_value`` for all customers.
+    saved
+        From ``saved_value``; its last row is told.
+    price
+        What value is counted in.
+    checks
+        What was checked; those that failed are named.
+    level
+        Level of the intervals in both.
+    """
+    base, one = total.iloc[0], saved.iloc[-1]
+    value, lower, upper = (price.written(base[name]) for name in ("value", "value_lower", "value_upper"))
+    worth, least, most = (price.written(one[name]) for name in ("value", "value_lower", "value_upper"))
+    chance = one["leaving"] / one["customers"]
+    return (
+        f"The {base['customers']:,.0f} customers are worth {value} ({100 * level:g} % interval {lower} to {upper}; a "
+        f"single retention rate for all would say {price.written(base['naive_value'])}); one who was about to leave at "
+        f"the next renewal and is kept is worth {worth} ({least} to {most}), which is the most that keeping one may "
+        f"cost, and where the offer goes to all customers, of whom {100 * chance:.3g} % are about to leave, at most "
+        f"{price.written(worth_of_contact(one))} each even if it kept every one of these{failed_checks(checks)}."
+    )
+
+
+def worth_of_contact(saved: pd.Series) -> float:
+    """What an offer may cost for each customer who gets it, if it goes to all and keeps all who were about to leave."""
+    return float(saved["value"] * saved["leaving"] / saved["customers"])

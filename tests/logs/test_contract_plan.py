@@ -1,0 +1,143 @@
+"""What is read off a contract log that nobody has described, and what is asked."""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from retention_models.logs.contract_overview import contract_overview
+from retention_models.logs.contract_plan import make_contract_plan, period_name
+
+DAY = "D"
+
+
+def monthly(n=1500, *, seed=1, first="2021-01-01", span=900, last="2023-12-31"):
+    """Contracts of whole months, followed from their starts until a day; open ones have no end."""
+    rng = np.random.default_rng(seed)
+    start = pd.Timestamp(first) + pd.to_timedelta(rng.integers(0, span, n), DAY)
+    life = np.minimum(rng.geometric(rng.beta(1, 9, n)), 600)
+    end = pd.Series([day + pd.DateOffset(months=int(m)) for day, m in zip(start, life, strict=True)])
+    return pd.DataFrame({"customer_id": np.arange(n), "start": start, "end": end.where(end <= last)})
+
+
+@pytest.fixture(scope="module")
+def log():
+    return monthly()
+
+
+@pytest.fixture(scope="module")
+def old_base():
+    """Contracts begun over four years, with starts long before the first end that a log may hold."""
+    return monthly(4000, first="2019-01-01", span=1700)
+
+
+def test_a_log_followed_from_the_start_needs_no_word_of_its_design(log):
+    plan = make_contract_plan(log)
+    assert plan.spells.design == "acquisition"
+    assert "nobody said otherwise" in plan.reasons["design"]
+    assert (plan.period, plan.renewals) == ("M", 8)
+    assert plan.spells.observed_until == log[["start", "end"]].max().max().date()
+
+
+def test_a_log_of_those_running_on_a_day_is_asked_about(old_base):
+    kept = old_base[~(old_base["end"] <= "2023-01-01")]
+    with pytest.raises(ValueError, match=r"how did contracts come into this log.*active_on.*window.*acquisition"):
+        make_contract_plan(kept)
+    plan = make_contract_plan(kept, design="active_on", observation_start="2023-01-01")
+    assert plan.spells.design == "active_on"
+    assert "as said" in plan.reasons["design"]
+
+
+def test_a_snapshot_of_the_last_month_is_asked_about_and_counted_in_months_when_said(old_base):
+    kept = old_base[~(old_base["end"] <= "2023-11-30")]
+    with pytest.raises(ValueError, match="how did contracts come into this log"):
+        make_contract_plan(kept)
+    days = {"observation_start": "2023-11-30", "observation_end": "2023-12-31"}
+    plan = make_contract_plan(kept, design="window", **days)
+    assert (plan.period, plan.renewals, plan.origins) == ("M", 1, ())
+
+
+def test_what_is_said_is_kept(log):
+    plan = make_contract_plan(log, design="acquisition", observation_end="2023-06-30", period=30, renewals=5)
+    assert (plan.period, plan.renewals) == (30, 5)
+    assert plan.spells.observed_until == dt.date(2023, 6, 30)
+    assert all("as asked" in plan.reasons[name] for name in ("observation_end", "period", "renewals"))
+
+
+def test_earlier_days_leave_room_for_the_forecast(log):
+    plan = make_contract_plan(log)
+    assert 1 <= len(plan.origins) <= 4
+    last = pd.Timestamp(plan.origins[-1]) + pd.DateOffset(months=plan.renewals)
+    assert last <= pd.Timestamp(plan.spells.observed_until)
+    assert list(plan.origins) == sorted(plan.origins)
+
+
+def test_yearly_contracts_are_seen_to_be_so():
+    rng = np.random.default_rng(2)
+    start = pd.Timestamp("2014-01-01") + pd.to_timedelta(rng.integers(0, 2900, 800), DAY)
+    end = pd.Series([s + pd.DateOffset(years=int(k)) for s, k in zip(start, rng.geometric(0.2, 800), strict=True)])
+    log = pd.DataFrame({"customer_id": range(800), "start": start, "end": end.where(end <= "2023-12-31")})
+    plan = make_contract_plan(log)
+    assert plan.period == "Y"
+    assert "near an anniversary" in plan.reasons["period"]
+
+
+def test_a_month_of_days_is_counted_in_weeks():
+    rng = np.random.default_rng(3)
+    start = pd.Timestamp("2024-05-01") + pd.to_timedelta(rng.integers(0, 31, 900), DAY)
+    end = pd.Series(start + pd.to_timedelta(rng.geometric(0.1, 900), DAY))
+    log = pd.DataFrame({"customer_id": range(900), "start": start, "end": end.where(end <= "2024-05-31")})
+    assert make_contract_plan(log).period == 7
+    early = log[log["start"] < "2024-05-10"].assign(end=end.where(end <= "2024-05-10"))
+    with pytest.raises(ValueError, match=r"only .* days are observed"):
+        make_contract_plan(early)
+
+
+def test_a_far_day_that_stands_for_open_is_no_last_day(log):
+    told = make_contract_plan(log.assign(end=log["end"].mask(log["end"].isna() & (log.index % 2 == 0), "2099-12-31")))
+    assert told.spells.observed_until == make_contract_plan(log).spells.observed_until
+    assert "long after it (up to 2099-12-31)" in told.reasons["observation_end"]
+
+
+def test_ends_that_may_be_plans_are_asked_about(log):
+    planned = log.assign(end=log["end"].fillna(pd.Timestamp("2024-11-30")))
+    plan = make_contract_plan(planned)
+    assert plan.spells.observed_until == log["start"].max().date()
+    assert "may be a plan" in plan.reasons["observation_end"]
+    all_late = log.assign(end=log["start"] + pd.Timedelta(1200, DAY))
+    with pytest.raises(ValueError, match=r"every contract has an end.*observation_end"):
+        make_contract_plan(all_late)
+
+
+def test_a_start_that_lies_alone_is_called_a_mistake(log):
+    for stray in ("1921-01-01", "2121-01-01"):
+        with pytest.raises(ValueError, match=f"1 contract starts long .* all others .first: {stray}"):
+            make_contract_plan(
+                pd.concat([log, log.head(1).assign(customer_id=-1, start=pd.Timestamp(stray), end=None)])
+            )
+
+
+def test_nothing_can_be_said_where_nobody_left_or_nobody_is_left(log):
+    with pytest.raises(ValueError, match="none of 1,500 contracts has ended by"):
+        make_contract_plan(log.assign(end=None))
+    gone = log.assign(end=log["start"] + pd.Timedelta(40, DAY))
+    with pytest.raises(ValueError, match="nobody is left to be valued or kept"):
+        make_contract_plan(gone, observation_end="2024-12-31")
+
+
+def test_one_cohort_followed_over_time_is_a_log_from_the_start():
+    log = monthly(800, span=1, first="2022-03-01")
+    plan = make_contract_plan(log)
+    assert plan.spells.design == "acquisition"
+
+
+def test_the_overview_counts_what_was_set_aside_and_settled(log):
+    faulty = pd.concat([log, log.head(3).assign(end=log["start"] - pd.Timedelta(9, DAY))])
+    facts = contract_overview(make_contract_plan(faulty).spells, name="folder/my.csv")
+    assert facts.columns.tolist() == ["my.csv"]
+    assert facts.loc["set aside: contracts that end before they start", "my.csv"] == "3"
+
+
+def test_periods_have_names():
+    assert [period_name(p) for p in ("M", "Y", 7, 1, 30)] == ["month", "year", "week", "day", "30-day period"]

@@ -1,0 +1,63 @@
+"""Figures of contracts ahead."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from retention_models import plots
+from retention_models.datasets import load_published_retention
+from retention_models.evaluation.projections import projections
+from retention_models.fitting import fit
+from retention_models.retention import forecast_retention
+from retention_models.survival.sbg import ShiftedBetaGeometric
+from retention_models.triangle import retention_triangle
+
+ROWS = [("2021", 1, 1000, 369), ("2021", 2, 631, 163), ("2022", 1, 900, 340), ("$\\frac{", 1, 50, 20)]
+TABLE = pd.DataFrame(ROWS, columns=["cohort", "tenure", "at_risk", "lost"])
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return fit(ShiftedBetaGeometric, TABLE)
+
+
+def drawn(ax):
+    ax.figure.canvas.draw()
+    plt.close(ax.figure)
+    return ax
+
+
+def test_projections_are_drawn_to_their_ends_and_named():
+    frame = projections(load_published_retention().query("customers == 'regular'"), renewals=7)
+    ax = drawn(plots.plot_projections(frame))
+    named = {text.get_text() for text in ax.texts}
+    assert {"sBG", "BdW", "linear", "quadratic", "exponential", "one rate for all"} <= named
+    assert ax.get_ylim() == (0, 1.02)
+
+
+def test_the_triangle_has_a_row_for_each_cohort_and_shows_names_as_they_are(fitted):
+    ax = drawn(plots.plot_triangle(retention_triangle(fitted, TABLE, renewals=3)))
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["$\\frac{  (50)", "2021  (1,000)", "2022  (900)"]
+
+
+def test_the_triangle_continues_each_cohort_from_where_it_stands(fitted):
+    frame = retention_triangle(fitted, TABLE, renewals=2).set_index(["cohort", "tenure"])
+    assert frame.loc[("2021", 2), "share"] == pytest.approx(0.468)
+    step = frame.loc[("2021", 3), "share"] / frame.loc[("2021", 2), "share"]
+    assert step == pytest.approx(float(fitted.model.retention_rate(3)))
+    assert frame["forecast"].groupby("cohort").sum().eq(2).all()
+
+
+def test_a_cohort_first_seen_late_begins_at_the_models_share(fitted):
+    late = pd.DataFrame({"cohort": "2020", "tenure": [4, 5], "at_risk": [100, 90], "lost": [10, 5]})
+    frame = retention_triangle(fitted, late, renewals=1)
+    assert frame["share"].iloc[0] == pytest.approx(0.9 * float(fitted.model.survival_function(3)))
+
+
+def test_who_remains_is_drawn_from_today_on(fitted):
+    today = pd.DataFrame({"tenure": [1, 2], "weight": [560, 468]})
+    ax = drawn(plots.plot_remaining(forecast_retention(fitted, today, renewals=4)))
+    first = ax.lines[0].get_xydata()[0]
+    np.testing.assert_allclose(first, [0, 1028])

@@ -1,0 +1,88 @@
+"""Reports on contracts of one's own: options, what is chosen, and what is refused in one sentence."""
+
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from retention_models.cli import main
+from retention_models.cli.contracts import period
+
+HOSTILE = ('<img src=x onerror="alert(1)">', '=HYPERLINK("http://x","y")', "@SUM(1)", "Zoë & Søn; -1")
+
+
+def club(n: int = 500) -> pd.DataFrame:
+    """Members of a club, followed from the day they joined, some of them with ids that mean mischief."""
+    rng = np.random.default_rng(5)
+    start = pd.Timestamp("2022-01-03") + pd.to_timedelta(rng.integers(0, 700, n), "D")
+    life = np.minimum(rng.geometric(rng.beta(1, 8, n)), 300)
+    end = pd.Series([day + pd.DateOffset(months=int(m)) for day, m in zip(start, life, strict=True)])
+    frame = pd.DataFrame(
+        {"member": [f"M{i}" for i in range(n)], "joined": start, "left": end.where(end <= "2023-12-31")}
+    )
+    frame["member"] = [*HOSTILE, *frame["member"].iloc[len(HOSTILE) :]]
+    frame["why"] = np.where(frame["left"].isna(), "", rng.choice(["<b>price</b>", "moved"], n))
+    return frame
+
+
+def report(frame: pd.DataFrame, folder: Path, *options: str) -> int:
+    path = folder / "club.csv"
+    frame.to_csv(path, index=False)
+    columns = ["--customer-id", "member", "--start", "joined", "--end", "left"]
+    return main(["report", "--contracts", str(path), *columns, "--output", str(folder / "out"), *options])
+
+
+def page(folder: Path) -> str:
+    return (folder / "out" / "04_when_do_subscribers_leave.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) -> None:
+    assert report(club(), tmp_path, "--cause", "why", "--price", "39", "--margin", "0.5", "--currency", "EUR") == 0
+    html = page(tmp_path)
+    for said in ("nobody said", "Time is counted in months", "EUR 39.0", "50 % is earned", "a single retention rate"):
+        assert said in " ".join(html.split())
+    assert "<b>price" not in html
+    assert "published, regular" not in html
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "sentence"),
+    [
+        (lambda f: f.assign(left=None), (), "has ended by"),
+        (lambda f: f.assign(left="2023-12-01"), (), "contracts had ended by|nobody is left|every contract has an end"),
+        (lambda f: f[f["left"].isna() | (f["left"] > "2023-11-30")], (), "how did contracts come into this log"),
+        (lambda f: f.assign(joined="31.12.2022"), (), "rows without a readable start"),
+        (lambda f: f.rename(columns={"left": "gone"}), (), "no column 'left'"),
+        (lambda f: f, ("--design", "active_on"), "needs observed_from"),
+        (lambda f: f, ("--group", "member"), "has another part already"),
+        (lambda f: f.assign(code=range(len(f))), ("--group", "code"), "500 values"),
+        (lambda f: f, ("--observation-end", "2022-01-20"), "has ended by 2022-01-20"),
+    ],
+    ids=[
+        "no churn",
+        "all gone",
+        "snapshot",
+        "day first",
+        "no column",
+        "no first day",
+        "id twice",
+        "group of codes",
+        "too early",
+    ],
+)
+def test_what_cannot_be_reported_on_is_one_sentence(tmp_path, capsys, change, options, sentence) -> None:
+    assert report(change(club()), tmp_path, *options) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert any(part in error for part in sentence.split("|")), error
+    assert not (tmp_path / "out" / "index.html").exists()
+
+
+def test_lengths_of_contracts_are_read_as_people_write_them() -> None:
+    assert [period(text) for text in ("M", "y", "28", "28 days", "30D")] == ["M", "Y", 28, 28, 30]
+    for text in ("month", "0", "-7", "1.5"):
+        with pytest.raises(ArgumentTypeError, match="expected M, Y or a number of days"):
+            period(text)
