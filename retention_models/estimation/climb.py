@@ -122,7 +122,7 @@ class Surface:
 
     def _gradients(self, places: Array) -> Array:
         """The gradient at several places, shape (k, p): small tables in one go, large ones shared by the cores."""
-        if len(self.weight) < SMALL_ROWS and not self.fixed:
+        if len(self.weight) < SMALL_ROWS and not self.fixed and self.names == self.parameters:
             values = dict(zip(self.names, np.exp(places).T[:, :, None], strict=True))
             return (self.weight @ self.model_class(**values).score(*self.columns)) * np.exp(places)
         if len(self.weight) < COARSE_ROWS:
