@@ -10,6 +10,8 @@ The map of the house, from the ground up:
 ``survival``         customers who say so: retention curves, sBG, BdW
 ``fitting``          where frames meet models: ``fit``
 ``fitted``           what it returns: ``Fit``
+``covariates``       what moves customers apart: formulas, coefficients
+``what_if``          what new customers would do, and the same with a covariate changed
 ``prediction``       what to expect of each customer, and of all together
 ``bootstrapping``    how sure a fit is when its customers are reweighted at random
 ``contract_models``  which model of contracts a table allows
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
     from retention_models.logs.transactions import Transactions as Transactions
     from retention_models.logs.transactions import read_transactions as read_transactions
     from retention_models.nested import likelihood_ratio as likelihood_ratio
+    from retention_models.nested import wald as wald
     from retention_models.pooled import fit_pooled as fit_pooled
     from retention_models.prediction import predict as predict
     from retention_models.prediction import predict_total as predict_total
@@ -113,6 +116,9 @@ if TYPE_CHECKING:
     from retention_models.value.purchases import customer_value as customer_value
     from retention_models.value.purchases import total_value as total_value
     from retention_models.value.saving import saved_value as saved_value
+    from retention_models.value.what_if import marginal_value as marginal_value
+    from retention_models.what_if import marginal_effect as marginal_effect
+    from retention_models.what_if import predict_new as predict_new
 
 _ROOMS = {
     "bootstrapping": (
@@ -192,7 +198,10 @@ _ROOMS = {
         "Transactions",
         "read_transactions",
     ),
-    "nested": ("likelihood_ratio",),
+    "nested": (
+        "likelihood_ratio",
+        "wald",
+    ),
     "pooled": ("fit_pooled",),
     "prediction": (
         "predict",
@@ -230,6 +239,11 @@ _ROOMS = {
         "total_value",
     ),
     "value.saving": ("saved_value",),
+    "value.what_if": ("marginal_value",),
+    "what_if": (
+        "marginal_effect",
+        "predict_new",
+    ),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME)]

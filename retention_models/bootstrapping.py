@@ -151,6 +151,8 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.rando
     """
     if replicates < 2:
         raise ValueError(f"replicates must be 2 or more, some hundred for an interval; got {replicates!r}")
+    if fit.effects.n:
+        raise ValueError("bootstrap takes fits without covariates; the intervals of a fit with them go by robust=True")
     model, names = fit.model, list(parameter_names(type(fit.model)))
     columns, weight = rows_of(fit, customers)
     is_interior = list(fit.covariance.index) == names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from html import escape
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from retention_models import __version__
 from retention_models.btyd.bgbb import BGBB
@@ -21,12 +22,20 @@ from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.btyd.nbd import NBD
 from retention_models.btyd.paretonbd import ParetoNBD
 from retention_models.checks import Check
-from retention_models.estimation.intervals import draw_parameters, in_chunks, jacobian, positive_interval
+from retention_models.covariates import Effects
+from retention_models.estimation.intervals import (
+    draw_normal,
+    in_chunks,
+    log_slopes,
+    normal_quantile,
+    positive_interval,
+)
 from retention_models.estimation.model import Array, parameter_names
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.survival.segments import TwoSegments
+from retention_models.tables import Table, read_table
 
 PURCHASES = (BGBB, BGCNBD, BGNBD, GammaGamma, MBGCNBD, MBGNBD, NBD, ParetoNBD)
 CONTRACTS = (BetaDiscreteWeibull, DiscreteWeibull, Geometric, ShiftedBetaGeometric, TwoSegments)
@@ -40,7 +49,7 @@ class Fit:
     Attributes
     ----------
     model
-        The model at its maximum-likelihood parameters.
+        The model at its maximum-likelihood parameters; with covariates that of a customer whose are all 0.
     covariance
         Covariance of the estimated parameters, labelled on both sides. Parameters held at an edge are not in it.
     log_likelihood
@@ -57,6 +66,8 @@ class Fit:
         The fit of each group, by its label, where ``fit`` was asked ``by``; otherwise empty.
     checks
         What was checked, among it whether the groups agree.
+    effects
+        The covariates: their designs and coefficients; empty where ``fit`` was given none.
     """
 
     model: Any
@@ -68,12 +79,27 @@ class Fit:
     robust: bool = False
     groups: Mapping[str, Fit] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    effects: Effects = field(default_factory=Effects)
 
     @property
     def parameters(self) -> pd.Series:
-        """The estimates, labelled; shape (p,)."""
-        names = parameter_names(type(self.model))
-        return pd.Series([float(getattr(self.model, name)) for name in names], index=list(names), name="estimate")
+        """The estimates, labelled, those of coefficients last; shape (p,)."""
+        names = list(parameter_names(type(self.model)))
+        own = pd.Series([float(getattr(self.model, name)) for name in names], index=names)
+        return (
+            pd.concat([own, self.effects.coefficients]).rename("estimate") if self.effects.n else own.rename("estimate")
+        )
+
+    @property
+    def _is_free(self) -> NDArray[np.bool_]:
+        """Which of the estimates are free."""
+        return self.parameters.index.isin(self.covariance.index)
+
+    @property
+    def step_scale(self) -> Array:
+        """What turns steps of what is free into changes of it; steps are those of logarithms, but for coefficients."""
+        is_coefficient = self.parameters.index.isin(self.effects.coefficients.index)
+        return np.where(is_coefficient, 1.0, self.parameters)[self._is_free]
 
     @property
     def n_parameters(self) -> int:
@@ -91,38 +117,95 @@ class Fit:
         return -2 * self.log_likelihood + self.n_parameters * float(np.log(self.n_customers))
 
     def table(self, level: float = 0.95) -> pd.DataFrame:
-        """Estimate, standard error and interval of each parameter, the interval made on the log scale.
+        """Estimate, standard error and interval of each parameter (made on the log scale) and coefficient.
 
         A parameter held at an edge has a standard error of 0 and its row says ``held`` in a column ``note``.
         """
         estimate = self.parameters
         std_error = pd.Series(np.sqrt(np.diag(self.covariance)), index=self.covariance.index)
         table = pd.DataFrame({"estimate": estimate, "std_error": std_error.reindex(estimate.index, fill_value=0.0)})
-        table["lower"], table["upper"] = positive_interval(
-            table["estimate"].to_numpy(), table["std_error"].to_numpy(), level
-        )
+        ends = positive_interval(table["estimate"].to_numpy(), table["std_error"].to_numpy(), level)
+        reach, last = normal_quantile(level) * table["std_error"], slice(len(table) - self.effects.n, None)
+        for name, end, side in (("lower", ends[0], -1), ("upper", ends[1], 1)):
+            table[name] = np.append(end[: last.start], (table["estimate"] + side * reach)[last])
         held = ~table.index.isin(self.covariance.index)
         if held.any():
             table["note"] = np.where(held, "held", "")
         return table.rename_axis("parameter")
 
-    def draw(self, n: int, rng: np.random.Generator) -> Any:
-        """The model with n draws of its parameters, each of shape (n, 1), ready to broadcast over customers."""
-        free = list(self.covariance.index)
-        drawn = draw_parameters(self.parameters[free].to_numpy(), self.covariance.to_numpy(), n, rng)
-        values = {str(name): np.full((n, 1), value) for name, value in self.parameters.items()}
-        values.update({name: drawn[:, [i]] for i, name in enumerate(free)})
-        return replace(self.model, **values)
+    def draw(self, n: int, rng: np.random.Generator, customers: Any = None) -> Any:
+        """The model with n draws of its parameters, each of shape (n, 1), ready to broadcast over customers.
+
+        With covariates it takes the ``customers``, and the parameters that these move have shape (n, customers).
+        """
+        scale = np.outer(self.step_scale, self.step_scale)
+        model, coefficients = self._stepped(draw_normal(self.covariance.to_numpy() / scale, n, rng)[:, None])
+        if not self.effects.n:
+            return model
+        if customers is None:
+            raise ValueError("this fit has covariates; say whose parameters to draw: draw(n, rng, customers)")
+        return self.effects.moved(model, self.effects.made_of(customers), coefficients)
+
+    def read(self, customers: Any, more: Sequence[str] = ()) -> Table:
+        """A table of customers as this fit needs it: columns of the model, ``more``, and last those of covariates.
+
+        A ValueError says which column is missing or breaks a rule.
+        """
+        table = read_table(customers, (*self.model.columns, *more))
+        return table.beside(self.effects.made_of(customers)) if self.effects.n else table
+
+    def of(self, columns: tuple[Array, ...], step: Array | None = None) -> tuple[Any, tuple[Array, ...]]:
+        """The model of the customers in some rows of ``read``, and the columns less those of covariates.
+
+        With covariates each customer has parameters of its own. ``step``, of shape (rows, free), moves what is free for
+        each row: the logarithms of parameters, and coefficients.
+        """
+        last = len(columns) - self.effects.n
+        model, coefficients = (self.model, None) if step is None else self._stepped(step)
+        return self.effects.moved(model, columns[last:], coefficients), columns[:last]
+
+    @property
+    def step_errors(self) -> Array:
+        """The standard errors of steps; shape (free,)."""
+        return np.sqrt(np.diag(self.covariance)) / self.step_scale
+
+    def stepped(self, step: Array) -> Fit:
+        """The fit with what is free a step away, of shape (free,)."""
+        model, coefficients = self._stepped(step)
+        moved = pd.Series(coefficients, index=self.effects.coefficients.index)
+        return replace(self, model=model, effects=replace(self.effects, coefficients=moved))
+
+    def _stepped(self, step: Array) -> tuple[Any, Array]:
+        """The model and the coefficients, shape (..., n), some steps away; ``step`` has shape (..., free)."""
+        every = np.zeros((*step.shape[:-1], len(self.parameters)))
+        every[..., self._is_free] = step
+        names = parameter_names(type(self.model))
+        own = {name: getattr(self.model, name) * np.exp(every[..., i]) for i, name in enumerate(names)}
+        return replace(self.model, **own), self.effects.coefficients.to_numpy() + every[..., len(names) :]
+
+    def values(self, quantity: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
+        """``quantity(model, *columns)`` of each row, the columns those of ``read``; shape (n,)."""
+
+        def of_rows(*rows: Array) -> Array:
+            model, plain = self.of(rows)
+            return quantity(model, *plain)
+
+        return in_chunks(of_rows, columns)
 
     def gradient(self, quantity: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
-        """Derivatives of ``quantity(model, *columns)``, shape (n,), in the free parameters; shape (n, free)."""
+        """Derivatives of ``values(quantity, columns)`` in what is free; shape (n, free)."""
         free = list(self.covariance.index)
+        names = list(parameter_names(type(self.model)))
+        last = len(columns) - self.effects.n
 
-        def at(values: Array) -> Array:
-            model = replace(self.model, **dict(zip(free, values.tolist(), strict=True)))
-            return in_chunks(lambda *chunk: quantity(model, *chunk), columns)
+        def of_rows(*rows: Array) -> Array:
+            model, plain = self.of(rows)
+            if not self.effects.n:
+                return log_slopes(lambda model: quantity(model, *plain), model, free)
+            slopes = log_slopes(lambda model: quantity(model, *plain), model, names)
+            return self.effects.slopes(self.model, rows[last:], slopes, names)[:, self._is_free]
 
-        return jacobian(at, self.parameters[free].to_numpy())
+        return in_chunks(of_rows, columns) / self.step_scale
 
     @property
     def provenance(self) -> str:
@@ -170,6 +253,7 @@ class Fit:
             "robust": self.robust,
             "groups": {label: group._plain() for label, group in self.groups.items()},
             "checks": [asdict(check) for check in self.checks],
+            **({"effects": self.effects.to_plain()} if self.effects.n else {}),
         }
 
     @classmethod
@@ -188,6 +272,7 @@ class Fit:
             robust=stored["robust"],
             groups={label: cls._from_plain(group) for label, group in stored["groups"].items()},
             checks=tuple(Check(**check) for check in stored["checks"]),
+            effects=Effects.from_plain(stored["effects"]) if "effects" in stored else Effects(),
         )
 
     def _headline(self) -> str:
@@ -205,3 +290,10 @@ class Fit:
         said = [*(f"Note: {note}" for note in self.notes), *map(str, self.checks)]
         notes = "".join(f"<p>{escape(sentence)}</p>" for sentence in said)
         return f"<p>{escape(self._headline())}</p>{self.table().to_html(float_format='{:.4g}'.format)}{notes}"
+
+
+def require_no_covariates(fit: Fit, whose: str, instead: str) -> None:
+    """An error where a fit has covariates, and those of someone are not known."""
+    if fit.effects.n:
+        terms = ", ".join(fit.effects.terms)
+        raise ValueError(f"the fit has covariates ({terms}), which {whose} does not say; {instead} takes them")

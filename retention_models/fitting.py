@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,20 +10,31 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.covariates import Effects
 from retention_models.estimation.climb import ConvergenceError
-from retention_models.estimation.likelihood import maximise
+from retention_models.estimation.covariates import maximise_with_covariates
+from retention_models.estimation.design import Design
+from retention_models.estimation.formula import columns_in, parsed
+from retention_models.estimation.likelihood import Optimum, maximise
 from retention_models.estimation.model import Array, Limit, Model, averaged_columns, parameter_names
 from retention_models.fitted import MODELS, Fit
 from retention_models.stability import stability_check
 from retention_models.survival.pooling import near_tops
-from retention_models.tables import Table, read_groups, read_table
+from retention_models.tables import Table, read_covariates, read_groups, read_table
 
 VAGUE = 1.0  # a standard error of so many times the estimate calls for a note
 VAGUE_CONTRACT = 0.4  # the same for models of contracts, which are there to be extrapolated
 
 
 def fit(
-    model_class: type[Model], customers: Any, *, by: str | Sequence[Any] | None = None, robust: bool = False
+    model_class: type[Model],
+    customers: Any,
+    *,
+    purchase_covariates: str | None = None,
+    dropout_covariates: str | None = None,
+    spend_covariates: str | None = None,
+    by: str | Sequence[Any] | None = None,
+    robust: bool = False,
 ) -> Fit:
     """A model fitted by maximum likelihood to a table of customers.
 
@@ -34,6 +45,12 @@ def fit(
     customers
         A pandas or Polars frame with the model's columns (``frequency``, ``recency``, ``T``), one row a customer,
         or one row a distinct history with a column ``weight``; from ``summarize`` or ``histories``.
+    purchase_covariates, dropout_covariates
+        Formulas of columns that move how often customers buy, and how soon they leave, for example
+        ``"gender + log(age)"``; see Notes. Missing values are errors. Text is taken for categories, the first of which
+        (in the order of the alphabet, or of the categories) is the baseline; ``C(year)`` makes categories of numbers.
+    spend_covariates
+        The same for how much customers spend (``GammaGamma``).
     by
         Fit each group on its own, too: the name of a column, or one label for each customer. ``"cohort"`` means the
         month of ``first_purchase`` where there is no column of that name. The fit of all carries those of the groups in
@@ -49,9 +66,25 @@ def fit(
     Raises
     ------
     ValueError
-        When a column is missing or breaks a rule, or when there is too little data to fit anything.
+        When a column is missing or breaks a rule, or when there is too little data to fit anything. When a covariate
+        misses values, is the same for all, follows from others, or tells for sure what customers do.
     ConvergenceError
         When the likelihood has no maximum that could be found.
+
+    Notes
+    -----
+    Covariates z act through an index z'g, the coefficients g being ``purchase[...]``, ``dropout[...]`` and
+    ``spend[...]`` in the fit; ``fit.model`` is that of a customer whose covariates are all 0. With it
+
+    - purchase rates are multiplied by exp(z'g): alpha is alpha exp(-z'g);
+    - drop-out rates of ``ParetoNBD`` are multiplied by exp(z'g): beta is beta exp(-z'g);
+    - the logit of the mean drop-out chance, a / (a + b), moves by z'g, and a + b is the same for all;
+    - chances of ``BGBB``, which are Beta-distributed too, do likewise: the mean alpha / (alpha + beta) to buy at an
+      opportunity, and the mean gamma / (gamma + delta) to leave before one;
+    - amounts are multiplied by exp(z'g): v is v exp(z'g).
+
+    Rates as Fader & Hardie (2007), "Incorporating Time-Invariant Covariates into the Pareto/NBD and BG/NBD Models".
+    With covariates the number of stages k is that of the model without.
 
     Examples
     --------
@@ -65,23 +98,60 @@ def fit(
     alpha         10.58     0.8427  9.048  12.37
     s            0.6062     0.1873 0.3309  1.111
     beta          11.67      6.211  4.111  33.12
+
+    With a covariate, here the month in which customers came:
+
+    >>> customers["month"] = customers["first_purchase"].dt.month_name()
+    >>> rm.fit(rm.ParetoNBD, customers, purchase_covariates="month").table().round(3)
+                                estimate  std_error  lower   upper
+    parameter
+    r                              0.554      0.048  0.468   0.657
+    alpha                         10.335      0.980  8.582  12.447
+    s                              0.605      0.186  0.330   1.106
+    beta                          11.591      6.167  4.086  32.884
+    purchase[month[T.January]]    -0.022      0.093 -0.203   0.160
+    purchase[month[T.March]]      -0.058      0.097 -0.248   0.131
     """
     if not (isinstance(model_class, type) and hasattr(model_class, "columns")):
         raise TypeError(f"fit takes a model class, one of {', '.join(MODELS)}; got {model_class!r}")
     table = read_table(customers, model_class.columns, averaged_columns(model_class))
-    pooled = _fit_table(model_class, table, robust)
+    formulas = {"purchase": purchase_covariates, "dropout": dropout_covariates, "spend": spend_covariates}
+    designs = {link: formula for link, formula in formulas.items() if formula is not None}
+    effects, table = _designed(model_class, designs, customers, table) if designs else (Effects(), table)
+    pooled = _fit_table(model_class, table, effects, robust)
     if by is None:
         return pooled
     groups, notes = {}, []
     parts = read_groups(customers, by)
     for (label, lines), start in zip(parts.items(), _starts(pooled, table, list(parts.values())), strict=True):
         try:
-            groups[label] = _fit_table(model_class, table.of_lines(lines), robust, start)
+            groups[label] = _fit_table(model_class, table.of_lines(lines), effects, robust, start)
         except (ValueError, ConvergenceError) as error:
             notes.append(f"The group {label} could not be fitted on its own: {error}.")
     return replace(
         pooled, groups=groups, notes=(*pooled.notes, *notes), checks=(stability_check(pooled, groups, table),)
     )
+
+
+def _designed(
+    model_class: type[Model], formulas: Mapping[str, str], customers: Any, table: Table
+) -> tuple[Effects, Table]:
+    """What formulas mean for those customers whom the model can learn from, and the table with it beside."""
+    links = getattr(model_class, "links", {})
+    for link in formulas:
+        if link not in links:
+            known = ", ".join(f"{name}_covariates" for name in links) or "none"
+            raise ValueError(f"{model_class.__name__} takes no {link}_covariates; it takes {known}")
+    speaking = ~_silent(model_class, table)[table.row]
+    designs: dict[str, Design] = {}
+    made: list[Array] = []
+    for link, formula in formulas.items():
+        frame = read_covariates(customers, columns_in(parsed(formula)))[speaking]
+        designs[link] = Design.of(formula, frame)
+        matrix = np.zeros((len(speaking), len(designs[link].labels)))
+        matrix[speaking] = designs[link].matrix(frame)
+        made.extend(matrix.T)
+    return Effects(designs), table.beside(made)
 
 
 def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
@@ -96,40 +166,69 @@ def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> S
     return [type(pooled.model)(**dict(zip(names, values, strict=True))) for values in np.exp(places).tolist()]
 
 
-def _fit_table(model_class: type[Model], table: Table, robust: bool, start: Model | None = None) -> Fit:
+def _fit_table(
+    model_class: type[Model], table: Table, effects: Effects, robust: bool, start: Model | None = None
+) -> Fit:
     table, left_out = _speaking(model_class, table)
+    histories = table.first(len(model_class.columns)) if effects.n else table
     if "at_risk" in model_class.columns:
-        table = table.by_tenure()
+        table = histories = table.by_tenure()
         _require_tenures(model_class, table, robust)
     else:
-        _require_enough(model_class, table)
-    names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*table.columns, *table.means())
-    optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), table.weight, start, robust=robust)
-    free, labels = list(optimum.free), pd.Index(optimum.free)
+        _require_enough(model_class, histories)
+    names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*histories.columns, *histories.means())
+    optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), histories.weight, start, robust=robust)
+    if effects.n:
+        optimum, effects = _with_effects(optimum, table, effects, robust)
+    labels = pd.Index(optimum.free)
     notes = _choice_sentences(optimum.model) + tuple(_limit_sentence(limit) for limit in optimum.limits)
-    notes += tuple(
-        f"{name} makes no difference to these data and is held where it is." for name in optimum.undetermined
-    )
+    notes += _held_sentences(optimum, effects)
     return Fit(
         model=optimum.model,
         covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
-        notes=notes + _flat_sentences(optimum.model, free, optimum.covariance),
-        data={**table.about, "rows": len(table.weight), "sha256": table.sha256(), "left_out": left_out},
+        notes=notes + _flat_sentences(optimum, effects),
+        data={**table.about, "rows": len(histories.weight), "sha256": histories.sha256(), "left_out": left_out},
         robust=robust,
+        effects=effects,
     )
+
+
+def _with_effects(plain: Optimum, table: Table, effects: Effects, robust: bool) -> tuple[Optimum, Effects]:
+    """The maximum with covariates, begun at the one without them where that has no parameter at an edge."""
+    last = len(table.columns) - effects.n
+    rows = (*table.columns[:last], *table.means())
+    model_class = type(plain.model)
+    fixed = {name: getattr(plain.model, name) for name in plain.model.fixed}
+    is_inside = set(plain.free) == set(parameter_names(model_class))
+    start = plain.model if is_inside else model_class.start(*rows, weight=table.weight, **fixed)
+    covariates = effects.by_link(model_class, table.columns[last:])
+    try:
+        found = maximise_with_covariates(start, rows, table.weight, covariates, robust=robust)
+    except ValueError as error:
+        told = "".join(f"; without covariates, {limit.model}" for limit in plain.limits)
+        raise ValueError(f"{error}{told}") from None
+    return found.optimum, replace(effects, coefficients=pd.Series(found.coefficients, dtype=float, name="coefficient"))
 
 
 def _speaking(model_class: type[Model], table: Table) -> tuple[Table, dict[str, int]]:
     """The rows that a model can learn from, and how many customers were left out for which reason."""
-    if not hasattr(model_class, "left_out"):
-        return table, {}
-    reasons = model_class.left_out(*table.columns)
-    counts = {reason: round(float(table.weight[rows].sum())) for reason, rows in reasons.items()}
-    return table.of_lines(~np.any(list(reasons.values()), axis=0)[table.row]), {
-        reason: n for reason, n in counts.items() if n
-    }
+    counts = {reason: round(float(table.weight[rows].sum())) for reason, rows in _reasons(model_class, table).items()}
+    silent = _silent(model_class, table)
+    kept = table.of_lines(~silent[table.row]) if silent.any() else table
+    return kept, {reason: n for reason, n in counts.items() if n}
+
+
+def _silent(model_class: type[Model], table: Table) -> NDArray[np.bool_]:
+    """Which rows a model cannot learn from."""
+    return np.any([np.zeros(len(table.weight), dtype=bool), *_reasons(model_class, table).values()], axis=0)
+
+
+def _reasons(model_class: type[Model], table: Table) -> dict[str, NDArray[np.bool_]]:
+    """Rows that a model cannot learn from, by reason."""
+    columns = table.columns[: len(model_class.columns)]
+    return model_class.left_out(*columns) if hasattr(model_class, "left_out") else {}
 
 
 def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
@@ -204,11 +303,23 @@ def _limit_sentence(limit: Limit) -> str:
     return f"{limit.parameter} ran to {where} and is held there: {limit.model}{lost}."
 
 
-def _flat_sentences(model: Any, free: list[str], covariance: Array) -> tuple[str, ...]:
-    """A sentence for each parameter that the data hardly determine."""
-    error = np.sqrt(np.diag(covariance)) / [float(getattr(model, name)) for name in free]
+def _held_sentences(optimum: Optimum, effects: Effects) -> tuple[str, ...]:
+    """What it means that something was held because it makes no difference."""
+    held = [str(label) for label in effects.coefficients.index if label not in optimum.free]
+    flat = tuple(f"{name} makes no difference to these data and is held where it is." for name in optimum.undetermined)
+    return flat + ((f"There {' and '.join(held)} make no difference and are held at 0.",) if held else ())
+
+
+def _flat_sentences(optimum: Optimum, effects: Effects) -> tuple[str, ...]:
+    """A sentence for each parameter that the data hardly determine; what covariates move depends on their origin."""
+    model, model_class = optimum.model, type(optimum.model)
+    moved = {name for link in effects.designs for name in model_class.links[link].fields}  # type: ignore[attr-defined]
+    error = dict(zip(optimum.free, np.sqrt(np.diag(optimum.covariance)), strict=True))
+    relative = {
+        name: error[name] / float(getattr(model, name)) for name in parameter_names(model_class) if name in error
+    }
     return tuple(
-        f"{name} is hardly determined by these data: its standard error is {relative:.1f} times its estimate."
-        for name, relative in zip(free, error, strict=True)
-        if relative > (VAGUE_CONTRACT if "at_risk" in type(model).columns else VAGUE)
+        f"{name} is hardly determined by these data: its standard error is {size:.1f} times its estimate."
+        for name, size in relative.items()
+        if name not in moved and size > (VAGUE_CONTRACT if "at_risk" in model_class.columns else VAGUE)
     )

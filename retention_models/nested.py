@@ -53,6 +53,8 @@ class LikelihoodRatio:
 
 def lies_within(simpler: Fit, richer: Fit) -> bool:
     """Whether the one model is a special case of the other, so that ``likelihood_ratio`` tests it."""
+    if simpler.effects.n or richer.effects.n:
+        return type(simpler.model) is type(richer.model) and bool(_added(simpler, richer))
     return (type(simpler.model).__name__, type(richer.model).__name__) in NESTED
 
 
@@ -69,7 +71,8 @@ def likelihood_ratio(
     Parameters
     ----------
     simpler, richer
-        For example the fits of ``ShiftedBetaGeometric`` and ``BetaDiscreteWeibull``: the test of c = 1.
+        For example the fits of ``ShiftedBetaGeometric`` and ``BetaDiscreteWeibull``: the test of c = 1. Or fits of one
+        model of which the richer one has all the covariates of the simpler one, if any, and more.
     customers
         What both were fitted to; needed where no law is known: ``NBD`` in models with drop-out, and models of random
         timing in those of regular timing (k = 1).
@@ -110,6 +113,8 @@ def likelihood_ratio(
     degree of freedom, p = 0.029).
     """
     names = type(simpler.model).__name__, type(richer.model).__name__
+    if richer.effects.n or simpler.effects.n:
+        return _of_covariates(simpler, richer)
     if not lies_within(simpler, richer):
         raise ValueError(f"{names[0]} is no special case of {names[1]}; compare them by AIC and by their forecasts")
     if simpler.data.get("sha256") != richer.data.get("sha256"):
@@ -205,3 +210,79 @@ def _as_richer(simpler: Fit, richer: Fit) -> Any:
     stays: dict[str, float] = {"a": SMALL} if type(simpler.model).__name__ == "NBD" else {}
     values = {str(name): value for name, value in simpler.parameters.items()}
     return replace(richer.model, **{**stays, **values, "k": 1})
+
+
+def _added(simpler: Fit, richer: Fit) -> list[str]:
+    """The coefficients that only the richer fit has; none where the simpler one has some that the richer one lacks."""
+    own, more = simpler.effects.coefficients.index, richer.effects.coefficients.index
+    return [] if own.difference(more).size else list(more.difference(own, sort=False))
+
+
+def _of_covariates(simpler: Fit, richer: Fit) -> LikelihoodRatio:
+    """The test that the coefficients which only the richer fit has are all 0."""
+    name, added = type(richer.model).__name__, _added(simpler, richer)
+    if not lies_within(simpler, richer):
+        raise ValueError(
+            "the one fit must have the model of the other and all its covariates, and more; "
+            "compare such fits by AIC and by their forecasts"
+        )
+    if simpler.data.get("sha256") != richer.data.get("sha256"):
+        raise ValueError("both models must be fitted to the same data for their likelihoods to be compared")
+    if simpler.model.fixed and any(getattr(simpler.model, n) != getattr(richer.model, n) for n in simpler.model.fixed):
+        raise ValueError(f"both fits must have the same {', '.join(simpler.model.fixed)} for the test")
+    statistic = max(2 * (richer.log_likelihood - simpler.log_likelihood), 0.0)
+    degrees = max(len(richer.covariance) - len(simpler.covariance), 1)
+    p_value = float(chdtrc(degrees, statistic))
+    is_one = len(added) == 1
+    verdict = ("makes" if is_one else "make") if p_value < 0.05 else f"{'is' if is_one else 'are'} not seen to make"
+    test = f"chi-squared {statistic:.2f} with {degrees} {'degree' if degrees == 1 else 'degrees'} of freedom"
+    gain = f"{statistic / 2:.2f} gained in log-likelihood ({test}, p = {p_value:.2g})"
+    return LikelihoodRatio(
+        statistic, degrees, p_value, f"{name}: {', '.join(added)} {verdict} a difference, with {gain}."
+    )
+
+
+def wald(fit: Fit) -> pd.DataFrame:
+    """The test of each term of the covariates that it makes no difference, all its coefficients being 0.
+
+    Parameters
+    ----------
+    fit
+        A fit with covariates; with ``robust=True`` the tests are robust, too.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``term``, such as ``purchase[channel]``: ``statistic``, chi-squared with ``degrees`` of freedom, one
+        a coefficient, if the term makes no difference, and ``p_value``. Terms held at 0 at a limit are not in it.
+
+    Notes
+    -----
+    Wald's test g' V^-1 g, V the covariance of the term's coefficients g. It does not fit the model again without the
+    term, as ``likelihood_ratio`` does, which is the better one in small samples.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, retention_models as rm
+    >>> from retention_models.nested import wald
+    >>> rng = np.random.default_rng(1)
+    >>> web = np.repeat([0.0, 1.0], 500)
+    >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
+    >>> customers = shop.simulate(np.full(1000, 52), rng).assign(web=web, shoe_size=rng.integers(36, 47, 1000))
+    >>> wald(rm.fit(rm.ParetoNBD, customers, purchase_covariates="web + shoe_size")).round(3)
+                         statistic  degrees  p_value
+    term
+    purchase[web]           59.678        1    0.000
+    purchase[shoe_size]      0.074        1    0.786
+    """
+    if not fit.effects.n:
+        raise ValueError("the fit has no covariates; name them in fit(..., purchase_covariates=...)")
+    rows = {}
+    for term, labels in fit.effects.terms.items():
+        if all(label in fit.covariance.index for label in labels):
+            names = list(labels)
+            found = fit.effects.coefficients[names].to_numpy()
+            statistic = float(found @ np.linalg.solve(fit.covariance.loc[names, names].to_numpy(), found))
+            rows[term] = (statistic, len(names), float(chdtrc(len(names), statistic)))
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["statistic", "degrees", "p_value"])
+    return table.rename_axis("term")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from retention_models.estimation.intervals import (
-    in_chunks,
     normal_quantile,
     positive_interval,
     probability_interval,
@@ -22,7 +21,7 @@ from retention_models.estimation.intervals import (
 )
 from retention_models.fitted import Fit
 from retention_models.inputs import require_horizon
-from retention_models.tables import read_table, require_same_measure
+from retention_models.tables import require_same_measure
 
 Array = NDArray[np.float64]
 
@@ -42,7 +41,8 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     fit
         A fitted purchase model.
     customers
-        A pandas or Polars frame with the model's columns, as in ``fit``; one row a customer.
+        A pandas or Polars frame with the model's columns, as in ``fit``, and those of its covariates; one row a
+        customer.
     horizon
         Length of the future window, in the time unit of the table; above 0.
     level
@@ -75,7 +75,7 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     """
     require_horizon(horizon)
     _check_model(fit)
-    table = read_table(customers, fit.model.columns)
+    table = fit.read(customers)
     require_same_measure(fit.data, table)
     return _predicted(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
 
@@ -94,12 +94,12 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
     """
     require_horizon(horizon)
     _check_model(fit)
-    table = read_table(customers, fit.model.columns)
+    table = fit.read(customers)
     require_same_measure(fit.data, table)
-    model, columns, weight = fit.model, table.columns, table.weight
-    each = in_chunks(lambda *columns: model.expected_purchases(horizon, *columns), columns)
+    columns, weight = table.columns, table.weight
+    each = fit.values(lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
     slope = weight @ fit.gradient(lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
-    chance = weight @ in_chunks(lambda *columns: model.purchases_variance(horizon, *columns), columns)
+    chance = weight @ fit.values(lambda model, *columns: model.purchases_variance(horizon, *columns), columns)
     expected = np.array([weight @ each])
     error = standard_error(slope[None, :], fit.covariance.to_numpy())
     lower, upper = positive_interval(expected, error, level)
@@ -130,7 +130,7 @@ def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: floa
         ("probability_alive", alive, probability_interval),
         ("expected_purchases", expected, positive_interval),
     ):
-        frame[name] = in_chunks(partial(quantity, fit.model), columns)
+        frame[name] = fit.values(quantity, columns)
         if level is not None:
             slope = fit.gradient(quantity, columns)
             error = standard_error(slope, covariance)
@@ -178,20 +178,17 @@ class _Counts:
         self, places: list[tuple[float, float]], counts: NDArray[np.int64], rows: NDArray[np.int64]
     ) -> Array:
         """Chance of each count for each of the rows, a mean over places; shape (counts, rows)."""
-        columns = [column[rows] for column in self.columns]
-        return sum(
-            (share * self._moved(place, rows).purchase_probability(counts, self.horizon, *columns))
-            for share, place in places
-        )
+        columns = tuple(column[rows] for column in self.columns)
+        total = np.zeros((len(counts), len(rows)))
+        for share, place in places:
+            model, history = self.fit.of(columns, self._step(place, rows) if place else None)
+            total += share * model.purchase_probability(counts, self.horizon, *history)
+        return total
 
-    def _moved(self, place: float, rows: NDArray[np.int64]) -> Any:
-        """The model with the parameters, for each row, that go with an expectation so many standard errors away."""
-        if place == 0:
-            return self.fit.model
-        free = list(self.fit.covariance.index)
-        step = place * self.pull[rows] / self.error[rows, None] / self.fit.parameters[free].to_numpy()
-        factor = np.exp(np.clip(step, -FURTHEST, FURTHEST))
-        return replace(self.fit.model, **{n: getattr(self.fit.model, n) * factor[:, i] for i, n in enumerate(free)})
+    def _step(self, place: float, rows: NDArray[np.int64]) -> Array:
+        """The step of what is free, for each row, that goes with an expectation so many standard errors away."""
+        step = place * self.pull[rows] / self.error[rows, None] / self.fit.step_scale
+        return np.clip(step, -FURTHEST, FURTHEST)
 
 
 def _quantiles(

@@ -12,6 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
+from retention_models.estimation.design import Design
+from retention_models.estimation.formula import columns_in, parsed
 from retention_models.estimation.intervals import normal_quantile, probability_interval, standard_error
 from retention_models.estimation.model import Model, parameter_names
 from retention_models.fitted import Fit
@@ -20,7 +22,7 @@ from retention_models.nested import LikelihoodRatio
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.covariates import Cells, climb
 from retention_models.survival.sbg import ShiftedBetaGeometric
-from retention_models.tables import read_table
+from retention_models.tables import read_covariates, read_table
 
 Array = NDArray[np.float64]
 
@@ -29,11 +31,35 @@ STEP = 1e-5  # of differences in log-parameters and coefficients
 
 @dataclass(frozen=True, slots=True)
 class Covariates:
-    """Which columns move the mean chance to leave, which the exposure of a renewal, and which tell paths apart."""
+    """Which columns move the mean chance to leave, which the exposure of a renewal, and which tell paths apart.
+
+    ``designs`` make those columns that come from a formula.
+    """
 
     churn: tuple[str, ...]
     calendar: tuple[str, ...]
     path: tuple[str, ...]
+    designs: tuple[Design, ...] = ()
+
+    @classmethod
+    def of(cls, table: Any, churn: Sequence[str], calendar: Sequence[str], path: Sequence[str]) -> Covariates:
+        """The covariates that names of columns, or formulas, mean for a table."""
+        designs = {
+            formula: Design.of(formula, read_covariates(table, columns_in(parsed(formula))))
+            for formula in (churn, calendar)
+            if isinstance(formula, str)
+        }
+        moved, timed = (designs[c].labels if isinstance(c, str) else tuple(c) for c in (churn, calendar))
+        return cls(moved, timed, (*path, *moved), tuple(designs.values()))
+
+    def made(self, table: Any) -> Any:
+        """The table with the columns that the designs make of it."""
+        if not self.designs:
+            return table
+        frame = read_covariates(table, list(nw.from_native(table, eager_only=True).columns))
+        columns = [pd.DataFrame(d.matrix(frame), columns=list(d.labels), index=frame.index) for d in self.designs]
+        others = frame[[name for name in frame if all(name not in made for made in columns)]]
+        return pd.concat([others, *columns], axis=1)
 
     @property
     def labels(self) -> list[str]:
@@ -134,8 +160,8 @@ def fit_covariates(
     model_class: type[Model],
     retention_table: Any,
     *,
-    churn: Sequence[str] = (),
-    calendar: Sequence[str] = (),
+    churn: str | Sequence[str] = (),
+    calendar: str | Sequence[str] = (),
     path: Sequence[str] = ("cohort",),
 ) -> CovariateFit:
     """A shifted-beta-geometric or beta-discrete-Weibull model with covariates, by maximum likelihood.
@@ -145,11 +171,12 @@ def fit_covariates(
     model_class
         ``ShiftedBetaGeometric`` or ``BetaDiscreteWeibull``.
     retention_table
-        From ``retention_table(..., by=...)``, with the covariates as columns of numbers (0 and 1 for a category).
+        From ``retention_table(..., by=...)``, with the covariates.
     churn
-        Covariates of the customers, the same at all their renewals: they move the mean chance to leave.
+        Covariates of the customers, the same at all their renewals: they move the mean chance to leave. A formula such
+        as ``"plan + log(price)"``, in which text is taken for categories, or names of columns of numbers.
     calendar
-        Covariates of the time at which a renewal falls due: they make it weigh more or less.
+        Covariates of the time at which a renewal falls due: they make it weigh more or less. The same.
     path
         Columns that tell apart the customers who met different calendars, besides those of ``churn``. With calendar
         covariates each path needs a row for every renewal from the first on (``at_risk`` 0 where nobody was observed).
@@ -181,7 +208,7 @@ def fit_covariates(
         raise ValueError("name at least one covariate, in churn or in calendar; without any, use fit")
     if model_class not in (ShiftedBetaGeometric, BetaDiscreteWeibull):
         raise ValueError(f"{model_class.__name__} takes no covariates; ShiftedBetaGeometric and BetaDiscreteWeibull do")
-    covariates = Covariates(tuple(churn), tuple(calendar), (*path, *churn))
+    covariates = Covariates.of(retention_table, churn, calendar, path)
     plain = fit(model_class, retention_table)
     names = list(parameter_names(model_class))
     cells, _ = _cells(retention_table, covariates, ages="c" in names, counts=True)
@@ -201,6 +228,7 @@ def fit_covariates(
 
 def _cells(table: Any, covariates: Covariates, *, ages: bool, counts: bool) -> tuple[Cells, NDArray[np.int64]]:
     """The cells by path and tenure, renewals without a row filled in, and the cell of each line of the table."""
+    table = covariates.made(table)
     numbers = ["tenure", *(["at_risk", "lost"] if counts else []), *covariates.churn, *covariates.calendar]
     read = read_table(table, numbers)
     frame = pd.DataFrame({name: column[read.row] for name, column in zip(numbers, read.columns, strict=True)})

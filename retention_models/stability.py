@@ -28,7 +28,8 @@ def stability_check(pooled: Fit, groups: Mapping[str, Fit], table: Table, tolera
     if len(groups) < 2:
         return Check(name, None, f"{len(groups)} of the groups could be fitted on its own; it takes two to compare.")
     what, quantity, columns = _of_a_new_customer(type(pooled.model), table)
-    everyone = quantity(pooled.model, *columns)[0]
+    columns += tuple(np.atleast_1d(table.weight @ z / table.n_customers) for z in _covariates(pooled, table))
+    everyone = pooled.values(quantity, columns)[0]
     rows: dict[str, list[float]] = {}
     for fixed in {_fixed(fit): None for fit in groups.values()}:
         alike = {label: fit for label, fit in groups.items() if _fixed(fit) == fixed}
@@ -48,6 +49,11 @@ def stability_check(pooled: Fit, groups: Mapping[str, Fit], table: Table, tolera
     )
 
 
+def _covariates(fit: Fit, table: Table) -> tuple[Array, ...]:
+    """The columns that covariates made of the customers, at whose means groups are compared."""
+    return table.columns[len(table.columns) - fit.effects.n :]
+
+
 def _fixed(fit: Fit) -> tuple[Any, ...]:
     """The values of the fields that are chosen, not estimated."""
     return tuple(getattr(fit.model, name) for name in fit.model.fixed)
@@ -61,6 +67,10 @@ def _of_each(
     The groups have the same ``fixed`` fields.
     """
     fits = list(groups.values())
+    if fits[0].effects.n:
+        ends = [_of_one(fit, quantity, columns) for fit in fits]
+        own, lower, upper = np.transpose(ends)
+        return own, lower, upper
     names = list(parameter_names(type(fits[0].model)))
     place = np.array([[float(getattr(fit.model, name)) for name in names] for fit in fits])
     covariance = np.zeros((len(fits), len(names), len(names)))
@@ -83,6 +93,16 @@ def _of_each(
     return own, *positive_interval(own, standard_error(slope / place, covariance), 0.95)
 
 
+def _of_one(fit: Fit, quantity: Callable[..., Array], columns: tuple[Array, ...]) -> tuple[float, float, float]:
+    """The quantity as one fit with covariates has it, and the ends of its interval."""
+    own, error = (
+        fit.values(quantity, columns),
+        standard_error(fit.gradient(quantity, columns), fit.covariance.to_numpy()),
+    )
+    lower, upper = positive_interval(own, error, 0.95)
+    return float(own[0]), float(lower[0]), float(upper[0])
+
+
 def _of_a_new_customer(model_class: type[Model], table: Table) -> tuple[str, Callable[..., Array], tuple[Array, ...]]:
     """The quantity by which groups are compared: its name, itself, and the columns it takes."""
     if "T" in model_class.columns:
@@ -91,7 +111,7 @@ def _of_a_new_customer(model_class: type[Model], table: Table) -> tuple[str, Cal
         what = f"number of purchases expected of a new customer in {mean_age[0]:.3g} units of time"
         return what, lambda model, horizon: model.expected_purchases_new(horizon), (mean_age,)
     if "tenure" in model_class.columns:
-        tenure, at_risk, _ = table.columns
+        tenure, at_risk, _ = table.columns[:3]
         middle = np.array([np.ceil((table.weight * at_risk) @ tenure / (table.weight @ at_risk))])
         what = f"share of new customers still there after renewal {middle[0]:.0f}"
         return what, lambda model, tenure: model.survival_function(tenure), (middle,)

@@ -48,6 +48,16 @@ class Table:
             tuple(column[lines] for column in self.averaged),
         )
 
+    def beside(self, columns: Sequence[Array]) -> Table:
+        """The table with more columns, given over its lines."""
+        own = tuple(column[self.row] for column in self.columns)
+        return _table((*own, *columns), self.line_weight, self.index, self.about, self.averaged)
+
+    def first(self, n: int) -> Table:
+        """The table of its first n columns alone."""
+        own = tuple(column[self.row] for column in self.columns[:n])
+        return _table(own, self.line_weight, self.index, self.about, self.averaged)
+
     def means(self) -> tuple[Array, ...]:
         """Over each distinct row, the mean of each of the ``averaged``."""
         n = len(self.weight)
@@ -119,6 +129,17 @@ def require_same_measure(fitted: Mapping[str, Any], table: Table) -> None:
                 f"the model was fitted with {name} {ours!r}, the table was made with {theirs!r}; "
                 f"summarize the log with {name}={ours!r}"
             )
+
+
+def read_covariates(customers: Any, names: Sequence[str]) -> pd.DataFrame:
+    """Those of some columns that a frame of customers has, as they are, labelled like the customers."""
+    frame, index = _opened(customers)
+    there = [name for name in names if name in frame.columns]
+    doubled = [name for name in there if list(frame.columns).count(name) > 1]
+    if doubled:
+        raise ValueError(f"{_listed(doubled)} stands more than once among the columns; keep one of them")
+    columns = {name: frame[name] if isinstance(frame, pd.DataFrame) else frame[name].to_numpy() for name in there}
+    return pd.DataFrame({name: pd.Series(column).array for name, column in columns.items()}, index=index)
 
 
 def read_groups(customers: Any, by: str | Sequence[Any]) -> dict[str, NDArray[np.bool_]]:

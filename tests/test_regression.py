@@ -193,3 +193,20 @@ def test_intervals_of_coefficients_cover():
         truth = [TRUTH["churn"], TRUTH["calendar"]]
         held.append((table["lower"] <= truth) & (truth <= table["upper"]))
     assert np.all((np.mean(held, axis=0) > 0.93) & (np.mean(held, axis=0) < 0.97))
+
+
+def test_a_formula_is_the_columns_it_makes():
+    regular, high_end = [1000, 631, 468, 382, 326], [1000, 869, 743, 653, 593]
+    plans = {"regular": regular, "high end": high_end}
+    rows = [(plan, t + 1, n[t], n[t] - n[t + 1]) for plan, n in plans.items() for t in range(4)]
+    table = pd.DataFrame(rows, columns=["plan", "tenure", "at_risk", "lost"])
+    numbers = table.assign(regular=(table["plan"] == "regular").astype(float), late=(table["tenure"] > 2).astype(float))
+    one = fit_covariates(ShiftedBetaGeometric, table, churn="plan", calendar="I(tenure > 2)", path=[])
+    other = fit_covariates(ShiftedBetaGeometric, numbers, churn=["regular"], calendar=["late"], path=[])
+    assert list(one.coefficients.index) == ["churn[plan[T.regular]]", "calendar[I(tenure > 2)]"]
+    np.testing.assert_allclose(one.table(), other.table(), rtol=1e-6)
+    np.testing.assert_allclose(one.predict(table), other.predict(numbers), rtol=1e-6)
+    with pytest.raises(ValueError, match="plan has a level that the fit has not seen"):
+        one.predict(table.assign(plan="new"))
+    with pytest.raises(ValueError, match="price not in the table"):
+        fit_covariates(ShiftedBetaGeometric, table, churn="price", path=[])

@@ -63,6 +63,10 @@ class Outlook(ABC):
         """Expected number of repeat purchases of a new customer within ``horizon``."""
 
     @abstractmethod
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
+        """Chance that a new customer has not left by the end of a finite ``horizon``."""
+
+    @abstractmethod
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
         """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
 
@@ -74,7 +78,8 @@ class Outlook(ABC):
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:
         """Expected repeat purchases of a new customer, each times e^(-rate t); rate above 0."""
 
-    def _discounted(self, rate: ArrayLike, horizon: ArrayLike) -> Array:
+    def discounted_expected_purchases_new(self, rate: ArrayLike, *, horizon: ArrayLike = np.inf) -> Array:
+        """Expected repeat purchases of a new customer within ``horizon``, discounted at a continuous ``rate``."""
         rate, horizon = checked("rate", rate), checked("horizon", horizon)
         discounted = self._discounted_new(np.where(rate > 0, rate, 1.0), horizon)
         return np.where(rate > 0, discounted, self.expected_purchases_new(horizon))[()]
@@ -103,6 +108,16 @@ class BuyTillYouDie(PositiveParameters, Outlook):
     @abstractmethod
     def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
         """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
+
+    def outlook(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Array, Outlook]:
+        """The chance that a customer with this history has a future, and what it then is."""
+        return self._alive_now(frequency, recency, T), self.given_alive(frequency, recency, T)
+
+    def probability_staying(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Chance that a customer with this history will not have left by the end of a finite ``horizon``."""
+        history = (frequency, recency, T)
+        stays = self._of_the_living(history, lambda then, horizon: then.probability_staying_new(horizon), horizon)
+        return self._alive_now(*history) * stays
 
     def _alive_now(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """The chance with which ``given_alive`` applies."""
@@ -149,7 +164,12 @@ class BuyTillYouDie(PositiveParameters, Outlook):
         At rate 0 these are the expected purchases, without end infinitely many where their expectation is.
         """
         history = (frequency, recency, T)
-        discounted = self._of_the_living(history, lambda then, *window: then._discounted(*window), rate, horizon)
+        discounted = self._of_the_living(
+            history,
+            lambda then, rate, horizon: then.discounted_expected_purchases_new(rate, horizon=horizon),
+            rate,
+            horizon,
+        )
         return _times(self._alive_now(*history), discounted)
 
     def _of_the_living(

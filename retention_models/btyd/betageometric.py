@@ -8,6 +8,7 @@ Science 35(5), 779-799, have the likelihood in general. x = frequency, t_x = rec
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from scipy.special import expit, log_expit
 
 from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, if_alive, last_axis
 from retention_models.btyd.purchases import log_density, log_density_score, silent_stages, start_from_counts
+from retention_models.estimation.links import Link, MovesMean, Multiplies
 from retention_models.estimation.model import Limit
 from retention_models.estimation.special import digamma_rising, log_rising
 
@@ -55,6 +57,7 @@ class BetaGeometric(BuyTillYouDie):
     b: Parameter
 
     leaves_at_once: ClassVar[int] = 0
+    links: ClassVar[Mapping[str, Link]] = {"purchase": Multiplies("alpha", -1), "dropout": MovesMean("a", "b")}
 
     @property
     def stages(self) -> int:
@@ -123,6 +126,10 @@ class BetaGeometric(BuyTillYouDie):
     def expected_purchases_new(self, horizon: ArrayLike) -> Array:
         """Expected number of repeat purchases of a new customer within ``horizon``; may be infinite."""
         return self.expected_purchases(horizon, *NEW)
+
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
+        """Chance that a new customer has not left by the end of a finite ``horizon``."""
+        return self.probability_alive(*NEW) * self.given_alive(*NEW).probability_staying_new(horizon)
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         return self.probability_alive(*NEW) * self.given_alive(*NEW)._expected_pairs_new(horizon)

@@ -7,7 +7,7 @@ the one of the first purchase not counted. Opportunities are the unit of time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -18,6 +18,7 @@ from scipy.special import betainc, expit, log_expit
 
 from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, if_alive, last_axis
 from retention_models.estimation.beta import beta_mean
+from retention_models.estimation.links import Link, MovesMean
 from retention_models.estimation.model import Limit
 from retention_models.estimation.special import digamma_rising, log_rising
 
@@ -47,6 +48,10 @@ class BGBB(BuyTillYouDie):
         Limit("alpha", np.inf, "everybody has the same chance to buy while alive", follows=("beta",)),
         Limit("beta", np.inf, "everybody has the same chance to buy while alive", follows=("alpha",)),
     )
+    links: ClassVar[Mapping[str, Link]] = {
+        "purchase": MovesMean("alpha", "beta"),
+        "dropout": MovesMean("gamma", "delta"),
+    }
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
@@ -124,6 +129,11 @@ class BGBB(BuyTillYouDie):
         with np.errstate(divide="ignore"):
             ever = self.delta / np.maximum(np.subtract(self.gamma, 1), 0)
         return self._mean_chance() * np.where(np.isinf(h), ever, within)
+
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
+        """Chance that a new customer will be there at the opportunity after the next ``horizon`` ones."""
+        passed = _opportunities("horizon", horizon) + 1
+        return np.exp(log_rising(self.delta, passed) - log_rising(np.add(self.gamma, self.delta), passed))
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         """The mean square chance to buy, times E[N (N - 1)] of the number N of opportunities alive."""

@@ -60,6 +60,11 @@ class BGNBD(BetaGeometric):
             ever = 1 + b / np.maximum(a - 1, 0)
         return np.where(np.isinf(h), ever, within)[()]
 
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
+        """Chance that a new customer has not left by the end of a finite ``horizon``."""
+        odds = checked("horizon", horizon, finite=True) / self.alpha
+        return beta_mean(_staying, self.a, self.b, self.r * odds, self.r, odds)
+
     def _expected_pairs_new(self, horizon: Array) -> Array:
         odds, r, a, b = horizon / self.alpha, self.r, self.a, self.b
         steepness = (1 + (r + 2) * odds) ** 2  # the square, for these grow like 1 / p^2
@@ -94,6 +99,11 @@ class BGNBD(BetaGeometric):
 def _expected(p: Array, r: Array, odds: Array) -> Array:
     """Expected purchases given p: the chance that a drop-out is due, over p."""
     return -np.expm1(-r * np.log1p(p * odds)) / p
+
+
+def _staying(p: Array, r: Array, odds: Array) -> Array:
+    """Chance given p that no drop-out is due."""
+    return np.exp(-r * np.log1p(p * odds))
 
 
 def _half_pairs(p: Array, r: Array, odds: Array) -> Array:

@@ -6,6 +6,7 @@ Journal of Interactive Marketing 13(3), 2-12. x = frequency (repeat purchases), 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import betaln, digamma, gammaincinv
 
 from retention_models.btyd.base import Array, Parameter, PositiveParameters
+from retention_models.estimation.links import Link, Multiplies
 from retention_models.estimation.model import Limit
 
 
@@ -33,6 +35,7 @@ class GammaGamma(PositiveParameters):
         Limit("p", np.inf, "a customer always spends the same amount", against=("v",)),
         Limit("q", np.inf, "every customer spends the same on average", follows=("v",)),
     )
+    links: ClassVar[Mapping[str, Link]] = {"spend": Multiplies("v", 1)}
 
     @staticmethod
     def left_out(frequency: Array, monetary_value: Array) -> dict[str, NDArray[np.bool_]]:

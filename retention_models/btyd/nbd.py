@@ -6,6 +6,7 @@ that of the moments of purchase, as in the models with drop-out, so that it comp
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -16,6 +17,7 @@ from scipy.special import exprel
 
 from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, checked_count, last_axis
 from retention_models.btyd.purchases import count_probability, log_density, log_density_score, start_from_counts
+from retention_models.estimation.links import Link, Multiplies
 from retention_models.estimation.model import Limit
 
 
@@ -30,6 +32,7 @@ class NBD(BuyTillYouDie):
     fixed: ClassVar[tuple[str, ...]] = ()
     time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     limits: ClassVar[tuple[Limit, ...]] = (Limit("r", np.inf, "everybody buys at the same rate", follows=("alpha",)),)
+    links: ClassVar[Mapping[str, Link]] = {"purchase": Multiplies("alpha", -1)}
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
@@ -56,6 +59,10 @@ class NBD(BuyTillYouDie):
     def expected_purchases_new(self, horizon: ArrayLike) -> Array:
         """Expected number of repeat purchases of a new customer within ``horizon``."""
         return self.r / self.alpha * checked("horizon", horizon)
+
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
+        """1 for everybody."""
+        return self.probability_alive(0, 0.0, checked("horizon", horizon, finite=True))
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         return self.r * (self.r + 1) * (horizon / self.alpha) ** 2

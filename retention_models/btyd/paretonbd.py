@@ -8,6 +8,7 @@ overflow where customers buy often, is here the integral over the unseen end.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from typing import ClassVar, Self
 
@@ -24,6 +25,7 @@ from retention_models.btyd.purchases import (
     log_density_score,
     start_from_counts,
 )
+from retention_models.estimation.links import Link, Multiplies
 from retention_models.estimation.model import Limit
 from retention_models.estimation.quadrature import log_decay_gradient, log_decay_integral
 
@@ -55,6 +57,7 @@ class ParetoNBD(BuyTillYouDie):
         Limit("r", np.inf, "everybody buys at the same rate while alive", follows=("alpha",)),
         Limit("beta", 0.0, "some leave at once, the others never"),
     )
+    links: ClassVar[Mapping[str, Link]] = {"purchase": Multiplies("alpha", -1), "dropout": Multiplies("beta", -1)}
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
@@ -114,6 +117,10 @@ class ParetoNBD(BuyTillYouDie):
         with np.errstate(divide="ignore"):
             ever = beta / np.maximum(s - 1, 0)
         return self.r / self.alpha * np.where(np.isinf(h), ever, within)
+
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
+        """Chance that a new customer has not left by the end of a finite ``horizon``."""
+        return np.exp(-self.s * np.log1p(checked("horizon", horizon, finite=True) / self.beta))
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         """The mean square rate times the mean square time alive, the integral of 2 u S(u)."""

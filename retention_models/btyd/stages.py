@@ -60,6 +60,10 @@ class StagedBuyer(Outlook):
             ever = 1 + self.b / np.maximum(self.a - 1, 0)
         return np.where(np.isinf(h), ever, within)[()]
 
+    def probability_staying_new(self, horizon: ArrayLike) -> Array:
+        """Chance not to have left by the end of a finite ``horizon``."""
+        return self._by_rows(_alive, checked("horizon", horizon, finite=True) / self.alpha)
+
     def _expected_pairs_new(self, horizon: Array) -> Array:
         """E[X (X - 1)] of the number of purchases X within ``horizon``."""
         return self._by_rows(_sum_of_pairs, horizon / self.alpha)
@@ -70,9 +74,8 @@ class StagedBuyer(Outlook):
         window = checked("end - start", np.subtract(end, start), finite=True)
         if not np.any(start):
             return self._by_rows(_exactly, n, window / self.alpha)
-        before = start / self.alpha
-        gone = np.where(n == 0, np.maximum(1 - self._by_rows(_alive, before), 0), 0.0)
-        return self._by_rows(_exactly_later, n, before, window / self.alpha) + gone
+        gone = np.where(n == 0, np.maximum(1 - self.probability_staying_new(start), 0), 0.0)
+        return self._by_rows(_exactly_later, n, start / self.alpha, window / self.alpha) + gone
 
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:
         """Expected purchases within ``horizon``, each times e^(-rate t); rate above 0."""

@@ -31,6 +31,14 @@ class ConvergenceError(RuntimeError):
     """The likelihood has no maximum that could be found from any start."""
 
 
+class SeparationError(ConvergenceError):
+    """The likelihood grows up to ``value`` while something runs to infinity that has no limiting model."""
+
+    def __init__(self, message: str, value: float) -> None:
+        super().__init__(message)
+        self.value = value
+
+
 @dataclass(frozen=True, slots=True)
 class Climb:
     """A place: log-parameters, log-likelihood, which are free, what was held; at a top, the Hessian there."""
@@ -68,21 +76,31 @@ class Surface:
         return cls(type(start), columns, weight, np.log(timed), {name: getattr(start, name) for name in start.fixed})
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the parameters."""
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the model's parameters, whose logarithms come first in u."""
         return parameter_names(self.model_class)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all that is in u."""
+        return self.parameters
 
     def place(self, model: Model) -> Array:
         """The log-parameters of a model."""
-        return np.log([float(getattr(model, name)) for name in self.names])
+        return np.log([float(getattr(model, name)) for name in self.parameters])
 
     def model(self, u: Array, **held: float) -> Model:
         """The model at a place, with some parameters at exactly the value given."""
-        return self.model_class(**{**dict(zip(self.names, np.exp(u).tolist(), strict=True)), **held, **self.fixed})
+        values = np.exp(u[: len(self.parameters)]).tolist()
+        return self.model_class(**{**dict(zip(self.parameters, values, strict=True)), **held, **self.fixed})
 
     def value(self, u: Array) -> float:
         """The total log-likelihood."""
         return float(self.weight @ self.model(u).log_likelihood(*self.columns))
+
+    def score(self, u: Array) -> Array:
+        """First derivatives of each row's log-likelihood in u; shape (n, len(u))."""
+        return self.model(u).score(*self.columns) * np.exp(u)
 
     def at(self, u: Array) -> Climb:
         """The beginning of a climb at u, every parameter free."""
@@ -104,7 +122,7 @@ class Surface:
 
     def _gradients(self, places: Array) -> Array:
         """The gradient at several places, shape (k, p): small tables in one go, large ones shared by the cores."""
-        if len(self.weight) < SMALL_ROWS and not self.fixed:
+        if len(self.weight) < SMALL_ROWS and not self.fixed and self.names == self.parameters:
             values = dict(zip(self.names, np.exp(places).T[:, :, None], strict=True))
             return (self.weight @ self.model_class(**values).score(*self.columns)) * np.exp(places)
         if len(self.weight) < COARSE_ROWS:
@@ -114,15 +132,19 @@ class Surface:
 
     def covariance(self, top: Climb, *, robust: bool) -> Array:
         """Covariance of the free parameters themselves, not of their logarithms."""
-        information = -(self.hessian(top.u, top.free) if top.hessian is None else top.hessian)
         scale = np.exp(top.u[top.free])
+        covariance = self.covariance_of_place(top, robust=robust) * np.outer(scale, scale)
+        return (covariance + covariance.T) / 2
+
+    def covariance_of_place(self, top: Climb, *, robust: bool) -> Array:
+        """Covariance of what is free in u."""
+        information = -(self.hessian(top.u, top.free) if top.hessian is None else top.hessian)
         curvature, axes = np.linalg.eigh(information)
         inverse = (axes / curvature) @ axes.T
         if robust:
-            score = self.model(top.u).score(*self.columns)[:, top.free] * scale
+            score = self.score(top.u)[:, top.free]
             inverse = inverse @ (score.T @ (score * self.weight[:, None])) @ inverse
-        covariance = inverse * np.outer(scale, scale)
-        return (covariance + covariance.T) / 2
+        return inverse
 
     def limit_ahead(self, here: Climb, gradient: Array, limits: tuple[Limit, ...]) -> Limit | None:
         """The limit that a free parameter is on its way to, if any."""
@@ -131,6 +153,14 @@ class Surface:
             if here.free[i] and limit.is_near(float(np.exp(here.u[i] - self.scale[i])), gradient[i]):
                 return limit
         return None
+
+    def undetermined_by(self, limit: Limit) -> tuple[str, ...]:
+        """What means nothing on a limit."""
+        return limit.undetermined
+
+    def flattest(self, top: Climb, direction: Array) -> int:
+        """The number in u of what has most part in a direction without curvature, given over what is free."""
+        return int(np.flatnonzero(top.free)[np.argmax(np.abs(direction).round(6))])
 
     def at_limit(self, limit: Limit, u: Array) -> Climb:
         """The beginning of a climb at u, but on a limit."""
@@ -146,8 +176,9 @@ class Surface:
             u[index[name]] += shift
         for name in limit.against:
             u[index[name]] -= shift
-        for name in (limit.parameter, *limit.undetermined):
+        for name in (limit.parameter, *self.undetermined_by(limit)):
             free[index[name]] = False
+        u[len(self.parameters) :] *= free[len(self.parameters) :]
         value = self.value(u)
         if not np.isfinite(value):
             raise ConvergenceError(f"the likelihood is not finite where {limit.model}")
@@ -161,21 +192,27 @@ def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Clim
     least undetermined is taken, and then the one with the fewest free parameters.
     """
     ends: list[Climb] = []
+    separations: list[SeparationError] = []
     problem = ""
     for start, open_limits in _ways_up(surface, u):
         try:
             ends.append(_climb_to_limits(surface, start(), open_limits, hessian))
+        except SeparationError as error:
+            separations.append(error)
         except ConvergenceError as error:
             problem = problem or str(error)
         if ends and ends[0].is_interior:
             return ends[0]
         hessian = None
+    highest = max((end.value for end in ends), default=-np.inf)
+    for separation in separations:
+        if separation.value > highest + AS_HIGH:
+            raise separation
     if not ends:
         raise ConvergenceError(
             f"{surface.model_class.__name__}: no maximum of the likelihood was found ({problem}); "
             "is the time unit the one of the data, and are the histories those of customers?"
         )
-    highest = max(end.value for end in ends)
     equals = [end for end in ends if end.value >= highest - AS_HIGH]
     return min(equals, key=lambda end: (not end.is_interior, len(end.undetermined), end.free.sum()))
 
@@ -190,7 +227,8 @@ def _ways_up(surface: Surface, u: Array) -> Iterator[tuple[Callable[[], Climb], 
     limits = surface.model_class.limits
     yield partial(surface.at, u), limits
     for pattern in ([1], [-1], [1, 1, -1, -1], [-1, -1, 1, 1]):
-        yield partial(surface.at, u + 1.5 * np.resize(pattern, len(u))), limits
+        away = 1.5 * np.resize(pattern, len(u)) * (np.arange(len(u)) < len(surface.parameters))
+        yield partial(surface.at, u + away), limits
     for limit in limits:
         yield partial(surface.at_limit, limit, u), _left_by(limit, limits)
 
@@ -204,7 +242,7 @@ def _climb_to_limits(surface: Surface, start: Climb, limits: tuple[Limit, ...], 
     """Newton's climb, during which parameters that run away, or make no difference, are held."""
     end, limit = _climb(surface, start, limits, hessian)
     if limit is None:
-        flat = _flat_parameter(end)
+        flat = _flat_parameter(surface, end)
         if flat is None:
             return end
         held = replace(end, free=end.free & (np.arange(len(end.free)) != flat), hessian=None)
@@ -215,14 +253,14 @@ def _climb_to_limits(surface: Surface, start: Climb, limits: tuple[Limit, ...], 
     return _climb_to_limits(surface, end, tuple(other for other in limits if other is not limit))
 
 
-def _flat_parameter(top: Climb) -> int | None:
-    """The number of the free parameter that has most part in a direction without curvature, if there is one."""
+def _flat_parameter(surface: Surface, top: Climb) -> int | None:
+    """The number of what has most part in a direction without curvature, if there is one."""
     if top.hessian is None or not top.free.any():
         return None
     curvature, axes = np.linalg.eigh(-top.hessian)
     if curvature[0] > FLAT:
         return None
-    return int(np.flatnonzero(top.free)[np.argmax(np.abs(axes[:, 0]).round(6))])
+    return surface.flattest(top, axes[:, 0])
 
 
 def _climb(

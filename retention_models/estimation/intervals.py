@@ -7,7 +7,9 @@ quantity's range. Draws are made from the normal distribution of the log-paramet
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,16 +50,16 @@ def in_chunks(function: Callable[..., Array], columns: tuple[Array, ...]) -> Arr
     return np.concatenate([function(*(c[i : i + CHUNK] for c in columns)) for i in range(0, n, CHUNK)])
 
 
-def jacobian(function: Callable[[Array], Array], parameters: Array, step: float = 1e-5) -> Array:
-    """Derivatives of a vector-valued function in positive parameters, by central differences of their logarithms.
+def log_slopes(quantity: Callable[[Any], Array], model: Any, names: Sequence[str], step: float = 1e-5) -> Array:
+    """Derivatives of ``quantity(model)`` in the logarithms of some of its parameters, by central differences.
 
-    ``function`` maps parameters of shape (p,) to shape (n,); the result has shape (n, p).
+    ``quantity`` has shape (n,), and the result (n, names). Parameters of shape (n,) are those of each row.
     """
-    derivatives = []
-    for direction in np.eye(len(parameters)) * step:
-        ahead, behind = function(parameters * np.exp(direction)), function(parameters * np.exp(-direction))
-        derivatives.append((ahead - behind) / (2 * step))
-    return np.stack(derivatives, axis=-1) / parameters
+
+    def at(name: str, change: float) -> Array:
+        return quantity(replace(model, **{name: getattr(model, name) * np.exp(change)}))
+
+    return np.stack([(at(name, step) - at(name, -step)) / (2 * step) for name in names], axis=-1)
 
 
 def standard_error(gradient: Array, covariance: Array) -> Array:
@@ -68,9 +70,8 @@ def standard_error(gradient: Array, covariance: Array) -> Array:
     return np.sqrt(np.maximum(np.einsum("...i,...ij,...j->...", gradient, covariance, gradient), 0.0))
 
 
-def draw_parameters(parameters: Array, covariance: Array, n: int, rng: np.random.Generator) -> Array:
-    """Shape (n, p): draws of positive parameters, normal in their logarithms by the delta method."""
-    log_covariance = covariance / np.outer(parameters, parameters)
-    curvature, axes = np.linalg.eigh((log_covariance + log_covariance.T) / 2)
+def draw_normal(covariance: Array, n: int, rng: np.random.Generator) -> Array:
+    """Shape (n, p): draws from the normal distribution of mean 0 and this covariance."""
+    curvature, axes = np.linalg.eigh((covariance + covariance.T) / 2)
     root = axes * np.sqrt(np.maximum(curvature, 0.0))
-    return parameters * np.exp(rng.standard_normal((n, len(parameters))) @ root.T)
+    return rng.standard_normal((n, len(covariance))) @ root.T

@@ -132,7 +132,7 @@ def compare(
     frame = pd.DataFrame({name: _measures(fit) for name, fit in shown.items()}).T.rename_axis("model")
     judge = in_sample = _by_aic(shown, customers)
     if all(name in customers.columns for name in HOLDOUT):
-        holdouts = {name: Holdout.of(fit, customers) for name, fit in shown.items()}
+        holdouts = Holdout.each(shown, customers)
         judge = _by_log_score(holdouts)
         frame["log_score"] = pd.Series({name: judge.loss(name) for name in shown})
         frame = frame.join(pd.DataFrame({name: _came_true(holdout) for name, holdout in holdouts.items()}).T)
@@ -196,12 +196,16 @@ def _by_log_score(holdouts: Mapping[str, Holdout]) -> Judge:
 def _by_aic(fits: Mapping[str, Fit], customers: Any) -> Judge:
     averaged = {name: averaged_columns(type(fit.model)) for name, fit in fits.items()}
     extra = tuple(dict.fromkeys(column for columns in averaged.values() for column in columns))
-    table = read_table(customers, (*HISTORY, *extra))
-    arrays, n = dict(zip((*HISTORY, *extra), table.columns, strict=True)), table.n_customers
-    losses = {
-        name: 2 * fit.n_parameters / n - 2 * fit.model.log_likelihood(*(arrays[c] for c in (*HISTORY, *averaged[name])))
-        for name, fit in fits.items()
-    }
+    made = {name: fit.effects.made_of(customers) for name, fit in fits.items()}
+    table = read_table(customers, (*HISTORY, *extra)).beside([z for columns in made.values() for z in columns])
+    arrays, n = dict(zip((*HISTORY, *extra), table.columns, strict=False)), table.n_customers
+    losses, first = {}, len(arrays)
+    for name, fit in fits.items():
+        last = first + fit.effects.n
+        model, history = fit.of((*(arrays[column] for column in HISTORY), *table.columns[first:last]))
+        log_likelihood = model.log_likelihood(*history, *(arrays[column] for column in averaged[name]))
+        losses[name] = 2 * fit.n_parameters / n - 2 * log_likelihood
+        first = last
     return Judge("AIC", losses, table.weight, scale=n)
 
 
@@ -221,7 +225,8 @@ def _by_bic(fits: Mapping[str, Fit]) -> str:
 
 def _tracking_error(holdout: Holdout) -> float:
     """Holdout purchases over those expected of customers of whom only the age is known, less one."""
-    age = holdout.history[HISTORY.index("T")]
-    (age, horizon), row = distinct_rows((age, holdout.horizon))
-    expected = holdout.model.expected_purchases_new(age + horizon) - holdout.model.expected_purchases_new(age)
+    age = holdout.columns[HISTORY.index("T")]
+    (age, horizon, *covariates), row = distinct_rows((age, holdout.horizon, *holdout.columns[len(HISTORY) :]))
+    model, _ = holdout.fit.of((*(age for _ in HISTORY), *covariates))
+    expected = model.expected_purchases_new(age + horizon) - model.expected_purchases_new(age)
     return float(holdout.weight @ holdout.actual / (holdout.weight @ expected[row]) - 1)

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.estimation.intervals import positive_interval, probability_interval, standard_error
-from retention_models.evaluation.holdout import HOLDOUT, Holdout, named
-from retention_models.fitted import Fit
-from retention_models.tables import Table, read_groups, read_table
+from retention_models.evaluation.holdout import Holdout, named
+from retention_models.fitted import Fit, require_no_covariates
+from retention_models.tables import Table, read_groups
 
 Array = NDArray[np.float64]
 Labels = str | Sequence[Any] | pd.Series
@@ -51,9 +51,12 @@ def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level
     probability_alive_lower     0.402
     probability_alive_upper     0.491
     """
-    table = read_table(customers, fit.model.columns)
-    alive = fit.model.probability_alive(*table.columns)
-    slope = fit.gradient(lambda model, *columns: model.probability_alive(*columns), table.columns)
+
+    def is_alive(model: Any, *history: Array) -> Array:
+        return model.probability_alive(*history)
+
+    table = fit.read(customers)
+    alive, slope = fit.values(is_alive, table.columns), fit.gradient(is_alive, table.columns)
     rows = {}
     for label, n in _by_row(table, customers, by).items():
         share, error = n @ alive / n.sum(), standard_error(n @ slope / n.sum(), fit.covariance.to_numpy())
@@ -86,13 +89,12 @@ def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) 
     again        946      0.519   1.636      1.554
     once        1411      0.137   0.237      0.138
     """
-    holdouts = {name: Holdout.of(fit, customers) for name, fit in named(fits).items()}
+    holdouts = Holdout.each(named(fits), customers)
     first = next(iter(holdouts.values()))
     values = {"came_back": (first.actual > 0).astype(float), "actual": first.actual}
     values |= {name: holdout.expected() for name, holdout in holdouts.items()}
-    table = read_table(customers, (*first.model.columns, *HOLDOUT))
     rows = {}
-    for label, n in _by_row(table, customers, by).items():
+    for label, n in _by_row(first.table, customers, by).items():
         rows[label] = {"customers": n.sum(), **{name: n @ value / n.sum() for name, value in values.items()}}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("group").astype({"customers": int})
 
@@ -132,6 +134,7 @@ def new_customer_by_group(fit: Fit, horizon: float, *, level: float = 0.95) -> p
     """
     if not fit.groups:
         raise ValueError("the fit has no groups; make it with fit(..., by=...)")
+    require_no_covariates(fit, "a new customer", "predict_new")
 
     def expected(model: Any, ahead: Array) -> Array:
         return model.expected_purchases_new(ahead)

@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.fitted import Fit
+from retention_models.fitted import Fit, require_no_covariates
 from retention_models.logs.calendar import unit_length, unit_name
 from retention_models.logs.cohorts import between, checked
 from retention_models.logs.engines import collect
@@ -52,6 +52,7 @@ def history_matrix(fit: Fit, *, T: float, horizon: float, max_frequency: int = 1
     """
     if not (T > 0 and horizon > 0 and max_frequency >= 1 and steps >= 1):
         raise ValueError("T and horizon must be above 0, max_frequency and steps at least 1")
+    require_no_covariates(fit, "a history", "predict")
     frequency = np.repeat(np.arange(1.0, max_frequency + 1), steps)
     recency = np.tile(np.linspace(0, T, steps + 1)[1:], max_frequency)
     age = np.full(len(recency), float(T))
@@ -117,6 +118,7 @@ def alive_history(
     82  1997-08-02          2  30.43                1.0
     132 1997-12-12          3  49.29                1.0
     """
+    require_no_covariates(fit, "a customer of the log", "predict")
     log = checked(transactions)
     end = pd.Timestamp(observation_end or log.last_date)
     unit = unit_length(time_unit)

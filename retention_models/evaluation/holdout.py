@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from retention_models.checks import Check
 from retention_models.fitted import Fit
 from retention_models.prediction import predict_total
-from retention_models.tables import read_table
+from retention_models.tables import Table, read_table
 
 Array = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_f
     2                214   1.393       1.196   1.044
     3+               293   3.222       3.246   3.013
     """
-    holdouts = {name: Holdout.of(fit, customers) for name, fit in named(fits).items()}
+    holdouts = Holdout.each(named(fits), customers)
     first = next(iter(holdouts.values()))
     means = {"actual": first.actual, **{name: holdout.expected() for name, holdout in holdouts.items()}}
     return _by_frequency(first, means, max_frequency)
@@ -89,9 +89,9 @@ def status_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_fr
     1                439      0.358       0.521   0.474
     2+               507      0.659       0.684   0.589
     """
-    holdouts = {name: Holdout.of(fit, customers) for name, fit in named(fits).items()}
+    holdouts = Holdout.each(named(fits), customers)
     first = next(iter(holdouts.values()))
-    alive = {name: holdout.model.probability_alive(*holdout.history) for name, holdout in holdouts.items()}
+    alive = {name: holdout.probability_alive() for name, holdout in holdouts.items()}
     return _by_frequency(first, {"came_back": (first.actual > 0).astype(float), **alive}, max_frequency)
 
 
@@ -186,35 +186,52 @@ def named(fits: Fit | Mapping[str, Fit]) -> dict[str, Fit]:
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
-    """Distinct rows of history and holdout, how many customers share each, and the model to judge on them.
+    """Distinct rows of history, holdout and covariates, and the fit to judge on them.
 
-    ``history`` are the model's columns, ``frequency`` one of them; ``actual`` counts the purchases that came true
-    within ``horizon``. All have shape (rows,).
+    ``columns`` are those of the model and last those of covariates, ``frequency`` among them; ``actual`` counts the
+    purchases that came true within ``horizon``. All have shape (rows,), as has ``weight``, the customers sharing each.
     """
 
-    model: Any
-    history: tuple[Array, ...]
+    fit: Fit
+    table: Table
+    columns: tuple[Array, ...]
     frequency: Array
     actual: Array
     horizon: Array
-    weight: Array
 
     @classmethod
     def of(cls, fit: Fit, customers: Any) -> Holdout:
         """The holdout in a summary; a ValueError where it has none."""
+        return cls.each({"it": fit}, customers)["it"]
+
+    @classmethod
+    def each(cls, fits: Mapping[str, Fit], customers: Any) -> dict[str, Holdout]:
+        """The holdout in a summary for each of several fits, over the same rows."""
         missing = [name for name in HOLDOUT if name not in customers.columns]
         if missing:
             raise ValueError(
                 f"{' and '.join(missing)} not in the table, so it has no holdout; "
                 "make one with summarize(..., calibration_end=...)"
             )
-        names = fit.model.columns
-        table = read_table(customers, (*names, *HOLDOUT))
-        *history, actual, horizon = table.columns
-        wrong = table.weight[(actual < 0) | (actual % 1 != 0)].sum()
+        names = list(dict.fromkeys(name for fit in fits.values() for name in fit.model.columns))
+        made = {name: fit.effects.made_of(customers) for name, fit in fits.items()}
+        table = read_table(customers, (*names, *HOLDOUT)).beside([z for columns in made.values() for z in columns])
+        by_name = dict(zip((*names, *HOLDOUT), table.columns, strict=False))
+        wrong = table.weight[(by_name[HOLDOUT[0]] < 0) | (by_name[HOLDOUT[0]] % 1 != 0)].sum()
         if wrong:
             raise ValueError(f"holdout_frequency is no count for {wrong:,.0f} customers; it must be 0, 1, 2, ...")
-        return cls(fit.model, tuple(history), history[names.index("frequency")], actual, horizon, table.weight)
+        found, first = {}, len(by_name)
+        for name, fit in fits.items():
+            last = first + fit.effects.n
+            columns = (*(by_name[column] for column in fit.model.columns), *table.columns[first:last])
+            found[name] = cls(fit, table, columns, by_name["frequency"], *(by_name[column] for column in HOLDOUT))
+            first = last
+        return found
+
+    @property
+    def weight(self) -> Array:
+        """How many customers share each row."""
+        return self.table.weight
 
     def mean(self, values: Array) -> float:
         """Mean over customers of a value that each row has."""
@@ -222,12 +239,23 @@ class Holdout:
 
     def expected(self) -> Array:
         """Expected purchases within the horizon; shape (rows,)."""
-        return self.model.expected_purchases(self.horizon, *self.history)
+        model, history = self.fit.of(self.columns)
+        return model.expected_purchases(self.horizon, *history)
+
+    def probability_alive(self) -> Array:
+        """Chance to be a customer still at the end of the calibration; shape (rows,)."""
+        model, history = self.fit.of(self.columns)
+        return model.probability_alive(*history)
 
     def log_probability(self) -> Array:
         """Log of the probability of the count that came true; what underflows counts as the smallest float."""
-        probability = self.model.purchase_probability(self.actual, self.horizon, *self.history)
+        probability = self._probability(self.actual, np.arange(len(self.actual)))
         return np.log(np.maximum(probability, np.finfo(float).tiny))
+
+    def _probability(self, count: Array | NDArray[np.int64], row: NDArray[np.int64]) -> Array:
+        """Chance of a count for each of some rows."""
+        model, history = self.fit.of(tuple(column[row] for column in self.columns))
+        return model.purchase_probability(count, self.horizon[row], *history)
 
     def distribution(self) -> tuple[Array, Array]:
         """Probability of fewer purchases than came true, and of just as many; shape (rows,) each."""
@@ -235,10 +263,7 @@ class Holdout:
         first = np.cumsum(counts) - counts
         row = np.repeat(np.arange(len(counts)), counts)
         count = np.arange(len(row)) - first[row]
-        parts = [
-            self.model.purchase_probability(n, self.horizon[i], *(column[i] for column in self.history))
-            for n, i in zip(_blocks(count), _blocks(row), strict=True)
-        ]
+        parts = [self._probability(n, i) for n, i in zip(_blocks(count), _blocks(row), strict=True)]
         probability = np.concatenate(parts)
         at = probability[first + counts - 1]
         return np.add.reduceat(probability, first) - at, at

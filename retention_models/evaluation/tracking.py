@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.evaluation.holdout import named
-from retention_models.fitted import Fit
+from retention_models.fitted import Fit, require_no_covariates
 from retention_models.logs.calendar import Calendar, calendar, unit_length, unit_name
 from retention_models.logs.cohorts import checked, daily_purchases
 from retention_models.logs.transactions import Granularity
@@ -202,6 +202,7 @@ def _expected(fit: Fit, edges: pd.DatetimeIndex, new_customers: pd.Series, dates
             f"{type(fit.model).__name__} counts opportunities, and tracking follows the days of a log; its holdout can "
             "be compared by holdout_by_frequency(fit, opportunities(transactions, calibration_end=...))"
         )
+    require_no_covariates(fit, "a customer of the log", "holdout_by_frequency")
     acquired = new_customers[new_customers > 0]
     waited = np.subtract.outer(edges.to_numpy(), acquired.index.to_numpy())
     ages, age = np.unique(np.maximum(waited, np.timedelta64(0)), return_inverse=True)

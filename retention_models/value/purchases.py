@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.estimation.intervals import in_chunks, positive_interval, standard_error
+from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.fitted import Fit
 from retention_models.inputs import is_number, require_horizon
 from retention_models.logs.calendar import unit_length
@@ -44,8 +44,12 @@ class _Factor:
     @classmethod
     def of(cls, fit: Fit, table: Table, quantity: Callable[..., Array]) -> _Factor:
         """The factor ``quantity(model, *columns)`` of a fit, for a table of the columns of its model."""
-        values = in_chunks(lambda *columns: quantity(fit.model, *columns), table.columns)
-        return cls(table.row, values, fit.gradient(quantity, table.columns), fit.covariance.to_numpy())
+        return cls(
+            table.row,
+            fit.values(quantity, table.columns),
+            fit.gradient(quantity, table.columns),
+            fit.covariance.to_numpy(),
+        )
 
     @classmethod
     def one(cls, lines: int) -> _Factor:
@@ -83,7 +87,8 @@ def customer_value(
     spend_fit
         A fitted ``GammaGamma``; None where the log has no money, and each purchase counts one.
     customers
-        A frame with ``frequency, recency, T`` and, for a ``spend_fit``, ``monetary_value``; from ``summarize``.
+        A frame with ``frequency, recency, T`` and, for a ``spend_fit``, ``monetary_value``, from ``summarize``; and the
+        columns of the fits' covariates.
     horizon
         Length of the future window in the time unit of the table; ``numpy.inf`` for the whole remaining life.
     time_unit
@@ -213,24 +218,17 @@ def _factors(
 ) -> tuple[_Factor, _Factor, Table]:
     """Both factors of value for a table of customers, after the inputs have been checked; and its histories."""
     rate = discount_rate(annual_discount_rate, time_unit)
-    _check_money(horizon, margin)
-    histories = read_table(customers, purchases_fit.model.columns)
-    for about in (histories.about, purchases_fit.data):
-        _check_time_unit(about.get("time_unit", about.get("period")), time_unit)
+    check_money(horizon, margin)
+    histories = purchases_fit.read(customers)
+    check_time_unit(time_unit, histories, purchases_fit)
 
     def discounted(model: Any, *columns: Array) -> Array:
-        present = model.discounted_expected_purchases(rate, *columns, horizon=horizon)
-        if not np.all(np.isfinite(present)):
-            raise ValueError(
-                "with no discount and no end, the value of a customer who may never leave is infinite; "
-                "give an annual_discount_rate above 0 or a finite horizon"
-            )
-        return present
+        return finite(model.discounted_expected_purchases(rate, *columns, horizon=horizon))
 
     purchases = _Factor.of(purchases_fit, histories, discounted)
     if spend_fit is None:
         return purchases, _Factor.one(len(histories.row)), histories
-    spending = read_table(customers, spend_fit.model.columns)
+    spending = spend_fit.read(customers)
     return purchases, _Factor.of(spend_fit, spending, lambda model, *columns: model.expected_spend(*columns)), histories
 
 
@@ -251,17 +249,31 @@ def discount_rate(annual_discount_rate: float, time_unit: str) -> float:
     return float(np.log1p(annual_discount_rate) * share)
 
 
-def _check_money(horizon: float, margin: float) -> None:
+def finite(discounted_purchases: Array) -> Array:
+    """The same; a ValueError where value without end or discount is infinite."""
+    if not np.all(np.isfinite(discounted_purchases)):
+        raise ValueError(
+            "with no discount and no end, the value of a customer who may never leave is infinite; "
+            "give an annual_discount_rate above 0 or a finite horizon"
+        )
+    return discounted_purchases
+
+
+def check_money(horizon: float, margin: float) -> None:
+    """An error unless the horizon and the margin are ones to reckon with."""
     require_horizon(horizon, or_endless=True)
     if not (is_number(margin) and margin > 0):
         raise ValueError(f"margin must be the share of the amount that is earned, for example 0.3; got {margin!r}")
 
 
-def _check_time_unit(known: str | None, given: str) -> None:
-    if known is None or known == given:
-        return
-    if {known, given} & PERIODS_A_YEAR.keys() or unit_length(known) != unit_length(given):
-        raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
+def check_time_unit(given: str, table: Table, fit: Fit) -> None:
+    """An error unless the time unit is that of the table, and of the table of the fit, where they know theirs."""
+    for about in (table.about, fit.data):
+        known = about.get("time_unit", about.get("period"))
+        if known is None or known == given:
+            continue
+        if {known, given} & PERIODS_A_YEAR.keys() or unit_length(known) != unit_length(given):
+            raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
 
 
 def segment_codes(by: Sequence[Any] | pd.Series | None, n: int) -> tuple[NDArray[np.int64], pd.Index]:

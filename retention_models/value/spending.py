@@ -51,11 +51,11 @@ def spend_by_frequency(spend_fit: Fit, customers: Any, *, edges: Sequence[int] =
         per purchase, ``bias`` (expected over actual, less one) with ``bias_lower, bias_upper`` (95 %, from the spread
         of the customers' own means).
     """
-    table, keep = _repeat_buyers(customers)
-    x, m = (column[keep] for column in table.columns)
-    weight, start = table.weight[keep], np.asarray(edges)
+    table, keep = _repeat_buyers(spend_fit.read(customers))
+    columns = tuple(column[keep] for column in table.columns)
+    (x, m), weight, start = columns[:2], table.weight[keep], np.asarray(edges)
     group = np.searchsorted(start, x, side="right") - 1
-    expected = spend_fit.model.expected_spend(x, m)
+    expected = spend_fit.values(lambda model, *history: model.expected_spend(*history), columns)
 
     def summed(values: Array) -> Array:
         return np.bincount(group, weights=weight * values, minlength=len(start)).astype(float)
@@ -99,7 +99,7 @@ def spend_independence_check(spend_fit: Fit, customers: Any, *, tolerance: float
 
 def _correlation(customers: Any) -> tuple[float, float, float]:
     """Pearson's correlation of amount and frequency among repeat buyers, with its 95 % interval by Fisher's z."""
-    table, keep = _repeat_buyers(customers)
+    table, keep = _repeat_buyers(read_table(customers, ("frequency", "monetary_value")))
     (x, m), weight = (column[keep] for column in table.columns), table.weight[keep]
     n = weight.sum()
     if n < 4 or np.ptp(x) == 0 or np.ptp(m) == 0:
@@ -110,8 +110,7 @@ def _correlation(customers: Any) -> tuple[float, float, float]:
     return r, float(np.tanh(np.arctanh(r) - reach)), float(np.tanh(np.arctanh(r) + reach))
 
 
-def _repeat_buyers(customers: Any) -> tuple[Table, NDArray[np.bool_]]:
-    """The spending table, and which of its distinct rows are repeat buyers who spent something."""
-    table = read_table(customers, ("frequency", "monetary_value"))
-    x, m = table.columns
+def _repeat_buyers(table: Table) -> tuple[Table, NDArray[np.bool_]]:
+    """A spending table, and which of its distinct rows are repeat buyers who spent something."""
+    x, m = table.columns[:2]
     return table, (x > 0) & (m > 0)

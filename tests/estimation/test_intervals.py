@@ -1,11 +1,13 @@
 """Intervals keep to the range of what they are about."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 from retention_models.estimation.intervals import (
-    draw_parameters,
-    jacobian,
+    draw_normal,
+    log_slopes,
     normal_quantile,
     positive_interval,
     probability_interval,
@@ -39,11 +41,19 @@ def test_probability_interval_stays_within_0_and_1():
     np.testing.assert_array_equal((lower[2:], upper[2:]), [[0, 1], [0, 1]])
 
 
-def test_jacobian_is_the_derivative():
-    def f(p):
-        return np.array([p[0] ** 2 * p[1], np.log(p[1]), 3.0])
+@dataclass(frozen=True)
+class Pair:
+    a: object
+    b: object
 
-    np.testing.assert_allclose(jacobian(f, np.array([2.0, 5.0])), [[20, 4], [0, 0.2], [0, 0]], rtol=1e-8, atol=1e-12)
+
+def test_slopes_are_those_in_the_logarithms():
+    def quantity(model):
+        return np.array([1.0, 2.0]) * model.a**2 * np.log(model.b)
+
+    for model in (Pair(2.0, 5.0), Pair(np.full(2, 2.0), np.full(2, 5.0))):
+        slopes = log_slopes(quantity, model, ["a", "b"])
+        np.testing.assert_allclose(slopes, [[8 * np.log(5), 4], [16 * np.log(5), 8]], rtol=1e-8)
 
 
 def test_standard_error_is_the_delta_method_by_hand():
@@ -52,8 +62,8 @@ def test_standard_error_is_the_delta_method_by_hand():
     np.testing.assert_allclose(standard_error(gradient, covariance), np.sqrt([4, 11, 0]))
 
 
-def test_draws_have_the_covariance_of_the_logarithms():
-    parameters, covariance = np.array([0.5, 20.0]), np.array([[0.01, 0.3], [0.3, 25.0]])
-    draws = np.log(draw_parameters(parameters, covariance, 200_000, np.random.default_rng(3)))
-    np.testing.assert_allclose(draws.mean(axis=0), np.log(parameters), atol=0.002)
-    np.testing.assert_allclose(np.cov(draws.T), covariance / np.outer(parameters, parameters), rtol=0.02)
+def test_draws_have_the_covariance():
+    covariance = np.array([[0.04, 0.03], [0.03, 0.0625]])
+    draws = draw_normal(covariance, 200_000, np.random.default_rng(3))
+    np.testing.assert_allclose(draws.mean(axis=0), 0, atol=0.002)
+    np.testing.assert_allclose(np.cov(draws.T), covariance, rtol=0.02)

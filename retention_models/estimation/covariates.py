@@ -1,0 +1,252 @@
+"""Maximum likelihood with covariates: coefficients beside the parameters, climbed together.
+
+The coefficients work through the links that a model declares, and the gradient is the model's own ``score`` by the
+chain rule. Covariates are climbed in coordinates of mean 0 and covariance 1, and parameters are those of a customer
+with mean covariates: so the way up, and its end, do not depend on the covariates' units, origins or reference levels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Self
+
+import numpy as np
+
+from retention_models.estimation.climb import Climb, SeparationError, Surface, best_climb
+from retention_models.estimation.likelihood import Optimum
+from retention_models.estimation.links import FURTHEST, Link, derivatives, moved_model
+from retention_models.estimation.model import Array, Limit, Model
+
+COLLINEAR = 1e-7  # what must be left of a column, relative to its spread, after those before have explained it
+
+
+@dataclass(frozen=True, slots=True)
+class Covariates:
+    """The covariates that act through one link: ``labels`` of the coefficients, ``matrix`` of shape (n, labels)."""
+
+    link: Link
+    labels: tuple[str, ...]
+    matrix: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """Covariates in coordinates of mean 0 and covariance 1.
+
+    A row of the matrix is ``mean + row @ spread``, so that coefficients are ``solve(spread, standard coefficients)``.
+    """
+
+    link: Link
+    labels: tuple[str, ...]
+    rows: Array
+    mean: Array
+    spread: Array
+
+    @classmethod
+    def of(cls, covariates: Covariates, weight: Array) -> Self:
+        """The standard coordinates of covariates, each row counting ``weight`` times.
+
+        Raises
+        ------
+        ValueError
+            When a column is constant, or follows from those before it.
+        """
+        share, n = weight / weight.sum(), f"all {weight.sum():,.0f} customers"
+        mean = share @ covariates.matrix
+        centred = covariates.matrix - mean
+        deviation = np.sqrt(share @ centred**2)
+        for label, sd, largest in zip(covariates.labels, deviation, np.abs(covariates.matrix).max(axis=0), strict=True):
+            if sd <= 1e-12 * largest:
+                raise ValueError(f"{label} is the same for {n}: it can explain nothing; leave it out")
+        triangle: Array = np.linalg.qr(centred / deviation * np.sqrt(share)[:, None]).R
+        for i, label in enumerate(covariates.labels):
+            if i >= len(triangle) or abs(triangle[i, i]) < COLLINEAR:
+                raise ValueError(
+                    f"{label} follows from {', '.join(covariates.labels[:i])} for {n}, so that their effects cannot "
+                    "be told apart; leave one of them out"
+                )
+        spread = triangle * deviation
+        return cls(covariates.link, covariates.labels, np.linalg.solve(spread.T, centred.T).T, mean, spread)
+
+    def coefficients(self, standard: Array) -> Array:
+        """The coefficients of the covariates, from those of the standard coordinates."""
+        return np.asarray(np.linalg.solve(self.spread, standard), dtype=float)
+
+
+@dataclass(frozen=True, slots=True)
+class CovariateSurface(Surface):
+    """A model's total log-likelihood as a function of the log-parameters at mean covariates, and coefficients."""
+
+    covariates: tuple[Standard, ...]
+
+    @classmethod
+    def over(
+        cls, start: Model, columns: tuple[Array, ...], weight: Array, covariates: tuple[Standard, ...]
+    ) -> CovariateSurface:
+        """The surface over some data, scaled by the start."""
+        plain = Surface.above(start, columns, weight)
+        return cls(plain.model_class, columns, weight, plain.scale, plain.fixed, covariates)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the parameters, then those of the coefficients."""
+        return self.parameters + tuple(label for each in self.covariates for label in each.labels)
+
+    def place(self, model: Model) -> Array:
+        """The place of a model whose customers are all alike in their covariates, or in spite of them."""
+        return np.append(Surface.place(self, model), np.zeros(len(self.names) - len(self.parameters)))
+
+    def blocks(self) -> list[slice]:
+        """Where in u the coefficients of each link stand."""
+        ends = len(self.parameters) + np.cumsum([0, *(len(each.labels) for each in self.covariates)])
+        return [slice(first, last) for first, last in pairwise(ends)]
+
+    def indices(self, u: Array) -> dict[Link, Array]:
+        """The index of each customer in each link."""
+        return {each.link: each.rows @ u[block] for each, block in zip(self.covariates, self.blocks(), strict=True)}
+
+    def value(self, u: Array) -> float:
+        """The total log-likelihood."""
+        model = moved_model(self.model(u), self.indices(u))
+        return float(self.weight @ model.log_likelihood(*self.columns))
+
+    def score(self, u: Array) -> Array:
+        """First derivatives of each row's log-likelihood in u; shape (n, len(u))."""
+        model, indices = self.model(u), self.indices(u)
+        moved = moved_model(model, indices)
+        values = np.stack(np.broadcast_arrays(self.weight, *(getattr(moved, name) for name in self.parameters))[1:], 1)
+        slopes = moved.score(*self.columns) * values
+        return derivatives(model, indices, [each.rows for each in self.covariates], slopes, self.parameters)
+
+    def gradient(self, u: Array) -> Array:
+        """First derivatives in u."""
+        return self.weight @ self.score(u)
+
+    def undetermined_by(self, limit: Limit) -> tuple[str, ...]:
+        """What means nothing on a limit: also the coefficients that move what means nothing."""
+        lost = (each.labels for each in self.covariates if set(each.link.fields) & set(limit.undetermined))
+        return limit.undetermined + tuple(label for labels in lost for label in labels)
+
+    def flattest(self, top: Climb, direction: Array) -> int:
+        """The number of the parameter without curvature; where it is a coefficient, an error that names it."""
+        flat = Surface.flattest(self, top, direction)
+        if flat < len(self.parameters):
+            return flat
+        everywhere = np.zeros(len(top.u))
+        everywhere[top.free] = direction
+        parts: dict[str, tuple[float, float]] = {}
+        for each, block in zip(self.covariates, self.blocks(), strict=True):
+            size = np.abs(each.coefficients(everywhere[block])) * np.sqrt(np.sum(each.spread**2, axis=0))
+            parts.update(zip(each.labels, zip(size, each.coefficients(top.u[block]), strict=True), strict=True))
+        label = max(parts, key=lambda name: parts[name][0])
+        where = "minus infinity" if parts[label][1] < 0 else "infinity"
+        raise SeparationError(
+            f"{label} runs to {where}: with some of its values customers never do, or always do, what it explains; "
+            "join such a level with another one, or leave the covariate out",
+            top.value,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CovariateOptimum:
+    """A maximum of the likelihood with covariates.
+
+    ``optimum.model`` is that of a customer whose covariates are all 0; ``optimum.covariance`` and ``optimum.free``
+    are of the parameters and of the ``coefficients``.
+    """
+
+    optimum: Optimum
+    coefficients: dict[str, float]
+
+
+def maximise_with_covariates(
+    start: Model, columns: tuple[Array, ...], weight: Array, covariates: tuple[Covariates, ...], *, robust: bool = False
+) -> CovariateOptimum:
+    """The maximum-likelihood estimate of a model with covariates, each row counting ``weight`` times.
+
+    Parameters
+    ----------
+    start
+        A model to begin from; its ``fixed`` fields stay.
+    columns
+        What the model's ``log_likelihood`` takes, each of shape (n,).
+    weight
+        Shape (n,); how many customers share each row.
+    covariates
+        What acts through each link.
+    robust
+        Whether the covariance is the sandwich (Huber-White).
+
+    Raises
+    ------
+    ValueError
+        When a covariate is constant, follows from others, or tells for sure what customers do.
+    ConvergenceError
+        When no start leads to a maximum.
+    """
+    counted = weight > 0
+    columns, weight = tuple(column[counted] for column in columns), weight[counted]
+    standards = tuple(Standard.of(replace(each, matrix=each.matrix[counted]), weight) for each in covariates)
+    surface = CovariateSurface.over(start, columns, weight, standards)
+    try:
+        top = best_climb(surface, surface.place(start))
+    except SeparationError as error:
+        raise ValueError(str(error)) from None
+    place, jacobian = _at_zero(surface, top)
+    _check_reach(surface, place)
+    p = len(surface.parameters)
+    scale = np.append(np.exp(place[:p]), np.ones(len(place) - p))
+    spread = (scale[:, None] * jacobian)[top.free][:, top.free]
+    covariance = spread @ surface.covariance_of_place(top, robust=robust) @ spread.T
+    held = {limit.parameter: limit.value for limit in top.limits if limit.parameter not in start.time_parameters}
+    optimum = Optimum(
+        model=surface.model(place, **held),
+        log_likelihood=top.value,
+        free=tuple(name for name, is_free in zip(surface.names, top.free, strict=True) if is_free),
+        covariance=(covariance + covariance.T) / 2,
+        limits=top.limits,
+        undetermined=top.undetermined,
+    )
+    return CovariateOptimum(optimum, dict(zip(surface.names[p:], place[p:].tolist(), strict=True)))
+
+
+def _at_zero(surface: CovariateSurface, top: Climb) -> tuple[Array, Array]:
+    """The log-parameters of a customer whose covariates are 0 and the coefficients; their derivatives in u.
+
+    On a limit only the ratio of some parameters means something: there the one that was held keeps its value.
+    """
+    place, jacobian = top.u.copy(), np.eye(len(top.u))
+    for each, block in zip(surface.covariates, surface.blocks(), strict=True):
+        where = [surface.parameters.index(name) for name in each.link.fields]
+        by_standard = np.linalg.inv(each.spread)
+        place[block] = each.coefficients(top.u[block])
+        index = np.array(-each.mean @ place[block])
+        logs = list(top.u[where])
+        slopes = each.link.slopes(logs, index[None])[..., 0]
+        place[where] = each.link.moved(logs, index[None])[:, 0]
+        jacobian[np.ix_(where, where)] = slopes[:, :-1]
+        jacobian[where, block] = slopes[:, -1:] * (-each.mean @ by_standard)
+        jacobian[block, block] = by_standard
+        for limit in top.limits:
+            if limit.parameter in each.link.fields:
+                i, shared = surface.parameters.index(limit.parameter), set(limit.follows) & set(each.link.fields)
+                for j in (surface.parameters.index(name) for name in shared):
+                    place[j] += top.u[i] - place[i]
+                    jacobian[j] -= jacobian[i]
+                place[i] = top.u[i]
+    return place, jacobian
+
+
+def _check_reach(surface: CovariateSurface, place: Array) -> None:
+    """An error where customers are so far from covariates of 0 that there is no baseline in numbers."""
+    if np.any(np.abs(place[: len(surface.parameters)]) > FURTHEST):
+        largest = max(
+            (abs(mean) / np.sqrt(spread), label)
+            for each in surface.covariates
+            for mean, spread, label in zip(each.mean, np.sum(each.spread**2, axis=0), each.labels, strict=True)
+        )
+        raise ValueError(
+            f"{largest[1]} is so far from 0 for all customers that the model of a customer with 0 cannot be told; "
+            "take a typical value off it, for example I(year - 2020)"
+        )

@@ -1,0 +1,99 @@
+"""What the same customers would be worth with a covariate changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models.estimation.intervals import in_chunks
+from retention_models.estimation.model import Array
+from retention_models.fitted import Fit
+from retention_models.value.purchases import check_money, check_time_unit, discount_rate, finite
+from retention_models.what_if import Change, Changed, effect_table, require_known, slopes_of
+
+
+def marginal_value(
+    purchases_fit: Fit,
+    spend_fit: Fit | None,
+    customers: Any,
+    change: Change,
+    *,
+    horizon: float,
+    time_unit: str,
+    annual_discount_rate: float,
+    margin: float,
+    new: bool = False,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """What the customers would be worth on average if a covariate of theirs changed now.
+
+    Parameters
+    ----------
+    purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin, level
+        As in ``customer_value``.
+    change, new
+        As in ``marginal_effect``; the covariates may be those of either fit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row, ``value`` (of a customer), with the columns of ``marginal_effect``. The two fits are taken for
+        independent, as in ``customer_value``.
+
+    Examples
+    --------
+    >>> import numpy as np, retention_models as rm
+    >>> from retention_models.value.what_if import marginal_value
+    >>> web = np.repeat([0.0, 1.0], 500)
+    >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
+    >>> customers = shop.simulate(np.full(1000, 52), np.random.default_rng(1)).assign(web=web)
+    >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web")
+    >>> money = {"time_unit": "W", "annual_discount_rate": 0.1, "margin": 0.3}
+    >>> marginal_value(fit, None, customers, {"web": 1}, horizon=52, **money).round(3)
+             before  after  effect  std_error  lower  upper
+    outcome
+    value     0.511  0.669   0.158      0.029  0.101  0.215
+    """
+    rate = discount_rate(annual_discount_rate, time_unit)
+    check_money(horizon, margin)
+    require_known(change, purchases_fit.effects, *([] if spend_fit is None else [spend_fit.effects]))
+    buying = Changed.of(purchases_fit, customers, change, new=new)
+    check_time_unit(time_unit, buying.table, purchases_fit)
+    share = buying.table.line_weight / buying.table.n_customers
+
+    def purchases(fit: Fit) -> Array:
+        return buying.each(
+            fit, lambda outlook: finite(outlook.discounted_expected_purchases_new(rate, horizon=horizon))[..., None]
+        )[buying.table.row, :, 0]
+
+    if spend_fit is None:
+        slope = slopes_of(purchases_fit, lambda fit: margin * (share @ purchases(fit))[:, None])
+        return effect_table(
+            margin * (share @ purchases(purchases_fit))[:, None], [(slope, purchases_fit)], ["value"], level
+        )
+    spending = Changed.of(spend_fit, customers, change, new=new)
+
+    def value(counts: Array, amounts: Array) -> Array:
+        return margin * (share @ (counts * amounts))[:, None]
+
+    counts, amounts = purchases(purchases_fit), _amounts(spend_fit, spending)
+    slopes = [
+        (slopes_of(purchases_fit, lambda fit: value(purchases(fit), amounts)), purchases_fit),
+        (slopes_of(spend_fit, lambda fit: value(counts, _amounts(fit, spending))), spend_fit),
+    ]
+    return effect_table(value(counts, amounts), slopes, ["value"], level)
+
+
+def _amounts(fit: Fit, spending: Changed) -> Array:
+    """The amount of a purchase that is expected of each line, before and after; shape (lines, 2)."""
+
+    def of_rows(*rows: Array) -> Array:
+        columns, change = spending.split(fit, rows)
+        model, history = fit.of(columns)
+        before = model.expected_spend(*((np.zeros(len(rows[0])),) * 2 if spending.new else history))
+        growth = sum(fit.effects.indices(fit.model, change).values(), np.zeros(len(rows[0])))
+        return np.stack([before, before * np.exp(growth)], axis=1)
+
+    return in_chunks(of_rows, spending.table.columns)[spending.table.row]

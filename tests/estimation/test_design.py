@@ -1,0 +1,105 @@
+"""Formulas and designs: the same columns for other customers, and nothing dropped or guessed."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from retention_models.estimation.design import Design
+
+CUSTOMERS = pd.DataFrame(
+    {
+        "channel": ["web", "shop", "web", "mail"],
+        "size": pd.Categorical(["s", "s", "l", "m"], categories=["xl", "s", "m", "l"]),
+        "age": [20.0, 30.0, 41.0, 35.0],
+        "first year": [2019, 2020, 2019, 2020],
+        "club": [True, False, True, True],
+        "gaps": ["a", None, "b", "a"],
+        "same": ["x"] * 4,
+    },
+    index=pd.Index([11, 12, 13, 14], name="customer_id"),
+)
+
+
+@pytest.mark.parametrize(
+    ("formula", "labels", "second"),
+    [
+        ("channel", ["channel[T.shop]", "channel[T.web]"], [1, 0]),
+        ("size", ["size[T.m]", "size[T.l]"], [0, 0]),
+        ("C(channel, contr.treatment('web'))", None, [0, 1]),
+        ("C(`first year`)", ["C(`first year`)[T.2020]"], [1]),
+        ("age + club", ["age", "club"], [30, 0]),
+        ("log(age) + I(age**2)", ["log(age)", "I(age ** 2)"], [np.log(30), 900]),
+        ("I(age > 25)", ["I(age > 25)"], [1]),
+        ("channel:club", ["channel[mail]:club", "channel[shop]:club", "channel[web]:club"], [0, 0, 0]),
+        ("`first year`*club", ["first year", "club", "first year:club"], [2020, 0, 0]),
+    ],
+)
+def test_a_design_makes_the_columns_that_the_formula_says(formula, labels, second):
+    design = Design.of(formula, CUSTOMERS)
+    assert labels is None or list(design.labels) == labels
+    np.testing.assert_allclose(design.matrix(CUSTOMERS)[1], second)
+
+
+@pytest.mark.parametrize("formula", ["channel*age", "size + C(`first year`)", "log(age):club"])
+def test_a_design_survives_json_and_makes_the_same_columns_of_one_customer(formula):
+    design = Design.of(formula, CUSTOMERS)
+    stored = Design.from_plain(json.loads(json.dumps(asdict(design))))
+    assert stored == design
+    for i in range(4):
+        np.testing.assert_array_equal(stored.matrix(CUSTOMERS.iloc[[i]])[0], design.matrix(CUSTOMERS)[i])
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("nowhere", "nowhere not in the table .columns: channel, .*; 'nowhere' asks for it"),
+        ("gaps", "gaps is missing for 1 of 4 customers .first: customer_id 12.; fill in or leave out such customers"),
+        ("same", "same has one level only .x. for all 4 customers: it can explain nothing; leave it out of 'same'"),
+        (
+            "log(age - 20)",
+            "log.age - 20. is not finite for 1 of 4 customers .first: customer_id 11.; change the formula",
+        ),
+        ("0 + channel", "takes the baseline out"),
+        ("channel - 1", "takes the baseline out"),
+        ("1", "names no covariate"),
+        ("age ~ channel", "several sides"),
+        ("age +", "no formula"),
+        ("", "a formula is text"),
+        (3, "a formula is text"),
+        ("center(age)", "center.age. may not stand in a formula"),
+        ("age.mean()", "may not stand in a formula"),
+        ("C(age.values)", "may not stand in a formula"),
+        ("__import__('os').getcwd()", "no formula"),
+        ("{__import__('os').getcwd()}", "may not stand in a formula"),
+        ("{[a for a in (1, 2)]}", "may not stand in a formula"),
+    ],
+)
+def test_what_no_design_can_be_made_of_is_named(formula, message):
+    with pytest.raises(ValueError, match=message):
+        Design.of(formula, CUSTOMERS).matrix(CUSTOMERS)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"channel": ["web", "fax", "web", "mail"]},
+            "channel has a level that the fit has not seen .it knows mail, shop",
+        ),
+        ({"channel": ["web", None, "web", "mail"]}, "channel is missing for 1 of 4 customers .first: customer_id 12"),
+        (
+            {"age": ["20", "30", "41", "35"]},
+            "age is no number for 4 of 4 customers .* it was a column of numbers in the",
+        ),
+        ({"age": [20, np.inf, 41, 35]}, "age is infinite for 1 of 4 customers .first: customer_id 12"),
+        ({"age": [20, np.nan, 41, 35]}, "age is missing for 1 of 4 customers"),
+    ],
+)
+def test_customers_whom_the_design_does_not_fit_are_counted(changed, message):
+    with pytest.raises(ValueError, match=message):
+        Design.of("channel + age", CUSTOMERS).matrix(CUSTOMERS.assign(**changed))
+    with pytest.raises(ValueError, match="age not in the table"):
+        Design.of("channel + age", CUSTOMERS).matrix(CUSTOMERS.drop(columns="age"))
