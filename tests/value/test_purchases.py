@@ -132,7 +132,7 @@ def test_break_even_uplift_is_cost_over_value(customers, fits):
         ({"margin": np.nan}, "margin must be the share of the amount that is earned"),
         ({"annual_discount_rate": -0.1}, "annual_discount_rate must be 0 or above"),
         ({"time_unit": "D"}, "time_unit is 'D', but the table was made with time_unit 'W'"),
-        ({"time_unit": "M"}, "time_unit must be one of"),
+        ({"time_unit": "M"}, "time_unit is .M., but the table was made with time_unit .W."),
         ({"horizon": 0}, "horizon must be a number above 0"),
         ({"horizon": np.nan}, "horizon must be a number above 0, .* or numpy.inf; got nan"),
         ({"margin": "a third"}, "margin must be the share of the amount that is earned"),
