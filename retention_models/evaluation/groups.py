@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from retention_models.estimation.intervals import positive_interval, probability_interval, standard_error
 from retention_models.evaluation.holdout import Holdout, named
 from retention_models.fitted import Fit, require_no_covariates
-from retention_models.tables import Table, read_groups
+from retention_models.tables import Labels, Table, read_groups
 
 Array = NDArray[np.float64]
-Labels = str | Sequence[Any] | pd.Series
 
 
 def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level: float = 0.95) -> pd.DataFrame:
@@ -28,7 +27,8 @@ def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level
     customers
         A frame with the model's columns, one row a customer.
     by
-        A column, or one label for each customer, as in ``fit``; without it everybody is in the group "all".
+        A column, or one label for each customer, as in ``fit``: a Series by its index, a list or array by position.
+        Without it everybody is in the group "all".
     level
         Level of the interval.
 
@@ -151,7 +151,6 @@ def new_customer_by_group(fit: Fit, horizon: float, *, level: float = 0.95) -> p
 
 def _by_row(table: Table, customers: Any, by: Labels | None) -> dict[str, Array]:
     """How many customers of each group have each distinct row of the table, by the group's label."""
-    every = {"all": np.ones(len(table.row), dtype=bool)}
-    groups = every if by is None else read_groups(customers, by if isinstance(by, str) else list(by))
+    groups = read_groups(customers, by)
     n = len(table.weight)
     return {label: np.bincount(table.row[k], table.line_weight[k], n).astype(float) for label, k in groups.items()}

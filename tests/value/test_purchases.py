@@ -90,6 +90,16 @@ def test_segments_add_up_and_their_intervals_carry_the_shared_parameters(custome
     assert np.hypot(*width) < (whole["value_upper"] - whole["value_lower"]) * 1.01 < width.sum() * 1.02
 
 
+def test_segments_are_the_same_in_any_order_of_their_labels_and_as_a_column(customers, fits):
+    segment = pd.Series(np.where(customers["frequency"] > 0, "repeat", "once"), index=customers.index, name="kind")
+    arguments = (fits[rm.ParetoNBD], fits[rm.GammaGamma])
+    parts = rm.total_value(*arguments, customers, horizon=39, by=segment, **MONEY)
+    shuffled = rm.total_value(*arguments, customers, horizon=39, by=segment.sort_values(), **MONEY)
+    column = rm.total_value(*arguments, customers.assign(kind=segment), horizon=39, by="kind", **MONEY)
+    pd.testing.assert_frame_equal(shuffled, parts)
+    pd.testing.assert_frame_equal(column, parts)
+
+
 def test_interval_agrees_with_parameter_draws(customers, fits):
     few = customers.iloc[[0, 5, 100, 500]]
     purchases, spend = fits[rm.ParetoNBD], fits[rm.GammaGamma]
@@ -137,7 +147,7 @@ def test_break_even_uplift_is_cost_over_value(customers, fits):
         ({"horizon": np.nan}, "horizon must be a number above 0, .* or numpy.inf; got nan"),
         ({"margin": "a third"}, "margin must be the share of the amount that is earned"),
         ({"annual_discount_rate": "15 %"}, "annual_discount_rate must be 0 or above"),
-        ({"by": ["a"]}, "by has 1 entries for 2,357 customers"),
+        ({"by": ["a"]}, "by has 1 labels for 2,357 customers"),
     ],
 )
 def test_money_that_makes_no_sense_is_an_error(customers, fits, changed, message):
