@@ -42,10 +42,9 @@ def backtest_check(backtest: pd.DataFrame) -> Check:
 
 def untold(backtest: pd.DataFrame) -> str:
     """Why a backtest says nothing of the error, empty where it does: too little to learn from at one of the dates."""
-    known = {origin: about for origin, about in backtest.attrs.get("known", {}).items() if origin in backtest.index}
     little = {
         origin: about
-        for origin, about in known.items()
+        for origin, about in _known(backtest).items()
         if about["repeat_purchases"] < ENOUGH or about["days"] < about["days_needed"]
     }
     if not little:
@@ -79,16 +78,14 @@ def errors_told(backtest: pd.DataFrame, error: str = "error") -> str:
 
 def _overlap(backtest: pd.DataFrame) -> float:
     """Which share of a window lies in the next one, on average; 0 where that is not known."""
-    ahead = [
-        about["days_ahead"] for origin, about in backtest.attrs.get("known", {}).items() if origin in backtest.index
-    ]
-    if len(ahead) < 2:
-        return 0.0
-    days = sorted(pd.to_datetime(backtest.index))
-    shared = [
-        max(1 - (later - day).days / length, 0.0) for (day, later), length in zip(pairwise(days), ahead, strict=False)
-    ]
-    return float(np.mean(shared))
+    windows = sorted((pd.Timestamp(origin), about["days_ahead"]) for origin, about in _known(backtest).items())
+    shared = [max(1 - (later - day).days / ahead, 0.0) for (day, ahead), (later, _) in pairwise(windows)]
+    return float(np.mean(shared)) if shared else 0.0
+
+
+def _known(backtest: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """What ``rolling_origins`` knew at each origin that is in the frame; nothing where the frame is another's."""
+    return {origin: about for origin, about in backtest.attrs.get("known", {}).items() if origin in backtest.index}
 
 
 class Sentence(str):
@@ -124,10 +121,8 @@ def forecast_sentence(
     with the highest.
     """
     row, about = total.iloc[0], customers.attrs
-    least, most = (
-        row["purchases_lower"] * (1 + backtest["error"].min()),
-        row["purchases_upper"] * (1 + backtest["error"].max()),
-    )
+    error = backtest["error"]
+    least, most = row["purchases_lower"] * (1 + error.min()), row["purchases_upper"] * (1 + error.max())
     made = "" if untold(backtest) else f", which would make it {least:,.0f} to {most:,.0f}"
     return Sentence(
         f"Expect {row['expected']:,.0f} purchases within {span_name(horizon, about['time_unit'])} from the "

@@ -66,7 +66,7 @@ def earlier_origins(
         time_unit=time_unit,
         granularity="D",
     )
-    observed, ahead = (days.observation_end - days.start).days, horizon * (days.unit / DAY)
+    observed, ahead = (days.observation_end - days.start).days, horizon * (days.unit / pd.Timedelta(DAY))
     learnt = math.floor(observed - ahead)
     if learnt < 7:
         raise ValueError(
@@ -142,9 +142,9 @@ def rolling_origins(
     rows: dict[str, dict[str, float]] = {}
     known: dict[str, dict[str, int]] = {}
     end = log.last_date if observation_end is None else read_day("observation_end", observation_end)
-    start = (
-        log.first_date if acquired_after is None else max(read_day("acquired_after", acquired_after), log.first_date)
-    )
+    start = log.first_date
+    if acquired_after is not None:
+        start = max(read_day("acquired_after", acquired_after), start)
     days = [read_day("origins", origin) for origin in origins]
     for origin, until in _windows(days, end, horizon, time_unit, model_class).items():
         if model_class.counts_opportunities:
@@ -188,7 +188,7 @@ def _windows(days: Sequence[date], end: date, horizon: float, time_unit: Any, mo
         over = {day: period for day, period in periods.items() if last.ordinal - period.ordinal >= horizon}
         until = {day: (period + int(horizon)).end_time.date() for day, period in over.items()}
     else:
-        ahead = horizon * (unit_length(time_unit) / DAY)
+        ahead = horizon * (unit_length(time_unit) / pd.Timedelta(DAY))
         until = {day: day + timedelta(days=math.floor(ahead)) for day in days if (end - day).days >= math.floor(ahead)}
     if late := [day for day in days if until.get(day, date.max) > end]:
         raise ValueError(
@@ -202,9 +202,7 @@ def _windows(days: Sequence[date], end: date, horizon: float, time_unit: Any, mo
 def _length(time_unit: Any) -> str:
     """The calendar period of an opportunity, as pandas calls it."""
     if time_unit not in LENGTHS:
-        raise ValueError(
-            f"time_unit must be that of an opportunity, {', '.join(map(repr, LENGTHS))}; got {time_unit!r}"
-        )
+        raise ValueError(f"time_unit must be one of {', '.join(map(repr, LENGTHS))}, an opportunity; got {time_unit!r}")
     return CALENDAR[LENGTHS[time_unit]]
 
 
