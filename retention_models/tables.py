@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.estimation.distinct import distinct_rows
+from retention_models.logs.calendar import unit_length
 
 Array = NDArray[np.float64]
 Labels = str | Sequence[Any] | pd.Series
@@ -125,11 +126,16 @@ def require_same_measure(fitted: Mapping[str, Any], table: Table) -> None:
     """An error where both the fit and the table say how time was measured, and contradict each other."""
     for name in ("time_unit", "granularity"):
         ours, theirs = fitted.get(name), table.about.get(name)
-        if None not in (ours, theirs) and ours != theirs:
+        if None not in (ours, theirs) and not same_measure(name, ours, theirs):
             raise ValueError(
                 f"the model was fitted with {name} {ours!r}, the table was made with {theirs!r}; "
                 f"summarize the log with {name}={ours!r}"
             )
+
+
+def same_measure(name: str, ours: Any, theirs: Any) -> bool:
+    """Whether two values of ``time_unit`` or ``granularity`` are one: "7D" is a week."""
+    return ours == theirs or (name == "time_unit" and unit_length(ours) == unit_length(theirs))
 
 
 def read_covariates(customers: Any, names: Sequence[str]) -> pd.DataFrame:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from retention_models.estimation.intervals import positive_interval, probability_interval, standard_error
 from retention_models.evaluation.holdout import Holdout, named
 from retention_models.fitted import Fit, require_no_covariates
-from retention_models.tables import Labels, Table, read_groups
+from retention_models.prediction import require_purchases
+from retention_models.tables import Labels, Table, read_groups, require_same_measure
 
 Array = NDArray[np.float64]
 
@@ -55,7 +56,9 @@ def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level
     def is_alive(model: Any, *history: Array) -> Array:
         return model.probability_alive(*history)
 
+    require_purchases(type(fit.model))
     table = fit.read(customers)
+    require_same_measure(fit.data, table)
     alive, slope = fit.values(is_alive, table.columns), fit.gradient(is_alive, table.columns)
     rows = {}
     for label, n in _by_row(table, customers, by).items():

@@ -18,13 +18,13 @@ import pandas as pd
 from retention_models.evaluation.holdout import holdout_scores
 from retention_models.fitted import Fit
 from retention_models.fitting import fit
-from retention_models.inputs import require_horizon
+from retention_models.inputs import require_horizon, require_whole
 from retention_models.logs.calendar import DAY, calendar, read_day, span_name, unit_length
 from retention_models.logs.cohorts import CALENDAR, checked
 from retention_models.logs.opportunities import LENGTHS, opportunities
 from retention_models.logs.summary import summarize
 from retention_models.logs.transactions import Granularity, Transactions
-from retention_models.prediction import predict
+from retention_models.prediction import predict, require_purchases
 from retention_models.value.spending import fit_spend
 
 
@@ -56,8 +56,7 @@ def earlier_origins(
     ['1997-08-31', '1997-10-10', '1997-11-19', '1997-12-30']
     """
     require_horizon(horizon)
-    if not (isinstance(count, int) and count >= 1):
-        raise ValueError(f"count must be a whole number of days, 1 or more; got {count!r}")
+    require_whole("count", count, 1)
     days = calendar(
         checked(transactions),
         calibration_end=None,
@@ -138,6 +137,7 @@ def rolling_origins(
     1997-06-30       2357    1443    1355.7    True
     1997-09-30       2357    1387    1176.7   False
     """
+    require_purchases(model_class)
     log = checked(transactions)
     rows: dict[str, dict[str, float]] = {}
     known: dict[str, dict[str, int]] = {}

@@ -20,7 +20,7 @@ from retention_models.estimation.intervals import positive_interval, standard_er
 from retention_models.fitted import Fit
 from retention_models.inputs import is_number, require_horizon
 from retention_models.logs.calendar import unit_length
-from retention_models.tables import Labels, Table, read_codes, read_table
+from retention_models.tables import Labels, Table, read_codes, read_table, require_same_measure
 
 Array = NDArray[np.float64]
 
@@ -269,10 +269,14 @@ def check_money(horizon: float, margin: float) -> None:
 
 
 def check_time_unit(given: str, table: Table, fit: Fit) -> None:
-    """An error unless the time unit is that of the table, and of the table of the fit, where they know theirs."""
+    """An error unless the time unit is that of the table and of the fit, and both count purchases alike.
+
+    Where they know how they were made.
+    """
     for about in (table.about, fit.data):
         known = about.get("time_unit", about.get("period"))
         if known is None or known == given:
             continue
         if {known, given} & PERIODS_A_YEAR.keys() or unit_length(known) != unit_length(given):
             raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
+    require_same_measure(fit.data, table)

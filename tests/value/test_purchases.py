@@ -100,6 +100,12 @@ def test_segments_are_the_same_in_any_order_of_their_labels_and_as_a_column(cust
     pd.testing.assert_frame_equal(column, parts)
 
 
+def test_a_fit_that_counts_weeks_does_not_value_a_table_that_counts_days(customers, fits):
+    weekly = rm.fit(rm.BGNBD, rm.summarize(rm.load_cdnow(), calibration_end="1997-09-28", granularity="W"))
+    with pytest.raises(ValueError, match="fitted with granularity 'W', the table was made with 'D'"):
+        rm.customer_value(weekly, fits[rm.GammaGamma], customers, horizon=39, **MONEY)
+
+
 def test_interval_agrees_with_parameter_draws(customers, fits):
     few = customers.iloc[[0, 5, 100, 500]]
     purchases, spend = fits[rm.ParetoNBD], fits[rm.GammaGamma]
