@@ -122,16 +122,16 @@ def fit(
     pooled = _fit_table(model_class, table, effects, robust)
     if by is None:
         return pooled
-    groups, notes = {}, []
+    groups, tables, notes = {}, {}, []
     parts = read_groups(customers, by)
     for (label, lines), start in zip(parts.items(), _starts(pooled, table, list(parts.values())), strict=True):
         try:
-            groups[label] = _fit_table(model_class, table.of_lines(lines), effects, robust, start)
+            tables[label] = table.of_lines(lines)
+            groups[label] = _fit_table(model_class, tables[label], effects, robust, start)
         except (ValueError, ConvergenceError) as error:
             notes.append(f"The group {label} could not be fitted on its own: {error}.")
-    return replace(
-        pooled, groups=groups, notes=(*pooled.notes, *notes), checks=(stability_check(pooled, groups, table),)
-    )
+    check = stability_check(pooled, groups, tables)
+    return replace(pooled, groups=groups, notes=(*pooled.notes, *notes), checks=(check,))
 
 
 def _designed(

@@ -361,6 +361,25 @@ def test_groups_that_differ_fail_the_check():
         assert "chi-squared" in check.detail
 
 
+def test_each_group_is_asked_within_its_own_age_and_that_is_told_in_the_unit_of_the_table(customers):
+    (check,) = rm.fit(
+        rm.BGNBD, customers.assign(group=np.where(customers["T"] > 33, "old", "young")), by="group"
+    ).checks
+    means = customers["T"].groupby(customers["T"] > 33).mean()
+    assert any(f"expected of a new customer within {mean:.3g} weeks differs most" in check.detail for mean in means)
+    assert "95% for all 2 groups at once" in check.detail
+
+
+def test_cohorts_of_one_true_model_agree_however_young_the_youngest_is():
+    truth, failed = rm.BGNBD(r=0.25, alpha=4.4, a=0.8, b=2.4), 0
+    cohorts = np.repeat([60.0, 45.0, 30.0, 15.0, 6.0], 400)
+    for seed in range(20):
+        table = truth.simulate(cohorts, np.random.default_rng(seed))
+        (check,) = rm.fit(rm.BGNBD, table, by=cohorts).checks
+        failed += check.passed is False
+    assert failed <= 1
+
+
 def test_a_group_too_small_is_named_and_not_lost(customers):
     group = np.where(np.arange(len(customers)) == 0, "one", np.where(np.arange(len(customers)) < 1200, "a", "b"))
     found = rm.fit(rm.BGNBD, customers, by=group)
