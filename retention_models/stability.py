@@ -52,9 +52,9 @@ def stability_check(
         name,
         not beyond,
         f"The {_what(pooled, asked[furthest][0])} differs most from that of all in {furthest}: {difference:+.0%} "
-        f"(interval {lower:+.0%} to {upper:+.0%}, {LEVEL:.0%} for all {len(groups)} groups at once; up to {tolerance:.0%} is "
-        f"tolerated). Likelihood-ratio test of equal parameters: chi-squared {gain:.1f} on {parameters} degrees of "
-        f"freedom, p = {chdtrc(max(parameters, 1), max(gain, 0.0)):.2g}.",
+        f"(interval {lower:+.0%} to {upper:+.0%}, {LEVEL:.0%} for all {len(groups)} groups at once; up to "
+        f"{tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: chi-squared {gain:.1f} on "
+        f"{parameters} degrees of freedom, p = {chdtrc(max(parameters, 1), max(gain, 0.0)):.2g}.",
     )
 
 

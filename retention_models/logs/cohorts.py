@@ -12,6 +12,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.logs.calendar import days_observed, read_day
 from retention_models.logs.engines import collect
 from retention_models.logs.transactions import (
     Granularity,
@@ -66,6 +67,7 @@ def daily_purchases(
     1997-01-03         17             17  442.36
     """
     log = checked(transactions)
+    days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
     bought = with_first(purchases(log, granularity))
     bought = between(bought, "period", None, observation_end)
     bought = between(bought, "first", acquired_after, acquired_until)
@@ -112,7 +114,7 @@ def purchases_per_period(
     """
     check_choice("period", period, get_args(Period))
     days = daily_purchases(transactions, acquired_after=acquired_after, observation_end=observation_end)
-    end = pd.Timestamp(observation_end).normalize() if observation_end is not None else days.index[-1]
+    end = days.index[-1] if observation_end is None else pd.Timestamp(read_day("observation_end", observation_end))
     label = pd.DatetimeIndex(days.index).to_period(CALENDAR[period])
     every = pd.period_range(label[0], end.to_period(CALENDAR[period]), name="period")
     table = days.groupby(label).sum().reindex(every, fill_value=0)
@@ -159,11 +161,12 @@ def cohort_retention(
     """
     check_choice("period", period, get_args(Period))
     log = checked(transactions)
-    bought = between(with_first(purchases(log)), "period", None, observation_end)
-    bought = between(bought, "first", acquired_after, None)
+    start, until = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
+    bought = between(with_first(purchases(log)), "period", None, until)
+    bought = between(bought, "first", start, None)
     active = with_first(bought.select("customer_id", period=beginning(period)).unique())
     pairs = collect(active.group_by("first", "period").agg(active=nw.len()))
-    end = pd.Timestamp(observation_end or log.last_date).normalize()
+    end = pd.Timestamp(until)
     last = end.to_period(CALENDAR[period])
     return _triangle(pairs, last if last.end_time.normalize() <= end else last - 1, period)
 
@@ -226,9 +229,9 @@ def between(frame: nw.LazyFrame[Any], column: str, start: Any, end: Any) -> nw.L
     """The rows whose day is ``start`` or later and ``end`` or earlier; None is no bound."""
     day = nw.col(column).cast(nw.Date)
     if start is not None:
-        frame = frame.filter(day >= pd.Timestamp(start).date())
+        frame = frame.filter(day >= read_day("acquired_after", start))
     if end is not None:
-        frame = frame.filter(day <= pd.Timestamp(end).date())
+        frame = frame.filter(day <= read_day("observation_end" if column == "period" else "acquired_until", end))
     return frame
 
 
