@@ -14,6 +14,7 @@ import pandas as pd
 
 from retention_models.logs.calendar import days_observed, read_day
 from retention_models.logs.engines import collect
+from retention_models.logs.shares import share_interval
 from retention_models.logs.transactions import (
     Granularity,
     Transactions,
@@ -143,21 +144,22 @@ def cohort_retention(
     -------
     pandas.DataFrame
         ``cohort`` (the period of the first purchase, as text), ``age`` (periods since then), ``customers`` in the
-        cohort, how many of them were ``active`` at that age, and their ``share``. A last period that ends after
-        the observation is left away, since a part of a month cannot be compared with whole ones.
+        cohort, how many of them were ``active`` at that age, and their ``share`` with its 95 % interval ``share_lower,
+        share_upper``. A last period that ends after the observation is left away, since a part of a month cannot be
+        compared with whole ones.
 
     Examples
     --------
     >>> import retention_models as rm
     >>> from retention_models.logs.cohorts import cohort_retention
     >>> cohort_retention(rm.load_cdnow(), period="quarter").round(3)
-       cohort  age  customers  active  share
-    0  1997Q1    0       2357    2357  1.000
-    1  1997Q1    1       2357     524  0.222
-    2  1997Q1    2       2357     418  0.177
-    3  1997Q1    3       2357     404  0.171
-    4  1997Q1    4       2357     384  0.163
-    5  1997Q1    5       2357     300  0.127
+       cohort  age  customers  active  share  share_lower  share_upper
+    0  1997Q1    0       2357    2357  1.000        1.000        1.000
+    1  1997Q1    1       2357     524  0.222        0.206        0.240
+    2  1997Q1    2       2357     418  0.177        0.162        0.193
+    3  1997Q1    3       2357     404  0.171        0.157        0.187
+    4  1997Q1    4       2357     384  0.163        0.149        0.178
+    5  1997Q1    5       2357     300  0.127        0.114        0.141
     """
     check_choice("period", period, get_args(Period))
     log = checked(transactions)
@@ -178,24 +180,24 @@ def retention_by_age(retention: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by ``age``: how many ``cohorts`` were observed at it, their ``customers``, how many of these were
-        ``active``, and their ``share``.
+        ``active``, and their ``share`` with its 95 % interval ``share_lower, share_upper``.
 
     Examples
     --------
     >>> import retention_models as rm
     >>> from retention_models.logs.cohorts import cohort_retention, retention_by_age
     >>> retention_by_age(cohort_retention(rm.load_cdnow())).loc[[0, 1, 16, 17]].round(3)
-         cohorts  customers  active  share
+         cohorts  customers  active  share  share_lower  share_upper
     age
-    0          3       2357    2357  1.000
-    1          3       2357     345  0.146
-    16         2       1638      97  0.059
-    17         1        781      33  0.042
+    0          3       2357    2357  1.000        1.000        1.000
+    1          3       2357     345  0.146        0.133        0.161
+    16         2       1638      97  0.059        0.049        0.072
+    17         1        781      33  0.042        0.030        0.059
     """
     table = retention.groupby("age").agg(
         cohorts=("cohort", "size"), customers=("customers", "sum"), active=("active", "sum")
     )
-    return table.assign(share=table["active"] / table["customers"])
+    return _with_share(table, table.index)
 
 
 def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Series:
@@ -262,9 +264,17 @@ def _triangle(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFr
         "customers": active.xs(0, level=1).reindex(cells.get_level_values(0)).to_numpy(),
         "active": active.reindex(cells, fill_value=0).to_numpy(),
     })  # fmt: skip
-    frame["share"] = frame["active"] / frame["customers"]
+    frame = _with_share(frame, frame["age"])
     frame.attrs["period"] = period
     return frame
+
+
+def _with_share(table: pd.DataFrame, age: Any) -> pd.DataFrame:
+    """The table with the share of customers active and its interval; at age 0 all are, by definition."""
+    lower, upper = share_interval(table["active"], table["customers"])
+    return table.assign(
+        share=table["active"] / table["customers"], share_lower=np.where(age == 0, 1.0, lower), share_upper=upper
+    )
 
 
 def _labels(periods: pd.PeriodIndex) -> pd.Index:

@@ -11,11 +11,13 @@ import pandas as pd
 from retention_models.logs.calendar import days_observed, read_day
 from retention_models.logs.cohorts import Period, between, checked, daily_purchases, with_first
 from retention_models.logs.engines import collect
+from retention_models.logs.shares import waiting_interval
 from retention_models.logs.transactions import check_choice, purchases
 
 Season = Literal["month", "weekday"]
 
 LENGTHS: dict[Period, float] = {"day": 1, "week": 7, "month": 365.25 / 12, "quarter": 365.25 / 4, "year": 365.25}
+ENOUGH_WATCHED = 30  # customers, or a twentieth of them: so many must be waited for still where the share back is told
 ENOUGH_PERIODS, FEWEST_PERIODS = 12, 3  # whole ones in a log that a table of cohorts should have, and must have
 
 
@@ -94,18 +96,19 @@ def time_to_second_purchase(
     -------
     pandas.DataFrame
         Indexed by ``days`` since the first purchase, 1 to the longest watch: customers ``at_risk`` (watched so long
-        and not back before), how many ``came_back`` on that day, and the ``share`` back by then.
+        and not back before), how many ``came_back`` on that day, and the ``share`` back by then, with its 95 % interval
+        ``share_lower, share_upper``. The last rows rest on few: ``well_watched`` leaves them away.
 
     Examples
     --------
     >>> import retention_models as rm
     >>> from retention_models.logs.rhythm import time_to_second_purchase
     >>> time_to_second_purchase(rm.load_cdnow()).loc[[7, 28, 182]].round(3)
-          at_risk  came_back  share
+          at_risk  came_back  share  share_lower  share_upper
     days
-    7        2229         17  0.062
-    28       1974         12  0.168
-    182      1467          0  0.378
+    7        2229         17  0.062        0.053        0.072
+    28       1974         12  0.168        0.153        0.183
+    182      1467          0  0.378        0.358        0.398
     """
     log = checked(transactions)
     start, end = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
@@ -122,7 +125,16 @@ def time_to_second_purchase(
     table = _by_day(counted[["customers"]].assign(came_back=counted["customers"] * back), watched)
     table["at_risk"] = table["customers"][::-1].cumsum()
     table["share"] = 1 - (1 - table["came_back"] / table["at_risk"]).cumprod()
-    return table.loc[1:, ["at_risk", "came_back", "share"]]
+    table["share_lower"], table["share_upper"] = waiting_interval(table["at_risk"], table["came_back"])
+    return table.loc[1:, ["at_risk", "came_back", "share", "share_lower", "share_upper"]]
+
+
+def well_watched(second: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``time_to_second_purchase`` up to the last day on which enough customers are still waited for.
+
+    These are 30, or a twentieth of all where that is less.
+    """
+    return second[second["at_risk"] >= min(ENOUGH_WATCHED, second["at_risk"].iloc[0] / 20)]
 
 
 def calendar_season(
