@@ -186,6 +186,8 @@ def _labels(frame: Any, index: pd.Index, by: Labels) -> pd.Series:
         own = frame.index if isinstance(frame, pd.DataFrame) else index
         return _found(by, own if by.index.name == own.name else index)
     if not isinstance(by, str):
+        if not np.iterable(by):
+            raise ValueError(f"by must be the name of a column, or one label for each customer; got {by!r}")
         labels = pd.Series(by if isinstance(by, pd.Categorical) else list(by))
         if len(labels) != len(index):
             raise ValueError(f"by has {len(labels):,} labels for {len(index):,} customers; give one for each")

@@ -133,6 +133,7 @@ def test_groups_in_the_order_of_categories_keep_it(customers):
         ([1, "1", 2, 2], r"by has labels that read alike: 1 \(int\), '1' \(str\); make them one"),
         (["x", None, "x", "y"], r"by is missing for 1 of 4 customers \(first: customer_id b\); name the group"),
         (["x", "y"], "by has 2 labels for 4 customers"),
+        (5, "by must be the name of a column, or one label for each customer; got 5"),
         ("seg", "by='seg' is no column of the table"),
     ],
 )
