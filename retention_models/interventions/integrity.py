@@ -120,20 +120,39 @@ def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
     arms = [arm_means(cells, arm) for arm in arm_names(cells)]
     if min(cell.df for cell in cells) < 10 * len(x):
         return Check(name, None, "Too few assigned units to test what was known before the assignment.")
-    means = [arm.mean[x] for arm in arms]
-    precisions = [np.linalg.pinv(_covariance(arm)[np.ix_(x, x)], rcond=1e-10, hermitian=True) for arm in arms]
-    centre = np.linalg.pinv(np.sum(precisions, axis=0), rcond=1e-10, hermitian=True) @ sum(
-        precision @ mean for precision, mean in zip(precisions, means, strict=True)
+    statistic, freedom, impossible = _wald(
+        np.array([arm.mean[x] for arm in arms]), np.array([_covariance(arm)[np.ix_(x, x)] for arm in arms])
     )
-    statistic = sum((m - centre) @ w @ (m - centre) for m, w in zip(means, precisions, strict=True))
-    freedom = (len(arms) - 1) * int(np.linalg.matrix_rank(precisions[0], hermitian=True))
-    p = float(chdtrc(freedom, statistic)) if freedom else 1.0
+    p = 0.0 if impossible else float(chdtrc(freedom, statistic)) if freedom else 1.0
     verdict = "no sign of a broken assignment" if p >= SUSPICIOUS else "the arms differed before the treatment"
     return Check(
         name,
         p >= SUSPICIOUS,
         f"{len(x)} column{'s' * (len(x) > 1)} known before the assignment, together p = {p:.2g}: {verdict}.",
     )
+
+
+def _wald(means: Array, covariances: Array) -> tuple[float, int, bool]:
+    """Chi-squared of equal means of independent arms, its degrees of freedom, and whether a gap allows no chance.
+
+    ``means`` (arms, k), ``covariances`` (arms, k, k). With d the arms' gaps to the first arm, stacked, and V their
+    covariance, d' V^-1 d. An arm whose covariate is the same for everyone adds no variance to its gaps; where a
+    combination of gaps has none at all, any gap is more than chance.
+    """
+    arms, k = means.shape
+    variance = np.einsum("aii->i", covariances)
+    scale = np.where(variance > 0, np.sqrt(variance), np.maximum(np.abs(means).max(axis=0), np.finfo(float).tiny))
+    gaps = ((means[1:] - means[0]) / scale).ravel()
+    scaled = covariances / np.outer(scale, scale)
+    joint = np.kron(np.ones((arms - 1, arms - 1)), scaled[0])
+    for i in range(1, arms):
+        own = slice((i - 1) * k, i * k)
+        joint[own, own] += scaled[i]
+    size, direction = np.linalg.eigh((joint + joint.T) / 2)
+    along = direction.T @ gaps
+    varies = size > 1e-10 * max(size.max(), 0.0)
+    impossible = bool(np.any(np.abs(along[~varies]) > 1e-6 * max(1.0, float(np.abs(gaps).max()))))
+    return float(np.sum(along[varies] ** 2 / size[varies])), int(varies.sum()), impossible
 
 
 def _covariance(arm: ArmMeans) -> Array:
