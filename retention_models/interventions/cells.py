@@ -182,7 +182,18 @@ def slopes(scatter: Array, y: Array, covariates: Sequence[int]) -> Array:
     A covariate without spread gets the slope 0; covariates that repeat each other share theirs.
     """
     x = list(covariates)
-    scale = np.sqrt(np.diag(scatter)[x])
-    scale = np.where(scale > 0, scale, 1.0)
-    correlation = scatter[np.ix_(x, x)] / np.outer(scale, scale)
+    correlation, scale = _correlation(scatter[np.ix_(x, x)])
     return np.linalg.lstsq(correlation, scatter[x] @ y / scale, rcond=1e-12)[0] / scale
+
+
+def inverse_of(scatter: Array) -> Array:
+    """The inverse of sums of products, shape (k, k); 0 where a column has no spread, shared where columns repeat."""
+    correlation, scale = _correlation(scatter)
+    return np.asarray(np.linalg.pinv(correlation, rcond=1e-12, hermitian=True) / np.outer(scale, scale))
+
+
+def _correlation(scatter: Array) -> tuple[Array, Array]:
+    """Sums of products in units of each column's spread, and that spread; 1 where there is none."""
+    scale = np.sqrt(np.diag(scatter))
+    scale = np.where(scale > 0, scale, 1.0)
+    return scatter / np.outer(scale, scale), scale

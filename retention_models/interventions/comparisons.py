@@ -55,15 +55,15 @@ def differences(
     10 stamps, 2 given changes completed by 0.153 (0.0544 to 0.252) (share of customers; 95 % interval;
     9 months; randomised, n = 300).
     """
-    baseline = _known_arm(test, baseline)
-    named = {_against(arm, baseline, test): contrasts.difference(arm, baseline) for arm in test.arms if arm != baseline}
+    baseline = known_arm(test, baseline)
+    named = {called(arm, baseline, test): contrasts.difference(arm, baseline) for arm in test.arms if arm != baseline}
     return contrast_effects(test, outcome, named, money, level=level)
 
 
 def pairwise(test: Experiment, outcome: Outcome, money: Money | None = None, *, level: float = 0.95) -> list[Effect]:
     """The difference of every arm against every other, each pair once, the later in ``test.arms`` minus the earlier."""
     named = {
-        _against(arm, other, test): contrasts.difference(arm, other)
+        called(arm, other, test): contrasts.difference(arm, other)
         for i, other in enumerate(test.arms)
         for arm in test.arms[i + 1 :]
     }
@@ -119,7 +119,7 @@ def lifts(test: Experiment, outcome: Outcome, *, baseline: str | None = None, le
 
     1.10 is a lift of 10 %. Both means must be above 0.
     """
-    baseline = _known_arm(test, baseline)
+    baseline = known_arm(test, baseline)
     means = readings_of(test, measure_of(test, outcome))
     low = [arm for arm, reading in means.items() if reading.value <= 0]
     if low:
@@ -127,7 +127,7 @@ def lifts(test: Experiment, outcome: Outcome, *, baseline: str | None = None, le
     logs = {arm: reading.logarithm for arm, reading in means.items()}
     named = {arm: contrasts.difference(arm, baseline) for arm in test.arms if arm != baseline}
     return [
-        effect_row(test, outcome, _against(arm, baseline, test), w, contrast(logs, w), level=level, scale="ratio")
+        effect_row(test, outcome, called(arm, baseline, test), w, contrast(logs, w), level=level, scale="ratio")
         for arm, w in named.items()
     ]
 
@@ -177,14 +177,14 @@ def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[st
     return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
 
 
-def _known_arm(test: Experiment, arm: str | None) -> str:
+def known_arm(test: Experiment, arm: str | None) -> str:
     """The arm to compare with: the control, or one of the others."""
     if arm is not None and arm not in test.arms:
         raise ValueError(f"the baseline {arm!r} is none of the arms {', '.join(test.arms)}")
     return arm or test.plan.control
 
 
-def _against(arm: str, baseline: str, test: Experiment) -> str:
+def called(arm: str, baseline: str, test: Experiment) -> str:
     """How a comparison is called: the arm, and against what if not the control."""
     return arm if baseline == test.plan.control else f"{arm} against {baseline}"
 

@@ -93,10 +93,14 @@ def naive_effect(rows: Any, outcome: Outcome, *, received: str, level: float = 0
     a failed check. ``rows`` and ``received`` as in ``Experiment.from_rows`` and :func:`complier_effect`.
     """
     got = nw.when(nw.col(received).cast(nw.Float64) > 0).then(nw.lit("received")).otherwise(nw.lit("not received"))
-    columns = dict.fromkeys([outcome.column, *([outcome.per] if outcome.per else []), *outcome.adjust_for])
-    frame = open_frame(rows).select(*columns, got.alias("received or not"))
+    outcomes = list(dict.fromkeys([outcome.column, *([outcome.per] if outcome.per else [])]))
+    frame = open_frame(rows).select(*outcomes, *outcome.adjust_for, got.alias("received or not"))
     test = Experiment.from_rows(
-        frame.to_native(), Plan(control="not received"), arm="received or not", outcomes=list(columns)
+        frame.to_native(),
+        Plan(control="not received"),
+        arm="received or not",
+        outcomes=outcomes,
+        covariates=outcome.adjust_for,
     )
     row = differences(test, outcome, level=level)[0]
     check = Check("assignment", False, f"Who {received} was not drawn by lot; those who did differ in more than that.")

@@ -71,6 +71,7 @@ class Experiment:
     checks: tuple[Check, ...] = ()
     ceilings: Mapping[str, str] = field(default_factory=dict)
     rows: Rows | None = None
+    covariates: tuple[str, ...] = ()
 
     @classmethod
     def from_rows(
@@ -112,19 +113,19 @@ class Experiment:
         customer_id
             Checked for repeats where there is such a column.
         """
-        names = tuple(dict.fromkeys([*outcomes, *covariates]))
+        names = _names(outcomes, covariates)
         table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id)
         ceilings = {}
         for name, rule in _ceiling_rules(names, caps or {}, winsorise or {}):
             table, ceilings[name] = capped(table, name, **rule)
         cells = table.cells()
-        checks = _checks(cells, plan, clustered=cluster is not None)
-        if covariates:
-            checks += (integrity.balance(cells, [names.index(name) for name in covariates]),)
-        return cls(plan, table.names, cells, checks, ceilings, table)
+        checks = _checks(cells, plan, clustered=cluster is not None) + _balance(cells, names, covariates)
+        return cls(plan, table.names, cells, checks, ceilings, table, tuple(covariates))
 
     @classmethod
-    def from_sums(cls, sums: Any, plan: Plan, *, columns: Sequence[str]) -> Self:
+    def from_sums(
+        cls, sums: Any, plan: Plan, *, columns: Sequence[str], covariates: Sequence[str] = ()
+    ) -> Self:
         """An experiment from sums, as a GROUP BY gives them.
 
         Parameters
@@ -136,8 +137,11 @@ class Experiment:
         plan
             What was decided before.
         columns
-            The measured columns.
+            The columns measured after the assignment.
+        covariates
+            Columns known before it, for adjustment and the balance check; their sums as those of the others.
         """
+        columns = _names(columns, covariates)
         table = collect(open_frame(sums))
         renamed = {name: f"v{i}" for i, name in enumerate(columns)}
         for i, first in enumerate(columns):
@@ -151,7 +155,8 @@ class Experiment:
         integrity.require_sums(table, wanted)
         table = table.rename(columns=renamed).assign(block=table["block"].astype(str) if "block" in table else "")
         cells = cells_of_sums(table, len(columns), np.zeros(len(columns)))
-        return cls(plan, tuple(columns), cells, _checks(cells, plan, clustered=clustered))
+        checks = _checks(cells, plan, clustered=clustered) + _balance(cells, columns, covariates)
+        return cls(plan, columns, cells, checks, covariates=tuple(covariates))
 
     @classmethod
     def from_counts(cls, counts: Any, plan: Plan, *, outcome: str) -> Self:
@@ -201,6 +206,19 @@ class Experiment:
             for arm in self.arms
         ]
         return pd.DataFrame(rows).set_index("arm")
+
+
+def _names(outcomes: Sequence[str], covariates: Sequence[str]) -> tuple[str, ...]:
+    """All measured columns; what was known before the assignment is no outcome of it."""
+    both = [name for name in covariates if name in outcomes]
+    if both:
+        raise ValueError(f"{', '.join(both)}: an outcome is measured after the assignment, a covariate before; name one")
+    return tuple(dict.fromkeys([*outcomes, *covariates]))
+
+
+def _balance(cells: Sequence[Cell], names: Sequence[str], covariates: Sequence[str]) -> tuple[Check, ...]:
+    """The check of what was known before the assignment, where anything was."""
+    return (integrity.balance(cells, [names.index(name) for name in covariates]),) if covariates else ()
 
 
 def _checks(cells: Sequence[Cell], plan: Plan, *, clustered: bool) -> tuple[Check, ...]:

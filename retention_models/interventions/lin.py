@@ -8,19 +8,22 @@ leverage once more, which one further expression adds up where the rows live.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_models.checks import Check
 from retention_models.interventions import contrasts
-from retention_models.interventions.cells import Cell, overall_mean, slopes
+from retention_models.interventions.cells import Cell, inverse_of, overall_mean, slopes
+from retention_models.interventions.comparisons import called, known_arm
 from retention_models.interventions.contrasts import Reading, contrast
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.experiment import Experiment
 from retention_models.interventions.money import position
-from retention_models.interventions.outcome import Outcome, effect_row
+from retention_models.interventions.outcome import Outcome, covariates_of, effect_row, with_check
 from retention_models.interventions.rows import Rows
 from retention_models.logs.engines import collect
 
@@ -40,22 +43,48 @@ def lin_differences(
     """
     rows = _require_rows(test, outcome)
     y = position(test.columns, outcome.column)
-    x = [position(test.columns, name) for name in outcome.adjust_for]
+    x = list(covariates_of(test, outcome))
     centre = overall_mean(test.cells)[x]
     total = test.n(*test.arms)
-    readings = {}
+    readings: dict[str, Reading] = {}
+    leverage: dict[str, float] = {}
     for arm in test.arms:
         mine = [cell for cell in test.cells if cell.arm == arm]
         shares = [sum(c.n for c in test.cells if c.block == cell.block) / total for cell in mine]
         fits = [_regression(rows, cell, y, x, centre) for cell in mine]
-        value, variances, df = (np.array(numbers) for numbers in zip(*fits, strict=True))
+        value, variances, df, highest = (np.array(numbers) for numbers in zip(*fits, strict=True))
         readings[arm] = Reading(float(shares @ value), np.square(shares) * variances, df)
-    against = baseline or test.plan.control
-    named = {arm: contrasts.difference(arm, against) for arm in test.arms if arm != against}
+        leverage[arm] = float(highest.max())
+    against = known_arm(test, baseline)
+    rows_of = {arm: contrasts.difference(arm, against) for arm in test.arms if arm != against}
     return [
-        effect_row(test, outcome, arm, w, contrast(readings, w), level=level, adjustment="Lin's regression, HC2")
-        for arm, w in named.items()
+        with_check(
+            effect_row(
+                test,
+                outcome,
+                called(arm, against, test),
+                w,
+                contrast(readings, w),
+                level=level,
+                adjustment="Lin's regression, HC2",
+            ),
+            _leverage_check({name: leverage[name] for name in w}),
+        )
+        for arm, w in rows_of.items()
     ]
+
+
+def _leverage_check(highest: Mapping[str, float]) -> Check | None:
+    """Fails where one customer alone decides a slope, whose own chance error no residual shows."""
+    alone = [arm for arm, leverage in highest.items() if leverage > 1 - 1e-9]
+    if not alone:
+        return None
+    return Check(
+        "leverage",
+        False,
+        f"In {', '.join(alone)} one customer alone decides a slope (the covariate is the same for all others): its "
+        "error cannot be told and is left out; adjust for fewer, or by CUPED.",
+    )
 
 
 def _require_rows(test: Experiment, outcome: Outcome) -> Rows:
@@ -66,27 +95,30 @@ def _require_rows(test: Experiment, outcome: Outcome) -> Rows:
     return test.rows
 
 
-def _regression(rows: Rows, cell: Cell, y: int, x: list[int], centre: Array) -> tuple[float, float, float]:
-    """Intercept of one cell's regression at ``centre``, its HC2 variance and degrees of freedom.
+def _regression(rows: Rows, cell: Cell, y: int, x: list[int], centre: Array) -> tuple[float, float, float, float]:
+    """Intercept of one cell's regression at ``centre``, its HC2 variance, degrees of freedom and highest leverage.
 
     With deviations u = x - mean(x) from the cell's means and A = inverse of sum u u': leverage h = 1/n + u'A u, weight
-    of a customer in the intercept w = 1/n - (mean(x) - centre)'A u, variance = sum of w^2 e^2 / (1 - h).
+    of a customer in the intercept w = 1/n - (mean(x) - centre)'A u, variance = sum of w^2 e^2 / (1 - h), where a
+    customer with h = 1 adds its limit, 0.
     """
     df = cell.n - len(x) - 1
     if df < 1:
         raise ValueError(f"arm {cell.arm!r} has {cell.n} customers, too few to regress on {len(x)} covariates")
     scatter = cell.covariance * (cell.n * (cell.n - 1.0))
     slope = slopes(scatter, np.eye(len(cell.mean))[y], x)
-    inverse = np.linalg.pinv(scatter[np.ix_(x, x)], rcond=1e-12, hermitian=True)
+    inverse = inverse_of(scatter[np.ix_(x, x)])
     gap = cell.mean[x] - centre
     here = rows.frame.filter((nw.col("arm") == cell.arm) & (nw.col("block") == cell.block))
     u = [nw.col(f"v{i}") - float(cell.mean[i]) for i in x]
     residual = nw.col(f"v{y}") - float(cell.mean[y]) - _weighted(slope, u)
     weight = 1 / cell.n - _weighted(inverse @ gap, u)
     leverage = 1 / cell.n + sum((_weighted(row, u) * u[i] for i, row in enumerate(inverse)), start=nw.lit(0.0))
-    spread = (weight * weight * residual * residual / (1 - leverage)).alias("variance")
-    found = collect(here.select(spread).select(nw.col("variance").sum()))
-    return float(cell.mean[y] - slope @ gap), float(found.to_numpy()[0, 0]), float(df)
+    parts = here.select((weight * weight * residual * residual).alias("square"), leverage.alias("leverage"))
+    left = nw.when(nw.col("leverage") < 1 - 1e-9).then(1 - nw.col("leverage"))  # else missing, which adds nothing
+    found = collect(parts.select((nw.col("square") / left).sum().alias("variance"), nw.col("leverage").max()))
+    variance, highest = found.to_numpy(dtype=float)[0]
+    return float(cell.mean[y] - slope @ gap), float(variance), float(df), float(highest)
 
 
 def _weighted(weights: Array, columns: list[Any]) -> Any:

@@ -64,13 +64,31 @@ def measure_of(test: Experiment, outcome: Outcome) -> Measure:
     if per is not None and any(test.arm_means(arm).mean[per] == 0 for arm in test.arms):
         raise ValueError(f"{outcome.per} is 0 for everyone in an arm: {outcome.name} is no number there")
     plain = Measure(position(test.columns, outcome.column), per)
-    x = tuple(position(test.columns, name) for name in outcome.adjust_for)
+    x = covariates_of(test, outcome)
     if not x:
         return plain
     centre = overall_mean(test.cells)
     _, gradient = plain(centre)
     found = slopes(overall_scatter(test.cells), gradient, x)
     return Measure(plain.y, plain.per, x, found, centre[list(x)])
+
+
+def covariates_of(test: Experiment, outcome: Outcome) -> tuple[int, ...]:
+    """Where the columns to adjust for stand; an error where one was not named as known before the assignment."""
+    late = [name for name in outcome.adjust_for if name not in test.covariates]
+    if late:
+        known = ", ".join(test.covariates) or "none"
+        raise ValueError(
+            f"{', '.join(late)} {'is' if len(late) == 1 else 'are'} not among the covariates of this experiment "
+            f"({known}): adjusting for what was measured after the assignment takes out the effect with it; name what "
+            "was known before in covariates="
+        )
+    return tuple(position(test.columns, name) for name in outcome.adjust_for)
+
+
+def with_check(row: Effect, check: Check | None) -> Effect:
+    """The row with one more check, where there is one."""
+    return row if check is None else replace(row, checks=(*row.checks, check))
 
 
 def readings_of(test: Experiment, measure: Measure) -> dict[str, Reading]:

@@ -17,6 +17,7 @@ from retention_models.interventions.comparisons import (
 )
 from retention_models.interventions.contrasts import factorial_contrasts
 from retention_models.interventions.experiment import Experiment, Plan
+from retention_models.interventions.lin import lin_differences
 from retention_models.interventions.outcome import Outcome
 
 SPEND = {"mean": {}, "cuped": {"adjust_for": ("pre",)}, "ratio": {"per": "orders"},
@@ -198,3 +199,32 @@ def test_too_many_covariates_for_few_clusters_fail_a_check():
     failed = differences(test, Outcome(column="y", adjust_for=("x",)))[0].failed
     assert [check.name for check in failed] == ["adjustment"]
     assert differences(test, Outcome(column="y"))[0].failed == ()
+
+
+def test_only_what_was_known_before_may_be_adjusted_for():
+    rng = np.random.default_rng(4)
+    rows = pd.DataFrame({"arm": ["none", "mail"] * 200, "before": rng.normal(size=400)})
+    rows["opened"] = ((rows["arm"] == "mail") & (rng.random(400) < 0.5)).astype(int)
+    rows["y"] = rows["opened"] + rng.normal(size=400)
+    test = Experiment.from_rows(
+        rows, Plan(control="none"), arm="arm", outcomes=["y", "opened"], covariates=["before"]
+    )
+    late = Outcome(column="y", adjust_for=("opened",))
+    for compare in (differences, lin_differences):
+        with pytest.raises(ValueError, match=r"opened is not among the covariates of this experiment \(before\)"):
+            compare(test, late)
+    with pytest.raises(ValueError, match="before: an outcome is measured after the assignment, a covariate before"):
+        Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["before"], covariates=["before"])
+
+
+def test_sums_carry_covariates_and_their_balance():
+    rng = np.random.default_rng(5)
+    rows = pd.DataFrame({"arm": ["none", "mail"] * 200, "x": rng.normal(size=400)})
+    rows["y"] = rows["x"] + rng.normal(size=400)
+    products = rows.assign(**{"y*y": rows["y"] ** 2, "x*x": rows["x"] ** 2, "x*y": rows["x"] * rows["y"], "n": 1})
+    sums = products.groupby("arm", as_index=False).sum()
+    outcome = Outcome(column="y", adjust_for=("x",))
+    one = Experiment.from_sums(sums, Plan(control="none"), columns=["y"], covariates=["x"])
+    other = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"], covariates=["x"])
+    assert [check.name for check in one.checks] == [check.name for check in other.checks] == ["sample ratio", "balance"]
+    assert differences(one, outcome)[0].estimate == pytest.approx(differences(other, outcome)[0].estimate)

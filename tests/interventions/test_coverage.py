@@ -16,10 +16,10 @@ NEAR = 3 * np.sqrt(0.05 * 0.95 / REPLICATES)  # three standard errors of a cover
 PLAN = Plan(control="none")
 
 
-def experiment(columns, *arms, make=None):
+def experiment(columns, *arms, make=None, covariates=()):
     """An experiment straight from the arms' numbers, shape (customers, columns) each."""
     cells = [(make or customers)(arm, values) for arm, values in zip(("none", "mail"), arms, strict=True)]
-    return Experiment(PLAN, tuple(columns), tuple(cells))
+    return Experiment(PLAN, tuple(columns), tuple(cells), covariates=covariates)
 
 
 def customers(arm, values):
@@ -85,7 +85,7 @@ def test_ratios_and_cuped():
         return np.column_stack([n * price + n * rng.normal(0, 5, 400) + 8 * before, n, before])
 
     for _ in range(REPLICATES):
-        test = experiment(["spend", "orders", "before"], arm(20, 1.0), arm(22, 2.0))
+        test = experiment(["spend", "orders", "before"], arm(20, 1.0), arm(22, 2.0), covariates=("before",))
         effects = [differences(test, outcome)[0] for outcome in outcomes]
         covered.append([e.lower <= 2 <= e.upper for e in effects])
         widths.append([e.upper - e.lower for e in effects])

@@ -77,7 +77,7 @@ def test_sums_give_the_same_numbers_as_rows(rows):
     sums = data.groupby("arm", as_index=False)[["visit", "spend", "before", *products]].sum()
     sums["n"] = data.groupby("arm").size().to_numpy()
     for table in (sums, pl.DataFrame(sums.to_dict("list"))):
-        test = Experiment.from_sums(table, PLAN, columns=["visit", "spend", "before"])
+        test = Experiment.from_sums(table, PLAN, columns=["visit", "spend"], covariates=["before"])
         for outcome in ({"column": "visit"}, {"column": "spend", "adjust_for": ("before",)}):
             for one, other in zip(numbers(test, **outcome), numbers(experiment(rows), **outcome), strict=True):
                 np.testing.assert_allclose(one[1:], other[1:], rtol=1e-8)
