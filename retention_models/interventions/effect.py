@@ -155,8 +155,14 @@ def _two_sided_p(relative: float, quantile: float, level: float) -> float:
 
     ``quantile`` is the reach in standard errors. Where no t-distribution has it, the normal one is scaled to it.
     """
-    normal = float(ndtri((1 + level) / 2))
-    if quantile <= normal * (1 + 1e-9):
-        return 2 * float(ndtr(-normal * relative))
-    freedom = float(stdtridf((1 + level) / 2, quantile))
+    freedom = freedom_of(quantile, level)
+    if math.isinf(freedom):
+        return 2 * float(ndtr(-float(ndtri((1 + level) / 2)) * relative))
     return 2 * float(stdtr(freedom, -quantile * relative))
+
+
+def freedom_of(quantile: float, level: float) -> float:
+    """The degrees of freedom of the t-distribution with this quantile; infinite where no t but the normal has it."""
+    if quantile <= float(ndtri((1 + level) / 2)) * (1 + 1e-9):
+        return math.inf
+    return float(stdtridf((1 + level) / 2, quantile))

@@ -79,6 +79,11 @@ class Evidence:
         if panel not in self._sections:
             raise ValueError(f"no panel is called {panel!r}; there are {', '.join(self._sections)}")
         members = self._sections[panel]
+        endless = [e.intervention for e in members if not np.isfinite(e.on_working_scale).all()]
+        if endless:
+            raise ValueError(
+                f"the interval of {', '.join(endless)} has no end, which no standard error stands for; shrink the others"
+            )
         found = shrink([e.on_working_scale[0] for e in members], [e.std_error for e in members], level)
         back = (lambda x: x) if members[0].scale == "difference" else np.exp
         columns = {"shrunk": found.estimate, "shrunk_lower": found.lower, "shrunk_upper": found.upper}

@@ -96,6 +96,12 @@ def test_shrinkage_stays_within_a_panel_and_on_its_scale(effect):
         evidence(rows).shrunk("Odds")
 
 
+def test_an_interval_without_end_is_not_shrunk_by_its_standard_error(effect):
+    rows = [effect(intervention=name) for name in "abcd"] + [effect(intervention="weak", lower=-np.inf, upper=np.inf)]
+    with pytest.raises(ValueError, match="the interval of weak has no end"):
+        evidence(rows).shrunk("Difference, share of customers")
+
+
 def test_evidence_takes_effects_and_nothing_else(effect):
     with pytest.raises(TypeError, match="evidence takes effects; got DataFrame"):
         evidence([effect(), pd.DataFrame()])
