@@ -6,6 +6,7 @@ degrees of freedom, blocks by post-stratification: all of it already in the arms
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,7 @@ from scipy.special import chdtrc
 
 from retention_models.interventions import contrasts
 from retention_models.interventions.cells import overall_mean, overall_scatter
-from retention_models.interventions.contrasts import Measure, contrast, read
+from retention_models.interventions.contrasts import Measure, contrast, contrast_of, read
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.experiment import Experiment
 from retention_models.interventions.money import Money
@@ -157,6 +158,8 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     centre = overall_mean(test.cells)
     _, gradient = measure_of(test, outcome)(centre)
     variance = float(gradient @ overall_scatter(test.cells) @ gradient) / test.n(*test.arms)
+    if variance == 0:
+        raise ValueError(f"{outcome.name} is the same for every customer: there is nothing to compare")
     gaps = [(test.n(arm), gradient @ (test.arm_means(arm).mean - centre)) for arm in test.arms]
     statistic = sum(n * gap**2 for n, gap in gaps) / variance
     df = len(test.arms) - 1
@@ -173,6 +176,10 @@ def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[st
     spent = {arm: read(means, money.cost(arm, test.columns)) for arm, means in arms.items()}
     value = contrast(net, weights)
     lower, upper = value.interval(row.level)
+    if contrast_of(arms, measure, weights).std_error == 0:  # the outcome's own interval is not the normal one
+        down, up = sorted((money.worth * (row.lower - row.estimate), money.worth * (row.upper - row.estimate)))
+        lower = value.estimate - math.hypot(value.estimate - lower, down)
+        upper = value.estimate + math.hypot(upper - value.estimate, up)
     cost = contrast(spent, weights).estimate
     return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
 

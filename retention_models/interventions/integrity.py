@@ -159,15 +159,37 @@ def _covariance(arm: ArmMeans) -> Array:
     return np.asarray(sum(share**2 * cell.covariance for share, cell in zip(arm.shares, arm.cells, strict=True)))
 
 
+def is_share(cells: Sequence[Cell], column: int) -> bool:
+    """Whether a column is yes or no for single customers: each cell's variance is that of a share, and it differs."""
+
+    def of_share(cell: Cell) -> bool:
+        p = cell.mean[column]
+        variance = cell.covariance[column, column] * (cell.n - 1)
+        return cell.units == cell.n and bool(0 <= p <= 1 and np.isclose(variance, p * (1 - p), atol=1e-12))
+
+    return all(of_share(cell) for cell in cells) and not is_constant(cells, column)
+
+
+def is_constant(cells: Sequence[Cell], column: int) -> bool:
+    """Whether a column is the same for every customer of all arms."""
+    first = cells[0].mean[column]
+    return all(cell.covariance[column, column] == 0 and np.isclose(cell.mean[column], first) for cell in cells)
+
+
 def enough_events(cells: Sequence[Cell], column: int, name: str) -> Check | None:
     """Whether every arm has enough customers with and without a yes-or-no outcome; ``None`` for other columns."""
+    if not is_share(cells, column):
+        return None
     counts = []
-    for cell in cells:
-        p = cell.mean[column]
-        binary = 0 <= p <= 1 and np.isclose(cell.covariance[column, column] * (cell.n - 1), p * (1 - p), atol=1e-12)
-        if cell.units != cell.n or not binary:
-            return None
-        counts.append(cell.n * min(p, 1 - p))
+    for arm in arm_names(cells):
+        mine = [cell for cell in cells if cell.arm == arm]
+        did = sum(cell.n * cell.mean[column] for cell in mine)
+        counts += [did, sum(cell.n for cell in mine) - did]
+    return events_check(counts, name)
+
+
+def events_check(counts: Sequence[float], name: str) -> Check:
+    """The check itself, from the sizes of the groups that an interval stands on."""
     smallest = round(min(counts))
     verdict = "enough" if smallest >= FEW else "too few"
     return Check("events", smallest >= FEW, f"{name}: {verdict} for the interval ({smallest} in the smallest group).")

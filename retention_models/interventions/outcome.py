@@ -12,9 +12,10 @@ from retention_models.interventions.cells import overall_mean, overall_scatter, 
 from retention_models.interventions.contrasts import Estimate, Measure, Reading, contrast, read
 from retention_models.interventions.effect import Effect, Scale
 from retention_models.interventions.experiment import Experiment
-from retention_models.interventions.integrity import enough_events
+from retention_models.interventions.integrity import enough_events, is_constant, is_share
 from retention_models.interventions.money import position
 from retention_models.interventions.rows import uncapped
+from retention_models.interventions.share_interval import newcombe
 
 CEILING = "ceiling"
 UNSTATED = "not stated"
@@ -112,11 +113,13 @@ def effect_row(
     Raises
     ------
     ValueError
-        When the outcome is the same for everyone, which tells nothing.
+        When the outcome is the same for everyone in these arms, which tells nothing but for a share.
     """
     if estimate.std_error == 0:
-        raise ValueError(f"{outcome.name} is the same for every customer: there is nothing to compare")
-    numbers = (estimate.estimate, *estimate.interval(level))
+        estimate, ends = _without_spread(test, outcome, weights, estimate, level, scale)
+    else:
+        ends = estimate.interval(level)
+    numbers = (estimate.estimate, *ends)
     middle, lower, upper = (float(np.exp(x)) for x in numbers) if scale == "ratio" else numbers
     return Effect(
         intervention=f"{test.plan.name}: {name}" if test.plan.name else name,
@@ -135,6 +138,27 @@ def effect_row(
         design="randomised",
         checks=(*test.checks, *_outcome_checks(test, outcome, weights, level)),
     )
+
+
+def _without_spread(
+    test: Experiment, outcome: Outcome, weights: Mapping[str, float], estimate: Estimate, level: float, scale: Scale
+) -> tuple[Estimate, tuple[float, float]]:
+    """Estimate and interval where no customer of an arm differs from another: for two shares Newcombe's.
+
+    Its standard error is the longer side of the interval over the normal quantile.
+    """
+    compared = {weight: arm for arm, weight in weights.items() if weight}
+    column = position(test.columns, outcome.column)
+    of_shares = scale == "difference" and outcome.per is None and is_share(test.cells, column)
+    if not (of_shares and sorted(compared) == [-1, 1] and sum(map(bool, weights.values())) == 2):
+        arms = " of " + " and ".join(arm for arm, weight in weights.items() if weight)
+        where = "" if is_constant(test.cells, column) else arms
+        raise ValueError(f"{outcome.name} is the same for every customer{where}: there is nothing to compare")
+    treated, control = ((float(test.arm_means(compared[w]).mean[column]), test.n(compared[w])) for w in (1, -1))
+    lower, upper = newcombe(treated, control, level)
+    difference = treated[0] - control[0]
+    std_error = max(difference - lower, upper - difference) / Estimate(0.0, 1.0, np.inf).quantile(level)
+    return Estimate(difference, std_error, np.inf), (lower, upper)
 
 
 def _outcome_checks(

@@ -18,6 +18,7 @@ from retention_models.interventions.comparisons import (
 from retention_models.interventions.contrasts import factorial_contrasts
 from retention_models.interventions.experiment import Experiment, Plan
 from retention_models.interventions.lin import lin_differences
+from retention_models.interventions.money import Costs, Money
 from retention_models.interventions.outcome import Outcome
 
 SPEND = {"mean": {}, "cuped": {"adjust_for": ("pre",)}, "ratio": {"per": "orders"},
@@ -228,3 +229,47 @@ def test_sums_carry_covariates_and_their_balance():
     other = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"], covariates=["x"])
     assert [check.name for check in one.checks] == [check.name for check in other.checks] == ["sample ratio", "balance"]
     assert differences(one, outcome)[0].estimate == pytest.approx(differences(other, outcome)[0].estimate)
+
+
+def shares(**arms):
+    table = pd.DataFrame([{"arm": arm, "n": n, "y": y} for arm, (n, y) in arms.items()])
+    return Experiment.from_counts(table, Plan(control="none"), outcome="y")
+
+
+def test_a_pair_in_which_nobody_did_it_keeps_its_row_and_the_others():
+    """Newcombe by hand: Wilson's upper end of 0 / n is z^2 / (n + z^2)."""
+    test = shares(none=(1_000, 0), mail=(1_000, 0), gift=(1_000, 40))
+    mail, gift = differences(test, Outcome(column="y"), Money(worth=10.0, costs={"mail": Costs(contact=0.1)}))
+    end = 1.959964**2 / (1_000 + 1.959964**2)
+    assert (mail.estimate, mail.lower, mail.upper) == pytest.approx((0, -end, end))
+    assert mail.p_value == 1.0
+    assert mail.priced == pytest.approx((-0.1, -0.1 - 10 * end, -0.1 + 10 * end))
+    assert [check.name for check in mail.failed] == ["events"]
+    assert gift.estimate == 0.04
+
+
+def test_all_against_none_is_a_difference_with_an_interval():
+    effect = differences(shares(none=(10, 0), mail=(10, 10)), Outcome(column="y"))[0]
+    wilson = 1.959964**2 / (10 + 1.959964**2)
+    assert (effect.estimate, effect.lower, effect.upper) == pytest.approx((1, 1 - math.sqrt(2) * wilson, 1))
+    assert effect.p_value < 1e-3
+
+
+def test_amounts_that_never_differ_name_their_arms():
+    rows = pd.DataFrame({"arm": ["none", "mail", "gift"] * 10, "y": [0.0, 0.0, 5.0] * 5 + [0.0, 0.0, 7.0] * 5})
+    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"])
+    with pytest.raises(ValueError, match="y is the same for every customer of mail and none: there"):
+        differences(test, Outcome(column="y"))
+    nothing = shares(none=(10, 0), mail=(10, 0))
+    for compare in (differences, any_difference):
+        with pytest.raises(ValueError, match="y is the same for every customer"):
+            compare(nothing, Outcome(column="y"))
+
+
+def test_events_are_counted_over_the_blocks_of_an_arm():
+    rows = pd.DataFrame({"arm": ["none", "mail"] * 400, "region": np.arange(800) // 2 % 40})
+    rows["y"] = (np.arange(800) // 2 % 19 == 0).astype(int)
+    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"], block="region")
+    check = next(c for c in differences(test, Outcome(column="y"))[0].checks if c.name == "events")
+    assert check.passed
+    assert f"({rows['y'].sum() // 2} in the smallest group)" in check.detail
