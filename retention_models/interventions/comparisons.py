@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from scipy.special import chdtrc
 
+from retention_models.checks import Check
 from retention_models.interventions import contrasts
 from retention_models.interventions.cells import overall_mean, overall_scatter
 from retention_models.interventions.contrasts import Measure, contrast, contrast_of, read
@@ -105,14 +106,21 @@ def contrast_effects(
     *,
     level: float = 0.95,
 ) -> list[Effect]:
-    """Any contrasts of the arms: name to weights of the arms, which add up to 0; one effect each."""
+    """Any contrasts of the arms: name to weights of the arms, which add up to 0; one effect each.
+
+    Priced are those that set one mix of arms against another, weights of 1 against 1. Others, such as how two campaigns
+    work together, are nothing that could be chosen, and have no value.
+    """
     _check_weights(test, weights)
     measure = measure_of(test, outcome)
     readings = readings_of(test, measure)
     rows = [effect_row(test, outcome, name, w, contrast(readings, w), level=level) for name, w in weights.items()]
     if money is None:
         return rows
-    return [_priced(row, test, measure, w, money) for row, w in zip(rows, weights.values(), strict=True)]
+    return [
+        _priced(row, test, measure, w, money) if _is_choice(w) else row
+        for row, w in zip(rows, weights.values(), strict=True)
+    ]
 
 
 def lifts(test: Experiment, outcome: Outcome, *, baseline: str | None = None, level: float = 0.95) -> list[Effect]:
@@ -135,11 +143,15 @@ def lifts(test: Experiment, outcome: Outcome, *, baseline: str | None = None, le
 
 @dataclass(frozen=True, slots=True)
 class AnyDifference:
-    """A test of all arms at once: chi-squared with ``df`` degrees of freedom; its root is z where there are two."""
+    """A test of all arms at once: chi-squared with ``df`` degrees of freedom; its root is z where there are two.
+
+    ``failed`` are the checks of the experiment that did not hold.
+    """
 
     chi_squared: float
     df: int
     p_value: float
+    failed: tuple[Check, ...] = ()
 
 
 def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
@@ -163,7 +175,8 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     gaps = [(test.n(arm), gradient @ (test.arm_means(arm).mean - centre)) for arm in test.arms]
     statistic = sum(n * gap**2 for n, gap in gaps) / variance
     df = len(test.arms) - 1
-    return AnyDifference(float(statistic), df, float(chdtrc(df, statistic)))
+    failed = tuple(check for check in test.checks if check.passed is False)
+    return AnyDifference(float(statistic), df, float(chdtrc(df, statistic)), failed)
 
 
 def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[str, float], money: Money) -> Effect:
@@ -182,6 +195,11 @@ def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[st
         upper = value.estimate + math.hypot(upper - value.estimate, up)
     cost = contrast(spent, weights).estimate
     return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
+
+
+def _is_choice(weights: Mapping[str, float]) -> bool:
+    """Whether a contrast is one mix of arms minus another."""
+    return math.isclose(sum(weight for weight in weights.values() if weight > 0), 1.0)
 
 
 def known_arm(test: Experiment, arm: str | None) -> str:

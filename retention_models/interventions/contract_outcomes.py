@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import narwhals as nw
@@ -235,11 +235,13 @@ def incremental_value(
     pandas.DataFrame
         Indexed by ``arm``: ``observed, observed_lower, observed_upper`` (net of cost, to the horizon) and with
         ``residual_lifetime`` also ``tail, tail_lower, tail_upper``: margin x difference of the curves at the horizon x
-        residual lifetime x exp(-rate x horizon). The tail's interval holds no error of the model.
+        residual lifetime x exp(-rate x horizon). The tail's interval holds no error of the model. ``attrs["checks"]``
+        holds those of the test.
     """
     longer = time_kept(test, horizon=horizon, rate=rate, money=money, level=level)
     columns = ["observed", "observed_lower", "observed_upper"]
     table = pd.DataFrame([row.priced for row in longer], index=pd.Index(test.treated, name="arm"), columns=columns)
+    table.attrs["checks"] = [asdict(check) for check in test.checks]
     if residual_lifetime is None:
         return table
     worth = money.worth * residual_lifetime * math.exp(-rate * horizon)

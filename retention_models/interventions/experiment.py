@@ -6,7 +6,7 @@ Whatever the source, an experiment is reduced to its cells; the comparisons of i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -199,13 +199,15 @@ class Experiment:
         return arm_means(self.cells, arm)
 
     def table(self) -> pd.DataFrame:
-        """Customers, assigned units and the mean of each column, one row an arm."""
+        """Customers, assigned units and the mean of each column, one row an arm; its ``attrs`` hold the ``checks``."""
         rows = [
             {"arm": arm, "customers": self.n(arm), "units": sum(cell.units for cell in self.cells if cell.arm == arm)}
             | dict(zip(self.columns, self.arm_means(arm).mean.tolist(), strict=True))
             for arm in self.arms
         ]
-        return pd.DataFrame(rows).set_index("arm")
+        table = pd.DataFrame(rows).set_index("arm")
+        table.attrs["checks"] = [asdict(check) for check in self.checks]
+        return table
 
 
 def _names(outcomes: Sequence[str], covariates: Sequence[str]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 SUSPICIOUS = 0.001  # a p-value below this is no accident in a test that was run as planned
 RATIO = "sample ratio"
+BREAKING = (RATIO, "balance", "assignment", "unit of assignment")  # without these no estimate means what it says
 FEW = 5  # fewer customers than this with (or without) the outcome, and a normal interval is a guess
 
 

@@ -66,10 +66,13 @@ class Money:
         Money for one unit of the outcome: the margin of one purchase, 1.0 where the outcome is margin already.
     costs
         Arm to its :class:`Costs`; an arm not named costs nothing.
+    currency
+        What the money is, for sentences: ``EUR``.
     """
 
     worth: float
     costs: Mapping[str, Costs] = field(default_factory=dict)
+    currency: str = ""
 
     def check_arms(self, arms: Sequence[str]) -> None:
         """Raise where costs are stated for an arm that is not there."""

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import ndtr, ndtri
 
 from retention_models.checks import Check
 from retention_models.interventions.effect import Effect, freedom_of
@@ -183,7 +183,7 @@ def look_at(effect: Effect, fractions: Sequence[float], *, spending: Spending = 
     known = max((end for end in reach if math.isfinite(end)), default=math.inf)
     usual = known / effect.std_error if effect.std_error > 0 else float(ndtri((1 + effect.level) / 2))
     df = freedom_of(usual, effect.level) if math.isfinite(usual) else 0.0
-    factor = _stretch(df, usual, nominal, effect.level)
+    factor = effect.stretch(float(nominal["p_value"]))
     ends = (middle - _longer(reach[0], factor), middle + _longer(reach[1], factor))
     lower, upper = ends if effect.scale == "difference" else (math.exp(ends[0]), math.exp(ends[1]))
     number, bound = int(nominal.name), usual * factor
@@ -196,15 +196,6 @@ def look_at(effect: Effect, fractions: Sequence[float], *, spending: Spending = 
     z = middle / effect.std_error if effect.std_error > 0 else math.copysign(math.inf, middle)
     wider = _widened_value(effect, factor)
     return Look(number, z, bound, replace(wider, lower=lower, upper=upper, checks=(*effect.checks, check)))
-
-
-def _stretch(df: float, usual: float, nominal: pd.Series, level: float) -> float:
-    """How many times further than usual the interval reaches, at a look with this normal bound and p-value."""
-    if df == 0:
-        return 1.0
-    if math.isinf(df):
-        return float(nominal["bound"]) / float(ndtri((1 + level) / 2))
-    return -float(stdtrit(df, float(nominal["p_value"]) / 2)) / usual
 
 
 def _longer(reach: float, factor: float) -> float:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from retention_models.checks import Check
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.outcome import Outcome
-from retention_models.interventions.rows import open_frame
+from retention_models.interventions.rows import check_complete, number, open_frame, require_numbers
 from retention_models.logs.engines import collect
 
 Array = NDArray[np.float64]
@@ -85,7 +85,8 @@ def stepped_wedge(
     Raises
     ------
     ValueError
-        When a cluster misses a period, switches back or within a period, or all switch at once.
+        When a number is missing, a cluster misses a period, switches back or within a period, or all switch at once;
+        or when the outcome is a ratio or adjusted.
 
     Notes
     -----
@@ -93,6 +94,10 @@ def stepped_wedge(
     constant effects that the permutation test does not reject; ``std_error`` is the spread over the deals at the
     estimate. The interval's ends carry the chance error of so many draws.
     """
+    if outcome.per is not None or outcome.adjust_for:
+        raise ValueError(
+            f"{outcome.name}: a stepped wedge compares means of clusters as they are; leave out per and adjust_for"
+        )
     wedge = _read(rows, outcome.column, cluster, period, switched)
     clusters = len(wedge.values)
     estimate = float(wedge.statistic(wedge.values, np.arange(clusters)))
@@ -143,17 +148,20 @@ def _read(rows: Any, column: str, cluster: str, period: str, switched: str) -> W
     missing = [name for name in (cluster, period, switched, column) if name not in names]
     if missing:
         raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(names)}")
+    schema = frame.collect_schema()
+    require_numbers(schema, (column, switched))
+    check_complete(frame, {"cluster": cluster, "period": period}, (column, switched), each="rows")
     picked = frame.select(
         nw.col(cluster).alias("cluster"),
         nw.col(period).alias("period"),
-        nw.col(switched).cast(nw.Float64).alias("switched"),
-        nw.col(column).cast(nw.Float64).alias("value"),
+        number(switched, schema).alias("switched"),
+        number(column, schema).alias("value"),
     )
     means = picked.group_by("cluster", "period").agg(
         nw.len().alias("n"), nw.col("value").mean(), nw.col("switched").min(), nw.col("switched").max().alias("last")
     )
     table = collect(means).sort_values(["cluster", "period"])
-    _check_complete(table)
+    _check_every_period(table)
     shape = (table["cluster"].nunique(), table["period"].nunique())
     values, states = (table[name].to_numpy().reshape(shape) for name in ("value", "switched"))
     _check_wedge(states)
@@ -163,14 +171,13 @@ def _read(rows: Any, column: str, cluster: str, period: str, switched: str) -> W
     return Wedge(values, states, int(table["n"].sum()))
 
 
-def _check_complete(table: pd.DataFrame) -> None:
+def _check_every_period(table: pd.DataFrame) -> None:
     clusters, periods = table["cluster"].nunique(), table["period"].nunique()
-    gaps = int(table[["value", "switched"]].isna().any(axis=1).sum())
     absent = clusters * periods - len(table)
-    if gaps or absent:
+    if absent:
         raise ValueError(
-            f"{absent:,} of {clusters * periods:,} cluster-periods have no rows and {gaps:,} no numbers; "
-            "every cluster needs every period: leave out clusters that opened or closed on the way"
+            f"{absent:,} of {clusters * periods:,} cluster-periods have no rows; every cluster needs every period: "
+            "leave out clusters that opened or closed on the way"
         )
     if (table["switched"] != table["last"]).any() or not table["switched"].isin([0, 1]).all():
         raise ValueError("switched must be 0 or 1, the same for all rows of a cluster in a period; use whole periods")

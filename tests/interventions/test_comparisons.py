@@ -17,9 +17,12 @@ from retention_models.interventions.comparisons import (
 )
 from retention_models.interventions.contrasts import factorial_contrasts
 from retention_models.interventions.experiment import Experiment, Plan
+from retention_models.interventions.judgement import no_worse_than
 from retention_models.interventions.lin import lin_differences
 from retention_models.interventions.money import Costs, Money
 from retention_models.interventions.outcome import Outcome
+from retention_models.interventions.payback import cost_per_kept
+from retention_models.interventions.sequential import look_at
 
 SPEND = {"mean": {}, "cuped": {"adjust_for": ("pre",)}, "ratio": {"per": "orders"},
          "ratio_cuped": {"per": "orders", "adjust_for": ("pre",)}}  # fmt: skip
@@ -273,3 +276,30 @@ def test_events_are_counted_over_the_blocks_of_an_arm():
     check = next(c for c in differences(test, Outcome(column="y"))[0].checks if c.name == "events")
     assert check.passed
     assert f"({rows['y'].sum() // 2} in the smallest group)" in check.detail
+
+
+def test_what_could_not_be_chosen_has_no_price():
+    test = shares(none=(10_000, 1_000), mail=(10_000, 1_000), coupon=(10_000, 1_000), both=(10_000, 1_400))
+    campaigns = {"none": (), "mail": ("mail",), "coupon": ("coupon",), "both": ("mail", "coupon")}
+    costs = {arm: Costs(contact=0.1) for arm in ("mail", "coupon", "both")}
+    mail, coupon, together = factorial_effects(
+        test, Outcome(column="y"), campaigns, Money(worth=50.0, costs=costs)
+    )
+    assert mail.value == pytest.approx(50 * 0.02 - 0.05)
+    assert coupon.value is not None
+    assert together.value is None
+
+
+def test_a_failed_check_goes_wherever_the_numbers_go():
+    table = pd.DataFrame({"arm": ["none", "mail"], "n": [10_000, 9_000], "y": [1_000, 990]})
+    test = Experiment.from_counts(table, Plan(control="none", shares={"none": 1, "mail": 1}), outcome="y")
+    outcome, money = Outcome(column="y"), Money(worth=10.0, costs={"mail": Costs(contact=0.01)})
+    effect = differences(test, outcome, money)[0]
+    assert str(effect).endswith("FAILED: sample ratio.")
+    assert "FAILED: sample ratio" in str(look_at(effect, [0.5]))
+    assert str(cost_per_kept(test, outcome, money)).endswith("FAILED: sample ratio.")
+    assert [check.name for check in any_difference(test, outcome).failed] == ["sample ratio"]
+    assert test.table().attrs["checks"][0]["passed"] is False
+    judged = no_worse_than(effect, 0.01)
+    assert judged.passed is None
+    assert "FAILED: sample ratio" in judged.detail
