@@ -15,7 +15,7 @@ from scipy.special import chdtrc
 from retention_models.checks import Check
 from retention_models.interventions import contrasts
 from retention_models.interventions.cells import overall_mean, overall_scatter
-from retention_models.interventions.contrasts import Measure, contrast, contrast_of, read
+from retention_models.interventions.contrasts import Measure, contrast, contrast_of, log_contrast, read
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.experiment import Experiment
 from retention_models.interventions.money import Money
@@ -126,17 +126,27 @@ def contrast_effects(
 def lifts(test: Experiment, outcome: Outcome, *, baseline: str | None = None, level: float = 0.95) -> list[Effect]:
     """By what factor each arm multiplied the outcome: the ratio of means, its interval made on the log scale.
 
-    1.10 is a lift of 10 %. Both means must be above 0.
+    1.10 is a lift of 10 %. Both means must be above 0. Where they are adjusted, the interval holds the error of the
+    covariates' overall mean too, which a ratio does not lose.
     """
     baseline = known_arm(test, baseline)
-    means = readings_of(test, measure_of(test, outcome))
+    measure = measure_of(test, outcome)
+    means = readings_of(test, measure)
     low = [arm for arm, reading in means.items() if reading.value <= 0]
     if low:
         raise ValueError(f"{outcome.name} is not above 0 in {', '.join(low)}: a relative lift needs positive means")
-    logs = {arm: reading.logarithm for arm, reading in means.items()}
+    arms = {arm: test.arm_means(arm) for arm in test.arms}
     named = {arm: contrasts.difference(arm, baseline) for arm in test.arms if arm != baseline}
     return [
-        effect_row(test, outcome, called(arm, baseline, test), w, contrast(logs, w), level=level, scale="ratio")
+        effect_row(
+            test,
+            outcome,
+            called(arm, baseline, test),
+            w,
+            log_contrast(arms, measure, w),
+            level=level,
+            scale="ratio",
+        )
         for arm, w in named.items()
     ]
 

@@ -24,7 +24,7 @@ from retention_models.interventions.contrasts import Estimate
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.experiment import Plan
 from retention_models.interventions.money import Money
-from retention_models.interventions.rows import open_frame
+from retention_models.interventions.rows import as_name, open_frame
 from retention_models.interventions.share_interval import newcombe
 from retention_models.logs.contracts import Spells
 from retention_models.logs.engines import collect
@@ -113,7 +113,7 @@ def contract_test(
     if missing:
         raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(names)}")
     counted = frame.select(
-        nw.col(arm).cast(nw.String).alias("arm"),
+        as_name(arm, frame.collect_schema()).alias("arm"),
         nw.col(tenure).cast(nw.Float64).alias("tenure"),
         nw.col(churned).cast(nw.Float64).alias("churned"),
         (nw.col(weight).cast(nw.Float64) if weight else nw.lit(1.0)).alias("n"),

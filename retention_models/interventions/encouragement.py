@@ -23,7 +23,7 @@ from retention_models.interventions.experiment import Experiment, Plan
 from retention_models.interventions.money import position
 from retention_models.interventions.outcome import Outcome, effect_row, measure_of
 from retention_models.interventions.ratio_interval import fieller
-from retention_models.interventions.rows import open_frame
+from retention_models.interventions.rows import check_complete, number, open_frame, require_numbers
 
 
 def complier_effect(
@@ -92,9 +92,15 @@ def naive_effect(rows: Any, outcome: Outcome, *, received: str, level: float = 0
     Who receives is not drawn by lot (letters reach those who are still there), so the row is observational and carries
     a failed check. ``rows`` and ``received`` as in ``Experiment.from_rows`` and :func:`complier_effect`.
     """
-    got = nw.when(nw.col(received).cast(nw.Float64) > 0).then(nw.lit("received")).otherwise(nw.lit("not received"))
+    frame = open_frame(rows)
+    schema = frame.collect_schema()
+    if received not in schema:
+        raise ValueError(f"{received} not among the columns {', '.join(schema.names())}")
+    require_numbers(schema, [received])
+    check_complete(frame, {}, [received])
+    got = nw.when(number(received, schema) > 0).then(nw.lit("received")).otherwise(nw.lit("not received"))
     outcomes = list(dict.fromkeys([outcome.column, *([outcome.per] if outcome.per else [])]))
-    frame = open_frame(rows).select(*outcomes, *outcome.adjust_for, got.alias("received or not"))
+    frame = frame.select(*outcomes, *outcome.adjust_for, got.alias("received or not"))
     test = Experiment.from_rows(
         frame.to_native(),
         Plan(control="not received"),

@@ -14,7 +14,7 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.interventions import integrity
-from retention_models.interventions.cells import ArmMeans, Cell, arm_means, cells_of_sums
+from retention_models.interventions.cells import ArmMeans, Cell, arm_means, cell_of_customers, cells_of_sums
 from retention_models.interventions.rows import Rows, capped, open_frame, read_rows
 from retention_models.logs.engines import collect
 
@@ -26,7 +26,7 @@ class Plan:
     Attributes
     ----------
     control
-        The arm that the others are compared with.
+        The arm that the others are compared with; of arms 0 and 1, or true and false, the number or truth value.
     shares
         The planned share of each arm, in any unit: ``{"control": 1, "mail": 2}``. Without it the sample ratio cannot
         be checked, and the evidence says so.
@@ -44,6 +44,9 @@ class Plan:
     unit: str = "customer"
     name: str = ""
     population: str = "all assigned customers"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "control", str(self.control))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +155,7 @@ class Experiment:
         wanted = ["arm", "n", *columns]
         if not clustered:
             wanted += [f"{a}*{b}" for i, a in enumerate(columns) for b in columns[i:] if f"{b}*{a}" not in table]
-        integrity.require_sums(table, wanted)
+        table = integrity.require_sums(table, wanted)
         table = table.rename(columns=renamed).assign(block=table["block"].astype(str) if "block" in table else "")
         cells = cells_of_sums(table, len(columns), np.zeros(len(columns)))
         checks = _checks(cells, plan, clustered=clustered) + _balance(cells, columns, covariates)
@@ -162,7 +165,7 @@ class Experiment:
     def from_counts(cls, counts: Any, plan: Plan, *, outcome: str) -> Self:
         """An experiment from counts: a frame with ``arm``, ``n`` customers, and how many of them did it."""
         table = collect(open_frame(counts))
-        integrity.require_sums(table, ["arm", "n", outcome])
+        table = integrity.require_sums(table, ["arm", "n", outcome])
         integrity.require_counts(table, outcome)
         return cls.from_sums(table.assign(**{f"{outcome}*{outcome}": table[outcome]}), plan, columns=[outcome])
 
@@ -170,11 +173,15 @@ class Experiment:
     def from_means(cls, means: Any, plan: Plan, *, outcome: str) -> Self:
         """An experiment from a frame with ``arm``, ``n``, ``mean`` and ``std_dev`` (the customers', divisor n - 1)."""
         table = collect(open_frame(means))
-        integrity.require_sums(table, ["arm", "n", "mean", "std_dev"])
-        n, mean = table["n"], table["mean"]
-        squares = (n - 1) * table["std_dev"] ** 2 + n * mean**2
-        sums = pd.DataFrame({"arm": table["arm"], "n": n, outcome: n * mean, f"{outcome}*{outcome}": squares})
-        return cls.from_sums(sums, plan, columns=[outcome])
+        table = integrity.require_sums(table, ["arm", "n", "mean", "std_dev"])
+        negative = table["std_dev"] < 0
+        if negative.any():
+            raise ValueError(f"std_dev is below 0 in {negative.sum()} of {len(table)} rows; a spread is 0 or more")
+        cells = tuple(
+            cell_of_customers(str(row.arm), "", int(row.n), np.array([row.mean]), np.array([[row.squares]]))
+            for row in table.assign(squares=(table["n"] - 1) * table["std_dev"] ** 2).itertuples(index=False)
+        )
+        return cls(plan, (outcome,), cells, _checks(cells, plan, clustered=False))
 
     @property
     def arms(self) -> tuple[str, ...]:

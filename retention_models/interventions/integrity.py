@@ -53,12 +53,31 @@ def require_columns(table: pd.DataFrame, columns: Sequence[str], hint: str = "")
         raise ValueError(f"{name} is missing in {gaps[name]} of {len(table)} rows; leave out rows without numbers")
 
 
-def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Raise unless a table of sums has these columns, without gaps, and one row a cell."""
+def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """A table of sums with its columns as numbers; raise unless it has them, without gaps, and one row a cell."""
     require_columns(table, columns, "; a table of sums has arm, n, each column's sum, and each pair's sum of products")
     keys = [key for key in ("arm", "block", "cluster") if key in table]
     if table.duplicated(keys).any():
         raise ValueError(f"{' and '.join(keys)} stand more than once; add the sums up to one row each")
+    numbers = {name: _numbers(table[name]) for name in columns if name not in keys}
+    wrong = (numbers["n"] < 1) | (numbers["n"] % 1 != 0)
+    if wrong.any():
+        first = table.loc[wrong, "n"].iloc[0]
+        raise ValueError(f"n is no whole number of customers, 1 or more, in {wrong.sum()} of {len(table)} rows: {first}")
+    return table.assign(**numbers)
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """A column of a table as floats; raise where it holds text or what is not finite."""
+    is_text = column.map(lambda value: isinstance(value, str))
+    found = pd.to_numeric(column.mask(is_text), errors="coerce").astype(float)
+    wrong = ~np.isfinite(found)
+    if wrong.any():
+        raise ValueError(
+            f"{column.name} is no number in {wrong.sum()} of {len(column)} rows: {column[wrong].iloc[0]!r}; "
+            "give numbers, not text"
+        )
+    return found
 
 
 def require_counts(table: pd.DataFrame, outcome: str) -> None:

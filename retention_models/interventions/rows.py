@@ -73,7 +73,7 @@ def read_rows(
     require_numbers(schema, names)
     check_complete(frame, keys, names, customer_id if customer_id in schema and not cluster else None)
     prepared = frame.select(
-        *(nw.col(column).cast(nw.String).alias(key) for key, column in keys.items()),
+        *(as_name(column, schema).alias(key) for key, column in keys.items()),
         *([] if block else [nw.lit("").alias("block")]),
         *(number(name, schema).alias(f"v{i}") for i, name in enumerate(names)),
     )
@@ -103,6 +103,14 @@ def require_numbers(schema: nw.Schema, names: Sequence[str]) -> None:
     for name in names:
         if not (schema[name].is_numeric() or schema[name] == nw.Boolean):
             raise ValueError(f"{name} must be a number or true/false for every customer; it holds {schema[name]}")
+
+
+def as_name(column: str, schema: nw.Schema) -> nw.Expr:
+    """A column as names, of arms say: true and false as ``True`` and ``False``, whatever the engine writes."""
+    name = nw.col(column)
+    if schema[column] == nw.Boolean:
+        return nw.when(name).then(nw.lit("True")).otherwise(nw.when(~name).then(nw.lit("False")))
+    return name.cast(nw.String)
 
 
 def number(name: str, schema: nw.Schema) -> nw.Expr:

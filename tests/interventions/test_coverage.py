@@ -154,3 +154,17 @@ def test_encouragement_weak_or_strong(moved):
     assert np.mean(covered) >= 0.95 - NEAR
     if moved == 0.5:
         assert np.mean(covered) == pytest.approx(0.95, abs=NEAR)
+
+
+def test_adjusted_lifts():
+    """The covariate explains nearly all of the outcome, and the lift is large: the overall mean's error counts."""
+    rng = np.random.default_rng(12)
+    covered = []
+    for _ in range(600):
+        before = rng.normal(10, 3, size=(2, 150))
+        spend = 2 * before + rng.normal(0, 0.5, size=(2, 150))
+        arms = (np.column_stack([factor * y, x]) for factor, y, x in zip((1.0, 2.5), spend, before, strict=True))
+        test = experiment(["spend", "before"], *arms, covariates=("before",))
+        effect = lifts(test, Outcome(column="spend", adjust_for=("before",)))[0]
+        covered.append(effect.lower <= 2.5 <= effect.upper)
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.027)  # three standard errors of 600

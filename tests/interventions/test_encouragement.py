@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from retention_models.interventions.comparisons import differences
-from retention_models.interventions.encouragement import complier_effect
+from retention_models.interventions.encouragement import complier_effect, naive_effect
 from retention_models.interventions.experiment import Experiment, Plan
 from retention_models.interventions.outcome import Outcome
 
@@ -79,3 +79,12 @@ def test_the_arm_is_named_where_there_are_several():
         complier_effect(experiment(rows), Y, received="got")
     with pytest.raises(ValueError, match="the arm 'fax' is none of call, mail"):
         complier_effect(experiment(rows), Y, received="got", arm="fax")
+
+
+def test_whether_a_customer_received_must_be_known():
+    rows = pd.DataFrame({"got": [1.0, 0.0, np.nan] * 50, "y": [1, 0, 0, 0, 1, 0] * 25})
+    with pytest.raises(ValueError, match="got is missing or not finite for 50 of 150 customers"):
+        naive_effect(rows, Y, received="got")
+    assert naive_effect(rows.dropna(), Y, received="got").n == 100
+    with pytest.raises(ValueError, match="sent not among the columns got, y"):
+        naive_effect(rows, Y, received="sent")
