@@ -127,7 +127,9 @@ def log_contrast(arms: Mapping[str, ArmMeans], measure: Measure, weights: Mappin
     for arm, means in arms.items():
         value, gradient = found[arm]
         for share, cell in zip(means.shares, means.cells, strict=True):
-            moves = weights.get(arm, 0.0) * share / value * gradient + left * cell.n / total * measure.by_centre(cell.mean)
+            moves = weights.get(arm, 0.0) * share / value * gradient + left * cell.n / total * measure.by_centre(
+                cell.mean
+            )
             pieces.append(float(moves @ cell.covariance @ moves))
             df.append(cell.df)
     estimate = sum(weight * math.log(found[arm][0]) for arm, weight in weights.items())

@@ -81,9 +81,8 @@ class Evidence:
         members = self._sections[panel]
         endless = [e.intervention for e in members if not np.isfinite(e.on_working_scale).all()]
         if endless:
-            raise ValueError(
-                f"the interval of {', '.join(endless)} has no end, which no standard error stands for; shrink the others"
-            )
+            names = ", ".join(endless)
+            raise ValueError(f"the interval of {names} has no end, and no standard error stands for it; leave it out")
         found = shrink([e.on_working_scale[0] for e in members], [e.std_error for e in members], level)
         back = (lambda x: x) if members[0].scale == "difference" else np.exp
         columns = {"shrunk": found.estimate, "shrunk_lower": found.lower, "shrunk_upper": found.upper}
@@ -103,9 +102,7 @@ class Evidence:
         value, lower, upper = _value_among(best, len(ranked))
         each, together = (f"{100 * (1 - share * (1 - best.level)):.3g} %" for share in (1 / len(ranked), 1))
         surely = f"{each} interval" + (f", {together} for all {len(ranked)}" if len(ranked) > 1 else "")
-        worth = (
-            f"{best.intervention}: {with_interval(value, lower, upper)} per treated customer net of cost ({surely})"
-        )
+        worth = f"{best.intervention}: {with_interval(value, lower, upper)} per treated customer net of cost ({surely})"
         if lower > 0:
             return f"Best of {len(ranked)} ranked: {worth}; it pays{_provided(best)}."
         if value > 0:
@@ -242,7 +239,9 @@ def _titled(table: pd.DataFrame, members: list[Effect]) -> pd.DataFrame:
     if len(set(levels)) == 1:
         return table.rename(columns={name: f"{name}, {levels[0]}" for name in numbers if table[name].ne("-").any()})
     said = {
-        name: [text if text == "-" else f"{text[:-1]}; {level})" for text, level in zip(table[name], levels, strict=True)]
+        name: [
+            text if text == "-" else f"{text[:-1]}; {level})" for text, level in zip(table[name], levels, strict=True)
+        ]
         for name in numbers
     }
     return table.assign(**said)

@@ -126,9 +126,7 @@ class Experiment:
         return cls(plan, table.names, cells, checks, ceilings, table, tuple(covariates))
 
     @classmethod
-    def from_sums(
-        cls, sums: Any, plan: Plan, *, columns: Sequence[str], covariates: Sequence[str] = ()
-    ) -> Self:
+    def from_sums(cls, sums: Any, plan: Plan, *, columns: Sequence[str], covariates: Sequence[str] = ()) -> Self:
         """An experiment from sums, as a GROUP BY gives them.
 
         Parameters
@@ -177,9 +175,10 @@ class Experiment:
         negative = table["std_dev"] < 0
         if negative.any():
             raise ValueError(f"std_dev is below 0 in {negative.sum()} of {len(table)} rows; a spread is 0 or more")
+        scatter = (table["n"] - 1) * table["std_dev"] ** 2
         cells = tuple(
-            cell_of_customers(str(row.arm), "", int(row.n), np.array([row.mean]), np.array([[row.squares]]))
-            for row in table.assign(squares=(table["n"] - 1) * table["std_dev"] ** 2).itertuples(index=False)
+            cell_of_customers(str(arm), "", int(n), np.array([mean]), np.array([[squares]]))
+            for arm, n, mean, squares in zip(table["arm"], table["n"], table["mean"], scatter, strict=True)
         )
         return cls(plan, (outcome,), cells, _checks(cells, plan, clustered=False))
 
@@ -221,7 +220,9 @@ def _names(outcomes: Sequence[str], covariates: Sequence[str]) -> tuple[str, ...
     """All measured columns; what was known before the assignment is no outcome of it."""
     both = [name for name in covariates if name in outcomes]
     if both:
-        raise ValueError(f"{', '.join(both)}: an outcome is measured after the assignment, a covariate before; name one")
+        raise ValueError(
+            f"{', '.join(both)}: an outcome is measured after the assignment, a covariate before; name one"
+        )
     return tuple(dict.fromkeys([*outcomes, *covariates]))
 
 

@@ -63,7 +63,9 @@ def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     wrong = (numbers["n"] < 1) | (numbers["n"] % 1 != 0)
     if wrong.any():
         first = table.loc[wrong, "n"].iloc[0]
-        raise ValueError(f"n is no whole number of customers, 1 or more, in {wrong.sum()} of {len(table)} rows: {first}")
+        raise ValueError(
+            f"n is no whole number of customers, 1 or more, in {wrong.sum()} of {len(table)} rows: {first}"
+        )
     return table.assign(**numbers)
 
 

@@ -177,17 +177,19 @@ def look_at(effect: Effect, fractions: Sequence[float], *, spending: Spending = 
         where few degrees of freedom or a lopsided interval make it so. Stopped early, an estimate tends to be too
         large.
     """
-    nominal = sequential_bounds(fractions, effect.level, spending).iloc[-1]
+    p_values = sequential_bounds(fractions, effect.level, spending)["p_value"]
     middle, lower, upper = effect.on_working_scale
     reach = (middle - lower, upper - middle)
     known = max((end for end in reach if math.isfinite(end)), default=math.inf)
     usual = known / effect.std_error if effect.std_error > 0 else float(ndtri((1 + effect.level) / 2))
     df = freedom_of(usual, effect.level) if math.isfinite(usual) else 0.0
-    factor = effect.stretch(float(nominal["p_value"]))
+    factor = effect.stretch(float(p_values.iloc[-1]))
     ends = (middle - _longer(reach[0], factor), middle + _longer(reach[1], factor))
     lower, upper = ends if effect.scale == "difference" else (math.exp(ends[0]), math.exp(ends[1]))
-    number, bound = int(nominal.name), usual * factor
-    said = f"Look {number} at {100 * fractions[-1]:.3g} % of the data: the interval reaches {bound:.2f} standard errors "
+    number, bound = len(p_values), usual * factor
+    said = (
+        f"Look {number} at {100 * fractions[-1]:.3g} % of the data: the interval reaches {bound:.2f} standard errors "
+    )
     check = Check(
         "looks",
         True if df >= FEW_FREEDOM and max(reach) <= 1.01 * min(reach) else None,

@@ -73,7 +73,9 @@ def _draw_intervals(ax: Axes, table: pd.DataFrame, columns: tuple[str, str, str]
     middle, lower, upper = (table[name].to_numpy(dtype=float) for name in columns)
     if ax.get_xscale() == "log":
         lower = np.where(lower > 0, lower, -np.inf)
-    colours = [QUIET if failed else COLOUR_OF[design] for design, failed in zip(table["design"], table["failed"], strict=True)]
+    colours = [
+        QUIET if failed else COLOUR_OF[design] for design, failed in zip(table["design"], table["failed"], strict=True)
+    ]
     for row, colour in enumerate(colours):
         face = "white" if table["failed"].iloc[row] else colour
         ax.plot(middle[row], row, MARKS[table["design"].iloc[row]], color=colour, markerfacecolor=face)
@@ -85,8 +87,8 @@ def _draw_intervals(ax: Axes, table: pd.DataFrame, columns: tuple[str, str, str]
     ax.set_xlim(edges)
     ax.hlines(range(len(table)), *np.clip([lower, upper], *edges), color=colours, linewidth=2.4, alpha=0.6)
     for ends, edge, head in ((lower, edges[0], "<"), (upper, edges[1], ">")):
-        for row in np.flatnonzero(np.isinf(ends)):
-            ax.plot(edge, row, head, color=colours[row], clip_on=False)
+        for place in np.flatnonzero(np.isinf(ends)):
+            ax.plot(edge, place, head, color=colours[place], clip_on=False)
     names = zip(table["intervention"], table["outcome"], table["failed"], strict=True)
     ax.set_yticks(
         range(len(table)), [f"{name}\n{outcome}{' (!)' if failed else ''}" for name, outcome, failed in names]

@@ -211,9 +211,7 @@ def test_only_what_was_known_before_may_be_adjusted_for():
     rows = pd.DataFrame({"arm": ["none", "mail"] * 200, "before": rng.normal(size=400)})
     rows["opened"] = ((rows["arm"] == "mail") & (rng.random(400) < 0.5)).astype(int)
     rows["y"] = rows["opened"] + rng.normal(size=400)
-    test = Experiment.from_rows(
-        rows, Plan(control="none"), arm="arm", outcomes=["y", "opened"], covariates=["before"]
-    )
+    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y", "opened"], covariates=["before"])
     late = Outcome(column="y", adjust_for=("opened",))
     for compare in (differences, lin_differences):
         with pytest.raises(ValueError, match=r"opened is not among the covariates of this experiment \(before\)"):
@@ -283,9 +281,7 @@ def test_what_could_not_be_chosen_has_no_price():
     test = shares(none=(10_000, 1_000), mail=(10_000, 1_000), coupon=(10_000, 1_000), both=(10_000, 1_400))
     campaigns = {"none": (), "mail": ("mail",), "coupon": ("coupon",), "both": ("mail", "coupon")}
     costs = {arm: Costs(contact=0.1) for arm in ("mail", "coupon", "both")}
-    mail, coupon, together = factorial_effects(
-        test, Outcome(column="y"), campaigns, Money(worth=50.0, costs=costs)
-    )
+    mail, coupon, together = factorial_effects(test, Outcome(column="y"), campaigns, Money(worth=50.0, costs=costs))
     assert mail.value == pytest.approx(50 * 0.02 - 0.05)
     assert coupon.value is not None
     assert together.value is None

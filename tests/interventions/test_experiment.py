@@ -211,8 +211,14 @@ def test_orders_of_a_customer_count_as_a_cluster(rows):
         ({"arm": ["a", "b"], "n": [10, 10], "y": [1.5, 2]}, "first: a, 1.5 of 10"),
         ({"arm": ["a", "b"], "n": ["10", "10"], "y": [1, 2]}, "n is no number in 2 of 2 rows: '10'"),
         ({"arm": ["a", "b"], "n": [10, 10], "y": ["3", 2]}, "y is no number in 1 of 2 rows: '3'"),
-        ({"arm": ["a", "b"], "n": [10, 10.5], "y": [1, 2]}, "n is no whole number of customers, .* in 1 of 2 rows: 10.5"),
-        ({"arm": ["a", "b"], "n": [10, 0], "y": [1, 0]}, "n is no whole number of customers, 1 or more, in 1 of 2 rows"),
+        (
+            {"arm": ["a", "b"], "n": [10, 10.5], "y": [1, 2]},
+            "n is no whole number of customers, .* in 1 of 2 rows: 10.5",
+        ),
+        (
+            {"arm": ["a", "b"], "n": [10, 0], "y": [1, 0]},
+            "n is no whole number of customers, 1 or more, in 1 of 2 rows",
+        ),
     ],
 )
 def test_counts_that_cannot_be_right_are_refused(table, message):

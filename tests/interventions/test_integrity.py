@@ -99,9 +99,7 @@ def test_balance_sees_a_covariate_that_only_one_arm_has(engine):
     rows["premium"] = ((rows["arm"] == "mail") & (rng.random(2_000) < 0.5)).astype(int)
     rows["y"] = (rng.random(2_000) < 0.2).astype(int)
     frame = {"pandas": rows, "polars": pl.DataFrame(rows.to_dict("list")), "duckdb": duckdb.connect().from_df(rows)}
-    test = Experiment.from_rows(
-        frame[engine], Plan(control="none"), arm="arm", outcomes=["y"], covariates=["premium"]
-    )
+    test = Experiment.from_rows(frame[engine], Plan(control="none"), arm="arm", outcomes=["y"], covariates=["premium"])
     assert test.checks[-1].passed is False
     assert next(cell for cell in test.cells if cell.arm == "none").covariance[1, 1] == 0
 
