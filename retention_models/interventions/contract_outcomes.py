@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import narwhals as nw
@@ -23,7 +23,7 @@ from retention_models.interventions.contract_spells import DAYS, since_observed
 from retention_models.interventions.contrasts import Estimate
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.experiment import Plan
-from retention_models.interventions.money import Money
+from retention_models.interventions.money import Money, priced
 from retention_models.interventions.rows import as_name, open_frame
 from retention_models.interventions.share_interval import newcombe
 from retention_models.logs.contracts import Spells
@@ -208,7 +208,8 @@ def time_kept(
     rows = _effects(test, quantity, horizon, level)
     if money is None:
         return rows
-    return [_priced(row, test, arm, money) for row, arm in zip(rows, test.treated, strict=True)]
+    money.check_arms(list(test.curves))
+    return [priced(row, money, arm, test.plan.control) for row, arm in zip(rows, test.treated, strict=True)]
 
 
 def incremental_value(
@@ -316,14 +317,6 @@ def _without_spread(
         )
     sizes = [max(sum(quantity.counts(test.curves[name])), 1.0) for name in (arm, control)]
     return newcombe((values[0], sizes[0]), (values[1], sizes[1]), level)
-
-
-def _priced(row: Effect, test: ContractTest, arm: str, money: Money) -> Effect:
-    """The same row with cost and net value: margin x time kept, less the cost of contacts."""
-    money.check_arms(list(test.curves))
-    cost = money.cost(arm, ())(np.empty(0))[0] - money.cost(test.plan.control, ())(np.empty(0))[0]
-    lower, value, upper = sorted(money.worth * kept - cost for kept in (row.lower, row.estimate, row.upper))
-    return replace(row, cost=cost, value=value, value_lower=lower, value_upper=upper)
 
 
 def _require_observed(test: ContractTest, horizon: float) -> None:

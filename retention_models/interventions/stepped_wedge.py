@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from retention_models.checks import Check
 from retention_models.interventions.effect import Effect
+from retention_models.interventions.money import Money, priced
 from retention_models.interventions.outcome import Outcome
 from retention_models.interventions.rows import check_complete, number, open_frame, require_numbers
 from retention_models.logs.engines import collect
@@ -53,6 +54,7 @@ class Wedge:
 def stepped_wedge(
     rows: Any,
     outcome: Outcome,
+    money: Money | None = None,
     *,
     cluster: str,
     period: str,
@@ -71,6 +73,9 @@ def stepped_wedge(
         time), ``switched`` (0 or 1: whether the cluster had switched by then) and the outcome's.
     outcome
         What is measured; the mean of each cluster and period is what counts, clusters alike.
+    money
+        What a unit of the outcome is worth; its costs, those of a contact under the name of the ``intervention``, are
+        of what one row stands for.
     cluster, period, switched
         Names of the columns.
     rng
@@ -104,7 +109,9 @@ def stepped_wedge(
     deals = np.argsort(rng.random((draws, clusters)), axis=1)
     dealt, effect_in_deal = wedge.statistic(wedge.values, deals), wedge.statistic(wedge.switched, deals)
     lower, upper = _not_rejected(estimate, dealt, effect_in_deal, level)
-    return Effect(
+    if money is not None:
+        money.check_arms([intervention])
+    row = Effect(
         intervention=intervention,
         outcome=outcome.name,
         unit=outcome.in_words,
@@ -121,6 +128,7 @@ def stepped_wedge(
         design="randomised",
         checks=(_enough_orders(wedge, level),),
     )
+    return row if money is None else priced(row, money, intervention)
 
 
 def _not_rejected(estimate: float, dealt: Array, effect_in_deal: Array, level: float) -> tuple[float, float]:

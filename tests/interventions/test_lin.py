@@ -9,6 +9,7 @@ import pytest
 from retention_models.interventions.comparisons import differences
 from retention_models.interventions.experiment import Experiment, Plan
 from retention_models.interventions.lin import lin_differences
+from retention_models.interventions.money import Costs, Money
 from retention_models.interventions.outcome import Outcome
 
 X = ("age", "educ", "black", "hisp", "marr", "nodegree", "re74", "re75")
@@ -119,3 +120,19 @@ def test_rows_against_another_arm_say_so():
     assert names == [effect.intervention for effect in differences(test, outcome, baseline="mail")]
     with pytest.raises(ValueError, match="the baseline 'typo' is none of the arms none, gift, mail"):
         lin_differences(test, outcome, baseline="typo")
+
+
+def test_the_value_is_that_of_the_net_amount_in_the_same_regression(nsw):
+    money = Money(worth=2.0, costs={"treated": Costs(contact=3.0, contacts="re75", redemption=0.0)})
+    rows = nsw.assign(net=2 * nsw["re78"] - 3 * nsw["re75"] * (nsw["arm"] == "treated"))
+    measured = {"arm": "arm", "outcomes": ["re78", "net", "re75"], "covariates": ["age", "educ"]}
+    test = Experiment.from_rows(rows, Plan(control="control"), **measured)
+    priced, net = (
+        lin_differences(test, Outcome(column=column, adjust_for=("age", "educ")), given)[0]
+        for column, given in (("re78", money), ("net", None))
+    )
+    assert priced.priced == pytest.approx((net.estimate, net.lower, net.upper))
+    assert priced.cost == pytest.approx(2 * priced.estimate - net.estimate)
+    fixed = Money(worth=2.0, costs={"treated": Costs(contact=3.0)})
+    flat = lin_differences(test, Outcome(column="re78", adjust_for=("age",)), fixed)[0]
+    assert (flat.cost, flat.value) == pytest.approx((3.0, 2 * flat.estimate - 3))

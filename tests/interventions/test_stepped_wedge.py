@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from retention_models.interventions.money import Costs, Money
 from retention_models.interventions.outcome import Outcome
 from retention_models.interventions.stepped_wedge import stepped_wedge
 
@@ -135,3 +136,13 @@ def test_what_a_wedge_cannot_do_is_refused(outcome):
             simulated(np.random.default_rng(1)), outcome, cluster="store", period="month", switched="on",
             rng=np.random.default_rng(1),
         )  # fmt: skip
+
+
+def test_its_value_is_worth_times_the_effect_less_the_cost():
+    money = Money(worth=10.0, costs={"switched stores": Costs(contact=2.0)})
+    effect = stepped_wedge(
+        simulated(np.random.default_rng(1), effect=1.0), Outcome(column="y"), money, cluster="store", period="month",
+        switched="on", rng=np.random.default_rng(1),
+    )  # fmt: skip
+    assert (effect.cost, effect.value) == pytest.approx((2.0, 10 * effect.estimate - 2))
+    assert effect.priced[1:] == pytest.approx((10 * effect.lower - 2, 10 * effect.upper - 2))
