@@ -178,3 +178,9 @@ def test_the_value_of_contracts_carries_the_checks_of_their_test():
     test = contract_test(rows, Plan(control="none", shares={"none": 9, "call": 1}), arm="arm", time_unit="months")
     table = incremental_value(test, Money(worth=3.0), horizon=24, rate=0.01)
     assert table.attrs["checks"][0]["passed"] is False
+
+
+@pytest.mark.parametrize("worth", [math.nan, math.inf, "10"])
+def test_what_an_outcome_is_worth_is_a_number(worth):
+    with pytest.raises(ValueError, match="worth is money for one unit of the outcome, a finite number"):
+        Money(worth=worth)
