@@ -66,14 +66,12 @@ def lin_differences(
     spent = {arm: money.cost(arm, test.columns)(np.zeros(len(test.columns))) for arm in test.arms}
     brought = {arm: (money.worth * measured - price, -fixed) for arm, (fixed, price) in spent.items()}
     net, _ = _readings(test, rows, brought, x)
-    others = [arm for arm in test.arms if arm != against]
-    return [
-        _valued(row, money, contrast(net, contrasts.difference(arm, against)))
-        for row, arm in zip(found, others, strict=True)
-    ]
+    values = [contrast(net, contrasts.difference(arm, against)) for arm in test.arms if arm != against]
+    return [_valued(row, money, value) for row, value in zip(found, values, strict=True)]
 
 
 def _valued(row: Effect, money: Money, value: Estimate) -> Effect:
+    """The row with its value, and as its cost what that takes from the worth of the effect."""
     lower, upper = value.interval(row.level)
     cost = money.worth * row.estimate - value.estimate
     return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)

@@ -75,6 +75,10 @@ class Money:
     costs: Mapping[str, Costs] = field(default_factory=dict)
     currency: str = ""
 
+    def __post_init__(self) -> None:
+        if not is_number(self.worth):
+            raise ValueError(f"worth is money for one unit of the outcome, a finite number; got {self.worth!r}")
+
     def check_arms(self, arms: Sequence[str]) -> None:
         """Raise where costs are stated for an arm that is not there."""
         unknown = [arm for arm in self.costs if arm not in arms]
