@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.btyd.gammagamma import PAID_NOTHING
 from retention_models.covariates import Effects
 from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.covariates import maximise_with_covariates
@@ -175,14 +176,14 @@ def _fit_table(
         table = histories = table.by_tenure()
         _require_tenures(model_class, table, robust)
     else:
-        _require_enough(model_class, histories)
+        _require_enough(model_class, histories, left_out)
     names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*histories.columns, *histories.means())
     optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), histories.weight, start, robust=robust)
     if effects.n:
         optimum, effects = _with_effects(optimum, table, effects, robust)
     labels = pd.Index(optimum.free)
     notes = _choice_sentences(optimum.model) + tuple(_limit_sentence(limit) for limit in optimum.limits)
-    notes += _held_sentences(optimum, effects)
+    notes += _held_sentences(optimum, effects) + _free_sentences(table, left_out)
     return Fit(
         model=optimum.model,
         covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
@@ -254,11 +255,16 @@ def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
     return table.columns, table.weight
 
 
-def _require_enough(model_class: type[Model], table: Table) -> None:
+def _require_enough(model_class: type[Model], table: Table, left_out: Mapping[str, int]) -> None:
     """An error where no model could be fitted, with the reason."""
     name, n = model_class.__name__, table.n_customers
     if n < 2:
-        raise ValueError(f"{name} describes how customers differ and needs more of them; the table has {n:g}")
+        reasons = " and ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+        hint = "; a log in which nothing costs anything is one without amounts" if PAID_NOTHING in left_out else ""
+        raise ValueError(
+            f"{name} describes how customers differ and needs more of them; the table has {n:g}"
+            f"{f' besides {reasons}' if reasons else ''}{hint}"
+        )
     if "frequency" in model_class.columns:
         frequency = table.columns[model_class.columns.index("frequency")]
         if not np.any(frequency * table.weight > 0):
@@ -301,6 +307,18 @@ def _limit_sentence(limit: Limit) -> str:
     where = "0" if limit.towards == 0 else "infinity"
     lost = f"; the value of {' and '.join(limit.undetermined)} then means nothing" if limit.undetermined else ""
     return f"{limit.parameter} ran to {where} and is held there: {limit.model}{lost}."
+
+
+def _free_sentences(table: Table, left_out: Mapping[str, int]) -> tuple[str, ...]:
+    """What it means for expected amounts that some repeat buyers never paid."""
+    free = left_out.get(PAID_NOTHING, 0)
+    if not free:
+        return ()
+    everyone = free + round(table.n_customers)
+    return (
+        f"{free:,} of {everyone:,} repeat buyers paid nothing and were left out: the model is one of customers who "
+        "pay, and value counts the others in by their share.",
+    )
 
 
 def _held_sentences(optimum: Optimum, effects: Effects) -> tuple[str, ...]:

@@ -90,6 +90,23 @@ def test_an_unknown_command_or_option_exits_with_two(arguments: list[str], capsy
     assert "usage: retention-models" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--margin", "30", "got 30.0; did you mean 0.3?"),
+        ("--margin", "a third", "expected a number, not 'a third'"),
+        ("--annual-discount-rate", "nan", "annual_discount_rate must be 0 or above and below 1"),
+        ("--annual-discount-rate", "15", "got 15.0; did you mean 0.15?"),
+    ],
+)
+def test_shares_in_percent_are_refused_at_the_door(
+    option: str, value: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["report", "--transactions", "a.csv", option, value])
+    assert message in capsys.readouterr().err
+
+
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(report, "find_spec", lambda module: None if module == "nbclient" else object())
     assert main(["report"]) == 1

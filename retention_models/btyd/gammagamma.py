@@ -19,6 +19,8 @@ from retention_models.btyd.base import Array, Parameter, PositiveParameters
 from retention_models.estimation.links import Link, Multiplies
 from retention_models.estimation.model import Limit
 
+PAID_NOTHING = "with a mean amount of 0"
+
 
 @dataclass(frozen=True, slots=True)
 class GammaGamma(PositiveParameters):
@@ -42,7 +44,7 @@ class GammaGamma(PositiveParameters):
         """Rows that say nothing of what a customer spends, by reason: the model describes amounts above 0."""
         return {
             "without a repeat purchase": frequency == 0,
-            "with a mean amount of 0": (frequency > 0) & (monetary_value == 0),
+            PAID_NOTHING: (frequency > 0) & (monetary_value == 0),
         }
 
     @classmethod

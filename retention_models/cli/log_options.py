@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from retention_models.inputs import require_discount_rate, require_margin
 
 if TYPE_CHECKING:
     from retention_models.logs.transactions import Transactions
@@ -41,6 +44,29 @@ def read_log(options: Namespace) -> Transactions:
     from retention_models.logs.transactions import read_transactions
 
     return read_transactions(options.transactions, **columns(options), time_zone=options.time_zone)  # type: ignore[arg-type]
+
+
+def margin(text: str) -> float:
+    """A share of an amount: above 0, and at most 1."""
+    return _checked(text, require_margin)
+
+
+def discount_rate(text: str) -> float:
+    """A rate a year as a share: 0 or above, and below 1."""
+    return _checked(text, require_discount_rate)
+
+
+def _checked(text: str, rule: Callable[[object], None]) -> float:
+    """The number that a text is, where it follows a rule."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"expected a number, not {text!r}") from None
+    try:
+        rule(value)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return value
 
 
 def number(text: str) -> int | float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from retention_models.cli.log_options import add_log_options, number, read_log
+from retention_models.cli.log_options import add_log_options, discount_rate, number, read_log
 from retention_models.cli.sources import Known, Source
 from retention_models.report.errors import ReportError
 
@@ -17,7 +17,7 @@ def _add_options(parser: ArgumentParser) -> None:
     group.add_argument("--calibration-end", metavar="DAY", help="last day to learn from; what follows is the holdout")
     group.add_argument("--time-unit", metavar="UNIT", help="W, D or a fixed length such as 30D")
     group.add_argument("--horizon", type=number, metavar="N", help="length of the forecast, in time units")
-    group.add_argument("--annual-discount-rate", type=float, metavar="RATE", help="such as 0.1 for 10 %% a year")
+    group.add_argument("--annual-discount-rate", type=discount_rate, metavar="RATE", help="0.1 for 10 %% a year")
 
 
 def _check(options: Namespace, known: Known) -> None:

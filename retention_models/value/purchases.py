@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.fitted import Fit
-from retention_models.inputs import is_number, require_horizon
+from retention_models.inputs import is_number, require_discount_rate, require_horizon, require_margin
 from retention_models.logs.calendar import unit_length
 from retention_models.tables import Table, read_table
+from retention_models.value.spending import has_paid, paying_share
 
 Array = NDArray[np.float64]
 
@@ -55,6 +56,16 @@ class _Factor:
     def one(cls, lines: int) -> _Factor:
         """The factor 1 of every line, known for sure."""
         return cls(np.zeros(lines, dtype=np.int64), np.ones(1), np.zeros((1, 0)), np.zeros((0, 0)))
+
+    def shared(self, is_certain: NDArray[np.bool_], share: float, n: float) -> _Factor:
+        """The factor times a share that was counted among n, except in the distinct rows that are certain."""
+        if share == 1:
+            return self
+        scale = np.where(is_certain, 1.0, share)
+        covariance = np.zeros(np.add(self.covariance.shape, 1))
+        covariance[:-1, :-1], covariance[-1, -1] = self.covariance, share * (1 - share) / n
+        gradient = np.column_stack([scale[:, None] * self.gradient, np.where(is_certain, 0.0, self.values)])
+        return _Factor(self.row, scale * self.values, gradient, covariance)
 
     @property
     def each(self) -> Array:
@@ -108,6 +119,12 @@ def customer_value(
         ``spend_estimate`` ("posterior mean", or "posterior median" where the mean does not exist: q at most 1 and no
         repeat purchase), neither of the two without a ``spend_fit``; ``value`` and its interval
         ``value_lower, value_upper`` (how sure the expectation is).
+
+    Notes
+    -----
+    The model of spending is one of customers who pay. Where some repeat buyers paid nothing (see ``notes`` of the
+    ``spend_fit``), the ``expected_spend`` of customers who have paid for no repeat purchase so far is multiplied by the
+    share of repeat buyers who do pay.
 
     Raises
     ------
@@ -228,8 +245,9 @@ def _factors(
     purchases = _Factor.of(purchases_fit, histories, discounted)
     if spend_fit is None:
         return purchases, _Factor.one(len(histories.row)), histories
-    spending = spend_fit.read(customers)
-    return purchases, _Factor.of(spend_fit, spending, lambda model, *columns: model.expected_spend(*columns)), histories
+    spending, share = spend_fit.read(customers), paying_share(spend_fit)
+    amount = _Factor.of(spend_fit, spending, lambda model, *columns: model.expected_spend(*columns))
+    return purchases, amount.shared(has_paid(spending), share, spend_fit.n_customers / share), histories
 
 
 def _spend_estimate(spend_fit: Fit, customers: Any) -> pd.Categorical[Any]:
@@ -241,10 +259,7 @@ def _spend_estimate(spend_fit: Fit, customers: Any) -> pd.Categorical[Any]:
 
 def discount_rate(annual_discount_rate: float, time_unit: str) -> float:
     """The continuous discount rate per time unit that equals a rate per year of 365.25 days."""
-    if not (is_number(annual_discount_rate) and annual_discount_rate >= 0):
-        raise ValueError(
-            f"annual_discount_rate must be 0 or above, for example 0.1 for 10 % a year; got {annual_discount_rate!r}"
-        )
+    require_discount_rate(annual_discount_rate)
     share = 1 / PERIODS_A_YEAR[time_unit] if time_unit in PERIODS_A_YEAR else unit_length(time_unit) / YEAR
     return float(np.log1p(annual_discount_rate) * share)
 
@@ -262,8 +277,7 @@ def finite(discounted_purchases: Array) -> Array:
 def check_money(horizon: float, margin: float) -> None:
     """An error unless the horizon and the margin are ones to reckon with."""
     require_horizon(horizon, or_endless=True)
-    if not (is_number(margin) and margin > 0):
-        raise ValueError(f"margin must be the share of the amount that is earned, for example 0.3; got {margin!r}")
+    require_margin(margin)
 
 
 def check_time_unit(given: str, table: Table, fit: Fit) -> None:

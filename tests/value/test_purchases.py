@@ -1,11 +1,14 @@
 """Value of purchases: published totals, discounting, intervals, segments, break-even, messages."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import retention_models as rm
 from retention_models.value.purchases import discount_rate
+from retention_models.value.spending import expected_spend, paying_share
 
 MONEY = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
 each_model = pytest.mark.parametrize("model", [rm.BGNBD, rm.ParetoNBD], ids=lambda model: model.__name__)
@@ -131,6 +134,8 @@ def test_break_even_uplift_is_cost_over_value(customers, fits):
         ({"margin": 0}, "margin must be the share of the amount that is earned"),
         ({"margin": np.nan}, "margin must be the share of the amount that is earned"),
         ({"annual_discount_rate": -0.1}, "annual_discount_rate must be 0 or above"),
+        ({"margin": 30}, "margin must be the share .*; got 30; did you mean 0.3?"),
+        ({"annual_discount_rate": 15}, "annual_discount_rate must be 0 or above and below 1, .*; did you mean 0.15?"),
         ({"time_unit": "D"}, "time_unit is 'D', but the table was made with time_unit 'W'"),
         ({"time_unit": "M"}, "time_unit is .M., but the table was made with time_unit .W."),
         ({"horizon": 0}, "horizon must be a number above 0"),
@@ -157,3 +162,45 @@ def test_an_infinite_value_is_an_error_that_says_what_to_do(customers, fits):
             annual_discount_rate=0,
             margin=1,
         )
+
+
+@pytest.fixture(scope="module")
+def partly_free():
+    """Customers of whom 30 % never pay, what each one's mean amount is in truth, and the fits."""
+    rng = np.random.default_rng(1)
+    made = rm.BGNBD(r=0.6, alpha=6.0, a=0.8, b=2.5).simulate(rng.uniform(20, 52, 4000), rng)
+    spent = rm.GammaGamma(p=6.0, q=4.0, v=10.0).simulate(made["frequency"].to_numpy(), rng)
+    pays = rng.random(len(made)) > 0.3
+    made["monetary_value"] = np.where(pays, spent["monetary_value"], 0.0)
+    return made, pays * spent["mean_amount"].to_numpy(), rm.fit(rm.BGNBD, made), rm.fit(rm.GammaGamma, made)
+
+
+def test_customers_who_pay_nothing_are_told_and_count_in_value(partly_free):
+    made, true, purchases, spend = partly_free
+    free = ((made["frequency"] > 0) & (made["monetary_value"] == 0)).sum()
+    assert spend.notes == (
+        f"{free:,} of {(made['frequency'] > 0).sum():,} repeat buyers paid nothing and were left out: the model is one "
+        "of customers who pay, and value counts the others in by their share.",
+    )
+    value = rm.customer_value(purchases, spend, made, horizon=52, **MONEY)
+    once = (made["frequency"] == 0).to_numpy()
+    assert value["expected_spend"][once].mean() == pytest.approx(true[once].mean(), rel=0.06)
+    np.testing.assert_allclose(value["expected_spend"], expected_spend(spend, made))
+    purchased = value["discounted_purchases"].to_numpy()
+    assert purchased @ value["expected_spend"] == pytest.approx(purchased @ true, rel=0.06)
+
+
+def test_the_share_who_pay_widens_intervals_and_leaves_payers_as_they_are(partly_free):
+    made, _, purchases, spend = partly_free
+    known = replace(spend, data={**spend.data, "left_out": {}})
+    ours, plain = (rm.customer_value(purchases, fit, made, horizon=52, **MONEY) for fit in (spend, known))
+    has_paid = (made["monetary_value"] > 0).to_numpy()
+    pd.testing.assert_frame_equal(ours[has_paid], plain[has_paid])
+    relative = [table["value_upper"][~has_paid] / table["value_lower"][~has_paid] for table in (ours, plain)]
+    assert (relative[0] > relative[1]).all()
+    np.testing.assert_allclose(ours["value"][~has_paid], paying_share(spend) * plain["value"][~has_paid])
+
+
+def test_a_log_in_which_nothing_costs_anything_is_said_to_have_no_amounts(customers):
+    with pytest.raises(ValueError, match=r"the table has 0 besides 1,411 .* and 946 with a mean amount of 0; a log in"):
+        rm.fit(rm.GammaGamma, customers.assign(monetary_value=0.0))

@@ -6,6 +6,7 @@ import pytest
 
 import retention_models as rm
 from retention_models.checks import Check
+from retention_models.value.contract_words import ContractPrice
 from retention_models.value.offers import paying_customers, typical_cost
 from retention_models.value.sentences import base_sentence, worth_sentence
 from retention_models.value.spending import fit_spend
@@ -84,6 +85,13 @@ def test_terms_say_what_value_is_counted_in():
     assert "Amounts are in EUR." in str(terms)
     assert "Amounts" not in str(Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency=None))
     assert "&lt;b&gt;" in Terms.of(True, margin=1, annual_discount_rate=0, currency="<b>")._repr_html_()
+
+
+def test_terms_in_percent_are_refused():
+    with pytest.raises(ValueError, match=r"margin must be the share .*; did you mean 0.3\?"):
+        Terms.of(True, margin=30, annual_discount_rate=0.1, currency="EUR")
+    with pytest.raises(ValueError, match=r"annual_discount_rate must be .*; did you mean 0.15\?"):
+        ContractPrice(price=10.0, margin=0.6, annual_discount_rate=15, period="M")
 
 
 def test_terms_without_money_count_purchases_whatever_the_margin():
