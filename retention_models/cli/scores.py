@@ -64,7 +64,7 @@ def _fit(options: Namespace) -> None:
     fitted.to_json(options.output)
     print(fitted)
     print(plan.reasons["time_unit"])
-    _print_remarks(log, customers)
+    _print_remarks(options, log, customers)
 
 
 def _predict(options: Namespace) -> None:
@@ -84,7 +84,7 @@ def _predict(options: Namespace) -> None:
     )
     forecast = predict(fitted, customers, options.horizon, options.level)
     write_table(customers[list(fitted.model.columns)].join(forecast), options.output)
-    _print_remarks(log, customers)
+    _print_remarks(options, log, customers)
     print(options.output)
 
 
@@ -103,8 +103,9 @@ def _read_fit(path: Path) -> Fit:
     return fitted
 
 
-def _print_remarks(log: Transactions, customers: pd.DataFrame) -> None:
+def _print_remarks(options: Namespace, log: Transactions, customers: pd.DataFrame) -> None:
     """Say on stderr what of the log was not used, and which checks failed."""
+    days = {"observation_end": options.observation_end, "acquired_after": options.acquired_after}
     from retention_models.checks import Check
     from retention_models.logs.accounts import check_accounts
     from retention_models.logs.regularity import check_regularity
@@ -114,7 +115,7 @@ def _print_remarks(log: Transactions, customers: pd.DataFrame) -> None:
     checks = (Check(**check) for check in customers.attrs["checks"])
     for check in (
         *checks,
-        check_accounts(log),
+        check_accounts(log, **days),
         check_regularity(log, observation_end=customers.attrs["observation_end"]),
     ):
         if check.passed is False:
