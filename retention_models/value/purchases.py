@@ -154,7 +154,8 @@ def customer_value(
     table = pd.DataFrame({"discounted_purchases": purchases.each}, index=histories.index)
     if spend_fit is not None:
         table["expected_spend"] = amount.each
-        table["spend_estimate"] = _spend_estimate(spend_fit, customers)
+        is_median = _is_median(spend_fit, customers, len(table))
+        table["spend_estimate"] = pd.Categorical(np.where(is_median, "posterior median", "posterior mean"))
     return table.assign(value=value, value_lower=lower, value_upper=upper)
 
 
@@ -178,9 +179,11 @@ def total_value(
     Returns
     -------
     pandas.DataFrame
-        One row a segment ("all" without ``by``): ``customers``, ``value``, ``value_lower, value_upper`` and
-        ``value_per_customer``. The interval knows that all customers share the parameters, so it does not shrink as
-        customers are added; it does not know whether the model is right (see the holdout and earlier origins).
+        One row a segment ("all" without ``by``): ``customers``; ``value`` and ``value_per_customer``, both with
+        ``_lower, _upper``; and ``share_of_medians``, the share of the value for which the expected amount is a
+        posterior median, because a mean does not exist (see ``customer_value``). The interval
+        knows that all customers share the parameters, so it does not shrink as customers are added; it does not know
+        whether the model is right (see the holdout and earlier origins).
     """
     factors = _factors(purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin)
     purchases, amount, histories = factors
@@ -196,8 +199,12 @@ def total_value(
     value, n = summed(margin * purchases.each * amount.each), summed(np.ones(len(code)))
     spread = np.hypot(error(purchases, amount), error(amount, purchases))
     lower, upper = positive_interval(value, spread, level)
-    table = pd.DataFrame({"customers": n, "value": value, "value_lower": lower, "value_upper": upper}, index=segments)
-    table["value_per_customer"] = value / np.maximum(n, 1)
+    ends = {"": value, "_lower": lower, "_upper": upper}
+    columns = {f"value{end}": values for end, values in ends.items()}
+    columns |= {f"value_per_customer{end}": values / np.maximum(n, 1) for end, values in ends.items()}
+    in_medians = summed(margin * purchases.each * amount.each * _is_median(spend_fit, customers, len(code)))
+    columns["share_of_medians"] = np.divide(in_medians, value, out=np.zeros_like(value), where=value > 0)
+    table = pd.DataFrame({"customers": n} | columns, index=segments)
     return table.astype({"customers": int}) if np.all(n == np.floor(n)) else table
 
 
@@ -250,11 +257,12 @@ def _factors(
     return purchases, amount.shared(has_paid(spending), share, spend_fit.n_customers / share), histories
 
 
-def _spend_estimate(spend_fit: Fit, customers: Any) -> pd.Categorical[Any]:
-    """What the expected spend of each line is: the mean of the posterior distribution, or its median."""
+def _is_median(spend_fit: Fit | None, customers: Any, n: int) -> NDArray[np.bool_]:
+    """Whether the expected spend of each of n lines is the median of the posterior distribution, having no mean."""
+    if spend_fit is None:
+        return np.zeros(n, dtype=bool)
     frequency = read_table(customers, ("frequency",))
-    has_mean = spend_fit.model.has_mean(frequency.columns[0])
-    return pd.Categorical(np.where(has_mean, "posterior mean", "posterior median"))[frequency.row]
+    return np.asarray(~spend_fit.model.has_mean(frequency.columns[0])[frequency.row])
 
 
 def discount_rate(annual_discount_rate: float, time_unit: str) -> float:

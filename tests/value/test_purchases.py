@@ -93,6 +93,19 @@ def test_segments_add_up_and_their_intervals_carry_the_shared_parameters(custome
     assert np.hypot(*width) < (whole["value_upper"] - whole["value_lower"]) * 1.01 < width.sum() * 1.02
 
 
+def test_totals_say_how_much_of_them_rests_on_medians(customers, fits):
+    spend = replace(fits[rm.GammaGamma], model=rm.GammaGamma(p=2.0, q=0.9, v=20.0))
+    segment = np.where(customers["frequency"] > 0, "repeat", "once")
+    arguments = (fits[rm.BGNBD], spend, customers)
+    parts = rm.total_value(*arguments, horizon=39, by=segment, **MONEY)
+    assert parts["share_of_medians"].to_dict() == {"once": 1.0, "repeat": 0.0}
+    whole = rm.total_value(*arguments, horizon=39, **MONEY).iloc[0]
+    assert whole["share_of_medians"] == pytest.approx(parts.loc["once", "value"] / parts["value"].sum())
+    plain = rm.total_value(fits[rm.BGNBD], fits[rm.GammaGamma], customers, horizon=39, **MONEY).iloc[0]
+    assert plain["share_of_medians"] == 0
+    assert whole["value_per_customer_upper"] == pytest.approx(whole["value_upper"] / len(customers))
+
+
 def test_interval_agrees_with_parameter_draws(customers, fits):
     few = customers.iloc[[0, 5, 100, 500]]
     purchases, spend = fits[rm.ParetoNBD], fits[rm.GammaGamma]
