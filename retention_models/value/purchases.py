@@ -8,8 +8,7 @@ all customers' values, which share the parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,61 +20,13 @@ from retention_models.fitted import Fit
 from retention_models.inputs import is_number, require_discount_rate, require_horizon, require_margin
 from retention_models.logs.calendar import unit_length
 from retention_models.tables import Table, read_table
+from retention_models.value.factor import Factor
 from retention_models.value.spending import has_paid, paying_share
 
 Array = NDArray[np.float64]
 
 YEAR = pd.Timedelta(days=365.25)
 PERIODS_A_YEAR = {"Y": 1, "Q": 4, "M": 12}  # opportunities (see ``opportunities``) whose days vary
-
-
-@dataclass(frozen=True, slots=True)
-class _Factor:
-    """One factor of value (discounted purchases, or the amount of one), kept by distinct row of its columns.
-
-    ``row`` is the distinct row of each line of the table, ``values`` have shape (rows,), ``gradient`` (rows, p), and
-    ``covariance`` is that of the p parameters.
-    """
-
-    row: NDArray[np.int64]
-    values: Array
-    gradient: Array
-    covariance: Array
-
-    @classmethod
-    def of(cls, fit: Fit, table: Table, quantity: Callable[..., Array]) -> _Factor:
-        """The factor ``quantity(model, *columns)`` of a fit, for a table of the columns of its model."""
-        return cls(
-            table.row,
-            fit.values(quantity, table.columns),
-            fit.gradient(quantity, table.columns),
-            fit.covariance.to_numpy(),
-        )
-
-    @classmethod
-    def one(cls, lines: int) -> _Factor:
-        """The factor 1 of every line, known for sure."""
-        return cls(np.zeros(lines, dtype=np.int64), np.ones(1), np.zeros((1, 0)), np.zeros((0, 0)))
-
-    def shared(self, is_certain: NDArray[np.bool_], share: float, n: float) -> _Factor:
-        """The factor times a share that was counted among n, except in the distinct rows that are certain."""
-        if share == 1:
-            return self
-        scale = np.where(is_certain, 1.0, share)
-        covariance = np.zeros(np.add(self.covariance.shape, 1))
-        covariance[:-1, :-1], covariance[-1, -1] = self.covariance, share * (1 - share) / n
-        gradient = np.column_stack([scale[:, None] * self.gradient, np.where(is_certain, 0.0, self.values)])
-        return _Factor(self.row, scale * self.values, gradient, covariance)
-
-    @property
-    def each(self) -> Array:
-        """The value of each line; shape (n,)."""
-        return self.values[self.row]
-
-    @property
-    def error(self) -> Array:
-        """The standard error of each line; shape (n,)."""
-        return standard_error(self.gradient, self.covariance)[self.row]
 
 
 def customer_value(
@@ -192,7 +143,7 @@ def total_value(
     def summed(column: Array) -> Array:
         return np.bincount(code, weights=histories.line_weight * column, minlength=len(segments)).astype(float)
 
-    def error(factor: _Factor, other: _Factor) -> Array:
+    def error(factor: Factor, other: Factor) -> Array:
         slopes = [summed(margin * other.each * slope[factor.row]) for slope in factor.gradient.T]
         return standard_error(np.reshape(slopes, (-1, len(segments))).T, factor.covariance)
 
@@ -222,12 +173,16 @@ def break_even_uplift(value: pd.DataFrame, *, cost: float) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``break_even_uplift``, cost over value, with ``_lower, _upper`` from the value's interval. 0.05 says that the
-        offer pays if it raises the customer's coming purchases by 5 %. Which customers an offer would really move
+        offer pays if it raises the customer's coming purchases by 5 %; infinity, that it never does, the customer being
+        worth nothing. Which customers an offer would really move
         is another question, for an experiment: value alone does not choose whom to treat.
     """
     if not (is_number(cost) and cost > 0):
         raise ValueError(f"cost must be an amount of money above 0; got {cost!r}")
     ends = {"": "value", "_lower": "value_upper", "_upper": "value_lower"}
+    missing = [column for column in ends.values() if column not in value]
+    if missing:
+        raise ValueError(f"value lacks {', '.join(missing)}; pass the table that customer_value returns")
     return pd.DataFrame({f"break_even_uplift{end}": cost / value[column] for end, column in ends.items()})
 
 
@@ -239,21 +194,22 @@ def _factors(
     time_unit: str,
     annual_discount_rate: float,
     margin: float,
-) -> tuple[_Factor, _Factor, Table]:
+) -> tuple[Factor, Factor, Table]:
     """Both factors of value for a table of customers, after the inputs have been checked; and its histories."""
     rate = discount_rate(annual_discount_rate, time_unit)
     check_money(horizon, margin)
+    check_fits(purchases_fit, spend_fit)
     histories = purchases_fit.read(customers)
     check_time_unit(time_unit, histories, purchases_fit)
 
     def discounted(model: Any, *columns: Array) -> Array:
         return finite(model.discounted_expected_purchases(rate, *columns, horizon=horizon))
 
-    purchases = _Factor.of(purchases_fit, histories, discounted)
+    purchases = Factor.of(purchases_fit, histories, discounted)
     if spend_fit is None:
-        return purchases, _Factor.one(len(histories.row)), histories
+        return purchases, Factor.one(len(histories.row)), histories
     spending, share = spend_fit.read(customers), paying_share(spend_fit)
-    amount = _Factor.of(spend_fit, spending, lambda model, *columns: model.expected_spend(*columns))
+    amount = Factor.of(spend_fit, spending, lambda model, *columns: model.expected_spend(*columns))
     return purchases, amount.shared(has_paid(spending), share, spend_fit.n_customers / share), histories
 
 
@@ -286,6 +242,20 @@ def check_money(horizon: float, margin: float) -> None:
     """An error unless the horizon and the margin are ones to reckon with."""
     require_horizon(horizon, or_endless=True)
     require_margin(margin)
+
+
+def check_fits(purchases_fit: Any, spend_fit: Any) -> None:
+    """An error unless the one is a fit of purchases, and the other, where there is one, of spending."""
+    _require_fit("purchases_fit", purchases_fit, "discounted_expected_purchases", "purchases, such as ParetoNBD")
+    if spend_fit is not None:
+        _require_fit("spend_fit", spend_fit, "expected_spend", "spending, GammaGamma")
+
+
+def _require_fit(name: str, given: Any, method: str, kind: str) -> None:
+    model = given.model if isinstance(given, Fit) else given
+    if not (isinstance(given, Fit) and hasattr(model, method)):
+        what = f"a {'fit of ' if isinstance(given, Fit) else ''}{type(model).__name__}"
+        raise TypeError(f"{name} must be the Fit of a model of {kind}, as rm.fit returns it; got {what}")
 
 
 def check_time_unit(given: str, table: Table, fit: Fit) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from retention_models.estimation.intervals import in_chunks
 from retention_models.estimation.model import Array
 from retention_models.fitted import Fit
-from retention_models.value.purchases import check_money, check_time_unit, discount_rate, finite
+from retention_models.value.purchases import check_fits, check_money, check_time_unit, discount_rate, finite
 from retention_models.value.spending import paying_share
 from retention_models.what_if import Change, Changed, effect_table, require_known, slopes_of
 
@@ -59,6 +59,7 @@ def marginal_value(
     """
     rate = discount_rate(annual_discount_rate, time_unit)
     check_money(horizon, margin)
+    check_fits(purchases_fit, spend_fit)
     require_known(change, purchases_fit.effects, *([] if spend_fit is None else [spend_fit.effects]))
     buying = Changed.of(purchases_fit, customers, change, new=new)
     check_time_unit(time_unit, buying.table, purchases_fit)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
+from retention_models.value.offers import paying_customers
 from retention_models.value.purchases import discount_rate
 from retention_models.value.spending import expected_spend, paying_share
 
@@ -162,6 +163,27 @@ def test_money_that_makes_no_sense_is_an_error(customers, fits, changed, message
     arguments = {"horizon": 39, **MONEY, **changed}
     with pytest.raises(ValueError, match=message):
         rm.total_value(fits[rm.ParetoNBD], fits[rm.GammaGamma], customers, **arguments)
+
+
+def test_what_is_no_fit_of_the_right_kind_is_an_error(customers, fits):
+    purchases, spend = fits[rm.BGNBD], fits[rm.GammaGamma]
+    with pytest.raises(
+        TypeError, match=r"purchases_fit must be the Fit of a model of purchases.*; got a fit of GammaG"
+    ):
+        rm.customer_value(spend, purchases, customers, horizon=39, **MONEY)
+    with pytest.raises(TypeError, match=r"spend_fit must be the Fit of a model of spending.*; got a fit of BGNBD"):
+        rm.total_value(purchases, purchases, customers, horizon=39, **MONEY)
+    with pytest.raises(TypeError, match=r"purchases_fit must be .*, as rm.fit returns it; got a BGNBD"):
+        rm.customer_value(purchases.model, spend, customers, horizon=39, **MONEY)
+
+
+def test_break_even_uplift_needs_values_and_is_never_reached_where_there_is_none(customers):
+    with pytest.raises(ValueError, match="value lacks value, value_upper, value_lower; pass the table that customer_v"):
+        rm.break_even_uplift(customers, cost=2)
+    nothing = pd.DataFrame({"value": [0.0], "value_lower": [0.0], "value_upper": [1.0]})
+    uplift = rm.break_even_uplift(nothing, cost=2)
+    assert uplift.iloc[0].tolist() == [np.inf, 2.0, np.inf]
+    assert paying_customers(uplift)["customers"].tolist() == [0] * 7
 
 
 def test_an_infinite_value_is_an_error_that_says_what_to_do(customers, fits):
