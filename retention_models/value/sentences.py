@@ -102,7 +102,8 @@ def base_sentence(
 
 def medians(worth: pd.DataFrame) -> str:
     """How much of a value (from ``total_value`` or ``value_by_segment``) rests on medians, as the end of a sentence."""
-    share = float(worth["value"] @ worth["share_of_medians"] / worth["value"].sum())
+    value, part = (worth[name].to_numpy(dtype=float) for name in ("value", "share_of_medians"))
+    share = value @ part / value.sum()
     told = f"; {100 * share:.0f} % of the value is reckoned with median amounts, for those customers have no mean"
     return told if share > 0 else ""
 

@@ -167,9 +167,7 @@ def test_money_that_makes_no_sense_is_an_error(customers, fits, changed, message
 
 def test_what_is_no_fit_of_the_right_kind_is_an_error(customers, fits):
     purchases, spend = fits[rm.BGNBD], fits[rm.GammaGamma]
-    with pytest.raises(
-        TypeError, match=r"purchases_fit must be the Fit of a model of purchases.*; got a fit of GammaG"
-    ):
+    with pytest.raises(TypeError, match=r"purchases_fit must be the Fit of a model of purchases.*; got a fit of Gam"):
         rm.customer_value(spend, purchases, customers, horizon=39, **MONEY)
     with pytest.raises(TypeError, match=r"spend_fit must be the Fit of a model of spending.*; got a fit of BGNBD"):
         rm.total_value(purchases, purchases, customers, horizon=39, **MONEY)
