@@ -17,14 +17,12 @@ from retention_models.estimation.covariates import maximise_with_covariates
 from retention_models.estimation.design import Design
 from retention_models.estimation.formula import columns_in, parsed
 from retention_models.estimation.likelihood import Optimum, maximise
-from retention_models.estimation.model import Array, Limit, Model, averaged_columns, parameter_names
+from retention_models.estimation.model import Array, Model, averaged_columns, parameter_names
 from retention_models.fitted import MODELS, Fit
+from retention_models.notes import notes_on
 from retention_models.stability import stability_check
 from retention_models.survival.pooling import near_tops
 from retention_models.tables import Table, read_covariates, read_groups, read_table
-
-VAGUE = 1.0  # a standard error of so many times the estimate calls for a note
-VAGUE_CONTRACT = 0.4  # the same for models of contracts, which are there to be extrapolated
 
 
 def fit(
@@ -182,14 +180,12 @@ def _fit_table(
     if effects.n:
         optimum, effects = _with_effects(optimum, table, effects, robust)
     labels = pd.Index(optimum.free)
-    notes = _choice_sentences(optimum.model) + tuple(_limit_sentence(limit) for limit in optimum.limits)
-    notes += _held_sentences(optimum, effects) + _free_sentences(table, left_out)
     return Fit(
         model=optimum.model,
         covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
-        notes=notes + _flat_sentences(optimum, effects),
+        notes=notes_on(optimum, effects, left_out, round(table.n_customers)),
         data={**table.about, "rows": len(histories.weight), "sha256": histories.sha256(), "left_out": left_out},
         robust=robust,
         effects=effects,
@@ -276,14 +272,6 @@ def _require_enough(model_class: type[Model], table: Table, left_out: Mapping[st
         raise ValueError(f"{name} learns from differences, and all {n:,.0f} customers have the same history")
 
 
-def _choice_sentences(model: Any) -> tuple[str, ...]:
-    """Which whole numbers were chosen."""
-    return tuple(
-        f"{name} = {getattr(model, name)} was chosen for its likelihood; the standard errors are those at this {name}."
-        for name in model.fixed
-    )
-
-
 def _require_tenures(model_class: type[Model], table: Table, robust: bool) -> None:
     """An error where a retention table cannot tell a model's parameters apart, or not with robust errors."""
     name, parameters = model_class.__name__, len(parameter_names(model_class))
@@ -300,44 +288,3 @@ def _require_tenures(model_class: type[Model], table: Table, robust: bool) -> No
         )
     if robust:
         raise ValueError("robust errors need a row for each customer, and a retention table holds only their sums")
-
-
-def _limit_sentence(limit: Limit) -> str:
-    """What it means that a parameter was held at an edge."""
-    where = "0" if limit.towards == 0 else "infinity"
-    lost = f"; the value of {' and '.join(limit.undetermined)} then means nothing" if limit.undetermined else ""
-    return f"{limit.parameter} ran to {where} and is held there: {limit.model}{lost}."
-
-
-def _free_sentences(table: Table, left_out: Mapping[str, int]) -> tuple[str, ...]:
-    """What it means for expected amounts that some repeat buyers never paid."""
-    free = left_out.get(PAID_NOTHING, 0)
-    if not free:
-        return ()
-    everyone = free + round(table.n_customers)
-    return (
-        f"{free:,} of {everyone:,} repeat buyers paid nothing and were left out: the model is one of customers who "
-        "pay, and value counts the others in by their share.",
-    )
-
-
-def _held_sentences(optimum: Optimum, effects: Effects) -> tuple[str, ...]:
-    """What it means that something was held because it makes no difference."""
-    held = [str(label) for label in effects.coefficients.index if label not in optimum.free]
-    flat = tuple(f"{name} makes no difference to these data and is held where it is." for name in optimum.undetermined)
-    return flat + ((f"There {' and '.join(held)} make no difference and are held at 0.",) if held else ())
-
-
-def _flat_sentences(optimum: Optimum, effects: Effects) -> tuple[str, ...]:
-    """A sentence for each parameter that the data hardly determine; what covariates move depends on their origin."""
-    model, model_class = optimum.model, type(optimum.model)
-    moved = {name for link in effects.designs for name in model_class.links[link].fields}  # type: ignore[attr-defined]
-    error = dict(zip(optimum.free, np.sqrt(np.diag(optimum.covariance)), strict=True))
-    relative = {
-        name: error[name] / float(getattr(model, name)) for name in parameter_names(model_class) if name in error
-    }
-    return tuple(
-        f"{name} is hardly determined by these data: its standard error is {size:.1f} times its estimate."
-        for name, size in relative.items()
-        if name not in moved and size > (VAGUE_CONTRACT if "at_risk" in model_class.columns else VAGUE)
-    )

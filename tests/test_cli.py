@@ -418,6 +418,8 @@ def test_messages_name_options_and_say_how_amounts_are_written(
     assert "--customer-id ..., --date ..., --amount ... (--no-amount where" in capsys.readouterr().err
     assert main([*request, "--customer-id", "who", "--amount", "total"]) == 1
     assert "amounts in text are read like 29.33, without currency" in capsys.readouterr().err
+    assert main([*request, "--customer-id", "who", "--no-amount", "--observation-end", "2023-01-01"]) == 1
+    assert "--observation-end 2023-01-01 lies before the first purchase" in capsys.readouterr().err
 
 
 def test_a_log_in_which_nothing_costs_anything_is_told_of_no_amount(

@@ -75,6 +75,8 @@ class GammaGamma(PositiveParameters):
 
         The mean p (v + x m) / (p x + q - 1) of the posterior where it exists, that is where p x + q > 1; elsewhere
         (q at most 1 and no repeat purchase, as a rule) the posterior median, see ``has_mean``. Shape (n,), above 0.
+
+        It is that of a customer who pays. Where others never do, ``value.spending.expected_spend`` counts them in.
         """
         x, m, p, q, v = np.asarray(frequency), np.asarray(monetary_value), self.p, self.q, self.v
         shape, rate = np.broadcast_arrays(p * x + q, v + x * m)

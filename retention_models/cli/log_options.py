@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 _KEYWORDS = ("observation_start", "observation_end", "calibration_end", "acquired_after", "time_zone", "time_unit")
+_SHORT = ("customer_id", "date", "amount", "start", "end", "cause", "horizon", "period", "refunds")  # columns, too
 
 
 def add_log_options(parser: ArgumentParser, *, required: bool) -> _ArgumentGroup:
@@ -75,7 +76,9 @@ def as_options(message: str) -> str:
     "--observation-end 1997-01-01 lies before column 'observation_end'; pass --acquired-after 1997-02-01"
     """
     message = message.replace("amount=None", "--no-amount").replace("covariates=", "--group ")
-    names = "|".join((*_KEYWORDS, "customer_id", "date", "amount", "start", "end", "cause", "horizon", "period"))
+    names = "|".join(
+        (*_KEYWORDS, "customer_id", "date", "amount", "start", "end", "cause", "horizon", "period", "refunds")
+    )
     message = re.sub(
         rf"\b({names})=('[^']*'|\.\.\.|[\w.-]+)", lambda said: f"{_option(said[1])} {said[2].strip(chr(39))}", message
     )

@@ -158,9 +158,10 @@ def _print_remarks(options: Namespace, log: Transactions, customers: pd.DataFram
     from retention_models.checks import Check
     from retention_models.logs.accounts import check_accounts
     from retention_models.logs.regularity import check_regularity
+    from retention_models.logs.transactions import READ_LIKE
 
     for reason, count in customers.attrs["set_aside"].items():
-        print(f"Set aside: {count:,} {reason}", file=sys.stderr)
+        print(f"Set aside: {count:,} {reason}{READ_LIKE.get(reason, '')}", file=sys.stderr)
     checks = (Check(**check) for check in customers.attrs.get("checks", []))
     for check in (
         *checks,
