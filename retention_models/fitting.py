@@ -10,20 +10,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.btyd.gammagamma import PAID_NOTHING
 from retention_models.covariates import Effects
 from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.covariates import maximise_with_covariates
 from retention_models.estimation.design import Design
 from retention_models.estimation.formula import columns_in, parsed
 from retention_models.estimation.likelihood import Optimum, maximise
-from retention_models.estimation.model import Array, Limit, Model, averaged_columns, parameter_names
+from retention_models.estimation.model import Array, Model, averaged_columns, parameter_names
 from retention_models.fitted import MODELS, Fit
+from retention_models.notes import notes_on
 from retention_models.stability import stability_check
 from retention_models.survival.pooling import near_tops
 from retention_models.tables import Labels, Table, read_covariates, read_groups, read_table
-
-VAGUE = 1.0  # a standard error of so many times the estimate calls for a note
-VAGUE_CONTRACT = 0.4  # the same for models of contracts, which are there to be extrapolated
 
 
 def fit(
@@ -176,20 +175,18 @@ def _fit_table(
         table = histories = table.by_tenure()
         _require_tenures(model_class, table, robust)
     else:
-        _require_enough(model_class, histories)
+        _require_enough(model_class, histories, left_out)
     names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*histories.columns, *histories.means())
     optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), histories.weight, start, robust=robust)
     if effects.n:
         optimum, effects = _with_effects(optimum, table, effects, robust)
     labels = pd.Index(optimum.free)
-    notes = _choice_sentences(optimum.model) + tuple(_limit_sentence(limit) for limit in optimum.limits)
-    notes += _held_sentences(optimum, effects)
     return Fit(
         model=optimum.model,
         covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
-        notes=notes + _flat_sentences(optimum, effects),
+        notes=notes_on(optimum, effects, left_out, round(table.n_customers)),
         data={**table.about, "rows": len(histories.weight), "sha256": histories.sha256(), "left_out": left_out},
         robust=robust,
         effects=effects,
@@ -255,11 +252,16 @@ def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
     return table.columns, table.weight
 
 
-def _require_enough(model_class: type[Model], table: Table) -> None:
+def _require_enough(model_class: type[Model], table: Table, left_out: Mapping[str, int]) -> None:
     """An error where no model could be fitted, with the reason."""
     name, n = model_class.__name__, table.n_customers
     if n < 2:
-        raise ValueError(f"{name} describes how customers differ and needs more of them; the table has {n:g}")
+        reasons = " and ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+        hint = "; a log in which nothing costs anything is one without amounts" if PAID_NOTHING in left_out else ""
+        raise ValueError(
+            f"{name} describes how customers differ and needs more of them; the table has {n:g}"
+            f"{f' besides {reasons}' if reasons else ''}{hint}"
+        )
     if "frequency" in model_class.columns:
         frequency = table.columns[model_class.columns.index("frequency")]
         if not np.any(frequency * table.weight > 0):
@@ -269,14 +271,6 @@ def _require_enough(model_class: type[Model], table: Table) -> None:
             )
     if np.count_nonzero(table.weight) == 1:
         raise ValueError(f"{name} learns from differences, and all {n:,.0f} customers have the same history")
-
-
-def _choice_sentences(model: Any) -> tuple[str, ...]:
-    """Which whole numbers were chosen."""
-    return tuple(
-        f"{name} = {getattr(model, name)} was chosen for its likelihood; the standard errors are those at this {name}."
-        for name in model.fixed
-    )
 
 
 def _require_tenures(model_class: type[Model], table: Table, robust: bool) -> None:
@@ -295,32 +289,3 @@ def _require_tenures(model_class: type[Model], table: Table, robust: bool) -> No
         )
     if robust:
         raise ValueError("robust errors need a row for each customer, and a retention table holds only their sums")
-
-
-def _limit_sentence(limit: Limit) -> str:
-    """What it means that a parameter was held at an edge."""
-    where = "0" if limit.towards == 0 else "infinity"
-    lost = f"; the value of {' and '.join(limit.undetermined)} then means nothing" if limit.undetermined else ""
-    return f"{limit.parameter} ran to {where} and is held there: {limit.model}{lost}."
-
-
-def _held_sentences(optimum: Optimum, effects: Effects) -> tuple[str, ...]:
-    """What it means that something was held because it makes no difference."""
-    held = [str(label) for label in effects.coefficients.index if label not in optimum.free]
-    flat = tuple(f"{name} makes no difference to these data and is held where it is." for name in optimum.undetermined)
-    return flat + ((f"There {' and '.join(held)} make no difference and are held at 0.",) if held else ())
-
-
-def _flat_sentences(optimum: Optimum, effects: Effects) -> tuple[str, ...]:
-    """A sentence for each parameter that the data hardly determine; what covariates move depends on their origin."""
-    model, model_class = optimum.model, type(optimum.model)
-    moved = {name for link in effects.designs for name in model_class.links[link].fields}  # type: ignore[attr-defined]
-    error = dict(zip(optimum.free, np.sqrt(np.diag(optimum.covariance)), strict=True))
-    relative = {
-        name: error[name] / float(getattr(model, name)) for name in parameter_names(model_class) if name in error
-    }
-    return tuple(
-        f"{name} is hardly determined by these data: its standard error is {size:.1f} times its estimate."
-        for name, size in relative.items()
-        if name not in moved and size > (VAGUE_CONTRACT if "at_risk" in model_class.columns else VAGUE)
-    )

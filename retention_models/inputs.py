@@ -1,4 +1,4 @@
-"""Rules for single values that a caller passes: what is a number, a count, and a horizon one can look ahead to."""
+"""Rules for single values that a caller passes: numbers, counts, horizons, and shares typed in percent."""
 
 from __future__ import annotations
 
@@ -30,3 +30,26 @@ def require_horizon(horizon: object, *, or_endless: bool = False) -> None:
             f"horizon must be a number above 0, from {SHORTEST:g} to {LONGEST:g}, in the time unit of the table"
             f"{endless}; got {horizon!r}"
         )
+
+
+def require_margin(margin: object) -> None:
+    """An error unless the margin is a share of an amount: above 0, and at most 1."""
+    if not (is_number(margin) and 0 < margin <= 1):
+        raise ValueError(
+            "margin must be the share of the amount that is earned, for example 0.3; "
+            f"got {margin!r}{_in_percent(margin)}"
+        )
+
+
+def require_discount_rate(rate: object) -> None:
+    """An error unless the rate is one a year, as a share: 0 or above, and below 1."""
+    if not (is_number(rate) and 0 <= rate < 1):
+        raise ValueError(
+            "annual_discount_rate must be 0 or above and below 1, for example 0.1 for 10 % a year; "
+            f"got {rate!r}{_in_percent(rate)}"
+        )
+
+
+def _in_percent(value: object) -> str:
+    """What may have been meant by a number that is too large for a share."""
+    return f"; did you mean {value / 100:g}?" if is_number(value) and 1 <= value < 100 else ""

@@ -11,6 +11,7 @@ import pytest
 import retention_models as rm
 from retention_models import __version__
 from retention_models.cli import main, report
+from retention_models.logs.opportunities import opportunities
 from retention_models.report import publish as publishing
 
 HEAVY = "{'numpy', 'pandas', 'matplotlib', 'duckdb', 'nbformat', 'nbclient', 'nbconvert', 'jinja2', 'tqdm'}"
@@ -88,6 +89,23 @@ def test_an_unknown_command_or_option_exits_with_two(arguments: list[str], capsy
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "usage: retention-models" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--margin", "30", "got 30.0; did you mean 0.3?"),
+        ("--margin", "a third", "expected a number, not 'a third'"),
+        ("--annual-discount-rate", "nan", "annual_discount_rate must be 0 or above and below 1"),
+        ("--annual-discount-rate", "15", "got 15.0; did you mean 0.15?"),
+    ],
+)
+def test_shares_in_percent_are_refused_at_the_door(
+    option: str, value: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["report", "--transactions", "a.csv", option, value])
+    assert message in capsys.readouterr().err
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,7 +236,7 @@ def test_a_log_too_short_to_judge_by_is_refused_before_anything_runs(
         (
             ["fit", "--transactions", "x.csv", "--model", "Oracle", "--output", "f.json"],
             2,
-            "no model is called 'Oracle'",
+            "no model of purchases is called 'Oracle'; there are BGBB, ",
         ),
         (["fit", "--transactions", "x.csv", "--model", "BGNBD", "--output", "f.txt"], 2, "--output must end in .json"),
         (["fit", "--transactions", "x.csv", "--model", "BGNBD", "--output", "no/f.json"], 2, "there is no folder no"),
@@ -275,7 +293,7 @@ def test_fit_takes_models_of_spending_too(orders: Path, tmp_path: Path, capsys: 
     capsys.readouterr()
     request = ["predict", "--fit", str(path), *read(orders, "--horizon", "8", "--output", str(tmp_path / "scores.csv"))]
     assert main(request) == 2
-    assert "holds a GammaGamma, which expects no purchases" in capsys.readouterr().err
+    assert "holds a GammaGamma, which expects no purchases; pass it as --spend" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -295,6 +313,126 @@ def test_predict_writes_what_the_package_predicts(orders: Path, fitted: Path, tm
         written.set_index("customer_id"), expected, check_dtype=False, check_index_type=False, rtol=1e-12
     )
     assert [path.name for path in tmp_path.iterdir()] == [scores.name]
+
+
+@pytest.fixture(scope="module")
+def spending(orders: Path) -> Path:
+    path = orders.with_name("spend.json")
+    assert main(["fit", *read(orders, "--model", "GammaGamma", "--output", str(path))]) == 0
+    return path
+
+
+MONEY = ("--margin", "0.3", "--annual-discount-rate", "0.15")
+
+
+def test_predict_writes_the_value_of_each_customer_and_what_an_offer_must_change(
+    orders: Path, fitted: Path, spending: Path, tmp_path: Path
+) -> None:
+    scores = tmp_path / "scores.parquet"
+    asked = ["--spend", str(spending), *MONEY, "--offer-cost", "2", "--horizon", "8", "--level", "0.8"]
+    assert main(["predict", "--fit", str(fitted), *read(orders, *asked, "--output", str(scores))]) == 0
+    purchases, spend = rm.Fit.from_json(fitted), rm.Fit.from_json(spending)
+    money = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
+    value = rm.customer_value(purchases, spend, summarized(orders), horizon=8, level=0.8, **money)
+    expected = value.drop(columns="spend_estimate").join(rm.break_even_uplift(value, cost=2))
+    written = duckdb.read_parquet(str(scores)).df().set_index("customer_id")
+    assert (written["spend_estimate"] == "posterior mean").all()
+    pd.testing.assert_frame_equal(
+        written[list(expected)], expected, check_dtype=False, check_index_type=False, rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--margin", "0.3"], "--margin needs --spend FILE"),
+        (["--offer-cost", "2"], "--offer-cost needs --spend FILE"),
+        (["--spend", "SPEND", "--margin", "0.3"], "--spend needs --annual-discount-rate"),
+        (["--spend", "FIT", *MONEY], "holds a ParetoNBD; make it with fit --model GammaGamma"),
+    ],
+)
+def test_value_needs_its_terms(
+    orders: Path,
+    fitted: Path,
+    spending: Path,
+    tmp_path: Path,
+    options: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    paths = {"SPEND": str(spending), "FIT": str(fitted)}
+    asked = [paths.get(option, option) for option in options]
+    output = ["--horizon", "8", "--output", str(tmp_path / "scores.csv")]
+    assert main(["predict", "--fit", str(fitted), *read(orders, *asked, *output)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_opportunities_are_fitted_and_predicted_by_their_period(orders: Path, tmp_path: Path) -> None:
+    path, scores = tmp_path / "fit.json", tmp_path / "scores.csv"
+    asked = ["--model", "BGBB", "--period", "M", "--observation-end", "2025-08-31", "--output", str(path)]
+    assert main(["fit", *read(orders, *asked)]) == 0
+    log = rm.read_transactions(orders, customer_id="user", date="ts", amount="total")
+    months = opportunities(log, period="M", observation_end="2025-08-31")
+    assert rm.Fit.from_json(path).model == rm.fit(rm.BGBB, months).model
+    asked = ["--fit", str(path), "--horizon", "3", "--observation-end", "2025-08-31", "--output", str(scores)]
+    assert main(["predict", *read(orders, *asked)]) == 0
+    assert len(pd.read_csv(scores)) == len(months)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "BGBB"], "--model BGBB counts opportunities to buy and needs --period"),
+        (["--model", "NBD", "--period", "M"], "other models take none"),
+        (["--model", "BGBB", "--period", "M", "--time-unit", "W"], "leave out --acquired-after and --time-unit"),
+        (["--model", "ShiftedBetaGeometric"], "no model of purchases is called 'ShiftedBetaGeometric'"),
+    ],
+)
+def test_fit_offers_models_of_purchases_with_what_they_need(
+    orders: Path, tmp_path: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", *read(orders, *options, "--output", str(tmp_path / "fit.json"))]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_refunds_and_granularity_are_those_that_were_asked_for(orders: Path, tmp_path: Path) -> None:
+    path = tmp_path / "fit.json"
+    asked = ["--refunds", "net", "--granularity", "W", "--time-unit", "W", "--output", str(path)]
+    assert main(["fit", *read(orders, "--model", "NBD", *asked)]) == 0
+    columns = {"customer_id": "user", "date": "ts", "amount": "total"}
+    weekly = rm.summarize(orders, **columns, refunds="net", granularity="W")
+    assert rm.Fit.from_json(path).model == rm.fit(rm.NBD, weekly).model
+
+
+def test_messages_name_options_and_say_how_amounts_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "orders.csv"
+    pd.DataFrame({"who": [1, 2], "date": "2024-01-01", "total": "$ 29.33"}).to_csv(path, index=False)
+    request = ["fit", "--transactions", str(path), "--output", str(tmp_path / "fit.json")]
+    assert main(request) == 1
+    assert "--customer-id ..., --date ..., --amount ... (--no-amount where" in capsys.readouterr().err
+    assert main([*request, "--customer-id", "who", "--amount", "total"]) == 1
+    assert "amounts in text are read like 29.33, without currency" in capsys.readouterr().err
+    assert main([*request, "--customer-id", "who", "--no-amount", "--observation-end", "2023-01-01"]) == 1
+    assert "--observation-end 2023-01-01 lies before the first purchase" in capsys.readouterr().err
+
+
+def test_a_log_in_which_nothing_costs_anything_is_told_of_no_amount(
+    asked: list[tuple], orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    free = tmp_path / "free.csv"
+    pd.read_csv(orders).assign(total=0).to_csv(free, index=False)
+    notebook = with_parameters(tmp_path / "n.ipynb", "transactions", "customer_id", "date", "amount", "margin")
+    assert main(["report", notebook, *read(free)]) == 1
+    error = capsys.readouterr().err
+    assert "amounts are 0: 0 of " in error
+    assert "with --no-amount value is counted in purchases" in error
+    assert not asked
 
 
 def test_predict_answers_with_the_file_it_wrote(

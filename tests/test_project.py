@@ -30,6 +30,7 @@ FLOORS = {
     "covariates": 3,
     "fitted": 3,
     "fitting": 3,
+    "notes": 3,
     "stability": 3,
     "prediction": 3,
     "what_if": 3,

@@ -19,6 +19,8 @@ from retention_models.btyd.base import Array, Parameter, PositiveParameters
 from retention_models.estimation.links import Link, Multiplies
 from retention_models.estimation.model import Limit
 
+PAID_NOTHING = "with a mean amount of 0"
+
 
 @dataclass(frozen=True, slots=True)
 class GammaGamma(PositiveParameters):
@@ -42,7 +44,7 @@ class GammaGamma(PositiveParameters):
         """Rows that say nothing of what a customer spends, by reason: the model describes amounts above 0."""
         return {
             "without a repeat purchase": frequency == 0,
-            "with a mean amount of 0": (frequency > 0) & (monetary_value == 0),
+            PAID_NOTHING: (frequency > 0) & (monetary_value == 0),
         }
 
     @classmethod
@@ -73,6 +75,8 @@ class GammaGamma(PositiveParameters):
 
         The mean p (v + x m) / (p x + q - 1) of the posterior where it exists, that is where p x + q > 1; elsewhere
         (q at most 1 and no repeat purchase, as a rule) the posterior median, see ``has_mean``. Shape (n,), above 0.
+
+        It is that of a customer who pays. Where others never do, ``value.spending.expected_spend`` counts them in.
         """
         x, m, p, q, v = np.asarray(frequency), np.asarray(monetary_value), self.p, self.q, self.v
         shape, rate = np.broadcast_arrays(p * x + q, v + x * m)

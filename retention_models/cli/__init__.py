@@ -12,6 +12,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from retention_models import __version__
+from retention_models.cli.log_options import as_options
 from retention_models.cli.report import add_report
 from retention_models.cli.scores import add_fit, add_predict
 from retention_models.report.errors import ReportError
@@ -23,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except (ReportError, OSError, ValueError, RuntimeError) as error:
-        print(f"retention-models: {_in_one_line(str(error))}", file=sys.stderr)
+        message = str(error) if isinstance(error, ReportError) else as_options(str(error))
+        print(f"retention-models: {_in_one_line(message)}", file=sys.stderr)
         return getattr(error, "exit_code", 1)
     except KeyboardInterrupt:
         print("retention-models: interrupted", file=sys.stderr)

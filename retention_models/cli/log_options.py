@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from retention_models.inputs import require_discount_rate, require_margin
 
 if TYPE_CHECKING:
+    from argparse import _ArgumentGroup
+
     from retention_models.logs.transactions import Transactions
 
 
-def add_log_options(parser: ArgumentParser, *, required: bool) -> None:
-    """Add ``--transactions``, the names of its columns, and the days that count."""
+_KEYWORDS = ("observation_start", "observation_end", "calibration_end", "acquired_after", "time_zone", "time_unit")
+_SHORT = ("customer_id", "date", "amount", "start", "end", "cause", "horizon", "period", "refunds")  # columns, too
+
+
+def add_log_options(parser: ArgumentParser, *, required: bool) -> _ArgumentGroup:
+    """Add ``--transactions``, the names of its columns, and the days that count; returns their group."""
     group = parser.add_argument_group("the log")
     group.add_argument(
         "--transactions",
@@ -28,6 +38,17 @@ def add_log_options(parser: ArgumentParser, *, required: bool) -> None:
     group.add_argument("--time-zone", metavar="ZONE", help="whose days count, such as Europe/Berlin")
     group.add_argument("--observation-end", metavar="DAY", help="last day that counts (default: the log's last)")
     group.add_argument("--acquired-after", metavar="DAY", help="only customers first seen on this day or later")
+    return group
+
+
+def add_refunds(group: _ArgumentGroup) -> None:
+    """Add ``--refunds`` to the options of a log."""
+    group.add_argument(
+        "--refunds",
+        choices=("set_aside", "net", "error"),
+        default="set_aside",
+        help="negative amounts are no purchases (set_aside, the default), money back (net), or mistakes (error)",
+    )
 
 
 def columns(options: Namespace) -> dict[str, str | None]:
@@ -40,7 +61,55 @@ def read_log(options: Namespace) -> Transactions:
     """The log that the options describe, read and checked."""
     from retention_models.logs.transactions import read_transactions
 
-    return read_transactions(options.transactions, **columns(options), time_zone=options.time_zone)  # type: ignore[arg-type]
+    kept: Any = columns(options) | {"refunds": getattr(options, "refunds", "set_aside")}
+    return read_transactions(options.transactions, **kept, time_zone=options.time_zone)
+
+
+def as_options(message: str) -> str:
+    """A message of the package with the keywords in it written as the options that stand for them.
+
+    Examples
+    --------
+    >>> as_options("Say which is which: customer_id=..., date=... (amount=None where there is no money)")
+    'Say which is which: --customer-id ..., --date ... (--no-amount where there is no money)'
+    >>> as_options("observation_end 1997-01-01 lies before column 'observation_end'; pass acquired_after='1997-02-01'")
+    "--observation-end 1997-01-01 lies before column 'observation_end'; pass --acquired-after 1997-02-01"
+    """
+    message = message.replace("amount=None", "--no-amount").replace("covariates=", "--group ")
+    names = "|".join(
+        (*_KEYWORDS, "customer_id", "date", "amount", "start", "end", "cause", "horizon", "period", "refunds")
+    )
+    message = re.sub(
+        rf"\b({names})=('[^']*'|\.\.\.|[\w.-]+)", lambda said: f"{_option(said[1])} {said[2].strip(chr(39))}", message
+    )
+    return re.sub(rf"(?<!['\w-])({'|'.join(_KEYWORDS)})(?!['\w])", lambda said: _option(said[1]), message)
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def margin(text: str) -> float:
+    """A share of an amount: above 0, and at most 1."""
+    return _checked(text, require_margin)
+
+
+def discount_rate(text: str) -> float:
+    """A rate a year as a share: 0 or above, and below 1."""
+    return _checked(text, require_discount_rate)
+
+
+def _checked(text: str, rule: Callable[[object], None]) -> float:
+    """The number that a text is, where it follows a rule."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"expected a number, not {text!r}") from None
+    try:
+        rule(value)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return value
 
 
 def number(text: str) -> int | float:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from retention_models.cli.contracts import CONTRACTS
 from retention_models.cli.experiment import EXPERIMENT
-from retention_models.cli.log_options import number
+from retention_models.cli.log_options import margin
 from retention_models.cli.sources import Source, asked, check_settings_of, given
 from retention_models.cli.transactions import TRANSACTIONS
 from retention_models.report.errors import ReportError
@@ -47,7 +47,7 @@ def add_report(parser: ArgumentParser) -> None:
     for source in SOURCES:
         source.add_options(parser)
     money = parser.add_argument_group("the money")
-    money.add_argument("--margin", type=number, metavar="SHARE", help="share of the amount that is earned, such as 0.3")
+    money.add_argument("--margin", type=margin, metavar="SHARE", help="share of the amount that is earned, such as 0.3")
     money.add_argument("--currency", metavar="NAME", help="what amounts are counted in, such as EUR")
     parser.set_defaults(run=_run)
 

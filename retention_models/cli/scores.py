@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from retention_models.cli.log_options import add_log_options, number, read_log
+from retention_models.cli.log_options import add_log_options, add_refunds, number, read_log
+from retention_models.cli.worth import add_worth_options, check_worth_options, worth
 from retention_models.report.errors import ReportError, RequestError
 
 if TYPE_CHECKING:
@@ -17,13 +19,21 @@ if TYPE_CHECKING:
     from retention_models.logs.transactions import Transactions
 
 
+_GRANULARITIES = ("W", "D", "h", "min", "s")
+_PERIODS = ("Y", "Q", "M", "W")
+
+
 def add_fit(parser: ArgumentParser) -> None:
     """Add the options of ``fit``, and what carries it out."""
     parser.description = "Fit a model to a log by maximum likelihood, print it, and keep it in a file for predict."
     parser.add_argument("--model", default="ParetoNBD", metavar="NAME", help="such as BGNBD (default: ParetoNBD)")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="where the fit goes, as JSON")
     parser.add_argument("--time-unit", metavar="UNIT", help="W, D or a fixed length such as 30D (default: by the log)")
-    add_log_options(parser, required=True)
+    parser.add_argument(
+        "--granularity", choices=_GRANULARITIES, default="D", help="what counts as one purchase (default: D, a day)"
+    )
+    parser.add_argument("--period", choices=_PERIODS, help="for BGBB: the calendar period that is one opportunity")
+    add_refunds(add_log_options(parser, required=True))
     parser.set_defaults(run=_fit)
 
 
@@ -41,80 +51,121 @@ def add_predict(parser: ArgumentParser) -> None:
         "--output", type=Path, required=True, metavar="FILE", help="file to write, ending in .csv or .parquet"
     )
     parser.add_argument("--level", type=float, default=0.95, metavar="P", help="level of the intervals (default: 0.95)")
-    add_log_options(parser, required=True)
+    add_refunds(add_log_options(parser, required=True))
+    add_worth_options(parser)
     parser.set_defaults(run=_predict)
 
 
 def _fit(options: Namespace) -> None:
     from retention_models.cli.output import check_output
-    from retention_models.fitted import MODELS
+    from retention_models.fitted import PURCHASES
     from retention_models.fitting import fit
     from retention_models.logs.plan import make_plan
-    from retention_models.logs.summary import histories, summarize
 
-    if options.model not in MODELS:
-        raise RequestError(f"no model is called {options.model!r}; there are {', '.join(MODELS)}")
+    models = {model.__name__: model for model in PURCHASES}
+    if options.model not in models:
+        raise RequestError(f"no model of purchases is called {options.model!r}; there are {', '.join(models)}")
+    _check_period(options)
     check_output(options.output, (".json",))
-    log, model = read_log(options), cast(Any, MODELS[options.model])
-    days = {"observation_end": options.observation_end, "acquired_after": options.acquired_after}
-    plan = make_plan(log, **days, time_unit=options.time_unit)
-    reduced = summarize if "monetary_value" in model.columns else histories
-    customers = reduced(log, **days, time_unit=plan.time_unit)
+    log, model = read_log(options), cast(Any, models[options.model])
+    if options.period:
+        customers, reason = _customers(options, log, {"period": options.period}), ""
+    else:
+        plan = make_plan(log, **_days(options), time_unit=options.time_unit)
+        units, reason = {"time_unit": plan.time_unit, "granularity": options.granularity}, plan.reasons["time_unit"]
+        customers = _customers(options, log, units, each="monetary_value" in model.columns)
     fitted = fit(model, customers)
     fitted.to_json(options.output)
-    print(fitted)
-    print(plan.reasons["time_unit"])
-    _print_remarks(log, customers)
+    print(fitted, *([reason] if reason else []), sep="\n")
+    _print_remarks(options, log, customers)
 
 
 def _predict(options: Namespace) -> None:
     from retention_models.cli.output import check_output, write_table
-    from retention_models.logs.summary import summarize
     from retention_models.prediction import predict
 
     check_output(options.output)
     fitted = _read_fit(options.fit)
+    check_worth_options(options, fitted)
+    spend = None if options.spend is None else _read_spend(options.spend)
     log = read_log(options)
-    customers = summarize(
-        log,
-        observation_end=options.observation_end,
-        acquired_after=options.acquired_after,
-        time_unit=fitted.data["time_unit"],
-        granularity=fitted.data["granularity"],
-    )
-    forecast = predict(fitted, customers, options.horizon, options.level)
-    write_table(customers[list(fitted.model.columns)].join(forecast), options.output)
-    _print_remarks(log, customers)
+    customers = _customers(options, log, fitted.data)
+    table = customers[list(fitted.model.columns)].join(predict(fitted, customers, options.horizon, options.level))
+    if spend is not None:
+        table = table.join(worth(options, fitted, spend, customers))
+    write_table(table, options.output)
+    _print_remarks(options, log, customers)
     print(options.output)
+
+
+def _days(options: Namespace) -> dict[str, Any]:
+    """The days that count."""
+    return {"observation_end": options.observation_end, "acquired_after": options.acquired_after}
+
+
+def _check_period(options: Namespace) -> None:
+    """Refuse a model of opportunities without a period, a period for another, and options that it does not know."""
+    if (options.model == "BGBB") != (options.period is not None):
+        raise RequestError(
+            "--model BGBB counts opportunities to buy and needs --period Y, Q, M or W, the length of one; "
+            "other models take none"
+        )
+    if options.period and (options.acquired_after or options.time_unit):
+        raise RequestError("with --period all customers count; leave out --acquired-after and --time-unit")
+
+
+def _customers(options: Namespace, log: Transactions, units: Mapping[str, Any], *, each: bool = True) -> pd.DataFrame:
+    """The log reduced to what models take, in the units of a fit: one row each customer, or each distinct history."""
+    from retention_models.logs.opportunities import opportunities
+    from retention_models.logs.summary import histories, summarize
+
+    if "period" in units:
+        return opportunities(log, period=units["period"], observation_end=options.observation_end)
+    reduced = summarize if each else histories
+    return reduced(log, **_days(options), time_unit=units["time_unit"], granularity=units["granularity"])
+
+
+def _read_spend(path: Path) -> Fit:
+    """The fit in a file, of a model of spending."""
+    fitted = _read(path)
+    if not hasattr(fitted.model, "expected_spend"):
+        raise RequestError(f"--spend {path} holds a {type(fitted.model).__name__}; make it with fit --model GammaGamma")
+    return fitted
+
+
+def _read(path: Path) -> Fit:
+    from retention_models.fitted import Fit
+
+    try:
+        return Fit.from_json(path)
+    except ValueError as error:
+        raise ReportError(f"{path}: {error}") from error
 
 
 def _read_fit(path: Path) -> Fit:
     """The fit in a file, of a model of purchases, with the units it was made in."""
-    from retention_models.fitted import Fit
-
-    try:
-        fitted = Fit.from_json(path)
-    except ValueError as error:
-        raise ReportError(f"{path}: {error}") from error
+    fitted = _read(path)
     if not hasattr(fitted.model, "expected_purchases"):
-        raise RequestError(f"{path} holds a {type(fitted.model).__name__}, which expects no purchases")
-    if not {"time_unit", "granularity"} <= fitted.data.keys():
+        hint = "; pass it as --spend" if hasattr(fitted.model, "expected_spend") else ""
+        raise RequestError(f"{path} holds a {type(fitted.model).__name__}, which expects no purchases{hint}")
+    if "period" not in fitted.data and not {"time_unit", "granularity"} <= fitted.data.keys():
         raise ReportError(f"{path} does not say its time unit; make it with retention-models fit")
     return fitted
 
 
-def _print_remarks(log: Transactions, customers: pd.DataFrame) -> None:
+def _print_remarks(options: Namespace, log: Transactions, customers: pd.DataFrame) -> None:
     """Say on stderr what of the log was not used, and which checks failed."""
     from retention_models.checks import Check
     from retention_models.logs.accounts import check_accounts
     from retention_models.logs.regularity import check_regularity
+    from retention_models.logs.transactions import READ_LIKE
 
     for reason, count in customers.attrs["set_aside"].items():
-        print(f"Set aside: {count:,} {reason}", file=sys.stderr)
-    checks = (Check(**check) for check in customers.attrs["checks"])
+        print(f"Set aside: {count:,} {reason}{READ_LIKE.get(reason, '')}", file=sys.stderr)
+    checks = (Check(**check) for check in customers.attrs.get("checks", []))
     for check in (
         *checks,
-        check_accounts(log),
+        check_accounts(log, **_days(options)),
         check_regularity(log, observation_end=customers.attrs["observation_end"]),
     ):
         if check.passed is False:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
-from retention_models.cli.log_options import add_log_options, number, read_log
+from retention_models.cli.log_options import add_log_options, discount_rate, number, read_log
 from retention_models.cli.sources import Known, Source
 from retention_models.report.errors import ReportError
+
+if TYPE_CHECKING:
+    from retention_models.logs.plan import Plan
+    from retention_models.logs.transactions import Transactions
 
 _PLAN = ("calibration_end", "observation_end", "acquired_after", "time_unit", "horizon")
 
@@ -17,18 +22,35 @@ def _add_options(parser: ArgumentParser) -> None:
     group.add_argument("--calibration-end", metavar="DAY", help="last day to learn from; what follows is the holdout")
     group.add_argument("--time-unit", metavar="UNIT", help="W, D or a fixed length such as 30D")
     group.add_argument("--horizon", type=number, metavar="N", help="length of the forecast, in time units")
-    group.add_argument("--annual-discount-rate", type=float, metavar="RATE", help="such as 0.1 for 10 %% a year")
+    group.add_argument("--annual-discount-rate", type=discount_rate, metavar="RATE", help="0.1 for 10 %% a year")
 
 
 def _check(options: Namespace, known: Known) -> None:
     from retention_models.logs.plan import make_plan
 
-    plan = make_plan(read_log(options), **{name: getattr(options, name) for name in _PLAN})
+    log = read_log(options)
+    plan = make_plan(log, **{name: getattr(options, name) for name in _PLAN})
+    if log.has_amount and any("margin" in parameters for parameters in known.values()):
+        _check_amounts(log, plan)
     with_holdout = [name for name, parameters in known.items() if "calibration_end" in parameters]
     if with_holdout and not plan.has_holdout:
         raise ReportError(
             f"{' and '.join(with_holdout)} cannot run on this log. {plan.reasons['calibration_end']} "
             "The other notebooks can, if you name them"
+        )
+
+
+def _check_amounts(log: Transactions, plan: Plan) -> None:
+    """Refuse a log in which next to nobody pays for a repeat purchase, so that no amount can be expected."""
+    from retention_models.logs.summary import summarize
+
+    days = {name: getattr(plan, name) for name in ("calibration_end", "observation_end", "acquired_after")}
+    again = summarize(log, **days, time_unit=plan.time_unit).query("frequency > 0")
+    paying = int((again["monetary_value"] > 0).sum())
+    if paying < 2:
+        raise ReportError(
+            f"amounts are 0: {paying:,} of {len(again):,} repeat buyers paid anything for their repeat purchases; "
+            "with --no-amount value is counted in purchases"
         )
 
 

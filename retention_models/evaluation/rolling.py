@@ -25,7 +25,7 @@ from retention_models.logs.opportunities import LENGTHS, opportunities
 from retention_models.logs.summary import summarize
 from retention_models.logs.transactions import Granularity, Transactions
 from retention_models.prediction import predict, require_purchases
-from retention_models.value.spending import fit_spend
+from retention_models.value.spending import expected_spend, fit_spend
 
 
 def earlier_origins(
@@ -222,7 +222,7 @@ def _amounts(fitted: Fit, spend: Fit | None, customers: pd.DataFrame, horizon: f
     """What was spent in the holdout, what was expected, and how far off that was; nothing where there is no money."""
     if spend is None:
         return {}
-    each = spend.model.expected_spend(customers["frequency"].to_numpy(), customers["monetary_value"].to_numpy())
+    each = expected_spend(spend, customers)
     expected = float(predict(fitted, customers, horizon, level=None)["expected_purchases"] @ each)
     actual = customers["holdout_amount"].sum()
     return {"actual_amount": actual, "expected_amount": expected, "amount_error": actual / expected - 1}

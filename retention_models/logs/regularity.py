@@ -37,26 +37,28 @@ def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check
 
     Notes
     -----
-    The first three purchases of each customer who has made so many are looked at, each customer counting once.
+    The first three purchases of each customer who has made so many are looked at, each customer counting once. On
+    three days in a row there is no choice for the second, so such customers tell nothing.
 
     Examples
     --------
     >>> import retention_models as rm
     >>> from retention_models.logs.regularity import check_regularity
     >>> print(check_regularity(rm.load_cdnow()))
-    purchases come at random times: passed. Among the first three purchases of 736 customers, the time of the second
-    between the others has 111 % of the variance that chance would give it.
+    purchases come at random times: passed. Of 734 customers whose first three purchases are not on three days in a
+    row, the time of the second between the others has 111 % of the variance that chance would give it.
     """
     first, middle, last = _first_three(transactions, observation_end)
     apart = (last - first).dt.days.to_numpy()
     off = (middle - first).dt.days.to_numpy() / apart - 0.5
     expected = (apart - 2) / (12 * apart)
+    telling = f"{np.count_nonzero(expected):,} customers whose first three purchases are not on three days in a row"
     if np.count_nonzero(expected) < FEWEST_CUSTOMERS:
-        return Check(NAME, None, f"{np.count_nonzero(expected):,} customers bought three times: too few to tell.")
+        return Check(NAME, None, f"There are {telling}: too few to tell.")
     ratio = np.sum(off**2) / np.sum(expected)
     measured = (
-        f"Among the first three purchases of {len(apart):,} customers, the time of the second between the others has "
-        f"{100 * ratio:.0f} % of the variance that chance would give it"
+        f"Of {telling}, the time of the second between the others has {100 * ratio:.0f} % of the variance that chance "
+        "would give it"
     )
     if ratio >= REGULAR:
         return Check(NAME, True, f"{measured}.")

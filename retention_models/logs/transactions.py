@@ -24,9 +24,14 @@ Zeros = Literal["keep", "set_aside"]
 Granularity = Literal["W", "D", "h", "min", "s"]
 
 UNREADABLE = "rows without a readable date"
+NO_AMOUNT = "rows without a finite amount"
 NEGATIVE = "rows with a negative amount"
 AFTER_OBSERVATION = "rows after observation_end"
 EMPTIED = "rows of periods that refunds emptied"
+READ_LIKE = {
+    UNREADABLE: "; dates in text are read like 1997-01-31 or 1997-01-31 14:05",
+    NO_AMOUNT: "; amounts in text are read like 29.33, without currency or thousands separator",
+}
 BEYOND_CENTS = 1e15  # numbers this large, with either sign, are an eighth apart; far larger ones have no sum
 EVERY = {"D": "1d", "h": "1h", "min": "1m", "s": "1s"}  # as narwhals writes them
 
@@ -155,7 +160,7 @@ def _faults(has_amount: bool, refunds: Refunds, zeros: Zeros) -> dict[str, nw.Ex
     customer_id, date, amount = nw.col("customer_id"), nw.col("date"), nw.col("amount")
     faults = {"rows without a customer_id": customer_id.is_null(), UNREADABLE: date.is_null()}
     if has_amount:
-        faults["rows without a finite amount"] = amount.is_null() | ~amount.is_finite()
+        faults[NO_AMOUNT] = amount.is_null() | ~amount.is_finite()
         faults["rows with an amount of 1e15 or more"] = amount.abs() >= BEYOND_CENTS
         if refunds != "net":
             faults[NEGATIVE] = amount < 0
@@ -215,8 +220,8 @@ def _check_rows(rows: int, set_aside: Mapping[str, int], refunds: Refunds) -> No
         )
     if rows == sum(set_aside.values()):
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        hint = "; dates in text are read like 1997-01-31 or 1997-01-31 14:05" if UNREADABLE in set_aside else ""
-        raise ValueError(f"no row of the log can be used: {reasons}{hint}")
+        hints = "".join(hint for reason, hint in READ_LIKE.items() if reason in set_aside)
+        raise ValueError(f"no row of the log can be used: {reasons}{hints}")
 
 
 def _own_columns(frame: Frame, facts: pd.Series[Any]) -> Frame:

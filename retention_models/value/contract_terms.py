@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from retention_models.inputs import is_number
+from retention_models.inputs import require_discount_rate
 from retention_models.logs.days import MONTHS, Period, check_period
 
 Array = NDArray[np.float64]
@@ -46,8 +46,7 @@ class ContractTerms:
 
     def __post_init__(self) -> None:
         rate, margin = self.annual_discount_rate, np.atleast_1d(np.asarray(self.margin, dtype=float))
-        if not (is_number(rate) and rate >= 0):
-            raise ValueError(f"annual_discount_rate must be 0 or above, for example 0.1 for 10 % a year; got {rate!r}")
+        require_discount_rate(rate)
         check_period(self.period)
         if margin.ndim != 1 or margin.size == 0 or not np.all(np.isfinite(margin)):
             raise ValueError("margin must be an amount of money a payment, or a list of such amounts")

@@ -9,6 +9,7 @@ from html import escape
 import pandas as pd
 
 from retention_models.checks import Check
+from retention_models.inputs import require_discount_rate, require_margin
 from retention_models.logs.contract_plan import period_name
 from retention_models.logs.days import Period
 from retention_models.rounding import three_digits
@@ -38,6 +39,10 @@ class ContractPrice:
     annual_discount_rate: float
     period: Period
     currency: str | None = None
+
+    def __post_init__(self) -> None:
+        require_margin(self.margin)
+        require_discount_rate(self.annual_discount_rate)
 
     @property
     def terms(self) -> ContractTerms:

@@ -8,8 +8,6 @@ all customers' values, which share the parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,53 +16,16 @@ from numpy.typing import NDArray
 
 from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.fitted import Fit
-from retention_models.inputs import is_number, require_horizon
+from retention_models.inputs import is_number, require_discount_rate, require_horizon, require_margin
 from retention_models.logs.calendar import unit_length
 from retention_models.tables import Labels, Table, read_codes, read_table, require_same_measure
+from retention_models.value.factor import Factor
+from retention_models.value.spending import has_paid, paying_share
 
 Array = NDArray[np.float64]
 
 YEAR = pd.Timedelta(days=365.25)
 PERIODS_A_YEAR = {"Y": 1, "Q": 4, "M": 12}  # opportunities (see ``opportunities``) whose days vary
-
-
-@dataclass(frozen=True, slots=True)
-class _Factor:
-    """One factor of value (discounted purchases, or the amount of one), kept by distinct row of its columns.
-
-    ``row`` is the distinct row of each line of the table, ``values`` have shape (rows,), ``gradient`` (rows, p), and
-    ``covariance`` is that of the p parameters.
-    """
-
-    row: NDArray[np.int64]
-    values: Array
-    gradient: Array
-    covariance: Array
-
-    @classmethod
-    def of(cls, fit: Fit, table: Table, quantity: Callable[..., Array]) -> _Factor:
-        """The factor ``quantity(model, *columns)`` of a fit, for a table of the columns of its model."""
-        return cls(
-            table.row,
-            fit.values(quantity, table.columns),
-            fit.gradient(quantity, table.columns),
-            fit.covariance.to_numpy(),
-        )
-
-    @classmethod
-    def one(cls, lines: int) -> _Factor:
-        """The factor 1 of every line, known for sure."""
-        return cls(np.zeros(lines, dtype=np.int64), np.ones(1), np.zeros((1, 0)), np.zeros((0, 0)))
-
-    @property
-    def each(self) -> Array:
-        """The value of each line; shape (n,)."""
-        return self.values[self.row]
-
-    @property
-    def error(self) -> Array:
-        """The standard error of each line; shape (n,)."""
-        return standard_error(self.gradient, self.covariance)[self.row]
 
 
 def customer_value(
@@ -109,6 +70,12 @@ def customer_value(
         repeat purchase), neither of the two without a ``spend_fit``; ``value`` and its interval
         ``value_lower, value_upper`` (how sure the expectation is).
 
+    Notes
+    -----
+    The model of spending is one of customers who pay. Where some repeat buyers paid nothing (see ``notes`` of the
+    ``spend_fit``), the ``expected_spend`` of customers who have paid for no repeat purchase so far is multiplied by the
+    share of repeat buyers who do pay.
+
     Raises
     ------
     ValueError
@@ -137,7 +104,8 @@ def customer_value(
     table = pd.DataFrame({"discounted_purchases": purchases.each}, index=histories.index)
     if spend_fit is not None:
         table["expected_spend"] = amount.each
-        table["spend_estimate"] = _spend_estimate(spend_fit, customers)
+        is_median = _is_median(spend_fit, customers, len(table))
+        table["spend_estimate"] = pd.Categorical(np.where(is_median, "posterior median", "posterior mean"))
     return table.assign(value=value, value_lower=lower, value_upper=upper)
 
 
@@ -162,9 +130,11 @@ def total_value(
     Returns
     -------
     pandas.DataFrame
-        One row a segment ("all" without ``by``): ``customers``, ``value``, ``value_lower, value_upper`` and
-        ``value_per_customer``. The interval knows that all customers share the parameters, so it does not shrink as
-        customers are added; it does not know whether the model is right (see the holdout and earlier origins).
+        One row a segment ("all" without ``by``): ``customers``; ``value`` and ``value_per_customer``, both with
+        ``_lower, _upper``; and ``share_of_medians``, the share of the value for which the expected amount is a
+        posterior median, because a mean does not exist (see ``customer_value``). The interval
+        knows that all customers share the parameters, so it does not shrink as customers are added; it does not know
+        whether the model is right (see the holdout and earlier origins).
     """
     factors = _factors(purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin)
     purchases, amount, histories = factors
@@ -173,16 +143,20 @@ def total_value(
     def summed(column: Array) -> Array:
         return np.bincount(code, weights=histories.line_weight * column, minlength=len(segments)).astype(float)
 
-    def error(factor: _Factor, other: _Factor) -> Array:
+    def error(factor: Factor, other: Factor) -> Array:
         slopes = [summed(margin * other.each * slope[factor.row]) for slope in factor.gradient.T]
         return standard_error(np.reshape(slopes, (-1, len(segments))).T, factor.covariance)
 
     value, n = summed(margin * purchases.each * amount.each), summed(np.ones(len(code)))
     spread = np.hypot(error(purchases, amount), error(amount, purchases))
     lower, upper = positive_interval(value, spread, level)
-    table = pd.DataFrame({"customers": n, "value": value, "value_lower": lower, "value_upper": upper})
+    ends = {"": value, "_lower": lower, "_upper": upper}
+    columns = {f"value{end}": values for end, values in ends.items()}
+    columns |= {f"value_per_customer{end}": values / np.maximum(n, 1) for end, values in ends.items()}
+    in_medians = summed(margin * purchases.each * amount.each * _is_median(spend_fit, customers, len(code)))
+    columns["share_of_medians"] = np.divide(in_medians, value, out=np.zeros_like(value), where=value > 0)
+    table = pd.DataFrame({"customers": n} | columns)
     table.index = segments.rename(segments.name or "segment")
-    table["value_per_customer"] = value / np.maximum(n, 1)
     return table.astype({"customers": int}) if np.all(n == np.floor(n)) else table
 
 
@@ -200,12 +174,16 @@ def break_even_uplift(value: pd.DataFrame, *, cost: float) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``break_even_uplift``, cost over value, with ``_lower, _upper`` from the value's interval. 0.05 says that the
-        offer pays if it raises the customer's coming purchases by 5 %. Which customers an offer would really move
+        offer pays if it raises the customer's coming purchases by 5 %; infinity, that it never does, the customer being
+        worth nothing. Which customers an offer would really move
         is another question, for an experiment: value alone does not choose whom to treat.
     """
     if not (is_number(cost) and cost > 0):
         raise ValueError(f"cost must be an amount of money above 0; got {cost!r}")
     ends = {"": "value", "_lower": "value_upper", "_upper": "value_lower"}
+    missing = [column for column in ends.values() if column not in value]
+    if missing:
+        raise ValueError(f"value lacks {', '.join(missing)}; pass the table that customer_value returns")
     return pd.DataFrame({f"break_even_uplift{end}": cost / value[column] for end, column in ends.items()})
 
 
@@ -217,36 +195,36 @@ def _factors(
     time_unit: str,
     annual_discount_rate: float,
     margin: float,
-) -> tuple[_Factor, _Factor, Table]:
+) -> tuple[Factor, Factor, Table]:
     """Both factors of value for a table of customers, after the inputs have been checked; and its histories."""
     rate = discount_rate(annual_discount_rate, time_unit)
     check_money(horizon, margin)
+    check_fits(purchases_fit, spend_fit)
     histories = purchases_fit.read(customers)
     check_time_unit(time_unit, histories, purchases_fit)
 
     def discounted(model: Any, *columns: Array) -> Array:
         return finite(model.discounted_expected_purchases(rate, *columns, horizon=horizon))
 
-    purchases = _Factor.of(purchases_fit, histories, discounted)
+    purchases = Factor.of(purchases_fit, histories, discounted)
     if spend_fit is None:
-        return purchases, _Factor.one(len(histories.row)), histories
-    spending = spend_fit.read(customers)
-    return purchases, _Factor.of(spend_fit, spending, lambda model, *columns: model.expected_spend(*columns)), histories
+        return purchases, Factor.one(len(histories.row)), histories
+    spending, share = spend_fit.read(customers), paying_share(spend_fit)
+    amount = Factor.of(spend_fit, spending, lambda model, *columns: model.expected_spend(*columns))
+    return purchases, amount.shared(has_paid(spending), share, spend_fit.n_customers / share), histories
 
 
-def _spend_estimate(spend_fit: Fit, customers: Any) -> pd.Categorical[Any]:
-    """What the expected spend of each line is: the mean of the posterior distribution, or its median."""
+def _is_median(spend_fit: Fit | None, customers: Any, n: int) -> NDArray[np.bool_]:
+    """Whether the expected spend of each of n lines is the median of the posterior distribution, having no mean."""
+    if spend_fit is None:
+        return np.zeros(n, dtype=bool)
     frequency = read_table(customers, ("frequency",))
-    has_mean = spend_fit.model.has_mean(frequency.columns[0])
-    return pd.Categorical(np.where(has_mean, "posterior mean", "posterior median"))[frequency.row]
+    return np.asarray(~spend_fit.model.has_mean(frequency.columns[0])[frequency.row])
 
 
 def discount_rate(annual_discount_rate: float, time_unit: str) -> float:
     """The continuous discount rate per time unit that equals a rate per year of 365.25 days."""
-    if not (is_number(annual_discount_rate) and annual_discount_rate >= 0):
-        raise ValueError(
-            f"annual_discount_rate must be 0 or above, for example 0.1 for 10 % a year; got {annual_discount_rate!r}"
-        )
+    require_discount_rate(annual_discount_rate)
     share = 1 / PERIODS_A_YEAR[time_unit] if time_unit in PERIODS_A_YEAR else unit_length(time_unit) / YEAR
     return float(np.log1p(annual_discount_rate) * share)
 
@@ -264,8 +242,21 @@ def finite(discounted_purchases: Array) -> Array:
 def check_money(horizon: float, margin: float) -> None:
     """An error unless the horizon and the margin are ones to reckon with."""
     require_horizon(horizon, or_endless=True)
-    if not (is_number(margin) and margin > 0):
-        raise ValueError(f"margin must be the share of the amount that is earned, for example 0.3; got {margin!r}")
+    require_margin(margin)
+
+
+def check_fits(purchases_fit: Any, spend_fit: Any) -> None:
+    """An error unless the one is a fit of purchases, and the other, where there is one, of spending."""
+    _require_fit("purchases_fit", purchases_fit, "discounted_expected_purchases", "purchases, such as ParetoNBD")
+    if spend_fit is not None:
+        _require_fit("spend_fit", spend_fit, "expected_spend", "spending, GammaGamma")
+
+
+def _require_fit(name: str, given: Any, method: str, kind: str) -> None:
+    model = given.model if isinstance(given, Fit) else given
+    if not (isinstance(given, Fit) and hasattr(model, method)):
+        what = f"a {'fit of ' if isinstance(given, Fit) else ''}{type(model).__name__}"
+        raise TypeError(f"{name} must be the Fit of a model of {kind}, as rm.fit returns it; got {what}")
 
 
 def check_time_unit(given: str, table: Table, fit: Fit) -> None:

@@ -44,7 +44,7 @@ def worth_sentence(
     checks
         What was checked; those that failed are named.
     level
-        Level of the interval in ``total``.
+        Level of the intervals in ``total`` and ``paying``.
     """
     worth, told = total.iloc[0], errors_told(backtest, "amount_error" if "amount_error" in backtest else "error")
     value, lower, upper = (terms.written(worth[name]) for name in ("value", "value_lower", "value_upper"))
@@ -53,7 +53,8 @@ def worth_sentence(
         f"The {worth['customers']:,.0f} customers are worth {value} over the next {span_name(horizon, time_unit)} "
         f"({100 * level:g} % interval {lower} to {upper}; {told}); an offer that costs {terms.written(cost)} "
         f"a customer and raises purchases by {uplift} pays for {few['customers']:,.0f} of them "
-        f"({100 * few['share']:.0f} %){failed_checks(checks)}."
+        f"({100 * few['share']:.1f} %, {100 * level:g} % interval {100 * few['share_lower']:.1f} to "
+        f"{100 * few['share_upper']:.1f} %){medians(total)}{failed_checks(checks)}."
     )
 
 
@@ -95,8 +96,16 @@ def base_sentence(
         f"{share.iloc[-1]:.0f} % buy a second time within {share.index[-1]:,} days, half of these in the first "
         f"{days_until(share, share.iloc[-1] / 2):,}, which is the time to win them; the segment “{segments.index[0]}” "
         f"is {100 * best['share_of_customers']:.0f} % of the customers and {100 * best['share_of_value']:.0f} % of the "
-        f"value expected within {span_name(horizon, time_unit)}{failed_checks(checks)}."
+        f"value expected within {span_name(horizon, time_unit)}{medians(segments)}{failed_checks(checks)}."
     )
+
+
+def medians(worth: pd.DataFrame) -> str:
+    """How much of a value (from ``total_value`` or ``value_by_segment``) rests on medians, as the end of a sentence."""
+    value, part = (worth[name].to_numpy(dtype=float) for name in ("value", "share_of_medians"))
+    share = value @ part / value.sum()
+    told = f"; {100 * share:.0f} % of the value is reckoned with median amounts, for those customers have no mean"
+    return told if share > 0 else ""
 
 
 def failed_checks(checks: Sequence[Check]) -> str:

@@ -34,7 +34,7 @@ def value_by_horizon(
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``horizon`` (text): ``value`` with ``value_lower, value_upper``, and ``value_per_customer``.
+        Indexed by ``horizon`` (text): the columns of ``total_value`` but for ``customers``.
 
     Examples
     --------
@@ -50,6 +50,8 @@ def value_by_horizon(
     without end    44.32
     Name: value_per_customer, dtype: float64
     """
+    if not len(horizons):
+        raise ValueError("horizons must name at least one length to look ahead, such as (26, 52)")
     ahead = {span_name(horizon, time_unit): float(horizon) for horizon in horizons}
     if annual_discount_rate > 0:
         ahead["without end"] = np.inf
@@ -81,8 +83,8 @@ def value_by_segment(
     -------
     pandas.DataFrame
         Indexed by segment: ``customers`` and their share, ``share_of_customers``; ``probability_alive``, the mean
-        probability of being a customer still; ``value_per_customer``; ``value`` with ``value_lower, value_upper``, and
-        ``share_of_value``.
+        probability of being a customer still; ``value_per_customer`` and ``value``, both with ``_lower, _upper``;
+        ``share_of_value``; and ``share_of_medians``, see ``total_value``.
     """
     worth = total_value(
         purchases_fit,
@@ -101,6 +103,17 @@ def value_by_segment(
         probability_alive=alive.reindex(worth.index.astype(str)).to_numpy(),
         share_of_value=worth["value"] / worth["value"].sum(),
     )
-    first = ["customers", "share_of_customers", "probability_alive", "value_per_customer"]
-    table = table[[*first, "value", "value_lower", "value_upper", "share_of_value"]]
+    each, together = ([f"{name}{end}" for end in ("", "_lower", "_upper")] for name in ("value_per_customer", "value"))
+    first, last = ["customers", "share_of_customers", "probability_alive"], ["share_of_value", "share_of_medians"]
+    table = table[[*first, *each, *together, *last]]
     return table.sort_values("value", ascending=False, kind="stable")
+
+
+def brief(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of this module to be shown on a page: without shares, ``alive`` and ``each`` for the longest names.
+
+    ``alive`` is ``probability_alive``, and ``each`` is ``value_per_customer``, with their ``_lower, _upper``.
+    """
+    kept = table[[name for name in table if "share" not in str(name)]]
+    short = kept.columns.str.replace("value_per_customer", "each").str.replace("probability_alive", "alive")
+    return kept.set_axis(short, axis="columns")

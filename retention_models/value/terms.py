@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from retention_models.inputs import require_discount_rate, require_margin
 from retention_models.rounding import three_digits
 
 
@@ -35,6 +36,10 @@ class Terms:
     annual_discount_rate: float
     unit: str = ""
     counts_purchases: bool = False
+
+    def __post_init__(self) -> None:
+        require_margin(self.margin)
+        require_discount_rate(self.annual_discount_rate)
 
     @classmethod
     def of(cls, has_amount: bool, *, margin: float, annual_discount_rate: float, currency: str | None) -> Terms:

@@ -10,7 +10,8 @@ import pandas as pd
 from retention_models.estimation.intervals import in_chunks
 from retention_models.estimation.model import Array
 from retention_models.fitted import Fit
-from retention_models.value.purchases import check_money, check_time_unit, discount_rate, finite
+from retention_models.value.purchases import check_fits, check_money, check_time_unit, discount_rate, finite
+from retention_models.value.spending import paying_share
 from retention_models.what_if import Change, Changed, effect_table, require_known, slopes_of
 
 
@@ -58,6 +59,7 @@ def marginal_value(
     """
     rate = discount_rate(annual_discount_rate, time_unit)
     check_money(horizon, margin)
+    check_fits(purchases_fit, spend_fit)
     require_known(change, purchases_fit.effects, *([] if spend_fit is None else [spend_fit.effects]))
     buying = Changed.of(purchases_fit, customers, change, new=new)
     check_time_unit(time_unit, buying.table, purchases_fit)
@@ -92,7 +94,10 @@ def _amounts(fit: Fit, spending: Changed) -> Array:
     def of_rows(*rows: Array) -> Array:
         columns, change = spending.split(fit, rows)
         model, history = fit.of(columns)
-        before = model.expected_spend(*((np.zeros(len(rows[0])),) * 2 if spending.new else history))
+        if spending.new:
+            history = (np.zeros(len(rows[0])),) * 2
+        has_paid = history[0] * history[1] > 0
+        before = model.expected_spend(*history) * np.where(has_paid, 1.0, paying_share(fit))
         growth = sum(fit.effects.indices(fit.model, change).values(), np.zeros(len(rows[0])))
         return np.stack([before, before * np.exp(growth)], axis=1)
 

@@ -143,6 +143,33 @@ def test_independence_fails_where_frequent_buyers_spend_much_more():
     assert check.passed is False
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_one_customer_alone_does_not_fail_independence(seed):
+    made = rm.GammaGamma(2, 4, 40).simulate(np.repeat([1, 2, 3], [80, 30, 1]), np.random.default_rng(seed))
+    fit = rm.fit(rm.GammaGamma, made)
+    assert spend_by_frequency(fit, made)["customers"].to_dict() == {"1": 80, "2+": 31}
+    assert spend_independence_check(fit, made).passed
+
+
+def test_independence_cannot_be_told_where_all_buy_as_often():
+    made = rm.GammaGamma(2, 4, 40).simulate(np.ones(80), np.random.default_rng(1))
+    check = spend_independence_check(rm.fit(rm.GammaGamma, made), made)
+    assert check.passed is None
+    assert "80 customers who paid again make fewer than two groups of 20" in check.detail
+
+
+def test_where_amounts_are_all_alike_no_correlation_is_told():
+    made = pd.DataFrame({"frequency": np.repeat([1, 2], 30), "monetary_value": 5.0})
+    fit = rm.fit(rm.GammaGamma, made.assign(monetary_value=np.linspace(4, 6, 60)))
+    assert "no correlation of amount and frequency can be computed" in spend_independence_check(fit, made).detail
+
+
+@pytest.mark.parametrize("edges", [(2, 3), (), (1, 3, 3), (1, 2.5), 1])
+def test_edges_that_leave_a_customer_without_a_group_are_an_error(customers, edges):
+    with pytest.raises(ValueError, match="edges must be whole numbers that begin with 1 and rise"):
+        spend_by_frequency(rm.fit(rm.GammaGamma, customers), customers, edges=edges)
+
+
 def test_customers_who_always_spend_the_same_end_at_the_limit_and_predict():
     rng = np.random.default_rng(2)
     x = rng.integers(1, 6, 800)

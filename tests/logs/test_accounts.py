@@ -106,3 +106,35 @@ def test_every_engine_finds_the_same_accounts(shop: pd.DataFrame) -> None:
 
 def test_money_that_comes_to_nothing_has_no_shares(shop: pd.DataFrame) -> None:
     assert check_accounts(shop.assign(amount=0.0)).passed is True
+
+
+def test_rows_without_a_customer_fail_with_their_share(shop: pd.DataFrame) -> None:
+    nobody = np.random.default_rng(2).random(len(shop)) < 0.4
+    check = check_accounts(shop.assign(customer_id=shop["customer_id"].where(~nobody, None)))
+    assert check.passed is False
+    assert f" {100 * nobody.mean():.2g} % of the rows have no customer_id and are set aside" in check.detail
+    few = np.arange(len(shop)) % 200 == 0
+    assert check_accounts(shop.assign(customer_id=shop["customer_id"].where(~few, None))).passed is True
+
+
+def test_credit_notes_do_not_make_shares_of_the_amount_large(shop: pd.DataFrame) -> None:
+    log = with_account(shop, "returns", rows=1, amount=1.0 - shop["amount"].sum())
+    transactions = read_transactions(log, refunds="net")
+    assert large_accounts(transactions).empty
+    assert check_accounts(transactions).passed is True
+
+
+def test_only_accounts_and_rows_that_count_are_judged(shop: pd.DataFrame) -> None:
+    late = with_account(shop, "guest", rows=1_000, amount=1.0)
+    assert check_accounts(late).passed is False
+    assert check_accounts(late, observation_end="2025-01-31").passed is True
+    early = shop.assign(customer_id=np.where(shop["date"] < "2025-01-20", "guest", shop["customer_id"]))
+    assert list(large_accounts(early).index) == ["guest"]
+    assert large_accounts(early, acquired_after="2025-01-20").empty
+    with pytest.raises(ValueError, match="no purchase lies within these dates; the log runs from 2025-01-06"):
+        check_accounts(shop, observation_end="2024-01-01")
+
+
+def test_a_share_in_text_is_an_error_in_words(shop: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match=r"share must lie between 0 and 1; got '\.02'"):
+        check_accounts(shop, share=".02")

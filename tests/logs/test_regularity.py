@@ -63,6 +63,18 @@ def test_few_customers_cannot_tell() -> None:
     assert "too few to tell" in check.detail
 
 
+def test_the_sentence_counts_the_customers_who_can_tell() -> None:
+    days = pd.date_range("2024-01-01", periods=40)
+    daily = pd.DataFrame({"customer_id": np.repeat(np.arange(50), 40), "date": np.tile(days, 50), "amount": 1.0})
+    check = check_regularity(daily)
+    assert check.passed is None
+    assert check.detail.startswith("There are 0 customers whose first three purchases are not on three days in a row")
+    others = log(1.0, 30.0, customers=400)
+    three = check_regularity(others).detail.split()[1]
+    both = pd.concat([daily, others.assign(customer_id=others["customer_id"] + 1_000)])
+    assert check_regularity(both).detail.split()[1] == three
+
+
 def test_only_what_is_observed_counts() -> None:
     check = check_regularity(log(1.0, 30.0), observation_end="2024-01-05")
     assert check.passed is None

@@ -276,6 +276,7 @@ def test_curves_of_other_libraries_join(model):
 @pytest.mark.parametrize(
     ("terms", "message"),
     [
+        ({"annual_discount_rate": 15}, "annual_discount_rate must be .*; got 15; did you mean 0.15?"),
         ({"annual_discount_rate": -0.1}, "annual_discount_rate must be 0 or above"),
         ({"annual_discount_rate": 0}, "without a discount rate a value needs a horizon"),
         ({"period": "W"}, "period must be 'M', 'Y' or a number of days"),

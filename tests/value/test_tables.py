@@ -6,10 +6,12 @@ import pytest
 
 import retention_models as rm
 from retention_models.checks import Check
+from retention_models.rounding import three_digits, with_intervals
+from retention_models.value.contract_words import ContractPrice
 from retention_models.value.offers import paying_customers, typical_cost
 from retention_models.value.sentences import base_sentence, worth_sentence
 from retention_models.value.spending import fit_spend
-from retention_models.value.tables import value_by_horizon, value_by_segment
+from retention_models.value.tables import brief, value_by_horizon, value_by_segment
 from retention_models.value.terms import Terms
 
 MONEY = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
@@ -61,6 +63,11 @@ def test_value_grows_with_the_horizon_to_that_without_end(customers, purchases, 
     assert np.isclose(table.loc["without end", "value"], whole["value"])
 
 
+def test_horizons_must_be_named(customers, purchases, spend):
+    with pytest.raises(ValueError, match="horizons must name at least one length"):
+        value_by_horizon(purchases, spend, customers, horizons=(), **MONEY)
+
+
 def test_without_discount_there_is_no_value_without_end(customers, purchases, spend):
     table = value_by_horizon(purchases, spend, customers, horizons=(39,), **MONEY | {"annual_discount_rate": 0})
     assert table.index.tolist() == ["39 weeks"]
@@ -76,6 +83,14 @@ def test_segments_share_customers_and_value_among_them(customers, purchases, spe
     np.testing.assert_allclose(table["probability_alive"], alive.loc[table.index])
 
 
+def test_a_table_to_be_shown_fits_a_page(customers, purchases, spend, segment):
+    table = brief(value_by_segment(purchases, spend, customers, segment, horizon=39, **MONEY))
+    intervals = [f"{name}{end}" for name in ("each", "value") for end in ("", "_lower", "_upper")]
+    assert list(table) == ["customers", "alive", *intervals]
+    lines = with_intervals(table).to_string(float_format=three_digits).splitlines()
+    assert max(map(len, lines)) <= 90
+
+
 def test_terms_say_what_value_is_counted_in():
     terms = Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency="EUR")
     assert terms.keywords == {"margin": 0.3, "annual_discount_rate": 0.15}
@@ -84,6 +99,13 @@ def test_terms_say_what_value_is_counted_in():
     assert "Amounts are in EUR." in str(terms)
     assert "Amounts" not in str(Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency=None))
     assert "&lt;b&gt;" in Terms.of(True, margin=1, annual_discount_rate=0, currency="<b>")._repr_html_()
+
+
+def test_terms_in_percent_are_refused():
+    with pytest.raises(ValueError, match=r"margin must be the share .*; did you mean 0.3\?"):
+        Terms.of(True, margin=30, annual_discount_rate=0.1, currency="EUR")
+    with pytest.raises(ValueError, match=r"annual_discount_rate must be .*; did you mean 0.15\?"):
+        ContractPrice(price=10.0, margin=0.6, annual_discount_rate=15, period="M")
 
 
 def test_terms_without_money_count_purchases_whatever_the_margin():
@@ -110,17 +132,23 @@ def test_the_typical_cost_is_a_tenth_of_a_repeat_purchase(customers):
 
 def test_the_worth_sentence_carries_its_errors_and_names_failed_checks():
     total = pd.DataFrame({"customers": [100], "value": [5000.0], "value_lower": [4500.0], "value_upper": [5600.0]})
+    total["share_of_medians"] = 0.0
     backtest = pd.DataFrame({"error": [0.3, 0.4], "amount_error": [-0.1, 0.2]})
-    paying = pd.DataFrame({"customers": [5], "share": [0.05]}, index=["10 %"])
+    paying = pd.DataFrame(
+        {"customers": [5], "share": [0.05], "share_lower": [0.031], "share_upper": [0.07]}, index=["10 %"]
+    )
     terms = Terms.of(True, margin=0.3, annual_discount_rate=0.1, currency="EUR")
     words = {"terms": terms, "horizon": 26, "time_unit": "W", "cost": 2.5}
     assert worth_sentence(total, backtest, paying, **words) == (
         "The 100 customers are worth EUR 5,000 over the next 26 weeks (95 % interval EUR 4,500 to EUR 5,600; at 2 "
         "earlier dates what came true differed from such a forecast by -10 % to +20 %); an offer that costs EUR 2.50 a "
-        "customer and raises purchases by 10 % pays for 5 of them (5 %)."
+        "customer and raises purchases by 10 % pays for 5 of them (5.0 %, 95 % interval 3.1 to "
+        "7.0 %)."
     )
     checks = [Check("sun", False, ""), Check("moon", None, ""), Check("stars", True, "")]
     assert worth_sentence(total, backtest, paying, checks=checks, **words).endswith("; but 1 check failed, “sun”.")
+    partly = worth_sentence(total.assign(share_of_medians=0.34), backtest, paying, **words)
+    assert partly.endswith("; 34 % of the value is reckoned with median amounts, for those customers have no mean.")
     counted = worth_sentence(total, backtest.drop(columns="amount_error"), paying, **words)
     assert "by +30 % to +40 %" in counted
 
@@ -138,6 +166,7 @@ def test_the_base_sentence_tells_status_onboarding_and_the_best_segment():
     watched = {"at_risk": [100, 90, 80, 70, 1], "share": [0.1, 0.2, 0.3, 0.4, 1.0]}
     second = pd.DataFrame(watched, index=pd.RangeIndex(1, 6, name="days"))
     segments = pd.DataFrame({"share_of_customers": [0.2], "share_of_value": [0.7]}, index=["champion"])
+    segments = segments.assign(value=100.0, share_of_medians=0.0)
     assert base_sentence(status, second, segments, day="2024-06-30", horizon=1, time_unit="W") == (
         "Of 200 customers 90 (45 %, 95 % interval 40 to 50 %) are expected to be customers still on 2024-06-30; of new "
         "ones 40 % buy a second time within 4 days, half of these in the first 2, which is the time to win them; the "
