@@ -32,7 +32,7 @@ def outcomes(shop, trial, **options):
     sent = trial.assignments["customer_id"].isin(trial.contacts["customer_id"]).astype(int)
     rows = shop_outcomes(
         shop.transactions, trial.assignments.assign(letter=sent), horizon_days=shop.horizon_days,
-        offer_days=shop.offer_days, **options,
+        offer_days=shop.offer_days, same_day="set_aside", **options,
     )  # fmt: skip
     return rows.df()
 
