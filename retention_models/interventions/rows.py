@@ -53,7 +53,7 @@ def read_rows(
     arm: str,
     cluster: str | None = None,
     block: str | None = None,
-    customer_id: str = "customer_id",
+    customer_id: str | None = "customer_id",
 ) -> Rows:
     """Check customer rows: one a customer, an arm for each, every measured column a finite number.
 

@@ -47,5 +47,5 @@ def _check_spelling(who: nw.LazyFrame[Any], log: nw.LazyFrame[Any], kinds: str) 
             f"(001 for 1), {alike:,} are written alike; {cure}"
         )
     if not alike:
-        total = int(collect(who.select(nw.len().alias("n"))).iloc[0, 0])
+        total = int(collect(who.select(nw.len().alias("n")))["n"].iloc[0])
         raise ValueError(f"customer_id ({kinds}): none of the {total:,} assigned customers is in the log; {cure}")

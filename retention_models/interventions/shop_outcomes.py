@@ -193,7 +193,7 @@ def _bought(log: Transactions, on_days: nw.LazyFrame[Any], who: nw.LazyFrame[Any
 def _has_times(rows: nw.LazyFrame[Any], name: str) -> bool:
     """Whether a column of moments holds any that is not midnight."""
     is_midnight = nw.col(name) == nw.col(name).dt.truncate("1d")
-    return int(collect(rows.select((~is_midnight).cast(nw.Int64).sum().alias("n"))).iloc[0, 0]) > 0
+    return int(collect(rows.select((~is_midnight).cast(nw.Int64).sum().alias("n")))["n"].iloc[0]) > 0
 
 
 def _outcomes(
