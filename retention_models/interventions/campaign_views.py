@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from retention_models.checks import Check
+from retention_models.estimation.model import Model
 from retention_models.interventions.campaign import Campaign
+from retention_models.interventions.campaign_choices import with_numbers
 from retention_models.interventions.comparisons import differences, lifts
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.encouragement import complier_effect, naive_effect
 from retention_models.interventions.experiment import Experiment
 from retention_models.interventions.lin import lin_differences
+from retention_models.interventions.model_check import purchase_model_check
 from retention_models.interventions.money import Money
 from retention_models.interventions.outcome import Outcome
 from retention_models.interventions.payback import cost_per_kept, money_lines
@@ -238,3 +241,36 @@ def _mirrored(test: Experiment, outcome: Outcome) -> Experiment:
     sign = np.where(np.array(test.columns) == outcome.column, -1.0, 1.0)
     cells = (replace(c, mean=sign * c.mean, covariance=np.outer(sign, sign) * c.covariance) for c in test.cells)
     return replace(test, cells=tuple(cells))
+
+
+def purchase_models(campaign: Campaign, model_class: type[Model]) -> list[Check]:
+    """A model of purchases, fitted to each arm's purchases since the assignment, against what the arms show.
+
+    Empty where the rows are not those of :func:`retention_models.interventions.shop_outcomes.shop_outcomes`, with
+    ``purchases`` among the outcomes; a check that says why where the model cannot be fitted, as where purchases on the
+    day of the assignment were kept.
+    """
+    measured = [outcome for outcome in campaign.outcomes if outcome.column == "purchases"]
+    rows = open_frame(campaign.rows)
+    if not measured or not {"days_to_last", "days_to_next"} <= set(rows.collect_schema().names()):
+        return []
+    rows = with_numbers(rows, ["days_to_last", "days_to_next"])
+    window = collect(rows.select(nw.col("days_to_next").max()))["days_to_next"].iloc[0]
+    control, arm = campaign.experiment.plan.control, campaign.roles.arm
+    checks = []
+    for effect in differences(campaign.experiment, replace(measured[0], adjust_for=())):
+        treated = effect.intervention
+        try:
+            check = purchase_model_check(
+                effect,
+                model_class,
+                rows.to_native(),
+                arm=arm,
+                treated=treated,
+                control=control,
+                horizon_days=int(window),
+            )
+        except ValueError as error:
+            check = Check("purchase model", None, f"{model_class.__name__} cannot be fitted to the arms: {error}.")
+        checks.append(replace(check, detail=f"{treated}: {check.detail}"))
+    return checks

@@ -256,6 +256,27 @@ def test_where_hardly_anybody_bought_the_ceiling_is_that_of_buyers(rows):
     assert campaign_views.ceiling_table(told, cut).loc[("amount", "mail"), "same_story"]
 
 
+def test_a_model_of_purchases_is_held_against_the_arms_of_a_shop(tmp_path):
+    model = rm.MBGNBD(r=0.5, alpha=30.0, a=0.5, b=2.0)
+    arms = np.array(["none", "mail"])[np.arange(2_000) % 2]
+    seen = model.simulate(np.full(2_000, 56.0), np.random.default_rng(3))
+    rows = pd.DataFrame({"arm": arms, "purchases": seen["frequency"], "days_to_last": seen["recency"]})
+    rows["days_to_next"] = np.where(rows["purchases"] > 0, 3.0, 56.0)
+    rows.to_csv(tmp_path / "test.csv", index=False)
+    told = read_campaign(tmp_path / "test.csv", Roles(outcome="purchases"), Prices())
+    (check,) = campaign_views.purchase_models(told, rm.MBGNBD)
+    assert check.passed
+    assert check.detail.startswith("mail: MBGNBD, fitted to each arm's purchases since the assignment, expects")
+    at_once = read_campaign(rows.assign(days_to_last=0.0), Roles(outcome="purchases"), Prices())
+    (check,) = campaign_views.purchase_models(at_once, rm.MBGNBD)
+    assert check.passed is None
+    assert "cannot be fitted to the arms: recency is 0 in spite of repeat purchases" in check.detail
+
+
+def test_rows_without_days_of_purchases_have_no_model_of_them(campaign):
+    assert campaign_views.purchase_models(campaign, rm.MBGNBD) == []
+
+
 def test_looks_that_cannot_be_judged_say_why(rows):
     late = rows.assign(bought=np.where(rows["week"] > 0, rows["bought"], 0))
     table = campaign_looks.looks(read_campaign(late, Roles(outcome="bought", assigned="week"), Prices()))
