@@ -64,6 +64,15 @@ def test_a_file_and_every_frame_tell_the_same(rows, campaign, tmp_path):
         assert other.provenance == campaign.provenance
 
 
+def test_an_experiment_reads_a_file_as_a_campaign_does(rows, campaign, tmp_path):
+    words = rows.assign(bought=rows["bought"].map({1: "yes", 0: "no"}))
+    words.to_csv(tmp_path / "european.csv", index=False, sep=";", decimal=",")
+    measured = {"outcomes": ["bought", "amount"], "covariates": ["before"]}
+    test = rm.Experiment.from_rows(tmp_path / "european.csv", rm.Plan(control="none"), arm="arm", **measured)
+    expected = campaign.experiment.table()[test.table().columns]
+    pd.testing.assert_frame_equal(test.table(), expected)
+
+
 def test_its_effects_are_those_of_the_experiment(rows, campaign):
     test = rm.Experiment.from_rows(
         rows, rm.Plan(control="none", shares=SHARES), arm="arm", outcomes=["bought"], covariates=["before"]

@@ -7,6 +7,7 @@ import pytest
 
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.paretonbd import ParetoNBD
+from retention_models.interventions.cells import cell_of_customers
 from retention_models.interventions.comparisons import differences
 from retention_models.interventions.encouragement import complier_effect, naive_effect
 from retention_models.interventions.experiment import Experiment, Plan
@@ -190,6 +191,15 @@ def test_the_value_of_each_arm_recovers_the_truth(shop):
         assert abs(effect.value - truth) < 3 * (effect.value_upper - effect.value_lower) / 3.92
 
 
+def cells(arm, values):
+    """The cells of arms straight from what was measured, shape (customers, columns)."""
+    parts = {name: values[arm == name] for name in ("none", "coupon")}
+    return tuple(
+        cell_of_customers(name, "", len(y), y.mean(axis=0), (y - y.mean(axis=0)).T @ (y - y.mean(axis=0)))
+        for name, y in parts.items()
+    )
+
+
 def true_value(effects):
     return 0.4 * effects["amount"] - 0.1 - 5.0 * effects["redeemed"]
 
@@ -212,10 +222,8 @@ def test_intervals_of_value_cover_the_truth():
         trial, seen = mail(people, arms, rng, offer_days=14, horizon_days=horizon, delivered=0.8)
         typical = rng.gamma(4.0, 10.0, n)
         amount = np.bincount(seen["person"], typical[seen["person"]] * rng.gamma(6.0, 1 / 6.0, len(seen)), minlength=n)
-        rows = pl.DataFrame(
-            {"arm": trial.rows["arm"].to_list(), "amount": amount, "redeemed": trial.rows["redeemed"].to_numpy()}
-        )
-        test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["amount", "redeemed"])
+        arm, redeemed = trial.assignments["arm"].to_numpy(), trial.rows["redeemed"].to_numpy()
+        test = Experiment(Plan(control="none"), ("amount", "redeemed"), cells(arm, np.column_stack([amount, redeemed])))
         effect = differences(test, Outcome(column="amount"), Money(worth=0.4, costs=costs))[0]
         truth = with_amounts(trial, typical).effects.loc["coupon"]
         covered.append(effect.value_lower <= true_value(truth) <= effect.value_upper)
