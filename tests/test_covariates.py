@@ -14,9 +14,10 @@ from retention_models.btyd.cnbd import MBGCNBD
 from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.btyd.nbd import NBD
 from retention_models.estimation.model import LARGE
-from retention_models.evaluation import choose, holdout_by_frequency, holdout_scores, status_by_group, tracking
+from retention_models.evaluation import compare, holdout_by_frequency, holdout_scores, status_by_group, tracking
 from retention_models.nested import likelihood_ratio, wald
 
+HOLDOUT = ["holdout_frequency", "holdout_duration", "holdout_amount"]
 FORMULAS = {"purchase_covariates": "channel + age", "dropout_covariates": "channel"}
 
 
@@ -393,7 +394,14 @@ def test_evaluation_knows_the_covariates_or_says_that_it_does_not():
     assert table["customers"] @ table["cohorts"] == pytest.approx(expected.sum())
     scores = holdout_scores({"plain": plain, "cohorts": found}, customers)
     assert scores["expected"]["cohorts"] == pytest.approx(expected.sum())
-    assert choose({"plain": plain, "cohorts": found}, customers).name in ("plain", "cohorts")
+    compared = compare({"plain": plain, "cohorts": found}, customers)
+    assert compared.frame.notna().all(axis=None)
+    assert compared.frame["log_score"].to_numpy() == pytest.approx(scores["log_score"].to_numpy())
+    test = rm.likelihood_ratio(plain, found)
+    assert compared.tests["plain", "cohorts"] == test
+    assert (
+        compare({"plain": plain, "cohorts": found}, customers.drop(columns=HOLDOUT)).tests["plain", "cohorts"] == test
+    )
     alive = rm.predict(found, customers, 39, level=None)["probability_alive"]
     by_cohort = status_by_group(found, customers, "cohort")["probability_alive"]
     np.testing.assert_allclose(by_cohort, alive.groupby(customers["cohort"]).mean(), rtol=1e-12)

@@ -55,7 +55,7 @@ class ParetoNBD(BuyTillYouDie):
         Limit("s", 0.0, "nobody ever leaves (the NBD model)", undetermined=("beta",)),
         Limit("s", np.inf, "everybody leaves at the same rate (exponential lifetimes)", follows=("beta",)),
         Limit("r", np.inf, "everybody buys at the same rate while alive", follows=("alpha",)),
-        Limit("beta", 0.0, "some leave at once, the others never"),
+        Limit("beta", 0.0, "some leave at once, the others never", is_start=False),
     )
     links: ClassVar[Mapping[str, Link]] = {"purchase": Multiplies("alpha", -1), "dropout": Multiplies("beta", -1)}
 

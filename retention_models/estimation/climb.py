@@ -230,7 +230,8 @@ def _ways_up(surface: Surface, u: Array) -> Iterator[tuple[Callable[[], Climb], 
         away = 1.5 * np.resize(pattern, len(u)) * (np.arange(len(u)) < len(surface.parameters))
         yield partial(surface.at, u + away), limits
     for limit in limits:
-        yield partial(surface.at_limit, limit, u), _left_by(limit, limits)
+        if limit.is_start:
+            yield partial(surface.at_limit, limit, u), _left_by(limit, limits)
 
 
 def _left_by(limit: Limit, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:

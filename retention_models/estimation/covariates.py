@@ -124,8 +124,13 @@ class CovariateSurface(Surface):
         return self.weight @ self.score(u)
 
     def undetermined_by(self, limit: Limit) -> tuple[str, ...]:
-        """What means nothing on a limit: also the coefficients that move what means nothing."""
-        lost = (each.labels for each in self.covariates if set(each.link.fields) & set(limit.undetermined))
+        """What means nothing on a limit: also the coefficients that move what means nothing, or is held."""
+        pinned = {limit.parameter}
+        lost = (
+            each.labels
+            for each in self.covariates
+            if set(each.link.fields) & set(limit.undetermined) or set(each.link.fields) == pinned
+        )
         return limit.undetermined + tuple(label for labels in lost for label in labels)
 
     def flattest(self, top: Climb, direction: Array) -> int:

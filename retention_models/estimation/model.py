@@ -21,7 +21,7 @@ class Limit:
 
     ``follows`` grow or shrink in proportion (their ratio to ``parameter`` stays meaningful), ``against`` in inverse
     proportion (their product does); ``undetermined`` lose their meaning. A parameter that carries the time unit is
-    measured against its start value, the others as they are.
+    measured against its start value, the others as they are. ``is_start`` tells whether climbs begin there, too.
     """
 
     parameter: str
@@ -30,6 +30,7 @@ class Limit:
     undetermined: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
+    is_start: bool = True
 
     @property
     def value(self) -> float:

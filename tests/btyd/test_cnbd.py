@@ -88,9 +88,9 @@ def test_sums_over_stages_are_exact_however_long(parameters):
         lambda m: m._expected_pairs_new(np.asarray(39.0)),
         lambda m: m.purchase_probability_new(counts, 39.0),
         lambda m: m.purchase_probability_new(counts, 39.0, 13.0),
-        lambda m: m._discounted(0.003, 39.0),
-        lambda m: m._discounted(0.003, 5000.0),
-        lambda m: m._discounted(0.003, np.inf),
+        lambda m: m.discounted_expected_purchases_new(0.003, horizon=39.0),
+        lambda m: m.discounted_expected_purchases_new(0.003, horizon=5000.0),
+        lambda m: m.discounted_expected_purchases_new(0.003),
     ):
         np.testing.assert_allclose(quantity(ours), quantity(theirs), rtol=1e-10, atol=1e-12)
 
