@@ -17,7 +17,7 @@ OUTCOME = Outcome(column="y")
 CAMPAIGNS = {"none": (), "mail": ("mail",), "coupon": ("coupon",), "both": ("mail", "coupon")}
 
 
-def test_of(cells):
+def experiment(cells):
     """An experiment from the numbers of each arm in each block."""
     made = [
         cell_of_customers(arm, block, len(y), y.mean(keepdims=True), np.array([[np.sum((y - y.mean()) ** 2)]]))
@@ -44,7 +44,7 @@ def test_intervals_of_looks_hold_the_truth_at_every_look(effect, monkeypatch):
         control, treated = rng.exponential(1.0, 450), rng.exponential(1.0, 450) + effect
         looks = []
         for number, n in enumerate((150, 300, 450), start=1):
-            test = test_of({("none", ""): control[:n], ("mail", ""): treated[:n]})
+            test = experiment({("none", ""): control[:n], ("mail", ""): treated[:n]})
             looks.append(sequential.look_at(differences(test, OUTCOME)[0], shares[:number]))
         held.append(all(look.effect.lower <= effect <= look.effect.upper for look in looks))
         stopped.append(any(look.stop for look in looks))
@@ -64,7 +64,7 @@ def test_blocks_of_unequal_shares(effect):
         for block, (mean, spread, controls, treated) in blocks.items():
             cells["none", block] = rng.normal(mean, spread, controls)
             cells["mail", block] = rng.normal(mean + effect, spread, treated)
-        found.append(differences(test_of(cells), OUTCOME)[0])
+        found.append(differences(experiment(cells), OUTCOME)[0])
     assert np.mean([e.lower <= effect <= e.upper for e in found]) == pytest.approx(0.95, abs=NEAR)
     if effect == 0:
         assert uniform([e.p_value for e in found]) < 1.95
@@ -77,7 +77,7 @@ def test_factorial_contrasts(together):
     rng, found = np.random.default_rng(23), []
     chance = {"none": 0.2, "mail": 0.25, "coupon": 0.3, "both": 0.35 + together}
     for _ in range(REPLICATES):
-        test = test_of({(arm, ""): (rng.random(250) < p).astype(float) for arm, p in chance.items()})
+        test = experiment({(arm, ""): (rng.random(250) < p).astype(float) for arm, p in chance.items()})
         found.append(factorial_effects(test, OUTCOME, CAMPAIGNS))
     names = [effect.intervention for effect in found[0]]
     truth = dict(zip(names, [0.05 + together / 2, 0.1 + together / 2, together], strict=True))
