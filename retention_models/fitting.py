@@ -20,7 +20,7 @@ from retention_models.estimation.model import Array, Limit, Model, averaged_colu
 from retention_models.fitted import MODELS, Fit
 from retention_models.stability import stability_check
 from retention_models.survival.pooling import near_tops
-from retention_models.tables import Table, read_covariates, read_groups, read_table
+from retention_models.tables import Labels, Table, read_covariates, read_groups, read_table
 
 VAGUE = 1.0  # a standard error of so many times the estimate calls for a note
 VAGUE_CONTRACT = 0.4  # the same for models of contracts, which are there to be extrapolated
@@ -33,7 +33,7 @@ def fit(
     purchase_covariates: str | None = None,
     dropout_covariates: str | None = None,
     spend_covariates: str | None = None,
-    by: str | Sequence[Any] | None = None,
+    by: Labels | None = None,
     robust: bool = False,
 ) -> Fit:
     """A model fitted by maximum likelihood to a table of customers.
@@ -52,9 +52,10 @@ def fit(
     spend_covariates
         The same for how much customers spend (``GammaGamma``).
     by
-        Fit each group on its own, too: the name of a column, or one label for each customer. ``"cohort"`` means the
-        month of ``first_purchase`` where there is no column of that name. The fit of all carries those of the groups in
-        ``groups``, and a check of whether they agree in ``checks``.
+        Fit each group on its own, too: the name of a column, or one label for each customer (a Series by its index, a
+        list or array in the order of the table). ``"cohort"`` means the month of ``first_purchase`` where there is no
+        column of that name. The fit of all carries those of the groups in ``groups``, and a check of whether they agree
+        in ``checks``.
     robust
         Whether standard errors are the robust ones (sandwich), which hold where the model is only roughly right.
 
@@ -121,16 +122,16 @@ def fit(
     pooled = _fit_table(model_class, table, effects, robust)
     if by is None:
         return pooled
-    groups, notes = {}, []
+    groups, tables, notes = {}, {}, []
     parts = read_groups(customers, by)
     for (label, lines), start in zip(parts.items(), _starts(pooled, table, list(parts.values())), strict=True):
         try:
-            groups[label] = _fit_table(model_class, table.of_lines(lines), effects, robust, start)
+            tables[label] = table.of_lines(lines)
+            groups[label] = _fit_table(model_class, tables[label], effects, robust, start)
         except (ValueError, ConvergenceError) as error:
             notes.append(f"The group {label} could not be fitted on its own: {error}.")
-    return replace(
-        pooled, groups=groups, notes=(*pooled.notes, *notes), checks=(stability_check(pooled, groups, table),)
-    )
+    check = stability_check(pooled, groups, tables)
+    return replace(pooled, groups=groups, notes=(*pooled.notes, *notes), checks=(check,))
 
 
 def _designed(

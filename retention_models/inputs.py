@@ -1,4 +1,4 @@
-"""Rules for single values that a caller passes: what counts as a number, and which horizons can be looked ahead to."""
+"""Rules for single values that a caller passes: what is a number, a count, and a horizon one can look ahead to."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ SHORTEST, LONGEST = 1e-9, 1e9  # horizons in any time unit, beyond which numbers
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a finite real number; True and False are none."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """An error unless the value is a whole number, at least so many."""
+    if not (isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least):
+        raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
 
 
 def require_horizon(horizon: object, *, or_endless: bool = False) -> None:

@@ -74,7 +74,7 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     1                        0.869               1.455                5
     """
     require_horizon(horizon)
-    _check_model(fit)
+    require_purchases(type(fit.model))
     table = fit.read(customers)
     require_same_measure(fit.data, table)
     return _predicted(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
@@ -93,7 +93,7 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
         counts themselves. Neither knows whether the model is right: see the holdout.
     """
     require_horizon(horizon)
-    _check_model(fit)
+    require_purchases(type(fit.model))
     table = fit.read(customers)
     require_same_measure(fit.data, table)
     columns, weight = table.columns, table.weight
@@ -216,13 +216,14 @@ def _quantiles(
     return lower, np.where(lower > 0, upper, upper_from_0)
 
 
-def _check_model(fit: Fit) -> None:
+def require_purchases(model_class: type) -> None:
     """An error where the model is none of purchases."""
-    if hasattr(fit.model, "survival_function"):
+    name = getattr(model_class, "__name__", repr(model_class))
+    if hasattr(model_class, "survival_function"):
         raise ValueError(
-            f"{type(fit.model).__name__} is a model of contracts: who will still be there tells "
+            f"{name} is a model of contracts: who will still be there tells "
             "forecast_retention(fit, active_customers(spells, period=...), renewals=...), and what they are worth "
             "contract_value"
         )
-    if not hasattr(fit.model, "expected_purchases"):
-        raise ValueError(f"{type(fit.model).__name__} expects no purchases; fit ParetoNBD or BGNBD, say")
+    if not hasattr(model_class, "expected_purchases"):
+        raise ValueError(f"{name} expects no purchases; fit ParetoNBD or BGNBD, say")

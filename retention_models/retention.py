@@ -51,7 +51,7 @@ def survival_curves(spells: Any, *, by: str | None = None) -> dict[str, Curve]:
     3   year    12.0      2.0       0.5
     """
     frame = durations(spells, by=[by] if by else []) if isinstance(spells, Spells) else spells
-    groups = _groups(frame, by)
+    groups = read_groups(frame, by)
     if "at_risk" in frame.columns:
         table = read_table(frame, ("tenure", "at_risk", "lost"))
         return {label: _curve_of_table(table.of_lines(lines)) for label, lines in groups.items()}
@@ -92,7 +92,7 @@ def cause_curves(spells: Any, *, by: str | None = None) -> dict[str, CauseCurves
     cause[columns.pop("churned") == 0] = None
     return {
         label: aalen_johansen(cause=cause[lines], **{name: column[lines] for name, column in columns.items()})
-        for label, lines in _groups(frame, by).items()
+        for label, lines in read_groups(frame, by).items()
     }
 
 
@@ -181,7 +181,7 @@ def forecast_retention(
         raise ValueError(f"renewals must be a whole number above 0; got {renewals!r}")
     table = read_table(customers, ("tenure",))
     rows = []
-    for label, lines in _groups(customers, by).items():
+    for label, lines in read_groups(customers, by).items():
         group = table.of_lines(lines)
         share = group.weight / group.n_customers
 
@@ -190,13 +190,6 @@ def forecast_retention(
 
         rows.append(_forecast(fit, stay, group.n_customers, renewals, level).assign(group=label))
     return pd.concat(rows, ignore_index=True).pipe(lambda frame: frame[["group", *frame.columns.drop("group")]])
-
-
-def _groups(frame: Any, by: str | None) -> dict[str, NDArray[np.bool_]]:
-    """Which lines of a frame belong to each group, by its label."""
-    if by is not None:
-        return read_groups(frame, by)
-    return {"all": np.ones(len(frame), dtype=bool)}
 
 
 def _curve_of_table(table: Table) -> Curve:

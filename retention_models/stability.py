@@ -13,45 +13,49 @@ from retention_models.checks import Check
 from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.estimation.model import Array, Model, parameter_names
 from retention_models.fitted import Fit
+from retention_models.logs.calendar import span_name
 from retention_models.tables import Table
 
 STEP = 1e-5  # of differences in log-parameters
+LEVEL = 0.95
 
 
-def stability_check(pooled: Fit, groups: Mapping[str, Fit], table: Table, tolerance: float = 0.2) -> Check:
+def stability_check(
+    pooled: Fit, groups: Mapping[str, Fit], tables: Mapping[str, Table], tolerance: float = 0.2
+) -> Check:
     """Whether the groups, each fitted on its own, expect of a new customer what the fit of all expects.
 
-    Fails when a group differs by more than ``tolerance`` and its interval excludes less. The likelihood-ratio test
-    is told, but does not decide: with many customers a harmless difference is significant.
+    Each is asked within what it has seen: up to the mean age (or at the mean renewal) of its own ``tables``. Fails when
+    a group differs by more than ``tolerance`` and its interval excludes less; the intervals hold for all groups at once
+    (Bonferroni). The likelihood-ratio test is told, but does not decide: with many customers a harmless difference is
+    significant.
     """
     name = "the groups agree"
     if len(groups) < 2:
         return Check(name, None, f"{len(groups)} of the groups could be fitted on its own; it takes two to compare.")
-    what, quantity, columns = _of_a_new_customer(type(pooled.model), table)
-    columns += tuple(np.atleast_1d(table.weight @ z / table.n_customers) for z in _covariates(pooled, table))
-    everyone = pooled.values(quantity, columns)[0]
+    quantity = _of_a_new_customer(type(pooled.model))
+    asked = {label: _asked(pooled, tables[label]) for label in groups}
+    level = 1 - (1 - LEVEL) / len(groups)
     rows: dict[str, list[float]] = {}
     for fixed in {_fixed(fit): None for fit in groups.values()}:
         alike = {label: fit for label, fit in groups.items() if _fixed(fit) == fixed}
-        away = np.stack(_of_each(alike, quantity, columns), axis=-1) / everyone - 1
+        columns = tuple(np.array(column) for column in zip(*(asked[label] for label in alike), strict=True))
+        own, everyone = _of_each(alike, quantity, columns, level), pooled.values(quantity, columns)
+        away = np.stack(own, axis=-1) / everyone[:, None] - 1
         rows |= dict(zip(alike, away.tolist(), strict=True))
-    beyond = [label for label, (_, lower, upper) in rows.items() if lower > tolerance or upper < -tolerance]
-    furthest = max(rows, key=lambda label: abs(rows[label][0]))
+    beyond = {label: row for label, row in rows.items() if row[1] > tolerance or row[2] < -tolerance}
+    furthest = max(beyond or rows, key=lambda label: abs(rows[label][0]))
     gain = 2 * (sum(group.log_likelihood for group in groups.values()) - pooled.log_likelihood)
     parameters = sum(len(group.covariance) for group in groups.values()) - len(pooled.covariance)
-    own, lower, upper = rows[furthest]
+    difference, lower, upper = rows[furthest]
     return Check(
         name,
         not beyond,
-        f"The {what} differs most from that of all in {furthest}: {own:+.0%} (95 % interval {lower:+.0%} to "
-        f"{upper:+.0%}; up to {tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: chi-squared "
-        f"{gain:.1f} on {parameters} degrees of freedom, p = {chdtrc(max(parameters, 1), max(gain, 0.0)):.2g}.",
+        f"The {_what(pooled, asked[furthest][0])} differs most from that of all in {furthest}: {difference:+.0%} "
+        f"(interval {lower:+.0%} to {upper:+.0%}, {LEVEL:.0%} for all {len(groups)} groups at once; up to "
+        f"{tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: chi-squared {gain:.1f} on "
+        f"{parameters} degrees of freedom, p = {chdtrc(max(parameters, 1), max(gain, 0.0)):.2g}.",
     )
-
-
-def _covariates(fit: Fit, table: Table) -> tuple[Array, ...]:
-    """The columns that covariates made of the customers, at whose means groups are compared."""
-    return table.columns[len(table.columns) - fit.effects.n :]
 
 
 def _fixed(fit: Fit) -> tuple[Any, ...]:
@@ -60,15 +64,16 @@ def _fixed(fit: Fit) -> tuple[Any, ...]:
 
 
 def _of_each(
-    groups: Mapping[str, Fit], quantity: Callable[..., Array], columns: tuple[Array, ...]
+    groups: Mapping[str, Fit], quantity: Callable[..., Array], columns: tuple[Array, ...], level: float
 ) -> tuple[Array, Array, Array]:
     """The quantity as each group's own fit has it, and the ends of its interval; each of shape (groups,).
 
-    The groups have the same ``fixed`` fields.
+    The groups have the same ``fixed`` fields, and ``columns`` a value for each.
     """
     fits = list(groups.values())
     if fits[0].effects.n:
-        ends = [_of_one(fit, quantity, columns) for fit in fits]
+        each = zip(fits, *columns, strict=True)
+        ends = [_of_one(fit, quantity, tuple(map(np.atleast_1d, values)), level) for fit, *values in each]
         own, lower, upper = np.transpose(ends)
         return own, lower, upper
     names = list(parameter_names(type(fits[0].model)))
@@ -80,7 +85,7 @@ def _of_each(
 
     def values(parameters: Array) -> Array:
         model = replace(fits[0].model, **dict(zip(names, parameters.T[:, :, None], strict=True)))
-        return quantity(model, *columns)[:, 0]
+        return quantity(model, *(column[:, None] for column in columns))[:, 0]
 
     slope = np.stack(
         [
@@ -90,33 +95,49 @@ def _of_each(
         axis=-1,
     )
     own = values(place)
-    return own, *positive_interval(own, standard_error(slope / place, covariance), 0.95)
+    return own, *positive_interval(own, standard_error(slope / place, covariance), level)
 
 
-def _of_one(fit: Fit, quantity: Callable[..., Array], columns: tuple[Array, ...]) -> tuple[float, float, float]:
+def _of_one(
+    fit: Fit, quantity: Callable[..., Array], columns: tuple[Array, ...], level: float
+) -> tuple[float, float, float]:
     """The quantity as one fit with covariates has it, and the ends of its interval."""
     own, error = (
         fit.values(quantity, columns),
         standard_error(fit.gradient(quantity, columns), fit.covariance.to_numpy()),
     )
-    lower, upper = positive_interval(own, error, 0.95)
+    lower, upper = positive_interval(own, error, level)
     return float(own[0]), float(lower[0]), float(upper[0])
 
 
-def _of_a_new_customer(model_class: type[Model], table: Table) -> tuple[str, Callable[..., Array], tuple[Array, ...]]:
-    """The quantity by which groups are compared: its name, itself, and the columns it takes."""
+def _of_a_new_customer(model_class: type[Model]) -> Callable[..., Array]:
+    """The quantity by which groups are compared."""
     if "T" in model_class.columns:
-        age = table.columns[model_class.columns.index("T")]
-        mean_age = np.array([table.weight @ age / table.n_customers])
-        what = f"number of purchases expected of a new customer in {mean_age[0]:.3g} units of time"
-        return what, lambda model, horizon: model.expected_purchases_new(horizon), (mean_age,)
+        return lambda model, horizon: model.expected_purchases_new(horizon)
     if "tenure" in model_class.columns:
+        return lambda model, tenure: model.survival_function(tenure)
+    return lambda model, *columns: model.expected_spend(*columns)
+
+
+def _asked(fit: Fit, table: Table) -> tuple[float, ...]:
+    """What a group is asked for: the arguments of the quantity, and its means of what covariates made of customers."""
+    names, weight = type(fit.model).columns, table.weight
+    means = tuple(float(weight @ z / weight.sum()) for z in table.columns[len(table.columns) - fit.effects.n :])
+    if "T" in names:
+        return float(weight @ table.columns[names.index("T")] / weight.sum()), *means
+    if "tenure" in names:
         tenure, at_risk, _ = table.columns[:3]
-        middle = np.array([np.ceil((table.weight * at_risk) @ tenure / (table.weight @ at_risk))])
-        what = f"share of new customers still there after renewal {middle[0]:.0f}"
-        return what, lambda model, tenure: model.survival_function(tenure), (middle,)
-    return (
-        "amount expected of a new customer",
-        lambda model, *columns: model.expected_spend(*columns),
-        (np.zeros(1),) * 2,
-    )
+        return float(np.ceil((weight * at_risk) @ tenure / (weight @ at_risk))), *means
+    return 0.0, 0.0, *means
+
+
+def _what(fit: Fit, asked: float) -> str:
+    """The quantity in words."""
+    if "tenure" in fit.model.columns:
+        return f"share of new customers still there after renewal {asked:.0f}"
+    if "T" not in fit.model.columns:
+        return "amount expected of a new customer"
+    ahead, unit = float(f"{asked:.3g}"), fit.data.get("time_unit")
+    counted = "opportunities" if "period" in fit.data else "units of time"
+    window = span_name(ahead, unit) if unit else f"{ahead:g} {counted}"
+    return f"number of purchases expected of a new customer within {window}"

@@ -361,6 +361,20 @@ def test_groups_that_differ_fail_the_check():
         assert "chi-squared" in check.detail
 
 
+def test_each_group_is_asked_within_its_own_age_and_that_is_told_in_the_unit_of_the_table(customers):
+    (check,) = rm.fit(rm.BGNBD, customers, by=np.where(customers["T"] > 33, "old", "young")).checks
+    means = customers["T"].groupby(customers["T"] > 33).mean()
+    assert any(f"expected of a new customer within {mean:.3g} weeks differs most" in check.detail for mean in means)
+    assert "95% for all 2 groups at once" in check.detail
+
+
+def test_cohorts_of_one_true_model_agree_however_young_the_youngest_is():
+    truth, cohorts = rm.ParetoNBD(0.55, 10.58, 0.61, 11.67), np.repeat([52.0, 39.0, 26.0, 13.0, 4.0], 800)
+    for seed in range(12):
+        (check,) = rm.fit(rm.BGNBD, truth.simulate(cohorts, np.random.default_rng(seed)), by=cohorts).checks
+        assert check.passed
+
+
 def test_a_group_too_small_is_named_and_not_lost(customers):
     group = np.where(np.arange(len(customers)) == 0, "one", np.where(np.arange(len(customers)) < 1200, "a", "b"))
     found = rm.fit(rm.BGNBD, customers, by=group)

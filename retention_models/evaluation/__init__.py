@@ -1,5 +1,6 @@
 """Whether the forecast came true: customer by customer, in total, period by period, and at earlier dates."""
 
+from retention_models.evaluation.backtest import Sentence, backtest_check, errors_told, forecast_sentence
 from retention_models.evaluation.comparison import Comparison, compare
 from retention_models.evaluation.contracts import backtest_retention
 from retention_models.evaluation.groups import holdout_by_group, new_customer_by_group, status_by_group
@@ -19,13 +20,7 @@ from retention_models.evaluation.projections import (
     projections,
 )
 from retention_models.evaluation.ranking import concentration, gain_table
-from retention_models.evaluation.rolling import (
-    Sentence,
-    backtest_check,
-    earlier_origins,
-    forecast_sentence,
-    rolling_origins,
-)
+from retention_models.evaluation.rolling import earlier_origins, rolling_origins
 from retention_models.evaluation.timing import timing_check
 from retention_models.evaluation.tracking import season_left, tracking, tracking_error
 
@@ -41,6 +36,7 @@ __all__ = [
     "compare",
     "concentration",
     "earlier_origins",
+    "errors_told",
     "forecast_sentence",
     "gain_table",
     "history_matrix",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from retention_models.estimation.intervals import positive_interval, probability_interval, standard_error
 from retention_models.evaluation.holdout import Holdout, named
 from retention_models.fitted import Fit, require_no_covariates
-from retention_models.tables import Table, read_groups
+from retention_models.logs.shares import share_interval
+from retention_models.prediction import require_purchases
+from retention_models.tables import Labels, Table, read_groups, require_same_measure
 
 Array = NDArray[np.float64]
-Labels = str | Sequence[Any] | pd.Series
 
 
 def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level: float = 0.95) -> pd.DataFrame:
@@ -28,7 +29,8 @@ def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level
     customers
         A frame with the model's columns, one row a customer.
     by
-        A column, or one label for each customer, as in ``fit``; without it everybody is in the group "all".
+        A column, or one label for each customer, as in ``fit``: a Series by its index, a list or array by position.
+        Without it everybody is in the group "all".
     level
         Level of the interval.
 
@@ -55,7 +57,9 @@ def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level
     def is_alive(model: Any, *history: Array) -> Array:
         return model.probability_alive(*history)
 
+    require_purchases(type(fit.model))
     table = fit.read(customers)
+    require_same_measure(fit.data, table)
     alive, slope = fit.values(is_alive, table.columns), fit.gradient(is_alive, table.columns)
     rows = {}
     for label, n in _by_row(table, customers, by).items():
@@ -74,8 +78,8 @@ def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``group``: ``customers``, the share that ``came_back``, ``actual`` mean purchases in the holdout, and
-        one column of expected means for each model.
+        Indexed by ``group``: ``customers``, the share that ``came_back`` with its 95 % interval ``came_back_lower,
+        came_back_upper``, ``actual`` mean purchases in the holdout, and one column of expected means for each model.
 
     Examples
     --------
@@ -83,11 +87,12 @@ def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) 
     >>> from retention_models.evaluation import holdout_by_group
     >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
     >>> bought = customers["frequency"].ge(1).map({True: "again", False: "once"})
-    >>> holdout_by_group(rm.fit(rm.ParetoNBD, customers), customers, bought).round(3)
-           customers  came_back  actual  ParetoNBD
+    >>> table = holdout_by_group(rm.fit(rm.ParetoNBD, customers), customers, bought)
+    >>> table.drop(columns="customers").round(3)
+           came_back  came_back_lower  came_back_upper  actual  ParetoNBD
     group
-    again        946      0.519   1.636      1.554
-    once        1411      0.137   0.237      0.138
+    again      0.519            0.487            0.551   1.636      1.554
+    once       0.137            0.120            0.156   0.237      0.138
     """
     holdouts = Holdout.each(named(fits), customers)
     first = next(iter(holdouts.values()))
@@ -96,7 +101,11 @@ def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) 
     rows = {}
     for label, n in _by_row(first.table, customers, by).items():
         rows[label] = {"customers": n.sum(), **{name: n @ value / n.sum() for name, value in values.items()}}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("group").astype({"customers": int})
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("group").astype({"customers": int})
+    lower, upper = share_interval(table["came_back"] * table["customers"], table["customers"])
+    table.insert(2, "came_back_lower", lower)
+    table.insert(3, "came_back_upper", upper)
+    return table
 
 
 def new_customer_by_group(fit: Fit, horizon: float, *, level: float = 0.95) -> pd.DataFrame:
@@ -151,7 +160,6 @@ def new_customer_by_group(fit: Fit, horizon: float, *, level: float = 0.95) -> p
 
 def _by_row(table: Table, customers: Any, by: Labels | None) -> dict[str, Array]:
     """How many customers of each group have each distinct row of the table, by the group's label."""
-    every = {"all": np.ones(len(table.row), dtype=bool)}
-    groups = every if by is None else read_groups(customers, by if isinstance(by, str) else list(by))
+    groups = read_groups(customers, by)
     n = len(table.weight)
     return {label: np.bincount(table.row[k], table.line_weight[k], n).astype(float) for label, k in groups.items()}

@@ -9,11 +9,14 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.evaluation.holdout import measured_by, named
 from retention_models.fitted import Fit, require_no_covariates
-from retention_models.logs.calendar import unit_length, unit_name
+from retention_models.inputs import is_number, require_whole
+from retention_models.logs.calendar import Calendar, calendar, unit_name
 from retention_models.logs.cohorts import between, checked
 from retention_models.logs.engines import collect
 from retention_models.logs.transactions import Transactions, purchases
+from retention_models.prediction import require_purchases
 
 
 def history_matrix(fit: Fit, *, T: float, horizon: float, max_frequency: int = 15, steps: int = 60) -> pd.DataFrame:
@@ -50,8 +53,11 @@ def history_matrix(fit: Fit, *, T: float, horizon: float, max_frequency: int = 1
     2          2     19.5              0.584               0.975
     3          2     39.0              1.000               1.670
     """
-    if not (T > 0 and horizon > 0 and max_frequency >= 1 and steps >= 1):
-        raise ValueError("T and horizon must be above 0, max_frequency and steps at least 1")
+    require_purchases(type(fit.model))
+    if not (is_number(T) and is_number(horizon) and T > 0 and horizon > 0):
+        raise ValueError(f"T and horizon must be above 0; got {T!r} and {horizon!r}")
+    require_whole("max_frequency", max_frequency, 1)
+    require_whole("steps", steps, 1)
     require_no_covariates(fit, "a history", "predict")
     frequency = np.repeat(np.arange(1.0, max_frequency + 1), steps)
     recency = np.tile(np.linspace(0, T, steps + 1)[1:], max_frequency)
@@ -78,7 +84,7 @@ def alive_history(
     customer: Any,
     *,
     observation_end: str | date | None = None,
-    time_unit: str | timedelta = "W",
+    time_unit: str | timedelta | None = None,
     steps: int = 200,
 ) -> pd.DataFrame:
     """How the probability that a customer is still there developed, by what was known on each day.
@@ -94,7 +100,7 @@ def alive_history(
     observation_end
         Last day to show; by default the last day in the log.
     time_unit
-        The unit that the model was fitted in.
+        The unit that the model was fitted in, for a fit that does not know it.
     steps
         Number of evenly spaced instants; each purchase adds two, just before it and at it.
 
@@ -119,12 +125,18 @@ def alive_history(
     132 1997-12-12          3  49.29                1.0
     """
     require_no_covariates(fit, "a customer of the log", "predict")
-    log = checked(transactions)
-    end = pd.Timestamp(observation_end or log.last_date)
-    unit = unit_length(time_unit)
-    days = _purchase_days(log, customer, end)
-    first = days[0]
-    bought = ((days - first) / unit).to_numpy()
+    by_name, log = named(fit), checked(transactions)
+    days = calendar(
+        log,
+        calibration_end=None,
+        observation_end=observation_end,
+        acquired_after=None,
+        time_unit=measured_by(by_name, "time_unit", time_unit, "W"),
+        granularity=measured_by(by_name, "granularity", None, "D"),
+    )
+    unit, end, moments = days.unit, pd.Timestamp(days.last_period), _purchase_times(log, customer, days)
+    first = moments[0]
+    bought = ((moments - first) / unit).to_numpy()
     passing = np.linspace(0, (end - first) / unit, steps)
     count = np.arange(len(bought))
     while_passing, just_before, just_after = (
@@ -145,9 +157,9 @@ def alive_history(
     return frame
 
 
-def _purchase_days(log: Transactions, customer: Any, end: pd.Timestamp) -> pd.DatetimeIndex:
+def _purchase_times(log: Transactions, customer: Any, days: Calendar) -> pd.DatetimeIndex:
     same = nw.col("customer_id").cast(nw.String) == str(customer)
-    days = collect(between(purchases(log), "period", None, end).filter(same))
-    if days.empty:
-        raise ValueError(f"customer_id {customer!r} has no purchase in the log up to {end:%Y-%m-%d}")
-    return pd.DatetimeIndex(days["period"]).sort_values()
+    found = collect(between(purchases(log, days.granularity), "period", None, days.observation_end).filter(same))
+    if found.empty:
+        raise ValueError(f"customer_id {customer!r} has no purchase in the log up to {days.observation_end}")
+    return pd.DatetimeIndex(found["period"]).sort_values()

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from retention_models.checks import Check
 from retention_models.fitted import Fit
-from retention_models.prediction import predict_total
-from retention_models.tables import Table, read_table
+from retention_models.inputs import require_whole
+from retention_models.prediction import BLOCK, predict_total, require_purchases
+from retention_models.tables import Table, read_table, require_same_measure, same_measure
 
 Array = NDArray[np.float64]
 
 HOLDOUT = ("holdout_frequency", "holdout_duration")
-BLOCK = 200_000  # probabilities of counts at a time
 
 
 def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_frequency: int = 7) -> pd.DataFrame:
@@ -97,6 +97,7 @@ def status_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_fr
 
 def _by_frequency(holdout: Holdout, values: Mapping[str, Array], max_frequency: int) -> pd.DataFrame:
     """Number of customers of each frequency, and means over them of values that each row has."""
+    require_whole("max_frequency", max_frequency, 0)
     group = np.minimum(holdout.frequency, max_frequency).astype(int)
     size = np.bincount(group, holdout.weight)
     present = np.flatnonzero(size)
@@ -144,6 +145,7 @@ def calibration(fit: Fit, customers: Any, *, bins: int = 10) -> pd.DataFrame:
     pandas.DataFrame
         ``lower`` and ``upper`` end of each bin, the ``share`` of customers in it, and ``density``, share over width.
     """
+    require_whole("bins", bins, 1)
     return Holdout.of(fit, customers).histogram(bins)
 
 
@@ -180,8 +182,29 @@ def _missed(error: float) -> str:
 
 
 def named(fits: Fit | Mapping[str, Fit]) -> dict[str, Fit]:
-    """Several fits by name; a single one goes by the name of its model class."""
-    return {type(fits.model).__name__: fits} if isinstance(fits, Fit) else dict(fits)
+    """Several fits of purchase models by name; a single one goes by the name of its model class."""
+    by_name = {type(fits.model).__name__: fits} if isinstance(fits, Fit) else dict(fits)
+    if not by_name:
+        raise ValueError("there are no fits to judge; pass one, or several by name")
+    for fit in by_name.values():
+        require_purchases(type(fit.model))
+    return by_name
+
+
+def measured_by(fits: Mapping[str, Fit], what: str, given: Any, otherwise: str) -> Any:
+    """The ``time_unit`` or ``granularity`` by which all of some fits were made; an error where ``given`` is another.
+
+    Fits to tables from elsewhere do not know theirs: then it is the one given, or ``otherwise``.
+    """
+    known = [(f"{name} was fitted", fit.data[what]) for name, fit in fits.items() if what in fit.data]
+    measures = [*known, *([("the log is to be read", given)] if given is not None else [])]
+    for who, measure in measures[1:]:
+        if not same_measure(what, measure, measures[0][1]):
+            raise ValueError(
+                f"{measures[0][0]} with {what} {measures[0][1]!r}, {who} with {measure!r}; judge by one {what}, "
+                "that of the fits, which need not be given"
+            )
+    return measures[0][1] if measures else otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +225,7 @@ class Holdout:
     @classmethod
     def of(cls, fit: Fit, customers: Any) -> Holdout:
         """The holdout in a summary; a ValueError where it has none."""
-        return cls.each({"it": fit}, customers)["it"]
+        return next(iter(cls.each(named(fit), customers).values()))
 
     @classmethod
     def each(cls, fits: Mapping[str, Fit], customers: Any) -> dict[str, Holdout]:
@@ -216,6 +239,8 @@ class Holdout:
         names = list(dict.fromkeys(name for fit in fits.values() for name in fit.model.columns))
         made = {name: fit.effects.made_of(customers) for name, fit in fits.items()}
         table = read_table(customers, (*names, *HOLDOUT)).beside([z for columns in made.values() for z in columns])
+        for fit in fits.values():
+            require_same_measure(fit.data, table)
         by_name = dict(zip((*names, *HOLDOUT), table.columns, strict=False))
         wrong = table.weight[(by_name[HOLDOUT[0]] < 0) | (by_name[HOLDOUT[0]] % 1 != 0)].sum()
         if wrong:

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.contract_models import fit_contracts
-from retention_models.evaluation.rolling import Sentence
+from retention_models.evaluation.backtest import Sentence
 from retention_models.survival.curves import Curve
 from retention_models.tables import read_table
 

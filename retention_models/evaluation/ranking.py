@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from retention_models.evaluation.holdout import Holdout
 from retention_models.fitted import Fit
+from retention_models.inputs import require_whole
 
 Array = NDArray[np.float64]
 
@@ -41,6 +42,7 @@ def gain_table(fit: Fit, customers: Any, *, groups: int = 10) -> pd.DataFrame:
     4          0.14    0.23  0.28  0.94
     5          0.12    0.23  0.29  1.00
     """
+    require_whole("groups", groups, 1)
     holdout = Holdout.of(fit, customers)
     expected, n = holdout.expected(), holdout.weight
     edges = np.linspace(0, 1, groups + 1)
@@ -65,7 +67,7 @@ def concentration(values: ArrayLike, *, steps: int = 100) -> pd.DataFrame:
     Parameters
     ----------
     values
-        One number a customer, for example expected purchases or value; their sum must be positive.
+        One number a customer, for example expected purchases or value: 0 or above, some above.
     steps
         Number of steps from no customer to all.
 
@@ -86,8 +88,13 @@ def concentration(values: ArrayLike, *, steps: int = 100) -> pd.DataFrame:
     4       1.00    1.0
     """
     amounts = np.asarray(values, dtype=float)
-    if not (np.isfinite(amounts).all() and amounts.sum() > 0):
-        raise ValueError("values must be finite numbers with a positive sum, else there are no shares of it")
+    require_whole("steps", steps, 1)
+    wrong = int(np.sum(~(np.isfinite(amounts) & (amounts >= 0))))
+    if wrong or not amounts.sum() > 0:
+        raise ValueError(
+            "values must be finite numbers with a positive sum, none below 0, else there are no shares of it; "
+            f"{wrong:,} of {amounts.size:,} are negative or no number, and the sum is {amounts.sum():g}"
+        )
     share = np.linspace(0, 1, steps + 1)
     held = _running_total(amounts, amounts, np.ones(len(amounts)), share)
     return pd.DataFrame({"customers": share, "value": held / amounts.sum()})

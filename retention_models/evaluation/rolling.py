@@ -7,24 +7,24 @@ then, show how far off such totals really were.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import date, timedelta
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from retention_models.checks import Check
 from retention_models.evaluation.holdout import holdout_scores
 from retention_models.fitted import Fit
 from retention_models.fitting import fit
-from retention_models.logs.calendar import calendar, span_name, unit_length
+from retention_models.inputs import require_horizon, require_whole
+from retention_models.logs.calendar import DAY, calendar, read_day, span_name, unit_length
 from retention_models.logs.cohorts import CALENDAR, checked
 from retention_models.logs.opportunities import LENGTHS, opportunities
 from retention_models.logs.summary import summarize
-from retention_models.logs.transactions import Granularity
-from retention_models.prediction import predict
+from retention_models.logs.transactions import Granularity, Transactions
+from retention_models.prediction import predict, require_purchases
 from retention_models.value.spending import fit_spend
 
 
@@ -39,14 +39,14 @@ def earlier_origins(
 ) -> list[date]:
     """Evenly spaced days from which a forecast over ``horizon`` can be compared with the rest of the log.
 
-    The last one leaves just the horizon; the first one has two thirds of the time before that to learn from. Fewer
-    where the log is short, and at least one. ``acquired_after`` and ``observation_end`` bound the days that count, as
-    in ``summarize``.
+    The last one leaves just the horizon; the first one has two thirds of the time before that to learn from, and, where
+    the log allows it, as much as ``backtest_check`` demands. Fewer where the log is short, and at least one.
+    ``acquired_after`` and ``observation_end`` bound the days that count, as in ``summarize``.
 
     Raises
     ------
     ValueError
-        When the horizon is so long that less than a week would remain to learn from.
+        When the horizon is so long that less than a week would remain to learn from, or ``count`` is below 1.
 
     Examples
     --------
@@ -55,23 +55,31 @@ def earlier_origins(
     >>> [str(day) for day in earlier_origins(rm.load_cdnow(), horizon=26)]
     ['1997-08-31', '1997-10-10', '1997-11-19', '1997-12-30']
     """
-    log = checked(transactions)
+    require_horizon(horizon)
+    require_whole("count", count, 1)
     days = calendar(
-        log,
+        checked(transactions),
         calibration_end=None,
         observation_end=observation_end,
         acquired_after=acquired_after,
         time_unit=time_unit,
         granularity="D",
     )
-    learnt = (pd.Timestamp(days.observation_end) - horizon * days.unit - pd.Timestamp(days.start)).days
+    observed, ahead = (days.observation_end - days.start).days, horizon * (days.unit / pd.Timedelta(DAY))
+    learnt = math.floor(observed - ahead)
     if learnt < 7:
         raise ValueError(
             f"a horizon of {horizon:g} leaves {max(learnt, 0)} of the days from {days.start} to {days.observation_end} "
             "to learn from; choose a shorter one"
         )
-    waits = np.unique(np.linspace(learnt - learnt // 3, learnt, count).astype(int))
+    first = min(max(learnt - learnt // 3, math.ceil(shortest_history(observed, ahead))), learnt)
+    waits = np.unique(np.linspace(first, learnt, count).astype(int))
     return [days.start + timedelta(days=int(wait)) for wait in waits]
+
+
+def shortest_history(observed: float, ahead: float) -> float:
+    """The days that a forecast over ``ahead`` days must have learnt from, in a log of ``observed`` days."""
+    return min(ahead, observed / 4)
 
 
 def rolling_origins(
@@ -81,6 +89,7 @@ def rolling_origins(
     origins: Sequence[str | date],
     horizon: float,
     acquired_after: str | date | None = None,
+    observation_end: str | date | None = None,
     time_unit: str | timedelta = "W",
     granularity: Granularity = "D",
     level: float = 0.95,
@@ -95,6 +104,8 @@ def rolling_origins(
         The log, as for ``summarize``, like the keywords not named here.
     origins
         Last days of the calibrations; ``earlier_origins`` proposes some.
+    observation_end
+        Last day observed; by default the last day in the log. All horizons must have ended by then.
     horizon
         Length of each forecast, in the time unit. For ``BGBB`` the unit is an opportunity ("Y", "Q", "M" or "W"), which
         the origins must end.
@@ -107,7 +118,13 @@ def rolling_origins(
         Indexed by ``origin`` (text): ``customers`` known then, ``actual`` and ``expected`` purchases of theirs within
         the horizon, ``purchases_lower, purchases_upper``, ``error`` (actual over expected less one), and ``inside``,
         whether the interval held. Where there is money, also ``actual_amount``, ``expected_amount`` (expected purchases
-        times the amount that Gamma-Gamma expects) and ``amount_error``.
+        times the amount that Gamma-Gamma expects) and ``amount_error``. ``attrs`` tells what was learnt from at each
+        origin and until when it was followed, for ``backtest_check``.
+
+    Raises
+    ------
+    ValueError
+        When there are no origins, or the horizon of one ends after the days observed.
 
     Examples
     --------
@@ -120,16 +137,23 @@ def rolling_origins(
     1997-06-30       2357    1443    1355.7    True
     1997-09-30       2357    1387    1176.7   False
     """
+    require_purchases(model_class)
     log = checked(transactions)
-    rows = {}
-    for origin in origins:
+    rows: dict[str, dict[str, float]] = {}
+    known: dict[str, dict[str, int]] = {}
+    end = log.last_date if observation_end is None else read_day("observation_end", observation_end)
+    start = log.first_date
+    if acquired_after is not None:
+        start = max(read_day("acquired_after", acquired_after), start)
+    days = [read_day("origins", origin) for origin in origins]
+    for origin, until in _windows(days, end, horizon, time_unit, model_class).items():
         if model_class.counts_opportunities:
-            customers = _opportunities(log, origin, horizon, acquired_after, time_unit)
+            customers = _opportunities(log, origin, until, horizon, acquired_after, time_unit)
         else:
             customers = summarize(
                 log,
                 calibration_end=origin,
-                observation_end=(pd.Timestamp(origin) + horizon * unit_length(time_unit)).date(),
+                observation_end=until,
                 acquired_after=acquired_after,
                 time_unit=time_unit,
                 granularity=granularity,
@@ -138,24 +162,60 @@ def rolling_origins(
         score = holdout_scores(fitted, customers, level=level).iloc[0]
         spend = None if model_class.counts_opportunities else fit_spend(customers)
         amounts = _amounts(fitted, spend, customers, horizon)
-        rows[str(pd.Timestamp(origin).date())] = {"customers": len(customers), **score, **amounts}
+        rows[str(origin)] = {"customers": len(customers), **score, **amounts}
+        known[str(origin)] = {
+            "repeat_purchases": int(customers["frequency"].sum()),
+            "days": (origin - start).days,
+            "days_ahead": (until - origin).days,
+            "days_needed": math.ceil(shortest_history((end - start).days, (until - origin).days)),
+        }
     table = (
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("origin").drop(columns=["mae", "rmse", "log_score"])
     )
     table["inside"] = table["actual"].between(table["purchases_lower"], table["purchases_upper"])
+    table.attrs["known"] = known
     return table.astype(dict.fromkeys(["customers", "actual", "purchases_lower", "purchases_upper"], int))
 
 
-def _opportunities(log: Any, origin: Any, horizon: float, acquired_after: Any, time_unit: Any) -> pd.DataFrame:
-    """The log as opportunities up to an origin, which must end one, with a holdout of so many."""
-    if time_unit not in LENGTHS or horizon % 1 or acquired_after is not None:
+def _windows(days: Sequence[date], end: date, horizon: float, time_unit: Any, model_class: Any) -> dict[date, date]:
+    """The last day of the window of each origin; an error where one is not over on the last day observed."""
+    require_horizon(horizon)
+    if not days:
+        raise ValueError("there are no origins; earlier_origins proposes some")
+    if model_class.counts_opportunities:
+        length = _length(time_unit)
+        last, periods = pd.Period(end, length), {day: pd.Period(day, length) for day in days}
+        over = {day: period for day, period in periods.items() if last.ordinal - period.ordinal >= horizon}
+        until = {day: (period + int(horizon)).end_time.date() for day, period in over.items()}
+    else:
+        ahead = horizon * (unit_length(time_unit) / pd.Timedelta(DAY))
+        until = {day: day + timedelta(days=math.floor(ahead)) for day in days if (end - day).days >= math.floor(ahead)}
+    if late := [day for day in days if until.get(day, date.max) > end]:
         raise ValueError(
-            f"a model of opportunities is followed over whole ones, from the first customer on: time_unit must be one "
-            f"of {', '.join(map(repr, LENGTHS))}, horizon a whole number and acquired_after None; "
-            f"got {time_unit!r}, {horizon!r} and {acquired_after!r}"
+            f"origin {late[0]} plus {span_name(horizon, str(time_unit))} ends after the log, {end} ({len(late)} of "
+            f"{len(days)} origins); earlier_origins proposes some (a log that runs on without purchases needs "
+            "observation_end)"
         )
-    end = (pd.Period(origin, CALENDAR[LENGTHS[time_unit]]) + int(horizon)).end_time.date()
-    return opportunities(log, period=time_unit, calibration_end=origin, observation_end=end)
+    return until
+
+
+def _length(time_unit: Any) -> str:
+    """The calendar period of an opportunity, as pandas calls it."""
+    if time_unit not in LENGTHS:
+        raise ValueError(f"time_unit must be one of {', '.join(map(repr, LENGTHS))}, an opportunity; got {time_unit!r}")
+    return CALENDAR[LENGTHS[time_unit]]
+
+
+def _opportunities(
+    log: Transactions, origin: date, until: date, horizon: float, acquired_after: Any, time_unit: Any
+) -> pd.DataFrame:
+    """The log as opportunities up to an origin, which must end one, with a holdout of so many."""
+    if horizon % 1 or acquired_after is not None:
+        raise ValueError(
+            "a model of opportunities is followed over whole ones, from the first customer on: horizon must be a whole "
+            f"number and acquired_after None; got {horizon!r} and {acquired_after!r}"
+        )
+    return opportunities(log, period=time_unit, calibration_end=origin, observation_end=until)
 
 
 def _amounts(fitted: Fit, spend: Fit | None, customers: pd.DataFrame, horizon: float) -> dict[str, float]:
@@ -166,60 +226,3 @@ def _amounts(fitted: Fit, spend: Fit | None, customers: pd.DataFrame, horizon: f
     expected = float(predict(fitted, customers, horizon, level=None)["expected_purchases"] @ each)
     actual = customers["holdout_amount"].sum()
     return {"actual_amount": actual, "expected_amount": expected, "amount_error": actual / expected - 1}
-
-
-def backtest_check(backtest: pd.DataFrame) -> Check:
-    """Whether forecast totals at earlier dates held what came true, and how far off they were, in one sentence.
-
-    Parameters
-    ----------
-    backtest
-        The frame of ``rolling_origins``.
-    """
-    n, held, error = len(backtest), int(backtest["inside"].sum()), backtest["error"]
-    same_side = {n: ", each time above it", -n: ", each time below it"}.get(int(np.sign(error).sum()), "")
-    detail = (
-        f"At {held} of {n} earlier dates what came true lay inside the interval; it differed from the forecast by "
-        f"{100 * error.abs().mean():.0f} % on average, from {100 * error.min():+.0f} % to {100 * error.max():+.0f} %"
-        f"{same_side if n > 1 else ''}. The interval knows how uncertain the parameters are and what chance does, not "
-        "whether the model is right."
-    )
-    return Check("forecast totals at earlier dates", held == n, detail)
-
-
-class Sentence(str):
-    """A sentence that a notebook shows as a paragraph."""
-
-    __slots__ = ()
-
-    def _repr_html_(self) -> str:
-        return f"<p>{escape(self)}</p>"
-
-
-def forecast_sentence(
-    total: pd.DataFrame, backtest: pd.DataFrame, customers: pd.DataFrame, horizon: float, *, level: float = 0.95
-) -> Sentence:
-    """A forecast total with its interval and its error at earlier dates, in words.
-
-    Parameters
-    ----------
-    total
-        The frame of ``predict_total(fit, customers, horizon, level)``.
-    backtest
-        The frame of ``rolling_origins`` for the same model and horizon.
-    customers
-        The summary that the total is for; its ``attrs`` name the day and the time unit.
-    horizon
-        Length of the future window, in that unit.
-    level
-        Level of the interval in ``total``.
-    """
-    row, about = total.iloc[0], customers.attrs
-    least, most = backtest["error"].min(), backtest["error"].max()
-    return Sentence(
-        f"Expect {row['expected']:,.0f} purchases within {span_name(horizon, about['time_unit'])} from the "
-        f"{len(customers):,} customers known on {about['calibration_end']} ({100 * level:g} % interval "
-        f"{row['purchases_lower']:,.0f} to {row['purchases_upper']:,.0f}); at {len(backtest)} earlier dates what came "
-        f"true differed from such a forecast by {100 * least:+.0f} % to {100 * most:+.0f} %, which would make it "
-        f"{row['expected'] * (1 + least):,.0f} to {row['expected'] * (1 + most):,.0f}."
-    )

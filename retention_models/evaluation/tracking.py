@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.evaluation.holdout import named
+from retention_models.evaluation.holdout import measured_by, named
 from retention_models.fitted import Fit, require_no_covariates
 from retention_models.logs.calendar import Calendar, calendar, unit_length, unit_name
 from retention_models.logs.cohorts import checked, daily_purchases
@@ -32,8 +32,8 @@ def tracking(
     calibration_end: str | date | None = None,
     observation_end: str | date | None = None,
     acquired_after: str | date | None = None,
-    time_unit: str | timedelta = "W",
-    granularity: Granularity = "D",
+    time_unit: str | timedelta | None = None,
+    granularity: Granularity | None = None,
     period: str | None = None,
 ) -> pd.DataFrame:
     """Repeat purchases per period: actual, and expected by each model.
@@ -43,8 +43,8 @@ def tracking(
     fits
         A fit, or several by name.
     transactions
-        The log, as for ``summarize``; ``calibration_end``, ``observation_end``, ``acquired_after``, ``time_unit``
-        and ``granularity`` as they were there.
+        The log, as for ``summarize``; ``calibration_end``, ``observation_end`` and ``acquired_after`` as they were
+        there. ``time_unit`` and ``granularity`` are those of the fits, which mostly know theirs.
     period
         Length of a period, for example ``"W"`` or ``"28D"``; by default the time unit.
 
@@ -77,13 +77,14 @@ def tracking(
     21        False      55      76.42
     22        False      70      74.65
     """
-    log = checked(transactions)
+    by_name, log = named(fits), checked(transactions)
+    granularity = measured_by(by_name, "granularity", granularity, "D")
     dates = calendar(
         log,
         calibration_end=calibration_end,
         observation_end=observation_end,
         acquired_after=acquired_after,
-        time_unit=time_unit,
+        time_unit=measured_by(by_name, "time_unit", time_unit, "W"),
         granularity=granularity,
     )
     bought = daily_purchases(
@@ -96,7 +97,7 @@ def tracking(
     edges, complete = _edges(bought.index[0], dates, period or dates.time_unit)
     repeat = np.r_[0, np.cumsum(bought["purchases"] - bought["new_customers"])]
     reached = {"actual": repeat[bought.index.searchsorted(edges)]}
-    for name, fit in named(fits).items():
+    for name, fit in by_name.items():
         reached[name] = _expected(fit, edges, bought["new_customers"], dates)
     frame = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "complete": complete})
     frame["holdout"] = frame["start"] >= _after(dates.calibration_end)

@@ -73,6 +73,7 @@ def cell_of_clusters(arm: str, block: str, sizes: Array, sums: Array) -> Cell:
     total = float(sizes.sum())
     mean = sums.sum(axis=0) / total
     residual = sums - sizes[:, None] * mean
+    residual[:, np.abs(residual).max(axis=0) <= _rounding(total) * np.abs(sums).max(axis=0)] = 0.0
     inflation = 1 / (1 - sizes / total)
     covariance = (residual * inflation[:, None]).T @ residual / total**2
     w = sizes**2 * inflation
@@ -118,16 +119,22 @@ def _moved(mean: Array, centre: Array) -> Array:
 
 
 def _scatter(row: pd.Series, n: int, mean: Array) -> Array:
-    """Sums of squares and products about the mean, from raw ones."""
+    """Sums of squares and products about the mean, from raw ones; exactly 0 for a column without spread."""
     k = len(mean)
     products = np.array([[float(row[f"p{min(i, j)}_{max(i, j)}"]) for j in range(k)] for i in range(k)])
     scatter = products - n * np.outer(mean, mean)
-    rounding = 1e-9 * np.abs(np.diag(products))
-    if np.any(np.diag(scatter) < -rounding):
+    squares = np.abs(np.diag(products))
+    if np.any(np.diag(scatter) < -1e-9 * squares):
         raise ValueError(
             f"the sums of squares of arm {row['arm']!r} are smaller than its sums allow; square first, then sum"
         )
-    return scatter
+    constant = np.diag(scatter) <= _rounding(n) * squares
+    return np.where(constant | constant[:, None], 0.0, scatter)
+
+
+def _rounding(n: float) -> float:
+    """The share of a sum of n numbers that rounding may make up, whatever the order an engine adds them in."""
+    return max(float(n), 16.0) * float(np.finfo(float).eps)
 
 
 def _check_nested(table: pd.DataFrame) -> None:
@@ -175,7 +182,18 @@ def slopes(scatter: Array, y: Array, covariates: Sequence[int]) -> Array:
     A covariate without spread gets the slope 0; covariates that repeat each other share theirs.
     """
     x = list(covariates)
-    scale = np.sqrt(np.diag(scatter)[x])
-    scale = np.where(scale > 0, scale, 1.0)
-    correlation = scatter[np.ix_(x, x)] / np.outer(scale, scale)
+    correlation, scale = _correlation(scatter[np.ix_(x, x)])
     return np.linalg.lstsq(correlation, scatter[x] @ y / scale, rcond=1e-12)[0] / scale
+
+
+def inverse_of(scatter: Array) -> Array:
+    """The inverse of sums of products, shape (k, k); 0 where a column has no spread, shared where columns repeat."""
+    correlation, scale = _correlation(scatter)
+    return np.asarray(np.linalg.pinv(correlation, rcond=1e-12, hermitian=True) / np.outer(scale, scale))
+
+
+def _correlation(scatter: Array) -> tuple[Array, Array]:
+    """Sums of products in units of each column's spread, and that spread; 1 where there is none."""
+    scale = np.sqrt(np.diag(scatter))
+    scale = np.where(scale > 0, scale, 1.0)
+    return scatter / np.outer(scale, scale), scale

@@ -6,14 +6,16 @@ degrees of freedom, blocks by post-stratification: all of it already in the arms
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from scipy.special import chdtrc
 
+from retention_models.checks import Check
 from retention_models.interventions import contrasts
 from retention_models.interventions.cells import overall_mean, overall_scatter
-from retention_models.interventions.contrasts import Measure, contrast, read
+from retention_models.interventions.contrasts import Measure, contrast, contrast_of, log_contrast, read
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.experiment import Experiment
 from retention_models.interventions.money import Money
@@ -55,15 +57,15 @@ def differences(
     10 stamps, 2 given changes completed by 0.153 (0.0544 to 0.252) (share of customers; 95 % interval;
     9 months; randomised, n = 300).
     """
-    baseline = _known_arm(test, baseline)
-    named = {_against(arm, baseline, test): contrasts.difference(arm, baseline) for arm in test.arms if arm != baseline}
+    baseline = known_arm(test, baseline)
+    named = {called(arm, baseline, test): contrasts.difference(arm, baseline) for arm in test.arms if arm != baseline}
     return contrast_effects(test, outcome, named, money, level=level)
 
 
 def pairwise(test: Experiment, outcome: Outcome, money: Money | None = None, *, level: float = 0.95) -> list[Effect]:
     """The difference of every arm against every other, each pair once, the later in ``test.arms`` minus the earlier."""
     named = {
-        _against(arm, other, test): contrasts.difference(arm, other)
+        called(arm, other, test): contrasts.difference(arm, other)
         for i, other in enumerate(test.arms)
         for arm in test.arms[i + 1 :]
     }
@@ -104,41 +106,62 @@ def contrast_effects(
     *,
     level: float = 0.95,
 ) -> list[Effect]:
-    """Any contrasts of the arms: name to weights of the arms, which add up to 0; one effect each."""
+    """Any contrasts of the arms: name to weights of the arms, which add up to 0; one effect each.
+
+    Priced are those that set one mix of arms against another, weights of 1 against 1. Others, such as how two campaigns
+    work together, are nothing that could be chosen, and have no value.
+    """
     _check_weights(test, weights)
     measure = measure_of(test, outcome)
     readings = readings_of(test, measure)
     rows = [effect_row(test, outcome, name, w, contrast(readings, w), level=level) for name, w in weights.items()]
     if money is None:
         return rows
-    return [_priced(row, test, measure, w, money) for row, w in zip(rows, weights.values(), strict=True)]
+    return [
+        _priced(row, test, measure, w, money) if _is_choice(w) else row
+        for row, w in zip(rows, weights.values(), strict=True)
+    ]
 
 
 def lifts(test: Experiment, outcome: Outcome, *, baseline: str | None = None, level: float = 0.95) -> list[Effect]:
     """By what factor each arm multiplied the outcome: the ratio of means, its interval made on the log scale.
 
-    1.10 is a lift of 10 %. Both means must be above 0.
+    1.10 is a lift of 10 %. Both means must be above 0. Where they are adjusted, the interval holds the error of the
+    covariates' overall mean too, which a ratio does not lose.
     """
-    baseline = _known_arm(test, baseline)
-    means = readings_of(test, measure_of(test, outcome))
+    baseline = known_arm(test, baseline)
+    measure = measure_of(test, outcome)
+    means = readings_of(test, measure)
     low = [arm for arm, reading in means.items() if reading.value <= 0]
     if low:
         raise ValueError(f"{outcome.name} is not above 0 in {', '.join(low)}: a relative lift needs positive means")
-    logs = {arm: reading.logarithm for arm, reading in means.items()}
+    arms = {arm: test.arm_means(arm) for arm in test.arms}
     named = {arm: contrasts.difference(arm, baseline) for arm in test.arms if arm != baseline}
     return [
-        effect_row(test, outcome, _against(arm, baseline, test), w, contrast(logs, w), level=level, scale="ratio")
+        effect_row(
+            test,
+            outcome,
+            called(arm, baseline, test),
+            w,
+            log_contrast(arms, measure, w),
+            level=level,
+            scale="ratio",
+        )
         for arm, w in named.items()
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class AnyDifference:
-    """A test of all arms at once: chi-squared with ``df`` degrees of freedom; its root is z where there are two."""
+    """A test of all arms at once: chi-squared with ``df`` degrees of freedom; its root is z where there are two.
+
+    ``failed`` are the checks of the experiment that did not hold.
+    """
 
     chi_squared: float
     df: int
     p_value: float
+    failed: tuple[Check, ...] = ()
 
 
 def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
@@ -157,10 +180,13 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     centre = overall_mean(test.cells)
     _, gradient = measure_of(test, outcome)(centre)
     variance = float(gradient @ overall_scatter(test.cells) @ gradient) / test.n(*test.arms)
+    if variance == 0:
+        raise ValueError(f"{outcome.name} is the same for every customer: there is nothing to compare")
     gaps = [(test.n(arm), gradient @ (test.arm_means(arm).mean - centre)) for arm in test.arms]
     statistic = sum(n * gap**2 for n, gap in gaps) / variance
     df = len(test.arms) - 1
-    return AnyDifference(float(statistic), df, float(chdtrc(df, statistic)))
+    failed = tuple(check for check in test.checks if check.passed is False)
+    return AnyDifference(float(statistic), df, float(chdtrc(df, statistic)), failed)
 
 
 def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[str, float], money: Money) -> Effect:
@@ -173,18 +199,27 @@ def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[st
     spent = {arm: read(means, money.cost(arm, test.columns)) for arm, means in arms.items()}
     value = contrast(net, weights)
     lower, upper = value.interval(row.level)
+    if contrast_of(arms, measure, weights).std_error == 0:  # the outcome's own interval is not the normal one
+        down, up = sorted((money.worth * (row.lower - row.estimate), money.worth * (row.upper - row.estimate)))
+        lower = value.estimate - math.hypot(value.estimate - lower, down)
+        upper = value.estimate + math.hypot(upper - value.estimate, up)
     cost = contrast(spent, weights).estimate
     return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
 
 
-def _known_arm(test: Experiment, arm: str | None) -> str:
+def _is_choice(weights: Mapping[str, float]) -> bool:
+    """Whether a contrast is one mix of arms minus another."""
+    return math.isclose(sum(weight for weight in weights.values() if weight > 0), 1.0)
+
+
+def known_arm(test: Experiment, arm: str | None) -> str:
     """The arm to compare with: the control, or one of the others."""
     if arm is not None and arm not in test.arms:
         raise ValueError(f"the baseline {arm!r} is none of the arms {', '.join(test.arms)}")
     return arm or test.plan.control
 
 
-def _against(arm: str, baseline: str, test: Experiment) -> str:
+def called(arm: str, baseline: str, test: Experiment) -> str:
     """How a comparison is called: the arm, and against what if not the control."""
     return arm if baseline == test.plan.control else f"{arm} against {baseline}"
 

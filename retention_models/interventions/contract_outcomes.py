@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from retention_models.checks import Check
 from retention_models.interventions import integrity
@@ -22,8 +23,9 @@ from retention_models.interventions.contract_spells import DAYS, since_observed
 from retention_models.interventions.contrasts import Estimate
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.experiment import Plan
-from retention_models.interventions.money import Money
-from retention_models.interventions.rows import open_frame
+from retention_models.interventions.money import Money, priced
+from retention_models.interventions.rows import as_name, open_frame
+from retention_models.interventions.share_interval import newcombe
 from retention_models.logs.contracts import Spells
 from retention_models.logs.engines import collect
 from retention_models.survival.curves import Curve, kaplan_meier
@@ -111,13 +113,18 @@ def contract_test(
     if missing:
         raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(names)}")
     counted = frame.select(
-        nw.col(arm).cast(nw.String).alias("arm"),
+        as_name(arm, frame.collect_schema()).alias("arm"),
         nw.col(tenure).cast(nw.Float64).alias("tenure"),
         nw.col(churned).cast(nw.Float64).alias("churned"),
         (nw.col(weight).cast(nw.Float64) if weight else nw.lit(1.0)).alias("n"),
     )
-    table = collect(counted.group_by("arm", "tenure", "churned").agg(nw.col("n").sum()))
-    _check_counts(table)
+    uncounted = (~(nw.col("n").is_finite() & (nw.col("n") >= 0))).fill_null(value=True).cast(nw.Int64)
+    table = collect(
+        counted.with_columns(uncounted.alias("uncounted"))
+        .group_by("arm", "tenure", "churned")
+        .agg(nw.col("n").sum(), nw.col("uncounted").sum(), nw.len().alias("rows"))
+    )
+    _check_counts(table, weight)
     curves = {
         str(name): kaplan_meier(part["tenure"], part["churned"], weight=part["n"])
         for name, part in table.sort_values(["tenure", "churned"]).groupby("arm")
@@ -128,7 +135,13 @@ def contract_test(
     return ContractTest(plan, curves, sizes, time_unit, checks + returned)
 
 
-def _check_counts(table: pd.DataFrame) -> None:
+def _check_counts(table: pd.DataFrame, weight: str | None) -> None:
+    uncounted = int(table["uncounted"].sum())
+    if uncounted:
+        raise ValueError(
+            f"{weight} is missing, negative or not finite in {uncounted:,} of {int(table['rows'].sum()):,} rows; "
+            "it says how many customers share a row"
+        )
     gaps = int(table.loc[table.isna().any(axis=1), "n"].sum())
     if gaps:
         raise ValueError(f"arm, tenure or churned is missing for {gaps:,} of {int(table['n'].sum()):,} customers")
@@ -154,8 +167,13 @@ def share_kept(test: ContractTest, *, horizon: float, level: float = 0.95) -> li
         place = int(np.searchsorted(curve.tenure, horizon, side="right")) - 1
         return (1.0, 0.0) if place < 0 else (float(curve.survival[place]), float(curve.std_error[place]))
 
+    def both(curve: Curve) -> list[float]:
+        left = _lost(curve, horizon)
+        return [left, float(curve.number_at_risk(horizon)) - _lost_at(curve, horizon)]
+
     estimand = f"difference of Kaplan-Meier curves at {horizon:g} {test.time_unit}, as assigned"
-    return _effects(test, _Quantity("still a customer", "share of customers", estimand, survival), horizon, level)
+    quantity = _Quantity("still a customer", "share of customers", estimand, survival, both)
+    return _effects(test, quantity, horizon, level)
 
 
 def time_kept(
@@ -185,11 +203,13 @@ def time_kept(
 
     discounted = f"discounted at {rate:g} per time unit, " if rate else ""
     estimand = f"difference in restricted mean time, {discounted}as assigned"
-    quantity = _Quantity("time as a customer", f"{test.time_unit} per customer", estimand, area)
+    unit = f"{test.time_unit} per customer"
+    quantity = _Quantity("time as a customer", unit, estimand, area, lambda curve: [_lost(curve, horizon)])
     rows = _effects(test, quantity, horizon, level)
     if money is None:
         return rows
-    return [_priced(row, test, arm, money) for row, arm in zip(rows, test.treated, strict=True)]
+    money.check_arms(list(test.curves))
+    return [priced(row, money, arm, test.plan.control) for row, arm in zip(rows, test.treated, strict=True)]
 
 
 def incremental_value(
@@ -216,11 +236,13 @@ def incremental_value(
     pandas.DataFrame
         Indexed by ``arm``: ``observed, observed_lower, observed_upper`` (net of cost, to the horizon) and with
         ``residual_lifetime`` also ``tail, tail_lower, tail_upper``: margin x difference of the curves at the horizon x
-        residual lifetime x exp(-rate x horizon). The tail's interval holds no error of the model.
+        residual lifetime x exp(-rate x horizon). The tail's interval holds no error of the model. ``attrs["checks"]``
+        holds those of the test.
     """
     longer = time_kept(test, horizon=horizon, rate=rate, money=money, level=level)
     columns = ["observed", "observed_lower", "observed_upper"]
     table = pd.DataFrame([row.priced for row in longer], index=pd.Index(test.treated, name="arm"), columns=columns)
+    table.attrs["checks"] = [asdict(check) for check in test.checks]
     if residual_lifetime is None:
         return table
     worth = money.worth * residual_lifetime * math.exp(-rate * horizon)
@@ -231,12 +253,22 @@ def incremental_value(
 
 @dataclass(frozen=True, slots=True)
 class _Quantity:
-    """What is read off a curve, with its standard error, and how it is called."""
+    """What is read off a curve, with its standard error, how it is called, and the customers who it stands on."""
 
     outcome: str
     unit: str
     estimand: str
     read: Callable[[Curve], tuple[float, float]]
+    counts: Callable[[Curve], list[float]]
+
+
+def _lost(curve: Curve, horizon: float) -> float:
+    """How many left up to a horizon."""
+    return float(curve.lost[curve.tenure <= horizon].sum())
+
+
+def _lost_at(curve: Curve, horizon: float) -> float:
+    return float(curve.lost[curve.tenure == horizon].sum())
 
 
 def _effects(test: ContractTest, quantity: _Quantity, horizon: float, level: float) -> list[Effect]:
@@ -245,8 +277,12 @@ def _effects(test: ContractTest, quantity: _Quantity, horizon: float, level: flo
     rows = []
     for arm in test.treated:
         treated, treated_error = quantity.read(test.curves[arm])
-        found = Estimate(treated - control, math.hypot(treated_error, control_error), math.inf)
-        lower, upper = found.interval(level)
+        std_error = math.hypot(treated_error, control_error)
+        lower, upper = Estimate(treated - control, std_error, math.inf).interval(level)
+        if std_error == 0:
+            lower, upper = _without_spread(test, quantity, arm, (treated, control), horizon, level)
+            std_error = max(treated - control - lower, upper - treated + control) / float(ndtri((1 + level) / 2))
+        pair = [*quantity.counts(test.curves[arm]), *quantity.counts(test.curves[test.plan.control])]
         rows.append(
             Effect(
                 intervention=f"{test.plan.name}: {arm}" if test.plan.name else arm,
@@ -254,8 +290,8 @@ def _effects(test: ContractTest, quantity: _Quantity, horizon: float, level: flo
                 unit=quantity.unit,
                 estimand=quantity.estimand,
                 scale="difference",
-                estimate=found.estimate,
-                std_error=found.std_error,
+                estimate=treated - control,
+                std_error=std_error,
                 lower=lower,
                 upper=upper,
                 level=level,
@@ -263,18 +299,24 @@ def _effects(test: ContractTest, quantity: _Quantity, horizon: float, level: flo
                 population=test.plan.population,
                 n=test.sizes[arm] + test.sizes[test.plan.control],
                 design="randomised",
-                checks=test.checks,
+                checks=(*test.checks, integrity.events_check(pair, quantity.outcome)),
             )
         )
     return rows
 
 
-def _priced(row: Effect, test: ContractTest, arm: str, money: Money) -> Effect:
-    """The same row with cost and net value: margin x time kept, less the cost of contacts."""
-    money.check_arms(list(test.curves))
-    cost = money.cost(arm, ())(np.empty(0))[0] - money.cost(test.plan.control, ())(np.empty(0))[0]
-    lower, value, upper = sorted(money.worth * kept - cost for kept in (row.lower, row.estimate, row.upper))
-    return replace(row, cost=cost, value=value, value_lower=lower, value_upper=upper)
+def _without_spread(
+    test: ContractTest, quantity: _Quantity, arm: str, values: tuple[float, float], horizon: float, level: float
+) -> tuple[float, float]:
+    """The interval where nobody left, or everybody: Newcombe's for shares, of the customers followed so long."""
+    control = test.plan.control
+    if quantity.unit != "share of customers":
+        raise ValueError(
+            f"{quantity.outcome} is the same for every customer of {control} and {arm} up to {horizon:g} "
+            f"{test.time_unit}: there is nothing to compare; choose a later horizon"
+        )
+    sizes = [max(sum(quantity.counts(test.curves[name])), 1.0) for name in (arm, control)]
+    return newcombe((values[0], sizes[0]), (values[1], sizes[1]), level)
 
 
 def _require_observed(test: ContractTest, horizon: float) -> None:

@@ -7,9 +7,9 @@ formula over the cells, which for two arms of single customers is Welch's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,13 @@ class Measure:
             gradient[x] -= self.slopes
         return value, gradient
 
+    def by_centre(self, mean: Array) -> Array:
+        """How the measure moves with the overall means of the columns, shape (k,): by the slopes of the covariates."""
+        moves = np.zeros(len(mean))
+        if self.slopes is not None:
+            moves[list(self.covariates)] = self.slopes
+        return moves
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
@@ -58,11 +65,6 @@ class Reading:
     value: float
     variances: Array
     df: Array
-
-    @property
-    def logarithm(self) -> Self:
-        """The reading of the logarithm, by the delta method."""
-        return type(self)(float(np.log(self.value)), self.variances / self.value**2, self.df)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,36 @@ def contrast(readings: Mapping[str, Reading], weights: Mapping[str, float]) -> E
     estimate = sum(weight * readings[arm].value for arm, weight in weights.items())
     pieces = np.concatenate([weight**2 * readings[arm].variances for arm, weight in weights.items()])
     df = np.concatenate([readings[arm].df for arm in weights])
+    return _estimate(float(estimate), pieces, df)
+
+
+def log_contrast(arms: Mapping[str, ArmMeans], measure: Measure, weights: Mapping[str, float]) -> Estimate:
+    """The contrast of a measure's logarithms, where ``arms`` holds all arms, those without a weight too.
+
+    An adjusted measure moves with the covariates' overall mean by its slopes. In a difference that cancels; in
+    logarithms sum of weight / value of it is left, so every cell counts with its share of all customers.
+    """
+    found = {arm: measure(means.mean) for arm, means in arms.items()}
+    total = sum(cell.n for means in arms.values() for cell in means.cells)
+    left = sum(weight / found[arm][0] for arm, weight in weights.items())
+    pieces, df = [], []
+    for arm, means in arms.items():
+        value, gradient = found[arm]
+        for share, cell in zip(means.shares, means.cells, strict=True):
+            moves = weights.get(arm, 0.0) * share / value * gradient + left * cell.n / total * measure.by_centre(
+                cell.mean
+            )
+            pieces.append(float(moves @ cell.covariance @ moves))
+            df.append(cell.df)
+    estimate = sum(weight * math.log(found[arm][0]) for arm, weight in weights.items())
+    return _estimate(float(estimate), np.maximum(pieces, 0.0), np.array(df))
+
+
+def _estimate(estimate: float, pieces: Array, df: Array) -> Estimate:
+    """An estimate from the variance that each cell brings to it, and Satterthwaite's degrees of freedom."""
     variance = float(pieces.sum())
     freedom = variance**2 / float(np.sum(pieces**2 / df)) if variance > 0 else float(df.sum())
-    return Estimate(float(estimate), float(np.sqrt(variance)), freedom)
+    return Estimate(estimate, float(np.sqrt(variance)), freedom)
 
 
 def contrast_of(arms: Mapping[str, ArmMeans], measure: MeasureOf, weights: Mapping[str, float]) -> Estimate:

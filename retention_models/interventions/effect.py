@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from scipy.special import ndtr, ndtri, stdtr, stdtridf
+from scipy.special import ndtr, ndtri, stdtr, stdtridf, stdtrit
 
 from retention_models.checks import Check
 
@@ -123,6 +124,20 @@ class Effect:
             return 0.0
         return _two_sided_p(distance / reach, reach / self.std_error if self.std_error > 0 else 0.0, self.level)
 
+    def stretch(self, error: float) -> float:
+        """How many times further the interval reaches where it may miss with chance ``error`` instead of 1 - level.
+
+        By the t-distribution that its longer side, in standard errors, is the quantile of; 1 where it has no end.
+        """
+        middle, lower, upper = self.on_working_scale
+        reach = max((end for end in (middle - lower, upper - middle) if math.isfinite(end)), default=math.inf)
+        if math.isinf(reach):
+            return 1.0
+        df = freedom_of(reach / self.std_error, self.level) if self.std_error > 0 else math.inf
+        if math.isinf(df):
+            return float(ndtri(error / 2)) / float(ndtri((1 - self.level) / 2))
+        return -float(stdtrit(df, error / 2)) * self.std_error / reach
+
     @property
     def failed(self) -> tuple[Check, ...]:
         """The checks that did not hold."""
@@ -141,8 +156,13 @@ class Effect:
         money = f" Worth {with_interval(*self.priced)} per treated customer." if self.priced else ""
         return (
             f"{self.intervention} {changed} {self.outcome} by {by} ({self.unit}; {100 * self.level:g} % interval; "
-            f"{self.horizon}; {self.design}, n = {self.n:,}).{money}"
+            f"{self.horizon}; {self.design}, n = {self.n:,}).{money}{named(self.failed)}"
         )
+
+
+def named(failed: Sequence[Check]) -> str:
+    """A sentence that names the checks that did not hold, or nothing."""
+    return f" FAILED: {', '.join(check.name for check in failed)}." if failed else ""
 
 
 def with_interval(estimate: float, lower: float, upper: float) -> str:
@@ -155,8 +175,14 @@ def _two_sided_p(relative: float, quantile: float, level: float) -> float:
 
     ``quantile`` is the reach in standard errors. Where no t-distribution has it, the normal one is scaled to it.
     """
-    normal = float(ndtri((1 + level) / 2))
-    if quantile <= normal * (1 + 1e-9):
-        return 2 * float(ndtr(-normal * relative))
-    freedom = float(stdtridf((1 + level) / 2, quantile))
+    freedom = freedom_of(quantile, level)
+    if math.isinf(freedom):
+        return 2 * float(ndtr(-float(ndtri((1 + level) / 2)) * relative))
     return 2 * float(stdtr(freedom, -quantile * relative))
+
+
+def freedom_of(quantile: float, level: float) -> float:
+    """The degrees of freedom of the t-distribution with this quantile; infinite where no t but the normal has it."""
+    if quantile <= float(ndtri((1 + level) / 2)) * (1 + 1e-9):
+        return math.inf
+    return float(stdtridf((1 + level) / 2, quantile))

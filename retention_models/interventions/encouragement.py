@@ -9,6 +9,7 @@ its level however few were moved, and says so when it has no end.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,18 +17,33 @@ import narwhals as nw
 
 from retention_models.checks import Check
 from retention_models.interventions import contrasts
+from retention_models.interventions.cells import ArmMeans
 from retention_models.interventions.comparisons import differences
-from retention_models.interventions.contrasts import Estimate, Measure, combination, contrast_of
+from retention_models.interventions.contrasts import (
+    Estimate,
+    Measure,
+    MeasureOf,
+    combination,
+    contrast,
+    contrast_of,
+    read,
+)
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.experiment import Experiment, Plan
-from retention_models.interventions.money import position
+from retention_models.interventions.money import Money, position
 from retention_models.interventions.outcome import Outcome, effect_row, measure_of
-from retention_models.interventions.ratio_interval import fieller
-from retention_models.interventions.rows import open_frame
+from retention_models.interventions.ratio_interval import RatioInterval, fieller
+from retention_models.interventions.rows import check_complete, number, open_frame, require_numbers
 
 
 def complier_effect(
-    test: Experiment, outcome: Outcome, *, received: str, arm: str | None = None, level: float = 0.95
+    test: Experiment,
+    outcome: Outcome,
+    money: Money | None = None,
+    *,
+    received: str,
+    arm: str | None = None,
+    level: float = 0.95,
 ) -> Effect:
     """What receiving changed for those who received because they were assigned to it.
 
@@ -37,6 +53,9 @@ def complier_effect(
         The experiment, by assignment.
     outcome
         What is measured.
+    money
+        What a unit of the outcome is worth and what the arms cost. The value is that of one customer who received
+        because of the assignment, who bears the cost of all that were assigned for it.
     received
         The measured column that says whether (or how much) a customer received: 1 for a letter opened.
     arm
@@ -62,11 +81,8 @@ def complier_effect(
     if moved.estimate == 0:
         raise ValueError(f"{received} is the same in {arm} and {test.plan.control}: the assignment moved no one")
     reduced = contrast_of(arms, y, weights)
-    effect = reduced.estimate / moved.estimate
+    effect, ends, allowed = _over_moved(arms, dict.fromkeys(arms, y), d, weights, level)
     std_error = contrast_of(arms, combination((1, y), (-effect, d)), weights).std_error / abs(moved.estimate)
-    both = contrast_of(arms, combination((1, y), (1, d)), weights)
-    allowed = fieller(reduced, moved, both, reduced.quantile(level))
-    ends = (allowed.lower, allowed.upper) if allowed.is_bounded else (-math.inf, math.inf)
     row = effect_row(test, outcome, arm, weights, Estimate(effect, std_error, reduced.df), level=level)
     strength = (moved.estimate / moved.std_error) ** 2 if moved.std_error > 0 else math.inf
     check = Check(
@@ -75,7 +91,7 @@ def complier_effect(
         f"The assignment moved {received} by {moved.estimate:.3g} (F = {strength:.3g}); "
         f"effects that the data allow: {allowed}.",
     )
-    return replace(
+    told = replace(
         row,
         intervention=f"{row.intervention}, received",
         estimand="effect of receiving on those whom the assignment moved, by randomised encouragement",
@@ -84,6 +100,33 @@ def complier_effect(
         upper=ends[1],
         checks=(*row.checks, check),
     )
+    if money is None:
+        return told
+    if y.per is not None:
+        raise ValueError(f"{row.outcome} is a ratio of sums, no amount per customer: price its numerator instead")
+    money.check_arms(test.arms)
+    net = {name: money.net(name, test.columns, y) for name in arms}
+    value, (lower, upper), _ = _over_moved(arms, net, d, weights, level)
+    return replace(told, cost=money.worth * effect - value, value=value, value_lower=lower, value_upper=upper)
+
+
+def _over_moved(
+    arms: Mapping[str, ArmMeans],
+    measures: Mapping[str, MeasureOf],
+    moved: Measure,
+    weights: Mapping[str, float],
+    level: float,
+) -> tuple[float, tuple[float, float], RatioInterval]:
+    """The contrast of a measure over that of receiving: the ratio, its interval, and the set that the data allow."""
+
+    def found(*factors: float) -> Estimate:
+        parts = {name: combination((factors[0], measures[name]), (factors[1], moved)) for name in arms}
+        return contrast({name: read(arms[name], parts[name]) for name in arms}, weights)
+
+    numerator, denominator = found(1, 0), found(0, 1)
+    allowed = fieller(numerator, denominator, found(1, 1), numerator.quantile(level))
+    ends = (allowed.lower, allowed.upper) if allowed.is_bounded else (-math.inf, math.inf)
+    return numerator.estimate / denominator.estimate, ends, allowed
 
 
 def naive_effect(rows: Any, outcome: Outcome, *, received: str, level: float = 0.95) -> Effect:
@@ -92,11 +135,21 @@ def naive_effect(rows: Any, outcome: Outcome, *, received: str, level: float = 0
     Who receives is not drawn by lot (letters reach those who are still there), so the row is observational and carries
     a failed check. ``rows`` and ``received`` as in ``Experiment.from_rows`` and :func:`complier_effect`.
     """
-    got = nw.when(nw.col(received).cast(nw.Float64) > 0).then(nw.lit("received")).otherwise(nw.lit("not received"))
-    columns = dict.fromkeys([outcome.column, *([outcome.per] if outcome.per else []), *outcome.adjust_for])
-    frame = open_frame(rows).select(*columns, got.alias("received or not"))
+    frame = open_frame(rows)
+    schema = frame.collect_schema()
+    if received not in schema:
+        raise ValueError(f"{received} not among the columns {', '.join(schema.names())}")
+    require_numbers(schema, [received])
+    check_complete(frame, {}, [received])
+    got = nw.when(number(received, schema) > 0).then(nw.lit("received")).otherwise(nw.lit("not received"))
+    outcomes = list(dict.fromkeys([outcome.column, *([outcome.per] if outcome.per else [])]))
+    frame = frame.select(*outcomes, *outcome.adjust_for, got.alias("received or not"))
     test = Experiment.from_rows(
-        frame.to_native(), Plan(control="not received"), arm="received or not", outcomes=list(columns)
+        frame.to_native(),
+        Plan(control="not received"),
+        arm="received or not",
+        outcomes=outcomes,
+        covariates=outcome.adjust_for,
     )
     row = differences(test, outcome, level=level)[0]
     check = Check("assignment", False, f"Who {received} was not drawn by lot; those who did differ in more than that.")

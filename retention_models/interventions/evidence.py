@@ -79,6 +79,10 @@ class Evidence:
         if panel not in self._sections:
             raise ValueError(f"no panel is called {panel!r}; there are {', '.join(self._sections)}")
         members = self._sections[panel]
+        endless = [e.intervention for e in members if not np.isfinite(e.on_working_scale).all()]
+        if endless:
+            names = ", ".join(endless)
+            raise ValueError(f"the interval of {names} has no end, and no standard error stands for it; leave it out")
         found = shrink([e.on_working_scale[0] for e in members], [e.std_error for e in members], level)
         back = (lambda x: x) if members[0].scale == "difference" else np.exp
         columns = {"shrunk": found.estimate, "shrunk_lower": found.lower, "shrunk_upper": found.upper}
@@ -86,16 +90,22 @@ class Evidence:
 
     @property
     def decision(self) -> str:
-        """One sentence: what the ranked rows say to do."""
+        """One sentence: what the ranked rows say to do.
+
+        The best of several looks better than it is: its value's interval is widened to hold for all ranked rows
+        together (Bonferroni).
+        """
         ranked = [effect for effect in self._ordered if _may_be_ranked(effect)]
         if not ranked:
             return "No effect has both a value and checks that hold: there is nothing to rank."
         best = ranked[0]
-        assert best.priced is not None
-        worth = f"{best.intervention}: {with_interval(*best.priced)} per treated customer net of cost"
-        if best.priced[1] > 0:
-            return f"Best of {len(ranked)} ranked: {worth}; it pays."
-        if best.priced[0] > 0:
+        value, lower, upper = _value_among(best, len(ranked))
+        each, together = (f"{100 * (1 - share * (1 - best.level)):.3g} %" for share in (1 / len(ranked), 1))
+        surely = f"{each} interval" + (f", {together} for all {len(ranked)}" if len(ranked) > 1 else "")
+        worth = f"{best.intervention}: {with_interval(value, lower, upper)} per treated customer net of cost ({surely})"
+        if lower > 0:
+            return f"Best of {len(ranked)} ranked: {worth}; it pays{_provided(best)}."
+        if value > 0:
             return f"Best of {len(ranked)} ranked: {worth}; a loss is not ruled out, test on."
         return f"None of {len(ranked)} ranked is expected to pay; the best is {worth}."
 
@@ -115,7 +125,8 @@ class Evidence:
         parts = []
         for heading, members in self._sections.items():
             notes = [f"  ! {note}" for note in _notes(members)]
-            parts.append("\n".join([heading, _shown(members, self._ordered).to_string(index=False), *notes]))
+            table = _titled(_shown(members, self._ordered), members)
+            parts.append("\n".join([heading, table.to_string(index=False), *notes]))
         return "\n\n".join([*parts, self.decision])
 
     __repr__ = __str__
@@ -126,7 +137,7 @@ class Evidence:
             items = "".join(f"<li>{escape(note)}</li>" for note in _notes(members))
             table, shared = _narrow(_shown(members, self._ordered))
             title = f"{heading} ({'; '.join(shared)})" if shared else heading
-            shown = table.to_html(index=False, border=0, escape=True)
+            shown = _titled(table, members).to_html(index=False, border=0, escape=True)
             parts.append(f"<h4>{escape(title)}</h4>{shown}" + (f"<ul>{items}</ul>" if items else ""))
         has_value = any(effect.value is not None for effect in self.effects)
         return "".join(parts) + (f"<p>{escape(self.decision)}</p>" if has_value else "")
@@ -154,7 +165,7 @@ def evidence(effects: Iterable[Effect]) -> Evidence:
     >>> completed = Outcome(column="completed", unit="share of customers", horizon="9 months")
     >>> print(evidence(differences(test, completed)))
     Difference, share of customers
-    rank intervention   outcome                  effect  horizon      p   n     design value
+    rank intervention   outcome            effect, 95 %  horizon      p   n     design value
        -  10, 2 given completed 0.153 (0.0544 to 0.252) 9 months 0.0025 300 randomised     -
     <BLANKLINE>
     No effect has both a value and checks that hold: there is nothing to rank.
@@ -171,6 +182,21 @@ def evidence(effects: Iterable[Effect]) -> Evidence:
 def _may_be_ranked(effect: Effect) -> bool:
     """Whether a row has a value and nothing that speaks against it."""
     return effect.value is not None and not effect.failed
+
+
+def _value_among(effect: Effect, count: int) -> tuple[float, float, float]:
+    """An effect's value, with an interval wide enough for the best of so many."""
+    assert effect.priced is not None
+    value, lower, upper = effect.priced
+    factor = effect.stretch((1 - effect.level) / count)
+    return value, value - factor * (value - lower), value + factor * (upper - value)
+
+
+def _provided(effect: Effect) -> str:
+    """What a row that was not randomised takes for granted, in words."""
+    if effect.design == "randomised":
+        return ""
+    return f", provided that nothing but the treatment sets the groups apart, for it is {effect.design}"
 
 
 def heading(scale: Scale, unit: str) -> str:
@@ -204,6 +230,21 @@ def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
             "value": [with_interval(*e.priced) if e.priced else "-" for e in members],
         }
     )
+
+
+def _titled(table: pd.DataFrame, members: list[Effect]) -> pd.DataFrame:
+    """The table with the level of its intervals in the headings, or, where rows differ in it, beside each."""
+    levels = [f"{100 * effect.level:.3g} %" for effect in members]
+    numbers = [name for name in ("effect", "value") if name in table]
+    if len(set(levels)) == 1:
+        return table.rename(columns={name: f"{name}, {levels[0]}" for name in numbers if table[name].ne("-").any()})
+    said = {
+        name: [
+            text if text == "-" else f"{text[:-1]}; {level})" for text, level in zip(table[name], levels, strict=True)
+        ]
+        for name in numbers
+    }
+    return table.assign(**said)
 
 
 def _narrow(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -6,7 +6,7 @@ Whatever the source, an experiment is reduced to its cells; the comparisons of i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.interventions import integrity
-from retention_models.interventions.cells import ArmMeans, Cell, arm_means, cells_of_sums
+from retention_models.interventions.cells import ArmMeans, Cell, arm_means, cell_of_customers, cells_of_sums
 from retention_models.interventions.rows import Rows, capped, open_frame, read_rows
 from retention_models.logs.engines import collect
 
@@ -26,7 +26,7 @@ class Plan:
     Attributes
     ----------
     control
-        The arm that the others are compared with.
+        The arm that the others are compared with; of arms 0 and 1, or true and false, the number or truth value.
     shares
         The planned share of each arm, in any unit: ``{"control": 1, "mail": 2}``. Without it the sample ratio cannot
         be checked, and the evidence says so.
@@ -44,6 +44,9 @@ class Plan:
     unit: str = "customer"
     name: str = ""
     population: str = "all assigned customers"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "control", str(self.control))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +74,7 @@ class Experiment:
     checks: tuple[Check, ...] = ()
     ceilings: Mapping[str, str] = field(default_factory=dict)
     rows: Rows | None = None
+    covariates: tuple[str, ...] = ()
 
     @classmethod
     def from_rows(
@@ -112,19 +116,17 @@ class Experiment:
         customer_id
             Checked for repeats where there is such a column; None leaves that out.
         """
-        names = tuple(dict.fromkeys([*outcomes, *covariates]))
+        names = _names(outcomes, covariates)
         table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id)
         ceilings = {}
         for name, rule in _ceiling_rules(names, caps or {}, winsorise or {}):
             table, ceilings[name] = capped(table, name, **rule)
         cells = table.cells()
-        checks = _checks(cells, plan, clustered=cluster is not None)
-        if covariates:
-            checks += (integrity.balance(cells, [names.index(name) for name in covariates]),)
-        return cls(plan, table.names, cells, checks, ceilings, table)
+        checks = _checks(cells, plan, clustered=cluster is not None) + _balance(cells, names, covariates)
+        return cls(plan, table.names, cells, checks, ceilings, table, tuple(covariates))
 
     @classmethod
-    def from_sums(cls, sums: Any, plan: Plan, *, columns: Sequence[str]) -> Self:
+    def from_sums(cls, sums: Any, plan: Plan, *, columns: Sequence[str], covariates: Sequence[str] = ()) -> Self:
         """An experiment from sums, as a GROUP BY gives them.
 
         Parameters
@@ -136,8 +138,11 @@ class Experiment:
         plan
             What was decided before.
         columns
-            The measured columns.
+            The columns measured after the assignment.
+        covariates
+            Columns known before it, for adjustment and the balance check; their sums as those of the others.
         """
+        columns = _names(columns, covariates)
         table = collect(open_frame(sums))
         renamed = {name: f"v{i}" for i, name in enumerate(columns)}
         for i, first in enumerate(columns):
@@ -148,16 +153,17 @@ class Experiment:
         wanted = ["arm", "n", *columns]
         if not clustered:
             wanted += [f"{a}*{b}" for i, a in enumerate(columns) for b in columns[i:] if f"{b}*{a}" not in table]
-        integrity.require_sums(table, wanted)
+        table = integrity.require_sums(table, wanted)
         table = table.rename(columns=renamed).assign(block=table["block"].astype(str) if "block" in table else "")
         cells = cells_of_sums(table, len(columns), np.zeros(len(columns)))
-        return cls(plan, tuple(columns), cells, _checks(cells, plan, clustered=clustered))
+        checks = _checks(cells, plan, clustered=clustered) + _balance(cells, columns, covariates)
+        return cls(plan, columns, cells, checks, covariates=tuple(covariates))
 
     @classmethod
     def from_counts(cls, counts: Any, plan: Plan, *, outcome: str) -> Self:
         """An experiment from counts: a frame with ``arm``, ``n`` customers, and how many of them did it."""
         table = collect(open_frame(counts))
-        integrity.require_sums(table, ["arm", "n", outcome])
+        table = integrity.require_sums(table, ["arm", "n", outcome])
         integrity.require_counts(table, outcome)
         return cls.from_sums(table.assign(**{f"{outcome}*{outcome}": table[outcome]}), plan, columns=[outcome])
 
@@ -165,11 +171,16 @@ class Experiment:
     def from_means(cls, means: Any, plan: Plan, *, outcome: str) -> Self:
         """An experiment from a frame with ``arm``, ``n``, ``mean`` and ``std_dev`` (the customers', divisor n - 1)."""
         table = collect(open_frame(means))
-        integrity.require_sums(table, ["arm", "n", "mean", "std_dev"])
-        n, mean = table["n"], table["mean"]
-        squares = (n - 1) * table["std_dev"] ** 2 + n * mean**2
-        sums = pd.DataFrame({"arm": table["arm"], "n": n, outcome: n * mean, f"{outcome}*{outcome}": squares})
-        return cls.from_sums(sums, plan, columns=[outcome])
+        table = integrity.require_sums(table, ["arm", "n", "mean", "std_dev"])
+        negative = table["std_dev"] < 0
+        if negative.any():
+            raise ValueError(f"std_dev is below 0 in {negative.sum()} of {len(table)} rows; a spread is 0 or more")
+        scatter = (table["n"] - 1) * table["std_dev"] ** 2
+        cells = tuple(
+            cell_of_customers(str(arm), "", int(n), np.array([mean]), np.array([[squares]]))
+            for arm, n, mean, squares in zip(table["arm"], table["n"], table["mean"], scatter, strict=True)
+        )
+        return cls(plan, (outcome,), cells, _checks(cells, plan, clustered=False))
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -194,13 +205,30 @@ class Experiment:
         return arm_means(self.cells, arm)
 
     def table(self) -> pd.DataFrame:
-        """Customers, assigned units and the mean of each column, one row an arm."""
+        """Customers, assigned units and the mean of each column, one row an arm; its ``attrs`` hold the ``checks``."""
         rows = [
             {"arm": arm, "customers": self.n(arm), "units": sum(cell.units for cell in self.cells if cell.arm == arm)}
             | dict(zip(self.columns, self.arm_means(arm).mean.tolist(), strict=True))
             for arm in self.arms
         ]
-        return pd.DataFrame(rows).set_index("arm")
+        table = pd.DataFrame(rows).set_index("arm")
+        table.attrs["checks"] = [asdict(check) for check in self.checks]
+        return table
+
+
+def _names(outcomes: Sequence[str], covariates: Sequence[str]) -> tuple[str, ...]:
+    """All measured columns; what was known before the assignment is no outcome of it."""
+    both = [name for name in covariates if name in outcomes]
+    if both:
+        raise ValueError(
+            f"{', '.join(both)}: an outcome is measured after the assignment, a covariate before; name one"
+        )
+    return tuple(dict.fromkeys([*outcomes, *covariates]))
+
+
+def _balance(cells: Sequence[Cell], names: Sequence[str], covariates: Sequence[str]) -> tuple[Check, ...]:
+    """The check of what was known before the assignment, where anything was."""
+    return (integrity.balance(cells, [names.index(name) for name in covariates]),) if covariates else ()
 
 
 def _checks(cells: Sequence[Cell], plan: Plan, *, clustered: bool) -> tuple[Check, ...]:

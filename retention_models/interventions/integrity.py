@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 SUSPICIOUS = 0.001  # a p-value below this is no accident in a test that was run as planned
 RATIO = "sample ratio"
+BREAKING = (RATIO, "balance", "assignment", "unit of assignment")  # without these no estimate means what it says
 FEW = 5  # fewer customers than this with (or without) the outcome, and a normal interval is a guess
 
 
@@ -52,12 +53,33 @@ def require_columns(table: pd.DataFrame, columns: Sequence[str], hint: str = "")
         raise ValueError(f"{name} is missing in {gaps[name]} of {len(table)} rows; leave out rows without numbers")
 
 
-def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Raise unless a table of sums has these columns, without gaps, and one row a cell."""
+def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """A table of sums with its columns as numbers; raise unless it has them, without gaps, and one row a cell."""
     require_columns(table, columns, "; a table of sums has arm, n, each column's sum, and each pair's sum of products")
     keys = [key for key in ("arm", "block", "cluster") if key in table]
     if table.duplicated(keys).any():
         raise ValueError(f"{' and '.join(keys)} stand more than once; add the sums up to one row each")
+    numbers = {name: _numbers(table[name]) for name in columns if name not in keys}
+    wrong = (numbers["n"] < 1) | (numbers["n"] % 1 != 0)
+    if wrong.any():
+        first = table.loc[wrong, "n"].iloc[0]
+        raise ValueError(
+            f"n is no whole number of customers, 1 or more, in {wrong.sum()} of {len(table)} rows: {first}"
+        )
+    return table.assign(**numbers)
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """A column of a table as floats; raise where it holds text or what is not finite."""
+    is_text = column.map(lambda value: isinstance(value, str))
+    found = pd.to_numeric(column.mask(is_text), errors="coerce").astype(float)
+    wrong = ~np.isfinite(found)
+    if wrong.any():
+        raise ValueError(
+            f"{column.name} is no number in {wrong.sum()} of {len(column)} rows: {column[wrong].iloc[0]!r}; "
+            "give numbers, not text"
+        )
+    return found
 
 
 def require_counts(table: pd.DataFrame, outcome: str) -> None:
@@ -120,14 +142,10 @@ def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
     arms = [arm_means(cells, arm) for arm in arm_names(cells)]
     if min(cell.df for cell in cells) < 10 * len(x):
         return Check(name, None, "Too few assigned units to test what was known before the assignment.")
-    means = [arm.mean[x] for arm in arms]
-    precisions = [np.linalg.pinv(_covariance(arm)[np.ix_(x, x)], rcond=1e-10, hermitian=True) for arm in arms]
-    centre = np.linalg.pinv(np.sum(precisions, axis=0), rcond=1e-10, hermitian=True) @ sum(
-        precision @ mean for precision, mean in zip(precisions, means, strict=True)
+    statistic, freedom, impossible = _wald(
+        np.array([arm.mean[x] for arm in arms]), np.array([_covariance(arm)[np.ix_(x, x)] for arm in arms])
     )
-    statistic = sum((m - centre) @ w @ (m - centre) for m, w in zip(means, precisions, strict=True))
-    freedom = (len(arms) - 1) * int(np.linalg.matrix_rank(precisions[0], hermitian=True))
-    p = float(chdtrc(freedom, statistic)) if freedom else 1.0
+    p = 0.0 if impossible else float(chdtrc(freedom, statistic)) if freedom else 1.0
     verdict = "no sign of a broken assignment" if p >= SUSPICIOUS else "the arms differed before the treatment"
     return Check(
         name,
@@ -136,19 +154,64 @@ def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
     )
 
 
+def _wald(means: Array, covariances: Array) -> tuple[float, int, bool]:
+    """Chi-squared of equal means of independent arms, its degrees of freedom, and whether a gap allows no chance.
+
+    ``means`` (arms, k), ``covariances`` (arms, k, k). With d the arms' gaps to the first arm, stacked, and V their
+    covariance, d' V^-1 d. An arm whose covariate is the same for everyone adds no variance to its gaps; where a
+    combination of gaps has none at all, any gap is more than chance.
+    """
+    arms, k = means.shape
+    variance = np.einsum("aii->i", covariances)
+    scale = np.where(variance > 0, np.sqrt(variance), np.maximum(np.abs(means).max(axis=0), np.finfo(float).tiny))
+    gaps = ((means[1:] - means[0]) / scale).ravel()
+    scaled = covariances / np.outer(scale, scale)
+    joint = np.kron(np.ones((arms - 1, arms - 1)), scaled[0])
+    for i in range(1, arms):
+        own = slice((i - 1) * k, i * k)
+        joint[own, own] += scaled[i]
+    size, direction = np.linalg.eigh((joint + joint.T) / 2)
+    along = direction.T @ gaps
+    varies = size > 1e-10 * max(size.max(), 0.0)
+    impossible = bool(np.any(np.abs(along[~varies]) > 1e-6 * max(1.0, float(np.abs(gaps).max()))))
+    return float(np.sum(along[varies] ** 2 / size[varies])), int(varies.sum()), impossible
+
+
 def _covariance(arm: ArmMeans) -> Array:
     return np.asarray(sum(share**2 * cell.covariance for share, cell in zip(arm.shares, arm.cells, strict=True)))
 
 
+def is_share(cells: Sequence[Cell], column: int) -> bool:
+    """Whether a column is yes or no for single customers: each cell's variance is that of a share, and it differs."""
+
+    def of_share(cell: Cell) -> bool:
+        p = cell.mean[column]
+        variance = cell.covariance[column, column] * (cell.n - 1)
+        return cell.units == cell.n and bool(0 <= p <= 1 and np.isclose(variance, p * (1 - p), atol=1e-12))
+
+    return all(of_share(cell) for cell in cells) and not is_constant(cells, column)
+
+
+def is_constant(cells: Sequence[Cell], column: int) -> bool:
+    """Whether a column is the same for every customer of all arms."""
+    first = cells[0].mean[column]
+    return all(cell.covariance[column, column] == 0 and np.isclose(cell.mean[column], first) for cell in cells)
+
+
 def enough_events(cells: Sequence[Cell], column: int, name: str) -> Check | None:
     """Whether every arm has enough customers with and without a yes-or-no outcome; ``None`` for other columns."""
+    if not is_share(cells, column):
+        return None
     counts = []
-    for cell in cells:
-        p = cell.mean[column]
-        binary = 0 <= p <= 1 and np.isclose(cell.covariance[column, column] * (cell.n - 1), p * (1 - p), atol=1e-12)
-        if cell.units != cell.n or not binary:
-            return None
-        counts.append(cell.n * min(p, 1 - p))
+    for arm in arm_names(cells):
+        mine = [cell for cell in cells if cell.arm == arm]
+        did = sum(cell.n * cell.mean[column] for cell in mine)
+        counts += [did, sum(cell.n for cell in mine) - did]
+    return events_check(counts, name)
+
+
+def events_check(counts: Sequence[float], name: str) -> Check:
+    """The check itself, from the sizes of the groups that an interval stands on."""
     smallest = round(min(counts))
     verdict = "enough" if smallest >= FEW else "too few"
     return Check("events", smallest >= FEW, f"{name}: {verdict} for the interval ({smallest} in the smallest group).")

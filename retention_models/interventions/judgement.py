@@ -6,7 +6,8 @@ import math
 
 from retention_models.checks import Check
 from retention_models.inputs import is_number
-from retention_models.interventions.effect import Effect, Scale
+from retention_models.interventions.effect import Effect, Scale, named
+from retention_models.interventions.integrity import BREAKING
 
 
 def e_value(ratio: float, scale: Scale = "ratio") -> float:
@@ -56,6 +57,7 @@ def no_worse_than(effect: Effect, margin: float, *, higher_is_better: bool = Tru
 
     ``margin`` is the loss that would still be accepted, above 0: an amount of the outcome for a difference, a share
     (0.05 for 5 %) for a ratio. The effect's two-sided interval is used: with level 0.95 the test is one of 2.5 %.
+    Where a check failed without which no estimate means anything, the answer is left open.
 
     Raises
     ------
@@ -71,4 +73,9 @@ def no_worse_than(effect: Effect, margin: float, *, higher_is_better: bool = Tru
     passed = effect.lower > limit if higher_is_better else effect.upper < limit
     end = effect.lower if higher_is_better else effect.upper
     verdict = "no worse than accepted" if passed else "a loss beyond the margin is not ruled out"
-    return Check("no worse than", passed, f"Interval end {end:.3g} against the margin {limit:.3g}: {verdict}.")
+    broken = any(check.name in BREAKING for check in effect.failed)
+    return Check(
+        "no worse than",
+        None if broken else passed,
+        f"Interval end {end:.3g} against the margin {limit:.3g}: {verdict}.{named(effect.failed)}",
+    )

@@ -8,19 +8,23 @@ leverage once more, which one further expression adds up where the rows live.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_models.checks import Check
 from retention_models.interventions import contrasts
-from retention_models.interventions.cells import Cell, overall_mean, slopes
-from retention_models.interventions.contrasts import Reading, contrast
+from retention_models.interventions.cells import Cell, inverse_of, overall_mean, slopes
+from retention_models.interventions.comparisons import called, known_arm
+from retention_models.interventions.contrasts import Estimate, Reading, contrast
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.experiment import Experiment
-from retention_models.interventions.money import position
-from retention_models.interventions.outcome import Outcome, effect_row
+from retention_models.interventions.money import Money, position
+from retention_models.interventions.outcome import Outcome, covariates_of, effect_row, with_check
 from retention_models.interventions.rows import Rows
 from retention_models.logs.engines import collect
 
@@ -28,9 +32,16 @@ Array = NDArray[np.float64]
 
 
 def lin_differences(
-    test: Experiment, outcome: Outcome, *, baseline: str | None = None, level: float = 0.95
+    test: Experiment,
+    outcome: Outcome,
+    money: Money | None = None,
+    *,
+    baseline: str | None = None,
+    level: float = 0.95,
 ) -> list[Effect]:
     """What each arm changed against the baseline, adjusted for ``outcome.adjust_for`` by Lin's regression.
+
+    With ``money`` the value is that of the same regression of what each customer brings, net of cost.
 
     Raises
     ------
@@ -39,23 +50,59 @@ def lin_differences(
         named, or an arm has too few customers for its regression.
     """
     rows = _require_rows(test, outcome)
-    y = position(test.columns, outcome.column)
-    x = [position(test.columns, name) for name in outcome.adjust_for]
+    x = list(covariates_of(test, outcome))
+    against = known_arm(test, baseline)
+    measured = np.eye(len(test.columns))[position(test.columns, outcome.column)]
+    readings, leverage = _readings(test, rows, dict.fromkeys(test.arms, (measured, 0.0)), x)
+    found = []
+    for arm in (arm for arm in test.arms if arm != against):
+        weights = contrasts.difference(arm, against)
+        estimate, name = contrast(readings, weights), called(arm, against, test)
+        row = effect_row(test, outcome, name, weights, estimate, level=level, adjustment="Lin's regression, HC2")
+        found.append(with_check(row, _leverage_check({each: leverage[each] for each in weights})))
+    if money is None:
+        return found
+    money.check_arms(test.arms)
+    spent = {arm: money.cost(arm, test.columns)(np.zeros(len(test.columns))) for arm in test.arms}
+    brought = {arm: (money.worth * measured - price, -fixed) for arm, (fixed, price) in spent.items()}
+    net, _ = _readings(test, rows, brought, x)
+    values = [contrast(net, contrasts.difference(arm, against)) for arm in test.arms if arm != against]
+    return [_valued(row, money, value) for row, value in zip(found, values, strict=True)]
+
+
+def _valued(row: Effect, money: Money, value: Estimate) -> Effect:
+    """The row with its value, and as its cost what that takes from the worth of the effect."""
+    lower, upper = value.interval(row.level)
+    cost = money.worth * row.estimate - value.estimate
+    return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
+
+
+def _readings(
+    test: Experiment, rows: Rows, brought: Mapping[str, tuple[Array, float]], x: list[int]
+) -> tuple[dict[str, Reading], dict[str, float]]:
+    """Each arm's regression of a combination of the columns, (k,), plus a constant; and its highest leverage."""
     centre = overall_mean(test.cells)[x]
-    total = test.n(*test.arms)
-    readings = {}
-    for arm in test.arms:
-        mine = [cell for cell in test.cells if cell.arm == arm]
-        shares = [sum(c.n for c in test.cells if c.block == cell.block) / total for cell in mine]
-        fits = [_regression(rows, cell, y, x, centre) for cell in mine]
-        value, variances, df = (np.array(numbers) for numbers in zip(*fits, strict=True))
-        readings[arm] = Reading(float(shares @ value), np.square(shares) * variances, df)
-    against = baseline or test.plan.control
-    named = {arm: contrasts.difference(arm, against) for arm in test.arms if arm != against}
-    return [
-        effect_row(test, outcome, arm, w, contrast(readings, w), level=level, adjustment="Lin's regression, HC2")
-        for arm, w in named.items()
-    ]
+    readings, leverage = {}, {}
+    for arm, (combined, constant) in brought.items():
+        means = test.arm_means(arm)
+        fits = [_regression(rows, cell, combined, x, centre) for cell in means.cells]
+        value, variances, df, highest = (np.array(numbers) for numbers in zip(*fits, strict=True))
+        readings[arm] = Reading(float(means.shares @ value) + constant, np.square(means.shares) * variances, df)
+        leverage[arm] = float(highest.max())
+    return readings, leverage
+
+
+def _leverage_check(highest: Mapping[str, float]) -> Check | None:
+    """Fails where one customer alone decides a slope, whose own chance error no residual shows."""
+    alone = [arm for arm, leverage in highest.items() if leverage > 1 - 1e-9]
+    if not alone:
+        return None
+    return Check(
+        "leverage",
+        False,
+        f"In {', '.join(alone)} one customer alone decides a slope (the covariate is the same for all others): its "
+        "error cannot be told and is left out; adjust for fewer, or by CUPED.",
+    )
 
 
 def _require_rows(test: Experiment, outcome: Outcome) -> Rows:
@@ -66,27 +113,34 @@ def _require_rows(test: Experiment, outcome: Outcome) -> Rows:
     return test.rows
 
 
-def _regression(rows: Rows, cell: Cell, y: int, x: list[int], centre: Array) -> tuple[float, float, float]:
-    """Intercept of one cell's regression at ``centre``, its HC2 variance and degrees of freedom.
+def _regression(rows: Rows, cell: Cell, y: Array, x: list[int], centre: Array) -> tuple[float, float, float, float]:
+    """Intercept of one cell's regression at ``centre``, its HC2 variance, degrees of freedom and highest leverage.
+
+    ``y`` combines the columns, shape (k,).
 
     With deviations u = x - mean(x) from the cell's means and A = inverse of sum u u': leverage h = 1/n + u'A u, weight
-    of a customer in the intercept w = 1/n - (mean(x) - centre)'A u, variance = sum of w^2 e^2 / (1 - h).
+    of a customer in the intercept w = 1/n - (mean(x) - centre)'A u, variance = sum of w^2 e^2 / (1 - h), where a
+    customer with h = 1 adds its limit, 0.
     """
     df = cell.n - len(x) - 1
     if df < 1:
         raise ValueError(f"arm {cell.arm!r} has {cell.n} customers, too few to regress on {len(x)} covariates")
     scatter = cell.covariance * (cell.n * (cell.n - 1.0))
-    slope = slopes(scatter, np.eye(len(cell.mean))[y], x)
-    inverse = np.linalg.pinv(scatter[np.ix_(x, x)], rcond=1e-12, hermitian=True)
+    slope = slopes(scatter, y, x)
+    inverse = inverse_of(scatter[np.ix_(x, x)])
     gap = cell.mean[x] - centre
     here = rows.frame.filter((nw.col("arm") == cell.arm) & (nw.col("block") == cell.block))
     u = [nw.col(f"v{i}") - float(cell.mean[i]) for i in x]
-    residual = nw.col(f"v{y}") - float(cell.mean[y]) - _weighted(slope, u)
+    used = np.flatnonzero(y)
+    outcome = _weighted(y[used], [nw.col(f"v{i}") - float(cell.mean[i]) for i in used])
+    residual = outcome - _weighted(slope, u)
     weight = 1 / cell.n - _weighted(inverse @ gap, u)
     leverage = 1 / cell.n + sum((_weighted(row, u) * u[i] for i, row in enumerate(inverse)), start=nw.lit(0.0))
-    spread = (weight * weight * residual * residual / (1 - leverage)).alias("variance")
-    found = collect(here.select(spread).select(nw.col("variance").sum()))
-    return float(cell.mean[y] - slope @ gap), float(found.to_numpy()[0, 0]), float(df)
+    parts = here.select((weight * weight * residual * residual).alias("square"), leverage.alias("leverage"))
+    left = nw.when(nw.col("leverage") < 1 - 1e-9).then(1 - nw.col("leverage"))  # else missing, which adds nothing
+    found = collect(parts.select((nw.col("square") / left).sum().alias("variance"), nw.col("leverage").max()))
+    variance, highest = found.to_numpy(dtype=float)[0]
+    return float(y @ cell.mean - slope @ gap), float(variance), float(df), float(highest)
 
 
 def _weighted(weights: Array, columns: list[Any]) -> Any:

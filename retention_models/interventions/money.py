@@ -7,13 +7,14 @@ bought anyway too. Costs are counted in both arms: what the comparison costs as 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retention_models.inputs import is_number
 from retention_models.interventions.contrasts import MeasureOf
+from retention_models.interventions.effect import Effect
 
 Array = NDArray[np.float64]
 
@@ -66,10 +67,17 @@ class Money:
         Money for one unit of the outcome: the margin of one purchase, 1.0 where the outcome is margin already.
     costs
         Arm to its :class:`Costs`; an arm not named costs nothing.
+    currency
+        What the money is, for sentences: ``EUR``.
     """
 
     worth: float
     costs: Mapping[str, Costs] = field(default_factory=dict)
+    currency: str = ""
+
+    def __post_init__(self) -> None:
+        if not is_number(self.worth):
+            raise ValueError(f"worth is money for one unit of the outcome, a finite number; got {self.worth!r}")
 
     def check_arms(self, arms: Sequence[str]) -> None:
         """Raise where costs are stated for an arm that is not there."""
@@ -91,6 +99,14 @@ class Money:
             return self.worth * value - spent, self.worth * gradient - price
 
         return brings
+
+
+def priced(row: Effect, money: Money, arm: str, control: str | None = None) -> Effect:
+    """A row with cost and net value where costs hang on no measured column: worth x effect, less the cost."""
+    arms = [(1.0, arm)] if control is None else [(1.0, arm), (-1.0, control)]
+    cost = sum(sign * money.cost(name, ())(np.empty(0))[0] for sign, name in arms)
+    lower, value, upper = sorted(money.worth * end - cost for end in (row.lower, row.estimate, row.upper))
+    return replace(row, cost=cost, value=value, value_lower=lower, value_upper=upper)
 
 
 def position(columns: Sequence[str], name: str) -> int:

@@ -12,9 +12,10 @@ from retention_models.interventions.cells import overall_mean, overall_scatter, 
 from retention_models.interventions.contrasts import Estimate, Measure, Reading, contrast, read
 from retention_models.interventions.effect import Effect, Scale
 from retention_models.interventions.experiment import Experiment
-from retention_models.interventions.integrity import enough_events
+from retention_models.interventions.integrity import enough_events, is_constant, is_share
 from retention_models.interventions.money import position
 from retention_models.interventions.rows import uncapped
+from retention_models.interventions.share_interval import newcombe
 
 CEILING = "ceiling"
 UNSTATED = "not stated"
@@ -64,13 +65,31 @@ def measure_of(test: Experiment, outcome: Outcome) -> Measure:
     if per is not None and any(test.arm_means(arm).mean[per] == 0 for arm in test.arms):
         raise ValueError(f"{outcome.per} is 0 for everyone in an arm: {outcome.name} is no number there")
     plain = Measure(position(test.columns, outcome.column), per)
-    x = tuple(position(test.columns, name) for name in outcome.adjust_for)
+    x = covariates_of(test, outcome)
     if not x:
         return plain
     centre = overall_mean(test.cells)
     _, gradient = plain(centre)
     found = slopes(overall_scatter(test.cells), gradient, x)
     return Measure(plain.y, plain.per, x, found, centre[list(x)])
+
+
+def covariates_of(test: Experiment, outcome: Outcome) -> tuple[int, ...]:
+    """Where the columns to adjust for stand; an error where one was not named as known before the assignment."""
+    late = [name for name in outcome.adjust_for if name not in test.covariates]
+    if late:
+        known = ", ".join(test.covariates) or "none"
+        raise ValueError(
+            f"{', '.join(late)} {'is' if len(late) == 1 else 'are'} not among the covariates of this experiment "
+            f"({known}): adjusting for what was measured after the assignment takes out the effect with it; name what "
+            "was known before in covariates="
+        )
+    return tuple(position(test.columns, name) for name in outcome.adjust_for)
+
+
+def with_check(row: Effect, check: Check | None) -> Effect:
+    """The row with one more check, where there is one."""
+    return row if check is None else replace(row, checks=(*row.checks, check))
 
 
 def readings_of(test: Experiment, measure: Measure) -> dict[str, Reading]:
@@ -94,11 +113,13 @@ def effect_row(
     Raises
     ------
     ValueError
-        When the outcome is the same for everyone, which tells nothing.
+        When the outcome is the same for everyone in these arms, which tells nothing but for a share.
     """
     if estimate.std_error == 0:
-        raise ValueError(f"{outcome.name} is the same for every customer: there is nothing to compare")
-    numbers = (estimate.estimate, *estimate.interval(level))
+        estimate, ends = _without_spread(test, outcome, weights, estimate, level, scale)
+    else:
+        ends = estimate.interval(level)
+    numbers = (estimate.estimate, *ends)
     middle, lower, upper = (float(np.exp(x)) for x in numbers) if scale == "ratio" else numbers
     return Effect(
         intervention=f"{test.plan.name}: {name}" if test.plan.name else name,
@@ -117,6 +138,27 @@ def effect_row(
         design="randomised",
         checks=(*test.checks, *_outcome_checks(test, outcome, weights, level)),
     )
+
+
+def _without_spread(
+    test: Experiment, outcome: Outcome, weights: Mapping[str, float], estimate: Estimate, level: float, scale: Scale
+) -> tuple[Estimate, tuple[float, float]]:
+    """Estimate and interval where no customer of an arm differs from another: for two shares Newcombe's.
+
+    Its standard error is the longer side of the interval over the normal quantile.
+    """
+    compared = {weight: arm for arm, weight in weights.items() if weight}
+    column = position(test.columns, outcome.column)
+    of_shares = scale == "difference" and outcome.per is None and is_share(test.cells, column)
+    if not (of_shares and sorted(compared) == [-1, 1] and sum(map(bool, weights.values())) == 2):
+        arms = " of " + " and ".join(arm for arm, weight in weights.items() if weight)
+        where = "" if is_constant(test.cells, column) else arms
+        raise ValueError(f"{outcome.name} is the same for every customer{where}: there is nothing to compare")
+    treated, control = ((float(test.arm_means(compared[w]).mean[column]), test.n(compared[w])) for w in (1, -1))
+    lower, upper = newcombe(treated, control, level)
+    difference = treated[0] - control[0]
+    std_error = max(difference - lower, upper - difference) / Estimate(0.0, 1.0, np.inf).quantile(level)
+    return Estimate(difference, std_error, np.inf), (lower, upper)
 
 
 def _outcome_checks(

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from retention_models.checks import Check
 from retention_models.interventions import contrasts
 from retention_models.interventions.contrasts import Measure, MeasureOf, combination, contrast, read
-from retention_models.interventions.effect import with_interval
+from retention_models.interventions.effect import named, with_interval
 from retention_models.interventions.experiment import Experiment
 from retention_models.interventions.money import Costs, Money, position
 from retention_models.interventions.outcome import Outcome, measure_of
@@ -23,8 +24,8 @@ LINES = ("gross gain", "contacts", "redemptions", "of which anyway", "net value"
 class CostPerKept:
     """Cost of one customer kept (or purchase gained) who would not have been without the intervention.
 
-    ``lower`` and ``upper`` end the costs that the data allow, ``upper`` infinite where the effect may be zero;
-    ``sentence`` says it in words.
+    ``lower`` and ``upper`` end the costs that the data allow, ``upper`` infinite where the effect may be zero; so is
+    the ``estimate`` where it was zero or less. ``sentence`` says it in words; ``checks`` are those of the test.
     """
 
     estimate: float
@@ -32,6 +33,7 @@ class CostPerKept:
     upper: float
     level: float
     sentence: str
+    checks: tuple[Check, ...] = ()
 
     @property
     def is_bounded(self) -> bool:
@@ -39,7 +41,7 @@ class CostPerKept:
         return math.isfinite(self.upper)
 
     def __str__(self) -> str:
-        return self.sentence
+        return self.sentence + named([check for check in self.checks if check.passed is False])
 
 
 def cost_per_kept(
@@ -75,10 +77,10 @@ def cost_per_kept(
         raise ValueError(f"{arm} cost {spent.estimate:.3g} more and kept {gained.estimate:.3g} more: no cost per kept")
     allowed = fieller(spent, gained, both, gained.quantile(level))
     lower, upper = (allowed.lower, allowed.upper) if allowed.is_bounded else (allowed.lower, math.inf)
-    estimate = spent.estimate / gained.estimate
-    return CostPerKept(
-        estimate, lower, upper, level, _in_words(f"{arm}, {outcome.name}", estimate, allowed.is_bounded, lower, upper)
-    )
+    ratio = spent.estimate / gained.estimate
+    estimate = ratio if allowed.is_bounded or ratio > 0 else math.inf
+    words = _in_words(f"{arm}, {outcome.name}", (estimate, lower, upper), allowed.is_bounded, money.currency)
+    return CostPerKept(estimate, lower, upper, level, words, test.checks)
 
 
 def _spent_and_kept(
@@ -94,13 +96,15 @@ def _spent_and_kept(
     }
 
 
-def _in_words(name: str, estimate: float, bounded: bool, lower: float, upper: float) -> str:
+def _in_words(name: str, cost: tuple[float, float, float], bounded: bool, currency: str) -> str:
+    estimate, lower, _ = cost
+    unit = f"{currency} " if currency else ""
     if not bounded:
-        least = f"at least {lower:.3g}" if math.isfinite(lower) else "any amount"
+        least = f"at least {unit}{lower:.3g}" if math.isfinite(lower) else "any amount"
         return f"{name}: one more costs {least}, without upper limit: an effect of zero, or a loss, is not ruled out."
     if estimate < 0:
         return f"{name}: it cost money and made them fewer; there is no cost of one more."
-    return f"{name}: one more cost {with_interval(estimate, lower, upper)}."
+    return f"{name}: one more cost {unit}{with_interval(*cost)}."
 
 
 def money_lines(

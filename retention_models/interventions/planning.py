@@ -228,6 +228,8 @@ def sample_size(outcome: Planned, effect: float, *, power: float = 0.8, share: f
     >>> sample_size(Clustered(Proportion(0.10), size=2.5, icc=0.3), effect=0.02)
     11136
     """
+    _require_share("share", share)
+    _require_share("level", level)
     _require_power(power, level)
     if outcome.distance(effect) == 0:
         raise ValueError("no number of customers finds an effect of nothing")
@@ -255,6 +257,8 @@ def detectable_effect(
     >>> round(detectable_effect(Survival(churned=0.3), n=5_000), 3)
     0.861
     """
+    _require_share("share", share)
+    _require_share("level", level)
     _require_power(power, level)
     found = _first(
         lambda distance: power_of(outcome, outcome.effect_at(distance), n, share=share, level=level),

@@ -71,14 +71,12 @@ def read_rows(
     missing = [name for name in dict.fromkeys([*keys.values(), *names]) if name not in schema]
     if missing:
         raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(schema.names())}")
-    for name in names:
-        if not (schema[name].is_numeric() or schema[name] == nw.Boolean):
-            raise ValueError(f"{name} must be a number or true/false for every customer; it holds {schema[name]}")
-    _check_complete(frame, keys, names, customer_id if customer_id in schema and not cluster else None)
+    require_numbers(schema, names)
+    check_complete(frame, keys, names, customer_id if customer_id in schema and not cluster else None)
     prepared = frame.select(
-        *(nw.col(column).cast(nw.String).alias(key) for key, column in keys.items()),
+        *(as_name(column, schema).alias(key) for key, column in keys.items()),
         *([] if block else [nw.lit("").alias("block")]),
-        *(_number(name, schema).alias(f"v{i}") for i, name in enumerate(names)),
+        *(number(name, schema).alias(f"v{i}") for i, name in enumerate(names)),
     )
     return _with_means(Rows(prepared, tuple(names), np.zeros(len(names)), cluster is not None))
 
@@ -108,7 +106,22 @@ def open_frame(source: Any, numbers: Sequence[str] | None = None) -> nw.LazyFram
         ) from None
 
 
-def _number(name: str, schema: nw.Schema) -> nw.Expr:
+def require_numbers(schema: nw.Schema, names: Sequence[str]) -> None:
+    """Raise unless these columns hold numbers, or true and false."""
+    for name in names:
+        if not (schema[name].is_numeric() or schema[name] == nw.Boolean):
+            raise ValueError(f"{name} must be a number or true/false for every customer; it holds {schema[name]}")
+
+
+def as_name(column: str, schema: nw.Schema) -> nw.Expr:
+    """A column as names, of arms say: true and false as ``True`` and ``False``, whatever the engine writes."""
+    name = nw.col(column)
+    if schema[column] == nw.Boolean:
+        return nw.when(name).then(nw.lit("True")).otherwise(nw.when(~name).then(nw.lit("False")))
+    return name.cast(nw.String)
+
+
+def number(name: str, schema: nw.Schema) -> nw.Expr:
     """A column as floats. True and false are not cast, which DuckDB would do while it reads the words from a file."""
     column = nw.col(name)
     if schema[name] == nw.Boolean:
@@ -116,14 +129,19 @@ def _number(name: str, schema: nw.Schema) -> nw.Expr:
     return column.cast(nw.Float64)
 
 
-def _check_complete(
-    frame: nw.LazyFrame[Any], keys: Mapping[str, str], names: Sequence[str], customer_id: str | None
+def check_complete(
+    frame: nw.LazyFrame[Any],
+    keys: Mapping[str, str],
+    names: Sequence[str],
+    customer_id: str | None = None,
+    *,
+    each: str = "customers",
 ) -> None:
-    """Count gaps in one pass over the rows, and say which column has them."""
+    """Count gaps in one pass over the rows, and say which column has them; ``each`` is what a row stands for."""
     schema = frame.collect_schema()
     broken = {f"{key}_": _is_blank(nw.col(column).cast(nw.String)) for key, column in keys.items()}
     for i, name in enumerate(names):
-        broken[f"v{i}"] = (~_number(name, schema).is_finite()).fill_null(value=True)
+        broken[f"v{i}"] = (~number(name, schema).is_finite()).fill_null(value=True)
     counts = [flag.cast(nw.Int64).sum().alias(key) for key, flag in broken.items()]
     customers = [nw.col(customer_id).n_unique().alias("customers")] if customer_id else []
     found = collect(frame.select(nw.len().alias("rows"), *counts, *customers)).iloc[0]
@@ -138,7 +156,7 @@ def _check_complete(
                 else ("is missing", "fill in what was assigned")
             )
             raise ValueError(
-                f"{name} {problem} for {int(found[label]):,} of {rows:,} customers; {cure}: leaving such customers out "
+                f"{name} {problem} for {int(found[label]):,} of {rows:,} {each}; {cure}: leaving such {each} out "
                 "would undo the random assignment"
             )
     if customer_id and found["customers"] < rows:

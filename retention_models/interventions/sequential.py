@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from typing import Literal
 
@@ -19,11 +20,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from retention_models.checks import Check
-from retention_models.interventions.effect import Effect
+from retention_models.interventions.effect import Effect, freedom_of
 
 Array = NDArray[np.float64]
 Spending = Literal["obrien-fleming", "pocock"]
 
+FEW_FREEDOM = 10  # fewer degrees of freedom, and bounds made for a normal path are approximate
 NODES = 200  # Gauss-Legendre nodes over the path between the bounds: errors below 1e-10
 
 
@@ -119,7 +121,7 @@ class _Path:
 
     def on(self, time: float, bound: float) -> _Path:
         """The path at the next look, if it was not stopped there."""
-        nodes, weights = np.polynomial.legendre.leggauss(NODES)
+        nodes, weights = _nodes()
         edge, step = bound * math.sqrt(time), math.sqrt(time - self.time)
         points = edge * nodes
         steps = (points[:, None] - self.points) / step
@@ -127,9 +129,17 @@ class _Path:
         return _Path(time, points, edge * weights * density)
 
 
+@cache
+def _nodes() -> tuple[Array, Array]:
+    return np.polynomial.legendre.leggauss(NODES)
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a running test: whether to stop, and the effect with an interval that holds at every look."""
+    """One look at a running test: whether to stop, and the effect with an interval that holds at every look.
+
+    ``z`` is the effect, ``bound`` the reach of that interval, in standard errors.
+    """
 
     number: int
     z: float
@@ -138,8 +148,8 @@ class Look:
 
     @property
     def stop(self) -> bool:
-        """Whether the bound is crossed."""
-        return abs(self.z) >= self.bound
+        """Whether the bound is crossed: the interval leaves out no effect."""
+        return not self.effect.lower <= self.effect.no_effect <= self.effect.upper
 
     def __str__(self) -> str:
         verdict = "stop" if self.stop else "go on"
@@ -161,30 +171,48 @@ def look_at(effect: Effect, fractions: Sequence[float], *, spending: Spending = 
     Returns
     -------
     Look
-        Its effect carries the repeated interval, estimate +- bound x standard error (Jennison & Turnbull 1989), which
-        holds at all looks together, and a check that says so. Stopped early, an estimate tends to be too large. The
-        value's interval is widened alike.
+        Its effect carries the repeated interval (Jennison & Turnbull 1989), which holds at all looks together: the one
+        of the level that this look's bound has by itself, from the same t-distribution as the effect's own. An end
+        that is infinite stays so. The value's interval is widened alike. A check says so, and that it is a rough one
+        where few degrees of freedom or a lopsided interval make it so. Stopped early, an estimate tends to be too
+        large.
     """
-    bounds = sequential_bounds(fractions, effect.level, spending)
-    bound = float(bounds["bound"].iloc[-1])
-    middle = effect.on_working_scale[0]
-    ends = (middle - bound * effect.std_error, middle + bound * effect.std_error)
+    p_values = sequential_bounds(fractions, effect.level, spending)["p_value"]
+    middle, lower, upper = effect.on_working_scale
+    reach = (middle - lower, upper - middle)
+    known = max((end for end in reach if math.isfinite(end)), default=math.inf)
+    usual = known / effect.std_error if effect.std_error > 0 else float(ndtri((1 + effect.level) / 2))
+    df = freedom_of(usual, effect.level) if math.isfinite(usual) else 0.0
+    factor = effect.stretch(float(p_values.iloc[-1]))
+    ends = (middle - _longer(reach[0], factor), middle + _longer(reach[1], factor))
     lower, upper = ends if effect.scale == "difference" else (math.exp(ends[0]), math.exp(ends[1]))
-    number = len(bounds)
-    usual = float(ndtri((1 + effect.level) / 2))
+    number, bound = len(p_values), usual * factor
+    said = (
+        f"Look {number} at {100 * fractions[-1]:.3g} % of the data: the interval reaches {bound:.2f} standard errors "
+    )
     check = Check(
         "looks",
-        True,
-        f"Look {number} at {100 * fractions[-1]:.3g} % of the data: the interval reaches {bound:.2f} standard errors "
-        f"instead of {usual:.2f} and holds at every look.",
+        True if df >= FEW_FREEDOM and max(reach) <= 1.01 * min(reach) else None,
+        f"{said}instead of {usual:.2f}, to hold at every look; {_how_surely(df, reach)}.",
     )
-    wider = _widened_value(effect, bound / usual)
-    return Look(
-        number,
-        middle / effect.std_error,
-        bound,
-        replace(wider, lower=lower, upper=upper, checks=(*effect.checks, check)),
-    )
+    z = middle / effect.std_error if effect.std_error > 0 else math.copysign(math.inf, middle)
+    wider = _widened_value(effect, factor)
+    return Look(number, z, bound, replace(wider, lower=lower, upper=upper, checks=(*effect.checks, check)))
+
+
+def _longer(reach: float, factor: float) -> float:
+    return reach * factor if reach > 0 else reach
+
+
+def _how_surely(df: float, reach: tuple[float, float]) -> str:
+    """What the bounds take for granted, in words."""
+    if df == 0:
+        return "it has no end, at this look or any"
+    if df < FEW_FREEDOM:
+        return f"with {df:.1f} degrees of freedom that is approximate"
+    if max(reach) > 1.01 * min(reach):
+        return "as it is longer to one side, that is approximate"
+    return "it does so for the fractions stated"
 
 
 def _widened_value(effect: Effect, factor: float) -> Effect:
@@ -192,4 +220,6 @@ def _widened_value(effect: Effect, factor: float) -> Effect:
     if effect.priced is None:
         return effect
     value, lower, upper = effect.priced
-    return replace(effect, value_lower=value - factor * (value - lower), value_upper=value + factor * (upper - value))
+    return replace(
+        effect, value_lower=value - _longer(value - lower, factor), value_upper=value + _longer(upper - value, factor)
+    )

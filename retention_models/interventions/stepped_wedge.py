@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from retention_models.checks import Check
 from retention_models.interventions.effect import Effect
+from retention_models.interventions.money import Money, priced
 from retention_models.interventions.outcome import Outcome
-from retention_models.interventions.rows import open_frame
+from retention_models.interventions.rows import check_complete, number, open_frame, require_numbers
 from retention_models.logs.engines import collect
 
 Array = NDArray[np.float64]
@@ -53,6 +54,7 @@ class Wedge:
 def stepped_wedge(
     rows: Any,
     outcome: Outcome,
+    money: Money | None = None,
     *,
     cluster: str,
     period: str,
@@ -71,6 +73,9 @@ def stepped_wedge(
         time), ``switched`` (0 or 1: whether the cluster had switched by then) and the outcome's.
     outcome
         What is measured; the mean of each cluster and period is what counts, clusters alike.
+    money
+        What a unit of the outcome is worth; its costs, those of a contact under the name of the ``intervention``, are
+        of what one row stands for.
     cluster, period, switched
         Names of the columns.
     rng
@@ -85,7 +90,8 @@ def stepped_wedge(
     Raises
     ------
     ValueError
-        When a cluster misses a period, switches back or within a period, or all switch at once.
+        When a number is missing, a cluster misses a period, switches back or within a period, or all switch at once;
+        or when the outcome is a ratio or adjusted.
 
     Notes
     -----
@@ -93,13 +99,19 @@ def stepped_wedge(
     constant effects that the permutation test does not reject; ``std_error`` is the spread over the deals at the
     estimate. The interval's ends carry the chance error of so many draws.
     """
+    if outcome.per is not None or outcome.adjust_for:
+        raise ValueError(
+            f"{outcome.name}: a stepped wedge compares means of clusters as they are; leave out per and adjust_for"
+        )
     wedge = _read(rows, outcome.column, cluster, period, switched)
     clusters = len(wedge.values)
     estimate = float(wedge.statistic(wedge.values, np.arange(clusters)))
     deals = np.argsort(rng.random((draws, clusters)), axis=1)
     dealt, effect_in_deal = wedge.statistic(wedge.values, deals), wedge.statistic(wedge.switched, deals)
     lower, upper = _not_rejected(estimate, dealt, effect_in_deal, level)
-    return Effect(
+    if money is not None:
+        money.check_arms([intervention])
+    row = Effect(
         intervention=intervention,
         outcome=outcome.name,
         unit=outcome.in_words,
@@ -116,6 +128,7 @@ def stepped_wedge(
         design="randomised",
         checks=(_enough_orders(wedge, level),),
     )
+    return row if money is None else priced(row, money, intervention)
 
 
 def _not_rejected(estimate: float, dealt: Array, effect_in_deal: Array, level: float) -> tuple[float, float]:
@@ -143,17 +156,20 @@ def _read(rows: Any, column: str, cluster: str, period: str, switched: str) -> W
     missing = [name for name in (cluster, period, switched, column) if name not in names]
     if missing:
         raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(names)}")
+    schema = frame.collect_schema()
+    require_numbers(schema, (column, switched))
+    check_complete(frame, {"cluster": cluster, "period": period}, (column, switched), each="rows")
     picked = frame.select(
         nw.col(cluster).alias("cluster"),
         nw.col(period).alias("period"),
-        nw.col(switched).cast(nw.Float64).alias("switched"),
-        nw.col(column).cast(nw.Float64).alias("value"),
+        number(switched, schema).alias("switched"),
+        number(column, schema).alias("value"),
     )
     means = picked.group_by("cluster", "period").agg(
         nw.len().alias("n"), nw.col("value").mean(), nw.col("switched").min(), nw.col("switched").max().alias("last")
     )
     table = collect(means).sort_values(["cluster", "period"])
-    _check_complete(table)
+    _check_every_period(table)
     shape = (table["cluster"].nunique(), table["period"].nunique())
     values, states = (table[name].to_numpy().reshape(shape) for name in ("value", "switched"))
     _check_wedge(states)
@@ -163,14 +179,13 @@ def _read(rows: Any, column: str, cluster: str, period: str, switched: str) -> W
     return Wedge(values, states, int(table["n"].sum()))
 
 
-def _check_complete(table: pd.DataFrame) -> None:
+def _check_every_period(table: pd.DataFrame) -> None:
     clusters, periods = table["cluster"].nunique(), table["period"].nunique()
-    gaps = int(table[["value", "switched"]].isna().any(axis=1).sum())
     absent = clusters * periods - len(table)
-    if gaps or absent:
+    if absent:
         raise ValueError(
-            f"{absent:,} of {clusters * periods:,} cluster-periods have no rows and {gaps:,} no numbers; "
-            "every cluster needs every period: leave out clusters that opened or closed on the way"
+            f"{absent:,} of {clusters * periods:,} cluster-periods have no rows; every cluster needs every period: "
+            "leave out clusters that opened or closed on the way"
         )
     if (table["switched"] != table["last"]).any() or not table["switched"].isin([0, 1]).all():
         raise ValueError("switched must be 0 or 1, the same for all rows of a cluster in a period; use whole periods")

@@ -12,11 +12,16 @@ import pandas as pd
 
 from retention_models.logs.cohorts import checked, daily_purchases
 from retention_models.logs.regularity import check_regularity
-from retention_models.logs.rhythm import calendar_season, days_until, purchase_gaps, time_to_second_purchase
+from retention_models.logs.rhythm import (
+    calendar_season,
+    days_until,
+    purchase_gaps,
+    time_to_second_purchase,
+    well_watched,
+)
 from retention_models.logs.segments import rfm_segments
 from retention_models.logs.transactions import Transactions
 
-ENOUGH_WATCHED = 30  # customers, or a twentieth of them: so many must be waited for still where the share back is told
 FEW = 0.1  # the best tenth of the customers
 
 
@@ -87,7 +92,7 @@ def _coming(new_customers: pd.Series) -> tuple[str, str]:
 
 def _returning(second: pd.DataFrame) -> tuple[str, str]:
     """How many come back, up to the last day on which enough are still waited for."""
-    watched = second[second["at_risk"] >= min(ENOUGH_WATCHED, second["at_risk"].iloc[0] / 20)]
+    watched = well_watched(second)
     share, days = watched["share"].iloc[-1], watched.index[-1]
     kind = "most return" if share > 0.65 else "about every other returns"
     return (

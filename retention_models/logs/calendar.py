@@ -60,9 +60,9 @@ def calendar(
 ) -> Calendar:
     """The calendar that the keywords of ``summarize`` describe; ValueError where they contradict it or each other."""
     check_choice("granularity", granularity, get_args(Granularity))
-    end = log.last_date if observation_end is None else _day("observation_end", observation_end)
-    cut = end if calibration_end is None else _day("calibration_end", calibration_end)
-    start = log.first_date if acquired_after is None else _day("acquired_after", acquired_after)
+    end = log.last_date if observation_end is None else read_day("observation_end", observation_end)
+    cut = end if calibration_end is None else read_day("calibration_end", calibration_end)
+    start = log.first_date if acquired_after is None else read_day("acquired_after", acquired_after)
     if end < log.first_date:
         raise ValueError(f"observation_end {end} lies before the first purchase, {log.first_date}")
     if cut < log.first_date:
@@ -91,12 +91,31 @@ def calendar(
     )
 
 
+def days_observed(
+    log: Transactions, *, acquired_after: str | dt.date | None = None, observation_end: str | dt.date | None = None
+) -> tuple[dt.date | None, dt.date]:
+    """The day from which customers must be first seen, None for no bound, and the last day observed.
+
+    Raises
+    ------
+    ValueError
+        When one is no day, or no customer is left between them.
+    """
+    end = log.last_date if observation_end is None else read_day("observation_end", observation_end)
+    start = None if acquired_after is None else read_day("acquired_after", acquired_after)
+    if end < log.first_date:
+        raise ValueError(f"observation_end {end} lies before the first purchase, {log.first_date}")
+    if start is not None and start > end:
+        raise ValueError(f"acquired_after {start} lies after the last day observed, {end}: no customer would be left")
+    return start, end
+
+
 def _monday(day: dt.date) -> dt.date:
     """First day of the week that a day lies in."""
     return day - day.weekday() * DAY
 
 
-def _day(name: str, value: str | dt.date) -> dt.date:
+def read_day(name: str, value: str | dt.date) -> dt.date:
     """The day that a keyword names; a time is one only at midnight, without a zone."""
     try:
         day = dt.date.fromisoformat(value) if isinstance(value, str) else dt.date(value.year, value.month, value.day)

@@ -12,7 +12,9 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.logs.calendar import days_observed, read_day
 from retention_models.logs.engines import collect
+from retention_models.logs.shares import share_interval
 from retention_models.logs.transactions import (
     Granularity,
     Transactions,
@@ -66,6 +68,7 @@ def daily_purchases(
     1997-01-03         17             17  442.36
     """
     log = checked(transactions)
+    days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
     bought = with_first(purchases(log, granularity))
     bought = between(bought, "period", None, observation_end)
     bought = between(bought, "first", acquired_after, acquired_until)
@@ -112,7 +115,7 @@ def purchases_per_period(
     """
     check_choice("period", period, get_args(Period))
     days = daily_purchases(transactions, acquired_after=acquired_after, observation_end=observation_end)
-    end = pd.Timestamp(observation_end).normalize() if observation_end is not None else days.index[-1]
+    end = days.index[-1] if observation_end is None else pd.Timestamp(read_day("observation_end", observation_end))
     label = pd.DatetimeIndex(days.index).to_period(CALENDAR[period])
     every = pd.period_range(label[0], end.to_period(CALENDAR[period]), name="period")
     table = days.groupby(label).sum().reindex(every, fill_value=0)
@@ -141,29 +144,31 @@ def cohort_retention(
     -------
     pandas.DataFrame
         ``cohort`` (the period of the first purchase, as text), ``age`` (periods since then), ``customers`` in the
-        cohort, how many of them were ``active`` at that age, and their ``share``. A last period that ends after
-        the observation is left away, since a part of a month cannot be compared with whole ones.
+        cohort, how many of them were ``active`` at that age, and their ``share`` with its 95 % interval ``share_lower,
+        share_upper``. A last period that ends after the observation is left away, since a part of a month cannot be
+        compared with whole ones.
 
     Examples
     --------
     >>> import retention_models as rm
     >>> from retention_models.logs.cohorts import cohort_retention
     >>> cohort_retention(rm.load_cdnow(), period="quarter").round(3)
-       cohort  age  customers  active  share
-    0  1997Q1    0       2357    2357  1.000
-    1  1997Q1    1       2357     524  0.222
-    2  1997Q1    2       2357     418  0.177
-    3  1997Q1    3       2357     404  0.171
-    4  1997Q1    4       2357     384  0.163
-    5  1997Q1    5       2357     300  0.127
+       cohort  age  customers  active  share  share_lower  share_upper
+    0  1997Q1    0       2357    2357  1.000        1.000        1.000
+    1  1997Q1    1       2357     524  0.222        0.206        0.240
+    2  1997Q1    2       2357     418  0.177        0.162        0.193
+    3  1997Q1    3       2357     404  0.171        0.157        0.187
+    4  1997Q1    4       2357     384  0.163        0.149        0.178
+    5  1997Q1    5       2357     300  0.127        0.114        0.141
     """
     check_choice("period", period, get_args(Period))
     log = checked(transactions)
-    bought = between(with_first(purchases(log)), "period", None, observation_end)
-    bought = between(bought, "first", acquired_after, None)
+    start, until = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
+    bought = between(with_first(purchases(log)), "period", None, until)
+    bought = between(bought, "first", start, None)
     active = with_first(bought.select("customer_id", period=beginning(period)).unique())
     pairs = collect(active.group_by("first", "period").agg(active=nw.len()))
-    end = pd.Timestamp(observation_end or log.last_date).normalize()
+    end = pd.Timestamp(until)
     last = end.to_period(CALENDAR[period])
     return _triangle(pairs, last if last.end_time.normalize() <= end else last - 1, period)
 
@@ -175,24 +180,24 @@ def retention_by_age(retention: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by ``age``: how many ``cohorts`` were observed at it, their ``customers``, how many of these were
-        ``active``, and their ``share``.
+        ``active``, and their ``share`` with its 95 % interval ``share_lower, share_upper``.
 
     Examples
     --------
     >>> import retention_models as rm
     >>> from retention_models.logs.cohorts import cohort_retention, retention_by_age
     >>> retention_by_age(cohort_retention(rm.load_cdnow())).loc[[0, 1, 16, 17]].round(3)
-         cohorts  customers  active  share
+         cohorts  customers  active  share  share_lower  share_upper
     age
-    0          3       2357    2357  1.000
-    1          3       2357     345  0.146
-    16         2       1638      97  0.059
-    17         1        781      33  0.042
+    0          3       2357    2357  1.000        1.000        1.000
+    1          3       2357     345  0.146        0.133        0.161
+    16         2       1638      97  0.059        0.049        0.072
+    17         1        781      33  0.042        0.030        0.059
     """
     table = retention.groupby("age").agg(
         cohorts=("cohort", "size"), customers=("customers", "sum"), active=("active", "sum")
     )
-    return table.assign(share=table["active"] / table["customers"])
+    return _with_share(table, table.index)
 
 
 def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Series:
@@ -226,9 +231,9 @@ def between(frame: nw.LazyFrame[Any], column: str, start: Any, end: Any) -> nw.L
     """The rows whose day is ``start`` or later and ``end`` or earlier; None is no bound."""
     day = nw.col(column).cast(nw.Date)
     if start is not None:
-        frame = frame.filter(day >= pd.Timestamp(start).date())
+        frame = frame.filter(day >= read_day("acquired_after", start))
     if end is not None:
-        frame = frame.filter(day <= pd.Timestamp(end).date())
+        frame = frame.filter(day <= read_day("observation_end" if column == "period" else "acquired_until", end))
     return frame
 
 
@@ -259,9 +264,17 @@ def _triangle(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFr
         "customers": active.xs(0, level=1).reindex(cells.get_level_values(0)).to_numpy(),
         "active": active.reindex(cells, fill_value=0).to_numpy(),
     })  # fmt: skip
-    frame["share"] = frame["active"] / frame["customers"]
+    frame = _with_share(frame, frame["age"])
     frame.attrs["period"] = period
     return frame
+
+
+def _with_share(table: pd.DataFrame, age: Any) -> pd.DataFrame:
+    """The table with the share of customers active and its interval; at age 0 all are, by definition."""
+    lower, upper = share_interval(table["active"], table["customers"])
+    return table.assign(
+        share=table["active"] / table["customers"], share_lower=np.where(age == 0, 1.0, lower), share_upper=upper
+    )
 
 
 def _labels(periods: pd.PeriodIndex) -> pd.Index:

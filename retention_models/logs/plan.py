@@ -18,7 +18,7 @@ import pandas as pd
 from retention_models.inputs import is_number
 from retention_models.logs.calendar import DAY, NAMES, Calendar, calendar, span_name, unit_length
 from retention_models.logs.cohorts import checked, daily_purchases
-from retention_models.logs.rhythm import purchase_gaps
+from retention_models.logs.rhythm import days_until, purchase_gaps
 from retention_models.logs.summary import check_log_start
 from retention_models.logs.transactions import Transactions
 
@@ -26,6 +26,7 @@ WEEK = dt.timedelta(days=7)
 CENTURY = 36_525 * DAY
 ENOUGH = 100  # repeat purchases to learn from; chance alone moves such a number by a tenth
 STRAY = 0.01  # less than this share of the purchases, beyond a silence that is a third of the log, must be misdated
+ENDLESS = 5  # a silence so many times as long as all the rest is a mistake, however many purchases lie beyond it
 SILENCE = pd.Timedelta(180, "D")  # a shorter one may be the business
 
 
@@ -129,7 +130,8 @@ def _check_strays(purchases: pd.Series) -> None:
         return
     later = int(silence.argmax())
     before, after = int(purchases.iloc[:later].sum()), int(purchases.iloc[later:].sum())
-    if min(before, after) >= STRAY * (before + after):
+    is_endless = silence.max() > ENDLESS * max(span - silence.max(), SILENCE)
+    if min(before, after) >= STRAY * (before + after) and not is_endless:
         return
     last, first = (f"{purchases.index[day]:%Y-%m-%d}" for day in (later - 1, later))
     few, where, cure = (
@@ -144,7 +146,7 @@ def _check_strays(purchases: pd.Series) -> None:
 
 def _unit(given: str | None, gaps: pd.Series) -> tuple[str, str]:
     """The unit of time, weeks where most gaps are not shorter than one; and why."""
-    median = _quantile(gaps, 0.5)
+    median = days_until(gaps, 0.5)
     unit = given or ("W" if median >= 7 else "D")
     rhythm = f"half of the gaps between a customer's purchases are {median} day{'s' * (median > 1)} or shorter"
     return unit, f"Time is measured in {_in_words(unit)}{', as asked' if given else ''}: {rhythm}."
@@ -199,7 +201,7 @@ def _horizon(asked: float | None, unit: str, given: Calendar, cut: dt.date | Non
 
 def _late(ahead: pd.Timedelta, gaps: pd.Series) -> list[str]:
     """What to know where the horizon is shorter than the rhythm."""
-    if ahead.days >= _quantile(gaps, 0.5):
+    if ahead.days >= days_until(gaps, 0.5):
         return []
     return ["Half of the gaps between purchases are longer than that: many who come back do so later."]
 
@@ -207,7 +209,7 @@ def _late(ahead: pd.Timedelta, gaps: pd.Series) -> list[str]:
 def _suggested_start(log: Transactions, given: Calendar, cut: dt.date | None, gaps: pd.Series) -> str:
     """From when on first purchases can be believed, where the log seems to begin in the middle of customers' lives."""
     check = check_log_start(log, calibration_end=cut, observation_end=given.observation_end)
-    nearly_all = _quantile(gaps, 0.9)
+    nearly_all = days_until(gaps, 0.9)
     if check.passed is not False or 2 * nearly_all > _days_observed(given):
         return ""
     return (
@@ -219,11 +221,6 @@ def _suggested_start(log: Transactions, given: Calendar, cut: dt.date | None, ga
 
 def _days_observed(given: Calendar) -> int:
     return (given.observation_end - given.start).days + 1
-
-
-def _quantile(gaps: pd.Series, share: float) -> int:
-    """The number of days that so many of the gaps do not exceed."""
-    return int(gaps.index[int(gaps.searchsorted(share))])
 
 
 def _in_words(unit: str) -> str:

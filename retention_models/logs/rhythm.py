@@ -8,13 +8,16 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.logs.calendar import days_observed, read_day
 from retention_models.logs.cohorts import Period, between, checked, daily_purchases, with_first
 from retention_models.logs.engines import collect
+from retention_models.logs.shares import waiting_interval
 from retention_models.logs.transactions import check_choice, purchases
 
 Season = Literal["month", "weekday"]
 
 LENGTHS: dict[Period, float] = {"day": 1, "week": 7, "month": 365.25 / 12, "quarter": 365.25 / 4, "year": 365.25}
+ENOUGH_WATCHED = 30  # customers, or a twentieth of them: so many must be waited for still where the share back is told
 ENOUGH_PERIODS, FEWEST_PERIODS = 12, 3  # whole ones in a log that a table of cohorts should have, and must have
 
 
@@ -32,8 +35,8 @@ def suitable_period(transactions: Any, *, observation_end: Any = None) -> Period
     'month'
     """
     log = checked(transactions)
-    end = pd.Timestamp(observation_end or log.last_date)
-    days = (end - pd.Timestamp(log.first_date)).days + 1
+    _, end = days_observed(log, observation_end=observation_end)
+    days = (end - log.first_date).days + 1
     usual = days_until(purchase_gaps(log, observation_end=observation_end)["share"], 0.5)
     covered = [period for period, length in LENGTHS.items() if days >= FEWEST_PERIODS * length] or ["day"]
     telling = [period for period in covered if LENGTHS[period] >= usual / 2] or covered[-1:]
@@ -69,7 +72,9 @@ def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataF
     28      52  0.456
     182      3  0.890
     """
-    bought = between(purchases(checked(transactions)), "period", None, observation_end)
+    log = checked(transactions)
+    _, end = days_observed(log, observation_end=observation_end)
+    bought = between(purchases(log), "period", None, end)
     before = nw.col("period").shift(1).over("customer_id", order_by="period")
     pairs = bought.with_columns(before=before).filter(~nw.col("before").is_null())
     counted = collect(pairs.group_by("before", "period").agg(gaps=nw.len()))
@@ -91,34 +96,45 @@ def time_to_second_purchase(
     -------
     pandas.DataFrame
         Indexed by ``days`` since the first purchase, 1 to the longest watch: customers ``at_risk`` (watched so long
-        and not back before), how many ``came_back`` on that day, and the ``share`` back by then.
+        and not back before), how many ``came_back`` on that day, and the ``share`` back by then, with its 95 % interval
+        ``share_lower, share_upper``. The last rows rest on few: ``well_watched`` leaves them away.
 
     Examples
     --------
     >>> import retention_models as rm
     >>> from retention_models.logs.rhythm import time_to_second_purchase
     >>> time_to_second_purchase(rm.load_cdnow()).loc[[7, 28, 182]].round(3)
-          at_risk  came_back  share
+          at_risk  came_back  share  share_lower  share_upper
     days
-    7        2229         17  0.062
-    28       1974         12  0.168
-    182      1467          0  0.378
+    7        2229         17  0.062        0.053        0.072
+    28       1974         12  0.168        0.153        0.183
+    182      1467          0  0.378        0.358        0.398
     """
     log = checked(transactions)
-    bought = with_first(between(purchases(log), "period", None, observation_end))
-    bought = between(bought, "first", acquired_after, None)
+    start, end = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
+    bought = between(with_first(between(purchases(log), "period", None, end)), "first", start, None)
     then = nw.col("period").shift(-1).over("customer_id", order_by="period")
     firsts = bought.with_columns(second=then).filter(nw.col("period") == nw.col("first"))
     counted = collect(firsts.group_by("first", "second").agg(customers=nw.len()))
     if counted.empty:
         raise ValueError("no customer was first seen within these dates")
     back = counted["second"].notna().to_numpy()
-    end = pd.Timestamp(observation_end or log.last_date).normalize()
-    watched = _days_between(counted["first"], pd.to_datetime(counted["second"]).fillna(end))
+    watched = _days_between(counted["first"], pd.to_datetime(counted["second"]).fillna(pd.Timestamp(end)))
+    if not watched.any():
+        raise ValueError(f"all customers were first seen on the last day, {end}, so none was watched for even one day")
     table = _by_day(counted[["customers"]].assign(came_back=counted["customers"] * back), watched)
     table["at_risk"] = table["customers"][::-1].cumsum()
     table["share"] = 1 - (1 - table["came_back"] / table["at_risk"]).cumprod()
-    return table.loc[1:, ["at_risk", "came_back", "share"]]
+    table["share_lower"], table["share_upper"] = waiting_interval(table["at_risk"], table["came_back"])
+    return table.loc[1:, ["at_risk", "came_back", "share", "share_lower", "share_upper"]]
+
+
+def well_watched(second: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``time_to_second_purchase`` up to the last day on which enough customers are still waited for.
+
+    These are 30, or a twentieth of all where that is less.
+    """
+    return second[second["at_risk"] >= min(ENOUGH_WATCHED, second["at_risk"].iloc[0] / 20)]
 
 
 def calendar_season(
@@ -152,7 +168,7 @@ def calendar_season(
     """
     check_choice("by", by, get_args(Season))
     table = daily_purchases(transactions, acquired_after=acquired_after, observation_end=observation_end)
-    end = pd.Timestamp(observation_end).normalize() if observation_end is not None else table.index[-1]
+    end = table.index[-1] if observation_end is None else pd.Timestamp(read_day("observation_end", observation_end))
     days = pd.date_range(table.index[0], end)
     repeat = (table["purchases"] - table["new_customers"]).reindex(days, fill_value=0)
     number, name = (days.month, days.month_name()) if by == "month" else (days.day_of_week, days.day_name())

@@ -11,6 +11,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.logs.calendar import days_observed
 from retention_models.logs.cohorts import between, checked, with_first
 from retention_models.logs.engines import collect
 from retention_models.logs.transactions import purchases
@@ -61,14 +62,15 @@ def rfm_segments(transactions: Any, *, acquired_after: Any = None, observation_e
     Name: count, dtype: int64
     """
     log = checked(transactions)
-    bought = between(with_first(purchases(log)), "period", None, observation_end)
-    bought = between(bought, "first", acquired_after, None)
+    start, end = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
+    bought = between(between(with_first(purchases(log)), "period", None, end), "first", start, None)
     sums = [nw.col("period").max().alias("last"), nw.len().alias("purchases")]
     if log.has_amount:
         sums.append(nw.col("amount").sum().alias("spend"))
     customers = collect(bought.group_by("customer_id").agg(*sums)).set_index("customer_id").sort_index()
-    end = pd.Timestamp(observation_end or log.last_date).normalize()
-    customers.insert(0, "days_since_last", (end - pd.to_datetime(customers.pop("last"))).dt.days)
+    if customers.empty:
+        raise ValueError(f"no customer was first seen from {start} on; the log runs to {log.last_date}")
+    customers.insert(0, "days_since_last", (pd.Timestamp(end) - pd.to_datetime(customers.pop("last"))).dt.days)
     customers["purchases"] = customers["purchases"].astype(np.int64)
     customers["recency_score"] = _scored(-customers["days_since_last"])
     customers["frequency_score"] = _scored(customers["purchases"])

@@ -21,7 +21,8 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Effects that can be compared, one row an effect: estimate, interval, and by its mark the design.
 
     ``panel`` is one of ``evidence(...).panels``; ratios get a log axis. A row with a failed check is drawn hollow and
-    its name ends in "(!)". An interval without end runs to the edge.
+    its name ends in "(!)". An interval without end runs to the edge and ends in an arrow
+    head there.
 
     Raises
     ------
@@ -34,7 +35,6 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
         names = "; ".join(f"{scale} in {unit}" for scale, unit in kinds.itertuples(index=False))
         raise ValueError(f"these effects share no axis ({names}); plot each part of evidence(...).panels by itself")
     ax = axes_or_new(ax, rows=2 * len(panel))
-    _draw_intervals(ax, panel, ("estimate", "lower", "upper"))
     ax.axvline(0 if is_difference else 1, color=ACTUAL, linewidth=1)
     if is_difference:
         ax.set_xlabel(f"change in {panel['unit'].iloc[0]}")
@@ -44,6 +44,7 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.xaxis.set_major_formatter(PLAIN)
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel(f"{panel['scale'].iloc[0]}, log scale")
+    _draw_intervals(ax, panel, ("estimate", "lower", "upper"))
     return ax
 
 
@@ -61,27 +62,38 @@ def plot_values(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     valued = table[table["value"].notna()]
     ax = axes_or_new(ax, rows=2 * len(valued))
-    _draw_intervals(ax, valued, ("value", "value_lower", "value_upper"))
     ax.axvline(0, color=ACTUAL, linewidth=1)
+    _draw_intervals(ax, valued, ("value", "value_lower", "value_upper"))
     ax.set_xlabel("money per treated customer, net of cost")
     return ax
 
 
 def _draw_intervals(ax: Axes, table: pd.DataFrame, columns: tuple[str, str, str]) -> None:
-    """One row an effect, from the top: a line for the interval, a mark for the estimate."""
+    """One row an effect, from the top: a mark for the estimate, a line for the interval, a head where it has no end."""
     middle, lower, upper = (table[name].to_numpy(dtype=float) for name in columns)
-    finite = np.concatenate([middle, lower[np.isfinite(lower)], upper[np.isfinite(upper)]])
-    for row, (design, failed) in enumerate(zip(table["design"], table["failed"], strict=True)):
-        colour = QUIET if failed else COLOUR_OF[design]
-        ends = np.clip([lower[row], upper[row]], finite.min(), finite.max())
-        ax.hlines(row, *ends, color=colour, linewidth=2.4, alpha=0.6)
-        ax.plot(middle[row], row, MARKS[design], color=colour, markerfacecolor="white" if failed else colour)
+    if ax.get_xscale() == "log":
+        lower = np.where(lower > 0, lower, -np.inf)
+    colours = [
+        QUIET if failed else COLOUR_OF[design] for design, failed in zip(table["design"], table["failed"], strict=True)
+    ]
+    for row, colour in enumerate(colours):
+        face = "white" if table["failed"].iloc[row] else colour
+        ax.plot(middle[row], row, MARKS[table["design"].iloc[row]], color=colour, markerfacecolor=face)
+    known = np.concatenate([lower, upper])
+    ax.update_datalim([(x, 0) for x in known[np.isfinite(known)]], updatey=False)
+    ax.margins(x=0.05)
+    ax.autoscale_view(scaley=False)
+    edges = ax.get_xlim()
+    ax.set_xlim(edges)
+    ax.hlines(range(len(table)), *np.clip([lower, upper], *edges), color=colours, linewidth=2.4, alpha=0.6)
+    for ends, edge, head in ((lower, edges[0], "<"), (upper, edges[1], ">")):
+        for place in np.flatnonzero(np.isinf(ends)):
+            ax.plot(edge, place, head, color=colours[place], clip_on=False)
     names = zip(table["intervention"], table["outcome"], table["failed"], strict=True)
     ax.set_yticks(
         range(len(table)), [f"{name}\n{outcome}{' (!)' if failed else ''}" for name, outcome, failed in names]
     )
     ax.set_ylim(len(table) - 0.5, -0.5)
-    ax.margins(x=0.05)
     ax.grid(axis="x")
     ax.grid(axis="y", visible=False)
     designs = list(dict.fromkeys(table["design"]))

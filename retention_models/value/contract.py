@@ -11,7 +11,6 @@ Marketing Science 29(1), 85-93. A single retention rate for all is what they war
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.fitted import Fit
 from retention_models.survival.homogeneous import Geometric
-from retention_models.tables import Table, read_table
+from retention_models.tables import Labels, Table, read_codes, read_table
 from retention_models.value.contract_terms import ContractTerms
 from retention_models.value.foreign import predicted_survival
-from retention_models.value.purchases import segment_codes
 from retention_models.value.stream import Moment, Stream, finite_horizon, survival_of
 
 Array = NDArray[np.float64]
@@ -161,12 +159,12 @@ def total_contract_value(
     terms: ContractTerms,
     *,
     moment: Moment = "before_renewal",
-    by: Sequence[Any] | pd.Series | None = None,
+    by: Labels | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """What all customers, or the customers of each segment, are still worth together.
 
-    Parameters are those of ``contract_value``; ``by`` gives each customer's segment, in the order of ``customers``.
+    Parameters are those of ``contract_value``; ``by`` is as in ``total_value``.
 
     Returns
     -------
@@ -189,7 +187,8 @@ def total_contract_value(
     """
     table = customers_by_tenure(customers)
     stream = _stream(model, customers, table, terms, moment)
-    code, names = segment_codes(by, len(table.row))
+    code, names = read_codes(customers, by)
+    names = names.rename(names.name or "segment")
 
     def summed(lines: Array) -> Array:
         return np.bincount(code, weights=table.line_weight * lines, minlength=len(names)).astype(float)

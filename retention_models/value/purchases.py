@@ -8,7 +8,7 @@ all customers' values, which share the parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from retention_models.estimation.intervals import positive_interval, standard_er
 from retention_models.fitted import Fit
 from retention_models.inputs import is_number, require_horizon
 from retention_models.logs.calendar import unit_length
-from retention_models.tables import Table, read_table
+from retention_models.tables import Labels, Table, read_codes, read_table, require_same_measure
 
 Array = NDArray[np.float64]
 
@@ -150,13 +150,14 @@ def total_value(
     time_unit: str,
     annual_discount_rate: float,
     margin: float,
-    by: Sequence[Any] | pd.Series | None = None,
+    by: Labels | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """What all customers, or the customers of each segment, are worth together.
 
-    Parameters are those of ``customer_value``; ``by`` gives each customer's segment, in the order of ``customers``
-    (a missing segment is an error). A column ``weight`` counts customers.
+    Parameters are those of ``customer_value``; ``by`` names a column of segments, or gives each customer's: a Series
+    by its index, a list or array in the order of ``customers`` (a missing segment is an error). A column ``weight``
+    counts customers.
 
     Returns
     -------
@@ -167,7 +168,7 @@ def total_value(
     """
     factors = _factors(purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin)
     purchases, amount, histories = factors
-    code, segments = segment_codes(by, len(histories.row))
+    code, segments = read_codes(customers, by)
 
     def summed(column: Array) -> Array:
         return np.bincount(code, weights=histories.line_weight * column, minlength=len(segments)).astype(float)
@@ -179,7 +180,8 @@ def total_value(
     value, n = summed(margin * purchases.each * amount.each), summed(np.ones(len(code)))
     spread = np.hypot(error(purchases, amount), error(amount, purchases))
     lower, upper = positive_interval(value, spread, level)
-    table = pd.DataFrame({"customers": n, "value": value, "value_lower": lower, "value_upper": upper}, index=segments)
+    table = pd.DataFrame({"customers": n, "value": value, "value_lower": lower, "value_upper": upper})
+    table.index = segments.rename(segments.name or "segment")
     table["value_per_customer"] = value / np.maximum(n, 1)
     return table.astype({"customers": int}) if np.all(n == np.floor(n)) else table
 
@@ -267,22 +269,14 @@ def check_money(horizon: float, margin: float) -> None:
 
 
 def check_time_unit(given: str, table: Table, fit: Fit) -> None:
-    """An error unless the time unit is that of the table, and of the table of the fit, where they know theirs."""
+    """An error unless the time unit is that of the table and of the fit, and both count purchases alike.
+
+    Where they know how they were made.
+    """
     for about in (table.about, fit.data):
         known = about.get("time_unit", about.get("period"))
         if known is None or known == given:
             continue
         if {known, given} & PERIODS_A_YEAR.keys() or unit_length(known) != unit_length(given):
             raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
-
-
-def segment_codes(by: Sequence[Any] | pd.Series | None, n: int) -> tuple[NDArray[np.int64], pd.Index]:
-    """The number of each line's segment, and the segments' names in order."""
-    if by is None:
-        return np.zeros(n, dtype=np.int64), pd.Index(["all"], name="segment")
-    if len(by) != n:
-        raise ValueError(f"by has {len(by):,} entries for {n:,} customers; give one segment for each")
-    code, names = pd.factorize(pd.Series(by), sort=True)
-    if np.any(code < 0):
-        raise ValueError(f"by is missing for {int(np.sum(code < 0)):,} of {n:,} customers; name their segment")
-    return code, pd.Index(names, name=getattr(by, "name", None) or "segment")
+    require_same_measure(fit.data, table)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from retention_models.checks import Check
+from retention_models.evaluation.backtest import errors_told
 from retention_models.logs.calendar import span_name
-from retention_models.logs.rhythm import days_until
+from retention_models.logs.rhythm import days_until, well_watched
 from retention_models.value.terms import Terms
 
 
@@ -45,13 +46,12 @@ def worth_sentence(
     level
         Level of the interval in ``total``.
     """
-    worth, off = total.iloc[0], 100 * backtest["amount_error" if "amount_error" in backtest else "error"]
+    worth, told = total.iloc[0], errors_told(backtest, "amount_error" if "amount_error" in backtest else "error")
     value, lower, upper = (terms.written(worth[name]) for name in ("value", "value_lower", "value_upper"))
     uplift, few = paying.index[len(paying) // 2], paying.iloc[len(paying) // 2]
     return (
         f"The {worth['customers']:,.0f} customers are worth {value} over the next {span_name(horizon, time_unit)} "
-        f"({100 * level:g} % interval {lower} to {upper}; at {len(backtest)} earlier dates what came true differed "
-        f"from such a forecast by {off.min():+.0f} % to {off.max():+.0f} %); an offer that costs {terms.written(cost)} "
+        f"({100 * level:g} % interval {lower} to {upper}; {told}); an offer that costs {terms.written(cost)} "
         f"a customer and raises purchases by {uplift} pays for {few['customers']:,.0f} of them "
         f"({100 * few['share']:.0f} %){failed_checks(checks)}."
     )
@@ -87,7 +87,7 @@ def base_sentence(
     level
         Level of the interval in ``status``.
     """
-    row, best, share = status.iloc[0], segments.iloc[0], 100 * second["share"]
+    row, best, share = status.iloc[0], segments.iloc[0], 100 * well_watched(second)["share"]
     alive, lower, upper = (100 * row[f"probability_alive{end}"] for end in ("", "_lower", "_upper"))
     return (
         f"Of {row['customers']:,.0f} customers {row['still_customers']:,.0f} ({alive:.0f} %, {100 * level:g} % "

@@ -11,6 +11,7 @@ import pandas as pd
 from retention_models.evaluation.groups import status_by_group
 from retention_models.fitted import Fit
 from retention_models.logs.calendar import span_name
+from retention_models.tables import Labels
 from retention_models.value.purchases import total_value
 
 
@@ -64,7 +65,7 @@ def value_by_segment(
     purchases_fit: Fit,
     spend_fit: Fit | None,
     customers: Any,
-    by: Sequence[Any] | pd.Series,
+    by: Labels,
     *,
     horizon: float,
     time_unit: str,

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import retention_models as rm
 from retention_models.evaluation import alive_history, history_matrix
 
 
@@ -41,3 +42,22 @@ def test_the_history_ends_with_what_the_summary_knows(pareto, log, customers):
 def test_an_unknown_customer_is_an_error(pareto, log):
     with pytest.raises(ValueError, match="customer_id 'x' has no purchase"):
         alive_history(pareto, log, "x")
+
+
+@pytest.mark.parametrize("granularity", ["D", "W", "h"])
+def test_a_history_measures_time_as_its_fit_does(log, granularity):
+    customers = rm.summarize(log, calibration_end="1997-09-28", time_unit="D", granularity=granularity)
+    fit = rm.fit(rm.BGNBD, customers)
+    end = alive_history(fit, log, 1, observation_end="1997-09-28").iloc[-1]
+    names = ["frequency", "recency", "T"]
+    assert np.allclose(end[names].astype(float), customers.loc[1, names])
+    with pytest.raises(ValueError, match="was fitted with time_unit 'D', the log is to be read with 'W'"):
+        alive_history(fit, log, 1, time_unit="W")
+
+
+def test_a_model_of_spend_has_no_history_of_being_alive(log, customers):
+    spend = rm.fit(rm.GammaGamma, customers)
+    with pytest.raises(ValueError, match="GammaGamma expects no purchases"):
+        alive_history(spend, log, 1)
+    with pytest.raises(ValueError, match="GammaGamma expects no purchases"):
+        history_matrix(spend, T=39, horizon=26)

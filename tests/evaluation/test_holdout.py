@@ -6,10 +6,12 @@ import pytest
 import retention_models as rm
 from retention_models.evaluation import (
     calibration,
+    gain_table,
     holdout_by_frequency,
     holdout_check,
     holdout_scores,
     status_by_frequency,
+    status_by_group,
 )
 
 
@@ -153,6 +155,39 @@ def test_a_holdout_in_which_nobody_bought_is_scored(pareto, customers):
     score = holdout_scores(pareto, customers.assign(holdout_frequency=0)).loc["ParetoNBD"]
     assert score["error"] == -1
     assert score["actual"] == 0
+
+
+@pytest.fixture(scope="module")
+def daily(log):
+    return rm.fit(rm.BGNBD, rm.summarize(log, calibration_end="1997-09-30", time_unit="D"))
+
+
+@pytest.mark.parametrize(
+    "judge", [holdout_by_frequency, status_by_frequency, holdout_scores, calibration, gain_table, status_by_group]
+)
+def test_a_fit_in_days_does_not_judge_a_table_in_weeks(judge, daily, customers):
+    with pytest.raises(ValueError, match="fitted with time_unit 'D', the table was made with 'W'; summarize the log"):
+        judge(daily, customers)
+
+
+@pytest.mark.parametrize(
+    ("judge", "wrong", "message"),
+    [
+        (holdout_by_frequency, {"max_frequency": -1}, "max_frequency must be a whole number, 0 or more; got -1"),
+        (calibration, {"bins": 0}, "bins must be a whole number, 1 or more; got 0"),
+        (gain_table, {"groups": 0}, "groups must be a whole number, 1 or more; got 0"),
+    ],
+)
+def test_groups_and_bins_that_are_none_are_errors(judge, wrong, message, pareto, customers):
+    with pytest.raises(ValueError, match=message):
+        judge(pareto, customers, **wrong)
+
+
+def test_no_fits_and_fits_that_expect_no_purchases_are_errors(customers):
+    with pytest.raises(ValueError, match="there are no fits to judge"):
+        holdout_scores({}, customers)
+    with pytest.raises(ValueError, match="GammaGamma expects no purchases"):
+        calibration(rm.fit(rm.GammaGamma, customers), customers)
 
 
 def _simulated(truth, n, horizon=39.0):

@@ -45,3 +45,8 @@ def test_concentration_orders_the_best_first():
 def test_concentration_of_nothing_is_an_error(values):
     with pytest.raises(ValueError, match="finite numbers with a positive sum"):
         concentration(values)
+
+
+def test_shares_of_what_is_partly_negative_are_an_error():
+    with pytest.raises(ValueError, match="1 of 3 are negative or no number, and the sum is 4"):
+        concentration([5, -2, 1])

@@ -8,6 +8,7 @@ from retention_models.evaluation import (
     Sentence,
     backtest_check,
     earlier_origins,
+    errors_told,
     forecast_sentence,
     holdout_scores,
     rolling_origins,
@@ -72,8 +73,8 @@ def test_the_sentence_carries_the_backtest_over_to_the_total(backtest, customers
     sentence = forecast_sentence(total, backtest.assign(error=[-0.1, 0.2]), customers, 39)
     assert sentence == (
         "Expect 1,653 purchases within 39 weeks from the 2,357 customers known on 1997-09-30 (95 % interval 1,459 to "
-        "1,859); at 2 earlier dates what came true differed from such a forecast by -10 % to +20 %, which would make "
-        "it 1,488 to 1,984."
+        "1,859); at 2 earlier dates, whose windows overlap, what came true differed from such a forecast by -10 % to "
+        "+20 %, which would make it 1,313 to 2,231."
     )
 
 
@@ -106,3 +107,65 @@ def test_a_log_without_money_has_no_amounts():
 
 def test_a_sentence_shows_itself_escaped():
     assert Sentence("a < b")._repr_html_() == "<p>a &lt; b</p>"
+
+
+@pytest.mark.parametrize(
+    ("origins", "message"),
+    [
+        (["1998-03-30"], r"origin 1998-03-30 plus 26 weeks ends after the log, 1998-06-30 \(1 of 1 origins\)"),
+        (["1997-06-30", "1998-06-30"], r"origin 1998-06-30 plus 26 weeks ends .* \(1 of 2 origins\); earlier_origins"),
+        (["30.06.1997"], "origins must be a day such as '1997-09-30', not '30.06.1997'"),
+        ([], "there are no origins; earlier_origins proposes some"),
+    ],
+)
+def test_origins_whose_horizon_is_not_over_are_errors(log, origins, message):
+    with pytest.raises(ValueError, match=message):
+        rolling_origins(rm.BGNBD, log, origins=origins, horizon=26)
+
+
+def test_opportunities_that_are_not_over_are_errors(log):
+    with pytest.raises(ValueError, match="origin 1998-03-31 plus 4 times M ends after the log, 1998-06-30"):
+        rolling_origins(rm.BGBB, log, origins=["1998-03-31"], horizon=4, time_unit="M")
+
+
+def test_a_quiet_end_of_the_log_is_observed_where_observation_end_says_so(log):
+    backtest = rolling_origins(rm.BGNBD, log, origins=["1997-09-30"], horizon=40, observation_end="1998-07-07")
+    assert backtest["actual"].tolist() == [1882]
+
+
+@pytest.mark.parametrize("wrong", [{"horizon": 0}, {"horizon": float("inf")}, {"horizon": 26, "count": 0}])
+def test_horizons_and_counts_that_make_no_origins_are_errors(log, wrong):
+    with pytest.raises(ValueError, match="must be a"):
+        earlier_origins(log, **wrong)
+
+
+def test_a_backtest_that_learnt_from_too_little_is_not_testable(log, customers, fits):
+    origins = earlier_origins(log, horizon=75)
+    backtest = rolling_origins(rm.BGNBD, log, origins=origins, horizon=75)
+    check = backtest_check(backtest)
+    assert check.passed is None
+    assert "too little to learn from for a forecast over 525 days" in check.detail
+    assert "in 20 days, and it takes 100 in 137" in check.detail
+    told = forecast_sentence(rm.predict_total(fits["BG/NBD"], customers, 75), backtest, customers, 75)
+    assert told.endswith("no earlier date leaves enough to learn from to tell how far off such a forecast is.")
+    assert "would make" not in told
+
+
+def test_a_backtest_without_repeat_purchases_to_learn_from_is_not_testable(backtest):
+    few = backtest.copy()
+    few.attrs = {"known": {day: {**about, "repeat_purchases": 99} for day, about in backtest.attrs["known"].items()}}
+    assert backtest_check(few).passed is None
+    assert "99 repeat purchases in 180 days, and it takes 100" in backtest_check(few).detail
+
+
+def test_origins_have_a_quarter_of_the_log_to_learn_from_where_they_can(log):
+    origins = earlier_origins(log, horizon=52)
+    assert (origins[0] - date(1997, 1, 1)).days == 137
+    assert len(earlier_origins(log, horizon=39)) == 4
+
+
+def test_windows_that_overlap_are_said_to(backtest):
+    assert "The 2 windows overlap by 66 %, so they are fewer than 2 trials." in backtest_check(backtest).detail
+    assert "at 2 earlier dates, whose windows overlap, what came" in errors_told(backtest)
+    assert "overlap" not in backtest_check(backtest.iloc[:1]).detail
+    assert errors_told(backtest.assign(amount_error=0.5).iloc[:1], "amount_error").endswith("by +50 % to +50 %")

@@ -66,8 +66,25 @@ def test_cumulative_totals_do_not_depend_on_the_period(pareto, log):
 
 def test_days_and_weeks_as_unit_give_the_same(log, pareto):
     daily = rm.fit(rm.ParetoNBD, rm.summarize(log, calibration_end=CUT, time_unit="D"))
-    frame = tracking(daily, log, calibration_end=CUT, time_unit="D", period="W")
+    frame = tracking(daily, log, calibration_end=CUT, period="W")
     assert np.allclose(frame["ParetoNBD"], tracking(pareto, log, calibration_end=CUT)["ParetoNBD"], rtol=1e-6)
+
+
+def test_the_time_unit_is_that_of_the_fit_and_no_other(log, pareto):
+    daily = rm.fit(rm.ParetoNBD, rm.summarize(log, calibration_end=CUT, time_unit="D"))
+    with pytest.raises(ValueError, match="was fitted with time_unit 'D', the log is to be read with 'W'"):
+        tracking(daily, log, calibration_end=CUT, time_unit="W")
+    with pytest.raises(ValueError, match="weeks was fitted with time_unit 'W', days was fitted with 'D'"):
+        tracking({"weeks": pareto, "days": daily}, log, calibration_end=CUT)
+    with pytest.raises(ValueError, match="was fitted with granularity 'D', the log is to be read with 'W'"):
+        tracking(pareto, log, calibration_end="1997-09-28", granularity="W")
+    again = tracking(pareto, log, calibration_end=CUT, time_unit="7D")
+    pd.testing.assert_frame_equal(again, tracking(pareto, log, calibration_end=CUT))
+
+
+def test_a_model_of_spend_has_no_purchases_to_follow(log, customers):
+    with pytest.raises(ValueError, match="GammaGamma expects no purchases; fit ParetoNBD or BGNBD, say"):
+        tracking(rm.fit(rm.GammaGamma, customers), log, calibration_end=CUT)
 
 
 def test_later_customers_are_left_out_as_in_the_summary(log, pareto):

@@ -17,7 +17,12 @@ from retention_models.interventions.comparisons import (
 )
 from retention_models.interventions.contrasts import factorial_contrasts
 from retention_models.interventions.experiment import Experiment, Plan
+from retention_models.interventions.judgement import no_worse_than
+from retention_models.interventions.lin import lin_differences
+from retention_models.interventions.money import Costs, Money
 from retention_models.interventions.outcome import Outcome
+from retention_models.interventions.payback import cost_per_kept
+from retention_models.interventions.sequential import look_at
 
 SPEND = {"mean": {}, "cuped": {"adjust_for": ("pre",)}, "ratio": {"per": "orders"},
          "ratio_cuped": {"per": "orders", "adjust_for": ("pre",)}}  # fmt: skip
@@ -47,7 +52,8 @@ def test_means_ratios_and_cuped_agree_with_tea_tasting(cuped, peers, name):
     effect, lift = differences(test, outcome)[0], lifts(test, outcome)[0]
     found = [effect.estimate, effect.lower, effect.upper, lift.estimate - 1, lift.lower - 1, lift.upper - 1]
     keys = [f"{kind}effect_size{end}" for kind in ("", "rel_") for end in ("", "_ci_lower", "_ci_upper")]
-    np.testing.assert_allclose(found, [expected[key] for key in keys], rtol=1e-9)
+    same = 4 if outcome.adjust_for else 6  # tea-tasting leaves out the covariates' own error, which a ratio keeps
+    np.testing.assert_allclose(found[:same], [expected[key] for key in keys[:same]], rtol=1e-9)
     assert effect.p_value == pytest.approx(expected["pvalue"], rel=1e-6)
 
 
@@ -198,3 +204,116 @@ def test_too_many_covariates_for_few_clusters_fail_a_check():
     failed = differences(test, Outcome(column="y", adjust_for=("x",)))[0].failed
     assert [check.name for check in failed] == ["adjustment"]
     assert differences(test, Outcome(column="y"))[0].failed == ()
+
+
+def test_only_what_was_known_before_may_be_adjusted_for():
+    rng = np.random.default_rng(4)
+    rows = pd.DataFrame({"arm": ["none", "mail"] * 200, "before": rng.normal(size=400)})
+    rows["opened"] = ((rows["arm"] == "mail") & (rng.random(400) < 0.5)).astype(int)
+    rows["y"] = rows["opened"] + rng.normal(size=400)
+    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y", "opened"], covariates=["before"])
+    late = Outcome(column="y", adjust_for=("opened",))
+    for compare in (differences, lin_differences):
+        with pytest.raises(ValueError, match=r"opened is not among the covariates of this experiment \(before\)"):
+            compare(test, late)
+    with pytest.raises(ValueError, match="before: an outcome is measured after the assignment, a covariate before"):
+        Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["before"], covariates=["before"])
+
+
+def test_sums_carry_covariates_and_their_balance():
+    rng = np.random.default_rng(5)
+    rows = pd.DataFrame({"arm": ["none", "mail"] * 200, "x": rng.normal(size=400)})
+    rows["y"] = rows["x"] + rng.normal(size=400)
+    products = rows.assign(**{"y*y": rows["y"] ** 2, "x*x": rows["x"] ** 2, "x*y": rows["x"] * rows["y"], "n": 1})
+    sums = products.groupby("arm", as_index=False).sum()
+    outcome = Outcome(column="y", adjust_for=("x",))
+    one = Experiment.from_sums(sums, Plan(control="none"), columns=["y"], covariates=["x"])
+    other = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"], covariates=["x"])
+    assert [check.name for check in one.checks] == [check.name for check in other.checks] == ["sample ratio", "balance"]
+    assert differences(one, outcome)[0].estimate == pytest.approx(differences(other, outcome)[0].estimate)
+
+
+def shares(**arms):
+    table = pd.DataFrame([{"arm": arm, "n": n, "y": y} for arm, (n, y) in arms.items()])
+    return Experiment.from_counts(table, Plan(control="none"), outcome="y")
+
+
+def test_a_pair_in_which_nobody_did_it_keeps_its_row_and_the_others():
+    """Newcombe by hand: Wilson's upper end of 0 / n is z^2 / (n + z^2)."""
+    test = shares(none=(1_000, 0), mail=(1_000, 0), gift=(1_000, 40))
+    mail, gift = differences(test, Outcome(column="y"), Money(worth=10.0, costs={"mail": Costs(contact=0.1)}))
+    end = 1.959964**2 / (1_000 + 1.959964**2)
+    assert (mail.estimate, mail.lower, mail.upper) == pytest.approx((0, -end, end))
+    assert mail.p_value == 1.0
+    assert mail.priced == pytest.approx((-0.1, -0.1 - 10 * end, -0.1 + 10 * end))
+    assert [check.name for check in mail.failed] == ["events"]
+    assert gift.estimate == 0.04
+
+
+def test_all_against_none_is_a_difference_with_an_interval():
+    effect = differences(shares(none=(10, 0), mail=(10, 10)), Outcome(column="y"))[0]
+    wilson = 1.959964**2 / (10 + 1.959964**2)
+    assert (effect.estimate, effect.lower, effect.upper) == pytest.approx((1, 1 - math.sqrt(2) * wilson, 1))
+    assert effect.p_value < 1e-3
+
+
+def test_amounts_that_never_differ_name_their_arms():
+    rows = pd.DataFrame({"arm": ["none", "mail", "gift"] * 10, "y": [0.0, 0.0, 5.0] * 5 + [0.0, 0.0, 7.0] * 5})
+    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"])
+    with pytest.raises(ValueError, match="y is the same for every customer of mail and none: there"):
+        differences(test, Outcome(column="y"))
+    nothing = shares(none=(10, 0), mail=(10, 0))
+    for compare in (differences, any_difference):
+        with pytest.raises(ValueError, match="y is the same for every customer"):
+            compare(nothing, Outcome(column="y"))
+
+
+def test_events_are_counted_over_the_blocks_of_an_arm():
+    rows = pd.DataFrame({"arm": ["none", "mail"] * 400, "region": np.arange(800) // 2 % 40})
+    rows["y"] = (np.arange(800) // 2 % 19 == 0).astype(int)
+    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"], block="region")
+    check = next(c for c in differences(test, Outcome(column="y"))[0].checks if c.name == "events")
+    assert check.passed
+    assert f"({rows['y'].sum() // 2} in the smallest group)" in check.detail
+
+
+def test_what_could_not_be_chosen_has_no_price():
+    test = shares(none=(10_000, 1_000), mail=(10_000, 1_000), coupon=(10_000, 1_000), both=(10_000, 1_400))
+    campaigns = {"none": (), "mail": ("mail",), "coupon": ("coupon",), "both": ("mail", "coupon")}
+    costs = {arm: Costs(contact=0.1) for arm in ("mail", "coupon", "both")}
+    mail, coupon, together = factorial_effects(test, Outcome(column="y"), campaigns, Money(worth=50.0, costs=costs))
+    assert mail.value == pytest.approx(50 * 0.02 - 0.05)
+    assert coupon.value is not None
+    assert together.value is None
+
+
+def test_a_failed_check_goes_wherever_the_numbers_go():
+    table = pd.DataFrame({"arm": ["none", "mail"], "n": [10_000, 9_000], "y": [1_000, 990]})
+    test = Experiment.from_counts(table, Plan(control="none", shares={"none": 1, "mail": 1}), outcome="y")
+    outcome, money = Outcome(column="y"), Money(worth=10.0, costs={"mail": Costs(contact=0.01)})
+    effect = differences(test, outcome, money)[0]
+    assert str(effect).endswith("FAILED: sample ratio.")
+    assert "FAILED: sample ratio" in str(look_at(effect, [0.5]))
+    assert str(cost_per_kept(test, outcome, money)).endswith("FAILED: sample ratio.")
+    assert [check.name for check in any_difference(test, outcome).failed] == ["sample ratio"]
+    assert test.table().attrs["checks"][0]["passed"] is False
+    judged = no_worse_than(effect, 0.01)
+    assert judged.passed is None
+    assert "FAILED: sample ratio" in judged.detail
+
+
+def test_an_adjusted_lift_has_the_error_of_its_influence_values(cuped):
+    """Log ratio of A = mean y - slope (mean x - overall mean x): each customer's share in it, squared and added up."""
+    test = Experiment.from_rows(cuped, Plan(control="control"), arm="arm", outcomes=["spend"], covariates=["pre"])
+    effect = lifts(test, Outcome(column="spend", adjust_for=("pre",)))[0]
+    centred = cuped[["spend", "pre"]] - cuped.groupby("arm")[["spend", "pre"]].transform("mean")
+    everyone = cuped[["spend", "pre"]] - cuped[["spend", "pre"]].mean()
+    slope = (everyone["spend"] @ everyone["pre"]) / (everyone["pre"] @ everyone["pre"])
+    means, n = cuped.groupby("arm")[["spend", "pre"]].mean(), cuped.groupby("arm").size()
+    adjusted = means["spend"] - slope * (means["pre"] - cuped["pre"].mean())
+    weight = cuped["arm"].map({"treated": 1 / adjusted["treated"], "control": -1 / adjusted["control"]})
+    size = cuped["arm"].map(n)
+    left = 1 / adjusted["treated"] - 1 / adjusted["control"]
+    values = weight * (centred["spend"] - slope * centred["pre"]) / size
+    values += left * slope * centred["pre"] / len(cuped)
+    assert effect.std_error == pytest.approx(np.sqrt((values**2 * size / (size - 1)).sum()), rel=1e-9)

@@ -65,10 +65,11 @@ def test_rows_counts_and_engines_give_the_same_numbers(spells):
 
 
 def test_discounted_time_by_hand():
-    """All of one arm leave at 1, all but one of the other at 2: the gain is the area from 1 to 2, discounted."""
+    """All of one arm leave at 1, three of four of the other at 2: the gain is the area beyond 1, discounted."""
     rows = pd.DataFrame({"arm": ["none"] * 4 + ["offer"] * 4, "tenure": [1] * 4 + [2] * 3 + [3], "churned": 1})
-    effect = time_kept(made(rows), horizon=2, rate=0.1)[0]
-    assert effect.estimate == pytest.approx((math.exp(-0.1) - math.exp(-0.2)) / 0.1)
+    effect = time_kept(made(rows), horizon=2.5, rate=0.1)[0]
+    until, beyond = math.exp(-0.1) - math.exp(-0.2), math.exp(-0.2) - math.exp(-0.25)
+    assert effect.estimate == pytest.approx((until + beyond / 4) / 0.1)
     assert "discounted at 0.1 per time unit" in effect.estimand
 
 
@@ -140,3 +141,30 @@ def test_intervals_cover_the_true_differences():
         effects = share_kept(test, horizon=6)[0], time_kept(test, horizon=6)[0]
         covered.append([e.lower <= truth["offer"][i] - truth["none"][i] <= e.upper for i, e in enumerate(effects)])
     np.testing.assert_allclose(np.mean(covered, axis=0), 0.95, atol=0.021)  # three standard errors of 1,000
+
+
+def test_nobody_left_by_the_horizon_is_no_certainty():
+    rows = pd.DataFrame({"arm": ["none", "offer"] * 5, "tenure": 10.0, "churned": 0})
+    effect = share_kept(made(rows), horizon=5)[0]
+    end = 1.959964**2 / (5 + 1.959964**2)
+    assert (effect.estimate, effect.lower, effect.upper) == pytest.approx((0, -end, end))
+    assert [check.name for check in effect.failed] == ["events"]
+    with pytest.raises(ValueError, match="time as a customer is the same for every customer of none and offer up to 5"):
+        time_kept(made(rows), horizon=5, money=Money(worth=10.0))
+
+
+def test_an_arm_that_all_left_fails_its_check(spells):
+    rows = spells.assign(churned=1).query("arm == 'offer' or tenure < 6")
+    effect = share_kept(made(rows), horizon=5)[0]
+    check = next(check for check in effect.checks if check.name == "events")
+    assert check.passed is False
+    assert "(0 in the smallest group)" in check.detail
+    assert next(c for c in time_kept(made(rows), horizon=5)[0].checks if c.name == "events").passed
+
+
+@pytest.mark.parametrize("engine", [pd.DataFrame, lambda d: pl.DataFrame(d.to_dict("list"))])
+@pytest.mark.parametrize("wrong", [np.nan, -1.0])
+def test_a_row_without_a_count_is_refused(spells, engine, wrong):
+    weight = np.where(np.arange(20) == 4, wrong, 10.0)
+    with pytest.raises(ValueError, match="w is missing, negative or not finite in 1 of 20 rows"):
+        made(engine(spells.assign(w=weight)), weight="w")

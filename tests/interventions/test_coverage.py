@@ -16,10 +16,10 @@ NEAR = 3 * np.sqrt(0.05 * 0.95 / REPLICATES)  # three standard errors of a cover
 PLAN = Plan(control="none")
 
 
-def experiment(columns, *arms, make=None):
+def experiment(columns, *arms, make=None, covariates=()):
     """An experiment straight from the arms' numbers, shape (customers, columns) each."""
     cells = [(make or customers)(arm, values) for arm, values in zip(("none", "mail"), arms, strict=True)]
-    return Experiment(PLAN, tuple(columns), tuple(cells))
+    return Experiment(PLAN, tuple(columns), tuple(cells), covariates=covariates)
 
 
 def customers(arm, values):
@@ -85,7 +85,7 @@ def test_ratios_and_cuped():
         return np.column_stack([n * price + n * rng.normal(0, 5, 400) + 8 * before, n, before])
 
     for _ in range(REPLICATES):
-        test = experiment(["spend", "orders", "before"], arm(20, 1.0), arm(22, 2.0))
+        test = experiment(["spend", "orders", "before"], arm(20, 1.0), arm(22, 2.0), covariates=("before",))
         effects = [differences(test, outcome)[0] for outcome in outcomes]
         covered.append([e.lower <= 2 <= e.upper for e in effects])
         widths.append([e.upper - e.lower for e in effects])
@@ -154,3 +154,17 @@ def test_encouragement_weak_or_strong(moved):
     assert np.mean(covered) >= 0.95 - NEAR
     if moved == 0.5:
         assert np.mean(covered) == pytest.approx(0.95, abs=NEAR)
+
+
+def test_adjusted_lifts():
+    """The covariate explains nearly all of the outcome, and the lift is large: the overall mean's error counts."""
+    rng = np.random.default_rng(12)
+    covered = []
+    for _ in range(600):
+        before = rng.normal(10, 3, size=(2, 150))
+        spend = 2 * before + rng.normal(0, 0.5, size=(2, 150))
+        arms = (np.column_stack([factor * y, x]) for factor, y, x in zip((1.0, 2.5), spend, before, strict=True))
+        test = experiment(["spend", "before"], *arms, covariates=("before",))
+        effect = lifts(test, Outcome(column="spend", adjust_for=("before",)))[0]
+        covered.append(effect.lower <= 2.5 <= effect.upper)
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.027)  # three standard errors of 600

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from retention_models.interventions.comparisons import differences
-from retention_models.interventions.encouragement import complier_effect
+from retention_models.interventions.encouragement import complier_effect, naive_effect
 from retention_models.interventions.experiment import Experiment, Plan
+from retention_models.interventions.money import Costs, Money
 from retention_models.interventions.outcome import Outcome
 
 Y = Outcome(column="y")
@@ -79,3 +80,24 @@ def test_the_arm_is_named_where_there_are_several():
         complier_effect(experiment(rows), Y, received="got")
     with pytest.raises(ValueError, match="the arm 'fax' is none of call, mail"):
         complier_effect(experiment(rows), Y, received="got", arm="fax")
+
+
+def test_whether_a_customer_received_must_be_known():
+    rows = pd.DataFrame({"got": [1.0, 0.0, np.nan] * 50, "y": [1, 0, 0, 0, 1, 0] * 25})
+    with pytest.raises(ValueError, match="got is missing or not finite for 50 of 150 customers"):
+        naive_effect(rows, Y, received="got")
+    assert naive_effect(rows.dropna(), Y, received="got").n == 100
+    with pytest.raises(ValueError, match="sent not among the columns got, y"):
+        naive_effect(rows, Y, received="sent")
+
+
+def test_the_value_of_receiving_bears_the_cost_of_all_that_were_assigned():
+    test = experiment(simulated(np.random.default_rng(2), 20_000, 0.4, 0.5))
+    money = Money(worth=10.0, costs={"mail": Costs(contact=0.2)})
+    effect, assigned = complier_effect(test, Y, money, received="got"), differences(test, Y, money)[0]
+    moved = test.table().loc["mail", "got"] - test.table().loc["none", "got"]
+    assert effect.cost == pytest.approx(0.2 / moved)
+    assert effect.value == pytest.approx(assigned.value / moved)
+    assert (effect.value_lower > 0) == (assigned.value_lower > 0)
+    weak = complier_effect(experiment(simulated(np.random.default_rng(3), 300, 0.005)), Y, money, received="got")
+    assert (weak.value_lower, weak.value_upper) == (-np.inf, np.inf)

@@ -55,7 +55,10 @@ def test_it_reads_as_text(table):
     assert "! sample ratio: FAILED. Half got lost. (broken)" in text
     assert "! overlap: not testable. Not tried. (<b>card</b>)" in text
     assert "Overturned by a hidden cause" in text
-    assert text.endswith("Best of 2 ranked: call: 2 (1.6 to 2.6) per treated customer net of cost; it pays.")
+    assert text.endswith(
+        "Best of 2 ranked: call: 2 (1.54 to 2.69) per treated customer net of cost (97.5 % interval, 95 % for all 2); "
+        "it pays."
+    )
 
 
 def test_it_reads_as_html_and_names_are_only_names(table):
@@ -96,8 +99,43 @@ def test_shrinkage_stays_within_a_panel_and_on_its_scale(effect):
         evidence(rows).shrunk("Odds")
 
 
+def test_an_interval_without_end_is_not_shrunk_by_its_standard_error(effect):
+    rows = [effect(intervention=name) for name in "abcd"] + [effect(intervention="weak", lower=-np.inf, upper=np.inf)]
+    with pytest.raises(ValueError, match="the interval of weak has no end"):
+        evidence(rows).shrunk("Difference, share of customers")
+
+
 def test_evidence_takes_effects_and_nothing_else(effect):
     with pytest.raises(TypeError, match="evidence takes effects; got DataFrame"):
         evidence([effect(), pd.DataFrame()])
     with pytest.raises(ValueError, match="there is no effect to show"):
         evidence([])
+
+
+def test_the_best_of_many_must_be_better_than_chance_would_make_it(effect):
+    value = {"value": 1.0, "value_lower": 0.1, "value_upper": 1.9, "cost": 0.0}
+    alone = evidence([effect(intervention="a", **value)]).decision
+    assert alone.endswith("per treated customer net of cost (95 % interval); it pays.")
+    others = [effect(intervention=name, **{**value, "value": 0.5}) for name in "bcdefgh"]
+    among = evidence([effect(intervention="a", **value), *others]).decision
+    assert "99.4 % interval, 95 % for all 8" in among
+    assert among.endswith("a loss is not ruled out, test on.")
+
+
+@pytest.mark.parametrize("design", ["observational", "quasi-experimental"])
+def test_nothing_pays_without_its_proviso_unless_it_was_randomised(effect, design):
+    row = effect(design=design, value=5.0, value_lower=4.0, value_upper=6.0, cost=0.0)
+    sentence = "it pays, provided that nothing but the treatment sets the groups apart, for it is " + design
+    assert sentence in evidence([row]).decision
+
+
+def test_levels_are_told(effect):
+    value = {"value": 1.0, "value_lower": 0.5, "value_upper": 1.5, "cost": 0.0}
+    same = evidence([effect(**value), effect(intervention="call", **value)])
+    for shown in (str(same), same._repr_html_()):
+        assert "effect, 95 %" in shown
+        assert "value, 95 %" in shown
+    mixed = evidence([effect(level=0.5, **value), effect(intervention="call", **value)])
+    for shown in (str(mixed), mixed._repr_html_()):
+        assert "0.04 (0.0204 to 0.0596; 50 %)" in shown
+        assert "1 (0.5 to 1.5; 95 %)" in shown

@@ -77,7 +77,7 @@ def test_sums_give_the_same_numbers_as_rows(rows):
     sums = data.groupby("arm", as_index=False)[["visit", "spend", "before", *products]].sum()
     sums["n"] = data.groupby("arm").size().to_numpy()
     for table in (sums, pl.DataFrame(sums.to_dict("list"))):
-        test = Experiment.from_sums(table, PLAN, columns=["visit", "spend", "before"])
+        test = Experiment.from_sums(table, PLAN, columns=["visit", "spend"], covariates=["before"])
         for outcome in ({"column": "visit"}, {"column": "spend", "adjust_for": ("before",)}):
             for one, other in zip(numbers(test, **outcome), numbers(experiment(rows), **outcome), strict=True):
                 np.testing.assert_allclose(one[1:], other[1:], rtol=1e-8)
@@ -209,6 +209,16 @@ def test_orders_of_a_customer_count_as_a_cluster(rows):
         ({"arm": ["a", "a"], "n": [10, 10], "y": [1, 2]}, "arm stand more than once"),
         ({"arm": ["a", "b"], "n": [10, 10], "y": [1, 12]}, "no count of customers for 1 of 2 arms .first: b, 12 of 10"),
         ({"arm": ["a", "b"], "n": [10, 10], "y": [1.5, 2]}, "first: a, 1.5 of 10"),
+        ({"arm": ["a", "b"], "n": ["10", "10"], "y": [1, 2]}, "n is no number in 2 of 2 rows: '10'"),
+        ({"arm": ["a", "b"], "n": [10, 10], "y": ["3", 2]}, "y is no number in 1 of 2 rows: '3'"),
+        (
+            {"arm": ["a", "b"], "n": [10, 10.5], "y": [1, 2]},
+            "n is no whole number of customers, .* in 1 of 2 rows: 10.5",
+        ),
+        (
+            {"arm": ["a", "b"], "n": [10, 0], "y": [1, 0]},
+            "n is no whole number of customers, 1 or more, in 1 of 2 rows",
+        ),
     ],
 )
 def test_counts_that_cannot_be_right_are_refused(table, message):
@@ -220,3 +230,17 @@ def test_sums_name_the_products_they_lack():
     table = pd.DataFrame({"arm": ["a", "b"], "n": [9, 9], "y": [1.0, 2], "x": [1.0, 2], "y*y": [3.0, 4], "x*y": [3, 4]})
     with pytest.raises(ValueError, match=r"x\*x not among the columns"):
         Experiment.from_sums(table, Plan(control="a"), columns=["y", "x"])
+
+
+def test_means_need_a_spread_of_0_or_more():
+    table = pd.DataFrame({"arm": ["a", "b"], "n": [10, 12], "mean": [1.0, 2.0], "std_dev": [-1.0, 1.0]})
+    with pytest.raises(ValueError, match="std_dev is below 0 in 1 of 2 rows"):
+        Experiment.from_means(table, Plan(control="a"), outcome="y")
+
+
+@pytest.mark.parametrize("engine", [pd.DataFrame, lambda d: pl.DataFrame(d.to_dict("list")), duckdb.from_df])
+@pytest.mark.parametrize("kind", [bool, int])
+def test_a_control_may_be_a_number_or_a_truth_value_on_every_engine(engine, kind):
+    rows = pd.DataFrame({"treated": np.arange(100) % 2, "y": np.arange(100) % 3}).astype({"treated": kind})
+    test = Experiment.from_rows(engine(rows), Plan(control=kind(0)), arm="treated", outcomes=["y"])
+    assert test.arms == (str(kind(0)), str(kind(1)))

@@ -1,7 +1,9 @@
 """Checks of how a test was run: lost customers, lost balance, the wrong unit."""
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from retention_models.interventions.cells import cell_of_customers
@@ -88,3 +90,31 @@ def test_few_events_are_told():
     check = differences(test, Outcome(column="churned"))[0].checks[-1]
     assert (check.name, check.passed) == ("events", False)
     assert "too few for the interval (4 in the smallest group)" in check.detail
+
+
+@pytest.mark.parametrize("engine", ["pandas", "polars", "duckdb"])
+def test_balance_sees_a_covariate_that_only_one_arm_has(engine):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"arm": ["none", "mail"] * 1_000})
+    rows["premium"] = ((rows["arm"] == "mail") & (rng.random(2_000) < 0.5)).astype(int)
+    rows["y"] = (rng.random(2_000) < 0.2).astype(int)
+    frame = {"pandas": rows, "polars": pl.DataFrame(rows.to_dict("list")), "duckdb": duckdb.connect().from_df(rows)}
+    test = Experiment.from_rows(frame[engine], Plan(control="none"), arm="arm", outcomes=["y"], covariates=["premium"])
+    assert test.checks[-1].passed is False
+    assert next(cell for cell in test.cells if cell.arm == "none").covariance[1, 1] == 0
+
+
+@pytest.mark.parametrize(("mail", "passed"), [(1.0, False), (0.1, True)])
+def test_arms_without_spread_are_balanced_only_where_they_agree(mail, passed):
+    rows = pd.DataFrame({"arm": ["none", "mail"] * 100, "y": np.arange(200.0) % 7})
+    rows["before"] = np.where(rows["arm"] == "mail", mail, 0.1)
+    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"], covariates=["before"])
+    assert test.checks[-1].passed is passed
+
+
+def test_a_third_arm_with_spread_does_not_hide_two_that_differ_without():
+    rng = np.random.default_rng(3)
+    rows = pd.DataFrame({"arm": ["a", "b", "c"] * 100, "y": rng.normal(size=300)})
+    rows["x"] = np.where(rows["arm"] == "a", 0.0, np.where(rows["arm"] == "b", 1.0, rng.normal(0.5, 9, size=300)))
+    test = Experiment.from_rows(rows, Plan(control="a"), arm="arm", outcomes=["y"], covariates=["x"])
+    assert test.checks[-1].passed is False

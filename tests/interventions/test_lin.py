@@ -1,12 +1,15 @@
 """Lin's adjustment with HC2 errors: as published, and on every engine."""
 
+import duckdb
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
 from retention_models.interventions.comparisons import differences
 from retention_models.interventions.experiment import Experiment, Plan
 from retention_models.interventions.lin import lin_differences
+from retention_models.interventions.money import Costs, Money
 from retention_models.interventions.outcome import Outcome
 
 X = ("age", "educ", "black", "hisp", "marr", "nodegree", "re74", "re75")
@@ -72,3 +75,64 @@ def test_it_agrees_with_cuped_on_large_samples():
     one, other = lin_differences(test, outcome)[0], differences(test, outcome)[0]
     assert one.estimate == pytest.approx(other.estimate, abs=1e-4)
     assert one.std_error == pytest.approx(other.std_error, rel=1e-3)
+
+
+@pytest.fixture(params=["pandas", "polars", "duckdb"])
+def on_engine(request):
+    return {
+        "pandas": lambda rows: rows,
+        "polars": lambda rows: pl.DataFrame(rows.to_dict("list")),
+        "duckdb": lambda rows: duckdb.connect().from_df(rows),
+    }[request.param]
+
+
+def test_a_covariate_without_spread_in_one_arm_has_no_slope_there(on_engine):
+    rng = np.random.default_rng(0)
+    n = 4_000
+    rows = pd.DataFrame({"arm": ["control", "treated"] * (n // 2)})
+    rows["x"] = ((rows["arm"] == "treated") & (rng.random(n) < 0.01)).astype(float)
+    rows["re78"] = rng.normal(100, 10, size=n) + 30 * rows["x"]
+    treated, control = (rows[rows["arm"] == arm] for arm in ("treated", "control"))
+    slope, intercept = np.polyfit(treated["x"], treated["re78"], 1)
+    expected = intercept + slope * rows["x"].mean() - control["re78"].mean()
+    effect = lin(on_engine(rows), ("x",))
+    assert effect.estimate == pytest.approx(expected, rel=1e-9)
+    assert np.isfinite(effect.std_error)
+    assert "leverage" not in [check.name for check in effect.checks]
+
+
+def test_a_slope_that_one_customer_decides_fails_a_check(on_engine):
+    rows = pd.DataFrame({"arm": ["control", "treated"] * 20, "x": 0.0})
+    rows["re78"] = np.random.default_rng(0).normal(size=40)
+    rows.loc[1, "x"] = 1.0
+    effect = lin(on_engine(rows), ("x",))
+    assert [check.name for check in effect.failed if check.name == "leverage"] == ["leverage"]
+    others = rows[(rows["arm"] == "treated") & (rows["x"] == 0)]["re78"]
+    assert effect.std_error > np.std(others, ddof=1) / np.sqrt(20)
+
+
+def test_rows_against_another_arm_say_so():
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"arm": ["none", "mail", "gift"] * 50, "x": rng.normal(size=150), "y": rng.normal(size=150)})
+    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"], covariates=["x"])
+    outcome = Outcome(column="y", adjust_for=("x",))
+    names = [effect.intervention for effect in lin_differences(test, outcome, baseline="mail")]
+    assert names == [effect.intervention for effect in differences(test, outcome, baseline="mail")]
+    with pytest.raises(ValueError, match="the baseline 'typo' is none of the arms none, gift, mail"):
+        lin_differences(test, outcome, baseline="typo")
+
+
+def test_the_value_is_that_of_the_net_amount_in_the_same_regression(nsw):
+    money = Money(worth=2.0, costs={"treated": Costs(contact=3.0, contacts="re75", redemption=0.0)})
+    rows = nsw.assign(net=2 * nsw["re78"] - 3 * nsw["re75"] * (nsw["arm"] == "treated"))
+    measured = {"arm": "arm", "outcomes": ["re78", "net", "re75"], "covariates": ["age", "educ"]}
+    test = Experiment.from_rows(rows, Plan(control="control"), **measured)
+    priced, net = (
+        lin_differences(test, Outcome(column=column, adjust_for=("age", "educ")), given)[0]
+        for column, given in (("re78", money), ("net", None))
+    )
+    assert priced.priced == pytest.approx((net.estimate, net.lower, net.upper))
+    assert priced.cost == pytest.approx(2 * priced.estimate - net.estimate)
+    fixed = Money(worth=2.0, costs={"treated": Costs(contact=3.0)})
+    flat = lin_differences(test, Outcome(column="re78", adjust_for=("age",)), fixed)[0]
+    assert (flat.cost, flat.value) == pytest.approx((3.0, 2 * flat.estimate - 3))

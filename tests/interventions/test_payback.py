@@ -8,6 +8,7 @@ import pytest
 from scipy.special import ndtri
 
 from retention_models.interventions.comparisons import differences
+from retention_models.interventions.contract_outcomes import contract_test, incremental_value
 from retention_models.interventions.contrasts import Estimate
 from retention_models.interventions.experiment import Experiment, Plan
 from retention_models.interventions.money import Costs, Money
@@ -160,3 +161,26 @@ def test_money_is_checked_against_the_experiment(coupon):
         differences(coupon, Outcome(column="used", per="buy"), Money(worth=1.0))
     with pytest.raises(ValueError, match="used is 0 for everyone in an arm"):
         differences(coupon, Outcome(column="buy", per="used"))
+
+
+@pytest.mark.parametrize("kept", [100, 104, 110, 500])
+def test_the_cost_of_one_more_lies_within_its_interval(kept):
+    counts = pd.DataFrame({"arm": ["none", "mail"], "n": [1_000, 1_000], "stay": [105, kept]})
+    test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
+    money = Money(worth=1.0, costs={"mail": Costs(contact=0.1)}, currency="EUR")
+    found = cost_per_kept(test, Outcome(column="stay"), money)
+    assert found.lower <= found.estimate <= found.upper
+    assert "EUR" in found.sentence
+
+
+def test_the_value_of_contracts_carries_the_checks_of_their_test():
+    rows = pd.DataFrame({"arm": ["none", "call"] * 50, "tenure": np.arange(1, 101), "churned": [1, 0] * 50})
+    test = contract_test(rows, Plan(control="none", shares={"none": 9, "call": 1}), arm="arm", time_unit="months")
+    table = incremental_value(test, Money(worth=3.0), horizon=24, rate=0.01)
+    assert table.attrs["checks"][0]["passed"] is False
+
+
+@pytest.mark.parametrize("worth", [math.nan, math.inf, "10"])
+def test_what_an_outcome_is_worth_is_a_number(worth):
+    with pytest.raises(ValueError, match="worth is money for one unit of the outcome, a finite number"):
+        Money(worth=worth)

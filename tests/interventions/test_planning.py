@@ -105,3 +105,10 @@ def test_no_effect_is_found_as_often_as_chance_says():
 def test_the_impossible_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("options", [{"share": 1.5}, {"share": 0.0}, {"level": 95}])
+def test_plans_that_make_no_sense_are_refused_before_anything_is_searched(options):
+    for ask in (lambda **o: sample_size(Mean(1.0), 0.1, **o), lambda **o: detectable_effect(Mean(1.0), 100, **o)):
+        with pytest.raises(ValueError, match="must lie between 0 and 1"):
+            ask(**options)

@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from retention_models.interventions.money import Costs, Money
 from retention_models.interventions.outcome import Outcome
 from retention_models.interventions.stepped_wedge import stepped_wedge
 
@@ -112,7 +113,11 @@ def test_it_covers_the_truth_and_rejects_nothing_as_often_as_promised():
     [
         (lambda d: d.drop(columns="on"), "on not among the columns"),
         (lambda d: d[(d["store"] > 0) | (d["month"] > 1)], "2 of 84 cluster-periods have no rows"),
-        (lambda d: d.assign(y=d["y"].where(d["store"] > 0)), "and 7 no numbers"),
+        (lambda d: d.assign(y=d["y"].where(d["store"] > 0)), "y is missing or not finite for 7 of 84 rows"),
+        (lambda d: d.assign(on=d["on"].where(d.index % 7 > 0)), "on is missing or not finite for 12 of 84 rows"),
+        (lambda d: pd.concat([d, d.head(1).assign(y=np.nan)]), "y is missing or not finite for 1 of 85 rows"),
+        (lambda d: d.assign(store=d["store"].where(d["store"] > 0)), "store is missing for 7 of 84 rows"),
+        (lambda d: d.assign(y=d["y"].astype(str) + "x"), "y must be a number or true/false"),
         (lambda d: d.assign(on=d["on"] * 2), "switched must be 0 or 1"),
         (lambda d: pd.concat([d, d.assign(on=1)]), "the same for all rows of a cluster in a period"),
         (lambda d: d.assign(on=1 - d["on"]), "clusters switch back"),
@@ -122,3 +127,22 @@ def test_it_covers_the_truth_and_rejects_nothing_as_often_as_promised():
 def test_switches_that_cannot_be_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         analysed(change(simulated(np.random.default_rng(3))))
+
+
+@pytest.mark.parametrize("outcome", [Outcome(column="y", per="on"), Outcome(column="y", adjust_for=("before",))])
+def test_what_a_wedge_cannot_do_is_refused(outcome):
+    with pytest.raises(ValueError, match="leave out per and adjust_for"):
+        stepped_wedge(
+            simulated(np.random.default_rng(1)), outcome, cluster="store", period="month", switched="on",
+            rng=np.random.default_rng(1),
+        )  # fmt: skip
+
+
+def test_its_value_is_worth_times_the_effect_less_the_cost():
+    money = Money(worth=10.0, costs={"switched stores": Costs(contact=2.0)})
+    effect = stepped_wedge(
+        simulated(np.random.default_rng(1), effect=1.0), Outcome(column="y"), money, cluster="store", period="month",
+        switched="on", rng=np.random.default_rng(1),
+    )  # fmt: skip
+    assert (effect.cost, effect.value) == pytest.approx((2.0, 10 * effect.estimate - 2))
+    assert effect.priced[1:] == pytest.approx((10 * effect.lower - 2, 10 * effect.upper - 2))

@@ -5,6 +5,10 @@ import datetime as dt
 import pandas as pd
 import pytest
 
+from retention_models.logs.business import business_traits
+from retention_models.logs.cohorts import cohort_retention, daily_purchases, purchases_per_period
+from retention_models.logs.rhythm import calendar_season, purchase_gaps, suitable_period, time_to_second_purchase
+from retention_models.logs.segments import rfm_segments
 from retention_models.logs.summary import summarize
 
 LOG = pd.DataFrame(
@@ -98,3 +102,46 @@ def test_times_run_between_beginnings_of_periods_up_to_the_last_one_that_calibra
 
 def test_a_weekly_calibration_may_end_on_any_day_if_nothing_is_held_out():
     assert ages(granularity="W", observation_end="2024-02-07") == [5, 4, 0]
+
+
+READERS = [
+    business_traits,
+    calendar_season,
+    cohort_retention,
+    daily_purchases,
+    purchase_gaps,
+    purchases_per_period,
+    rfm_segments,
+    suitable_period,
+    summarize,
+    time_to_second_purchase,
+]
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("day", "message"),
+    [
+        ("05/06/2024", "observation_end must be a day such as '1997-09-30', not '05/06/2024'"),
+        ("foo", "observation_end must be a day such as '1997-09-30', not 'foo'"),
+        ("1990-01-01", "observation_end 1990-01-01 lies before the first purchase, 2024-01-01"),
+    ],
+)
+def test_all_that_is_read_from_a_log_takes_the_same_days(read, day, message):
+    with pytest.raises(ValueError, match=message):
+        read(LOG, observation_end=day)
+
+
+@pytest.mark.parametrize("read", [cohort_retention, daily_purchases, rfm_segments, time_to_second_purchase])
+def test_customers_acquired_after_all_purchases_are_none(read):
+    with pytest.raises(ValueError, match="acquired_after 2025-01-01 lies after the last day observed, 2024-02-05"):
+        read(LOG, acquired_after="2025-01-01")
+    with pytest.raises(ValueError, match="acquired_after must be a day such as '1997-09-30', not '1/2/2024'"):
+        read(LOG, acquired_after="1/2/2024")
+
+
+def test_a_log_of_one_day_has_watched_nobody():
+    with pytest.raises(ValueError, match="all customers were first seen on the last day, 2024-01-01"):
+        time_to_second_purchase(LOG.assign(date="2024-01-01"))
+    with pytest.raises(ValueError, match=r"first seen on the last day|nobody bought a second time"):
+        business_traits(LOG.assign(date="2024-01-01"))

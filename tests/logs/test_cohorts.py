@@ -63,7 +63,7 @@ def test_dates_without_a_purchase_are_an_error():
     with pytest.raises(
         ValueError, match="no purchase lies within these dates; the log runs from 2024-01-05 to 2024-05"
     ):
-        daily_purchases(LOG, observation_end="2023-12-31")
+        daily_purchases(LOG, acquired_until="2024-01-04")
 
 
 def test_quiet_periods_are_in_the_table_and_cut_ones_are_marked():

@@ -153,3 +153,13 @@ def test_a_plan_shows_its_reasons() -> None:
     assert "Time is measured in units of 30D" in str(plan)
     assert "looks 6 times 30D ahead" in str(plan)
     assert plan._repr_html_().count("<li>") == len(plan.reasons)
+
+
+def test_purchases_after_a_silence_many_times_as_long_as_all_the_rest_are_misdated_however_many() -> None:
+    wrong = log(300, 30, 200)
+    many = len(wrong) // 20
+    wrong.loc[wrong.index[:many], "date"] = pd.Timestamp("2099-12-31")
+    with pytest.raises(ValueError, match="purchases from 2099-12-31 on, long after the others"):
+        make_plan(wrong)
+    seasons = pd.concat([log(100, 10, 60), log(100, 10, 60, start="2026-01-01")])
+    assert make_plan(seasons).observation_end.year == 2026

@@ -10,6 +10,7 @@ from retention_models.logs.rhythm import (
     purchase_gaps,
     suitable_period,
     time_to_second_purchase,
+    well_watched,
 )
 
 LOG = pd.DataFrame(
@@ -116,3 +117,9 @@ def test_customers_seen_before_do_not_count_as_new():
     )
     with pytest.raises(ValueError, match="no customer was first seen within these dates"):
         time_to_second_purchase(LOG, acquired_after="2024-01-09")
+
+
+def test_the_share_back_is_told_while_enough_are_still_waited_for():
+    second = pd.DataFrame({"at_risk": [1000, 400, 30, 29], "share": [0.1, 0.2, 0.3, 1.0]}, index=[1, 2, 3, 4])
+    assert well_watched(second)["share"].iloc[-1] == 0.3
+    assert well_watched(second.assign(at_risk=[100, 40, 5, 4])).index[-1] == 3

@@ -21,6 +21,11 @@ def counts():
     return load_published_experiments().dropna(subset="count")
 
 
+def segments(ax):
+    """The lines of the intervals, from the top."""
+    return [segment for drawn in ax.collections for segment in drawn.get_segments()]
+
+
 def test_every_row_is_drawn_from_the_top(counts):
     panel = evidence(effects_of_counts(counts[counts["experiment"] == "E-mail"])).panels[
         "Difference, share of customers"
@@ -49,7 +54,30 @@ def test_ratios_get_a_log_axis(counts):
 def test_an_interval_without_end_runs_to_the_edge(counts):
     panel = evidence(effects_of_counts(counts[counts["outcome"] == "visit"])).panels["Difference, share of customers"]
     ax = plot_evidence(panel.assign(upper=np.inf))
+    right = ax.get_xlim()[1]
     assert np.isfinite(ax.get_xlim()).all()
+    assert [segment[1][0] for segment in segments(ax)] == [right] * len(panel)
+    assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == ">"] == [right] * len(panel)
+
+
+@pytest.mark.parametrize("scale", ["difference", "ratio"])
+def test_an_interval_without_any_end_spans_the_axes(counts, scale):
+    effects = effects_of_counts(counts[counts["outcome"] == "visit"], scale=scale)[:1]
+    panel = next(iter(evidence(effects).panels.values()))
+    lowest = -np.inf if scale == "difference" else 0.0
+    ax = plot_evidence(panel.assign(lower=lowest, upper=np.inf))
+    (segment,) = segments(ax)
+    assert (segment[0][0], segment[1][0]) == ax.get_xlim()
+    assert sorted(line.get_marker() for line in ax.lines if line.get_marker() in "<>") == ["<", ">"]
+    assert ax.get_xlim()[0] < panel["estimate"].iloc[0] < ax.get_xlim()[1]
+
+
+def test_finite_intervals_lie_within_the_axes(counts):
+    panel = evidence(effects_of_counts(counts[counts["outcome"] == "visit"])).panels["Difference, share of customers"]
+    ax = plot_evidence(panel)
+    left, right = ax.get_xlim()
+    assert left < 0 < panel["upper"].max() < right
+    np.testing.assert_allclose([segment[:, 0] for segment in segments(ax)], panel[["lower", "upper"]])
 
 
 def test_what_shares_no_axis_is_refused(counts):

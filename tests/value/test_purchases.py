@@ -90,6 +90,22 @@ def test_segments_add_up_and_their_intervals_carry_the_shared_parameters(custome
     assert np.hypot(*width) < (whole["value_upper"] - whole["value_lower"]) * 1.01 < width.sum() * 1.02
 
 
+def test_segments_are_the_same_in_any_order_of_their_labels_and_as_a_column(customers, fits):
+    segment = pd.Series(np.where(customers["frequency"] > 0, "repeat", "once"), index=customers.index, name="kind")
+    arguments = (fits[rm.ParetoNBD], fits[rm.GammaGamma])
+    parts = rm.total_value(*arguments, customers, horizon=39, by=segment, **MONEY)
+    shuffled = rm.total_value(*arguments, customers, horizon=39, by=segment.sort_values(), **MONEY)
+    column = rm.total_value(*arguments, customers.assign(kind=segment), horizon=39, by="kind", **MONEY)
+    pd.testing.assert_frame_equal(shuffled, parts)
+    pd.testing.assert_frame_equal(column, parts)
+
+
+def test_a_fit_that_counts_weeks_does_not_value_a_table_that_counts_days(customers, fits):
+    weekly = rm.fit(rm.BGNBD, rm.summarize(rm.load_cdnow(), calibration_end="1997-09-28", granularity="W"))
+    with pytest.raises(ValueError, match="fitted with granularity 'W', the table was made with 'D'"):
+        rm.customer_value(weekly, fits[rm.GammaGamma], customers, horizon=39, **MONEY)
+
+
 def test_interval_agrees_with_parameter_draws(customers, fits):
     few = customers.iloc[[0, 5, 100, 500]]
     purchases, spend = fits[rm.ParetoNBD], fits[rm.GammaGamma]
@@ -137,7 +153,7 @@ def test_break_even_uplift_is_cost_over_value(customers, fits):
         ({"horizon": np.nan}, "horizon must be a number above 0, .* or numpy.inf; got nan"),
         ({"margin": "a third"}, "margin must be the share of the amount that is earned"),
         ({"annual_discount_rate": "15 %"}, "annual_discount_rate must be 0 or above"),
-        ({"by": ["a"]}, "by has 1 entries for 2,357 customers"),
+        ({"by": ["a"]}, "by has 1 labels for 2,357 customers"),
     ],
 )
 def test_money_that_makes_no_sense_is_an_error(customers, fits, changed, message):

@@ -135,7 +135,8 @@ def test_the_base_sentence_tells_status_onboarding_and_the_best_segment():
             "probability_alive_upper": [0.5],
         }
     )
-    second = pd.DataFrame({"share": [0.1, 0.2, 0.3, 0.4]}, index=pd.RangeIndex(1, 5, name="days"))
+    watched = {"at_risk": [100, 90, 80, 70, 1], "share": [0.1, 0.2, 0.3, 0.4, 1.0]}
+    second = pd.DataFrame(watched, index=pd.RangeIndex(1, 6, name="days"))
     segments = pd.DataFrame({"share_of_customers": [0.2], "share_of_value": [0.7]}, index=["champion"])
     assert base_sentence(status, second, segments, day="2024-06-30", horizon=1, time_unit="W") == (
         "Of 200 customers 90 (45 %, 95 % interval 40 to 50 %) are expected to be customers still on 2024-06-30; of new "
