@@ -571,6 +571,8 @@ def test_each_kind_of_file_goes_to_the_notebooks_that_take_it(
         (["--outcome", "kept", "--margin", "0.3"], 1, "margin is a share of an amount: say which column that is"),
         (["--outcome", "kept", "--covariate", "kept"], 1, "column 'kept' is said to be known before the assignment"),
         (["--outcome", "kept", "--planned-shares", "a=1,b=1"], 1, "shares must give each of the arms"),
+        (["--outcome", "kept", "--amount", "spend", "--margin", "30"], 1, "got 30; did you mean 0.3?"),
+        (["--outcome", "kept", "--lower-is-better", "spend"], 1, "lower_is_better names 'spend', which is none of"),
         (["--outcome", "kept", "--time-unit", "W"], 2, "no notebook has a parameter time_unit"),
     ],
 )
@@ -615,6 +617,13 @@ def test_rows_of_a_test_that_cannot_be_right_are_counted(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["many", "0", "1.5", "-3"])
+def test_planned_customers_are_a_whole_number(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["report", "--experiment", "x.csv", f"--planned-customers={text}"])
+    assert f"expected a whole number of customers above 0, not '{text}'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["mail", "=1", "mail=", "mail=x", "a=1;b=2"])

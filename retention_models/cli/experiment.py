@@ -9,9 +9,12 @@ from pathlib import Path
 from retention_models.cli.log_options import number
 from retention_models.cli.sources import Known, Source
 
-_ROLES = ("outcome", "amount", "covariate", "cluster", "block", "received", "redeemed", "assigned", "customer_id")
+_ROLES = (
+    *("outcome", "amount", "covariate", "cluster", "block", "received", "redeemed", "assigned"),
+    *("lower_is_better", "customer_id"),
+)
 _PRICES = ("margin", "worth", "cost", "redemption_cost", "currency")
-_OTHERS = ("control", "planned_shares", "window")
+_OTHERS = ("control", "planned_shares", "window", "planned_customers")
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 
 
@@ -29,6 +32,7 @@ def _add_options(parser: ArgumentParser) -> None:
         ("received", False, "who received what was sent"),
         ("redeemed", False, "how often it was redeemed"),
         ("assigned", False, "when a customer came into the test, a day or a number: to look before the end"),
+        ("lower-is-better", True, "an outcome of which less is better, such as churned; may be repeated"),
     ):
         action = "append" if repeated else "store"
         group.add_argument(f"--{name}", action=action, metavar="COLUMN", help=f"column that says {words}")
@@ -36,10 +40,22 @@ def _add_options(parser: ArgumentParser) -> None:
     group.add_argument(
         "--planned-shares", type=by_arm, metavar="ARM=SHARE,...", help="such as none=1,mail=2: were customers lost?"
     )
+    group.add_argument(
+        "--planned-customers", type=customers, metavar="N", help="how many were to come in, for looks before the end"
+    )
     group.add_argument("--window", metavar="WORDS", help="how long outcomes were watched, such as '14 days'")
     group.add_argument("--cost", type=cost, metavar="AMOUNT", help="of one contact; or by arm: mail=0.5,coupon=0.8")
     group.add_argument("--redemption-cost", type=number, metavar="AMOUNT", help="of one redemption")
-    group.add_argument("--worth", type=number, metavar="AMOUNT", help="what one more of the first outcome earns")
+    group.add_argument(
+        "--worth", type=number, metavar="AMOUNT", help="what one more of the first outcome earns (or one fewer)"
+    )
+
+
+def customers(text: str) -> int:
+    """A number of customers."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ArgumentTypeError(f"expected a whole number of customers above 0, not {text!r}")
+    return int(text)
 
 
 def by_arm(text: str) -> dict[str, float]:

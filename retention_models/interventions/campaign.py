@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -49,6 +50,8 @@ class Campaign:
         Which column says what.
     rows
         The rows, on their engine.
+    planned_customers
+        How many customers the test was planned for: the end that looks before it are counted towards.
     reasons
         Sentences: what was chosen from the rows, or left out because nothing was said of it.
     """
@@ -61,6 +64,7 @@ class Campaign:
     currency: str
     roles: Roles
     rows: Any
+    planned_customers: int
     reasons: tuple[str, ...] = ()
 
     @property
@@ -111,6 +115,7 @@ def read_campaign(
     control: str | None = None,
     planned_shares: Mapping[str, float] | None = None,
     window: str | None = None,
+    planned_customers: int | None = None,
 ) -> Campaign:
     """A test as it is to be read: what was said holds, the rest is chosen from the rows, or left out and said so.
 
@@ -128,6 +133,8 @@ def read_campaign(
         Arm to its planned share, in any unit, to see whether customers got lost.
     window
         How long after the assignment outcomes were watched, in words.
+    planned_customers
+        How many customers were to come in before the end; without it, looks take those who did as all that were.
 
     Raises
     ------
@@ -167,12 +174,13 @@ def read_campaign(
             covariates=roles.covariates,
             cluster=roles.cluster,
             block=roles.block,
-            customer_id=roles.customer_id or "",
+            customer_id=roles.customer_id,
         )
         yes_or_no = yes_or_no_among(frame, roles.outcomes)
     outcomes = tuple(_outcome(name, roles, prices, name in yes_or_no, window) for name in roles.outcomes)
     priced, worth = prices.priced(roles, outcomes)
     costs = prices.costs(experiment.arms, roles)
+    customers, planned = experiment.n(*experiment.arms), _checked_plan(planned_customers)
     return Campaign(
         experiment=experiment,
         outcomes=outcomes,
@@ -182,11 +190,13 @@ def read_campaign(
         currency=prices.currency or "",
         roles=roles,
         rows=frame.to_native(),
+        planned_customers=max(customers, planned or 0),
         reasons=(
             *chosen,
             *(_kind(outcome, roles, outcome.column in yes_or_no) for outcome in outcomes),
             reason,
             *_left_out(roles, planned_shares),
+            *([_end_of_plan(customers, planned)] if roles.assigned else []),
             *prices.reasons(roles, outcomes).values(),
         ),
     )
@@ -198,10 +208,29 @@ def _outcome(name: str, roles: Roles, prices: Prices, yes_or_no: bool, window: s
 
 
 def _kind(outcome: Outcome, roles: Roles, yes_or_no: bool) -> str:
+    less = " Less of it is better (lower_is_better)." if outcome.column in roles.lower else ""
     if yes_or_no:
-        return f"“{outcome.column}” is yes or no: the arms are compared by their share of customers."
+        return f"“{outcome.column}” is yes or no: the arms are compared by their share of customers.{less}"
     what = "an amount" if outcome.column == roles.amount else "a number"
-    return f"“{outcome.column}” is {what}: the arms are compared by their mean over all customers, buyers or not."
+    return f"“{outcome.column}” is {what}: the arms are compared by their mean over all customers, buyers or not.{less}"
+
+
+def _checked_plan(planned: int | None) -> int | None:
+    if planned is not None and (not isinstance(planned, numbers.Integral) or planned < 1):
+        raise ValueError(f"planned_customers is how many customers were planned, 1 or more; got {planned!r}")
+    return planned
+
+
+def _end_of_plan(customers: int, planned: int | None) -> str:
+    """What looks before the end take as the end."""
+    if planned is None:
+        return (
+            f"Looks before the end take the {customers:,} customers who came in as all that were planned "
+            "(planned_customers)."
+        )
+    if planned < customers:
+        return f"More customers came in, {customers:,}, than were planned, {planned:,}: looks take them as the plan."
+    return f"Of {planned:,} planned customers {customers:,} have come in: looks count towards all of them."
 
 
 def _left_out(roles: Roles, planned_shares: Mapping[str, float] | None) -> list[str]:

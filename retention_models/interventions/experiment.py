@@ -89,7 +89,7 @@ class Experiment:
         block: str | None = None,
         caps: Mapping[str, float] | None = None,
         winsorise: Mapping[str, float] | None = None,
-        customer_id: str = "customer_id",
+        customer_id: str | None = "customer_id",
     ) -> Self:
         """An experiment from one row a customer, on any engine; the rows stay where they are.
 
@@ -114,7 +114,7 @@ class Experiment:
             Ceilings for heavy-tailed columns: a fixed amount, or a quantile of all arms together such as 0.999. What
             was cut is stated in a check, and the uncut comparison next to it.
         customer_id
-            Checked for repeats where there is such a column.
+            Checked for repeats where there is such a column; None leaves that out.
         """
         names = _names(outcomes, covariates)
         table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from retention_models.inputs import is_number
 from retention_models.interventions.money import Costs, Money
 from retention_models.interventions.outcome import Outcome
 from retention_models.interventions.roles import Roles
@@ -18,15 +19,20 @@ class Prices:
     Attributes
     ----------
     margin
-        Share of the amount that is earned, where a column is an amount.
+        Share of the amount that is earned, where a column is an amount: above 0 and at most 1.
     worth
-        Where none is: what one more of the first outcome earns.
+        Where none is: what one more of the first outcome earns, or one fewer where less of it is better.
     cost
         Of one contact: one number for every arm but the control, or one for each arm.
     redemption_cost
         Of one redemption, where a column counts them.
     currency
         What money is counted in; empty where it has no name.
+
+    Raises
+    ------
+    ValueError
+        When a margin is no share, worth not above 0, or a cost below 0.
     """
 
     margin: float | None = None
@@ -34,6 +40,21 @@ class Prices:
     cost: float | Mapping[str, float] | None = None
     redemption_cost: float | None = None
     currency: str | None = None
+
+    def __post_init__(self) -> None:
+        margin, worth = self.margin, self.worth
+        if margin is not None and not (is_number(margin) and 0 < margin <= 1):
+            meant = f"; did you mean {margin / 100:g}?" if is_number(margin) and 1 < margin <= 100 else ""
+            raise ValueError(f"margin is a share of the amount, above 0 and at most 1; got {margin!r}{meant}")
+        if worth is not None and not (is_number(worth) and worth > 0):
+            raise ValueError(
+                f"worth is what one more of the first outcome earns, above 0; got {worth!r}. Where less of it is "
+                "better, name it in lower_is_better, and say what one fewer earns"
+            )
+        each = self.cost if isinstance(self.cost, Mapping) else {"cost": self.cost}
+        for name, cost in {**each, "redemption_cost": self.redemption_cost}.items():
+            if cost is not None and not (is_number(cost) and cost >= 0):
+                raise ValueError(f"{name} must be a cost of 0 or more; got {cost!r}")
 
     @property
     def unit(self) -> str:
@@ -47,6 +68,7 @@ class Prices:
             ("margin is a share of an amount: say which column that is (amount)", self.margin and not roles.amount),
             ("redemption_cost needs the column that counts redemptions (redeemed)", nothing_redeemed),
             ("worth and margin both price an outcome: say one of them", self.worth and self.margin),
+            ("less of an amount cannot be better and earn a margin", self.margin and roles.amount in roles.lower),
         ):
             if found:
                 raise ValueError(problem)
@@ -64,10 +86,12 @@ class Prices:
         return found if self._is_costly else {}
 
     def priced(self, roles: Roles, outcomes: Sequence[Outcome]) -> tuple[Outcome | None, float]:
-        """The outcome that has a price, and what one unit of it earns."""
+        """The outcome that has a price, and what one unit of it earns: less than 0 where less of it is better."""
         if self.margin:
             return next(outcome for outcome in outcomes if outcome.column == roles.amount), self.margin
-        return (outcomes[0], self.worth) if self.worth else (None, 0.0)
+        if not self.worth:
+            return None, 0.0
+        return outcomes[0], -self.worth if outcomes[0].column in roles.lower else self.worth
 
     def reasons(self, roles: Roles, outcomes: Sequence[Outcome]) -> dict[str, str]:
         """What value is counted in, and what it lacks."""
@@ -77,7 +101,8 @@ class Prices:
         elif self.margin:
             earned = f"Of each “{outcome.column}” {100 * worth:.3g} % is counted as earned (margin)."
         else:
-            earned = f"One more of “{outcome.column}” is counted as {self._written(worth)} earned (worth)."
+            one = "more" if worth > 0 else "fewer"
+            earned = f"One {one} of “{outcome.column}” is counted as {self._written(abs(worth))} earned (worth)."
         return {"value": earned, "cost": self._cost_sentence}
 
     @property

@@ -28,6 +28,8 @@ class Roles:
         Whether a customer received what was sent; how often it was redeemed.
     assigned
         When a customer came into the test, a day or the number of a wave: to look at it as it grew.
+    lower_is_better
+        The outcomes of which less is better, such as ``churned``; a single name may stand for itself.
     customer_id
         Whose repeats are refused; by default ``customer_id`` where there is such a column.
     """
@@ -41,6 +43,7 @@ class Roles:
     received: str | None = None
     redeemed: str | None = None
     assigned: str | None = None
+    lower_is_better: Sequence[str] | str | None = None
     customer_id: str | None = None
 
     @property
@@ -52,6 +55,11 @@ class Roles:
     def covariates(self) -> tuple[str, ...]:
         """The columns known before the assignment."""
         return _listed(self.covariate)
+
+    @property
+    def lower(self) -> tuple[str, ...]:
+        """The outcomes of which less is better."""
+        return _listed(self.lower_is_better)
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -85,6 +93,11 @@ class Roles:
                     f"the test has no column {', '.join(map(repr, missing))} for {role.name}; it has "
                     f"{', '.join(columns)}. Say which one it is: {role.name}"
                 )
+        others = [name for name in self.lower if self.outcomes and name not in self.outcomes]
+        if others:
+            raise ValueError(
+                f"lower_is_better names {others[0]!r}, which is none of the outcomes {', '.join(self.outcomes)}"
+            )
         before = set(self.covariates) & {*self.outcomes, *self.extras}
         keys = {self.arm, self.cluster, self.block} & set(self.numbers)
         for shared, problem in (

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from retention_models.interventions.cells import Cell, cells_of_sums
 from retention_models.logs.engines import collect
+from retention_models.logs.files import open_files, parse_numbers
 
 Array = NDArray[np.float64]
 
@@ -53,7 +54,7 @@ def read_rows(
     arm: str,
     cluster: str | None = None,
     block: str | None = None,
-    customer_id: str = "customer_id",
+    customer_id: str | None = "customer_id",
 ) -> Rows:
     """Check customer rows: one a customer, an arm for each, every measured column a finite number.
 
@@ -64,7 +65,7 @@ def read_rows(
     ValueError
         When a column is missing, not numeric or holds gaps, or a customer stands in two rows.
     """
-    frame = open_frame(source)
+    frame = open_frame(source, names)
     schema = frame.collect_schema()
     keys = {"arm": arm} | ({"block": block} if block else {}) | ({"cluster": cluster} if cluster else {})
     missing = [name for name in dict.fromkeys([*keys.values(), *names]) if name not in schema]
@@ -80,8 +81,15 @@ def read_rows(
     return _with_means(Rows(prepared, tuple(names), np.zeros(len(names)), cluster is not None))
 
 
-def open_frame(source: Any) -> nw.LazyFrame[Any]:
-    """A lazy frame over what narwhals reads, or over a CSV or Parquet file by DuckDB."""
+def open_frame(source: Any, numbers: Sequence[str] | None = None) -> nw.LazyFrame[Any]:
+    """A lazy frame over what narwhals reads, or over a CSV or Parquet file by DuckDB.
+
+    Where it is said which columns are ``numbers``, a file is read as text but for those, as logs are: with its own
+    separator, decimal commas, and yes and no. Otherwise DuckDB guesses the types.
+    """
+    if isinstance(source, str | Path) and numbers is not None:
+        relation = open_files(source, None)
+        source = parse_numbers(relation, [name for name in numbers if name in relation.columns])
     if isinstance(source, str | Path):
         import duckdb
 

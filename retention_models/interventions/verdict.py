@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from scipy.special import ndtri
 
 from retention_models.checks import Check
+from retention_models.interventions import contrasts
 from retention_models.interventions.campaign import Campaign
 from retention_models.interventions.campaign_views import costs_per_kept, kept_outcome
-from retention_models.interventions.comparisons import differences
+from retention_models.interventions.comparisons import contrast_effects, differences
 from retention_models.interventions.effect import Effect
 from retention_models.rounding import three_digits
 
@@ -71,10 +72,8 @@ def _lead(campaign: Campaign, ranked: Sequence[Effect]) -> str:
     if len(ranked) < 2 or campaign.priced is None:
         return ""
     best, second = ranked[0], ranked[1]
-    found = differences(
-        campaign.experiment, campaign.priced, campaign.money, baseline=second.intervention, level=best.level
-    )
-    lead = next(effect for effect in found if effect.intervention.startswith(f"{best.intervention} against"))
+    weights = {"lead": contrasts.difference(best.intervention, second.intervention)}
+    lead = contrast_effects(campaign.experiment, campaign.priced, weights, campaign.money, level=best.level)[0]
     assert lead.priced is not None
     sure = "is beyond chance" if lead.priced[1] > 0 else "may be chance"
     return f" Its lead over “{second.intervention}”, {_money(campaign, lead.priced[0])}, {sure}."
@@ -82,18 +81,21 @@ def _lead(campaign: Campaign, ranked: Sequence[Effect]) -> str:
 
 def _by_outcome(campaign: Campaign, effects: Sequence[Effect]) -> str:
     """What the first outcome says, where nothing was said of what it is worth."""
-    name = campaign.main.name
+    less = " (less is better)" if campaign.main.column in campaign.roles.lower else ""
+    name = f"“{campaign.main.name}”{less}"
     changed = [effect for effect in effects if effect.lower > 0 or effect.upper < 0]
     largest = max(effects, key=lambda effect: abs(effect.estimate))
     if not changed:
-        needed = min((ndtri((1 + e.level) / 2) + ndtri(POWER)) * e.std_error for e in effects)
+        needed = max((ndtri((1 + e.level) / 2) + ndtri(POWER)) * e.std_error for e in effects)
+        in_each = " in each arm" if len(effects) > 1 else ""
         return (
-            f"No arm is shown to have changed “{name}”: the largest difference is {_difference(largest)}. A change of "
-            f"{three_digits(needed)} or more would have been found four times in five.{_cost(campaign, largest)}"
+            f"No arm is shown to have changed {name}: the largest difference is {_difference(largest)}. A change of "
+            f"{three_digits(needed)} or more would have been found{in_each} four times in five."
+            f"{_cost(campaign, largest)}"
         )
     ordered = sorted(changed, key=lambda effect: -abs(effect.estimate))
     parts = "; ".join(f"{_difference(effect)}" for effect in ordered)
-    return f"“{name}” was changed by {parts}.{_cost(campaign, ordered[0])}"
+    return f"{name} was changed by {parts}.{_cost(campaign, ordered[0])}"
 
 
 def _difference(effect: Effect) -> str:

@@ -7,14 +7,14 @@ analyst sees those of the arm that was drawn by lot.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 CONTROL = "none"
-MEASURES = ("purchases", "bought")
+MEASURES = ("purchases", "bought", "redeemed", "amount")
 LOST_WITH_THE_GONE = 0.5  # share of letters that still arrive with customers who have left, compared with the others
 
 
@@ -51,8 +51,9 @@ class Trial:
         Coupons used: ``customer_id, date``.
     truth
         Indexed by ``customer_id``: ``arm``, ``alive`` (when assigned), ``delivered`` (whether a letter would arrive),
-        and for each arm ``purchases_<arm>`` (days with a purchase) and ``bought_<arm>`` (0 or 1) in the window after
-        the assignment, as they would have been under it.
+        and for each arm, as they would have been under it in the window after the assignment, ``purchases_<arm>``
+        (days with a purchase) and ``bought_<arm>`` (0 or 1), and what is expected of these purchases:
+        ``redeemed_<arm>`` (coupons used) and ``amount_<arm>``, where the shop has amounts.
     """
 
     assignments: pd.DataFrame
@@ -69,7 +70,10 @@ class Trial:
 
     @property
     def effects(self) -> pd.DataFrame:
-        """Each arm's true mean effect on all assigned customers: indexed by arm, ``purchases`` and ``bought``."""
+        """Each arm's true mean effect on all assigned customers.
+
+        Indexed by arm: ``purchases``, ``bought``, ``redeemed`` and, where the shop has amounts, ``amount``.
+        """
         return _mean_effects(self.truth)
 
     @property
@@ -77,17 +81,23 @@ class Trial:
         """The same on those whom a letter reaches."""
         return _mean_effects(self.truth[self.truth["delivered"]])
 
+    @property
+    def _labels(self) -> dict[str, pd.DataFrame]:
+        """What stands behind an arm in an effect's name, and the true effects that it is about."""
+        receiving = self.effects_of_receiving
+        return {"": self.effects, ", received": receiving, ", received, naive": receiving}
+
     def beside(self, table: pd.DataFrame) -> pd.DataFrame:
         """The truth beside estimates, and whether their intervals hold it; indexed by ``intervention`` and ``outcome``.
 
-        ``table`` is that of ``evidence(...)``; rows whose outcome the truth does not know are left out. What was
-        estimated of receiving (``coupon, received``) is held against the effect on those whom a letter reaches.
+        ``table`` is that of ``evidence(...)``; rows of which the truth knows nothing are left out. What was estimated
+        of receiving (``coupon, received``, and its naive comparison) is held against the effect on those whom a letter
+        reaches.
         """
-        known = table[table["outcome"].isin(MEASURES)]
-        arms = known["intervention"].str.partition(", received")
-        effects = {True: self.effects_of_receiving, False: self.effects}
-        cells = zip(arms[0], known["outcome"], arms[1] != "", strict=True)
-        truth = [float(effects[receiving].loc[arm, outcome]) for arm, outcome, receiving in cells]
+        labels = {f"{arm}{label}": (arm, of) for arm in self.effects.index for label, of in self._labels.items()}
+        known = table[table["outcome"].isin(self.effects.columns) & table["intervention"].isin(labels)]
+        cells = zip(known["intervention"].map(labels), known["outcome"], strict=True)
+        truth = [float(effects.loc[arm, outcome]) for (arm, effects), outcome in cells]
         shown = known.set_index(["intervention", "outcome"])[["estimate", "lower", "upper"]].assign(truth=truth)
         shown = shown.assign(holds=shown["truth"].between(shown["lower"], shown["upper"]))
         columns = {"truth": "truth", "estimate": "estimate", "lower": "estimate_lower", "upper": "estimate_upper"}
@@ -97,12 +107,13 @@ class Trial:
 def _mean_effects(truth: pd.DataFrame) -> pd.DataFrame:
     """What each arm changed on average, by the purchases of these customers under every arm."""
     arms = [str(name).removeprefix("purchases_") for name in truth if str(name).startswith("purchases_")]
+    known = [what for what in MEASURES if f"{what}_{CONTROL}" in truth]
     rows = {
-        arm: {what: (truth[f"{what}_{arm}"] - truth[f"{what}_{CONTROL}"]).mean() for what in MEASURES}
+        arm: {what: (truth[f"{what}_{arm}"] - truth[f"{what}_{CONTROL}"]).mean() for what in known}
         for arm in arms
         if arm != CONTROL
     }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(MEASURES)).rename_axis("arm")
+    return pd.DataFrame.from_dict(rows, orient="index", columns=known).rename_axis("arm")
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +152,9 @@ def mail(
         inside = purchases.loc[purchases["day"] <= horizon_days, "person"]
         truth[f"purchases_{name}"] = np.bincount(inside, minlength=n)
         truth[f"bought_{name}"] = (truth[f"purchases_{name}"] > 0).astype(int)
+        offered = purchases.loc[purchases["day"] <= offer_days, "person"]
+        sent_to = arrives if name != CONTROL else np.zeros(n)
+        truth[f"redeemed_{name}"] = arms[name].redeemed * sent_to * np.bincount(offered, minlength=n)
     seen = pd.concat([world[drawn[world["person"]] == name] for name, world in worlds.items()])
     sent = arrives & (drawn != CONTROL)
     used_by = np.array([arms[name].redeemed for name in drawn]) * sent
@@ -153,6 +167,16 @@ def mail(
         truth.set_index(pd.Index(ids, name="customer_id")),
     )
     return trial, seen
+
+
+def with_amounts(trial: Trial, typical: NDArray[np.float64]) -> Trial:
+    """The trial with what purchases are expected to amount to, each customer's being around what is typical."""
+    truth = trial.truth
+    counted = [str(name) for name in truth if str(name).startswith("purchases_")]
+    amounts = {
+        f"amount_{name.removeprefix('purchases_')}": truth[name] * typical[truth.index.to_numpy()] for name in counted
+    }
+    return replace(trial, truth=truth.assign(**amounts))
 
 
 def dated(people: People, purchases: pd.DataFrame) -> pd.DataFrame:

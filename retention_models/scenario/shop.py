@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.scenario.letters import CONTROL, Arm, People, Trial, dated, mail
+from retention_models.scenario.letters import CONTROL, Arm, People, Trial, dated, mail, with_amounts
 
 Array = NDArray[np.float64]
 
@@ -97,11 +97,11 @@ def retail(
     >>> model = rm.ParetoNBD(r=0.55, alpha=10.6, s=0.6, beta=11.7)
     >>> shop = retail(model, np.random.default_rng(1), customers=2_000, new_customers=500)
     >>> shop.mailing.effects.round(3)
-              purchases  bought
+              purchases  bought  redeemed  amount
     arm
-    generic       0.008   0.006
-    personal      0.025   0.020
-    coupon        0.052   0.041
+    generic       0.008   0.006     0.000   0.336
+    personal      0.025   0.020     0.000   1.064
+    coupon        0.052   0.041     0.128   2.150
     """
     _check(arms, welcome, offer_days, horizon_days, delivered)
     unit = 86_400 / pd.Timedelta(f"1{time_unit}").total_seconds()
@@ -113,8 +113,9 @@ def retail(
     onboarding, bought_new = mail(new, welcome, rng, **rules)
     log = pd.concat([past, first, dated(old, bought), dated(new, bought_new)]).drop_duplicates()
     log = log.sort_values(["date", "customer_id"], ignore_index=True)
-    typical = rng.gamma(4.0, mean_amount / 4.0, customers + new_customers)[log["customer_id"]]
-    log["amount"] = np.maximum((typical * rng.gamma(6.0, 1 / 6.0, len(log))).round(2), 0.01)
+    typical = rng.gamma(4.0, mean_amount / 4.0, customers + new_customers)
+    log["amount"] = np.maximum((typical[log["customer_id"]] * rng.gamma(6.0, 1 / 6.0, len(log))).round(2), 0.01)
+    mailing, onboarding = (with_amounts(trial, typical) for trial in (mailing, onboarding))
     return Retail(log, mailing, onboarding, horizon_days, offer_days)
 
 

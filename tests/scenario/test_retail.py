@@ -7,15 +7,18 @@ import pytest
 
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.paretonbd import ParetoNBD
+from retention_models.interventions.cells import cell_of_customers
 from retention_models.interventions.comparisons import differences
 from retention_models.interventions.encouragement import complier_effect, naive_effect
 from retention_models.interventions.experiment import Experiment, Plan
 from retention_models.interventions.lin import lin_differences
 from retention_models.interventions.model_check import purchase_model_check
+from retention_models.interventions.money import Costs, Money
 from retention_models.interventions.outcome import Outcome
 from retention_models.interventions.shop_outcomes import shop_outcomes
 from retention_models.logs.summary import summarize
 from retention_models.scenario import Arm, retail
+from retention_models.scenario.letters import People, mail, with_amounts
 
 MODEL = ParetoNBD(r=0.55, alpha=10.6, s=0.6, beta=11.7)
 PURCHASES = Outcome(column="purchases", unit="purchases per customer", horizon="56 days")
@@ -32,7 +35,7 @@ def outcomes(shop, trial, **options):
     sent = trial.assignments["customer_id"].isin(trial.contacts["customer_id"]).astype(int)
     rows = shop_outcomes(
         shop.transactions, trial.assignments.assign(letter=sent), horizon_days=shop.horizon_days,
-        offer_days=shop.offer_days, **options,
+        offer_days=shop.offer_days, same_day="set_aside", **options,
     )  # fmt: skip
     return rows.df()
 
@@ -131,7 +134,7 @@ def test_the_truth_stands_beside_what_was_estimated(shop):
     told = {"purchases": 1.0, "bought": 0.5}
     rows = [(arm, name, x, x - 0.1, x + 0.1) for arm in ("coupon", "coupon, received") for name, x in told.items()]
     columns = ["intervention", "outcome", "estimate", "lower", "upper"]
-    table = shop.mailing.beside(pd.DataFrame([*rows, ("coupon", "amount", 9.0, 8.0, 10.0)], columns=columns))
+    table = shop.mailing.beside(pd.DataFrame([*rows, ("coupon", "visits", 9.0, 8.0, 10.0)], columns=columns))
     assert table.index.tolist() == [row[:2] for row in rows]
     assert table.loc[("coupon", "bought"), "truth"] == shop.mailing.effects.loc["coupon", "bought"]
     reached = shop.mailing.effects_of_receiving.loc["coupon", "bought"]
@@ -160,6 +163,71 @@ def test_a_purchase_model_of_each_arm_agrees_with_the_arms(shop):
     )
     assert check.passed
     assert "ParetoNBD, fitted to each arm's purchases since the assignment, expects" in check.detail
+
+
+def test_money_and_coupons_of_the_truth_are_what_the_logs_show_on_average(shop):
+    rows = (
+        outcomes(shop, shop.mailing)
+        .set_index("customer_id")
+        .join(shop.mailing.rows.set_index("customer_id")["redeemed"])
+    )
+    for arm, truth in shop.mailing.truth.groupby("arm"):
+        for what in ("amount", "redeemed"):
+            gap = rows.loc[truth.index, what] - truth[f"{what}_{arm}"]
+            assert abs(gap.mean()) <= 4 * gap.std() / np.sqrt(len(gap))
+    assert (shop.mailing.truth["redeemed_none"] == 0).all()
+
+
+def test_the_value_of_each_arm_recovers_the_truth(shop):
+    rows = (
+        outcomes(shop, shop.mailing)
+        .set_index("customer_id")
+        .join(shop.mailing.rows.set_index("customer_id")["redeemed"])
+    )
+    costs = {arm: Costs(contact=0.1, redemption=5.0, redemptions="redeemed") for arm in shop.mailing.effects.index}
+    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["amount", "redeemed"])
+    for effect in differences(test, Outcome(column="amount"), Money(worth=0.4, costs=costs)):
+        truth = true_value(shop.mailing.effects.loc[effect.intervention])
+        assert abs(effect.value - truth) < 3 * (effect.value_upper - effect.value_lower) / 3.92
+
+
+def cells(arm, values):
+    """The cells of arms straight from what was measured, shape (customers, columns)."""
+    parts = {name: values[arm == name] for name in ("none", "coupon")}
+    return tuple(
+        cell_of_customers(name, "", len(y), y.mean(axis=0), (y - y.mean(axis=0)).T @ (y - y.mean(axis=0)))
+        for name, y in parts.items()
+    )
+
+
+def true_value(effects):
+    return 0.4 * effects["amount"] - 0.1 - 5.0 * effects["redeemed"]
+
+
+@pytest.mark.slow
+def test_intervals_of_value_cover_the_truth():
+    """1,000 mailings with a coupon; the truth is the mean value on each mailing's own customers."""
+    rng, covered = np.random.default_rng(12), []
+    day, n, horizon = pd.Timestamp("2025-03-03"), 300, 56
+    costs = {"coupon": Costs(contact=0.1, redemption=5.0, redemptions="redeemed")}
+    arms = {"none": Arm(), "coupon": Arm(gain=0.3, pulled_forward=0.5, redeemed=0.9)}
+    for _ in range(1_000):
+        bought = np.unique(rng.integers((0, 1), (n, horizon + 1), (2 * n, 2)), axis=0)
+        people = People(
+            np.arange(n),
+            pd.DatetimeIndex([day] * n),
+            np.ones(n, dtype=bool),
+            pd.DataFrame(bought, columns=["person", "day"]),
+        )
+        trial, seen = mail(people, arms, rng, offer_days=14, horizon_days=horizon, delivered=0.8)
+        typical = rng.gamma(4.0, 10.0, n)
+        amount = np.bincount(seen["person"], typical[seen["person"]] * rng.gamma(6.0, 1 / 6.0, len(seen)), minlength=n)
+        arm, redeemed = trial.assignments["arm"].to_numpy(), trial.rows["redeemed"].to_numpy()
+        test = Experiment(Plan(control="none"), ("amount", "redeemed"), cells(arm, np.column_stack([amount, redeemed])))
+        effect = differences(test, Outcome(column="amount"), Money(worth=0.4, costs=costs))[0]
+        truth = with_amounts(trial, typical).effects.loc["coupon"]
+        covered.append(effect.value_lower <= true_value(truth) <= effect.value_upper)
+    assert np.mean(covered) >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 1_000)
 
 
 @pytest.mark.parametrize(
