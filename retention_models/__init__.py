@@ -56,23 +56,47 @@ if TYPE_CHECKING:
     from retention_models.fitted import Fit as Fit
     from retention_models.fitting import fit as fit
     from retention_models.interventions.campaign import read_campaign as read_campaign
+    from retention_models.interventions.comparisons import any_difference as any_difference
     from retention_models.interventions.comparisons import differences as differences
+    from retention_models.interventions.comparisons import factorial_effects as factorial_effects
     from retention_models.interventions.comparisons import lifts as lifts
     from retention_models.interventions.comparisons import pairwise as pairwise
+    from retention_models.interventions.comparisons import programme_effect as programme_effect
+    from retention_models.interventions.contract_outcomes import contract_test as contract_test
+    from retention_models.interventions.contract_outcomes import incremental_value as incremental_value
+    from retention_models.interventions.contract_outcomes import share_kept as share_kept
+    from retention_models.interventions.contract_outcomes import time_kept as time_kept
     from retention_models.interventions.effect import Effect as Effect
+    from retention_models.interventions.encouragement import complier_effect as complier_effect
+    from retention_models.interventions.encouragement import naive_effect as naive_effect
     from retention_models.interventions.evidence import Evidence as Evidence
     from retention_models.interventions.evidence import evidence as evidence
     from retention_models.interventions.experiment import Experiment as Experiment
     from retention_models.interventions.experiment import Plan as Plan
+    from retention_models.interventions.judgement import e_value as e_value
+    from retention_models.interventions.judgement import no_worse_than as no_worse_than
+    from retention_models.interventions.lin import lin_differences as lin_differences
+    from retention_models.interventions.model_check import purchase_model_check as purchase_model_check
     from retention_models.interventions.money import Costs as Costs
     from retention_models.interventions.money import Money as Money
+    from retention_models.interventions.multiplicity import benjamini_hochberg as benjamini_hochberg
+    from retention_models.interventions.multiplicity import holm as holm
     from retention_models.interventions.outcome import Outcome as Outcome
+    from retention_models.interventions.payback import cost_per_kept as cost_per_kept
+    from retention_models.interventions.payback import money_lines as money_lines
+    from retention_models.interventions.planning import Clustered as Clustered
+    from retention_models.interventions.planning import Mean as Mean
+    from retention_models.interventions.planning import Proportion as Proportion
+    from retention_models.interventions.planning import Survival as Survival
     from retention_models.interventions.planning import detectable_effect as detectable_effect
     from retention_models.interventions.planning import power_of as power_of
     from retention_models.interventions.planning import sample_size as sample_size
     from retention_models.interventions.prices import Prices as Prices
     from retention_models.interventions.roles import Roles as Roles
+    from retention_models.interventions.sequential import look_at as look_at
+    from retention_models.interventions.sequential import sequential_bounds as sequential_bounds
     from retention_models.interventions.shop_outcomes import shop_outcomes as shop_outcomes
+    from retention_models.interventions.stepped_wedge import stepped_wedge as stepped_wedge
     from retention_models.interventions.verdict import verdict as verdict
     from retention_models.logs.contract_plan import make_contract_plan as make_contract_plan
     from retention_models.logs.contracts import read_contracts as read_contracts
@@ -152,11 +176,24 @@ _ROOMS = {
     "fitting": ("fit",),
     "interventions.campaign": ("read_campaign",),
     "interventions.comparisons": (
+        "any_difference",
         "differences",
+        "factorial_effects",
         "lifts",
         "pairwise",
+        "programme_effect",
+    ),
+    "interventions.contract_outcomes": (
+        "contract_test",
+        "incremental_value",
+        "share_kept",
+        "time_kept",
     ),
     "interventions.effect": ("Effect",),
+    "interventions.encouragement": (
+        "complier_effect",
+        "naive_effect",
+    ),
     "interventions.evidence": (
         "Evidence",
         "evidence",
@@ -165,19 +202,42 @@ _ROOMS = {
         "Experiment",
         "Plan",
     ),
+    "interventions.judgement": (
+        "e_value",
+        "no_worse_than",
+    ),
+    "interventions.lin": ("lin_differences",),
+    "interventions.model_check": ("purchase_model_check",),
     "interventions.money": (
         "Costs",
         "Money",
     ),
+    "interventions.multiplicity": (
+        "benjamini_hochberg",
+        "holm",
+    ),
     "interventions.outcome": ("Outcome",),
+    "interventions.payback": (
+        "cost_per_kept",
+        "money_lines",
+    ),
     "interventions.planning": (
+        "Clustered",
+        "Mean",
+        "Proportion",
+        "Survival",
         "detectable_effect",
         "power_of",
         "sample_size",
     ),
     "interventions.prices": ("Prices",),
     "interventions.roles": ("Roles",),
+    "interventions.sequential": (
+        "look_at",
+        "sequential_bounds",
+    ),
     "interventions.shop_outcomes": ("shop_outcomes",),
+    "interventions.stepped_wedge": ("stepped_wedge",),
     "interventions.verdict": ("verdict",),
     "logs.contract_plan": ("make_contract_plan",),
     "logs.contracts": ("read_contracts",),

@@ -22,6 +22,7 @@
 ``verdict``            which arm to send next
 ``contract_spells``    contracts as a test sees them, from the assignment on
 ``model_check``        a purchase model of each arm held against the arms
-``cells``, ``contrasts``, ``rows``, ``integrity``, ``ratio_interval``: what the others are made of
+``cells``, ``contrasts``, ``rows``, ``integrity``, ``ratio_interval``, ``share_interval``, ``shop_ids``: what the others
+are made of
 =====================  ======================================================================
 """
