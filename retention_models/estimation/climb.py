@@ -283,12 +283,11 @@ def _climb(
             hessian, is_own = surface.hessian(here.u, here.free), True
         step = _uphill(hessian, gradient[here.free])
         decrement = float(step @ gradient[here.free]) / 2
-        if LEAP_FROM < decrement / previous < LEAP_TO:
-            step = step * LEAP
         if decrement < TOLERANCE and is_own:
             return replace(_last_step(surface, here, step), hessian=hessian), None
         if decrement >= TOLERANCE:
-            here = _search(surface, here, step, decrement)
+            in_tail = LEAP_FROM < decrement / previous < LEAP_TO
+            here = _search(surface, here, step * LEAP if in_tail else step, decrement)
         if is_own or decrement < TOLERANCE or decrement > previous / 10:
             hessian = None
         previous = decrement

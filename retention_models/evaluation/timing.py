@@ -47,9 +47,9 @@ def timing_check(
     >>> from retention_models.evaluation import timing_check
     >>> log = rm.load_cdnow()
     >>> print(timing_check(log, rm.summarize(log, calibration_end="1997-09-30")))
-    models of random timing will do: passed. Among the first three purchases of 736 customers, the time of the second
-    between the others has 111 % of the variance that chance would give it. In MBG/CNBD-k the likeliest k is 1, which is
-    random timing: it gains nothing.
+    models of random timing will do: passed. Of 734 customers whose first three purchases are not on three days in a
+    row, the time of the second between the others has 111 % of the variance that chance would give it. In MBG/CNBD-k
+    the likeliest k is 1, which is random timing: it gains nothing.
     """
     found = cnbd or fit(MBGCNBD, customers)  # type: ignore[arg-type]
     seen = check_regularity(transactions, observation_end=observation_end)

@@ -59,7 +59,7 @@ def plot_triangle(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     matrix = frame.set_index(["cohort", "tenure"])["share"].unstack()  # noqa: PD010 (nothing to aggregate)
     seen = frame[~frame["forecast"]].groupby("cohort")["tenure"].max().reindex(matrix.index)
-    ax = axes_or_new(ax, rows=len(matrix))
+    ax = axes_or_new(ax, rows=max(len(matrix), 3))
     rows = np.arange(len(matrix))
     mesh = ax.pcolormesh(matrix.columns, rows, matrix.to_numpy(), shading="nearest", rasterized=True, vmin=0, vmax=1)
     edge = np.repeat(seen.to_numpy() + 0.5, 2)

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
+from retention_models.evaluation import projections
 
 
 @pytest.fixture(autouse=True)
@@ -149,3 +150,24 @@ def effects():
     cards = pd.DataFrame({"arm": ["none", "card"], "n": [150, 150], "completed": [28, 51]})
     test = rm.Experiment.from_counts(cards, rm.Plan(control="none"), outcome="completed")
     return rm.evidence(rm.differences(test, rm.Outcome(column="completed"), rm.Money(worth=3.0))).table
+
+
+@pytest.fixture
+def contracts():
+    return pd.DataFrame({"cohort": "2021", "tenure": [1, 2], "at_risk": [1000, 631], "lost": [369, 163]})
+
+
+@pytest.fixture
+def projected(contracts):
+    return projections(contracts, renewals=1)
+
+
+@pytest.fixture
+def triangle(contracts):
+    return rm.retention_triangle(rm.fit(rm.ShiftedBetaGeometric, contracts), contracts, renewals=3)
+
+
+@pytest.fixture
+def remaining(contracts):
+    today = pd.DataFrame({"tenure": [1, 2], "weight": [560, 468]})
+    return rm.forecast_retention(rm.fit(rm.ShiftedBetaGeometric, contracts), today, renewals=4)

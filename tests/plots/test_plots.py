@@ -27,6 +27,9 @@ DRAWN = [
     (plots.plot_causes, "causes"),
     (plots.plot_evidence, "effects"),
     (plots.plot_values, "effects"),
+    (plots.plot_projections, "projected"),
+    (plots.plot_triangle, "triangle"),
+    (plots.plot_remaining, "remaining"),
 ]
 
 NAMED = (plots.plot_segments, plots.plot_parameters, plots.plot_evidence, plots.plot_values)
