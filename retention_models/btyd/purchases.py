@@ -13,6 +13,7 @@ from retention_models.btyd.base import Array, Parameter
 from retention_models.estimation.special import digamma_rising, log_rising
 
 MANY = 10_000
+LONG_ODDS = 1e3  # odds / (1 + odds) keeps thirteen digits of its distance to 1
 
 
 def start_from_counts(frequency: Array, T: Array, weight: Array) -> tuple[float, float]:
@@ -60,10 +61,10 @@ def count_power(n: Array, odds: Parameter) -> Array:
 
 
 def probability_at_least(n: Array, r: Parameter, odds: Parameter) -> Array:
-    """Chance of n or more purchases; as the complement of fewer where they are all but sure."""
+    """Chance of n or more purchases; where odds are long, as the complement of fewer, which is exact, but slower."""
     n, r, odds = np.broadcast_arrays(n, r, odds)
     result = np.ones(n.shape)
-    few, many = (n > 0) & (odds <= 1), (n > 0) & (odds > 1)
+    few, many = (n > 0) & (odds <= LONG_ODDS), (n > 0) & (odds > LONG_ODDS)
     result[few] = betainc(n[few], r[few], odds[few] / (1 + odds[few]))
     result[many] = betaincc(r[many], n[many], 1 / (1 + odds[many]))
     return result

@@ -68,7 +68,7 @@ def measure(python, script, task, folder, data):
 
 def compare_fits(peer, folder):
     """Print the seconds of every model's fit, beside those of lifetimes where it has the model."""
-    print(f"\n{'fit of every model':40} {'ours':>9} {'theirs':>9} {'faster':>8}  log-likelihoods (ours, theirs)")
+    print(f"\n{'fit of every model':40} {'ours':>9} {'theirs':>9} {'faster':>8}  first parameter (ours, theirs)")
     for model, is_shared, *tables in FITS:
         for data in tables:
             ours = measure(sys.executable, "models.py", model, folder, data)
