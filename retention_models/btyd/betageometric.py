@@ -9,6 +9,7 @@ Science 35(5), 779-799, have the likelihood in general. x = frequency, t_x = rec
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -43,19 +44,20 @@ LEAVING_AT_ONCE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
 class BetaGeometric(BuyTillYouDie):
     """Rates are Gamma(r, alpha) over customers, drop-out chances Beta(a, b).
 
     ``leaves_at_once`` is 1 where customers may leave after the first purchase, and 0 where only after repeat ones.
     """
 
-    __slots__ = ()
-
     r: Parameter
     alpha: Parameter
     a: Parameter
     b: Parameter
 
+    columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
+    time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     leaves_at_once: ClassVar[int] = 0
     links: ClassVar[Mapping[str, Link]] = {"purchase": Multiplies("alpha", -1), "dropout": MovesMean("a", "b")}
 
@@ -68,7 +70,7 @@ class BetaGeometric(BuyTillYouDie):
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
         """Rough parameters from the data, to begin the fit: rates from the counts, every fourth buyer leaves."""
         r, alpha = start_from_counts(frequency, T, weight)
-        return cls(r, alpha, a=1.0, b=3.0)  # type: ignore[call-arg]
+        return cls(r, alpha, a=1.0, b=3.0)
 
     def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Log-likelihood of each history: that of being alive, and what the chance to have left adds."""

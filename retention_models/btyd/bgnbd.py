@@ -36,14 +36,6 @@ class BGNBD(BetaGeometric):
     1.226
     """
 
-    r: Parameter
-    alpha: Parameter
-    a: Parameter
-    b: Parameter
-
-    columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
-    fixed: ClassVar[tuple[str, ...]] = ()
-    time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     limits: ClassVar[tuple[Limit, ...]] = LEAVING_LATER
 
     def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:

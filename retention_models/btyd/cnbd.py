@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from retention_models.btyd.base import Array, Parameter, dated
+from retention_models.btyd.base import Array, dated
 from retention_models.btyd.betageometric import LEAVING_AT_ONCE, LEAVING_LATER, BetaGeometric
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.purchases import start_from_counts
@@ -107,15 +107,9 @@ class RegularBuyers(BetaGeometric):
 class BGCNBD(RegularBuyers):
     """Rates of stages are Gamma(r, alpha) over customers, drop-out chances after repeat purchases Beta(a, b)."""
 
-    r: Parameter
-    alpha: Parameter
-    a: Parameter
-    b: Parameter
     k: int = 1
 
-    columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
     fixed: ClassVar[tuple[str, ...]] = ("k",)
-    time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     limits: ClassVar[tuple[Limit, ...]] = LEAVING_LATER
 
 
@@ -123,14 +117,8 @@ class BGCNBD(RegularBuyers):
 class MBGCNBD(RegularBuyers):
     """Rates of stages are Gamma(r, alpha) over customers, drop-out chances after each purchase Beta(a, b)."""
 
-    r: Parameter
-    alpha: Parameter
-    a: Parameter
-    b: Parameter
     k: int = 1
 
-    columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
     fixed: ClassVar[tuple[str, ...]] = ("k",)
-    time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     limits: ClassVar[tuple[Limit, ...]] = LEAVING_AT_ONCE
     leaves_at_once: ClassVar[int] = 1

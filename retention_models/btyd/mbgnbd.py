@@ -12,7 +12,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retention_models.btyd.base import Parameter
 from retention_models.btyd.betageometric import LEAVING_AT_ONCE, BetaGeometric
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.estimation.model import Limit
@@ -22,14 +21,6 @@ from retention_models.estimation.model import Limit
 class MBGNBD(BetaGeometric):
     """Purchase rates are Gamma(r, alpha) over customers, drop-out chances after each purchase Beta(a, b)."""
 
-    r: Parameter
-    alpha: Parameter
-    a: Parameter
-    b: Parameter
-
-    columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
-    fixed: ClassVar[tuple[str, ...]] = ()
-    time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     limits: ClassVar[tuple[Limit, ...]] = LEAVING_AT_ONCE
     leaves_at_once: ClassVar[int] = 1
 
