@@ -142,7 +142,10 @@ def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] 
 
 
 def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewals: int) -> pd.DataFrame:
-    """How many more renewals the customers of an earlier day have made: what a forecast of that day is held against.
+    """For how many more periods the customers of an earlier day have stayed: what a forecast of that day is held against.
+
+    Each whole period after the day holds one renewal of every contract, and whoever leaves, be it at a renewal or on any
+    day, is lost in the period in which the end lies.
 
     Parameters
     ----------
@@ -153,12 +156,13 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
     period
         As in ``retention_table``.
     renewals
-        How many renewals after that day are looked at.
+        How many periods after that day are looked at.
 
     Returns
     -------
     pandas.DataFrame
-        ``tenure`` (renewals made by that day), ``made`` (those made since, up to ``renewals``), ``weight`` (customers).
+        ``tenure`` (renewals made by that day), ``made`` (whole periods stayed since, up to ``renewals``), ``weight``
+        (customers).
     """
     then = as_of(spells, day)
     last = pd.Timestamp(then.observed_until) + renewals * period_offset(period)
@@ -167,15 +171,14 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
             f"{renewals} renewals after {then.observed_until} run to {last.date()}, and observation ends on "
             f"{spells.observed_until}; choose an earlier day or fewer renewals"
         )
-    rows = on_engine(nw.from_native(spells.frame).to_native())
+    rows, origin = on_engine(nw.from_native(spells.frame).to_native()), Day.fixed(then.observed_until)
     rows, start = Day.in_column("start").written(rows, "_start")
     rows, end = Day.in_column("end").written(rows, "_end")
     still = ~nw.col("churned") | (end.number > day_number(then.observed_until))
     rows = rows.filter((start.number <= day_number(then.observed_until)) & still)
-    tenure = completed(start, Day.fixed(then.observed_until), period)
-    rows = rows.with_columns(tenure=tenure, _left=nw.when(nw.col("churned")).then(begun(start, end, period)))
-    since = nw.when(nw.col("churned")).then(nw.col("_left") - nw.col("tenure") - 1).otherwise(renewals)
-    rows = rows.select("tenure", made=nw.min_horizontal(since, nw.lit(renewals)))
+    stayed = nw.when(nw.col("churned")).then(begun(origin, end, period) - 1).otherwise(renewals)
+    made = nw.min_horizontal(stayed, nw.lit(renewals))
+    rows = rows.select(tenure=completed(start, origin, period), made=made)
     counts = collect(rows.group_by("tenure", "made").agg(weight=nw.len()))
     return counts.astype("int64").sort_values(["tenure", "made"], ignore_index=True)
 
