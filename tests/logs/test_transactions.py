@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from retention_models.logs.engines import collect
+from retention_models.logs.purchases import purchases
 from retention_models.logs.summary import summarize
-from retention_models.logs.transactions import purchases, read_transactions
+from retention_models.logs.transactions import read_transactions
 
 
 def log(**columns):
