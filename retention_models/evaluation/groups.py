@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.estimation.intervals import positive_interval, probability_interval, standard_error
-from retention_models.evaluation.holdout import Holdout, named
+from retention_models.evaluation.holdout_rows import Holdout, named
 from retention_models.fitted import Fit, require_no_covariates
 from retention_models.labels import Labels, read_groups
 from retention_models.logs.shares import share_interval

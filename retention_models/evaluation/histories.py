@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.evaluation.holdout import measured_by, named
+from retention_models.evaluation.holdout_rows import measured_by, named
 from retention_models.fitted import Fit, require_no_covariates
 from retention_models.inputs import is_number, require_whole
 from retention_models.logs.calendar import Calendar, calendar, unit_name
