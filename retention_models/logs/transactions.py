@@ -29,8 +29,10 @@ NEGATIVE = "rows with a negative amount"
 AFTER_OBSERVATION = "rows after observation_end"
 EMPTIED = "rows of periods that refunds emptied"
 READ_LIKE = {
-    UNREADABLE: "; dates in text are read like 1997-01-31 or 1997-01-31 14:05",
-    NO_AMOUNT: "; amounts in text are read like 29.33, without currency or thousands separator",
+    UNREADABLE: "; dates in text, as column {date!r} has them, are read like 1997-01-31 or 1997-01-31 14:05",
+    NO_AMOUNT: (
+        "; amounts in text, as column {amount!r} has them, are read like 29.33, without currency or thousands separator"
+    ),
 }
 BEYOND_CENTS = 1e15  # numbers this large, with either sign, are an eighth apart; far larger ones have no sum
 
@@ -114,8 +116,8 @@ def read_transactions(
         frame = open_log(source, roles, time_zone)
         facts = _scan(frame, faulty)
     set_aside = _counted(frame, faults) if facts["faulty"] else {}
-    _check_zones(facts, time_zone)
-    _check_rows(int(facts["rows"]), set_aside, refunds)
+    _check_zones(facts, time_zone, date)
+    _check_rows(int(facts["rows"]), set_aside, refunds, roles)
     usable = frame.filter(~faulty) if set_aside else frame
     return Transactions(
         frame=_own_columns(usable, facts).to_native(),
@@ -176,30 +178,31 @@ def _counted(frame: Frame, faults: Mapping[str, nw.Expr]) -> dict[str, int]:
     return {reason: int(counts[reason]) for reason in faults if counts[reason]}
 
 
-def _check_zones(facts: pd.Series[Any], time_zone: str | None) -> None:
+def _check_zones(facts: pd.Series[Any], time_zone: str | None, date: str) -> None:
     if "first_zone" not in facts or pd.isna(facts["first_zone"]):
         return
     first, last = (facts[zone] or "none at all" for zone in ("first_zone", "last_zone"))
     if time_zone is None and first != last:
         raise ValueError(
-            f"column 'date' mixes time zones ({first} and {last} among them); "
+            f"column {date!r} mixes time zones ({first} and {last} among them); "
             "pass time_zone, such as 'Europe/Berlin', to say whose calendar counts"
         )
     if time_zone is not None and first == "none at all":
-        raise ValueError(f"column 'date' holds times without a zone, which time_zone={time_zone!r} cannot convert")
+        raise ValueError(f"column {date!r} holds times without a zone, which time_zone={time_zone!r} cannot convert")
 
 
-def _check_rows(rows: int, set_aside: Mapping[str, int], refunds: Refunds) -> None:
+def _check_rows(rows: int, set_aside: Mapping[str, int], refunds: Refunds, roles: Mapping[str, str]) -> None:
     if rows == 0:
         raise ValueError("the log has no rows")
     if refunds == "error" and NEGATIVE in set_aside:
         raise ValueError(
-            f"column 'amount' is negative in {set_aside[NEGATIVE]:,} of {rows:,} rows, which refunds='error' forbids; "
+            f"column {roles['amount']!r} is negative in {set_aside[NEGATIVE]:,} of {rows:,} rows, "
+            "which refunds='error' forbids; "
             "choose 'set_aside' or 'net', or correct the log"
         )
     if rows == sum(set_aside.values()):
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        hints = "".join(hint for reason, hint in READ_LIKE.items() if reason in set_aside)
+        hints = "".join(hint.format_map(roles) for reason, hint in READ_LIKE.items() if reason in set_aside)
         raise ValueError(f"no row of the log can be used: {reasons}{hints}")
 
 
