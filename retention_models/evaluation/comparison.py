@@ -13,7 +13,7 @@ import pandas as pd
 
 from retention_models.estimation.distinct import distinct_rows
 from retention_models.estimation.model import averaged_columns
-from retention_models.evaluation.holdout import HOLDOUT, Holdout
+from retention_models.evaluation.holdout_rows import HOLDOUT, Holdout
 from retention_models.evaluation.judge import Judge
 from retention_models.fitted import Fit
 from retention_models.fitting import rows_of

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.fitted import Fit
 from retention_models.inputs import is_number, require_discount_rate, require_horizon, require_margin
+from retention_models.labels import Labels, read_codes
 from retention_models.logs.calendar import unit_length
-from retention_models.tables import Labels, Table, read_codes, read_table, require_same_measure
+from retention_models.tables import Table, read_table, require_same_measure
 from retention_models.value.factor import Factor
 from retention_models.value.spending import has_paid, paying_share
 
