@@ -17,19 +17,16 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.logs.contract_end import last_day_known
+from retention_models.logs.contract_period import contract_period
 from retention_models.logs.contract_rows import opened, usable
 from retention_models.logs.contracts import Design, Spells, read_contracts
-from retention_models.logs.days import MONTHS, NEVER, Period, check_period
+from retention_models.logs.days import NEVER, Period
 from retention_models.logs.engines import collect
 from retention_models.logs.files import naming
 from retention_models.logs.retention import durations, period_offset
 from retention_models.logs.spells import Rows
 
-SILENCE = 180  # days without a start or an end; a shorter silence may be the business
-STRAY = 0.01  # so small a share of the starts, beyond a silence, must be misdated
-NEAR = 5  # days from its anniversary within which a contract counts as one of a year
-MONTHLY, WEEKLY = 120, 21  # days observed from which on months, or weeks, can be counted
-MONTH = 28  # the same where contracts of all ages are observed, so that one renewal of each is enough
 LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead
 ENOUGH = 30  # contracts ended by an earlier day, for a forecast to be made then
 ORIGINS = 4
@@ -112,7 +109,7 @@ def make_contract_plan(
         starts, ends, running = _counted(contracts, "first_day"), _counted(contracts, "last_day"), 0
     if NEVER in ends.index:
         running, ends = int(ends[NEVER]), ends.drop(NEVER)
-    until, until_reason = _until(observation_end, starts, ends, running)
+    until, until_reason = last_day_known(observation_end, starts, ends, running)
     seen = ends[ends.index <= until.toordinal()]
     if seen.empty:
         raise ValueError(
@@ -139,7 +136,7 @@ def make_contract_plan(
     _check_groups(spells)
     design_reason = _given_design(spells) if design else _assumed_design(spells, starts, seen, until)
     began = max(dt.date.fromordinal(int(starts.index[0])), spells.observed_from or dt.date.min)
-    length, period_reason = _period(period, spells, (until - began).days)
+    length, period_reason = contract_period(period, spells, (until - began).days)
     ahead, origins, forecast_reason = _forecast(renewals, length, began, until, seen)
     reasons = {
         "observation_end": until_reason,
@@ -166,62 +163,6 @@ def _counted(contracts: Rows, column: str) -> pd.Series:
     """How many contracts share each day, by its number, in order."""
     counts = collect(contracts.group_by(column).agg(contracts=nw.len()))
     return counts.set_index(column)["contracts"].sort_index()
-
-
-def _until(asked: str | dt.date | None, starts: pd.Series, ends: pd.Series, running: int) -> tuple[dt.date, str]:
-    """Until which day the log knows everything; and why."""
-    if asked is not None:
-        until = _day(asked)
-        return until, f"Observation ends on {until}, as asked."
-    _check_strays(starts)
-    last_start = int(starts.index[-1])
-    late = ends[ends.index > last_start]
-    day = dt.date.fromordinal(last_start)
-    if not late.empty and running == 0:
-        if 2 * late.sum() > ends.sum():
-            raise ValueError(
-                f"every contract has an end, and {late.sum():,} of {ends.sum():,} lie after the last start, {day}: "
-                "did these contracts end, or are they paid until then? Say until which day the log knows everything: "
-                "observation_end"
-            )
-        return day, (
-            f"Observation ends on {day}, the last day on which a contract started: every contract has an end, and "
-            f"{_contracts(late.sum())} later than that, which may be a plan: they count as still running."
-        )
-    known = np.r_[last_start, late.index.to_numpy(dtype=np.int64)]
-    quiet = np.diff(known) > np.maximum((known[:-1] - int(starts.index[0])) / 3, SILENCE)
-    last = int(known[np.argmax(quiet)] if quiet.any() else known[-1])
-    until, planned = dt.date.fromordinal(last), int(late[late.index > last].sum())
-    reason = f"Observation ends on {until}, the last day on which a contract started or ended"
-    if planned:
-        far = dt.date.fromordinal(int(late.index[-1]))
-        count = "counts" if planned == 1 else "count"
-        return until, f"{reason}; {_contracts(planned)} long after it (up to {far}), and {count} as still running."
-    return until, f"{reason}."
-
-
-def _contracts(number: float) -> str:
-    return f"{number:,.0f} contract{'s end' if number != 1 else ' ends'}"
-
-
-def _check_strays(starts: pd.Series) -> None:
-    """An error where a few starts lie so far from all others that their dates are mistakes."""
-    days = starts.index.to_numpy(dtype=np.int64)
-    if len(days) < 2:
-        return
-    gaps = np.diff(days)
-    widest = int(gaps.argmax())
-    if gaps[widest] <= max((days[-1] - days[0]) / 3, SILENCE):
-        return
-    before, after = int(starts.iloc[: widest + 1].sum()), int(starts.iloc[widest + 1 :].sum())
-    if min(before, after) >= STRAY * (before + after):
-        return
-    few, where = (before, "before all others") if before < after else (after, "after all others")
-    first = dt.date.fromordinal(int(days[0] if before < after else days[widest + 1]))
-    raise ValueError(
-        f"{few:,} contract{'s' * (few != 1)} start{'s' * (few == 1)} long {where} (first: {first}); correct these "
-        "dates or leave the rows out, and say until which day the log knows everything: observation_end"
-    )
 
 
 def _given_design(spells: Spells) -> str:
@@ -254,27 +195,6 @@ def _assumed_design(spells: Spells, starts: pd.Series, ends: pd.Series, until: d
     )
 
 
-def _period(asked: Period | None, spells: Spells, observed: int) -> tuple[Period, str]:
-    """How long a contract runs, in what can be counted; and why."""
-    if asked is not None:
-        check_period(asked)
-        return asked, f"Time is counted in {period_name(asked)}s, as asked."
-    ended = durations(spells).query("churned and tenure > 0")
-    years = ended["tenure"] / 365.25
-    at_year = (years.round() >= 1) & ((years - years.round()).abs() * 365.25 <= NEAR)
-    share = float(ended.loc[at_year, "weight"].sum() / max(ended["weight"].sum(), 1))
-    if share >= 0.5:
-        return "Y", f"Time is counted in years: {100 * share:.0f} % of the contracts ended near an anniversary."
-    if observed >= (MONTHLY if spells.observed_from is None else MONTH):
-        return "M", "Time is counted in months."
-    if observed >= WEEKLY:
-        return 7, f"Time is counted in weeks, since only {observed:,} days are observed."
-    raise ValueError(
-        f"only {observed:,} days are observed, from the first start that counts to the last day known; it takes three "
-        "weeks to say anything of when customers leave"
-    )
-
-
 def _forecast(
     asked: int | None, period: Period, began: dt.date, until: dt.date, ends: pd.Series
 ) -> tuple[int, tuple[dt.date, ...], str]:
@@ -291,23 +211,3 @@ def _forecast(
         return ahead, origins, f"{looks}; the log is too short to hold such a forecast against what came."
     times = f"{len(origins)} earlier day{'s' * (len(origins) > 1)}"
     return ahead, origins, f"{looks}; at {times} the same forecast can be held against what came."
-
-
-def period_name(period: Period) -> str:
-    """A period in words, of which there may be several: month, year, week, unit of 28 days.
-
-    Examples
-    --------
-    >>> period_name("M"), period_name(7), period_name(28)
-    ('month', 'week', '28-day period')
-    """
-    if isinstance(period, int):
-        return {1: "day", 7: "week"}.get(period, f"{period}-day period")
-    return {1: "month", 12: "year"}[MONTHS[period]]
-
-
-def _day(value: str | dt.date) -> dt.date:
-    moment = pd.to_datetime(str(value), errors="coerce")
-    if not isinstance(moment, pd.Timestamp):
-        raise ValueError(f"observation_end must be a day such as '2024-12-31', not {value!r}")
-    return moment.date()

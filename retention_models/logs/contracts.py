@@ -17,7 +17,7 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.logs.contract_rows import opened, require_some, scalars, usable
-from retention_models.logs.days import Day, day_number
+from retention_models.logs.days import Day, as_day, day_number
 from retention_models.logs.engines import collect, on_engine
 from retention_models.logs.files import naming
 from retention_models.logs.spells import Overlaps, Rows, joined, observed, single
@@ -162,7 +162,7 @@ def read_contracts(
 
 def as_of(spells: Spells, day: str | dt.date) -> Spells:
     """The same spells as they were known on an earlier day: later starts and ends had not happened yet."""
-    until = _day("day", day)
+    until = as_day("day", day)
     if not (spells.observed_from or dt.date.min) < until <= spells.observed_until:
         raise ValueError(f"day must lie within the observation, which ends on {spells.observed_until}; got {until}")
     rows = on_engine(nw.from_native(spells.frame).to_native())
@@ -188,18 +188,11 @@ def _observed_days(design: Design, begin: str | dt.date | None, until: str | dt.
         raise ValueError("design 'acquisition' follows contracts from their starts; observed_from is for the others")
     if design != "acquisition" and begin is None:
         raise ValueError(f"design {design!r} needs observed_from, the first day about which the log knows everything")
-    last = _day("observed_until", until)
-    first = None if begin is None else _day("observed_from", begin)
+    last = as_day("observed_until", until)
+    first = None if begin is None else as_day("observed_from", begin)
     if first is not None and first >= last:
         raise ValueError(f"observed_from {first} does not lie before observed_until {last}")
     return first, last
-
-
-def _day(name: str, value: str | dt.date) -> dt.date:
-    moment = pd.to_datetime(str(value), errors="coerce")
-    if not isinstance(moment, pd.Timestamp):
-        raise ValueError(f"{name} must be a day such as '2024-12-31', not {value!r}")
-    return moment.date()
 
 
 def _facts(spells: Rows) -> dict[str, int]:

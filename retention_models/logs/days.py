@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import narwhals as nw
+import pandas as pd
 
 Period: TypeAlias = Literal["M", "Y"] | int
 
@@ -67,6 +68,27 @@ def check_period(period: Period) -> None:
     whole = isinstance(period, int) and not isinstance(period, bool) and period > 0
     if not (whole or period in MONTHS):
         raise ValueError(f"period must be 'M', 'Y' or a number of days such as 28, not {period!r}")
+
+
+def period_name(period: Period) -> str:
+    """A period in words, of which there may be several: month, year, week, unit of 28 days.
+
+    Examples
+    --------
+    >>> period_name("M"), period_name(7), period_name(28)
+    ('month', 'week', '28-day period')
+    """
+    if isinstance(period, int):
+        return {1: "day", 7: "week"}.get(period, f"{period}-day period")
+    return {1: "month", 12: "year"}[MONTHS[period]]
+
+
+def as_day(name: str, value: str | dt.date) -> dt.date:
+    """The day that a text or a date names; ``name`` is what an error calls it."""
+    moment = pd.to_datetime(str(value), errors="coerce")
+    if not isinstance(moment, pd.Timestamp):
+        raise ValueError(f"{name} must be a day such as '2024-12-31', not {value!r}")
+    return moment.date()
 
 
 def completed(start: Day, end: Day, period: Period) -> nw.Expr:

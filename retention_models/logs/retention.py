@@ -142,10 +142,10 @@ def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] 
 
 
 def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewals: int) -> pd.DataFrame:
-    """For how many more periods the customers of an earlier day have stayed: what a forecast of that day is held against.
+    """How many more renewals the customers of an earlier day have made: what a forecast of that day is held against.
 
-    Each whole period after the day holds one renewal of every contract, and whoever leaves, be it at a renewal or on any
-    day, is lost in the period in which the end lies.
+    Each period after the day holds one renewal of every contract, and is lost to whoever leaves within it, be it at the
+    renewal or before.
 
     Parameters
     ----------
@@ -156,13 +156,12 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
     period
         As in ``retention_table``.
     renewals
-        How many periods after that day are looked at.
+        How many renewals after that day are looked at.
 
     Returns
     -------
     pandas.DataFrame
-        ``tenure`` (renewals made by that day), ``made`` (whole periods stayed since, up to ``renewals``), ``weight``
-        (customers).
+        ``tenure`` (renewals made by that day), ``made`` (those made since, up to ``renewals``), ``weight`` (customers).
     """
     then = as_of(spells, day)
     last = pd.Timestamp(then.observed_until) + renewals * period_offset(period)

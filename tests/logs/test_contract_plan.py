@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from retention_models.logs.contract_overview import contract_overview
-from retention_models.logs.contract_plan import make_contract_plan, period_name
+from retention_models.logs.contract_plan import make_contract_plan
+from retention_models.logs.days import period_name
 
 DAY = "D"
 
@@ -108,6 +109,38 @@ def test_ends_that_may_be_plans_are_asked_about(log):
     all_late = log.assign(end=log["start"] + pd.Timedelta(1200, DAY))
     with pytest.raises(ValueError, match=r"every contract has an end.*observation_end"):
         make_contract_plan(all_late)
+
+
+def test_notices_given_before_the_extract_do_not_make_it_later(log):
+    extract = pd.Timestamp("2023-06-19")
+    assert extract == log["start"].max()
+    rng = np.random.default_rng(4)
+    ahead = (log["end"] > extract) & (log["end"] <= "2023-08-19")
+    told = ahead & (rng.random(len(log)) < 0.3)
+    plan = make_contract_plan(log.assign(end=log["end"].where((log["end"] <= extract) | told)))
+    assert plan.spells.observed_until == extract.date()
+    assert f"{told.sum()} contracts end later (up to 2023-08-" in plan.reasons["observation_end"]
+    assert "may be notices given: they count as still running" in plan.reasons["observation_end"]
+
+
+def test_a_business_that_stopped_selling_is_followed_on_and_told(log):
+    plan = make_contract_plan(log)
+    assert plan.spells.observed_until == log["end"].max().date()
+    assert "No contract started after 2023-06-19: if later ends are notices" in plan.reasons["observation_end"]
+
+
+def test_contracts_that_end_on_any_day_are_told(log):
+    assert make_contract_plan(log).reasons["period"] == "Time is counted in months."
+    rng = np.random.default_rng(5)
+    end = log["start"] + pd.to_timedelta(rng.integers(1, 900, len(log)), DAY)
+    any_day = log.assign(end=end.where(end <= "2023-12-31"))
+    reason = make_contract_plan(any_day).reasons["period"]
+    assert "% of the contracts ended near a renewal: they can end on any day" in reason
+    assert "a later day than their start" not in reason
+    assert make_contract_plan(any_day, period=7).reasons["period"] == "Time is counted in weeks, as asked."
+    running = any_day[~(any_day["end"] <= "2022-12-31")]
+    late = make_contract_plan(running, design="active_on", observation_start="2022-12-31")
+    assert "seen from a later day than their start seem to leave up to a month earlier" in late.reasons["period"]
 
 
 def test_a_start_that_lies_alone_is_called_a_mistake(log):
