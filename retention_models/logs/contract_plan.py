@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
@@ -21,11 +21,12 @@ from retention_models.logs.contract_end import last_day_known
 from retention_models.logs.contract_period import contract_period
 from retention_models.logs.contract_rows import opened, usable
 from retention_models.logs.contracts import Design, Spells, read_contracts
-from retention_models.logs.days import NEVER, Period
+from retention_models.logs.days import NEVER, Period, as_day, period_offset
 from retention_models.logs.engines import collect
 from retention_models.logs.files import naming
-from retention_models.logs.retention import durations, period_offset
+from retention_models.logs.retention import durations
 from retention_models.logs.spells import Rows
+from retention_models.logs.tenures import anniversary, dated_contracts
 
 LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead
 ENOUGH = 30  # contracts ended by an earlier day, for a forecast to be made then
@@ -67,8 +68,10 @@ def make_contract_plan(
     start: str = "start",
     end: str = "end",
     cause: str | None = None,
-    covariates: Sequence[str] = (),
+    covariates: str | Sequence[str] = (),
     time_zone: str | None = None,
+    tenure: str | None = None,
+    churned: str | None = None,
 ) -> ContractPlan:
     """A contract log read, and a plan for it: what is given stays, what is None is chosen from the log.
 
@@ -82,6 +85,10 @@ def make_contract_plan(
         As in ``retention_table``.
     renewals
         How many renewals ahead a forecast looks.
+    tenure, churned
+        Columns of a snapshot without dates, as in ``tenure_table``, instead of those of customer, start and end. It
+        holds those there on ``observation_end``, and those who left in the last period or since ``observation_start``;
+        ``period`` is what tenure counts, months by default.
 
     Raises
     ------
@@ -102,6 +109,13 @@ def make_contract_plan(
     Time is counted in months.
     The forecast looks 12 renewals ahead; at 3 earlier days the same forecast can be held against what came.
     """
+    if tenure is not None or churned is not None:
+        names, days = (
+            {"tenure": tenure or "tenure", "churned": churned or "churned"},
+            (observation_start, observation_end),
+        )
+        asked = {"renewals": renewals, "cause": cause, "covariates": covariates}
+        return _of_tenures(source, design, days, period or "M", names, **asked)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
         log = opened(source, roles, (), time_zone)
@@ -116,7 +130,7 @@ def make_contract_plan(
             f"none of {int(starts.sum()):,} contracts has ended by {until}: there is nothing to learn from yet about "
             f"when customers leave; is {end!r} the column of the ends?"
         )
-    spells = read_contracts(
+    spells = _read(
         source,
         design=design or "acquisition",
         observed_from=observation_start,
@@ -145,6 +159,46 @@ def make_contract_plan(
         "renewals": forecast_reason,
     }
     return ContractPlan(spells, length, ahead, origins, reasons)
+
+
+def _read(source: Any, **arguments: Any) -> Spells:
+    """The contracts as ``read_contracts`` reads them, its days called in errors as they are here."""
+    try:
+        return read_contracts(source, **arguments)
+    except ValueError as error:
+        words = str(error).replace("observed_from", "observation_start").replace("observed_until", "observation_end")
+        raise ValueError(words) from None
+
+
+def _of_tenures(
+    source: Any,
+    design: Design | None,
+    days: tuple[str | dt.date | None, str | dt.date | None],
+    period: Period,
+    names: Mapping[str, str],
+    **asked: Any,
+) -> ContractPlan:
+    """The plan for a snapshot whose tenures are counted back from the day that it was taken on."""
+    begin, until = days
+    if design != "window":
+        raise ValueError(
+            "a file of tenures without dates is taken as a snapshot of those there on observation_end, and of those "
+            "who left in the last period: say so, design 'window'. One that holds all who ever came, or each from some "
+            "tenure on, is read by tenure_table"
+        )
+    if until is None:
+        raise ValueError("tenures count back from the day of the snapshot; say which it was: observation_end")
+    last = as_day("observation_end", until)
+    columns = {"cause": asked["cause"], "covariates": asked["covariates"]}
+    log, set_aside = dated_contracts(source, observed_until=last, period=period, **names, **columns)
+    first = begin or (anniversary(last) - period_offset(period)).date()
+    plan = make_contract_plan(log, design=design, observation_start=first, observation_end=last, period=period, **asked)
+    told = f"{plan.reasons['observation_end']} Starts are counted back from there by {names['tenure']!r}."
+    return replace(
+        plan,
+        spells=replace(plan.spells, set_aside=set_aside | dict(plan.spells.set_aside)),
+        reasons={**plan.reasons, "observation_end": told},
+    )
 
 
 def _check_groups(spells: Spells) -> None:

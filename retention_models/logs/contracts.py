@@ -16,6 +16,7 @@ import narwhals as nw
 import pandas as pd
 
 from retention_models.checks import Check
+from retention_models.inputs import require_whole
 from retention_models.logs.contract_rows import opened, require_some, scalars, usable
 from retention_models.logs.days import Day, as_day, day_number
 from retention_models.logs.engines import collect, on_engine
@@ -25,6 +26,7 @@ from retention_models.logs.transactions import check_choice
 
 Design = Literal["acquisition", "active_on", "window"]
 
+FURTHER = ("spells of customers who came back", "further contracts of the same customer, each a spell")
 UNLIKELY = 10  # ends that should have come before the first one seen, from which on the design is doubted
 
 
@@ -61,7 +63,7 @@ def read_contracts(
     start: str = "start",
     end: str = "end",
     cause: str | None = None,
-    covariates: Sequence[str] = (),
+    covariates: str | Sequence[str] = (),
     overlaps: Overlaps = "join",
     join_within: int = 1,
     time_zone: str | None = None,
@@ -126,10 +128,12 @@ def read_contracts(
     """
     check_choice("design", design, get_args(Design))
     check_choice("overlaps", overlaps, get_args(Overlaps))
+    require_whole("join_within", join_within, 0)
+    kept = (covariates,) if isinstance(covariates, str) else tuple(covariates)
     begin, until = _observed_days(design, observed_from, observed_until)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
-        log = opened(source, roles, tuple(covariates), time_zone)
+        log = opened(source, roles, kept, time_zone)
         contracts, set_aside = usable(log, until, time_zone)
         size = scalars(contracts, rows=nw.len(), customers=nw.col("customer_id").n_unique())
         has_several = size["customers"] < size["rows"]
@@ -144,16 +148,16 @@ def read_contracts(
         f"spells that end after {until}, still running then": facts["later"],
         "ends without a cause, called unknown": facts["uncaused"],
         "contracts joined to another of the same customer": size["rows"] - facts["all"],
-        "spells of customers who came back": facts["returns"],
+        FURTHER[overlaps == "keep"]: facts["returns"],
     }
     return Spells(
-        frame=_returned(spells, source, cause is not None, covariates),
+        frame=_returned(spells, source, cause is not None, kept),
         rows=facts["spells"],
         design=design,
         observed_from=begin,
         observed_until=until,
         has_cause=cause is not None,
-        covariates=tuple(covariates),
+        covariates=kept,
         set_aside=set_aside,
         settled={rule: count for rule, count in settled.items() if count},
         checks=(_check_origin(facts), _check_design(spells, facts, design, begin)),

@@ -91,6 +91,11 @@ def as_day(name: str, value: str | dt.date) -> dt.date:
     return moment.date()
 
 
+def period_offset(period: Period) -> pd.DateOffset:
+    """A period as something to add to a day."""
+    return pd.DateOffset(days=period) if isinstance(period, int) else pd.DateOffset(months=MONTHS[period])
+
+
 def completed(start: Day, end: Day, period: Period) -> nw.Expr:
     """How many whole periods lie between two days."""
     if isinstance(period, int):

@@ -23,7 +23,7 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.logs.contracts import Spells, as_of
-from retention_models.logs.days import MONTHS, Day, Period, begun, check_period, completed, day_number
+from retention_models.logs.days import MONTHS, Day, Period, begun, check_period, completed, day_number, period_offset
 from retention_models.logs.engines import collect, on_engine
 
 KEPT, LOST = "", "lost"  # fates of a spell that need no cause
@@ -71,8 +71,7 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
     names = [by] if isinstance(by, str) else list(by)
     check_period(period)
     _check_by(names, spells)
-    renewals = _renewals(spells, period, names)
-    counts = collect(renewals.group_by(*renewals.collect_schema().names()).agg(spells=nw.len()))
+    counts = counted(_renewals(spells, period, names), names)
     came = counts["_last"] >= counts["_first"]
     if not came.any():
         until = spells.observed_until
@@ -135,8 +134,8 @@ def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] 
     rows = on_engine(nw.from_native(spells.frame).to_native()).filter(~nw.col("churned"))
     rows, start = Day.in_column("start").written(rows, "_start")
     made = completed(start, Day.fixed(spells.observed_until), period)
-    rows = rows.select(*names, cohort=_cohort(start, period), tenure=made)
-    counts = collect(rows.group_by("cohort", *names, "tenure").agg(weight=nw.len()))
+    rows = rows.with_columns(cohort=_cohort(start, period), tenure=made).select("cohort", *names, "tenure")
+    counts = counted(rows, names).rename(columns={"spells": "weight"})
     counts = counts.sort_values(["cohort", *names, "tenure"], ignore_index=True)
     return counts.assign(cohort=_cohort_names(counts["cohort"], period))
 
@@ -182,11 +181,6 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
     return counts.astype("int64").sort_values(["tenure", "made"], ignore_index=True)
 
 
-def period_offset(period: Period) -> pd.DateOffset:
-    """A period as something to add to a day."""
-    return pd.DateOffset(days=period) if isinstance(period, int) else pd.DateOffset(months=MONTHS[period])
-
-
 def durations(spells: Spells, *, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """The distinct spells by ``entry, tenure, churned`` (days), ``cause`` and the values of ``by``, with ``weight``.
 
@@ -207,6 +201,16 @@ def _check_by(by: Sequence[str], spells: Spells) -> None:
             f"by={', '.join(unknown)}: the spells know {', '.join(known)}; "
             "name further columns in read_contracts(covariates=...)"
         )
+
+
+def counted(rows: nw.LazyFrame[Any], by: Sequence[str]) -> pd.DataFrame:
+    """The distinct rows, and how many ``spells`` share each; an error where some have no value of ``by``."""
+    counts = collect(rows.group_by(*rows.collect_schema().names()).agg(spells=nw.len()))
+    for name in by:
+        if missing := int(counts.loc[counts[name].isna(), "spells"].sum()):
+            total = counts["spells"].sum()
+            raise ValueError(f"column {name!r} is missing for {missing:,} of {total:,} spells; name their group")
+    return counts
 
 
 def _renewals(spells: Spells, period: Period, by: Sequence[str]) -> nw.LazyFrame[Any]:

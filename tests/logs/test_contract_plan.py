@@ -50,6 +50,11 @@ def test_a_log_of_those_running_on_a_day_is_asked_about(old_base):
     assert "as said" in plan.reasons["design"]
 
 
+def test_what_a_design_needs_is_called_as_it_is_asked_for(old_base):
+    with pytest.raises(ValueError, match="design 'window' needs observation_start, the first day"):
+        make_contract_plan(old_base, design="window")
+
+
 def test_a_snapshot_of_the_last_month_is_asked_about_and_counted_in_months_when_said(old_base):
     kept = old_base[~(old_base["end"] <= "2023-11-30")]
     with pytest.raises(ValueError, match="how did contracts come into this log"):
@@ -163,6 +168,23 @@ def test_one_cohort_followed_over_time_is_a_log_from_the_start():
     log = monthly(800, span=1, first="2022-03-01")
     plan = make_contract_plan(log)
     assert plan.spells.design == "acquisition"
+
+
+def test_tenures_without_dates_are_a_snapshot_of_a_day(tmp_path):
+    tenure, left = [str(t) for t in range(40)] * 25, (["Yes"] + ["No"] * 3) * 250
+    file = tmp_path / "telecom.csv"
+    pd.DataFrame({"months": [*tenure, "?"], "Churn": [*left, "No"], "plan": "x"}).to_csv(file, index=False)
+    columns = {"tenure": "months", "churned": "Churn", "covariates": "plan"}
+    plan = make_contract_plan(file, design="window", observation_end="2024-05-31", **columns)
+    assert (plan.period, plan.renewals, plan.spells.rows) == ("M", 1, 1000)
+    assert plan.spells.set_aside == {"rows without a readable tenure": 1}
+    assert "Starts are counted back from there by 'months'." in plan.reasons["observation_end"]
+    with pytest.raises(ValueError, match="say so, design 'window'"):
+        make_contract_plan(file, observation_end="2024-05-31", **columns)
+    with pytest.raises(ValueError, match="count back from the day of the snapshot; say which it was: observation_end"):
+        make_contract_plan(file, design="window", **columns)
+    with pytest.raises(ValueError, match="the table has no column 'churned'; it has months, Churn, plan"):
+        make_contract_plan(file, design="window", observation_end="2024-05-31", tenure="months")
 
 
 def test_the_overview_counts_what_was_set_aside_and_settled(log):
