@@ -10,7 +10,10 @@ from retention_models.cli.log_options import number
 from retention_models.cli.sources import Known, Source
 
 _COLUMNS = {"customer_id": "customer_id", "start": "start", "end": "end"}
-_PLAN = ("design", "observation_start", "observation_end", "period", "renewals", "cause", "time_zone")
+_PLAN = (
+    *("design", "observation_start", "observation_end", "time_zone", "period", "renewals"),
+    *("tenure", "churned", "cause"),
+)
 DESIGNS = ("acquisition", "active_on", "window")
 
 
@@ -19,6 +22,15 @@ def _add_options(parser: ArgumentParser) -> None:
     group.add_argument("--contracts", type=Path, metavar="FILE", help="CSV or Parquet file with one row a contract")
     group.add_argument("--start", metavar="COLUMN", help="column of the first day (default: start)")
     group.add_argument("--end", metavar="COLUMN", help="column of the last day, empty while it runs (default: end)")
+    group.add_argument(
+        "--tenure",
+        metavar="COLUMN",
+        help="column of whole periods as a customer, in a file without dates: a snapshot of --observation-end, with "
+        "--design window and --churned",
+    )
+    group.add_argument(
+        "--churned", metavar="COLUMN", help="its column that says whether the customer left then: yes, no"
+    )
     group.add_argument("--cause", metavar="COLUMN", help="column that says why contracts ended")
     group.add_argument("--group", metavar="COLUMN", help="column to tell customers apart by, such as the plan")
     group.add_argument(

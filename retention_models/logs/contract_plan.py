@@ -21,7 +21,7 @@ from retention_models.logs.contract_end import last_day_known
 from retention_models.logs.contract_period import contract_period
 from retention_models.logs.contract_rows import opened, usable
 from retention_models.logs.contracts import Design, Spells, read_contracts
-from retention_models.logs.days import NEVER, Period, as_day, period_offset
+from retention_models.logs.days import NEVER, Period, as_day, period_name, period_offset
 from retention_models.logs.engines import collect
 from retention_models.logs.files import naming
 from retention_models.logs.retention import durations
@@ -193,12 +193,13 @@ def _of_tenures(
     log, set_aside = dated_contracts(source, observed_until=last, period=period, **names, **columns)
     first = begin or (anniversary(last) - period_offset(period)).date()
     plan = make_contract_plan(log, design=design, observation_start=first, observation_end=last, period=period, **asked)
-    told = f"{plan.reasons['observation_end']} Starts are counted back from there by {names['tenure']!r}."
-    return replace(
-        plan,
-        spells=replace(plan.spells, set_aside=set_aside | dict(plan.spells.set_aside)),
-        reasons={**plan.reasons, "observation_end": told},
-    )
+    reasons = {
+        **plan.reasons,
+        "observation_end": f"Starts are counted back from {last} by {names['tenure']!r}, which tells no dates.",
+        "period": f"Time is counted in {period_name(period)}s, as {names['tenure']!r} is.",
+    }
+    spells = replace(plan.spells, set_aside=set_aside | dict(plan.spells.set_aside))
+    return replace(plan, spells=spells, reasons=reasons)
 
 
 def _check_groups(spells: Spells) -> None:

@@ -253,7 +253,8 @@ def _cohort_names(cohort: pd.Series, period: Period) -> pd.Series:
 def added_up(counts: pd.DataFrame, keys: list[str], has_cause: bool) -> pd.DataFrame:
     """At risk and lost at each renewal, from counts of spells that share ``_first`` and ``_last`` renewal and fate.
 
-    ``_lost`` is KEPT, or the cause (LOST where none is known) for which the spell was lost at its last renewal.
+    ``_lost`` is KEPT, or the cause (LOST where none is known) for which the spell was lost at its last renewal. The
+    table's ``attrs`` say how many spells it counts, at how many renewals: by these it is known again as a whole.
     """
     group = counts.groupby(keys, sort=True, dropna=False).ngroup().to_numpy() if keys else np.zeros(len(counts), int)
     labels = counts[keys].assign(_group=group).drop_duplicates("_group").sort_values("_group", ignore_index=True)
@@ -272,6 +273,7 @@ def added_up(counts: pd.DataFrame, keys: list[str], has_cause: bool) -> pd.DataF
         table["lost"] += lost[where, tenure]
         if has_cause:
             table[f"lost_{cause}"] = lost[where, tenure]
+    table.attrs.update(spells_counted=int(spells.sum()), renewals_counted=int(at_risk.sum()))
     return table
 
 

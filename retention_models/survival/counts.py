@@ -59,7 +59,7 @@ def _checked(
     end, code = np.atleast_1d(np.asarray(tenure, dtype=float)), np.atleast_1d(np.asarray(cause, dtype=np.int64))
     start = np.zeros(len(end)) if entry is None else np.atleast_1d(np.asarray(entry, dtype=float))
     share = np.ones(len(end)) if weight is None else np.atleast_1d(np.asarray(weight, dtype=float))
-    if end.size == 0:
+    if end.size == 0 or not np.any(share):
         raise ValueError("there are no customers")
     for name, column in (("tenure", end), ("entry", start), ("weight", share)):
         require_length(name, column.size, end.size)

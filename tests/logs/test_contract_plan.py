@@ -178,7 +178,8 @@ def test_tenures_without_dates_are_a_snapshot_of_a_day(tmp_path):
     plan = make_contract_plan(file, design="window", observation_end="2024-05-31", **columns)
     assert (plan.period, plan.renewals, plan.spells.rows) == ("M", 1, 1000)
     assert plan.spells.set_aside == {"rows without a readable tenure": 1}
-    assert "Starts are counted back from there by 'months'." in plan.reasons["observation_end"]
+    assert plan.reasons["observation_end"].startswith("Starts are counted back from 2024-05-31 by 'months'")
+    assert plan.reasons["period"] == "Time is counted in months, as 'months' is."
     with pytest.raises(ValueError, match="say so, design 'window'"):
         make_contract_plan(file, observation_end="2024-05-31", **columns)
     with pytest.raises(ValueError, match="count back from the day of the snapshot; say which it was: observation_end"):

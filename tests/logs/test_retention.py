@@ -11,6 +11,7 @@ from retention_models.logs.contracts import read_contracts
 from retention_models.logs.days import period_offset
 from retention_models.logs.retention import active_customers, retention_table
 from retention_models.logs.tenures import dated_contracts, tenure_table
+from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 
 LOG = pd.DataFrame(
@@ -204,6 +205,8 @@ def test_a_snapshot_given_dates_leads_to_the_same_table(day, period):
     )
     assert set_aside == {}
     assert numbers(table) == numbers(tenure_table(snapshot, design="window"))
+    assert fit(Geometric, retention_table(dated, period=period)).n_customers == (snapshot["tenure"] > 0).sum()
+    assert fit(Geometric, tenure_table(snapshot, design="window")).n_customers == (snapshot["tenure"] > 0).sum()
     there = snapshot.loc[~snapshot["churned"], "tenure"].value_counts().to_dict()
     assert retention.active_customers(dated, period=period).groupby("tenure")["weight"].sum().to_dict() == there
 
