@@ -48,6 +48,22 @@ def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) 
     assert "published, regular" not in html
 
 
+@pytest.mark.slow
+def test_a_snapshot_without_dates_is_reported_on_as_one_month_of_everybody(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    tenure = rng.integers(0, 73, 3000)
+    left = (rng.random(3000) < 0.4 * np.exp(-tenure / 20)) & (tenure > 0)
+    file = tmp_path / "telecom.csv"
+    pd.DataFrame({"tenure": tenure, "Churn": np.where(left, "Yes", "No")}).to_csv(file, index=False)
+    days = ["--design", "window", "--observation-end", "2024-06-30"]
+    options = ["--tenure", "tenure", "--churned", "Churn", *days, "--output", str(tmp_path / "out")]
+    assert main(["report", "--contracts", str(file), *options]) == 0
+    html = " ".join(page(tmp_path).split())
+    assert f"The {3000 - left.sum():,} customers are worth" in html
+    assert f"fitted to {(tenure > 0).sum():,} customers" in html
+    assert "Time is counted in months, as" in html
+
+
 @pytest.mark.parametrize(
     ("change", "options", "sentence"),
     [
@@ -58,11 +74,7 @@ def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) 
         (lambda f: f.rename(columns={"left": "gone"}), (), "no column 'left'"),
         (lambda f: f, ("--design", "active_on"), "needs --observation-start"),
         (lambda f: f, ("--tenure", "months"), "say so, design 'window'"),
-        (
-            lambda f: f,
-            ("--tenure", "months", "--design", "window"),
-            "day of the snapshot; say which.*--observation-end",
-        ),
+        (lambda f: f, ("--tenure", "t", "--design", "window"), "snapshot; say which it was: --observation-end"),
         (lambda f: f, ("--group", "member"), "has another part already"),
         (lambda f: f.assign(code=range(len(f))), ("--group", "code"), "500 values"),
         (lambda f: f, ("--observation-end", "2022-01-20"), "has ended by 2022-01-20"),
@@ -74,6 +86,8 @@ def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) 
         "day first",
         "no column",
         "no first day",
+        "tenures of no design",
+        "tenures of no day",
         "id twice",
         "group of codes",
         "too early",
