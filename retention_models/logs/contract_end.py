@@ -11,7 +11,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
-from retention_models.logs.days import as_day
+from retention_models.logs.calendar import read_day
 
 SILENCE = 180  # days without a start or an end; a shorter silence may be the business
 STRAY = 0.01  # so small a share of the starts, beyond a silence, must be misdated
@@ -27,7 +27,7 @@ def last_day_known(
     ``starts`` and ``ends`` count contracts by the number of the day, in order; ``running`` have no end.
     """
     if asked is not None:
-        until = as_day("observation_end", asked)
+        until = read_day("observation_end", asked)
         return until, f"Observation ends on {until}, as asked."
     _check_strays(starts)
     last_start = int(starts.index[-1])

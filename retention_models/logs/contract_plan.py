@@ -17,11 +17,12 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.logs.calendar import read_day
 from retention_models.logs.contract_end import last_day_known
 from retention_models.logs.contract_period import contract_period
 from retention_models.logs.contract_rows import opened, usable
 from retention_models.logs.contracts import Design, Spells, read_contracts
-from retention_models.logs.days import NEVER, Period, as_day, period_name, period_offset
+from retention_models.logs.days import NEVER, Period, period_name, period_offset
 from retention_models.logs.engines import collect
 from retention_models.logs.files import naming
 from retention_models.logs.retention import durations
@@ -188,7 +189,7 @@ def _of_tenures(
         )
     if until is None:
         raise ValueError("tenures count back from the day of the snapshot; say which it was: observation_end")
-    last = as_day("observation_end", until)
+    last = read_day("observation_end", until)
     columns = {"cause": asked["cause"], "covariates": asked["covariates"]}
     log, set_aside = dated_contracts(source, observed_until=last, period=period, **names, **columns)
     first = begin or (anniversary(last) - period_offset(period)).date()

@@ -17,8 +17,9 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.inputs import require_whole
+from retention_models.logs.calendar import read_day
 from retention_models.logs.contract_rows import opened, require_some, scalars, usable
-from retention_models.logs.days import Day, as_day, day_number
+from retention_models.logs.days import Day, day_number
 from retention_models.logs.engines import collect, on_engine
 from retention_models.logs.files import naming
 from retention_models.logs.spells import Overlaps, Rows, joined, observed, single
@@ -166,7 +167,7 @@ def read_contracts(
 
 def as_of(spells: Spells, day: str | dt.date) -> Spells:
     """The same spells as they were known on an earlier day: later starts and ends had not happened yet."""
-    until = as_day("day", day)
+    until = read_day("day", day)
     if not (spells.observed_from or dt.date.min) < until <= spells.observed_until:
         raise ValueError(f"day must lie within the observation, which ends on {spells.observed_until}; got {until}")
     rows = on_engine(nw.from_native(spells.frame).to_native())
@@ -192,8 +193,8 @@ def _observed_days(design: Design, begin: str | dt.date | None, until: str | dt.
         raise ValueError("design 'acquisition' follows contracts from their starts; observed_from is for the others")
     if design != "acquisition" and begin is None:
         raise ValueError(f"design {design!r} needs observed_from, the first day about which the log knows everything")
-    last = as_day("observed_until", until)
-    first = None if begin is None else as_day("observed_from", begin)
+    last = read_day("observed_until", until)
+    first = None if begin is None else read_day("observed_from", begin)
     if first is not None and first >= last:
         raise ValueError(f"observed_from {first} does not lie before observed_until {last}")
     return first, last

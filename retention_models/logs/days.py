@@ -83,14 +83,6 @@ def period_name(period: Period) -> str:
     return {1: "month", 12: "year"}[MONTHS[period]]
 
 
-def as_day(name: str, value: str | dt.date) -> dt.date:
-    """The day that a text or a date names; ``name`` is what an error calls it."""
-    moment = pd.to_datetime(str(value), errors="coerce")
-    if not isinstance(moment, pd.Timestamp):
-        raise ValueError(f"{name} must be a day such as '2024-12-31', not {value!r}")
-    return moment.date()
-
-
 def period_offset(period: Period) -> pd.DateOffset:
     """A period as something to add to a day."""
     return pd.DateOffset(days=period) if isinstance(period, int) else pd.DateOffset(months=MONTHS[period])

@@ -18,15 +18,12 @@ from dataclasses import asdict
 from typing import Any
 
 import narwhals as nw
-import numpy as np
 import pandas as pd
 
-from retention_models.checks import Check
 from retention_models.logs.contracts import Spells, as_of
 from retention_models.logs.days import MONTHS, Day, Period, begun, check_period, completed, day_number, period_offset
 from retention_models.logs.engines import collect, on_engine
-
-KEPT, LOST = "", "lost"  # fates of a spell that need no cause
+from retention_models.logs.retention_counts import KEPT, LOST, added_up, check_origin, counted
 
 
 def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
@@ -48,6 +45,15 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
         month or year of the start, or the first day of its period, as text), ``tenure`` (1 for the first renewal),
         ``at_risk``, ``lost`` and, where there are causes, ``lost_<cause>`` for each. Its ``attrs`` say where it comes
         from, and how many spells have come to no renewal yet.
+
+    Notes
+    -----
+    Where contracts can end on any day, a short period is the better one. What a model says of customers from their
+    start on is right with any. But who is within a period has outlived a part of it, so that values are too low by
+    about half the losses of a period. And where observation began within a period, the whole period from that day on
+    stands for the one begun: losses are dated up to a period too early, and survival comes out too high where many
+    leave soon (after six months 69 % instead of 67 %, in a snapshot of a month of customers of whom 8 % leave in the
+    first month).
 
     Examples
     --------
@@ -203,16 +209,6 @@ def _check_by(by: Sequence[str], spells: Spells) -> None:
         )
 
 
-def counted(rows: nw.LazyFrame[Any], by: Sequence[str]) -> pd.DataFrame:
-    """The distinct rows, and how many ``spells`` share each; an error where some have no value of ``by``."""
-    counts = collect(rows.group_by(*rows.collect_schema().names()).agg(spells=nw.len()))
-    for name in by:
-        if missing := int(counts.loc[counts[name].isna(), "spells"].sum()):
-            total = counts["spells"].sum()
-            raise ValueError(f"column {name!r} is missing for {missing:,} of {total:,} spells; name their group")
-    return counts
-
-
 def _renewals(spells: Spells, period: Period, by: Sequence[str]) -> nw.LazyFrame[Any]:
     """Each spell's cohort, the first and last renewal to which it came, and why it was lost at the last, if it was."""
     rows = on_engine(nw.from_native(spells.frame).to_native())
@@ -248,43 +244,6 @@ def _cohort_names(cohort: pd.Series, period: Period) -> pd.Series:
     if period == "Y":
         return cohort.astype(int).astype(str)
     return cohort.map(lambda month: f"{int(month) // 12:04d}-{int(month) % 12 + 1:02d}")
-
-
-def added_up(counts: pd.DataFrame, keys: list[str], has_cause: bool) -> pd.DataFrame:
-    """At risk and lost at each renewal, from counts of spells that share ``_first`` and ``_last`` renewal and fate.
-
-    ``_lost`` is KEPT, or the cause (LOST where none is known) for which the spell was lost at its last renewal. The
-    table's ``attrs`` say how many spells it counts, at how many renewals: by these it is known again as a whole.
-    """
-    group = counts.groupby(keys, sort=True, dropna=False).ngroup().to_numpy() if keys else np.zeros(len(counts), int)
-    labels = counts[keys].assign(_group=group).drop_duplicates("_group").sort_values("_group", ignore_index=True)
-    first, last, spells = (counts[name].to_numpy(dtype=np.int64) for name in ("_first", "_last", "spells"))
-    shape = (len(labels), int(last.max()) + 2)
-    change = np.zeros(shape, dtype=np.int64)
-    np.add.at(change, (group, first), spells)
-    np.add.at(change, (group, last + 1), -spells)
-    at_risk = np.cumsum(change, axis=1)
-    where, tenure = np.nonzero(at_risk)
-    table = labels.loc[where, keys].reset_index(drop=True).assign(tenure=tenure, at_risk=at_risk[where, tenure], lost=0)
-    for cause in sorted(set(counts["_lost"]) - {KEPT}):
-        lost = np.zeros(shape, dtype=np.int64)
-        of_cause = (counts["_lost"] == cause).to_numpy()
-        np.add.at(lost, (group[of_cause], last[of_cause]), spells[of_cause])
-        table["lost"] += lost[where, tenure]
-        if has_cause:
-            table[f"lost_{cause}"] = lost[where, tenure]
-    table.attrs.update(spells_counted=int(spells.sum()), renewals_counted=int(at_risk.sum()))
-    return table
-
-
-def check_origin(table: pd.DataFrame) -> Check:
-    """Whether a retention table knows survival from the start of a contract, or only from some renewal on."""
-    first = int(table["tenure"].min())
-    known = "Some customers were observed from their first renewal on."
-    unknown = (
-        f"Nobody was observed before renewal {first}: survival is that of customers who made {first - 1} renewals."
-    )
-    return Check("survival is known from the start", first == 1, known if first == 1 else unknown)
 
 
 def _attrs(spells: Spells, period: Period, table: pd.DataFrame, not_due: int) -> dict[str, Any]:

@@ -16,12 +16,13 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
+from retention_models.logs.calendar import read_day
 from retention_models.logs.contract_rows import column_names
 from retention_models.logs.contracts import Design
-from retention_models.logs.days import Period, as_day, period_offset
+from retention_models.logs.days import Period, period_offset
 from retention_models.logs.engines import on_engine
 from retention_models.logs.files import open_files
-from retention_models.logs.retention import KEPT, LOST, added_up, check_origin, counted
+from retention_models.logs.retention_counts import KEPT, LOST, added_up, check_origin, counted
 from retention_models.logs.spells import UNKNOWN
 from retention_models.logs.transactions import check_choice
 
@@ -150,7 +151,7 @@ def dated_contracts(
 
 def anniversary(day: str | dt.date) -> pd.Timestamp:
     """The day, or the 28th before it, of which every month has one."""
-    until = pd.Timestamp(as_day("observed_until", day))
+    until = pd.Timestamp(read_day("observed_until", day))
     return until.replace(day=min(until.day, 28))
 
 

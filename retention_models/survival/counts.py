@@ -74,7 +74,7 @@ def as_numbers(name: str, column: ArrayLike) -> Array:
     if values.dtype.kind in "mM":
         raise ValueError(f"{name} holds dates or time spans; count days, months or renewals in numbers")
     try:
-        return values.astype(float)
+        return values.astype(float, copy=False)
     except (TypeError, ValueError):
         wanted = "True or False" if name == "churned" else "numbers"
         raise ValueError(f"{name} must hold {wanted}, not such values as '{values[0]}'") from None
