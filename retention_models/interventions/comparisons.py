@@ -54,7 +54,7 @@ def differences(
     >>> test = Experiment.from_counts(cards, Plan(control="8 stamps"), outcome="completed")
     >>> completed = Outcome(column="completed", unit="share of customers", horizon="9 months")
     >>> print(differences(test, completed)[0])
-    10 stamps, 2 given changes completed by 0.153 (0.0544 to 0.252) (share of customers; 95 % interval;
+    10 stamps, 2 given changes completed by 0.153 (0.054 to 0.252) (share of customers; 95 % interval;
     9 months; randomised, n = 300).
     """
     baseline = known_arm(test, baseline)

@@ -34,6 +34,7 @@ from retention_models.interventions.money import Money, position
 from retention_models.interventions.outcome import Outcome, effect_row, measure_of
 from retention_models.interventions.ratio_interval import RatioInterval, fieller
 from retention_models.interventions.rows import check_complete, number, open_frame, require_numbers
+from retention_models.rounding import three_digits
 
 
 def complier_effect(
@@ -88,7 +89,7 @@ def complier_effect(
     check = Check(
         "encouragement",
         allowed.is_bounded,
-        f"The assignment moved {received} by {moved.estimate:.3g} (F = {strength:.3g}); "
+        f"The assignment moved {received} by {three_digits(moved.estimate)} (F = {three_digits(strength)}); "
         f"effects that the data allow: {allowed}.",
     )
     told = replace(

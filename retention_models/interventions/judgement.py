@@ -8,6 +8,7 @@ from retention_models.checks import Check
 from retention_models.inputs import is_number
 from retention_models.interventions.effect import Effect, Scale, named
 from retention_models.interventions.integrity import BREAKING
+from retention_models.rounding import three_digits
 
 
 def e_value(ratio: float, scale: Scale = "ratio") -> float:
@@ -43,7 +44,7 @@ def what_would_overturn(effect: Effect) -> str:
     if effect.scale == "difference":
         share = abs(near / effect.estimate)
         return (
-            f"Overturned by a hidden difference between the groups of {abs(near):.3g} {effect.unit} "
+            f"Overturned by a hidden difference between the groups of {three_digits(abs(near))} {effect.unit} "
             f"({100 * share:.0f} % of the estimate): the interval would then reach 0."
         )
     return (
@@ -77,5 +78,5 @@ def no_worse_than(effect: Effect, margin: float, *, higher_is_better: bool = Tru
     return Check(
         "no worse than",
         None if broken else passed,
-        f"Interval end {end:.3g} against the margin {limit:.3g}: {verdict}.{named(effect.failed)}",
+        f"Interval end {three_digits(end)} against the margin {three_digits(limit)}: {verdict}.{named(effect.failed)}",
     )
