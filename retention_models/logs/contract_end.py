@@ -16,6 +16,7 @@ from retention_models.logs.calendar import read_day
 SILENCE = 180  # days without a start or an end; a shorter silence may be the business
 STRAY = 0.01  # so small a share of the starts, beyond a silence, must be misdated
 UNUSUAL = 10  # times the mean gap between days with starts, from which on it is no accident that there is none
+RECENT = 100  # days with starts, the last of which show what gaps between them are usual
 FEW = 0.1  # so small a share of the ends is given up rather than taken for facts
 
 
@@ -43,7 +44,7 @@ def last_day_known(
         until = dt.date.fromordinal(last_start)
         return until, (
             f"Observation ends on {until}, the last day on which a contract started. None did in the "
-            f"{last - last_start:,} days after it, longer than ever before, and {_contracts(late.sum())} later (up to "
+            f"{last - last_start:,} days after it, far longer than was usual, and {_contracts(late.sum())} later (up to "
             f"{_latest(late)}), which may be notices given: they count as still running. If the log knows everything "
             "of a later day, say observation_end."
         )
@@ -77,7 +78,7 @@ def _where_all_have_an_end(last_start: int, late: pd.Series, ends: pd.Series) ->
 
 def _starts_have_stopped(starts: pd.Series, last: int) -> bool:
     """Whether the days from the last start to a later one are more than chance or custom leave without a start."""
-    days = starts.index.to_numpy(dtype=np.int64)
+    days = starts.index.to_numpy(dtype=np.int64)[-RECENT:]
     gaps, silence = np.diff(days), last - days[-1]
     return len(gaps) > 0 and bool(silence > gaps.max() and silence > UNUSUAL * gaps.mean())
 

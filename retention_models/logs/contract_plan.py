@@ -120,16 +120,17 @@ def make_contract_plan(
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
         log = opened(source, roles, (), time_zone)
-        contracts, _ = usable(log, dt.date.max, time_zone)
+        contracts, unused = usable(log, dt.date.max, time_zone)
         starts, ends, running = _counted(contracts, "first_day"), _counted(contracts, "last_day"), 0
     if NEVER in ends.index:
         running, ends = int(ends[NEVER]), ends.drop(NEVER)
     until, until_reason = last_day_known(observation_end, starts, ends, running)
     seen = ends[ends.index <= until.toordinal()]
     if seen.empty:
+        beside = "".join(f", beside {count:,} {reason}" for reason, count in unused.items())
         raise ValueError(
-            f"none of {int(starts.sum()):,} contracts has ended by {until}: there is nothing to learn from yet about "
-            f"when customers leave; is {end!r} the column of the ends?"
+            f"none of {int(starts.sum()):,} contracts has ended by {until}{beside}: there is nothing to learn from yet "
+            f"about when customers leave; is {end!r} the column of the ends, with days such as 2024-01-31?"
         )
     spells = _read(
         source,

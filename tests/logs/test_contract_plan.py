@@ -159,6 +159,9 @@ def test_a_start_that_lies_alone_is_called_a_mistake(log):
 def test_nothing_can_be_said_where_nobody_left_or_nobody_is_left(log):
     with pytest.raises(ValueError, match="none of 1,500 contracts has ended by"):
         make_contract_plan(log.assign(end=None))
+    german = log.assign(end=log["end"].dt.strftime("%d.%m.%Y"))
+    with pytest.raises(ValueError, match=r"beside [\d,]+ rows without a readable end: .* with days such as 2024-01-31"):
+        make_contract_plan(german)
     gone = log.assign(end=log["start"] + pd.Timedelta(40, DAY))
     with pytest.raises(ValueError, match="nobody is left to be valued or kept"):
         make_contract_plan(gone, observation_end="2024-12-31")
