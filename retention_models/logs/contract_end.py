@@ -44,9 +44,9 @@ def last_day_known(
         until = dt.date.fromordinal(last_start)
         return until, (
             f"Observation ends on {until}, the last day on which a contract started. None did in the "
-            f"{last - last_start:,} days after it, far longer than was usual, and {_contracts(late.sum())} later (up "
-            f"to {_latest(late)}), which may be notices given: they count as still running. If the log knows everything "
-            "of a later day, say observation_end."
+            f"{last - last_start:,} days after it, far longer than was usual, and {_contracts(late.sum())} later, up "
+            f"to {_latest(late)}. These may be notices given: they count as still running. If the log knows all about "
+            "a later day, say observation_end."
         )
     until, planned = dt.date.fromordinal(last), late[late.index > last].sum()
     reason = f"Observation ends on {until}, the last day on which a contract started or ended"

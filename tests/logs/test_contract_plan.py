@@ -124,8 +124,8 @@ def test_notices_given_before_the_extract_do_not_make_it_later(log):
     told = ahead & (rng.random(len(log)) < 0.3)
     plan = make_contract_plan(log.assign(end=log["end"].where((log["end"] <= extract) | told)))
     assert plan.spells.observed_until == extract.date()
-    assert f"{told.sum()} contracts end later (up to 2023-08-" in plan.reasons["observation_end"]
-    assert "may be notices given: they count as still running" in plan.reasons["observation_end"]
+    assert f"{told.sum()} contracts end later, up to 2023-08-" in plan.reasons["observation_end"]
+    assert "These may be notices given: they count as still running" in plan.reasons["observation_end"]
 
 
 def test_a_business_that_stopped_selling_is_followed_on_and_told(log):
