@@ -48,6 +48,27 @@ def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) 
     assert "published, regular" not in html
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ((), "say so, design 'window'"),
+        (("--design", "window"), "count back from the day of the snapshot; say which it was: --observation-end"),
+        (("--design", "window", "--observation-end", "1.6.2024"), "--observation-end must be a day such as"),
+    ],
+)
+def test_a_file_of_tenures_is_asked_what_it_holds(tmp_path, capsys, options, sentence) -> None:
+    file = tmp_path / "telecom.csv"
+    pd.DataFrame({"months": [1, 2], "Churn": ["Yes", "No"]}).to_csv(file, index=False)
+    columns = ["--tenure", "months", "--churned", "Churn", "--output", str(tmp_path / "out")]
+    assert main(["report", "--contracts", str(file), *columns, *options]) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_columns_of_dates_have_no_place_beside_tenures(tmp_path, capsys) -> None:
+    assert report(club(), tmp_path, "--tenure", "months") == 2
+    assert "leave out --customer-id and --start and --end, or them" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_snapshot_without_dates_is_reported_on_as_one_month_of_everybody(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
@@ -73,8 +94,6 @@ def test_a_snapshot_without_dates_is_reported_on_as_one_month_of_everybody(tmp_p
         (lambda f: f.assign(joined="31.12.2022"), (), "rows without a readable start"),
         (lambda f: f.rename(columns={"left": "gone"}), (), "no column 'left'"),
         (lambda f: f, ("--design", "active_on"), "needs --observation-start"),
-        (lambda f: f, ("--tenure", "months"), "say so, design 'window'"),
-        (lambda f: f, ("--tenure", "t", "--design", "window"), "snapshot; say which it was: --observation-end"),
         (lambda f: f, ("--group", "member"), "has another part already"),
         (lambda f: f.assign(code=range(len(f))), ("--group", "code"), "500 values"),
         (lambda f: f, ("--observation-end", "2022-01-20"), "has ended by 2022-01-20"),
@@ -86,8 +105,6 @@ def test_a_snapshot_without_dates_is_reported_on_as_one_month_of_everybody(tmp_p
         "day first",
         "no column",
         "no first day",
-        "tenures of no design",
-        "tenures of no day",
         "id twice",
         "group of codes",
         "too early",

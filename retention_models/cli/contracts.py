@@ -8,6 +8,7 @@ from typing import Any
 
 from retention_models.cli.log_options import number
 from retention_models.cli.sources import Known, Source
+from retention_models.report.errors import RequestError
 
 _COLUMNS = {"customer_id": "customer_id", "start": "start", "end": "end"}
 _PLAN = (
@@ -67,10 +68,20 @@ def _check(options: Namespace, known: Known) -> None:
     from retention_models.logs.contract_plan import make_contract_plan
     from retention_models.logs.retention import retention_table
 
+    if options.tenure is not None or options.churned is not None:
+        _check_without_dates(options)
     asked: dict[str, Any] = {role: getattr(options, role) or name for role, name in _COLUMNS.items()}
     asked |= {name: getattr(options, name) for name in _PLAN}
     plan = make_contract_plan(options.contracts, covariates=[options.group] if options.group else [], **asked)
     fit_contracts(retention_table(plan.spells, period=plan.period))
+
+
+def _check_without_dates(options: Namespace) -> None:
+    """Refuse what says how to read dates, where the file has none."""
+    idle = [name for name in (*_COLUMNS, "time_zone") if getattr(options, name) is not None]
+    if idle:
+        told = " and ".join(f"--{name.replace('_', '-')}" for name in idle)
+        raise RequestError(f"--tenure and --churned are for files without dates; leave out {told}, or them")
 
 
 CONTRACTS = Source(
