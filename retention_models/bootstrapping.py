@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retention_models.estimation.climb import ConvergenceError
-from retention_models.estimation.intervals import positive_interval
-from retention_models.estimation.model import Array, parameter_names
+from retention_models.estimation.climb import ConvergenceError, Surface
+from retention_models.estimation.covariates import CovariateSurface
+from retention_models.estimation.intervals import normal_quantile, positive_interval
+from retention_models.estimation.model import Array
 from retention_models.estimation.reweighting import reweighted
 from retention_models.fitted import Fit
 from retention_models.fitting import rows_of
@@ -30,7 +31,8 @@ class Bootstrap:
     fit
         The fit itself.
     draws
-        One row a replicate, one column a parameter; a parameter at a limit has the value at which it is held.
+        One row a replicate, one column a parameter or coefficient; a parameter at a limit has the value at which it is
+        held.
     at_limit
         In how many replicates each parameter ran to a limit, by parameter.
     failures
@@ -45,35 +47,48 @@ class Bootstrap:
     def table(self, level: float = 0.95) -> pd.DataFrame:
         """Estimate, standard error and interval of each parameter, and in how many replicates it is ``at_limit``.
 
-        Made on the log scale, as in the table of a fit, by the width of the middle 90 % of the replicates, which a few
-        at a limit do not inflate. Where the estimate itself is at a limit, the percentiles of the replicates.
+        Made on the log scale but for coefficients, as in the table of a fit, by the width of the middle 90 % of the
+        replicates, which a few at a limit do not inflate. Where the estimate itself is at a limit, the percentiles of
+        the replicates.
         """
         estimate, draws = self.fit.parameters, self.draws.to_numpy()
+        std_error = _spread(draws)
         lower, upper = _interval(estimate.to_numpy(), draws, level)
+        reach, moves = normal_quantile(level) * std_error, estimate.index.isin(self.fit.effects.coefficients.index)
+        lower, upper = np.where(moves, estimate - reach, lower), np.where(moves, estimate + reach, upper)
         is_free = estimate.index.isin(self.fit.covariance.index)
         low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
         lower, upper = np.where(is_free, lower, low), np.where(is_free, upper, high)
-        columns = {"estimate": estimate, "std_error": _spread(draws), "lower": lower, "upper": upper}
+        columns = {"estimate": estimate, "std_error": std_error, "lower": lower, "upper": upper}
         return pd.DataFrame({**columns, "at_limit": self.at_limit}).rename_axis("parameter")
 
-    def draw(self, n: int, rng: np.random.Generator) -> Any:
-        """The model with n draws of its parameters, each of shape (n, 1), as ``Fit.draw`` gives."""
-        return self._model(rng.integers(len(self.draws), size=n))
+    def draw(self, n: int, rng: np.random.Generator, customers: Any = None) -> Any:
+        """The model with n draws of its parameters, each of shape (n, 1), as ``Fit.draw`` gives.
+
+        With covariates it takes the ``customers``, and the parameters that these move have shape (n, customers).
+        """
+        if self.fit.effects.n and customers is None:
+            raise ValueError("this fit has covariates; say whose parameters to draw: draw(n, rng, customers)")
+        made = self.fit.effects.made_of(customers) if self.fit.effects.n else ()
+        return self._model(rng.integers(len(self.draws), size=n), made)
 
     def interval(
         self, quantity: Callable[..., Array], columns: tuple[Array, ...], level: float = 0.95
     ) -> tuple[Array, Array]:
         """Ends of the interval of ``quantity(model, *columns)``, shape (n,) each, if it is positive.
 
-        Every replicate is asked.
+        Every replicate is asked. The columns are those of ``Fit.read``: with covariates theirs come last.
         """
-        draws = quantity(self._model(np.arange(len(self.draws))), *columns)
-        return _interval(quantity(self.fit.model, *columns), draws, level)
+        model, plain = self.fit.of(columns)
+        draws = quantity(self._model(np.arange(len(self.draws)), columns[len(plain) :]), *plain)
+        return _interval(quantity(model, *plain), draws, level)
 
-    def _model(self, rows: np.ndarray) -> Any:
-        return replace(
-            self.fit.model, **{str(name): drawn.to_numpy()[rows, None] for name, drawn in self.draws.items()}
-        )
+    def _model(self, rows: np.ndarray, made: tuple[Array, ...]) -> Any:
+        """The model of some replicates, for customers with these covariates."""
+        effects, drawn = self.fit.effects, self.draws.to_numpy()[rows, None]
+        own = self.draws.columns.drop(effects.coefficients.index)
+        model = replace(self.fit.model, **{name: drawn[..., i] for i, name in enumerate(own)})
+        return effects.moved(model, made, drawn[..., len(own) :])
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -113,8 +128,8 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.rando
     customers
         What it was fitted to.
     replicates
-        How many weightings; for some thousand customers each costs a few milliseconds, tens of them where the fit is
-        at a limit.
+        How many weightings; for some thousand customers each costs a few milliseconds, tens of them with covariates
+        or at a limit.
     rng
         The source of randomness.
 
@@ -151,21 +166,32 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.rando
     """
     if replicates < 2:
         raise ValueError(f"replicates must be 2 or more, some hundred for an interval; got {replicates!r}")
-    if fit.effects.n:
-        raise ValueError("bootstrap takes fits without covariates; the intervals of a fit with them go by robust=True")
-    model, names = fit.model, list(parameter_names(type(fit.model)))
-    columns, weight = rows_of(fit, customers)
-    is_interior = list(fit.covariance.index) == names
-    tops = reweighted(model, columns, weight, replicates, rng, is_interior=is_interior)
+    surface, start = _surface(fit, customers)
+    is_top = len(fit.covariance) == len(surface.names)
+    tops = reweighted(surface, start, replicates, rng, is_top=is_top)
     found = [top for top in tops if top is not None]
     if not found:
         raise ConvergenceError(f"none of {replicates:,} reweighted likelihoods has a maximum that could be found")
-    at_limit = pd.Series(0, index=names)
+    at_limit = pd.Series(0, index=list(surface.names))
     for top in found:
         at_limit[[limit.parameter for limit in top.limits]] += 1
-    return Bootstrap(
-        fit, pd.DataFrame(np.exp([top.u for top in found]), columns=names), at_limit, replicates - len(found)
-    )
+    draws = pd.DataFrame([surface.found(top) for top in found], columns=list(surface.names))
+    return Bootstrap(fit, draws, at_limit, replicates - len(found))
+
+
+def _surface(fit: Fit, customers: Any) -> tuple[Surface, Array]:
+    """The likelihood of the customers, and its top; at a limit, where it is flat, the usual start instead."""
+    columns, weight = rows_of(fit, customers)
+    plain, made = columns[: len(columns) - fit.effects.n], columns[len(columns) - fit.effects.n :]
+    model, coefficients = fit.model, fit.effects.coefficients.to_numpy()
+    if len(fit.covariance) < len(fit.parameters):
+        fixed = {name: getattr(model, name) for name in model.fixed}
+        model, coefficients = type(model).start(*plain, weight=weight, **fixed), 0 * coefficients
+    if not fit.effects.n:
+        surface = Surface.above(model, plain, weight)
+        return surface, surface.place(model)
+    moved = CovariateSurface.over(model, plain, weight, fit.effects.by_link(type(model), made))
+    return moved, moved.place_with(model, coefficients)
 
 
 def _interval(estimate: Array, draws: Array, level: float) -> tuple[Array, Array]:

@@ -230,7 +230,9 @@ def _reasons(model_class: type[Model], table: Table) -> dict[str, NDArray[np.boo
 
 
 def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
-    """What ``log_likelihood`` takes, over the distinct rows that a fit was made from, and how many customers have each.
+    """The distinct rows that a fit was made from, and how many customers have each.
+
+    The columns are those that ``log_likelihood`` takes, and last those of the covariates.
 
     Raises
     ------
@@ -240,15 +242,19 @@ def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
     model_class = type(fit.model)
     if "at_risk" in model_class.columns:
         raise ValueError("a row for each customer is needed, and a retention table holds only their sums")
-    table, _ = _speaking(model_class, read_table(customers, model_class.columns))
-    if table.sha256() != fit.data.get("sha256"):
+    table = read_table(customers, (*model_class.columns, *averaged_columns(model_class)))
+    speaks = ~_silent(model_class, table)[table.row]
+    histories = table.first(len(model_class.columns)).of_lines(speaks)
+    if histories.sha256() != fit.data.get("sha256"):
         raise ValueError(
-            f"these {table.n_customers:,.0f} customers are not the ones that {model_class.__name__} was fitted to "
+            f"these {histories.n_customers:,.0f} customers are not the ones that {model_class.__name__} was fitted to "
             f"({fit.n_customers:,}); pass the table that fit was given"
         )
-    averaged = averaged_columns(model_class)
-    if averaged:
-        table = read_table(customers, (*model_class.columns, *averaged))
+    if fit.effects.n:
+        made = fit.effects.made_of(read_covariates(customers, fit.effects.columns)[speaks])
+        table = table.of_lines(speaks).beside(made)
+    elif not speaks.all():
+        table = table.of_lines(speaks)
     return table.columns, table.weight
 
 

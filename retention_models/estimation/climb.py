@@ -94,6 +94,10 @@ class Surface:
         values = np.exp(u[: len(self.parameters)]).tolist()
         return self.model_class(**{**dict(zip(self.parameters, values, strict=True)), **held, **self.fixed})
 
+    def found(self, top: Climb) -> Array:
+        """The values of what is in u, by ``names``."""
+        return np.exp(top.u)
+
     def value(self, u: Array) -> float:
         """The total log-likelihood."""
         return float(self.weight @ self.model(u).log_likelihood(*self.columns))

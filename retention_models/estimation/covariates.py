@@ -82,11 +82,20 @@ class CovariateSurface(Surface):
 
     @classmethod
     def over(
-        cls, start: Model, columns: tuple[Array, ...], weight: Array, covariates: tuple[Standard, ...]
+        cls, start: Model, columns: tuple[Array, ...], weight: Array, covariates: tuple[Covariates, ...]
     ) -> CovariateSurface:
-        """The surface over some data, scaled by the start."""
+        """The surface over some data, scaled by the start.
+
+        Raises
+        ------
+        ValueError
+            When a covariate is constant, or follows from others.
+        """
+        counted = weight > 0
+        columns, weight = tuple(column[counted] for column in columns), weight[counted]
+        standards = tuple(Standard.of(replace(each, matrix=each.matrix[counted]), weight) for each in covariates)
         plain = Surface.above(start, columns, weight)
-        return cls(plain.model_class, columns, weight, plain.scale, plain.fixed, covariates)
+        return cls(plain.model_class, columns, weight, plain.scale, plain.fixed, standards)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,7 +104,16 @@ class CovariateSurface(Surface):
 
     def place(self, model: Model) -> Array:
         """The place of a model whose customers are all alike in their covariates, or in spite of them."""
-        return np.append(Surface.place(self, model), np.zeros(len(self.names) - len(self.parameters)))
+        return self.place_with(model, np.zeros(len(self.names) - len(self.parameters)))
+
+    def place_with(self, model: Model, coefficients: Array) -> Array:
+        """The place of a model of customers whose covariates are all 0, with the coefficients of those that are not."""
+        u = np.append(np.zeros(len(self.parameters)), coefficients)
+        means = {e.link: np.asarray(e.mean @ u[block]) for e, block in zip(self.covariates, self.blocks(), strict=True)}
+        u[: len(self.parameters)] = Surface.place(self, moved_model(model, means))
+        for each, block in zip(self.covariates, self.blocks(), strict=True):
+            u[block] = each.spread @ u[block]
+        return u
 
     def blocks(self) -> list[slice]:
         """Where in u the coefficients of each link stand."""
@@ -132,6 +150,37 @@ class CovariateSurface(Surface):
             if set(each.link.fields) & set(limit.undetermined) or set(each.link.fields) == pinned
         )
         return limit.undetermined + tuple(label for labels in lost for label in labels)
+
+    def at_zero(self, top: Climb) -> tuple[Array, Array]:
+        """The log-parameters of a customer whose covariates are 0 and the coefficients; their derivatives in u.
+
+        On a limit only the ratio of some parameters means something: there the one that was held keeps its value.
+        """
+        place, jacobian = top.u.copy(), np.eye(len(top.u))
+        for each, block in zip(self.covariates, self.blocks(), strict=True):
+            where = [self.parameters.index(name) for name in each.link.fields]
+            by_standard = np.linalg.inv(each.spread)
+            place[block] = each.coefficients(top.u[block])
+            index = np.array(-each.mean @ place[block])
+            logs = list(top.u[where])
+            slopes = each.link.slopes(logs, index[None])[..., 0]
+            place[where] = each.link.moved(logs, index[None])[:, 0]
+            jacobian[np.ix_(where, where)] = slopes[:, :-1]
+            jacobian[where, block] = slopes[:, -1:] * (-each.mean @ by_standard)
+            jacobian[block, block] = by_standard
+            for limit in top.limits:
+                if limit.parameter in each.link.fields:
+                    i, shared = self.parameters.index(limit.parameter), set(limit.follows) & set(each.link.fields)
+                    for j in (self.parameters.index(name) for name in shared):
+                        place[j] += top.u[i] - place[i]
+                        jacobian[j] -= jacobian[i]
+                    place[i] = top.u[i]
+        return place, jacobian
+
+    def found(self, top: Climb) -> Array:
+        """The parameters of a customer whose covariates are 0, and the coefficients; those of ``names``."""
+        place = self.at_zero(top)[0]
+        return np.append(np.exp(place[: len(self.parameters)]), place[len(self.parameters) :])
 
     def flattest(self, top: Climb, direction: Array) -> int:
         """The number of the parameter without curvature; where it is a coefficient, an error that names it."""
@@ -190,15 +239,12 @@ def maximise_with_covariates(
     ConvergenceError
         When no start leads to a maximum.
     """
-    counted = weight > 0
-    columns, weight = tuple(column[counted] for column in columns), weight[counted]
-    standards = tuple(Standard.of(replace(each, matrix=each.matrix[counted]), weight) for each in covariates)
-    surface = CovariateSurface.over(start, columns, weight, standards)
+    surface = CovariateSurface.over(start, columns, weight, covariates)
     try:
         top = best_climb(surface, surface.place(start))
     except SeparationError as error:
         raise ValueError(str(error)) from None
-    place, jacobian = _at_zero(surface, top)
+    place, jacobian = surface.at_zero(top)
     _check_reach(surface, place)
     p = len(surface.parameters)
     scale = np.append(np.exp(place[:p]), np.ones(len(place) - p))
@@ -214,33 +260,6 @@ def maximise_with_covariates(
         undetermined=top.undetermined,
     )
     return CovariateOptimum(optimum, dict(zip(surface.names[p:], place[p:].tolist(), strict=True)))
-
-
-def _at_zero(surface: CovariateSurface, top: Climb) -> tuple[Array, Array]:
-    """The log-parameters of a customer whose covariates are 0 and the coefficients; their derivatives in u.
-
-    On a limit only the ratio of some parameters means something: there the one that was held keeps its value.
-    """
-    place, jacobian = top.u.copy(), np.eye(len(top.u))
-    for each, block in zip(surface.covariates, surface.blocks(), strict=True):
-        where = [surface.parameters.index(name) for name in each.link.fields]
-        by_standard = np.linalg.inv(each.spread)
-        place[block] = each.coefficients(top.u[block])
-        index = np.array(-each.mean @ place[block])
-        logs = list(top.u[where])
-        slopes = each.link.slopes(logs, index[None])[..., 0]
-        place[where] = each.link.moved(logs, index[None])[:, 0]
-        jacobian[np.ix_(where, where)] = slopes[:, :-1]
-        jacobian[where, block] = slopes[:, -1:] * (-each.mean @ by_standard)
-        jacobian[block, block] = by_standard
-        for limit in top.limits:
-            if limit.parameter in each.link.fields:
-                i, shared = surface.parameters.index(limit.parameter), set(limit.follows) & set(each.link.fields)
-                for j in (surface.parameters.index(name) for name in shared):
-                    place[j] += top.u[i] - place[i]
-                    jacobian[j] -= jacobian[i]
-                place[i] = top.u[i]
-    return place, jacobian
 
 
 def _check_reach(surface: CovariateSurface, place: Array) -> None:
