@@ -12,14 +12,14 @@ import pandas as pd
 
 from retention_models.estimation.climb import ConvergenceError, Surface
 from retention_models.estimation.covariates import CovariateSurface
-from retention_models.estimation.intervals import normal_quantile, positive_interval
+from retention_models.estimation.intervals import normal_quantile
 from retention_models.estimation.model import Array
 from retention_models.estimation.reweighting import reweighted
 from retention_models.fitted import Fit
 from retention_models.fitting import rows_of
 
 TINY = np.finfo(float).tiny
-MIDDLE, WIDTH = 0.9, 2 * 1.6448536  # the share of a normal distribution within so many standard deviations
+MIDDLE = 0.9  # of the draws, by which intervals are made
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,19 +47,17 @@ class Bootstrap:
     def table(self, level: float = 0.95) -> pd.DataFrame:
         """Estimate, standard error and interval of each parameter, and in how many replicates it is ``at_limit``.
 
-        Made on the log scale but for coefficients, as in the table of a fit, by the width of the middle 90 % of the
-        replicates, which a few at a limit do not inflate. Where the estimate itself is at a limit, the percentiles of
+        Made on the log scale but for coefficients. The ends lie as far away as the middle 90 % of the replicates reach
+        to either side, stretched as it is in a normal distribution: a few at a limit do not matter, and an end is
+        further away on the side where the replicates are. Where the estimate itself is at a limit, the percentiles of
         the replicates.
         """
         estimate, draws = self.fit.parameters, self.draws.to_numpy()
-        std_error = _spread(draws)
-        lower, upper = _interval(estimate.to_numpy(), draws, level)
-        reach, moves = normal_quantile(level) * std_error, estimate.index.isin(self.fit.effects.coefficients.index)
-        lower, upper = np.where(moves, estimate - reach, lower), np.where(moves, estimate + reach, upper)
-        is_free = estimate.index.isin(self.fit.covariance.index)
-        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        lower, upper = np.where(is_free, lower, low), np.where(is_free, upper, high)
-        columns = {"estimate": estimate, "std_error": std_error, "lower": lower, "upper": upper}
+        own = estimate.to_numpy()
+        moves, is_free = (estimate.index.isin(of.index) for of in (self.fit.effects.coefficients, self.fit.covariance))
+        ends = zip(_interval(own, draws, level), _reach(own, draws, level), _middle(draws, level), strict=True)
+        lower, upper = (np.select([~is_free, moves], [percentile, plain], on_log) for on_log, plain, percentile in ends)
+        columns = {"estimate": estimate, "std_error": _spread(draws), "lower": lower, "upper": upper}
         return pd.DataFrame({**columns, "at_limit": self.at_limit}).rename_axis("parameter")
 
     def draw(self, n: int, rng: np.random.Generator, customers: Any = None) -> Any:
@@ -160,9 +158,9 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.rando
                estimate  std_error  lower  upper  at_limit
     parameter
     r              0.24       0.01   0.22   0.27         0
-    alpha          4.41       0.45   3.63   5.37         0
-    a              0.79       0.19   0.51   1.23         0
-    b              2.43       0.69   1.45   4.05         0
+    alpha          4.41       0.46   3.65   5.46         0
+    a              0.79       0.20   0.52   1.33         0
+    b              2.43       0.73   1.55   4.49         0
     """
     if replicates < 2:
         raise ValueError(f"replicates must be 2 or more, some hundred for an interval; got {replicates!r}")
@@ -195,11 +193,31 @@ def _surface(fit: Fit, customers: Any) -> tuple[Surface, Array]:
 
 
 def _interval(estimate: Array, draws: Array, level: float) -> tuple[Array, Array]:
-    """Ends of the interval of positive quantities, by the spread of the logarithms of their draws."""
-    return positive_interval(estimate, estimate * _spread(np.log(np.maximum(draws, TINY))), level)
+    """Ends of the interval of positive quantities, by the logarithms of their draws; a zero stays zero."""
+    low, high = _reach(np.log(np.maximum(estimate, TINY)), np.log(np.maximum(draws, TINY)), level)
+    return np.where(estimate > 0, np.exp(low), estimate), np.where(
+        estimate > 0, np.exp(np.minimum(high, 700.0)), estimate
+    )
+
+
+def _reach(estimate: Array, draws: Array, level: float) -> tuple[Array, Array]:
+    """Ends that lie beyond those of the middle 90 % of the draws by as much as in a normal distribution."""
+    low, high = _middle(draws, MIDDLE)
+    stretch = normal_quantile(level) / normal_quantile(MIDDLE)
+    return estimate - stretch * np.maximum(estimate - low, 0), estimate + stretch * np.maximum(high - estimate, 0)
 
 
 def _spread(draws: Array) -> Array:
     """The standard deviation of the draws by the width of their middle 90 %, to which few far out do not matter."""
-    low, high = np.quantile(draws, [(1 - MIDDLE) / 2, (1 + MIDDLE) / 2], axis=0)
-    return (high - low) / WIDTH
+    low, high = _middle(draws, MIDDLE)
+    return (high - low) / (2 * normal_quantile(MIDDLE))
+
+
+def _middle(draws: Array, share: float) -> tuple[Array, Array]:
+    """Ends of the middle of the draws, in which a further draw would lie with this chance.
+
+    The i-th of n draws is the quantile i / (n + 1). By the usual rule, (i - 1) / (n - 1), the middle 90 % of 100 draws
+    would be 5 % too narrow.
+    """
+    low, high = np.quantile(draws, [(1 - share) / 2, (1 + share) / 2], axis=0, method="weibull")
+    return low, high

@@ -24,6 +24,8 @@ from retention_models.stability import stability_check
 from retention_models.survival.pooling import near_tops
 from retention_models.tables import Labels, Table, read_covariates, read_groups, read_table
 
+FEWEST_CUSTOMERS = 5  # a coefficient; with fewer some level soon holds none who ever came back
+
 
 def fit(
     model_class: type[Model],
@@ -146,12 +148,25 @@ def _designed(
     designs: dict[str, Design] = {}
     made: list[Array] = []
     for link, formula in formulas.items():
-        frame = read_covariates(customers, columns_in(parsed(formula)))[speaking]
+        names = columns_in(parsed(formula))
+        _require_not_explained(model_class, names)
+        frame = read_covariates(customers, names, formula)[speaking]
         designs[link] = Design.of(formula, frame)
         matrix = np.zeros((len(speaking), len(designs[link].labels)))
         matrix[speaking] = designs[link].matrix(frame)
         made.extend(matrix.T)
     return Effects(designs), table.beside(made)
+
+
+def _require_not_explained(model_class: type[Model], names: Sequence[str]) -> None:
+    """An error where a covariate is what the model explains, or was not known when the forecast was made."""
+    outcomes = ("monetary_value",) if "monetary_value" in model_class.columns else ("frequency", "recency")
+    circular = [name for name in names if name in outcomes or name.startswith("holdout_")]
+    if circular:
+        raise ValueError(
+            f"{', '.join(circular)} is what {model_class.__name__} is to explain, or came after it, and cannot be a "
+            "covariate; take what was known of the customers when they came"
+        )
 
 
 def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
@@ -195,6 +210,12 @@ def _fit_table(
 
 def _with_effects(plain: Optimum, table: Table, effects: Effects, robust: bool) -> tuple[Optimum, Effects]:
     """The maximum with covariates, begun at the one without them where that has no parameter at an edge."""
+    if table.n_customers < FEWEST_CUSTOMERS * effects.n:
+        term, labels = max(effects.terms.items(), key=lambda each: len(each[1]))
+        raise ValueError(
+            f"{effects.n:,} coefficients ({len(labels):,} of them of {term}) are too many for {table.n_customers:,.0f} "
+            f"customers, at least {FEWEST_CUSTOMERS} for each; join levels, or leave covariates out"
+        )
     last = len(table.columns) - effects.n
     rows = (*table.columns[:last], *table.means())
     model_class = type(plain.model)

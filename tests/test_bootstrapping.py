@@ -84,8 +84,9 @@ def test_with_covariates_the_replicates_spread_as_the_robust_errors(shop, again_
     coefficients = ["purchase[channel[T.web]]", "dropout[channel[T.web]]"]
     assert list(table.index) == list(robust.index)
     np.testing.assert_allclose(table.loc[coefficients, "std_error"], robust.loc[coefficients, "std_error"], rtol=0.3)
-    middle = table.loc[coefficients, ["lower", "upper"]].mean(axis=1)
-    np.testing.assert_allclose(middle, table.loc[coefficients, "estimate"])
+    off = table.loc[coefficients, ["lower", "upper"]].sub(table.loc[coefficients, "estimate"], axis=0)
+    expected = np.array([-1.96, 1.96]) * table.loc[coefficients, ["std_error"]].to_numpy()
+    np.testing.assert_allclose(off, expected, rtol=0.35)
 
 
 def test_with_covariates_draws_and_intervals_are_those_of_each_customer(shop, again_with_covariates):
@@ -116,6 +117,23 @@ def test_weights_of_one_row_a_customer_and_of_one_row_a_history_spread_alike(bgn
     compressed = bootstrap(bgnbd, rm.compress(customers), replicates=200, rng=np.random.default_rng(1))
     each = bootstrap(bgnbd, customers, replicates=200, rng=np.random.default_rng(1))
     pd.testing.assert_frame_equal(compressed.draws, each.draws)
+
+
+@pytest.mark.parametrize("n", [19, 50, 100, 1000])
+def test_a_further_draw_lies_in_the_middle_of_the_others_with_its_chance(n):
+    rng = np.random.default_rng(1)
+    draws, further = rng.standard_normal((n, 20_000)), rng.standard_normal(20_000)
+    low, high = bootstrapping._middle(draws, 0.9)
+    assert np.mean((low < further) & (further < high)) == pytest.approx(0.9, abs=0.007)
+
+
+def test_ends_reach_further_on_the_side_where_the_replicates_are_and_hold_the_estimate():
+    draws = np.exp(np.random.default_rng(1).gamma(2.0, 1.0, (999, 1)))
+    lower, upper = bootstrapping._interval(np.exp([2.0]), draws, 0.95)
+    assert np.log(upper) - 2 > 1.3 * (2 - np.log(lower))
+    lower, upper = bootstrapping._interval(np.exp([20.0]), draws, 0.95)
+    assert lower < np.exp(20.0) == upper
+    assert np.array_equal(bootstrapping._interval(np.zeros(1), draws, 0.95), np.zeros((2, 1)))
 
 
 def test_draws_take_the_place_of_those_of_the_fit(again):

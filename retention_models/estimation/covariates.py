@@ -12,8 +12,9 @@ from itertools import pairwise
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from retention_models.estimation.climb import Climb, SeparationError, Surface, best_climb
+from retention_models.estimation.climb import Climb, SeparationError, Surface, best_climb, on_cores
 from retention_models.estimation.likelihood import Optimum
 from retention_models.estimation.links import FURTHEST, Link, derivatives, moved_model
 from retention_models.estimation.model import Array, Limit, Model
@@ -131,11 +132,45 @@ class CovariateSurface(Surface):
 
     def score(self, u: Array) -> Array:
         """First derivatives of each row's log-likelihood in u; shape (n, len(u))."""
-        model, indices = self.model(u), self.indices(u)
+        own, p = self._slopes(u), len(self.parameters)
+        by_link = [own[:, p + i, None] * each.rows for i, each in enumerate(self.covariates)]
+        return np.concatenate([own[:, :p], *by_link], axis=1)
+
+    def hessian(self, u: Array, free: NDArray[np.bool_], step: float = 1e-4) -> Array:
+        """Second derivatives in what is free, symmetric to rounding.
+
+        Differences are taken in the few log-parameters and indices of each row, however many coefficients there are;
+        from there on it is the chain rule, for indices are linear in the coefficients.
+        """
+        directions = step * np.eye(len(self.parameters) + len(self.covariates))
+        slopes = on_cores(
+            lambda shift: self._slopes(u, shift), np.concatenate([directions, -directions]), len(self.weight)
+        )
+        second = (np.stack(slopes[: len(directions)]) - np.stack(slopes[len(directions) :])) / (2 * step)
+        one = np.ones((len(self.weight), 1))
+        rows = [*(one for _ in self.parameters), *(each.rows for each in self.covariates)]
+        blocks = [
+            [a.T @ ((self.weight * second[i, :, j])[:, None] * b) for j, b in enumerate(rows)]
+            for i, a in enumerate(rows)
+        ]
+        hessian = np.block(blocks)[free][:, free]
+        return (hessian + hessian.T) / 2
+
+    def _slopes(self, u: Array, shift: Array | None = None) -> Array:
+        """First derivatives of each row's log-likelihood in the log-parameters, and in the index of each link.
+
+        ``shift`` moves these, for all rows alike.
+        """
+        p, indices = len(self.parameters), self.indices(u)
+        if shift is not None:
+            u = np.append(u[:p] + shift[:p], u[p:])
+            indices = {link: index + by for (link, index), by in zip(indices.items(), shift[p:], strict=True)}
+        model = self.model(u)
         moved = moved_model(model, indices)
         values = np.stack(np.broadcast_arrays(self.weight, *(getattr(moved, name) for name in self.parameters))[1:], 1)
         slopes = moved.score(*self.columns) * values
-        return derivatives(model, indices, [each.rows for each in self.covariates], slopes, self.parameters)
+        one = np.ones((len(self.weight), 1))
+        return derivatives(model, indices, [one for _ in indices], slopes, self.parameters)
 
     def gradient(self, u: Array) -> Array:
         """First derivatives in u."""
