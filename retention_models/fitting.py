@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.btyd.gammagamma import PAID_NOTHING
 from retention_models.covariates import Effects
 from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.covariates import maximise_with_covariates
@@ -20,11 +19,15 @@ from retention_models.estimation.likelihood import Optimum, maximise
 from retention_models.estimation.model import Array, Model, averaged_columns, parameter_names
 from retention_models.fitted import MODELS, Fit
 from retention_models.notes import notes_on
+from retention_models.requirements import (
+    require_enough,
+    require_few_coefficients,
+    require_not_explained,
+    require_tenures,
+)
 from retention_models.stability import stability_check
 from retention_models.survival.pooling import near_tops
 from retention_models.tables import Labels, Table, read_covariates, read_groups, read_table
-
-FEWEST_CUSTOMERS = 5  # a coefficient; with fewer some level soon holds none who ever came back
 
 
 def fit(
@@ -149,24 +152,13 @@ def _designed(
     made: list[Array] = []
     for link, formula in formulas.items():
         names = columns_in(parsed(formula))
-        _require_not_explained(model_class, names)
+        require_not_explained(model_class, names)
         frame = read_covariates(customers, names, formula)[speaking]
         designs[link] = Design.of(formula, frame)
         matrix = np.zeros((len(speaking), len(designs[link].labels)))
         matrix[speaking] = designs[link].matrix(frame)
         made.extend(matrix.T)
     return Effects(designs), table.beside(made)
-
-
-def _require_not_explained(model_class: type[Model], names: Sequence[str]) -> None:
-    """An error where a covariate is what the model explains, or was not known when the forecast was made."""
-    outcomes = ("monetary_value",) if "monetary_value" in model_class.columns else ("frequency", "recency")
-    circular = [name for name in names if name in outcomes or name.startswith("holdout_")]
-    if circular:
-        raise ValueError(
-            f"{', '.join(circular)} is what {model_class.__name__} is to explain, or came after it, and cannot be a "
-            "covariate; take what was known of the customers when they came"
-        )
 
 
 def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
@@ -188,9 +180,9 @@ def _fit_table(
     histories = table.first(len(model_class.columns)) if effects.n else table
     if "at_risk" in model_class.columns:
         table = histories = table.by_tenure()
-        _require_tenures(model_class, table, robust)
+        require_tenures(model_class, table, robust)
     else:
-        _require_enough(model_class, histories, left_out)
+        require_enough(model_class, histories, left_out)
     names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*histories.columns, *histories.means())
     optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), histories.weight, start, robust=robust)
     if effects.n:
@@ -210,12 +202,7 @@ def _fit_table(
 
 def _with_effects(plain: Optimum, table: Table, effects: Effects, robust: bool) -> tuple[Optimum, Effects]:
     """The maximum with covariates, begun at the one without them where that has no parameter at an edge."""
-    if table.n_customers < FEWEST_CUSTOMERS * effects.n:
-        term, labels = max(effects.terms.items(), key=lambda each: len(each[1]))
-        raise ValueError(
-            f"{effects.n:,} coefficients ({len(labels):,} of them of {term}) are too many for {table.n_customers:,.0f} "
-            f"customers, at least {FEWEST_CUSTOMERS} for each; join levels, or leave covariates out"
-        )
+    require_few_coefficients(effects, table)
     last = len(table.columns) - effects.n
     rows = (*table.columns[:last], *table.means())
     model_class = type(plain.model)
@@ -277,42 +264,3 @@ def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
     elif not speaks.all():
         table = table.of_lines(speaks)
     return table.columns, table.weight
-
-
-def _require_enough(model_class: type[Model], table: Table, left_out: Mapping[str, int]) -> None:
-    """An error where no model could be fitted, with the reason."""
-    name, n = model_class.__name__, table.n_customers
-    if n < 2:
-        reasons = " and ".join(f"{count:,} {reason}" for reason, count in left_out.items())
-        hint = "; a log in which nothing costs anything is one without amounts" if PAID_NOTHING in left_out else ""
-        raise ValueError(
-            f"{name} describes how customers differ and needs more of them; the table has {n:g}"
-            f"{f' besides {reasons}' if reasons else ''}{hint}"
-        )
-    if "frequency" in model_class.columns:
-        frequency = table.columns[model_class.columns.index("frequency")]
-        if not np.any(frequency * table.weight > 0):
-            raise ValueError(
-                f"{name} learns from repeat purchases, and frequency is 0 for all {n:,.0f} customers; "
-                "is calibration_end too early, or granularity too coarse?"
-            )
-    if np.count_nonzero(table.weight) == 1:
-        raise ValueError(f"{name} learns from differences, and all {n:,.0f} customers have the same history")
-
-
-def _require_tenures(model_class: type[Model], table: Table, robust: bool) -> None:
-    """An error where a retention table cannot tell a model's parameters apart, or not with robust errors."""
-    name, parameters = model_class.__name__, len(parameter_names(model_class))
-    _, at_risk, lost = table.columns
-    if not np.any(lost > 0):
-        raise ValueError(f"{name} learns from customers who leave, and lost is 0 in all rows; observe them for longer")
-    if not np.any(lost < at_risk):
-        raise ValueError(f"{name} learns from customers who stay, and lost equals at_risk in all rows")
-    tenures = np.count_nonzero(at_risk > 0)
-    if tenures < parameters:
-        raise ValueError(
-            f"{name} has {parameters} parameters and needs customers at risk at as many tenures; "
-            f"the table has {tenures}"
-        )
-    if robust:
-        raise ValueError("robust errors need a row for each customer, and a retention table holds only their sums")

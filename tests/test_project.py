@@ -28,6 +28,7 @@ FLOORS = {
     "survival": 2,
     "tables": 3,
     "covariates": 3,
+    "requirements": 3,
     "fitted": 3,
     "fitting": 3,
     "notes": 3,

@@ -75,7 +75,7 @@ def spread_between(transactions: Any, *, observation_end: Any = None) -> tuple[i
     apart = (last - first).dt.days.to_numpy()
     off = (middle - first).dt.days.to_numpy() / apart - 0.5
     expected = (apart - 2) / (12 * apart)
-    n = np.count_nonzero(expected)
+    n = int(np.count_nonzero(expected))
     return n, float(np.sum(off**2) / np.sum(expected)) if n else 1.0
 
 
