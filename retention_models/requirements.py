@@ -11,6 +11,7 @@ from retention_models.covariates import Effects
 from retention_models.estimation.model import Model, parameter_names
 from retention_models.tables import Table
 
+SAME_AMOUNT = 1e-9  # relative differences that are those of arithmetic
 FEWEST_CUSTOMERS = 5  # a coefficient; with fewer some level soon holds none who ever came back
 
 
@@ -30,6 +31,13 @@ def require_enough(model_class: type[Model], table: Table, left_out: Mapping[str
             raise ValueError(
                 f"{name} learns from repeat purchases, and frequency is 0 for all {n:,.0f} customers; "
                 "is calibration_end too early, or granularity too coarse?"
+            )
+    if "monetary_value" in model_class.columns:
+        amount = table.columns[model_class.columns.index("monetary_value")][table.weight > 0]
+        if np.ptp(amount) <= SAME_AMOUNT * amount.max():
+            raise ValueError(
+                f"{name} learns from how amounts differ, and all {n:,.0f} repeat buyers paid {amount.max():.6g} a "
+                "purchase; leave amounts out (amount=None), and multiply what is counted by that"
             )
     if np.count_nonzero(table.weight) == 1:
         raise ValueError(f"{name} learns from differences, and all {n:,.0f} customers have the same history")

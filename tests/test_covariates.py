@@ -228,6 +228,11 @@ def test_spend_covariates_multiply_amounts(customers):
     assert total == pytest.approx(rm.customer_value(purchases, found, table, **money)["value"].sum())
 
 
+def test_one_amount_for_all_is_nothing_to_learn_from(customers):
+    with pytest.raises(ValueError, match=r"all 1,\d+ repeat buyers paid 9.99 a purchase; leave amounts out"):
+        rm.fit(rm.GammaGamma, customers.assign(monetary_value=np.where(customers["frequency"] > 0, 9.99, 0.0)))
+
+
 def test_levels_of_customers_without_amounts_are_not_asked_of_the_fit(customers):
     table = customers.assign(monetary_value=np.where(customers["frequency"] > 0, 20.0 + customers["age"], 0.0))
     table["kind"] = np.where(table["frequency"] == 0, "once", np.where(table["age"] > 40, "older", "younger"))

@@ -49,13 +49,9 @@ def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check
     row, the time of the second between the others has 111 % of the variance that chance would give it.
     """
     n, ratio = spread_between(transactions, observation_end=observation_end)
-    telling = f"{n:,} customers whose first three purchases are not on three days in a row"
+    measured = spread_told(n, ratio)
     if n < FEWEST_CUSTOMERS:
-        return Check(NAME, None, f"There are {telling}: too few to tell.")
-    measured = (
-        f"Of {telling}, the time of the second between the others has {100 * ratio:.0f} % of the variance that chance "
-        "would give it"
-    )
+        return Check(NAME, None, f"{measured}.")
     if ratio >= REGULAR:
         return Check(NAME, True, f"{measured}.")
     return Check(
@@ -77,6 +73,17 @@ def spread_between(transactions: Any, *, observation_end: Any = None) -> tuple[i
     expected = (apart - 2) / (12 * apart)
     n = int(np.count_nonzero(expected))
     return n, float(np.sum(off**2) / np.sum(expected)) if n else 1.0
+
+
+def spread_told(n: int, ratio: float) -> str:
+    """The same in words, without a full stop."""
+    telling = f"{n:,} customers whose first three purchases are not on three days in a row"
+    if n < FEWEST_CUSTOMERS:
+        return f"There are {telling}: too few to tell"
+    return (
+        f"Of {telling}, the time of the second between the others has {100 * ratio:.0f} % of the variance that chance "
+        "would give it"
+    )
 
 
 def _first_three(transactions: Any, observation_end: Any) -> tuple[pd.Series, pd.Series, pd.Series]:

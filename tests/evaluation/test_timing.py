@@ -33,8 +33,7 @@ def test_clockwork_is_left_to_models_of_contracts():
     log = rm.read_transactions(shop(12), amount=None)
     check = timing_check(log, rm.summarize(log))
     assert check.passed is None
-    assert "purchases come like clockwork" in check.detail
-    assert check.detail.endswith("MBG/CNBD-k is not tried: so many stages are a date; see read_contracts.")
+    assert check.detail.endswith("purchases come by the date, and MBG/CNBD-k is not tried; see read_contracts.")
 
 
 def test_a_fit_that_is_there_is_used(log, customers):
