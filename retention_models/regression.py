@@ -45,7 +45,7 @@ class Covariates:
     def of(cls, table: Any, churn: Sequence[str], calendar: Sequence[str], path: Sequence[str]) -> Covariates:
         """The covariates that names of columns, or formulas, mean for a table."""
         designs = {
-            formula: Design.of(formula, read_covariates(table, columns_in(parsed(formula))))
+            formula: Design.of(formula, read_covariates(table, columns_in(parsed(formula)), formula))
             for formula in (churn, calendar)
             if isinstance(formula, str)
         }

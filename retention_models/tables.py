@@ -139,10 +139,16 @@ def same_measure(name: str, ours: Any, theirs: Any) -> bool:
     return ours == theirs or (name == "time_unit" and unit_length(ours) == unit_length(theirs))
 
 
-def read_covariates(customers: Any, names: Sequence[str]) -> pd.DataFrame:
-    """Those of some columns that a frame of customers has, as they are, labelled like the customers."""
+def read_covariates(customers: Any, names: Sequence[str], formula: str | None = None) -> pd.DataFrame:
+    """Those of some columns that a frame of customers has, as they are, labelled like the customers.
+
+    A ValueError where a ``formula`` asks for them and one is missing.
+    """
     frame, index = opened(customers)
     there = [name for name in names if name in frame.columns]
+    if formula is not None and len(there) < len(names):
+        absent, known = listed([name for name in names if name not in there]), listed(frame.columns)
+        raise ValueError(f"{absent} not in the table (columns: {known}); {formula!r} asks for it")
     doubled = [name for name in there if list(frame.columns).count(name) > 1]
     if doubled:
         raise ValueError(f"{listed(doubled)} stands more than once among the columns; keep one of them")

@@ -29,6 +29,7 @@ FLOORS = {
     "tables": 3,
     "labels": 3,
     "covariates": 3,
+    "requirements": 3,
     "fitted": 3,
     "fitting": 3,
     "notes": 3,

@@ -94,6 +94,10 @@ class Surface:
         values = np.exp(u[: len(self.parameters)]).tolist()
         return self.model_class(**{**dict(zip(self.parameters, values, strict=True)), **held, **self.fixed})
 
+    def found(self, top: Climb) -> Array:
+        """The values of what is in u, by ``names``."""
+        return np.exp(top.u)
+
     def value(self, u: Array) -> float:
         """The total log-likelihood."""
         return float(self.weight @ self.model(u).log_likelihood(*self.columns))
@@ -125,10 +129,7 @@ class Surface:
         if len(self.weight) < SMALL_ROWS and not self.fixed and self.names == self.parameters:
             values = dict(zip(self.names, np.exp(places).T[:, :, None], strict=True))
             return (self.weight @ self.model_class(**values).score(*self.columns)) * np.exp(places)
-        if len(self.weight) < COARSE_ROWS:
-            return np.array([self.gradient(u) for u in places]).reshape(places.shape)
-        with ThreadPoolExecutor() as pool:  # numpy lets go of the lock
-            return np.array(list(pool.map(self.gradient, places))).reshape(places.shape)
+        return np.array(on_cores(self.gradient, places, len(self.weight))).reshape(places.shape)
 
     def covariance(self, top: Climb, *, robust: bool) -> Array:
         """Covariance of the free parameters themselves, not of their logarithms."""
@@ -183,6 +184,14 @@ class Surface:
         if not np.isfinite(value):
             raise ConvergenceError(f"the likelihood is not finite where {limit.model}")
         return replace(end, u=u, value=value, free=free, limits=(*end.limits, limit))
+
+
+def on_cores(function: Callable[[Array], Array], places: Array, n_rows: int) -> list[Array]:
+    """The values of a function at several places, over a large table shared by the cores."""
+    if n_rows < COARSE_ROWS:
+        return [function(place) for place in places]
+    with ThreadPoolExecutor() as pool:  # numpy lets go of the lock
+        return list(pool.map(function, places))
 
 
 def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Climb:
