@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.btyd.gammagamma import PAID_NOTHING
+from retention_models.contract_inputs import origin_sentences, require_tenures
 from retention_models.covariates import Effects
 from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.covariates import maximise_with_covariates
@@ -174,7 +175,7 @@ def _fit_table(
     histories = table.first(len(model_class.columns)) if effects.n else table
     if "at_risk" in model_class.columns:
         table = histories = table.by_tenure()
-        _require_tenures(model_class, table, robust)
+        require_tenures(model_class, table, robust)
     else:
         _require_enough(model_class, histories, left_out)
     names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*histories.columns, *histories.means())
@@ -187,7 +188,7 @@ def _fit_table(
         covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
-        notes=notes_on(optimum, effects, left_out, round(table.n_customers)),
+        notes=(*notes_on(optimum, effects, left_out, round(table.n_customers)), *origin_sentences(model_class, table)),
         data={**table.about, "rows": len(histories.weight), "sha256": histories.sha256(), "left_out": left_out},
         robust=robust,
         effects=effects,
@@ -272,21 +273,3 @@ def _require_enough(model_class: type[Model], table: Table, left_out: Mapping[st
             )
     if np.count_nonzero(table.weight) == 1:
         raise ValueError(f"{name} learns from differences, and all {n:,.0f} customers have the same history")
-
-
-def _require_tenures(model_class: type[Model], table: Table, robust: bool) -> None:
-    """An error where a retention table cannot tell a model's parameters apart, or not with robust errors."""
-    name, parameters = model_class.__name__, len(parameter_names(model_class))
-    _, at_risk, lost = table.columns
-    if not np.any(lost > 0):
-        raise ValueError(f"{name} learns from customers who leave, and lost is 0 in all rows; observe them for longer")
-    if not np.any(lost < at_risk):
-        raise ValueError(f"{name} learns from customers who stay, and lost equals at_risk in all rows")
-    tenures = np.count_nonzero(at_risk > 0)
-    if tenures < parameters:
-        raise ValueError(
-            f"{name} has {parameters} parameters and needs customers at risk at as many tenures; "
-            f"the table has {tenures}"
-        )
-    if robust:
-        raise ValueError("robust errors need a row for each customer, and a retention table holds only their sums")

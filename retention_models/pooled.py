@@ -14,6 +14,7 @@ from retention_models.estimation.intervals import probability_interval, standard
 from retention_models.estimation.model import Array, Model, parameter_names
 from retention_models.fitted import Fit
 from retention_models.fitting import fit
+from retention_models.inputs import require_whole
 from retention_models.labels import read_groups
 from retention_models.survival.pooling import Pooled, pool
 from retention_models.tables import Table, read_table
@@ -108,6 +109,7 @@ def cohort_check(
         with ``share_lower, share_upper``, and ``difference``, the share over that of all together, less one; without
         rows where the cohorts cannot be pooled, as the check then says.
     """
+    require_whole("renewals", renewals, 1)
     name = "cohorts leave alike"
     columns = ["customers", "share", "share_lower", "share_upper", "difference"]
     try:

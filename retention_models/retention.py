@@ -10,8 +10,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, expit, logit, ndtri
 
+from retention_models.contract_inputs import customers_by_tenure, require_contract_fit
 from retention_models.estimation.intervals import probability_interval, standard_error
 from retention_models.fitted import Fit
+from retention_models.inputs import require_whole
 from retention_models.labels import read_groups
 from retention_models.logs.contracts import Spells
 from retention_models.logs.retention import durations
@@ -178,13 +180,13 @@ def forecast_retention(
     0      1     284.9              271              298
     1      2     254.1              235              272
     """
-    if not (isinstance(renewals, int) and renewals > 0):
-        raise ValueError(f"renewals must be a whole number above 0; got {renewals!r}")
-    table = read_table(customers, ("tenure",))
+    require_contract_fit(fit)
+    require_whole("renewals", renewals, 1)
+    table = customers_by_tenure(customers)
     rows = []
     for label, lines in read_groups(customers, by).items():
         group = table.of_lines(lines)
-        share = group.weight / group.n_customers
+        share = group.weight / max(group.n_customers, 1e-300)
 
         def stay(model: Any, ahead: Array, tenure: Array = group.columns[0], share: Array = share) -> Array:
             return model.survival_function(tenure + ahead[:, None], given=tenure) @ share

@@ -35,6 +35,7 @@ FLOORS = {
     "stability": 3,
     "prediction": 3,
     "what_if": 3,
+    "contract_inputs": 3,
     "retention": 3,
     "pooled": 3,
     "contract_models": 3,

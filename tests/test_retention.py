@@ -149,7 +149,7 @@ def test_doubt_about_the_probability_widens_the_interval():
 def test_a_forecast_needs_whole_renewals():
     found = fit(ShiftedBetaGeometric, REGULAR)
     for renewals in (0, -1, 1.5):
-        with pytest.raises(ValueError, match="renewals must be a whole number above 0"):
+        with pytest.raises(ValueError, match="renewals must be a whole number, 1 or more"):
             forecast_retention(found, pd.DataFrame({"tenure": [1]}), renewals=renewals)
 
 

@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from retention_models.estimation.intervals import positive_interval, standard_error
+from retention_models.contract_inputs import customers_by_tenure
+from retention_models.estimation.intervals import standard_error
 from retention_models.fitted import Fit
 from retention_models.labels import Labels, read_codes
 from retention_models.survival.homogeneous import Geometric
-from retention_models.tables import Table, read_table
+from retention_models.tables import Table
 from retention_models.value.contract_terms import ContractTerms
 from retention_models.value.foreign import predicted_survival
 from retention_models.value.stream import Moment, Stream, finite_horizon, survival_of
@@ -149,7 +150,7 @@ def contract_value(
     frame = pd.DataFrame({"value": stream.mean(tenure)}, index=table.index)
     if isinstance(model, Fit):
         error = standard_error(_slope(model, table, terms, moment), model.covariance.to_numpy())[table.row]
-        frame["value_lower"], frame["value_upper"] = positive_interval(frame["value"].to_numpy(), error, level)
+        frame["value_lower"], frame["value_upper"] = terms.interval(frame["value"].to_numpy(), error, level)
         frame["naive_value"] = _naive(model, table, terms, moment)[table.row]
     return frame
 
@@ -202,23 +203,11 @@ def total_contract_value(
         error = standard_error(slope, model.covariance.to_numpy())
         both = np.sqrt(error**2 + summed(stream.variance(tenure)))
         value = frame["value"].to_numpy()
-        frame["value_lower"], frame["value_upper"] = positive_interval(value, error, level)
-        frame["outcome_lower"], frame["outcome_upper"] = positive_interval(value, both, level)
+        frame["value_lower"], frame["value_upper"] = terms.interval(value, error, level)
+        frame["outcome_lower"], frame["outcome_upper"] = terms.interval(value, both, level)
         frame["naive_value"] = summed(_naive(model, table, terms, moment)[table.row])
     whole = np.all(frame["customers"] == np.floor(frame["customers"]))
     return frame.astype({"customers": int}) if whole else frame
-
-
-def customers_by_tenure(customers: Any) -> Table:
-    """The customers by tenure, which counts renewals."""
-    table = read_table(customers, ("tenure",))
-    part = table.columns[0] != np.floor(table.columns[0])
-    if np.any(part):
-        raise ValueError(
-            f"tenure is not a whole number for {table.weight[part].sum():,.0f} of {table.n_customers:,.0f} customers; "
-            "it counts the renewals made"
-        )
-    return table
 
 
 def _stream(model: Any, customers: Any, table: Table, terms: ContractTerms, moment: Moment) -> Stream:
