@@ -189,10 +189,18 @@ def _fit_table(
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
         notes=(*notes_on(optimum, effects, left_out, round(table.n_customers)), *origin_sentences(model_class, table)),
-        data={**table.about, "rows": len(histories.weight), "sha256": histories.sha256(), "left_out": left_out},
+        data={**_about(model_class, histories), "left_out": left_out},
         robust=robust,
         effects=effects,
     )
+
+
+def _about(model_class: type[Model], table: Table) -> dict[str, Any]:
+    """What a fit keeps of its data: where they come from, and a retention table itself, which is small."""
+    about = {**table.about, "rows": len(table.weight), "sha256": table.sha256()}
+    if "at_risk" in model_class.columns:
+        about["kept"] = {n: c.tolist() for n, c in zip(model_class.columns, table.columns, strict=True)}
+    return about
 
 
 def _with_effects(plain: Optimum, table: Table, effects: Effects, robust: bool) -> tuple[Optimum, Effects]:

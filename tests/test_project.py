@@ -36,6 +36,7 @@ FLOORS = {
     "prediction": 3,
     "what_if": 3,
     "contract_inputs": 3,
+    "contract_intervals": 3,
     "retention": 3,
     "pooled": 3,
     "contract_models": 3,

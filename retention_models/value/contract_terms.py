@@ -13,6 +13,7 @@ from retention_models.inputs import is_number, require_discount_rate
 from retention_models.logs.days import MONTHS, Period, check_period
 
 Array = NDArray[np.float64]
+Ends = tuple[Array, Array]
 Payment = Literal["advance", "arrears"]
 
 LONGEST = 1e6  # times that a payment may be worth what all to come are, where customers stay for good
@@ -73,12 +74,26 @@ class ContractTerms:
             return int(self.horizon)
         return int(np.ceil(np.log(NEGLIGIBLE * (1 - self.discount)) / np.log(self.discount)))
 
-    def interval(self, value: Array, std_error: Array, level: float) -> tuple[Array, Array]:
+    def interval(self, value: Array, std_error: Array, level: float) -> Ends:
         """Ends of the interval of a value: on the log scale, or symmetric where some payments lose money."""
-        if np.all(np.asarray(self.margin, dtype=float) >= 0):
+        if self._only_gain:
             return positive_interval(value, std_error, level)
         reach = normal_quantile(level) * std_error
         return value - reach, value + reach
+
+    def with_chance(self, value: Array, ends: Ends, variance: Array, level: float) -> Ends:
+        """Ends of the interval of an outcome: those of its expectation, and the variance that chance adds."""
+        chance = normal_quantile(level) * np.sqrt(variance)
+        if not self._only_gain:
+            lower, upper = (np.hypot(value - end, chance) for end in ends)
+            return value - lower, value + upper
+        some = np.where(value > 0, value, 1.0)
+        lower, upper = (np.hypot(np.log(np.where(value > 0, end, 1.0) / some), chance / some) for end in ends)
+        return value * np.exp(-lower), value * np.exp(np.minimum(upper, 700.0))
+
+    @property
+    def _only_gain(self) -> bool:
+        return bool(np.all(np.asarray(self.margin, dtype=float) >= 0))
 
     def paid(self, last: int) -> Array:
         """The margin at the start and at each renewal up to ``last``, discounted to the start; shape (last + 1,)."""
