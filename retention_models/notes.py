@@ -69,7 +69,12 @@ def _flat_sentences(optimum: Optimum, effects: Effects) -> tuple[str, ...]:
         name: error[name] / float(getattr(model, name)) for name in parameter_names(model_class) if name in error
     }
     return tuple(
-        f"{name} is hardly determined by these data: its standard error is {size:.1f} times its estimate."
+        vague_sentence(name, size)
         for name, size in relative.items()
         if name not in moved and size > (VAGUE_CONTRACT if "at_risk" in model_class.columns else VAGUE)
     )
+
+
+def vague_sentence(name: str, size: float) -> str:
+    """What it means that a standard error is so many times the estimate."""
+    return f"{name} is hardly determined by these data: its standard error is {size:.1f} times its estimate."

@@ -35,6 +35,7 @@ FLOORS = {
     "stability": 3,
     "prediction": 3,
     "what_if": 3,
+    "contract_cells": 3,
     "contract_inputs": 3,
     "contract_intervals": 3,
     "retention": 3,

@@ -60,7 +60,8 @@ def rim(model_class: type[Model], columns: tuple[Array, ...], top: Array, depth:
         direction = rng.standard_normal(place.shape) @ root.T
         ends = [_end_of_line(is_in, place, side * direction) for side in (-1.0, 1.0)]
         place = np.asarray(ends[0] + rng.uniform(0.02, 0.98, (WALKS, 1)) * (ends[1] - ends[0]), dtype=np.float64)
-        root = np.linalg.cholesky(np.cov(place.T) + 1e-6 * np.eye(len(top)))
+        spread = np.cov(place.T) + 1e-6 * np.eye(len(top))
+        root = np.asarray(np.linalg.cholesky(spread), dtype=np.float64)
         if step >= SETTLED:
             noted.extend(ends)
     return rng.permutation(np.concatenate(noted))[:RIM]
