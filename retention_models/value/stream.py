@@ -82,7 +82,7 @@ def survival_of(model: Any, last: int, terms: ContractTerms) -> Array:
         name = curve.__name__ if isinstance(curve, type) else type(curve).__name__
         raise TypeError(
             "a fit, a model of contracts with its parameters, or an object with survival_function(tenure) is needed; "
-            f"got {name}"
+            f"got {name}{'; contract_value takes it' if hasattr(curve, 'predict_survival_function') else ''}"
         )
     end = last + (finite_horizon(terms) if hasattr(curve, "at_risk") else terms.renewals)
     if hasattr(curve, "at_risk") and curve.survival[-1] > 0:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from retention_models.fitting import fit
@@ -265,6 +266,9 @@ def test_curves_of_other_libraries_join(model):
     np.testing.assert_allclose(value["value"], expected)
     assert list(value.columns) == ["value"]
     assert list(value.index) == list("abc")
+    np.testing.assert_allclose(contract_value(model, pl.from_pandas(customers), terms)["value"], expected)
+    with pytest.raises(TypeError, match="contract_value takes it"):
+        discounted_lifetime(model, terms)
     total = total_contract_value(model, customers, terms)
     assert total.loc["all"].to_list() == pytest.approx([4, expected @ [1, 1, 2]])
     with pytest.raises(ValueError, match="has seen none beyond 12; shorten the horizon"):
