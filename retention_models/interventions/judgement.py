@@ -64,6 +64,17 @@ def no_worse_than(effect: Effect, margin: float, *, higher_is_better: bool = Tru
     ------
     ValueError
         When the margin is not above 0, or a share of 1 and more.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> letter = rm.differences(test, bought)[0]
+    >>> print(rm.no_worse_than(letter, margin=0.02))
+    no worse than: passed. Interval end -0.00933 against the margin -0.0200: no worse than accepted.
     """
     if not (is_number(margin) and margin > 0) or (effect.scale != "difference" and margin >= 1):
         raise ValueError(f"margin is the loss still accepted: above 0, and below 1 for a ratio; got {margin!r}")

@@ -65,6 +65,17 @@ def cost_per_kept(
     ------
     ValueError
         When the arm costs no more than the control, or kept exactly no one more.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> money = rm.Money(worth=12.0, costs={"coupon": rm.Costs(contact=0.5)}, currency="EUR")
+    >>> print(rm.cost_per_kept(test, bought, money, arm="coupon"))
+    coupon, bought: one more cost EUR 9.8 (6.3 to 22.7).
     """
     arm = test.treated_arm(arm)
     money.check_arms(test.arms)
@@ -139,6 +150,22 @@ def money_lines(
     pandas.DataFrame
         Rows ``gross gain, contacts, redemptions, of which anyway, net value`` (the fourth with ``purchases`` only);
         columns ``amount, lower, upper`` in money per customer, costs negative. Gain and costs add up to net value.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> money = rm.Money(worth=12.0, costs={"coupon": rm.Costs(contact=0.5)}, currency="EUR")
+    >>> rm.money_lines(test, bought, money, arm="coupon").round(3)
+                 amount  lower  upper
+    line
+    gross gain    0.612  0.264   0.96
+    contacts     -0.500 -0.500  -0.50
+    redemptions   0.000  0.000   0.00
+    net value     0.112 -0.236   0.46
     """
     arm = test.treated_arm(arm)
     money.check_arms(test.arms)

@@ -33,6 +33,17 @@ def verdict(campaign: Campaign, checks: Sequence[Check] = (), *, level: float = 
         What else was checked; those that failed are named.
     level
         How sure all intervals together are to hold.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> bought = [1] * 50 + [0] * 450 + [1] * 90 + [0] * 410
+    >>> rows = pd.DataFrame({"arm": ["none"] * 500 + ["mail"] * 500, "bought": bought})
+    >>> campaign = rm.read_campaign(rows, rm.Roles(), rm.Prices(worth=12, cost=0.5, currency="EUR"))
+    >>> print(rm.verdict(campaign))
+    No arm is sure to pay: the best, “mail”, earned EUR 0.460 (-0.054 to 0.974) a treated customer more than “none”,
+    net of what it costs. As to “bought”, one more cost EUR 6.3 (4.1 to 13.4). (Intervals of 95 %.)
     """
     broken = [check for check in campaign.experiment.checks if check.passed is False and check.name in BROKEN]
     if broken:
