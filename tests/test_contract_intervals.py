@@ -75,12 +75,12 @@ def test_a_cohort_that_borrows_has_the_errors_of_its_pool():
 
 @pytest.mark.slow
 def test_intervals_of_short_small_tables_cover():
-    """400 cohorts of 200 customers and four renewals, three parameters: by standard errors 78 to 90 % are held."""
+    """200 cohorts of 200 customers and four renewals, three parameters: by standard errors 78 to 90 % are held."""
     truth, rng, held = BetaDiscreteWeibull(0.5, 0.9, 1.3), np.random.default_rng(0), []
     base = pd.DataFrame({"tenure": [0, 4]})
     worth = contract_value(truth, base, YEARLY)["value"]
     chances = -np.diff(np.append(1.0, truth.survival_function(np.arange(1, 9))), append=0.0)
-    for _ in range(400):
+    for _ in range(200):
         counts = rng.multinomial(200, chances)
         at_risk = 200 - np.append(0, np.cumsum(counts[:3]))
         found = fit(BetaDiscreteWeibull, pd.DataFrame({"tenure": range(1, 5), "at_risk": at_risk, "lost": counts[:4]}))

@@ -132,6 +132,11 @@ def contract_value(
         Indexed like ``customers``: ``value`` and, for a fit, ``value_lower, value_upper`` (how sure the expectation
         is) and ``naive_value``, what the mean retention rate of the fit's data would say of everybody.
 
+    Notes
+    -----
+    Where a note of the fit says that its data hardly determine a parameter, intervals are those of the profile
+    likelihood, which need not be symmetric; else they are made by standard errors.
+
     Examples
     --------
     >>> import pandas as pd

@@ -16,7 +16,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.contract_inputs import customers_by_tenure, require_contract_fit
-from retention_models.contract_intervals import profile_interval
 from retention_models.estimation.intervals import standard_error
 from retention_models.fitted import Fit
 from retention_models.value.contract import mean_rate_model
@@ -46,9 +45,9 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
     pandas.DataFrame
         Indexed by ``tenure``, and last "all": ``customers``, ``leaving`` (how many are expected to leave at the next
         renewal), ``value`` of one of these, had they been kept there, with ``value_lower, value_upper`` (how sure the
-        expectation is), ``renewing_value`` of one who renews of themselves, and ``naive_value``, which the mean
-        retention rate of the fit's data gives everybody. "all" is the mean of those who leave (of ``renewing_value``
-        that of those who renew).
+        expectation is, by standard errors), ``renewing_value`` of one who renews of themselves, and ``naive_value``,
+        which the mean retention rate of the fit's data gives everybody. "all" is the mean of those who leave (of
+        ``renewing_value`` that of those who renew).
 
     Notes
     -----
@@ -83,17 +82,14 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
     def leaving(model: Any, made: Array) -> Array:
         return model.hazard(made + 1)
 
-    def each_and_mean(model: Any) -> Array:
-        value, go = values(model, tenure), weight * leaving(model, tenure)
-        return np.append(value, go @ value / go.sum())
-
-    go, value = weight * leaving(fit.model, tenure), each_and_mean(fit.model)
-    ends = profile_interval(fit, each_and_mean, level)
-    if ends is None:
-        slope, chance_slope = fit.gradient(values, (tenure,)), fit.gradient(leaving, (tenure,))
-        mean_slope = ((weight * (value[:-1] - value[-1])) @ chance_slope + go @ slope) / go.sum()
-        error = standard_error(np.vstack([slope, mean_slope]), fit.covariance.to_numpy())
-        ends = terms.interval(value, error, level)
+    value, chance = values(fit.model, tenure), leaving(fit.model, tenure)
+    slope, chance_slope = fit.gradient(values, (tenure,)), fit.gradient(leaving, (tenure,))
+    go = weight * chance
+    mean = go @ value / go.sum()
+    mean_slope = ((weight * (value - mean)) @ chance_slope + go @ slope) / go.sum()
+    value = np.append(value, mean)
+    error = standard_error(np.vstack([slope, mean_slope]), fit.covariance.to_numpy())
+    lower, upper = terms.interval(value, error, level)
     stay, renewing = weight - go, _stream(_staying(fit.model), tenure, terms)
     naive = _stream(_staying(mean_rate_model(fit)), tenure, terms)
     return pd.DataFrame(
@@ -101,8 +97,8 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
             "customers": np.append(weight, weight.sum()),
             "leaving": np.append(go, go.sum()),
             "value": value,
-            "value_lower": ends[0],
-            "value_upper": ends[1],
+            "value_lower": lower,
+            "value_upper": upper,
             "renewing_value": np.append(renewing, stay @ renewing / stay.sum()),
             "naive_value": np.append(naive, naive[0]),
         },
