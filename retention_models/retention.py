@@ -166,7 +166,8 @@ def forecast_retention(
     -----
     The number of survivors is binomial, its probability uncertain on the logit scale; the interval is that of the
     mixture of both. Where a note of the fit says that its data hardly determine a parameter, the interval of the
-    probability is that of the profile likelihood, else by standard errors. It does not know whether the model is right: see ``evaluation.backtest_retention``.
+    probability is that of the profile likelihood, else by standard errors. It does not know whether the model is right:
+    see ``evaluation.backtest_retention``.
 
     Examples
     --------
