@@ -68,21 +68,23 @@ class Table:
     def by_tenure(self) -> Table:
         """A table of tenure, at risk and lost with its numbers added up by tenure, all that models of contracts need.
 
-        Its customers are counted where more are at risk than were kept before: exactly where all were observed from
-        the start, and at least so many where some came in late while others were last seen.
+        Its customers are as many as the table was made of, where it says so and is whole. Else they are counted where
+        more are at risk than were kept before: exactly where all were observed from the start, and at least so many
+        where some came in late while others were last seen.
         """
         tenure, *counts = self.columns
         (when,), group = distinct_rows((tenure,))
         at_risk, lost = (np.bincount(group, weights=self.weight * count).astype(float) for count in counts)
         entered = np.maximum(at_risk - np.append(0.0, (at_risk - lost)[:-1]), 0.0)
         retention_rate = 1 - lost.sum() / max(at_risk.sum(), 1.0)
+        is_whole = self.about.get("renewals_counted") == at_risk.sum()
         return replace(
             self,
             about={**self.about, "retention_rate": float(retention_rate)},
             columns=(when, at_risk, lost),
             weight=np.ones(len(when)),
             row=group[self.row],
-            n_customers=float(entered.sum()),
+            n_customers=float(self.about["spells_counted"] if is_whole else entered.sum()),
         )
 
     def sha256(self) -> str:

@@ -49,6 +49,43 @@ def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ((), "say so, design 'window'"),
+        (("--design", "window"), "count back from the day of the snapshot; say which it was: --observation-end"),
+        (("--design", "window", "--observation-end", "1.6.2024"), "--observation-end must be a day such as"),
+    ],
+)
+def test_a_file_of_tenures_is_asked_what_it_holds(tmp_path, capsys, options, sentence) -> None:
+    file = tmp_path / "telecom.csv"
+    pd.DataFrame({"months": [1, 2], "Churn": ["Yes", "No"]}).to_csv(file, index=False)
+    columns = ["--tenure", "months", "--churned", "Churn", "--output", str(tmp_path / "out")]
+    assert main(["report", "--contracts", str(file), *columns, *options]) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_columns_of_dates_have_no_place_beside_tenures(tmp_path, capsys) -> None:
+    assert report(club(), tmp_path, "--tenure", "months") == 2
+    assert "leave out --customer-id and --start and --end, or them" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_snapshot_without_dates_is_reported_on_as_one_month_of_everybody(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    tenure = rng.integers(0, 73, 3000)
+    left = (rng.random(3000) < 0.4 * np.exp(-tenure / 20)) & (tenure > 0)
+    file = tmp_path / "telecom.csv"
+    pd.DataFrame({"tenure": tenure, "Churn": np.where(left, "Yes", "No")}).to_csv(file, index=False)
+    days = ["--design", "window", "--observation-end", "2024-06-30"]
+    options = ["--tenure", "tenure", "--churned", "Churn", *days, "--output", str(tmp_path / "out")]
+    assert main(["report", "--contracts", str(file), *options]) == 0
+    html = " ".join(page(tmp_path).split())
+    assert f"The {3000 - left.sum():,} customers are worth" in html
+    assert f"fitted to {(tenure > 0).sum():,} customers" in html
+    assert "Time is counted in months, as" in html
+
+
+@pytest.mark.parametrize(
     ("change", "options", "sentence"),
     [
         (lambda f: f.assign(left=None), (), "has ended by"),
@@ -56,7 +93,7 @@ def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) 
         (lambda f: f[f["left"].isna() | (f["left"] > "2023-11-30")], (), "how did contracts come into this log"),
         (lambda f: f.assign(joined="31.12.2022"), (), "rows without a readable start"),
         (lambda f: f.rename(columns={"left": "gone"}), (), "no column 'left'"),
-        (lambda f: f, ("--design", "active_on"), "needs observed_from"),
+        (lambda f: f, ("--design", "active_on"), "needs --observation-start"),
         (lambda f: f, ("--group", "member"), "has another part already"),
         (lambda f: f.assign(code=range(len(f))), ("--group", "code"), "500 values"),
         (lambda f: f, ("--observation-end", "2022-01-20"), "has ended by 2022-01-20"),

@@ -8,9 +8,13 @@ from typing import Any
 
 from retention_models.cli.log_options import number
 from retention_models.cli.sources import Known, Source
+from retention_models.report.errors import RequestError
 
 _COLUMNS = {"customer_id": "customer_id", "start": "start", "end": "end"}
-_PLAN = ("design", "observation_start", "observation_end", "period", "renewals", "cause", "time_zone")
+_PLAN = (
+    *("design", "observation_start", "observation_end", "time_zone", "period", "renewals"),
+    *("tenure", "churned", "cause"),
+)
 DESIGNS = ("acquisition", "active_on", "window")
 
 
@@ -19,6 +23,15 @@ def _add_options(parser: ArgumentParser) -> None:
     group.add_argument("--contracts", type=Path, metavar="FILE", help="CSV or Parquet file with one row a contract")
     group.add_argument("--start", metavar="COLUMN", help="column of the first day (default: start)")
     group.add_argument("--end", metavar="COLUMN", help="column of the last day, empty while it runs (default: end)")
+    group.add_argument(
+        "--tenure",
+        metavar="COLUMN",
+        help="column of whole periods as a customer, in a file without dates: a snapshot of --observation-end, with "
+        "--design window and --churned",
+    )
+    group.add_argument(
+        "--churned", metavar="COLUMN", help="its column that says whether the customer left then: yes, no"
+    )
     group.add_argument("--cause", metavar="COLUMN", help="column that says why contracts ended")
     group.add_argument("--group", metavar="COLUMN", help="column to tell customers apart by, such as the plan")
     group.add_argument(
@@ -55,10 +68,20 @@ def _check(options: Namespace, known: Known) -> None:
     from retention_models.logs.contract_plan import make_contract_plan
     from retention_models.logs.retention import retention_table
 
+    if options.tenure is not None or options.churned is not None:
+        _check_without_dates(options)
     asked: dict[str, Any] = {role: getattr(options, role) or name for role, name in _COLUMNS.items()}
     asked |= {name: getattr(options, name) for name in _PLAN}
     plan = make_contract_plan(options.contracts, covariates=[options.group] if options.group else [], **asked)
     fit_contracts(retention_table(plan.spells, period=plan.period))
+
+
+def _check_without_dates(options: Namespace) -> None:
+    """Refuse what says how to read dates, where the file has none."""
+    idle = [name for name in (*_COLUMNS, "time_zone") if getattr(options, name) is not None]
+    if idle:
+        told = " and ".join(f"--{name.replace('_', '-')}" for name in idle)
+        raise RequestError(f"--tenure and --churned are for files without dates; leave out {told}, or them")
 
 
 CONTRACTS = Source(

@@ -76,9 +76,7 @@ def as_options(message: str) -> str:
     "--observation-end 1997-01-01 lies before column 'observation_end'; pass --acquired-after 1997-02-01"
     """
     message = message.replace("amount=None", "--no-amount").replace("covariates=", "--group ")
-    names = "|".join(
-        (*_KEYWORDS, "customer_id", "date", "amount", "start", "end", "cause", "horizon", "period", "refunds")
-    )
+    names = "|".join((*_KEYWORDS, *_SHORT))
     message = re.sub(
         rf"\b({names})=('[^']*'|\.\.\.|[\w.-]+)", lambda said: f"{_option(said[1])} {said[2].strip(chr(39))}", message
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
@@ -17,19 +17,18 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.logs.calendar import read_day
+from retention_models.logs.contract_end import last_day_known
+from retention_models.logs.contract_period import contract_period
 from retention_models.logs.contract_rows import opened, usable
 from retention_models.logs.contracts import Design, Spells, read_contracts
-from retention_models.logs.days import MONTHS, NEVER, Period, check_period
+from retention_models.logs.days import NEVER, Period, period_name, period_offset
 from retention_models.logs.engines import collect
 from retention_models.logs.files import naming
-from retention_models.logs.retention import durations, period_offset
+from retention_models.logs.retention import durations
 from retention_models.logs.spells import Rows
+from retention_models.logs.tenures import anniversary, dated_contracts
 
-SILENCE = 180  # days without a start or an end; a shorter silence may be the business
-STRAY = 0.01  # so small a share of the starts, beyond a silence, must be misdated
-NEAR = 5  # days from its anniversary within which a contract counts as one of a year
-MONTHLY, WEEKLY = 120, 21  # days observed from which on months, or weeks, can be counted
-MONTH = 28  # the same where contracts of all ages are observed, so that one renewal of each is enough
 LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead
 ENOUGH = 30  # contracts ended by an earlier day, for a forecast to be made then
 ORIGINS = 4
@@ -70,8 +69,10 @@ def make_contract_plan(
     start: str = "start",
     end: str = "end",
     cause: str | None = None,
-    covariates: Sequence[str] = (),
+    covariates: str | Sequence[str] = (),
     time_zone: str | None = None,
+    tenure: str | None = None,
+    churned: str | None = None,
 ) -> ContractPlan:
     """A contract log read, and a plan for it: what is given stays, what is None is chosen from the log.
 
@@ -85,6 +86,10 @@ def make_contract_plan(
         As in ``retention_table``.
     renewals
         How many renewals ahead a forecast looks.
+    tenure, churned
+        Columns of a snapshot without dates, as in ``tenure_table``, instead of those of customer, start and end. It
+        holds those there on ``observation_end``, and those who left in the last period or since ``observation_start``;
+        ``period`` is what tenure counts, months by default.
 
     Raises
     ------
@@ -105,21 +110,29 @@ def make_contract_plan(
     Time is counted in months.
     The forecast looks 12 renewals ahead; at 3 earlier days the same forecast can be held against what came.
     """
+    if tenure is not None or churned is not None:
+        names, days = (
+            {"tenure": tenure or "tenure", "churned": churned or "churned"},
+            (observation_start, observation_end),
+        )
+        asked = {"renewals": renewals, "cause": cause, "covariates": covariates}
+        return _of_tenures(source, design, days, period or "M", names, **asked)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
         log = opened(source, roles, (), time_zone)
-        contracts, _ = usable(log, dt.date.max, time_zone)
+        contracts, unused = usable(log, dt.date.max, time_zone)
         starts, ends, running = _counted(contracts, "first_day"), _counted(contracts, "last_day"), 0
     if NEVER in ends.index:
         running, ends = int(ends[NEVER]), ends.drop(NEVER)
-    until, until_reason = _until(observation_end, starts, ends, running)
+    until, until_reason = last_day_known(observation_end, starts, ends, running)
     seen = ends[ends.index <= until.toordinal()]
     if seen.empty:
+        beside = "".join(f", beside {count:,} {reason}" for reason, count in unused.items())
         raise ValueError(
-            f"none of {int(starts.sum()):,} contracts has ended by {until}: there is nothing to learn from yet about "
-            f"when customers leave; is {end!r} the column of the ends?"
+            f"none of {int(starts.sum()):,} contracts has ended by {until}{beside}: there is nothing to learn from yet "
+            f"about when customers leave; is {end!r} the column of the ends, with days such as 2024-01-31?"
         )
-    spells = read_contracts(
+    spells = _read(
         source,
         design=design or "acquisition",
         observed_from=observation_start,
@@ -139,7 +152,7 @@ def make_contract_plan(
     _check_groups(spells)
     design_reason = _given_design(spells) if design else _assumed_design(spells, starts, seen, until)
     began = max(dt.date.fromordinal(int(starts.index[0])), spells.observed_from or dt.date.min)
-    length, period_reason = _period(period, spells, (until - began).days)
+    length, period_reason = contract_period(period, spells, (until - began).days)
     ahead, origins, forecast_reason = _forecast(renewals, length, began, until, seen)
     reasons = {
         "observation_end": until_reason,
@@ -148,6 +161,47 @@ def make_contract_plan(
         "renewals": forecast_reason,
     }
     return ContractPlan(spells, length, ahead, origins, reasons)
+
+
+def _read(source: Any, **arguments: Any) -> Spells:
+    """The contracts as ``read_contracts`` reads them, its days called in errors as they are here."""
+    try:
+        return read_contracts(source, **arguments)
+    except ValueError as error:
+        words = str(error).replace("observed_from", "observation_start").replace("observed_until", "observation_end")
+        raise ValueError(words) from None
+
+
+def _of_tenures(
+    source: Any,
+    design: Design | None,
+    days: tuple[str | dt.date | None, str | dt.date | None],
+    period: Period,
+    names: Mapping[str, str],
+    **asked: Any,
+) -> ContractPlan:
+    """The plan for a snapshot whose tenures are counted back from the day that it was taken on."""
+    begin, until = days
+    if design != "window":
+        raise ValueError(
+            "a file of tenures without dates is taken as a snapshot of those there on observation_end, and of those "
+            "who left in the last period: say so, design 'window'. One that holds all who ever came, or each from some "
+            "tenure on, is read by tenure_table"
+        )
+    if until is None:
+        raise ValueError("tenures count back from the day of the snapshot; say which it was: observation_end")
+    last = read_day("observation_end", until)
+    columns = {"cause": asked["cause"], "covariates": asked["covariates"]}
+    log, set_aside = dated_contracts(source, observed_until=last, period=period, **names, **columns)
+    first = begin or (anniversary(last) - period_offset(period)).date()
+    plan = make_contract_plan(log, design=design, observation_start=first, observation_end=last, period=period, **asked)
+    reasons = {
+        **plan.reasons,
+        "observation_end": f"Starts are counted back from {last} by {names['tenure']!r}, which tells no dates.",
+        "period": f"Time is counted in {period_name(period)}s, as {names['tenure']!r} is.",
+    }
+    spells = replace(plan.spells, set_aside=set_aside | dict(plan.spells.set_aside))
+    return replace(plan, spells=spells, reasons=reasons)
 
 
 def _check_groups(spells: Spells) -> None:
@@ -166,62 +220,6 @@ def _counted(contracts: Rows, column: str) -> pd.Series:
     """How many contracts share each day, by its number, in order."""
     counts = collect(contracts.group_by(column).agg(contracts=nw.len()))
     return counts.set_index(column)["contracts"].sort_index()
-
-
-def _until(asked: str | dt.date | None, starts: pd.Series, ends: pd.Series, running: int) -> tuple[dt.date, str]:
-    """Until which day the log knows everything; and why."""
-    if asked is not None:
-        until = _day(asked)
-        return until, f"Observation ends on {until}, as asked."
-    _check_strays(starts)
-    last_start = int(starts.index[-1])
-    late = ends[ends.index > last_start]
-    day = dt.date.fromordinal(last_start)
-    if not late.empty and running == 0:
-        if 2 * late.sum() > ends.sum():
-            raise ValueError(
-                f"every contract has an end, and {late.sum():,} of {ends.sum():,} lie after the last start, {day}: "
-                "did these contracts end, or are they paid until then? Say until which day the log knows everything: "
-                "observation_end"
-            )
-        return day, (
-            f"Observation ends on {day}, the last day on which a contract started: every contract has an end, and "
-            f"{_contracts(late.sum())} later than that, which may be a plan: they count as still running."
-        )
-    known = np.r_[last_start, late.index.to_numpy(dtype=np.int64)]
-    quiet = np.diff(known) > np.maximum((known[:-1] - int(starts.index[0])) / 3, SILENCE)
-    last = int(known[np.argmax(quiet)] if quiet.any() else known[-1])
-    until, planned = dt.date.fromordinal(last), int(late[late.index > last].sum())
-    reason = f"Observation ends on {until}, the last day on which a contract started or ended"
-    if planned:
-        far = dt.date.fromordinal(int(late.index[-1]))
-        count = "counts" if planned == 1 else "count"
-        return until, f"{reason}; {_contracts(planned)} long after it (up to {far}), and {count} as still running."
-    return until, f"{reason}."
-
-
-def _contracts(number: float) -> str:
-    return f"{number:,.0f} contract{'s end' if number != 1 else ' ends'}"
-
-
-def _check_strays(starts: pd.Series) -> None:
-    """An error where a few starts lie so far from all others that their dates are mistakes."""
-    days = starts.index.to_numpy(dtype=np.int64)
-    if len(days) < 2:
-        return
-    gaps = np.diff(days)
-    widest = int(gaps.argmax())
-    if gaps[widest] <= max((days[-1] - days[0]) / 3, SILENCE):
-        return
-    before, after = int(starts.iloc[: widest + 1].sum()), int(starts.iloc[widest + 1 :].sum())
-    if min(before, after) >= STRAY * (before + after):
-        return
-    few, where = (before, "before all others") if before < after else (after, "after all others")
-    first = dt.date.fromordinal(int(days[0] if before < after else days[widest + 1]))
-    raise ValueError(
-        f"{few:,} contract{'s' * (few != 1)} start{'s' * (few == 1)} long {where} (first: {first}); correct these "
-        "dates or leave the rows out, and say until which day the log knows everything: observation_end"
-    )
 
 
 def _given_design(spells: Spells) -> str:
@@ -254,27 +252,6 @@ def _assumed_design(spells: Spells, starts: pd.Series, ends: pd.Series, until: d
     )
 
 
-def _period(asked: Period | None, spells: Spells, observed: int) -> tuple[Period, str]:
-    """How long a contract runs, in what can be counted; and why."""
-    if asked is not None:
-        check_period(asked)
-        return asked, f"Time is counted in {period_name(asked)}s, as asked."
-    ended = durations(spells).query("churned and tenure > 0")
-    years = ended["tenure"] / 365.25
-    at_year = (years.round() >= 1) & ((years - years.round()).abs() * 365.25 <= NEAR)
-    share = float(ended.loc[at_year, "weight"].sum() / max(ended["weight"].sum(), 1))
-    if share >= 0.5:
-        return "Y", f"Time is counted in years: {100 * share:.0f} % of the contracts ended near an anniversary."
-    if observed >= (MONTHLY if spells.observed_from is None else MONTH):
-        return "M", "Time is counted in months."
-    if observed >= WEEKLY:
-        return 7, f"Time is counted in weeks, since only {observed:,} days are observed."
-    raise ValueError(
-        f"only {observed:,} days are observed, from the first start that counts to the last day known; it takes three "
-        "weeks to say anything of when customers leave"
-    )
-
-
 def _forecast(
     asked: int | None, period: Period, began: dt.date, until: dt.date, ends: pd.Series
 ) -> tuple[int, tuple[dt.date, ...], str]:
@@ -291,23 +268,3 @@ def _forecast(
         return ahead, origins, f"{looks}; the log is too short to hold such a forecast against what came."
     times = f"{len(origins)} earlier day{'s' * (len(origins) > 1)}"
     return ahead, origins, f"{looks}; at {times} the same forecast can be held against what came."
-
-
-def period_name(period: Period) -> str:
-    """A period in words, of which there may be several: month, year, week, unit of 28 days.
-
-    Examples
-    --------
-    >>> period_name("M"), period_name(7), period_name(28)
-    ('month', 'week', '28-day period')
-    """
-    if isinstance(period, int):
-        return {1: "day", 7: "week"}.get(period, f"{period}-day period")
-    return {1: "month", 12: "year"}[MONTHS[period]]
-
-
-def _day(value: str | dt.date) -> dt.date:
-    moment = pd.to_datetime(str(value), errors="coerce")
-    if not isinstance(moment, pd.Timestamp):
-        raise ValueError(f"observation_end must be a day such as '2024-12-31', not {value!r}")
-    return moment.date()

@@ -64,14 +64,17 @@ def _with_dates(frame: Frame, column: str, time_zone: str | None) -> Frame:
 
 def _selected(native: Any, roles: Mapping[str, str], covariates: tuple[str, ...]) -> Frame:
     """The columns that are asked for, and no others."""
-    names = native.collect_schema().names() if hasattr(native, "collect_schema") else list(native.columns)
-    check_unique(names, "the log")
+    names = column_names(native, "the log")
     missing = [repr(name) for name in (*roles.values(), *covariates) if name not in names]
     if missing:
         raise ValueError(
-            f"the log has no column {', '.join(missing)}; it has {', '.join(map(str, names))}. "
+            f"the log has no column {', '.join(missing)}; it has {', '.join(n for n in names if n != WHOLE_ID)}. "
             "Say which is which: customer_id=..., start=..., end=..., cause=..., covariates=..."
         )
+    for role, name in roles.items():
+        others = [other for other, theirs in roles.items() if theirs == name and other != role]
+        if others:
+            raise ValueError(f"column {name!r} cannot be {role} and {others[0]} at once; say which is which")
     taken = sorted(set(covariates) & OWN_NAMES)
     if taken:
         raise ValueError(f"covariates {', '.join(taken)}: the spells have columns of that name; rename these")
@@ -81,6 +84,19 @@ def _selected(native: Any, roles: Mapping[str, str], covariates: tuple[str, ...]
     whole = [WHOLE_ID] if WHOLE_ID in names else []
     columns = nw.from_native(native).select(*dict.fromkeys((*roles.values(), *covariates, *whole)))
     return columns.rename({theirs: ours for ours, theirs in roles.items() if ours != theirs})
+
+
+def column_names(native: Any, where: str) -> list[str]:
+    """The names of a frame's columns, each of them once."""
+    if isinstance(native, pd.DataFrame):
+        check_unique(list(native.columns), where)
+    try:
+        names = nw.from_native(native).collect_schema().names()
+    except TypeError:
+        kinds = "the path of a file, or a frame of pandas, Polars, DuckDB or Spark"
+        raise TypeError(f"{where} must be {kinds}, not {type(native).__name__}") from None
+    check_unique(names, where)
+    return [str(name) for name in names]
 
 
 def usable(log: Rows, until: dt.date, time_zone: str | None) -> tuple[Rows, dict[str, int]]:

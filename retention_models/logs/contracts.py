@@ -16,6 +16,8 @@ import narwhals as nw
 import pandas as pd
 
 from retention_models.checks import Check
+from retention_models.inputs import require_whole
+from retention_models.logs.calendar import read_day
 from retention_models.logs.contract_rows import opened, require_some, scalars, usable
 from retention_models.logs.days import Day, day_number
 from retention_models.logs.engines import collect, on_engine
@@ -25,6 +27,7 @@ from retention_models.logs.transactions import check_choice
 
 Design = Literal["acquisition", "active_on", "window"]
 
+FURTHER = ("spells of customers who came back", "further contracts of the same customer, each a spell")
 UNLIKELY = 10  # ends that should have come before the first one seen, from which on the design is doubted
 
 
@@ -61,7 +64,7 @@ def read_contracts(
     start: str = "start",
     end: str = "end",
     cause: str | None = None,
-    covariates: Sequence[str] = (),
+    covariates: str | Sequence[str] = (),
     overlaps: Overlaps = "join",
     join_within: int = 1,
     time_zone: str | None = None,
@@ -126,10 +129,12 @@ def read_contracts(
     """
     check_choice("design", design, get_args(Design))
     check_choice("overlaps", overlaps, get_args(Overlaps))
+    require_whole("join_within", join_within, 0)
+    kept = (covariates,) if isinstance(covariates, str) else tuple(covariates)
     begin, until = _observed_days(design, observed_from, observed_until)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
-        log = opened(source, roles, tuple(covariates), time_zone)
+        log = opened(source, roles, kept, time_zone)
         contracts, set_aside = usable(log, until, time_zone)
         size = scalars(contracts, rows=nw.len(), customers=nw.col("customer_id").n_unique())
         has_several = size["customers"] < size["rows"]
@@ -144,16 +149,16 @@ def read_contracts(
         f"spells that end after {until}, still running then": facts["later"],
         "ends without a cause, called unknown": facts["uncaused"],
         "contracts joined to another of the same customer": size["rows"] - facts["all"],
-        "spells of customers who came back": facts["returns"],
+        FURTHER[overlaps == "keep"]: facts["returns"],
     }
     return Spells(
-        frame=_returned(spells, source, cause is not None, covariates),
+        frame=_returned(spells, source, cause is not None, kept),
         rows=facts["spells"],
         design=design,
         observed_from=begin,
         observed_until=until,
         has_cause=cause is not None,
-        covariates=tuple(covariates),
+        covariates=kept,
         set_aside=set_aside,
         settled={rule: count for rule, count in settled.items() if count},
         checks=(_check_origin(facts), _check_design(spells, facts, design, begin)),
@@ -162,7 +167,7 @@ def read_contracts(
 
 def as_of(spells: Spells, day: str | dt.date) -> Spells:
     """The same spells as they were known on an earlier day: later starts and ends had not happened yet."""
-    until = _day("day", day)
+    until = read_day("day", day)
     if not (spells.observed_from or dt.date.min) < until <= spells.observed_until:
         raise ValueError(f"day must lie within the observation, which ends on {spells.observed_until}; got {until}")
     rows = on_engine(nw.from_native(spells.frame).to_native())
@@ -188,18 +193,11 @@ def _observed_days(design: Design, begin: str | dt.date | None, until: str | dt.
         raise ValueError("design 'acquisition' follows contracts from their starts; observed_from is for the others")
     if design != "acquisition" and begin is None:
         raise ValueError(f"design {design!r} needs observed_from, the first day about which the log knows everything")
-    last = _day("observed_until", until)
-    first = None if begin is None else _day("observed_from", begin)
+    last = read_day("observed_until", until)
+    first = None if begin is None else read_day("observed_from", begin)
     if first is not None and first >= last:
         raise ValueError(f"observed_from {first} does not lie before observed_until {last}")
     return first, last
-
-
-def _day(name: str, value: str | dt.date) -> dt.date:
-    moment = pd.to_datetime(str(value), errors="coerce")
-    if not isinstance(moment, pd.Timestamp):
-        raise ValueError(f"{name} must be a day such as '2024-12-31', not {value!r}")
-    return moment.date()
 
 
 def _facts(spells: Rows) -> dict[str, int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import narwhals as nw
+import pandas as pd
 
 Period: TypeAlias = Literal["M", "Y"] | int
 
@@ -67,6 +68,24 @@ def check_period(period: Period) -> None:
     whole = isinstance(period, int) and not isinstance(period, bool) and period > 0
     if not (whole or period in MONTHS):
         raise ValueError(f"period must be 'M', 'Y' or a number of days such as 28, not {period!r}")
+
+
+def period_name(period: Period) -> str:
+    """A period in words, of which there may be several: month, year, week, unit of 28 days.
+
+    Examples
+    --------
+    >>> period_name("M"), period_name(7), period_name(28)
+    ('month', 'week', '28-day period')
+    """
+    if isinstance(period, int):
+        return {1: "day", 7: "week"}.get(period, f"{period}-day period")
+    return {1: "month", 12: "year"}[MONTHS[period]]
+
+
+def period_offset(period: Period) -> pd.DateOffset:
+    """A period as something to add to a day."""
+    return pd.DateOffset(days=period) if isinstance(period, int) else pd.DateOffset(months=MONTHS[period])
 
 
 def completed(start: Day, end: Day, period: Period) -> nw.Expr:

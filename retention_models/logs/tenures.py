@@ -7,19 +7,22 @@ life, and says of a customer of 40 months nothing about the 39 before.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.logs.calendar import read_day
+from retention_models.logs.contract_rows import column_names
 from retention_models.logs.contracts import Design
-from retention_models.logs.engines import collect, on_engine
-from retention_models.logs.files import check_unique, open_files
-from retention_models.logs.retention import KEPT, LOST, added_up, check_origin
+from retention_models.logs.days import Period, period_offset
+from retention_models.logs.engines import on_engine
+from retention_models.logs.files import open_files
+from retention_models.logs.retention_counts import KEPT, LOST, added_up, check_origin, counted
 from retention_models.logs.spells import UNKNOWN
 from retention_models.logs.transactions import check_choice
 
@@ -86,37 +89,89 @@ def tenure_table(
     if (entry is not None) != (design == "active_on"):
         raise ValueError("entry names the tenure at which each customer came into view: design 'active_on' needs it")
     names = [by] if isinstance(by, str) else list(by)
-    raw = _counted(source, [name for name in (tenure, churned, entry, cause, *names) if name])
+    raw = _counted(source, [tenure, churned, entry, cause], names)
     end, left = _number(raw[tenure]), raw[churned].map(_truth)
     begin = pd.Series(0.0, raw.index) if entry is None else _number(raw[entry])
     if design == "window":
         begin = (end - window).clip(lower=0)
-    faults = {
-        "rows without a readable tenure": end.isna() | begin.isna(),
-        "rows that do not say whether the customer left": left.isna(),
-        "rows whose tenure is negative or no whole number": (end < 0) | (end % 1 != 0) | (begin % 1 != 0),
-        "customers who have come to no renewal yet": (end <= begin) & (end >= 0),
-    }
-    usable, set_aside = _first_fault(faults, raw["spells"])
-    if not usable.any():
-        raise ValueError(
-            f"no row of the table can be used: {', '.join(f'{n:,} {why}' for why, n in set_aside.items())}"
-        )
+    no_renewal = {"customers who have come to no renewal yet": (end <= begin) & (end >= 0)}
+    usable, set_aside = _usable(_faults(end, left, begin) | no_renewal, raw["spells"])
     counts = raw.assign(_first=begin + 1, _last=end, _lost=_fate(left == 1, raw[cause] if cause else None))[usable]
     table = added_up(counts, names, has_cause=cause is not None)
     table.attrs.update({"design": design, "set_aside": set_aside, "checks": [asdict(check_origin(table))]})
     return table
 
 
-def _counted(source: Any, columns: Sequence[str]) -> pd.DataFrame:
+def dated_contracts(
+    source: Any,
+    *,
+    observed_until: str | dt.date,
+    tenure: str = "tenure",
+    churned: str = "churned",
+    period: Period = "M",
+    cause: str | None = None,
+    covariates: str | Sequence[str] = (),
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """A snapshot of a day and of those who left in the last period, as a contract log; and what was set aside.
+
+    That customers were there, or left, then, gives their tenures the dates that they lack. Parameters are those of
+    ``tenure_table`` and of ``retention_table``; ``observed_until`` is the day.
+
+    Returns
+    -------
+    tuple[pandas.DataFrame, dict[str, int]]
+        A row a customer, with ``customer_id`` (a number), ``start``, ``end`` (missing for those still there), the
+        columns ``cause`` and ``covariates``, for ``read_contracts(..., design="window")``; and a count of rows by the
+        reason that they cannot be used.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.logs.tenures import dated_contracts
+    >>> snapshot = pd.DataFrame({"tenure": [1, 9], "churned": ["Yes", "No"]})
+    >>> dated_contracts(snapshot, observed_until="2024-06-28")[0]
+       customer_id      start        end
+    0            0 2023-09-28        NaT
+    1            1 2024-05-28 2024-06-28
+    """
+    names = [covariates] if isinstance(covariates, str) else list(covariates)
+    kept = [*([cause] if cause else []), *names]
+    raw = _counted(source, [tenure, churned, cause], names)
+    length, left = _number(raw[tenure]), raw[churned].map(_truth)
+    usable, set_aside = _usable(_faults(length, left, length * 0), raw["spells"])
+    raw, length, left = raw[usable], length[usable], left[usable]
+    last = anniversary(observed_until)
+    rows = raw[kept].assign(
+        start=[last - int(made) * period_offset(period) for made in length],
+        end=pd.Series(last, raw.index).where(left == 1),
+    )
+    rows = rows.loc[rows.index.repeat(raw["spells"])].sort_values(["start", "end", *kept], ignore_index=True)
+    return rows.assign(customer_id=rows.index)[["customer_id", "start", "end", *kept]], set_aside
+
+
+def anniversary(day: str | dt.date) -> pd.Timestamp:
+    """The day, or the 28th before it, of which every month has one."""
+    until = pd.Timestamp(read_day("observed_until", day))
+    return until.replace(day=min(until.day, 28))
+
+
+def _counted(source: Any, roles: Sequence[str | None], by: Sequence[str]) -> pd.DataFrame:
     """The distinct values of some columns, and how many rows share them, counted where the table is."""
     native = open_files(source, "") if isinstance(source, str | Path) else source
-    names = nw.from_native(native).collect_schema().names()
-    check_unique(names, "the table")
+    names = column_names(native, "the table")
+    columns = list(dict.fromkeys([*filter(None, roles), *by]))
     missing = [repr(name) for name in columns if name not in names]
     if missing:
         raise ValueError(f"the table has no column {', '.join(missing)}; it has {', '.join(names)}")
-    return collect(on_engine(native).group_by(*columns).agg(spells=nw.len()))
+    return counted(on_engine(native).select(*columns), by)
+
+
+def _faults(end: pd.Series, left: pd.Series, begin: pd.Series) -> dict[str, pd.Series]:
+    return {
+        "rows without a readable tenure": end.isna() | begin.isna(),
+        "rows that do not say whether the customer left": left.isna(),
+        "rows whose tenure is negative or no whole number": (end < 0) | (end % 1 != 0) | (begin % 1 != 0),
+    }
 
 
 def _number(column: pd.Series) -> pd.Series:
@@ -129,13 +184,17 @@ def _truth(value: object) -> float:
     return 1.0 if text in YES else 0.0 if text in NO else np.nan
 
 
-def _first_fault(faults: dict[str, pd.Series], rows: pd.Series) -> tuple[pd.Series, dict[str, int]]:
-    """Which rows have no fault, and how many have which as their first."""
+def _usable(faults: dict[str, pd.Series], rows: pd.Series) -> tuple[pd.Series, dict[str, int]]:
+    """Which rows have no fault, and how many have which as their first; an error where none is left."""
     usable, set_aside = pd.Series(True, rows.index), {}
     for reason, fault in faults.items():
         set_aside[reason] = int(rows[usable & fault].sum())
         usable &= ~fault
-    return usable, {reason: count for reason, count in set_aside.items() if count}
+    set_aside = {reason: count for reason, count in set_aside.items() if count}
+    if not usable.any():
+        told = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
+        raise ValueError(f"no row of the table can be used: {told}")
+    return usable, set_aside
 
 
 def _fate(left: pd.Series, cause: pd.Series | None) -> pd.Series:

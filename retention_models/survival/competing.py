@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from retention_models.survival.counts import count_losses, require_length
+from retention_models.survival.counts import count_losses, require_length, tenures_asked_for
 from retention_models.survival.curves import Curve, log_log_interval
 
 Array = NDArray[np.float64]
@@ -84,7 +84,7 @@ class CauseCurves:
         log-log scale.
         """
         lower, upper = log_log_interval(self.incidence, self.std_error, level)
-        when = self.overall.steps if at is None else np.atleast_1d(np.asarray(at, dtype=float))
+        when = self.overall.steps if at is None else tenures_asked_for(at)
         columns = {
             "incidence": self.incidence,
             "std_error": self.std_error,

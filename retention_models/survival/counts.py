@@ -56,16 +56,36 @@ def _checked(
     tenure: ArrayLike, cause: ArrayLike, entry: ArrayLike | None, weight: ArrayLike | None
 ) -> tuple[Array, NDArray[np.int64], Array, Array]:
     """The four columns as arrays, each rule kept."""
-    end, code = np.atleast_1d(np.asarray(tenure, dtype=float)), np.atleast_1d(np.asarray(cause, dtype=np.int64))
-    start = np.zeros(len(end)) if entry is None else np.atleast_1d(np.asarray(entry, dtype=float))
-    share = np.ones(len(end)) if weight is None else np.atleast_1d(np.asarray(weight, dtype=float))
-    if end.size == 0:
+    end, code = as_numbers("tenure", tenure), np.atleast_1d(np.asarray(cause, dtype=np.int64))
+    start = np.zeros(len(end)) if entry is None else as_numbers("entry", entry)
+    share = np.ones(len(end)) if weight is None else as_numbers("weight", weight)
+    if end.size == 0 or not np.any(share):
         raise ValueError("there are no customers")
     for name, column in (("tenure", end), ("entry", start), ("weight", share)):
         require_length(name, column.size, end.size)
         require(np.isfinite(column) & (column >= 0), f"{name} is missing, infinite or negative")
     require((end > start) | (start == 0), "tenure does not exceed entry, so that the customer was never observed,")
     return end, code, start, share
+
+
+def as_numbers(name: str, column: ArrayLike) -> Array:
+    """A column as numbers, shape (n,); an error where it holds something else, such as "Yes" or a time span."""
+    values = np.atleast_1d(np.asarray(column))
+    if values.dtype.kind in "mM":
+        raise ValueError(f"{name} holds dates or time spans; count days, months or renewals in numbers")
+    try:
+        return values.astype(float, copy=False)
+    except (TypeError, ValueError):
+        wanted = "True or False" if name == "churned" else "numbers"
+        raise ValueError(f"{name} must hold {wanted}, not such values as '{values[0]}'") from None
+
+
+def tenures_asked_for(at: ArrayLike) -> Array:
+    """The tenures as numbers, shape (m,), each above the last."""
+    when = as_numbers("at", at)
+    if not (np.all(np.isfinite(when)) and np.all(np.diff(when) > 0)):
+        raise ValueError("the tenures asked for must be finite and strictly increasing")
+    return when
 
 
 def require_length(name: str, size: int, customers: int) -> None:

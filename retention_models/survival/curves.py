@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from retention_models.estimation.intervals import normal_quantile, positive_interval
-from retention_models.survival.counts import count_losses, require, require_length
+from retention_models.survival.counts import as_numbers, count_losses, require, require_length, tenures_asked_for
 
 Array = NDArray[np.float64]
 
@@ -172,9 +172,7 @@ class Curve:
         lost up to there since the last.
         """
         lower, upper = self._interval(level)
-        when = self.steps if at is None else np.atleast_1d(np.asarray(at, dtype=float))
-        if np.any(np.diff(when) <= 0):
-            raise ValueError("the tenures asked for must be strictly increasing")
+        when = self.steps if at is None else tenures_asked_for(at)
         lost_so_far = self._read(np.cumsum(self.lost), 0.0, when)
         return pd.DataFrame(
             {
@@ -274,7 +272,7 @@ def kaplan_meier(
     >>> round(mean.estimate, 3), round(mean.std_error, 3)
     (3.0, 0.566)
     """
-    left = np.atleast_1d(np.asarray(churned, dtype=float))
+    left = as_numbers("churned", churned)
     require_length("churned", left.size, np.size(tenure))
     require((left == 0) | (left == 1), "churned is neither True nor False")
     counts = count_losses(tenure, left, causes=1, entry=entry, weight=weight)

@@ -10,8 +10,7 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.inputs import require_discount_rate, require_margin
-from retention_models.logs.contract_plan import period_name
-from retention_models.logs.days import Period
+from retention_models.logs.days import Period, period_name
 from retention_models.rounding import three_digits
 from retention_models.value.contract_terms import ContractTerms
 from retention_models.value.sentences import failed_checks

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from retention_models.logs.contract_overview import contract_overview
-from retention_models.logs.contract_plan import make_contract_plan, period_name
+from retention_models.logs.contract_plan import make_contract_plan
+from retention_models.logs.days import period_name
 
 DAY = "D"
 
@@ -47,6 +48,11 @@ def test_a_log_of_those_running_on_a_day_is_asked_about(old_base):
     plan = make_contract_plan(kept, design="active_on", observation_start="2023-01-01")
     assert plan.spells.design == "active_on"
     assert "as said" in plan.reasons["design"]
+
+
+def test_what_a_design_needs_is_called_as_it_is_asked_for(old_base):
+    with pytest.raises(ValueError, match="design 'window' needs observation_start, the first day"):
+        make_contract_plan(old_base, design="window")
 
 
 def test_a_snapshot_of_the_last_month_is_asked_about_and_counted_in_months_when_said(old_base):
@@ -110,6 +116,38 @@ def test_ends_that_may_be_plans_are_asked_about(log):
         make_contract_plan(all_late)
 
 
+def test_notices_given_before_the_extract_do_not_make_it_later(log):
+    extract = pd.Timestamp("2023-06-19")
+    assert extract == log["start"].max()
+    rng = np.random.default_rng(4)
+    ahead = (log["end"] > extract) & (log["end"] <= "2023-08-19")
+    told = ahead & (rng.random(len(log)) < 0.3)
+    plan = make_contract_plan(log.assign(end=log["end"].where((log["end"] <= extract) | told)))
+    assert plan.spells.observed_until == extract.date()
+    assert f"{told.sum()} contracts end later, up to 2023-08-" in plan.reasons["observation_end"]
+    assert "These may be notices given: they count as still running" in plan.reasons["observation_end"]
+
+
+def test_a_business_that_stopped_selling_is_followed_on_and_told(log):
+    plan = make_contract_plan(log)
+    assert plan.spells.observed_until == log["end"].max().date()
+    assert "No contract started after 2023-06-19: if later ends are notices" in plan.reasons["observation_end"]
+
+
+def test_contracts_that_end_on_any_day_are_told(log):
+    assert make_contract_plan(log).reasons["period"] == "Time is counted in months."
+    rng = np.random.default_rng(5)
+    end = log["start"] + pd.to_timedelta(rng.integers(1, 900, len(log)), DAY)
+    any_day = log.assign(end=end.where(end <= "2023-12-31"))
+    reason = make_contract_plan(any_day).reasons["period"]
+    assert "% of the contracts ended near a renewal: they can end on any day" in reason
+    assert "a later day than their start" not in reason
+    assert make_contract_plan(any_day, period=7).reasons["period"] == "Time is counted in weeks, as asked."
+    running = any_day[~(any_day["end"] <= "2022-12-31")]
+    late = make_contract_plan(running, design="active_on", observation_start="2022-12-31")
+    assert "seen from a later day than their start seem to leave up to a month earlier" in late.reasons["period"]
+
+
 def test_a_start_that_lies_alone_is_called_a_mistake(log):
     for stray in ("1921-01-01", "2121-01-01"):
         with pytest.raises(ValueError, match=f"1 contract starts long .* all others .first: {stray}"):
@@ -121,6 +159,9 @@ def test_a_start_that_lies_alone_is_called_a_mistake(log):
 def test_nothing_can_be_said_where_nobody_left_or_nobody_is_left(log):
     with pytest.raises(ValueError, match="none of 1,500 contracts has ended by"):
         make_contract_plan(log.assign(end=None))
+    german = log.assign(end=log["end"].dt.strftime("%d.%m.%Y"))
+    with pytest.raises(ValueError, match=r"beside [\d,]+ rows without a readable end: .* with days such as 2024-01-31"):
+        make_contract_plan(german)
     gone = log.assign(end=log["start"] + pd.Timedelta(40, DAY))
     with pytest.raises(ValueError, match="nobody is left to be valued or kept"):
         make_contract_plan(gone, observation_end="2024-12-31")
@@ -130,6 +171,24 @@ def test_one_cohort_followed_over_time_is_a_log_from_the_start():
     log = monthly(800, span=1, first="2022-03-01")
     plan = make_contract_plan(log)
     assert plan.spells.design == "acquisition"
+
+
+def test_tenures_without_dates_are_a_snapshot_of_a_day(tmp_path):
+    tenure, left = [str(t) for t in range(40)] * 25, (["Yes"] + ["No"] * 3) * 250
+    file = tmp_path / "telecom.csv"
+    pd.DataFrame({"months": [*tenure, "?"], "Churn": [*left, "No"], "plan": "x"}).to_csv(file, index=False)
+    columns = {"tenure": "months", "churned": "Churn", "covariates": "plan"}
+    plan = make_contract_plan(file, design="window", observation_end="2024-05-31", **columns)
+    assert (plan.period, plan.renewals, plan.spells.rows) == ("M", 1, 1000)
+    assert plan.spells.set_aside == {"rows without a readable tenure": 1}
+    assert plan.reasons["observation_end"].startswith("Starts are counted back from 2024-05-31 by 'months'")
+    assert plan.reasons["period"] == "Time is counted in months, as 'months' is."
+    with pytest.raises(ValueError, match="say so, design 'window'"):
+        make_contract_plan(file, observation_end="2024-05-31", **columns)
+    with pytest.raises(ValueError, match="count back from the day of the snapshot; say which it was: observation_end"):
+        make_contract_plan(file, design="window", **columns)
+    with pytest.raises(ValueError, match="the table has no column 'churned'; it has months, Churn, plan"):
+        make_contract_plan(file, design="window", observation_end="2024-05-31", tenure="months")
 
 
 def test_the_overview_counts_what_was_set_aside_and_settled(log):

@@ -95,6 +95,7 @@ def test_overlaps_may_be_kept_or_forbidden():
     kept = read_contracts(LOG, **ACQUISITION, overlaps="keep")
     assert kept.rows == 8
     assert kept.frame.loc[kept.frame["customer_id"] == "Ida", "spell"].tolist() == [1, 2]
+    assert kept.settled["further contracts of the same customer, each a spell"] == 3
     with pytest.raises(ValueError, match="overlap in 1 spells, which overlaps='error' forbids"):
         read_contracts(LOG, **ACQUISITION, overlaps="error")
     assert read_contracts(LOG[LOG["customer_id"] != "Ida"], **ACQUISITION, overlaps="error").rows == 5
@@ -156,9 +157,12 @@ def test_a_log_without_any_end_is_read():
         ({}, {"design": "window"}, "design 'window' needs observed_from"),
         ({}, {"design": "random"}, "design must be one of 'acquisition', 'active_on', 'window'"),
         ({}, {"design": "window", "observed_from": "2024-01-01"}, "observed_from 2024-01-01 does not lie before"),
-        ({}, {"observed_until": "someday"}, "observed_until must be a day such as '2024-12-31', not 'someday'"),
+        ({}, {"observed_until": "someday"}, "observed_until must be a day such as '1997-09-30', not 'someday'"),
+        ({}, {"observed_until": "05.06.2024"}, "observed_until must be a day such as .*, not '05.06.2024'"),
         ({}, {"end": "finish"}, r"has no column 'finish'; it has customer_id, start, end, why, plan\. Say which"),
         ({}, {"covariates": ["tenure"]}, "has no column 'tenure'"),
+        ({}, {"end": "start"}, "column 'start' cannot be start and end at once; say which is which"),
+        ({}, {"join_within": -1}, "join_within must be a whole number, 0 or more; got -1"),
         ({"tenure": 1}, {"covariates": ["tenure"]}, "covariates tenure: the spells have columns of that name"),
         ({"start": "x"}, {}, "no contract can be used: 1 rows without a customer_id, 12 rows without a readable start"),
     ],
@@ -166,6 +170,20 @@ def test_a_log_without_any_end_is_read():
 def test_contradictions_are_named(change, arguments, message):
     with pytest.raises(ValueError, match=message):
         read_contracts(LOG.assign(**change), **{**ACQUISITION, **arguments})
+
+
+def test_a_covariate_may_be_named_by_its_name_alone():
+    spells = read_contracts(LOG, **ACQUISITION, covariates="plan")
+    assert spells.covariates == ("plan",)
+    pd.testing.assert_frame_equal(spells.frame, read_contracts(LOG, **ACQUISITION, covariates=["plan"]).frame)
+
+
+def test_what_is_no_frame_is_named_and_what_a_file_has_is_told(tmp_path):
+    with pytest.raises(TypeError, match=r"the log must be the path of a file, or a frame of pandas.*not dict"):
+        read_contracts({"customer_id": [1]}, **ACQUISITION)
+    LOG.rename(columns={"end": "left"}).to_csv(tmp_path / "log.csv", index=False)
+    with pytest.raises(ValueError, match=r"no column 'end'; it has customer_id, start, left, why, plan\."):
+        read_contracts(tmp_path / "log.csv", **ACQUISITION)
 
 
 def test_mixed_time_zones_are_an_error_unless_one_is_chosen():

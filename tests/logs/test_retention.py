@@ -8,8 +8,10 @@ import pytest
 from retention_models.fitting import fit
 from retention_models.logs import retention
 from retention_models.logs.contracts import read_contracts
-from retention_models.logs.retention import retention_table
-from retention_models.logs.tenures import tenure_table
+from retention_models.logs.days import period_offset
+from retention_models.logs.retention import active_customers, retention_table
+from retention_models.logs.tenures import dated_contracts, tenure_table
+from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 
 LOG = pd.DataFrame(
@@ -125,6 +127,15 @@ def test_bad_periods_and_groups_are_named():
             retention_table(SPELLS, period=period)
     with pytest.raises(ValueError, match="by=town: the spells know spell, plan; name further columns"):
         retention_table(SPELLS, period="M", by="town")
+    unnamed = read_contracts(
+        LOG.assign(plan=["a", None, "b", None, "a", "b"]),
+        design="acquisition",
+        observed_until="2022-12-31",
+        covariates="plan",
+    )
+    for counted in (retention_table, active_customers):
+        with pytest.raises(ValueError, match=r"column 'plan' is missing for . of . spells; name their group"):
+            counted(unnamed, period="M", by="plan")
     with pytest.raises(ValueError, match="none of 6 spells has come to a renewal by 2022-12-31"):
         retention_table(SPELLS, period=5000)
 
@@ -178,6 +189,26 @@ def test_impossible_snapshots_are_named():
         tenure_table(snapshot, design="window")
     with pytest.raises(ValueError, match="no row of the table can be used: 7 rows without a readable tenure"):
         tenure_table(snapshot.assign(months="x"), design="window", tenure="months", churned="left")
+
+
+@pytest.mark.parametrize(
+    ("day", "period"), [("2024-03-31", "M"), ("2024-02-29", "M"), ("2023-06-15", "Y"), ("2024-05-31", 28)]
+)
+def test_a_snapshot_given_dates_leads_to_the_same_table(day, period):
+    rng = np.random.default_rng(7)
+    snapshot = pd.DataFrame({"tenure": rng.integers(0, 30, 900), "churned": rng.random(900) < 0.3, "plan": "x"})
+    log, set_aside = dated_contracts(snapshot, observed_until=day, period=period, covariates=["plan"])
+    begin = log["end"].max() - period_offset(period)
+    dated = read_contracts(log, design="window", observed_from=begin, observed_until=day, covariates="plan")
+    table = (
+        retention_table(dated, period=period, by="plan").groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
+    )
+    assert set_aside == {}
+    assert numbers(table) == numbers(tenure_table(snapshot, design="window"))
+    assert fit(Geometric, retention_table(dated, period=period)).n_customers == (snapshot["tenure"] > 0).sum()
+    assert fit(Geometric, tenure_table(snapshot, design="window")).n_customers == (snapshot["tenure"] > 0).sum()
+    there = snapshot.loc[~snapshot["churned"], "tenure"].value_counts().to_dict()
+    assert retention.active_customers(dated, period=period).groupby("tenure")["weight"].sum().to_dict() == there
 
 
 def test_active_customers_are_those_who_did_not_churn_by_renewals_made():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retention_models.survival.competing import aalen_johansen
 from retention_models.survival.curves import Curve, Quantile, kaplan_meier
 
 
@@ -185,11 +186,22 @@ def test_a_curve_can_be_made_from_a_table_that_someone_aggregated(study):
         ({"tenure": [1, 2], "churned": [0]}, "churned has 1 values and tenure 2"),
         ({"tenure": [1, 2], "churned": [0, 1], "weight": [1, -1]}, "weight is missing, infinite or negative"),
         ({"tenure": [], "churned": []}, "no customers"),
+        ({"tenure": [1, 2], "churned": [0, 1], "weight": [0, 0]}, "no customers"),
+        ({"tenure": [1, 2], "churned": ["Yes", "No"]}, "churned must hold True or False, not such values as 'Yes'"),
+        ({"tenure": np.array([1, 2], "m8[D]"), "churned": [0, 1]}, "tenure holds dates or time spans; count days"),
     ],
 )
 def test_bad_columns_are_named(columns, message):
     with pytest.raises(ValueError, match=message):
         kaplan_meier(**columns)
+
+
+@pytest.mark.parametrize("at", [[np.nan], [3, 1], ["x"]])
+def test_tenures_to_read_a_curve_at_are_numbers_in_order(at):
+    curve, causes = kaplan_meier([1, 2], [1, 0]), aalen_johansen([1, 2], ["price", ""])
+    for table in (curve.table, causes.table):
+        with pytest.raises(ValueError, match=r"must be finite and strictly increasing|at must hold numbers"):
+            table(at=at)
 
 
 @pytest.mark.parametrize(
