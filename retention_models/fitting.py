@@ -19,7 +19,7 @@ from retention_models.estimation.likelihood import Optimum, maximise
 from retention_models.estimation.model import Array, Model, averaged_columns, parameter_names
 from retention_models.fitted import MODELS, Fit
 from retention_models.labels import Labels, read_groups
-from retention_models.notes import notes_on
+from retention_models.notes import notes_on, origin_sentences
 from retention_models.requirements import (
     require_enough,
     require_few_coefficients,
@@ -194,11 +194,19 @@ def _fit_table(
         covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
-        notes=notes_on(optimum, effects, left_out, round(table.n_customers)),
-        data={**table.about, "rows": len(histories.weight), "sha256": histories.sha256(), "left_out": left_out},
+        notes=(*notes_on(optimum, effects, left_out, round(table.n_customers)), *origin_sentences(model_class, table)),
+        data={**_about(model_class, histories), "left_out": left_out},
         robust=robust,
         effects=effects,
     )
+
+
+def _about(model_class: type[Model], table: Table) -> dict[str, Any]:
+    """What a fit keeps of its data: where they come from, and a retention table itself, which is small."""
+    about = {**table.about, "rows": len(table.weight), "sha256": table.sha256()}
+    if "at_risk" in model_class.columns:
+        about["kept"] = {n: c.tolist() for n, c in zip(model_class.columns, table.columns, strict=True)}
+    return about
 
 
 def _with_effects(plain: Optimum, table: Table, effects: Effects, robust: bool) -> tuple[Optimum, Effects]:

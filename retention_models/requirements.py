@@ -57,6 +57,7 @@ def require_tenures(model_class: type[Model], table: Table, robust: bool) -> Non
             f"{name} has {parameters} parameters and needs customers at risk at as many tenures; "
             f"the table has {tenures}"
         )
+    _require_losses_before_the_last(model_class, table)
     if robust:
         raise ValueError("robust errors need a row for each customer, and a retention table holds only their sums")
 
@@ -79,4 +80,16 @@ def require_few_coefficients(effects: Effects, table: Table) -> None:
         raise ValueError(
             f"{effects.n:,} coefficients ({len(labels):,} of them of {term}) are too many for {table.n_customers:,.0f} "
             f"customers, at least {FEWEST_CUSTOMERS} for each; join levels, or leave covariates out"
+        )
+
+
+def _require_losses_before_the_last(model_class: type[Model], table: Table) -> None:
+    """An error where a chance to leave that grows with tenure would grow without end."""
+    tenure, at_risk, lost = table.columns
+    last = float(tenure[at_risk > 0].max())
+    if "c" in parameter_names(model_class) and not np.any(lost[tenure < last] > 0):
+        raise ValueError(
+            f"{model_class.__name__} has a chance to leave that may grow with tenure, and nobody was lost before "
+            f"renewal {last:g}, the last of the table: how fast it grows is not known; observe customers for longer, "
+            "or choose a model without c"
         )

@@ -28,15 +28,15 @@ COARSE_ROWS = 20_000  # above this many rows the first steps are made on coarsen
 
 
 class ConvergenceError(RuntimeError):
-    """The likelihood has no maximum that could be found from any start."""
+    """The likelihood has no maximum that could be found from any start; ``value`` is the highest that was reached."""
+
+    def __init__(self, message: str, value: float = -np.inf) -> None:
+        super().__init__(message)
+        self.value = value
 
 
 class SeparationError(ConvergenceError):
     """The likelihood grows up to ``value`` while something runs to infinity that has no limiting model."""
-
-    def __init__(self, message: str, value: float) -> None:
-        super().__init__(message)
-        self.value = value
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,25 +201,23 @@ def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Clim
     least undetermined is taken, and then the one with the fewest free parameters.
     """
     ends: list[Climb] = []
-    separations: list[SeparationError] = []
-    problem = ""
+    failures: list[ConvergenceError] = []
     for start, open_limits in _ways_up(surface, u):
         try:
             ends.append(_climb_to_limits(surface, start(), open_limits, hessian))
-        except SeparationError as error:
-            separations.append(error)
         except ConvergenceError as error:
-            problem = problem or str(error)
+            failures.append(error)
         if ends and ends[0].is_interior:
             return ends[0]
         hessian = None
     highest = max((end.value for end in ends), default=-np.inf)
-    for separation in separations:
-        if separation.value > highest + AS_HIGH:
-            raise separation
-    if not ends:
+    higher = [failure for failure in failures if not ends or failure.value > highest + AS_HIGH]
+    for failure in higher:
+        if isinstance(failure, SeparationError):
+            raise failure
+    if higher:
         raise ConvergenceError(
-            f"{surface.model_class.__name__}: no maximum of the likelihood was found ({problem}); "
+            f"{surface.model_class.__name__}: no maximum of the likelihood was found ({higher[0]}); "
             "is the time unit the one of the data, and are the histories those of customers?"
         )
     equals = [end for end in ends if end.value >= highest - AS_HIGH]
@@ -300,7 +298,7 @@ def _climb(
         if is_own or decrement < TOLERANCE or decrement > previous / 10:
             hessian = None
         previous = decrement
-    raise ConvergenceError("200 steps were not enough")
+    raise ConvergenceError("200 steps were not enough", here.value)
 
 
 def _last_step(surface: Surface, here: Climb, step: Array) -> Climb:
@@ -329,4 +327,4 @@ def _search(surface: Surface, here: Climb, step: Array, decrement: float) -> Cli
         value = surface.value(u)
         if value >= here.value + 1e-4 * decrement / 2**halving - rounding:
             return replace(here, u=u, value=value)
-    raise ConvergenceError("no step along the gradient gains likelihood")
+    raise ConvergenceError("no step along the gradient gains likelihood", here.value)

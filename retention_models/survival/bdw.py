@@ -27,6 +27,7 @@ from retention_models.survival.base import (
     power_growth,
     power_slope,
     starting_hazard,
+    whole,
 )
 from retention_models.survival.beta import log_mean_power, log_mean_power_slopes, mean_if_saved
 
@@ -85,7 +86,7 @@ class BetaDiscreteWeibull(RetentionModel):
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """As in ``RetentionModel``: those who would have left are the more likely, the larger their own chance."""
-        at, later = np.asarray(renewal, dtype=float), np.asarray(ahead, dtype=float)
+        at, later = whole(renewal, least=1, name="renewal"), whole(ahead, least=0, name="ahead")
         before, now = power(at - 1, self.c), power_growth(at, self.c)
         exposure = power(at + later, self.c) - power(at, self.c)
         return mean_if_saved(self.alpha, self.beta, before, now, exposure)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retention_models.estimation.model import Limit
-from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard
+from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard, whole
 from retention_models.survival.beta import log_mean_power, mean_if_saved
 
 
@@ -55,5 +55,5 @@ class ShiftedBetaGeometric(RetentionModel):
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """As in ``RetentionModel``: those who would have left are the more likely, the larger their own chance."""
-        at, later = np.asarray(renewal, dtype=float), np.asarray(ahead, dtype=float)
+        at, later = whole(renewal, least=1, name="renewal"), whole(ahead, least=0, name="ahead")
         return mean_if_saved(self.alpha, self.beta, at - 1, 1.0, later)

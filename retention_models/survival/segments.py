@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from retention_models.estimation.model import Limit
-from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard
+from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class TwoSegments(RetentionModel):
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """As in ``RetentionModel``: most of those who would have left are fickle."""
-        at, later = np.asarray(renewal, dtype=float), np.asarray(ahead, dtype=float)
+        at, later = whole(renewal, least=1, name="renewal"), whole(ahead, least=0, name="ahead")
         both = self.rate + self.extra
         loyal = self.share_loyal(at - 1) * -np.expm1(-self.rate)
         fickle = (1 - self.share_loyal(at - 1)) * -np.expm1(-both)
