@@ -43,9 +43,9 @@ def beta_mean(
 def _rule(a: Array, b: Array, steepness: float) -> tuple[Array, Array]:
     """Nodes p and weights of the trapezoidal rule for Beta(a, b); both of shape (nodes, n).
 
-    The two first and the two last weights also stand for the infinitely many nodes beyond them. There p, or 1 - p, falls
-    like e^-step from node to node and the density like a power of it, but for a factor which like the function is a
-    straight line.
+    The two first and the two last weights also stand for the infinitely many nodes beyond them. There p, or 1 - p,
+    falls like e^-step from node to node and the density like a power of it, but for a factor which like the function is
+    a straight line.
     """
     low, high = _lowest_logit(a, b, steepness), -_lowest_logit(b, a, steepness)
     steps = (high - low) * np.sqrt(1 + a * b / (a + b) / 6) / STEP

@@ -46,8 +46,8 @@ def log_decay_gradient(end: ArrayLike, p: ArrayLike, A: ArrayLike, q: ArrayLike,
 def discounting_rule(rate: Array, end: Array, scale: Array) -> tuple[Array, Array]:
     """Nodes u and weights for integrals of e^(-rate u) g(u) over (0, end); both of shape (nodes, n).
 
-    ``g`` must be smooth in log(1 + u/scale) and not grow, so ``scale`` should be as long as it takes g to fall by a good
-    part. ``end`` may be infinite where ``rate`` is above 0.
+    ``g`` must be smooth in log(1 + u/scale) and not grow, so ``scale`` should be as long as it takes g to fall by a
+    good part. ``end`` may be infinite where ``rate`` is above 0.
     """
     none = np.zeros_like(scale)
     decay = _Decay(none, scale, none, scale, none, rate)

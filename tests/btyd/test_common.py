@@ -339,3 +339,17 @@ def test_impossible_questions_are_errors_that_say_so(model):
         model.purchase_probability_new(1, 39.0, 40.0)
     with pytest.raises(ValueError, match="T must be a finite number, 0 or more; got"):
         model.simulate([-1.0], np.random.default_rng(0))
+
+
+def test_chances_of_counts_are_reckoned_once_for_customers_who_would_do_the_same_if_alive(monkeypatch):
+    shapes = []
+
+    def recorded(self, count, end, start=0.0, asked=BGNBD.purchase_probability_new):
+        shapes.append(self.r.shape)
+        return asked(self, count, end, start)
+
+    monkeypatch.setattr(BGNBD, "purchase_probability_new", recorded)
+    recency = np.linspace(1, 39, 500)
+    found = MODELS[0].purchase_probability(np.arange(4)[:, None], 39.0, np.full(500, 2), recency, np.full(500, 39.0))
+    assert found.shape == (4, 500)
+    assert shapes == [(1,)]
