@@ -47,6 +47,8 @@ def is_run(count: Array) -> bool:
 
 
 def _log_rising(base: Array, count: Array) -> Array:
+    if np.all(base < ASYMPTOTIC):
+        return gammaln(base + count) - gammaln(base)
     z = np.maximum(base, ASYMPTOTIC)
     end = z + count
     series = (end - 0.5) * np.log1p(count / z) + count * (np.log(z) - 1) + _stirling(end) - _stirling(z)
@@ -60,6 +62,8 @@ def _stirling(z: Array) -> Array:
 
 
 def _digamma_rising(base: Array, count: Array) -> Array:
+    if np.all(base < ASYMPTOTIC):
+        return digamma(base + count) - digamma(base)
     z = np.maximum(base, ASYMPTOTIC)
     end = z + count
     series = np.log1p(count / z) + count / (2 * z * end) + _stirling_slope(end) - _stirling_slope(z)

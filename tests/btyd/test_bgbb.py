@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import product
 
+import mpmath as mp
 import numpy as np
 import pytest
 
@@ -125,3 +126,28 @@ def test_without_dropout_it_is_the_beta_binomial():
 def test_histories_that_count_no_opportunities_are_errors(history, message):
     with pytest.raises(ValueError, match=message):
         DONATIONS.log_likelihood(*history)
+
+
+@pytest.mark.parametrize("parameters", [(1.2, 0.7, 0.6, 2.8), (0.4, 2.0, 0.05, 1e-9), (30.0, 1e-6, 1e5, 3e6)])
+def test_a_long_silence_is_the_sum_over_all_times_to_have_left(parameters):
+    """The likelihood, and its slopes by differences in 50 digits, by mpmath."""
+    x, t_x, T = 3, 40, 900
+
+    def log_likelihood(*values):
+        alpha, beta, gamma, delta = map(mp.mpf, values)
+
+        def bought(age):
+            return mp.beta(alpha + x, beta + age - x) / mp.beta(alpha, beta)
+
+        gone = mp.fsum(bought(age) * mp.beta(gamma + 1, delta + age) / mp.beta(gamma, delta) for age in range(t_x, T))
+        return mp.log(bought(T) * mp.beta(gamma, delta + T) / mp.beta(gamma, delta) + gone)
+
+    with mp.workdps(50):
+        exact = float(log_likelihood(*parameters))
+        slopes = []
+        for i, value in enumerate(map(mp.mpf, parameters)):
+            ends = [[*parameters[:i], value * (1 + step), *parameters[i + 1 :]] for step in (mp.mpf("1e-20"), 0)]
+            slopes.append(float((log_likelihood(*ends[0]) - log_likelihood(*ends[1])) / mp.mpf("1e-20")))
+    model = BGBB(*parameters)
+    assert model.log_likelihood(x, t_x, T) == pytest.approx(exact, rel=1e-11)
+    np.testing.assert_allclose(model.score(x, t_x, T) * parameters, slopes, rtol=1e-9, atol=1e-11)
