@@ -43,16 +43,16 @@ def log_decay_gradient(end: ArrayLike, p: ArrayLike, A: ArrayLike, q: ArrayLike,
     return _on_rows(_log_integral_and_gradient, end, p, A, q, B, 0, 0)
 
 
-def discounting_rule(rate: Array, end: Array, scale: Array) -> tuple[Array, Array]:
+def discounting_rule(rate: Array, end: Array, scale: Array, *, more: int = FOR_ANOTHER) -> tuple[Array, Array]:
     """Nodes u and weights for integrals of e^(-rate u) g(u) over (0, end); both of shape (nodes, n).
 
     ``g`` must be smooth in log(1 + u/scale) and not grow, so ``scale`` should be as long as it takes g to fall by a
-    good part. ``end`` may be infinite where ``rate`` is above 0.
+    good part; ``more`` are the nodes that it needs. ``end`` may be infinite where ``rate`` is above 0.
     """
     none = np.zeros_like(scale)
     decay = _Decay(none, scale, none, scale, none, rate)
     lower, upper, peak, needed = decay.window(end)
-    nodes = _Nodes(decay, lower, upper, peak, FOR_ANOTHER + int(np.max(needed)))
+    nodes = _Nodes(decay, lower, upper, peak, more + int(np.max(needed)))
     return nodes.u, decay.scale * nodes.mass
 
 
