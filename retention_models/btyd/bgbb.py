@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import betainc, expit, log_expit
 
-from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, if_alive, last_axis
+from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, checked_count, if_alive, last_axis
 from retention_models.estimation.beta import beta_mean
 from retention_models.estimation.links import Link, MovesMean
 from retention_models.estimation.model import Limit
@@ -94,8 +94,9 @@ class BGBB(BuyTillYouDie):
         columns = [np.ravel(array).astype(float) for array in arrays]
         size = max(BLOCK // max(int(np.max(history[2] - history[1], initial=0)), 1), 1)
         starts = range(0, max(arrays[0].size, 1), size)
-        parts = [summary(*(column[i : i + size, None] for column in columns)) for i in starts]
-        return np.concatenate(parts, axis=1).reshape(-1, *arrays[0].shape)
+        summaries = [summary(*(column[i : i + size, None] for column in columns)) for i in starts]
+        together = np.concatenate(summaries, axis=1)
+        return together.reshape(len(together), *arrays[0].shape)
 
     def _log_alive(self, x: Array, T: Array) -> Array:
         """Log chance of the history of someone who outlives it."""
@@ -148,7 +149,7 @@ class BGBB(BuyTillYouDie):
 
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
         """Chance that a new customer takes exactly ``count`` of the opportunities start + 1, ..., end."""
-        n, begin = _opportunities("count", count), _opportunities("start", start)
+        n, begin = checked_count(count), _opportunities("start", start)
         window = _opportunities("end - start", np.subtract(end, begin))
         alive = np.exp(log_rising(self.delta, begin) - log_rising(np.add(self.gamma, self.delta), begin))
         then = type(self)(self.alpha, self.beta, self.gamma, self.delta + begin)
@@ -202,8 +203,12 @@ class BGBB(BuyTillYouDie):
 def _opportunities(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
     """``value`` as an array of whole numbers, or of infinity unless ``finite``; an error that names it otherwise."""
     array = checked(name, value, finite=finite)
-    if not np.all(array == np.floor(array)):
-        raise ValueError(f"{name} counts opportunities and must be a whole number; got {value!r}")
+    wrong = array[array != np.floor(array)]
+    if wrong.size:
+        raise ValueError(
+            f"{name} counts opportunities and must be a whole number; got {wrong.flat[0]:g}"
+            f"{f' and {wrong.size - 1:,} more' if wrong.size > 1 else ''}"
+        )
     return array
 
 
