@@ -19,10 +19,11 @@ from retention_models.estimation.formula import columns_in, parsed
 from retention_models.estimation.likelihood import Optimum, maximise
 from retention_models.estimation.model import Array, Model, averaged_columns, parameter_names
 from retention_models.fitted import MODELS, Fit
+from retention_models.labels import Labels, read_groups
 from retention_models.notes import notes_on
 from retention_models.stability import stability_check
 from retention_models.survival.pooling import near_tops
-from retention_models.tables import Labels, Table, read_covariates, read_groups, read_table, require_opportunities
+from retention_models.tables import Table, read_covariates, read_table, require_opportunities
 
 
 def fit(

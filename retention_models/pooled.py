@@ -14,8 +14,9 @@ from retention_models.estimation.intervals import probability_interval, standard
 from retention_models.estimation.model import Array, Model, parameter_names
 from retention_models.fitted import Fit
 from retention_models.fitting import fit
+from retention_models.labels import read_groups
 from retention_models.survival.pooling import Pooled, pool
-from retention_models.tables import Table, read_groups, read_table
+from retention_models.tables import Table, read_table
 
 
 def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "cohort") -> Fit:

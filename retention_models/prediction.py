@@ -91,6 +91,14 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
         ``expected`` purchases with ``expected_lower, expected_upper`` (uncertainty of the parameters, shared by all
         customers and so not averaged away) and ``purchases_lower, purchases_upper``, which add the chance in the
         counts themselves. Neither knows whether the model is right: see the holdout.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> rm.predict_total(rm.fit(rm.BGNBD, customers), customers, horizon=39).round(0)
+       expected  expected_lower  expected_upper  purchases_lower  purchases_upper
+    0    1653.0          1514.0          1806.0             1459             1859
     """
     require_horizon(horizon)
     require_purchases(type(fit.model))

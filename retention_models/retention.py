@@ -12,11 +12,12 @@ from scipy.special import bdtr, expit, logit, ndtri
 
 from retention_models.estimation.intervals import probability_interval, standard_error
 from retention_models.fitted import Fit
+from retention_models.labels import read_groups
 from retention_models.logs.contracts import Spells
 from retention_models.logs.retention import durations
 from retention_models.survival.competing import CauseCurves, aalen_johansen
 from retention_models.survival.curves import Curve, kaplan_meier
-from retention_models.tables import Table, read_groups, read_table
+from retention_models.tables import Table, read_table
 
 Array = NDArray[np.float64]
 

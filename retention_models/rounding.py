@@ -7,6 +7,7 @@ import math
 import pandas as pd
 
 TINY = 1e-5  # below this, zeros would be all there is to read
+NEXT_TO_NOTHING = 1e-4  # a number so many times smaller than its neighbour is shown as 0
 
 
 def three_digits(value: float) -> str:
@@ -21,9 +22,35 @@ def three_digits(value: float) -> str:
     """
     if value == 0 or not math.isfinite(value) or abs(value) < TINY:
         return f"{abs(value) if value == 0 else value:.3g}"
-    rounded = float(f"{value:.3g}") if abs(value) < 100 else round(value)  # 0.9996 becomes 1.00, not 1.000
-    digits = max(2 - math.floor(math.log10(abs(rounded))), 0)
-    return f"{rounded:,.{digits}f}"
+    return _to(_decimals(value, 3), value)
+
+
+def alike(*values: float) -> tuple[str, ...]:
+    """Numbers that stand side by side, with as many decimals each: three digits of the largest, one of the smallest.
+
+    Examples
+    --------
+    >>> alike(0.218, 0.0102, 0.427), alike(7.87, 5.9, 11.8), alike(1.2, 0.04, 31.0), alike(16312.0, -2.4)
+    (('0.218', '0.010', '0.427'), ('7.9', '5.9', '11.8'), ('1.20', '0.04', '31.00'), ('16,312', '-2'))
+    """
+    sizes = [abs(value) for value in values if value != 0 and math.isfinite(value)]
+    if not sizes or max(sizes) < TINY:
+        return tuple(three_digits(value) for value in values)
+    smallest = min(size for size in sizes if size >= NEXT_TO_NOTHING * max(sizes))
+    decimals = max(_decimals(max(sizes), 3), _decimals(smallest, 1))
+    return tuple(_to(decimals, value) for value in values)
+
+
+def with_interval(estimate: float, lower: float, upper: float) -> str:
+    """A number with its interval.
+
+    Examples
+    --------
+    >>> with_interval(0.153, 0.0548, 0.252)
+    '0.153 (0.055 to 0.252)'
+    """
+    middle, *ends = alike(estimate, lower, upper)
+    return f"{middle} ({' to '.join(ends)})"
 
 
 def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
@@ -45,9 +72,20 @@ def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
             columns.append(values)
         elif str(name).endswith("_lower"):
             upper = frame[f"{quantity}_upper"]
-            written = "{:,}".format if values.dtype.kind in "iu" else three_digits
-            ends = [f"{written(a)} … {written(b)}" for a, b in zip(values, upper, strict=True)]
-            beside = bool(columns) and columns[-1].name == quantity
+            whole = values.dtype.kind in "iu"
+            pairs = [(f"{a:,}", f"{b:,}") if whole else alike(a, b) for a, b in zip(values, upper, strict=True)]
             label = f"{100 * level:g} %"
-            columns.append(pd.Series(ends, frame.index, name=label if beside else f"{quantity}, {label}", dtype=object))
+            beside = bool(columns) and columns[-1].name == quantity
+            shown = pd.Series([" … ".join(ends) for ends in pairs], frame.index, dtype=object)
+            columns.append(shown.rename(label if beside else f"{quantity}, {label}"))
     return pd.concat(columns, axis=1)
+
+
+def _decimals(value: float, digits: int) -> int:
+    """How many decimals show so many significant digits: 2 for three of 1.234, and of 0.9996, which becomes 1.00."""
+    return max(digits - 1 - math.floor(math.log10(abs(float(f"{value:.{digits}g}")))), 0)
+
+
+def _to(decimals: int, value: float) -> str:
+    """A number with so many decimals; what rounds to zero has no sign."""
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}" if math.isfinite(value) else f"{value:g}"

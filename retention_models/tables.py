@@ -16,7 +16,6 @@ from retention_models.estimation.distinct import distinct_rows
 from retention_models.logs.calendar import unit_length
 
 Array = NDArray[np.float64]
-Labels = str | Sequence[Any] | pd.Series
 
 WHERE_FROM = "such a table comes from summarize(transactions) or retention_table(spells)"
 
@@ -104,13 +103,13 @@ def read_table(customers: Any, names: Sequence[str], averaged: Sequence[str] = (
     ValueError
         When a column is missing, doubled, not numeric, or breaks a rule; the message names column, rule and count.
     """
-    frame, index = _opened(customers)
+    frame, index = opened(customers)
     missing = [name for name in (*names, *averaged) if list(frame.columns).count(name) == 0]
     doubled = [name for name in (*names, *averaged, "weight") if list(frame.columns).count(name) > 1]
     if missing:
-        raise ValueError(f"{_listed(missing)} not in the table (columns: {_listed(frame.columns)}); {WHERE_FROM}")
+        raise ValueError(f"{listed(missing)} not in the table (columns: {listed(frame.columns)}); {WHERE_FROM}")
     if doubled:
-        raise ValueError(f"{_listed(doubled)} stands more than once among the columns; keep one of them")
+        raise ValueError(f"{listed(doubled)} stands more than once among the columns; keep one of them")
     if len(index) == 0:
         raise ValueError(f"the table has no rows; {WHERE_FROM}")
     columns = {name: _numeric(frame, name, index) for name in (*names, *averaged)}
@@ -140,9 +139,9 @@ def require_opportunities(model_class: type[Any], table: Table) -> None:
     histories = dict(zip(model_class.columns, (column[table.row] for column in table.columns), strict=False))
     remedy = f"{model_class.__name__} takes the table of opportunities(transactions, period=...)"
     for name, column in histories.items():
-        _require(column == np.floor(column), name, "is not a whole number of opportunities", table.index, remedy)
+        require_rows(column == np.floor(column), name, "is not a whole number of opportunities", table.index, remedy)
     taken, last = histories["frequency"], histories["recency"]
-    _require(taken <= last, "frequency", "exceeds recency, the number of the last one taken,", table.index, remedy)
+    require_rows(taken <= last, "frequency", "exceeds recency, the number of the last one taken,", table.index, remedy)
 
 
 def same_measure(name: str, ours: Any, theirs: Any) -> bool:
@@ -152,77 +151,13 @@ def same_measure(name: str, ours: Any, theirs: Any) -> bool:
 
 def read_covariates(customers: Any, names: Sequence[str]) -> pd.DataFrame:
     """Those of some columns that a frame of customers has, as they are, labelled like the customers."""
-    frame, index = _opened(customers)
+    frame, index = opened(customers)
     there = [name for name in names if name in frame.columns]
     doubled = [name for name in there if list(frame.columns).count(name) > 1]
     if doubled:
-        raise ValueError(f"{_listed(doubled)} stands more than once among the columns; keep one of them")
+        raise ValueError(f"{listed(doubled)} stands more than once among the columns; keep one of them")
     columns = {name: frame[name] if isinstance(frame, pd.DataFrame) else frame[name].to_numpy() for name in there}
     return pd.DataFrame({name: pd.Series(column).array for name, column in columns.items()}, index=index)
-
-
-def read_groups(customers: Any, by: Labels | None) -> dict[str, NDArray[np.bool_]]:
-    """Which lines of a table belong to each group, by its label as text, in order; ``by`` as in ``read_codes``."""
-    code, names = read_codes(customers, by)
-    return {str(name): code == number for number, name in enumerate(names)}
-
-
-def read_codes(customers: Any, by: Labels | None) -> tuple[NDArray[np.int64], pd.Index]:
-    """The number of each line's group, and the groups' labels in order.
-
-    ``by`` is a column; ``"cohort"`` without such a column is the month of ``first_purchase``; or a pandas Series, which
-    finds the customers by its index; or a list or array of one label for each line, in the order of the table. Without
-    ``by`` everybody is in the group "all".
-
-    Raises
-    ------
-    ValueError
-        When a customer has no label, or two labels read alike, such as 1 and "1".
-    """
-    frame, index = _opened(customers)
-    labels = pd.Series(["all"] * len(index)) if by is None else _labels(frame, index, by)
-    name = by if isinstance(by, str) else "by"
-    _require(labels.notna().to_numpy(), name, "is missing", index, "name the group")
-    code, names = pd.factorize(labels, sort=True)
-    text = pd.Index(names).map(str)
-    if text.has_duplicates:
-        twice = text[text.duplicated()][0]
-        alike = _listed([f"{label!r} ({type(label).__name__})" for label in names if str(label) == twice])
-        raise ValueError(f"{name} has labels that read alike: {alike}; make them one, or give them different names")
-    return code.astype(np.int64), pd.Index(names, name=by if isinstance(by, str) else getattr(by, "name", None))
-
-
-def _labels(frame: Any, index: pd.Index, by: Labels) -> pd.Series:
-    """One label for each line, in the order of the table."""
-    if isinstance(by, pd.Series):
-        own = frame.index if isinstance(frame, pd.DataFrame) else index
-        return _found(by, own if by.index.name == own.name else index)
-    if not isinstance(by, str):
-        if not np.iterable(by):
-            raise ValueError(f"by must be the name of a column, or one label for each customer; got {by!r}")
-        labels = pd.Series(by if isinstance(by, pd.Categorical) else list(by))
-        if len(labels) != len(index):
-            raise ValueError(f"by has {len(labels):,} labels for {len(index):,} customers; give one for each")
-        return labels
-    if by in frame.columns:
-        return pd.Series(frame[by].array if isinstance(frame, pd.DataFrame) else frame[by].to_numpy())
-    if by == "cohort" and "first_purchase" in frame.columns:
-        return pd.Series(frame["first_purchase"].to_numpy()).dt.strftime("%Y-%m")
-    raise ValueError(f"by={by!r} is no column of the table (columns: {_listed(frame.columns)})")
-
-
-def _found(by: pd.Series, index: pd.Index) -> pd.Series:
-    """The labels of a Series in the order of the customers in ``index``."""
-    if by.index.equals(index):
-        return by.reset_index(drop=True)
-    if by.index.has_duplicates:
-        twice = by.index[by.index.duplicated()]
-        raise ValueError(f"by has {len(twice):,} customers more than once (first: {twice[0]}); keep one label for each")
-    place = by.index.get_indexer(index)
-    _require(
-        place >= 0, "by", "has no label", index, "a Series finds customers by its index, a list or array by position"
-    )
-    return by.iloc[place].reset_index(drop=True)
 
 
 def _table(
@@ -237,7 +172,7 @@ def _table(
     return Table(distinct, shared, row, weight, index, about, float(weight.sum()), averaged)
 
 
-def _opened(customers: Any) -> tuple[Any, pd.Index]:
+def opened(customers: Any) -> tuple[Any, pd.Index]:
     """The frame, in memory, and the labels of its rows: the pandas index, or the column customer_id."""
     frame: Any
     if isinstance(customers, pd.DataFrame):
@@ -261,7 +196,9 @@ def _numeric(frame: Any, name: str, index: pd.Index) -> Array:
     if raw.dtype.kind in "mM":
         raise ValueError(f"{name} holds dates or durations; numbers in one time unit are needed, and {WHERE_FROM}")
     values = np.asarray(pd.to_numeric(pd.Series(raw), errors="coerce"), dtype=float)
-    _require(np.isfinite(values), name, "is missing, infinite or not a number", index, "fill in or leave out such rows")
+    require_rows(
+        np.isfinite(values), name, "is missing, infinite or not a number", index, "fill in or leave out such rows"
+    )
     return values
 
 
@@ -269,10 +206,10 @@ def _check_rules(columns: dict[str, Array], index: pd.Index) -> None:
     """Every rule whose columns are there."""
     for names, broken, rule, remedy in _RULES:
         if all(name in columns for name in names):
-            _require(~broken(*(columns[name] for name in names)), names[0], rule, index, remedy)
+            require_rows(~broken(*(columns[name] for name in names)), names[0], rule, index, remedy)
 
 
-def _require(good: NDArray[np.bool_], name: str, rule: str, index: pd.Index, remedy: str) -> None:
+def require_rows(good: NDArray[np.bool_], name: str, rule: str, index: pd.Index, remedy: str) -> None:
     """An error that says column, rule, count, the first one concerned, and what to do."""
     bad = np.flatnonzero(~good)
     if len(bad):
@@ -283,7 +220,8 @@ def _require(good: NDArray[np.bool_], name: str, rule: str, index: pd.Index, rem
         )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names in a row, for an error."""
     return ", ".join(str(name) for name in names) or "none"
 
 

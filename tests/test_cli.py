@@ -417,7 +417,7 @@ def test_messages_name_options_and_say_how_amounts_are_written(
     assert main(request) == 1
     assert "--customer-id ..., --date ..., --amount ... (--no-amount where" in capsys.readouterr().err
     assert main([*request, "--customer-id", "who", "--amount", "total"]) == 1
-    assert "amounts in text are read like 29.33, without currency" in capsys.readouterr().err
+    assert "are read like 29.33, without currency" in capsys.readouterr().err
     assert main([*request, "--customer-id", "who", "--no-amount", "--observation-end", "2023-01-01"]) == 1
     assert "--observation-end 2023-01-01 lies before the first purchase" in capsys.readouterr().err
 
@@ -430,7 +430,7 @@ def test_a_log_in_which_nothing_costs_anything_is_told_of_no_amount(
     notebook = with_parameters(tmp_path / "n.ipynb", "transactions", "customer_id", "date", "amount", "margin")
     assert main(["report", notebook, *read(free)]) == 1
     error = capsys.readouterr().err
-    assert "amounts are 0: 0 of " in error
+    assert "what a purchase brings cannot be learnt: 0 of " in error
     assert "with --no-amount value is counted in purchases" in error
     assert not asked
 

@@ -27,6 +27,7 @@ FLOORS = {
     "btyd": 2,
     "survival": 2,
     "tables": 3,
+    "labels": 3,
     "covariates": 3,
     "fitted": 3,
     "fitting": 3,

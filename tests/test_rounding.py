@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retention_models.rounding import three_digits, with_intervals
+from retention_models.rounding import alike, three_digits, with_intervals
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,20 @@ def test_tables_show_each_number_with_its_own_digits():
 def test_no_number_is_off_by_more_than_half_a_percent():
     for value in np.random.default_rng(1).lognormal(0, 5, 500):
         assert float(three_digits(value).replace(",", "")) == pytest.approx(value, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ((0.99961, 0.3), ("1.00", "0.30")),
+        ((-0.0001, 4.2), ("0.00", "4.20")),
+        ((1e-9, 2e-9), ("1e-09", "2e-09")),
+        ((0.0, 0.0), ("0", "0")),
+        ((1665.5, 15.0, np.inf), ("1,666", "15", "inf")),
+    ],
+)
+def test_numbers_side_by_side_have_as_many_decimals_and_nothing_has_no_sign(values, shown):
+    assert alike(*values) == shown
 
 
 def test_an_interval_is_one_column_named_by_what_it_is_of():

@@ -49,8 +49,8 @@ def _check_amounts(log: Transactions, plan: Plan) -> None:
     paying = int((again["monetary_value"] > 0).sum())
     if paying < 2:
         raise ReportError(
-            f"amounts are 0: {paying:,} of {len(again):,} repeat buyers paid anything for their repeat purchases; "
-            "with --no-amount value is counted in purchases"
+            f"what a purchase brings cannot be learnt: {paying:,} of {len(again):,} repeat buyers paid anything for "
+            "their repeat purchases, and two must have; with --no-amount value is counted in purchases"
         )
 
 

@@ -13,12 +13,12 @@ import pandas as pd
 
 from retention_models.estimation.distinct import distinct_rows
 from retention_models.estimation.model import averaged_columns
-from retention_models.evaluation.holdout import HOLDOUT, Holdout
+from retention_models.evaluation.holdout_rows import HOLDOUT, Holdout
 from retention_models.evaluation.judge import Judge
 from retention_models.fitted import Fit
 from retention_models.fitting import rows_of
 from retention_models.nested import LikelihoodRatio, lies_within, likelihood_ratio
-from retention_models.rounding import three_digits
+from retention_models.rounding import alike, three_digits
 from retention_models.tables import read_table
 
 HISTORY = ("frequency", "recency", "T")
@@ -119,7 +119,7 @@ def compare(
     >>> print(comparison)
     No clear winner: Pareto/NBD is used, whose log score in the holdout is 0.0027 worse than that of BG/NBD (standard
     error 0.0046), no more than chance could make. BG/NBD fits the calibration data best, by 25.1 in AIC (standard
-    error 21).
+    error 20.7).
     """
     shown = {name: fit for name, fit in fits.items() if type(fit.model).__name__ != APART}
     notes = tuple(_apart(name) for name in fits if name not in shown)
@@ -215,12 +215,13 @@ def _fit_best(fits: Mapping[str, Fit], in_sample: Judge) -> str:
     gap, error = in_sample.behind(second)
     if gap < 0.01:
         return f"{best} and {second} fit the calibration data alike."
-    return f"{best} fits the calibration data best, by {gap:.3g} in AIC (standard error {error:.2g})."
+    by, unsure = alike(gap, error)
+    return f"{best} fits the calibration data best, by {by} in AIC (standard error {unsure})."
 
 
 def _by_bic(fits: Mapping[str, Fit]) -> str:
     best, second = sorted(fits, key=lambda name: fits[name].bic)[:2]
-    return f"By BIC {best} is best, by {fits[second].bic - fits[best].bic:.3g}."
+    return f"By BIC {best} is best, by {three_digits(fits[second].bic - fits[best].bic)}."
 
 
 def _tracking_error(holdout: Holdout) -> float:

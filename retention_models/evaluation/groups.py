@@ -10,11 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.estimation.intervals import positive_interval, probability_interval, standard_error
-from retention_models.evaluation.holdout import Holdout, named
+from retention_models.evaluation.holdout_rows import Holdout, named
 from retention_models.fitted import Fit, require_no_covariates
+from retention_models.labels import Labels, read_groups
 from retention_models.logs.shares import share_interval
 from retention_models.prediction import require_purchases
-from retention_models.tables import Labels, Table, read_groups, require_same_measure
+from retention_models.tables import Table, require_same_measure
 
 Array = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from retention_models.evaluation.holdout import Holdout
+from retention_models.evaluation.holdout_rows import Holdout
 from retention_models.fitted import Fit
 from retention_models.inputs import require_whole
 

@@ -20,8 +20,8 @@ from retention_models.fitted import Fit
 from retention_models.fitting import fit
 from retention_models.inputs import require_horizon, require_whole
 from retention_models.logs.calendar import DAY, calendar, read_day, span_name, unit_length
-from retention_models.logs.cohorts import CALENDAR, checked
 from retention_models.logs.opportunities import LENGTHS, opportunities
+from retention_models.logs.purchases import CALENDAR, checked
 from retention_models.logs.summary import summarize
 from retention_models.logs.transactions import Granularity, Transactions
 from retention_models.prediction import predict, require_purchases

@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.evaluation.holdout import measured_by, named
+from retention_models.evaluation.holdout_rows import measured_by, named
 from retention_models.fitted import Fit, require_no_covariates
 from retention_models.logs.calendar import Calendar, calendar, unit_length, unit_name
-from retention_models.logs.cohorts import checked, daily_purchases
+from retention_models.logs.cohorts import daily_purchases
+from retention_models.logs.purchases import checked
 from retention_models.logs.transactions import Granularity
 
 Array = NDArray[np.float64]

@@ -185,7 +185,7 @@ def read_campaign(
         experiment=experiment,
         outcomes=outcomes,
         priced=priced,
-        money=Money(worth=worth, costs=costs) if priced else None,
+        money=Money(worth=worth, costs=costs, currency=prices.currency or "") if priced else None,
         costs=costs,
         currency=prices.currency or "",
         roles=roles,

@@ -222,7 +222,8 @@ def costs_per_kept(campaign: Campaign, *, level: float = 0.95) -> dict[str, str]
 
 
 def _cost_of(campaign: Campaign, arm: str, level: float) -> str:
-    money, outcome, test = Money(worth=1.0, costs=campaign.costs), kept_outcome(campaign), campaign.experiment
+    money = Money(worth=1.0, costs=campaign.costs, currency=campaign.currency)
+    outcome, test = kept_outcome(campaign), campaign.experiment
     is_less = outcome.column in campaign.roles.lower
     try:
         found = cost_per_kept(_mirrored(test, outcome) if is_less else test, outcome, money, arm=arm, level=level)

@@ -54,7 +54,7 @@ def differences(
     >>> test = Experiment.from_counts(cards, Plan(control="8 stamps"), outcome="completed")
     >>> completed = Outcome(column="completed", unit="share of customers", horizon="9 months")
     >>> print(differences(test, completed)[0])
-    10 stamps, 2 given changes completed by 0.153 (0.0544 to 0.252) (share of customers; 95 % interval;
+    10 stamps, 2 given changes completed by 0.153 (0.054 to 0.252) (share of customers; 95 % interval;
     9 months; randomised, n = 300).
     """
     baseline = known_arm(test, baseline)
@@ -63,7 +63,21 @@ def differences(
 
 
 def pairwise(test: Experiment, outcome: Outcome, money: Money | None = None, *, level: float = 0.95) -> list[Effect]:
-    """The difference of every arm against every other, each pair once, the later in ``test.arms`` minus the earlier."""
+    """The difference of every arm against every other, each pair once, the later in ``test.arms`` minus the earlier.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> for effect in rm.pairwise(test, bought):
+    ...     print(effect.intervention, round(effect.estimate, 3))
+    letter 0.018
+    coupon 0.051
+    coupon against letter 0.033
+    """
     named = {
         called(arm, other, test): contrasts.difference(arm, other)
         for i, other in enumerate(test.arms)
@@ -84,6 +98,20 @@ def factorial_effects(
 
     ``campaigns`` says for each arm which campaigns its customers were assigned to, as in
     :func:`retention_models.interventions.contrasts.factorial_contrasts`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> arms, stayed = ["none", "mail", "call", "both"], [700, 730, 760, 772]
+    >>> counts = pd.DataFrame({"arm": arms, "n": [1000] * 4, "stayed": stayed})
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="stayed")
+    >>> campaigns = {"none": (), "mail": ("mail",), "call": ("call",), "both": ("mail", "call")}
+    >>> for effect in rm.factorial_effects(test, rm.Outcome(column="stayed"), campaigns):
+    ...     print(effect.intervention, round(effect.estimate, 3), round(effect.lower, 3), round(effect.upper, 3))
+    mail 0.021 -0.006 0.048
+    call 0.051 0.024 0.078
+    mail x call -0.018 -0.072 0.036
     """
     return contrast_effects(test, outcome, contrasts.factorial_contrasts(campaigns), money, level=level)
 
@@ -92,6 +120,17 @@ def programme_effect(test: Experiment, outcome: Outcome, money: Money | None = N
     """What all campaigns together changed against a universal hold-out group, which is the test's control.
 
     The other arms count by their customers.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> print(rm.programme_effect(test, bought))
+    all campaigns together changes bought by 0.0345 (0.0106 to 0.0584) (share of customers; 95 % interval; 56 days;
+    randomised, n = 3,000).
     """
     reached = [arm for arm in test.arms if arm != test.plan.control]
     weights = {arm: test.n(arm) / test.n(*reached) for arm in reached} | {test.plan.control: -1.0}
@@ -128,6 +167,17 @@ def lifts(test: Experiment, outcome: Outcome, *, baseline: str | None = None, le
 
     1.10 is a lift of 10 %. Both means must be above 0. Where they are adjusted, the interval holds the error of the
     covariates' overall mean too, which a ratio does not lose.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> print(rm.lifts(test, bought)[1])
+    coupon multiplies bought by 1.51 (1.19 to 1.91) (share of customers; 95 % interval; 56 days; randomised, n =
+    2,000).
     """
     baseline = known_arm(test, baseline)
     measure = measure_of(test, outcome)
@@ -174,6 +224,17 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     ------
     ValueError
         When clusters or blocks were assigned, for which it does not hold.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> found = rm.any_difference(test, bought)
+    >>> round(found.chi_squared, 2), found.df, round(found.p_value, 4)
+    (12.4, 2, 0.002)
     """
     if len(test.cells) != len(test.arms) or any(cell.units != cell.n for cell in test.cells):
         raise ValueError("any_difference is for customers assigned one by one, without clusters or blocks")

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from scipy.special import ndtr, ndtri, stdtr, stdtridf, stdtrit
 
 from retention_models.checks import Check
+from retention_models.rounding import with_interval
 
 Scale = Literal["difference", "ratio", "hazard ratio"]
 Design = Literal["randomised", "quasi-experimental", "observational"]
@@ -163,11 +164,6 @@ class Effect:
 def named(failed: Sequence[Check]) -> str:
     """A sentence that names the checks that did not hold, or nothing."""
     return f" FAILED: {', '.join(check.name for check in failed)}." if failed else ""
-
-
-def with_interval(estimate: float, lower: float, upper: float) -> str:
-    """A number with its interval, to three digits: ``0.153 (0.0545 to 0.252)``."""
-    return f"{estimate:.3g} ({lower:.3g} to {upper:.3g})"
 
 
 def _two_sided_p(relative: float, quantile: float, level: float) -> float:

@@ -34,6 +34,7 @@ from retention_models.interventions.money import Money, position
 from retention_models.interventions.outcome import Outcome, effect_row, measure_of
 from retention_models.interventions.ratio_interval import RatioInterval, fieller
 from retention_models.interventions.rows import check_complete, number, open_frame, require_numbers
+from retention_models.rounding import three_digits
 
 
 def complier_effect(
@@ -72,6 +73,18 @@ def complier_effect(
     -----
     Assumes that the assignment acts only through receiving, and kept no one from it. An interval without end is given
     as infinite; a check then says which values it holds.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> arm, opened, bought = ["none"] * 4 + ["letter"] * 4, [0, 0, 0, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 0, 0, 1]
+    >>> rows = pd.DataFrame({"arm": arm * 100, "opened": opened * 100, "bought": bought * 100})
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> test = rm.Experiment.from_rows(rows, rm.Plan(control="none"), arm="arm", outcomes=["bought", "opened"])
+    >>> print(rm.complier_effect(test, bought, received="opened"))
+    letter, received changes bought by 0.333 (0.252 to 0.413) (share of customers; 95 % interval; 56 days;
+    randomised, n = 800).
     """
     arm = test.treated_arm(arm)
     weights = contrasts.difference(arm, test.plan.control)
@@ -88,7 +101,7 @@ def complier_effect(
     check = Check(
         "encouragement",
         allowed.is_bounded,
-        f"The assignment moved {received} by {moved.estimate:.3g} (F = {strength:.3g}); "
+        f"The assignment moved {received} by {three_digits(moved.estimate)} (F = {three_digits(strength)}); "
         f"effects that the data allow: {allowed}.",
     )
     told = replace(
@@ -134,6 +147,17 @@ def naive_effect(rows: Any, outcome: Outcome, *, received: str, level: float = 0
 
     Who receives is not drawn by lot (letters reach those who are still there), so the row is observational and carries
     a failed check. ``rows`` and ``received`` as in ``Experiment.from_rows`` and :func:`complier_effect`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> arm, opened, bought = ["none"] * 4 + ["letter"] * 4, [0, 0, 0, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 0, 0, 1]
+    >>> rows = pd.DataFrame({"arm": arm * 100, "opened": opened * 100, "bought": bought * 100})
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> print(rm.naive_effect(rows, bought, received="opened"))
+    opened, naive changes bought by 0.467 (0.403 to 0.531) (share of customers; 95 % interval; 56 days;
+    observational, n = 800). FAILED: assignment.
     """
     frame = open_frame(rows)
     schema = frame.collect_schema()

@@ -9,10 +9,11 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from retention_models.interventions.effect import Effect, Scale, with_interval
+from retention_models.interventions.effect import Effect, Scale
 from retention_models.interventions.judgement import what_would_overturn
 from retention_models.interventions.multiplicity import benjamini_hochberg, holm, shrink
 from retention_models.interventions.outcome import CEILING, UNSTATED
+from retention_models.rounding import with_interval
 
 MONEY = ("cost", "value", "value_lower", "value_upper")
 CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
@@ -166,7 +167,7 @@ def evidence(effects: Iterable[Effect]) -> Evidence:
     >>> print(evidence(differences(test, completed)))
     Difference, share of customers
     rank intervention   outcome            effect, 95 %  horizon      p   n     design value
-       -  10, 2 given completed 0.153 (0.0544 to 0.252) 9 months 0.0025 300 randomised     -
+       -  10, 2 given completed 0.153 (0.054 to 0.252) 9 months 0.0025 300 randomised     -
     <BLANKLINE>
     No effect has both a value and checks that hold: there is nothing to rank.
     """

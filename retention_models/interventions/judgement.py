@@ -8,6 +8,7 @@ from retention_models.checks import Check
 from retention_models.inputs import is_number
 from retention_models.interventions.effect import Effect, Scale, named
 from retention_models.interventions.integrity import BREAKING
+from retention_models.rounding import three_digits
 
 
 def e_value(ratio: float, scale: Scale = "ratio") -> float:
@@ -43,7 +44,7 @@ def what_would_overturn(effect: Effect) -> str:
     if effect.scale == "difference":
         share = abs(near / effect.estimate)
         return (
-            f"Overturned by a hidden difference between the groups of {abs(near):.3g} {effect.unit} "
+            f"Overturned by a hidden difference between the groups of {three_digits(abs(near))} {effect.unit} "
             f"({100 * share:.0f} % of the estimate): the interval would then reach 0."
         )
     return (
@@ -63,6 +64,17 @@ def no_worse_than(effect: Effect, margin: float, *, higher_is_better: bool = Tru
     ------
     ValueError
         When the margin is not above 0, or a share of 1 and more.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> letter = rm.differences(test, bought)[0]
+    >>> print(rm.no_worse_than(letter, margin=0.02))
+    no worse than: passed. Interval end -0.00933 against the margin -0.0200: no worse than accepted.
     """
     if not (is_number(margin) and margin > 0) or (effect.scale != "difference" and margin >= 1):
         raise ValueError(f"margin is the loss still accepted: above 0, and below 1 for a ratio; got {margin!r}")
@@ -77,5 +89,5 @@ def no_worse_than(effect: Effect, margin: float, *, higher_is_better: bool = Tru
     return Check(
         "no worse than",
         None if broken else passed,
-        f"Interval end {end:.3g} against the margin {limit:.3g}: {verdict}.{named(effect.failed)}",
+        f"Interval end {three_digits(end)} against the margin {three_digits(limit)}: {verdict}.{named(effect.failed)}",
     )

@@ -48,6 +48,22 @@ def lin_differences(
     ValueError
         When the experiment was not made from rows, clusters were assigned, the outcome is a ratio, no covariate is
         named, or an arm has too few customers for its regression.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> rng = np.random.default_rng(1)
+    >>> before = rng.poisson(2.0, 2000)
+    >>> arm = np.where(rng.random(2000) < 0.5, "letter", "none")
+    >>> purchases = rng.poisson(0.5 * before + 0.2 * (arm == "letter"))
+    >>> rows = pd.DataFrame({"arm": arm, "before": before, "purchases": purchases})
+    >>> columns = {"arm": "arm", "outcomes": ["purchases"], "covariates": ["before"]}
+    >>> test = rm.Experiment.from_rows(rows, rm.Plan(control="none"), **columns)
+    >>> print(rm.lin_differences(test, rm.Outcome(column="purchases", adjust_for=("before",)))[0])
+    letter changes purchases by 0.170 (0.080 to 0.261) (purchases per customer; 95 % interval; not stated;
+    randomised, n = 2,000).
     """
     rows = _require_rows(test, outcome)
     x = list(covariates_of(test, outcome))

@@ -14,6 +14,7 @@ from retention_models.fitting import fit
 from retention_models.interventions.effect import Effect
 from retention_models.interventions.rows import open_frame
 from retention_models.logs.engines import collect
+from retention_models.rounding import alike, three_digits, with_interval
 
 
 def purchase_model_check(
@@ -44,12 +45,13 @@ def purchase_model_check(
     expected = [_expected(model_class, seen[seen["arm"] == name], horizon_days) for name in (treated, control)]
     difference = expected[0] - expected[1]
     passed = effect.lower <= difference <= effect.upper
+    first, second = alike(*expected)
     return Check(
         "purchase model",
         bool(passed),
-        f"{model_class.__name__}, fitted to each arm's purchases since the assignment, expects {expected[0]:.3g} "
-        f"against {expected[1]:.3g}, a difference of {difference:.3g}; the arms differ by {effect.estimate:.3g} "
-        f"({effect.lower:.3g} to {effect.upper:.3g}).",
+        f"{model_class.__name__}, fitted to each arm's purchases since the assignment, expects {first} "
+        f"against {second}, a difference of {three_digits(difference)}; the arms differ by "
+        f"{with_interval(effect.estimate, effect.lower, effect.upper)}.",
     )
 
 

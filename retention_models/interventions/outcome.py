@@ -16,6 +16,7 @@ from retention_models.interventions.integrity import enough_events, is_constant,
 from retention_models.interventions.money import position
 from retention_models.interventions.rows import uncapped
 from retention_models.interventions.share_interval import newcombe
+from retention_models.rounding import alike
 
 CEILING = "ceiling"
 UNSTATED = "not stated"
@@ -185,7 +186,8 @@ def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, flo
     cut, uncut = (contrast(readings_of(test, measure_of(test, which)), weights) for which in (outcome, full))
     lower, upper = cut.interval(level)
     passed = lower <= uncut.estimate <= upper
-    detail = f"{test.ceilings[outcome.column]}. Uncut, the difference is {uncut.estimate:.3g} +- {uncut.std_error:.2g}"
+    apart = alike(uncut.estimate, uncut.std_error)
+    detail = f"{test.ceilings[outcome.column]}. Uncut, the difference is {' +- '.join(apart)}"
     verdict = "within the interval" if passed else "outside the interval: the largest spenders decide"
     return Check(CEILING, passed, f"{detail}, {verdict}.")
 

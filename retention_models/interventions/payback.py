@@ -11,11 +11,12 @@ import pandas as pd
 from retention_models.checks import Check
 from retention_models.interventions import contrasts
 from retention_models.interventions.contrasts import Measure, MeasureOf, combination, contrast, read
-from retention_models.interventions.effect import named, with_interval
+from retention_models.interventions.effect import named
 from retention_models.interventions.experiment import Experiment
 from retention_models.interventions.money import Costs, Money, position
 from retention_models.interventions.outcome import Outcome, measure_of
 from retention_models.interventions.ratio_interval import fieller
+from retention_models.rounding import three_digits, with_interval
 
 LINES = ("gross gain", "contacts", "redemptions", "of which anyway", "net value")
 
@@ -64,6 +65,17 @@ def cost_per_kept(
     ------
     ValueError
         When the arm costs no more than the control, or kept exactly no one more.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> money = rm.Money(worth=12.0, costs={"coupon": rm.Costs(contact=0.5)}, currency="EUR")
+    >>> print(rm.cost_per_kept(test, bought, money, arm="coupon"))
+    coupon, bought: one more cost EUR 9.8 (6.3 to 22.7).
     """
     arm = test.treated_arm(arm)
     money.check_arms(test.arms)
@@ -74,7 +86,10 @@ def cost_per_kept(
     }
     spent, gained, both = (contrast(readings[line], weights) for line in ("spent", "kept", "both"))
     if spent.estimate <= 0 or gained.estimate == 0:
-        raise ValueError(f"{arm} cost {spent.estimate:.3g} more and kept {gained.estimate:.3g} more: no cost per kept")
+        raise ValueError(
+            f"{arm} cost {three_digits(spent.estimate)} more and kept {three_digits(gained.estimate)} more: "
+            "no cost per kept"
+        )
     allowed = fieller(spent, gained, both, gained.quantile(level))
     lower, upper = (allowed.lower, allowed.upper) if allowed.is_bounded else (allowed.lower, math.inf)
     ratio = spent.estimate / gained.estimate
@@ -100,7 +115,7 @@ def _in_words(name: str, cost: tuple[float, float, float], bounded: bool, curren
     estimate, lower, _ = cost
     unit = f"{currency} " if currency else ""
     if not bounded:
-        least = f"at least {unit}{lower:.3g}" if math.isfinite(lower) else "any amount"
+        least = f"at least {unit}{three_digits(lower)}" if math.isfinite(lower) else "any amount"
         return f"{name}: one more costs {least}, without upper limit: an effect of zero, or a loss, is not ruled out."
     if estimate < 0:
         return f"{name}: it cost money and made them fewer; there is no cost of one more."
@@ -135,6 +150,22 @@ def money_lines(
     pandas.DataFrame
         Rows ``gross gain, contacts, redemptions, of which anyway, net value`` (the fourth with ``purchases`` only);
         columns ``amount, lower, upper`` in money per customer, costs negative. Gain and costs add up to net value.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> money = rm.Money(worth=12.0, costs={"coupon": rm.Costs(contact=0.5)}, currency="EUR")
+    >>> rm.money_lines(test, bought, money, arm="coupon").round(3)
+                 amount  lower  upper
+    line
+    gross gain    0.612  0.264   0.96
+    contacts     -0.500 -0.500  -0.50
+    redemptions   0.000  0.000   0.00
+    net value     0.112 -0.236   0.46
     """
     arm = test.treated_arm(arm)
     money.check_arms(test.arms)

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 from retention_models.interventions.contrasts import Estimate
+from retention_models.rounding import alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,12 @@ class RatioInterval:
         return not self.outside and math.isfinite(self.lower) and math.isfinite(self.upper)
 
     def __str__(self) -> str:
+        lower, upper = alike(self.lower, self.upper)
         if self.outside:
-            return f"from {self.lower:.3g} upward without bound, or {self.upper:.3g} and less"
+            return f"from {lower} upward without bound, or {upper} and less"
         if not self.is_bounded:
             return "any number at all"
-        return f"{self.lower:.3g} to {self.upper:.3g}"
+        return f"{lower} to {upper}"
 
 
 def fieller(numerator: Estimate, denominator: Estimate, total: Estimate, quantile: float) -> RatioInterval:

@@ -176,6 +176,18 @@ def look_at(effect: Effect, fractions: Sequence[float], *, spending: Spending = 
         that is infinite stays so. The value's interval is widened alike. A check says so, and that it is a rough one
         where few degrees of freedom or a lopsided interval make it so. Stopped early, an estimate tends to be too
         large.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> coupon = rm.differences(test, bought)[1]
+    >>> print(rm.look_at(coupon, [0.5]))  # the first look, at half of the customers planned
+    Look 1: |z| = 3.45 against 2.97: stop. coupon changes bought by 0.0510 (0.0072 to 0.0948) (share of customers;
+    95 % interval; 56 days; randomised, n = 2,000).
     """
     p_values = sequential_bounds(fractions, effect.level, spending)["p_value"]
     middle, lower, upper = effect.on_working_scale

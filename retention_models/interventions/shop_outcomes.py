@@ -23,7 +23,8 @@ from retention_models.interventions.shop_ids import with_same_ids
 from retention_models.logs.days import Day
 from retention_models.logs.engines import collect, on_engine, open_log
 from retention_models.logs.files import WHOLE_ID, ZONE
-from retention_models.logs.transactions import Transactions, check_choice, purchases, read_transactions
+from retention_models.logs.purchases import purchases
+from retention_models.logs.transactions import Transactions, check_choice, read_transactions
 
 SameDay = Literal["keep", "set_aside"]
 

@@ -12,7 +12,7 @@ from retention_models.interventions.campaign import Campaign
 from retention_models.interventions.campaign_views import costs_per_kept, kept_outcome
 from retention_models.interventions.comparisons import contrast_effects, differences
 from retention_models.interventions.effect import Effect
-from retention_models.rounding import three_digits
+from retention_models.rounding import alike, three_digits, with_interval
 
 BROKEN = ("sample ratio", "balance")  # checks without which no estimate means anything
 POWER = 0.8
@@ -33,6 +33,17 @@ def verdict(campaign: Campaign, checks: Sequence[Check] = (), *, level: float = 
         What else was checked; those that failed are named.
     level
         How sure all intervals together are to hold.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> bought = [1] * 50 + [0] * 450 + [1] * 90 + [0] * 410
+    >>> rows = pd.DataFrame({"arm": ["none"] * 500 + ["mail"] * 500, "bought": bought})
+    >>> campaign = rm.read_campaign(rows, rm.Roles(), rm.Prices(worth=12, cost=0.5, currency="EUR"))
+    >>> print(rm.verdict(campaign))
+    No arm is sure to pay: the best, “mail”, earned EUR 0.460 (-0.054 to 0.974) a treated customer more than “none”,
+    net of what it costs. As to “bought”, one more cost EUR 6.3 (4.1 to 13.4). (Intervals of 95 %.)
     """
     broken = [check for check in campaign.experiment.checks if check.passed is False and check.name in BROKEN]
     if broken:
@@ -56,8 +67,8 @@ def _by_value(campaign: Campaign, effects: Sequence[Effect]) -> str:
     value, lower, upper = best.priced
     control = campaign.experiment.plan.control
     worth = (
-        f"{_money(campaign, value)} ({three_digits(lower)} to {three_digits(upper)}) a treated customer more than "
-        f"“{control}”, net of what it costs"
+        f"{_money(campaign, with_interval(value, lower, upper))} a treated customer more than “{control}”, "
+        "net of what it costs"
     )
     if lower > 0:
         return f"Send “{best.intervention}” next: it earned {worth}.{_lead(campaign, ranked)}{_cost(campaign, best)}"
@@ -76,7 +87,7 @@ def _lead(campaign: Campaign, ranked: Sequence[Effect]) -> str:
     lead = contrast_effects(campaign.experiment, campaign.priced, weights, campaign.money, level=best.level)[0]
     assert lead.priced is not None
     sure = "is beyond chance" if lead.priced[1] > 0 else "may be chance"
-    return f" Its lead over “{second.intervention}”, {_money(campaign, lead.priced[0])}, {sure}."
+    return f" Its lead over “{second.intervention}”, {_money(campaign, three_digits(lead.priced[0]))}, {sure}."
 
 
 def _by_outcome(campaign: Campaign, effects: Sequence[Effect]) -> str:
@@ -99,9 +110,9 @@ def _by_outcome(campaign: Campaign, effects: Sequence[Effect]) -> str:
 
 
 def _difference(effect: Effect) -> str:
-    sign = "+" if effect.estimate > 0 else "-"
-    interval = f"{three_digits(effect.lower)} to {three_digits(effect.upper)}"
-    return f"“{effect.intervention}” {sign}{three_digits(abs(effect.estimate))} ({interval} {effect.unit})"
+    sign = "+" if effect.estimate > 0 else ""
+    estimate, lower, upper = alike(effect.estimate, effect.lower, effect.upper)
+    return f"“{effect.intervention}” {sign}{estimate} ({lower} to {upper} {effect.unit})"
 
 
 def _cost(campaign: Campaign, effect: Effect) -> str:
@@ -110,5 +121,5 @@ def _cost(campaign: Campaign, effect: Effect) -> str:
     return f" As to “{kept_outcome(campaign).name}”, {sentence}" if sentence else ""
 
 
-def _money(campaign: Campaign, amount: float) -> str:
-    return f"{campaign.currency} {three_digits(amount)}".strip()
+def _money(campaign: Campaign, amount: str) -> str:
+    return f"{campaign.currency} {amount}".strip()

@@ -9,9 +9,9 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.inputs import is_number
-from retention_models.logs.cohorts import between, checked
 from retention_models.logs.customers import lent
 from retention_models.logs.engines import collect
+from retention_models.logs.purchases import between, checked
 from retention_models.logs.transactions import Transactions
 
 NAME = "no account is more than a customer"

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retention_models.logs.cohorts import checked, daily_purchases
+from retention_models.logs.cohorts import daily_purchases
+from retention_models.logs.purchases import checked
 from retention_models.logs.regularity import check_regularity
 from retention_models.logs.rhythm import (
     calendar_season,

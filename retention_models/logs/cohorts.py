@@ -6,7 +6,7 @@ What a customer buys on one day is one purchase.
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import narwhals as nw
 import numpy as np
@@ -14,19 +14,9 @@ import pandas as pd
 
 from retention_models.logs.calendar import days_observed, read_day
 from retention_models.logs.engines import collect
+from retention_models.logs.purchases import CALENDAR, Period, beginning, between, checked, purchases, with_first
 from retention_models.logs.shares import share_interval
-from retention_models.logs.transactions import (
-    Granularity,
-    Transactions,
-    check_choice,
-    purchases,
-    read_transactions,
-)
-
-Period = Literal["day", "week", "month", "quarter", "year"]
-
-TRUNCATED = {"day": "1d", "month": "1mo", "quarter": "1q", "year": "1y"}
-CALENDAR = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
+from retention_models.logs.transactions import Granularity, check_choice
 
 
 def daily_purchases(
@@ -166,7 +156,9 @@ def cohort_retention(
     start, until = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
     bought = between(with_first(purchases(log)), "period", None, until)
     bought = between(bought, "first", start, None)
-    active = with_first(bought.select("customer_id", period=beginning(period)).unique())
+    active = with_first(
+        bought.select("customer_id", period=beginning(nw.col("period").cast(nw.Datetime("us")), period)).unique()
+    )
     pairs = collect(active.group_by("first", "period").agg(active=nw.len()))
     end = pd.Timestamp(until)
     last = end.to_period(CALENDAR[period])
@@ -215,34 +207,6 @@ def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Serie
     check_choice("period", period, get_args(Period))
     first = pd.DatetimeIndex(customers["first_purchase"]).to_period(CALENDAR[period])
     return pd.Series(_labels(first), index=customers.index, name="cohort")
-
-
-def checked(transactions: Any) -> Transactions:
-    """A checked log: as it is, or read by the default column names."""
-    return transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
-
-
-def with_first(periods: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Each customer's periods with the ``first`` of them beside."""
-    return periods.with_columns(first=nw.col("period").min().over("customer_id"))
-
-
-def between(frame: nw.LazyFrame[Any], column: str, start: Any, end: Any) -> nw.LazyFrame[Any]:
-    """The rows whose day is ``start`` or later and ``end`` or earlier; None is no bound."""
-    day = nw.col(column).cast(nw.Date)
-    if start is not None:
-        frame = frame.filter(day >= read_day("acquired_after", start))
-    if end is not None:
-        frame = frame.filter(day <= read_day("observation_end" if column == "period" else "acquired_until", end))
-    return frame
-
-
-def beginning(period: Period) -> nw.Expr:
-    """First day of the calendar period that a day lies in."""
-    day = nw.col("period").cast(nw.Datetime("us"))
-    if period == "week":
-        return nw.coalesce(*(nw.when(day.dt.weekday() == k).then(day.dt.offset_by(f"{1 - k}d")) for k in range(1, 8)))
-    return day.dt.truncate(TRUNCATED[period])
 
 
 def _triangle(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFrame:

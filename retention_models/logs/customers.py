@@ -15,7 +15,8 @@ import pandas as pd
 from retention_models.logs.calendar import Calendar
 from retention_models.logs.engines import collect, on_engine
 from retention_models.logs.log_start import halves
-from retention_models.logs.transactions import AFTER_OBSERVATION, EMPTIED, Transactions, purchases, refunded_rows
+from retention_models.logs.purchases import purchases, refunded_rows
+from retention_models.logs.transactions import AFTER_OBSERVATION, EMPTIED, Transactions
 
 
 def lent(log: Transactions) -> tuple[Transactions, pd.Index | None]:

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from retention_models.logs.calendar import calendar
-from retention_models.logs.cohorts import CALENDAR, Period, beginning, between
 from retention_models.logs.customers import lent
 from retention_models.logs.engines import collect
-from retention_models.logs.transactions import Transactions, check_choice, purchases, read_transactions
+from retention_models.logs.purchases import CALENDAR, Period, beginning, between, purchases
+from retention_models.logs.transactions import Transactions, check_choice, read_transactions
 
 Opportunity = Literal["Y", "Q", "M", "W"]
 
@@ -85,7 +85,9 @@ def opportunities(
     cut, end = (_ended(day, length, log.last_date) for day in (days.calibration_end, days.observation_end))
     lent_log, ids = lent(log)
     bought = between(purchases(lent_log), "period", None, days.observation_end)
-    table = _by_customer(bought.with_columns(begin=beginning(length)), days.calibration_end)
+    table = _by_customer(
+        bought.with_columns(begin=beginning(nw.col("period").cast(nw.Datetime("us")), length)), days.calibration_end
+    )
     number = table["customer_id"].to_numpy()
     table.index = pd.Index(number if ids is None else ids.take(number), name="customer_id")
     later = table["taken"] == 0

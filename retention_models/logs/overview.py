@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from retention_models.logs.cohorts import checked, daily_purchases
+from retention_models.logs.cohorts import daily_purchases
+from retention_models.logs.purchases import checked
 from retention_models.logs.summary import summarize
 
 

@@ -17,7 +17,8 @@ import pandas as pd
 
 from retention_models.inputs import is_number
 from retention_models.logs.calendar import DAY, NAMES, Calendar, calendar, span_name, unit_length
-from retention_models.logs.cohorts import checked, daily_purchases
+from retention_models.logs.cohorts import daily_purchases
+from retention_models.logs.purchases import checked
 from retention_models.logs.rhythm import days_until, purchase_gaps
 from retention_models.logs.summary import check_log_start
 from retention_models.logs.transactions import Transactions

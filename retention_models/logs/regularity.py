@@ -16,9 +16,8 @@ import numpy as np
 import pandas as pd
 
 from retention_models.checks import Check
-from retention_models.logs.cohorts import between, checked, with_first
 from retention_models.logs.engines import collect
-from retention_models.logs.transactions import purchases
+from retention_models.logs.purchases import between, checked, purchases, with_first
 
 NAME = "purchases come at random times"
 FEWEST_CUSTOMERS = 30

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from retention_models.logs.calendar import days_observed, read_day
-from retention_models.logs.cohorts import Period, between, checked, daily_purchases, with_first
+from retention_models.logs.cohorts import daily_purchases
 from retention_models.logs.engines import collect
+from retention_models.logs.purchases import Period, between, checked, purchases, with_first
 from retention_models.logs.shares import waiting_interval
-from retention_models.logs.transactions import check_choice, purchases
+from retention_models.logs.transactions import check_choice
 
 Season = Literal["month", "weekday"]
 

@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 
 from retention_models.logs.calendar import days_observed
-from retention_models.logs.cohorts import between, checked, with_first
 from retention_models.logs.engines import collect
-from retention_models.logs.transactions import purchases
+from retention_models.logs.purchases import between, checked, purchases, with_first
 
 LAPSED, RISK, LOSE = "hibernating", "at risk", "cannot lose them"
 SLEEP, ATTENTION, LOYAL = "about to sleep", "needs attention", "loyal"

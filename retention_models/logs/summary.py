@@ -207,6 +207,14 @@ def check_log_start(transactions: Any, **keywords: Any) -> Check:
     """Whether the log begins with its customers' first purchases; False if it seems to begin in the midst of them.
 
     Takes what ``summarize`` takes. See ``log_start`` for what is compared, and what the answer cannot tell.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> print(rm.check_log_start(rm.load_cdnow(), acquired_after="1997-02-01"))
+    the log begins with its customers' first purchases: not testable. 1,576 customers are first seen in the 64 days
+    from 1997-02-01, 0 in the 64 days from 1997-10-17: too few to tell. Whether the log shows first purchases must
+    be known.
     """
     return Check(**histories(transactions, **keywords).attrs["checks"][0])
 

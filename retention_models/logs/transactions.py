@@ -1,4 +1,4 @@
-"""A transaction log, read and checked: which rows count, how many do not and why, and what one purchase is.
+"""A transaction log, read and checked: which rows count, how many do not and why.
 
 A row needs a customer, a date and, where there is money, a finite amount. Refunds (negative amounts) and gifts (amounts
 of zero) follow rules that the caller chooses and the result remembers. No row disappears uncounted.
@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import narwhals as nw
 import pandas as pd
 
-from retention_models.logs.engines import Frame, collect, on_engine, open_log
+from retention_models.logs.engines import Frame, collect, open_log
 from retention_models.logs.files import WHOLE_ID, ZONE, naming
 
 Refunds = Literal["set_aside", "net", "error"]
@@ -29,11 +29,12 @@ NEGATIVE = "rows with a negative amount"
 AFTER_OBSERVATION = "rows after observation_end"
 EMPTIED = "rows of periods that refunds emptied"
 READ_LIKE = {
-    UNREADABLE: "; dates in text are read like 1997-01-31 or 1997-01-31 14:05",
-    NO_AMOUNT: "; amounts in text are read like 29.33, without currency or thousands separator",
+    UNREADABLE: "; dates in text, as column {date!r} has them, are read like 1997-01-31 or 1997-01-31 14:05",
+    NO_AMOUNT: (
+        "; amounts in text, as column {amount!r} has them, are read like 29.33, without currency or thousands separator"
+    ),
 }
 BEYOND_CENTS = 1e15  # numbers this large, with either sign, are an eighth apart; far larger ones have no sum
-EVERY = {"D": "1d", "h": "1h", "min": "1m", "s": "1s"}  # as narwhals writes them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,8 +116,8 @@ def read_transactions(
         frame = open_log(source, roles, time_zone)
         facts = _scan(frame, faulty)
     set_aside = _counted(frame, faults) if facts["faulty"] else {}
-    _check_zones(facts, time_zone)
-    _check_rows(int(facts["rows"]), set_aside, refunds)
+    _check_zones(facts, time_zone, date)
+    _check_rows(int(facts["rows"]), set_aside, refunds, roles)
     usable = frame.filter(~faulty) if set_aside else frame
     return Transactions(
         frame=_own_columns(usable, facts).to_native(),
@@ -127,26 +128,6 @@ def read_transactions(
         has_amount=amount is not None,
         nets_refunds=amount is not None and refunds == "net",
     )
-
-
-def purchases(transactions: Transactions, granularity: Granularity = "D") -> nw.LazyFrame[Any]:
-    """One row for each customer and period in which they bought: ``customer_id, period, amount``, not yet computed.
-
-    What a customer buys within one period, a day unless ``granularity`` says otherwise, is one purchase. ``period`` is
-    its beginning: a date for days and weeks (which begin on Monday), otherwise a time.
-    """
-    periods = _periods(transactions, granularity)
-    if transactions.nets_refunds:
-        periods = periods.filter(~_nothing_left()).drop("rows", "refunds")
-    return periods
-
-
-def refunded_rows(transactions: Transactions, granularity: Granularity) -> int:
-    """How many rows lie in periods that are no purchase because refunds left nothing of them."""
-    if not transactions.nets_refunds:
-        return 0
-    rows = _periods(transactions, granularity).filter(_nothing_left()).select(nw.col("rows").sum())
-    return int(collect(rows)["rows"].iloc[0])
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
@@ -175,7 +156,7 @@ def _scan(frame: Frame, faulty: nw.Expr) -> pd.Series[Any]:
     usable_date = nw.when(~nw.col("_faulty")).then(nw.col("date"))
     facts = {
         "rows": nw.len(),
-        "faulty": _tally(nw.col("_faulty")),
+        "faulty": tally(nw.col("_faulty")),
         "first": usable_date.min(),
         "last": usable_date.max(),
     }
@@ -183,7 +164,7 @@ def _scan(frame: Frame, faulty: nw.Expr) -> pd.Series[Any]:
         zone = nw.when(~nw.col("date").is_null()).then(nw.col(ZONE))
         facts |= {"first_zone": zone.min(), "last_zone": zone.max()}
     if WHOLE_ID in columns:
-        facts["other_ids"] = _tally(nw.col(WHOLE_ID).is_null() & ~nw.col("customer_id").is_null())
+        facts["other_ids"] = tally(nw.col(WHOLE_ID).is_null() & ~nw.col("customer_id").is_null())
     return collect(frame.lazy().with_columns(_faulty=faulty).select(**facts)).iloc[0]
 
 
@@ -191,36 +172,37 @@ def _counted(frame: Frame, faults: Mapping[str, nw.Expr]) -> dict[str, int]:
     """How many rows have each fault; a row with several counts under the first."""
     firsts, earlier = {}, nw.lit(False)
     for reason, fault in faults.items():
-        firsts[reason] = _tally(fault & ~earlier)
+        firsts[reason] = tally(fault & ~earlier)
         earlier = earlier | fault
     counts = collect(frame.lazy().select(**firsts)).iloc[0]
     return {reason: int(counts[reason]) for reason in faults if counts[reason]}
 
 
-def _check_zones(facts: pd.Series[Any], time_zone: str | None) -> None:
+def _check_zones(facts: pd.Series[Any], time_zone: str | None, date: str) -> None:
     if "first_zone" not in facts or pd.isna(facts["first_zone"]):
         return
     first, last = (facts[zone] or "none at all" for zone in ("first_zone", "last_zone"))
     if time_zone is None and first != last:
         raise ValueError(
-            f"column 'date' mixes time zones ({first} and {last} among them); "
+            f"column {date!r} mixes time zones ({first} and {last} among them); "
             "pass time_zone, such as 'Europe/Berlin', to say whose calendar counts"
         )
     if time_zone is not None and first == "none at all":
-        raise ValueError(f"column 'date' holds times without a zone, which time_zone={time_zone!r} cannot convert")
+        raise ValueError(f"column {date!r} holds times without a zone, which time_zone={time_zone!r} cannot convert")
 
 
-def _check_rows(rows: int, set_aside: Mapping[str, int], refunds: Refunds) -> None:
+def _check_rows(rows: int, set_aside: Mapping[str, int], refunds: Refunds, roles: Mapping[str, str]) -> None:
     if rows == 0:
         raise ValueError("the log has no rows")
     if refunds == "error" and NEGATIVE in set_aside:
         raise ValueError(
-            f"column 'amount' is negative in {set_aside[NEGATIVE]:,} of {rows:,} rows, which refunds='error' forbids; "
+            f"column {roles['amount']!r} is negative in {set_aside[NEGATIVE]:,} of {rows:,} rows, "
+            "which refunds='error' forbids; "
             "choose 'set_aside' or 'net', or correct the log"
         )
     if rows == sum(set_aside.values()):
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        hints = "".join(hint for reason, hint in READ_LIKE.items() if reason in set_aside)
+        hints = "".join(hint.format_map(roles) for reason, hint in READ_LIKE.items() if reason in set_aside)
         raise ValueError(f"no row of the log can be used: {reasons}{hints}")
 
 
@@ -231,31 +213,6 @@ def _own_columns(frame: Frame, facts: pd.Series[Any]) -> Frame:
     return frame.drop([ZONE, WHOLE_ID], strict=False)
 
 
-def _periods(transactions: Transactions, granularity: Granularity) -> nw.LazyFrame[Any]:
-    """Each customer's periods with their total; where refunds are netted, also with the number of rows and refunds."""
-    check_choice("granularity", granularity, get_args(Granularity))
-    rows = on_engine(nw.from_native(transactions.frame).select(transactions.columns).to_native())
-    totals = [nw.col("amount").sum()] if transactions.has_amount else []
-    if transactions.nets_refunds:
-        totals += [nw.len().alias("rows"), _tally(nw.col("amount") < 0).alias("refunds")]
-    return rows.with_columns(period=_period(granularity)).group_by("customer_id", "period").agg(*totals)
-
-
-def _period(granularity: Granularity) -> nw.Expr:
-    """Beginning of the period that a row lies in."""
-    if granularity == "W":  # narwhals truncates to no week, and numbers Sundays 7 or, on Spark, 0
-        day, weekday = nw.col("date").dt.truncate("1d"), nw.col("date").dt.weekday()
-        mondays = [nw.when(weekday == n + 1).then(day.dt.offset_by(f"-{n}d")) for n in range(6)]
-        return nw.coalesce(*mondays, day.dt.offset_by("-6d")).cast(nw.Date)
-    period = nw.col("date").dt.truncate(EVERY[granularity])
-    return period.cast(nw.Date) if granularity == "D" else period
-
-
-def _tally(condition: nw.Expr) -> nw.Expr:
+def tally(condition: nw.Expr) -> nw.Expr:
     """How many rows meet a condition; Spark does not add up booleans."""
     return condition.cast(nw.Int64).sum()
-
-
-def _nothing_left() -> nw.Expr:
-    """Which periods refunds have emptied; rounded, because 0.1 + 0.2 - 0.3 is not quite nothing."""
-    return (nw.col("refunds") > 0) & (nw.col("amount").round(6) <= 0)

@@ -90,7 +90,8 @@ def plot_season(frame: pd.DataFrame, column: str = "relative", ax: Axes | None =
     digits = 0 if 100 * (frame[column] - usual).abs().max() >= 10 else 1
     for place, above in zip(places, frame[column] - usual, strict=True):
         offset, side = (3, "bottom") if above >= 0 else (-3, "top")
-        ax.annotate(f"{100 * above:+.{digits}f}", (place, above), (0, offset), textcoords="offset points", ha="center",
+        label = f"{round(100 * above, digits) + 0.0:+.{digits}f}"
+        ax.annotate(label, (place, above), (0, offset), textcoords="offset points", ha="center",
                     va=side, fontsize=8, color=QUIET)  # fmt: skip
     ax.set_xticks(places, [str(name)[:3] for name in frame.index])
     ax.tick_params(axis="x", length=0)

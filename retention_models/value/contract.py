@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.fitted import Fit
+from retention_models.labels import Labels, read_codes
 from retention_models.survival.homogeneous import Geometric
-from retention_models.tables import Labels, Table, read_codes, read_table
+from retention_models.tables import Table, read_table
 from retention_models.value.contract_terms import ContractTerms
 from retention_models.value.foreign import predicted_survival
 from retention_models.value.stream import Moment, Stream, finite_horizon, survival_of

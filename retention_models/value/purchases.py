@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.fitted import Fit
 from retention_models.inputs import is_number, require_discount_rate, require_horizon, require_margin
+from retention_models.labels import Labels, read_codes
 from retention_models.logs.calendar import unit_length
-from retention_models.tables import Labels, Table, read_codes, read_table, require_same_measure
+from retention_models.tables import Table, read_table, require_same_measure
 from retention_models.value.factor import Factor
 from retention_models.value.spending import has_paid, paying_share
 
@@ -135,6 +136,20 @@ def total_value(
         posterior median, because a mean does not exist (see ``customer_value``). The interval
         knows that all customers share the parameters, so it does not shrink as customers are added; it does not know
         whether the model is right (see the holdout and earlier origins).
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> customers = rm.summarize(rm.load_cdnow())
+    >>> purchases, spend = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
+    >>> terms = {"horizon": 52, "time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
+    >>> often = (customers["frequency"] > 2).map({True: "more than twice", False: "up to twice"})
+    >>> worth = rm.total_value(purchases, spend, customers, by=often, **terms)
+    >>> worth[["customers", "value", "value_lower", "value_upper"]].round(0)
+                     customers    value  value_lower  value_upper
+    frequency
+    more than twice        527  16550.0      15579.0      17581.0
+    up to twice           1830   4360.0       3960.0       4801.0
     """
     factors = _factors(purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin)
     purchases, amount, histories = factors
@@ -177,6 +192,20 @@ def break_even_uplift(value: pd.DataFrame, *, cost: float) -> pd.DataFrame:
         offer pays if it raises the customer's coming purchases by 5 %; infinity, that it never does, the customer being
         worth nothing. Which customers an offer would really move
         is another question, for an experiment: value alone does not choose whom to treat.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> customers = rm.summarize(rm.load_cdnow())
+    >>> purchases, spend = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
+    >>> terms = {"horizon": 52, "time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
+    >>> value = rm.customer_value(purchases, spend, customers, **terms)
+    >>> rm.break_even_uplift(value, cost=0.5)["break_even_uplift"].head(3).round(3)
+    customer_id
+    1    0.051
+    2    0.997
+    3    0.641
+    Name: break_even_uplift, dtype: float64
     """
     if not (is_number(cost) and cost > 0):
         raise ValueError(f"cost must be an amount of money above 0; got {cost!r}")

@@ -10,8 +10,8 @@ import pandas as pd
 
 from retention_models.evaluation.groups import status_by_group
 from retention_models.fitted import Fit
+from retention_models.labels import Labels
 from retention_models.logs.calendar import span_name
-from retention_models.tables import Labels
 from retention_models.value.purchases import total_value
 
 

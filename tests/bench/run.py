@@ -35,6 +35,9 @@ COMPARISONS = [
 ]
 SQL = {"summarize_sql"}
 
+# Seconds after which a fit of lifetimes is not waited for any longer
+PATIENCE = 300
+
 # Fits of every model: (model, whether lifetimes has it, small table, large table)
 FITS = [
     ("NBD", False, "models_cdnow", "models_100k"),
@@ -57,10 +60,16 @@ EXPERIMENTS = [
 ]
 
 
-def measure(python, script, task, folder, data):
-    """Seconds, peak megabytes and a number to compare, of one task in a process of its own."""
+def measure(python, script, task, folder, data, *, patience=None):
+    """Seconds, peak megabytes and a number to compare, of one task in a process of its own.
+
+    None where it is not done after ``patience`` seconds.
+    """
     command = [python, "-W", "ignore", str(HERE / script), task, str(folder), data]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience)
+    except subprocess.TimeoutExpired:
+        return None
     if done.returncode:
         raise SystemExit(f"{script} {task} {data} failed:\n{done.stdout}{done.stderr}")
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -72,13 +81,20 @@ def compare_fits(peer, folder):
     for model, is_shared, *tables in FITS:
         for data in tables:
             ours = measure(sys.executable, "models.py", model, folder, data)
-            line = f"{f'{model}, {data}':40} {ours['seconds']:8.2f}s"
-            if is_shared:
-                theirs = measure(peer, "peer_models.py", model, folder, data)
-                line += f" {theirs['seconds']:8.2f}s {theirs['seconds'] / ours['seconds']:7.1f}x"
-                print(f"{line}  {ours['result']:.4f}, {theirs['result']:.4f}", flush=True)
-            else:
-                print(f"{line} {'':>9} {'':>8}  {ours['result']:.4f}", flush=True)
+            theirs = measure(peer, "peer_models.py", model, folder, data, patience=PATIENCE) if is_shared else None
+            print(f"{f'{model}, {data}':40} {line_of_fit(ours, theirs, is_shared)}", flush=True)
+
+
+def line_of_fit(ours, theirs, is_shared):
+    """Seconds of a fit, those of lifetimes where it has the model and came to an end, and the first parameters."""
+    seconds, result = f"{ours['seconds']:8.2f}s", f"{ours['result']:.4f}"
+    if not is_shared:
+        return f"{seconds} {'':>9} {'':>8}  {result}"
+    if theirs is None:
+        at_least = f">{PATIENCE / ours['seconds']:.0f}x"
+        return f"{seconds} {f'>{PATIENCE}s':>9} {at_least:>8}  {result}"
+    ratio = theirs["seconds"] / ours["seconds"]
+    return f"{seconds} {theirs['seconds']:8.2f}s {ratio:7.1f}x  {result}, {theirs['result']:.4f}"
 
 
 def main(peer):

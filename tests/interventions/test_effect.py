@@ -87,7 +87,7 @@ def test_failed_names_only_what_did_not_hold(effect):
 def test_it_reads_as_a_sentence(effect):
     row = effect(cost=0.5, value=1.25, value_lower=0.5, value_upper=2.0)
     assert str(row) == (
-        "mail changes visit by 0.04 (0.0204 to 0.0596) (share of customers; 95 % interval; 14 days; randomised, "
-        "n = 1,000). Worth 1.25 (0.5 to 2) per treated customer."
+        "mail changes visit by 0.0400 (0.0204 to 0.0596) (share of customers; 95 % interval; 14 days; randomised, "
+        "n = 1,000). Worth 1.25 (0.50 to 2.00) per treated customer."
     )
     assert "multiplies" in str(effect(scale="hazard ratio", estimate=0.8, lower=0.5, upper=np.inf))

@@ -56,8 +56,8 @@ def test_it_reads_as_text(table):
     assert "! overlap: not testable. Not tried. (<b>card</b>)" in text
     assert "Overturned by a hidden cause" in text
     assert text.endswith(
-        "Best of 2 ranked: call: 2 (1.54 to 2.69) per treated customer net of cost (97.5 % interval, 95 % for all 2); "
-        "it pays."
+        "Best of 2 ranked: call: 2.00 (1.54 to 2.69) per treated customer net of cost (97.5 % interval, 95 % for all 2)"
+        "; it pays."
     )
 
 
@@ -137,5 +137,5 @@ def test_levels_are_told(effect):
         assert "value, 95 %" in shown
     mixed = evidence([effect(level=0.5, **value), effect(intervention="call", **value)])
     for shown in (str(mixed), mixed._repr_html_()):
-        assert "0.04 (0.0204 to 0.0596; 50 %)" in shown
-        assert "1 (0.5 to 1.5; 95 %)" in shown
+        assert "0.0400 (0.0204 to 0.0596; 50 %)" in shown
+        assert "1.00 (0.50 to 1.50; 95 %)" in shown

@@ -126,7 +126,7 @@ def test_fieller_through_infinity(denominator, text):
 def test_no_cost_or_no_effect_gives_no_cost_per_kept():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [500, 500], "stay": [200, 200]})
     test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
-    with pytest.raises(ValueError, match="cost 1 more and kept 0 more: no cost per kept"):
+    with pytest.raises(ValueError, match=r"cost 1\.00 more and kept 0 more: no cost per kept"):
         cost_per_kept(test, Outcome(column="stay"), Money(worth=1.0, costs={"mail": Costs(contact=1.0)}))
     with pytest.raises(ValueError, match="cost 0 more"):
         cost_per_kept(test, Outcome(column="stay"), Money(worth=1.0))

@@ -7,6 +7,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from retention_models.logs.cohorts import cohort_retention
+from retention_models.logs.opportunities import opportunities
 from retention_models.logs.summary import histories, summarize
 
 OPTIONS = {
@@ -63,6 +65,17 @@ def test_every_engine_gives_what_pandas_gives(untidy, engine, options, tmp_path)
     assert_same(ENGINES[engine](untidy, tmp_path), untidy, options)
 
 
+def assert_same_weeks(log, frame):
+    pd.testing.assert_frame_equal(cohort_retention(log, period="week"), cohort_retention(frame, period="week"))
+    weeks = {"period": "W", "calibration_end": "2023-10-22", "observation_end": "2023-10-22"}
+    pd.testing.assert_frame_equal(opportunities(log, **weeks), opportunities(frame, **weeks))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_weeks_of_the_calendar_are_the_same_on_every_engine(untidy, engine, tmp_path):
+    assert_same_weeks(ENGINES[engine](untidy, tmp_path), untidy)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_ids_that_are_names_stay_names(untidy, engine, tmp_path):
     names = untidy["customer_id"].map("{:03.0f}".format, na_action="ignore")
@@ -84,6 +97,7 @@ def test_spark_gives_what_pandas_gives(untidy):
     local = spark.createDataFrame(rows, "customer_id long, date timestamp_ntz, amount double, channel string")
     for options in OPTIONS.values():
         assert_same(local, untidy, options)
+    assert_same_weeks(local, untidy)
     instants = spark.createDataFrame(rows, "customer_id long, date timestamp, amount double, channel string")
     assert_same(instants, untidy, OPTIONS["all dates"])
     spark.stop()

@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from retention_models.logs.engines import collect
+from retention_models.logs.purchases import purchases
 from retention_models.logs.summary import summarize
-from retention_models.logs.transactions import purchases, read_transactions
+from retention_models.logs.transactions import read_transactions
 
 
 def log(**columns):
@@ -314,7 +315,7 @@ def test_an_empty_log_is_refused(empty):
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NaT, "", "NaT"])
 def test_a_log_without_any_date_says_so(missing):
     with pytest.raises(
-        ValueError, match="no row of the log can be used: 3 rows without a readable date; dates in text are"
+        ValueError, match="no row of the log can be used: 3 rows without a readable date; dates in text, as"
     ):
         read_transactions(log(date=[missing] * 3))
 
@@ -359,3 +360,18 @@ def test_text_in_a_polars_frame_is_to_be_converted_there():
         ValueError, match="'date' holds text; only files, pandas frames and DuckDB relations are parsed"
     ):
         read_transactions(pl.DataFrame(log().to_dict("list")))
+
+
+@pytest.mark.parametrize(
+    ("values", "rule", "keywords"),
+    [
+        ({"date": ["soon"] * 3}, "dates in text, as column 'ts' has them, are read like", {}),
+        ({"amount": ["5 EUR"] * 3}, "amounts in text, as column 'total' has them, are read like", {}),
+        ({"amount": [10.0, -20.0, 5.0]}, "column 'total' is negative in 1 of 3 rows", {"refunds": "error"}),
+        ({}, "column 'ts' holds times without a zone", {"time_zone": "Europe/Berlin"}),
+    ],
+)
+def test_errors_call_columns_by_the_names_they_have_in_the_log(values, rule, keywords):
+    rows = log(**values).rename(columns={"customer_id": "user", "date": "ts", "amount": "total"})
+    with pytest.raises(ValueError, match=rule):
+        read_transactions(rows, customer_id="user", date="ts", amount="total", **keywords)

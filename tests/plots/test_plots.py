@@ -234,3 +234,5 @@ def test_season_shows_deviations_from_the_usual_in_percent(season):
     assert {"+20", "-10"} <= set(words(plots.plot_season(season)))
     left = season.assign(model=[0.0, 0.13, -0.2])
     assert {"+0", "+13", "-20"} <= set(words(plots.plot_season(left, "model")))
+    nearly = season.assign(model=[-0.0003, 0.04, -0.02])
+    assert {"+0.0", "+4.0", "-2.0"} <= set(words(plots.plot_season(nearly, "model")))
