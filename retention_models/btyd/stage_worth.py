@@ -44,10 +44,10 @@ def discounted_within(k: int, r: Array, a: Array, b: Array, share: Array, odds: 
     where more are; and by parts where so many stages are passed that the times of single ones cannot be told.
     """
     result, columns = np.empty(len(r)), (r, a, b, share, odds, rate)
-    last, stages = likely_most(k, r, odds), (r + k) * odds
-    few = (r * odds < k * np.minimum(last / 2, FEW_TOGETHER)) & (odds > 0)
+    last, many = likely_most(k, r, odds), (r + k) * odds > MANY
+    few = (r * odds < k * np.minimum(last / 2, FEW_TOGETHER)) & (odds > 0) & ~many
     groups = {_in_turn(n): few & (last == n) for n in ONE_BY_ONE}
-    groups |= {_one_by_one: ~few & (stages <= MANY), _by_parts: ~few & (stages > MANY)}
+    groups |= {_one_by_one: ~few & ~many, _by_parts: many}
     for discounted, group in groups.items():
         if np.any(group):
             result[group] = discounted(k, *(column[group] for column in columns))
