@@ -28,7 +28,7 @@ from retention_models.requirements import (
 )
 from retention_models.stability import stability_check
 from retention_models.survival.pooling import near_tops
-from retention_models.tables import Table, read_covariates, read_table
+from retention_models.tables import Table, read_covariates, read_table, require_opportunities
 
 
 def fit(
@@ -121,6 +121,7 @@ def fit(
     if not (isinstance(model_class, type) and hasattr(model_class, "columns")):
         raise TypeError(f"fit takes a model class, one of {', '.join(MODELS)}; got {model_class!r}")
     table = read_table(customers, model_class.columns, averaged_columns(model_class))
+    require_opportunities(model_class, table)
     formulas = {"purchase": purchase_covariates, "dropout": dropout_covariates, "spend": spend_covariates}
     designs = {link: formula for link, formula in formulas.items() if formula is not None}
     effects, table = _designed(model_class, designs, customers, table) if designs else (Effects(), table)
