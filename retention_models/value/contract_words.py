@@ -87,7 +87,7 @@ def saving_sentence(
     total
         The row of ``total_contract_value`` for all customers.
     saved
-        From ``saved_value``; its last row is told.
+        From ``saved_value``; its last row is told, and the least and the largest value of those before.
     price
         What value is counted in.
     checks
@@ -99,13 +99,27 @@ def saving_sentence(
     value, lower, upper = (price.written(base[name]) for name in ("value", "value_lower", "value_upper"))
     worth, least, most = (price.written(one[name]) for name in ("value", "value_lower", "value_upper"))
     chance = one["leaving"] / one["customers"]
+    mean = f"on average {worth} ({least} to {most}){_by_tenure(saved, price)}"
     return (
         f"The {base['customers']:,.0f} customers are worth {value} ({100 * level:g} % interval {lower} to {upper}; a "
         f"single retention rate for all would say {price.written(base['naive_value'])}); one who was about to leave at "
-        f"the next renewal and is kept is worth {worth} ({least} to {most}), which is the most that keeping one may "
-        f"cost, and where the offer goes to all customers, of whom {100 * chance:.3g} % are about to leave, at most "
+        f"the next renewal and is kept is worth {mean}, which is the most that keeping one may cost at that "
+        f"tenure, and where the offer goes to all customers, of whom {100 * chance:.3g} % are about to leave, at most "
         f"{price.written(worth_of_contact(one))} each even if it kept every one of these{failed_checks(checks)}."
     )
+
+
+def _by_tenure(saved: pd.DataFrame, price: ContractPrice) -> str:
+    """Between which values, at which tenures, that of a saved customer lies; nothing where one tenure is all."""
+    value = saved["value"].iloc[:-1]
+    lowest, highest = value.idxmin(), value.idxmax()
+    if price.written(value[lowest]) == price.written(value[highest]):
+        return ""
+    return f", from {price.written(value[lowest])} {_when(lowest)} to {price.written(value[highest])} {_when(highest)}"
+
+
+def _when(renewals: int) -> str:
+    return f"after renewal {renewals}" if renewals else "before the first renewal"
 
 
 def worth_of_contact(saved: pd.Series) -> float:
