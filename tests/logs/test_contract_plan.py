@@ -189,6 +189,16 @@ def test_tenures_without_dates_are_a_snapshot_of_a_day(tmp_path):
         make_contract_plan(file, design="window", **columns)
     with pytest.raises(ValueError, match="the table has no column 'churned'; it has months, Churn, plan"):
         make_contract_plan(file, design="window", observation_end="2024-05-31", tenure="months")
+    with pytest.raises(
+        ValueError, match=r"do not tell when since 2023-05-31 a customer left.*leave out observation_st"
+    ):
+        make_contract_plan(
+            file, design="window", observation_start="2023-05-31", observation_end="2024-05-31", **columns
+        )
+    for answer, left in (("Yes", "40 of 40"), ("No", "0 of 40")):
+        table = pd.DataFrame({"months": range(40), "Churn": answer, "plan": "x"})
+        with pytest.raises(ValueError, match=f"{left} customers left, by column 'Churn'"):
+            make_contract_plan(table, design="window", observation_end="2024-05-31", **columns)
 
 
 def test_the_overview_counts_what_was_set_aside_and_settled(log):

@@ -138,6 +138,9 @@ def test_bad_periods_and_groups_are_named():
             counted(unnamed, period="M", by="plan")
     with pytest.raises(ValueError, match="none of 6 spells has come to a renewal by 2022-12-31"):
         retention_table(SPELLS, period=5000)
+    june = read_contracts(LOG, design="window", observed_from="2022-06-01", observed_until="2022-06-30")
+    with pytest.raises(ValueError, match="whole period lie between the day that observation began with, 2022-06-01"):
+        retention_table(june, period="M")
 
 
 def test_a_snapshot_of_one_months_leavers_is_read_as_such(tmp_path):
@@ -189,6 +192,41 @@ def test_impossible_snapshots_are_named():
         tenure_table(snapshot, design="window")
     with pytest.raises(ValueError, match="no row of the table can be used: 7 rows without a readable tenure"):
         tenure_table(snapshot.assign(months="x"), design="window", tenure="months", churned="left")
+    with pytest.raises(ValueError, match="window must be a whole number, 1 or more; got 0"):
+        tenure_table(snapshot, design="window", tenure="months", churned="left", window=0)
+
+
+def test_a_snapshot_of_several_periods_loses_too_few_and_says_so():
+    rng = np.random.default_rng(0)
+    start, life = -rng.integers(0, 240, 200_000), rng.geometric(0.05, 200_000)
+
+    def table(window):
+        left = start + life <= 0
+        snapshot = pd.DataFrame({"tenure": np.where(left, life, -start), "churned": left})
+        return tenure_table(snapshot[start + life > -window], design="window", window=window)
+
+    month, year = table(1), table(12)
+    assert month["lost"].sum() / month["at_risk"].sum() == pytest.approx(0.05, abs=0.003)
+    assert year["lost"].sum() / year["at_risk"].sum() < 0.044
+    assert len(month.attrs["checks"]) == 1
+    assert year.attrs["checks"][1]["passed"] is False
+    assert "in one of 12 periods, and counts as watched in all of them" in year.attrs["checks"][1]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        ({}, {"period": "Q"}, "period must be 'M', 'Y' or a number of days"),
+        ({}, {"churned": "tenure"}, "column 'tenure' cannot have two parts at once"),
+        ({"why": "x"}, {"cause": "why", "covariates": "why"}, "column 'why' cannot have two parts at once"),
+        ({"start": "x"}, {"covariates": "start"}, "column 'start': the contracts have a column of that name; rename"),
+        ({"tenure": 10**9}, {}, "2 rows whose tenure reaches back before 1678"),
+    ],
+)
+def test_tenures_that_cannot_get_dates_are_named(change, arguments, message):
+    snapshot = pd.DataFrame({"tenure": [1, 9], "churned": ["Yes", "No"]}).assign(**change)
+    with pytest.raises(ValueError, match=message):
+        dated_contracts(snapshot, observed_until="2024-06-30", **arguments)
 
 
 @pytest.mark.parametrize(
