@@ -28,6 +28,7 @@ from retention_models.logs.retention_counts import KEPT, LOST, added_up, check_o
 from retention_models.logs.spells import UNKNOWN
 from retention_models.logs.transactions import check_choice
 
+UNEVEN = 3  # days by which months differ in length
 EARLIEST = 1678  # the year before which no contract began, and which pandas has not in nanoseconds
 YES, NO = ("1", "1.0", "true", "yes", "y", "t"), ("0", "0.0", "false", "no", "n", "f")
 
@@ -121,8 +122,10 @@ def dated_contracts(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """A snapshot of a day and of those who left in the last period, as a contract log; and what was set aside.
 
-    That customers were there, or left, then, gives their tenures the dates that they lack. Parameters are those of
-    ``tenure_table`` and of ``retention_table``; ``observed_until`` is the day.
+    That customers were there, or left, then, gives their tenures the dates that they lack. Months and years differ in
+    length: customers are taken to have left a few days before the day, so that counted in days, too, nobody is watched
+    at the renewal before. Parameters are those of ``tenure_table`` and of ``retention_table``; ``observed_until`` is
+    the day.
 
     Returns
     -------
@@ -138,8 +141,8 @@ def dated_contracts(
     >>> snapshot = pd.DataFrame({"tenure": [1, 9], "churned": ["Yes", "No"]})
     >>> dated_contracts(snapshot, observed_until="2024-06-28")[0]
        customer_id      start        end
-    0            0 2023-09-28        NaT
-    1            1 2024-05-28 2024-06-28
+    0            0 2023-09-25        NaT
+    1            1 2024-05-28 2024-06-25
     """
     names = [covariates] if isinstance(covariates, str) else list(covariates)
     kept = [*([cause] if cause else []), *names]
@@ -152,9 +155,10 @@ def dated_contracts(
     too_old = {f"rows whose tenure reaches back before {EARLIEST}": length * years > last.year - EARLIEST}
     usable, set_aside = _usable(_faults(length, left, length * 0) | too_old, raw["spells"])
     raw, length, left = raw[usable], length[usable], left[usable]
+    begin, left_on = last - period_offset(period), last - pd.Timedelta(0 if isinstance(period, int) else UNEVEN, "D")
     rows = raw[kept].assign(
-        start=[last - int(made) * period_offset(period) for made in length],
-        end=pd.Series(last, raw.index).where(left == 1),
+        start=[begin if made == 1 else left_on - int(made) * period_offset(period) for made in length],
+        end=pd.Series(left_on, raw.index).where(left == 1),
     )
     rows = rows.loc[rows.index.repeat(raw["spells"])].sort_values(["start", "end", *kept], ignore_index=True)
     return rows.assign(customer_id=rows.index)[["customer_id", "start", "end", *kept]], set_aside

@@ -9,8 +9,9 @@ from retention_models.fitting import fit
 from retention_models.logs import retention
 from retention_models.logs.contracts import read_contracts
 from retention_models.logs.days import period_offset
-from retention_models.logs.retention import active_customers, retention_table
-from retention_models.logs.tenures import dated_contracts, tenure_table
+from retention_models.logs.retention import active_customers, durations, retention_table
+from retention_models.logs.tenures import anniversary, dated_contracts, tenure_table
+from retention_models.survival.curves import kaplan_meier
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 
@@ -230,13 +231,21 @@ def test_tenures_that_cannot_get_dates_are_named(change, arguments, message):
 
 
 @pytest.mark.parametrize(
-    ("day", "period"), [("2024-03-31", "M"), ("2024-02-29", "M"), ("2023-06-15", "Y"), ("2024-05-31", 28)]
+    ("day", "period"),
+    [
+        ("2024-03-31", "M"),
+        ("2024-02-29", "M"),
+        ("2024-06-30", "M"),
+        ("2024-06-02", "M"),
+        ("2023-06-15", "Y"),
+        ("2024-05-31", 28),
+    ],
 )
 def test_a_snapshot_given_dates_leads_to_the_same_table(day, period):
     rng = np.random.default_rng(7)
     snapshot = pd.DataFrame({"tenure": rng.integers(0, 30, 900), "churned": rng.random(900) < 0.3, "plan": "x"})
     log, set_aside = dated_contracts(snapshot, observed_until=day, period=period, covariates=["plan"])
-    begin = log["end"].max() - period_offset(period)
+    begin = anniversary(day) - period_offset(period)
     dated = read_contracts(log, design="window", observed_from=begin, observed_until=day, covariates="plan")
     table = (
         retention_table(dated, period=period, by="plan").groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
@@ -245,6 +254,12 @@ def test_a_snapshot_given_dates_leads_to_the_same_table(day, period):
     assert numbers(table) == numbers(tenure_table(snapshot, design="window"))
     assert fit(Geometric, retention_table(dated, period=period)).n_customers == (snapshot["tenure"] > 0).sum()
     assert fit(Geometric, tenure_table(snapshot, design="window")).n_customers == (snapshot["tenure"] > 0).sum()
+    steps = durations(dated)
+    curve = kaplan_meier(**steps[["tenure", "churned", "entry", "weight"]])
+    renewals = tenure_table(snapshot[snapshot["tenure"] > 0], design="window").query("lost > 0")
+    ended = steps[steps["churned"] & (steps["tenure"] > 0)].groupby("tenure")["weight"].sum()
+    at_risk = curve.table(at=ended.index)["at_risk"]
+    assert list(zip(at_risk, ended, strict=True)) == list(zip(renewals["at_risk"], renewals["lost"], strict=True))
     there = snapshot.loc[~snapshot["churned"], "tenure"].value_counts().to_dict()
     assert retention.active_customers(dated, period=period).groupby("tenure")["weight"].sum().to_dict() == there
 
