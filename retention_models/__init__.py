@@ -8,6 +8,7 @@ The map of the house, from the ground up:
 ``estimation``       how numbers are found: likelihoods, intervals, quadrature
 ``btyd``             customers who leave without saying so: BG/NBD, Pareto/NBD and their kin, and what they spend
 ``survival``         customers who say so: retention curves, sBG, BdW
+``requirements``     what a model asks of a table before it is fitted
 ``fitting``          where frames meet models: ``fit``
 ``fitted``           what it returns: ``Fit``
 ``covariates``       what moves customers apart: formulas, coefficients

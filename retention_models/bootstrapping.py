@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retention_models.estimation.climb import ConvergenceError
-from retention_models.estimation.intervals import positive_interval
-from retention_models.estimation.model import Array, parameter_names
+from retention_models.estimation.climb import ConvergenceError, Surface
+from retention_models.estimation.covariates import CovariateSurface
+from retention_models.estimation.intervals import normal_quantile
+from retention_models.estimation.model import Array
 from retention_models.estimation.reweighting import reweighted
 from retention_models.fitted import Fit
 from retention_models.fitting import rows_of
 
 TINY = np.finfo(float).tiny
-MIDDLE, WIDTH = 0.9, 2 * 1.6448536  # the share of a normal distribution within so many standard deviations
+MIDDLE = 0.9  # of the draws, by which intervals are made
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,8 @@ class Bootstrap:
     fit
         The fit itself.
     draws
-        One row a replicate, one column a parameter; a parameter at a limit has the value at which it is held.
+        One row a replicate, one column a parameter or coefficient; a parameter at a limit has the value at which it is
+        held.
     at_limit
         In how many replicates each parameter ran to a limit, by parameter.
     failures
@@ -45,35 +47,46 @@ class Bootstrap:
     def table(self, level: float = 0.95) -> pd.DataFrame:
         """Estimate, standard error and interval of each parameter, and in how many replicates it is ``at_limit``.
 
-        Made on the log scale, as in the table of a fit, by the width of the middle 90 % of the replicates, which a few
-        at a limit do not inflate. Where the estimate itself is at a limit, the percentiles of the replicates.
+        Made on the log scale but for coefficients. The ends lie as far away as the middle 90 % of the replicates reach
+        to either side, stretched as it is in a normal distribution: a few at a limit do not matter, and an end is
+        further away on the side where the replicates are. Where the estimate itself is at a limit, the percentiles of
+        the replicates.
         """
         estimate, draws = self.fit.parameters, self.draws.to_numpy()
-        lower, upper = _interval(estimate.to_numpy(), draws, level)
-        is_free = estimate.index.isin(self.fit.covariance.index)
-        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        lower, upper = np.where(is_free, lower, low), np.where(is_free, upper, high)
+        own = estimate.to_numpy()
+        moves, is_free = (estimate.index.isin(of.index) for of in (self.fit.effects.coefficients, self.fit.covariance))
+        ends = zip(_interval(own, draws, level), _reach(own, draws, level), _middle(draws, level), strict=True)
+        lower, upper = (np.select([~is_free, moves], [percentile, plain], on_log) for on_log, plain, percentile in ends)
         columns = {"estimate": estimate, "std_error": _spread(draws), "lower": lower, "upper": upper}
         return pd.DataFrame({**columns, "at_limit": self.at_limit}).rename_axis("parameter")
 
-    def draw(self, n: int, rng: np.random.Generator) -> Any:
-        """The model with n draws of its parameters, each of shape (n, 1), as ``Fit.draw`` gives."""
-        return self._model(rng.integers(len(self.draws), size=n))
+    def draw(self, n: int, rng: np.random.Generator, customers: Any = None) -> Any:
+        """The model with n draws of its parameters, each of shape (n, 1), as ``Fit.draw`` gives.
+
+        With covariates it takes the ``customers``, and the parameters that these move have shape (n, customers).
+        """
+        if self.fit.effects.n and customers is None:
+            raise ValueError("this fit has covariates; say whose parameters to draw: draw(n, rng, customers)")
+        made = self.fit.effects.made_of(customers) if self.fit.effects.n else ()
+        return self._model(rng.integers(len(self.draws), size=n), made)
 
     def interval(
         self, quantity: Callable[..., Array], columns: tuple[Array, ...], level: float = 0.95
     ) -> tuple[Array, Array]:
         """Ends of the interval of ``quantity(model, *columns)``, shape (n,) each, if it is positive.
 
-        Every replicate is asked.
+        Every replicate is asked. The columns are those of ``Fit.read``: with covariates theirs come last.
         """
-        draws = quantity(self._model(np.arange(len(self.draws))), *columns)
-        return _interval(quantity(self.fit.model, *columns), draws, level)
+        model, plain = self.fit.of(columns)
+        draws = quantity(self._model(np.arange(len(self.draws)), columns[len(plain) :]), *plain)
+        return _interval(quantity(model, *plain), draws, level)
 
-    def _model(self, rows: np.ndarray) -> Any:
-        return replace(
-            self.fit.model, **{str(name): drawn.to_numpy()[rows, None] for name, drawn in self.draws.items()}
-        )
+    def _model(self, rows: np.ndarray, made: tuple[Array, ...]) -> Any:
+        """The model of some replicates, for customers with these covariates."""
+        effects, drawn = self.fit.effects, self.draws.to_numpy()[rows, None]
+        own = self.draws.columns.drop(effects.coefficients.index)
+        model = replace(self.fit.model, **{name: drawn[..., i] for i, name in enumerate(own)})
+        return effects.moved(model, made, drawn[..., len(own) :])
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -113,8 +126,8 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.rando
     customers
         What it was fitted to.
     replicates
-        How many weightings; for some thousand customers each costs a few milliseconds, tens of them where the fit is
-        at a limit.
+        How many weightings; for some thousand customers each costs a few milliseconds, tens of them with covariates
+        or at a limit.
     rng
         The source of randomness.
 
@@ -145,35 +158,66 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.rando
                estimate  std_error  lower  upper  at_limit
     parameter
     r              0.24       0.01   0.22   0.27         0
-    alpha          4.41       0.45   3.63   5.37         0
-    a              0.79       0.19   0.51   1.23         0
-    b              2.43       0.69   1.45   4.05         0
+    alpha          4.41       0.46   3.65   5.46         0
+    a              0.79       0.20   0.52   1.33         0
+    b              2.43       0.73   1.55   4.49         0
     """
     if replicates < 2:
         raise ValueError(f"replicates must be 2 or more, some hundred for an interval; got {replicates!r}")
-    if fit.effects.n:
-        raise ValueError("bootstrap takes fits without covariates; the intervals of a fit with them go by robust=True")
-    model, names = fit.model, list(parameter_names(type(fit.model)))
-    columns, weight = rows_of(fit, customers)
-    is_interior = list(fit.covariance.index) == names
-    tops = reweighted(model, columns, weight, replicates, rng, is_interior=is_interior)
+    surface, start = _surface(fit, customers)
+    is_top = len(fit.covariance) == len(surface.names)
+    tops = reweighted(surface, start, replicates, rng, is_top=is_top)
     found = [top for top in tops if top is not None]
     if not found:
         raise ConvergenceError(f"none of {replicates:,} reweighted likelihoods has a maximum that could be found")
-    at_limit = pd.Series(0, index=names)
+    at_limit = pd.Series(0, index=list(surface.names))
     for top in found:
         at_limit[[limit.parameter for limit in top.limits]] += 1
-    return Bootstrap(
-        fit, pd.DataFrame(np.exp([top.u for top in found]), columns=names), at_limit, replicates - len(found)
-    )
+    draws = pd.DataFrame([surface.found(top) for top in found], columns=list(surface.names))
+    return Bootstrap(fit, draws, at_limit, replicates - len(found))
+
+
+def _surface(fit: Fit, customers: Any) -> tuple[Surface, Array]:
+    """The likelihood of the customers, and its top; at a limit, where it is flat, the usual start instead."""
+    columns, weight = rows_of(fit, customers)
+    plain, made = columns[: len(columns) - fit.effects.n], columns[len(columns) - fit.effects.n :]
+    model, coefficients = fit.model, fit.effects.coefficients.to_numpy()
+    if len(fit.covariance) < len(fit.parameters):
+        fixed = {name: getattr(model, name) for name in model.fixed}
+        model, coefficients = type(model).start(*plain, weight=weight, **fixed), 0 * coefficients
+    if not fit.effects.n:
+        surface = Surface.above(model, plain, weight)
+        return surface, surface.place(model)
+    moved = CovariateSurface.over(model, plain, weight, fit.effects.by_link(type(model), made))
+    return moved, moved.place_with(model, coefficients)
 
 
 def _interval(estimate: Array, draws: Array, level: float) -> tuple[Array, Array]:
-    """Ends of the interval of positive quantities, by the spread of the logarithms of their draws."""
-    return positive_interval(estimate, estimate * _spread(np.log(np.maximum(draws, TINY))), level)
+    """Ends of the interval of positive quantities, by the logarithms of their draws; a zero stays zero."""
+    low, high = _reach(np.log(np.maximum(estimate, TINY)), np.log(np.maximum(draws, TINY)), level)
+    return np.where(estimate > 0, np.exp(low), estimate), np.where(
+        estimate > 0, np.exp(np.minimum(high, 700.0)), estimate
+    )
+
+
+def _reach(estimate: Array, draws: Array, level: float) -> tuple[Array, Array]:
+    """Ends that lie beyond those of the middle 90 % of the draws by as much as in a normal distribution."""
+    low, high = _middle(draws, MIDDLE)
+    stretch = normal_quantile(level) / normal_quantile(MIDDLE)
+    return estimate - stretch * np.maximum(estimate - low, 0), estimate + stretch * np.maximum(high - estimate, 0)
 
 
 def _spread(draws: Array) -> Array:
     """The standard deviation of the draws by the width of their middle 90 %, to which few far out do not matter."""
-    low, high = np.quantile(draws, [(1 - MIDDLE) / 2, (1 + MIDDLE) / 2], axis=0)
-    return (high - low) / WIDTH
+    low, high = _middle(draws, MIDDLE)
+    return (high - low) / (2 * normal_quantile(MIDDLE))
+
+
+def _middle(draws: Array, share: float) -> tuple[Array, Array]:
+    """Ends of the middle of the draws, in which a further draw would lie with this chance.
+
+    The i-th of n draws is the quantile i / (n + 1). By the usual rule, (i - 1) / (n - 1), the middle 90 % of 100 draws
+    would be 5 % too narrow.
+    """
+    low, high = np.quantile(draws, [(1 - share) / 2, (1 + share) / 2], axis=0, method="weibull")
+    return low, high

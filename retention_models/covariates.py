@@ -52,7 +52,7 @@ class Effects:
         return tuple(
             column
             for design in self.designs.values()
-            for column in design.matrix(read_covariates(customers, design.columns)).T
+            for column in design.matrix(read_covariates(customers, design.columns, design.formula)).T
         )
 
     def by_link(self, model: Any, made: Sequence[Array]) -> tuple[Covariates, ...]:

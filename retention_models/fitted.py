@@ -35,7 +35,7 @@ from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.survival.segments import TwoSegments
-from retention_models.tables import Table, read_table
+from retention_models.tables import Table, read_table, require_opportunities
 
 PURCHASES = (BGBB, BGCNBD, BGNBD, GammaGamma, MBGCNBD, MBGNBD, NBD, ParetoNBD)
 CONTRACTS = (BetaDiscreteWeibull, DiscreteWeibull, Geometric, ShiftedBetaGeometric, TwoSegments)
@@ -152,6 +152,7 @@ class Fit:
         A ValueError says which column is missing or breaks a rule.
         """
         table = read_table(customers, (*self.model.columns, *more))
+        require_opportunities(type(self.model), table)
         return table.beside(self.effects.made_of(customers)) if self.effects.n else table
 
     def of(self, columns: tuple[Array, ...], step: Array | None = None) -> tuple[Any, tuple[Array, ...]]:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.btyd.gammagamma import PAID_NOTHING
 from retention_models.covariates import Effects
 from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.covariates import maximise_with_covariates
@@ -20,10 +19,16 @@ from retention_models.estimation.likelihood import Optimum, maximise
 from retention_models.estimation.model import Array, Model, averaged_columns, parameter_names
 from retention_models.fitted import MODELS, Fit
 from retention_models.labels import Labels, read_groups
-from retention_models.notes import notes_on
+from retention_models.notes import notes_on, origin_sentences
+from retention_models.requirements import (
+    require_enough,
+    require_few_coefficients,
+    require_not_explained,
+    require_tenures,
+)
 from retention_models.stability import stability_check
 from retention_models.survival.pooling import near_tops
-from retention_models.tables import Table, read_covariates, read_table
+from retention_models.tables import Table, read_covariates, read_table, require_opportunities
 
 
 def fit(
@@ -116,6 +121,7 @@ def fit(
     if not (isinstance(model_class, type) and hasattr(model_class, "columns")):
         raise TypeError(f"fit takes a model class, one of {', '.join(MODELS)}; got {model_class!r}")
     table = read_table(customers, model_class.columns, averaged_columns(model_class))
+    require_opportunities(model_class, table)
     formulas = {"purchase": purchase_covariates, "dropout": dropout_covariates, "spend": spend_covariates}
     designs = {link: formula for link, formula in formulas.items() if formula is not None}
     effects, table = _designed(model_class, designs, customers, table) if designs else (Effects(), table)
@@ -147,7 +153,9 @@ def _designed(
     designs: dict[str, Design] = {}
     made: list[Array] = []
     for link, formula in formulas.items():
-        frame = read_covariates(customers, columns_in(parsed(formula)))[speaking]
+        names = columns_in(parsed(formula))
+        require_not_explained(model_class, names)
+        frame = read_covariates(customers, names, formula)[speaking]
         designs[link] = Design.of(formula, frame)
         matrix = np.zeros((len(speaking), len(designs[link].labels)))
         matrix[speaking] = designs[link].matrix(frame)
@@ -174,9 +182,9 @@ def _fit_table(
     histories = table.first(len(model_class.columns)) if effects.n else table
     if "at_risk" in model_class.columns:
         table = histories = table.by_tenure()
-        _require_tenures(model_class, table, robust)
+        require_tenures(model_class, table, robust)
     else:
-        _require_enough(model_class, histories, left_out)
+        require_enough(model_class, histories, left_out)
     names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*histories.columns, *histories.means())
     optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), histories.weight, start, robust=robust)
     if effects.n:
@@ -187,15 +195,24 @@ def _fit_table(
         covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
-        notes=notes_on(optimum, effects, left_out, round(table.n_customers)),
-        data={**table.about, "rows": len(histories.weight), "sha256": histories.sha256(), "left_out": left_out},
+        notes=(*notes_on(optimum, effects, left_out, round(table.n_customers)), *origin_sentences(model_class, table)),
+        data={**_about(model_class, histories), "left_out": left_out},
         robust=robust,
         effects=effects,
     )
 
 
+def _about(model_class: type[Model], table: Table) -> dict[str, Any]:
+    """What a fit keeps of its data: where they come from, and a retention table itself, which is small."""
+    about = {**table.about, "rows": len(table.weight), "sha256": table.sha256()}
+    if "at_risk" in model_class.columns:
+        about["kept"] = {n: c.tolist() for n, c in zip(model_class.columns, table.columns, strict=True)}
+    return about
+
+
 def _with_effects(plain: Optimum, table: Table, effects: Effects, robust: bool) -> tuple[Optimum, Effects]:
     """The maximum with covariates, begun at the one without them where that has no parameter at an edge."""
+    require_few_coefficients(effects, table)
     last = len(table.columns) - effects.n
     rows = (*table.columns[:last], *table.means())
     model_class = type(plain.model)
@@ -231,7 +248,9 @@ def _reasons(model_class: type[Model], table: Table) -> dict[str, NDArray[np.boo
 
 
 def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
-    """What ``log_likelihood`` takes, over the distinct rows that a fit was made from, and how many customers have each.
+    """The distinct rows that a fit was made from, and how many customers have each.
+
+    The columns are those that ``log_likelihood`` takes, and last those of the covariates.
 
     Raises
     ------
@@ -241,52 +260,17 @@ def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
     model_class = type(fit.model)
     if "at_risk" in model_class.columns:
         raise ValueError("a row for each customer is needed, and a retention table holds only their sums")
-    table, _ = _speaking(model_class, read_table(customers, model_class.columns))
-    if table.sha256() != fit.data.get("sha256"):
+    table = read_table(customers, (*model_class.columns, *averaged_columns(model_class)))
+    speaks = ~_silent(model_class, table)[table.row]
+    histories = table.first(len(model_class.columns)).of_lines(speaks)
+    if histories.sha256() != fit.data.get("sha256"):
         raise ValueError(
-            f"these {table.n_customers:,.0f} customers are not the ones that {model_class.__name__} was fitted to "
+            f"these {histories.n_customers:,.0f} customers are not the ones that {model_class.__name__} was fitted to "
             f"({fit.n_customers:,}); pass the table that fit was given"
         )
-    averaged = averaged_columns(model_class)
-    if averaged:
-        table = read_table(customers, (*model_class.columns, *averaged))
+    if fit.effects.n:
+        made = fit.effects.made_of(read_covariates(customers, fit.effects.columns)[speaks])
+        table = table.of_lines(speaks).beside(made)
+    elif not speaks.all():
+        table = table.of_lines(speaks)
     return table.columns, table.weight
-
-
-def _require_enough(model_class: type[Model], table: Table, left_out: Mapping[str, int]) -> None:
-    """An error where no model could be fitted, with the reason."""
-    name, n = model_class.__name__, table.n_customers
-    if n < 2:
-        reasons = " and ".join(f"{count:,} {reason}" for reason, count in left_out.items())
-        hint = "; a log in which nothing costs anything is one without amounts" if PAID_NOTHING in left_out else ""
-        raise ValueError(
-            f"{name} describes how customers differ and needs more of them; the table has {n:g}"
-            f"{f' besides {reasons}' if reasons else ''}{hint}"
-        )
-    if "frequency" in model_class.columns:
-        frequency = table.columns[model_class.columns.index("frequency")]
-        if not np.any(frequency * table.weight > 0):
-            raise ValueError(
-                f"{name} learns from repeat purchases, and frequency is 0 for all {n:,.0f} customers; "
-                "is calibration_end too early, or granularity too coarse?"
-            )
-    if np.count_nonzero(table.weight) == 1:
-        raise ValueError(f"{name} learns from differences, and all {n:,.0f} customers have the same history")
-
-
-def _require_tenures(model_class: type[Model], table: Table, robust: bool) -> None:
-    """An error where a retention table cannot tell a model's parameters apart, or not with robust errors."""
-    name, parameters = model_class.__name__, len(parameter_names(model_class))
-    _, at_risk, lost = table.columns
-    if not np.any(lost > 0):
-        raise ValueError(f"{name} learns from customers who leave, and lost is 0 in all rows; observe them for longer")
-    if not np.any(lost < at_risk):
-        raise ValueError(f"{name} learns from customers who stay, and lost equals at_risk in all rows")
-    tenures = np.count_nonzero(at_risk > 0)
-    if tenures < parameters:
-        raise ValueError(
-            f"{name} has {parameters} parameters and needs customers at risk at as many tenures; "
-            f"the table has {tenures}"
-        )
-    if robust:
-        raise ValueError("robust errors need a row for each customer, and a retention table holds only their sums")

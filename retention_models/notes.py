@@ -10,7 +10,8 @@ import numpy as np
 from retention_models.btyd.gammagamma import PAID_NOTHING
 from retention_models.covariates import Effects
 from retention_models.estimation.likelihood import Optimum
-from retention_models.estimation.model import Limit, parameter_names
+from retention_models.estimation.model import Limit, Model, parameter_names
+from retention_models.tables import Table
 
 VAGUE = 1.0  # a standard error of so many times the estimate calls for a note
 VAGUE_CONTRACT = 0.4  # the same for models of contracts, which are there to be extrapolated
@@ -24,6 +25,20 @@ def notes_on(optimum: Optimum, effects: Effects, left_out: Mapping[str, int], n:
         *_held_sentences(optimum, effects),
         *_free_sentences(left_out, n),
         *_flat_sentences(optimum, effects),
+    )
+
+
+def origin_sentences(model_class: type[Model], table: Table) -> tuple[str, ...]:
+    """What a reader of a fit must know where nobody was observed from the start of the contract."""
+    if "at_risk" not in model_class.columns:
+        return ()
+    tenure, at_risk, _ = table.columns
+    first = float(tenure[at_risk > 0].min())
+    if first == 1:
+        return ()
+    return (
+        f"Nobody was observed before renewal {first:g}: what the model says of earlier ones, and of survival from the "
+        f"start, is an extrapolation. Ask it of customers given that they made {first - 1:g} renewals.",
     )
 
 
@@ -69,7 +84,12 @@ def _flat_sentences(optimum: Optimum, effects: Effects) -> tuple[str, ...]:
         name: error[name] / float(getattr(model, name)) for name in parameter_names(model_class) if name in error
     }
     return tuple(
-        f"{name} is hardly determined by these data: its standard error is {size:.1f} times its estimate."
+        vague_sentence(name, size)
         for name, size in relative.items()
         if name not in moved and size > (VAGUE_CONTRACT if "at_risk" in model_class.columns else VAGUE)
     )
+
+
+def vague_sentence(name: str, size: float) -> str:
+    """What it means that a standard error is so many times the estimate."""
+    return f"{name} is hardly determined by these data: its standard error is {size:.1f} times its estimate."

@@ -10,10 +10,11 @@ import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.estimation.climb import ConvergenceError
-from retention_models.estimation.intervals import probability_interval, standard_error
+from retention_models.estimation.intervals import log_slopes, probability_interval, standard_error
 from retention_models.estimation.model import Array, Model, parameter_names
 from retention_models.fitted import Fit
 from retention_models.fitting import fit
+from retention_models.inputs import require_whole
 from retention_models.labels import read_groups
 from retention_models.survival.pooling import Pooled, pool
 from retention_models.tables import Table, read_table
@@ -76,7 +77,9 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
         label: _cohort_fit(together, table.of_lines(lines).by_tenure(), found, i)
         for i, (label, lines) in enumerate(groups.items())
     }
-    return replace(together, groups=fits, notes=(*together.notes, _difference(names, found)))
+    common = model_class(**dict(zip(names, np.exp(found.mean).tolist(), strict=True)))
+    last = float(table.columns[0].max())
+    return replace(together, groups=fits, notes=(*together.notes, _difference(common, found, last)))
 
 
 def cohort_check(
@@ -108,6 +111,7 @@ def cohort_check(
         with ``share_lower, share_upper``, and ``difference``, the share over that of all together, less one; without
         rows where the cohorts cannot be pooled, as the check then says.
     """
+    require_whole("renewals", renewals, 1)
     name = "cohorts leave alike"
     columns = ["customers", "share", "share_lower", "share_upper", "difference"]
     try:
@@ -168,9 +172,15 @@ def _cohort_fit(together: Fit, table: Table, found: Pooled, i: int) -> Fit:
     )
 
 
-def _difference(names: list[str], found: Pooled) -> str:
-    """How much the cohorts differ, in words."""
-    spread = ", ".join(
-        f"{name} {100 * np.expm1(sd):.0f} %" for name, sd in zip(names, np.sqrt(np.diag(found.spread)), strict=True)
+def _difference(model: Model, found: Pooled, last: float) -> str:
+    """How much the cohorts differ, in words: in what their parameters mean, which may be flat where these are not."""
+
+    def logarithms(model: Any) -> Array:
+        return np.log([float(model.hazard(1)), float(model.survival_function(last))])
+
+    slope = log_slopes(logarithms, model, parameter_names(type(model)))
+    leave, stay = 100 * np.expm1(standard_error(slope, found.spread))
+    return (
+        "Cohorts are partially pooled; from one to another the share who leave at the first renewal typically differs "
+        f"by {leave:.0f} % of it, and the share still there after renewal {last:g} by {stay:.0f} %."
     )
-    return f"Cohorts are partially pooled; from one to another the parameters typically differ by: {spread}."

@@ -2,72 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import chdtrc
+from scipy.special import chdtrc, log_expit
 
-from retention_models.estimation.design import Design
-from retention_models.estimation.formula import columns_in, parsed
+from retention_models.contract_cells import Covariates, cells_of, check_vary
 from retention_models.estimation.intervals import normal_quantile, probability_interval, standard_error
 from retention_models.estimation.model import Model, parameter_names
 from retention_models.fitted import Fit
 from retention_models.fitting import fit
 from retention_models.nested import LikelihoodRatio
+from retention_models.notes import VAGUE_CONTRACT, vague_sentence
 from retention_models.survival.bdw import BetaDiscreteWeibull
-from retention_models.survival.covariates import Cells, climb
+from retention_models.survival.covariates import maximise
 from retention_models.survival.sbg import ShiftedBetaGeometric
-from retention_models.tables import read_covariates, read_table
 
 Array = NDArray[np.float64]
 
 STEP = 1e-5  # of differences in log-parameters and coefficients
 
 
-@dataclass(frozen=True, slots=True)
-class Covariates:
-    """Which columns move the mean chance to leave, which the exposure of a renewal, and which tell paths apart.
-
-    ``designs`` make those columns that come from a formula.
-    """
-
-    churn: tuple[str, ...]
-    calendar: tuple[str, ...]
-    path: tuple[str, ...]
-    designs: tuple[Design, ...] = ()
-
-    @classmethod
-    def of(cls, table: Any, churn: Sequence[str], calendar: Sequence[str], path: Sequence[str]) -> Covariates:
-        """The covariates that names of columns, or formulas, mean for a table."""
-        designs = {
-            formula: Design.of(formula, read_covariates(table, columns_in(parsed(formula))))
-            for formula in (churn, calendar)
-            if isinstance(formula, str)
-        }
-        moved, timed = (designs[c].labels if isinstance(c, str) else tuple(c) for c in (churn, calendar))
-        return cls(moved, timed, (*path, *moved), tuple(designs.values()))
-
-    def made(self, table: Any) -> Any:
-        """The table with the columns that the designs make of it."""
-        if not self.designs:
-            return table
-        frame = read_covariates(table, list(nw.from_native(table, eager_only=True).columns))
-        columns = [pd.DataFrame(d.matrix(frame), columns=list(d.labels), index=frame.index) for d in self.designs]
-        others = frame[[name for name in frame if all(name not in made for made in columns)]]
-        return pd.concat([others, *columns], axis=1)
-
-    @property
-    def labels(self) -> list[str]:
-        """The names of the coefficients."""
-        return [*(f"churn[{name}]" for name in self.churn), *(f"calendar[{name}]" for name in self.calendar)]
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CovariateFit:
     """A model of contracts whose chances to leave depend on covariates.
 
@@ -86,6 +46,8 @@ class CovariateFit:
         The fit of the model without covariates, to the same table.
     covariates
         Which columns they are.
+    notes
+        Sentences on what a reader must know; empty when nothing needs saying.
     """
 
     model: Any
@@ -94,11 +56,12 @@ class CovariateFit:
     log_likelihood: float
     plain: Fit
     covariates: Covariates
+    notes: tuple[str, ...] = ()
 
     @property
     def aic(self) -> float:
         """Akaike's criterion; smaller is better."""
-        return -2 * self.log_likelihood + 2 * len(self.covariance)
+        return -2 * self.log_likelihood + 2 * int(np.count_nonzero(np.diag(self.covariance)))
 
     def table(self, level: float = 0.95) -> pd.DataFrame:
         """Estimate, standard error and interval of each parameter (made on the log scale) and coefficient."""
@@ -141,7 +104,7 @@ class CovariateFit:
             One row a cell, in the same order: ``retention_rate`` and ``survival`` with ``_lower, _upper`` (how sure the
             mean is).
         """
-        grid, line = _cells(cells, self.covariates, ages=hasattr(self.model, "c"), counts=False)
+        grid, line = cells_of(cells, self.covariates, ages=hasattr(self.model, "c"), counts=False)
         columns: dict[str, Array] = {}
         for name, logarithm in (("retention_rate", grid.log_retention), ("survival", grid.log_survival)):
             share = np.exp(logarithm(self._place))
@@ -149,6 +112,58 @@ class CovariateFit:
             lower, upper = probability_interval(share, standard_error(slope, self.covariance.to_numpy()), level)
             columns |= {name: share, f"{name}_lower": lower, f"{name}_upper": upper}
         return pd.DataFrame(columns).take(line).reset_index(drop=True)
+
+    def at(self, churn: Mapping[str, Any] | None = None) -> Fit:
+        """The fit of customers with given covariates: what forecasts and values take.
+
+        Parameters
+        ----------
+        churn
+            A value for each covariate of the customers, in the words of the table: ``{"plan": "premium"}``. Those of
+            the calendar are taken to be 0, at every renewal to come and in the past.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import retention_models as rm
+        >>> from retention_models.regression import fit_covariates
+        >>> kept = {"regular": [1000, 631, 468, 382, 326], "high end": [1000, 869, 743, 653, 593]}
+        >>> rows = [(plan, t + 1, n[t], n[t] - n[t + 1]) for plan, n in kept.items() for t in range(4)]
+        >>> table = pd.DataFrame(rows, columns=["plan", "tenure", "at_risk", "lost"])
+        >>> found = fit_covariates(rm.ShiftedBetaGeometric, table, churn="plan", path=[])
+        >>> terms = rm.ContractTerms(annual_discount_rate=0.1, period="Y")
+        >>> rm.contract_value(found.at({"plan": "high end"}), pd.DataFrame({"tenure": [0, 4]}), terms).round(2)
+           value  value_lower  value_upper  naive_value
+        0   5.48         5.12         5.87          3.1
+        1   7.30         6.83         7.79          3.1
+        """
+        x = self.covariates.of_customer(dict(churn or {}))
+        names, first = list(parameter_names(type(self.model))), len(parameter_names(type(self.model)))
+
+        def logarithms(place: Array) -> Array:
+            both = np.logaddexp(place[0], place[1])
+            index = place[0] - place[1] + x @ place[first : first + len(x)]
+            return np.array([both + log_expit(index), both + log_expit(-index), *place[2:first]])
+
+        value = np.exp(logarithms(self._place))
+        slope = value[:, None] * _jacobian(logarithms, self._place)
+        covariance = pd.DataFrame(slope @ self.covariance.to_numpy() @ slope.T, index=names, columns=names)
+        return replace(
+            self.plain,
+            model=type(self.model)(**dict(zip(names, value.tolist(), strict=True))),
+            covariance=covariance,
+            log_likelihood=self.log_likelihood,
+            notes=self.notes,
+            data={name: about for name, about in self.plain.data.items() if name != "kept"},
+        )
+
+    def __repr__(self) -> str:
+        headline = (
+            f"{type(self.model).__name__} with covariates, fitted to {self.plain.n_customers:,} customers, "
+            f"log-likelihood {self.log_likelihood:.4f}, AIC {self.aic:.2f}"
+        )
+        notes = "".join(f"\nNote: {note}" for note in self.notes)
+        return f"{headline}\n{self.table().to_string(float_format='{:.4g}'.format)}{notes}"
 
     @property
     def _place(self) -> Array:
@@ -211,10 +226,10 @@ def fit_covariates(
     covariates = Covariates.of(retention_table, churn, calendar, path)
     plain = fit(model_class, retention_table)
     names = list(parameter_names(model_class))
-    cells, _ = _cells(retention_table, covariates, ages="c" in names, counts=True)
-    _check_vary(cells, covariates)
+    cells, _ = cells_of(retention_table, covariates, ages="c" in names, counts=True)
+    check_vary(cells, covariates)
     start = np.append(np.log(np.clip(plain.parameters, 1e-2, 1e2)), np.zeros(len(covariates.labels)))
-    place, covariance = climb(cells, start)
+    place, covariance, differ = maximise(cells, start)
     labels = [*names, *covariates.labels]
     return CovariateFit(
         model=model_class(**dict(zip(names, np.exp(place[: len(names)]).tolist(), strict=True))),
@@ -223,84 +238,16 @@ def fit_covariates(
         log_likelihood=cells.log_likelihood(place),
         plain=plain,
         covariates=covariates,
+        notes=_notes(names, covariance, differ),
     )
 
 
-def _cells(table: Any, covariates: Covariates, *, ages: bool, counts: bool) -> tuple[Cells, NDArray[np.int64]]:
-    """The cells by path and tenure, renewals without a row filled in, and the cell of each line of the table."""
-    table = covariates.made(table)
-    numbers = ["tenure", *(["at_risk", "lost"] if counts else []), *covariates.churn, *covariates.calendar]
-    read = read_table(table, numbers)
-    frame = pd.DataFrame({name: column[read.row] for name, column in zip(numbers, read.columns, strict=True)})
-    frame["_path"] = _paths(table, covariates.path, len(frame))
-    for name in ("at_risk", "lost"):
-        frame[name] = frame[name] * read.line_weight if counts else 0.0
-    varying = [*covariates.churn, *covariates.calendar]
-    grouped = frame.groupby(["_path", "tenure"], sort=True)
-    _check_one_path(grouped[varying].nunique(), varying)
-    cells = grouped[varying].first().join(grouped[["at_risk", "lost"]].sum())
-    cells = _filled(cells, covariates)
-    line = cells.index.get_indexer(pd.MultiIndex.from_frame(frame[["_path", "tenure"]])).astype(np.int64)
-    grid = Cells(
-        tenure=cells.index.get_level_values("tenure").to_numpy(dtype=float),
-        at_risk=cells["at_risk"].to_numpy(),
-        lost=cells["lost"].to_numpy(),
-        path=cells.index.get_level_values("_path").to_numpy(),
-        churn=cells[list(covariates.churn)].to_numpy(dtype=float),
-        calendar=cells[list(covariates.calendar)].to_numpy(dtype=float),
-        ages=ages,
-    )
-    return grid, line
-
-
-def _paths(table: Any, names: Sequence[str], n: int) -> NDArray[np.int64]:
-    """The number of each line's path."""
-    if not names:
-        return np.zeros(n, dtype=np.int64)
-    rows = nw.from_native(table, eager_only=True)
-    missing = [name for name in names if name not in rows.columns]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} not in the table; path names the columns that tell calendars apart")
-    labels = pd.DataFrame({str(i): rows[name].to_numpy() for i, name in enumerate(names)})
-    return np.asarray(labels.groupby(list(labels.columns), sort=True, dropna=False).ngroup(), dtype=np.int64)
-
-
-def _check_one_path(values: pd.DataFrame, varying: Sequence[str]) -> None:
-    for name in varying:
-        bad = values.index[values[name] > 1]
-        if len(bad):
-            raise ValueError(
-                f"{name} has several values in the same path at tenure {bad[0][1]:g} ({len(bad):,} such cells); "
-                "name in path the columns that tell these customers apart"
-            )
-
-
-def _filled(cells: pd.DataFrame, covariates: Covariates) -> pd.DataFrame:
-    """The cells with those of every path from the first renewal on."""
-    last = cells.reset_index().groupby("_path")["tenure"].max().astype(int)
-    every = pd.MultiIndex.from_tuples(
-        [(path, float(t)) for path, end in last.items() for t in range(1, end + 1)], names=["_path", "tenure"]
-    )
-    absent = [cell for cell in every if cell not in cells.index]
-    if absent and covariates.calendar:
-        raise ValueError(
-            f"{len(absent):,} renewals before those of a path have no row (first: renewal {absent[0][1]:g}), and what "
-            "the calendar was then is not known; add rows with at_risk 0 and lost 0"
-        )
-    cells = cells.reindex(every)
-    counts = cells[["at_risk", "lost"]].fillna(0.0)
-    return cells.groupby("_path").transform("bfill").assign(**counts)
-
-
-def _check_vary(cells: Cells, covariates: Covariates) -> None:
-    columns = np.hstack([cells.churn, cells.calendar])[cells.at_risk > 0]
-    same = [
-        name
-        for name, column in zip((*covariates.churn, *covariates.calendar), columns.T, strict=True)
-        if np.ptp(column) == 0
-    ]
-    if same:
-        raise ValueError(f"{', '.join(same)} is the same in all cells with customers: it can explain nothing")
+def _notes(names: Sequence[str], covariance: Array, differ: bool) -> tuple[str, ...]:
+    """What a reader must know: that customers with the same covariates are alike, or that it is hardly known."""
+    if not differ:
+        return ("alpha and beta ran to infinity: customers with the same covariates have the same chance to leave.",)
+    errors = zip(names, np.sqrt(np.diag(covariance)), strict=False)
+    return tuple(vague_sentence(name, float(error)) for name, error in errors if error > VAGUE_CONTRACT)
 
 
 def _jacobian(function: Callable[[Array], Array], place: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, expit, logit, ndtri
 
-from retention_models.estimation.intervals import probability_interval, standard_error
+from retention_models.contract_inputs import customers_by_tenure, require_contract_fit
+from retention_models.contract_intervals import profile_interval
+from retention_models.estimation.intervals import normal_quantile, probability_interval, standard_error
 from retention_models.fitted import Fit
+from retention_models.inputs import require_whole
 from retention_models.labels import read_groups
 from retention_models.logs.contracts import Spells
 from retention_models.logs.retention import durations
@@ -162,7 +165,9 @@ def forecast_retention(
     Notes
     -----
     The number of survivors is binomial, its probability uncertain on the logit scale; the interval is that of the
-    mixture of both. It does not know whether the model is right: see ``evaluation.backtest_retention``.
+    mixture of both. Where a note of the fit says that its data hardly determine a parameter, the interval of the
+    probability is that of the profile likelihood, else by standard errors. It does not know whether the model is right:
+    see ``evaluation.backtest_retention``.
 
     Examples
     --------
@@ -178,13 +183,13 @@ def forecast_retention(
     0      1     284.9              271              298
     1      2     254.1              235              272
     """
-    if not (isinstance(renewals, int) and renewals > 0):
-        raise ValueError(f"renewals must be a whole number above 0; got {renewals!r}")
-    table = read_table(customers, ("tenure",))
+    require_contract_fit(fit)
+    require_whole("renewals", renewals, 1)
+    table = customers_by_tenure(customers)
     rows = []
     for label, lines in read_groups(customers, by).items():
         group = table.of_lines(lines)
-        share = group.weight / group.n_customers
+        share = group.weight / max(group.n_customers, 1e-300)
 
         def stay(model: Any, ahead: Array, tenure: Array = group.columns[0], share: Array = share) -> Array:
             return model.survival_function(tenure + ahead[:, None], given=tenure) @ share
@@ -213,9 +218,13 @@ def _forecast(
     """The rows of ``forecast_retention`` for customers who stay with probability ``stay(model, ahead)``."""
     ahead = np.arange(1.0, renewals + 1)
     probability = stay(fit.model, ahead)
-    error = standard_error(fit.gradient(stay, (ahead,)), fit.covariance.to_numpy())
-    lower, upper = probability_interval(probability, error, level)
-    few, many = (_survivors(customers, probability, error, share) for share in ((1 - level) / 2, (1 + level) / 2))
+    ends = profile_interval(fit, lambda model: stay(model, ahead), level)
+    if ends is None:
+        error = standard_error(fit.gradient(stay, (ahead,)), fit.covariance.to_numpy())
+        ends = probability_interval(probability, error, level)
+    lower, upper = ends
+    reach = [np.abs(_logit(end) - _logit(probability)) / normal_quantile(level) for end in ends]
+    few, many = (_survivors(customers, probability, reach, share) for share in ((1 - level) / 2, (1 + level) / 2))
     return pd.DataFrame(
         {
             "ahead": ahead.astype(int),
@@ -229,19 +238,23 @@ def _forecast(
     )
 
 
-def _survivors(customers: float, probability: Array, error: Array, share: float) -> NDArray[np.int64]:
+def _survivors(customers: float, probability: Array, reach: Sequence[Array], share: float) -> NDArray[np.int64]:
     """The smallest number of survivors that is exceeded with a probability of at most 1 - ``share``.
 
-    The number is binomial given its probability, which is normal on the logit scale.
+    The number is binomial given its probability, which is normal on the logit scale, with a standard error of its own
+    to either side.
     """
-    n, spread = round(customers), probability * (1 - probability)
-    certain = spread == 0
-    middle = np.where(certain, 0.5, probability)
-    reach = np.divide(error, spread, out=np.zeros_like(error), where=~certain)
-    nodes = expit(logit(middle) + ndtri((np.arange(NODES) + 0.5) / NODES)[:, None] * reach)
+    n, certain = round(customers), (probability == 0) | (probability == 1)
+    score = ndtri((np.arange(NODES) + 0.5) / NODES)[:, None]
+    nodes = expit(_logit(probability) + score * np.where(score < 0, reach[0], reach[1]))
     low, high = np.full(len(probability), -1.0), np.full(len(probability), float(n))
     while np.any(high - low > 1):
         number = np.floor((low + high) / 2)
         reached = bdtr(np.maximum(number, 0), n, nodes).mean(axis=0) >= share
         low, high = np.where(reached | (high - low <= 1), low, number), np.where(reached, number, high)
     return np.where(certain, np.rint(n * probability), high).astype(np.int64)
+
+
+def _logit(probability: Array) -> Array:
+    """The logit, finite also of 0 and 1."""
+    return logit(np.clip(probability, 1e-12, 1 - 1e-12))

@@ -134,15 +134,33 @@ def require_same_measure(fitted: Mapping[str, Any], table: Table) -> None:
             )
 
 
+def require_opportunities(model_class: type[Any], table: Table) -> None:
+    """An error where a model counts opportunities to buy, and the histories of a table do not."""
+    if not getattr(model_class, "counts_opportunities", False):
+        return
+    histories = dict(zip(model_class.columns, (column[table.row] for column in table.columns), strict=False))
+    remedy = f"{model_class.__name__} takes the table of opportunities(transactions, period=...)"
+    for name, column in histories.items():
+        require_rows(column == np.floor(column), name, "is not a whole number of opportunities", table.index, remedy)
+    taken, last = histories["frequency"], histories["recency"]
+    require_rows(taken <= last, "frequency", "exceeds recency, the number of the last one taken,", table.index, remedy)
+
+
 def same_measure(name: str, ours: Any, theirs: Any) -> bool:
     """Whether two values of ``time_unit`` or ``granularity`` are one: "7D" is a week."""
     return ours == theirs or (name == "time_unit" and unit_length(ours) == unit_length(theirs))
 
 
-def read_covariates(customers: Any, names: Sequence[str]) -> pd.DataFrame:
-    """Those of some columns that a frame of customers has, as they are, labelled like the customers."""
+def read_covariates(customers: Any, names: Sequence[str], formula: str | None = None) -> pd.DataFrame:
+    """Those of some columns that a frame of customers has, as they are, labelled like the customers.
+
+    A ValueError where a ``formula`` asks for them and one is missing.
+    """
     frame, index = opened(customers)
     there = [name for name in names if name in frame.columns]
+    if formula is not None and len(there) < len(names):
+        absent, known = listed([name for name in names if name not in there]), listed(frame.columns)
+        raise ValueError(f"{absent} not in the table (columns: {known}); {formula!r} asks for it")
     doubled = [name for name in there if list(frame.columns).count(name) > 1]
     if doubled:
         raise ValueError(f"{listed(doubled)} stands more than once among the columns; keep one of them")

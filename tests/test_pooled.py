@@ -1,5 +1,7 @@
 """Cohorts that borrow from each other."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,7 +70,7 @@ def test_cohorts_that_are_the_same_stay_together_and_the_note_says_how_far_apart
     pooled = fit_pooled(ShiftedBetaGeometric, table)
     assert np.ptp(first_hazards(pooled)) < 0.03
     assert pooled.notes[-1].startswith(
-        "Cohorts are partially pooled; from one to another the parameters typically differ by"
+        "Cohorts are partially pooled; from one to another the share who leave at the first renewal typically differs"
     )
 
 
@@ -125,3 +127,18 @@ def test_the_check_of_cohorts_says_why_it_cannot_tell():
     assert frame.empty
     assert check.passed is None
     assert "takes three of them" in check.detail
+
+
+def test_cohorts_that_are_the_same_are_not_said_to_differ_where_parameters_are_flat():
+    rng, rows = np.random.default_rng(1), []
+    for cohort in range(6):
+        at_risk = 300
+        for tenure in range(1, 7 - cohort):
+            lost = rng.binomial(at_risk, 0.1)
+            rows.append((cohort, tenure, at_risk, lost))
+            at_risk -= lost
+    table = pd.DataFrame(rows, columns=["cohort", "tenure", "at_risk", "lost"])
+    note = fit_pooled(ShiftedBetaGeometric, table).notes[-1]
+    leave, stay = (int(number) for number in re.findall(r"by (\d+) %", note))
+    assert leave <= 15
+    assert stay <= 15

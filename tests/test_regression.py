@@ -6,10 +6,12 @@ import polars as pl
 import pytest
 from scipy.special import betaln, expit, logit
 
+from retention_models.contract_cells import Covariates, cells_of
 from retention_models.fitting import fit
 from retention_models.logs.contracts import read_contracts
 from retention_models.logs.retention import retention_table, with_calendar
-from retention_models.regression import Covariates, _cells, fit_covariates
+from retention_models.regression import fit_covariates
+from retention_models.retention import forecast_retention
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
@@ -57,7 +59,7 @@ def table():
 
 @pytest.mark.parametrize("model", [ShiftedBetaGeometric, BetaDiscreteWeibull])
 def test_the_score_is_the_derivative_of_the_log_likelihood(model, table):
-    cells, _ = _cells(
+    cells, _ = cells_of(
         table,
         Covariates(("plan",), ("price_rise",), ("cohort", "plan")),
         ages=model is BetaDiscreteWeibull,
@@ -104,7 +106,7 @@ def test_ageing_and_covariates_are_told_apart():
 def test_without_effects_it_is_the_plain_model(model, table):
     covariates = Covariates(("plan",), ("price_rise",), ("cohort", "plan"))
     plain = fit(model, table)
-    cells, _ = _cells(table, covariates, ages=model is BetaDiscreteWeibull, counts=True)
+    cells, _ = cells_of(table, covariates, ages=model is BetaDiscreteWeibull, counts=True)
     place = np.append(np.log(plain.parameters), [0.0, 0.0])
     assert cells.log_likelihood(place) == pytest.approx(plain.log_likelihood, rel=1e-12)
 
@@ -210,3 +212,49 @@ def test_a_formula_is_the_columns_it_makes():
         one.predict(table.assign(plan="new"))
     with pytest.raises(ValueError, match="price not in the table"):
         fit_covariates(ShiftedBetaGeometric, table, churn="price", path=[])
+
+
+def alike_within(rng, chances=(0.3, 0.1), cohorts=6, size=300):
+    """Cohorts in whose halves every customer has the same chance to leave."""
+    rows = []
+    for cohort in range(cohorts):
+        for x, chance in enumerate(chances):
+            at_risk = size
+            for tenure in range(1, cohorts + 1 - cohort):
+                lost = rng.binomial(at_risk, chance)
+                rows.append((f"c{cohort}", x, tenure, at_risk, lost))
+                at_risk -= lost
+    return pd.DataFrame(rows, columns=["cohort", "x", "tenure", "at_risk", "lost"])
+
+
+def test_customers_whom_covariates_tell_apart_completely_are_fitted_at_the_limit():
+    table = alike_within(np.random.default_rng(5))
+    for model in (ShiftedBetaGeometric, BetaDiscreteWeibull):
+        found = fit_covariates(model, table, churn=["x"])
+        assert found.notes[0].startswith("alpha and beta ran to infinity")
+        assert "Note: alpha and beta ran to infinity" in repr(found)
+        assert found.table().loc["beta", "std_error"] == 0
+        assert found.log_likelihood >= found.plain.log_likelihood
+        shares = found.predict(table.drop_duplicates(["x", "tenure"]).query("tenure == 1"))
+        assert ((shares["retention_rate_lower"] < [0.7, 0.9]) & (shares["retention_rate_upper"] > [0.7, 0.9])).all()
+
+
+def test_a_nearly_flat_fit_with_covariates_is_reported(table):
+    flat = alike_within(np.random.default_rng(2), size=40)
+    notes = fit_covariates(ShiftedBetaGeometric, flat.assign(z=flat["tenure"] % 2), churn=["x"], calendar=["z"]).notes
+    assert notes
+    assert fit_covariates(ShiftedBetaGeometric, table, **BOTH).notes == ()
+
+
+def test_customers_with_given_covariates_have_a_fit_for_forecasts_and_values(table):
+    found = fit_covariates(ShiftedBetaGeometric, table, **BOTH)
+    cells = pd.DataFrame({"cohort": "new", "plan": 1.0, "price_rise": 0.0, "tenure": range(1, 7)})
+    expected = found.predict(cells)
+    own = found.at({"plan": 1})
+    np.testing.assert_allclose(own.model.survival_function(cells["tenure"]), expected["survival"], rtol=1e-9)
+    forecast = forecast_retention(own, pd.DataFrame({"tenure": [0], "weight": [1000]}), renewals=6)
+    np.testing.assert_allclose(forecast["expected_lower"], 1000 * expected["survival_lower"], rtol=1e-4)
+    np.testing.assert_allclose(forecast["expected_upper"], 1000 * expected["survival_upper"], rtol=1e-4)
+    for wrong in (None, {"plan": 1, "price_rise": 0}, {"age": 3}):
+        with pytest.raises(ValueError, match="give a value for plan; got"):
+            found.at(wrong)

@@ -136,12 +136,12 @@ def test_survivors_without_doubt_about_the_probability_are_binomial():
     number = np.arange(n + 1)[:, None]
     for share in (0.025, 0.5, 0.975):
         exact = (bdtr(number, n, p) < share - 1e-12).sum(axis=0)
-        np.testing.assert_array_equal(_survivors(n, p, np.zeros(4), share), exact)
+        np.testing.assert_array_equal(_survivors(n, p, [np.zeros(4)] * 2, share), exact)
 
 
 def test_doubt_about_the_probability_widens_the_interval():
     p, error = np.array([0.6]), np.array([0.05])
-    wide = [_survivors(1000, p, error, share)[0] for share in (0.025, 0.975)]
+    wide = [_survivors(1000, p, [error / p / (1 - p)] * 2, share)[0] for share in (0.025, 0.975)]
     assert wide[0] == pytest.approx(600 - 1.96 * np.hypot(50, np.sqrt(240)), abs=6)
     assert wide[1] == pytest.approx(600 + 1.96 * np.hypot(50, np.sqrt(240)), abs=6)
 
@@ -149,7 +149,7 @@ def test_doubt_about_the_probability_widens_the_interval():
 def test_a_forecast_needs_whole_renewals():
     found = fit(ShiftedBetaGeometric, REGULAR)
     for renewals in (0, -1, 1.5):
-        with pytest.raises(ValueError, match="renewals must be a whole number above 0"):
+        with pytest.raises(ValueError, match="renewals must be a whole number, 1 or more"):
             forecast_retention(found, pd.DataFrame({"tenure": [1]}), renewals=renewals)
 
 

@@ -153,8 +153,14 @@ class BuyTillYouDie(PositiveParameters, Outlook):
     ) -> Array:
         """Chance of exactly ``count`` purchases at ages in (T + start, T + horizon], given the history."""
         history = (frequency, recency, T)
-        then = self.given_alive(*history)
-        return if_alive(self._alive_now(*history), count, then.purchase_probability_new(count, horizon, start))
+        probability = self._of_the_living(
+            history,
+            lambda then, count, horizon, start: then.purchase_probability_new(count, horizon, start),
+            count,
+            horizon,
+            start,
+        )
+        return if_alive(self._alive_now(*history), count, probability)
 
     def discounted_expected_purchases(
         self, rate: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike = np.inf
@@ -175,15 +181,22 @@ class BuyTillYouDie(PositiveParameters, Outlook):
     def _of_the_living(
         self, history: tuple[ArrayLike, ...], quantity: Callable[..., Array], *window: ArrayLike
     ) -> Array:
-        """A quantity of the model of what each customer does if alive, once for all whose future is the same."""
+        """A quantity of the model of what each customer does if alive, once for all whose future is the same.
+
+        For windows that are the same for all: numbers, or of shape (..., 1).
+        """
         then = self.given_alive(*history)
         varying = {f.name: v for f in fields(then) if np.ndim(v := getattr(then, f.name))}  # type: ignore[arg-type]
         shapes = {np.shape(value) for value in varying.values()}
-        if len(shapes) != 1 or len(next(iter(shapes))) != 1 or any(np.ndim(each) for each in window):
+        if (
+            len(shapes) != 1
+            or len(next(iter(shapes))) != 1
+            or any(np.shape(each)[-1:] not in ((), (1,)) for each in window)
+        ):
             return quantity(then, *window)
         distinct, row = distinct_rows(tuple(varying.values()))
         shared = replace(then, **dict(zip(varying, distinct, strict=True)))  # type: ignore[type-var]
-        return quantity(shared, *window)[row]
+        return quantity(shared, *window)[..., row]
 
     def simulate_transactions(
         self, T: ArrayLike, rng: np.random.Generator, *, start: Any, time_unit: str | pd.Timedelta

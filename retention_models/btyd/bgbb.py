@@ -7,16 +7,16 @@ the one of the first purchase not counted. Opportunities are the unit of time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import betainc, expit, log_expit
 
-from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, if_alive, last_axis
+from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, checked_count, if_alive, last_axis
 from retention_models.estimation.beta import beta_mean
 from retention_models.estimation.links import Link, MovesMean
 from retention_models.estimation.model import Limit
@@ -27,7 +27,14 @@ BLOCK = 50_000  # ages of customers at a time
 
 @dataclass(frozen=True, slots=True)
 class BGBB(BuyTillYouDie):
-    """Chances to buy at an opportunity are Beta(alpha, beta) over customers, to leave before it Beta(gamma, delta)."""
+    """Chances to buy at an opportunity are Beta(alpha, beta) over customers, to leave before it Beta(gamma, delta).
+
+    Examples
+    --------
+    >>> model = BGBB(alpha=1.204, beta=0.750, gamma=0.657, delta=2.783)  # fitted to donors over six years
+    >>> print(model.expected_purchases(5, frequency=3, recency=5, T=6).round(2))  # gifts in the next five
+    1.8
+    """
 
     alpha: Parameter
     beta: Parameter
@@ -66,13 +73,10 @@ class BGBB(BuyTillYouDie):
     def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Derivatives of each history's log-likelihood in alpha, beta, gamma, delta; shape (..., n, 4)."""
         x, t_x, T = _history(frequency, recency, T)
-        log_odds = self._log_odds_gone(x, t_x, T)
-        log_either = self._log_alive(x, T) - log_expit(-log_odds)
-        total = expit(-log_odds)[..., None] * self._score_alive(x, T)
-        for age, is_silent in _silent_ages(t_x, T, log_odds.ndim):
-            share = np.where(is_silent, np.exp(self._log_gone(x, age) - log_either), 0.0)
-            total = total + np.sum(share[..., None] * self._score_gone(x, age), axis=0)
-        return total
+        ways, *slopes = self._silence(_ways_gone_and_slopes, x, t_x, T)
+        gone = expit(self._log_odds(x, t_x, T, ways))
+        score_gone = self._score_gone(x, t_x) + last_axis(*slopes)
+        return (1 - gone)[..., None] * self._score_alive(x, T) + gone[..., None] * score_gone
 
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Chance that the customer will be there at the next opportunity; who leaves does so just before one."""
@@ -84,12 +88,22 @@ class BGBB(BuyTillYouDie):
 
     def _log_odds_gone(self, x: Array, t_x: Array, T: Array) -> Array:
         """Log odds of having left after the last purchase and before the last opportunity."""
-        log_alive = self._log_alive(x, T)
-        log_odds = np.full(np.broadcast_shapes(log_alive.shape, t_x.shape), -np.inf)
-        for age, is_silent in _silent_ages(t_x, T, log_odds.ndim):
-            each = np.where(is_silent, self._log_gone(x, age) - log_alive, -np.inf)
-            log_odds = np.logaddexp(log_odds, np.logaddexp.reduce(each, axis=0))
-        return log_odds
+        return self._log_odds(x, t_x, T, self._silence(_ways_gone, x, t_x, T)[0])
+
+    def _log_odds(self, x: Array, t_x: Array, T: Array, ways: Array) -> Array:
+        """``_log_odds_gone`` from ``_ways_gone``."""
+        with np.errstate(divide="ignore"):
+            return np.log(ways) + self._log_gone(x, t_x) - self._log_alive(x, T)
+
+    def _silence(self, summary: Callable[..., Array], *history: Array) -> Array:
+        """A summary of each silence since the last purchase, shape (k, ...); as many rows at a time as memory bears."""
+        arrays = np.broadcast_arrays(self.alpha, self.beta, self.gamma, self.delta, *history)
+        columns = [np.ravel(array).astype(float) for array in arrays]
+        size = max(BLOCK // max(int(np.max(history[2] - history[1], initial=0)), 1), 1)
+        starts = range(0, max(arrays[0].size, 1), size)
+        summaries = [summary(*(column[i : i + size, None] for column in columns)) for i in starts]
+        together = np.concatenate(summaries, axis=1)
+        return together.reshape(len(together), *arrays[0].shape)
 
     def _log_alive(self, x: Array, T: Array) -> Array:
         """Log chance of the history of someone who outlives it."""
@@ -142,7 +156,7 @@ class BGBB(BuyTillYouDie):
 
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
         """Chance that a new customer takes exactly ``count`` of the opportunities start + 1, ..., end."""
-        n, begin = _opportunities("count", count), _opportunities("start", start)
+        n, begin = checked_count(count), _opportunities("start", start)
         window = _opportunities("end - start", np.subtract(end, begin))
         alive = np.exp(log_rising(self.delta, begin) - log_rising(np.add(self.gamma, self.delta), begin))
         then = type(self)(self.alpha, self.beta, self.gamma, self.delta + begin)
@@ -196,8 +210,12 @@ class BGBB(BuyTillYouDie):
 def _opportunities(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
     """``value`` as an array of whole numbers, or of infinity unless ``finite``; an error that names it otherwise."""
     array = checked(name, value, finite=finite)
-    if not np.all(array == np.floor(array)):
-        raise ValueError(f"{name} counts opportunities and must be a whole number; got {value!r}")
+    wrong = array[array != np.floor(array)]
+    if wrong.size:
+        raise ValueError(
+            f"{name} counts opportunities and must be a whole number; got {wrong.flat[0]:g}"
+            f"{f' and {wrong.size - 1:,} more' if wrong.size > 1 else ''}"
+        )
     return array
 
 
@@ -212,16 +230,40 @@ def _history(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Ar
     return x, t_x, T
 
 
-def _silent_ages(t_x: Array, T: Array, ndim: int) -> Iterator[tuple[Array, NDArray[np.bool_]]]:
-    """The numbers of opportunities after which customers may have left unseen, and for whom each is one.
+def _silent_ages(
+    alpha: Array, beta: Array, gamma: Array, delta: Array, x: Array, t_x: Array, T: Array
+) -> tuple[Array, Array]:
+    """The numbers of opportunities after which customers may have left unseen, and how likely they have.
 
-    Along a new first axis, in blocks, before the ``ndim`` axes of the customers.
+    Over the chance of leaving right after the last purchase; 0 from T on. Parameters and histories have shape (n, 1),
+    the result (n, ages): leaving one opportunity later takes not to have left, nor to have bought.
     """
-    size = max(BLOCK // np.size(t_x), 1)
-    every = np.arange(np.max(T - t_x, initial=0))
-    for i in range(0, len(every), size):
-        age = t_x + every[i : i + size].reshape(-1, *[1] * ndim)
-        yield np.minimum(age, T), age < T
+    age = t_x + np.arange(np.max(T - t_x, initial=0))
+    later = (beta + (age - x)) / (alpha + beta + age) * (delta + age) / (gamma + delta + age + 1)
+    likely = np.cumprod(np.concatenate([np.ones_like(x), later[:, :-1]], axis=1)[:, : age.shape[1]], axis=1)
+    return age, np.where(age < T, likely, 0.0)
+
+
+def _ways_gone(*customer: Array) -> Array:
+    """The chance of having left unseen, over that of having left right after the last purchase; shape (1, n)."""
+    _, likely = _silent_ages(*customer)
+    return likely.sum(axis=1)[None]
+
+
+def _ways_gone_and_slopes(
+    alpha: Array, beta: Array, gamma: Array, delta: Array, x: Array, t_x: Array, T: Array
+) -> Array:
+    """``_ways_gone`` and the derivatives of its logarithm in the parameters; shape (5, n).
+
+    What a parameter changes in the chance of going on at an age, it changes in the chance of all later ones.
+    """
+    age, likely = _silent_ages(alpha, beta, gamma, delta, x, t_x, T)
+    ways = likely.sum(axis=1)
+    later = np.cumsum(likely[:, :0:-1], axis=1)[:, ::-1] / np.maximum(ways, 1.0)[:, None]
+    age = age[:, :-1]
+    bought, left = (np.sum(later / rate, axis=1) for rate in (alpha + beta + age, gamma + delta + age + 1))
+    missed, stayed = (np.sum(later / rate, axis=1) for rate in (beta + (age - x), delta + age))
+    return np.stack([ways, -bought, missed - bought, -left, stayed - left])
 
 
 def _log_choose(n: Array, count: Array) -> Array:

@@ -22,6 +22,8 @@ from retention_models.estimation.model import Limit
 from retention_models.estimation.quadrature import discounting_rule
 from retention_models.estimation.special import log_rising
 
+USUAL = 0.3  # of the mean purchase rate of those who leave soon: that at which times alive are told apart
+
 
 @dataclass(frozen=True, slots=True)
 class BGNBD(BetaGeometric):
@@ -83,9 +85,10 @@ class BGNBD(BetaGeometric):
         return stayed * mean(_exactly, a, b + n) + gone
 
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:
-        r, alpha = self.r, self.alpha
-        reach = np.minimum(horizon, 1 / rate)
-        return r / alpha * beta_mean(_discounted_time, self.a, self.b, (r + 1) * reach / alpha, r, alpha, rate, horizon)
+        r, alpha, a, b = self.r, self.alpha, self.a, self.b
+        steepness = (r + 1) * np.minimum(horizon, 1 / rate) / alpha
+        lifetime = alpha / (1 + USUAL * (r + 1) * (a + 1) / (a + b))
+        return r / alpha * beta_mean(_discounted_time, a, b, steepness, r, alpha, lifetime, rate, horizon)
 
 
 def _expected(p: Array, r: Array, odds: Array) -> Array:
@@ -123,9 +126,9 @@ def _at_least(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: 
     return _alive(p, n, r, alpha, start, window) * probability_at_least(n, r, window / (alpha + p * start))
 
 
-def _discounted_time(p: Array, r: Array, alpha: Array, rate: Array, horizon: Array) -> Array:
+def _discounted_time(p: Array, r: Array, alpha: Array, lifetime: Array, rate: Array, horizon: Array) -> Array:
     """Discounted time alive within ``horizon`` given p, weighted by the purchase rate over its mean r / alpha."""
-    age, weight = discounting_rule(rate, horizon, alpha)
+    age, weight = discounting_rule(rate, horizon, lifetime)
     total = np.zeros_like(p)
     for t, w in zip(age, weight, strict=True):
         total += w * np.exp(-(r + 1) * np.log1p(p * t / alpha))

@@ -7,10 +7,10 @@ x = frequency; ``odds`` is the length of a window over alpha.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import betainc, betaincc, gammaln, xlogy
+from scipy.special import betainc, betaincc, gammaln
 
 from retention_models.btyd.base import Array, Parameter
-from retention_models.estimation.special import digamma_rising, log_rising
+from retention_models.estimation.special import digamma_rising, is_run, log_rising
 
 MANY = 10_000
 LONG_ODDS = 1e3  # odds / (1 + odds) keeps thirteen digits of its distance to 1
@@ -57,11 +57,22 @@ def count_probability(n: Array, r: Parameter, odds: Parameter) -> Array:
 
 def count_power(n: Array, odds: Parameter) -> Array:
     """Log of (odds / (1 + odds))^n, exact where the base is all but 1; 0 where n is 0."""
-    return np.where(np.asarray(odds) > 1, -n * np.log1p(1 / np.maximum(odds, 1)), xlogy(n, odds / (1 + odds)))
+    with np.errstate(divide="ignore"):
+        base = np.where(np.asarray(odds) > 1, -np.log1p(1 / np.maximum(odds, 1)), np.log(odds / (1 + np.asarray(odds))))
+    return np.multiply(n, base, out=np.zeros(np.broadcast_shapes(np.shape(n), base.shape)), where=np.asarray(n) > 0)
 
 
 def probability_at_least(n: Array, r: Parameter, odds: Parameter) -> Array:
-    """Chance of n or more purchases; where odds are long, as the complement of fewer, which is exact, but slower."""
+    """Chance of n or more purchases; where odds are long, as the complement of fewer, which is exact, but slower.
+
+    In a run of counts each is the next one's chance plus that of exactly n.
+    """
+    n = np.asarray(n, dtype=float)
+    if is_run(n):
+        last = np.broadcast_to(
+            probability_at_least(n[-1:], r, odds), np.broadcast_shapes(n[-1:].shape, np.shape(r), np.shape(odds))
+        )
+        return np.concatenate([count_probability(n[:-1], r, odds), last])[::-1].cumsum(axis=0)[::-1]
     n, r, odds = np.broadcast_arrays(n, r, odds)
     result = np.ones(n.shape)
     few, many = (n > 0) & (odds <= LONG_ODDS), (n > 0) & (odds > LONG_ODDS)

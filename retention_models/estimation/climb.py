@@ -28,15 +28,15 @@ COARSE_ROWS = 20_000  # above this many rows the first steps are made on coarsen
 
 
 class ConvergenceError(RuntimeError):
-    """The likelihood has no maximum that could be found from any start."""
+    """The likelihood has no maximum that could be found from any start; ``value`` is the highest that was reached."""
+
+    def __init__(self, message: str, value: float = -np.inf) -> None:
+        super().__init__(message)
+        self.value = value
 
 
 class SeparationError(ConvergenceError):
     """The likelihood grows up to ``value`` while something runs to infinity that has no limiting model."""
-
-    def __init__(self, message: str, value: float) -> None:
-        super().__init__(message)
-        self.value = value
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,10 @@ class Surface:
         values = np.exp(u[: len(self.parameters)]).tolist()
         return self.model_class(**{**dict(zip(self.parameters, values, strict=True)), **held, **self.fixed})
 
+    def found(self, top: Climb) -> Array:
+        """The values of what is in u, by ``names``."""
+        return np.exp(top.u)
+
     def value(self, u: Array) -> float:
         """The total log-likelihood."""
         return float(self.weight @ self.model(u).log_likelihood(*self.columns))
@@ -125,10 +129,7 @@ class Surface:
         if len(self.weight) < SMALL_ROWS and not self.fixed and self.names == self.parameters:
             values = dict(zip(self.names, np.exp(places).T[:, :, None], strict=True))
             return (self.weight @ self.model_class(**values).score(*self.columns)) * np.exp(places)
-        if len(self.weight) < COARSE_ROWS:
-            return np.array([self.gradient(u) for u in places]).reshape(places.shape)
-        with ThreadPoolExecutor() as pool:  # numpy lets go of the lock
-            return np.array(list(pool.map(self.gradient, places))).reshape(places.shape)
+        return np.array(on_cores(self.gradient, places, len(self.weight))).reshape(places.shape)
 
     def covariance(self, top: Climb, *, robust: bool) -> Array:
         """Covariance of the free parameters themselves, not of their logarithms."""
@@ -185,6 +186,14 @@ class Surface:
         return replace(end, u=u, value=value, free=free, limits=(*end.limits, limit))
 
 
+def on_cores(function: Callable[[Array], Array], places: Array, n_rows: int) -> list[Array]:
+    """The values of a function at several places, over a large table shared by the cores."""
+    if n_rows < COARSE_ROWS:
+        return [function(place) for place in places]
+    with ThreadPoolExecutor() as pool:  # numpy lets go of the lock
+        return list(pool.map(function, places))
+
+
 def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Climb:
     """The top of the climb from u; where that fails or leaves the interior, the best of more ways up.
 
@@ -192,25 +201,23 @@ def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Clim
     least undetermined is taken, and then the one with the fewest free parameters.
     """
     ends: list[Climb] = []
-    separations: list[SeparationError] = []
-    problem = ""
+    failures: list[ConvergenceError] = []
     for start, open_limits in _ways_up(surface, u):
         try:
             ends.append(_climb_to_limits(surface, start(), open_limits, hessian))
-        except SeparationError as error:
-            separations.append(error)
         except ConvergenceError as error:
-            problem = problem or str(error)
+            failures.append(error)
         if ends and ends[0].is_interior:
             return ends[0]
         hessian = None
     highest = max((end.value for end in ends), default=-np.inf)
-    for separation in separations:
-        if separation.value > highest + AS_HIGH:
-            raise separation
-    if not ends:
+    higher = [failure for failure in failures if not ends or failure.value > highest + AS_HIGH]
+    for failure in higher:
+        if isinstance(failure, SeparationError):
+            raise failure
+    if higher:
         raise ConvergenceError(
-            f"{surface.model_class.__name__}: no maximum of the likelihood was found ({problem}); "
+            f"{surface.model_class.__name__}: no maximum of the likelihood was found ({higher[0]}); "
             "is the time unit the one of the data, and are the histories those of customers?"
         )
     equals = [end for end in ends if end.value >= highest - AS_HIGH]
@@ -291,7 +298,7 @@ def _climb(
         if is_own or decrement < TOLERANCE or decrement > previous / 10:
             hessian = None
         previous = decrement
-    raise ConvergenceError("200 steps were not enough")
+    raise ConvergenceError("200 steps were not enough", here.value)
 
 
 def _last_step(surface: Surface, here: Climb, step: Array) -> Climb:
@@ -320,4 +327,4 @@ def _search(surface: Surface, here: Climb, step: Array, decrement: float) -> Cli
         value = surface.value(u)
         if value >= here.value + 1e-4 * decrement / 2**halving - rounding:
             return replace(here, u=u, value=value)
-    raise ConvergenceError("no step along the gradient gains likelihood")
+    raise ConvergenceError("no step along the gradient gains likelihood", here.value)

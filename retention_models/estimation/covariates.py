@@ -12,8 +12,9 @@ from itertools import pairwise
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from retention_models.estimation.climb import Climb, SeparationError, Surface, best_climb
+from retention_models.estimation.climb import Climb, SeparationError, Surface, best_climb, on_cores
 from retention_models.estimation.likelihood import Optimum
 from retention_models.estimation.links import FURTHEST, Link, derivatives, moved_model
 from retention_models.estimation.model import Array, Limit, Model
@@ -82,11 +83,20 @@ class CovariateSurface(Surface):
 
     @classmethod
     def over(
-        cls, start: Model, columns: tuple[Array, ...], weight: Array, covariates: tuple[Standard, ...]
+        cls, start: Model, columns: tuple[Array, ...], weight: Array, covariates: tuple[Covariates, ...]
     ) -> CovariateSurface:
-        """The surface over some data, scaled by the start."""
+        """The surface over some data, scaled by the start.
+
+        Raises
+        ------
+        ValueError
+            When a covariate is constant, or follows from others.
+        """
+        counted = weight > 0
+        columns, weight = tuple(column[counted] for column in columns), weight[counted]
+        standards = tuple(Standard.of(replace(each, matrix=each.matrix[counted]), weight) for each in covariates)
         plain = Surface.above(start, columns, weight)
-        return cls(plain.model_class, columns, weight, plain.scale, plain.fixed, covariates)
+        return cls(plain.model_class, columns, weight, plain.scale, plain.fixed, standards)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,7 +105,16 @@ class CovariateSurface(Surface):
 
     def place(self, model: Model) -> Array:
         """The place of a model whose customers are all alike in their covariates, or in spite of them."""
-        return np.append(Surface.place(self, model), np.zeros(len(self.names) - len(self.parameters)))
+        return self.place_with(model, np.zeros(len(self.names) - len(self.parameters)))
+
+    def place_with(self, model: Model, coefficients: Array) -> Array:
+        """The place of a model of customers whose covariates are all 0, with the coefficients of those that are not."""
+        u = np.append(np.zeros(len(self.parameters)), coefficients)
+        means = {e.link: np.asarray(e.mean @ u[block]) for e, block in zip(self.covariates, self.blocks(), strict=True)}
+        u[: len(self.parameters)] = Surface.place(self, moved_model(model, means))
+        for each, block in zip(self.covariates, self.blocks(), strict=True):
+            u[block] = each.spread @ u[block]
+        return u
 
     def blocks(self) -> list[slice]:
         """Where in u the coefficients of each link stand."""
@@ -113,11 +132,45 @@ class CovariateSurface(Surface):
 
     def score(self, u: Array) -> Array:
         """First derivatives of each row's log-likelihood in u; shape (n, len(u))."""
-        model, indices = self.model(u), self.indices(u)
+        own, p = self._slopes(u), len(self.parameters)
+        by_link = [own[:, p + i, None] * each.rows for i, each in enumerate(self.covariates)]
+        return np.concatenate([own[:, :p], *by_link], axis=1)
+
+    def hessian(self, u: Array, free: NDArray[np.bool_], step: float = 1e-4) -> Array:
+        """Second derivatives in what is free, symmetric to rounding.
+
+        Differences are taken in the few log-parameters and indices of each row, however many coefficients there are;
+        from there on it is the chain rule, for indices are linear in the coefficients.
+        """
+        directions = step * np.eye(len(self.parameters) + len(self.covariates))
+        slopes = on_cores(
+            lambda shift: self._slopes(u, shift), np.concatenate([directions, -directions]), len(self.weight)
+        )
+        second = (np.stack(slopes[: len(directions)]) - np.stack(slopes[len(directions) :])) / (2 * step)
+        one = np.ones((len(self.weight), 1))
+        rows = [*(one for _ in self.parameters), *(each.rows for each in self.covariates)]
+        blocks = [
+            [a.T @ ((self.weight * second[i, :, j])[:, None] * b) for j, b in enumerate(rows)]
+            for i, a in enumerate(rows)
+        ]
+        hessian = np.block(blocks)[free][:, free]
+        return (hessian + hessian.T) / 2
+
+    def _slopes(self, u: Array, shift: Array | None = None) -> Array:
+        """First derivatives of each row's log-likelihood in the log-parameters, and in the index of each link.
+
+        ``shift`` moves these, for all rows alike.
+        """
+        p, indices = len(self.parameters), self.indices(u)
+        if shift is not None:
+            u = np.append(u[:p] + shift[:p], u[p:])
+            indices = {link: index + by for (link, index), by in zip(indices.items(), shift[p:], strict=True)}
+        model = self.model(u)
         moved = moved_model(model, indices)
         values = np.stack(np.broadcast_arrays(self.weight, *(getattr(moved, name) for name in self.parameters))[1:], 1)
         slopes = moved.score(*self.columns) * values
-        return derivatives(model, indices, [each.rows for each in self.covariates], slopes, self.parameters)
+        one = np.ones((len(self.weight), 1))
+        return derivatives(model, indices, [one for _ in indices], slopes, self.parameters)
 
     def gradient(self, u: Array) -> Array:
         """First derivatives in u."""
@@ -132,6 +185,37 @@ class CovariateSurface(Surface):
             if set(each.link.fields) & set(limit.undetermined) or set(each.link.fields) == pinned
         )
         return limit.undetermined + tuple(label for labels in lost for label in labels)
+
+    def at_zero(self, top: Climb) -> tuple[Array, Array]:
+        """The log-parameters of a customer whose covariates are 0 and the coefficients; their derivatives in u.
+
+        On a limit only the ratio of some parameters means something: there the one that was held keeps its value.
+        """
+        place, jacobian = top.u.copy(), np.eye(len(top.u))
+        for each, block in zip(self.covariates, self.blocks(), strict=True):
+            where = [self.parameters.index(name) for name in each.link.fields]
+            by_standard = np.linalg.inv(each.spread)
+            place[block] = each.coefficients(top.u[block])
+            index = np.array(-each.mean @ place[block])
+            logs = list(top.u[where])
+            slopes = each.link.slopes(logs, index[None])[..., 0]
+            place[where] = each.link.moved(logs, index[None])[:, 0]
+            jacobian[np.ix_(where, where)] = slopes[:, :-1]
+            jacobian[where, block] = slopes[:, -1:] * (-each.mean @ by_standard)
+            jacobian[block, block] = by_standard
+            for limit in top.limits:
+                if limit.parameter in each.link.fields:
+                    i, shared = self.parameters.index(limit.parameter), set(limit.follows) & set(each.link.fields)
+                    for j in (self.parameters.index(name) for name in shared):
+                        place[j] += top.u[i] - place[i]
+                        jacobian[j] -= jacobian[i]
+                    place[i] = top.u[i]
+        return place, jacobian
+
+    def found(self, top: Climb) -> Array:
+        """The parameters of a customer whose covariates are 0, and the coefficients; those of ``names``."""
+        place = self.at_zero(top)[0]
+        return np.append(np.exp(place[: len(self.parameters)]), place[len(self.parameters) :])
 
     def flattest(self, top: Climb, direction: Array) -> int:
         """The number of the parameter without curvature; where it is a coefficient, an error that names it."""
@@ -190,15 +274,12 @@ def maximise_with_covariates(
     ConvergenceError
         When no start leads to a maximum.
     """
-    counted = weight > 0
-    columns, weight = tuple(column[counted] for column in columns), weight[counted]
-    standards = tuple(Standard.of(replace(each, matrix=each.matrix[counted]), weight) for each in covariates)
-    surface = CovariateSurface.over(start, columns, weight, standards)
+    surface = CovariateSurface.over(start, columns, weight, covariates)
     try:
         top = best_climb(surface, surface.place(start))
     except SeparationError as error:
         raise ValueError(str(error)) from None
-    place, jacobian = _at_zero(surface, top)
+    place, jacobian = surface.at_zero(top)
     _check_reach(surface, place)
     p = len(surface.parameters)
     scale = np.append(np.exp(place[:p]), np.ones(len(place) - p))
@@ -214,33 +295,6 @@ def maximise_with_covariates(
         undetermined=top.undetermined,
     )
     return CovariateOptimum(optimum, dict(zip(surface.names[p:], place[p:].tolist(), strict=True)))
-
-
-def _at_zero(surface: CovariateSurface, top: Climb) -> tuple[Array, Array]:
-    """The log-parameters of a customer whose covariates are 0 and the coefficients; their derivatives in u.
-
-    On a limit only the ratio of some parameters means something: there the one that was held keeps its value.
-    """
-    place, jacobian = top.u.copy(), np.eye(len(top.u))
-    for each, block in zip(surface.covariates, surface.blocks(), strict=True):
-        where = [surface.parameters.index(name) for name in each.link.fields]
-        by_standard = np.linalg.inv(each.spread)
-        place[block] = each.coefficients(top.u[block])
-        index = np.array(-each.mean @ place[block])
-        logs = list(top.u[where])
-        slopes = each.link.slopes(logs, index[None])[..., 0]
-        place[where] = each.link.moved(logs, index[None])[:, 0]
-        jacobian[np.ix_(where, where)] = slopes[:, :-1]
-        jacobian[where, block] = slopes[:, -1:] * (-each.mean @ by_standard)
-        jacobian[block, block] = by_standard
-        for limit in top.limits:
-            if limit.parameter in each.link.fields:
-                i, shared = surface.parameters.index(limit.parameter), set(limit.follows) & set(each.link.fields)
-                for j in (surface.parameters.index(name) for name in shared):
-                    place[j] += top.u[i] - place[i]
-                    jacobian[j] -= jacobian[i]
-                place[i] = top.u[i]
-    return place, jacobian
 
 
 def _check_reach(surface: CovariateSurface, place: Array) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from retention_models.estimation.formula import columns_in, columns_of, parsed
 from retention_models.estimation.model import Array
 
+MOST_LEVELS = 50  # of a column in which most levels are of one customer each
 Level = str | int | float | bool
 
 
@@ -46,6 +47,7 @@ class Design:
         """
         found = parsed(formula)
         raw = _read(frame, columns_in(found), formula)
+        _require_few_levels(raw)
         made = _made(formula, lambda: found.get_model_matrix(raw, context={}, na_action="raise"))
         states = {factor: state for factor, (_, state) in made.model_spec.encoder_state.items()}
         levels = {
@@ -136,6 +138,17 @@ def _read(frame: pd.DataFrame, names: tuple[str, ...], formula: str) -> pd.DataF
         else:
             columns[name] = column.astype(object)
     return pd.DataFrame(columns, index=frame.index)
+
+
+def _require_few_levels(raw: pd.DataFrame) -> None:
+    """An error where a column of text tells customers apart one by one, before a matrix is made of it."""
+    for name in raw.columns:
+        n = 0 if raw[name].dtype.kind in "biuf" else raw[name].nunique()
+        if n > MOST_LEVELS and 2 * n > len(raw):
+            raise ValueError(
+                f"{name} has {n:,} levels for {len(raw):,} customers, too many to learn from; "
+                "join levels, or make it a number"
+            )
 
 
 def _made(formula: str, make: Any) -> Any:

@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 
 DROP = 36.0  # an integrand smaller than its peak by e^-36 is rounding
 FARTHEST = 700.0  # in w: e^w must not overflow
+FOR_ANOTHER = 8  # nodes for another smooth function in the integrand
 ROWS = 4096  # integrals at a time: their nodes stay in the processor's cache
 
 
@@ -42,15 +43,16 @@ def log_decay_gradient(end: ArrayLike, p: ArrayLike, A: ArrayLike, q: ArrayLike,
     return _on_rows(_log_integral_and_gradient, end, p, A, q, B, 0, 0)
 
 
-def discounting_rule(rate: Array, end: Array, scale: Array) -> tuple[Array, Array]:
+def discounting_rule(rate: Array, end: Array, scale: Array, *, more: int = FOR_ANOTHER) -> tuple[Array, Array]:
     """Nodes u and weights for integrals of e^(-rate u) g(u) over (0, end); both of shape (nodes, n).
 
-    ``g`` must be smooth in log(1 + u/scale) and not grow. ``end`` may be infinite where ``rate`` is above 0.
+    ``g`` must be smooth in log(1 + u/scale) and not grow, so ``scale`` should be as long as it takes g to fall by a
+    good part; ``more`` are the nodes that it needs. ``end`` may be infinite where ``rate`` is above 0.
     """
     none = np.zeros_like(scale)
     decay = _Decay(none, scale, none, scale, none, rate)
     lower, upper, peak, needed = decay.window(end)
-    nodes = _Nodes(decay, lower, upper, peak, 16 + 2 * int(np.max(needed)))  # for g needs its own
+    nodes = _Nodes(decay, lower, upper, peak, more + int(np.max(needed)))
     return nodes.u, decay.scale * nodes.mass
 
 

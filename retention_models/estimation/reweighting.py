@@ -6,71 +6,63 @@ exponential ones (their sum does not matter); those of w customers with the same
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from retention_models.estimation.climb import Climb, ConvergenceError, Surface, single_climb
-from retention_models.estimation.model import Array, Model
+from retention_models.estimation.model import Array
 
 CLOSE = 1e-6  # half the Newton decrement: a thousandth of a standard error from the top
 MOST_STEPS, LONGEST = 25, 1.0  # the latter in log-parameters
 
 
 def reweighted(
-    estimate: Model,
-    columns: tuple[Array, ...],
-    weight: Array,
-    replicates: int,
-    rng: np.random.Generator,
-    *,
-    is_interior: bool = True,
+    surface: Surface, u: Array, replicates: int, rng: np.random.Generator, *, is_top: bool = True
 ) -> list[Climb | None]:
-    """Tops of the likelihood under random weightings of the customers; None where none was found.
+    """Tops of a likelihood under random weightings of its customers; None where none was found.
 
     Parameters
     ----------
-    estimate
-        The model at the top under the weights themselves. Its ``fixed`` fields stay.
-    columns
-        What ``log_likelihood`` takes, each of shape (n,).
-    weight
-        Shape (n,); how many customers share each row.
+    surface
+        The likelihood under the weights themselves, which say how many customers share each row.
+    u
+        Where the climbs begin.
     replicates, rng
         How many weightings, and the source of randomness.
-    is_interior
-        Whether the climbs may begin at the estimate; at a limit the likelihood is too flat for that.
+    is_top
+        Whether u is the top of the surface, in its interior: the way from there to the other tops is short.
     """
-    fixed = {name: getattr(estimate, name) for name in estimate.fixed}
-    start = estimate if is_interior else type(estimate).start(*columns, weight=weight, **fixed)
-    here = Surface.above(start, columns, weight)
-    u, every = here.place(start), np.ones(len(here.names), dtype=bool)
-    inverse = np.linalg.inv(-here.hessian(u, every)).astype(float) if is_interior else None
+    score = surface.score(u)
+    inverse = np.linalg.inv(-surface.hessian(u, np.ones(len(u), dtype=bool))).astype(float) if is_top else None
     tops: list[Climb | None] = []
     for _ in range(replicates):
-        surface = Surface.above(start, columns, rng.standard_gamma(weight))
+        drawn = replace(surface, weight=rng.standard_gamma(surface.weight))
         try:
-            near = None if inverse is None else _nearby(surface, u, inverse)
-            tops.append(near or single_climb(surface, u))
+            near = None if inverse is None else _nearby(drawn, u, drawn.weight @ score, inverse)
+            tops.append(near or single_climb(drawn, u))
         except ConvergenceError:
             tops.append(None)
     return tops
 
 
-def _nearby(surface: Surface, u: Array, inverse: Array) -> Climb | None:
-    """The top, where steps by the curvature at the estimate lead there, mended on the way (BFGS); otherwise None.
+def _nearby(surface: Surface, u: Array, gradient: Array, inverse: Array) -> Climb | None:
+    """The top, where steps by the curvature at u lead there, mended on the way (BFGS); None where they lead nowhere.
 
-    ``inverse`` is that of the curvature, which every step then corrects in the direction it went.
+    ``inverse`` is that of the curvature, which every step then corrects in the direction it went. Where the way leads
+    to a limit, it is climbed on from there.
     """
-    here, gradient = Climb(u, np.nan, np.ones(len(u), dtype=bool)), surface.gradient(u)
+    here = Climb(u, np.nan, np.ones(len(u), dtype=bool))
     for _ in range(MOST_STEPS):
         step = inverse @ gradient
         is_last = step @ gradient / 2 < CLOSE
         step *= min(1.0, LONGEST / np.max(np.abs(step)))
-        here, before = Climb(here.u + step, np.nan, here.free), gradient
+        here, before = replace(here, u=here.u + step), gradient
         if is_last:
             return here
         gradient = surface.gradient(here.u)
         if surface.limit_ahead(here, gradient, surface.model_class.limits) is not None:
-            return None
+            return single_climb(surface, here.u)
         inverse = _mended(inverse, step, before - gradient)
     return None
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from retention_models.estimation.climb import ConvergenceError
+from retention_models.fitted import Fit
 from retention_models.fitting import fit
 from retention_models.logs.contracts import Spells, as_of
 from retention_models.logs.days import Period
@@ -68,10 +70,12 @@ def backtest_retention(
     2021-12-31        555     337     344.1    True
     2022-06-30        575     379     371.0    True
     """
+    if not len(origins):
+        raise ValueError("origins is empty: name at least one earlier day")
     rows = {}
     for origin in origins:
         then = as_of(spells, origin)
-        found = fit(model_class, retention_table(then, period=period))
+        found = _fitted_then(model_class, then, period)
         base = active_customers(then, period=period)
         forecast = forecast_retention(found, base, renewals=renewals, level=level).iloc[-1]
         since = renewals_since(spells, origin, period=period, renewals=renewals)
@@ -85,3 +89,11 @@ def backtest_retention(
     table["inside"] = table["actual"].between(table["survivors_lower"], table["survivors_upper"])
     counts = ["customers", "actual", "survivors_lower", "survivors_upper"]
     return table.astype(dict.fromkeys(counts, np.int64))
+
+
+def _fitted_then(model_class: Any, then: Spells, period: Period) -> Fit:
+    """The model fitted to what was known at a day, which an error names."""
+    try:
+        return fit(model_class, retention_table(then, period=period))
+    except (ValueError, ConvergenceError) as error:
+        raise type(error)(f"at the origin {then.observed_until}: {error}; choose a later one") from None

@@ -9,9 +9,10 @@ from retention_models.btyd.cnbd import MBGCNBD
 from retention_models.checks import Check
 from retention_models.fitted import Fit
 from retention_models.fitting import fit
-from retention_models.logs.regularity import check_regularity
+from retention_models.logs.regularity import FEWEST_CUSTOMERS, spread_between, spread_told
 
 NAME = "models of random timing will do"
+MOST_STAGES = 8  # beyond, gaps vary by a third of their mean and less, and each further k costs more than it tells
 
 
 def timing_check(
@@ -33,7 +34,8 @@ def timing_check(
     Returns
     -------
     Check
-        Failed where the likeliest ``k`` is 2 or more: MBG/CNBD-k is then worth trying.
+        Failed where the likeliest ``k`` is 2 or more: MBG/CNBD-k is then worth trying. Neither where purchases come
+        by the date, so that no such model is of use.
 
     Notes
     -----
@@ -51,12 +53,17 @@ def timing_check(
     row, the time of the second between the others has 111 % of the variance that chance would give it. In MBG/CNBD-k
     the likeliest k is 1, which is random timing: it gains nothing.
     """
+    n, ratio = spread_between(transactions, observation_end=observation_end)
+    seen = spread_told(n, ratio)
+    if cnbd is None and n >= FEWEST_CUSTOMERS and ratio < 3 / (2 * MOST_STAGES + 1):
+        return Check(
+            NAME, None, f"{seen}: purchases come by the date, and MBG/CNBD-k is not tried; see read_contracts."
+        )
     found = cnbd or fit(MBGCNBD, customers)  # type: ignore[arg-type]
-    seen = check_regularity(transactions, observation_end=observation_end)
     k = found.model.k
     name = "MBG/CNBD-k" if isinstance(found.model, MBGCNBD) else "BG/CNBD-k"
     if k == 1:
         likeliest = f"In {name} the likeliest k is 1, which is random timing: it gains nothing."
     else:
         likeliest = f"In {name} the likeliest k is {k}, which is regular timing: it is worth trying."
-    return Check(NAME, k == 1, f"{seen.detail} {likeliest}")
+    return Check(NAME, k == 1, f"{seen}. {likeliest}")

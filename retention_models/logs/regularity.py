@@ -47,18 +47,10 @@ def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check
     purchases come at random times: passed. Of 734 customers whose first three purchases are not on three days in a
     row, the time of the second between the others has 111 % of the variance that chance would give it.
     """
-    first, middle, last = _first_three(transactions, observation_end)
-    apart = (last - first).dt.days.to_numpy()
-    off = (middle - first).dt.days.to_numpy() / apart - 0.5
-    expected = (apart - 2) / (12 * apart)
-    telling = f"{np.count_nonzero(expected):,} customers whose first three purchases are not on three days in a row"
-    if np.count_nonzero(expected) < FEWEST_CUSTOMERS:
-        return Check(NAME, None, f"There are {telling}: too few to tell.")
-    ratio = np.sum(off**2) / np.sum(expected)
-    measured = (
-        f"Of {telling}, the time of the second between the others has {100 * ratio:.0f} % of the variance that chance "
-        "would give it"
-    )
+    n, ratio = spread_between(transactions, observation_end=observation_end)
+    measured = spread_told(n, ratio)
+    if n < FEWEST_CUSTOMERS:
+        return Check(NAME, None, f"{measured}.")
     if ratio >= REGULAR:
         return Check(NAME, True, f"{measured}.")
     return Check(
@@ -66,6 +58,30 @@ def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check
         False,
         f"{measured}: purchases come like clockwork, as in a subscription. Models in which they come at random go on "
         "believing in customers who have missed a date, and their intervals are too wide.",
+    )
+
+
+def spread_between(transactions: Any, *, observation_end: Any = None) -> tuple[int, float]:
+    """How many customers tell, and the variance of the middle purchase between the outer two over that by chance.
+
+    The latter is 1 where nobody tells. Gaps of a gamma distribution of shape k have 3 / (2 k + 1).
+    """
+    first, middle, last = _first_three(transactions, observation_end)
+    apart = (last - first).dt.days.to_numpy()
+    off = (middle - first).dt.days.to_numpy() / apart - 0.5
+    expected = (apart - 2) / (12 * apart)
+    n = int(np.count_nonzero(expected))
+    return n, float(np.sum(off**2) / np.sum(expected)) if n else 1.0
+
+
+def spread_told(n: int, ratio: float) -> str:
+    """The same in words, without a full stop."""
+    telling = f"{n:,} customers whose first three purchases are not on three days in a row"
+    if n < FEWEST_CUSTOMERS:
+        return f"There are {telling}: too few to tell"
+    return (
+        f"Of {telling}, the time of the second between the others has {100 * ratio:.0f} % of the variance that chance "
+        "would give it"
     )
 
 

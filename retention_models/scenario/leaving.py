@@ -8,15 +8,29 @@ fails come on top, and are the same for all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.inputs import is_number
+
 Array = NDArray[np.float64]
 
 CAUSES = ("no need", "price", "service", "competitor", "payment")
+
+
+_RULES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
+    (("alpha", "beta"), lambda value: is_number(value) and value > 0, "a number above 0"),
+    (("complaint", "slow_share", "win_back"), lambda value: is_number(value) and 0 <= value <= 1, "from 0 to 1"),
+    (("competitor", "payment"), lambda value: is_number(value) and value >= 0, "an intensity, 0 or more"),
+    (("price_rise", "fast", "slow"), lambda value: is_number(value) and value >= -1, "a number, -1 or more"),
+    (("season",), lambda value: is_number(value) and abs(value) <= 1, "from -1 to 1"),
+    (("premium", "friends", "offer_effect"), is_number, "a number"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +79,12 @@ class Rules:
     offer_effect: float = 0.7
     offer_renewals: int = 6
     win_back: float = 0.1
+
+    def __post_init__(self) -> None:
+        for names, holds, rule in _RULES:
+            for name in names:
+                if not holds(getattr(self, name)):
+                    raise ValueError(f"{name} must be {rule}; got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from retention_models.inputs import require_whole
 from retention_models.scenario.leaving import CAUSES, Rules, SpellsToLive
 
 Array = NDArray[np.float64]
@@ -85,7 +86,7 @@ def subscriptions(
     Raises
     ------
     ValueError
-        When the offer works beyond the months observed.
+        When a number is none that can be, or the offer works beyond the months observed.
 
     Examples
     --------
@@ -97,7 +98,9 @@ def subscriptions(
     >>> round(business.offer_effect, 2)
     0.37
     """
-    if not 0 < offer_month <= months - rules.offer_renewals:
+    for name, value in (("customers", customers), ("months", months), ("offer_month", offer_month)):
+        require_whole(name, value, 1)
+    if not offer_month <= months - rules.offer_renewals:
         raise ValueError(
             f"the offer of month {offer_month} works on {rules.offer_renewals} renewals, "
             f"and {months} months are observed"
@@ -136,7 +139,10 @@ def _people(n: int, rules: Rules, rng: np.random.Generator) -> pd.DataFrame:
 
 def _calendar(months: int, opened: str, rules: Rules) -> pd.DataFrame:
     """What each month brings."""
-    month = pd.period_range(opened, periods=months, freq="M")
+    try:
+        month = pd.period_range(opened, periods=months, freq="M")
+    except ValueError:
+        raise ValueError(f"opened must be a month such as '2021-01', not {opened!r}") from None
     number = np.arange(months)
     return pd.DataFrame(
         {

@@ -75,17 +75,19 @@ class RetentionModel(ABC):
 
         Between renewals nobody leaves; up to ``given`` everybody is still there.
         """
-        since = np.floor(np.asarray(given, dtype=float))
-        when = np.maximum(np.floor(np.asarray(tenure, dtype=float)), since)
+        since, when = (np.floor(np.asarray(value, dtype=float)) for value in (given, tenure))
+        if not (np.isfinite(since).all() and np.isfinite(when).all()):
+            raise ValueError("tenure and given count renewals: finite numbers, 0 or more")
+        when = np.maximum(when, since)
         return np.exp(self._log_survival(when) - self._log_survival(since))
 
     def retention_rate(self, tenure: ArrayLike) -> Array:
         """The share of those who come to the renewal ``tenure`` = 1, 2, ... that renew: S(t) / S(t - 1)."""
-        return np.exp(self._log_retention(np.asarray(tenure, dtype=float)))
+        return np.exp(self._log_retention(whole(tenure, least=1)))
 
     def hazard(self, tenure: ArrayLike) -> Array:
         """The share of those who come to the renewal ``tenure`` = 1, 2, ... that leave: 1 - retention rate."""
-        return -np.expm1(self._log_retention(np.asarray(tenure, dtype=float)))
+        return -np.expm1(self._log_retention(whole(tenure, least=1)))
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """The share still there ``ahead`` renewals after one at which they would have left, had they been kept there.
@@ -100,8 +102,8 @@ class RetentionModel(ABC):
         renewal
             The renewal at which they were, 1 or more.
         """
-        at = np.asarray(renewal, dtype=float)
-        return self.survival_function(at + np.asarray(ahead, dtype=float), given=at)
+        at, later = whole(renewal, least=1, name="renewal"), whole(ahead, least=0, name="ahead")
+        return self.survival_function(at + later, given=at)
 
     def expected_residual_lifetime(self, tenure: ArrayLike = 0, *, horizon: float = np.inf) -> Array:
         """How many more renewals to expect of a customer who has made ``tenure`` of them.
@@ -110,7 +112,7 @@ class RetentionModel(ABC):
         where enough customers stay for good, as in the shifted-beta-geometric with alpha <= 1; a discounted lifetime
         (``value.contract``) is always finite.
         """
-        made = np.asarray(tenure, dtype=float)
+        made = whole(tenure, least=0)
         now = self._log_survival(made)
         if np.isinf(horizon):
             return self._sum_after(made) / np.exp(now)
@@ -126,8 +128,10 @@ class RetentionModel(ABC):
             Spells: ``entry`` (0), ``tenure`` (the renewal at which the customer left, or ``T``) and ``churned``;
             ``tenure_table(..., design="acquisition")`` makes of them what ``fit`` takes.
         """
-        followed = np.atleast_1d(np.asarray(T, dtype=np.int64))
-        survival = self.survival_function(np.arange(1, int(followed.max()) + 1))
+        followed = np.atleast_1d(whole(T, least=0, name="T")).astype(np.int64)
+        survival = self.survival_function(np.arange(1, int(followed.max(initial=0)) + 1))
+        if survival.ndim > 1:
+            raise ValueError(f"{type(self).__name__} has arrays of parameters; simulate one model at a time")
         leaves_at = 1 + np.searchsorted(-survival, -rng.random(len(followed)), side="right")
         return pd.DataFrame(
             {
@@ -136,6 +140,15 @@ class RetentionModel(ABC):
                 "churned": leaves_at <= followed,
             }
         )
+
+
+def whole(renewals: ArrayLike, *, least: int, name: str = "tenure") -> Array:
+    """The numbers as floats; an error unless each is whole, and at least so many."""
+    numbers = np.asarray(renewals, dtype=float)
+    wrong = numbers[~(np.isfinite(numbers) & (numbers >= least) & (numbers == np.floor(numbers)))]
+    if wrong.size:
+        raise ValueError(f"{name} counts renewals: whole numbers from {least} on; got {wrong.flat[0]:g}")
+    return numbers
 
 
 def power(tenure: Array, c: Parameter) -> Array:

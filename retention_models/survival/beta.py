@@ -13,6 +13,8 @@ from retention_models.estimation.special import Numbers, digamma_rising, log_ris
 
 Array = NDArray[np.float64]
 
+TINY = 1e-4  # exposure from which a difference of log-gammas has eight digits or more
+
 
 def log_mean_power(a: Numbers, b: Numbers, w: Numbers) -> Array:
     """Logarithm of E[(1 - theta)^w] for theta ~ Beta(a, b); 0 at w = 0, and falling in w."""
@@ -35,10 +37,15 @@ def mean_if_saved(a: Numbers, b: Numbers, before: Numbers, now: Numbers, later: 
 
     That is the ratio of E[(1 - theta)^before (1 - (1 - theta)^now) (1 - theta)^later] to the same without ``later``.
     """
-    stayed = log_mean_power(a, b, before + later)
-    leaves = -np.expm1(log_mean_power(a, b, before + later + now) - stayed)
-    leaves_first = -np.expm1(log_mean_power(a, b, before + now) - log_mean_power(a, b, before))
-    return np.exp(stayed - log_mean_power(a, b, before)) * leaves / leaves_first
+    stay = log_mean_power(a, b + before, later)
+    leaves, leaves_first = (_one_less_mean_power(a, b + exposed, now) for exposed in (before + later, before))
+    return np.exp(stay) * leaves / leaves_first
+
+
+def _one_less_mean_power(a: Numbers, b: Numbers, w: Numbers) -> Array:
+    """1 - E[(1 - theta)^w], by the slope half-way where w is so small that b + w hardly differs from b."""
+    log_mean = np.where(np.less(w, TINY), -w * digamma_rising(np.add(b, np.divide(w, 2)), a), log_mean_power(a, b, w))
+    return -np.expm1(log_mean)
 
 
 def _steps(a: Numbers, w: Numbers) -> tuple[Array, Array]:

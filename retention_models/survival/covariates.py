@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 
 TOLERANCE = 1e-12  # half the Newton decrement: log-likelihood still to be gained
 STEP = 1e-5
+ALIKE = np.log(1e8)  # log beta from which on customers with the same covariates are alike
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +106,34 @@ class Cells:
         return so_far - so_far[start][self.path]
 
 
-def climb(cells: Cells, start: Array) -> tuple[Array, Array]:
-    """The parameters that maximise the likelihood, and their covariance; Newton's method, the curvature by differences.
+def maximise(cells: Cells, start: Array) -> tuple[Array, Array, bool]:
+    """The parameters that maximise the likelihood, their covariance, and whether customers like each other differ.
+
+    Where those with the same covariates do not, alpha and beta run to infinity together; beta is then held there, its
+    error 0.
+
+    Raises
+    ------
+    ConvergenceError
+        As ``climb`` does.
+    """
+    every = np.ones(len(start), dtype=bool)
+    try:
+        return *climb(cells, start, every), True
+    except ConvergenceError as error:
+        alike, free = start.copy(), every.copy()
+        alike[:2], free[1] = ALIKE + np.array([start[0] - start[1], 0.0]), False
+        try:
+            place, covariance = climb(cells, alike, free)
+        except ConvergenceError:
+            raise error from None
+        return place, covariance, False
+
+
+def climb(cells: Cells, start: Array, free: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """The free parameters that maximise the likelihood; Newton's method, the curvature by differences.
+
+    Their covariance has zeros for those that are held.
 
     Raises
     ------
@@ -115,13 +142,17 @@ def climb(cells: Cells, start: Array) -> tuple[Array, Array]:
     """
     here, height = start, cells.log_likelihood(start)
     for _ in range(200):
-        slope, curvature = cells.score(here), _curvature(cells, here)
+        slope, curvature = cells.score(here)[free], _curvature(cells, here)[np.ix_(free, free)]
         values, axes = np.linalg.eigh(curvature)
         size = np.maximum(np.abs(values), 1e-10 * np.abs(values).max())
         step = axes @ ((axes.T @ slope) / size)
+        moved = np.zeros(len(here))
+        moved[free] = step
         if step @ slope / 2 < TOLERANCE and values[0] > 1e-9 * values[-1]:
-            return here + step, (axes / values) @ axes.T
-        here, height = _higher(cells, here, height, step * min(1.0, 2.0 / np.abs(step).max()))
+            covariance = np.zeros((len(here), len(here)))
+            covariance[np.ix_(free, free)] = (axes / values) @ axes.T
+            return here + moved, covariance
+        here, height = _higher(cells, here, height, moved * min(1.0, 2.0 / np.abs(step).max()))
     raise ConvergenceError(
         "no maximum of the likelihood was found: is a covariate constant, or does it say who leaves?"
     )

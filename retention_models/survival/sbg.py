@@ -16,13 +16,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retention_models.estimation.model import Limit
-from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard
+from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard, whole
 from retention_models.survival.beta import log_mean_power, mean_if_saved
 
 
 @dataclass(frozen=True, slots=True)
 class ShiftedBetaGeometric(RetentionModel):
-    """Chances to leave at a renewal are Beta(alpha, beta) over customers, and the same at every renewal."""
+    """Chances to leave at a renewal are Beta(alpha, beta) over customers, and the same at every renewal.
+
+    Examples
+    --------
+    >>> model = ShiftedBetaGeometric(alpha=0.704, beta=1.182)
+    >>> print(model.survival_function([1, 2, 7]).round(3), model.retention_rate([1, 2, 7]).round(3))
+    [0.627 0.474 0.239] [0.627 0.756 0.911]
+    """
 
     alpha: Parameter
     beta: Parameter
@@ -55,5 +62,5 @@ class ShiftedBetaGeometric(RetentionModel):
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """As in ``RetentionModel``: those who would have left are the more likely, the larger their own chance."""
-        at, later = np.asarray(renewal, dtype=float), np.asarray(ahead, dtype=float)
+        at, later = whole(renewal, least=1, name="renewal"), whole(ahead, least=0, name="ahead")
         return mean_if_saved(self.alpha, self.beta, at - 1, 1.0, later)

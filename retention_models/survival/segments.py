@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from retention_models.estimation.model import Limit
-from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard
+from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,12 @@ class TwoSegments(RetentionModel):
     """Loyal customers renew with probability exp(-rate), fickle ones with exp(-rate - extra).
 
     ``odds`` is how many loyal customers began for each fickle one.
+
+    Examples
+    --------
+    >>> model = TwoSegments(rate=0.1, extra=0.5, odds=1.0)
+    >>> print(model.retention_rate([1, 7]).round(3))  # the fickle leave first
+    [0.727 0.888]
     """
 
     odds: Parameter
@@ -68,7 +74,7 @@ class TwoSegments(RetentionModel):
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """As in ``RetentionModel``: most of those who would have left are fickle."""
-        at, later = np.asarray(renewal, dtype=float), np.asarray(ahead, dtype=float)
+        at, later = whole(renewal, least=1, name="renewal"), whole(ahead, least=0, name="ahead")
         both = self.rate + self.extra
         loyal = self.share_loyal(at - 1) * -np.expm1(-self.rate)
         fickle = (1 - self.share_loyal(at - 1)) * -np.expm1(-both)

@@ -17,12 +17,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from retention_models.estimation.intervals import positive_interval, standard_error
+from retention_models.contract_inputs import customers_by_tenure
+from retention_models.contract_intervals import profile_interval
+from retention_models.estimation.intervals import standard_error
 from retention_models.fitted import Fit
 from retention_models.labels import Labels, read_codes
 from retention_models.survival.homogeneous import Geometric
-from retention_models.tables import Table, read_table
-from retention_models.value.contract_terms import ContractTerms
+from retention_models.tables import Table
+from retention_models.value.contract_terms import ContractTerms, Ends
 from retention_models.value.foreign import predicted_survival
 from retention_models.value.stream import Moment, Stream, finite_horizon, survival_of
 
@@ -130,6 +132,11 @@ def contract_value(
         Indexed like ``customers``: ``value`` and, for a fit, ``value_lower, value_upper`` (how sure the expectation
         is) and ``naive_value``, what the mean retention rate of the fit's data would say of everybody.
 
+    Notes
+    -----
+    Where a note of the fit says that its data hardly determine a parameter, intervals are those of the profile
+    likelihood, which need not be symmetric; else they are made by standard errors.
+
     Examples
     --------
     >>> import pandas as pd
@@ -140,16 +147,16 @@ def contract_value(
     >>> terms = ContractTerms(margin=20, annual_discount_rate=0.1, period="Y")
     >>> contract_value(fit(ShiftedBetaGeometric, kept), pd.DataFrame({"tenure": [0, 3]}), terms, level=0.8).round(1)
        value  value_lower  value_upper  naive_value
-    0   86.5         74.8        100.2         81.9
-    1   91.4         69.6        120.2         81.9
+    0   86.5         78.5         98.1         81.9
+    1   91.4         78.5        113.5         81.9
     """
     table = customers_by_tenure(customers)
     stream = _stream(model, customers, table, terms, moment)
     tenure = table.columns[0].astype(np.int64)[table.row]
     frame = pd.DataFrame({"value": stream.mean(tenure)}, index=table.index)
     if isinstance(model, Fit):
-        error = standard_error(_slope(model, table, terms, moment), model.covariance.to_numpy())[table.row]
-        frame["value_lower"], frame["value_upper"] = positive_interval(frame["value"].to_numpy(), error, level)
+        lower, upper = _ends(model, table, terms, moment, np.eye(len(table.weight)), level)
+        frame["value_lower"], frame["value_upper"] = lower[table.row], upper[table.row]
         frame["naive_value"] = _naive(model, table, terms, moment)[table.row]
     return frame
 
@@ -197,28 +204,16 @@ def total_contract_value(
     tenure = table.columns[0].astype(np.int64)[table.row]
     frame = pd.DataFrame({"customers": summed(np.ones(len(code))), "value": summed(stream.mean(tenure))}, index=names)
     if isinstance(model, Fit):
-        slope = _slope(model, table, terms, moment)[table.row]
-        slope = np.stack([summed(column) for column in slope.T], axis=-1)
-        error = standard_error(slope, model.covariance.to_numpy())
-        both = np.sqrt(error**2 + summed(stream.variance(tenure)))
-        value = frame["value"].to_numpy()
-        frame["value_lower"], frame["value_upper"] = positive_interval(value, error, level)
-        frame["outcome_lower"], frame["outcome_upper"] = positive_interval(value, both, level)
+        share = np.zeros((len(names), len(table.weight)))
+        np.add.at(share, (code, table.row), table.line_weight)
+        ends = _ends(model, table, terms, moment, share, level)
+        chance = summed(stream.variance(tenure))
+        frame["value_lower"], frame["value_upper"] = ends
+        outcome = terms.with_chance(frame["value"].to_numpy(), ends, chance, level)
+        frame["outcome_lower"], frame["outcome_upper"] = outcome
         frame["naive_value"] = summed(_naive(model, table, terms, moment)[table.row])
     whole = np.all(frame["customers"] == np.floor(frame["customers"]))
     return frame.astype({"customers": int}) if whole else frame
-
-
-def customers_by_tenure(customers: Any) -> Table:
-    """The customers by tenure, which counts renewals."""
-    table = read_table(customers, ("tenure",))
-    part = table.columns[0] != np.floor(table.columns[0])
-    if np.any(part):
-        raise ValueError(
-            f"tenure is not a whole number for {table.weight[part].sum():,.0f} of {table.n_customers:,.0f} customers; "
-            "it counts the renewals made"
-        )
-    return table
 
 
 def _stream(model: Any, customers: Any, table: Table, terms: ContractTerms, moment: Moment) -> Stream:
@@ -229,14 +224,18 @@ def _stream(model: Any, customers: Any, table: Table, terms: ContractTerms, mome
     return Stream(survival_of(model, last, terms), terms, moment)
 
 
-def _slope(fit: Fit, table: Table, terms: ContractTerms, moment: Moment) -> Array:
-    """Derivatives of each distinct tenure's value in the parameters of the fit."""
+def _ends(fit: Fit, table: Table, terms: ContractTerms, moment: Moment, share: Array, level: float) -> Ends:
+    """Ends of the intervals of some sums of the distinct tenures' values; ``share`` has shape (sums, tenures)."""
     last = int(table.columns[0].max())
 
     def value(model: Any, tenure: Array) -> Array:
         return Stream(survival_of(model, last, terms), terms, moment).mean(tenure.astype(np.int64))
 
-    return fit.gradient(value, table.columns)
+    ends = profile_interval(fit, lambda model: share @ value(model, table.columns[0]), level)
+    if ends is not None:
+        return ends
+    error = standard_error(share @ fit.gradient(value, table.columns), fit.covariance.to_numpy())
+    return terms.interval(share @ value(fit.model, table.columns[0]), error, level)
 
 
 def mean_rate_model(fit: Fit) -> Geometric:

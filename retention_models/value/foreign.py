@@ -5,8 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
+
+from retention_models.tables import read_covariates
 
 Array = NDArray[np.float64]
 
@@ -24,7 +27,8 @@ def predicted_survival(model: Any, customers: Any, last: int) -> Array:
         When ``last`` lies beyond what the model has seen: beyond it lifelines' curves run on flat, as if nobody ever
         left.
     """
-    features = customers.drop(columns=[name for name in OWN_COLUMNS if name in customers.columns])
+    names = [name for name in nw.from_native(customers, eager_only=True).columns if name not in OWN_COLUMNS]
+    features = read_covariates(customers, names).reset_index(drop=True)
     times = np.arange(last + 1)
     if "times" in inspect.signature(model.predict_survival_function).parameters:
         return _from_lifelines(model, features, times)

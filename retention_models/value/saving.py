@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.estimation.intervals import positive_interval, standard_error
+from retention_models.contract_inputs import customers_by_tenure, require_contract_fit
+from retention_models.estimation.intervals import standard_error
 from retention_models.fitted import Fit
-from retention_models.value.contract import customers_by_tenure, mean_rate_model
+from retention_models.value.contract import mean_rate_model
 from retention_models.value.contract_terms import ContractTerms
 
 Array = NDArray[np.float64]
@@ -44,9 +45,9 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
     pandas.DataFrame
         Indexed by ``tenure``, and last "all": ``customers``, ``leaving`` (how many are expected to leave at the next
         renewal), ``value`` of one of these, had they been kept there, with ``value_lower, value_upper`` (how sure the
-        expectation is), ``renewing_value`` of one who renews of themselves, and ``naive_value``, which the mean
-        retention rate of the fit's data gives everybody. "all" is the mean of those who leave (of ``renewing_value``
-        that of those who renew).
+        expectation is, by standard errors), ``renewing_value`` of one who renews of themselves, and ``naive_value``,
+        which the mean retention rate of the fit's data gives everybody. "all" is the mean of those who leave (of
+        ``renewing_value`` that of those who renew).
 
     Notes
     -----
@@ -71,6 +72,7 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
     4          41.0  383.0           650.0        296.0
     all       226.0  232.0           550.0        296.0
     """
+    require_contract_fit(fit)
     table = customers_by_tenure(customers)
     tenure, weight = table.columns[0], table.weight
 
@@ -87,7 +89,7 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
     mean_slope = ((weight * (value - mean)) @ chance_slope + go @ slope) / go.sum()
     value = np.append(value, mean)
     error = standard_error(np.vstack([slope, mean_slope]), fit.covariance.to_numpy())
-    lower, upper = positive_interval(value, error, level)
+    lower, upper = terms.interval(value, error, level)
     stay, renewing = weight - go, _stream(_staying(fit.model), tenure, terms)
     naive = _stream(_staying(mean_rate_model(fit)), tenure, terms)
     return pd.DataFrame(

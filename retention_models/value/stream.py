@@ -78,6 +78,12 @@ def finite_horizon(terms: ContractTerms) -> int:
 def survival_of(model: Any, last: int, terms: ContractTerms) -> Array:
     """S at the start and at each renewal that counts for a customer who has made up to ``last``; one row."""
     curve = model.model if isinstance(model, Fit) else model
+    if isinstance(curve, type) or not hasattr(curve, "survival_function"):
+        name = curve.__name__ if isinstance(curve, type) else type(curve).__name__
+        raise TypeError(
+            "a fit, a model of contracts with its parameters, or an object with survival_function(tenure) is needed; "
+            f"got {name}{'; contract_value takes it' if hasattr(curve, 'predict_survival_function') else ''}"
+        )
     end = last + (finite_horizon(terms) if hasattr(curve, "at_risk") else terms.renewals)
     if hasattr(curve, "at_risk") and curve.survival[-1] > 0:
         check_seen(float(curve.tenure[-1]), end)

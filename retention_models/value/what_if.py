@@ -70,22 +70,22 @@ def marginal_value(
             fit, lambda outlook: finite(outlook.discounted_expected_purchases_new(rate, horizon=horizon))[..., None]
         )[buying.table.row, :, 0]
 
-    if spend_fit is None:
-        slope = slopes_of(purchases_fit, lambda fit: margin * (share @ purchases(fit))[:, None])
-        return effect_table(
-            margin * (share @ purchases(purchases_fit))[:, None], [(slope, purchases_fit)], ["value"], level
-        )
-    spending = Changed.of(spend_fit, customers, change, new=new)
-
-    def value(counts: Array, amounts: Array) -> Array:
+    def value(counts: Array, amounts: Array | float) -> Array:
         return margin * (share @ (counts * amounts))[:, None]
 
-    counts, amounts = purchases(purchases_fit), _amounts(spend_fit, spending)
+    counts = purchases(purchases_fit)
+    if spend_fit is None:
+        here = value(counts, 1.0)
+        slope = slopes_of(purchases_fit, lambda fit: value(purchases(fit), 1.0), here)
+        return effect_table(here, [(slope, purchases_fit)], ["value"], level)
+    spending = Changed.of(spend_fit, customers, change, new=new)
+    amounts = _amounts(spend_fit, spending)
+    here = value(counts, amounts)
     slopes = [
-        (slopes_of(purchases_fit, lambda fit: value(purchases(fit), amounts)), purchases_fit),
-        (slopes_of(spend_fit, lambda fit: value(counts, _amounts(fit, spending))), spend_fit),
+        (slopes_of(purchases_fit, lambda fit: value(purchases(fit), amounts), here), purchases_fit),
+        (slopes_of(spend_fit, lambda fit: value(counts, _amounts(fit, spending)), here), spend_fit),
     ]
-    return effect_table(value(counts, amounts), slopes, ["value"], level)
+    return effect_table(here, slopes, ["value"], level)
 
 
 def _amounts(fit: Fit, spending: Changed) -> Array:

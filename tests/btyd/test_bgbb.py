@@ -1,14 +1,15 @@
 """BG/BB against published values, brute force over all futures, and panels so long that chances underflow."""
 
-from dataclasses import replace
 from itertools import product
 
+import mpmath as mp
 import numpy as np
+import pandas as pd
 import pytest
 
 import retention_models as rm
 from retention_models.btyd.bgbb import BGBB
-from retention_models.estimation.model import SMALL, parameter_names
+from retention_models.estimation.model import SMALL
 from retention_models.fitted import Fit
 
 DONATIONS = BGBB(1.2035192375, 0.7497177624, 0.6567743623, 2.7837799342)
@@ -74,42 +75,12 @@ def test_predictions_agree_with_the_chances_of_all_futures(model):
     assert discounted == pytest.approx(model.discounted_expected_purchases(0.1, x, t_x, T, horizon=h), rel=1e-10)
 
 
-@each_model
-def test_score_is_the_gradient_of_the_log_likelihood(model):
-    histories = np.array([[0, 0, 0], [0, 0, 6], [1, 1, 6], [6, 6, 6], [3, 4, 6], [50, 60, 200]]).T
-    score = model.score(*histories)
-    for i, name in enumerate(parameter_names(BGBB)):
-        value, step = getattr(model, name), 1e-5
-        ahead, behind = (replace(model, **{name: value * (1 + s)}).log_likelihood(*histories) for s in (step, -step))
-        np.testing.assert_allclose(score[:, i] * value, (ahead - behind) / (2 * step), rtol=1e-7, atol=1e-7)
-
-
-@each_model
-def test_simulated_customers_are_as_predicted(model):
-    n, T = 100_000, 6
-    customers = model.simulate(np.full(n, T), np.random.default_rng(1))
-    expected = model.purchase_probability_new(np.arange(T + 1), T)
-    observed = np.bincount(customers["frequency"], minlength=T + 1) / n
-    np.testing.assert_array_less(np.abs(observed - expected), 4 * np.sqrt(expected / n) + 1e-12)
-    alive = model.probability_alive(*(customers[name].to_numpy() for name in BGBB.columns))
-    assert abs(np.sum(customers["alive"] - alive)) < 4 * np.sqrt(np.sum(alive * (1 - alive)))
-
-
 def test_a_simulated_log_holds_the_simulated_customers():
     customers = DONATIONS.simulate(np.full(50, 8), np.random.default_rng(2))
     log = DONATIONS.simulate_transactions(np.full(50, 8), np.random.default_rng(2), start="2024-01-01", time_unit="W")
     found = rm.summarize(log, amount=None, observation_end="2024-02-26")
     np.testing.assert_array_equal(found["frequency"], customers["frequency"])
     np.testing.assert_array_equal(found["recency"], customers["recency"])
-
-
-def test_parameters_of_shape_draws_by_1_give_each_draw_its_row():
-    together = BGBB(*np.array([[1.2, 0.5], [0.7, 0.9], [0.6, 1.0], [2.8, 3.0]])[:, :, None])
-    history = (np.array([0, 3, 6]), np.array([0, 4, 6]), np.array([6, 6, 6]))
-    for i, one in enumerate((BGBB(1.2, 0.7, 0.6, 2.8), BGBB(0.5, 0.9, 1.0, 3.0))):
-        np.testing.assert_allclose(together.log_likelihood(*history)[i], one.log_likelihood(*history))
-        np.testing.assert_allclose(together.score(*history)[i], one.score(*history))
-        np.testing.assert_allclose(together.expected_purchases(5, *history)[i], one.expected_purchases(5, *history))
 
 
 def test_without_dropout_it_is_the_beta_binomial():
@@ -125,3 +96,48 @@ def test_without_dropout_it_is_the_beta_binomial():
 def test_histories_that_count_no_opportunities_are_errors(history, message):
     with pytest.raises(ValueError, match=message):
         DONATIONS.log_likelihood(*history)
+
+
+@pytest.mark.parametrize("parameters", [(1.2, 0.7, 0.6, 2.8), (0.4, 2.0, 0.05, 1e-9), (30.0, 1e-6, 1e5, 3e6)])
+def test_a_long_silence_is_the_sum_over_all_times_to_have_left(parameters):
+    """The likelihood, and its slopes by differences in 50 digits, by mpmath."""
+    x, t_x, T = 3, 40, 900
+
+    def log_likelihood(*values):
+        alpha, beta, gamma, delta = map(mp.mpf, values)
+
+        def bought(age):
+            return mp.beta(alpha + x, beta + age - x) / mp.beta(alpha, beta)
+
+        gone = mp.fsum(bought(age) * mp.beta(gamma + 1, delta + age) / mp.beta(gamma, delta) for age in range(t_x, T))
+        return mp.log(bought(T) * mp.beta(gamma, delta + T) / mp.beta(gamma, delta) + gone)
+
+    with mp.workdps(50):
+        exact = float(log_likelihood(*parameters))
+        slopes = []
+        for i, value in enumerate(map(mp.mpf, parameters)):
+            ends = [[*parameters[:i], value * (1 + step), *parameters[i + 1 :]] for step in (mp.mpf("1e-20"), 0)]
+            slopes.append(float((log_likelihood(*ends[0]) - log_likelihood(*ends[1])) / mp.mpf("1e-20")))
+    model = BGBB(*parameters)
+    assert model.log_likelihood(x, t_x, T) == pytest.approx(exact, rel=1e-11)
+    np.testing.assert_allclose(model.score(x, t_x, T) * parameters, slopes, rtol=1e-9, atol=1e-11)
+
+
+def test_a_table_that_counts_no_opportunities_is_an_error_that_says_which_would():
+    weeks = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    wanted = r"BGBB takes the table of opportunities\(transactions, period=\.\.\.\)"
+    with pytest.raises(
+        ValueError,
+        match=rf"recency is not a whole number of opportunities for \d+ of 2,357 .*customer_id 1\); {wanted}",
+    ):
+        rm.fit(BGBB, weeks)
+    found = rm.fit(BGBB, rm.load_donations())
+    with pytest.raises(ValueError, match=rf"frequency exceeds recency, .* for 1 of 1 rows \(first: row 0\); {wanted}"):
+        rm.predict(found, pd.DataFrame({"frequency": [3], "recency": [2], "T": [6]}), horizon=2)
+
+
+def test_a_part_of_an_opportunity_is_no_horizon():
+    donors = rm.load_donations()
+    found = rm.fit(BGBB, donors)
+    with pytest.raises(ValueError, match=r"horizon counts opportunities and must be a whole number; got 2\.5$"):
+        rm.customer_value(found, None, donors, horizon=2.5, time_unit="Y", annual_discount_rate=0.1, margin=1.0)

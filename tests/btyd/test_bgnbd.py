@@ -138,3 +138,27 @@ def test_some_leave_at_once_and_the_others_never_as_a_and_b_vanish_together():
     model = BGNBD(0.5, 10.0, 1e-9, 3e-9)
     at_once = 1 - (10 / 49) ** 0.5
     assert model.expected_purchases_new(39.0) == pytest.approx(0.25 * at_once + 0.75 * 0.5 * 3.9, rel=1e-6)
+
+
+@pytest.mark.parametrize(("rate_of_purchases", "a", "b"), [(3.0, 0.8, 2.4), (0.1, 0.05, 8.0), (40.0, 3.0, 0.2)])
+def test_present_value_is_exact_where_everybody_buys_at_the_same_rate(rate_of_purchases, a, b):
+    """Someone who leaves with chance p after each purchase is worth rate / (discount + p rate)."""
+    discount, r = 0.001, 1e8  # where an r that runs to infinity is held
+    model = BGNBD(r, r / rate_of_purchases, a, b)
+    ratio = rate_of_purchases / discount
+    exact = ratio * float(mp.hyp2f1(1, a, a + b, -ratio))
+    assert model.discounted_expected_purchases_new(discount) == pytest.approx(exact, rel=1e-7)
+    far = model.discounted_expected_purchases_new(discount, horizon=40_000.0)
+    assert far == pytest.approx(exact, rel=1e-7)
+
+
+def test_present_value_is_exact_where_purchases_by_the_thousand_end_soon():
+    """Its double integral, by mpmath over time and the Gauss series over chances."""
+    r, alpha, a, b, rate, horizon = 5460.0, 9.81, 45.5, 0.0925, 0.00157, 22.5
+
+    def alive(t):
+        return mp.exp(-rate * t) * mp.hyp2f1(r + 1, a, a + b, -t / mp.mpf(alpha))
+
+    exact = r / alpha * float(mp.quad(alive, [0, 1e-3, 1e-2, 0.1, 1, horizon]))
+    found = BGNBD(r, alpha, a, b).discounted_expected_purchases_new(rate, horizon=horizon)
+    assert found == pytest.approx(exact, rel=1e-9)

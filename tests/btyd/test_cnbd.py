@@ -11,6 +11,7 @@ import retention_models as rm
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.cnbd import BGCNBD, MBGCNBD
 from retention_models.btyd.mbgnbd import MBGNBD
+from retention_models.btyd.stage_worth import _one_by_one, discounted_within
 from retention_models.btyd.stages import StagedBuyer
 from retention_models.estimation.likelihood import maximise
 from retention_models.fitted import Fit
@@ -222,3 +223,16 @@ def test_log_gaps_in_another_unit_are_an_error():
 def test_stages_must_be_a_whole_number(k):
     with pytest.raises(ValueError, match="k must be a whole number, 1 or more"):
         MBGCNBD(1.0, 1.0, 1.0, 1.0, k=k)
+
+
+def test_present_value_within_a_horizon_is_the_same_in_turn_and_one_by_one():
+    """Each purchase at times of its own is the slow way, and the judge of times that all share."""
+    rng = np.random.default_rng(7)
+    for k in (2, 5, 24):
+        r, odds = rng.uniform(0.05, 3, 40) + k * rng.integers(0, 90, 40), np.exp(rng.uniform(-7, 5, 40))
+        r[:8], odds[:8] = 0.3, 1e-290
+        buyer = (r, rng.uniform(0.3, 2, 40), rng.uniform(1, 9, 40), rng.uniform(0, 1, 40), odds, rng.uniform(0, 2, 40))
+        buyer[3][:2] = 0.0
+        together = r * odds < 16 * k
+        buyer = tuple(column[together] for column in buyer)
+        np.testing.assert_allclose(discounted_within(k, *buyer), _one_by_one(k, *buyer), rtol=1e-11)

@@ -55,3 +55,13 @@ def test_start_has_the_mean_of_the_counts_and_follows_the_time_unit():
     assert r / alpha == pytest.approx((weight @ x) / (weight @ T))
     assert start_from_counts(x, 7 * T, weight) == pytest.approx((r, 7 * alpha))
     assert start_from_counts(np.ones(4), np.full(4, 9.0), np.ones(4)) == (10.0, 90.0)
+
+
+@pytest.mark.parametrize(("r", "odds"), [*RATES, (0.3, 0.0), (2000.0, 50.0), (0.3, 1e9)])
+@pytest.mark.parametrize("first", [0, 1, 500, 90_000])
+def test_counts_in_a_run_have_the_chances_that_they_have_one_by_one(r, odds, first):
+    run = np.arange(first, first + 40.0)[:, None]
+    r, odds = np.full(3, r), np.array([1.0, 0.5, 2.0]) * odds
+    for chance in (count_probability, probability_at_least):
+        one_by_one = chance(np.repeat(run, 3, axis=1), r, odds)
+        np.testing.assert_allclose(chance(run, r, odds), one_by_one, rtol=1e-9, atol=1e-300)

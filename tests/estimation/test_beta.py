@@ -31,6 +31,9 @@ def exact_square(a, b):
         (0.05, 0.05, 2.0, 1e3),
         (0.8, 0.5, 30.0, 1e4),
         (2.0, 40.0, 1e3, 0.1),
+        (7.1, 5389.0, 6269.0, 2206.0),
+        (42.5, 6.1, 2.0, 1e5),
+        (1.34, 3938.0, 826.0, 3368.0),
     ],
 )
 def test_mean_of_a_steep_function_agrees_with_mpmath(a, b, r, odds):
@@ -50,7 +53,7 @@ def exact(a, b, r, odds):
         density = mp.exp(a * logit - (a + b) * mp.log1p(mp.exp(logit)))
         return density * -mp.expm1(-r * mp.log1p(p * odds)) / p
 
-    tails = [-80 / a, -40 / a, *np.linspace(-40, 30, 15), 40 + 40 / b, 40 + 80 / b]
+    tails = [-80 / a, -40 / a, *np.linspace(-40, 30, 36), 40 + 40 / b, 40 + 80 / b]
     return mp.quad(integrand, sorted(mp.mpf(float(t)) for t in tails), method="gauss-legendre") / mp.beta(a, b)
 
 

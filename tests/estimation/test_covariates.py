@@ -11,7 +11,7 @@ from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.btyd.nbd import NBD
 from retention_models.btyd.paretonbd import ParetoNBD
 from retention_models.estimation.climb import Surface
-from retention_models.estimation.covariates import Covariates, CovariateSurface, Standard, maximise_with_covariates
+from retention_models.estimation.covariates import Covariates, CovariateSurface, maximise_with_covariates
 from retention_models.estimation.links import moved_model
 
 TRUTH = {
@@ -45,7 +45,7 @@ def shop(name, n, seed):
 
 
 def surface_of(start, columns, weight, covariates):
-    return CovariateSurface.over(start, columns, weight, tuple(Standard.of(each, weight) for each in covariates))
+    return CovariateSurface.over(start, columns, weight, covariates)
 
 
 @each_model
@@ -56,6 +56,20 @@ def test_the_score_is_the_numerical_gradient(name):
     numerical = [(surface.value(u + step) - surface.value(u - step)) / (2 * h) for step in h * np.eye(len(u))]
     np.testing.assert_allclose(surface.gradient(u), numerical, rtol=1e-6, atol=1e-5)
     np.testing.assert_allclose(surface.score(u).sum(axis=0), surface.gradient(u), rtol=1e-10, atol=1e-10)
+
+
+@each_model
+def test_the_second_derivatives_are_those_of_the_gradient(name):
+    start, *data = shop(name, 150, 1)
+    surface, h = surface_of(start, *data), 1e-5
+    u = surface.place(start) + np.random.default_rng(2).normal(0, 0.3, len(surface.names))
+    numerical = np.array(
+        [(surface.gradient(u + step) - surface.gradient(u - step)) / (2 * h) for step in h * np.eye(len(u))]
+    )
+    size = np.abs(numerical).max()
+    free = np.arange(len(u)) != 1
+    np.testing.assert_allclose(surface.hessian(u, np.ones(len(u), dtype=bool)), numerical, rtol=1e-5, atol=1e-7 * size)
+    np.testing.assert_allclose(surface.hessian(u, free), numerical[free][:, free], rtol=1e-5, atol=1e-7 * size)
 
 
 @each_model

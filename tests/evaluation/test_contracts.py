@@ -8,6 +8,7 @@ from retention_models.evaluation import backtest_check
 from retention_models.evaluation.contracts import backtest_retention
 from retention_models.logs.contracts import as_of, read_contracts
 from retention_models.logs.retention import active_customers, renewals_since, retention_table
+from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 
@@ -75,3 +76,11 @@ def test_the_right_model_comes_true_and_equal_customers_do_not(spells):
     assert backtest_check(wrong).passed is False
     assert list(right.index) == origins
     assert (right["actual"] == wrong["actual"]).all()
+
+
+def test_an_origin_at_which_too_little_was_known_is_named(spells):
+    first = pd.Timestamp(spells.observed_until) - pd.DateOffset(months=1)
+    with pytest.raises(ValueError, match="origins is empty"):
+        backtest_retention(ShiftedBetaGeometric, spells, period="M", origins=[], renewals=1)
+    with pytest.raises(ValueError, match=rf"at the origin {first.date()}: .*; choose a later one"):
+        backtest_retention(BetaDiscreteWeibull, spells, period=10_000, origins=[first.date()], renewals=0)

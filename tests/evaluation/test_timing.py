@@ -29,6 +29,13 @@ def test_the_regularity_put_into_a_shop_is_seen(k):
     assert f"the likeliest k is {k}" in check.detail
 
 
+def test_clockwork_is_left_to_models_of_contracts():
+    log = rm.read_transactions(shop(12), amount=None)
+    check = timing_check(log, rm.summarize(log))
+    assert check.passed is None
+    assert check.detail.endswith("purchases come by the date, and MBG/CNBD-k is not tried; see read_contracts.")
+
+
 def test_a_fit_that_is_there_is_used(log, customers):
     check = timing_check(log, customers, cnbd=rm.fit(BGCNBD, customers))
     assert "In BG/CNBD-k the likeliest k is 1" in check.detail

@@ -109,3 +109,32 @@ def test_customers_come_back(business):
 def test_an_offer_beyond_the_observation_is_an_error():
     with pytest.raises(ValueError, match="the offer of month 44 works on 6 renewals, and 48 months are observed"):
         subscriptions(np.random.default_rng(1), offer_month=44)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"alpha": -1.0}, "alpha must be a number above 0; got -1.0"),
+        ({"win_back": 2.0}, "win_back must be from 0 to 1; got 2.0"),
+        ({"payment": -0.1}, "payment must be an intensity, 0 or more"),
+        ({"slow": -2.0}, "slow must be a number, -1 or more"),
+        ({"season": 1.5}, "season must be from -1 to 1"),
+        ({"friends": np.nan}, "friends must be a number"),
+    ],
+)
+def test_rules_that_cannot_be_are_named(rule, message):
+    with pytest.raises(ValueError, match=message):
+        Rules(**rule)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"customers": 0}, "customers must be a whole number, 1 or more"),
+        ({"offer_month": 1.5}, "offer_month must be a whole number, 1 or more"),
+        ({"opened": "2021-13"}, "opened must be a month such as '2021-01', not '2021-13'"),
+    ],
+)
+def test_a_business_that_cannot_be_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        subscriptions(np.random.default_rng(1), **arguments)

@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from retention_models.survival.beta import log_mean_power, log_mean_power_slopes
+from retention_models.survival.beta import log_mean_power, log_mean_power_slopes, mean_if_saved
 
 CASES = [
     (0.7, 1.2, 1.0),
@@ -33,3 +33,21 @@ def test_value_and_slopes_agree_with_forty_digits(a, b, w):
         )
     assert log_mean_power(a, b, w) == pytest.approx(float(exact), rel=1e-11)
     np.testing.assert_allclose(log_mean_power_slopes(a, b, w), [float(s) for s in slopes], rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "before", "now", "later"),
+    [(0.7, 1.2, 0, 1, 5), (1e8, 6e8, 3, 1, 10), (6.1, 608.5, 1, 1e-12, 2), (0.5, 0.9, 1e4, 300, 1e5)],
+)
+def test_the_mean_of_those_saved_agrees_with_sixty_digits(a, b, before, now, later):
+    def mean(exposure):
+        return mpmath.beta(a, b + exposure) / mpmath.beta(a, b)
+
+    with mpmath.workdps(60):
+        w, n, x = map(mpmath.mpf, (before, now, later))
+        exact = (mean(w + x) - mean(w + x + n)) / (mean(w) - mean(w + n))
+    assert mean_if_saved(a, b, before, now, later) == pytest.approx(float(exact), rel=1e-7)
+
+
+def test_a_renewal_without_exposure_changes_nothing_about_those_saved():
+    assert mean_if_saved(6.1, 608.5, 1.0, 1e-100, 1e-100) == 1.0

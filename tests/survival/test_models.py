@@ -10,6 +10,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from retention_models.estimation.climb import ConvergenceError
+from retention_models.estimation.likelihood import maximise
 from retention_models.estimation.model import parameter_names
 from retention_models.fitted import CONTRACTS, MODELS, Fit
 from retention_models.fitting import fit
@@ -320,3 +322,51 @@ def test_intervals_of_parameters_cover(model):
         table = fit(type(model), counted(model.simulate(np.repeat(np.arange(8, 13), 800), rng))).table()
         held.append([table.loc[name, "lower"] <= getattr(model, name) <= table.loc[name, "upper"] for name in names])
     assert np.all((np.mean(held, axis=0) > 0.93) & (np.mean(held, axis=0) < 0.97))
+
+
+def late(lost, at_risk=(100, 100, 100, 100)):
+    return pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": at_risk, "lost": lost})
+
+
+@pytest.mark.parametrize("model", [DiscreteWeibull, BetaDiscreteWeibull])
+def test_losses_at_the_last_renewal_alone_do_not_say_how_fast_the_chance_to_leave_grows(model):
+    with pytest.raises(ValueError, match="nobody was lost before renewal 4, the last of the table: how fast it grows"):
+        fit(model, late([0, 0, 0, 50]))
+    assert fit(model, late([0, 1, 3, 50], (100, 100, 99, 96))).model.c > 5
+
+
+def test_a_limit_below_what_was_already_reached_is_no_maximum():
+    table = late([0, 0, 0, 50])
+    columns = {name: table[name].to_numpy(dtype=float) for name in table}
+    with pytest.raises(ConvergenceError, match="no maximum of the likelihood was found"):
+        maximise(DiscreteWeibull, columns, np.ones(4))
+
+
+def test_a_table_that_begins_late_says_what_is_extrapolated(retention):
+    found = fit(ShiftedBetaGeometric, retention("regular", 12).query("tenure > 4"))
+    assert found.notes[-1].startswith("Nobody was observed before renewal 5")
+    assert not any("observed before" in note for note in fit(ShiftedBetaGeometric, retention("regular", 12)).notes)
+
+
+@each_example
+def test_what_is_no_number_of_renewals_is_named(model):
+    for bad in (0, -1, 1.5, np.nan):
+        with pytest.raises(ValueError, match="tenure counts renewals: whole numbers from 1 on"):
+            model.retention_rate([1, bad])
+        with pytest.raises(ValueError, match="tenure counts renewals: whole numbers from 1 on"):
+            model.hazard(bad)
+    for bad in (-1, 1.5, np.nan):
+        with pytest.raises(ValueError, match="tenure counts renewals: whole numbers from 0 on"):
+            model.expected_residual_lifetime(bad)
+        with pytest.raises(ValueError, match="T counts renewals: whole numbers from 0 on"):
+            model.simulate([1, bad], np.random.default_rng(1))
+        with pytest.raises(ValueError, match="renewal counts renewals: whole numbers from 1 on"):
+            model.survival_if_saved(1, bad)
+    with pytest.raises(ValueError, match="tenure and given count renewals"):
+        model.survival_function(np.nan)
+    assert len(model.simulate([], np.random.default_rng(1))) == 0
+
+
+def test_a_model_with_arrays_of_parameters_cannot_be_simulated():
+    with pytest.raises(ValueError, match="ShiftedBetaGeometric has arrays of parameters"):
+        ShiftedBetaGeometric(np.array([[1.0], [2.0]]), 3.0).simulate([3, 3], np.random.default_rng(1))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from retention_models.fitting import fit
@@ -265,6 +266,9 @@ def test_curves_of_other_libraries_join(model):
     np.testing.assert_allclose(value["value"], expected)
     assert list(value.columns) == ["value"]
     assert list(value.index) == list("abc")
+    np.testing.assert_allclose(contract_value(model, pl.from_pandas(customers), terms)["value"], expected)
+    with pytest.raises(TypeError, match="contract_value takes it"):
+        discounted_lifetime(model, terms)
     total = total_contract_value(model, customers, terms)
     assert total.loc["all"].to_list() == pytest.approx([4, expected @ [1, 1, 2]])
     with pytest.raises(ValueError, match="has seen none beyond 12; shorten the horizon"):
@@ -278,12 +282,12 @@ def test_curves_of_other_libraries_join(model):
     [
         ({"annual_discount_rate": 15}, "annual_discount_rate must be .*; got 15; did you mean 0.15?"),
         ({"annual_discount_rate": -0.1}, "annual_discount_rate must be 0 or above"),
-        ({"annual_discount_rate": 0}, "without a discount rate a value needs a horizon"),
+        ({"annual_discount_rate": 0}, "with annual_discount_rate 0 a value needs a horizon"),
         ({"period": "W"}, "period must be 'M', 'Y' or a number of days"),
         ({"margin": []}, "margin must be an amount of money a payment"),
         ({"margin": np.nan}, "margin must be an amount of money a payment"),
         ({"payment": "never"}, "payment must be 'advance' or 'arrears'"),
-        ({"horizon": 0}, "horizon must be a number of renewals above 0"),
+        ({"horizon": 0}, "horizon must be a number of renewals, 1 or more"),
     ],
 )
 def test_bad_terms_are_named(terms, message):
@@ -327,3 +331,31 @@ def test_intervals_of_a_bases_value_and_outcome_cover():
             ]
         )
     assert np.all((np.mean(held, axis=0) > 0.93) & (np.mean(held, axis=0) < 0.97))
+
+
+def test_values_that_lose_money_have_intervals_too():
+    found = fit(ShiftedBetaGeometric, retention_table("regular", 4))
+    base = pd.DataFrame({"tenure": [0, 3], "weight": [10, 5]})
+    gain, loss = (total_contract_value(found, base, ContractTerms(0.1, "Y", margin=m)).iloc[0] for m in (5, -5))
+    assert loss["value"] == pytest.approx(-gain["value"])
+    for kind in ("value", "outcome"):
+        assert loss[f"{kind}_lower"] < loss["value"] < loss[f"{kind}_upper"]
+    each = contract_value(found, base, ContractTerms(0.1, "Y", margin=[0, -5, 5]))
+    assert (each["value_lower"] < each["value"]).all()
+    assert (each["value"] < each["value_upper"]).all()
+
+
+def test_what_is_no_model_with_a_survival_is_named():
+    base = pd.DataFrame({"tenure": [0]})
+    for given, name in ((ShiftedBetaGeometric, "ShiftedBetaGeometric"), ("sBG", "str")):
+        with pytest.raises(TypeError, match=f"an object with survival_function.tenure. is needed; got {name}"):
+            contract_value(given, base, YEARLY)
+    with pytest.raises(ValueError, match="weight is 0 in all rows"):
+        total_contract_value(MODELS[0], base.assign(weight=0), YEARLY)
+
+
+@pytest.mark.parametrize("rate", [0, 1e-7])
+def test_hardly_any_discount_needs_a_horizon(rate):
+    with pytest.raises(ValueError, match="a value needs a horizon: customers who stay for good have no end"):
+        ContractTerms(rate, "M")
+    assert ContractTerms(rate, "M", horizon=12).renewals == 12

@@ -113,3 +113,15 @@ def test_few_tenures_are_shown_and_always_the_sum(regular):
 def test_groups_by_age_are_in_order_of_age():
     groups = age_groups(pd.DataFrame({"tenure": [100, 13, 0, 1]}))
     assert list(groups.cat.categories) == ["0 renewals", "1 to 2 renewals", "12 to 23 renewals", "96 renewals or more"]
+
+
+def test_where_whoever_renews_once_never_leaves_a_saved_one_stays_too():
+    table = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [100, 99, 99, 99], "lost": [1, 0, 0, 0]})
+    worth = saved_value(fit(BetaDiscreteWeibull, table), pd.DataFrame({"tenure": [0, 3]}), TERMS)
+    assert np.isfinite(worth.to_numpy(dtype=float)).all()
+    assert worth.loc[3, "value"] == pytest.approx(110, rel=1e-6)
+
+
+def test_a_model_without_a_fit_is_refused():
+    with pytest.raises(TypeError, match=r"a fit of a model of contracts is needed.*got ShiftedBetaGeometric"):
+        saved_value(ShiftedBetaGeometric(0.7, 1.2), pd.DataFrame({"tenure": [0]}), TERMS)

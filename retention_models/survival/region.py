@@ -1,0 +1,97 @@
+"""The parameters that a likelihood-ratio test does not refute, for data that hardly determine them.
+
+Where a table is small or short, the likelihood is no parabola around its top: it is a bent ridge, or runs on level to
+an edge. A standard error then says little. What the data leave open is all parameters whose log-likelihood is lower
+than the top by no more than z^2 / 2, and the ends of a quantity over these are its profile-likelihood interval, in
+whatever parameters the model is written.
+
+The rim of that region is found by walks that never leave it (hit-and-run: Smith (1984), Operations Research 32(6),
+1296-1308): each draws a line through where it stands, notes where the line leaves the region on either side, and goes
+to a place between. Lines are drawn along the directions in which the walks are spread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_models.estimation.model import Model, parameter_names
+
+Array = NDArray[np.float64]
+
+WALKS, STEPS, SETTLED = 40, 24, 6  # walks, lines drawn by each, and how many of these are not noted yet
+EDGE = np.log(1e5)  # log-parameters beyond which a model is as good as at its limit
+HALVINGS = 12  # of a line, to find where it leaves the region
+RIM = 400  # places on the rim that are kept
+
+
+def rim(model_class: type[Model], columns: tuple[Array, ...], top: Array, depth: float) -> Array:
+    """Log-parameters on the rim of the region that lies less than ``depth`` below the top; shape (places, p).
+
+    Parameters
+    ----------
+    model_class
+        A model of contracts.
+    columns
+        Tenure, at risk and lost, each of shape (n,).
+    top
+        Log-parameters of the maximum, shape (p,); one that was held at an edge stands there.
+    depth
+        By how much the log-likelihood may be lower.
+    """
+    names, rng = parameter_names(model_class), np.random.default_rng(0)  # the same fit, the same interval
+
+    def height(places: Array) -> Array:
+        values = dict(zip(names, np.exp(places).T[:, :, None], strict=True))
+        return model_class(**values).log_likelihood(*columns).sum(axis=-1)
+
+    lowest = float(height(top[None])[0]) - depth
+    centre = _inside(model_class, height, top, lowest)
+
+    def is_in(places: Array) -> NDArray[np.bool_]:
+        return (np.abs(places) <= EDGE).all(axis=1) & (height(np.clip(places, -EDGE, EDGE)) >= lowest)
+
+    place: Array = np.tile(centre, (WALKS, 1))
+    noted: list[Array] = []
+    root: Array = np.eye(len(top))
+    for step in range(STEPS):
+        direction = rng.standard_normal(place.shape) @ root.T
+        ends = [_end_of_line(is_in, place, side * direction) for side in (-1.0, 1.0)]
+        place = np.asarray(ends[0] + rng.uniform(0.02, 0.98, (WALKS, 1)) * (ends[1] - ends[0]), dtype=np.float64)
+        spread = np.cov(place.T) + 1e-6 * np.eye(len(top))
+        root = np.asarray(np.linalg.cholesky(spread), dtype=np.float64)
+        if step >= SETTLED:
+            noted.extend(ends)
+    return rng.permutation(np.concatenate(noted))[:RIM]
+
+
+def _inside(model_class: type[Model], height: Callable[[Array], Array], top: Array, lowest: float) -> Array:
+    """A place well inside the region and the edges, as near to the top as that allows."""
+    names, place = parameter_names(model_class), top.copy()
+    for limit in model_class.limits:
+        i = names.index(limit.parameter)
+        if abs(place[i]) > EDGE:
+            ladder = np.linspace(0.0, np.sign(place[i]) * (EDGE - 1), 60)
+            moved = np.tile(place, (len(ladder), 1))
+            for name in (limit.parameter, *limit.follows):
+                moved[:, names.index(name)] += ladder - place[i]
+            good = np.flatnonzero(height(moved) > lowest)
+            place = moved[good[len(good) // 2]] if len(good) else place
+    return np.clip(place, 0.01 - EDGE, EDGE - 0.01)
+
+
+def _end_of_line(is_in: Callable[[Array], NDArray[np.bool_]], place: Array, direction: Array) -> Array:
+    """Where the lines from some places leave the region."""
+    near, far = np.zeros((len(place), 1)), np.ones((len(place), 1))
+    for _ in range(12):
+        still = is_in(place + far * direction)[:, None]
+        if not still.any():
+            break
+        near, far = np.where(still, far, near), np.where(still, 2 * far, far)
+    for _ in range(HALVINGS):
+        middle = (near + far) / 2
+        still = is_in(place + middle * direction)[:, None]
+        near, far = np.where(still, middle, near), np.where(still, far, middle)
+    return place + near * direction
