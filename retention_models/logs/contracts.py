@@ -86,7 +86,8 @@ def read_contracts(
         The last day about which the log knows everything, the day of the extract. A contract that ends later was
         still running.
     observed_from
-        The first such day; needed with ``"active_on"`` and ``"window"``.
+        The first such day; needed with ``"active_on"`` and ``"window"``. Contracts are followed from the end of it on:
+        one that ended on this very day is set aside with those that ended before.
     customer_id, start, end, cause
         Names of the columns; ``cause=None`` where the log does not say why contracts ended.
     covariates

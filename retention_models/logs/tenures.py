@@ -29,6 +29,7 @@ from retention_models.logs.spells import UNKNOWN
 from retention_models.logs.transactions import check_choice
 
 UNEVEN = 3  # days by which months differ in length
+ENDLESS = 1e6  # periods; a table has a row for each
 EARLIEST = 1678  # the year before which no contract began, and which pandas has not in nanoseconds
 YES, NO = ("1", "1.0", "true", "yes", "y", "t"), ("0", "0.0", "false", "no", "n", "f")
 
@@ -208,6 +209,7 @@ def _faults(end: pd.Series, left: pd.Series, begin: pd.Series) -> dict[str, pd.S
         "rows without a readable tenure": end.isna() | begin.isna(),
         "rows that do not say whether the customer left": left.isna(),
         "rows whose tenure is negative or no whole number": (end < 0) | (end % 1 != 0) | (begin % 1 != 0),
+        "rows whose tenure is a million periods or more": end >= ENDLESS,
     }
 
 

@@ -185,6 +185,13 @@ def test_snapshots_with_entry_and_cause_and_faults():
     assert table.attrs["checks"][0]["passed"] is False
 
 
+def test_a_tenure_without_end_is_set_aside_and_counted():
+    snapshot = pd.DataFrame({"tenure": [1, 2, 3e9], "churned": [1, 0, 1]})
+    table = tenure_table(snapshot, design="acquisition")
+    assert table["at_risk"].tolist() == [2, 1]
+    assert table.attrs["set_aside"] == {"rows whose tenure is a million periods or more": 1}
+
+
 def test_impossible_snapshots_are_named():
     snapshot = SNAPSHOT.astype(str)
     with pytest.raises(ValueError, match="design 'active_on' needs it"):
