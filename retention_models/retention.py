@@ -185,17 +185,26 @@ def forecast_retention(
     """
     require_contract_fit(fit)
     require_whole("renewals", renewals, 1)
-    table = customers_by_tenure(customers)
-    rows = []
-    for label, lines in read_groups(customers, by).items():
-        group = table.of_lines(lines)
-        share = group.weight / max(group.n_customers, 1e-300)
+    table, groups = customers_by_tenure(customers), read_groups(customers, by)
+    parts = [table.of_lines(lines) for lines in groups.values()]
+    tenure, ahead = table.columns[0], np.arange(1.0, renewals + 1)
+    share = np.stack([_share(part, tenure) for part in parts], axis=-1)
 
-        def stay(model: Any, ahead: Array, tenure: Array = group.columns[0], share: Array = share) -> Array:
-            return model.survival_function(tenure + ahead[:, None], given=tenure) @ share
+    def stay(model: Any, ahead: Array) -> Array:
+        return (model.survival_function(tenure + ahead[:, None], given=tenure) @ share).ravel()
 
-        rows.append(_forecast(fit, stay, group.n_customers, renewals, level).assign(group=label))
-    return pd.concat(rows, ignore_index=True).pipe(lambda frame: frame[["group", *frame.columns.drop("group")]])
+    customers_now = np.tile([part.n_customers for part in parts], renewals)
+    forecast = _forecast(fit, stay, ahead, customers_now, level)
+    forecast.insert(0, "group", [label for _ in ahead for label in groups])
+    by_group = np.arange(len(forecast)).reshape(renewals, len(parts)).T.ravel()
+    return forecast.take(by_group).reset_index(drop=True)
+
+
+def _share(group: Table, tenure: Array) -> Array:
+    """The share of a group's customers at each tenure; 0 everywhere of a group without customers."""
+    share = np.zeros(len(tenure))
+    share[np.searchsorted(tenure, group.columns[0])] = group.weight / max(group.n_customers, 1e-300)
+    return share
 
 
 def _curve_of_table(table: Table) -> Curve:
@@ -213,10 +222,9 @@ def _spell_columns(frame: Any) -> dict[str, Array]:
 
 
 def _forecast(
-    fit: Fit, stay: Callable[[Any, Array], Array], customers: float, renewals: int, level: float
+    fit: Fit, stay: Callable[[Any, Array], Array], ahead: Array, customers: Array, level: float
 ) -> pd.DataFrame:
-    """The rows of ``forecast_retention`` for customers who stay with probability ``stay(model, ahead)``."""
-    ahead = np.arange(1.0, renewals + 1)
+    """The rows of ``forecast_retention``, some for each renewal ahead, as ``stay(model, ahead)`` gives them."""
     probability = stay(fit.model, ahead)
     ends = profile_interval(fit, lambda model: stay(model, ahead), level)
     if ends is None:
@@ -227,7 +235,7 @@ def _forecast(
     few, many = (_survivors(customers, probability, reach, share) for share in ((1 - level) / 2, (1 + level) / 2))
     return pd.DataFrame(
         {
-            "ahead": ahead.astype(int),
+            "ahead": np.repeat(ahead.astype(int), len(probability) // len(ahead)),
             "customers": customers,
             "expected": customers * probability,
             "expected_lower": customers * lower,
@@ -238,16 +246,16 @@ def _forecast(
     )
 
 
-def _survivors(customers: float, probability: Array, reach: Sequence[Array], share: float) -> NDArray[np.int64]:
+def _survivors(customers: Array, probability: Array, reach: Sequence[Array], share: float) -> NDArray[np.int64]:
     """The smallest number of survivors that is exceeded with a probability of at most 1 - ``share``.
 
     The number is binomial given its probability, which is normal on the logit scale, with a standard error of its own
     to either side.
     """
-    n, certain = round(customers), (probability == 0) | (probability == 1)
+    n, certain = np.rint(customers).astype(np.int64), (probability == 0) | (probability == 1)
     score = ndtri((np.arange(NODES) + 0.5) / NODES)[:, None]
     nodes = expit(_logit(probability) + score * np.where(score < 0, reach[0], reach[1]))
-    low, high = np.full(len(probability), -1.0), np.full(len(probability), float(n))
+    low, high = np.full(len(probability), -1.0), n.astype(float)
     while np.any(high - low > 1):
         number = np.floor((low + high) / 2)
         reached = bdtr(np.maximum(number, 0), n, nodes).mean(axis=0) >= share

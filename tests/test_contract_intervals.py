@@ -68,6 +68,21 @@ def test_intervals_hold_the_estimate_and_outlive_a_file():
     pd.testing.assert_frame_equal(contract_value(found, base, YEARLY), contract_value(again, base, YEARLY))
 
 
+@pytest.mark.parametrize("times", [1, 100])
+def test_groups_forecast_together_have_the_intervals_of_each_alone(times):
+    table = published("high end", 4).assign(weight=times)
+    found = fit(ShiftedBetaGeometric, table)
+    assert is_vague(found) == (times == 1)
+    base = pd.DataFrame({"tenure": [4, 0, 2, 4], "weight": [30, 20, 7, 5], "cohort": ["b", "a", "b", "a"]})
+    together = forecast_retention(found, base, renewals=3, by="cohort")
+    assert together["group"].tolist() == ["a"] * 3 + ["b"] * 3
+    for cohort, rows in together.groupby("group"):
+        alone = forecast_retention(found, base[base["cohort"] == cohort], renewals=3)
+        pd.testing.assert_frame_equal(
+            alone.drop(columns="group"), rows.drop(columns="group").reset_index(drop=True), rtol=1e-9
+        )
+
+
 def test_a_cohort_that_borrows_has_the_errors_of_its_pool():
     table = pd.concat([published("high end", 4).assign(cohort=i) for i in range(3)])
     assert profile_interval(fit_pooled(ShiftedBetaGeometric, table).groups["0"], lambda m: m.hazard([1]), 0.95) is None

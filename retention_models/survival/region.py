@@ -7,7 +7,8 @@ whatever parameters the model is written.
 
 The rim of that region is found by walks that never leave it (hit-and-run: Smith (1984), Operations Research 32(6),
 1296-1308): each draws a line through where it stands, notes where the line leaves the region on either side, and goes
-to a place between. Lines are drawn along the directions in which the walks are spread.
+to a place between. Lines are drawn along the directions in which the walks are spread. As such walks seldom come to
+the tips of a long ridge, every other line starts from the place that is the farthest yet in some direction.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ Array = NDArray[np.float64]
 
 WALKS, STEPS, SETTLED = 40, 24, 6  # walks, lines drawn by each, and how many of these are not noted yet
 EDGE = np.log(1e5)  # log-parameters beyond which a model is as good as at its limit
+STEEPEST = np.log(30.0)  # the same for the c of t^c, which would be beyond all numbers
 HALVINGS = 12  # of a line, to find where it leaves the region
-RIM = 400  # places on the rim that are kept
+NEARER = 4  # times that a place outside the region is drawn nearer to where its line starts
+RIM = 400  # places on the rim that are kept, of tips and of all; many tips are one place
 
 
 def rim(model_class: type[Model], columns: tuple[Array, ...], top: Array, depth: float) -> Array:
@@ -48,26 +51,43 @@ def rim(model_class: type[Model], columns: tuple[Array, ...], top: Array, depth:
         return model_class(**values).log_likelihood(*columns).sum(axis=-1)
 
     lowest = float(height(top[None])[0]) - depth
-    centre = _inside(model_class, height, top, lowest)
+    edge = np.array([max(STEEPEST, top[i]) if name == "c" else EDGE for i, name in enumerate(names)])
+    centre = _inside(model_class, height, top, lowest, edge)
 
     def is_in(places: Array) -> NDArray[np.bool_]:
-        return (np.abs(places) <= EDGE).all(axis=1) & (height(np.clip(places, -EDGE, EDGE)) >= lowest)
+        return (np.abs(places) <= edge).all(axis=1) & (height(np.clip(places, -edge, edge)) >= lowest)
 
     place: Array = np.tile(centre, (WALKS, 1))
-    noted: list[Array] = []
+    noted: Array = np.empty((0, len(top)))
     root: Array = np.eye(len(top))
     for step in range(STEPS):
+        start = _tips(noted, root, rng, WALKS) if step > SETTLED and step % 2 else place
         direction = rng.standard_normal(place.shape) @ root.T
-        ends = [_end_of_line(is_in, place, side * direction) for side in (-1.0, 1.0)]
-        place = np.asarray(ends[0] + rng.uniform(0.02, 0.98, (WALKS, 1)) * (ends[1] - ends[0]), dtype=np.float64)
+        ends = [_end_of_line(is_in, start, side * direction) for side in (-1.0, 1.0)]
+        place = _between(is_in, start, ends[0] + rng.uniform(0.02, 0.98, (WALKS, 1)) * (ends[1] - ends[0]))
         spread = np.cov(place.T) + 1e-6 * np.eye(len(top))
         root = np.asarray(np.linalg.cholesky(spread), dtype=np.float64)
         if step >= SETTLED:
-            noted.extend(ends)
-    return rng.permutation(np.concatenate(noted))[:RIM]
+            noted = np.concatenate([noted, *ends])
+    return np.unique(np.concatenate([_tips(noted, root, rng, RIM), rng.permutation(noted)[:RIM]]), axis=0)
 
 
-def _inside(model_class: type[Model], height: Callable[[Array], Array], top: Array, lowest: float) -> Array:
+def _between(is_in: Callable[[Array], NDArray[np.bool_]], start: Array, place: Array) -> Array:
+    """The places, drawn nearer to the start of their line where it bends out of the region before them."""
+    for _ in range(NEARER):
+        place = np.where(is_in(place)[:, None], place, (start + place) / 2)
+    return np.where(is_in(place)[:, None], place, start)
+
+
+def _tips(places: Array, root: Array, rng: np.random.Generator, count: int) -> Array:
+    """Those places that are the farthest in some directions; a direction is a step of a walk."""
+    along = np.linalg.solve(root, places.T).T @ rng.standard_normal((places.shape[1], count))
+    return places[along.argmax(axis=0)]
+
+
+def _inside(
+    model_class: type[Model], height: Callable[[Array], Array], top: Array, lowest: float, edge: Array
+) -> Array:
     """A place well inside the region and the edges, as near to the top as that allows."""
     names, place = parameter_names(model_class), top.copy()
     for limit in model_class.limits:
@@ -79,7 +99,7 @@ def _inside(model_class: type[Model], height: Callable[[Array], Array], top: Arr
                 moved[:, names.index(name)] += ladder - place[i]
             good = np.flatnonzero(height(moved) > lowest)
             place = moved[good[len(good) // 2]] if len(good) else place
-    return np.clip(place, 0.01 - EDGE, EDGE - 0.01)
+    return np.clip(place, 0.01 - edge, edge - 0.01)
 
 
 def _end_of_line(is_in: Callable[[Array], NDArray[np.bool_]], place: Array, direction: Array) -> Array:

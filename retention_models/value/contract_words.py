@@ -87,7 +87,7 @@ def saving_sentence(
     total
         The row of ``total_contract_value`` for all customers.
     saved
-        From ``saved_value``; its last row is told.
+        From ``saved_value``; its last row is told, and the least and the largest value of those before.
     price
         What value is counted in.
     checks
@@ -99,13 +99,27 @@ def saving_sentence(
     value, lower, upper = (price.written(base[name]) for name in ("value", "value_lower", "value_upper"))
     worth, least, most = (price.written(one[name]) for name in ("value", "value_lower", "value_upper"))
     chance = one["leaving"] / one["customers"]
+    spread = _by_tenure(saved, price)
+    mean = f"on average {worth} ({least} to {most}){spread}" if spread else f"{worth} ({least} to {most})"
     return (
         f"The {base['customers']:,.0f} customers are worth {value} ({100 * level:g} % interval {lower} to {upper}; a "
         f"single retention rate for all would say {price.written(base['naive_value'])}); one who was about to leave at "
-        f"the next renewal and is kept is worth {worth} ({least} to {most}), which is the most that keeping one may "
-        f"cost, and where the offer goes to all customers, of whom {100 * chance:.3g} % are about to leave, at most "
-        f"{price.written(worth_of_contact(one))} each even if it kept every one of these{failed_checks(checks)}."
+        f"the next renewal and is kept is worth {mean}, which is the most that keeping one may cost"
+        f"{' at that tenure' if spread else ''}, and where the offer goes to all customers, of whom "
+        f"{100 * chance:.3g} % are about to leave, at most {price.written(worth_of_contact(one))} each "
+        f"even if it kept every one of these{failed_checks(checks)}."
     )
+
+
+def _by_tenure(saved: pd.DataFrame, price: ContractPrice) -> str:
+    """Between which values, at which tenures, that of a saved customer lies; nothing where one tenure is all."""
+    value, made = saved["value"].to_numpy()[:-1], saved.index.to_numpy()[:-1]
+    (least, at_least), (most, at_most) = ((price.written(value[i]), made[i]) for i in (value.argmin(), value.argmax()))
+    return "" if least == most else f", from {least} {_when(at_least)} to {most} {_when(at_most)}"
+
+
+def _when(renewals: int) -> str:
+    return f"after renewal {renewals}" if renewals else "before the first renewal"
 
 
 def worth_of_contact(saved: pd.Series) -> float:
