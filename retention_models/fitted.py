@@ -103,8 +103,11 @@ class Fit:
 
     @property
     def n_parameters(self) -> int:
-        """Number of free parameters, those among them that were chosen over whole numbers."""
-        return len(self.covariance) + len(self.model.fixed)
+        """Number of free parameters, those among them that were chosen over whole numbers.
+
+        A fit of customers with given covariates (``CovariateFit.at``) counts those of the whole fit it comes from.
+        """
+        return int(self.data.get("n_parameters", len(self.covariance) + len(self.model.fixed)))
 
     @property
     def aic(self) -> float:

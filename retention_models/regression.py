@@ -61,7 +61,12 @@ class CovariateFit:
     @property
     def aic(self) -> float:
         """Akaike's criterion; smaller is better."""
-        return -2 * self.log_likelihood + 2 * int(np.count_nonzero(np.diag(self.covariance)))
+        return -2 * self.log_likelihood + 2 * self.n_parameters
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of free parameters and coefficients."""
+        return int(np.count_nonzero(np.diag(self.covariance)))
 
     def table(self, level: float = 0.95) -> pd.DataFrame:
         """Estimate, standard error and interval of each parameter (made on the log scale) and coefficient."""
@@ -137,6 +142,8 @@ class CovariateFit:
         0   5.48         5.12         5.87          3.1
         1   7.30         6.83         7.79          3.1
         """
+        if not isinstance(churn, Mapping | None):
+            raise TypeError(f'churn must be a value for each covariate, such as {{"plan": "premium"}}; got {churn!r}')
         x = self.covariates.of_customer(dict(churn or {}))
         names, first = list(parameter_names(type(self.model))), len(parameter_names(type(self.model)))
 
@@ -148,13 +155,14 @@ class CovariateFit:
         value = np.exp(logarithms(self._place))
         slope = value[:, None] * _jacobian(logarithms, self._place)
         covariance = pd.DataFrame(slope @ self.covariance.to_numpy() @ slope.T, index=names, columns=names)
+        about = {name: fact for name, fact in self.plain.data.items() if name != "kept"}
         return replace(
             self.plain,
             model=type(self.model)(**dict(zip(names, value.tolist(), strict=True))),
             covariance=covariance,
             log_likelihood=self.log_likelihood,
             notes=self.notes,
-            data={name: about for name, about in self.plain.data.items() if name != "kept"},
+            data=about | {"n_parameters": self.n_parameters},
         )
 
     def __repr__(self) -> str:

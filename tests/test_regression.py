@@ -7,6 +7,7 @@ import pytest
 from scipy.special import betaln, expit, logit
 
 from retention_models.contract_cells import Covariates, cells_of
+from retention_models.fitted import Fit
 from retention_models.fitting import fit
 from retention_models.logs.contracts import read_contracts
 from retention_models.logs.retention import retention_table, with_calendar
@@ -258,3 +259,8 @@ def test_customers_with_given_covariates_have_a_fit_for_forecasts_and_values(tab
     for wrong in (None, {"plan": 1, "price_rise": 0}, {"age": 3}):
         with pytest.raises(ValueError, match="give a value for plan; got"):
             found.at(wrong)
+    with pytest.raises(
+        TypeError, match=r'churn must be a value for each covariate, such as {"plan": "premium"}; got 3'
+    ):
+        found.at(3)
+    assert own.aic == pytest.approx(found.aic) == pytest.approx(Fit.from_json(own.to_json()).aic)
