@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from retention_models.interventions.comparisons import lifts as lifts
     from retention_models.interventions.comparisons import pairwise as pairwise
     from retention_models.interventions.comparisons import programme_effect as programme_effect
-    from retention_models.interventions.contract_outcomes import contract_test as contract_test
+    from retention_models.interventions.contract_arms import contract_test as contract_test
     from retention_models.interventions.contract_outcomes import incremental_value as incremental_value
     from retention_models.interventions.contract_outcomes import share_kept as share_kept
     from retention_models.interventions.contract_outcomes import time_kept as time_kept
@@ -184,8 +184,8 @@ _ROOMS = {
         "pairwise",
         "programme_effect",
     ),
+    "interventions.contract_arms": ("contract_test",),
     "interventions.contract_outcomes": (
-        "contract_test",
         "incremental_value",
         "share_kept",
         "time_kept",

@@ -54,6 +54,11 @@ def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) 
         ((), "say so, design 'window'"),
         (("--design", "window"), "count back from the day of the snapshot; say which it was: --observation-end"),
         (("--design", "window", "--observation-end", "1.6.2024"), "--observation-end must be a day such as"),
+        (("--observation-start", "2024-01-01"), "leave out --observation-start, or name the columns of a log with"),
+        (
+            ("--design", "window", "--observation-end", "2024-06-01", "--churned", "left"),
+            "no column 'left'; it has months, Churn. Say which is which: --tenure ..., --churned ...",
+        ),
     ],
 )
 def test_a_file_of_tenures_is_asked_what_it_holds(tmp_path, capsys, options, sentence) -> None:

@@ -105,7 +105,15 @@ class RegularBuyers(BetaGeometric):
 
 @dataclass(frozen=True, slots=True)
 class BGCNBD(RegularBuyers):
-    """Rates of stages are Gamma(r, alpha) over customers, drop-out chances after repeat purchases Beta(a, b)."""
+    """Rates of stages are Gamma(r, alpha) over customers, drop-out chances after repeat purchases Beta(a, b).
+
+    Examples
+    --------
+    >>> regular, random = BGCNBD(0.9, 4.0, 0.8, 2.5, k=3), BGCNBD(0.9, 12.0, 0.8, 2.5, k=1)
+    >>> late = {"frequency": 8, "recency": 30.0, "T": 39.0}  # silent for longer than between any two purchases
+    >>> print(regular.probability_alive(**late).round(3), random.probability_alive(**late).round(3))
+    0.411 0.678
+    """
 
     k: int = 1
 
@@ -115,7 +123,14 @@ class BGCNBD(RegularBuyers):
 
 @dataclass(frozen=True, slots=True)
 class MBGCNBD(RegularBuyers):
-    """Rates of stages are Gamma(r, alpha) over customers, drop-out chances after each purchase Beta(a, b)."""
+    """Rates of stages are Gamma(r, alpha) over customers, drop-out chances after each purchase Beta(a, b).
+
+    Examples
+    --------
+    >>> model = MBGCNBD(1.5, 3.0, 0.5, 2.0, k=2)
+    >>> print(model.expected_purchases(26, frequency=4, recency=30.0, T=39.0).round(3))
+    2.321
+    """
 
     k: int = 1
 

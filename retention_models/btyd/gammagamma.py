@@ -24,7 +24,14 @@ PAID_NOTHING = "with a mean amount of 0"
 
 @dataclass(frozen=True, slots=True)
 class GammaGamma(PositiveParameters):
-    """Amounts are Gamma(p, nu) within a customer; nu is Gamma(q, v) over customers, so a mean amount is p / nu."""
+    """Amounts are Gamma(p, nu) within a customer; nu is Gamma(q, v) over customers, so a mean amount is p / nu.
+
+    Examples
+    --------
+    >>> model = GammaGamma(p=6.25, q=3.74, v=15.4)
+    >>> print(model.expected_spend(frequency=[1, 10], monetary_value=[100.0, 100.0]).round(1))
+    [80.2 97.3]
+    """
 
     p: Parameter
     q: Parameter

@@ -19,7 +19,14 @@ from retention_models.estimation.model import Limit
 
 @dataclass(frozen=True, slots=True)
 class MBGNBD(BetaGeometric):
-    """Purchase rates are Gamma(r, alpha) over customers, drop-out chances after each purchase Beta(a, b)."""
+    """Purchase rates are Gamma(r, alpha) over customers, drop-out chances after each purchase Beta(a, b).
+
+    Examples
+    --------
+    >>> model = MBGNBD(r=0.525, alpha=6.18, a=0.891, b=1.61)
+    >>> print(model.probability_alive(frequency=0, recency=0.0, T=38.86).round(3))  # one purchase, and never again
+    0.389
+    """
 
     limits: ClassVar[tuple[Limit, ...]] = LEAVING_AT_ONCE
     leaves_at_once: ClassVar[int] = 1

@@ -23,7 +23,14 @@ from retention_models.estimation.model import Limit
 
 @dataclass(frozen=True, slots=True)
 class NBD(BuyTillYouDie):
-    """Purchase rates are Gamma(r, alpha) over customers."""
+    """Purchase rates are Gamma(r, alpha) over customers.
+
+    Examples
+    --------
+    >>> model = NBD(r=0.385, alpha=12.1)
+    >>> print(model.expected_purchases(39, frequency=2, recency=30.43, T=38.86).round(3))
+    1.825
+    """
 
     r: Parameter
     alpha: Parameter

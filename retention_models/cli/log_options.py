@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 _KEYWORDS = ("observation_start", "observation_end", "calibration_end", "acquired_after", "time_zone", "time_unit")
-_SHORT = ("customer_id", "date", "amount", "start", "end", "cause", "horizon", "period", "refunds")  # columns, too
+_COLUMNS = ("customer_id", "date", "amount", "start", "end", "tenure", "churned", "cause")
+_SHORT = (*_COLUMNS, "horizon", "period", "refunds")  # may be names of columns in a message, too
 
 
 def add_log_options(parser: ArgumentParser, *, required: bool) -> _ArgumentGroup:

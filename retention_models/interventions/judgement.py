@@ -67,14 +67,12 @@ def no_worse_than(effect: Effect, margin: float, *, higher_is_better: bool = Tru
 
     Examples
     --------
-    >>> import pandas as pd
     >>> import retention_models as rm
-    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
-    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
-    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
-    >>> letter = rm.differences(test, bought)[0]
-    >>> print(rm.no_worse_than(letter, margin=0.02))
-    no worse than: passed. Interval end -0.00933 against the margin -0.0200: no worse than accepted.
+    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> mens, womens = rm.differences(test, rm.Outcome(column="visit"))
+    >>> print(rm.no_worse_than(womens, margin=0.01))
+    no worse than: passed. Interval end 0.0389 against the margin -0.0100: no worse than accepted.
     """
     if not (is_number(margin) and margin > 0) or (effect.scale != "difference" and margin >= 1):
         raise ValueError(f"margin is the loss still accepted: above 0, and below 1 for a ratio; got {margin!r}")

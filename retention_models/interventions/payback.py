@@ -68,14 +68,12 @@ def cost_per_kept(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> import retention_models as rm
-    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
-    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
-    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
-    >>> money = rm.Money(worth=12.0, costs={"coupon": rm.Costs(contact=0.5)}, currency="EUR")
-    >>> print(rm.cost_per_kept(test, bought, money, arm="coupon"))
-    coupon, bought: one more cost EUR 9.8 (6.3 to 22.7).
+    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> money = rm.Money(worth=1.0, costs={"men's e-mail": rm.Costs(contact=0.02)}, currency="USD")
+    >>> print(rm.cost_per_kept(test, rm.Outcome(column="visit"), money, arm="men's e-mail"))
+    men's e-mail, visit: one more cost USD 0.261 (0.240 to 0.286).
     """
     arm = test.treated_arm(arm)
     money.check_arms(test.arms)
@@ -153,19 +151,17 @@ def money_lines(
 
     Examples
     --------
-    >>> import pandas as pd
     >>> import retention_models as rm
-    >>> counts = pd.DataFrame({"arm": ["none", "letter", "coupon"], "n": [1000, 1000, 1000], "bought": [100, 118, 151]})
-    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
-    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
-    >>> money = rm.Money(worth=12.0, costs={"coupon": rm.Costs(contact=0.5)}, currency="EUR")
-    >>> rm.money_lines(test, bought, money, arm="coupon").round(3)
+    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> money = rm.Money(worth=1.0, costs={"men's e-mail": rm.Costs(contact=0.02)}, currency="USD")
+    >>> rm.money_lines(test, rm.Outcome(column="visit"), money, arm="men's e-mail").round(3)
                  amount  lower  upper
     line
-    gross gain    0.612  0.264   0.96
-    contacts     -0.500 -0.500  -0.50
-    redemptions   0.000  0.000   0.00
-    net value     0.112 -0.236   0.46
+    gross gain    0.077   0.07  0.083
+    contacts     -0.020  -0.02 -0.020
+    redemptions   0.000   0.00  0.000
+    net value     0.057   0.05  0.063
     """
     arm = test.treated_arm(arm)
     money.check_arms(test.arms)

@@ -15,8 +15,8 @@ from retention_models.logs.calendar import read_day
 
 SILENCE = 180  # days without a start or an end; a shorter silence may be the business
 STRAY = 0.01  # so small a share of the starts, beyond a silence, must be misdated
-UNUSUAL = 10  # times the mean gap between days with starts, from which on it is no accident that there is none
-RECENT = 100  # days with starts, the last of which show what gaps between them are usual
+UNUSUAL = 10  # times the mean gap between days with starts, or ends, from which on it is no accident that none is there
+RECENT = 100  # days with starts, or ends, the last of which show what gaps between them are usual
 FEW = 0.1  # so small a share of the ends is given up rather than taken for facts
 
 
@@ -38,9 +38,9 @@ def last_day_known(
     known = np.r_[last_start, late.index.to_numpy(dtype=np.int64)]
     quiet = np.diff(known) > np.maximum((known[:-1] - int(starts.index[0])) / 3, SILENCE)
     last = int(known[np.argmax(quiet)] if quiet.any() else known[-1])
-    silent = _starts_have_stopped(starts, last)
-    after_starts = late[late.index <= last]
-    if silent and after_starts.sum() <= FEW * ends[ends.index <= last].sum():
+    silent = _have_stopped(starts, last)
+    seen, after_starts = ends[ends.index <= last], late[late.index <= last]
+    if silent and after_starts.sum() <= FEW * seen.sum():
         until = dt.date.fromordinal(last_start)
         return until, (
             f"Observation ends on {until}, the last day on which a contract started. None did in the "
@@ -57,6 +57,11 @@ def last_day_known(
         reason += (
             f". No contract started after {dt.date.fromordinal(last_start)}: if later ends are notices given, and no "
             "facts, say observation_end"
+        )
+    if not seen.empty and _have_stopped(seen, last):
+        reason += (
+            f". No contract ended after {_latest(seen)}, though some started: if these are bookings made ahead, say "
+            "observation_end"
         )
     return until, f"{reason}."
 
@@ -76,9 +81,9 @@ def _where_all_have_an_end(last_start: int, late: pd.Series, ends: pd.Series) ->
     )
 
 
-def _starts_have_stopped(starts: pd.Series, last: int) -> bool:
-    """Whether the days from the last start to a later one are more than chance or custom leave without a start."""
-    days = starts.index.to_numpy(dtype=np.int64)[-RECENT:]
+def _have_stopped(counts: pd.Series, last: int) -> bool:
+    """Whether the days from the last start, or end, to a later day are more than chance or custom leave without one."""
+    days = counts.index.to_numpy(dtype=np.int64)[-RECENT:]
     gaps, silence = np.diff(days), last - days[-1]
     return len(gaps) > 0 and bool(silence > gaps.max() and silence > UNUSUAL * gaps.mean())
 

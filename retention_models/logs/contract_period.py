@@ -45,8 +45,8 @@ def _beside_renewals(ended: pd.DataFrame, period: Period, spells: Spells) -> str
     if share >= 0.5 or (isinstance(period, int) and period <= 7):
         return ""
     low = (
-        f" Only {100 * share:.0f} % of the contracts ended near a renewal: they can end on any day, and count as lost "
-        f"at the end of the {name}, so that the value of those there now is too low by half the losses of a {name}"
+        f" Only {100 * share:.0f} % of the contracts ended near a renewal: they can end on other days, and count as "
+        f"lost at the end of the {name}, so that the value of those there now is too low by half the losses of a {name}"
     )
     early = f", and those seen from a later day than their start seem to leave up to a {name} earlier than they do"
     return f"{low}{'' if spells.observed_from is None else early}; a shorter period makes this smaller."

@@ -88,8 +88,8 @@ def make_contract_plan(
         How many renewals ahead a forecast looks.
     tenure, churned
         Columns of a snapshot without dates, as in ``tenure_table``, instead of those of customer, start and end. It
-        holds those there on ``observation_end``, and those who left in the last period or since ``observation_start``;
-        ``period`` is what tenure counts, months by default.
+        holds those there on ``observation_end``, and those who left in the last period, so that there is no
+        ``observation_start``; ``period`` is what tenure counts, months by default.
 
     Raises
     ------
@@ -182,6 +182,11 @@ def _of_tenures(
 ) -> ContractPlan:
     """The plan for a snapshot whose tenures are counted back from the day that it was taken on."""
     begin, until = days
+    if begin is not None:
+        raise ValueError(
+            f"tenures do not tell when since {begin} a customer left, and are taken for those of the last period; "
+            "leave out observation_start, or name the columns of a log with dates"
+        )
     if design != "window":
         raise ValueError(
             "a file of tenures without dates is taken as a snapshot of those there on observation_end, and of those "
@@ -193,7 +198,13 @@ def _of_tenures(
     last = read_day("observation_end", until)
     columns = {"cause": asked["cause"], "covariates": asked["covariates"]}
     log, set_aside = dated_contracts(source, observed_until=last, period=period, **names, **columns)
-    first = begin or (anniversary(last) - period_offset(period)).date()
+    left = int(log["end"].notna().sum())
+    if left in (0, len(log)):
+        raise ValueError(
+            f"{left:,} of {len(log):,} customers left, by column {names['churned']!r}; it takes some who did and some "
+            "who did not to say when customers leave: does the file hold both, and is this the column that tells?"
+        )
+    first = (anniversary(last) - period_offset(period)).date()
     plan = make_contract_plan(log, design=design, observation_start=first, observation_end=last, period=period, **asked)
     reasons = {
         **plan.reasons,

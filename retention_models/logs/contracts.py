@@ -86,7 +86,8 @@ def read_contracts(
         The last day about which the log knows everything, the day of the extract. A contract that ends later was
         still running.
     observed_from
-        The first such day; needed with ``"active_on"`` and ``"window"``.
+        The first such day; needed with ``"active_on"`` and ``"window"``. Contracts are followed from the end of it on:
+        one that ended on this very day is set aside with those that ended before.
     customer_id, start, end, cause
         Names of the columns; ``cause=None`` where the log does not say why contracts ended.
     covariates
@@ -130,7 +131,7 @@ def read_contracts(
     check_choice("design", design, get_args(Design))
     check_choice("overlaps", overlaps, get_args(Overlaps))
     require_whole("join_within", join_within, 0)
-    kept = (covariates,) if isinstance(covariates, str) else tuple(covariates)
+    kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
     begin, until = _observed_days(design, observed_from, observed_until)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
@@ -263,7 +264,8 @@ def _check_design(spells: Rows, facts: Mapping[str, int], design: Design, begin:
     if begin is not None:
         ended = facts["all"] - facts["spells"]
         detail = f"{ended:,} spells ended by {begin}, which a log of design {design!r} would not hold"
-        return Check(name, ended == 0, f"{detail}{'; is it design acquisition?' if ended else '.'}")
+        doubt = "; did observation begin before that day, or is it design 'acquisition'?"
+        return Check(name, ended == 0, f"{detail}{doubt if ended else '.'}")
     if facts["ended"] == 0:
         return Check(name, None, "No contract has ended.")
     old = nw.col("tenure") - facts["middle_end"]

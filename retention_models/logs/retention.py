@@ -80,8 +80,9 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
     counts = counted(_renewals(spells, period, names), names)
     came = counts["_last"] >= counts["_first"]
     if not came.any():
-        until = spells.observed_until
-        raise ValueError(f"none of {spells.rows:,} spells has come to a renewal by {until}; is the period too long?")
+        raise ValueError(
+            f"none of {spells.rows:,} spells has come to a renewal by {spells.observed_until}; {_why_none(spells)}"
+        )
     table = added_up(counts[came], ["cohort", *names], spells.has_cause)
     table["cohort"] = _cohort_names(table["cohort"], period)
     table.attrs.update(_attrs(spells, period, table, int(counts.loc[~came, "spells"].sum())))
@@ -197,6 +198,16 @@ def durations(spells: Spells, *, by: str | Sequence[str] = ()) -> pd.DataFrame:
     keys = [*names, "entry", "tenure", "churned", *(["cause"] if spells.has_cause else [])]
     counts = collect(on_engine(nw.from_native(spells.frame).to_native()).group_by(*keys).agg(weight=nw.len()))
     return counts.sort_values(keys, ignore_index=True)
+
+
+def _why_none(spells: Spells) -> str:
+    """What to change where no renewal falls into the days observed."""
+    if spells.observed_from is None:
+        return "is the period too long?"
+    return (
+        f"does a whole period lie between the day that observation began with, {spells.observed_from}, and then? All "
+        "of June lies between 31 May and 30 June"
+    )
 
 
 def _check_by(by: Sequence[str], spells: Spells) -> None:

@@ -16,16 +16,21 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
+from retention_models.checks import Check
+from retention_models.inputs import require_whole
 from retention_models.logs.calendar import read_day
 from retention_models.logs.contract_rows import column_names
 from retention_models.logs.contracts import Design
-from retention_models.logs.days import Period, period_offset
+from retention_models.logs.days import MONTHS, Period, check_period, period_offset
 from retention_models.logs.engines import on_engine
 from retention_models.logs.files import open_files
 from retention_models.logs.retention_counts import KEPT, LOST, added_up, check_origin, counted
 from retention_models.logs.spells import UNKNOWN
 from retention_models.logs.transactions import check_choice
 
+UNEVEN = 3  # days by which months differ in length
+ENDLESS = 1e6  # periods; a table has a row for each
+EARLIEST = 1678  # the year before which no contract began, and which pandas has not in nanoseconds
 YES, NO = ("1", "1.0", "true", "yes", "y", "t"), ("0", "0.0", "false", "no", "n", "f")
 
 
@@ -57,7 +62,8 @@ def tenure_table(
     entry
         Name of a column of whole periods; with ``"active_on"``, and only then.
     window
-        How many periods back the file tells who left; used with ``"window"``.
+        How many periods back the file tells who left; used with ``"window"``. With more than one it is not known
+        when in them a customer left: all count as watched throughout, and losses come out too low.
     cause, by
         Names of columns: why customers left, and what to tell apart.
 
@@ -86,6 +92,7 @@ def tenure_table(
     2       9        1     0
     """
     check_choice("design", design, get_args(Design))
+    require_whole("window", window, 1)
     if (entry is not None) != (design == "active_on"):
         raise ValueError("entry names the tenure at which each customer came into view: design 'active_on' needs it")
     names = [by] if isinstance(by, str) else list(by)
@@ -98,7 +105,9 @@ def tenure_table(
     usable, set_aside = _usable(_faults(end, left, begin) | no_renewal, raw["spells"])
     counts = raw.assign(_first=begin + 1, _last=end, _lost=_fate(left == 1, raw[cause] if cause else None))[usable]
     table = added_up(counts, names, has_cause=cause is not None)
-    table.attrs.update({"design": design, "set_aside": set_aside, "checks": [asdict(check_origin(table))]})
+    unsure = [_check_window(window)] if design == "window" and window > 1 else []
+    checks = [asdict(check) for check in (check_origin(table), *unsure)]
+    table.attrs.update({"design": design, "set_aside": set_aside, "checks": checks})
     return table
 
 
@@ -114,8 +123,10 @@ def dated_contracts(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """A snapshot of a day and of those who left in the last period, as a contract log; and what was set aside.
 
-    That customers were there, or left, then, gives their tenures the dates that they lack. Parameters are those of
-    ``tenure_table`` and of ``retention_table``; ``observed_until`` is the day.
+    That customers were there, or left, then, gives their tenures the dates that they lack. Months and years differ in
+    length: customers are taken to have left a few days before the day, so that counted in days, too, nobody is watched
+    at the renewal before. Parameters are those of ``tenure_table`` and of ``retention_table``; ``observed_until`` is
+    the day.
 
     Returns
     -------
@@ -131,28 +142,52 @@ def dated_contracts(
     >>> snapshot = pd.DataFrame({"tenure": [1, 9], "churned": ["Yes", "No"]})
     >>> dated_contracts(snapshot, observed_until="2024-06-28")[0]
        customer_id      start        end
-    0            0 2023-09-28        NaT
-    1            1 2024-05-28 2024-06-28
+    0            0 2023-09-25        NaT
+    1            1 2024-05-28 2024-06-25
     """
     names = [covariates] if isinstance(covariates, str) else list(covariates)
     kept = [*([cause] if cause else []), *names]
+    check_period(period)
+    _check_names([tenure, churned, *kept])
     raw = _counted(source, [tenure, churned, cause], names)
     length, left = _number(raw[tenure]), raw[churned].map(_truth)
-    usable, set_aside = _usable(_faults(length, left, length * 0), raw["spells"])
-    raw, length, left = raw[usable], length[usable], left[usable]
     last = anniversary(observed_until)
+    years = period / 365.25 if isinstance(period, int) else MONTHS[period] / 12
+    too_old = {f"rows whose tenure reaches back before {EARLIEST}": length * years > last.year - EARLIEST}
+    usable, set_aside = _usable(_faults(length, left, length * 0) | too_old, raw["spells"])
+    raw, length, left = raw[usable], length[usable], left[usable]
+    begin, left_on = last - period_offset(period), last - pd.Timedelta(0 if isinstance(period, int) else UNEVEN, "D")
     rows = raw[kept].assign(
-        start=[last - int(made) * period_offset(period) for made in length],
-        end=pd.Series(last, raw.index).where(left == 1),
+        start=[begin if made == 1 else left_on - int(made) * period_offset(period) for made in length],
+        end=pd.Series(left_on, raw.index).where(left == 1),
     )
     rows = rows.loc[rows.index.repeat(raw["spells"])].sort_values(["start", "end", *kept], ignore_index=True)
     return rows.assign(customer_id=rows.index)[["customer_id", "start", "end", *kept]], set_aside
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """An error where a column has two parts, or a name that a column of contracts has."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"column {twice!r} cannot have two parts at once; say which is which")
+    taken = next((name for name in names[2:] if name in ("customer_id", "start", "end")), None)
+    if taken is not None:
+        raise ValueError(f"column {taken!r}: the contracts have a column of that name; rename it")
 
 
 def anniversary(day: str | dt.date) -> pd.Timestamp:
     """The day, or the 28th before it, of which every month has one."""
     until = pd.Timestamp(read_day("observed_until", day))
     return until.replace(day=min(until.day, 28))
+
+
+def _check_window(window: int) -> Check:
+    """That a file of several periods does not tell in which of them customers left."""
+    detail = (
+        f"Whoever left did so in one of {window} periods, and counts as watched in all of them: losses come out too "
+        "low, and survival too high. A file of the last period, or one with dates, has them right."
+    )
+    return Check("it is known in which period customers left", False, detail)
 
 
 def _counted(source: Any, roles: Sequence[str | None], by: Sequence[str]) -> pd.DataFrame:
@@ -162,7 +197,10 @@ def _counted(source: Any, roles: Sequence[str | None], by: Sequence[str]) -> pd.
     columns = list(dict.fromkeys([*filter(None, roles), *by]))
     missing = [repr(name) for name in columns if name not in names]
     if missing:
-        raise ValueError(f"the table has no column {', '.join(missing)}; it has {', '.join(names)}")
+        raise ValueError(
+            f"the table has no column {', '.join(missing)}; it has {', '.join(names)}. "
+            "Say which is which: tenure=..., churned=..., cause=..."
+        )
     return counted(on_engine(native).select(*columns), by)
 
 
@@ -171,6 +209,7 @@ def _faults(end: pd.Series, left: pd.Series, begin: pd.Series) -> dict[str, pd.S
         "rows without a readable tenure": end.isna() | begin.isna(),
         "rows that do not say whether the customer left": left.isna(),
         "rows whose tenure is negative or no whole number": (end < 0) | (end % 1 != 0) | (begin % 1 != 0),
+        "rows whose tenure is a million periods or more": end >= ENDLESS,
     }
 
 

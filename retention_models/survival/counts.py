@@ -77,7 +77,16 @@ def as_numbers(name: str, column: ArrayLike) -> Array:
         return values.astype(float, copy=False)
     except (TypeError, ValueError):
         wanted = "True or False" if name == "churned" else "numbers"
-        raise ValueError(f"{name} must hold {wanted}, not such values as '{values[0]}'") from None
+        other = next(value for value in values.flat if not _is_number(value))
+        raise ValueError(f"{name} must hold {wanted}, not such values as '{other}'") from None
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def tenures_asked_for(at: ArrayLike) -> Array:

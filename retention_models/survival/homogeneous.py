@@ -29,7 +29,13 @@ from retention_models.survival.base import (
 
 @dataclass(frozen=True, slots=True)
 class Geometric(RetentionModel):
-    """Everybody renews with the same probability, exp(-rate), every time."""
+    """Everybody renews with the same probability, exp(-rate), every time.
+
+    Examples
+    --------
+    >>> print(Geometric(rate=0.2).retention_rate([1, 7]).round(3))
+    [0.819 0.819]
+    """
 
     rate: Parameter
 
@@ -55,7 +61,13 @@ class Geometric(RetentionModel):
 
 @dataclass(frozen=True, slots=True)
 class DiscreteWeibull(RetentionModel):
-    """Everybody's survival is exp(-rate t^c): chances to leave that rise (c > 1) or fall (c < 1) with tenure."""
+    """Everybody's survival is exp(-rate t^c): chances to leave that rise (c > 1) or fall (c < 1) with tenure.
+
+    Examples
+    --------
+    >>> print(DiscreteWeibull(rate=0.2, c=0.7).retention_rate([1, 7]).round(3))
+    [0.819 0.923]
+    """
 
     rate: Parameter
     c: Parameter

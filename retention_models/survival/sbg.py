@@ -22,7 +22,14 @@ from retention_models.survival.beta import log_mean_power, mean_if_saved
 
 @dataclass(frozen=True, slots=True)
 class ShiftedBetaGeometric(RetentionModel):
-    """Chances to leave at a renewal are Beta(alpha, beta) over customers, and the same at every renewal."""
+    """Chances to leave at a renewal are Beta(alpha, beta) over customers, and the same at every renewal.
+
+    Examples
+    --------
+    >>> model = ShiftedBetaGeometric(alpha=0.704, beta=1.182)
+    >>> print(model.survival_function([1, 2, 7]).round(3), model.retention_rate([1, 2, 7]).round(3))
+    [0.627 0.474 0.239] [0.627 0.756 0.911]
+    """
 
     alpha: Parameter
     beta: Parameter

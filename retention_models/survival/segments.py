@@ -24,6 +24,12 @@ class TwoSegments(RetentionModel):
     """Loyal customers renew with probability exp(-rate), fickle ones with exp(-rate - extra).
 
     ``odds`` is how many loyal customers began for each fickle one.
+
+    Examples
+    --------
+    >>> model = TwoSegments(rate=0.1, extra=0.5, odds=1.0)
+    >>> print(model.retention_rate([1, 7]).round(3))  # the fickle leave first
+    [0.727 0.888]
     """
 
     odds: Parameter

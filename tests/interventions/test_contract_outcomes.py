@@ -7,7 +7,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from retention_models.interventions.contract_outcomes import contract_test, incremental_value, share_kept, time_kept
+from retention_models.interventions.contract_arms import contract_test
+from retention_models.interventions.contract_outcomes import incremental_value, share_kept, time_kept
 from retention_models.interventions.experiment import Plan
 from retention_models.interventions.money import Costs, Money
 

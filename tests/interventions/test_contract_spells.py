@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
-from retention_models.interventions.contract_outcomes import contract_test, share_kept, time_kept
+from retention_models.interventions.contract_arms import contract_test
+from retention_models.interventions.contract_outcomes import share_kept, time_kept
 
 DAYS = {"observed_from": "2024-03-01", "observed_until": "2024-06-29"}
 

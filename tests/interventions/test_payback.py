@@ -8,7 +8,8 @@ import pytest
 from scipy.special import ndtri
 
 from retention_models.interventions.comparisons import differences
-from retention_models.interventions.contract_outcomes import contract_test, incremental_value
+from retention_models.interventions.contract_arms import contract_test
+from retention_models.interventions.contract_outcomes import incremental_value
 from retention_models.interventions.contrasts import Estimate
 from retention_models.interventions.experiment import Experiment, Plan
 from retention_models.interventions.money import Costs, Money

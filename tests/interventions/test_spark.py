@@ -9,7 +9,8 @@ import pytest
 import retention_models as rm
 from retention_models.interventions import campaign_looks, campaign_views
 from retention_models.interventions.campaign import read_campaign
-from retention_models.interventions.contract_outcomes import contract_test, share_kept
+from retention_models.interventions.contract_arms import contract_test
+from retention_models.interventions.contract_outcomes import share_kept
 from retention_models.interventions.lin import lin_differences
 from retention_models.interventions.prices import Prices
 from retention_models.interventions.roles import Roles

@@ -134,13 +134,22 @@ def test_a_business_that_stopped_selling_is_followed_on_and_told(log):
     assert "No contract started after 2023-06-19: if later ends are notices" in plan.reasons["observation_end"]
 
 
+def test_contracts_that_start_long_after_the_last_end_are_told_as_bookings(log):
+    known = log[log["start"] <= "2023-03-01"]
+    known = known.assign(end=known["end"].where(known["end"] <= "2023-03-01"))
+    booked = log[(log["start"] > "2023-03-01") & (log["start"] <= "2023-05-15")].iloc[::4].assign(end=None)
+    reason = make_contract_plan(pd.concat([known, booked])).reasons["observation_end"]
+    assert "No contract ended after 2023-02-28, though some started: if these are bookings made ahead" in reason
+    assert "bookings" not in make_contract_plan(known).reasons["observation_end"]
+
+
 def test_contracts_that_end_on_any_day_are_told(log):
     assert make_contract_plan(log).reasons["period"] == "Time is counted in months."
     rng = np.random.default_rng(5)
     end = log["start"] + pd.to_timedelta(rng.integers(1, 900, len(log)), DAY)
     any_day = log.assign(end=end.where(end <= "2023-12-31"))
     reason = make_contract_plan(any_day).reasons["period"]
-    assert "% of the contracts ended near a renewal: they can end on any day" in reason
+    assert "% of the contracts ended near a renewal: they can end on other days" in reason
     assert "a later day than their start" not in reason
     assert make_contract_plan(any_day, period=7).reasons["period"] == "Time is counted in weeks, as asked."
     running = any_day[~(any_day["end"] <= "2022-12-31")]
@@ -189,6 +198,16 @@ def test_tenures_without_dates_are_a_snapshot_of_a_day(tmp_path):
         make_contract_plan(file, design="window", **columns)
     with pytest.raises(ValueError, match="the table has no column 'churned'; it has months, Churn, plan"):
         make_contract_plan(file, design="window", observation_end="2024-05-31", tenure="months")
+    with pytest.raises(
+        ValueError, match=r"do not tell when since 2023-05-31 a customer left.*leave out observation_st"
+    ):
+        make_contract_plan(
+            file, design="window", observation_start="2023-05-31", observation_end="2024-05-31", **columns
+        )
+    for answer, left in (("Yes", "40 of 40"), ("No", "0 of 40")):
+        table = pd.DataFrame({"months": range(40), "Churn": answer, "plan": "x"})
+        with pytest.raises(ValueError, match=f"{left} customers left, by column 'Churn'"):
+            make_contract_plan(table, design="window", observation_end="2024-05-31", **columns)
 
 
 def test_the_overview_counts_what_was_set_aside_and_settled(log):

@@ -175,6 +175,7 @@ def test_contradictions_are_named(change, arguments, message):
 def test_a_covariate_may_be_named_by_its_name_alone():
     spells = read_contracts(LOG, **ACQUISITION, covariates="plan")
     assert spells.covariates == ("plan",)
+    assert read_contracts(LOG, **ACQUISITION, covariates=["plan", "plan"]).covariates == ("plan",)
     pd.testing.assert_frame_equal(spells.frame, read_contracts(LOG, **ACQUISITION, covariates=["plan"]).frame)
 
 
@@ -264,5 +265,5 @@ def test_survival_from_the_start_is_not_claimed_where_nobody_was_seen_there(busi
 def test_a_log_that_holds_ends_its_design_would_not_is_doubted(business):
     spells = read_contracts(business, design="active_on", observed_from=DAY[0], observed_until=DAY[1])
     assert spells.checks[1].passed is False
-    assert "is it design acquisition?" in spells.checks[1].detail
+    assert "did observation begin before that day, or is it design 'acquisition'?" in spells.checks[1].detail
     assert spells.set_aside["spells that ended by 2021-06-10, before observation began"] > 1000

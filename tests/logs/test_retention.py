@@ -9,8 +9,9 @@ from retention_models.fitting import fit
 from retention_models.logs import retention
 from retention_models.logs.contracts import read_contracts
 from retention_models.logs.days import period_offset
-from retention_models.logs.retention import active_customers, retention_table
-from retention_models.logs.tenures import dated_contracts, tenure_table
+from retention_models.logs.retention import active_customers, durations, retention_table
+from retention_models.logs.tenures import anniversary, dated_contracts, tenure_table
+from retention_models.survival.curves import kaplan_meier
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 
@@ -138,6 +139,9 @@ def test_bad_periods_and_groups_are_named():
             counted(unnamed, period="M", by="plan")
     with pytest.raises(ValueError, match="none of 6 spells has come to a renewal by 2022-12-31"):
         retention_table(SPELLS, period=5000)
+    june = read_contracts(LOG, design="window", observed_from="2022-06-01", observed_until="2022-06-30")
+    with pytest.raises(ValueError, match="whole period lie between the day that observation began with, 2022-06-01"):
+        retention_table(june, period="M")
 
 
 def test_a_snapshot_of_one_months_leavers_is_read_as_such(tmp_path):
@@ -181,6 +185,13 @@ def test_snapshots_with_entry_and_cause_and_faults():
     assert table.attrs["checks"][0]["passed"] is False
 
 
+def test_a_tenure_without_end_is_set_aside_and_counted():
+    snapshot = pd.DataFrame({"tenure": [1, 2, 3e9], "churned": [1, 0, 1]})
+    table = tenure_table(snapshot, design="acquisition")
+    assert table["at_risk"].tolist() == [2, 1]
+    assert table.attrs["set_aside"] == {"rows whose tenure is a million periods or more": 1}
+
+
 def test_impossible_snapshots_are_named():
     snapshot = SNAPSHOT.astype(str)
     with pytest.raises(ValueError, match="design 'active_on' needs it"):
@@ -189,16 +200,59 @@ def test_impossible_snapshots_are_named():
         tenure_table(snapshot, design="window")
     with pytest.raises(ValueError, match="no row of the table can be used: 7 rows without a readable tenure"):
         tenure_table(snapshot.assign(months="x"), design="window", tenure="months", churned="left")
+    with pytest.raises(ValueError, match="window must be a whole number, 1 or more; got 0"):
+        tenure_table(snapshot, design="window", tenure="months", churned="left", window=0)
+
+
+def test_a_snapshot_of_several_periods_loses_too_few_and_says_so():
+    rng = np.random.default_rng(0)
+    start, life = -rng.integers(0, 240, 200_000), rng.geometric(0.05, 200_000)
+
+    def table(window):
+        left = start + life <= 0
+        snapshot = pd.DataFrame({"tenure": np.where(left, life, -start), "churned": left})
+        return tenure_table(snapshot[start + life > -window], design="window", window=window)
+
+    month, year = table(1), table(12)
+    assert month["lost"].sum() / month["at_risk"].sum() == pytest.approx(0.05, abs=0.003)
+    assert year["lost"].sum() / year["at_risk"].sum() < 0.044
+    assert len(month.attrs["checks"]) == 1
+    assert year.attrs["checks"][1]["passed"] is False
+    assert "in one of 12 periods, and counts as watched in all of them" in year.attrs["checks"][1]["detail"]
 
 
 @pytest.mark.parametrize(
-    ("day", "period"), [("2024-03-31", "M"), ("2024-02-29", "M"), ("2023-06-15", "Y"), ("2024-05-31", 28)]
+    ("change", "arguments", "message"),
+    [
+        ({}, {"period": "Q"}, "period must be 'M', 'Y' or a number of days"),
+        ({}, {"churned": "tenure"}, "column 'tenure' cannot have two parts at once"),
+        ({"why": "x"}, {"cause": "why", "covariates": "why"}, "column 'why' cannot have two parts at once"),
+        ({"start": "x"}, {"covariates": "start"}, "column 'start': the contracts have a column of that name; rename"),
+        ({"tenure": 10**5}, {}, "2 rows whose tenure reaches back before 1678"),
+    ],
+)
+def test_tenures_that_cannot_get_dates_are_named(change, arguments, message):
+    snapshot = pd.DataFrame({"tenure": [1, 9], "churned": ["Yes", "No"]}).assign(**change)
+    with pytest.raises(ValueError, match=message):
+        dated_contracts(snapshot, observed_until="2024-06-30", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("day", "period"),
+    [
+        ("2024-03-31", "M"),
+        ("2024-02-29", "M"),
+        ("2024-06-30", "M"),
+        ("2024-06-02", "M"),
+        ("2023-06-15", "Y"),
+        ("2024-05-31", 28),
+    ],
 )
 def test_a_snapshot_given_dates_leads_to_the_same_table(day, period):
     rng = np.random.default_rng(7)
     snapshot = pd.DataFrame({"tenure": rng.integers(0, 30, 900), "churned": rng.random(900) < 0.3, "plan": "x"})
     log, set_aside = dated_contracts(snapshot, observed_until=day, period=period, covariates=["plan"])
-    begin = log["end"].max() - period_offset(period)
+    begin = anniversary(day) - period_offset(period)
     dated = read_contracts(log, design="window", observed_from=begin, observed_until=day, covariates="plan")
     table = (
         retention_table(dated, period=period, by="plan").groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
@@ -207,6 +261,12 @@ def test_a_snapshot_given_dates_leads_to_the_same_table(day, period):
     assert numbers(table) == numbers(tenure_table(snapshot, design="window"))
     assert fit(Geometric, retention_table(dated, period=period)).n_customers == (snapshot["tenure"] > 0).sum()
     assert fit(Geometric, tenure_table(snapshot, design="window")).n_customers == (snapshot["tenure"] > 0).sum()
+    steps = durations(dated)
+    curve = kaplan_meier(**steps[["tenure", "churned", "entry", "weight"]])
+    renewals = tenure_table(snapshot[snapshot["tenure"] > 0], design="window").query("lost > 0")
+    ended = steps[steps["churned"] & (steps["tenure"] > 0)].groupby("tenure")["weight"].sum()
+    at_risk = curve.table(at=ended.index)["at_risk"]
+    assert list(zip(at_risk, ended, strict=True)) == list(zip(renewals["at_risk"], renewals["lost"], strict=True))
     there = snapshot.loc[~snapshot["churned"], "tenure"].value_counts().to_dict()
     assert retention.active_customers(dated, period=period).groupby("tenure")["weight"].sum().to_dict() == there
 

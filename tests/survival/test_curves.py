@@ -188,6 +188,7 @@ def test_a_curve_can_be_made_from_a_table_that_someone_aggregated(study):
         ({"tenure": [], "churned": []}, "no customers"),
         ({"tenure": [1, 2], "churned": [0, 1], "weight": [0, 0]}, "no customers"),
         ({"tenure": [1, 2], "churned": ["Yes", "No"]}, "churned must hold True or False, not such values as 'Yes'"),
+        ({"tenure": [1, 2], "churned": ["1", "x"]}, "churned must hold True or False, not such values as 'x'"),
         ({"tenure": np.array([1, 2], "m8[D]"), "churned": [0, 1]}, "tenure holds dates or time spans; count days"),
     ],
 )
