@@ -64,7 +64,8 @@ def require_tenures(model_class: type[Model], table: Table, robust: bool) -> Non
 
 def require_not_explained(model_class: type[Model], names: Sequence[str]) -> None:
     """An error where a covariate is what the model explains, or was not known when the forecast was made."""
-    outcomes = ("monetary_value",) if "monetary_value" in model_class.columns else ("frequency", "recency")
+    of_purchases = ("frequency", "recency", "log_gaps", "monetary_value")  # the last is 0 where nobody came back
+    outcomes = ("monetary_value",) if "monetary_value" in model_class.columns else of_purchases
     circular = [name for name in names if name in outcomes or name.startswith("holdout_")]
     if circular:
         raise ValueError(

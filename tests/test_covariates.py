@@ -300,6 +300,35 @@ def test_a_chance_to_leave_that_only_covariates_tell_apart_is_a_limit():
 
 
 @pytest.mark.parametrize(
+    ("model", "formulas"),
+    [
+        (rm.ParetoNBD, {"purchase_covariates": "web"}),
+        (rm.ParetoNBD, {"dropout_covariates": "web"}),
+        (MBGNBD, {"purchase_covariates": "web"}),
+    ],
+)
+def test_customers_of_whom_nobody_leaves_may_have_covariates(model, formulas):
+    rng = np.random.default_rng(1)
+    web = np.tile([0.0, 1.0], 20)
+    customers = NBD(1, 10 * np.exp(-0.5 * web)).simulate(rng.uniform(10, 52, 40), rng).assign(web=web)
+    found = rm.fit(model, customers, **formulas)
+    nobody = rm.fit(NBD, customers, **{name: how for name, how in formulas.items() if name.startswith("purchase")})
+    assert "nobody ever leaves (the NBD model)" in found.notes[0]
+    assert found.log_likelihood == pytest.approx(nobody.log_likelihood, abs=1e-6)
+    assert np.isfinite(rm.predict(found, customers, 26)).all(axis=None)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_a_baseline_that_separates_is_named_however_large(share):
+    rng = np.random.default_rng(2)
+    web = (np.arange(400) < share * 400).astype(float)
+    customers = rm.ParetoNBD(1, 5, 1, 20).simulate(rng.uniform(20, 52, 400), rng).assign(web=web)
+    customers.loc[web == 0, ["frequency", "recency"]] = np.column_stack([np.full(400, 6), customers["T"]])[web == 0]
+    with pytest.raises(ValueError, match=r"dropout\[web\] runs to infinity"):
+        rm.fit(rm.ParetoNBD, customers, dropout_covariates="web")
+
+
+@pytest.mark.parametrize(
     ("model", "formulas", "change", "message"),
     [
         (
@@ -334,6 +363,9 @@ def test_a_level_that_separates_is_named(customers, model, formulas, change, mes
         (NBD, {"purchase_covariates": "channel + I(channel == 'web')"}, "follows from"),
         (rm.ParetoNBD, {"dropout_covariates": "log(1 + frequency)"}, "frequency is what ParetoNBD is to explain"),
         (NBD, {"purchase_covariates": "holdout_frequency"}, "holdout_frequency is what NBD is to explain, or came aft"),
+        (NBD, {"purchase_covariates": "log_gaps"}, "log_gaps is what NBD is to explain"),
+        (NBD, {"purchase_covariates": "age + monetary_value"}, "monetary_value is what NBD is to explain"),
+        (NBD, {"purchase_covariates": "Intercept"}, "names a column Intercept, as formulas call the baseline"),
         (rm.GammaGamma, {"spend_covariates": "monetary_value"}, "monetary_value is what GammaGamma is to explain"),
         (NBD, {"purchase_covariates": "name"}, "name has 1,500 levels for 1,500 customers, too many to learn from"),
         (NBD, {"purchase_covariates": "C(number)"}, r"1,499 coefficients \(1,499 of them of purchase\[C\(number\)\]\)"),

@@ -20,6 +20,7 @@ from retention_models.estimation.links import FURTHEST, Link, derivatives, moved
 from retention_models.estimation.model import Array, Limit, Model
 
 COLLINEAR = 1e-7  # what must be left of a column, relative to its spread, after those before have explained it
+MOVES = 0.1  # of a direction without curvature: the part of a coefficient that is in it, and not there by rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +219,11 @@ class CovariateSurface(Surface):
         return np.append(np.exp(place[: len(self.parameters)]), place[len(self.parameters) :])
 
     def flattest(self, top: Climb, direction: Array) -> int:
-        """The number of the parameter without curvature; where it is a coefficient, an error that names it."""
-        flat = Surface.flattest(self, top, direction)
-        if flat < len(self.parameters):
-            return flat
+        """The number of the parameter without curvature; where a coefficient moves with it, an error that names it."""
         everywhere = np.zeros(len(top.u))
         everywhere[top.free] = direction
+        if np.max(np.abs(everywhere[len(self.parameters) :])) < MOVES:
+            return Surface.flattest(self, top, direction)
         parts: dict[str, tuple[float, float]] = {}
         for each, block in zip(self.covariates, self.blocks(), strict=True):
             size = np.abs(each.coefficients(everywhere[block])) * np.sqrt(np.sum(each.spread**2, axis=0))
@@ -280,7 +280,7 @@ def maximise_with_covariates(
     except SeparationError as error:
         raise ValueError(str(error)) from None
     place, jacobian = surface.at_zero(top)
-    _check_reach(surface, place)
+    _check_reach(surface, place - top.u)
     p = len(surface.parameters)
     scale = np.append(np.exp(place[:p]), np.ones(len(place) - p))
     spread = (scale[:, None] * jacobian)[top.free][:, top.free]
@@ -297,9 +297,9 @@ def maximise_with_covariates(
     return CovariateOptimum(optimum, dict(zip(surface.names[p:], place[p:].tolist(), strict=True)))
 
 
-def _check_reach(surface: CovariateSurface, place: Array) -> None:
-    """An error where customers are so far from covariates of 0 that there is no baseline in numbers."""
-    if np.any(np.abs(place[: len(surface.parameters)]) > FURTHEST):
+def _check_reach(surface: CovariateSurface, way: Array) -> None:
+    """An error where the way from mean covariates to those of 0 is so long that there is no baseline in numbers."""
+    if np.any(np.abs(way[: len(surface.parameters)]) > FURTHEST):
         largest = max(
             (abs(mean) / np.sqrt(spread), label)
             for each in surface.covariates

@@ -34,6 +34,8 @@ def parsed(formula: str) -> Any:
     terms = [str(term) for term in found]
     if "1" not in terms:
         raise ValueError(f"{formula!r} takes the baseline out, and that is the model itself; leave out 0 and - 1")
+    if "Intercept" in terms:
+        raise ValueError(f"{formula!r} names a column Intercept, as formulas call the baseline; rename the column")
     if terms == ["1"]:
         raise ValueError(f"{formula!r} names no covariate; leave it out for a model without")
     columns_in(found)

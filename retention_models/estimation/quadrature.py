@@ -154,7 +154,7 @@ class _Decay:
     def _reach(self, end: Array) -> Array:
         """A bound in w: ``end``, or, without ``power``, where one factor alone has brought the integrand down."""
         scale, excess = self.scale, self.p + self.q - 1
-        lag = np.where(self.A < self.B, self.q, self.p) * np.log(np.maximum(self.A, self.B) / scale)
+        lag = np.where(self.A < self.B, self.q, self.p) * (np.log(np.maximum(self.A, self.B)) - np.log(scale))
         with np.errstate(divide="ignore", invalid="ignore"):
             by_powers = np.where(excess > 0, (DROP + lag) / excess, FARTHEST)
             within = np.where(self.power == 0, np.minimum(by_powers, FARTHEST), FARTHEST)
