@@ -65,6 +65,7 @@ def likelihood_ratio(
     *,
     replicates: int = 99,
     rng: np.random.Generator | None = None,
+    names: tuple[str, str] | None = None,
 ) -> LikelihoodRatio:
     """The likelihood-ratio test of a model against a richer one that contains it, both fitted to the same data.
 
@@ -80,6 +81,8 @@ def likelihood_ratio(
         How many tables of customers are then simulated, at most; with 0 the bound by halves (see below) has to do.
     rng
         The source of randomness of that; by default a generator of its own, always begun alike.
+    names
+        What to call the two in the sentence; by default the names of their models.
 
     Raises
     ------
@@ -112,17 +115,18 @@ def likelihood_ratio(
     ShiftedBetaGeometric is not enough: BetaDiscreteWeibull gains 2.39 in log-likelihood (chi-squared 4.77 with 1
     degree of freedom, p = 0.029).
     """
-    names = type(simpler.model).__name__, type(richer.model).__name__
+    classes = type(simpler.model).__name__, type(richer.model).__name__
+    names = names or classes
     if richer.effects.n or simpler.effects.n:
-        return _of_covariates(simpler, richer)
+        return _of_covariates(simpler, richer, names[1])
     if not lies_within(simpler, richer):
         raise ValueError(f"{names[0]} is no special case of {names[1]}; compare them by AIC and by their forecasts")
     if simpler.data.get("sha256") != richer.data.get("sha256"):
         raise ValueError("both models must be fitted to the same data for their likelihoods to be compared")
     statistic = max(2 * (richer.log_likelihood - simpler.log_likelihood), 0.0)
-    if NESTED[names] == "unknown":
-        return _without_law(simpler, richer, statistic, customers, replicates, rng or np.random.default_rng(1))
-    at_edge = NESTED[names] == "edge"
+    if NESTED[classes] == "unknown":
+        return _without_law(simpler, richer, names, statistic, customers, replicates, rng or np.random.default_rng(1))
+    at_edge = NESTED[classes] == "edge"
     p_value = float(chdtrc(1, statistic)) * (0.5 if at_edge else 1.0)
     how = f"chi-squared {statistic:.2f} with 1 degree of freedom{', at an edge' if at_edge else ''}, p = {p_value:.2g}"
     return LikelihoodRatio(statistic, 1, p_value, _detail(*names, statistic, p_value, how))
@@ -134,10 +138,15 @@ def _detail(simpler: str, richer: str, statistic: float, p_value: float, how: st
 
 
 def _without_law(
-    simpler: Fit, richer: Fit, statistic: float, customers: Any, replicates: int, rng: np.random.Generator
+    simpler: Fit,
+    richer: Fit,
+    names: tuple[str, str],
+    statistic: float,
+    customers: Any,
+    replicates: int,
+    rng: np.random.Generator,
 ) -> LikelihoodRatio:
     """The test by halves of the customers, or else by simulated ones."""
-    names = type(simpler.model).__name__, type(richer.model).__name__
     degrees = len(richer.parameters) + len(richer.model.fixed) - len(simpler.parameters)
 
     def told(p_value: float, how: str, law: str) -> LikelihoodRatio:
@@ -218,9 +227,9 @@ def _added(simpler: Fit, richer: Fit) -> list[str]:
     return [] if own.difference(more).size else list(more.difference(own, sort=False))
 
 
-def _of_covariates(simpler: Fit, richer: Fit) -> LikelihoodRatio:
+def _of_covariates(simpler: Fit, richer: Fit, name: str) -> LikelihoodRatio:
     """The test that the coefficients which only the richer fit has are all 0."""
-    name, added = type(richer.model).__name__, _added(simpler, richer)
+    added = _added(simpler, richer)
     if not lies_within(simpler, richer):
         raise ValueError(
             "the one fit must have the model of the other and all its covariates, and more; "

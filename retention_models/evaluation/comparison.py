@@ -125,7 +125,7 @@ def compare(
     notes = tuple(_apart(name) for name in fits if name not in shown)
     _require_same_data(shown, customers, notes)
     tests = {
-        (a, b): likelihood_ratio(shown[a], shown[b], customers, replicates=replicates, rng=rng)
+        (a, b): likelihood_ratio(shown[a], shown[b], customers, replicates=replicates, rng=rng, names=(a, b))
         for a, b in permutations(shown, 2)
         if lies_within(shown[a], shown[b])
     }

@@ -85,7 +85,8 @@ def date_axis(ax: Axes) -> None:
 def label_ends(ax: Axes, labels: Sequence[str], heights: Sequence[float], colours: Sequence[str]) -> None:
     """Write each label right of the axes at the height where its line ends, spread so that none overlap.
 
-    Call it last: the heights are turned into fractions of the axes as they then stand.
+    None lies below the axes, where the numbers of the other axis stand. Call it last: the heights are turned into
+    fractions of the axes as they then stand.
     """
     low, high = ax.get_ylim()
     gap = LINE_HEIGHT * ax.figure.dpi / 72 / ax.bbox.height
@@ -94,5 +95,6 @@ def label_ends(ax: Axes, labels: Sequence[str], heights: Sequence[float], colour
     for height, _, _ in wanted:
         placed.append(max(height, placed[-1] + gap) if placed else height)
     pushed = sum(at - height for at, (height, _, _) in zip(placed, wanted, strict=True)) / len(wanted)
+    pushed = min(pushed, placed[0])
     for at, (_, label, colour) in zip(placed, wanted, strict=True):
         ax.text(1.012, at - pushed, label, color=colour, transform=ax.transAxes, va="center", fontweight="bold")

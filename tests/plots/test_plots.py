@@ -162,6 +162,13 @@ def test_end_labels_do_not_overlap(tracked):
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
+def test_end_labels_of_lines_that_end_at_the_bottom_stay_above_the_axis(tracked):
+    frame = tracked.assign(**{"Pareto/NBD": 0.0, "BG/NBD": 0.0, "actual": [3.0] + [0.0] * (len(tracked) - 1)})
+    ax = plots.plot_tracking(frame)
+    ends = [text for text in ax.texts if text.get_text() in ("actual", "Pareto/NBD", "BG/NBD")]
+    assert min(text.get_position()[1] for text in ends) >= 0
+
+
 def test_heat_maps_are_rasterised(matrix, retention):
     for ax in (plots.plot_history_matrix(matrix), plots.plot_retention(retention)):
         assert ax.collections[0].get_rasterized()
