@@ -279,10 +279,10 @@ def test_at_a_limit_the_coefficients_stay_determined(model, limit):
 
 
 def test_a_chance_to_leave_that_only_covariates_tell_apart_is_a_limit():
-    who, buys, leaves, rng = people(800, 11)
+    who, buys, leaves, rng = people(1500, 11)
     mean = 1 / (1 + np.exp(1.5 - leaves))
     truth = MBGNBD(0.8, 6 * np.exp(-buys), 1e6 * mean, 1e6 * (1 - mean))
-    customers = truth.simulate(rng.integers(40, 80, 800), rng).join(who)
+    customers = truth.simulate(rng.integers(40, 80, 1500), rng).join(who)
     found = rm.fit(MBGNBD, customers, **FORMULAS)
     other = rm.fit(
         MBGNBD,
