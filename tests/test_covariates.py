@@ -413,10 +413,11 @@ def test_terms_are_tested_by_wald_and_by_the_likelihood_ratio(customers, fitted)
         wald(plain)
 
 
+@pytest.mark.slow
 def test_the_mean_chance_to_leave_tells_more_than_a_rate():
     """600 customers of the MBG/NBD: the logit of the mean drop-out chance beats the Pareto/NBD's rate."""
     gains = []
-    for seed in range(2):
+    for seed in range(4):
         customers = mbg_shop(600, seed)
         ours, theirs = (rm.fit(model, customers, **FORMULAS) for model in (MBGNBD, rm.ParetoNBD))
         assert len(ours.parameters) == len(theirs.parameters) == 9

@@ -102,13 +102,14 @@ def test_a_function_changes_a_number_and_weights_count_customers(customers, fitt
     pd.testing.assert_frame_equal(once, repeated, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_interval_is_that_of_draws(customers, fitted):
-    few = customers.head(30)
+    few = customers.head(60)
     effect = marginal_effect(fitted, few, {"channel": "mail"}, 26)
     rng, covariance = np.random.default_rng(1), fitted.covariance / np.outer(fitted.step_scale, fitted.step_scale)
     draws = [
         marginal_effect(fitted.stepped(step), few, {"channel": "mail"}, 26)["effect"]
-        for step in rng.multivariate_normal(np.zeros(7), covariance, 100)
+        for step in rng.multivariate_normal(np.zeros(7), covariance, 300)
     ]
     np.testing.assert_allclose(np.std(draws, axis=0), effect["std_error"], rtol=0.2)
 

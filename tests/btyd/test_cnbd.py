@@ -158,10 +158,11 @@ def test_expectation_agrees_with_mpmath(history):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [BGCNBD(0.9, 4.0, 0.8, 2.5, k=3), MBGCNBD(1.5, 3.0, 0.5, 2.0, k=2)], ids=str)
 def test_expectation_given_a_history_is_what_simulated_customers_do(model):
     """By frequency, in whose bins an approximation that forgets the stage would be off."""
-    n, past, horizon = 200_000, 30.0, 20.0
+    n, past, horizon = 300_000, 30.0, 20.0
     log = model.simulate_transactions(
         np.full(n, past + horizon), np.random.default_rng(3), start="2020-01-01", time_unit="D"
     )
