@@ -368,6 +368,7 @@ def test_each_group_is_asked_within_its_own_age_and_that_is_told_in_the_unit_of_
     assert "95% for all 2 groups at once" in check.detail
 
 
+@pytest.mark.slow
 def test_cohorts_of_one_true_model_agree_however_young_the_youngest_is():
     truth, cohorts = rm.ParetoNBD(0.55, 10.58, 0.61, 11.67), np.repeat([52.0, 39.0, 26.0, 13.0, 4.0], 800)
     for seed in range(12):

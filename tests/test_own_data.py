@@ -292,6 +292,7 @@ def test_the_order_and_the_doubles_of_rows_do_not_matter(sound_log: pd.DataFrame
         pd.testing.assert_frame_equal(rm.histories(tmp_path / "log.csv"), expected)
 
 
+@pytest.mark.slow
 def test_a_million_damaged_rows_are_counted_or_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng, n = np.random.default_rng(4), 900_000
     day = np.datetime64("2023-01-01") + rng.integers(0, 700, n) * DAY
