@@ -65,6 +65,10 @@ class Effects:
             first = last
         return tuple(found)
 
+    def fields(self, model: Any) -> set[str]:
+        """The parameters of a model, or a class of models, that the covariates move."""
+        return {name for link in self.designs for name in model.links[link].fields}
+
     def moved(self, model: Any, made: Sequence[Array], coefficients: Array | None = None) -> Any:
         """The model of customers with these covariates; its parameters have shape (n,) where covariates move them.
 

@@ -59,7 +59,8 @@ class Fit:
     notes
         Sentences on what a reader must know; empty when nothing needs saying.
     data
-        What it was fitted to: customers, distinct rows, dates, time unit, sha256.
+        What it was fitted to: customers, distinct rows, dates, time unit, sha256; of a retention table, which is
+        small, also the table itself, as ``kept``.
     robust
         Whether the covariance is the robust one (sandwich).
     groups

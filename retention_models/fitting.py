@@ -19,7 +19,7 @@ from retention_models.estimation.likelihood import Optimum, maximise
 from retention_models.estimation.model import Array, Model, averaged_columns, parameter_names
 from retention_models.fitted import MODELS, Fit
 from retention_models.labels import Labels, read_groups
-from retention_models.notes import notes_on, origin_sentences
+from retention_models.notes import notes_on
 from retention_models.requirements import (
     require_enough,
     require_few_coefficients,
@@ -195,7 +195,7 @@ def _fit_table(
         covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
-        notes=(*notes_on(optimum, effects, left_out, round(table.n_customers)), *origin_sentences(model_class, table)),
+        notes=notes_on(optimum, effects, left_out, table),
         data={**_about(model_class, histories), "left_out": left_out},
         robust=robust,
         effects=effects,

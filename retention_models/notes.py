@@ -17,28 +17,15 @@ VAGUE = 1.0  # a standard error of so many times the estimate calls for a note
 VAGUE_CONTRACT = 0.4  # the same for models of contracts, which are there to be extrapolated
 
 
-def notes_on(optimum: Optimum, effects: Effects, left_out: Mapping[str, int], n: int) -> tuple[str, ...]:
-    """The notes on a fit to n customers, others having been left out for the reasons given."""
+def notes_on(optimum: Optimum, effects: Effects, left_out: Mapping[str, int], table: Table) -> tuple[str, ...]:
+    """The notes on a fit to the customers of a table, others having been left out for the reasons given."""
     return (
         *_choice_sentences(optimum.model),
         *(_limit_sentence(limit) for limit in optimum.limits),
         *_held_sentences(optimum, effects),
-        *_free_sentences(left_out, n),
+        *_free_sentences(left_out, round(table.n_customers)),
         *_flat_sentences(optimum, effects),
-    )
-
-
-def origin_sentences(model_class: type[Model], table: Table) -> tuple[str, ...]:
-    """What a reader of a fit must know where nobody was observed from the start of the contract."""
-    if "at_risk" not in model_class.columns:
-        return ()
-    tenure, at_risk, _ = table.columns
-    first = float(tenure[at_risk > 0].min())
-    if first == 1:
-        return ()
-    return (
-        f"Nobody was observed before renewal {first:g}: what the model says of earlier ones, and of survival from the "
-        f"start, is an extrapolation. Ask it of customers given that they made {first - 1:g} renewals.",
+        *_origin_sentences(type(optimum.model), table),
     )
 
 
@@ -75,10 +62,23 @@ def _free_sentences(left_out: Mapping[str, int], n: int) -> tuple[str, ...]:
     )
 
 
+def _origin_sentences(model_class: type[Model], table: Table) -> tuple[str, ...]:
+    """What a reader of a fit must know where nobody was observed from the start of the contract."""
+    if "at_risk" not in model_class.columns:
+        return ()
+    tenure, at_risk, _ = table.columns
+    first = float(tenure[at_risk > 0].min())
+    if first == 1:
+        return ()
+    return (
+        f"Nobody was observed before renewal {first:g}: what the model says of earlier ones, and of survival from the "
+        f"start, is an extrapolation. Ask it of customers given that they made {first - 1:g} renewals.",
+    )
+
+
 def _flat_sentences(optimum: Optimum, effects: Effects) -> tuple[str, ...]:
     """A sentence for each parameter that the data hardly determine; what covariates move depends on their origin."""
-    model, model_class = optimum.model, type(optimum.model)
-    moved = {name for link in effects.designs for name in model_class.links[link].fields}  # type: ignore[attr-defined]
+    model, model_class, moved = optimum.model, type(optimum.model), effects.fields(optimum.model)
     error = dict(zip(optimum.free, np.sqrt(np.diag(optimum.covariance)), strict=True))
     relative = {
         name: error[name] / float(getattr(model, name)) for name in parameter_names(model_class) if name in error

@@ -51,7 +51,8 @@ class Model(Protocol):
     """What a model offers its estimation: a frozen dataclass of positive parameters with these members.
 
     ``columns`` are the arguments of its methods, in order; ``fixed`` the fields that are not estimated;
-    ``time_parameters`` those that carry the time unit; ``limits`` what it becomes at its edges.
+    ``time_parameters`` those that carry the time unit; ``limits`` what it becomes at its edges. Each model names the
+    arguments of its methods, so none is asked for here.
     """
 
     columns: ClassVar[tuple[str, ...]]
@@ -62,15 +63,15 @@ class Model(Protocol):
     def __init__(self, **parameters: Any) -> None: ...
 
     @classmethod
-    def start(cls, *columns: Array, weight: Array) -> Self:
+    def start(cls, *columns: Any, **others: Any) -> Self:
         """A model from the data's moments, to begin the climb."""
         ...
 
-    def log_likelihood(self, *columns: Array) -> Array:
+    def log_likelihood(self, *columns: Any, **others: Any) -> Array:
         """The log-likelihood of each row; shape (..., n)."""
         ...
 
-    def score(self, *columns: Array) -> Array:
+    def score(self, *columns: Any, **others: Any) -> Array:
         """The gradient of each row's log-likelihood in the parameters; shape (..., n, p)."""
         ...
 

@@ -59,7 +59,7 @@ def timing_check(
         return Check(
             NAME, None, f"{seen}: purchases come by the date, and MBG/CNBD-k is not tried; see read_contracts."
         )
-    found = cnbd or fit(MBGCNBD, customers)  # type: ignore[arg-type]
+    found = cnbd or fit(MBGCNBD, customers)
     k = found.model.k
     name = "MBG/CNBD-k" if isinstance(found.model, MBGCNBD) else "BG/CNBD-k"
     if k == 1:

@@ -6,6 +6,7 @@ The one place where rows, entry times and weights are turned into what every cur
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -81,9 +82,9 @@ def as_numbers(name: str, column: ArrayLike) -> Array:
         raise ValueError(f"{name} must hold {wanted}, not such values as '{other}'") from None
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: Any) -> bool:
     try:
-        float(value)  # type: ignore[arg-type]
+        float(value)
     except (TypeError, ValueError):
         return False
     return True

@@ -40,7 +40,7 @@ def fit_spend(customers: Any) -> Fit | None:
     """
     if "monetary_value" not in customers.columns:
         return None
-    return fit(GammaGamma, customers)  # type: ignore[arg-type]
+    return fit(GammaGamma, customers)
 
 
 def expected_spend(spend_fit: Fit, customers: Any) -> Array:
