@@ -35,25 +35,17 @@ def last_day_known(
     late = ends[ends.index > last_start]
     if not late.empty and running == 0:
         return _where_all_have_an_end(last_start, late, ends)
-    known = np.r_[last_start, late.index.to_numpy(dtype=np.int64)]
-    quiet = np.diff(known) > np.maximum((known[:-1] - int(starts.index[0])) / 3, SILENCE)
-    last = int(known[np.argmax(quiet)] if quiet.any() else known[-1])
-    silent = _have_stopped(starts, last)
+    last = _last_before_silence(int(starts.index[0]), last_start, late)
     seen, after_starts = ends[ends.index <= last], late[late.index <= last]
-    if silent and after_starts.sum() <= FEW * seen.sum():
-        until = dt.date.fromordinal(last_start)
-        return until, (
-            f"Observation ends on {until}, the last day on which a contract started. None did in the "
-            f"{last - last_start:,} days after it, far longer than was usual, and {_contracts(late.sum())} later, up "
-            f"to {_latest(late)}. These may be notices given: they count as still running. If the log knows all about "
-            "a later day, say observation_end."
-        )
+    has_stopped = _have_stopped(starts, last)
+    if has_stopped and after_starts.sum() <= FEW * seen.sum():
+        return _where_starts_stopped(last_start, last, late)
     until, planned = dt.date.fromordinal(last), late[late.index > last].sum()
     reason = f"Observation ends on {until}, the last day on which a contract started or ended"
     if planned:
         count = "counts" if planned == 1 else "count"
         reason += f"; {_contracts(planned)} long after it (up to {_latest(late)}), and {count} as still running"
-    if silent:
+    if has_stopped:
         reason += (
             f". No contract started after {dt.date.fromordinal(last_start)}: if later ends are notices given, and no "
             "facts, say observation_end"
@@ -64,6 +56,24 @@ def last_day_known(
             "observation_end"
         )
     return until, f"{reason}."
+
+
+def _last_before_silence(first_start: int, last_start: int, late: pd.Series) -> int:
+    """The last start, or of the ends that are later the last before a silence too long for a business."""
+    known = np.r_[last_start, late.index.to_numpy(dtype=np.int64)]
+    is_quiet = np.diff(known) > np.maximum((known[:-1] - first_start) / 3, SILENCE)
+    return int(known[np.argmax(is_quiet)] if is_quiet.any() else known[-1])
+
+
+def _where_starts_stopped(last_start: int, last: int, late: pd.Series) -> tuple[dt.date, str]:
+    """The last start, where few ends lie after it, which may all be planned."""
+    day = dt.date.fromordinal(last_start)
+    return day, (
+        f"Observation ends on {day}, the last day on which a contract started. None did in the "
+        f"{last - last_start:,} days after it, far longer than was usual, and {_contracts(late.sum())} later, up "
+        f"to {_latest(late)}. These may be notices given: they count as still running. If the log knows all about "
+        "a later day, say observation_end."
+    )
 
 
 def _where_all_have_an_end(last_start: int, late: pd.Series, ends: pd.Series) -> tuple[dt.date, str]:
