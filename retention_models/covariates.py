@@ -9,10 +9,10 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from retention_models.estimation.covariates import Covariates
 from retention_models.estimation.design import Design
 from retention_models.estimation.links import Link, derivatives, moved_model
 from retention_models.estimation.model import Array
+from retention_models.estimation.standard import Covariates
 from retention_models.tables import read_covariates
 
 NONE = pd.Series(dtype=float, name="coefficient")

@@ -11,8 +11,9 @@ from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.btyd.nbd import NBD
 from retention_models.btyd.paretonbd import ParetoNBD
 from retention_models.estimation.climb import Surface
-from retention_models.estimation.covariates import Covariates, CovariateSurface, maximise_with_covariates
+from retention_models.estimation.covariates import CovariateSurface, maximise_with_covariates
 from retention_models.estimation.links import moved_model
+from retention_models.estimation.standard import Covariates
 
 TRUTH = {
     "NBD": NBD(0.8, 12.0),
