@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,14 @@ from retention_models.estimation.model import Array
 from retention_models.estimation.reweighting import reweighted
 from retention_models.fitted import Fit
 from retention_models.fitting import rows_of
+from retention_models.rounding import Part, Presentation
 
 TINY = np.finfo(float).tiny
 MIDDLE = 0.9  # of the draws, by which intervals are made
 
 
-@dataclass(frozen=True, eq=False)
-class Bootstrap:
+@dataclass(frozen=True, eq=False, repr=False)
+class Bootstrap(Presentation):
     """The parameters of a fit under random weightings of its customers.
 
     Attributes
@@ -107,13 +107,8 @@ class Bootstrap:
             f"Bayesian bootstrap of {len(self.draws):,} replicates"
         )
 
-    def __repr__(self) -> str:
-        notes = "".join(f"\nNote: {note}" for note in self.notes)
-        return f"{self._headline()}\n{self.table().to_string(float_format='{:.4g}'.format)}{notes}"
-
-    def _repr_html_(self) -> str:
-        notes = "".join(f"<p>Note: {escape(note)}</p>" for note in self.notes)
-        return f"<p>{escape(self._headline())}</p>{self.table().to_html(float_format='{:.4g}'.format)}{notes}"
+    def _parts(self) -> Sequence[Part]:
+        return [self._headline(), self.table(), *(f"Note: {note}" for note in self.notes)]
 
 
 def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.random.Generator) -> Bootstrap:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+
+from retention_models.rounding import Part, Presentation, Titled
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+@dataclass(frozen=True, slots=True, repr=False)
+class Check(Presentation):
     """One assumption put to the test.
 
     ``passed`` is True, False, or None where the data cannot tell; ``detail`` is a sentence with the
@@ -23,8 +25,5 @@ class Check:
         """The result in words."""
         return {True: "passed", False: "FAILED", None: "not testable"}[self.passed]
 
-    def __str__(self) -> str:
-        return f"{self.name}: {self.verdict}. {self.detail}"
-
-    def _repr_html_(self) -> str:
-        return f"<p><strong>{escape(self.name)}: {self.verdict}.</strong> {escape(self.detail)}</p>"
+    def _parts(self) -> Sequence[Part]:
+        return [Titled(f"{self.name}: {self.verdict}.", self.detail)]

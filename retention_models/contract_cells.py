@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from retention_models.estimation.design import Design
 from retention_models.estimation.formula import columns_in, parsed
+from retention_models.rounding import Presentation
 from retention_models.survival.covariates import Cells
 from retention_models.tables import read_covariates, read_table
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Covariates:
+@dataclass(frozen=True, slots=True, repr=False)
+class Covariates(Presentation):
     """Which columns move the mean chance to leave, which the exposure of a renewal, and which tell paths apart.
 
     ``designs`` make those columns that come from a formula.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +14,7 @@ from retention_models.estimation.climb import ConvergenceError
 from retention_models.fitted import Fit
 from retention_models.fitting import fit
 from retention_models.nested import LikelihoodRatio, likelihood_ratio
+from retention_models.rounding import Part, Presentation
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
@@ -22,8 +22,8 @@ from retention_models.survival.sbg import ShiftedBetaGeometric
 LADDER: tuple[Any, ...] = (Geometric, ShiftedBetaGeometric, BetaDiscreteWeibull)
 
 
-@dataclass(frozen=True, eq=False)
-class ContractModels:
+@dataclass(frozen=True, eq=False, repr=False)
+class ContractModels(Presentation):
     """The geometric, shifted-beta-geometric and beta-discrete-Weibull model of one table, as far as it goes.
 
     ``fits`` are those that could be fitted, by name; ``tests`` hold each against the next simpler one; ``name`` is the
@@ -50,11 +50,8 @@ class ContractModels:
         }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
-    def __str__(self) -> str:
-        return self.reason
-
-    def _repr_html_(self) -> str:
-        return f"<p>{escape(self.reason)}</p>"
+    def _parts(self) -> Sequence[Part]:
+        return [self.reason]
 
 
 def fit_contracts(retention_table: Any) -> ContractModels:
@@ -77,7 +74,7 @@ def fit_contracts(retention_table: Any) -> ContractModels:
     >>> models = fit_contracts(table)
     >>> print(models)
     BetaDiscreteWeibull is used: ShiftedBetaGeometric is not enough: BetaDiscreteWeibull gains 5.84 in log-likelihood
-    (chi-squared 11.69 with 1 degree of freedom, p = 0.00063).
+    (chi-squared 11.7 with 1 degree of freedom, p < 0.001).
     >>> models.table([7, 12]).round(3)
                           log_likelihood       aic   S(7)  S(12)
     model

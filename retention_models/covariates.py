@@ -13,13 +13,14 @@ from retention_models.estimation.design import Design
 from retention_models.estimation.links import Link, derivatives, moved_model
 from retention_models.estimation.model import Array
 from retention_models.estimation.standard import Covariates
+from retention_models.rounding import Part, Presentation
 from retention_models.tables import read_covariates
 
 NONE = pd.Series(dtype=float, name="coefficient")
 
 
-@dataclass(frozen=True, eq=False)
-class Effects:
+@dataclass(frozen=True, eq=False, repr=False)
+class Effects(Presentation):
     """The covariates of a fit: the design of each link that has any, and the coefficients, ``purchase[...]`` and so on.
 
     Arrays over customers, one a column of the designs, are called ``made`` here.
@@ -27,6 +28,11 @@ class Effects:
 
     designs: Mapping[str, Design] = field(default_factory=dict)
     coefficients: pd.Series = field(default_factory=NONE.copy)
+
+    def _parts(self) -> Sequence[Part]:
+        if not self.n:
+            return ["No covariates."]
+        return ["Coefficients of covariates:", self.coefficients.to_frame()]
 
     @property
     def n(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from retention_models.estimation.intervals import (
     positive_interval,
 )
 from retention_models.estimation.model import Array, parameter_names
+from retention_models.rounding import Part, Presentation, three_digits
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
@@ -42,8 +42,8 @@ CONTRACTS = (BetaDiscreteWeibull, DiscreteWeibull, Geometric, ShiftedBetaGeometr
 MODELS: dict[str, type] = {model.__name__: model for model in (*PURCHASES, *CONTRACTS)}
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Presentation):
     """A fitted model and how sure it is.
 
     Attributes
@@ -284,17 +284,12 @@ class Fit:
         kind = "robust" if self.robust else "standard"
         return (
             f"{type(self.model).__name__} fitted to {self.n_customers:,} customers, "
-            f"log-likelihood {self.log_likelihood:.4f}, AIC {self.aic:.2f}, {kind} errors"
+            f"log-likelihood {three_digits(self.log_likelihood)}, AIC {three_digits(self.aic)}, {kind} errors"
         )
 
-    def __repr__(self) -> str:
-        notes = "".join(f"\nNote: {note}" for note in self.notes) + "".join(f"\n{check}" for check in self.checks)
-        return f"{self._headline()}\n{self.table().to_string(float_format='{:.4g}'.format)}{notes}"
-
-    def _repr_html_(self) -> str:
+    def _parts(self) -> Sequence[Part]:
         said = [*(f"Note: {note}" for note in self.notes), *map(str, self.checks)]
-        notes = "".join(f"<p>{escape(sentence)}</p>" for sentence in said)
-        return f"<p>{escape(self._headline())}</p>{self.table().to_html(float_format='{:.4g}'.format)}{notes}"
+        return [self._headline(), self.table(), *said]
 
 
 def require_no_covariates(fit: Fit, whose: str, instead: str) -> None:

@@ -97,13 +97,13 @@ def fit(
     >>> import retention_models as rm
     >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
     >>> rm.fit(rm.ParetoNBD, customers)
-    ParetoNBD fitted to 2,357 customers, log-likelihood -9594.9762, AIC 19197.95, standard errors
-               estimate  std_error   lower  upper
+    ParetoNBD fitted to 2,357 customers, log-likelihood -9,595, AIC 19,198, standard errors
+               estimate  std_error  lower  upper
     parameter
-    r            0.5533    0.04763 0.4674  0.655
-    alpha         10.58     0.8427  9.048  12.37
-    s            0.6062     0.1873 0.3309  1.111
-    beta          11.67      6.211  4.111  33.12
+    r             0.553     0.0476  0.467  0.655
+    alpha          10.6      0.843   9.05   12.4
+    s             0.606      0.187  0.331   1.11
+    beta           11.7       6.21   4.11   33.1
 
     With a covariate, here the month in which customers came:
 

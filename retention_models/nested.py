@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.model import SMALL, averaged_columns
 from retention_models.fitted import Fit
 from retention_models.fitting import fit, rows_of
+from retention_models.rounding import Part, Presentation, chi_squared_statement, p_statement, three_digits
 
 Law = Literal["inside", "edge", "unknown"]
 
@@ -33,8 +35,8 @@ CLEAR = 1e-3  # the bound by halves decides where it is below this
 ENOUGH = 5  # replicates that gain as much end the bootstrap: there is nothing to be seen
 
 
-@dataclass(frozen=True, slots=True)
-class LikelihoodRatio:
+@dataclass(frozen=True, slots=True, repr=False)
+class LikelihoodRatio(Presentation):
     """The test that a simpler model is enough.
 
     ``statistic`` is twice the gain in log-likelihood, chi-squared with ``degrees`` of freedom if it is; where the
@@ -47,8 +49,8 @@ class LikelihoodRatio:
     detail: str
     law: str = "chi-squared"
 
-    def __str__(self) -> str:
-        return self.detail
+    def _parts(self) -> Sequence[Part]:
+        return [self.detail]
 
 
 def lies_within(simpler: Fit, richer: Fit) -> bool:
@@ -128,13 +130,14 @@ def likelihood_ratio(
         return _without_law(simpler, richer, names, statistic, customers, replicates, rng or np.random.default_rng(1))
     at_edge = NESTED[classes] == "edge"
     p_value = float(chdtrc(1, statistic)) * (0.5 if at_edge else 1.0)
-    how = f"chi-squared {statistic:.2f} with 1 degree of freedom{', at an edge' if at_edge else ''}, p = {p_value:.2g}"
+    where = ", at an edge" if at_edge else ""
+    how = f"{chi_squared_statement(statistic, 1)}{where}, {p_statement(p_value)}"
     return LikelihoodRatio(statistic, 1, p_value, _detail(*names, statistic, p_value, how))
 
 
 def _detail(simpler: str, richer: str, statistic: float, p_value: float, how: str) -> str:
     verdict = "is not enough" if p_value < 0.05 else "is not refuted"
-    return f"{simpler} {verdict}: {richer} gains {statistic / 2:.2f} in log-likelihood ({how})."
+    return f"{simpler} {verdict}: {richer} gains {three_digits(statistic / 2, decimals=2)} in log-likelihood ({how})."
 
 
 def _without_law(
@@ -161,11 +164,11 @@ def _without_law(
     lines = _lines(richer, customers)
     bound = _bound_by_halves(simpler, richer, lines, rng)
     if bound < CLEAR or not replicates:
-        return told(bound, f"on halves of the customers not seen, p < {max(bound, 1e-99):.1g}", "bound by halves")
+        return told(bound, f"on halves of the customers not seen, p < {max(bound, CLEAR):.1g}", "bound by halves")
     more, tried = _simulated(simpler, richer, statistic, lines["T"].to_numpy(), replicates, rng)
     p_value = more / tried if more == ENOUGH else (more + 1) / (tried + 1)
     law = f"parametric bootstrap of {tried}"
-    return told(p_value, f"{law}, p = {p_value:.2g}", law)
+    return told(p_value, f"{law}, {p_statement(p_value)}", law)
 
 
 def _lines(richer: Fit, customers: Any) -> pd.DataFrame:
@@ -244,8 +247,8 @@ def _of_covariates(simpler: Fit, richer: Fit, name: str) -> LikelihoodRatio:
     p_value = float(chdtrc(degrees, statistic))
     is_one = len(added) == 1
     verdict = ("makes" if is_one else "make") if p_value < 0.05 else f"{'is' if is_one else 'are'} not seen to make"
-    test = f"chi-squared {statistic:.2f} with {degrees} {'degree' if degrees == 1 else 'degrees'} of freedom"
-    gain = f"{statistic / 2:.2f} gained in log-likelihood ({test}, p = {p_value:.2g})"
+    test = chi_squared_statement(statistic, degrees)
+    gain = f"{three_digits(statistic / 2, decimals=2)} gained in log-likelihood ({test}, {p_statement(p_value)})"
     return LikelihoodRatio(
         statistic, degrees, p_value, f"{name}: {', '.join(added)} {verdict} a difference, with {gain}."
     )

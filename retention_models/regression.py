@@ -18,6 +18,7 @@ from retention_models.fitted import Fit
 from retention_models.fitting import fit
 from retention_models.nested import LikelihoodRatio
 from retention_models.notes import VAGUE_CONTRACT, vague_sentence
+from retention_models.rounding import Part, Presentation, p_statement, three_digits
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.covariates import maximise
 from retention_models.survival.sbg import ShiftedBetaGeometric
@@ -28,7 +29,7 @@ STEP = 1e-5  # of differences in log-parameters and coefficients
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CovariateFit:
+class CovariateFit(Presentation):
     """A model of contracts whose chances to leave depend on covariates.
 
     Attributes
@@ -89,7 +90,9 @@ class CovariateFit:
         statistic, degrees = max(2 * (self.log_likelihood - self.plain.log_likelihood), 0.0), len(self.coefficients)
         p_value = float(chdtrc(degrees, statistic))
         verdict = "make a difference" if p_value < 0.05 else "are not seen to make a difference"
-        test = f"chi-squared {statistic:.2f} on {degrees} degrees of freedom, p = {p_value:.2g}"
+        test = (
+            f"chi-squared {three_digits(statistic, decimals=2)} on {degrees} degrees of freedom, {p_statement(p_value)}"
+        )
         return LikelihoodRatio(statistic, degrees, p_value, f"The covariates {verdict} ({test}).")
 
     def predict(self, cells: Any, level: float = 0.95) -> pd.DataFrame:
@@ -165,13 +168,12 @@ class CovariateFit:
             data=about | {"n_parameters": self.n_parameters},
         )
 
-    def __repr__(self) -> str:
+    def _parts(self) -> Sequence[Part]:
         headline = (
             f"{type(self.model).__name__} with covariates, fitted to {self.plain.n_customers:,} customers, "
-            f"log-likelihood {self.log_likelihood:.4f}, AIC {self.aic:.2f}"
+            f"log-likelihood {three_digits(self.log_likelihood)}, AIC {three_digits(self.aic)}"
         )
-        notes = "".join(f"\nNote: {note}" for note in self.notes)
-        return f"{headline}\n{self.table().to_string(float_format='{:.4g}'.format)}{notes}"
+        return [headline, self.table(), *(f"Note: {note}" for note in self.notes)]
 
     @property
     def _place(self) -> Array:

@@ -1,25 +1,40 @@
-"""Numbers as people read them: three digits that matter, and an interval as one thing."""
+"""Numbers as people read them: three digits that matter, an interval as one thing, and results in short."""
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from html import escape
+from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 TINY = 1e-5  # below this, zeros would be all there is to read
 NEXT_TO_NOTHING = 1e-4  # a number so many times smaller than its neighbour is shown as 0
+SMALL_P = 0.001  # below this, a p-value says no more than that it is small
+IN_TEXT, ON_PAGES = 6, 3  # significant digits of the values of settings and parameters
+MOST_ITEMS = 6  # of a list of values; the others are counted
+MOST_ROWS = 12  # of a frame within a result
 
 
-def three_digits(value: float) -> str:
+def three_digits(value: float, *, decimals: int | None = None) -> str:
     """A number to three significant digits, whole parts kept: 1665.5 becomes 1,666, not 1,670; tiny ones as 1e-09.
 
+    With ``decimals``, no more than so many: of a test's statistic, what is next to nothing is 0.00.
     ``pd.set_option("display.float_format", three_digits)`` shows tables so.
 
     Examples
     --------
     >>> [three_digits(value) for value in (1665.513, 166.4, 23.4, 1.0, 0.0587, -0.02, 0.0)]
     ['1,666', '166', '23.4', '1.00', '0.0587', '-0.0200', '0']
+    >>> three_digits(470.274, decimals=2), three_digits(0.00031, decimals=2)
+    ('470', '0.00')
     """
+    if decimals is not None and math.isfinite(value):
+        return _to(min(_decimals(value, 3), decimals) if value else decimals, value)
     if value == 0 or not math.isfinite(value) or abs(value) < TINY:
         return f"{abs(value) if value == 0 else value:.3g}"
     return _to(_decimals(value, 3), value)
@@ -79,6 +94,195 @@ def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
             shown = pd.Series([" … ".join(ends) for ends in pairs], frame.index, dtype=object)
             columns.append(shown.rename(label if beside else f"{quantity}, {label}"))
     return pd.concat(columns, axis=1)
+
+
+def p_value_text(p_value: float) -> str:
+    """A p-value as a column shows it.
+
+    Examples
+    --------
+    >>> p_value_text(0.0218), p_value_text(2.5e-53)
+    ('0.022', '< 0.001')
+    """
+    return f"< {SMALL_P:g}" if p_value < SMALL_P else f"{p_value:.2g}"
+
+
+def p_statement(p_value: float) -> str:
+    """A p-value within a sentence.
+
+    Examples
+    --------
+    >>> p_statement(0.0218), p_statement(2.5e-53)
+    ('p = 0.022', 'p < 0.001')
+    """
+    return f"p {p_value_text(p_value)}" if p_value < SMALL_P else f"p = {p_value_text(p_value)}"
+
+
+def chi_squared_statement(statistic: float, degrees: int) -> str:
+    """A test's statistic within a sentence.
+
+    Examples
+    --------
+    >>> chi_squared_statement(470.274, 1)
+    'chi-squared 470 with 1 degree of freedom'
+    """
+    plural = "" if degrees == 1 else "s"
+    return f"chi-squared {three_digits(statistic, decimals=2)} with {degrees} degree{plural} of freedom"
+
+
+class Titled(NamedTuple):
+    """A sentence with a title, which pages set in bold."""
+
+    title: str
+    text: str
+
+
+class Facts(NamedTuple):
+    """Names and values: of settings as ``Costs: contact = 0.02``, of a model as ``Geometric(rate=0.0448)``."""
+
+    title: str
+    values: Mapping[str, Any]
+    is_call: bool = False
+
+
+Part: TypeAlias = str | Titled | Facts | pd.DataFrame | Sequence[str]
+
+
+class Presentation:
+    """The base of results and settings: their short form, as text and as HTML, with rounded numbers.
+
+    A class says in ``_parts`` what a reader needs: sentences, lists of sentences, small frames. By default these are
+    the values of its fields. A dataclass takes ``repr=False``, so that the short form is its repr.
+    """
+
+    __slots__ = ()
+
+    def _parts(self) -> Sequence[Part]:
+        return [Facts(type(self).__name__, field_values(self))]
+
+    def __repr__(self) -> str:
+        return "\n".join(_as_text(part) for part in self._parts())
+
+    def _repr_html_(self) -> str:
+        return "".join(_as_html(part) for part in self._parts())
+
+
+def field_values(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass that hold anything, those left out of its repr aside."""
+    values = {field.name: getattr(record, field.name) for field in fields(record) if field.repr}
+    return {name: value for name, value in values.items() if not _is_empty(value)}
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Counts by what they count, in one line.
+
+    Examples
+    --------
+    >>> counted({"rows without a readable date": 1, "rows with a negative amount": 1200})
+    '1 rows without a readable date, 1,200 rows with a negative amount'
+    """
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str | tuple | list | Mapping) and len(value) == 0)
+
+
+def _as_text(part: Part) -> str:
+    match part:
+        case str():
+            return part
+        case Titled():
+            return f"{part.title} {part.text}"
+        case Facts():
+            return _facts(part, IN_TEXT)
+        case pd.DataFrame():
+            return _as_shown(part).to_string(index=_has_labels(part), float_format=three_digits, max_rows=MOST_ROWS)
+    return "\n".join(part)
+
+
+def _as_html(part: Part) -> str:
+    match part:
+        case str():
+            return f"<p>{escape(part)}</p>"
+        case Titled():
+            return f"<p><strong>{escape(part.title)}</strong> {escape(part.text)}</p>"
+        case Facts():
+            return f"<p>{escape(_facts(part, ON_PAGES))}</p>"
+        case pd.DataFrame():
+            shown = _as_shown(part)
+            with pd.option_context("display.max_colwidth", None):
+                return shown.to_html(index=_has_labels(part), float_format=three_digits, max_rows=MOST_ROWS)
+    return f"<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in part)}</ul>"
+
+
+def _has_labels(frame: pd.DataFrame) -> bool:
+    """Whether the index says anything: row numbers do not."""
+    return not isinstance(frame.index, pd.RangeIndex)
+
+
+def _as_shown(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns of whole numbers with thousands separators and no decimals."""
+    whole = [name for name in frame.columns if _is_whole(frame[name])]
+    written = {name: frame[name].map("{:,.0f}".format) for name in whole}
+    return frame.astype(dict.fromkeys(whole, object)).assign(**written)
+
+
+def _is_whole(column: pd.Series[Any]) -> bool:
+    return column.dtype.kind in "iu" or (column.dtype.kind == "f" and bool(np.all(column == np.floor(column))))
+
+
+def _facts(facts: Facts, digits: int) -> str:
+    values = {name: _written(value, digits) for name, value in facts.values.items()}
+    if facts.is_call:
+        arguments = [f"{name}={value}".replace(",", "") for name, value in values.items()]
+        return f"{facts.title}({', '.join(arguments)})"
+    return f"{facts.title}: {'; '.join(f'{name} = {value}' for name, value in values.items())}"
+
+
+def _written(value: Any, digits: int) -> str:
+    """A value in a few characters; of arrays and frames the size."""
+    match value:
+        case bool() | np.bool_():
+            return "yes" if value else "no"
+        case int() | np.integer():
+            return f"{value:,}"
+        case float() | np.floating():
+            return short_number(float(value), digits)
+        case dt.date():
+            return value.isoformat()
+        case pd.DataFrame() | pd.Series():
+            return f"{len(value):,} rows"
+        case np.ndarray():
+            return f"[{' by '.join(f'{length:,}' for length in value.shape)} values]"
+        case Presentation():
+            return _within(value, digits)
+        case Mapping():
+            return _listed((f"{name}: {_written(held, digits)}" for name, held in value.items()), len(value))
+        case tuple() | list():
+            return _listed((_written(held, digits) for held in value), len(value))
+    return value if isinstance(value, str) else type(value).__name__
+
+
+def _within(record: Presentation, digits: int) -> str:
+    """A record within another one: its values, or the first line of what it shows."""
+    first = record._parts()[0]
+    if isinstance(first, Facts) and not first.is_call:
+        return ", ".join(f"{name} {_written(value, digits)}" for name, value in first.values.items())
+    return _facts(first, digits) if isinstance(first, Facts) else _as_text(first).split("\n")[0]
+
+
+def _listed(items: Iterable[str], count: int) -> str:
+    first = [item for item, _ in zip(items, range(MOST_ITEMS), strict=False)]
+    return ", ".join(first) + (f" and {count - MOST_ITEMS:,} more" if count > MOST_ITEMS else "")
+
+
+def short_number(value: float, digits: int = ON_PAGES) -> str:
+    """A number to so many significant digits, whole parts kept, without zeros at the end: 0.1, 293, 5."""
+    if value == 0 or not math.isfinite(value) or abs(value) < TINY:
+        return f"{abs(value) if value == 0 else value:.{digits}g}"
+    text = _to(_decimals(value, digits), value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _decimals(value: float, digits: int) -> int:

@@ -14,6 +14,7 @@ from retention_models.estimation.intervals import positive_interval, standard_er
 from retention_models.estimation.model import Array, Model, parameter_names
 from retention_models.fitted import Fit
 from retention_models.logs.calendar import span_name
+from retention_models.rounding import chi_squared_statement, p_statement
 from retention_models.tables import Table
 
 STEP = 1e-5  # of differences in log-parameters
@@ -53,8 +54,8 @@ def stability_check(
         not beyond,
         f"The {_what(pooled, asked[furthest][0])} differs most from that of all in {furthest}: {difference:+.0%} "
         f"(interval {lower:+.0%} to {upper:+.0%}, {LEVEL:.0%} for all {len(groups)} groups at once; up to "
-        f"{tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: chi-squared {gain:.1f} on "
-        f"{parameters} degrees of freedom, p = {chdtrc(max(parameters, 1), max(gain, 0.0)):.2g}.",
+        f"{tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: "
+        f"{chi_squared_statement(gain, parameters)}, {p_statement(float(chdtrc(max(parameters, 1), max(gain, 0.0))))}.",
     )
 
 

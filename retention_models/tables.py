@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from retention_models.estimation.distinct import distinct_rows
 from retention_models.logs.calendar import unit_length
+from retention_models.rounding import Presentation
 
 Array = NDArray[np.float64]
 
 WHERE_FROM = "such a table comes from summarize(transactions) or retention_table(spells)"
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+@dataclass(frozen=True, slots=True, repr=False)
+class Table(Presentation):
     """A customer table as models need it: distinct rows, and which of them each customer has.
 
     ``columns`` are arrays over the distinct rows, ``weight`` how many customers share each, ``row`` the distinct row of

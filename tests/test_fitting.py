@@ -295,7 +295,7 @@ def test_an_unknown_model_in_json_is_named(fits):
 
 def test_a_fit_shows_itself_in_text_and_html(fits):
     found = fits["ParetoNBD"]
-    assert "ParetoNBD fitted to 2,357 customers, log-likelihood -9594.9762" in repr(found)
+    assert "ParetoNBD fitted to 2,357 customers, log-likelihood -9,595, AIC 19,198" in repr(found)
     assert "<table" in found._repr_html_()
 
 

@@ -17,9 +17,9 @@ PACKAGE = ROOT / "retention_models"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 FLOORS = {
+    "rounding": -1,
     "checks": 0,
     "inputs": 0,
-    "rounding": 0,
     "resources": 0,
     "logs": 1,
     "datasets": 1,

@@ -8,7 +8,7 @@ for customers with a history is derived here, once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any, ClassVar
 
@@ -17,12 +17,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from retention_models.estimation.distinct import distinct_rows
+from retention_models.rounding import Facts, Part, Presentation, field_values
 
 Array = NDArray[np.float64]
 Parameter = float | Array
 
 
-class PositiveParameters:
+class PositiveParameters(Presentation):
     """A frozen dataclass of positive parameters: plain numbers, or arrays that broadcast against the data.
 
     Fields in ``fixed`` are whole numbers from 1 up.
@@ -37,6 +38,9 @@ class PositiveParameters:
             object.__setattr__(
                 self, field.name, check(f"{type(self).__name__}: {field.name}", getattr(self, field.name))
             )
+
+    def _parts(self) -> Sequence[Part]:
+        return [Facts(type(self).__name__, field_values(self), is_call=True)]
 
 
 def _positive(name: str, value: ArrayLike) -> Parameter:

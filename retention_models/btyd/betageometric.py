@@ -44,7 +44,7 @@ LEAVING_AT_ONCE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BetaGeometric(BuyTillYouDie):
     """Rates are Gamma(r, alpha) over customers, drop-out chances Beta(a, b).
 

@@ -25,7 +25,7 @@ from retention_models.estimation.special import digamma_rising, log_rising
 BLOCK = 50_000  # ages of customers at a time
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BGBB(BuyTillYouDie):
     """Chances to buy at an opportunity are Beta(alpha, beta) over customers, to leave before it Beta(gamma, delta).
 

@@ -25,7 +25,7 @@ from retention_models.estimation.special import log_rising
 USUAL = 0.3  # of the mean purchase rate of those who leave soon: that at which times alive are told apart
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BGNBD(BetaGeometric):
     """Purchase rates are Gamma(r, alpha) over customers, drop-out chances Beta(a, b).
 

@@ -103,7 +103,7 @@ class RegularBuyers(BetaGeometric):
         return customers, gaps
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BGCNBD(RegularBuyers):
     """Rates of stages are Gamma(r, alpha) over customers, drop-out chances after repeat purchases Beta(a, b).
 
@@ -121,7 +121,7 @@ class BGCNBD(RegularBuyers):
     limits: ClassVar[tuple[Limit, ...]] = LEAVING_LATER
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class MBGCNBD(RegularBuyers):
     """Rates of stages are Gamma(r, alpha) over customers, drop-out chances after each purchase Beta(a, b).
 

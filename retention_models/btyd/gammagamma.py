@@ -22,7 +22,7 @@ from retention_models.estimation.model import Limit
 PAID_NOTHING = "with a mean amount of 0"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class GammaGamma(PositiveParameters):
     """Amounts are Gamma(p, nu) within a customer; nu is Gamma(q, v) over customers, so a mean amount is p / nu.
 

@@ -17,7 +17,7 @@ from retention_models.btyd.bgnbd import BGNBD
 from retention_models.estimation.model import Limit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class MBGNBD(BetaGeometric):
     """Purchase rates are Gamma(r, alpha) over customers, drop-out chances after each purchase Beta(a, b).
 

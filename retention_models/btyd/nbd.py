@@ -21,7 +21,7 @@ from retention_models.estimation.links import Link, Multiplies
 from retention_models.estimation.model import Limit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class NBD(BuyTillYouDie):
     """Purchase rates are Gamma(r, alpha) over customers.
 

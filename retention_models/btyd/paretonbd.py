@@ -30,7 +30,7 @@ from retention_models.estimation.model import Limit
 from retention_models.estimation.quadrature import log_decay_gradient, log_decay_integral
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ParetoNBD(BuyTillYouDie):
     """Purchase rates are Gamma(r, alpha) over customers, drop-out rates Gamma(s, beta).
 

@@ -18,13 +18,14 @@ from retention_models.btyd.purchases import count_probability, probability_at_le
 from retention_models.btyd.stage_sums import BELL, expected_pairs, expected_purchases, reaches, stayed
 from retention_models.btyd.stage_worth import discounted_ever, discounted_within
 from retention_models.estimation.series import add_blocks
+from retention_models.rounding import Presentation
 
 BLOCK = 200_000  # terms at a time: they stay in the processor's cache
 FAR = 40.0  # a discount of e^-40 leaves nothing
 
 
-@dataclass(frozen=True, slots=True)
-class StagedBuyer(Outlook):
+@dataclass(frozen=True, slots=True, repr=False)
+class StagedBuyer(Outlook, Presentation):
     """Someone alive; ``share`` is the time since the last purchase over alpha, which includes all time observed."""
 
     r: Parameter

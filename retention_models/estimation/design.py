@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from retention_models.estimation.formula import columns_in, columns_of, parsed
 from retention_models.estimation.model import Array
+from retention_models.rounding import Presentation
 
 MOST_LEVELS = 50  # of a column in which most levels are of one customer each
 Level = str | int | float | bool
 
 
-@dataclass(frozen=True)
-class Design:
+@dataclass(frozen=True, repr=False)
+class Design(Presentation):
     """A formula and what it means.
 
     ``levels`` are those of each categorical factor, the first of them the baseline unless the formula says otherwise;

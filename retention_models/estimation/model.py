@@ -9,14 +9,16 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_models.rounding import Presentation
+
 Array = NDArray[np.float64]
 
 SMALL, LARGE = 1e-100, 1e8  # where a parameter that runs to zero or to infinity is held
 NEAR_ZERO, NEAR_INFINITY = 1e-3, 1e3  # from here on, the limit itself is tried
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+@dataclass(frozen=True, slots=True, repr=False)
+class Limit(Presentation):
     """What a model becomes when one of its parameters runs to zero or to infinity.
 
     ``follows`` grow or shrink in proportion (their ratio to ``parameter`` stays meaningful), ``against`` in inverse

@@ -9,12 +9,13 @@ import numpy as np
 
 from retention_models.estimation.links import Link
 from retention_models.estimation.model import Array
+from retention_models.rounding import Presentation
 
 COLLINEAR = 1e-7  # what must be left of a column, relative to its spread, after those before have explained it
 
 
-@dataclass(frozen=True, slots=True)
-class Covariates:
+@dataclass(frozen=True, slots=True, repr=False)
+class Covariates(Presentation):
     """The covariates that act through one link: ``labels`` of the coefficients, ``matrix`` of shape (n, labels)."""
 
     link: Link

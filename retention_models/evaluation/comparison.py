@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import permutations
 from typing import Any
 
@@ -18,15 +17,15 @@ from retention_models.evaluation.judge import Judge
 from retention_models.fitted import Fit
 from retention_models.fitting import rows_of
 from retention_models.nested import LikelihoodRatio, lies_within, likelihood_ratio
-from retention_models.rounding import alike, three_digits
+from retention_models.rounding import Part, Presentation, alike, three_digits
 from retention_models.tables import read_table
 
 HISTORY = ("frequency", "recency", "T")
 APART = "BGBB"
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Presentation):
     """Models side by side.
 
     Attributes
@@ -52,19 +51,12 @@ class Comparison:
     def __str__(self) -> str:
         return self.sentence
 
-    def __repr__(self) -> str:
-        return "\n".join([self._written().to_string(), self.sentence, *self._said()])
-
-    def _repr_html_(self) -> str:
-        said = "".join(f"<p>{escape(sentence)}</p>" for sentence in (self.sentence, *self._said()))
-        return self._written().to_html() + said
+    def _parts(self) -> Sequence[Part]:
+        return [self._written(), self.sentence, *map(str, self.tests.values()), *self.notes]
 
     def _written(self) -> pd.DataFrame:
         """The frame as text, one column a model."""
         return self.frame.map(three_digits).assign(parameters=self.frame["parameters"].astype(str)).T
-
-    def _said(self) -> list[str]:
-        return [*map(str, self.tests.values()), *self.notes]
 
 
 def compare(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from html import escape
 from typing import Any
 
 import pandas as pd
@@ -28,10 +27,11 @@ from retention_models.interventions.outcome import UNSTATED, Outcome
 from retention_models.interventions.prices import Prices
 from retention_models.interventions.roles import Roles
 from retention_models.logs.files import naming
+from retention_models.rounding import Part, Presentation
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Campaign:
+class Campaign(Presentation):
     """A test as it is to be read; made by :func:`read_campaign`.
 
     Attributes
@@ -98,13 +98,8 @@ class Campaign:
         digest = sha256(repr(sorted(cells)).encode()).hexdigest()[:12]
         return f"{self.experiment.n(*arms):,} customers in {len(arms)} arms ({', '.join(arms)}), sha256 {digest}"
 
-    def __str__(self) -> str:
-        return "\n".join(self.reasons)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return f"<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in self.reasons)}</ul>"
+    def _parts(self) -> Sequence[Part]:
+        return [self.reasons]
 
 
 def read_campaign(

@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.rounding import Presentation
+
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Cell:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Cell(Presentation):
     """The customers of one arm in one block.
 
     ``n`` customers in ``units`` independently assigned units; ``mean`` of the k measured columns, shape (k,), its
@@ -35,8 +37,8 @@ class Cell:
     df: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ArmMeans:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ArmMeans(Presentation):
     """The means of one arm over all blocks: ``mean = sum of share x cell mean``, cells independent of each other."""
 
     shares: Array

@@ -7,7 +7,7 @@ degrees of freedom, blocks by post-stratification: all of it already in the arms
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from scipy.special import chdtrc
@@ -16,10 +16,11 @@ from retention_models.checks import Check
 from retention_models.interventions import contrasts
 from retention_models.interventions.cells import overall_mean, overall_scatter
 from retention_models.interventions.contrasts import Measure, contrast, contrast_of, log_contrast, read
-from retention_models.interventions.effect import Effect
+from retention_models.interventions.effect import Effect, named
 from retention_models.interventions.experiment import Experiment
 from retention_models.interventions.money import Money
 from retention_models.interventions.outcome import Outcome, effect_row, measure_of, readings_of
+from retention_models.rounding import Part, Presentation, chi_squared_statement, p_statement
 
 
 def differences(
@@ -197,8 +198,8 @@ def lifts(test: Experiment, outcome: Outcome, *, baseline: str | None = None, le
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class AnyDifference:
+@dataclass(frozen=True, slots=True, repr=False)
+class AnyDifference(Presentation):
     """A test of all arms at once: chi-squared with ``df`` degrees of freedom; its root is z where there are two.
 
     ``failed`` are the checks of the experiment that did not hold.
@@ -208,6 +209,11 @@ class AnyDifference:
     df: int
     p_value: float
     failed: tuple[Check, ...] = ()
+
+    def _parts(self) -> Sequence[Part]:
+        verdict = "The arms differ" if self.p_value < 0.05 else "The data show no difference between the arms"
+        test = f"{chi_squared_statement(self.chi_squared, self.df)}, {p_statement(self.p_value)}"
+        return [f"{verdict} ({test}).{named(self.failed)}"]
 
 
 def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,12 @@ from retention_models.interventions.experiment import Plan
 from retention_models.interventions.rows import as_name, open_frame
 from retention_models.logs.contracts import Spells
 from retention_models.logs.engines import collect
+from retention_models.rounding import Part, Presentation
 from retention_models.survival.curves import Curve, kaplan_meier
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ContractTest:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ContractTest(Presentation):
     """The arms of a randomised test among customers with contracts: their survival curves since the assignment.
 
     Made by :func:`contract_test`. ``time_unit`` names the unit of tenure, in words (``months``).
@@ -31,6 +32,12 @@ class ContractTest:
     sizes: Mapping[str, int]
     time_unit: str
     checks: tuple[Check, ...]
+
+    def _parts(self) -> Sequence[Part]:
+        arms = f"{sum(self.sizes.values()):,} customers in {len(self.curves)} arms"
+        headline = f"Contract test: {arms}, compared with {self.plan.control}; time in {self.time_unit}."
+        sizes = pd.DataFrame({"customers": self.sizes}).rename_axis("arm")
+        return [headline, sizes, *(str(check) for check in self.checks if not check.passed)]
 
     @property
     def treated(self) -> list[str]:

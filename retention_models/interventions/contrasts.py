@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 from retention_models.interventions.cells import ArmMeans
+from retention_models.rounding import Presentation
 
 Array = NDArray[np.float64]
 MeasureOf = Callable[[Array], tuple[float, Array]]  # an arm's means to a number and its gradient in them
@@ -67,8 +68,8 @@ class Reading:
     df: Array
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+@dataclass(frozen=True, slots=True, repr=False)
+class Estimate(Presentation):
     """A number, its standard error and degrees of freedom."""
 
     estimate: float

@@ -10,14 +10,14 @@ from typing import Literal, get_args
 from scipy.special import ndtr, ndtri, stdtr, stdtridf, stdtrit
 
 from retention_models.checks import Check
-from retention_models.rounding import with_interval
+from retention_models.rounding import Part, Presentation, with_interval
 
 Scale = Literal["difference", "ratio", "hazard ratio"]
 Design = Literal["randomised", "quasi-experimental", "observational"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Effect(Presentation):
     """What an intervention changed, in customers and in money.
 
     Attributes
@@ -151,14 +151,14 @@ class Effect:
             return None
         return self.value, self.value_lower, self.value_upper
 
-    def __str__(self) -> str:
+    def _parts(self) -> Sequence[Part]:
         changed = "changes" if self.scale == "difference" else "multiplies"
         by = with_interval(self.estimate, self.lower, self.upper)
         money = f" Worth {with_interval(*self.priced)} per treated customer." if self.priced else ""
-        return (
+        return [
             f"{self.intervention} {changed} {self.outcome} by {by} ({self.unit}; {100 * self.level:g} % interval; "
             f"{self.horizon}; {self.design}, n = {self.n:,}).{money}{named(self.failed)}"
-        )
+        ]
 
 
 def named(failed: Sequence[Check]) -> str:

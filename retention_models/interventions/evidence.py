@@ -13,14 +13,14 @@ from retention_models.interventions.effect import Effect, Scale
 from retention_models.interventions.judgement import what_would_overturn
 from retention_models.interventions.multiplicity import benjamini_hochberg, holm, shrink
 from retention_models.interventions.outcome import CEILING, UNSTATED
-from retention_models.rounding import with_interval
+from retention_models.rounding import Presentation, p_value_text, with_interval
 
 MONEY = ("cost", "value", "value_lower", "value_upper")
 CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Evidence:
+class Evidence(Presentation):
     """Effects that stand in one table; made by :func:`evidence`.
 
     Printed, or shown in a notebook, effects are grouped by what can be compared: differences in one unit, ratios,
@@ -122,15 +122,13 @@ class Evidence:
         names = dict.fromkeys(heading(effect.scale, effect.unit) for effect in self.effects)
         return {name: [e for e in self._ordered if heading(e.scale, e.unit) == name] for name in names}
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         parts = []
         for heading, members in self._sections.items():
             notes = [f"  ! {note}" for note in _notes(members)]
             table = _titled(_shown(members, self._ordered), members)
             parts.append("\n".join([heading, table.to_string(index=False), *notes]))
         return "\n\n".join([*parts, self.decision])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         parts = []
@@ -225,7 +223,7 @@ def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
             "outcome": [e.outcome for e in members],
             "effect": [with_interval(e.estimate, e.lower, e.upper) for e in members],
             "horizon": [e.horizon for e in members],
-            "p": [f"{e.p_value:.2g}" for e in members],
+            "p": [p_value_text(e.p_value) for e in members],
             "n": [f"{e.n:,}" for e in members],
             "design": [e.design for e in members],
             "value": [with_interval(*e.priced) if e.priced else "-" for e in members],

@@ -17,10 +17,11 @@ from retention_models.interventions import integrity
 from retention_models.interventions.cells import ArmMeans, Cell, arm_means, cell_of_customers, cells_of_sums
 from retention_models.interventions.rows import Rows, capped, open_frame, read_rows
 from retention_models.logs.engines import collect
+from retention_models.rounding import Part, Presentation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Plan(Presentation):
     """What was decided before the first customer was assigned.
 
     Attributes
@@ -49,8 +50,8 @@ class Plan:
         object.__setattr__(self, "control", str(self.control))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Experiment:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Experiment(Presentation):
     """The arms of a randomised test, reduced to their means and how sure these are.
 
     Made by :meth:`from_rows`, :meth:`from_sums`, :meth:`from_counts` or :meth:`from_means`; immutable.
@@ -181,6 +182,11 @@ class Experiment:
             for arm, n, mean, squares in zip(table["arm"], table["n"], table["mean"], scatter, strict=True)
         )
         return cls(plan, (outcome,), cells, _checks(cells, plan, clustered=False))
+
+    def _parts(self) -> Sequence[Part]:
+        name = f"Experiment {self.plan.name}".strip()
+        size = f"{self.n(*self.arms):,} customers in {len(self.arms)} arms, compared with {self.plan.control}"
+        return [f"{name}: {size}.", self.table(), *(str(check) for check in self.checks if not check.passed)]
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from scipy.special import chdtrc
 
 from retention_models.checks import Check
 from retention_models.interventions.cells import ArmMeans, Cell, arm_means
+from retention_models.rounding import p_statement
 
 Array = NDArray[np.float64]
 
@@ -133,7 +134,7 @@ def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, u
     p = float(chdtrc(len(arms) - 1, np.sum((seen - expected) ** 2 / expected)))
     counts = ", ".join(f"{arm} {s:,.0f} ({e:,.0f} planned)" for arm, s, e in zip(arms, seen, expected, strict=True))
     verdict = "as planned" if p >= SUSPICIOUS else "not as planned: find the customers that got lost before reading on"
-    return Check(RATIO, p >= SUSPICIOUS, f"{unit.capitalize()}s assigned: {counts}; p = {p:.2g}, {verdict}.")
+    return Check(RATIO, p >= SUSPICIOUS, f"{unit.capitalize()}s assigned: {counts}; {p_statement(p)}, {verdict}.")
 
 
 def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
@@ -150,7 +151,7 @@ def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
     return Check(
         name,
         p >= SUSPICIOUS,
-        f"{len(x)} column{'s' * (len(x) > 1)} known before the assignment, together p = {p:.2g}: {verdict}.",
+        f"{len(x)} column{'s' * (len(x) > 1)} known before the assignment, together {p_statement(p)}: {verdict}.",
     )
 
 

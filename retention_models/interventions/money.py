@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from retention_models.inputs import is_number
 from retention_models.interventions.contrasts import MeasureOf
 from retention_models.interventions.effect import Effect
+from retention_models.rounding import Presentation
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Costs(Presentation):
     """What one customer assigned to an arm costs, in money.
 
     Attributes
@@ -57,8 +58,8 @@ class Costs:
         return (self.contact if self.contacts is None else 0.0), price
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Money(Presentation):
     """The price of an outcome, and the costs of each arm.
 
     Attributes

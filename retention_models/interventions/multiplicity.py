@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
+from retention_models.rounding import Presentation
+
 Array = NDArray[np.float64]
 
 SPREADS = 200  # values of the spread between effects that the shrinkage averages over
@@ -52,8 +54,8 @@ def _put_back(ordered: Array, order: NDArray[np.intp]) -> Array:
     return values
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shrunken:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Shrunken(Presentation):
     """Effects drawn towards their common mean: ``estimate``, ``lower``, ``upper``, each of shape (m,).
 
     ``mean`` is the common mean and ``spread`` how much true effects differ (standard deviation), both on average

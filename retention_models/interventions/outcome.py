@@ -16,14 +16,14 @@ from retention_models.interventions.integrity import enough_events, is_constant,
 from retention_models.interventions.money import position
 from retention_models.interventions.rows import uncapped
 from retention_models.interventions.share_interval import newcombe
-from retention_models.rounding import alike
+from retention_models.rounding import Presentation, alike
 
 CEILING = "ceiling"
 UNSTATED = "not stated"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Outcome(Presentation):
     """What is measured, and how it is compared.
 
     Attributes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -16,13 +16,13 @@ from retention_models.interventions.experiment import Experiment
 from retention_models.interventions.money import Costs, Money, position
 from retention_models.interventions.outcome import Outcome, measure_of
 from retention_models.interventions.ratio_interval import fieller
-from retention_models.rounding import three_digits, with_interval
+from retention_models.rounding import Part, Presentation, three_digits, with_interval
 
 LINES = ("gross gain", "contacts", "redemptions", "of which anyway", "net value")
 
 
-@dataclass(frozen=True, slots=True)
-class CostPerKept:
+@dataclass(frozen=True, slots=True, repr=False)
+class CostPerKept(Presentation):
     """Cost of one customer kept (or purchase gained) who would not have been without the intervention.
 
     ``lower`` and ``upper`` end the costs that the data allow, ``upper`` infinite where the effect may be zero; so is
@@ -41,8 +41,8 @@ class CostPerKept:
         """Whether the data set a limit to the cost."""
         return math.isfinite(self.upper)
 
-    def __str__(self) -> str:
-        return self.sentence + named([check for check in self.checks if check.passed is False])
+    def _parts(self) -> Sequence[Part]:
+        return [self.sentence + named([check for check in self.checks if check.passed is False])]
 
 
 def cost_per_kept(

@@ -15,6 +15,7 @@ from typing import Protocol
 from scipy.special import nctdtr, ndtr, ndtri, stdtrit
 
 from retention_models.inputs import is_number
+from retention_models.rounding import Presentation
 
 
 class Planned(Protocol):
@@ -42,8 +43,8 @@ class Planned(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Proportion:
+@dataclass(frozen=True, slots=True, repr=False)
+class Proportion(Presentation):
     """A yes or no, such as any purchase: ``rate`` is the share expected in the control. Effects are differences."""
 
     rate: float
@@ -76,8 +77,8 @@ class Proportion:
         return math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class Mean:
+@dataclass(frozen=True, slots=True, repr=False)
+class Mean(Presentation):
     """An amount or count: ``std_dev`` is its standard deviation among customers. Effects are differences in means.
 
     With CUPED on a covariate correlated r with the outcome, plan with ``std_dev * sqrt(1 - r**2)``.
@@ -111,8 +112,8 @@ class Mean:
         return customers - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Survival:
+@dataclass(frozen=True, slots=True, repr=False)
+class Survival(Presentation):
     """Staying a customer: ``churned`` is the share of the control that leaves during the test.
 
     Effects are hazard ratios, below 1 where the intervention keeps customers. The variance of the log hazard ratio is
@@ -150,8 +151,8 @@ class Survival:
         return math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class Clustered:
+@dataclass(frozen=True, slots=True, repr=False)
+class Clustered(Presentation):
     """Any outcome, where clusters of ``size`` customers on average are assigned.
 
     ``icc`` is the correlation between two customers of a cluster, ``size_cv`` the standard deviation of cluster sizes

@@ -9,11 +9,11 @@ from retention_models.inputs import is_number
 from retention_models.interventions.money import Costs, Money
 from retention_models.interventions.outcome import Outcome
 from retention_models.interventions.roles import Roles
-from retention_models.rounding import three_digits
+from retention_models.rounding import Presentation, three_digits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prices:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Prices(Presentation):
     """Money, as far as it was said.
 
     Attributes

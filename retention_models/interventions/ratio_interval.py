@@ -8,14 +8,15 @@ encouragement moved, b is how many it moved, and the set is Anderson & Rubin's (
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retention_models.interventions.contrasts import Estimate
-from retention_models.rounding import alike
+from retention_models.rounding import Part, Presentation, alike
 
 
-@dataclass(frozen=True, slots=True)
-class RatioInterval:
+@dataclass(frozen=True, slots=True, repr=False)
+class RatioInterval(Presentation):
     """The ratios that the data allow.
 
     All from ``lower`` to ``upper``; or, where ``outside``, all but those between ``upper`` and ``lower``
@@ -31,13 +32,13 @@ class RatioInterval:
         """Whether the interval ends on both sides."""
         return not self.outside and math.isfinite(self.lower) and math.isfinite(self.upper)
 
-    def __str__(self) -> str:
+    def _parts(self) -> Sequence[Part]:
         lower, upper = alike(self.lower, self.upper)
         if self.outside:
-            return f"from {lower} upward without bound, or {upper} and less"
+            return [f"from {lower} upward without bound, or {upper} and less"]
         if not self.is_bounded:
-            return "any number at all"
-        return f"{lower} to {upper}"
+            return ["any number at all"]
+        return [f"{lower} to {upper}"]
 
 
 def fieller(numerator: Estimate, denominator: Estimate, total: Estimate, quantile: float) -> RatioInterval:

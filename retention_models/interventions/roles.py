@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
+from retention_models.rounding import Presentation
+
 CUSTOMER_ID = "customer_id"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Roles:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Roles(Presentation):
     """Which column says what; None, or empty, where none does.
 
     Attributes

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from retention_models.interventions.cells import Cell, cells_of_sums
 from retention_models.logs.engines import collect
 from retention_models.logs.files import open_files, parse_numbers
+from retention_models.rounding import Presentation, short_number
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Rows(Presentation):
     """Checked rows: a lazy frame with ``arm``, ``block``, perhaps ``cluster``, and the columns as ``v0, v1, ...``.
 
     ``means`` are those over all rows, shape (k,).
@@ -196,9 +197,9 @@ def capped(rows: Rows, name: str, *, at: float | None = None, quantile: float | 
     n, count, cut = collect(seen).to_numpy()[0]
     total = rows.means[i] * n
     share = f", {100 * cut / total:.3g} % of the total," if total > 0 else ""
-    detail = (
-        f"{name} above {at:,.6g}{of} counts as that: {int(count):,} of {int(n):,} customers{share} in all arms alike"
-    )
+    assert at is not None
+    cut_off = f"{int(count):,} of {int(n):,} customers{share} in all arms alike"
+    detail = f"{name} above {short_number(at)}{of} counts as that: {cut_off}"
     frame = rows.frame.with_columns(column.alias(f"v{k}"), cut_column.alias(f"v{i}"))
     cut_rows = Rows(frame, (*rows.names, uncapped(name)), np.append(rows.means, 0.0), rows.clustered)
     return _with_means(cut_rows), detail

@@ -21,6 +21,7 @@ from scipy.special import ndtr, ndtri
 
 from retention_models.checks import Check
 from retention_models.interventions.effect import Effect, freedom_of
+from retention_models.rounding import Part, Presentation, three_digits
 
 Array = NDArray[np.float64]
 Spending = Literal["obrien-fleming", "pocock"]
@@ -134,8 +135,8 @@ def _nodes() -> tuple[Array, Array]:
     return np.polynomial.legendre.leggauss(NODES)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+@dataclass(frozen=True, slots=True, repr=False)
+class Look(Presentation):
     """One look at a running test: whether to stop, and the effect with an interval that holds at every look.
 
     ``z`` is the effect, ``bound`` the reach of that interval, in standard errors.
@@ -151,9 +152,10 @@ class Look:
         """Whether the bound is crossed: the interval leaves out no effect."""
         return not self.effect.lower <= self.effect.no_effect <= self.effect.upper
 
-    def __str__(self) -> str:
+    def _parts(self) -> Sequence[Part]:
         verdict = "stop" if self.stop else "go on"
-        return f"Look {self.number}: |z| = {abs(self.z):.2f} against {self.bound:.2f}: {verdict}. {self.effect}"
+        z, bound = (three_digits(number, decimals=2) for number in (abs(self.z), self.bound))
+        return [f"Look {self.number}: |z| = {z} against {bound}: {verdict}. {self.effect}"]
 
 
 def look_at(effect: Effect, fractions: Sequence[float], *, spending: Spending = "obrien-fleming") -> Look:
@@ -184,7 +186,7 @@ def look_at(effect: Effect, fractions: Sequence[float], *, spending: Spending = 
     >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
     >>> visit = rm.Outcome(column="visit", unit="share of customers", horizon="2 weeks")
     >>> print(rm.look_at(rm.differences(test, visit)[0], [0.5]))  # the first look, at half of the customers planned
-    Look 1: |z| = 22.62 against 2.96: stop. men's e-mail changes visit by 0.0766 (0.0666 to 0.0866) (share of
+    Look 1: |z| = 22.6 against 2.96: stop. men's e-mail changes visit by 0.0766 (0.0666 to 0.0866) (share of
     customers; 95 % interval; 2 weeks; randomised, n = 42,613).
     """
     p_values = sequential_bounds(fractions, effect.level, spending)["p_value"]
@@ -197,13 +199,12 @@ def look_at(effect: Effect, fractions: Sequence[float], *, spending: Spending = 
     ends = (middle - _longer(reach[0], factor), middle + _longer(reach[1], factor))
     lower, upper = ends if effect.scale == "difference" else (math.exp(ends[0]), math.exp(ends[1]))
     number, bound = len(p_values), usual * factor
-    said = (
-        f"Look {number} at {100 * fractions[-1]:.3g} % of the data: the interval reaches {bound:.2f} standard errors "
-    )
+    reaches, normally = (three_digits(distance, decimals=2) for distance in (bound, usual))
+    said = f"Look {number} at {100 * fractions[-1]:.3g} % of the data: the interval reaches {reaches} standard errors "
     check = Check(
         "looks",
         True if df >= FEW_FREEDOM and max(reach) <= 1.01 * min(reach) else None,
-        f"{said}instead of {usual:.2f}, to hold at every look; {_how_surely(df, reach)}.",
+        f"{said}instead of {normally}, to hold at every look; {_how_surely(df, reach)}.",
     )
     z = middle / effect.std_error if effect.std_error > 0 else math.copysign(math.inf, middle)
     wider = _widened_value(effect, factor)

@@ -9,6 +9,7 @@ from typing import get_args
 import pandas as pd
 
 from retention_models.logs.transactions import Granularity, Transactions, check_choice
+from retention_models.rounding import Presentation
 
 UNITS = {"W": "7D", "D": "1D", "h": "1h", "min": "1min", "s": "1s"}
 NAMES = {"W": "week", "D": "day", "h": "hour", "min": "minute", "s": "second"}
@@ -16,8 +17,8 @@ DAY = dt.timedelta(days=1)
 MONDAY, SUNDAY = 0, 6  # as date.weekday counts them
 
 
-@dataclass(frozen=True, slots=True)
-class Calendar:
+@dataclass(frozen=True, slots=True, repr=False)
+class Calendar(Presentation):
     """The days of a summary, each included; the period that makes one purchase; the unit of time.
 
     ``start`` is the day from which a customer must be first seen to take part, at the beginning of a period.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from html import escape
 from typing import Any
 
 import narwhals as nw
@@ -28,6 +27,7 @@ from retention_models.logs.files import naming
 from retention_models.logs.retention import durations
 from retention_models.logs.spells import Rows
 from retention_models.logs.tenures import anniversary, dated_contracts
+from retention_models.rounding import Part, Presentation
 
 LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead
 ENOUGH = 30  # contracts ended by an earlier day, for a forecast to be made then
@@ -35,8 +35,8 @@ ORIGINS = 4
 GROUPS = 12
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ContractPlan:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ContractPlan(Presentation):
     """A contract log as read, how it is measured, and why.
 
     ``spells`` are what ``read_contracts`` made of it. ``period`` is how long a contract runs, ``renewals`` how many of
@@ -50,11 +50,8 @@ class ContractPlan:
     origins: tuple[dt.date, ...]
     reasons: Mapping[str, str]
 
-    def __str__(self) -> str:
-        return "\n".join(self.reasons.values())
-
-    def _repr_html_(self) -> str:
-        return f"<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in self.reasons.values())}</ul>"
+    def _parts(self) -> Sequence[Part]:
+        return [list(self.reasons.values())]
 
 
 def make_contract_plan(

@@ -24,6 +24,7 @@ from retention_models.logs.engines import collect, on_engine
 from retention_models.logs.files import naming
 from retention_models.logs.spells import Overlaps, Rows, joined, observed, single
 from retention_models.logs.transactions import check_choice
+from retention_models.rounding import Part, Presentation, counted
 
 Design = Literal["acquisition", "active_on", "window"]
 
@@ -31,8 +32,8 @@ FURTHER = ("spells of customers who came back", "further contracts of the same c
 UNLIKELY = 10  # ends that should have come before the first one seen, from which on the design is doubted
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Spells:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Spells(Presentation):
     """Checked contracts, one row for each unbroken time as a customer, and what became of the others.
 
     ``frame`` is a frame of the source's engine (for files a DuckDB relation) with the columns ``customer_id``,
@@ -52,6 +53,13 @@ class Spells:
     set_aside: Mapping[str, int]
     settled: Mapping[str, int]
     checks: tuple[Check, ...]
+
+    def _parts(self) -> Sequence[Part]:
+        since = f"from {self.observed_from} " if self.observed_from else ""
+        headline = f"{self.rows:,} spells, design {self.design}, observed {since}to {self.observed_until}."
+        counts = {"Set aside": self.set_aside, "Settled": self.settled}
+        told = [f"{what}: {counted(count)}." for what, count in counts.items() if count]
+        return [headline, *told, *(str(check) for check in self.checks if not check.passed)]
 
 
 def read_contracts(

@@ -10,6 +10,7 @@ import pandas as pd
 from retention_models.logs.cohorts import daily_purchases
 from retention_models.logs.purchases import checked
 from retention_models.logs.summary import summarize
+from retention_models.rounding import three_digits
 
 
 def overview(
@@ -44,7 +45,7 @@ def overview(
     customers                         2,357
     who bought only once       1,218 (52 %)
     purchases                         6,696
-    mean amount of a purchase         36.45
+    mean amount of a purchase          36.5
     """
     log = checked(transactions)
     days: dict[str, Any] = {"acquired_after": acquired_after, "observation_end": observation_end}
@@ -59,6 +60,6 @@ def overview(
         "purchases": f"{purchases:,}",
     }
     if log.has_amount:
-        facts["mean amount of a purchase"] = f"{bought['amount'].sum() / purchases:,.2f}"
+        facts["mean amount of a purchase"] = three_digits(bought["amount"].sum() / purchases)
     aside = {f"set aside: {reason}": f"{count:,}" for reason, count in customers.attrs["set_aside"].items()}
     return pd.DataFrame({Path(name).name: facts | aside}).rename_axis("fact")

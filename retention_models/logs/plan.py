@@ -8,9 +8,8 @@ far ahead as it could be judged.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import pandas as pd
@@ -22,6 +21,7 @@ from retention_models.logs.purchases import checked
 from retention_models.logs.rhythm import days_until, purchase_gaps
 from retention_models.logs.summary import check_log_start
 from retention_models.logs.transactions import Transactions
+from retention_models.rounding import Part, Presentation
 
 WEEK = dt.timedelta(days=7)
 CENTURY = 36_525 * DAY
@@ -31,8 +31,8 @@ ENDLESS = 5  # a silence so many times as long as all the rest is a mistake, how
 SILENCE = pd.Timedelta(180, "D")  # a shorter one may be the business
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+@dataclass(frozen=True, slots=True, repr=False)
+class Plan(Presentation):
     """How a log is to be cut and measured, and why.
 
     The fields are keywords of ``summarize`` and its like; ``calibration_end`` is None where the log is too short for a
@@ -51,11 +51,8 @@ class Plan:
         """Whether something is kept back to judge a forecast by."""
         return self.calibration_end is not None
 
-    def __str__(self) -> str:
-        return "\n".join(self.reasons.values())
-
-    def _repr_html_(self) -> str:
-        return f"<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in self.reasons.values())}</ul>"
+    def _parts(self) -> Sequence[Part]:
+        return [list(self.reasons.values())]
 
 
 def make_plan(

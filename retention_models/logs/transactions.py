@@ -7,7 +7,7 @@ of zero) follow rules that the caller chooses and the result remembers. No row d
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
@@ -18,6 +18,7 @@ import pandas as pd
 
 from retention_models.logs.engines import Frame, collect, open_log
 from retention_models.logs.files import WHOLE_ID, ZONE, naming
+from retention_models.rounding import Part, Presentation, counted
 
 Refunds = Literal["set_aside", "net", "error"]
 Zeros = Literal["keep", "set_aside"]
@@ -37,8 +38,8 @@ READ_LIKE = {
 BEYOND_CENTS = 1e15  # numbers this large, with either sign, are an eighth apart; far larger ones have no sum
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Transactions:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Transactions(Presentation):
     """A checked log: its usable rows, still on the engine they came from, and what was set aside.
 
     ``frame`` is a frame of that engine (for files a DuckDB relation) with the columns ``customer_id``, ``date`` (on the
@@ -53,6 +54,11 @@ class Transactions:
     last_date: dt.date
     has_amount: bool
     nets_refunds: bool
+
+    def _parts(self) -> Sequence[Part]:
+        amounts = "with amounts" if self.has_amount else "without amounts"
+        headline = f"{self.rows:,} rows from {self.first_date} to {self.last_date}, {amounts}."
+        return [headline, *([f"Set aside: {counted(self.set_aside)}."] if self.set_aside else [])]
 
     @property
     def columns(self) -> list[str]:

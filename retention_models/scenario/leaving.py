@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.inputs import is_number
+from retention_models.rounding import Presentation
 
 Array = NDArray[np.float64]
 
@@ -33,8 +34,8 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Rules(Presentation):
     """How the business works; months count from 0, the month in which it opens.
 
     Attributes

@@ -13,13 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.rounding import Presentation
+
 CONTROL = "none"
 MEASURES = ("purchases", "bought", "redeemed", "amount")
 LOST_WITH_THE_GONE = 0.5  # share of letters that still arrive with customers who have left, compared with the others
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arm:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Arm(Presentation):
     """What an arm does to customers who are still alive and get its letter.
 
     ``gain``: chance of one purchase more, within the offer's days. ``pulled_forward``: chance that the first purchase
@@ -37,8 +39,8 @@ class Arm:
                 raise ValueError(f"{name} is a chance, from 0 to 1; got {getattr(self, name)!r}")
 
 
-@dataclass(frozen=True, eq=False)
-class Trial:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trial(Presentation):
     """A randomised test in a simulated shop: what an analyst has of it, and the truth.
 
     Attributes

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.rounding import Presentation
 from retention_models.scenario.letters import CONTROL, Arm, People, Trial, dated, mail, with_amounts
 
 Array = NDArray[np.float64]
@@ -27,8 +28,8 @@ WELCOME = {CONTROL: Arm(), "onboarding": Arm(gain=0.15)}
 NEW_DAYS = 14  # new customers come in so many days from the mailing on
 
 
-@dataclass(frozen=True, eq=False)
-class Retail:
+@dataclass(frozen=True, eq=False, repr=False)
+class Retail(Presentation):
     """A simulated shop: its log, a mailing to all customers, and a welcome for new ones.
 
     Attributes

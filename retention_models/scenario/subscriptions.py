@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from retention_models.inputs import require_whole
+from retention_models.rounding import Presentation
 from retention_models.scenario.leaving import CAUSES, Rules, SpellsToLive
 
 Array = NDArray[np.float64]
@@ -19,8 +20,8 @@ OFFER, CONTROL = "offer", "none"
 RULES = Rules()
 
 
-@dataclass(frozen=True, eq=False)
-class Subscriptions:
+@dataclass(frozen=True, eq=False, repr=False)
+class Subscriptions(Presentation):
     """A simulated subscription business: what an analyst has of it, and the truth.
 
     Attributes

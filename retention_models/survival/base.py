@@ -17,6 +17,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 
+from retention_models.rounding import Facts, Part, Presentation, field_values
+
 Array = NDArray[np.float64]
 Parameter = float | Array
 
@@ -24,7 +26,7 @@ TERMS = 256  # terms of an endless sum that are added one by one before the rest
 HUGE = 300.0  # largest logarithm of t^c, far beyond anything observed, that leaves room for squares
 
 
-class RetentionModel(ABC):
+class RetentionModel(Presentation, ABC):
     """A frozen dataclass of positive parameters: plain numbers, or arrays that broadcast against the tenures."""
 
     __slots__ = ()
@@ -40,6 +42,9 @@ class RetentionModel(ABC):
             if not (np.isfinite(array) & (array > 0)).all():
                 raise ValueError(f"{type(self).__name__}: {field.name} must be positive and finite; got {value!r}")
             object.__setattr__(self, field.name, array if array.ndim else float(array))
+
+    def _parts(self) -> Sequence[Part]:
+        return [Facts(type(self).__name__, field_values(self), is_call=True)]
 
     @abstractmethod
     def _log_survival(self, tenure: Array) -> Array:

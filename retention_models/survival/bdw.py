@@ -32,7 +32,7 @@ from retention_models.survival.base import (
 from retention_models.survival.beta import log_mean_power, log_mean_power_slopes, mean_if_saved
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BetaDiscreteWeibull(RetentionModel):
     """Chances to leave at the first renewal are Beta(alpha, beta); exposure to them grows as t^c.
 

@@ -11,6 +11,7 @@ never broken.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,14 +19,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from retention_models.rounding import Part, Presentation, with_intervals
 from retention_models.survival.counts import count_losses, require_length, tenures_asked_for
 from retention_models.survival.curves import Curve, log_log_interval
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class CauseCurves:
+@dataclass(frozen=True, eq=False, repr=False)
+class CauseCurves(Presentation):
     """Cumulative incidence by cause, given by the numbers behind it.
 
     ``tenure`` and ``at_risk`` are as in ``Curve``, shape (m,); ``lost`` counts by cause, shape (m, causes).
@@ -43,6 +45,13 @@ class CauseCurves:
             raise ValueError("lost must hold a number of 0 or more for each tenure and cause")
         for name in ("tenure", "at_risk"):
             object.__setattr__(self, name, getattr(self.overall, name))
+
+    def _parts(self) -> Sequence[Part]:
+        headline = (
+            f"Shares that left by cause: up to {float(self.at_risk.max()):,.0f} customers at risk, "
+            f"{float(self.lost.sum()):,.0f} of them left."
+        )
+        return [headline, with_intervals(self.table(at=self.tenure[-1:]).drop(columns="std_error"))]
 
     @cached_property
     def overall(self) -> Curve:

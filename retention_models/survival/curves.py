@@ -10,6 +10,7 @@ Biometrics 38, 29-41 for quantiles. S(t) is the share still there after tenure t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,13 +19,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from retention_models.estimation.intervals import normal_quantile, positive_interval
+from retention_models.rounding import Part, Presentation, three_digits, with_interval, with_intervals
 from retention_models.survival.counts import as_numbers, count_losses, require, require_length, tenures_asked_for
 
 Array = NDArray[np.float64]
 
+SHOWN = 6  # tenures of a curve in its short form
 
-@dataclass(frozen=True, slots=True)
-class RestrictedMean:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RestrictedMean(Presentation):
     """Time spent as a customer up to a horizon, on average, with its standard error.
 
     ``estimate`` is the (discounted) area under the survival curve from ``start`` to ``horizon``.
@@ -35,18 +39,26 @@ class RestrictedMean:
     start: float
     horizon: float
 
+    def _parts(self) -> Sequence[Part]:
+        span = f"from {self.start:g} to {self.horizon:g}"
+        error = three_digits(self.std_error)
+        return [f"Mean time as a customer {span}: {three_digits(self.estimate)} (standard error {error})."]
 
-@dataclass(frozen=True, slots=True)
-class Quantile:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Quantile(Presentation):
     """The tenure by which a share of the customers has left, with its interval; infinite where not reached."""
 
     estimate: float
     lower: float
     upper: float
 
+    def _parts(self) -> Sequence[Part]:
+        return [f"The share has left by tenure {with_interval(self.estimate, self.lower, self.upper)}."]
 
-@dataclass(frozen=True, eq=False)
-class Curve:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Curve(Presentation):
     """A Kaplan-Meier curve, given by the numbers behind it.
 
     Attributes
@@ -78,6 +90,12 @@ class Curve:
             raise ValueError(f"tenure must be finite, strictly increasing and not before the start, {self.start:g}")
         if not np.all((self.lost >= 0) & (self.lost <= self.at_risk) & np.isfinite(self.at_risk)):
             raise ValueError("lost must lie between 0 and at_risk, and at_risk must be finite")
+
+    def _parts(self) -> Sequence[Part]:
+        lost, most = float(self.lost.sum()), float(self.at_risk.max())
+        headline = f"Survival curve: up to {most:,.0f} customers at risk, {lost:,.0f} of them left."
+        few = np.unique(np.linspace(0, len(self.tenure) - 1, SHOWN).astype(int))
+        return [headline, with_intervals(self.table(at=self.tenure[few]).drop(columns="std_error"))]
 
     @property
     def steps(self) -> Array:

@@ -27,7 +27,7 @@ from retention_models.survival.base import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Geometric(RetentionModel):
     """Everybody renews with the same probability, exp(-rate), every time.
 
@@ -59,7 +59,7 @@ class Geometric(RetentionModel):
         return np.exp(self._log_survival(tenure)) / np.expm1(self.rate)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DiscreteWeibull(RetentionModel):
     """Everybody's survival is exp(-rate t^c): chances to leave that rise (c > 1) or fall (c < 1) with tenure.
 

@@ -7,22 +7,22 @@ left alike, with a hypergeometric variance.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
+from retention_models.rounding import Part, Presentation, chi_squared_statement, p_statement
 from retention_models.survival.curves import Curve
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class LogRank:
+@dataclass(frozen=True, eq=False, repr=False)
+class LogRank(Presentation):
     """The test of equal curves: ``statistic`` is chi-squared with ``degrees`` of freedom if they are equal.
 
     ``table`` is indexed by group: customers ``lost``, and how many would have been ``expected`` to leave.
@@ -33,16 +33,10 @@ class LogRank:
     p_value: float
     table: pd.DataFrame
 
-    def __str__(self) -> str:
+    def _parts(self) -> Sequence[Part]:
         verdict = "do not leave alike" if self.p_value < 0.05 else "are not seen to leave differently"
-        plural = "s" if self.degrees > 1 else ""
-        return (
-            f"The groups {verdict} (log-rank test: chi-squared {self.statistic:.1f} with {self.degrees} degree{plural} "
-            f"of freedom, p = {self.p_value:.2g})."
-        )
-
-    def _repr_html_(self) -> str:
-        return f"<p>{escape(str(self))}</p>"
+        test = f"{chi_squared_statement(self.statistic, self.degrees)}, {p_statement(self.p_value)}"
+        return [f"The groups {verdict} (log-rank test: {test})."]
 
 
 def log_rank(curves: Mapping[str, Curve]) -> LogRank:

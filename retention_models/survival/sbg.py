@@ -20,7 +20,7 @@ from retention_models.survival.base import Array, Parameter, RetentionModel, sta
 from retention_models.survival.beta import log_mean_power, mean_if_saved
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ShiftedBetaGeometric(RetentionModel):
     """Chances to leave at a renewal are Beta(alpha, beta) over customers, and the same at every renewal.
 

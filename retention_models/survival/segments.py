@@ -19,7 +19,7 @@ from retention_models.estimation.model import Limit
 from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard, whole
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TwoSegments(RetentionModel):
     """Loyal customers renew with probability exp(-rate), fickle ones with exp(-rate - extra).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from retention_models.estimation.intervals import normal_quantile, positive_interval
 from retention_models.inputs import is_number, require_discount_rate
 from retention_models.logs.days import MONTHS, Period, check_period
+from retention_models.rounding import Facts, Part, Presentation, field_values
 
 Array = NDArray[np.float64]
 Ends = tuple[Array, Array]
@@ -21,8 +23,8 @@ NEGLIGIBLE = 1e-13  # share of a value without end that the payments left away m
 DAYS_A_YEAR = 365.25
 
 
-@dataclass(frozen=True, eq=False)
-class ContractTerms:
+@dataclass(frozen=True, eq=False, repr=False)
+class ContractTerms(Presentation):
     """What a contract earns, and what money is worth later.
 
     Attributes
@@ -60,6 +62,11 @@ class ContractTerms:
             raise ValueError(
                 f"with annual_discount_rate {rate:g} a value needs a horizon: customers who stay for good have no end"
             )
+
+    def _parts(self) -> Sequence[Part]:
+        endless = {"horizon"} if np.isinf(self.horizon) else set()
+        stated = {name: value for name, value in field_values(self).items() if name not in endless}
+        return [Facts(type(self).__name__, stated)]
 
     @property
     def discount(self) -> float:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import pandas as pd
 
 from retention_models.checks import Check
 from retention_models.inputs import require_discount_rate, require_margin
 from retention_models.logs.days import Period, period_name
-from retention_models.rounding import three_digits
+from retention_models.rounding import Part, Presentation, three_digits
 from retention_models.value.contract_terms import ContractTerms
 from retention_models.value.sentences import failed_checks
 
 
-@dataclass(frozen=True, slots=True)
-class ContractPrice:
+@dataclass(frozen=True, slots=True, repr=False)
+class ContractPrice(Presentation):
     """What is paid at each renewal, which share of it is earned, and what the currency is called.
 
     Without a price, value is counted in payments: how many are still to come, later ones counting less.
@@ -55,21 +54,18 @@ class ContractPrice:
             return f"{three_digits(value)} payments"
         return f"{self.currency or ''} {three_digits(value)}".strip()
 
-    def __str__(self) -> str:
+    def _parts(self) -> Sequence[Part]:
         later = 1 - 1 / (1 + self.annual_discount_rate)
         waiting = (
             f"What is earned a year ahead counts {100 * later:.0f} % less than today (annual_discount_rate "
             f"{100 * self.annual_discount_rate:g} %)."
         )
         if self.price is None:
-            return f"No price was said: value is counted in payments, one a {period_name(self.period)}. {waiting}"
-        return (
+            return [f"No price was said: value is counted in payments, one a {period_name(self.period)}. {waiting}"]
+        return [
             f"Each payment is {self.written(self.price)}, of which {100 * self.margin:g} % is earned (margin), once a "
             f"{period_name(self.period)}, in advance. {waiting}"
-        )
-
-    def _repr_html_(self) -> str:
-        return f"<p>{escape(str(self))}</p>"
+        ]
 
 
 def saving_sentence(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 from retention_models.inputs import require_discount_rate, require_margin
-from retention_models.rounding import three_digits
+from retention_models.rounding import Part, Presentation, three_digits
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+@dataclass(frozen=True, slots=True, repr=False)
+class Terms(Presentation):
     """The terms on which purchases become value, to be said wherever value is told.
 
     Attributes
@@ -58,16 +58,13 @@ class Terms:
         number = three_digits(value)
         return f"{number} purchases" if self.counts_purchases else f"{self.unit} {number}".strip()
 
-    def __str__(self) -> str:
+    def _parts(self) -> Sequence[Part]:
         later = 1 - 1 / (1 + self.annual_discount_rate)
         waiting = (
             f"what is earned a year ahead counts {100 * later:.0f} % less than today (annual_discount_rate "
             f"{100 * self.annual_discount_rate:g} %)"
         )
         if self.counts_purchases:
-            return f"The log has no money: value is counted in purchases, and {waiting}."
+            return [f"The log has no money: value is counted in purchases, and {waiting}."]
         counted = f"Of each amount {100 * self.margin:g} % is counted as earned (margin), and {waiting}."
-        return f"{counted} Amounts are in {self.unit}." if self.unit else counted
-
-    def _repr_html_(self) -> str:
-        return f"<p>{escape(str(self))}</p>"
+        return [f"{counted} Amounts are in {self.unit}." if self.unit else counted]

@@ -1,0 +1,245 @@
+"""What results, settings and notebooks show: short forms with rounded numbers, the same on every processor.
+
+The public doors are the promised names of the package, ``evaluation``, ``plots`` and ``scenario``, and what the
+notebooks import. Every dataclass that a function behind one of them takes or returns, and every one that such a class
+holds or returns in turn, must be shown below by a real instance.
+"""
+
+import dataclasses
+import html
+import importlib
+import inspect
+import json
+import pickle
+import re
+import typing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import retention_models as rm
+from retention_models import contract_cells, evaluation, plots, scenario
+from retention_models.btyd.base import PositiveParameters
+from retention_models.btyd.stages import StagedBuyer
+from retention_models.contract_models import fit_contracts
+from retention_models.interventions.campaign import read_campaign
+from retention_models.logs.contract_plan import make_contract_plan
+from retention_models.logs.plan import make_plan
+from retention_models.regression import fit_covariates
+from retention_models.rounding import Presentation
+from retention_models.survival.base import RetentionModel
+from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
+from retention_models.value.contract_words import ContractPrice
+from retention_models.value.terms import Terms
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+IN_TEXT, ON_PAGES = 6, 3  # significant digits
+DUMPS = re.compile(r"datetime\.date\(|\barray\(|np\.\w+\(|Timestamp\(|object at 0x")
+NUMBER = r"(?<![\w.-])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.]*\w)"
+INTERVAL = re.compile(rf"(?:({NUMBER}) \()?({NUMBER})(?: to (?:[A-Z]+ )?| … )({NUMBER})")
+
+
+def doors():
+    """Every function and class behind the public doors."""
+    for module in (rm, evaluation, plots, scenario):
+        yield from (getattr(module, name) for name in module.__all__)
+    for path in NOTEBOOKS:
+        code = "\n".join("".join(cell["source"]) for cell in cells(path))
+        for module, names in re.findall(r"^from (retention_models[\w.]*) import (.+)$", code, re.MULTILINE):
+            for name in names.split(", "):
+                yield from behind(module, name)
+
+
+def behind(module, name):
+    """What a name that a notebook imports stands for: itself, or all that a module of this name defines."""
+    found = getattr(importlib.import_module(module), name, None) or importlib.import_module(f"{module}.{name}")
+    if not inspect.ismodule(found):
+        return [found]
+    own = {key: value for key, value in vars(found).items() if getattr(value, "__module__", None) == found.__name__}
+    return [value for key, value in own.items() if not key.startswith("_")]
+
+
+def cells(path):
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+
+
+def classes_in(hint):
+    if isinstance(hint, type) and hint.__module__.startswith("retention_models") and dataclasses.is_dataclass(hint):
+        yield hint
+    for part in typing.get_args(hint):
+        yield from classes_in(part)
+
+
+def hints_of(cls):
+    """The hints of a class's fields, and of what its public methods and properties return."""
+    hints = typing.get_type_hints(cls)
+    yield from (hints[field.name] for field in dataclasses.fields(cls))
+    for name, member in inspect.getmembers(cls):
+        function = member.fget if isinstance(member, property) else getattr(member, "func", member)
+        if not name.startswith("_") and (inspect.isfunction(function) or inspect.ismethod(function)):
+            yield typing.get_type_hints(function).get("return")
+
+
+def public_classes():
+    """Every dataclass that the public doors lead to."""
+    found, waiting = set(), []
+    for thing in doors():
+        hints = typing.get_type_hints(thing).values() if inspect.isfunction(thing) else [thing]
+        waiting += [cls for hint in hints for cls in classes_in(hint)]
+    while waiting:
+        cls = waiting.pop()
+        if cls not in found:
+            found.add(cls)
+            waiting += [other for hint in hints_of(cls) for other in classes_in(hint)]
+    return found
+
+
+PUBLIC = public_classes()
+PARAMETRIC = (PositiveParameters, RetentionModel)  # models show as they are written
+
+
+def of_purchases():
+    rng = np.random.default_rng(1)
+    shop = rm.ParetoNBD(r=1.05, alpha=10.61234567, s=1.0, beta=30.0)
+    orders = shop.simulate_transactions(np.full(300, 52.0), rng, start="2024-01-01", time_unit="W").assign(amount=1.5)
+    log = rm.read_transactions(orders)
+    customers = rm.summarize(log, time_unit="W").assign(web=lambda frame: np.arange(len(frame)) % 2)
+    fits = {"NBD": rm.fit(rm.NBD, customers), "BG/NBD": rm.fit(rm.BGNBD, customers)}
+    web = rm.fit(rm.BGNBD, customers, purchase_covariates="web")
+    comparison = rm.compare(fits, customers, replicates=0)
+    models = [
+        rm.BGBB(1.2, 0.75, 0.66, 2.78), rm.BGNBD(0.243, 4.41, 0.793, 2.43), rm.BGCNBD(0.2, 4.4, 0.8, 2.4, 2),
+        rm.MBGNBD(0.525, 6.18, 0.891, 1.61), rm.MBGCNBD(0.5, 6.2, 0.9, 1.6, 2), rm.NBD(0.385, 12.07),
+        rm.GammaGamma(6.25, 3.74, 15.4), rm.ParetoNBD(0.553312345678, np.array([10.5, 11.5]), 0.606, 11.7),
+        StagedBuyer(1.0, 2.0, 3.0, 4.0, 2, 0.5), rm.BGBB.limits[0],
+    ]  # fmt: skip
+    return [
+        *models, log, make_plan(log), web, web.effects, *web.effects.designs.values(), web.read(customers),
+        *web.effects.by_link(rm.BGNBD, web.effects.made_of(customers)),
+        comparison, *comparison.tests.values(), rm.bootstrap(fits["NBD"], customers, replicates=5, rng=rng),
+        Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency="USD"),
+    ]  # fmt: skip
+
+
+def of_contracts():
+    business = scenario.subscriptions(np.random.default_rng(6), customers=600)
+    settings = make_contract_plan(business.contracts, cause="cause", covariates=["plan"])
+    curves = rm.survival_curves(settings.spells, by="plan")
+    kept = rm.retention_table(settings.spells, period="M", by="plan")
+    whole = rm.cause_curves(settings.spells)["all"]
+    covariates = fit_covariates(rm.ShiftedBetaGeometric, kept, churn="plan")
+    arms = pd.DataFrame({"arm": ["none", "call"] * 8, "tenure": range(1, 17), "churned": [1, 0, 1, 1] * 4})
+    return [
+        business, scenario.Rules(), settings, settings.spells, *curves.values(), rm.log_rank(curves), whole,
+        whole.overall.restricted_mean(200), whole.overall.quantile(0.25), fit_contracts(kept), covariates,
+        contract_cells.Covariates.of(kept, "plan", (), ()),
+        rm.contract_test(arms, rm.Plan(control="none"), arm="arm", time_unit="months"),
+        rm.ContractTerms(annual_discount_rate=0.1, period="Y", margin=119.95, horizon=5),
+        ContractPrice(10.0, 0.6, 0.1, "M", "EUR"), rm.ShiftedBetaGeometric(0.916, 12.1), Geometric(0.0448),
+        rm.BetaDiscreteWeibull(0.876, 11.8, 1.01), DiscreteWeibull(0.05, 0.9), rm.TwoSegments(0.7, 0.1, 0.4),
+    ]  # fmt: skip
+
+
+def of_tests():
+    rng = np.random.default_rng(2)
+    model = rm.ParetoNBD(r=0.55, alpha=10.6, s=0.6, beta=11.7)
+    shop = scenario.retail(model, rng, customers=2_000, new_customers=100)
+    rows = shop.mailing.rows.assign(bought=lambda frame: rng.random(len(frame)) < 0.2, spent=rng.gamma(2, 9, 2_000))
+    roles = rm.Roles(arm="arm", outcome=["bought"], amount="spent", received="received", redeemed="redeemed")
+    prices = rm.Prices(margin=0.4, cost=0.15, redemption_cost=5.0, currency="USD")
+    campaign = read_campaign(rows, roles, prices, control="none")
+    test, bought = campaign.experiment, rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    costs = {"coupon": rm.Costs(contact=0.15)}
+    effects = rm.differences(test, bought, rm.Money(worth=3.0, costs=costs, currency="USD"))
+    designs = [rm.Proportion(0.1), rm.Mean(20.123456789), rm.Survival(0.2)]
+    money = rm.Money(worth=3.0, costs=costs)
+    return [
+        shop, shop.mailing, scenario.Arm(gain=0.1), roles, prices, campaign, test, test.plan, test.rows, test.cells[0],
+        test.arm_means("coupon"), test.checks[0], bought, costs["coupon"], money, *effects, rm.evidence(effects),
+        rm.any_difference(test, bought), rm.look_at(effects[0], [0.5]),
+        rm.cost_per_kept(test, bought, money, arm="coupon"), *designs, rm.Clustered(designs[0], 20, 0.05),
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def instances():
+    return [*of_purchases(), *of_contracts(), *of_tests()]
+
+
+def test_every_public_class_is_shown_here(instances):
+    missing = PUBLIC - {type(instance) for instance in instances}
+    assert not missing, sorted(cls.__qualname__ for cls in missing)
+
+
+def test_every_public_class_has_the_one_mechanism():
+    assert not [cls.__qualname__ for cls in PUBLIC if not issubclass(cls, Presentation)]
+
+
+def test_short_forms_are_short_and_rounded(instances):
+    for instance in instances:
+        text = repr(instance)
+        assert str([instance]) == f"[{text}]"
+        assert text.count("\n") < 25, text
+        assert not faults(text, IN_TEXT, dumps=not isinstance(instance, PARAMETRIC)), text
+        page = plain(instance._repr_html_())
+        assert not faults(page, ON_PAGES, dumps=not isinstance(instance, PARAMETRIC)), page
+
+
+def test_short_forms_leave_equality_and_pickling_as_they_were():
+    settings = rm.Costs(contact=0.02, redemption=5.0, redemptions="used")
+    assert pickle.loads(pickle.dumps(settings)) == settings != rm.Costs(contact=0.02)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.contact = 1.0
+
+
+def test_pages_show_names_as_text():
+    assert rm.Outcome(column="<b>")._repr_html_() == "<p>Outcome: column = &lt;b&gt;; horizon = not stated</p>"
+    assert "<b>" not in rm.Check("<b>", None, "<b>")._repr_html_()
+
+
+def plain(page):
+    """The text of HTML, a cell of a table apart from the next one."""
+    return html.unescape(re.sub(r"<style.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL))
+
+
+def faults(text, digits, *, dumps=True):
+    """Dumps of objects, and numbers with too many digits, in a text."""
+    names = "|".join(cls.__name__ for cls in PUBLIC if not issubclass(cls, PARAMETRIC))
+    dumped = re.findall(rf"\b(?:{names})\(\w+=", text) if dumps else []
+    shared = {place for found in INTERVAL.finditer(text) for place in together(found)}
+    numbers = [found for found in re.finditer(NUMBER, text) if found.start() not in shared]
+    return [*dumped, *DUMPS.findall(text), *(n[0] for n in numbers if significant(n[0]) > digits)]
+
+
+def together(interval):
+    """Where the numbers of an interval stand whose decimals one digit of the smallest of them asks for."""
+    numbers = {interval.start(i): interval[i] for i in (1, 2, 3) if interval[i]}
+    smallest = min(filter(None, map(significant, numbers.values())), default=0)
+    return set(numbers) if smallest == 1 else set()
+
+
+def significant(number):
+    """How many digits of a number mean something; a whole number is as long as it is. Ids, hashes and dates are none.
+
+    A hash is letters and digits in one, a date has hyphens: neither looks like a number here.
+    """
+    mantissa = number.split("e")[0].replace(",", "").lstrip("-")
+    return len(mantissa.replace(".", "").lstrip("0")) if "." in mantissa else 0
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("Look(number=1, z=2.0)", ["Look(number="]),
+        ("[datetime.date(2024, 1, 1)]", ["datetime.date("]),
+        ("array([1., 2.]) and np.float64(1.5)", ["array(", "np.float64("]),
+        ("statistic 73.4635 on 2024-12-28, sha256 932e9b8a464a, 2,807,123 customers", ["73.4635"]),
+        ("1.03e-17, 0.00123, 36.5 and 12.34", ["12.34"]),
+        ("0.01007 (0.00003 to 0.02011)", []),
+        ("0.0107 (0.0123 to 0.1234)", ["0.1234"]),
+    ],
+)
+def test_faults_are_found(text, wrong):
+    assert faults(text, ON_PAGES) == wrong
