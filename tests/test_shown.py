@@ -199,6 +199,18 @@ def test_pages_show_names_as_text():
     assert "<b>" not in rm.Check("<b>", None, "<b>")._repr_html_()
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_stored_outputs_show_no_dump_and_no_digit_too_many(path):
+    wrong = []
+    for number, cell in enumerate(cells(path)):
+        for output in cell["outputs"]:
+            data = output.get("data", {})
+            text = output.get("text", data.get("text/plain", ""))
+            wrong += [(number, "text", fault) for fault in faults("".join(text), IN_TEXT)]
+            wrong += [(number, "page", fault) for fault in faults(plain("".join(data.get("text/html", ""))), ON_PAGES)]
+    assert not wrong
+
+
 def plain(page):
     """The text of HTML, a cell of a table apart from the next one."""
     return html.unescape(re.sub(r"<style.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL))
