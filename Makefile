@@ -4,9 +4,11 @@ BIN := .venv/bin
 READY := .venv/.ready
 JOBS ?= 2
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header
+NOTEBOOKS = $(BIN)/pytest -n $(JOBS) --dist loadfile --nbval --nbval-cell-timeout=60 notebooks
+PLAIN = NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL AVX512_SPR"
 EVERYTHING = pyproject.toml --extra notebooks --extra data --group test
 
-.PHONY: report test test-all test-spark check lab lock notebooks bench
+.PHONY: report test test-all test-portable test-spark check lab lock notebooks bench
 .DEFAULT_GOAL := test
 
 report: $(READY)           ## run every notebook and write reports/index.html
@@ -14,17 +16,23 @@ report: $(READY)           ## run every notebook and write reports/index.html
 
 test: $(READY)             ## unit tests, doctests, and the notebooks against their committed outputs
 	$(BIN)/pytest -n $(JOBS) -m "not slow and not spark"
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --nbval --nbval-cell-timeout=60 notebooks
+	$(NOTEBOOKS)
 
 test-all: $(READY)         ## the same, with the slow statistical tests
 	$(BIN)/pytest -n $(JOBS) -m "not spark"
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --nbval --nbval-cell-timeout=60 notebooks
+	$(NOTEBOOKS)
 
 check: $(READY)            ## format, lint, types, and the wheel alone in an empty environment
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python tests/check_wheel.py
+
+test-portable: $(READY)    ## the notebooks again, on a plainer processor, and with one BLAS thread and two
+	$(PLAIN) $(BIN)/python tests/check_plain_processor.py
+	$(PLAIN) $(NOTEBOOKS)
+	OPENBLAS_NUM_THREADS=1 $(NOTEBOOKS)
+	OPENBLAS_NUM_THREADS=2 $(NOTEBOOKS)
 
 notebooks: $(READY)        ## run the notebooks in place and store their outputs
 	$(BIN)/python -m retention_models.report.store notebooks
