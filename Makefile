@@ -8,7 +8,7 @@ NOTEBOOKS = $(BIN)/pytest -n $(JOBS) --dist loadfile --nbval --nbval-cell-timeou
 PLAIN = NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL AVX512_SPR"
 EVERYTHING = pyproject.toml --extra notebooks --extra data --group test
 
-.PHONY: report test test-all test-portable test-spark check lab lock notebooks bench
+.PHONY: report test test-all test-portable test-spark check lab lock notebooks bench ledger
 .DEFAULT_GOAL := test
 
 report: $(READY)           ## run every notebook and write reports/index.html
@@ -42,6 +42,14 @@ lab: $(READY)              ## open the notebooks in JupyterLab
 
 bench: $(READY) .venv-peers/.ready  ## time and memory, against lifetimes and others in their own environment
 	$(BIN)/python tests/bench/run.py .venv-peers/bin/python
+
+ledger: $(READY)           ## every number of BASE=<commit> against today's; what differs stands in tests/ledger_changes.txt
+	@test -n "$(BASE)" || { echo "say which commit to compare with: make ledger BASE=<commit>"; exit 2; }
+	there=$$(mktemp -d) && trap "git worktree remove --force $$there/base; rm -rf $$there" EXIT \
+	&& git worktree add --quiet --detach $$there/base $(BASE) \
+	&& (cd $$there/base && PYTHONPATH=$$there/base $(CURDIR)/$(BIN)/python tests/ledger.py write $$there/before.json) \
+	&& PYTHONPATH=$(CURDIR) $(BIN)/python tests/ledger.py write $$there/after.json \
+	&& $(BIN)/python tests/ledger.py compare $$there/before.json $$there/after.json --changes tests/ledger_changes.txt
 
 test-spark: .venv-spark/.ready  ## the engine test on PySpark, which needs Java
 	.venv-spark/bin/pytest -m spark tests/logs tests/interventions

@@ -37,6 +37,8 @@ from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.survival.segments import TwoSegments
 from retention_models.tables import Table, read_table, require_opportunities
 
+FORMAT = 1  # of stored fits; raised when a version writes what earlier ones cannot read; a file of 0.1.0 may not say it
+NO_FIT = "this is no fit written by to_json"
 PURCHASES = (BGBB, BGCNBD, BGNBD, GammaGamma, MBGCNBD, MBGNBD, NBD, ParetoNBD)
 CONTRACTS = (BetaDiscreteWeibull, DiscreteWeibull, Geometric, ShiftedBetaGeometric, TwoSegments)
 MODELS: dict[str, type] = {model.__name__: model for model in (*PURCHASES, *CONTRACTS)}
@@ -230,20 +232,24 @@ class Fit(Presentation):
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The fit as JSON text, also written to ``path`` where one is given; plain numbers, no code."""
-        text = json.dumps({"retention_models": __version__, **self._plain()}, indent=2, allow_nan=False)
+        stored = {"retention_models": __version__, "format": FORMAT, **self._plain()}
+        text = json.dumps(stored, indent=2, allow_nan=False)
         if path is not None:
             Path(path).write_text(text + "\n", encoding="utf-8")
         return text
 
     @classmethod
     def from_json(cls, source: str | Path) -> Fit:
-        """The fit that ``to_json`` wrote: JSON text, or the path of a file that holds it."""
+        """The fit that ``to_json`` wrote: JSON text, or the path of a file that holds it.
+
+        Fits of all earlier versions are read. A ValueError names the version that wrote what cannot be read.
+        """
         is_text = isinstance(source, str) and source.lstrip().startswith("{")
-        text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
+        stored = _stored(str(source) if is_text else Path(source).read_text(encoding="utf-8"))
         try:
-            return cls._from_plain(json.loads(text))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"this is no fit written by to_json of version {__version__} ({error})") from None
+            return cls._from_plain(stored)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{NO_FIT}, or it is damaged ({_writer(stored)}; {_problem(error)})") from None
 
     def _plain(self) -> dict[str, Any]:
         """The fit in values that JSON knows."""
@@ -290,6 +296,32 @@ class Fit(Presentation):
     def _parts(self) -> Sequence[Part]:
         said = [*(f"Note: {note}" for note in self.notes), *map(str, self.checks)]
         return [self._headline(), self.table(), *said]
+
+
+def _stored(text: str) -> Mapping[str, Any]:
+    """What a stored fit holds; an error if it is no JSON object, or in a format that this version does not know."""
+    try:
+        stored = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{NO_FIT}, or it is damaged ({error})") from None
+    if not isinstance(stored, dict):
+        raise ValueError(f"{NO_FIT}: it holds {type(stored).__name__}, no object")
+    used = stored.get("format", FORMAT)
+    if used not in range(1, FORMAT + 1):
+        raise ValueError(
+            f"this fit has format {used!r} ({_writer(stored)}); version {__version__} reads formats up to {FORMAT}: "
+            "upgrade retention_models, or fit the model again"
+        )
+    return stored
+
+
+def _writer(stored: Mapping[str, Any]) -> str:
+    version = stored.get("retention_models")
+    return "it names no version" if version is None else f"written by version {version}"
+
+
+def _problem(error: Exception) -> str:
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
 
 
 def require_no_covariates(fit: Fit, whose: str, instead: str) -> None:

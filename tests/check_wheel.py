@@ -1,13 +1,16 @@
-"""Build the wheel, install it alone with core dependencies in an empty environment, and use it from another folder."""
+"""Build the wheel, look that it is complete, install it alone in an empty environment, and use it elsewhere."""
 
 import re
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 UV = Path(sys.executable).with_name("uv")
+DATA = {"data": "retention_models/_data", "notebooks": "retention_models/_notebooks"}
+FOLDERS = {"retention_models": "retention_models", **DATA}
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -17,6 +20,29 @@ def run(*command: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
+def source_files() -> set[str]:
+    """What the wheel must hold, by its names there: modules, stubs, templates, data and notebooks of the checkout."""
+    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", *FOLDERS, cwd=ROOT)
+    files = [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+    parts = [name.partition("/") for name in files]
+    return {f"{FOLDERS[folder]}/{rest}" for folder, _, rest in parts}
+
+
+def check_complete(wheel: Path) -> None:
+    """Exit with the names of what the source has and the wheel lacks, whole rooms first."""
+    packed, wanted = set(zipfile.ZipFile(wheel).namelist()), source_files()
+    missing = wanted - packed
+    if missing:
+        rooms = {folder(name) for name in wanted} - {folder(name) for name in packed}
+        lacking = [*(f"{room}/ (all of it)" for room in sorted(rooms)), *sorted(missing)]
+        sys.exit("\n  ".join([f"the wheel lacks {len(missing)} of {len(wanted)} files of the source:", *lacking]))
+    print(f"{len(wanted)} files of the source in the wheel, {len({folder(name) for name in wanted})} folders")
+
+
+def folder(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
 def readme_example() -> str:
     """The first Python block of the README that imports the package and needs no data extra."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -24,10 +50,12 @@ def readme_example() -> str:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        there = Path(folder)
+    with tempfile.TemporaryDirectory() as empty:
+        there = Path(empty)
         run(UV, "build", "--quiet", "--wheel", "--out-dir", there, ROOT, cwd=ROOT)
         (wheel,) = there.glob("*.whl")
+        if (ROOT / ".git").exists():
+            check_complete(wheel)
         python = there / "env" / "bin" / "python"
         run(UV, "venv", "--quiet", "--python", sys.executable, there / "env", cwd=there)
         run(UV, "pip", "install", "--quiet", "--python", python, "-c", ROOT / "constraints.txt", wheel, cwd=there)

@@ -1,0 +1,111 @@
+"""A test read from a file, with its checks, its views and what it says to do."""
+
+from dataclasses import replace
+
+import retention_models as rm
+from ledger_entries import entry
+from ledger_entries.flatten import Parts, each, tried
+from ledger_entries.inputs import mailing, mailing_sources, shop
+from retention_models.interventions import campaign_looks, campaign_views
+
+ROLES = rm.Roles(outcome=("bought",), amount="amount", covariate=("before",), received="got", redeemed="used")
+PRICES = rm.Prices(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
+SHARES = {"none": 1, "mail": 1, "gift": 1}
+TOLD = {"planned_shares": SHARES, "window": "30 days"}
+
+
+def seen(campaign):
+    """A campaign and every view of it."""
+    cut = tried(campaign_views.with_ceiling, campaign)
+    beside = campaign_views.ceiling_table(campaign, cut) if isinstance(cut, rm.Experiment) else None
+    return Parts(
+        table=campaign.table,
+        provenance=campaign.provenance,
+        reasons=campaign.reasons,
+        outcomes=campaign.outcomes,
+        priced=campaign.priced,
+        money=campaign.money,
+        costs=campaign.costs,
+        planned=campaign.planned_customers,
+        checks=campaign.experiment.checks,
+        main=campaign.main,
+        effects=campaign.effects,
+        evidence=rm.evidence(campaign.effects).table,
+        decision=rm.evidence(campaign.effects).decision,
+        factors=tried(campaign_views.factors, campaign),
+        other_ways=tried(campaign_views.other_ways, campaign),
+        ceiling=beside,
+        ceiling_check=None if beside is None else campaign_views.ceiling_check(beside),
+        delivery=tried(campaign_views.by_delivery, campaign),
+        by_arm=tried(campaign_views.money_by_arm, campaign),
+        kept=tried(campaign_views.kept_outcome, campaign),
+        costs_per_kept=tried(campaign_views.costs_per_kept, campaign),
+        models=tried(campaign_views.purchase_models, campaign, rm.MBGNBD),
+        looks=tried(campaign_looks.looks, campaign),
+        verdict=rm.verdict(campaign),
+        verdict_doubted=rm.verdict(campaign, [rm.Check("it holds", False, "it does not.")], level=0.8),
+    )
+
+
+def read(rows=None, roles=ROLES, prices=PRICES, **told):
+    return seen(rm.read_campaign(mailing() if rows is None else rows, roles, prices, **TOLD | told))
+
+
+entry("campaign.plain")(read)
+entry("campaign.unsaid")(
+    lambda: seen(rm.read_campaign(mailing()[["customer_id", "arm", "bought"]], rm.Roles(), rm.Prices()))
+)
+entry("campaign.ordered")(lambda: read(roles=replace(ROLES, assigned="week"), planned_customers=4_000))
+entry("campaign.blocked")(lambda: read(roles=replace(ROLES, block="region")))
+entry("campaign.worth")(lambda: read(roles=rm.Roles(outcome="bought"), prices=rm.Prices(worth=20.0, cost=0.3)))
+LEFT = rm.Roles(outcome="left", lower_is_better="left")
+entry("campaign.lower")(lambda: read(mailing().assign(left=lambda d: 1 - d["bought"]), LEFT, rm.Prices(worth=20.0)))
+
+
+@entry("campaign.clustered")
+def clustered():
+    rows = mailing().assign(store=lambda d: d["arm"] + d["store"])
+    return read(rows, replace(ROLES, cluster="store"))
+
+
+@entry("campaign.engines")
+def engines_agree():
+    return each(
+        lambda source: Parts(
+            evidence=rm.evidence(rm.read_campaign(source, ROLES, PRICES, **TOLD).effects).table,
+            reasons=rm.read_campaign(source, ROLES, PRICES, **TOLD).reasons,
+        ),
+        mailing_sources(),
+    )
+
+
+@entry("campaign.shop")
+def of_shop():
+    days = {"horizon_days": shop().horizon_days, "offer_days": shop().offer_days, "lookback_days": 182}
+    rows = rm.shop_outcomes(shop().transactions, shop().mailing.rows, **days)
+    rows = (rows if hasattr(rows, "sort_values") else rows.df()).sort_values("customer_id")
+    roles = rm.Roles(
+        outcome=["bought", "purchases"],
+        amount="amount",
+        covariate=["purchases_before", "amount_before"],
+        received="received",
+        redeemed="redeemed",
+        assigned="customer_id",
+    )
+    prices = rm.Prices(margin=0.4, cost=0.1, redemption_cost=5.0, currency="USD")
+    shares = {"none": 1, "generic": 1, "personal": 1, "coupon": 1}
+    return seen(rm.read_campaign(rows, roles, prices, control="none", planned_shares=shares, window="56 days"))
+
+
+@entry("campaign.model_check")
+def model_check():
+    days = {"horizon_days": shop().horizon_days, "offer_days": shop().offer_days}
+    rows = rm.shop_outcomes(shop().transactions, shop().mailing.rows, **days)
+    frame = rows if hasattr(rows, "sort_values") else rows.df()
+    test = rm.Experiment.from_rows(frame, rm.Plan(control="none"), arm="arm", outcomes=["purchases"])
+    effect = rm.differences(test, rm.Outcome(column="purchases", unit="purchases per customer"))[0]
+    asked = {"arm": "arm", "treated": effect.intervention, "control": "none", "horizon_days": shop().horizon_days}
+    return Parts(
+        mbg=tried(rm.purchase_model_check, effect, rm.MBGNBD, frame, **asked),
+        pareto=tried(rm.purchase_model_check, effect, rm.ParetoNBD, frame, **asked),
+    )

@@ -1,0 +1,11 @@
+"""What the data sets hold."""
+
+import retention_models as rm
+from ledger_entries import entry
+from ledger_entries.inputs import cdnow
+
+entry("datasets.cdnow")(cdnow)
+entry("datasets.cdnow_full")(lambda: rm.load_cdnow(full=True))
+entry("datasets.donations")(rm.load_donations)
+entry("datasets.experiments")(rm.load_published_experiments)
+entry("datasets.retention")(rm.load_published_retention)

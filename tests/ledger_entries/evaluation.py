@@ -1,0 +1,176 @@
+"""Forecasts held against what came: every name of the room."""
+
+import numpy as np
+
+import retention_models as rm
+from ledger_entries import entry
+from ledger_entries.flatten import Parts, each, tried
+from ledger_entries.inputs import (
+    CUT,
+    END,
+    cdnow,
+    customers,
+    engines,
+    everyone,
+    fits,
+    fitted,
+    kept,
+    log,
+    logs,
+    months,
+    published,
+    spells,
+    with_covariates,
+)
+from retention_models import evaluation
+
+BEST = "MBGNBD"
+
+
+def some(**more):
+    return {"Pareto/NBD": fitted("ParetoNBD"), "MBG/NBD": fitted("MBGNBD"), **more}
+
+
+@entry("evaluation.compare")
+def compare():
+    return evaluation.compare(fits(), customers(), replicates=0)
+
+
+@entry("evaluation.compare_drawn")
+def compare_drawn():
+    pair = {name: fits()[name] for name in ("BG/NBD", "NBD")}
+    return evaluation.compare(pair, customers(), replicates=9, rng=np.random.default_rng(2))
+
+
+@entry("evaluation.scores")
+def scores():
+    return Parts(
+        all=evaluation.holdout_scores(fits(), customers()),
+        covariates=evaluation.holdout_scores({"BG/NBD": with_covariates()}, customers(), level=0.8),
+        opportunities=evaluation.holdout_scores({"BG/BB": rm.fit(rm.BGBB, months())}, months()),
+        one=evaluation.holdout_scores(fitted(BEST), customers()),
+    )
+
+
+@entry("evaluation.holdout_check")
+def holdout_check():
+    by_letter = Parts(zip("abcd", fits().values(), strict=True))
+    return each(lambda fit: evaluation.holdout_check(fit, customers()), by_letter)
+
+
+@entry("evaluation.by_frequency")
+def by_frequency():
+    return Parts(
+        holdout=evaluation.holdout_by_frequency(fits(), customers()),
+        status=evaluation.status_by_frequency(fits(), customers(), max_frequency=3),
+    )
+
+
+@entry("evaluation.by_group")
+def by_group():
+    people = customers()
+    by = people["frequency"].clip(upper=3)
+    return Parts(
+        holdout=evaluation.holdout_by_group(some(), people, by),
+        status=evaluation.status_by_group(fitted(BEST), people, by),
+        status_all=evaluation.status_by_group(fitted(BEST), people, level=0.8),
+        new=evaluation.new_customer_by_group(rm.fit(rm.BGNBD, people, by="cohort"), 39),
+    )
+
+
+@entry("evaluation.calibration")
+def calibration():
+    return Parts(
+        ten=evaluation.calibration(fitted(BEST), customers()),
+        five=evaluation.calibration(fitted("ParetoNBD"), customers(), bins=5),
+    )
+
+
+@entry("evaluation.ranking")
+def ranking():
+    expected = rm.predict(fitted(BEST), customers(), 39, level=None)["expected_purchases"]
+    return Parts(
+        gain=evaluation.gain_table(fitted(BEST), customers()),
+        gain_5=evaluation.gain_table(fitted("ParetoNBD"), customers(), groups=5),
+        concentration=evaluation.concentration(expected),
+    )
+
+
+@entry("evaluation.tracking")
+def tracking():
+    def of(source):
+        return evaluation.tracking(some(), source, calibration_end=CUT, period="W")
+
+    found = evaluation.tracking(some(), log(), calibration_end=CUT, period="W")
+    daily = evaluation.tracking(some(), log(), calibration_end=CUT, period="D")
+    return Parts(
+        weeks=each(of, Parts({name: rm.read_transactions(source) for name, source in logs().items()})),
+        error=evaluation.tracking_error(found),
+        season=evaluation.season_left(found),
+        season_daily=evaluation.season_left(daily),
+    )
+
+
+@entry("evaluation.timing")
+def timing():
+    return Parts(
+        all=evaluation.timing_check(log(), everyone()),
+        cut=evaluation.timing_check(log(), customers(), observation_end=CUT),
+        given=evaluation.timing_check(log(), customers(), observation_end=CUT, cnbd=fitted("MBGCNBD")),
+    )
+
+
+@entry("evaluation.rolling")
+def rolling():
+    def of(source):
+        days = evaluation.earlier_origins(source, horizon=26, count=3)
+        found = evaluation.rolling_origins(rm.MBGNBD, source, origins=days, horizon=26)
+        return Parts(origins=days, frame=found, check=evaluation.backtest_check(found))
+
+    return each(of, Parts({name: rm.read_transactions(source) for name, source in logs().items()}))
+
+
+@entry("evaluation.forecast_sentence")
+def sentence():
+    origins = evaluation.earlier_origins(log(), horizon=26)
+    backtest = evaluation.rolling_origins(rm.MBGNBD, log(), origins=origins, horizon=26)
+    total = rm.predict_total(fitted(BEST), customers(), 26)
+    return Parts(
+        origins=origins,
+        said=evaluation.forecast_sentence(total, backtest, customers(), 26),
+        errors=evaluation.errors_told(backtest),
+        check=evaluation.backtest_check(backtest),
+    )
+
+
+@entry("evaluation.histories")
+def histories():
+    return Parts(
+        matrix=evaluation.history_matrix(fitted(BEST), T=39.0, horizon=39, max_frequency=6, steps=12),
+        alive=evaluation.alive_history(fitted("ParetoNBD"), cdnow(), 1, steps=40),
+        alive_until=evaluation.alive_history(fitted(BEST), log(), 111, observation_end=END, steps=30),
+        alive_engines=each(
+            lambda source: evaluation.alive_history(fitted(BEST), source, 111, observation_end=END, steps=5),
+            engines(cdnow(), "cdnow_again"),
+        ),
+    )
+
+
+@entry("evaluation.contracts")
+def contracts():
+    window = {"period": "M", "origins": ["2023-06-30", "2023-12-31"], "renewals": 6}
+    found = evaluation.backtest_retention(rm.ShiftedBetaGeometric, spells(), **window)
+    return Parts(frame=found, check=evaluation.backtest_check(found), errors=tried(evaluation.errors_told, found))
+
+
+@entry("evaluation.projections")
+def projections():
+    found = evaluation.projections(published(), renewals=5)
+    book = evaluation.projection_book(kept(), rm.load_published_retention())
+    return Parts(
+        frame=found,
+        errors=evaluation.projection_errors(found),
+        book=book,
+        book_errors=evaluation.book_errors(book),
+        notes=evaluation.book_notes(book),
+    )

@@ -1,0 +1,309 @@
+"""Experiments: every design, the money in them, and the table of evidence."""
+
+from dataclasses import replace
+from itertools import combinations_with_replacement
+
+import numpy as np
+import pandas as pd
+
+import retention_models as rm
+from ledger_entries import entry
+from ledger_entries.flatten import Parts, each, tried
+from ledger_entries.inputs import REFERENCE, business, engines, mailing, mailing_sources, shop, spells
+from retention_models.interventions import counts, judgement, multiplicity, payback
+from retention_models.interventions.contract_spells import since_observed
+
+PLAN = rm.Plan(control="none", shares={"none": 1, "mail": 1, "gift": 1})
+COLUMNS = {"arm": "arm", "outcomes": ["bought", "amount", "visits", "got", "used"], "covariates": ["before"]}
+BOUGHT = rm.Outcome(column="bought", unit="share of customers", horizon="30 days")
+AMOUNT = rm.Outcome(column="amount", unit="EUR per customer", horizon="30 days")
+RATIO = rm.Outcome(column="amount", per="visits", unit="EUR per visit")
+CUPED = replace(AMOUNT, adjust_for=("before",))
+COSTS = {
+    "mail": rm.Costs(contact=0.2),
+    "gift": rm.Costs(contact=0.4, contacts="got", redemption=1.0, redemptions="used"),
+}
+MONEY = rm.Money(worth=0.5, costs=COSTS, currency="EUR")
+WORTH = replace(MONEY, worth=25.0)
+OUTCOMES = Parts(share=BOUGHT, amount=AMOUNT, ratio=RATIO, cuped=CUPED)
+
+
+def experiment(rows=None, plan=PLAN, **more):
+    return rm.Experiment.from_rows(mailing() if rows is None else rows, plan, **COLUMNS | more)
+
+
+def designs():
+    """The same rows as customers, in blocks, in clusters, with amounts cut."""
+    clustered = mailing().assign(store=lambda d: d["arm"] + d["store"])
+    return Parts(
+        plain=experiment(),
+        blocked=experiment(block="region"),
+        clustered=experiment(clustered, rm.Plan(control="none", unit="store"), cluster="store"),
+        capped=experiment(caps={"amount": 60.0}),
+        winsorised=experiment(winsorise={"amount": 0.99}),
+    )
+
+
+def rows_of(effects):
+    """Effects, and what follows from each."""
+    return [
+        Parts(
+            effect=effect,
+            p_value=tried(lambda effect=effect: effect.p_value),
+            no_effect=effect.no_effect,
+            working=effect.on_working_scale,
+            priced=effect.priced,
+            failed=[check.passed for check in effect.failed],
+        )
+        for effect in ([effects] if isinstance(effects, rm.Effect) else effects)
+    ]
+
+
+def all_designs(function):
+    return each(lambda test: each(lambda outcome: function(test, outcome), OUTCOMES), designs())
+
+
+entry("interventions.differences")(lambda: all_designs(lambda test, y: rows_of(rm.differences(test, y))))
+entry("interventions.differences.money")(
+    lambda: all_designs(lambda test, y: rows_of(rm.differences(test, y, MONEY, level=0.9)))
+)
+entry("interventions.lin")(lambda: all_designs(lambda test, y: rows_of(rm.lin_differences(test, y))))
+entry("interventions.lifts")(lambda: all_designs(lambda test, y: rows_of(rm.lifts(test, y))))
+entry("interventions.pairwise")(lambda: all_designs(lambda test, y: rows_of(rm.pairwise(test, y))))
+entry("interventions.programme")(lambda: all_designs(lambda test, y: rows_of(rm.programme_effect(test, y, MONEY))))
+entry("interventions.any_difference")(lambda: all_designs(rm.any_difference))
+entry("interventions.baseline")(lambda: rows_of(rm.differences(experiment(), CUPED, MONEY, baseline="mail")))
+entry("interventions.lin.money")(lambda: rows_of(rm.lin_differences(experiment(), CUPED, MONEY)))
+entry("interventions.experiment.engines")(
+    lambda: each(lambda rows: Parts(table=experiment(rows).table(), checks=experiment(rows).checks), mailing_sources())
+)
+
+
+@entry("interventions.experiment")
+def experiments():
+    return each(
+        lambda test: Parts(
+            table=test.table(),
+            checks=test.checks,
+            arms=test.arms,
+            n=test.n(),
+            treated=test.n("mail", "gift"),
+            ceilings=test.ceilings,
+            cells=test.cells,
+            means=test.arm_means("mail").mean,
+        ),
+        designs(),
+    )
+
+
+@entry("interventions.mismatch")
+def mismatch():
+    rows = mailing()
+    some = rows[(rows["arm"] != "gift") | (rows["customer_id"] % 4 > 0)]
+    return Parts(checks=experiment(some).checks, effects=rows_of(rm.differences(experiment(some), BOUGHT)))
+
+
+@entry("interventions.published")
+def published_tables():
+    nsw = pd.read_csv(REFERENCE / "nsw.csv").assign(arm=lambda d: np.where(d["treat"] == 1, "treated", "control"))
+    before = [name for name in ("re74", "re75", "age") if name in nsw]
+    plan, after = rm.Plan(control="control"), next(name for name in ("re78", "earnings") if name in nsw)
+    test = rm.Experiment.from_rows(nsw, plan, arm="arm", outcomes=[after], covariates=before, customer_id=None)
+    outcome = rm.Outcome(column=after, adjust_for=tuple(before))
+    return Parts(cuped=rows_of(rm.differences(test, outcome)), lin=rows_of(rm.lin_differences(test, outcome)))
+
+
+@entry("interventions.sums")
+def of_sums():
+    """The same test from sums, means and counts."""
+    rows = mailing()
+    names = ["amount", "bought", "before"]
+    products = {f"{a}*{b}": rows[a] * rows[b] for a, b in combinations_with_replacement(names, 2)}
+    sums = rows[["arm", *names]].assign(**products, n=1).groupby("arm", as_index=False).sum()
+    means = rows.groupby("arm", as_index=False)["amount"].agg(["size", "mean", "std"])
+    means = means.rename(columns={"size": "n", "std": "std_dev"})
+    counted = rows.groupby("arm", as_index=False)["bought"].agg(["size", "sum"])
+    counted = counted.rename(columns={"size": "n", "sum": "bought"})
+    from_sums = rm.Experiment.from_sums(sums, PLAN, columns=["amount", "bought"], covariates=["before"])
+    from_means = rm.Experiment.from_means(means, PLAN, outcome="amount")
+    from_counts = rm.Experiment.from_counts(counted, PLAN, outcome="bought")
+    return Parts(
+        sums=rows_of(rm.differences(from_sums, CUPED)),
+        lin=tried(rm.lin_differences, from_sums, CUPED),
+        means=rows_of(rm.differences(from_means, AMOUNT)),
+        counts=rows_of(rm.differences(from_counts, BOUGHT)),
+        lifts=rows_of(rm.lifts(from_counts, BOUGHT)),
+    )
+
+
+@entry("interventions.factorial")
+def factorial():
+    rng, n = np.random.default_rng(8), 2_000
+    arm = np.array(["none", "mail", "call", "both"])[np.arange(n) % 4]
+    y = rng.poisson(1 + 0.2 * np.isin(arm, ("mail", "both")) + 0.1 * np.isin(arm, ("call", "both")))
+    rows = pd.DataFrame({"customer_id": np.arange(n), "arm": arm, "y": y})
+    test = rm.Experiment.from_rows(rows, rm.Plan(control="none"), arm="arm", outcomes=["y"])
+    campaigns = {"none": (), "mail": ("mail",), "call": ("call",), "both": ("mail", "call")}
+    money = rm.Money(worth=4.0, costs={name: rm.Costs(contact=0.1 * i) for i, name in enumerate(campaigns) if i})
+    outcome = rm.Outcome(column="y", unit="purchases per customer")
+    return Parts(
+        plain=rows_of(rm.factorial_effects(test, outcome, campaigns)),
+        money=tried(lambda: rows_of(rm.factorial_effects(test, outcome, campaigns, money))),
+    )
+
+
+@entry("interventions.encouragement")
+def encouragement():
+    """On those who received, by the assignment; and what comparing them with the others would say."""
+    of_mail = mailing()[mailing()["arm"] != "gift"]
+    return Parts(
+        complier=each(
+            lambda y: rows_of(rm.complier_effect(experiment(), y, received="got", arm="mail")),
+            Parts(share=BOUGHT, amount=AMOUNT, cuped=CUPED),
+        ),
+        money=rows_of(rm.complier_effect(experiment(), AMOUNT, MONEY, received="got", arm="gift")),
+        naive=each(
+            lambda rows: rows_of(rm.naive_effect(rows, AMOUNT, received="got")), engines(of_mail, "mailing_mail")
+        ),
+    )
+
+
+@entry("interventions.stepped_wedge")
+def stepped_wedge():
+    rng, clusters, periods = np.random.default_rng(5), 10, 6
+    start = rng.permutation(np.resize(np.arange(1, periods), clusters))
+    on = np.arange(periods) >= start[:, None]
+    y = rng.normal(0, 2, clusters)[:, None] + 0.3 * np.arange(periods) + rng.normal(0, 1, on.shape) + on
+    store, month = np.indices(on.shape)
+    values = {"store": store, "month": month, "on": on.astype(int), "y": y}
+    rows = pd.DataFrame({name: value.ravel() for name, value in values.items()})
+    asked = {"cluster": "store", "period": "month", "switched": "on", "draws": 999}
+    outcome = rm.Outcome(column="y", unit="EUR per customer", horizon="one month")
+
+    def of(source):
+        return rows_of(rm.stepped_wedge(source, outcome, rng=np.random.default_rng(0), **asked))
+
+    money = rm.Money(worth=1.0, costs={"switched stores": rm.Costs(contact=0.2)})
+    return Parts(
+        engines=each(of, engines(rows, "stores")),
+        money=rows_of(rm.stepped_wedge(rows, outcome, money, rng=np.random.default_rng(0), **asked)),
+    )
+
+
+def offers():
+    """The retention offer of the simulated subscriptions, in months since it was made."""
+    table = business().renewals.join(business().offers.set_index("customer_id")["arm"])
+    kept = np.where(table["arm"] == "offer", table["offer"], table["none"]) if "offer" in table else None
+    assert kept is not None, list(table)
+    return pd.DataFrame({"arm": table["arm"].to_numpy(), "tenure": kept.clip(max=6), "churned": kept < 6}).query(
+        "tenure > 0"
+    )
+
+
+@entry("interventions.contracts")
+def of_contracts():
+    plan = rm.Plan(control="none", shares={"none": 1, "offer": 1})
+    test = rm.contract_test(offers(), plan, arm="arm", time_unit="months")
+    money = rm.Money(worth=10.0, costs={"offer": rm.Costs(contact=3.0)}, currency="EUR")
+    return Parts(
+        test=test,
+        treated=test.treated,
+        engines=each(
+            lambda rows: rm.contract_test(rows, plan, arm="arm", time_unit="months"), engines(offers(), "offers")
+        ),
+        share=rows_of(rm.share_kept(test, horizon=4)),
+        time=rows_of(rm.time_kept(test, horizon=6, money=money)),
+        discounted=rows_of(rm.time_kept(test, horizon=6, rate=0.01, level=0.8)),
+        value=rm.incremental_value(test, money, horizon=6, rate=0.01),
+        value_after=rm.incremental_value(test, money, horizon=6, rate=0.01, residual_lifetime=20.0),
+    )
+
+
+@entry("interventions.spells")
+def of_spells():
+    plan = rm.Plan(control="basic")
+    test = tried(lambda: rm.contract_test(spells(), plan, arm="plan", time_unit="days"))
+    return Parts(test=test, rows=tried(lambda: since_observed(spells(), "plan", "days", None)))
+
+
+@entry("interventions.payback")
+def paid_back():
+    test = experiment()
+    return Parts(
+        {
+            arm: Parts(
+                cost=rm.cost_per_kept(test, BOUGHT, WORTH, arm=arm),
+                bounded=payback.cost_per_kept(test, BOUGHT, WORTH, arm=arm, level=0.5).is_bounded,
+                lines=tried(rm.money_lines, test, AMOUNT, MONEY, arm=arm, purchases="bought"),
+                lines_plain=tried(rm.money_lines, test, BOUGHT, WORTH, arm=arm, level=0.8),
+            )
+            for arm in ("mail", "gift")
+        }
+    )
+
+
+@entry("interventions.evidence")
+def evidence():
+    test = experiment()
+    effects = [e for y in (BOUGHT, CUPED) for e in rm.differences(test, y, WORTH if y is BOUGHT else MONEY)]
+    found, factors = rm.evidence(effects), rm.evidence(rm.lifts(test, BOUGHT))
+    voters = rm.load_published_experiments().dropna(subset="count").query("experiment == 'Voter mail'")
+    many = rm.evidence(counts.effects_of_counts(voters))
+    ratios = rm.evidence(counts.effects_of_counts(voters, scale="ratio"))
+    return Parts(
+        effects=found.effects,
+        table=found.table,
+        panels=found.panels,
+        holm=found.corrected(),
+        bh=tried(found.corrected, "benjamini-hochberg"),
+        corrections=found.corrections,
+        decision=found.decision,
+        factors=factors.table,
+        many=many.table,
+        many_decision=many.decision,
+        shrunk=[many.shrunk(panel) for panel in many.panels],
+        shrunk_ratios=[ratios.shrunk(panel, level=0.8) for panel in ratios.panels],
+    )
+
+
+@entry("interventions.counts")
+def of_counts():
+    table = rm.load_published_experiments().dropna(subset="count")
+    return Parts(
+        difference=rows_of(counts.effects_of_counts(table)),
+        ratio=rows_of(counts.effects_of_counts(table, scale="ratio", level=0.9)),
+        engines=each(counts.effects_of_counts, Parts(pandas=table, polars=engines(table, "counts")["polars"])),
+    )
+
+
+@entry("interventions.judgement")
+def judged():
+    effects = rm.differences(experiment(), BOUGHT)
+    return Parts(
+        harmless=[rm.no_worse_than(effect, 0.03) for effect in effects],
+        harmless_less=[rm.no_worse_than(effect, 0.2, higher_is_better=False) for effect in effects],
+        e_value=[rm.e_value(ratio) for ratio in (0.5, 1.0, 1.8)],
+        overturn=[tried(judgement.what_would_overturn, effect) for effect in rm.lifts(experiment(), BOUGHT)],
+    )
+
+
+@entry("interventions.multiplicity")
+def corrected():
+    p_values = [0.001, 0.04, 0.03, 0.5, 0.2, 1e-9]
+    return Parts(
+        holm=rm.holm(p_values),
+        bh=rm.benjamini_hochberg(p_values),
+        shrunk=multiplicity.shrink([0.1, 0.3, -0.1, 0.2], [0.1, 0.05, 0.1, 0.2]),
+        alike=multiplicity.shrink([0.1] * 4, [0.1] * 4),
+    )
+
+
+@entry("interventions.shop_outcomes")
+def outcomes():
+    days = {"horizon_days": shop().horizon_days, "offer_days": shop().offer_days}
+    log, rows = engines(shop().transactions, "shop_log"), engines(shop().mailing.rows, "shop_rows")
+    return Parts(
+        engines=Parts({name: tried(rm.shop_outcomes, log[name], rows[name], **days) for name in log}),
+        looked_back=rm.shop_outcomes(log["pandas"], rows["pandas"], lookback_days=182, **days),
+        later=tried(rm.shop_outcomes, log["pandas"], rows["pandas"], same_day="set_aside", **days),
+    )

@@ -1,0 +1,89 @@
+"""What is refused, and in which words; sentences elsewhere get leaves of their own by themselves."""
+
+import numpy as np
+import pandas as pd
+
+import retention_models as rm
+from ledger_entries import entry
+from ledger_entries.flatten import Parts, tried
+from ledger_entries.inputs import at_limit, cdnow, contracts, customers, fitted, kept, mailing, with_covariates
+from ledger_entries.interventions import BOUGHT, MONEY, experiment
+
+
+@entry("text.refusals.logs")
+def of_logs():
+    log, until = cdnow(), {"observed_until": "2024-12-31"}
+    return Parts(
+        column=tried(rm.read_transactions, log, customer_id="user"),
+        empty=tried(rm.read_transactions, log.head(0)),
+        file=tried(rm.read_transactions, "nowhere.csv"),
+        kind=tried(rm.read_transactions, log.to_dict("list")),
+        refunds=tried(rm.read_transactions, log, refunds="ignore"),
+        text_dates=tried(rm.read_transactions, log.assign(date="soon")),
+        calibration=tried(rm.summarize, log, calibration_end="2001-01-01"),
+        day=tried(rm.summarize, log, calibration_end="30.9.1997"),
+        unit=tried(rm.summarize, log, time_unit="M"),
+        period=tried(rm.opportunities, log, period="Y", observation_end="1998-06-30"),
+        design=tried(rm.read_contracts, contracts(), design="all", **until),
+        starts=tried(rm.read_contracts, contracts().drop(columns="start"), design="acquisition", **until),
+    )
+
+
+@entry("text.refusals.fits")
+def of_fits():
+    people = customers()
+    return Parts(
+        missing=tried(rm.fit, rm.BGNBD, people.drop(columns="T")),
+        negative=tried(rm.fit, rm.BGNBD, people.assign(frequency=-1)),
+        order=tried(rm.fit, rm.BGNBD, people.assign(recency=people["T"] + 1)),
+        few=tried(rm.fit, rm.BGNBD, people.head(2)),
+        nan=tried(rm.fit, rm.BGNBD, people.assign(T=np.nan)),
+        no_repeat=tried(rm.fit, rm.ParetoNBD, people.assign(frequency=0, recency=0.0)),
+        covariate=tried(rm.fit, rm.BGNBD, people, purchase_covariates="height"),
+        by=tried(rm.fit, rm.BGNBD, people, by="height"),
+        spend=tried(rm.fit, rm.GammaGamma, people.drop(columns="monetary_value")),
+        table=tried(rm.fit, rm.ShiftedBetaGeometric, people),
+        parameters=tried(rm.BGNBD, r=-1.0, alpha=1.0, a=1.0, b=1.0),
+        horizon=tried(rm.predict, fitted("BGNBD"), people, -1),
+        wrong_fit=tried(rm.predict, fitted("GammaGamma"), people, 1),
+        units=tried(rm.predict, fitted("BGNBD"), rm.summarize(cdnow(), time_unit="D"), 10),
+        no_covariates=tried(rm.predict, with_covariates(), people.drop(columns="channel"), 10),
+        json=tried(rm.Fit.from_json, "{}"),
+        damaged=tried(rm.Fit.from_json, "{"),
+        limit=at_limit().notes,
+    )
+
+
+@entry("text.refusals.value")
+def of_value():
+    money = {"horizon": 52, "time_unit": "W", "annual_discount_rate": 0.1, "margin": 0.3}
+    fit, spend, people = fitted("ParetoNBD"), fitted("GammaGamma"), customers()
+    return Parts(
+        margin=tried(lambda: rm.customer_value(fit, spend, people, **money | {"margin": 30})),
+        rate=tried(lambda: rm.customer_value(fit, spend, people, **money | {"annual_discount_rate": -2})),
+        unit=tried(lambda: rm.customer_value(fit, spend, people, **money | {"time_unit": "D"})),
+        swapped=tried(lambda: rm.customer_value(spend, fit, people, **money)),
+        terms=tried(rm.ContractTerms, annual_discount_rate=0.1, period="W"),
+        cost=tried(lambda: rm.break_even_uplift(rm.customer_value(fit, spend, people, **money), cost=-1)),
+        renewals=tried(lambda: rm.forecast_retention(fit, kept(), renewals=3)),
+    )
+
+
+@entry("text.refusals.experiments")
+def of_experiments():
+    rows = mailing()
+    return Parts(
+        control=tried(experiment, rows, rm.Plan(control="nobody")),
+        missing=tried(experiment, rows.assign(amount=np.nan)),
+        column=tried(experiment, rows.drop(columns="before")),
+        twice=tried(experiment, pd.concat([rows, rows])),
+        outcome=tried(rm.differences, experiment(), rm.Outcome(column="height")),
+        covariate=tried(rm.differences, experiment(), rm.Outcome(column="amount", adjust_for=("visits",))),
+        arm=tried(rm.cost_per_kept, experiment(), BOUGHT, MONEY, arm="fax"),
+        costs=tried(rm.differences, experiment(), BOUGHT, rm.Money(worth=1.0, costs={"fax": rm.Costs(contact=1.0)})),
+        campaign=tried(rm.read_campaign, rows, rm.Roles(arm="group"), rm.Prices()),
+        prices=tried(rm.Prices, margin=40),
+        size=tried(rm.sample_size, rm.Proportion(0.1), 0.95),
+        fractions=tried(rm.sequential_bounds, [0.5, 0.4]),
+        e_value=tried(rm.e_value, -1.0),
+    )

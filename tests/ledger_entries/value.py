@@ -1,0 +1,189 @@
+"""Money: what customers with and without contracts are worth, and what may be spent on them."""
+
+import numpy as np
+
+import retention_models as rm
+from ledger_entries import entry
+from ledger_entries.contract_models import MODELS
+from ledger_entries.flatten import Parts, each, tried
+from ledger_entries.inputs import (
+    CUT,
+    MONEY,
+    active,
+    customers,
+    fitted,
+    log,
+    monthly_fit,
+    spells,
+    with_covariates,
+)
+from ledger_entries.purchase_models import MODELS as PURCHASES
+from retention_models import evaluation
+from retention_models.logs import rhythm, segments
+from retention_models.value import contract_words, offers, saving, sentences, spending, tables
+from retention_models.value.terms import Terms
+
+CHANNEL = {"channel": "web"}
+
+
+def spend():
+    return fitted("GammaGamma")
+
+
+def named():
+    return segments.rfm_segments(log(), observation_end=CUT)["segment"].loc[customers().index]
+
+
+def worth(horizon=52, model="ParetoNBD", spends=True):
+    return rm.customer_value(fitted(model), spend() if spends else None, customers(), horizon=horizon, **MONEY)
+
+
+entry("value.customer.year")(worth)
+entry("value.customer.ever")(lambda: worth(np.inf, "MBGNBD"))
+entry("value.customer.ever_pareto")(lambda: tried(worth, np.inf))
+entry("value.customer.counted")(lambda: worth(26, spends=False))
+entry("value.customer.covariates")(
+    lambda: rm.customer_value(with_covariates(), spend(), customers().iloc[::5], horizon=52, **MONEY)
+)
+
+
+@entry("value.total")
+def total():
+    people, fit = customers(), fitted("ParetoNBD")
+    return Parts(
+        all=rm.total_value(fit, spend(), people, horizon=52, **MONEY),
+        by=rm.total_value(fit, spend(), people, by=named(), horizon=52, level=0.8, **MONEY),
+        counted=rm.total_value(fit, None, people, horizon=52, **MONEY),
+        ever=rm.total_value(fitted("MBGNBD"), spend(), people, horizon=np.inf, **MONEY),
+        covariates=rm.total_value(with_covariates(), spend(), people, horizon=52, **MONEY),
+    )
+
+
+@entry("value.break_even")
+def break_even():
+    needed = rm.break_even_uplift(worth(), cost=2.0)
+    return Parts(uplift=needed, paying=offers.paying_customers(needed), cost=offers.typical_cost(customers()))
+
+
+@entry("value.marginal")
+def marginal():
+    some = customers().iloc[::5]
+    return Parts(
+        now=rm.marginal_value(with_covariates(), spend(), some, CHANNEL, horizon=26, **MONEY),
+        new=rm.marginal_value(with_covariates(), None, some, CHANNEL, horizon=26, new=True, **MONEY),
+    )
+
+
+@entry("value.spend")
+def spent():
+    people = customers()
+    return Parts(
+        fit=spending.fit_spend(people).parameters,
+        expected=spending.expected_spend(spend(), people),
+        share=spending.paying_share(spend()),
+        by_frequency=spending.spend_by_frequency(spend(), people),
+        check=spending.spend_independence_check(spend(), people),
+    )
+
+
+@entry("value.tables")
+def tabled():
+    by_horizon = tables.value_by_horizon(fitted("ParetoNBD"), spend(), customers(), horizons=(13, 26, 52), **MONEY)
+    by_segment = tables.value_by_segment(fitted("ParetoNBD"), spend(), customers(), named(), horizon=26, **MONEY)
+    return Parts(horizon=by_horizon, segment=by_segment, brief=tables.brief(by_segment))
+
+
+@entry("value.sentences")
+def sentences_of_value():
+    terms = Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency="USD")
+    fit, window = fitted("ParetoNBD"), {"horizon": 39, "time_unit": "W"}
+    origins = evaluation.earlier_origins(log(), horizon=26)
+    backtest = evaluation.rolling_origins(rm.MBGNBD, log(), origins=origins[-2:], horizon=26)
+    paying = offers.paying_customers(rm.break_even_uplift(worth(), cost=2.0))
+    second = rhythm.time_to_second_purchase(log())
+    held = tables.value_by_segment(fit, spend(), customers(), named(), horizon=39, **MONEY)
+    total = rm.total_value(fit, spend(), customers(), horizon=39, **MONEY)
+    status = evaluation.status_by_group(fit, customers())
+    return Parts(
+        terms=terms,
+        keywords=terms.keywords,
+        written=terms.written(1234.5),
+        worth=sentences.worth_sentence(total, backtest, paying, terms=terms, cost=2.0, **window),
+        base=sentences.base_sentence(status, second, held, day=CUT, **window),
+    )
+
+
+YEARLY = rm.ContractTerms(annual_discount_rate=0.1, period="Y", margin=100.0)
+MONTHLY = rm.ContractTerms(annual_discount_rate=0.1, period="M", margin=6.0)
+TERMS = Parts(
+    yearly=YEARLY,
+    monthly=MONTHLY,
+    arrears=rm.ContractTerms(annual_discount_rate=0.1, period="Y", payment="arrears"),
+    within=rm.ContractTerms(annual_discount_rate=0.1, period="M", horizon=24),
+)
+
+
+@entry("value.contract.terms")
+def terms():
+    return each(lambda t: Parts(terms=t, discount=t.discount, renewals=t.renewals), TERMS)
+
+
+for name, model in MODELS.items():
+    entry(f"value.contract.lifetime.{name}")(
+        lambda model=model: each(
+            lambda terms: Parts(
+                lifetime=tried(rm.discounted_lifetime, model, terms),
+                residual=tried(rm.discounted_residual_lifetime, model, [1, 2, 5, 20], terms),
+                after=tried(rm.discounted_residual_lifetime, model, [1, 2, 5], terms, moment="after_payment"),
+                elasticity=tried(rm.retention_elasticity, model, terms),
+            ),
+            TERMS,
+        )
+    )
+
+
+@entry("value.contract.fitted")
+def contract_values():
+    people = active()
+    return Parts(
+        {
+            name: Parts(
+                each=tried(rm.contract_value, monthly_fit(type(MODELS[name]).__name__), people, MONTHLY),
+                total=tried(rm.total_contract_value, monthly_fit(type(MODELS[name]).__name__), people, MONTHLY),
+            )
+            for name in MODELS
+        }
+    )
+
+
+@entry("value.contract.groups")
+def contract_groups():
+    fit, people = monthly_fit("ShiftedBetaGeometric"), active()
+    curve = next(iter(rm.survival_curves(spells()).values()))
+    return Parts(
+        ages=saving.age_groups(people),
+        by=rm.total_contract_value(fit, people, MONTHLY, by=saving.age_groups(people), level=0.8),
+        after=rm.contract_value(fit, people, MONTHLY, moment="after_payment"),
+        at_parameters=rm.contract_value(MODELS["sbg"], people, MONTHLY),
+        of_curve=tried(rm.contract_value, curve, people, TERMS["within"]),
+    )
+
+
+@entry("value.contract.saved")
+def saved():
+    found = rm.saved_value(monthly_fit("ShiftedBetaGeometric"), active(), MONTHLY)
+    total = rm.total_contract_value(monthly_fit("ShiftedBetaGeometric"), active(), MONTHLY)
+    price = contract_words.ContractPrice(10.0, 0.6, 0.1, "M", "EUR")
+    return Parts(
+        all=found,
+        some=saving.some_tenures(found),
+        bdw=tried(rm.saved_value, monthly_fit("BetaDiscreteWeibull"), active(), MONTHLY),
+        contact=contract_words.worth_of_contact(found.iloc[0]),
+        sentence=contract_words.saving_sentence(total, found, price=price),
+        written=price.written(1234.5),
+    )
+
+
+@entry("value.discounted_new")
+def discounted_new():
+    return each(lambda model: model.discounted_expected_purchases_new(0.0027, horizon=260.0), Parts(PURCHASES))

@@ -1,0 +1,66 @@
+"""Write the fits in ``fits_<version>/``: what ``Fit.to_json`` of that version wrote, to be read by all later ones.
+
+Run it once with the version that is to be released: ``python tests/reference/make_fits.py``. A folder of an earlier
+version is never written again; ``tests/test_stored_fits.py`` reads each and compares it with a fresh fit.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+import retention_models as rm
+
+HERE = Path(__file__).parent
+
+
+def customers():
+    """CDNOW up to the end of September 1997, every third customer, with covariates that follow from their number."""
+    table = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30").iloc[::3]
+    channel = table.index.map(lambda number: ("web", "mail", "shop")[number // 3 % 3])
+    return table.assign(channel=channel, age=20.0 + table.index.to_numpy() * 7 % 50)
+
+
+def renewals():
+    """The published retention of regular customers."""
+    table = rm.load_published_retention()
+    return table[table["customers"] == "regular"].drop(columns="customers")
+
+
+def cohorts():
+    """Three cohorts that leave at different rates."""
+    table = renewals()
+    later = [table.assign(cohort=str(2001 + i), lost=table["lost"] // (1 + i)) for i in range(3)]
+    at_risk = [part.assign(at_risk=1000 - part["lost"].cumsum().shift(fill_value=0)) for part in later]
+    return pd.concat(at_risk, ignore_index=True)
+
+
+FITS: dict[str, Callable[[], rm.Fit]] = {
+    "pareto_nbd": lambda: rm.fit(rm.ParetoNBD, customers()),
+    "bg_nbd_covariates": lambda: rm.fit(
+        rm.BGNBD, customers(), purchase_covariates="channel + age", dropout_covariates="channel"
+    ),
+    "mbg_nbd_by_channel": lambda: rm.fit(rm.MBGNBD, customers(), by="channel"),
+    "mbg_cnbd": lambda: rm.fit(rm.MBGCNBD, customers()),
+    "nbd_robust": lambda: rm.fit(rm.NBD, customers(), robust=True),
+    "bg_bb": lambda: rm.fit(rm.BGBB, rm.load_donations()),
+    "gamma_gamma": lambda: rm.fit(rm.GammaGamma, customers()),
+    "gamma_gamma_covariates": lambda: rm.fit(rm.GammaGamma, customers(), spend_covariates="channel"),
+    "geometric": lambda: rm.fit(rm.Geometric, renewals()),
+    "discrete_weibull": lambda: rm.fit(rm.DiscreteWeibull, renewals()),
+    "sbg": lambda: rm.fit(rm.ShiftedBetaGeometric, renewals()),
+    "bdw": lambda: rm.fit(rm.BetaDiscreteWeibull, renewals()),
+    "two_segments": lambda: rm.fit(rm.TwoSegments, renewals()),
+    "sbg_pooled": lambda: rm.fit_pooled(rm.ShiftedBetaGeometric, cohorts()),
+}
+
+
+def main() -> None:
+    folder = HERE / f"fits_{rm.__version__.replace('.', '_')}"
+    folder.mkdir()
+    for name, made in FITS.items():
+        made().to_json(folder / f"{name}.json")
+
+
+if __name__ == "__main__":
+    main()

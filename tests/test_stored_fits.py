@@ -1,0 +1,77 @@
+"""Fits that earlier versions stored are read, and say what a fresh fit says; what cannot be read is refused by name."""
+
+import json
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import retention_models as rm
+
+REFERENCE = Path(__file__).parent / "reference"
+FITS = runpy.run_path(str(REFERENCE / "make_fits.py"))["FITS"]
+STORED = sorted(REFERENCE.glob("fits_*/*.json"))
+ONE = REFERENCE / "fits_0_1_0" / "bg_nbd_covariates.json"
+
+
+def numbers(fit):
+    """Every number of a fit by name, the groups' too."""
+    found = {f"{label}/{name}": value for label, group in fit.groups.items() for name, value in numbers(group).items()}
+    return found | {
+        "parameters": fit.parameters.to_numpy(),
+        "covariance": fit.covariance.to_numpy(),
+        "table": fit.table().to_numpy(dtype=float),
+        "fit": [fit.log_likelihood, fit.aic, fit.bic, fit.n_customers],
+    }
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_stored_fit_says_what_a_fresh_one_says(path):
+    stored, fresh = rm.Fit.from_json(path), FITS[path.stem]()
+    assert type(stored.model) is type(fresh.model)
+    assert list(stored.groups) == list(fresh.groups)
+    assert [check.passed for check in stored.checks] == [check.passed for check in fresh.checks]
+    assert stored.data["sha256"] == fresh.data["sha256"]
+    expected, found = numbers(fresh), numbers(stored)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        scale = np.nanmax(np.abs(np.where(np.isfinite(value), value, np.nan)), initial=0.0)
+        np.testing.assert_allclose(found[name], value, rtol=1e-8, atol=1e-8 * scale, err_msg=name)
+
+
+def test_every_model_is_among_the_stored_fits():
+    names = {json.loads(path.read_text(encoding="utf-8"))["model"]["class"] for path in STORED}
+    models = {name for name in rm.__all__ if hasattr(getattr(rm, name), "log_likelihood")}
+    assert models - {"Fit"} - names == {"BGCNBD"}, "of the models with k stages, one is enough"
+
+
+def test_a_fit_in_a_later_format_is_refused_by_the_version_that_wrote_it():
+    later = json.loads(ONE.read_text(encoding="utf-8")) | {"retention_models": "9.1.0", "format": 2}
+    with pytest.raises(ValueError, match=r"format 2 \(written by version 9.1.0\); version .* reads formats up to 1"):
+        rm.Fit.from_json(json.dumps(later))
+
+
+def test_a_later_version_in_a_known_format_is_read():
+    later = json.loads(ONE.read_text(encoding="utf-8")) | {"retention_models": "9.1.0", "format": 1, "more": [1]}
+    assert rm.Fit.from_json(json.dumps(later)).parameters.equals(rm.Fit.from_json(ONE).parameters)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"covariance": {}}, "it lacks 'parameters'"),
+        ({"model": None}, "not subscriptable"),
+        ({"model": {"class": "Oracle", "parameters": {}}}, "Oracle is none of its models"),
+        ({"groups": [1]}, "no attribute 'items'"),
+    ],
+)
+def test_a_damaged_fit_is_refused_by_the_version_that_wrote_it(changes, problem):
+    damaged = json.loads(ONE.read_text(encoding="utf-8")) | changes
+    with pytest.raises(ValueError, match=f"or it is damaged \\(written by version 0.1.0; .*{problem}"):
+        rm.Fit.from_json(json.dumps(damaged))
+
+
+def test_half_a_file_is_refused():
+    with pytest.raises(ValueError, match="this is no fit written by to_json, or it is damaged"):
+        rm.Fit.from_json(ONE.read_text(encoding="utf-8")[:500])
