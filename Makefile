@@ -35,7 +35,7 @@ test-portable: $(READY)    ## the notebooks again, on a plainer processor, and w
 	OPENBLAS_NUM_THREADS=2 $(NOTEBOOKS)
 
 notebooks: $(READY)        ## run the notebooks in place and store their outputs
-	$(BIN)/python -m retention_models.report.store notebooks
+	$(BIN)/python -m retention_models.report.refresh_notebooks notebooks
 
 lab: $(READY)              ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

@@ -35,8 +35,6 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from retention_models.bootstrapping import Bootstrap as Bootstrap
-    from retention_models.bootstrapping import bootstrap as bootstrap
     from retention_models.btyd.bgbb import BGBB as BGBB
     from retention_models.btyd.bgnbd import BGNBD as BGNBD
     from retention_models.btyd.cnbd import BGCNBD as BGCNBD
@@ -45,83 +43,87 @@ if TYPE_CHECKING:
     from retention_models.btyd.mbgnbd import MBGNBD as MBGNBD
     from retention_models.btyd.nbd import NBD as NBD
     from retention_models.btyd.paretonbd import ParetoNBD as ParetoNBD
-    from retention_models.checks import Check as Check
-    from retention_models.contract_models import fit_contracts as fit_contracts
+    from retention_models.core.check import Check as Check
     from retention_models.datasets import load_cdnow as load_cdnow
     from retention_models.datasets import load_donations as load_donations
     from retention_models.datasets import load_published_experiments as load_published_experiments
     from retention_models.datasets import load_published_retention as load_published_retention
+    from retention_models.evaluation.backtest_contracts import backtest_retention as backtest_retention
     from retention_models.evaluation.comparison import Comparison as Comparison
     from retention_models.evaluation.comparison import compare as compare
-    from retention_models.evaluation.contracts import backtest_retention as backtest_retention
-    from retention_models.fitted import Fit as Fit
-    from retention_models.fitting import fit as fit
-    from retention_models.interventions.campaign import read_campaign as read_campaign
-    from retention_models.interventions.comparisons import any_difference as any_difference
-    from retention_models.interventions.comparisons import differences as differences
-    from retention_models.interventions.comparisons import factorial_effects as factorial_effects
-    from retention_models.interventions.comparisons import lifts as lifts
-    from retention_models.interventions.comparisons import pairwise as pairwise
-    from retention_models.interventions.comparisons import programme_effect as programme_effect
-    from retention_models.interventions.contract_arms import contract_test as contract_test
-    from retention_models.interventions.contract_outcomes import incremental_value as incremental_value
-    from retention_models.interventions.contract_outcomes import share_kept as share_kept
-    from retention_models.interventions.contract_outcomes import time_kept as time_kept
-    from retention_models.interventions.effect import Effect as Effect
-    from retention_models.interventions.encouragement import complier_effect as complier_effect
-    from retention_models.interventions.encouragement import naive_effect as naive_effect
-    from retention_models.interventions.evidence import Evidence as Evidence
-    from retention_models.interventions.evidence import evidence as evidence
-    from retention_models.interventions.experiment import Experiment as Experiment
-    from retention_models.interventions.experiment import Plan as Plan
-    from retention_models.interventions.judgement import e_value as e_value
-    from retention_models.interventions.judgement import no_worse_than as no_worse_than
-    from retention_models.interventions.lin import lin_differences as lin_differences
-    from retention_models.interventions.model_check import purchase_model_check as purchase_model_check
-    from retention_models.interventions.money import Costs as Costs
-    from retention_models.interventions.money import Money as Money
-    from retention_models.interventions.multiplicity import benjamini_hochberg as benjamini_hochberg
-    from retention_models.interventions.multiplicity import holm as holm
-    from retention_models.interventions.outcome import Outcome as Outcome
-    from retention_models.interventions.payback import cost_per_kept as cost_per_kept
-    from retention_models.interventions.payback import money_lines as money_lines
-    from retention_models.interventions.planning import Clustered as Clustered
-    from retention_models.interventions.planning import Mean as Mean
-    from retention_models.interventions.planning import Proportion as Proportion
-    from retention_models.interventions.planning import Survival as Survival
-    from retention_models.interventions.planning import detectable_effect as detectable_effect
-    from retention_models.interventions.planning import power_of as power_of
-    from retention_models.interventions.planning import sample_size as sample_size
-    from retention_models.interventions.prices import Prices as Prices
-    from retention_models.interventions.roles import Roles as Roles
-    from retention_models.interventions.sequential import look_at as look_at
-    from retention_models.interventions.sequential import sequential_bounds as sequential_bounds
-    from retention_models.interventions.shop_outcomes import shop_outcomes as shop_outcomes
-    from retention_models.interventions.stepped_wedge import stepped_wedge as stepped_wedge
-    from retention_models.interventions.verdict import verdict as verdict
-    from retention_models.logs.contract_plan import make_contract_plan as make_contract_plan
-    from retention_models.logs.contracts import read_contracts as read_contracts
-    from retention_models.logs.opportunities import opportunities as opportunities
-    from retention_models.logs.plan import make_plan as make_plan
-    from retention_models.logs.retention import active_customers as active_customers
-    from retention_models.logs.retention import retention_table as retention_table
-    from retention_models.logs.summary import check_log_start as check_log_start
-    from retention_models.logs.summary import compress as compress
-    from retention_models.logs.summary import histories as histories
-    from retention_models.logs.summary import summarize as summarize
-    from retention_models.logs.tenures import tenure_table as tenure_table
-    from retention_models.logs.transactions import Transactions as Transactions
-    from retention_models.logs.transactions import read_transactions as read_transactions
-    from retention_models.nested import likelihood_ratio as likelihood_ratio
-    from retention_models.nested import wald as wald
-    from retention_models.pooled import fit_pooled as fit_pooled
-    from retention_models.prediction import predict as predict
-    from retention_models.prediction import predict_total as predict_total
-    from retention_models.regression import fit_covariates as fit_covariates
-    from retention_models.retention import cause_curves as cause_curves
-    from retention_models.retention import curve_table as curve_table
-    from retention_models.retention import forecast_retention as forecast_retention
-    from retention_models.retention import survival_curves as survival_curves
+    from retention_models.fitting.calendar_covariates import fit_covariates as fit_covariates
+    from retention_models.fitting.estimate import fit as fit
+    from retention_models.fitting.model_selection import fit_contracts as fit_contracts
+    from retention_models.fitting.model_tests import likelihood_ratio as likelihood_ratio
+    from retention_models.fitting.model_tests import wald as wald
+    from retention_models.fitting.pooled import fit_pooled as fit_pooled
+    from retention_models.fitting.resampling import Bootstrap as Bootstrap
+    from retention_models.fitting.resampling import bootstrap as bootstrap
+    from retention_models.fitting.result import Fit as Fit
+    from retention_models.forecast.customers import predict as predict
+    from retention_models.forecast.customers import predict_total as predict_total
+    from retention_models.forecast.marginal_effects import marginal_effect as marginal_effect
+    from retention_models.forecast.marginal_effects import predict_new as predict_new
+    from retention_models.forecast.retention import cause_curves as cause_curves
+    from retention_models.forecast.retention import curve_table as curve_table
+    from retention_models.forecast.retention import forecast_retention as forecast_retention
+    from retention_models.forecast.retention import survival_curves as survival_curves
+    from retention_models.interventions.arms.cost_breakdown import cost_per_kept as cost_per_kept
+    from retention_models.interventions.arms.cost_breakdown import money_lines as money_lines
+    from retention_models.interventions.arms.costs import Costs as Costs
+    from retention_models.interventions.arms.costs import Money as Money
+    from retention_models.interventions.arms.experiment import Experiment as Experiment
+    from retention_models.interventions.arms.experiment import Plan as Plan
+    from retention_models.interventions.arms.outcome import Outcome as Outcome
+    from retention_models.interventions.campaign.columns import Roles as Roles
+    from retention_models.interventions.campaign.prices import Prices as Prices
+    from retention_models.interventions.campaign.read import read_campaign as read_campaign
+    from retention_models.interventions.designs.arm_differences import any_difference as any_difference
+    from retention_models.interventions.designs.arm_differences import differences as differences
+    from retention_models.interventions.designs.arm_differences import factorial_effects as factorial_effects
+    from retention_models.interventions.designs.arm_differences import lifts as lifts
+    from retention_models.interventions.designs.arm_differences import pairwise as pairwise
+    from retention_models.interventions.designs.arm_differences import programme_effect as programme_effect
+    from retention_models.interventions.designs.contract_arms import contract_test as contract_test
+    from retention_models.interventions.designs.contracts import incremental_value as incremental_value
+    from retention_models.interventions.designs.contracts import share_kept as share_kept
+    from retention_models.interventions.designs.contracts import time_kept as time_kept
+    from retention_models.interventions.designs.encouragement import complier_effect as complier_effect
+    from retention_models.interventions.designs.encouragement import naive_effect as naive_effect
+    from retention_models.interventions.designs.lin import lin_differences as lin_differences
+    from retention_models.interventions.designs.stepped_wedge import stepped_wedge as stepped_wedge
+    from retention_models.interventions.effects.effect import Effect as Effect
+    from retention_models.interventions.effects.multiplicity import benjamini_hochberg as benjamini_hochberg
+    from retention_models.interventions.effects.multiplicity import holm as holm
+    from retention_models.interventions.effects.sensitivity import e_value as e_value
+    from retention_models.interventions.effects.sensitivity import no_worse_than as no_worse_than
+    from retention_models.interventions.effects.table import Evidence as Evidence
+    from retention_models.interventions.effects.table import evidence as evidence
+    from retention_models.interventions.outcomes.model_check import purchase_model_check as purchase_model_check
+    from retention_models.interventions.outcomes.purchases import shop_outcomes as shop_outcomes
+    from retention_models.interventions.planning.power import Clustered as Clustered
+    from retention_models.interventions.planning.power import Mean as Mean
+    from retention_models.interventions.planning.power import Proportion as Proportion
+    from retention_models.interventions.planning.power import Survival as Survival
+    from retention_models.interventions.planning.power import detectable_effect as detectable_effect
+    from retention_models.interventions.planning.power import power_of as power_of
+    from retention_models.interventions.planning.power import sample_size as sample_size
+    from retention_models.interventions.planning.sequential import look_at as look_at
+    from retention_models.interventions.planning.sequential import sequential_bounds as sequential_bounds
+    from retention_models.logs.contracts.log import read_contracts as read_contracts
+    from retention_models.logs.contracts.retention import active_customers as active_customers
+    from retention_models.logs.contracts.retention import retention_table as retention_table
+    from retention_models.logs.contracts.settings import make_contract_plan as make_contract_plan
+    from retention_models.logs.contracts.snapshot import tenure_table as tenure_table
+    from retention_models.logs.transactions.log import Transactions as Transactions
+    from retention_models.logs.transactions.log import read_transactions as read_transactions
+    from retention_models.logs.transactions.opportunities import opportunities as opportunities
+    from retention_models.logs.transactions.settings import make_plan as make_plan
+    from retention_models.logs.transactions.summary import check_log_start as check_log_start
+    from retention_models.logs.transactions.summary import compress as compress
+    from retention_models.logs.transactions.summary import histories as histories
+    from retention_models.logs.transactions.summary import summarize as summarize
+    from retention_models.narrative.campaign import verdict as verdict
     from retention_models.survival.bdw import BetaDiscreteWeibull as BetaDiscreteWeibull
     from retention_models.survival.competing import aalen_johansen as aalen_johansen
     from retention_models.survival.curves import kaplan_meier as kaplan_meier
@@ -129,24 +131,22 @@ if TYPE_CHECKING:
     from retention_models.survival.homogeneous import Geometric as Geometric
     from retention_models.survival.logrank import log_rank as log_rank
     from retention_models.survival.sbg import ShiftedBetaGeometric as ShiftedBetaGeometric
-    from retention_models.survival.segments import TwoSegments as TwoSegments
+    from retention_models.survival.two_segments import TwoSegments as TwoSegments
     from retention_models.triangle import retention_triangle as retention_triangle
-    from retention_models.value.contract import contract_value as contract_value
-    from retention_models.value.contract import discounted_lifetime as discounted_lifetime
-    from retention_models.value.contract import discounted_residual_lifetime as discounted_residual_lifetime
-    from retention_models.value.contract import retention_elasticity as retention_elasticity
-    from retention_models.value.contract import total_contract_value as total_contract_value
     from retention_models.value.contract_terms import ContractTerms as ContractTerms
-    from retention_models.value.purchases import break_even_uplift as break_even_uplift
-    from retention_models.value.purchases import customer_value as customer_value
-    from retention_models.value.purchases import total_value as total_value
-    from retention_models.value.saving import saved_value as saved_value
-    from retention_models.value.what_if import marginal_value as marginal_value
-    from retention_models.what_if import marginal_effect as marginal_effect
-    from retention_models.what_if import predict_new as predict_new
+    from retention_models.value.contracts import contract_value as contract_value
+    from retention_models.value.contracts import discounted_lifetime as discounted_lifetime
+    from retention_models.value.contracts import discounted_residual_lifetime as discounted_residual_lifetime
+    from retention_models.value.contracts import retention_elasticity as retention_elasticity
+    from retention_models.value.contracts import total_contract_value as total_contract_value
+    from retention_models.value.customer import break_even_uplift as break_even_uplift
+    from retention_models.value.customer import customer_value as customer_value
+    from retention_models.value.customer import total_value as total_value
+    from retention_models.value.marginal import marginal_value as marginal_value
+    from retention_models.value.saved_customers import saved_value as saved_value
 
 _ROOMS = {
-    "bootstrapping": (
+    "fitting.resampling": (
         "Bootstrap",
         "bootstrap",
     ),
@@ -160,8 +160,8 @@ _ROOMS = {
     "btyd.mbgnbd": ("MBGNBD",),
     "btyd.nbd": ("NBD",),
     "btyd.paretonbd": ("ParetoNBD",),
-    "checks": ("Check",),
-    "contract_models": ("fit_contracts",),
+    "core.check": ("Check",),
+    "fitting.model_selection": ("fit_contracts",),
     "datasets": (
         "load_cdnow",
         "load_donations",
@@ -172,11 +172,11 @@ _ROOMS = {
         "Comparison",
         "compare",
     ),
-    "evaluation.contracts": ("backtest_retention",),
-    "fitted": ("Fit",),
-    "fitting": ("fit",),
-    "interventions.campaign": ("read_campaign",),
-    "interventions.comparisons": (
+    "evaluation.backtest_contracts": ("backtest_retention",),
+    "fitting.result": ("Fit",),
+    "fitting.estimate": ("fit",),
+    "interventions.campaign.read": ("read_campaign",),
+    "interventions.designs.arm_differences": (
         "any_difference",
         "differences",
         "factorial_effects",
@@ -184,45 +184,45 @@ _ROOMS = {
         "pairwise",
         "programme_effect",
     ),
-    "interventions.contract_arms": ("contract_test",),
-    "interventions.contract_outcomes": (
+    "interventions.designs.contract_arms": ("contract_test",),
+    "interventions.designs.contracts": (
         "incremental_value",
         "share_kept",
         "time_kept",
     ),
-    "interventions.effect": ("Effect",),
-    "interventions.encouragement": (
+    "interventions.effects.effect": ("Effect",),
+    "interventions.designs.encouragement": (
         "complier_effect",
         "naive_effect",
     ),
-    "interventions.evidence": (
+    "interventions.effects.table": (
         "Evidence",
         "evidence",
     ),
-    "interventions.experiment": (
+    "interventions.arms.experiment": (
         "Experiment",
         "Plan",
     ),
-    "interventions.judgement": (
+    "interventions.effects.sensitivity": (
         "e_value",
         "no_worse_than",
     ),
-    "interventions.lin": ("lin_differences",),
-    "interventions.model_check": ("purchase_model_check",),
-    "interventions.money": (
+    "interventions.designs.lin": ("lin_differences",),
+    "interventions.outcomes.model_check": ("purchase_model_check",),
+    "interventions.arms.costs": (
         "Costs",
         "Money",
     ),
-    "interventions.multiplicity": (
+    "interventions.effects.multiplicity": (
         "benjamini_hochberg",
         "holm",
     ),
-    "interventions.outcome": ("Outcome",),
-    "interventions.payback": (
+    "interventions.arms.outcome": ("Outcome",),
+    "interventions.arms.cost_breakdown": (
         "cost_per_kept",
         "money_lines",
     ),
-    "interventions.planning": (
+    "interventions.planning.power": (
         "Clustered",
         "Mean",
         "Proportion",
@@ -231,45 +231,45 @@ _ROOMS = {
         "power_of",
         "sample_size",
     ),
-    "interventions.prices": ("Prices",),
-    "interventions.roles": ("Roles",),
-    "interventions.sequential": (
+    "interventions.campaign.prices": ("Prices",),
+    "interventions.campaign.columns": ("Roles",),
+    "interventions.planning.sequential": (
         "look_at",
         "sequential_bounds",
     ),
-    "interventions.shop_outcomes": ("shop_outcomes",),
-    "interventions.stepped_wedge": ("stepped_wedge",),
-    "interventions.verdict": ("verdict",),
-    "logs.contract_plan": ("make_contract_plan",),
-    "logs.contracts": ("read_contracts",),
-    "logs.opportunities": ("opportunities",),
-    "logs.plan": ("make_plan",),
-    "logs.retention": (
+    "interventions.outcomes.purchases": ("shop_outcomes",),
+    "interventions.designs.stepped_wedge": ("stepped_wedge",),
+    "narrative.campaign": ("verdict",),
+    "logs.contracts.settings": ("make_contract_plan",),
+    "logs.contracts.log": ("read_contracts",),
+    "logs.transactions.opportunities": ("opportunities",),
+    "logs.transactions.settings": ("make_plan",),
+    "logs.contracts.retention": (
         "active_customers",
         "retention_table",
     ),
-    "logs.summary": (
+    "logs.transactions.summary": (
         "check_log_start",
         "compress",
         "histories",
         "summarize",
     ),
-    "logs.tenures": ("tenure_table",),
-    "logs.transactions": (
+    "logs.contracts.snapshot": ("tenure_table",),
+    "logs.transactions.log": (
         "Transactions",
         "read_transactions",
     ),
-    "nested": (
+    "fitting.model_tests": (
         "likelihood_ratio",
         "wald",
     ),
-    "pooled": ("fit_pooled",),
-    "prediction": (
+    "fitting.pooled": ("fit_pooled",),
+    "forecast.customers": (
         "predict",
         "predict_total",
     ),
-    "regression": ("fit_covariates",),
-    "retention": (
+    "fitting.calendar_covariates": ("fit_covariates",),
+    "forecast.retention": (
         "cause_curves",
         "curve_table",
         "forecast_retention",
@@ -284,9 +284,9 @@ _ROOMS = {
     ),
     "survival.logrank": ("log_rank",),
     "survival.sbg": ("ShiftedBetaGeometric",),
-    "survival.segments": ("TwoSegments",),
+    "survival.two_segments": ("TwoSegments",),
     "triangle": ("retention_triangle",),
-    "value.contract": (
+    "value.contracts": (
         "contract_value",
         "discounted_lifetime",
         "discounted_residual_lifetime",
@@ -294,14 +294,14 @@ _ROOMS = {
         "total_contract_value",
     ),
     "value.contract_terms": ("ContractTerms",),
-    "value.purchases": (
+    "value.customer": (
         "break_even_uplift",
         "customer_value",
         "total_value",
     ),
-    "value.saving": ("saved_value",),
-    "value.what_if": ("marginal_value",),
-    "what_if": (
+    "value.saved_customers": ("saved_value",),
+    "value.marginal": ("marginal_value",),
+    "forecast.marginal_effects": (
         "marginal_effect",
         "predict_new",
     ),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from retention_models.resources import project_folder
+from retention_models.core.package_files import project_folder
 
 
 def load_cdnow(*, full: bool = False) -> pd.DataFrame:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retention_models.contract_inputs import require_contract_fit
-from retention_models.fitted import Fit
-from retention_models.inputs import require_whole
-from retention_models.labels import read_groups
-from retention_models.tables import Table, read_table
+from retention_models.core.arguments import require_whole
+from retention_models.fitting.result import Fit
+from retention_models.fitting.retention_columns import require_contract_fit
+from retention_models.tables.customer_table import Table, read_table
+from retention_models.tables.groups import read_groups
 
 
 def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.D
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.fitting import fit
+    >>> from retention_models.fitting.estimate import fit
     >>> from retention_models.survival.sbg import ShiftedBetaGeometric
     >>> from retention_models.triangle import retention_triangle
     >>> rows = [("2021", 1, 1000, 369), ("2021", 2, 631, 163), ("2022", 1, 900, 340)]

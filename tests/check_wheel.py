@@ -63,7 +63,8 @@ def main() -> None:
         run(there / "env" / "bin" / "retention-models", "--help", cwd=there)
         run(python, "-m", "retention_models", "--version", cwd=there)
         for folder_name in ("notebooks", "data"):
-            look = f"from retention_models.resources import project_folder as f; print(*f('{folder_name}').iterdir())"
+            door = "retention_models.core.package_files"
+            look = f"from {door} import project_folder as f; print(*f('{folder_name}').iterdir())"
             print(run(python, "-c", look, cwd=there).count("retention_models/_"), "files in", folder_name)
     print("the wheel works alone")
 

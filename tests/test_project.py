@@ -17,43 +17,27 @@ PACKAGE = ROOT / "retention_models"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 FLOORS = {
-    "rounding": -1,
-    "checks": 0,
-    "inputs": 0,
-    "resources": 0,
-    "logs": 1,
-    "datasets": 1,
-    "estimation": 1,
-    "btyd": 2,
-    "survival": 2,
-    "tables": 3,
-    "labels": 3,
-    "covariates": 3,
-    "requirements": 3,
-    "fitted": 3,
-    "fitting": 3,
-    "notes": 3,
-    "stability": 3,
-    "prediction": 3,
-    "what_if": 3,
-    "contract_cells": 3,
-    "contract_inputs": 3,
-    "contract_intervals": 3,
-    "retention": 3,
-    "pooled": 3,
-    "contract_models": 3,
-    "triangle": 3,
-    "nested": 3,
-    "bootstrapping": 3,
-    "regression": 3,
-    "value": 4,
-    "evaluation": 4,
-    "scenario": 4,
-    "interventions": 4,
-    "plots": 5,
-    "report": 5,
-    "cli": 5,
-    "__main__": 6,
+    room: rank
+    for rank, rooms in enumerate(
+        [
+            ("core",),
+            ("tables",),
+            ("estimation",),
+            ("btyd", "survival"),
+            ("logs", "datasets", "scenario"),
+            ("fitting",),
+            ("forecast",),
+            ("value",),
+            ("evaluation",),
+            ("interventions",),
+            ("narrative",),
+            ("plots",),
+            ("report",),
+            ("cli",),
+            ("__main__",),
+        ]
+    )
+    for room in rooms
 }
 
 

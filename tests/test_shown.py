@@ -20,18 +20,19 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
-from retention_models import contract_cells, evaluation, plots, scenario
-from retention_models.btyd.base import PositiveParameters
-from retention_models.btyd.stages import StagedBuyer
-from retention_models.contract_models import fit_contracts
-from retention_models.interventions.campaign import read_campaign
-from retention_models.logs.contract_plan import make_contract_plan
-from retention_models.logs.plan import make_plan
-from retention_models.regression import fit_covariates
-from retention_models.rounding import Presentation
-from retention_models.survival.base import RetentionModel
+from retention_models import evaluation, plots, scenario
+from retention_models.btyd.erlang import StagedBuyer
+from retention_models.btyd.purchase_model import PositiveParameters
+from retention_models.core.formatting import Presentation
+from retention_models.fitting import contract_cells
+from retention_models.fitting.calendar_covariates import fit_covariates
+from retention_models.fitting.model_selection import fit_contracts
+from retention_models.interventions.campaign.read import read_campaign
+from retention_models.logs.contracts.settings import make_contract_plan
+from retention_models.logs.transactions.settings import make_plan
+from retention_models.narrative.contracts import ContractPrice
+from retention_models.survival.contract_model import RetentionModel
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
-from retention_models.value.contract_words import ContractPrice
 from retention_models.value.terms import Terms
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))

@@ -16,11 +16,19 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import betainc, expit, log_expit
 
-from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, checked_count, if_alive, last_axis
-from retention_models.estimation.beta import beta_mean
+from retention_models.btyd.purchase_model import (
+    Array,
+    BuyTillYouDie,
+    Parameter,
+    checked,
+    checked_count,
+    if_alive,
+    last_axis,
+)
 from retention_models.estimation.links import Link, MovesMean
 from retention_models.estimation.model import Limit
-from retention_models.estimation.special import digamma_rising, log_rising
+from retention_models.estimation.numerics.beta import beta_mean
+from retention_models.estimation.numerics.special import digamma_rising, log_rising
 
 BLOCK = 50_000  # ages of customers at a time
 

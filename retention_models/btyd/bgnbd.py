@@ -14,13 +14,13 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retention_models.btyd.base import Array, Parameter, checked, checked_count
 from retention_models.btyd.betageometric import LEAVING_LATER, BetaGeometric
-from retention_models.btyd.purchases import count_probability, probability_at_least, two_over_square
-from retention_models.estimation.beta import beta_mean
+from retention_models.btyd.poisson_gamma import count_probability, probability_at_least, two_over_square
+from retention_models.btyd.purchase_model import Array, Parameter, checked, checked_count
 from retention_models.estimation.model import Limit
-from retention_models.estimation.quadrature import discounting_rule
-from retention_models.estimation.special import log_rising
+from retention_models.estimation.numerics.beta import beta_mean
+from retention_models.estimation.numerics.quadrature import discounting_rule
+from retention_models.estimation.numerics.special import log_rising
 
 USUAL = 0.3  # of the mean purchase rate of those who leave soon: that at which times alive are told apart
 

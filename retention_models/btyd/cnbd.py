@@ -16,11 +16,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from retention_models.btyd.base import Array, dated
 from retention_models.btyd.betageometric import LEAVING_AT_ONCE, LEAVING_LATER, BetaGeometric
 from retention_models.btyd.bgnbd import BGNBD
-from retention_models.btyd.purchases import start_from_counts
-from retention_models.btyd.stages import StagedBuyer
+from retention_models.btyd.erlang import StagedBuyer
+from retention_models.btyd.poisson_gamma import start_from_counts
+from retention_models.btyd.purchase_model import Array, dated
 from retention_models.estimation.model import Limit
 
 MOST_STAGES = 24  # such gaps vary by a fifth of their mean; beyond, purchases come like clockwork

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import betaln, digamma, gammaincinv
 
-from retention_models.btyd.base import Array, Parameter, PositiveParameters
+from retention_models.btyd.purchase_model import Array, Parameter, PositiveParameters
 from retention_models.estimation.links import Link, Multiplies
 from retention_models.estimation.model import Limit
 

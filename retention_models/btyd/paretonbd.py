@@ -17,17 +17,25 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import expit, exprel, log_expit
 
-from retention_models.btyd.base import Array, BuyTillYouDie, Parameter, checked, checked_count, if_alive, last_axis
-from retention_models.btyd.purchases import (
+from retention_models.btyd.poisson_gamma import (
     count_probability,
     log_count_coefficient,
     log_density,
     log_density_score,
     start_from_counts,
 )
+from retention_models.btyd.purchase_model import (
+    Array,
+    BuyTillYouDie,
+    Parameter,
+    checked,
+    checked_count,
+    if_alive,
+    last_axis,
+)
 from retention_models.estimation.links import Link, Multiplies
 from retention_models.estimation.model import Limit
-from retention_models.estimation.quadrature import log_decay_gradient, log_decay_integral
+from retention_models.estimation.numerics.quadrature import log_decay_gradient, log_decay_integral
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -64,9 +64,9 @@ def _whole(text: str) -> int:
 
 
 def _check(options: Namespace, known: Known) -> None:
-    from retention_models.contract_models import fit_contracts
-    from retention_models.logs.contract_plan import make_contract_plan
-    from retention_models.logs.retention import retention_table
+    from retention_models.fitting.model_selection import fit_contracts
+    from retention_models.logs.contracts.retention import retention_table
+    from retention_models.logs.contracts.settings import make_contract_plan
 
     if options.tenure is not None or options.churned is not None:
         _check_without_dates(options)

@@ -72,9 +72,9 @@ def cost(text: str) -> float | dict[str, float]:
 
 
 def _check(options: Namespace, known: Known) -> None:
-    from retention_models.interventions.campaign import read_campaign
-    from retention_models.interventions.prices import Prices
-    from retention_models.interventions.roles import Roles
+    from retention_models.interventions.campaign.columns import Roles
+    from retention_models.interventions.campaign.prices import Prices
+    from retention_models.interventions.campaign.read import read_campaign
 
     roles = Roles(arm=options.arm or "arm", **{name: getattr(options, name) for name in _ROLES})
     prices = Prices(**{name: getattr(options, name) for name in _PRICES})

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retention_models.inputs import require_discount_rate, require_margin
+from retention_models.core.arguments import require_discount_rate, require_margin
 
 if TYPE_CHECKING:
     from argparse import _ArgumentGroup
 
-    from retention_models.logs.transactions import Transactions
+    from retention_models.logs.transactions.log import Transactions
 
 
 _KEYWORDS = ("observation_start", "observation_end", "calibration_end", "acquired_after", "time_zone", "time_unit")
@@ -60,7 +60,7 @@ def columns(options: Namespace) -> dict[str, str | None]:
 
 def read_log(options: Namespace) -> Transactions:
     """The log that the options describe, read and checked."""
-    from retention_models.logs.transactions import read_transactions
+    from retention_models.logs.transactions.log import read_transactions
 
     kept: Any = columns(options) | {"refunds": getattr(options, "refunds", "set_aside")}
     return read_transactions(options.transactions, **kept, time_zone=options.time_zone)

@@ -15,8 +15,8 @@ from retention_models.report.errors import ReportError, RequestError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from retention_models.fitted import Fit
-    from retention_models.logs.transactions import Transactions
+    from retention_models.fitting.result import Fit
+    from retention_models.logs.transactions.log import Transactions
 
 
 _GRANULARITIES = ("W", "D", "h", "min", "s")
@@ -58,9 +58,9 @@ def add_predict(parser: ArgumentParser) -> None:
 
 def _fit(options: Namespace) -> None:
     from retention_models.cli.output import check_output
-    from retention_models.fitted import PURCHASES
-    from retention_models.fitting import fit
-    from retention_models.logs.plan import make_plan
+    from retention_models.fitting.estimate import fit
+    from retention_models.fitting.result import PURCHASES
+    from retention_models.logs.transactions.settings import make_plan
 
     models = {model.__name__: model for model in PURCHASES}
     if options.model not in models:
@@ -82,7 +82,7 @@ def _fit(options: Namespace) -> None:
 
 def _predict(options: Namespace) -> None:
     from retention_models.cli.output import check_output, write_table
-    from retention_models.prediction import predict
+    from retention_models.forecast.customers import predict
 
     check_output(options.output)
     fitted = _read_fit(options.fit)
@@ -116,8 +116,8 @@ def _check_period(options: Namespace) -> None:
 
 def _customers(options: Namespace, log: Transactions, units: Mapping[str, Any], *, each: bool = True) -> pd.DataFrame:
     """The log reduced to what models take, in the units of a fit: one row each customer, or each distinct history."""
-    from retention_models.logs.opportunities import opportunities
-    from retention_models.logs.summary import histories, summarize
+    from retention_models.logs.transactions.opportunities import opportunities
+    from retention_models.logs.transactions.summary import histories, summarize
 
     if "period" in units:
         return opportunities(log, period=units["period"], observation_end=options.observation_end)
@@ -134,7 +134,7 @@ def _read_spend(path: Path) -> Fit:
 
 
 def _read(path: Path) -> Fit:
-    from retention_models.fitted import Fit
+    from retention_models.fitting.result import Fit
 
     try:
         return Fit.from_json(path)
@@ -155,10 +155,10 @@ def _read_fit(path: Path) -> Fit:
 
 def _print_remarks(options: Namespace, log: Transactions, customers: pd.DataFrame) -> None:
     """Say on stderr what of the log was not used, and which checks failed."""
-    from retention_models.checks import Check
-    from retention_models.logs.accounts import check_accounts
-    from retention_models.logs.regularity import check_regularity
-    from retention_models.logs.transactions import READ_LIKE
+    from retention_models.core.check import Check
+    from retention_models.logs.transactions.checks.accounts import check_accounts
+    from retention_models.logs.transactions.checks.regularity import check_regularity
+    from retention_models.logs.transactions.log import READ_LIKE
 
     for reason, count in customers.attrs["set_aside"].items():
         print(f"Set aside: {count:,} {reason}{READ_LIKE.get(reason, '')}", file=sys.stderr)

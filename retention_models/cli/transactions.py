@@ -10,8 +10,8 @@ from retention_models.cli.sources import Known, Source
 from retention_models.report.errors import ReportError
 
 if TYPE_CHECKING:
-    from retention_models.logs.plan import Plan
-    from retention_models.logs.transactions import Transactions
+    from retention_models.logs.transactions.log import Transactions
+    from retention_models.logs.transactions.settings import Plan
 
 _PLAN = ("calibration_end", "observation_end", "acquired_after", "time_unit", "horizon")
 
@@ -26,7 +26,7 @@ def _add_options(parser: ArgumentParser) -> None:
 
 
 def _check(options: Namespace, known: Known) -> None:
-    from retention_models.logs.plan import make_plan
+    from retention_models.logs.transactions.settings import make_plan
 
     log = read_log(options)
     plan = make_plan(log, **{name: getattr(options, name) for name in _PLAN})
@@ -42,7 +42,7 @@ def _check(options: Namespace, known: Known) -> None:
 
 def _check_amounts(log: Transactions, plan: Plan) -> None:
     """Refuse a log in which next to nobody pays for a repeat purchase, so that no amount can be expected."""
-    from retention_models.logs.summary import summarize
+    from retention_models.logs.transactions.summary import summarize
 
     days = {name: getattr(plan, name) for name in ("calibration_end", "observation_end", "acquired_after")}
     again = summarize(log, **days, time_unit=plan.time_unit).query("frequency > 0")

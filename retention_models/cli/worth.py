@@ -12,7 +12,7 @@ from retention_models.report.errors import RequestError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from retention_models.fitted import Fit
+    from retention_models.fitting.result import Fit
 
 _NEEDS = ("margin", "annual_discount_rate")
 
@@ -44,7 +44,7 @@ def check_worth_options(options: Namespace, fitted: Fit) -> None:
 
 def worth(options: Namespace, fitted: Fit, spend: Fit, customers: pd.DataFrame) -> pd.DataFrame:
     """The columns of value of each customer and, for an offer, of its break-even uplift."""
-    from retention_models.value.purchases import break_even_uplift, customer_value
+    from retention_models.value.customer import break_even_uplift, customer_value
 
     value = customer_value(
         fitted,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retention_models.estimation.climb import COARSE_ROWS, Surface, best_climb
 from retention_models.estimation.model import Array, Limit, Model, averaged_columns
+from retention_models.estimation.newton import COARSE_ROWS, Surface, best_climb
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_models.rounding import Presentation
+from retention_models.core.formatting import Presentation
 
 Array = NDArray[np.float64]
 

@@ -1,9 +1,11 @@
 """Whether the forecast came true: customer by customer, in total, period by period, and at earlier dates."""
 
-from retention_models.evaluation.backtest import Sentence, backtest_check, errors_told, forecast_sentence
+from retention_models.evaluation.backtest_check import Sentence, backtest_check, errors_told, forecast_sentence
+from retention_models.evaluation.backtest_contracts import backtest_retention
+from retention_models.evaluation.backtest_purchases import earlier_origins, rolling_origins
+from retention_models.evaluation.by_group import holdout_by_group, new_customer_by_group, status_by_group
+from retention_models.evaluation.by_period import season_left, tracking, tracking_error
 from retention_models.evaluation.comparison import Comparison, compare
-from retention_models.evaluation.contracts import backtest_retention
-from retention_models.evaluation.groups import holdout_by_group, new_customer_by_group, status_by_group
 from retention_models.evaluation.histories import alive_history, history_matrix
 from retention_models.evaluation.holdout import (
     calibration,
@@ -20,9 +22,7 @@ from retention_models.evaluation.projections import (
     projections,
 )
 from retention_models.evaluation.ranking import concentration, gain_table
-from retention_models.evaluation.rolling import earlier_origins, rolling_origins
 from retention_models.evaluation.timing import timing_check
-from retention_models.evaluation.tracking import season_left, tracking, tracking_error
 
 __all__ = [
     "Comparison",

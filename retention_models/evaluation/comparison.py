@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retention_models.estimation.distinct import distinct_rows
+from retention_models.core.distinct import distinct_rows
+from retention_models.core.formatting import Part, Presentation, alike, three_digits
 from retention_models.estimation.model import averaged_columns
-from retention_models.evaluation.holdout_rows import HOLDOUT, Holdout
-from retention_models.evaluation.judge import Judge
-from retention_models.fitted import Fit
-from retention_models.fitting import rows_of
-from retention_models.nested import LikelihoodRatio, lies_within, likelihood_ratio
-from retention_models.rounding import Part, Presentation, alike, three_digits
-from retention_models.tables import read_table
+from retention_models.evaluation.holdout_data import HOLDOUT, Holdout
+from retention_models.evaluation.loss_comparison import Judge
+from retention_models.fitting.estimate import rows_of
+from retention_models.fitting.model_tests import LikelihoodRatio, lies_within, likelihood_ratio
+from retention_models.fitting.result import Fit
+from retention_models.tables.customer_table import read_table
 
 HISTORY = ("frequency", "recency", "T")
 APART = "BGBB"

@@ -9,14 +9,14 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.evaluation.holdout_rows import measured_by, named
-from retention_models.fitted import Fit, require_no_covariates
-from retention_models.inputs import is_number, require_whole
-from retention_models.logs.calendar import Calendar, calendar, unit_name
-from retention_models.logs.engines import collect
-from retention_models.logs.purchases import between, checked, purchases
-from retention_models.logs.transactions import Transactions
-from retention_models.prediction import require_purchases
+from retention_models.core.arguments import is_number, require_whole
+from retention_models.evaluation.holdout_data import measured_by, named
+from retention_models.fitting.result import Fit, require_no_covariates
+from retention_models.forecast.customers import require_purchases
+from retention_models.logs.transactions.calendar import Calendar, calendar, unit_name
+from retention_models.logs.transactions.log import Transactions
+from retention_models.logs.transactions.purchases import between, checked, purchases
+from retention_models.tables.engines import collect
 
 
 def history_matrix(fit: Fit, *, T: float, horizon: float, max_frequency: int = 15, steps: int = 60) -> pd.DataFrame:

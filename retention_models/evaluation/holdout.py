@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.checks import Check
-from retention_models.evaluation.holdout_rows import Holdout, named
-from retention_models.fitted import Fit
-from retention_models.inputs import require_whole
-from retention_models.prediction import predict_total
+from retention_models.core.arguments import require_whole
+from retention_models.core.check import Check
+from retention_models.evaluation.holdout_data import Holdout, named
+from retention_models.fitting.result import Fit
+from retention_models.forecast.customers import predict_total
 
 Array = NDArray[np.float64]
 

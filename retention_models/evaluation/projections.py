@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.contract_models import fit_contracts
-from retention_models.evaluation.backtest import Sentence
+from retention_models.evaluation.backtest_check import Sentence
+from retention_models.fitting.model_selection import fit_contracts
 from retention_models.survival.curves import Curve
-from retention_models.tables import read_table
+from retention_models.tables.customer_table import read_table
 
 Array = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from retention_models.evaluation.holdout_rows import Holdout
-from retention_models.fitted import Fit
-from retention_models.inputs import require_whole
+from retention_models.core.arguments import require_whole
+from retention_models.evaluation.holdout_data import Holdout
+from retention_models.fitting.result import Fit
 
 Array = NDArray[np.float64]
 

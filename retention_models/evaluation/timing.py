@@ -6,10 +6,10 @@ from datetime import date
 from typing import Any
 
 from retention_models.btyd.cnbd import MBGCNBD
-from retention_models.checks import Check
-from retention_models.fitted import Fit
-from retention_models.fitting import fit
-from retention_models.logs.regularity import FEWEST_CUSTOMERS, spread_between, spread_told
+from retention_models.core.check import Check
+from retention_models.fitting.estimate import fit
+from retention_models.fitting.result import Fit
+from retention_models.logs.transactions.checks.regularity import FEWEST_CUSTOMERS, spread_between, spread_told
 
 NAME = "models of random timing will do"
 MOST_STAGES = 8  # beyond, gaps vary by a third of their mean and less, and each further k costs more than it tells

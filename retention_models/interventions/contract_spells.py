@@ -6,9 +6,9 @@ from typing import Any
 
 import narwhals as nw
 
-from retention_models.checks import Check
-from retention_models.logs.contracts import Spells
-from retention_models.logs.engines import collect
+from retention_models.core.check import Check
+from retention_models.logs.contracts.log import Spells
+from retention_models.tables.engines import collect
 
 DAYS = "days"
 

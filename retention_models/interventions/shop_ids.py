@@ -6,7 +6,7 @@ from typing import Any
 
 import narwhals as nw
 
-from retention_models.logs.engines import collect
+from retention_models.tables.engines import collect
 
 
 def with_same_ids(who: nw.LazyFrame[Any], log: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], nw.LazyFrame[Any]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import narwhals as nw
 import pandas as pd
 
-from retention_models.logs.contract_rows import scalars
-from retention_models.logs.contracts import Spells
-from retention_models.logs.days import Day
-from retention_models.logs.engines import on_engine
+from retention_models.logs.contracts.log import Spells
+from retention_models.logs.contracts.rows import scalars
+from retention_models.tables.days import Day
+from retention_models.tables.engines import on_engine
 
 
 def contract_overview(spells: Spells, *, name: str | Path = "this log") -> pd.DataFrame:
@@ -32,7 +32,7 @@ def contract_overview(spells: Spells, *, name: str | Path = "this log") -> pd.Da
     --------
     >>> import pandas as pd
     >>> from retention_models.logs.contract_overview import contract_overview
-    >>> from retention_models.logs.contracts import read_contracts
+    >>> from retention_models.logs.contracts.log import read_contracts
     >>> log = pd.DataFrame({
     ...     "customer_id": ["Ann", "Bob", "Bob", "Cem"],
     ...     "start": ["2023-01-15", "2023-02-01", "2023-08-01", "2023-03-10"],

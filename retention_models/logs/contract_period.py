@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from retention_models.logs.contracts import Spells
-from retention_models.logs.days import MONTHS, Period, check_period, period_name
-from retention_models.logs.retention import durations
+from retention_models.logs.contracts.log import Spells
+from retention_models.logs.contracts.retention import durations
+from retention_models.tables.days import MONTHS, Period, check_period, period_name
 
 NEAR = 5  # days from its anniversary within which a contract counts as one of a year
 MONTHLY, WEEKLY = 120, 21  # days observed from which on months, or weeks, can be counted

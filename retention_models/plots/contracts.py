@@ -27,7 +27,7 @@ AT_TOP = ("data", "axes fraction")
 def plot_projections(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """What came, as points, and how each model and each drawn curve would have gone on from the first renewals.
 
-    ``frame`` comes from :func:`retention_models.evaluation.projections`. What lies left of the border was used.
+    ``frame`` comes from ``projections``. What lies left of the border was used.
     """
     ax = axes_or_new(ax)
     names = [str(name) for name in frame.columns if name not in FACTS]
@@ -55,7 +55,7 @@ def plot_projections(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def plot_triangle(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Which share of each cohort was there after each renewal; right of the stair it is a forecast.
 
-    ``frame`` comes from :func:`retention_models.triangle.retention_triangle`.
+    ``frame`` comes from ``retention_triangle``.
     """
     matrix = frame.set_index(["cohort", "tenure"])["share"].unstack()  # noqa: PD010 (nothing to aggregate)
     seen = frame[~frame["forecast"]].groupby("cohort")["tenure"].max().reindex(matrix.index)
@@ -84,7 +84,7 @@ def plot_triangle(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """How many of today's customers will still be there after each of the coming renewals, with both intervals.
 
-    ``frame`` holds one group of :func:`retention_models.retention.forecast_retention`: the darker band is that of the
+    ``frame`` holds one group of ``forecast_retention``: the darker band is that of the
     mean, the lighter one that of the number itself.
     """
     ax = axes_or_new(ax)

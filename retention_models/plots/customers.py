@@ -15,7 +15,7 @@ NUMBERED = 18  # up to so many cohorts and periods, the share is written into it
 def plot_retention(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Which share of each acquisition cohort bought in each later period, one row a cohort.
 
-    ``frame`` comes from :func:`retention_models.logs.cohorts.cohort_retention`. The colours leave out the period of
+    ``frame`` comes from ``cohort_retention``. The colours leave out the period of
     acquisition itself, where every share is 1.
     """
     later = frame[frame["age"] > 0]
@@ -47,7 +47,7 @@ def plot_retention(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def plot_concentration(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Which share of all value the best customers hold (Lorenz curve, best first).
 
-    ``frame`` comes from :func:`retention_models.evaluation.concentration`: ``customers`` and ``value``, shares
+    ``frame`` comes from ``concentration``: ``customers`` and ``value``, shares
     from 0 to 1. The straight line is what equal customers would give.
     """
     ax = axes_or_new(ax)

@@ -58,7 +58,7 @@ def plot_panels(parts: Mapping[str, pd.DataFrame]) -> list[Axes]:
 def plot_values(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Net value per treated customer of every effect that has one, best first, whatever its design.
 
-    ``table`` is ``evidence(...).table``; marks as in :func:`plot_evidence`.
+    ``table`` is ``evidence(...).table``; marks as in ``plot_evidence``.
     """
     valued = table[table["value"].notna()]
     ax = axes_or_new(ax, rows=2 * len(valued))

@@ -19,7 +19,7 @@ TITLES = {
 def plot_history_matrix(frame: pd.DataFrame, column: str = "probability_alive", ax: Axes | None = None) -> Axes:
     """Heat map over frequency and recency of what a model expects of customers of one age.
 
-    ``frame`` comes from :func:`retention_models.evaluation.history_matrix`; ``column`` is ``probability_alive`` or
+    ``frame`` comes from ``history_matrix``; ``column`` is ``probability_alive`` or
     ``expected_purchases``. Lines join equal values.
     """
     ax = axes_or_new(ax)
@@ -49,7 +49,7 @@ def plot_history_matrix(frame: pd.DataFrame, column: str = "probability_alive", 
 def plot_alive_history(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """How the probability that one customer is still there fell while nothing came and rose with every purchase.
 
-    ``frame`` comes from :func:`retention_models.evaluation.alive_history`; the customer's name, in its ``attrs``,
+    ``frame`` comes from ``alive_history``; the customer's name, in its ``attrs``,
     becomes the title.
     """
     ax = axes_or_new(ax)

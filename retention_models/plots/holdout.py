@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from retention_models.evaluation.tracking import model_columns
+from retention_models.evaluation.by_period import model_columns
 from retention_models.plots.style import (
     ACTUAL,
     COLOURS,
@@ -25,7 +25,7 @@ from retention_models.plots.style import (
 def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | None = None) -> Axes:
     """Repeat purchases per period, or added up since the start: what happened and what each model expected.
 
-    ``frame`` comes from :func:`retention_models.evaluation.tracking`. Per period, the shorter periods at either
+    ``frame`` comes from ``by_period``. Per period, the shorter periods at either
     end of the log are left away, since they cannot be compared with the others.
     """
     ax = axes_or_new(ax)
@@ -53,7 +53,7 @@ def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | N
 def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Mean holdout purchases of customers grouped by their repeat purchases before: actual and expected.
 
-    ``frame`` comes from :func:`retention_models.evaluation.holdout_by_frequency`; the number of customers behind
+    ``frame`` comes from ``holdout_by_frequency``; the number of customers behind
     each group stands under it.
     """
     ax = axes_or_new(ax)
@@ -76,7 +76,7 @@ def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def plot_pit(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Histogram of the probability integral transform: flat where the forecast counts are calibrated.
 
-    ``frame`` comes from :func:`retention_models.evaluation.calibration`. A hollow middle means forecasts too sure
+    ``frame`` comes from ``calibration``. A hollow middle means forecasts too sure
     of themselves, a hump too cautious, a slope too low or too high.
     """
     ax = axes_or_new(ax)

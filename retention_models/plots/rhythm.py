@@ -28,7 +28,7 @@ LABELS = 18  # so many periods are named below the axis
 def plot_periods(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Purchases of each calendar period: first ones of new customers, and repeat purchases on top of them.
 
-    ``frame`` comes from :func:`retention_models.logs.cohorts.purchases_per_period`. Periods that the log covers only in
+    ``frame`` comes from ``purchases_per_period``. Periods that the log covers only in
     part are hatched.
     """
     ax = axes_or_new(ax)
@@ -59,7 +59,7 @@ def plot_waiting(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """How soon customers come back: for each column the share that had within so many days.
 
     ``frame`` is indexed by ``days``; its columns are the ``share`` of tables such as
-    :func:`retention_models.logs.rhythm.time_to_second_purchase` and :func:`retention_models.logs.rhythm.purchase_gaps`.
+    ``time_to_second_purchase`` and ``purchase_gaps``.
     """
     ax = axes_or_new(ax)
     colours = [COLOURS[i % len(COLOURS)] for i in range(len(frame.columns))]
@@ -79,8 +79,8 @@ def plot_waiting(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def plot_season(frame: pd.DataFrame, column: str = "relative", ax: Axes | None = None) -> Axes:
     """How much more or less than usual is bought in each month or on each weekday.
 
-    ``frame`` comes from :func:`retention_models.logs.rhythm.calendar_season`, or from
-    :func:`retention_models.evaluation.season_left` with the name of a model as ``column``.
+    ``frame`` comes from ``calendar_season``, or from
+    ``season_left`` with the name of a model as ``column``.
     """
     ax = axes_or_new(ax)
     places = range(len(frame))

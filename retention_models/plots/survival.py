@@ -14,7 +14,7 @@ LINE = 12.5  # points from one row of numbers to the next
 def plot_survival(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
     """Survival curves of groups with their intervals, a step wherever someone left.
 
-    ``frame`` is the :func:`retention_models.retention.curve_table` of the curves. ``numbers`` is the same table ``at``
+    ``frame`` is the ``curve_table`` of the curves. ``numbers`` is the same table ``at``
     a few tenures: these become the ticks, and how many were still at risk there stands beneath them.
     """
     return _draw(frame, "group", "survival", "share of customers still there", numbers, ax)
@@ -24,7 +24,7 @@ def plot_survival(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: 
 def plot_causes(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
     """Which share of one group of customers has left for each cause, with intervals.
 
-    ``frame`` and ``numbers`` are the :func:`retention_models.retention.curve_table` of the curves by cause.
+    ``frame`` and ``numbers`` are the ``curve_table`` of the curves by cause.
     """
     shown = None if numbers is None else numbers.drop_duplicates(["group", "tenure"])
     return _draw(frame, "cause", "incidence", "share of customers who have left", shown, ax)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from retention_models.report.gate import harmless
+from retention_models.report.sanitise_html import harmless
 
 _EXPONENT = re.compile(r"(?<=\d)[eE](?=[-+]?\d)")
 _PERCENT = re.compile(r"(?<=\d) (?=%)")

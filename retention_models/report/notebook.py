@@ -8,8 +8,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from retention_models.core.package_files import project_folder
 from retention_models.report.errors import ReportError, RequestError
-from retention_models.resources import project_folder
 
 
 def find_notebooks(names: Sequence[str]) -> list[Path]:

@@ -13,7 +13,7 @@ from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 
 from retention_models.report import markup
-from retention_models.report.prose import formula, markdown
+from retention_models.report.markdown import formula, markdown
 
 _OPTION = re.compile(r"^#\| *(?P<name>[a-z-]+): *(?P<value>.+?) *$\n?", re.MULTILINE)
 # Where on this machine a warning comes from: the folders at the beginning of a line, up to the file's own name.

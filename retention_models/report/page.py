@@ -10,10 +10,10 @@ from xml.etree.ElementTree import Element
 from nbformat import NotebookNode
 
 from retention_models.report import markup
+from retention_models.report.markdown import markdown
 from retention_models.report.notebook import tagged
 from retention_models.report.outputs import Output, read_outputs, shown_text, split_options
 from retention_models.report.parameters import read_parameters
-from retention_models.report.prose import markdown
 
 
 @dataclass(frozen=True)

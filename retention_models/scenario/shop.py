@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.rounding import Presentation
-from retention_models.scenario.letters import CONTROL, Arm, People, Trial, dated, mail, with_amounts
+from retention_models.core.formatting import Presentation
+from retention_models.scenario.mailing import CONTROL, Arm, People, Trial, dated, mail, with_amounts
 
 Array = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from retention_models.inputs import require_whole
-from retention_models.rounding import Presentation
-from retention_models.scenario.leaving import CAUSES, Rules, SpellsToLive
+from retention_models.core.arguments import require_whole
+from retention_models.core.formatting import Presentation
+from retention_models.scenario.churn_process import CAUSES, Rules, SpellsToLive
 
 Array = NDArray[np.float64]
 

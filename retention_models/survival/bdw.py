@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retention_models.estimation.model import Limit
-from retention_models.estimation.quadrature import gauss_legendre
-from retention_models.survival.base import (
+from retention_models.estimation.numerics.quadrature import gauss_legendre
+from retention_models.survival.beta_mixture import log_mean_power, log_mean_power_slopes, mean_if_saved
+from retention_models.survival.contract_model import (
     Array,
     Parameter,
     RetentionModel,
@@ -29,7 +30,6 @@ from retention_models.survival.base import (
     starting_hazard,
     whole,
 )
-from retention_models.survival.beta import log_mean_power, log_mean_power_slopes, mean_if_saved
 
 
 @dataclass(frozen=True, slots=True, repr=False)

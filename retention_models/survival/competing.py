@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from retention_models.rounding import Part, Presentation, with_intervals
-from retention_models.survival.counts import count_losses, require_length, tenures_asked_for
+from retention_models.core.formatting import Part, Presentation, with_intervals
+from retention_models.survival.at_risk import count_losses, require_length, tenures_asked_for
 from retention_models.survival.curves import Curve, log_log_interval
 
 Array = NDArray[np.float64]

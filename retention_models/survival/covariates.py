@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, xlogy
 
-from retention_models.estimation.climb import ConvergenceError
-from retention_models.survival.base import power_growth, power_slope
-from retention_models.survival.beta import log_mean_power, log_mean_power_slopes
+from retention_models.estimation.newton import ConvergenceError
+from retention_models.survival.beta_mixture import log_mean_power, log_mean_power_slopes
+from retention_models.survival.contract_model import power_growth, power_slope
 
 Array = NDArray[np.float64]
 

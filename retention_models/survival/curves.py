@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from retention_models.core.formatting import Part, Presentation, three_digits, with_interval, with_intervals
 from retention_models.estimation.intervals import normal_quantile, positive_interval
-from retention_models.rounding import Part, Presentation, three_digits, with_interval, with_intervals
-from retention_models.survival.counts import as_numbers, count_losses, require, require_length, tenures_asked_for
+from retention_models.survival.at_risk import as_numbers, count_losses, require, require_length, tenures_asked_for
 
 Array = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import gammaincc, gammaln
 
 from retention_models.estimation.model import Limit
-from retention_models.survival.base import (
+from retention_models.survival.contract_model import (
     Array,
     Parameter,
     RetentionModel,

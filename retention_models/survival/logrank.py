@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
-from retention_models.rounding import Part, Presentation, chi_squared_statement, p_statement
+from retention_models.core.formatting import Part, Presentation, chi_squared_statement, p_statement
 from retention_models.survival.curves import Curve
 
 Array = NDArray[np.float64]

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retention_models.estimation.model import Limit
-from retention_models.survival.base import Array, Parameter, RetentionModel, starting_hazard, whole
-from retention_models.survival.beta import log_mean_power, mean_if_saved
+from retention_models.survival.beta_mixture import log_mean_power, mean_if_saved
+from retention_models.survival.contract_model import Array, Parameter, RetentionModel, starting_hazard, whole
 
 
 @dataclass(frozen=True, slots=True, repr=False)

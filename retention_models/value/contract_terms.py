@@ -9,10 +9,10 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from retention_models.core.arguments import is_number, require_discount_rate
+from retention_models.core.formatting import Facts, Part, Presentation, field_values
 from retention_models.estimation.intervals import normal_quantile, positive_interval
-from retention_models.inputs import is_number, require_discount_rate
-from retention_models.logs.days import MONTHS, Period, check_period
-from retention_models.rounding import Facts, Part, Presentation, field_values
+from retention_models.tables.days import MONTHS, Period, check_period
 
 Array = NDArray[np.float64]
 Ends = tuple[Array, Array]

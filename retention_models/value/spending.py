@@ -10,11 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.btyd.gammagamma import PAID_NOTHING, GammaGamma
-from retention_models.checks import Check
+from retention_models.core.check import Check
 from retention_models.estimation.intervals import normal_quantile
-from retention_models.fitted import Fit
-from retention_models.fitting import fit
-from retention_models.tables import Table, read_table
+from retention_models.fitting.estimate import fit
+from retention_models.fitting.result import Fit
+from retention_models.tables.customer_table import Table, read_table
 
 Array = NDArray[np.float64]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retention_models.inputs import require_discount_rate, require_margin
-from retention_models.rounding import Part, Presentation, three_digits
+from retention_models.core.arguments import require_discount_rate, require_margin
+from retention_models.core.formatting import Part, Presentation, three_digits
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -5,7 +5,7 @@ import pandas as pd
 from timing import run
 
 import retention_models as rm
-from retention_models.interventions.lin import lin_differences
+from retention_models.interventions.designs.lin import lin_differences
 
 COLUMNS = ("bought", "purchases", "amount")
 PLAN = rm.Plan(control="none", shares={"none": 1, "mail": 1, "coupon": 1})

@@ -10,7 +10,7 @@ import pytest
 import retention_models as rm
 from retention_models.btyd.bgbb import BGBB
 from retention_models.estimation.model import SMALL
-from retention_models.fitted import Fit
+from retention_models.fitting.result import Fit
 
 DONATIONS = BGBB(1.2035192375, 0.7497177624, 0.6567743623, 2.7837799342)
 MODELS = [DONATIONS, BGBB(0.3, 2.0, 1.0, 1.0), BGBB(5.0, 1.5, 0.2, 0.1)]

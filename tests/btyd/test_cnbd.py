@@ -10,12 +10,12 @@ import pytest
 import retention_models as rm
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.cnbd import BGCNBD, MBGCNBD
+from retention_models.btyd.erlang import StagedBuyer
+from retention_models.btyd.erlang_discounted import _one_by_one, discounted_within
 from retention_models.btyd.mbgnbd import MBGNBD
-from retention_models.btyd.stage_worth import _one_by_one, discounted_within
-from retention_models.btyd.stages import StagedBuyer
 from retention_models.estimation.likelihood import maximise
-from retention_models.fitted import Fit
-from retention_models.tables import read_table
+from retention_models.fitting.result import Fit
+from retention_models.tables.customer_table import read_table
 
 PAIRS = [(BGCNBD, BGNBD), (MBGCNBD, MBGNBD)]
 HISTORIES = np.array([[0, 0, 0.0], [0, 0, 39], [1, 0.1, 39], [1, 39, 39], [3, 30, 39], [40, 20, 39], [300, 38, 39]]).T

@@ -14,8 +14,8 @@ from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.btyd.nbd import NBD
 from retention_models.btyd.paretonbd import ParetoNBD
 from retention_models.estimation.model import averaged_columns
-from retention_models.fitted import Fit
-from retention_models.logs.opportunities import opportunities
+from retention_models.fitting.result import Fit
+from retention_models.logs.transactions.opportunities import opportunities
 
 MODELS = [NBD, ParetoNBD, BGNBD, MBGNBD, BGCNBD, MBGCNBD]
 # NBD lies in all that can leave, where nobody does; one stage in the models of k. BG and MBG lie in neither: who can

@@ -8,9 +8,9 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import gammaln, polygamma
 
-from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.likelihood import coarsen, maximise
 from retention_models.estimation.model import LARGE, Limit, parameter_names
+from retention_models.estimation.newton import ConvergenceError
 
 
 @dataclass(frozen=True)

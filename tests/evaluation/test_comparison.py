@@ -11,7 +11,7 @@ from retention_models.btyd.cnbd import MBGCNBD
 from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.btyd.nbd import NBD
 from retention_models.evaluation import calibration, compare, holdout_scores, tracking, tracking_error
-from retention_models.evaluation.judge import Judge
+from retention_models.evaluation.loss_comparison import Judge
 
 HOLDOUT_COLUMNS = ["holdout_frequency", "holdout_amount", "holdout_duration"]
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retention_models.interventions.effect import Effect
+from retention_models.interventions.effects.effect import Effect
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 

@@ -4,12 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from retention_models.interventions.cells import cell_of_clusters, cell_of_customers
-from retention_models.interventions.comparisons import differences, lifts
-from retention_models.interventions.encouragement import complier_effect
-from retention_models.interventions.experiment import Experiment, Plan
-from retention_models.interventions.lin import lin_differences
-from retention_models.interventions.outcome import Outcome
+from retention_models.interventions.arms.cells import cell_of_clusters, cell_of_customers
+from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.designs.arm_differences import differences, lifts
+from retention_models.interventions.designs.encouragement import complier_effect
+from retention_models.interventions.designs.lin import lin_differences
 
 REPLICATES = 1_000
 NEAR = 3 * np.sqrt(0.05 * 0.95 / REPLICATES)  # three standard errors of a coverage

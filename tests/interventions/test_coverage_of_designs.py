@@ -5,11 +5,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from retention_models.interventions import sequential
-from retention_models.interventions.cells import cell_of_customers
-from retention_models.interventions.comparisons import differences, factorial_effects
-from retention_models.interventions.experiment import Experiment, Plan
-from retention_models.interventions.outcome import Outcome
+from retention_models.interventions.arms.cells import cell_of_customers
+from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.designs.arm_differences import differences, factorial_effects
+from retention_models.interventions.planning import sequential
 
 REPLICATES = 1_000
 NEAR = 3 * np.sqrt(0.05 * 0.95 / REPLICATES)  # three standard errors of a coverage

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
-from retention_models.interventions import campaign_looks, campaign_views
-from retention_models.interventions.campaign import read_campaign
-from retention_models.interventions.contract_arms import contract_test
-from retention_models.interventions.contract_outcomes import share_kept
-from retention_models.interventions.lin import lin_differences
-from retention_models.interventions.prices import Prices
-from retention_models.interventions.roles import Roles
+from retention_models.interventions.campaign import interim, views
+from retention_models.interventions.campaign.columns import Roles
+from retention_models.interventions.campaign.prices import Prices
+from retention_models.interventions.campaign.read import read_campaign
+from retention_models.interventions.designs.contract_arms import contract_test
+from retention_models.interventions.designs.contracts import share_kept
+from retention_models.interventions.designs.lin import lin_differences
 
 pytestmark = [
     pytest.mark.spark,
@@ -81,8 +81,8 @@ def test_a_campaign_on_spark_is_read_as_in_pandas(spark, rows):
     )
     assert there.reasons == here.reasons
     same(there.effects, here.effects)
-    same(campaign_views.by_delivery(there), campaign_views.by_delivery(here))
-    pd.testing.assert_frame_equal(campaign_looks.looks(there), campaign_looks.looks(here))
+    same(views.by_delivery(there), views.by_delivery(here))
+    pd.testing.assert_frame_equal(interim.looks(there), interim.looks(here))
 
 
 def test_a_log_on_spark_gives_the_outcomes_of_a_shop(spark):

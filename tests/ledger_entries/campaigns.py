@@ -6,7 +6,7 @@ import retention_models as rm
 from ledger_entries import entry
 from ledger_entries.flatten import Parts, each, tried
 from ledger_entries.inputs import mailing, mailing_sources, shop
-from retention_models.interventions import campaign_looks, campaign_views
+from retention_models.interventions.campaign import interim, views
 
 ROLES = rm.Roles(outcome=("bought",), amount="amount", covariate=("before",), received="got", redeemed="used")
 PRICES = rm.Prices(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
@@ -16,8 +16,8 @@ TOLD = {"planned_shares": SHARES, "window": "30 days"}
 
 def seen(campaign):
     """A campaign and every view of it."""
-    cut = tried(campaign_views.with_ceiling, campaign)
-    beside = campaign_views.ceiling_table(campaign, cut) if isinstance(cut, rm.Experiment) else None
+    cut = tried(views.with_ceiling, campaign)
+    beside = views.ceiling_table(campaign, cut) if isinstance(cut, rm.Experiment) else None
     return Parts(
         table=campaign.table,
         provenance=campaign.provenance,
@@ -32,16 +32,16 @@ def seen(campaign):
         effects=campaign.effects,
         evidence=rm.evidence(campaign.effects).table,
         decision=rm.evidence(campaign.effects).decision,
-        factors=tried(campaign_views.factors, campaign),
-        other_ways=tried(campaign_views.other_ways, campaign),
+        factors=tried(views.factors, campaign),
+        other_ways=tried(views.other_ways, campaign),
         ceiling=beside,
-        ceiling_check=None if beside is None else campaign_views.ceiling_check(beside),
-        delivery=tried(campaign_views.by_delivery, campaign),
-        by_arm=tried(campaign_views.money_by_arm, campaign),
-        kept=tried(campaign_views.kept_outcome, campaign),
-        costs_per_kept=tried(campaign_views.costs_per_kept, campaign),
-        models=tried(campaign_views.purchase_models, campaign, rm.MBGNBD),
-        looks=tried(campaign_looks.looks, campaign),
+        ceiling_check=None if beside is None else views.ceiling_check(beside),
+        delivery=tried(views.by_delivery, campaign),
+        by_arm=tried(views.money_by_arm, campaign),
+        kept=tried(views.kept_outcome, campaign),
+        costs_per_kept=tried(views.costs_per_kept, campaign),
+        models=tried(views.purchase_models, campaign, rm.MBGNBD),
+        looks=tried(interim.looks, campaign),
         verdict=rm.verdict(campaign),
         verdict_doubted=rm.verdict(campaign, [rm.Check("it holds", False, "it does not.")], level=0.8),
     )

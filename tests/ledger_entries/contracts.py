@@ -7,9 +7,9 @@ from ledger_entries import entry
 from ledger_entries.flatten import each
 from ledger_entries.inputs import READING, business, contract_logs, engines, kept, snapshot, spells
 from retention_models.logs import contract_overview
-from retention_models.logs.contracts import as_of
-from retention_models.logs.retention import durations, renewals_since, with_calendar
-from retention_models.logs.tenures import dated_contracts
+from retention_models.logs.contracts.log import as_of
+from retention_models.logs.contracts.retention import durations, renewals_since, with_calendar
+from retention_models.logs.contracts.snapshot import dated_contracts
 
 WINDOW = {"design": "window", "observed_from": "2022-01-01"}
 

@@ -10,8 +10,10 @@ import retention_models as rm
 from ledger_entries import entry
 from ledger_entries.flatten import Parts, each, tried
 from ledger_entries.inputs import REFERENCE, business, engines, mailing, mailing_sources, shop, spells
-from retention_models.interventions import counts, judgement, multiplicity, payback
+from retention_models.interventions.arms import cost_breakdown
 from retention_models.interventions.contract_spells import since_observed
+from retention_models.interventions.designs import from_counts
+from retention_models.interventions.effects import multiplicity, sensitivity
 
 PLAN = rm.Plan(control="none", shares={"none": 1, "mail": 1, "gift": 1})
 COLUMNS = {"arm": "arm", "outcomes": ["bought", "amount", "visits", "got", "used"], "covariates": ["before"]}
@@ -233,7 +235,7 @@ def paid_back():
         {
             arm: Parts(
                 cost=rm.cost_per_kept(test, BOUGHT, WORTH, arm=arm),
-                bounded=payback.cost_per_kept(test, BOUGHT, WORTH, arm=arm, level=0.5).is_bounded,
+                bounded=cost_breakdown.cost_per_kept(test, BOUGHT, WORTH, arm=arm, level=0.5).is_bounded,
                 lines=tried(rm.money_lines, test, AMOUNT, MONEY, arm=arm, purchases="bought"),
                 lines_plain=tried(rm.money_lines, test, BOUGHT, WORTH, arm=arm, level=0.8),
             )
@@ -248,8 +250,8 @@ def evidence():
     effects = [e for y in (BOUGHT, CUPED) for e in rm.differences(test, y, WORTH if y is BOUGHT else MONEY)]
     found, factors = rm.evidence(effects), rm.evidence(rm.lifts(test, BOUGHT))
     voters = rm.load_published_experiments().dropna(subset="count").query("experiment == 'Voter mail'")
-    many = rm.evidence(counts.effects_of_counts(voters))
-    ratios = rm.evidence(counts.effects_of_counts(voters, scale="ratio"))
+    many = rm.evidence(from_counts.effects_of_counts(voters))
+    ratios = rm.evidence(from_counts.effects_of_counts(voters, scale="ratio"))
     return Parts(
         effects=found.effects,
         table=found.table,
@@ -270,9 +272,9 @@ def evidence():
 def of_counts():
     table = rm.load_published_experiments().dropna(subset="count")
     return Parts(
-        difference=rows_of(counts.effects_of_counts(table)),
-        ratio=rows_of(counts.effects_of_counts(table, scale="ratio", level=0.9)),
-        engines=each(counts.effects_of_counts, Parts(pandas=table, polars=engines(table, "counts")["polars"])),
+        difference=rows_of(from_counts.effects_of_counts(table)),
+        ratio=rows_of(from_counts.effects_of_counts(table, scale="ratio", level=0.9)),
+        engines=each(from_counts.effects_of_counts, Parts(pandas=table, polars=engines(table, "counts")["polars"])),
     )
 
 
@@ -283,7 +285,7 @@ def judged():
         harmless=[rm.no_worse_than(effect, 0.03) for effect in effects],
         harmless_less=[rm.no_worse_than(effect, 0.2, higher_is_better=False) for effect in effects],
         e_value=[rm.e_value(ratio) for ratio in (0.5, 1.0, 1.8)],
-        overturn=[tried(judgement.what_would_overturn, effect) for effect in rm.lifts(experiment(), BOUGHT)],
+        overturn=[tried(sensitivity.what_would_overturn, effect) for effect in rm.lifts(experiment(), BOUGHT)],
     )
 
 

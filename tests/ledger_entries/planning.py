@@ -6,7 +6,7 @@ import retention_models as rm
 from ledger_entries import entry
 from ledger_entries.flatten import Parts, each, tried
 from ledger_entries.interventions import BOUGHT, experiment
-from retention_models.interventions import sequential
+from retention_models.interventions.planning import sequential
 
 KINDS = Parts(
     share=(rm.Proportion(0.1), 0.02),

@@ -12,8 +12,8 @@ from ledger_entries.flatten import Parts, tried
 from ledger_entries.inputs import CUT, MONEY, active, customers, fits, fitted, kept, log, monthly_fit, spells
 from ledger_entries.interventions import BOUGHT, CUPED, WORTH, experiment
 from retention_models import evaluation, plots
-from retention_models.logs import cohorts, rhythm, segments
-from retention_models.value import tables
+from retention_models.logs.transactions.describe import cohorts, rfm, rhythm
+from retention_models.narrative import value_tables
 
 mpl.use("Agg")
 SBG = "ShiftedBetaGeometric"
@@ -57,9 +57,9 @@ def tracked():
 
 
 def held():
-    named = segments.rfm_segments(log(), observation_end=CUT)["segment"].loc[customers().index]
+    named = rfm.rfm_segments(log(), observation_end=CUT)["segment"].loc[customers().index]
     spend = fitted("GammaGamma")
-    return tables.value_by_segment(fitted("ParetoNBD"), spend, customers(), named, horizon=26, **MONEY)
+    return value_tables.value_by_segment(fitted("ParetoNBD"), spend, customers(), named, horizon=26, **MONEY)
 
 
 def effects():

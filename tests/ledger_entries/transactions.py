@@ -4,7 +4,9 @@ import retention_models as rm
 from ledger_entries import entry
 from ledger_entries.flatten import Parts, each
 from ledger_entries.inputs import CUT, END, customers, engines, logs, untidy
-from retention_models.logs import accounts, business, cohorts, overview, regularity, rhythm, segments
+from retention_models.logs.transactions.checks import accounts, regularity
+from retention_models.logs.transactions.describe import cohorts, rfm, rhythm
+from retention_models.narrative import business, overview
 
 DAYS = {"acquired_after": "1997-01-10", "observation_end": "1998-05-31"}
 COLUMNS = {"customer_id": "user", "date": "ts", "amount": "total"}
@@ -35,7 +37,7 @@ on_each("accounts_check", lambda log: accounts.check_accounts(rm.read_transactio
 on_each("business", lambda log: business.business_traits(rm.read_transactions(log), **DAYS))
 on_each("regularity", lambda log: regularity.check_regularity(rm.read_transactions(log), observation_end=END))
 on_each("regularity_spread", lambda log: regularity.spread_between(rm.read_transactions(log)))
-on_each("segments", lambda log: segments.rfm_segments(rm.read_transactions(log), **DAYS))
+on_each("segments", lambda log: rfm.rfm_segments(rm.read_transactions(log), **DAYS))
 on_each("daily", lambda log: cohorts.daily_purchases(rm.read_transactions(log), granularity="W", **DAYS))
 on_each("suitable_period", lambda log: rhythm.suitable_period(rm.read_transactions(log)))
 on_each("gaps", lambda log: rhythm.purchase_gaps(rm.read_transactions(log)))

@@ -19,8 +19,9 @@ from ledger_entries.inputs import (
 )
 from ledger_entries.purchase_models import MODELS as PURCHASES
 from retention_models import evaluation
-from retention_models.logs import rhythm, segments
-from retention_models.value import contract_words, offers, saving, sentences, spending, tables
+from retention_models.logs.transactions.describe import rfm, rhythm
+from retention_models.narrative import contracts, purchases, value_tables
+from retention_models.value import break_even, saved_customers, spending
 from retention_models.value.terms import Terms
 
 CHANNEL = {"channel": "web"}
@@ -31,7 +32,7 @@ def spend():
 
 
 def named():
-    return segments.rfm_segments(log(), observation_end=CUT)["segment"].loc[customers().index]
+    return rfm.rfm_segments(log(), observation_end=CUT)["segment"].loc[customers().index]
 
 
 def worth(horizon=52, model="ParetoNBD", spends=True):
@@ -60,9 +61,9 @@ def total():
 
 
 @entry("value.break_even")
-def break_even():
+def break_even_of_an_offer():
     needed = rm.break_even_uplift(worth(), cost=2.0)
-    return Parts(uplift=needed, paying=offers.paying_customers(needed), cost=offers.typical_cost(customers()))
+    return Parts(uplift=needed, paying=break_even.paying_customers(needed), cost=break_even.typical_cost(customers()))
 
 
 @entry("value.marginal")
@@ -88,9 +89,11 @@ def spent():
 
 @entry("value.tables")
 def tabled():
-    by_horizon = tables.value_by_horizon(fitted("ParetoNBD"), spend(), customers(), horizons=(13, 26, 52), **MONEY)
-    by_segment = tables.value_by_segment(fitted("ParetoNBD"), spend(), customers(), named(), horizon=26, **MONEY)
-    return Parts(horizon=by_horizon, segment=by_segment, brief=tables.brief(by_segment))
+    by_horizon = value_tables.value_by_horizon(
+        fitted("ParetoNBD"), spend(), customers(), horizons=(13, 26, 52), **MONEY
+    )
+    by_segment = value_tables.value_by_segment(fitted("ParetoNBD"), spend(), customers(), named(), horizon=26, **MONEY)
+    return Parts(horizon=by_horizon, segment=by_segment, brief=value_tables.brief(by_segment))
 
 
 @entry("value.sentences")
@@ -99,17 +102,17 @@ def sentences_of_value():
     fit, window = fitted("ParetoNBD"), {"horizon": 39, "time_unit": "W"}
     origins = evaluation.earlier_origins(log(), horizon=26)
     backtest = evaluation.rolling_origins(rm.MBGNBD, log(), origins=origins[-2:], horizon=26)
-    paying = offers.paying_customers(rm.break_even_uplift(worth(), cost=2.0))
+    paying = break_even.paying_customers(rm.break_even_uplift(worth(), cost=2.0))
     second = rhythm.time_to_second_purchase(log())
-    held = tables.value_by_segment(fit, spend(), customers(), named(), horizon=39, **MONEY)
+    held = value_tables.value_by_segment(fit, spend(), customers(), named(), horizon=39, **MONEY)
     total = rm.total_value(fit, spend(), customers(), horizon=39, **MONEY)
     status = evaluation.status_by_group(fit, customers())
     return Parts(
         terms=terms,
         keywords=terms.keywords,
         written=terms.written(1234.5),
-        worth=sentences.worth_sentence(total, backtest, paying, terms=terms, cost=2.0, **window),
-        base=sentences.base_sentence(status, second, held, day=CUT, **window),
+        worth=purchases.worth_sentence(total, backtest, paying, terms=terms, cost=2.0, **window),
+        base=purchases.base_sentence(status, second, held, day=CUT, **window),
     )
 
 
@@ -161,8 +164,8 @@ def contract_groups():
     fit, people = monthly_fit("ShiftedBetaGeometric"), active()
     curve = next(iter(rm.survival_curves(spells()).values()))
     return Parts(
-        ages=saving.age_groups(people),
-        by=rm.total_contract_value(fit, people, MONTHLY, by=saving.age_groups(people), level=0.8),
+        ages=saved_customers.age_groups(people),
+        by=rm.total_contract_value(fit, people, MONTHLY, by=saved_customers.age_groups(people), level=0.8),
         after=rm.contract_value(fit, people, MONTHLY, moment="after_payment"),
         at_parameters=rm.contract_value(MODELS["sbg"], people, MONTHLY),
         of_curve=tried(rm.contract_value, curve, people, TERMS["within"]),
@@ -173,13 +176,13 @@ def contract_groups():
 def saved():
     found = rm.saved_value(monthly_fit("ShiftedBetaGeometric"), active(), MONTHLY)
     total = rm.total_contract_value(monthly_fit("ShiftedBetaGeometric"), active(), MONTHLY)
-    price = contract_words.ContractPrice(10.0, 0.6, 0.1, "M", "EUR")
+    price = contracts.ContractPrice(10.0, 0.6, 0.1, "M", "EUR")
     return Parts(
         all=found,
-        some=saving.some_tenures(found),
+        some=saved_customers.some_tenures(found),
         bdw=tried(rm.saved_value, monthly_fit("BetaDiscreteWeibull"), active(), MONTHLY),
-        contact=contract_words.worth_of_contact(found.iloc[0]),
-        sentence=contract_words.saving_sentence(total, found, price=price),
+        contact=contracts.worth_of_contact(found.iloc[0]),
+        sentence=contracts.saving_sentence(total, found, price=price),
         written=price.written(1234.5),
     )
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from retention_models.datasets import load_published_experiments
-from retention_models.interventions.counts import effects_of_counts
-from retention_models.interventions.evidence import evidence
+from retention_models.interventions.designs.from_counts import effects_of_counts
+from retention_models.interventions.effects.table import evidence
 from retention_models.plots.evidence import plot_evidence, plot_panels, plot_values
 
 

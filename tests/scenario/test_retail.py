@@ -7,18 +7,18 @@ import pytest
 
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.paretonbd import ParetoNBD
-from retention_models.interventions.cells import cell_of_customers
-from retention_models.interventions.comparisons import differences
-from retention_models.interventions.encouragement import complier_effect, naive_effect
-from retention_models.interventions.experiment import Experiment, Plan
-from retention_models.interventions.lin import lin_differences
-from retention_models.interventions.model_check import purchase_model_check
-from retention_models.interventions.money import Costs, Money
-from retention_models.interventions.outcome import Outcome
-from retention_models.interventions.shop_outcomes import shop_outcomes
-from retention_models.logs.summary import summarize
+from retention_models.interventions.arms.cells import cell_of_customers
+from retention_models.interventions.arms.costs import Costs, Money
+from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.designs.arm_differences import differences
+from retention_models.interventions.designs.encouragement import complier_effect, naive_effect
+from retention_models.interventions.designs.lin import lin_differences
+from retention_models.interventions.outcomes.model_check import purchase_model_check
+from retention_models.interventions.outcomes.purchases import shop_outcomes
+from retention_models.logs.transactions.summary import summarize
 from retention_models.scenario import Arm, retail
-from retention_models.scenario.letters import People, mail, with_amounts
+from retention_models.scenario.mailing import People, mail, with_amounts
 
 MODEL = ParetoNBD(r=0.55, alpha=10.6, s=0.6, beta=11.7)
 PURCHASES = Outcome(column="purchases", unit="purchases per customer", horizon="56 days")

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retention_models.fitting import fit
-from retention_models.logs.contracts import read_contracts
-from retention_models.logs.retention import retention_table, with_calendar
-from retention_models.regression import fit_covariates
-from retention_models.retention import cause_curves
+from retention_models.fitting.calendar_covariates import fit_covariates
+from retention_models.fitting.estimate import fit
+from retention_models.forecast.retention import cause_curves
+from retention_models.logs.contracts.log import read_contracts
+from retention_models.logs.contracts.retention import retention_table, with_calendar
 from retention_models.scenario import Rules, subscriptions
-from retention_models.scenario.leaving import CAUSES
+from retention_models.scenario.churn_process import CAUSES
 from retention_models.survival.curves import kaplan_meier
 from retention_models.survival.sbg import ShiftedBetaGeometric
 

@@ -10,15 +10,15 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from retention_models.estimation.climb import ConvergenceError
 from retention_models.estimation.likelihood import maximise
 from retention_models.estimation.model import parameter_names
-from retention_models.fitted import CONTRACTS, MODELS, Fit
-from retention_models.fitting import fit
+from retention_models.estimation.newton import ConvergenceError
+from retention_models.fitting.estimate import fit
+from retention_models.fitting.result import CONTRACTS, MODELS, Fit
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
-from retention_models.survival.segments import TwoSegments
+from retention_models.survival.two_segments import TwoSegments
 
 ESTIMATES = runpy.run_path(str(Path(__file__).parents[1] / "reference" / "fader_hardie_2007.py"))["ESTIMATES"]
 

@@ -1,0 +1,1 @@
+"""Special functions, quadrature and series with known accuracy."""

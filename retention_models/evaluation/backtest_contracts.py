@@ -1,0 +1,99 @@
+"""Whether forecasts of who stays came true at earlier dates, with only what was known then."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models.estimation.newton import ConvergenceError
+from retention_models.fitting.estimate import fit
+from retention_models.fitting.result import Fit
+from retention_models.forecast.retention import forecast_retention
+from retention_models.logs.contracts.log import Spells, as_of
+from retention_models.logs.contracts.retention import active_customers, renewals_since, retention_table
+from retention_models.tables.days import Period
+
+
+def backtest_retention(
+    model_class: Any,
+    spells: Spells,
+    *,
+    period: Period,
+    origins: Sequence[str | dt.date],
+    renewals: int,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """How many of the customers of earlier days were forecast to make so many more renewals, and how many did.
+
+    Parameters
+    ----------
+    model_class
+        A model of contracts; it is fitted anew at each origin, to the retention table as it was then.
+    spells
+        From ``read_contracts``.
+    period
+        As in ``retention_table``.
+    origins
+        Earlier days; ``renewals`` periods must have passed since each.
+    renewals
+        How many renewals ahead is forecast.
+    level
+        Level of the interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``origin`` (text): ``customers`` then, ``actual`` and ``expected`` survivors after the renewals,
+        ``survivors_lower, survivors_upper``, ``error`` (actual over expected less one), and ``inside``, whether the
+        interval held. ``backtest_check`` puts it into a sentence.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from retention_models.evaluation.backtest_contracts import backtest_retention
+    >>> from retention_models.logs.contracts.log import read_contracts
+    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
+    >>> rng = np.random.default_rng(1)
+    >>> life = rng.geometric(rng.beta(1, 4, 2000))
+    >>> start = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, 2000), "D")
+    >>> log = pd.DataFrame({"customer_id": range(2000), "start": start, "end": start + pd.to_timedelta(30 * life, "D")})
+    >>> spells = read_contracts(log, design="acquisition", observed_until="2022-12-31")
+    >>> origins = ["2021-12-31", "2022-06-30"]
+    >>> backtest = backtest_retention(ShiftedBetaGeometric, spells, period=30, origins=origins, renewals=6)
+    >>> backtest[["customers", "actual", "expected", "inside"]].round(1)
+                customers  actual  expected  inside
+    origin
+    2021-12-31        555     337     344.1    True
+    2022-06-30        575     379     371.0    True
+    """
+    if not len(origins):
+        raise ValueError("origins is empty: name at least one earlier day")
+    rows = {}
+    for origin in origins:
+        then = as_of(spells, origin)
+        found = _fitted_then(model_class, then, period)
+        base = active_customers(then, period=period)
+        forecast = forecast_retention(found, base, renewals=renewals, level=level).iloc[-1]
+        since = renewals_since(spells, origin, period=period, renewals=renewals)
+        rows[then.observed_until.isoformat()] = {
+            "customers": int(base["weight"].sum()),
+            "actual": int(since.loc[since["made"] == renewals, "weight"].sum()),
+            **forecast[["expected", "survivors_lower", "survivors_upper"]],
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("origin")
+    table["error"] = table["actual"] / table["expected"] - 1
+    table["inside"] = table["actual"].between(table["survivors_lower"], table["survivors_upper"])
+    counts = ["customers", "actual", "survivors_lower", "survivors_upper"]
+    return table.astype(dict.fromkeys(counts, np.int64))
+
+
+def _fitted_then(model_class: Any, then: Spells, period: Period) -> Fit:
+    """The model fitted to what was known at a day, which an error names."""
+    try:
+        return fit(model_class, retention_table(then, period=period))
+    except (ValueError, ConvergenceError) as error:
+        raise type(error)(f"at the origin {then.observed_until}: {error}; choose a later one") from None

@@ -1,0 +1,228 @@
+"""The error to expect of a forecast total: what the same forecast would have missed at earlier dates.
+
+An interval made from a fit knows how uncertain the parameters are and what chance does. It does not know whether the
+model is right, nor whether the future is like the past. Forecasts made at earlier dates, with only what was known
+then, show how far off such totals really were.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models.core.arguments import require_horizon, require_whole
+from retention_models.evaluation.holdout import holdout_scores
+from retention_models.fitting.estimate import fit
+from retention_models.fitting.result import Fit
+from retention_models.forecast.customers import predict, require_purchases
+from retention_models.logs.transactions.calendar import DAY, calendar, read_day, span_name, unit_length
+from retention_models.logs.transactions.log import Granularity, Transactions
+from retention_models.logs.transactions.opportunities import LENGTHS, opportunities
+from retention_models.logs.transactions.purchases import CALENDAR, checked
+from retention_models.logs.transactions.summary import summarize
+from retention_models.value.spending import expected_spend, fit_spend
+
+
+def earlier_origins(
+    transactions: Any,
+    *,
+    horizon: float,
+    acquired_after: str | date | None = None,
+    observation_end: str | date | None = None,
+    time_unit: str | timedelta = "W",
+    count: int = 4,
+) -> list[date]:
+    """Evenly spaced days from which a forecast over ``horizon`` can be compared with the rest of the log.
+
+    The last one leaves just the horizon; the first one has two thirds of the time before that to learn from, and, where
+    the log allows it, as much as ``backtest_check`` demands. Fewer where the log is short, and at least one.
+    ``acquired_after`` and ``observation_end`` bound the days that count, as in ``summarize``.
+
+    Raises
+    ------
+    ValueError
+        When the horizon is so long that less than a week would remain to learn from, or ``count`` is below 1.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import earlier_origins
+    >>> [str(day) for day in earlier_origins(rm.load_cdnow(), horizon=26)]
+    ['1997-08-31', '1997-10-10', '1997-11-19', '1997-12-30']
+    """
+    require_horizon(horizon)
+    require_whole("count", count, 1)
+    days = calendar(
+        checked(transactions),
+        calibration_end=None,
+        observation_end=observation_end,
+        acquired_after=acquired_after,
+        time_unit=time_unit,
+        granularity="D",
+    )
+    observed, ahead = (days.observation_end - days.start).days, horizon * (days.unit / pd.Timedelta(DAY))
+    learnt = math.floor(observed - ahead)
+    if learnt < 7:
+        raise ValueError(
+            f"a horizon of {horizon:g} leaves {max(learnt, 0)} of the days from {days.start} to {days.observation_end} "
+            "to learn from; choose a shorter one"
+        )
+    first = min(max(learnt - learnt // 3, math.ceil(shortest_history(observed, ahead))), learnt)
+    waits = np.unique(np.linspace(first, learnt, count).astype(int))
+    return [days.start + timedelta(days=int(wait)) for wait in waits]
+
+
+def shortest_history(observed: float, ahead: float) -> float:
+    """The days that a forecast over ``ahead`` days must have learnt from, in a log of ``observed`` days."""
+    return min(ahead, observed / 4)
+
+
+def rolling_origins(
+    model_class: Any,
+    transactions: Any,
+    *,
+    origins: Sequence[str | date],
+    horizon: float,
+    acquired_after: str | date | None = None,
+    observation_end: str | date | None = None,
+    time_unit: str | timedelta = "W",
+    granularity: Granularity = "D",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Forecast totals made at earlier dates, with what was known then, beside what came true.
+
+    Parameters
+    ----------
+    model_class
+        A model class, for example ``ParetoNBD``; it is fitted anew at each origin.
+    transactions
+        The log, as for ``summarize``, like the keywords not named here.
+    origins
+        Last days of the calibrations; ``earlier_origins`` proposes some.
+    observation_end
+        Last day observed; by default the last day in the log. All horizons must have ended by then.
+    horizon
+        Length of each forecast, in the time unit. For ``BGBB`` the unit is an opportunity ("Y", "Q", "M" or "W"), which
+        the origins must end.
+    level
+        Level of the interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``origin`` (text): ``customers`` known then, ``actual`` and ``expected`` purchases of theirs within
+        the horizon, ``purchases_lower, purchases_upper``, ``error`` (actual over expected less one), and ``inside``,
+        whether the interval held. Where there is money, also ``actual_amount``, ``expected_amount`` (expected purchases
+        times the amount that Gamma-Gamma expects) and ``amount_error``. ``attrs`` tells what was learnt from at each
+        origin and until when it was followed, for ``backtest_check``.
+
+    Raises
+    ------
+    ValueError
+        When there are no origins, or the horizon of one ends after the days observed.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import rolling_origins
+    >>> backtest = rolling_origins(rm.ParetoNBD, rm.load_cdnow(), origins=["1997-06-30", "1997-09-30"], horizon=26)
+    >>> backtest[["customers", "actual", "expected", "inside"]].round(1)
+                customers  actual  expected  inside
+    origin
+    1997-06-30       2357    1443    1355.7    True
+    1997-09-30       2357    1387    1176.7   False
+    """
+    require_purchases(model_class)
+    log = checked(transactions)
+    rows: dict[str, dict[str, float]] = {}
+    known: dict[str, dict[str, int]] = {}
+    end = log.last_date if observation_end is None else read_day("observation_end", observation_end)
+    start = log.first_date
+    if acquired_after is not None:
+        start = max(read_day("acquired_after", acquired_after), start)
+    days = [read_day("origins", origin) for origin in origins]
+    for origin, until in _windows(days, end, horizon, time_unit, model_class).items():
+        if model_class.counts_opportunities:
+            customers = _opportunities(log, origin, until, horizon, acquired_after, time_unit)
+        else:
+            customers = summarize(
+                log,
+                calibration_end=origin,
+                observation_end=until,
+                acquired_after=acquired_after,
+                time_unit=time_unit,
+                granularity=granularity,
+            )
+        fitted = fit(model_class, customers)
+        score = holdout_scores(fitted, customers, level=level).iloc[0]
+        spend = None if model_class.counts_opportunities else fit_spend(customers)
+        amounts = _amounts(fitted, spend, customers, horizon)
+        rows[str(origin)] = {"customers": len(customers), **score, **amounts}
+        known[str(origin)] = {
+            "repeat_purchases": int(customers["frequency"].sum()),
+            "days": (origin - start).days,
+            "days_ahead": (until - origin).days,
+            "days_needed": math.ceil(shortest_history((end - start).days, (until - origin).days)),
+        }
+    table = (
+        pd.DataFrame.from_dict(rows, orient="index").rename_axis("origin").drop(columns=["mae", "rmse", "log_score"])
+    )
+    table["inside"] = table["actual"].between(table["purchases_lower"], table["purchases_upper"])
+    table.attrs["known"] = known
+    return table.astype(dict.fromkeys(["customers", "actual", "purchases_lower", "purchases_upper"], int))
+
+
+def _windows(days: Sequence[date], end: date, horizon: float, time_unit: Any, model_class: Any) -> dict[date, date]:
+    """The last day of the window of each origin; an error where one is not over on the last day observed."""
+    require_horizon(horizon)
+    if not days:
+        raise ValueError("there are no origins; earlier_origins proposes some")
+    if model_class.counts_opportunities:
+        length = _length(time_unit)
+        last, periods = pd.Period(end, length), {day: pd.Period(day, length) for day in days}
+        over = {day: period for day, period in periods.items() if last.ordinal - period.ordinal >= horizon}
+        until = {day: (period + int(horizon)).end_time.date() for day, period in over.items()}
+    else:
+        ahead = horizon * (unit_length(time_unit) / pd.Timedelta(DAY))
+        until = {day: day + timedelta(days=math.floor(ahead)) for day in days if (end - day).days >= math.floor(ahead)}
+    if late := [day for day in days if until.get(day, date.max) > end]:
+        raise ValueError(
+            f"origin {late[0]} plus {span_name(horizon, str(time_unit))} ends after the log, {end} ({len(late)} of "
+            f"{len(days)} origins); earlier_origins proposes some (a log that runs on without purchases needs "
+            "observation_end)"
+        )
+    return until
+
+
+def _length(time_unit: Any) -> str:
+    """The calendar period of an opportunity, as pandas calls it."""
+    if time_unit not in LENGTHS:
+        raise ValueError(f"time_unit must be one of {', '.join(map(repr, LENGTHS))}, an opportunity; got {time_unit!r}")
+    return CALENDAR[LENGTHS[time_unit]]
+
+
+def _opportunities(
+    log: Transactions, origin: date, until: date, horizon: float, acquired_after: Any, time_unit: Any
+) -> pd.DataFrame:
+    """The log as opportunities up to an origin, which must end one, with a holdout of so many."""
+    if horizon % 1 or acquired_after is not None:
+        raise ValueError(
+            "a model of opportunities is followed over whole ones, from the first customer on: horizon must be a whole "
+            f"number and acquired_after None; got {horizon!r} and {acquired_after!r}"
+        )
+    return opportunities(log, period=time_unit, calibration_end=origin, observation_end=until)
+
+
+def _amounts(fitted: Fit, spend: Fit | None, customers: pd.DataFrame, horizon: float) -> dict[str, float]:
+    """What was spent in the holdout, what was expected, and how far off that was; nothing where there is no money."""
+    if spend is None:
+        return {}
+    each = expected_spend(spend, customers)
+    expected = float(predict(fitted, customers, horizon, level=None)["expected_purchases"] @ each)
+    actual = customers["holdout_amount"].sum()
+    return {"actual_amount": actual, "expected_amount": expected, "amount_error": actual / expected - 1}

@@ -1,0 +1,166 @@
+"""Groups of customers side by side: what a model says of each, what came true, and whether cohorts are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.core.proportions import share_interval
+from retention_models.estimation.intervals import positive_interval, probability_interval, standard_error
+from retention_models.evaluation.holdout_data import Holdout, named
+from retention_models.fitting.result import Fit, require_no_covariates
+from retention_models.forecast.customers import require_purchases
+from retention_models.tables.customer_table import Table, require_same_measure
+from retention_models.tables.groups import Labels, read_groups
+
+Array = NDArray[np.float64]
+
+
+def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level: float = 0.95) -> pd.DataFrame:
+    """How many customers of each group are expected to be customers still.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    customers
+        A frame with the model's columns, one row a customer.
+    by
+        A column, or one label for each customer, as in ``fit``: a Series by its index, a list or array by position.
+        Without it everybody is in the group "all".
+    level
+        Level of the interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``group``: ``customers``, how many of them are ``still_customers`` (the sum of their probabilities),
+        and their share, ``probability_alive``, with ``_lower, _upper`` (how sure it is, given the parameters).
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import status_by_group
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> status_by_group(rm.fit(rm.ParetoNBD, customers), customers).T.round(3)
+    group                         all
+    customers                2357.000
+    still_customers          1051.875
+    probability_alive           0.446
+    probability_alive_lower     0.402
+    probability_alive_upper     0.491
+    """
+
+    def is_alive(model: Any, *history: Array) -> Array:
+        return model.probability_alive(*history)
+
+    require_purchases(type(fit.model))
+    table = fit.read(customers)
+    require_same_measure(fit.data, table)
+    alive, slope = fit.values(is_alive, table.columns), fit.gradient(is_alive, table.columns)
+    rows = {}
+    for label, n in _by_row(table, customers, by).items():
+        share, error = n @ alive / n.sum(), standard_error(n @ slope / n.sum(), fit.covariance.to_numpy())
+        rows[label] = (n.sum(), n @ alive, share, *map(float, probability_interval(share, error, level)))
+    columns = ["customers", "still_customers", *(f"probability_alive{end}" for end in ("", "_lower", "_upper"))]
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("group")
+    return frame.astype({"customers": int})
+
+
+def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) -> pd.DataFrame:
+    """What the customers of each group then did in the holdout, and what was expected of them.
+
+    Parameters are those of ``holdout_by_frequency``; ``by`` is a column, or one label for each customer.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``group``: ``customers``, the share that ``came_back`` with its 95 % interval ``came_back_lower,
+        came_back_upper``, ``actual`` mean purchases in the holdout, and one column of expected means for each model.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import holdout_by_group
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> bought = customers["frequency"].ge(1).map({True: "again", False: "once"})
+    >>> table = holdout_by_group(rm.fit(rm.ParetoNBD, customers), customers, bought)
+    >>> table.drop(columns="customers").round(3)
+           came_back  came_back_lower  came_back_upper  actual  ParetoNBD
+    group
+    again      0.519            0.487            0.551   1.636      1.554
+    once       0.137            0.120            0.156   0.237      0.138
+    """
+    holdouts = Holdout.each(named(fits), customers)
+    first = next(iter(holdouts.values()))
+    values = {"came_back": (first.actual > 0).astype(float), "actual": first.actual}
+    values |= {name: holdout.expected() for name, holdout in holdouts.items()}
+    rows = {}
+    for label, n in _by_row(first.table, customers, by).items():
+        rows[label] = {"customers": n.sum(), **{name: n @ value / n.sum() for name, value in values.items()}}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("group").astype({"customers": int})
+    lower, upper = share_interval(table["came_back"] * table["customers"], table["customers"])
+    table.insert(2, "came_back_lower", lower)
+    table.insert(3, "came_back_upper", upper)
+    return table
+
+
+def new_customer_by_group(fit: Fit, horizon: float, *, level: float = 0.95) -> pd.DataFrame:
+    """What the fit of each group expects of a new customer, to see whether they tell the same story.
+
+    Parameters
+    ----------
+    fit
+        From ``fit(..., by=...)``.
+    horizon
+        Length of the window from the first purchase on, in the time unit of the fit.
+    level
+        Level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``group``, "all" first: ``customers`` fitted to, and ``expected_purchases`` of a new one within the
+        horizon with ``_lower, _upper``. A group that could not be fitted on its own is not in it; ``fit.notes`` says
+        why.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import new_customer_by_group
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> table = new_customer_by_group(rm.fit(rm.ParetoNBD, customers, by="cohort"), 39)
+    >>> table.set_axis(["customers", "mean", "lower", "upper"], axis=1).round(2)
+             customers  mean  lower  upper
+    group
+    all           2357  1.21   1.12   1.32
+    1997-01        781  1.23   1.07   1.41
+    1997-02        857  1.22   1.07   1.39
+    1997-03        719  1.20   1.02   1.40
+    """
+    if not fit.groups:
+        raise ValueError("the fit has no groups; make it with fit(..., by=...)")
+    require_no_covariates(fit, "a new customer", "predict_new")
+
+    def expected(model: Any, ahead: Array) -> Array:
+        return model.expected_purchases_new(ahead)
+
+    rows, ahead = {}, (np.array([float(horizon)]),)
+    for label, group in {"all": fit, **fit.groups}.items():
+        mean = expected(group.model, *ahead)
+        error = standard_error(group.gradient(expected, ahead), group.covariance.to_numpy())
+        lower, upper = positive_interval(mean, error, level)
+        rows[label] = (group.n_customers, mean[0], lower[0], upper[0])
+    columns = ["customers", "expected_purchases", "expected_purchases_lower", "expected_purchases_upper"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("group")
+
+
+def _by_row(table: Table, customers: Any, by: Labels | None) -> dict[str, Array]:
+    """How many customers of each group have each distinct row of the table, by the group's label."""
+    groups = read_groups(customers, by)
+    n = len(table.weight)
+    return {label: np.bincount(table.row[k], table.line_weight[k], n).astype(float) for label, k in groups.items()}

@@ -1,0 +1,219 @@
+"""Repeat purchases period by period, as they happened and as a model expected them of such a customer base.
+
+The expectation is that of new customers: nothing is known of them but the day on which each was acquired. So the
+cost follows the number of distinct ages, not of customers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.evaluation.holdout_data import measured_by, named
+from retention_models.fitting.result import Fit, require_no_covariates
+from retention_models.logs.transactions.calendar import Calendar, calendar, unit_length, unit_name
+from retention_models.logs.transactions.describe.cohorts import daily_purchases
+from retention_models.logs.transactions.log import Granularity
+from retention_models.logs.transactions.purchases import checked
+
+Array = NDArray[np.float64]
+
+
+def tracking(
+    fits: Fit | Mapping[str, Fit],
+    transactions: Any,
+    *,
+    calibration_end: str | date | None = None,
+    observation_end: str | date | None = None,
+    acquired_after: str | date | None = None,
+    time_unit: str | timedelta | None = None,
+    granularity: Granularity | None = None,
+    period: str | None = None,
+) -> pd.DataFrame:
+    """Repeat purchases per period: actual, and expected by each model.
+
+    Parameters
+    ----------
+    fits
+        A fit, or several by name.
+    transactions
+        The log, as for ``summarize``; ``calibration_end``, ``observation_end`` and ``acquired_after`` as they were
+        there. ``time_unit`` and ``granularity`` are those of the fits, which mostly know theirs.
+    period
+        Length of a period, for example ``"W"`` or ``"28D"``; by default the time unit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``period`` (1, 2, ...): ``start`` and ``end`` (the instant after), ``complete`` (False where the
+        log covers a part only), ``holdout``, then ``actual``, one column a model, and the same added up since the
+        start as ``<name>_cumulative``.
+
+    Notes
+    -----
+    Customers first seen after ``calibration_end`` are left out, as they are in the summary. Periods are half-open
+    and laid so that one begins at the end of the calibration. A purchase happens at the start of its day
+    (or whatever the granularity), so with weeks the k-th covers the days 7(k-1) to 7k - 1 from the first on, and
+    the model's expectation the ages from 7(k-1) to 7k days less the day of acquisition: the convention of the
+    published figures for CDNOW (Fader, Hardie & Lee 2005, "A Note on Implementing the Pareto/NBD Model in MATLAB").
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import tracking
+    >>> log = rm.load_cdnow()
+    >>> customers = rm.summarize(log, calibration_end="1997-09-30")
+    >>> frame = tracking(rm.fit(rm.ParetoNBD, customers), log, calibration_end="1997-09-30")
+    >>> frame.loc[20:22, ["holdout", "actual", "ParetoNBD"]].round(2)
+            holdout  actual  ParetoNBD
+    period
+    20        False      73      78.31
+    21        False      55      76.42
+    22        False      70      74.65
+    """
+    by_name, log = named(fits), checked(transactions)
+    granularity = measured_by(by_name, "granularity", granularity, "D")
+    dates = calendar(
+        log,
+        calibration_end=calibration_end,
+        observation_end=observation_end,
+        acquired_after=acquired_after,
+        time_unit=measured_by(by_name, "time_unit", time_unit, "W"),
+        granularity=granularity,
+    )
+    bought = daily_purchases(
+        log,
+        granularity=granularity,
+        acquired_after=dates.start,
+        acquired_until=dates.calibration_end,
+        observation_end=dates.observation_end,
+    )
+    edges, complete = _edges(bought.index[0], dates, period or dates.time_unit)
+    repeat = np.r_[0, np.cumsum(bought["purchases"] - bought["new_customers"])]
+    reached = {"actual": repeat[bought.index.searchsorted(edges)]}
+    for name, fit in by_name.items():
+        reached[name] = _expected(fit, edges, bought["new_customers"], dates)
+    frame = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "complete": complete})
+    frame["holdout"] = frame["start"] >= _after(dates.calibration_end)
+    frame = frame.assign(**{name: np.diff(total) for name, total in reached.items()})
+    frame = frame.assign(**{f"{name}_cumulative": total[1:] for name, total in reached.items()})
+    frame.index = pd.RangeIndex(1, len(frame) + 1, name="period")
+    frame.attrs["period"] = unit_name(period or dates.time_unit)
+    return frame
+
+
+def tracking_error(frame: pd.DataFrame) -> pd.DataFrame:
+    """How far each model was off, period by period and in total, from the frame of ``tracking``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``model`` and ``part`` (calibration, and holdout where there is one): ``actual`` and ``expected``
+        purchases; ``error``, actual over expected less one; and ``period_error``, the mean absolute difference of a
+        complete period over the mean of what was expected.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import tracking, tracking_error
+    >>> log = rm.load_cdnow()
+    >>> customers = rm.summarize(log, calibration_end="1997-09-30")
+    >>> tracking_error(tracking(rm.fit(rm.ParetoNBD, customers), log, calibration_end="1997-09-30")).round(3)
+                           actual  expected  error  period_error
+    model     part
+    ParetoNBD calibration    2457  2532.782  -0.03         0.186
+              holdout        1882  1742.606   0.08         0.210
+    """
+    parts = {"calibration": frame[~frame["holdout"]], "holdout": frame[frame["holdout"]]}
+    rows = {
+        (model, part): _part_error(rows, model)
+        for model in model_columns(frame)
+        for part, rows in parts.items()
+        if len(rows)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "part"]).astype({"actual": int})
+
+
+def season_left(frame: pd.DataFrame) -> pd.DataFrame:
+    """What a model leaves unexplained by calendar month: purchases that came, over those expected.
+
+    Periods count for the month in which their middle lies, incomplete ones not at all. A month seen in one year only
+    may stand for that year as well as for the season.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``month`` in the order of the calendar: number of ``periods`` and of ``years``, ``actual``, and for
+        each model actual over expected, less one.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.evaluation import season_left, tracking
+    >>> log = rm.load_cdnow()
+    >>> customers = rm.summarize(log, calibration_end="1997-09-30")
+    >>> season_left(tracking(rm.fit(rm.ParetoNBD, customers), log, calibration_end="1997-09-30")).round(2).tail(3)
+              periods  years  actual  ParetoNBD
+    month
+    October         4      1     214       0.00
+    November        5      1     297       0.18
+    December        4      1     215       0.12
+    """
+    models = model_columns(frame)
+    whole = frame[frame["complete"]]
+    middle = whole["start"] + (whole["end"] - whole["start"]) / 2
+    grouped = whole.assign(year=middle.dt.year).groupby([middle.dt.month, middle.dt.month_name()])
+    table = grouped.agg(periods=("actual", "size"), years=("year", "nunique"), actual=("actual", "sum"))
+    expected = grouped[models].sum()
+    unexplained = expected.rdiv(table["actual"], axis=0) - 1
+    return table.join(unexplained).droplevel(0).rename_axis("month")
+
+
+def model_columns(frame: pd.DataFrame) -> list[str]:
+    """The columns of a comparison that hold a model's expectation: those after ``actual`` without a suffix."""
+    after = list(frame.columns)[list(frame.columns).index("actual") + 1 :]
+    return [name for name in after if not name.endswith("_cumulative")]
+
+
+def _after(day: date) -> pd.Timestamp:
+    """The instant at which a day is over."""
+    return pd.Timestamp(day) + pd.Timedelta(1, "D")
+
+
+def _edges(begin: pd.Timestamp, dates: Calendar, period: str) -> tuple[pd.DatetimeIndex, list[bool]]:
+    """Ends of the periods, one of them at the end of the calibration; and which periods the log covers wholly."""
+    length = unit_length(period)
+    cut, end = _after(dates.calibration_end), _after(dates.observation_end)
+    before, behind = math.ceil((cut - begin) / length), math.ceil((end - cut) / length)
+    edges = [cut + k * length for k in range(-before, behind + 1)]
+    complete = [begin <= start and stop <= end for start, stop in pairwise(edges)]
+    return pd.DatetimeIndex([begin, *edges[1:-1], end]), complete
+
+
+def _expected(fit: Fit, edges: pd.DatetimeIndex, new_customers: pd.Series, dates: Calendar) -> Array:
+    """Repeat purchases expected until each edge of all customers acquired before it; shape (edges,)."""
+    if fit.model.counts_opportunities:
+        raise ValueError(
+            f"{type(fit.model).__name__} counts opportunities, and tracking follows the days of a log; its holdout can "
+            "be compared by holdout_by_frequency(fit, opportunities(transactions, calibration_end=...))"
+        )
+    require_no_covariates(fit, "a customer of the log", "holdout_by_frequency")
+    acquired = new_customers[new_customers > 0]
+    waited = np.subtract.outer(edges.to_numpy(), acquired.index.to_numpy())
+    ages, age = np.unique(np.maximum(waited, np.timedelta64(0)), return_inverse=True)
+    expected = fit.model.expected_purchases_new(ages / dates.unit.to_timedelta64())
+    return expected[age].reshape(waited.shape) @ acquired.to_numpy(dtype=float)
+
+
+def _part_error(rows: pd.DataFrame, model: str) -> dict[str, float]:
+    actual, expected = rows["actual"].sum(), rows[model].sum()
+    whole = rows[rows["complete"]]
+    off = (whole["actual"] - whole[model]).abs().sum() / whole[model].sum() if len(whole) else 0.0
+    return {"actual": actual, "expected": expected, "error": actual / expected - 1, "period_error": off}

@@ -1,0 +1,150 @@
+"""The distinct rows of a holdout, and the fits to be held against what came true in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.fitting.result import Fit
+from retention_models.forecast.customers import BLOCK, require_purchases
+from retention_models.tables.customer_table import Table, read_table, require_same_measure, same_measure
+
+Array = NDArray[np.float64]
+
+HOLDOUT = ("holdout_frequency", "holdout_duration")
+
+
+def named(fits: Fit | Mapping[str, Fit]) -> dict[str, Fit]:
+    """Several fits of purchase models by name; a single one goes by the name of its model class."""
+    by_name = {type(fits.model).__name__: fits} if isinstance(fits, Fit) else dict(fits)
+    if not by_name:
+        raise ValueError("there are no fits to judge; pass one, or several by name")
+    for fit in by_name.values():
+        require_purchases(type(fit.model))
+    return by_name
+
+
+def measured_by(fits: Mapping[str, Fit], what: str, given: Any, otherwise: str) -> Any:
+    """The ``time_unit`` or ``granularity`` by which all of some fits were made; an error where ``given`` is another.
+
+    Fits to tables from elsewhere do not know theirs: then it is the one given, or ``otherwise``.
+    """
+    known = [(f"{name} was fitted", fit.data[what]) for name, fit in fits.items() if what in fit.data]
+    measures = [*known, *([("the log is to be read", given)] if given is not None else [])]
+    for who, measure in measures[1:]:
+        if not same_measure(what, measure, measures[0][1]):
+            raise ValueError(
+                f"{measures[0][0]} with {what} {measures[0][1]!r}, {who} with {measure!r}; judge by one {what}, "
+                "that of the fits, which need not be given"
+            )
+    return measures[0][1] if measures else otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """Distinct rows of history, holdout and covariates, and the fit to judge on them.
+
+    ``columns`` are those of the model and last those of covariates, ``frequency`` among them; ``actual`` counts the
+    purchases that came true within ``horizon``. All have shape (rows,), as has ``weight``, the customers sharing each.
+    """
+
+    fit: Fit
+    table: Table
+    columns: tuple[Array, ...]
+    frequency: Array
+    actual: Array
+    horizon: Array
+
+    @classmethod
+    def of(cls, fit: Fit, customers: Any) -> Holdout:
+        """The holdout in a summary; a ValueError where it has none."""
+        return next(iter(cls.each(named(fit), customers).values()))
+
+    @classmethod
+    def each(cls, fits: Mapping[str, Fit], customers: Any) -> dict[str, Holdout]:
+        """The holdout in a summary for each of several fits, over the same rows."""
+        missing = [name for name in HOLDOUT if name not in customers.columns]
+        if missing:
+            raise ValueError(
+                f"{' and '.join(missing)} not in the table, so it has no holdout; "
+                "make one with summarize(..., calibration_end=...)"
+            )
+        names = list(dict.fromkeys(name for fit in fits.values() for name in fit.model.columns))
+        made = {name: fit.effects.made_of(customers) for name, fit in fits.items()}
+        table = read_table(customers, (*names, *HOLDOUT)).beside([z for columns in made.values() for z in columns])
+        for fit in fits.values():
+            require_same_measure(fit.data, table)
+        by_name = dict(zip((*names, *HOLDOUT), table.columns, strict=False))
+        wrong = table.weight[(by_name[HOLDOUT[0]] < 0) | (by_name[HOLDOUT[0]] % 1 != 0)].sum()
+        if wrong:
+            raise ValueError(f"holdout_frequency is no count for {wrong:,.0f} customers; it must be 0, 1, 2, ...")
+        found, first = {}, len(by_name)
+        for name, fit in fits.items():
+            last = first + fit.effects.n
+            columns = (*(by_name[column] for column in fit.model.columns), *table.columns[first:last])
+            found[name] = cls(fit, table, columns, by_name["frequency"], *(by_name[column] for column in HOLDOUT))
+            first = last
+        return found
+
+    @property
+    def weight(self) -> Array:
+        """How many customers share each row."""
+        return self.table.weight
+
+    def mean(self, values: Array) -> float:
+        """Mean over customers of a value that each row has."""
+        return float(self.weight @ values / self.weight.sum())
+
+    def expected(self) -> Array:
+        """Expected purchases within the horizon; shape (rows,)."""
+        model, history = self.fit.of(self.columns)
+        return model.expected_purchases(self.horizon, *history)
+
+    def probability_alive(self) -> Array:
+        """Chance to be a customer still at the end of the calibration; shape (rows,)."""
+        model, history = self.fit.of(self.columns)
+        return model.probability_alive(*history)
+
+    def log_probability(self) -> Array:
+        """Log of the probability of the count that came true; what underflows counts as the smallest float."""
+        probability = self._probability(self.actual, np.arange(len(self.actual)))
+        return np.log(np.maximum(probability, np.finfo(float).tiny))
+
+    def _probability(self, count: Array | NDArray[np.int64], row: NDArray[np.int64]) -> Array:
+        """Chance of a count for each of some rows."""
+        model, history = self.fit.of(tuple(column[row] for column in self.columns))
+        return model.purchase_probability(count, self.horizon[row], *history)
+
+    def distribution(self) -> tuple[Array, Array]:
+        """Probability of fewer purchases than came true, and of just as many; shape (rows,) each."""
+        counts = self.actual.astype(int) + 1
+        first = np.cumsum(counts) - counts
+        row = np.repeat(np.arange(len(counts)), counts)
+        count = np.arange(len(row)) - first[row]
+        parts = [self._probability(n, i) for n, i in zip(_blocks(count), _blocks(row), strict=True)]
+        probability = np.concatenate(parts)
+        at = probability[first + counts - 1]
+        return np.add.reduceat(probability, first) - at, at
+
+    def histogram(self, bins: int = 10) -> pd.DataFrame:
+        """The frame of ``calibration``."""
+        below, at = self.distribution()
+        edges = np.linspace(0, 1, bins + 1)
+        reached = [self.mean(_uniform_cdf(edge, below, at)) for edge in edges]
+        share = np.diff(reached)
+        return pd.DataFrame({"lower": edges[:-1], "upper": edges[1:], "share": share, "density": share * bins})
+
+
+def _blocks(values: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [values[i : i + BLOCK] for i in range(0, len(values), BLOCK)]
+
+
+def _uniform_cdf(value: float, below: Array, width: Array) -> Array:
+    """Distribution function at ``value`` of uniform distributions from ``below``, one of width 0 being a step."""
+    inside = np.divide(value - below, width, where=width > 0, out=np.where(value >= below, 1.0, 0.0))
+    return np.clip(inside, 0.0, 1.0)

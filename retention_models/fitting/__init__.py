@@ -1,0 +1,1 @@
+"""Where tables meet models: maximum likelihood, tests between models, bootstrap and curves."""

@@ -1,0 +1,96 @@
+"""What a model asks of a table before it is fitted: enough customers who differ, and covariates that may explain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from retention_models.btyd.gammagamma import PAID_NOTHING
+from retention_models.estimation.model import Model, parameter_names
+from retention_models.fitting.formula_terms import Effects
+from retention_models.tables.customer_table import Table
+
+SAME_AMOUNT = 1e-9  # relative differences that are those of arithmetic
+FEWEST_CUSTOMERS = 5  # a coefficient; with fewer some level soon holds none who ever came back
+
+
+def require_enough(model_class: type[Model], table: Table, left_out: Mapping[str, int]) -> None:
+    """An error where no model could be fitted, with the reason."""
+    name, n = model_class.__name__, table.n_customers
+    if n < 2:
+        reasons = " and ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+        hint = "; a log in which nothing costs anything is one without amounts" if PAID_NOTHING in left_out else ""
+        raise ValueError(
+            f"{name} describes how customers differ and needs more of them; the table has {n:g}"
+            f"{f' besides {reasons}' if reasons else ''}{hint}"
+        )
+    if "frequency" in model_class.columns:
+        frequency = table.columns[model_class.columns.index("frequency")]
+        if not np.any(frequency * table.weight > 0):
+            raise ValueError(
+                f"{name} learns from repeat purchases, and frequency is 0 for all {n:,.0f} customers; "
+                "is calibration_end too early, or granularity too coarse?"
+            )
+    if "monetary_value" in model_class.columns:
+        amount = table.columns[model_class.columns.index("monetary_value")][table.weight > 0]
+        if np.ptp(amount) <= SAME_AMOUNT * amount.max():
+            raise ValueError(
+                f"{name} learns from how amounts differ, and all {n:,.0f} repeat buyers paid {amount.max():.6g} a "
+                "purchase; leave amounts out (amount=None), and multiply what is counted by that"
+            )
+    if np.count_nonzero(table.weight) == 1:
+        raise ValueError(f"{name} learns from differences, and all {n:,.0f} customers have the same history")
+
+
+def require_tenures(model_class: type[Model], table: Table, robust: bool) -> None:
+    """An error where a retention table cannot tell a model's parameters apart, or not with robust errors."""
+    name, parameters = model_class.__name__, len(parameter_names(model_class))
+    _, at_risk, lost = table.columns
+    if not np.any(lost > 0):
+        raise ValueError(f"{name} learns from customers who leave, and lost is 0 in all rows; observe them for longer")
+    if not np.any(lost < at_risk):
+        raise ValueError(f"{name} learns from customers who stay, and lost equals at_risk in all rows")
+    tenures = np.count_nonzero(at_risk > 0)
+    if tenures < parameters:
+        raise ValueError(
+            f"{name} has {parameters} parameters and needs customers at risk at as many tenures; "
+            f"the table has {tenures}"
+        )
+    _require_losses_before_the_last(model_class, table)
+    if robust:
+        raise ValueError("robust errors need a row for each customer, and a retention table holds only their sums")
+
+
+def require_not_explained(model_class: type[Model], names: Sequence[str]) -> None:
+    """An error where a covariate is what the model explains, or was not known when the forecast was made."""
+    of_purchases = ("frequency", "recency", "log_gaps", "monetary_value")  # the last is 0 where nobody came back
+    outcomes = ("monetary_value",) if "monetary_value" in model_class.columns else of_purchases
+    circular = [name for name in names if name in outcomes or name.startswith("holdout_")]
+    if circular:
+        raise ValueError(
+            f"{', '.join(circular)} is what {model_class.__name__} is to explain, or came after it, and cannot be a "
+            "covariate; take what was known of the customers when they came"
+        )
+
+
+def require_few_coefficients(effects: Effects, table: Table) -> None:
+    """An error where there are too many coefficients for so many customers."""
+    if table.n_customers < FEWEST_CUSTOMERS * effects.n:
+        term, labels = max(effects.terms.items(), key=lambda each: len(each[1]))
+        raise ValueError(
+            f"{effects.n:,} coefficients ({len(labels):,} of them of {term}) are too many for {table.n_customers:,.0f} "
+            f"customers, at least {FEWEST_CUSTOMERS} for each; join levels, or leave covariates out"
+        )
+
+
+def _require_losses_before_the_last(model_class: type[Model], table: Table) -> None:
+    """An error where a chance to leave that grows with tenure would grow without end."""
+    tenure, at_risk, lost = table.columns
+    last = float(tenure[at_risk > 0].max())
+    if "c" in parameter_names(model_class) and not np.any(lost[tenure < last] > 0):
+        raise ValueError(
+            f"{model_class.__name__} has a chance to leave that may grow with tenure, and nobody was lost before "
+            f"renewal {last:g}, the last of the table: how fast it grows is not known; observe customers for longer, "
+            "or choose a model without c"
+        )

@@ -1,0 +1,276 @@
+"""Where frames meet models: fit one to a table of customers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.estimation.design import Design
+from retention_models.estimation.formula import columns_in, parsed
+from retention_models.estimation.likelihood import Optimum, maximise
+from retention_models.estimation.model import Array, Model, averaged_columns, parameter_names
+from retention_models.estimation.newton import ConvergenceError
+from retention_models.estimation.random_effects import near_tops
+from retention_models.estimation.with_covariates import maximise_with_covariates
+from retention_models.fitting.data_requirements import (
+    require_enough,
+    require_few_coefficients,
+    require_not_explained,
+    require_tenures,
+)
+from retention_models.fitting.formula_terms import Effects
+from retention_models.fitting.homogeneity_check import stability_check
+from retention_models.fitting.notes import notes_on
+from retention_models.fitting.result import MODELS, Fit
+from retention_models.tables.customer_table import Table, read_covariates, read_table, require_opportunities
+from retention_models.tables.groups import Labels, read_groups
+
+
+def fit(
+    model_class: type[Model],
+    customers: Any,
+    *,
+    purchase_covariates: str | None = None,
+    dropout_covariates: str | None = None,
+    spend_covariates: str | None = None,
+    by: Labels | None = None,
+    robust: bool = False,
+) -> Fit:
+    """A model fitted by maximum likelihood to a table of customers.
+
+    Parameters
+    ----------
+    model_class
+        A model class, for example ``ParetoNBD``.
+    customers
+        A pandas or Polars frame with the model's columns (``frequency``, ``recency``, ``T``), one row a customer,
+        or one row a distinct history with a column ``weight``; from ``summarize`` or ``histories``.
+    purchase_covariates, dropout_covariates
+        Formulas of columns that move how often customers buy, and how soon they leave, for example
+        ``"gender + log(age)"``; see Notes. Missing values are errors. Text is taken for categories, the first of which
+        (in the order of the alphabet, or of the categories) is the baseline; ``C(year)`` makes categories of numbers.
+    spend_covariates
+        The same for how much customers spend (``GammaGamma``).
+    by
+        Fit each group on its own, too: the name of a column, or one label for each customer (a Series by its index, a
+        list or array in the order of the table). ``"cohort"`` means the month of ``first_purchase`` where there is no
+        column of that name. The fit of all carries those of the groups in ``groups``, and a check of whether they agree
+        in ``checks``.
+    robust
+        Whether standard errors are the robust ones (sandwich), which hold where the model is only roughly right.
+
+    Returns
+    -------
+    Fit
+        Estimates with covariance, log-likelihood, notes, and a record of the data.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing or breaks a rule, or when there is too little data to fit anything. When a covariate
+        misses values, is the same for all, follows from others, or tells for sure what customers do.
+    ConvergenceError
+        When the likelihood has no maximum that could be found.
+
+    Notes
+    -----
+    Covariates z act through an index z'g, the coefficients g being ``purchase[...]``, ``dropout[...]`` and
+    ``spend[...]`` in the fit; ``fit.model`` is that of a customer whose covariates are all 0. With it
+
+    - purchase rates are multiplied by exp(z'g): alpha is alpha exp(-z'g);
+    - drop-out rates of ``ParetoNBD`` are multiplied by exp(z'g): beta is beta exp(-z'g);
+    - the logit of the mean drop-out chance, a / (a + b), moves by z'g, and a + b is the same for all;
+    - chances of ``BGBB``, which are Beta-distributed too, do likewise: the mean alpha / (alpha + beta) to buy at an
+      opportunity, and the mean gamma / (gamma + delta) to leave before one;
+    - amounts are multiplied by exp(z'g): v is v exp(z'g).
+
+    Rates as Fader & Hardie (2007), "Incorporating Time-Invariant Covariates into the Pareto/NBD and BG/NBD Models".
+    With covariates the number of stages k is that of the model without.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> rm.fit(rm.ParetoNBD, customers)
+    ParetoNBD fitted to 2,357 customers, log-likelihood -9,595, AIC 19,198, standard errors
+               estimate  std_error  lower  upper
+    parameter
+    r             0.553     0.0476  0.467  0.655
+    alpha          10.6      0.843   9.05   12.4
+    s             0.606      0.187  0.331   1.11
+    beta           11.7       6.21   4.11   33.1
+
+    With a covariate, here the month in which customers came:
+
+    >>> customers["month"] = customers["first_purchase"].dt.month_name()
+    >>> rm.fit(rm.ParetoNBD, customers, purchase_covariates="month").table().round(3)
+                                estimate  std_error  lower   upper
+    parameter
+    r                              0.554      0.048  0.468   0.657
+    alpha                         10.335      0.980  8.582  12.447
+    s                              0.605      0.186  0.330   1.106
+    beta                          11.591      6.167  4.086  32.884
+    purchase[month[T.January]]    -0.022      0.093 -0.203   0.160
+    purchase[month[T.March]]      -0.058      0.097 -0.248   0.131
+    """
+    if not (isinstance(model_class, type) and hasattr(model_class, "columns")):
+        raise TypeError(f"fit takes a model class, one of {', '.join(MODELS)}; got {model_class!r}")
+    table = read_table(customers, model_class.columns, averaged_columns(model_class))
+    require_opportunities(model_class, table)
+    formulas = {"purchase": purchase_covariates, "dropout": dropout_covariates, "spend": spend_covariates}
+    designs = {link: formula for link, formula in formulas.items() if formula is not None}
+    effects, table = _designed(model_class, designs, customers, table) if designs else (Effects(), table)
+    pooled = _fit_table(model_class, table, effects, robust)
+    if by is None:
+        return pooled
+    groups, tables, notes = {}, {}, []
+    parts = read_groups(customers, by)
+    for (label, lines), start in zip(parts.items(), _starts(pooled, table, list(parts.values())), strict=True):
+        try:
+            tables[label] = table.of_lines(lines)
+            groups[label] = _fit_table(model_class, tables[label], effects, robust, start)
+        except (ValueError, ConvergenceError) as error:
+            notes.append(f"The group {label} could not be fitted on its own: {error}.")
+    check = stability_check(pooled, groups, tables)
+    return replace(pooled, groups=groups, notes=(*pooled.notes, *notes), checks=(check,))
+
+
+def _designed(
+    model_class: type[Model], formulas: Mapping[str, str], customers: Any, table: Table
+) -> tuple[Effects, Table]:
+    """What formulas mean for those customers whom the model can learn from, and the table with it beside."""
+    links = getattr(model_class, "links", {})
+    for link in formulas:
+        if link not in links:
+            known = ", ".join(f"{name}_covariates" for name in links) or "none"
+            raise ValueError(f"{model_class.__name__} takes no {link}_covariates; it takes {known}")
+    speaking = ~_silent(model_class, table)[table.row]
+    designs: dict[str, Design] = {}
+    made: list[Array] = []
+    for link, formula in formulas.items():
+        names = columns_in(parsed(formula))
+        require_not_explained(model_class, names)
+        frame = read_covariates(customers, names, formula)[speaking]
+        designs[link] = Design.of(formula, frame)
+        matrix = np.zeros((len(speaking), len(designs[link].labels)))
+        matrix[speaking] = designs[link].matrix(frame)
+        made.extend(matrix.T)
+    return Effects(designs), table.beside(made)
+
+
+def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
+    """Where to begin the fit of each group: of contracts near its top, found for all at once; else by its own data."""
+    names = parameter_names(type(pooled.model))
+    if "at_risk" not in type(pooled.model).columns or len(pooled.covariance) < len(names):
+        return [None] * len(groups)
+    tenure, at_risk, lost = (column[table.row] for column in table.columns)
+    columns = tenure, at_risk * table.line_weight, lost * table.line_weight
+    code = np.argmax(np.stack(groups), axis=0)
+    places = near_tops(type(pooled.model), columns, code, np.log(pooled.parameters.to_numpy()))
+    return [type(pooled.model)(**dict(zip(names, values, strict=True))) for values in np.exp(places).tolist()]
+
+
+def _fit_table(
+    model_class: type[Model], table: Table, effects: Effects, robust: bool, start: Model | None = None
+) -> Fit:
+    table, left_out = _speaking(model_class, table)
+    histories = table.first(len(model_class.columns)) if effects.n else table
+    if "at_risk" in model_class.columns:
+        table = histories = table.by_tenure()
+        require_tenures(model_class, table, robust)
+    else:
+        require_enough(model_class, histories, left_out)
+    names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*histories.columns, *histories.means())
+    optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), histories.weight, start, robust=robust)
+    if effects.n:
+        optimum, effects = _with_effects(optimum, table, effects, robust)
+    labels = pd.Index(optimum.free)
+    return Fit(
+        model=optimum.model,
+        covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
+        log_likelihood=optimum.log_likelihood,
+        n_customers=round(table.n_customers),
+        notes=notes_on(optimum, effects, left_out, table),
+        data={**_about(model_class, histories), "left_out": left_out},
+        robust=robust,
+        effects=effects,
+    )
+
+
+def _about(model_class: type[Model], table: Table) -> dict[str, Any]:
+    """What a fit keeps of its data: where they come from, and a retention table itself, which is small."""
+    about = {**table.about, "rows": len(table.weight), "sha256": table.sha256()}
+    if "at_risk" in model_class.columns:
+        about["kept"] = {n: c.tolist() for n, c in zip(model_class.columns, table.columns, strict=True)}
+    return about
+
+
+def _with_effects(plain: Optimum, table: Table, effects: Effects, robust: bool) -> tuple[Optimum, Effects]:
+    """The maximum with covariates, begun at the one without them where that has no parameter at an edge."""
+    require_few_coefficients(effects, table)
+    last = len(table.columns) - effects.n
+    rows = (*table.columns[:last], *table.means())
+    model_class = type(plain.model)
+    fixed = {name: getattr(plain.model, name) for name in plain.model.fixed}
+    is_inside = set(plain.free) == set(parameter_names(model_class))
+    start = plain.model if is_inside else model_class.start(*rows, weight=table.weight, **fixed)
+    covariates = effects.by_link(model_class, table.columns[last:])
+    try:
+        found = maximise_with_covariates(start, rows, table.weight, covariates, robust=robust)
+    except ValueError as error:
+        told = "".join(f"; without covariates, {limit.model}" for limit in plain.limits)
+        raise ValueError(f"{error}{told}") from None
+    return found.optimum, replace(effects, coefficients=pd.Series(found.coefficients, dtype=float, name="coefficient"))
+
+
+def _speaking(model_class: type[Model], table: Table) -> tuple[Table, dict[str, int]]:
+    """The rows that a model can learn from, and how many customers were left out for which reason."""
+    counts = {reason: round(float(table.weight[rows].sum())) for reason, rows in _reasons(model_class, table).items()}
+    silent = _silent(model_class, table)
+    kept = table.of_lines(~silent[table.row]) if silent.any() else table
+    return kept, {reason: n for reason, n in counts.items() if n}
+
+
+def _silent(model_class: type[Model], table: Table) -> NDArray[np.bool_]:
+    """Which rows a model cannot learn from."""
+    return np.any([np.zeros(len(table.weight), dtype=bool), *_reasons(model_class, table).values()], axis=0)
+
+
+def _reasons(model_class: type[Model], table: Table) -> dict[str, NDArray[np.bool_]]:
+    """Rows that a model cannot learn from, by reason."""
+    columns = table.columns[: len(model_class.columns)]
+    return model_class.left_out(*columns) if hasattr(model_class, "left_out") else {}
+
+
+def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
+    """The distinct rows that a fit was made from, and how many customers have each.
+
+    The columns are those that ``log_likelihood`` takes, and last those of the covariates.
+
+    Raises
+    ------
+    ValueError
+        When the table is another than that of the fit, or one of contracts, which holds only sums.
+    """
+    model_class = type(fit.model)
+    if "at_risk" in model_class.columns:
+        raise ValueError("a row for each customer is needed, and a retention table holds only their sums")
+    table = read_table(customers, (*model_class.columns, *averaged_columns(model_class)))
+    speaks = ~_silent(model_class, table)[table.row]
+    histories = table.first(len(model_class.columns)).of_lines(speaks)
+    if histories.sha256() != fit.data.get("sha256"):
+        raise ValueError(
+            f"these {histories.n_customers:,.0f} customers are not the ones that {model_class.__name__} was fitted to "
+            f"({fit.n_customers:,}); pass the table that fit was given"
+        )
+    if fit.effects.n:
+        made = fit.effects.made_of(read_covariates(customers, fit.effects.columns)[speaks])
+        table = table.of_lines(speaks).beside(made)
+    elif not speaks.all():
+        table = table.of_lines(speaks)
+    return table.columns, table.weight

@@ -1,0 +1,144 @@
+"""Whether groups of customers, each fitted on its own, tell the same story as the fit of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy.special import chdtrc
+
+from retention_models.core.check import Check
+from retention_models.core.formatting import chi_squared_statement, p_statement
+from retention_models.estimation.intervals import positive_interval, standard_error
+from retention_models.estimation.model import Array, Model, parameter_names
+from retention_models.fitting.result import Fit
+from retention_models.logs.transactions.calendar import span_name
+from retention_models.tables.customer_table import Table
+
+STEP = 1e-5  # of differences in log-parameters
+LEVEL = 0.95
+
+
+def stability_check(
+    pooled: Fit, groups: Mapping[str, Fit], tables: Mapping[str, Table], tolerance: float = 0.2
+) -> Check:
+    """Whether the groups, each fitted on its own, expect of a new customer what the fit of all expects.
+
+    Each is asked within what it has seen: up to the mean age (or at the mean renewal) of its own ``tables``. Fails when
+    a group differs by more than ``tolerance`` and its interval excludes less; the intervals hold for all groups at once
+    (Bonferroni). The likelihood-ratio test is told, but does not decide: with many customers a harmless difference is
+    significant.
+    """
+    name = "the groups agree"
+    if len(groups) < 2:
+        return Check(name, None, f"{len(groups)} of the groups could be fitted on its own; it takes two to compare.")
+    quantity = _of_a_new_customer(type(pooled.model))
+    asked = {label: _asked(pooled, tables[label]) for label in groups}
+    level = 1 - (1 - LEVEL) / len(groups)
+    rows: dict[str, list[float]] = {}
+    for fixed in {_fixed(fit): None for fit in groups.values()}:
+        alike = {label: fit for label, fit in groups.items() if _fixed(fit) == fixed}
+        columns = tuple(np.array(column) for column in zip(*(asked[label] for label in alike), strict=True))
+        own, everyone = _of_each(alike, quantity, columns, level), pooled.values(quantity, columns)
+        away = np.stack(own, axis=-1) / everyone[:, None] - 1
+        rows |= dict(zip(alike, away.tolist(), strict=True))
+    beyond = {label: row for label, row in rows.items() if row[1] > tolerance or row[2] < -tolerance}
+    furthest = max(beyond or rows, key=lambda label: abs(rows[label][0]))
+    gain = 2 * (sum(group.log_likelihood for group in groups.values()) - pooled.log_likelihood)
+    parameters = sum(len(group.covariance) for group in groups.values()) - len(pooled.covariance)
+    difference, lower, upper = rows[furthest]
+    return Check(
+        name,
+        not beyond,
+        f"The {_what(pooled, asked[furthest][0])} differs most from that of all in {furthest}: {difference:+.0%} "
+        f"(interval {lower:+.0%} to {upper:+.0%}, {LEVEL:.0%} for all {len(groups)} groups at once; up to "
+        f"{tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: "
+        f"{chi_squared_statement(gain, parameters)}, {p_statement(float(chdtrc(max(parameters, 1), max(gain, 0.0))))}.",
+    )
+
+
+def _fixed(fit: Fit) -> tuple[Any, ...]:
+    """The values of the fields that are chosen, not estimated."""
+    return tuple(getattr(fit.model, name) for name in fit.model.fixed)
+
+
+def _of_each(
+    groups: Mapping[str, Fit], quantity: Callable[..., Array], columns: tuple[Array, ...], level: float
+) -> tuple[Array, Array, Array]:
+    """The quantity as each group's own fit has it, and the ends of its interval; each of shape (groups,).
+
+    The groups have the same ``fixed`` fields, and ``columns`` a value for each.
+    """
+    fits = list(groups.values())
+    if fits[0].effects.n:
+        each = zip(fits, *columns, strict=True)
+        ends = [_of_one(fit, quantity, tuple(map(np.atleast_1d, values)), level) for fit, *values in each]
+        own, lower, upper = np.transpose(ends)
+        return own, lower, upper
+    names = list(parameter_names(type(fits[0].model)))
+    place = np.array([[float(getattr(fit.model, name)) for name in names] for fit in fits])
+    covariance = np.zeros((len(fits), len(names), len(names)))
+    for matrix, fit in zip(covariance, fits, strict=True):  # parameters held at an edge have no variance
+        free = [names.index(name) for name in fit.covariance.index]
+        matrix[np.ix_(free, free)] = fit.covariance.to_numpy()
+
+    def values(parameters: Array) -> Array:
+        model = replace(fits[0].model, **dict(zip(names, parameters.T[:, :, None], strict=True)))
+        return quantity(model, *(column[:, None] for column in columns))[:, 0]
+
+    slope = np.stack(
+        [
+            (values(place * np.exp(step)) - values(place * np.exp(-step))) / (2 * STEP)
+            for step in STEP * np.eye(len(names))
+        ],
+        axis=-1,
+    )
+    own = values(place)
+    return own, *positive_interval(own, standard_error(slope / place, covariance), level)
+
+
+def _of_one(
+    fit: Fit, quantity: Callable[..., Array], columns: tuple[Array, ...], level: float
+) -> tuple[float, float, float]:
+    """The quantity as one fit with covariates has it, and the ends of its interval."""
+    own, error = (
+        fit.values(quantity, columns),
+        standard_error(fit.gradient(quantity, columns), fit.covariance.to_numpy()),
+    )
+    lower, upper = positive_interval(own, error, level)
+    return float(own[0]), float(lower[0]), float(upper[0])
+
+
+def _of_a_new_customer(model_class: type[Model]) -> Callable[..., Array]:
+    """The quantity by which groups are compared."""
+    if "T" in model_class.columns:
+        return lambda model, horizon: model.expected_purchases_new(horizon)
+    if "tenure" in model_class.columns:
+        return lambda model, tenure: model.survival_function(tenure)
+    return lambda model, *columns: model.expected_spend(*columns)
+
+
+def _asked(fit: Fit, table: Table) -> tuple[float, ...]:
+    """What a group is asked for: the arguments of the quantity, and its means of what covariates made of customers."""
+    names, weight = type(fit.model).columns, table.weight
+    means = tuple(float(weight @ z / weight.sum()) for z in table.columns[len(table.columns) - fit.effects.n :])
+    if "T" in names:
+        return float(weight @ table.columns[names.index("T")] / weight.sum()), *means
+    if "tenure" in names:
+        tenure, at_risk, _ = table.columns[:3]
+        return float(np.ceil((weight * at_risk) @ tenure / (weight @ at_risk))), *means
+    return 0.0, 0.0, *means
+
+
+def _what(fit: Fit, asked: float) -> str:
+    """The quantity in words."""
+    if "tenure" in fit.model.columns:
+        return f"share of new customers still there after renewal {asked:.0f}"
+    if "T" not in fit.model.columns:
+        return "amount expected of a new customer"
+    ahead, unit = float(f"{asked:.3g}"), fit.data.get("time_unit")
+    counted = "opportunities" if "period" in fit.data else "units of time"
+    window = span_name(ahead, unit) if unit else f"{ahead:g} {counted}"
+    return f"number of purchases expected of a new customer within {window}"

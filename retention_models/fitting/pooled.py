@@ -1,0 +1,186 @@
+"""A model of contracts for each cohort, none of them left alone with its data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models.core.arguments import require_whole
+from retention_models.core.check import Check
+from retention_models.estimation.intervals import log_slopes, probability_interval, standard_error
+from retention_models.estimation.model import Array, Model, parameter_names
+from retention_models.estimation.newton import ConvergenceError
+from retention_models.estimation.random_effects import Pooled, pool
+from retention_models.fitting.estimate import fit
+from retention_models.fitting.result import Fit
+from retention_models.tables.customer_table import Table, read_table
+from retention_models.tables.groups import read_groups
+
+
+def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "cohort") -> Fit:
+    """A model of contracts fitted to each cohort, which borrows from the others what its own data do not tell.
+
+    Parameters
+    ----------
+    model_class
+        A model of contracts, for example ``ShiftedBetaGeometric``.
+    retention_table
+        From ``retention_table``, or any frame with ``tenure, at_risk, lost`` and the column ``by``.
+    by
+        The column that tells the cohorts apart.
+
+    Returns
+    -------
+    Fit
+        The fit of all customers together; its ``groups`` hold the fit of each cohort, partially pooled (see
+        ``survival.pooling``), and a note says how much the cohorts differ. ``fit(model, table, by="cohort")`` gives
+        each cohort on its own instead.
+
+    Raises
+    ------
+    ValueError
+        As ``fit`` does, or when there are fewer than three cohorts, or a parameter of all together runs to an edge.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from retention_models.fitting.pooled import fit_pooled
+    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
+    >>> kept = {"2021": [1000, 690, 550, 468], "2022": [1000, 640, 489], "2023": [900, 610], "2024": [20, 11]}
+    >>> rows = [(c, t + 1, n[t], n[t] - n[t + 1]) for c, n in kept.items() for t in range(len(n) - 1)]
+    >>> table = pd.DataFrame(rows, columns=["cohort", "tenure", "at_risk", "lost"])
+    >>> cohorts = fit_pooled(ShiftedBetaGeometric, table)
+    >>> pd.Series({label: float(one.model.retention_rate(1)) for label, one in cohorts.groups.items()}).round(3)
+    2021    0.686
+    2022    0.643
+    2023    0.676
+    2024    0.651
+    dtype: float64
+    """
+    together = fit(model_class, retention_table)
+    names = list(parameter_names(model_class))
+    held = [name for name in names if name not in together.covariance.index]
+    if held:
+        raise ValueError(
+            f"{', '.join(held)} of {model_class.__name__} ran to an edge with all cohorts together: "
+            f"{together.notes[0]} Choose a simpler model"
+        )
+    table = read_table(retention_table, model_class.columns)
+    groups = read_groups(retention_table, by)
+    if len(groups) < 3:
+        raise ValueError(f"how much cohorts differ takes three of them to tell; {by} has {len(groups)}")
+    found = pool(model_class, _by_line(table), _codes(groups), np.log(together.parameters.to_numpy()))
+    fits = {
+        label: _cohort_fit(together, table.of_lines(lines).by_tenure(), found, i)
+        for i, (label, lines) in enumerate(groups.items())
+    }
+    common = model_class(**dict(zip(names, np.exp(found.mean).tolist(), strict=True)))
+    last = float(table.columns[0].max())
+    return replace(together, groups=fits, notes=(*together.notes, _difference(common, found, last)))
+
+
+def cohort_check(
+    model_class: type[Model],
+    retention_table: Any,
+    *,
+    renewals: int,
+    by: str = "cohort",
+    tolerance: float = 0.2,
+    level: float = 0.95,
+) -> tuple[pd.DataFrame, Check]:
+    """Whether cohorts leave alike, and what each is expected to keep.
+
+    Parameters
+    ----------
+    model_class, retention_table, by
+        As in ``fit_pooled``.
+    renewals
+        After how many renewals the cohorts are compared.
+    tolerance
+        The check fails where the interval of a cohort excludes that it differs from all together by so much or less.
+    level
+        Level of the intervals.
+
+    Returns
+    -------
+    tuple[pandas.DataFrame, Check]
+        A frame indexed by cohort, the best first: ``customers``, ``share`` expected to be there after the renewals,
+        with ``share_lower, share_upper``, and ``difference``, the share over that of all together, less one; without
+        rows where the cohorts cannot be pooled, as the check then says.
+    """
+    require_whole("renewals", renewals, 1)
+    name = "cohorts leave alike"
+    columns = ["customers", "share", "share_lower", "share_upper", "difference"]
+    try:
+        pooled = fit_pooled(model_class, retention_table, by=by)
+    except (ValueError, ConvergenceError, np.linalg.LinAlgError) as error:
+        return pd.DataFrame(columns=columns), Check(name, None, f"This cannot be told: {str(error).rstrip('.')}.")
+    ahead = (np.array([float(renewals)]),)
+
+    def share(model: Any, tenure: Array) -> Array:
+        return model.survival_function(tenure)
+
+    everybody = float(share(pooled.model, *ahead)[0])
+    rows = {}
+    for label, own in pooled.groups.items():
+        value = share(own.model, *ahead)
+        spread = standard_error(own.gradient(share, ahead), own.covariance.to_numpy())
+        lower, upper = probability_interval(value, spread, level)
+        rows[label] = (own.n_customers, value[0], lower[0], upper[0], value[0] / everybody - 1)
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis(by)
+    frame = frame.sort_values("share", ascending=False, kind="stable")
+    off = frame[["share_lower", "share_upper"]] / everybody - 1
+    beyond = int(((off["share_lower"] > tolerance) | (off["share_upper"] < -tolerance)).sum())
+    _, own_share, lowest, highest, _ = rows[furthest := max(rows, key=lambda label: abs(rows[label][-1]))]
+    detail = (
+        f"Of all together {100 * everybody:.0f} % are expected to be there after renewal {renewals}; the cohort "
+        f"furthest from that is {furthest}, with {100 * own_share:.0f} % ({100 * level:g} % interval "
+        f"{100 * lowest:.0f} to {100 * highest:.0f} %). {beyond} of {len(frame)} differ from all by more than "
+        f"{100 * tolerance:.0f} % of that share for certain. {pooled.notes[-1]}"
+    )
+    return frame, Check(name, not beyond, detail)
+
+
+def _by_line(table: Table) -> tuple[np.ndarray, ...]:
+    """Tenure, at risk and lost of each line, its weight counted in."""
+    tenure, at_risk, lost = (column[table.row] for column in table.columns)
+    return tenure, at_risk * table.line_weight, lost * table.line_weight
+
+
+def _codes(groups: dict[str, np.ndarray]) -> np.ndarray:
+    """The number of each line's cohort."""
+    return np.argmax(np.stack(list(groups.values())), axis=0)
+
+
+def _cohort_fit(together: Fit, table: Table, found: Pooled, i: int) -> Fit:
+    """The fit of one cohort: its place among the others, and how sure that is."""
+    names = list(together.covariance.index)
+    value = np.exp(found.place[i])
+    model = type(together.model)(**dict(zip(names, value.tolist(), strict=True)))
+    covariance = found.covariance[i] * np.outer(value, value)
+    return replace(
+        together,
+        model=model,
+        covariance=pd.DataFrame(covariance, index=names, columns=names),
+        log_likelihood=float(np.sum(model.log_likelihood(*table.columns))),
+        n_customers=round(table.n_customers),
+        notes=(),
+        data={**table.about, "rows": len(table.weight), "sha256": table.sha256()},
+    )
+
+
+def _difference(model: Model, found: Pooled, last: float) -> str:
+    """How much the cohorts differ, in words: in what their parameters mean, which may be flat where these are not."""
+
+    def logarithms(model: Any) -> Array:
+        return np.log([float(model.hazard(1)), float(model.survival_function(last))])
+
+    slope = log_slopes(logarithms, model, parameter_names(type(model)))
+    leave, stay = 100 * np.expm1(standard_error(slope, found.spread))
+    return (
+        "Cohorts are partially pooled; from one to another the share who leave at the first renewal typically differs "
+        f"by {leave:.0f} % of it, and the share still there after renewal {last:g} by {stay:.0f} %."
+    )

@@ -1,0 +1,40 @@
+"""What is asked of data on contracts: a fit, customers by renewals made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from retention_models.fitting.result import CONTRACTS, Fit
+from retention_models.tables.customer_table import Table, read_table
+
+
+def require_contract_fit(given: Any) -> None:
+    """An error unless what was given is the fit of a model of contracts."""
+    if not (isinstance(given, Fit) and isinstance(given.model, CONTRACTS)):
+        name = given.__name__ if isinstance(given, type) else type(given).__name__
+        kind = f"a fit of {type(given.model).__name__}" if isinstance(given, Fit) else name
+        raise TypeError(
+            f"a fit of a model of contracts is needed, such as fit(ShiftedBetaGeometric, retention_table); got {kind}"
+        )
+
+
+def customers_by_tenure(customers: Any) -> Table:
+    """The customers by tenure, which counts renewals.
+
+    Raises
+    ------
+    ValueError
+        When a tenure is no whole number, or there are no customers.
+    """
+    table = read_table(customers, ("tenure",))
+    part = table.columns[0] != np.floor(table.columns[0])
+    if np.any(part):
+        raise ValueError(
+            f"tenure is not a whole number for {table.weight[part].sum():,.0f} of {table.n_customers:,.0f} customers; "
+            "it counts the renewals made"
+        )
+    if table.n_customers == 0:
+        raise ValueError("weight is 0 in all rows: there are no customers")
+    return table

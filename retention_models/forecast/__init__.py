@@ -1,0 +1,1 @@
+"""What to expect: purchases of each customer and of all together, and retention of contracts."""

@@ -1,0 +1,237 @@
+"""From a fit and a table of customers to what is expected of each, and of all together, with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import gammaincinv
+
+from retention_models.core.arguments import require_horizon
+from retention_models.estimation.intervals import (
+    normal_quantile,
+    positive_interval,
+    probability_interval,
+    standard_error,
+)
+from retention_models.fitting.result import Fit
+from retention_models.tables.customer_table import require_same_measure
+
+Array = NDArray[np.float64]
+
+BLOCK = 200_000  # probabilities of counts at a time
+PLACES = [(1 / 6, -math.sqrt(3)), (2 / 3, 0.0), (1 / 6, math.sqrt(3))]  # weights and standard errors: Gauss-Hermite
+NOTICED = (
+    0.01  # of a Poisson variance: what the uncertainty of the parameters must add to a count's to be reckoned with
+)
+FURTHEST = 50.0  # in log-parameters
+
+
+def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
+    """What to expect of each customer over the coming ``horizon``.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    customers
+        A pandas or Polars frame with the model's columns, as in ``fit``, and those of its covariates; one row a
+        customer.
+    horizon
+        Length of the future window, in the time unit of the table; above 0.
+    level
+        Level of the intervals; ``None`` leaves them out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed like ``customers``: ``probability_alive`` and ``expected_purchases`` with ``_lower, _upper`` (how
+        sure the mean is, given the uncertainty of the parameters), and ``purchases_lower, purchases_upper``: the
+        interval of the count itself, whole numbers, which knows of chance and of the uncertainty of the parameters.
+
+    Notes
+    -----
+    Delta method, on the logit scale for the probability and the log scale for the expectation. Customers with the
+    same history are predicted once. The distribution of a count is a mean over the parameters, moved along the line on
+    which they move the expectation, by -1.73, 0 and 1.73 of its standard errors, weighted 1, 4 and 1 (the Gauss-Hermite
+    rule). Where that would add less than a hundredth to the variance, the estimate alone serves. The interval leaves
+    out as much at either end; where it begins at 0, all at the upper one, so that it holds its level and hardly more.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> forecast = rm.predict(rm.fit(rm.ParetoNBD, customers), customers, horizon=39)
+    >>> forecast.loc[[1], ["probability_alive", "expected_purchases", "purchases_upper"]].round(3)
+                 probability_alive  expected_purchases  purchases_upper
+    customer_id
+    1                        0.869               1.455                5
+    """
+    require_horizon(horizon)
+    require_purchases(type(fit.model))
+    table = fit.read(customers)
+    require_same_measure(fit.data, table)
+    return _predicted(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
+
+
+def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95) -> pd.DataFrame:
+    """What to expect of all customers together over the coming ``horizon``; a frame of one row.
+
+    Parameters are those of ``predict``; a column ``weight`` counts customers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``expected`` purchases with ``expected_lower, expected_upper`` (uncertainty of the parameters, shared by all
+        customers and so not averaged away) and ``purchases_lower, purchases_upper``, which add the chance in the
+        counts themselves. Neither knows whether the model is right: see the holdout.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> rm.predict_total(rm.fit(rm.BGNBD, customers), customers, horizon=39).round(0)
+       expected  expected_lower  expected_upper  purchases_lower  purchases_upper
+    0    1653.0          1514.0          1806.0             1459             1859
+    """
+    require_horizon(horizon)
+    require_purchases(type(fit.model))
+    table = fit.read(customers)
+    require_same_measure(fit.data, table)
+    columns, weight = table.columns, table.weight
+    each = fit.values(lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
+    slope = weight @ fit.gradient(lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
+    chance = weight @ fit.values(lambda model, *columns: model.purchases_variance(horizon, *columns), columns)
+    expected = np.array([weight @ each])
+    error = standard_error(slope[None, :], fit.covariance.to_numpy())
+    lower, upper = positive_interval(expected, error, level)
+    count_lower, count_upper = _gamma_interval(expected, error**2 + chance, level)
+    return pd.DataFrame(
+        {
+            "expected": expected,
+            "expected_lower": lower,
+            "expected_upper": upper,
+            "purchases_lower": np.floor(count_lower).astype(int),
+            "purchases_upper": np.ceil(count_upper).astype(int),
+        }
+    )
+
+
+def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: float | None) -> pd.DataFrame:
+    """The rows of ``predict`` for distinct histories."""
+    covariance = fit.covariance.to_numpy()
+
+    def alive(model: Any, *columns: Array) -> Array:
+        return model.probability_alive(*columns)
+
+    def expected(model: Any, *columns: Array) -> Array:
+        return model.expected_purchases(horizon, *columns)
+
+    frame: dict[str, Any] = {}
+    for name, quantity, interval in (
+        ("probability_alive", alive, probability_interval),
+        ("expected_purchases", expected, positive_interval),
+    ):
+        frame[name] = fit.values(quantity, columns)
+        if level is not None:
+            slope = fit.gradient(quantity, columns)
+            error = standard_error(slope, covariance)
+            frame[f"{name}_lower"], frame[f"{name}_upper"] = interval(frame[name], error, level)
+    if level is not None:
+        counts = _Counts(fit, columns, horizon, slope @ covariance, error, frame["expected_purchases"])
+        frame["purchases_lower"], frame["purchases_upper"] = counts.interval(level)
+    return pd.DataFrame(frame)
+
+
+def _gamma_interval(mean: Array, variance: Array, level: float) -> tuple[Array, Array]:
+    """Ends of the interval of a count with this mean and variance, by a Gamma distribution (skewed, as counts are)."""
+    spread = np.divide(variance, mean, where=mean > 0, out=np.ones_like(mean))
+    shape = np.maximum(mean / spread, np.finfo(float).tiny)
+    lower, upper = (np.asarray(gammaincinv(shape, (1 + side * level) / 2) * spread, dtype=float) for side in (-1, 1))
+    return lower, upper
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Future counts of customers with some histories, of whom is known what they are expected to buy.
+
+    ``pull`` is the covariance of the parameters with the expectation, shape (n, free); ``error`` the standard error of
+    that, ``mean`` itself.
+    """
+
+    fit: Fit
+    columns: tuple[Array, ...]
+    horizon: float
+    pull: Array
+    error: Array
+    mean: Array
+
+    def interval(self, level: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Lower and upper end for each history."""
+        normal_quantile(level)
+        lower, upper = (np.zeros(len(self.mean), dtype=np.int64) for _ in range(2))
+        unsure = self.error**2 > NOTICED * self.mean
+        for rows, places in ((~unsure, [(1.0, 0.0)]), (unsure, PLACES)):
+            among = np.flatnonzero(rows)
+            lower[among], upper[among] = _quantiles(partial(self._probability, places), among, level)
+        return lower, upper
+
+    def _probability(
+        self, places: list[tuple[float, float]], counts: NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> Array:
+        """Chance of each count for each of the rows, a mean over places; shape (counts, rows)."""
+        columns = tuple(column[rows] for column in self.columns)
+        total = np.zeros((len(counts), len(rows)))
+        for share, place in places:
+            model, history = self.fit.of(columns, self._step(place, rows) if place else None)
+            total += share * model.purchase_probability(counts, self.horizon, *history)
+        return total
+
+    def _step(self, place: float, rows: NDArray[np.int64]) -> Array:
+        """The step of what is free, for each row, that goes with an expectation so many standard errors away."""
+        step = place * self.pull[rows] / self.error[rows, None] / self.fit.step_scale
+        return np.clip(step, -FURTHEST, FURTHEST)
+
+
+def _quantiles(
+    probability: Callable[[NDArray[np.int64], NDArray[np.int64]], Array], rows: NDArray[np.int64], level: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The interval that leaves out half of what it may at either end, or all of it at the upper one if it begins at 0.
+
+    Counts are taken in blocks, and a row leaves as soon as its upper end is found, so that the few customers who buy by
+    the hundred do not make the many wait.
+    """
+    low, high = (1 - level) / 2, (1 + level) / 2
+    lower, upper, upper_from_0 = (np.zeros(len(rows), dtype=np.int64) for _ in range(3))
+    active, below, first, size = np.arange(len(rows)), np.zeros(len(rows)), 0, 4
+    while len(active):
+        counts = np.arange(first, first + size)[:, None]
+        step = max(BLOCK // size, 1)
+        parts = [probability(counts, rows[active[i : i + step]]) for i in range(0, len(active), step)]
+        cumulative = below[active] + np.cumsum(np.concatenate(parts, axis=1), axis=0)
+        lower[active] += np.sum(cumulative < low, axis=0)
+        upper[active] += np.sum(cumulative < high, axis=0)
+        upper_from_0[active] += np.sum(cumulative < level, axis=0)
+        below[active] = cumulative[-1]
+        active = active[cumulative[-1] < high]
+        first, size = first + size, size * 2
+    return lower, np.where(lower > 0, upper, upper_from_0)
+
+
+def require_purchases(model_class: type) -> None:
+    """An error where the model is none of purchases."""
+    name = getattr(model_class, "__name__", repr(model_class))
+    if hasattr(model_class, "survival_function"):
+        raise ValueError(
+            f"{name} is a model of contracts: who will still be there tells "
+            "forecast_retention(fit, active_customers(spells, period=...), renewals=...), and what they are worth "
+            "contract_value"
+        )
+    if not hasattr(model_class, "expected_purchases"):
+        raise ValueError(f"{name} expects no purchases; fit ParetoNBD or BGNBD, say")

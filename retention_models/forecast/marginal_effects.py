@@ -1,0 +1,225 @@
+"""What customers would do: those to come, and the same ones with a covariate changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models.core.arguments import require_horizon
+from retention_models.core.distinct import distinct_rows
+from retention_models.estimation.intervals import (
+    in_chunks,
+    normal_quantile,
+    positive_interval,
+    probability_interval,
+    standard_error,
+)
+from retention_models.estimation.model import Array
+from retention_models.fitting.formula_terms import Effects
+from retention_models.fitting.result import Fit
+from retention_models.tables.customer_table import Table, read_covariates, read_table, require_same_measure
+
+STEP = 1e-3  # of differences, in standard errors: what curves within it is lost beyond the third digit
+
+Change = Mapping[str, Any]
+
+
+def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
+    """What to expect of new customers within ``horizon`` of their first purchase.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    customers
+        A frame with the columns of the fit's covariates; one row a customer, or one a kind of customers.
+    horizon
+        Length of the window in the time unit of the fit; above 0.
+    level
+        Level of the intervals; ``None`` leaves them out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed like ``customers``: ``expected_purchases`` (repeat purchases), and ``probability_alive``, the chance to
+        be a customer still when the horizon ends, each with ``_lower, _upper`` (how sure the mean is).
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, retention_models as rm
+    >>> from retention_models.forecast.marginal_effects import predict_new
+    >>> web = np.repeat([0.0, 1.0], 500)
+    >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
+    >>> customers = shop.simulate(np.full(1000, 52), np.random.default_rng(1)).assign(web=web)
+    >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web")
+    >>> table = predict_new(fit, pd.DataFrame({"web": [0, 1]}), horizon=52).iloc[:, :3]
+    >>> table.set_axis(["mean", "lower", "upper"], axis=1).round(2)
+       mean  lower  upper
+    0  2.74   2.43   3.10
+    1  5.17   4.61   5.79
+    """
+    require_horizon(horizon)
+    index = read_covariates(customers, ()).index
+    if not len(index):
+        raise ValueError("the table has no rows; give one a customer, or one a kind of customers")
+    made = fit.effects.made_of(customers)
+    columns, row = distinct_rows((np.full(len(index), float(horizon)), *made))
+    frame: dict[str, Array] = {}
+    for name, quantity, interval in (
+        ("expected_purchases", lambda model, window: model.expected_purchases_new(window), positive_interval),
+        ("probability_alive", lambda model, window: model.probability_staying_new(window), probability_interval),
+    ):
+        frame[name] = fit.values(quantity, columns)
+        if level is not None:
+            error = standard_error(fit.gradient(quantity, columns), fit.covariance.to_numpy())
+            frame[f"{name}_lower"], frame[f"{name}_upper"] = interval(frame[name], error, level)
+    return pd.DataFrame(frame).take(row).set_axis(index)
+
+
+def marginal_effect(
+    fit: Fit, customers: Any, change: Change, horizon: float, *, new: bool = False, level: float = 0.95
+) -> pd.DataFrame:
+    """What the customers would do on average if a covariate of theirs changed now.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model with covariates.
+    customers
+        A frame with the columns of the model and of the covariates. A column ``weight`` counts customers.
+    change
+        For each column that changes the value that all get, for example ``{"channel": "web"}``, or a function of the
+        column, for example ``{"age": lambda age: age + 1}``.
+    horizon
+        Length of the future window, in the time unit of the table; above 0.
+    new
+        Whether the customers are new ones, of whom only the covariates are looked at.
+    level
+        Level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows ``purchases`` (expected within the horizon, a customer) and ``alive`` (the chance to be a customer still
+        when it ends), with ``before`` and ``after`` the change, the ``effect`` (after less before) and its
+        ``std_error, lower, upper``. The interval knows how uncertain the parameters are; it does not know whether it
+        is the covariate that makes the difference, which only an experiment tells.
+
+    Notes
+    -----
+    A customer's past stays what it was, and with it what is known of the customer: whether it is one still, the
+    purchase rate, the chance to leave. From now on they move as the covariate moves those of all: rates by the factor
+    exp((z* - z)'g), mean chances by (z* - z)'g on the logit scale. Delta method.
+
+    Examples
+    --------
+    >>> import numpy as np, retention_models as rm
+    >>> from retention_models.forecast.marginal_effects import marginal_effect
+    >>> web = np.repeat([0.0, 1.0], 500)
+    >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
+    >>> customers = shop.simulate(np.full(1000, 52), np.random.default_rng(1)).assign(web=web)
+    >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web", dropout_covariates="web")
+    >>> marginal_effect(fit, customers[web == 0], {"web": 1}, horizon=52).round(2)
+               before  after  effect  std_error  lower  upper
+    outcome
+    purchases    1.26   2.34    1.09       0.21   0.68   1.49
+    alive        0.22   0.22   -0.01       0.02  -0.04   0.02
+    """
+    require_horizon(horizon)
+    require_known(change, fit.effects)
+    rows = Changed.of(fit, customers, change, new=new)
+
+    def of_each(outlook: Any) -> Array:
+        both = outlook.expected_purchases_new(horizon), outlook.probability_staying_new(horizon)
+        return np.stack(np.broadcast_arrays(*both), axis=-1)
+
+    def averages(fit: Fit) -> Array:
+        return np.tensordot(rows.table.weight / rows.table.n_customers, rows.each(fit, of_each), axes=1)
+
+    here = averages(fit)
+    return effect_table(here, [(slopes_of(fit, averages, here), fit)], ["purchases", "alive"], level)
+
+
+def effect_table(averages: Array, slopes: list[tuple[Array, Fit]], names: list[str], level: float) -> pd.DataFrame:
+    """The table of averages before and after, shape (2, q), with their slopes in what is free of independent fits."""
+    before, after = averages
+    effect = after - before
+    errors = [standard_error(slope[1] - slope[0], fit.covariance.to_numpy()) for slope, fit in slopes]
+    error = np.sqrt(sum(np.square(errors)))
+    reach = normal_quantile(level) * error
+    columns = {"before": before, "after": after, "effect": effect, "std_error": error}
+    ends = {"lower": effect - reach, "upper": effect + reach}
+    return pd.DataFrame({**columns, **ends}, index=pd.Index(names, name="outcome"))
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Customers and what they would be with a covariate changed.
+
+    The columns of ``table`` are those of ``fit.read``, and last those of the covariates as changed; for ``new``
+    customers, of whom nothing else is known, those of the covariates alone.
+    """
+
+    table: Table
+    new: bool
+
+    @classmethod
+    def of(cls, fit: Fit, customers: Any, change: Change, *, new: bool = False) -> Changed:
+        """The customers of a frame, those columns changed that the fit knows."""
+        table = _newcomers(customers).beside(fit.effects.made_of(customers)) if new else fit.read(customers)
+        require_same_measure(fit.data, table)
+        frame = read_covariates(customers, fit.effects.columns)
+        changed = {name: to(frame[name]) if callable(to) else to for name, to in change.items() if name in frame}
+        return cls(table.beside(fit.effects.made_of(frame.assign(**changed))), new)
+
+    def split(self, fit: Fit, columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], list[Array]]:
+        """The columns of ``fit.read``, and by how much those of the covariates change."""
+        n, last = fit.effects.n, len(columns) - fit.effects.n
+        return columns[:last], [columns[last + i] - columns[last - n + i] for i in range(n)]
+
+    def each(self, fit: Fit, quantity: Callable[[Any], Array]) -> Array:
+        """Quantities of what customers do, each of shape (rows, q), before and after; shape (rows, 2, q)."""
+
+        def of_rows(*rows: Array) -> Array:
+            columns, change = self.split(fit, rows)
+            model, history = fit.of(columns)
+            alive, before = (np.ones(len(rows[0])), model) if self.new else model.outlook(*history)
+            after = fit.effects.moved_on(before, fit.model, change)
+            return np.stack([alive[:, None] * quantity(outlook) for outlook in (before, after)], axis=1)
+
+        return in_chunks(of_rows, self.table.columns)
+
+
+def require_known(change: Change, *effects: Effects) -> None:
+    """An error unless something changes, and all that does is a covariate."""
+    known = list(dict.fromkeys(name for each in effects for name in each.columns))
+    if not (isinstance(change, Mapping) and change) or any(name not in known for name in change):
+        raise ValueError(
+            f"change must name covariates of the fit ({', '.join(known) or 'it has none'}) and say what they become, "
+            f'as in {{"channel": "web"}}; got {change!r}'
+        )
+    for name, to in change.items():
+        if not (callable(to) or np.isscalar(to)):
+            raise ValueError(f"change takes one value of {name} for all, or a function of the column; got {to!r}")
+
+
+def slopes_of(fit: Fit, quantity: Callable[[Fit], Array], here: Array) -> Array:
+    """Derivatives of ``quantity(fit)``, which is ``here``, in what is free of the fit, along a new last axis.
+
+    By differences to one side, for a quantity is an integral for each customer, and asking for it is what takes time.
+    """
+    steps = STEP * np.minimum(fit.step_errors, 1.0)
+    slopes = [
+        (quantity(fit.stepped(direction)) - here) / step for step, direction in zip(steps, np.diag(steps), strict=True)
+    ]
+    return np.stack(slopes, axis=-1) / fit.step_scale
+
+
+def _newcomers(customers: Any) -> Table:
+    """A table of nothing but how many customers each line counts."""
+    lines = read_covariates(customers, ("weight",)).assign(_=0.0)
+    return read_table(lines, ("_",))

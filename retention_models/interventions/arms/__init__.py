@@ -1,0 +1,1 @@
+"""Customers by arm: rows, sums, contrasts, costs, outcomes, and the checks of an experiment."""

@@ -1,0 +1,201 @@
+"""What an experiment leaves behind: the means of each arm, and how sure they are.
+
+A *cell* is one arm within one block. Its means of the measured columns, their covariance and its degrees of freedom
+are all that differences, ratios, lifts, adjustments and values need. Where clusters (households, stores, teams) were
+assigned, the covariance comes from the cluster totals: the CR2 estimator of Bell & McCaffrey (2002), which for means
+of arms has a closed form; with every customer a cluster of one it is the usual s^2/n with n - 1 degrees of freedom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.core.formatting import Presentation
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Cell(Presentation):
+    """The customers of one arm in one block.
+
+    ``n`` customers in ``units`` independently assigned units; ``mean`` of the k measured columns, shape (k,), its
+    ``covariance``, shape (k, k), and the degrees of freedom ``df`` of each variance.
+    """
+
+    arm: str
+    block: str
+    n: int
+    units: int
+    mean: Array
+    covariance: Array
+    df: float
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ArmMeans(Presentation):
+    """The means of one arm over all blocks: ``mean = sum of share x cell mean``, cells independent of each other."""
+
+    shares: Array
+    cells: tuple[Cell, ...]
+
+    @property
+    def mean(self) -> Array:
+        """Shape (k,): the mean of each measured column if all customers had been in this arm."""
+        return np.asarray(sum(share * cell.mean for share, cell in zip(self.shares, self.cells, strict=True)))
+
+    def variances(self, gradient: Array) -> tuple[Array, Array]:
+        """Variance that each cell brings to ``gradient @ mean``, and its degrees of freedom; shape (cells,) each."""
+        each = [gradient @ cell.covariance @ gradient for cell in self.cells]
+        return self.shares**2 * np.maximum(each, 0.0), np.array([cell.df for cell in self.cells])
+
+
+def cell_of_customers(arm: str, block: str, n: int, mean: Array, scatter: Array) -> Cell:
+    """A cell whose customers were assigned one by one.
+
+    ``scatter`` is the sum over customers of (y - mean)(y - mean)'; the variance of a mean is scatter / n(n - 1).
+    """
+    _enough(n, "customer", arm, block)
+    return Cell(arm, block, n, n, mean, scatter / (n * (n - 1.0)), n - 1.0)
+
+
+def cell_of_clusters(arm: str, block: str, sizes: Array, sums: Array) -> Cell:
+    """A cell whose clusters were assigned: ``sizes`` (G,) customers and ``sums`` (G, k) of the columns in each.
+
+    With N customers in the cell, u_c = sum_c - size_c mean the residual total of a cluster, CR2 gives
+    V = sum of u_c u_c' / (1 - size_c / N) / N^2. Degrees of freedom after Bell & McCaffrey, for independent customers:
+    N^2 / (sum of size_c^2 + ((sum w_c)^2 - sum w_c^2) / N^2), w_c = size_c^2 / (1 - size_c / N).
+    """
+    _enough(len(sizes), "cluster", arm, block)
+    total = float(sizes.sum())
+    mean = sums.sum(axis=0) / total
+    residual = sums - sizes[:, None] * mean
+    residual[:, np.abs(residual).max(axis=0) <= _rounding(total) * np.abs(sums).max(axis=0)] = 0.0
+    inflation = 1 / (1 - sizes / total)
+    covariance = (residual * inflation[:, None]).T @ residual / total**2
+    w = sizes**2 * inflation
+    df = total**2 / (np.sum(sizes**2) + (w.sum() ** 2 - np.sum(w**2)) / total**2)
+    return Cell(arm, block, int(total), len(sizes), mean, covariance, float(df))
+
+
+def _enough(units: int, unit: str, arm: str, block: str) -> None:
+    if units < 2:
+        where = f"arm {arm!r}" + (f" of block {block!r}" if block else "")
+        raise ValueError(
+            f"{where} holds {units} {unit}{'' if units == 1 else 's'}: with fewer than 2 the spread cannot be told; "
+            + ("merge blocks, or leave the arm out" if block else "leave the arm out")
+        )
+
+
+def cells_of_sums(table: pd.DataFrame, k: int, centre: Array) -> tuple[Cell, ...]:
+    """Cells from sums about ``centre``, shape (k,).
+
+    ``table`` has ``arm, block, n, v0..`` (sums) and ``p0_0, p0_1..`` (sums of products), one row a cell; or a column
+    ``cluster`` too, one row a cluster, and then needs no products.
+    """
+    if "cluster" in table:
+        _check_nested(table)
+    cells = []
+    for (arm, block), part in table.groupby(["arm", "block"], sort=False):
+        sums = part[[f"v{i}" for i in range(k)]].to_numpy(dtype=float)
+        if "cluster" in part:
+            cell = cell_of_clusters(str(arm), str(block), part["n"].to_numpy(dtype=float), sums)
+        else:
+            n = int(part["n"].iloc[0])
+            mean = sums[0] / n
+            scatter = _scatter(part.iloc[0], n, mean)
+            cell = cell_of_customers(str(arm), str(block), n, mean, scatter)
+        cells.append(replace(cell, mean=_moved(cell.mean, centre)))
+    return tuple(cells)
+
+
+def _moved(mean: Array, centre: Array) -> Array:
+    """Means about a centre as plain ones; what is 0 but for rounding is 0."""
+    moved = mean + centre
+    return np.where(np.abs(moved) < 1e-13 * np.abs(centre), 0.0, moved)
+
+
+def _scatter(row: pd.Series, n: int, mean: Array) -> Array:
+    """Sums of squares and products about the mean, from raw ones; exactly 0 for a column without spread."""
+    k = len(mean)
+    products = np.array([[float(row[f"p{min(i, j)}_{max(i, j)}"]) for j in range(k)] for i in range(k)])
+    scatter = products - n * np.outer(mean, mean)
+    squares = np.abs(np.diag(products))
+    if np.any(np.diag(scatter) < -1e-9 * squares):
+        raise ValueError(
+            f"the sums of squares of arm {row['arm']!r} are smaller than its sums allow; square first, then sum"
+        )
+    constant = np.diag(scatter) <= _rounding(n) * squares
+    return np.where(constant | constant[:, None], 0.0, scatter)
+
+
+def _rounding(n: float) -> float:
+    """The share of a sum of n numbers that rounding may make up, whatever the order an engine adds them in."""
+    return max(float(n), 16.0) * float(np.finfo(float).eps)
+
+
+def _check_nested(table: pd.DataFrame) -> None:
+    """Every cluster must lie in one arm and one block."""
+    repeated = table["cluster"].duplicated(keep=False)
+    if repeated.any():
+        names = table.loc[repeated, "cluster"].unique()
+        raise ValueError(
+            f"{len(names):,} of {table['cluster'].nunique():,} clusters (first: {names[0]}) stand in more than one arm "
+            "or block; a cluster is assigned as a whole (for stores that switch in turn see stepped_wedge)"
+        )
+
+
+def arm_means(cells: Sequence[Cell], arm: str) -> ArmMeans:
+    """The means of one arm, blocks weighted by their share of all customers (post-stratification)."""
+    mine = tuple(cell for cell in cells if cell.arm == arm)
+    total = sum(cell.n for cell in cells)
+    in_block = [sum(cell.n for cell in cells if cell.block == own.block) for own in mine]
+    return ArmMeans(np.array(in_block) / total, mine)
+
+
+def overall_mean(cells: Sequence[Cell]) -> Array:
+    """The means over the customers of all arms; shape (k,)."""
+    return np.average([cell.mean for cell in cells], axis=0, weights=[cell.n for cell in cells])
+
+
+def overall_scatter(cells: Sequence[Cell]) -> Array:
+    """Sums of squares and products over the units of all arms about the means of their blocks; shape (k, k).
+
+    With customers assigned one by one exactly the scatter of all of them together.
+    """
+    scatter = np.zeros_like(cells[0].covariance)
+    for block in sorted({cell.block for cell in cells}):
+        here = [cell for cell in cells if cell.block == block]
+        centre = overall_mean(here)
+        for cell in here:
+            gap = cell.mean - centre
+            scatter += cell.n**2 / cell.units * ((cell.units - 1) * cell.covariance + np.outer(gap, gap))
+    return scatter
+
+
+def slopes(scatter: Array, y: Array, covariates: Sequence[int]) -> Array:
+    """Least-squares slopes of the combination ``y`` (k,) of columns on the covariates, from sums of products.
+
+    A covariate without spread gets the slope 0; covariates that repeat each other share theirs.
+    """
+    x = list(covariates)
+    correlation, scale = _correlation(scatter[np.ix_(x, x)])
+    return np.linalg.lstsq(correlation, scatter[x] @ y / scale, rcond=1e-12)[0] / scale
+
+
+def inverse_of(scatter: Array) -> Array:
+    """The inverse of sums of products, shape (k, k); 0 where a column has no spread, shared where columns repeat."""
+    correlation, scale = _correlation(scatter)
+    return np.asarray(np.linalg.pinv(correlation, rcond=1e-12, hermitian=True) / np.outer(scale, scale))
+
+
+def _correlation(scatter: Array) -> tuple[Array, Array]:
+    """Sums of products in units of each column's spread, and that spread; 1 where there is none."""
+    scale = np.sqrt(np.diag(scatter))
+    scale = np.where(scale > 0, scale, 1.0)
+    return scatter / np.outer(scale, scale), scale

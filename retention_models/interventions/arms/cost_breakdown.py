@@ -1,0 +1,197 @@
+"""Where the money of a test went, and what one more customer kept has cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from retention_models.core.check import Check
+from retention_models.core.formatting import Part, Presentation, three_digits, with_interval
+from retention_models.interventions.arms import contrasts
+from retention_models.interventions.arms.contrasts import Measure, MeasureOf, combination, contrast, read
+from retention_models.interventions.arms.costs import Costs, Money, position
+from retention_models.interventions.arms.experiment import Experiment
+from retention_models.interventions.arms.outcome import Outcome, measure_of
+from retention_models.interventions.designs.fieller import fieller
+from retention_models.interventions.effects.effect import named
+
+LINES = ("gross gain", "contacts", "redemptions", "of which anyway", "net value")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CostPerKept(Presentation):
+    """Cost of one customer kept (or purchase gained) who would not have been without the intervention.
+
+    ``lower`` and ``upper`` end the costs that the data allow, ``upper`` infinite where the effect may be zero; so is
+    the ``estimate`` where it was zero or less. ``sentence`` says it in words; ``checks`` are those of the test.
+    """
+
+    estimate: float
+    lower: float
+    upper: float
+    level: float
+    sentence: str
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the data set a limit to the cost."""
+        return math.isfinite(self.upper)
+
+    def _parts(self) -> Sequence[Part]:
+        return [self.sentence + named([check for check in self.checks if check.passed is False])]
+
+
+def cost_per_kept(
+    test: Experiment, outcome: Outcome, money: Money, *, arm: str | None = None, level: float = 0.95
+) -> CostPerKept:
+    """Cost over effect, with Fieller's interval: what one customer kept has cost.
+
+    Parameters
+    ----------
+    test, outcome
+        The experiment, and what counts as kept: a share, or a count of purchases.
+    money
+        The costs of the arms; its ``worth`` is not used.
+    arm
+        The arm in question; may be left out where there is only one beside the control.
+    level
+        Level of the interval.
+
+    Raises
+    ------
+    ValueError
+        When the arm costs no more than the control, or kept exactly no one more.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> money = rm.Money(worth=1.0, costs={"men's e-mail": rm.Costs(contact=0.02)}, currency="USD")
+    >>> print(rm.cost_per_kept(test, rm.Outcome(column="visit"), money, arm="men's e-mail"))
+    men's e-mail, visit: one more cost USD 0.261 (0.240 to 0.286).
+    """
+    arm = test.treated_arm(arm)
+    money.check_arms(test.arms)
+    weights = contrasts.difference(arm, test.plan.control)
+    readings = {
+        line: {name: read(test.arm_means(name), measure) for name, measure in measures.items()}
+        for line, measures in _spent_and_kept(test, outcome, money, weights).items()
+    }
+    spent, gained, both = (contrast(readings[line], weights) for line in ("spent", "kept", "both"))
+    if spent.estimate <= 0 or gained.estimate == 0:
+        raise ValueError(
+            f"{arm} cost {three_digits(spent.estimate)} more and kept {three_digits(gained.estimate)} more: "
+            "no cost per kept"
+        )
+    allowed = fieller(spent, gained, both, gained.quantile(level))
+    lower, upper = (allowed.lower, allowed.upper) if allowed.is_bounded else (allowed.lower, math.inf)
+    ratio = spent.estimate / gained.estimate
+    estimate = ratio if allowed.is_bounded or ratio > 0 else math.inf
+    words = _in_words(f"{arm}, {outcome.name}", (estimate, lower, upper), allowed.is_bounded, money.currency)
+    return CostPerKept(estimate, lower, upper, level, words, test.checks)
+
+
+def _spent_and_kept(
+    test: Experiment, outcome: Outcome, money: Money, weights: Mapping[str, float]
+) -> dict[str, dict[str, MeasureOf]]:
+    """Cost, outcome and their sum as measures of each arm."""
+    spent = {arm: money.cost(arm, test.columns) for arm in weights}
+    kept: dict[str, MeasureOf] = dict.fromkeys(weights, measure_of(test, outcome))
+    return {
+        "spent": spent,
+        "kept": kept,
+        "both": {arm: combination((1, spent[arm]), (1, kept[arm])) for arm in weights},
+    }
+
+
+def _in_words(name: str, cost: tuple[float, float, float], bounded: bool, currency: str) -> str:
+    estimate, lower, _ = cost
+    unit = f"{currency} " if currency else ""
+    if not bounded:
+        least = f"at least {unit}{three_digits(lower)}" if math.isfinite(lower) else "any amount"
+        return f"{name}: one more costs {least}, without upper limit: an effect of zero, or a loss, is not ruled out."
+    if estimate < 0:
+        return f"{name}: it cost money and made them fewer; there is no cost of one more."
+    return f"{name}: one more cost {unit}{with_interval(*cost)}."
+
+
+def money_lines(
+    test: Experiment,
+    outcome: Outcome,
+    money: Money,
+    *,
+    arm: str | None = None,
+    purchases: str | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Where the money went, per customer of an arm, against the control.
+
+    Parameters
+    ----------
+    test, outcome, money
+        As in ``differences``.
+    arm
+        The arm in question; may be left out where there is only one beside the control.
+    purchases
+        The measured column that counts purchases an offer could be redeemed for. With it, the redemptions are split
+        into those of purchases gained and those of purchases that would have happened anyway.
+    level
+        Level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows ``gross gain, contacts, redemptions, of which anyway, net value`` (the fourth with ``purchases`` only);
+        columns ``amount, lower, upper`` in money per customer, costs negative. Gain and costs add up to net value.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> money = rm.Money(worth=1.0, costs={"men's e-mail": rm.Costs(contact=0.02)}, currency="USD")
+    >>> rm.money_lines(test, rm.Outcome(column="visit"), money, arm="men's e-mail").round(3)
+                 amount  lower  upper
+    line
+    gross gain    0.077   0.07  0.083
+    contacts     -0.020  -0.02 -0.020
+    redemptions   0.000   0.00  0.000
+    net value     0.057   0.05  0.063
+    """
+    arm = test.treated_arm(arm)
+    money.check_arms(test.arms)
+    weights = contrasts.difference(arm, test.plan.control)
+    gain = measure_of(test, outcome)
+    parts = {
+        "gross gain": Money(worth=money.worth),
+        "contacts": Money(worth=0.0, costs={name: replace(c, redemption=0.0) for name, c in money.costs.items()}),
+        "redemptions": Money(worth=0.0, costs={name: replace(c, contact=0.0) for name, c in money.costs.items()}),
+        "net value": money,
+    }
+    measures = {line: {a: part.net(a, test.columns, gain) for a in weights} for line, part in parts.items()}
+    if purchases is not None:
+        measures["of which anyway"] = _anyway(test, money, arm, purchases, weights)
+    rows = {}
+    for line in (line for line in LINES if line in measures):
+        readings = {name: read(test.arm_means(name), measure) for name, measure in measures[line].items()}
+        found = contrast(readings, weights)
+        rows[line] = (found.estimate, *found.interval(level))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["amount", "lower", "upper"]).rename_axis("line")
+
+
+def _anyway(
+    test: Experiment, money: Money, arm: str, purchases: str, weights: Mapping[str, float]
+) -> dict[str, MeasureOf]:
+    """What redemptions gave away beyond the purchases gained: -price x (redeemed - (bought - bought by control))."""
+    costs = money.costs.get(arm, Costs())
+    if costs.redemptions is None:
+        raise ValueError(f"{arm} has no redemptions to split: name their column in Costs(redemptions=...)")
+    bought = Measure(position(test.columns, purchases))
+    redeemed = Measure(position(test.columns, costs.redemptions))
+    price = costs.redemption
+    return {name: combination((price, bought), (-price if name == arm else 0.0, redeemed)) for name in weights}

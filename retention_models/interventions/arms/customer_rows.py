@@ -1,0 +1,210 @@
+"""Customer rows on any engine, checked and reduced to the sums that an experiment needs.
+
+One narwhals expression, run where the rows live: pandas, Polars, a DuckDB relation, Spark. Sums of squares are taken
+about the overall means, so that large numbers with a small spread lose no digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_models.core.formatting import Presentation, short_number
+from retention_models.interventions.arms.cells import Cell, cells_of_sums
+from retention_models.tables.engines import collect
+from retention_models.tables.files import open_files, parse_numbers
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Rows(Presentation):
+    """Checked rows: a lazy frame with ``arm``, ``block``, perhaps ``cluster``, and the columns as ``v0, v1, ...``.
+
+    ``means`` are those over all rows, shape (k,).
+    """
+
+    frame: nw.LazyFrame[Any]
+    names: tuple[str, ...]
+    means: Array
+    clustered: bool
+
+    def cells(self) -> tuple[Cell, ...]:
+        """One cell for each arm in each block, in their alphabetical order."""
+        k = len(self.names)
+        keys = ["arm", "block", *(["cluster"] if self.clustered else [])]
+        deviations = [nw.col(f"v{i}") - float(self.means[i]) for i in range(k)]
+        terms = {f"v{i}": deviation for i, deviation in enumerate(deviations)}
+        if not self.clustered:
+            terms |= {f"p{i}_{j}": deviations[i] * deviations[j] for i in range(k) for j in range(i, k)}
+        rows = self.frame.select(*keys, *(term.alias(name) for name, term in terms.items()))
+        table = collect(rows.group_by(keys).agg(nw.len().alias("n"), *(nw.col(name).sum() for name in terms)))
+        return cells_of_sums(table.sort_values(keys), k, self.means)
+
+
+def read_rows(
+    source: Any,
+    names: Sequence[str],
+    *,
+    arm: str,
+    cluster: str | None = None,
+    block: str | None = None,
+    customer_id: str | None = "customer_id",
+) -> Rows:
+    """Check customer rows: one a customer, an arm for each, every measured column a finite number.
+
+    Raises
+    ------
+    TypeError
+        When ``source`` is neither a frame that narwhals reads nor the path of a CSV or Parquet file.
+    ValueError
+        When a column is missing, not numeric or holds gaps, or a customer stands in two rows.
+    """
+    frame = open_frame(source, names)
+    schema = frame.collect_schema()
+    keys = {"arm": arm} | ({"block": block} if block else {}) | ({"cluster": cluster} if cluster else {})
+    missing = [name for name in dict.fromkeys([*keys.values(), *names]) if name not in schema]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(schema.names())}")
+    require_numbers(schema, names)
+    check_complete(frame, keys, names, customer_id if customer_id in schema and not cluster else None)
+    prepared = frame.select(
+        *(as_name(column, schema).alias(key) for key, column in keys.items()),
+        *([] if block else [nw.lit("").alias("block")]),
+        *(number(name, schema).alias(f"v{i}") for i, name in enumerate(names)),
+    )
+    return _with_means(Rows(prepared, tuple(names), np.zeros(len(names)), cluster is not None))
+
+
+def open_frame(source: Any, numbers: Sequence[str] | None = None) -> nw.LazyFrame[Any]:
+    """A lazy frame over what narwhals reads, or over a CSV or Parquet file by DuckDB.
+
+    Where it is said which columns are ``numbers``, a file is read as text but for those, as logs are: with its own
+    separator, decimal commas, and yes and no. Otherwise DuckDB guesses the types.
+    """
+    if isinstance(source, str | Path) and numbers is not None:
+        relation = open_files(source, None)
+        source = parse_numbers(relation, [name for name in numbers if name in relation.columns])
+    if isinstance(source, str | Path):
+        import duckdb
+
+        path = str(source)
+        if not Path(path).exists():
+            raise FileNotFoundError(f"{path}: there is no such file")
+        source = duckdb.read_parquet(path) if path.endswith(".parquet") else duckdb.read_csv(path)
+    try:
+        return nw.from_native(source).lazy()
+    except TypeError:
+        kind = type(source).__name__
+        raise TypeError(
+            f"rows must be a frame (pandas, Polars, DuckDB, Spark) or a path to a file, not {kind}"
+        ) from None
+
+
+def require_numbers(schema: nw.Schema, names: Sequence[str]) -> None:
+    """Raise unless these columns hold numbers, or true and false."""
+    for name in names:
+        if not (schema[name].is_numeric() or schema[name] == nw.Boolean):
+            raise ValueError(f"{name} must be a number or true/false for every customer; it holds {schema[name]}")
+
+
+def as_name(column: str, schema: nw.Schema) -> nw.Expr:
+    """A column as names, of arms say: true and false as ``True`` and ``False``, whatever the engine writes."""
+    name = nw.col(column)
+    if schema[column] == nw.Boolean:
+        return nw.when(name).then(nw.lit("True")).otherwise(nw.when(~name).then(nw.lit("False")))
+    return name.cast(nw.String)
+
+
+def number(name: str, schema: nw.Schema) -> nw.Expr:
+    """A column as floats. True and false are not cast, which DuckDB would do while it reads the words from a file."""
+    column = nw.col(name)
+    if schema[name] == nw.Boolean:
+        return nw.when(column).then(nw.lit(1.0)).otherwise(nw.when(~column).then(nw.lit(0.0)))
+    return column.cast(nw.Float64)
+
+
+def check_complete(
+    frame: nw.LazyFrame[Any],
+    keys: Mapping[str, str],
+    names: Sequence[str],
+    customer_id: str | None = None,
+    *,
+    each: str = "customers",
+) -> None:
+    """Count gaps in one pass over the rows, and say which column has them; ``each`` is what a row stands for."""
+    schema = frame.collect_schema()
+    broken = {f"{key}_": _is_blank(nw.col(column).cast(nw.String)) for key, column in keys.items()}
+    for i, name in enumerate(names):
+        broken[f"v{i}"] = (~number(name, schema).is_finite()).fill_null(value=True)
+    counts = [flag.cast(nw.Int64).sum().alias(key) for key, flag in broken.items()]
+    customers = [nw.col(customer_id).n_unique().alias("customers")] if customer_id else []
+    found = collect(frame.select(nw.len().alias("rows"), *counts, *customers)).iloc[0]
+    rows = int(found["rows"])
+    if rows == 0:
+        raise ValueError("there are no rows; every assigned customer needs one, those who bought nothing too")
+    for label, name in zip(broken, [*keys.values(), *names], strict=True):
+        if found[label] > 0:
+            problem, cure = (
+                ("is missing or not finite", "fill in what is known (0 where nothing was bought)")
+                if label.startswith("v")
+                else ("is missing", "fill in what was assigned")
+            )
+            raise ValueError(
+                f"{name} {problem} for {int(found[label]):,} of {rows:,} {each}; {cure}: leaving such {each} out "
+                "would undo the random assignment"
+            )
+    if customer_id and found["customers"] < rows:
+        raise ValueError(
+            f"{customer_id} repeats: {rows:,} rows for {int(found['customers']):,} customers; keep one row a customer, "
+            f"or say cluster={customer_id!r} if rows are orders or visits"
+        )
+
+
+def _is_blank(text: nw.Expr) -> nw.Expr:
+    """Whether a text is missing, or blanks only."""
+    return text.is_null() | (text.str.strip_chars() == nw.lit("")).fill_null(value=True)
+
+
+def _with_means(rows: Rows) -> Rows:
+    columns = [nw.col(f"v{i}").mean() for i in range(len(rows.names))]
+    means = collect(rows.frame.select(*columns)).to_numpy()[0]
+    return replace(rows, means=np.asarray(means, dtype=float))
+
+
+def capped(rows: Rows, name: str, *, at: float | None = None, quantile: float | None = None) -> tuple[Rows, str]:
+    """The rows with one column cut at a ceiling, the uncut column beside it, and a sentence on what was cut.
+
+    The ceiling is ``at``, or the ``quantile`` of all arms together: never one for each arm, which would hide effects.
+    """
+    i, k = rows.names.index(name), len(rows.names)
+    column = nw.col(f"v{i}")
+    of = ""
+    if quantile is not None:
+        at = float(collect(rows.frame.select(column.quantile(quantile, "linear"))).to_numpy()[0, 0])
+        of = f" (the {100 * quantile:g} % quantile of all arms together)"
+    above = column > at
+    cut_column = nw.when(above).then(nw.lit(at)).otherwise(column)
+    seen = rows.frame.select(
+        nw.len().alias("n"), above.cast(nw.Int64).sum().alias("above"), (column - cut_column).sum().alias("cut")
+    )
+    n, count, cut = collect(seen).to_numpy()[0]
+    total = rows.means[i] * n
+    share = f", {100 * cut / total:.3g} % of the total," if total > 0 else ""
+    assert at is not None
+    cut_off = f"{int(count):,} of {int(n):,} customers{share} in all arms alike"
+    detail = f"{name} above {short_number(at)}{of} counts as that: {cut_off}"
+    frame = rows.frame.with_columns(column.alias(f"v{k}"), cut_column.alias(f"v{i}"))
+    cut_rows = Rows(frame, (*rows.names, uncapped(name)), np.append(rows.means, 0.0), rows.clustered)
+    return _with_means(cut_rows), detail
+
+
+def uncapped(name: str) -> str:
+    """The name under which a capped column is kept as it was."""
+    return f"{name} (uncapped)"

@@ -1,0 +1,218 @@
+"""Whether a test was run as planned: sample ratio, unit of assignment, balance, and tables that can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import chdtrc
+
+from retention_models.core.check import Check
+from retention_models.core.formatting import p_statement
+from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means
+
+Array = NDArray[np.float64]
+
+SUSPICIOUS = 0.001  # a p-value below this is no accident in a test that was run as planned
+RATIO = "sample ratio"
+BREAKING = (RATIO, "balance", "assignment", "unit of assignment")  # without these no estimate means what it says
+FEW = 5  # fewer customers than this with (or without) the outcome, and a normal interval is a guess
+
+
+def require_comparison(arms: Sequence[str], control: str) -> None:
+    """Raise unless the control is among the arms, and another arm too."""
+    if control not in arms:
+        raise ValueError(f"the control {control!r} is none of the arms {', '.join(arms)}")
+    if len(arms) < 2:
+        raise ValueError(f"there is one arm only, {arms[0]}; a comparison needs customers who were not treated")
+
+
+def require_blocks(cells: Sequence[Cell]) -> None:
+    """Raise unless every block holds every arm."""
+    arms = arm_names(cells)
+    for block in sorted({cell.block for cell in cells}):
+        absent = [arm for arm in arms if not any(c.arm == arm and c.block == block for c in cells)]
+        if absent:
+            raise ValueError(f"block {block!r} has no customers in {', '.join(absent)}; merge it with a similar block")
+
+
+def arm_names(cells: Sequence[Cell]) -> list[str]:
+    """The arms of some cells, in their order."""
+    return list(dict.fromkeys(cell.arm for cell in cells))
+
+
+def require_columns(table: pd.DataFrame, columns: Sequence[str], hint: str = "") -> None:
+    """Raise unless a table has these columns, without gaps."""
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(map(str, table.columns))}{hint}")
+    gaps = table[list(columns)].isna().sum()
+    if gaps.any():
+        name = str(gaps.idxmax())
+        raise ValueError(f"{name} is missing in {gaps[name]} of {len(table)} rows; leave out rows without numbers")
+
+
+def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """A table of sums with its columns as numbers; raise unless it has them, without gaps, and one row a cell."""
+    require_columns(table, columns, "; a table of sums has arm, n, each column's sum, and each pair's sum of products")
+    keys = [key for key in ("arm", "block", "cluster") if key in table]
+    if table.duplicated(keys).any():
+        raise ValueError(f"{' and '.join(keys)} stand more than once; add the sums up to one row each")
+    numbers = {name: _numbers(table[name]) for name in columns if name not in keys}
+    wrong = (numbers["n"] < 1) | (numbers["n"] % 1 != 0)
+    if wrong.any():
+        first = table.loc[wrong, "n"].iloc[0]
+        raise ValueError(
+            f"n is no whole number of customers, 1 or more, in {wrong.sum()} of {len(table)} rows: {first}"
+        )
+    return table.assign(**numbers)
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """A column of a table as floats; raise where it holds text or what is not finite."""
+    is_text = column.map(lambda value: isinstance(value, str))
+    found = pd.to_numeric(column.mask(is_text), errors="coerce").astype(float)
+    wrong = ~np.isfinite(found)
+    if wrong.any():
+        raise ValueError(
+            f"{column.name} is no number in {wrong.sum()} of {len(column)} rows: {column[wrong].iloc[0]!r}; "
+            "give numbers, not text"
+        )
+    return found
+
+
+def require_counts(table: pd.DataFrame, outcome: str) -> None:
+    """Raise unless every arm's count is a whole number from 0 to n."""
+    count = table[outcome].astype(float)
+    wrong = (count < 0) | (count > table["n"]) | (count != np.floor(count))
+    if wrong.any():
+        arm = table.loc[wrong, "arm"].iloc[0]
+        raise ValueError(
+            f"{outcome} is no count of customers for {int(wrong.sum())} of {len(table)} arms (first: {arm}, "
+            f"{count[wrong].iloc[0]:g} of {table.loc[wrong, 'n'].iloc[0]}); give how many of the n did it"
+        )
+
+
+def checks_of_customers(sizes: Mapping[str, int], shares: Mapping[str, float] | None, unit: str) -> tuple[Check, ...]:
+    """The checks that every test carries, where single customers are all that is known: ``sizes`` of the arms."""
+    if unit == "customer":
+        return (sample_ratio(sizes, shares, unit),)
+    detail = (
+        f"Each {unit} was assigned as a whole, but only customers are known: the true errors are larger, "
+        "by how much these numbers cannot tell."
+    )
+    uncounted = Check(RATIO, None, f"The assigned {unit}s were not counted, so it is unknown whether any got lost.")
+    return uncounted, Check("unit of assignment", False, detail)
+
+
+def checks_of_clusters(cells: Sequence[Cell], shares: Mapping[str, float] | None, unit: str) -> tuple[Check, ...]:
+    """The same where the clusters that were assigned are known."""
+    units = {arm: sum(cell.units for cell in cells if cell.arm == arm) for arm in arm_names(cells)}
+    counts = ", ".join(f"{arm} {count:,}" for arm, count in units.items())
+    df = min(cell.df for cell in cells)
+    detail = f"Errors by the assigned clusters (CR2; {counts}; at least {df:.1f} degrees of freedom an arm)."
+    cluster = "cluster" if unit == "customer" else unit
+    return sample_ratio(units, shares, cluster), Check("unit of assignment", True, detail)
+
+
+def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, unit: str) -> Check:
+    """Whether the arms are as large as planned: a chi-squared test on the assigned units.
+
+    A mismatch means that customers got lost or were assigned otherwise than stated, and that the arms differ by more
+    than the treatment; no estimate mends it.
+    """
+    if shares is None:
+        return Check(RATIO, None, "The planned shares of the arms are not stated: it is unknown whether any got lost.")
+    arms = list(units)
+    planned = {str(arm): float(share) for arm, share in shares.items()}
+    if sorted(planned) != sorted(arms) or min(planned.values()) <= 0:
+        raise ValueError(f"shares must give each of the arms {', '.join(arms)} a share above 0; got {dict(shares)}")
+    seen = np.array([units[arm] for arm in arms], dtype=float)
+    expected = np.array([planned[arm] for arm in arms]) / sum(planned.values()) * seen.sum()
+    p = float(chdtrc(len(arms) - 1, np.sum((seen - expected) ** 2 / expected)))
+    counts = ", ".join(f"{arm} {s:,.0f} ({e:,.0f} planned)" for arm, s, e in zip(arms, seen, expected, strict=True))
+    verdict = "as planned" if p >= SUSPICIOUS else "not as planned: find the customers that got lost before reading on"
+    return Check(RATIO, p >= SUSPICIOUS, f"{unit.capitalize()}s assigned: {counts}; {p_statement(p)}, {verdict}.")
+
+
+def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
+    """Whether what was known before the assignment is the same in all arms: a joint Wald test."""
+    name, x = "balance", list(covariates)
+    arms = [arm_means(cells, arm) for arm in arm_names(cells)]
+    if min(cell.df for cell in cells) < 10 * len(x):
+        return Check(name, None, "Too few assigned units to test what was known before the assignment.")
+    statistic, freedom, impossible = _wald(
+        np.array([arm.mean[x] for arm in arms]), np.array([_covariance(arm)[np.ix_(x, x)] for arm in arms])
+    )
+    p = 0.0 if impossible else float(chdtrc(freedom, statistic)) if freedom else 1.0
+    verdict = "no sign of a broken assignment" if p >= SUSPICIOUS else "the arms differed before the treatment"
+    return Check(
+        name,
+        p >= SUSPICIOUS,
+        f"{len(x)} column{'s' * (len(x) > 1)} known before the assignment, together {p_statement(p)}: {verdict}.",
+    )
+
+
+def _wald(means: Array, covariances: Array) -> tuple[float, int, bool]:
+    """Chi-squared of equal means of independent arms, its degrees of freedom, and whether a gap allows no chance.
+
+    ``means`` (arms, k), ``covariances`` (arms, k, k). With d the arms' gaps to the first arm, stacked, and V their
+    covariance, d' V^-1 d. An arm whose covariate is the same for everyone adds no variance to its gaps; where a
+    combination of gaps has none at all, any gap is more than chance.
+    """
+    arms, k = means.shape
+    variance = np.einsum("aii->i", covariances)
+    scale = np.where(variance > 0, np.sqrt(variance), np.maximum(np.abs(means).max(axis=0), np.finfo(float).tiny))
+    gaps = ((means[1:] - means[0]) / scale).ravel()
+    scaled = covariances / np.outer(scale, scale)
+    joint = np.kron(np.ones((arms - 1, arms - 1)), scaled[0])
+    for i in range(1, arms):
+        own = slice((i - 1) * k, i * k)
+        joint[own, own] += scaled[i]
+    size, direction = np.linalg.eigh((joint + joint.T) / 2)
+    along = direction.T @ gaps
+    varies = size > 1e-10 * max(size.max(), 0.0)
+    impossible = bool(np.any(np.abs(along[~varies]) > 1e-6 * max(1.0, float(np.abs(gaps).max()))))
+    return float(np.sum(along[varies] ** 2 / size[varies])), int(varies.sum()), impossible
+
+
+def _covariance(arm: ArmMeans) -> Array:
+    return np.asarray(sum(share**2 * cell.covariance for share, cell in zip(arm.shares, arm.cells, strict=True)))
+
+
+def is_share(cells: Sequence[Cell], column: int) -> bool:
+    """Whether a column is yes or no for single customers: each cell's variance is that of a share, and it differs."""
+
+    def of_share(cell: Cell) -> bool:
+        p = cell.mean[column]
+        variance = cell.covariance[column, column] * (cell.n - 1)
+        return cell.units == cell.n and bool(0 <= p <= 1 and np.isclose(variance, p * (1 - p), atol=1e-12))
+
+    return all(of_share(cell) for cell in cells) and not is_constant(cells, column)
+
+
+def is_constant(cells: Sequence[Cell], column: int) -> bool:
+    """Whether a column is the same for every customer of all arms."""
+    first = cells[0].mean[column]
+    return all(cell.covariance[column, column] == 0 and np.isclose(cell.mean[column], first) for cell in cells)
+
+
+def enough_events(cells: Sequence[Cell], column: int, name: str) -> Check | None:
+    """Whether every arm has enough customers with and without a yes-or-no outcome; ``None`` for other columns."""
+    if not is_share(cells, column):
+        return None
+    counts = []
+    for arm in arm_names(cells):
+        mine = [cell for cell in cells if cell.arm == arm]
+        did = sum(cell.n * cell.mean[column] for cell in mine)
+        counts += [did, sum(cell.n for cell in mine) - did]
+    return events_check(counts, name)
+
+
+def events_check(counts: Sequence[float], name: str) -> Check:
+    """The check itself, from the sizes of the groups that an interval stands on."""
+    smallest = round(min(counts))
+    verdict = "enough" if smallest >= FEW else "too few"
+    return Check("events", smallest >= FEW, f"{name}: {verdict} for the interval ({smallest} in the smallest group).")

@@ -1,0 +1,212 @@
+"""What is measured in a test, and the row of evidence that a comparison becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from retention_models.core.check import Check
+from retention_models.core.formatting import Presentation, alike
+from retention_models.interventions.arms.cells import overall_mean, overall_scatter, slopes
+from retention_models.interventions.arms.contrasts import Estimate, Measure, Reading, contrast, read
+from retention_models.interventions.arms.costs import position
+from retention_models.interventions.arms.customer_rows import uncapped
+from retention_models.interventions.arms.experiment import Experiment
+from retention_models.interventions.arms.experiment_checks import enough_events, is_constant, is_share
+from retention_models.interventions.effects.effect import Effect, Scale
+from retention_models.interventions.share_interval import newcombe
+
+CEILING = "ceiling"
+UNSTATED = "not stated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Outcome(Presentation):
+    """What is measured, and how it is compared.
+
+    Attributes
+    ----------
+    column
+        The measured column.
+    unit
+        What the number counts, in words; ``share of customers`` for a yes or no.
+    horizon
+        How long after the assignment it was watched, in words.
+    label
+        How it is called in the evidence; by default the column's name.
+    per
+        A second column: the outcome is the ratio of their sums (spend per order), by the delta method.
+    adjust_for
+        Columns known before the assignment that explain away noise (CUPED, or Lin's regression).
+    """
+
+    column: str
+    unit: str = ""
+    horizon: str = UNSTATED
+    label: str = ""
+    per: str | None = None
+    adjust_for: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How the outcome is called."""
+        return self.label or (f"{self.column} per {self.per}" if self.per else self.column)
+
+    @property
+    def in_words(self) -> str:
+        """The unit, or the plainest guess at it."""
+        return self.unit or (f"{self.column} per {self.per}" if self.per else f"{self.column} per customer")
+
+
+def measure_of(test: Experiment, outcome: Outcome) -> Measure:
+    """The outcome as a measure of the arms' means, its CUPED slopes from the customers of all arms together."""
+    per = None if outcome.per is None else position(test.columns, outcome.per)
+    if per is not None and any(test.arm_means(arm).mean[per] == 0 for arm in test.arms):
+        raise ValueError(f"{outcome.per} is 0 for everyone in an arm: {outcome.name} is no number there")
+    plain = Measure(position(test.columns, outcome.column), per)
+    x = covariates_of(test, outcome)
+    if not x:
+        return plain
+    centre = overall_mean(test.cells)
+    _, gradient = plain(centre)
+    found = slopes(overall_scatter(test.cells), gradient, x)
+    return Measure(plain.y, plain.per, x, found, centre[list(x)])
+
+
+def covariates_of(test: Experiment, outcome: Outcome) -> tuple[int, ...]:
+    """Where the columns to adjust for stand; an error where one was not named as known before the assignment."""
+    late = [name for name in outcome.adjust_for if name not in test.covariates]
+    if late:
+        known = ", ".join(test.covariates) or "none"
+        raise ValueError(
+            f"{', '.join(late)} {'is' if len(late) == 1 else 'are'} not among the covariates of this experiment "
+            f"({known}): adjusting for what was measured after the assignment takes out the effect with it; name what "
+            "was known before in covariates="
+        )
+    return tuple(position(test.columns, name) for name in outcome.adjust_for)
+
+
+def with_check(row: Effect, check: Check | None) -> Effect:
+    """The row with one more check, where there is one."""
+    return row if check is None else replace(row, checks=(*row.checks, check))
+
+
+def readings_of(test: Experiment, measure: Measure) -> dict[str, Reading]:
+    """A measure read off every arm."""
+    return {arm: read(test.arm_means(arm), measure) for arm in test.arms}
+
+
+def effect_row(
+    test: Experiment,
+    outcome: Outcome,
+    name: str,
+    weights: Mapping[str, float],
+    estimate: Estimate,
+    *,
+    level: float,
+    scale: Scale = "difference",
+    adjustment: str = "CUPED",
+) -> Effect:
+    """The row of the evidence for one comparison; the estimate of a ratio is that of its logarithm.
+
+    Raises
+    ------
+    ValueError
+        When the outcome is the same for everyone in these arms, which tells nothing but for a share.
+    """
+    if estimate.std_error == 0:
+        estimate, ends = _without_spread(test, outcome, weights, estimate, level, scale)
+    else:
+        ends = estimate.interval(level)
+    numbers = (estimate.estimate, *ends)
+    middle, lower, upper = (float(np.exp(x)) for x in numbers) if scale == "ratio" else numbers
+    return Effect(
+        intervention=f"{test.plan.name}: {name}" if test.plan.name else name,
+        outcome=outcome.name,
+        unit=outcome.in_words,
+        estimand=", ".join([_comparison(outcome, weights, scale), *_qualified(test, outcome, adjustment)]),
+        scale=scale,
+        estimate=middle,
+        std_error=estimate.std_error,
+        lower=lower,
+        upper=upper,
+        level=level,
+        horizon=outcome.horizon,
+        population=test.plan.population,
+        n=test.n(*(arm for arm, weight in weights.items() if weight)),
+        design="randomised",
+        checks=(*test.checks, *_outcome_checks(test, outcome, weights, level)),
+    )
+
+
+def _without_spread(
+    test: Experiment, outcome: Outcome, weights: Mapping[str, float], estimate: Estimate, level: float, scale: Scale
+) -> tuple[Estimate, tuple[float, float]]:
+    """Estimate and interval where no customer of an arm differs from another: for two shares Newcombe's.
+
+    Its standard error is the longer side of the interval over the normal quantile.
+    """
+    compared = {weight: arm for arm, weight in weights.items() if weight}
+    column = position(test.columns, outcome.column)
+    of_shares = scale == "difference" and outcome.per is None and is_share(test.cells, column)
+    if not (of_shares and sorted(compared) == [-1, 1] and sum(map(bool, weights.values())) == 2):
+        arms = " of " + " and ".join(arm for arm, weight in weights.items() if weight)
+        where = "" if is_constant(test.cells, column) else arms
+        raise ValueError(f"{outcome.name} is the same for every customer{where}: there is nothing to compare")
+    treated, control = ((float(test.arm_means(compared[w]).mean[column]), test.n(compared[w])) for w in (1, -1))
+    lower, upper = newcombe(treated, control, level)
+    difference = treated[0] - control[0]
+    std_error = max(difference - lower, upper - difference) / Estimate(0.0, 1.0, np.inf).quantile(level)
+    return Estimate(difference, std_error, np.inf), (lower, upper)
+
+
+def _outcome_checks(
+    test: Experiment, outcome: Outcome, weights: Mapping[str, float], level: float
+) -> tuple[Check, ...]:
+    """What hangs on the outcome: enough customers with and without it, a ceiling that decides, too rich a model."""
+    events = enough_events(test.cells, position(test.columns, outcome.column), outcome.column)
+    ceiling = _ceiling_check(test, outcome, weights, level) if outcome.column in test.ceilings else None
+    return tuple(check for check in (events, ceiling, _adjustment_check(test, outcome)) if check is not None)
+
+
+def _adjustment_check(test: Experiment, outcome: Outcome) -> Check | None:
+    """Fails where slopes stand on so few assigned units that their own error, which is left out, would count."""
+    covariates, df = len(outcome.adjust_for), min(cell.df for cell in test.cells)
+    if df >= 10 * covariates:
+        return None
+    detail = f"{covariates} covariates on {df:.1f} degrees of freedom: the interval is too narrow; adjust for fewer."
+    return Check("adjustment", False, detail)
+
+
+def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, float], level: float) -> Check:
+    """Whether the uncut difference lies within the interval of the cut one."""
+    full = replace(outcome, column=uncapped(outcome.column))
+    cut, uncut = (contrast(readings_of(test, measure_of(test, which)), weights) for which in (outcome, full))
+    lower, upper = cut.interval(level)
+    passed = lower <= uncut.estimate <= upper
+    apart = alike(uncut.estimate, uncut.std_error)
+    detail = f"{test.ceilings[outcome.column]}. Uncut, the difference is {' +- '.join(apart)}"
+    verdict = "within the interval" if passed else "outside the interval: the largest spenders decide"
+    return Check(CEILING, passed, f"{detail}, {verdict}.")
+
+
+def _comparison(outcome: Outcome, weights: Mapping[str, float], scale: Scale) -> str:
+    """What is compared, in words."""
+    of_two = sorted(weight for weight in weights.values() if weight) == [-1, 1]
+    comparison = "ratio of" if scale == "ratio" else "difference in" if of_two else "contrast of"
+    return f"{comparison} {'ratios of sums' if outcome.per else 'means'}, as assigned"
+
+
+def _qualified(test: Experiment, outcome: Outcome, adjustment: str) -> list[str]:
+    """What the comparison takes into account, in words."""
+    return [
+        words
+        for words, holds in (
+            (f"adjusted for {', '.join(outcome.adjust_for)} ({adjustment})", outcome.adjust_for),
+            ("compared within blocks", len({cell.block for cell in test.cells}) > 1),
+            ("with a ceiling", outcome.column in test.ceilings),
+        )
+        if holds
+    ]

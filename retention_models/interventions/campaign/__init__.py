@@ -1,0 +1,1 @@
+"""A test read from one file of customers, with its checks and views."""

@@ -1,0 +1,119 @@
+"""Which column of a test's rows says what, and what is wrong with those named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+from retention_models.core.formatting import Presentation
+
+CUSTOMER_ID = "customer_id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Roles(Presentation):
+    """Which column says what; None, or empty, where none does.
+
+    Attributes
+    ----------
+    arm
+        What a customer was assigned to.
+    outcome
+        What was measured after the assignment, the most important first; a single name may stand for itself.
+    amount
+        The outcome that is money spent.
+    covariate
+        What was known before the assignment: it takes noise out (CUPED), and shows whether the lot was fair.
+    cluster, block
+        What was assigned as a whole (household, store); within whose values the lot was drawn.
+    received, redeemed
+        Whether a customer received what was sent; how often it was redeemed.
+    assigned
+        When a customer came into the test, a day or the number of a wave: to look at it as it grew.
+    lower_is_better
+        The outcomes of which less is better, such as ``churned``; a single name may stand for itself.
+    customer_id
+        Whose repeats are refused; by default ``customer_id`` where there is such a column.
+    """
+
+    arm: str = "arm"
+    outcome: Sequence[str] | str | None = None
+    amount: str | None = None
+    covariate: Sequence[str] | str | None = None
+    cluster: str | None = None
+    block: str | None = None
+    received: str | None = None
+    redeemed: str | None = None
+    assigned: str | None = None
+    lower_is_better: Sequence[str] | str | None = None
+    customer_id: str | None = None
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """The columns measured after the assignment, the amount last unless it is named among them."""
+        return tuple(dict.fromkeys([*_listed(self.outcome), *_listed(self.amount)]))
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """The columns known before the assignment."""
+        return _listed(self.covariate)
+
+    @property
+    def lower(self) -> tuple[str, ...]:
+        """The outcomes of which less is better."""
+        return _listed(self.lower_is_better)
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Columns of numbers that are neither: who received, and who redeemed."""
+        names = dict.fromkeys([*_listed(self.received), *_listed(self.redeemed)])
+        return tuple(name for name in names if name not in self.outcomes)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Every column that must be a number for every customer."""
+        return (*self.outcomes, *self.covariates, *self.extras)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column that has a role."""
+        keys = (name for name in (self.arm, self.cluster, self.block, self.assigned, self.customer_id) if name)
+        return tuple(dict.fromkeys([*keys, *self.numbers]))
+
+    def among(self, columns: Sequence[str]) -> Roles:
+        """The roles, checked against the columns there are, the customer's id found where it has its usual name.
+
+        Raises
+        ------
+        ValueError
+            When a column is not there, or has two roles that exclude each other.
+        """
+        for role in fields(self):
+            missing = [name for name in _listed(getattr(self, role.name)) if name not in columns]
+            if missing:
+                raise ValueError(
+                    f"the test has no column {', '.join(map(repr, missing))} for {role.name}; it has "
+                    f"{', '.join(columns)}. Say which one it is: {role.name}"
+                )
+        others = [name for name in self.lower if self.outcomes and name not in self.outcomes]
+        if others:
+            raise ValueError(
+                f"lower_is_better names {others[0]!r}, which is none of the outcomes {', '.join(self.outcomes)}"
+            )
+        before = set(self.covariates) & {*self.outcomes, *self.extras}
+        keys = {self.arm, self.cluster, self.block} & set(self.numbers)
+        for shared, problem in (
+            (before, "is said to be known before the assignment (covariate) and measured after it; it can be one only"),
+            (keys, "says who was assigned to what, and cannot be measured as well"),
+        ):
+            if shared:
+                raise ValueError(f"column {min(str(name) for name in shared)!r} {problem}")
+        found = self.customer_id or (
+            CUSTOMER_ID if CUSTOMER_ID in columns and CUSTOMER_ID not in self.numbers else None
+        )
+        return replace(self, customer_id=found)
+
+
+def _listed(names: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Names as a tuple, a single one as well."""
+    return () if names is None else (names,) if isinstance(names, str) else tuple(names)

@@ -1,0 +1,102 @@
+"""A campaign looked at while it grew: what a team that stops early would have seen, and the bound it has to cross."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from retention_models.interventions.arms import contrasts
+from retention_models.interventions.arms.customer_rows import open_frame
+from retention_models.interventions.arms.experiment import Experiment
+from retention_models.interventions.campaign.read import Campaign
+from retention_models.interventions.designs.arm_differences import contrast_effects
+from retention_models.interventions.planning.sequential import Look, look_at
+from retention_models.tables.engines import collect
+
+COLUMNS = ("difference", "difference_lower", "difference_upper", "z", "bound", "verdict")
+
+
+def looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
+    """The first outcome at up to so many looks, as customers came in, and whether a bound was crossed.
+
+    None where the time of assignment is unknown, or the same for all. Means are compared as they are; the bounds
+    (O'Brien-Fleming-like spending) hold for each arm's comparison by itself. A look that cannot be judged, as before
+    the first customer with the outcome, or before an arm began, spends nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``look``, ``share`` (of the planned customers) and ``arm``: ``difference`` with its repeated
+        interval, which holds at every look; ``z`` and the ``bound`` it has to cross, missing (``<NA>``) where a look
+        cannot be judged; ``verdict``: stop, go on, or why it cannot be judged.
+    """
+    assigned = campaign.roles.assigned
+    if assigned is None:
+        return None
+    moments = _moments(campaign, assigned, count)
+    if len(moments) < 2:
+        return None
+    rows: dict[tuple[int, float, str], tuple[Any, ...]] = {}
+    judged: dict[str, list[float]] = {arm: [] for arm in campaign.experiment.arms[1:]}
+    for number, (last, share) in enumerate(moments.items(), start=1):
+        test = _so_far(campaign, last)
+        for arm, before in judged.items():
+            try:
+                rows[number, share, arm] = _told(_look(campaign, test, arm, [*before, share]))
+            except ValueError as error:
+                reason = str(error).partition(";")[0]
+                rows[number, share, arm] = (None, -math.inf, math.inf, None, None, f"cannot be judged: {reason}")
+            else:
+                before.append(share)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(COLUMNS))
+    table.index = pd.MultiIndex.from_tuples(rows, names=["look", "share", "arm"])
+    return table.astype(dict.fromkeys(["difference", "z", "bound"], "Float64"))
+
+
+def _moments(campaign: Campaign, assigned: str, count: int) -> pd.Series[float]:
+    """The share of the planned customers who had come in by each of the moments to look at, by moment."""
+    frame = open_frame(campaign.rows).select(nw.col(assigned).alias("moment"))
+    sizes = collect(frame.group_by("moment").agg(nw.len().alias("n"))).set_index("moment")["n"].sort_index()
+    customers = sizes.cumsum()
+    wanted = [(number + 1) / count * sizes.sum() for number in range(count)]
+    return customers.iloc[sorted({int(customers.searchsorted(n - 1e-6)) for n in wanted})] / campaign.planned_customers
+
+
+def _so_far(campaign: Campaign, last: Any) -> Experiment | str:
+    """The test of the customers who came in by ``last``, or why there is none yet."""
+    roles = campaign.roles
+    until = open_frame(campaign.rows).filter(nw.col(str(roles.assigned)) <= last)
+    try:
+        return Experiment.from_rows(
+            until.to_native(),
+            replace(campaign.experiment.plan, shares=None),
+            arm=roles.arm,
+            outcomes=[campaign.outcomes[0].column],
+            cluster=roles.cluster,
+            block=roles.block,
+            customer_id=None,
+        )
+    except ValueError as error:
+        return str(error)
+
+
+def _look(campaign: Campaign, test: Experiment | str, arm: str, shares: Sequence[float]) -> Look:
+    """What an arm's comparison says of the customers so far; an error says why it cannot."""
+    if isinstance(test, str):
+        raise ValueError(test)
+    if arm not in test.arms:
+        raise ValueError(f"nobody was in {arm} yet")
+    outcome = replace(campaign.outcomes[0], adjust_for=())
+    weights = {arm: contrasts.difference(arm, test.plan.control)}
+    return look_at(contrast_effects(test, outcome, weights)[0], shares)
+
+
+def _told(look: Look) -> tuple[Any, ...]:
+    effect = look.effect
+    verdict = "stop" if look.stop else "go on"
+    return effect.estimate, effect.lower, effect.upper, look.z, look.bound, verdict

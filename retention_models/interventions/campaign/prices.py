@@ -1,0 +1,132 @@
+"""What the outcome of a test earns and its arms cost, as far as it was said; what was not is said in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from retention_models.core.arguments import is_number
+from retention_models.core.formatting import Presentation, three_digits
+from retention_models.interventions.arms.costs import Costs, Money
+from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.campaign.columns import Roles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Prices(Presentation):
+    """Money, as far as it was said.
+
+    Attributes
+    ----------
+    margin
+        Share of the amount that is earned, where a column is an amount: above 0 and at most 1.
+    worth
+        Where none is: what one more of the first outcome earns, or one fewer where less of it is better.
+    cost
+        Of one contact: one number for every arm but the control, or one for each arm.
+    redemption_cost
+        Of one redemption, where a column counts them.
+    currency
+        What money is counted in; empty where it has no name.
+
+    Raises
+    ------
+    ValueError
+        When a margin is no share, worth not above 0, or a cost below 0.
+    """
+
+    margin: float | None = None
+    worth: float | None = None
+    cost: float | Mapping[str, float] | None = None
+    redemption_cost: float | None = None
+    currency: str | None = None
+
+    def __post_init__(self) -> None:
+        margin, worth = self.margin, self.worth
+        if margin is not None and not (is_number(margin) and 0 < margin <= 1):
+            meant = f"; did you mean {margin / 100:g}?" if is_number(margin) and 1 < margin <= 100 else ""
+            raise ValueError(f"margin is a share of the amount, above 0 and at most 1; got {margin!r}{meant}")
+        if worth is not None and not (is_number(worth) and worth > 0):
+            raise ValueError(
+                f"worth is what one more of the first outcome earns, above 0; got {worth!r}. Where less of it is "
+                "better, name it in lower_is_better, and say what one fewer earns"
+            )
+        each = self.cost if isinstance(self.cost, Mapping) else {"cost": self.cost}
+        for name, cost in {**each, "redemption_cost": self.redemption_cost}.items():
+            if cost is not None and not (is_number(cost) and cost >= 0):
+                raise ValueError(f"{name} must be a cost of 0 or more; got {cost!r}")
+
+    @property
+    def unit(self) -> str:
+        """What money is called."""
+        return self.currency or "money"
+
+    def check(self, roles: Roles) -> None:
+        """Raise a ValueError where a price is stated for something that was not measured."""
+        nothing_redeemed = self._redeems and not roles.redeemed
+        for problem, found in (
+            ("margin is a share of an amount: say which column that is (amount)", self.margin and not roles.amount),
+            ("redemption_cost needs the column that counts redemptions (redeemed)", nothing_redeemed),
+            ("worth and margin both price an outcome: say one of them", self.worth and self.margin),
+            ("less of an amount cannot be better and earn a margin", self.margin and roles.amount in roles.lower),
+        ):
+            if found:
+                raise ValueError(problem)
+
+    def costs(self, arms: Sequence[str], roles: Roles) -> dict[str, Costs]:
+        """What each arm costs; the control, which comes first, is not contacted."""
+        if isinstance(self.cost, Mapping):
+            contact = {str(arm): float(cost) for arm, cost in self.cost.items()}
+        else:
+            contact = dict.fromkeys(arms[1:], float(self.cost or 0.0))
+        counted = roles.redeemed if self._redeems else None
+        gift = float(self.redemption_cost or 0)
+        found = {arm: Costs(contact=cost, redemption=gift, redemptions=counted) for arm, cost in contact.items()}
+        Money(worth=0.0, costs=found).check_arms(arms)
+        return found if self._is_costly else {}
+
+    def priced(self, roles: Roles, outcomes: Sequence[Outcome]) -> tuple[Outcome | None, float]:
+        """The outcome that has a price, and what one unit of it earns: less than 0 where less of it is better."""
+        if self.margin:
+            return next(outcome for outcome in outcomes if outcome.column == roles.amount), self.margin
+        if not self.worth:
+            return None, 0.0
+        return outcomes[0], -self.worth if outcomes[0].column in roles.lower else self.worth
+
+    def reasons(self, roles: Roles, outcomes: Sequence[Outcome]) -> dict[str, str]:
+        """What value is counted in, and what it lacks."""
+        outcome, worth = self.priced(roles, outcomes)
+        if outcome is None:
+            earned = "Nothing was said of what an outcome earns (margin of an amount, or worth): there is no value."
+        elif self.margin:
+            earned = f"Of each “{outcome.column}” {100 * worth:.3g} % is counted as earned (margin)."
+        else:
+            one = "more" if worth > 0 else "fewer"
+            earned = f"One {one} of “{outcome.column}” is counted as {self._written(abs(worth))} earned (worth)."
+        return {"value": earned, "cost": self._cost_sentence}
+
+    @property
+    def _cost_sentence(self) -> str:
+        if not self._is_costly:
+            return "No cost was stated (cost): what the arms cost is counted as nothing."
+        parts = []
+        if isinstance(self.cost, Mapping):
+            each = ", ".join(f"{arm} {self._written(float(cost))}" for arm, cost in self.cost.items())
+            parts = [f"a contact costs: {each}"]
+        elif self.cost:
+            parts = [f"a contact costs {self._written(self.cost)}"]
+        if self.redemption_cost:
+            parts.append(f"a redemption costs {self._written(self.redemption_cost)}")
+        sentence = "; ".join(parts)
+        return f"{sentence[0].upper()}{sentence[1:]}."
+
+    def _written(self, amount: float) -> str:
+        return f"{self.currency or ''} {three_digits(amount)}".strip()
+
+    @property
+    def _redeems(self) -> bool:
+        return bool(self.redemption_cost)
+
+    @property
+    def _is_costly(self) -> bool:
+        return bool(self.cost) or self._redeems

@@ -1,0 +1,235 @@
+"""A test that nobody has looked at yet: what was said of it, and what is chosen from its rows, each with its reason."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import pandas as pd
+
+from retention_models.core.formatting import Part, Presentation
+from retention_models.interventions.arms.costs import Costs, Money
+from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.outcome import UNSTATED, Outcome
+from retention_models.interventions.campaign.columns import Roles
+from retention_models.interventions.campaign.defaults import (
+    arms_of,
+    control_among,
+    opened,
+    with_numbers,
+    with_order,
+    with_outcome,
+    yes_or_no_among,
+)
+from retention_models.interventions.campaign.prices import Prices
+from retention_models.interventions.designs.arm_differences import differences
+from retention_models.interventions.effects.effect import Effect
+from retention_models.tables.files import naming
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Campaign(Presentation):
+    """A test as it is to be read; made by ``read_campaign``.
+
+    Attributes
+    ----------
+    experiment
+        The arms, with every column that has a role.
+    outcomes
+        What is measured, the most important first.
+    priced, money
+        The outcome that is worth money, and how much; None where nothing was said of it.
+    costs
+        What the arms cost; empty where nothing was said of it.
+    currency
+        What money is called; empty where it has no name.
+    roles
+        Which column says what.
+    rows
+        The rows, on their engine.
+    planned_customers
+        How many customers the test was planned for: the end that looks before it are counted towards.
+    reasons
+        Sentences: what was chosen from the rows, or left out because nothing was said of it.
+    """
+
+    experiment: Experiment
+    outcomes: tuple[Outcome, ...]
+    priced: Outcome | None
+    money: Money | None
+    costs: Mapping[str, Costs]
+    currency: str
+    roles: Roles
+    rows: Any
+    planned_customers: int
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def main(self) -> Outcome:
+        """The outcome that the decision hangs on: the one that is worth money, or else the first."""
+        return self.priced or self.outcomes[0]
+
+    @property
+    def effects(self) -> list[Effect]:
+        """What each arm changed in each outcome, with its value where there is one."""
+        return [
+            effect
+            for outcome in self.outcomes
+            for effect in differences(self.experiment, outcome, self.money if outcome == self.priced else None)
+        ]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Customers of each arm, and the mean of every outcome; one row an arm, the control first."""
+        table = self.experiment.table()
+        units = ["units"] if self.roles.cluster else []
+        return table[["customers", *units, *(outcome.column for outcome in self.outcomes)]]
+
+    @property
+    def provenance(self) -> str:
+        """One line: what the numbers rest on."""
+        arms = self.experiment.arms
+        cells = [
+            (cell.arm, cell.block, cell.n, [f"{mean:.9g}" for mean in cell.mean]) for cell in self.experiment.cells
+        ]
+        digest = sha256(repr(sorted(cells)).encode()).hexdigest()[:12]
+        return f"{self.experiment.n(*arms):,} customers in {len(arms)} arms ({', '.join(arms)}), sha256 {digest}"
+
+    def _parts(self) -> Sequence[Part]:
+        return [self.reasons]
+
+
+def read_campaign(
+    rows: Any,
+    roles: Roles,
+    prices: Prices,
+    *,
+    control: str | None = None,
+    planned_shares: Mapping[str, float] | None = None,
+    window: str | None = None,
+    planned_customers: int | None = None,
+) -> Campaign:
+    """A test as it is to be read: what was said holds, the rest is chosen from the rows, or left out and said so.
+
+    Parameters
+    ----------
+    rows
+        One row a customer: a frame of any engine, or the path of a CSV or Parquet file.
+    roles
+        Which column says what. Without an outcome, the only column of numbers that has no other role is taken.
+    prices
+        What an outcome earns and the arms cost.
+    control
+        The arm to compare with. Without it, the only one that goes by such a name (``control``, ``none``, ``0``).
+    planned_shares
+        Arm to its planned share, in any unit, to see whether customers got lost.
+    window
+        How long after the assignment outcomes were watched, in words.
+    planned_customers
+        How many customers were to come in before the end; without it, looks take those who did as all that were.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing, has gaps or text instead of numbers, or repeats customers; when there is no control;
+        when what was said contradicts itself.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.interventions.campaign.read import read_campaign
+    >>> from retention_models.interventions.campaign.prices import Prices
+    >>> from retention_models.interventions.campaign.columns import Roles
+    >>> rows = pd.DataFrame({"arm": ["none", "mail"] * 50, "bought": [0] * 40 + [0, 1] * 20 + [1] * 20})
+    >>> print(read_campaign(rows, Roles(), Prices(worth=12, cost=0.5, currency="EUR")))
+    “bought” is the outcome: no other column of numbers is left.
+    “bought” is yes or no: the arms are compared by their share of customers.
+    The arms are compared with “none”, which goes by the name of a control.
+    Nothing was said of the planned shares (planned_shares): whether customers got lost cannot be checked.
+    Nothing known before the assignment was named (covariate), which could make the intervals narrower.
+    One more of “bought” is counted as EUR 12.0 earned (worth).
+    A contact costs EUR 0.500.
+    """
+    frame = opened(rows)
+    roles = roles.among(frame.collect_schema().names())
+    prices.check(roles)
+    with naming(rows):
+        roles, chosen = with_outcome(frame, roles)
+        frame = with_order(with_numbers(frame, roles.numbers), roles.assigned)
+        against, reason = control_among(arms_of(frame, roles.arm), control)
+        plan = Plan(control=against, shares=planned_shares, unit=roles.cluster or "customer")
+        experiment = Experiment.from_rows(
+            frame.to_native(),
+            plan,
+            arm=roles.arm,
+            outcomes=(*roles.outcomes, *roles.extras),
+            covariates=roles.covariates,
+            cluster=roles.cluster,
+            block=roles.block,
+            customer_id=roles.customer_id,
+        )
+        yes_or_no = yes_or_no_among(frame, roles.outcomes)
+    outcomes = tuple(_outcome(name, roles, prices, name in yes_or_no, window) for name in roles.outcomes)
+    priced, worth = prices.priced(roles, outcomes)
+    costs = prices.costs(experiment.arms, roles)
+    customers, planned = experiment.n(*experiment.arms), _checked_plan(planned_customers)
+    return Campaign(
+        experiment=experiment,
+        outcomes=outcomes,
+        priced=priced,
+        money=Money(worth=worth, costs=costs, currency=prices.currency or "") if priced else None,
+        costs=costs,
+        currency=prices.currency or "",
+        roles=roles,
+        rows=frame.to_native(),
+        planned_customers=max(customers, planned or 0),
+        reasons=(
+            *chosen,
+            *(_kind(outcome, roles, outcome.column in yes_or_no) for outcome in outcomes),
+            reason,
+            *_left_out(roles, planned_shares),
+            *([_end_of_plan(customers, planned)] if roles.assigned else []),
+            *prices.reasons(roles, outcomes).values(),
+        ),
+    )
+
+
+def _outcome(name: str, roles: Roles, prices: Prices, yes_or_no: bool, window: str | None) -> Outcome:
+    unit = "share of customers" if yes_or_no else f"{prices.unit if name == roles.amount else name} per customer"
+    return Outcome(column=name, unit=unit, horizon=window or UNSTATED, adjust_for=roles.covariates)
+
+
+def _kind(outcome: Outcome, roles: Roles, yes_or_no: bool) -> str:
+    less = " Less of it is better (lower_is_better)." if outcome.column in roles.lower else ""
+    if yes_or_no:
+        return f"“{outcome.column}” is yes or no: the arms are compared by their share of customers.{less}"
+    what = "an amount" if outcome.column == roles.amount else "a number"
+    return f"“{outcome.column}” is {what}: the arms are compared by their mean over all customers, buyers or not.{less}"
+
+
+def _checked_plan(planned: int | None) -> int | None:
+    if planned is not None and (not isinstance(planned, numbers.Integral) or planned < 1):
+        raise ValueError(f"planned_customers is how many customers were planned, 1 or more; got {planned!r}")
+    return planned
+
+
+def _end_of_plan(customers: int, planned: int | None) -> str:
+    """What looks before the end take as the end."""
+    if planned is None:
+        return (
+            f"Looks before the end take the {customers:,} customers who came in as all that were planned "
+            "(planned_customers)."
+        )
+    if planned < customers:
+        return f"More customers came in, {customers:,}, than were planned, {planned:,}: looks take them as the plan."
+    return f"Of {planned:,} planned customers {customers:,} have come in: looks count towards all of them."
+
+
+def _left_out(roles: Roles, planned_shares: Mapping[str, float] | None) -> list[str]:
+    """What cannot be told because nothing was said of it."""
+    shares = "Nothing was said of the planned shares (planned_shares): whether customers got lost cannot be checked."
+    before = "Nothing known before the assignment was named (covariate), which could make the intervals narrower."
+    return [sentence for sentence, said in ((shares, planned_shares), (before, roles.covariates)) if not said]

@@ -1,0 +1,277 @@
+"""What there is to ask of a campaign: other ways to compare its arms, who received it, where the money went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.core.check import Check
+from retention_models.estimation.model import Model
+from retention_models.interventions.arms.cost_breakdown import cost_per_kept, money_lines
+from retention_models.interventions.arms.costs import Money
+from retention_models.interventions.arms.customer_rows import open_frame
+from retention_models.interventions.arms.experiment import Experiment
+from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.campaign.defaults import with_numbers
+from retention_models.interventions.campaign.read import Campaign
+from retention_models.interventions.designs.arm_differences import differences, lifts
+from retention_models.interventions.designs.encouragement import complier_effect, naive_effect
+from retention_models.interventions.designs.lin import lin_differences
+from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.outcomes.model_check import purchase_model_check
+from retention_models.tables.engines import collect
+
+
+def factors(campaign: Campaign) -> list[Effect]:
+    """By what factor each arm multiplied each outcome; outcomes that are nothing in some arm are left out."""
+    test = campaign.experiment
+    positive = [name for name in campaign.table if (campaign.table[name] > 0).all()]
+    return [row for outcome in campaign.outcomes if outcome.column in positive for row in lifts(test, outcome)]
+
+
+def other_ways(campaign: Campaign) -> pd.DataFrame:
+    """The main outcome compared by the plain means and, where something was known before, adjusted for it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``arm`` and ``way``: ``difference, difference_lower, difference_upper`` and ``std_error``.
+    """
+    outcome, test = campaign.main, campaign.experiment
+    ways = {"means as they are": differences(test, replace(outcome, adjust_for=()))}
+    if outcome.adjust_for:
+        ways["adjusted (CUPED)"] = differences(test, outcome)
+        if not campaign.roles.cluster:
+            ways["adjusted (Lin, HC2)"] = lin_differences(test, outcome)
+    numbers = ("estimate", "lower", "upper", "std_error")
+    rows = {
+        (effect.intervention, way): [getattr(effect, name) for name in numbers]
+        for way, effects in ways.items()
+        for effect in effects
+    }
+    columns = ["difference", "difference_lower", "difference_upper", "std_error"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    table.index = pd.MultiIndex.from_tuples(rows, names=["arm", "way"])
+    return table.sort_index(level="arm", sort_remaining=False)
+
+
+def with_ceiling(campaign: Campaign, quantile: float = 0.999) -> Experiment | None:
+    """The campaign's test with amounts and counts cut at a quantile of all arms together.
+
+    Where so few have any that the quantile is 0, that of those who have some is taken. None where every outcome is yes
+    or no, or where clusters were assigned.
+    """
+    columns = [outcome.column for outcome in campaign.outcomes if outcome.unit != "share of customers"]
+    if not columns or campaign.roles.cluster:
+        return None
+    ceilings = _ceilings(campaign, columns, quantile)
+    if not any(ceilings.values()):
+        return None
+    return Experiment.from_rows(
+        campaign.rows,
+        campaign.experiment.plan,
+        arm=campaign.roles.arm,
+        outcomes=columns,
+        block=campaign.roles.block,
+        customer_id=None,
+        winsorise=ceilings["winsorise"],
+        caps=ceilings["caps"],
+    )
+
+
+def _ceilings(campaign: Campaign, columns: Sequence[str], quantile: float) -> dict[str, dict[str, float]]:
+    """The rule for each column: the quantile of all customers, or, where that is 0, of those with more than 0."""
+    rows = open_frame(campaign.rows).select(*(nw.col(name).cast(nw.Float64) for name in columns))
+    of_all = collect(rows.select(*(nw.col(name).quantile(quantile, "linear") for name in columns))).iloc[0]
+    rules: dict[str, dict[str, float]] = {"winsorise": {}, "caps": {}}
+    for name in columns:
+        if of_all[name] > 0:
+            rules["winsorise"][name] = quantile
+            continue
+        some = rows.filter(nw.col(name) > 0).select(nw.col(name).quantile(quantile, "linear"))
+        top = collect(some)[name].dropna()
+        if len(top):
+            rules["caps"][name] = float(top.iloc[0])
+    return rules
+
+
+def ceiling_table(campaign: Campaign, cut: Experiment) -> pd.DataFrame:
+    """Differences with a ceiling beside those without: whether a few large spenders decide.
+
+    Parameters
+    ----------
+    campaign
+        From ``read_campaign``.
+    cut
+        From ``with_ceiling``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``outcome`` and ``arm``: ``with_ceiling`` and its interval, ``without``, and ``same_story``, whether
+        that lies within the interval.
+    """
+    rows = {}
+    for outcome in (replace(found, adjust_for=()) for found in campaign.outcomes if found.column in cut.ceilings):
+        plain = differences(campaign.experiment, outcome)
+        for effect, uncut in zip(differences(cut, outcome), plain, strict=True):
+            same = effect.lower <= uncut.estimate <= effect.upper
+            rows[outcome.name, effect.intervention] = (
+                *(effect.estimate, effect.lower, effect.upper),
+                uncut.estimate,
+                same,
+            )
+    columns = ["with_ceiling", "with_ceiling_lower", "with_ceiling_upper", "without", "same_story"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    table.index = pd.MultiIndex.from_tuples(rows, names=["outcome", "arm"])
+    return table
+
+
+def ceiling_check(table: pd.DataFrame) -> Check:
+    """Whether the differences stay what they are without the largest spenders; ``table`` of ``ceiling_table``."""
+    other = [" of ".join(reversed(names)) for names in table.index[~table["same_story"]]]
+    verdict = f"{', '.join(other)} hang on the largest spenders" if other else "no difference hangs on a few customers"
+    return Check("ceiling", not other, f"Against the same with a ceiling, {verdict}.")
+
+
+def by_delivery(campaign: Campaign) -> list[Effect]:
+    """Each arm as assigned, for those who received because of it, and naively: received against not received.
+
+    Of the first outcome. Empty where nobody recorded who received; an arm that reached everyone, or nobody, has no
+    naive row. Where there were too few to compare, a check beside the arm as assigned says so instead.
+    """
+    received = campaign.roles.received
+    if received is None:
+        return []
+    outcome = campaign.outcomes[0]
+    reached = campaign.experiment.table()[received]
+    found = []
+    for effect in differences(campaign.experiment, outcome):
+        arm = effect.intervention
+        reached_some = 0 < reached[arm] < 1
+        naive = _naive(campaign, outcome, arm, received) if reached_some else None
+        found.append(replace(effect, checks=(*effect.checks, naive)) if isinstance(naive, Check) else effect)
+        if reached[arm] != reached[campaign.experiment.plan.control]:
+            found.append(complier_effect(campaign.experiment, outcome, received=received, arm=arm))
+        if isinstance(naive, Effect):
+            found.append(naive)
+    return found
+
+
+def _naive(campaign: Campaign, outcome: Outcome, arm: str, received: str) -> Effect | Check:
+    """The naive comparison within an arm, or why there is none."""
+    rows = open_frame(campaign.rows).filter(nw.col(campaign.roles.arm).cast(nw.String) == arm)
+    try:
+        effect = naive_effect(rows.to_native(), replace(outcome, adjust_for=()), received=received)
+    except ValueError as error:
+        reason = str(error).partition(";")[0]
+        return Check("received and not", None, f"There is no naive comparison within {arm}: {reason}.")
+    return replace(effect, intervention=f"{arm}, {effect.intervention}")
+
+
+def money_by_arm(campaign: Campaign) -> pd.DataFrame | None:
+    """Where the money of each arm went, per treated customer; None where no outcome has a price.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``arm`` and ``line``: ``amount`` and its interval. Gross gain, contacts and redemptions add up to the
+        net value; ``of which anyway`` is the part of the redemptions that was given to purchases which would have been
+        made without it, where an outcome counts purchases.
+    """
+    if campaign.priced is None or campaign.money is None:
+        return None
+    parts = {
+        arm: money_lines(
+            campaign.experiment, campaign.priced, campaign.money, arm=arm, purchases=_redeemable(campaign, arm)
+        )
+        for arm in campaign.experiment.arms[1:]
+    }
+    table = pd.concat(parts, names=["arm"])
+    return table[(table != 0).any(axis=1)].rename(columns={"lower": "amount_lower", "upper": "amount_upper"})
+
+
+def _redeemable(campaign: Campaign, arm: str) -> str | None:
+    """The outcome that counts purchases which an arm's offer could be redeemed for; None where nothing was redeemed."""
+    redeemed = campaign.costs[arm].redemptions if arm in campaign.costs else None
+    if redeemed is None or campaign.experiment.table().loc[arm, redeemed] == 0:
+        return None
+    amount = campaign.roles.amount
+    counts = [o.column for o in campaign.outcomes if o.unit != "share of customers" and o.column != amount]
+    return counts[0] if counts else None
+
+
+def kept_outcome(campaign: Campaign) -> Outcome:
+    """What counts as kept: the first outcome."""
+    return campaign.outcomes[0]
+
+
+def costs_per_kept(campaign: Campaign, *, level: float = 0.95) -> dict[str, str]:
+    """What one more customer (or purchase) has cost in each arm, in words, by arm.
+
+    Empty where no cost was stated, or nothing but an amount was measured. An arm that cost no more than the control, or
+    changed nothing at all, has no such cost, and says so.
+    """
+    if not campaign.costs or campaign.outcomes[0].column == campaign.roles.amount:
+        return {}
+    return {arm: _cost_of(campaign, arm, level) for arm in campaign.experiment.arms[1:]}
+
+
+def _cost_of(campaign: Campaign, arm: str, level: float) -> str:
+    money = Money(worth=1.0, costs=campaign.costs, currency=campaign.currency)
+    outcome, test = kept_outcome(campaign), campaign.experiment
+    is_less = outcome.column in campaign.roles.lower
+    try:
+        found = cost_per_kept(_mirrored(test, outcome) if is_less else test, outcome, money, arm=arm, level=level)
+    except ValueError as error:
+        return f"{error}."
+    sentence = found.sentence.removeprefix(f"{arm}, {outcome.name}: ")
+    if not is_less:
+        return sentence
+    if found.is_bounded and found.estimate < 0:
+        return "it cost money and made them more; there is no cost of one fewer."
+    return sentence.replace("one more", "one fewer")
+
+
+def _mirrored(test: Experiment, outcome: Outcome) -> Experiment:
+    """The test with less of an outcome counted as more."""
+    sign = np.where(np.array(test.columns) == outcome.column, -1.0, 1.0)
+    cells = (replace(c, mean=sign * c.mean, covariance=np.outer(sign, sign) * c.covariance) for c in test.cells)
+    return replace(test, cells=tuple(cells))
+
+
+def purchase_models(campaign: Campaign, model_class: type[Model]) -> list[Check]:
+    """A model of purchases, fitted to each arm's purchases since the assignment, against what the arms show.
+
+    Empty where the rows are not those of ``shop_outcomes``, with
+    ``purchases`` among the outcomes; a check that says why where the model cannot be fitted, as where purchases on the
+    day of the assignment were kept.
+    """
+    measured = [outcome for outcome in campaign.outcomes if outcome.column == "purchases"]
+    rows = open_frame(campaign.rows)
+    if not measured or not {"days_to_last", "days_to_next"} <= set(rows.collect_schema().names()):
+        return []
+    rows = with_numbers(rows, ["days_to_last", "days_to_next"])
+    window = collect(rows.select(nw.col("days_to_next").max()))["days_to_next"].iloc[0]
+    control, arm = campaign.experiment.plan.control, campaign.roles.arm
+    checks = []
+    for effect in differences(campaign.experiment, replace(measured[0], adjust_for=())):
+        treated = effect.intervention
+        try:
+            check = purchase_model_check(
+                effect,
+                model_class,
+                rows.to_native(),
+                arm=arm,
+                treated=treated,
+                control=control,
+                horizon_days=int(window),
+            )
+        except ValueError as error:
+            check = Check("purchase model", None, f"{model_class.__name__} cannot be fitted to the arms: {error}.")
+        checks.append(replace(check, detail=f"{treated}: {check.detail}"))
+    return checks

@@ -1,0 +1,1 @@
+"""One file a design; each ends in effects."""

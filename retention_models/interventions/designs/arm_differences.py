@@ -1,0 +1,294 @@
+"""What each arm of an experiment changed: differences, lifts, contrasts, all analysed as assigned.
+
+Welch's t intervals; ratios of sums by the delta method; adjustment by CUPED; clusters by CR2 with Satterthwaite's
+degrees of freedom, blocks by post-stratification: all of it already in the arms' means.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from scipy.special import chdtrc
+
+from retention_models.core.check import Check
+from retention_models.core.formatting import Part, Presentation, chi_squared_statement, p_statement
+from retention_models.interventions.arms import contrasts
+from retention_models.interventions.arms.cells import overall_mean, overall_scatter
+from retention_models.interventions.arms.contrasts import Measure, contrast, contrast_of, log_contrast, read
+from retention_models.interventions.arms.costs import Money
+from retention_models.interventions.arms.experiment import Experiment
+from retention_models.interventions.arms.outcome import Outcome, effect_row, measure_of, readings_of
+from retention_models.interventions.effects.effect import Effect, named
+
+
+def differences(
+    test: Experiment, outcome: Outcome, money: Money | None = None, *, baseline: str | None = None, level: float = 0.95
+) -> list[Effect]:
+    """What each arm changed against the baseline (by default the control), one effect an arm.
+
+    Parameters
+    ----------
+    test
+        The experiment.
+    outcome
+        What is measured.
+    money
+        What a unit of the outcome is worth and what the arms cost; without it the effects have no value.
+    baseline
+        The arm to compare with.
+    level
+        Level of the intervals.
+
+    Raises
+    ------
+    ValueError
+        When a column was not measured, never varies, or a ratio is to be priced.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.interventions.arms.experiment import Experiment, Plan
+    >>> from retention_models.interventions.arms.outcome import Outcome
+    >>> cards = pd.DataFrame({"arm": ["8 stamps", "10 stamps, 2 given"], "n": [150, 150], "completed": [28, 51]})
+    >>> test = Experiment.from_counts(cards, Plan(control="8 stamps"), outcome="completed")
+    >>> completed = Outcome(column="completed", unit="share of customers", horizon="9 months")
+    >>> print(differences(test, completed)[0])
+    10 stamps, 2 given changes completed by 0.153 (0.054 to 0.252) (share of customers; 95 % interval;
+    9 months; randomised, n = 300).
+    """
+    baseline = known_arm(test, baseline)
+    named = {called(arm, baseline, test): contrasts.difference(arm, baseline) for arm in test.arms if arm != baseline}
+    return contrast_effects(test, outcome, named, money, level=level)
+
+
+def pairwise(test: Experiment, outcome: Outcome, money: Money | None = None, *, level: float = 0.95) -> list[Effect]:
+    """The difference of every arm against every other, each pair once, the later in ``test.arms`` minus the earlier.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> for effect in rm.pairwise(test, rm.Outcome(column="visit")):
+    ...     print(effect.intervention, round(effect.estimate, 3))
+    men's e-mail 0.077
+    women's e-mail 0.045
+    women's e-mail against men's e-mail -0.031
+    """
+    named = {
+        called(arm, other, test): contrasts.difference(arm, other)
+        for i, other in enumerate(test.arms)
+        for arm in test.arms[i + 1 :]
+    }
+    return contrast_effects(test, outcome, named, money, level=level)
+
+
+def factorial_effects(
+    test: Experiment,
+    outcome: Outcome,
+    campaigns: Mapping[str, tuple[str, ...]],
+    money: Money | None = None,
+    *,
+    level: float = 0.95,
+) -> list[Effect]:
+    """Main effects of overlapping campaigns and how each pair works together.
+
+    ``campaigns`` says for each arm which campaigns its customers were assigned to, as in
+    ``factorial_contrasts``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> arms, stayed = ["none", "mail", "call", "both"], [700, 730, 760, 772]
+    >>> counts = pd.DataFrame({"arm": arms, "n": [1000] * 4, "stayed": stayed})
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="stayed")
+    >>> campaigns = {"none": (), "mail": ("mail",), "call": ("call",), "both": ("mail", "call")}
+    >>> for effect in rm.factorial_effects(test, rm.Outcome(column="stayed"), campaigns):
+    ...     print(effect.intervention, round(effect.estimate, 3), round(effect.lower, 3), round(effect.upper, 3))
+    mail 0.021 -0.006 0.048
+    call 0.051 0.024 0.078
+    mail x call -0.018 -0.072 0.036
+    """
+    return contrast_effects(test, outcome, contrasts.factorial_contrasts(campaigns), money, level=level)
+
+
+def programme_effect(test: Experiment, outcome: Outcome, money: Money | None = None, *, level: float = 0.95) -> Effect:
+    """What all campaigns together changed against a universal hold-out group, which is the test's control.
+
+    The other arms count by their customers.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> visit = rm.Outcome(column="visit", unit="share of customers", horizon="2 weeks")
+    >>> print(rm.programme_effect(test, visit))
+    all campaigns together changes visit by 0.0609 (0.0554 to 0.0663) (share of customers; 95 % interval; 2 weeks;
+    randomised, n = 64,000).
+    """
+    reached = [arm for arm in test.arms if arm != test.plan.control]
+    weights = {arm: test.n(arm) / test.n(*reached) for arm in reached} | {test.plan.control: -1.0}
+    return contrast_effects(test, outcome, {"all campaigns together": weights}, money, level=level)[0]
+
+
+def contrast_effects(
+    test: Experiment,
+    outcome: Outcome,
+    weights: Mapping[str, Mapping[str, float]],
+    money: Money | None = None,
+    *,
+    level: float = 0.95,
+) -> list[Effect]:
+    """Any contrasts of the arms: name to weights of the arms, which add up to 0; one effect each.
+
+    Priced are those that set one mix of arms against another, weights of 1 against 1. Others, such as how two campaigns
+    work together, are nothing that could be chosen, and have no value.
+    """
+    _check_weights(test, weights)
+    measure = measure_of(test, outcome)
+    readings = readings_of(test, measure)
+    rows = [effect_row(test, outcome, name, w, contrast(readings, w), level=level) for name, w in weights.items()]
+    if money is None:
+        return rows
+    return [
+        _priced(row, test, measure, w, money) if _is_choice(w) else row
+        for row, w in zip(rows, weights.values(), strict=True)
+    ]
+
+
+def lifts(test: Experiment, outcome: Outcome, *, baseline: str | None = None, level: float = 0.95) -> list[Effect]:
+    """By what factor each arm multiplied the outcome: the ratio of means, its interval made on the log scale.
+
+    1.10 is a lift of 10 %. Both means must be above 0. Where they are adjusted, the interval holds the error of the
+    covariates' overall mean too, which a ratio does not lose.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> for effect in rm.lifts(test, rm.Outcome(column="visit")):
+    ...     print(effect.intervention, round(effect.estimate, 2))
+    men's e-mail 1.72
+    women's e-mail 1.43
+    """
+    baseline = known_arm(test, baseline)
+    measure = measure_of(test, outcome)
+    means = readings_of(test, measure)
+    low = [arm for arm, reading in means.items() if reading.value <= 0]
+    if low:
+        raise ValueError(f"{outcome.name} is not above 0 in {', '.join(low)}: a relative lift needs positive means")
+    arms = {arm: test.arm_means(arm) for arm in test.arms}
+    named = {arm: contrasts.difference(arm, baseline) for arm in test.arms if arm != baseline}
+    return [
+        effect_row(
+            test,
+            outcome,
+            called(arm, baseline, test),
+            w,
+            log_contrast(arms, measure, w),
+            level=level,
+            scale="ratio",
+        )
+        for arm, w in named.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AnyDifference(Presentation):
+    """A test of all arms at once: chi-squared with ``df`` degrees of freedom; its root is z where there are two.
+
+    ``failed`` are the checks of the experiment that did not hold.
+    """
+
+    chi_squared: float
+    df: int
+    p_value: float
+    failed: tuple[Check, ...] = ()
+
+    def _parts(self) -> Sequence[Part]:
+        verdict = "The arms differ" if self.p_value < 0.05 else "The data show no difference between the arms"
+        test = f"{chi_squared_statement(self.chi_squared, self.df)}, {p_statement(self.p_value)}"
+        return [f"{verdict} ({test}).{named(self.failed)}"]
+
+
+def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
+    """Whether the arms differ at all: the score test, its variance that of all customers together.
+
+    sum of n_arm (mean_arm - mean)^2 / s^2, which for a yes-or-no outcome is Pearson's chi-squared and for two arms the
+    square of the pooled z.
+
+    Raises
+    ------
+    ValueError
+        When clusters or blocks were assigned, for which it does not hold.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> found = rm.any_difference(test, rm.Outcome(column="visit"))
+    >>> round(found.chi_squared, 1), found.df, found.p_value < 1e-100
+    (504.5, 2, True)
+    """
+    if len(test.cells) != len(test.arms) or any(cell.units != cell.n for cell in test.cells):
+        raise ValueError("any_difference is for customers assigned one by one, without clusters or blocks")
+    centre = overall_mean(test.cells)
+    _, gradient = measure_of(test, outcome)(centre)
+    variance = float(gradient @ overall_scatter(test.cells) @ gradient) / test.n(*test.arms)
+    if variance == 0:
+        raise ValueError(f"{outcome.name} is the same for every customer: there is nothing to compare")
+    gaps = [(test.n(arm), gradient @ (test.arm_means(arm).mean - centre)) for arm in test.arms]
+    statistic = sum(n * gap**2 for n, gap in gaps) / variance
+    df = len(test.arms) - 1
+    failed = tuple(check for check in test.checks if check.passed is False)
+    return AnyDifference(float(statistic), df, float(chdtrc(df, statistic)), failed)
+
+
+def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[str, float], money: Money) -> Effect:
+    """The same row with cost and net value per treated customer."""
+    if measure.per is not None:
+        raise ValueError(f"{row.outcome} is a ratio of sums, no amount per customer: price its numerator instead")
+    money.check_arms(test.arms)
+    arms = {arm: test.arm_means(arm) for arm in test.arms}
+    net = {arm: read(means, money.net(arm, test.columns, measure)) for arm, means in arms.items()}
+    spent = {arm: read(means, money.cost(arm, test.columns)) for arm, means in arms.items()}
+    value = contrast(net, weights)
+    lower, upper = value.interval(row.level)
+    if contrast_of(arms, measure, weights).std_error == 0:  # the outcome's own interval is not the normal one
+        down, up = sorted((money.worth * (row.lower - row.estimate), money.worth * (row.upper - row.estimate)))
+        lower = value.estimate - math.hypot(value.estimate - lower, down)
+        upper = value.estimate + math.hypot(upper - value.estimate, up)
+    cost = contrast(spent, weights).estimate
+    return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
+
+
+def _is_choice(weights: Mapping[str, float]) -> bool:
+    """Whether a contrast is one mix of arms minus another."""
+    return math.isclose(sum(weight for weight in weights.values() if weight > 0), 1.0)
+
+
+def known_arm(test: Experiment, arm: str | None) -> str:
+    """The arm to compare with: the control, or one of the others."""
+    if arm is not None and arm not in test.arms:
+        raise ValueError(f"the baseline {arm!r} is none of the arms {', '.join(test.arms)}")
+    return arm or test.plan.control
+
+
+def called(arm: str, baseline: str, test: Experiment) -> str:
+    """How a comparison is called: the arm, and against what if not the control."""
+    return arm if baseline == test.plan.control else f"{arm} against {baseline}"
+
+
+def _check_weights(test: Experiment, weights: Mapping[str, Mapping[str, float]]) -> None:
+    for name, weight in weights.items():
+        unknown = [arm for arm in weight if arm not in test.arms]
+        if unknown:
+            raise ValueError(f"{name}: no arm called {', '.join(unknown)}; the arms are {', '.join(test.arms)}")
+        if not any(weight.values()) or abs(sum(weight.values())) > 1e-9 * sum(map(abs, weight.values())):
+            raise ValueError(f"{name}: the weights of a comparison add up to 0, and are not all 0; got {dict(weight)}")

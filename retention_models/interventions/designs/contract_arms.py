@@ -1,0 +1,147 @@
+"""The arms of a test among customers with contracts: their survival curves, counted from the assignment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from retention_models.core.check import Check
+from retention_models.core.formatting import Part, Presentation
+from retention_models.interventions.arms import experiment_checks
+from retention_models.interventions.arms.customer_rows import as_name, open_frame
+from retention_models.interventions.arms.experiment import Plan
+from retention_models.interventions.contract_spells import DAYS, since_observed
+from retention_models.logs.contracts.log import Spells
+from retention_models.survival.curves import Curve, kaplan_meier
+from retention_models.tables.engines import collect
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ContractTest(Presentation):
+    """The arms of a randomised test among customers with contracts: their survival curves since the assignment.
+
+    Made by ``contract_test``. ``time_unit`` names the unit of tenure, in words (``months``).
+    """
+
+    plan: Plan
+    curves: Mapping[str, Curve]
+    sizes: Mapping[str, int]
+    time_unit: str
+    checks: tuple[Check, ...]
+
+    def _parts(self) -> Sequence[Part]:
+        arms = f"{sum(self.sizes.values()):,} customers in {len(self.curves)} arms"
+        headline = f"Contract test: {arms}, compared with {self.plan.control}; time in {self.time_unit}."
+        sizes = pd.DataFrame({"customers": self.sizes}).rename_axis("arm")
+        return [headline, sizes, *(str(check) for check in self.checks if not check.passed)]
+
+    @property
+    def treated(self) -> list[str]:
+        """The arms beside the control."""
+        return [arm for arm in self.curves if arm != self.plan.control]
+
+
+def contract_test(
+    spells: Any,
+    plan: Plan,
+    *,
+    arm: str,
+    time_unit: str | None = None,
+    tenure: str = "tenure",
+    churned: str = "churned",
+    weight: str | None = None,
+) -> ContractTest:
+    """The survival curve of each arm, from one row a customer, or a table that counts them, on any engine.
+
+    Parameters
+    ----------
+    spells
+        Rows with the arm a customer was *assigned* to; ``tenure``, the time from the assignment to the end of the
+        contract or to when it was last seen running; ``churned``, whether it ended then (1 or true). Or what
+        ``read_contracts`` returned, with the arm among its covariates. Its clock starts for each
+        customer where observation does: so read the log with ``observed_from`` the day of the assignment, or, where
+        contracts were assigned as they began, by ``design="acquisition"``. A customer's first spell counts; who came
+        back had left.
+    plan
+        What was decided before.
+    arm, tenure, churned
+        Names of the columns.
+    weight
+        The column that says how many customers share a row; by default each row is one.
+    time_unit
+        The unit of tenure, in words: ``months``. That of contracts read by the package is days.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing, or holds gaps, negative times, or anything but 0 and 1 in ``churned``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> log = pd.DataFrame({
+    ...     "customer_id": range(8), "start": "2024-01-10", "arm": ["none", "call"] * 4,
+    ...     "end": ["2024-03-11", "2024-05-30", "2024-04-10", None, None, None, "2024-03-21", None],
+    ... })
+    >>> spells = rm.read_contracts(log, design="active_on", observed_from="2024-03-01", observed_until="2024-06-30",
+    ...                            covariates=["arm"])
+    >>> test = rm.contract_test(spells, rm.Plan(control="none"), arm="arm")
+    >>> effect = rm.share_kept(test, horizon=60)[0]
+    >>> effect.estimate, effect.horizon
+    (0.75, '60 days')
+    """
+    returned: tuple[Check, ...] = ()
+    if isinstance(spells, Spells):
+        spells, returned = since_observed(spells, arm, time_unit, weight)
+        time_unit, tenure, churned = DAYS, "tenure", "churned"
+    if time_unit is None:
+        raise ValueError("say the unit of tenure, in words: time_unit='months'")
+    frame = open_frame(spells)
+    names = frame.collect_schema().names()
+    missing = [name for name in (arm, tenure, churned, *([weight] if weight else [])) if name not in names]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(names)}")
+    counted = frame.select(
+        as_name(arm, frame.collect_schema()).alias("arm"),
+        nw.col(tenure).cast(nw.Float64).alias("tenure"),
+        nw.col(churned).cast(nw.Float64).alias("churned"),
+        (nw.col(weight).cast(nw.Float64) if weight else nw.lit(1.0)).alias("n"),
+    )
+    uncounted = (~(nw.col("n").is_finite() & (nw.col("n") >= 0))).fill_null(value=True).cast(nw.Int64)
+    table = collect(
+        counted.with_columns(uncounted.alias("uncounted"))
+        .group_by("arm", "tenure", "churned")
+        .agg(nw.col("n").sum(), nw.col("uncounted").sum(), nw.len().alias("rows"))
+    )
+    _check_counts(table, weight)
+    curves = {
+        str(name): kaplan_meier(part["tenure"], part["churned"], weight=part["n"])
+        for name, part in table.sort_values(["tenure", "churned"]).groupby("arm")
+    }
+    sizes = {name: int(table.loc[table["arm"] == name, "n"].sum()) for name in curves}
+    experiment_checks.require_comparison(list(curves), plan.control)
+    checks = experiment_checks.checks_of_customers(sizes, plan.shares, plan.unit)
+    return ContractTest(plan, curves, sizes, time_unit, checks + returned)
+
+
+def _check_counts(table: pd.DataFrame, weight: str | None) -> None:
+    uncounted = int(table["uncounted"].sum())
+    if uncounted:
+        raise ValueError(
+            f"{weight} is missing, negative or not finite in {uncounted:,} of {int(table['rows'].sum()):,} rows; "
+            "it says how many customers share a row"
+        )
+    gaps = int(table.loc[table.isna().any(axis=1), "n"].sum())
+    if gaps:
+        raise ValueError(f"arm, tenure or churned is missing for {gaps:,} of {int(table['n'].sum()):,} customers")
+    wrong = table.loc[~table["churned"].isin([0, 1]) | (table["tenure"] < 0), "n"].sum()
+    if wrong:
+        raise ValueError(
+            f"tenure is negative, or churned neither 0 nor 1, for {int(wrong):,} of {int(table['n'].sum()):,} "
+            "customers; tenure counts from the assignment"
+        )

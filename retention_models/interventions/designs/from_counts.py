@@ -1,0 +1,74 @@
+"""Tables of counts, as papers and dashboards print them, turned into effects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from retention_models.interventions.arms.customer_rows import open_frame
+from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.experiment_checks import require_columns
+from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.designs.arm_differences import differences, lifts
+from retention_models.interventions.effects.effect import Effect, Scale
+from retention_models.tables.engines import collect
+
+
+def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float = 0.95) -> list[Effect]:
+    """One effect for each treated arm of every experiment and outcome in a table of counts.
+
+    Parameters
+    ----------
+    counts
+        A frame with one row an arm: ``experiment, outcome, arm, n, count``, and ``control``, True for the arm that
+        the others are compared with. May have ``share`` (planned), ``assigned`` (what was drawn by lot), ``unit`` and
+        ``horizon``, as ``load_published_experiments`` does.
+    scale
+        ``difference`` of shares, or their ``ratio``.
+    level
+        Level of the intervals.
+
+    Raises
+    ------
+    ValueError
+        When a count is missing or none, or an experiment has not exactly one control.
+
+    Examples
+    --------
+    >>> from retention_models.datasets import load_published_experiments
+    >>> published = load_published_experiments()
+    >>> for effect in effects_of_counts(published[published["experiment"] == "E-mail"].dropna(subset="count")):
+    ...     print(effect.intervention, "|", effect.outcome, "|", round(effect.estimate, 4), round(effect.std_error, 4))
+    E-mail: men's e-mail | visit | 0.0766 0.0034
+    E-mail: women's e-mail | visit | 0.0452 0.0032
+    E-mail: men's e-mail | conversion | 0.0068 0.0009
+    E-mail: women's e-mail | conversion | 0.0031 0.0008
+    """
+    if scale not in ("difference", "ratio"):
+        raise ValueError(f"scale must be 'difference' or 'ratio'; got {scale!r}")
+    table = collect(open_frame(counts))
+    require_columns(table, ["experiment", "outcome", "arm", "control", "n", "count"])
+    found = []
+    for (_, outcome), part in table.groupby(["experiment", "outcome"], sort=False):
+        test = Experiment.from_counts(part.rename(columns={"count": str(outcome)}), _plan(part), outcome=str(outcome))
+        measured = Outcome(
+            column=str(outcome), unit=_first(part, "unit", "share of customers"), horizon=_first(part, "horizon", "")
+        )
+        compare = differences if scale == "difference" else lifts
+        found += compare(test, measured, level=level)
+    return found
+
+
+def _plan(part: pd.DataFrame) -> Plan:
+    """What the rows of one experiment say of its plan."""
+    controls = part.loc[part["control"].astype(bool), "arm"]
+    name = str(part["experiment"].iloc[0])
+    if len(controls) != 1:
+        raise ValueError(f"{name} has {len(controls)} controls for {part['outcome'].iloc[0]}; mark one arm with True")
+    shares = dict(zip(part["arm"].astype(str), part["share"], strict=True)) if "share" in part else None
+    return Plan(control=str(controls.iloc[0]), shares=shares, unit=_first(part, "assigned", "customer"), name=name)
+
+
+def _first(part: pd.DataFrame, column: str, otherwise: str) -> str:
+    return str(part[column].iloc[0]) if column in part else otherwise

@@ -1,0 +1,164 @@
+"""Lin's adjustment: a regression on covariates of its own in every arm, with HC2 standard errors.
+
+Lin (2013), "Agnostic notes on regression adjustments to experimental data", Annals of Applied Statistics 7, 295-318.
+Regressing on treatment, centred covariates and their products is the same as one regression in each arm, read at the
+covariates' overall means. The slopes come from the arms' sums; the HC2 variance needs each customer's residual and
+leverage once more, which one further expression adds up where the rows live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_models.core.check import Check
+from retention_models.interventions.arms import contrasts
+from retention_models.interventions.arms.cells import Cell, inverse_of, overall_mean, slopes
+from retention_models.interventions.arms.contrasts import Estimate, Reading, contrast
+from retention_models.interventions.arms.costs import Money, position
+from retention_models.interventions.arms.customer_rows import Rows
+from retention_models.interventions.arms.experiment import Experiment
+from retention_models.interventions.arms.outcome import Outcome, covariates_of, effect_row, with_check
+from retention_models.interventions.designs.arm_differences import called, known_arm
+from retention_models.interventions.effects.effect import Effect
+from retention_models.tables.engines import collect
+
+Array = NDArray[np.float64]
+
+
+def lin_differences(
+    test: Experiment,
+    outcome: Outcome,
+    money: Money | None = None,
+    *,
+    baseline: str | None = None,
+    level: float = 0.95,
+) -> list[Effect]:
+    """What each arm changed against the baseline, adjusted for ``outcome.adjust_for`` by Lin's regression.
+
+    With ``money`` the value is that of the same regression of what each customer brings, net of cost.
+
+    Raises
+    ------
+    ValueError
+        When the experiment was not made from rows, clusters were assigned, the outcome is a ratio, no covariate is
+        named, or an arm has too few customers for its regression.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> rng = np.random.default_rng(1)
+    >>> before = rng.poisson(2.0, 2000)
+    >>> arm = np.where(rng.random(2000) < 0.5, "letter", "none")
+    >>> purchases = rng.poisson(0.5 * before + 0.2 * (arm == "letter"))
+    >>> rows = pd.DataFrame({"arm": arm, "before": before, "purchases": purchases})
+    >>> columns = {"arm": "arm", "outcomes": ["purchases"], "covariates": ["before"]}
+    >>> test = rm.Experiment.from_rows(rows, rm.Plan(control="none"), **columns)
+    >>> print(rm.lin_differences(test, rm.Outcome(column="purchases", adjust_for=("before",)))[0])
+    letter changes purchases by 0.170 (0.080 to 0.261) (purchases per customer; 95 % interval; not stated;
+    randomised, n = 2,000).
+    """
+    rows = _require_rows(test, outcome)
+    x = list(covariates_of(test, outcome))
+    against = known_arm(test, baseline)
+    measured = np.eye(len(test.columns))[position(test.columns, outcome.column)]
+    readings, leverage = _readings(test, rows, dict.fromkeys(test.arms, (measured, 0.0)), x)
+    found = []
+    for arm in (arm for arm in test.arms if arm != against):
+        weights = contrasts.difference(arm, against)
+        estimate, name = contrast(readings, weights), called(arm, against, test)
+        row = effect_row(test, outcome, name, weights, estimate, level=level, adjustment="Lin's regression, HC2")
+        found.append(with_check(row, _leverage_check({each: leverage[each] for each in weights})))
+    if money is None:
+        return found
+    money.check_arms(test.arms)
+    spent = {arm: money.cost(arm, test.columns)(np.zeros(len(test.columns))) for arm in test.arms}
+    brought = {arm: (money.worth * measured - price, -fixed) for arm, (fixed, price) in spent.items()}
+    net, _ = _readings(test, rows, brought, x)
+    values = [contrast(net, contrasts.difference(arm, against)) for arm in test.arms if arm != against]
+    return [_valued(row, money, value) for row, value in zip(found, values, strict=True)]
+
+
+def _valued(row: Effect, money: Money, value: Estimate) -> Effect:
+    """The row with its value, and as its cost what that takes from the worth of the effect."""
+    lower, upper = value.interval(row.level)
+    cost = money.worth * row.estimate - value.estimate
+    return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
+
+
+def _readings(
+    test: Experiment, rows: Rows, brought: Mapping[str, tuple[Array, float]], x: list[int]
+) -> tuple[dict[str, Reading], dict[str, float]]:
+    """Each arm's regression of a combination of the columns, (k,), plus a constant; and its highest leverage."""
+    centre = overall_mean(test.cells)[x]
+    readings, leverage = {}, {}
+    for arm, (combined, constant) in brought.items():
+        means = test.arm_means(arm)
+        fits = [_regression(rows, cell, combined, x, centre) for cell in means.cells]
+        value, variances, df, highest = (np.array(numbers) for numbers in zip(*fits, strict=True))
+        readings[arm] = Reading(float(means.shares @ value) + constant, np.square(means.shares) * variances, df)
+        leverage[arm] = float(highest.max())
+    return readings, leverage
+
+
+def _leverage_check(highest: Mapping[str, float]) -> Check | None:
+    """Fails where one customer alone decides a slope, whose own chance error no residual shows."""
+    alone = [arm for arm, leverage in highest.items() if leverage > 1 - 1e-9]
+    if not alone:
+        return None
+    return Check(
+        "leverage",
+        False,
+        f"In {', '.join(alone)} one customer alone decides a slope (the covariate is the same for all others): its "
+        "error cannot be told and is left out; adjust for fewer, or by CUPED.",
+    )
+
+
+def _require_rows(test: Experiment, outcome: Outcome) -> Rows:
+    if test.rows is None or test.rows.clustered:
+        raise ValueError("Lin's adjustment needs the rows of single customers; adjust sums or clusters by CUPED")
+    if outcome.per is not None or not outcome.adjust_for:
+        raise ValueError("Lin's adjustment is for means: name covariates in adjust_for, and leave out per")
+    return test.rows
+
+
+def _regression(rows: Rows, cell: Cell, y: Array, x: list[int], centre: Array) -> tuple[float, float, float, float]:
+    """Intercept of one cell's regression at ``centre``, its HC2 variance, degrees of freedom and highest leverage.
+
+    ``y`` combines the columns, shape (k,).
+
+    With deviations u = x - mean(x) from the cell's means and A = inverse of sum u u': leverage h = 1/n + u'A u, weight
+    of a customer in the intercept w = 1/n - (mean(x) - centre)'A u, variance = sum of w^2 e^2 / (1 - h), where a
+    customer with h = 1 adds its limit, 0.
+    """
+    df = cell.n - len(x) - 1
+    if df < 1:
+        raise ValueError(f"arm {cell.arm!r} has {cell.n} customers, too few to regress on {len(x)} covariates")
+    scatter = cell.covariance * (cell.n * (cell.n - 1.0))
+    slope = slopes(scatter, y, x)
+    inverse = inverse_of(scatter[np.ix_(x, x)])
+    gap = cell.mean[x] - centre
+    here = rows.frame.filter((nw.col("arm") == cell.arm) & (nw.col("block") == cell.block))
+    u = [nw.col(f"v{i}") - float(cell.mean[i]) for i in x]
+    used = np.flatnonzero(y)
+    outcome = _weighted(y[used], [nw.col(f"v{i}") - float(cell.mean[i]) for i in used])
+    residual = outcome - _weighted(slope, u)
+    weight = 1 / cell.n - _weighted(inverse @ gap, u)
+    leverage = 1 / cell.n + sum((_weighted(row, u) * u[i] for i, row in enumerate(inverse)), start=nw.lit(0.0))
+    parts = here.select((weight * weight * residual * residual).alias("square"), leverage.alias("leverage"))
+    left = nw.when(nw.col("leverage") < 1 - 1e-9).then(1 - nw.col("leverage"))  # else missing, which adds nothing
+    found = collect(parts.select((nw.col("square") / left).sum().alias("variance"), nw.col("leverage").max()))
+    variance, highest = found.to_numpy(dtype=float)[0]
+    return float(y @ cell.mean - slope @ gap), float(variance), float(df), float(highest)
+
+
+def _weighted(weights: Array, columns: list[Any]) -> Any:
+    """The sum of columns times weights, as an expression."""
+    return sum((float(w) * column for w, column in zip(weights, columns, strict=True)), start=nw.lit(0.0))

@@ -1,0 +1,91 @@
+"""How far an effect can be trusted: no worse than, and how strong a hidden cause would have to be."""
+
+from __future__ import annotations
+
+import math
+
+from retention_models.core.arguments import is_number
+from retention_models.core.check import Check
+from retention_models.core.formatting import three_digits
+from retention_models.interventions.arms.experiment_checks import BREAKING
+from retention_models.interventions.effects.effect import Effect, Scale, named
+
+
+def e_value(ratio: float, scale: Scale = "ratio") -> float:
+    """How strongly a hidden cause must be tied to both treatment and outcome to explain a ratio away.
+
+    VanderWeele & Ding (2017): RR + sqrt(RR (RR - 1)), ratios below 1 turned round. A hazard ratio becomes a risk ratio
+    by their formula for outcomes that are not rare, RR = (1 - 0.5^sqrt(HR)) / (1 - 0.5^sqrt(1/HR)).
+
+    Examples
+    --------
+    >>> round(e_value(3.9), 4), e_value(1.8)
+    (7.263, 3.0)
+    """
+    if ratio <= 0 or scale == "difference":
+        raise ValueError(f"an E-value needs a ratio above 0; got {ratio!r} on the scale {scale!r}")
+    if scale == "hazard ratio":
+        ratio = (1 - 0.5 ** math.sqrt(ratio)) / (1 - 0.5 ** math.sqrt(1 / ratio))
+    ratio = max(ratio, 1 / ratio)
+    return ratio + math.sqrt(ratio * (ratio - 1))
+
+
+def what_would_overturn(effect: Effect) -> str:
+    """One sentence for an effect that was not randomised: how wrong it must be for its message to fall.
+
+    Randomised effects need none; the sentence is empty.
+    """
+    if effect.design == "randomised":
+        return ""
+    middle, lower, upper = effect.on_working_scale
+    if lower <= 0 <= upper:
+        return "No effect lies within the interval already: nothing is needed to overturn it."
+    near = effect.lower if middle > 0 else effect.upper
+    if effect.scale == "difference":
+        share = abs(near / effect.estimate)
+        return (
+            f"Overturned by a hidden difference between the groups of {three_digits(abs(near))} {effect.unit} "
+            f"({100 * share:.0f} % of the estimate): the interval would then reach 0."
+        )
+    return (
+        f"Overturned by a hidden cause tied to treatment and outcome {e_value(near, effect.scale):.2f}-fold each "
+        f"({e_value(effect.estimate, effect.scale):.2f}-fold for the estimate itself): the interval would reach 1."
+    )
+
+
+def no_worse_than(effect: Effect, margin: float, *, higher_is_better: bool = True) -> Check:
+    """Whether the interval rules out that the intervention is worse than the baseline by more than ``margin``.
+
+    ``margin`` is the loss that would still be accepted, above 0: an amount of the outcome for a difference, a share
+    (0.05 for 5 %) for a ratio. The effect's two-sided interval is used: with level 0.95 the test is one of 2.5 %.
+    Where a check failed without which no estimate means anything, the answer is left open.
+
+    Raises
+    ------
+    ValueError
+        When the margin is not above 0, or a share of 1 and more.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> mens, womens = rm.differences(test, rm.Outcome(column="visit"))
+    >>> print(rm.no_worse_than(womens, margin=0.01))
+    no worse than: passed. Interval end 0.0389 against the margin -0.0100: no worse than accepted.
+    """
+    if not (is_number(margin) and margin > 0) or (effect.scale != "difference" and margin >= 1):
+        raise ValueError(f"margin is the loss still accepted: above 0, and below 1 for a ratio; got {margin!r}")
+    if effect.scale == "difference":
+        limit = -margin if higher_is_better else margin
+    else:
+        limit = 1 - margin if higher_is_better else 1 / (1 - margin)
+    passed = effect.lower > limit if higher_is_better else effect.upper < limit
+    end = effect.lower if higher_is_better else effect.upper
+    verdict = "no worse than accepted" if passed else "a loss beyond the margin is not ruled out"
+    broken = any(check.name in BREAKING for check in effect.failed)
+    return Check(
+        "no worse than",
+        None if broken else passed,
+        f"Interval end {three_digits(end)} against the margin {three_digits(limit)}: {verdict}.{named(effect.failed)}",
+    )

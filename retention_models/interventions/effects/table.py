@@ -1,0 +1,257 @@
+"""One table of evidence: what every intervention changed, which could be compared, and how far to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from retention_models.core.formatting import Presentation, p_value_text, with_interval
+from retention_models.interventions.arms.outcome import CEILING, UNSTATED
+from retention_models.interventions.effects.effect import Effect, Scale
+from retention_models.interventions.effects.multiplicity import benjamini_hochberg, holm, shrink
+from retention_models.interventions.effects.sensitivity import what_would_overturn
+
+MONEY = ("cost", "value", "value_lower", "value_upper")
+CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Evidence(Presentation):
+    """Effects that stand in one table; made by ``evidence``.
+
+    Printed, or shown in a notebook, effects are grouped by what can be compared: differences in one unit, ratios,
+    hazard ratios, each under its own heading, with what failed or could not be checked beneath. Ranked by value per
+    treated customer are the rows that have one and failed no check; the others are shown without a rank.
+    """
+
+    effects: tuple[Effect, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row an effect, the ranked ones first: ``rank``, every field of the effect, ``p_value``, ``failed``.
+
+        ``rank`` and money are missing (``<NA>``) where there is none; ``failed`` names the checks that did not hold.
+        """
+        columns = [field.name for field in fields(Effect) if field.name != "checks"]
+        rows = [{name: getattr(effect, name) for name in columns} for effect in self._ordered]
+        table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(MONEY, "Float64"))
+        table["p_value"] = [effect.p_value for effect in self._ordered]
+        table["failed"] = [", ".join(check.name for check in effect.failed) for effect in self._ordered]
+        ranks = [i + 1 if _may_be_ranked(effect) else None for i, effect in enumerate(self._ordered)]
+        table.insert(0, "rank", pd.Series(ranks, dtype="Int64"))
+        return table
+
+    @property
+    def panels(self) -> dict[str, pd.DataFrame]:
+        """The table cut into what may share an axis: one part for each scale and unit, under its heading."""
+        table = self.table
+        headings = table.apply(lambda row: heading(row["scale"], row["unit"]), axis=1)
+        return {name: table[headings == name] for name in self._sections}
+
+    def corrected(self, method: str = "holm") -> pd.DataFrame:
+        """The table with ``p_corrected`` for having looked at all its rows.
+
+        ``holm`` keeps the chance of any false alarm below alpha; ``benjamini-hochberg`` their share among alarms.
+        """
+        if method not in CORRECTIONS:
+            raise ValueError(f"method must be one of {', '.join(CORRECTIONS)}; got {method!r}")
+        table = self.table
+        return table.assign(p_corrected=CORRECTIONS[method](table["p_value"]))
+
+    @property
+    def corrections(self) -> pd.DataFrame:
+        """Each row's p-value, and what is left of it when all rows were looked at, the smallest first.
+
+        Indexed by ``intervention`` and ``outcome``: ``p_value``, and one column for each method of ``corrected``.
+        """
+        p_values = self.table.set_index(["intervention", "outcome"])[["p_value"]].sort_values("p_value", kind="stable")
+        return p_values.assign(**{name: correct(p_values["p_value"]) for name, correct in CORRECTIONS.items()})
+
+    def shrunk(self, panel: str, level: float = 0.95) -> pd.DataFrame:
+        """One panel with noisy effects drawn towards the others: ``shrunk, shrunk_lower, shrunk_upper``.
+
+        Ratios are shrunk on the log scale. ``panel`` is the heading of one; effects of one kind of action (a series
+        of e-mails, say) are what it makes sense to draw together.
+        """
+        if panel not in self._sections:
+            raise ValueError(f"no panel is called {panel!r}; there are {', '.join(self._sections)}")
+        members = self._sections[panel]
+        endless = [e.intervention for e in members if not np.isfinite(e.on_working_scale).all()]
+        if endless:
+            names = ", ".join(endless)
+            raise ValueError(f"the interval of {names} has no end, and no standard error stands for it; leave it out")
+        found = shrink([e.on_working_scale[0] for e in members], [e.std_error for e in members], level)
+        back = (lambda x: x) if members[0].scale == "difference" else np.exp
+        columns = {"shrunk": found.estimate, "shrunk_lower": found.lower, "shrunk_upper": found.upper}
+        return self.panels[panel].assign(**{name: back(values) for name, values in columns.items()})
+
+    @property
+    def decision(self) -> str:
+        """One sentence: what the ranked rows say to do.
+
+        The best of several looks better than it is: its value's interval is widened to hold for all ranked rows
+        together (Bonferroni).
+        """
+        ranked = [effect for effect in self._ordered if _may_be_ranked(effect)]
+        if not ranked:
+            return "No effect has both a value and checks that hold: there is nothing to rank."
+        best = ranked[0]
+        value, lower, upper = _value_among(best, len(ranked))
+        each, together = (f"{100 * (1 - share * (1 - best.level)):.3g} %" for share in (1 / len(ranked), 1))
+        surely = f"{each} interval" + (f", {together} for all {len(ranked)}" if len(ranked) > 1 else "")
+        worth = f"{best.intervention}: {with_interval(value, lower, upper)} per treated customer net of cost ({surely})"
+        if lower > 0:
+            return f"Best of {len(ranked)} ranked: {worth}; it pays{_provided(best)}."
+        if value > 0:
+            return f"Best of {len(ranked)} ranked: {worth}; a loss is not ruled out, test on."
+        return f"None of {len(ranked)} ranked is expected to pay; the best is {worth}."
+
+    @property
+    def _ordered(self) -> tuple[Effect, ...]:
+        """Ranked effects by falling value, then the others as they were given."""
+        ranked = sorted(filter(_may_be_ranked, self.effects), key=lambda effect: -(effect.value or 0.0))
+        return (*ranked, *(effect for effect in self.effects if not _may_be_ranked(effect)))
+
+    @property
+    def _sections(self) -> dict[str, list[Effect]]:
+        """The effects of each panel, in the order of the table, under its heading."""
+        names = dict.fromkeys(heading(effect.scale, effect.unit) for effect in self.effects)
+        return {name: [e for e in self._ordered if heading(e.scale, e.unit) == name] for name in names}
+
+    def __repr__(self) -> str:
+        parts = []
+        for heading, members in self._sections.items():
+            notes = [f"  ! {note}" for note in _notes(members)]
+            table = _titled(_shown(members, self._ordered), members)
+            parts.append("\n".join([heading, table.to_string(index=False), *notes]))
+        return "\n\n".join([*parts, self.decision])
+
+    def _repr_html_(self) -> str:
+        parts = []
+        for heading, members in self._sections.items():
+            items = "".join(f"<li>{escape(note)}</li>" for note in _notes(members))
+            table, shared = _narrow(_shown(members, self._ordered))
+            title = f"{heading} ({'; '.join(shared)})" if shared else heading
+            shown = _titled(table, members).to_html(index=False, border=0, escape=True)
+            parts.append(f"<h4>{escape(title)}</h4>{shown}" + (f"<ul>{items}</ul>" if items else ""))
+        has_value = any(effect.value is not None for effect in self.effects)
+        return "".join(parts) + (f"<p>{escape(self.decision)}</p>" if has_value else "")
+
+
+def evidence(effects: Iterable[Effect]) -> Evidence:
+    """The table of evidence: any effects, whatever their design, stand in it together.
+
+    Raises
+    ------
+    TypeError
+        When something else than an effect is among them.
+    ValueError
+        When there is none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.interventions.designs.arm_differences import differences
+    >>> from retention_models.interventions.arms.experiment import Experiment, Plan
+    >>> from retention_models.interventions.arms.outcome import Outcome
+    >>> cards = pd.DataFrame({"arm": ["8 stamps", "10, 2 given"], "n": [150, 150], "completed": [28, 51]})
+    >>> test = Experiment.from_counts(cards, Plan(control="8 stamps", shares={"8 stamps": 1, "10, 2 given": 1}),
+    ...                               outcome="completed")
+    >>> completed = Outcome(column="completed", unit="share of customers", horizon="9 months")
+    >>> print(evidence(differences(test, completed)))
+    Difference, share of customers
+    rank intervention   outcome            effect, 95 %  horizon      p   n     design value
+       -  10, 2 given completed 0.153 (0.054 to 0.252) 9 months 0.0025 300 randomised     -
+    <BLANKLINE>
+    No effect has both a value and checks that hold: there is nothing to rank.
+    """
+    given = tuple(effects)
+    for effect in given:
+        if not isinstance(effect, Effect):
+            raise TypeError(f"evidence takes effects; got {type(effect).__name__}")
+    if not given:
+        raise ValueError("there is no effect to show")
+    return Evidence(given)
+
+
+def _may_be_ranked(effect: Effect) -> bool:
+    """Whether a row has a value and nothing that speaks against it."""
+    return effect.value is not None and not effect.failed
+
+
+def _value_among(effect: Effect, count: int) -> tuple[float, float, float]:
+    """An effect's value, with an interval wide enough for the best of so many."""
+    assert effect.priced is not None
+    value, lower, upper = effect.priced
+    factor = effect.stretch((1 - effect.level) / count)
+    return value, value - factor * (value - lower), value + factor * (upper - value)
+
+
+def _provided(effect: Effect) -> str:
+    """What a row that was not randomised takes for granted, in words."""
+    if effect.design == "randomised":
+        return ""
+    return f", provided that nothing but the treatment sets the groups apart, for it is {effect.design}"
+
+
+def heading(scale: Scale, unit: str) -> str:
+    """What an effect may share an axis with: its scale, and for a difference its unit."""
+    return f"Difference, {unit}" if scale == "difference" else scale.capitalize()
+
+
+def _notes(members: list[Effect]) -> list[str]:
+    """What a reader must know beneath the rows: what failed, what is untested, ceilings, what would overturn them."""
+    concerned: dict[str, list[str]] = {}
+    for effect in members:
+        told = [str(check) for check in effect.checks if not check.passed or check.name == CEILING]
+        for note in [*told, what_would_overturn(effect)]:
+            if note and effect.intervention not in concerned.setdefault(note, []):
+                concerned[note].append(effect.intervention)
+    return [f"{note} ({'; '.join(names)})" for note, names in concerned.items()]
+
+
+def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
+    """The rows of one panel as a reader sees them."""
+    return pd.DataFrame(
+        {
+            "rank": [str(ordered.index(e) + 1) if _may_be_ranked(e) else "-" for e in members],
+            "intervention": [e.intervention for e in members],
+            "outcome": [e.outcome for e in members],
+            "effect": [with_interval(e.estimate, e.lower, e.upper) for e in members],
+            "horizon": [e.horizon for e in members],
+            "p": [p_value_text(e.p_value) for e in members],
+            "n": [f"{e.n:,}" for e in members],
+            "design": [e.design for e in members],
+            "value": [with_interval(*e.priced) if e.priced else "-" for e in members],
+        }
+    )
+
+
+def _titled(table: pd.DataFrame, members: list[Effect]) -> pd.DataFrame:
+    """The table with the level of its intervals in the headings, or, where rows differ in it, beside each."""
+    levels = [f"{100 * effect.level:.3g} %" for effect in members]
+    numbers = [name for name in ("effect", "value") if name in table]
+    if len(set(levels)) == 1:
+        return table.rename(columns={name: f"{name}, {levels[0]}" for name in numbers if table[name].ne("-").any()})
+    said = {
+        name: [
+            text if text == "-" else f"{text[:-1]}; {level})" for text, level in zip(table[name], levels, strict=True)
+        ]
+        for name in numbers
+    }
+    return table.assign(**said)
+
+
+def _narrow(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table without what is empty, or the same in all rows, and what that is: a page is not as wide as a screen."""
+    empty = [name for name in ("rank", "value") if table[name].eq("-").all()]
+    same = [name for name in ("outcome", "horizon", "n", "design") if table[name].eq(table[name].iloc[0]).all()]
+    shared = [f"n = {table[name].iloc[0]}" if name == "n" else str(table[name].iloc[0]) for name in same]
+    order = ["rank", "intervention", "outcome", "effect", "value", "p", "n", "horizon", "design"]
+    return table[[name for name in order if name not in (*empty, *same)]], [
+        words for words in shared if words not in ("", UNSTATED)
+    ]

@@ -1,0 +1,250 @@
+"""What customers without a contract did after their assignment: bought at all, how often, for how much, how soon.
+
+The window (assignment, + horizon] must outlast the offer: purchases that an offer only pulled forward are missing
+later, and a window that ends with the offer would count them as gained. P(alive) and predicted value are no outcomes;
+these were seen.
+
+Where only the day of the assignment or of purchases is known, nobody can tell which purchases of that day came after
+it. They count as after it, since an e-mail is answered on its day: by lot, both arms have as many that came before it,
+which is noise; to leave them out would lose the answers, which is bias. Never are they known before the assignment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import narwhals as nw
+import pandas as pd
+
+from retention_models.interventions.arms.customer_rows import open_frame
+from retention_models.interventions.shop_ids import with_same_ids
+from retention_models.logs.transactions.log import Transactions, check_choice, read_transactions
+from retention_models.logs.transactions.purchases import purchases
+from retention_models.tables.days import Day
+from retention_models.tables.engines import collect, on_engine, open_log
+from retention_models.tables.files import WHOLE_ID, ZONE
+
+SameDay = Literal["keep", "set_aside"]
+
+OUTCOMES = ("bought", "purchases", "purchases_same_day", "days_to_next", "days_to_last", "amount")
+BEFORE = ("purchases_before", "amount_before")
+
+
+def shop_outcomes(
+    transactions: Any,
+    assignments: Any,
+    *,
+    horizon_days: int,
+    offer_days: int,
+    lookback_days: int | None = None,
+    same_day: SameDay = "keep",
+    customer_id: str = "customer_id",
+    assigned: str = "assigned",
+    observation_end: str | None = None,
+) -> Any:
+    """One row an assigned customer: what they did in the ``horizon_days`` after their assignment.
+
+    Parameters
+    ----------
+    transactions
+        A log as ``read_transactions`` returns it, or anything that it reads.
+    assignments
+        One row a customer: id, day of assignment, arm, and whatever else belongs to the test (block, cluster,
+        covariates). A pandas frame, or the path of a file, goes with a log in pandas, DuckDB or files; otherwise a
+        frame on the engine (the connection, the session) of the log.
+    horizon_days
+        Length of the window. Purchases count from the assignment to the end of the day so many days later.
+    offer_days
+        How long the offer could be used; 0 where there was none. The window must be longer.
+    lookback_days
+        Adds ``purchases_before`` and ``amount_before``, counted over so many days before the day of the assignment:
+        covariates that take out much noise.
+    same_day
+        What a purchase on the day of the assignment is, where the time of day is not known of both: ``"keep"``, an
+        answer to it, as to an e-mail; ``"set_aside"``, neither before nor after it, as where customers come into a
+        test by a purchase. Known are times of day where some assignment and some purchase is not at midnight: then
+        purchases after the moment of the assignment are in the window, earlier ones before it.
+    customer_id, assigned
+        Names of the columns in ``assignments``. Where ids are numbers on one side and text on the other, they are
+        compared as text: ``001`` is not customer 1.
+    observation_end
+        Last day of the log, by default the last day with a purchase. Every window must have ended by then.
+
+    Returns
+    -------
+    A lazy frame of the log's engine (for pandas and files a DuckDB relation), not yet computed: the columns of
+    ``assignments`` (``assigned`` as a day) and ``bought`` (0 or 1), ``purchases`` (days with a purchase),
+    ``purchases_same_day`` (1 where one of them was on the day of the assignment, or was set aside), ``days_to_next``
+    (to the next purchase, ``horizon_days`` where there was none: its mean is the restricted mean), ``days_to_last`` (to
+    the last purchase in the window, 0 where there was none) and ``amount`` (where the log has amounts; priced at the
+    margin).
+    Give it to ``Experiment.from_rows``. Customers who bought nothing are in it, with zeros; buyers who were not
+    assigned are not.
+
+    Raises
+    ------
+    ValueError
+        When the window does not outlast the offer or the log, a customer is assigned twice, a day is missing, or ids
+        that are numbers on one side and text on the other do not fit.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> log = pd.DataFrame({"customer_id": [1, 1, 2], "amount": [20.0, 5.0, 30.0],
+    ...                     "date": ["2024-05-03", "2024-06-20", "2024-04-30"]})
+    >>> mailing = pd.DataFrame({"customer_id": [1, 2, 3], "assigned": "2024-05-01", "arm": ["mail", "none", "none"]})
+    >>> rows = shop_outcomes(log, mailing, horizon_days=28, offer_days=14, observation_end="2024-06-30")
+    >>> shown = ["customer_id", "arm", "bought", "purchases", "days_to_next", "days_to_last", "amount"]
+    >>> rows.df().sort_values("customer_id").reset_index(drop=True)[shown]
+       customer_id   arm  bought  purchases  days_to_next  days_to_last  amount
+    0            1  mail     1.0        1.0           2.0           2.0    20.0
+    1            2  none     0.0        0.0          28.0           0.0     0.0
+    2            3  none     0.0        0.0          28.0           0.0     0.0
+    """
+    check_choice("same_day", same_day, get_args(SameDay))
+    _check_window(horizon_days, offer_days, lookback_days)
+    log = transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
+    on_days = purchases(log)
+    who = _assigned(on_days, assignments, customer_id, assigned)
+    last_day = pd.Timestamp(observation_end) if observation_end else pd.Timestamp(log.last_date)
+    _check_assignments(who, last_day, horizon_days)
+    who, bought = with_same_ids(who, _bought(log, on_days, who))
+    found = _outcomes(who, bought, log.has_amount, horizon_days, lookback_days, keeps_day=same_day == "keep")
+    return found.to_native()
+
+
+def _check_window(horizon_days: int, offer_days: int, lookback_days: int | None) -> None:
+    if offer_days < 0 or horizon_days <= offer_days:
+        raise ValueError(
+            f"horizon_days ({horizon_days}) must outlast the offer ({offer_days} days): purchases that the offer "
+            "only pulled forward are missing after it, and a window that ends with it counts them as gained"
+        )
+    if lookback_days is not None and lookback_days <= 0:
+        raise ValueError(f"lookback_days must be at least 1; got {lookback_days}")
+
+
+def _assigned(bought: nw.LazyFrame[Any], assignments: Any, customer_id: str, assigned: str) -> nw.LazyFrame[Any]:
+    """The assignments on the engine of the log, with ``customer_id``, ``assigned`` (a day) and its ``_moment``."""
+    is_file = isinstance(assignments, str | Path)
+    frame = open_log(
+        collect(open_frame(assignments)) if is_file else assignments,
+        {"customer_id": customer_id, "date": assigned},
+        None,
+    )
+    frame = frame.drop([ZONE, WHOLE_ID], strict=False).rename({"date": "assigned"})
+    who = nw.from_native(_beside(bought, frame)).lazy()
+    taken = [name for name in (*OUTCOMES, *BEFORE) if name in who.collect_schema()]
+    if taken:
+        raise ValueError(f"the assignments have columns called {', '.join(taken)}, like outcomes; rename them")
+    day = nw.col("assigned").cast(nw.Date).cast(nw.Datetime("us"))
+    return who.with_columns(day.alias("assigned"), nw.col("assigned").alias("_moment"))
+
+
+def _beside(bought: nw.LazyFrame[Any], frame: Any) -> Any:
+    """The assignments where they can be joined with the log: a pandas frame is lent to the log's DuckDB."""
+    native = frame.to_native()
+    if bought.implementation.is_duckdb() and isinstance(native, pd.DataFrame):
+        lent = native  # noqa: F841  DuckDB finds it by its name
+        return bought.to_native().query("log", "SELECT * FROM lent")
+    if bought.implementation != frame.implementation:
+        raise ValueError(
+            f"the assignments are on {frame.implementation}, the log on {bought.implementation}: bring them to the "
+            "engine of the log, or hand over a pandas frame where the log is in pandas, DuckDB or files"
+        )
+    return native
+
+
+def _check_assignments(who: nw.LazyFrame[Any], last_day: pd.Timestamp, horizon_days: int) -> None:
+    """Count what is wrong in one pass over the assignments."""
+    latest = (last_day.normalize() - pd.Timedelta(days=horizon_days)).to_pydatetime()
+    late = (nw.col("assigned") > latest).cast(nw.Int64).sum().alias("late")
+    missing = (nw.col("assigned").is_null() | nw.col("customer_id").is_null()).cast(nw.Int64).sum().alias("missing")
+    customers = nw.col("customer_id").n_unique().alias("customers")
+    found = collect(who.select(nw.len().alias("rows"), missing, customers, late)).iloc[0]
+    rows = int(found["rows"])
+    for count, problem in (
+        (found["missing"], "lack a customer or a readable day of assignment; every assigned customer has both"),
+        (rows - found["customers"], "repeat a customer; a customer is assigned once: keep the first assignment"),
+        (
+            found["late"],
+            f"have windows that end after the log ({last_day.date()}); shorten horizon_days, or wait for their ends",
+        ),
+    ):
+        if count > 0:
+            raise ValueError(f"{int(count):,} of {rows:,} assignments {problem}")
+
+
+def _bought(log: Transactions, on_days: nw.LazyFrame[Any], who: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Purchases by customer and day, and whether they came ``early``: before an assignment on the same day."""
+    rows = on_engine(nw.from_native(log.frame).select(log.columns).to_native())
+    if not (_has_times(who, "_moment") and _has_times(rows, "date")):
+        return on_days.with_columns(early=nw.lit(value=False))
+    who, rows = with_same_ids(who.select("customer_id", "_moment"), rows)
+    rows = rows.join(who.select("_id", "_moment"), on="_id", how="inner")
+    is_early = nw.col("date") <= nw.col("_moment")
+    parts = [
+        purchases(replace(log, frame=rows.filter(part).to_native())).with_columns(early=nw.lit(value=early))
+        for part, early in ((is_early, True), (~is_early, False))
+    ]
+    return nw.concat(parts)
+
+
+def _has_times(rows: nw.LazyFrame[Any], name: str) -> bool:
+    """Whether a column of moments holds any that is not midnight."""
+    is_midnight = nw.col(name) == nw.col(name).dt.truncate("1d")
+    return int(collect(rows.select((~is_midnight).cast(nw.Int64).sum().alias("n")))["n"].iloc[0]) > 0
+
+
+def _outcomes(
+    who: nw.LazyFrame[Any],
+    bought: nw.LazyFrame[Any],
+    has_amount: bool,
+    horizon_days: int,
+    lookback_days: int | None,
+    *,
+    keeps_day: bool,
+) -> nw.LazyFrame[Any]:
+    """The join of assignments and purchases, reduced to one row a customer again."""
+    keys = [name for name in who.collect_schema().names() if name not in ("_id", "_moment")]
+    days = Day.in_column("period").number - Day.in_column("assigned").number
+    joined = who.join(bought.drop("customer_id"), on="_id", how="left").with_columns(days.alias("days"))
+    on_day, early = nw.col("days") == 0, nw.col("early")
+    answered = (on_day & ~early).fill_null(value=False)
+    inside = ((nw.col("days") > 0) & (nw.col("days") <= horizon_days)).fill_null(value=False)
+    if keeps_day:
+        inside = inside | answered
+    measured = {
+        "bought": _one_where(inside),
+        "purchases": _one_where(inside),
+        "purchases_same_day": _one_where(answered),
+        "days_to_next": nw.when(inside).then(nw.col("days").cast(nw.Float64)).otherwise(nw.lit(float(horizon_days))),
+        "days_to_last": nw.when(inside).then(nw.col("days").cast(nw.Float64)).otherwise(nw.lit(0.0)),
+    }
+    if has_amount:
+        measured["amount"] = _amount_where(inside)
+    if lookback_days is not None:
+        earlier = ((nw.col("days") < 0) & (nw.col("days") >= -lookback_days)) | (on_day & early)
+        before = earlier.fill_null(value=False)
+        measured["purchases_before"] = _one_where(before)
+        if has_amount:
+            measured["amount_before"] = _amount_where(before)
+    rows = joined.select(*keys, *(expression.alias(name) for name, expression in measured.items()))
+    return rows.group_by(keys).agg(*(_reduced(name) for name in measured))
+
+
+def _one_where(condition: nw.Expr) -> nw.Expr:
+    return nw.when(condition).then(1.0).otherwise(0.0)
+
+
+def _amount_where(condition: nw.Expr) -> nw.Expr:
+    return nw.when(condition).then(nw.col("amount")).otherwise(nw.lit(0.0))
+
+
+def _reduced(name: str) -> nw.Expr:
+    """How the rows of a customer become one: any, soonest, latest, or the sum."""
+    column = nw.col(name)
+    if name == "days_to_next":
+        return column.min()
+    return column.max() if name in ("bought", "days_to_last") else column.sum()

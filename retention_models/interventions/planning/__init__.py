@@ -1,0 +1,1 @@
+"""Before and during a test: sample size, power, interim looks."""

@@ -1,0 +1,1 @@
+"""Contracts: read, checked, reduced to retention tables."""

@@ -1,0 +1,126 @@
+"""Until which day a contract log knows everything, where nobody has said it.
+
+Ends that lie in the future are no facts: a day that stands for "open", a term that is paid for, a notice given. Others
+who will leave by then have not said so yet, and to count these days as observed would be to see too few leave.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+
+from retention_models.logs.transactions.calendar import read_day
+
+SILENCE = 180  # days without a start or an end; a shorter silence may be the business
+STRAY = 0.01  # so small a share of the starts, beyond a silence, must be misdated
+UNUSUAL = 10  # times the mean gap between days with starts, or ends, from which on it is no accident that none is there
+RECENT = 100  # days with starts, or ends, the last of which show what gaps between them are usual
+FEW = 0.1  # so small a share of the ends is given up rather than taken for facts
+
+
+def last_day_known(
+    asked: str | dt.date | None, starts: pd.Series, ends: pd.Series, running: int
+) -> tuple[dt.date, str]:
+    """The day that was asked for, or the last one that the log seems to know; and why.
+
+    ``starts`` and ``ends`` count contracts by the number of the day, in order; ``running`` have no end.
+    """
+    if asked is not None:
+        until = read_day("observation_end", asked)
+        return until, f"Observation ends on {until}, as asked."
+    _check_strays(starts)
+    last_start = int(starts.index[-1])
+    late = ends[ends.index > last_start]
+    if not late.empty and running == 0:
+        return _where_all_have_an_end(last_start, late, ends)
+    last = _last_before_silence(int(starts.index[0]), last_start, late)
+    seen, after_starts = ends[ends.index <= last], late[late.index <= last]
+    has_stopped = _have_stopped(starts, last)
+    if has_stopped and after_starts.sum() <= FEW * seen.sum():
+        return _where_starts_stopped(last_start, last, late)
+    until, planned = dt.date.fromordinal(last), late[late.index > last].sum()
+    reason = f"Observation ends on {until}, the last day on which a contract started or ended"
+    if planned:
+        count = "counts" if planned == 1 else "count"
+        reason += f"; {_contracts(planned)} long after it (up to {_latest(late)}), and {count} as still running"
+    if has_stopped:
+        reason += (
+            f". No contract started after {dt.date.fromordinal(last_start)}: if later ends are notices given, and no "
+            "facts, say observation_end"
+        )
+    if not seen.empty and _have_stopped(seen, last):
+        reason += (
+            f". No contract ended after {_latest(seen)}, though some started: if these are bookings made ahead, say "
+            "observation_end"
+        )
+    return until, f"{reason}."
+
+
+def _last_before_silence(first_start: int, last_start: int, late: pd.Series) -> int:
+    """The last start, or of the ends that are later the last before a silence too long for a business."""
+    known = np.r_[last_start, late.index.to_numpy(dtype=np.int64)]
+    is_quiet = np.diff(known) > np.maximum((known[:-1] - first_start) / 3, SILENCE)
+    return int(known[np.argmax(is_quiet)] if is_quiet.any() else known[-1])
+
+
+def _where_starts_stopped(last_start: int, last: int, late: pd.Series) -> tuple[dt.date, str]:
+    """The last start, where few ends lie after it, which may all be planned."""
+    day = dt.date.fromordinal(last_start)
+    return day, (
+        f"Observation ends on {day}, the last day on which a contract started. None did in the "
+        f"{last - last_start:,} days after it, far longer than was usual, and {_contracts(late.sum())} later, up "
+        f"to {_latest(late)}. These may be notices given: they count as still running. If the log knows all about "
+        "a later day, say observation_end."
+    )
+
+
+def _where_all_have_an_end(last_start: int, late: pd.Series, ends: pd.Series) -> tuple[dt.date, str]:
+    """The last start, where few ends lie after it; else the question whether ends are facts."""
+    day = dt.date.fromordinal(last_start)
+    if 2 * late.sum() > ends.sum():
+        raise ValueError(
+            f"every contract has an end, and {late.sum():,} of {ends.sum():,} lie after the last start, {day}: "
+            "did these contracts end, or are they paid until then? Say until which day the log knows everything: "
+            "observation_end"
+        )
+    return day, (
+        f"Observation ends on {day}, the last day on which a contract started: every contract has an end, and "
+        f"{_contracts(late.sum())} later than that, which may be a plan: they count as still running."
+    )
+
+
+def _have_stopped(counts: pd.Series, last: int) -> bool:
+    """Whether the days from the last start, or end, to a later day are more than chance or custom leave without one."""
+    days = counts.index.to_numpy(dtype=np.int64)[-RECENT:]
+    gaps, silence = np.diff(days), last - days[-1]
+    return len(gaps) > 0 and bool(silence > gaps.max() and silence > UNUSUAL * gaps.mean())
+
+
+def _check_strays(starts: pd.Series) -> None:
+    """An error where a few starts lie so far from all others that their dates are mistakes."""
+    days = starts.index.to_numpy(dtype=np.int64)
+    if len(days) < 2:
+        return
+    gaps = np.diff(days)
+    widest = int(gaps.argmax())
+    if gaps[widest] <= max((days[-1] - days[0]) / 3, SILENCE):
+        return
+    before, after = int(starts.iloc[: widest + 1].sum()), int(starts.iloc[widest + 1 :].sum())
+    if min(before, after) >= STRAY * (before + after):
+        return
+    few, where = (before, "before all others") if before < after else (after, "after all others")
+    first = dt.date.fromordinal(int(days[0] if before < after else days[widest + 1]))
+    raise ValueError(
+        f"{few:,} contract{'s' * (few != 1)} start{'s' * (few == 1)} long {where} (first: {first}); correct these "
+        "dates or leave the rows out, and say until which day the log knows everything: observation_end"
+    )
+
+
+def _contracts(number: float) -> str:
+    return f"{number:,.0f} contract{'s end' if number != 1 else ' ends'}"
+
+
+def _latest(days: pd.Series) -> dt.date:
+    return dt.date.fromordinal(int(days.index[-1]))

@@ -1,0 +1,290 @@
+"""A contract log, read and checked: who was a customer from when to when, and how the log came to hold it.
+
+The same rows mean different things in different logs. One that follows every contract from its start shows survival
+itself. One that begins with those running on a day holds only contracts that lasted until then, and each counts from
+that day on (left truncation). So the sampling design is asked for, and never guessed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+import narwhals as nw
+import pandas as pd
+
+from retention_models.core.arguments import require_whole
+from retention_models.core.check import Check
+from retention_models.core.formatting import Part, Presentation, counted
+from retention_models.logs.contracts.rows import opened, require_some, scalars, usable
+from retention_models.logs.contracts.spells import Overlaps, Rows, joined, observed, single
+from retention_models.logs.transactions.calendar import read_day
+from retention_models.logs.transactions.log import check_choice
+from retention_models.tables.days import Day, day_number
+from retention_models.tables.engines import collect, on_engine
+from retention_models.tables.files import naming
+
+Design = Literal["acquisition", "active_on", "window"]
+
+FURTHER = ("spells of customers who came back", "further contracts of the same customer, each a spell")
+UNLIKELY = 10  # ends that should have come before the first one seen, from which on the design is doubted
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Spells(Presentation):
+    """Checked contracts, one row for each unbroken time as a customer, and what became of the others.
+
+    ``frame`` is a frame of the source's engine (for files a DuckDB relation) with the columns ``customer_id``,
+    ``spell`` (1 for the customer's first), ``start``, ``end`` (missing where still running), ``entry`` and ``tenure``
+    (days since the start at which observation began and ended), ``churned``, ``cause`` where there is one, and the
+    covariates. ``rows`` counts them. ``set_aside`` counts what could not count, ``settled`` what a rule has decided,
+    and ``checks`` say whether the log fits its design and what it can tell.
+    """
+
+    frame: Any = field(repr=False)
+    rows: int
+    design: Design
+    observed_from: dt.date | None
+    observed_until: dt.date
+    has_cause: bool
+    covariates: tuple[str, ...]
+    set_aside: Mapping[str, int]
+    settled: Mapping[str, int]
+    checks: tuple[Check, ...]
+
+    def _parts(self) -> Sequence[Part]:
+        since = f"from {self.observed_from} " if self.observed_from else ""
+        headline = f"{self.rows:,} spells, design {self.design}, observed {since}to {self.observed_until}."
+        counts = {"Set aside": self.set_aside, "Settled": self.settled}
+        told = [f"{what}: {counted(count)}." for what, count in counts.items() if count]
+        return [headline, *told, *(str(check) for check in self.checks if not check.passed)]
+
+
+def read_contracts(
+    source: Any,
+    *,
+    design: Design,
+    observed_until: str | dt.date,
+    observed_from: str | dt.date | None = None,
+    customer_id: str = "customer_id",
+    start: str = "start",
+    end: str = "end",
+    cause: str | None = None,
+    covariates: str | Sequence[str] = (),
+    overlaps: Overlaps = "join",
+    join_within: int = 1,
+    time_zone: str | None = None,
+) -> Spells:
+    """A log of contracts with their starts and ends, checked, as spells.
+
+    Parameters
+    ----------
+    source
+        A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of CSV or Parquet files; one row a
+        contract. A missing ``end`` means that it is still running.
+    design
+        How contracts came into the log. ``"acquisition"``: each one from its start, whatever became of it.
+        ``"active_on"``: those running on the day ``observed_from``, and those begun later. ``"window"``: a snapshot
+        of all that ran on ``observed_until`` and those that ended since ``observed_from``, say in the last month.
+        With the latter two, contracts that ended before ``observed_from`` are not in the log, and so those that are
+        count from that day on.
+    observed_until
+        The last day about which the log knows everything, the day of the extract. A contract that ends later was
+        still running.
+    observed_from
+        The first such day; needed with ``"active_on"`` and ``"window"``. Contracts are followed from the end of it on:
+        one that ended on this very day is set aside with those that ended before.
+    customer_id, start, end, cause
+        Names of the columns; ``cause=None`` where the log does not say why contracts ended.
+    covariates
+        Columns to keep, as they were when the spell began.
+    overlaps, join_within
+        ``"join"``: contracts of a customer that overlap, or follow within ``join_within`` days, are one spell (a
+        policy renewed each year in a new row, two products at once), which ends when the last of them does.
+        ``"keep"``: each contract is a spell. ``"error"``: overlaps are mistakes; contracts that follow are joined.
+    time_zone
+        As in ``read_transactions``.
+
+    Raises
+    ------
+    ValueError
+        When columns are missing, the days of the design contradict each other, contracts overlap that must not, or
+        no row is left.
+
+    Notes
+    -----
+    A customer who comes back later begins a new spell, numbered in ``spell``. An end without a cause has the cause
+    ``"unknown"``. Both are counted in ``settled``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.logs.contracts.log import read_contracts
+    >>> log = pd.DataFrame({
+    ...     "customer_id": ["Ann", "Bob", "Bob", "Cem"],
+    ...     "start": ["2023-01-15", "2023-02-01", "2023-08-01", "2023-03-10"],
+    ...     "end": ["2023-06-14", "2023-04-30", None, "2023-01-01"],
+    ... })
+    >>> spells = read_contracts(log, design="acquisition", observed_until="2023-12-31")
+    >>> spells.set_aside, spells.settled
+    ({'contracts that end before they start': 1}, {'spells of customers who came back': 1})
+    >>> spells.frame[["customer_id", "spell", "entry", "tenure", "churned"]]
+      customer_id  spell  entry  tenure  churned
+    0         Ann      1      0     150     True
+    1         Bob      1      0      88     True
+    2         Bob      2      0     152    False
+    """
+    check_choice("design", design, get_args(Design))
+    check_choice("overlaps", overlaps, get_args(Overlaps))
+    require_whole("join_within", join_within, 0)
+    kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
+    begin, until = _observed_days(design, observed_from, observed_until)
+    roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
+    with naming(source):
+        log = opened(source, roles, kept, time_zone)
+        contracts, set_aside = usable(log, until, time_zone)
+        size = scalars(contracts, rows=nw.len(), customers=nw.col("customer_id").n_unique())
+        has_several = size["customers"] < size["rows"]
+        whole = joined(contracts, overlaps, join_within) if has_several else single(contracts)
+        spells = observed(whole, begin, until)
+        facts = _facts(spells)
+    _check_overlaps(facts, overlaps)
+    if facts["all"] > facts["spells"]:
+        set_aside[f"spells that ended by {begin}, before observation began"] = facts["all"] - facts["spells"]
+    require_some(facts["spells"], set_aside)
+    settled = {
+        f"spells that end after {until}, still running then": facts["later"],
+        "ends without a cause, called unknown": facts["uncaused"],
+        "contracts joined to another of the same customer": size["rows"] - facts["all"],
+        FURTHER[overlaps == "keep"]: facts["returns"],
+    }
+    return Spells(
+        frame=_returned(spells, source, cause is not None, kept),
+        rows=facts["spells"],
+        design=design,
+        observed_from=begin,
+        observed_until=until,
+        has_cause=cause is not None,
+        covariates=kept,
+        set_aside=set_aside,
+        settled={rule: count for rule, count in settled.items() if count},
+        checks=(_check_origin(facts), _check_design(spells, facts, design, begin)),
+    )
+
+
+def as_of(spells: Spells, day: str | dt.date) -> Spells:
+    """The same spells as they were known on an earlier day: later starts and ends had not happened yet."""
+    until = read_day("day", day)
+    if not (spells.observed_from or dt.date.min) < until <= spells.observed_until:
+        raise ValueError(f"day must lie within the observation, which ends on {spells.observed_until}; got {until}")
+    rows = on_engine(nw.from_native(spells.frame).to_native())
+    first = Day.in_column("start").number
+    churned = nw.col("churned") & (first + nw.col("tenure") <= day_number(until))
+    gone = nw.when(nw.col("_churned"))
+    rows = rows.filter(first <= day_number(until)).with_columns(_churned=churned, _first=first)
+    changed = {
+        "tenure": gone.then(nw.col("tenure")).otherwise(day_number(until) - nw.col("_first")),
+        "end": gone.then(nw.col("end")),
+        "churned": nw.col("_churned"),
+    } | ({"cause": gone.then(nw.col("cause"))} if spells.has_cause else {})
+    rows = rows.with_columns(**changed).filter(nw.col("tenure") >= nw.col("entry")).drop("_churned", "_first")
+    count = scalars(rows, rows=nw.len())["rows"]
+    require_some(count, {f"contracts that start after {until}": spells.rows})
+    frame = collect(rows) if isinstance(spells.frame, pd.DataFrame) else rows.to_native()
+    return replace(spells, frame=frame, rows=count, observed_until=until)
+
+
+def _observed_days(design: Design, begin: str | dt.date | None, until: str | dt.date) -> tuple[dt.date | None, dt.date]:
+    """The first day observed, which the one design forbids and the others need, and the last."""
+    if design == "acquisition" and begin is not None:
+        raise ValueError("design 'acquisition' follows contracts from their starts; observed_from is for the others")
+    if design != "acquisition" and begin is None:
+        raise ValueError(f"design {design!r} needs observed_from, the first day about which the log knows everything")
+    last = read_day("observed_until", until)
+    first = None if begin is None else read_day("observed_from", begin)
+    if first is not None and first >= last:
+        raise ValueError(f"observed_from {first} does not lie before observed_until {last}")
+    return first, last
+
+
+def _facts(spells: Rows) -> dict[str, int]:
+    """What one pass over the spells tells, of those in view unless said otherwise."""
+    seen = nw.col("in_view")
+
+    def count(rows: nw.Expr) -> nw.Expr:
+        return (seen & rows).sum()
+
+    facts = {
+        "all": nw.len(),
+        "spells": seen.sum(),
+        "overlaps": nw.col("overlaps").sum(),
+        "later": count(nw.col("later")),
+        "returns": count(nw.col("spell") > 1),
+        "ended": count(nw.col("churned")),
+        "from_start": count(nw.col("entry") == 0),
+        "middle_end": nw.when(seen & nw.col("churned")).then(nw.col("tenure")).median(),
+        "first_entry": nw.when(seen).then(nw.col("entry")).min(),
+        "first_end": nw.when(seen & nw.col("churned")).then(nw.col("last_day")).min(),
+    }
+    if "uncaused" in spells.collect_schema().names():
+        facts["uncaused"] = count(nw.col("uncaused"))
+    return {"uncaused": 0, **scalars(spells, **facts)}
+
+
+def _check_overlaps(facts: Mapping[str, int], overlaps: Overlaps) -> None:
+    if overlaps == "error" and facts["overlaps"]:
+        raise ValueError(
+            f"contracts of the same customer overlap in {facts['overlaps']:,} spells, which overlaps='error' forbids; "
+            "choose 'join' or 'keep', or correct the log"
+        )
+
+
+def _returned(spells: Rows, source: Any, has_cause: bool, covariates: Sequence[str]) -> Any:
+    """The spells in view with the columns that are promised, in pandas if the log was."""
+    names = ["customer_id", "spell", "start", "end", "entry", "tenure", "churned"]
+    kept = spells.filter(nw.col("in_view")).select(*names, *(["cause"] if has_cause else []), *covariates)
+    if not isinstance(source, pd.DataFrame):
+        return kept.to_native()
+    return collect(kept).sort_values(["customer_id", "spell"], ignore_index=True)
+
+
+def _check_origin(facts: Mapping[str, int]) -> Check:
+    """Whether survival is known from the start of a contract, or only from some tenure on."""
+    if facts["from_start"]:
+        detail = f"{facts['from_start']:,} of {facts['spells']:,} spells were observed from their start."
+    else:
+        detail = (
+            f"The youngest spell had lasted {facts['first_entry']:,} days when observation began: how many leave "
+            "before is not in this log, and survival is that of customers who stayed so long."
+        )
+    return Check("survival is known from the start", facts["from_start"] > 0, detail)
+
+
+def _check_design(spells: Rows, facts: Mapping[str, int], design: Design, begin: dt.date | None) -> Check:
+    """Whether the log holds ends where the design says that it would.
+
+    One followed from the start should, in the days before its first end, have seen as many spells older than half of
+    those that end do come to an end as it did later.
+    """
+    name = "the log fits its design"
+    if begin is not None:
+        ended = facts["all"] - facts["spells"]
+        detail = f"{ended:,} spells ended by {begin}, which a log of design {design!r} would not hold"
+        doubt = "; did observation begin before that day, or is it design 'acquisition'?"
+        return Check(name, ended == 0, f"{detail}{doubt if ended else '.'}")
+    if facts["ended"] == 0:
+        return Check(name, None, "No contract has ended.")
+    old = nw.col("tenure") - facts["middle_end"]
+    old_before = nw.min_horizontal(facts["first_end"] - nw.col("first_day") - facts["middle_end"], old)
+    days = scalars(spells, all=_positive(old).sum(), before=_positive(old_before).sum())
+    expected = facts["ended"] / 2 * days["before"] / max(days["all"] - days["before"], 1)
+    first = dt.date.fromordinal(facts["first_end"])
+    detail = f"The first contract to end did so on {first}; at the later rate, {expected:,.0f} should have ended before"
+    doubt = "; a log of those running on a day, or a snapshot of one period's ends, looks like that."
+    return Check(name, expected < UNLIKELY, detail + (doubt if expected >= UNLIKELY else "."))
+
+
+def _positive(number: nw.Expr) -> nw.Expr:
+    return nw.when(number > 0).then(number).otherwise(0)

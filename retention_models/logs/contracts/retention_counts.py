@@ -1,0 +1,62 @@
+"""From counts of spells that came to the same renewals to a retention table, and from which renewal on it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.core.check import Check
+from retention_models.tables.engines import collect
+
+KEPT, LOST = "", "lost"  # fates of a spell that need no cause
+
+
+def counted(rows: nw.LazyFrame[Any], by: Sequence[str]) -> pd.DataFrame:
+    """The distinct rows, and how many ``spells`` share each; an error where some have no value of ``by``."""
+    counts = collect(rows.group_by(*rows.collect_schema().names()).agg(spells=nw.len()))
+    for name in by:
+        if missing := int(counts.loc[counts[name].isna(), "spells"].sum()):
+            total = counts["spells"].sum()
+            raise ValueError(f"column {name!r} is missing for {missing:,} of {total:,} spells; name their group")
+    return counts
+
+
+def added_up(counts: pd.DataFrame, keys: list[str], has_cause: bool) -> pd.DataFrame:
+    """At risk and lost at each renewal, from counts of spells that share ``_first`` and ``_last`` renewal and fate.
+
+    ``_lost`` is KEPT, or the cause (LOST where none is known) for which the spell was lost at its last renewal. The
+    table's ``attrs`` say how many spells it counts, at how many renewals: by these it is known again as a whole.
+    """
+    group = counts.groupby(keys, sort=True, dropna=False).ngroup().to_numpy() if keys else np.zeros(len(counts), int)
+    labels = counts[keys].assign(_group=group).drop_duplicates("_group").sort_values("_group", ignore_index=True)
+    first, last, spells = (counts[name].to_numpy(dtype=np.int64) for name in ("_first", "_last", "spells"))
+    shape = (len(labels), int(last.max()) + 2)
+    change = np.zeros(shape, dtype=np.int64)
+    np.add.at(change, (group, first), spells)
+    np.add.at(change, (group, last + 1), -spells)
+    at_risk = np.cumsum(change, axis=1)
+    where, tenure = np.nonzero(at_risk)
+    table = labels.loc[where, keys].reset_index(drop=True).assign(tenure=tenure, at_risk=at_risk[where, tenure], lost=0)
+    for cause in sorted(set(counts["_lost"]) - {KEPT}):
+        lost = np.zeros(shape, dtype=np.int64)
+        of_cause = (counts["_lost"] == cause).to_numpy()
+        np.add.at(lost, (group[of_cause], last[of_cause]), spells[of_cause])
+        table["lost"] += lost[where, tenure]
+        if has_cause:
+            table[f"lost_{cause}"] = lost[where, tenure]
+    table.attrs.update(spells_counted=int(spells.sum()), renewals_counted=int(at_risk.sum()))
+    return table
+
+
+def check_origin(table: pd.DataFrame) -> Check:
+    """Whether a retention table knows survival from the start of a contract, or only from some renewal on."""
+    first = int(table["tenure"].min())
+    known = "Some customers were observed from their first renewal on."
+    unknown = (
+        f"Nobody was observed before renewal {first}: survival is that of customers who made {first - 1} renewals."
+    )
+    return Check("survival is known from the start", first == 1, known if first == 1 else unknown)

@@ -1,0 +1,278 @@
+"""How to read and measure a contract log that nobody has described: choices made from the log, each with its reason.
+
+Until which day the log knows everything, how long a contract runs, and how far a forecast may look are read off the
+log. How its contracts came into it is not: only where starts and ends show that each was followed from its start is
+that taken for granted, and said; everywhere else the question goes back to who has the log.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.core.formatting import Part, Presentation
+from retention_models.logs.contract_period import contract_period
+from retention_models.logs.contracts.last_day import last_day_known
+from retention_models.logs.contracts.log import Design, Spells, read_contracts
+from retention_models.logs.contracts.retention import durations
+from retention_models.logs.contracts.rows import opened, usable
+from retention_models.logs.contracts.snapshot import anniversary, dated_contracts
+from retention_models.logs.contracts.spells import Rows
+from retention_models.logs.transactions.calendar import read_day
+from retention_models.tables.days import NEVER, Period, period_name, period_offset
+from retention_models.tables.engines import collect
+from retention_models.tables.files import naming
+
+LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead
+ENOUGH = 30  # contracts ended by an earlier day, for a forecast to be made then
+ORIGINS = 4
+GROUPS = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ContractPlan(Presentation):
+    """A contract log as read, how it is measured, and why.
+
+    ``spells`` are what ``read_contracts`` made of it. ``period`` is how long a contract runs, ``renewals`` how many of
+    them a forecast looks ahead, ``origins`` earlier days at which one can be made and judged; none where the log is too
+    short. ``reasons`` are sentences, by what they are about.
+    """
+
+    spells: Spells = field(repr=False)
+    period: Period
+    renewals: int
+    origins: tuple[dt.date, ...]
+    reasons: Mapping[str, str]
+
+    def _parts(self) -> Sequence[Part]:
+        return [list(self.reasons.values())]
+
+
+def make_contract_plan(
+    source: Any,
+    *,
+    design: Design | None = None,
+    observation_start: str | dt.date | None = None,
+    observation_end: str | dt.date | None = None,
+    period: Period | None = None,
+    renewals: int | None = None,
+    customer_id: str = "customer_id",
+    start: str = "start",
+    end: str = "end",
+    cause: str | None = None,
+    covariates: str | Sequence[str] = (),
+    time_zone: str | None = None,
+    tenure: str | None = None,
+    churned: str | None = None,
+) -> ContractPlan:
+    """A contract log read, and a plan for it: what is given stays, what is None is chosen from the log.
+
+    Parameters
+    ----------
+    source, design, customer_id, start, end, cause, covariates, time_zone
+        As in ``read_contracts``.
+    observation_start, observation_end
+        ``observed_from`` and ``observed_until`` there.
+    period
+        As in ``retention_table``.
+    renewals
+        How many renewals ahead a forecast looks.
+    tenure, churned
+        Columns of a snapshot without dates, as in ``tenure_table``, instead of those of customer, start and end. It
+        holds those there on ``observation_end``, and those who left in the last period, so that there is no
+        ``observation_start``; ``period`` is what tenure counts, months by default.
+
+    Raises
+    ------
+    ValueError
+        As ``read_contracts`` does; where nobody left; and where the log does not show how contracts came into it, or
+        whether its ends are facts or plans.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from retention_models.logs.contracts.settings import make_contract_plan
+    >>> from retention_models.scenario import subscriptions
+    >>> business = subscriptions(np.random.default_rng(1), customers=3_000)
+    >>> print(make_contract_plan(business.contracts))
+    Observation ends on 2024-12-28, the last day on which a contract started or ended.
+    Each contract is taken to be in the log from its start, whatever became of it (design 'acquisition'): nobody said
+    otherwise, and the log looks like that, with starts from 2021-01-01 to 2024-12-28 and ends from 2021-02-14 on.
+    Time is counted in months.
+    The forecast looks 12 renewals ahead; at 3 earlier days the same forecast can be held against what came.
+    """
+    if tenure is not None or churned is not None:
+        names, days = (
+            {"tenure": tenure or "tenure", "churned": churned or "churned"},
+            (observation_start, observation_end),
+        )
+        asked = {"renewals": renewals, "cause": cause, "covariates": covariates}
+        return _of_tenures(source, design, days, period or "M", names, **asked)
+    roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
+    with naming(source):
+        log = opened(source, roles, (), time_zone)
+        contracts, unused = usable(log, dt.date.max, time_zone)
+        starts, ends, running = _counted(contracts, "first_day"), _counted(contracts, "last_day"), 0
+    if NEVER in ends.index:
+        running, ends = int(ends[NEVER]), ends.drop(NEVER)
+    until, until_reason = last_day_known(observation_end, starts, ends, running)
+    seen = ends[ends.index <= until.toordinal()]
+    if seen.empty:
+        beside = "".join(f", beside {count:,} {reason}" for reason, count in unused.items())
+        raise ValueError(
+            f"none of {int(starts.sum()):,} contracts has ended by {until}{beside}: there is nothing to learn from yet "
+            f"about when customers leave; is {end!r} the column of the ends, with days such as 2024-01-31?"
+        )
+    spells = _read(
+        source,
+        design=design or "acquisition",
+        observed_from=observation_start,
+        observed_until=until,
+        customer_id=customer_id,
+        start=start,
+        end=end,
+        cause=cause,
+        covariates=covariates,
+        time_zone=time_zone,
+    )
+    if durations(spells)["churned"].all():
+        raise ValueError(
+            f"all of {spells.rows:,} contracts had ended by {until}: nobody is left to be valued or kept; of contracts "
+            f"that still run, {end!r} must be empty"
+        )
+    _check_groups(spells)
+    design_reason = _given_design(spells) if design else _assumed_design(spells, starts, seen, until)
+    began = max(dt.date.fromordinal(int(starts.index[0])), spells.observed_from or dt.date.min)
+    length, period_reason = contract_period(period, spells, (until - began).days)
+    ahead, origins, forecast_reason = _forecast(renewals, length, began, until, seen)
+    reasons = {
+        "observation_end": until_reason,
+        "design": design_reason,
+        "period": period_reason,
+        "renewals": forecast_reason,
+    }
+    return ContractPlan(spells, length, ahead, origins, reasons)
+
+
+def _read(source: Any, **arguments: Any) -> Spells:
+    """The contracts as ``read_contracts`` reads them, its days called in errors as they are here."""
+    try:
+        return read_contracts(source, **arguments)
+    except ValueError as error:
+        words = str(error).replace("observed_from", "observation_start").replace("observed_until", "observation_end")
+        raise ValueError(words) from None
+
+
+def _of_tenures(
+    source: Any,
+    design: Design | None,
+    days: tuple[str | dt.date | None, str | dt.date | None],
+    period: Period,
+    names: Mapping[str, str],
+    **asked: Any,
+) -> ContractPlan:
+    """The plan for a snapshot whose tenures are counted back from the day that it was taken on."""
+    begin, until = days
+    if begin is not None:
+        raise ValueError(
+            f"tenures do not tell when since {begin} a customer left, and are taken for those of the last period; "
+            "leave out observation_start, or name the columns of a log with dates"
+        )
+    if design != "window":
+        raise ValueError(
+            "a file of tenures without dates is taken as a snapshot of those there on observation_end, and of those "
+            "who left in the last period: say so, design 'window'. One that holds all who ever came, or each from some "
+            "tenure on, is read by tenure_table"
+        )
+    if until is None:
+        raise ValueError("tenures count back from the day of the snapshot; say which it was: observation_end")
+    last = read_day("observation_end", until)
+    columns = {"cause": asked["cause"], "covariates": asked["covariates"]}
+    log, set_aside = dated_contracts(source, observed_until=last, period=period, **names, **columns)
+    left = int(log["end"].notna().sum())
+    if left in (0, len(log)):
+        raise ValueError(
+            f"{left:,} of {len(log):,} customers left, by column {names['churned']!r}; it takes some who did and some "
+            "who did not to say when customers leave: does the file hold both, and is this the column that tells?"
+        )
+    first = (anniversary(last) - period_offset(period)).date()
+    plan = make_contract_plan(log, design=design, observation_start=first, observation_end=last, period=period, **asked)
+    reasons = {
+        **plan.reasons,
+        "observation_end": f"Starts are counted back from {last} by {names['tenure']!r}, which tells no dates.",
+        "period": f"Time is counted in {period_name(period)}s, as {names['tenure']!r} is.",
+    }
+    spells = replace(plan.spells, set_aside=set_aside | dict(plan.spells.set_aside))
+    return replace(plan, spells=spells, reasons=reasons)
+
+
+def _check_groups(spells: Spells) -> None:
+    """An error where a covariate has more values than curves can be told apart, or none for some."""
+    for name in spells.covariates:
+        values = durations(spells, by=name)[name]
+        if values.isna().any() or values.nunique() > GROUPS:
+            missing = " and is missing for some" if values.isna().any() else ""
+            raise ValueError(
+                f"column {name!r} has {values.nunique():,} values{missing}; groups are told apart by up to {GROUPS}, "
+                "and by one for every contract"
+            )
+
+
+def _counted(contracts: Rows, column: str) -> pd.Series:
+    """How many contracts share each day, by its number, in order."""
+    counts = collect(contracts.group_by(column).agg(contracts=nw.len()))
+    return counts.set_index(column)["contracts"].sort_index()
+
+
+def _given_design(spells: Spells) -> str:
+    words = {
+        "acquisition": "Each contract is in the log from its start, whatever became of it (design 'acquisition')",
+        "active_on": f"The log holds the contracts that ran on {spells.observed_from}, and those begun later (design "
+        "'active_on'); the time before that day is not held against them",
+        "window": f"The log holds the contracts that ran on {spells.observed_until}, and those that ended since "
+        f"{spells.observed_from} (design 'window'); only these days count, at whatever age they found a contract",
+    }
+    return f"{words[spells.design]}, as said."
+
+
+def _assumed_design(spells: Spells, starts: pd.Series, ends: pd.Series, until: dt.date) -> str:
+    """That contracts were followed from their starts, where the log bears it out; else the question."""
+    first, last, first_end = (
+        dt.date.fromordinal(int(day)) for day in (starts.index[0], starts[: until.toordinal()].index[-1], ends.index[0])
+    )
+    check = spells.checks[1]
+    if check.passed is not True or 2 * (first_end - first) > until - first:
+        raise ValueError(
+            f"how did contracts come into this log? They start from {first} on, but the first end seen is on "
+            f"{first_end}. If the log holds those that ran on a day, and those begun later: design 'active_on', with "
+            "observation_start that day. If it holds today's and those that ended lately: design 'window', with "
+            "observation_start the first day of 'lately'. If really none ended before: design 'acquisition'"
+        )
+    return (
+        "Each contract is taken to be in the log from its start, whatever became of it (design 'acquisition'): nobody "
+        f"said otherwise, and the log looks like that, with starts from {first} to {last} and ends from {first_end} on."
+    )
+
+
+def _forecast(
+    asked: int | None, period: Period, began: dt.date, until: dt.date, ends: pd.Series
+) -> tuple[int, tuple[dt.date, ...], str]:
+    """How many renewals a forecast looks ahead, and the earlier days at which it can be made; and why."""
+    offset, observed = period_offset(period), pd.Timestamp(until) - pd.Timestamp(began)
+    length = (pd.Timestamp(until) - (pd.Timestamp(until) - offset)) / observed if observed else np.inf
+    ahead = asked or int(np.clip(1 / (4 * length), 1, LONGEST.get(period, 12)))
+    days = [(pd.Timestamp(until) - ahead * (k + 1) * offset).date() for k in range(ORIGINS)]
+    enough = int(ends.index[int(np.searchsorted(ends.cumsum(), ENOUGH))]) if ends.sum() >= ENOUGH else NEVER
+    earliest = pd.Timestamp(began) + 3 * offset
+    origins = tuple(day for day in reversed(days) if day.toordinal() >= enough and pd.Timestamp(day) >= earliest)
+    looks = f"The forecast looks {ahead} renewal{'s' * (ahead > 1)} ahead{', as asked' if asked else ''}"
+    if not origins:
+        return ahead, origins, f"{looks}; the log is too short to hold such a forecast against what came."
+    times = f"{len(origins)} earlier day{'s' * (len(origins) > 1)}"
+    return ahead, origins, f"{looks}; at {times} the same forecast can be held against what came."

@@ -1,0 +1,242 @@
+"""A snapshot that tells how long each customer has been there and whether the customer left, but no dates.
+
+Which question it answers depends on when the leavers left. If the file holds all who ever came, their tenures are
+survival times. If it holds today's customers and those who left in the last month, it shows one month of everybody's
+life, and says of a customer of 40 months nothing about the 39 before.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from retention_models.core.arguments import require_whole
+from retention_models.core.check import Check
+from retention_models.logs.contracts.log import Design
+from retention_models.logs.contracts.retention_counts import KEPT, LOST, added_up, check_origin, counted
+from retention_models.logs.contracts.rows import column_names
+from retention_models.logs.contracts.spells import UNKNOWN
+from retention_models.logs.transactions.calendar import read_day
+from retention_models.logs.transactions.log import check_choice
+from retention_models.tables.days import MONTHS, Period, check_period, period_offset
+from retention_models.tables.engines import on_engine
+from retention_models.tables.files import open_files
+
+UNEVEN = 3  # days by which months differ in length
+ENDLESS = 1e6  # periods; a table has a row for each
+EARLIEST = 1678  # the year before which no contract began, and which pandas has not in nanoseconds
+YES, NO = ("1", "1.0", "true", "yes", "y", "t"), ("0", "0.0", "false", "no", "n", "f")
+
+
+def tenure_table(
+    source: Any,
+    *,
+    design: Design,
+    tenure: str = "tenure",
+    churned: str = "churned",
+    entry: str | None = None,
+    window: int = 1,
+    cause: str | None = None,
+    by: str | Sequence[str] = (),
+) -> pd.DataFrame:
+    """The retention table of a snapshot without dates: at risk and lost at each renewal.
+
+    Parameters
+    ----------
+    source
+        A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of CSV or Parquet files; one row a
+        customer.
+    design
+        How customers came into the file. ``"acquisition"``: all who ever came, each from the start. ``"window"``:
+        those there at the end, and those who left in the last ``window`` periods. ``"active_on"``: each from the
+        tenure in the column ``entry`` on.
+    tenure, churned
+        Names of the columns: whole periods as a customer, and whether the customer left then (true or false, 1 or 0,
+        yes or no).
+    entry
+        Name of a column of whole periods; with ``"active_on"``, and only then.
+    window
+        How many periods back the file tells who left; used with ``"window"``. With more than one it is not known
+        when in them a customer left: all count as watched throughout, and losses come out too low.
+    cause, by
+        Names of columns: why customers left, and what to tell apart.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As from ``retention_table``, without cohorts. Its ``attrs`` count what was set aside, and hold the check
+        whether survival is known from the start.
+
+    Raises
+    ------
+    ValueError
+        When columns are missing, or no row can be used.
+
+    Examples
+    --------
+    Of the five customers of a month ago two have left.
+
+    >>> import pandas as pd
+    >>> from retention_models.logs.contracts.snapshot import tenure_table
+    >>> snapshot = pd.DataFrame({"tenure": [1, 1, 2, 2, 9], "churned": ["Yes", "No", "Yes", "No", "No"]})
+    >>> tenure_table(snapshot, design="window")
+       tenure  at_risk  lost
+    0       1        2     1
+    1       2        2     1
+    2       9        1     0
+    """
+    check_choice("design", design, get_args(Design))
+    require_whole("window", window, 1)
+    if (entry is not None) != (design == "active_on"):
+        raise ValueError("entry names the tenure at which each customer came into view: design 'active_on' needs it")
+    names = [by] if isinstance(by, str) else list(by)
+    raw = _counted(source, [tenure, churned, entry, cause], names)
+    end, left = _number(raw[tenure]), raw[churned].map(_truth)
+    begin = pd.Series(0.0, raw.index) if entry is None else _number(raw[entry])
+    if design == "window":
+        begin = (end - window).clip(lower=0)
+    no_renewal = {"customers who have come to no renewal yet": (end <= begin) & (end >= 0)}
+    usable, set_aside = _usable(_faults(end, left, begin) | no_renewal, raw["spells"])
+    counts = raw.assign(_first=begin + 1, _last=end, _lost=_fate(left == 1, raw[cause] if cause else None))[usable]
+    table = added_up(counts, names, has_cause=cause is not None)
+    unsure = [_check_window(window)] if design == "window" and window > 1 else []
+    checks = [asdict(check) for check in (check_origin(table), *unsure)]
+    table.attrs.update({"design": design, "set_aside": set_aside, "checks": checks})
+    return table
+
+
+def dated_contracts(
+    source: Any,
+    *,
+    observed_until: str | dt.date,
+    tenure: str = "tenure",
+    churned: str = "churned",
+    period: Period = "M",
+    cause: str | None = None,
+    covariates: str | Sequence[str] = (),
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """A snapshot of a day and of those who left in the last period, as a contract log; and what was set aside.
+
+    That customers were there, or left, then, gives their tenures the dates that they lack. Months and years differ in
+    length: customers are taken to have left a few days before the day, so that counted in days, too, nobody is watched
+    at the renewal before. Parameters are those of ``tenure_table`` and of ``retention_table``; ``observed_until`` is
+    the day.
+
+    Returns
+    -------
+    tuple[pandas.DataFrame, dict[str, int]]
+        A row a customer, with ``customer_id`` (a number), ``start``, ``end`` (missing for those still there), the
+        columns ``cause`` and ``covariates``, for ``read_contracts(..., design="window")``; and a count of rows by the
+        reason that they cannot be used.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.logs.contracts.snapshot import dated_contracts
+    >>> snapshot = pd.DataFrame({"tenure": [1, 9], "churned": ["Yes", "No"]})
+    >>> dated_contracts(snapshot, observed_until="2024-06-28")[0]
+       customer_id      start        end
+    0            0 2023-09-25        NaT
+    1            1 2024-05-28 2024-06-25
+    """
+    names = [covariates] if isinstance(covariates, str) else list(covariates)
+    kept = [*([cause] if cause else []), *names]
+    check_period(period)
+    _check_names([tenure, churned, *kept])
+    raw = _counted(source, [tenure, churned, cause], names)
+    length, left = _number(raw[tenure]), raw[churned].map(_truth)
+    last = anniversary(observed_until)
+    years = period / 365.25 if isinstance(period, int) else MONTHS[period] / 12
+    too_old = {f"rows whose tenure reaches back before {EARLIEST}": length * years > last.year - EARLIEST}
+    usable, set_aside = _usable(_faults(length, left, length * 0) | too_old, raw["spells"])
+    raw, length, left = raw[usable], length[usable], left[usable]
+    begin, left_on = last - period_offset(period), last - pd.Timedelta(0 if isinstance(period, int) else UNEVEN, "D")
+    rows = raw[kept].assign(
+        start=[begin if made == 1 else left_on - int(made) * period_offset(period) for made in length],
+        end=pd.Series(left_on, raw.index).where(left == 1),
+    )
+    rows = rows.loc[rows.index.repeat(raw["spells"])].sort_values(["start", "end", *kept], ignore_index=True)
+    return rows.assign(customer_id=rows.index)[["customer_id", "start", "end", *kept]], set_aside
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """An error where a column has two parts, or a name that a column of contracts has."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"column {twice!r} cannot have two parts at once; say which is which")
+    taken = next((name for name in names[2:] if name in ("customer_id", "start", "end")), None)
+    if taken is not None:
+        raise ValueError(f"column {taken!r}: the contracts have a column of that name; rename it")
+
+
+def anniversary(day: str | dt.date) -> pd.Timestamp:
+    """The day, or the 28th before it, of which every month has one."""
+    until = pd.Timestamp(read_day("observed_until", day))
+    return until.replace(day=min(until.day, 28))
+
+
+def _check_window(window: int) -> Check:
+    """That a file of several periods does not tell in which of them customers left."""
+    detail = (
+        f"Whoever left did so in one of {window} periods, and counts as watched in all of them: losses come out too "
+        "low, and survival too high. A file of the last period, or one with dates, has them right."
+    )
+    return Check("it is known in which period customers left", False, detail)
+
+
+def _counted(source: Any, roles: Sequence[str | None], by: Sequence[str]) -> pd.DataFrame:
+    """The distinct values of some columns, and how many rows share them, counted where the table is."""
+    native = open_files(source, "") if isinstance(source, str | Path) else source
+    names = column_names(native, "the table")
+    columns = list(dict.fromkeys([*filter(None, roles), *by]))
+    missing = [repr(name) for name in columns if name not in names]
+    if missing:
+        raise ValueError(
+            f"the table has no column {', '.join(missing)}; it has {', '.join(names)}. "
+            "Say which is which: tenure=..., churned=..., cause=..."
+        )
+    return counted(on_engine(native).select(*columns), by)
+
+
+def _faults(end: pd.Series, left: pd.Series, begin: pd.Series) -> dict[str, pd.Series]:
+    return {
+        "rows without a readable tenure": end.isna() | begin.isna(),
+        "rows that do not say whether the customer left": left.isna(),
+        "rows whose tenure is negative or no whole number": (end < 0) | (end % 1 != 0) | (begin % 1 != 0),
+        "rows whose tenure is a million periods or more": end >= ENDLESS,
+    }
+
+
+def _number(column: pd.Series) -> pd.Series:
+    return pd.to_numeric(column, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
+
+
+def _truth(value: object) -> float:
+    """1 for yes, 0 for no, missing for neither."""
+    text = str(value).strip().lower()
+    return 1.0 if text in YES else 0.0 if text in NO else np.nan
+
+
+def _usable(faults: dict[str, pd.Series], rows: pd.Series) -> tuple[pd.Series, dict[str, int]]:
+    """Which rows have no fault, and how many have which as their first; an error where none is left."""
+    usable, set_aside = pd.Series(True, rows.index), {}
+    for reason, fault in faults.items():
+        set_aside[reason] = int(rows[usable & fault].sum())
+        usable &= ~fault
+    set_aside = {reason: count for reason, count in set_aside.items() if count}
+    if not usable.any():
+        told = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
+        raise ValueError(f"no row of the table can be used: {told}")
+    return usable, set_aside
+
+
+def _fate(left: pd.Series, cause: pd.Series | None) -> pd.Series:
+    """Why each customer was lost, KEPT where not."""
+    reason = LOST if cause is None else cause.where(cause.notna() & (cause != ""), UNKNOWN).astype(str)
+    return pd.Series(np.where(left, reason, KEPT), left.index)

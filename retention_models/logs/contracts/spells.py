@@ -1,0 +1,97 @@
+"""From rows of a contract log to spells: each unbroken time as a customer, and how much of it was observed.
+
+Expressions over the columns ``customer_id, start, end`` (missing where still running) and, where there is one,
+``cause``; the engine computes them where the log is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal, TypeAlias
+
+import narwhals as nw
+
+from retention_models.tables.days import NEVER, Day, day_number
+
+Overlaps = Literal["join", "keep", "error"]
+Rows: TypeAlias = nw.LazyFrame[Any]
+
+UNKNOWN = "unknown"
+ORDER = ("first_day", "last_day")
+
+
+def numbered(contracts: Rows) -> Rows:
+    """The contracts with their ``first_day`` and ``last_day`` as numbers, NEVER where they are still running."""
+    last_day = nw.when(nw.col("end").is_null()).then(nw.lit(NEVER)).otherwise(Day.in_column("end").number)
+    return contracts.with_columns(first_day=Day.in_column("start").number, last_day=last_day)
+
+
+def contract_faults(until: dt.date) -> dict[str, nw.Expr]:
+    """Each reason to set a numbered contract aside, with the rows it applies to.
+
+    ``end_given`` tells an end that cannot be read from none.
+    """
+    return {
+        "rows without a customer_id": nw.col("customer_id").is_null(),
+        "rows without a readable start": nw.col("start").is_null(),
+        "rows without a readable end": nw.col("end_given") & nw.col("end").is_null(),
+        "contracts that end before they start": nw.col("last_day") < nw.col("first_day"),
+        f"contracts that start after {until}": nw.col("first_day") > day_number(until),
+    }
+
+
+def joined(contracts: Rows, overlaps: Overlaps, within: int) -> Rows:
+    """Numbered contracts as spells, a row each: the first contract's, with the end and cause of the last to end.
+
+    Beside them stand ``spell``, the number among the customer's, and ``overlaps``, whether any of its contracts began
+    before another had ended.
+    """
+    contracts = contracts.with_columns(reach=nw.col("last_day").cum_max().over("customer_id", order_by=ORDER))
+    contracts = contracts.with_columns(before=nw.col("reach").shift(1).over("customer_id", order_by=ORDER))
+    new = nw.lit(True) if overlaps == "keep" else nw.col("first_day") > nw.col("before") + within
+    contracts = contracts.with_columns(
+        begins=nw.col("before").is_null() | new,
+        overlaps=~nw.col("before").is_null() & (nw.col("first_day") < nw.col("before")),
+    )
+    count = nw.col("begins").cast(nw.Int64).cum_sum().over("customer_id", order_by=ORDER)
+    contracts = contracts.with_columns(spell=count.cast(nw.Int64))
+    latest = nw.col("last_day").max().over("customer_id", "spell")
+    contracts = contracts.with_columns(overlaps=nw.col("overlaps").max().over("customer_id", "spell"), latest=latest)
+    is_last = nw.col("last_day") == nw.col("latest")
+    of_last = [
+        nw.when(is_last).then(nw.col(name)).max().over("customer_id", "spell").alias(name)
+        for name in ("end", "cause")
+        if name in contracts.collect_schema().names()
+    ]
+    spells = contracts.with_columns(*of_last, last_day=nw.col("latest")).filter(nw.col("begins"))
+    return spells.drop("reach", "before", "begins", "latest")
+
+
+def single(contracts: Rows) -> Rows:
+    """Numbered contracts as spells where each customer has one."""
+    return contracts.with_columns(spell=nw.lit(1, nw.Int64), overlaps=nw.lit(False))
+
+
+def observed(spells: Rows, begin: dt.date | None, until: dt.date) -> Rows:
+    """The spells with ``entry, tenure, churned`` and, where there is one, the ``cause``, as observed up to ``until``.
+
+    ``in_view`` is False for those that had ended before observation began; ``later`` marks ends after ``until``.
+    """
+    first, last, end = nw.col("first_day"), nw.col("last_day"), day_number(until)
+    late = (
+        nw.lit(0) if begin is None else nw.when(first < day_number(begin)).then(day_number(begin) - first).otherwise(0)
+    )
+    churned = last <= end
+    columns = {
+        "entry": late.cast(nw.Int64),
+        "tenure": (nw.when(churned).then(last).otherwise(end) - first).cast(nw.Int64),
+        "churned": churned,
+        "end": nw.when(churned).then(nw.col("end")),
+        "in_view": nw.lit(True) if begin is None else last > day_number(begin),
+        "later": (last > end) & (last < NEVER),
+    }
+    if "cause" in spells.collect_schema().names():
+        given = ~nw.col("cause").is_null() & (nw.col("cause") != "")
+        columns["uncaused"] = churned & ~given
+        columns["cause"] = nw.when(churned).then(nw.when(given).then(nw.col("cause")).otherwise(nw.lit(UNKNOWN)))
+    return spells.with_columns(**columns)

@@ -1,0 +1,1 @@
+"""Purchases: read, checked, reduced to what models need."""

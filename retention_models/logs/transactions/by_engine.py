@@ -1,0 +1,128 @@
+"""One row a customer: a log reduced on its engine to when each bought first and last, how often, and for how much.
+
+The rows are grouped twice, into purchases (a customer's rows of one period) and then into customers. Sums of money are
+rounded to six decimals, because engines that add in parallel differ in the last digits from run to run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from retention_models.logs.transactions.calendar import Calendar
+from retention_models.logs.transactions.checks.log_start import halves
+from retention_models.logs.transactions.log import AFTER_OBSERVATION, EMPTIED, Transactions
+from retention_models.logs.transactions.purchases import purchases, refunded_rows
+from retention_models.tables.engines import collect, on_engine
+
+
+def lent(log: Transactions) -> tuple[Transactions, pd.Index | None]:
+    """The log on the engine that groups it, and the customers' ids if it has numbers in their stead.
+
+    A pandas log has, unless its ids are numbers: they can be of any type.
+    """
+    if not isinstance(log.frame, pd.DataFrame):
+        return log, None
+    rows, ids = log.frame[log.columns], None
+    if not pd.api.types.is_integer_dtype(rows["customer_id"]):
+        codes, uniques = pd.factorize(rows["customer_id"])
+        rows, ids = rows.assign(customer_id=codes), pd.Index(uniques)
+    return replace(log, frame=on_engine(rows).to_native()), ids
+
+
+def observed(log: Transactions, days: Calendar) -> Transactions:
+    """The log up to ``observation_end``; the rows after it, and those of periods that refunds have emptied, counted."""
+    set_aside = dict(log.set_aside)
+    if days.observation_end < log.last_date:
+        rows = nw.from_native(log.frame).lazy()
+        later = nw.col("date").cast(nw.Date) > days.observation_end
+        set_aside[AFTER_OBSERVATION] = int(collect(rows.filter(later).select(rows=nw.len()))["rows"].iloc[0])
+        log = replace(log, frame=rows.filter(~later).to_native())
+    if emptied := refunded_rows(log, days.granularity):
+        set_aside[EMPTIED] = emptied
+    return replace(log, set_aside=set_aside)
+
+
+def by_customer(log: Transactions, days: Calendar) -> nw.LazyFrame[Any]:
+    """One row a customer: first and last period; number and amounts of purchases, in the calibration and after it.
+
+    ``again_early`` is 1 for customers who bought twice in the first half of the calibration; ``log_gaps`` is the sum of
+    the logarithms of the seconds between purchases.
+    """
+    bought = _with_log_gap(purchases(log, days.granularity), days)
+    period, amount = nw.col("period"), nw.col("amount")
+    calibrated = period.cast(nw.Date) <= days.calibration_end
+    early = period.cast(nw.Date) < halves(days.start, days.calibration_end).first_end
+    facts = {
+        "first": period.min(),
+        "last": nw.when(calibrated).then(period).max(),
+        "purchases": nw.when(calibrated).then(period).count(),
+        "again_early": nw.when(early).then(period).count(),
+        "log_gaps": nw.when(calibrated).then(nw.col("log_gap")).sum(),
+    }
+    if log.has_amount:
+        bought, facts["first_amount"] = _first_amount(bought)
+        facts["total"] = nw.when(calibrated).then(amount).sum()
+    if days.has_holdout:
+        facts["holdout_frequency"] = nw.when(~calibrated).then(period).count()
+    if days.has_holdout and log.has_amount:
+        facts["holdout_amount"] = nw.when(~calibrated).then(amount).sum()
+    customers = bought.group_by("customer_id").agg(**facts)
+    return customers.with_columns((nw.col("again_early") >= 2).cast(nw.Int64))
+
+
+def _with_log_gap(bought: nw.LazyFrame[Any], days: Calendar) -> nw.LazyFrame[Any]:
+    """The purchases with the logarithm of the seconds since the same customer's last; missing for the first.
+
+    Engines differ in what the difference of two times is; numbers made of their parts they all subtract alike.
+    """
+    period = nw.col("period")
+    years, day = period.dt.year().cast(nw.Int64) - 1, period.dt.ordinal_day()
+    second = (365 * years + years // 4 - years // 100 + years // 400 + day) * 86_400
+    if days.granularity not in ("D", "W"):
+        hour, minute, rest = (
+            part.cast(nw.Int64) for part in (period.dt.hour(), period.dt.minute(), period.dt.second())
+        )
+        second = second + 3600 * hour + 60 * minute + rest
+    before = nw.col("second").shift(1).over("customer_id", order_by="period")
+    timed = bought.with_columns(second=second).with_columns(before=before)
+    return timed.with_columns(log_gap=(nw.col("second") - nw.col("before")).log()).drop("second", "before")
+
+
+def _first_amount(bought: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], nw.Expr]:
+    """The purchases, and the aggregation that gives the amount of each customer's first.
+
+    Spark, in narwhals, has no first in an order; the others are twice as fast with it as with a window.
+    """
+    if not bought.implementation.is_spark_like():
+        return bought, nw.col("amount").first(order_by="period")
+    is_first = nw.col("period") == nw.col("period").min().over("customer_id")
+    return bought.with_columns(first_amount=nw.when(is_first).then(nw.col("amount"))), nw.col("first_amount").sum()
+
+
+def collected(customers: nw.LazyFrame[Any]) -> pd.DataFrame:
+    """The table in pandas, in types that no longer depend on the engine."""
+    table = collect(customers)
+    dates = {name: pd.to_datetime(table[name]).astype("datetime64[us]") for name in ("first", "last")}
+    counts = {name: "int64" for name in ("purchases", "again_early", "holdout_frequency", "customers") if name in table}
+    sums = {name: table[name].round(6) for name in ("total", "first_amount", "holdout_amount") if name in table}
+    log_gaps = table["log_gaps"].fillna(0.0)
+    return table.assign(**dates, **sums, log_gaps=log_gaps).astype(counts)
+
+
+def cohort(table: pd.DataFrame, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The customers first seen between ``start`` and the end of calibration; how many others there are, by reason."""
+    earlier, later = table["first"] < pd.Timestamp(days.start), table["purchases"] == 0
+    outside = {
+        "customers first seen before acquired_after": earlier,
+        "customers first seen after calibration_end": later,
+    }
+    left_out = {reason: int(table["customers"][rows].sum()) for reason, rows in outside.items() if rows.any()}
+    kept = table[~(earlier | later)]
+    if kept.empty:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+        raise ValueError(f"no customer is left: {reasons or 'refunds have emptied every purchase'}")
+    return kept, left_out

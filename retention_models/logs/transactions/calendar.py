@@ -1,0 +1,154 @@
+"""Which days a summary is about, what makes one purchase, and how time is measured."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import get_args
+
+import pandas as pd
+
+from retention_models.core.formatting import Presentation
+from retention_models.logs.transactions.log import Granularity, Transactions, check_choice
+
+UNITS = {"W": "7D", "D": "1D", "h": "1h", "min": "1min", "s": "1s"}
+NAMES = {"W": "week", "D": "day", "h": "hour", "min": "minute", "s": "second"}
+DAY = dt.timedelta(days=1)
+MONDAY, SUNDAY = 0, 6  # as date.weekday counts them
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Calendar(Presentation):
+    """The days of a summary, each included; the period that makes one purchase; the unit of time.
+
+    ``start`` is the day from which a customer must be first seen to take part, at the beginning of a period.
+    """
+
+    start: dt.date
+    calibration_end: dt.date
+    observation_end: dt.date
+    granularity: Granularity
+    time_unit: str
+
+    @property
+    def has_holdout(self) -> bool:
+        """Whether days are left after the calibration."""
+        return self.calibration_end < self.observation_end
+
+    @property
+    def last_period(self) -> dt.date:
+        """Beginning of the period in which the calibration ends, as ``purchases`` gives it: a date, or a time."""
+        if self.granularity == "W":
+            return _monday(self.calibration_end)
+        if self.granularity == "D":
+            return self.calibration_end
+        return dt.datetime.combine(self.calibration_end, dt.time()) + (DAY - unit_length(self.granularity))
+
+    @property
+    def unit(self) -> pd.Timedelta:
+        """Length of the unit of time."""
+        return unit_length(self.time_unit)
+
+
+def calendar(
+    log: Transactions,
+    *,
+    calibration_end: str | dt.date | None,
+    observation_end: str | dt.date | None,
+    acquired_after: str | dt.date | None,
+    time_unit: str | dt.timedelta,
+    granularity: Granularity,
+) -> Calendar:
+    """The calendar that the keywords of ``summarize`` describe; ValueError where they contradict it or each other."""
+    check_choice("granularity", granularity, get_args(Granularity))
+    end = log.last_date if observation_end is None else read_day("observation_end", observation_end)
+    cut = end if calibration_end is None else read_day("calibration_end", calibration_end)
+    start = log.first_date if acquired_after is None else read_day("acquired_after", acquired_after)
+    if end < log.first_date:
+        raise ValueError(f"observation_end {end} lies before the first purchase, {log.first_date}")
+    if cut < log.first_date:
+        raise ValueError(f"calibration_end {cut} lies before the first purchase, {log.first_date}")
+    if cut > end and observation_end is None:
+        raise ValueError(
+            f"calibration_end {cut} lies after the last purchase, {end}; "
+            "pass observation_end as well if the log runs on without purchases"
+        )
+    if cut > end:
+        raise ValueError(f"observation_end {end} lies before calibration_end, {cut}")
+    if start > cut:
+        raise ValueError(f"acquired_after {start} lies after the calibration, {cut}: no customer would be left")
+    if granularity == "W" and cut < end and cut.weekday() != SUNDAY:
+        raise ValueError(f"calibration_end {cut} cuts a week in two; with granularity 'W' it must be a Sunday")
+    if granularity == "W" and acquired_after is not None and start.weekday() != MONDAY:
+        raise ValueError(f"acquired_after {start} cuts a week in two; with granularity 'W' it must be a Monday")
+    start = max(start, log.first_date)
+    length = unit_length(time_unit)
+    return Calendar(
+        start=_monday(start) if granularity == "W" else start,
+        calibration_end=cut,
+        observation_end=end,
+        granularity=granularity,
+        time_unit=time_unit if isinstance(time_unit, str) else str(length),
+    )
+
+
+def days_observed(
+    log: Transactions, *, acquired_after: str | dt.date | None = None, observation_end: str | dt.date | None = None
+) -> tuple[dt.date | None, dt.date]:
+    """The day from which customers must be first seen, None for no bound, and the last day observed.
+
+    Raises
+    ------
+    ValueError
+        When one is no day, or no customer is left between them.
+    """
+    end = log.last_date if observation_end is None else read_day("observation_end", observation_end)
+    start = None if acquired_after is None else read_day("acquired_after", acquired_after)
+    if end < log.first_date:
+        raise ValueError(f"observation_end {end} lies before the first purchase, {log.first_date}")
+    if start is not None and start > end:
+        raise ValueError(f"acquired_after {start} lies after the last day observed, {end}: no customer would be left")
+    return start, end
+
+
+def _monday(day: dt.date) -> dt.date:
+    """First day of the week that a day lies in."""
+    return day - day.weekday() * DAY
+
+
+def read_day(name: str, value: str | dt.date) -> dt.date:
+    """The day that a keyword names; a time is one only at midnight, without a zone."""
+    try:
+        day = dt.date.fromisoformat(value) if isinstance(value, str) else dt.date(value.year, value.month, value.day)
+        if isinstance(value, dt.datetime) and value != dt.datetime.combine(day, dt.time()):
+            raise ValueError("a time within the day")
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a day such as '1997-09-30', not {value!r}") from error
+    return day
+
+
+def unit_length(time_unit: str | dt.timedelta) -> pd.Timedelta:
+    """How long a unit of time is. Months and years have no length: some are longer than others."""
+    try:
+        length = (
+            pd.Timedelta(UNITS.get(str(time_unit), time_unit)) if isinstance(time_unit, str | dt.timedelta) else None
+        )
+    except ValueError:
+        length = None
+    if length is None or not length > pd.Timedelta(0):
+        raise ValueError(
+            f"time_unit must be one of {', '.join(map(repr, UNITS))} or a fixed length such as '30D', not {time_unit!r}"
+        )
+    return length
+
+
+def unit_name(time_unit: str) -> str:
+    """A unit of time in a word, ``period`` where it has none."""
+    return NAMES.get(time_unit, "period")
+
+
+def span_name(length: float, time_unit: str) -> str:
+    """A length of time in words, such as "26 weeks"."""
+    if time_unit not in NAMES:
+        return f"{length:g} times {time_unit}"
+    return f"{length:g} {NAMES[time_unit]}{'s' * (length != 1)}"

@@ -1,0 +1,1 @@
+"""What a log of purchases can be used for."""

@@ -1,0 +1,95 @@
+"""Does the log begin in the middle of customers' lives? Then most of its first "new" customers are old ones.
+
+A log cut out of a running business shows each old customer's next purchase as a first one. Two things follow, and both
+are looked for by comparing the opening of the log with the opening of its second half, over equally many days:
+
+- more customers turn up for the first time, because the old ones turn up besides the new, and
+- more of those buy again before their half ends, because old customers are those who stayed, and who buy often.
+
+Many newcomers alone prove nothing: a launch or a campaign brings them, too. That there are not more of them shows that
+there were no old customers to speak of. What the comparison cannot judge are cohorts (nobody is new in the second half,
+as in the CDNOW log) and small logs; and it mistakes early adopters for old customers if they are as loyal.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from retention_models.core.check import Check
+
+NAME = "the log begins with its customers' first purchases"
+FEWEST_CUSTOMERS = 50
+TIMES_AS_MANY = 1.2  # fewer, or lower odds of buying again, may be clearly more and still matter little
+CLEARLY_MORE = 3.0  # standard errors
+CLEARLY_MORE_LOYAL = 2.0  # fewer, because where newcomers are too many, a log cut in the middle is the usual reason
+
+
+class Halves(NamedTuple):
+    """The two halves of a log, equally long: where each begins, where the first ends, and how long the openings are."""
+
+    first: dt.date
+    first_end: dt.date
+    second: dt.date
+    opening: dt.timedelta
+
+
+def halves(start: dt.date, end: dt.date) -> Halves:
+    """The halves of the log from ``start`` to ``end``, both included; the opening of a half is its first quarter."""
+    length = ((end - start).days + 1) // 2
+    day = dt.timedelta(days=1)
+    return Halves(start, start + length * day, end - (length - 1) * day, max(length // 4, 1) * day)
+
+
+def check_openings(table: pd.DataFrame, log: Halves) -> Check:
+    """Whether the log's first newcomers are too many, and too loyal, to be new.
+
+    ``table`` has rows of customers with ``first`` (the time of their first purchase), ``customers`` (how many they
+    are), ``again_early`` (how many of them bought again before the first half's end), and the number of ``purchases``
+    that each of them made before the log's end.
+    """
+    early = _between(table, log.first, log.first + log.opening)
+    late = _between(table, log.second, log.second + log.opening)
+    n_early, n_late = int(early["customers"].sum()), int(late["customers"].sum())
+    span = f"{log.opening.days} days"
+    counts = (
+        f"{n_early:,} customers are first seen in the {span} from {log.first}, "
+        f"{n_late:,} in the {span} from {log.second}"
+    )
+    if n_late < FEWEST_CUSTOMERS:
+        return Check(NAME, None, f"{counts}: too few to tell. Whether the log shows first purchases must be known.")
+    if n_early < TIMES_AS_MANY * n_late or n_early - n_late < CLEARLY_MORE * np.sqrt(n_early + n_late):
+        return Check(NAME, True, f"{counts}: newcomers are no more frequent when the log begins.")
+    again_early, again_late = int(early["again_early"].sum()), int(late.loc[late["purchases"] > 1, "customers"].sum())
+    counts = f"{counts}; {again_early / n_early:.0%} and {again_late / n_late:.0%} of them bought again in that half"
+    if not _more_loyal(again_early, n_early, again_late, n_late):
+        return Check(
+            NAME,
+            None,
+            f"{counts}: a launch or a campaign would look the same. "
+            "Pass acquired_after if customers had bought before the log began.",
+        )
+    return Check(
+        NAME,
+        False,
+        f"{counts}: many of the first had been customers before. "
+        "Pass acquired_after to leave out those whose first purchase the log does not show.",
+    )
+
+
+def _more_loyal(again_early: int, n_early: int, again_late: int, n_late: int) -> bool:
+    """Whether the odds of buying again are materially and clearly higher among the early."""
+    share_early, share_late = again_early / n_early, again_late / n_late
+    share = (again_early + again_late) / (n_early + n_late)
+    error = np.sqrt(share * (1 - share) * (1 / n_early + 1 / n_late))
+    materially = share_early * (1 - share_late) > TIMES_AS_MANY * share_late * (1 - share_early)
+    return bool(materially and share_early - share_late > CLEARLY_MORE_LOYAL * error)
+
+
+def _between(table: pd.DataFrame, start: dt.date, end: dt.date) -> pd.DataFrame:
+    first = table["first"].to_numpy()
+    within = (first >= np.datetime64(start)) & (first < np.datetime64(end))
+    return table.loc[within, ["customers", "again_early", "purchases"]]

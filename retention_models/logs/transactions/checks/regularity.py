@@ -1,0 +1,94 @@
+"""Do purchases come at random, or like clockwork? A subscription that passes for purchases gives itself away here.
+
+Where purchases come at random at a customer's own pace, the middle one of three lies anywhere between the outer two
+with the same chance, whatever the pace and whenever the customer leaves. Where they come like clockwork, it lies in the
+middle (Wheat & Morrison 1990, "Estimating Purchase Regularity with Two Interpurchase Times", Journal of Marketing
+Research 27, 87-93). Days are whole, so the middle one lies evenly on the S - 1 days between two that are S apart, with
+the variance S (S - 2) / 12.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.core.check import Check
+from retention_models.logs.transactions.purchases import between, checked, purchases, with_first
+from retention_models.tables.engines import collect
+
+NAME = "purchases come at random times"
+FEWEST_CUSTOMERS = 30
+REGULAR = 0.5  # of the random variance: gaps of a gamma distribution of shape 2.5, (3 - ratio) / (2 ratio)
+
+
+def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check:
+    """Whether customers buy irregularly enough for models in which purchases come at random.
+
+    Parameters
+    ----------
+    transactions
+        The log: whatever ``read_transactions`` takes, or what it returned.
+    observation_end
+        Last day that counts; by default all do.
+
+    Notes
+    -----
+    The first three purchases of each customer who has made so many are looked at, each customer counting once. On
+    three days in a row there is no choice for the second, so such customers tell nothing.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.transactions.checks.regularity import check_regularity
+    >>> print(check_regularity(rm.load_cdnow()))
+    purchases come at random times: passed. Of 734 customers whose first three purchases are not on three days in a
+    row, the time of the second between the others has 111 % of the variance that chance would give it.
+    """
+    n, ratio = spread_between(transactions, observation_end=observation_end)
+    measured = spread_told(n, ratio)
+    if n < FEWEST_CUSTOMERS:
+        return Check(NAME, None, f"{measured}.")
+    if ratio >= REGULAR:
+        return Check(NAME, True, f"{measured}.")
+    return Check(
+        NAME,
+        False,
+        f"{measured}: purchases come like clockwork, as in a subscription. Models in which they come at random go on "
+        "believing in customers who have missed a date, and their intervals are too wide.",
+    )
+
+
+def spread_between(transactions: Any, *, observation_end: Any = None) -> tuple[int, float]:
+    """How many customers tell, and the variance of the middle purchase between the outer two over that by chance.
+
+    The latter is 1 where nobody tells. Gaps of a gamma distribution of shape k have 3 / (2 k + 1).
+    """
+    first, middle, last = _first_three(transactions, observation_end)
+    apart = (last - first).dt.days.to_numpy()
+    off = (middle - first).dt.days.to_numpy() / apart - 0.5
+    expected = (apart - 2) / (12 * apart)
+    n = int(np.count_nonzero(expected))
+    return n, float(np.sum(off**2) / np.sum(expected)) if n else 1.0
+
+
+def spread_told(n: int, ratio: float) -> str:
+    """The same in words, without a full stop."""
+    telling = f"{n:,} customers whose first three purchases are not on three days in a row"
+    if n < FEWEST_CUSTOMERS:
+        return f"There are {telling}: too few to tell"
+    return (
+        f"Of {telling}, the time of the second between the others has {100 * ratio:.0f} % of the variance that chance "
+        "would give it"
+    )
+
+
+def _first_three(transactions: Any, observation_end: Any) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """The days of the first, second and third purchase of each customer who has made so many."""
+    bought = with_first(between(purchases(checked(transactions)), "period", None, observation_end))
+    earlier = {n: nw.col("period").shift(n).over("customer_id", order_by="period") for n in (1, 2)}
+    bought = bought.with_columns(before=earlier[1], two_before=earlier[2])
+    thirds = collect(bought.filter(nw.col("two_before") == nw.col("first")).select("first", "before", "period"))
+    return pd.to_datetime(thirds["first"]), pd.to_datetime(thirds["before"]), pd.to_datetime(thirds["period"])

@@ -1,0 +1,1 @@
+"""Cohorts, rhythm and segments of a log of purchases."""

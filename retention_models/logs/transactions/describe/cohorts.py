@@ -1,0 +1,255 @@
+"""Customers over time: what is bought per day and per month, and how each cohort of new customers keeps or fades.
+
+Every table is one narwhals expression that runs where the log lives; what comes back are sums per day or per cohort.
+What a customer buys on one day is one purchase.
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.core.proportions import share_interval
+from retention_models.logs.transactions.calendar import days_observed, read_day
+from retention_models.logs.transactions.log import Granularity, check_choice
+from retention_models.logs.transactions.purchases import (
+    CALENDAR,
+    Period,
+    beginning,
+    between,
+    checked,
+    purchases,
+    with_first,
+)
+from retention_models.tables.engines import collect
+
+
+def daily_purchases(
+    transactions: Any,
+    *,
+    granularity: Granularity = "D",
+    acquired_after: Any = None,
+    acquired_until: Any = None,
+    observation_end: Any = None,
+) -> pd.DataFrame:
+    """Purchases of each day, and how many of them were a customer's first.
+
+    Parameters
+    ----------
+    transactions
+        The log: whatever ``read_transactions`` takes, or what it returned.
+    granularity
+        What counts as one purchase, a day of a customer unless said otherwise; the rows are then hours, or weeks.
+    acquired_after, acquired_until
+        Keep only customers first seen on the one day or later, and on the other or earlier.
+    observation_end
+        Last day that counts; by default all do.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``date``, days with a purchase only: ``purchases, new_customers`` and, where there is money,
+        ``amount``.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.transactions.describe.cohorts import daily_purchases
+    >>> daily_purchases(rm.load_cdnow(), observation_end="1997-01-03")
+                purchases  new_customers  amount
+    date
+    1997-01-01         18             18  439.11
+    1997-01-02         22             22  551.78
+    1997-01-03         17             17  442.36
+    """
+    log = checked(transactions)
+    days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
+    bought = with_first(purchases(log, granularity))
+    bought = between(bought, "period", None, observation_end)
+    bought = between(bought, "first", acquired_after, acquired_until)
+    is_first = nw.when(nw.col("period") == nw.col("first")).then(1).otherwise(0)
+    sums = [nw.len().alias("purchases"), nw.col("is_first").sum().alias("new_customers")]
+    if log.has_amount:
+        sums.append(nw.col("amount").sum())
+    days = collect(bought.with_columns(is_first=is_first).group_by("period").agg(*sums))
+    if days.empty:
+        raise ValueError(f"no purchase lies within these dates; the log runs from {log.first_date} to {log.last_date}")
+    days.index = pd.DatetimeIndex(days.pop("period"), name="date").as_unit("us")
+    days = days.sort_index()
+    whole = {"purchases": np.int64, "new_customers": np.int64}
+    return days.astype(whole).round(6)
+
+
+def purchases_per_period(
+    transactions: Any, *, period: Period = "month", acquired_after: Any = None, observation_end: Any = None
+) -> pd.DataFrame:
+    """Purchases, new customers and money of each calendar period, quiet ones included.
+
+    The other keywords are those of ``daily_purchases``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``period`` (text such as 1997-01): ``purchases``, of which ``new_customers`` and
+        ``repeat_purchases``; ``amount`` where there is money; ``complete``, False for a first or last period that
+        the log covers only in part.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.transactions.describe.cohorts import purchases_per_period
+    >>> purchases_per_period(rm.load_cdnow(), period="quarter")[["purchases", "new_customers", "complete"]]
+            purchases  new_customers  complete
+    period
+    1997Q1       3169           2357      True
+    1997Q2        920              0      True
+    1997Q3        725              0      True
+    1997Q4        731              0      True
+    1998Q1        656              0      True
+    1998Q2        495              0      True
+    """
+    check_choice("period", period, get_args(Period))
+    days = daily_purchases(transactions, acquired_after=acquired_after, observation_end=observation_end)
+    end = days.index[-1] if observation_end is None else pd.Timestamp(read_day("observation_end", observation_end))
+    label = pd.DatetimeIndex(days.index).to_period(CALENDAR[period])
+    every = pd.period_range(label[0], end.to_period(CALENDAR[period]), name="period")
+    table = days.groupby(label).sum().reindex(every, fill_value=0)
+    table.insert(2, "repeat_purchases", table["purchases"] - table["new_customers"])
+    table["complete"] = (every.start_time >= days.index[0]) & (every.end_time.normalize() <= end)
+    return table.set_axis(_labels(every))
+
+
+def cohort_retention(
+    transactions: Any, *, period: Period = "month", acquired_after: Any = None, observation_end: Any = None
+) -> pd.DataFrame:
+    """Which share of each cohort of new customers bought in each later period.
+
+    Parameters
+    ----------
+    transactions
+        The log: whatever ``read_transactions`` takes, or what it returned.
+    period
+        Length of the cohorts and of the later periods: ``day, week`` (from Monday), ``month, quarter`` or ``year``.
+    acquired_after
+        Keep only customers first seen on this day or later.
+    observation_end
+        Last day observed; by default the last day in the log.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``cohort`` (the period of the first purchase, as text), ``age`` (periods since then), ``customers`` in the
+        cohort, how many of them were ``active`` at that age, and their ``share`` with its 95 % interval ``share_lower,
+        share_upper``. A last period that ends after the observation is left away, since a part of a month cannot be
+        compared with whole ones.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.transactions.describe.cohorts import cohort_retention
+    >>> cohort_retention(rm.load_cdnow(), period="quarter").round(3)
+       cohort  age  customers  active  share  share_lower  share_upper
+    0  1997Q1    0       2357    2357  1.000        1.000        1.000
+    1  1997Q1    1       2357     524  0.222        0.206        0.240
+    2  1997Q1    2       2357     418  0.177        0.162        0.193
+    3  1997Q1    3       2357     404  0.171        0.157        0.187
+    4  1997Q1    4       2357     384  0.163        0.149        0.178
+    5  1997Q1    5       2357     300  0.127        0.114        0.141
+    """
+    check_choice("period", period, get_args(Period))
+    log = checked(transactions)
+    start, until = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
+    bought = between(with_first(purchases(log)), "period", None, until)
+    bought = between(bought, "first", start, None)
+    active = with_first(
+        bought.select("customer_id", period=beginning(nw.col("period").cast(nw.Datetime("us")), period)).unique()
+    )
+    pairs = collect(active.group_by("first", "period").agg(active=nw.len()))
+    end = pd.Timestamp(until)
+    last = end.to_period(CALENDAR[period])
+    return _triangle(pairs, last if last.end_time.normalize() <= end else last - 1, period)
+
+
+def retention_by_age(retention: pd.DataFrame) -> pd.DataFrame:
+    """All cohorts of ``cohort_retention`` together, at each age those that have reached it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``age``: how many ``cohorts`` were observed at it, their ``customers``, how many of these were
+        ``active``, and their ``share`` with its 95 % interval ``share_lower, share_upper``.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.transactions.describe.cohorts import cohort_retention, retention_by_age
+    >>> retention_by_age(cohort_retention(rm.load_cdnow())).loc[[0, 1, 16, 17]].round(3)
+         cohorts  customers  active  share  share_lower  share_upper
+    age
+    0          3       2357    2357  1.000        1.000        1.000
+    1          3       2357     345  0.146        0.133        0.161
+    16         2       1638      97  0.059        0.049        0.072
+    17         1        781      33  0.042        0.030        0.059
+    """
+    table = retention.groupby("age").agg(
+        cohorts=("cohort", "size"), customers=("customers", "sum"), active=("active", "sum")
+    )
+    return _with_share(table, table.index)
+
+
+def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Series:
+    """The calendar period in which each customer of a summary was acquired, as text; a label for ``fit(by=...)``.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.transactions.describe.cohorts import cohort_labels
+    >>> cohort_labels(rm.summarize(rm.load_cdnow()), "quarter").value_counts()
+    cohort
+    1997Q1    2357
+    Name: count, dtype: int64
+    """
+    check_choice("period", period, get_args(Period))
+    first = pd.DatetimeIndex(customers["first_purchase"]).to_period(CALENDAR[period])
+    return pd.Series(_labels(first), index=customers.index, name="cohort")
+
+
+def _triangle(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFrame:
+    """Active customers of every cohort at every age up to the ``last`` period, zeros included."""
+    first, later = (pd.PeriodIndex(pairs[name], freq=CALENDAR[period]) for name in ("first", "period"))
+    cohort, age = first.asi8, later.asi8 - first.asi8
+    label = dict(zip(cohort.tolist(), _labels(first), strict=True))
+    active = pd.Series(pairs["active"].to_numpy(dtype=np.int64), index=[cohort, age])
+    cohorts = np.unique(cohort[cohort <= last.ordinal])
+    if not len(cohorts):
+        raise ValueError(
+            f"the log ends before its first {period} does, so no {period} is whole; choose a shorter period"
+        )
+    ages = last.ordinal - cohorts + 1
+    cells = pd.MultiIndex.from_arrays([np.repeat(cohorts, ages), np.concatenate([np.arange(n) for n in ages])])
+    frame = pd.DataFrame({
+        "cohort": cells.get_level_values(0).map(label),
+        "age": cells.get_level_values(1),
+        "customers": active.xs(0, level=1).reindex(cells.get_level_values(0)).to_numpy(),
+        "active": active.reindex(cells, fill_value=0).to_numpy(),
+    })  # fmt: skip
+    frame = _with_share(frame, frame["age"])
+    frame.attrs["period"] = period
+    return frame
+
+
+def _with_share(table: pd.DataFrame, age: Any) -> pd.DataFrame:
+    """The table with the share of customers active and its interval; at age 0 all are, by definition."""
+    lower, upper = share_interval(table["active"], table["customers"])
+    return table.assign(
+        share=table["active"] / table["customers"], share_lower=np.where(age == 0, 1.0, lower), share_upper=upper
+    )
+
+
+def _labels(periods: pd.PeriodIndex) -> pd.Index:
+    """Periods as short text: 1997-01, 1997Q1, 1997; days and weeks by their first day."""
+    names = periods.start_time.strftime("%Y-%m-%d") if periods.freqstr[0] in "DW" else periods.astype(str)
+    return pd.Index(names, name=periods.name)

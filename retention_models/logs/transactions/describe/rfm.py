@@ -1,0 +1,86 @@
+"""Recency, frequency and money in five classes each, and the names that people give to the combinations.
+
+A description of the past, to stand beside what a model expects; the names are those common among e-mail marketers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.logs.transactions.calendar import days_observed
+from retention_models.logs.transactions.purchases import between, checked, purchases, with_first
+from retention_models.tables.engines import collect
+
+LAPSED, RISK, LOSE = "hibernating", "at risk", "cannot lose them"
+SLEEP, ATTENTION, LOYAL = "about to sleep", "needs attention", "loyal"
+PROMISING, NEW, POTENTIAL, CHAMPION = "promising", "new", "potential loyalist", "champion"
+NAMES = np.array(
+    [  # frequency score 1 to 5 across, recency score 1 to 5 down
+        [LAPSED, LAPSED, RISK, RISK, LOSE],
+        [LAPSED, LAPSED, RISK, RISK, LOSE],
+        [SLEEP, SLEEP, ATTENTION, LOYAL, LOYAL],
+        [PROMISING, POTENTIAL, POTENTIAL, LOYAL, LOYAL],
+        [NEW, POTENTIAL, POTENTIAL, CHAMPION, CHAMPION],
+    ]
+)
+SCORES = NAMES.shape[0]
+
+
+def rfm_segments(transactions: Any, *, acquired_after: Any = None, observation_end: Any = None) -> pd.DataFrame:
+    """Scores from 1 to 5 for recency, frequency and money of each customer, and the segment they belong to.
+
+    Only customers first seen on ``acquired_after`` or later take part, and purchases up to ``observation_end``. Scores
+    are fifths of the customers by rank. Customers who are equal get the same score, the lowest that one of them would
+    get, so those who bought once have 1 for frequency however many they are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``customer_id``: ``days_since_last``, ``purchases`` and, where there is money, ``spend``;
+        ``recency_score``, ``frequency_score``, ``monetary_score`` (5 is best); and ``segment``, named by the first
+        two.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.transactions.describe.rfm import rfm_segments
+    >>> rfm_segments(rm.load_cdnow())["segment"].value_counts()
+    segment
+    hibernating           869
+    champion              413
+    about to sleep        349
+    loyal                 310
+    potential loyalist    250
+    needs attention        82
+    at risk                81
+    cannot lose them        3
+    Name: count, dtype: int64
+    """
+    log = checked(transactions)
+    start, end = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
+    bought = between(between(with_first(purchases(log)), "period", None, end), "first", start, None)
+    sums = [nw.col("period").max().alias("last"), nw.len().alias("purchases")]
+    if log.has_amount:
+        sums.append(nw.col("amount").sum().alias("spend"))
+    customers = collect(bought.group_by("customer_id").agg(*sums)).set_index("customer_id").sort_index()
+    if customers.empty:
+        raise ValueError(f"no customer was first seen from {start} on; the log runs to {log.last_date}")
+    customers.insert(0, "days_since_last", (pd.Timestamp(end) - pd.to_datetime(customers.pop("last"))).dt.days)
+    customers["purchases"] = customers["purchases"].astype(np.int64)
+    customers["recency_score"] = _scored(-customers["days_since_last"])
+    customers["frequency_score"] = _scored(customers["purchases"])
+    if log.has_amount:
+        customers["spend"] = customers["spend"].round(6)
+        customers["monetary_score"] = _scored(customers["spend"])
+    names = NAMES[customers["recency_score"] - 1, customers["frequency_score"] - 1]
+    return customers.assign(segment=names)
+
+
+def _scored(values: pd.Series) -> pd.Series:
+    """Fifth of the ranking that each value lies in, 5 the highest; equal values take the lowest of their ranks."""
+    below = (values.rank(method="min") - 1) / len(values)
+    return np.floor(SCORES * below).astype(np.int64) + 1

@@ -1,0 +1,189 @@
+"""When customers buy: how long between purchases, how soon a second one, in which months and on which weekdays."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.core.proportions import waiting_interval
+from retention_models.logs.transactions.calendar import days_observed, read_day
+from retention_models.logs.transactions.describe.cohorts import daily_purchases
+from retention_models.logs.transactions.log import check_choice
+from retention_models.logs.transactions.purchases import Period, between, checked, purchases, with_first
+from retention_models.tables.engines import collect
+
+Season = Literal["month", "weekday"]
+
+LENGTHS: dict[Period, float] = {"day": 1, "week": 7, "month": 365.25 / 12, "quarter": 365.25 / 4, "year": 365.25}
+ENOUGH_WATCHED = 30  # customers, or a twentieth of them: so many must be waited for still where the share back is told
+ENOUGH_PERIODS, FEWEST_PERIODS = 12, 3  # whole ones in a log that a table of cohorts should have, and must have
+
+
+def suitable_period(transactions: Any, *, observation_end: Any = None) -> Period:
+    """The calendar period by which to tabulate a log: the longest of which it covers a dozen.
+
+    Periods shorter than half of the usual gap between purchases are left aside while the log covers at least three of
+    a longer one: in them even a faithful customer is mostly silent.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.transactions.describe.rhythm import suitable_period
+    >>> suitable_period(rm.load_cdnow())
+    'month'
+    """
+    log = checked(transactions)
+    _, end = days_observed(log, observation_end=observation_end)
+    days = (end - log.first_date).days + 1
+    usual = days_until(purchase_gaps(log, observation_end=observation_end)["share"], 0.5)
+    covered = [period for period, length in LENGTHS.items() if days >= FEWEST_PERIODS * length] or ["day"]
+    telling = [period for period in covered if LENGTHS[period] >= usual / 2] or covered[-1:]
+    often = [period for period in telling if days >= ENOUGH_PERIODS * LENGTHS[period]] or telling[:1]
+    return often[-1]
+
+
+def days_until(share: pd.Series, reached: float) -> int:
+    """The first day by which so large a ``share`` is reached, from the tables of this module."""
+    return int(share.index[int(share.searchsorted(reached))])
+
+
+def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataFrame:
+    """How many days lay between a customer's purchases.
+
+    Only gaps that came to an end are seen, so that long ones are missing near the end of the log: the rhythm of those
+    who bought again, not a forecast.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``days``, 1 to the longest: the number of ``gaps`` of that length, and the ``share`` of all gaps up
+        to it.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.transactions.describe.rhythm import purchase_gaps
+    >>> purchase_gaps(rm.load_cdnow()).loc[[7, 28, 182]].round(3)
+          gaps  share
+    days
+    7      108  0.171
+    28      52  0.456
+    182      3  0.890
+    """
+    log = checked(transactions)
+    _, end = days_observed(log, observation_end=observation_end)
+    bought = between(purchases(log), "period", None, end)
+    before = nw.col("period").shift(1).over("customer_id", order_by="period")
+    pairs = bought.with_columns(before=before).filter(~nw.col("before").is_null())
+    counted = collect(pairs.group_by("before", "period").agg(gaps=nw.len()))
+    if counted.empty:
+        raise ValueError("nobody bought a second time within these dates, so there are no gaps between purchases")
+    table = _by_day(counted[["gaps"]], _days_between(counted["before"], counted["period"]))
+    return table.assign(share=table["gaps"].cumsum() / table["gaps"].sum()).loc[1:]
+
+
+def time_to_second_purchase(
+    transactions: Any, *, acquired_after: Any = None, observation_end: Any = None
+) -> pd.DataFrame:
+    """Which share of new customers has come back within so many days of the first purchase.
+
+    Customers acquired late were watched for a shorter time; they count for as long as they were (Kaplan & Meier 1958).
+    With ``acquired_after`` only customers first seen on that day or later do.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``days`` since the first purchase, 1 to the longest watch: customers ``at_risk`` (watched so long
+        and not back before), how many ``came_back`` on that day, and the ``share`` back by then, with its 95 % interval
+        ``share_lower, share_upper``. The last rows rest on few: ``well_watched`` leaves them away.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.transactions.describe.rhythm import time_to_second_purchase
+    >>> time_to_second_purchase(rm.load_cdnow()).loc[[7, 28, 182]].round(3)
+          at_risk  came_back  share  share_lower  share_upper
+    days
+    7        2229         17  0.062        0.053        0.072
+    28       1974         12  0.168        0.153        0.183
+    182      1467          0  0.378        0.358        0.398
+    """
+    log = checked(transactions)
+    start, end = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
+    bought = between(with_first(between(purchases(log), "period", None, end)), "first", start, None)
+    then = nw.col("period").shift(-1).over("customer_id", order_by="period")
+    firsts = bought.with_columns(second=then).filter(nw.col("period") == nw.col("first"))
+    counted = collect(firsts.group_by("first", "second").agg(customers=nw.len()))
+    if counted.empty:
+        raise ValueError("no customer was first seen within these dates")
+    back = counted["second"].notna().to_numpy()
+    watched = _days_between(counted["first"], pd.to_datetime(counted["second"]).fillna(pd.Timestamp(end)))
+    if not watched.any():
+        raise ValueError(f"all customers were first seen on the last day, {end}, so none was watched for even one day")
+    table = _by_day(counted[["customers"]].assign(came_back=counted["customers"] * back), watched)
+    table["at_risk"] = table["customers"][::-1].cumsum()
+    table["share"] = 1 - (1 - table["came_back"] / table["at_risk"]).cumprod()
+    table["share_lower"], table["share_upper"] = waiting_interval(table["at_risk"], table["came_back"])
+    return table.loc[1:, ["at_risk", "came_back", "share", "share_lower", "share_upper"]]
+
+
+def well_watched(second: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``time_to_second_purchase`` up to the last day on which enough customers are still waited for.
+
+    These are 30, or a twentieth of all where that is less.
+    """
+    return second[second["at_risk"] >= min(ENOUGH_WATCHED, second["at_risk"].iloc[0] / 20)]
+
+
+def calendar_season(
+    transactions: Any, *, by: Season = "month", acquired_after: Any = None, observation_end: Any = None
+) -> pd.DataFrame:
+    """Repeat purchases per day in each calendar month or on each weekday, relative to all days.
+
+    A base that grows or fades within the log looks like a season, too, unless the log covers whole years; what a
+    model leaves unexplained is in ``retention_models.evaluation.season_left``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``month`` or ``weekday`` in the order of the calendar: ``days`` observed, ``repeat_purchases``,
+        their number ``per_day``, and that ``relative`` to the mean of all days.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.logs.transactions.describe.rhythm import calendar_season
+    >>> calendar_season(rm.load_cdnow(), by="weekday").round(2)
+               days  repeat_purchases  per_day  relative
+    weekday
+    Monday       78               670     8.59      1.08
+    Tuesday      78               676     8.67      1.09
+    Wednesday    78               607     7.78      0.98
+    Thursday     78               629     8.06      1.01
+    Friday       78               592     7.59      0.96
+    Saturday     78               558     7.15      0.90
+    Sunday       78               607     7.78      0.98
+    """
+    check_choice("by", by, get_args(Season))
+    table = daily_purchases(transactions, acquired_after=acquired_after, observation_end=observation_end)
+    end = table.index[-1] if observation_end is None else pd.Timestamp(read_day("observation_end", observation_end))
+    days = pd.date_range(table.index[0], end)
+    repeat = (table["purchases"] - table["new_customers"]).reindex(days, fill_value=0)
+    number, name = (days.month, days.month_name()) if by == "month" else (days.day_of_week, days.day_name())
+    grouped = repeat.groupby([number, name])
+    season = pd.DataFrame({"days": grouped.size(), "repeat_purchases": grouped.sum()}).droplevel(0).rename_axis(by)
+    season["per_day"] = season["repeat_purchases"] / season["days"]
+    return season.assign(relative=season["per_day"] / max(repeat.mean(), np.finfo(float).tiny))
+
+
+def _by_day(counts: pd.DataFrame, days: np.ndarray) -> pd.DataFrame:
+    """Sums of whole numbers for every day from 0 to the last."""
+    every = pd.RangeIndex(days.max() + 1, name="days")
+    return counts.astype(np.int64).groupby(days).sum().reindex(every, fill_value=0)
+
+
+def _days_between(start: pd.Series, end: pd.Series) -> np.ndarray:
+    return (pd.to_datetime(end) - pd.to_datetime(start)).dt.days.to_numpy()

@@ -1,0 +1,156 @@
+"""A log as opportunities to buy: in which years, quarters, months or weeks after the first each customer bought.
+
+For businesses with one occasion a period (a yearly gift, a weekly market), which BG/BB describes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal, get_args
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.logs.transactions.by_engine import lent
+from retention_models.logs.transactions.calendar import calendar
+from retention_models.logs.transactions.log import Transactions, check_choice, read_transactions
+from retention_models.logs.transactions.purchases import CALENDAR, Period, beginning, between, purchases
+from retention_models.tables.engines import collect
+
+Opportunity = Literal["Y", "Q", "M", "W"]
+
+LENGTHS: dict[str, Period] = {"Y": "year", "Q": "quarter", "M": "month", "W": "week"}
+
+
+def opportunities(
+    transactions: Any,
+    *,
+    period: Opportunity = "Y",
+    amount: str | None = "amount",
+    calibration_end: str | dt.date | None = None,
+    observation_end: str | dt.date | None = None,
+) -> pd.DataFrame:
+    """Each customer's opportunities to buy since the first purchase, and which of them were taken.
+
+    Parameters
+    ----------
+    transactions
+        The log: whatever ``read_transactions`` takes, or what it returned.
+    period
+        The calendar period that is one opportunity: ``"Y"``, ``"Q"``, ``"M"`` or ``"W"`` (from Monday). Purchases in
+        the same period count once.
+    amount
+        Column of the amounts, by which refunds are told from purchases; None where there is no money.
+    calibration_end, observation_end
+        Last days of the calibration and of the observation, as in ``summarize``; both must end a period, or the
+        customers would seem to have missed an opportunity that was not over.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed and sorted by ``customer_id``: ``frequency`` (opportunities taken after the period of the first
+        purchase, up to ``calibration_end``), ``recency`` (the number of the last one taken, 0 for none), ``T``
+        (opportunities in all) and ``first_purchase`` (the first day of that period); where the calibration ends before
+        the observation, also ``holdout_frequency`` and ``holdout_duration``, in opportunities. Customers first seen
+        after the calibration are left out and counted in ``attrs``.
+
+    Raises
+    ------
+    ValueError
+        Where a date does not end a period, contradicts another, or leaves no customer.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> gifts = pd.DataFrame({"customer_id": ["Ann", "Ann", "Ann", "Bob"],
+    ...     "date": pd.to_datetime(["2020-03-01", "2021-12-24", "2021-12-31", "2022-05-05"])})
+    >>> opportunities(gifts, amount=None, observation_end="2023-12-31")
+                 frequency  recency  T first_purchase
+    customer_id
+    Ann                  1        1  3     2020-01-01
+    Bob                  0        0  1     2022-01-01
+    """
+    check_choice("period", period, get_args(Opportunity))
+    log = transactions if isinstance(transactions, Transactions) else read_transactions(transactions, amount=amount)
+    days = calendar(
+        log,
+        calibration_end=calibration_end,
+        observation_end=observation_end,
+        acquired_after=None,
+        time_unit="D",
+        granularity="D",
+    )
+    length = LENGTHS[period]
+    cut, end = (_ended(day, length, log.last_date) for day in (days.calibration_end, days.observation_end))
+    lent_log, ids = lent(log)
+    bought = between(purchases(lent_log), "period", None, days.observation_end)
+    table = _by_customer(
+        bought.with_columns(begin=beginning(nw.col("period").cast(nw.Datetime("us")), length)), days.calibration_end
+    )
+    number = table["customer_id"].to_numpy()
+    table.index = pd.Index(number if ids is None else ids.take(number), name="customer_id")
+    later = table["taken"] == 0
+    if later.all():
+        raise ValueError(
+            f"no customer is left: all {len(table):,} are first seen after calibration_end {cut.end_time:%Y-%m-%d}"
+        )
+    summary = _summary(table[~later].sort_index(), cut, end)
+    summary.attrs.update(
+        period=period,
+        calibration_end=days.calibration_end.isoformat(),
+        observation_end=days.observation_end.isoformat(),
+        customers=len(summary),
+        set_aside=dict(log.set_aside)
+        | ({"customers first seen after calibration_end": int(later.sum())} if any(later) else {}),
+    )
+    return summary
+
+
+def _by_customer(bought: nw.LazyFrame[Any], calibration_end: dt.date) -> pd.DataFrame:
+    """One row a customer: the first and the last period with a purchase, and how many there are, early and late."""
+    begin = nw.col("begin")
+    calibrated = begin.cast(nw.Date) <= calibration_end
+    customers = (
+        bought.select("customer_id", "begin")
+        .unique()
+        .group_by("customer_id")
+        .agg(
+            first=begin.min(),
+            last=nw.when(calibrated).then(begin).max(),
+            taken=nw.when(calibrated).then(begin).count(),
+            holdout=nw.when(~calibrated).then(begin).count(),
+        )
+    )
+    return collect(customers)
+
+
+def _summary(table: pd.DataFrame, cut: pd.Period, end: pd.Period) -> pd.DataFrame:
+    """The customers in opportunities, which are numbered from the period of the first purchase on."""
+    first, last = (pd.PeriodIndex(pd.to_datetime(table[name]), freq=cut.freqstr) for name in ("first", "last"))
+    summary = pd.DataFrame(
+        {
+            "frequency": table["taken"].to_numpy(np.int64) - 1,
+            "recency": last.asi8 - first.asi8,
+            "T": cut.ordinal - first.asi8,
+            "first_purchase": first.start_time,
+        },
+        index=table.index,
+    )
+    if cut < end:
+        summary["holdout_frequency"] = table["holdout"].astype(np.int64)
+        summary["holdout_duration"] = float(end.ordinal - cut.ordinal)
+    return summary
+
+
+def _ended(day: dt.date, length: Period, last_date: dt.date) -> pd.Period:
+    """The period that ends on a day; an error where none does."""
+    whole = pd.Period(day, CALENDAR[length])
+    if whole.end_time.date() != day:
+        before = (whole - 1).end_time.date()
+        raise ValueError(
+            f"{day} lies within a {length}, whose opportunity is not over; pass a last day of a {length} as "
+            f"calibration_end and observation_end: {before}, or {whole.end_time.date()} if the log, whose last "
+            f"purchase is on {last_date}, is complete until then"
+        )
+    return whole

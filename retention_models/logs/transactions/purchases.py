@@ -1,0 +1,85 @@
+"""What one purchase is: whatever a customer buys within one period.
+
+Each function adds a step to an expression that runs where the log lives, and computes nothing yet.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import narwhals as nw
+
+from retention_models.logs.transactions.calendar import read_day
+from retention_models.logs.transactions.log import Granularity, Transactions, check_choice, read_transactions, tally
+from retention_models.tables.engines import collect, on_engine
+
+Period = Literal["day", "week", "month", "quarter", "year"]
+
+EVERY = {"s": "1s", "min": "1m", "h": "1h", "D": "1d", "day": "1d", "month": "1mo", "quarter": "1q", "year": "1y"}
+CALENDAR = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
+
+
+def purchases(transactions: Transactions, granularity: Granularity = "D") -> nw.LazyFrame[Any]:
+    """One row for each customer and period in which they bought: ``customer_id, period, amount``, not yet computed.
+
+    What a customer buys within one period, a day unless ``granularity`` says otherwise, is one purchase. ``period`` is
+    its beginning: a date for days and weeks (which begin on Monday), otherwise a time.
+    """
+    periods = _periods(transactions, granularity)
+    if transactions.nets_refunds:
+        periods = periods.filter(~_nothing_left()).drop("rows", "refunds")
+    return periods
+
+
+def refunded_rows(transactions: Transactions, granularity: Granularity) -> int:
+    """How many rows lie in periods that are no purchase because refunds left nothing of them."""
+    if not transactions.nets_refunds:
+        return 0
+    rows = _periods(transactions, granularity).filter(_nothing_left()).select(nw.col("rows").sum())
+    return int(collect(rows)["rows"].iloc[0])
+
+
+def checked(transactions: Any) -> Transactions:
+    """A checked log: as it is, or read by the default column names."""
+    return transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
+
+
+def with_first(periods: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Each customer's periods with the ``first`` of them beside."""
+    return periods.with_columns(first=nw.col("period").min().over("customer_id"))
+
+
+def between(frame: nw.LazyFrame[Any], column: str, start: Any, end: Any) -> nw.LazyFrame[Any]:
+    """The rows whose day is ``start`` or later and ``end`` or earlier; None is no bound."""
+    day = nw.col(column).cast(nw.Date)
+    if start is not None:
+        frame = frame.filter(day >= read_day("acquired_after", start))
+    if end is not None:
+        frame = frame.filter(day <= read_day("observation_end" if column == "period" else "acquired_until", end))
+    return frame
+
+
+def beginning(moment: nw.Expr, period: Period | Granularity) -> nw.Expr:
+    """First moment of the period, of the calendar or of the clock, that a moment lies in; weeks begin on Monday."""
+    if period in ("week", "W"):  # narwhals truncates to no week, and numbers Sundays 7 or, on Spark, 0
+        day, weekday = moment.dt.truncate("1d"), moment.dt.weekday()
+        mondays = [nw.when(weekday == n + 1).then(day.dt.offset_by(f"-{n}d")) for n in range(6)]
+        return nw.coalesce(*mondays, day.dt.offset_by("-6d"))
+    return moment.dt.truncate(EVERY[period])
+
+
+def _periods(transactions: Transactions, granularity: Granularity) -> nw.LazyFrame[Any]:
+    """Each customer's periods with their total; where refunds are netted, also with the number of rows and refunds."""
+    check_choice("granularity", granularity, get_args(Granularity))
+    rows = on_engine(nw.from_native(transactions.frame).select(transactions.columns).to_native())
+    totals = [nw.col("amount").sum()] if transactions.has_amount else []
+    if transactions.nets_refunds:
+        totals += [nw.len().alias("rows"), tally(nw.col("amount") < 0).alias("refunds")]
+    period = beginning(nw.col("date"), granularity)
+    period = period.cast(nw.Date) if granularity in ("W", "D") else period
+    return rows.with_columns(period=period).group_by("customer_id", "period").agg(*totals)
+
+
+def _nothing_left() -> nw.Expr:
+    """Which periods refunds have emptied; rounded, because 0.1 + 0.2 - 0.3 is not quite nothing."""
+    return (nw.col("refunds") > 0) & (nw.col("amount").round(6) <= 0)

@@ -1,0 +1,300 @@
+"""From transactions to sufficient statistics: all that a model needs to know of each customer.
+
+The rows are reduced where they live, by their engine (see ``customers``) or, as a pandas frame, in memory (see
+``in_memory``). What comes back is small, and everything that has to do with units of time happens here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from inspect import signature
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.core.check import Check
+from retention_models.logs.transactions.by_engine import by_customer, cohort, collected, observed
+from retention_models.logs.transactions.calendar import Calendar, calendar
+from retention_models.logs.transactions.checks.log_start import check_openings, halves
+from retention_models.logs.transactions.in_memory import by_sorting
+from retention_models.logs.transactions.log import (
+    Granularity,
+    Refunds,
+    Transactions,
+    Zeros,
+    read_transactions,
+)
+from retention_models.tables.engines import collect
+
+
+def summarize(
+    transactions: Any,
+    *,
+    customer_id: str = "customer_id",
+    date: str = "date",
+    amount: str | None = "amount",
+    calibration_end: str | dt.date | None = None,
+    observation_end: str | dt.date | None = None,
+    acquired_after: str | dt.date | None = None,
+    time_unit: str | dt.timedelta = "W",
+    granularity: Granularity = "D",
+    refunds: Refunds = "set_aside",
+    zeros: Zeros = "keep",
+    time_zone: str | None = None,
+) -> pd.DataFrame:
+    """Frequency, recency, T and spend of each customer, and what they did after ``calibration_end``.
+
+    ``transactions`` is anything that ``read_transactions`` takes, with the same keywords, or what it returned. A
+    customer's rows of one period count as one purchase; ``granularity`` is that period: ``"D"``, or ``"W"`` (from
+    Monday), ``"h"``, ``"min"``, ``"s"``. Times are measured in ``time_unit``: ``"W"``, ``"D"``, ``"h"``, ``"min"``,
+    ``"s"``, or a fixed length such as ``"30D"`` or a timedelta.
+
+    The result has one row a customer, indexed and sorted by ``customer_id``, and the columns
+
+    - ``frequency``: purchases after the first, up to ``calibration_end``
+    - ``recency``: time from the first to the last of these purchases, exact (213 days are 30.428571... weeks)
+    - ``T``: time from the first purchase to ``calibration_end``
+    - ``log_gaps``: sum of the logarithms of the times between purchases, from which (M)BG/CNBD-k learns regularity
+    - ``monetary_value``: mean amount of the purchases after the first, 0.0 where there is none
+    - ``first_purchase``: when the first was
+    - ``holdout_frequency``, ``holdout_amount``, ``holdout_duration``: purchases and spend after ``calibration_end`` and
+      up to ``observation_end``, and the time between the two; only where the first lies before the second
+
+    without those in money where ``amount=None``. All three dates are whole days and belong to what they bound:
+    ``observation_end``, by default the last day in the log, may lie after it; later rows are set aside.
+    ``calibration_end`` is ``observation_end`` where not given; customers first seen later are left out. So are, given
+    ``acquired_after``, those first seen before that day. ``attrs`` of the result tells the time unit, the dates, what
+    was set aside or left out, by reason and number, and whether the log seems to begin in the middle of customers'
+    lives (see ``check_log_start``).
+
+    Raises ValueError where these dates contradict each other or the log, and where no customer is left.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> log = pd.DataFrame({
+    ...     "customer_id": ["Ann", "Ann", "Ann", "Bob", "Ann"],
+    ...     "date": pd.to_datetime(["2024-01-01", "2024-01-08", "2024-01-22", "2024-01-15", "2024-02-05"]),
+    ...     "amount": [20.0, 30.0, 10.0, 15.0, 25.0],
+    ... })
+    >>> summary = summarize(log, calibration_end="2024-01-29")
+    >>> summary[["frequency", "recency", "T", "monetary_value"]]
+                 frequency  recency    T  monetary_value
+    customer_id
+    Ann                  2      3.0  4.0            20.0
+    Bob                  0      0.0  2.0             0.0
+    >>> summary.filter(like="holdout")
+                 holdout_frequency  holdout_amount  holdout_duration
+    customer_id
+    Ann                          1            25.0               1.0
+    Bob                          0             0.0               1.0
+    """
+    log, days = _prepared(
+        transactions,
+        customer_id=customer_id,
+        date=date,
+        amount=amount,
+        refunds=refunds,
+        zeros=zeros,
+        time_zone=time_zone,
+        calibration_end=calibration_end,
+        observation_end=observation_end,
+        acquired_after=acquired_after,
+        time_unit=time_unit,
+        granularity=granularity,
+    )
+    table, set_aside = _customers(log, days)
+    table, left_out = cohort(table, days)
+    summary = _times(table, days)
+    if log.has_amount:
+        repeat_spend = (table["total"] - table["first_amount"]).round(6)
+        summary["monetary_value"] = repeat_spend / summary["frequency"].clip(lower=1)
+    summary["first_purchase"] = table["first"]
+    if days.has_holdout:
+        summary["holdout_frequency"] = table["holdout_frequency"]
+        if log.has_amount:
+            summary["holdout_amount"] = table["holdout_amount"]
+        summary["holdout_duration"] = (days.observation_end - days.calibration_end) / days.unit
+    summary.attrs.update(_attrs(log, days, table, set_aside | left_out))
+    return summary
+
+
+def histories(
+    transactions: Any,
+    *,
+    customer_id: str = "customer_id",
+    date: str = "date",
+    amount: str | None = "amount",
+    calibration_end: str | dt.date | None = None,
+    observation_end: str | dt.date | None = None,
+    acquired_after: str | dt.date | None = None,
+    time_unit: str | dt.timedelta = "W",
+    granularity: Granularity = "D",
+    refunds: Refunds = "set_aside",
+    zeros: Zeros = "keep",
+    time_zone: str | None = None,
+) -> pd.DataFrame:
+    """The distinct histories in a log and how many customers share each: ``frequency, recency, T, log_gaps, weight``.
+
+    All that the models need of a log of any size, counted on its engine. Keywords, rules and ``attrs`` are those of
+    ``summarize``; the rows are sorted. ``log_gaps`` is the mean of those who share a history, who may differ in it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> log = pd.DataFrame({"customer_id": [1, 2, 3, 3], "date": ["2024-01-01"] * 3 + ["2024-01-15"]})
+    >>> histories(log, amount=None)
+       frequency  recency    T  log_gaps  weight
+    0          0      0.0  2.0  0.000000       2
+    1          1      2.0  2.0  0.693147       1
+    """
+    log, days = _prepared(
+        transactions,
+        customer_id=customer_id,
+        date=date,
+        amount=amount,
+        refunds=refunds,
+        zeros=zeros,
+        time_zone=time_zone,
+        calibration_end=calibration_end,
+        observation_end=observation_end,
+        acquired_after=acquired_after,
+        time_unit=time_unit,
+        granularity=granularity,
+    )
+    table, set_aside = _histories(log, days)
+    table, left_out = cohort(table, days)
+    table["log_gaps"] /= table["customers"]
+    distinct = _times(table, days).assign(weight=table["customers"]).sort_values(["frequency", "recency", "T"])
+    distinct = distinct.reset_index(drop=True)
+    distinct.attrs.update(_attrs(log, days, table, set_aside | left_out))
+    return distinct
+
+
+def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "T")) -> pd.DataFrame:
+    """The distinct rows of ``columns`` and how many customers share each, as ``weight``; sorted.
+
+    ``customers`` is a pandas or Polars frame. If it has a ``weight`` already, weights are added up; if it has
+    ``log_gaps``, they are averaged, not told apart.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> compress(pd.DataFrame({"frequency": [0, 1, 0], "recency": [0.0, 2.0, 0.0], "T": [2.0, 2.0, 2.0]}))
+       frequency  recency    T  weight
+    0          0      0.0  2.0       2
+    1          1      2.0  2.0       1
+    """
+    frame = nw.from_native(customers, eager_only=True)
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise ValueError(f"no column {', '.join(map(repr, missing))} to compress; there are {', '.join(frame.columns)}")
+    weight = nw.col("weight") if "weight" in frame.columns else nw.lit(1, nw.Int64).alias("weight")
+    averaged = [name for name in ("log_gaps",) if name in frame.columns and name not in columns]
+    rows = frame.with_columns(weight).with_columns(nw.col(name) * nw.col("weight") for name in averaged)
+    shared = rows.group_by(*columns).agg(nw.col(*averaged, "weight").sum())
+    distinct = collect(shared.sort(*columns)).reset_index(drop=True)
+    distinct[averaged] = distinct[averaged].div(distinct["weight"].clip(lower=1e-300), axis=0).round(9)
+    distinct.attrs.update(getattr(customers, "attrs", {}))
+    return distinct
+
+
+def check_log_start(transactions: Any, **keywords: Any) -> Check:
+    """Whether the log begins with its customers' first purchases; False if it seems to begin in the midst of them.
+
+    Takes what ``summarize`` takes. See ``log_start`` for what is compared, and what the answer cannot tell.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> print(rm.check_log_start(rm.load_cdnow(), acquired_after="1997-02-01"))
+    the log begins with its customers' first purchases: not testable. 1,576 customers are first seen in the 64 days
+    from 1997-02-01, 0 in the 64 days from 1997-10-17: too few to tell. Whether the log shows first purchases must
+    be known.
+    """
+    return Check(**histories(transactions, **keywords).attrs["checks"][0])
+
+
+def _prepared(
+    transactions: Any,
+    *,
+    customer_id: str,
+    date: str,
+    amount: str | None,
+    refunds: Refunds,
+    zeros: Zeros,
+    time_zone: str | None,
+    **dates: Any,
+) -> tuple[Transactions, Calendar]:
+    """The log, read unless it has been, and the calendar of its summary."""
+    reading: dict[str, Any] = {"customer_id": customer_id, "date": date, "amount": amount}
+    reading |= {"refunds": refunds, "zeros": zeros, "time_zone": time_zone}
+    if not isinstance(transactions, Transactions):
+        transactions = read_transactions(transactions, **reading)
+    else:
+        _check_settled(reading)
+    return transactions, calendar(transactions, **dates)
+
+
+def _check_settled(reading: Mapping[str, Any]) -> None:
+    """Raise a ValueError if a log that has been read is to be read otherwise."""
+    parameters = signature(read_transactions).parameters
+    changed = [name for name, value in reading.items() if value != parameters[name].default]
+    if changed:
+        raise ValueError(f"{', '.join(changed)}: pass this to read_transactions, which has already read the log")
+
+
+def _customers(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
+    """One row a customer, indexed and sorted by ``customer_id``; how many rows were set aside, by reason."""
+    if isinstance(log.frame, pd.DataFrame):
+        table, set_aside = by_sorting(log, days)
+    else:
+        log = observed(log, days)
+        table, set_aside = collected(by_customer(log, days)).set_index("customer_id").sort_index(), dict(log.set_aside)
+    return table.assign(customers=1), set_aside
+
+
+def _histories(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
+    """One row for customers with the same first and last period and number of purchases, counted on their engine."""
+    same = ["first", "last", "purchases"]
+    if isinstance(log.frame, pd.DataFrame):
+        table, set_aside = _customers(log, days)
+        return table.groupby(same, as_index=False)[["customers", "again_early", "log_gaps"]].sum(), set_aside
+    log = observed(log, days)
+    facts = nw.len().alias("customers"), nw.col("again_early", "log_gaps").sum()
+    return collected(by_customer(log, days).group_by(same).agg(*facts)), dict(log.set_aside)
+
+
+def _times(table: pd.DataFrame, days: Calendar) -> pd.DataFrame:
+    """The number of further purchases, the age at the last of them, the age at the end, the sum of logarithmic gaps."""
+    first, unit = table["first"].to_numpy(), days.unit.to_timedelta64()
+    frequency = table["purchases"] - 1
+    return pd.DataFrame(
+        {
+            "frequency": frequency,
+            "recency": np.subtract(table["last"].to_numpy(), first) / unit,
+            "T": np.subtract(np.datetime64(days.last_period, "us"), first) / unit,
+            "log_gaps": (table["log_gaps"] - frequency * np.log(days.unit.total_seconds())).round(9),
+        },
+        index=table.index,
+    )
+
+
+def _attrs(log: Transactions, days: Calendar, table: pd.DataFrame, set_aside: dict[str, int]) -> dict[str, Any]:
+    """What a report wants to say of the summary, in plain values that JSON can hold."""
+    return {
+        "time_unit": days.time_unit,
+        "granularity": days.granularity,
+        "first_date": log.first_date.isoformat(),
+        "last_date": log.last_date.isoformat(),
+        "calibration_end": days.calibration_end.isoformat(),
+        "observation_end": days.observation_end.isoformat(),
+        "customers": int(table["customers"].sum()),
+        "transactions": int((table["purchases"] * table["customers"]).sum()),
+        "set_aside": set_aside,
+        "checks": [asdict(check_openings(table, halves(days.start, days.calibration_end)))],
+    }

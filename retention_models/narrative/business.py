@@ -1,0 +1,127 @@
+"""What kind of business a log comes from: how customers come, return, buy and leave, each trait in a number and a word.
+
+The words are conventions, to place a business among others; the numbers beside them say how near the next word is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models.logs.transactions.checks.regularity import check_regularity
+from retention_models.logs.transactions.describe.cohorts import daily_purchases
+from retention_models.logs.transactions.describe.rfm import rfm_segments
+from retention_models.logs.transactions.describe.rhythm import (
+    calendar_season,
+    days_until,
+    purchase_gaps,
+    time_to_second_purchase,
+    well_watched,
+)
+from retention_models.logs.transactions.log import Transactions
+from retention_models.logs.transactions.purchases import checked
+
+FEW = 0.1  # the best tenth of the customers
+
+
+def business_traits(transactions: Any, *, acquired_after: Any = None, observation_end: Any = None) -> pd.DataFrame:
+    r"""How customers come, return, buy and leave: what was measured of each trait, and what kind that makes it.
+
+    Parameters
+    ----------
+    transactions
+        The log: whatever ``read_transactions`` takes, or what it returned.
+    acquired_after, observation_end
+        Only customers first seen on the one day or later, and purchases up to the other.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``trait``: what was ``measured``, and the ``kind`` of business that this is a sign of, both as text.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.narrative.business import business_traits
+    >>> print(*business_traits(rm.load_cdnow())["kind"], sep="\n")
+    no contract: they just leave
+    one cohort: nobody is new
+    about every other returns
+    a purchase every few weeks
+    few carry most of it
+    days are much alike
+    """
+    log = checked(transactions)
+    days: dict[str, Any] = {"acquired_after": acquired_after, "observation_end": observation_end}
+    traits = {
+        "leaving": _leaving(log, observation_end),
+        "coming": _coming(daily_purchases(log, **days)["new_customers"]),
+        "returning": _returning(time_to_second_purchase(log, **days)),
+        "rhythm": _rhythm(purchase_gaps(log, observation_end=observation_end)["share"]),
+        "the best": _the_best(rfm_segments(log, **days)),
+        "week": _week(calendar_season(log, by="weekday", **days)["relative"]),
+    }
+    table = pd.DataFrame.from_dict(traits, orient="index", columns=["measured", "kind"])
+    return table.rename_axis("trait")
+
+
+def _leaving(log: Transactions, observation_end: Any) -> tuple[str, str]:
+    check = check_regularity(log, observation_end=observation_end)
+    kind = {
+        True: "no contract: they just leave",
+        False: "like clockwork: it may be a contract",
+        None: "too few purchases to tell",
+    }
+    return f"{check.name}: {check.verdict}", kind[check.passed]
+
+
+def _coming(new_customers: pd.Series) -> tuple[str, str]:
+    """Whether new customers come more or less often in the last third of the log than in the one before it."""
+    third = (new_customers.index[-1] - new_customers.index[0]) / 3
+    last = int(new_customers[new_customers.index > new_customers.index[-1] - third].sum())
+    before = int(new_customers[new_customers.index > new_customers.index[-1] - 2 * third].sum()) - last
+    share = last / new_customers.sum()
+    measured = f"{100 * share:.0f} % of the customers are first seen in the last third of the log"
+    if share < 0.02:
+        return measured, "one cohort: nobody is new"
+    pace = last / max(before, 1)
+    kind = "more and more" if pace > 1.25 else "fewer and fewer" if pace < 0.8 else "a steady number of"
+    return measured, f"{kind} new customers"
+
+
+def _returning(second: pd.DataFrame) -> tuple[str, str]:
+    """How many come back, up to the last day on which enough are still waited for."""
+    watched = well_watched(second)
+    share, days = watched["share"].iloc[-1], watched.index[-1]
+    kind = "most return" if share > 0.65 else "about every other returns"
+    return (
+        f"{100 * share:.0f} % of new customers buy again within {days:,} days",
+        kind if share > 0.35 else "most buy once and never again",
+    )
+
+
+def _rhythm(gaps: pd.Series) -> tuple[str, str]:
+    usual, long = days_until(gaps, 0.5), days_until(gaps, 0.9)
+    kinds = {4: "every few days", 20: "every week or two", 60: "every few weeks", 250: "every few months"}
+    kind = next((kind for days, kind in kinds.items() if usual <= days), "about once a year")
+    return f"half of the gaps are {usual} days or shorter, nine of ten {long}", f"a purchase {kind}"
+
+
+def _the_best(customers: pd.DataFrame) -> tuple[str, str]:
+    what = "spend" if "spend" in customers else "purchases"
+    best = customers[what].sort_values(ascending=False).iloc[: int(np.ceil(FEW * len(customers)))]
+    share = best.sum() / max(customers[what].sum(), np.finfo(float).tiny)
+    kind = "few carry most of it" if share > 0.5 else "the best carry a good part"
+    return (
+        f"the best {100 * FEW:.0f} % of the customers made {100 * share:.0f} % of the {what}",
+        kind if share > 0.25 else "all carry it alike",
+    )
+
+
+def _week(relative: pd.Series) -> tuple[str, str]:
+    best, worst, spread = relative.idxmax(), relative.idxmin(), relative.max() - relative.min()
+    measured = f"{best} has {relative.max():.2f} times the repeat purchases of a mean day, {worst} {relative.min():.2f}"
+    kind = "days differ clearly" if spread > 0.3 else "days are much alike"
+    return measured, kind if spread <= 1 else "some days hold most of it"

@@ -1,0 +1,125 @@
+"""What a campaign's test says to do, in one sentence that knows how many arms were tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scipy.special import ndtri
+
+from retention_models.core.check import Check
+from retention_models.core.formatting import alike, three_digits, with_interval
+from retention_models.interventions.arms import contrasts
+from retention_models.interventions.campaign.read import Campaign
+from retention_models.interventions.campaign.views import costs_per_kept, kept_outcome
+from retention_models.interventions.designs.arm_differences import contrast_effects, differences
+from retention_models.interventions.effects.effect import Effect
+
+BROKEN = ("sample ratio", "balance")  # checks without which no estimate means anything
+POWER = 0.8
+
+
+def verdict(campaign: Campaign, checks: Sequence[Check] = (), *, level: float = 0.95) -> str:
+    """Which arm to send next, or why not to decide yet.
+
+    The intervals hold for all arms together at ``level`` (Bonferroni), since the best of several looks better than it
+    is. Where an outcome has a price, the value per treated customer decides; otherwise the first outcome is told, and
+    what one more of it has cost.
+
+    Parameters
+    ----------
+    campaign
+        From ``read_campaign``.
+    checks
+        What else was checked; those that failed are named.
+    level
+        How sure all intervals together are to hold.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> bought = [1] * 50 + [0] * 450 + [1] * 90 + [0] * 410
+    >>> rows = pd.DataFrame({"arm": ["none"] * 500 + ["mail"] * 500, "bought": bought})
+    >>> campaign = rm.read_campaign(rows, rm.Roles(), rm.Prices(worth=12, cost=0.5, currency="EUR"))
+    >>> print(rm.verdict(campaign))
+    No arm is sure to pay: the best, “mail”, earned EUR 0.460 (-0.054 to 0.974) a treated customer more than “none”,
+    net of what it costs. As to “bought”, one more cost EUR 6.3 (4.1 to 13.4). (Intervals of 95 %.)
+    """
+    broken = [check for check in campaign.experiment.checks if check.passed is False and check.name in BROKEN]
+    if broken:
+        return f"Do not decide by this test: {broken[0].name} failed. {broken[0].detail}"
+    others = campaign.experiment.arms[1:]
+    each = 1 - (1 - level) / len(others)
+    effects = differences(campaign.experiment, campaign.main, campaign.money, level=each)
+    told = _by_value(campaign, effects) if campaign.priced else _by_outcome(campaign, effects)
+    together = f", {100 * level:g} % for all {len(others)} arms together" if len(others) > 1 else ""
+    failed = [check for effect in effects for check in effect.failed] + [c for c in checks if c.passed is False]
+    warned = ", ".join(dict.fromkeys(f"“{check.name}”" for check in failed))
+    warning = f" But what was checked did not hold: {warned}." if warned else ""
+    return f"{told} (Intervals of {100 * each:.3g} %{together}.){warning}"
+
+
+def _by_value(campaign: Campaign, effects: Sequence[Effect]) -> str:
+    """What the values say to do."""
+    ranked = sorted(effects, key=lambda effect: -(effect.value or 0.0))
+    best = ranked[0]
+    assert best.priced is not None
+    value, lower, upper = best.priced
+    control = campaign.experiment.plan.control
+    worth = (
+        f"{_money(campaign, with_interval(value, lower, upper))} a treated customer more than “{control}”, "
+        "net of what it costs"
+    )
+    if lower > 0:
+        return f"Send “{best.intervention}” next: it earned {worth}.{_lead(campaign, ranked)}{_cost(campaign, best)}"
+    if value > 0:
+        return f"No arm is sure to pay: the best, “{best.intervention}”, earned {worth}.{_cost(campaign, best)}"
+    advice = "Send none of them: even the best" if upper < 0 else "No arm is expected to pay: the best"
+    return f"{advice}, “{best.intervention}”, earned {worth}.{_cost(campaign, best)}"
+
+
+def _lead(campaign: Campaign, ranked: Sequence[Effect]) -> str:
+    """Whether the best arm is better than the next, where there is one."""
+    if len(ranked) < 2 or campaign.priced is None:
+        return ""
+    best, second = ranked[0], ranked[1]
+    weights = {"lead": contrasts.difference(best.intervention, second.intervention)}
+    lead = contrast_effects(campaign.experiment, campaign.priced, weights, campaign.money, level=best.level)[0]
+    assert lead.priced is not None
+    sure = "is beyond chance" if lead.priced[1] > 0 else "may be chance"
+    return f" Its lead over “{second.intervention}”, {_money(campaign, three_digits(lead.priced[0]))}, {sure}."
+
+
+def _by_outcome(campaign: Campaign, effects: Sequence[Effect]) -> str:
+    """What the first outcome says, where nothing was said of what it is worth."""
+    less = " (less is better)" if campaign.main.column in campaign.roles.lower else ""
+    name = f"“{campaign.main.name}”{less}"
+    changed = [effect for effect in effects if effect.lower > 0 or effect.upper < 0]
+    largest = max(effects, key=lambda effect: abs(effect.estimate))
+    if not changed:
+        needed = max((ndtri((1 + e.level) / 2) + ndtri(POWER)) * e.std_error for e in effects)
+        in_each = " in each arm" if len(effects) > 1 else ""
+        return (
+            f"No arm is shown to have changed {name}: the largest difference is {_difference(largest)}. A change of "
+            f"{three_digits(needed)} or more would have been found{in_each} four times in five."
+            f"{_cost(campaign, largest)}"
+        )
+    ordered = sorted(changed, key=lambda effect: -abs(effect.estimate))
+    parts = "; ".join(f"{_difference(effect)}" for effect in ordered)
+    return f"{name} was changed by {parts}.{_cost(campaign, ordered[0])}"
+
+
+def _difference(effect: Effect) -> str:
+    sign = "+" if effect.estimate > 0 else ""
+    estimate, lower, upper = alike(effect.estimate, effect.lower, effect.upper)
+    return f"“{effect.intervention}” {sign}{estimate} ({lower} to {upper} {effect.unit})"
+
+
+def _cost(campaign: Campaign, effect: Effect) -> str:
+    """What one more of the first outcome has cost, where a cost was stated."""
+    sentence = costs_per_kept(campaign, level=effect.level).get(effect.intervention)
+    return f" As to “{kept_outcome(campaign).name}”, {sentence}" if sentence else ""
+
+
+def _money(campaign: Campaign, amount: str) -> str:
+    return f"{campaign.currency} {amount}".strip()

@@ -1,0 +1,65 @@
+"""A log at a glance: how many customers and purchases, of which days, and what was set aside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from retention_models.core.formatting import three_digits
+from retention_models.logs.transactions.describe.cohorts import daily_purchases
+from retention_models.logs.transactions.purchases import checked
+from retention_models.logs.transactions.summary import summarize
+
+
+def overview(
+    transactions: Any, *, acquired_after: Any = None, observation_end: Any = None, name: str | Path = "this log"
+) -> pd.DataFrame:
+    """What a reader wants to know of a log first.
+
+    Parameters
+    ----------
+    transactions
+        The log: whatever ``read_transactions`` takes, or what it returned.
+    acquired_after, observation_end
+        As in ``summarize``.
+    name
+        What to call the log; of a path the last part.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``fact``, one column of text with the name of the log: days, customers, purchases and money that
+        count, and each reason for which something was set aside, with its number.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.narrative.overview import overview
+    >>> overview(rm.load_cdnow())
+                               this log
+    fact
+    first day                    1997-01-01
+    last day                     1998-06-30
+    customers                         2,357
+    who bought only once       1,218 (52 %)
+    purchases                         6,696
+    mean amount of a purchase          36.5
+    """
+    log = checked(transactions)
+    days: dict[str, Any] = {"acquired_after": acquired_after, "observation_end": observation_end}
+    customers = summarize(log, **days)
+    bought = daily_purchases(log, **days)
+    purchases, once = int(bought["purchases"].sum()), int((customers["frequency"] == 0).sum())
+    facts = {
+        "first day": str(bought.index[0].date()),
+        "last day": customers.attrs["observation_end"],
+        "customers": f"{len(customers):,}",
+        "who bought only once": f"{once:,} ({100 * once / len(customers):.0f} %)",
+        "purchases": f"{purchases:,}",
+    }
+    if log.has_amount:
+        facts["mean amount of a purchase"] = three_digits(bought["amount"].sum() / purchases)
+    aside = {f"set aside: {reason}": f"{count:,}" for reason, count in customers.attrs["set_aside"].items()}
+    return pd.DataFrame({Path(name).name: facts | aside}).rename_axis("fact")

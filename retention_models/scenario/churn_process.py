@@ -1,0 +1,158 @@
+"""Why simulated customers leave: the causes that pull at each renewal, and what chance makes of them.
+
+Each cause has an intensity, they add up, and the customer stays with probability exp(-sum); who leaves does so for a
+cause drawn in proportion. The intensity of having had enough is the customer's own, -log(1 - theta) with theta from a
+beta distribution; season, price, complaints and a retention offer multiply it. A competitor's offer and a payment that
+fails come on top, and are the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.core.arguments import is_number
+from retention_models.core.formatting import Presentation
+
+Array = NDArray[np.float64]
+
+CAUSES = ("no need", "price", "service", "competitor", "payment")
+
+
+_RULES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
+    (("alpha", "beta"), lambda value: is_number(value) and value > 0, "a number above 0"),
+    (("complaint", "slow_share", "win_back"), lambda value: is_number(value) and 0 <= value <= 1, "from 0 to 1"),
+    (("competitor", "payment"), lambda value: is_number(value) and value >= 0, "an intensity, 0 or more"),
+    (("price_rise", "fast", "slow"), lambda value: is_number(value) and value >= -1, "a number, -1 or more"),
+    (("season",), lambda value: is_number(value) and abs(value) <= 1, "from -1 to 1"),
+    (("premium", "friends", "offer_effect"), is_number, "a number"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Rules(Presentation):
+    """How the business works; months count from 0, the month in which it opens.
+
+    Attributes
+    ----------
+    alpha, beta
+        Of the beta distribution of chances to leave, of customers with the basic plan who came by ads.
+    premium, friends
+        Added to the logit of the mean chance of those with the premium plan, and of those who came by friends.
+    season
+        By how much the intensity is higher in January, and lower in July, than on average.
+    price_rise, price_months
+        By how much a price rise multiplies the intensity, less one; in which months.
+    competitor, competitor_months
+        Intensity of leaving for a competitor, and the months in which one makes an offer.
+    payment
+        Intensity of a payment that fails for good.
+    complaint, slow_share
+        Chance of a complaint in a month, and the share that is resolved slowly.
+    fast, slow, remembered
+        By how much a complaint resolved fast or slowly multiplies the intensity, less one, at how many renewals.
+    offer_effect, offer_renewals
+        By how much the retention offer lowers the logarithm of the intensity, at how many renewals after it.
+    win_back
+        Chance that someone who left comes back within the half year after.
+    """
+
+    alpha: float = 0.9
+    beta: float = 12.0
+    premium: float = -0.4
+    friends: float = -0.3
+    season: float = 0.3
+    price_rise: float = 0.8
+    price_months: tuple[int, ...] = (20, 21)
+    competitor: float = 0.03
+    competitor_months: tuple[int, ...] = (30,)
+    payment: float = 0.006
+    complaint: float = 0.05
+    slow_share: float = 0.4
+    fast: float = 0.2
+    slow: float = 1.5
+    remembered: int = 3
+    offer_effect: float = 0.7
+    offer_renewals: int = 6
+    win_back: float = 0.1
+
+    def __post_init__(self) -> None:
+        for names, holds, rule in _RULES:
+            for name in names:
+                if not holds(getattr(self, name)):
+                    raise ValueError(f"{name} must be {rule}; got {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class SpellsToLive:
+    """Spells about to be lived: whose they are, when they begin, and what chance holds for them in each month.
+
+    ``person, start`` (a month) and ``own`` (intensity of having had enough) have shape (n,); ``slow`` and ``fast``
+    (whether there is such a complaint), ``luck`` and ``why`` (uniform draws) shape (n, months).
+    """
+
+    person: NDArray[np.int64]
+    start: NDArray[np.int64]
+    own: Array
+    slow: NDArray[np.bool_]
+    fast: NDArray[np.bool_]
+    luck: Array
+    why: Array
+
+    @classmethod
+    def drawn(
+        cls,
+        person: NDArray[np.int64],
+        start: NDArray[np.int64],
+        people: pd.DataFrame,
+        months: int,
+        rules: Rules,
+        rng: np.random.Generator,
+    ) -> SpellsToLive:
+        """Spells of these persons from these months on."""
+        shape = len(person), months
+        complains = (rng.random(shape) < rules.complaint) & (np.arange(months) >= start[:, None])
+        slow = rng.random(shape) < rules.slow_share
+        own = -np.log1p(-people["chance"].to_numpy()[person])
+        return cls(person, start, own, complains & slow, complains & ~slow, rng.random(shape), rng.random(shape))
+
+    def lived(
+        self, calendar: pd.DataFrame, rules: Rules, offered: range
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The month in which each spell ends, the number of months where it does not, and the cause's number.
+
+        The renewals of the months ``offered`` are under the offer.
+        """
+        months = len(calendar)
+        left, cause = np.full(len(self.start), months), np.zeros(len(self.start), dtype=np.int64)
+        for month in range(1, months):
+            here = np.flatnonzero((self.start < month) & (left == months))
+            pulls = self._pulls(here, month, calendar, rules, month in offered)
+            total = pulls.sum(axis=0)
+            goes = self.luck[here, month] < -np.expm1(-total)
+            left[here[goes]] = month
+            share = np.cumsum(pulls, axis=0)[:, goes] / total[goes]
+            cause[here[goes]] = (self.why[here[goes], month] > share).sum(axis=0)
+        return left, cause
+
+    def _pulls(self, here: NDArray[np.int64], month: int, calendar: pd.DataFrame, rules: Rules, offered: bool) -> Array:
+        """The intensity of each cause at the renewals of a month; shape (causes, customers)."""
+        now = calendar.iloc[month]
+        lately = slice(max(month - rules.remembered, 0), month)
+        slow, fast = self.slow[here, lately].any(axis=1), self.fast[here, lately].any(axis=1)
+        trouble = np.where(slow, rules.slow, np.where(fast, rules.fast, 0.0))
+        own = self.own[here] * (1 + rules.season * now["season"]) * np.exp(-rules.offer_effect * offered)
+        return np.stack(
+            [
+                own,
+                own * rules.price_rise * now["price_rise"],
+                own * trouble,
+                np.full(len(here), rules.competitor * now["competitor"]),
+                np.full(len(here), rules.payment),
+            ]
+        )

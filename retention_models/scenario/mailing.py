@@ -1,0 +1,217 @@
+"""A randomised mailing on purchases that are already drawn: what each arm would have made of them, and what was seen.
+
+Every customer's purchases are drawn up under every arm with the same luck, so that the effect on each is known; the
+analyst sees those of the arm that was drawn by lot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.core.formatting import Presentation
+
+CONTROL = "none"
+MEASURES = ("purchases", "bought", "redeemed", "amount")
+LOST_WITH_THE_GONE = 0.5  # share of letters that still arrive with customers who have left, compared with the others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Arm(Presentation):
+    """What an arm does to customers who are still alive and get its letter.
+
+    ``gain``: chance of one purchase more, within the offer's days. ``pulled_forward``: chance that the first purchase
+    after the offer is made within it instead, which gains nothing. ``redeemed``: chance that a purchase within the
+    offer's days uses the coupon.
+    """
+
+    gain: float = 0.0
+    pulled_forward: float = 0.0
+    redeemed: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("gain", "pulled_forward", "redeemed"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a chance, from 0 to 1; got {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Trial(Presentation):
+    """A randomised test in a simulated shop: what an analyst has of it, and the truth.
+
+    Attributes
+    ----------
+    assignments
+        One row a customer: ``customer_id, assigned, arm``.
+    contacts
+        Letters that arrived: ``customer_id, date, campaign``. Some never did, more often to customers who had left.
+    redemptions
+        Coupons used: ``customer_id, date``.
+    truth
+        Indexed by ``customer_id``: ``arm``, ``alive`` (when assigned), ``delivered`` (whether a letter would arrive),
+        and for each arm, as they would have been under it in the window after the assignment, ``purchases_<arm>``
+        (days with a purchase) and ``bought_<arm>`` (0 or 1), and what is expected of these purchases:
+        ``redeemed_<arm>`` (coupons used) and ``amount_<arm>``, where the shop has amounts.
+    """
+
+    assignments: pd.DataFrame
+    contacts: pd.DataFrame
+    redemptions: pd.DataFrame
+    truth: pd.DataFrame
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The assignments with what was recorded of each: ``received`` (0 or 1), ``redeemed`` (coupons used)."""
+        ids = self.assignments["customer_id"]
+        used = ids.map(self.redemptions["customer_id"].value_counts()).fillna(0).astype(int)
+        return self.assignments.assign(received=ids.isin(self.contacts["customer_id"]).astype(int), redeemed=used)
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """Each arm's true mean effect on all assigned customers.
+
+        Indexed by arm: ``purchases``, ``bought``, ``redeemed`` and, where the shop has amounts, ``amount``.
+        """
+        return _mean_effects(self.truth)
+
+    @property
+    def effects_of_receiving(self) -> pd.DataFrame:
+        """The same on those whom a letter reaches."""
+        return _mean_effects(self.truth[self.truth["delivered"]])
+
+    @property
+    def _labels(self) -> dict[str, pd.DataFrame]:
+        """What stands behind an arm in an effect's name, and the true effects that it is about."""
+        receiving = self.effects_of_receiving
+        return {"": self.effects, ", received": receiving, ", received, naive": receiving}
+
+    def beside(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The truth beside estimates, and whether their intervals hold it; indexed by ``intervention`` and ``outcome``.
+
+        ``table`` is that of ``evidence(...)``; rows of which the truth knows nothing are left out. What was estimated
+        of receiving (``coupon, received``, and its naive comparison) is held against the effect on those whom a letter
+        reaches.
+        """
+        labels = {f"{arm}{label}": (arm, of) for arm in self.effects.index for label, of in self._labels.items()}
+        known = table[table["outcome"].isin(self.effects.columns) & table["intervention"].isin(labels)]
+        cells = zip(known["intervention"].map(labels), known["outcome"], strict=True)
+        truth = [float(effects.loc[arm, outcome]) for (arm, effects), outcome in cells]
+        shown = known.set_index(["intervention", "outcome"])[["estimate", "lower", "upper"]].assign(truth=truth)
+        shown = shown.assign(holds=shown["truth"].between(shown["lower"], shown["upper"]))
+        columns = {"truth": "truth", "estimate": "estimate", "lower": "estimate_lower", "upper": "estimate_upper"}
+        return shown[[*columns, "holds"]].rename(columns=columns)
+
+
+def _mean_effects(truth: pd.DataFrame) -> pd.DataFrame:
+    """What each arm changed on average, by the purchases of these customers under every arm."""
+    arms = [str(name).removeprefix("purchases_") for name in truth if str(name).startswith("purchases_")]
+    known = [what for what in MEASURES if f"{what}_{CONTROL}" in truth]
+    rows = {
+        arm: {what: (truth[f"{what}_{arm}"] - truth[f"{what}_{CONTROL}"]).mean() for what in known}
+        for arm in arms
+        if arm != CONTROL
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=known).rename_axis("arm")
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """Customers about to be assigned, and what they would buy untouched.
+
+    ``customer_id``, ``assigned`` (a day) and ``alive`` have shape (n,); ``purchases`` has one row a purchase:
+    ``person`` (0 to n - 1) and ``day`` after the assignment, from 1.
+    """
+
+    customer_id: NDArray[np.int64]
+    assigned: pd.DatetimeIndex
+    alive: NDArray[np.bool_]
+    purchases: pd.DataFrame
+
+
+def mail(
+    people: People,
+    arms: Mapping[str, Arm],
+    rng: np.random.Generator,
+    *,
+    offer_days: int,
+    horizon_days: int,
+    delivered: float,
+) -> tuple[Trial, pd.DataFrame]:
+    """A trial on these customers, and the purchases that were seen: ``person, day``."""
+    n = len(people.alive)
+    drawn = np.array(list(arms))[rng.permutation(np.resize(np.arange(len(arms)), n))]
+    arrives = rng.random(n) < delivered * np.where(people.alive, 1.0, LOST_WITH_THE_GONE)
+    luck = _Luck.draw(n, offer_days, rng)
+    worlds = {
+        name: _under(people.purchases, arm, arrives & people.alive, luck, offer_days) for name, arm in arms.items()
+    }
+    truth = pd.DataFrame({"arm": drawn, "alive": people.alive, "delivered": arrives})
+    for name, purchases in worlds.items():
+        inside = purchases.loc[purchases["day"] <= horizon_days, "person"]
+        truth[f"purchases_{name}"] = np.bincount(inside, minlength=n)
+        truth[f"bought_{name}"] = (truth[f"purchases_{name}"] > 0).astype(int)
+        offered = purchases.loc[purchases["day"] <= offer_days, "person"]
+        sent_to = arrives if name != CONTROL else np.zeros(n)
+        truth[f"redeemed_{name}"] = arms[name].redeemed * sent_to * np.bincount(offered, minlength=n)
+    seen = pd.concat([world[drawn[world["person"]] == name] for name, world in worlds.items()])
+    sent = arrives & (drawn != CONTROL)
+    used_by = np.array([arms[name].redeemed for name in drawn]) * sent
+    used = seen[(seen["day"] <= offer_days) & (rng.random(len(seen)) < used_by[seen["person"]])]
+    ids, days = people.customer_id, people.assigned
+    trial = Trial(
+        pd.DataFrame({"customer_id": ids, "assigned": days, "arm": drawn}),
+        pd.DataFrame({"customer_id": ids[sent], "date": days[sent], "campaign": drawn[sent]}),
+        dated(people, used).rename(columns={"day": "date"}),
+        truth.set_index(pd.Index(ids, name="customer_id")),
+    )
+    return trial, seen
+
+
+def with_amounts(trial: Trial, typical: NDArray[np.float64]) -> Trial:
+    """The trial with what purchases are expected to amount to, each customer's being around what is typical."""
+    truth = trial.truth
+    counted = [str(name) for name in truth if str(name).startswith("purchases_")]
+    amounts = {
+        f"amount_{name.removeprefix('purchases_')}": truth[name] * typical[truth.index.to_numpy()] for name in counted
+    }
+    return replace(trial, truth=truth.assign(**amounts))
+
+
+def dated(people: People, purchases: pd.DataFrame) -> pd.DataFrame:
+    """Purchases as ``customer_id, date``."""
+    person = purchases["person"].to_numpy()
+    date = people.assigned[person] + pd.to_timedelta(purchases["day"].to_numpy(), unit="D")
+    return pd.DataFrame({"customer_id": people.customer_id[person], "date": date})
+
+
+@dataclass(frozen=True, slots=True)
+class _Luck:
+    """What chance holds for each customer, the same under every arm; shape (n,) each."""
+
+    gain: NDArray[np.float64]
+    gain_day: NDArray[np.int64]
+    pull: NDArray[np.float64]
+    pull_day: NDArray[np.int64]
+
+    @classmethod
+    def draw(cls, n: int, offer_days: int, rng: np.random.Generator) -> _Luck:
+        """Chances from 0 to 1, and days within the offer."""
+        last = max(offer_days, 1) + 1
+        return cls(rng.random(n), rng.integers(1, last, n), rng.random(n), rng.integers(1, last, n))
+
+
+def _under(purchases: pd.DataFrame, arm: Arm, reached: NDArray[np.bool_], luck: _Luck, offer_days: int) -> pd.DataFrame:
+    """The purchases as an arm would have made them, one a day at most."""
+    later = purchases[purchases["day"] > offer_days].drop_duplicates("person")
+    person = later["person"].to_numpy()
+    pulled = later.index[(reached & (luck.pull < arm.pulled_forward))[person]]
+    day = purchases["day"].copy()
+    day.loc[pulled] = luck.pull_day[purchases.loc[pulled, "person"]]
+    gained = np.flatnonzero(reached & (luck.gain < arm.gain))
+    more = pd.DataFrame({"person": gained, "day": luck.gain_day[gained]})
+    world = pd.concat([purchases.assign(day=day), more], ignore_index=True)
+    return world.drop_duplicates().sort_values(["person", "day"], ignore_index=True)

@@ -1,0 +1,81 @@
+"""Two kinds of customers, who leave at different rates: the simplest picture of a base that is not all alike.
+
+As the fickle leave, the loyal become a growing part of those who remain. Fader & Hardie (2010), "Customer-Base
+Valuation in a Contractual Setting: The Perils of Ignoring Heterogeneity", Marketing Science 29(1), 85-93, let such
+a base be valued by models that ignore it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit
+
+from retention_models.estimation.model import Limit
+from retention_models.survival.contract_model import Array, Parameter, RetentionModel, starting_hazard, whole
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TwoSegments(RetentionModel):
+    """Loyal customers renew with probability exp(-rate), fickle ones with exp(-rate - extra).
+
+    ``odds`` is how many loyal customers began for each fickle one.
+
+    Examples
+    --------
+    >>> model = TwoSegments(rate=0.1, extra=0.5, odds=1.0)
+    >>> print(model.retention_rate([1, 7]).round(3))  # the fickle leave first
+    [0.727 0.888]
+    """
+
+    odds: Parameter
+    rate: Parameter
+    extra: Parameter
+
+    limits: ClassVar[tuple[Limit, ...]] = (
+        Limit("odds", np.inf, "all customers are alike (geometric)", undetermined=("extra",)),
+        Limit("extra", 0.0, "all customers are alike (geometric)", undetermined=("odds",)),
+        Limit("extra", np.inf, "the fickle leave at the first renewal"),
+        Limit("rate", 0.0, "the loyal never leave"),
+    )
+
+    @classmethod
+    def start(cls, tenure: Array, at_risk: Array, lost: Array, *, weight: Array) -> Self:
+        """As many of one kind as of the other, the fickle leaving six times as fast."""
+        rate = -np.log1p(-starting_hazard(tenure, at_risk, lost, weight))
+        return cls(odds=1.0, rate=rate / 2, extra=2.5 * rate)
+
+    def share_loyal(self, tenure: ArrayLike) -> Array:
+        """The share of loyal customers among those still there after ``tenure`` renewals."""
+        return expit(np.log(self.odds) + self.extra * np.asarray(tenure, dtype=float))
+
+    def _log_survival(self, tenure: Array) -> Array:
+        fickle = np.log1p(np.exp(-self.extra * tenure) / self.odds)
+        return fickle - np.log1p(1 / np.asarray(self.odds)) - self.rate * tenure
+
+    def _log_retention(self, tenure: Array) -> Array:
+        fickle = 1 - self.share_loyal(tenure - 1)
+        return np.log1p(fickle * np.expm1(-self.extra)) - self.rate
+
+    def _log_retention_slopes(self, tenure: Array) -> Sequence[Array]:
+        loyal_before, loyal_after = self.share_loyal(tenure - 1), self.share_loyal(tenure)
+        by_odds = (loyal_after - loyal_before) / self.odds
+        by_extra = (tenure - 1) * (1 - loyal_before) - tenure * (1 - loyal_after)
+        return by_odds, -np.ones_like(loyal_before), by_extra
+
+    def _sum_after(self, tenure: Array) -> Array:
+        loyal, both = self.share_loyal(tenure), self.rate + self.extra
+        more = loyal / np.expm1(self.rate) + (1 - loyal) / np.expm1(both)
+        return more * np.exp(self._log_survival(tenure))
+
+    def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
+        """As in ``RetentionModel``: most of those who would have left are fickle."""
+        at, later = whole(renewal, least=1, name="renewal"), whole(ahead, least=0, name="ahead")
+        both = self.rate + self.extra
+        loyal = self.share_loyal(at - 1) * -np.expm1(-self.rate)
+        fickle = (1 - self.share_loyal(at - 1)) * -np.expm1(-both)
+        return (loyal * np.exp(-self.rate * later) + fickle * np.exp(-both * later)) / (loyal + fickle)

@@ -1,0 +1,291 @@
+"""The door for customer tables: their columns checked once, turned into arrays, reduced to distinct rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.core.distinct import distinct_rows
+from retention_models.core.formatting import Presentation
+from retention_models.logs.transactions.calendar import unit_length
+
+Array = NDArray[np.float64]
+
+WHERE_FROM = "such a table comes from summarize(transactions) or retention_table(spells)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Table(Presentation):
+    """A customer table as models need it: distinct rows, and which of them each customer has.
+
+    ``columns`` are arrays over the distinct rows, ``weight`` how many customers share each, ``row`` the distinct row of
+    each line of the original table, ``line_weight`` the original weights, ``index`` its labels, ``about`` what is known
+    of its origin, ``n_customers`` how many there are, and ``averaged`` columns over the original lines of which only
+    means matter.
+    """
+
+    columns: tuple[Array, ...]
+    weight: Array
+    row: NDArray[np.int64]
+    line_weight: Array
+    index: pd.Index
+    about: dict[str, Any]
+    n_customers: float
+    averaged: tuple[Array, ...] = ()
+
+    def of_lines(self, lines: NDArray[np.bool_]) -> Table:
+        """The table of some of the lines alone."""
+        return _table(
+            tuple(column[self.row[lines]] for column in self.columns),
+            self.line_weight[lines],
+            self.index[lines],
+            self.about,
+            tuple(column[lines] for column in self.averaged),
+        )
+
+    def beside(self, columns: Sequence[Array]) -> Table:
+        """The table with more columns, given over its lines."""
+        own = tuple(column[self.row] for column in self.columns)
+        return _table((*own, *columns), self.line_weight, self.index, self.about, self.averaged)
+
+    def first(self, n: int) -> Table:
+        """The table of its first n columns alone."""
+        own = tuple(column[self.row] for column in self.columns[:n])
+        return _table(own, self.line_weight, self.index, self.about, self.averaged)
+
+    def means(self) -> tuple[Array, ...]:
+        """Over each distinct row, the mean of each of the ``averaged``."""
+        n = len(self.weight)
+        sums = (np.bincount(self.row, self.line_weight * column, n) for column in self.averaged)
+        return tuple(np.divide(total, self.weight, out=np.zeros(n), where=self.weight > 0) for total in sums)
+
+    def by_tenure(self) -> Table:
+        """A table of tenure, at risk and lost with its numbers added up by tenure, all that models of contracts need.
+
+        Its customers are as many as the table was made of, where it says so and is whole. Else they are counted where
+        more are at risk than were kept before: exactly where all were observed from the start, and at least so many
+        where some came in late while others were last seen.
+        """
+        tenure, *counts = self.columns
+        (when,), group = distinct_rows((tenure,))
+        at_risk, lost = (np.bincount(group, weights=self.weight * count).astype(float) for count in counts)
+        entered = np.maximum(at_risk - np.append(0.0, (at_risk - lost)[:-1]), 0.0)
+        retention_rate = 1 - lost.sum() / max(at_risk.sum(), 1.0)
+        is_whole = self.about.get("renewals_counted") == at_risk.sum()
+        return replace(
+            self,
+            about={**self.about, "retention_rate": float(retention_rate)},
+            columns=(when, at_risk, lost),
+            weight=np.ones(len(when)),
+            row=group[self.row],
+            n_customers=float(self.about["spells_counted"] if is_whole else entered.sum()),
+        )
+
+    def sha256(self) -> str:
+        """A fingerprint of the data that does not depend on the order of rows nor on how far they are aggregated."""
+        stacked = np.column_stack([*self.columns, self.weight])
+        return hashlib.sha256(np.ascontiguousarray(stacked[self.weight > 0], dtype="<f8").tobytes()).hexdigest()
+
+
+def read_table(customers: Any, names: Sequence[str], averaged: Sequence[str] = ()) -> Table:
+    """Check a frame of customers (pandas, Polars, or anything narwhals reads) and reduce it to distinct rows.
+
+    Rows are distinct in the columns ``names``; those called ``averaged`` are kept for their means.
+
+    Raises
+    ------
+    TypeError
+        When ``customers`` is no dataframe.
+    ValueError
+        When a column is missing, doubled, not numeric, or breaks a rule; the message names column, rule and count.
+    """
+    frame, index = opened(customers)
+    missing = [name for name in (*names, *averaged) if list(frame.columns).count(name) == 0]
+    doubled = [name for name in (*names, *averaged, "weight") if list(frame.columns).count(name) > 1]
+    if missing:
+        raise ValueError(f"{listed(missing)} not in the table (columns: {listed(frame.columns)}); {WHERE_FROM}")
+    if doubled:
+        raise ValueError(f"{listed(doubled)} stands more than once among the columns; keep one of them")
+    if len(index) == 0:
+        raise ValueError(f"the table has no rows; {WHERE_FROM}")
+    columns = {name: _numeric(frame, name, index) for name in (*names, *averaged)}
+    weight = _numeric(frame, "weight", index) if "weight" in frame.columns else np.ones(len(index))
+    _check_rules({**columns, "weight": weight}, index)
+    about = dict(getattr(customers, "attrs", {}))
+    return _table(
+        tuple(columns[name] for name in names), weight, index, about, tuple(columns[name] for name in averaged)
+    )
+
+
+def require_same_measure(fitted: Mapping[str, Any], table: Table) -> None:
+    """An error where both the fit and the table say how time was measured, and contradict each other."""
+    for name in ("time_unit", "granularity"):
+        ours, theirs = fitted.get(name), table.about.get(name)
+        if None not in (ours, theirs) and not same_measure(name, ours, theirs):
+            raise ValueError(
+                f"the model was fitted with {name} {ours!r}, the table was made with {theirs!r}; "
+                f"summarize the log with {name}={ours!r}"
+            )
+
+
+def require_opportunities(model_class: type[Any], table: Table) -> None:
+    """An error where a model counts opportunities to buy, and the histories of a table do not."""
+    if not getattr(model_class, "counts_opportunities", False):
+        return
+    histories = dict(zip(model_class.columns, (column[table.row] for column in table.columns), strict=False))
+    remedy = f"{model_class.__name__} takes the table of opportunities(transactions, period=...)"
+    for name, column in histories.items():
+        require_rows(column == np.floor(column), name, "is not a whole number of opportunities", table.index, remedy)
+    taken, last = histories["frequency"], histories["recency"]
+    require_rows(taken <= last, "frequency", "exceeds recency, the number of the last one taken,", table.index, remedy)
+
+
+def same_measure(name: str, ours: Any, theirs: Any) -> bool:
+    """Whether two values of ``time_unit`` or ``granularity`` are one: "7D" is a week."""
+    return ours == theirs or (name == "time_unit" and unit_length(ours) == unit_length(theirs))
+
+
+def read_covariates(customers: Any, names: Sequence[str], formula: str | None = None) -> pd.DataFrame:
+    """Those of some columns that a frame of customers has, as they are, labelled like the customers.
+
+    A ValueError where a ``formula`` asks for them and one is missing.
+    """
+    frame, index = opened(customers)
+    there = [name for name in names if name in frame.columns]
+    if formula is not None and len(there) < len(names):
+        absent, known = listed([name for name in names if name not in there]), listed(frame.columns)
+        raise ValueError(f"{absent} not in the table (columns: {known}); {formula!r} asks for it")
+    doubled = [name for name in there if list(frame.columns).count(name) > 1]
+    if doubled:
+        raise ValueError(f"{listed(doubled)} stands more than once among the columns; keep one of them")
+    columns = {name: frame[name] if isinstance(frame, pd.DataFrame) else frame[name].to_numpy() for name in there}
+    return pd.DataFrame({name: pd.Series(column).array for name, column in columns.items()}, index=index)
+
+
+def _table(
+    columns: tuple[Array, ...],
+    weight: Array,
+    index: pd.Index,
+    about: dict[str, Any],
+    averaged: tuple[Array, ...] = (),
+) -> Table:
+    distinct, row = distinct_rows(columns)
+    shared = np.bincount(row, weights=weight, minlength=len(distinct[0])).astype(float)
+    return Table(distinct, shared, row, weight, index, about, float(weight.sum()), averaged)
+
+
+def opened(customers: Any) -> tuple[Any, pd.Index]:
+    """The frame, in memory, and the labels of its rows: the pandas index, or the column customer_id."""
+    frame: Any
+    if isinstance(customers, pd.DataFrame):
+        frame, index = customers, customers.index
+    else:
+        try:
+            wrapped = nw.from_native(customers)
+        except TypeError:
+            kind = type(customers).__name__
+            raise TypeError(f"customers must be a dataframe (pandas, Polars, ...), not {kind}; {WHERE_FROM}") from None
+        frame = wrapped.collect("pandas") if isinstance(wrapped, nw.LazyFrame) else wrapped
+        index = pd.RangeIndex(len(frame))
+    if "customer_id" in frame.columns and list(frame.columns).count("customer_id") == 1:
+        index = pd.Index(frame["customer_id"].to_numpy(), name="customer_id")
+    return frame, index
+
+
+def _numeric(frame: Any, name: str, index: pd.Index) -> Array:
+    """A column as floats, every one of them a finite number."""
+    raw = frame[name].to_numpy()
+    if raw.dtype.kind in "mM":
+        raise ValueError(f"{name} holds dates or durations; numbers in one time unit are needed, and {WHERE_FROM}")
+    values = np.asarray(pd.to_numeric(pd.Series(raw), errors="coerce"), dtype=float)
+    require_rows(
+        np.isfinite(values), name, "is missing, infinite or not a number", index, "fill in or leave out such rows"
+    )
+    return values
+
+
+def _check_rules(columns: dict[str, Array], index: pd.Index) -> None:
+    """Every rule whose columns are there."""
+    for names, broken, rule, remedy in _RULES:
+        if all(name in columns for name in names):
+            require_rows(~broken(*(columns[name] for name in names)), names[0], rule, index, remedy)
+
+
+def require_rows(good: NDArray[np.bool_], name: str, rule: str, index: pd.Index, remedy: str) -> None:
+    """An error that says column, rule, count, the first one concerned, and what to do."""
+    bad = np.flatnonzero(~good)
+    if len(bad):
+        label = index.name or "row"
+        what = "customers" if label == "customer_id" else "rows"
+        raise ValueError(
+            f"{name} {rule} for {len(bad):,} of {len(good):,} {what} (first: {label} {index[bad[0]]}); {remedy}"
+        )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a row, for an error."""
+    return ", ".join(str(name) for name in names) or "none"
+
+
+_Rule = tuple[tuple[str, ...], Callable[..., NDArray[np.bool_]], str, str]
+_RULES: tuple[_Rule, ...] = (
+    (("weight",), lambda weight: weight < 0, "is negative", "a weight counts the customers who share a history"),
+    (("frequency",), lambda x: x < 0, "is negative", "it counts repeat purchases, 0 for a single purchase"),
+    (("frequency",), lambda x: x != np.floor(x), "is not a whole number", "it counts repeat purchases"),
+    (
+        ("monetary_value",),
+        lambda m: m < 0,
+        "is negative",
+        "it is the mean amount of the repeat purchases; see refunds in summarize",
+    ),
+    (("recency",), lambda t: t < 0, "is negative", "it is the age at the last purchase, 0 for a single purchase"),
+    (("T",), lambda T: T < 0, "is negative", "was observation_end before the first purchase?"),
+    (("recency", "T"), lambda t, T: t > T, "exceeds T", "was observation_end before the last purchase?"),
+    (
+        ("recency", "frequency"),
+        lambda t, x: (t > 0) & (x == 0),
+        "is above 0 without a repeat purchase",
+        "recency is the age at the last purchase, not the time since then",
+    ),
+    (
+        ("recency", "frequency"),
+        lambda t, x: (t == 0) & (x > 0),
+        "is 0 in spite of repeat purchases",
+        "purchases at the same time count as one; see granularity in summarize",
+    ),
+    (
+        ("log_gaps", "frequency"),
+        lambda gaps, x: (gaps != 0) & (x == 0),
+        "is not 0 without a repeat purchase",
+        "it is the sum of the logarithms of the gaps between purchases",
+    ),
+    (
+        ("log_gaps", "frequency", "recency"),
+        lambda gaps, x, t: (
+            gaps > x * np.log(t / np.maximum(x, 1), where=x * t > 0, out=np.zeros_like(t)) + 1e-6 * (x + 1)
+        ),
+        "is more than gaps that add up to recency can have",
+        "it must be in the time unit of recency; summarize makes both",
+    ),
+    (("tenure",), lambda t: t < 0, "is negative", "it is the time since the start of the contract"),
+    (("tenure", "at_risk"), lambda t, n: t < 1, "is below 1", "it numbers the renewals, 1 for the first"),
+    (("tenure", "at_risk"), lambda t, n: t != np.floor(t), "is not a whole number", "it numbers the renewals"),
+    (("churned",), lambda c: (c != 0) & (c != 1), "is neither True nor False", "it says whether the customer left"),
+    (("entry",), lambda e: e < 0, "is negative", "it is 0 for customers observed from the start"),
+    (
+        ("tenure", "entry"),
+        lambda t, e: (t <= e) & (e > 0),
+        "does not exceed entry",
+        "such customers were never observed: leave them out",
+    ),
+    (("at_risk",), lambda n: n < 0, "is negative", "it counts the customers who came to the renewal"),
+    (("lost",), lambda d: d < 0, "is negative", "it counts the customers who did not renew"),
+    (("lost", "at_risk"), lambda d, n: d > n, "exceeds at_risk", "those lost are counted among those at risk"),
+)

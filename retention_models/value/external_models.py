@@ -1,0 +1,56 @@
+"""Survival curves of other libraries' fitted objects: lifelines, scikit-survival and whatever speaks like them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from retention_models.tables.customer_table import read_covariates
+
+Array = NDArray[np.float64]
+
+OWN_COLUMNS = ("customer_id", "tenure", "weight")
+
+
+def predicted_survival(model: Any, customers: Any, last: int) -> Array:
+    """S(t) of each customer at t = 0, 1, ... ``last``, from ``model.predict_survival_function``; shape (n, last + 1).
+
+    lifelines gives a frame with a column for each customer, scikit-survival a step function for each.
+
+    Raises
+    ------
+    ValueError
+        When ``last`` lies beyond what the model has seen: beyond it lifelines' curves run on flat, as if nobody ever
+        left.
+    """
+    names = [name for name in nw.from_native(customers, eager_only=True).columns if name not in OWN_COLUMNS]
+    features = read_covariates(customers, names).reset_index(drop=True)
+    times = np.arange(last + 1)
+    if "times" in inspect.signature(model.predict_survival_function).parameters:
+        return _from_lifelines(model, features, times)
+    steps = model.predict_survival_function(features)
+    check_seen(min(float(step.x[-1]) for step in steps), last)
+    return np.stack([np.where(times < step.x[0], 1.0, step(np.maximum(times, step.x[0]))) for step in steps])
+
+
+def _from_lifelines(model: Any, features: Any, times: NDArray[np.int64]) -> Array:
+    """Its curves as rows; they do not begin at 1, but where the first customer was last seen."""
+    durations = np.asarray(model.durations, dtype=float)
+    check_seen(float(durations.max()), int(times[-1]))
+    curves = np.array(model.predict_survival_function(features, times=times), dtype=float).T
+    first = durations.min() if hasattr(model, "baseline_survival_") else 1
+    curves[:, times < first] = 1.0
+    return curves
+
+
+def check_seen(longest: float, last: int) -> None:
+    """An error where a curve is asked for more than was observed."""
+    if last > longest:
+        raise ValueError(
+            f"survival is asked up to renewal {last}, and the model has seen none beyond {longest:g}; "
+            "shorten the horizon, or extrapolate with a model of contracts"
+        )

@@ -1,0 +1,143 @@
+"""What a saved customer is worth: one who would have left at the next renewal, and was kept.
+
+Such a customer is not like the others. Where chances to leave differ, those about to leave are mostly those whose
+chance is high, who soon come to leave again; a value that takes them for average customers promises too much. Kept at
+the renewal n, a customer pays there and then as long as they stay: the sum over j >= 0 of P(there after n + j) margin /
+(1 + d)^j, with the chance of ``survival_if_saved``. This is the most that keeping one customer may cost.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.estimation.intervals import standard_error
+from retention_models.fitting.result import Fit
+from retention_models.fitting.retention_columns import customers_by_tenure, require_contract_fit
+from retention_models.value.contract_terms import ContractTerms
+from retention_models.value.contracts import mean_rate_model
+
+Array = NDArray[np.float64]
+
+EDGES = (0, 1, 3, 6, 12, 24, 48, 96)  # renewals at which a table begins a new group
+
+
+def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float = 0.95) -> pd.DataFrame:
+    """What it is worth to keep a customer who would leave at the next renewal.
+
+    Parameters
+    ----------
+    fit
+        A fitted model of contracts.
+    customers
+        A frame with ``tenure``, the renewals made so far, and ``weight``; from ``active_customers``.
+    terms
+        Margin, discount, period.
+    level
+        Level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``tenure``, and last "all": ``customers``, ``leaving`` (how many are expected to leave at the next
+        renewal), ``value`` of one of these, had they been kept there, with ``value_lower, value_upper`` (how sure the
+        expectation is, by standard errors), ``renewing_value`` of one who renews of themselves, and ``naive_value``,
+        which the mean retention rate of the fit's data gives everybody. "all" is the mean of those who leave (of
+        ``renewing_value`` that of those who renew).
+
+    Notes
+    -----
+    Values are met at the renewal, its payment not discounted. Keeping a customer is taken to change this one decision
+    and nothing else. An offer that also goes to those who would have stayed has to be paid for these as well.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.fitting.estimate import fit
+    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
+    >>> from retention_models.value.contract_terms import ContractTerms
+    >>> from retention_models.value.saved_customers import saved_value
+    >>> kept = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 382], "lost": [369, 163, 86, 56]})
+    >>> base = pd.DataFrame({"tenure": [0, 4], "weight": [500, 326]})
+    >>> terms = ContractTerms(margin=100, annual_discount_rate=0.1, period="Y")
+    >>> worth = saved_value(fit(ShiftedBetaGeometric, kept), base, terms)
+    >>> worth[["leaving", "value", "renewing_value", "naive_value"]].round(0)
+            leaving  value  renewing_value  naive_value
+    tenure
+    0         185.0  199.0           458.0        296.0
+    4          41.0  383.0           650.0        296.0
+    all       226.0  232.0           550.0        296.0
+    """
+    require_contract_fit(fit)
+    table = customers_by_tenure(customers)
+    tenure, weight = table.columns[0], table.weight
+
+    def values(model: Any, made: Array) -> Array:
+        return _stream(model.survival_if_saved, made, terms)
+
+    def leaving(model: Any, made: Array) -> Array:
+        return model.hazard(made + 1)
+
+    value, chance = values(fit.model, tenure), leaving(fit.model, tenure)
+    slope, chance_slope = fit.gradient(values, (tenure,)), fit.gradient(leaving, (tenure,))
+    go = weight * chance
+    mean = go @ value / go.sum()
+    mean_slope = ((weight * (value - mean)) @ chance_slope + go @ slope) / go.sum()
+    value = np.append(value, mean)
+    error = standard_error(np.vstack([slope, mean_slope]), fit.covariance.to_numpy())
+    lower, upper = terms.interval(value, error, level)
+    stay, renewing = weight - go, _stream(_staying(fit.model), tenure, terms)
+    naive = _stream(_staying(mean_rate_model(fit)), tenure, terms)
+    return pd.DataFrame(
+        {
+            "customers": np.append(weight, weight.sum()),
+            "leaving": np.append(go, go.sum()),
+            "value": value,
+            "value_lower": lower,
+            "value_upper": upper,
+            "renewing_value": np.append(renewing, stay @ renewing / stay.sum()),
+            "naive_value": np.append(naive, naive[0]),
+        },
+        index=pd.Index([*tenure.astype(int).tolist(), "all"], name="tenure", dtype=object),
+    )
+
+
+def some_tenures(saved: pd.DataFrame) -> pd.DataFrame:
+    """A few rows of ``saved_value``, further and further apart, with the last one, "all"."""
+    tenures = saved.index[:-1].to_numpy(dtype=int)
+    wanted = [tenures[np.argmin(np.abs(tenures - edge))] for edge in EDGES if edge <= tenures.max() + 1]
+    return saved.loc[[*dict.fromkeys(wanted), "all"]]
+
+
+def age_groups(customers: pd.DataFrame) -> pd.Series:
+    """The group of each line of ``active_customers`` by its renewals, as text in an order of its own.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.value.saved_customers import age_groups
+    >>> age_groups(pd.DataFrame({"tenure": [0, 2, 7, 12]})).tolist()
+    ['0 renewals', '1 to 2 renewals', '6 to 11 renewals', '12 to 23 renewals']
+    """
+    code = np.searchsorted(EDGES, customers["tenure"].to_numpy(), side="right") - 1
+    names = ["0 renewals"] + [f"{low} to {high - 1} renewals" for low, high in pairwise(EDGES[1:])]
+    names.append(f"{EDGES[-1]} renewals or more")
+    used = [name for i, name in enumerate(names) if i in set(code)]
+    return pd.Series(pd.Categorical([names[i] for i in code], categories=used, ordered=True), index=customers.index)
+
+
+def _staying(model: Any) -> Any:
+    """The survival of customers after a renewal that they make of themselves, called as ``survival_if_saved``."""
+    return lambda ahead, renewal: model.survival_function(renewal + ahead, given=renewal)
+
+
+def _stream(survival: Any, made: Array, terms: ContractTerms) -> Array:
+    """What a customer pays from the next renewal on, that one for certain; shape of ``made``."""
+    ahead = np.arange(terms.renewals, dtype=float)[:, None]
+    paid = terms.paid(int(made.max()) + terms.renewals)
+    worth = paid[(made + 1 + ahead).astype(int)] / terms.discount ** (made + 1)
+    return np.asarray((survival(ahead, made + 1) * worth).sum(axis=0), dtype=float)

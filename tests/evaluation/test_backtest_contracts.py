@@ -1,0 +1,86 @@
+"""Forecasts of who stays, made at earlier dates and held against what came true."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from retention_models.evaluation import backtest_check
+from retention_models.evaluation.backtest_contracts import backtest_retention
+from retention_models.logs.contracts.log import as_of, read_contracts
+from retention_models.logs.contracts.retention import active_customers, renewals_since, retention_table
+from retention_models.survival.bdw import BetaDiscreteWeibull
+from retention_models.survival.homogeneous import Geometric
+from retention_models.survival.sbg import ShiftedBetaGeometric
+
+
+@pytest.fixture(scope="module")
+def spells():
+    """Monthly contracts of customers who differ, from 2018 to 2022."""
+    rng = np.random.default_rng(1)
+    start = pd.Timestamp("2018-01-01") + pd.to_timedelta(rng.integers(0, 1400, 6000), "D")
+    life = rng.geometric(rng.beta(0.8, 4, 6000)).clip(max=90)
+    end = pd.to_datetime([s + pd.DateOffset(months=int(k)) for s, k in zip(start, life, strict=True)])
+    log = pd.DataFrame({"customer_id": range(6000), "start": start, "end": end, "why": "price"})
+    return read_contracts(log, design="acquisition", observed_until="2022-06-30", cause="why")
+
+
+def test_as_of_an_earlier_day_is_what_a_log_of_that_day_would_have_said(spells):
+    then = as_of(spells, "2020-05-31")
+    log = spells.frame[spells.frame["start"] <= "2020-05-31"]
+    log = log.assign(end=log["end"].where(log["end"] <= "2020-05-31"))
+    known = read_contracts(
+        log[["customer_id", "start", "end", "cause"]], design="acquisition", observed_until="2020-05-31", cause="cause"
+    )
+    assert then.rows == known.rows
+    pd.testing.assert_frame_equal(
+        then.frame.sort_values("customer_id", ignore_index=True)[known.frame.columns], known.frame, check_dtype=False
+    )
+    pd.testing.assert_frame_equal(retention_table(then, period="M"), retention_table(known, period="M"))
+    with pytest.raises(ValueError, match="day must lie within the observation, which ends on 2022-06-30"):
+        as_of(spells, "2023-01-01")
+
+
+def test_renewals_since_follow_exactly_the_customers_of_that_day(spells):
+    since = renewals_since(spells, "2021-06-15", period="M", renewals=12)
+    base = active_customers(as_of(spells, "2021-06-15"), period="M").groupby("tenure")["weight"].sum()
+    assert since.groupby("tenure")["weight"].sum().to_dict() == base.to_dict()
+    still = spells.frame[(spells.frame["start"] <= "2021-06-15")]
+    stayed = still["end"].isna() | (still["end"] > pd.Timestamp("2022-06-15"))
+    assert since.loc[since["made"] == 12, "weight"].sum() == stayed.sum()
+    with pytest.raises(ValueError, match="12 renewals after 2021-08-01 run to 2022-08-01, and observation ends on"):
+        renewals_since(spells, "2021-08-01", period="M", renewals=12)
+
+
+def test_forecasts_of_contracts_that_end_on_any_day_come_true():
+    rng = np.random.default_rng(2)
+    start = pd.Timestamp("2019-01-01") + pd.to_timedelta(rng.integers(0, 1200, 40_000), "D")
+    life = np.ceil(rng.exponential(365 / -np.log(0.7), 40_000))
+    log = pd.DataFrame({"customer_id": range(40_000), "start": start, "end": start + pd.to_timedelta(life, "D")})
+    spells = read_contracts(log, design="acquisition", observed_until="2023-12-31")
+    backtest = backtest_retention(Geometric, spells, period=365, origins=["2022-06-30", "2022-12-31"], renewals=1)
+    assert backtest["inside"].all()
+    np.testing.assert_allclose(backtest["error"], 0, atol=0.015)
+
+
+def test_the_right_model_comes_true_and_equal_customers_do_not(spells):
+    origins = ["2020-06-30", "2021-06-30"]
+    right, wrong = (
+        backtest_retention(model, spells, period="M", origins=origins, renewals=12)
+        for model in (ShiftedBetaGeometric, Geometric)
+    )
+    assert right["inside"].all()
+    assert not wrong["inside"].any()
+    assert (wrong["error"] > 0.05).all()
+    assert right["error"].abs().max() < 0.1
+    assert backtest_check(right).passed is True
+    assert backtest_check(wrong).passed is False
+    assert list(right.index) == origins
+    assert (right["actual"] == wrong["actual"]).all()
+
+
+def test_an_origin_at_which_too_little_was_known_is_named(spells):
+    first = pd.Timestamp(spells.observed_until) - pd.DateOffset(months=1)
+    with pytest.raises(ValueError, match="origins is empty"):
+        backtest_retention(ShiftedBetaGeometric, spells, period="M", origins=[], renewals=1)
+    with pytest.raises(ValueError, match=rf"at the origin {first.date()}: .*; choose a later one"):
+        backtest_retention(BetaDiscreteWeibull, spells, period=10_000, origins=[first.date()], renewals=0)

@@ -1,0 +1,144 @@
+"""Cohorts that borrow from each other."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from retention_models.fitting.estimate import fit
+from retention_models.fitting.pooled import cohort_check, fit_pooled
+from retention_models.forecast.retention import forecast_retention
+from retention_models.survival.bdw import BetaDiscreteWeibull
+from retention_models.survival.homogeneous import Geometric
+from retention_models.survival.sbg import ShiftedBetaGeometric
+
+
+def cohorts(n, size, spread, rng):
+    """A triangle of cohorts whose mean chance to leave and concentration vary, and the truth of each."""
+    rows, truth = [], []
+    for cohort in range(n):
+        odds, both = 0.32 * np.exp(spread * rng.normal()), 3.3 * np.exp(0.7 * spread * rng.normal())
+        mean = odds / (1 + odds)
+        truth.append((mean * both, (1 - mean) * both))
+        followed = 1 + cohort % 12
+        life = ShiftedBetaGeometric(*truth[-1]).simulate(np.full(size, followed), rng)
+        for t in range(1, followed + 1):
+            came = (life["tenure"] >= t).sum()
+            rows.append((f"c{cohort:03d}", t, came, ((life["tenure"] == t) & life["churned"]).sum()))
+    table = pd.DataFrame(rows, columns=["cohort", "tenure", "at_risk", "lost"])
+    return table[table["at_risk"] > 0], np.array(truth)
+
+
+def first_hazards(found):
+    return np.array([float(group.model.hazard(1)) for group in found.groups.values()])
+
+
+def test_pooling_is_nearer_to_the_truth_than_one_fit_for_all_and_than_each_alone():
+    table, truth = cohorts(36, 300, 0.3, np.random.default_rng(1))
+    true = truth[:, 0] / truth.sum(axis=1)
+    pooled = fit_pooled(ShiftedBetaGeometric, table)
+    own = table[table["tenure"] == 1].set_index("cohort").eval("lost / at_risk").to_numpy()
+    together = float(pooled.model.hazard(1))
+    errors = [np.sqrt(np.mean((found - true) ** 2)) for found in (first_hazards(pooled), own, together)]
+    assert errors[0] < errors[1] < errors[2]
+
+
+def test_a_cohort_that_alone_tells_nothing_of_its_parameters_has_a_fit():
+    table, _ = cohorts(12, 300, 0.3, np.random.default_rng(2))
+    youngest = table.groupby("cohort")["tenure"].max().idxmin()
+    with pytest.raises(ValueError, match="2 parameters and needs customers at risk at as many tenures"):
+        fit(ShiftedBetaGeometric, table[table["cohort"] == youngest])
+    found = fit_pooled(ShiftedBetaGeometric, table).groups[youngest]
+    assert found.n_customers == 300
+    assert not found.table().isna().any().any()
+    base = pd.DataFrame({"tenure": [1], "weight": [200]})
+    assert forecast_retention(found, base, renewals=3)["expected"].is_monotonic_decreasing
+
+
+def test_the_more_a_cohort_tells_the_less_it_borrows():
+    table, _ = cohorts(24, 300, 0.3, np.random.default_rng(3))
+    large = table.assign(at_risk=table["at_risk"] * 1000, lost=table["lost"] * 1000)
+    own = fit(ShiftedBetaGeometric, large[large["cohort"] == "c011"])
+    borrowed = fit_pooled(ShiftedBetaGeometric, large).groups["c011"]
+    np.testing.assert_allclose(borrowed.parameters, own.parameters, rtol=1e-2)
+    np.testing.assert_allclose(borrowed.covariance, own.covariance, rtol=0.05)
+
+
+def test_cohorts_that_are_the_same_stay_together_and_the_note_says_how_far_apart_they_are():
+    table, _ = cohorts(60, 2000, 0.0, np.random.default_rng(4))
+    pooled = fit_pooled(ShiftedBetaGeometric, table)
+    assert np.ptp(first_hazards(pooled)) < 0.03
+    assert pooled.notes[-1].startswith(
+        "Cohorts are partially pooled; from one to another the share who leave at the first renewal typically differs"
+    )
+
+
+def test_the_order_of_rows_and_a_model_of_three_parameters():
+    table, _ = cohorts(24, 500, 0.2, np.random.default_rng(5))
+    ours = fit_pooled(BetaDiscreteWeibull, table)
+    theirs = fit_pooled(BetaDiscreteWeibull, table.sample(frac=1, random_state=1))
+    for label, group in ours.groups.items():
+        np.testing.assert_allclose(theirs.groups[label].parameters, group.parameters, rtol=1e-6)
+    assert ours.log_likelihood == theirs.log_likelihood
+
+
+def test_what_cannot_be_pooled_is_named():
+    table, _ = cohorts(6, 200, 0.2, np.random.default_rng(6))
+    with pytest.raises(ValueError, match="takes three of them to tell; cohort has 2"):
+        fit_pooled(ShiftedBetaGeometric, table[table["cohort"] < "c002"].assign(tenure=lambda t: t["tenure"]))
+    alike = pd.DataFrame({"tenure": [1, 2, 3] * 3, "at_risk": [1000, 800, 640] * 3, "lost": [200, 160, 128] * 3})
+    with pytest.raises(ValueError, match="alpha of ShiftedBetaGeometric ran to an edge with all cohorts together"):
+        fit_pooled(ShiftedBetaGeometric, alike.assign(cohort=np.repeat([1, 2, 3], 3)))
+    assert len(fit_pooled(Geometric, alike.assign(cohort=np.repeat([1, 2, 3], 3))).groups) == 3
+
+
+@pytest.mark.slow
+def test_intervals_of_cohorts_cover():
+    """40 triangles of 30 cohorts: the intervals of the first hazards hold the truth in 95 % of 1,200 cohorts."""
+    rng, held = np.random.default_rng(7), []
+    for _ in range(40):
+        table, truth = cohorts(30, 300, 0.3, rng)
+        for group, (alpha, beta) in zip(fit_pooled(ShiftedBetaGeometric, table).groups.values(), truth, strict=True):
+            hazard = float(group.model.hazard(1))
+            slope = hazard * (1 - hazard) / group.parameters.to_numpy() * [1, -1]
+            error = np.sqrt(slope @ group.covariance.to_numpy() @ slope)
+            held.append(abs(hazard - alpha / (alpha + beta)) < 1.96 * error)
+    assert 0.92 < np.mean(held) < 0.975
+
+
+def test_the_check_of_cohorts_tells_like_ones_from_others():
+    rng = np.random.default_rng(4)
+    alike, _ = cohorts(12, 400, 0.0, rng)
+    frame, check = cohort_check(ShiftedBetaGeometric, alike, renewals=6)
+    assert check.passed
+    assert frame["share"].is_monotonic_decreasing
+    assert frame["share"].between(frame["share_lower"], frame["share_upper"]).all()
+    other, _ = cohorts(12, 3000, 0.8, rng)
+    frame, check = cohort_check(ShiftedBetaGeometric, other, renewals=6)
+    assert check.passed is False
+    assert frame["difference"].abs().idxmax() in check.detail
+
+
+def test_the_check_of_cohorts_says_why_it_cannot_tell():
+    frame, check = cohort_check(
+        ShiftedBetaGeometric, cohorts(12, 400, 0.0, np.random.default_rng(4))[0].query("cohort == 'c011'"), renewals=6
+    )
+    assert frame.empty
+    assert check.passed is None
+    assert "takes three of them" in check.detail
+
+
+def test_cohorts_that_are_the_same_are_not_said_to_differ_where_parameters_are_flat():
+    rng, rows = np.random.default_rng(1), []
+    for cohort in range(6):
+        at_risk = 300
+        for tenure in range(1, 7 - cohort):
+            lost = rng.binomial(at_risk, 0.1)
+            rows.append((cohort, tenure, at_risk, lost))
+            at_risk -= lost
+    table = pd.DataFrame(rows, columns=["cohort", "tenure", "at_risk", "lost"])
+    note = fit_pooled(ShiftedBetaGeometric, table).notes[-1]
+    leave, stay = (int(number) for number in re.findall(r"by (\d+) %", note))
+    assert leave <= 15
+    assert stay <= 15

@@ -1,0 +1,187 @@
+"""Money: net value by hand, where it went, and Fieller's interval for the cost of one customer kept."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import ndtri
+
+from retention_models.interventions.arms.contrasts import Estimate
+from retention_models.interventions.arms.cost_breakdown import cost_per_kept, money_lines
+from retention_models.interventions.arms.costs import Costs, Money
+from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.designs.arm_differences import differences
+from retention_models.interventions.designs.contract_arms import contract_test
+from retention_models.interventions.designs.contracts import incremental_value
+from retention_models.interventions.designs.fieller import fieller
+
+BUY = Outcome(column="buy", unit="purchases per customer")
+
+
+@pytest.fixture(scope="module")
+def test_rows():
+    rng = np.random.default_rng(21)
+    arm = rng.permutation(["none", "coupon"] * 3_000)
+    buy = rng.poisson(0.3 + 0.1 * (arm == "coupon"))
+    used = np.minimum(buy, rng.poisson(0.25, 6_000)) * (arm == "coupon")
+    return pd.DataFrame({"arm": arm, "buy": buy, "used": used})
+
+
+@pytest.fixture(scope="module")
+def coupon(test_rows):
+    return Experiment.from_rows(test_rows, Plan(control="none"), arm="arm", outcomes=["buy", "used"])
+
+
+COSTS = {"coupon": Costs(contact=0.5, redemption=3.0, redemptions="used")}
+
+
+def test_value_is_that_of_a_column_of_money_made_by_hand(coupon, test_rows):
+    treated = test_rows["arm"] == "coupon"
+    money = test_rows.assign(net=20 * test_rows["buy"] - 3 * test_rows["used"] - 0.5 * treated)
+    by_hand = Experiment.from_rows(money, Plan(control="none"), arm="arm", outcomes=["net"])
+    net = differences(by_hand, Outcome(column="net"))[0]
+    effect = differences(coupon, BUY, Money(worth=20.0, costs=COSTS))[0]
+    np.testing.assert_allclose(effect.priced, (net.estimate, net.lower, net.upper), rtol=1e-9)
+    assert effect.cost == pytest.approx(0.5 + 3 * test_rows.loc[treated, "used"].mean())
+
+
+def test_contacts_may_be_counted(coupon):
+    counted = differences(coupon, BUY, Money(worth=20.0, costs={"coupon": Costs(contact=2.0, contacts="used")}))[0]
+    redeemed = differences(coupon, BUY, Money(worth=20.0, costs={"coupon": Costs(redemption=2.0, redemptions="used")}))[
+        0
+    ]
+    assert counted.priced == redeemed.priced
+
+
+def test_lines_of_money_add_up(coupon):
+    lines = money_lines(coupon, BUY, Money(worth=20.0, costs=COSTS), purchases="buy")
+    amount = lines["amount"]
+    assert amount["gross gain"] + amount["contacts"] + amount["redemptions"] == pytest.approx(amount["net value"])
+    table = coupon.table()
+    anyway = table.loc["coupon", "used"] - (table.loc["coupon", "buy"] - table.loc["none", "buy"])
+    assert amount["of which anyway"] == pytest.approx(-3 * anyway)
+    assert np.all((lines["lower"] <= amount) & (amount <= lines["upper"]))
+
+
+def test_lines_need_a_column_of_redemptions(coupon):
+    with pytest.raises(ValueError, match="coupon has no redemptions to split"):
+        money_lines(coupon, BUY, Money(worth=20.0, costs={"coupon": Costs(contact=1.0)}), purchases="buy")
+    assert "of which anyway" not in money_lines(coupon, BUY, Money(worth=20.0)).index
+
+
+def test_cost_per_kept_by_hand(coupon):
+    """A fixed cost: Fieller's interval is the cost over the ends of the effect."""
+    money = Money(worth=0.0, costs={"coupon": Costs(contact=0.5)})
+    found, effect = cost_per_kept(coupon, BUY, money), differences(coupon, BUY)[0]
+    assert found.estimate == pytest.approx(0.5 / effect.estimate)
+    assert (found.lower, found.upper) == (pytest.approx(0.5 / effect.upper), pytest.approx(0.5 / effect.lower))
+    assert found.is_bounded
+    assert str(found).startswith("coupon, buy: one more cost 5.45 (4.11 to 8.09).")
+
+
+def test_cost_per_kept_has_no_limit_where_the_effect_may_be_zero():
+    counts = pd.DataFrame({"arm": ["none", "mail"], "n": [500, 500], "stay": [200, 210]})
+    test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
+    found = cost_per_kept(test, Outcome(column="stay"), Money(worth=0.0, costs={"mail": Costs(contact=1.0)}))
+    effect = differences(test, Outcome(column="stay"))[0]
+    assert found.lower == pytest.approx(1.0 / effect.upper)
+    assert found.upper == math.inf
+    assert not found.is_bounded
+    assert "without upper limit: an effect of zero, or a loss, is not ruled out" in found.sentence
+
+
+def test_cost_per_kept_covers_the_true_ratio():
+    rng = np.random.default_rng(6)
+    z, covered = float(ndtri(0.975)), []
+    for _ in range(2_000):
+        x, y = rng.multivariate_normal([2.0, 0.5], [[0.09, 0.03], [0.03, 0.04]])
+        total = Estimate(x + y, math.sqrt(0.19), math.inf)
+        found = fieller(Estimate(x, 0.3, math.inf), Estimate(y, 0.2, math.inf), total, z)
+        covered.append(
+            (found.lower <= 4 <= found.upper) if not found.outside else (found.lower <= 4 or found.upper >= 4)
+        )
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
+
+
+def test_fieller_by_hand():
+    """10 +- 1 over 5 +- 1, independent, 1 standard error: (25 - 1) r^2 - 100 r + 99 = 0."""
+    found = fieller(Estimate(10, 1, math.inf), Estimate(5, 1, math.inf), Estimate(15, math.sqrt(2), math.inf), 1.0)
+    roots = np.sort(np.roots([24, -100, 99]))
+    np.testing.assert_allclose([found.lower, found.upper], roots, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("denominator", "text"),
+    [(0.5, "upward without bound, or"), (0.0, "any number at all")],
+)
+def test_fieller_through_infinity(denominator, text):
+    numerator = 3.0 if denominator else 0.5
+    total = Estimate(numerator + denominator, math.sqrt(2), math.inf)
+    found = fieller(Estimate(numerator, 1.0, math.inf), Estimate(denominator, 1.0, math.inf), total, 1.96)
+    assert not found.is_bounded
+    assert text in str(found)
+
+
+def test_no_cost_or_no_effect_gives_no_cost_per_kept():
+    counts = pd.DataFrame({"arm": ["none", "mail"], "n": [500, 500], "stay": [200, 200]})
+    test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
+    with pytest.raises(ValueError, match=r"cost 1\.00 more and kept 0 more: no cost per kept"):
+        cost_per_kept(test, Outcome(column="stay"), Money(worth=1.0, costs={"mail": Costs(contact=1.0)}))
+    with pytest.raises(ValueError, match="cost 0 more"):
+        cost_per_kept(test, Outcome(column="stay"), Money(worth=1.0))
+
+
+def test_a_harmful_campaign_says_so():
+    counts = pd.DataFrame({"arm": ["none", "mail"], "n": [5_000, 5_000], "stay": [2_500, 2_000]})
+    test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
+    found = cost_per_kept(test, Outcome(column="stay"), Money(worth=0.0, costs={"mail": Costs(contact=1.0)}))
+    assert "it cost money and made them fewer" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Costs(contact=-1.0), "contact must be a cost of 0 or more"),
+        (lambda: Costs(redemption=math.nan, redemptions="x"), "redemption must be a cost of 0 or more"),
+        (lambda: Costs(redemption=3.0), "name the column that counts them in redemptions="),
+    ],
+)
+def test_impossible_costs_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_money_is_checked_against_the_experiment(coupon):
+    with pytest.raises(ValueError, match="costs are stated for letter; the arms are none, coupon"):
+        differences(coupon, BUY, Money(worth=1.0, costs={"letter": Costs(contact=1.0)}))
+    with pytest.raises(ValueError, match="opened was not measured"):
+        differences(coupon, BUY, Money(worth=1.0, costs={"coupon": Costs(contact=1.0, contacts="opened")}))
+    with pytest.raises(ValueError, match="no amount per customer: price its numerator"):
+        differences(coupon, Outcome(column="used", per="buy"), Money(worth=1.0))
+    with pytest.raises(ValueError, match="used is 0 for everyone in an arm"):
+        differences(coupon, Outcome(column="buy", per="used"))
+
+
+@pytest.mark.parametrize("kept", [100, 104, 110, 500])
+def test_the_cost_of_one_more_lies_within_its_interval(kept):
+    counts = pd.DataFrame({"arm": ["none", "mail"], "n": [1_000, 1_000], "stay": [105, kept]})
+    test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
+    money = Money(worth=1.0, costs={"mail": Costs(contact=0.1)}, currency="EUR")
+    found = cost_per_kept(test, Outcome(column="stay"), money)
+    assert found.lower <= found.estimate <= found.upper
+    assert "EUR" in found.sentence
+
+
+def test_the_value_of_contracts_carries_the_checks_of_their_test():
+    rows = pd.DataFrame({"arm": ["none", "call"] * 50, "tenure": np.arange(1, 101), "churned": [1, 0] * 50})
+    test = contract_test(rows, Plan(control="none", shares={"none": 9, "call": 1}), arm="arm", time_unit="months")
+    table = incremental_value(test, Money(worth=3.0), horizon=24, rate=0.01)
+    assert table.attrs["checks"][0]["passed"] is False
+
+
+@pytest.mark.parametrize("worth", [math.nan, math.inf, "10"])
+def test_what_an_outcome_is_worth_is_a_number(worth):
+    with pytest.raises(ValueError, match="worth is money for one unit of the outcome, a finite number"):
+        Money(worth=worth)

@@ -1,0 +1,412 @@
+"""A test that nobody has looked at: what is chosen from its rows, what is told of it, what it says to do."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy.special import ndtri
+
+import retention_models as rm
+from retention_models.core.formatting import three_digits
+from retention_models.interventions.campaign import interim, views
+from retention_models.interventions.campaign.columns import Roles
+from retention_models.interventions.campaign.prices import Prices
+from retention_models.interventions.campaign.read import read_campaign
+from retention_models.interventions.designs.lin import lin_differences
+from retention_models.interventions.planning.sequential import look_at
+from retention_models.narrative.campaign import verdict
+
+ROLES = Roles(outcome=("bought",), amount="amount", covariate=("before",), received="got", redeemed="used")
+MONEY = Prices(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
+MONEY_OF_ONE_FEWER = Prices(worth=40.0, cost={"mail": 0.2, "gift": 0.4}, currency="EUR")
+SHARES = {"none": 1, "mail": 1, "gift": 1}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """A mailing in which the gift works, the mail does little, and letters reach those who buy more anyway."""
+    rng, n = np.random.default_rng(5), 6_000
+    arm = np.array(["none", "mail", "gift"])[np.arange(n) % 3]
+    before = rng.poisson(1.0, n)
+    bought = rng.random(n) < 0.15 + 0.1 * (before > 0) + 0.1 * (arm == "gift")
+    got = (arm != "none") & (rng.random(n) < 0.5 + 0.4 * (before > 0))
+    return pd.DataFrame(
+        {
+            "customer_id": rng.permutation(n),
+            "arm": arm,
+            "bought": bought.astype(int),
+            "amount": (bought * rng.lognormal(3, 0.6, n)).round(2),
+            "before": before,
+            "got": got.astype(int),
+            "used": (got & bought & (arm == "gift")).astype(int),
+            "week": np.arange(n) // 1_500,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def campaign(rows):
+    return read_campaign(rows, ROLES, MONEY, planned_shares=SHARES, window="30 days")
+
+
+def test_a_file_and_every_frame_tell_the_same(rows, campaign, tmp_path):
+    words = rows.assign(bought=rows["bought"].map({1: "yes", 0: "no"}))
+    words.to_csv(tmp_path / "test.csv", index=False)
+    words.to_csv(tmp_path / "european.csv", index=False, sep=";", decimal=",")
+    rows.to_parquet(tmp_path / "test.parquet")
+    sources = [tmp_path / name for name in ("test.csv", "european.csv", "test.parquet")]
+    for source in (*sources, pl.DataFrame(rows.to_dict("list"))):
+        other = read_campaign(source, ROLES, MONEY, planned_shares=SHARES, window="30 days")
+        pd.testing.assert_frame_equal(rm.evidence(other.effects).table, rm.evidence(campaign.effects).table)
+        assert other.reasons == campaign.reasons
+        assert other.provenance == campaign.provenance
+
+
+def test_an_experiment_reads_a_file_as_a_campaign_does(rows, campaign, tmp_path):
+    words = rows.assign(bought=rows["bought"].map({1: "yes", 0: "no"}))
+    words.to_csv(tmp_path / "european.csv", index=False, sep=";", decimal=",")
+    measured = {"outcomes": ["bought", "amount"], "covariates": ["before"]}
+    test = rm.Experiment.from_rows(tmp_path / "european.csv", rm.Plan(control="none"), arm="arm", **measured)
+    expected = campaign.experiment.table()[test.table().columns]
+    pd.testing.assert_frame_equal(test.table(), expected)
+
+
+def test_its_effects_are_those_of_the_experiment(rows, campaign):
+    test = rm.Experiment.from_rows(
+        rows, rm.Plan(control="none", shares=SHARES), arm="arm", outcomes=["bought"], covariates=["before"]
+    )
+    outcome = rm.Outcome(column="bought", unit="share of customers", horizon="30 days", adjust_for=("before",))
+    for expected, found in zip(rm.differences(test, outcome), campaign.effects, strict=False):
+        assert found.estimate == pytest.approx(expected.estimate)
+        assert found.std_error == pytest.approx(expected.std_error)
+
+
+def test_what_was_not_said_is_chosen_and_told(rows):
+    told = read_campaign(rows[["customer_id", "arm", "bought"]], Roles(), Prices())
+    assert [outcome.column for outcome in told.outcomes] == ["bought"]
+    assert told.experiment.plan.control == "none"
+    for reason in ("no other column of numbers", "goes by the name of a control", "planned_shares", "no value", "cost"):
+        assert reason in str(told)
+    assert told.priced is None
+    assert not told.costs
+
+
+@pytest.mark.parametrize(
+    ("change", "roles", "prices", "message"),
+    [
+        (lambda d: d, {"covariate": "bought"}, {}, "'bought' is said to be known before the assignment"),
+        (lambda d: d, {"cluster": "amount", "amount": "amount"}, {}, "'amount' says who was assigned to what"),
+        (lambda d: d, {"block": "region"}, {}, "the test has no column 'region' for block; it has customer_id, arm"),
+        (lambda d: d, {}, {"margin": 0.3}, "margin is a share of an amount"),
+        (lambda d: d, {}, {"redemption_cost": 1.0}, "redemption_cost needs the column that counts redemptions"),
+        (lambda d: d, {"amount": "amount"}, {"margin": 0.3, "worth": 2.0}, "worth and margin both price an outcome"),
+        (
+            lambda d: d,
+            {"lower_is_better": "before"},
+            {},
+            "lower_is_better names 'before', which is none of the outcomes",
+        ),
+        (
+            lambda d: d,
+            {"amount": "amount", "lower_is_better": "amount"},
+            {"margin": 0.3},
+            "less of an amount cannot be better and earn a margin",
+        ),
+        (lambda d: d, {"outcome": None}, {}, "the outcome was not named .*, and not one but 6 columns of numbers"),
+        (
+            lambda d: d.assign(week=d["week"].where(d["week"] > 0)),
+            {"assigned": "week"},
+            {},
+            "week is missing for 1,500",
+        ),
+        (
+            lambda d: d.assign(arm=d["arm"].replace("none", "control").replace("mail", "none")),
+            {},
+            {},
+            "which arm is the",
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_refused(rows, change, roles, prices, message):
+    with pytest.raises(ValueError, match=message):
+        read_campaign(change(rows), Roles(**({"outcome": "bought"} | roles)), Prices(**prices))
+
+
+@pytest.mark.parametrize(
+    ("prices", "message"),
+    [
+        ({"margin": 30}, r"margin is a share of the amount, above 0 and at most 1; got 30; did you mean 0.3\?"),
+        ({"margin": float("nan")}, "margin is a share of the amount, above 0 and at most 1; got nan$"),
+        ({"worth": float("inf")}, "worth is what one more of the first outcome earns, above 0; got inf"),
+        ({"worth": -30.0}, "got -30.0. Where less of it is better, name it in lower_is_better"),
+        ({"cost": -1.0}, "cost must be a cost of 0 or more; got -1.0"),
+        ({"cost": {"mail": float("nan")}}, "mail must be a cost of 0 or more; got nan"),
+        ({"redemption_cost": -2.0}, "redemption_cost must be a cost of 0 or more"),
+    ],
+)
+def test_prices_that_cannot_be_are_refused(prices, message):
+    with pytest.raises(ValueError, match=message):
+        Prices(**prices)
+
+
+def churned(rows, prices=MONEY_OF_ONE_FEWER):
+    roles = Roles(outcome="churned", lower_is_better="churned", redeemed="used")
+    return read_campaign(rows.assign(churned=1 - rows["bought"]), roles, prices)
+
+
+def test_where_less_is_better_fewer_is_worth_money_and_what_one_fewer_has_cost_is_told(rows):
+    told, mirrored = churned(rows), read_campaign(rows, Roles(outcome="bought"), MONEY_OF_ONE_FEWER)
+    assert "Less of it is better (lower_is_better)." in str(told)
+    assert "One fewer of “churned” is counted as EUR 40.0 earned (worth)." in str(told)
+    for less, more in zip(told.effects, mirrored.effects, strict=True):
+        assert less.estimate == pytest.approx(-more.estimate)
+        assert less.priced == pytest.approx(more.priced)
+    costs, expected = (views.costs_per_kept(campaign) for campaign in (told, mirrored))
+    assert costs == {arm: sentence.replace("one more", "one fewer") for arm, sentence in expected.items()}
+    assert verdict(told) == verdict(mirrored).replace("bought", "churned").replace("one more", "one fewer")
+
+
+def test_a_verdict_without_money_says_that_less_is_better(rows):
+    told = churned(rows, Prices(cost=0.5))
+    assert verdict(told).startswith("“churned” (less is better) was changed by “gift” -0.")
+    assert "As to “churned”, one fewer cost" in verdict(told)
+
+
+def test_households_are_the_units_where_they_were_assigned(rows):
+    told = read_campaign(
+        rows.assign(household=rows["arm"] + (rows.index // 6).astype(str)),
+        Roles(outcome="bought", cluster="household"),
+        Prices(),
+        planned_shares=SHARES,
+    )
+    assert told.experiment.plan.unit == "household"
+    assert list(told.table) == ["customers", "units", "bought"]
+    assert views.with_ceiling(told) is None
+    assert views.other_ways(told).index.get_level_values("way").unique().tolist() == ["means as they are"]
+
+
+def test_other_ways_are_the_plain_means_cuped_and_lin(campaign):
+    ways = views.other_ways(campaign).loc["gift"]
+    lin = lin_differences(campaign.experiment, campaign.main)
+    assert ways.loc["adjusted (Lin, HC2)", "std_error"] == pytest.approx(
+        next(effect.std_error for effect in lin if effect.intervention == "gift")
+    )
+    assert ways.loc["adjusted (CUPED)", "std_error"] < ways.loc["means as they are", "std_error"]
+
+
+def test_the_naive_comparison_stands_beside_the_assigned_one(campaign):
+    found = {effect.intervention: effect for effect in views.by_delivery(campaign)}
+    assert list(found) == [f"{arm}{kind}" for arm in ("gift", "mail") for kind in ("", ", received", ", got, naive")]
+    assert found["mail, got, naive"].design == "observational"
+    assert found["mail, got, naive"].lower > 0.02 > abs(found["mail"].estimate)
+
+
+def test_an_arm_that_reached_everyone_has_no_naive_row(rows):
+    everyone = rows.assign(got=(rows["arm"] != "none").astype(int))
+    told = read_campaign(everyone, Roles(outcome="bought", received="got"), Prices())
+    assert [e.intervention for e in views.by_delivery(told)] == [
+        "gift",
+        "gift, received",
+        "mail",
+        "mail, received",
+    ]
+    assert views.by_delivery(read_campaign(rows, Roles(outcome="bought"), Prices())) == []
+
+
+def test_too_few_who_received_are_told_instead_of_compared(rows):
+    first = rows.index[rows["arm"] == "mail"][0]
+    told = read_campaign(
+        rows.assign(got=(rows.index == first).astype(int)), Roles(outcome="bought", received="got"), Prices()
+    )
+    found = {effect.intervention: effect for effect in views.by_delivery(told)}
+    assert list(found) == ["gift", "mail", "mail, received"]
+    (check,) = [check for check in found["mail"].checks if check.name == "received and not"]
+    assert check.passed is None
+    assert check.detail.startswith("There is no naive comparison within mail: arm 'received' holds 1 customer: with")
+
+
+def test_what_redemptions_gave_away_to_purchases_made_anyway_is_a_line(rows):
+    counted = rows.assign(purchases=2 * rows["bought"])
+    told = read_campaign(counted, replace(ROLES, outcome=("bought", "purchases")), MONEY, planned_shares=SHARES)
+    table = views.money_by_arm(told)
+    means = told.experiment.table()
+    gained = means.loc["gift", "purchases"] - means.loc["none", "purchases"]
+    assert table.loc[("gift", "of which anyway"), "amount"] == pytest.approx(gained - means.loc["gift", "used"])
+    assert "of which anyway" not in table.loc["mail"].index
+
+
+def test_the_money_of_an_arm_adds_up(campaign):
+    table = views.money_by_arm(campaign)
+    assert table.loc[("gift", "contacts"), "amount"] == -0.4
+    for arm in ("mail", "gift"):
+        parts = table.loc[arm, "amount"]
+        assert parts.drop("net value").sum() == pytest.approx(parts["net value"])
+    assert "redemptions" not in table.loc["mail"].index
+
+
+def test_a_few_spenders_who_decide_are_named(rows):
+    rich = rows.assign(amount=rows["amount"].where(rows.index != 2, 90_000.0))
+    told = read_campaign(rich, Roles(amount="amount"), Prices())
+    cut = views.with_ceiling(told)
+    check = views.ceiling_check(views.ceiling_table(told, cut))
+    assert check.passed is False
+    assert check.detail == "Against the same with a ceiling, gift of amount hang on the largest spenders."
+    assert "But what was checked did not hold: “ceiling”." in verdict(told, [check])
+
+
+def test_where_hardly_anybody_bought_the_ceiling_is_that_of_buyers(rows):
+    rare = rows.assign(amount=np.where(rows.index < 5, [10.0, 20, 30, 40, 5000] + [0] * (len(rows) - 5), 0.0))
+    told = read_campaign(rare, Roles(amount="amount"), Prices())
+    cut = views.with_ceiling(told)
+    assert "0.0" not in cut.ceilings["amount"]
+    assert cut.ceilings["amount"].startswith("amount above 4,980 counts as that: 1 of 6,000 customers, 0.389 %")
+    assert views.ceiling_table(told, cut).loc[("amount", "mail"), "same_story"]
+
+
+def test_a_model_of_purchases_is_held_against_the_arms_of_a_shop(tmp_path):
+    model = rm.MBGNBD(r=0.5, alpha=30.0, a=0.5, b=2.0)
+    arms = np.array(["none", "mail"])[np.arange(2_000) % 2]
+    seen = model.simulate(np.full(2_000, 56.0), np.random.default_rng(3))
+    rows = pd.DataFrame({"arm": arms, "purchases": seen["frequency"], "days_to_last": seen["recency"]})
+    rows["days_to_next"] = np.where(rows["purchases"] > 0, 3.0, 56.0)
+    rows.to_csv(tmp_path / "test.csv", index=False)
+    told = read_campaign(tmp_path / "test.csv", Roles(outcome="purchases"), Prices())
+    (check,) = views.purchase_models(told, rm.MBGNBD)
+    assert check.passed
+    assert check.detail.startswith("mail: MBGNBD, fitted to each arm's purchases since the assignment, expects")
+    at_once = read_campaign(rows.assign(days_to_last=0.0), Roles(outcome="purchases"), Prices())
+    (check,) = views.purchase_models(at_once, rm.MBGNBD)
+    assert check.passed is None
+    assert "cannot be fitted to the arms: recency is 0 in spite of repeat purchases" in check.detail
+
+
+def test_rows_without_days_of_purchases_have_no_model_of_them(campaign):
+    assert views.purchase_models(campaign, rm.MBGNBD) == []
+
+
+def test_looks_that_cannot_be_judged_say_why(rows):
+    late = rows.assign(bought=np.where(rows["week"] > 0, rows["bought"], 0))
+    table = interim.looks(read_campaign(late, Roles(outcome="bought", assigned="week"), Prices()))
+    first, second = table.loc[(1, 0.25, "gift")], table.loc[(2, 0.5, "gift")]
+    assert first["verdict"].startswith("cannot be judged: bought is the same for every customer")
+    assert pd.isna(first["z"])
+    assert (first["difference_lower"], first["difference_upper"]) == (-np.inf, np.inf)
+    half = read_campaign(late[late["week"] < 2], Roles(outcome="bought"), Prices())
+    assert second["bound"] == pytest.approx(look_at(half.effects[0], [0.5]).bound)
+    assert table["verdict"].iloc[-1] in ("stop", "go on")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda d: d[(d["arm"] != "gift") | (d["week"] > 1)], "cannot be judged: nobody was in gift yet"),
+        (
+            lambda d: d.assign(region=np.where((d["week"] > 1) & (d.index % 2 == 1), "b", "a")).query(
+                "region == 'a' or week > 2 or arm != 'gift'"
+            ),
+            "cannot be judged: block 'b' has no customers in gift",
+        ),
+    ],
+    ids=["arm", "block"],
+)
+def test_an_arm_or_block_that_begins_later_has_looks_from_then_on(rows, change, reason):
+    changed = change(rows)
+    block = "region" if "region" in changed else None
+    told = read_campaign(
+        changed, Roles(outcome="bought", assigned="week", block=block), Prices(), planned_shares=SHARES
+    )
+    table = interim.looks(told)
+    gift = table.xs("gift", level="arm")["verdict"].tolist()
+    assert any(verdict.startswith(reason) for verdict in gift)
+    assert gift[-1] == "stop"
+
+
+def test_looks_count_towards_the_planned_customers(rows):
+    roles = Roles(outcome="bought", assigned="week")
+    told = read_campaign(rows, roles, Prices(), planned_customers=12_000)
+    table = interim.looks(told)
+    assert table.index.get_level_values("share").unique().tolist() == [0.125, 0.25, 0.375, 0.5]
+    expected = look_at(read_campaign(rows, roles, Prices()).effects[0], [0.125, 0.25, 0.375, 0.5])
+    assert table.loc[(4, 0.5, "gift"), "bound"] == pytest.approx(expected.bound)
+    assert "Of 12,000 planned customers 6,000 have come in: looks count towards all of them." in str(told)
+    unsaid = read_campaign(rows, roles, Prices())
+    assert "take the 6,000 customers who came in as all that were planned (planned_customers)" in str(unsaid)
+    more = read_campaign(rows, roles, Prices(), planned_customers=5_000)
+    assert "More customers came in, 6,000, than were planned, 5,000: looks take them as the plan." in str(more)
+    with pytest.raises(ValueError, match="planned_customers is how many customers were planned, 1 or more; got 0"):
+        read_campaign(rows, roles, Prices(), planned_customers=0)
+
+
+def test_looks_are_those_of_the_customers_so_far(rows):
+    told = read_campaign(rows, Roles(outcome="bought", assigned="week"), Prices())
+    table = interim.looks(told)
+    assert table.index.get_level_values("share").unique().tolist() == [0.25, 0.5, 0.75, 1.0]
+    half = read_campaign(rows[rows["week"] < 2], Roles(outcome="bought"), Prices())
+    expected = look_at(half.effects[0], [0.25, 0.5])
+    found = table.loc[(2, 0.5, "gift")]
+    assert found["z"] == pytest.approx(expected.z)
+    assert found["bound"] == pytest.approx(expected.bound)
+    assert found["difference_upper"] == pytest.approx(expected.effect.upper)
+
+
+def test_days_and_many_moments_make_at_most_five_looks(rows, tmp_path):
+    day = (pd.Timestamp("2025-01-01") + pd.to_timedelta(rows.index // 100, unit="D")).strftime("%Y-%m-%d")
+    rows.assign(week=day).to_csv(tmp_path / "test.csv", index=False)
+    table = interim.looks(read_campaign(tmp_path / "test.csv", Roles(outcome="bought", assigned="week"), Prices()))
+    np.testing.assert_allclose(table.index.get_level_values("share").unique(), [0.2, 0.4, 0.6, 0.8, 1.0], atol=0.02)
+    rows.assign(week=rows.index % 12).to_csv(tmp_path / "numbers.csv", index=False)
+    numbers = read_campaign(tmp_path / "numbers.csv", Roles(outcome="bought", assigned="week"), Prices())
+    np.testing.assert_allclose(
+        interim.looks(numbers).index.get_level_values("share").unique(), np.array([3, 5, 8, 10, 12]) / 12
+    )
+
+
+def test_there_is_nothing_to_look_at_before_the_end_without_an_order(rows, campaign):
+    assert interim.looks(campaign) is None
+    at_once = read_campaign(rows.assign(week=1), Roles(outcome="bought", assigned="week"), Prices())
+    assert interim.looks(at_once) is None
+
+
+def test_the_arm_that_pays_is_sent_next(campaign):
+    sentence = verdict(campaign)
+    assert sentence.startswith("Send “gift” next: it earned EUR ")
+    assert "Its lead over “mail”" in sentence
+    assert "As to “bought”, one more cost" in sentence
+    assert "(Intervals of 97.5 %, 95 % for all 2 arms together.)" in sentence
+
+
+@pytest.mark.parametrize(
+    ("prices", "beginning"),
+    [
+        (Prices(worth=40.0, cost=30.0), "Send none of them: even the best"),
+        (Prices(worth=10.0, cost=1.1), "No arm is expected to pay"),
+        (Prices(worth=10.0, cost=0.75), "No arm is sure to pay"),
+        (Prices(), "“bought” was changed by “gift” +0."),
+    ],
+)
+def test_the_verdict_says_how_sure_it_is(rows, prices, beginning):
+    told = read_campaign(rows, Roles(outcome="bought", covariate="before"), prices)
+    assert verdict(told).startswith(beginning)
+
+
+def test_nothing_found_says_what_would_have_been(rows):
+    told = read_campaign(rows[rows["arm"] != "gift"], Roles(outcome="bought"), Prices())
+    assert verdict(told).startswith("No arm is shown to have changed “bought”: the largest difference is “mail”")
+    assert "would have been found four times in five" in verdict(told)
+
+
+def test_the_change_that_would_have_been_found_is_that_of_the_smallest_arm(rows):
+    alike = rows.assign(bought=rows.index // 3 % 2)
+    told = read_campaign(alike[(rows["arm"] != "gift") | (rows.index < 600)], Roles(outcome="bought"), Prices())
+    widest = max(rm.differences(told.experiment, told.main), key=lambda effect: effect.std_error)
+    assert widest.intervention == "gift"
+    needed = three_digits((ndtri(0.9875) + ndtri(0.8)) * widest.std_error)
+    assert f"A change of {needed} or more would have been found in each arm four times in five" in verdict(told)
+
+
+def test_no_decision_stands_on_a_broken_assignment(rows):
+    lost = rows[(rows["arm"] != "gift") | (rows.index % 4 > 0)]
+    told = read_campaign(lost, Roles(outcome="bought"), Prices(worth=100.0), planned_shares=SHARES)
+    assert verdict(told).startswith("Do not decide by this test: sample ratio failed. Customers assigned: gift 1,500")

@@ -1,0 +1,141 @@
+"""The table of evidence: what stands in it, what is ranked, what shares a heading, and what a reader is told."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from retention_models.core.check import Check
+from retention_models.interventions.effects.table import evidence
+
+
+@pytest.fixture
+def table(effect):
+    def money(value):
+        return {"cost": 0.5, "value": value, "value_lower": value - 0.4, "value_upper": value + 0.6}
+
+    return evidence(
+        [
+            effect(intervention="poster"),
+            effect(intervention="mail", **money(1.0)),
+            effect(intervention="call", outcome="spend", unit="EUR per customer", **money(2.0)),
+            effect(intervention="broken", checks=(Check("sample ratio", False, "Half got lost."),), **money(9.0)),
+            effect(intervention="gift", scale="ratio", estimate=1.2, std_error=0.05, lower=1.1, upper=1.3),
+            effect(intervention="<b>card</b>", scale="hazard ratio", estimate=0.8, std_error=0.05, lower=0.7, upper=0.9,
+                   design="observational", checks=(Check("overlap", None, "Not tried."),)),
+        ]
+    )  # fmt: skip
+
+
+def test_rows_with_a_value_and_sound_checks_are_ranked_and_all_are_shown(table):
+    frame = table.table
+    assert frame["intervention"].tolist() == ["call", "mail", "poster", "broken", "gift", "<b>card</b>"]
+    assert frame["rank"].tolist()[:2] == [1, 2]
+    assert frame["rank"].isna().tolist() == [False, False, True, True, True, True]
+    assert frame["value"].isna().tolist() == [False, False, True, False, True, True]
+    assert frame.loc[3, "failed"] == "sample ratio"
+
+
+def test_scales_and_units_never_share_a_panel(table):
+    panels = table.panels
+    assert list(panels) == ["Difference, share of customers", "Difference, EUR per customer", "Ratio", "Hazard ratio"]
+    assert sum(len(panel) for panel in panels.values()) == 6
+    for panel in panels.values():
+        assert len(set(panel["scale"])) == 1
+
+
+def test_only_money_may_be_missing(table):
+    missing = table.table.isna().any()
+    assert set(missing[missing].index) == {"rank", "cost", "value", "value_lower", "value_upper"}
+
+
+def test_it_reads_as_text(table):
+    text = str(table)
+    for heading in table.panels:
+        assert f"{heading}\n" in text
+    assert "! sample ratio: FAILED. Half got lost. (broken)" in text
+    assert "! overlap: not testable. Not tried. (<b>card</b>)" in text
+    assert "Overturned by a hidden cause" in text
+    assert text.endswith(
+        "Best of 2 ranked: call: 2.00 (1.54 to 2.69) per treated customer net of cost (97.5 % interval, 95 % for all 2)"
+        "; it pays."
+    )
+
+
+def test_it_reads_as_html_and_names_are_only_names(table):
+    html = table._repr_html_()
+    assert "<b>card" not in html
+    assert "&lt;b&gt;card" in html
+    assert html.count("<table") == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "lower", "sentence"),
+    [(1.0, 0.5, "it pays."), (1.0, -0.5, "a loss is not ruled out, test on."), (-1.0, -2.0, "None of 1 ranked")],
+)
+def test_the_decision_follows_the_best_value(effect, value, lower, sentence):
+    rows = [effect(value=value, value_lower=lower, value_upper=3.0, cost=1.0)]
+    assert sentence in evidence(rows).decision
+
+
+def test_corrections_look_at_all_rows(table):
+    raw = table.table["p_value"]
+    strict = table.corrected()["p_corrected"]
+    assert strict.min() == pytest.approx(6 * raw.min())
+    assert (table.corrected("benjamini-hochberg")["p_corrected"] <= strict + 1e-15).all()
+    with pytest.raises(ValueError, match="method must be one of holm, benjamini-hochberg; got 'none'"):
+        table.corrected("none")
+
+
+def test_shrinkage_stays_within_a_panel_and_on_its_scale(effect):
+    ratios = [1.0, 1.1, 1.3, 2.0]
+    rows = [
+        effect(intervention=str(r), scale="ratio", estimate=r, std_error=0.2, lower=r * 0.68, upper=r * 1.48)
+        for r in ratios
+    ]
+    shrunk = evidence(rows).shrunk("Ratio")
+    assert np.all(np.abs(np.log(shrunk["shrunk"]) - np.log(1.3)) <= np.abs(np.log(ratios) - np.log(1.3)) + 0.1)
+    assert np.all((shrunk["shrunk_lower"] > 0) & (shrunk["shrunk_lower"] < shrunk["shrunk_upper"]))
+    with pytest.raises(ValueError, match="no panel is called 'Odds'; there are Ratio"):
+        evidence(rows).shrunk("Odds")
+
+
+def test_an_interval_without_end_is_not_shrunk_by_its_standard_error(effect):
+    rows = [effect(intervention=name) for name in "abcd"] + [effect(intervention="weak", lower=-np.inf, upper=np.inf)]
+    with pytest.raises(ValueError, match="the interval of weak has no end"):
+        evidence(rows).shrunk("Difference, share of customers")
+
+
+def test_evidence_takes_effects_and_nothing_else(effect):
+    with pytest.raises(TypeError, match="evidence takes effects; got DataFrame"):
+        evidence([effect(), pd.DataFrame()])
+    with pytest.raises(ValueError, match="there is no effect to show"):
+        evidence([])
+
+
+def test_the_best_of_many_must_be_better_than_chance_would_make_it(effect):
+    value = {"value": 1.0, "value_lower": 0.1, "value_upper": 1.9, "cost": 0.0}
+    alone = evidence([effect(intervention="a", **value)]).decision
+    assert alone.endswith("per treated customer net of cost (95 % interval); it pays.")
+    others = [effect(intervention=name, **{**value, "value": 0.5}) for name in "bcdefgh"]
+    among = evidence([effect(intervention="a", **value), *others]).decision
+    assert "99.4 % interval, 95 % for all 8" in among
+    assert among.endswith("a loss is not ruled out, test on.")
+
+
+@pytest.mark.parametrize("design", ["observational", "quasi-experimental"])
+def test_nothing_pays_without_its_proviso_unless_it_was_randomised(effect, design):
+    row = effect(design=design, value=5.0, value_lower=4.0, value_upper=6.0, cost=0.0)
+    sentence = "it pays, provided that nothing but the treatment sets the groups apart, for it is " + design
+    assert sentence in evidence([row]).decision
+
+
+def test_levels_are_told(effect):
+    value = {"value": 1.0, "value_lower": 0.5, "value_upper": 1.5, "cost": 0.0}
+    same = evidence([effect(**value), effect(intervention="call", **value)])
+    for shown in (str(same), same._repr_html_()):
+        assert "effect, 95 %" in shown
+        assert "value, 95 %" in shown
+    mixed = evidence([effect(level=0.5, **value), effect(intervention="call", **value)])
+    for shown in (str(mixed), mixed._repr_html_()):
+        assert "0.0400 (0.0204 to 0.0596; 50 %)" in shown
+        assert "1.00 (0.50 to 1.50; 95 %)" in shown

@@ -1,0 +1,114 @@
+"""Sample size, power and detectable effect: against tea-tasting, textbook formulas, simulation, and each other."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.special import ndtri
+
+from retention_models.interventions.planning.power import (
+    Clustered,
+    Mean,
+    Proportion,
+    Survival,
+    detectable_effect,
+    power_of,
+    sample_size,
+)
+
+Z = ndtri(0.975) + ndtri(0.8)
+OUTCOMES = [Proportion(0.1), Mean(40.0), Survival(0.3), Clustered(Mean(40.0), size=20, icc=0.05, size_cv=0.6)]
+
+
+def test_means_agree_with_tea_tasting(peers):
+    mean, third = Mean(40.0), 1 / 3
+    assert power_of(mean, 2.0, 10_000, share=third) == pytest.approx(peers["power"]["power"], abs=1e-9)
+    assert sample_size(mean, 2.0) == peers["power"]["n"]
+    assert detectable_effect(mean, 10_000, share=third) == pytest.approx(peers["power"]["effect"], rel=1e-7)
+    assert power_of(mean, 40.0, 24, share=third) == pytest.approx(peers["power"]["small_power"], abs=1e-9)
+
+
+def test_proportions_follow_the_textbook():
+    """n in each arm = z^2 (p1 q1 + p2 q2) / d^2; .10 against .12 needs 3,839 each."""
+    n = sample_size(Proportion(0.10), 0.02)
+    assert n == math.ceil(2 * Z**2 * (0.1 * 0.9 + 0.12 * 0.88) / 0.02**2)
+    assert math.ceil(n / 2) == 3839
+
+
+def test_survival_needs_schoenfelds_events():
+    """Events = z^2 / (share (1 - share) log(HR)^2): 631 for .8 at 80 %."""
+    ratio, churned = 0.8, 0.3
+    n = sample_size(Survival(churned), ratio)
+    events = n * (0.5 * churned + 0.5 * (1 - (1 - churned) ** ratio))
+    assert events == pytest.approx(Z**2 / (0.25 * math.log(ratio) ** 2), abs=0.3)
+    assert round(events) == 631
+
+
+def test_clusters_grow_the_sample_by_the_design_effect():
+    plain = sample_size(Proportion(0.1), 0.02)
+    grown = sample_size(Clustered(Proportion(0.1), size=21, icc=0.05), 0.02)
+    assert grown / plain == pytest.approx(2.0, abs=0.01)
+    unequal = Clustered(Mean(1.0), size=20, icc=0.1, size_cv=0.5)
+    assert unequal.variances(0.0, 0.5)[0] == pytest.approx(1 + (1.25 * 20 - 1) * 0.1)
+
+
+def test_few_clusters_cost_more_than_the_design_effect():
+    assert power_of(Clustered(Mean(1.0), size=50, icc=0.0), 0.2, 300) < power_of(Mean(1.0), 0.2, 300) - 0.1
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: type(outcome).__name__)
+@pytest.mark.parametrize("share", [0.5, 0.2])
+def test_size_power_and_effect_are_inverse_to_each_other(outcome, share):
+    effect = detectable_effect(outcome, 6_000, share=share, power=0.9)
+    assert power_of(outcome, effect, 6_000, share=share) == pytest.approx(0.9, abs=1e-6)
+    assert sample_size(outcome, effect, share=share, power=0.9) in (6_000, 6_001)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: type(outcome).__name__)
+def test_more_customers_more_power(outcome):
+    effect = detectable_effect(outcome, 5_000)
+    powers = [power_of(outcome, effect, n) for n in (1_000, 3_000, 5_000, 20_000, 10**7)]
+    assert np.all(np.diff(powers) > 0)
+    assert powers[-1] == pytest.approx(1.0)
+
+
+def test_power_is_what_a_simulation_finds():
+    rng = np.random.default_rng(8)
+    n, rate, lift = 1_500, 0.2, 0.07
+    control, treated = rng.binomial(n // 2, [[rate], [rate + lift]], size=(2, 4_000)) / (n // 2)
+    error = np.sqrt((control * (1 - control) + treated * (1 - treated)) / (n // 2))
+    found = np.mean(np.abs(treated - control) > ndtri(0.975) * error)
+    assert power_of(Proportion(rate), lift, n) == pytest.approx(found, abs=0.02)
+
+
+def test_no_effect_is_found_as_often_as_chance_says():
+    assert power_of(Mean(1.0), 0.0, 50) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Proportion(1.2), "rate must lie between 0 and 1"),
+        (lambda: Mean(0.0), "std_dev must be above 0"),
+        (lambda: Survival(0.0), "churned must lie between 0 and 1"),
+        (lambda: Clustered(Mean(1.0), size=0.5, icc=0.1), "size >= 1"),
+        (lambda: power_of(Proportion(0.9), 0.2, 100), "is no share of customers"),
+        (lambda: power_of(Survival(0.3), -0.5, 100), "a hazard ratio is above 0"),
+        (lambda: power_of(Mean(1.0), 0.5, 3), "too few"),
+        (lambda: power_of(Mean(1.0), 0.5, 300, share=0.0), "share must lie between"),
+        (lambda: sample_size(Mean(1.0), 0.0), "no number of customers finds an effect of nothing"),
+        (lambda: sample_size(Survival(0.2), 1.0), "no number of customers"),
+        (lambda: sample_size(Mean(1.0), 0.5, power=0.05), "which chance alone gives"),
+        (lambda: detectable_effect(Proportion(0.5), 8), "out of reach"),
+    ],
+)
+def test_the_impossible_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize("options", [{"share": 1.5}, {"share": 0.0}, {"level": 95}])
+def test_plans_that_make_no_sense_are_refused_before_anything_is_searched(options):
+    for ask in (lambda **o: sample_size(Mean(1.0), 0.1, **o), lambda **o: detectable_effect(Mean(1.0), 100, **o)):
+        with pytest.raises(ValueError, match="must lie between 0 and 1"):
+            ask(**options)

@@ -1,0 +1,126 @@
+"""Group-sequential bounds as published, what must hold of them, and no more false alarms than promised."""
+
+import numpy as np
+import pytest
+from scipy.special import ndtri, stdtrit
+
+from retention_models.interventions.arms.cells import cell_of_clusters
+from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.designs.arm_differences import differences
+from retention_models.interventions.effects.effect import freedom_of
+from retention_models.interventions.planning.sequential import look_at, sequential_bounds, spent
+
+
+def test_five_equal_looks_are_as_published():
+    bounds = sequential_bounds([0.2, 0.4, 0.6, 0.8, 1.0])["bound"]
+    assert bounds.round(4).tolist() == [4.8769, 3.3570, 2.6803, 2.2898, 2.0310]
+
+
+def test_one_look_is_the_usual_test():
+    for spending in ("obrien-fleming", "pocock"):
+        assert sequential_bounds([1.0], spending=spending)["bound"].iloc[0] == pytest.approx(ndtri(0.975), abs=1e-9)
+
+
+def test_all_error_is_spent_at_the_end():
+    for spending in ("obrien-fleming", "pocock"):
+        assert spent(1.0, 0.9, spending) == pytest.approx(0.1)
+        assert sequential_bounds([0.3, 0.31, 1.0], 0.9, spending)["spent"].iloc[-1] == pytest.approx(0.1)
+
+
+def test_bounds_depend_on_no_later_look():
+    early = sequential_bounds([0.25, 0.5])["bound"]
+    late = sequential_bounds([0.25, 0.5, 0.6, 1.0])["bound"]
+    np.testing.assert_allclose(early, late.iloc[:2], rtol=1e-12)
+
+
+def test_pocock_spends_evenly_and_obrien_fleming_late():
+    even = sequential_bounds(np.arange(1, 6) / 5, spending="pocock")["bound"]
+    assert even.max() - even.min() < 0.1
+    assert sequential_bounds([0.1])["p_value"].iloc[0] < 1e-8
+
+
+def test_paths_of_no_effect_cross_as_often_as_the_error_says():
+    rng = np.random.default_rng(3)
+    times = np.array([0.3, 0.5, 0.8, 1.0])
+    steps = rng.normal(size=(200_000, 4)) * np.sqrt(np.diff([0, *times]))
+    z = np.cumsum(steps, axis=1) / np.sqrt(times)
+    table = sequential_bounds(times, spending="pocock")
+    for look in range(1, 5):
+        crossed = np.mean(np.any(np.abs(z[:, :look]) >= table["bound"].to_numpy()[:look], axis=1))
+        assert crossed == pytest.approx(table["spent"].iloc[look - 1], abs=0.0016)  # three standard errors of .05
+
+
+def test_a_look_widens_the_interval_and_says_so(effect):
+    reach = 0.01 * ndtri(0.975)
+    row = effect(lower=0.04 - reach, upper=0.04 + reach, cost=0.0, value=1.0, value_lower=0.5, value_upper=1.5)
+    look = look_at(row, [0.2, 0.4])
+    assert look.bound == pytest.approx(3.3570, abs=5e-5)
+    assert look.stop
+    assert look.effect.upper - look.effect.estimate == pytest.approx(look.bound * 0.01)
+    assert look.effect.value_upper - 1 == pytest.approx(0.5 * look.bound / ndtri(0.975))
+    assert (look.effect.checks[-1].name, look.effect.checks[-1].passed) == ("looks", True)
+    assert not look_at(row, [0.2]).stop
+    assert "go on" in str(look_at(row, [0.2]))
+
+
+def test_a_look_at_a_ratio_is_taken_on_the_log_scale(effect):
+    reach = np.exp(0.1 * ndtri(0.975))
+    row = effect(scale="ratio", estimate=1.5, std_error=0.1, lower=1.5 / reach, upper=1.5 * reach)
+    look = look_at(row, [0.5, 1.0])
+    assert look.z == pytest.approx(np.log(1.5) / 0.1)
+    assert look.effect.upper == pytest.approx(1.5 * np.exp(0.1 * look.bound))
+
+
+@pytest.mark.parametrize("fractions", [[], [0.0, 1.0], [0.5, 0.5], [0.5, 1.1], [0.6, 0.4]])
+def test_fractions_must_rise_to_one(fractions):
+    with pytest.raises(ValueError, match="fractions of the planned data rise"):
+        sequential_bounds(fractions)
+
+
+def test_unknown_spending_is_named():
+    with pytest.raises(ValueError, match="'obrien-fleming' or 'pocock'; got 'greedy'"):
+        sequential_bounds([1.0], spending="greedy")
+
+
+def few_clusters(rng, stores):
+    """A test of so many stores an arm, all alike in truth."""
+    cells = [
+        cell_of_clusters(arm, "", np.full(stores, 10.0), rng.normal(size=(stores, 1)) * 10) for arm in ("none", "new")
+    ]
+    return differences(Experiment(Plan(control="none"), ("y",), tuple(cells)), Outcome(column="y"))[0]
+
+
+def test_one_look_leaves_an_interval_of_few_stores_as_it_is():
+    effect = few_clusters(np.random.default_rng(0), 3)
+    look = look_at(effect, [1.0])
+    np.testing.assert_allclose([look.effect.lower, look.effect.upper], [effect.lower, effect.upper])
+    check = look.effect.checks[-1]
+    assert check.passed is None
+    assert "degrees of freedom that is approximate" in check.detail
+
+
+def test_an_early_look_at_few_stores_is_wider_by_their_own_t_distribution():
+    effect = few_clusters(np.random.default_rng(0), 4)
+    look = look_at(effect, [0.5])
+    df = freedom_of((effect.upper - effect.estimate) / effect.std_error, 0.95)
+    nominal = sequential_bounds([0.5])["p_value"].iloc[0]
+    assert look.bound == pytest.approx(stdtrit(df, 1 - nominal / 2))
+    assert look.effect.upper - effect.estimate == pytest.approx(look.bound * effect.std_error)
+
+
+def test_few_stores_are_stopped_no_more_often_than_the_error_says():
+    rng = np.random.default_rng(1)
+    stopped = np.mean([look_at(few_clusters(rng, 4), [1.0]).stop for _ in range(1_500)])
+    assert stopped == pytest.approx(0.05, abs=0.017)  # three standard errors
+
+
+def test_an_interval_without_end_has_none_at_a_look(effect):
+    row = effect(lower=-np.inf, upper=np.inf)
+    look = look_at(row, [0.5])
+    assert (look.effect.lower, look.effect.upper) == (-np.inf, np.inf)
+    assert not look.stop
+    assert look.effect.checks[-1].passed is None
+    half = look_at(effect(upper=np.inf), [0.5]).effect
+    assert half.lower < 0.0204
+    assert half.upper == np.inf

@@ -1,0 +1,286 @@
+"""The retention table: what it counts, from contracts with dates and from snapshots without."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from retention_models.fitting.estimate import fit
+from retention_models.logs.contracts import retention
+from retention_models.logs.contracts.log import read_contracts
+from retention_models.logs.contracts.retention import active_customers, durations, retention_table
+from retention_models.logs.contracts.snapshot import anniversary, dated_contracts, tenure_table
+from retention_models.survival.curves import kaplan_meier
+from retention_models.survival.homogeneous import Geometric
+from retention_models.survival.sbg import ShiftedBetaGeometric
+from retention_models.tables.days import period_offset
+
+LOG = pd.DataFrame(
+    {
+        "customer_id": range(6),
+        "start": ["2022-01-31", "2022-02-01", "2022-02-10", "2022-03-31", "2022-05-15", "2022-12-20"],
+        "end": ["2022-06-14", "2022-04-30", None, "2023-04-01", "2022-12-01", None],
+        "why": ["price", "", None, "price", "moved", None],
+        "plan": list("aabbab"),
+    }
+)
+SPELLS = read_contracts(LOG, design="acquisition", observed_until="2022-12-31", cause="why", covariates=["plan"])
+
+
+def acquired(start, end, until):
+    log = pd.DataFrame({"customer_id": range(len(end)), "start": start, "end": end})
+    return retention_table(read_contracts(log, design="acquisition", observed_until=until), period="M")
+
+
+def numbers(table):
+    return table[["tenure", "at_risk", "lost"]].to_numpy().tolist()
+
+
+def brute_force(frame, until, begin, period):
+    """The retention table by walking through each spell's renewals with pandas' own calendar."""
+    until, rows = pd.Timestamp(until), []
+
+    def due(start, number):
+        return start + pd.DateOffset(
+            **{"M": {"months": number}, "Y": {"years": number}}.get(period, {"days": 7 * number})
+        )
+
+    for spell in frame.itertuples():
+        anchor = spell.start if begin is None else max(spell.start, pd.Timestamp(begin))
+        made = number = 0
+        while due(spell.start, made + 1) <= anchor:
+            made += 1
+        while due(anchor, number + 1) <= until:
+            number += 1
+            lost = spell.churned and spell.end <= due(anchor, number)
+            rows.append((made + number, 1, int(lost)))
+            if lost:
+                break
+    table = pd.DataFrame(rows, columns=["tenure", "at_risk", "lost"])
+    return table.groupby("tenure", as_index=False).sum()
+
+
+@pytest.mark.parametrize("period", ["M", "Y", 7])
+@pytest.mark.parametrize("begin", [None, "2021-02-28", "2021-05-31"])
+def test_the_table_counts_what_a_walk_through_the_renewals_counts(period, begin):
+    rng = np.random.default_rng(1)
+    start = pd.Timestamp("2019-12-25") + pd.to_timedelta(rng.integers(0, 900, 300), "D")
+    end = pd.Series(start + pd.to_timedelta(rng.integers(0, 700, 300), "D")).where(rng.random(300) < 0.8)
+    log = pd.DataFrame({"customer_id": range(300), "start": start, "end": end})
+    design = {"design": "active_on", "observed_from": begin} if begin else {"design": "acquisition"}
+    spells = read_contracts(log, observed_until="2022-06-30", **design)
+    table = retention_table(spells, period=period).groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
+    pd.testing.assert_frame_equal(table, brute_force(spells.frame, "2022-06-30", begin, period), check_dtype=False)
+
+
+def test_months_end_on_the_day_they_began_or_on_the_last():
+    end = ["2023-02-27", "2023-02-28", "2023-03-01", "2023-03-31", "2023-04-01"]
+    assert numbers(acquired("2023-01-31", end, "2023-04-30")) == [[1, 5, 2], [2, 3, 2], [3, 1, 1]]
+
+
+def test_whoever_leaves_at_once_is_lost_at_the_first_renewal():
+    assert numbers(acquired("2023-01-31", ["2023-01-31", None], "2023-03-01")) == [[1, 2, 1]]
+
+
+def test_a_period_not_yet_complete_counts_for_nobody():
+    assert numbers(acquired("2023-01-15", ["2023-03-01", None], "2023-03-14")) == [[1, 2, 0]]
+    assert numbers(acquired("2023-01-15", ["2023-03-01", None], "2023-03-15")) == [[1, 2, 0], [2, 2, 1]]
+
+
+def test_causes_and_groups_add_up():
+    whole, parts = retention_table(SPELLS, period="M"), retention_table(SPELLS, period="M", by=["plan", "spell"])
+    causes = [name for name in whole if name.startswith("lost_")]
+    assert causes == ["lost_moved", "lost_price", "lost_unknown"]
+    for table in (whole, parts):
+        assert (table[causes].sum(axis=1) == table["lost"]).all()
+    summed = parts.groupby(["cohort", "tenure"], as_index=False)[["at_risk", "lost"]].sum()
+    pd.testing.assert_frame_equal(summed, whole[["cohort", "tenure", "at_risk", "lost"]])
+
+
+def test_cohorts_are_named_by_their_period():
+    assert retention_table(SPELLS, period="M")["cohort"].unique().tolist() == [
+        "2022-01",
+        "2022-02",
+        "2022-03",
+        "2022-05",
+    ]
+    early = read_contracts(LOG.assign(start="2021-12-31"), design="acquisition", observed_until="2022-12-31")
+    assert retention_table(early, period="Y")["cohort"].unique().tolist() == ["2021"]
+    assert retention_table(early, period="M")["cohort"].unique().tolist() == ["2021-12"]
+    (first,) = retention_table(early, period=90)["cohort"].unique()
+    assert pd.Timestamp(first) <= pd.Timestamp("2021-12-31") < pd.Timestamp(first) + pd.Timedelta(days=90)
+
+
+def test_the_table_says_where_it_comes_from():
+    about = retention_table(SPELLS, period="M").attrs
+    assert (about["period"], about["design"], about["observed_until"]) == ("M", "acquisition", "2022-12-31")
+
+
+def test_spells_that_have_come_to_no_renewal_are_counted():
+    table = retention_table(SPELLS, period="M")
+    assert table.attrs["settled"]["spells that have come to no renewal yet"] == 1
+    assert table.loc[table["tenure"] == 1, "at_risk"].sum() == 5
+
+
+def test_bad_periods_and_groups_are_named():
+    for period in ("W", 0, True, -3, 1.5):
+        with pytest.raises(ValueError, match="period must be 'M', 'Y' or a number of days"):
+            retention_table(SPELLS, period=period)
+    with pytest.raises(ValueError, match="by=town: the spells know spell, plan; name further columns"):
+        retention_table(SPELLS, period="M", by="town")
+    unnamed = read_contracts(
+        LOG.assign(plan=["a", None, "b", None, "a", "b"]),
+        design="acquisition",
+        observed_until="2022-12-31",
+        covariates="plan",
+    )
+    for counted in (retention_table, active_customers):
+        with pytest.raises(ValueError, match=r"column 'plan' is missing for . of . spells; name their group"):
+            counted(unnamed, period="M", by="plan")
+    with pytest.raises(ValueError, match="none of 6 spells has come to a renewal by 2022-12-31"):
+        retention_table(SPELLS, period=5000)
+    june = read_contracts(LOG, design="window", observed_from="2022-06-01", observed_until="2022-06-30")
+    with pytest.raises(ValueError, match="whole period lie between the day that observation began with, 2022-06-01"):
+        retention_table(june, period="M")
+
+
+def test_a_snapshot_of_one_months_leavers_is_read_as_such(tmp_path):
+    """By tenure, and whether they left last month: as the well-known telecom file describes itself."""
+    tenure = np.repeat(np.arange(73), 100)
+    share_left = np.where(tenure == 0, 0, np.maximum(60 - tenure, 2))
+    snapshot = pd.DataFrame({"tenure": tenure, "churned": np.where(np.arange(7300) % 100 < share_left, "Yes", "No")})
+    cohort, window = (tenure_table(snapshot, design=design) for design in ("acquisition", "window"))
+    naive, read = (np.prod(1 - table["lost"][:12] / table["at_risk"][:12]) for table in (cohort, window))
+    assert naive > 0.8
+    assert read < 0.001
+    assert window.attrs["set_aside"] == {"customers who have come to no renewal yet": 100}
+    snapshot.to_csv(tmp_path / "snapshot.csv", index=False)
+    pd.testing.assert_frame_equal(tenure_table(tmp_path / "snapshot.csv", design="window"), window)
+    polars = pl.DataFrame(snapshot.assign(plan="x").to_dict("list"))
+    pd.testing.assert_frame_equal(tenure_table(polars, design="window", by="plan").drop(columns="plan"), window)
+
+
+SNAPSHOT = pd.DataFrame(
+    {
+        "months": [5, 6, "x", 4, 3.5, 2, 9],
+        "left": [True, False, False, "maybe", True, True, True],
+        "since": [3, 2, 1, 1, 1, 2, 8],
+        "why": ["price", "", "", "", "", "price", None],
+    }
+)
+
+
+def test_snapshots_with_entry_and_cause_and_faults():
+    named = {"tenure": "months", "churned": "left", "entry": "since", "cause": "why"}
+    table = tenure_table(SNAPSHOT.astype(str).replace("None", ""), design="active_on", **named).set_index("tenure")
+    assert table["at_risk"].to_dict() == {3: 1, 4: 2, 5: 2, 6: 1, 9: 1}
+    assert table.loc[5, ["lost", "lost_price", "lost_unknown"]].tolist() == [1, 1, 0]
+    assert table.loc[9, "lost_unknown"] == 1
+    assert table.attrs["set_aside"] == {
+        "rows without a readable tenure": 1,
+        "rows that do not say whether the customer left": 1,
+        "rows whose tenure is negative or no whole number": 1,
+        "customers who have come to no renewal yet": 1,
+    }
+    assert table.attrs["checks"][0]["passed"] is False
+
+
+def test_a_tenure_without_end_is_set_aside_and_counted():
+    snapshot = pd.DataFrame({"tenure": [1, 2, 3e9], "churned": [1, 0, 1]})
+    table = tenure_table(snapshot, design="acquisition")
+    assert table["at_risk"].tolist() == [2, 1]
+    assert table.attrs["set_aside"] == {"rows whose tenure is a million periods or more": 1}
+
+
+def test_impossible_snapshots_are_named():
+    snapshot = SNAPSHOT.astype(str)
+    with pytest.raises(ValueError, match="design 'active_on' needs it"):
+        tenure_table(snapshot, design="active_on", tenure="months", churned="left")
+    with pytest.raises(ValueError, match="has no column 'tenure', 'churned'; it has months, left"):
+        tenure_table(snapshot, design="window")
+    with pytest.raises(ValueError, match="no row of the table can be used: 7 rows without a readable tenure"):
+        tenure_table(snapshot.assign(months="x"), design="window", tenure="months", churned="left")
+    with pytest.raises(ValueError, match="window must be a whole number, 1 or more; got 0"):
+        tenure_table(snapshot, design="window", tenure="months", churned="left", window=0)
+
+
+def test_a_snapshot_of_several_periods_loses_too_few_and_says_so():
+    rng = np.random.default_rng(0)
+    start, life = -rng.integers(0, 240, 200_000), rng.geometric(0.05, 200_000)
+
+    def table(window):
+        left = start + life <= 0
+        snapshot = pd.DataFrame({"tenure": np.where(left, life, -start), "churned": left})
+        return tenure_table(snapshot[start + life > -window], design="window", window=window)
+
+    month, year = table(1), table(12)
+    assert month["lost"].sum() / month["at_risk"].sum() == pytest.approx(0.05, abs=0.003)
+    assert year["lost"].sum() / year["at_risk"].sum() < 0.044
+    assert len(month.attrs["checks"]) == 1
+    assert year.attrs["checks"][1]["passed"] is False
+    assert "in one of 12 periods, and counts as watched in all of them" in year.attrs["checks"][1]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        ({}, {"period": "Q"}, "period must be 'M', 'Y' or a number of days"),
+        ({}, {"churned": "tenure"}, "column 'tenure' cannot have two parts at once"),
+        ({"why": "x"}, {"cause": "why", "covariates": "why"}, "column 'why' cannot have two parts at once"),
+        ({"start": "x"}, {"covariates": "start"}, "column 'start': the contracts have a column of that name; rename"),
+        ({"tenure": 10**5}, {}, "2 rows whose tenure reaches back before 1678"),
+    ],
+)
+def test_tenures_that_cannot_get_dates_are_named(change, arguments, message):
+    snapshot = pd.DataFrame({"tenure": [1, 9], "churned": ["Yes", "No"]}).assign(**change)
+    with pytest.raises(ValueError, match=message):
+        dated_contracts(snapshot, observed_until="2024-06-30", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("day", "period"),
+    [
+        ("2024-03-31", "M"),
+        ("2024-02-29", "M"),
+        ("2024-06-30", "M"),
+        ("2024-06-02", "M"),
+        ("2023-06-15", "Y"),
+        ("2024-05-31", 28),
+    ],
+)
+def test_a_snapshot_given_dates_leads_to_the_same_table(day, period):
+    rng = np.random.default_rng(7)
+    snapshot = pd.DataFrame({"tenure": rng.integers(0, 30, 900), "churned": rng.random(900) < 0.3, "plan": "x"})
+    log, set_aside = dated_contracts(snapshot, observed_until=day, period=period, covariates=["plan"])
+    begin = anniversary(day) - period_offset(period)
+    dated = read_contracts(log, design="window", observed_from=begin, observed_until=day, covariates="plan")
+    table = (
+        retention_table(dated, period=period, by="plan").groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
+    )
+    assert set_aside == {}
+    assert numbers(table) == numbers(tenure_table(snapshot, design="window"))
+    assert fit(Geometric, retention_table(dated, period=period)).n_customers == (snapshot["tenure"] > 0).sum()
+    assert fit(Geometric, tenure_table(snapshot, design="window")).n_customers == (snapshot["tenure"] > 0).sum()
+    steps = durations(dated)
+    curve = kaplan_meier(**steps[["tenure", "churned", "entry", "weight"]])
+    renewals = tenure_table(snapshot[snapshot["tenure"] > 0], design="window").query("lost > 0")
+    ended = steps[steps["churned"] & (steps["tenure"] > 0)].groupby("tenure")["weight"].sum()
+    at_risk = curve.table(at=ended.index)["at_risk"]
+    assert list(zip(at_risk, ended, strict=True)) == list(zip(renewals["at_risk"], renewals["lost"], strict=True))
+    there = snapshot.loc[~snapshot["churned"], "tenure"].value_counts().to_dict()
+    assert retention.active_customers(dated, period=period).groupby("tenure")["weight"].sum().to_dict() == there
+
+
+def test_active_customers_are_those_who_did_not_churn_by_renewals_made():
+    active = retention.active_customers(SPELLS, period="M", by="plan")
+    assert active.to_numpy().tolist() == [["2022-02", "b", 10, 1], ["2022-03", "b", 9, 1], ["2022-12", "b", 0, 1]]
+    truncated = read_contracts(LOG, design="active_on", observed_from="2022-10-01", observed_until="2022-12-31")
+    assert retention.active_customers(truncated, period="M")["tenure"].tolist() == [10, 9, 0]
+
+
+def test_simulated_spells_become_a_table_to_fit():
+    spells = ShiftedBetaGeometric(1.0, 3.0).simulate(np.full(5000, 6), np.random.default_rng(1))
+    table = tenure_table(spells, design="acquisition")
+    assert table.loc[0, "at_risk"] == 5000
+    assert table["lost"].sum() == spells["churned"].sum()
+    assert fit(ShiftedBetaGeometric, table).n_customers == 5000

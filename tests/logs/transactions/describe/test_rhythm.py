@@ -1,0 +1,125 @@
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+import retention_models as rm
+from retention_models.logs.transactions.describe.rhythm import (
+    calendar_season,
+    days_until,
+    purchase_gaps,
+    suitable_period,
+    time_to_second_purchase,
+    well_watched,
+)
+
+LOG = pd.DataFrame(
+    {
+        "customer_id": [1, 1, 1, 2, 2, 3, 4],
+        "date": pd.to_datetime(
+            ["2024-01-01", "2024-01-04", "2024-01-04", "2024-01-02", "2024-01-09", "2024-01-03", "2024-01-08"]
+        ),
+        "amount": 1.0,
+    }
+)
+
+
+def test_gaps_lie_between_purchases_on_different_days():
+    gaps = purchase_gaps(LOG)
+    assert gaps["gaps"].to_dict() == {1: 0, 2: 0, 3: 1, 4: 0, 5: 0, 6: 0, 7: 1}
+    assert gaps["share"].iloc[[2, 6]].tolist() == [0.5, 1.0]
+
+
+def test_a_log_without_repeat_purchases_has_no_gaps():
+    with pytest.raises(ValueError, match="nobody bought a second time"):
+        purchase_gaps(LOG, observation_end="2024-01-03")
+
+
+def test_customers_who_were_watched_briefly_count_as_long_as_they_were():
+    back = time_to_second_purchase(LOG)
+    # watched: 1 until day 3 (back), 2 until day 7 (back), 3 for 6 days, 4 for 1 day
+    assert back["at_risk"].tolist() == [4, 3, 3, 2, 2, 2, 1]
+    assert back["came_back"].tolist() == [0, 0, 1, 0, 0, 0, 1]
+    assert np.allclose(back["share"], [0, 0, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1])
+
+
+def test_a_longer_observation_watches_longer():
+    share = time_to_second_purchase(LOG, observation_end="2024-02-29")["share"]
+    assert share.index[-1] == 57
+    assert share.iloc[-1] == 0.5
+
+
+def test_rhythm_is_the_same_on_duckdb():
+    for table in (purchase_gaps, time_to_second_purchase, calendar_season):
+        pd.testing.assert_frame_equal(table(duckdb.connect().from_df(LOG)), table(LOG))
+
+
+def test_the_share_back_in_the_end_is_that_of_repeat_buyers_where_nobody_leaves_early():
+    log = rm.load_cdnow()
+    customers = rm.summarize(log)
+    back = time_to_second_purchase(log)
+    assert back["came_back"].sum() == (customers["frequency"] > 0).sum()
+    assert back.loc[:400, "share"].is_monotonic_increasing
+
+
+def test_gaps_of_cdnow_are_as_many_as_its_repeat_purchases():
+    log = rm.load_cdnow()
+    assert purchase_gaps(log)["gaps"].sum() == rm.summarize(log)["frequency"].sum()
+
+
+def test_season_counts_every_day_once_in_the_order_of_the_calendar():
+    season = calendar_season(LOG, by="weekday")
+    assert season.index.tolist()[:3] == ["Monday", "Tuesday", "Wednesday"]
+    assert season["days"].tolist() == [2, 2, 1, 1, 1, 1, 1]
+    assert season.loc[["Tuesday", "Thursday"], "repeat_purchases"].tolist() == [1, 1]
+    assert np.isclose((season["relative"] * season["days"]).sum(), season["days"].sum())
+    months = calendar_season(rm.load_cdnow())
+    assert months.index[0] == "January"
+    assert months["days"].sum() == 546
+
+
+def test_season_knows_months_and_weekdays():
+    with pytest.raises(ValueError, match="by must be one of 'month', 'weekday'"):
+        calendar_season(LOG, by="moon")
+
+
+def buyer(every, days):
+    dates = pd.date_range("2020-01-01", periods=days // every + 1, freq=f"{every}D")
+    return pd.DataFrame({"customer_id": 1, "date": dates, "amount": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("every", "days", "period"),
+    [
+        (1, 20, "day"),  # nothing longer is covered a dozen times
+        (1, 200, "week"),
+        (30, 700, "month"),
+        (30, 1500, "quarter"),
+        (365, 1500, "year"),  # four of them, because in a shorter period customers are mostly silent
+        (5, 30, "week"),
+        (300, 600, "quarter"),
+    ],
+)
+def test_the_period_suits_the_length_of_the_log_and_its_rhythm(every, days, period):
+    assert suitable_period(buyer(every, days)) == period
+
+
+def test_a_share_is_reached_on_the_first_day_it_is():
+    share = pd.Series([0.1, 0.5, 0.5, 0.9], index=pd.RangeIndex(1, 5))
+    assert [days_until(share, reached) for reached in (0.05, 0.5, 0.6)] == [1, 2, 4]
+
+
+def test_customers_seen_before_do_not_count_as_new():
+    late = LOG[~LOG["customer_id"].isin([1, 2])]
+    pd.testing.assert_frame_equal(
+        time_to_second_purchase(LOG, acquired_after="2024-01-03", observation_end="2024-01-09"),
+        time_to_second_purchase(late, observation_end="2024-01-09"),
+    )
+    with pytest.raises(ValueError, match="no customer was first seen within these dates"):
+        time_to_second_purchase(LOG, acquired_after="2024-01-09")
+
+
+def test_the_share_back_is_told_while_enough_are_still_waited_for():
+    second = pd.DataFrame({"at_risk": [1000, 400, 30, 29], "share": [0.1, 0.2, 0.3, 1.0]}, index=[1, 2, 3, 4])
+    assert well_watched(second)["share"].iloc[-1] == 0.3
+    assert well_watched(second.assign(at_risk=[100, 40, 5, 4])).index[-1] == 3
