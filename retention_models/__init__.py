@@ -32,7 +32,7 @@ The names below are loaded when they are first used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from retention_models.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from retention_models.btyd.bgbb import BGBB as BGBB
@@ -60,14 +60,14 @@ if TYPE_CHECKING:
     from retention_models.fitting.resampling import Bootstrap as Bootstrap
     from retention_models.fitting.resampling import bootstrap as bootstrap
     from retention_models.fitting.result import Fit as Fit
+    from retention_models.fitting.spell_curves import cause_curves as cause_curves
+    from retention_models.fitting.spell_curves import survival_curves as survival_curves
     from retention_models.forecast.customers import predict as predict
     from retention_models.forecast.customers import predict_total as predict_total
     from retention_models.forecast.marginal_effects import marginal_effect as marginal_effect
     from retention_models.forecast.marginal_effects import predict_new as predict_new
-    from retention_models.forecast.retention import cause_curves as cause_curves
-    from retention_models.forecast.retention import curve_table as curve_table
     from retention_models.forecast.retention import forecast_retention as forecast_retention
-    from retention_models.forecast.retention import survival_curves as survival_curves
+    from retention_models.forecast.retention import retention_triangle as retention_triangle
     from retention_models.interventions.arms.cost_breakdown import cost_per_kept as cost_per_kept
     from retention_models.interventions.arms.cost_breakdown import money_lines as money_lines
     from retention_models.interventions.arms.costs import Costs as Costs
@@ -126,55 +126,54 @@ if TYPE_CHECKING:
     from retention_models.narrative.campaign import verdict as verdict
     from retention_models.survival.bdw import BetaDiscreteWeibull as BetaDiscreteWeibull
     from retention_models.survival.competing import aalen_johansen as aalen_johansen
+    from retention_models.survival.curves import curve_table as curve_table
     from retention_models.survival.curves import kaplan_meier as kaplan_meier
     from retention_models.survival.homogeneous import DiscreteWeibull as DiscreteWeibull
     from retention_models.survival.homogeneous import Geometric as Geometric
     from retention_models.survival.logrank import log_rank as log_rank
     from retention_models.survival.sbg import ShiftedBetaGeometric as ShiftedBetaGeometric
     from retention_models.survival.two_segments import TwoSegments as TwoSegments
-    from retention_models.triangle import retention_triangle as retention_triangle
-    from retention_models.value.contract_terms import ContractTerms as ContractTerms
+    from retention_models.value.break_even import break_even_uplift as break_even_uplift
     from retention_models.value.contracts import contract_value as contract_value
     from retention_models.value.contracts import discounted_lifetime as discounted_lifetime
     from retention_models.value.contracts import discounted_residual_lifetime as discounted_residual_lifetime
     from retention_models.value.contracts import retention_elasticity as retention_elasticity
     from retention_models.value.contracts import total_contract_value as total_contract_value
-    from retention_models.value.customer import break_even_uplift as break_even_uplift
     from retention_models.value.customer import customer_value as customer_value
     from retention_models.value.customer import total_value as total_value
     from retention_models.value.marginal import marginal_value as marginal_value
     from retention_models.value.saved_customers import saved_value as saved_value
+    from retention_models.value.terms import ContractTerms as ContractTerms
 
 _ROOMS = {
-    "fitting.resampling": (
-        "Bootstrap",
-        "bootstrap",
-    ),
     "btyd.bgbb": ("BGBB",),
     "btyd.bgnbd": ("BGNBD",),
-    "btyd.cnbd": (
-        "BGCNBD",
-        "MBGCNBD",
-    ),
+    "btyd.cnbd": ("BGCNBD", "MBGCNBD"),
     "btyd.gammagamma": ("GammaGamma",),
     "btyd.mbgnbd": ("MBGNBD",),
     "btyd.nbd": ("NBD",),
     "btyd.paretonbd": ("ParetoNBD",),
     "core.check": ("Check",),
-    "fitting.model_selection": ("fit_contracts",),
-    "datasets": (
-        "load_cdnow",
-        "load_donations",
-        "load_published_experiments",
-        "load_published_retention",
-    ),
-    "evaluation.comparison": (
-        "Comparison",
-        "compare",
-    ),
+    "datasets": ("load_cdnow", "load_donations", "load_published_experiments", "load_published_retention"),
     "evaluation.backtest_contracts": ("backtest_retention",),
-    "fitting.result": ("Fit",),
+    "evaluation.comparison": ("Comparison", "compare"),
+    "fitting.calendar_covariates": ("fit_covariates",),
     "fitting.estimate": ("fit",),
+    "fitting.model_selection": ("fit_contracts",),
+    "fitting.model_tests": ("likelihood_ratio", "wald"),
+    "fitting.pooled": ("fit_pooled",),
+    "fitting.resampling": ("Bootstrap", "bootstrap"),
+    "fitting.result": ("Fit",),
+    "fitting.spell_curves": ("cause_curves", "survival_curves"),
+    "forecast.customers": ("predict", "predict_total"),
+    "forecast.marginal_effects": ("marginal_effect", "predict_new"),
+    "forecast.retention": ("forecast_retention", "retention_triangle"),
+    "interventions.arms.cost_breakdown": ("cost_per_kept", "money_lines"),
+    "interventions.arms.costs": ("Costs", "Money"),
+    "interventions.arms.experiment": ("Experiment", "Plan"),
+    "interventions.arms.outcome": ("Outcome",),
+    "interventions.campaign.columns": ("Roles",),
+    "interventions.campaign.prices": ("Prices",),
     "interventions.campaign.read": ("read_campaign",),
     "interventions.designs.arm_differences": (
         "any_difference",
@@ -185,43 +184,16 @@ _ROOMS = {
         "programme_effect",
     ),
     "interventions.designs.contract_arms": ("contract_test",),
-    "interventions.designs.contracts": (
-        "incremental_value",
-        "share_kept",
-        "time_kept",
-    ),
-    "interventions.effects.effect": ("Effect",),
-    "interventions.designs.encouragement": (
-        "complier_effect",
-        "naive_effect",
-    ),
-    "interventions.effects.table": (
-        "Evidence",
-        "evidence",
-    ),
-    "interventions.arms.experiment": (
-        "Experiment",
-        "Plan",
-    ),
-    "interventions.effects.sensitivity": (
-        "e_value",
-        "no_worse_than",
-    ),
+    "interventions.designs.contracts": ("incremental_value", "share_kept", "time_kept"),
+    "interventions.designs.encouragement": ("complier_effect", "naive_effect"),
     "interventions.designs.lin": ("lin_differences",),
+    "interventions.designs.stepped_wedge": ("stepped_wedge",),
+    "interventions.effects.effect": ("Effect",),
+    "interventions.effects.multiplicity": ("benjamini_hochberg", "holm"),
+    "interventions.effects.sensitivity": ("e_value", "no_worse_than"),
+    "interventions.effects.table": ("Evidence", "evidence"),
     "interventions.outcomes.model_check": ("purchase_model_check",),
-    "interventions.arms.costs": (
-        "Costs",
-        "Money",
-    ),
-    "interventions.effects.multiplicity": (
-        "benjamini_hochberg",
-        "holm",
-    ),
-    "interventions.arms.outcome": ("Outcome",),
-    "interventions.arms.cost_breakdown": (
-        "cost_per_kept",
-        "money_lines",
-    ),
+    "interventions.outcomes.purchases": ("shop_outcomes",),
     "interventions.planning.power": (
         "Clustered",
         "Mean",
@@ -231,61 +203,24 @@ _ROOMS = {
         "power_of",
         "sample_size",
     ),
-    "interventions.campaign.prices": ("Prices",),
-    "interventions.campaign.columns": ("Roles",),
-    "interventions.planning.sequential": (
-        "look_at",
-        "sequential_bounds",
-    ),
-    "interventions.outcomes.purchases": ("shop_outcomes",),
-    "interventions.designs.stepped_wedge": ("stepped_wedge",),
-    "narrative.campaign": ("verdict",),
-    "logs.contracts.settings": ("make_contract_plan",),
+    "interventions.planning.sequential": ("look_at", "sequential_bounds"),
     "logs.contracts.log": ("read_contracts",),
+    "logs.contracts.retention": ("active_customers", "retention_table"),
+    "logs.contracts.settings": ("make_contract_plan",),
+    "logs.contracts.snapshot": ("tenure_table",),
+    "logs.transactions.log": ("Transactions", "read_transactions"),
     "logs.transactions.opportunities": ("opportunities",),
     "logs.transactions.settings": ("make_plan",),
-    "logs.contracts.retention": (
-        "active_customers",
-        "retention_table",
-    ),
-    "logs.transactions.summary": (
-        "check_log_start",
-        "compress",
-        "histories",
-        "summarize",
-    ),
-    "logs.contracts.snapshot": ("tenure_table",),
-    "logs.transactions.log": (
-        "Transactions",
-        "read_transactions",
-    ),
-    "fitting.model_tests": (
-        "likelihood_ratio",
-        "wald",
-    ),
-    "fitting.pooled": ("fit_pooled",),
-    "forecast.customers": (
-        "predict",
-        "predict_total",
-    ),
-    "fitting.calendar_covariates": ("fit_covariates",),
-    "forecast.retention": (
-        "cause_curves",
-        "curve_table",
-        "forecast_retention",
-        "survival_curves",
-    ),
+    "logs.transactions.summary": ("check_log_start", "compress", "histories", "summarize"),
+    "narrative.campaign": ("verdict",),
     "survival.bdw": ("BetaDiscreteWeibull",),
     "survival.competing": ("aalen_johansen",),
-    "survival.curves": ("kaplan_meier",),
-    "survival.homogeneous": (
-        "DiscreteWeibull",
-        "Geometric",
-    ),
+    "survival.curves": ("curve_table", "kaplan_meier"),
+    "survival.homogeneous": ("DiscreteWeibull", "Geometric"),
     "survival.logrank": ("log_rank",),
     "survival.sbg": ("ShiftedBetaGeometric",),
     "survival.two_segments": ("TwoSegments",),
-    "triangle": ("retention_triangle",),
+    "value.break_even": ("break_even_uplift",),
     "value.contracts": (
         "contract_value",
         "discounted_lifetime",
@@ -293,18 +228,10 @@ _ROOMS = {
         "retention_elasticity",
         "total_contract_value",
     ),
-    "value.contract_terms": ("ContractTerms",),
-    "value.customer": (
-        "break_even_uplift",
-        "customer_value",
-        "total_value",
-    ),
-    "value.saved_customers": ("saved_value",),
+    "value.customer": ("customer_value", "total_value"),
     "value.marginal": ("marginal_value",),
-    "forecast.marginal_effects": (
-        "marginal_effect",
-        "predict_new",
-    ),
+    "value.saved_customers": ("saved_value",),
+    "value.terms": ("ContractTerms",),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME)]

@@ -72,7 +72,9 @@ def compare(before: dict[str, list], after: dict[str, list], changes: dict[str, 
     found |= {name: "is new" for name in after if name not in before}
     found |= {name: how for name in before if name in after and (how := differ(before[name], after[name]))}
     told = {name: [glob for glob in changes if fnmatchcase(name, glob)] for name in found}
-    bad = sorted(name for name, globs in told.items() if not globs)
+    bad = sorted(
+        (name for name, globs in told.items() if not globs), key=lambda n: (n not in before, n not in after, n)
+    )
     for name in bad[:SHOWN]:
         print(f"{name}: {found[name]}")
     if len(bad) > SHOWN:

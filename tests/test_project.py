@@ -1,4 +1,4 @@
-"""The project holds together: versions in one place, floors, laziness, and no word about where it was built."""
+"""The project holds together: versions in one place, the order of rooms, laziness, and that it stands alone."""
 
 import ast
 import re
@@ -16,29 +16,27 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "retention_models"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-FLOORS = {
-    room: rank
-    for rank, rooms in enumerate(
-        [
-            ("core",),
-            ("tables",),
-            ("estimation",),
-            ("btyd", "survival"),
-            ("logs", "datasets", "scenario"),
-            ("fitting",),
-            ("forecast",),
-            ("value",),
-            ("evaluation",),
-            ("interventions",),
-            ("narrative",),
-            ("plots",),
-            ("report",),
-            ("cli",),
-            ("__main__",),
-        ]
-    )
-    for room in rooms
-}
+ORDER = [
+    ("core",),
+    ("tables",),
+    ("estimation",),
+    ("btyd", "survival"),
+    ("logs", "datasets", "scenario"),
+    ("fitting",),
+    ("forecast",),
+    ("value",),
+    ("evaluation",),
+    ("interventions",),
+    ("narrative",),
+    ("plots",),
+    ("report",),
+    ("cli",),
+    ("__main__",),
+]  # rooms, from the ground up: each imports from lower ones only
+RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
+# File names that may stand in several rooms, where these tell the same story.
+MIRRORS = {"plots", "cli", "narrative"}
+STORIES = {"purchases", "contracts", "retention"}
 
 
 def modules():
@@ -72,17 +70,31 @@ def imported_rooms(path):
 def test_imports_go_downward_only(path):
     here = room(path)
     for there in imported_rooms(path):
-        assert there == here or FLOORS[there] < FLOORS[here] or same_story(here, there), f"{here} imports {there}"
+        assert there == here or RANK[there] < RANK[here], f"{here} imports {there}"
 
 
-def same_story(here, there):
-    """Rooms on the third floor may lean on each other, as may datasets on the logs; the two foundations may not."""
-    return (FLOORS[here] == FLOORS[there] and FLOORS[here] in (3, 4, 5)) or (here, there) == ("datasets", "logs")
+def test_every_room_has_its_place_in_the_order():
+    rooms = {path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert rooms - {"__init__", "__pycache__", "_data", "_notebooks"} == set(RANK)
+
+
+def test_loose_modules_are_the_three_agreed_on():
+    assert {path.name for path in PACKAGE.glob("*.py")} == {"__init__.py", "__main__.py", "datasets.py"}
+
+
+def test_file_names_repeat_only_among_mirrors():
+    """A name stands once, but for pictures, commands and words of a room, and the parts of the logs."""
+    seen = {}
+    for path in modules():
+        parts = path.relative_to(PACKAGE).parts
+        if path.name != "__init__.py" and parts[0] not in MIRRORS and path.stem not in STORIES:
+            seen.setdefault(path.stem, set()).add("logs" if parts[0] == "logs" else "/".join(parts[:-1]))
+    assert {name: rooms for name, rooms in seen.items() if len(rooms) > 1} == {}
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_the_top_floor_knows_pictures_and_pages(path):
-    if FLOORS[room(path)] < 5:
+    if RANK[room(path)] < RANK["plots"]:
         text = path.read_text()
         assert not re.search(r"^\s*(import|from) (matplotlib|nbformat|nbconvert|nbclient)\b", text, re.MULTILINE)
 

@@ -30,10 +30,9 @@ from retention_models.fitting.model_selection import fit_contracts
 from retention_models.interventions.campaign.read import read_campaign
 from retention_models.logs.contracts.settings import make_contract_plan
 from retention_models.logs.transactions.settings import make_plan
-from retention_models.narrative.contracts import ContractPrice
 from retention_models.survival.contract_model import RetentionModel
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
-from retention_models.value.terms import Terms
+from retention_models.value.terms import ContractPrice, Terms
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 IN_TEXT, ON_PAGES = 6, 3  # significant digits

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit
 
 from retention_models.btyd.poisson_gamma import log_density, log_density_score, silent_stages, start_from_counts
-from retention_models.btyd.purchase_model import Array, BuyTillYouDie, Parameter, checked, if_alive, last_axis
+from retention_models.btyd.purchase_model import BuyTillYouDie, Parameter, checked, if_alive, last_axis
+from retention_models.core.arrays import Array
 from retention_models.estimation.links import Link, MovesMean, Multiplies
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.special import digamma_rising, log_rising

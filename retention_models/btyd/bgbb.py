@@ -16,15 +16,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import betainc, expit, log_expit
 
-from retention_models.btyd.purchase_model import (
-    Array,
-    BuyTillYouDie,
-    Parameter,
-    checked,
-    checked_count,
-    if_alive,
-    last_axis,
-)
+from retention_models.btyd.purchase_model import BuyTillYouDie, Parameter, checked, checked_count, if_alive, last_axis
+from retention_models.core.arrays import Array
 from retention_models.estimation.links import Link, MovesMean
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.beta import beta_mean

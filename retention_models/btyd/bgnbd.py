@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 
 from retention_models.btyd.betageometric import LEAVING_LATER, BetaGeometric
 from retention_models.btyd.poisson_gamma import count_probability, probability_at_least, two_over_square
-from retention_models.btyd.purchase_model import Array, Parameter, checked, checked_count
+from retention_models.btyd.purchase_model import Parameter, checked, checked_count
+from retention_models.core.arrays import Array
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.beta import beta_mean
 from retention_models.estimation.numerics.quadrature import discounting_rule

@@ -20,7 +20,8 @@ from retention_models.btyd.betageometric import LEAVING_AT_ONCE, LEAVING_LATER, 
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.erlang import StagedBuyer
 from retention_models.btyd.poisson_gamma import start_from_counts
-from retention_models.btyd.purchase_model import Array, dated
+from retention_models.btyd.purchase_model import dated
+from retention_models.core.arrays import Array
 from retention_models.estimation.model import Limit
 
 MOST_STAGES = 24  # such gaps vary by a fifth of their mean; beyond, purchases come like clockwork

@@ -17,7 +17,8 @@ from retention_models.btyd.poisson_gamma import (
     probability_at_least,
     silent_stages,
 )
-from retention_models.btyd.purchase_model import Array, Parameter
+from retention_models.btyd.purchase_model import Parameter
+from retention_models.core.arrays import Array
 from retention_models.estimation.numerics.series import ROUNDING, add_blocks
 from retention_models.estimation.numerics.special import log_rising_ratio
 

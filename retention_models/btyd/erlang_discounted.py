@@ -21,7 +21,7 @@ from retention_models.btyd.erlang_counts import (
     stays,
 )
 from retention_models.btyd.poisson_gamma import log_count_coefficient, silent_stages
-from retention_models.btyd.purchase_model import Array
+from retention_models.core.arrays import Array
 from retention_models.estimation.numerics.beta import beta_mean
 from retention_models.estimation.numerics.gamma import gamma_rule
 from retention_models.estimation.numerics.quadrature import discounting_rule, log_decay_integral

@@ -15,7 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import betaln, digamma, gammaincinv
 
-from retention_models.btyd.purchase_model import Array, Parameter, PositiveParameters
+from retention_models.btyd.purchase_model import Parameter, PositiveParameters
+from retention_models.core.arrays import Array
 from retention_models.estimation.links import Link, Multiplies
 from retention_models.estimation.model import Limit
 

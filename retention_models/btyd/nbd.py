@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from scipy.special import exprel
 
 from retention_models.btyd.poisson_gamma import count_probability, log_density, log_density_score, start_from_counts
-from retention_models.btyd.purchase_model import Array, BuyTillYouDie, Parameter, checked, checked_count, last_axis
+from retention_models.btyd.purchase_model import BuyTillYouDie, Parameter, checked, checked_count, last_axis
+from retention_models.core.arrays import Array
 from retention_models.estimation.links import Link, Multiplies
 from retention_models.estimation.model import Limit
 

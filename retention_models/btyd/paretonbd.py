@@ -24,15 +24,8 @@ from retention_models.btyd.poisson_gamma import (
     log_density_score,
     start_from_counts,
 )
-from retention_models.btyd.purchase_model import (
-    Array,
-    BuyTillYouDie,
-    Parameter,
-    checked,
-    checked_count,
-    if_alive,
-    last_axis,
-)
+from retention_models.btyd.purchase_model import BuyTillYouDie, Parameter, checked, checked_count, if_alive, last_axis
+from retention_models.core.arrays import Array
 from retention_models.estimation.links import Link, Multiplies
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.quadrature import log_decay_gradient, log_decay_integral

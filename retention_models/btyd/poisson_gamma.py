@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betainc, betaincc, gammaln
 
-from retention_models.btyd.purchase_model import Array, Parameter
+from retention_models.btyd.purchase_model import Parameter
+from retention_models.core.arrays import Array
 from retention_models.estimation.numerics.special import digamma_rising, is_run, log_rising
 
 MANY = 10_000

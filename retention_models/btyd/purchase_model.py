@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from retention_models.core.arrays import Array
 from retention_models.core.distinct import distinct_rows
 from retention_models.core.formatting import Facts, Part, Presentation, field_values
 
-Array = NDArray[np.float64]
 Parameter = float | Array
 
 

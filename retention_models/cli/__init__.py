@@ -11,10 +11,10 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from retention_models import __version__
 from retention_models.cli.log_options import as_options
 from retention_models.cli.report import add_report
 from retention_models.cli.scores import add_fit, add_predict
+from retention_models.core.version import __version__
 from retention_models.report.errors import ReportError
 
 

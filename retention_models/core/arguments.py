@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Collection
 from typing import TypeGuard
 
 SHORTEST, LONGEST = 1e-9, 1e9  # horizons in any time unit, beyond which numbers lose their meaning
@@ -53,3 +54,9 @@ def require_discount_rate(rate: object) -> None:
 def _in_percent(value: object) -> str:
     """What may have been meant by a number that is too large for a share."""
     return f"; did you mean {value / 100:g}?" if is_number(value) and 1 <= value < 100 else ""
+
+
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Raise a ValueError unless ``value`` is one that the keyword ``name`` can have."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")

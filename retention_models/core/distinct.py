@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from retention_models.core.arrays import Array
 
 LARGEST = np.iinfo(np.int64).max
 FEW = 1_000  # up to so many rows a sort is done before pandas has begun

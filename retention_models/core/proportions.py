@@ -1,33 +1,53 @@
-"""How sure a share of customers is: the ends of its 95 % interval, by chance alone."""
+"""Confidence intervals of proportions, of their difference, and of the share that came back by a time."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-Array = NDArray[np.float64]
-
-LEVEL = 0.95
-Z = float(ndtri((1 + LEVEL) / 2))
+from retention_models.core.arrays import Array
 
 
-def share_interval(count: ArrayLike, n: ArrayLike) -> tuple[Array, Array]:
-    """Ends of the interval of ``count`` out of ``n`` (Wilson 1927, Journal of the American Statistical Association 22).
+def wilson_interval(share: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Array, Array]:
+    """Ends of Wilson's score interval of a share among ``n`` customers; it has a width at 0 and 1, too.
+
+    Wilson (1927), Journal of the American Statistical Association 22, 209-212.
 
     Examples
     --------
-    >>> from retention_models.core.proportions import share_interval
-    >>> [float(end.round(3)) for end in share_interval(2, 10)]
+    >>> from retention_models.core.proportions import wilson_interval
+    >>> [float(end.round(3)) for end in wilson_interval(0.2, 10)]
     [0.057, 0.51]
     """
-    count, n = np.asarray(count, dtype=float), np.asarray(n, dtype=float)
-    share, weight = count / n, Z**2 / n
-    middle, reach = share + weight / 2, np.sqrt(weight * (share * (1 - share) + weight / 4))
-    return np.maximum((middle - reach) / (1 + weight), 0.0), np.minimum((middle + reach) / (1 + weight), 1.0)
+    p, n, z = np.asarray(share, dtype=float), np.asarray(n, dtype=float), float(ndtri((1 + level) / 2))
+    weight = z**2 / n
+    middle, reach = p + weight / 2, z * np.sqrt(p * (1 - p) / n + weight / (4 * n))
+    lower, upper = (middle - reach) / (1 + weight), (middle + reach) / (1 + weight)
+    return np.where(p == 0, 0.0, lower), np.where(p == 1, 1.0, upper)
 
 
-def waiting_interval(at_risk: ArrayLike, came_back: ArrayLike) -> tuple[Array, Array]:
+def newcombe_interval(
+    treated: tuple[float, float], control: tuple[float, float], level: float = 0.95
+) -> tuple[float, float]:
+    """Ends of the interval of treated minus control, each given as (share, n).
+
+    It has a width also where nobody, or everybody, did what is counted. Newcombe (1998), Statistics in Medicine 17,
+    873-890, method 10: Wilson's intervals of the two shares, combined.
+
+    Examples
+    --------
+    >>> [round(end, 4) for end in newcombe_interval((56 / 70, 70), (48 / 80, 80))]
+    [0.0524, 0.3339]
+    """
+    (p, n), (q, m) = treated, control
+    (low_p, high_p), (low_q, high_q) = wilson_interval(p, n, level), wilson_interval(q, m, level)
+    return p - q - math.hypot(p - low_p, high_q - q), p - q + math.hypot(high_p - p, q - low_q)
+
+
+def waiting_interval(at_risk: ArrayLike, came_back: ArrayLike, level: float = 0.95) -> tuple[Array, Array]:
     """Ends of the interval of the share back by each time, from those waited for and those back at it.
 
     On the log-log scale with Greenwood's variance (Kalbfleisch & Prentice 1980). Before anybody is back, the upper end
@@ -38,9 +58,9 @@ def waiting_interval(at_risk: ArrayLike, came_back: ArrayLike) -> tuple[Array, A
     inside = (away > 0) & (away < 1)
     variance = np.cumsum(np.divide(back, n * (n - back), out=np.zeros_like(n), where=n > back))
     log_away = np.log(away, out=np.full_like(n, -1.0), where=inside)
-    reach = np.exp(Z * np.sqrt(variance) / np.abs(log_away))
+    reach = np.exp(float(ndtri((1 + level) / 2)) * np.sqrt(variance) / np.abs(log_away))
     lower = np.where(inside, 1 - np.exp(log_away / reach), 0.0)
     upper = np.where(inside, 1 - np.exp(log_away * reach), 1.0)
-    none_back = 1 - ((1 - LEVEL) / 2) ** (1 / n)
+    none_back = 1 - ((1 - level) / 2) ** (1 / n)
     lower = np.where(away == 0, np.maximum.accumulate(lower), lower)
     return lower, np.where(away == 1, none_back, upper)

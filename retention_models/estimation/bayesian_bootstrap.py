@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from retention_models.estimation.model import Array
+from retention_models.core.arrays import Array
 from retention_models.estimation.newton import Climb, ConvergenceError, Surface, single_climb
 
 CLOSE = 1e-6  # half the Newton decrement: a thousandth of a standard error from the top

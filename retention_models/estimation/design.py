@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 from retention_models.estimation.formula import columns_in, columns_of, parsed
-from retention_models.estimation.model import Array
 
 MOST_LEVELS = 50  # of a column in which most levels are of one customer each
 Level = str | int | float | bool

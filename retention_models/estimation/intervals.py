@@ -12,10 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
-Array = NDArray[np.float64]
+from retention_models.core.arrays import Array
 
 CHUNK = 50_000  # rows at a time, which bounds memory to some hundred megabytes
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retention_models.estimation.model import Array, Limit, Model, averaged_columns
+from retention_models.core.arrays import Array
+from retention_models.estimation.model import Limit, Model, averaged_columns
 from retention_models.estimation.newton import COARSE_ROWS, Surface, best_climb
 
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from scipy.special import expit, log_expit
 
-from retention_models.estimation.model import Array
+from retention_models.core.arrays import Array
 
 FURTHEST = 230.0  # logarithms beyond are parameters beyond 1e100, where nothing changes any more
 

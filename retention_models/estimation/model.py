@@ -6,12 +6,8 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, Protocol, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
-
-Array = NDArray[np.float64]
 
 SMALL, LARGE = 1e-100, 1e8  # where a parameter that runs to zero or to infinity is held
 NEAR_ZERO, NEAR_INFINITY = 1e-3, 1e3  # from here on, the limit itself is tried

@@ -16,7 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from retention_models.estimation.model import Array, Limit, Model, parameter_names
+from retention_models.core.arrays import Array
+from retention_models.estimation.model import Limit, Model, parameter_names
 
 TOLERANCE = 1e-10  # half the Newton decrement, that is, log-likelihood still to be gained
 NO_LOSS = 1e-4  # a limit is taken where the log-likelihood is lower by no more than this

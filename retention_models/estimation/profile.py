@@ -18,9 +18,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.model import Model, parameter_names
-
-Array = NDArray[np.float64]
 
 WALKS, STEPS, SETTLED = 40, 24, 6  # walks, lines drawn by each, and how many of these are not noted yet
 EDGE = np.log(1e5)  # log-parameters beyond which a model is as good as at its limit

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.model import Model, parameter_names
-
-Array = NDArray[np.float64]
 
 STEP = 1e-4  # of the central differences that give the curvature, in log-parameters
 WIDE = 3.0  # standard deviation, in log-parameters, of cohorts about which nothing is known

@@ -7,9 +7,9 @@ from typing import Self
 
 import numpy as np
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 from retention_models.estimation.links import Link
-from retention_models.estimation.model import Array
 
 COLLINEAR = 1e-7  # what must be left of a column, relative to its spread, after those before have explained it
 

@@ -13,9 +13,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.likelihood import Optimum
 from retention_models.estimation.links import FURTHEST, Link, derivatives, moved_model
-from retention_models.estimation.model import Array, Limit, Model
+from retention_models.estimation.model import Limit, Model
 from retention_models.estimation.newton import Climb, SeparationError, Surface, best_climb, on_cores
 from retention_models.estimation.standardise import Covariates, Standard
 

@@ -1,6 +1,6 @@
 """Whether the forecast came true: customer by customer, in total, period by period, and at earlier dates."""
 
-from retention_models.evaluation.backtest_check import Sentence, backtest_check, errors_told, forecast_sentence
+from retention_models.evaluation.backtest_check import backtest_check
 from retention_models.evaluation.backtest_contracts import backtest_retention
 from retention_models.evaluation.backtest_purchases import earlier_origins, rolling_origins
 from retention_models.evaluation.by_group import holdout_by_group, new_customer_by_group, status_by_group
@@ -14,30 +14,19 @@ from retention_models.evaluation.holdout import (
     holdout_scores,
     status_by_frequency,
 )
-from retention_models.evaluation.projections import (
-    book_errors,
-    book_notes,
-    projection_book,
-    projection_errors,
-    projections,
-)
+from retention_models.evaluation.projections import projection_errors, projections
 from retention_models.evaluation.ranking import concentration, gain_table
 from retention_models.evaluation.timing import timing_check
 
 __all__ = [
     "Comparison",
-    "Sentence",
     "alive_history",
     "backtest_check",
     "backtest_retention",
-    "book_errors",
-    "book_notes",
     "calibration",
     "compare",
     "concentration",
     "earlier_origins",
-    "errors_told",
-    "forecast_sentence",
     "gain_table",
     "history_matrix",
     "holdout_by_frequency",
@@ -45,7 +34,6 @@ __all__ = [
     "holdout_check",
     "holdout_scores",
     "new_customer_by_group",
-    "projection_book",
     "projection_errors",
     "projections",
     "rolling_origins",

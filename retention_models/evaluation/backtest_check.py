@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.logs.transactions.calendar import span_name
 from retention_models.logs.transactions.settings import ENOUGH
 
 
@@ -57,25 +55,6 @@ def untold(backtest: pd.DataFrame) -> str:
     )
 
 
-def errors_told(backtest: pd.DataFrame, error: str = "error") -> str:
-    """What earlier dates say of the error of such a forecast, as part of a sentence.
-
-    Parameters
-    ----------
-    backtest
-        The frame of ``rolling_origins``.
-    error
-        Its column to tell: ``error``, or ``amount_error``.
-    """
-    if untold(backtest):
-        return "no earlier date leaves enough to learn from to tell how far off such a forecast is"
-    off, overlap = 100 * backtest[error], ", whose windows overlap," if _overlap(backtest) else ""
-    dates = f"{len(backtest)} earlier date{'s' * (len(backtest) > 1)}"
-    return (
-        f"at {dates}{overlap} what came true differed from such a forecast by {off.min():+.0f} % to {off.max():+.0f} %"
-    )
-
-
 def _overlap(backtest: pd.DataFrame) -> float:
     """Which share of a window lies in the next one, on average; 0 where that is not known."""
     windows = sorted((pd.Timestamp(origin), about["days_ahead"]) for origin, about in _known(backtest).items())
@@ -86,46 +65,3 @@ def _overlap(backtest: pd.DataFrame) -> float:
 def _known(backtest: pd.DataFrame) -> dict[str, dict[str, int]]:
     """What ``rolling_origins`` knew at each origin that is in the frame; nothing where the frame is another's."""
     return {origin: about for origin, about in backtest.attrs.get("known", {}).items() if origin in backtest.index}
-
-
-class Sentence(str):
-    """A sentence that a notebook shows as a paragraph."""
-
-    __slots__ = ()
-
-    def _repr_html_(self) -> str:
-        return f"<p>{escape(self)}</p>"
-
-
-def forecast_sentence(
-    total: pd.DataFrame, backtest: pd.DataFrame, customers: pd.DataFrame, horizon: float, *, level: float = 0.95
-) -> Sentence:
-    """A forecast total with its interval and its error at earlier dates, in words.
-
-    Parameters
-    ----------
-    total
-        The frame of ``predict_total(fit, customers, horizon, level)``.
-    backtest
-        The frame of ``rolling_origins`` for the same model and horizon.
-    customers
-        The summary that the total is for; its ``attrs`` name the day and the time unit.
-    horizon
-        Length of the future window, in that unit.
-    level
-        Level of the interval in ``total``.
-
-    Notes
-    -----
-    The last range told is the interval with the errors on top: its lower end with the lowest of them, its upper end
-    with the highest.
-    """
-    row, about = total.iloc[0], customers.attrs
-    error = backtest["error"]
-    least, most = row["purchases_lower"] * (1 + error.min()), row["purchases_upper"] * (1 + error.max())
-    made = "" if untold(backtest) else f", which would make it {least:,.0f} to {most:,.0f}"
-    return Sentence(
-        f"Expect {row['expected']:,.0f} purchases within {span_name(horizon, about['time_unit'])} from the "
-        f"{len(customers):,} customers known on {about['calibration_end']} ({100 * level:g} % interval "
-        f"{row['purchases_lower']:,.0f} to {row['purchases_upper']:,.0f}); {errors_told(backtest)}{made}."
-    )

@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import require_horizon, require_whole
+from retention_models.core.dates import DAY, read_day, span_name, unit_length
 from retention_models.evaluation.holdout import holdout_scores
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
 from retention_models.forecast.customers import predict, require_purchases
-from retention_models.logs.transactions.calendar import DAY, calendar, read_day, span_name, unit_length
+from retention_models.logs.transactions.calendar import calendar
 from retention_models.logs.transactions.log import Granularity, Transactions
 from retention_models.logs.transactions.opportunities import LENGTHS, opportunities
 from retention_models.logs.transactions.purchases import CALENDAR, checked

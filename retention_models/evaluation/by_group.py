@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from retention_models.core.proportions import share_interval
+from retention_models.core.arrays import Array
+from retention_models.core.proportions import wilson_interval
 from retention_models.estimation.intervals import positive_interval, probability_interval, standard_error
 from retention_models.evaluation.holdout_data import Holdout, named
 from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.forecast.customers import require_purchases
 from retention_models.tables.customer_table import Table, require_same_measure
 from retention_models.tables.groups import Labels, read_groups
-
-Array = NDArray[np.float64]
 
 
 def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level: float = 0.95) -> pd.DataFrame:
@@ -103,7 +101,7 @@ def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) 
     for label, n in _by_row(first.table, customers, by).items():
         rows[label] = {"customers": n.sum(), **{name: n @ value / n.sum() for name, value in values.items()}}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("group").astype({"customers": int})
-    lower, upper = share_interval(table["came_back"] * table["customers"], table["customers"])
+    lower, upper = wilson_interval(table["came_back"], table["customers"])
     table.insert(2, "came_back_lower", lower)
     table.insert(3, "came_back_upper", upper)
     return table

@@ -14,16 +14,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
+from retention_models.core.dates import unit_length, unit_name
 from retention_models.evaluation.holdout_data import measured_by, named
 from retention_models.fitting.result import Fit, require_no_covariates
-from retention_models.logs.transactions.calendar import Calendar, calendar, unit_length, unit_name
+from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
 from retention_models.logs.transactions.log import Granularity
 from retention_models.logs.transactions.purchases import checked
-
-Array = NDArray[np.float64]
 
 
 def tracking(

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import is_number, require_whole
+from retention_models.core.dates import unit_name
 from retention_models.evaluation.holdout_data import measured_by, named
 from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.forecast.customers import require_purchases
-from retention_models.logs.transactions.calendar import Calendar, calendar, unit_name
+from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.log import Transactions
 from retention_models.logs.transactions.purchases import between, checked, purchases
 from retention_models.tables.engines import collect

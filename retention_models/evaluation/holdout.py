@@ -12,15 +12,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from retention_models.core.arguments import require_whole
+from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.evaluation.holdout_data import Holdout, named
 from retention_models.fitting.result import Fit
 from retention_models.forecast.customers import predict_total
-
-Array = NDArray[np.float64]
 
 
 def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_frequency: int = 7) -> pd.DataFrame:

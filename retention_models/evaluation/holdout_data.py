@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.fitting.result import Fit
 from retention_models.forecast.customers import BLOCK, require_purchases
 from retention_models.tables.customer_table import Table, read_table, require_same_measure, same_measure
-
-Array = NDArray[np.float64]
 
 HOLDOUT = ("holdout_frequency", "holdout_duration")
 

@@ -6,10 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
+from retention_models.core.arrays import Array
 
 ROUNDING = 9  # decimals beyond which a difference is one of arithmetic
 TRIFLE = 1e-4  # a difference of losses per customer that no decision would notice

@@ -11,14 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from retention_models.evaluation.backtest_check import Sentence
+from retention_models.core.arrays import Array
 from retention_models.fitting.model_selection import fit_contracts
 from retention_models.survival.curves import Curve
 from retention_models.tables.customer_table import read_table
-
-Array = NDArray[np.float64]
 
 NAMES = {"Geometric": "one rate for all", "ShiftedBetaGeometric": "sBG", "BetaDiscreteWeibull": "BdW"}
 
@@ -128,50 +125,3 @@ def projection_errors(frame: pd.DataFrame) -> pd.DataFrame:
         }
     )
     return errors.sort_values("error", kind="stable").rename_axis("projection")
-
-
-def projection_book(retention_table: Any, published: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
-    """The projections of a table from the first third of its renewals, and of the groups of a published one.
-
-    Parameters
-    ----------
-    retention_table
-        From ``retention_table``. Renewals to which fewer than 50 customers came are left away.
-    published
-        From ``load_published_retention``.
-
-    Returns
-    -------
-    dict
-        Frames of ``projections``, by title; a table too short to keep anything back is not in it.
-    """
-    together = retention_table.groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
-    tables = {"this log": together[together["at_risk"] >= FEW].reset_index(drop=True)}
-    if published is not None:
-        tables |= {f"published, {name}": part for name, part in published.groupby("customers", sort=False)}
-    book = {}
-    for title, table in tables.items():
-        if len(table) >= SHORTEST and table["lost"].iloc[: _used(table)].sum() > 0:
-            book[title] = projections(table, renewals=_used(table))
-            book[title].attrs["title"] = f"{title}: {_used(table)} of {len(table)} renewals used"
-    return book
-
-
-def book_errors(book: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The ``projection_errors`` of each frame of a ``projection_book``, one below the other."""
-    if not book:
-        return pd.DataFrame(columns=["fitted_error", "error", "last", "actual"])
-    return pd.concat({title: projection_errors(frame) for title, frame in book.items()}, names=["table"])
-
-
-def book_notes(book: dict[str, pd.DataFrame]) -> list[Sentence]:
-    """What a reader must know of the fits in a ``projection_book``, or why it is empty."""
-    if not book:
-        return [Sentence("The log has too few renewals to keep some of them back and hold a projection against them.")]
-    notes = ((title, model, said) for title, frame in book.items() for model, said in frame.attrs["notes"].items())
-    return [Sentence(f"{title}, {model}: {' '.join(said)}") for title, model, said in notes if said]
-
-
-def _used(table: pd.DataFrame) -> int:
-    """How many renewals are used."""
-    return max(len(table) // 3, 3)

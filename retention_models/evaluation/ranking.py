@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from retention_models.core.arguments import require_whole
+from retention_models.core.arrays import Array
 from retention_models.evaluation.holdout_data import Holdout
 from retention_models.fitting.result import Fit
-
-Array = NDArray[np.float64]
 
 
 def gain_table(fit: Fit, customers: Any, *, groups: int = 10) -> pd.DataFrame:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import chdtrc, log_expit
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation, p_statement, three_digits
 from retention_models.estimation.intervals import normal_quantile, probability_interval, standard_error
 from retention_models.estimation.model import Model, parameter_names
@@ -22,8 +22,6 @@ from retention_models.fitting.result import Fit
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.covariates import maximise
 from retention_models.survival.sbg import ShiftedBetaGeometric
-
-Array = NDArray[np.float64]
 
 STEP = 1e-5  # of differences in log-parameters and coefficients
 

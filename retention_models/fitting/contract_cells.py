@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 from retention_models.estimation.design import Design
 from retention_models.estimation.formula import columns_in, parsed
 from retention_models.survival.covariates import Cells
 from retention_models.tables.customer_table import read_covariates, read_table
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.design import Design
 from retention_models.estimation.formula import columns_in, parsed
 from retention_models.estimation.likelihood import Optimum, maximise
-from retention_models.estimation.model import Array, Model, averaged_columns, parameter_names
+from retention_models.estimation.model import Model, averaged_columns, parameter_names
 from retention_models.estimation.newton import ConvergenceError
 from retention_models.estimation.random_effects import near_tops
 from retention_models.estimation.with_covariates import maximise_with_covariates
@@ -25,8 +26,9 @@ from retention_models.fitting.data_requirements import (
 )
 from retention_models.fitting.formula_terms import Effects
 from retention_models.fitting.homogeneity_check import stability_check
+from retention_models.fitting.models import MODELS
 from retention_models.fitting.notes import notes_on
-from retention_models.fitting.result import MODELS, Fit
+from retention_models.fitting.result import Fit
 from retention_models.tables.customer_table import Table, read_covariates, read_table, require_opportunities
 from retention_models.tables.groups import Labels, read_groups
 

@@ -9,10 +9,10 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation
 from retention_models.estimation.design import Design
 from retention_models.estimation.links import Link, derivatives, moved_model
-from retention_models.estimation.model import Array
 from retention_models.estimation.standardise import Covariates
 from retention_models.tables.customer_table import read_covariates
 

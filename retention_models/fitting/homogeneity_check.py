@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtrc
 
+from retention_models.core.arrays import Array
 from retention_models.core.check import Check
+from retention_models.core.dates import span_name
 from retention_models.core.formatting import chi_squared_statement, p_statement
 from retention_models.estimation.intervals import positive_interval, standard_error
-from retention_models.estimation.model import Array, Model, parameter_names
+from retention_models.estimation.model import Model, parameter_names
 from retention_models.fitting.result import Fit
-from retention_models.logs.transactions.calendar import span_name
 from retention_models.tables.customer_table import Table
 
 STEP = 1e-5  # of differences in log-parameters

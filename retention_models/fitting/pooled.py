@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import require_whole
+from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.estimation.intervals import log_slopes, probability_interval, standard_error
-from retention_models.estimation.model import Array, Model, parameter_names
+from retention_models.estimation.model import Model, parameter_names
 from retention_models.estimation.newton import ConvergenceError
 from retention_models.estimation.random_effects import Pooled, pool
 from retention_models.fitting.estimate import fit

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation
 from retention_models.estimation.bayesian_bootstrap import reweighted
 from retention_models.estimation.intervals import normal_quantile
-from retention_models.estimation.model import Array
 from retention_models.estimation.newton import ConvergenceError, Surface
 from retention_models.estimation.with_covariates import CovariateSurface
 from retention_models.fitting.estimate import rows_of

@@ -12,16 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models import __version__
-from retention_models.btyd.bgbb import BGBB
-from retention_models.btyd.bgnbd import BGNBD
-from retention_models.btyd.cnbd import BGCNBD, MBGCNBD
-from retention_models.btyd.gammagamma import GammaGamma
-from retention_models.btyd.mbgnbd import MBGNBD
-from retention_models.btyd.nbd import NBD
-from retention_models.btyd.paretonbd import ParetoNBD
+from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits
+from retention_models.core.version import __version__
 from retention_models.estimation.intervals import (
     draw_normal,
     in_chunks,
@@ -29,19 +23,13 @@ from retention_models.estimation.intervals import (
     normal_quantile,
     positive_interval,
 )
-from retention_models.estimation.model import Array, parameter_names
+from retention_models.estimation.model import parameter_names
 from retention_models.fitting.formula_terms import Effects
-from retention_models.survival.bdw import BetaDiscreteWeibull
-from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
-from retention_models.survival.sbg import ShiftedBetaGeometric
-from retention_models.survival.two_segments import TwoSegments
+from retention_models.fitting.models import MODELS
 from retention_models.tables.customer_table import Table, read_table, require_opportunities
 
 FORMAT = 1  # of stored fits; raised when a version writes what earlier ones cannot read; a file of 0.1.0 may not say it
 NO_FIT = "this is no fit written by to_json"
-PURCHASES = (BGBB, BGCNBD, BGNBD, GammaGamma, MBGCNBD, MBGNBD, NBD, ParetoNBD)
-CONTRACTS = (BetaDiscreteWeibull, DiscreteWeibull, Geometric, ShiftedBetaGeometric, TwoSegments)
-MODELS: dict[str, type] = {model.__name__: model for model in (*PURCHASES, *CONTRACTS)}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

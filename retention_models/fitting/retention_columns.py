@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from retention_models.fitting.result import CONTRACTS, Fit
+from retention_models.fitting.models import CONTRACTS
+from retention_models.fitting.result import Fit
 from retention_models.tables.customer_table import Table, read_table
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import normal_quantile
-from retention_models.estimation.model import Array, parameter_names
+from retention_models.estimation.model import parameter_names
 from retention_models.estimation.profile import rim
 from retention_models.fitting.notes import VAGUE_CONTRACT
 from retention_models.fitting.result import Fit

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from retention_models.core.arguments import require_horizon
+from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import (
     normal_quantile,
     positive_interval,
@@ -22,8 +23,6 @@ from retention_models.estimation.intervals import (
 )
 from retention_models.fitting.result import Fit
 from retention_models.tables.customer_table import require_same_measure
-
-Array = NDArray[np.float64]
 
 BLOCK = 200_000  # probabilities of counts at a time
 PLACES = [(1 / 6, -math.sqrt(3)), (2 / 3, 0.0), (1 / 6, math.sqrt(3))]  # weights and standard errors: Gauss-Hermite

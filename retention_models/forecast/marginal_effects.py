@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import require_horizon
+from retention_models.core.arrays import Array
 from retention_models.core.distinct import distinct_rows
 from retention_models.estimation.intervals import (
     in_chunks,
@@ -18,7 +19,6 @@ from retention_models.estimation.intervals import (
     probability_interval,
     standard_error,
 )
-from retention_models.estimation.model import Array
 from retention_models.fitting.formula_terms import Effects
 from retention_models.fitting.result import Fit
 from retention_models.tables.customer_table import Table, read_covariates, read_table, require_same_measure

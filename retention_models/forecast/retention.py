@@ -2,139 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import bdtr, expit, logit, ndtri
 
 from retention_models.core.arguments import require_whole
+from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import normal_quantile, probability_interval, standard_error
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import customers_by_tenure, require_contract_fit
 from retention_models.fitting.retention_intervals import profile_interval
-from retention_models.logs.contracts.log import Spells
-from retention_models.logs.contracts.retention import durations
-from retention_models.survival.competing import CauseCurves, aalen_johansen
-from retention_models.survival.curves import Curve, kaplan_meier
 from retention_models.tables.customer_table import Table, read_table
 from retention_models.tables.groups import read_groups
 
-Array = NDArray[np.float64]
-
 NODES = 200  # equally likely values that stand for a probability known with an error
-
-
-def survival_curves(spells: Any, *, by: str | None = None) -> dict[str, Curve]:
-    """The Kaplan-Meier curve of each group of customers.
-
-    Parameters
-    ----------
-    spells
-        From ``read_contracts`` (tenure in days); or a pandas or Polars frame with ``tenure, churned`` and, where there
-        are, ``entry, weight``; or a retention table (tenure in renewals).
-    by
-        A covariate or column that tells groups apart; without it all customers are the group "all".
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from retention_models.forecast.retention import curve_table, survival_curves
-    >>> spells = pd.DataFrame({
-    ...     "plan": ["month", "month", "year", "year"],
-    ...     "tenure": [3, 8, 12, 12],
-    ...     "churned": [True, True, True, False],
-    ... })
-    >>> curve_table(survival_curves(spells, by="plan"), at=[6, 12])[["group", "tenure", "at_risk", "survival"]]
-       group  tenure  at_risk  survival
-    0  month     6.0      1.0       0.5
-    1  month    12.0      0.0       0.0
-    2   year     6.0      2.0       1.0
-    3   year    12.0      2.0       0.5
-    """
-    frame = durations(spells, by=[by] if by else []) if isinstance(spells, Spells) else spells
-    groups = read_groups(frame, by)
-    if "at_risk" in frame.columns:
-        table = read_table(frame, ("tenure", "at_risk", "lost"))
-        return {label: _curve_of_table(table.of_lines(lines)) for label, lines in groups.items()}
-    columns = _spell_columns(frame)
-    churned = columns.pop("churned")
-    return {
-        label: kaplan_meier(churned=churned[lines], **{name: column[lines] for name, column in columns.items()})
-        for label, lines in groups.items()
-    }
-
-
-def cause_curves(spells: Any, *, by: str | None = None) -> dict[str, CauseCurves]:
-    """The Aalen-Johansen curves by cause of each group of customers.
-
-    Parameters are those of ``survival_curves``; spells need a column ``cause``, which counts where they churned.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from retention_models.forecast.retention import cause_curves, curve_table
-    >>> spells = pd.DataFrame({
-    ...     "tenure": [3, 8, 8, 12],
-    ...     "churned": [True, True, True, False],
-    ...     "cause": ["price", "moved", "price", None],
-    ... })
-    >>> curve_table(cause_curves(spells), at=[12])[["group", "cause", "tenure", "incidence"]]
-      group  cause  tenure  incidence
-    0   all  moved    12.0       0.25
-    1   all  price    12.0       0.50
-    """
-    frame = durations(spells, by=[by] if by else []) if isinstance(spells, Spells) else spells
-    if "cause" not in frame.columns:
-        raise ValueError(
-            "cause not in the table: read_contracts(cause=...) names the column that says why contracts end"
-        )
-    columns = _spell_columns(frame)
-    cause = np.array(frame["cause"].to_numpy(), dtype=object)
-    cause[columns.pop("churned") == 0] = None
-    return {
-        label: aalen_johansen(cause=cause[lines], **{name: column[lines] for name, column in columns.items()})
-        for label, lines in read_groups(frame, by).items()
-    }
-
-
-def curve_table(
-    curves: Mapping[str, Curve | CauseCurves], *, level: float = 0.95, at: ArrayLike | None = None
-) -> pd.DataFrame:
-    """The curves of several groups as one frame, a column ``group`` before those of each ``table(level, at)``.
-
-    Examples
-    --------
-    >>> from retention_models.forecast.retention import curve_table
-    >>> from retention_models.survival.curves import kaplan_meier
-    >>> curves = {"month": kaplan_meier([1, 2], [True, True]), "year": kaplan_meier([2, 2], [True, False])}
-    >>> curve_table(curves, at=[2])[["group", "tenure", "at_risk", "survival"]]
-       group  tenure  at_risk  survival
-    0  month     2.0      1.0       0.0
-    1   year     2.0      2.0       0.5
-    """
-    return pd.concat(
-        [curve.table(level, at).assign(group=label) for label, curve in curves.items()], ignore_index=True
-    ).pipe(lambda frame: frame[["group", *frame.columns.drop("group")]])
-
-
-def round_tenures(curves: Mapping[str, Curve | CauseCurves], count: int = 8) -> Array:
-    """About so many round tenures from 0 on that span the curves: where to write numbers beneath them.
-
-    Examples
-    --------
-    >>> from retention_models.forecast.retention import round_tenures
-    >>> from retention_models.survival.curves import kaplan_meier
-    >>> round_tenures({"all": kaplan_meier([30, 400, 1100], [True, True, False])}).tolist()
-    [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0]
-    """
-    last = max(float(curve.tenure[-1]) for curve in curves.values())
-    least = max(last / count, np.finfo(float).tiny)
-    unit = 10 ** np.floor(np.log10(least))
-    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= least * (1 - 1e-12))
-    return np.arange(0, last + step * 1e-9, max(step, 1.0))
 
 
 def forecast_retention(
@@ -207,20 +92,6 @@ def _share(group: Table, tenure: Array) -> Array:
     return share
 
 
-def _curve_of_table(table: Table) -> Curve:
-    """The curve of a retention table, from the renewal before the first on."""
-    tenure, at_risk, lost = table.by_tenure().columns
-    return Curve(tenure, at_risk, lost, start=float(tenure[0]) - 1)
-
-
-def _spell_columns(frame: Any) -> dict[str, Array]:
-    """The columns of spells, line by line, as ``kaplan_meier`` takes them."""
-    names = ("tenure", "churned", *(["entry"] if "entry" in frame.columns else []))
-    table = read_table(frame, names)
-    lines = {name: column[table.row] for name, column in zip(names, table.columns, strict=True)}
-    return {**lines, "weight": table.line_weight}
-
-
 def _forecast(
     fit: Fit, stay: Callable[[Any, Array], Array], ahead: Array, customers: Array, level: float
 ) -> pd.DataFrame:
@@ -266,3 +137,67 @@ def _survivors(customers: Array, probability: Array, reach: Sequence[Array], sha
 def _logit(probability: Array) -> Array:
     """The logit, finite also of 0 and 1."""
     return logit(np.clip(probability, 1e-12, 1 - 1e-12))
+
+
+def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.DataFrame:
+    """Which share of each cohort was there after each renewal, and is expected to be after those to come.
+
+    Parameters
+    ----------
+    fit
+        A fitted model of contracts.
+    retention_table
+        From ``retention_table``, with ``cohort``.
+    renewals
+        How many renewals beyond those of the cohort are looked at.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a cohort and ``tenure``: ``customers`` of the cohort at the first renewal seen, ``share``, and whether
+        it is a ``forecast``, as it also is at a renewal between others at which nobody was observed. Where a cohort was
+        not observed from the start, the share before its first renewal is the model's.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.fitting.estimate import fit
+    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
+    >>> from retention_models.forecast.retention import retention_triangle
+    >>> rows = [("2021", 1, 1000, 369), ("2021", 2, 631, 163), ("2022", 1, 900, 340)]
+    >>> table = pd.DataFrame(rows, columns=["cohort", "tenure", "at_risk", "lost"])
+    >>> retention_triangle(fit(ShiftedBetaGeometric, table), table, renewals=1).round(3)
+      cohort  tenure  customers  share  forecast
+    0   2021       1       1000  0.631     False
+    1   2021       2       1000  0.468     False
+    2   2021       3       1000  0.376      True
+    3   2022       1        900  0.622     False
+    4   2022       2        900  0.461      True
+    """
+    require_contract_fit(fit)
+    require_whole("renewals", renewals, 0)
+    table = read_table(retention_table, ("tenure", "at_risk", "lost"))
+    rows = [
+        _of_cohort(fit.model, table.of_lines(lines).by_tenure(), renewals).assign(cohort=name)
+        for name, lines in read_groups(retention_table, "cohort").items()
+    ]
+    return pd.concat(rows, ignore_index=True)[["cohort", "tenure", "customers", "share", "forecast"]]
+
+
+def _of_cohort(model: Any, table: Table, renewals: int) -> pd.DataFrame:
+    """The rows of one cohort."""
+    made, at_risk, lost = (column[table.columns[1] > 0] for column in table.columns)
+    if len(made) == 0:
+        raise ValueError("at_risk is 0 in all rows of a cohort: nobody of it was observed; leave it out")
+    tenure = np.arange(made[0], made[-1] + renewals + 1)
+    seen = np.isin(tenure, made)
+    kept = np.asarray(model.retention_rate(tenure))
+    kept[seen] = 1 - lost / at_risk
+    return pd.DataFrame(
+        {
+            "tenure": tenure.astype(int),
+            "customers": round(at_risk[0]),
+            "share": float(model.survival_function(made[0] - 1)) * np.cumprod(kept),
+            "forecast": ~seen,
+        }
+    )

@@ -3,69 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import require_discount_rate, require_margin
 from retention_models.core.check import Check
-from retention_models.core.formatting import Part, Presentation, three_digits
-from retention_models.narrative.purchases import failed_checks
-from retention_models.tables.days import Period, period_name
-from retention_models.value.contract_terms import ContractTerms
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class ContractPrice(Presentation):
-    """What is paid at each renewal, which share of it is earned, and what the currency is called.
-
-    Without a price, value is counted in payments: how many are still to come, later ones counting less.
-
-    Examples
-    --------
-    >>> from retention_models.narrative.contracts import ContractPrice
-    >>> price = ContractPrice(price=10.0, margin=0.6, annual_discount_rate=0.1, period="M", currency="EUR")
-    >>> print(price)
-    Each payment is EUR 10.0, of which 60 % is earned (margin), once a month, in advance. What is earned a year ahead
-    counts 9 % less than today (annual_discount_rate 10 %).
-    >>> price.written(price.terms.margin)
-    'EUR 6.00'
-    """
-
-    price: float | None
-    margin: float
-    annual_discount_rate: float
-    period: Period
-    currency: str | None = None
-
-    def __post_init__(self) -> None:
-        require_margin(self.margin)
-        require_discount_rate(self.annual_discount_rate)
-
-    @property
-    def terms(self) -> ContractTerms:
-        """The same as ``contract_value`` takes it."""
-        earned = 1.0 if self.price is None else self.price * self.margin
-        return ContractTerms(margin=earned, annual_discount_rate=self.annual_discount_rate, period=self.period)
-
-    def written(self, value: float) -> str:
-        """A value with its unit, to three significant digits."""
-        if self.price is None:
-            return f"{three_digits(value)} payments"
-        return f"{self.currency or ''} {three_digits(value)}".strip()
-
-    def _parts(self) -> Sequence[Part]:
-        later = 1 - 1 / (1 + self.annual_discount_rate)
-        waiting = (
-            f"What is earned a year ahead counts {100 * later:.0f} % less than today (annual_discount_rate "
-            f"{100 * self.annual_discount_rate:g} %)."
-        )
-        if self.price is None:
-            return [f"No price was said: value is counted in payments, one a {period_name(self.period)}. {waiting}"]
-        return [
-            f"Each payment is {self.written(self.price)}, of which {100 * self.margin:g} % is earned (margin), once a "
-            f"{period_name(self.period)}, in advance. {waiting}"
-        ]
+from retention_models.evaluation.projections import FEW, SHORTEST, projection_errors, projections
+from retention_models.narrative.purchases import Sentence, failed_checks
+from retention_models.value.saved_customers import EDGES
+from retention_models.value.terms import ContractPrice
 
 
 def saving_sentence(
@@ -121,3 +69,74 @@ def _when(renewals: int) -> str:
 def worth_of_contact(saved: pd.Series) -> float:
     """What an offer may cost for each customer who gets it, if it goes to all and keeps all who were about to leave."""
     return float(saved["value"] * saved["leaving"] / saved["customers"])
+
+
+def projection_book(retention_table: Any, published: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
+    """The projections of a table from the first third of its renewals, and of the groups of a published one.
+
+    Parameters
+    ----------
+    retention_table
+        From ``retention_table``. Renewals to which fewer than 50 customers came are left away.
+    published
+        From ``load_published_retention``.
+
+    Returns
+    -------
+    dict
+        Frames of ``projections``, by title; a table too short to keep anything back is not in it.
+    """
+    together = retention_table.groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
+    tables = {"this log": together[together["at_risk"] >= FEW].reset_index(drop=True)}
+    if published is not None:
+        tables |= {f"published, {name}": part for name, part in published.groupby("customers", sort=False)}
+    book = {}
+    for title, table in tables.items():
+        if len(table) >= SHORTEST and table["lost"].iloc[: _used(table)].sum() > 0:
+            book[title] = projections(table, renewals=_used(table))
+            book[title].attrs["title"] = f"{title}: {_used(table)} of {len(table)} renewals used"
+    return book
+
+
+def book_errors(book: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The ``projection_errors`` of each frame of a ``projection_book``, one below the other."""
+    if not book:
+        return pd.DataFrame(columns=["fitted_error", "error", "last", "actual"])
+    return pd.concat({title: projection_errors(frame) for title, frame in book.items()}, names=["table"])
+
+
+def book_notes(book: dict[str, pd.DataFrame]) -> list[Sentence]:
+    """What a reader must know of the fits in a ``projection_book``, or why it is empty."""
+    if not book:
+        return [Sentence("The log has too few renewals to keep some of them back and hold a projection against them.")]
+    notes = ((title, model, said) for title, frame in book.items() for model, said in frame.attrs["notes"].items())
+    return [Sentence(f"{title}, {model}: {' '.join(said)}") for title, model, said in notes if said]
+
+
+def _used(table: pd.DataFrame) -> int:
+    """How many renewals are used."""
+    return max(len(table) // 3, 3)
+
+
+def some_tenures(saved: pd.DataFrame) -> pd.DataFrame:
+    """A few rows of ``saved_value``, further and further apart, with the last one, "all"."""
+    tenures = saved.index[:-1].to_numpy(dtype=int)
+    wanted = [tenures[np.argmin(np.abs(tenures - edge))] for edge in EDGES if edge <= tenures.max() + 1]
+    return saved.loc[[*dict.fromkeys(wanted), "all"]]
+
+
+def age_groups(customers: pd.DataFrame) -> pd.Series:
+    """The group of each line of ``active_customers`` by its renewals, as text in an order of its own.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from retention_models.narrative.contracts import age_groups
+    >>> age_groups(pd.DataFrame({"tenure": [0, 2, 7, 12]})).tolist()
+    ['0 renewals', '1 to 2 renewals', '6 to 11 renewals', '12 to 23 renewals']
+    """
+    code = np.searchsorted(EDGES, customers["tenure"].to_numpy(), side="right") - 1
+    names = ["0 renewals"] + [f"{low} to {high - 1} renewals" for low, high in pairwise(EDGES[1:])]
+    names.append(f"{EDGES[-1]} renewals or more")
+    used = [name for i, name in enumerate(names) if i in set(code)]
+    return pd.Series(pd.Categorical([names[i] for i in code], categories=used, ordered=True), index=customers.index)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
+from typing import Any
 
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.evaluation.backtest_check import errors_told
-from retention_models.logs.transactions.calendar import span_name
+from retention_models.core.dates import span_name
+from retention_models.evaluation.backtest_check import _overlap, untold
 from retention_models.logs.transactions.describe.rhythm import days_until, well_watched
+from retention_models.value.break_even import TYPICAL_SHARE
 from retention_models.value.terms import Terms
 
 
@@ -112,3 +115,76 @@ def failed_checks(checks: Sequence[Check]) -> str:
     """The checks that failed, as the end of a sentence."""
     names = [f"“{check.name}”" for check in checks if check.passed is False]
     return f"; but {len(names)} check{'s' * (len(names) > 1)} failed, {', '.join(names)}" if names else ""
+
+
+def errors_told(backtest: pd.DataFrame, error: str = "error") -> str:
+    """What earlier dates say of the error of such a forecast, as part of a sentence.
+
+    Parameters
+    ----------
+    backtest
+        The frame of ``rolling_origins``.
+    error
+        Its column to tell: ``error``, or ``amount_error``.
+    """
+    if untold(backtest):
+        return "no earlier date leaves enough to learn from to tell how far off such a forecast is"
+    off, overlap = 100 * backtest[error], ", whose windows overlap," if _overlap(backtest) else ""
+    dates = f"{len(backtest)} earlier date{'s' * (len(backtest) > 1)}"
+    return (
+        f"at {dates}{overlap} what came true differed from such a forecast by {off.min():+.0f} % to {off.max():+.0f} %"
+    )
+
+
+class Sentence(str):
+    """A sentence that a notebook shows as a paragraph."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self)}</p>"
+
+
+def forecast_sentence(
+    total: pd.DataFrame, backtest: pd.DataFrame, customers: pd.DataFrame, horizon: float, *, level: float = 0.95
+) -> Sentence:
+    """A forecast total with its interval and its error at earlier dates, in words.
+
+    Parameters
+    ----------
+    total
+        The frame of ``predict_total(fit, customers, horizon, level)``.
+    backtest
+        The frame of ``rolling_origins`` for the same model and horizon.
+    customers
+        The summary that the total is for; its ``attrs`` name the day and the time unit.
+    horizon
+        Length of the future window, in that unit.
+    level
+        Level of the interval in ``total``.
+
+    Notes
+    -----
+    The last range told is the interval with the errors on top: its lower end with the lowest of them, its upper end
+    with the highest.
+    """
+    row, about = total.iloc[0], customers.attrs
+    error = backtest["error"]
+    least, most = row["purchases_lower"] * (1 + error.min()), row["purchases_upper"] * (1 + error.max())
+    made = "" if untold(backtest) else f", which would make it {least:,.0f} to {most:,.0f}"
+    return Sentence(
+        f"Expect {row['expected']:,.0f} purchases within {span_name(horizon, about['time_unit'])} from the "
+        f"{len(customers):,} customers known on {about['calibration_end']} ({100 * level:g} % interval "
+        f"{row['purchases_lower']:,.0f} to {row['purchases_upper']:,.0f}); {errors_told(backtest)}{made}."
+    )
+
+
+def typical_cost(customers: Any) -> float:
+    """A tenth of what a repeat purchase costs on average: an offer to reckon with where none is given.
+
+    ``customers`` is a summary; where it has no money a purchase counts one.
+    """
+    if "monetary_value" not in customers.columns:
+        return TYPICAL_SHARE
+    repeat, mean = customers["frequency"].to_numpy(dtype=float), customers["monetary_value"].to_numpy(dtype=float)
+    return TYPICAL_SHARE * float(repeat @ mean / repeat.sum())

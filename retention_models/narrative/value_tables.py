@@ -2,65 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from retention_models.evaluation.by_group import status_by_group
 from retention_models.fitting.result import Fit
-from retention_models.logs.transactions.calendar import span_name
 from retention_models.tables.groups import Labels
 from retention_models.value.customer import total_value
-
-
-def value_by_horizon(
-    purchases_fit: Fit,
-    spend_fit: Fit | None,
-    customers: Any,
-    *,
-    horizons: Sequence[float],
-    time_unit: str,
-    annual_discount_rate: float,
-    margin: float,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """What all customers are worth by how far one looks ahead; without end in the last row, where there is a discount.
-
-    Parameters are those of ``total_value``, with several ``horizons``. What lies beyond the horizon of a backtest is an
-    extrapolation that nobody has checked.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by ``horizon`` (text): the columns of ``total_value`` but for ``customers``.
-
-    Examples
-    --------
-    >>> import retention_models as rm
-    >>> from retention_models.narrative.value_tables import value_by_horizon
-    >>> customers = rm.summarize(rm.load_cdnow())
-    >>> fits = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
-    >>> money = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
-    >>> value_by_horizon(*fits, customers, horizons=(26, 52), **money)["value_per_customer"].round(2)
-    horizon
-    26 weeks        4.81
-    52 weeks        8.87
-    without end    44.32
-    Name: value_per_customer, dtype: float64
-    """
-    if not len(horizons):
-        raise ValueError("horizons must name at least one length to look ahead, such as (26, 52)")
-    ahead = {span_name(horizon, time_unit): float(horizon) for horizon in horizons}
-    if annual_discount_rate > 0:
-        ahead["without end"] = np.inf
-    money: dict[str, Any] = {"time_unit": time_unit, "annual_discount_rate": annual_discount_rate, "margin": margin}
-    rows = {
-        name: total_value(purchases_fit, spend_fit, customers, horizon=horizon, level=level, **money).iloc[0]
-        for name, horizon in ahead.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").drop(columns="customers").rename_axis("horizon")
 
 
 def value_by_segment(

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbconvert.filters import Highlight2HTML
 
-from retention_models import __version__
+from retention_models.core.version import __version__
 from retention_models.report.index import Entry
 from retention_models.report.page import Page
 

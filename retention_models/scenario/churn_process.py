@@ -17,9 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.core.arguments import is_number
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
-
-Array = NDArray[np.float64]
 
 CAUSES = ("no need", "price", "service", "competitor", "payment")
 

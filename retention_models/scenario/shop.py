@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 from retention_models.scenario.mailing import CONTROL, Arm, People, Trial, dated, mail, with_amounts
-
-Array = NDArray[np.float64]
 
 MAILING = {
     CONTROL: Arm(),

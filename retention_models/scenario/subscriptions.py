@@ -13,8 +13,6 @@ from retention_models.core.arguments import require_whole
 from retention_models.core.formatting import Presentation
 from retention_models.scenario.churn_process import CAUSES, Rules, SpellsToLive
 
-Array = NDArray[np.float64]
-
 PLANS, CHANNELS = ("basic", "premium"), ("ads", "friends", "search")
 OFFER, CONTROL = "offer", "none"
 RULES = Rules()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+from retention_models.core.arrays import Array
 
 
 @dataclass(frozen=True, slots=True)

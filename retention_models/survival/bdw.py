@@ -16,11 +16,11 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.quadrature import gauss_legendre
 from retention_models.survival.beta_mixture import log_mean_power, log_mean_power_slopes, mean_if_saved
 from retention_models.survival.contract_model import (
-    Array,
     Parameter,
     RetentionModel,
     endless_sum,

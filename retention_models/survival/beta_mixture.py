@@ -7,11 +7,9 @@ Written as a difference of log-gammas at the shorter of its two steps it keeps i
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.numerics.special import Numbers, digamma_rising, log_rising
-
-Array = NDArray[np.float64]
 
 TINY = 1e-4  # exposure from which a difference of log-gammas has eight digits or more
 

@@ -17,13 +17,12 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation, with_intervals
 from retention_models.survival.at_risk import count_losses, require_length, tenures_asked_for
 from retention_models.survival.curves import Curve, log_log_interval
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,12 +14,12 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Facts, Part, Presentation, field_values
 
-Array = NDArray[np.float64]
 Parameter = float | Array
 
 TERMS = 256  # terms of an endless sum that are added one by one before the rest is integrated

@@ -21,11 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, xlogy
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.newton import ConvergenceError
 from retention_models.survival.beta_mixture import log_mean_power, log_mean_power_slopes
 from retention_models.survival.contract_model import power_growth, power_slope
-
-Array = NDArray[np.float64]
 
 TOLERANCE = 1e-12  # half the Newton decrement: log-likelihood still to be gained
 STEP = 1e-5

@@ -10,21 +10,33 @@ Biometrics 38, 29-41 for quantiles. S(t) is the share still there after tenure t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation, three_digits, with_interval, with_intervals
-from retention_models.estimation.intervals import normal_quantile, positive_interval
+from retention_models.estimation.intervals import (
+    normal_quantile,
+    positive_interval,
+)
 from retention_models.survival.at_risk import as_numbers, count_losses, require, require_length, tenures_asked_for
 
-Array = NDArray[np.float64]
-
+LARGEST_EXPONENT = 700.0  # exp of more is infinite; the interval reaches from 0 to 1 long before
 SHOWN = 6  # tenures of a curve in its short form
+
+
+class Tabulated(Protocol):
+    """A curve that can be written as a table: a ``Curve``, or curves by cause."""
+
+    def table(self, level: float = 0.95, at: ArrayLike | None = None) -> pd.DataFrame:
+        """The curve at its own tenures, or ``at`` others."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -301,7 +313,7 @@ def log_log_interval(probability: Array, std_error: Array, level: float) -> tupl
     """Ends of the interval of a probability on the log(-log) scale; 0 and 1 stay what they are."""
     inside = (probability > 0) & (probability < 1)
     p = np.where(inside, probability, 0.5)
-    reach = np.exp(normal_quantile(level) * std_error / (p * -np.log(p)))
+    reach = np.exp(np.minimum(normal_quantile(level) * std_error / (p * -np.log(p)), LARGEST_EXPONENT))
     return np.where(inside, p**reach, probability), np.where(inside, p ** (1 / reach), probability)
 
 
@@ -311,3 +323,21 @@ def _discounted_length(edges: Array, rate: float) -> Array:
     if rate == 0:
         return width
     return np.exp(-rate * edges[:-1]) * -np.expm1(-rate * width) / rate
+
+
+def curve_table(curves: Mapping[str, Tabulated], *, level: float = 0.95, at: ArrayLike | None = None) -> pd.DataFrame:
+    """The curves of several groups as one frame, a column ``group`` before those of each ``table(level, at)``.
+
+    Examples
+    --------
+    >>> from retention_models.survival.curves import curve_table
+    >>> from retention_models.survival.curves import kaplan_meier
+    >>> curves = {"month": kaplan_meier([1, 2], [True, True]), "year": kaplan_meier([2, 2], [True, False])}
+    >>> curve_table(curves, at=[2])[["group", "tenure", "at_risk", "survival"]]
+       group  tenure  at_risk  survival
+    0  month     2.0      1.0       0.0
+    1   year     2.0      2.0       0.5
+    """
+    return pd.concat(
+        [curve.table(level, at).assign(group=label) for label, curve in curves.items()], ignore_index=True
+    ).pipe(lambda frame: frame[["group", *frame.columns.drop("group")]])

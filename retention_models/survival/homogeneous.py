@@ -14,9 +14,9 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.special import gammaincc, gammaln
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.model import Limit
 from retention_models.survival.contract_model import (
-    Array,
     Parameter,
     RetentionModel,
     endless_sum,

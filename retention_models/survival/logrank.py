@@ -12,13 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import chdtrc
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation, chi_squared_statement, p_statement
 from retention_models.survival.curves import Curve
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -15,9 +15,10 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.model import Limit
 from retention_models.survival.beta_mixture import log_mean_power, mean_if_saved
-from retention_models.survival.contract_model import Array, Parameter, RetentionModel, starting_hazard, whole
+from retention_models.survival.contract_model import Parameter, RetentionModel, starting_hazard, whole
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.model import Limit
-from retention_models.survival.contract_model import Array, Parameter, RetentionModel, starting_hazard, whole
+from retention_models.survival.contract_model import Parameter, RetentionModel, starting_hazard, whole
 
 
 @dataclass(frozen=True, slots=True, repr=False)

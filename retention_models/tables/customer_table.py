@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
+from retention_models.core.dates import unit_length
 from retention_models.core.distinct import distinct_rows
 from retention_models.core.formatting import Presentation
-from retention_models.logs.transactions.calendar import unit_length
-
-Array = NDArray[np.float64]
+from retention_models.tables.rules import _check_rules, listed, require_rows
 
 WHERE_FROM = "such a table comes from summarize(transactions) or retention_table(spells)"
 
@@ -209,83 +209,3 @@ def _numeric(frame: Any, name: str, index: pd.Index) -> Array:
         np.isfinite(values), name, "is missing, infinite or not a number", index, "fill in or leave out such rows"
     )
     return values
-
-
-def _check_rules(columns: dict[str, Array], index: pd.Index) -> None:
-    """Every rule whose columns are there."""
-    for names, broken, rule, remedy in _RULES:
-        if all(name in columns for name in names):
-            require_rows(~broken(*(columns[name] for name in names)), names[0], rule, index, remedy)
-
-
-def require_rows(good: NDArray[np.bool_], name: str, rule: str, index: pd.Index, remedy: str) -> None:
-    """An error that says column, rule, count, the first one concerned, and what to do."""
-    bad = np.flatnonzero(~good)
-    if len(bad):
-        label = index.name or "row"
-        what = "customers" if label == "customer_id" else "rows"
-        raise ValueError(
-            f"{name} {rule} for {len(bad):,} of {len(good):,} {what} (first: {label} {index[bad[0]]}); {remedy}"
-        )
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names in a row, for an error."""
-    return ", ".join(str(name) for name in names) or "none"
-
-
-_Rule = tuple[tuple[str, ...], Callable[..., NDArray[np.bool_]], str, str]
-_RULES: tuple[_Rule, ...] = (
-    (("weight",), lambda weight: weight < 0, "is negative", "a weight counts the customers who share a history"),
-    (("frequency",), lambda x: x < 0, "is negative", "it counts repeat purchases, 0 for a single purchase"),
-    (("frequency",), lambda x: x != np.floor(x), "is not a whole number", "it counts repeat purchases"),
-    (
-        ("monetary_value",),
-        lambda m: m < 0,
-        "is negative",
-        "it is the mean amount of the repeat purchases; see refunds in summarize",
-    ),
-    (("recency",), lambda t: t < 0, "is negative", "it is the age at the last purchase, 0 for a single purchase"),
-    (("T",), lambda T: T < 0, "is negative", "was observation_end before the first purchase?"),
-    (("recency", "T"), lambda t, T: t > T, "exceeds T", "was observation_end before the last purchase?"),
-    (
-        ("recency", "frequency"),
-        lambda t, x: (t > 0) & (x == 0),
-        "is above 0 without a repeat purchase",
-        "recency is the age at the last purchase, not the time since then",
-    ),
-    (
-        ("recency", "frequency"),
-        lambda t, x: (t == 0) & (x > 0),
-        "is 0 in spite of repeat purchases",
-        "purchases at the same time count as one; see granularity in summarize",
-    ),
-    (
-        ("log_gaps", "frequency"),
-        lambda gaps, x: (gaps != 0) & (x == 0),
-        "is not 0 without a repeat purchase",
-        "it is the sum of the logarithms of the gaps between purchases",
-    ),
-    (
-        ("log_gaps", "frequency", "recency"),
-        lambda gaps, x, t: (
-            gaps > x * np.log(t / np.maximum(x, 1), where=x * t > 0, out=np.zeros_like(t)) + 1e-6 * (x + 1)
-        ),
-        "is more than gaps that add up to recency can have",
-        "it must be in the time unit of recency; summarize makes both",
-    ),
-    (("tenure",), lambda t: t < 0, "is negative", "it is the time since the start of the contract"),
-    (("tenure", "at_risk"), lambda t, n: t < 1, "is below 1", "it numbers the renewals, 1 for the first"),
-    (("tenure", "at_risk"), lambda t, n: t != np.floor(t), "is not a whole number", "it numbers the renewals"),
-    (("churned",), lambda c: (c != 0) & (c != 1), "is neither True nor False", "it says whether the customer left"),
-    (("entry",), lambda e: e < 0, "is negative", "it is 0 for customers observed from the start"),
-    (
-        ("tenure", "entry"),
-        lambda t, e: (t <= e) & (e > 0),
-        "does not exceed entry",
-        "such customers were never observed: leave them out",
-    ),
-    (("at_risk",), lambda n: n < 0, "is negative", "it counts the customers who came to the renewal"),
-    (("lost",), lambda d: d < 0, "is negative", "it counts the customers who did not renew"),
-    (("lost", "at_risk"), lambda d, n: d > n, "exceeds at_risk", "those lost are counted among those at risk"),
-)

@@ -21,6 +21,7 @@ from retention_models.tables.files import (
     check_unique,
     duckdb_connection,
     open_files,
+    parse_numbers,
     parse_text,
     to_wall_clock,
 )
@@ -182,3 +183,44 @@ def _with_wall_clock(frame: Frame, time_zone: str | None) -> Frame:
     raise ValueError(
         f"column 'date' is shown in the session's time zone, {dtype.time_zone}; set the session to {time_zone}"
     )
+
+
+def open_frame(source: Any, numbers: Sequence[str] | None = None) -> nw.LazyFrame[Any]:
+    """A lazy frame over what narwhals reads, or over a CSV or Parquet file by DuckDB.
+
+    Where it is said which columns are ``numbers``, a file is read as text but for those, as logs are: with its own
+    separator, decimal commas, and yes and no. Otherwise DuckDB guesses the types.
+    """
+    if isinstance(source, str | Path) and numbers is not None:
+        relation = open_files(source, None)
+        source = parse_numbers(relation, [name for name in numbers if name in relation.columns])
+    if isinstance(source, str | Path):
+        import duckdb
+
+        path = str(source)
+        if not Path(path).exists():
+            raise FileNotFoundError(f"{path}: there is no such file")
+        source = duckdb.read_parquet(path) if path.endswith(".parquet") else duckdb.read_csv(path)
+    try:
+        return nw.from_native(source).lazy()
+    except TypeError:
+        kind = type(source).__name__
+        raise TypeError(
+            f"rows must be a frame (pandas, Polars, DuckDB, Spark) or a path to a file, not {kind}"
+        ) from None
+
+
+def as_name(column: str, schema: nw.Schema) -> nw.Expr:
+    """A column as names, of arms say: true and false as ``True`` and ``False``, whatever the engine writes."""
+    name = nw.col(column)
+    if schema[column] == nw.Boolean:
+        return nw.when(name).then(nw.lit("True")).otherwise(nw.when(~name).then(nw.lit("False")))
+    return name.cast(nw.String)
+
+
+def number(name: str, schema: nw.Schema) -> nw.Expr:
+    """A column as floats. True and false are not cast, which DuckDB would do while it reads the words from a file."""
+    column = nw.col(name)
+    if schema[name] == nw.Boolean:
+        return nw.when(column).then(nw.lit(1.0)).otherwise(nw.when(~column).then(nw.lit(0.0)))
+    return column.cast(nw.Float64)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.tables.customer_table import listed, opened, require_rows
+from retention_models.tables.customer_table import opened
+from retention_models.tables.rules import listed, require_rows
 
 Labels = str | Sequence[Any] | pd.Series
 

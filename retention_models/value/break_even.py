@@ -7,10 +7,11 @@ experiment.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from retention_models.core.arguments import is_number
 
 UPLIFTS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 TYPICAL_SHARE = 0.1
@@ -55,12 +56,42 @@ def paying_customers(uplift: pd.DataFrame, *, uplifts: Sequence[float] = UPLIFTS
     return shares
 
 
-def typical_cost(customers: Any) -> float:
-    """A tenth of what a repeat purchase costs on average: an offer to reckon with where none is given.
+def break_even_uplift(value: pd.DataFrame, *, cost: float) -> pd.DataFrame:
+    """How much an offer must raise each customer's value, as a share of it, to earn its cost.
 
-    ``customers`` is a summary; where it has no money a purchase counts one.
+    Parameters
+    ----------
+    value
+        From ``customer_value``.
+    cost
+        Cost of the offer for one customer, in money, above 0.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``break_even_uplift``, cost over value, with ``_lower, _upper`` from the value's interval. 0.05 says that the
+        offer pays if it raises the customer's coming purchases by 5 %; infinity, that it never does, the customer being
+        worth nothing. Which customers an offer would really move
+        is another question, for an experiment: value alone does not choose whom to treat.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> customers = rm.summarize(rm.load_cdnow())
+    >>> purchases, spend = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
+    >>> terms = {"horizon": 52, "time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
+    >>> value = rm.customer_value(purchases, spend, customers, **terms)
+    >>> rm.break_even_uplift(value, cost=0.5)["break_even_uplift"].head(3).round(3)
+    customer_id
+    1    0.051
+    2    0.997
+    3    0.641
+    Name: break_even_uplift, dtype: float64
     """
-    if "monetary_value" not in customers.columns:
-        return TYPICAL_SHARE
-    repeat, mean = customers["frequency"].to_numpy(dtype=float), customers["monetary_value"].to_numpy(dtype=float)
-    return TYPICAL_SHARE * float(repeat @ mean / repeat.sum())
+    if not (is_number(cost) and cost > 0):
+        raise ValueError(f"cost must be an amount of money above 0; got {cost!r}")
+    ends = {"": "value", "_lower": "value_upper", "_upper": "value_lower"}
+    missing = [column for column in ends.values() if column not in value]
+    if missing:
+        raise ValueError(f"value lacks {', '.join(missing)}; pass the table that customer_value returns")
+    return pd.DataFrame({f"break_even_uplift{end}": cost / value[column] for end, column in ends.items()})

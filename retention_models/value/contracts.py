@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import standard_error
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import customers_by_tenure
@@ -24,11 +25,9 @@ from retention_models.fitting.retention_intervals import profile_interval
 from retention_models.survival.homogeneous import Geometric
 from retention_models.tables.customer_table import Table
 from retention_models.tables.groups import Labels, read_codes
-from retention_models.value.contract_terms import ContractTerms, Ends
 from retention_models.value.external_models import predicted_survival
 from retention_models.value.payments import Moment, Stream, finite_horizon, survival_of
-
-Array = NDArray[np.float64]
+from retention_models.value.terms import ContractTerms, Ends
 
 
 def discounted_lifetime(model: Any, terms: ContractTerms) -> float:
@@ -39,7 +38,8 @@ def discounted_lifetime(model: Any, terms: ContractTerms) -> float:
     Examples
     --------
     >>> from retention_models.survival.sbg import ShiftedBetaGeometric
-    >>> from retention_models.value.contracts import ContractTerms, discounted_lifetime
+    >>> from retention_models.value.terms import ContractTerms
+    >>> from retention_models.value.contracts import discounted_lifetime
     >>> high_end = ShiftedBetaGeometric(alpha=1.280976, beta=7.790383)
     >>> round(discounted_lifetime(high_end, ContractTerms(annual_discount_rate=0.1, period="Y")), 4)
     5.4638
@@ -68,7 +68,8 @@ def discounted_residual_lifetime(
     Examples
     --------
     >>> from retention_models.survival.sbg import ShiftedBetaGeometric
-    >>> from retention_models.value.contracts import ContractTerms, discounted_residual_lifetime
+    >>> from retention_models.value.terms import ContractTerms
+    >>> from retention_models.value.contracts import discounted_residual_lifetime
     >>> terms = ContractTerms(annual_discount_rate=0.1, period="Y")
     >>> discounted_residual_lifetime(ShiftedBetaGeometric(3.8, 15.2), [1, 2, 3, 4, 5], terms).round(2)
     array([3.31, 3.45, 3.59, 3.72, 3.84])
@@ -90,7 +91,7 @@ def retention_elasticity(model: Any, terms: ContractTerms) -> float:
     --------
     >>> from retention_models.survival.sbg import ShiftedBetaGeometric
     >>> from retention_models.value.contracts import retention_elasticity
-    >>> from retention_models.value.contract_terms import ContractTerms
+    >>> from retention_models.value.terms import ContractTerms
     >>> terms = ContractTerms(annual_discount_rate=0.1, period="Y")
     >>> round(retention_elasticity(ShiftedBetaGeometric(alpha=1.280976, beta=7.790383), terms), 2)
     5.37
@@ -142,7 +143,8 @@ def contract_value(
     >>> import pandas as pd
     >>> from retention_models.fitting.estimate import fit
     >>> from retention_models.survival.sbg import ShiftedBetaGeometric
-    >>> from retention_models.value.contracts import ContractTerms, contract_value
+    >>> from retention_models.value.terms import ContractTerms
+    >>> from retention_models.value.contracts import contract_value
     >>> kept = pd.DataFrame({"tenure": [1, 2, 3], "at_risk": [1000, 869, 743], "lost": [131, 126, 90]})
     >>> terms = ContractTerms(margin=20, annual_discount_rate=0.1, period="Y")
     >>> contract_value(fit(ShiftedBetaGeometric, kept), pd.DataFrame({"tenure": [0, 3]}), terms, level=0.8).round(1)
@@ -185,7 +187,8 @@ def total_contract_value(
     --------
     >>> import pandas as pd
     >>> from retention_models.survival.sbg import ShiftedBetaGeometric
-    >>> from retention_models.value.contracts import ContractTerms, total_contract_value
+    >>> from retention_models.value.terms import ContractTerms
+    >>> from retention_models.value.contracts import total_contract_value
     >>> base = pd.DataFrame({"tenure": range(5), "weight": [10000, 6334, 4367, 3264, 2604]})
     >>> terms = ContractTerms(annual_discount_rate=0.1, period="Y")
     >>> total_contract_value(ShiftedBetaGeometric(1.6671, 2.8566), base, terms).round(0)

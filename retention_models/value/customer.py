@@ -8,22 +8,22 @@ all customers' values, which share the parameters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.core.arguments import is_number, require_discount_rate, require_horizon, require_margin
+from retention_models.core.arguments import require_discount_rate, require_horizon, require_margin
+from retention_models.core.arrays import Array
+from retention_models.core.dates import span_name, unit_length
 from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.fitting.result import Fit
-from retention_models.logs.transactions.calendar import unit_length
 from retention_models.tables.customer_table import Table, read_table, require_same_measure
 from retention_models.tables.groups import Labels, read_codes
 from retention_models.value.spending import has_paid, paying_share
 from retention_models.value.value_component import Factor
-
-Array = NDArray[np.float64]
 
 YEAR = pd.Timedelta(days=365.25)
 PERIODS_A_YEAR = {"Y": 1, "Q": 4, "M": 12}  # opportunities (see ``opportunities``) whose days vary
@@ -175,47 +175,6 @@ def total_value(
     return table.astype({"customers": int}) if np.all(n == np.floor(n)) else table
 
 
-def break_even_uplift(value: pd.DataFrame, *, cost: float) -> pd.DataFrame:
-    """How much an offer must raise each customer's value, as a share of it, to earn its cost.
-
-    Parameters
-    ----------
-    value
-        From ``customer_value``.
-    cost
-        Cost of the offer for one customer, in money, above 0.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``break_even_uplift``, cost over value, with ``_lower, _upper`` from the value's interval. 0.05 says that the
-        offer pays if it raises the customer's coming purchases by 5 %; infinity, that it never does, the customer being
-        worth nothing. Which customers an offer would really move
-        is another question, for an experiment: value alone does not choose whom to treat.
-
-    Examples
-    --------
-    >>> import retention_models as rm
-    >>> customers = rm.summarize(rm.load_cdnow())
-    >>> purchases, spend = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
-    >>> terms = {"horizon": 52, "time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
-    >>> value = rm.customer_value(purchases, spend, customers, **terms)
-    >>> rm.break_even_uplift(value, cost=0.5)["break_even_uplift"].head(3).round(3)
-    customer_id
-    1    0.051
-    2    0.997
-    3    0.641
-    Name: break_even_uplift, dtype: float64
-    """
-    if not (is_number(cost) and cost > 0):
-        raise ValueError(f"cost must be an amount of money above 0; got {cost!r}")
-    ends = {"": "value", "_lower": "value_upper", "_upper": "value_lower"}
-    missing = [column for column in ends.values() if column not in value]
-    if missing:
-        raise ValueError(f"value lacks {', '.join(missing)}; pass the table that customer_value returns")
-    return pd.DataFrame({f"break_even_uplift{end}": cost / value[column] for end, column in ends.items()})
-
-
 def _factors(
     purchases_fit: Fit,
     spend_fit: Fit | None,
@@ -300,3 +259,51 @@ def check_time_unit(given: str, table: Table, fit: Fit) -> None:
         if {known, given} & PERIODS_A_YEAR.keys() or unit_length(known) != unit_length(given):
             raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
     require_same_measure(fit.data, table)
+
+
+def value_by_horizon(
+    purchases_fit: Fit,
+    spend_fit: Fit | None,
+    customers: Any,
+    *,
+    horizons: Sequence[float],
+    time_unit: str,
+    annual_discount_rate: float,
+    margin: float,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """What all customers are worth by how far one looks ahead; without end in the last row, where there is a discount.
+
+    Parameters are those of ``total_value``, with several ``horizons``. What lies beyond the horizon of a backtest is an
+    extrapolation that nobody has checked.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``horizon`` (text): the columns of ``total_value`` but for ``customers``.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> from retention_models.value.customer import value_by_horizon
+    >>> customers = rm.summarize(rm.load_cdnow())
+    >>> fits = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
+    >>> money = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
+    >>> value_by_horizon(*fits, customers, horizons=(26, 52), **money)["value_per_customer"].round(2)
+    horizon
+    26 weeks        4.81
+    52 weeks        8.87
+    without end    44.32
+    Name: value_per_customer, dtype: float64
+    """
+    if not len(horizons):
+        raise ValueError("horizons must name at least one length to look ahead, such as (26, 52)")
+    ahead = {span_name(horizon, time_unit): float(horizon) for horizon in horizons}
+    if annual_discount_rate > 0:
+        ahead["without end"] = np.inf
+    money: dict[str, Any] = {"time_unit": time_unit, "annual_discount_rate": annual_discount_rate, "margin": margin}
+    rows = {
+        name: total_value(purchases_fit, spend_fit, customers, horizon=horizon, level=level, **money).iloc[0]
+        for name, horizon in ahead.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").drop(columns="customers").rename_axis("horizon")

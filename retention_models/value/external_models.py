@@ -9,9 +9,8 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.tables.customer_table import read_covariates
-
-Array = NDArray[np.float64]
 
 OWN_COLUMNS = ("customer_id", "tenure", "weight")
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import in_chunks
-from retention_models.estimation.model import Array
 from retention_models.fitting.result import Fit
 from retention_models.forecast.marginal_effects import Change, Changed, effect_table, require_known, slopes_of
 from retention_models.value.customer import check_fits, check_money, check_time_unit, discount_rate, finite

@@ -9,11 +9,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.fitting.result import Fit
-from retention_models.value.contract_terms import ContractTerms
 from retention_models.value.external_models import check_seen
+from retention_models.value.terms import ContractTerms
 
-Array = NDArray[np.float64]
 Moment = Literal["before_renewal", "after_payment"]
 
 

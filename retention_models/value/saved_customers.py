@@ -8,20 +8,17 @@ the renewal n, a customer pays there and then as long as they stay: the sum over
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import standard_error
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import customers_by_tenure, require_contract_fit
-from retention_models.value.contract_terms import ContractTerms
 from retention_models.value.contracts import mean_rate_model
-
-Array = NDArray[np.float64]
+from retention_models.value.terms import ContractTerms
 
 EDGES = (0, 1, 3, 6, 12, 24, 48, 96)  # renewals at which a table begins a new group
 
@@ -59,7 +56,7 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
     >>> import pandas as pd
     >>> from retention_models.fitting.estimate import fit
     >>> from retention_models.survival.sbg import ShiftedBetaGeometric
-    >>> from retention_models.value.contract_terms import ContractTerms
+    >>> from retention_models.value.terms import ContractTerms
     >>> from retention_models.value.saved_customers import saved_value
     >>> kept = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 382], "lost": [369, 163, 86, 56]})
     >>> base = pd.DataFrame({"tenure": [0, 4], "weight": [500, 326]})
@@ -104,30 +101,6 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
         },
         index=pd.Index([*tenure.astype(int).tolist(), "all"], name="tenure", dtype=object),
     )
-
-
-def some_tenures(saved: pd.DataFrame) -> pd.DataFrame:
-    """A few rows of ``saved_value``, further and further apart, with the last one, "all"."""
-    tenures = saved.index[:-1].to_numpy(dtype=int)
-    wanted = [tenures[np.argmin(np.abs(tenures - edge))] for edge in EDGES if edge <= tenures.max() + 1]
-    return saved.loc[[*dict.fromkeys(wanted), "all"]]
-
-
-def age_groups(customers: pd.DataFrame) -> pd.Series:
-    """The group of each line of ``active_customers`` by its renewals, as text in an order of its own.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from retention_models.value.saved_customers import age_groups
-    >>> age_groups(pd.DataFrame({"tenure": [0, 2, 7, 12]})).tolist()
-    ['0 renewals', '1 to 2 renewals', '6 to 11 renewals', '12 to 23 renewals']
-    """
-    code = np.searchsorted(EDGES, customers["tenure"].to_numpy(), side="right") - 1
-    names = ["0 renewals"] + [f"{low} to {high - 1} renewals" for low, high in pairwise(EDGES[1:])]
-    names.append(f"{EDGES[-1]} renewals or more")
-    used = [name for i, name in enumerate(names) if i in set(code)]
-    return pd.Series(pd.Categorical([names[i] for i in code], categories=used, ordered=True), index=customers.index)
 
 
 def _staying(model: Any) -> Any:

@@ -10,13 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.btyd.gammagamma import PAID_NOTHING, GammaGamma
+from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.estimation.intervals import normal_quantile
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
 from retention_models.tables.customer_table import Table, read_table
-
-Array = NDArray[np.float64]
 
 INDEPENDENCE = "amount independent of frequency"
 FEWEST = 20  # customers in a group whose spread can be judged

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import standard_error
 from retention_models.fitting.result import Fit
 from retention_models.tables.customer_table import Table
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import pandas as pd
 from timing import run
 
 import retention_models as rm
-from retention_models.fitting.result import PURCHASES
+from retention_models.fitting.models import PURCHASES
 
 NAMES = [model.__name__ for model in PURCHASES if model is not rm.GammaGamma]
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from retention_models.core.proportions import share_interval, waiting_interval
+from retention_models.core.proportions import waiting_interval, wilson_interval
 
 
 @pytest.mark.parametrize(("count", "n"), [(0, 10), (2, 10), (10, 10), (345, 2357)])
 def test_a_share_has_the_interval_of_wilson(count, n):
     expected = binomtest(count, n).proportion_ci(0.95, method="wilson")
-    assert np.allclose(share_interval(count, n), [expected.low, expected.high], atol=1e-12)
+    assert np.allclose(wilson_interval(count / n, n), [expected.low, expected.high], atol=1e-12)
 
 
 def test_without_leaving_the_watch_the_ends_are_log_log_with_the_variance_of_a_binomial_share():

@@ -5,14 +5,12 @@ import pytest
 
 import retention_models as rm
 from retention_models.evaluation import (
-    Sentence,
     backtest_check,
     earlier_origins,
-    errors_told,
-    forecast_sentence,
     holdout_scores,
     rolling_origins,
 )
+from retention_models.narrative.purchases import Sentence, errors_told, forecast_sentence
 
 
 @pytest.fixture(scope="module")

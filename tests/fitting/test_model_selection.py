@@ -5,15 +5,9 @@ import pandas as pd
 import pytest
 
 from retention_models.datasets import load_published_retention
-from retention_models.evaluation.projections import (
-    book_errors,
-    book_notes,
-    drawn_curves,
-    projection_book,
-    projection_errors,
-    projections,
-)
+from retention_models.evaluation.projections import drawn_curves, projection_errors, projections
 from retention_models.fitting.model_selection import fit_contracts
+from retention_models.narrative.contracts import book_errors, book_notes, projection_book
 
 PUBLISHED = load_published_retention()
 HIGH_END = PUBLISHED.query("customers == 'high end'")

@@ -12,8 +12,8 @@ from retention_models.fitting.retention_intervals import is_vague, profile_inter
 from retention_models.forecast.retention import forecast_retention
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.sbg import ShiftedBetaGeometric
-from retention_models.value.contract_terms import ContractTerms
 from retention_models.value.contracts import contract_value, total_contract_value
+from retention_models.value.terms import ContractTerms
 
 YEARLY = ContractTerms(0.1, "Y")
 

@@ -9,7 +9,7 @@ import pytest
 
 import retention_models as rm
 
-REFERENCE = Path(__file__).parent / "reference"
+REFERENCE = Path(__file__).parents[1] / "reference"
 FITS = runpy.run_path(str(REFERENCE / "make_fits.py"))["FITS"]
 STORED = sorted(REFERENCE.glob("fits_*/*.json"))
 ONE = REFERENCE / "fits_0_1_0" / "bg_nbd_covariates.json"

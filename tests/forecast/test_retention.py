@@ -7,17 +7,12 @@ import pytest
 from scipy.special import bdtr
 
 from retention_models.fitting.estimate import fit
-from retention_models.forecast.retention import (
-    _survivors,
-    cause_curves,
-    curve_table,
-    forecast_retention,
-    survival_curves,
-)
+from retention_models.fitting.spell_curves import cause_curves, survival_curves
+from retention_models.forecast.retention import _survivors, forecast_retention
 from retention_models.logs.contracts.log import read_contracts
 from retention_models.logs.contracts.retention import retention_table
 from retention_models.survival.bdw import BetaDiscreteWeibull
-from retention_models.survival.curves import kaplan_meier
+from retention_models.survival.curves import curve_table, kaplan_meier
 from retention_models.survival.sbg import ShiftedBetaGeometric
 
 RNG = np.random.default_rng(1)

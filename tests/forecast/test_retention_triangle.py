@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from retention_models.fitting.estimate import fit
+from retention_models.forecast.retention import retention_triangle
 from retention_models.survival.sbg import ShiftedBetaGeometric
-from retention_models.triangle import retention_triangle
 
 TABLE = pd.DataFrame(
     [("2021", 1, 1000, 369), ("2021", 2, 631, 163), ("2022", 1, 900, 340)],

@@ -19,6 +19,7 @@ ROOMS = (
     "campaigns",
     "scenario",
     "plots",
+    "corners",
     "text",
 )
 _ENTRIES: dict[str, Callable[[], Any]] = {}

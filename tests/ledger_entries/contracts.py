@@ -6,10 +6,10 @@ import retention_models as rm
 from ledger_entries import entry
 from ledger_entries.flatten import each
 from ledger_entries.inputs import READING, business, contract_logs, engines, kept, snapshot, spells
-from retention_models.logs import contract_overview
 from retention_models.logs.contracts.log import as_of
 from retention_models.logs.contracts.retention import durations, renewals_since, with_calendar
 from retention_models.logs.contracts.snapshot import dated_contracts
+from retention_models.narrative.overview import contract_overview
 
 WINDOW = {"design": "window", "observed_from": "2022-01-01"}
 
@@ -45,7 +45,7 @@ on_spells("as_of", lambda log: rm.retention_table(as_of(log, "2023-06-30"), peri
 on_spells("renewals_since", lambda log: renewals_since(log, "2023-06-30", period="M", renewals=6))
 on_each("settings", lambda log: rm.make_contract_plan(log, cause="cause", covariates=["plan"]))
 on_each("settings_asked", lambda log: rm.make_contract_plan(log, period="Y", renewals=2, observation_end="2024-06-30"))
-on_spells("overview", lambda log: contract_overview.contract_overview(log, name="contracts"))
+on_spells("overview", lambda log: contract_overview(log, name="contracts"))
 
 entry("logs.contracts.calendar")(lambda: with_calendar(kept()))
 entry("logs.contracts.checks")(lambda: spells().checks)

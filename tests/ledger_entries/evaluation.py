@@ -23,6 +23,7 @@ from ledger_entries.inputs import (
     with_covariates,
 )
 from retention_models import evaluation
+from retention_models.narrative import contracts, purchases
 
 BEST = "MBGNBD"
 
@@ -137,8 +138,8 @@ def sentence():
     total = rm.predict_total(fitted(BEST), customers(), 26)
     return Parts(
         origins=origins,
-        said=evaluation.forecast_sentence(total, backtest, customers(), 26),
-        errors=evaluation.errors_told(backtest),
+        said=purchases.forecast_sentence(total, backtest, customers(), 26),
+        errors=purchases.errors_told(backtest),
         check=evaluation.backtest_check(backtest),
     )
 
@@ -157,20 +158,20 @@ def histories():
 
 
 @entry("evaluation.contracts")
-def contracts():
+def contracts_at_earlier_days():
     window = {"period": "M", "origins": ["2023-06-30", "2023-12-31"], "renewals": 6}
     found = evaluation.backtest_retention(rm.ShiftedBetaGeometric, spells(), **window)
-    return Parts(frame=found, check=evaluation.backtest_check(found), errors=tried(evaluation.errors_told, found))
+    return Parts(frame=found, check=evaluation.backtest_check(found), errors=tried(purchases.errors_told, found))
 
 
 @entry("evaluation.projections")
 def projections():
     found = evaluation.projections(published(), renewals=5)
-    book = evaluation.projection_book(kept(), rm.load_published_retention())
+    book = contracts.projection_book(kept(), rm.load_published_retention())
     return Parts(
         frame=found,
         errors=evaluation.projection_errors(found),
         book=book,
-        book_errors=evaluation.book_errors(book),
-        notes=evaluation.book_notes(book),
+        book_errors=contracts.book_errors(book),
+        notes=contracts.book_notes(book),
     )

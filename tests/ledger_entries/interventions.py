@@ -11,8 +11,8 @@ from ledger_entries import entry
 from ledger_entries.flatten import Parts, each, tried
 from ledger_entries.inputs import REFERENCE, business, engines, mailing, mailing_sources, shop, spells
 from retention_models.interventions.arms import cost_breakdown
-from retention_models.interventions.contract_spells import since_observed
 from retention_models.interventions.designs import from_counts
+from retention_models.interventions.designs.contract_arms import since_observed
 from retention_models.interventions.effects import multiplicity, sensitivity
 
 PLAN = rm.Plan(control="none", shares={"none": 1, "mail": 1, "gift": 1})

@@ -13,7 +13,7 @@ from ledger_entries.inputs import CUT, MONEY, active, customers, fits, fitted, k
 from ledger_entries.interventions import BOUGHT, CUPED, WORTH, experiment
 from retention_models import evaluation, plots
 from retention_models.logs.transactions.describe import cohorts, rfm, rhythm
-from retention_models.narrative import value_tables
+from retention_models.narrative import contracts, value_tables
 
 mpl.use("Agg")
 SBG = "ShiftedBetaGeometric"
@@ -95,7 +95,7 @@ picture(
     "remaining",
     lambda: plots.plot_remaining(rm.forecast_retention(monthly_fit(SBG), active(), renewals=12)),
 )
-picture("projections", lambda: plots.plot_projections(next(iter(evaluation.projection_book(kept()).values()))))
+picture("projections", lambda: plots.plot_projections(next(iter(contracts.projection_book(kept()).values()))))
 picture("evidence", lambda: plots.plot_evidence(next(iter(effects().panels.values()))))
 picture("panels", lambda: plots.plot_panels(effects().panels))
 picture("values", lambda: plots.plot_values(effects().table))

@@ -7,7 +7,7 @@ import retention_models as rm
 from ledger_entries import entry
 from ledger_entries.flatten import Parts
 from ledger_entries.inputs import REFERENCE, spells
-from retention_models.forecast.retention import round_tenures
+from retention_models.fitting.spell_curves import round_tenures
 
 
 def lung(group=None):

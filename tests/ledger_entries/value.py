@@ -21,7 +21,7 @@ from ledger_entries.purchase_models import MODELS as PURCHASES
 from retention_models import evaluation
 from retention_models.logs.transactions.describe import rfm, rhythm
 from retention_models.narrative import contracts, purchases, value_tables
-from retention_models.value import break_even, saved_customers, spending
+from retention_models.value import break_even, customer, spending
 from retention_models.value.terms import Terms
 
 CHANNEL = {"channel": "web"}
@@ -63,7 +63,7 @@ def total():
 @entry("value.break_even")
 def break_even_of_an_offer():
     needed = rm.break_even_uplift(worth(), cost=2.0)
-    return Parts(uplift=needed, paying=break_even.paying_customers(needed), cost=break_even.typical_cost(customers()))
+    return Parts(uplift=needed, paying=break_even.paying_customers(needed), cost=purchases.typical_cost(customers()))
 
 
 @entry("value.marginal")
@@ -89,9 +89,7 @@ def spent():
 
 @entry("value.tables")
 def tabled():
-    by_horizon = value_tables.value_by_horizon(
-        fitted("ParetoNBD"), spend(), customers(), horizons=(13, 26, 52), **MONEY
-    )
+    by_horizon = customer.value_by_horizon(fitted("ParetoNBD"), spend(), customers(), horizons=(13, 26, 52), **MONEY)
     by_segment = value_tables.value_by_segment(fitted("ParetoNBD"), spend(), customers(), named(), horizon=26, **MONEY)
     return Parts(horizon=by_horizon, segment=by_segment, brief=value_tables.brief(by_segment))
 
@@ -164,8 +162,8 @@ def contract_groups():
     fit, people = monthly_fit("ShiftedBetaGeometric"), active()
     curve = next(iter(rm.survival_curves(spells()).values()))
     return Parts(
-        ages=saved_customers.age_groups(people),
-        by=rm.total_contract_value(fit, people, MONTHLY, by=saved_customers.age_groups(people), level=0.8),
+        ages=contracts.age_groups(people),
+        by=rm.total_contract_value(fit, people, MONTHLY, by=contracts.age_groups(people), level=0.8),
         after=rm.contract_value(fit, people, MONTHLY, moment="after_payment"),
         at_parameters=rm.contract_value(MODELS["sbg"], people, MONTHLY),
         of_curve=tried(rm.contract_value, curve, people, TERMS["within"]),
@@ -179,7 +177,7 @@ def saved():
     price = contracts.ContractPrice(10.0, 0.6, 0.1, "M", "EUR")
     return Parts(
         all=found,
-        some=saved_customers.some_tenures(found),
+        some=contracts.some_tenures(found),
         bdw=tried(rm.saved_value, monthly_fit("BetaDiscreteWeibull"), active(), MONTHLY),
         contact=contracts.worth_of_contact(found.iloc[0]),
         sentence=contracts.saving_sentence(total, found, price=price),

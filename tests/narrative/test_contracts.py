@@ -3,11 +3,12 @@
 import pandas as pd
 
 from retention_models.fitting.estimate import fit
-from retention_models.narrative.contracts import ContractPrice, saving_sentence
+from retention_models.narrative.contracts import saving_sentence
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.value.contracts import total_contract_value
 from retention_models.value.saved_customers import saved_value
+from retention_models.value.terms import ContractPrice
 
 PRICE = ContractPrice(price=100.0, margin=1.0, annual_discount_rate=0.1, period="Y", currency="EUR")
 REGULAR = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 382], "lost": [369, 163, 86, 56]})

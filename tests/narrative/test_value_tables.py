@@ -7,12 +7,12 @@ import pytest
 import retention_models as rm
 from retention_models.core.check import Check
 from retention_models.core.formatting import three_digits, with_intervals
-from retention_models.narrative.contracts import ContractPrice
-from retention_models.narrative.purchases import base_sentence, worth_sentence
-from retention_models.narrative.value_tables import brief, value_by_horizon, value_by_segment
-from retention_models.value.break_even import paying_customers, typical_cost
+from retention_models.narrative.purchases import base_sentence, typical_cost, worth_sentence
+from retention_models.narrative.value_tables import brief, value_by_segment
+from retention_models.value.break_even import paying_customers
+from retention_models.value.customer import value_by_horizon
 from retention_models.value.spending import fit_spend
-from retention_models.value.terms import Terms
+from retention_models.value.terms import ContractPrice, Terms
 
 MONEY = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
 

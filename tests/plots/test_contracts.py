@@ -9,9 +9,8 @@ from retention_models import plots
 from retention_models.datasets import load_published_retention
 from retention_models.evaluation.projections import projections
 from retention_models.fitting.estimate import fit
-from retention_models.forecast.retention import forecast_retention
+from retention_models.forecast.retention import forecast_retention, retention_triangle
 from retention_models.survival.sbg import ShiftedBetaGeometric
-from retention_models.triangle import retention_triangle
 
 ROWS = [("2021", 1, 1000, 369), ("2021", 2, 631, 163), ("2022", 1, 900, 340), ("$\\frac{", 1, 50, 20)]
 TABLE = pd.DataFrame(ROWS, columns=["cohort", "tenure", "at_risk", "lost"])

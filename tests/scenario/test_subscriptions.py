@@ -6,7 +6,7 @@ import pytest
 
 from retention_models.fitting.calendar_covariates import fit_covariates
 from retention_models.fitting.estimate import fit
-from retention_models.forecast.retention import cause_curves
+from retention_models.fitting.spell_curves import cause_curves
 from retention_models.logs.contracts.log import read_contracts
 from retention_models.logs.contracts.retention import retention_table, with_calendar
 from retention_models.scenario import Rules, subscriptions

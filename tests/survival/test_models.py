@@ -14,7 +14,8 @@ from retention_models.estimation.likelihood import maximise
 from retention_models.estimation.model import parameter_names
 from retention_models.estimation.newton import ConvergenceError
 from retention_models.fitting.estimate import fit
-from retention_models.fitting.result import CONTRACTS, MODELS, Fit
+from retention_models.fitting.models import CONTRACTS, MODELS
+from retention_models.fitting.result import Fit
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric

@@ -15,7 +15,6 @@ from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.survival.two_segments import TwoSegments
 from retention_models.tables.customer_table import read_table
-from retention_models.value.contract_terms import ContractTerms
 from retention_models.value.contracts import (
     _stream,
     contract_value,
@@ -24,6 +23,7 @@ from retention_models.value.contracts import (
     retention_elasticity,
     total_contract_value,
 )
+from retention_models.value.terms import ContractTerms
 
 PUBLISHED = runpy.run_path(str(Path(__file__).parents[1] / "reference" / "fader_hardie_2007.py"))
 YEARLY = ContractTerms(annual_discount_rate=0.1, period="Y")

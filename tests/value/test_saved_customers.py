@@ -6,13 +6,14 @@ import pytest
 
 from retention_models.datasets import load_published_retention
 from retention_models.fitting.estimate import fit
+from retention_models.narrative.contracts import age_groups, some_tenures
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.survival.two_segments import TwoSegments
-from retention_models.value.contract_terms import ContractTerms
 from retention_models.value.contracts import discounted_lifetime
-from retention_models.value.saved_customers import age_groups, saved_value, some_tenures
+from retention_models.value.saved_customers import saved_value
+from retention_models.value.terms import ContractTerms
 
 TERMS = ContractTerms(margin=10.0, annual_discount_rate=0.1, period="Y")
 MODELS = (

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
+from retention_models.core.arrays import Array
 
 DROP = 36.0  # a density smaller than its peak by e^-36 is rounding
 STEP = 0.33  # in logit p, less as the density narrows: the error is then some 1e-12

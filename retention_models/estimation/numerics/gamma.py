@@ -6,9 +6,8 @@ The trapezoidal rule in the logarithm converges exponentially, as in ``beta``.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from retention_models.core.arrays import Array
 
 DROP = 36.0  # a density smaller than its peak by e^-36 is rounding
 STEP = 0.3  # in log u, less as the density narrows: the error is then below 1e-12

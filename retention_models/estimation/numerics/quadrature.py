@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 
-Array = NDArray[np.float64]
+from retention_models.core.arrays import Array
 
 DROP = 36.0  # an integrand smaller than its peak by e^-36 is rounding
 FARTHEST = 700.0  # in w: e^w must not overflow

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from retention_models.core.arrays import Array
 
 ROUNDING = 1e-17
 NODES = 16  # a block of twice its first number, or of a few standard deviations of a bell: the error is rounding

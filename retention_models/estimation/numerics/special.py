@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 
-Array = NDArray[np.float64]
+from retention_models.core.arrays import Array
+
 Numbers = float | Array
 
 ASYMPTOTIC = 20.0  # from here on, Stirling's series to four terms is exact to rounding

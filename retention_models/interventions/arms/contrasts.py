@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 from retention_models.interventions.arms.cells import ArmMeans
 
-Array = NDArray[np.float64]
 MeasureOf = Callable[[Array], tuple[float, Array]]  # an arm's means to a number and its gradient in them
 
 

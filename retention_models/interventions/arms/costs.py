@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retention_models.core.arguments import is_number
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 from retention_models.interventions.arms.contrasts import MeasureOf
 from retention_models.interventions.effects.effect import Effect
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -6,21 +6,18 @@ about the overall means, so that large numbers with a small spread lose no digit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import numpy as np
-from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation, short_number
 from retention_models.interventions.arms.cells import Cell, cells_of_sums
-from retention_models.tables.engines import collect
-from retention_models.tables.files import open_files, parse_numbers
-
-Array = NDArray[np.float64]
+from retention_models.tables.engines import as_name, collect, number, open_frame
+from retention_models.tables.rules import check_complete, require_numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -80,96 +77,6 @@ def read_rows(
         *(number(name, schema).alias(f"v{i}") for i, name in enumerate(names)),
     )
     return _with_means(Rows(prepared, tuple(names), np.zeros(len(names)), cluster is not None))
-
-
-def open_frame(source: Any, numbers: Sequence[str] | None = None) -> nw.LazyFrame[Any]:
-    """A lazy frame over what narwhals reads, or over a CSV or Parquet file by DuckDB.
-
-    Where it is said which columns are ``numbers``, a file is read as text but for those, as logs are: with its own
-    separator, decimal commas, and yes and no. Otherwise DuckDB guesses the types.
-    """
-    if isinstance(source, str | Path) and numbers is not None:
-        relation = open_files(source, None)
-        source = parse_numbers(relation, [name for name in numbers if name in relation.columns])
-    if isinstance(source, str | Path):
-        import duckdb
-
-        path = str(source)
-        if not Path(path).exists():
-            raise FileNotFoundError(f"{path}: there is no such file")
-        source = duckdb.read_parquet(path) if path.endswith(".parquet") else duckdb.read_csv(path)
-    try:
-        return nw.from_native(source).lazy()
-    except TypeError:
-        kind = type(source).__name__
-        raise TypeError(
-            f"rows must be a frame (pandas, Polars, DuckDB, Spark) or a path to a file, not {kind}"
-        ) from None
-
-
-def require_numbers(schema: nw.Schema, names: Sequence[str]) -> None:
-    """Raise unless these columns hold numbers, or true and false."""
-    for name in names:
-        if not (schema[name].is_numeric() or schema[name] == nw.Boolean):
-            raise ValueError(f"{name} must be a number or true/false for every customer; it holds {schema[name]}")
-
-
-def as_name(column: str, schema: nw.Schema) -> nw.Expr:
-    """A column as names, of arms say: true and false as ``True`` and ``False``, whatever the engine writes."""
-    name = nw.col(column)
-    if schema[column] == nw.Boolean:
-        return nw.when(name).then(nw.lit("True")).otherwise(nw.when(~name).then(nw.lit("False")))
-    return name.cast(nw.String)
-
-
-def number(name: str, schema: nw.Schema) -> nw.Expr:
-    """A column as floats. True and false are not cast, which DuckDB would do while it reads the words from a file."""
-    column = nw.col(name)
-    if schema[name] == nw.Boolean:
-        return nw.when(column).then(nw.lit(1.0)).otherwise(nw.when(~column).then(nw.lit(0.0)))
-    return column.cast(nw.Float64)
-
-
-def check_complete(
-    frame: nw.LazyFrame[Any],
-    keys: Mapping[str, str],
-    names: Sequence[str],
-    customer_id: str | None = None,
-    *,
-    each: str = "customers",
-) -> None:
-    """Count gaps in one pass over the rows, and say which column has them; ``each`` is what a row stands for."""
-    schema = frame.collect_schema()
-    broken = {f"{key}_": _is_blank(nw.col(column).cast(nw.String)) for key, column in keys.items()}
-    for i, name in enumerate(names):
-        broken[f"v{i}"] = (~number(name, schema).is_finite()).fill_null(value=True)
-    counts = [flag.cast(nw.Int64).sum().alias(key) for key, flag in broken.items()]
-    customers = [nw.col(customer_id).n_unique().alias("customers")] if customer_id else []
-    found = collect(frame.select(nw.len().alias("rows"), *counts, *customers)).iloc[0]
-    rows = int(found["rows"])
-    if rows == 0:
-        raise ValueError("there are no rows; every assigned customer needs one, those who bought nothing too")
-    for label, name in zip(broken, [*keys.values(), *names], strict=True):
-        if found[label] > 0:
-            problem, cure = (
-                ("is missing or not finite", "fill in what is known (0 where nothing was bought)")
-                if label.startswith("v")
-                else ("is missing", "fill in what was assigned")
-            )
-            raise ValueError(
-                f"{name} {problem} for {int(found[label]):,} of {rows:,} {each}; {cure}: leaving such {each} out "
-                "would undo the random assignment"
-            )
-    if customer_id and found["customers"] < rows:
-        raise ValueError(
-            f"{customer_id} repeats: {rows:,} rows for {int(found['customers']):,} customers; keep one row a customer, "
-            f"or say cluster={customer_id!r} if rows are orders or visits"
-        )
-
-
-def _is_blank(text: nw.Expr) -> nw.Expr:
-    """Whether a text is missing, or blanks only."""
-    return text.is_null() | (text.str.strip_chars() == nw.lit("")).fill_null(value=True)
 
 
 def _with_means(rows: Rows) -> Rows:

@@ -16,8 +16,8 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means, cell_of_customers, cells_of_sums
-from retention_models.interventions.arms.customer_rows import Rows, capped, open_frame, read_rows
-from retention_models.tables.engines import collect
+from retention_models.interventions.arms.customer_rows import Rows, capped, read_rows
+from retention_models.tables.engines import collect, open_frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -6,18 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import chdtrc
 
+from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.formatting import p_statement
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means
-
-Array = NDArray[np.float64]
+from retention_models.interventions.effects.effect import RATIO
+from retention_models.tables.rules import _numbers, require_columns
 
 SUSPICIOUS = 0.001  # a p-value below this is no accident in a test that was run as planned
-RATIO = "sample ratio"
-BREAKING = (RATIO, "balance", "assignment", "unit of assignment")  # without these no estimate means what it says
 FEW = 5  # fewer customers than this with (or without) the outcome, and a normal interval is a guess
 
 
@@ -43,17 +41,6 @@ def arm_names(cells: Sequence[Cell]) -> list[str]:
     return list(dict.fromkeys(cell.arm for cell in cells))
 
 
-def require_columns(table: pd.DataFrame, columns: Sequence[str], hint: str = "") -> None:
-    """Raise unless a table has these columns, without gaps."""
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(map(str, table.columns))}{hint}")
-    gaps = table[list(columns)].isna().sum()
-    if gaps.any():
-        name = str(gaps.idxmax())
-        raise ValueError(f"{name} is missing in {gaps[name]} of {len(table)} rows; leave out rows without numbers")
-
-
 def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """A table of sums with its columns as numbers; raise unless it has them, without gaps, and one row a cell."""
     require_columns(table, columns, "; a table of sums has arm, n, each column's sum, and each pair's sum of products")
@@ -68,19 +55,6 @@ def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
             f"n is no whole number of customers, 1 or more, in {wrong.sum()} of {len(table)} rows: {first}"
         )
     return table.assign(**numbers)
-
-
-def _numbers(column: pd.Series) -> pd.Series:
-    """A column of a table as floats; raise where it holds text or what is not finite."""
-    is_text = column.map(lambda value: isinstance(value, str))
-    found = pd.to_numeric(column.mask(is_text), errors="coerce").astype(float)
-    wrong = ~np.isfinite(found)
-    if wrong.any():
-        raise ValueError(
-            f"{column.name} is no number in {wrong.sum()} of {len(column)} rows: {column[wrong].iloc[0]!r}; "
-            "give numbers, not text"
-        )
-    return found
 
 
 def require_counts(table: pd.DataFrame, outcome: str) -> None:

@@ -9,17 +9,14 @@ import numpy as np
 
 from retention_models.core.check import Check
 from retention_models.core.formatting import Presentation, alike
+from retention_models.core.proportions import newcombe_interval
 from retention_models.interventions.arms.cells import overall_mean, overall_scatter, slopes
 from retention_models.interventions.arms.contrasts import Estimate, Measure, Reading, contrast, read
 from retention_models.interventions.arms.costs import position
 from retention_models.interventions.arms.customer_rows import uncapped
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.experiment_checks import enough_events, is_constant, is_share
-from retention_models.interventions.effects.effect import Effect, Scale
-from retention_models.interventions.share_interval import newcombe
-
-CEILING = "ceiling"
-UNSTATED = "not stated"
+from retention_models.interventions.effects.effect import CEILING, UNSTATED, Effect, Scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -156,7 +153,7 @@ def _without_spread(
         where = "" if is_constant(test.cells, column) else arms
         raise ValueError(f"{outcome.name} is the same for every customer{where}: there is nothing to compare")
     treated, control = ((float(test.arm_means(compared[w]).mean[column]), test.n(compared[w])) for w in (1, -1))
-    lower, upper = newcombe(treated, control, level)
+    lower, upper = newcombe_interval(treated, control, level)
     difference = treated[0] - control[0]
     std_error = max(difference - lower, upper - difference) / Estimate(0.0, 1.0, np.inf).quantile(level)
     return Estimate(difference, std_error, np.inf), (lower, upper)

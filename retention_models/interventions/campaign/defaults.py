@@ -10,9 +10,8 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from retention_models.interventions.arms.customer_rows import open_frame
 from retention_models.interventions.campaign.columns import Roles
-from retention_models.tables.engines import collect
+from retention_models.tables.engines import collect, open_frame
 from retention_models.tables.files import open_files, parse_numbers
 
 UNTREATED = frozenset(

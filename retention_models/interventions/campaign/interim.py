@@ -11,12 +11,11 @@ import narwhals as nw
 import pandas as pd
 
 from retention_models.interventions.arms import contrasts
-from retention_models.interventions.arms.customer_rows import open_frame
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.designs.arm_differences import contrast_effects
 from retention_models.interventions.planning.sequential import Look, look_at
-from retention_models.tables.engines import collect
+from retention_models.tables.engines import collect, open_frame
 
 COLUMNS = ("difference", "difference_lower", "difference_upper", "z", "bound", "verdict")
 

@@ -13,7 +13,7 @@ import pandas as pd
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms.costs import Costs, Money
 from retention_models.interventions.arms.experiment import Experiment, Plan
-from retention_models.interventions.arms.outcome import UNSTATED, Outcome
+from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.columns import Roles
 from retention_models.interventions.campaign.defaults import (
     arms_of,
@@ -26,7 +26,7 @@ from retention_models.interventions.campaign.defaults import (
 )
 from retention_models.interventions.campaign.prices import Prices
 from retention_models.interventions.designs.arm_differences import differences
-from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.effects.effect import UNSTATED, Effect
 from retention_models.tables.files import naming
 
 

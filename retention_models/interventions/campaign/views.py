@@ -13,7 +13,6 @@ from retention_models.core.check import Check
 from retention_models.estimation.model import Model
 from retention_models.interventions.arms.cost_breakdown import cost_per_kept, money_lines
 from retention_models.interventions.arms.costs import Money
-from retention_models.interventions.arms.customer_rows import open_frame
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.defaults import with_numbers
@@ -23,7 +22,7 @@ from retention_models.interventions.designs.encouragement import complier_effect
 from retention_models.interventions.designs.lin import lin_differences
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.outcomes.model_check import purchase_model_check
-from retention_models.tables.engines import collect
+from retention_models.tables.engines import collect, open_frame
 
 
 def factors(campaign: Campaign) -> list[Effect]:

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from retention_models.core.proportions import newcombe_interval
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.contrasts import Estimate
 from retention_models.interventions.arms.costs import Money, priced
 from retention_models.interventions.designs.contract_arms import ContractTest
 from retention_models.interventions.effects.effect import Effect
-from retention_models.interventions.share_interval import newcombe
 from retention_models.survival.curves import Curve
 
 
@@ -227,7 +227,7 @@ def _without_spread(
             f"{test.time_unit}: there is nothing to compare; choose a later horizon"
         )
     sizes = [max(sum(quantity.counts(test.curves[name])), 1.0) for name in (arm, control)]
-    return newcombe((values[0], sizes[0]), (values[1], sizes[1]), level)
+    return newcombe_interval((values[0], sizes[0]), (values[1], sizes[1]), level)
 
 
 def _require_observed(test: ContractTest, horizon: float) -> None:

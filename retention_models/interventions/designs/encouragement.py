@@ -29,12 +29,13 @@ from retention_models.interventions.arms.contrasts import (
     read,
 )
 from retention_models.interventions.arms.costs import Money, position
-from retention_models.interventions.arms.customer_rows import check_complete, number, open_frame, require_numbers
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome, effect_row, measure_of
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.fieller import RatioInterval, fieller
 from retention_models.interventions.effects.effect import Effect
+from retention_models.tables.engines import number, open_frame
+from retention_models.tables.rules import check_complete, require_numbers
 
 
 def complier_effect(

@@ -6,13 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from retention_models.interventions.arms.customer_rows import open_frame
 from retention_models.interventions.arms.experiment import Experiment, Plan
-from retention_models.interventions.arms.experiment_checks import require_columns
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences, lifts
 from retention_models.interventions.effects.effect import Effect, Scale
-from retention_models.tables.engines import collect
+from retention_models.tables.engines import collect, open_frame
+from retention_models.tables.rules import require_columns
 
 
 def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float = 0.95) -> list[Effect]:

@@ -14,8 +14,8 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
-from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.cells import Cell, inverse_of, overall_mean, slopes
@@ -27,8 +27,6 @@ from retention_models.interventions.arms.outcome import Outcome, covariates_of, 
 from retention_models.interventions.designs.arm_differences import called, known_arm
 from retention_models.interventions.effects.effect import Effect
 from retention_models.tables.engines import collect
-
-Array = NDArray[np.float64]
 
 
 def lin_differences(

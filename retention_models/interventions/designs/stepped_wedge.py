@@ -18,14 +18,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.interventions.arms.costs import Money, priced
-from retention_models.interventions.arms.customer_rows import check_complete, number, open_frame, require_numbers
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.effects.effect import Effect
-from retention_models.tables.engines import collect
-
-Array = NDArray[np.float64]
+from retention_models.tables.engines import collect, number, open_frame
+from retention_models.tables.rules import check_complete, require_numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -182,3 +182,15 @@ def freedom_of(quantile: float, level: float) -> float:
     if quantile <= float(ndtri((1 + level) / 2)) * (1 + 1e-9):
         return math.inf
     return float(stdtridf((1 + level) / 2, quantile))
+
+
+RATIO = "sample ratio"
+
+
+BREAKING = (RATIO, "balance", "assignment", "unit of assignment")  # without these no estimate means what it says
+
+
+CEILING = "ceiling"
+
+
+UNSTATED = "not stated"

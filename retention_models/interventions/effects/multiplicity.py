@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
+from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
-
-Array = NDArray[np.float64]
 
 SPREADS = 200  # values of the spread between effects that the shrinkage averages over
 FEWEST = 4  # effects, below which the data cannot tell how much effects differ

@@ -7,8 +7,7 @@ import math
 from retention_models.core.arguments import is_number
 from retention_models.core.check import Check
 from retention_models.core.formatting import three_digits
-from retention_models.interventions.arms.experiment_checks import BREAKING
-from retention_models.interventions.effects.effect import Effect, Scale, named
+from retention_models.interventions.effects.effect import BREAKING, Effect, Scale, named
 
 
 def e_value(ratio: float, scale: Scale = "ratio") -> float:

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.formatting import Presentation, p_value_text, with_interval
-from retention_models.interventions.arms.outcome import CEILING, UNSTATED
-from retention_models.interventions.effects.effect import Effect, Scale
+from retention_models.interventions.effects.effect import CEILING, UNSTATED, Effect, Scale
 from retention_models.interventions.effects.multiplicity import benjamini_hochberg, holm, shrink
 from retention_models.interventions.effects.sensitivity import what_would_overturn
 

@@ -12,9 +12,8 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import alike, three_digits, with_interval
 from retention_models.estimation.model import Model
 from retention_models.fitting.estimate import fit
-from retention_models.interventions.arms.customer_rows import open_frame
 from retention_models.interventions.effects.effect import Effect
-from retention_models.tables.engines import collect
+from retention_models.tables.engines import collect, open_frame
 
 
 def purchase_model_check(

@@ -16,14 +16,13 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits
 from retention_models.interventions.effects.effect import Effect, freedom_of
 
-Array = NDArray[np.float64]
 Spending = Literal["obrien-fleming", "pocock"]
 
 FEW_FREEDOM = 10  # fewer degrees of freedom, and bounds made for a normal path are approximate

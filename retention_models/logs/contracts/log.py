@@ -15,13 +15,12 @@ from typing import Any, Literal, get_args
 import narwhals as nw
 import pandas as pd
 
-from retention_models.core.arguments import require_whole
+from retention_models.core.arguments import check_choice, require_whole
 from retention_models.core.check import Check
+from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.contracts.rows import opened, require_some, scalars, usable
 from retention_models.logs.contracts.spells import Overlaps, Rows, joined, observed, single
-from retention_models.logs.transactions.calendar import read_day
-from retention_models.logs.transactions.log import check_choice
 from retention_models.tables.days import Day, day_number
 from retention_models.tables.engines import collect, on_engine
 from retention_models.tables.files import naming

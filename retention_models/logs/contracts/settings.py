@@ -16,15 +16,14 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation
-from retention_models.logs.contract_period import contract_period
-from retention_models.logs.contracts.last_day import last_day_known
+from retention_models.logs.contracts.last_day import contract_period, last_day_known
 from retention_models.logs.contracts.log import Design, Spells, read_contracts
 from retention_models.logs.contracts.retention import durations
 from retention_models.logs.contracts.rows import opened, usable
 from retention_models.logs.contracts.snapshot import anniversary, dated_contracts
 from retention_models.logs.contracts.spells import Rows
-from retention_models.logs.transactions.calendar import read_day
 from retention_models.tables.days import NEVER, Period, period_name, period_offset
 from retention_models.tables.engines import collect
 from retention_models.tables.files import naming

@@ -16,14 +16,13 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import require_whole
+from retention_models.core.arguments import check_choice, require_whole
 from retention_models.core.check import Check
+from retention_models.core.dates import read_day
 from retention_models.logs.contracts.log import Design
 from retention_models.logs.contracts.retention_counts import KEPT, LOST, added_up, check_origin, counted
 from retention_models.logs.contracts.rows import column_names
 from retention_models.logs.contracts.spells import UNKNOWN
-from retention_models.logs.transactions.calendar import read_day
-from retention_models.logs.transactions.log import check_choice
 from retention_models.tables.days import MONTHS, Period, check_period, period_offset
 from retention_models.tables.engines import on_engine
 from retention_models.tables.files import open_files

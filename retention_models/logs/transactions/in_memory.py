@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.logs.transactions.calendar import Calendar, unit_length
+from retention_models.core.dates import unit_length
+from retention_models.logs.transactions.calendar import Calendar
 from retention_models.logs.transactions.checks.log_start import halves
 from retention_models.logs.transactions.log import AFTER_OBSERVATION, EMPTIED, Transactions
 

@@ -7,7 +7,7 @@ of zero) follow rules that the caller chooses and the result remembers. No row d
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 import narwhals as nw
 import pandas as pd
 
+from retention_models.core.arguments import check_choice
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.tables.engines import Frame, collect, open_log
 from retention_models.tables.files import WHOLE_ID, ZONE, naming
@@ -134,12 +135,6 @@ def read_transactions(
         has_amount=amount is not None,
         nets_refunds=amount is not None and refunds == "net",
     )
-
-
-def check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    """Raise a ValueError unless ``value`` is one that the keyword ``name`` can have."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
 
 
 def _faults(has_amount: bool, refunds: Refunds, zeros: Zeros) -> dict[str, nw.Expr]:

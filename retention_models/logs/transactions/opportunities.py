@@ -12,9 +12,10 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arguments import check_choice
 from retention_models.logs.transactions.by_engine import lent
 from retention_models.logs.transactions.calendar import calendar
-from retention_models.logs.transactions.log import Transactions, check_choice, read_transactions
+from retention_models.logs.transactions.log import Transactions, read_transactions
 from retention_models.logs.transactions.purchases import CALENDAR, Period, beginning, between, purchases
 from retention_models.tables.engines import collect
 

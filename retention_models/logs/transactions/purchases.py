@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args
 
 import narwhals as nw
 
-from retention_models.logs.transactions.calendar import read_day
-from retention_models.logs.transactions.log import Granularity, Transactions, check_choice, read_transactions, tally
+from retention_models.core.arguments import check_choice
+from retention_models.core.dates import read_day
+from retention_models.logs.transactions.log import Granularity, Transactions, read_transactions, tally
 from retention_models.tables.engines import collect, on_engine
 
 Period = Literal["day", "week", "month", "quarter", "year"]

@@ -15,8 +15,9 @@ from typing import Any
 import pandas as pd
 
 from retention_models.core.arguments import is_number
+from retention_models.core.dates import DAY, NAMES, span_name, unit_length
 from retention_models.core.formatting import Part, Presentation
-from retention_models.logs.transactions.calendar import DAY, NAMES, Calendar, calendar, span_name, unit_length
+from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
 from retention_models.logs.transactions.describe.rhythm import days_until, purchase_gaps
 from retention_models.logs.transactions.log import Transactions

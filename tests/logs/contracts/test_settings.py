@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retention_models.logs.contract_overview import contract_overview
 from retention_models.logs.contracts.settings import make_contract_plan
+from retention_models.narrative.overview import contract_overview
 from retention_models.tables.days import period_name
 
 DAY = "D"

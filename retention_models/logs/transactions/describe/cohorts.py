@@ -12,9 +12,11 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.core.proportions import share_interval
-from retention_models.logs.transactions.calendar import days_observed, read_day
-from retention_models.logs.transactions.log import Granularity, check_choice
+from retention_models.core.arguments import check_choice
+from retention_models.core.dates import read_day
+from retention_models.core.proportions import wilson_interval
+from retention_models.logs.transactions.calendar import days_observed
+from retention_models.logs.transactions.log import Granularity
 from retention_models.logs.transactions.purchases import (
     CALENDAR,
     Period,
@@ -243,10 +245,9 @@ def _triangle(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFr
 
 def _with_share(table: pd.DataFrame, age: Any) -> pd.DataFrame:
     """The table with the share of customers active and its interval; at age 0 all are, by definition."""
-    lower, upper = share_interval(table["active"], table["customers"])
-    return table.assign(
-        share=table["active"] / table["customers"], share_lower=np.where(age == 0, 1.0, lower), share_upper=upper
-    )
+    share = table["active"] / table["customers"]
+    lower, upper = wilson_interval(share, table["customers"])
+    return table.assign(share=share, share_lower=np.where(age == 0, 1.0, lower), share_upper=upper)
 
 
 def _labels(periods: pd.PeriodIndex) -> pd.Index:

@@ -8,10 +8,11 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arguments import check_choice
+from retention_models.core.dates import read_day
 from retention_models.core.proportions import waiting_interval
-from retention_models.logs.transactions.calendar import days_observed, read_day
+from retention_models.logs.transactions.calendar import days_observed
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
-from retention_models.logs.transactions.log import check_choice
 from retention_models.logs.transactions.purchases import Period, between, checked, purchases, with_first
 from retention_models.tables.engines import collect
 

@@ -1,0 +1,53 @@
+"""Days and units of time: read, named, and measured in days."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+
+UNITS = {"W": "7D", "D": "1D", "h": "1h", "min": "1min", "s": "1s"}
+
+
+NAMES = {"W": "week", "D": "day", "h": "hour", "min": "minute", "s": "second"}
+
+
+DAY = dt.timedelta(days=1)
+
+
+def read_day(name: str, value: str | dt.date) -> dt.date:
+    """The day that a keyword names; a time is one only at midnight, without a zone."""
+    try:
+        day = dt.date.fromisoformat(value) if isinstance(value, str) else dt.date(value.year, value.month, value.day)
+        if isinstance(value, dt.datetime) and value != dt.datetime.combine(day, dt.time()):
+            raise ValueError("a time within the day")
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a day such as '1997-09-30', not {value!r}") from error
+    return day
+
+
+def unit_length(time_unit: str | dt.timedelta) -> pd.Timedelta:
+    """How long a unit of time is. Months and years have no length: some are longer than others."""
+    try:
+        length = (
+            pd.Timedelta(UNITS.get(str(time_unit), time_unit)) if isinstance(time_unit, str | dt.timedelta) else None
+        )
+    except ValueError:
+        length = None
+    if length is None or not length > pd.Timedelta(0):
+        raise ValueError(
+            f"time_unit must be one of {', '.join(map(repr, UNITS))} or a fixed length such as '30D', not {time_unit!r}"
+        )
+    return length
+
+
+def unit_name(time_unit: str) -> str:
+    """A unit of time in a word, ``period`` where it has none."""
+    return NAMES.get(time_unit, "period")
+
+
+def span_name(length: float, time_unit: str) -> str:
+    """A length of time in words, such as "26 weeks"."""
+    if time_unit not in NAMES:
+        return f"{length:g} times {time_unit}"
+    return f"{length:g} {NAMES[time_unit]}{'s' * (length != 1)}"

@@ -1,0 +1,169 @@
+"""Rules about columns: each error says column, rule, count, the first row, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.core.arrays import Array
+from retention_models.tables.engines import collect, number
+
+
+def require_numbers(schema: nw.Schema, names: Sequence[str]) -> None:
+    """Raise unless these columns hold numbers, or true and false."""
+    for name in names:
+        if not (schema[name].is_numeric() or schema[name] == nw.Boolean):
+            raise ValueError(f"{name} must be a number or true/false for every customer; it holds {schema[name]}")
+
+
+def check_complete(
+    frame: nw.LazyFrame[Any],
+    keys: Mapping[str, str],
+    names: Sequence[str],
+    customer_id: str | None = None,
+    *,
+    each: str = "customers",
+) -> None:
+    """Count gaps in one pass over the rows, and say which column has them; ``each`` is what a row stands for."""
+    schema = frame.collect_schema()
+    broken = {f"{key}_": _is_blank(nw.col(column).cast(nw.String)) for key, column in keys.items()}
+    for i, name in enumerate(names):
+        broken[f"v{i}"] = (~number(name, schema).is_finite()).fill_null(value=True)
+    counts = [flag.cast(nw.Int64).sum().alias(key) for key, flag in broken.items()]
+    customers = [nw.col(customer_id).n_unique().alias("customers")] if customer_id else []
+    found = collect(frame.select(nw.len().alias("rows"), *counts, *customers)).iloc[0]
+    rows = int(found["rows"])
+    if rows == 0:
+        raise ValueError("there are no rows; every assigned customer needs one, those who bought nothing too")
+    for label, name in zip(broken, [*keys.values(), *names], strict=True):
+        if found[label] > 0:
+            problem, cure = (
+                ("is missing or not finite", "fill in what is known (0 where nothing was bought)")
+                if label.startswith("v")
+                else ("is missing", "fill in what was assigned")
+            )
+            raise ValueError(
+                f"{name} {problem} for {int(found[label]):,} of {rows:,} {each}; {cure}: leaving such {each} out "
+                "would undo the random assignment"
+            )
+    if customer_id and found["customers"] < rows:
+        raise ValueError(
+            f"{customer_id} repeats: {rows:,} rows for {int(found['customers']):,} customers; keep one row a customer, "
+            f"or say cluster={customer_id!r} if rows are orders or visits"
+        )
+
+
+def _is_blank(text: nw.Expr) -> nw.Expr:
+    """Whether a text is missing, or blanks only."""
+    return text.is_null() | (text.str.strip_chars() == nw.lit("")).fill_null(value=True)
+
+
+def require_columns(table: pd.DataFrame, columns: Sequence[str], hint: str = "") -> None:
+    """Raise unless a table has these columns, without gaps."""
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(map(str, table.columns))}{hint}")
+    gaps = table[list(columns)].isna().sum()
+    if gaps.any():
+        name = str(gaps.idxmax())
+        raise ValueError(f"{name} is missing in {gaps[name]} of {len(table)} rows; leave out rows without numbers")
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """A column of a table as floats; raise where it holds text or what is not finite."""
+    is_text = column.map(lambda value: isinstance(value, str))
+    found = pd.to_numeric(column.mask(is_text), errors="coerce").astype(float)
+    wrong = ~np.isfinite(found)
+    if wrong.any():
+        raise ValueError(
+            f"{column.name} is no number in {wrong.sum()} of {len(column)} rows: {column[wrong].iloc[0]!r}; "
+            "give numbers, not text"
+        )
+    return found
+
+
+def _check_rules(columns: dict[str, Array], index: pd.Index) -> None:
+    """Every rule whose columns are there."""
+    for names, broken, rule, remedy in _RULES:
+        if all(name in columns for name in names):
+            require_rows(~broken(*(columns[name] for name in names)), names[0], rule, index, remedy)
+
+
+def require_rows(good: NDArray[np.bool_], name: str, rule: str, index: pd.Index, remedy: str) -> None:
+    """An error that says column, rule, count, the first one concerned, and what to do."""
+    bad = np.flatnonzero(~good)
+    if len(bad):
+        label = index.name or "row"
+        what = "customers" if label == "customer_id" else "rows"
+        raise ValueError(
+            f"{name} {rule} for {len(bad):,} of {len(good):,} {what} (first: {label} {index[bad[0]]}); {remedy}"
+        )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a row, for an error."""
+    return ", ".join(str(name) for name in names) or "none"
+
+
+_Rule = tuple[tuple[str, ...], Callable[..., NDArray[np.bool_]], str, str]
+
+
+_RULES: tuple[_Rule, ...] = (
+    (("weight",), lambda weight: weight < 0, "is negative", "a weight counts the customers who share a history"),
+    (("frequency",), lambda x: x < 0, "is negative", "it counts repeat purchases, 0 for a single purchase"),
+    (("frequency",), lambda x: x != np.floor(x), "is not a whole number", "it counts repeat purchases"),
+    (
+        ("monetary_value",),
+        lambda m: m < 0,
+        "is negative",
+        "it is the mean amount of the repeat purchases; see refunds in summarize",
+    ),
+    (("recency",), lambda t: t < 0, "is negative", "it is the age at the last purchase, 0 for a single purchase"),
+    (("T",), lambda T: T < 0, "is negative", "was observation_end before the first purchase?"),
+    (("recency", "T"), lambda t, T: t > T, "exceeds T", "was observation_end before the last purchase?"),
+    (
+        ("recency", "frequency"),
+        lambda t, x: (t > 0) & (x == 0),
+        "is above 0 without a repeat purchase",
+        "recency is the age at the last purchase, not the time since then",
+    ),
+    (
+        ("recency", "frequency"),
+        lambda t, x: (t == 0) & (x > 0),
+        "is 0 in spite of repeat purchases",
+        "purchases at the same time count as one; see granularity in summarize",
+    ),
+    (
+        ("log_gaps", "frequency"),
+        lambda gaps, x: (gaps != 0) & (x == 0),
+        "is not 0 without a repeat purchase",
+        "it is the sum of the logarithms of the gaps between purchases",
+    ),
+    (
+        ("log_gaps", "frequency", "recency"),
+        lambda gaps, x, t: (
+            gaps > x * np.log(t / np.maximum(x, 1), where=x * t > 0, out=np.zeros_like(t)) + 1e-6 * (x + 1)
+        ),
+        "is more than gaps that add up to recency can have",
+        "it must be in the time unit of recency; summarize makes both",
+    ),
+    (("tenure",), lambda t: t < 0, "is negative", "it is the time since the start of the contract"),
+    (("tenure", "at_risk"), lambda t, n: t < 1, "is below 1", "it numbers the renewals, 1 for the first"),
+    (("tenure", "at_risk"), lambda t, n: t != np.floor(t), "is not a whole number", "it numbers the renewals"),
+    (("churned",), lambda c: (c != 0) & (c != 1), "is neither True nor False", "it says whether the customer left"),
+    (("entry",), lambda e: e < 0, "is negative", "it is 0 for customers observed from the start"),
+    (
+        ("tenure", "entry"),
+        lambda t, e: (t <= e) & (e > 0),
+        "does not exceed entry",
+        "such customers were never observed: leave them out",
+    ),
+    (("at_risk",), lambda n: n < 0, "is negative", "it counts the customers who came to the renewal"),
+    (("lost",), lambda d: d < 0, "is negative", "it counts the customers who did not renew"),
+    (("lost", "at_risk"), lambda d, n: d > n, "exceeds at_risk", "those lost are counted among those at risk"),
+)
