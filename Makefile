@@ -26,6 +26,7 @@ check: $(READY)            ## format, lint, types, and the wheel alone in an emp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest retention_models --concise --mypy-config-file pyproject.toml --allowlist tests/stubtest_allowlist.txt --ignore-unused-allowlist
 	$(BIN)/python tests/check_wheel.py
 
 test-portable: $(READY)    ## the notebooks again, on a plainer processor, and with one BLAS thread and two

@@ -1,16 +1,19 @@
 """The project holds together: versions in one place, the order of rooms, laziness, and that it stands alone."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
 import tomllib
+from inspect import ismodule
 from pathlib import Path
 
 import pytest
 import yaml
 
 import retention_models
+from retention_models.core.moved_names import new_place
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "retention_models"
@@ -114,25 +117,80 @@ def test_fitting_and_predicting_load_no_plotting_and_no_statistics_package():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+DOORS = {name: found for name in retention_models.__all__ if ismodule(found := getattr(retention_models, name))}
+
+
 def test_every_promised_name_is_there():
-    for name in retention_models.__all__:
-        assert getattr(retention_models, name) is not None
-        assert name in dir(retention_models)
+    for door in (retention_models, *DOORS.values()):
+        for name in getattr(door, "__all__", ()):
+            assert getattr(door, name) is not None
+            assert name in dir(door)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = retention_models.nothing
 
 
-def test_names_for_type_checkers_and_for_users_are_the_same():
-    tree = ast.parse((PACKAGE / "__init__.py").read_text())
-    typed = {
-        alias.asname
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If)
-        for statement in node.body
-        if isinstance(statement, ast.ImportFrom)
-        for alias in statement.names
-    }
-    assert typed == set(retention_models.__all__) - {"__version__"}
+def test_the_top_holds_the_rooms_and_the_names_most_used():
+    rooms = set(RANK) - {"core", "tables", "estimation", "cli", "__main__"}
+    assert set(DOORS) == rooms
+    assert len(set(retention_models.__all__) - rooms - {"__version__"}) == 37
+
+
+def test_no_public_name_is_that_of_a_module_beside_it():
+    """Else the name would turn into the module as soon as that is imported."""
+    for room, door in DOORS.items():
+        beside = {path.name.removesuffix(".py") for path in (PACKAGE / room).glob("*")}
+        assert not beside & set(getattr(door, "__all__", ())), room
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("holm", "rm.holm is now rm.interventions.holm"),
+        ("load_cdnow", "rm.load_cdnow is now rm.datasets.load_cdnow"),
+        ("evidence", "rm.evidence is now rm.evidence_table"),
+        ("share_kept", "rm.share_kept is now rm.interventions.retention_difference"),
+        ("lifts", r"rm.lifts is now rm.differences(..., scale='ratio')"),
+    ],
+)
+def test_names_that_moved_say_where_they_are(name, place):
+    with pytest.raises(AttributeError, match=re.escape(place)):
+        getattr(retention_models, name)
+
+
+def test_the_places_of_moved_names_are_there():
+    old = (ROOT / "tests" / "reference" / "names_0_1_0.txt").read_text().split()
+    for name in old:
+        if name in retention_models.__all__:
+            continue
+        place = new_place(name)
+        assert place, name
+        found = retention_models
+        for part in re.findall(r"is now rm\.([\w.]+)$", place):
+            for step in part.split("."):
+                found = getattr(found, step)
+
+
+def code_of_readers():
+    """The Python of README and notebooks, by where it stands."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    yield from (("README.md", block) for block in blocks)
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text())["cells"]
+        yield from ((path.name, "".join(cell["source"])) for cell in cells if cell["cell_type"] == "code")
+
+
+def test_readme_and_notebooks_go_through_the_doors():
+    for where, code in code_of_readers():
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom):
+                assert not (node.module or "").startswith("retention_models"), f"{where}: {ast.unparse(node)}"
+            if isinstance(node, ast.Import):
+                assert all(alias.asname == "rm" for alias in node.names if "retention_models" in alias.name), where
+        for room, name in re.findall(r"\brm\.(\w+)(?:\.(\w+))?", code):
+            assert room in retention_models.__all__, f"{where}: rm.{room}"
+            if room in DOORS:
+                own = getattr(DOORS[room], "__all__", None) or dir(DOORS[room])
+                assert name in own, f"{where}: rm.{room}.{name}"
 
 
 def test_version_is_the_same_everywhere():

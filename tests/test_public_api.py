@@ -33,6 +33,10 @@ def public_api() -> list[str]:
 
 def lines_of(door: ModuleType, name: str) -> Iterator[str]:
     thing, full = getattr(door, name), f"{door.__name__}.{name}"
+    room = next((room for room in doors()[1:] if door is retention_models and name in room.__all__), None)
+    if room is not None:  # a name at the top is that of a room
+        yield f"{full} = {room.__name__}.{name}"
+        return
     if not callable(thing):
         yield full
         return

@@ -7,7 +7,6 @@ holds or returns in turn, must be shown below by a real instance.
 
 import dataclasses
 import html
-import importlib
 import inspect
 import json
 import pickle
@@ -20,16 +19,14 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
-from retention_models import evaluation, plots, scenario
-from retention_models.btyd.erlang import StagedBuyer
+from retention_models import scenario
+from retention_models.btyd.erlang import ErlangBuyer
 from retention_models.btyd.purchase_model import PositiveParameters
 from retention_models.core.formatting import Presentation
 from retention_models.fitting import contract_cells
 from retention_models.fitting.calendar_covariates import fit_covariates
-from retention_models.fitting.model_selection import fit_contracts
+from retention_models.fitting.model_selection import select_contract_model
 from retention_models.interventions.campaign.read import read_campaign
-from retention_models.logs.contracts.settings import make_contract_plan
-from retention_models.logs.transactions.settings import make_plan
 from retention_models.survival.contract_model import RetentionModel
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
 from retention_models.value.terms import ContractPrice, Terms
@@ -43,22 +40,8 @@ INTERVAL = re.compile(rf"(?:({NUMBER}) \()?({NUMBER})(?: to (?:[A-Z]+ )?| … )(
 
 def doors():
     """Every function and class behind the public doors."""
-    for module in (rm, evaluation, plots, scenario):
-        yield from (getattr(module, name) for name in module.__all__)
-    for path in NOTEBOOKS:
-        code = "\n".join("".join(cell["source"]) for cell in cells(path))
-        for module, names in re.findall(r"^from (retention_models[\w.]*) import (.+)$", code, re.MULTILINE):
-            for name in names.split(", "):
-                yield from behind(module, name)
-
-
-def behind(module, name):
-    """What a name that a notebook imports stands for: itself, or all that a module of this name defines."""
-    found = getattr(importlib.import_module(module), name, None) or importlib.import_module(f"{module}.{name}")
-    if not inspect.ismodule(found):
-        return [found]
-    own = {key: value for key, value in vars(found).items() if getattr(value, "__module__", None) == found.__name__}
-    return [value for key, value in own.items() if not key.startswith("_")]
+    for module in (rm, *(getattr(rm, name) for name in rm.__all__ if inspect.ismodule(getattr(rm, name)))):
+        yield from (getattr(module, name) for name in getattr(module, "__all__", ()))
 
 
 def cells(path):
@@ -113,11 +96,12 @@ def of_purchases():
         rm.BGBB(1.2, 0.75, 0.66, 2.78), rm.BGNBD(0.243, 4.41, 0.793, 2.43), rm.BGCNBD(0.2, 4.4, 0.8, 2.4, 2),
         rm.MBGNBD(0.525, 6.18, 0.891, 1.61), rm.MBGCNBD(0.5, 6.2, 0.9, 1.6, 2), rm.NBD(0.385, 12.07),
         rm.GammaGamma(6.25, 3.74, 15.4), rm.ParetoNBD(0.553312345678, np.array([10.5, 11.5]), 0.606, 11.7),
-        StagedBuyer(1.0, 2.0, 3.0, 4.0, 2, 0.5), rm.BGBB.limits[0],
+        ErlangBuyer(1.0, 2.0, 3.0, 4.0, 2, 0.5), rm.BGBB.limits[0],
     ]  # fmt: skip
     return [
-        *models, log, make_plan(log), web, web.effects, *web.effects.designs.values(), web.read(customers),
-        *web.effects.by_link(rm.BGNBD, web.effects.made_of(customers)),
+        *models, log, rm.logs.choose_settings(log), web, web.covariate_terms,
+        *web.covariate_terms.designs.values(), web.read(customers),
+        *web.covariate_terms.by_link(rm.BGNBD, web.covariate_terms.design_columns(customers)),
         comparison, *comparison.tests.values(), rm.bootstrap(fits["NBD"], customers, replicates=5, rng=rng),
         Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency="USD"),
     ]  # fmt: skip
@@ -125,20 +109,20 @@ def of_purchases():
 
 def of_contracts():
     business = scenario.subscriptions(np.random.default_rng(6), customers=600)
-    settings = make_contract_plan(business.contracts, cause="cause", covariates=["plan"])
-    curves = rm.survival_curves(settings.spells, by="plan")
+    settings = rm.logs.choose_settings(business.contracts, start="start", cause="cause", covariates=["plan"])
+    curves = rm.fitting.survival_curves(settings.spells, by="plan")
     kept = rm.retention_table(settings.spells, period="M", by="plan")
-    whole = rm.cause_curves(settings.spells)["all"]
+    whole = rm.fitting.cause_curves(settings.spells)["all"]
     covariates = fit_covariates(rm.ShiftedBetaGeometric, kept, churn="plan")
     arms = pd.DataFrame({"arm": ["none", "call"] * 8, "tenure": range(1, 17), "churned": [1, 0, 1, 1] * 4})
     return [
-        business, scenario.Rules(), settings, settings.spells, *curves.values(), rm.log_rank(curves), whole,
-        whole.overall.restricted_mean(200), whole.overall.quantile(0.25), fit_contracts(kept), covariates,
-        contract_cells.Covariates.of(kept, "plan", (), ()),
-        rm.contract_test(arms, rm.Plan(control="none"), arm="arm", time_unit="months"),
-        rm.ContractTerms(annual_discount_rate=0.1, period="Y", margin=119.95, horizon=5),
+        business, scenario.Rules(), settings, settings.spells, *curves.values(), rm.survival.log_rank(curves), whole,
+        whole.overall.restricted_mean(200), whole.overall.quantile(0.25), select_contract_model(kept), covariates,
+        contract_cells.Covariates.from_table(kept, "plan", (), ()),
+        rm.contract_experiment(arms, rm.Plan(control="none"), arm="arm", time_unit="months"),
+        rm.value.ContractTerms(annual_discount_rate=0.1, period="Y", margin=119.95, horizon=5),
         ContractPrice(10.0, 0.6, 0.1, "M", "EUR"), rm.ShiftedBetaGeometric(0.916, 12.1), Geometric(0.0448),
-        rm.BetaDiscreteWeibull(0.876, 11.8, 1.01), DiscreteWeibull(0.05, 0.9), rm.TwoSegments(0.7, 0.1, 0.4),
+        rm.BetaDiscreteWeibull(0.876, 11.8, 1.01), DiscreteWeibull(0.05, 0.9), rm.survival.TwoSegments(0.7, 0.1, 0.4),
     ]  # fmt: skip
 
 
@@ -147,19 +131,22 @@ def of_tests():
     model = rm.ParetoNBD(r=0.55, alpha=10.6, s=0.6, beta=11.7)
     shop = scenario.retail(model, rng, customers=2_000, new_customers=100)
     rows = shop.mailing.rows.assign(bought=lambda frame: rng.random(len(frame)) < 0.2, spent=rng.gamma(2, 9, 2_000))
-    roles = rm.Roles(arm="arm", outcome=["bought"], amount="spent", received="received", redeemed="redeemed")
-    prices = rm.Prices(margin=0.4, cost=0.15, redemption_cost=5.0, currency="USD")
+    roles = rm.interventions.Roles(
+        arm="arm", outcome=["bought"], amount="spent", received="received", redeemed="redeemed"
+    )
+    prices = rm.interventions.Prices(margin=0.4, cost=0.15, redemption_cost=5.0, currency="USD")
     campaign = read_campaign(rows, roles, prices, control="none")
     test, bought = campaign.experiment, rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
     costs = {"coupon": rm.Costs(contact=0.15)}
-    effects = rm.differences(test, bought, rm.Money(worth=3.0, costs=costs, currency="USD"))
-    designs = [rm.Proportion(0.1), rm.Mean(20.123456789), rm.Survival(0.2)]
-    money = rm.Money(worth=3.0, costs=costs)
+    effects = rm.differences(test, bought, rm.interventions.Money(worth=3.0, costs=costs, currency="USD"))
+    designs = [rm.interventions.Proportion(0.1), rm.interventions.Mean(20.123456789), rm.interventions.Survival(0.2)]
+    money = rm.interventions.Money(worth=3.0, costs=costs)
     return [
         shop, shop.mailing, scenario.Arm(gain=0.1), roles, prices, campaign, test, test.plan, test.rows, test.cells[0],
-        test.arm_means("coupon"), test.checks[0], bought, costs["coupon"], money, *effects, rm.evidence(effects),
-        rm.any_difference(test, bought), rm.look_at(effects[0], [0.5]),
-        rm.cost_per_kept(test, bought, money, arm="coupon"), *designs, rm.Clustered(designs[0], 20, 0.05),
+        test.arm_means("coupon"), test.checks[0], bought, costs["coupon"], money, *effects, rm.evidence_table(effects),
+        rm.interventions.any_difference(test, bought), rm.interventions.interim_look(effects[0], [0.5]),
+        rm.interventions.cost_per_retained(test, bought, money, arm="coupon"), *designs,
+        rm.interventions.Clustered(designs[0], 20, 0.05),
     ]  # fmt: skip
 
 

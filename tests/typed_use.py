@@ -19,13 +19,13 @@ def fit_purchases(customers: pd.DataFrame) -> list[rm.Fit]:
     ]
 
 
-def fit_contracts(table: pd.DataFrame) -> list[rm.Fit]:
+def select_contract_model(table: pd.DataFrame) -> list[rm.Fit]:
     """So is every model of contracts."""
     return [
-        rm.fit(rm.Geometric, table),
-        rm.fit(rm.DiscreteWeibull, table),
+        rm.fit(rm.survival.Geometric, table),
+        rm.fit(rm.survival.DiscreteWeibull, table),
         rm.fit(rm.ShiftedBetaGeometric, table),
         rm.fit(rm.BetaDiscreteWeibull, table),
-        rm.fit(rm.TwoSegments, table),
-        rm.fit_covariates(rm.BetaDiscreteWeibull, table, churn="plan").at({"plan": "premium"}),
+        rm.fit(rm.survival.TwoSegments, table),
+        rm.fitting.fit_covariates(rm.BetaDiscreteWeibull, table, churn="plan").at({"plan": "premium"}),
     ]

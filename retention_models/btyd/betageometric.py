@@ -20,7 +20,7 @@ from scipy.special import expit, log_expit
 from retention_models.btyd.poisson_gamma import log_density, log_density_score, silent_stages, start_from_counts
 from retention_models.btyd.purchase_model import BuyTillYouDie, Parameter, checked, if_alive, last_axis
 from retention_models.core.arrays import Array
-from retention_models.estimation.links import Link, MovesMean, Multiplies
+from retention_models.estimation.links import Link, LogitMeanLink, LogLink
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.special import digamma_rising, log_rising
 
@@ -49,7 +49,7 @@ LEAVING_AT_ONCE = (
 class BetaGeometric(BuyTillYouDie):
     """Rates are Gamma(r, alpha) over customers, drop-out chances Beta(a, b).
 
-    ``leaves_at_once`` is 1 where customers may leave after the first purchase, and 0 where only after repeat ones.
+    ``dropout_after_first`` is 1 where customers may leave after the first purchase, and 0 where only after repeat ones.
     """
 
     r: Parameter
@@ -59,8 +59,8 @@ class BetaGeometric(BuyTillYouDie):
 
     columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
     time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
-    leaves_at_once: ClassVar[int] = 0
-    links: ClassVar[Mapping[str, Link]] = {"purchase": Multiplies("alpha", -1), "dropout": MovesMean("a", "b")}
+    dropout_after_first: ClassVar[int] = 0
+    links: ClassVar[Mapping[str, Link]] = {"purchase": LogLink("alpha", -1), "dropout": LogitMeanLink("a", "b")}
 
     @property
     def stages(self) -> int:
@@ -76,7 +76,7 @@ class BetaGeometric(BuyTillYouDie):
     def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Log-likelihood of each history: that of being alive, and what the chance to have left adds."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
-        survived = x + self.leaves_at_once
+        survived = x + self.dropout_after_first
         stayed = log_rising(self.b, survived) - log_rising(self.a + self.b, survived)
         alive = log_density(self.stages * x, T, self.r, self.alpha) + stayed + self._log_waiting(x, t_x, T)
         return alive - log_expit(-self._log_odds_gone(x, t_x, T))
@@ -85,7 +85,7 @@ class BetaGeometric(BuyTillYouDie):
         """Derivatives of each history's log-likelihood in r, alpha, a, b; shape (..., n, 4)."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
         r, alpha, a, b = self.r, self.alpha, self.a, self.b
-        A, silence, survived, passed = alpha + t_x, T - t_x, x + self.leaves_at_once, self.stages * x
+        A, silence, survived, passed = alpha + t_x, T - t_x, x + self.dropout_after_first, self.stages * x
         gone = expit(self._log_odds_gone(x, t_x, T))
         d_r, d_alpha = log_density_score(passed, T, r, alpha)
         w_r, w_alpha = self._waiting_score(x, t_x, T)
@@ -103,7 +103,7 @@ class BetaGeometric(BuyTillYouDie):
 
     def _log_odds_gone(self, x: Array, t_x: Array, T: Array) -> Array:
         """Log odds of having left at the last purchase: the ratio of the two terms of the likelihood."""
-        survived = x + self.leaves_at_once
+        survived = x + self.dropout_after_first
         leaving = np.log(self.a) - np.log(self.b + np.maximum(survived - 1, 0))
         silence = (self.r + self.stages * x) * np.log1p((T - t_x) / (self.alpha + t_x))
         return np.where(survived > 0, leaving + silence - self._log_waiting(x, t_x, T), -np.inf)
@@ -132,18 +132,18 @@ class BetaGeometric(BuyTillYouDie):
 
     def probability_staying_new(self, horizon: ArrayLike) -> Array:
         """Chance that a new customer has not left by the end of a finite ``horizon``."""
-        return self.probability_alive(*NEW) * self.given_alive(*NEW).probability_staying_new(horizon)
+        return self.probability_alive(*NEW) * self.conditional_on_alive(*NEW).probability_staying_new(horizon)
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
-        return self.probability_alive(*NEW) * self.given_alive(*NEW)._expected_pairs_new(horizon)
+        return self.probability_alive(*NEW) * self.conditional_on_alive(*NEW)._expected_pairs_new(horizon)
 
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
         """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
-        then = self.given_alive(*NEW)
+        then = self.conditional_on_alive(*NEW)
         return if_alive(self.probability_alive(*NEW), count, then.purchase_probability_new(count, end, start))
 
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:
-        return self.probability_alive(*NEW) * self.given_alive(*NEW)._discounted_new(rate, horizon)
+        return self.probability_alive(*NEW) * self.conditional_on_alive(*NEW)._discounted_new(rate, horizon)
 
     def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
         """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
@@ -152,7 +152,7 @@ class BetaGeometric(BuyTillYouDie):
         stages = rng.poisson(rng.gamma(r, 1 / alpha) * T)
         with np.errstate(divide="ignore", over="ignore"):
             stays = np.floor(-rng.standard_exponential(T.shape) / np.log1p(-rng.beta(a, b)))
-        leaves_after, if_staying = stays + 1 - self.leaves_at_once, stages // self.stages
+        leaves_after, if_staying = stays + 1 - self.dropout_after_first, stages // self.stages
         x = np.minimum(if_staying, leaves_after)
         passed = self.stages * x
         recency = np.where(x > 0, T * rng.beta(np.maximum(passed, 1), stages - passed + 1), 0.0)

@@ -18,7 +18,7 @@ from scipy.special import betainc, expit, log_expit
 
 from retention_models.btyd.purchase_model import BuyTillYouDie, Parameter, checked, checked_count, if_alive, last_axis
 from retention_models.core.arrays import Array
-from retention_models.estimation.links import Link, MovesMean
+from retention_models.estimation.links import Link, LogitMeanLink
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.beta import beta_mean
 from retention_models.estimation.numerics.special import digamma_rising, log_rising
@@ -57,8 +57,8 @@ class BGBB(BuyTillYouDie):
         Limit("beta", np.inf, "everybody has the same chance to buy while alive", follows=("alpha",)),
     )
     links: ClassVar[Mapping[str, Link]] = {
-        "purchase": MovesMean("alpha", "beta"),
-        "dropout": MovesMean("gamma", "delta"),
+        "purchase": LogitMeanLink("alpha", "beta"),
+        "dropout": LogitMeanLink("gamma", "delta"),
     }
 
     @classmethod
@@ -132,7 +132,7 @@ class BGBB(BuyTillYouDie):
         both = digamma_rising(np.add(self.alpha, self.beta), age)
         return digamma_rising(self.alpha, x) - both, digamma_rising(self.beta, age - x) - both
 
-    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
+    def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
         """The model of what a customer with this history does from now on, if still alive."""
         x, _, T = _history(frequency, recency, T)
         return type(self)(self.alpha + x, self.beta + (T - x), self.gamma, self.delta + T)

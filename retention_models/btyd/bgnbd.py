@@ -41,7 +41,7 @@ class BGNBD(BetaGeometric):
 
     limits: ClassVar[tuple[Limit, ...]] = LEAVING_LATER
 
-    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
+    def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
         """The model of what a customer with this history does from now on, if still alive."""
         x, T = np.asarray(frequency), np.asarray(T)
         return type(self)(self.r + x, self.alpha + T, self.a, self.b + x)

@@ -18,7 +18,7 @@ from scipy.special import gammaln
 
 from retention_models.btyd.betageometric import LEAVING_AT_ONCE, LEAVING_LATER, BetaGeometric
 from retention_models.btyd.bgnbd import BGNBD
-from retention_models.btyd.erlang import StagedBuyer
+from retention_models.btyd.erlang import ErlangBuyer
 from retention_models.btyd.poisson_gamma import start_from_counts
 from retention_models.btyd.purchase_model import dated
 from retention_models.core.arrays import Array
@@ -70,14 +70,14 @@ class RegularBuyers(BetaGeometric):
         """Derivatives of each history's log-likelihood in r, alpha, a, b; shape (..., n, 4)."""
         return super().score(frequency, recency, T)
 
-    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> StagedBuyer | BGNBD:
+    def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> ErlangBuyer | BGNBD:
         """What a customer with this history does from now on, if still alive: with one stage, as in BG/NBD."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
         alpha = self.alpha + T
-        b = self.b + x + self.leaves_at_once
+        b = self.b + x + self.dropout_after_first
         if self.k == 1:
             return BGNBD(self.r + x, alpha, self.a, b)
-        return StagedBuyer(self.r + self.k * x, alpha, self.a, b, self.k, (T - t_x) / alpha)
+        return ErlangBuyer(self.r + self.k * x, alpha, self.a, b, self.k, (T - t_x) / alpha)
 
     def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
         """Simulated customers of ages T: ``frequency, recency, T, log_gaps`` and whether they are still ``alive``."""
@@ -137,4 +137,4 @@ class MBGCNBD(RegularBuyers):
 
     fixed: ClassVar[tuple[str, ...]] = ("k",)
     limits: ClassVar[tuple[Limit, ...]] = LEAVING_AT_ONCE
-    leaves_at_once: ClassVar[int] = 1
+    dropout_after_first: ClassVar[int] = 1

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from retention_models.btyd.erlang_counts import BELL, expected_pairs, expected_purchases, reaches, stayed
 from retention_models.btyd.erlang_discounted import discounted_ever, discounted_within
 from retention_models.btyd.poisson_gamma import count_probability, probability_at_least, silent_stages
-from retention_models.btyd.purchase_model import Outlook, Parameter, checked, checked_count
+from retention_models.btyd.purchase_model import FutureProcess, Parameter, checked, checked_count
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 from retention_models.estimation.numerics.series import add_blocks
@@ -26,7 +26,7 @@ FAR = 40.0  # a discount of e^-40 leaves nothing
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class StagedBuyer(Outlook, Presentation):
+class ErlangBuyer(FutureProcess, Presentation):
     """Someone alive; ``share`` is the time since the last purchase over alpha, which includes all time observed."""
 
     r: Parameter

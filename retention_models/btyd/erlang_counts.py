@@ -2,7 +2,7 @@
 
 It is made by someone who has stayed m - 1 times and passes m k - j stages, whose chances are independent. The terms are
 positive; the first are added one by one and the others by blocks (see ``series``), so that neither a long horizon nor a
-high frequency makes the sums long. Arguments are those of ``StagedBuyer``, each of shape (n,); times are over alpha.
+high frequency makes the sums long. Arguments are those of ``ErlangBuyer``, each of shape (n,); times are over alpha.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the coming purchases of regular buyers are worth: expected purchases, each times its discount e^(-rate t).
 
-Arguments are those of ``StagedBuyer``, each of shape (n,); times and rates are per alpha.
+Arguments are those of ``ErlangBuyer``, each of shape (n,); times and rates are per alpha.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from scipy.special import betaln, digamma, gammaincinv
 
 from retention_models.btyd.purchase_model import Parameter, PositiveParameters
 from retention_models.core.arrays import Array
-from retention_models.estimation.links import Link, Multiplies
+from retention_models.estimation.links import Link, LogLink
 from retention_models.estimation.model import Limit
 
 PAID_NOTHING = "with a mean amount of 0"
@@ -45,7 +45,7 @@ class GammaGamma(PositiveParameters):
         Limit("p", np.inf, "a customer always spends the same amount", against=("v",)),
         Limit("q", np.inf, "every customer spends the same on average", follows=("v",)),
     )
-    links: ClassVar[Mapping[str, Link]] = {"spend": Multiplies("v", 1)}
+    links: ClassVar[Mapping[str, Link]] = {"spend": LogLink("v", 1)}
 
     @staticmethod
     def left_out(frequency: Array, monetary_value: Array) -> dict[str, NDArray[np.bool_]]:

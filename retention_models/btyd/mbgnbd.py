@@ -29,9 +29,9 @@ class MBGNBD(BetaGeometric):
     """
 
     limits: ClassVar[tuple[Limit, ...]] = LEAVING_AT_ONCE
-    leaves_at_once: ClassVar[int] = 1
+    dropout_after_first: ClassVar[int] = 1
 
-    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> BGNBD:
+    def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> BGNBD:
         """What a customer with this history does from now on, if still alive."""
         x, T = np.asarray(frequency), np.asarray(T)
         return BGNBD(self.r + x, self.alpha + T, self.a, self.b + x + 1)

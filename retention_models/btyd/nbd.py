@@ -18,7 +18,7 @@ from scipy.special import exprel
 from retention_models.btyd.poisson_gamma import count_probability, log_density, log_density_score, start_from_counts
 from retention_models.btyd.purchase_model import BuyTillYouDie, Parameter, checked, checked_count, last_axis
 from retention_models.core.arrays import Array
-from retention_models.estimation.links import Link, Multiplies
+from retention_models.estimation.links import Link, LogLink
 from retention_models.estimation.model import Limit
 
 
@@ -40,7 +40,7 @@ class NBD(BuyTillYouDie):
     fixed: ClassVar[tuple[str, ...]] = ()
     time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     limits: ClassVar[tuple[Limit, ...]] = (Limit("r", np.inf, "everybody buys at the same rate", follows=("alpha",)),)
-    links: ClassVar[Mapping[str, Link]] = {"purchase": Multiplies("alpha", -1)}
+    links: ClassVar[Mapping[str, Link]] = {"purchase": LogLink("alpha", -1)}
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
@@ -60,7 +60,7 @@ class NBD(BuyTillYouDie):
         shapes = [np.shape(value) for value in (self.r, self.alpha, frequency, recency, T)]
         return np.ones(np.broadcast_shapes(*shapes))[()]
 
-    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
+    def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
         """The model of what a customer with this history does from now on."""
         return type(self)(self.r + np.asarray(frequency), self.alpha + np.asarray(T))
 

@@ -26,7 +26,7 @@ from retention_models.btyd.poisson_gamma import (
 )
 from retention_models.btyd.purchase_model import BuyTillYouDie, Parameter, checked, checked_count, if_alive, last_axis
 from retention_models.core.arrays import Array
-from retention_models.estimation.links import Link, Multiplies
+from retention_models.estimation.links import Link, LogLink
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.quadrature import log_decay_gradient, log_decay_integral
 
@@ -58,7 +58,7 @@ class ParetoNBD(BuyTillYouDie):
         Limit("r", np.inf, "everybody buys at the same rate while alive", follows=("alpha",)),
         Limit("beta", 0.0, "some leave at once, the others never", is_start=False),
     )
-    links: ClassVar[Mapping[str, Link]] = {"purchase": Multiplies("alpha", -1), "dropout": Multiplies("beta", -1)}
+    links: ClassVar[Mapping[str, Link]] = {"purchase": LogLink("alpha", -1), "dropout": LogLink("beta", -1)}
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
@@ -102,7 +102,7 @@ class ParetoNBD(BuyTillYouDie):
         log_silent_alive = -(self.r + x) * np.log1p(silence / A) - self.s * np.log1p(silence / B)
         return np.log(self.s / B) + log_integral - log_silent_alive
 
-    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
+    def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
         """The model of what a customer with this history does from now on, if still alive."""
         x, T = np.asarray(frequency), np.asarray(T)
         return type(self)(self.r + x, self.alpha + T, self.s, self.beta + T)

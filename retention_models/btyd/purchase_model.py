@@ -57,7 +57,7 @@ def _whole_number(name: str, value: ArrayLike) -> int:
     return int(array)
 
 
-class Outlook(ABC):
+class FutureProcess(ABC):
     """What someone who is alive does from now on; a new customer, or one in the midst of a history."""
 
     __slots__ = ()
@@ -89,7 +89,7 @@ class Outlook(ABC):
         return np.where(rate > 0, discounted, self.expected_purchases_new(horizon))[()]
 
 
-class BuyTillYouDie(PositiveParameters, Outlook):
+class BuyTillYouDie(PositiveParameters, FutureProcess):
     """A model of customers who buy for a while and leave without saying so.
 
     Times are in the unit in which the parameters are. Every method is elementwise and broadcasts: parameters of
@@ -106,16 +106,16 @@ class BuyTillYouDie(PositiveParameters, Outlook):
         """Chance that a customer with this history has not left."""
 
     @abstractmethod
-    def given_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Outlook:
+    def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> FutureProcess:
         """What a customer with this history does from now on, if still alive."""
 
     @abstractmethod
     def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
         """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
 
-    def outlook(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Array, Outlook]:
+    def future_process(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Array, FutureProcess]:
         """The chance that a customer with this history has a future, and what it then is."""
-        return self._alive_now(frequency, recency, T), self.given_alive(frequency, recency, T)
+        return self._alive_now(frequency, recency, T), self.conditional_on_alive(frequency, recency, T)
 
     def probability_staying(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Chance that a customer with this history will not have left by the end of a finite ``horizon``."""
@@ -124,7 +124,7 @@ class BuyTillYouDie(PositiveParameters, Outlook):
         return self._alive_now(*history) * stays
 
     def _alive_now(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """The chance with which ``given_alive`` applies."""
+        """The chance with which ``conditional_on_alive`` applies."""
         return self.probability_alive(frequency, recency, T)
 
     def expected_purchases(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
@@ -189,7 +189,7 @@ class BuyTillYouDie(PositiveParameters, Outlook):
 
         For windows that are the same for all: numbers, or of shape (..., 1).
         """
-        then = self.given_alive(*history)
+        then = self.conditional_on_alive(*history)
         varying = {f.name: v for f in fields(then) if np.ndim(v := getattr(then, f.name))}  # type: ignore[arg-type]
         shapes = {np.shape(value) for value in varying.values()}
         if (

@@ -12,7 +12,7 @@ from retention_models.report.errors import RequestError
 
 _COLUMNS = {"customer_id": "customer_id", "start": "start", "end": "end"}
 _PLAN = (
-    *("design", "observation_start", "observation_end", "time_zone", "period", "renewals"),
+    *("sampling", "observation_start", "observation_end", "time_zone", "period", "renewals"),
     *("tenure", "churned", "cause"),
 )
 DESIGNS = ("acquisition", "active_on", "window")
@@ -27,7 +27,7 @@ def _add_options(parser: ArgumentParser) -> None:
         "--tenure",
         metavar="COLUMN",
         help="column of whole periods as a customer, in a file without dates: a snapshot of --observation-end, with "
-        "--design window and --churned",
+        "--sampling window and --churned",
     )
     group.add_argument(
         "--churned", metavar="COLUMN", help="its column that says whether the customer left then: yes, no"
@@ -35,7 +35,7 @@ def _add_options(parser: ArgumentParser) -> None:
     group.add_argument("--cause", metavar="COLUMN", help="column that says why contracts ended")
     group.add_argument("--group", metavar="COLUMN", help="column to tell customers apart by, such as the plan")
     group.add_argument(
-        "--design",
+        "--sampling",
         choices=DESIGNS,
         help="how contracts came into the file: each from its start (acquisition); those that ran on the day "
         "--observation-start, and those begun later (active_on); those running now, and those ended since that day "
@@ -64,16 +64,16 @@ def _whole(text: str) -> int:
 
 
 def _check(options: Namespace, known: Known) -> None:
-    from retention_models.fitting.model_selection import fit_contracts
+    from retention_models.fitting.model_selection import select_contract_model
     from retention_models.logs.contracts.retention import retention_table
-    from retention_models.logs.contracts.settings import make_contract_plan
+    from retention_models.logs.contracts.settings import contract_settings
 
     if options.tenure is not None or options.churned is not None:
         _check_without_dates(options)
     asked: dict[str, Any] = {role: getattr(options, role) or name for role, name in _COLUMNS.items()}
     asked |= {name: getattr(options, name) for name in _PLAN}
-    plan = make_contract_plan(options.contracts, covariates=[options.group] if options.group else [], **asked)
-    fit_contracts(retention_table(plan.spells, period=plan.period))
+    plan = contract_settings(options.contracts, covariates=[options.group] if options.group else [], **asked)
+    select_contract_model(retention_table(plan.spells, period=plan.period))
 
 
 def _check_without_dates(options: Namespace) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from retention_models.cli.contracts import CONTRACTS
 from retention_models.cli.experiment import EXPERIMENT
 from retention_models.cli.log_options import margin
-from retention_models.cli.sources import Source, asked, check_settings_of, given
+from retention_models.cli.sources import Source, check_settings_of, chosen_source, given_parameters
 from retention_models.cli.transactions import TRANSACTIONS
 from retention_models.report.errors import ReportError
 
@@ -59,9 +59,9 @@ def _run(options: Namespace) -> None:
     from retention_models.report.publish import publish
 
     settings = parse_settings(options.set)
-    source = asked(options, SOURCES)
+    source = chosen_source(options, SOURCES)
     check_settings_of(settings, SOURCES, source)
-    settings |= given(options, SOURCES)
+    settings |= given_parameters(options, SOURCES)
     notebooks = find_notebooks(options.notebooks)
     if source is not None:
         known = _parameters(notebooks)

@@ -59,7 +59,7 @@ def _fit(options: Namespace) -> None:
     from retention_models.cli.output import check_output
     from retention_models.fitting.estimate import fit
     from retention_models.fitting.models import PURCHASES
-    from retention_models.logs.transactions.settings import make_plan
+    from retention_models.logs.transactions.settings import purchase_settings
 
     models = {model.__name__: model for model in PURCHASES}
     if options.model not in models:
@@ -70,7 +70,7 @@ def _fit(options: Namespace) -> None:
     if options.period:
         customers, reason = _customers(options, log, {"period": options.period}), ""
     else:
-        plan = make_plan(log, **_days(options), time_unit=options.time_unit)
+        plan = purchase_settings(log, **_days(options), time_unit=options.time_unit)
         units, reason = {"time_unit": plan.time_unit, "granularity": options.granularity}, plan.reasons["time_unit"]
         customers = _customers(options, log, units, each="monetary_value" in model.columns)
     fitted = fit(model, customers)

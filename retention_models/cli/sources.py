@@ -54,7 +54,7 @@ class Source:
         return {**self.columns, **dict.fromkeys(self.chosen)}
 
 
-def asked(options: Namespace, sources: Sequence[Source]) -> Source | None:
+def chosen_source(options: Namespace, sources: Sequence[Source]) -> Source | None:
     """The kind of file that the options name, if any.
 
     Raises
@@ -71,7 +71,7 @@ def asked(options: Namespace, sources: Sequence[Source]) -> Source | None:
     return named[0] if named else None
 
 
-def given(options: Namespace, sources: Sequence[Source]) -> dict[str, object]:
+def given_parameters(options: Namespace, sources: Sequence[Source]) -> dict[str, object]:
     """The parameters that options were given for."""
     names = dict.fromkeys(name for source in sources for name in source.parameters)
     said = {name: getattr(options, name) for name in names if getattr(options, name) is not None}

@@ -11,7 +11,7 @@ from retention_models.report.errors import ReportError
 
 if TYPE_CHECKING:
     from retention_models.logs.transactions.log import Transactions
-    from retention_models.logs.transactions.settings import Plan
+    from retention_models.logs.transactions.settings import AnalysisSettings
 
 _PLAN = ("calibration_end", "observation_end", "acquired_after", "time_unit", "horizon")
 
@@ -26,10 +26,10 @@ def _add_options(parser: ArgumentParser) -> None:
 
 
 def _check(options: Namespace, known: Known) -> None:
-    from retention_models.logs.transactions.settings import make_plan
+    from retention_models.logs.transactions.settings import purchase_settings
 
     log = read_log(options)
-    plan = make_plan(log, **{name: getattr(options, name) for name in _PLAN})
+    plan = purchase_settings(log, **{name: getattr(options, name) for name in _PLAN})
     if log.has_amount and any("margin" in parameters for parameters in known.values()):
         _check_amounts(log, plan)
     with_holdout = [name for name, parameters in known.items() if "calibration_end" in parameters]
@@ -40,7 +40,7 @@ def _check(options: Namespace, known: Known) -> None:
         )
 
 
-def _check_amounts(log: Transactions, plan: Plan) -> None:
+def _check_amounts(log: Transactions, plan: AnalysisSettings) -> None:
     """Refuse a log in which next to nobody pays for a repeat purchase, so that no amount can be expected."""
     from retention_models.logs.transactions.summary import summarize
 

@@ -40,13 +40,15 @@ def three_digits(value: float, *, decimals: int | None = None) -> str:
     return _to(_decimals(value, 3), value)
 
 
-def alike(*values: float) -> tuple[str, ...]:
+def format_together(*values: float) -> tuple[str, ...]:
     """Numbers that stand side by side, with as many decimals each: three digits of the largest, one of the smallest.
 
     Examples
     --------
-    >>> alike(0.218, 0.0102, 0.427), alike(7.87, 5.9, 11.8), alike(1.2, 0.04, 31.0), alike(16312.0, -2.4)
-    (('0.218', '0.010', '0.427'), ('7.9', '5.9', '11.8'), ('1.20', '0.04', '31.00'), ('16,312', '-2'))
+    >>> format_together(0.218, 0.0102, 0.427), format_together(7.87, 5.9, 11.8)
+    (('0.218', '0.010', '0.427'), ('7.9', '5.9', '11.8'))
+    >>> format_together(1.2, 0.04, 31.0), format_together(16312.0, -2.4)
+    (('1.20', '0.04', '31.00'), ('16,312', '-2'))
     """
     sizes = [abs(value) for value in values if value != 0 and math.isfinite(value)]
     if not sizes or max(sizes) < TINY:
@@ -64,7 +66,7 @@ def with_interval(estimate: float, lower: float, upper: float) -> str:
     >>> with_interval(0.153, 0.0548, 0.252)
     '0.153 (0.055 to 0.252)'
     """
-    middle, *ends = alike(estimate, lower, upper)
+    middle, *ends = format_together(estimate, lower, upper)
     return f"{middle} ({' to '.join(ends)})"
 
 
@@ -88,7 +90,9 @@ def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
         elif str(name).endswith("_lower"):
             upper = frame[f"{quantity}_upper"]
             whole = values.dtype.kind in "iu"
-            pairs = [(f"{a:,}", f"{b:,}") if whole else alike(a, b) for a, b in zip(values, upper, strict=True)]
+            pairs = [
+                (f"{a:,}", f"{b:,}") if whole else format_together(a, b) for a, b in zip(values, upper, strict=True)
+            ]
             label = f"{100 * level:g} %"
             beside = bool(columns) and columns[-1].name == quantity
             shown = pd.Series([" … ".join(ends) for ends in pairs], frame.index, dtype=object)

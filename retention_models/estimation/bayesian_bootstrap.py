@@ -11,15 +11,15 @@ from dataclasses import replace
 import numpy as np
 
 from retention_models.core.arrays import Array
-from retention_models.estimation.newton import Climb, ConvergenceError, Surface, single_climb
+from retention_models.estimation.newton import ConvergenceError, Iterate, Objective, newton_from
 
 CLOSE = 1e-6  # half the Newton decrement: a thousandth of a standard error from the top
 MOST_STEPS, LONGEST = 25, 1.0  # the latter in log-parameters
 
 
-def reweighted(
-    surface: Surface, u: Array, replicates: int, rng: np.random.Generator, *, is_top: bool = True
-) -> list[Climb | None]:
+def reweighted_estimates(
+    objective: Objective, u: Array, replicates: int, rng: np.random.Generator, *, is_top: bool = True
+) -> list[Iterate | None]:
     """Tops of a likelihood under random weightings of its customers; None where none was found.
 
     Parameters
@@ -33,26 +33,26 @@ def reweighted(
     is_top
         Whether u is the top of the surface, in its interior: the way from there to the other tops is short.
     """
-    score = surface.score(u)
-    inverse = np.linalg.inv(-surface.hessian(u, np.ones(len(u), dtype=bool))).astype(float) if is_top else None
-    tops: list[Climb | None] = []
+    score = objective.score(u)
+    inverse = np.linalg.inv(-objective.hessian(u, np.ones(len(u), dtype=bool))).astype(float) if is_top else None
+    tops: list[Iterate | None] = []
     for _ in range(replicates):
-        drawn = replace(surface, weight=rng.standard_gamma(surface.weight))
+        drawn = replace(objective, weight=rng.standard_gamma(objective.weight))
         try:
             near = None if inverse is None else _nearby(drawn, u, drawn.weight @ score, inverse)
-            tops.append(near or single_climb(drawn, u))
+            tops.append(near or newton_from(drawn, u))
         except ConvergenceError:
             tops.append(None)
     return tops
 
 
-def _nearby(surface: Surface, u: Array, gradient: Array, inverse: Array) -> Climb | None:
+def _nearby(objective: Objective, u: Array, gradient: Array, inverse: Array) -> Iterate | None:
     """The top, where steps by the curvature at u lead there, mended on the way (BFGS); None where they lead nowhere.
 
     ``inverse`` is that of the curvature, which every step then corrects in the direction it went. Where the way leads
     to a limit, it is climbed on from there.
     """
-    here = Climb(u, np.nan, np.ones(len(u), dtype=bool))
+    here = Iterate(u, np.nan, np.ones(len(u), dtype=bool))
     for _ in range(MOST_STEPS):
         step = inverse @ gradient
         is_last = step @ gradient / 2 < CLOSE
@@ -60,9 +60,9 @@ def _nearby(surface: Surface, u: Array, gradient: Array, inverse: Array) -> Clim
         here, before = replace(here, u=here.u + step), gradient
         if is_last:
             return here
-        gradient = surface.gradient(here.u)
-        if surface.limit_ahead(here, gradient, surface.model_class.limits) is not None:
-            return single_climb(surface, here.u)
+        gradient = objective.gradient(here.u)
+        if objective.limit_ahead(here, gradient, objective.model_class.limits) is not None:
+            return newton_from(objective, here.u)
         inverse = _mended(inverse, step, before - gradient)
     return None
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
-from retention_models.estimation.formula import columns_in, columns_of, parsed
+from retention_models.estimation.formula import columns_in, columns_of, parse_formula
 
 MOST_LEVELS = 50  # of a column in which most levels are of one customer each
 Level = str | int | float | bool
@@ -38,7 +38,7 @@ class Design(Presentation):
     terms: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, formula: str, frame: pd.DataFrame) -> Self:
+    def from_formula(cls, formula: str, frame: pd.DataFrame) -> Self:
         """The design that a formula means for a frame, whose index labels the customers.
 
         Raises
@@ -46,7 +46,7 @@ class Design(Presentation):
         ValueError
             When the formula is none, or names a column that is absent, misses values or has one level only.
         """
-        found = parsed(formula)
+        found = parse_formula(formula)
         raw = _read(frame, columns_in(found), formula)
         _require_few_levels(raw)
         made = _made(formula, lambda: found.get_model_matrix(raw, context={}, na_action="raise"))
@@ -73,7 +73,7 @@ class Design(Presentation):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a frame that the formula uses."""
-        return columns_in(parsed(self.formula))
+        return columns_in(parse_formula(self.formula))
 
     def matrix(self, frame: pd.DataFrame) -> Array:
         """The numbers of these or of other customers; shape (n, columns).
@@ -101,7 +101,7 @@ class Design(Presentation):
         state = {
             factor: (Factor.Kind.CATEGORICAL, {"categories": list(known)}) for factor, known in self.levels.items()
         }
-        spec = ModelSpec(formula=parsed(self.formula), encoder_state=state, na_action="raise", output="pandas")
+        spec = ModelSpec(formula=parse_formula(self.formula), encoder_state=state, na_action="raise", output="pandas")
         made = _made(self.formula, lambda: spec.get_model_matrix(raw, context={}))
         numbers = np.column_stack([made[label].to_numpy(dtype=float) for label in self.labels])
         for label, column in zip(self.labels, numbers.T, strict=True):

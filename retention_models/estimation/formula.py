@@ -18,7 +18,7 @@ PARTS = (
 )
 
 
-def parsed(formula: str) -> Any:
+def parse_formula(formula: str) -> Any:
     """A formula with a right-hand side only, the baseline in it, and nothing that it may not hold; or a ValueError."""
     from formulaic import Formula, SimpleFormula
     from formulaic.errors import FormulaicError

@@ -15,7 +15,7 @@ import numpy as np
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.model import Limit, Model, averaged_columns
-from retention_models.estimation.newton import COARSE_ROWS, Surface, best_climb
+from retention_models.estimation.newton import COARSE_ROWS, Objective, newton
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ def maximise(
     """
     data = tuple(columns[name] for name in (*model_class.columns, *averaged_columns(model_class)))
     if start is not None:
-        return _top(start, data, weight, robust)
+        return _maximum(start, data, weight, robust)
     if not model_class.fixed:
-        return _top(model_class.start(*data, weight=weight), data, weight, robust)
+        return _maximum(model_class.start(*data, weight=weight), data, weight, robust)
     best: Optimum | None = None
     for first in model_class.starts(*data, weight=weight):  # type: ignore[attr-defined]
-        optimum = _top(first, data, weight, robust)
+        optimum = _maximum(first, data, weight, robust)
         if best is not None and optimum.log_likelihood <= best.log_likelihood:
             break
         best = optimum
@@ -78,24 +78,26 @@ def maximise(
     return best
 
 
-def _top(first: Model, data: tuple[Array, ...], weight: Array, robust: bool) -> Optimum:
+def _maximum(first: Model, data: tuple[Array, ...], weight: Array, robust: bool) -> Optimum:
     """The maximum above a start, whose fixed fields stay."""
     model_class = type(first)
-    surface = Surface.above(first, data, weight)
-    u, hessian = surface.place(first), None
+    objective = Objective.from_start(first, data, weight)
+    u, hessian = objective.log_parameters(first), None
     if len(weight) > COARSE_ROWS:
-        warm = best_climb(Surface.above(first, *coarsen(data, weight)), u)
+        warm = newton(Objective.from_start(first, *coarsen(data, weight)), u)
         if warm.is_interior:
             u, hessian = warm.u, warm.hessian
-    top = best_climb(surface, u, hessian)
-    held = {limit.parameter: limit.value for limit in top.limits if limit.parameter not in model_class.time_parameters}
+    maximum = newton(objective, u, hessian)
+    held = {
+        limit.parameter: limit.value for limit in maximum.limits if limit.parameter not in model_class.time_parameters
+    }
     return Optimum(
-        model=surface.model(top.u, **held),
-        log_likelihood=top.value,
-        free=tuple(name for name, is_free in zip(surface.names, top.free, strict=True) if is_free),
-        covariance=surface.covariance(top, robust=robust),
-        limits=top.limits,
-        undetermined=top.undetermined,
+        model=objective.model(maximum.u, **held),
+        log_likelihood=maximum.value,
+        free=tuple(name for name, is_free in zip(objective.names, maximum.free, strict=True) if is_free),
+        covariance=objective.covariance(maximum, robust=robust),
+        limits=maximum.limits,
+        undetermined=maximum.undetermined,
     )
 
 

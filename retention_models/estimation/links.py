@@ -31,17 +31,17 @@ class Link(Protocol):
         """The fields that it moves."""
         ...
 
-    def moved(self, logs: Sequence[Array], index: Array) -> Array:
+    def apply(self, logs: Sequence[Array], index: Array) -> Array:
         """The logarithms of the fields of customers with this index; shape (fields, n)."""
         ...
 
     def slopes(self, logs: Sequence[Array], index: Array) -> Array:
-        """Derivatives of ``moved`` in each of the logarithms, and last in the index; shape (fields, fields + 1, n)."""
+        """Derivatives of ``apply`` in each of the logarithms, and last in the index; shape (fields, fields + 1, n)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Multiplies:
+class LogLink:
     """A parameter is multiplied by exp(sign z'g)."""
 
     field: str
@@ -52,7 +52,7 @@ class Multiplies:
         """The one field."""
         return (self.field,)
 
-    def moved(self, logs: Sequence[Array], index: Array) -> Array:
+    def apply(self, logs: Sequence[Array], index: Array) -> Array:
         """The logarithm of the field of customers with this index; shape (1, n)."""
         return (logs[0] + self.sign * index)[None]
 
@@ -63,7 +63,7 @@ class Multiplies:
 
 
 @dataclass(frozen=True, slots=True)
-class MovesMean:
+class LogitMeanLink:
     """The mean of a Beta(a, b) moves, the index adding to its logit; a + b, how alike customers are, stays.
 
     A factor common to a and b could not move the mean, and runs off to infinity where customers are alike.
@@ -77,7 +77,7 @@ class MovesMean:
         """Both fields of the Beta distribution."""
         return self.a, self.b
 
-    def moved(self, logs: Sequence[Array], index: Array) -> Array:
+    def apply(self, logs: Sequence[Array], index: Array) -> Array:
         """The logarithms of a and b of customers with this index; shape (2, n)."""
         logit, both = logs[0] - logs[1] + index, np.logaddexp(*logs)
         return np.stack([log_expit(logit) + both, log_expit(-logit) + both])
@@ -94,11 +94,11 @@ class MovesMean:
 M = TypeVar("M")
 
 
-def moved_model(model: M, links: Mapping[Link, Array]) -> M:
+def apply_links(model: M, links: Mapping[Link, Array]) -> M:
     """The model of customers for each of whom some links have an index; parameters broadcast with the indices."""
     values: dict[str, Array] = {}
     for link, index in links.items():
-        logs = link.moved([np.log(getattr(model, name)) for name in link.fields], index)
+        logs = link.apply([np.log(getattr(model, name)) for name in link.fields], index)
         values.update(zip(link.fields, np.exp(np.clip(logs, -FURTHEST, FURTHEST)), strict=True))
     return replace(model, **values)  # type: ignore[type-var]
 

@@ -41,7 +41,7 @@ class SeparationError(ConvergenceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Climb:
+class Iterate:
     """A place: log-parameters, log-likelihood, which are free, what was held; at a top, the Hessian there."""
 
     u: Array
@@ -58,7 +58,7 @@ class Climb:
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
+class Objective:
     """A model's total log-likelihood and its derivatives as functions of u, the log-parameters.
 
     ``scale`` are the logarithms against which limits measure the parameters, ``fixed`` the fields that stay.
@@ -71,7 +71,7 @@ class Surface:
     fixed: Mapping[str, Any]
 
     @classmethod
-    def above(cls, start: Model, columns: tuple[Array, ...], weight: Array) -> Self:
+    def from_start(cls, start: Model, columns: tuple[Array, ...], weight: Array) -> Self:
         """The surface over some data, scaled by the start."""
         timed = [getattr(start, n) if n in start.time_parameters else 1.0 for n in parameter_names(type(start))]
         return cls(type(start), columns, weight, np.log(timed), {name: getattr(start, name) for name in start.fixed})
@@ -86,7 +86,7 @@ class Surface:
         """The names of all that is in u."""
         return self.parameters
 
-    def place(self, model: Model) -> Array:
+    def log_parameters(self, model: Model) -> Array:
         """The log-parameters of a model."""
         return np.log([float(getattr(model, name)) for name in self.parameters])
 
@@ -95,9 +95,9 @@ class Surface:
         values = np.exp(u[: len(self.parameters)]).tolist()
         return self.model_class(**{**dict(zip(self.parameters, values, strict=True)), **held, **self.fixed})
 
-    def found(self, top: Climb) -> Array:
+    def estimates(self, maximum: Iterate) -> Array:
         """The values of what is in u, by ``names``."""
-        return np.exp(top.u)
+        return np.exp(maximum.u)
 
     def value(self, u: Array) -> float:
         """The total log-likelihood."""
@@ -107,12 +107,12 @@ class Surface:
         """First derivatives of each row's log-likelihood in u; shape (n, len(u))."""
         return self.model(u).score(*self.columns) * np.exp(u)
 
-    def at(self, u: Array) -> Climb:
+    def start_at(self, u: Array) -> Iterate:
         """The beginning of a climb at u, every parameter free."""
         value = self.value(u)
         if not np.isfinite(value):
             raise ConvergenceError("the likelihood is not finite at the start values")
-        return Climb(u, value, np.ones(len(u), dtype=bool))
+        return Iterate(u, value, np.ones(len(u), dtype=bool))
 
     def gradient(self, u: Array) -> Array:
         """First derivatives in the log-parameters."""
@@ -132,23 +132,23 @@ class Surface:
             return (self.weight @ self.model_class(**values).score(*self.columns)) * np.exp(places)
         return np.array(on_cores(self.gradient, places, len(self.weight))).reshape(places.shape)
 
-    def covariance(self, top: Climb, *, robust: bool) -> Array:
+    def covariance(self, maximum: Iterate, *, robust: bool) -> Array:
         """Covariance of the free parameters themselves, not of their logarithms."""
-        scale = np.exp(top.u[top.free])
-        covariance = self.covariance_of_place(top, robust=robust) * np.outer(scale, scale)
+        scale = np.exp(maximum.u[maximum.free])
+        covariance = self.covariance_of_log_parameters(maximum, robust=robust) * np.outer(scale, scale)
         return (covariance + covariance.T) / 2
 
-    def covariance_of_place(self, top: Climb, *, robust: bool) -> Array:
+    def covariance_of_log_parameters(self, maximum: Iterate, *, robust: bool) -> Array:
         """Covariance of what is free in u."""
-        information = -(self.hessian(top.u, top.free) if top.hessian is None else top.hessian)
+        information = -(self.hessian(maximum.u, maximum.free) if maximum.hessian is None else maximum.hessian)
         curvature, axes = np.linalg.eigh(information)
         inverse = (axes / curvature) @ axes.T
         if robust:
-            score = self.score(top.u)[:, top.free]
+            score = self.score(maximum.u)[:, maximum.free]
             inverse = inverse @ (score.T @ (score * self.weight[:, None])) @ inverse
         return inverse
 
-    def limit_ahead(self, here: Climb, gradient: Array, limits: tuple[Limit, ...]) -> Limit | None:
+    def limit_ahead(self, here: Iterate, gradient: Array, limits: tuple[Limit, ...]) -> Limit | None:
         """The limit that a free parameter is on its way to, if any."""
         for limit in limits:
             i = self.names.index(limit.parameter)
@@ -160,15 +160,15 @@ class Surface:
         """What means nothing on a limit."""
         return limit.undetermined
 
-    def flattest(self, top: Climb, direction: Array) -> int:
+    def flattest(self, maximum: Iterate, direction: Array) -> int:
         """The number in u of what has most part in a direction without curvature, given over what is free."""
-        return int(np.flatnonzero(top.free)[np.argmax(np.abs(direction).round(6))])
+        return int(np.flatnonzero(maximum.free)[np.argmax(np.abs(direction).round(6))])
 
-    def at_limit(self, limit: Limit, u: Array) -> Climb:
+    def start_at_limit(self, limit: Limit, u: Array) -> Iterate:
         """The beginning of a climb at u, but on a limit."""
-        return self.moved_to(limit, self.at(u))
+        return self.hold_at_limit(limit, self.start_at(u))
 
-    def moved_to(self, limit: Limit, end: Climb) -> Climb:
+    def hold_at_limit(self, limit: Limit, end: Iterate) -> Iterate:
         """The same place with one parameter on its limit, and no longer free."""
         index = {name: i for i, name in enumerate(self.names)}
         i = index[limit.parameter]
@@ -195,17 +195,17 @@ def on_cores(function: Callable[[Array], Array], places: Array, n_rows: int) -> 
         return list(pool.map(function, places))
 
 
-def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Climb:
+def newton(objective: Objective, u: Array, hessian: Array | None = None) -> Iterate:
     """The top of the climb from u; where that fails or leaves the interior, the best of more ways up.
 
     These begin at further starts, and at the limits themselves. Of tops as good as equally high, the one that leaves
     least undetermined is taken, and then the one with the fewest free parameters.
     """
-    ends: list[Climb] = []
+    ends: list[Iterate] = []
     failures: list[ConvergenceError] = []
-    for start, open_limits in _ways_up(surface, u):
+    for start, open_limits in _starting_points(objective, u):
         try:
-            ends.append(_climb_to_limits(surface, start(), open_limits, hessian))
+            ends.append(_newton_to_limits(objective, start(), open_limits, hessian))
         except ConvergenceError as error:
             failures.append(error)
         if ends and ends[0].is_interior:
@@ -218,63 +218,67 @@ def best_climb(surface: Surface, u: Array, hessian: Array | None = None) -> Clim
             raise failure
     if higher:
         raise ConvergenceError(
-            f"{surface.model_class.__name__}: no maximum of the likelihood was found ({higher[0]}); "
+            f"{objective.model_class.__name__}: no maximum of the likelihood was found ({higher[0]}); "
             "is the time unit the one of the data, and are the histories those of customers?"
         )
     equals = [end for end in ends if end.value >= highest - AS_HIGH]
     return min(equals, key=lambda end: (not end.is_interior, len(end.undetermined), end.free.sum()))
 
 
-def single_climb(surface: Surface, u: Array) -> Climb:
+def newton_from(objective: Objective, u: Array) -> Iterate:
     """The top of the climb from u alone; where it is a limit, another way might have led higher."""
-    return _climb_to_limits(surface, surface.at(u), surface.model_class.limits)
+    return _newton_to_limits(objective, objective.start_at(u), objective.model_class.limits)
 
 
-def _ways_up(surface: Surface, u: Array) -> Iterator[tuple[Callable[[], Climb], tuple[Limit, ...]]]:
+def _starting_points(objective: Objective, u: Array) -> Iterator[tuple[Callable[[], Iterate], tuple[Limit, ...]]]:
     """Where to begin a climb, and the limits that can be reached from there."""
-    limits = surface.model_class.limits
-    yield partial(surface.at, u), limits
+    limits = objective.model_class.limits
+    yield partial(objective.start_at, u), limits
     for pattern in ([1], [-1], [1, 1, -1, -1], [-1, -1, 1, 1]):
-        away = 1.5 * np.resize(pattern, len(u)) * (np.arange(len(u)) < len(surface.parameters))
-        yield partial(surface.at, u + away), limits
+        away = 1.5 * np.resize(pattern, len(u)) * (np.arange(len(u)) < len(objective.parameters))
+        yield partial(objective.start_at, u + away), limits
     for limit in limits:
         if limit.is_start:
-            yield partial(surface.at_limit, limit, u), _left_by(limit, limits)
+            yield partial(objective.start_at_limit, limit, u), _remaining_limits(limit, limits)
 
 
-def _left_by(limit: Limit, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+def _remaining_limits(limit: Limit, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
     """The limits that can still be reached once a limit has been: those about other parameters."""
     return tuple(other for other in limits if not other.involved & limit.involved)
 
 
-def _climb_to_limits(surface: Surface, start: Climb, limits: tuple[Limit, ...], hessian: Array | None = None) -> Climb:
+def _newton_to_limits(
+    objective: Objective, start: Iterate, limits: tuple[Limit, ...], hessian: Array | None = None
+) -> Iterate:
     """Newton's climb, during which parameters that run away, or make no difference, are held."""
-    end, limit = _climb(surface, start, limits, hessian)
+    end, limit = _newton(objective, start, limits, hessian)
     if limit is None:
-        flat = _flat_parameter(surface, end)
+        flat = _flat_parameter(objective, end)
         if flat is None:
             return end
         held = replace(end, free=end.free & (np.arange(len(end.free)) != flat), hessian=None)
-        return _climb_to_limits(surface, replace(held, undetermined=(*end.undetermined, surface.names[flat])), limits)
-    there = _climb_to_limits(surface, surface.moved_to(limit, end), _left_by(limit, limits))
+        return _newton_to_limits(
+            objective, replace(held, undetermined=(*end.undetermined, objective.names[flat])), limits
+        )
+    there = _newton_to_limits(objective, objective.hold_at_limit(limit, end), _remaining_limits(limit, limits))
     if there.value >= end.value - NO_LOSS:
         return there
-    return _climb_to_limits(surface, end, tuple(other for other in limits if other is not limit))
+    return _newton_to_limits(objective, end, tuple(other for other in limits if other is not limit))
 
 
-def _flat_parameter(surface: Surface, top: Climb) -> int | None:
+def _flat_parameter(objective: Objective, maximum: Iterate) -> int | None:
     """The number of what has most part in a direction without curvature, if there is one."""
-    if top.hessian is None or not top.free.any():
+    if maximum.hessian is None or not maximum.free.any():
         return None
-    curvature, axes = np.linalg.eigh(-top.hessian)
+    curvature, axes = np.linalg.eigh(-maximum.hessian)
     if curvature[0] > FLAT:
         return None
-    return surface.flattest(top, axes[:, 0])
+    return objective.flattest(maximum, axes[:, 0])
 
 
-def _climb(
-    surface: Surface, start: Climb, limits: tuple[Limit, ...], hessian: Array | None = None
-) -> tuple[Climb, Limit | None]:
+def _newton(
+    objective: Objective, start: Iterate, limits: tuple[Limit, ...], hessian: Array | None = None
+) -> tuple[Iterate, Limit | None]:
     """Newton's method over the free log-parameters, to the top or to where one of them nears a limit.
 
     In an exponential tail, where a parameter runs away and each step gains a part of what the last one gained, steps
@@ -283,33 +287,33 @@ def _climb(
     """
     here, previous, is_own = start, np.inf, hessian is None
     for _ in range(200):
-        gradient = surface.gradient(here.u)
-        limit = surface.limit_ahead(here, gradient, limits)
+        gradient = objective.gradient(here.u)
+        limit = objective.limit_ahead(here, gradient, limits)
         if limit is not None:
             return here, limit
         if hessian is None:
-            hessian, is_own = surface.hessian(here.u, here.free), True
-        step = _uphill(hessian, gradient[here.free])
+            hessian, is_own = objective.hessian(here.u, here.free), True
+        step = _newton_step(hessian, gradient[here.free])
         decrement = float(step @ gradient[here.free]) / 2
         if decrement < TOLERANCE and is_own:
-            return replace(_last_step(surface, here, step), hessian=hessian), None
+            return replace(_last_step(objective, here, step), hessian=hessian), None
         if decrement >= TOLERANCE:
             in_tail = LEAP_FROM < decrement / previous < LEAP_TO
-            here = _search(surface, here, step * LEAP if in_tail else step, decrement)
+            here = _line_search(objective, here, step * LEAP if in_tail else step, decrement)
         if is_own or decrement < TOLERANCE or decrement > previous / 10:
             hessian = None
         previous = decrement
     raise ConvergenceError("200 steps were not enough", here.value)
 
 
-def _last_step(surface: Surface, here: Climb, step: Array) -> Climb:
+def _last_step(objective: Objective, here: Iterate, step: Array) -> Iterate:
     """The step that gains less than the tolerance: near the top it doubles the digits of the parameters."""
     u = here.u.copy()
     u[here.free] += step
-    return replace(here, u=u, value=surface.value(u))
+    return replace(here, u=u, value=objective.value(u))
 
 
-def _uphill(hessian: Array, gradient: Array) -> Array:
+def _newton_step(hessian: Array, gradient: Array) -> Array:
     """Newton's step, with the curvature's sign mended where the likelihood is not concave, at most a factor of e^3."""
     if not (np.all(np.isfinite(hessian)) and np.all(np.isfinite(gradient))):
         raise ConvergenceError("the likelihood's derivatives are not finite")
@@ -319,13 +323,13 @@ def _uphill(hessian: Array, gradient: Array) -> Array:
     return step * min(1.0, 3.0 / max(float(np.max(np.abs(step), initial=0.0)), 1e-300))
 
 
-def _search(surface: Surface, here: Climb, step: Array, decrement: float) -> Climb:
+def _line_search(objective: Objective, here: Iterate, step: Array, decrement: float) -> Iterate:
     """The first of the step, its half, its quarter... that does not lose likelihood beyond rounding."""
     rounding = 1e-13 * abs(here.value)
     for halving in range(40):
         u = here.u.copy()
         u[here.free] += step / 2**halving
-        value = surface.value(u)
+        value = objective.value(u)
         if value >= here.value + 1e-4 * decrement / 2**halving - rounding:
             return replace(here, u=u, value=value)
     raise ConvergenceError("no step along the gradient gains likelihood", here.value)

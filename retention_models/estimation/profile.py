@@ -29,7 +29,9 @@ NEARER = 4  # times that a place outside the region is drawn nearer to where its
 RIM = 400  # places on the rim that are kept, of tips and of all; many tips are one place
 
 
-def rim(model_class: type[Model], columns: tuple[Array, ...], top: Array, depth: float) -> Array:
+def profile_likelihood_region(
+    model_class: type[Model], columns: tuple[Array, ...], maximum: Array, depth: float
+) -> Array:
     """Log-parameters on the rim of the region that lies less than ``depth`` below the top; shape (places, p).
 
     Parameters
@@ -49,26 +51,26 @@ def rim(model_class: type[Model], columns: tuple[Array, ...], top: Array, depth:
         values = dict(zip(names, np.exp(places).T[:, :, None], strict=True))
         return model_class(**values).log_likelihood(*columns).sum(axis=-1)
 
-    lowest = float(height(top[None])[0]) - depth
-    edge = np.array([max(STEEPEST, top[i]) if name == "c" else EDGE for i, name in enumerate(names)])
-    centre = _inside(model_class, height, top, lowest, edge)
+    lowest = float(height(maximum[None])[0]) - depth
+    edge = np.array([max(STEEPEST, maximum[i]) if name == "c" else EDGE for i, name in enumerate(names)])
+    centre = _inside(model_class, height, maximum, lowest, edge)
 
     def is_in(places: Array) -> NDArray[np.bool_]:
         return (np.abs(places) <= edge).all(axis=1) & (height(np.clip(places, -edge, edge)) >= lowest)
 
     place: Array = np.tile(centre, (WALKS, 1))
-    noted: Array = np.empty((0, len(top)))
-    root: Array = np.eye(len(top))
+    noted: Array = np.empty((0, len(maximum)))
+    root: Array = np.eye(len(maximum))
     for step in range(STEPS):
-        start = _tips(noted, root, rng, WALKS) if step > SETTLED and step % 2 else place
+        start = _boundary_points(noted, root, rng, WALKS) if step > SETTLED and step % 2 else place
         direction = rng.standard_normal(place.shape) @ root.T
         ends = [_end_of_line(is_in, start, side * direction) for side in (-1.0, 1.0)]
         place = _between(is_in, start, ends[0] + rng.uniform(0.02, 0.98, (WALKS, 1)) * (ends[1] - ends[0]))
-        spread = np.cov(place.T) + 1e-6 * np.eye(len(top))
+        spread = np.cov(place.T) + 1e-6 * np.eye(len(maximum))
         root = np.asarray(np.linalg.cholesky(spread), dtype=np.float64)
         if step >= SETTLED:
             noted = np.concatenate([noted, *ends])
-    return np.unique(np.concatenate([_tips(noted, root, rng, RIM), rng.permutation(noted)[:RIM]]), axis=0)
+    return np.unique(np.concatenate([_boundary_points(noted, root, rng, RIM), rng.permutation(noted)[:RIM]]), axis=0)
 
 
 def _between(is_in: Callable[[Array], NDArray[np.bool_]], start: Array, place: Array) -> Array:
@@ -78,17 +80,17 @@ def _between(is_in: Callable[[Array], NDArray[np.bool_]], start: Array, place: A
     return np.where(is_in(place)[:, None], place, start)
 
 
-def _tips(places: Array, root: Array, rng: np.random.Generator, count: int) -> Array:
+def _boundary_points(places: Array, root: Array, rng: np.random.Generator, count: int) -> Array:
     """Those places that are the farthest in some directions; a direction is a step of a walk."""
     along = np.linalg.solve(root, places.T).T @ rng.standard_normal((places.shape[1], count))
     return places[along.argmax(axis=0)]
 
 
 def _inside(
-    model_class: type[Model], height: Callable[[Array], Array], top: Array, lowest: float, edge: Array
+    model_class: type[Model], height: Callable[[Array], Array], maximum: Array, lowest: float, edge: Array
 ) -> Array:
     """A place well inside the region and the edges, as near to the top as that allows."""
-    names, place = parameter_names(model_class), top.copy()
+    names, place = parameter_names(model_class), maximum.copy()
     for limit in model_class.limits:
         i = names.index(limit.parameter)
         if abs(place[i]) > EDGE:

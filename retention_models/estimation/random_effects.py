@@ -59,26 +59,26 @@ def pool(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[n
     place = np.tile(start, (cohorts.n, 1))
     mean, spread = start, np.eye(len(start)) * 0.1
     for _ in range(50):
-        place, information = cohorts.climb(place, mean, spread)
+        place, information = cohorts.newton(place, mean, spread)
         previous = mean, spread
         mean, spread = _distribution(place, information, cohorts.gradient(place), spread)
         if max(np.abs(mean - previous[0]).max(), np.abs(spread - previous[1]).max()) < PRECISION:
             break
-    place, information = cohorts.climb(place, mean, spread)
+    place, information = cohorts.newton(place, mean, spread)
     shrink = np.linalg.inv(np.eye(len(start)) + information @ spread)
     mean_covariance = np.linalg.inv((shrink @ information).sum(axis=0))
     covariance = spread @ shrink + shrink.swapaxes(1, 2) @ mean_covariance @ shrink
     return Pooled(mean, spread, place, (covariance + covariance.swapaxes(1, 2)) / 2)
 
 
-def near_tops(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[np.int64], start: Array) -> Array:
+def near_maxima(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[np.int64], start: Array) -> Array:
     """Log-parameters near the top of each cohort's own likelihood, found for all at once; shape (cohorts, p).
 
     What to begin a thousand fits from. Cohorts whose data tell little stay within a factor of ``start``, so that a
     climb from here meets the limits of the model on its own. Parameters are those of ``pool``.
     """
     cohorts = _Cohorts(model_class, columns, cohort, int(cohort.max()) + 1)
-    return cohorts.climb(np.tile(start, (cohorts.n, 1)), start, WIDE**2 * np.eye(len(start)))[0]
+    return cohorts.newton(np.tile(start, (cohorts.n, 1)), start, WIDE**2 * np.eye(len(start)))[0]
 
 
 def _distribution(place: Array, information: Array, slope: Array, spread: Array) -> tuple[Array, Array]:
@@ -141,7 +141,7 @@ class _Cohorts:
         information = np.stack(rows, axis=1)
         return (information + information.swapaxes(1, 2)) / 2
 
-    def climb(self, place: Array, mean: Array, spread: Array) -> tuple[Array, Array]:
+    def newton(self, place: Array, mean: Array, spread: Array) -> tuple[Array, Array]:
         """Each cohort's posterior mode by Newton's method, and the information of its data there."""
         precision = np.linalg.inv(spread)
 

@@ -37,7 +37,7 @@ class Standard:
     spread: Array
 
     @classmethod
-    def of(cls, covariates: Covariates, weight: Array) -> Self:
+    def from_covariates(cls, covariates: Covariates, weight: Array) -> Self:
         """The standard coordinates of covariates, each row counting ``weight`` times.
 
         Raises

@@ -15,24 +15,24 @@ from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.likelihood import Optimum
-from retention_models.estimation.links import FURTHEST, Link, derivatives, moved_model
+from retention_models.estimation.links import FURTHEST, Link, apply_links, derivatives
 from retention_models.estimation.model import Limit, Model
-from retention_models.estimation.newton import Climb, SeparationError, Surface, best_climb, on_cores
+from retention_models.estimation.newton import Iterate, Objective, SeparationError, newton, on_cores
 from retention_models.estimation.standardise import Covariates, Standard
 
 MOVES = 0.1  # of a direction without curvature: the part of a coefficient that is in it, and not there by rounding
 
 
 @dataclass(frozen=True, slots=True)
-class CovariateSurface(Surface):
+class CovariateObjective(Objective):
     """A model's total log-likelihood as a function of the log-parameters at mean covariates, and coefficients."""
 
     covariates: tuple[Standard, ...]
 
     @classmethod
-    def over(
+    def from_covariates(
         cls, start: Model, columns: tuple[Array, ...], weight: Array, covariates: tuple[Covariates, ...]
-    ) -> CovariateSurface:
+    ) -> CovariateObjective:
         """The surface over some data, scaled by the start.
 
         Raises
@@ -42,8 +42,10 @@ class CovariateSurface(Surface):
         """
         counted = weight > 0
         columns, weight = tuple(column[counted] for column in columns), weight[counted]
-        standards = tuple(Standard.of(replace(each, matrix=each.matrix[counted]), weight) for each in covariates)
-        plain = Surface.above(start, columns, weight)
+        standards = tuple(
+            Standard.from_covariates(replace(each, matrix=each.matrix[counted]), weight) for each in covariates
+        )
+        plain = Objective.from_start(start, columns, weight)
         return cls(plain.model_class, columns, weight, plain.scale, plain.fixed, standards)
 
     @property
@@ -51,15 +53,15 @@ class CovariateSurface(Surface):
         """The names of the parameters, then those of the coefficients."""
         return self.parameters + tuple(label for each in self.covariates for label in each.labels)
 
-    def place(self, model: Model) -> Array:
+    def log_parameters(self, model: Model) -> Array:
         """The place of a model whose customers are all alike in their covariates, or in spite of them."""
-        return self.place_with(model, np.zeros(len(self.names) - len(self.parameters)))
+        return self.log_parameters_with(model, np.zeros(len(self.names) - len(self.parameters)))
 
-    def place_with(self, model: Model, coefficients: Array) -> Array:
+    def log_parameters_with(self, model: Model, coefficients: Array) -> Array:
         """The place of a model of customers whose covariates are all 0, with the coefficients of those that are not."""
         u = np.append(np.zeros(len(self.parameters)), coefficients)
         means = {e.link: np.asarray(e.mean @ u[block]) for e, block in zip(self.covariates, self.blocks(), strict=True)}
-        u[: len(self.parameters)] = Surface.place(self, moved_model(model, means))
+        u[: len(self.parameters)] = Objective.log_parameters(self, apply_links(model, means))
         for each, block in zip(self.covariates, self.blocks(), strict=True):
             u[block] = each.spread @ u[block]
         return u
@@ -75,7 +77,7 @@ class CovariateSurface(Surface):
 
     def value(self, u: Array) -> float:
         """The total log-likelihood."""
-        model = moved_model(self.model(u), self.indices(u))
+        model = apply_links(self.model(u), self.indices(u))
         return float(self.weight @ model.log_likelihood(*self.columns))
 
     def score(self, u: Array) -> Array:
@@ -114,7 +116,7 @@ class CovariateSurface(Surface):
             u = np.append(u[:p] + shift[:p], u[p:])
             indices = {link: index + by for (link, index), by in zip(indices.items(), shift[p:], strict=True)}
         model = self.model(u)
-        moved = moved_model(model, indices)
+        moved = apply_links(model, indices)
         values = np.stack(np.broadcast_arrays(self.weight, *(getattr(moved, name) for name in self.parameters))[1:], 1)
         slopes = moved.score(*self.columns) * values
         one = np.ones((len(self.weight), 1))
@@ -134,53 +136,53 @@ class CovariateSurface(Surface):
         )
         return limit.undetermined + tuple(label for labels in lost for label in labels)
 
-    def at_zero(self, top: Climb) -> tuple[Array, Array]:
+    def at_zero(self, maximum: Iterate) -> tuple[Array, Array]:
         """The log-parameters of a customer whose covariates are 0 and the coefficients; their derivatives in u.
 
         On a limit only the ratio of some parameters means something: there the one that was held keeps its value.
         """
-        place, jacobian = top.u.copy(), np.eye(len(top.u))
+        place, jacobian = maximum.u.copy(), np.eye(len(maximum.u))
         for each, block in zip(self.covariates, self.blocks(), strict=True):
             where = [self.parameters.index(name) for name in each.link.fields]
             by_standard = np.linalg.inv(each.spread)
-            place[block] = each.coefficients(top.u[block])
+            place[block] = each.coefficients(maximum.u[block])
             index = np.array(-each.mean @ place[block])
-            logs = list(top.u[where])
+            logs = list(maximum.u[where])
             slopes = each.link.slopes(logs, index[None])[..., 0]
-            place[where] = each.link.moved(logs, index[None])[:, 0]
+            place[where] = each.link.apply(logs, index[None])[:, 0]
             jacobian[np.ix_(where, where)] = slopes[:, :-1]
             jacobian[where, block] = slopes[:, -1:] * (-each.mean @ by_standard)
             jacobian[block, block] = by_standard
-            for limit in top.limits:
+            for limit in maximum.limits:
                 if limit.parameter in each.link.fields:
                     i, shared = self.parameters.index(limit.parameter), set(limit.follows) & set(each.link.fields)
                     for j in (self.parameters.index(name) for name in shared):
-                        place[j] += top.u[i] - place[i]
+                        place[j] += maximum.u[i] - place[i]
                         jacobian[j] -= jacobian[i]
-                    place[i] = top.u[i]
+                    place[i] = maximum.u[i]
         return place, jacobian
 
-    def found(self, top: Climb) -> Array:
+    def estimates(self, maximum: Iterate) -> Array:
         """The parameters of a customer whose covariates are 0, and the coefficients; those of ``names``."""
-        place = self.at_zero(top)[0]
+        place = self.at_zero(maximum)[0]
         return np.append(np.exp(place[: len(self.parameters)]), place[len(self.parameters) :])
 
-    def flattest(self, top: Climb, direction: Array) -> int:
+    def flattest(self, maximum: Iterate, direction: Array) -> int:
         """The number of the parameter without curvature; where a coefficient moves with it, an error that names it."""
-        everywhere = np.zeros(len(top.u))
-        everywhere[top.free] = direction
+        everywhere = np.zeros(len(maximum.u))
+        everywhere[maximum.free] = direction
         if np.max(np.abs(everywhere[len(self.parameters) :])) < MOVES:
-            return Surface.flattest(self, top, direction)
+            return Objective.flattest(self, maximum, direction)
         parts: dict[str, tuple[float, float]] = {}
         for each, block in zip(self.covariates, self.blocks(), strict=True):
             size = np.abs(each.coefficients(everywhere[block])) * np.sqrt(np.sum(each.spread**2, axis=0))
-            parts.update(zip(each.labels, zip(size, each.coefficients(top.u[block]), strict=True), strict=True))
+            parts.update(zip(each.labels, zip(size, each.coefficients(maximum.u[block]), strict=True), strict=True))
         label = max(parts, key=lambda name: parts[name][0])
         where = "minus infinity" if parts[label][1] < 0 else "infinity"
         raise SeparationError(
             f"{label} runs to {where}: with some of its values customers never do, or always do, what it explains; "
             "join such a level with another one, or leave the covariate out",
-            top.value,
+            maximum.value,
         )
 
 
@@ -221,35 +223,35 @@ def maximise_with_covariates(
     ConvergenceError
         When no start leads to a maximum.
     """
-    surface = CovariateSurface.over(start, columns, weight, covariates)
+    objective = CovariateObjective.from_covariates(start, columns, weight, covariates)
     try:
-        top = best_climb(surface, surface.place(start))
+        maximum = newton(objective, objective.log_parameters(start))
     except SeparationError as error:
         raise ValueError(str(error)) from None
-    place, jacobian = surface.at_zero(top)
-    _check_reach(surface, place - top.u)
-    p = len(surface.parameters)
+    place, jacobian = objective.at_zero(maximum)
+    _check_reach(objective, place - maximum.u)
+    p = len(objective.parameters)
     scale = np.append(np.exp(place[:p]), np.ones(len(place) - p))
-    spread = (scale[:, None] * jacobian)[top.free][:, top.free]
-    covariance = spread @ surface.covariance_of_place(top, robust=robust) @ spread.T
-    held = {limit.parameter: limit.value for limit in top.limits if limit.parameter not in start.time_parameters}
+    spread = (scale[:, None] * jacobian)[maximum.free][:, maximum.free]
+    covariance = spread @ objective.covariance_of_log_parameters(maximum, robust=robust) @ spread.T
+    held = {limit.parameter: limit.value for limit in maximum.limits if limit.parameter not in start.time_parameters}
     optimum = Optimum(
-        model=surface.model(place, **held),
-        log_likelihood=top.value,
-        free=tuple(name for name, is_free in zip(surface.names, top.free, strict=True) if is_free),
+        model=objective.model(place, **held),
+        log_likelihood=maximum.value,
+        free=tuple(name for name, is_free in zip(objective.names, maximum.free, strict=True) if is_free),
         covariance=(covariance + covariance.T) / 2,
-        limits=top.limits,
-        undetermined=top.undetermined,
+        limits=maximum.limits,
+        undetermined=maximum.undetermined,
     )
-    return CovariateOptimum(optimum, dict(zip(surface.names[p:], place[p:].tolist(), strict=True)))
+    return CovariateOptimum(optimum, dict(zip(objective.names[p:], place[p:].tolist(), strict=True)))
 
 
-def _check_reach(surface: CovariateSurface, way: Array) -> None:
+def _check_reach(objective: CovariateObjective, way: Array) -> None:
     """An error where the way from mean covariates to those of 0 is so long that there is no baseline in numbers."""
-    if np.any(np.abs(way[: len(surface.parameters)]) > FURTHEST):
+    if np.any(np.abs(way[: len(objective.parameters)]) > FURTHEST):
         largest = max(
             (abs(mean) / np.sqrt(spread), label)
-            for each in surface.covariates
+            for each in objective.covariates
             for mean, spread, label in zip(each.mean, np.sum(each.spread**2, axis=0), each.labels, strict=True)
         )
         raise ValueError(

@@ -53,17 +53,15 @@ def backtest_retention(
 
     Examples
     --------
+    >>> import retention_models as rm
     >>> import numpy as np, pandas as pd
-    >>> from retention_models.evaluation.backtest_contracts import backtest_retention
-    >>> from retention_models.logs.contracts.log import read_contracts
-    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
     >>> rng = np.random.default_rng(1)
     >>> life = rng.geometric(rng.beta(1, 4, 2000))
     >>> start = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, 2000), "D")
     >>> log = pd.DataFrame({"customer_id": range(2000), "start": start, "end": start + pd.to_timedelta(30 * life, "D")})
-    >>> spells = read_contracts(log, design="acquisition", observed_until="2022-12-31")
-    >>> origins = ["2021-12-31", "2022-06-30"]
-    >>> backtest = backtest_retention(ShiftedBetaGeometric, spells, period=30, origins=origins, renewals=6)
+    >>> spells = rm.read_contracts(log, sampling="acquisition", observation_end="2022-12-31")
+    >>> ahead = {"period": 30, "renewals": 6, "origins": ["2021-12-31", "2022-06-30"]}
+    >>> backtest = rm.evaluation.backtest_retention(rm.ShiftedBetaGeometric, spells, **ahead)
     >>> backtest[["customers", "actual", "expected", "inside"]].round(1)
                 customers  actual  expected  inside
     origin
@@ -79,7 +77,7 @@ def backtest_retention(
         base = active_customers(then, period=period)
         forecast = forecast_retention(found, base, renewals=renewals, level=level).iloc[-1]
         since = renewals_since(spells, origin, period=period, renewals=renewals)
-        rows[then.observed_until.isoformat()] = {
+        rows[then.observation_end.isoformat()] = {
             "customers": int(base["weight"].sum()),
             "actual": int(since.loc[since["made"] == renewals, "weight"].sum()),
             **forecast[["expected", "survivors_lower", "survivors_upper"]],
@@ -96,4 +94,4 @@ def _fitted_then(model_class: Any, then: Spells, period: Period) -> Fit:
     try:
         return fit(model_class, retention_table(then, period=period))
     except (ValueError, ConvergenceError) as error:
-        raise type(error)(f"at the origin {then.observed_until}: {error}; choose a later one") from None
+        raise type(error)(f"at the origin {then.observation_end}: {error}; choose a later one") from None

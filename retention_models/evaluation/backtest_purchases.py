@@ -24,7 +24,7 @@ from retention_models.forecast.customers import predict, require_purchases
 from retention_models.logs.transactions.calendar import calendar
 from retention_models.logs.transactions.log import Granularity, Transactions
 from retention_models.logs.transactions.opportunities import LENGTHS, opportunities
-from retention_models.logs.transactions.purchases import CALENDAR, checked
+from retention_models.logs.transactions.purchases import CALENDAR, as_transactions
 from retention_models.logs.transactions.summary import summarize
 from retention_models.value.spending import expected_spend, fit_spend
 
@@ -52,14 +52,13 @@ def earlier_origins(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import earlier_origins
-    >>> [str(day) for day in earlier_origins(rm.load_cdnow(), horizon=26)]
+    >>> [str(day) for day in rm.evaluation.earlier_origins(rm.datasets.load_cdnow(), horizon=26)]
     ['1997-08-31', '1997-10-10', '1997-11-19', '1997-12-30']
     """
     require_horizon(horizon)
     require_whole("count", count, 1)
     days = calendar(
-        checked(transactions),
+        as_transactions(transactions),
         calibration_end=None,
         observation_end=observation_end,
         acquired_after=acquired_after,
@@ -83,7 +82,7 @@ def shortest_history(observed: float, ahead: float) -> float:
     return min(ahead, observed / 4)
 
 
-def rolling_origins(
+def backtest(
     model_class: Any,
     transactions: Any,
     *,
@@ -130,8 +129,8 @@ def rolling_origins(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import rolling_origins
-    >>> backtest = rolling_origins(rm.ParetoNBD, rm.load_cdnow(), origins=["1997-06-30", "1997-09-30"], horizon=26)
+    >>> origins = ["1997-06-30", "1997-09-30"]
+    >>> backtest = rm.evaluation.backtest(rm.ParetoNBD, rm.datasets.load_cdnow(), origins=origins, horizon=26)
     >>> backtest[["customers", "actual", "expected", "inside"]].round(1)
                 customers  actual  expected  inside
     origin
@@ -139,7 +138,7 @@ def rolling_origins(
     1997-09-30       2357    1387    1176.7   False
     """
     require_purchases(model_class)
-    log = checked(transactions)
+    log = as_transactions(transactions)
     rows: dict[str, dict[str, float]] = {}
     known: dict[str, dict[str, int]] = {}
     end = log.last_date if observation_end is None else read_day("observation_end", observation_end)

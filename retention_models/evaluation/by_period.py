@@ -22,7 +22,7 @@ from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
 from retention_models.logs.transactions.log import Granularity
-from retention_models.logs.transactions.purchases import checked
+from retention_models.logs.transactions.purchases import as_transactions
 
 
 def tracking(
@@ -66,10 +66,9 @@ def tracking(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import tracking
-    >>> log = rm.load_cdnow()
+    >>> log = rm.datasets.load_cdnow()
     >>> customers = rm.summarize(log, calibration_end="1997-09-30")
-    >>> frame = tracking(rm.fit(rm.ParetoNBD, customers), log, calibration_end="1997-09-30")
+    >>> frame = rm.evaluation.tracking(rm.fit(rm.ParetoNBD, customers), log, calibration_end="1997-09-30")
     >>> frame.loc[20:22, ["holdout", "actual", "ParetoNBD"]].round(2)
             holdout  actual  ParetoNBD
     period
@@ -77,7 +76,7 @@ def tracking(
     21        False      55      76.42
     22        False      70      74.65
     """
-    by_name, log = named(fits), checked(transactions)
+    by_name, log = named(fits), as_transactions(transactions)
     granularity = measured_by(by_name, "granularity", granularity, "D")
     dates = calendar(
         log,
@@ -121,10 +120,10 @@ def tracking_error(frame: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import tracking, tracking_error
-    >>> log = rm.load_cdnow()
+    >>> log = rm.datasets.load_cdnow()
     >>> customers = rm.summarize(log, calibration_end="1997-09-30")
-    >>> tracking_error(tracking(rm.fit(rm.ParetoNBD, customers), log, calibration_end="1997-09-30")).round(3)
+    >>> tracked = rm.evaluation.tracking(rm.fit(rm.ParetoNBD, customers), log, calibration_end="1997-09-30")
+    >>> rm.evaluation.tracking_error(tracked).round(3)
                            actual  expected  error  period_error
     model     part
     ParetoNBD calibration    2457  2532.782  -0.03         0.186
@@ -155,10 +154,10 @@ def season_left(frame: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import season_left, tracking
-    >>> log = rm.load_cdnow()
+    >>> log = rm.datasets.load_cdnow()
     >>> customers = rm.summarize(log, calibration_end="1997-09-30")
-    >>> season_left(tracking(rm.fit(rm.ParetoNBD, customers), log, calibration_end="1997-09-30")).round(2).tail(3)
+    >>> tracked = rm.evaluation.tracking(rm.fit(rm.ParetoNBD, customers), log, calibration_end="1997-09-30")
+    >>> rm.evaluation.season_left(tracked).round(2).tail(3)
               periods  years  actual  ParetoNBD
     month
     October         4      1     214       0.00
@@ -190,8 +189,8 @@ def _edges(begin: pd.Timestamp, dates: Calendar, period: str) -> tuple[pd.Dateti
     """Ends of the periods, one of them at the end of the calibration; and which periods the log covers wholly."""
     length = unit_length(period)
     cut, end = _after(dates.calibration_end), _after(dates.observation_end)
-    before, behind = math.ceil((cut - begin) / length), math.ceil((end - cut) / length)
-    edges = [cut + k * length for k in range(-before, behind + 1)]
+    before, after = math.ceil((cut - begin) / length), math.ceil((end - cut) / length)
+    edges = [cut + k * length for k in range(-before, after + 1)]
     complete = [begin <= start and stop <= end for start, stop in pairwise(edges)]
     return pd.DatetimeIndex([begin, *edges[1:-1], end]), complete
 

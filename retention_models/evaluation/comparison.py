@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.distinct import distinct_rows
-from retention_models.core.formatting import Part, Presentation, alike, three_digits
+from retention_models.core.formatting import Part, Presentation, format_together, three_digits
 from retention_models.estimation.model import averaged_columns
 from retention_models.evaluation.holdout_data import HOLDOUT, Holdout
-from retention_models.evaluation.loss_comparison import Judge
+from retention_models.evaluation.loss_comparison import LossComparison
 from retention_models.fitting.estimate import rows_of
 from retention_models.fitting.model_tests import LikelihoodRatio, lies_within, likelihood_ratio
 from retention_models.fitting.result import Fit
@@ -81,8 +81,9 @@ def compare(
         with a holdout also, per customer, ``log_score`` (mean of -log of the probability of the count that came true)
         and ``mae`` of the expected count; ``calibration_error``, the share of customers who would have to change place
         for the histogram of ``calibration`` to be flat; and ``tracking_error``, actual over expected less one of all
-        holdout purchases where nothing is known of a customer but the age. ``behind`` is how much worse than the best
-        model each one is by the judge (the log score in the holdout, or else AIC), and ``std_error`` that of this.
+        holdout purchases where nothing is known of a customer but the age. ``difference_to_best`` is
+        how much worse than the best model each one is by the log score in the holdout, or else by AIC, and
+        ``std_error`` that of this difference.
 
     Raises
     ------
@@ -99,15 +100,14 @@ def compare(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import compare
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
     >>> fits = {"Pareto/NBD": rm.fit(rm.ParetoNBD, customers), "BG/NBD": rm.fit(rm.BGNBD, customers)}
-    >>> comparison = compare(fits, customers)
-    >>> comparison.frame[["log_likelihood", "aic", "log_score", "behind", "std_error"]].round(4)
-                log_likelihood         aic  log_score  behind  std_error
+    >>> comparison = rm.compare(fits, customers)
+    >>> comparison.frame[["log_likelihood", "log_score", "difference_to_best", "std_error"]].round(4)
+                log_likelihood  log_score  difference_to_best  std_error
     model
-    Pareto/NBD      -9594.9762  19197.9524     0.9872  0.0027     0.0046
-    BG/NBD          -9582.4292  19172.8584     0.9845  0.0000     0.0000
+    Pareto/NBD      -9594.9762     0.9872              0.0027     0.0046
+    BG/NBD          -9582.4292     0.9845              0.0000     0.0000
     >>> print(comparison)
     No clear winner: Pareto/NBD is used, whose log score in the holdout is 0.0027 worse than that of BG/NBD (standard
     error 0.0046), no more than chance could make. BG/NBD fits the calibration data best, by 25.1 in AIC (standard
@@ -122,19 +122,21 @@ def compare(
         if lies_within(shown[a], shown[b])
     }
     frame = pd.DataFrame({name: _measures(fit) for name, fit in shown.items()}).T.rename_axis("model")
-    judge = in_sample = _by_aic(shown, customers)
+    losses = in_sample = _by_aic(shown, customers)
     if all(name in customers.columns for name in HOLDOUT):
-        holdouts = Holdout.each(shown, customers)
-        judge = _by_log_score(holdouts)
-        frame["log_score"] = pd.Series({name: judge.loss(name) for name in shown})
+        holdouts = Holdout.from_fits(shown, customers)
+        losses = _by_log_score(holdouts)
+        frame["log_score"] = pd.Series({name: losses.loss(name) for name in shown})
         frame = frame.join(pd.DataFrame({name: _came_true(holdout) for name, holdout in holdouts.items()}).T)
-        name, why = judge.choose({})
+        name, why = losses.choose({})
         why = f"{why} {_fit_best(shown, in_sample)}"
     else:
-        name, why = judge.choose({pair: test.p_value for pair, test in tests.items()})
+        name, why = losses.choose({pair: test.p_value for pair, test in tests.items()})
         why, notes = f"{why} {_by_bic(shown)}", (*notes, NO_HOLDOUT)
-    behind = pd.DataFrame({name: judge.behind(name) for name in shown}, index=["behind", "std_error"]).T
-    return Comparison(name, why, frame.join(behind).astype({"parameters": int}), tests, notes)
+    difference_to_best = pd.DataFrame(
+        {name: losses.difference_to_best(name) for name in shown}, index=["difference_to_best", "std_error"]
+    ).T
+    return Comparison(name, why, frame.join(difference_to_best).astype({"parameters": int}), tests, notes)
 
 
 def _measures(fit: Fit) -> dict[str, float]:
@@ -180,34 +182,36 @@ def _require_same_data(fits: Mapping[str, Fit], customers: Any, notes: tuple[str
         rows_of(fit, customers)
 
 
-def _by_log_score(holdouts: Mapping[str, Holdout]) -> Judge:
+def _by_log_score(holdouts: Mapping[str, Holdout]) -> LossComparison:
     losses = {name: -holdout.log_probability() for name, holdout in holdouts.items()}
-    return Judge("log score in the holdout", losses, next(iter(holdouts.values())).weight)
+    return LossComparison("log score in the holdout", losses, next(iter(holdouts.values())).weight)
 
 
-def _by_aic(fits: Mapping[str, Fit], customers: Any) -> Judge:
+def _by_aic(fits: Mapping[str, Fit], customers: Any) -> LossComparison:
     averaged = {name: averaged_columns(type(fit.model)) for name, fit in fits.items()}
     extra = tuple(dict.fromkeys(column for columns in averaged.values() for column in columns))
-    made = {name: fit.effects.made_of(customers) for name, fit in fits.items()}
-    table = read_table(customers, (*HISTORY, *extra)).beside([z for columns in made.values() for z in columns])
+    design_columns = {name: fit.covariate_terms.design_columns(customers) for name, fit in fits.items()}
+    table = read_table(customers, (*HISTORY, *extra)).beside(
+        [z for columns in design_columns.values() for z in columns]
+    )
     arrays, n = dict(zip((*HISTORY, *extra), table.columns, strict=False)), table.n_customers
     losses, first = {}, len(arrays)
     for name, fit in fits.items():
-        last = first + fit.effects.n
-        model, history = fit.of((*(arrays[column] for column in HISTORY), *table.columns[first:last]))
+        last = first + fit.covariate_terms.n
+        model, history = fit.customer_models((*(arrays[column] for column in HISTORY), *table.columns[first:last]))
         log_likelihood = model.log_likelihood(*history, *(arrays[column] for column in averaged[name]))
         losses[name] = 2 * fit.n_parameters / n - 2 * log_likelihood
         first = last
-    return Judge("AIC", losses, table.weight, scale=n)
+    return LossComparison("AIC", losses, table.weight, scale=n)
 
 
-def _fit_best(fits: Mapping[str, Fit], in_sample: Judge) -> str:
+def _fit_best(fits: Mapping[str, Fit], in_sample: LossComparison) -> str:
     """Which of the fits is best to the data that all were fitted to."""
     best, second = sorted(fits, key=lambda name: fits[name].aic)[:2]
-    gap, error = in_sample.behind(second)
+    gap, error = in_sample.difference_to_best(second)
     if gap < 0.01:
         return f"{best} and {second} fit the calibration data alike."
-    by, unsure = alike(gap, error)
+    by, unsure = format_together(gap, error)
     return f"{best} fits the calibration data best, by {by} in AIC (standard error {unsure})."
 
 
@@ -220,6 +224,6 @@ def _tracking_error(holdout: Holdout) -> float:
     """Holdout purchases over those expected of customers of whom only the age is known, less one."""
     age = holdout.columns[HISTORY.index("T")]
     (age, horizon, *covariates), row = distinct_rows((age, holdout.horizon, *holdout.columns[len(HISTORY) :]))
-    model, _ = holdout.fit.of((*(age for _ in HISTORY), *covariates))
+    model, _ = holdout.fit.customer_models((*(age for _ in HISTORY), *covariates))
     expected = model.expected_purchases_new(age + horizon) - model.expected_purchases_new(age)
     return float(holdout.weight @ holdout.actual / (holdout.weight @ expected[row]) - 1)

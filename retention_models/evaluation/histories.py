@@ -16,7 +16,7 @@ from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.forecast.customers import require_purchases
 from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.log import Transactions
-from retention_models.logs.transactions.purchases import between, checked, purchases
+from retention_models.logs.transactions.purchases import as_transactions, between, purchases
 from retention_models.tables.engines import collect
 
 
@@ -45,9 +45,9 @@ def history_matrix(fit: Fit, *, T: float, horizon: float, max_frequency: int = 1
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import history_matrix
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
-    >>> history_matrix(rm.fit(rm.ParetoNBD, customers), T=39, horizon=39, max_frequency=2, steps=2).round(3)
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
+    >>> fit = rm.fit(rm.ParetoNBD, customers)
+    >>> rm.evaluation.history_matrix(fit, T=39, horizon=39, max_frequency=2, steps=2).round(3)
        frequency  recency  probability_alive  expected_purchases
     0          1     19.5              0.655               0.665
     1          1     39.0              1.000               1.016
@@ -114,10 +114,9 @@ def alive_history(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import alive_history
-    >>> log = rm.load_cdnow()
+    >>> log = rm.datasets.load_cdnow()
     >>> fit = rm.fit(rm.ParetoNBD, rm.summarize(log, calibration_end="1997-09-30"))
-    >>> frame = alive_history(fit, log, 1)
+    >>> frame = rm.evaluation.alive_history(fit, log, 1)
     >>> frame.loc[frame["purchase"], ["date", "frequency", "T", "probability_alive"]].round({"T": 2})
               date  frequency      T  probability_alive
     1   1997-01-01          0   0.00                1.0
@@ -126,7 +125,7 @@ def alive_history(
     132 1997-12-12          3  49.29                1.0
     """
     require_no_covariates(fit, "a customer of the log", "predict")
-    by_name, log = named(fit), checked(transactions)
+    by_name, log = named(fit), as_transactions(transactions)
     days = calendar(
         log,
         calibration_end=None,

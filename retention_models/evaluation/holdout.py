@@ -16,9 +16,12 @@ import pandas as pd
 from retention_models.core.arguments import require_whole
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
+from retention_models.core.proportions import wilson_interval
 from retention_models.evaluation.holdout_data import Holdout, named
 from retention_models.fitting.result import Fit
+from retention_models.forecast.by_group import weights_by_group
 from retention_models.forecast.customers import predict_total
+from retention_models.tables.groups import Labels
 
 
 def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_frequency: int = 7) -> pd.DataFrame:
@@ -42,10 +45,9 @@ def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_f
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import holdout_by_frequency
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
     >>> fits = {"Pareto/NBD": rm.fit(rm.ParetoNBD, customers), "BG/NBD": rm.fit(rm.BGNBD, customers)}
-    >>> holdout_by_frequency(fits, customers, max_frequency=3).round(3)
+    >>> rm.evaluation.holdout_by_frequency(fits, customers, max_frequency=3).round(3)
                customers  actual  Pareto/NBD  BG/NBD
     frequency
     0               1411   0.237       0.138   0.225
@@ -53,7 +55,7 @@ def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_f
     2                214   1.393       1.196   1.044
     3+               293   3.222       3.246   3.013
     """
-    holdouts = Holdout.each(named(fits), customers)
+    holdouts = Holdout.from_fits(named(fits), customers)
     first = next(iter(holdouts.values()))
     means = {"actual": first.actual, **{name: holdout.expected() for name, holdout in holdouts.items()}}
     return _by_frequency(first, means, max_frequency)
@@ -74,17 +76,16 @@ def status_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_fr
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import status_by_frequency
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
     >>> fits = {"Pareto/NBD": rm.fit(rm.ParetoNBD, customers), "BG/NBD": rm.fit(rm.BGNBD, customers)}
-    >>> status_by_frequency(fits, customers, max_frequency=2).round(3)
+    >>> rm.evaluation.status_by_frequency(fits, customers, max_frequency=2).round(3)
                customers  came_back  Pareto/NBD  BG/NBD
     frequency
     0               1411      0.137       0.338   1.000
     1                439      0.358       0.521   0.474
     2+               507      0.659       0.684   0.589
     """
-    holdouts = Holdout.each(named(fits), customers)
+    holdouts = Holdout.from_fits(named(fits), customers)
     first = next(iter(holdouts.values()))
     alive = {name: holdout.probability_alive() for name, holdout in holdouts.items()}
     return _by_frequency(first, {"came_back": (first.actual > 0).astype(float), **alive}, max_frequency)
@@ -117,9 +118,8 @@ def holdout_scores(fits: Fit | Mapping[str, Fit], customers: Any, *, level: floa
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import holdout_scores
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
-    >>> holdout_scores(rm.fit(rm.ParetoNBD, customers), customers)[["mae", "actual", "expected"]].round(2)
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
+    >>> rm.evaluation.holdout_scores(rm.fit(rm.ParetoNBD, customers), customers)[["mae", "actual", "expected"]].round(2)
                 mae  actual  expected
     model
     ParetoNBD  0.75    1882   1665.51
@@ -141,7 +141,7 @@ def calibration(fit: Fit, customers: Any, *, bins: int = 10) -> pd.DataFrame:
         ``lower`` and ``upper`` end of each bin, the ``share`` of customers in it, and ``density``, share over width.
     """
     require_whole("bins", bins, 1)
-    return Holdout.of(fit, customers).histogram(bins)
+    return Holdout.from_fit(fit, customers).histogram(bins)
 
 
 def holdout_check(fit: Fit, customers: Any, *, level: float = 0.95) -> Check:
@@ -150,9 +150,8 @@ def holdout_check(fit: Fit, customers: Any, *, level: float = 0.95) -> Check:
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import holdout_check
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
-    >>> print(holdout_check(rm.fit(rm.BGNBD, customers), customers))
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
+    >>> print(rm.evaluation.holdout_check(rm.fit(rm.BGNBD, customers), customers))
     holdout total inside its interval: FAILED. 1,653 purchases were expected in the holdout (95 % interval 1,459 to
     1,859), 1,882 came true, 14 % more. The interval knows how uncertain the parameters are and what chance does, but
     not whether the model is right: parameter uncertainty is not model error.
@@ -177,7 +176,7 @@ def _missed(error: float) -> str:
 
 
 def _scores(fit: Fit, customers: Any, level: float) -> dict[str, float]:
-    holdout = Holdout.of(fit, customers)
+    holdout = Holdout.from_fit(fit, customers)
     durations = np.unique(holdout.horizon)
     if len(durations) > 1:
         raise ValueError(f"holdout_duration has {len(durations)} values; take customers with one of them at a time")
@@ -194,3 +193,40 @@ def _scores(fit: Fit, customers: Any, level: float) -> dict[str, float]:
         "purchases_upper": total["purchases_upper"],
         "error": actual / total["expected"] - 1,
     }
+
+
+def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) -> pd.DataFrame:
+    """What the customers of each group then did in the holdout, and what was expected of them.
+
+    Parameters are those of ``holdout_by_frequency``; ``by`` is a column, or one label for each customer.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``group``: ``customers``, the share that ``came_back`` with its 95 % interval ``came_back_lower,
+        came_back_upper``, ``actual`` mean purchases in the holdout, and one column of expected means for each model.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
+    >>> bought = customers["frequency"].ge(1).map({True: "again", False: "once"})
+    >>> table = rm.evaluation.holdout_by_group(rm.fit(rm.ParetoNBD, customers), customers, bought)
+    >>> table.drop(columns="customers").round(3)
+           came_back  came_back_lower  came_back_upper  actual  ParetoNBD
+    group
+    again      0.519            0.487            0.551   1.636      1.554
+    once       0.137            0.120            0.156   0.237      0.138
+    """
+    holdouts = Holdout.from_fits(named(fits), customers)
+    first = next(iter(holdouts.values()))
+    values = {"came_back": (first.actual > 0).astype(float), "actual": first.actual}
+    values |= {name: holdout.expected() for name, holdout in holdouts.items()}
+    rows = {}
+    for label, n in weights_by_group(first.table, customers, by).items():
+        rows[label] = {"customers": n.sum(), **{name: n @ value / n.sum() for name, value in values.items()}}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("group").astype({"customers": int})
+    lower, upper = wilson_interval(table["came_back"], table["customers"])
+    table.insert(2, "came_back_lower", lower)
+    table.insert(3, "came_back_upper", upper)
+    return table

@@ -60,12 +60,12 @@ class Holdout:
     horizon: Array
 
     @classmethod
-    def of(cls, fit: Fit, customers: Any) -> Holdout:
+    def from_fit(cls, fit: Fit, customers: Any) -> Holdout:
         """The holdout in a summary; a ValueError where it has none."""
-        return next(iter(cls.each(named(fit), customers).values()))
+        return next(iter(cls.from_fits(named(fit), customers).values()))
 
     @classmethod
-    def each(cls, fits: Mapping[str, Fit], customers: Any) -> dict[str, Holdout]:
+    def from_fits(cls, fits: Mapping[str, Fit], customers: Any) -> dict[str, Holdout]:
         """The holdout in a summary for each of several fits, over the same rows."""
         missing = [name for name in HOLDOUT if name not in customers.columns]
         if missing:
@@ -74,8 +74,10 @@ class Holdout:
                 "make one with summarize(..., calibration_end=...)"
             )
         names = list(dict.fromkeys(name for fit in fits.values() for name in fit.model.columns))
-        made = {name: fit.effects.made_of(customers) for name, fit in fits.items()}
-        table = read_table(customers, (*names, *HOLDOUT)).beside([z for columns in made.values() for z in columns])
+        design_columns = {name: fit.covariate_terms.design_columns(customers) for name, fit in fits.items()}
+        table = read_table(customers, (*names, *HOLDOUT)).beside(
+            [z for columns in design_columns.values() for z in columns]
+        )
         for fit in fits.values():
             require_same_measure(fit.data, table)
         by_name = dict(zip((*names, *HOLDOUT), table.columns, strict=False))
@@ -84,7 +86,7 @@ class Holdout:
             raise ValueError(f"holdout_frequency is no count for {wrong:,.0f} customers; it must be 0, 1, 2, ...")
         found, first = {}, len(by_name)
         for name, fit in fits.items():
-            last = first + fit.effects.n
+            last = first + fit.covariate_terms.n
             columns = (*(by_name[column] for column in fit.model.columns), *table.columns[first:last])
             found[name] = cls(fit, table, columns, by_name["frequency"], *(by_name[column] for column in HOLDOUT))
             first = last
@@ -101,12 +103,12 @@ class Holdout:
 
     def expected(self) -> Array:
         """Expected purchases within the horizon; shape (rows,)."""
-        model, history = self.fit.of(self.columns)
+        model, history = self.fit.customer_models(self.columns)
         return model.expected_purchases(self.horizon, *history)
 
     def probability_alive(self) -> Array:
         """Chance to be a customer still at the end of the calibration; shape (rows,)."""
-        model, history = self.fit.of(self.columns)
+        model, history = self.fit.customer_models(self.columns)
         return model.probability_alive(*history)
 
     def log_probability(self) -> Array:
@@ -116,7 +118,7 @@ class Holdout:
 
     def _probability(self, count: Array | NDArray[np.int64], row: NDArray[np.int64]) -> Array:
         """Chance of a count for each of some rows."""
-        model, history = self.fit.of(tuple(column[row] for column in self.columns))
+        model, history = self.fit.customer_models(tuple(column[row] for column in self.columns))
         return model.purchase_probability(count, self.horizon[row], *history)
 
     def distribution(self) -> tuple[Array, Array]:

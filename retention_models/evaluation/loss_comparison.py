@@ -13,7 +13,7 @@ TRIFLE = 1e-4  # a difference of losses per customer that no decision would noti
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class LossComparison:
     """Losses by model, each an array over the same rows; ``weight`` counts the customers who share each row.
 
     A model's loss is the mean over customers times ``scale``.
@@ -32,7 +32,7 @@ class Judge:
         """The models, the best first."""
         return sorted(self.losses, key=self.loss)
 
-    def behind(self, name: str) -> tuple[float, float]:
+    def difference_to_best(self, name: str) -> tuple[float, float]:
         """How much worse than the best a model is, and the standard error of that difference."""
         difference = self.losses[name] - self.losses[self.ranked()[0]]
         mean = self._mean(difference)
@@ -45,18 +45,18 @@ class Judge:
         ``p_values`` are those of tests of pairs (simpler, richer), which decide where there are any.
         """
         ranked = self.ranked()
-        alike = [name for name in self.losses if not self._is_worse(name, p_values)]
-        chosen, best = alike[0], ranked[0]
-        if len(alike) == 1:
+        equals = [name for name in self.losses if not self._is_worse(name, p_values)]
+        chosen, best = equals[0], ranked[0]
+        if len(equals) == 1:
             return chosen, f"{chosen} is used: its {self.what} is {self._better(ranked[1])}."
         if chosen != best:
             return chosen, f"No clear winner: {chosen} is used, whose {self.what} is {self._worse(chosen)}."
-        rival = next(name for name in ranked[1:] if name in alike)
+        rival = next(name for name in ranked[1:] if name in equals)
         return chosen, f"No clear winner: {chosen} is used, whose {self.what} is {self._better(rival)}."
 
     def _better(self, other: str) -> str:
         """By how much the best is better than another."""
-        gap, error = self.behind(other)
+        gap, error = self.difference_to_best(other)
         if gap <= self.scale * TRIFLE:
             return f"as good as that of {other}"
         chance = "no more than" if gap <= 2 * error else "more than"
@@ -64,7 +64,7 @@ class Judge:
 
     def _worse(self, name: str) -> str:
         """By how much a model is worse than the best, from which it cannot be told."""
-        gap, error = self.behind(name)
+        gap, error = self.difference_to_best(name)
         best = self.ranked()[0]
         if gap <= self.scale * TRIFLE:
             return f"as good as that of {best}"
@@ -77,7 +77,7 @@ class Judge:
         best = self.ranked()[0]
         if (name, best) in p_values:
             return p_values[name, best] < 0.05
-        gap, error = self.behind(name)
+        gap, error = self.difference_to_best(name)
         return (best, name) not in p_values and gap > max(2 * error, self.scale * TRIFLE)
 
     def _mean(self, values: Array) -> float:

@@ -30,9 +30,8 @@ def gain_table(fit: Fit, customers: Any, *, groups: int = 10) -> pd.DataFrame:
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import gain_table
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
-    >>> gain_table(rm.fit(rm.ParetoNBD, customers), customers, groups=5).round(2)
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
+    >>> rm.evaluation.gain_table(rm.fit(rm.ParetoNBD, customers), customers, groups=5).round(2)
            expected  actual  lift  gain
     group
     1          2.62    2.51  3.14  0.63
@@ -42,7 +41,7 @@ def gain_table(fit: Fit, customers: Any, *, groups: int = 10) -> pd.DataFrame:
     5          0.12    0.23  0.29  1.00
     """
     require_whole("groups", groups, 1)
-    holdout = Holdout.of(fit, customers)
+    holdout = Holdout.from_fit(fit, customers)
     expected, n = holdout.expected(), holdout.weight
     edges = np.linspace(0, 1, groups + 1)
     found = np.diff(_running_total(expected, n * holdout.actual, n, edges))
@@ -77,8 +76,8 @@ def concentration(values: ArrayLike, *, steps: int = 100) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from retention_models.evaluation import concentration
-    >>> concentration([6, 2, 1, 1], steps=4)
+    >>> import retention_models as rm
+    >>> rm.evaluation.concentration([6, 2, 1, 1], steps=4)
        customers  value
     0       0.00    0.0
     1       0.25    0.6

@@ -9,7 +9,7 @@ from retention_models.btyd.cnbd import MBGCNBD
 from retention_models.core.check import Check
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
-from retention_models.logs.transactions.checks.regularity import FEWEST_CUSTOMERS, spread_between, spread_told
+from retention_models.logs.transactions.checks.regularity import FEWEST_CUSTOMERS, spread_between, spread_sentence
 
 NAME = "models of random timing will do"
 MOST_STAGES = 8  # beyond, gaps vary by a third of their mean and less, and each further k costs more than it tells
@@ -46,15 +46,14 @@ def timing_check(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import timing_check
-    >>> log = rm.load_cdnow()
-    >>> print(timing_check(log, rm.summarize(log, calibration_end="1997-09-30")))
+    >>> log = rm.datasets.load_cdnow()
+    >>> print(rm.evaluation.timing_check(log, rm.summarize(log, calibration_end="1997-09-30")))
     models of random timing will do: passed. Of 734 customers whose first three purchases are not on three days in a
     row, the time of the second between the others has 111 % of the variance that chance would give it. In MBG/CNBD-k
     the likeliest k is 1, which is random timing: it gains nothing.
     """
     n, ratio = spread_between(transactions, observation_end=observation_end)
-    seen = spread_told(n, ratio)
+    seen = spread_sentence(n, ratio)
     if cnbd is None and n >= FEWEST_CUSTOMERS and ratio < 3 / (2 * MOST_STAGES + 1):
         return Check(
             NAME, None, f"{seen}: purchases come by the date, and MBG/CNBD-k is not tried; see read_contracts."

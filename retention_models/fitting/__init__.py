@@ -1,1 +1,27 @@
-"""Where tables meet models: maximum likelihood, tests between models, bootstrap and curves."""
+"""Where tables meet models: maximum likelihood, tests between models, the bootstrap, and curves of groups.
+
+=============================  =====================================================================================
+``fit``                        any model to a table; also by group, with covariates, with robust errors
+``Fit``                        what ``fit`` returns: parameters, intervals, notes, checks, JSON
+``bootstrap``                  intervals from refits to reweighted customers
+``wald``, ``likelihood_ratio`` whether covariates, or a richer model, explain more than chance
+``fit_pooled``                 cohorts that borrow from each other; ``cohort_check``
+``select_contract_model``      the models of contracts side by side
+``survival_curves``            Kaplan-Meier curves by group; ``cause_curves`` by cause
+``fit_covariates``             contracts with covariates
+=============================  =====================================================================================
+
+>>> import pandas as pd
+>>> import retention_models as rm
+>>> table = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 382], "lost": [369, 163, 86, 56]})
+>>> fit = rm.fit(rm.ShiftedBetaGeometric, table)
+>>> fit.table().round(2)
+           estimate  std_error  lower  upper
+parameter
+alpha          0.76       0.10   0.60   0.98
+beta           1.30       0.21   0.94   1.78
+"""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -132,13 +132,12 @@ class CovariateFit(Presentation):
         --------
         >>> import pandas as pd
         >>> import retention_models as rm
-        >>> from retention_models.fitting.calendar_covariates import fit_covariates
         >>> kept = {"regular": [1000, 631, 468, 382, 326], "high end": [1000, 869, 743, 653, 593]}
         >>> rows = [(plan, t + 1, n[t], n[t] - n[t + 1]) for plan, n in kept.items() for t in range(4)]
         >>> table = pd.DataFrame(rows, columns=["plan", "tenure", "at_risk", "lost"])
-        >>> found = fit_covariates(rm.ShiftedBetaGeometric, table, churn="plan", path=[])
-        >>> terms = rm.ContractTerms(annual_discount_rate=0.1, period="Y")
-        >>> rm.contract_value(found.at({"plan": "high end"}), pd.DataFrame({"tenure": [0, 4]}), terms).round(2)
+        >>> found = rm.fitting.fit_covariates(rm.ShiftedBetaGeometric, table, churn="plan", path=[])
+        >>> terms = rm.value.ContractTerms(annual_discount_rate=0.1, period="Y")
+        >>> rm.value.contract_value(found.at({"plan": "high end"}), pd.DataFrame({"tenure": [0, 4]}), terms).round(2)
            value  value_lower  value_upper  naive_value
         0   5.48         5.12         5.87          3.1
         1   7.30         6.83         7.79          3.1
@@ -214,12 +213,11 @@ def fit_covariates(
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.fitting.calendar_covariates import fit_covariates
-    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
+    >>> import retention_models as rm
     >>> regular, high_end = [1000, 631, 468, 382, 326], [1000, 869, 743, 653, 593]
     >>> rows = [(e, t + 1, n[t], n[t] - n[t + 1]) for e, n in enumerate((regular, high_end)) for t in range(4)]
     >>> table = pd.DataFrame(rows, columns=["high_end", "tenure", "at_risk", "lost"])
-    >>> found = fit_covariates(ShiftedBetaGeometric, table, churn=["high_end"], path=[])
+    >>> found = rm.fitting.fit_covariates(rm.ShiftedBetaGeometric, table, churn=["high_end"], path=[])
     >>> found.table().round(3)
                      estimate  std_error  lower  upper
     parameter
@@ -231,7 +229,7 @@ def fit_covariates(
         raise ValueError("name at least one covariate, in churn or in calendar; without any, use fit")
     if model_class not in (ShiftedBetaGeometric, BetaDiscreteWeibull):
         raise ValueError(f"{model_class.__name__} takes no covariates; ShiftedBetaGeometric and BetaDiscreteWeibull do")
-    covariates = Covariates.of(retention_table, churn, calendar, path)
+    covariates = Covariates.from_table(retention_table, churn, calendar, path)
     plain = fit(model_class, retention_table)
     names = list(parameter_names(model_class))
     cells, _ = cells_of(retention_table, covariates, ages="c" in names, counts=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 from retention_models.estimation.design import Design
-from retention_models.estimation.formula import columns_in, parsed
+from retention_models.estimation.formula import columns_in, parse_formula
 from retention_models.survival.covariates import Cells
 from retention_models.tables.customer_table import read_covariates, read_table
 
@@ -32,10 +32,10 @@ class Covariates(Presentation):
     designs: tuple[Design, ...] = ()
 
     @classmethod
-    def of(cls, table: Any, churn: Sequence[str], calendar: Sequence[str], path: Sequence[str]) -> Covariates:
+    def from_table(cls, table: Any, churn: Sequence[str], calendar: Sequence[str], path: Sequence[str]) -> Covariates:
         """The covariates that names of columns, or formulas, mean for a table."""
         designs = {
-            formula: Design.of(formula, read_covariates(table, columns_in(parsed(formula)), formula))
+            formula: Design.from_formula(formula, read_covariates(table, columns_in(parse_formula(formula)), formula))
             for formula in (churn, calendar)
             if isinstance(formula, str)
         }
@@ -54,7 +54,7 @@ class Covariates(Presentation):
     def of_customer(self, values: dict[str, Any]) -> Array:
         """The covariates of the customers with these values; shape (k,)."""
         design = [design for design in self.designs if design.labels == self.churn]
-        wanted = columns_in(parsed(design[0].formula)) if design else list(self.churn)
+        wanted = columns_in(parse_formula(design[0].formula)) if design else list(self.churn)
         if set(wanted) != set(values):
             named = ", ".join(wanted) or "nothing, as there are no covariates of the customers"
             raise ValueError(f"give a value for {named}; got {', '.join(values) or 'none'}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from retention_models.btyd.gammagamma import PAID_NOTHING
 from retention_models.estimation.model import Model, parameter_names
-from retention_models.fitting.formula_terms import Effects
+from retention_models.fitting.formula_terms import CovariateTerms
 from retention_models.tables.customer_table import Table
 
 SAME_AMOUNT = 1e-9  # relative differences that are those of arithmetic
@@ -74,13 +74,14 @@ def require_not_explained(model_class: type[Model], names: Sequence[str]) -> Non
         )
 
 
-def require_few_coefficients(effects: Effects, table: Table) -> None:
+def require_few_coefficients(covariate_terms: CovariateTerms, table: Table) -> None:
     """An error where there are too many coefficients for so many customers."""
-    if table.n_customers < FEWEST_CUSTOMERS * effects.n:
-        term, labels = max(effects.terms.items(), key=lambda each: len(each[1]))
+    if table.n_customers < FEWEST_CUSTOMERS * covariate_terms.n:
+        term, labels = max(covariate_terms.terms.items(), key=lambda each: len(each[1]))
         raise ValueError(
-            f"{effects.n:,} coefficients ({len(labels):,} of them of {term}) are too many for {table.n_customers:,.0f} "
-            f"customers, at least {FEWEST_CUSTOMERS} for each; join levels, or leave covariates out"
+            f"{covariate_terms.n:,} coefficients ({len(labels):,} of them of {term}) are too many for "
+            f"{table.n_customers:,.0f} customers, at least {FEWEST_CUSTOMERS} for each; "
+            "join levels, or leave covariates out"
         )
 
 

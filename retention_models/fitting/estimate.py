@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.design import Design
-from retention_models.estimation.formula import columns_in, parsed
+from retention_models.estimation.formula import columns_in, parse_formula
 from retention_models.estimation.likelihood import Optimum, maximise
 from retention_models.estimation.model import Model, averaged_columns, parameter_names
 from retention_models.estimation.newton import ConvergenceError
-from retention_models.estimation.random_effects import near_tops
+from retention_models.estimation.random_effects import near_maxima
 from retention_models.estimation.with_covariates import maximise_with_covariates
 from retention_models.fitting.data_requirements import (
     require_enough,
@@ -24,8 +24,8 @@ from retention_models.fitting.data_requirements import (
     require_not_explained,
     require_tenures,
 )
-from retention_models.fitting.formula_terms import Effects
-from retention_models.fitting.homogeneity_check import stability_check
+from retention_models.fitting.formula_terms import CovariateTerms
+from retention_models.fitting.homogeneity_check import homogeneity_check
 from retention_models.fitting.models import MODELS
 from retention_models.fitting.notes import notes_on
 from retention_models.fitting.result import Fit
@@ -97,7 +97,7 @@ def fit(
     Examples
     --------
     >>> import retention_models as rm
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
     >>> rm.fit(rm.ParetoNBD, customers)
     ParetoNBD fitted to 2,357 customers, log-likelihood -9,595, AIC 19,198, standard errors
                estimate  std_error  lower  upper
@@ -126,8 +126,8 @@ def fit(
     require_opportunities(model_class, table)
     formulas = {"purchase": purchase_covariates, "dropout": dropout_covariates, "spend": spend_covariates}
     designs = {link: formula for link, formula in formulas.items() if formula is not None}
-    effects, table = _designed(model_class, designs, customers, table) if designs else (Effects(), table)
-    pooled = _fit_table(model_class, table, effects, robust)
+    covariate_terms, table = _designed(model_class, designs, customers, table) if designs else (CovariateTerms(), table)
+    pooled = _fit_table(model_class, table, covariate_terms, robust)
     if by is None:
         return pooled
     groups, tables, notes = {}, {}, []
@@ -135,16 +135,16 @@ def fit(
     for (label, lines), start in zip(parts.items(), _starts(pooled, table, list(parts.values())), strict=True):
         try:
             tables[label] = table.of_lines(lines)
-            groups[label] = _fit_table(model_class, tables[label], effects, robust, start)
+            groups[label] = _fit_table(model_class, tables[label], covariate_terms, robust, start)
         except (ValueError, ConvergenceError) as error:
             notes.append(f"The group {label} could not be fitted on its own: {error}.")
-    check = stability_check(pooled, groups, tables)
+    check = homogeneity_check(pooled, groups, tables)
     return replace(pooled, groups=groups, notes=(*pooled.notes, *notes), checks=(check,))
 
 
 def _designed(
     model_class: type[Model], formulas: Mapping[str, str], customers: Any, table: Table
-) -> tuple[Effects, Table]:
+) -> tuple[CovariateTerms, Table]:
     """What formulas mean for those customers whom the model can learn from, and the table with it beside."""
     links = getattr(model_class, "links", {})
     for link in formulas:
@@ -153,16 +153,16 @@ def _designed(
             raise ValueError(f"{model_class.__name__} takes no {link}_covariates; it takes {known}")
     speaking = ~_silent(model_class, table)[table.row]
     designs: dict[str, Design] = {}
-    made: list[Array] = []
+    design_columns: list[Array] = []
     for link, formula in formulas.items():
-        names = columns_in(parsed(formula))
+        names = columns_in(parse_formula(formula))
         require_not_explained(model_class, names)
         frame = read_covariates(customers, names, formula)[speaking]
-        designs[link] = Design.of(formula, frame)
+        designs[link] = Design.from_formula(formula, frame)
         matrix = np.zeros((len(speaking), len(designs[link].labels)))
         matrix[speaking] = designs[link].matrix(frame)
-        made.extend(matrix.T)
-    return Effects(designs), table.beside(made)
+        design_columns.extend(matrix.T)
+    return CovariateTerms(designs), table.beside(design_columns)
 
 
 def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
@@ -173,15 +173,15 @@ def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> S
     tenure, at_risk, lost = (column[table.row] for column in table.columns)
     columns = tenure, at_risk * table.line_weight, lost * table.line_weight
     code = np.argmax(np.stack(groups), axis=0)
-    places = near_tops(type(pooled.model), columns, code, np.log(pooled.parameters.to_numpy()))
+    places = near_maxima(type(pooled.model), columns, code, np.log(pooled.parameters.to_numpy()))
     return [type(pooled.model)(**dict(zip(names, values, strict=True))) for values in np.exp(places).tolist()]
 
 
 def _fit_table(
-    model_class: type[Model], table: Table, effects: Effects, robust: bool, start: Model | None = None
+    model_class: type[Model], table: Table, covariate_terms: CovariateTerms, robust: bool, start: Model | None = None
 ) -> Fit:
     table, left_out = _speaking(model_class, table)
-    histories = table.first(len(model_class.columns)) if effects.n else table
+    histories = table.first(len(model_class.columns)) if covariate_terms.n else table
     if "at_risk" in model_class.columns:
         table = histories = table.by_tenure()
         require_tenures(model_class, table, robust)
@@ -189,18 +189,18 @@ def _fit_table(
         require_enough(model_class, histories, left_out)
     names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*histories.columns, *histories.means())
     optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), histories.weight, start, robust=robust)
-    if effects.n:
-        optimum, effects = _with_effects(optimum, table, effects, robust)
+    if covariate_terms.n:
+        optimum, covariate_terms = _with_effects(optimum, table, covariate_terms, robust)
     labels = pd.Index(optimum.free)
     return Fit(
         model=optimum.model,
         covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
-        notes=notes_on(optimum, effects, left_out, table),
+        notes=notes_on(optimum, covariate_terms, left_out, table),
         data={**_about(model_class, histories), "left_out": left_out},
         robust=robust,
-        effects=effects,
+        covariate_terms=covariate_terms,
     )
 
 
@@ -212,22 +212,26 @@ def _about(model_class: type[Model], table: Table) -> dict[str, Any]:
     return about
 
 
-def _with_effects(plain: Optimum, table: Table, effects: Effects, robust: bool) -> tuple[Optimum, Effects]:
+def _with_effects(
+    plain: Optimum, table: Table, covariate_terms: CovariateTerms, robust: bool
+) -> tuple[Optimum, CovariateTerms]:
     """The maximum with covariates, begun at the one without them where that has no parameter at an edge."""
-    require_few_coefficients(effects, table)
-    last = len(table.columns) - effects.n
+    require_few_coefficients(covariate_terms, table)
+    last = len(table.columns) - covariate_terms.n
     rows = (*table.columns[:last], *table.means())
     model_class = type(plain.model)
     fixed = {name: getattr(plain.model, name) for name in plain.model.fixed}
     is_inside = set(plain.free) == set(parameter_names(model_class))
     start = plain.model if is_inside else model_class.start(*rows, weight=table.weight, **fixed)
-    covariates = effects.by_link(model_class, table.columns[last:])
+    covariates = covariate_terms.by_link(model_class, table.columns[last:])
     try:
         found = maximise_with_covariates(start, rows, table.weight, covariates, robust=robust)
     except ValueError as error:
         told = "".join(f"; without covariates, {limit.model}" for limit in plain.limits)
         raise ValueError(f"{error}{told}") from None
-    return found.optimum, replace(effects, coefficients=pd.Series(found.coefficients, dtype=float, name="coefficient"))
+    return found.optimum, replace(
+        covariate_terms, coefficients=pd.Series(found.coefficients, dtype=float, name="coefficient")
+    )
 
 
 def _speaking(model_class: type[Model], table: Table) -> tuple[Table, dict[str, int]]:
@@ -270,9 +274,11 @@ def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
             f"these {histories.n_customers:,.0f} customers are not the ones that {model_class.__name__} was fitted to "
             f"({fit.n_customers:,}); pass the table that fit was given"
         )
-    if fit.effects.n:
-        made = fit.effects.made_of(read_covariates(customers, fit.effects.columns)[speaks])
-        table = table.of_lines(speaks).beside(made)
+    if fit.covariate_terms.n:
+        design_columns = fit.covariate_terms.design_columns(
+            read_covariates(customers, fit.covariate_terms.columns)[speaks]
+        )
+        table = table.of_lines(speaks).beside(design_columns)
     elif not speaks.all():
         table = table.of_lines(speaks)
     return table.columns, table.weight

@@ -22,7 +22,7 @@ STEP = 1e-5  # of differences in log-parameters
 LEVEL = 0.95
 
 
-def stability_check(
+def homogeneity_check(
     pooled: Fit, groups: Mapping[str, Fit], tables: Mapping[str, Table], tolerance: float = 0.2
 ) -> Check:
     """Whether the groups, each fitted on its own, expect of a new customer what the fit of all expects.
@@ -40,11 +40,11 @@ def stability_check(
     level = 1 - (1 - LEVEL) / len(groups)
     rows: dict[str, list[float]] = {}
     for fixed in {_fixed(fit): None for fit in groups.values()}:
-        alike = {label: fit for label, fit in groups.items() if _fixed(fit) == fixed}
-        columns = tuple(np.array(column) for column in zip(*(asked[label] for label in alike), strict=True))
-        own, everyone = _of_each(alike, quantity, columns, level), pooled.values(quantity, columns)
+        format_together = {label: fit for label, fit in groups.items() if _fixed(fit) == fixed}
+        columns = tuple(np.array(column) for column in zip(*(asked[label] for label in format_together), strict=True))
+        own, everyone = _of_each(format_together, quantity, columns, level), pooled.values(quantity, columns)
         away = np.stack(own, axis=-1) / everyone[:, None] - 1
-        rows |= dict(zip(alike, away.tolist(), strict=True))
+        rows |= dict(zip(format_together, away.tolist(), strict=True))
     beyond = {label: row for label, row in rows.items() if row[1] > tolerance or row[2] < -tolerance}
     furthest = max(beyond or rows, key=lambda label: abs(rows[label][0]))
     gain = 2 * (sum(group.log_likelihood for group in groups.values()) - pooled.log_likelihood)
@@ -73,7 +73,7 @@ def _of_each(
     The groups have the same ``fixed`` fields, and ``columns`` a value for each.
     """
     fits = list(groups.values())
-    if fits[0].effects.n:
+    if fits[0].covariate_terms.n:
         each = zip(fits, *columns, strict=True)
         ends = [_of_one(fit, quantity, tuple(map(np.atleast_1d, values)), level) for fit, *values in each]
         own, lower, upper = np.transpose(ends)
@@ -124,7 +124,7 @@ def _of_a_new_customer(model_class: type[Model]) -> Callable[..., Array]:
 def _asked(fit: Fit, table: Table) -> tuple[float, ...]:
     """What a group is asked for: the arguments of the quantity, and its means of what covariates made of customers."""
     names, weight = type(fit.model).columns, table.weight
-    means = tuple(float(weight @ z / weight.sum()) for z in table.columns[len(table.columns) - fit.effects.n :])
+    means = tuple(float(weight @ z / weight.sum()) for z in table.columns[len(table.columns) - fit.covariate_terms.n :])
     if "T" in names:
         return float(weight @ table.columns[names.index("T")] / weight.sum()), *means
     if "tenure" in names:

@@ -54,7 +54,7 @@ class ContractModels(Presentation):
         return [self.reason]
 
 
-def fit_contracts(retention_table: Any) -> ContractModels:
+def select_contract_model(retention_table: Any) -> ContractModels:
     """The three models of contracts fitted to a table, and the simplest that the next richer one does not refute.
 
     Customers are taken to differ (shifted-beta-geometric) unless the table is too short to tell: a single retention
@@ -68,10 +68,9 @@ def fit_contracts(retention_table: Any) -> ContractModels:
 
     Examples
     --------
-    >>> from retention_models.fitting.model_selection import fit_contracts
-    >>> from retention_models.datasets import load_published_retention
-    >>> table = load_published_retention().query("customers == 'high end' and tenure <= 7")
-    >>> models = fit_contracts(table)
+    >>> import retention_models as rm
+    >>> table = rm.datasets.load_published_retention().query("customers == 'high end' and tenure <= 7")
+    >>> models = rm.fitting.select_contract_model(table)
     >>> print(models)
     BetaDiscreteWeibull is used: ShiftedBetaGeometric is not enough: BetaDiscreteWeibull gains 5.84 in log-likelihood
     (chi-squared 11.7 with 1 degree of freedom, p < 0.001).

@@ -40,14 +40,15 @@ class LikelihoodRatio(Presentation):
     """The test that a simpler model is enough.
 
     ``statistic`` is twice the gain in log-likelihood, chi-squared with ``degrees`` of freedom if it is; where the
-    simpler model lies at an edge of the richer one, half the time it is 0. ``law`` says which law the p-value is by.
+    simpler model lies at an edge of the richer one, half the time it is 0. ``reference_distribution`` names
+    the distribution that gives the p-value.
     """
 
     statistic: float
     degrees: int
     p_value: float
     detail: str
-    law: str = "chi-squared"
+    reference_distribution: str = "chi-squared"
 
     def _parts(self) -> Sequence[Part]:
         return [self.detail]
@@ -55,7 +56,7 @@ class LikelihoodRatio(Presentation):
 
 def lies_within(simpler: Fit, richer: Fit) -> bool:
     """Whether the one model is a special case of the other, so that ``likelihood_ratio`` tests it."""
-    if simpler.effects.n or richer.effects.n:
+    if simpler.covariate_terms.n or richer.covariate_terms.n:
         return type(simpler.model) is type(richer.model) and bool(_added(simpler, richer))
     return (type(simpler.model).__name__, type(richer.model).__name__) in NESTED
 
@@ -107,19 +108,16 @@ def likelihood_ratio(
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.fitting.estimate import fit
-    >>> from retention_models.fitting.model_tests import likelihood_ratio
-    >>> from retention_models.survival.bdw import BetaDiscreteWeibull
-    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
+    >>> import retention_models as rm
     >>> kept = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 869, 743, 653], "lost": [131, 126, 90, 60]})
-    >>> test = likelihood_ratio(fit(ShiftedBetaGeometric, kept), fit(BetaDiscreteWeibull, kept))
+    >>> test = rm.fitting.likelihood_ratio(rm.fit(rm.ShiftedBetaGeometric, kept), rm.fit(rm.BetaDiscreteWeibull, kept))
     >>> print(test)
     ShiftedBetaGeometric is not enough: BetaDiscreteWeibull gains 2.39 in log-likelihood (chi-squared 4.77 with 1
     degree of freedom, p = 0.029).
     """
     classes = type(simpler.model).__name__, type(richer.model).__name__
     names = names or classes
-    if richer.effects.n or simpler.effects.n:
+    if richer.covariate_terms.n or simpler.covariate_terms.n:
         return _of_covariates(simpler, richer, names[1])
     if not lies_within(simpler, richer):
         raise ValueError(f"{names[0]} is no special case of {names[1]}; compare them by AIC and by their forecasts")
@@ -127,7 +125,7 @@ def likelihood_ratio(
         raise ValueError("both models must be fitted to the same data for their likelihoods to be compared")
     statistic = max(2 * (richer.log_likelihood - simpler.log_likelihood), 0.0)
     if NESTED[classes] == "unknown":
-        return _without_law(simpler, richer, names, statistic, customers, replicates, rng or np.random.default_rng(1))
+        return _by_simulation(simpler, richer, names, statistic, customers, replicates, rng or np.random.default_rng(1))
     at_edge = NESTED[classes] == "edge"
     p_value = float(chdtrc(1, statistic)) * (0.5 if at_edge else 1.0)
     where = ", at an edge" if at_edge else ""
@@ -140,7 +138,7 @@ def _detail(simpler: str, richer: str, statistic: float, p_value: float, how: st
     return f"{simpler} {verdict}: {richer} gains {three_digits(statistic / 2, decimals=2)} in log-likelihood ({how})."
 
 
-def _without_law(
+def _by_simulation(
     simpler: Fit,
     richer: Fit,
     names: tuple[str, str],
@@ -152,11 +150,13 @@ def _without_law(
     """The test by halves of the customers, or else by simulated ones."""
     degrees = len(richer.parameters) + len(richer.model.fixed) - len(simpler.parameters)
 
-    def told(p_value: float, how: str, law: str) -> LikelihoodRatio:
-        return LikelihoodRatio(statistic, degrees, p_value, _detail(*names, statistic, p_value, how), law)
+    def result(p_value: float, how: str, reference_distribution: str) -> LikelihoodRatio:
+        return LikelihoodRatio(
+            statistic, degrees, p_value, _detail(*names, statistic, p_value, how), reference_distribution
+        )
 
     if statistic < 2 * SAME:
-        return told(1.0, "it is the simpler one here", "none needed")
+        return result(1.0, "it is the simpler one here", "none needed")
     if customers is None:
         raise ValueError(
             f"the gain of {names[1]} over {names[0]} has no known law; pass the customers that both were fitted to"
@@ -164,11 +164,11 @@ def _without_law(
     lines = _lines(richer, customers)
     bound = _bound_by_halves(simpler, richer, lines, rng)
     if bound < CLEAR or not replicates:
-        return told(bound, f"on halves of the customers not seen, p < {max(bound, CLEAR):.1g}", "bound by halves")
+        return result(bound, f"on halves of the customers not seen, p < {max(bound, CLEAR):.1g}", "bound by halves")
     more, tried = _simulated(simpler, richer, statistic, lines["T"].to_numpy(), replicates, rng)
     p_value = more / tried if more == ENOUGH else (more + 1) / (tried + 1)
-    law = f"parametric bootstrap of {tried}"
-    return told(p_value, f"{law}, {p_statement(p_value)}", law)
+    bootstrap = f"parametric bootstrap of {tried}"
+    return result(p_value, f"{bootstrap}, {p_statement(p_value)}", bootstrap)
 
 
 def _lines(richer: Fit, customers: Any) -> pd.DataFrame:
@@ -226,7 +226,7 @@ def _as_richer(simpler: Fit, richer: Fit) -> Any:
 
 def _added(simpler: Fit, richer: Fit) -> list[str]:
     """The coefficients that only the richer fit has; none where the simpler one has some that the richer one lacks."""
-    own, more = simpler.effects.coefficients.index, richer.effects.coefficients.index
+    own, more = simpler.covariate_terms.coefficients.index, richer.covariate_terms.coefficients.index
     return [] if own.difference(more).size else list(more.difference(own, sort=False))
 
 
@@ -275,25 +275,25 @@ def wald(fit: Fit) -> pd.DataFrame:
 
     Examples
     --------
+    >>> import retention_models as rm
     >>> import numpy as np, pandas as pd, retention_models as rm
-    >>> from retention_models.fitting.model_tests import wald
     >>> rng = np.random.default_rng(1)
     >>> web = np.repeat([0.0, 1.0], 500)
     >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
     >>> customers = shop.simulate(np.full(1000, 52), rng).assign(web=web, shoe_size=rng.integers(36, 47, 1000))
-    >>> wald(rm.fit(rm.ParetoNBD, customers, purchase_covariates="web + shoe_size")).round(3)
+    >>> rm.fitting.wald(rm.fit(rm.ParetoNBD, customers, purchase_covariates="web + shoe_size")).round(3)
                          statistic  degrees  p_value
     term
     purchase[web]           59.678        1    0.000
     purchase[shoe_size]      0.074        1    0.786
     """
-    if not fit.effects.n:
+    if not fit.covariate_terms.n:
         raise ValueError("the fit has no covariates; name them in fit(..., purchase_covariates=...)")
     rows = {}
-    for term, labels in fit.effects.terms.items():
+    for term, labels in fit.covariate_terms.terms.items():
         if all(label in fit.covariance.index for label in labels):
             names = list(labels)
-            found = fit.effects.coefficients[names].to_numpy()
+            found = fit.covariate_terms.coefficients[names].to_numpy()
             statistic = float(found @ np.linalg.solve(fit.covariance.loc[names, names].to_numpy(), found))
             rows[term] = (statistic, len(names), float(chdtrc(len(names), statistic)))
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["statistic", "degrees", "p_value"])

@@ -10,21 +10,23 @@ import numpy as np
 from retention_models.btyd.gammagamma import PAID_NOTHING
 from retention_models.estimation.likelihood import Optimum
 from retention_models.estimation.model import Limit, Model, parameter_names
-from retention_models.fitting.formula_terms import Effects
+from retention_models.fitting.formula_terms import CovariateTerms
 from retention_models.tables.customer_table import Table
 
 VAGUE = 1.0  # a standard error of so many times the estimate calls for a note
 VAGUE_CONTRACT = 0.4  # the same for models of contracts, which are there to be extrapolated
 
 
-def notes_on(optimum: Optimum, effects: Effects, left_out: Mapping[str, int], table: Table) -> tuple[str, ...]:
+def notes_on(
+    optimum: Optimum, covariate_terms: CovariateTerms, left_out: Mapping[str, int], table: Table
+) -> tuple[str, ...]:
     """The notes on a fit to the customers of a table, others having been left out for the reasons given."""
     return (
         *_choice_sentences(optimum.model),
         *(_limit_sentence(limit) for limit in optimum.limits),
-        *_held_sentences(optimum, effects),
+        *_held_sentences(optimum, covariate_terms),
         *_free_sentences(left_out, round(table.n_customers)),
-        *_flat_sentences(optimum, effects),
+        *_flat_sentences(optimum, covariate_terms),
         *_origin_sentences(type(optimum.model), table),
     )
 
@@ -44,9 +46,9 @@ def _limit_sentence(limit: Limit) -> str:
     return f"{limit.parameter} ran to {where} and is held there: {limit.model}{lost}."
 
 
-def _held_sentences(optimum: Optimum, effects: Effects) -> tuple[str, ...]:
+def _held_sentences(optimum: Optimum, covariate_terms: CovariateTerms) -> tuple[str, ...]:
     """What it means that something was held because it makes no difference."""
-    held = [str(label) for label in effects.coefficients.index if label not in optimum.free]
+    held = [str(label) for label in covariate_terms.coefficients.index if label not in optimum.free]
     flat = tuple(f"{name} makes no difference to these data and is held where it is." for name in optimum.undetermined)
     return flat + ((f"There {' and '.join(held)} make no difference and are held at 0.",) if held else ())
 
@@ -76,9 +78,9 @@ def _origin_sentences(model_class: type[Model], table: Table) -> tuple[str, ...]
     )
 
 
-def _flat_sentences(optimum: Optimum, effects: Effects) -> tuple[str, ...]:
+def _flat_sentences(optimum: Optimum, covariate_terms: CovariateTerms) -> tuple[str, ...]:
     """A sentence for each parameter that the data hardly determine; what covariates move depends on their origin."""
-    model, model_class, moved = optimum.model, type(optimum.model), effects.fields(optimum.model)
+    model, model_class, moved = optimum.model, type(optimum.model), covariate_terms.fields(optimum.model)
     error = dict(zip(optimum.free, np.sqrt(np.diag(optimum.covariance)), strict=True))
     relative = {
         name: error[name] / float(getattr(model, name)) for name in parameter_names(model_class) if name in error

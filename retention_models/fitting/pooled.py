@@ -47,13 +47,12 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
 
     Examples
     --------
+    >>> import retention_models as rm
     >>> import numpy as np, pandas as pd
-    >>> from retention_models.fitting.pooled import fit_pooled
-    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
     >>> kept = {"2021": [1000, 690, 550, 468], "2022": [1000, 640, 489], "2023": [900, 610], "2024": [20, 11]}
     >>> rows = [(c, t + 1, n[t], n[t] - n[t + 1]) for c, n in kept.items() for t in range(len(n) - 1)]
     >>> table = pd.DataFrame(rows, columns=["cohort", "tenure", "at_risk", "lost"])
-    >>> cohorts = fit_pooled(ShiftedBetaGeometric, table)
+    >>> cohorts = rm.fitting.fit_pooled(rm.ShiftedBetaGeometric, table)
     >>> pd.Series({label: float(one.model.retention_rate(1)) for label, one in cohorts.groups.items()}).round(3)
     2021    0.686
     2022    0.643

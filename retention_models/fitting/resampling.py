@@ -11,10 +11,10 @@ import pandas as pd
 
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation
-from retention_models.estimation.bayesian_bootstrap import reweighted
+from retention_models.estimation.bayesian_bootstrap import reweighted_estimates
 from retention_models.estimation.intervals import normal_quantile
-from retention_models.estimation.newton import ConvergenceError, Surface
-from retention_models.estimation.with_covariates import CovariateSurface
+from retention_models.estimation.newton import ConvergenceError, Objective
+from retention_models.estimation.with_covariates import CovariateObjective
 from retention_models.fitting.estimate import rows_of
 from retention_models.fitting.result import Fit
 
@@ -54,7 +54,9 @@ class Bootstrap(Presentation):
         """
         estimate, draws = self.fit.parameters, self.draws.to_numpy()
         own = estimate.to_numpy()
-        moves, is_free = (estimate.index.isin(of.index) for of in (self.fit.effects.coefficients, self.fit.covariance))
+        moves, is_free = (
+            estimate.index.isin(of.index) for of in (self.fit.covariate_terms.coefficients, self.fit.covariance)
+        )
         ends = zip(_interval(own, draws, level), _reach(own, draws, level), _middle(draws, level), strict=True)
         lower, upper = (np.select([~is_free, moves], [percentile, plain], on_log) for on_log, plain, percentile in ends)
         columns = {"estimate": estimate, "std_error": _spread(draws), "lower": lower, "upper": upper}
@@ -65,10 +67,10 @@ class Bootstrap(Presentation):
 
         With covariates it takes the ``customers``, and the parameters that these move have shape (n, customers).
         """
-        if self.fit.effects.n and customers is None:
+        if self.fit.covariate_terms.n and customers is None:
             raise ValueError("this fit has covariates; say whose parameters to draw: draw(n, rng, customers)")
-        made = self.fit.effects.made_of(customers) if self.fit.effects.n else ()
-        return self._model(rng.integers(len(self.draws), size=n), made)
+        design_columns = self.fit.covariate_terms.design_columns(customers) if self.fit.covariate_terms.n else ()
+        return self._model(rng.integers(len(self.draws), size=n), design_columns)
 
     def interval(
         self, quantity: Callable[..., Array], columns: tuple[Array, ...], level: float = 0.95
@@ -77,16 +79,16 @@ class Bootstrap(Presentation):
 
         Every replicate is asked. The columns are those of ``Fit.read``: with covariates theirs come last.
         """
-        model, plain = self.fit.of(columns)
+        model, plain = self.fit.customer_models(columns)
         draws = quantity(self._model(np.arange(len(self.draws)), columns[len(plain) :]), *plain)
         return _interval(quantity(model, *plain), draws, level)
 
-    def _model(self, rows: np.ndarray, made: tuple[Array, ...]) -> Any:
+    def _model(self, rows: np.ndarray, design_columns: tuple[Array, ...]) -> Any:
         """The model of some replicates, for customers with these covariates."""
-        effects, drawn = self.fit.effects, self.draws.to_numpy()[rows, None]
-        own = self.draws.columns.drop(effects.coefficients.index)
+        covariate_terms, drawn = self.fit.covariate_terms, self.draws.to_numpy()[rows, None]
+        own = self.draws.columns.drop(covariate_terms.coefficients.index)
         model = replace(self.fit.model, **{name: drawn[..., i] for i, name in enumerate(own)})
-        return effects.moved(model, made, drawn[..., len(own) :])
+        return covariate_terms.apply_links(model, design_columns, drawn[..., len(own) :])
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -145,10 +147,10 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.rando
 
     Examples
     --------
+    >>> import retention_models as rm
     >>> import numpy as np, retention_models as rm
-    >>> from retention_models.fitting.resampling import bootstrap
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
-    >>> again = bootstrap(rm.fit(rm.BGNBD, customers), customers, replicates=200, rng=np.random.default_rng(1))
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
+    >>> again = rm.bootstrap(rm.fit(rm.BGNBD, customers), customers, replicates=200, rng=np.random.default_rng(1))
     >>> again.table().round(2)
                estimate  std_error  lower  upper  at_limit
     parameter
@@ -159,32 +161,37 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: np.rando
     """
     if replicates < 2:
         raise ValueError(f"replicates must be 2 or more, some hundred for an interval; got {replicates!r}")
-    surface, start = _surface(fit, customers)
-    is_top = len(fit.covariance) == len(surface.names)
-    tops = reweighted(surface, start, replicates, rng, is_top=is_top)
-    found = [top for top in tops if top is not None]
+    objective, start = _objective(fit, customers)
+    is_top = len(fit.covariance) == len(objective.names)
+    tops = reweighted_estimates(objective, start, replicates, rng, is_top=is_top)
+    found = [maximum for maximum in tops if maximum is not None]
     if not found:
         raise ConvergenceError(f"none of {replicates:,} reweighted likelihoods has a maximum that could be found")
-    at_limit = pd.Series(0, index=list(surface.names))
-    for top in found:
-        at_limit[[limit.parameter for limit in top.limits]] += 1
-    draws = pd.DataFrame([surface.found(top) for top in found], columns=list(surface.names))
+    at_limit = pd.Series(0, index=list(objective.names))
+    for maximum in found:
+        at_limit[[limit.parameter for limit in maximum.limits]] += 1
+    draws = pd.DataFrame([objective.estimates(maximum) for maximum in found], columns=list(objective.names))
     return Bootstrap(fit, draws, at_limit, replicates - len(found))
 
 
-def _surface(fit: Fit, customers: Any) -> tuple[Surface, Array]:
+def _objective(fit: Fit, customers: Any) -> tuple[Objective, Array]:
     """The likelihood of the customers, and its top; at a limit, where it is flat, the usual start instead."""
     columns, weight = rows_of(fit, customers)
-    plain, made = columns[: len(columns) - fit.effects.n], columns[len(columns) - fit.effects.n :]
-    model, coefficients = fit.model, fit.effects.coefficients.to_numpy()
+    plain, design_columns = (
+        columns[: len(columns) - fit.covariate_terms.n],
+        columns[len(columns) - fit.covariate_terms.n :],
+    )
+    model, coefficients = fit.model, fit.covariate_terms.coefficients.to_numpy()
     if len(fit.covariance) < len(fit.parameters):
         fixed = {name: getattr(model, name) for name in model.fixed}
         model, coefficients = type(model).start(*plain, weight=weight, **fixed), 0 * coefficients
-    if not fit.effects.n:
-        surface = Surface.above(model, plain, weight)
-        return surface, surface.place(model)
-    moved = CovariateSurface.over(model, plain, weight, fit.effects.by_link(type(model), made))
-    return moved, moved.place_with(model, coefficients)
+    if not fit.covariate_terms.n:
+        objective = Objective.from_start(model, plain, weight)
+        return objective, objective.log_parameters(model)
+    moved = CovariateObjective.from_covariates(
+        model, plain, weight, fit.covariate_terms.by_link(type(model), design_columns)
+    )
+    return moved, moved.log_parameters_with(model, coefficients)
 
 
 def _interval(estimate: Array, draws: Array, level: float) -> tuple[Array, Array]:

@@ -24,7 +24,7 @@ from retention_models.estimation.intervals import (
     positive_interval,
 )
 from retention_models.estimation.model import parameter_names
-from retention_models.fitting.formula_terms import Effects
+from retention_models.fitting.formula_terms import CovariateTerms
 from retention_models.fitting.models import MODELS
 from retention_models.tables.customer_table import Table, read_table, require_opportunities
 
@@ -70,7 +70,7 @@ class Fit(Presentation):
     robust: bool = False
     groups: Mapping[str, Fit] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
-    effects: Effects = field(default_factory=Effects)
+    covariate_terms: CovariateTerms = field(default_factory=CovariateTerms)
 
     @property
     def parameters(self) -> pd.Series:
@@ -78,7 +78,9 @@ class Fit(Presentation):
         names = list(parameter_names(type(self.model)))
         own = pd.Series([float(getattr(self.model, name)) for name in names], index=names)
         return (
-            pd.concat([own, self.effects.coefficients]).rename("estimate") if self.effects.n else own.rename("estimate")
+            pd.concat([own, self.covariate_terms.coefficients]).rename("estimate")
+            if self.covariate_terms.n
+            else own.rename("estimate")
         )
 
     @property
@@ -89,7 +91,7 @@ class Fit(Presentation):
     @property
     def step_scale(self) -> Array:
         """What turns steps of what is free into changes of it; steps are those of logarithms, but for coefficients."""
-        is_coefficient = self.parameters.index.isin(self.effects.coefficients.index)
+        is_coefficient = self.parameters.index.isin(self.covariate_terms.coefficients.index)
         return np.where(is_coefficient, 1.0, self.parameters)[self._is_free]
 
     @property
@@ -119,7 +121,7 @@ class Fit(Presentation):
         std_error = pd.Series(np.sqrt(np.diag(self.covariance)), index=self.covariance.index)
         table = pd.DataFrame({"estimate": estimate, "std_error": std_error.reindex(estimate.index, fill_value=0.0)})
         ends = positive_interval(table["estimate"].to_numpy(), table["std_error"].to_numpy(), level)
-        reach, last = normal_quantile(level) * table["std_error"], slice(len(table) - self.effects.n, None)
+        reach, last = normal_quantile(level) * table["std_error"], slice(len(table) - self.covariate_terms.n, None)
         for name, end, side in (("lower", ends[0], -1), ("upper", ends[1], 1)):
             table[name] = np.append(end[: last.start], (table["estimate"] + side * reach)[last])
         held = ~table.index.isin(self.covariance.index)
@@ -134,11 +136,11 @@ class Fit(Presentation):
         """
         scale = np.outer(self.step_scale, self.step_scale)
         model, coefficients = self._stepped(draw_normal(self.covariance.to_numpy() / scale, n, rng)[:, None])
-        if not self.effects.n:
+        if not self.covariate_terms.n:
             return model
         if customers is None:
             raise ValueError("this fit has covariates; say whose parameters to draw: draw(n, rng, customers)")
-        return self.effects.moved(model, self.effects.made_of(customers), coefficients)
+        return self.covariate_terms.apply_links(model, self.covariate_terms.design_columns(customers), coefficients)
 
     def read(self, customers: Any, more: Sequence[str] = ()) -> Table:
         """A table of customers as this fit needs it: columns of the model, ``more``, and last those of covariates.
@@ -147,17 +149,17 @@ class Fit(Presentation):
         """
         table = read_table(customers, (*self.model.columns, *more))
         require_opportunities(type(self.model), table)
-        return table.beside(self.effects.made_of(customers)) if self.effects.n else table
+        return table.beside(self.covariate_terms.design_columns(customers)) if self.covariate_terms.n else table
 
-    def of(self, columns: tuple[Array, ...], step: Array | None = None) -> tuple[Any, tuple[Array, ...]]:
+    def customer_models(self, columns: tuple[Array, ...], step: Array | None = None) -> tuple[Any, tuple[Array, ...]]:
         """The model of the customers in some rows of ``read``, and the columns less those of covariates.
 
         With covariates each customer has parameters of its own. ``step``, of shape (rows, free), moves what is free for
         each row: the logarithms of parameters, and coefficients.
         """
-        last = len(columns) - self.effects.n
+        last = len(columns) - self.covariate_terms.n
         model, coefficients = (self.model, None) if step is None else self._stepped(step)
-        return self.effects.moved(model, columns[last:], coefficients), columns[:last]
+        return self.covariate_terms.apply_links(model, columns[last:], coefficients), columns[:last]
 
     @property
     def step_errors(self) -> Array:
@@ -167,8 +169,8 @@ class Fit(Presentation):
     def stepped(self, step: Array) -> Fit:
         """The fit with what is free a step away, of shape (free,)."""
         model, coefficients = self._stepped(step)
-        moved = pd.Series(coefficients, index=self.effects.coefficients.index)
-        return replace(self, model=model, effects=replace(self.effects, coefficients=moved))
+        moved = pd.Series(coefficients, index=self.covariate_terms.coefficients.index)
+        return replace(self, model=model, covariate_terms=replace(self.covariate_terms, coefficients=moved))
 
     def _stepped(self, step: Array) -> tuple[Any, Array]:
         """The model and the coefficients, shape (..., n), some steps away; ``step`` has shape (..., free)."""
@@ -176,13 +178,13 @@ class Fit(Presentation):
         every[..., self._is_free] = step
         names = parameter_names(type(self.model))
         own = {name: getattr(self.model, name) * np.exp(every[..., i]) for i, name in enumerate(names)}
-        return replace(self.model, **own), self.effects.coefficients.to_numpy() + every[..., len(names) :]
+        return replace(self.model, **own), self.covariate_terms.coefficients.to_numpy() + every[..., len(names) :]
 
     def values(self, quantity: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
         """``quantity(model, *columns)`` of each row, the columns those of ``read``; shape (n,)."""
 
         def of_rows(*rows: Array) -> Array:
-            model, plain = self.of(rows)
+            model, plain = self.customer_models(rows)
             return quantity(model, *plain)
 
         return in_chunks(of_rows, columns)
@@ -191,14 +193,14 @@ class Fit(Presentation):
         """Derivatives of ``values(quantity, columns)`` in what is free; shape (n, free)."""
         free = list(self.covariance.index)
         names = list(parameter_names(type(self.model)))
-        last = len(columns) - self.effects.n
+        last = len(columns) - self.covariate_terms.n
 
         def of_rows(*rows: Array) -> Array:
-            model, plain = self.of(rows)
-            if not self.effects.n:
+            model, plain = self.customer_models(rows)
+            if not self.covariate_terms.n:
                 return log_slopes(lambda model: quantity(model, *plain), model, free)
             slopes = log_slopes(lambda model: quantity(model, *plain), model, names)
-            return self.effects.slopes(self.model, rows[last:], slopes, names)[:, self._is_free]
+            return self.covariate_terms.slopes(self.model, rows[last:], slopes, names)[:, self._is_free]
 
         return in_chunks(of_rows, columns) / self.step_scale
 
@@ -212,8 +214,10 @@ class Fit(Presentation):
             parts.append(f"first purchase {about['first_date'][:10]}")
         if about.get("calibration_end"):
             parts.append(f"observed to {about['calibration_end'][:10]}")
-        if about.get("observed_until"):
-            parts.append(f"design {about['design']}, observed to {about['observed_until']}, period {about['period']}")
+        if about.get("sampling"):
+            parts.append(
+                f"sampling {about['sampling']}, observed to {about['observation_end']}, period {about['period']}"
+            )
         if about.get("time_unit"):
             parts.append(f"time unit {about['time_unit']}")
         return ", ".join([*parts, f"sha256 {about['sha256'][:12]}"])
@@ -252,7 +256,7 @@ class Fit(Presentation):
             "robust": self.robust,
             "groups": {label: group._plain() for label, group in self.groups.items()},
             "checks": [asdict(check) for check in self.checks],
-            **({"effects": self.effects.to_plain()} if self.effects.n else {}),
+            **({"effects": self.covariate_terms.to_plain()} if self.covariate_terms.n else {}),
         }
 
     @classmethod
@@ -271,7 +275,7 @@ class Fit(Presentation):
             robust=stored["robust"],
             groups={label: cls._from_plain(group) for label, group in stored["groups"].items()},
             checks=tuple(Check(**check) for check in stored["checks"]),
-            effects=Effects.from_plain(stored["effects"]) if "effects" in stored else Effects(),
+            covariate_terms=CovariateTerms.from_plain(stored["effects"]) if "effects" in stored else CovariateTerms(),
         )
 
     def _headline(self) -> str:
@@ -314,6 +318,6 @@ def _problem(error: Exception) -> str:
 
 def require_no_covariates(fit: Fit, whose: str, instead: str) -> None:
     """An error where a fit has covariates, and those of someone are not known."""
-    if fit.effects.n:
-        terms = ", ".join(fit.effects.terms)
+    if fit.covariate_terms.n:
+        terms = ", ".join(fit.covariate_terms.terms)
         raise ValueError(f"the fit has covariates ({terms}), which {whose} does not say; {instead} takes them")

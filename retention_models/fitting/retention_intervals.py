@@ -11,7 +11,7 @@ import numpy as np
 from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import normal_quantile
 from retention_models.estimation.model import parameter_names
-from retention_models.estimation.profile import rim
+from retention_models.estimation.profile import profile_likelihood_region
 from retention_models.fitting.notes import VAGUE_CONTRACT
 from retention_models.fitting.result import Fit
 
@@ -32,15 +32,17 @@ def profile_interval(fit: Fit, quantity: Callable[[Any], Array], level: float) -
     """
     if "kept" not in fit.data or not is_vague(fit):
         return None
-    values = np.stack([quantity(model) for model in (fit.model, *_on_the_rim(fit, level))])
+    values = np.stack([quantity(model) for model in (fit.model, *_over_region(fit, level))])
     return values.min(axis=0), values.max(axis=0)
 
 
 @lru_cache(maxsize=8)
-def _on_the_rim(fit: Fit, level: float) -> tuple[Any, ...]:
+def _over_region(fit: Fit, level: float) -> tuple[Any, ...]:
     """Models as unlike the fitted one as the data allow."""
     model_class, kept = type(fit.model), fit.data["kept"]
     columns = tuple(np.array(kept[name], dtype=float) for name in model_class.columns)
-    places = rim(model_class, columns, np.log(fit.parameters.to_numpy()), normal_quantile(level) ** 2 / 2)
+    places = profile_likelihood_region(
+        model_class, columns, np.log(fit.parameters.to_numpy()), normal_quantile(level) ** 2 / 2
+    )
     names = parameter_names(model_class)
     return tuple(model_class(**dict(zip(names, values, strict=True))) for values in np.exp(places).tolist())

@@ -30,14 +30,14 @@ def survival_curves(spells: Any, *, by: str | None = None) -> dict[str, Curve]:
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.survival.curves import curve_table
-    >>> from retention_models.fitting.spell_curves import survival_curves
+    >>> import retention_models as rm
     >>> spells = pd.DataFrame({
     ...     "plan": ["month", "month", "year", "year"],
     ...     "tenure": [3, 8, 12, 12],
     ...     "churned": [True, True, True, False],
     ... })
-    >>> curve_table(survival_curves(spells, by="plan"), at=[6, 12])[["group", "tenure", "at_risk", "survival"]]
+    >>> curves = rm.fitting.survival_curves(spells, by="plan")
+    >>> rm.survival.curve_table(curves, at=[6, 12])[["group", "tenure", "at_risk", "survival"]]
        group  tenure  at_risk  survival
     0  month     6.0      1.0       0.5
     1  month    12.0      0.0       0.0
@@ -65,14 +65,13 @@ def cause_curves(spells: Any, *, by: str | None = None) -> dict[str, CauseCurves
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.fitting.spell_curves import cause_curves
-    >>> from retention_models.survival.curves import curve_table
+    >>> import retention_models as rm
     >>> spells = pd.DataFrame({
     ...     "tenure": [3, 8, 8, 12],
     ...     "churned": [True, True, True, False],
     ...     "cause": ["price", "moved", "price", None],
     ... })
-    >>> curve_table(cause_curves(spells), at=[12])[["group", "cause", "tenure", "incidence"]]
+    >>> rm.survival.curve_table(rm.fitting.cause_curves(spells), at=[12])[["group", "cause", "tenure", "incidence"]]
       group  cause  tenure  incidence
     0   all  moved    12.0       0.25
     1   all  price    12.0       0.50
@@ -96,9 +95,8 @@ def round_tenures(curves: Mapping[str, Curve | CauseCurves], count: int = 8) -> 
 
     Examples
     --------
-    >>> from retention_models.fitting.spell_curves import round_tenures
-    >>> from retention_models.survival.curves import kaplan_meier
-    >>> round_tenures({"all": kaplan_meier([30, 400, 1100], [True, True, False])}).tolist()
+    >>> import retention_models as rm
+    >>> rm.fitting.round_tenures({"all": rm.kaplan_meier([30, 400, 1100], [True, True, False])}).tolist()
     [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0]
     """
     last = max(float(curve.tenure[-1]) for curve in curves.values())

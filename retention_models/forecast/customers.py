@@ -65,7 +65,7 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     Examples
     --------
     >>> import retention_models as rm
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
     >>> forecast = rm.predict(rm.fit(rm.ParetoNBD, customers), customers, horizon=39)
     >>> forecast.loc[[1], ["probability_alive", "expected_purchases", "purchases_upper"]].round(3)
                  probability_alive  expected_purchases  purchases_upper
@@ -94,7 +94,7 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
     Examples
     --------
     >>> import retention_models as rm
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
     >>> rm.predict_total(rm.fit(rm.BGNBD, customers), customers, horizon=39).round(0)
        expected  expected_lower  expected_upper  purchases_lower  purchases_upper
     0    1653.0          1514.0          1806.0             1459             1859
@@ -188,7 +188,7 @@ class _Counts:
         columns = tuple(column[rows] for column in self.columns)
         total = np.zeros((len(counts), len(rows)))
         for share, place in places:
-            model, history = self.fit.of(columns, self._step(place, rows) if place else None)
+            model, history = self.fit.customer_models(columns, self._step(place, rows) if place else None)
             total += share * model.purchase_probability(counts, self.horizon, *history)
         return total
 

@@ -19,7 +19,7 @@ from retention_models.estimation.intervals import (
     probability_interval,
     standard_error,
 )
-from retention_models.fitting.formula_terms import Effects
+from retention_models.fitting.formula_terms import CovariateTerms
 from retention_models.fitting.result import Fit
 from retention_models.tables.customer_table import Table, read_covariates, read_table, require_same_measure
 
@@ -50,13 +50,13 @@ def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 
 
     Examples
     --------
+    >>> import retention_models as rm
     >>> import numpy as np, pandas as pd, retention_models as rm
-    >>> from retention_models.forecast.marginal_effects import predict_new
     >>> web = np.repeat([0.0, 1.0], 500)
     >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
     >>> customers = shop.simulate(np.full(1000, 52), np.random.default_rng(1)).assign(web=web)
     >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web")
-    >>> table = predict_new(fit, pd.DataFrame({"web": [0, 1]}), horizon=52).iloc[:, :3]
+    >>> table = rm.forecast.predict_new(fit, pd.DataFrame({"web": [0, 1]}), horizon=52).iloc[:, :3]
     >>> table.set_axis(["mean", "lower", "upper"], axis=1).round(2)
        mean  lower  upper
     0  2.74   2.43   3.10
@@ -66,8 +66,8 @@ def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 
     index = read_covariates(customers, ()).index
     if not len(index):
         raise ValueError("the table has no rows; give one a customer, or one a kind of customers")
-    made = fit.effects.made_of(customers)
-    columns, row = distinct_rows((np.full(len(index), float(horizon)), *made))
+    design_columns = fit.covariate_terms.design_columns(customers)
+    columns, row = distinct_rows((np.full(len(index), float(horizon)), *design_columns))
     frame: dict[str, Array] = {}
     for name, quantity, interval in (
         ("expected_purchases", lambda model, window: model.expected_purchases_new(window), positive_interval),
@@ -117,24 +117,24 @@ def marginal_effect(
 
     Examples
     --------
+    >>> import retention_models as rm
     >>> import numpy as np, retention_models as rm
-    >>> from retention_models.forecast.marginal_effects import marginal_effect
     >>> web = np.repeat([0.0, 1.0], 500)
     >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
     >>> customers = shop.simulate(np.full(1000, 52), np.random.default_rng(1)).assign(web=web)
     >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web", dropout_covariates="web")
-    >>> marginal_effect(fit, customers[web == 0], {"web": 1}, horizon=52).round(2)
+    >>> rm.forecast.marginal_effect(fit, customers[web == 0], {"web": 1}, horizon=52).round(2)
                before  after  effect  std_error  lower  upper
     outcome
     purchases    1.26   2.34    1.09       0.21   0.68   1.49
     alive        0.22   0.22   -0.01       0.02  -0.04   0.02
     """
     require_horizon(horizon)
-    require_known(change, fit.effects)
-    rows = Changed.of(fit, customers, change, new=new)
+    require_known(change, fit.covariate_terms)
+    rows = Changed.from_fit(fit, customers, change, new=new)
 
-    def of_each(outlook: Any) -> Array:
-        both = outlook.expected_purchases_new(horizon), outlook.probability_staying_new(horizon)
+    def of_each(future_process: Any) -> Array:
+        both = future_process.expected_purchases_new(horizon), future_process.probability_staying_new(horizon)
         return np.stack(np.broadcast_arrays(*both), axis=-1)
 
     def averages(fit: Fit) -> Array:
@@ -168,17 +168,19 @@ class Changed:
     new: bool
 
     @classmethod
-    def of(cls, fit: Fit, customers: Any, change: Change, *, new: bool = False) -> Changed:
+    def from_fit(cls, fit: Fit, customers: Any, change: Change, *, new: bool = False) -> Changed:
         """The customers of a frame, those columns changed that the fit knows."""
-        table = _newcomers(customers).beside(fit.effects.made_of(customers)) if new else fit.read(customers)
+        table = (
+            _newcomers(customers).beside(fit.covariate_terms.design_columns(customers)) if new else fit.read(customers)
+        )
         require_same_measure(fit.data, table)
-        frame = read_covariates(customers, fit.effects.columns)
+        frame = read_covariates(customers, fit.covariate_terms.columns)
         changed = {name: to(frame[name]) if callable(to) else to for name, to in change.items() if name in frame}
-        return cls(table.beside(fit.effects.made_of(frame.assign(**changed))), new)
+        return cls(table.beside(fit.covariate_terms.design_columns(frame.assign(**changed))), new)
 
     def split(self, fit: Fit, columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], list[Array]]:
         """The columns of ``fit.read``, and by how much those of the covariates change."""
-        n, last = fit.effects.n, len(columns) - fit.effects.n
+        n, last = fit.covariate_terms.n, len(columns) - fit.covariate_terms.n
         return columns[:last], [columns[last + i] - columns[last - n + i] for i in range(n)]
 
     def each(self, fit: Fit, quantity: Callable[[Any], Array]) -> Array:
@@ -186,15 +188,15 @@ class Changed:
 
         def of_rows(*rows: Array) -> Array:
             columns, change = self.split(fit, rows)
-            model, history = fit.of(columns)
-            alive, before = (np.ones(len(rows[0])), model) if self.new else model.outlook(*history)
-            after = fit.effects.moved_on(before, fit.model, change)
-            return np.stack([alive[:, None] * quantity(outlook) for outlook in (before, after)], axis=1)
+            model, history = fit.customer_models(columns)
+            alive, before = (np.ones(len(rows[0])), model) if self.new else model.future_process(*history)
+            after = fit.covariate_terms.apply_links_to(before, fit.model, change)
+            return np.stack([alive[:, None] * quantity(future_process) for future_process in (before, after)], axis=1)
 
         return in_chunks(of_rows, self.table.columns)
 
 
-def require_known(change: Change, *effects: Effects) -> None:
+def require_known(change: Change, *effects: CovariateTerms) -> None:
     """An error unless something changes, and all that does is a covariate."""
     known = list(dict.fromkeys(name for each in effects for name in each.columns))
     if not (isinstance(change, Mapping) and change) or any(name not in known for name in change):

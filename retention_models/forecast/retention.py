@@ -57,12 +57,10 @@ def forecast_retention(
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.fitting.estimate import fit
-    >>> from retention_models.forecast.retention import forecast_retention
-    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
+    >>> import retention_models as rm
     >>> kept = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 382], "lost": [369, 163, 86, 56]})
     >>> today = pd.DataFrame({"tenure": [4], "weight": [326]})
-    >>> forecast = forecast_retention(fit(ShiftedBetaGeometric, kept), today, renewals=2)
+    >>> forecast = rm.forecast_retention(rm.fit(rm.ShiftedBetaGeometric, kept), today, renewals=2)
     >>> forecast[["ahead", "expected", "survivors_lower", "survivors_upper"]].round(1)
        ahead  expected  survivors_lower  survivors_upper
     0      1     284.9              271              298
@@ -161,12 +159,10 @@ def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.D
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.fitting.estimate import fit
-    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
-    >>> from retention_models.forecast.retention import retention_triangle
+    >>> import retention_models as rm
     >>> rows = [("2021", 1, 1000, 369), ("2021", 2, 631, 163), ("2022", 1, 900, 340)]
     >>> table = pd.DataFrame(rows, columns=["cohort", "tenure", "at_risk", "lost"])
-    >>> retention_triangle(fit(ShiftedBetaGeometric, table), table, renewals=1).round(3)
+    >>> rm.forecast.retention_triangle(rm.fit(rm.ShiftedBetaGeometric, table), table, renewals=1).round(3)
       cohort  tenure  customers  share  forecast
     0   2021       1       1000  0.631     False
     1   2021       2       1000  0.468     False

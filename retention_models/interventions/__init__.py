@@ -1,28 +1,37 @@
-"""What our actions changed: tests of interventions, each ending as one row of one table of evidence.
+"""What our actions changed: tests of interventions. Each ends as one row of one table of evidence.
 
-=====================  ======================================================================
-``effect``             the row: what an intervention changed, in customers and in money
-``evidence``           the table: what can be compared, what is ranked, what to decide
-``multiplicity``       corrections for many looks, and shrinkage of noisy effects
-``judgement``          no worse than a margin; what would overturn an effect (E-values)
-``experiment``         a randomised test, from rows, sums, counts or means
-``outcome``            what is measured in it, and the row that a comparison becomes
-``comparisons``        differences, lifts, pairs, factorial contrasts, universal hold-outs
-``lin``                adjustment by a regression in each arm, with HC2 errors
-``encouragement``      the effect on those who received because they were assigned
-``stepped_wedge``      stores or teams that switch one after the other
-``sequential``         looking before the end
-``planning``           sample size, power, detectable effect
-``shop_outcomes``      what customers did in a shop after their assignment
-``contract_outcomes``  how many stayed, how long, and what that is worth
-``money``, ``payback`` costs and value; where the money went; cost per customer kept
-``counts``             tables of counts, as papers print them
-``campaign``           a test read from a file, with its checks; ``campaign_views`` and ``campaign_looks`` show it
-``roles``, ``prices``  which column is what, and what contacts and purchases cost and earn
-``verdict``            which arm to send next
-``contract_spells``    contracts as a test sees them, from the assignment on
-``model_check``        a purchase model of each arm held against the arms
-``cells``, ``contrasts``, ``rows``, ``integrity``, ``ratio_interval``, ``share_interval``, ``shop_ids``: what the others
-are made of
-=====================  ======================================================================
+=============================  =====================================================================================
+Before the test
+``sample_size``                customers that a test needs; ``power``, ``minimum_detectable_effect``
+The test
+``Experiment``                 customers by arm, from rows, sums, counts or means; ``Plan``, ``Outcome``, ``Costs``
+``purchase_outcomes``          what customers bought after their assignment
+``contract_experiment``        a test of customers with contracts
+``read_campaign``              a test read from one file, with its checks
+Its analysis
+``differences``                each arm against the control: differences or ratios, plain or adjusted
+``factorial_effects``          overlapping campaigns; ``programme_effect`` against a universal control group
+``complier_effect``            the effect on those an offer reached
+``stepped_wedge``              stores that switch one after the other
+``retention_difference``       share retained; ``rmst_difference``, ``incremental_value``
+``interim_look``               whether a test may stop early; ``sequential_bounds``
+Its result
+``Effect``                     the row; ``evidence_table`` stacks rows
+``cost_per_retained``          cost of one more customer; ``cost_breakdown``
+``holm``                       many comparisons; ``benjamini_hochberg``, ``e_value``, ``non_inferiority``
+=============================  =====================================================================================
+
+A published stamp-card test, from its counts to its effect:
+
+>>> import pandas as pd
+>>> import retention_models as rm
+>>> cards = pd.DataFrame({"arm": ["8 stamps", "10 stamps, 2 given"], "n": [150, 150], "completed": [28, 51]})
+>>> test = rm.Experiment.from_counts(cards, rm.Plan(control="8 stamps"), outcome="completed")
+>>> (effect,) = rm.differences(test, rm.Outcome(column="completed", unit="share of customers", horizon="9 months"))
+>>> round(effect.estimate, 3), round(effect.lower, 3), round(effect.upper, 3)
+(0.153, 0.054, 0.252)
 """
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -14,14 +14,14 @@ from retention_models.logs.transactions.checks.regularity import check_regularit
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
 from retention_models.logs.transactions.describe.rfm import rfm_segments
 from retention_models.logs.transactions.describe.rhythm import (
-    calendar_season,
     days_until,
     purchase_gaps,
+    season,
     time_to_second_purchase,
     well_watched,
 )
 from retention_models.logs.transactions.log import Transactions
-from retention_models.logs.transactions.purchases import checked
+from retention_models.logs.transactions.purchases import as_transactions
 
 FEW = 0.1  # the best tenth of the customers
 
@@ -44,8 +44,7 @@ def business_traits(transactions: Any, *, acquired_after: Any = None, observatio
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.narrative.business import business_traits
-    >>> print(*business_traits(rm.load_cdnow())["kind"], sep="\n")
+    >>> print(*rm.narrative.business_traits(rm.datasets.load_cdnow())["kind"], sep="\n")
     no contract: they just leave
     one cohort: nobody is new
     about every other returns
@@ -53,7 +52,7 @@ def business_traits(transactions: Any, *, acquired_after: Any = None, observatio
     few carry most of it
     days are much alike
     """
-    log = checked(transactions)
+    log = as_transactions(transactions)
     days: dict[str, Any] = {"acquired_after": acquired_after, "observation_end": observation_end}
     traits = {
         "leaving": _leaving(log, observation_end),
@@ -61,7 +60,7 @@ def business_traits(transactions: Any, *, acquired_after: Any = None, observatio
         "returning": _returning(time_to_second_purchase(log, **days)),
         "rhythm": _rhythm(purchase_gaps(log, observation_end=observation_end)["share"]),
         "the best": _the_best(rfm_segments(log, **days)),
-        "week": _week(calendar_season(log, by="weekday", **days)["relative"]),
+        "week": _week(season(log, by="weekday", **days)["relative"]),
     }
     table = pd.DataFrame.from_dict(traits, orient="index", columns=["measured", "kind"])
     return table.rename_axis("trait")

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from scipy.special import ndtri
 
 from retention_models.core.check import Check
-from retention_models.core.formatting import alike, three_digits, with_interval
+from retention_models.core.formatting import format_together, three_digits, with_interval
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.campaign.read import Campaign
-from retention_models.interventions.campaign.views import costs_per_kept, kept_outcome
+from retention_models.interventions.campaign.views import cost_outcome, costs_per_retained
 from retention_models.interventions.designs.arm_differences import contrast_effects, differences
 from retention_models.interventions.effects.effect import Effect
 
@@ -18,7 +18,7 @@ BROKEN = ("sample ratio", "balance")  # checks without which no estimate means a
 POWER = 0.8
 
 
-def verdict(campaign: Campaign, checks: Sequence[Check] = (), *, level: float = 0.95) -> str:
+def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: float = 0.95) -> str:
     """Which arm to send next, or why not to decide yet.
 
     The intervals hold for all arms together at ``level`` (Bonferroni), since the best of several looks better than it
@@ -40,8 +40,9 @@ def verdict(campaign: Campaign, checks: Sequence[Check] = (), *, level: float = 
     >>> import retention_models as rm
     >>> bought = [1] * 50 + [0] * 450 + [1] * 90 + [0] * 410
     >>> rows = pd.DataFrame({"arm": ["none"] * 500 + ["mail"] * 500, "bought": bought})
-    >>> campaign = rm.read_campaign(rows, rm.Roles(), rm.Prices(worth=12, cost=0.5, currency="EUR"))
-    >>> print(rm.verdict(campaign))
+    >>> prices = rm.interventions.Prices(worth=12, cost=0.5, currency="EUR")
+    >>> campaign = rm.interventions.read_campaign(rows, rm.interventions.Roles(), prices)
+    >>> print(rm.narrative.recommendation(campaign))
     No arm is sure to pay: the best, “mail”, earned EUR 0.460 (-0.054 to 0.974) a treated customer more than “none”,
     net of what it costs. As to “bought”, one more cost EUR 6.3 (4.1 to 13.4). (Intervals of 95 %.)
     """
@@ -111,14 +112,14 @@ def _by_outcome(campaign: Campaign, effects: Sequence[Effect]) -> str:
 
 def _difference(effect: Effect) -> str:
     sign = "+" if effect.estimate > 0 else ""
-    estimate, lower, upper = alike(effect.estimate, effect.lower, effect.upper)
+    estimate, lower, upper = format_together(effect.estimate, effect.lower, effect.upper)
     return f"“{effect.intervention}” {sign}{estimate} ({lower} to {upper} {effect.unit})"
 
 
 def _cost(campaign: Campaign, effect: Effect) -> str:
     """What one more of the first outcome has cost, where a cost was stated."""
-    sentence = costs_per_kept(campaign, level=effect.level).get(effect.intervention)
-    return f" As to “{kept_outcome(campaign).name}”, {sentence}" if sentence else ""
+    sentence = costs_per_retained(campaign, level=effect.level).get(effect.intervention)
+    return f" As to “{cost_outcome(campaign).name}”, {sentence}" if sentence else ""
 
 
 def _money(campaign: Campaign, amount: str) -> str:

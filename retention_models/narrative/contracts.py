@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.evaluation.projections import FEW, SHORTEST, projection_errors, projections
+from retention_models.evaluation.extrapolation import FEW, SHORTEST, projection_errors, projections
 from retention_models.narrative.purchases import Sentence, failed_checks
 from retention_models.value.saved_customers import EDGES
 from retention_models.value.terms import ContractPrice
@@ -50,7 +50,7 @@ def saving_sentence(
         f"single retention rate for all would say {price.written(base['naive_value'])}); one who was about to leave at "
         f"the next renewal and is kept is worth {mean}, which is the most that keeping one may cost"
         f"{' at that tenure' if spread else ''}, and where the offer goes to all customers, of whom "
-        f"{100 * chance:.3g} % are about to leave, at most {price.written(worth_of_contact(one))} each "
+        f"{100 * chance:.3g} % are about to leave, at most {price.written(value_of_contact(one))} each "
         f"even if it kept every one of these{failed_checks(checks)}."
     )
 
@@ -66,12 +66,12 @@ def _when(renewals: int) -> str:
     return f"after renewal {renewals}" if renewals else "before the first renewal"
 
 
-def worth_of_contact(saved: pd.Series) -> float:
+def value_of_contact(saved: pd.Series) -> float:
     """What an offer may cost for each customer who gets it, if it goes to all and keeps all who were about to leave."""
     return float(saved["value"] * saved["leaving"] / saved["customers"])
 
 
-def projection_book(retention_table: Any, published: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
+def projections_by_table(retention_table: Any, published: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
     """The projections of a table from the first third of its renewals, and of the groups of a published one.
 
     Parameters
@@ -98,15 +98,15 @@ def projection_book(retention_table: Any, published: pd.DataFrame | None = None)
     return book
 
 
-def book_errors(book: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The ``projection_errors`` of each frame of a ``projection_book``, one below the other."""
+def projection_error_table(book: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The ``projection_errors`` of each frame of a ``projections_by_table``, one below the other."""
     if not book:
         return pd.DataFrame(columns=["fitted_error", "error", "last", "actual"])
     return pd.concat({title: projection_errors(frame) for title, frame in book.items()}, names=["table"])
 
 
-def book_notes(book: dict[str, pd.DataFrame]) -> list[Sentence]:
-    """What a reader must know of the fits in a ``projection_book``, or why it is empty."""
+def projection_notes(book: dict[str, pd.DataFrame]) -> list[Sentence]:
+    """What a reader must know of the fits in a ``projections_by_table``, or why it is empty."""
     if not book:
         return [Sentence("The log has too few renewals to keep some of them back and hold a projection against them.")]
     notes = ((title, model, said) for title, frame in book.items() for model, said in frame.attrs["notes"].items())
@@ -118,7 +118,7 @@ def _used(table: pd.DataFrame) -> int:
     return max(len(table) // 3, 3)
 
 
-def some_tenures(saved: pd.DataFrame) -> pd.DataFrame:
+def selected_tenures(saved: pd.DataFrame) -> pd.DataFrame:
     """A few rows of ``saved_value``, further and further apart, with the last one, "all"."""
     tenures = saved.index[:-1].to_numpy(dtype=int)
     wanted = [tenures[np.argmin(np.abs(tenures - edge))] for edge in EDGES if edge <= tenures.max() + 1]
@@ -131,8 +131,8 @@ def age_groups(customers: pd.DataFrame) -> pd.Series:
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.narrative.contracts import age_groups
-    >>> age_groups(pd.DataFrame({"tenure": [0, 2, 7, 12]})).tolist()
+    >>> import retention_models as rm
+    >>> rm.narrative.age_groups(pd.DataFrame({"tenure": [0, 2, 7, 12]})).tolist()
     ['0 renewals', '1 to 2 renewals', '6 to 11 renewals', '12 to 23 renewals']
     """
     code = np.searchsorted(EDGES, customers["tenure"].to_numpy(), side="right") - 1

@@ -10,13 +10,13 @@ import pandas as pd
 
 from retention_models.core.check import Check
 from retention_models.core.dates import span_name
-from retention_models.evaluation.backtest_check import _overlap, untold
+from retention_models.evaluation.past_errors import _overlap, missing_history
 from retention_models.logs.transactions.describe.rhythm import days_until, well_watched
 from retention_models.value.break_even import TYPICAL_SHARE
 from retention_models.value.terms import Terms
 
 
-def worth_sentence(
+def value_sentence(
     total: pd.DataFrame,
     backtest: pd.DataFrame,
     paying: pd.DataFrame,
@@ -35,7 +35,7 @@ def worth_sentence(
     total
         The one row of ``total_value`` for all customers.
     backtest
-        The frame of ``rolling_origins`` for the same model and horizon; the error of amounts is told where it has one.
+        The frame of ``backtest`` for the same model and horizon; the error of amounts is told where it has one.
     paying
         From ``paying_customers``; the row in the middle is told.
     terms
@@ -49,7 +49,10 @@ def worth_sentence(
     level
         Level of the intervals in ``total`` and ``paying``.
     """
-    worth, told = total.iloc[0], errors_told(backtest, "amount_error" if "amount_error" in backtest else "error")
+    worth, told = (
+        total.iloc[0],
+        past_error_sentences(backtest, "amount_error" if "amount_error" in backtest else "error"),
+    )
     value, lower, upper = (terms.written(worth[name]) for name in ("value", "value_lower", "value_upper"))
     uplift, few = paying.index[len(paying) // 2], paying.iloc[len(paying) // 2]
     return (
@@ -61,7 +64,7 @@ def worth_sentence(
     )
 
 
-def base_sentence(
+def customer_base_sentence(
     status: pd.DataFrame,
     second: pd.DataFrame,
     segments: pd.DataFrame,
@@ -117,17 +120,17 @@ def failed_checks(checks: Sequence[Check]) -> str:
     return f"; but {len(names)} check{'s' * (len(names) > 1)} failed, {', '.join(names)}" if names else ""
 
 
-def errors_told(backtest: pd.DataFrame, error: str = "error") -> str:
+def past_error_sentences(backtest: pd.DataFrame, error: str = "error") -> str:
     """What earlier dates say of the error of such a forecast, as part of a sentence.
 
     Parameters
     ----------
     backtest
-        The frame of ``rolling_origins``.
+        The frame of ``backtest``.
     error
         Its column to tell: ``error``, or ``amount_error``.
     """
-    if untold(backtest):
+    if missing_history(backtest):
         return "no earlier date leaves enough to learn from to tell how far off such a forecast is"
     off, overlap = 100 * backtest[error], ", whose windows overlap," if _overlap(backtest) else ""
     dates = f"{len(backtest)} earlier date{'s' * (len(backtest) > 1)}"
@@ -155,7 +158,7 @@ def forecast_sentence(
     total
         The frame of ``predict_total(fit, customers, horizon, level)``.
     backtest
-        The frame of ``rolling_origins`` for the same model and horizon.
+        The frame of ``backtest`` for the same model and horizon.
     customers
         The summary that the total is for; its ``attrs`` name the day and the time unit.
     horizon
@@ -171,11 +174,11 @@ def forecast_sentence(
     row, about = total.iloc[0], customers.attrs
     error = backtest["error"]
     least, most = row["purchases_lower"] * (1 + error.min()), row["purchases_upper"] * (1 + error.max())
-    made = "" if untold(backtest) else f", which would make it {least:,.0f} to {most:,.0f}"
+    made = "" if missing_history(backtest) else f", which would make it {least:,.0f} to {most:,.0f}"
     return Sentence(
         f"Expect {row['expected']:,.0f} purchases within {span_name(horizon, about['time_unit'])} from the "
         f"{len(customers):,} customers known on {about['calibration_end']} ({100 * level:g} % interval "
-        f"{row['purchases_lower']:,.0f} to {row['purchases_upper']:,.0f}); {errors_told(backtest)}{made}."
+        f"{row['purchases_lower']:,.0f} to {row['purchases_upper']:,.0f}); {past_error_sentences(backtest)}{made}."
     )
 
 

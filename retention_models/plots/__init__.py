@@ -1,35 +1,21 @@
-"""Pictures: each function draws a computed frame on the axes given, or on new ones, and computes nothing."""
+"""Pictures: each function draws a computed frame on the axes given, or on new ones, and computes nothing.
 
-from retention_models.plots.contracts import plot_projections, plot_remaining, plot_triangle
-from retention_models.plots.customers import plot_concentration, plot_retention, plot_segments
-from retention_models.plots.evidence import plot_evidence, plot_panels, plot_values
-from retention_models.plots.histories import plot_alive_history, plot_history_matrix
-from retention_models.plots.holdout import plot_by_frequency, plot_pit, plot_tracking
-from retention_models.plots.parameters import plot_parameters
-from retention_models.plots.rhythm import plot_periods, plot_season, plot_waiting
-from retention_models.plots.style import panels
-from retention_models.plots.survival import plot_causes, plot_survival
+=============================  =====================================================================================
+``plot_periods``               purchases in each calendar period; ``plot_season``, ``plot_waiting``
+``plot_retention``             cohorts by age; ``plot_segments``, ``plot_concentration``
+``plot_tracking``              actual and expected purchases; ``plot_by_frequency``, ``plot_pit``
+``plot_alive_history``         one customer's P(alive) over time; ``plot_history_matrix``
+``plot_survival``              curves of groups; ``plot_causes``, ``plot_triangle``, ``plot_remaining``
+``plot_evidence``              effects with intervals; ``plot_panels``, ``plot_values``
+``plot_parameters``            estimates of groups; ``panels`` makes axes
+=============================  =====================================================================================
 
-__all__ = [
-    "panels",
-    "plot_alive_history",
-    "plot_by_frequency",
-    "plot_causes",
-    "plot_concentration",
-    "plot_evidence",
-    "plot_history_matrix",
-    "plot_panels",
-    "plot_parameters",
-    "plot_periods",
-    "plot_pit",
-    "plot_projections",
-    "plot_remaining",
-    "plot_retention",
-    "plot_season",
-    "plot_segments",
-    "plot_survival",
-    "plot_tracking",
-    "plot_triangle",
-    "plot_values",
-    "plot_waiting",
-]
+>>> import pandas as pd
+>>> import retention_models as rm
+>>> waiting = pd.DataFrame({"second purchase": [0.1, 0.2]}, index=pd.Index([7, 14], name="days"))
+>>> ax = rm.plots.plot_waiting(waiting)
+"""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

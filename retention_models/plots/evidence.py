@@ -20,8 +20,8 @@ COLOUR_OF = dict(zip(MARKS, COLOURS, strict=False))
 def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Effects that can be compared, one row an effect: estimate, interval, and by its mark the design.
 
-    ``panel`` is one of ``evidence(...).panels``; ratios get a log axis. A row with a failed check is drawn hollow and
-    its name ends in "(!)". An interval without end runs to the edge and ends in an arrow
+    ``panel`` is one of ``evidence_table(...).panels``; ratios get a log axis. A row with a failed check is drawn hollow
+    and its name ends in "(!)". An interval without end runs to the edge and ends in an arrow
     head there.
 
     Raises
@@ -33,7 +33,9 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
     is_difference = panel["scale"].eq("difference").all()
     if len(set(panel["scale"])) > 1 or (is_difference and len(kinds) > 1):
         names = "; ".join(f"{scale} in {unit}" for scale, unit in kinds.itertuples(index=False))
-        raise ValueError(f"these effects share no axis ({names}); plot each part of evidence(...).panels by itself")
+        raise ValueError(
+            f"these effects share no axis ({names}); plot each part of evidence_table(...).panels by itself"
+        )
     ax = axes_or_new(ax, rows=2 * len(panel))
     ax.axvline(0 if is_difference else 1, color=ACTUAL, linewidth=1)
     if is_difference:
@@ -49,7 +51,7 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def plot_panels(parts: Mapping[str, pd.DataFrame]) -> list[Axes]:
-    """Every part of ``evidence(...).panels`` on axes of its own, one below the other in one figure."""
+    """Every part of ``evidence_table(...).panels`` on axes of its own, one below the other in one figure."""
     axes = panels_of([len(part) for part in parts.values()])
     return [plot_evidence(part, ax=ax) for part, ax in zip(parts.values(), axes, strict=True)]
 
@@ -58,7 +60,7 @@ def plot_panels(parts: Mapping[str, pd.DataFrame]) -> list[Axes]:
 def plot_values(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Net value per treated customer of every effect that has one, best first, whatever its design.
 
-    ``table`` is ``evidence(...).table``; marks as in ``plot_evidence``.
+    ``table`` is ``evidence_table(...).table``; marks as in ``plot_evidence``.
     """
     valued = table[table["value"].notna()]
     ax = axes_or_new(ax, rows=2 * len(valued))

@@ -79,7 +79,7 @@ def plot_waiting(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def plot_season(frame: pd.DataFrame, column: str = "relative", ax: Axes | None = None) -> Axes:
     """How much more or less than usual is bought in each month or on each weekday.
 
-    ``frame`` comes from ``calendar_season``, or from
+    ``frame`` comes from ``season``, or from
     ``season_left`` with the name of a model as ``column``.
     """
     ax = axes_or_new(ax)

@@ -1,1 +1,4 @@
-"""Notebooks become self-contained pages: run, checked, and readable offline."""
+"""Notebooks to self-contained HTML pages, without scripts or outside resources.
+
+``retention-models report`` is the way in; ``publish`` in the module of the same name is what it calls.
+"""

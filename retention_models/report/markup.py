@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from retention_models.report.sanitise_html import harmless
+from retention_models.report.sanitise_html import sanitise_html
 
 _EXPONENT = re.compile(r"(?<=\d)[eE](?=[-+]?\d)")
 _PERCENT = re.compile(r"(?<=\d) (?=%)")
@@ -20,7 +20,7 @@ def parse(html: str) -> Element:
 
     Lines do not break between a number and its percent sign, and may break after an underscore in a heading of a table.
     """
-    root = harmless(html)
+    root = sanitise_html(html)
     _hold_together(root)
     for parent in list(root.iter()):
         for position, child in enumerate(parent):

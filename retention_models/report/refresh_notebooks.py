@@ -18,7 +18,7 @@ from retention_models.report.execute import execute
 from retention_models.report.notebook import read_notebook
 
 
-def store(path: Path) -> None:
+def refresh(path: Path) -> None:
     """Run the notebook at ``path`` and write it back with its outputs.
 
     Pictures are stored as a plain kernel draws them, which is what a later comparison runs. Whatever else
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     """Store the notebooks given, or in the folders given; returns the exit code."""
     try:
         for path in _notebooks(arguments):
-            store(path)
+            refresh(path)
     except ReportError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -35,7 +35,7 @@ _PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[\w+/=]*"
 _DEEPEST = 100
 
 
-def harmless(html: str) -> Element:
+def sanitise_html(html: str) -> Element:
     """The harmless part of ``html``, as a tree under one ``div``."""
     gate = _Gate()
     gate.feed(html)

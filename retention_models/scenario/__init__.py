@@ -1,8 +1,17 @@
-"""Simulated businesses whose truth is known: what a method says of them can be held against it."""
+"""Simulated businesses whose truth is known: what a method says of them can be held against it.
 
-from retention_models.scenario.churn_process import Rules
-from retention_models.scenario.mailing import Arm, Trial
-from retention_models.scenario.shop import Retail, retail
-from retention_models.scenario.subscriptions import Subscriptions, subscriptions
+=============================  =====================================================================================
+``retail``                     a shop with purchases and a mailing; returns ``Retail`` with its ``Trial`` of ``Arm`` s
+``subscriptions``              contracts with causes and an offer; returns ``Subscriptions``, made by ``Rules``
+=============================  =====================================================================================
 
-__all__ = ["Arm", "Retail", "Rules", "Subscriptions", "Trial", "retail", "subscriptions"]
+>>> import numpy as np
+>>> import retention_models as rm
+>>> business = rm.scenario.subscriptions(np.random.default_rng(1), customers=500)
+>>> business.contracts.columns[:3].tolist()
+['customer_id', 'start', 'end']
+"""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

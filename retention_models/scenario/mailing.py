@@ -92,9 +92,9 @@ class Trial(Presentation):
     def beside(self, table: pd.DataFrame) -> pd.DataFrame:
         """The truth beside estimates, and whether their intervals hold it; indexed by ``intervention`` and ``outcome``.
 
-        ``table`` is that of ``evidence(...)``; rows of which the truth knows nothing are left out. What was estimated
-        of receiving (``coupon, received``, and its naive comparison) is held against the effect on those whom a letter
-        reaches.
+        ``table`` is that of ``evidence_table(...)``; rows of which the truth knows nothing are left out. What was
+        estimated of receiving (``coupon, received``, and its naive comparison) is held against the effect on
+        those whom a letter reaches.
         """
         labels = {f"{arm}{label}": (arm, of) for arm in self.effects.index for label, of in self._labels.items()}
         known = table[table["outcome"].isin(self.effects.columns) & table["intervention"].isin(labels)]
@@ -145,7 +145,7 @@ def mail(
     n = len(people.alive)
     drawn = np.array(list(arms))[rng.permutation(np.resize(np.arange(len(arms)), n))]
     arrives = rng.random(n) < delivered * np.where(people.alive, 1.0, LOST_WITH_THE_GONE)
-    luck = _Luck.draw(n, offer_days, rng)
+    luck = _SharedDraws.draw(n, offer_days, rng)
     worlds = {
         name: _under(people.purchases, arm, arrives & people.alive, luck, offer_days) for name, arm in arms.items()
     }
@@ -189,7 +189,7 @@ def dated(people: People, purchases: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class _Luck:
+class _SharedDraws:
     """What chance holds for each customer, the same under every arm; shape (n,) each."""
 
     gain: NDArray[np.float64]
@@ -198,13 +198,15 @@ class _Luck:
     pull_day: NDArray[np.int64]
 
     @classmethod
-    def draw(cls, n: int, offer_days: int, rng: np.random.Generator) -> _Luck:
+    def draw(cls, n: int, offer_days: int, rng: np.random.Generator) -> _SharedDraws:
         """Chances from 0 to 1, and days within the offer."""
         last = max(offer_days, 1) + 1
         return cls(rng.random(n), rng.integers(1, last, n), rng.random(n), rng.integers(1, last, n))
 
 
-def _under(purchases: pd.DataFrame, arm: Arm, reached: NDArray[np.bool_], luck: _Luck, offer_days: int) -> pd.DataFrame:
+def _under(
+    purchases: pd.DataFrame, arm: Arm, reached: NDArray[np.bool_], luck: _SharedDraws, offer_days: int
+) -> pd.DataFrame:
     """The purchases as an arm would have made them, one a day at most."""
     later = purchases[purchases["day"] > offer_days].drop_duplicates("person")
     person = later["person"].to_numpy()

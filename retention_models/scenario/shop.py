@@ -71,7 +71,8 @@ def retail(
     Parameters
     ----------
     model
-        A purchase model with ``simulate`` and ``given_alive``, such as ``ParetoNBD(...)``, its time in ``time_unit``.
+        A purchase model with ``simulate`` and ``conditional_on_alive``, such as ``ParetoNBD(...)``, its time
+        in ``time_unit``.
     rng
         The source of randomness.
     customers, new_customers
@@ -142,7 +143,7 @@ def _old_customers(
     past = pd.DataFrame({"customer_id": log["person"], "date": date}).drop_duplicates()
     alive = state["alive"].to_numpy()
     history = (state.loc[alive, name].to_numpy() for name in ("frequency", "recency", "T"))
-    then = model.given_alive(*history)
+    then = model.conditional_on_alive(*history)
     ahead, _ = _simulated(then, np.full(int(alive.sum()), observed * unit), rng)
     purchases = _after(ahead.assign(person=np.flatnonzero(alive)[ahead["person"]]), unit, observed)
     return past, People(np.arange(len(age)), pd.DatetimeIndex([day] * len(age)), alive, purchases)

@@ -1,1 +1,23 @@
-"""Customers who say when they leave: curves without a model, and models of the chance to leave."""
+"""Customers who say that they leave: curves, tests, and models of contracts.
+
+=============================  =====================================================================================
+``kaplan_meier``               the share still there after each tenure
+``aalen_johansen``             the share that left for each cause
+``log_rank``                   whether groups leave at the same pace
+``curve_table``                curves of several groups as one frame
+``ShiftedBetaGeometric``       chances to leave differ between customers and never change (sBG)
+``BetaDiscreteWeibull``        chances differ, and grow or shrink with tenure (BdW)
+``Geometric``                  one chance for all; ``DiscreteWeibull``, ``TwoSegments``
+=============================  =====================================================================================
+
+Four customers, three of whom left:
+
+>>> import retention_models as rm
+>>> curve = rm.kaplan_meier(tenure=[3, 8, 8, 12], churned=[True, True, True, False])
+>>> curve.survival_function([2, 8]).tolist()
+[1.0, 0.25]
+"""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

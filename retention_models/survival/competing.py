@@ -146,8 +146,8 @@ def aalen_johansen(
 
     Examples
     --------
-    >>> from retention_models.survival.competing import aalen_johansen
-    >>> curves = aalen_johansen([1, 1, 2, 3, 4], ["price", "moved", "", "price", ""])
+    >>> import retention_models as rm
+    >>> curves = rm.survival.aalen_johansen([1, 1, 2, 3, 4], ["price", "moved", "", "price", ""])
     >>> curves.table(at=[1, 3]).round(3)[["cause", "tenure", "at_risk", "incidence"]]
        cause  tenure  at_risk  incidence
     0  moved     1.0      5.0        0.2

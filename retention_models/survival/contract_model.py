@@ -131,7 +131,7 @@ class RetentionModel(Presentation, ABC):
         -------
         pandas.DataFrame
             Spells: ``entry`` (0), ``tenure`` (the renewal at which the customer left, or ``T``) and ``churned``;
-            ``tenure_table(..., design="acquisition")`` makes of them what ``fit`` takes.
+            ``retention_table_from_tenures(..., design="acquisition")`` makes of them what ``fit`` takes.
         """
         followed = np.atleast_1d(whole(T, least=0, name="T")).astype(np.int64)
         survival = self.survival_function(np.arange(1, int(followed.max(initial=0)) + 1))

@@ -118,18 +118,18 @@ def maximise(cells: Cells, start: Array) -> tuple[Array, Array, bool]:
     """
     every = np.ones(len(start), dtype=bool)
     try:
-        return *climb(cells, start, every), True
+        return *newton(cells, start, every), True
     except ConvergenceError as error:
-        alike, free = start.copy(), every.copy()
-        alike[:2], free[1] = ALIKE + np.array([start[0] - start[1], 0.0]), False
+        near_equal, free = start.copy(), every.copy()
+        near_equal[:2], free[1] = ALIKE + np.array([start[0] - start[1], 0.0]), False
         try:
-            place, covariance = climb(cells, alike, free)
+            place, covariance = newton(cells, near_equal, free)
         except ConvergenceError:
             raise error from None
         return place, covariance, False
 
 
-def climb(cells: Cells, start: Array, free: NDArray[np.bool_]) -> tuple[Array, Array]:
+def newton(cells: Cells, start: Array, free: NDArray[np.bool_]) -> tuple[Array, Array]:
     """The free parameters that maximise the likelihood; Newton's method, the curvature by differences.
 
     Their covariance has zeros for those that are held.

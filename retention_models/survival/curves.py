@@ -289,8 +289,8 @@ def kaplan_meier(
 
     Examples
     --------
-    >>> from retention_models.survival.curves import kaplan_meier
-    >>> curve = kaplan_meier(tenure=[1, 2, 2, 3, 5], churned=[True, True, False, False, True])
+    >>> import retention_models as rm
+    >>> curve = rm.kaplan_meier(tenure=[1, 2, 2, 3, 5], churned=[True, True, False, False, True])
     >>> curve.table().round(3)[["tenure", "at_risk", "lost", "survival", "std_error"]]
        tenure  at_risk  lost  survival  std_error
     0     0.0      5.0   0.0       1.0      0.000
@@ -330,10 +330,9 @@ def curve_table(curves: Mapping[str, Tabulated], *, level: float = 0.95, at: Arr
 
     Examples
     --------
-    >>> from retention_models.survival.curves import curve_table
-    >>> from retention_models.survival.curves import kaplan_meier
-    >>> curves = {"month": kaplan_meier([1, 2], [True, True]), "year": kaplan_meier([2, 2], [True, False])}
-    >>> curve_table(curves, at=[2])[["group", "tenure", "at_risk", "survival"]]
+    >>> import retention_models as rm
+    >>> curves = {"month": rm.kaplan_meier([1, 2], [True, True]), "year": rm.kaplan_meier([2, 2], [True, False])}
+    >>> rm.survival.curve_table(curves, at=[2])[["group", "tenure", "at_risk", "survival"]]
        group  tenure  at_risk  survival
     0  month     2.0      1.0       0.0
     1   year     2.0      2.0       0.5

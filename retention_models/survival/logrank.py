@@ -47,9 +47,9 @@ def log_rank(curves: Mapping[str, Curve]) -> LogRank:
 
     Examples
     --------
-    >>> from retention_models.survival.curves import kaplan_meier
-    >>> monthly = kaplan_meier([1, 1, 2, 2, 3, 5], [1, 1, 1, 1, 1, 0])
-    >>> annual = kaplan_meier([2, 4, 4, 5, 5, 5], [1, 1, 0, 0, 0, 0])
+    >>> import retention_models as rm
+    >>> monthly = rm.kaplan_meier([1, 1, 2, 2, 3, 5], [1, 1, 1, 1, 1, 0])
+    >>> annual = rm.kaplan_meier([2, 4, 4, 5, 5, 5], [1, 1, 0, 0, 0, 0])
     >>> test = log_rank({"monthly": monthly, "annual": annual})
     >>> round(test.statistic, 3), round(test.p_value, 3)
     (4.06, 0.044)

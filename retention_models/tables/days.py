@@ -40,7 +40,7 @@ class Day:
         return cls(_number(year, month, of_month), year * 12 + month, of_month, next_month != day.dt.month())
 
     @classmethod
-    def fixed(cls, day: dt.date) -> Day:
+    def constant(cls, day: dt.date) -> Day:
         """One day for all rows."""
         is_last = (day + dt.timedelta(days=1)).month != day.month
         number, month, of_month = (nw.lit(x, nw.Int64) for x in (day_number(day), day.year * 12 + day.month, day.day))
@@ -88,7 +88,7 @@ def period_offset(period: Period) -> pd.DateOffset:
     return pd.DateOffset(days=period) if isinstance(period, int) else pd.DateOffset(months=MONTHS[period])
 
 
-def completed(start: Day, end: Day, period: Period) -> nw.Expr:
+def completed_periods(start: Day, end: Day, period: Period) -> nw.Expr:
     """How many whole periods lie between two days."""
     if isinstance(period, int):
         return (end.number - start.number) // period
@@ -97,9 +97,9 @@ def completed(start: Day, end: Day, period: Period) -> nw.Expr:
     return months // MONTHS[period]
 
 
-def begun(start: Day, end: Day, period: Period) -> nw.Expr:
+def started_periods(start: Day, end: Day, period: Period) -> nw.Expr:
     """How many periods it takes to reach from one day to another, the last one perhaps in part."""
-    whole = completed(start, end, period)
+    whole = completed_periods(start, end, period)
     if isinstance(period, int):
         is_exact = (end.number - start.number) % period == 0
     else:

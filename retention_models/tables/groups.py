@@ -41,8 +41,8 @@ def read_codes(customers: Any, by: Labels | None) -> tuple[NDArray[np.int64], pd
     text = pd.Index(names).map(str)
     if text.has_duplicates:
         twice = text[text.duplicated()][0]
-        alike = listed([f"{label!r} ({type(label).__name__})" for label in names if str(label) == twice])
-        raise ValueError(f"{name} has labels that read alike: {alike}; make them one, or give them different names")
+        same = listed([f"{label!r} ({type(label).__name__})" for label in names if str(label) == twice])
+        raise ValueError(f"{name} has labels that read alike: {same}; make them one, or give them different names")
     return code.astype(np.int64), pd.Index(names, name=by if isinstance(by, str) else getattr(by, "name", None))
 
 

@@ -36,11 +36,11 @@ def paying_customers(uplift: pd.DataFrame, *, uplifts: Sequence[float] = UPLIFTS
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.value.break_even import paying_customers
+    >>> import retention_models as rm
     >>> needed = pd.Series([0.04, 0.08, 0.3, 2.0])
     >>> uplift = pd.DataFrame({"break_even_uplift": needed, "break_even_uplift_lower": needed / 2,
     ...     "break_even_uplift_upper": needed * 2})
-    >>> paying_customers(uplift, uplifts=(0.05, 0.1))
+    >>> rm.value.paying_customers(uplift, uplifts=(0.05, 0.1))
             customers  share  share_lower  share_upper
     uplift
     5 %             1   0.25         0.00          0.5
@@ -77,11 +77,11 @@ def break_even_uplift(value: pd.DataFrame, *, cost: float) -> pd.DataFrame:
     Examples
     --------
     >>> import retention_models as rm
-    >>> customers = rm.summarize(rm.load_cdnow())
+    >>> customers = rm.summarize(rm.datasets.load_cdnow())
     >>> purchases, spend = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
     >>> terms = {"horizon": 52, "time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
     >>> value = rm.customer_value(purchases, spend, customers, **terms)
-    >>> rm.break_even_uplift(value, cost=0.5)["break_even_uplift"].head(3).round(3)
+    >>> rm.value.break_even_uplift(value, cost=0.5)["break_even_uplift"].head(3).round(3)
     customer_id
     1    0.051
     2    0.997

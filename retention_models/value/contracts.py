@@ -26,7 +26,7 @@ from retention_models.survival.homogeneous import Geometric
 from retention_models.tables.customer_table import Table
 from retention_models.tables.groups import Labels, read_codes
 from retention_models.value.external_models import predicted_survival
-from retention_models.value.payments import Moment, Stream, finite_horizon, survival_of
+from retention_models.value.payments import Moment, PaymentStream, finite_horizon, survival_of
 from retention_models.value.terms import ContractTerms, Ends
 
 
@@ -37,11 +37,9 @@ def discounted_lifetime(model: Any, terms: ContractTerms) -> float:
 
     Examples
     --------
-    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
-    >>> from retention_models.value.terms import ContractTerms
-    >>> from retention_models.value.contracts import discounted_lifetime
-    >>> high_end = ShiftedBetaGeometric(alpha=1.280976, beta=7.790383)
-    >>> round(discounted_lifetime(high_end, ContractTerms(annual_discount_rate=0.1, period="Y")), 4)
+    >>> import retention_models as rm
+    >>> high_end = rm.ShiftedBetaGeometric(alpha=1.280976, beta=7.790383)
+    >>> round(rm.value.discounted_lifetime(high_end, rm.value.ContractTerms(annual_discount_rate=0.1, period="Y")), 4)
     5.4638
     """
     first = float(terms.paid(0)[0])
@@ -67,17 +65,15 @@ def discounted_residual_lifetime(
 
     Examples
     --------
-    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
-    >>> from retention_models.value.terms import ContractTerms
-    >>> from retention_models.value.contracts import discounted_residual_lifetime
-    >>> terms = ContractTerms(annual_discount_rate=0.1, period="Y")
-    >>> discounted_residual_lifetime(ShiftedBetaGeometric(3.8, 15.2), [1, 2, 3, 4, 5], terms).round(2)
+    >>> import retention_models as rm
+    >>> terms = rm.value.ContractTerms(annual_discount_rate=0.1, period="Y")
+    >>> rm.value.discounted_residual_lifetime(rm.ShiftedBetaGeometric(3.8, 15.2), [1, 2, 3, 4, 5], terms).round(2)
     array([3.31, 3.45, 3.59, 3.72, 3.84])
     """
     made = np.asarray(payments, dtype=float)
     if not np.all((made >= 1) & (made == np.floor(made))):
         raise ValueError("payments must be whole numbers from 1 on; the payment at the start is the first")
-    stream = Stream(survival_of(model, int(made.max()) - 1, terms), terms, moment)
+    stream = PaymentStream(survival_of(model, int(made.max()) - 1, terms), terms, moment)
     return stream.mean(made.astype(np.int64).ravel() - 1).reshape(made.shape)
 
 
@@ -89,11 +85,9 @@ def retention_elasticity(model: Any, terms: ContractTerms) -> float:
 
     Examples
     --------
-    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
-    >>> from retention_models.value.contracts import retention_elasticity
-    >>> from retention_models.value.terms import ContractTerms
-    >>> terms = ContractTerms(annual_discount_rate=0.1, period="Y")
-    >>> round(retention_elasticity(ShiftedBetaGeometric(alpha=1.280976, beta=7.790383), terms), 2)
+    >>> import retention_models as rm
+    >>> terms = rm.value.ContractTerms(annual_discount_rate=0.1, period="Y")
+    >>> round(rm.value.retention_elasticity(rm.ShiftedBetaGeometric(alpha=1.280976, beta=7.790383), terms), 2)
     5.37
     """
     survival = survival_of(model, 0, terms)[0]
@@ -141,13 +135,11 @@ def contract_value(
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.fitting.estimate import fit
-    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
-    >>> from retention_models.value.terms import ContractTerms
-    >>> from retention_models.value.contracts import contract_value
+    >>> import retention_models as rm
     >>> kept = pd.DataFrame({"tenure": [1, 2, 3], "at_risk": [1000, 869, 743], "lost": [131, 126, 90]})
-    >>> terms = ContractTerms(margin=20, annual_discount_rate=0.1, period="Y")
-    >>> contract_value(fit(ShiftedBetaGeometric, kept), pd.DataFrame({"tenure": [0, 3]}), terms, level=0.8).round(1)
+    >>> terms = rm.value.ContractTerms(margin=20, annual_discount_rate=0.1, period="Y")
+    >>> fit, base = rm.fit(rm.ShiftedBetaGeometric, kept), pd.DataFrame({"tenure": [0, 3]})
+    >>> rm.value.contract_value(fit, base, terms, level=0.8).round(1)
        value  value_lower  value_upper  naive_value
     0   86.5         78.5         98.1         81.9
     1   91.4         78.5        113.5         81.9
@@ -186,12 +178,10 @@ def total_contract_value(
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
-    >>> from retention_models.value.terms import ContractTerms
-    >>> from retention_models.value.contracts import total_contract_value
+    >>> import retention_models as rm
     >>> base = pd.DataFrame({"tenure": range(5), "weight": [10000, 6334, 4367, 3264, 2604]})
-    >>> terms = ContractTerms(annual_discount_rate=0.1, period="Y")
-    >>> total_contract_value(ShiftedBetaGeometric(1.6671, 2.8566), base, terms).round(0)
+    >>> terms = rm.value.ContractTerms(annual_discount_rate=0.1, period="Y")
+    >>> rm.value.total_contract_value(rm.ShiftedBetaGeometric(1.6671, 2.8566), base, terms).round(0)
              customers    value
     segment
     all          26569  73342.0
@@ -219,12 +209,12 @@ def total_contract_value(
     return frame.astype({"customers": int}) if whole else frame
 
 
-def _stream(model: Any, customers: Any, table: Table, terms: ContractTerms, moment: Moment) -> Stream:
+def _stream(model: Any, customers: Any, table: Table, terms: ContractTerms, moment: Moment) -> PaymentStream:
     last = int(table.columns[0].max())
     if hasattr(model, "predict_survival_function"):
         survival = predicted_survival(model, customers, last + finite_horizon(terms))
-        return Stream(survival, terms, moment)
-    return Stream(survival_of(model, last, terms), terms, moment)
+        return PaymentStream(survival, terms, moment)
+    return PaymentStream(survival_of(model, last, terms), terms, moment)
 
 
 def _ends(fit: Fit, table: Table, terms: ContractTerms, moment: Moment, share: Array, level: float) -> Ends:
@@ -232,7 +222,7 @@ def _ends(fit: Fit, table: Table, terms: ContractTerms, moment: Moment, share: A
     last = int(table.columns[0].max())
 
     def value(model: Any, tenure: Array) -> Array:
-        return Stream(survival_of(model, last, terms), terms, moment).mean(tenure.astype(np.int64))
+        return PaymentStream(survival_of(model, last, terms), terms, moment).mean(tenure.astype(np.int64))
 
     ends = profile_interval(fit, lambda model: share @ value(model, table.columns[0]), level)
     if ends is not None:
@@ -248,5 +238,5 @@ def mean_rate_model(fit: Fit) -> Geometric:
 
 def _naive(fit: Fit, table: Table, terms: ContractTerms, moment: Moment) -> Array:
     """What the mean retention rate of the fit's data says of each distinct tenure, with a constant chance to leave."""
-    stream = Stream(survival_of(mean_rate_model(fit), int(table.columns[0].max()), terms), terms, moment)
+    stream = PaymentStream(survival_of(mean_rate_model(fit), int(table.columns[0].max()), terms), terms, moment)
     return stream.mean(table.columns[0].astype(np.int64))

@@ -8,7 +8,6 @@ all customers' values, which share the parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,13 @@ from numpy.typing import NDArray
 
 from retention_models.core.arguments import require_discount_rate, require_horizon, require_margin
 from retention_models.core.arrays import Array
-from retention_models.core.dates import span_name, unit_length
+from retention_models.core.dates import unit_length
 from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.fitting.result import Fit
 from retention_models.tables.customer_table import Table, read_table, require_same_measure
 from retention_models.tables.groups import Labels, read_codes
 from retention_models.value.spending import has_paid, paying_share
-from retention_models.value.value_component import Factor
+from retention_models.value.value_component import ValueComponent
 
 YEAR = pd.Timedelta(days=365.25)
 PERIODS_A_YEAR = {"Y": 1, "Q": 4, "M": 12}  # opportunities (see ``opportunities``) whose days vary
@@ -87,7 +86,7 @@ def customer_value(
     --------
     >>> import numpy as np
     >>> import retention_models as rm
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
     >>> purchases, spend = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
     >>> money = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
     >>> value = rm.customer_value(purchases, spend, customers, horizon=52, **money)
@@ -99,12 +98,12 @@ def customer_value(
     purchases, amount, histories = _factors(
         purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin
     )
-    value = margin * purchases.each * amount.each
-    error = margin * np.hypot(amount.each * purchases.error, purchases.each * amount.error)
+    value = margin * purchases.by_line * amount.by_line
+    error = margin * np.hypot(amount.by_line * purchases.error, purchases.by_line * amount.error)
     lower, upper = positive_interval(value, error, level)
-    table = pd.DataFrame({"discounted_purchases": purchases.each}, index=histories.index)
+    table = pd.DataFrame({"discounted_purchases": purchases.by_line}, index=histories.index)
     if spend_fit is not None:
-        table["expected_spend"] = amount.each
+        table["expected_spend"] = amount.by_line
         is_median = _is_median(spend_fit, customers, len(table))
         table["spend_estimate"] = pd.Categorical(np.where(is_median, "posterior median", "posterior mean"))
     return table.assign(value=value, value_lower=lower, value_upper=upper)
@@ -140,7 +139,7 @@ def total_value(
     Examples
     --------
     >>> import retention_models as rm
-    >>> customers = rm.summarize(rm.load_cdnow())
+    >>> customers = rm.summarize(rm.datasets.load_cdnow())
     >>> purchases, spend = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
     >>> terms = {"horizon": 52, "time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
     >>> often = (customers["frequency"] > 2).map({True: "more than twice", False: "up to twice"})
@@ -158,17 +157,17 @@ def total_value(
     def summed(column: Array) -> Array:
         return np.bincount(code, weights=histories.line_weight * column, minlength=len(segments)).astype(float)
 
-    def error(factor: Factor, other: Factor) -> Array:
-        slopes = [summed(margin * other.each * slope[factor.row]) for slope in factor.gradient.T]
+    def error(factor: ValueComponent, other: ValueComponent) -> Array:
+        slopes = [summed(margin * other.by_line * slope[factor.row]) for slope in factor.gradient.T]
         return standard_error(np.reshape(slopes, (-1, len(segments))).T, factor.covariance)
 
-    value, n = summed(margin * purchases.each * amount.each), summed(np.ones(len(code)))
+    value, n = summed(margin * purchases.by_line * amount.by_line), summed(np.ones(len(code)))
     spread = np.hypot(error(purchases, amount), error(amount, purchases))
     lower, upper = positive_interval(value, spread, level)
     ends = {"": value, "_lower": lower, "_upper": upper}
     columns = {f"value{end}": values for end, values in ends.items()}
     columns |= {f"value_per_customer{end}": values / np.maximum(n, 1) for end, values in ends.items()}
-    in_medians = summed(margin * purchases.each * amount.each * _is_median(spend_fit, customers, len(code)))
+    in_medians = summed(margin * purchases.by_line * amount.by_line * _is_median(spend_fit, customers, len(code)))
     columns["share_of_medians"] = np.divide(in_medians, value, out=np.zeros_like(value), where=value > 0)
     table = pd.DataFrame({"customers": n} | columns)
     table.index = segments.rename(segments.name or "segment")
@@ -183,7 +182,7 @@ def _factors(
     time_unit: str,
     annual_discount_rate: float,
     margin: float,
-) -> tuple[Factor, Factor, Table]:
+) -> tuple[ValueComponent, ValueComponent, Table]:
     """Both factors of value for a table of customers, after the inputs have been checked; and its histories."""
     rate = discount_rate(annual_discount_rate, time_unit)
     check_money(horizon, margin)
@@ -194,12 +193,12 @@ def _factors(
     def discounted(model: Any, *columns: Array) -> Array:
         return finite(model.discounted_expected_purchases(rate, *columns, horizon=horizon))
 
-    purchases = Factor.of(purchases_fit, histories, discounted)
+    purchases = ValueComponent.from_fit(purchases_fit, histories, discounted)
     if spend_fit is None:
-        return purchases, Factor.one(len(histories.row)), histories
+        return purchases, ValueComponent.ones(len(histories.row)), histories
     spending, share = spend_fit.read(customers), paying_share(spend_fit)
-    amount = Factor.of(spend_fit, spending, lambda model, *columns: model.expected_spend(*columns))
-    return purchases, amount.shared(has_paid(spending), share, spend_fit.n_customers / share), histories
+    amount = ValueComponent.from_fit(spend_fit, spending, lambda model, *columns: model.expected_spend(*columns))
+    return purchases, amount.times_share(has_paid(spending), share, spend_fit.n_customers / share), histories
 
 
 def _is_median(spend_fit: Fit | None, customers: Any, n: int) -> NDArray[np.bool_]:
@@ -259,51 +258,3 @@ def check_time_unit(given: str, table: Table, fit: Fit) -> None:
         if {known, given} & PERIODS_A_YEAR.keys() or unit_length(known) != unit_length(given):
             raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
     require_same_measure(fit.data, table)
-
-
-def value_by_horizon(
-    purchases_fit: Fit,
-    spend_fit: Fit | None,
-    customers: Any,
-    *,
-    horizons: Sequence[float],
-    time_unit: str,
-    annual_discount_rate: float,
-    margin: float,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """What all customers are worth by how far one looks ahead; without end in the last row, where there is a discount.
-
-    Parameters are those of ``total_value``, with several ``horizons``. What lies beyond the horizon of a backtest is an
-    extrapolation that nobody has checked.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by ``horizon`` (text): the columns of ``total_value`` but for ``customers``.
-
-    Examples
-    --------
-    >>> import retention_models as rm
-    >>> from retention_models.value.customer import value_by_horizon
-    >>> customers = rm.summarize(rm.load_cdnow())
-    >>> fits = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
-    >>> money = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
-    >>> value_by_horizon(*fits, customers, horizons=(26, 52), **money)["value_per_customer"].round(2)
-    horizon
-    26 weeks        4.81
-    52 weeks        8.87
-    without end    44.32
-    Name: value_per_customer, dtype: float64
-    """
-    if not len(horizons):
-        raise ValueError("horizons must name at least one length to look ahead, such as (26, 52)")
-    ahead = {span_name(horizon, time_unit): float(horizon) for horizon in horizons}
-    if annual_discount_rate > 0:
-        ahead["without end"] = np.inf
-    money: dict[str, Any] = {"time_unit": time_unit, "annual_discount_rate": annual_discount_rate, "margin": margin}
-    rows = {
-        name: total_value(purchases_fit, spend_fit, customers, horizon=horizon, level=level, **money).iloc[0]
-        for name, horizon in ahead.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").drop(columns="customers").rename_axis("horizon")

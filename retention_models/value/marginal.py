@@ -45,14 +45,14 @@ def marginal_value(
 
     Examples
     --------
+    >>> import retention_models as rm
     >>> import numpy as np, retention_models as rm
-    >>> from retention_models.value.marginal import marginal_value
     >>> web = np.repeat([0.0, 1.0], 500)
     >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
     >>> customers = shop.simulate(np.full(1000, 52), np.random.default_rng(1)).assign(web=web)
     >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web")
     >>> money = {"time_unit": "W", "annual_discount_rate": 0.1, "margin": 0.3}
-    >>> marginal_value(fit, None, customers, {"web": 1}, horizon=52, **money).round(3)
+    >>> rm.value.marginal_value(fit, None, customers, {"web": 1}, horizon=52, **money).round(3)
              before  after  effect  std_error  lower  upper
     outcome
     value     0.511  0.669   0.158      0.029  0.101  0.215
@@ -60,14 +60,17 @@ def marginal_value(
     rate = discount_rate(annual_discount_rate, time_unit)
     check_money(horizon, margin)
     check_fits(purchases_fit, spend_fit)
-    require_known(change, purchases_fit.effects, *([] if spend_fit is None else [spend_fit.effects]))
-    buying = Changed.of(purchases_fit, customers, change, new=new)
+    require_known(change, purchases_fit.covariate_terms, *([] if spend_fit is None else [spend_fit.covariate_terms]))
+    buying = Changed.from_fit(purchases_fit, customers, change, new=new)
     check_time_unit(time_unit, buying.table, purchases_fit)
     share = buying.table.line_weight / buying.table.n_customers
 
     def purchases(fit: Fit) -> Array:
         return buying.each(
-            fit, lambda outlook: finite(outlook.discounted_expected_purchases_new(rate, horizon=horizon))[..., None]
+            fit,
+            lambda future_process: finite(future_process.discounted_expected_purchases_new(rate, horizon=horizon))[
+                ..., None
+            ],
         )[buying.table.row, :, 0]
 
     def value(counts: Array, amounts: Array | float) -> Array:
@@ -78,7 +81,7 @@ def marginal_value(
         here = value(counts, 1.0)
         slope = slopes_of(purchases_fit, lambda fit: value(purchases(fit), 1.0), here)
         return effect_table(here, [(slope, purchases_fit)], ["value"], level)
-    spending = Changed.of(spend_fit, customers, change, new=new)
+    spending = Changed.from_fit(spend_fit, customers, change, new=new)
     amounts = _amounts(spend_fit, spending)
     here = value(counts, amounts)
     slopes = [
@@ -93,12 +96,12 @@ def _amounts(fit: Fit, spending: Changed) -> Array:
 
     def of_rows(*rows: Array) -> Array:
         columns, change = spending.split(fit, rows)
-        model, history = fit.of(columns)
+        model, history = fit.customer_models(columns)
         if spending.new:
             history = (np.zeros(len(rows[0])),) * 2
         has_paid = history[0] * history[1] > 0
         before = model.expected_spend(*history) * np.where(has_paid, 1.0, paying_share(fit))
-        growth = sum(fit.effects.indices(fit.model, change).values(), np.zeros(len(rows[0])))
+        growth = sum(fit.covariate_terms.indices(fit.model, change).values(), np.zeros(len(rows[0])))
         return np.stack([before, before * np.exp(growth)], axis=1)
 
     return in_chunks(of_rows, spending.table.columns)[spending.table.row]

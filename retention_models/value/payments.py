@@ -18,7 +18,7 @@ Moment = Literal["before_renewal", "after_payment"]
 
 
 @dataclass(frozen=True, eq=False)
-class Stream:
+class PaymentStream:
     """The payments to come of customers who share a survival curve (one row), or have one each.
 
     ``survival`` is S at the start and at each renewal, shape (rows, renewals + 1).

@@ -54,14 +54,11 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.fitting.estimate import fit
-    >>> from retention_models.survival.sbg import ShiftedBetaGeometric
-    >>> from retention_models.value.terms import ContractTerms
-    >>> from retention_models.value.saved_customers import saved_value
+    >>> import retention_models as rm
     >>> kept = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 382], "lost": [369, 163, 86, 56]})
     >>> base = pd.DataFrame({"tenure": [0, 4], "weight": [500, 326]})
-    >>> terms = ContractTerms(margin=100, annual_discount_rate=0.1, period="Y")
-    >>> worth = saved_value(fit(ShiftedBetaGeometric, kept), base, terms)
+    >>> terms = rm.value.ContractTerms(margin=100, annual_discount_rate=0.1, period="Y")
+    >>> worth = rm.saved_value(rm.fit(rm.ShiftedBetaGeometric, kept), base, terms)
     >>> worth[["leaving", "value", "renewing_value", "naive_value"]].round(0)
             leaving  value  renewing_value  naive_value
     tenure

@@ -31,10 +31,10 @@ def fit_spend(customers: Any) -> Fit | None:
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.value.spending import fit_spend
-    >>> fit_spend(rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")).parameters.round(2).to_dict()
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
+    >>> rm.value.fit_spend(customers).parameters.round(2).to_dict()
     {'p': 6.25, 'q': 3.74, 'v': 15.44}
-    >>> fit_spend(rm.summarize(rm.read_transactions(rm.load_cdnow(), amount=None))) is None
+    >>> rm.value.fit_spend(rm.summarize(rm.read_transactions(rm.datasets.load_cdnow(), amount=None))) is None
     True
     """
     if "monetary_value" not in customers.columns:

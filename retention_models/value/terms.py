@@ -33,8 +33,8 @@ class Terms(Presentation):
 
     Examples
     --------
-    >>> from retention_models.value.terms import Terms
-    >>> print(Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency="USD"))
+    >>> import retention_models as rm
+    >>> print(rm.Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency="USD"))
     Of each amount 30 % is counted as earned (margin), and what is earned a year ahead counts 13 % less than today
     (annual_discount_rate 15 %). Amounts are in USD.
     """
@@ -85,8 +85,8 @@ class ContractPrice(Presentation):
 
     Examples
     --------
-    >>> from retention_models.value.terms import ContractPrice
-    >>> price = ContractPrice(price=10.0, margin=0.6, annual_discount_rate=0.1, period="M", currency="EUR")
+    >>> import retention_models as rm
+    >>> price = rm.value.ContractPrice(price=10.0, margin=0.6, annual_discount_rate=0.1, period="M", currency="EUR")
     >>> print(price)
     Each payment is EUR 10.0, of which 60 % is earned (margin), once a month, in advance. What is earned a year ahead
     counts 9 % less than today (annual_discount_rate 10 %).

@@ -15,7 +15,7 @@ from retention_models.tables.customer_table import Table
 
 
 @dataclass(frozen=True, slots=True)
-class Factor:
+class ValueComponent:
     """One factor of value (discounted purchases, or the amount of one), kept by distinct row of its columns.
 
     ``row`` is the distinct row of each line of the table, ``values`` have shape (rows,), ``gradient`` (rows, p), and
@@ -28,7 +28,7 @@ class Factor:
     covariance: Array
 
     @classmethod
-    def of(cls, fit: Fit, table: Table, quantity: Callable[..., Array]) -> Factor:
+    def from_fit(cls, fit: Fit, table: Table, quantity: Callable[..., Array]) -> ValueComponent:
         """The factor ``quantity(model, *columns)`` of a fit, for a table of the columns of its model."""
         return cls(
             table.row,
@@ -38,11 +38,11 @@ class Factor:
         )
 
     @classmethod
-    def one(cls, lines: int) -> Factor:
+    def ones(cls, lines: int) -> ValueComponent:
         """The factor 1 of every line, known for sure."""
         return cls(np.zeros(lines, dtype=np.int64), np.ones(1), np.zeros((1, 0)), np.zeros((0, 0)))
 
-    def shared(self, is_certain: NDArray[np.bool_], share: float, n: float) -> Factor:
+    def times_share(self, is_certain: NDArray[np.bool_], share: float, n: float) -> ValueComponent:
         """The factor times a share that was counted among n, except in the distinct rows that are certain."""
         if share == 1:
             return self
@@ -50,10 +50,10 @@ class Factor:
         covariance = np.zeros(np.add(self.covariance.shape, 1))
         covariance[:-1, :-1], covariance[-1, -1] = self.covariance, share * (1 - share) / n
         gradient = np.column_stack([scale[:, None] * self.gradient, np.where(is_certain, 0.0, self.values)])
-        return Factor(self.row, scale * self.values, gradient, covariance)
+        return ValueComponent(self.row, scale * self.values, gradient, covariance)
 
     @property
-    def each(self) -> Array:
+    def by_line(self) -> Array:
         """The value of each line; shape (n,)."""
         return self.values[self.row]
 

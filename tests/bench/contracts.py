@@ -53,7 +53,7 @@ def fit_cohorts(path):
 
 
 def retention_table(path):
-    return lambda: rm.retention_table(rm.read_contracts(path, design="acquisition", observed_until=UNTIL), period="M")[
+    return lambda: rm.retention_table(rm.read_contracts(path, design="acquisition", observation_end=UNTIL), period="M")[
         "lost"
     ].sum()
 

@@ -5,7 +5,6 @@ import pandas as pd
 from timing import run
 
 import retention_models as rm
-from retention_models.interventions.designs.lin import lin_differences
 
 COLUMNS = ("bought", "purchases", "amount")
 PLAN = rm.Plan(control="none", shares={"none": 1, "mail": 1, "coupon": 1})
@@ -41,7 +40,7 @@ def from_sums(path):
 
 def lin_from_pandas(path):
     rows = pd.read_parquet(path)
-    return lambda: lin_differences(read(rows), CUPED)[-1].std_error
+    return lambda: rm.differences(read(rows), CUPED, adjustment="Lin")[-1].std_error
 
 
 def clusters_from_pandas(path):

@@ -37,12 +37,12 @@ def customers(n, folder, name):
 def histories_of_models(folder):
     """Customers for the fits of every model: those of CDNOW and 100,000 like them; donors and 100,000 like them."""
     rng = np.random.default_rng(3)
-    rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30").to_parquet(folder / "models_cdnow.parquet")
+    rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30").to_parquet(folder / "models_cdnow.parquet")
     ages = rng.integers(1, 731, 100_000).astype(float)
     frame = BGCNBD(0.25, 4.4 * 7, 0.8, 2.4, k=1).simulate(ages, rng)
     frame["recency"] = np.minimum(np.ceil(frame["recency"]), ages)
     frame.drop(columns="alive").to_parquet(folder / "models_100k.parquet")
-    rm.load_donations().to_parquet(folder / "donors.parquet")
+    rm.datasets.load_donations().to_parquet(folder / "donors.parquet")
     donors = BGBB(1.2, 0.75, 0.66, 2.78).simulate(rng.integers(1, 13, 100_000), rng)
     donors.drop(columns="alive").to_parquet(folder / "donors_100k.parquet")
 

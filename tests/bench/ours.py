@@ -43,7 +43,7 @@ def fit_bgnbd(path):
 
 
 def fit_bgnbd_grouped(path):
-    histories = rm.compress(pd.read_parquet(path))
+    histories = rm.logs.compress(pd.read_parquet(path))
     return lambda: rm.fit(rm.BGNBD, histories).model.r
 
 
@@ -80,7 +80,7 @@ def curve(path):
             for width, days in ((16, 1), (17, 7)):
                 some = customers.head(n)[["frequency", "recency", "T"]].copy()
                 some["recency"], some["T"] = np.ceil(some["recency"] / days), np.ceil(some["T"] / days)
-                histories = rm.compress(some)
+                histories = rm.logs.compress(some)
                 begin = time.perf_counter()
                 rm.fit(rm.BGNBD, histories)
                 line += f" {len(histories):{width},} {time.perf_counter() - begin:8.2f}s"

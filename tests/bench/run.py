@@ -121,7 +121,9 @@ def main(peer):
             )
         compare_fits(peer, folder)
         tell_experiments(peer, folder)
-        print("\ntime of a BG/NBD fit on distinct histories already counted (rm.histories), by number of customers")
+        print(
+            "\ntime of a BG/NBD fit on distinct histories already counted (rm.logs.histories), by number of customers"
+        )
         print(measure(sys.executable, "ours.py", "curve", folder, "customers_1m")["text"])
         print_contracts(measure, folder, peer)
 

@@ -19,7 +19,7 @@ each_model = pytest.mark.parametrize("model", MODELS, ids=str)
 
 def test_published_estimates_on_the_donations():
     """Fader, Hardie & Shang (2010); digits by an independent recomputation, which stopped a little below the top."""
-    found = rm.fit(BGBB, rm.load_donations())
+    found = rm.fit(BGBB, rm.datasets.load_donations())
     assert 0 <= found.log_likelihood + 33225.5812752 + 1e-7 < 1e-5
     np.testing.assert_allclose(found.parameters, [1.2035192375, 0.7497177624, 0.6567743623, 2.7837799342], rtol=2e-4)
     np.testing.assert_allclose(found.table()["std_error"], [0.069391, 0.029448, 0.051010, 0.320819], rtol=1e-3)
@@ -124,20 +124,20 @@ def test_a_long_silence_is_the_sum_over_all_times_to_have_left(parameters):
 
 
 def test_a_table_that_counts_no_opportunities_is_an_error_that_says_which_would():
-    weeks = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    weeks = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
     wanted = r"BGBB takes the table of opportunities\(transactions, period=\.\.\.\)"
     with pytest.raises(
         ValueError,
         match=rf"recency is not a whole number of opportunities for \d+ of 2,357 .*customer_id 1\); {wanted}",
     ):
         rm.fit(BGBB, weeks)
-    found = rm.fit(BGBB, rm.load_donations())
+    found = rm.fit(BGBB, rm.datasets.load_donations())
     with pytest.raises(ValueError, match=rf"frequency exceeds recency, .* for 1 of 1 rows \(first: row 0\); {wanted}"):
         rm.predict(found, pd.DataFrame({"frequency": [3], "recency": [2], "T": [6]}), horizon=2)
 
 
 def test_a_part_of_an_opportunity_is_no_horizon():
-    donors = rm.load_donations()
+    donors = rm.datasets.load_donations()
     found = rm.fit(BGBB, donors)
     with pytest.raises(ValueError, match=r"horizon counts opportunities and must be a whole number; got 2\.5$"):
         rm.customer_value(found, None, donors, horizon=2.5, time_unit="Y", annual_discount_rate=0.1, margin=1.0)

@@ -10,7 +10,7 @@ import pytest
 import retention_models as rm
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.cnbd import BGCNBD, MBGCNBD
-from retention_models.btyd.erlang import StagedBuyer
+from retention_models.btyd.erlang import ErlangBuyer
 from retention_models.btyd.erlang_discounted import _one_by_one, discounted_within
 from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.estimation.likelihood import maximise
@@ -24,7 +24,7 @@ each_pair = pytest.mark.parametrize(("staged", "plain"), PAIRS, ids=["BG", "MBG"
 
 @pytest.fixture(scope="module")
 def customers():
-    return rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    return rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
 
 
 @pytest.mark.parametrize(("model", "log_likelihood"), [(MBGCNBD, -9853.25312869), (BGCNBD, -9855.32697409)])
@@ -82,7 +82,7 @@ def test_one_stage_is_the_model_without_stages(staged, plain):
 )
 def test_sums_over_stages_are_exact_however_long(parameters):
     """Someone with one stage is a BG/NBD customer, whose closed forms know no sums."""
-    ours, theirs, counts = StagedBuyer(*parameters, k=1, share=0.0), BGNBD(*parameters), np.arange(6)
+    ours, theirs, counts = ErlangBuyer(*parameters, k=1, share=0.0), BGNBD(*parameters), np.arange(6)
     for quantity in (
         lambda m: m.expected_purchases_new(39.0),
         lambda m: m.expected_purchases_new(5000.0),
@@ -110,7 +110,7 @@ def test_predictions_are_finite_where_the_time_to_a_purchase_vanishes(k):
 def test_many_purchases_are_expected_as_often_as_few_of_the_same_rhythm():
     """Where the rate is all but known and nobody leaves, k stages take k times as long as one."""
     for horizon in (50.0, 5e4, 5e8):
-        buyer = StagedBuyer(1e6, 1e6 / 3, 1e-100, 1.0, k=3, share=0.0)
+        buyer = ErlangBuyer(1e6, 1e6 / 3, 1e-100, 1.0, k=3, share=0.0)
         assert buyer.expected_purchases_new(horizon) == pytest.approx(horizon - 1 / 3, rel=1e-9)
 
 
@@ -151,7 +151,7 @@ def exact_expectation(model, horizon, x, t_x, T):
 @pytest.mark.parametrize("history", [(0, 0.0, 20.0), (2, 15.0, 20.0), (5, 20.0, 20.0)])
 def test_expectation_agrees_with_mpmath(history):
     model = BGCNBD(1.3, 4.0, 0.8, 2.5, k=3)
-    then = model.given_alive(*history)
+    then = model.conditional_on_alive(*history)
     for horizon in (1e-3, 5.0, 40.0):
         assert then.expected_purchases_new(horizon) == pytest.approx(
             exact_expectation(model, horizon, *history), rel=1e-11
@@ -203,7 +203,10 @@ def test_averaging_log_gaps_over_histories_changes_nothing():
         np.full(600, 40.0), np.random.default_rng(6), start="2023-01-01", time_unit="D"
     )
     keywords = {"amount": None, "time_unit": "D", "observation_end": "2023-02-10"}
-    by_customer, shared = rm.fit(MBGCNBD, rm.summarize(log, **keywords)), rm.fit(MBGCNBD, rm.histories(log, **keywords))
+    by_customer, shared = (
+        rm.fit(MBGCNBD, rm.summarize(log, **keywords)),
+        rm.fit(MBGCNBD, rm.logs.histories(log, **keywords)),
+    )
     assert shared.model.k == by_customer.model.k
     assert shared.log_likelihood == pytest.approx(by_customer.log_likelihood, abs=1e-6)
     assert shared.data["sha256"] == by_customer.data["sha256"]

@@ -300,8 +300,8 @@ def test_simulated_log_holds_the_simulated_customers(model):
     assert log["date"].min() == pd.Timestamp("2021-03-01")
     assert list(log.columns) == ["customer_id", "date"]
     np.testing.assert_array_equal(by_customer["size"] - 1, customers["frequency"])
-    observed_until = pd.Timestamp("2021-03-01") + pd.Timedelta(days=60)
-    np.testing.assert_allclose((observed_until - by_customer["min"]) / pd.Timedelta("1D"), T, atol=1e-9)
+    observation_end = pd.Timestamp("2021-03-01") + pd.Timedelta(days=60)
+    np.testing.assert_allclose((observation_end - by_customer["min"]) / pd.Timedelta("1D"), T, atol=1e-9)
     recency = (by_customer["max"] - by_customer["min"]) / pd.Timedelta("1D")
     np.testing.assert_allclose(recency, customers["recency"], atol=1e-9)
 

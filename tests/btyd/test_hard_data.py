@@ -36,7 +36,7 @@ def in_unit(customers, factor):
 
 
 def cdnow(seed, n):
-    customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30").sample(n, random_state=seed)
+    customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30").sample(n, random_state=seed)
     return pd.DataFrame(customers[["frequency", "recency", "T", "log_gaps"]].to_dict("list"))
 
 
@@ -119,7 +119,7 @@ def test_a_handful_of_customers_gets_an_answer_or_an_error_that_says_why(model, 
 
 @pytest.mark.parametrize("model", [*MODELS, BGBB])
 def test_weights_count_as_repeated_rows_and_a_fit_survives_json(model):
-    log = rm.load_cdnow()
+    log = rm.datasets.load_cdnow()
     customers = (
         opportunities(log, period="Q", calibration_end="1998-03-31", observation_end="1998-06-30")
         if model is BGBB

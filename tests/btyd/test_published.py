@@ -22,7 +22,7 @@ def name(entry):
 @pytest.fixture(scope="module", params=[False, True], ids=["sample", "full"])
 def cohort(request):
     """CDNOW customers to 1997-09-30, with their holdout of 39 weeks."""
-    return request.param, rm.summarize(rm.load_cdnow(full=request.param), calibration_end="1997-09-30")
+    return request.param, rm.summarize(rm.datasets.load_cdnow(full=request.param), calibration_end="1997-09-30")
 
 
 def histories(customers):

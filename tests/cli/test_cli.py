@@ -334,7 +334,7 @@ def test_predict_writes_the_value_of_each_customer_and_what_an_offer_must_change
     purchases, spend = rm.Fit.from_json(fitted), rm.Fit.from_json(spending)
     money = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
     value = rm.customer_value(purchases, spend, summarized(orders), horizon=8, level=0.8, **money)
-    expected = value.drop(columns="spend_estimate").join(rm.break_even_uplift(value, cost=2))
+    expected = value.drop(columns="spend_estimate").join(rm.value.break_even_uplift(value, cost=2))
     written = duckdb.read_parquet(str(scores)).df().set_index("customer_id")
     assert (written["spend_estimate"] == "posterior mean").all()
     pd.testing.assert_frame_equal(

@@ -51,12 +51,12 @@ def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ((), "say so, design 'window'"),
-        (("--design", "window"), "count back from the day of the snapshot; say which it was: --observation-end"),
-        (("--design", "window", "--observation-end", "1.6.2024"), "--observation-end must be a day such as"),
+        ((), "say so, sampling 'window'"),
+        (("--sampling", "window"), "count back from the day of the snapshot; say which it was: --observation-end"),
+        (("--sampling", "window", "--observation-end", "1.6.2024"), "--observation-end must be a day such as"),
         (("--observation-start", "2024-01-01"), "leave out --observation-start, or name the columns of a log with"),
         (
-            ("--design", "window", "--observation-end", "2024-06-01", "--churned", "left"),
+            ("--sampling", "window", "--observation-end", "2024-06-01", "--churned", "left"),
             "no column 'left'; it has months, Churn. Say which is which: --tenure ..., --churned ...",
         ),
     ],
@@ -81,7 +81,7 @@ def test_a_snapshot_without_dates_is_reported_on_as_one_month_of_everybody(tmp_p
     left = (rng.random(3000) < 0.4 * np.exp(-tenure / 20)) & (tenure > 0)
     file = tmp_path / "telecom.csv"
     pd.DataFrame({"tenure": tenure, "Churn": np.where(left, "Yes", "No")}).to_csv(file, index=False)
-    days = ["--design", "window", "--observation-end", "2024-06-30"]
+    days = ["--sampling", "window", "--observation-end", "2024-06-30"]
     options = ["--tenure", "tenure", "--churned", "Churn", *days, "--output", str(tmp_path / "out")]
     assert main(["report", "--contracts", str(file), *options]) == 0
     html = " ".join(page(tmp_path).split())
@@ -98,7 +98,7 @@ def test_a_snapshot_without_dates_is_reported_on_as_one_month_of_everybody(tmp_p
         (lambda f: f[f["left"].isna() | (f["left"] > "2023-11-30")], (), "how did contracts come into this log"),
         (lambda f: f.assign(joined="31.12.2022"), (), "rows without a readable start"),
         (lambda f: f.rename(columns={"left": "gone"}), (), "no column 'left'"),
-        (lambda f: f, ("--design", "active_on"), "needs --observation-start"),
+        (lambda f: f, ("--sampling", "active_on"), "needs --observation-start"),
         (lambda f: f, ("--group", "member"), "has another part already"),
         (lambda f: f.assign(code=range(len(f))), ("--group", "code"), "500 values"),
         (lambda f: f, ("--observation-end", "2022-01-20"), "has ended by 2022-01-20"),

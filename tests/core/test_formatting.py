@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retention_models.core.formatting import alike, three_digits, with_intervals
+from retention_models.core.formatting import format_together, three_digits, with_intervals
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_no_number_is_off_by_more_than_half_a_percent():
     ],
 )
 def test_numbers_side_by_side_have_as_many_decimals_and_nothing_has_no_sign(values, shown):
-    assert alike(*values) == shown
+    assert format_together(*values) == shown
 
 
 def test_an_interval_is_one_column_named_by_what_it_is_of():

@@ -38,14 +38,14 @@ CUSTOMERS = pd.DataFrame(
     ],
 )
 def test_a_design_makes_the_columns_that_the_formula_says(formula, labels, second):
-    design = Design.of(formula, CUSTOMERS)
+    design = Design.from_formula(formula, CUSTOMERS)
     assert labels is None or list(design.labels) == labels
     np.testing.assert_allclose(design.matrix(CUSTOMERS)[1], second)
 
 
 @pytest.mark.parametrize("formula", ["channel*age", "size + C(`first year`)", "log(age):club"])
 def test_a_design_survives_json_and_makes_the_same_columns_of_one_customer(formula):
-    design = Design.of(formula, CUSTOMERS)
+    design = Design.from_formula(formula, CUSTOMERS)
     stored = Design.from_plain(json.loads(json.dumps(asdict(design))))
     assert stored == design
     for i in range(4):
@@ -79,7 +79,7 @@ def test_a_design_survives_json_and_makes_the_same_columns_of_one_customer(formu
 )
 def test_what_no_design_can_be_made_of_is_named(formula, message):
     with pytest.raises(ValueError, match=message):
-        Design.of(formula, CUSTOMERS).matrix(CUSTOMERS)
+        Design.from_formula(formula, CUSTOMERS).matrix(CUSTOMERS)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,6 @@ def test_what_no_design_can_be_made_of_is_named(formula, message):
 )
 def test_customers_whom_the_design_does_not_fit_are_counted(changed, message):
     with pytest.raises(ValueError, match=message):
-        Design.of("channel + age", CUSTOMERS).matrix(CUSTOMERS.assign(**changed))
+        Design.from_formula("channel + age", CUSTOMERS).matrix(CUSTOMERS.assign(**changed))
     with pytest.raises(ValueError, match="age not in the table"):
-        Design.of("channel + age", CUSTOMERS).matrix(CUSTOMERS.drop(columns="age"))
+        Design.from_formula("channel + age", CUSTOMERS).matrix(CUSTOMERS.drop(columns="age"))

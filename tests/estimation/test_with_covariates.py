@@ -10,10 +10,10 @@ from retention_models.btyd.gammagamma import GammaGamma
 from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.btyd.nbd import NBD
 from retention_models.btyd.paretonbd import ParetoNBD
-from retention_models.estimation.links import moved_model
-from retention_models.estimation.newton import Surface
+from retention_models.estimation.links import apply_links
+from retention_models.estimation.newton import Objective
 from retention_models.estimation.standardise import Covariates
-from retention_models.estimation.with_covariates import CovariateSurface, maximise_with_covariates
+from retention_models.estimation.with_covariates import CovariateObjective, maximise_with_covariates
 
 TRUTH = {
     "NBD": NBD(0.8, 12.0),
@@ -33,7 +33,7 @@ def shop(name, n, seed):
     """A start, columns, and covariates of simulated customers."""
     truth, rng = TRUTH[name], np.random.default_rng(seed)
     z = np.column_stack([rng.random(n) < 0.4, rng.normal(0, 1, n)]).astype(float)
-    moved = moved_model(truth, {link: z @ np.array(EFFECTS[about]) for about, link in truth.links.items()})
+    moved = apply_links(truth, {link: z @ np.array(EFFECTS[about]) for about, link in truth.links.items()})
     if name == "GammaGamma":
         customers = moved.simulate(rng.integers(1, 6, n), rng)
     else:
@@ -46,41 +46,43 @@ def shop(name, n, seed):
 
 
 def surface_of(start, columns, weight, covariates):
-    return CovariateSurface.over(start, columns, weight, covariates)
+    return CovariateObjective.from_covariates(start, columns, weight, covariates)
 
 
 @each_model
 def test_the_score_is_the_numerical_gradient(name):
-    surface, h = surface_of(*shop(name, 150, 1)), 1e-5
+    objective, h = surface_of(*shop(name, 150, 1)), 1e-5
     start = shop(name, 150, 1)[0]
-    u = surface.place(start) + np.random.default_rng(2).normal(0, 0.3, len(surface.names))
-    numerical = [(surface.value(u + step) - surface.value(u - step)) / (2 * h) for step in h * np.eye(len(u))]
-    np.testing.assert_allclose(surface.gradient(u), numerical, rtol=1e-6, atol=1e-5)
-    np.testing.assert_allclose(surface.score(u).sum(axis=0), surface.gradient(u), rtol=1e-10, atol=1e-10)
+    u = objective.log_parameters(start) + np.random.default_rng(2).normal(0, 0.3, len(objective.names))
+    numerical = [(objective.value(u + step) - objective.value(u - step)) / (2 * h) for step in h * np.eye(len(u))]
+    np.testing.assert_allclose(objective.gradient(u), numerical, rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(objective.score(u).sum(axis=0), objective.gradient(u), rtol=1e-10, atol=1e-10)
 
 
 @each_model
 def test_the_second_derivatives_are_those_of_the_gradient(name):
     start, *data = shop(name, 150, 1)
-    surface, h = surface_of(start, *data), 1e-5
-    u = surface.place(start) + np.random.default_rng(2).normal(0, 0.3, len(surface.names))
+    objective, h = surface_of(start, *data), 1e-5
+    u = objective.log_parameters(start) + np.random.default_rng(2).normal(0, 0.3, len(objective.names))
     numerical = np.array(
-        [(surface.gradient(u + step) - surface.gradient(u - step)) / (2 * h) for step in h * np.eye(len(u))]
+        [(objective.gradient(u + step) - objective.gradient(u - step)) / (2 * h) for step in h * np.eye(len(u))]
     )
     size = np.abs(numerical).max()
     free = np.arange(len(u)) != 1
-    np.testing.assert_allclose(surface.hessian(u, np.ones(len(u), dtype=bool)), numerical, rtol=1e-5, atol=1e-7 * size)
-    np.testing.assert_allclose(surface.hessian(u, free), numerical[free][:, free], rtol=1e-5, atol=1e-7 * size)
+    np.testing.assert_allclose(
+        objective.hessian(u, np.ones(len(u), dtype=bool)), numerical, rtol=1e-5, atol=1e-7 * size
+    )
+    np.testing.assert_allclose(objective.hessian(u, free), numerical[free][:, free], rtol=1e-5, atol=1e-7 * size)
 
 
 @each_model
 def test_without_effects_the_likelihood_is_that_of_the_plain_model(name):
     start, columns, weight, covariates = shop(name, 150, 1)
-    surface, plain = surface_of(start, columns, weight, covariates), Surface.above(start, columns, weight)
-    u = surface.place(start)
-    assert surface.value(u) == pytest.approx(plain.value(plain.place(start)), rel=1e-13)
+    objective, plain = surface_of(start, columns, weight, covariates), Objective.from_start(start, columns, weight)
+    u = objective.log_parameters(start)
+    assert objective.value(u) == pytest.approx(plain.value(plain.log_parameters(start)), rel=1e-13)
     np.testing.assert_allclose(
-        surface.gradient(u)[: len(plain.names)], plain.gradient(plain.place(start)), rtol=1e-9, atol=1e-9
+        objective.gradient(u)[: len(plain.names)], plain.gradient(plain.log_parameters(start)), rtol=1e-9, atol=1e-9
     )
 
 

@@ -21,7 +21,7 @@ def spells():
     life = rng.geometric(rng.beta(0.8, 4, 6000)).clip(max=90)
     end = pd.to_datetime([s + pd.DateOffset(months=int(k)) for s, k in zip(start, life, strict=True)])
     log = pd.DataFrame({"customer_id": range(6000), "start": start, "end": end, "why": "price"})
-    return read_contracts(log, design="acquisition", observed_until="2022-06-30", cause="why")
+    return read_contracts(log, sampling="acquisition", observation_end="2022-06-30", cause="why")
 
 
 def test_as_of_an_earlier_day_is_what_a_log_of_that_day_would_have_said(spells):
@@ -29,7 +29,10 @@ def test_as_of_an_earlier_day_is_what_a_log_of_that_day_would_have_said(spells):
     log = spells.frame[spells.frame["start"] <= "2020-05-31"]
     log = log.assign(end=log["end"].where(log["end"] <= "2020-05-31"))
     known = read_contracts(
-        log[["customer_id", "start", "end", "cause"]], design="acquisition", observed_until="2020-05-31", cause="cause"
+        log[["customer_id", "start", "end", "cause"]],
+        sampling="acquisition",
+        observation_end="2020-05-31",
+        cause="cause",
     )
     assert then.rows == known.rows
     pd.testing.assert_frame_equal(
@@ -56,7 +59,7 @@ def test_forecasts_of_contracts_that_end_on_any_day_come_true():
     start = pd.Timestamp("2019-01-01") + pd.to_timedelta(rng.integers(0, 1200, 40_000), "D")
     life = np.ceil(rng.exponential(365 / -np.log(0.7), 40_000))
     log = pd.DataFrame({"customer_id": range(40_000), "start": start, "end": start + pd.to_timedelta(life, "D")})
-    spells = read_contracts(log, design="acquisition", observed_until="2023-12-31")
+    spells = read_contracts(log, sampling="acquisition", observation_end="2023-12-31")
     backtest = backtest_retention(Geometric, spells, period=365, origins=["2022-06-30", "2022-12-31"], renewals=1)
     assert backtest["inside"].all()
     np.testing.assert_allclose(backtest["error"], 0, atol=0.015)
@@ -79,7 +82,7 @@ def test_the_right_model_comes_true_and_equal_customers_do_not(spells):
 
 
 def test_an_origin_at_which_too_little_was_known_is_named(spells):
-    first = pd.Timestamp(spells.observed_until) - pd.DateOffset(months=1)
+    first = pd.Timestamp(spells.observation_end) - pd.DateOffset(months=1)
     with pytest.raises(ValueError, match="origins is empty"):
         backtest_retention(ShiftedBetaGeometric, spells, period="M", origins=[], renewals=1)
     with pytest.raises(ValueError, match=rf"at the origin {first.date()}: .*; choose a later one"):

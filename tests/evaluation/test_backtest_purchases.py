@@ -8,14 +8,13 @@ from retention_models.evaluation import (
     backtest_check,
     earlier_origins,
     holdout_scores,
-    rolling_origins,
 )
-from retention_models.narrative.purchases import Sentence, errors_told, forecast_sentence
+from retention_models.narrative.purchases import Sentence, forecast_sentence, past_error_sentences
 
 
 @pytest.fixture(scope="module")
 def backtest(log):
-    return rolling_origins(rm.BGNBD, log, origins=["1997-06-30", date(1997, 9, 30)], horizon=39)
+    return rm.evaluation.backtest(rm.BGNBD, log, origins=["1997-06-30", date(1997, 9, 30)], horizon=39)
 
 
 def test_an_origin_at_the_cut_off_gives_its_holdout(backtest, fits, customers):
@@ -99,8 +98,8 @@ def test_amounts_are_those_of_the_holdout_and_of_both_models(log, customers, bac
 
 
 def test_a_log_without_money_has_no_amounts():
-    log = rm.read_transactions(rm.load_cdnow(), amount=None)
-    assert not rolling_origins(rm.BGNBD, log, origins=["1997-09-30"], horizon=39).filter(like="amount").size
+    log = rm.read_transactions(rm.datasets.load_cdnow(), amount=None)
+    assert not rm.evaluation.backtest(rm.BGNBD, log, origins=["1997-09-30"], horizon=39).filter(like="amount").size
 
 
 def test_a_sentence_shows_itself_escaped():
@@ -118,16 +117,16 @@ def test_a_sentence_shows_itself_escaped():
 )
 def test_origins_whose_horizon_is_not_over_are_errors(log, origins, message):
     with pytest.raises(ValueError, match=message):
-        rolling_origins(rm.BGNBD, log, origins=origins, horizon=26)
+        rm.evaluation.backtest(rm.BGNBD, log, origins=origins, horizon=26)
 
 
 def test_opportunities_that_are_not_over_are_errors(log):
     with pytest.raises(ValueError, match="origin 1998-03-31 plus 4 times M ends after the log, 1998-06-30"):
-        rolling_origins(rm.BGBB, log, origins=["1998-03-31"], horizon=4, time_unit="M")
+        rm.evaluation.backtest(rm.BGBB, log, origins=["1998-03-31"], horizon=4, time_unit="M")
 
 
 def test_a_quiet_end_of_the_log_is_observed_where_observation_end_says_so(log):
-    backtest = rolling_origins(rm.BGNBD, log, origins=["1997-09-30"], horizon=40, observation_end="1998-07-07")
+    backtest = rm.evaluation.backtest(rm.BGNBD, log, origins=["1997-09-30"], horizon=40, observation_end="1998-07-07")
     assert backtest["actual"].tolist() == [1882]
 
 
@@ -139,7 +138,7 @@ def test_horizons_and_counts_that_make_no_origins_are_errors(log, wrong):
 
 def test_a_backtest_that_learnt_from_too_little_is_not_testable(log, customers, fits):
     origins = earlier_origins(log, horizon=75)
-    backtest = rolling_origins(rm.BGNBD, log, origins=origins, horizon=75)
+    backtest = rm.evaluation.backtest(rm.BGNBD, log, origins=origins, horizon=75)
     check = backtest_check(backtest)
     assert check.passed is None
     assert "too little to learn from for a forecast over 525 days" in check.detail
@@ -164,6 +163,8 @@ def test_origins_have_a_quarter_of_the_log_to_learn_from_where_they_can(log):
 
 def test_windows_that_overlap_are_said_to(backtest):
     assert "The 2 windows overlap by 66 %, so they are fewer than 2 trials." in backtest_check(backtest).detail
-    assert "at 2 earlier dates, whose windows overlap, what came" in errors_told(backtest)
+    assert "at 2 earlier dates, whose windows overlap, what came" in past_error_sentences(backtest)
     assert "overlap" not in backtest_check(backtest.iloc[:1]).detail
-    assert errors_told(backtest.assign(amount_error=0.5).iloc[:1], "amount_error").endswith("by +50 % to +50 %")
+    assert past_error_sentences(backtest.assign(amount_error=0.5).iloc[:1], "amount_error").endswith(
+        "by +50 % to +50 %"
+    )

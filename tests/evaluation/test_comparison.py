@@ -11,7 +11,7 @@ from retention_models.btyd.cnbd import MBGCNBD
 from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.btyd.nbd import NBD
 from retention_models.evaluation import calibration, compare, holdout_scores, tracking, tracking_error
-from retention_models.evaluation.loss_comparison import Judge
+from retention_models.evaluation.loss_comparison import LossComparison
 
 HOLDOUT_COLUMNS = ["holdout_frequency", "holdout_amount", "holdout_duration"]
 
@@ -67,7 +67,7 @@ def test_a_model_that_is_clearly_worse_is_not_chosen(pareto, customers):
 def test_nobody_leaving_is_refuted_without_simulating(comparison):
     pairs = {pair: test for pair, test in comparison.tests.items() if pair[0] == "NBD"}
     assert set(pairs) == {("NBD", "Pareto/NBD"), ("NBD", "BG/NBD"), ("NBD", "MBG/CNBD-k")}
-    assert all(test.p_value < 1e-20 and test.law == "bound by halves" for test in pairs.values())
+    assert all(test.p_value < 1e-20 and test.reference_distribution == "bound by halves" for test in pairs.values())
 
 
 def test_bg_and_mbg_are_not_nested(fits, customers):
@@ -78,10 +78,10 @@ def test_bg_and_mbg_are_not_nested(fits, customers):
 def test_without_a_holdout_its_measures_are_left_out_and_aic_judges(more, customers):
     known = customers.drop(columns=HOLDOUT_COLUMNS)
     comparison = compare(more, known)
-    measures = ["parameters", "log_likelihood", "aic", "bic", "behind", "std_error"]
+    measures = ["parameters", "log_likelihood", "aic", "bic", "difference_to_best", "std_error"]
     assert list(comparison.frame.columns) == measures
     assert comparison.frame.notna().all().all()
-    assert comparison.frame["behind"].to_dict() == pytest.approx(
+    assert comparison.frame["difference_to_best"].to_dict() == pytest.approx(
         {name: fit.aic - more["BG/NBD"].aic for name, fit in more.items()}, abs=1e-6
     )
     assert "has no holdout" in comparison.notes[-1]
@@ -96,7 +96,7 @@ def test_standard_error_of_an_aic_difference_is_that_of_the_sum_over_customers(f
     each = [fits[name].model.log_likelihood(*columns) for name in ("BG/NBD", "Pareto/NBD")]
     difference = 2 * (each[0] - each[1])
     assert frame.loc["Pareto/NBD", "std_error"] == pytest.approx(np.sqrt(len(known)) * difference.std(), rel=1e-9)
-    assert frame.loc["Pareto/NBD", "behind"] == pytest.approx(difference.sum(), rel=1e-9)
+    assert frame.loc["Pareto/NBD", "difference_to_best"] == pytest.approx(difference.sum(), rel=1e-9)
 
 
 def test_a_nested_pair_without_a_holdout_is_told_apart_by_its_test(customers):
@@ -109,7 +109,7 @@ def test_a_nested_pair_without_a_holdout_is_told_apart_by_its_test(customers):
 
 
 def test_bgbb_stands_apart_and_is_said_so(fits, customers):
-    donations = rm.fit(BGBB, rm.load_donations())
+    donations = rm.fit(BGBB, rm.datasets.load_donations())
     comparison = compare({**fits, "BG/BB": donations}, customers)
     assert "BG/BB" not in comparison.frame.index
     assert "stands apart" in comparison.notes[0]
@@ -159,6 +159,6 @@ def test_customers_who_share_a_row_count_as_often_as_they_are():
     losses = {"one": np.array([1.0, 2.0, 4.0]), "other": np.array([1.5, 2.0, 3.0])}
     weight = np.array([3.0, 1.0, 2.0])
     repeated = {name: np.repeat(loss, weight.astype(int)) for name, loss in losses.items()}
-    shared, each = Judge("loss", losses, weight), Judge("loss", repeated, np.ones(6))
+    shared, each = LossComparison("loss", losses, weight), LossComparison("loss", repeated, np.ones(6))
     assert shared.ranked() == each.ranked() == ["other", "one"]
-    assert shared.behind("one") == pytest.approx(each.behind("one"))
+    assert shared.difference_to_best("one") == pytest.approx(each.difference_to_best("one"))

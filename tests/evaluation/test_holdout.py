@@ -11,7 +11,6 @@ from retention_models.evaluation import (
     holdout_check,
     holdout_scores,
     status_by_frequency,
-    status_by_group,
 )
 
 
@@ -70,7 +69,7 @@ def test_scores_agree_with_their_definition_customer_by_customer(pareto, custome
 def test_weights_equal_repeated_rows_and_polars_equals_pandas(function, pareto, customers):
     columns = ["frequency", "recency", "T", "holdout_frequency", "holdout_duration"]
     plain = function(pareto, customers)
-    pd.testing.assert_frame_equal(function(pareto, rm.compress(customers, columns)), plain)
+    pd.testing.assert_frame_equal(function(pareto, rm.logs.compress(customers, columns)), plain)
     pd.testing.assert_frame_equal(function(pareto, pl.DataFrame(customers[columns].to_dict("list"))), plain)
 
 
@@ -163,7 +162,8 @@ def daily(log):
 
 
 @pytest.mark.parametrize(
-    "judge", [holdout_by_frequency, status_by_frequency, holdout_scores, calibration, gain_table, status_by_group]
+    "judge",
+    [holdout_by_frequency, status_by_frequency, holdout_scores, calibration, gain_table, rm.forecast.status_by_group],
 )
 def test_a_fit_in_days_does_not_judge_a_table_in_weeks(judge, daily, customers):
     with pytest.raises(ValueError, match="fitted with time_unit 'D', the table was made with 'W'; summarize the log"):

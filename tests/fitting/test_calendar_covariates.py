@@ -177,7 +177,7 @@ def test_a_log_leads_to_calendar_covariates():
     life = np.minimum(rng.geometric(rng.beta(1, 4, 4000)), 60)
     end = [s + pd.DateOffset(months=int(k)) for s, k in zip(start, life, strict=True)]
     log = pd.DataFrame({"customer_id": range(4000), "start": start, "end": end})
-    spells = read_contracts(log, design="acquisition", observed_until="2022-12-31")
+    spells = read_contracts(log, sampling="acquisition", observation_end="2022-12-31")
     table = with_calendar(retention_table(spells, period="M"))
     assert table.loc[table["cohort"] == "2021-11", "calendar"].head(3).tolist() == ["2021-12", "2022-01", "2022-02"]
     table["december"] = table["calendar"].str.endswith("-12").astype(int)

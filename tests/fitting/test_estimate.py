@@ -11,13 +11,14 @@ from scipy.special import betaln, gammaln, hyp2f1
 
 import retention_models as rm
 from retention_models.estimation.model import LARGE
-from retention_models.estimation.newton import Surface
+from retention_models.estimation.newton import Objective
 from retention_models.tables.customer_table import read_table
 
 # Fader & Hardie's CDNOW sample, calibration to 1997-09-30, exact weeks: published estimates (2005), recomputed with an
-# independent implementation to all digits shown. Its optimiser stopped a little below the top (1.7e-6 in log-likelihood
-# for the Pareto/NBD), so parameters agree to that, and what is exact is held in other ways: the printed values are
-# reproduced at the printed parameters, and the top is a top of an independently written likelihood.
+# independent implementation to all digits shown. Its optimiser stopped a little below the maximum (1.7e-6 in
+# log-likelihood for the Pareto/NBD), so parameters agree to that, and what is exact is held in other ways: the
+# printed values are reproduced at the printed parameters, and the maximum is one of an independently written
+# likelihood.
 CDNOW = {
     "BGNBD": (
         {"r": 0.2425951930, "alpha": 4.4136397946, "a": 0.7929848092, "b": 2.4261555027},
@@ -40,7 +41,7 @@ each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__
 
 @pytest.fixture(scope="module")
 def customers():
-    return rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    return rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +65,10 @@ def test_published_estimates_on_the_cdnow_sample(fits, model):
 def test_published_numbers_to_all_digits_at_the_published_parameters(customers, model):
     parameters, std_errors, log_likelihood = CDNOW[model.__name__]
     table = read_table(customers, model.columns)
-    surface = Surface.above(model(**parameters), table.columns, table.weight)
-    place = surface.at(np.log(list(parameters.values())))
+    objective = Objective.from_start(model(**parameters), table.columns, table.weight)
+    place = objective.start_at(np.log(list(parameters.values())))
     assert place.value == pytest.approx(log_likelihood, abs=1e-8)
-    np.testing.assert_allclose(np.sqrt(np.diag(surface.covariance(place, robust=False))), std_errors, rtol=1e-3)
+    np.testing.assert_allclose(np.sqrt(np.diag(objective.covariance(place, robust=False))), std_errors, rtol=1e-3)
 
 
 def bgnbd_by_the_paper(u, x, t_x, T):
@@ -96,18 +97,18 @@ def paretonbd_by_the_paper(u, x, t_x, T):
 def test_the_estimate_is_the_top_of_the_likelihood_as_the_paper_prints_it(customers, fits, name, paper):
     found, h = fits[name], 2e-3
     columns = [customers[column].to_numpy(dtype=float) for column in ("frequency", "recency", "T")]
-    top = np.log(found.parameters.to_numpy())
-    assert paper(top, *columns) == pytest.approx(found.log_likelihood, abs=1e-8)
+    maximum = np.log(found.parameters.to_numpy())
+    assert paper(maximum, *columns) == pytest.approx(found.log_likelihood, abs=1e-8)
     for direction in h * np.eye(4):
-        near = paper(top + direction, *columns) - paper(top - direction, *columns)
-        far = paper(top + 2 * direction, *columns) - paper(top - 2 * direction, *columns)
+        near = paper(maximum + direction, *columns) - paper(maximum - direction, *columns)
+        far = paper(maximum + 2 * direction, *columns) - paper(maximum - 2 * direction, *columns)
         assert abs(8 * near - far) / (12 * h) < 1e-5
 
 
 @each_model
 def test_published_estimates_on_the_full_cohort(model):
     parameters, log_likelihood = FULL_CDNOW[model.__name__]
-    found = rm.fit(model, rm.histories(rm.load_cdnow(full=True), calibration_end="1997-09-30"))
+    found = rm.fit(model, rm.logs.histories(rm.datasets.load_cdnow(full=True), calibration_end="1997-09-30"))
     assert found.n_customers == 23_570
     assert found.data["rows"] == 8685
     assert 0 <= found.log_likelihood - log_likelihood + 1e-7 < 1e-4
@@ -117,7 +118,7 @@ def test_published_estimates_on_the_full_cohort(model):
 @each_model
 def test_histories_polars_and_rows_give_the_same_fit(customers, fits, model):
     one = fits[model.__name__]
-    for table in (rm.compress(customers), pl.DataFrame(customers[["frequency", "recency", "T"]].to_dict("list"))):
+    for table in (rm.logs.compress(customers), pl.DataFrame(customers[["frequency", "recency", "T"]].to_dict("list"))):
         other = rm.fit(model, table)
         assert other.log_likelihood == pytest.approx(one.log_likelihood, abs=1e-8)
         assert other.data["sha256"] == one.data["sha256"]
@@ -398,16 +399,16 @@ def test_groups_that_are_not_there_are_an_error(customers, by, message):
         rm.fit(rm.BGNBD, customers, by=by)
 
 
-def test_provenance_of_contracts_names_renewals_design_and_period():
+def test_provenance_of_contracts_names_renewals_sampling_and_period():
     log = pd.DataFrame({
         "customer_id": range(6),
         "start": ["2023-01-01"] * 6,
         "end": ["2023-02-01", "2023-02-01", "2023-03-01", "2023-05-01", None, None],
     })  # fmt: skip
-    spells = rm.read_contracts(log, design="acquisition", observed_until="2023-12-31")
-    found = rm.fit(rm.Geometric, rm.retention_table(spells, period="M"))
+    spells = rm.read_contracts(log, sampling="acquisition", observation_end="2023-12-31")
+    found = rm.fit(rm.survival.Geometric, rm.retention_table(spells, period="M"))
     assert found.provenance.startswith(
-        "6 customers (11 renewals), design acquisition, observed to 2023-12-31, period M, sha256 "
+        "6 customers (11 renewals), sampling acquisition, observed to 2023-12-31, period M, sha256 "
     )
 
 

@@ -14,7 +14,7 @@ from retention_models.btyd.cnbd import MBGCNBD
 from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.btyd.nbd import NBD
 from retention_models.estimation.model import LARGE
-from retention_models.evaluation import compare, holdout_by_frequency, holdout_scores, status_by_group, tracking
+from retention_models.evaluation import compare, holdout_by_frequency, holdout_scores, tracking
 from retention_models.fitting.model_tests import likelihood_ratio, wald
 
 HOLDOUT = ["holdout_frequency", "holdout_duration", "holdout_amount"]
@@ -71,7 +71,7 @@ def test_coefficients_stand_beside_the_parameters(fitted):
 
 def test_the_likelihood_is_the_papers_with_parameters_of_each_customer(customers, fitted):
     """Eq. (22) of Fader & Hardie's note on the Pareto/NBD, alpha and beta as in their note on covariates."""
-    g, model = fitted.effects.coefficients, fitted.model
+    g, model = fitted.covariate_terms.coefficients, fitted.model
     shop, web = customers["channel"] == "shop", customers["channel"] == "web"
     buys = (
         g["purchase[channel[T.shop]]"] * shop
@@ -93,7 +93,7 @@ def test_the_likelihood_is_the_papers_with_parameters_of_each_customer(customers
 
 def test_covariates_of_no_effect_predict_what_the_plain_fit_does(customers, fitted):
     plain = rm.fit(rm.ParetoNBD, customers)
-    idle = fitted.stepped(np.append(np.zeros(4), -fitted.effects.coefficients))
+    idle = fitted.stepped(np.append(np.zeros(4), -fitted.covariate_terms.coefficients))
     for one, other in zip(plain.parameters.index, idle.parameters.index, strict=False):
         assert one == other
     same = idle.stepped(np.append(np.log(plain.parameters / idle.parameters[:4]), np.zeros(5)))
@@ -237,7 +237,7 @@ def test_levels_of_customers_without_amounts_are_not_asked_of_the_fit(customers)
     table = customers.assign(monetary_value=np.where(customers["frequency"] > 0, 20.0 + customers["age"], 0.0))
     table["kind"] = np.where(table["frequency"] == 0, "once", np.where(table["age"] > 40, "older", "younger"))
     found = rm.fit(rm.GammaGamma, table, spend_covariates="kind")
-    assert list(found.effects.coefficients.index) == ["spend[kind[T.younger]]"]
+    assert list(found.covariate_terms.coefficients.index) == ["spend[kind[T.younger]]"]
 
 
 def test_a_regular_buyers_number_of_stages_is_that_without_covariates():
@@ -426,7 +426,7 @@ def test_the_mean_chance_to_leave_tells_more_than_a_rate():
 
 
 def test_evaluation_knows_the_covariates_or_says_that_it_does_not():
-    log = rm.load_cdnow()
+    log = rm.datasets.load_cdnow()
     customers = rm.summarize(log, calibration_end="1997-09-30")
     customers["cohort"] = customers["first_purchase"].dt.strftime("%m")
     customers["price"] = np.log1p(customers["monetary_value"])
@@ -441,14 +441,14 @@ def test_evaluation_knows_the_covariates_or_says_that_it_does_not():
     compared = compare({"plain": plain, "cohorts": found}, customers)
     assert compared.frame.notna().all(axis=None)
     assert compared.frame["log_score"].to_numpy() == pytest.approx(scores["log_score"].to_numpy())
-    test = rm.likelihood_ratio(plain, found, names=("plain", "cohorts"))
+    test = rm.fitting.likelihood_ratio(plain, found, names=("plain", "cohorts"))
     assert test.detail.startswith("cohorts: purchase[cohort[T.02]], ")
     assert compared.tests["plain", "cohorts"] == test
     assert (
         compare({"plain": plain, "cohorts": found}, customers.drop(columns=HOLDOUT)).tests["plain", "cohorts"] == test
     )
     alive = rm.predict(found, customers, 39, level=None)["probability_alive"]
-    by_cohort = status_by_group(found, customers, "cohort")["probability_alive"]
+    by_cohort = rm.forecast.status_by_group(found, customers, "cohort")["probability_alive"]
     np.testing.assert_allclose(by_cohort, alive.groupby(customers["cohort"]).mean(), rtol=1e-12)
     with pytest.raises(ValueError, match=r"the fit has covariates \(purchase\[cohort\], dropout\[cohort\]\), which"):
         tracking(found, log, calibration_end="1997-09-30")

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from retention_models.datasets import load_published_retention
-from retention_models.evaluation.projections import drawn_curves, projection_errors, projections
-from retention_models.fitting.model_selection import fit_contracts
-from retention_models.narrative.contracts import book_errors, book_notes, projection_book
+from retention_models.evaluation.extrapolation import drawn_curves, projection_errors, projections
+from retention_models.fitting.model_selection import select_contract_model
+from retention_models.narrative.contracts import projection_error_table, projection_notes, projections_by_table
 
 PUBLISHED = load_published_retention()
 HIGH_END = PUBLISHED.query("customers == 'high end'")
@@ -28,14 +28,14 @@ def test_the_published_table_is_the_published_one():
     ("table", "name"), [(REGULAR, "ShiftedBetaGeometric"), (HIGH_END, "BetaDiscreteWeibull")], ids=["regular", "high"]
 )
 def test_ageing_has_to_be_shown_before_it_is_used(table, name):
-    models = fit_contracts(table[table["tenure"] <= 7])
+    models = select_contract_model(table[table["tenure"] <= 7])
     assert models.name == name
     assert models.chosen is models.fits[name]
     assert str(models).startswith(f"{name} is used: ShiftedBetaGeometric is")
 
 
 def test_a_table_of_two_renewals_does_without_the_richest_model_and_says_why():
-    models = fit_contracts(REGULAR[REGULAR["tenure"] <= 2])
+    models = select_contract_model(REGULAR[REGULAR["tenure"] <= 2])
     assert models.name == "ShiftedBetaGeometric"
     assert str(models) == (
         "ShiftedBetaGeometric is used. BetaDiscreteWeibull cannot be fitted: BetaDiscreteWeibull has 3 parameters and "
@@ -44,14 +44,14 @@ def test_a_table_of_two_renewals_does_without_the_richest_model_and_says_why():
 
 
 def test_a_table_of_one_renewal_has_one_rate():
-    models = fit_contracts(REGULAR[REGULAR["tenure"] == 1])
+    models = select_contract_model(REGULAR[REGULAR["tenure"] == 1])
     assert models.name == "Geometric"
     assert float(models.chosen.model.retention_rate(1)) == pytest.approx(0.631)
 
 
 def test_nothing_can_be_learnt_where_nobody_leaves():
     with pytest.raises(ValueError, match="learns from customers who leave"):
-        fit_contracts(pd.DataFrame({"tenure": [1, 2], "at_risk": [9, 9], "lost": [0, 0]}))
+        select_contract_model(pd.DataFrame({"tenure": [1, 2], "at_risk": [9, 9], "lost": [0, 0]}))
 
 
 def test_the_drawn_curves_are_those_of_the_paper():
@@ -96,15 +96,15 @@ def test_some_renewals_must_be_kept_back(renewals):
 
 
 def test_the_book_holds_what_is_long_enough_and_says_what_is_flat():
-    book = projection_book(REGULAR[REGULAR["tenure"] <= 4], PUBLISHED)
+    book = projections_by_table(REGULAR[REGULAR["tenure"] <= 4], PUBLISHED)
     assert list(book) == ["published, regular", "published, high end"]
     assert book["published, regular"].attrs["title"] == "published, regular: 4 of 12 renewals used"
-    notes = [str(note) for note in book_notes(book)]
+    notes = [str(note) for note in projection_notes(book)]
     assert any("high end, sBG: alpha is hardly determined" in note for note in notes)
-    assert book_errors(book).index.get_level_values("table").unique().tolist() == list(book)
+    assert projection_error_table(book).index.get_level_values("table").unique().tolist() == list(book)
 
 
 def test_an_empty_book_says_why():
-    book = projection_book(REGULAR[REGULAR["tenure"] <= 4])
-    assert book_errors(book).empty
-    assert "too few renewals" in book_notes(book)[0]
+    book = projections_by_table(REGULAR[REGULAR["tenure"] <= 4])
+    assert projection_error_table(book).empty
+    assert "too few renewals" in projection_notes(book)[0]

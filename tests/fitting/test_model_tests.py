@@ -63,20 +63,20 @@ def test_five_percent_of_true_models_are_refuted(simpler, richer, truth):
 
 @pytest.fixture(scope="module")
 def cdnow():
-    return rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    return rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
 
 
 def test_drop_out_in_a_music_shop_is_seen_on_halves_of_its_customers(cdnow):
     test = likelihood_ratio(fit(NBD, cdnow), fit(rm.BGNBD, cdnow), cdnow)
     assert test.statistic == pytest.approx(2 * (9763.65761467 - 9582.42920674), abs=1e-6)
-    assert (test.degrees, test.law) == (2, "bound by halves")
+    assert (test.degrees, test.reference_distribution) == (2, "bound by halves")
     assert 0 < test.p_value < 1e-40
     assert str(test).startswith("NBD is not enough: BGNBD gains 181 in log-likelihood (on halves of the customers")
 
 
 def test_regular_timing_that_is_none_needs_no_test(cdnow):
     test = likelihood_ratio(fit(MBGNBD, cdnow), fit(MBGCNBD, cdnow))
-    assert (test.p_value, test.law) == (1.0, "none needed")
+    assert (test.p_value, test.reference_distribution) == (1.0, "none needed")
 
 
 def test_what_halves_do_not_decide_is_simulated():
@@ -85,9 +85,9 @@ def test_what_halves_do_not_decide_is_simulated():
     assert richer.model.k > 1
     halves = likelihood_ratio(simpler, richer, customers, replicates=0)
     simulated = likelihood_ratio(simpler, richer, customers, replicates=4, rng=np.random.default_rng(2))
-    assert halves.law == "bound by halves"
+    assert halves.reference_distribution == "bound by halves"
     assert halves.p_value > 0.001
-    assert (simulated.law, simulated.p_value) == ("parametric bootstrap of 4", 0.2)
+    assert (simulated.reference_distribution, simulated.p_value) == ("parametric bootstrap of 4", 0.2)
     assert "(parametric bootstrap of 4, p = 0.2)" in str(simulated)
 
 

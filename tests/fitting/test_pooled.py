@@ -87,10 +87,12 @@ def test_what_cannot_be_pooled_is_named():
     table, _ = cohorts(6, 200, 0.2, np.random.default_rng(6))
     with pytest.raises(ValueError, match="takes three of them to tell; cohort has 2"):
         fit_pooled(ShiftedBetaGeometric, table[table["cohort"] < "c002"].assign(tenure=lambda t: t["tenure"]))
-    alike = pd.DataFrame({"tenure": [1, 2, 3] * 3, "at_risk": [1000, 800, 640] * 3, "lost": [200, 160, 128] * 3})
+    format_together = pd.DataFrame(
+        {"tenure": [1, 2, 3] * 3, "at_risk": [1000, 800, 640] * 3, "lost": [200, 160, 128] * 3}
+    )
     with pytest.raises(ValueError, match="alpha of ShiftedBetaGeometric ran to an edge with all cohorts together"):
-        fit_pooled(ShiftedBetaGeometric, alike.assign(cohort=np.repeat([1, 2, 3], 3)))
-    assert len(fit_pooled(Geometric, alike.assign(cohort=np.repeat([1, 2, 3], 3))).groups) == 3
+        fit_pooled(ShiftedBetaGeometric, format_together.assign(cohort=np.repeat([1, 2, 3], 3)))
+    assert len(fit_pooled(Geometric, format_together.assign(cohort=np.repeat([1, 2, 3], 3))).groups) == 3
 
 
 @pytest.mark.slow
@@ -109,8 +111,8 @@ def test_intervals_of_cohorts_cover():
 
 def test_the_check_of_cohorts_tells_like_ones_from_others():
     rng = np.random.default_rng(4)
-    alike, _ = cohorts(12, 400, 0.0, rng)
-    frame, check = cohort_check(ShiftedBetaGeometric, alike, renewals=6)
+    format_together, _ = cohorts(12, 400, 0.0, rng)
+    frame, check = cohort_check(ShiftedBetaGeometric, format_together, renewals=6)
     assert check.passed
     assert frame["share"].is_monotonic_decreasing
     assert frame["share"].between(frame["share_lower"], frame["share_upper"]).all()

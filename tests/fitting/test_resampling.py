@@ -9,7 +9,7 @@ from retention_models.btyd.cnbd import MBGCNBD
 from retention_models.btyd.nbd import NBD
 from retention_models.estimation import bayesian_bootstrap
 from retention_models.estimation.likelihood import maximise
-from retention_models.estimation.newton import ConvergenceError, Surface
+from retention_models.estimation.newton import ConvergenceError, Objective
 from retention_models.estimation.with_covariates import maximise_with_covariates
 from retention_models.fitting import resampling
 from retention_models.fitting.estimate import rows_of
@@ -18,7 +18,7 @@ from retention_models.fitting.resampling import bootstrap
 
 @pytest.fixture(scope="module")
 def customers():
-    return rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    return rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def again(bgnbd, customers):
 
 
 def rows(customers, model):
-    table = rm.compress(customers)
+    table = rm.logs.compress(customers)
     return tuple(table[name].to_numpy(dtype=float) for name in model.columns), table["weight"].to_numpy(dtype=float)
 
 
@@ -40,12 +40,14 @@ def rows(customers, model):
 def test_a_replicate_is_the_estimate_under_its_weights(customers, model):
     columns, weight = rows(customers, model)
     estimate = rm.fit(model, customers).model
-    surface = Surface.above(estimate, columns, weight)
-    (top,) = bayesian_bootstrap.reweighted(surface, surface.place(estimate), 1, np.random.default_rng(5))
+    objective = Objective.from_start(estimate, columns, weight)
+    (maximum,) = bayesian_bootstrap.reweighted_estimates(
+        objective, objective.log_parameters(estimate), 1, np.random.default_rng(5)
+    )
     drawn = np.random.default_rng(5).standard_gamma(weight)
     anew = maximise(model, dict(zip(model.columns, columns, strict=True)), drawn).model
     anew = np.array([getattr(anew, name) for name in rm.fit(model, customers).parameters.index])
-    np.testing.assert_allclose(np.exp(top.u), anew, rtol=2e-4)
+    np.testing.assert_allclose(np.exp(maximum.u), anew, rtol=2e-4)
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +68,16 @@ def again_with_covariates(shop):
 
 def test_with_covariates_a_replicate_is_the_estimate_under_its_weights(shop):
     customers, found = shop
-    surface, start = resampling._surface(found, customers)
-    (top,) = bayesian_bootstrap.reweighted(surface, start, 1, np.random.default_rng(5))
-    drawn = np.random.default_rng(5).standard_gamma(surface.weight)
+    objective, start = resampling._objective(found, customers)
+    (maximum,) = bayesian_bootstrap.reweighted_estimates(objective, start, 1, np.random.default_rng(5))
+    drawn = np.random.default_rng(5).standard_gamma(objective.weight)
     columns, _ = rows_of(found, customers)
-    covariates = found.effects.by_link(rm.ParetoNBD, columns[3:])
+    covariates = found.covariate_terms.by_link(rm.ParetoNBD, columns[3:])
     anew = maximise_with_covariates(found.model, columns[:3], drawn, covariates)
     expected = [getattr(anew.optimum.model, name) for name in ("r", "alpha", "s", "beta")]
-    np.testing.assert_allclose(surface.found(top), [*expected, *anew.coefficients.values()], rtol=2e-3, atol=2e-4)
+    np.testing.assert_allclose(
+        objective.estimates(maximum), [*expected, *anew.coefficients.values()], rtol=2e-3, atol=2e-4
+    )
 
 
 def test_with_covariates_the_replicates_spread_as_the_robust_errors(shop, again_with_covariates):
@@ -114,7 +118,7 @@ def test_spread_of_the_replicates_is_that_of_the_robust_errors(customers, again)
 
 
 def test_weights_of_one_row_a_customer_and_of_one_row_a_history_spread_alike(bgnbd, customers):
-    compressed = bootstrap(bgnbd, rm.compress(customers), replicates=200, rng=np.random.default_rng(1))
+    compressed = bootstrap(bgnbd, rm.logs.compress(customers), replicates=200, rng=np.random.default_rng(1))
     each = bootstrap(bgnbd, customers, replicates=200, rng=np.random.default_rng(1))
     pd.testing.assert_frame_equal(compressed.draws, each.draws)
 
@@ -180,10 +184,10 @@ def test_a_parameter_without_drop_out_is_at_its_limit_in_most_replicates():
 def test_failures_are_counted_and_said(monkeypatch, bgnbd, customers):
     calls = iter(range(10))
 
-    def fails_twice(surface, u, gradient, inverse):
+    def fails_twice(objective, u, gradient, inverse):
         if next(calls) < 2:
             raise ConvergenceError("no maximum")
-        return nearby(surface, u, gradient, inverse)
+        return nearby(objective, u, gradient, inverse)
 
     nearby = bayesian_bootstrap._nearby
     monkeypatch.setattr(bayesian_bootstrap, "_nearby", fails_twice)
@@ -194,7 +198,7 @@ def test_failures_are_counted_and_said(monkeypatch, bgnbd, customers):
 
 
 def test_none_found_is_an_error(monkeypatch, bgnbd, customers):
-    monkeypatch.setattr(resampling, "reweighted", lambda *args, **kwargs: [None, None])
+    monkeypatch.setattr(resampling, "reweighted_estimates", lambda *args, **kwargs: [None, None])
     with pytest.raises(ConvergenceError, match="none of 2 reweighted likelihoods"):
         bootstrap(bgnbd, customers, replicates=2, rng=np.random.default_rng(1))
 

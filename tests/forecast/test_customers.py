@@ -27,7 +27,7 @@ PUBLISHED = {
 
 @pytest.fixture(scope="module")
 def customers():
-    return rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    return rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_a_total_is_the_sum_of_its_customers_and_its_interval_carries_their_cova
 def test_compressed_customers_have_the_same_total(customers, fits, model):
     found = fits[model.__name__]
     pd.testing.assert_frame_equal(
-        rm.predict_total(found, rm.compress(customers), horizon=39), rm.predict_total(found, customers, horizon=39)
+        rm.predict_total(found, rm.logs.compress(customers), horizon=39), rm.predict_total(found, customers, horizon=39)
     )
 
 
@@ -161,7 +161,9 @@ def test_a_horizon_that_is_no_finite_time_ahead_is_an_error(customers, fits, hor
 @pytest.mark.parametrize("measure", ["time_unit", "granularity"])
 def test_a_table_measured_otherwise_than_the_fit_is_refused(customers, fits, measure):
     other = rm.summarize(
-        rm.load_cdnow(), calibration_end="1997-09-28", **{measure: {"time_unit": "D", "granularity": "W"}[measure]}
+        rm.datasets.load_cdnow(),
+        calibration_end="1997-09-28",
+        **{measure: {"time_unit": "D", "granularity": "W"}[measure]},
     )
     for function in (rm.predict, rm.predict_total):
         with pytest.raises(ValueError, match=f"the model was fitted with {measure}"):

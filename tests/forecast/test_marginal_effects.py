@@ -44,7 +44,7 @@ def fitted(customers):
 def test_new_customers_are_those_of_the_model_with_their_parameters(fitted):
     kinds = pd.DataFrame({"channel": ["mail", "web"], "age": [30, 50]}, index=["a", "b"])
     found = predict_new(fitted, kinds, 26)
-    g, model = fitted.effects.coefficients, fitted.model
+    g, model = fitted.covariate_terms.coefficients, fitted.model
     assert list(found.index) == ["a", "b"]
     for label, web, age in (("a", 0, 30), ("b", 1, 50)):
         rate = np.exp(g["purchase[channel[T.web]]"] * web + g["purchase[age]"] * age)

@@ -58,8 +58,8 @@ def test_a_log_a_frame_and_a_table_lead_to_curves():
     )
     spells = read_contracts(
         log.assign(why="price", plan=list("aabb")),
-        design="acquisition",
-        observed_until="2023-04-01",
+        sampling="acquisition",
+        observation_end="2023-04-01",
         cause="why",
         covariates=["plan"],
     )

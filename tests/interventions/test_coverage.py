@@ -7,9 +7,8 @@ import pytest
 from retention_models.interventions.arms.cells import cell_of_clusters, cell_of_customers
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
-from retention_models.interventions.designs.arm_differences import differences, lifts
+from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.encouragement import complier_effect
-from retention_models.interventions.designs.lin import lin_differences
 
 REPLICATES = 1_000
 NEAR = 3 * np.sqrt(0.05 * 0.95 / REPLICATES)  # three standard errors of a coverage
@@ -67,7 +66,7 @@ def test_lifts():
     covered = []
     for _ in range(REPLICATES):
         control, treated = rng.gamma(2.0, 10.0, (200, 1)), rng.gamma(2.0, 12.0, (200, 1))
-        effect = lifts(experiment(["y"], control, treated), Outcome(column="y"))[0]
+        effect = differences(experiment(["y"], control, treated), Outcome(column="y"), scale="ratio")[0]
         covered.append(effect.lower <= 1.2 <= effect.upper)
     assert np.mean(covered) == pytest.approx(0.95, abs=NEAR)
 
@@ -130,7 +129,7 @@ def test_lins_regression():
             }
         )
         test = Experiment.from_rows(rows, PLAN, arm="arm", outcomes=["y"], covariates=["x"])
-        effect = lin_differences(test, Outcome(column="y", adjust_for=("x",)))[0]
+        effect = differences(test, Outcome(column="y", adjust_for=("x",)), adjustment="Lin")[0]
         covered.append(effect.lower <= 0.5 + x.mean() <= effect.upper)
     assert np.mean(covered) == pytest.approx(0.95, abs=NEAR)
 
@@ -165,6 +164,6 @@ def test_adjusted_lifts():
         spend = 2 * before + rng.normal(0, 0.5, size=(2, 150))
         arms = (np.column_stack([factor * y, x]) for factor, y, x in zip((1.0, 2.5), spend, before, strict=True))
         test = experiment(["spend", "before"], *arms, covariates=("before",))
-        effect = lifts(test, Outcome(column="spend", adjust_for=("before",)))[0]
+        effect = differences(test, Outcome(column="spend", adjust_for=("before",)), scale="ratio")[0]
         covered.append(effect.lower <= 2.5 <= effect.upper)
     assert np.mean(covered) == pytest.approx(0.95, abs=0.027)  # three standard errors of 600

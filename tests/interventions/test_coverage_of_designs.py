@@ -45,7 +45,7 @@ def test_intervals_of_looks_hold_the_truth_at_every_look(effect, monkeypatch):
         looks = []
         for number, n in enumerate((150, 300, 450), start=1):
             test = experiment({("none", ""): control[:n], ("mail", ""): treated[:n]})
-            looks.append(sequential.look_at(differences(test, OUTCOME)[0], shares[:number]))
+            looks.append(sequential.interim_look(differences(test, OUTCOME)[0], shares[:number]))
         held.append(all(look.effect.lower <= effect <= look.effect.upper for look in looks))
         stopped.append(any(look.stop for look in looks))
     assert np.mean(held) == pytest.approx(0.95, abs=NEAR)

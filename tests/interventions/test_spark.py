@@ -11,9 +11,8 @@ from retention_models.interventions.campaign import interim, views
 from retention_models.interventions.campaign.columns import Roles
 from retention_models.interventions.campaign.prices import Prices
 from retention_models.interventions.campaign.read import read_campaign
-from retention_models.interventions.designs.contract_arms import contract_test
-from retention_models.interventions.designs.contracts import share_kept
-from retention_models.interventions.designs.lin import lin_differences
+from retention_models.interventions.designs.contract_arms import contract_experiment
+from retention_models.interventions.designs.contracts import retention_difference
 
 pytestmark = [
     pytest.mark.spark,
@@ -69,8 +68,8 @@ def test_rows_on_spark_give_what_pandas_gives(spark, rows, options):
         for source in (spark.createDataFrame(rows), rows)
     ]
     adjusted = rm.Outcome(column="spend", adjust_for=("before",))
-    for compare in (rm.differences, *([] if "cluster" in options else [lin_differences])):
-        same(*(compare(test, adjusted) for test in tests))
+    for adjustment in ("CUPED", *([] if "cluster" in options else ["Lin"])):
+        same(*(rm.differences(test, adjusted, adjustment=adjustment) for test in tests))
 
 
 def test_a_campaign_on_spark_is_read_as_in_pandas(spark, rows):
@@ -81,8 +80,8 @@ def test_a_campaign_on_spark_is_read_as_in_pandas(spark, rows):
     )
     assert there.reasons == here.reasons
     same(there.effects, here.effects)
-    same(views.by_delivery(there), views.by_delivery(here))
-    pd.testing.assert_frame_equal(interim.looks(there), interim.looks(here))
+    same(views.effects_by_delivery(there), views.effects_by_delivery(here))
+    pd.testing.assert_frame_equal(interim.interim_looks(there), interim.interim_looks(here))
 
 
 def test_a_log_on_spark_gives_the_outcomes_of_a_shop(spark):
@@ -92,8 +91,8 @@ def test_a_log_on_spark_gives_the_outcomes_of_a_shop(spark):
     mailing = pd.DataFrame(
         {"customer_id": range(400), "assigned": pd.Timestamp("2024-06-03"), "arm": ["none", "mail"] * 200}
     )
-    there = rm.shop_outcomes(spark.createDataFrame(log), spark.createDataFrame(mailing), **WINDOW)
-    here = rm.shop_outcomes(log, mailing, **WINDOW)
+    there = rm.purchase_outcomes(spark.createDataFrame(log), spark.createDataFrame(mailing), **WINDOW)
+    here = rm.purchase_outcomes(log, mailing, **WINDOW)
     names = ["bought", "purchases", "days_to_next", "amount", "purchases_before"]
     tests = [rm.Experiment.from_rows(r, rm.Plan(control="none"), arm="arm", outcomes=names) for r in (there, here)]
     pd.testing.assert_frame_equal(tests[0].table(), tests[1].table())
@@ -105,5 +104,5 @@ def test_contracts_on_spark_are_compared_as_in_pandas(spark):
         {"arm": ["none", "mail"] * (n // 2), "tenure": rng.integers(1, 13, n), "churned": rng.integers(0, 2, n)}
     )
     plan = rm.Plan(control="none")
-    tests = [contract_test(r, plan, arm="arm", time_unit="months") for r in (spark.createDataFrame(rows), rows)]
-    same(*(share_kept(test, horizon=6) for test in tests))
+    tests = [contract_experiment(r, plan, arm="arm", time_unit="months") for r in (spark.createDataFrame(rows), rows)]
+    same(*(retention_difference(test, horizon=6) for test in tests))

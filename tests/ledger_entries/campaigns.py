@@ -7,9 +7,12 @@ from ledger_entries import entry
 from ledger_entries.flatten import Parts, each, tried
 from ledger_entries.inputs import mailing, mailing_sources, shop
 from retention_models.interventions.campaign import interim, views
+from retention_models.interventions.outcomes import model_check
 
-ROLES = rm.Roles(outcome=("bought",), amount="amount", covariate=("before",), received="got", redeemed="used")
-PRICES = rm.Prices(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
+ROLES = rm.interventions.Roles(
+    outcome=("bought",), amount="amount", covariate=("before",), received="got", redeemed="used"
+)
+PRICES = rm.interventions.Prices(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
 SHARES = {"none": 1, "mail": 1, "gift": 1}
 TOLD = {"planned_shares": SHARES, "window": "30 days"}
 
@@ -30,36 +33,44 @@ def seen(campaign):
         checks=campaign.experiment.checks,
         main=campaign.main,
         effects=campaign.effects,
-        evidence=rm.evidence(campaign.effects).table,
-        decision=rm.evidence(campaign.effects).decision,
-        factors=tried(views.factors, campaign),
-        other_ways=tried(views.other_ways, campaign),
+        evidence=rm.evidence_table(campaign.effects).table,
+        decision=rm.evidence_table(campaign.effects).decision,
+        factors=tried(views.relative_lifts, campaign),
+        other_ways=tried(views.difference_by_method, campaign),
         ceiling=beside,
         ceiling_check=None if beside is None else views.ceiling_check(beside),
-        delivery=tried(views.by_delivery, campaign),
-        by_arm=tried(views.money_by_arm, campaign),
-        kept=tried(views.kept_outcome, campaign),
-        costs_per_kept=tried(views.costs_per_kept, campaign),
+        delivery=tried(views.effects_by_delivery, campaign),
+        by_arm=tried(views.cost_breakdown_by_arm, campaign),
+        kept=tried(views.cost_outcome, campaign),
+        costs_per_retained=tried(views.costs_per_retained, campaign),
         models=tried(views.purchase_models, campaign, rm.MBGNBD),
-        looks=tried(interim.looks, campaign),
-        verdict=rm.verdict(campaign),
-        verdict_doubted=rm.verdict(campaign, [rm.Check("it holds", False, "it does not.")], level=0.8),
+        looks=tried(interim.interim_looks, campaign),
+        verdict=rm.narrative.recommendation(campaign),
+        verdict_doubted=rm.narrative.recommendation(campaign, [rm.Check("it holds", False, "it does not.")], level=0.8),
     )
 
 
 def read(rows=None, roles=ROLES, prices=PRICES, **told):
-    return seen(rm.read_campaign(mailing() if rows is None else rows, roles, prices, **TOLD | told))
+    return seen(rm.interventions.read_campaign(mailing() if rows is None else rows, roles, prices, **TOLD | told))
 
 
 entry("campaign.plain")(read)
 entry("campaign.unsaid")(
-    lambda: seen(rm.read_campaign(mailing()[["customer_id", "arm", "bought"]], rm.Roles(), rm.Prices()))
+    lambda: seen(
+        rm.interventions.read_campaign(
+            mailing()[["customer_id", "arm", "bought"]], rm.interventions.Roles(), rm.interventions.Prices()
+        )
+    )
 )
 entry("campaign.ordered")(lambda: read(roles=replace(ROLES, assigned="week"), planned_customers=4_000))
 entry("campaign.blocked")(lambda: read(roles=replace(ROLES, block="region")))
-entry("campaign.worth")(lambda: read(roles=rm.Roles(outcome="bought"), prices=rm.Prices(worth=20.0, cost=0.3)))
-LEFT = rm.Roles(outcome="left", lower_is_better="left")
-entry("campaign.lower")(lambda: read(mailing().assign(left=lambda d: 1 - d["bought"]), LEFT, rm.Prices(worth=20.0)))
+entry("campaign.worth")(
+    lambda: read(roles=rm.interventions.Roles(outcome="bought"), prices=rm.interventions.Prices(worth=20.0, cost=0.3))
+)
+LEFT = rm.interventions.Roles(outcome="left", lower_is_better="left")
+entry("campaign.lower")(
+    lambda: read(mailing().assign(left=lambda d: 1 - d["bought"]), LEFT, rm.interventions.Prices(worth=20.0))
+)
 
 
 @entry("campaign.clustered")
@@ -72,8 +83,8 @@ def clustered():
 def engines_agree():
     return each(
         lambda source: Parts(
-            evidence=rm.evidence(rm.read_campaign(source, ROLES, PRICES, **TOLD).effects).table,
-            reasons=rm.read_campaign(source, ROLES, PRICES, **TOLD).reasons,
+            evidence=rm.evidence_table(rm.interventions.read_campaign(source, ROLES, PRICES, **TOLD).effects).table,
+            reasons=rm.interventions.read_campaign(source, ROLES, PRICES, **TOLD).reasons,
         ),
         mailing_sources(),
     )
@@ -82,9 +93,9 @@ def engines_agree():
 @entry("campaign.shop")
 def of_shop():
     days = {"horizon_days": shop().horizon_days, "offer_days": shop().offer_days, "lookback_days": 182}
-    rows = rm.shop_outcomes(shop().transactions, shop().mailing.rows, **days)
+    rows = rm.purchase_outcomes(shop().transactions, shop().mailing.rows, **days)
     rows = (rows if hasattr(rows, "sort_values") else rows.df()).sort_values("customer_id")
-    roles = rm.Roles(
+    roles = rm.interventions.Roles(
         outcome=["bought", "purchases"],
         amount="amount",
         covariate=["purchases_before", "amount_before"],
@@ -92,20 +103,22 @@ def of_shop():
         redeemed="redeemed",
         assigned="customer_id",
     )
-    prices = rm.Prices(margin=0.4, cost=0.1, redemption_cost=5.0, currency="USD")
+    prices = rm.interventions.Prices(margin=0.4, cost=0.1, redemption_cost=5.0, currency="USD")
     shares = {"none": 1, "generic": 1, "personal": 1, "coupon": 1}
-    return seen(rm.read_campaign(rows, roles, prices, control="none", planned_shares=shares, window="56 days"))
+    return seen(
+        rm.interventions.read_campaign(rows, roles, prices, control="none", planned_shares=shares, window="56 days")
+    )
 
 
 @entry("campaign.model_check")
-def model_check():
+def models_of_the_arms():
     days = {"horizon_days": shop().horizon_days, "offer_days": shop().offer_days}
-    rows = rm.shop_outcomes(shop().transactions, shop().mailing.rows, **days)
+    rows = rm.purchase_outcomes(shop().transactions, shop().mailing.rows, **days)
     frame = rows if hasattr(rows, "sort_values") else rows.df()
     test = rm.Experiment.from_rows(frame, rm.Plan(control="none"), arm="arm", outcomes=["purchases"])
     effect = rm.differences(test, rm.Outcome(column="purchases", unit="purchases per customer"))[0]
     asked = {"arm": "arm", "treated": effect.intervention, "control": "none", "horizon_days": shop().horizon_days}
     return Parts(
-        mbg=tried(rm.purchase_model_check, effect, rm.MBGNBD, frame, **asked),
-        pareto=tried(rm.purchase_model_check, effect, rm.ParetoNBD, frame, **asked),
+        mbg=tried(model_check.purchase_model_check, effect, rm.MBGNBD, frame, **asked),
+        pareto=tried(model_check.purchase_model_check, effect, rm.ParetoNBD, frame, **asked),
     )

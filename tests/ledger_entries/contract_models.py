@@ -11,11 +11,11 @@ from retention_models.fitting.pooled import cohort_check
 from retention_models.logs.contracts.retention import with_calendar
 
 MODELS = {
-    "geometric": rm.Geometric(0.3),
-    "discrete_weibull": rm.DiscreteWeibull(0.3, 0.8),
+    "geometric": rm.survival.Geometric(0.3),
+    "discrete_weibull": rm.survival.DiscreteWeibull(0.3, 0.8),
     "sbg": rm.ShiftedBetaGeometric(0.7637, 1.2958),
     "bdw": rm.BetaDiscreteWeibull(0.26, 1.72, 1.58),
-    "two_segments": rm.TwoSegments(0.5, 0.105, 0.588),
+    "two_segments": rm.survival.TwoSegments(0.5, 0.105, 0.588),
 }
 NAMES = {name: type(model).__name__ for name, model in MODELS.items()}
 
@@ -34,7 +34,7 @@ def at_parameters(model):
         saved=tried(lambda: model.survival_if_saved(tenure, 3)),
         lifetime=tried(lambda: model.expected_residual_lifetime(np.array([0, 1, 5]))),
         lifetime_within=model.expected_residual_lifetime(np.array([0, 1, 5]), horizon=12),
-        loyal=tried(lambda: model.share_loyal(tenure)) if isinstance(model, rm.TwoSegments) else None,
+        loyal=tried(lambda: model.share_loyal(tenure)) if isinstance(model, rm.survival.TwoSegments) else None,
         simulate=model.simulate(np.full(200, 12), np.random.default_rng(4)),
         limits=model.limits,
     )
@@ -61,7 +61,7 @@ def robust():
 
 @entry("contract_fits.chosen")
 def chosen():
-    found = each(rm.fit_contracts, Parts(published=published(), monthly=kept()))
+    found = each(rm.fitting.select_contract_model, Parts(published=published(), monthly=kept()))
     return Parts(
         {
             name: Parts(
@@ -78,7 +78,7 @@ def chosen():
 
 @entry("contract_fits.pooled")
 def pooled():
-    return numbers_of(rm.fit_pooled(rm.ShiftedBetaGeometric, years()))
+    return numbers_of(rm.fitting.fit_pooled(rm.ShiftedBetaGeometric, years()))
 
 
 @entry("contract_fits.cohort_check")
@@ -94,7 +94,7 @@ def years():
 
 
 def regressed(model, **covariates):
-    found = rm.fit_covariates(model, with_calendar(kept_by_plan()), **covariates)
+    found = rm.fitting.fit_covariates(model, with_calendar(kept_by_plan()), **covariates)
     return Parts(
         coefficients=found.coefficients,
         covariance=found.covariance,
@@ -122,7 +122,7 @@ def covariates_calendar():
     raised = months.loc[months["price_rise"] > 0, "calendar"].astype(str).str[:7]
     table = with_calendar(kept_by_plan())
     table = table.assign(rise=table["calendar"].astype(str).str[:7].isin(raised).astype(int))
-    found = rm.fit_covariates(rm.ShiftedBetaGeometric, table, churn="plan", calendar="rise")
+    found = rm.fitting.fit_covariates(rm.ShiftedBetaGeometric, table, churn="plan", calendar="rise")
     return Parts(table=found.table(), predicted=found.predict(table.head(40)))
 
 
@@ -139,4 +139,4 @@ def forecast_by():
 
 @entry("contract_forecast.triangle")
 def triangle():
-    return rm.retention_triangle(monthly_fit("ShiftedBetaGeometric"), kept(), renewals=6)
+    return rm.forecast.retention_triangle(monthly_fit("ShiftedBetaGeometric"), kept(), renewals=6)

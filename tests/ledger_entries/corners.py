@@ -41,7 +41,7 @@ def vague():
         table=fit.table(),
         notes=fit.notes,
         forecast=rm.forecast_retention(fit, people, renewals=4),
-        total=rm.total_contract_value(fit, people, YEARLY),
+        total=rm.value.total_contract_value(fit, people, YEARLY),
         mean_rate=contract_values.mean_rate_model(fit),
     )
 
@@ -52,12 +52,12 @@ def no_spread():
     counts = pd.DataFrame({"arm": PAIR, "n": [90, 110], "bought": [0, 110]})
     test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
     rows = pd.DataFrame({"arm": ["none", "mail"] * 30, "tenure": 5, "churned": False})
-    kept = rm.contract_test(rows, rm.Plan(control="none"), arm="arm", time_unit="months")
+    kept = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", time_unit="months")
     return Parts(
         counts=rm.differences(test, rm.Outcome(column="bought", unit="share of customers")),
-        lifts=tried(rm.lifts, test, rm.Outcome(column="bought")),
-        kept=tried(rm.share_kept, kept, horizon=4),
-        time=tried(rm.time_kept, kept, horizon=4),
+        lifts=tried(rm.differences, test, rm.Outcome(column="bought"), scale="ratio"),
+        kept=tried(rm.interventions.retention_difference, kept, horizon=4),
+        time=tried(rm.interventions.rmst_difference, kept, horizon=4),
     )
 
 
@@ -83,8 +83,8 @@ def simulated_law():
     people, rng = customers().iloc[::40], np.random.default_rng(1)
     one, other = rm.fit(rm.NBD, people), rm.fit(rm.ParetoNBD, people)
     return Parts(
-        drawn=tried(rm.likelihood_ratio, one, other, people, replicates=3, rng=rng),
-        bounded=tried(rm.likelihood_ratio, one, other, people, replicates=0),
+        drawn=tried(rm.fitting.likelihood_ratio, one, other, people, replicates=3, rng=rng),
+        bounded=tried(rm.fitting.likelihood_ratio, one, other, people, replicates=0),
     )
 
 
@@ -109,7 +109,7 @@ def regular_buyers():
 @entry("corners.opportunities_rolling")
 def rolling_opportunities():
     window = {"origins": ["1997-09-30", "1997-12-31"], "horizon": 3, "time_unit": "M"}
-    return tried(evaluation.rolling_origins, rm.BGBB, log(), **window)
+    return tried(evaluation.backtest, rm.BGBB, log(), **window)
 
 
 @entry("corners.contracts_ended")
@@ -117,7 +117,7 @@ def all_ended():
     """A log in which every contract has an end, or none began of late."""
     ended = contracts().dropna(subset="end")
     early = contracts()[pd.to_datetime(contracts()["start"]) < "2023-01-01"]
-    return each(rm.make_contract_plan, Parts(ended=ended, early=early))
+    return each(lambda log: rm.logs.choose_settings(log, start="start"), Parts(ended=ended, early=early))
 
 
 @entry("corners.foreign_models")
@@ -130,11 +130,11 @@ def foreign():
         return pd.DataFrame(0.97 ** times[:, None] * np.ones(len(customers)), index=times)
 
     model = SimpleNamespace(predict_survival_function=curves, durations=pd.Series([1.0, 60.0]))
-    terms = rm.ContractTerms(annual_discount_rate=0.1, period="M", horizon=12)
+    terms = rm.value.ContractTerms(annual_discount_rate=0.1, period="M", horizon=12)
     return Parts(
-        each=tried(rm.contract_value, model, people, terms),
-        total=tried(rm.total_contract_value, model, people, terms),
-        endless=tried(rm.contract_value, model, people, MONTHLY),
+        each=tried(rm.value.contract_value, model, people, terms),
+        total=tried(rm.value.total_contract_value, model, people, terms),
+        endless=tried(rm.value.contract_value, model, people, MONTHLY),
     )
 
 
@@ -143,16 +143,16 @@ def other_spelling():
     """The log spells customers as text, the assignments as numbers."""
     days = {"horizon_days": shop().horizon_days, "offer_days": shop().offer_days}
     orders = shop().transactions.assign(customer_id=lambda d: d["customer_id"].astype(str))
-    return tried(rm.shop_outcomes, orders, shop().mailing.rows, **days)
+    return tried(rm.purchase_outcomes, orders, shop().mailing.rows, **days)
 
 
 @entry("corners.truth_beside")
 def beside():
     days = {"horizon_days": shop().horizon_days, "offer_days": shop().offer_days}
-    rows = rm.shop_outcomes(shop().transactions, shop().mailing.rows, **days)
-    roles = rm.Roles(outcome=["bought", "purchases"], customer_id="customer_id")
-    campaign = rm.read_campaign(rows, roles, rm.Prices(), control="none", window="56 days")
-    return shop().mailing.beside(rm.evidence(campaign.effects).table)
+    rows = rm.purchase_outcomes(shop().transactions, shop().mailing.rows, **days)
+    roles = rm.interventions.Roles(outcome=["bought", "purchases"], customer_id="customer_id")
+    campaign = rm.interventions.read_campaign(rows, roles, rm.interventions.Prices(), control="none", window="56 days")
+    return shop().mailing.beside(rm.evidence_table(campaign.effects).table)
 
 
 @entry("corners.written_numbers")
@@ -161,10 +161,10 @@ def written():
     table = rm.predict_total(fitted("ParetoNBD"), customers(), 39.0)
     return Parts(
         digits=[formatting.three_digits(value) for value in values],
-        alike=formatting.alike(1.234, 12.34, 123.4),
+        alike=formatting.format_together(1.234, 12.34, 123.4),
         interval=formatting.with_interval(12.345, 10.1, 14.98),
         frame=formatting.with_intervals(pd.DataFrame(table)),
-        tenures=spell_curves.round_tenures(rm.survival_curves(spells())),
+        tenures=spell_curves.round_tenures(rm.fitting.survival_curves(spells())),
     )
 
 
@@ -175,11 +175,11 @@ def shown():
         fit=fitted("ParetoNBD"),
         groups=rm.fit(rm.BGNBD, customers(), by="cohort"),
         comparison=evaluation.compare(fits(), customers(), replicates=0),
-        contracts=rm.fit_contracts(published()),
-        settings=rm.make_plan(log()),
-        check=rm.check_log_start(log()),
+        contracts=rm.fitting.select_contract_model(published()),
+        settings=rm.logs.choose_settings(log()),
+        check=rm.logs.check_log_start(log()),
         bootstrap=rm.bootstrap(fitted("NBD"), customers(), replicates=20, rng=np.random.default_rng(1)),
-        evidence=rm.evidence(shown_effects()),
+        evidence=rm.evidence_table(shown_effects()),
     )
     return Parts(
         {
@@ -199,4 +199,4 @@ def shown_effects():
 def of_models():
     """Values of contracts at parameters, of one customer at a time."""
     people = pd.DataFrame({"tenure": [0, 1, 24]})
-    return each(lambda model: rm.contract_value(model, people, MONTHLY), Parts(MODELS))
+    return each(lambda model: rm.value.contract_value(model, people, MONTHLY), Parts(MODELS))

@@ -73,9 +73,9 @@ def by_group():
     by = people["frequency"].clip(upper=3)
     return Parts(
         holdout=evaluation.holdout_by_group(some(), people, by),
-        status=evaluation.status_by_group(fitted(BEST), people, by),
-        status_all=evaluation.status_by_group(fitted(BEST), people, level=0.8),
-        new=evaluation.new_customer_by_group(rm.fit(rm.BGNBD, people, by="cohort"), 39),
+        status=rm.forecast.status_by_group(fitted(BEST), people, by),
+        status_all=rm.forecast.status_by_group(fitted(BEST), people, level=0.8),
+        new=rm.forecast.new_customer_by_group(rm.fit(rm.BGNBD, people, by="cohort"), 39),
     )
 
 
@@ -125,7 +125,7 @@ def timing():
 def rolling():
     def of(source):
         days = evaluation.earlier_origins(source, horizon=26, count=3)
-        found = evaluation.rolling_origins(rm.MBGNBD, source, origins=days, horizon=26)
+        found = evaluation.backtest(rm.MBGNBD, source, origins=days, horizon=26)
         return Parts(origins=days, frame=found, check=evaluation.backtest_check(found))
 
     return each(of, Parts({name: rm.read_transactions(source) for name, source in logs().items()}))
@@ -134,12 +134,12 @@ def rolling():
 @entry("evaluation.forecast_sentence")
 def sentence():
     origins = evaluation.earlier_origins(log(), horizon=26)
-    backtest = evaluation.rolling_origins(rm.MBGNBD, log(), origins=origins, horizon=26)
+    backtest = evaluation.backtest(rm.MBGNBD, log(), origins=origins, horizon=26)
     total = rm.predict_total(fitted(BEST), customers(), 26)
     return Parts(
         origins=origins,
         said=purchases.forecast_sentence(total, backtest, customers(), 26),
-        errors=purchases.errors_told(backtest),
+        errors=purchases.past_error_sentences(backtest),
         check=evaluation.backtest_check(backtest),
     )
 
@@ -161,17 +161,19 @@ def histories():
 def contracts_at_earlier_days():
     window = {"period": "M", "origins": ["2023-06-30", "2023-12-31"], "renewals": 6}
     found = evaluation.backtest_retention(rm.ShiftedBetaGeometric, spells(), **window)
-    return Parts(frame=found, check=evaluation.backtest_check(found), errors=tried(purchases.errors_told, found))
+    return Parts(
+        frame=found, check=evaluation.backtest_check(found), errors=tried(purchases.past_error_sentences, found)
+    )
 
 
 @entry("evaluation.projections")
 def projections():
     found = evaluation.projections(published(), renewals=5)
-    book = contracts.projection_book(kept(), rm.load_published_retention())
+    book = contracts.projections_by_table(kept(), rm.datasets.load_published_retention())
     return Parts(
         frame=found,
         errors=evaluation.projection_errors(found),
         book=book,
-        book_errors=contracts.book_errors(book),
-        notes=contracts.book_notes(book),
+        book_errors=contracts.projection_error_table(book),
+        notes=contracts.projection_notes(book),
     )

@@ -50,7 +50,7 @@ def engines(frame: pd.DataFrame, name: str) -> Parts:
 
 @cache
 def cdnow() -> pd.DataFrame:
-    return rm.load_cdnow()
+    return rm.datasets.load_cdnow()
 
 
 @cache
@@ -123,7 +123,7 @@ def at_limit() -> Any:
 
 @cache
 def months() -> pd.DataFrame:
-    return rm.opportunities(cdnow(), period="M", calibration_end=CUT, observation_end=END)
+    return rm.logs.opportunities(cdnow(), period="M", calibration_end=CUT, observation_end=END)
 
 
 @cache
@@ -141,12 +141,12 @@ def contract_logs() -> Parts:
     return engines(contracts(), "contracts")
 
 
-READING = {"design": "acquisition", "cause": "cause", "covariates": ["plan"]}
+READING = {"sampling": "acquisition", "cause": "cause", "covariates": ["plan"]}
 
 
 @cache
 def spells() -> Any:
-    return rm.read_contracts(contracts(), observed_until=business().observed_until, **READING)
+    return rm.read_contracts(contracts(), observation_end=business().observation_end, **READING)
 
 
 @cache
@@ -161,23 +161,23 @@ def kept_by_plan() -> pd.DataFrame:
 
 @cache
 def active() -> pd.DataFrame:
-    return rm.active_customers(spells(), period="M")
+    return rm.logs.active_customers(spells(), period="M")
 
 
 @cache
 def published() -> pd.DataFrame:
-    table = rm.load_published_retention()
+    table = rm.datasets.load_published_retention()
     return table[table["customers"] == "regular"].drop(columns="customers").reset_index(drop=True)
 
 
 @cache
 def contract_fit(model: str) -> Any:
-    return rm.fit(getattr(rm, model), published())
+    return rm.fit(getattr(rm.survival, model), published())
 
 
 @cache
 def monthly_fit(model: str) -> Any:
-    return rm.fit(getattr(rm, model), kept())
+    return rm.fit(getattr(rm.survival, model), kept())
 
 
 @cache

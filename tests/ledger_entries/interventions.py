@@ -11,7 +11,7 @@ from ledger_entries import entry
 from ledger_entries.flatten import Parts, each, tried
 from ledger_entries.inputs import REFERENCE, business, engines, mailing, mailing_sources, shop, spells
 from retention_models.interventions.arms import cost_breakdown
-from retention_models.interventions.designs import from_counts
+from retention_models.interventions.designs import encouragement, from_counts
 from retention_models.interventions.designs.contract_arms import since_observed
 from retention_models.interventions.effects import multiplicity, sensitivity
 
@@ -25,7 +25,7 @@ COSTS = {
     "mail": rm.Costs(contact=0.2),
     "gift": rm.Costs(contact=0.4, contacts="got", redemption=1.0, redemptions="used"),
 }
-MONEY = rm.Money(worth=0.5, costs=COSTS, currency="EUR")
+MONEY = rm.interventions.Money(worth=0.5, costs=COSTS, currency="EUR")
 WORTH = replace(MONEY, worth=25.0)
 OUTCOMES = Parts(share=BOUGHT, amount=AMOUNT, ratio=RATIO, cuped=CUPED)
 
@@ -69,13 +69,15 @@ entry("interventions.differences")(lambda: all_designs(lambda test, y: rows_of(r
 entry("interventions.differences.money")(
     lambda: all_designs(lambda test, y: rows_of(rm.differences(test, y, MONEY, level=0.9)))
 )
-entry("interventions.lin")(lambda: all_designs(lambda test, y: rows_of(rm.lin_differences(test, y))))
-entry("interventions.lifts")(lambda: all_designs(lambda test, y: rows_of(rm.lifts(test, y))))
-entry("interventions.pairwise")(lambda: all_designs(lambda test, y: rows_of(rm.pairwise(test, y))))
-entry("interventions.programme")(lambda: all_designs(lambda test, y: rows_of(rm.programme_effect(test, y, MONEY))))
-entry("interventions.any_difference")(lambda: all_designs(rm.any_difference))
+entry("interventions.lin")(lambda: all_designs(lambda test, y: rows_of(rm.differences(test, y, adjustment="Lin"))))
+entry("interventions.lifts")(lambda: all_designs(lambda test, y: rows_of(rm.differences(test, y, scale="ratio"))))
+entry("interventions.pairwise")(lambda: all_designs(lambda test, y: rows_of(rm.differences(test, y, pairwise=True))))
+entry("interventions.programme")(
+    lambda: all_designs(lambda test, y: rows_of(rm.interventions.programme_effect(test, y, MONEY)))
+)
+entry("interventions.any_difference")(lambda: all_designs(rm.interventions.any_difference))
 entry("interventions.baseline")(lambda: rows_of(rm.differences(experiment(), CUPED, MONEY, baseline="mail")))
-entry("interventions.lin.money")(lambda: rows_of(rm.lin_differences(experiment(), CUPED, MONEY)))
+entry("interventions.lin.money")(lambda: rows_of(rm.differences(experiment(), CUPED, MONEY, adjustment="Lin")))
 entry("interventions.experiment.engines")(
     lambda: each(lambda rows: Parts(table=experiment(rows).table(), checks=experiment(rows).checks), mailing_sources())
 )
@@ -112,7 +114,9 @@ def published_tables():
     plan, after = rm.Plan(control="control"), next(name for name in ("re78", "earnings") if name in nsw)
     test = rm.Experiment.from_rows(nsw, plan, arm="arm", outcomes=[after], covariates=before, customer_id=None)
     outcome = rm.Outcome(column=after, adjust_for=tuple(before))
-    return Parts(cuped=rows_of(rm.differences(test, outcome)), lin=rows_of(rm.lin_differences(test, outcome)))
+    return Parts(
+        cuped=rows_of(rm.differences(test, outcome)), lin=rows_of(rm.differences(test, outcome, adjustment="Lin"))
+    )
 
 
 @entry("interventions.sums")
@@ -131,10 +135,10 @@ def of_sums():
     from_counts = rm.Experiment.from_counts(counted, PLAN, outcome="bought")
     return Parts(
         sums=rows_of(rm.differences(from_sums, CUPED)),
-        lin=tried(rm.lin_differences, from_sums, CUPED),
+        lin=tried(rm.differences, from_sums, CUPED, adjustment="Lin"),
         means=rows_of(rm.differences(from_means, AMOUNT)),
         counts=rows_of(rm.differences(from_counts, BOUGHT)),
-        lifts=rows_of(rm.lifts(from_counts, BOUGHT)),
+        lifts=rows_of(rm.differences(from_counts, BOUGHT, scale="ratio")),
     )
 
 
@@ -146,26 +150,29 @@ def factorial():
     rows = pd.DataFrame({"customer_id": np.arange(n), "arm": arm, "y": y})
     test = rm.Experiment.from_rows(rows, rm.Plan(control="none"), arm="arm", outcomes=["y"])
     campaigns = {"none": (), "mail": ("mail",), "call": ("call",), "both": ("mail", "call")}
-    money = rm.Money(worth=4.0, costs={name: rm.Costs(contact=0.1 * i) for i, name in enumerate(campaigns) if i})
+    money = rm.interventions.Money(
+        worth=4.0, costs={name: rm.Costs(contact=0.1 * i) for i, name in enumerate(campaigns) if i}
+    )
     outcome = rm.Outcome(column="y", unit="purchases per customer")
     return Parts(
-        plain=rows_of(rm.factorial_effects(test, outcome, campaigns)),
-        money=tried(lambda: rows_of(rm.factorial_effects(test, outcome, campaigns, money))),
+        plain=rows_of(rm.interventions.factorial_effects(test, outcome, campaigns)),
+        money=tried(lambda: rows_of(rm.interventions.factorial_effects(test, outcome, campaigns, money))),
     )
 
 
 @entry("interventions.encouragement")
-def encouragement():
+def on_those_who_received():
     """On those who received, by the assignment; and what comparing them with the others would say."""
     of_mail = mailing()[mailing()["arm"] != "gift"]
     return Parts(
         complier=each(
-            lambda y: rows_of(rm.complier_effect(experiment(), y, received="got", arm="mail")),
+            lambda y: rows_of(rm.interventions.complier_effect(experiment(), y, received="got", arm="mail")),
             Parts(share=BOUGHT, amount=AMOUNT, cuped=CUPED),
         ),
-        money=rows_of(rm.complier_effect(experiment(), AMOUNT, MONEY, received="got", arm="gift")),
+        money=rows_of(rm.interventions.complier_effect(experiment(), AMOUNT, MONEY, received="got", arm="gift")),
         naive=each(
-            lambda rows: rows_of(rm.naive_effect(rows, AMOUNT, received="got")), engines(of_mail, "mailing_mail")
+            lambda rows: rows_of(encouragement.as_treated_difference(rows, AMOUNT, received="got")),
+            engines(of_mail, "mailing_mail"),
         ),
     )
 
@@ -183,12 +190,12 @@ def stepped_wedge():
     outcome = rm.Outcome(column="y", unit="EUR per customer", horizon="one month")
 
     def of(source):
-        return rows_of(rm.stepped_wedge(source, outcome, rng=np.random.default_rng(0), **asked))
+        return rows_of(rm.interventions.stepped_wedge(source, outcome, rng=np.random.default_rng(0), **asked))
 
-    money = rm.Money(worth=1.0, costs={"switched stores": rm.Costs(contact=0.2)})
+    money = rm.interventions.Money(worth=1.0, costs={"switched stores": rm.Costs(contact=0.2)})
     return Parts(
         engines=each(of, engines(rows, "stores")),
-        money=rows_of(rm.stepped_wedge(rows, outcome, money, rng=np.random.default_rng(0), **asked)),
+        money=rows_of(rm.interventions.stepped_wedge(rows, outcome, money, rng=np.random.default_rng(0), **asked)),
     )
 
 
@@ -205,26 +212,26 @@ def offers():
 @entry("interventions.contracts")
 def of_contracts():
     plan = rm.Plan(control="none", shares={"none": 1, "offer": 1})
-    test = rm.contract_test(offers(), plan, arm="arm", time_unit="months")
-    money = rm.Money(worth=10.0, costs={"offer": rm.Costs(contact=3.0)}, currency="EUR")
+    test = rm.contract_experiment(offers(), plan, arm="arm", time_unit="months")
+    money = rm.interventions.Money(worth=10.0, costs={"offer": rm.Costs(contact=3.0)}, currency="EUR")
     return Parts(
         test=test,
         treated=test.treated,
         engines=each(
-            lambda rows: rm.contract_test(rows, plan, arm="arm", time_unit="months"), engines(offers(), "offers")
+            lambda rows: rm.contract_experiment(rows, plan, arm="arm", time_unit="months"), engines(offers(), "offers")
         ),
-        share=rows_of(rm.share_kept(test, horizon=4)),
-        time=rows_of(rm.time_kept(test, horizon=6, money=money)),
-        discounted=rows_of(rm.time_kept(test, horizon=6, rate=0.01, level=0.8)),
-        value=rm.incremental_value(test, money, horizon=6, rate=0.01),
-        value_after=rm.incremental_value(test, money, horizon=6, rate=0.01, residual_lifetime=20.0),
+        share=rows_of(rm.interventions.retention_difference(test, horizon=4)),
+        time=rows_of(rm.interventions.rmst_difference(test, horizon=6, money=money)),
+        discounted=rows_of(rm.interventions.rmst_difference(test, horizon=6, rate=0.01, level=0.8)),
+        value=rm.interventions.incremental_value(test, money, horizon=6, rate=0.01),
+        value_after=rm.interventions.incremental_value(test, money, horizon=6, rate=0.01, residual_lifetime=20.0),
     )
 
 
 @entry("interventions.spells")
 def of_spells():
     plan = rm.Plan(control="basic")
-    test = tried(lambda: rm.contract_test(spells(), plan, arm="plan", time_unit="days"))
+    test = tried(lambda: rm.contract_experiment(spells(), plan, arm="plan", time_unit="days"))
     return Parts(test=test, rows=tried(lambda: since_observed(spells(), "plan", "days", None)))
 
 
@@ -234,10 +241,10 @@ def paid_back():
     return Parts(
         {
             arm: Parts(
-                cost=rm.cost_per_kept(test, BOUGHT, WORTH, arm=arm),
-                bounded=cost_breakdown.cost_per_kept(test, BOUGHT, WORTH, arm=arm, level=0.5).is_bounded,
-                lines=tried(rm.money_lines, test, AMOUNT, MONEY, arm=arm, purchases="bought"),
-                lines_plain=tried(rm.money_lines, test, BOUGHT, WORTH, arm=arm, level=0.8),
+                cost=rm.interventions.cost_per_retained(test, BOUGHT, WORTH, arm=arm),
+                bounded=cost_breakdown.cost_per_retained(test, BOUGHT, WORTH, arm=arm, level=0.5).is_bounded,
+                lines=tried(rm.interventions.cost_breakdown, test, AMOUNT, MONEY, arm=arm, purchases="bought"),
+                lines_plain=tried(rm.interventions.cost_breakdown, test, BOUGHT, WORTH, arm=arm, level=0.8),
             )
             for arm in ("mail", "gift")
         }
@@ -245,13 +252,13 @@ def paid_back():
 
 
 @entry("interventions.evidence")
-def evidence():
+def evidence_table():
     test = experiment()
     effects = [e for y in (BOUGHT, CUPED) for e in rm.differences(test, y, WORTH if y is BOUGHT else MONEY)]
-    found, factors = rm.evidence(effects), rm.evidence(rm.lifts(test, BOUGHT))
-    voters = rm.load_published_experiments().dropna(subset="count").query("experiment == 'Voter mail'")
-    many = rm.evidence(from_counts.effects_of_counts(voters))
-    ratios = rm.evidence(from_counts.effects_of_counts(voters, scale="ratio"))
+    found, factors = rm.evidence_table(effects), rm.evidence_table(rm.differences(test, BOUGHT, scale="ratio"))
+    voters = rm.datasets.load_published_experiments().dropna(subset="count").query("experiment == 'Voter mail'")
+    many = rm.evidence_table(from_counts.effects_of_counts(voters))
+    ratios = rm.evidence_table(from_counts.effects_of_counts(voters, scale="ratio"))
     return Parts(
         effects=found.effects,
         table=found.table,
@@ -270,7 +277,7 @@ def evidence():
 
 @entry("interventions.counts")
 def of_counts():
-    table = rm.load_published_experiments().dropna(subset="count")
+    table = rm.datasets.load_published_experiments().dropna(subset="count")
     return Parts(
         difference=rows_of(from_counts.effects_of_counts(table)),
         ratio=rows_of(from_counts.effects_of_counts(table, scale="ratio", level=0.9)),
@@ -282,10 +289,13 @@ def of_counts():
 def judged():
     effects = rm.differences(experiment(), BOUGHT)
     return Parts(
-        harmless=[rm.no_worse_than(effect, 0.03) for effect in effects],
-        harmless_less=[rm.no_worse_than(effect, 0.2, higher_is_better=False) for effect in effects],
-        e_value=[rm.e_value(ratio) for ratio in (0.5, 1.0, 1.8)],
-        overturn=[tried(sensitivity.what_would_overturn, effect) for effect in rm.lifts(experiment(), BOUGHT)],
+        harmless=[rm.interventions.non_inferiority(effect, 0.03) for effect in effects],
+        harmless_less=[rm.interventions.non_inferiority(effect, 0.2, higher_is_better=False) for effect in effects],
+        e_value=[rm.interventions.e_value(ratio) for ratio in (0.5, 1.0, 1.8)],
+        overturn=[
+            tried(sensitivity.what_would_overturn, effect)
+            for effect in rm.differences(experiment(), BOUGHT, scale="ratio")
+        ],
     )
 
 
@@ -293,8 +303,8 @@ def judged():
 def corrected():
     p_values = [0.001, 0.04, 0.03, 0.5, 0.2, 1e-9]
     return Parts(
-        holm=rm.holm(p_values),
-        bh=rm.benjamini_hochberg(p_values),
+        holm=rm.interventions.holm(p_values),
+        bh=rm.interventions.benjamini_hochberg(p_values),
         shrunk=multiplicity.shrink([0.1, 0.3, -0.1, 0.2], [0.1, 0.05, 0.1, 0.2]),
         alike=multiplicity.shrink([0.1] * 4, [0.1] * 4),
     )
@@ -305,7 +315,7 @@ def outcomes():
     days = {"horizon_days": shop().horizon_days, "offer_days": shop().offer_days}
     log, rows = engines(shop().transactions, "shop_log"), engines(shop().mailing.rows, "shop_rows")
     return Parts(
-        engines=Parts({name: tried(rm.shop_outcomes, log[name], rows[name], **days) for name in log}),
-        looked_back=rm.shop_outcomes(log["pandas"], rows["pandas"], lookback_days=182, **days),
-        later=tried(rm.shop_outcomes, log["pandas"], rows["pandas"], same_day="set_aside", **days),
+        engines=Parts({name: tried(rm.purchase_outcomes, log[name], rows[name], **days) for name in log}),
+        looked_back=rm.purchase_outcomes(log["pandas"], rows["pandas"], lookback_days=182, **days),
+        later=tried(rm.purchase_outcomes, log["pandas"], rows["pandas"], same_day="set_aside", **days),
     )

@@ -13,7 +13,7 @@ from ledger_entries.inputs import CUT, MONEY, active, customers, fits, fitted, k
 from ledger_entries.interventions import BOUGHT, CUPED, WORTH, experiment
 from retention_models import evaluation, plots
 from retention_models.logs.transactions.describe import cohorts, rfm, rhythm
-from retention_models.narrative import contracts, value_tables
+from retention_models.narrative import contracts
 
 mpl.use("Agg")
 SBG = "ShiftedBetaGeometric"
@@ -59,11 +59,11 @@ def tracked():
 def held():
     named = rfm.rfm_segments(log(), observation_end=CUT)["segment"].loc[customers().index]
     spend = fitted("GammaGamma")
-    return value_tables.value_by_segment(fitted("ParetoNBD"), spend, customers(), named, horizon=26, **MONEY)
+    return rm.value.value_by_segment(fitted("ParetoNBD"), spend, customers(), named, horizon=26, **MONEY)
 
 
 def effects():
-    return rm.evidence([*rm.differences(experiment(), BOUGHT, WORTH), *rm.differences(experiment(), CUPED)])
+    return rm.evidence_table([*rm.differences(experiment(), BOUGHT, WORTH), *rm.differences(experiment(), CUPED)])
 
 
 def matrix():
@@ -77,7 +77,7 @@ def expected():
 picture("periods", lambda: plots.plot_periods(cohorts.purchases_per_period(log())))
 picture("cohorts", lambda: plots.plot_retention(cohorts.cohort_retention(log())))
 picture("waiting", lambda: plots.plot_waiting(waiting()))
-picture("season", lambda: plots.plot_season(rhythm.calendar_season(log(), by="weekday")))
+picture("season", lambda: plots.plot_season(rhythm.season(log(), by="weekday")))
 picture("tracking", lambda: plots.plot_tracking(tracked()))
 picture("tracking_sum", lambda: plots.plot_tracking(tracked(), cumulative=True))
 picture("season_left", lambda: plots.plot_season(evaluation.season_left(tracked()), "Pareto/NBD"))
@@ -88,14 +88,16 @@ picture("pit", lambda: plots.plot_pit(evaluation.calibration(fitted("MBGNBD"), c
 picture("matrix", lambda: plots.plot_history_matrix(matrix(), "probability_alive"))
 picture("history", lambda: plots.plot_alive_history(evaluation.alive_history(fitted("MBGNBD"), log(), 111, steps=20)))
 picture("parameters", lambda: plots.plot_parameters(fitted("ParetoNBD").table()))
-picture("survival", lambda: plots.plot_survival(rm.curve_table(rm.survival_curves(spells(), by="plan"))))
-picture("causes", lambda: plots.plot_causes(rm.curve_table(rm.cause_curves(spells()))))
-picture("triangle", lambda: plots.plot_triangle(rm.retention_triangle(monthly_fit(SBG), kept(), renewals=6)))
+picture(
+    "survival", lambda: plots.plot_survival(rm.survival.curve_table(rm.fitting.survival_curves(spells(), by="plan")))
+)
+picture("causes", lambda: plots.plot_causes(rm.survival.curve_table(rm.fitting.cause_curves(spells()))))
+picture("triangle", lambda: plots.plot_triangle(rm.forecast.retention_triangle(monthly_fit(SBG), kept(), renewals=6)))
 picture(
     "remaining",
     lambda: plots.plot_remaining(rm.forecast_retention(monthly_fit(SBG), active(), renewals=12)),
 )
-picture("projections", lambda: plots.plot_projections(next(iter(contracts.projection_book(kept()).values()))))
+picture("projections", lambda: plots.plot_projections(next(iter(contracts.projections_by_table(kept()).values()))))
 picture("evidence", lambda: plots.plot_evidence(next(iter(effects().panels.values()))))
 picture("panels", lambda: plots.plot_panels(effects().panels))
 picture("values", lambda: plots.plot_values(effects().table))

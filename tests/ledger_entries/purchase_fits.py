@@ -47,9 +47,9 @@ for name, model in {
     an_entry(name, lambda model=model: fitted(model))
 an_entry("bg_cnbd", lambda: rm.fit(rm.BGCNBD, everyone()))
 an_entry("bg_bb", lambda: rm.fit(rm.BGBB, months()))
-an_entry("donors", lambda: rm.fit(rm.BGBB, rm.load_donations()))
+an_entry("donors", lambda: rm.fit(rm.BGBB, rm.datasets.load_donations()))
 an_entry("robust", lambda: rm.fit(rm.BGNBD, customers(), robust=True))
-an_entry("compressed", lambda: rm.fit(rm.ParetoNBD, rm.compress(customers())))
+an_entry("compressed", lambda: rm.fit(rm.ParetoNBD, rm.logs.compress(customers())))
 an_entry("covariates.bg_nbd", with_covariates)
 an_entry("covariates.pareto_nbd", lambda: rm.fit(rm.ParetoNBD, customers(), purchase_covariates="channel"))
 an_entry("covariates.mbg_nbd", lambda: rm.fit(rm.MBGNBD, customers(), dropout_covariates="age"))
@@ -79,7 +79,7 @@ def predict_covariates():
 
 @entry("predict.opportunities")
 def predict_opportunities():
-    return rm.predict(rm.fit(rm.BGBB, rm.load_donations()), rm.load_donations(), 5)
+    return rm.predict(rm.fit(rm.BGBB, rm.datasets.load_donations()), rm.datasets.load_donations(), 5)
 
 
 @entry("predict_total.covariates")
@@ -89,35 +89,35 @@ def total_covariates():
 
 @entry("predict_new.plain")
 def new_plain():
-    return rm.predict_new(fitted("ParetoNBD"), customers().head(3), 26)
+    return rm.forecast.predict_new(fitted("ParetoNBD"), customers().head(3), 26)
 
 
 @entry("predict_new.covariates")
 def new_covariates():
-    return rm.predict_new(with_covariates(), customers().head(12), 26)
+    return rm.forecast.predict_new(with_covariates(), customers().head(12), 26)
 
 
 @entry("marginal_effect")
 def marginal_effect():
     some = customers().iloc[::5]
     return Parts(
-        level=rm.marginal_effect(with_covariates(), some, {"channel": "web"}, 26),
-        function=rm.marginal_effect(with_covariates(), some, {"age": lambda age: age + 1}, 26),
-        new=rm.marginal_effect(with_covariates(), some, {"channel": "web"}, 26, new=True),
+        level=rm.forecast.marginal_effect(with_covariates(), some, {"channel": "web"}, 26),
+        function=rm.forecast.marginal_effect(with_covariates(), some, {"age": lambda age: age + 1}, 26),
+        new=rm.forecast.marginal_effect(with_covariates(), some, {"channel": "web"}, 26, new=True),
     )
 
 
 @entry("wald")
 def wald():
-    return rm.wald(with_covariates())
+    return rm.fitting.wald(with_covariates())
 
 
 @entry("likelihood_ratio")
 def likelihood_ratio():
     return Parts(
-        nested=rm.likelihood_ratio(fitted("NBD"), fitted("ParetoNBD"), customers(), replicates=0),
-        covariates=rm.likelihood_ratio(fitted("BGNBD"), with_covariates(), customers()),
-        drawn=rm.likelihood_ratio(
+        nested=rm.fitting.likelihood_ratio(fitted("NBD"), fitted("ParetoNBD"), customers(), replicates=0),
+        covariates=rm.fitting.likelihood_ratio(fitted("BGNBD"), with_covariates(), customers()),
+        drawn=rm.fitting.likelihood_ratio(
             fitted("NBD"), fitted("BGNBD"), customers(), replicates=9, rng=np.random.default_rng(1)
         ),
     )

@@ -45,7 +45,7 @@ def at_histories(model):
         probability_later=tried(lambda: model.purchase_probability(counts, 12.0, *rows, start=4.0)),
         discounted=model.discounted_expected_purchases(0.003, *rows),
         discounted_within=model.discounted_expected_purchases(0.003, *rows, horizon=52.0),
-        conditional=model.outlook(*rows)[0],
+        conditional=model.future_process(*rows)[0],
     )
 
 

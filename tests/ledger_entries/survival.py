@@ -58,7 +58,7 @@ def entered():
 @entry("survival.aalen_johansen")
 def causes():
     rows = drawn()
-    found = rm.aalen_johansen(rows["tenure"], rows["cause"], entry=rows["entry"], weight=rows["weight"])
+    found = rm.survival.aalen_johansen(rows["tenure"], rows["cause"], entry=rows["entry"], weight=rows["weight"])
     return Parts(
         curves=found,
         overall=found.overall,
@@ -77,22 +77,27 @@ def log_rank():
     curves = {
         name: rm.kaplan_meier(rows["tenure"], rows["churned"], weight=rows["weight"]) for name, rows in of.items()
     }
-    return Parts(lung=rm.log_rank(curves), plans=rm.log_rank(rm.survival_curves(spells(), by="plan")))
+    return Parts(
+        lung=rm.survival.log_rank(curves), plans=rm.survival.log_rank(rm.fitting.survival_curves(spells(), by="plan"))
+    )
 
 
 @entry("survival.curves")
 def of_spells():
-    curves = rm.survival_curves(spells(), by="plan")
+    curves = rm.fitting.survival_curves(spells(), by="plan")
     return Parts(
         curves=curves,
-        table=rm.curve_table(curves),
-        at=rm.curve_table(curves, at=round_tenures(curves), level=0.9),
+        table=rm.survival.curve_table(curves),
+        at=rm.survival.curve_table(curves, at=round_tenures(curves), level=0.9),
         tenures=round_tenures(curves, count=5),
-        all=rm.curve_table(rm.survival_curves(spells()), at=[30, 90, 365]),
+        all=rm.survival.curve_table(rm.fitting.survival_curves(spells()), at=[30, 90, 365]),
     )
 
 
 @entry("survival.causes")
 def cause_curves():
-    curves = rm.cause_curves(spells(), by="plan")
-    return Parts(table=rm.curve_table(curves), all=rm.curve_table(rm.cause_curves(spells()), at=[30, 90, 365]))
+    curves = rm.fitting.cause_curves(spells(), by="plan")
+    return Parts(
+        table=rm.survival.curve_table(curves),
+        all=rm.survival.curve_table(rm.fitting.cause_curves(spells()), at=[30, 90, 365]),
+    )

@@ -12,7 +12,7 @@ from ledger_entries.interventions import BOUGHT, MONEY, experiment
 
 @entry("text.refusals.logs")
 def of_logs():
-    log, until = cdnow(), {"observed_until": "2024-12-31"}
+    log, until = cdnow(), {"observation_end": "2024-12-31"}
     return Parts(
         column=tried(rm.read_transactions, log, customer_id="user"),
         empty=tried(rm.read_transactions, log.head(0)),
@@ -23,9 +23,9 @@ def of_logs():
         calibration=tried(rm.summarize, log, calibration_end="2001-01-01"),
         day=tried(rm.summarize, log, calibration_end="30.9.1997"),
         unit=tried(rm.summarize, log, time_unit="M"),
-        period=tried(rm.opportunities, log, period="Y", observation_end="1998-06-30"),
-        design=tried(rm.read_contracts, contracts(), design="all", **until),
-        starts=tried(rm.read_contracts, contracts().drop(columns="start"), design="acquisition", **until),
+        period=tried(rm.logs.opportunities, log, period="Y", observation_end="1998-06-30"),
+        design=tried(rm.read_contracts, contracts(), sampling="all", **until),
+        starts=tried(rm.read_contracts, contracts().drop(columns="start"), sampling="acquisition", **until),
     )
 
 
@@ -63,8 +63,8 @@ def of_value():
         rate=tried(lambda: rm.customer_value(fit, spend, people, **money | {"annual_discount_rate": -2})),
         unit=tried(lambda: rm.customer_value(fit, spend, people, **money | {"time_unit": "D"})),
         swapped=tried(lambda: rm.customer_value(spend, fit, people, **money)),
-        terms=tried(rm.ContractTerms, annual_discount_rate=0.1, period="W"),
-        cost=tried(lambda: rm.break_even_uplift(rm.customer_value(fit, spend, people, **money), cost=-1)),
+        terms=tried(rm.value.ContractTerms, annual_discount_rate=0.1, period="W"),
+        cost=tried(lambda: rm.value.break_even_uplift(rm.customer_value(fit, spend, people, **money), cost=-1)),
         renewals=tried(lambda: rm.forecast_retention(fit, kept(), renewals=3)),
     )
 
@@ -79,11 +79,18 @@ def of_experiments():
         twice=tried(experiment, pd.concat([rows, rows])),
         outcome=tried(rm.differences, experiment(), rm.Outcome(column="height")),
         covariate=tried(rm.differences, experiment(), rm.Outcome(column="amount", adjust_for=("visits",))),
-        arm=tried(rm.cost_per_kept, experiment(), BOUGHT, MONEY, arm="fax"),
-        costs=tried(rm.differences, experiment(), BOUGHT, rm.Money(worth=1.0, costs={"fax": rm.Costs(contact=1.0)})),
-        campaign=tried(rm.read_campaign, rows, rm.Roles(arm="group"), rm.Prices()),
-        prices=tried(rm.Prices, margin=40),
-        size=tried(rm.sample_size, rm.Proportion(0.1), 0.95),
-        fractions=tried(rm.sequential_bounds, [0.5, 0.4]),
-        e_value=tried(rm.e_value, -1.0),
+        arm=tried(rm.interventions.cost_per_retained, experiment(), BOUGHT, MONEY, arm="fax"),
+        costs=tried(
+            rm.differences,
+            experiment(),
+            BOUGHT,
+            rm.interventions.Money(worth=1.0, costs={"fax": rm.Costs(contact=1.0)}),
+        ),
+        campaign=tried(
+            rm.interventions.read_campaign, rows, rm.interventions.Roles(arm="group"), rm.interventions.Prices()
+        ),
+        prices=tried(rm.interventions.Prices, margin=40),
+        size=tried(rm.sample_size, rm.interventions.Proportion(0.1), 0.95),
+        fractions=tried(rm.interventions.sequential_bounds, [0.5, 0.4]),
+        e_value=tried(rm.interventions.e_value, -1.0),
     )

@@ -6,7 +6,7 @@ from ledger_entries.flatten import Parts, each
 from ledger_entries.inputs import CUT, END, customers, engines, logs, untidy
 from retention_models.logs.transactions.checks import accounts, regularity
 from retention_models.logs.transactions.describe import cohorts, rfm, rhythm
-from retention_models.narrative import business, overview
+from retention_models.narrative import business, overviews
 
 DAYS = {"acquired_after": "1997-01-10", "observation_end": "1998-05-31"}
 COLUMNS = {"customer_id": "user", "date": "ts", "amount": "total"}
@@ -25,13 +25,15 @@ on_each("read", rm.read_transactions)
 on_each("summarize", lambda log: rm.summarize(log, calibration_end=CUT))
 on_each("summarize_days", lambda log: rm.summarize(log, time_unit="D", amount=None, **DAYS))
 on_each("summarize_long", lambda log: rm.summarize(log, time_unit="30D", granularity="W"))
-on_each("histories", lambda log: rm.histories(log, calibration_end=CUT))
-on_each("histories_plain", lambda log: rm.histories(log, amount=None, time_unit="D", **DAYS))
-on_each("log_start", lambda log: rm.check_log_start(rm.read_transactions(log)))
-on_each("log_start_within", lambda log: rm.check_log_start(rm.read_transactions(log), calibration_end=CUT, **DAYS))
-on_each("settings", lambda log: rm.make_plan(rm.read_transactions(log)))
-on_each("settings_asked", lambda log: rm.make_plan(rm.read_transactions(log), time_unit="D", horizon=90, **DAYS))
-on_each("overview", lambda log: overview.overview(rm.read_transactions(log), name="a log", **DAYS))
+on_each("histories", lambda log: rm.logs.histories(log, calibration_end=CUT))
+on_each("histories_plain", lambda log: rm.logs.histories(log, amount=None, time_unit="D", **DAYS))
+on_each("log_start", lambda log: rm.logs.check_log_start(rm.read_transactions(log)))
+on_each("log_start_within", lambda log: rm.logs.check_log_start(rm.read_transactions(log), calibration_end=CUT, **DAYS))
+on_each("settings", lambda log: rm.logs.choose_settings(rm.read_transactions(log)))
+on_each(
+    "settings_asked", lambda log: rm.logs.choose_settings(rm.read_transactions(log), time_unit="D", horizon=90, **DAYS)
+)
+on_each("overview", lambda log: overviews.overview(rm.read_transactions(log), name="a log", **DAYS))
 on_each("accounts", lambda log: accounts.large_accounts(rm.read_transactions(log), share=0.002))
 on_each("accounts_check", lambda log: accounts.check_accounts(rm.read_transactions(log), **DAYS))
 on_each("business", lambda log: business.business_traits(rm.read_transactions(log), **DAYS))
@@ -53,22 +55,22 @@ for unit in ("week", "month", "quarter"):
         lambda log, unit=unit: cohorts.cohort_retention(rm.read_transactions(log), period=unit, **DAYS),
     )
 for unit in ("month", "weekday"):
-    on_each(f"season.{unit}", lambda log, unit=unit: rhythm.calendar_season(rm.read_transactions(log), by=unit, **DAYS))
+    on_each(f"season.{unit}", lambda log, unit=unit: rhythm.season(rm.read_transactions(log), by=unit, **DAYS))
 for unit in ("W", "M", "Q"):
     end = {"W": "1998-05-31", "M": END, "Q": END}[unit]
     on_each(
         f"opportunities.{unit}",
-        lambda log, unit=unit, end=end: rm.opportunities(log, period=unit, observation_end=end),
+        lambda log, unit=unit, end=end: rm.logs.opportunities(log, period=unit, observation_end=end),
     )
 CUT_IN_MONTHS = {"period": "M", "calibration_end": CUT, "observation_end": END}
-on_each("opportunities.holdout", lambda log: rm.opportunities(log, **CUT_IN_MONTHS))
+on_each("opportunities.holdout", lambda log: rm.logs.opportunities(log, **CUT_IN_MONTHS))
 
 on_untidy("read", lambda log: rm.read_transactions(log, **COLUMNS))
 on_untidy("read_net", lambda log: rm.read_transactions(log, **COLUMNS, refunds="net"))
 on_untidy("summarize", lambda log: rm.summarize(log, **COLUMNS, calibration_end="2023-07-31"))
 on_untidy("summarize_net", lambda log: rm.summarize(log, **COLUMNS, refunds="net", time_unit="D"))
 on_untidy("summarize_zeros", lambda log: rm.summarize(log, **COLUMNS, zeros="set_aside"))
-on_untidy("histories", lambda log: rm.histories(log, **COLUMNS))
+on_untidy("histories", lambda log: rm.logs.histories(log, **COLUMNS))
 on_untidy("regularity", lambda log: regularity.check_regularity(rm.read_transactions(log, **COLUMNS)))
 
 
@@ -91,4 +93,4 @@ def cohort_labels():
 @entry("logs.compress")
 def compress():
     sources = engines(customers()[["frequency", "recency", "T"]].reset_index(), "customers")
-    return each(rm.compress, Parts({name: sources[name] for name in ("pandas", "polars", "duckdb")}))
+    return each(rm.logs.compress, Parts({name: sources[name] for name in ("pandas", "polars", "duckdb")}))

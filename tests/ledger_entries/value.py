@@ -20,8 +20,8 @@ from ledger_entries.inputs import (
 from ledger_entries.purchase_models import MODELS as PURCHASES
 from retention_models import evaluation
 from retention_models.logs.transactions.describe import rfm, rhythm
-from retention_models.narrative import contracts, purchases, value_tables
-from retention_models.value import break_even, customer, spending
+from retention_models.narrative import contracts, formats, purchases
+from retention_models.value import break_even, spending
 from retention_models.value.terms import Terms
 
 CHANNEL = {"channel": "web"}
@@ -62,7 +62,7 @@ def total():
 
 @entry("value.break_even")
 def break_even_of_an_offer():
-    needed = rm.break_even_uplift(worth(), cost=2.0)
+    needed = rm.value.break_even_uplift(worth(), cost=2.0)
     return Parts(uplift=needed, paying=break_even.paying_customers(needed), cost=purchases.typical_cost(customers()))
 
 
@@ -70,8 +70,8 @@ def break_even_of_an_offer():
 def marginal():
     some = customers().iloc[::5]
     return Parts(
-        now=rm.marginal_value(with_covariates(), spend(), some, CHANNEL, horizon=26, **MONEY),
-        new=rm.marginal_value(with_covariates(), None, some, CHANNEL, horizon=26, new=True, **MONEY),
+        now=rm.value.marginal_value(with_covariates(), spend(), some, CHANNEL, horizon=26, **MONEY),
+        new=rm.value.marginal_value(with_covariates(), None, some, CHANNEL, horizon=26, new=True, **MONEY),
     )
 
 
@@ -89,9 +89,9 @@ def spent():
 
 @entry("value.tables")
 def tabled():
-    by_horizon = customer.value_by_horizon(fitted("ParetoNBD"), spend(), customers(), horizons=(13, 26, 52), **MONEY)
-    by_segment = value_tables.value_by_segment(fitted("ParetoNBD"), spend(), customers(), named(), horizon=26, **MONEY)
-    return Parts(horizon=by_horizon, segment=by_segment, brief=value_tables.brief(by_segment))
+    by_horizon = rm.value.value_by_horizon(fitted("ParetoNBD"), spend(), customers(), horizons=(13, 26, 52), **MONEY)
+    by_segment = rm.value.value_by_segment(fitted("ParetoNBD"), spend(), customers(), named(), horizon=26, **MONEY)
+    return Parts(horizon=by_horizon, segment=by_segment, brief=formats.display_columns(by_segment))
 
 
 @entry("value.sentences")
@@ -99,28 +99,28 @@ def sentences_of_value():
     terms = Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency="USD")
     fit, window = fitted("ParetoNBD"), {"horizon": 39, "time_unit": "W"}
     origins = evaluation.earlier_origins(log(), horizon=26)
-    backtest = evaluation.rolling_origins(rm.MBGNBD, log(), origins=origins[-2:], horizon=26)
-    paying = break_even.paying_customers(rm.break_even_uplift(worth(), cost=2.0))
+    backtest = evaluation.backtest(rm.MBGNBD, log(), origins=origins[-2:], horizon=26)
+    paying = break_even.paying_customers(rm.value.break_even_uplift(worth(), cost=2.0))
     second = rhythm.time_to_second_purchase(log())
-    held = value_tables.value_by_segment(fit, spend(), customers(), named(), horizon=39, **MONEY)
+    held = rm.value.value_by_segment(fit, spend(), customers(), named(), horizon=39, **MONEY)
     total = rm.total_value(fit, spend(), customers(), horizon=39, **MONEY)
-    status = evaluation.status_by_group(fit, customers())
+    status = rm.forecast.status_by_group(fit, customers())
     return Parts(
         terms=terms,
         keywords=terms.keywords,
         written=terms.written(1234.5),
-        worth=purchases.worth_sentence(total, backtest, paying, terms=terms, cost=2.0, **window),
-        base=purchases.base_sentence(status, second, held, day=CUT, **window),
+        worth=purchases.value_sentence(total, backtest, paying, terms=terms, cost=2.0, **window),
+        base=purchases.customer_base_sentence(status, second, held, day=CUT, **window),
     )
 
 
-YEARLY = rm.ContractTerms(annual_discount_rate=0.1, period="Y", margin=100.0)
-MONTHLY = rm.ContractTerms(annual_discount_rate=0.1, period="M", margin=6.0)
+YEARLY = rm.value.ContractTerms(annual_discount_rate=0.1, period="Y", margin=100.0)
+MONTHLY = rm.value.ContractTerms(annual_discount_rate=0.1, period="M", margin=6.0)
 TERMS = Parts(
     yearly=YEARLY,
     monthly=MONTHLY,
-    arrears=rm.ContractTerms(annual_discount_rate=0.1, period="Y", payment="arrears"),
-    within=rm.ContractTerms(annual_discount_rate=0.1, period="M", horizon=24),
+    arrears=rm.value.ContractTerms(annual_discount_rate=0.1, period="Y", payment="arrears"),
+    within=rm.value.ContractTerms(annual_discount_rate=0.1, period="M", horizon=24),
 )
 
 
@@ -133,10 +133,10 @@ for name, model in MODELS.items():
     entry(f"value.contract.lifetime.{name}")(
         lambda model=model: each(
             lambda terms: Parts(
-                lifetime=tried(rm.discounted_lifetime, model, terms),
-                residual=tried(rm.discounted_residual_lifetime, model, [1, 2, 5, 20], terms),
-                after=tried(rm.discounted_residual_lifetime, model, [1, 2, 5], terms, moment="after_payment"),
-                elasticity=tried(rm.retention_elasticity, model, terms),
+                lifetime=tried(rm.value.discounted_lifetime, model, terms),
+                residual=tried(rm.value.discounted_residual_lifetime, model, [1, 2, 5, 20], terms),
+                after=tried(rm.value.discounted_residual_lifetime, model, [1, 2, 5], terms, moment="after_payment"),
+                elasticity=tried(rm.value.retention_elasticity, model, terms),
             ),
             TERMS,
         )
@@ -149,8 +149,8 @@ def contract_values():
     return Parts(
         {
             name: Parts(
-                each=tried(rm.contract_value, monthly_fit(type(MODELS[name]).__name__), people, MONTHLY),
-                total=tried(rm.total_contract_value, monthly_fit(type(MODELS[name]).__name__), people, MONTHLY),
+                each=tried(rm.value.contract_value, monthly_fit(type(MODELS[name]).__name__), people, MONTHLY),
+                total=tried(rm.value.total_contract_value, monthly_fit(type(MODELS[name]).__name__), people, MONTHLY),
             )
             for name in MODELS
         }
@@ -160,26 +160,26 @@ def contract_values():
 @entry("value.contract.groups")
 def contract_groups():
     fit, people = monthly_fit("ShiftedBetaGeometric"), active()
-    curve = next(iter(rm.survival_curves(spells()).values()))
+    curve = next(iter(rm.fitting.survival_curves(spells()).values()))
     return Parts(
         ages=contracts.age_groups(people),
-        by=rm.total_contract_value(fit, people, MONTHLY, by=contracts.age_groups(people), level=0.8),
-        after=rm.contract_value(fit, people, MONTHLY, moment="after_payment"),
-        at_parameters=rm.contract_value(MODELS["sbg"], people, MONTHLY),
-        of_curve=tried(rm.contract_value, curve, people, TERMS["within"]),
+        by=rm.value.total_contract_value(fit, people, MONTHLY, by=contracts.age_groups(people), level=0.8),
+        after=rm.value.contract_value(fit, people, MONTHLY, moment="after_payment"),
+        at_parameters=rm.value.contract_value(MODELS["sbg"], people, MONTHLY),
+        of_curve=tried(rm.value.contract_value, curve, people, TERMS["within"]),
     )
 
 
 @entry("value.contract.saved")
 def saved():
     found = rm.saved_value(monthly_fit("ShiftedBetaGeometric"), active(), MONTHLY)
-    total = rm.total_contract_value(monthly_fit("ShiftedBetaGeometric"), active(), MONTHLY)
+    total = rm.value.total_contract_value(monthly_fit("ShiftedBetaGeometric"), active(), MONTHLY)
     price = contracts.ContractPrice(10.0, 0.6, 0.1, "M", "EUR")
     return Parts(
         all=found,
-        some=contracts.some_tenures(found),
+        some=contracts.selected_tenures(found),
         bdw=tried(rm.saved_value, monthly_fit("BetaDiscreteWeibull"), active(), MONTHLY),
-        contact=contracts.worth_of_contact(found.iloc[0]),
+        contact=contracts.value_of_contact(found.iloc[0]),
         sentence=contracts.saving_sentence(total, found, price=price),
         written=price.written(1234.5),
     )

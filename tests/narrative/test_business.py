@@ -26,7 +26,7 @@ def kind(log, trait, **days):
 
 def test_clockwork_is_told_from_chance():
     assert kind(shop(30), "leaving") == "like clockwork: it may be a contract"
-    assert kind(rm.load_cdnow(), "leaving") == "no contract: they just leave"
+    assert kind(rm.datasets.load_cdnow(), "leaving") == "no contract: they just leave"
     assert kind(shop(30, customers=5), "leaving") == "too few purchases to tell"
 
 
@@ -59,7 +59,7 @@ def test_the_best_are_those_who_spent_most_or_bought_most_where_there_is_no_mone
 
 
 def test_only_customers_first_seen_late_enough_count():
-    log = rm.load_cdnow()
+    log = rm.datasets.load_cdnow()
     late = log[log.groupby("customer_id")["date"].transform("min") >= "1997-02-15"]
     end = {"observation_end": "1998-06-30"}
     asked = business_traits(log, acquired_after="1997-02-15", **end).loc[["coming", "returning", "the best"]]
@@ -67,5 +67,5 @@ def test_only_customers_first_seen_late_enough_count():
 
 
 def test_a_business_is_the_same_on_duckdb():
-    log = rm.load_cdnow()
+    log = rm.datasets.load_cdnow()
     pd.testing.assert_frame_equal(business_traits(duckdb.connect().from_df(log)), business_traits(log))

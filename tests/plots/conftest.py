@@ -4,7 +4,6 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
-from retention_models.evaluation import projections
 
 
 @pytest.fixture(autouse=True)
@@ -149,7 +148,9 @@ def effects():
     """Effects of one kind that have a value."""
     cards = pd.DataFrame({"arm": ["none", "card"], "n": [150, 150], "completed": [28, 51]})
     test = rm.Experiment.from_counts(cards, rm.Plan(control="none"), outcome="completed")
-    return rm.evidence(rm.differences(test, rm.Outcome(column="completed"), rm.Money(worth=3.0))).table
+    return rm.evidence_table(
+        rm.differences(test, rm.Outcome(column="completed"), rm.interventions.Money(worth=3.0))
+    ).table
 
 
 @pytest.fixture
@@ -159,12 +160,12 @@ def contracts():
 
 @pytest.fixture
 def projected(contracts):
-    return projections(contracts, renewals=1)
+    return rm.evaluation.projections(contracts, renewals=1)
 
 
 @pytest.fixture
 def triangle(contracts):
-    return rm.retention_triangle(rm.fit(rm.ShiftedBetaGeometric, contracts), contracts, renewals=3)
+    return rm.forecast.retention_triangle(rm.fit(rm.ShiftedBetaGeometric, contracts), contracts, renewals=3)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 
 from retention_models import plots
 from retention_models.datasets import load_published_retention
-from retention_models.evaluation.projections import projections
+from retention_models.evaluation.extrapolation import projections
 from retention_models.fitting.estimate import fit
 from retention_models.forecast.retention import forecast_retention, retention_triangle
 from retention_models.survival.sbg import ShiftedBetaGeometric

@@ -6,7 +6,7 @@ import pytest
 
 from retention_models.datasets import load_published_experiments
 from retention_models.interventions.designs.from_counts import effects_of_counts
-from retention_models.interventions.effects.table import evidence
+from retention_models.interventions.effects.table import evidence_table
 from retention_models.plots.evidence import plot_evidence, plot_panels, plot_values
 
 
@@ -27,7 +27,7 @@ def segments(ax):
 
 
 def test_every_row_is_drawn_from_the_top(counts):
-    panel = evidence(effects_of_counts(counts[counts["experiment"] == "E-mail"])).panels[
+    panel = evidence_table(effects_of_counts(counts[counts["experiment"] == "E-mail"])).panels[
         "Difference, share of customers"
     ]
     ax = plot_evidence(panel)
@@ -38,7 +38,7 @@ def test_every_row_is_drawn_from_the_top(counts):
 
 
 def test_rows_with_a_failed_check_are_marked(counts):
-    panel = evidence(effects_of_counts(counts[counts["experiment"] == "Voter mail"])).panels[
+    panel = evidence_table(effects_of_counts(counts[counts["experiment"] == "Voter mail"])).panels[
         "Difference, share of voters"
     ]
     ax = plot_evidence(panel)
@@ -47,12 +47,14 @@ def test_rows_with_a_failed_check_are_marked(counts):
 
 
 def test_ratios_get_a_log_axis(counts):
-    ax = plot_evidence(evidence(effects_of_counts(counts, scale="ratio")).panels["Ratio"])
+    ax = plot_evidence(evidence_table(effects_of_counts(counts, scale="ratio")).panels["Ratio"])
     assert ax.get_xscale() == "log"
 
 
 def test_an_interval_without_end_runs_to_the_edge(counts):
-    panel = evidence(effects_of_counts(counts[counts["outcome"] == "visit"])).panels["Difference, share of customers"]
+    panel = evidence_table(effects_of_counts(counts[counts["outcome"] == "visit"])).panels[
+        "Difference, share of customers"
+    ]
     ax = plot_evidence(panel.assign(upper=np.inf))
     right = ax.get_xlim()[1]
     assert np.isfinite(ax.get_xlim()).all()
@@ -63,7 +65,7 @@ def test_an_interval_without_end_runs_to_the_edge(counts):
 @pytest.mark.parametrize("scale", ["difference", "ratio"])
 def test_an_interval_without_any_end_spans_the_axes(counts, scale):
     effects = effects_of_counts(counts[counts["outcome"] == "visit"], scale=scale)[:1]
-    panel = next(iter(evidence(effects).panels.values()))
+    panel = next(iter(evidence_table(effects).panels.values()))
     lowest = -np.inf if scale == "difference" else 0.0
     ax = plot_evidence(panel.assign(lower=lowest, upper=np.inf))
     (segment,) = segments(ax)
@@ -73,7 +75,9 @@ def test_an_interval_without_any_end_spans_the_axes(counts, scale):
 
 
 def test_finite_intervals_lie_within_the_axes(counts):
-    panel = evidence(effects_of_counts(counts[counts["outcome"] == "visit"])).panels["Difference, share of customers"]
+    panel = evidence_table(effects_of_counts(counts[counts["outcome"] == "visit"])).panels[
+        "Difference, share of customers"
+    ]
     ax = plot_evidence(panel)
     left, right = ax.get_xlim()
     assert left < 0 < panel["upper"].max() < right
@@ -83,13 +87,13 @@ def test_finite_intervals_lie_within_the_axes(counts):
 def test_what_shares_no_axis_is_refused(counts):
     both = effects_of_counts(counts) + effects_of_counts(counts, scale="ratio")
     with pytest.raises(ValueError, match="these effects share no axis"):
-        plot_evidence(evidence(both).table)
+        plot_evidence(evidence_table(both).table)
     with pytest.raises(ValueError, match="share of customers; difference in share of voters"):
-        plot_evidence(evidence(effects_of_counts(counts)).table)
+        plot_evidence(evidence_table(effects_of_counts(counts)).table)
 
 
 def test_each_part_has_axes_of_its_own_as_high_as_its_rows(counts):
-    parts = evidence(effects_of_counts(counts)).panels
+    parts = evidence_table(effects_of_counts(counts)).panels
     axes = plot_panels(parts)
     assert len({ax.figure for ax in axes}) == 1
     assert [len(ax.get_yticklabels()) for ax in axes] == [len(part) for part in parts.values()]
@@ -99,7 +103,7 @@ def test_each_part_has_axes_of_its_own_as_high_as_its_rows(counts):
 
 
 def test_values_are_drawn_for_rows_that_have_one(counts):
-    table = evidence(effects_of_counts(counts[counts["outcome"] == "visit"])).table
+    table = evidence_table(effects_of_counts(counts[counts["outcome"] == "visit"])).table
     priced = table.assign(value=[1.0, None], value_lower=[0.5, None], value_upper=[1.5, None])
     ax = plot_values(priced.astype({"value": "Float64", "value_lower": "Float64", "value_upper": "Float64"}))
     assert len(ax.get_yticklabels()) == 1

@@ -16,14 +16,14 @@ HERE = Path(__file__).parent
 
 def customers():
     """CDNOW up to the end of September 1997, every third customer, with covariates that follow from their number."""
-    table = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30").iloc[::3]
+    table = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30").iloc[::3]
     channel = table.index.map(lambda number: ("web", "mail", "shop")[number // 3 % 3])
     return table.assign(channel=channel, age=20.0 + table.index.to_numpy() * 7 % 50)
 
 
 def renewals():
     """The published retention of regular customers."""
-    table = rm.load_published_retention()
+    table = rm.datasets.load_published_retention()
     return table[table["customers"] == "regular"].drop(columns="customers")
 
 
@@ -43,15 +43,15 @@ FITS: dict[str, Callable[[], rm.Fit]] = {
     "mbg_nbd_by_channel": lambda: rm.fit(rm.MBGNBD, customers(), by="channel"),
     "mbg_cnbd": lambda: rm.fit(rm.MBGCNBD, customers()),
     "nbd_robust": lambda: rm.fit(rm.NBD, customers(), robust=True),
-    "bg_bb": lambda: rm.fit(rm.BGBB, rm.load_donations()),
+    "bg_bb": lambda: rm.fit(rm.BGBB, rm.datasets.load_donations()),
     "gamma_gamma": lambda: rm.fit(rm.GammaGamma, customers()),
     "gamma_gamma_covariates": lambda: rm.fit(rm.GammaGamma, customers(), spend_covariates="channel"),
-    "geometric": lambda: rm.fit(rm.Geometric, renewals()),
-    "discrete_weibull": lambda: rm.fit(rm.DiscreteWeibull, renewals()),
+    "geometric": lambda: rm.fit(rm.survival.Geometric, renewals()),
+    "discrete_weibull": lambda: rm.fit(rm.survival.DiscreteWeibull, renewals()),
     "sbg": lambda: rm.fit(rm.ShiftedBetaGeometric, renewals()),
     "bdw": lambda: rm.fit(rm.BetaDiscreteWeibull, renewals()),
-    "two_segments": lambda: rm.fit(rm.TwoSegments, renewals()),
-    "sbg_pooled": lambda: rm.fit_pooled(rm.ShiftedBetaGeometric, cohorts()),
+    "two_segments": lambda: rm.fit(rm.survival.TwoSegments, renewals()),
+    "sbg_pooled": lambda: rm.fitting.fit_pooled(rm.ShiftedBetaGeometric, cohorts()),
 }
 
 

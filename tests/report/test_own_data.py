@@ -286,10 +286,10 @@ def test_whatever_a_file_holds_there_is_a_sentence(
 
 def test_the_order_and_the_doubles_of_rows_do_not_matter(sound_log: pd.DataFrame, tmp_path: Path) -> None:
     sound_log.to_csv(tmp_path / "log.csv", index=False)
-    text, expected = (tmp_path / "log.csv").read_bytes(), rm.histories(tmp_path / "log.csv")
+    text, expected = (tmp_path / "log.csv").read_bytes(), rm.logs.histories(tmp_path / "log.csv")
     for corrupt in (shuffled, duplicated):
         (tmp_path / "log.csv").write_bytes(corrupt(text, np.random.default_rng(0)))
-        pd.testing.assert_frame_equal(rm.histories(tmp_path / "log.csv"), expected)
+        pd.testing.assert_frame_equal(rm.logs.histories(tmp_path / "log.csv"), expected)
 
 
 @pytest.mark.slow
@@ -303,7 +303,7 @@ def test_a_million_damaged_rows_are_counted_or_named(tmp_path: Path, capsys: pyt
     lines += [lines[place] for place in rng.integers(0, n, 80_000)]
     lines += [b",2023-05-01,3\n", b"7,31.02.2024,3\n", b"7,soon,3\n", b"7,2023-05-01,n/a\n"] * 5_000
     path.write_bytes(b"".join([names, *(lines[place] for place in rng.permutation(len(lines)))]))
-    assert rm.histories(path).attrs["set_aside"] == {
+    assert rm.logs.histories(path).attrs["set_aside"] == {
         "rows without a customer_id": 5_000,
         "rows without a readable date": 10_000,
         "rows without a finite amount": 5_000,

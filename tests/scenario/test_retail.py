@@ -12,10 +12,9 @@ from retention_models.interventions.arms.costs import Costs, Money
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
-from retention_models.interventions.designs.encouragement import complier_effect, naive_effect
-from retention_models.interventions.designs.lin import lin_differences
+from retention_models.interventions.designs.encouragement import as_treated_difference, complier_effect
 from retention_models.interventions.outcomes.model_check import purchase_model_check
-from retention_models.interventions.outcomes.purchases import shop_outcomes
+from retention_models.interventions.outcomes.purchases import purchase_outcomes
 from retention_models.logs.transactions.summary import summarize
 from retention_models.scenario import Arm, retail
 from retention_models.scenario.mailing import People, mail, with_amounts
@@ -33,7 +32,7 @@ def shop():
 def outcomes(shop, trial, **options):
     """The rows of a trial, with whether a letter arrived."""
     sent = trial.assignments["customer_id"].isin(trial.contacts["customer_id"]).astype(int)
-    rows = shop_outcomes(
+    rows = purchase_outcomes(
         shop.transactions, trial.assignments.assign(letter=sent), horizon_days=shop.horizon_days,
         offer_days=shop.offer_days, same_day="set_aside", **options,
     )  # fmt: skip
@@ -118,14 +117,18 @@ def test_estimators_recover_the_truth_and_the_naive_comparison_does_not(shop):
     rows = outcomes(shop, shop.mailing, lookback_days=364)
     test = experiment(rows, covariates=["purchases_before"])
     truth = shop.mailing.effects["purchases"]
-    for effects in (differences(test, PURCHASES), differences(test, ADJUSTED), lin_differences(test, ADJUSTED)):
+    for effects in (
+        differences(test, PURCHASES),
+        differences(test, ADJUSTED),
+        differences(test, ADJUSTED, adjustment="Lin"),
+    ):
         for effect in effects:
             assert abs(effect.estimate - truth[effect.intervention]) < 3 * effect.std_error
     received = complier_effect(test, PURCHASES, received="letter", arm="coupon")
     moved = shop.mailing.truth["delivered"]
     on_movers = (shop.mailing.truth["purchases_coupon"] - shop.mailing.truth["purchases_none"])[moved].mean()
     assert abs(received.estimate - on_movers) < 3 * received.std_error
-    naive = naive_effect(rows[rows["arm"] == "coupon"], PURCHASES, received="letter")
+    naive = as_treated_difference(rows[rows["arm"] == "coupon"], PURCHASES, received="letter")
     assert naive.lower > on_movers + 0.05
     assert (naive.design, [check.name for check in naive.failed]) == ("observational", ["assignment"])
 
@@ -264,7 +267,11 @@ def test_intervals_cover_the_truth_and_find_nothing_where_nothing_is(coupon):
             seen_by_arm(shop), Plan(control="none"), arm="arm", outcomes=["purchases"], covariates=["purchases_before"]
         )
         truth = shop.mailing.effects["purchases"].iloc[0]
-        effects = [differences(test, PURCHASES)[0], differences(test, ADJUSTED)[0], lin_differences(test, ADJUSTED)[0]]
+        effects = [
+            differences(test, PURCHASES)[0],
+            differences(test, ADJUSTED)[0],
+            differences(test, ADJUSTED, adjustment="Lin")[0],
+        ]
         covered.append([effect.lower <= truth <= effect.upper for effect in effects])
         p.append([effect.p_value for effect in effects])
     np.testing.assert_allclose(np.mean(covered, axis=0), 0.95, atol=3 * np.sqrt(0.05 * 0.95 / 1_000))

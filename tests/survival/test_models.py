@@ -226,8 +226,8 @@ def test_special_cases_agree():
     np.testing.assert_allclose(
         DiscreteWeibull(0.3, 1.0).survival_function(tenure), geometric.survival_function(tenure), rtol=1e-13
     )
-    alike = ShiftedBetaGeometric(1e7, 1e7 / np.expm1(0.3))
-    np.testing.assert_allclose(alike.retention_rate(tenure), geometric.retention_rate(tenure), rtol=1e-6)
+    format_together = ShiftedBetaGeometric(1e7, 1e7 / np.expm1(0.3))
+    np.testing.assert_allclose(format_together.retention_rate(tenure), geometric.retention_rate(tenure), rtol=1e-6)
     one_kind = TwoSegments(odds=1e9, rate=0.3, extra=1.0)
     np.testing.assert_allclose(one_kind.survival_function(tenure), geometric.survival_function(tenure), rtol=1e-7)
 

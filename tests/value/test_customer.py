@@ -17,7 +17,7 @@ each_model = pytest.mark.parametrize("model", [rm.BGNBD, rm.ParetoNBD], ids=lamb
 
 @pytest.fixture(scope="module")
 def customers():
-    return rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    return rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +36,9 @@ def test_published_value_of_the_whole_cdnow_cohort():
 
     Theirs is the Pareto/NBD of the 1/10 sample over 78 weeks (r .56, alpha 12.56, s .41, beta 10.51), applied to all.
     """
-    everyone = rm.summarize(rm.load_cdnow(full=True))
+    everyone = rm.summarize(rm.datasets.load_cdnow(full=True))
     assert len(everyone) == 23_570
-    purchases = rm.fit(rm.ParetoNBD, rm.summarize(rm.load_cdnow()))
+    purchases = rm.fit(rm.ParetoNBD, rm.summarize(rm.datasets.load_cdnow()))
     np.testing.assert_allclose(purchases.parameters, [0.5629966, 12.5590370, 0.4081095, 10.5148048], rtol=2e-3)
     spend = rm.fit(rm.GammaGamma, everyone)
     total = rm.total_value(purchases, spend, everyone, horizon=np.inf, **MONEY).iloc[0]
@@ -105,7 +105,7 @@ def test_segments_are_the_same_in_any_order_of_their_labels_and_as_a_column(cust
 
 
 def test_a_fit_that_counts_weeks_does_not_value_a_table_that_counts_days(customers, fits):
-    weekly = rm.fit(rm.BGNBD, rm.summarize(rm.load_cdnow(), calibration_end="1997-09-28", granularity="W"))
+    weekly = rm.fit(rm.BGNBD, rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-28", granularity="W"))
     with pytest.raises(ValueError, match="fitted with granularity 'W', the table was made with 'D'"):
         rm.customer_value(weekly, fits[rm.GammaGamma], customers, horizon=39, **MONEY)
 
@@ -141,7 +141,7 @@ def test_weights_count_customers(customers, fits):
     columns = ("frequency", "recency", "T", "monetary_value")
     arguments = {"horizon": 39, **MONEY}
     compressed = rm.total_value(
-        fits[rm.ParetoNBD], fits[rm.GammaGamma], rm.compress(customers, columns=columns), **arguments
+        fits[rm.ParetoNBD], fits[rm.GammaGamma], rm.logs.compress(customers, columns=columns), **arguments
     )
     pd.testing.assert_frame_equal(
         compressed, rm.total_value(fits[rm.ParetoNBD], fits[rm.GammaGamma], customers, **arguments)
@@ -150,12 +150,12 @@ def test_weights_count_customers(customers, fits):
 
 def test_break_even_uplift_is_cost_over_value(customers, fits):
     value = rm.customer_value(fits[rm.ParetoNBD], fits[rm.GammaGamma], customers, horizon=39, **MONEY)
-    uplift = rm.break_even_uplift(value, cost=2.0)
+    uplift = rm.value.break_even_uplift(value, cost=2.0)
     np.testing.assert_allclose(uplift["break_even_uplift"] * value["value"], 2.0)
     assert (uplift["break_even_uplift_lower"] <= uplift["break_even_uplift"]).all()
     assert (uplift["break_even_uplift"] <= uplift["break_even_uplift_upper"]).all()
     with pytest.raises(ValueError, match="cost must be an amount of money above 0"):
-        rm.break_even_uplift(value, cost=0)
+        rm.value.break_even_uplift(value, cost=0)
 
 
 @pytest.mark.parametrize(
@@ -193,9 +193,9 @@ def test_what_is_no_fit_of_the_right_kind_is_an_error(customers, fits):
 
 def test_break_even_uplift_needs_values_and_is_never_reached_where_there_is_none(customers):
     with pytest.raises(ValueError, match="value lacks value, value_upper, value_lower; pass the table that customer_v"):
-        rm.break_even_uplift(customers, cost=2)
+        rm.value.break_even_uplift(customers, cost=2)
     nothing = pd.DataFrame({"value": [0.0], "value_lower": [0.0], "value_upper": [1.0]})
-    uplift = rm.break_even_uplift(nothing, cost=2)
+    uplift = rm.value.break_even_uplift(nothing, cost=2)
     assert uplift.iloc[0].tolist() == [np.inf, 2.0, np.inf]
     assert paying_customers(uplift)["customers"].tolist() == [0] * 7
 

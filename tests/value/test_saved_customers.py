@@ -6,7 +6,7 @@ import pytest
 
 from retention_models.datasets import load_published_retention
 from retention_models.fitting.estimate import fit
-from retention_models.narrative.contracts import age_groups, some_tenures
+from retention_models.narrative.contracts import age_groups, selected_tenures
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
@@ -106,9 +106,9 @@ def test_schedules_are_paid_by_the_number_of_the_payment(regular):
 
 def test_few_tenures_are_shown_and_always_the_sum(regular):
     saved = saved_value(regular, pd.DataFrame({"tenure": range(40)}), TERMS)
-    assert some_tenures(saved).index.tolist() == [0, 1, 3, 6, 12, 24, "all"]
+    assert selected_tenures(saved).index.tolist() == [0, 1, 3, 6, 12, 24, "all"]
     one = saved_value(regular, pd.DataFrame({"tenure": [17]}), TERMS)
-    assert some_tenures(one).index.tolist() == [17, "all"]
+    assert selected_tenures(one).index.tolist() == [17, "all"]
 
 
 def test_groups_by_age_are_in_order_of_age():

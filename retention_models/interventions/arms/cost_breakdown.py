@@ -18,11 +18,11 @@ from retention_models.interventions.arms.outcome import Outcome, measure_of
 from retention_models.interventions.designs.fieller import fieller
 from retention_models.interventions.effects.effect import named
 
-LINES = ("gross gain", "contacts", "redemptions", "of which anyway", "net value")
+LINES = ("gross gain", "contacts", "redemptions", "subsidised purchases", "net value")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class CostPerKept(Presentation):
+class CostPerRetained(Presentation):
     """Cost of one customer kept (or purchase gained) who would not have been without the intervention.
 
     ``lower`` and ``upper`` end the costs that the data allow, ``upper`` infinite where the effect may be zero; so is
@@ -45,9 +45,9 @@ class CostPerKept(Presentation):
         return [self.sentence + named([check for check in self.checks if check.passed is False])]
 
 
-def cost_per_kept(
+def cost_per_retained(
     test: Experiment, outcome: Outcome, money: Money, *, arm: str | None = None, level: float = 0.95
-) -> CostPerKept:
+) -> CostPerRetained:
     """Cost over effect, with Fieller's interval: what one customer kept has cost.
 
     Parameters
@@ -69,10 +69,10 @@ def cost_per_kept(
     Examples
     --------
     >>> import retention_models as rm
-    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
     >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
-    >>> money = rm.Money(worth=1.0, costs={"men's e-mail": rm.Costs(contact=0.02)}, currency="USD")
-    >>> print(rm.cost_per_kept(test, rm.Outcome(column="visit"), money, arm="men's e-mail"))
+    >>> money = rm.interventions.Money(worth=1.0, costs={"men's e-mail": rm.Costs(contact=0.02)}, currency="USD")
+    >>> print(rm.interventions.cost_per_retained(test, rm.Outcome(column="visit"), money, arm="men's e-mail"))
     men's e-mail, visit: one more cost USD 0.261 (0.240 to 0.286).
     """
     arm = test.treated_arm(arm)
@@ -93,7 +93,7 @@ def cost_per_kept(
     ratio = spent.estimate / gained.estimate
     estimate = ratio if allowed.is_bounded or ratio > 0 else math.inf
     words = _in_words(f"{arm}, {outcome.name}", (estimate, lower, upper), allowed.is_bounded, money.currency)
-    return CostPerKept(estimate, lower, upper, level, words, test.checks)
+    return CostPerRetained(estimate, lower, upper, level, words, test.checks)
 
 
 def _spent_and_kept(
@@ -120,7 +120,7 @@ def _in_words(name: str, cost: tuple[float, float, float], bounded: bool, curren
     return f"{name}: one more cost {unit}{with_interval(*cost)}."
 
 
-def money_lines(
+def cost_breakdown(
     test: Experiment,
     outcome: Outcome,
     money: Money,
@@ -146,16 +146,17 @@ def money_lines(
     Returns
     -------
     pandas.DataFrame
-        Rows ``gross gain, contacts, redemptions, of which anyway, net value`` (the fourth with ``purchases`` only);
-        columns ``amount, lower, upper`` in money per customer, costs negative. Gain and costs add up to net value.
+        Rows ``gross gain, contacts, redemptions, subsidised purchases, net value`` (the fourth
+        with ``purchases`` only); columns ``amount, lower, upper`` in money per customer, costs negative.
+        Gain and costs add up to net value.
 
     Examples
     --------
     >>> import retention_models as rm
-    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
     >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
-    >>> money = rm.Money(worth=1.0, costs={"men's e-mail": rm.Costs(contact=0.02)}, currency="USD")
-    >>> rm.money_lines(test, rm.Outcome(column="visit"), money, arm="men's e-mail").round(3)
+    >>> money = rm.interventions.Money(worth=1.0, costs={"men's e-mail": rm.Costs(contact=0.02)}, currency="USD")
+    >>> rm.interventions.cost_breakdown(test, rm.Outcome(column="visit"), money, arm="men's e-mail").round(3)
                  amount  lower  upper
     line
     gross gain    0.077   0.07  0.083
@@ -175,7 +176,7 @@ def money_lines(
     }
     measures = {line: {a: part.net(a, test.columns, gain) for a in weights} for line, part in parts.items()}
     if purchases is not None:
-        measures["of which anyway"] = _anyway(test, money, arm, purchases, weights)
+        measures["subsidised purchases"] = _anyway(test, money, arm, purchases, weights)
     rows = {}
     for line in (line for line in LINES if line in measures):
         readings = {name: read(test.arm_means(name), measure) for name, measure in measures[line].items()}

@@ -59,9 +59,9 @@ class Experiment(Presentation):
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.interventions.arms.experiment import Experiment, Plan
+    >>> import retention_models as rm
     >>> cards = pd.DataFrame({"arm": ["8 stamps", "10 stamps, 2 given"], "n": [150, 150], "completed": [28, 51]})
-    >>> test = Experiment.from_counts(cards, Plan(control="8 stamps"), outcome="completed")
+    >>> test = rm.Experiment.from_counts(cards, rm.Plan(control="8 stamps"), outcome="completed")
     >>> test.table()
                         customers  units  completed
     arm

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from retention_models.core.check import Check
-from retention_models.core.formatting import Presentation, alike
+from retention_models.core.formatting import Presentation, format_together
 from retention_models.core.proportions import newcombe_interval
 from retention_models.interventions.arms.cells import overall_mean, overall_scatter, slopes
 from retention_models.interventions.arms.contrasts import Estimate, Measure, Reading, contrast, read
@@ -83,6 +83,18 @@ def covariates_of(test: Experiment, outcome: Outcome) -> tuple[int, ...]:
             "was known before in covariates="
         )
     return tuple(position(test.columns, name) for name in outcome.adjust_for)
+
+
+def baseline_arm(test: Experiment, arm: str | None) -> str:
+    """The arm to compare with: the control, or one of the others."""
+    if arm is not None and arm not in test.arms:
+        raise ValueError(f"the baseline {arm!r} is none of the arms {', '.join(test.arms)}")
+    return arm or test.plan.control
+
+
+def comparison_name(arm: str, baseline: str, test: Experiment) -> str:
+    """How a comparison is called: the arm, and against what if not the control."""
+    return arm if baseline == test.plan.control else f"{arm} against {baseline}"
 
 
 def with_check(row: Effect, check: Check | None) -> Effect:
@@ -183,7 +195,7 @@ def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, flo
     cut, uncut = (contrast(readings_of(test, measure_of(test, which)), weights) for which in (outcome, full))
     lower, upper = cut.interval(level)
     passed = lower <= uncut.estimate <= upper
-    apart = alike(uncut.estimate, uncut.std_error)
+    apart = format_together(uncut.estimate, uncut.std_error)
     detail = f"{test.ceilings[outcome.column]}. Uncut, the difference is {' +- '.join(apart)}"
     verdict = "within the interval" if passed else "outside the interval: the largest spenders decide"
     return Check(CEILING, passed, f"{detail}, {verdict}.")

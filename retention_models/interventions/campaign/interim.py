@@ -14,13 +14,13 @@ from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.designs.arm_differences import contrast_effects
-from retention_models.interventions.planning.sequential import Look, look_at
+from retention_models.interventions.planning.sequential import Look, interim_look
 from retention_models.tables.engines import collect, open_frame
 
 COLUMNS = ("difference", "difference_lower", "difference_upper", "z", "bound", "verdict")
 
 
-def looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
+def interim_looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
     """The first outcome at up to so many looks, as customers came in, and whether a bound was crossed.
 
     None where the time of assignment is unknown, or the same for all. Means are compared as they are; the bounds
@@ -92,7 +92,7 @@ def _look(campaign: Campaign, test: Experiment | str, arm: str, shares: Sequence
         raise ValueError(f"nobody was in {arm} yet")
     outcome = replace(campaign.outcomes[0], adjust_for=())
     weights = {arm: contrasts.difference(arm, test.plan.control)}
-    return look_at(contrast_effects(test, outcome, weights)[0], shares)
+    return interim_look(contrast_effects(test, outcome, weights)[0], shares)
 
 
 def _told(look: Look) -> tuple[Any, ...]:

@@ -140,11 +140,10 @@ def read_campaign(
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.interventions.campaign.read import read_campaign
-    >>> from retention_models.interventions.campaign.prices import Prices
-    >>> from retention_models.interventions.campaign.columns import Roles
+    >>> import retention_models as rm
     >>> rows = pd.DataFrame({"arm": ["none", "mail"] * 50, "bought": [0] * 40 + [0, 1] * 20 + [1] * 20})
-    >>> print(read_campaign(rows, Roles(), Prices(worth=12, cost=0.5, currency="EUR")))
+    >>> prices = rm.interventions.Prices(worth=12, cost=0.5, currency="EUR")
+    >>> print(rm.interventions.read_campaign(rows, rm.interventions.Roles(), prices))
     “bought” is the outcome: no other column of numbers is left.
     “bought” is yes or no: the arms are compared by their share of customers.
     The arms are compared with “none”, which goes by the name of a control.

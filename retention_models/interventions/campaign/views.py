@@ -11,28 +11,32 @@ import pandas as pd
 
 from retention_models.core.check import Check
 from retention_models.estimation.model import Model
-from retention_models.interventions.arms.cost_breakdown import cost_per_kept, money_lines
+from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_per_retained
 from retention_models.interventions.arms.costs import Money
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.defaults import with_numbers
 from retention_models.interventions.campaign.read import Campaign
-from retention_models.interventions.designs.arm_differences import differences, lifts
-from retention_models.interventions.designs.encouragement import complier_effect, naive_effect
-from retention_models.interventions.designs.lin import lin_differences
+from retention_models.interventions.designs.arm_differences import differences
+from retention_models.interventions.designs.encouragement import as_treated_difference, complier_effect
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.outcomes.model_check import purchase_model_check
 from retention_models.tables.engines import collect, open_frame
 
 
-def factors(campaign: Campaign) -> list[Effect]:
+def relative_lifts(campaign: Campaign) -> list[Effect]:
     """By what factor each arm multiplied each outcome; outcomes that are nothing in some arm are left out."""
     test = campaign.experiment
     positive = [name for name in campaign.table if (campaign.table[name] > 0).all()]
-    return [row for outcome in campaign.outcomes if outcome.column in positive for row in lifts(test, outcome)]
+    return [
+        row
+        for outcome in campaign.outcomes
+        if outcome.column in positive
+        for row in differences(test, outcome, scale="ratio")
+    ]
 
 
-def other_ways(campaign: Campaign) -> pd.DataFrame:
+def difference_by_method(campaign: Campaign) -> pd.DataFrame:
     """The main outcome compared by the plain means and, where something was known before, adjusted for it.
 
     Returns
@@ -45,7 +49,7 @@ def other_ways(campaign: Campaign) -> pd.DataFrame:
     if outcome.adjust_for:
         ways["adjusted (CUPED)"] = differences(test, outcome)
         if not campaign.roles.cluster:
-            ways["adjusted (Lin, HC2)"] = lin_differences(test, outcome)
+            ways["adjusted (Lin, HC2)"] = differences(test, outcome, adjustment="Lin")
     numbers = ("estimate", "lower", "upper", "std_error")
     rows = {
         (effect.intervention, way): [getattr(effect, name) for name in numbers]
@@ -137,7 +141,7 @@ def ceiling_check(table: pd.DataFrame) -> Check:
     return Check("ceiling", not other, f"Against the same with a ceiling, {verdict}.")
 
 
-def by_delivery(campaign: Campaign) -> list[Effect]:
+def effects_by_delivery(campaign: Campaign) -> list[Effect]:
     """Each arm as assigned, for those who received because of it, and naively: received against not received.
 
     Of the first outcome. Empty where nobody recorded who received; an arm that reached everyone, or nobody, has no
@@ -165,27 +169,27 @@ def _naive(campaign: Campaign, outcome: Outcome, arm: str, received: str) -> Eff
     """The naive comparison within an arm, or why there is none."""
     rows = open_frame(campaign.rows).filter(nw.col(campaign.roles.arm).cast(nw.String) == arm)
     try:
-        effect = naive_effect(rows.to_native(), replace(outcome, adjust_for=()), received=received)
+        effect = as_treated_difference(rows.to_native(), replace(outcome, adjust_for=()), received=received)
     except ValueError as error:
         reason = str(error).partition(";")[0]
         return Check("received and not", None, f"There is no naive comparison within {arm}: {reason}.")
     return replace(effect, intervention=f"{arm}, {effect.intervention}")
 
 
-def money_by_arm(campaign: Campaign) -> pd.DataFrame | None:
+def cost_breakdown_by_arm(campaign: Campaign) -> pd.DataFrame | None:
     """Where the money of each arm went, per treated customer; None where no outcome has a price.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by ``arm`` and ``line``: ``amount`` and its interval. Gross gain, contacts and redemptions add up to the
-        net value; ``of which anyway`` is the part of the redemptions that was given to purchases which would have been
-        made without it, where an outcome counts purchases.
+        net value; ``subsidised purchases`` is the part of the redemptions that went to purchases which would have
+        been made without it, where an outcome counts purchases.
     """
     if campaign.priced is None or campaign.money is None:
         return None
     parts = {
-        arm: money_lines(
+        arm: cost_breakdown(
             campaign.experiment, campaign.priced, campaign.money, arm=arm, purchases=_redeemable(campaign, arm)
         )
         for arm in campaign.experiment.arms[1:]
@@ -204,12 +208,12 @@ def _redeemable(campaign: Campaign, arm: str) -> str | None:
     return counts[0] if counts else None
 
 
-def kept_outcome(campaign: Campaign) -> Outcome:
+def cost_outcome(campaign: Campaign) -> Outcome:
     """What counts as kept: the first outcome."""
     return campaign.outcomes[0]
 
 
-def costs_per_kept(campaign: Campaign, *, level: float = 0.95) -> dict[str, str]:
+def costs_per_retained(campaign: Campaign, *, level: float = 0.95) -> dict[str, str]:
     """What one more customer (or purchase) has cost in each arm, in words, by arm.
 
     Empty where no cost was stated, or nothing but an amount was measured. An arm that cost no more than the control, or
@@ -222,10 +226,10 @@ def costs_per_kept(campaign: Campaign, *, level: float = 0.95) -> dict[str, str]
 
 def _cost_of(campaign: Campaign, arm: str, level: float) -> str:
     money = Money(worth=1.0, costs=campaign.costs, currency=campaign.currency)
-    outcome, test = kept_outcome(campaign), campaign.experiment
+    outcome, test = cost_outcome(campaign), campaign.experiment
     is_less = outcome.column in campaign.roles.lower
     try:
-        found = cost_per_kept(_mirrored(test, outcome) if is_less else test, outcome, money, arm=arm, level=level)
+        found = cost_per_retained(_mirrored(test, outcome) if is_less else test, outcome, money, arm=arm, level=level)
     except ValueError as error:
         return f"{error}."
     sentence = found.sentence.removeprefix(f"{arm}, {outcome.name}: ")
@@ -246,7 +250,7 @@ def _mirrored(test: Experiment, outcome: Outcome) -> Experiment:
 def purchase_models(campaign: Campaign, model_class: type[Model]) -> list[Check]:
     """A model of purchases, fitted to each arm's purchases since the assignment, against what the arms show.
 
-    Empty where the rows are not those of ``shop_outcomes``, with
+    Empty where the rows are not those of ``purchase_outcomes``, with
     ``purchases`` among the outcomes; a check that says why where the model cannot be fitted, as where purchases on the
     day of the assignment were kept.
     """

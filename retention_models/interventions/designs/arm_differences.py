@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from scipy.special import chdtrc
 
+from retention_models.core.arguments import check_choice
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, chi_squared_statement, p_statement
 from retention_models.interventions.arms import contrasts
@@ -19,12 +21,30 @@ from retention_models.interventions.arms.cells import overall_mean, overall_scat
 from retention_models.interventions.arms.contrasts import Measure, contrast, contrast_of, log_contrast, read
 from retention_models.interventions.arms.costs import Money
 from retention_models.interventions.arms.experiment import Experiment
-from retention_models.interventions.arms.outcome import Outcome, effect_row, measure_of, readings_of
-from retention_models.interventions.effects.effect import Effect, named
+from retention_models.interventions.arms.outcome import (
+    Outcome,
+    baseline_arm,
+    comparison_name,
+    effect_row,
+    measure_of,
+    readings_of,
+)
+from retention_models.interventions.designs.lin import lin_effects
+from retention_models.interventions.effects.effect import Effect, Scale, named
+
+Adjustment = Literal["CUPED", "Lin"]
 
 
 def differences(
-    test: Experiment, outcome: Outcome, money: Money | None = None, *, baseline: str | None = None, level: float = 0.95
+    test: Experiment,
+    outcome: Outcome,
+    money: Money | None = None,
+    *,
+    baseline: str | None = None,
+    pairwise: bool = False,
+    scale: Scale = "difference",
+    adjustment: Adjustment = "CUPED",
+    level: float = 0.95,
 ) -> list[Effect]:
     """What each arm changed against the baseline (by default the control), one effect an arm.
 
@@ -38,51 +58,84 @@ def differences(
         What a unit of the outcome is worth and what the arms cost; without it the effects have no value.
     baseline
         The arm to compare with.
+    pairwise
+        Compare every arm with every other one, each pair once: the later in ``test.arms`` minus the earlier.
+    scale
+        ``"difference"`` of means, or ``"ratio"``: by what factor an arm multiplied the outcome, with an interval made
+        on the log scale (1.10 is a lift of 10 %). A ratio needs means above 0, and has no value. Where means are
+        adjusted, its interval holds the error of the covariates' overall mean too, which a ratio does not lose.
+    adjustment
+        How differences are adjusted for ``outcome.adjust_for``: by ``"CUPED"`` (one slope for all arms), or by
+        ``"Lin"``: a regression in each arm with HC2 standard errors, which needs the rows of single customers. With
+        ``money`` the value is then that of the same regression of what each customer brings, net of cost.
     level
         Level of the intervals.
 
     Raises
     ------
     ValueError
-        When a column was not measured, never varies, or a ratio is to be priced.
+        When a column was not measured, never varies, or a ratio is to be priced; for ``"Lin"``, when the experiment was
+        not made from rows, clusters were assigned, the outcome is a ratio, no covariate is named, or an arm has too few
+        customers for its regression.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.interventions.arms.experiment import Experiment, Plan
-    >>> from retention_models.interventions.arms.outcome import Outcome
-    >>> cards = pd.DataFrame({"arm": ["8 stamps", "10 stamps, 2 given"], "n": [150, 150], "completed": [28, 51]})
-    >>> test = Experiment.from_counts(cards, Plan(control="8 stamps"), outcome="completed")
-    >>> completed = Outcome(column="completed", unit="share of customers", horizon="9 months")
-    >>> print(differences(test, completed)[0])
-    10 stamps, 2 given changes completed by 0.153 (0.054 to 0.252) (share of customers; 95 % interval;
-    9 months; randomised, n = 300).
-    """
-    baseline = known_arm(test, baseline)
-    named = {called(arm, baseline, test): contrasts.difference(arm, baseline) for arm in test.arms if arm != baseline}
-    return contrast_effects(test, outcome, named, money, level=level)
-
-
-def pairwise(test: Experiment, outcome: Outcome, money: Money | None = None, *, level: float = 0.95) -> list[Effect]:
-    """The difference of every arm against every other, each pair once, the later in ``test.arms`` minus the earlier.
-
-    Examples
-    --------
     >>> import retention_models as rm
-    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
     >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
-    >>> for effect in rm.pairwise(test, rm.Outcome(column="visit")):
+    >>> visit = rm.Outcome(column="visit", unit="share of customers", horizon="2 weeks")
+    >>> print(rm.differences(test, visit)[0])
+    men's e-mail changes visit by 0.0766 (0.0700 to 0.0832) (share of customers; 95 % interval; 2 weeks; randomised,
+    n = 42,613).
+    >>> [round(effect.estimate, 2) for effect in rm.differences(test, visit, scale="ratio")]
+    [1.72, 1.43]
+    >>> for effect in rm.differences(test, visit, pairwise=True):
     ...     print(effect.intervention, round(effect.estimate, 3))
     men's e-mail 0.077
     women's e-mail 0.045
     women's e-mail against men's e-mail -0.031
     """
-    named = {
-        called(arm, other, test): contrasts.difference(arm, other)
+    check_choice("scale", scale, get_args(Scale)[:2])
+    check_choice("adjustment", adjustment, get_args(Adjustment))
+    weights = _pairs(test) if pairwise else _against(test, baseline_arm(test, baseline))
+    if scale == "ratio":
+        if money is not None or adjustment == "Lin":
+            raise ValueError("a ratio has no value and no adjustment by Lin's regression; leave them out, or scale")
+        return _ratios(test, outcome, weights, level)
+    if adjustment == "Lin":
+        return lin_effects(test, outcome, weights, money, level=level)
+    return contrast_effects(test, outcome, weights, money, level=level)
+
+
+def _against(test: Experiment, baseline: str) -> dict[str, dict[str, float]]:
+    """The weights of each arm minus the baseline, by the name of the comparison."""
+    others = [arm for arm in test.arms if arm != baseline]
+    return {comparison_name(arm, baseline, test): contrasts.difference(arm, baseline) for arm in others}
+
+
+def _pairs(test: Experiment) -> dict[str, dict[str, float]]:
+    """The weights of every arm minus every earlier one, by the name of the comparison."""
+    return {
+        comparison_name(arm, other, test): contrasts.difference(arm, other)
         for i, other in enumerate(test.arms)
         for arm in test.arms[i + 1 :]
     }
-    return contrast_effects(test, outcome, named, money, level=level)
+
+
+def _ratios(
+    test: Experiment, outcome: Outcome, weights: Mapping[str, Mapping[str, float]], level: float
+) -> list[Effect]:
+    """The ratios of means of pairs of arms, their intervals made on the log scale."""
+    measure = measure_of(test, outcome)
+    low = [arm for arm, reading in readings_of(test, measure).items() if reading.value <= 0]
+    if low:
+        raise ValueError(f"{outcome.name} is not above 0 in {', '.join(low)}: a relative lift needs positive means")
+    arms = {arm: test.arm_means(arm) for arm in test.arms}
+    return [
+        effect_row(test, outcome, name, w, log_contrast(arms, measure, w), level=level, scale="ratio")
+        for name, w in weights.items()
+    ]
 
 
 def factorial_effects(
@@ -106,7 +159,7 @@ def factorial_effects(
     >>> counts = pd.DataFrame({"arm": arms, "n": [1000] * 4, "stayed": stayed})
     >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="stayed")
     >>> campaigns = {"none": (), "mail": ("mail",), "call": ("call",), "both": ("mail", "call")}
-    >>> for effect in rm.factorial_effects(test, rm.Outcome(column="stayed"), campaigns):
+    >>> for effect in rm.interventions.factorial_effects(test, rm.Outcome(column="stayed"), campaigns):
     ...     print(effect.intervention, round(effect.estimate, 3), round(effect.lower, 3), round(effect.upper, 3))
     mail 0.021 -0.006 0.048
     call 0.051 0.024 0.078
@@ -123,10 +176,10 @@ def programme_effect(test: Experiment, outcome: Outcome, money: Money | None = N
     Examples
     --------
     >>> import retention_models as rm
-    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
     >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
     >>> visit = rm.Outcome(column="visit", unit="share of customers", horizon="2 weeks")
-    >>> print(rm.programme_effect(test, visit))
+    >>> print(rm.interventions.programme_effect(test, visit))
     all campaigns together changes visit by 0.0609 (0.0554 to 0.0663) (share of customers; 95 % interval; 2 weeks;
     randomised, n = 64,000).
     """
@@ -157,44 +210,6 @@ def contrast_effects(
     return [
         _priced(row, test, measure, w, money) if _is_choice(w) else row
         for row, w in zip(rows, weights.values(), strict=True)
-    ]
-
-
-def lifts(test: Experiment, outcome: Outcome, *, baseline: str | None = None, level: float = 0.95) -> list[Effect]:
-    """By what factor each arm multiplied the outcome: the ratio of means, its interval made on the log scale.
-
-    1.10 is a lift of 10 %. Both means must be above 0. Where they are adjusted, the interval holds the error of the
-    covariates' overall mean too, which a ratio does not lose.
-
-    Examples
-    --------
-    >>> import retention_models as rm
-    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
-    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
-    >>> for effect in rm.lifts(test, rm.Outcome(column="visit")):
-    ...     print(effect.intervention, round(effect.estimate, 2))
-    men's e-mail 1.72
-    women's e-mail 1.43
-    """
-    baseline = known_arm(test, baseline)
-    measure = measure_of(test, outcome)
-    means = readings_of(test, measure)
-    low = [arm for arm, reading in means.items() if reading.value <= 0]
-    if low:
-        raise ValueError(f"{outcome.name} is not above 0 in {', '.join(low)}: a relative lift needs positive means")
-    arms = {arm: test.arm_means(arm) for arm in test.arms}
-    named = {arm: contrasts.difference(arm, baseline) for arm in test.arms if arm != baseline}
-    return [
-        effect_row(
-            test,
-            outcome,
-            called(arm, baseline, test),
-            w,
-            log_contrast(arms, measure, w),
-            level=level,
-            scale="ratio",
-        )
-        for arm, w in named.items()
     ]
 
 
@@ -230,9 +245,9 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     Examples
     --------
     >>> import retention_models as rm
-    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
     >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
-    >>> found = rm.any_difference(test, rm.Outcome(column="visit"))
+    >>> found = rm.interventions.any_difference(test, rm.Outcome(column="visit"))
     >>> round(found.chi_squared, 1), found.df, found.p_value < 1e-100
     (504.5, 2, True)
     """
@@ -271,18 +286,6 @@ def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[st
 def _is_choice(weights: Mapping[str, float]) -> bool:
     """Whether a contrast is one mix of arms minus another."""
     return math.isclose(sum(weight for weight in weights.values() if weight > 0), 1.0)
-
-
-def known_arm(test: Experiment, arm: str | None) -> str:
-    """The arm to compare with: the control, or one of the others."""
-    if arm is not None and arm not in test.arms:
-        raise ValueError(f"the baseline {arm!r} is none of the arms {', '.join(test.arms)}")
-    return arm or test.plan.control
-
-
-def called(arm: str, baseline: str, test: Experiment) -> str:
-    """How a comparison is called: the arm, and against what if not the control."""
-    return arm if baseline == test.plan.control else f"{arm} against {baseline}"
 
 
 def _check_weights(test: Experiment, weights: Mapping[str, Mapping[str, float]]) -> None:

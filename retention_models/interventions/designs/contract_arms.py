@@ -19,10 +19,10 @@ from retention_models.tables.engines import as_name, collect, open_frame
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ContractTest(Presentation):
+class ContractExperiment(Presentation):
     """The arms of a randomised test among customers with contracts: their survival curves since the assignment.
 
-    Made by ``contract_test``. ``time_unit`` names the unit of tenure, in words (``months``).
+    Made by ``contract_experiment``. ``time_unit`` names the unit of tenure, in words (``months``).
     """
 
     plan: Plan
@@ -43,7 +43,7 @@ class ContractTest(Presentation):
         return [arm for arm in self.curves if arm != self.plan.control]
 
 
-def contract_test(
+def contract_experiment(
     spells: Any,
     plan: Plan,
     *,
@@ -52,7 +52,7 @@ def contract_test(
     tenure: str = "tenure",
     churned: str = "churned",
     weight: str | None = None,
-) -> ContractTest:
+) -> ContractExperiment:
     """The survival curve of each arm, from one row a customer, or a table that counts them, on any engine.
 
     Parameters
@@ -61,8 +61,8 @@ def contract_test(
         Rows with the arm a customer was *assigned* to; ``tenure``, the time from the assignment to the end of the
         contract or to when it was last seen running; ``churned``, whether it ended then (1 or true). Or what
         ``read_contracts`` returned, with the arm among its covariates. Its clock starts for each
-        customer where observation does: so read the log with ``observed_from`` the day of the assignment, or, where
-        contracts were assigned as they began, by ``design="acquisition"``. A customer's first spell counts; who came
+        customer where observation does: so read the log with ``observation_start`` the day of the assignment, or, where
+        contracts were assigned as they began, by ``sampling="acquisition"``. A customer's first spell counts; who came
         back had left.
     plan
         What was decided before.
@@ -86,10 +86,10 @@ def contract_test(
     ...     "customer_id": range(8), "start": "2024-01-10", "arm": ["none", "call"] * 4,
     ...     "end": ["2024-03-11", "2024-05-30", "2024-04-10", None, None, None, "2024-03-21", None],
     ... })
-    >>> spells = rm.read_contracts(log, design="active_on", observed_from="2024-03-01", observed_until="2024-06-30",
-    ...                            covariates=["arm"])
-    >>> test = rm.contract_test(spells, rm.Plan(control="none"), arm="arm")
-    >>> effect = rm.share_kept(test, horizon=60)[0]
+    >>> days = {"observation_start": "2024-03-01", "observation_end": "2024-06-30"}
+    >>> spells = rm.read_contracts(log, sampling="active_on", covariates=["arm"], **days)
+    >>> test = rm.contract_experiment(spells, rm.Plan(control="none"), arm="arm")
+    >>> effect = rm.interventions.retention_difference(test, horizon=60)[0]
     >>> effect.estimate, effect.horizon
     (0.75, '60 days')
     """
@@ -124,7 +124,7 @@ def contract_test(
     sizes = {name: int(table.loc[table["arm"] == name, "n"].sum()) for name in curves}
     experiment_checks.require_comparison(list(curves), plan.control)
     checks = experiment_checks.checks_of_customers(sizes, plan.shares, plan.unit)
-    return ContractTest(plan, curves, sizes, time_unit, checks + returned)
+    return ContractExperiment(plan, curves, sizes, time_unit, checks + returned)
 
 
 def _check_counts(table: pd.DataFrame, weight: str | None) -> None:

@@ -19,12 +19,12 @@ from retention_models.core.proportions import newcombe_interval
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.contrasts import Estimate
 from retention_models.interventions.arms.costs import Money, priced
-from retention_models.interventions.designs.contract_arms import ContractTest
+from retention_models.interventions.designs.contract_arms import ContractExperiment
 from retention_models.interventions.effects.effect import Effect
 from retention_models.survival.curves import Curve
 
 
-def share_kept(test: ContractTest, *, horizon: float, level: float = 0.95) -> list[Effect]:
+def retention_difference(test: ContractExperiment, *, horizon: float, level: float = 0.95) -> list[Effect]:
     """How many more of each arm's customers were still there at the horizon: the difference of the curves.
 
     Raises
@@ -38,8 +38,8 @@ def share_kept(test: ContractTest, *, horizon: float, level: float = 0.95) -> li
     >>> import retention_models as rm
     >>> counts = {"tenure": [4, 12, 6, 12], "churned": [1, 0, 1, 0], "customers": [260, 240, 190, 310]}
     >>> rows = pd.DataFrame({"arm": ["none", "none", "call", "call"], **counts})
-    >>> test = rm.contract_test(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="months")
-    >>> print(rm.share_kept(test, horizon=12)[0])
+    >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="months")
+    >>> print(rm.interventions.retention_difference(test, horizon=12)[0])
     call changes still a customer by 0.140 (0.079 to 0.201) (share of customers; 95 % interval; 12 months;
     randomised, n = 1,000).
     """
@@ -58,8 +58,8 @@ def share_kept(test: ContractTest, *, horizon: float, level: float = 0.95) -> li
     return _effects(test, quantity, horizon, level)
 
 
-def time_kept(
-    test: ContractTest, *, horizon: float, rate: float = 0.0, money: Money | None = None, level: float = 0.95
+def rmst_difference(
+    test: ContractExperiment, *, horizon: float, rate: float = 0.0, money: Money | None = None, level: float = 0.95
 ) -> list[Effect]:
     """How much longer each arm's customers stayed within the horizon: the difference of restricted means.
 
@@ -83,9 +83,9 @@ def time_kept(
     >>> import retention_models as rm
     >>> counts = {"tenure": [4, 12, 6, 12], "churned": [1, 0, 1, 0], "customers": [260, 240, 190, 310]}
     >>> rows = pd.DataFrame({"arm": ["none", "none", "call", "call"], **counts})
-    >>> test = rm.contract_test(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="months")
-    >>> money = rm.Money(worth=20.0, costs={"call": rm.Costs(contact=5.0)})  # a month, a call
-    >>> print(rm.time_kept(test, horizon=12, money=money)[0])
+    >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="months")
+    >>> money = rm.interventions.Money(worth=20.0, costs={"call": rm.Costs(contact=5.0)})  # a month, a call
+    >>> print(rm.interventions.rmst_difference(test, horizon=12, money=money)[0])
     call changes time as a customer by 1.88 (1.45 to 2.31) (months per customer; 95 % interval; 12 months;
     randomised, n = 1,000). Worth 32.6 (23.9 to 41.3) per treated customer.
     """
@@ -107,7 +107,7 @@ def time_kept(
 
 
 def incremental_value(
-    test: ContractTest,
+    test: ContractExperiment,
     money: Money,
     *,
     horizon: float,
@@ -120,7 +120,7 @@ def incremental_value(
     Parameters
     ----------
     test, money, horizon, rate, level
-        As in ``time_kept``.
+        As in ``rmst_difference``.
     residual_lifetime
         Discounted time that a customer who is there at the horizon will still stay, counted from the horizon: a
         model's expectation, taken as the same in all arms. Without it there is no tail.
@@ -139,9 +139,9 @@ def incremental_value(
     >>> import retention_models as rm
     >>> counts = {"tenure": [4, 12, 6, 12], "churned": [1, 0, 1, 0], "customers": [260, 240, 190, 310]}
     >>> rows = pd.DataFrame({"arm": ["none", "none", "call", "call"], **counts})
-    >>> test = rm.contract_test(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="months")
-    >>> money = rm.Money(worth=20.0, costs={"call": rm.Costs(contact=5.0)})
-    >>> rm.incremental_value(test, money, horizon=12, rate=0.01, residual_lifetime=15.0).round(1).T
+    >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="months")
+    >>> money = rm.interventions.Money(worth=20.0, costs={"call": rm.Costs(contact=5.0)})
+    >>> rm.interventions.incremental_value(test, money, horizon=12, rate=0.01, residual_lifetime=15.0).round(1).T
     arm             call
     observed        30.1
     observed_lower  22.2
@@ -150,14 +150,14 @@ def incremental_value(
     tail_lower      21.0
     tail_upper      53.5
     """
-    longer = time_kept(test, horizon=horizon, rate=rate, money=money, level=level)
+    longer = rmst_difference(test, horizon=horizon, rate=rate, money=money, level=level)
     columns = ["observed", "observed_lower", "observed_upper"]
     table = pd.DataFrame([row.priced for row in longer], index=pd.Index(test.treated, name="arm"), columns=columns)
     table.attrs["checks"] = [asdict(check) for check in test.checks]
     if residual_lifetime is None:
         return table
     worth = money.worth * residual_lifetime * math.exp(-rate * horizon)
-    stayed = share_kept(test, horizon=horizon, level=level)
+    stayed = retention_difference(test, horizon=horizon, level=level)
     ends = {"tail": "estimate", "tail_lower": "lower", "tail_upper": "upper"}
     return table.assign(**{name: [worth * getattr(row, end) for row in stayed] for name, end in ends.items()})
 
@@ -182,7 +182,7 @@ def _lost_at(curve: Curve, horizon: float) -> float:
     return float(curve.lost[curve.tenure == horizon].sum())
 
 
-def _effects(test: ContractTest, quantity: _Quantity, horizon: float, level: float) -> list[Effect]:
+def _effects(test: ContractExperiment, quantity: _Quantity, horizon: float, level: float) -> list[Effect]:
     """Each treated arm's row: what is read off its curve less what is read off the control's."""
     control, control_error = quantity.read(test.curves[test.plan.control])
     rows = []
@@ -217,7 +217,7 @@ def _effects(test: ContractTest, quantity: _Quantity, horizon: float, level: flo
 
 
 def _without_spread(
-    test: ContractTest, quantity: _Quantity, arm: str, values: tuple[float, float], horizon: float, level: float
+    test: ContractExperiment, quantity: _Quantity, arm: str, values: tuple[float, float], horizon: float, level: float
 ) -> tuple[float, float]:
     """The interval where nobody left, or everybody: Newcombe's for shares, of the customers followed so long."""
     control = test.plan.control
@@ -230,7 +230,7 @@ def _without_spread(
     return newcombe_interval((values[0], sizes[0]), (values[1], sizes[1]), level)
 
 
-def _require_observed(test: ContractTest, horizon: float) -> None:
+def _require_observed(test: ContractExperiment, horizon: float) -> None:
     for arm, curve in test.curves.items():
         if horizon > curve.tenure[-1] and curve.survival[-1] > 0:
             raise ValueError(

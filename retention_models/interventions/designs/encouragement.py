@@ -83,7 +83,7 @@ def complier_effect(
     >>> rows = pd.DataFrame({"arm": arm * 100, "opened": opened * 100, "bought": bought * 100})
     >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
     >>> test = rm.Experiment.from_rows(rows, rm.Plan(control="none"), arm="arm", outcomes=["bought", "opened"])
-    >>> print(rm.complier_effect(test, bought, received="opened"))
+    >>> print(rm.interventions.complier_effect(test, bought, received="opened"))
     letter, received changes bought by 0.333 (0.252 to 0.413) (share of customers; 95 % interval; 56 days;
     randomised, n = 800).
     """
@@ -143,7 +143,7 @@ def _over_moved(
     return numerator.estimate / denominator.estimate, ends, allowed
 
 
-def naive_effect(rows: Any, outcome: Outcome, *, received: str, level: float = 0.95) -> Effect:
+def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: float = 0.95) -> Effect:
     """What a comparison of those who received with those who did not would say: to be shown next to the real one.
 
     Who receives is not drawn by lot (letters reach those who are still there), so the row is observational and carries
@@ -153,10 +153,11 @@ def naive_effect(rows: Any, outcome: Outcome, *, received: str, level: float = 0
     --------
     >>> import pandas as pd
     >>> import retention_models as rm
+    >>> from retention_models.interventions.designs.encouragement import as_treated_difference
     >>> arm, opened, bought = ["none"] * 4 + ["letter"] * 4, [0, 0, 0, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 0, 0, 1]
     >>> rows = pd.DataFrame({"arm": arm * 100, "opened": opened * 100, "bought": bought * 100})
     >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
-    >>> print(rm.naive_effect(rows, bought, received="opened"))
+    >>> print(as_treated_difference(rows, bought, received="opened"))
     opened, naive changes bought by 0.467 (0.403 to 0.531) (share of customers; 95 % interval; 56 days;
     observational, n = 800). FAILED: assignment.
     """

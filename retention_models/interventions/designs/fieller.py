@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retention_models.core.formatting import Part, Presentation, alike
+from retention_models.core.formatting import Part, Presentation, format_together
 from retention_models.interventions.arms.contrasts import Estimate
 
 
@@ -33,7 +33,7 @@ class RatioInterval(Presentation):
         return not self.outside and math.isfinite(self.lower) and math.isfinite(self.upper)
 
     def _parts(self) -> Sequence[Part]:
-        lower, upper = alike(self.lower, self.upper)
+        lower, upper = format_together(self.lower, self.upper)
         if self.outside:
             return [f"from {lower} upward without bound, or {upper} and less"]
         if not self.is_bounded:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
-from retention_models.interventions.designs.arm_differences import differences, lifts
+from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.effects.effect import Effect, Scale
 from retention_models.tables.engines import collect, open_frame
 from retention_models.tables.rules import require_columns
@@ -35,8 +35,8 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
 
     Examples
     --------
-    >>> from retention_models.datasets import load_published_experiments
-    >>> published = load_published_experiments()
+    >>> import retention_models as rm
+    >>> published = rm.datasets.load_published_experiments()
     >>> for effect in effects_of_counts(published[published["experiment"] == "E-mail"].dropna(subset="count")):
     ...     print(effect.intervention, "|", effect.outcome, "|", round(effect.estimate, 4), round(effect.std_error, 4))
     E-mail: men's e-mail | visit | 0.0766 0.0034
@@ -54,8 +54,7 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
         measured = Outcome(
             column=str(outcome), unit=_first(part, "unit", "share of customers"), horizon=_first(part, "horizon", "")
         )
-        compare = differences if scale == "difference" else lifts
-        found += compare(test, measured, level=level)
+        found += differences(test, measured, scale=scale, level=level)
     return found
 
 

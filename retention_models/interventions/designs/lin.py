@@ -17,70 +17,50 @@ import numpy as np
 
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
-from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.cells import Cell, inverse_of, overall_mean, slopes
 from retention_models.interventions.arms.contrasts import Estimate, Reading, contrast
 from retention_models.interventions.arms.costs import Money, position
 from retention_models.interventions.arms.customer_rows import Rows
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome, covariates_of, effect_row, with_check
-from retention_models.interventions.designs.arm_differences import called, known_arm
 from retention_models.interventions.effects.effect import Effect
 from retention_models.tables.engines import collect
 
 
-def lin_differences(
+def lin_effects(
     test: Experiment,
     outcome: Outcome,
+    weights: Mapping[str, Mapping[str, float]],
     money: Money | None = None,
     *,
-    baseline: str | None = None,
     level: float = 0.95,
 ) -> list[Effect]:
-    """What each arm changed against the baseline, adjusted for ``outcome.adjust_for`` by Lin's regression.
+    """The differences of pairs of arms, adjusted for ``outcome.adjust_for`` by Lin's regression; one effect each.
 
-    With ``money`` the value is that of the same regression of what each customer brings, net of cost.
+    ``weights`` are those of the arms, by the name of the comparison. With ``money`` the value is that of the same
+    regression of what each customer brings, net of cost.
 
     Raises
     ------
     ValueError
         When the experiment was not made from rows, clusters were assigned, the outcome is a ratio, no covariate is
         named, or an arm has too few customers for its regression.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import pandas as pd
-    >>> import retention_models as rm
-    >>> rng = np.random.default_rng(1)
-    >>> before = rng.poisson(2.0, 2000)
-    >>> arm = np.where(rng.random(2000) < 0.5, "letter", "none")
-    >>> purchases = rng.poisson(0.5 * before + 0.2 * (arm == "letter"))
-    >>> rows = pd.DataFrame({"arm": arm, "before": before, "purchases": purchases})
-    >>> columns = {"arm": "arm", "outcomes": ["purchases"], "covariates": ["before"]}
-    >>> test = rm.Experiment.from_rows(rows, rm.Plan(control="none"), **columns)
-    >>> print(rm.lin_differences(test, rm.Outcome(column="purchases", adjust_for=("before",)))[0])
-    letter changes purchases by 0.170 (0.080 to 0.261) (purchases per customer; 95 % interval; not stated;
-    randomised, n = 2,000).
     """
     rows = _require_rows(test, outcome)
     x = list(covariates_of(test, outcome))
-    against = known_arm(test, baseline)
     measured = np.eye(len(test.columns))[position(test.columns, outcome.column)]
     readings, leverage = _readings(test, rows, dict.fromkeys(test.arms, (measured, 0.0)), x)
     found = []
-    for arm in (arm for arm in test.arms if arm != against):
-        weights = contrasts.difference(arm, against)
-        estimate, name = contrast(readings, weights), called(arm, against, test)
-        row = effect_row(test, outcome, name, weights, estimate, level=level, adjustment="Lin's regression, HC2")
-        found.append(with_check(row, _leverage_check({each: leverage[each] for each in weights})))
+    for name, w in weights.items():
+        row = effect_row(test, outcome, name, w, contrast(readings, w), level=level, adjustment="Lin's regression, HC2")
+        found.append(with_check(row, _leverage_check({arm: leverage[arm] for arm in w})))
     if money is None:
         return found
     money.check_arms(test.arms)
     spent = {arm: money.cost(arm, test.columns)(np.zeros(len(test.columns))) for arm in test.arms}
     brought = {arm: (money.worth * measured - price, -fixed) for arm, (fixed, price) in spent.items()}
     net, _ = _readings(test, rows, brought, x)
-    values = [contrast(net, contrasts.difference(arm, against)) for arm in test.arms if arm != against]
+    values = [contrast(net, w) for w in weights.values()]
     return [_valued(row, money, value) for row, value in zip(found, values, strict=True)]
 
 

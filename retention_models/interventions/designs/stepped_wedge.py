@@ -108,7 +108,7 @@ def stepped_wedge(
     >>> rows["switched"] = (rows["month"] > rows["store"] // 3).astype(int)  # three stores more each month
     >>> rows["kept"] = 0.6 + 0.02 * rows["month"] + 0.05 * rows["switched"] + rng.normal(0, 0.02, len(rows))
     >>> names = {"cluster": "store", "period": "month", "switched": "switched"}
-    >>> print(rm.stepped_wedge(rows, rm.Outcome(column="kept"), **names, rng=rng))
+    >>> print(rm.interventions.stepped_wedge(rows, rm.Outcome(column="kept"), **names, rng=rng))
     switched stores changes kept by 0.0575 (0.0339 to 0.0824) (kept per customer; 95 % interval; not stated;
     randomised, n = 60).
     """

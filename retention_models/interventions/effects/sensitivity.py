@@ -52,7 +52,7 @@ def what_would_overturn(effect: Effect) -> str:
     )
 
 
-def no_worse_than(effect: Effect, margin: float, *, higher_is_better: bool = True) -> Check:
+def non_inferiority(effect: Effect, margin: float, *, higher_is_better: bool = True) -> Check:
     """Whether the interval rules out that the intervention is worse than the baseline by more than ``margin``.
 
     ``margin`` is the loss that would still be accepted, above 0: an amount of the outcome for a difference, a share
@@ -67,10 +67,10 @@ def no_worse_than(effect: Effect, margin: float, *, higher_is_better: bool = Tru
     Examples
     --------
     >>> import retention_models as rm
-    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
     >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
     >>> mens, womens = rm.differences(test, rm.Outcome(column="visit"))
-    >>> print(rm.no_worse_than(womens, margin=0.01))
+    >>> print(rm.interventions.non_inferiority(womens, margin=0.01))
     no worse than: passed. Interval end 0.0389 against the margin -0.0100: no worse than accepted.
     """
     if not (is_number(margin) and margin > 0) or (effect.scale != "difference" and margin >= 1):

@@ -19,7 +19,7 @@ CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Evidence(Presentation):
+class EvidenceTable(Presentation):
     """Effects that stand in one table; made by ``evidence``.
 
     Printed, or shown in a notebook, effects are grouped by what can be compared: differences in one unit, ratios,
@@ -141,7 +141,7 @@ class Evidence(Presentation):
         return "".join(parts) + (f"<p>{escape(self.decision)}</p>" if has_value else "")
 
 
-def evidence(effects: Iterable[Effect]) -> Evidence:
+def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
     """The table of evidence: any effects, whatever their design, stand in it together.
 
     Raises
@@ -154,14 +154,12 @@ def evidence(effects: Iterable[Effect]) -> Evidence:
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.interventions.designs.arm_differences import differences
-    >>> from retention_models.interventions.arms.experiment import Experiment, Plan
-    >>> from retention_models.interventions.arms.outcome import Outcome
+    >>> import retention_models as rm
     >>> cards = pd.DataFrame({"arm": ["8 stamps", "10, 2 given"], "n": [150, 150], "completed": [28, 51]})
-    >>> test = Experiment.from_counts(cards, Plan(control="8 stamps", shares={"8 stamps": 1, "10, 2 given": 1}),
+    >>> test = rm.Experiment.from_counts(cards, rm.Plan(control="8 stamps", shares={"8 stamps": 1, "10, 2 given": 1}),
     ...                               outcome="completed")
-    >>> completed = Outcome(column="completed", unit="share of customers", horizon="9 months")
-    >>> print(evidence(differences(test, completed)))
+    >>> completed = rm.Outcome(column="completed", unit="share of customers", horizon="9 months")
+    >>> print(evidence_table(rm.differences(test, completed)))
     Difference, share of customers
     rank intervention   outcome            effect, 95 %  horizon      p   n     design value
        -  10, 2 given completed 0.153 (0.054 to 0.252) 9 months 0.0025 300 randomised     -
@@ -174,7 +172,7 @@ def evidence(effects: Iterable[Effect]) -> Evidence:
             raise TypeError(f"evidence takes effects; got {type(effect).__name__}")
     if not given:
         raise ValueError("there is no effect to show")
-    return Evidence(given)
+    return EvidenceTable(given)
 
 
 def _may_be_ranked(effect: Effect) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.core.formatting import alike, three_digits, with_interval
+from retention_models.core.formatting import format_together, three_digits, with_interval
 from retention_models.estimation.model import Model
 from retention_models.fitting.estimate import fit
 from retention_models.interventions.effects.effect import Effect
@@ -31,7 +31,7 @@ def purchase_model_check(
     model_class
         A purchase model, such as ``ParetoNBD``. Its clock starts at the assignment.
     rows
-        What ``shop_outcomes`` returned.
+        What ``purchase_outcomes`` returned.
     arm
         The column of the arms.
     treated, control
@@ -44,7 +44,7 @@ def purchase_model_check(
     expected = [_expected(model_class, seen[seen["arm"] == name], horizon_days) for name in (treated, control)]
     difference = expected[0] - expected[1]
     passed = effect.lower <= difference <= effect.upper
-    first, second = alike(*expected)
+    first, second = format_together(*expected)
     return Check(
         "purchase model",
         bool(passed),

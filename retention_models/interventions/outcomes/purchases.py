@@ -31,7 +31,7 @@ OUTCOMES = ("bought", "purchases", "purchases_same_day", "days_to_next", "days_t
 BEFORE = ("purchases_before", "amount_before")
 
 
-def shop_outcomes(
+def purchase_outcomes(
     transactions: Any,
     assignments: Any,
     *,
@@ -94,7 +94,7 @@ def shop_outcomes(
     >>> log = pd.DataFrame({"customer_id": [1, 1, 2], "amount": [20.0, 5.0, 30.0],
     ...                     "date": ["2024-05-03", "2024-06-20", "2024-04-30"]})
     >>> mailing = pd.DataFrame({"customer_id": [1, 2, 3], "assigned": "2024-05-01", "arm": ["mail", "none", "none"]})
-    >>> rows = shop_outcomes(log, mailing, horizon_days=28, offer_days=14, observation_end="2024-06-30")
+    >>> rows = purchase_outcomes(log, mailing, horizon_days=28, offer_days=14, observation_end="2024-06-30")
     >>> shown = ["customer_id", "arm", "bought", "purchases", "days_to_next", "days_to_last", "amount"]
     >>> rows.df().sort_values("customer_id").reset_index(drop=True)[shown]
        customer_id   arm  bought  purchases  days_to_next  days_to_last  amount
@@ -276,16 +276,16 @@ def _check_spelling(who: nw.LazyFrame[Any], log: nw.LazyFrame[Any], kinds: str) 
     here = who.select("_id", bare)
     there = log.select(nw.col("_id").alias("written"), nw.col("_id")).unique().select("written", bare)
     pairs = here.join(there, on="bare", how="inner")
-    same = (nw.col("_id") == nw.col("written")).cast(nw.Int64).sum().alias("same")
-    found = collect(pairs.select(nw.len().alias("pairs"), same)).iloc[0]
-    alike = int(found["same"]) if found["pairs"] else 0
-    other = int(found["pairs"]) - alike
+    equal = (nw.col("_id") == nw.col("written")).cast(nw.Int64).sum().alias("same")
+    found = collect(pairs.select(nw.len().alias("pairs"), equal)).iloc[0]
+    same = int(found["same"]) if found["pairs"] else 0
+    other = int(found["pairs"]) - same
     cure = "write them alike in both, as text or as whole numbers"
     if other:
         raise ValueError(
             f"customer_id ({kinds}): {other:,} ids of the log are numbers of the assignments written otherwise "
-            f"(001 for 1), {alike:,} are written alike; {cure}"
+            f"(001 for 1), {same:,} are written alike; {cure}"
         )
-    if not alike:
+    if not same:
         total = int(collect(who.select(nw.len().alias("n")))["n"].iloc[0])
         raise ValueError(f"customer_id ({kinds}): none of the {total:,} assigned customers is in the log; {cure}")

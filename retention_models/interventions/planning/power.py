@@ -192,7 +192,7 @@ class Clustered(Presentation):
         return customers / self.size - 1
 
 
-def power_of(outcome: Planned, effect: float, n: float, *, share: float = 0.5, level: float = 0.95) -> float:
+def power(outcome: Planned, effect: float, n: float, *, share: float = 0.5, level: float = 0.95) -> float:
     """The chance that a test of ``n`` customers, a ``share`` of them treated, finds an effect of this size.
 
     Raises
@@ -202,11 +202,16 @@ def power_of(outcome: Planned, effect: float, n: float, *, share: float = 0.5, l
 
     Examples
     --------
-    >>> round(power_of(Proportion(0.10), effect=0.02, n=8_000), 3)
+    >>> round(power(Proportion(0.10), effect=0.02, n=8_000), 3)
     0.816
     """
     _require_share("share", share)
     _require_share("level", level)
+    return _power(outcome, effect, n, share, level)
+
+
+def _power(outcome: Planned, effect: float, n: float, share: float, level: float) -> float:
+    """The chance that a test finds the effect, by the noncentral t with Satterthwaite's degrees of freedom."""
     if _least_freedom(outcome, n, share) < 1:
         raise ValueError(f"{n:g} customers are too few: each arm needs two that were assigned independently")
     distance = outcome.distance(effect)
@@ -237,11 +242,11 @@ def sample_size(outcome: Planned, effect: float, *, power: float = 0.8, share: f
     fewest = 1.0
     while _least_freedom(outcome, fewest, share) < 1:
         fewest *= 1.1
-    found = _first(lambda n: power_of(outcome, effect, n, share=share, level=level), power, fewest, math.inf)
+    found = _first(lambda n: _power(outcome, effect, n, share, level), power, fewest, math.inf)
     return math.ceil(found - 1e-6)
 
 
-def detectable_effect(
+def minimum_detectable_effect(
     outcome: Planned, n: float, *, power: float = 0.8, share: float = 0.5, level: float = 0.95
 ) -> float:
     """The smallest effect that ``n`` customers find with this power: a difference above 0, or a hazard ratio below 1.
@@ -253,16 +258,16 @@ def detectable_effect(
 
     Examples
     --------
-    >>> round(detectable_effect(Mean(std_dev=40.0), n=10_000), 3)
+    >>> round(minimum_detectable_effect(Mean(std_dev=40.0), n=10_000), 3)
     2.241
-    >>> round(detectable_effect(Survival(churned=0.3), n=5_000), 3)
+    >>> round(minimum_detectable_effect(Survival(churned=0.3), n=5_000), 3)
     0.861
     """
     _require_share("share", share)
     _require_share("level", level)
     _require_power(power, level)
     found = _first(
-        lambda distance: power_of(outcome, outcome.effect_at(distance), n, share=share, level=level),
+        lambda distance: _power(outcome, outcome.effect_at(distance), n, share, level),
         power,
         1e-9 * min(outcome.largest, 1.0),
         outcome.largest,

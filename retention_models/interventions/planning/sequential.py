@@ -157,7 +157,7 @@ class Look(Presentation):
         return [f"Look {self.number}: |z| = {z} against {bound}: {verdict}. {self.effect}"]
 
 
-def look_at(effect: Effect, fractions: Sequence[float], *, spending: Spending = "obrien-fleming") -> Look:
+def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spending = "obrien-fleming") -> Look:
     """The look at a running test: its effect so far, judged by the bound for this look.
 
     Parameters
@@ -181,10 +181,11 @@ def look_at(effect: Effect, fractions: Sequence[float], *, spending: Spending = 
     Examples
     --------
     >>> import retention_models as rm
-    >>> email = rm.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
+    >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
     >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
     >>> visit = rm.Outcome(column="visit", unit="share of customers", horizon="2 weeks")
-    >>> print(rm.look_at(rm.differences(test, visit)[0], [0.5]))  # the first look, at half of the customers planned
+    >>> effect = rm.differences(test, visit)[0]
+    >>> print(rm.interventions.interim_look(effect, [0.5]))  # the first look, at half of the customers planned
     Look 1: |z| = 22.6 against 2.96: stop. men's e-mail changes visit by 0.0766 (0.0666 to 0.0866) (share of
     customers; 95 % interval; 2 weeks; randomised, n = 42,613).
     """

@@ -156,7 +156,7 @@ def _chosen(ended: pd.DataFrame, spells: Spells, observed: int) -> tuple[Period,
     at_year = _share_at_renewals(ended, "Y")
     if at_year >= 0.5:
         return "Y", f"Time is counted in years: {100 * at_year:.0f} % of the contracts ended near an anniversary."
-    if observed >= (MONTHLY if spells.observed_from is None else MONTH):
+    if observed >= (MONTHLY if spells.observation_start is None else MONTH):
         return "M", "Time is counted in months."
     if observed >= WEEKLY:
         return 7, f"Time is counted in weeks, since only {observed:,} days are observed."
@@ -176,7 +176,7 @@ def _beside_renewals(ended: pd.DataFrame, period: Period, spells: Spells) -> str
         f"lost at the end of the {name}, so that the value of those there now is too low by half the losses of a {name}"
     )
     early = f", and those seen from a later day than their start seem to leave up to a {name} earlier than they do"
-    return f"{low}{'' if spells.observed_from is None else early}; a shorter period makes this smaller."
+    return f"{low}{'' if spells.observation_start is None else early}; a shorter period makes this smaller."
 
 
 def _share_at_renewals(ended: pd.DataFrame, period: Period) -> float:

@@ -2,7 +2,7 @@
 
 The same rows mean different things in different logs. One that follows every contract from its start shows survival
 itself. One that begins with those running on a day holds only contracts that lasted until then, and each counts from
-that day on (left truncation). So the sampling design is asked for, and never guessed.
+that day on (left truncation). So the sampling is asked for, and never guessed.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from retention_models.tables.days import Day, day_number
 from retention_models.tables.engines import collect, on_engine
 from retention_models.tables.files import naming
 
-Design = Literal["acquisition", "active_on", "window"]
+Sampling = Literal["acquisition", "active_on", "window"]
 
 FURTHER = ("spells of customers who came back", "further contracts of the same customer, each a spell")
-UNLIKELY = 10  # ends that should have come before the first one seen, from which on the design is doubted
+UNLIKELY = 10  # ends that should have come before the first one seen, from which on the sampling is doubted
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -39,14 +39,14 @@ class Spells(Presentation):
     ``spell`` (1 for the customer's first), ``start``, ``end`` (missing where still running), ``entry`` and ``tenure``
     (days since the start at which observation began and ended), ``churned``, ``cause`` where there is one, and the
     covariates. ``rows`` counts them. ``set_aside`` counts what could not count, ``settled`` what a rule has decided,
-    and ``checks`` say whether the log fits its design and what it can tell.
+    and ``checks`` say whether the log fits its sampling and what it can tell.
     """
 
     frame: Any = field(repr=False)
     rows: int
-    design: Design
-    observed_from: dt.date | None
-    observed_until: dt.date
+    sampling: Sampling
+    observation_start: dt.date | None
+    observation_end: dt.date
     has_cause: bool
     covariates: tuple[str, ...]
     set_aside: Mapping[str, int]
@@ -54,8 +54,8 @@ class Spells(Presentation):
     checks: tuple[Check, ...]
 
     def _parts(self) -> Sequence[Part]:
-        since = f"from {self.observed_from} " if self.observed_from else ""
-        headline = f"{self.rows:,} spells, design {self.design}, observed {since}to {self.observed_until}."
+        since = f"from {self.observation_start} " if self.observation_start else ""
+        headline = f"{self.rows:,} spells, sampling {self.sampling}, observed {since}to {self.observation_end}."
         counts = {"Set aside": self.set_aside, "Settled": self.settled}
         told = [f"{what}: {counted(count)}." for what, count in counts.items() if count]
         return [headline, *told, *(str(check) for check in self.checks if not check.passed)]
@@ -64,9 +64,9 @@ class Spells(Presentation):
 def read_contracts(
     source: Any,
     *,
-    design: Design,
-    observed_until: str | dt.date,
-    observed_from: str | dt.date | None = None,
+    sampling: Sampling,
+    observation_end: str | dt.date,
+    observation_start: str | dt.date | None = None,
     customer_id: str = "customer_id",
     start: str = "start",
     end: str = "end",
@@ -83,16 +83,16 @@ def read_contracts(
     source
         A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of CSV or Parquet files; one row a
         contract. A missing ``end`` means that it is still running.
-    design
+    sampling
         How contracts came into the log. ``"acquisition"``: each one from its start, whatever became of it.
-        ``"active_on"``: those running on the day ``observed_from``, and those begun later. ``"window"``: a snapshot
-        of all that ran on ``observed_until`` and those that ended since ``observed_from``, say in the last month.
-        With the latter two, contracts that ended before ``observed_from`` are not in the log, and so those that are
+        ``"active_on"``: those running on the day ``observation_start``, and those begun later. ``"window"``: a snapshot
+        of all that ran on ``observation_end`` and those that ended since ``observation_start``, say in the last month.
+        With the latter two, contracts that ended before ``observation_start`` are not in the log, and so those that are
         count from that day on.
-    observed_until
+    observation_end
         The last day about which the log knows everything, the day of the extract. A contract that ends later was
         still running.
-    observed_from
+    observation_start
         The first such day; needed with ``"active_on"`` and ``"window"``. Contracts are followed from the end of it on:
         one that ended on this very day is set aside with those that ended before.
     customer_id, start, end, cause
@@ -109,7 +109,7 @@ def read_contracts(
     Raises
     ------
     ValueError
-        When columns are missing, the days of the design contradict each other, contracts overlap that must not, or
+        When columns are missing, the days of the sampling contradict each other, contracts overlap that must not, or
         no row is left.
 
     Notes
@@ -120,13 +120,13 @@ def read_contracts(
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.logs.contracts.log import read_contracts
+    >>> import retention_models as rm
     >>> log = pd.DataFrame({
     ...     "customer_id": ["Ann", "Bob", "Bob", "Cem"],
     ...     "start": ["2023-01-15", "2023-02-01", "2023-08-01", "2023-03-10"],
     ...     "end": ["2023-06-14", "2023-04-30", None, "2023-01-01"],
     ... })
-    >>> spells = read_contracts(log, design="acquisition", observed_until="2023-12-31")
+    >>> spells = rm.read_contracts(log, sampling="acquisition", observation_end="2023-12-31")
     >>> spells.set_aside, spells.settled
     ({'contracts that end before they start': 1}, {'spells of customers who came back': 1})
     >>> spells.frame[["customer_id", "spell", "entry", "tenure", "churned"]]
@@ -135,11 +135,11 @@ def read_contracts(
     1         Bob      1      0      88     True
     2         Bob      2      0     152    False
     """
-    check_choice("design", design, get_args(Design))
+    check_choice("sampling", sampling, get_args(Sampling))
     check_choice("overlaps", overlaps, get_args(Overlaps))
     require_whole("join_within", join_within, 0)
     kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
-    begin, until = _observed_days(design, observed_from, observed_until)
+    begin, until = _observed_days(sampling, observation_start, observation_end)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
         log = opened(source, roles, kept, time_zone)
@@ -162,22 +162,22 @@ def read_contracts(
     return Spells(
         frame=_returned(spells, source, cause is not None, kept),
         rows=facts["spells"],
-        design=design,
-        observed_from=begin,
-        observed_until=until,
+        sampling=sampling,
+        observation_start=begin,
+        observation_end=until,
         has_cause=cause is not None,
         covariates=kept,
         set_aside=set_aside,
         settled={rule: count for rule, count in settled.items() if count},
-        checks=(_check_origin(facts), _check_design(spells, facts, design, begin)),
+        checks=(_check_origin(facts), _check_sampling(spells, facts, sampling, begin)),
     )
 
 
 def as_of(spells: Spells, day: str | dt.date) -> Spells:
     """The same spells as they were known on an earlier day: later starts and ends had not happened yet."""
     until = read_day("day", day)
-    if not (spells.observed_from or dt.date.min) < until <= spells.observed_until:
-        raise ValueError(f"day must lie within the observation, which ends on {spells.observed_until}; got {until}")
+    if not (spells.observation_start or dt.date.min) < until <= spells.observation_end:
+        raise ValueError(f"day must lie within the observation, which ends on {spells.observation_end}; got {until}")
     rows = on_engine(nw.from_native(spells.frame).to_native())
     first = Day.in_column("start").number
     churned = nw.col("churned") & (first + nw.col("tenure") <= day_number(until))
@@ -192,19 +192,25 @@ def as_of(spells: Spells, day: str | dt.date) -> Spells:
     count = scalars(rows, rows=nw.len())["rows"]
     require_some(count, {f"contracts that start after {until}": spells.rows})
     frame = collect(rows) if isinstance(spells.frame, pd.DataFrame) else rows.to_native()
-    return replace(spells, frame=frame, rows=count, observed_until=until)
+    return replace(spells, frame=frame, rows=count, observation_end=until)
 
 
-def _observed_days(design: Design, begin: str | dt.date | None, until: str | dt.date) -> tuple[dt.date | None, dt.date]:
-    """The first day observed, which the one design forbids and the others need, and the last."""
-    if design == "acquisition" and begin is not None:
-        raise ValueError("design 'acquisition' follows contracts from their starts; observed_from is for the others")
-    if design != "acquisition" and begin is None:
-        raise ValueError(f"design {design!r} needs observed_from, the first day about which the log knows everything")
-    last = read_day("observed_until", until)
-    first = None if begin is None else read_day("observed_from", begin)
+def _observed_days(
+    sampling: Sampling, begin: str | dt.date | None, until: str | dt.date
+) -> tuple[dt.date | None, dt.date]:
+    """The first day observed, which the one sampling forbids and the others need, and the last."""
+    if sampling == "acquisition" and begin is not None:
+        raise ValueError(
+            "sampling 'acquisition' follows contracts from their starts; observation_start is for the others"
+        )
+    if sampling != "acquisition" and begin is None:
+        raise ValueError(
+            f"sampling {sampling!r} needs observation_start, the first day about which the log knows everything"
+        )
+    last = read_day("observation_end", until)
+    first = None if begin is None else read_day("observation_start", begin)
     if first is not None and first >= last:
-        raise ValueError(f"observed_from {first} does not lie before observed_until {last}")
+        raise ValueError(f"observation_start {first} does not lie before observation_end {last}")
     return first, last
 
 
@@ -261,17 +267,17 @@ def _check_origin(facts: Mapping[str, int]) -> Check:
     return Check("survival is known from the start", facts["from_start"] > 0, detail)
 
 
-def _check_design(spells: Rows, facts: Mapping[str, int], design: Design, begin: dt.date | None) -> Check:
-    """Whether the log holds ends where the design says that it would.
+def _check_sampling(spells: Rows, facts: Mapping[str, int], sampling: Sampling, begin: dt.date | None) -> Check:
+    """Whether the log holds ends where the sampling says that it would.
 
     One followed from the start should, in the days before its first end, have seen as many spells older than half of
     those that end do come to an end as it did later.
     """
-    name = "the log fits its design"
+    name = "the log fits its sampling"
     if begin is not None:
         ended = facts["all"] - facts["spells"]
-        detail = f"{ended:,} spells ended by {begin}, which a log of design {design!r} would not hold"
-        doubt = "; did observation begin before that day, or is it design 'acquisition'?"
+        detail = f"{ended:,} spells ended by {begin}, which a log of sampling {sampling!r} would not hold"
+        doubt = "; did observation begin before that day, or is it sampling 'acquisition'?"
         return Check(name, ended == 0, f"{detail}{doubt if ended else '.'}")
     if facts["ended"] == 0:
         return Check(name, None, "No contract has ended.")

@@ -22,7 +22,16 @@ import pandas as pd
 
 from retention_models.logs.contracts.log import Spells, as_of
 from retention_models.logs.contracts.retention_counts import KEPT, LOST, added_up, check_origin, counted
-from retention_models.tables.days import MONTHS, Day, Period, begun, check_period, completed, day_number, period_offset
+from retention_models.tables.days import (
+    MONTHS,
+    Day,
+    Period,
+    check_period,
+    completed_periods,
+    day_number,
+    period_offset,
+    started_periods,
+)
 from retention_models.tables.engines import collect, on_engine
 
 
@@ -58,15 +67,14 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.logs.contracts.log import read_contracts
-    >>> from retention_models.logs.contracts.retention import retention_table
+    >>> import retention_models as rm
     >>> log = pd.DataFrame({
     ...     "customer_id": range(5),
     ...     "start": ["2023-01-15", "2023-01-20", "2023-01-31", "2023-02-01", "2023-02-01"],
     ...     "end": ["2023-02-14", None, "2023-03-31", "2023-04-20", None],
     ... })
-    >>> spells = read_contracts(log, design="acquisition", observed_until="2023-04-30")
-    >>> retention_table(spells, period="M")
+    >>> spells = rm.read_contracts(log, sampling="acquisition", observation_end="2023-04-30")
+    >>> rm.retention_table(spells, period="M")
         cohort  tenure  at_risk  lost
     0  2023-01       1        3     1
     1  2023-01       2        2     1
@@ -81,7 +89,7 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
     came = counts["_last"] >= counts["_first"]
     if not came.any():
         raise ValueError(
-            f"none of {spells.rows:,} spells has come to a renewal by {spells.observed_until}; {_why_none(spells)}"
+            f"none of {spells.rows:,} spells has come to a renewal by {spells.observation_end}; {_why_none(spells)}"
         )
     table = added_up(counts[came], ["cohort", *names], spells.has_cause)
     table["cohort"] = _cohort_names(table["cohort"], period)
@@ -126,10 +134,10 @@ def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] 
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.logs.contracts.log import read_contracts
-    >>> from retention_models.logs.contracts.retention import active_customers
+    >>> import retention_models as rm
     >>> log = pd.DataFrame({"customer_id": range(3), "start": ["2023-01-15", "2023-03-31", "2023-04-20"], "end": None})
-    >>> active_customers(read_contracts(log, design="acquisition", observed_until="2023-04-30"), period="M")
+    >>> spells = rm.read_contracts(log, sampling="acquisition", observation_end="2023-04-30")
+    >>> rm.logs.active_customers(spells, period="M")
         cohort  tenure  weight
     0  2023-01       3       1
     1  2023-03       1       1
@@ -140,7 +148,7 @@ def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] 
     _check_by(names, spells)
     rows = on_engine(nw.from_native(spells.frame).to_native()).filter(~nw.col("churned"))
     rows, start = Day.in_column("start").written(rows, "_start")
-    made = completed(start, Day.fixed(spells.observed_until), period)
+    made = completed_periods(start, Day.constant(spells.observation_end), period)
     rows = rows.with_columns(cohort=_cohort(start, period), tenure=made).select("cohort", *names, "tenure")
     counts = counted(rows, names).rename(columns={"spells": "weight"})
     counts = counts.sort_values(["cohort", *names, "tenure"], ignore_index=True)
@@ -170,20 +178,20 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
         ``tenure`` (renewals made by that day), ``made`` (those made since, up to ``renewals``), ``weight`` (customers).
     """
     then = as_of(spells, day)
-    last = pd.Timestamp(then.observed_until) + renewals * period_offset(period)
-    if last > pd.Timestamp(spells.observed_until):
+    last = pd.Timestamp(then.observation_end) + renewals * period_offset(period)
+    if last > pd.Timestamp(spells.observation_end):
         raise ValueError(
-            f"{renewals} renewals after {then.observed_until} run to {last.date()}, and observation ends on "
-            f"{spells.observed_until}; choose an earlier day or fewer renewals"
+            f"{renewals} renewals after {then.observation_end} run to {last.date()}, and observation ends on "
+            f"{spells.observation_end}; choose an earlier day or fewer renewals"
         )
-    rows, origin = on_engine(nw.from_native(spells.frame).to_native()), Day.fixed(then.observed_until)
+    rows, origin = on_engine(nw.from_native(spells.frame).to_native()), Day.constant(then.observation_end)
     rows, start = Day.in_column("start").written(rows, "_start")
     rows, end = Day.in_column("end").written(rows, "_end")
-    still = ~nw.col("churned") | (end.number > day_number(then.observed_until))
-    rows = rows.filter((start.number <= day_number(then.observed_until)) & still)
-    stayed = nw.when(nw.col("churned")).then(begun(origin, end, period) - 1).otherwise(renewals)
+    still = ~nw.col("churned") | (end.number > day_number(then.observation_end))
+    rows = rows.filter((start.number <= day_number(then.observation_end)) & still)
+    stayed = nw.when(nw.col("churned")).then(started_periods(origin, end, period) - 1).otherwise(renewals)
     made = nw.min_horizontal(stayed, nw.lit(renewals))
-    rows = rows.select(tenure=completed(start, origin, period), made=made)
+    rows = rows.select(tenure=completed_periods(start, origin, period), made=made)
     counts = collect(rows.group_by("tenure", "made").agg(weight=nw.len()))
     return counts.astype("int64").sort_values(["tenure", "made"], ignore_index=True)
 
@@ -202,11 +210,11 @@ def durations(spells: Spells, *, by: str | Sequence[str] = ()) -> pd.DataFrame:
 
 def _why_none(spells: Spells) -> str:
     """What to change where no renewal falls into the days observed."""
-    if spells.observed_from is None:
+    if spells.observation_start is None:
         return "is the period too long?"
     return (
-        f"does a whole period lie between the day that observation began with, {spells.observed_from}, and then? All "
-        "of June lies between 31 May and 30 June"
+        f"does a whole period lie between the day that observation began with, {spells.observation_start}, and then? "
+        "All of June lies between 31 May and 30 June"
     )
 
 
@@ -225,13 +233,13 @@ def _renewals(spells: Spells, period: Period, by: Sequence[str]) -> nw.LazyFrame
     rows = on_engine(nw.from_native(spells.frame).to_native())
     rows, start = Day.in_column("start").written(rows, "_start")
     rows, end = Day.in_column("end").written(rows, "_end")
-    until, begin = Day.fixed(spells.observed_until), start
-    if spells.observed_from is not None:
-        rows, begin = start.or_later(Day.fixed(spells.observed_from)).written(rows, "_begin")
+    until, begin = Day.constant(spells.observation_end), start
+    if spells.observation_start is not None:
+        rows, begin = start.or_later(Day.constant(spells.observation_start)).written(rows, "_begin")
     rows = rows.with_columns(
-        _made=completed(start, begin, period),
-        _due=completed(begin, until, period),
-        _left=nw.when(nw.col("churned")).then(nw.max_horizontal(begun(begin, end, period), nw.lit(1))),
+        _made=completed_periods(start, begin, period),
+        _due=completed_periods(begin, until, period),
+        _left=nw.when(nw.col("churned")).then(nw.max_horizontal(started_periods(begin, end, period), nw.lit(1))),
     )
     lost = nw.col("churned") & (nw.col("_left") <= nw.col("_due"))
     return rows.select(
@@ -261,9 +269,9 @@ def _attrs(spells: Spells, period: Period, table: pd.DataFrame, not_due: int) ->
     """What a report wants to say of the table, in plain values that JSON can hold."""
     return {
         "period": period,
-        "design": spells.design,
-        "observed_from": spells.observed_from and spells.observed_from.isoformat(),
-        "observed_until": spells.observed_until.isoformat(),
+        "sampling": spells.sampling,
+        "observation_start": spells.observation_start and spells.observation_start.isoformat(),
+        "observation_end": spells.observation_end.isoformat(),
         "spells": spells.rows,
         "set_aside": dict(spells.set_aside),
         "settled": dict(spells.settled) | ({"spells that have come to no renewal yet": not_due} if not_due else {}),

@@ -19,7 +19,7 @@ import pandas as pd
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation
 from retention_models.logs.contracts.last_day import contract_period, last_day_known
-from retention_models.logs.contracts.log import Design, Spells, read_contracts
+from retention_models.logs.contracts.log import Sampling, Spells, read_contracts
 from retention_models.logs.contracts.retention import durations
 from retention_models.logs.contracts.rows import opened, usable
 from retention_models.logs.contracts.snapshot import anniversary, dated_contracts
@@ -35,7 +35,7 @@ GROUPS = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ContractPlan(Presentation):
+class ContractSettings(Presentation):
     """A contract log as read, how it is measured, and why.
 
     ``spells`` are what ``read_contracts`` made of it. ``period`` is how long a contract runs, ``renewals`` how many of
@@ -53,10 +53,10 @@ class ContractPlan(Presentation):
         return [list(self.reasons.values())]
 
 
-def make_contract_plan(
+def contract_settings(
     source: Any,
     *,
-    design: Design | None = None,
+    sampling: Sampling | None = None,
     observation_start: str | dt.date | None = None,
     observation_end: str | dt.date | None = None,
     period: Period | None = None,
@@ -69,23 +69,23 @@ def make_contract_plan(
     time_zone: str | None = None,
     tenure: str | None = None,
     churned: str | None = None,
-) -> ContractPlan:
+) -> ContractSettings:
     """A contract log read, and a plan for it: what is given stays, what is None is chosen from the log.
 
     Parameters
     ----------
-    source, design, customer_id, start, end, cause, covariates, time_zone
+    source, sampling, customer_id, start, end, cause, covariates, time_zone
         As in ``read_contracts``.
     observation_start, observation_end
-        ``observed_from`` and ``observed_until`` there.
+        ``observation_start`` and ``observation_end`` there.
     period
         As in ``retention_table``.
     renewals
         How many renewals ahead a forecast looks.
     tenure, churned
-        Columns of a snapshot without dates, as in ``tenure_table``, instead of those of customer, start and end. It
-        holds those there on ``observation_end``, and those who left in the last period, so that there is no
-        ``observation_start``; ``period`` is what tenure counts, months by default.
+        Columns of a snapshot without dates, as in ``retention_table_from_tenures``, instead of those of customer,
+        start and end. It holds those there on ``observation_end``, and those who left in the last
+        period, so that there is no ``observation_start``; ``period`` is what tenure counts, months by default.
 
     Raises
     ------
@@ -96,12 +96,12 @@ def make_contract_plan(
     Examples
     --------
     >>> import numpy as np
-    >>> from retention_models.logs.contracts.settings import make_contract_plan
-    >>> from retention_models.scenario import subscriptions
-    >>> business = subscriptions(np.random.default_rng(1), customers=3_000)
-    >>> print(make_contract_plan(business.contracts))
+    >>> import retention_models as rm
+    >>> from retention_models.logs.contracts.settings import contract_settings
+    >>> business = rm.scenario.subscriptions(np.random.default_rng(1), customers=3_000)
+    >>> print(contract_settings(business.contracts))
     Observation ends on 2024-12-28, the last day on which a contract started or ended.
-    Each contract is taken to be in the log from its start, whatever became of it (design 'acquisition'): nobody said
+    Each contract is taken to be in the log from its start, whatever became of it (sampling 'acquisition'): nobody said
     otherwise, and the log looks like that, with starts from 2021-01-01 to 2024-12-28 and ends from 2021-02-14 on.
     Time is counted in months.
     The forecast looks 12 renewals ahead; at 3 earlier days the same forecast can be held against what came.
@@ -112,7 +112,7 @@ def make_contract_plan(
             (observation_start, observation_end),
         )
         asked = {"renewals": renewals, "cause": cause, "covariates": covariates}
-        return _of_tenures(source, design, days, period or "M", names, **asked)
+        return _of_tenures(source, sampling, days, period or "M", names, **asked)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
         log = opened(source, roles, (), time_zone)
@@ -130,9 +130,9 @@ def make_contract_plan(
         )
     spells = _read(
         source,
-        design=design or "acquisition",
-        observed_from=observation_start,
-        observed_until=until,
+        sampling=sampling or "acquisition",
+        observation_start=observation_start,
+        observation_end=until,
         customer_id=customer_id,
         start=start,
         end=end,
@@ -146,17 +146,17 @@ def make_contract_plan(
             f"that still run, {end!r} must be empty"
         )
     _check_groups(spells)
-    design_reason = _given_design(spells) if design else _assumed_design(spells, starts, seen, until)
-    began = max(dt.date.fromordinal(int(starts.index[0])), spells.observed_from or dt.date.min)
+    sampling_reason = _given_sampling(spells) if sampling else _assumed_sampling(spells, starts, seen, until)
+    began = max(dt.date.fromordinal(int(starts.index[0])), spells.observation_start or dt.date.min)
     length, period_reason = contract_period(period, spells, (until - began).days)
     ahead, origins, forecast_reason = _forecast(renewals, length, began, until, seen)
     reasons = {
         "observation_end": until_reason,
-        "design": design_reason,
+        "sampling": sampling_reason,
         "period": period_reason,
         "renewals": forecast_reason,
     }
-    return ContractPlan(spells, length, ahead, origins, reasons)
+    return ContractSettings(spells, length, ahead, origins, reasons)
 
 
 def _read(source: Any, **arguments: Any) -> Spells:
@@ -164,18 +164,20 @@ def _read(source: Any, **arguments: Any) -> Spells:
     try:
         return read_contracts(source, **arguments)
     except ValueError as error:
-        words = str(error).replace("observed_from", "observation_start").replace("observed_until", "observation_end")
+        words = (
+            str(error).replace("observation_start", "observation_start").replace("observation_end", "observation_end")
+        )
         raise ValueError(words) from None
 
 
 def _of_tenures(
     source: Any,
-    design: Design | None,
+    sampling: Sampling | None,
     days: tuple[str | dt.date | None, str | dt.date | None],
     period: Period,
     names: Mapping[str, str],
     **asked: Any,
-) -> ContractPlan:
+) -> ContractSettings:
     """The plan for a snapshot whose tenures are counted back from the day that it was taken on."""
     begin, until = days
     if begin is not None:
@@ -183,17 +185,17 @@ def _of_tenures(
             f"tenures do not tell when since {begin} a customer left, and are taken for those of the last period; "
             "leave out observation_start, or name the columns of a log with dates"
         )
-    if design != "window":
+    if sampling != "window":
         raise ValueError(
             "a file of tenures without dates is taken as a snapshot of those there on observation_end, and of those "
-            "who left in the last period: say so, design 'window'. One that holds all who ever came, or each from some "
-            "tenure on, is read by tenure_table"
+            "who left in the last period: say so, sampling 'window'. One that holds all who ever came, or each from "
+            "some tenure on, is read by retention_table_from_tenures"
         )
     if until is None:
         raise ValueError("tenures count back from the day of the snapshot; say which it was: observation_end")
     last = read_day("observation_end", until)
     columns = {"cause": asked["cause"], "covariates": asked["covariates"]}
-    log, set_aside = dated_contracts(source, observed_until=last, period=period, **names, **columns)
+    log, set_aside = dated_contracts(source, observation_end=last, period=period, **names, **columns)
     left = int(log["end"].notna().sum())
     if left in (0, len(log)):
         raise ValueError(
@@ -201,7 +203,9 @@ def _of_tenures(
             "who did not to say when customers leave: does the file hold both, and is this the column that tells?"
         )
     first = (anniversary(last) - period_offset(period)).date()
-    plan = make_contract_plan(log, design=design, observation_start=first, observation_end=last, period=period, **asked)
+    plan = contract_settings(
+        log, sampling=sampling, observation_start=first, observation_end=last, period=period, **asked
+    )
     reasons = {
         **plan.reasons,
         "observation_end": f"Starts are counted back from {last} by {names['tenure']!r}, which tells no dates.",
@@ -229,18 +233,18 @@ def _counted(contracts: Rows, column: str) -> pd.Series:
     return counts.set_index(column)["contracts"].sort_index()
 
 
-def _given_design(spells: Spells) -> str:
+def _given_sampling(spells: Spells) -> str:
     words = {
-        "acquisition": "Each contract is in the log from its start, whatever became of it (design 'acquisition')",
-        "active_on": f"The log holds the contracts that ran on {spells.observed_from}, and those begun later (design "
-        "'active_on'); the time before that day is not held against them",
-        "window": f"The log holds the contracts that ran on {spells.observed_until}, and those that ended since "
-        f"{spells.observed_from} (design 'window'); only these days count, at whatever age they found a contract",
+        "acquisition": "Each contract is in the log from its start, whatever became of it (sampling 'acquisition')",
+        "active_on": f"The log holds the contracts that ran on {spells.observation_start}, and those begun later "
+        "(sampling 'active_on'); the time before that day is not held against them",
+        "window": f"The log holds the contracts that ran on {spells.observation_end}, and those that ended since "
+        f"{spells.observation_start} (sampling 'window'); only these days count, at whatever age they found a contract",
     }
-    return f"{words[spells.design]}, as said."
+    return f"{words[spells.sampling]}, as said."
 
 
-def _assumed_design(spells: Spells, starts: pd.Series, ends: pd.Series, until: dt.date) -> str:
+def _assumed_sampling(spells: Spells, starts: pd.Series, ends: pd.Series, until: dt.date) -> str:
     """That contracts were followed from their starts, where the log bears it out; else the question."""
     first, last, first_end = (
         dt.date.fromordinal(int(day)) for day in (starts.index[0], starts[: until.toordinal()].index[-1], ends.index[0])
@@ -249,13 +253,14 @@ def _assumed_design(spells: Spells, starts: pd.Series, ends: pd.Series, until: d
     if check.passed is not True or 2 * (first_end - first) > until - first:
         raise ValueError(
             f"how did contracts come into this log? They start from {first} on, but the first end seen is on "
-            f"{first_end}. If the log holds those that ran on a day, and those begun later: design 'active_on', with "
-            "observation_start that day. If it holds today's and those that ended lately: design 'window', with "
-            "observation_start the first day of 'lately'. If really none ended before: design 'acquisition'"
+            f"{first_end}. If the log holds those that ran on a day, and those begun later: sampling 'active_on', with "
+            "observation_start that day. If it holds today's and those that ended lately: sampling 'window', with "
+            "observation_start the first day of 'lately'. If really none ended before: sampling 'acquisition'"
         )
     return (
-        "Each contract is taken to be in the log from its start, whatever became of it (design 'acquisition'): nobody "
-        f"said otherwise, and the log looks like that, with starts from {first} to {last} and ends from {first_end} on."
+        "Each contract is taken to be in the log from its start, whatever became of it (sampling 'acquisition'): "
+        f"nobody said otherwise, and the log looks like that, with starts from {first} to {last} and ends from "
+        f"{first_end} on."
     )
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 from retention_models.core.arguments import check_choice, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
-from retention_models.logs.contracts.log import Design
+from retention_models.logs.contracts.log import Sampling
 from retention_models.logs.contracts.retention_counts import KEPT, LOST, added_up, check_origin, counted
 from retention_models.logs.contracts.rows import column_names
 from retention_models.logs.contracts.spells import UNKNOWN
@@ -33,10 +33,10 @@ EARLIEST = 1678  # the year before which no contract began, and which pandas has
 YES, NO = ("1", "1.0", "true", "yes", "y", "t"), ("0", "0.0", "false", "no", "n", "f")
 
 
-def tenure_table(
+def retention_table_from_tenures(
     source: Any,
     *,
-    design: Design,
+    sampling: Sampling,
     tenure: str = "tenure",
     churned: str = "churned",
     entry: str | None = None,
@@ -51,7 +51,7 @@ def tenure_table(
     source
         A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of CSV or Parquet files; one row a
         customer.
-    design
+    sampling
         How customers came into the file. ``"acquisition"``: all who ever came, each from the start. ``"window"``:
         those there at the end, and those who left in the last ``window`` periods. ``"active_on"``: each from the
         tenure in the column ``entry`` on.
@@ -82,38 +82,38 @@ def tenure_table(
     Of the five customers of a month ago two have left.
 
     >>> import pandas as pd
-    >>> from retention_models.logs.contracts.snapshot import tenure_table
+    >>> import retention_models as rm
     >>> snapshot = pd.DataFrame({"tenure": [1, 1, 2, 2, 9], "churned": ["Yes", "No", "Yes", "No", "No"]})
-    >>> tenure_table(snapshot, design="window")
+    >>> rm.logs.retention_table_from_tenures(snapshot, sampling="window")
        tenure  at_risk  lost
     0       1        2     1
     1       2        2     1
     2       9        1     0
     """
-    check_choice("design", design, get_args(Design))
+    check_choice("sampling", sampling, get_args(Sampling))
     require_whole("window", window, 1)
-    if (entry is not None) != (design == "active_on"):
-        raise ValueError("entry names the tenure at which each customer came into view: design 'active_on' needs it")
+    if (entry is not None) != (sampling == "active_on"):
+        raise ValueError("entry names the tenure at which each customer came into view: sampling 'active_on' needs it")
     names = [by] if isinstance(by, str) else list(by)
     raw = _counted(source, [tenure, churned, entry, cause], names)
     end, left = _number(raw[tenure]), raw[churned].map(_truth)
     begin = pd.Series(0.0, raw.index) if entry is None else _number(raw[entry])
-    if design == "window":
+    if sampling == "window":
         begin = (end - window).clip(lower=0)
     no_renewal = {"customers who have come to no renewal yet": (end <= begin) & (end >= 0)}
     usable, set_aside = _usable(_faults(end, left, begin) | no_renewal, raw["spells"])
     counts = raw.assign(_first=begin + 1, _last=end, _lost=_fate(left == 1, raw[cause] if cause else None))[usable]
     table = added_up(counts, names, has_cause=cause is not None)
-    unsure = [_check_window(window)] if design == "window" and window > 1 else []
+    unsure = [_check_window(window)] if sampling == "window" and window > 1 else []
     checks = [asdict(check) for check in (check_origin(table), *unsure)]
-    table.attrs.update({"design": design, "set_aside": set_aside, "checks": checks})
+    table.attrs.update({"sampling": sampling, "set_aside": set_aside, "checks": checks})
     return table
 
 
 def dated_contracts(
     source: Any,
     *,
-    observed_until: str | dt.date,
+    observation_end: str | dt.date,
     tenure: str = "tenure",
     churned: str = "churned",
     period: Period = "M",
@@ -124,14 +124,14 @@ def dated_contracts(
 
     That customers were there, or left, then, gives their tenures the dates that they lack. Months and years differ in
     length: customers are taken to have left a few days before the day, so that counted in days, too, nobody is watched
-    at the renewal before. Parameters are those of ``tenure_table`` and of ``retention_table``; ``observed_until`` is
-    the day.
+    at the renewal before. Parameters are those of ``retention_table_from_tenures`` and of ``retention_table``;
+    ``observation_end`` is the day.
 
     Returns
     -------
     tuple[pandas.DataFrame, dict[str, int]]
         A row a customer, with ``customer_id`` (a number), ``start``, ``end`` (missing for those still there), the
-        columns ``cause`` and ``covariates``, for ``read_contracts(..., design="window")``; and a count of rows by the
+        columns ``cause`` and ``covariates``, for ``read_contracts(..., sampling="window")``; and a count of rows by the
         reason that they cannot be used.
 
     Examples
@@ -139,7 +139,7 @@ def dated_contracts(
     >>> import pandas as pd
     >>> from retention_models.logs.contracts.snapshot import dated_contracts
     >>> snapshot = pd.DataFrame({"tenure": [1, 9], "churned": ["Yes", "No"]})
-    >>> dated_contracts(snapshot, observed_until="2024-06-28")[0]
+    >>> dated_contracts(snapshot, observation_end="2024-06-28")[0]
        customer_id      start        end
     0            0 2023-09-25        NaT
     1            1 2024-05-28 2024-06-25
@@ -150,7 +150,7 @@ def dated_contracts(
     _check_names([tenure, churned, *kept])
     raw = _counted(source, [tenure, churned, cause], names)
     length, left = _number(raw[tenure]), raw[churned].map(_truth)
-    last = anniversary(observed_until)
+    last = anniversary(observation_end)
     years = period / 365.25 if isinstance(period, int) else MONTHS[period] / 12
     too_old = {f"rows whose tenure reaches back before {EARLIEST}": length * years > last.year - EARLIEST}
     usable, set_aside = _usable(_faults(length, left, length * 0) | too_old, raw["spells"])
@@ -176,7 +176,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 def anniversary(day: str | dt.date) -> pd.Timestamp:
     """The day, or the 28th before it, of which every month has one."""
-    until = pd.Timestamp(read_day("observed_until", day))
+    until = pd.Timestamp(read_day("observation_end", day))
     return until.replace(day=min(until.day, 28))
 
 

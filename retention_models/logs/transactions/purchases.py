@@ -40,7 +40,7 @@ def refunded_rows(transactions: Transactions, granularity: Granularity) -> int:
     return int(collect(rows)["rows"].iloc[0])
 
 
-def checked(transactions: Any) -> Transactions:
+def as_transactions(transactions: Any) -> Transactions:
     """A checked log: as it is, or read by the default column names."""
     return transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
 

@@ -21,7 +21,7 @@ from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
 from retention_models.logs.transactions.describe.rhythm import days_until, purchase_gaps
 from retention_models.logs.transactions.log import Transactions
-from retention_models.logs.transactions.purchases import checked
+from retention_models.logs.transactions.purchases import as_transactions
 from retention_models.logs.transactions.summary import check_log_start
 
 WEEK = dt.timedelta(days=7)
@@ -33,7 +33,7 @@ SILENCE = pd.Timedelta(180, "D")  # a shorter one may be the business
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Plan(Presentation):
+class AnalysisSettings(Presentation):
     """How a log is to be cut and measured, and why.
 
     The fields are keywords of ``summarize`` and its like; ``calibration_end`` is None where the log is too short for a
@@ -56,7 +56,7 @@ class Plan(Presentation):
         return [list(self.reasons.values())]
 
 
-def make_plan(
+def purchase_settings(
     transactions: Any,
     *,
     calibration_end: str | dt.date | None = None,
@@ -64,7 +64,7 @@ def make_plan(
     acquired_after: str | dt.date | None = None,
     time_unit: str | None = None,
     horizon: float | None = None,
-) -> Plan:
+) -> AnalysisSettings:
     """A plan for a log: what is given stays, what is None is chosen from the log.
 
     Parameters
@@ -85,14 +85,14 @@ def make_plan(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.logs.transactions.settings import make_plan
-    >>> print(make_plan(rm.load_cdnow()))
+    >>> from retention_models.logs.transactions.settings import purchase_settings
+    >>> print(purchase_settings(rm.datasets.load_cdnow()))
     Time is measured in weeks: half of the gaps between a customer's purchases are 34 days or shorter.
     The models learn from 3,183 repeat purchases up to 1997-12-30. The 182 days after that, a third of the log in whole
     weeks, are kept back to judge them (holdout).
     The forecast looks 26 weeks ahead, as far as the holdout, so that its error can be seen.
     """
-    log = checked(transactions)
+    log = as_transactions(transactions)
     given = calendar(
         log,
         calibration_end=calibration_end,
@@ -111,7 +111,7 @@ def make_plan(
     reasons["horizon"] = " ".join([horizon_reason, *_late(ahead * unit_length(unit), gaps)])
     if acquired_after is None and (suggestion := _suggested_start(log, given, cut, gaps)):
         reasons["acquired_after"] = suggestion
-    return Plan(
+    return AnalysisSettings(
         calibration_end=cut,
         observation_end=given.observation_end,
         acquired_after=None if acquired_after is None else given.start,

@@ -33,10 +33,10 @@ from retention_models.tables.engines import collect
 
 def summarize(
     transactions: Any,
-    *,
     customer_id: str = "customer_id",
     date: str = "date",
     amount: str | None = "amount",
+    *,
     calibration_end: str | dt.date | None = None,
     observation_end: str | dt.date | None = None,
     acquired_after: str | dt.date | None = None,
@@ -125,10 +125,10 @@ def summarize(
 
 def histories(
     transactions: Any,
-    *,
     customer_id: str = "customer_id",
     date: str = "date",
     amount: str | None = "amount",
+    *,
     calibration_end: str | dt.date | None = None,
     observation_end: str | dt.date | None = None,
     acquired_after: str | dt.date | None = None,
@@ -211,7 +211,7 @@ def check_log_start(transactions: Any, **keywords: Any) -> Check:
     Examples
     --------
     >>> import retention_models as rm
-    >>> print(rm.check_log_start(rm.load_cdnow(), acquired_after="1997-02-01"))
+    >>> print(rm.logs.check_log_start(rm.datasets.load_cdnow(), acquired_after="1997-02-01"))
     the log begins with its customers' first purchases: not testable. 1,576 customers are first seen in the 64 days
     from 1997-02-01, 0 in the 64 days from 1997-10-17: too few to tell. Whether the log shows first purchases must
     be known.

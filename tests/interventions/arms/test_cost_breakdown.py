@@ -8,12 +8,12 @@ import pytest
 from scipy.special import ndtri
 
 from retention_models.interventions.arms.contrasts import Estimate
-from retention_models.interventions.arms.cost_breakdown import cost_per_kept, money_lines
+from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_per_retained
 from retention_models.interventions.arms.costs import Costs, Money
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
-from retention_models.interventions.designs.contract_arms import contract_test
+from retention_models.interventions.designs.contract_arms import contract_experiment
 from retention_models.interventions.designs.contracts import incremental_value
 from retention_models.interventions.designs.fieller import fieller
 
@@ -56,25 +56,25 @@ def test_contacts_may_be_counted(coupon):
 
 
 def test_lines_of_money_add_up(coupon):
-    lines = money_lines(coupon, BUY, Money(worth=20.0, costs=COSTS), purchases="buy")
+    lines = cost_breakdown(coupon, BUY, Money(worth=20.0, costs=COSTS), purchases="buy")
     amount = lines["amount"]
     assert amount["gross gain"] + amount["contacts"] + amount["redemptions"] == pytest.approx(amount["net value"])
     table = coupon.table()
     anyway = table.loc["coupon", "used"] - (table.loc["coupon", "buy"] - table.loc["none", "buy"])
-    assert amount["of which anyway"] == pytest.approx(-3 * anyway)
+    assert amount["subsidised purchases"] == pytest.approx(-3 * anyway)
     assert np.all((lines["lower"] <= amount) & (amount <= lines["upper"]))
 
 
 def test_lines_need_a_column_of_redemptions(coupon):
     with pytest.raises(ValueError, match="coupon has no redemptions to split"):
-        money_lines(coupon, BUY, Money(worth=20.0, costs={"coupon": Costs(contact=1.0)}), purchases="buy")
-    assert "of which anyway" not in money_lines(coupon, BUY, Money(worth=20.0)).index
+        cost_breakdown(coupon, BUY, Money(worth=20.0, costs={"coupon": Costs(contact=1.0)}), purchases="buy")
+    assert "subsidised purchases" not in cost_breakdown(coupon, BUY, Money(worth=20.0)).index
 
 
 def test_cost_per_kept_by_hand(coupon):
     """A fixed cost: Fieller's interval is the cost over the ends of the effect."""
     money = Money(worth=0.0, costs={"coupon": Costs(contact=0.5)})
-    found, effect = cost_per_kept(coupon, BUY, money), differences(coupon, BUY)[0]
+    found, effect = cost_per_retained(coupon, BUY, money), differences(coupon, BUY)[0]
     assert found.estimate == pytest.approx(0.5 / effect.estimate)
     assert (found.lower, found.upper) == (pytest.approx(0.5 / effect.upper), pytest.approx(0.5 / effect.lower))
     assert found.is_bounded
@@ -84,7 +84,7 @@ def test_cost_per_kept_by_hand(coupon):
 def test_cost_per_kept_has_no_limit_where_the_effect_may_be_zero():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [500, 500], "stay": [200, 210]})
     test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
-    found = cost_per_kept(test, Outcome(column="stay"), Money(worth=0.0, costs={"mail": Costs(contact=1.0)}))
+    found = cost_per_retained(test, Outcome(column="stay"), Money(worth=0.0, costs={"mail": Costs(contact=1.0)}))
     effect = differences(test, Outcome(column="stay"))[0]
     assert found.lower == pytest.approx(1.0 / effect.upper)
     assert found.upper == math.inf
@@ -128,15 +128,15 @@ def test_no_cost_or_no_effect_gives_no_cost_per_kept():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [500, 500], "stay": [200, 200]})
     test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
     with pytest.raises(ValueError, match=r"cost 1\.00 more and kept 0 more: no cost per kept"):
-        cost_per_kept(test, Outcome(column="stay"), Money(worth=1.0, costs={"mail": Costs(contact=1.0)}))
+        cost_per_retained(test, Outcome(column="stay"), Money(worth=1.0, costs={"mail": Costs(contact=1.0)}))
     with pytest.raises(ValueError, match="cost 0 more"):
-        cost_per_kept(test, Outcome(column="stay"), Money(worth=1.0))
+        cost_per_retained(test, Outcome(column="stay"), Money(worth=1.0))
 
 
 def test_a_harmful_campaign_says_so():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [5_000, 5_000], "stay": [2_500, 2_000]})
     test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
-    found = cost_per_kept(test, Outcome(column="stay"), Money(worth=0.0, costs={"mail": Costs(contact=1.0)}))
+    found = cost_per_retained(test, Outcome(column="stay"), Money(worth=0.0, costs={"mail": Costs(contact=1.0)}))
     assert "it cost money and made them fewer" in found.sentence
 
 
@@ -169,14 +169,14 @@ def test_the_cost_of_one_more_lies_within_its_interval(kept):
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [1_000, 1_000], "stay": [105, kept]})
     test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
     money = Money(worth=1.0, costs={"mail": Costs(contact=0.1)}, currency="EUR")
-    found = cost_per_kept(test, Outcome(column="stay"), money)
+    found = cost_per_retained(test, Outcome(column="stay"), money)
     assert found.lower <= found.estimate <= found.upper
     assert "EUR" in found.sentence
 
 
 def test_the_value_of_contracts_carries_the_checks_of_their_test():
     rows = pd.DataFrame({"arm": ["none", "call"] * 50, "tenure": np.arange(1, 101), "churned": [1, 0] * 50})
-    test = contract_test(rows, Plan(control="none", shares={"none": 9, "call": 1}), arm="arm", time_unit="months")
+    test = contract_experiment(rows, Plan(control="none", shares={"none": 9, "call": 1}), arm="arm", time_unit="months")
     table = incremental_value(test, Money(worth=3.0), horizon=24, rate=0.01)
     assert table.attrs["checks"][0]["passed"] is False
 

@@ -9,7 +9,7 @@ import pytest
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
-from retention_models.interventions.effects.table import evidence
+from retention_models.interventions.effects.table import evidence_table
 
 PLAN = Plan(control="none", shares={"none": 1, "mail": 1, "call": 1})
 
@@ -135,7 +135,7 @@ def test_a_quantile_is_one_of_all_arms_together_and_is_stated(rows):
     assert f"{(rows['spend'] > ceiling).sum()} of 1,200 customers, {share:.3g} % of the total" in check.detail
     assert "Uncut, the difference is" in check.detail
     assert check.passed
-    assert "! ceiling: passed. spend above" in str(evidence(differences(test, Outcome(column="spend"))))
+    assert "! ceiling: passed. spend above" in str(evidence_table(differences(test, Outcome(column="spend"))))
     visit = differences(test, Outcome(column="visit"))[0]
     assert "ceiling" not in [check.name for check in visit.checks]
 

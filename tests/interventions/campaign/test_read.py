@@ -14,9 +14,8 @@ from retention_models.interventions.campaign import interim, views
 from retention_models.interventions.campaign.columns import Roles
 from retention_models.interventions.campaign.prices import Prices
 from retention_models.interventions.campaign.read import read_campaign
-from retention_models.interventions.designs.lin import lin_differences
-from retention_models.interventions.planning.sequential import look_at
-from retention_models.narrative.campaign import verdict
+from retention_models.interventions.planning.sequential import interim_look
+from retention_models.narrative.campaign import recommendation
 
 ROLES = Roles(outcome=("bought",), amount="amount", covariate=("before",), received="got", redeemed="used")
 MONEY = Prices(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
@@ -59,7 +58,7 @@ def test_a_file_and_every_frame_tell_the_same(rows, campaign, tmp_path):
     sources = [tmp_path / name for name in ("test.csv", "european.csv", "test.parquet")]
     for source in (*sources, pl.DataFrame(rows.to_dict("list"))):
         other = read_campaign(source, ROLES, MONEY, planned_shares=SHARES, window="30 days")
-        pd.testing.assert_frame_equal(rm.evidence(other.effects).table, rm.evidence(campaign.effects).table)
+        pd.testing.assert_frame_equal(rm.evidence_table(other.effects).table, rm.evidence_table(campaign.effects).table)
         assert other.reasons == campaign.reasons
         assert other.provenance == campaign.provenance
 
@@ -163,15 +162,17 @@ def test_where_less_is_better_fewer_is_worth_money_and_what_one_fewer_has_cost_i
     for less, more in zip(told.effects, mirrored.effects, strict=True):
         assert less.estimate == pytest.approx(-more.estimate)
         assert less.priced == pytest.approx(more.priced)
-    costs, expected = (views.costs_per_kept(campaign) for campaign in (told, mirrored))
+    costs, expected = (views.costs_per_retained(campaign) for campaign in (told, mirrored))
     assert costs == {arm: sentence.replace("one more", "one fewer") for arm, sentence in expected.items()}
-    assert verdict(told) == verdict(mirrored).replace("bought", "churned").replace("one more", "one fewer")
+    assert recommendation(told) == recommendation(mirrored).replace("bought", "churned").replace(
+        "one more", "one fewer"
+    )
 
 
 def test_a_verdict_without_money_says_that_less_is_better(rows):
     told = churned(rows, Prices(cost=0.5))
-    assert verdict(told).startswith("“churned” (less is better) was changed by “gift” -0.")
-    assert "As to “churned”, one fewer cost" in verdict(told)
+    assert recommendation(told).startswith("“churned” (less is better) was changed by “gift” -0.")
+    assert "As to “churned”, one fewer cost" in recommendation(told)
 
 
 def test_households_are_the_units_where_they_were_assigned(rows):
@@ -184,12 +185,12 @@ def test_households_are_the_units_where_they_were_assigned(rows):
     assert told.experiment.plan.unit == "household"
     assert list(told.table) == ["customers", "units", "bought"]
     assert views.with_ceiling(told) is None
-    assert views.other_ways(told).index.get_level_values("way").unique().tolist() == ["means as they are"]
+    assert views.difference_by_method(told).index.get_level_values("way").unique().tolist() == ["means as they are"]
 
 
 def test_other_ways_are_the_plain_means_cuped_and_lin(campaign):
-    ways = views.other_ways(campaign).loc["gift"]
-    lin = lin_differences(campaign.experiment, campaign.main)
+    ways = views.difference_by_method(campaign).loc["gift"]
+    lin = rm.differences(campaign.experiment, campaign.main, adjustment="Lin")
     assert ways.loc["adjusted (Lin, HC2)", "std_error"] == pytest.approx(
         next(effect.std_error for effect in lin if effect.intervention == "gift")
     )
@@ -197,7 +198,7 @@ def test_other_ways_are_the_plain_means_cuped_and_lin(campaign):
 
 
 def test_the_naive_comparison_stands_beside_the_assigned_one(campaign):
-    found = {effect.intervention: effect for effect in views.by_delivery(campaign)}
+    found = {effect.intervention: effect for effect in views.effects_by_delivery(campaign)}
     assert list(found) == [f"{arm}{kind}" for arm in ("gift", "mail") for kind in ("", ", received", ", got, naive")]
     assert found["mail, got, naive"].design == "observational"
     assert found["mail, got, naive"].lower > 0.02 > abs(found["mail"].estimate)
@@ -206,13 +207,13 @@ def test_the_naive_comparison_stands_beside_the_assigned_one(campaign):
 def test_an_arm_that_reached_everyone_has_no_naive_row(rows):
     everyone = rows.assign(got=(rows["arm"] != "none").astype(int))
     told = read_campaign(everyone, Roles(outcome="bought", received="got"), Prices())
-    assert [e.intervention for e in views.by_delivery(told)] == [
+    assert [e.intervention for e in views.effects_by_delivery(told)] == [
         "gift",
         "gift, received",
         "mail",
         "mail, received",
     ]
-    assert views.by_delivery(read_campaign(rows, Roles(outcome="bought"), Prices())) == []
+    assert views.effects_by_delivery(read_campaign(rows, Roles(outcome="bought"), Prices())) == []
 
 
 def test_too_few_who_received_are_told_instead_of_compared(rows):
@@ -220,7 +221,7 @@ def test_too_few_who_received_are_told_instead_of_compared(rows):
     told = read_campaign(
         rows.assign(got=(rows.index == first).astype(int)), Roles(outcome="bought", received="got"), Prices()
     )
-    found = {effect.intervention: effect for effect in views.by_delivery(told)}
+    found = {effect.intervention: effect for effect in views.effects_by_delivery(told)}
     assert list(found) == ["gift", "mail", "mail, received"]
     (check,) = [check for check in found["mail"].checks if check.name == "received and not"]
     assert check.passed is None
@@ -230,15 +231,15 @@ def test_too_few_who_received_are_told_instead_of_compared(rows):
 def test_what_redemptions_gave_away_to_purchases_made_anyway_is_a_line(rows):
     counted = rows.assign(purchases=2 * rows["bought"])
     told = read_campaign(counted, replace(ROLES, outcome=("bought", "purchases")), MONEY, planned_shares=SHARES)
-    table = views.money_by_arm(told)
+    table = views.cost_breakdown_by_arm(told)
     means = told.experiment.table()
     gained = means.loc["gift", "purchases"] - means.loc["none", "purchases"]
-    assert table.loc[("gift", "of which anyway"), "amount"] == pytest.approx(gained - means.loc["gift", "used"])
-    assert "of which anyway" not in table.loc["mail"].index
+    assert table.loc[("gift", "subsidised purchases"), "amount"] == pytest.approx(gained - means.loc["gift", "used"])
+    assert "subsidised purchases" not in table.loc["mail"].index
 
 
 def test_the_money_of_an_arm_adds_up(campaign):
-    table = views.money_by_arm(campaign)
+    table = views.cost_breakdown_by_arm(campaign)
     assert table.loc[("gift", "contacts"), "amount"] == -0.4
     for arm in ("mail", "gift"):
         parts = table.loc[arm, "amount"]
@@ -253,7 +254,7 @@ def test_a_few_spenders_who_decide_are_named(rows):
     check = views.ceiling_check(views.ceiling_table(told, cut))
     assert check.passed is False
     assert check.detail == "Against the same with a ceiling, gift of amount hang on the largest spenders."
-    assert "But what was checked did not hold: “ceiling”." in verdict(told, [check])
+    assert "But what was checked did not hold: “ceiling”." in recommendation(told, [check])
 
 
 def test_where_hardly_anybody_bought_the_ceiling_is_that_of_buyers(rows):
@@ -288,13 +289,13 @@ def test_rows_without_days_of_purchases_have_no_model_of_them(campaign):
 
 def test_looks_that_cannot_be_judged_say_why(rows):
     late = rows.assign(bought=np.where(rows["week"] > 0, rows["bought"], 0))
-    table = interim.looks(read_campaign(late, Roles(outcome="bought", assigned="week"), Prices()))
+    table = interim.interim_looks(read_campaign(late, Roles(outcome="bought", assigned="week"), Prices()))
     first, second = table.loc[(1, 0.25, "gift")], table.loc[(2, 0.5, "gift")]
     assert first["verdict"].startswith("cannot be judged: bought is the same for every customer")
     assert pd.isna(first["z"])
     assert (first["difference_lower"], first["difference_upper"]) == (-np.inf, np.inf)
     half = read_campaign(late[late["week"] < 2], Roles(outcome="bought"), Prices())
-    assert second["bound"] == pytest.approx(look_at(half.effects[0], [0.5]).bound)
+    assert second["bound"] == pytest.approx(interim_look(half.effects[0], [0.5]).bound)
     assert table["verdict"].iloc[-1] in ("stop", "go on")
 
 
@@ -317,7 +318,7 @@ def test_an_arm_or_block_that_begins_later_has_looks_from_then_on(rows, change, 
     told = read_campaign(
         changed, Roles(outcome="bought", assigned="week", block=block), Prices(), planned_shares=SHARES
     )
-    table = interim.looks(told)
+    table = interim.interim_looks(told)
     gift = table.xs("gift", level="arm")["verdict"].tolist()
     assert any(verdict.startswith(reason) for verdict in gift)
     assert gift[-1] == "stop"
@@ -326,9 +327,9 @@ def test_an_arm_or_block_that_begins_later_has_looks_from_then_on(rows, change, 
 def test_looks_count_towards_the_planned_customers(rows):
     roles = Roles(outcome="bought", assigned="week")
     told = read_campaign(rows, roles, Prices(), planned_customers=12_000)
-    table = interim.looks(told)
+    table = interim.interim_looks(told)
     assert table.index.get_level_values("share").unique().tolist() == [0.125, 0.25, 0.375, 0.5]
-    expected = look_at(read_campaign(rows, roles, Prices()).effects[0], [0.125, 0.25, 0.375, 0.5])
+    expected = interim_look(read_campaign(rows, roles, Prices()).effects[0], [0.125, 0.25, 0.375, 0.5])
     assert table.loc[(4, 0.5, "gift"), "bound"] == pytest.approx(expected.bound)
     assert "Of 12,000 planned customers 6,000 have come in: looks count towards all of them." in str(told)
     unsaid = read_campaign(rows, roles, Prices())
@@ -341,10 +342,10 @@ def test_looks_count_towards_the_planned_customers(rows):
 
 def test_looks_are_those_of_the_customers_so_far(rows):
     told = read_campaign(rows, Roles(outcome="bought", assigned="week"), Prices())
-    table = interim.looks(told)
+    table = interim.interim_looks(told)
     assert table.index.get_level_values("share").unique().tolist() == [0.25, 0.5, 0.75, 1.0]
     half = read_campaign(rows[rows["week"] < 2], Roles(outcome="bought"), Prices())
-    expected = look_at(half.effects[0], [0.25, 0.5])
+    expected = interim_look(half.effects[0], [0.25, 0.5])
     found = table.loc[(2, 0.5, "gift")]
     assert found["z"] == pytest.approx(expected.z)
     assert found["bound"] == pytest.approx(expected.bound)
@@ -354,23 +355,25 @@ def test_looks_are_those_of_the_customers_so_far(rows):
 def test_days_and_many_moments_make_at_most_five_looks(rows, tmp_path):
     day = (pd.Timestamp("2025-01-01") + pd.to_timedelta(rows.index // 100, unit="D")).strftime("%Y-%m-%d")
     rows.assign(week=day).to_csv(tmp_path / "test.csv", index=False)
-    table = interim.looks(read_campaign(tmp_path / "test.csv", Roles(outcome="bought", assigned="week"), Prices()))
+    table = interim.interim_looks(
+        read_campaign(tmp_path / "test.csv", Roles(outcome="bought", assigned="week"), Prices())
+    )
     np.testing.assert_allclose(table.index.get_level_values("share").unique(), [0.2, 0.4, 0.6, 0.8, 1.0], atol=0.02)
     rows.assign(week=rows.index % 12).to_csv(tmp_path / "numbers.csv", index=False)
     numbers = read_campaign(tmp_path / "numbers.csv", Roles(outcome="bought", assigned="week"), Prices())
     np.testing.assert_allclose(
-        interim.looks(numbers).index.get_level_values("share").unique(), np.array([3, 5, 8, 10, 12]) / 12
+        interim.interim_looks(numbers).index.get_level_values("share").unique(), np.array([3, 5, 8, 10, 12]) / 12
     )
 
 
 def test_there_is_nothing_to_look_at_before_the_end_without_an_order(rows, campaign):
-    assert interim.looks(campaign) is None
+    assert interim.interim_looks(campaign) is None
     at_once = read_campaign(rows.assign(week=1), Roles(outcome="bought", assigned="week"), Prices())
-    assert interim.looks(at_once) is None
+    assert interim.interim_looks(at_once) is None
 
 
 def test_the_arm_that_pays_is_sent_next(campaign):
-    sentence = verdict(campaign)
+    sentence = recommendation(campaign)
     assert sentence.startswith("Send “gift” next: it earned EUR ")
     assert "Its lead over “mail”" in sentence
     assert "As to “bought”, one more cost" in sentence
@@ -388,25 +391,29 @@ def test_the_arm_that_pays_is_sent_next(campaign):
 )
 def test_the_verdict_says_how_sure_it_is(rows, prices, beginning):
     told = read_campaign(rows, Roles(outcome="bought", covariate="before"), prices)
-    assert verdict(told).startswith(beginning)
+    assert recommendation(told).startswith(beginning)
 
 
 def test_nothing_found_says_what_would_have_been(rows):
     told = read_campaign(rows[rows["arm"] != "gift"], Roles(outcome="bought"), Prices())
-    assert verdict(told).startswith("No arm is shown to have changed “bought”: the largest difference is “mail”")
-    assert "would have been found four times in five" in verdict(told)
+    assert recommendation(told).startswith("No arm is shown to have changed “bought”: the largest difference is “mail”")
+    assert "would have been found four times in five" in recommendation(told)
 
 
 def test_the_change_that_would_have_been_found_is_that_of_the_smallest_arm(rows):
-    alike = rows.assign(bought=rows.index // 3 % 2)
-    told = read_campaign(alike[(rows["arm"] != "gift") | (rows.index < 600)], Roles(outcome="bought"), Prices())
+    format_together = rows.assign(bought=rows.index // 3 % 2)
+    told = read_campaign(
+        format_together[(rows["arm"] != "gift") | (rows.index < 600)], Roles(outcome="bought"), Prices()
+    )
     widest = max(rm.differences(told.experiment, told.main), key=lambda effect: effect.std_error)
     assert widest.intervention == "gift"
     needed = three_digits((ndtri(0.9875) + ndtri(0.8)) * widest.std_error)
-    assert f"A change of {needed} or more would have been found in each arm four times in five" in verdict(told)
+    assert f"A change of {needed} or more would have been found in each arm four times in five" in recommendation(told)
 
 
 def test_no_decision_stands_on_a_broken_assignment(rows):
     lost = rows[(rows["arm"] != "gift") | (rows.index % 4 > 0)]
     told = read_campaign(lost, Roles(outcome="bought"), Prices(worth=100.0), planned_shares=SHARES)
-    assert verdict(told).startswith("Do not decide by this test: sample ratio failed. Customers assigned: gift 1,500")
+    assert recommendation(told).startswith(
+        "Do not decide by this test: sample ratio failed. Customers assigned: gift 1,500"
+    )

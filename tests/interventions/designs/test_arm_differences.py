@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from retention_models.interventions.arms.contrasts import factorial_contrasts
-from retention_models.interventions.arms.cost_breakdown import cost_per_kept
+from retention_models.interventions.arms.cost_breakdown import cost_per_retained
 from retention_models.interventions.arms.costs import Costs, Money
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
@@ -16,13 +16,10 @@ from retention_models.interventions.designs.arm_differences import (
     contrast_effects,
     differences,
     factorial_effects,
-    lifts,
-    pairwise,
     programme_effect,
 )
-from retention_models.interventions.designs.lin import lin_differences
-from retention_models.interventions.effects.sensitivity import no_worse_than
-from retention_models.interventions.planning.sequential import look_at
+from retention_models.interventions.effects.sensitivity import non_inferiority
+from retention_models.interventions.planning.sequential import interim_look
 
 SPEND = {"mean": {}, "cuped": {"adjust_for": ("pre",)}, "ratio": {"per": "orders"},
          "ratio_cuped": {"per": "orders", "adjust_for": ("pre",)}}  # fmt: skip
@@ -49,7 +46,7 @@ def test_means_ratios_and_cuped_agree_with_tea_tasting(cuped, peers, name):
         cuped, Plan(control="control"), arm="arm", outcomes=["spend", "orders"], covariates=["pre"]
     )
     expected, outcome = peers["tea_tasting"][name], Outcome(column="spend", **SPEND[name])
-    effect, lift = differences(test, outcome)[0], lifts(test, outcome)[0]
+    effect, lift = differences(test, outcome)[0], differences(test, outcome, scale="ratio")[0]
     found = [effect.estimate, effect.lower, effect.upper, lift.estimate - 1, lift.lower - 1, lift.upper - 1]
     keys = [f"{kind}effect_size{end}" for kind in ("", "rel_") for end in ("", "_ci_lower", "_ci_upper")]
     same = 4 if outcome.adjust_for else 6  # tea-tasting leaves out the covariates' own error, which a ratio keeps
@@ -83,7 +80,7 @@ def test_a_difference_of_shares_by_hand():
 
 
 def test_a_lift_by_hand():
-    effect = lifts(counted(a=(100, 20), b=(200, 60)), Outcome(column="y"))[0]
+    effect = differences(counted(a=(100, 20), b=(200, 60)), Outcome(column="y"), scale="ratio")[0]
     assert effect.estimate == pytest.approx(1.5)
     assert effect.std_error == pytest.approx(math.sqrt(0.8 / 0.2 / 99 + 0.7 / 0.3 / 199))
     assert math.log(effect.upper) - math.log(1.5) == pytest.approx(math.log(1.5) - math.log(effect.lower))
@@ -92,7 +89,7 @@ def test_a_lift_by_hand():
 def test_each_pair_once_and_against_any_baseline():
     test = counted(a=(100, 20), b=(200, 60), c=(100, 50))
     outcome = Outcome(column="y")
-    pairs = {effect.intervention: effect.estimate for effect in pairwise(test, outcome)}
+    pairs = {effect.intervention: effect.estimate for effect in differences(test, outcome, pairwise=True)}
     assert pairs == {"b": pytest.approx(0.1), "c": pytest.approx(0.3), "c against b": pytest.approx(0.2)}
     against_b = differences(test, outcome, baseline="b")
     assert [e.intervention for e in against_b] == ["a against b", "c against b"]
@@ -171,7 +168,7 @@ def test_outcomes_that_never_vary_are_refused():
     with pytest.raises(ValueError, match="y is the same for every customer"):
         differences(counted(a=(100, 0), b=(200, 0)), Outcome(column="y"))
     with pytest.raises(ValueError, match="not above 0 in a: a relative lift needs positive means"):
-        lifts(counted(a=(100, 0), b=(200, 5)), Outcome(column="y"))
+        differences(counted(a=(100, 0), b=(200, 5)), Outcome(column="y"), scale="ratio")
 
 
 def test_any_difference_is_for_single_customers(nsw):
@@ -213,9 +210,9 @@ def test_only_what_was_known_before_may_be_adjusted_for():
     rows["y"] = rows["opened"] + rng.normal(size=400)
     test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y", "opened"], covariates=["before"])
     late = Outcome(column="y", adjust_for=("opened",))
-    for compare in (differences, lin_differences):
+    for adjustment in ("CUPED", "Lin"):
         with pytest.raises(ValueError, match=r"opened is not among the covariates of this experiment \(before\)"):
-            compare(test, late)
+            differences(test, late, adjustment=adjustment)
     with pytest.raises(ValueError, match="before: an outcome is measured after the assignment, a covariate before"):
         Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["before"], covariates=["before"])
 
@@ -293,11 +290,11 @@ def test_a_failed_check_goes_wherever_the_numbers_go():
     outcome, money = Outcome(column="y"), Money(worth=10.0, costs={"mail": Costs(contact=0.01)})
     effect = differences(test, outcome, money)[0]
     assert str(effect).endswith("FAILED: sample ratio.")
-    assert "FAILED: sample ratio" in str(look_at(effect, [0.5]))
-    assert str(cost_per_kept(test, outcome, money)).endswith("FAILED: sample ratio.")
+    assert "FAILED: sample ratio" in str(interim_look(effect, [0.5]))
+    assert str(cost_per_retained(test, outcome, money)).endswith("FAILED: sample ratio.")
     assert [check.name for check in any_difference(test, outcome).failed] == ["sample ratio"]
     assert test.table().attrs["checks"][0]["passed"] is False
-    judged = no_worse_than(effect, 0.01)
+    judged = non_inferiority(effect, 0.01)
     assert judged.passed is None
     assert "FAILED: sample ratio" in judged.detail
 
@@ -305,7 +302,7 @@ def test_a_failed_check_goes_wherever_the_numbers_go():
 def test_an_adjusted_lift_has_the_error_of_its_influence_values(cuped):
     """Log ratio of A = mean y - slope (mean x - overall mean x): each customer's share in it, squared and added up."""
     test = Experiment.from_rows(cuped, Plan(control="control"), arm="arm", outcomes=["spend"], covariates=["pre"])
-    effect = lifts(test, Outcome(column="spend", adjust_for=("pre",)))[0]
+    effect = differences(test, Outcome(column="spend", adjust_for=("pre",)), scale="ratio")[0]
     centred = cuped[["spend", "pre"]] - cuped.groupby("arm")[["spend", "pre"]].transform("mean")
     everyone = cuped[["spend", "pre"]] - cuped[["spend", "pre"]].mean()
     slope = (everyone["spend"] @ everyone["pre"]) / (everyone["pre"] @ everyone["pre"])

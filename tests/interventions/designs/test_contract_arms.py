@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
-from retention_models.interventions.designs.contract_arms import contract_test
-from retention_models.interventions.designs.contracts import share_kept, time_kept
+from retention_models.interventions.designs.contract_arms import contract_experiment
+from retention_models.interventions.designs.contracts import retention_difference, rmst_difference
 
-DAYS = {"observed_from": "2024-03-01", "observed_until": "2024-06-29"}
+DAYS = {"observation_start": "2024-03-01", "observation_end": "2024-06-29"}
 
 
 @pytest.fixture(scope="module")
@@ -26,16 +26,16 @@ def log():
 
 @pytest.fixture(scope="module")
 def test_of_calls(log):
-    spells = rm.read_contracts(log, design="active_on", covariates=["arm"], **DAYS)
-    return contract_test(spells, rm.Plan(control="none", shares={"none": 1, "call": 1}), arm="arm")
+    spells = rm.read_contracts(log, sampling="active_on", covariates=["arm"], **DAYS)
+    return contract_experiment(spells, rm.Plan(control="none", shares={"none": 1, "call": 1}), arm="arm")
 
 
 def test_tenure_counts_from_the_assignment(test_of_calls):
     """Of 4 without a call 3 left, after 10, 20 and 40 days; of 4 called one, after 90; all watched for 120 days."""
-    kept = share_kept(test_of_calls, horizon=30)[0]
+    kept = retention_difference(test_of_calls, horizon=30)[0]
     assert (kept.estimate, kept.n, kept.horizon) == (0.5, 8, "30 days")
-    assert share_kept(test_of_calls, horizon=100)[0].estimate == pytest.approx(0.75 - 0.25)
-    longer = time_kept(test_of_calls, horizon=100)[0]
+    assert retention_difference(test_of_calls, horizon=100)[0].estimate == pytest.approx(0.75 - 0.25)
+    longer = rmst_difference(test_of_calls, horizon=100)[0]
     assert longer.estimate == pytest.approx((3 * 100 + 90) / 4 - (10 + 20 + 40 + 100) / 4)
     assert longer.unit == "days per customer"
 
@@ -48,25 +48,25 @@ def test_who_came_back_had_left(test_of_calls):
 
 def test_contracts_assigned_as_they_begin_count_from_their_start(log):
     spells = rm.read_contracts(
-        log.head(8), design="acquisition", covariates=["arm"], observed_until=DAYS["observed_until"]
+        log.head(8), sampling="acquisition", covariates=["arm"], observation_end=DAYS["observation_end"]
     )
-    effect = share_kept(contract_test(spells, rm.Plan(control="none"), arm="arm"), horizon=80)[0]
+    effect = retention_difference(contract_experiment(spells, rm.Plan(control="none"), arm="arm"), horizon=80)[0]
     assert effect.estimate == 0.5
 
 
 def test_files_and_frames_agree(log, test_of_calls, tmp_path):
     log.to_csv(tmp_path / "contracts.csv", index=False)
-    spells = rm.read_contracts(tmp_path / "contracts.csv", design="active_on", covariates=["arm"], **DAYS)
-    test = contract_test(spells, test_of_calls.plan, arm="arm")
-    assert share_kept(test, horizon=60) == share_kept(test_of_calls, horizon=60)
+    spells = rm.read_contracts(tmp_path / "contracts.csv", sampling="active_on", covariates=["arm"], **DAYS)
+    test = contract_experiment(spells, test_of_calls.plan, arm="arm")
+    assert retention_difference(test, horizon=60) == retention_difference(test_of_calls, horizon=60)
 
 
 def test_what_spells_cannot_be_is_refused(log):
-    spells = rm.read_contracts(log, design="active_on", **DAYS)
+    spells = rm.read_contracts(log, sampling="active_on", **DAYS)
     with pytest.raises(ValueError, match=r"'arm' is not among the covariates of the contracts \(none\)"):
-        contract_test(spells, rm.Plan(control="none"), arm="arm")
-    spells = rm.read_contracts(log, design="active_on", covariates=["arm"], **DAYS)
+        contract_experiment(spells, rm.Plan(control="none"), arm="arm")
+    spells = rm.read_contracts(log, sampling="active_on", covariates=["arm"], **DAYS)
     with pytest.raises(ValueError, match="in days: leave out time_unit and weight"):
-        contract_test(spells, rm.Plan(control="none"), arm="arm", time_unit="months")
+        contract_experiment(spells, rm.Plan(control="none"), arm="arm", time_unit="months")
     with pytest.raises(ValueError, match="say the unit of tenure"):
-        contract_test(log.assign(tenure=1, churned=0), rm.Plan(control="none"), arm="arm")
+        contract_experiment(log.assign(tenure=1, churned=0), rm.Plan(control="none"), arm="arm")

@@ -9,8 +9,8 @@ import pytest
 
 from retention_models.interventions.arms.costs import Costs, Money
 from retention_models.interventions.arms.experiment import Plan
-from retention_models.interventions.designs.contract_arms import contract_test
-from retention_models.interventions.designs.contracts import incremental_value, share_kept, time_kept
+from retention_models.interventions.designs.contract_arms import contract_experiment
+from retention_models.interventions.designs.contracts import incremental_value, retention_difference, rmst_difference
 
 PLAN = Plan(control="none", shares={"none": 1, "offer": 1})
 
@@ -28,15 +28,15 @@ def spells():
 
 
 def made(rows, **options):
-    return contract_test(rows, PLAN, arm="arm", time_unit="months", **options)
+    return contract_experiment(rows, PLAN, arm="arm", time_unit="months", **options)
 
 
 def test_restricted_mean_difference_on_lung_is_as_published(reference):
     """Women minus men, 965 days: 131.8557 (39.7587), 53.930 to 209.781."""
     lung = pd.read_csv(reference / "life_tables.csv", keep_default_na=False).query("data == 'lung'")
     rows = lung.assign(churned=lung["cause"] != "")
-    test = contract_test(rows, Plan(control="men"), arm="group", time_unit="days", weight="weight")
-    effect = time_kept(test, horizon=965)[0]
+    test = contract_experiment(rows, Plan(control="men"), arm="group", time_unit="days", weight="weight")
+    effect = rmst_difference(test, horizon=965)[0]
     assert effect.estimate == pytest.approx(131.8557, abs=5e-5)
     assert effect.std_error == pytest.approx(39.7587, abs=5e-5)
     assert (round(effect.lower, 3), round(effect.upper, 3)) == (53.930, 209.781)
@@ -47,8 +47,8 @@ def test_without_censoring_it_is_the_plain_comparison(spells):
     rows = spells.assign(churned=1)
     test = made(rows)
     for effect, y in (
-        (share_kept(test, horizon=3)[0], (rows["tenure"] > 3).astype(float)),
-        (time_kept(test, horizon=4)[0], rows["tenure"].clip(upper=4)),
+        (retention_difference(test, horizon=3)[0], (rows["tenure"] > 3).astype(float)),
+        (rmst_difference(test, horizon=4)[0], rows["tenure"].clip(upper=4)),
     ):
         treated, control = y[rows["arm"] == "offer"], y[rows["arm"] == "none"]
         assert effect.estimate == pytest.approx(treated.mean() - control.mean())
@@ -59,7 +59,7 @@ def test_rows_counts_and_engines_give_the_same_numbers(spells):
     counted = spells.groupby(["arm", "tenure", "churned"], as_index=False).size()
     numbers = []
     for test in (made(spells), made(counted, weight="size"), made(pl.DataFrame(spells.to_dict("list")).lazy())):
-        effect = time_kept(test, horizon=5, rate=0.01)[0]
+        effect = rmst_difference(test, horizon=5, rate=0.01)[0]
         numbers.append((effect.estimate, effect.std_error, effect.n))
     assert numbers[0] == pytest.approx(numbers[1])
     assert numbers[0] == pytest.approx(numbers[2])
@@ -68,7 +68,7 @@ def test_rows_counts_and_engines_give_the_same_numbers(spells):
 def test_discounted_time_by_hand():
     """All of one arm leave at 1, three of four of the other at 2: the gain is the area beyond 1, discounted."""
     rows = pd.DataFrame({"arm": ["none"] * 4 + ["offer"] * 4, "tenure": [1] * 4 + [2] * 3 + [3], "churned": 1})
-    effect = time_kept(made(rows), horizon=2.5, rate=0.1)[0]
+    effect = rmst_difference(made(rows), horizon=2.5, rate=0.1)[0]
     until, beyond = math.exp(-0.1) - math.exp(-0.2), math.exp(-0.2) - math.exp(-0.25)
     assert effect.estimate == pytest.approx((until + beyond / 4) / 0.1)
     assert "discounted at 0.1 per time unit" in effect.estimand
@@ -76,7 +76,7 @@ def test_discounted_time_by_hand():
 
 def test_value_is_margin_times_time_less_cost(spells):
     money = Money(worth=30.0, costs={"offer": Costs(contact=12.0)})
-    effect = time_kept(made(spells), horizon=5, rate=0.01, money=money)[0]
+    effect = rmst_difference(made(spells), horizon=5, rate=0.01, money=money)[0]
     assert effect.cost == 12.0
     assert effect.value == pytest.approx(30 * effect.estimate - 12)
     assert effect.value_upper == pytest.approx(30 * effect.upper - 12)
@@ -88,13 +88,13 @@ def test_the_tail_is_told_apart(spells):
     told = incremental_value(test, money, horizon=5, rate=0.01, residual_lifetime=8.0)
     assert list(plain.columns) == ["observed", "observed_lower", "observed_upper"]
     assert told.loc["offer", "observed"] == plain.loc["offer", "observed"]
-    kept = share_kept(test, horizon=5)[0]
+    kept = retention_difference(test, horizon=5)[0]
     assert told.loc["offer", "tail"] == pytest.approx(30 * 8 * math.exp(-0.05) * kept.estimate)
     assert told.loc["offer", "tail_lower"] == pytest.approx(30 * 8 * math.exp(-0.05) * kept.lower)
 
 
 def test_before_anyone_left_nothing_differs(spells):
-    assert share_kept(made(spells), horizon=0.5)[0].estimate == 0
+    assert retention_difference(made(spells), horizon=0.5)[0].estimate == 0
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ def test_spells_that_cannot_be_are_refused(spells, change, message):
 
 
 def test_what_was_not_observed_is_not_told(spells):
-    for call in (share_kept, time_kept):
+    for call in (retention_difference, rmst_difference):
         with pytest.raises(ValueError, match="nobody in none was observed for longer than 6 months"):
             call(made(spells), horizon=7)
 
 
 def test_redemptions_have_no_column_here(spells):
     with pytest.raises(ValueError, match="used was not measured"):
-        time_kept(
+        rmst_difference(
             made(spells), horizon=5, money=Money(worth=1, costs={"offer": Costs(redemption=1, redemptions="used")})
         )
 
@@ -139,28 +139,28 @@ def test_intervals_cover_the_true_differences():
         seen = rng.uniform(6, 18, 600)
         rows = pd.DataFrame({"arm": arm, "tenure": np.minimum(life, seen), "churned": (life <= seen).astype(int)})
         test = made(rows)
-        effects = share_kept(test, horizon=6)[0], time_kept(test, horizon=6)[0]
+        effects = retention_difference(test, horizon=6)[0], rmst_difference(test, horizon=6)[0]
         covered.append([e.lower <= truth["offer"][i] - truth["none"][i] <= e.upper for i, e in enumerate(effects)])
     np.testing.assert_allclose(np.mean(covered, axis=0), 0.95, atol=0.021)  # three standard errors of 1,000
 
 
 def test_nobody_left_by_the_horizon_is_no_certainty():
     rows = pd.DataFrame({"arm": ["none", "offer"] * 5, "tenure": 10.0, "churned": 0})
-    effect = share_kept(made(rows), horizon=5)[0]
+    effect = retention_difference(made(rows), horizon=5)[0]
     end = 1.959964**2 / (5 + 1.959964**2)
     assert (effect.estimate, effect.lower, effect.upper) == pytest.approx((0, -end, end))
     assert [check.name for check in effect.failed] == ["events"]
     with pytest.raises(ValueError, match="time as a customer is the same for every customer of none and offer up to 5"):
-        time_kept(made(rows), horizon=5, money=Money(worth=10.0))
+        rmst_difference(made(rows), horizon=5, money=Money(worth=10.0))
 
 
 def test_an_arm_that_all_left_fails_its_check(spells):
     rows = spells.assign(churned=1).query("arm == 'offer' or tenure < 6")
-    effect = share_kept(made(rows), horizon=5)[0]
+    effect = retention_difference(made(rows), horizon=5)[0]
     check = next(check for check in effect.checks if check.name == "events")
     assert check.passed is False
     assert "(0 in the smallest group)" in check.detail
-    assert next(c for c in time_kept(made(rows), horizon=5)[0].checks if c.name == "events").passed
+    assert next(c for c in rmst_difference(made(rows), horizon=5)[0].checks if c.name == "events").passed
 
 
 @pytest.mark.parametrize("engine", [pd.DataFrame, lambda d: pl.DataFrame(d.to_dict("list"))])

@@ -8,7 +8,7 @@ from retention_models.interventions.arms.costs import Costs, Money
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
-from retention_models.interventions.designs.encouragement import complier_effect, naive_effect
+from retention_models.interventions.designs.encouragement import as_treated_difference, complier_effect
 
 Y = Outcome(column="y")
 
@@ -85,10 +85,10 @@ def test_the_arm_is_named_where_there_are_several():
 def test_whether_a_customer_received_must_be_known():
     rows = pd.DataFrame({"got": [1.0, 0.0, np.nan] * 50, "y": [1, 0, 0, 0, 1, 0] * 25})
     with pytest.raises(ValueError, match="got is missing or not finite for 50 of 150 customers"):
-        naive_effect(rows, Y, received="got")
-    assert naive_effect(rows.dropna(), Y, received="got").n == 100
+        as_treated_difference(rows, Y, received="got")
+    assert as_treated_difference(rows.dropna(), Y, received="got").n == 100
     with pytest.raises(ValueError, match="sent not among the columns got, y"):
-        naive_effect(rows, Y, received="sent")
+        as_treated_difference(rows, Y, received="sent")
 
 
 def test_the_value_of_receiving_bears_the_cost_of_all_that_were_assigned():

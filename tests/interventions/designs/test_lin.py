@@ -10,7 +10,6 @@ from retention_models.interventions.arms.costs import Costs, Money
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
-from retention_models.interventions.designs.lin import lin_differences
 
 X = ("age", "educ", "black", "hisp", "marr", "nodegree", "re74", "re75")
 
@@ -19,7 +18,7 @@ def lin(rows, covariates=X, **options):
     test = Experiment.from_rows(
         rows, Plan(control="control"), arm="arm", outcomes=["re78"], covariates=covariates, **options
     )
-    return lin_differences(test, Outcome(column="re78", adjust_for=tuple(covariates)))[0]
+    return differences(test, Outcome(column="re78", adjust_for=tuple(covariates)), adjustment="Lin")[0]
 
 
 def test_nsw_is_as_published(nsw, peers):
@@ -55,13 +54,13 @@ def test_it_needs_rows_and_covariates(nsw):
         nsw.groupby("arm")["re78"].agg(n="size", mean="mean", std_dev="std").reset_index(), plan, outcome="re78"
     )
     with pytest.raises(ValueError, match="needs the rows of single customers"):
-        lin_differences(sums, outcome)
+        differences(sums, outcome, adjustment="Lin")
     rows = Experiment.from_rows(nsw, plan, arm="arm", outcomes=["re78"], covariates=["age"])
     with pytest.raises(ValueError, match="name covariates in adjust_for"):
-        lin_differences(rows, Outcome(column="re78"))
+        differences(rows, Outcome(column="re78"), adjustment="Lin")
     few = Experiment.from_rows(nsw.groupby("arm").head(3), plan, arm="arm", outcomes=["re78"], covariates=list(X))
     with pytest.raises(ValueError, match="3 customers, too few to regress on 8 covariates"):
-        lin_differences(few, Outcome(column="re78", adjust_for=X))
+        differences(few, Outcome(column="re78", adjust_for=X), adjustment="Lin")
 
 
 def test_it_agrees_with_cuped_on_large_samples():
@@ -72,7 +71,7 @@ def test_it_agrees_with_cuped_on_large_samples():
     rows = pl.DataFrame({"arm": arm, "x": x, "y": 3 * x + rng.normal(size=n) + 0.1 * (arm == "treated")})
     test = Experiment.from_rows(rows, Plan(control="control"), arm="arm", outcomes=["y"], covariates=["x"])
     outcome = Outcome(column="y", adjust_for=("x",))
-    one, other = lin_differences(test, outcome)[0], differences(test, outcome)[0]
+    one, other = differences(test, outcome, adjustment="Lin")[0], differences(test, outcome)[0]
     assert one.estimate == pytest.approx(other.estimate, abs=1e-4)
     assert one.std_error == pytest.approx(other.std_error, rel=1e-3)
 
@@ -116,10 +115,10 @@ def test_rows_against_another_arm_say_so():
     rows = pd.DataFrame({"arm": ["none", "mail", "gift"] * 50, "x": rng.normal(size=150), "y": rng.normal(size=150)})
     test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"], covariates=["x"])
     outcome = Outcome(column="y", adjust_for=("x",))
-    names = [effect.intervention for effect in lin_differences(test, outcome, baseline="mail")]
+    names = [effect.intervention for effect in differences(test, outcome, baseline="mail", adjustment="Lin")]
     assert names == [effect.intervention for effect in differences(test, outcome, baseline="mail")]
     with pytest.raises(ValueError, match="the baseline 'typo' is none of the arms none, gift, mail"):
-        lin_differences(test, outcome, baseline="typo")
+        differences(test, outcome, baseline="typo", adjustment="Lin")
 
 
 def test_the_value_is_that_of_the_net_amount_in_the_same_regression(nsw):
@@ -128,11 +127,11 @@ def test_the_value_is_that_of_the_net_amount_in_the_same_regression(nsw):
     measured = {"arm": "arm", "outcomes": ["re78", "net", "re75"], "covariates": ["age", "educ"]}
     test = Experiment.from_rows(rows, Plan(control="control"), **measured)
     priced, net = (
-        lin_differences(test, Outcome(column=column, adjust_for=("age", "educ")), given)[0]
+        differences(test, Outcome(column=column, adjust_for=("age", "educ")), given, adjustment="Lin")[0]
         for column, given in (("re78", money), ("net", None))
     )
     assert priced.priced == pytest.approx((net.estimate, net.lower, net.upper))
     assert priced.cost == pytest.approx(2 * priced.estimate - net.estimate)
     fixed = Money(worth=2.0, costs={"treated": Costs(contact=3.0)})
-    flat = lin_differences(test, Outcome(column="re78", adjust_for=("age",)), fixed)[0]
+    flat = differences(test, Outcome(column="re78", adjust_for=("age",)), fixed, adjustment="Lin")[0]
     assert (flat.cost, flat.value) == pytest.approx((3.0, 2 * flat.estimate - 3))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retention_models.interventions.effects.sensitivity import e_value, no_worse_than, what_would_overturn
+from retention_models.interventions.effects.sensitivity import e_value, non_inferiority, what_would_overturn
 
 
 def test_e_values_are_as_published():
@@ -52,12 +52,12 @@ def test_only_what_was_not_randomised_can_be_overturned(effect):
     ],
 )
 def test_no_worse_than_is_decided_by_the_interval(effect, changes, margin, higher_is_better, passed):
-    assert no_worse_than(effect(**changes), margin, higher_is_better=higher_is_better).passed is passed
+    assert non_inferiority(effect(**changes), margin, higher_is_better=higher_is_better).passed is passed
 
 
 def test_a_margin_is_a_loss(effect):
     for margin in (0, -0.1):
         with pytest.raises(ValueError, match="margin is the loss still accepted"):
-            no_worse_than(effect(), margin)
+            non_inferiority(effect(), margin)
     with pytest.raises(ValueError, match="below 1 for a ratio"):
-        no_worse_than(effect(scale="ratio", estimate=1, lower=0.9, upper=1.1), 1.0)
+        non_inferiority(effect(scale="ratio", estimate=1, lower=0.9, upper=1.1), 1.0)

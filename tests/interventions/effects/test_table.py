@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from retention_models.core.check import Check
-from retention_models.interventions.effects.table import evidence
+from retention_models.interventions.effects.table import evidence_table
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def table(effect):
     def money(value):
         return {"cost": 0.5, "value": value, "value_lower": value - 0.4, "value_upper": value + 0.6}
 
-    return evidence(
+    return evidence_table(
         [
             effect(intervention="poster"),
             effect(intervention="mail", **money(1.0)),
@@ -74,7 +74,7 @@ def test_it_reads_as_html_and_names_are_only_names(table):
 )
 def test_the_decision_follows_the_best_value(effect, value, lower, sentence):
     rows = [effect(value=value, value_lower=lower, value_upper=3.0, cost=1.0)]
-    assert sentence in evidence(rows).decision
+    assert sentence in evidence_table(rows).decision
 
 
 def test_corrections_look_at_all_rows(table):
@@ -92,32 +92,32 @@ def test_shrinkage_stays_within_a_panel_and_on_its_scale(effect):
         effect(intervention=str(r), scale="ratio", estimate=r, std_error=0.2, lower=r * 0.68, upper=r * 1.48)
         for r in ratios
     ]
-    shrunk = evidence(rows).shrunk("Ratio")
+    shrunk = evidence_table(rows).shrunk("Ratio")
     assert np.all(np.abs(np.log(shrunk["shrunk"]) - np.log(1.3)) <= np.abs(np.log(ratios) - np.log(1.3)) + 0.1)
     assert np.all((shrunk["shrunk_lower"] > 0) & (shrunk["shrunk_lower"] < shrunk["shrunk_upper"]))
     with pytest.raises(ValueError, match="no panel is called 'Odds'; there are Ratio"):
-        evidence(rows).shrunk("Odds")
+        evidence_table(rows).shrunk("Odds")
 
 
 def test_an_interval_without_end_is_not_shrunk_by_its_standard_error(effect):
     rows = [effect(intervention=name) for name in "abcd"] + [effect(intervention="weak", lower=-np.inf, upper=np.inf)]
     with pytest.raises(ValueError, match="the interval of weak has no end"):
-        evidence(rows).shrunk("Difference, share of customers")
+        evidence_table(rows).shrunk("Difference, share of customers")
 
 
 def test_evidence_takes_effects_and_nothing_else(effect):
     with pytest.raises(TypeError, match="evidence takes effects; got DataFrame"):
-        evidence([effect(), pd.DataFrame()])
+        evidence_table([effect(), pd.DataFrame()])
     with pytest.raises(ValueError, match="there is no effect to show"):
-        evidence([])
+        evidence_table([])
 
 
 def test_the_best_of_many_must_be_better_than_chance_would_make_it(effect):
     value = {"value": 1.0, "value_lower": 0.1, "value_upper": 1.9, "cost": 0.0}
-    alone = evidence([effect(intervention="a", **value)]).decision
+    alone = evidence_table([effect(intervention="a", **value)]).decision
     assert alone.endswith("per treated customer net of cost (95 % interval); it pays.")
     others = [effect(intervention=name, **{**value, "value": 0.5}) for name in "bcdefgh"]
-    among = evidence([effect(intervention="a", **value), *others]).decision
+    among = evidence_table([effect(intervention="a", **value), *others]).decision
     assert "99.4 % interval, 95 % for all 8" in among
     assert among.endswith("a loss is not ruled out, test on.")
 
@@ -126,16 +126,16 @@ def test_the_best_of_many_must_be_better_than_chance_would_make_it(effect):
 def test_nothing_pays_without_its_proviso_unless_it_was_randomised(effect, design):
     row = effect(design=design, value=5.0, value_lower=4.0, value_upper=6.0, cost=0.0)
     sentence = "it pays, provided that nothing but the treatment sets the groups apart, for it is " + design
-    assert sentence in evidence([row]).decision
+    assert sentence in evidence_table([row]).decision
 
 
 def test_levels_are_told(effect):
     value = {"value": 1.0, "value_lower": 0.5, "value_upper": 1.5, "cost": 0.0}
-    same = evidence([effect(**value), effect(intervention="call", **value)])
+    same = evidence_table([effect(**value), effect(intervention="call", **value)])
     for shown in (str(same), same._repr_html_()):
         assert "effect, 95 %" in shown
         assert "value, 95 %" in shown
-    mixed = evidence([effect(level=0.5, **value), effect(intervention="call", **value)])
+    mixed = evidence_table([effect(level=0.5, **value), effect(intervention="call", **value)])
     for shown in (str(mixed), mixed._repr_html_()):
         assert "0.0400 (0.0204 to 0.0596; 50 %)" in shown
         assert "1.00 (0.50 to 1.50; 95 %)" in shown

@@ -9,7 +9,7 @@ import pytest
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
-from retention_models.interventions.outcomes.purchases import shop_outcomes
+from retention_models.interventions.outcomes.purchases import purchase_outcomes
 from retention_models.logs.transactions.log import read_transactions
 
 COLUMNS = [
@@ -49,7 +49,7 @@ def mailing():
 
 def outcomes(log, mailing, **options):
     options = {"horizon_days": 28, "offer_days": 14, "lookback_days": 30} | options
-    rows = shop_outcomes(log, mailing, **options)
+    rows = purchase_outcomes(log, mailing, **options)
     frame = rows.df() if hasattr(rows, "df") else pd.DataFrame(rows.collect().to_dict(as_series=False))
     return frame.set_index("customer_id").sort_index()
 
@@ -110,7 +110,9 @@ def test_answers_on_the_day_of_an_e_mail_are_its_effect_and_no_covariate():
     answers = pd.DataFrame({"customer_id": np.arange(n), "date": "2024-05-01"})[(arm == "mail") & (rng.random(n) < 0.1)]
     log = pd.concat([before, answers]).assign(amount=10.0)
     mailing = pd.DataFrame({"customer_id": np.arange(n), "assigned": "2024-05-01", "arm": arm})
-    rows = shop_outcomes(log, mailing, horizon_days=28, offer_days=7, lookback_days=90, observation_end="2024-05-31")
+    rows = purchase_outcomes(
+        log, mailing, horizon_days=28, offer_days=7, lookback_days=90, observation_end="2024-05-31"
+    )
     test = Experiment.from_rows(
         rows, Plan(control="none"), arm="arm", outcomes=["purchases"], covariates=["purchases_before"]
     )
@@ -169,7 +171,10 @@ def test_pulled_forward_purchases_cancel_within_the_window():
     short, long = (
         differences(
             Experiment.from_rows(
-                shop_outcomes(log, mailing, horizon_days=days, offer_days=13), plan, arm="arm", outcomes=["purchases"]
+                purchase_outcomes(log, mailing, horizon_days=days, offer_days=13),
+                plan,
+                arm="arm",
+                outcomes=["purchases"],
             ),
             outcome,
         )[0]

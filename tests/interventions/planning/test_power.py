@@ -11,8 +11,8 @@ from retention_models.interventions.planning.power import (
     Mean,
     Proportion,
     Survival,
-    detectable_effect,
-    power_of,
+    minimum_detectable_effect,
+    power,
     sample_size,
 )
 
@@ -22,10 +22,10 @@ OUTCOMES = [Proportion(0.1), Mean(40.0), Survival(0.3), Clustered(Mean(40.0), si
 
 def test_means_agree_with_tea_tasting(peers):
     mean, third = Mean(40.0), 1 / 3
-    assert power_of(mean, 2.0, 10_000, share=third) == pytest.approx(peers["power"]["power"], abs=1e-9)
+    assert power(mean, 2.0, 10_000, share=third) == pytest.approx(peers["power"]["power"], abs=1e-9)
     assert sample_size(mean, 2.0) == peers["power"]["n"]
-    assert detectable_effect(mean, 10_000, share=third) == pytest.approx(peers["power"]["effect"], rel=1e-7)
-    assert power_of(mean, 40.0, 24, share=third) == pytest.approx(peers["power"]["small_power"], abs=1e-9)
+    assert minimum_detectable_effect(mean, 10_000, share=third) == pytest.approx(peers["power"]["effect"], rel=1e-7)
+    assert power(mean, 40.0, 24, share=third) == pytest.approx(peers["power"]["small_power"], abs=1e-9)
 
 
 def test_proportions_follow_the_textbook():
@@ -53,21 +53,21 @@ def test_clusters_grow_the_sample_by_the_design_effect():
 
 
 def test_few_clusters_cost_more_than_the_design_effect():
-    assert power_of(Clustered(Mean(1.0), size=50, icc=0.0), 0.2, 300) < power_of(Mean(1.0), 0.2, 300) - 0.1
+    assert power(Clustered(Mean(1.0), size=50, icc=0.0), 0.2, 300) < power(Mean(1.0), 0.2, 300) - 0.1
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: type(outcome).__name__)
 @pytest.mark.parametrize("share", [0.5, 0.2])
 def test_size_power_and_effect_are_inverse_to_each_other(outcome, share):
-    effect = detectable_effect(outcome, 6_000, share=share, power=0.9)
-    assert power_of(outcome, effect, 6_000, share=share) == pytest.approx(0.9, abs=1e-6)
+    effect = minimum_detectable_effect(outcome, 6_000, share=share, power=0.9)
+    assert power(outcome, effect, 6_000, share=share) == pytest.approx(0.9, abs=1e-6)
     assert sample_size(outcome, effect, share=share, power=0.9) in (6_000, 6_001)
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: type(outcome).__name__)
 def test_more_customers_more_power(outcome):
-    effect = detectable_effect(outcome, 5_000)
-    powers = [power_of(outcome, effect, n) for n in (1_000, 3_000, 5_000, 20_000, 10**7)]
+    effect = minimum_detectable_effect(outcome, 5_000)
+    powers = [power(outcome, effect, n) for n in (1_000, 3_000, 5_000, 20_000, 10**7)]
     assert np.all(np.diff(powers) > 0)
     assert powers[-1] == pytest.approx(1.0)
 
@@ -78,11 +78,11 @@ def test_power_is_what_a_simulation_finds():
     control, treated = rng.binomial(n // 2, [[rate], [rate + lift]], size=(2, 4_000)) / (n // 2)
     error = np.sqrt((control * (1 - control) + treated * (1 - treated)) / (n // 2))
     found = np.mean(np.abs(treated - control) > ndtri(0.975) * error)
-    assert power_of(Proportion(rate), lift, n) == pytest.approx(found, abs=0.02)
+    assert power(Proportion(rate), lift, n) == pytest.approx(found, abs=0.02)
 
 
 def test_no_effect_is_found_as_often_as_chance_says():
-    assert power_of(Mean(1.0), 0.0, 50) == pytest.approx(0.05)
+    assert power(Mean(1.0), 0.0, 50) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ def test_no_effect_is_found_as_often_as_chance_says():
         (lambda: Mean(0.0), "std_dev must be above 0"),
         (lambda: Survival(0.0), "churned must lie between 0 and 1"),
         (lambda: Clustered(Mean(1.0), size=0.5, icc=0.1), "size >= 1"),
-        (lambda: power_of(Proportion(0.9), 0.2, 100), "is no share of customers"),
-        (lambda: power_of(Survival(0.3), -0.5, 100), "a hazard ratio is above 0"),
-        (lambda: power_of(Mean(1.0), 0.5, 3), "too few"),
-        (lambda: power_of(Mean(1.0), 0.5, 300, share=0.0), "share must lie between"),
+        (lambda: power(Proportion(0.9), 0.2, 100), "is no share of customers"),
+        (lambda: power(Survival(0.3), -0.5, 100), "a hazard ratio is above 0"),
+        (lambda: power(Mean(1.0), 0.5, 3), "too few"),
+        (lambda: power(Mean(1.0), 0.5, 300, share=0.0), "share must lie between"),
         (lambda: sample_size(Mean(1.0), 0.0), "no number of customers finds an effect of nothing"),
         (lambda: sample_size(Survival(0.2), 1.0), "no number of customers"),
         (lambda: sample_size(Mean(1.0), 0.5, power=0.05), "which chance alone gives"),
-        (lambda: detectable_effect(Proportion(0.5), 8), "out of reach"),
+        (lambda: minimum_detectable_effect(Proportion(0.5), 8), "out of reach"),
     ],
 )
 def test_the_impossible_is_refused(call, message):
@@ -109,6 +109,9 @@ def test_the_impossible_is_refused(call, message):
 
 @pytest.mark.parametrize("options", [{"share": 1.5}, {"share": 0.0}, {"level": 95}])
 def test_plans_that_make_no_sense_are_refused_before_anything_is_searched(options):
-    for ask in (lambda **o: sample_size(Mean(1.0), 0.1, **o), lambda **o: detectable_effect(Mean(1.0), 100, **o)):
+    for ask in (
+        lambda **o: sample_size(Mean(1.0), 0.1, **o),
+        lambda **o: minimum_detectable_effect(Mean(1.0), 100, **o),
+    ):
         with pytest.raises(ValueError, match="must lie between 0 and 1"):
             ask(**options)

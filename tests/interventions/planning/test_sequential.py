@@ -9,7 +9,7 @@ from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.effects.effect import freedom_of
-from retention_models.interventions.planning.sequential import look_at, sequential_bounds, spent
+from retention_models.interventions.planning.sequential import interim_look, sequential_bounds, spent
 
 
 def test_five_equal_looks_are_as_published():
@@ -54,20 +54,20 @@ def test_paths_of_no_effect_cross_as_often_as_the_error_says():
 def test_a_look_widens_the_interval_and_says_so(effect):
     reach = 0.01 * ndtri(0.975)
     row = effect(lower=0.04 - reach, upper=0.04 + reach, cost=0.0, value=1.0, value_lower=0.5, value_upper=1.5)
-    look = look_at(row, [0.2, 0.4])
+    look = interim_look(row, [0.2, 0.4])
     assert look.bound == pytest.approx(3.3570, abs=5e-5)
     assert look.stop
     assert look.effect.upper - look.effect.estimate == pytest.approx(look.bound * 0.01)
     assert look.effect.value_upper - 1 == pytest.approx(0.5 * look.bound / ndtri(0.975))
     assert (look.effect.checks[-1].name, look.effect.checks[-1].passed) == ("looks", True)
-    assert not look_at(row, [0.2]).stop
-    assert "go on" in str(look_at(row, [0.2]))
+    assert not interim_look(row, [0.2]).stop
+    assert "go on" in str(interim_look(row, [0.2]))
 
 
 def test_a_look_at_a_ratio_is_taken_on_the_log_scale(effect):
     reach = np.exp(0.1 * ndtri(0.975))
     row = effect(scale="ratio", estimate=1.5, std_error=0.1, lower=1.5 / reach, upper=1.5 * reach)
-    look = look_at(row, [0.5, 1.0])
+    look = interim_look(row, [0.5, 1.0])
     assert look.z == pytest.approx(np.log(1.5) / 0.1)
     assert look.effect.upper == pytest.approx(1.5 * np.exp(0.1 * look.bound))
 
@@ -93,7 +93,7 @@ def few_clusters(rng, stores):
 
 def test_one_look_leaves_an_interval_of_few_stores_as_it_is():
     effect = few_clusters(np.random.default_rng(0), 3)
-    look = look_at(effect, [1.0])
+    look = interim_look(effect, [1.0])
     np.testing.assert_allclose([look.effect.lower, look.effect.upper], [effect.lower, effect.upper])
     check = look.effect.checks[-1]
     assert check.passed is None
@@ -102,7 +102,7 @@ def test_one_look_leaves_an_interval_of_few_stores_as_it_is():
 
 def test_an_early_look_at_few_stores_is_wider_by_their_own_t_distribution():
     effect = few_clusters(np.random.default_rng(0), 4)
-    look = look_at(effect, [0.5])
+    look = interim_look(effect, [0.5])
     df = freedom_of((effect.upper - effect.estimate) / effect.std_error, 0.95)
     nominal = sequential_bounds([0.5])["p_value"].iloc[0]
     assert look.bound == pytest.approx(stdtrit(df, 1 - nominal / 2))
@@ -111,16 +111,16 @@ def test_an_early_look_at_few_stores_is_wider_by_their_own_t_distribution():
 
 def test_few_stores_are_stopped_no_more_often_than_the_error_says():
     rng = np.random.default_rng(1)
-    stopped = np.mean([look_at(few_clusters(rng, 4), [1.0]).stop for _ in range(1_500)])
+    stopped = np.mean([interim_look(few_clusters(rng, 4), [1.0]).stop for _ in range(1_500)])
     assert stopped == pytest.approx(0.05, abs=0.017)  # three standard errors
 
 
 def test_an_interval_without_end_has_none_at_a_look(effect):
     row = effect(lower=-np.inf, upper=np.inf)
-    look = look_at(row, [0.5])
+    look = interim_look(row, [0.5])
     assert (look.effect.lower, look.effect.upper) == (-np.inf, np.inf)
     assert not look.stop
     assert look.effect.checks[-1].passed is None
-    half = look_at(effect(upper=np.inf), [0.5]).effect
+    half = interim_look(effect(upper=np.inf), [0.5]).effect
     assert half.lower < 0.0204
     assert half.upper == np.inf

@@ -1,4 +1,4 @@
-"""Contract logs: which rows count, what a spell is, and how the sampling design decides what a log can tell."""
+"""Contract logs: which rows count, what a spell is, and how the sampling decides what a log can tell."""
 
 import duckdb
 import numpy as np
@@ -21,7 +21,7 @@ LOG = pd.DataFrame(
         "plan": list("aabbccddeefgh"),
     }
 )  # fmt: skip
-ACQUISITION = {"design": "acquisition", "observed_until": "2023-12-31"}
+ACQUISITION = {"sampling": "acquisition", "observation_end": "2023-12-31"}
 
 
 def dated(log):
@@ -107,10 +107,10 @@ def test_how_close_contracts_are_joined_is_a_choice():
     assert read_contracts(log, **ACQUISITION, join_within=10).rows == 1
 
 
-@pytest.mark.parametrize("design", ["acquisition", "active_on"])
-def test_all_engines_give_the_same_spells_and_table(design, tmp_path):
-    begin = {"observed_from": "2023-02-10"} if design == "active_on" else {}
-    arguments = {"design": design, "observed_until": "2023-12-31", "cause": "why", "covariates": ["plan"], **begin}
+@pytest.mark.parametrize("sampling", ["acquisition", "active_on"])
+def test_all_engines_give_the_same_spells_and_table(sampling, tmp_path):
+    begin = {"observation_start": "2023-02-10"} if sampling == "active_on" else {}
+    arguments = {"sampling": sampling, "observation_end": "2023-12-31", "cause": "why", "covariates": ["plan"], **begin}
     reference = read_contracts(dated(LOG), **arguments)
     table = retention_table(reference, period="M", by="plan")
     for name, source in engines(dated(LOG), tmp_path).items():
@@ -153,12 +153,16 @@ def test_a_log_without_any_end_is_read():
 @pytest.mark.parametrize(
     ("change", "arguments", "message"),
     [
-        ({}, {"observed_from": "2023-01-01"}, "design 'acquisition' follows contracts from their starts"),
-        ({}, {"design": "window"}, "design 'window' needs observed_from"),
-        ({}, {"design": "random"}, "design must be one of 'acquisition', 'active_on', 'window'"),
-        ({}, {"design": "window", "observed_from": "2024-01-01"}, "observed_from 2024-01-01 does not lie before"),
-        ({}, {"observed_until": "someday"}, "observed_until must be a day such as '1997-09-30', not 'someday'"),
-        ({}, {"observed_until": "05.06.2024"}, "observed_until must be a day such as .*, not '05.06.2024'"),
+        ({}, {"observation_start": "2023-01-01"}, "sampling 'acquisition' follows contracts from their starts"),
+        ({}, {"sampling": "window"}, "sampling 'window' needs observation_start"),
+        ({}, {"sampling": "random"}, "sampling must be one of 'acquisition', 'active_on', 'window'"),
+        (
+            {},
+            {"sampling": "window", "observation_start": "2024-01-01"},
+            "observation_start 2024-01-01 does not lie before",
+        ),
+        ({}, {"observation_end": "someday"}, "observation_end must be a day such as '1997-09-30', not 'someday'"),
+        ({}, {"observation_end": "05.06.2024"}, "observation_end must be a day such as .*, not '05.06.2024'"),
         ({}, {"end": "finish"}, r"has no column 'finish'; it has customer_id, start, end, why, plan\. Say which"),
         ({}, {"covariates": ["tenure"]}, "has no column 'tenure'"),
         ({}, {"end": "start"}, "column 'start' cannot be start and end at once; say which is which"),
@@ -223,11 +227,11 @@ def since(business, begin):
 
 
 @pytest.mark.parametrize(
-    ("design", "begin"), [("acquisition", None), ("active_on", DAY[0]), ("window", MONTH_BEFORE)], ids=str
+    ("sampling", "begin"), [("acquisition", None), ("active_on", DAY[0]), ("window", MONTH_BEFORE)], ids=str
 )
-def test_each_design_read_as_what_it_is_finds_the_truth(business, design, begin):
+def test_each_design_read_as_what_it_is_finds_the_truth(business, sampling, begin):
     log = business if begin is None else since(business, begin)
-    spells = read_contracts(log, design=design, observed_from=begin, observed_until=DAY[1])
+    spells = read_contracts(log, sampling=sampling, observation_start=begin, observation_end=DAY[1])
     assert spells.checks[1].passed
     sums = retention_table(spells, period="M").groupby("tenure")[["at_risk", "lost"]].sum().loc[[1, 2, 3, 4, 10]]
     truth = RETENTION[[0, 1, 2, 3, 3]]
@@ -237,8 +241,8 @@ def test_each_design_read_as_what_it_is_finds_the_truth(business, design, begin)
 
 def test_a_window_read_as_an_ordinary_cohort_is_far_off_and_the_check_says_so(business):
     log = since(business, MONTH_BEFORE)
-    wrong = read_contracts(log, design="acquisition", observed_until=DAY[1])
-    right = read_contracts(log, design="window", observed_from=MONTH_BEFORE, observed_until=DAY[1])
+    wrong = read_contracts(log, sampling="acquisition", observation_end=DAY[1])
+    right = read_contracts(log, sampling="window", observation_start=MONTH_BEFORE, observation_end=DAY[1])
     naive, read = (
         kaplan_meier(s.frame["tenure"], s.frame["churned"], entry=s.frame["entry"]).survival_function(366)
         for s in (wrong, right)
@@ -252,7 +256,7 @@ def test_a_window_read_as_an_ordinary_cohort_is_far_off_and_the_check_says_so(bu
 def test_survival_from_the_start_is_not_claimed_where_nobody_was_seen_there(business):
     log = since(business, DAY[0])
     log = log[log["start"] < "2020-01-01"]
-    spells = read_contracts(log, design="active_on", observed_from=DAY[0], observed_until=DAY[1])
+    spells = read_contracts(log, sampling="active_on", observation_start=DAY[0], observation_end=DAY[1])
     assert not spells.checks[0].passed
     assert "survival is that of customers who stayed so long" in spells.checks[0].detail
     table = retention_table(spells, period="M")
@@ -263,7 +267,7 @@ def test_survival_from_the_start_is_not_claimed_where_nobody_was_seen_there(busi
 
 
 def test_a_log_that_holds_ends_its_design_would_not_is_doubted(business):
-    spells = read_contracts(business, design="active_on", observed_from=DAY[0], observed_until=DAY[1])
+    spells = read_contracts(business, sampling="active_on", observation_start=DAY[0], observation_end=DAY[1])
     assert spells.checks[1].passed is False
-    assert "did observation begin before that day, or is it design 'acquisition'?" in spells.checks[1].detail
+    assert "did observation begin before that day, or is it sampling 'acquisition'?" in spells.checks[1].detail
     assert spells.set_aside["spells that ended by 2021-06-10, before observation began"] > 1000

@@ -9,7 +9,7 @@ from retention_models.fitting.estimate import fit
 from retention_models.logs.contracts import retention
 from retention_models.logs.contracts.log import read_contracts
 from retention_models.logs.contracts.retention import active_customers, durations, retention_table
-from retention_models.logs.contracts.snapshot import anniversary, dated_contracts, tenure_table
+from retention_models.logs.contracts.snapshot import anniversary, dated_contracts, retention_table_from_tenures
 from retention_models.survival.curves import kaplan_meier
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
@@ -24,12 +24,12 @@ LOG = pd.DataFrame(
         "plan": list("aabbab"),
     }
 )
-SPELLS = read_contracts(LOG, design="acquisition", observed_until="2022-12-31", cause="why", covariates=["plan"])
+SPELLS = read_contracts(LOG, sampling="acquisition", observation_end="2022-12-31", cause="why", covariates=["plan"])
 
 
 def acquired(start, end, until):
     log = pd.DataFrame({"customer_id": range(len(end)), "start": start, "end": end})
-    return retention_table(read_contracts(log, design="acquisition", observed_until=until), period="M")
+    return retention_table(read_contracts(log, sampling="acquisition", observation_end=until), period="M")
 
 
 def numbers(table):
@@ -67,8 +67,8 @@ def test_the_table_counts_what_a_walk_through_the_renewals_counts(period, begin)
     start = pd.Timestamp("2019-12-25") + pd.to_timedelta(rng.integers(0, 900, 300), "D")
     end = pd.Series(start + pd.to_timedelta(rng.integers(0, 700, 300), "D")).where(rng.random(300) < 0.8)
     log = pd.DataFrame({"customer_id": range(300), "start": start, "end": end})
-    design = {"design": "active_on", "observed_from": begin} if begin else {"design": "acquisition"}
-    spells = read_contracts(log, observed_until="2022-06-30", **design)
+    sampling = {"sampling": "active_on", "observation_start": begin} if begin else {"sampling": "acquisition"}
+    spells = read_contracts(log, observation_end="2022-06-30", **sampling)
     table = retention_table(spells, period=period).groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
     pd.testing.assert_frame_equal(table, brute_force(spells.frame, "2022-06-30", begin, period), check_dtype=False)
 
@@ -104,7 +104,7 @@ def test_cohorts_are_named_by_their_period():
         "2022-03",
         "2022-05",
     ]
-    early = read_contracts(LOG.assign(start="2021-12-31"), design="acquisition", observed_until="2022-12-31")
+    early = read_contracts(LOG.assign(start="2021-12-31"), sampling="acquisition", observation_end="2022-12-31")
     assert retention_table(early, period="Y")["cohort"].unique().tolist() == ["2021"]
     assert retention_table(early, period="M")["cohort"].unique().tolist() == ["2021-12"]
     (first,) = retention_table(early, period=90)["cohort"].unique()
@@ -113,7 +113,7 @@ def test_cohorts_are_named_by_their_period():
 
 def test_the_table_says_where_it_comes_from():
     about = retention_table(SPELLS, period="M").attrs
-    assert (about["period"], about["design"], about["observed_until"]) == ("M", "acquisition", "2022-12-31")
+    assert (about["period"], about["sampling"], about["observation_end"]) == ("M", "acquisition", "2022-12-31")
 
 
 def test_spells_that_have_come_to_no_renewal_are_counted():
@@ -130,8 +130,8 @@ def test_bad_periods_and_groups_are_named():
         retention_table(SPELLS, period="M", by="town")
     unnamed = read_contracts(
         LOG.assign(plan=["a", None, "b", None, "a", "b"]),
-        design="acquisition",
-        observed_until="2022-12-31",
+        sampling="acquisition",
+        observation_end="2022-12-31",
         covariates="plan",
     )
     for counted in (retention_table, active_customers):
@@ -139,7 +139,7 @@ def test_bad_periods_and_groups_are_named():
             counted(unnamed, period="M", by="plan")
     with pytest.raises(ValueError, match="none of 6 spells has come to a renewal by 2022-12-31"):
         retention_table(SPELLS, period=5000)
-    june = read_contracts(LOG, design="window", observed_from="2022-06-01", observed_until="2022-06-30")
+    june = read_contracts(LOG, sampling="window", observation_start="2022-06-01", observation_end="2022-06-30")
     with pytest.raises(ValueError, match="whole period lie between the day that observation began with, 2022-06-01"):
         retention_table(june, period="M")
 
@@ -149,15 +149,19 @@ def test_a_snapshot_of_one_months_leavers_is_read_as_such(tmp_path):
     tenure = np.repeat(np.arange(73), 100)
     share_left = np.where(tenure == 0, 0, np.maximum(60 - tenure, 2))
     snapshot = pd.DataFrame({"tenure": tenure, "churned": np.where(np.arange(7300) % 100 < share_left, "Yes", "No")})
-    cohort, window = (tenure_table(snapshot, design=design) for design in ("acquisition", "window"))
+    cohort, window = (
+        retention_table_from_tenures(snapshot, sampling=sampling) for sampling in ("acquisition", "window")
+    )
     naive, read = (np.prod(1 - table["lost"][:12] / table["at_risk"][:12]) for table in (cohort, window))
     assert naive > 0.8
     assert read < 0.001
     assert window.attrs["set_aside"] == {"customers who have come to no renewal yet": 100}
     snapshot.to_csv(tmp_path / "snapshot.csv", index=False)
-    pd.testing.assert_frame_equal(tenure_table(tmp_path / "snapshot.csv", design="window"), window)
+    pd.testing.assert_frame_equal(retention_table_from_tenures(tmp_path / "snapshot.csv", sampling="window"), window)
     polars = pl.DataFrame(snapshot.assign(plan="x").to_dict("list"))
-    pd.testing.assert_frame_equal(tenure_table(polars, design="window", by="plan").drop(columns="plan"), window)
+    pd.testing.assert_frame_equal(
+        retention_table_from_tenures(polars, sampling="window", by="plan").drop(columns="plan"), window
+    )
 
 
 SNAPSHOT = pd.DataFrame(
@@ -172,7 +176,9 @@ SNAPSHOT = pd.DataFrame(
 
 def test_snapshots_with_entry_and_cause_and_faults():
     named = {"tenure": "months", "churned": "left", "entry": "since", "cause": "why"}
-    table = tenure_table(SNAPSHOT.astype(str).replace("None", ""), design="active_on", **named).set_index("tenure")
+    table = retention_table_from_tenures(
+        SNAPSHOT.astype(str).replace("None", ""), sampling="active_on", **named
+    ).set_index("tenure")
     assert table["at_risk"].to_dict() == {3: 1, 4: 2, 5: 2, 6: 1, 9: 1}
     assert table.loc[5, ["lost", "lost_price", "lost_unknown"]].tolist() == [1, 1, 0]
     assert table.loc[9, "lost_unknown"] == 1
@@ -187,21 +193,21 @@ def test_snapshots_with_entry_and_cause_and_faults():
 
 def test_a_tenure_without_end_is_set_aside_and_counted():
     snapshot = pd.DataFrame({"tenure": [1, 2, 3e9], "churned": [1, 0, 1]})
-    table = tenure_table(snapshot, design="acquisition")
+    table = retention_table_from_tenures(snapshot, sampling="acquisition")
     assert table["at_risk"].tolist() == [2, 1]
     assert table.attrs["set_aside"] == {"rows whose tenure is a million periods or more": 1}
 
 
 def test_impossible_snapshots_are_named():
     snapshot = SNAPSHOT.astype(str)
-    with pytest.raises(ValueError, match="design 'active_on' needs it"):
-        tenure_table(snapshot, design="active_on", tenure="months", churned="left")
+    with pytest.raises(ValueError, match="sampling 'active_on' needs it"):
+        retention_table_from_tenures(snapshot, sampling="active_on", tenure="months", churned="left")
     with pytest.raises(ValueError, match="has no column 'tenure', 'churned'; it has months, left"):
-        tenure_table(snapshot, design="window")
+        retention_table_from_tenures(snapshot, sampling="window")
     with pytest.raises(ValueError, match="no row of the table can be used: 7 rows without a readable tenure"):
-        tenure_table(snapshot.assign(months="x"), design="window", tenure="months", churned="left")
+        retention_table_from_tenures(snapshot.assign(months="x"), sampling="window", tenure="months", churned="left")
     with pytest.raises(ValueError, match="window must be a whole number, 1 or more; got 0"):
-        tenure_table(snapshot, design="window", tenure="months", churned="left", window=0)
+        retention_table_from_tenures(snapshot, sampling="window", tenure="months", churned="left", window=0)
 
 
 def test_a_snapshot_of_several_periods_loses_too_few_and_says_so():
@@ -211,7 +217,7 @@ def test_a_snapshot_of_several_periods_loses_too_few_and_says_so():
     def table(window):
         left = start + life <= 0
         snapshot = pd.DataFrame({"tenure": np.where(left, life, -start), "churned": left})
-        return tenure_table(snapshot[start + life > -window], design="window", window=window)
+        return retention_table_from_tenures(snapshot[start + life > -window], sampling="window", window=window)
 
     month, year = table(1), table(12)
     assert month["lost"].sum() / month["at_risk"].sum() == pytest.approx(0.05, abs=0.003)
@@ -234,7 +240,7 @@ def test_a_snapshot_of_several_periods_loses_too_few_and_says_so():
 def test_tenures_that_cannot_get_dates_are_named(change, arguments, message):
     snapshot = pd.DataFrame({"tenure": [1, 9], "churned": ["Yes", "No"]}).assign(**change)
     with pytest.raises(ValueError, match=message):
-        dated_contracts(snapshot, observed_until="2024-06-30", **arguments)
+        dated_contracts(snapshot, observation_end="2024-06-30", **arguments)
 
 
 @pytest.mark.parametrize(
@@ -251,19 +257,22 @@ def test_tenures_that_cannot_get_dates_are_named(change, arguments, message):
 def test_a_snapshot_given_dates_leads_to_the_same_table(day, period):
     rng = np.random.default_rng(7)
     snapshot = pd.DataFrame({"tenure": rng.integers(0, 30, 900), "churned": rng.random(900) < 0.3, "plan": "x"})
-    log, set_aside = dated_contracts(snapshot, observed_until=day, period=period, covariates=["plan"])
+    log, set_aside = dated_contracts(snapshot, observation_end=day, period=period, covariates=["plan"])
     begin = anniversary(day) - period_offset(period)
-    dated = read_contracts(log, design="window", observed_from=begin, observed_until=day, covariates="plan")
+    dated = read_contracts(log, sampling="window", observation_start=begin, observation_end=day, covariates="plan")
     table = (
         retention_table(dated, period=period, by="plan").groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
     )
     assert set_aside == {}
-    assert numbers(table) == numbers(tenure_table(snapshot, design="window"))
+    assert numbers(table) == numbers(retention_table_from_tenures(snapshot, sampling="window"))
     assert fit(Geometric, retention_table(dated, period=period)).n_customers == (snapshot["tenure"] > 0).sum()
-    assert fit(Geometric, tenure_table(snapshot, design="window")).n_customers == (snapshot["tenure"] > 0).sum()
+    assert (
+        fit(Geometric, retention_table_from_tenures(snapshot, sampling="window")).n_customers
+        == (snapshot["tenure"] > 0).sum()
+    )
     steps = durations(dated)
     curve = kaplan_meier(**steps[["tenure", "churned", "entry", "weight"]])
-    renewals = tenure_table(snapshot[snapshot["tenure"] > 0], design="window").query("lost > 0")
+    renewals = retention_table_from_tenures(snapshot[snapshot["tenure"] > 0], sampling="window").query("lost > 0")
     ended = steps[steps["churned"] & (steps["tenure"] > 0)].groupby("tenure")["weight"].sum()
     at_risk = curve.table(at=ended.index)["at_risk"]
     assert list(zip(at_risk, ended, strict=True)) == list(zip(renewals["at_risk"], renewals["lost"], strict=True))
@@ -274,13 +283,13 @@ def test_a_snapshot_given_dates_leads_to_the_same_table(day, period):
 def test_active_customers_are_those_who_did_not_churn_by_renewals_made():
     active = retention.active_customers(SPELLS, period="M", by="plan")
     assert active.to_numpy().tolist() == [["2022-02", "b", 10, 1], ["2022-03", "b", 9, 1], ["2022-12", "b", 0, 1]]
-    truncated = read_contracts(LOG, design="active_on", observed_from="2022-10-01", observed_until="2022-12-31")
+    truncated = read_contracts(LOG, sampling="active_on", observation_start="2022-10-01", observation_end="2022-12-31")
     assert retention.active_customers(truncated, period="M")["tenure"].tolist() == [10, 9, 0]
 
 
 def test_simulated_spells_become_a_table_to_fit():
     spells = ShiftedBetaGeometric(1.0, 3.0).simulate(np.full(5000, 6), np.random.default_rng(1))
-    table = tenure_table(spells, design="acquisition")
+    table = retention_table_from_tenures(spells, sampling="acquisition")
     assert table.loc[0, "at_risk"] == 5000
     assert table["lost"].sum() == spells["churned"].sum()
     assert fit(ShiftedBetaGeometric, table).n_customers == 5000

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retention_models.logs.contracts.settings import make_contract_plan
-from retention_models.narrative.overview import contract_overview
+from retention_models.logs.contracts.settings import contract_settings
+from retention_models.narrative.overviews import contract_overview
 from retention_models.tables.days import period_name
 
 DAY = "D"
@@ -34,48 +34,48 @@ def old_base():
 
 
 def test_a_log_followed_from_the_start_needs_no_word_of_its_design(log):
-    plan = make_contract_plan(log)
-    assert plan.spells.design == "acquisition"
-    assert "nobody said otherwise" in plan.reasons["design"]
+    plan = contract_settings(log)
+    assert plan.spells.sampling == "acquisition"
+    assert "nobody said otherwise" in plan.reasons["sampling"]
     assert (plan.period, plan.renewals) == ("M", 8)
-    assert plan.spells.observed_until == log[["start", "end"]].max().max().date()
+    assert plan.spells.observation_end == log[["start", "end"]].max().max().date()
 
 
 def test_a_log_of_those_running_on_a_day_is_asked_about(old_base):
     kept = old_base[~(old_base["end"] <= "2023-01-01")]
     with pytest.raises(ValueError, match=r"how did contracts come into this log.*active_on.*window.*acquisition"):
-        make_contract_plan(kept)
-    plan = make_contract_plan(kept, design="active_on", observation_start="2023-01-01")
-    assert plan.spells.design == "active_on"
-    assert "as said" in plan.reasons["design"]
+        contract_settings(kept)
+    plan = contract_settings(kept, sampling="active_on", observation_start="2023-01-01")
+    assert plan.spells.sampling == "active_on"
+    assert "as said" in plan.reasons["sampling"]
 
 
 def test_what_a_design_needs_is_called_as_it_is_asked_for(old_base):
-    with pytest.raises(ValueError, match="design 'window' needs observation_start, the first day"):
-        make_contract_plan(old_base, design="window")
+    with pytest.raises(ValueError, match="sampling 'window' needs observation_start, the first day"):
+        contract_settings(old_base, sampling="window")
 
 
 def test_a_snapshot_of_the_last_month_is_asked_about_and_counted_in_months_when_said(old_base):
     kept = old_base[~(old_base["end"] <= "2023-11-30")]
     with pytest.raises(ValueError, match="how did contracts come into this log"):
-        make_contract_plan(kept)
+        contract_settings(kept)
     days = {"observation_start": "2023-11-30", "observation_end": "2023-12-31"}
-    plan = make_contract_plan(kept, design="window", **days)
+    plan = contract_settings(kept, sampling="window", **days)
     assert (plan.period, plan.renewals, plan.origins) == ("M", 1, ())
 
 
 def test_what_is_said_is_kept(log):
-    plan = make_contract_plan(log, design="acquisition", observation_end="2023-06-30", period=30, renewals=5)
+    plan = contract_settings(log, sampling="acquisition", observation_end="2023-06-30", period=30, renewals=5)
     assert (plan.period, plan.renewals) == (30, 5)
-    assert plan.spells.observed_until == dt.date(2023, 6, 30)
+    assert plan.spells.observation_end == dt.date(2023, 6, 30)
     assert all("as asked" in plan.reasons[name] for name in ("observation_end", "period", "renewals"))
 
 
 def test_earlier_days_leave_room_for_the_forecast(log):
-    plan = make_contract_plan(log)
+    plan = contract_settings(log)
     assert 1 <= len(plan.origins) <= 4
     last = pd.Timestamp(plan.origins[-1]) + pd.DateOffset(months=plan.renewals)
-    assert last <= pd.Timestamp(plan.spells.observed_until)
+    assert last <= pd.Timestamp(plan.spells.observation_end)
     assert list(plan.origins) == sorted(plan.origins)
 
 
@@ -84,7 +84,7 @@ def test_yearly_contracts_are_seen_to_be_so():
     start = pd.Timestamp("2014-01-01") + pd.to_timedelta(rng.integers(0, 2900, 800), DAY)
     end = pd.Series([s + pd.DateOffset(years=int(k)) for s, k in zip(start, rng.geometric(0.2, 800), strict=True)])
     log = pd.DataFrame({"customer_id": range(800), "start": start, "end": end.where(end <= "2023-12-31")})
-    plan = make_contract_plan(log)
+    plan = contract_settings(log)
     assert plan.period == "Y"
     assert "near an anniversary" in plan.reasons["period"]
 
@@ -94,26 +94,26 @@ def test_a_month_of_days_is_counted_in_weeks():
     start = pd.Timestamp("2024-05-01") + pd.to_timedelta(rng.integers(0, 31, 900), DAY)
     end = pd.Series(start + pd.to_timedelta(rng.geometric(0.1, 900), DAY))
     log = pd.DataFrame({"customer_id": range(900), "start": start, "end": end.where(end <= "2024-05-31")})
-    assert make_contract_plan(log).period == 7
+    assert contract_settings(log).period == 7
     early = log[log["start"] < "2024-05-10"].assign(end=end.where(end <= "2024-05-10"))
     with pytest.raises(ValueError, match=r"only .* days are observed"):
-        make_contract_plan(early)
+        contract_settings(early)
 
 
 def test_a_far_day_that_stands_for_open_is_no_last_day(log):
-    told = make_contract_plan(log.assign(end=log["end"].mask(log["end"].isna() & (log.index % 2 == 0), "2099-12-31")))
-    assert told.spells.observed_until == make_contract_plan(log).spells.observed_until
+    told = contract_settings(log.assign(end=log["end"].mask(log["end"].isna() & (log.index % 2 == 0), "2099-12-31")))
+    assert told.spells.observation_end == contract_settings(log).spells.observation_end
     assert "long after it (up to 2099-12-31)" in told.reasons["observation_end"]
 
 
 def test_ends_that_may_be_plans_are_asked_about(log):
     planned = log.assign(end=log["end"].fillna(pd.Timestamp("2024-11-30")))
-    plan = make_contract_plan(planned)
-    assert plan.spells.observed_until == log["start"].max().date()
+    plan = contract_settings(planned)
+    assert plan.spells.observation_end == log["start"].max().date()
     assert "may be a plan" in plan.reasons["observation_end"]
     all_late = log.assign(end=log["start"] + pd.Timedelta(1200, DAY))
     with pytest.raises(ValueError, match=r"every contract has an end.*observation_end"):
-        make_contract_plan(all_late)
+        contract_settings(all_late)
 
 
 def test_notices_given_before_the_extract_do_not_make_it_later(log):
@@ -122,15 +122,15 @@ def test_notices_given_before_the_extract_do_not_make_it_later(log):
     rng = np.random.default_rng(4)
     ahead = (log["end"] > extract) & (log["end"] <= "2023-08-19")
     told = ahead & (rng.random(len(log)) < 0.3)
-    plan = make_contract_plan(log.assign(end=log["end"].where((log["end"] <= extract) | told)))
-    assert plan.spells.observed_until == extract.date()
+    plan = contract_settings(log.assign(end=log["end"].where((log["end"] <= extract) | told)))
+    assert plan.spells.observation_end == extract.date()
     assert f"{told.sum()} contracts end later, up to 2023-08-" in plan.reasons["observation_end"]
     assert "These may be notices given: they count as still running" in plan.reasons["observation_end"]
 
 
 def test_a_business_that_stopped_selling_is_followed_on_and_told(log):
-    plan = make_contract_plan(log)
-    assert plan.spells.observed_until == log["end"].max().date()
+    plan = contract_settings(log)
+    assert plan.spells.observation_end == log["end"].max().date()
     assert "No contract started after 2023-06-19: if later ends are notices" in plan.reasons["observation_end"]
 
 
@@ -138,48 +138,46 @@ def test_contracts_that_start_long_after_the_last_end_are_told_as_bookings(log):
     known = log[log["start"] <= "2023-03-01"]
     known = known.assign(end=known["end"].where(known["end"] <= "2023-03-01"))
     booked = log[(log["start"] > "2023-03-01") & (log["start"] <= "2023-05-15")].iloc[::4].assign(end=None)
-    reason = make_contract_plan(pd.concat([known, booked])).reasons["observation_end"]
+    reason = contract_settings(pd.concat([known, booked])).reasons["observation_end"]
     assert "No contract ended after 2023-02-28, though some started: if these are bookings made ahead" in reason
-    assert "bookings" not in make_contract_plan(known).reasons["observation_end"]
+    assert "bookings" not in contract_settings(known).reasons["observation_end"]
 
 
 def test_contracts_that_end_on_any_day_are_told(log):
-    assert make_contract_plan(log).reasons["period"] == "Time is counted in months."
+    assert contract_settings(log).reasons["period"] == "Time is counted in months."
     rng = np.random.default_rng(5)
     end = log["start"] + pd.to_timedelta(rng.integers(1, 900, len(log)), DAY)
     any_day = log.assign(end=end.where(end <= "2023-12-31"))
-    reason = make_contract_plan(any_day).reasons["period"]
+    reason = contract_settings(any_day).reasons["period"]
     assert "% of the contracts ended near a renewal: they can end on other days" in reason
     assert "a later day than their start" not in reason
-    assert make_contract_plan(any_day, period=7).reasons["period"] == "Time is counted in weeks, as asked."
+    assert contract_settings(any_day, period=7).reasons["period"] == "Time is counted in weeks, as asked."
     running = any_day[~(any_day["end"] <= "2022-12-31")]
-    late = make_contract_plan(running, design="active_on", observation_start="2022-12-31")
+    late = contract_settings(running, sampling="active_on", observation_start="2022-12-31")
     assert "seen from a later day than their start seem to leave up to a month earlier" in late.reasons["period"]
 
 
 def test_a_start_that_lies_alone_is_called_a_mistake(log):
     for stray in ("1921-01-01", "2121-01-01"):
         with pytest.raises(ValueError, match=f"1 contract starts long .* all others .first: {stray}"):
-            make_contract_plan(
-                pd.concat([log, log.head(1).assign(customer_id=-1, start=pd.Timestamp(stray), end=None)])
-            )
+            contract_settings(pd.concat([log, log.head(1).assign(customer_id=-1, start=pd.Timestamp(stray), end=None)]))
 
 
 def test_nothing_can_be_said_where_nobody_left_or_nobody_is_left(log):
     with pytest.raises(ValueError, match="none of 1,500 contracts has ended by"):
-        make_contract_plan(log.assign(end=None))
+        contract_settings(log.assign(end=None))
     german = log.assign(end=log["end"].dt.strftime("%d.%m.%Y"))
     with pytest.raises(ValueError, match=r"beside [\d,]+ rows without a readable end: .* with days such as 2024-01-31"):
-        make_contract_plan(german)
+        contract_settings(german)
     gone = log.assign(end=log["start"] + pd.Timedelta(40, DAY))
     with pytest.raises(ValueError, match="nobody is left to be valued or kept"):
-        make_contract_plan(gone, observation_end="2024-12-31")
+        contract_settings(gone, observation_end="2024-12-31")
 
 
 def test_one_cohort_followed_over_time_is_a_log_from_the_start():
     log = monthly(800, span=1, first="2022-03-01")
-    plan = make_contract_plan(log)
-    assert plan.spells.design == "acquisition"
+    plan = contract_settings(log)
+    assert plan.spells.sampling == "acquisition"
 
 
 def test_tenures_without_dates_are_a_snapshot_of_a_day(tmp_path):
@@ -187,32 +185,32 @@ def test_tenures_without_dates_are_a_snapshot_of_a_day(tmp_path):
     file = tmp_path / "telecom.csv"
     pd.DataFrame({"months": [*tenure, "?"], "Churn": [*left, "No"], "plan": "x"}).to_csv(file, index=False)
     columns = {"tenure": "months", "churned": "Churn", "covariates": "plan"}
-    plan = make_contract_plan(file, design="window", observation_end="2024-05-31", **columns)
+    plan = contract_settings(file, sampling="window", observation_end="2024-05-31", **columns)
     assert (plan.period, plan.renewals, plan.spells.rows) == ("M", 1, 1000)
     assert plan.spells.set_aside == {"rows without a readable tenure": 1}
     assert plan.reasons["observation_end"].startswith("Starts are counted back from 2024-05-31 by 'months'")
     assert plan.reasons["period"] == "Time is counted in months, as 'months' is."
-    with pytest.raises(ValueError, match="say so, design 'window'"):
-        make_contract_plan(file, observation_end="2024-05-31", **columns)
+    with pytest.raises(ValueError, match="say so, sampling 'window'"):
+        contract_settings(file, observation_end="2024-05-31", **columns)
     with pytest.raises(ValueError, match="count back from the day of the snapshot; say which it was: observation_end"):
-        make_contract_plan(file, design="window", **columns)
+        contract_settings(file, sampling="window", **columns)
     with pytest.raises(ValueError, match="the table has no column 'churned'; it has months, Churn, plan"):
-        make_contract_plan(file, design="window", observation_end="2024-05-31", tenure="months")
+        contract_settings(file, sampling="window", observation_end="2024-05-31", tenure="months")
     with pytest.raises(
         ValueError, match=r"do not tell when since 2023-05-31 a customer left.*leave out observation_st"
     ):
-        make_contract_plan(
-            file, design="window", observation_start="2023-05-31", observation_end="2024-05-31", **columns
+        contract_settings(
+            file, sampling="window", observation_start="2023-05-31", observation_end="2024-05-31", **columns
         )
     for answer, left in (("Yes", "40 of 40"), ("No", "0 of 40")):
         table = pd.DataFrame({"months": range(40), "Churn": answer, "plan": "x"})
         with pytest.raises(ValueError, match=f"{left} customers left, by column 'Churn'"):
-            make_contract_plan(table, design="window", observation_end="2024-05-31", **columns)
+            contract_settings(table, sampling="window", observation_end="2024-05-31", **columns)
 
 
 def test_the_overview_counts_what_was_set_aside_and_settled(log):
     faulty = pd.concat([log, log.head(3).assign(end=log["start"] - pd.Timedelta(9, DAY))])
-    facts = contract_overview(make_contract_plan(faulty).spells, name="folder/my.csv")
+    facts = contract_overview(contract_settings(faulty).spells, name="folder/my.csv")
     assert facts.columns.tolist() == ["my.csv"]
     assert facts.loc["set aside: contracts that end before they start", "my.csv"] == "3"
 

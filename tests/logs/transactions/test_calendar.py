@@ -8,8 +8,8 @@ import pytest
 from retention_models.logs.transactions.describe.cohorts import cohort_retention, daily_purchases, purchases_per_period
 from retention_models.logs.transactions.describe.rfm import rfm_segments
 from retention_models.logs.transactions.describe.rhythm import (
-    calendar_season,
     purchase_gaps,
+    season,
     suitable_period,
     time_to_second_purchase,
 )
@@ -111,7 +111,7 @@ def test_a_weekly_calibration_may_end_on_any_day_if_nothing_is_held_out():
 
 READERS = [
     business_traits,
-    calendar_season,
+    season,
     cohort_retention,
     daily_purchases,
     purchase_gaps,

@@ -45,7 +45,7 @@ def test_what_was_taken_later_is_holdout():
 
 @pytest.mark.parametrize("period", ["Y", "Q", "M", "W"])
 def test_every_engine_gives_the_same_opportunities(period):
-    log = rm.load_cdnow()
+    log = rm.datasets.load_cdnow()
     expected = opportunities(log, period=period, observation_end="1998-05-31" if period in "MW" else "1997-12-31")
     for other in (pl.DataFrame(log.to_dict("list")), duckdb.connect().from_df(log)):
         end = "1998-05-31" if period in "MW" else "1997-12-31"

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import retention_models as rm
-from retention_models.logs.transactions.settings import ENOUGH, make_plan
+from retention_models.logs.transactions.settings import ENOUGH, purchase_settings
 
 
 def log(customers: int, gap: float, days: int, *, spread: float = 0.5, start: str = "2024-01-01") -> pd.DataFrame:
@@ -22,7 +22,7 @@ def log(customers: int, gap: float, days: int, *, spread: float = 0.5, start: st
 
 
 def test_everything_is_chosen_from_the_log() -> None:
-    plan = make_plan(rm.load_cdnow())
+    plan = purchase_settings(rm.datasets.load_cdnow())
     assert (plan.time_unit, plan.horizon) == ("W", 26)
     assert (plan.calibration_end, plan.observation_end) == (dt.date(1997, 12, 30), dt.date(1998, 6, 30))
     assert plan.acquired_after is None, "a cohort has no old customers"
@@ -30,8 +30,12 @@ def test_everything_is_chosen_from_the_log() -> None:
 
 
 def test_what_is_given_stays_and_is_said_to_be_asked_for() -> None:
-    plan = make_plan(
-        rm.load_cdnow(), calibration_end="1997-09-30", observation_end="1998-03-31", time_unit="D", horizon=30.5
+    plan = purchase_settings(
+        rm.datasets.load_cdnow(),
+        calibration_end="1997-09-30",
+        observation_end="1998-03-31",
+        time_unit="D",
+        horizon=30.5,
     )
     assert (plan.calibration_end, plan.observation_end) == (dt.date(1997, 9, 30), dt.date(1998, 3, 31))
     assert (plan.time_unit, plan.horizon) == ("D", 30.5)
@@ -40,7 +44,7 @@ def test_what_is_given_stays_and_is_said_to_be_asked_for() -> None:
 
 @pytest.mark.parametrize(("gap", "days", "unit"), [(2, 120, "D"), (20, 400, "W"), (365, 1800, "W")])
 def test_the_rhythm_gives_the_unit(gap: float, days: int, unit: str) -> None:
-    plan = make_plan(log(1_000, gap, days))
+    plan = purchase_settings(log(1_000, gap, days))
     assert plan.time_unit == unit
     holdout = (plan.observation_end - plan.calibration_end).days
     assert plan.horizon == holdout / {"D": 1, "W": 7}[unit]
@@ -50,7 +54,7 @@ def test_the_rhythm_gives_the_unit(gap: float, days: int, unit: str) -> None:
 
 def test_the_plan_fits_summarize() -> None:
     transactions = log(300, 10, 200)
-    plan = make_plan(transactions)
+    plan = purchase_settings(transactions)
     dates = {name: getattr(plan, name) for name in ("calibration_end", "observation_end", "acquired_after")}
     customers = rm.summarize(transactions, **dates, time_unit=plan.time_unit)
     assert customers["holdout_duration"].eq(plan.horizon).all()
@@ -59,7 +63,7 @@ def test_the_plan_fits_summarize() -> None:
 
 def test_a_holdout_leaves_enough_to_learn_from() -> None:
     transactions = log(80, 60, 180, spread=0.9)
-    plan = make_plan(transactions)
+    plan = purchase_settings(transactions)
     days = (plan.observation_end - plan.calibration_end).days
     assert 0 < days < 180 // 3 // 7 * 7
     learnt = rm.summarize(transactions, calibration_end=plan.calibration_end)["frequency"].sum()
@@ -70,7 +74,7 @@ def test_a_holdout_leaves_enough_to_learn_from() -> None:
 
 @pytest.mark.parametrize("transactions", [log(5_000, 3, 15), log(40, 300, 400)], ids=["short", "few"])
 def test_a_log_too_short_for_a_holdout_says_so(transactions: pd.DataFrame) -> None:
-    plan = make_plan(transactions)
+    plan = purchase_settings(transactions)
     assert not plan.has_holdout
     assert plan.calibration_end is None
     assert plan.horizon >= 1
@@ -79,13 +83,13 @@ def test_a_log_too_short_for_a_holdout_says_so(transactions: pd.DataFrame) -> No
 
 
 def test_a_cut_at_the_end_is_no_holdout() -> None:
-    plan = make_plan(rm.load_cdnow(), calibration_end="1998-06-30")
+    plan = purchase_settings(rm.datasets.load_cdnow(), calibration_end="1998-06-30")
     assert not plan.has_holdout
     assert plan.reasons["calibration_end"] == "Nothing is kept back to judge the forecast by, as asked."
 
 
 def test_a_horizon_shorter_than_the_rhythm_is_said_to_be() -> None:
-    reason = make_plan(rm.load_cdnow(), horizon=2).reasons["horizon"]
+    reason = purchase_settings(rm.datasets.load_cdnow(), horizon=2).reasons["horizon"]
     assert reason.endswith("Half of the gaps between purchases are longer than that: many who come back do so later.")
 
 
@@ -95,13 +99,13 @@ def test_a_log_from_the_middle_of_lives_gets_a_day_from_which_customers_are_new(
         np.linspace(1, 156, 4_000), np.random.default_rng(5), start="2021-01-04", time_unit="W"
     )
     cut = everybody[everybody["date"] >= "2023-01-04"].assign(amount=1.0)
-    plan = make_plan(cut)
+    plan = purchase_settings(cut)
     assert plan.acquired_after is None, "it is suggested, not done"
     suggested = plan.reasons["acquired_after"].split("acquired_after='")[1][:10]
-    asked = make_plan(cut, acquired_after=suggested)
+    asked = purchase_settings(cut, acquired_after=suggested)
     assert asked.acquired_after == dt.date.fromisoformat(suggested)
     assert "acquired_after" not in asked.reasons
-    assert "acquired_after" not in make_plan(everybody.assign(amount=1.0)).reasons
+    assert "acquired_after" not in purchase_settings(everybody.assign(amount=1.0)).reasons
 
 
 def test_purchases_far_from_all_others_are_taken_for_misdated() -> None:
@@ -110,9 +114,9 @@ def test_purchases_far_from_all_others_are_taken_for_misdated() -> None:
         wrong = transactions.copy()
         wrong.loc[5, "date"] = pd.Timestamp(stray)
         with pytest.raises(ValueError, match=rf"column 'date' has 1 purchase (up to|from) {stray}.*{cure}"):
-            make_plan(wrong)
+            purchase_settings(wrong)
         name, day = cure.split("=")
-        assert make_plan(wrong, **{name: day.strip("'")}).has_holdout
+        assert purchase_settings(wrong, **{name: day.strip("'")}).has_holdout
 
 
 @pytest.mark.parametrize(
@@ -129,26 +133,26 @@ def test_purchases_far_from_all_others_are_taken_for_misdated() -> None:
 )
 def test_contradictions_are_refused(keywords: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make_plan(rm.load_cdnow(), **keywords)
+        purchase_settings(rm.datasets.load_cdnow(), **keywords)
 
 
 def test_nobody_who_bought_twice_is_no_plan() -> None:
     once = pd.DataFrame({"customer_id": range(50), "date": pd.date_range("2024-01-01", periods=50), "amount": 1.0})
     with pytest.raises(ValueError, match="nobody bought a second time"):
-        make_plan(once)
+        purchase_settings(once)
 
 
 def test_every_engine_gives_the_same_plan(tmp_path) -> None:
     transactions = log(300, 10, 200)
     transactions.to_csv(tmp_path / "log.csv", index=False)
-    expected = make_plan(transactions)
+    expected = purchase_settings(transactions)
     frames = (pl.from_pandas(transactions), pl.from_pandas(transactions).lazy(), duckdb.from_df(transactions))
     for source in (*frames, tmp_path / "log.csv"):
-        assert make_plan(source) == expected
+        assert purchase_settings(source) == expected
 
 
 def test_a_plan_shows_its_reasons() -> None:
-    plan = make_plan(rm.load_cdnow(), time_unit="30D")
+    plan = purchase_settings(rm.datasets.load_cdnow(), time_unit="30D")
     assert str(plan).splitlines() == list(plan.reasons.values())
     assert "Time is measured in units of 30D" in str(plan)
     assert "looks 6 times 30D ahead" in str(plan)
@@ -160,6 +164,6 @@ def test_purchases_after_a_silence_many_times_as_long_as_all_the_rest_are_misdat
     many = len(wrong) // 20
     wrong.loc[wrong.index[:many], "date"] = pd.Timestamp("2099-12-31")
     with pytest.raises(ValueError, match="purchases from 2099-12-31 on, long after the others"):
-        make_plan(wrong)
+        purchase_settings(wrong)
     seasons = pd.concat([log(100, 10, 60), log(100, 10, 60, start="2026-01-01")])
-    assert make_plan(seasons).observation_end.year == 2026
+    assert purchase_settings(seasons).observation_end.year == 2026

@@ -11,7 +11,7 @@ from retention_models.core.arguments import is_number
 from retention_models.core.check import Check
 from retention_models.logs.transactions.by_engine import lent
 from retention_models.logs.transactions.log import Transactions
-from retention_models.logs.transactions.purchases import between, checked
+from retention_models.logs.transactions.purchases import as_transactions, between
 from retention_models.tables.engines import collect
 
 NAME = "no account is more than a customer"
@@ -49,15 +49,14 @@ def large_accounts(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.logs.transactions.checks.accounts import large_accounts
-    >>> large_accounts(rm.load_cdnow(), share=0.01).round(3)
+    >>> rm.logs.large_accounts(rm.datasets.load_cdnow(), share=0.01).round(3)
                  rows  share_of_rows  share_of_amount
     customer_id
     1901           56          0.008            0.027
     """
     if not (is_number(share) and 0 < share < 1):
         raise ValueError(f"share must lie between 0 and 1; got {share!r}")
-    accounts = _accounts(checked(transactions), observation_end, acquired_after)
+    accounts = _accounts(as_transactions(transactions), observation_end, acquired_after)
     large_from = pd.Series({"share_of_rows": 1.0, "share_of_amount": AMOUNTS_DIFFER_MORE})
     large_from *= max(share, TIMES_AN_EVEN_SHARE / len(accounts))
     if len(accounts) > TIMES_AN_EVEN_SHARE:
@@ -82,11 +81,10 @@ def check_accounts(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.logs.transactions.checks.accounts import check_accounts
-    >>> print(check_accounts(rm.load_cdnow(full=True)))
+    >>> print(rm.logs.check_accounts(rm.datasets.load_cdnow(full=True)))
     no account is more than a customer: passed. No customer_id has 2 % of the rows or 5 % of the amount.
     """
-    log = checked(transactions)
+    log = as_transactions(transactions)
     large = large_accounts(log, share=share, observation_end=observation_end, acquired_after=acquired_after)
     limits = large.attrs["large_from"]
     unknown = _unknown(log, limits["share_of_rows"])

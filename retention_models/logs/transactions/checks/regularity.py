@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.logs.transactions.purchases import between, checked, purchases, with_first
+from retention_models.logs.transactions.purchases import as_transactions, between, purchases, with_first
 from retention_models.tables.engines import collect
 
 NAME = "purchases come at random times"
@@ -42,13 +42,12 @@ def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.logs.transactions.checks.regularity import check_regularity
-    >>> print(check_regularity(rm.load_cdnow()))
+    >>> print(rm.logs.check_regularity(rm.datasets.load_cdnow()))
     purchases come at random times: passed. Of 734 customers whose first three purchases are not on three days in a
     row, the time of the second between the others has 111 % of the variance that chance would give it.
     """
     n, ratio = spread_between(transactions, observation_end=observation_end)
-    measured = spread_told(n, ratio)
+    measured = spread_sentence(n, ratio)
     if n < FEWEST_CUSTOMERS:
         return Check(NAME, None, f"{measured}.")
     if ratio >= REGULAR:
@@ -74,7 +73,7 @@ def spread_between(transactions: Any, *, observation_end: Any = None) -> tuple[i
     return n, float(np.sum(off**2) / np.sum(expected)) if n else 1.0
 
 
-def spread_told(n: int, ratio: float) -> str:
+def spread_sentence(n: int, ratio: float) -> str:
     """The same in words, without a full stop."""
     telling = f"{n:,} customers whose first three purchases are not on three days in a row"
     if n < FEWEST_CUSTOMERS:
@@ -87,7 +86,7 @@ def spread_told(n: int, ratio: float) -> str:
 
 def _first_three(transactions: Any, observation_end: Any) -> tuple[pd.Series, pd.Series, pd.Series]:
     """The days of the first, second and third purchase of each customer who has made so many."""
-    bought = with_first(between(purchases(checked(transactions)), "period", None, observation_end))
+    bought = with_first(between(purchases(as_transactions(transactions)), "period", None, observation_end))
     earlier = {n: nw.col("period").shift(n).over("customer_id", order_by="period") for n in (1, 2)}
     bought = bought.with_columns(before=earlier[1], two_before=earlier[2])
     thirds = collect(bought.filter(nw.col("two_before") == nw.col("first")).select("first", "before", "period"))

@@ -20,9 +20,9 @@ from retention_models.logs.transactions.log import Granularity
 from retention_models.logs.transactions.purchases import (
     CALENDAR,
     Period,
+    as_transactions,
     beginning,
     between,
-    checked,
     purchases,
     with_first,
 )
@@ -60,14 +60,14 @@ def daily_purchases(
     --------
     >>> import retention_models as rm
     >>> from retention_models.logs.transactions.describe.cohorts import daily_purchases
-    >>> daily_purchases(rm.load_cdnow(), observation_end="1997-01-03")
+    >>> daily_purchases(rm.datasets.load_cdnow(), observation_end="1997-01-03")
                 purchases  new_customers  amount
     date
     1997-01-01         18             18  439.11
     1997-01-02         22             22  551.78
     1997-01-03         17             17  442.36
     """
-    log = checked(transactions)
+    log = as_transactions(transactions)
     days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
     bought = with_first(purchases(log, granularity))
     bought = between(bought, "period", None, observation_end)
@@ -102,8 +102,8 @@ def purchases_per_period(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.logs.transactions.describe.cohorts import purchases_per_period
-    >>> purchases_per_period(rm.load_cdnow(), period="quarter")[["purchases", "new_customers", "complete"]]
+    >>> quarters = rm.logs.purchases_per_period(rm.datasets.load_cdnow(), period="quarter")
+    >>> quarters[["purchases", "new_customers", "complete"]]
             purchases  new_customers  complete
     period
     1997Q1       3169           2357      True
@@ -151,8 +151,7 @@ def cohort_retention(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.logs.transactions.describe.cohorts import cohort_retention
-    >>> cohort_retention(rm.load_cdnow(), period="quarter").round(3)
+    >>> rm.logs.cohort_retention(rm.datasets.load_cdnow(), period="quarter").round(3)
        cohort  age  customers  active  share  share_lower  share_upper
     0  1997Q1    0       2357    2357  1.000        1.000        1.000
     1  1997Q1    1       2357     524  0.222        0.206        0.240
@@ -162,7 +161,7 @@ def cohort_retention(
     5  1997Q1    5       2357     300  0.127        0.114        0.141
     """
     check_choice("period", period, get_args(Period))
-    log = checked(transactions)
+    log = as_transactions(transactions)
     start, until = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
     bought = between(with_first(purchases(log)), "period", None, until)
     bought = between(bought, "first", start, None)
@@ -187,8 +186,7 @@ def retention_by_age(retention: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.logs.transactions.describe.cohorts import cohort_retention, retention_by_age
-    >>> retention_by_age(cohort_retention(rm.load_cdnow())).loc[[0, 1, 16, 17]].round(3)
+    >>> rm.logs.retention_by_age(rm.logs.cohort_retention(rm.datasets.load_cdnow())).loc[[0, 1, 16, 17]].round(3)
          cohorts  customers  active  share  share_lower  share_upper
     age
     0          3       2357    2357  1.000        1.000        1.000
@@ -208,8 +206,7 @@ def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Serie
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.logs.transactions.describe.cohorts import cohort_labels
-    >>> cohort_labels(rm.summarize(rm.load_cdnow()), "quarter").value_counts()
+    >>> rm.logs.cohort_labels(rm.summarize(rm.datasets.load_cdnow()), "quarter").value_counts()
     cohort
     1997Q1    2357
     Name: count, dtype: int64

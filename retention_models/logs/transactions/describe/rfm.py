@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.logs.transactions.calendar import days_observed
-from retention_models.logs.transactions.purchases import between, checked, purchases, with_first
+from retention_models.logs.transactions.purchases import as_transactions, between, purchases, with_first
 from retention_models.tables.engines import collect
 
 LAPSED, RISK, LOSE = "hibernating", "at risk", "cannot lose them"
@@ -47,8 +47,7 @@ def rfm_segments(transactions: Any, *, acquired_after: Any = None, observation_e
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.logs.transactions.describe.rfm import rfm_segments
-    >>> rfm_segments(rm.load_cdnow())["segment"].value_counts()
+    >>> rm.logs.rfm_segments(rm.datasets.load_cdnow())["segment"].value_counts()
     segment
     hibernating           869
     champion              413
@@ -60,7 +59,7 @@ def rfm_segments(transactions: Any, *, acquired_after: Any = None, observation_e
     cannot lose them        3
     Name: count, dtype: int64
     """
-    log = checked(transactions)
+    log = as_transactions(transactions)
     start, end = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
     bought = between(between(with_first(purchases(log)), "period", None, end), "first", start, None)
     sums = [nw.col("period").max().alias("last"), nw.len().alias("purchases")]

@@ -13,7 +13,7 @@ from retention_models.core.dates import read_day
 from retention_models.core.proportions import waiting_interval
 from retention_models.logs.transactions.calendar import days_observed
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
-from retention_models.logs.transactions.purchases import Period, between, checked, purchases, with_first
+from retention_models.logs.transactions.purchases import Period, as_transactions, between, purchases, with_first
 from retention_models.tables.engines import collect
 
 Season = Literal["month", "weekday"]
@@ -32,11 +32,10 @@ def suitable_period(transactions: Any, *, observation_end: Any = None) -> Period
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.logs.transactions.describe.rhythm import suitable_period
-    >>> suitable_period(rm.load_cdnow())
+    >>> rm.logs.suitable_period(rm.datasets.load_cdnow())
     'month'
     """
-    log = checked(transactions)
+    log = as_transactions(transactions)
     _, end = days_observed(log, observation_end=observation_end)
     days = (end - log.first_date).days + 1
     usual = days_until(purchase_gaps(log, observation_end=observation_end)["share"], 0.5)
@@ -66,15 +65,14 @@ def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataF
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.logs.transactions.describe.rhythm import purchase_gaps
-    >>> purchase_gaps(rm.load_cdnow()).loc[[7, 28, 182]].round(3)
+    >>> rm.logs.purchase_gaps(rm.datasets.load_cdnow()).loc[[7, 28, 182]].round(3)
           gaps  share
     days
     7      108  0.171
     28      52  0.456
     182      3  0.890
     """
-    log = checked(transactions)
+    log = as_transactions(transactions)
     _, end = days_observed(log, observation_end=observation_end)
     bought = between(purchases(log), "period", None, end)
     before = nw.col("period").shift(1).over("customer_id", order_by="period")
@@ -104,15 +102,14 @@ def time_to_second_purchase(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.logs.transactions.describe.rhythm import time_to_second_purchase
-    >>> time_to_second_purchase(rm.load_cdnow()).loc[[7, 28, 182]].round(3)
+    >>> rm.logs.time_to_second_purchase(rm.datasets.load_cdnow()).loc[[7, 28, 182]].round(3)
           at_risk  came_back  share  share_lower  share_upper
     days
     7        2229         17  0.062        0.053        0.072
     28       1974         12  0.168        0.153        0.183
     182      1467          0  0.378        0.358        0.398
     """
-    log = checked(transactions)
+    log = as_transactions(transactions)
     start, end = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
     bought = between(with_first(between(purchases(log), "period", None, end)), "first", start, None)
     then = nw.col("period").shift(-1).over("customer_id", order_by="period")
@@ -139,7 +136,7 @@ def well_watched(second: pd.DataFrame) -> pd.DataFrame:
     return second[second["at_risk"] >= min(ENOUGH_WATCHED, second["at_risk"].iloc[0] / 20)]
 
 
-def calendar_season(
+def season(
     transactions: Any, *, by: Season = "month", acquired_after: Any = None, observation_end: Any = None
 ) -> pd.DataFrame:
     """Repeat purchases per day in each calendar month or on each weekday, relative to all days.
@@ -156,8 +153,7 @@ def calendar_season(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.logs.transactions.describe.rhythm import calendar_season
-    >>> calendar_season(rm.load_cdnow(), by="weekday").round(2)
+    >>> rm.logs.season(rm.datasets.load_cdnow(), by="weekday").round(2)
                days  repeat_purchases  per_day  relative
     weekday
     Monday       78               670     8.59      1.08

@@ -42,7 +42,7 @@ def test_an_id_of_nobody_is_named_with_its_share_of_the_rows(shop: pd.DataFrame)
 
 def test_the_best_customer_of_a_shop_is_a_customer() -> None:
     """The largest of 2,357 buyers of CDs, with 56 purchases and 2.7 % of all money, is a genuine one."""
-    assert check_accounts(rm.load_cdnow()).passed is True
+    assert check_accounts(rm.datasets.load_cdnow()).passed is True
 
 
 def test_a_few_huge_orders_are_found_by_their_amount(shop: pd.DataFrame) -> None:
@@ -51,7 +51,7 @@ def test_a_few_huge_orders_are_found_by_their_amount(shop: pd.DataFrame) -> None
     assert check_accounts(log.drop(columns="amount")[["customer_id", "date"]].pipe(no_money)).passed is True
 
 
-def no_money(log: pd.DataFrame) -> rm.Transactions:
+def no_money(log: pd.DataFrame) -> rm.logs.Transactions:
     return read_transactions(log, amount=None)
 
 

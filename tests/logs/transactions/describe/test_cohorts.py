@@ -108,7 +108,7 @@ def test_an_unknown_period_is_an_error():
 
 
 def test_retention_agrees_with_counting_by_hand_on_cdnow():
-    log = rm.load_cdnow()
+    log = rm.datasets.load_cdnow()
     table = cohort_retention(log, period="month").set_index(["cohort", "age"])["active"]
     month = log["date"].dt.to_period("M")
     first = month.groupby(log["customer_id"]).transform("min")
@@ -119,7 +119,7 @@ def test_retention_agrees_with_counting_by_hand_on_cdnow():
 
 
 def test_daily_purchases_of_cdnow_add_up_to_the_published_counts():
-    days = daily_purchases(rm.load_cdnow())
+    days = daily_purchases(rm.datasets.load_cdnow())
     assert days.loc[:"1997-09-30", "purchases"].sum() == 4814
     assert days["new_customers"].sum() == 2357
     assert days.loc["1997-10-01":, "purchases"].sum() == 1882
@@ -143,5 +143,5 @@ def test_retention_by_age_adds_the_cohorts_that_reached_it():
 def test_cohort_labels_are_those_of_the_retention_table():
     labels = cohort_labels(rm.summarize(LOG), "month")
     assert labels.to_dict() == {"a": "2024-01", "b": "2024-01", "c": "2024-02", "d": "2024-05"}
-    fitted = rm.summarize(rm.load_cdnow())
+    fitted = rm.summarize(rm.datasets.load_cdnow())
     assert set(rm.fit(rm.BGNBD, fitted, by=cohort_labels(fitted, "quarter")).groups) == {"1997Q1"}

@@ -51,7 +51,7 @@ def test_segments_are_the_same_on_duckdb():
 
 
 def test_buying_once_scores_lowest_for_frequency_however_many_did():
-    table = rfm_segments(rm.load_cdnow())
+    table = rfm_segments(rm.datasets.load_cdnow())
     assert (table.loc[table["purchases"] == 1, "frequency_score"] == 1).all()
     assert (table.loc[table["purchases"] > 1, "frequency_score"] > 1).all()
 

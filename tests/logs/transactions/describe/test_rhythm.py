@@ -5,7 +5,6 @@ import pytest
 
 import retention_models as rm
 from retention_models.logs.transactions.describe.rhythm import (
-    calendar_season,
     days_until,
     purchase_gaps,
     suitable_period,
@@ -50,12 +49,12 @@ def test_a_longer_observation_watches_longer():
 
 
 def test_rhythm_is_the_same_on_duckdb():
-    for table in (purchase_gaps, time_to_second_purchase, calendar_season):
+    for table in (purchase_gaps, time_to_second_purchase, rm.logs.season):
         pd.testing.assert_frame_equal(table(duckdb.connect().from_df(LOG)), table(LOG))
 
 
 def test_the_share_back_in_the_end_is_that_of_repeat_buyers_where_nobody_leaves_early():
-    log = rm.load_cdnow()
+    log = rm.datasets.load_cdnow()
     customers = rm.summarize(log)
     back = time_to_second_purchase(log)
     assert back["came_back"].sum() == (customers["frequency"] > 0).sum()
@@ -63,24 +62,24 @@ def test_the_share_back_in_the_end_is_that_of_repeat_buyers_where_nobody_leaves_
 
 
 def test_gaps_of_cdnow_are_as_many_as_its_repeat_purchases():
-    log = rm.load_cdnow()
+    log = rm.datasets.load_cdnow()
     assert purchase_gaps(log)["gaps"].sum() == rm.summarize(log)["frequency"].sum()
 
 
 def test_season_counts_every_day_once_in_the_order_of_the_calendar():
-    season = calendar_season(LOG, by="weekday")
+    season = rm.logs.season(LOG, by="weekday")
     assert season.index.tolist()[:3] == ["Monday", "Tuesday", "Wednesday"]
     assert season["days"].tolist() == [2, 2, 1, 1, 1, 1, 1]
     assert season.loc[["Tuesday", "Thursday"], "repeat_purchases"].tolist() == [1, 1]
     assert np.isclose((season["relative"] * season["days"]).sum(), season["days"].sum())
-    months = calendar_season(rm.load_cdnow())
+    months = rm.logs.season(rm.datasets.load_cdnow())
     assert months.index[0] == "January"
     assert months["days"].sum() == 546
 
 
 def test_season_knows_months_and_weekdays():
     with pytest.raises(ValueError, match="by must be one of 'month', 'weekday'"):
-        calendar_season(LOG, by="moon")
+        rm.logs.season(LOG, by="moon")
 
 
 def buyer(every, days):

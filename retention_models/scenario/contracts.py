@@ -33,7 +33,7 @@ class Subscriptions(Presentation):
         The randomised retention offer to all who were customers on a day: ``customer_id, assigned, arm``.
     calendar
         ``calendar`` (the month, as text), ``price_rise`` and ``competitor`` (0 or 1), ``season`` (-1 to 1).
-    observed_until
+    observation_end
         The last day that the logs know, as text.
     chances
         Each customer's own chance to leave at a renewal when nothing else is the matter, by ``customer_id``.
@@ -46,7 +46,7 @@ class Subscriptions(Presentation):
     complaints: pd.DataFrame
     offers: pd.DataFrame
     calendar: pd.DataFrame
-    observed_until: str
+    observation_end: str
     chances: pd.Series
     renewals: pd.DataFrame
 
@@ -90,8 +90,8 @@ def subscriptions(
     Examples
     --------
     >>> import numpy as np
-    >>> from retention_models.scenario import subscriptions
-    >>> business = subscriptions(np.random.default_rng(1), customers=3_000)
+    >>> import retention_models as rm
+    >>> business = rm.scenario.subscriptions(np.random.default_rng(1), customers=3_000)
     >>> business.contracts["cause"].value_counts().head(3).to_dict()
     {'no need': 1403, 'payment': 242, 'service': 121}
     >>> round(business.offer_effect, 2)
@@ -121,7 +121,7 @@ def subscriptions(
         complaints=complaints.sort_values(["date", "customer_id"], ignore_index=True),
         offers=pd.DataFrame({"customer_id": first.person[tested], "assigned": dates[offer_month], "arm": arm[tested]}),
         calendar=calendar,
-        observed_until=str((dates[-1] + pd.offsets.MonthEnd(1)).date()),
+        observation_end=str((dates[-1] + pd.offsets.MonthEnd(1)).date()),
         chances=people["chance"].rename_axis("customer_id"),
         renewals=pd.DataFrame(made).rename_axis("customer_id")[tested],
     )

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arrays import Array
-from retention_models.fitting.model_selection import fit_contracts
+from retention_models.fitting.model_selection import select_contract_model
 from retention_models.survival.curves import Curve
 from retention_models.tables.customer_table import read_table
 
@@ -42,8 +42,8 @@ def drawn_curves(survival: Array, tenure: Array) -> pd.DataFrame:
     Examples
     --------
     >>> import numpy as np
-    >>> from retention_models.evaluation.projections import drawn_curves
-    >>> drawn_curves(np.array([1, 0.631, 0.468, 0.382, 0.326]), np.array([4, 8, 12])).round(2)
+    >>> import retention_models as rm
+    >>> rm.evaluation.drawn_curves(np.array([1, 0.631, 0.468, 0.382, 0.326]), np.array([4, 8, 12])).round(2)
             linear  quadratic  exponential
     tenure
     4         0.24       0.34         0.30
@@ -98,7 +98,7 @@ def projections(retention_table: Any, *, renewals: int) -> pd.DataFrame:
         index=pd.Index(ahead.astype(int), name="tenure"),
     )
     early = tenure <= first + renewals
-    found = fit_contracts(pd.DataFrame({"tenure": tenure, "at_risk": at_risk, "lost": lost})[early])
+    found = select_contract_model(pd.DataFrame({"tenure": tenure, "at_risk": at_risk, "lost": lost})[early])
     for name, fit in found.fits.items():
         frame[NAMES[name]] = fit.model.survival_function(ahead, given=first)
     frame = frame.join(drawn_curves(actual[used], ahead - first).set_index(frame.index))

@@ -12,7 +12,7 @@ from retention_models.core.formatting import three_digits
 from retention_models.logs.contracts.log import Spells
 from retention_models.logs.contracts.rows import scalars
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
-from retention_models.logs.transactions.purchases import checked
+from retention_models.logs.transactions.purchases import as_transactions
 from retention_models.logs.transactions.summary import summarize
 from retention_models.tables.days import Day
 from retention_models.tables.engines import on_engine
@@ -41,8 +41,7 @@ def overview(
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.narrative.overview import overview
-    >>> overview(rm.load_cdnow())
+    >>> rm.narrative.overview(rm.datasets.load_cdnow())
                                this log
     fact
     first day                    1997-01-01
@@ -52,7 +51,7 @@ def overview(
     purchases                         6,696
     mean amount of a purchase          36.5
     """
-    log = checked(transactions)
+    log = as_transactions(transactions)
     days: dict[str, Any] = {"acquired_after": acquired_after, "observation_end": observation_end}
     customers = summarize(log, **days)
     bought = daily_purchases(log, **days)
@@ -88,14 +87,13 @@ def contract_overview(spells: Spells, *, name: str | Path = "this log") -> pd.Da
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.narrative.overview import contract_overview
-    >>> from retention_models.logs.contracts.log import read_contracts
+    >>> import retention_models as rm
     >>> log = pd.DataFrame({
     ...     "customer_id": ["Ann", "Bob", "Bob", "Cem"],
     ...     "start": ["2023-01-15", "2023-02-01", "2023-08-01", "2023-03-10"],
     ...     "end": ["2023-06-14", "2023-04-30", None, "2023-01-01"],
     ... })
-    >>> contract_overview(read_contracts(log, design="acquisition", observed_until="2023-12-31"))
+    >>> rm.narrative.contract_overview(rm.read_contracts(log, sampling="acquisition", observation_end="2023-12-31"))
                                                      this log
     fact
     first start                                    2023-01-15
@@ -117,8 +115,8 @@ def contract_overview(spells: Spells, *, name: str | Path = "this log") -> pd.Da
     ended = numbers["ended"]
     facts = {
         "first start": str(pd.Timestamp.fromordinal(numbers["first"]).date()),
-        **({"observed from": str(spells.observed_from)} if spells.observed_from else {}),
-        "last day known": str(spells.observed_until),
+        **({"observed from": str(spells.observation_start)} if spells.observation_start else {}),
+        "last day known": str(spells.observation_end),
         "customers": f"{numbers['customers']:,}",
         "spells": f"{spells.rows:,}",
         "ended": f"{ended:,} ({100 * ended / spells.rows:.0f} %)",

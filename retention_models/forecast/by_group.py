@@ -1,17 +1,14 @@
-"""Groups of customers side by side: what a model says of each, what came true, and whether cohorts are alike."""
+"""Groups of customers side by side: what a model says of each today, and of new ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from retention_models.core.arrays import Array
-from retention_models.core.proportions import wilson_interval
 from retention_models.estimation.intervals import positive_interval, probability_interval, standard_error
-from retention_models.evaluation.holdout_data import Holdout, named
 from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.forecast.customers import require_purchases
 from retention_models.tables.customer_table import Table, require_same_measure
@@ -42,9 +39,8 @@ def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import status_by_group
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
-    >>> status_by_group(rm.fit(rm.ParetoNBD, customers), customers).T.round(3)
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
+    >>> rm.forecast.status_by_group(rm.fit(rm.ParetoNBD, customers), customers).T.round(3)
     group                         all
     customers                2357.000
     still_customers          1051.875
@@ -61,50 +57,12 @@ def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level
     require_same_measure(fit.data, table)
     alive, slope = fit.values(is_alive, table.columns), fit.gradient(is_alive, table.columns)
     rows = {}
-    for label, n in _by_row(table, customers, by).items():
+    for label, n in weights_by_group(table, customers, by).items():
         share, error = n @ alive / n.sum(), standard_error(n @ slope / n.sum(), fit.covariance.to_numpy())
         rows[label] = (n.sum(), n @ alive, share, *map(float, probability_interval(share, error, level)))
     columns = ["customers", "still_customers", *(f"probability_alive{end}" for end in ("", "_lower", "_upper"))]
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("group")
     return frame.astype({"customers": int})
-
-
-def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) -> pd.DataFrame:
-    """What the customers of each group then did in the holdout, and what was expected of them.
-
-    Parameters are those of ``holdout_by_frequency``; ``by`` is a column, or one label for each customer.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by ``group``: ``customers``, the share that ``came_back`` with its 95 % interval ``came_back_lower,
-        came_back_upper``, ``actual`` mean purchases in the holdout, and one column of expected means for each model.
-
-    Examples
-    --------
-    >>> import retention_models as rm
-    >>> from retention_models.evaluation import holdout_by_group
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
-    >>> bought = customers["frequency"].ge(1).map({True: "again", False: "once"})
-    >>> table = holdout_by_group(rm.fit(rm.ParetoNBD, customers), customers, bought)
-    >>> table.drop(columns="customers").round(3)
-           came_back  came_back_lower  came_back_upper  actual  ParetoNBD
-    group
-    again      0.519            0.487            0.551   1.636      1.554
-    once       0.137            0.120            0.156   0.237      0.138
-    """
-    holdouts = Holdout.each(named(fits), customers)
-    first = next(iter(holdouts.values()))
-    values = {"came_back": (first.actual > 0).astype(float), "actual": first.actual}
-    values |= {name: holdout.expected() for name, holdout in holdouts.items()}
-    rows = {}
-    for label, n in _by_row(first.table, customers, by).items():
-        rows[label] = {"customers": n.sum(), **{name: n @ value / n.sum() for name, value in values.items()}}
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("group").astype({"customers": int})
-    lower, upper = wilson_interval(table["came_back"], table["customers"])
-    table.insert(2, "came_back_lower", lower)
-    table.insert(3, "came_back_upper", upper)
-    return table
 
 
 def new_customer_by_group(fit: Fit, horizon: float, *, level: float = 0.95) -> pd.DataFrame:
@@ -129,9 +87,8 @@ def new_customer_by_group(fit: Fit, horizon: float, *, level: float = 0.95) -> p
     Examples
     --------
     >>> import retention_models as rm
-    >>> from retention_models.evaluation import new_customer_by_group
-    >>> customers = rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
-    >>> table = new_customer_by_group(rm.fit(rm.ParetoNBD, customers, by="cohort"), 39)
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
+    >>> table = rm.forecast.new_customer_by_group(rm.fit(rm.ParetoNBD, customers, by="cohort"), 39)
     >>> table.set_axis(["customers", "mean", "lower", "upper"], axis=1).round(2)
              customers  mean  lower  upper
     group
@@ -157,7 +114,7 @@ def new_customer_by_group(fit: Fit, horizon: float, *, level: float = 0.95) -> p
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("group")
 
 
-def _by_row(table: Table, customers: Any, by: Labels | None) -> dict[str, Array]:
+def weights_by_group(table: Table, customers: Any, by: Labels | None) -> dict[str, Array]:
     """How many customers of each group have each distinct row of the table, by the group's label."""
     groups = read_groups(customers, by)
     n = len(table.weight)

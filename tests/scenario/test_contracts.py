@@ -27,7 +27,7 @@ def business():
 
 def read(business, **arguments):
     return read_contracts(
-        business.contracts, design="acquisition", observed_until=business.observed_until, cause="cause", **arguments
+        business.contracts, sampling="acquisition", observation_end=business.observation_end, cause="cause", **arguments
     )
 
 

@@ -6,14 +6,12 @@ from retention_models.evaluation import (
     holdout_by_frequency,
     holdout_by_group,
     holdout_scores,
-    new_customer_by_group,
-    status_by_group,
 )
 
 
 def test_groups_of_status_add_up_to_all(pareto, customers):
-    groups = status_by_group(pareto, customers, customers["frequency"].clip(upper=3))
-    everybody = status_by_group(pareto, customers).loc["all"]
+    groups = rm.forecast.status_by_group(pareto, customers, customers["frequency"].clip(upper=3))
+    everybody = rm.forecast.status_by_group(pareto, customers).loc["all"]
     assert groups.index.tolist() == ["0", "1", "2", "3"]
     assert groups["customers"].sum() == everybody["customers"] == 2357
     assert np.isclose(groups["still_customers"].sum(), everybody["still_customers"])
@@ -22,7 +20,7 @@ def test_groups_of_status_add_up_to_all(pareto, customers):
 
 
 def test_status_is_the_mean_probability_and_its_interval_that_of_parameter_draws(pareto, customers):
-    row = status_by_group(pareto, customers).loc["all"]
+    row = rm.forecast.status_by_group(pareto, customers).loc["all"]
     assert np.isclose(row["probability_alive"], rm.predict(pareto, customers, 39)["probability_alive"].mean())
     columns = [customers[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T")]
     drawn = pareto.draw(1000, np.random.default_rng(1)).probability_alive(*columns).mean(axis=-1)
@@ -31,8 +29,8 @@ def test_status_is_the_mean_probability_and_its_interval_that_of_parameter_draws
 
 
 def test_weights_count_customers(pareto, customers):
-    compressed = rm.compress(customers)
-    assert np.allclose(status_by_group(pareto, compressed), status_by_group(pareto, customers))
+    compressed = rm.logs.compress(customers)
+    assert np.allclose(rm.forecast.status_by_group(pareto, compressed), rm.forecast.status_by_group(pareto, customers))
 
 
 def test_a_holdout_by_frequency_is_one_by_group(fits, customers):
@@ -51,7 +49,7 @@ def test_a_holdout_of_one_group_is_that_of_all(pareto, customers):
 
 def test_new_customers_of_a_group_are_those_of_its_own_fit(customers):
     by_cohort = rm.fit(rm.BGNBD, customers, by="cohort")
-    table = new_customer_by_group(by_cohort, 39)
+    table = rm.forecast.new_customer_by_group(by_cohort, 39)
     assert table.index.tolist() == ["all", "1997-01", "1997-02", "1997-03"]
     alone = rm.fit(rm.BGNBD, customers[customers["first_purchase"] < "1997-02-01"])
     expected = alone.model.expected_purchases_new(np.array([39.0]))[0]
@@ -61,4 +59,4 @@ def test_new_customers_of_a_group_are_those_of_its_own_fit(customers):
 
 def test_a_fit_without_groups_is_an_error(pareto):
     with pytest.raises(ValueError, match=r"the fit has no groups; make it with fit\(\.\.\., by=\.\.\.\)"):
-        new_customer_by_group(pareto, 39)
+        rm.forecast.new_customer_by_group(pareto, 39)

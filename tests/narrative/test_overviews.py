@@ -1,7 +1,7 @@
 import pandas as pd
 
 import retention_models as rm
-from retention_models.narrative.overview import overview
+from retention_models.narrative.overviews import overview
 
 LOG = pd.DataFrame(
     {

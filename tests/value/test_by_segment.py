@@ -7,10 +7,10 @@ import pytest
 import retention_models as rm
 from retention_models.core.check import Check
 from retention_models.core.formatting import three_digits, with_intervals
-from retention_models.narrative.purchases import base_sentence, typical_cost, worth_sentence
-from retention_models.narrative.value_tables import brief, value_by_segment
+from retention_models.narrative.formats import display_columns
+from retention_models.narrative.purchases import customer_base_sentence, typical_cost, value_sentence
 from retention_models.value.break_even import paying_customers
-from retention_models.value.customer import value_by_horizon
+from retention_models.value.by_segment import value_by_horizon, value_by_segment
 from retention_models.value.spending import fit_spend
 from retention_models.value.terms import ContractPrice, Terms
 
@@ -19,7 +19,7 @@ MONEY = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
 
 @pytest.fixture(scope="module")
 def customers():
-    return rm.summarize(rm.load_cdnow(), calibration_end="1997-09-30")
+    return rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_segments_share_customers_and_value_among_them(customers, purchases, spe
 
 
 def test_a_table_to_be_shown_fits_a_page(customers, purchases, spend, segment):
-    table = brief(value_by_segment(purchases, spend, customers, segment, horizon=39, **MONEY))
+    table = display_columns(value_by_segment(purchases, spend, customers, segment, horizon=39, **MONEY))
     intervals = [f"{name}{end}" for name in ("each", "value") for end in ("", "_lower", "_upper")]
     assert list(table) == ["customers", "alive", *intervals]
     lines = with_intervals(table).to_string(float_format=three_digits).splitlines()
@@ -117,7 +117,7 @@ def test_terms_without_money_count_purchases_whatever_the_margin():
 
 def test_an_offer_pays_for_more_customers_the_more_it_changes(customers, purchases, spend):
     value = rm.customer_value(purchases, spend, customers, horizon=39, **MONEY)
-    paying = paying_customers(rm.break_even_uplift(value, cost=2.0))
+    paying = paying_customers(rm.value.break_even_uplift(value, cost=2.0))
     assert paying["customers"].is_monotonic_increasing
     assert (paying["share_lower"] <= paying["share"]).all()
     assert (paying["share"] <= paying["share_upper"]).all()
@@ -139,17 +139,17 @@ def test_the_worth_sentence_carries_its_errors_and_names_failed_checks():
     )
     terms = Terms.of(True, margin=0.3, annual_discount_rate=0.1, currency="EUR")
     words = {"terms": terms, "horizon": 26, "time_unit": "W", "cost": 2.5}
-    assert worth_sentence(total, backtest, paying, **words) == (
+    assert value_sentence(total, backtest, paying, **words) == (
         "The 100 customers are worth EUR 5,000 over the next 26 weeks (95 % interval EUR 4,500 to EUR 5,600; at 2 "
         "earlier dates what came true differed from such a forecast by -10 % to +20 %); an offer that costs EUR 2.50 a "
         "customer and raises purchases by 10 % pays for 5 of them (5.0 %, 95 % interval 3.1 to "
         "7.0 %)."
     )
     checks = [Check("sun", False, ""), Check("moon", None, ""), Check("stars", True, "")]
-    assert worth_sentence(total, backtest, paying, checks=checks, **words).endswith("; but 1 check failed, “sun”.")
-    partly = worth_sentence(total.assign(share_of_medians=0.34), backtest, paying, **words)
+    assert value_sentence(total, backtest, paying, checks=checks, **words).endswith("; but 1 check failed, “sun”.")
+    partly = value_sentence(total.assign(share_of_medians=0.34), backtest, paying, **words)
     assert partly.endswith("; 34 % of the value is reckoned with median amounts, for those customers have no mean.")
-    counted = worth_sentence(total, backtest.drop(columns="amount_error"), paying, **words)
+    counted = value_sentence(total, backtest.drop(columns="amount_error"), paying, **words)
     assert "by +30 % to +40 %" in counted
 
 
@@ -167,7 +167,7 @@ def test_the_base_sentence_tells_status_onboarding_and_the_best_segment():
     second = pd.DataFrame(watched, index=pd.RangeIndex(1, 6, name="days"))
     segments = pd.DataFrame({"share_of_customers": [0.2], "share_of_value": [0.7]}, index=["champion"])
     segments = segments.assign(value=100.0, share_of_medians=0.0)
-    assert base_sentence(status, second, segments, day="2024-06-30", horizon=1, time_unit="W") == (
+    assert customer_base_sentence(status, second, segments, day="2024-06-30", horizon=1, time_unit="W") == (
         "Of 200 customers 90 (45 %, 95 % interval 40 to 50 %) are expected to be customers still on 2024-06-30; of new "
         "ones 40 % buy a second time within 4 days, half of these in the first 2, which is the time to win them; the "
         "segment “champion” is 20 % of the customers and 70 % of the value expected within 1 week."

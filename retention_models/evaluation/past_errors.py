@@ -20,9 +20,9 @@ def backtest_check(backtest: pd.DataFrame) -> Check:
     Parameters
     ----------
     backtest
-        The frame of ``rolling_origins``.
+        The frame of ``backtest``.
     """
-    name, reason = "forecast totals at earlier dates", untold(backtest)
+    name, reason = "forecast totals at earlier dates", missing_history(backtest)
     if reason:
         return Check(name, None, reason)
     n, held, error = len(backtest), int(backtest["inside"].sum()), backtest["error"]
@@ -38,7 +38,7 @@ def backtest_check(backtest: pd.DataFrame) -> Check:
     return Check(name, held == n, detail)
 
 
-def untold(backtest: pd.DataFrame) -> str:
+def missing_history(backtest: pd.DataFrame) -> str:
     """Why a backtest says nothing of the error, empty where it does: too little to learn from at one of the dates."""
     little = {
         origin: about
@@ -63,5 +63,5 @@ def _overlap(backtest: pd.DataFrame) -> float:
 
 
 def _known(backtest: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """What ``rolling_origins`` knew at each origin that is in the frame; nothing where the frame is another's."""
+    """What ``backtest`` knew at each origin that is in the frame; nothing where the frame is another's."""
     return {origin: about for origin, about in backtest.attrs.get("known", {}).items() if origin in backtest.index}

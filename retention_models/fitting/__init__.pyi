@@ -1,0 +1,13 @@
+from .calendar_covariates import fit_covariates as fit_covariates
+from .estimate import fit as fit
+from .model_selection import select_contract_model as select_contract_model
+from .model_tests import likelihood_ratio as likelihood_ratio
+from .model_tests import wald as wald
+from .pooled import cohort_check as cohort_check
+from .pooled import fit_pooled as fit_pooled
+from .resampling import Bootstrap as Bootstrap
+from .resampling import bootstrap as bootstrap
+from .result import Fit as Fit
+from .spell_curves import cause_curves as cause_curves
+from .spell_curves import round_tenures as round_tenures
+from .spell_curves import survival_curves as survival_curves
