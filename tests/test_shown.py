@@ -29,13 +29,19 @@ from retention_models.fitting.model_selection import select_contract_model
 from retention_models.interventions.campaign.read import read_campaign
 from retention_models.survival.contract_model import RetentionModel
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
-from retention_models.value.terms import ContractPrice, Terms
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 IN_TEXT, ON_PAGES = 6, 3  # significant digits
 DUMPS = re.compile(r"datetime\.date\(|\barray\(|np\.\w+\(|Timestamp\(|object at 0x")
 NUMBER = r"(?<![\w.-])-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.]*\w)"
 INTERVAL = re.compile(rf"(?:({NUMBER}) \()?({NUMBER})(?: to (?:[A-Z]+ )?| … )({NUMBER})")
+
+
+def stated(**prices):
+    """Terms and costs of a campaign, as ``read_campaign`` takes them."""
+    names = {"margin": "margin", "worth": "price", "currency": "currency"}
+    terms = {names[name]: prices.pop(name) for name in list(prices) if name in names}
+    return {"terms": rm.Terms(**terms), **prices}
 
 
 def doors():
@@ -103,7 +109,7 @@ def of_purchases():
         *web.covariate_terms.designs.values(), web.read(customers),
         *web.covariate_terms.by_link(rm.BGNBD, web.covariate_terms.design_columns(customers)),
         comparison, *comparison.tests.values(), rm.bootstrap(fits["NBD"], customers, replicates=5, rng=rng),
-        Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency="USD"),
+        rm.Terms(margin=0.3, annual_discount_rate=0.15, currency="USD"),
     ]  # fmt: skip
 
 
@@ -120,8 +126,9 @@ def of_contracts():
         whole.overall.restricted_mean(200), whole.overall.quantile(0.25), select_contract_model(kept), covariates,
         contract_cells.Covariates.from_table(kept, "plan", (), ()),
         rm.contract_experiment(arms, rm.Plan(control="none"), arm="arm", time_unit="months"),
-        rm.value.ContractTerms(annual_discount_rate=0.1, period="Y", margin=119.95, horizon=5),
-        ContractPrice(10.0, 0.6, 0.1, "M", "EUR"), rm.ShiftedBetaGeometric(0.916, 12.1), Geometric(0.0448),
+        rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=119.95, horizon=5),
+        rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", currency="EUR"),
+        rm.ShiftedBetaGeometric(0.916, 12.1), Geometric(0.0448),
         rm.BetaDiscreteWeibull(0.876, 11.8, 1.01), DiscreteWeibull(0.05, 0.9), rm.survival.TwoSegments(0.7, 0.1, 0.4),
     ]  # fmt: skip
 
@@ -131,21 +138,18 @@ def of_tests():
     model = rm.ParetoNBD(r=0.55, alpha=10.6, s=0.6, beta=11.7)
     shop = scenario.retail(model, rng, customers=2_000, new_customers=100)
     rows = shop.mailing.rows.assign(bought=lambda frame: rng.random(len(frame)) < 0.2, spent=rng.gamma(2, 9, 2_000))
-    roles = rm.interventions.Roles(
-        arm="arm", outcome=["bought"], amount="spent", received="received", redeemed="redeemed"
-    )
-    prices = rm.interventions.Prices(margin=0.4, cost=0.15, redemption_cost=5.0, currency="USD")
-    campaign = read_campaign(rows, roles, prices, control="none")
+    roles = {"arm": "arm", "outcome": ["bought"], "amount": "spent", "received": "received", "redeemed": "redeemed"}
+    prices = stated(margin=0.4, cost=0.15, redemption_cost=5.0, currency="USD")
+    campaign = read_campaign(rows, **roles, **prices, control="none")
     test, bought = campaign.experiment, rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
     costs = {"coupon": rm.Costs(contact=0.15)}
-    effects = rm.differences(test, bought, rm.interventions.Money(worth=3.0, costs=costs, currency="USD"))
+    effects = rm.differences(test, bought, rm.Terms(price=3.0, currency="USD"), costs=costs)
     designs = [rm.interventions.Proportion(0.1), rm.interventions.Mean(20.123456789), rm.interventions.Survival(0.2)]
-    money = rm.interventions.Money(worth=3.0, costs=costs)
     return [
-        shop, shop.mailing, scenario.Arm(gain=0.1), roles, prices, campaign, test, test.plan, test.rows, test.cells[0],
-        test.arm_means("coupon"), test.checks[0], bought, costs["coupon"], money, *effects, rm.evidence_table(effects),
+        shop, shop.mailing, scenario.Arm(gain=0.1), campaign.roles, campaign, test, test.plan, test.rows, test.cells[0],
+        test.arm_means("coupon"), test.checks[0], bought, costs["coupon"], *effects, rm.evidence_table(effects),
         rm.interventions.any_difference(test, bought), rm.interventions.interim_look(effects[0], [0.5]),
-        rm.interventions.cost_per_retained(test, bought, money, arm="coupon"), *designs,
+        rm.interventions.cost_per_retained(test, bought, costs, arm="coupon"), *designs,
         rm.interventions.Clustered(designs[0], 20, 0.05),
     ]  # fmt: skip
 

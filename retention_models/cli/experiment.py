@@ -13,7 +13,7 @@ _ROLES = (
     *("outcome", "amount", "covariate", "cluster", "block", "received", "redeemed", "assigned"),
     *("lower_is_better", "customer_id"),
 )
-_PRICES = ("margin", "worth", "cost", "redemption_cost", "currency")
+_TERMS, _COSTS = ("margin", "worth", "currency"), ("cost", "redemption_cost")
 _OTHERS = ("control", "planned_shares", "window", "planned_customers")
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 
@@ -72,13 +72,12 @@ def cost(text: str) -> float | dict[str, float]:
 
 
 def _check(options: Namespace, known: Known) -> None:
-    from retention_models.interventions.campaign.columns import Roles
-    from retention_models.interventions.campaign.prices import Prices
     from retention_models.interventions.campaign.read import read_campaign
+    from retention_models.value.terms import Terms
 
-    roles = Roles(arm=options.arm or "arm", **{name: getattr(options, name) for name in _ROLES})
-    prices = Prices(**{name: getattr(options, name) for name in _PRICES})
-    campaign = read_campaign(options.experiment, roles, prices, **{name: getattr(options, name) for name in _OTHERS})
+    terms = Terms(margin=options.margin, price=options.worth, currency=options.currency)
+    stated = {name: getattr(options, name) for name in (*_ROLES, *_COSTS, *_OTHERS)}
+    campaign = read_campaign(options.experiment, terms, arm=options.arm or "arm", **stated)
     campaign.effects  # noqa: B018  an outcome that is the same for everyone is found here
 
 
@@ -87,6 +86,6 @@ EXPERIMENT = Source(
     what="the test",
     add_options=_add_options,
     columns={"arm": "arm"},
-    chosen=(*_ROLES, *_PRICES, *_OTHERS),
+    chosen=(*_ROLES, *_TERMS, *_COSTS, *_OTHERS),
     check=_check,
 )

@@ -203,17 +203,15 @@ def worth(options: Namespace, fitted: Fit, spend: Fit, customers: pd.DataFrame) 
     """The columns of value of each customer and, for an offer, of its break-even uplift."""
     from retention_models.value.break_even import break_even_uplift
     from retention_models.value.customer import customer_value
+    from retention_models.value.terms import Terms
 
-    value = customer_value(
-        fitted,
-        spend,
-        customers,
+    terms = Terms(
         horizon=options.horizon,
         time_unit=fitted.data["time_unit"],
         annual_discount_rate=options.annual_discount_rate,
         margin=options.margin,
-        level=options.level,
     )
+    value = customer_value(fitted, customers, terms, spend=spend, level=options.level)
     return value if options.offer_cost is None else value.join(break_even_uplift(value, cost=options.offer_cost))
 
 

@@ -136,8 +136,8 @@ class CovariateFit(Presentation):
         >>> rows = [(plan, t + 1, n[t], n[t] - n[t + 1]) for plan, n in kept.items() for t in range(4)]
         >>> table = pd.DataFrame(rows, columns=["plan", "tenure", "at_risk", "lost"])
         >>> found = rm.fitting.fit_covariates(rm.ShiftedBetaGeometric, table, churn="plan", path=[])
-        >>> terms = rm.value.ContractTerms(annual_discount_rate=0.1, period="Y")
-        >>> rm.value.contract_value(found.at({"plan": "high end"}), pd.DataFrame({"tenure": [0, 4]}), terms).round(2)
+        >>> terms = rm.Terms(annual_discount_rate=0.1, billing_period="Y")
+        >>> rm.customer_value(found.at({"plan": "high end"}), pd.DataFrame({"tenure": [0, 4]}), terms).round(2)
            value  value_lower  value_upper  naive_value
         0   5.48         5.12         5.87          3.1
         1   7.30         6.83         7.79          3.1

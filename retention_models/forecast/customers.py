@@ -230,7 +230,7 @@ def require_purchases(model_class: type) -> None:
         raise ValueError(
             f"{name} is a model of contracts: who will still be there tells "
             "forecast_retention(fit, active_customers(spells, period=...), renewals=...), and what they are worth "
-            "contract_value"
+            "customer_value(fit, active_customers(...), terms)"
         )
     if not hasattr(model_class, "expected_purchases"):
         raise ValueError(f"{name} expects no purchases; fit ParetoNBD or BGNBD, say")

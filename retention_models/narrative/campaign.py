@@ -9,6 +9,7 @@ from scipy.special import ndtri
 from retention_models.core.check import Check
 from retention_models.core.formatting import format_together, three_digits, with_interval
 from retention_models.interventions.arms import contrasts
+from retention_models.interventions.arms.costs import pricing
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.campaign.views import cost_outcome, costs_per_retained
 from retention_models.interventions.designs.arm_differences import contrast_effects, differences
@@ -40,8 +41,7 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     >>> import retention_models as rm
     >>> bought = [1] * 50 + [0] * 450 + [1] * 90 + [0] * 410
     >>> rows = pd.DataFrame({"arm": ["none"] * 500 + ["mail"] * 500, "bought": bought})
-    >>> prices = rm.interventions.Prices(worth=12, cost=0.5, currency="EUR")
-    >>> campaign = rm.interventions.read_campaign(rows, rm.interventions.Roles(), prices)
+    >>> campaign = rm.interventions.read_campaign(rows, rm.Terms(price=12, currency="EUR"), cost=0.5)
     >>> print(rm.narrative.recommendation(campaign))
     No arm is sure to pay: the best, “mail”, earned EUR 0.460 (-0.054 to 0.974) a treated customer more than “none”,
     net of what it costs. As to “bought”, one more cost EUR 6.3 (4.1 to 13.4). (Intervals of 95 %.)
@@ -51,7 +51,7 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
         return f"Do not decide by this test: {broken[0].name} failed. {broken[0].detail}"
     others = campaign.experiment.arms[1:]
     each = 1 - (1 - level) / len(others)
-    effects = differences(campaign.experiment, campaign.main, campaign.money, level=each)
+    effects = differences(campaign.experiment, campaign.main, level=each, **campaign.money)
     told = _by_value(campaign, effects) if campaign.priced else _by_outcome(campaign, effects)
     together = f", {100 * level:g} % for all {len(others)} arms together" if len(others) > 1 else ""
     failed = [check for effect in effects for check in effect.failed] + [c for c in checks if c.passed is False]
@@ -85,7 +85,8 @@ def _lead(campaign: Campaign, ranked: Sequence[Effect]) -> str:
         return ""
     best, second = ranked[0], ranked[1]
     weights = {"lead": contrasts.difference(best.intervention, second.intervention)}
-    lead = contrast_effects(campaign.experiment, campaign.priced, weights, campaign.money, level=best.level)[0]
+    money = pricing(campaign.terms, campaign.costs)
+    lead = contrast_effects(campaign.experiment, campaign.priced, weights, money, level=best.level)[0]
     assert lead.priced is not None
     sure = "is beyond chance" if lead.priced[1] > 0 else "may be chance"
     return f" Its lead over “{second.intervention}”, {_money(campaign, three_digits(lead.priced[0]))}, {sure}."

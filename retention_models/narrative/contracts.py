@@ -13,14 +13,14 @@ from retention_models.core.check import Check
 from retention_models.evaluation.extrapolation import FEW, SHORTEST, projection_errors, projections
 from retention_models.narrative.purchases import Sentence, failed_checks
 from retention_models.value.saved_customers import EDGES
-from retention_models.value.terms import ContractPrice
+from retention_models.value.terms import Terms
 
 
 def saving_sentence(
     total: pd.DataFrame,
     saved: pd.DataFrame,
     *,
-    price: ContractPrice,
+    terms: Terms,
     checks: Sequence[Check] = (),
     level: float = 0.95,
 ) -> str:
@@ -29,36 +29,36 @@ def saving_sentence(
     Parameters
     ----------
     total
-        The row of ``total_contract_value`` for all customers.
+        The row of ``total_value`` for all customers.
     saved
         From ``saved_value``; its last row is told, and the least and the largest value of those before.
-    price
-        What value is counted in.
+    terms
+        The terms of the value.
     checks
         What was checked; those that failed are named.
     level
         Level of the intervals in both.
     """
     base, one = total.iloc[0], saved.iloc[-1]
-    value, lower, upper = (price.written(base[name]) for name in ("value", "value_lower", "value_upper"))
-    worth, least, most = (price.written(one[name]) for name in ("value", "value_lower", "value_upper"))
+    value, lower, upper = (terms.written(base[name]) for name in ("value", "value_lower", "value_upper"))
+    worth, least, most = (terms.written(one[name]) for name in ("value", "value_lower", "value_upper"))
     chance = one["leaving"] / one["customers"]
-    spread = _by_tenure(saved, price)
+    spread = _by_tenure(saved, terms)
     mean = f"on average {worth} ({least} to {most}){spread}" if spread else f"{worth} ({least} to {most})"
     return (
         f"The {base['customers']:,.0f} customers are worth {value} ({100 * level:g} % interval {lower} to {upper}; a "
-        f"single retention rate for all would say {price.written(base['naive_value'])}); one who was about to leave at "
+        f"single retention rate for all would say {terms.written(base['naive_value'])}); one who was about to leave at "
         f"the next renewal and is kept is worth {mean}, which is the most that keeping one may cost"
         f"{' at that tenure' if spread else ''}, and where the offer goes to all customers, of whom "
-        f"{100 * chance:.3g} % are about to leave, at most {price.written(value_of_contact(one))} each "
+        f"{100 * chance:.3g} % are about to leave, at most {terms.written(value_of_contact(one))} each "
         f"even if it kept every one of these{failed_checks(checks)}."
     )
 
 
-def _by_tenure(saved: pd.DataFrame, price: ContractPrice) -> str:
+def _by_tenure(saved: pd.DataFrame, terms: Terms) -> str:
     """Between which values, at which tenures, that of a saved customer lies; nothing where one tenure is all."""
     value, made = saved["value"].to_numpy()[:-1], saved.index.to_numpy()[:-1]
-    (least, at_least), (most, at_most) = ((price.written(value[i]), made[i]) for i in (value.argmin(), value.argmax()))
+    (least, at_least), (most, at_most) = ((terms.written(value[i]), made[i]) for i in (value.argmin(), value.argmax()))
     return "" if least == most else f", from {least} {_when(at_least)} to {most} {_when(at_most)}"
 
 

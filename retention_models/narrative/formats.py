@@ -12,8 +12,8 @@ def display_columns(table: pd.DataFrame) -> pd.DataFrame:
 
     Shares are left out.
 
-    ``alive`` is ``probability_alive``, and ``each`` is ``value_per_customer``, with their ``_lower, _upper``.
+    ``alive`` is ``probability_alive``, and ``per_customer`` is ``value_per_customer``, with their ``_lower, _upper``.
     """
     kept = table[[name for name in table if "share" not in str(name)]]
-    short = kept.columns.str.replace("value_per_customer", "each").str.replace("probability_alive", "alive")
+    short = kept.columns.str.replace("value_per_customer", "per_customer").str.replace("probability_alive", "alive")
     return kept.set_axis(short, axis="columns")

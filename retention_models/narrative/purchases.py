@@ -22,8 +22,6 @@ def value_sentence(
     paying: pd.DataFrame,
     *,
     terms: Terms,
-    horizon: float,
-    time_unit: str,
     cost: float,
     checks: Sequence[Check] = (),
     level: float = 0.95,
@@ -39,9 +37,7 @@ def value_sentence(
     paying
         From ``paying_customers``; the row in the middle is told.
     terms
-        What value is counted in.
-    horizon, time_unit
-        The window of the value.
+        The terms of the value.
     cost
         Cost of the offer for one customer.
     checks
@@ -56,7 +52,7 @@ def value_sentence(
     value, lower, upper = (terms.written(worth[name]) for name in ("value", "value_lower", "value_upper"))
     uplift, few = paying.index[len(paying) // 2], paying.iloc[len(paying) // 2]
     return (
-        f"The {worth['customers']:,.0f} customers are worth {value} over the next {span_name(horizon, time_unit)} "
+        f"The {worth['customers']:,.0f} customers are worth {value} over the next {_span(terms)} "
         f"({100 * level:g} % interval {lower} to {upper}; {told}); an offer that costs {terms.written(cost)} "
         f"a customer and raises purchases by {uplift} pays for {few['customers']:,.0f} of them "
         f"({100 * few['share']:.1f} %, {100 * level:g} % interval {100 * few['share_lower']:.1f} to "
@@ -70,8 +66,7 @@ def customer_base_sentence(
     segments: pd.DataFrame,
     *,
     day: str,
-    horizon: float,
-    time_unit: str,
+    terms: Terms,
     checks: Sequence[Check] = (),
     level: float = 0.95,
 ) -> str:
@@ -87,8 +82,8 @@ def customer_base_sentence(
         From ``value_by_segment``.
     day
         The day on which this holds, in words.
-    horizon, time_unit
-        The window of the value.
+    terms
+        The terms of the value.
     checks
         What was checked; those that failed are named.
     level
@@ -102,8 +97,14 @@ def customer_base_sentence(
         f"{share.iloc[-1]:.0f} % buy a second time within {share.index[-1]:,} days, half of these in the first "
         f"{days_until(share, share.iloc[-1] / 2):,}, which is the time to win them; the segment “{segments.index[0]}” "
         f"is {100 * best['share_of_customers']:.0f} % of the customers and {100 * best['share_of_value']:.0f} % of the "
-        f"value expected within {span_name(horizon, time_unit)}{medians(segments)}{failed_checks(checks)}."
+        f"value expected within {_span(terms)}{medians(segments)}{failed_checks(checks)}."
     )
+
+
+def _span(terms: Terms) -> str:
+    """The horizon of some terms in words."""
+    terms.require("horizon", "time_unit")
+    return span_name(float(terms.horizon or 0.0), str(terms.time_unit))
 
 
 def medians(worth: pd.DataFrame) -> str:

@@ -14,8 +14,8 @@
 >>> import retention_models as rm
 >>> customers = rm.summarize(rm.datasets.load_cdnow())
 >>> purchases, spend = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
->>> terms = {"horizon": 52, "time_unit": "W", "margin": 0.3, "annual_discount_rate": 0.15}
->>> total = rm.total_value(purchases, spend, customers, **terms)
+>>> terms = rm.Terms(horizon=52, time_unit="W", margin=0.3, annual_discount_rate=0.15, currency="USD")
+>>> total = rm.total_value(purchases, customers, terms, spend=spend)
 >>> total[["customers", "value", "value_lower", "value_upper"]].round(0)
          customers    value  value_lower  value_upper
 segment

@@ -2,11 +2,9 @@ from .break_even import break_even_uplift as break_even_uplift
 from .break_even import paying_customers as paying_customers
 from .by_segment import value_by_horizon as value_by_horizon
 from .by_segment import value_by_segment as value_by_segment
-from .contracts import contract_value as contract_value
 from .contracts import discounted_lifetime as discounted_lifetime
 from .contracts import discounted_residual_lifetime as discounted_residual_lifetime
 from .contracts import retention_elasticity as retention_elasticity
-from .contracts import total_contract_value as total_contract_value
 from .customer import customer_value as customer_value
 from .customer import total_value as total_value
 from .marginal import marginal_value as marginal_value
@@ -14,6 +12,4 @@ from .saved_customers import saved_value as saved_value
 from .spending import fit_spend as fit_spend
 from .spending import spend_by_frequency as spend_by_frequency
 from .spending import spend_independence_check as spend_independence_check
-from .terms import ContractPrice as ContractPrice
-from .terms import ContractTerms as ContractTerms
 from .terms import Terms as Terms

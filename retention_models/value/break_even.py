@@ -79,8 +79,8 @@ def break_even_uplift(value: pd.DataFrame, *, cost: float) -> pd.DataFrame:
     >>> import retention_models as rm
     >>> customers = rm.summarize(rm.datasets.load_cdnow())
     >>> purchases, spend = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
-    >>> terms = {"horizon": 52, "time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
-    >>> value = rm.customer_value(purchases, spend, customers, **terms)
+    >>> terms = rm.Terms(horizon=52, time_unit="W", annual_discount_rate=0.15, margin=0.3)
+    >>> value = rm.customer_value(purchases, customers, terms, spend=spend)
     >>> rm.value.break_even_uplift(value, cost=0.5)["break_even_uplift"].head(3).round(3)
     customer_id
     1    0.051

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,23 +14,22 @@ from retention_models.fitting.result import Fit
 from retention_models.forecast.by_group import status_by_group
 from retention_models.tables.groups import Labels
 from retention_models.value.customer import total_value
+from retention_models.value.terms import Terms
 
 
 def value_by_segment(
-    purchases_fit: Fit,
-    spend_fit: Fit | None,
-    customers: Any,
-    by: Labels,
-    *,
-    horizon: float,
-    time_unit: str,
-    annual_discount_rate: float,
-    margin: float,
-    level: float = 0.95,
+    fit: Fit, customers: Any, terms: Terms, by: Labels, *, spend: Fit | None = None, level: float = 0.95
 ) -> pd.DataFrame:
-    """What each segment is and holds, the one that is worth most first.
+    """Customers, activity and value of each segment, the most valuable one first.
 
-    Parameters are those of ``total_value``.
+    Parameters
+    ----------
+    fit
+        A fitted model of purchases.
+    customers, terms, spend, level
+        As in ``customer_value``.
+    by
+        The segments, as in ``total_value``.
 
     Returns
     -------
@@ -38,18 +38,8 @@ def value_by_segment(
         probability of being a customer still; ``value_per_customer`` and ``value``, both with ``_lower, _upper``;
         ``share_of_value``; and ``share_of_medians``, see ``total_value``.
     """
-    worth = total_value(
-        purchases_fit,
-        spend_fit,
-        customers,
-        horizon=horizon,
-        time_unit=time_unit,
-        annual_discount_rate=annual_discount_rate,
-        margin=margin,
-        by=by,
-        level=level,
-    )
-    alive = status_by_group(purchases_fit, customers, by, level=level)["probability_alive"]
+    worth = total_value(fit, customers, terms, spend=spend, by=by, level=level)
+    alive = status_by_group(fit, customers, by, level=level)["probability_alive"]
     table = worth.assign(
         share_of_customers=worth["customers"] / worth["customers"].sum(),
         probability_alive=alive.reindex(worth.index.astype(str)).to_numpy(),
@@ -62,20 +52,24 @@ def value_by_segment(
 
 
 def value_by_horizon(
-    purchases_fit: Fit,
-    spend_fit: Fit | None,
+    fit: Fit,
     customers: Any,
+    terms: Terms,
     *,
     horizons: Sequence[float],
-    time_unit: str,
-    annual_discount_rate: float,
-    margin: float,
+    spend: Fit | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """What all customers are worth by how far one looks ahead; without end in the last row, where there is a discount.
 
-    Parameters are those of ``total_value``, with several ``horizons``. What lies beyond the horizon of a backtest is an
-    extrapolation that nobody has checked.
+    What lies beyond the horizon of a backtest is an extrapolation that nobody has checked.
+
+    Parameters
+    ----------
+    fit, customers, terms, spend, level
+        As in ``customer_value``, of purchases; the horizon of the terms does not count.
+    horizons
+        Lengths to look ahead, in the time unit of the terms, such as (26, 52).
 
     Returns
     -------
@@ -86,9 +80,10 @@ def value_by_horizon(
     --------
     >>> import retention_models as rm
     >>> customers = rm.summarize(rm.datasets.load_cdnow())
-    >>> fits = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
-    >>> money = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
-    >>> rm.value.value_by_horizon(*fits, customers, horizons=(26, 52), **money)["value_per_customer"].round(2)
+    >>> purchases, spend = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
+    >>> terms = rm.Terms(time_unit="W", annual_discount_rate=0.15, margin=0.3)
+    >>> ahead = rm.value.value_by_horizon(purchases, customers, terms, horizons=(26, 52), spend=spend)
+    >>> ahead["value_per_customer"].round(2)
     horizon
     26 weeks        4.81
     52 weeks        8.87
@@ -97,12 +92,12 @@ def value_by_horizon(
     """
     if not len(horizons):
         raise ValueError("horizons must name at least one length to look ahead, such as (26, 52)")
-    ahead = {span_name(horizon, time_unit): float(horizon) for horizon in horizons}
-    if annual_discount_rate > 0:
+    terms.require("time_unit", "annual_discount_rate")
+    ahead = {span_name(horizon, str(terms.time_unit)): float(horizon) for horizon in horizons}
+    if terms.annual_discount_rate:
         ahead["without end"] = np.inf
-    money: dict[str, Any] = {"time_unit": time_unit, "annual_discount_rate": annual_discount_rate, "margin": margin}
     rows = {
-        name: total_value(purchases_fit, spend_fit, customers, horizon=horizon, level=level, **money).iloc[0]
+        name: total_value(fit, customers, replace(terms, horizon=horizon), spend=spend, level=level).iloc[0]
         for name, horizon in ahead.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index").drop(columns="customers").rename_axis("horizon")

@@ -11,20 +11,18 @@ from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import in_chunks
 from retention_models.fitting.result import Fit
 from retention_models.forecast.marginal_effects import Change, Changed, effect_table, require_known, slopes_of
-from retention_models.value.customer import check_fits, check_money, check_time_unit, discount_rate, finite
+from retention_models.value.purchases import check_fits, check_time_unit, discounting, finite
 from retention_models.value.spending import paying_share
+from retention_models.value.terms import Terms
 
 
 def marginal_value(
-    purchases_fit: Fit,
-    spend_fit: Fit | None,
+    fit: Fit,
     customers: Any,
     change: Change,
+    terms: Terms,
     *,
-    horizon: float,
-    time_unit: str,
-    annual_discount_rate: float,
-    margin: float,
+    spend: Fit | None = None,
     new: bool = False,
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -32,37 +30,38 @@ def marginal_value(
 
     Parameters
     ----------
-    purchases_fit, spend_fit, customers, horizon, time_unit, annual_discount_rate, margin, level
-        As in ``customer_value``.
+    fit
+        A fitted model of purchases with covariates.
+    customers, terms, spend, level
+        As in ``customer_value``, of purchases.
     change, new
         As in ``marginal_effect``; the covariates may be those of either fit.
 
     Returns
     -------
     pandas.DataFrame
-        One row, ``value`` (of a customer), with the columns of ``marginal_effect``. The two fits are taken for
+        One row, ``value`` (of a customer), with the columns of ``marginal_effect``. The two fits are taken to be
         independent, as in ``customer_value``.
 
     Examples
     --------
+    >>> import numpy as np
     >>> import retention_models as rm
-    >>> import numpy as np, retention_models as rm
     >>> web = np.repeat([0.0, 1.0], 500)
     >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
     >>> customers = shop.simulate(np.full(1000, 52), np.random.default_rng(1)).assign(web=web)
     >>> fit = rm.fit(rm.ParetoNBD, customers, purchase_covariates="web")
-    >>> money = {"time_unit": "W", "annual_discount_rate": 0.1, "margin": 0.3}
-    >>> rm.value.marginal_value(fit, None, customers, {"web": 1}, horizon=52, **money).round(3)
+    >>> terms = rm.Terms(horizon=52, time_unit="W", annual_discount_rate=0.1, margin=0.3)
+    >>> rm.value.marginal_value(fit, customers, {"web": 1}, terms).round(3)
              before  after  effect  std_error  lower  upper
     outcome
     value     0.511  0.669   0.158      0.029  0.101  0.215
     """
-    rate = discount_rate(annual_discount_rate, time_unit)
-    check_money(horizon, margin)
-    check_fits(purchases_fit, spend_fit)
-    require_known(change, purchases_fit.covariate_terms, *([] if spend_fit is None else [spend_fit.covariate_terms]))
-    buying = Changed.from_fit(purchases_fit, customers, change, new=new)
-    check_time_unit(time_unit, buying.table, purchases_fit)
+    check_fits(fit, spend)
+    rate, horizon = discounting(terms, spend)
+    require_known(change, fit.covariate_terms, *([] if spend is None else [spend.covariate_terms]))
+    buying = Changed.from_fit(fit, customers, change, new=new)
+    check_time_unit(str(terms.time_unit), buying.table, fit)
     share = buying.table.line_weight / buying.table.n_customers
 
     def purchases(fit: Fit) -> Array:
@@ -74,19 +73,19 @@ def marginal_value(
         )[buying.table.row, :, 0]
 
     def value(counts: Array, amounts: Array | float) -> Array:
-        return margin * (share @ (counts * amounts))[:, None]
+        return terms.unit_value * (share @ (counts * amounts))[:, None]
 
-    counts = purchases(purchases_fit)
-    if spend_fit is None:
+    counts = purchases(fit)
+    if spend is None:
         here = value(counts, 1.0)
-        slope = slopes_of(purchases_fit, lambda fit: value(purchases(fit), 1.0), here)
-        return effect_table(here, [(slope, purchases_fit)], ["value"], level)
-    spending = Changed.from_fit(spend_fit, customers, change, new=new)
-    amounts = _amounts(spend_fit, spending)
+        slope = slopes_of(fit, lambda near: value(purchases(near), 1.0), here)
+        return effect_table(here, [(slope, fit)], ["value"], level)
+    spending = Changed.from_fit(spend, customers, change, new=new)
+    amounts = _amounts(spend, spending)
     here = value(counts, amounts)
     slopes = [
-        (slopes_of(purchases_fit, lambda fit: value(purchases(fit), amounts), here), purchases_fit),
-        (slopes_of(spend_fit, lambda fit: value(counts, _amounts(fit, spending)), here), spend_fit),
+        (slopes_of(fit, lambda near: value(purchases(near), amounts), here), fit),
+        (slopes_of(spend, lambda near: value(counts, _amounts(near, spending)), here), spend),
     ]
     return effect_table(here, slopes, ["value"], level)
 

@@ -7,14 +7,101 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from retention_models.core.arrays import Array
+from retention_models.estimation.intervals import normal_quantile, positive_interval
 from retention_models.fitting.result import Fit
+from retention_models.tables.days import MONTHS, Period
 from retention_models.value.external_models import check_seen
-from retention_models.value.terms import ContractTerms
+from retention_models.value.terms import Payment, Terms
 
 Moment = Literal["before_renewal", "after_payment"]
+Ends = tuple[Array, Array]
+
+LONGEST = 1e6  # times that a payment may be worth what all to come are, where customers stay for good
+NEGLIGIBLE = 1e-13  # share of a value without end that the payments left away may hold
+DAYS_A_YEAR = 365.25
+
+
+@dataclass(frozen=True, eq=False)
+class PaymentSchedule:
+    """What each payment of a contract earns, and what money is worth later; made of ``Terms`` by ``schedule_of``.
+
+    ``margin`` is earned at each payment: one amount, or one for the payment at the start, the next for the first
+    renewal, and so on; the last holds from there on. ``horizon`` counts renewals ahead.
+    """
+
+    annual_discount_rate: float
+    period: Period
+    margin: ArrayLike = 1.0
+    payment: Payment = "advance"
+    horizon: float = np.inf
+
+    @property
+    def discount(self) -> float:
+        """What an amount one period ahead is worth now."""
+        years = self.period / DAYS_A_YEAR if isinstance(self.period, int) else MONTHS[self.period] / 12
+        return float((1 + self.annual_discount_rate) ** -years)
+
+    @property
+    def renewals(self) -> int:
+        """How many renewals ahead matter."""
+        if np.isfinite(self.horizon):
+            return int(self.horizon)
+        return int(np.ceil(np.log(NEGLIGIBLE * (1 - self.discount)) / np.log(self.discount)))
+
+    def interval(self, value: Array, std_error: Array, level: float) -> Ends:
+        """Ends of the interval of a value: on the log scale, or symmetric where some payments lose money."""
+        if self._only_gain:
+            return positive_interval(value, std_error, level)
+        reach = normal_quantile(level) * std_error
+        return value - reach, value + reach
+
+    def with_chance(self, value: Array, ends: Ends, variance: Array, level: float) -> Ends:
+        """Ends of the interval of an outcome: those of its expectation, and the variance that chance adds."""
+        chance = normal_quantile(level) * np.sqrt(variance)
+        if not self._only_gain:
+            lower, upper = (np.hypot(value - end, chance) for end in ends)
+            return value - lower, value + upper
+        some = np.where(value > 0, value, 1.0)
+        lower, upper = (np.hypot(np.log(np.where(value > 0, end, 1.0) / some), chance / some) for end in ends)
+        return value * np.exp(-lower), value * np.exp(np.minimum(upper, 700.0))
+
+    @property
+    def _only_gain(self) -> bool:
+        return bool(np.all(np.asarray(self.margin, dtype=float) >= 0))
+
+    def paid(self, last: int) -> Array:
+        """The margin at the start and at each renewal up to ``last``, discounted to the start; shape (last + 1,)."""
+        payment = np.arange(last + 1)
+        schedule = np.atleast_1d(np.asarray(self.margin, dtype=float))
+        late = 1 if self.payment == "arrears" else 0
+        return schedule[np.minimum(payment, len(schedule) - 1)] * self.discount ** (payment + late)
+
+
+def schedule_of(terms: Terms) -> PaymentSchedule:
+    """The payments that some terms describe.
+
+    Raises
+    ------
+    ValueError
+        When the terms lack a billing period or a discount rate; when customers who stay for good would be worth
+        infinitely much.
+    """
+    terms.require("billing_period", "annual_discount_rate")
+    assert terms.billing_period is not None
+    assert terms.annual_discount_rate is not None
+    rate, horizon = terms.annual_discount_rate, np.inf if terms.horizon is None else terms.horizon
+    if horizon < 1:
+        raise ValueError(f"horizon must be a number of renewals, 1 or more, or numpy.inf; got {horizon!r}")
+    margin = np.asarray(1.0 if terms.price is None else terms.price) * (terms.margin or 1.0)
+    schedule = PaymentSchedule(rate, terms.billing_period, margin, terms.payment, horizon)
+    if horizon == np.inf and 1 - schedule.discount < 1 / LONGEST:
+        raise ValueError(
+            f"with annual_discount_rate {rate:g} a value needs a horizon: customers who stay for good have no end"
+        )
+    return schedule
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +112,7 @@ class PaymentStream:
     """
 
     survival: Array
-    terms: ContractTerms
+    terms: PaymentSchedule
     moment: Moment
 
     def __post_init__(self) -> None:
@@ -68,21 +155,21 @@ class PaymentStream:
         )
 
 
-def finite_horizon(terms: ContractTerms) -> int:
+def finite_horizon(terms: PaymentSchedule) -> int:
     """How many renewals ahead are counted, for a curve that does not go on for ever."""
     if np.isinf(terms.horizon):
         raise ValueError("a curve without a model ends where its data end: give the terms a horizon")
     return terms.renewals
 
 
-def survival_of(model: Any, last: int, terms: ContractTerms) -> Array:
+def survival_of(model: Any, last: int, terms: PaymentSchedule) -> Array:
     """S at the start and at each renewal that counts for a customer who has made up to ``last``; one row."""
     curve = model.model if isinstance(model, Fit) else model
     if isinstance(curve, type) or not hasattr(curve, "survival_function"):
         name = curve.__name__ if isinstance(curve, type) else type(curve).__name__
         raise TypeError(
             "a fit, a model of contracts with its parameters, or an object with survival_function(tenure) is needed; "
-            f"got {name}{'; contract_value takes it' if hasattr(curve, 'predict_survival_function') else ''}"
+            f"got {name}{'; customer_value takes it' if hasattr(curve, 'predict_survival_function') else ''}"
         )
     end = last + (finite_horizon(terms) if hasattr(curve, "at_risk") else terms.renewals)
     if hasattr(curve, "at_risk") and curve.survival[-1] > 0:

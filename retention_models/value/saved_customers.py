@@ -18,12 +18,13 @@ from retention_models.estimation.intervals import standard_error
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import customers_by_tenure, require_contract_fit
 from retention_models.value.contracts import mean_rate_model
-from retention_models.value.terms import ContractTerms
+from retention_models.value.payments import PaymentSchedule, schedule_of
+from retention_models.value.terms import Terms
 
 EDGES = (0, 1, 3, 6, 12, 24, 48, 96)  # renewals at which a table begins a new group
 
 
-def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float = 0.95) -> pd.DataFrame:
+def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float = 0.95) -> pd.DataFrame:
     """What it is worth to keep a customer who would leave at the next renewal.
 
     Parameters
@@ -33,7 +34,7 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
     customers
         A frame with ``tenure``, the renewals made so far, and ``weight``; from ``active_customers``.
     terms
-        Margin, discount, period.
+        Price, margin, billing period, discount rate and, where value has an end, horizon.
     level
         Level of the intervals.
 
@@ -57,7 +58,7 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
     >>> import retention_models as rm
     >>> kept = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 382], "lost": [369, 163, 86, 56]})
     >>> base = pd.DataFrame({"tenure": [0, 4], "weight": [500, 326]})
-    >>> terms = rm.value.ContractTerms(margin=100, annual_discount_rate=0.1, period="Y")
+    >>> terms = rm.Terms(price=100, annual_discount_rate=0.1, billing_period="Y")
     >>> worth = rm.saved_value(rm.fit(rm.ShiftedBetaGeometric, kept), base, terms)
     >>> worth[["leaving", "value", "renewing_value", "naive_value"]].round(0)
             leaving  value  renewing_value  naive_value
@@ -67,11 +68,12 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
     all       226.0  232.0           550.0        296.0
     """
     require_contract_fit(fit)
+    schedule = schedule_of(terms)
     table = customers_by_tenure(customers)
     tenure, weight = table.columns[0], table.weight
 
     def values(model: Any, made: Array) -> Array:
-        return _stream(model.survival_if_saved, made, terms)
+        return _stream(model.survival_if_saved, made, schedule)
 
     def leaving(model: Any, made: Array) -> Array:
         return model.hazard(made + 1)
@@ -83,9 +85,9 @@ def saved_value(fit: Fit, customers: Any, terms: ContractTerms, *, level: float 
     mean_slope = ((weight * (value - mean)) @ chance_slope + go @ slope) / go.sum()
     value = np.append(value, mean)
     error = standard_error(np.vstack([slope, mean_slope]), fit.covariance.to_numpy())
-    lower, upper = terms.interval(value, error, level)
-    stay, renewing = weight - go, _stream(_staying(fit.model), tenure, terms)
-    naive = _stream(_staying(mean_rate_model(fit)), tenure, terms)
+    lower, upper = schedule.interval(value, error, level)
+    stay, renewing = weight - go, _stream(_staying(fit.model), tenure, schedule)
+    naive = _stream(_staying(mean_rate_model(fit)), tenure, schedule)
     return pd.DataFrame(
         {
             "customers": np.append(weight, weight.sum()),
@@ -105,9 +107,9 @@ def _staying(model: Any) -> Any:
     return lambda ahead, renewal: model.survival_function(renewal + ahead, given=renewal)
 
 
-def _stream(survival: Any, made: Array, terms: ContractTerms) -> Array:
+def _stream(survival: Any, made: Array, schedule: PaymentSchedule) -> Array:
     """What a customer pays from the next renewal on, that one for certain; shape of ``made``."""
-    ahead = np.arange(terms.renewals, dtype=float)[:, None]
-    paid = terms.paid(int(made.max()) + terms.renewals)
-    worth = paid[(made + 1 + ahead).astype(int)] / terms.discount ** (made + 1)
+    ahead = np.arange(schedule.renewals, dtype=float)[:, None]
+    paid = schedule.paid(int(made.max()) + schedule.renewals)
+    worth = paid[(made + 1 + ahead).astype(int)] / schedule.discount ** (made + 1)
     return np.asarray((survival(ahead, made + 1) * worth).sum(axis=0), dtype=float)

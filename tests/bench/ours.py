@@ -65,7 +65,7 @@ def value(path):
 
     def task():
         rm.predict(purchases, customers, horizon=360)
-        return rm.customer_value(purchases, spend, customers, **money)["value"].sum()
+        return rm.customer_value(purchases, customers, rm.Terms(**money), spend=spend)["value"].sum()
 
     return task
 

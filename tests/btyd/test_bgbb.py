@@ -140,4 +140,4 @@ def test_a_part_of_an_opportunity_is_no_horizon():
     donors = rm.datasets.load_donations()
     found = rm.fit(BGBB, donors)
     with pytest.raises(ValueError, match=r"horizon counts opportunities and must be a whole number; got 2\.5$"):
-        rm.customer_value(found, None, donors, horizon=2.5, time_unit="Y", annual_discount_rate=0.1, margin=1.0)
+        rm.customer_value(found, donors, rm.Terms(horizon=2.5, time_unit="Y", annual_discount_rate=0.1, margin=1.0))

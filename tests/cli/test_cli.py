@@ -333,7 +333,7 @@ def test_predict_writes_the_value_of_each_customer_and_what_an_offer_must_change
     assert main(["predict", "--fit", str(fitted), *read(orders, *asked, "--output", str(scores))]) == 0
     purchases, spend = rm.Fit.from_json(fitted), rm.Fit.from_json(spending)
     money = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
-    value = rm.customer_value(purchases, spend, summarized(orders), horizon=8, level=0.8, **money)
+    value = rm.customer_value(purchases, summarized(orders), rm.Terms(horizon=8, **money), spend=spend, level=0.8)
     expected = value.drop(columns="spend_estimate").join(rm.value.break_even_uplift(value, cost=2))
     written = duckdb.read_parquet(str(scores)).df().set_index("customer_id")
     assert (written["spend_estimate"] == "posterior mean").all()

@@ -86,12 +86,9 @@ def test_amounts_are_those_of_the_holdout_and_of_both_models(log, customers, bac
     assert np.isclose(row["actual_amount"], 70976.39)
     value = rm.customer_value(
         rm.fit(rm.BGNBD, customers),
-        rm.fit(rm.GammaGamma, customers),
         customers,
-        horizon=39,
-        time_unit="W",
-        annual_discount_rate=0,
-        margin=1,
+        rm.Terms(horizon=39, time_unit="W", annual_discount_rate=0, margin=1),
+        spend=rm.fit(rm.GammaGamma, customers),
     )
     assert np.isclose(row["expected_amount"], value["value"].sum(), rtol=1e-6)
     assert np.isclose(row["amount_error"], row["actual_amount"] / row["expected_amount"] - 1)

@@ -220,12 +220,12 @@ def test_spend_covariates_multiply_amounts(customers):
     money = {"horizon": 52, "time_unit": "W", "annual_discount_rate": 0.1, "margin": 0.3}
     purchases = rm.fit(NBD, table)
     new = table.assign(frequency=0, recency=0.0, monetary_value=0.0)
-    value, without = (rm.customer_value(purchases, fit, new, **money) for fit in (found, plain))
+    value, without = (rm.customer_value(purchases, new, rm.Terms(**money), spend=fit) for fit in (found, plain))
     by_channel = value["expected_spend"].groupby(new["channel"]).first()
     assert by_channel["web"] / by_channel["mail"] == pytest.approx(np.exp(row["estimate"]))
     assert np.ptp(without["expected_spend"]) == 0
-    total = rm.total_value(purchases, found, table, **money)["value"].iloc[0]
-    assert total == pytest.approx(rm.customer_value(purchases, found, table, **money)["value"].sum())
+    total = rm.total_value(purchases, table, rm.Terms(**money), spend=found)["value"].iloc[0]
+    assert total == pytest.approx(rm.customer_value(purchases, table, rm.Terms(**money), spend=found)["value"].sum())
 
 
 def test_one_amount_for_all_is_nothing_to_learn_from(customers):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import retention_models as rm
 from retention_models.datasets import load_published_retention
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.pooled import fit_pooled
@@ -12,10 +13,8 @@ from retention_models.fitting.retention_intervals import is_vague, profile_inter
 from retention_models.forecast.retention import forecast_retention
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.sbg import ShiftedBetaGeometric
-from retention_models.value.contracts import contract_value, total_contract_value
-from retention_models.value.terms import ContractTerms
 
-YEARLY = ContractTerms(0.1, "Y")
+YEARLY = rm.Terms(annual_discount_rate=0.1, billing_period="Y")
 
 
 def published(customers, renewals):
@@ -59,13 +58,13 @@ def test_intervals_hold_the_estimate_and_outlive_a_file():
     base = pd.DataFrame({"tenure": [0, 2, 4], "weight": [10, 20, 30]})
     again = Fit.from_json(found.to_json())
     for one in (found, again):
-        each, total = contract_value(one, base, YEARLY), total_contract_value(one, base, YEARLY, by="tenure")
+        each, total = rm.customer_value(one, base, YEARLY), rm.total_value(one, base, YEARLY, by="tenure")
         for frame in (each, total):
             assert (frame["value_lower"] < frame["value"]).all()
             assert (frame["value"] < frame["value_upper"]).all()
         assert (total["outcome_lower"] < total["value_lower"]).all()
         np.testing.assert_allclose(each["value_upper"] * [10, 20, 30], total["value_upper"], rtol=1e-9)
-    pd.testing.assert_frame_equal(contract_value(found, base, YEARLY), contract_value(again, base, YEARLY))
+    pd.testing.assert_frame_equal(rm.customer_value(found, base, YEARLY), rm.customer_value(again, base, YEARLY))
 
 
 @pytest.mark.parametrize("times", [1, 100])
@@ -93,13 +92,13 @@ def test_intervals_of_short_small_tables_cover():
     """200 cohorts of 200 customers and four renewals, three parameters: by standard errors 78 to 90 % are held."""
     truth, rng, held = BetaDiscreteWeibull(0.5, 0.9, 1.3), np.random.default_rng(0), []
     base = pd.DataFrame({"tenure": [0, 4]})
-    worth = contract_value(truth, base, YEARLY)["value"]
+    worth = rm.customer_value(truth, base, YEARLY)["value"]
     chances = -np.diff(np.append(1.0, truth.survival_function(np.arange(1, 9))), append=0.0)
     for _ in range(200):
         counts = rng.multinomial(200, chances)
         at_risk = 200 - np.append(0, np.cumsum(counts[:3]))
         found = fit(BetaDiscreteWeibull, pd.DataFrame({"tenure": range(1, 5), "at_risk": at_risk, "lost": counts[:4]}))
-        value = contract_value(found, base, YEARLY)
+        value = rm.customer_value(found, base, YEARLY)
         there = pd.DataFrame({"tenure": [4], "weight": [at_risk[3] - counts[3]]})
         row = forecast_retention(found, there, renewals=4).iloc[-1]
         inside = (value["value_lower"] <= worth) & (worth <= value["value_upper"])

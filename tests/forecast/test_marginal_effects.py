@@ -116,17 +116,19 @@ def test_the_interval_is_that_of_draws(customers, fitted):
 
 def test_value_is_that_of_customer_value_and_moves_with_purchases_and_amounts(customers, fitted):
     spend = rm.fit(rm.GammaGamma, customers, spend_covariates="channel")
-    total = rm.total_value(fitted, spend, customers, horizon=26, **MONEY)
-    effect = marginal_value(fitted, spend, customers, {"channel": "web"}, horizon=26, **MONEY).loc["value"]
+    total = rm.total_value(fitted, customers, rm.Terms(horizon=26, **MONEY), spend=spend)
+    effect = marginal_value(fitted, customers, {"channel": "web"}, rm.Terms(horizon=26, **MONEY), spend=spend).loc[
+        "value"
+    ]
     assert effect["before"] == pytest.approx(total["value_per_customer"].iloc[0])
     plain = rm.fit(NBD, customers)
     mail = customers[customers["channel"] == "mail"]
-    amounts = marginal_value(plain, spend, mail, {"channel": "web"}, horizon=26, **MONEY).loc["value"]
+    amounts = marginal_value(plain, mail, {"channel": "web"}, rm.Terms(horizon=26, **MONEY), spend=spend).loc["value"]
     factor = np.exp(spend.parameters["spend[channel[T.web]]"])
     assert amounts["after"] == pytest.approx(amounts["before"] * factor)
     error = spend.table().loc["spend[channel[T.web]]", "std_error"]
     assert amounts["std_error"] > 0.5 * error * amounts["after"]
-    endless = marginal_value(fitted, None, mail, {"channel": "web"}, horizon=np.inf, new=True, **MONEY).loc["value"]
+    endless = marginal_value(fitted, mail, {"channel": "web"}, rm.Terms(horizon=np.inf, **MONEY), new=True).loc["value"]
     assert np.isfinite(endless).all()
 
 
@@ -152,4 +154,4 @@ def test_what_cannot_change_is_named(customers, fitted):
     money = {**MONEY, "annual_discount_rate": 0}
     found = rm.fit(NBD, customers, purchase_covariates="channel")
     with pytest.raises(ValueError, match="the value of a customer who may never leave is infinite"):
-        marginal_value(found, None, customers, {"channel": "web"}, horizon=np.inf, **money)
+        marginal_value(found, customers, {"channel": "web"}, rm.Terms(horizon=np.inf, **money))

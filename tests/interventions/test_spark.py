@@ -8,11 +8,17 @@ import pytest
 
 import retention_models as rm
 from retention_models.interventions.campaign import interim, views
-from retention_models.interventions.campaign.columns import Roles
-from retention_models.interventions.campaign.prices import Prices
 from retention_models.interventions.campaign.read import read_campaign
 from retention_models.interventions.designs.contract_arms import contract_experiment
 from retention_models.interventions.designs.contracts import retention_difference
+
+
+def stated(**prices):
+    """Terms and costs of a campaign, as ``read_campaign`` takes them."""
+    names = {"margin": "margin", "worth": "price", "currency": "currency"}
+    terms = {names[name]: prices.pop(name) for name in list(prices) if name in names}
+    return {"terms": rm.Terms(**terms), **prices}
+
 
 pytestmark = [
     pytest.mark.spark,
@@ -73,9 +79,9 @@ def test_rows_on_spark_give_what_pandas_gives(spark, rows, options):
 
 
 def test_a_campaign_on_spark_is_read_as_in_pandas(spark, rows):
-    roles = Roles(outcome="bought", amount="spend", covariate="before", received="got", assigned="week")
+    roles = {"outcome": "bought", "amount": "spend", "covariate": "before", "received": "got", "assigned": "week"}
     there, here = (
-        read_campaign(source, roles, Prices(margin=0.3, cost=0.1), planned_shares=PLAN.shares)
+        read_campaign(source, **roles, **stated(margin=0.3, cost=0.1), planned_shares=PLAN.shares)
         for source in (spark.createDataFrame(rows), rows)
     )
     assert there.reasons == here.reasons

@@ -1,7 +1,5 @@
 """A test read from a file, with its checks, its views and what it says to do."""
 
-from dataclasses import replace
-
 import retention_models as rm
 from ledger_entries import entry
 from ledger_entries.flatten import Parts, each, tried
@@ -9,10 +7,16 @@ from ledger_entries.inputs import mailing, mailing_sources, shop
 from retention_models.interventions.campaign import interim, views
 from retention_models.interventions.outcomes import model_check
 
-ROLES = rm.interventions.Roles(
-    outcome=("bought",), amount="amount", covariate=("before",), received="got", redeemed="used"
-)
-PRICES = rm.interventions.Prices(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
+
+def stated(**prices):
+    """Terms and costs of a campaign, as ``read_campaign`` takes them."""
+    names = {"margin": "margin", "worth": "price", "currency": "currency"}
+    terms = {names[name]: prices.pop(name) for name in list(prices) if name in names}
+    return {"terms": rm.Terms(**terms), **prices}
+
+
+ROLES = {"outcome": ("bought",), "amount": "amount", "covariate": ("before",), "received": "got", "redeemed": "used"}
+PRICES = stated(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
 SHARES = {"none": 1, "mail": 1, "gift": 1}
 TOLD = {"planned_shares": SHARES, "window": "30 days"}
 
@@ -51,40 +55,32 @@ def seen(campaign):
 
 
 def read(rows=None, roles=ROLES, prices=PRICES, **told):
-    return seen(rm.interventions.read_campaign(mailing() if rows is None else rows, roles, prices, **TOLD | told))
+    return seen(rm.interventions.read_campaign(mailing() if rows is None else rows, **roles, **prices, **TOLD | told))
 
 
 entry("campaign.plain")(read)
 entry("campaign.unsaid")(
-    lambda: seen(
-        rm.interventions.read_campaign(
-            mailing()[["customer_id", "arm", "bought"]], rm.interventions.Roles(), rm.interventions.Prices()
-        )
-    )
+    lambda: seen(rm.interventions.read_campaign(mailing()[["customer_id", "arm", "bought"]], **stated()))
 )
-entry("campaign.ordered")(lambda: read(roles=replace(ROLES, assigned="week"), planned_customers=4_000))
-entry("campaign.blocked")(lambda: read(roles=replace(ROLES, block="region")))
-entry("campaign.worth")(
-    lambda: read(roles=rm.interventions.Roles(outcome="bought"), prices=rm.interventions.Prices(worth=20.0, cost=0.3))
-)
-LEFT = rm.interventions.Roles(outcome="left", lower_is_better="left")
-entry("campaign.lower")(
-    lambda: read(mailing().assign(left=lambda d: 1 - d["bought"]), LEFT, rm.interventions.Prices(worth=20.0))
-)
+entry("campaign.ordered")(lambda: read(roles=ROLES | {"assigned": "week"}, planned_customers=4_000))
+entry("campaign.blocked")(lambda: read(roles=ROLES | {"block": "region"}))
+entry("campaign.worth")(lambda: read(roles={"outcome": "bought"}, prices=stated(worth=20.0, cost=0.3)))
+LEFT = {"outcome": "left", "lower_is_better": "left"}
+entry("campaign.lower")(lambda: read(mailing().assign(left=lambda d: 1 - d["bought"]), LEFT, stated(worth=20.0)))
 
 
 @entry("campaign.clustered")
 def clustered():
     rows = mailing().assign(store=lambda d: d["arm"] + d["store"])
-    return read(rows, replace(ROLES, cluster="store"))
+    return read(rows, ROLES | {"cluster": "store"})
 
 
 @entry("campaign.engines")
 def engines_agree():
     return each(
         lambda source: Parts(
-            evidence=rm.evidence_table(rm.interventions.read_campaign(source, ROLES, PRICES, **TOLD).effects).table,
-            reasons=rm.interventions.read_campaign(source, ROLES, PRICES, **TOLD).reasons,
+            evidence=rm.evidence_table(rm.interventions.read_campaign(source, **ROLES, **PRICES, **TOLD).effects).table,
+            reasons=rm.interventions.read_campaign(source, **ROLES, **PRICES, **TOLD).reasons,
         ),
         mailing_sources(),
     )
@@ -95,18 +91,18 @@ def of_shop():
     days = {"horizon_days": shop().horizon_days, "offer_days": shop().offer_days, "lookback_days": 182}
     rows = rm.purchase_outcomes(shop().transactions, shop().mailing.rows, **days)
     rows = (rows if hasattr(rows, "sort_values") else rows.df()).sort_values("customer_id")
-    roles = rm.interventions.Roles(
-        outcome=["bought", "purchases"],
-        amount="amount",
-        covariate=["purchases_before", "amount_before"],
-        received="received",
-        redeemed="redeemed",
-        assigned="customer_id",
-    )
-    prices = rm.interventions.Prices(margin=0.4, cost=0.1, redemption_cost=5.0, currency="USD")
+    roles = {
+        "outcome": ["bought", "purchases"],
+        "amount": "amount",
+        "covariate": ["purchases_before", "amount_before"],
+        "received": "received",
+        "redeemed": "redeemed",
+        "assigned": "customer_id",
+    }
+    prices = stated(margin=0.4, cost=0.1, redemption_cost=5.0, currency="USD")
     shares = {"none": 1, "generic": 1, "personal": 1, "coupon": 1}
     return seen(
-        rm.interventions.read_campaign(rows, roles, prices, control="none", planned_shares=shares, window="56 days")
+        rm.interventions.read_campaign(rows, **roles, **prices, control="none", planned_shares=shares, window="56 days")
     )
 
 

@@ -29,6 +29,14 @@ from retention_models.fitting import spell_curves
 from retention_models.logs.transactions.checks import accounts
 from retention_models.value import contracts as contract_values
 
+
+def stated(**prices):
+    """Terms and costs of a campaign, as ``read_campaign`` takes them."""
+    names = {"margin": "margin", "worth": "price", "currency": "currency"}
+    terms = {names[name]: prices.pop(name) for name in list(prices) if name in names}
+    return {"terms": rm.Terms(**terms), **prices}
+
+
 PAIR = ("none", "mail")
 
 
@@ -41,7 +49,7 @@ def vague():
         table=fit.table(),
         notes=fit.notes,
         forecast=rm.forecast_retention(fit, people, renewals=4),
-        total=rm.value.total_contract_value(fit, people, YEARLY),
+        total=rm.total_value(fit, people, YEARLY),
         mean_rate=contract_values.mean_rate_model(fit),
     )
 
@@ -130,11 +138,11 @@ def foreign():
         return pd.DataFrame(0.97 ** times[:, None] * np.ones(len(customers)), index=times)
 
     model = SimpleNamespace(predict_survival_function=curves, durations=pd.Series([1.0, 60.0]))
-    terms = rm.value.ContractTerms(annual_discount_rate=0.1, period="M", horizon=12)
+    terms = rm.Terms(annual_discount_rate=0.1, billing_period="M", horizon=12)
     return Parts(
-        each=tried(rm.value.contract_value, model, people, terms),
-        total=tried(rm.value.total_contract_value, model, people, terms),
-        endless=tried(rm.value.contract_value, model, people, MONTHLY),
+        each=tried(rm.customer_value, model, people, terms),
+        total=tried(rm.total_value, model, people, terms),
+        endless=tried(rm.customer_value, model, people, MONTHLY),
     )
 
 
@@ -150,8 +158,8 @@ def other_spelling():
 def beside():
     days = {"horizon_days": shop().horizon_days, "offer_days": shop().offer_days}
     rows = rm.purchase_outcomes(shop().transactions, shop().mailing.rows, **days)
-    roles = rm.interventions.Roles(outcome=["bought", "purchases"], customer_id="customer_id")
-    campaign = rm.interventions.read_campaign(rows, roles, rm.interventions.Prices(), control="none", window="56 days")
+    roles = {"outcome": ["bought", "purchases"], "customer_id": "customer_id"}
+    campaign = rm.interventions.read_campaign(rows, **roles, **stated(), control="none", window="56 days")
     return shop().mailing.beside(rm.evidence_table(campaign.effects).table)
 
 
@@ -199,4 +207,4 @@ def shown_effects():
 def of_models():
     """Values of contracts at parameters, of one customer at a time."""
     people = pd.DataFrame({"tenure": [0, 1, 24]})
-    return each(lambda model: rm.value.contract_value(model, people, MONTHLY), Parts(MODELS))
+    return each(lambda model: rm.customer_value(model, people, MONTHLY), Parts(MODELS))

@@ -25,8 +25,8 @@ COSTS = {
     "mail": rm.Costs(contact=0.2),
     "gift": rm.Costs(contact=0.4, contacts="got", redemption=1.0, redemptions="used"),
 }
-MONEY = rm.interventions.Money(worth=0.5, costs=COSTS, currency="EUR")
-WORTH = replace(MONEY, worth=25.0)
+MONEY = {"terms": rm.Terms(price=0.5, currency="EUR"), "costs": COSTS}
+WORTH = MONEY | {"terms": rm.Terms(price=25.0, currency="EUR")}
 OUTCOMES = Parts(share=BOUGHT, amount=AMOUNT, ratio=RATIO, cuped=CUPED)
 
 
@@ -67,17 +67,17 @@ def all_designs(function):
 
 entry("interventions.differences")(lambda: all_designs(lambda test, y: rows_of(rm.differences(test, y))))
 entry("interventions.differences.money")(
-    lambda: all_designs(lambda test, y: rows_of(rm.differences(test, y, MONEY, level=0.9)))
+    lambda: all_designs(lambda test, y: rows_of(rm.differences(test, y, **MONEY, level=0.9)))
 )
 entry("interventions.lin")(lambda: all_designs(lambda test, y: rows_of(rm.differences(test, y, adjustment="Lin"))))
 entry("interventions.lifts")(lambda: all_designs(lambda test, y: rows_of(rm.differences(test, y, scale="ratio"))))
 entry("interventions.pairwise")(lambda: all_designs(lambda test, y: rows_of(rm.differences(test, y, pairwise=True))))
 entry("interventions.programme")(
-    lambda: all_designs(lambda test, y: rows_of(rm.interventions.programme_effect(test, y, MONEY)))
+    lambda: all_designs(lambda test, y: rows_of(rm.interventions.programme_effect(test, y, **MONEY)))
 )
 entry("interventions.any_difference")(lambda: all_designs(rm.interventions.any_difference))
-entry("interventions.baseline")(lambda: rows_of(rm.differences(experiment(), CUPED, MONEY, baseline="mail")))
-entry("interventions.lin.money")(lambda: rows_of(rm.differences(experiment(), CUPED, MONEY, adjustment="Lin")))
+entry("interventions.baseline")(lambda: rows_of(rm.differences(experiment(), CUPED, **MONEY, baseline="mail")))
+entry("interventions.lin.money")(lambda: rows_of(rm.differences(experiment(), CUPED, **MONEY, adjustment="Lin")))
 entry("interventions.experiment.engines")(
     lambda: each(lambda rows: Parts(table=experiment(rows).table(), checks=experiment(rows).checks), mailing_sources())
 )
@@ -150,13 +150,14 @@ def factorial():
     rows = pd.DataFrame({"customer_id": np.arange(n), "arm": arm, "y": y})
     test = rm.Experiment.from_rows(rows, rm.Plan(control="none"), arm="arm", outcomes=["y"])
     campaigns = {"none": (), "mail": ("mail",), "call": ("call",), "both": ("mail", "call")}
-    money = rm.interventions.Money(
-        worth=4.0, costs={name: rm.Costs(contact=0.1 * i) for i, name in enumerate(campaigns) if i}
-    )
+    money = {
+        "terms": rm.Terms(price=4.0),
+        "costs": {name: rm.Costs(contact=0.1 * i) for i, name in enumerate(campaigns) if i},
+    }
     outcome = rm.Outcome(column="y", unit="purchases per customer")
     return Parts(
         plain=rows_of(rm.interventions.factorial_effects(test, outcome, campaigns)),
-        money=tried(lambda: rows_of(rm.interventions.factorial_effects(test, outcome, campaigns, money))),
+        money=tried(lambda: rows_of(rm.interventions.factorial_effects(test, outcome, campaigns, **money))),
     )
 
 
@@ -169,7 +170,7 @@ def on_those_who_received():
             lambda y: rows_of(rm.interventions.complier_effect(experiment(), y, received="got", arm="mail")),
             Parts(share=BOUGHT, amount=AMOUNT, cuped=CUPED),
         ),
-        money=rows_of(rm.interventions.complier_effect(experiment(), AMOUNT, MONEY, received="got", arm="gift")),
+        money=rows_of(rm.interventions.complier_effect(experiment(), AMOUNT, **MONEY, received="got", arm="gift")),
         naive=each(
             lambda rows: rows_of(encouragement.as_treated_difference(rows, AMOUNT, received="got")),
             engines(of_mail, "mailing_mail"),
@@ -192,10 +193,10 @@ def stepped_wedge():
     def of(source):
         return rows_of(rm.interventions.stepped_wedge(source, outcome, rng=np.random.default_rng(0), **asked))
 
-    money = rm.interventions.Money(worth=1.0, costs={"switched stores": rm.Costs(contact=0.2)})
+    money = {"terms": rm.Terms(price=1.0), "costs": {"switched stores": rm.Costs(contact=0.2)}}
     return Parts(
         engines=each(of, engines(rows, "stores")),
-        money=rows_of(rm.interventions.stepped_wedge(rows, outcome, money, rng=np.random.default_rng(0), **asked)),
+        money=rows_of(rm.interventions.stepped_wedge(rows, outcome, **money, rng=np.random.default_rng(0), **asked)),
     )
 
 
@@ -213,7 +214,7 @@ def offers():
 def of_contracts():
     plan = rm.Plan(control="none", shares={"none": 1, "offer": 1})
     test = rm.contract_experiment(offers(), plan, arm="arm", time_unit="months")
-    money = rm.interventions.Money(worth=10.0, costs={"offer": rm.Costs(contact=3.0)}, currency="EUR")
+    money = {"terms": rm.Terms(price=10.0, currency="EUR"), "costs": {"offer": rm.Costs(contact=3.0)}}
     return Parts(
         test=test,
         treated=test.treated,
@@ -221,10 +222,10 @@ def of_contracts():
             lambda rows: rm.contract_experiment(rows, plan, arm="arm", time_unit="months"), engines(offers(), "offers")
         ),
         share=rows_of(rm.interventions.retention_difference(test, horizon=4)),
-        time=rows_of(rm.interventions.rmst_difference(test, horizon=6, money=money)),
+        time=rows_of(rm.interventions.rmst_difference(test, horizon=6, **money)),
         discounted=rows_of(rm.interventions.rmst_difference(test, horizon=6, rate=0.01, level=0.8)),
-        value=rm.interventions.incremental_value(test, money, horizon=6, rate=0.01),
-        value_after=rm.interventions.incremental_value(test, money, horizon=6, rate=0.01, residual_lifetime=20.0),
+        value=rm.interventions.incremental_value(test, **money, horizon=6, rate=0.01),
+        value_after=rm.interventions.incremental_value(test, **money, horizon=6, rate=0.01, residual_lifetime=20.0),
     )
 
 
@@ -241,10 +242,10 @@ def paid_back():
     return Parts(
         {
             arm: Parts(
-                cost=rm.interventions.cost_per_retained(test, BOUGHT, WORTH, arm=arm),
-                bounded=cost_breakdown.cost_per_retained(test, BOUGHT, WORTH, arm=arm, level=0.5).is_bounded,
-                lines=tried(rm.interventions.cost_breakdown, test, AMOUNT, MONEY, arm=arm, purchases="bought"),
-                lines_plain=tried(rm.interventions.cost_breakdown, test, BOUGHT, WORTH, arm=arm, level=0.8),
+                cost=rm.interventions.cost_per_retained(test, BOUGHT, COSTS, currency="EUR", arm=arm),
+                bounded=cost_breakdown.cost_per_retained(test, BOUGHT, COSTS, arm=arm, level=0.5).is_bounded,
+                lines=tried(rm.interventions.cost_breakdown, test, AMOUNT, **MONEY, arm=arm, purchases="bought"),
+                lines_plain=tried(rm.interventions.cost_breakdown, test, BOUGHT, **WORTH, arm=arm, level=0.8),
             )
             for arm in ("mail", "gift")
         }
@@ -254,7 +255,7 @@ def paid_back():
 @entry("interventions.evidence")
 def evidence_table():
     test = experiment()
-    effects = [e for y in (BOUGHT, CUPED) for e in rm.differences(test, y, WORTH if y is BOUGHT else MONEY)]
+    effects = [e for y in (BOUGHT, CUPED) for e in rm.differences(test, y, **(WORTH if y is BOUGHT else MONEY))]
     found, factors = rm.evidence_table(effects), rm.evidence_table(rm.differences(test, BOUGHT, scale="ratio"))
     voters = rm.datasets.load_published_experiments().dropna(subset="count").query("experiment == 'Voter mail'")
     many = rm.evidence_table(from_counts.effects_of_counts(voters))

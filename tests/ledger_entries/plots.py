@@ -59,11 +59,13 @@ def tracked():
 def held():
     named = rfm.rfm_segments(log(), observation_end=CUT)["segment"].loc[customers().index]
     spend = fitted("GammaGamma")
-    return rm.value.value_by_segment(fitted("ParetoNBD"), spend, customers(), named, horizon=26, **MONEY)
+    return rm.value.value_by_segment(
+        fitted("ParetoNBD"), customers(), rm.Terms(horizon=26, **MONEY), named, spend=spend
+    )
 
 
 def effects():
-    return rm.evidence_table([*rm.differences(experiment(), BOUGHT, WORTH), *rm.differences(experiment(), CUPED)])
+    return rm.evidence_table([*rm.differences(experiment(), BOUGHT, **WORTH), *rm.differences(experiment(), CUPED)])
 
 
 def matrix():

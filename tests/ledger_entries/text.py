@@ -10,6 +10,13 @@ from ledger_entries.inputs import at_limit, cdnow, contracts, customers, fitted,
 from ledger_entries.interventions import BOUGHT, MONEY, experiment
 
 
+def stated(**prices):
+    """Terms and costs of a campaign, as ``read_campaign`` takes them."""
+    names = {"margin": "margin", "worth": "price", "currency": "currency"}
+    terms = {names[name]: prices.pop(name) for name in list(prices) if name in names}
+    return {"terms": rm.Terms(**terms), **prices}
+
+
 @entry("text.refusals.logs")
 def of_logs():
     log, until = cdnow(), {"observation_end": "2024-12-31"}
@@ -59,12 +66,16 @@ def of_value():
     money = {"horizon": 52, "time_unit": "W", "annual_discount_rate": 0.1, "margin": 0.3}
     fit, spend, people = fitted("ParetoNBD"), fitted("GammaGamma"), customers()
     return Parts(
-        margin=tried(lambda: rm.customer_value(fit, spend, people, **money | {"margin": 30})),
-        rate=tried(lambda: rm.customer_value(fit, spend, people, **money | {"annual_discount_rate": -2})),
-        unit=tried(lambda: rm.customer_value(fit, spend, people, **money | {"time_unit": "D"})),
-        swapped=tried(lambda: rm.customer_value(spend, fit, people, **money)),
-        terms=tried(rm.value.ContractTerms, annual_discount_rate=0.1, period="W"),
-        cost=tried(lambda: rm.value.break_even_uplift(rm.customer_value(fit, spend, people, **money), cost=-1)),
+        margin=tried(lambda: rm.customer_value(fit, people, rm.Terms(**money | {"margin": 30}), spend=spend)),
+        rate=tried(
+            lambda: rm.customer_value(fit, people, rm.Terms(**money | {"annual_discount_rate": -2}), spend=spend)
+        ),
+        unit=tried(lambda: rm.customer_value(fit, people, rm.Terms(**money | {"time_unit": "D"}), spend=spend)),
+        swapped=tried(lambda: rm.customer_value(spend, people, rm.Terms(**money), spend=fit)),
+        terms=tried(rm.Terms, annual_discount_rate=0.1, billing_period="W"),
+        cost=tried(
+            lambda: rm.value.break_even_uplift(rm.customer_value(fit, people, rm.Terms(**money), spend=spend), cost=-1)
+        ),
         renewals=tried(lambda: rm.forecast_retention(fit, kept(), renewals=3)),
     )
 
@@ -79,17 +90,10 @@ def of_experiments():
         twice=tried(experiment, pd.concat([rows, rows])),
         outcome=tried(rm.differences, experiment(), rm.Outcome(column="height")),
         covariate=tried(rm.differences, experiment(), rm.Outcome(column="amount", adjust_for=("visits",))),
-        arm=tried(rm.interventions.cost_per_retained, experiment(), BOUGHT, MONEY, arm="fax"),
-        costs=tried(
-            rm.differences,
-            experiment(),
-            BOUGHT,
-            rm.interventions.Money(worth=1.0, costs={"fax": rm.Costs(contact=1.0)}),
-        ),
-        campaign=tried(
-            rm.interventions.read_campaign, rows, rm.interventions.Roles(arm="group"), rm.interventions.Prices()
-        ),
-        prices=tried(rm.interventions.Prices, margin=40),
+        arm=tried(rm.interventions.cost_per_retained, experiment(), BOUGHT, MONEY["costs"], arm="fax"),
+        costs=tried(rm.differences, experiment(), BOUGHT, rm.Terms(price=1.0), costs={"fax": rm.Costs(contact=1.0)}),
+        campaign=tried(rm.interventions.read_campaign, rows, {"arm": "group"}, stated()),
+        prices=tried(rm.Terms, margin=40),
         size=tried(rm.sample_size, rm.interventions.Proportion(0.1), 0.95),
         fractions=tried(rm.interventions.sequential_bounds, [0.5, 0.4]),
         e_value=tried(rm.interventions.e_value, -1.0),

@@ -21,8 +21,7 @@ from ledger_entries.purchase_models import MODELS as PURCHASES
 from retention_models import evaluation
 from retention_models.logs.transactions.describe import rfm, rhythm
 from retention_models.narrative import contracts, formats, purchases
-from retention_models.value import break_even, spending
-from retention_models.value.terms import Terms
+from retention_models.value import break_even, payments, spending
 
 CHANNEL = {"channel": "web"}
 
@@ -36,7 +35,9 @@ def named():
 
 
 def worth(horizon=52, model="ParetoNBD", spends=True):
-    return rm.customer_value(fitted(model), spend() if spends else None, customers(), horizon=horizon, **MONEY)
+    return rm.customer_value(
+        fitted(model), customers(), rm.Terms(horizon=horizon, **MONEY), spend=spend() if spends else None
+    )
 
 
 entry("value.customer.year")(worth)
@@ -44,7 +45,7 @@ entry("value.customer.ever")(lambda: worth(np.inf, "MBGNBD"))
 entry("value.customer.ever_pareto")(lambda: tried(worth, np.inf))
 entry("value.customer.counted")(lambda: worth(26, spends=False))
 entry("value.customer.covariates")(
-    lambda: rm.customer_value(with_covariates(), spend(), customers().iloc[::5], horizon=52, **MONEY)
+    lambda: rm.customer_value(with_covariates(), customers().iloc[::5], rm.Terms(horizon=52, **MONEY), spend=spend())
 )
 
 
@@ -52,11 +53,11 @@ entry("value.customer.covariates")(
 def total():
     people, fit = customers(), fitted("ParetoNBD")
     return Parts(
-        all=rm.total_value(fit, spend(), people, horizon=52, **MONEY),
-        by=rm.total_value(fit, spend(), people, by=named(), horizon=52, level=0.8, **MONEY),
-        counted=rm.total_value(fit, None, people, horizon=52, **MONEY),
-        ever=rm.total_value(fitted("MBGNBD"), spend(), people, horizon=np.inf, **MONEY),
-        covariates=rm.total_value(with_covariates(), spend(), people, horizon=52, **MONEY),
+        all=rm.total_value(fit, people, rm.Terms(horizon=52, **MONEY), spend=spend()),
+        by=rm.total_value(fit, people, rm.Terms(horizon=52, **MONEY), spend=spend(), by=named(), level=0.8),
+        counted=rm.total_value(fit, people, rm.Terms(horizon=52, **MONEY)),
+        ever=rm.total_value(fitted("MBGNBD"), people, rm.Terms(horizon=np.inf, **MONEY), spend=spend()),
+        covariates=rm.total_value(with_covariates(), people, rm.Terms(horizon=52, **MONEY), spend=spend()),
     )
 
 
@@ -70,8 +71,8 @@ def break_even_of_an_offer():
 def marginal():
     some = customers().iloc[::5]
     return Parts(
-        now=rm.value.marginal_value(with_covariates(), spend(), some, CHANNEL, horizon=26, **MONEY),
-        new=rm.value.marginal_value(with_covariates(), None, some, CHANNEL, horizon=26, new=True, **MONEY),
+        now=rm.value.marginal_value(with_covariates(), some, CHANNEL, rm.Terms(horizon=26, **MONEY), spend=spend()),
+        new=rm.value.marginal_value(with_covariates(), some, CHANNEL, rm.Terms(horizon=26, **MONEY), new=True),
     )
 
 
@@ -89,44 +90,51 @@ def spent():
 
 @entry("value.tables")
 def tabled():
-    by_horizon = rm.value.value_by_horizon(fitted("ParetoNBD"), spend(), customers(), horizons=(13, 26, 52), **MONEY)
-    by_segment = rm.value.value_by_segment(fitted("ParetoNBD"), spend(), customers(), named(), horizon=26, **MONEY)
+    by_horizon = rm.value.value_by_horizon(
+        fitted("ParetoNBD"), customers(), rm.Terms(**MONEY), spend=spend(), horizons=(13, 26, 52)
+    )
+    by_segment = rm.value.value_by_segment(
+        fitted("ParetoNBD"), customers(), rm.Terms(horizon=26, **MONEY), named(), spend=spend()
+    )
     return Parts(horizon=by_horizon, segment=by_segment, brief=formats.display_columns(by_segment))
 
 
 @entry("value.sentences")
 def sentences_of_value():
-    terms = Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency="USD")
-    fit, window = fitted("ParetoNBD"), {"horizon": 39, "time_unit": "W"}
+    terms = rm.Terms(horizon=39, time_unit="W", margin=0.3, annual_discount_rate=0.15, currency="USD")
+    fit = fitted("ParetoNBD")
     origins = evaluation.earlier_origins(log(), horizon=26)
     backtest = evaluation.backtest(rm.MBGNBD, log(), origins=origins[-2:], horizon=26)
     paying = break_even.paying_customers(rm.value.break_even_uplift(worth(), cost=2.0))
     second = rhythm.time_to_second_purchase(log())
-    held = rm.value.value_by_segment(fit, spend(), customers(), named(), horizon=39, **MONEY)
-    total = rm.total_value(fit, spend(), customers(), horizon=39, **MONEY)
+    held = rm.value.value_by_segment(fit, customers(), rm.Terms(horizon=39, **MONEY), named(), spend=spend())
+    total = rm.total_value(fit, customers(), rm.Terms(horizon=39, **MONEY), spend=spend())
     status = rm.forecast.status_by_group(fit, customers())
     return Parts(
         terms=terms,
-        keywords=terms.keywords,
+        keywords={"margin": terms.margin, "annual_discount_rate": terms.annual_discount_rate},
         written=terms.written(1234.5),
-        worth=purchases.value_sentence(total, backtest, paying, terms=terms, cost=2.0, **window),
-        base=purchases.customer_base_sentence(status, second, held, day=CUT, **window),
+        worth=purchases.value_sentence(total, backtest, paying, terms=terms, cost=2.0),
+        base=purchases.customer_base_sentence(status, second, held, day=CUT, terms=terms),
     )
 
 
-YEARLY = rm.value.ContractTerms(annual_discount_rate=0.1, period="Y", margin=100.0)
-MONTHLY = rm.value.ContractTerms(annual_discount_rate=0.1, period="M", margin=6.0)
+YEARLY = rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=100.0)
+MONTHLY = rm.Terms(annual_discount_rate=0.1, billing_period="M", price=6.0)
 TERMS = Parts(
     yearly=YEARLY,
     monthly=MONTHLY,
-    arrears=rm.value.ContractTerms(annual_discount_rate=0.1, period="Y", payment="arrears"),
-    within=rm.value.ContractTerms(annual_discount_rate=0.1, period="M", horizon=24),
+    arrears=rm.Terms(annual_discount_rate=0.1, billing_period="Y", payment="arrears"),
+    within=rm.Terms(annual_discount_rate=0.1, billing_period="M", horizon=24),
 )
 
 
 @entry("value.contract.terms")
 def terms():
-    return each(lambda t: Parts(terms=t, discount=t.discount, renewals=t.renewals), TERMS)
+    return each(
+        lambda t: Parts(terms=t, discount=payments.schedule_of(t).discount, renewals=payments.schedule_of(t).renewals),
+        TERMS,
+    )
 
 
 for name, model in MODELS.items():
@@ -149,8 +157,8 @@ def contract_values():
     return Parts(
         {
             name: Parts(
-                each=tried(rm.value.contract_value, monthly_fit(type(MODELS[name]).__name__), people, MONTHLY),
-                total=tried(rm.value.total_contract_value, monthly_fit(type(MODELS[name]).__name__), people, MONTHLY),
+                each=tried(rm.customer_value, monthly_fit(type(MODELS[name]).__name__), people, MONTHLY),
+                total=tried(rm.total_value, monthly_fit(type(MODELS[name]).__name__), people, MONTHLY),
             )
             for name in MODELS
         }
@@ -163,24 +171,24 @@ def contract_groups():
     curve = next(iter(rm.fitting.survival_curves(spells()).values()))
     return Parts(
         ages=contracts.age_groups(people),
-        by=rm.value.total_contract_value(fit, people, MONTHLY, by=contracts.age_groups(people), level=0.8),
-        after=rm.value.contract_value(fit, people, MONTHLY, moment="after_payment"),
-        at_parameters=rm.value.contract_value(MODELS["sbg"], people, MONTHLY),
-        of_curve=tried(rm.value.contract_value, curve, people, TERMS["within"]),
+        by=rm.total_value(fit, people, MONTHLY, by=contracts.age_groups(people), level=0.8),
+        after=rm.customer_value(fit, people, MONTHLY, moment="after_payment"),
+        at_parameters=rm.customer_value(MODELS["sbg"], people, MONTHLY),
+        of_curve=tried(rm.customer_value, curve, people, TERMS["within"]),
     )
 
 
 @entry("value.contract.saved")
 def saved():
     found = rm.saved_value(monthly_fit("ShiftedBetaGeometric"), active(), MONTHLY)
-    total = rm.value.total_contract_value(monthly_fit("ShiftedBetaGeometric"), active(), MONTHLY)
-    price = contracts.ContractPrice(10.0, 0.6, 0.1, "M", "EUR")
+    total = rm.total_value(monthly_fit("ShiftedBetaGeometric"), active(), MONTHLY)
+    price = rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", currency="EUR")
     return Parts(
         all=found,
         some=contracts.selected_tenures(found),
         bdw=tried(rm.saved_value, monthly_fit("BetaDiscreteWeibull"), active(), MONTHLY),
         contact=contracts.value_of_contact(found.iloc[0]),
-        sentence=contracts.saving_sentence(total, found, price=price),
+        sentence=contracts.saving_sentence(total, found, terms=price),
         written=price.written(1234.5),
     )
 

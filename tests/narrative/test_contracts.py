@@ -2,22 +2,21 @@
 
 import pandas as pd
 
+import retention_models as rm
 from retention_models.fitting.estimate import fit
 from retention_models.narrative.contracts import saving_sentence
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
-from retention_models.value.contracts import total_contract_value
 from retention_models.value.saved_customers import saved_value
-from retention_models.value.terms import ContractPrice
 
-PRICE = ContractPrice(price=100.0, margin=1.0, annual_discount_rate=0.1, period="Y", currency="EUR")
+TERMS = rm.Terms(price=100.0, annual_discount_rate=0.1, billing_period="Y", currency="EUR")
 REGULAR = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 382], "lost": [369, 163, 86, 56]})
 
 
 def sentence(model, kept, tenures):
     found, base = fit(model, kept), pd.DataFrame({"tenure": tenures})
-    total = total_contract_value(found, base, PRICE.terms)
-    return saving_sentence(total, saved_value(found, base, PRICE.terms), price=PRICE)
+    total = rm.total_value(found, base, TERMS)
+    return saving_sentence(total, saved_value(found, base, TERMS), terms=TERMS)
 
 
 def test_the_sentence_tells_between_which_values_of_which_tenures_a_saved_customer_lies():

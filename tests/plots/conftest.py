@@ -148,9 +148,7 @@ def effects():
     """Effects of one kind that have a value."""
     cards = pd.DataFrame({"arm": ["none", "card"], "n": [150, 150], "completed": [28, 51]})
     test = rm.Experiment.from_counts(cards, rm.Plan(control="none"), outcome="completed")
-    return rm.evidence_table(
-        rm.differences(test, rm.Outcome(column="completed"), rm.interventions.Money(worth=3.0))
-    ).table
+    return rm.evidence_table(rm.differences(test, rm.Outcome(column="completed"), rm.Terms(price=3.0))).table
 
 
 @pytest.fixture

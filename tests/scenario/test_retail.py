@@ -5,10 +5,11 @@ import pandas as pd
 import polars as pl
 import pytest
 
+import retention_models as rm
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.paretonbd import ParetoNBD
 from retention_models.interventions.arms.cells import cell_of_customers
-from retention_models.interventions.arms.costs import Costs, Money
+from retention_models.interventions.arms.costs import Costs
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
@@ -189,7 +190,7 @@ def test_the_value_of_each_arm_recovers_the_truth(shop):
     )
     costs = {arm: Costs(contact=0.1, redemption=5.0, redemptions="redeemed") for arm in shop.mailing.effects.index}
     test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["amount", "redeemed"])
-    for effect in differences(test, Outcome(column="amount"), Money(worth=0.4, costs=costs)):
+    for effect in differences(test, Outcome(column="amount"), rm.Terms(price=0.4), costs=costs):
         truth = true_value(shop.mailing.effects.loc[effect.intervention])
         assert abs(effect.value - truth) < 3 * (effect.value_upper - effect.value_lower) / 3.92
 
@@ -227,7 +228,7 @@ def test_intervals_of_value_cover_the_truth():
         amount = np.bincount(seen["person"], typical[seen["person"]] * rng.gamma(6.0, 1 / 6.0, len(seen)), minlength=n)
         arm, redeemed = trial.assignments["arm"].to_numpy(), trial.rows["redeemed"].to_numpy()
         test = Experiment(Plan(control="none"), ("amount", "redeemed"), cells(arm, np.column_stack([amount, redeemed])))
-        effect = differences(test, Outcome(column="amount"), Money(worth=0.4, costs=costs))[0]
+        effect = differences(test, Outcome(column="amount"), rm.Terms(price=0.4), costs=costs)[0]
         truth = with_amounts(trial, typical).effects.loc["coupon"]
         covered.append(effect.value_lower <= true_value(truth) <= effect.value_upper)
     assert np.mean(covered) >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 1_000)

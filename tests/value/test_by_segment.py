@@ -12,7 +12,6 @@ from retention_models.narrative.purchases import customer_base_sentence, typical
 from retention_models.value.break_even import paying_customers
 from retention_models.value.by_segment import value_by_horizon, value_by_segment
 from retention_models.value.spending import fit_spend
-from retention_models.value.terms import ContractPrice, Terms
 
 MONEY = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
 
@@ -41,12 +40,12 @@ def test_without_money_each_purchase_counts_one(customers, purchases):
     counted = customers.drop(columns=["monetary_value", "holdout_amount"])
     assert fit_spend(counted) is None
     money = {"time_unit": "W", "annual_discount_rate": 0, "margin": 1}
-    value = rm.customer_value(purchases, None, counted, horizon=39, **money)
+    value = rm.customer_value(purchases, counted, rm.Terms(horizon=39, **money))
     expected = rm.predict(purchases, counted, 39)
     assert list(value) == ["discounted_purchases", "value", "value_lower", "value_upper"]
     np.testing.assert_allclose(value["value"], expected["expected_purchases"], rtol=1e-7)
     np.testing.assert_allclose(value["value_upper"], expected["expected_purchases_upper"], rtol=1e-5)
-    total = rm.total_value(purchases, None, counted, horizon=39, **money).iloc[0]
+    total = rm.total_value(purchases, counted, rm.Terms(horizon=39, **money)).iloc[0]
     forecast = rm.predict_total(purchases, counted, 39).iloc[0]
     np.testing.assert_allclose(
         total[["value", "value_lower", "value_upper"]].astype(float),
@@ -56,25 +55,27 @@ def test_without_money_each_purchase_counts_one(customers, purchases):
 
 
 def test_value_grows_with_the_horizon_to_that_without_end(customers, purchases, spend):
-    table = value_by_horizon(purchases, spend, customers, horizons=(39, 78), **MONEY)
+    table = value_by_horizon(purchases, customers, rm.Terms(**MONEY), spend=spend, horizons=(39, 78))
     assert table.index.tolist() == ["39 weeks", "78 weeks", "without end"]
     assert table["value"].is_monotonic_increasing
-    whole = rm.total_value(purchases, spend, customers, horizon=np.inf, **MONEY).iloc[0]
+    whole = rm.total_value(purchases, customers, rm.Terms(horizon=np.inf, **MONEY), spend=spend).iloc[0]
     assert np.isclose(table.loc["without end", "value"], whole["value"])
 
 
 def test_horizons_must_be_named(customers, purchases, spend):
     with pytest.raises(ValueError, match="horizons must name at least one length"):
-        value_by_horizon(purchases, spend, customers, horizons=(), **MONEY)
+        value_by_horizon(purchases, customers, rm.Terms(**MONEY), spend=spend, horizons=())
 
 
 def test_without_discount_there_is_no_value_without_end(customers, purchases, spend):
-    table = value_by_horizon(purchases, spend, customers, horizons=(39,), **MONEY | {"annual_discount_rate": 0})
+    table = value_by_horizon(
+        purchases, customers, rm.Terms(**MONEY | {"annual_discount_rate": 0}), spend=spend, horizons=(39,)
+    )
     assert table.index.tolist() == ["39 weeks"]
 
 
 def test_segments_share_customers_and_value_among_them(customers, purchases, spend, segment):
-    table = value_by_segment(purchases, spend, customers, segment, horizon=39, **MONEY)
+    table = value_by_segment(purchases, customers, rm.Terms(horizon=39, **MONEY), segment, spend=spend)
     assert table["value"].is_monotonic_decreasing
     assert np.isclose(table["share_of_customers"].sum(), 1)
     assert np.isclose(table["share_of_value"].sum(), 1)
@@ -84,39 +85,15 @@ def test_segments_share_customers_and_value_among_them(customers, purchases, spe
 
 
 def test_a_table_to_be_shown_fits_a_page(customers, purchases, spend, segment):
-    table = display_columns(value_by_segment(purchases, spend, customers, segment, horizon=39, **MONEY))
-    intervals = [f"{name}{end}" for name in ("each", "value") for end in ("", "_lower", "_upper")]
+    table = display_columns(value_by_segment(purchases, customers, rm.Terms(horizon=39, **MONEY), segment, spend=spend))
+    intervals = [f"{name}{end}" for name in ("per_customer", "value") for end in ("", "_lower", "_upper")]
     assert list(table) == ["customers", "alive", *intervals]
     lines = with_intervals(table).to_string(float_format=three_digits).splitlines()
     assert max(map(len, lines)) <= 90
 
 
-def test_terms_say_what_value_is_counted_in():
-    terms = Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency="EUR")
-    assert terms.keywords == {"margin": 0.3, "annual_discount_rate": 0.15}
-    assert terms.written(1234.5) == "EUR 1,234"
-    assert "30 % is counted as earned" in str(terms)
-    assert "Amounts are in EUR." in str(terms)
-    assert "Amounts" not in str(Terms.of(True, margin=0.3, annual_discount_rate=0.15, currency=None))
-    assert "&lt;b&gt;" in Terms.of(True, margin=1, annual_discount_rate=0, currency="<b>")._repr_html_()
-
-
-def test_terms_in_percent_are_refused():
-    with pytest.raises(ValueError, match=r"margin must be the share .*; did you mean 0.3\?"):
-        Terms.of(True, margin=30, annual_discount_rate=0.1, currency="EUR")
-    with pytest.raises(ValueError, match=r"annual_discount_rate must be .*; did you mean 0.15\?"):
-        ContractPrice(price=10.0, margin=0.6, annual_discount_rate=15, period="M")
-
-
-def test_terms_without_money_count_purchases_whatever_the_margin():
-    terms = Terms.of(False, margin=0.3, annual_discount_rate=0, currency="EUR")
-    assert terms.keywords == {"margin": 1.0, "annual_discount_rate": 0}
-    assert terms.written(12.34) == "12.3 purchases"
-    assert str(terms).startswith("The log has no money: value is counted in purchases")
-
-
 def test_an_offer_pays_for_more_customers_the_more_it_changes(customers, purchases, spend):
-    value = rm.customer_value(purchases, spend, customers, horizon=39, **MONEY)
+    value = rm.customer_value(purchases, customers, rm.Terms(horizon=39, **MONEY), spend=spend)
     paying = paying_customers(rm.value.break_even_uplift(value, cost=2.0))
     assert paying["customers"].is_monotonic_increasing
     assert (paying["share_lower"] <= paying["share"]).all()
@@ -137,8 +114,8 @@ def test_the_worth_sentence_carries_its_errors_and_names_failed_checks():
     paying = pd.DataFrame(
         {"customers": [5], "share": [0.05], "share_lower": [0.031], "share_upper": [0.07]}, index=["10 %"]
     )
-    terms = Terms.of(True, margin=0.3, annual_discount_rate=0.1, currency="EUR")
-    words = {"terms": terms, "horizon": 26, "time_unit": "W", "cost": 2.5}
+    terms = rm.Terms(horizon=26, time_unit="W", margin=0.3, annual_discount_rate=0.1, currency="EUR")
+    words = {"terms": terms, "cost": 2.5}
     assert value_sentence(total, backtest, paying, **words) == (
         "The 100 customers are worth EUR 5,000 over the next 26 weeks (95 % interval EUR 4,500 to EUR 5,600; at 2 "
         "earlier dates what came true differed from such a forecast by -10 % to +20 %); an offer that costs EUR 2.50 a "
@@ -167,7 +144,8 @@ def test_the_base_sentence_tells_status_onboarding_and_the_best_segment():
     second = pd.DataFrame(watched, index=pd.RangeIndex(1, 6, name="days"))
     segments = pd.DataFrame({"share_of_customers": [0.2], "share_of_value": [0.7]}, index=["champion"])
     segments = segments.assign(value=100.0, share_of_medians=0.0)
-    assert customer_base_sentence(status, second, segments, day="2024-06-30", horizon=1, time_unit="W") == (
+    terms = rm.Terms(horizon=1, time_unit="W")
+    assert customer_base_sentence(status, second, segments, day="2024-06-30", terms=terms) == (
         "Of 200 customers 90 (45 %, 95 % interval 40 to 50 %) are expected to be customers still on 2024-06-30; of new "
         "ones 40 % buy a second time within 4 days, half of these in the first 2, which is the time to win them; the "
         "segment “champion” is 20 % of the customers and 70 % of the value expected within 1 week."

@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+import retention_models as rm
 from retention_models.fitting.estimate import fit
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.curves import Curve
@@ -17,16 +18,14 @@ from retention_models.survival.two_segments import TwoSegments
 from retention_models.tables.customer_table import read_table
 from retention_models.value.contracts import (
     _stream,
-    contract_value,
     discounted_lifetime,
     discounted_residual_lifetime,
     retention_elasticity,
-    total_contract_value,
 )
-from retention_models.value.terms import ContractTerms
+from retention_models.value.payments import schedule_of
 
 PUBLISHED = runpy.run_path(str(Path(__file__).parents[1] / "reference" / "fader_hardie_2007.py"))
-YEARLY = ContractTerms(annual_discount_rate=0.1, period="Y")
+YEARLY = rm.Terms(annual_discount_rate=0.1, billing_period="Y")
 MODELS = [
     ShiftedBetaGeometric(0.763665, 1.295830),
     BetaDiscreteWeibull(0.26, 1.72, 1.58),
@@ -73,18 +72,18 @@ def test_value_of_the_base_of_the_perils_paper():
     naive, pooled = fit(Geometric, last_year), fit(ShiftedBetaGeometric, TRIANGLE)
     assert BASE["weight"].sum() == 26_569
     assert naive.model.retention_rate(1) == pytest.approx(0.69138, abs=5e-6)
-    assert total_contract_value(naive, BASE, YEARLY).loc["all", "value"] == pytest.approx(49_450, abs=0.5)
+    assert rm.total_value(naive, BASE, YEARLY).loc["all", "value"] == pytest.approx(49_450, abs=0.5)
     np.testing.assert_allclose(pooled.parameters, [1.6671, 2.8566], atol=5e-5)
-    assert total_contract_value(pooled, BASE, YEARLY).loc["all", "value"] == pytest.approx(73_342, abs=0.5)
+    assert rm.total_value(pooled, BASE, YEARLY).loc["all", "value"] == pytest.approx(73_342, abs=0.5)
 
 
 def test_the_truth_behind_the_perils_paper():
     """By the exact shares of the loyal in each cohort, and by whole customers of both kinds."""
-    assert total_contract_value(TRUTH, BASE, YEARLY).loc["all", "value"] == pytest.approx(79_416.50, abs=5e-3)
+    assert rm.total_value(TRUTH, BASE, YEARLY).loc["all", "value"] == pytest.approx(79_416.50, abs=5e-3)
     loyal, fickle = [3333, 3000, 2700, 2430, 2187], [6667, 3334, 1667, 834, 417]
     np.testing.assert_array_equal(np.add(loyal, fickle), BASE["weight"])
     by_kind = [
-        total_contract_value(Geometric(-np.log(kept)), BASE.assign(weight=number), YEARLY).loc["all", "value"]
+        rm.total_value(Geometric(-np.log(kept)), BASE.assign(weight=number), YEARLY).loc["all", "value"]
         for kept, number in ((0.9, loyal), (0.5, fickle))
     ]
     assert sum(by_kind) == pytest.approx(79_409.92, abs=5e-3)
@@ -93,16 +92,24 @@ def test_the_truth_behind_the_perils_paper():
 def test_the_naive_value_is_that_of_the_mean_retention_rate():
     pooled = fit(ShiftedBetaGeometric, TRIANGLE)
     assert pooled.data["retention_rate"] == pytest.approx(1 - TRIANGLE["lost"].sum() / TRIANGLE["at_risk"].sum())
-    same = total_contract_value(fit(Geometric, TRIANGLE), BASE, YEARLY).loc["all", "value"]
-    assert total_contract_value(pooled, BASE, YEARLY).loc["all", "naive_value"] == pytest.approx(same)
+    same = rm.total_value(fit(Geometric, TRIANGLE), BASE, YEARLY).loc["all", "value"]
+    assert rm.total_value(pooled, BASE, YEARLY).loc["all", "naive_value"] == pytest.approx(same)
 
 
 @each_model
-@pytest.mark.parametrize("terms", [YEARLY, ContractTerms(0.15, "M"), ContractTerms(0.05, 28, horizon=30)], ids=repr)
+@pytest.mark.parametrize(
+    "terms",
+    [
+        YEARLY,
+        rm.Terms(annual_discount_rate=0.15, billing_period="M"),
+        rm.Terms(annual_discount_rate=0.05, billing_period=28, horizon=30),
+    ],
+    ids=repr,
+)
 def test_a_lifetime_is_the_first_payment_and_the_rest_a_period_later(model, terms):
     """DEL = 1 + DERL(1) / (1 + d), d being the rate of a period."""
     horizon = discounted_residual_lifetime(model, 1, terms)
-    assert discounted_lifetime(model, terms) == pytest.approx(1 + horizon * terms.discount, rel=1e-12)
+    assert discounted_lifetime(model, terms) == pytest.approx(1 + horizon * schedule_of(terms).discount, rel=1e-12)
 
 
 @each_model
@@ -144,23 +151,29 @@ def test_elasticity_is_what_a_small_rise_of_all_retention_rates_does(model):
 
 
 def test_a_year_is_twelve_months_whatever_is_paid_by_the_month():
-    monthly = ContractTerms(0.1, "M")
-    assert monthly.discount**12 == pytest.approx(1 / 1.1, rel=1e-14)
-    assert ContractTerms(0.1, 7).discount ** (365.25 / 7) == pytest.approx(1 / 1.1, rel=1e-14)
+    monthly = rm.Terms(annual_discount_rate=0.1, billing_period="M")
+    assert schedule_of(monthly).discount ** 12 == pytest.approx(1 / 1.1, rel=1e-14)
+    assert schedule_of(rm.Terms(annual_discount_rate=0.1, billing_period=7)).discount ** (365.25 / 7) == pytest.approx(
+        1 / 1.1, rel=1e-14
+    )
     never = Geometric(1e-9)
     assert discounted_lifetime(never, monthly) == pytest.approx(1 / (1 - 1.1 ** (-1 / 12)), rel=1e-6)
 
 
 def test_payment_in_arrears_comes_a_period_later():
-    advance, arrears = (ContractTerms(0.1, "M", margin=30, payment=p) for p in ("advance", "arrears"))
+    advance, arrears = (
+        rm.Terms(annual_discount_rate=0.1, billing_period="M", price=30, payment=p) for p in ("advance", "arrears")
+    )
     for value in (discounted_lifetime, lambda m, t: discounted_residual_lifetime(m, 3, t)):
-        assert value(MODELS[0], arrears) == pytest.approx(value(MODELS[0], advance) * arrears.discount, rel=1e-12)
+        assert value(MODELS[0], arrears) == pytest.approx(
+            value(MODELS[0], advance) * schedule_of(arrears).discount, rel=1e-12
+        )
 
 
 def test_a_schedule_of_margins_follows_the_payments():
     """A free start, half price at the first renewal, the full price from then on."""
-    terms = ContractTerms(0.1, "Y", margin=[0, 5, 10])
-    model, full = MODELS[0], ContractTerms(0.1, "Y", margin=10)
+    terms = rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=[0, 5, 10])
+    model, full = MODELS[0], rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=10)
     survival = model.survival_function(1)
     expected = discounted_lifetime(model, full) - 10 - 5 * survival / 1.1
     assert discounted_lifetime(model, terms) == pytest.approx(expected, rel=1e-12)
@@ -172,47 +185,49 @@ def test_a_schedule_of_margins_follows_the_payments():
 
 
 def test_a_horizon_counts_so_many_renewals():
-    terms = ContractTerms(0.1, "Y", horizon=3)
+    terms = rm.Terms(annual_discount_rate=0.1, billing_period="Y", horizon=3)
     survival = MODELS[1].survival_function(np.arange(1, 4) + 2, given=2)
     found = discounted_residual_lifetime(MODELS[1], 3, terms)
     assert found == pytest.approx((survival / 1.1 ** np.arange(3)).sum(), rel=1e-12)
 
 
 def test_endless_values_leave_nothing_away():
-    long = ContractTerms(0.1, "M", horizon=60_000)
+    long = rm.Terms(annual_discount_rate=0.1, billing_period="M", horizon=60_000)
     heavy = ShiftedBetaGeometric(0.05, 0.2)
-    endless = discounted_residual_lifetime(heavy, [1, 50], ContractTerms(0.1, "M"))
+    endless = discounted_residual_lifetime(heavy, [1, 50], rm.Terms(annual_discount_rate=0.1, billing_period="M"))
     np.testing.assert_allclose(endless, discounted_residual_lifetime(heavy, [1, 50], long), rtol=1e-11)
 
 
 def test_values_stand_by_customer_and_add_up_by_segment():
     found = fit(BetaDiscreteWeibull, retention_table("regular", 7))
     customers = pd.DataFrame({"customer_id": list("abcd"), "tenure": [0, 3, 3, 12]})
-    terms = ContractTerms(0.1, "Y", margin=20)
-    each = contract_value(found, customers, terms)
+    terms = rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=20)
+    each = rm.customer_value(found, customers, terms)
     assert list(each.index) == list("abcd")
     assert each.loc["b"].equals(each.loc["c"])
     np.testing.assert_allclose(each["value"], 20 * discounted_residual_lifetime(found, [1, 4, 4, 13], YEARLY))
-    total = total_contract_value(found, customers, terms, by=["new", "old", "old", "old"])
+    total = rm.total_value(found, customers, terms, by=["new", "old", "old", "old"])
     assert total["customers"].to_dict() == {"new": 1, "old": 3}
     assert total.loc["old", "value"] == pytest.approx(each["value"].iloc[1:].sum())
     assert total.loc["new", "value_lower"] == pytest.approx(each.loc["a", "value_lower"])
-    weighted = total_contract_value(found, pd.DataFrame({"tenure": [0, 3, 12], "weight": [1, 2, 1]}), terms)
-    whole = total_contract_value(found, customers, terms)
+    weighted = rm.total_value(found, pd.DataFrame({"tenure": [0, 3, 12], "weight": [1, 2, 1]}), terms)
+    whole = rm.total_value(found, customers, terms)
     pd.testing.assert_frame_equal(weighted, whole)
     assert (whole["outcome_upper"] > whole["value_upper"]).all()
 
 
 @each_model
-@pytest.mark.parametrize("terms", [YEARLY, ContractTerms(0.1, "Y", margin=[3, 2, 1], horizon=4)], ids=repr)
+@pytest.mark.parametrize(
+    "terms", [YEARLY, rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=[3, 2, 1], horizon=4)], ids=repr
+)
 def test_the_chance_in_a_customers_value_is_that_of_simulated_ones(model, terms):
     given = 2
     customers = pd.DataFrame({"tenure": [given]})
     life = model.simulate(np.full(400_000, 300), np.random.default_rng(1))["tenure"].to_numpy()
     ahead = life[life > given] - given - 1
-    paid = terms.paid(400)[given + 1 :] / terms.discount ** (given + 1)
-    worth = np.append(0.0, np.cumsum(paid))[np.minimum(ahead, min(terms.horizon, 297)).astype(int)]
-    stream = _stream(model, customers, read_table(customers, ("tenure",)), terms, "before_renewal")
+    paid = schedule_of(terms).paid(400)[given + 1 :] / schedule_of(terms).discount ** (given + 1)
+    worth = np.append(0.0, np.cumsum(paid))[np.minimum(ahead, min(schedule_of(terms).horizon, 297)).astype(int)]
+    stream = _stream(model, customers, read_table(customers, ("tenure",)), schedule_of(terms), "before_renewal")
     mean, variance = stream.mean(np.array([given]))[0], stream.variance(np.array([given]))[0]
     assert mean == pytest.approx(worth.mean(), abs=4 * worth.std() / np.sqrt(len(worth)))
     assert variance == pytest.approx(worth.var(), rel=0.03)
@@ -220,16 +235,16 @@ def test_the_chance_in_a_customers_value_is_that_of_simulated_ones(model, terms)
 
 def test_a_curve_without_a_model_is_worth_what_it_has_seen():
     curve = Curve([1, 2, 3, 4], [1000, 700, 560, 476], [300, 140, 84, 30])
-    terms = ContractTerms(0.1, "Y", horizon=2)
+    terms = rm.Terms(annual_discount_rate=0.1, billing_period="Y", horizon=2)
     survival = curve.survival_function([3, 4]) / curve.survival_function(2)
-    value = contract_value(curve, pd.DataFrame({"tenure": [2]}), terms)
+    value = rm.customer_value(curve, pd.DataFrame({"tenure": [2]}), terms)
     assert value["value"].iloc[0] == pytest.approx(survival[0] + survival[1] / 1.1)
     with pytest.raises(ValueError, match="survival is asked up to renewal 5, and the model has seen none beyond 4"):
-        contract_value(curve, pd.DataFrame({"tenure": [3]}), terms)
+        rm.customer_value(curve, pd.DataFrame({"tenure": [3]}), terms)
     with pytest.raises(ValueError, match="give the terms a horizon"):
         discounted_lifetime(curve, YEARLY)
     gone = Curve([1, 2], [10, 5], [5, 5])
-    assert contract_value(gone, pd.DataFrame({"tenure": [0, 4]}), terms)["value"].tolist() == [0.5, 0.0]
+    assert rm.customer_value(gone, pd.DataFrame({"tenure": [0, 4]}), terms)["value"].tolist() == [0.5, 0.0]
 
 
 class LikeLifelines:
@@ -258,23 +273,23 @@ class LikeScikitSurvival:
 @pytest.mark.parametrize("model", [LikeLifelines(), LikeScikitSurvival()], ids=["lifelines", "scikit-survival"])
 def test_curves_of_other_libraries_join(model):
     customers = pd.DataFrame({"tenure": [0, 5, 5], "age": [20, 20, 40], "weight": [1, 1, 2]}, index=list("abc"))
-    terms = ContractTerms(0.1, "Y", horizon=6)
+    terms = rm.Terms(annual_discount_rate=0.1, billing_period="Y", horizon=6)
     rates = np.array([0.2, 0.2, 0.4])
     ahead = np.arange(1, 7)
     expected = (np.exp(-np.outer(rates, ahead)) / 1.1 ** (ahead - 1)).sum(axis=1)
-    value = contract_value(model, customers, terms)
+    value = rm.customer_value(model, customers, terms)
     np.testing.assert_allclose(value["value"], expected)
     assert list(value.columns) == ["value"]
     assert list(value.index) == list("abc")
-    np.testing.assert_allclose(contract_value(model, pl.from_pandas(customers), terms)["value"], expected)
-    with pytest.raises(TypeError, match="contract_value takes it"):
+    np.testing.assert_allclose(rm.customer_value(model, pl.from_pandas(customers), terms)["value"], expected)
+    with pytest.raises(TypeError, match="customer_value takes it"):
         discounted_lifetime(model, terms)
-    total = total_contract_value(model, customers, terms)
+    total = rm.total_value(model, customers, terms)
     assert total.loc["all"].to_list() == pytest.approx([4, expected @ [1, 1, 2]])
     with pytest.raises(ValueError, match="has seen none beyond 12; shorten the horizon"):
-        contract_value(model, customers.assign(tenure=9), terms)
+        rm.customer_value(model, customers.assign(tenure=9), terms)
     with pytest.raises(ValueError, match="give the terms a horizon"):
-        contract_value(model, customers, YEARLY)
+        rm.customer_value(model, customers, YEARLY)
 
 
 @pytest.mark.parametrize(
@@ -283,22 +298,22 @@ def test_curves_of_other_libraries_join(model):
         ({"annual_discount_rate": 15}, "annual_discount_rate must be .*; got 15; did you mean 0.15?"),
         ({"annual_discount_rate": -0.1}, "annual_discount_rate must be 0 or above"),
         ({"annual_discount_rate": 0}, "with annual_discount_rate 0 a value needs a horizon"),
-        ({"period": "W"}, "period must be 'M', 'Y' or a number of days"),
-        ({"margin": []}, "margin must be an amount of money a payment"),
-        ({"margin": np.nan}, "margin must be an amount of money a payment"),
-        ({"payment": "never"}, "payment must be 'advance' or 'arrears'"),
-        ({"horizon": 0}, "horizon must be a number of renewals, 1 or more"),
+        ({"billing_period": "W"}, "period must be 'M', 'Y' or a number of days"),
+        ({"price": []}, "price must be an amount of money"),
+        ({"price": np.nan}, "price must be an amount of money"),
+        ({"payment": "never"}, "payment must be one of 'advance', 'arrears'"),
+        ({"horizon": 0.5}, "horizon must be a number of renewals, 1 or more"),
     ],
 )
 def test_bad_terms_are_named(terms, message):
     with pytest.raises(ValueError, match=message):
-        ContractTerms(**{"annual_discount_rate": 0.1, "period": "Y", **terms})
+        discounted_lifetime(MODELS[0], rm.Terms(**{"annual_discount_rate": 0.1, "billing_period": "Y", **terms}))
 
 
 def test_bad_customers_are_named():
     for tenure, message in ((-1, "tenure is negative"), (1.5, "tenure is not a whole number")):
         with pytest.raises(ValueError, match=message):
-            contract_value(MODELS[0], pd.DataFrame({"tenure": [tenure]}), YEARLY)
+            rm.customer_value(MODELS[0], pd.DataFrame({"tenure": [tenure]}), YEARLY)
     with pytest.raises(ValueError, match="payments must be whole numbers from 1 on"):
         discounted_residual_lifetime(MODELS[0], 0, YEARLY)
     with pytest.raises(ValueError, match="moment must be 'before_renewal' or 'after_payment'"):
@@ -309,8 +324,8 @@ def test_bad_customers_are_named():
 def test_intervals_of_a_bases_value_and_outcome_cover():
     """1,000 businesses of five cohorts: one interval holds the true expectation, the other what is paid in the end."""
     truth, rng = ShiftedBetaGeometric(2.0, 6.0), np.random.default_rng(7)
-    terms = ContractTerms(0.1, "Y", margin=10, horizon=20)
-    paid = np.append(0.0, np.cumsum(terms.paid(20)[1:] / terms.discount))
+    terms = rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=10, horizon=20)
+    paid = np.append(0.0, np.cumsum(schedule_of(terms).paid(20)[1:] / schedule_of(terms).discount))
     held = []
     for _ in range(1000):
         followed = np.repeat(np.arange(2, 7), 600)
@@ -321,8 +336,8 @@ def test_intervals_of_a_bases_value_and_outcome_cover():
         found = fit(ShiftedBetaGeometric, pd.DataFrame({"tenure": tenures, "at_risk": at_risk, "lost": lost}))
         active = life > followed
         base = pd.DataFrame({"tenure": followed[active]})
-        row = total_contract_value(found, base, terms).iloc[0]
-        expected = total_contract_value(truth, base, terms)["value"].iloc[0]
+        row = rm.total_value(found, base, terms).iloc[0]
+        expected = rm.total_value(truth, base, terms)["value"].iloc[0]
         outcome = paid[np.minimum(life[active] - followed[active] - 1, 20)].sum()
         held.append(
             [
@@ -336,26 +351,32 @@ def test_intervals_of_a_bases_value_and_outcome_cover():
 def test_values_that_lose_money_have_intervals_too():
     found = fit(ShiftedBetaGeometric, retention_table("regular", 4))
     base = pd.DataFrame({"tenure": [0, 3], "weight": [10, 5]})
-    gain, loss = (total_contract_value(found, base, ContractTerms(0.1, "Y", margin=m)).iloc[0] for m in (5, -5))
+    gain, loss = (
+        rm.total_value(found, base, rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=m)).iloc[0]
+        for m in (5, -5)
+    )
     assert loss["value"] == pytest.approx(-gain["value"])
     for kind in ("value", "outcome"):
         assert loss[f"{kind}_lower"] < loss["value"] < loss[f"{kind}_upper"]
-    each = contract_value(found, base, ContractTerms(0.1, "Y", margin=[0, -5, 5]))
+    each = rm.customer_value(found, base, rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=[0, -5, 5]))
     assert (each["value_lower"] < each["value"]).all()
     assert (each["value"] < each["value_upper"]).all()
 
 
 def test_what_is_no_model_with_a_survival_is_named():
     base = pd.DataFrame({"tenure": [0]})
-    for given, name in ((ShiftedBetaGeometric, "ShiftedBetaGeometric"), ("sBG", "str")):
-        with pytest.raises(TypeError, match=f"an object with survival_function.tenure. is needed; got {name}"):
-            contract_value(given, base, YEARLY)
+    with pytest.raises(TypeError, match=r"an object with survival_function\(tenure\) is needed; got ShiftedBetaG"):
+        rm.customer_value(ShiftedBetaGeometric, base, YEARLY)
+    with pytest.raises(
+        TypeError, match=r"fit must be the Fit of a model of purchases, .* or of contracts, .*; got a str"
+    ):
+        rm.customer_value("sBG", base, YEARLY)
     with pytest.raises(ValueError, match="weight is 0 in all rows"):
-        total_contract_value(MODELS[0], base.assign(weight=0), YEARLY)
+        rm.total_value(MODELS[0], base.assign(weight=0), YEARLY)
 
 
 @pytest.mark.parametrize("rate", [0, 1e-7])
 def test_hardly_any_discount_needs_a_horizon(rate):
     with pytest.raises(ValueError, match="a value needs a horizon: customers who stay for good have no end"):
-        ContractTerms(rate, "M")
-    assert ContractTerms(rate, "M", horizon=12).renewals == 12
+        discounted_lifetime(MODELS[0], rm.Terms(annual_discount_rate=rate, billing_period="M"))
+    assert schedule_of(rm.Terms(annual_discount_rate=rate, billing_period="M", horizon=12)).renewals == 12

@@ -9,7 +9,7 @@ import retention_models as rm
 
 PURCHASES = rm.ParetoNBD(r=0.9, alpha=9.0, s=0.8, beta=18.0)
 SPEND = rm.GammaGamma(p=6.25, q=3.74, v=15.44)
-MONEY = {"horizon": 52, "time_unit": "W", "annual_discount_rate": 0.1, "margin": 0.3}
+TERMS = rm.Terms(horizon=52, time_unit="W", annual_discount_rate=0.1, margin=0.3)
 CUSTOMERS = 600
 
 
@@ -33,10 +33,10 @@ def covered(seed):
     purchases, spend = rm.fit(rm.ParetoNBD, customers), rm.fit(rm.GammaGamma, customers)
     truth = (as_known(purchases, PURCHASES), as_known(spend, SPEND))
     segment = np.where(customers["frequency"] > 0, "repeat", "once")
-    ours, true = (rm.total_value(*fits, customers, by=segment, **MONEY) for fits in ((purchases, spend), truth))
-    total, all_true = (rm.total_value(*fits, customers, **MONEY) for fits in ((purchases, spend), truth))
+    ours, true = (rm.total_value(f, customers, TERMS, spend=s, by=segment) for f, s in ((purchases, spend), truth))
+    total, all_true = (rm.total_value(f, customers, TERMS, spend=s) for f, s in ((purchases, spend), truth))
     few = customers.iloc[:20]
-    each, each_true = (rm.customer_value(*fits, few, **MONEY) for fits in ((purchases, spend), truth))
+    each, each_true = (rm.customer_value(f, few, TERMS, spend=s) for f, s in ((purchases, spend), truth))
 
     def holds(table, value):
         return ((table["value_lower"] <= value["value"]) & (value["value"] <= table["value_upper"])).to_numpy()

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import retention_models as rm
 from retention_models.datasets import load_published_retention
 from retention_models.fitting.estimate import fit
 from retention_models.narrative.contracts import age_groups, selected_tenures
@@ -13,9 +14,8 @@ from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.survival.two_segments import TwoSegments
 from retention_models.value.contracts import discounted_lifetime
 from retention_models.value.saved_customers import saved_value
-from retention_models.value.terms import ContractTerms
 
-TERMS = ContractTerms(margin=10.0, annual_discount_rate=0.1, period="Y")
+TERMS = rm.Terms(price=10.0, annual_discount_rate=0.1, billing_period="Y")
 MODELS = (
     ShiftedBetaGeometric(0.7, 1.2),
     BetaDiscreteWeibull(0.26, 1.7, 1.6),
@@ -97,7 +97,7 @@ def test_weights_are_repeated_rows_and_order_does_not_matter(regular):
 
 
 def test_schedules_are_paid_by_the_number_of_the_payment(regular):
-    late = ContractTerms(margin=[0.0] * 5 + [10.0], annual_discount_rate=0.1, period="Y")
+    late = rm.Terms(price=[0.0] * 5 + [10.0], annual_discount_rate=0.1, billing_period="Y")
     saved = saved_value(regular, pd.DataFrame({"tenure": [0, 4]}), late)
     full = saved_value(regular, pd.DataFrame({"tenure": [0, 4]}), TERMS)
     assert saved.loc[4, "value"] == pytest.approx(full.loc[4, "value"], rel=1e-12)

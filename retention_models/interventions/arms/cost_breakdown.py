@@ -12,11 +12,12 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits, with_interval
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.contrasts import Measure, MeasureOf, combination, contrast, read
-from retention_models.interventions.arms.costs import Costs, Money, position
+from retention_models.interventions.arms.costs import Costs, Pricing, position, pricing
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome, measure_of
 from retention_models.interventions.designs.fieller import fieller
 from retention_models.interventions.effects.effect import named
+from retention_models.value.terms import Terms
 
 LINES = ("gross gain", "contacts", "redemptions", "subsidised purchases", "net value")
 
@@ -46,7 +47,13 @@ class CostPerRetained(Presentation):
 
 
 def cost_per_retained(
-    test: Experiment, outcome: Outcome, money: Money, *, arm: str | None = None, level: float = 0.95
+    test: Experiment,
+    outcome: Outcome,
+    costs: Mapping[str, Costs],
+    *,
+    arm: str | None = None,
+    currency: str = "",
+    level: float = 0.95,
 ) -> CostPerRetained:
     """Cost over effect, with Fieller's interval: what one customer kept has cost.
 
@@ -54,10 +61,12 @@ def cost_per_retained(
     ----------
     test, outcome
         The experiment, and what counts as kept: a share, or a count of purchases.
-    money
-        The costs of the arms; its ``worth`` is not used.
+    costs
+        Arm to its ``Costs``; an arm that is not named costs nothing.
     arm
         The arm in question; may be left out where there is only one beside the control.
+    currency
+        What money is called, for the sentence.
     level
         Level of the interval.
 
@@ -71,11 +80,11 @@ def cost_per_retained(
     >>> import retention_models as rm
     >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
     >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
-    >>> money = rm.interventions.Money(worth=1.0, costs={"men's e-mail": rm.Costs(contact=0.02)}, currency="USD")
-    >>> print(rm.interventions.cost_per_retained(test, rm.Outcome(column="visit"), money, arm="men's e-mail"))
+    >>> visit, costs = rm.Outcome(column="visit"), {"men's e-mail": rm.Costs(contact=0.02)}
+    >>> print(rm.interventions.cost_per_retained(test, visit, costs, arm="men's e-mail", currency="USD"))
     men's e-mail, visit: one more cost USD 0.261 (0.240 to 0.286).
     """
-    arm = test.treated_arm(arm)
+    arm, money = test.treated_arm(arm), Pricing(worth=0.0, costs=costs, currency=currency)
     money.check_arms(test.arms)
     weights = contrasts.difference(arm, test.plan.control)
     readings = {
@@ -97,7 +106,7 @@ def cost_per_retained(
 
 
 def _spent_and_kept(
-    test: Experiment, outcome: Outcome, money: Money, weights: Mapping[str, float]
+    test: Experiment, outcome: Outcome, money: Pricing, weights: Mapping[str, float]
 ) -> dict[str, dict[str, MeasureOf]]:
     """Cost, outcome and their sum as measures of each arm."""
     spent = {arm: money.cost(arm, test.columns) for arm in weights}
@@ -123,8 +132,9 @@ def _in_words(name: str, cost: tuple[float, float, float], bounded: bool, curren
 def cost_breakdown(
     test: Experiment,
     outcome: Outcome,
-    money: Money,
+    terms: Terms,
     *,
+    costs: Mapping[str, Costs] | None = None,
     arm: str | None = None,
     purchases: str | None = None,
     level: float = 0.95,
@@ -133,7 +143,7 @@ def cost_breakdown(
 
     Parameters
     ----------
-    test, outcome, money
+    test, outcome, terms, costs
         As in ``differences``.
     arm
         The arm in question; may be left out where there is only one beside the control.
@@ -155,8 +165,8 @@ def cost_breakdown(
     >>> import retention_models as rm
     >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
     >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
-    >>> money = rm.interventions.Money(worth=1.0, costs={"men's e-mail": rm.Costs(contact=0.02)}, currency="USD")
-    >>> rm.interventions.cost_breakdown(test, rm.Outcome(column="visit"), money, arm="men's e-mail").round(3)
+    >>> visit, costs = rm.Outcome(column="visit"), {"men's e-mail": rm.Costs(contact=0.02)}
+    >>> rm.interventions.cost_breakdown(test, visit, rm.Terms(price=1.0), costs=costs, arm="men's e-mail").round(3)
                  amount  lower  upper
     line
     gross gain    0.077   0.07  0.083
@@ -164,14 +174,15 @@ def cost_breakdown(
     redemptions   0.000   0.00  0.000
     net value     0.057   0.05  0.063
     """
-    arm = test.treated_arm(arm)
+    arm, money = test.treated_arm(arm), pricing(terms, costs)
+    assert money is not None
     money.check_arms(test.arms)
     weights = contrasts.difference(arm, test.plan.control)
     gain = measure_of(test, outcome)
     parts = {
-        "gross gain": Money(worth=money.worth),
-        "contacts": Money(worth=0.0, costs={name: replace(c, redemption=0.0) for name, c in money.costs.items()}),
-        "redemptions": Money(worth=0.0, costs={name: replace(c, contact=0.0) for name, c in money.costs.items()}),
+        "gross gain": Pricing(worth=money.worth),
+        "contacts": Pricing(worth=0.0, costs={name: replace(c, redemption=0.0) for name, c in money.costs.items()}),
+        "redemptions": Pricing(worth=0.0, costs={name: replace(c, contact=0.0) for name, c in money.costs.items()}),
         "net value": money,
     }
     measures = {line: {a: part.net(a, test.columns, gain) for a in weights} for line, part in parts.items()}
@@ -186,7 +197,7 @@ def cost_breakdown(
 
 
 def _anyway(
-    test: Experiment, money: Money, arm: str, purchases: str, weights: Mapping[str, float]
+    test: Experiment, money: Pricing, arm: str, purchases: str, weights: Mapping[str, float]
 ) -> dict[str, MeasureOf]:
     """What redemptions gave away beyond the purchases gained: -price x (redeemed - (bought - bought by control))."""
     costs = money.costs.get(arm, Costs())

@@ -16,6 +16,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 from retention_models.interventions.arms.contrasts import MeasureOf
 from retention_models.interventions.effects.effect import Effect
+from retention_models.value.terms import Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -56,14 +57,14 @@ class Costs(Presentation):
         return (self.contact if self.contacts is None else 0.0), price
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Money(Presentation):
-    """The price of an outcome, and the costs of each arm.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pricing:
+    """The price of an outcome, and the costs of each arm: what ``pricing`` makes of terms and costs.
 
     Attributes
     ----------
     worth
-        Money for one unit of the outcome: the margin of one purchase, 1.0 where the outcome is margin already.
+        Pricing for one unit of the outcome: the margin of one purchase, 1.0 where the outcome is margin already.
     costs
         Arm to its ``Costs``; an arm not named costs nothing.
     currency
@@ -100,7 +101,25 @@ class Money(Presentation):
         return brings
 
 
-def priced(row: Effect, money: Money, arm: str, control: str | None = None) -> Effect:
+def pricing(terms: Terms | None, costs: Mapping[str, Costs] | None) -> Pricing | None:
+    """What terms and costs make of an effect; None where there are no terms.
+
+    Raises
+    ------
+    ValueError
+        When costs are stated without terms, or terms without a price or a margin.
+    """
+    if terms is None and not costs:
+        return None
+    if terms is None or (terms.price is None and terms.margin is None):
+        raise ValueError(
+            "value needs what one unit of the outcome earns: pass terms such as Terms(price=12), or Terms(margin=0.3) "
+            "where the outcome is an amount"
+        )
+    return Pricing(worth=terms.unit_value, costs=costs or {}, currency=terms.currency)
+
+
+def priced(row: Effect, money: Pricing, arm: str, control: str | None = None) -> Effect:
     """A row with cost and net value where costs hang on no measured column: worth x effect, less the cost."""
     arms = [(1.0, arm)] if control is None else [(1.0, arm), (-1.0, control)]
     cost = sum(sign * money.cost(name, ())(np.empty(0))[0] for sign, name in arms)

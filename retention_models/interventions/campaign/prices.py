@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from retention_models.core.arguments import is_number
 from retention_models.core.formatting import Presentation, three_digits
-from retention_models.interventions.arms.costs import Costs, Money
+from retention_models.interventions.arms.costs import Costs, Pricing
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.columns import Roles
+from retention_models.value.terms import Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Prices(Presentation):
-    """Money, as far as it was said.
+    """Pricing, as far as it was said.
 
     Attributes
     ----------
@@ -82,20 +86,34 @@ class Prices(Presentation):
         counted = roles.redeemed if self._redeems else None
         gift = float(self.redemption_cost or 0)
         found = {arm: Costs(contact=cost, redemption=gift, redemptions=counted) for arm, cost in contact.items()}
-        Money(worth=0.0, costs=found).check_arms(arms)
+        Pricing(worth=0.0, costs=found).check_arms(arms)
         return found if self._is_costly else {}
 
-    def priced(self, roles: Roles, outcomes: Sequence[Outcome]) -> tuple[Outcome | None, float]:
+    @classmethod
+    def from_terms(
+        cls, terms: Terms, cost: float | Mapping[str, float] | None, redemption_cost: float | None
+    ) -> Prices:
+        """What terms and costs say of a campaign."""
+        if isinstance(terms.price, tuple):
+            raise ValueError("price must be one amount here, and not one for each payment")
+        worth = None if terms.price is None else float(np.asarray(terms.price))
+        stated: dict[str, Any] = {"margin": terms.margin, "worth": worth, "currency": terms.currency or None}
+        return cls(**stated, cost=cost, redemption_cost=redemption_cost)
+
+    def priced(self, roles: Roles, outcomes: Sequence[Outcome]) -> tuple[Outcome | None, Terms]:
         """The outcome that has a price, and what one unit of it earns: less than 0 where less of it is better."""
         if self.margin:
-            return next(outcome for outcome in outcomes if outcome.column == roles.amount), self.margin
+            amount = next(outcome for outcome in outcomes if outcome.column == roles.amount)
+            return amount, Terms(margin=self.margin, currency=self.currency or "")
         if not self.worth:
-            return None, 0.0
-        return outcomes[0], -self.worth if outcomes[0].column in roles.lower else self.worth
+            return None, Terms()
+        worth = -self.worth if outcomes[0].column in roles.lower else self.worth
+        return outcomes[0], Terms(price=worth, currency=self.currency or "")
 
     def reasons(self, roles: Roles, outcomes: Sequence[Outcome]) -> dict[str, str]:
         """What value is counted in, and what it lacks."""
-        outcome, worth = self.priced(roles, outcomes)
+        outcome, terms = self.priced(roles, outcomes)
+        worth = terms.unit_value
         if outcome is None:
             earned = "Nothing was said of what an outcome earns (margin of an amount, or worth): there is no value."
         elif self.margin:

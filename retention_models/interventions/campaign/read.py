@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from retention_models.core.formatting import Part, Presentation
-from retention_models.interventions.arms.costs import Costs, Money
+from retention_models.interventions.arms.costs import Costs
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.columns import Roles
@@ -28,6 +28,7 @@ from retention_models.interventions.campaign.prices import Prices
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.effects.effect import UNSTATED, Effect
 from retention_models.tables.files import naming
+from retention_models.value.terms import Terms
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -40,8 +41,8 @@ class Campaign(Presentation):
         The arms, with every column that has a role.
     outcomes
         What is measured, the most important first.
-    priced, money
-        The outcome that is worth money, and how much; None where nothing was said of it.
+    priced, terms
+        The outcome that is worth money, and what one unit of it earns; None where nothing was said of it.
     costs
         What the arms cost; empty where nothing was said of it.
     currency
@@ -59,7 +60,7 @@ class Campaign(Presentation):
     experiment: Experiment
     outcomes: tuple[Outcome, ...]
     priced: Outcome | None
-    money: Money | None
+    terms: Terms | None
     costs: Mapping[str, Costs]
     currency: str
     roles: Roles
@@ -73,12 +74,17 @@ class Campaign(Presentation):
         return self.priced or self.outcomes[0]
 
     @property
+    def money(self) -> dict[str, Any]:
+        """``terms`` and ``costs``, as ``differences`` takes them for the outcome that is worth money."""
+        return {"terms": self.terms, "costs": self.costs} if self.terms else {}
+
+    @property
     def effects(self) -> list[Effect]:
         """What each arm changed in each outcome, with its value where there is one."""
         return [
             effect
             for outcome in self.outcomes
-            for effect in differences(self.experiment, outcome, self.money if outcome == self.priced else None)
+            for effect in differences(self.experiment, outcome, **(self.money if outcome == self.priced else {}))
         ]
 
     @property
@@ -104,28 +110,63 @@ class Campaign(Presentation):
 
 def read_campaign(
     rows: Any,
-    roles: Roles,
-    prices: Prices,
+    terms: Terms | None = None,
     *,
+    arm: str = "arm",
+    outcome: Sequence[str] | str | None = None,
+    amount: str | None = None,
+    covariate: Sequence[str] | str | None = None,
+    cluster: str | None = None,
+    block: str | None = None,
+    received: str | None = None,
+    redeemed: str | None = None,
+    assigned: str | None = None,
+    lower_is_better: Sequence[str] | str | None = None,
+    customer_id: str | None = None,
+    cost: float | Mapping[str, float] | None = None,
+    redemption_cost: float | None = None,
     control: str | None = None,
     planned_shares: Mapping[str, float] | None = None,
     window: str | None = None,
     planned_customers: int | None = None,
 ) -> Campaign:
-    """A test as it is to be read: what was said holds, the rest is chosen from the rows, or left out and said so.
+    """A test read from one row a customer. What is stated holds; the rest is chosen from the rows, or left out.
 
     Parameters
     ----------
     rows
         One row a customer: a frame of any engine, or the path of a CSV or Parquet file.
-    roles
-        Which column says what. Without an outcome, the only column of numbers that has no other role is taken.
-    prices
-        What an outcome earns and the arms cost.
+    terms
+        What an outcome earns: ``Terms(margin=0.3)`` of the ``amount``, or ``Terms(price=12)`` for one more of the first
+        outcome (one fewer where less of it is better); and the currency. Without terms there is no value.
+    arm
+        The column of what a customer was assigned to.
+    outcome
+        Columns measured after the assignment, the most important first; a single name may stand for itself. Without
+        one, the only column of numbers that has no other role is taken.
+    amount
+        The outcome that is money spent.
+    covariate
+        Columns known before the assignment: they narrow the intervals (CUPED), and show whether the assignment is
+        balanced.
+    cluster, block
+        Columns of what was assigned as a whole (household, store), and within whose values the assignment was drawn.
+    received, redeemed
+        Columns of whether a customer received what was sent, and of how often it was redeemed.
+    assigned
+        Column of when a customer came into the test, a day or the number of a wave, to look at the test as it grew.
+    lower_is_better
+        Outcomes of which less is better, such as ``churned``.
+    customer_id
+        Column whose repeats are refused; by default ``customer_id`` where there is such a column.
+    cost
+        Cost of one contact: one number for every arm but the control, or arm to number.
+    redemption_cost
+        Cost of one redemption.
     control
-        The arm to compare with. Without it, the only one that goes by such a name (``control``, ``none``, ``0``).
+        The arm to compare with. Without it, the only one that has such a name (``control``, ``none``, ``0``).
     planned_shares
-        Arm to its planned share, in any unit, to see whether customers got lost.
+        Arm to its planned share, in any unit, to see whether customers were lost.
     window
         How long after the assignment outcomes were watched, in words.
     planned_customers
@@ -135,15 +176,14 @@ def read_campaign(
     ------
     ValueError
         When a column is missing, has gaps or text instead of numbers, or repeats customers; when there is no control;
-        when what was said contradicts itself.
+        when what was stated contradicts itself.
 
     Examples
     --------
     >>> import pandas as pd
     >>> import retention_models as rm
     >>> rows = pd.DataFrame({"arm": ["none", "mail"] * 50, "bought": [0] * 40 + [0, 1] * 20 + [1] * 20})
-    >>> prices = rm.interventions.Prices(worth=12, cost=0.5, currency="EUR")
-    >>> print(rm.interventions.read_campaign(rows, rm.interventions.Roles(), prices))
+    >>> print(rm.interventions.read_campaign(rows, rm.Terms(price=12, currency="EUR"), cost=0.5))
     “bought” is the outcome: no other column of numbers is left.
     “bought” is yes or no: the arms are compared by their share of customers.
     The arms are compared with “none”, which goes by the name of a control.
@@ -152,6 +192,20 @@ def read_campaign(
     One more of “bought” is counted as EUR 12.0 earned (worth).
     A contact costs EUR 0.500.
     """
+    roles = Roles(
+        arm=arm,
+        outcome=outcome,
+        amount=amount,
+        covariate=covariate,
+        cluster=cluster,
+        block=block,
+        received=received,
+        redeemed=redeemed,
+        assigned=assigned,
+        lower_is_better=lower_is_better,
+        customer_id=customer_id,
+    )
+    prices = Prices.from_terms(terms or Terms(), cost, redemption_cost)
     frame = opened(rows)
     roles = roles.among(frame.collect_schema().names())
     prices.check(roles)
@@ -172,14 +226,14 @@ def read_campaign(
         )
         yes_or_no = yes_or_no_among(frame, roles.outcomes)
     outcomes = tuple(_outcome(name, roles, prices, name in yes_or_no, window) for name in roles.outcomes)
-    priced, worth = prices.priced(roles, outcomes)
+    priced, earned = prices.priced(roles, outcomes)
     costs = prices.costs(experiment.arms, roles)
     customers, planned = experiment.n(*experiment.arms), _checked_plan(planned_customers)
     return Campaign(
         experiment=experiment,
         outcomes=outcomes,
         priced=priced,
-        money=Money(worth=worth, costs=costs, currency=prices.currency or "") if priced else None,
+        terms=earned if priced else None,
         costs=costs,
         currency=prices.currency or "",
         roles=roles,

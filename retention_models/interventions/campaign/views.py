@@ -12,7 +12,6 @@ import pandas as pd
 from retention_models.core.check import Check
 from retention_models.estimation.model import Model
 from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_per_retained
-from retention_models.interventions.arms.costs import Money
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.defaults import with_numbers
@@ -186,11 +185,11 @@ def cost_breakdown_by_arm(campaign: Campaign) -> pd.DataFrame | None:
         net value; ``subsidised purchases`` is the part of the redemptions that went to purchases which would have
         been made without it, where an outcome counts purchases.
     """
-    if campaign.priced is None or campaign.money is None:
+    if campaign.priced is None:
         return None
     parts = {
         arm: cost_breakdown(
-            campaign.experiment, campaign.priced, campaign.money, arm=arm, purchases=_redeemable(campaign, arm)
+            campaign.experiment, campaign.priced, arm=arm, purchases=_redeemable(campaign, arm), **campaign.money
         )
         for arm in campaign.experiment.arms[1:]
     }
@@ -225,11 +224,11 @@ def costs_per_retained(campaign: Campaign, *, level: float = 0.95) -> dict[str, 
 
 
 def _cost_of(campaign: Campaign, arm: str, level: float) -> str:
-    money = Money(worth=1.0, costs=campaign.costs, currency=campaign.currency)
     outcome, test = cost_outcome(campaign), campaign.experiment
     is_less = outcome.column in campaign.roles.lower
     try:
-        found = cost_per_retained(_mirrored(test, outcome) if is_less else test, outcome, money, arm=arm, level=level)
+        mirrored = _mirrored(test, outcome) if is_less else test
+        found = cost_per_retained(mirrored, outcome, campaign.costs, arm=arm, currency=campaign.currency, level=level)
     except ValueError as error:
         return f"{error}."
     sentence = found.sentence.removeprefix(f"{arm}, {outcome.name}: ")

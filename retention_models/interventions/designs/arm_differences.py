@@ -19,7 +19,7 @@ from retention_models.core.formatting import Part, Presentation, chi_squared_sta
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.cells import overall_mean, overall_scatter
 from retention_models.interventions.arms.contrasts import Measure, contrast, contrast_of, log_contrast, read
-from retention_models.interventions.arms.costs import Money
+from retention_models.interventions.arms.costs import Costs, Pricing, pricing
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import (
     Outcome,
@@ -31,6 +31,7 @@ from retention_models.interventions.arms.outcome import (
 )
 from retention_models.interventions.designs.lin import lin_effects
 from retention_models.interventions.effects.effect import Effect, Scale, named
+from retention_models.value.terms import Terms
 
 Adjustment = Literal["CUPED", "Lin"]
 
@@ -38,8 +39,9 @@ Adjustment = Literal["CUPED", "Lin"]
 def differences(
     test: Experiment,
     outcome: Outcome,
-    money: Money | None = None,
+    terms: Terms | None = None,
     *,
+    costs: Mapping[str, Costs] | None = None,
     baseline: str | None = None,
     pairwise: bool = False,
     scale: Scale = "difference",
@@ -54,8 +56,11 @@ def differences(
         The experiment.
     outcome
         What is measured.
-    money
-        What a unit of the outcome is worth and what the arms cost; without it the effects have no value.
+    terms
+        What one unit of the outcome earns: ``Terms(margin=0.3)`` of an amount, ``Terms(price=12)`` of a count or a
+        share. Without terms the effects have no value.
+    costs
+        Arm to its ``Costs``; an arm that is not named costs nothing.
     baseline
         The arm to compare with.
     pairwise
@@ -67,7 +72,7 @@ def differences(
     adjustment
         How differences are adjusted for ``outcome.adjust_for``: by ``"CUPED"`` (one slope for all arms), or by
         ``"Lin"``: a regression in each arm with HC2 standard errors, which needs the rows of single customers. With
-        ``money`` the value is then that of the same regression of what each customer brings, net of cost.
+        terms the value is then that of the same regression of what each customer brings, net of cost.
     level
         Level of the intervals.
 
@@ -96,6 +101,7 @@ def differences(
     women's e-mail 0.045
     women's e-mail against men's e-mail -0.031
     """
+    money = pricing(terms, costs)
     check_choice("scale", scale, get_args(Scale)[:2])
     check_choice("adjustment", adjustment, get_args(Adjustment))
     weights = _pairs(test) if pairwise else _against(test, baseline_arm(test, baseline))
@@ -142,14 +148,26 @@ def factorial_effects(
     test: Experiment,
     outcome: Outcome,
     campaigns: Mapping[str, tuple[str, ...]],
-    money: Money | None = None,
+    terms: Terms | None = None,
     *,
+    costs: Mapping[str, Costs] | None = None,
     level: float = 0.95,
 ) -> list[Effect]:
     """Main effects of overlapping campaigns and how each pair works together.
 
-    ``campaigns`` says for each arm which campaigns its customers were assigned to, as in
-    ``factorial_contrasts``.
+    Parameters
+    ----------
+    test, outcome, terms, costs, level
+        As in ``differences``.
+    campaigns
+        Arm to the names of the campaigns that its customers were assigned to, all of them: ``{"none": (), "mail":
+        ("mail",), "both": ("mail", "call")}``. Every combination is an arm.
+
+    Returns
+    -------
+    list of Effect
+        One for each campaign, averaged over the others, and one for each pair of campaigns: by how much their joint
+        effect differs from the sum. A pair is no choice, and has no value.
 
     Examples
     --------
@@ -165,13 +183,28 @@ def factorial_effects(
     call 0.051 0.024 0.078
     mail x call -0.018 -0.072 0.036
     """
-    return contrast_effects(test, outcome, contrasts.factorial_contrasts(campaigns), money, level=level)
+    weights = contrasts.factorial_contrasts(campaigns)
+    return contrast_effects(test, outcome, weights, pricing(terms, costs), level=level)
 
 
-def programme_effect(test: Experiment, outcome: Outcome, money: Money | None = None, *, level: float = 0.95) -> Effect:
+def programme_effect(
+    test: Experiment,
+    outcome: Outcome,
+    terms: Terms | None = None,
+    *,
+    costs: Mapping[str, Costs] | None = None,
+    level: float = 0.95,
+) -> Effect:
     """What all campaigns together changed against a universal hold-out group, which is the test's control.
 
     The other arms count by their customers.
+
+    Parameters
+    ----------
+    test
+        The experiment; its control is the universal control group, which no campaign reached.
+    outcome, terms, costs, level
+        As in ``differences``.
 
     Examples
     --------
@@ -185,14 +218,14 @@ def programme_effect(test: Experiment, outcome: Outcome, money: Money | None = N
     """
     reached = [arm for arm in test.arms if arm != test.plan.control]
     weights = {arm: test.n(arm) / test.n(*reached) for arm in reached} | {test.plan.control: -1.0}
-    return contrast_effects(test, outcome, {"all campaigns together": weights}, money, level=level)[0]
+    return contrast_effects(test, outcome, {"all campaigns together": weights}, pricing(terms, costs), level=level)[0]
 
 
 def contrast_effects(
     test: Experiment,
     outcome: Outcome,
     weights: Mapping[str, Mapping[str, float]],
-    money: Money | None = None,
+    money: Pricing | None = None,
     *,
     level: float = 0.95,
 ) -> list[Effect]:
@@ -237,6 +270,18 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     sum of n_arm (mean_arm - mean)^2 / s^2, which for a yes-or-no outcome is Pearson's chi-squared and for two arms the
     square of the pooled z.
 
+    Parameters
+    ----------
+    test
+        The experiment, of customers assigned one by one.
+    outcome
+        What is measured.
+
+    Returns
+    -------
+    AnyDifference
+        ``chi_squared``, ``df``, ``p_value``, and the checks of the experiment that ``failed``.
+
     Raises
     ------
     ValueError
@@ -265,7 +310,7 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     return AnyDifference(float(statistic), df, float(chdtrc(df, statistic)), failed)
 
 
-def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[str, float], money: Money) -> Effect:
+def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[str, float], money: Pricing) -> Effect:
     """The same row with cost and net value per treated customer."""
     if measure.per is not None:
         raise ValueError(f"{row.outcome} is a ratio of sums, no amount per customer: price its numerator instead")

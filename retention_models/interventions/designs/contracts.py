@@ -8,7 +8,7 @@ extrapolated; a tail beyond the horizon needs a model's word and is reported apa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -18,10 +18,11 @@ from scipy.special import ndtri
 from retention_models.core.proportions import newcombe_interval
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.contrasts import Estimate
-from retention_models.interventions.arms.costs import Money, priced
+from retention_models.interventions.arms.costs import Costs, priced, pricing
 from retention_models.interventions.designs.contract_arms import ContractExperiment
 from retention_models.interventions.effects.effect import Effect
 from retention_models.survival.curves import Curve
+from retention_models.value.terms import Terms
 
 
 def retention_difference(test: ContractExperiment, *, horizon: float, level: float = 0.95) -> list[Effect]:
@@ -59,7 +60,13 @@ def retention_difference(test: ContractExperiment, *, horizon: float, level: flo
 
 
 def rmst_difference(
-    test: ContractExperiment, *, horizon: float, rate: float = 0.0, money: Money | None = None, level: float = 0.95
+    test: ContractExperiment,
+    terms: Terms | None = None,
+    *,
+    horizon: float,
+    rate: float = 0.0,
+    costs: Mapping[str, Costs] | None = None,
+    level: float = 0.95,
 ) -> list[Effect]:
     """How much longer each arm's customers stayed within the horizon: the difference of restricted means.
 
@@ -71,9 +78,11 @@ def rmst_difference(
         Where counting ends, in the unit of tenure; every arm must have been observed so long.
     rate
         Continuous discount rate per time unit, counted from the assignment: above 0 the discounted RMST.
-    money
-        ``worth`` is the margin per time unit of a customer who is there; costs are those of contacts. The value is
-        margin x (discounted) time kept less cost, within the horizon only.
+    terms
+        ``Terms(price=20)``: what a customer who is there earns per time unit. The value is that times the (discounted)
+        time gained, less cost, within the horizon only. Without terms the effects have no value.
+    costs
+        Arm to its ``Costs``, of contacts only; an arm that is not named costs nothing.
     level
         Level of the intervals.
 
@@ -84,8 +93,8 @@ def rmst_difference(
     >>> counts = {"tenure": [4, 12, 6, 12], "churned": [1, 0, 1, 0], "customers": [260, 240, 190, 310]}
     >>> rows = pd.DataFrame({"arm": ["none", "none", "call", "call"], **counts})
     >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="months")
-    >>> money = rm.interventions.Money(worth=20.0, costs={"call": rm.Costs(contact=5.0)})  # a month, a call
-    >>> print(rm.interventions.rmst_difference(test, horizon=12, money=money)[0])
+    >>> a_month, a_call = rm.Terms(price=20.0), {"call": rm.Costs(contact=5.0)}
+    >>> print(rm.interventions.rmst_difference(test, a_month, costs=a_call, horizon=12)[0])
     call changes time as a customer by 1.88 (1.45 to 2.31) (months per customer; 95 % interval; 12 months;
     randomised, n = 1,000). Worth 32.6 (23.9 to 41.3) per treated customer.
     """
@@ -100,6 +109,7 @@ def rmst_difference(
     unit = f"{test.time_unit} per customer"
     quantity = _Quantity("time as a customer", unit, estimand, area, lambda curve: [_lost(curve, horizon)])
     rows = _effects(test, quantity, horizon, level)
+    money = pricing(terms, costs)
     if money is None:
         return rows
     money.check_arms(list(test.curves))
@@ -108,18 +118,19 @@ def rmst_difference(
 
 def incremental_value(
     test: ContractExperiment,
-    money: Money,
+    terms: Terms,
     *,
+    costs: Mapping[str, Costs] | None = None,
     horizon: float,
     rate: float,
     residual_lifetime: float | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Money gained per customer of each arm: what was observed, and, apart from it, what a model adds beyond.
+    """Pricing gained per customer of each arm: what was observed, and, apart from it, what a model adds beyond.
 
     Parameters
     ----------
-    test, money, horizon, rate, level
+    test, terms, costs, horizon, rate, level
         As in ``rmst_difference``.
     residual_lifetime
         Discounted time that a customer who is there at the horizon will still stay, counted from the horizon: a
@@ -140,8 +151,8 @@ def incremental_value(
     >>> counts = {"tenure": [4, 12, 6, 12], "churned": [1, 0, 1, 0], "customers": [260, 240, 190, 310]}
     >>> rows = pd.DataFrame({"arm": ["none", "none", "call", "call"], **counts})
     >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="months")
-    >>> money = rm.interventions.Money(worth=20.0, costs={"call": rm.Costs(contact=5.0)})
-    >>> rm.interventions.incremental_value(test, money, horizon=12, rate=0.01, residual_lifetime=15.0).round(1).T
+    >>> money = {"terms": rm.Terms(price=20.0), "costs": {"call": rm.Costs(contact=5.0)}}
+    >>> rm.interventions.incremental_value(test, **money, horizon=12, rate=0.01, residual_lifetime=15.0).round(1).T
     arm             call
     observed        30.1
     observed_lower  22.2
@@ -150,13 +161,13 @@ def incremental_value(
     tail_lower      21.0
     tail_upper      53.5
     """
-    longer = rmst_difference(test, horizon=horizon, rate=rate, money=money, level=level)
+    longer = rmst_difference(test, terms, costs=costs, horizon=horizon, rate=rate, level=level)
     columns = ["observed", "observed_lower", "observed_upper"]
     table = pd.DataFrame([row.priced for row in longer], index=pd.Index(test.treated, name="arm"), columns=columns)
     table.attrs["checks"] = [asdict(check) for check in test.checks]
     if residual_lifetime is None:
         return table
-    worth = money.worth * residual_lifetime * math.exp(-rate * horizon)
+    worth = terms.unit_value * residual_lifetime * math.exp(-rate * horizon)
     stayed = retention_difference(test, horizon=horizon, level=level)
     ends = {"tail": "estimate", "tail_lower": "lower", "tail_upper": "upper"}
     return table.assign(**{name: [worth * getattr(row, end) for row in stayed] for name, end in ends.items()})

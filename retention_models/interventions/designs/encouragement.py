@@ -28,7 +28,7 @@ from retention_models.interventions.arms.contrasts import (
     contrast_of,
     read,
 )
-from retention_models.interventions.arms.costs import Money, position
+from retention_models.interventions.arms.costs import Costs, position, pricing
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome, effect_row, measure_of
 from retention_models.interventions.designs.arm_differences import differences
@@ -36,13 +36,15 @@ from retention_models.interventions.designs.fieller import RatioInterval, fielle
 from retention_models.interventions.effects.effect import Effect
 from retention_models.tables.engines import number, open_frame
 from retention_models.tables.rules import check_complete, require_numbers
+from retention_models.value.terms import Terms
 
 
 def complier_effect(
     test: Experiment,
     outcome: Outcome,
-    money: Money | None = None,
+    terms: Terms | None = None,
     *,
+    costs: Mapping[str, Costs] | None = None,
     received: str,
     arm: str | None = None,
     level: float = 0.95,
@@ -55,9 +57,9 @@ def complier_effect(
         The experiment, by assignment.
     outcome
         What is measured.
-    money
-        What a unit of the outcome is worth and what the arms cost. The value is that of one customer who received
-        because of the assignment, who bears the cost of all that were assigned for it.
+    terms, costs
+        As in ``differences``. The value is that of one customer who received because of the assignment; it bears the
+        cost of all customers who were assigned for it.
     received
         The measured column that says whether (or how much) a customer received: 1 for a letter opened.
     arm
@@ -114,6 +116,7 @@ def complier_effect(
         upper=ends[1],
         checks=(*row.checks, check),
     )
+    money = pricing(terms, costs)
     if money is None:
         return told
     if y.per is not None:

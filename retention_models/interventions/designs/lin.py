@@ -19,7 +19,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.interventions.arms.cells import Cell, inverse_of, overall_mean, slopes
 from retention_models.interventions.arms.contrasts import Estimate, Reading, contrast
-from retention_models.interventions.arms.costs import Money, position
+from retention_models.interventions.arms.costs import Pricing, position
 from retention_models.interventions.arms.customer_rows import Rows
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome, covariates_of, effect_row, with_check
@@ -31,7 +31,7 @@ def lin_effects(
     test: Experiment,
     outcome: Outcome,
     weights: Mapping[str, Mapping[str, float]],
-    money: Money | None = None,
+    money: Pricing | None = None,
     *,
     level: float = 0.95,
 ) -> list[Effect]:
@@ -64,7 +64,7 @@ def lin_effects(
     return [_valued(row, money, value) for row, value in zip(found, values, strict=True)]
 
 
-def _valued(row: Effect, money: Money, value: Estimate) -> Effect:
+def _valued(row: Effect, money: Pricing, value: Estimate) -> Effect:
     """The row with its value, and as its cost what that takes from the worth of the effect."""
     lower, upper = value.interval(row.level)
     cost = money.worth * row.estimate - value.estimate

@@ -10,6 +10,7 @@ cluster-level summaries within periods", Statistics in Medicine 37, 2487-2500).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +21,12 @@ from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
-from retention_models.interventions.arms.costs import Money, priced
+from retention_models.interventions.arms.costs import Costs, priced, pricing
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.effects.effect import Effect
 from retention_models.tables.engines import collect, number, open_frame
 from retention_models.tables.rules import check_complete, require_numbers
+from retention_models.value.terms import Terms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +55,9 @@ class Wedge:
 def stepped_wedge(
     rows: Any,
     outcome: Outcome,
-    money: Money | None = None,
+    terms: Terms | None = None,
     *,
+    costs: Mapping[str, Costs] | None = None,
     cluster: str,
     period: str,
     switched: str,
@@ -72,9 +75,8 @@ def stepped_wedge(
         time), ``switched`` (0 or 1: whether the cluster had switched by then) and the outcome's.
     outcome
         What is measured; the mean of each cluster and period is what counts, clusters alike.
-    money
-        What a unit of the outcome is worth; its costs, those of a contact under the name of the ``intervention``, are
-        of what one row stands for.
+    terms, costs
+        As in ``differences``; costs are those of ``intervention``, of contacts only.
     cluster, period, switched
         Names of the columns.
     rng
@@ -122,6 +124,7 @@ def stepped_wedge(
     deals = np.argsort(rng.random((draws, clusters)), axis=1)
     dealt, effect_in_deal = wedge.statistic(wedge.values, deals), wedge.statistic(wedge.switched, deals)
     lower, upper = _not_rejected(estimate, dealt, effect_in_deal, level)
+    money = pricing(terms, costs)
     if money is not None:
         money.check_arms([intervention])
     row = Effect(

@@ -41,7 +41,7 @@ class Effect(Presentation):
     cost
         What one treated customer cost more than one of the comparison, in money; ``None`` if not stated.
     value, value_lower, value_upper
-        Money gained per treated customer, net of cost, with its interval; ``None`` without a price on the outcome.
+        Pricing gained per treated customer, net of cost, with its interval; ``None`` without a price on the outcome.
     design
         ``randomised``, ``quasi-experimental`` or ``observational``.
     checks

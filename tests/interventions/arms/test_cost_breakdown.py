@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from scipy.special import ndtri
 
+import retention_models as rm
 from retention_models.interventions.arms.contrasts import Estimate
 from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_per_retained
-from retention_models.interventions.arms.costs import Costs, Money
+from retention_models.interventions.arms.costs import Costs
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
@@ -42,21 +43,21 @@ def test_value_is_that_of_a_column_of_money_made_by_hand(coupon, test_rows):
     money = test_rows.assign(net=20 * test_rows["buy"] - 3 * test_rows["used"] - 0.5 * treated)
     by_hand = Experiment.from_rows(money, Plan(control="none"), arm="arm", outcomes=["net"])
     net = differences(by_hand, Outcome(column="net"))[0]
-    effect = differences(coupon, BUY, Money(worth=20.0, costs=COSTS))[0]
+    effect = differences(coupon, BUY, rm.Terms(price=20.0), costs=COSTS)[0]
     np.testing.assert_allclose(effect.priced, (net.estimate, net.lower, net.upper), rtol=1e-9)
     assert effect.cost == pytest.approx(0.5 + 3 * test_rows.loc[treated, "used"].mean())
 
 
 def test_contacts_may_be_counted(coupon):
-    counted = differences(coupon, BUY, Money(worth=20.0, costs={"coupon": Costs(contact=2.0, contacts="used")}))[0]
-    redeemed = differences(coupon, BUY, Money(worth=20.0, costs={"coupon": Costs(redemption=2.0, redemptions="used")}))[
-        0
-    ]
+    counted = differences(coupon, BUY, rm.Terms(price=20.0), costs={"coupon": Costs(contact=2.0, contacts="used")})[0]
+    redeemed = differences(
+        coupon, BUY, rm.Terms(price=20.0), costs={"coupon": Costs(redemption=2.0, redemptions="used")}
+    )[0]
     assert counted.priced == redeemed.priced
 
 
 def test_lines_of_money_add_up(coupon):
-    lines = cost_breakdown(coupon, BUY, Money(worth=20.0, costs=COSTS), purchases="buy")
+    lines = cost_breakdown(coupon, BUY, rm.Terms(price=20.0), costs=COSTS, purchases="buy")
     amount = lines["amount"]
     assert amount["gross gain"] + amount["contacts"] + amount["redemptions"] == pytest.approx(amount["net value"])
     table = coupon.table()
@@ -67,14 +68,14 @@ def test_lines_of_money_add_up(coupon):
 
 def test_lines_need_a_column_of_redemptions(coupon):
     with pytest.raises(ValueError, match="coupon has no redemptions to split"):
-        cost_breakdown(coupon, BUY, Money(worth=20.0, costs={"coupon": Costs(contact=1.0)}), purchases="buy")
-    assert "subsidised purchases" not in cost_breakdown(coupon, BUY, Money(worth=20.0)).index
+        cost_breakdown(coupon, BUY, rm.Terms(price=20.0), costs={"coupon": Costs(contact=1.0)}, purchases="buy")
+    assert "subsidised purchases" not in cost_breakdown(coupon, BUY, rm.Terms(price=20.0)).index
 
 
 def test_cost_per_kept_by_hand(coupon):
     """A fixed cost: Fieller's interval is the cost over the ends of the effect."""
-    money = Money(worth=0.0, costs={"coupon": Costs(contact=0.5)})
-    found, effect = cost_per_retained(coupon, BUY, money), differences(coupon, BUY)[0]
+    costs = {"coupon": Costs(contact=0.5)}
+    found, effect = cost_per_retained(coupon, BUY, costs), differences(coupon, BUY)[0]
     assert found.estimate == pytest.approx(0.5 / effect.estimate)
     assert (found.lower, found.upper) == (pytest.approx(0.5 / effect.upper), pytest.approx(0.5 / effect.lower))
     assert found.is_bounded
@@ -84,7 +85,7 @@ def test_cost_per_kept_by_hand(coupon):
 def test_cost_per_kept_has_no_limit_where_the_effect_may_be_zero():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [500, 500], "stay": [200, 210]})
     test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
-    found = cost_per_retained(test, Outcome(column="stay"), Money(worth=0.0, costs={"mail": Costs(contact=1.0)}))
+    found = cost_per_retained(test, Outcome(column="stay"), {"mail": Costs(contact=1.0)})
     effect = differences(test, Outcome(column="stay"))[0]
     assert found.lower == pytest.approx(1.0 / effect.upper)
     assert found.upper == math.inf
@@ -128,15 +129,15 @@ def test_no_cost_or_no_effect_gives_no_cost_per_kept():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [500, 500], "stay": [200, 200]})
     test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
     with pytest.raises(ValueError, match=r"cost 1\.00 more and kept 0 more: no cost per kept"):
-        cost_per_retained(test, Outcome(column="stay"), Money(worth=1.0, costs={"mail": Costs(contact=1.0)}))
+        cost_per_retained(test, Outcome(column="stay"), {"mail": Costs(contact=1.0)})
     with pytest.raises(ValueError, match="cost 0 more"):
-        cost_per_retained(test, Outcome(column="stay"), Money(worth=1.0))
+        cost_per_retained(test, Outcome(column="stay"), {})
 
 
 def test_a_harmful_campaign_says_so():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [5_000, 5_000], "stay": [2_500, 2_000]})
     test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
-    found = cost_per_retained(test, Outcome(column="stay"), Money(worth=0.0, costs={"mail": Costs(contact=1.0)}))
+    found = cost_per_retained(test, Outcome(column="stay"), {"mail": Costs(contact=1.0)})
     assert "it cost money and made them fewer" in found.sentence
 
 
@@ -155,11 +156,11 @@ def test_impossible_costs_are_refused(make, message):
 
 def test_money_is_checked_against_the_experiment(coupon):
     with pytest.raises(ValueError, match="costs are stated for letter; the arms are none, coupon"):
-        differences(coupon, BUY, Money(worth=1.0, costs={"letter": Costs(contact=1.0)}))
+        differences(coupon, BUY, rm.Terms(price=1.0), costs={"letter": Costs(contact=1.0)})
     with pytest.raises(ValueError, match="opened was not measured"):
-        differences(coupon, BUY, Money(worth=1.0, costs={"coupon": Costs(contact=1.0, contacts="opened")}))
+        differences(coupon, BUY, rm.Terms(price=1.0), costs={"coupon": Costs(contact=1.0, contacts="opened")})
     with pytest.raises(ValueError, match="no amount per customer: price its numerator"):
-        differences(coupon, Outcome(column="used", per="buy"), Money(worth=1.0))
+        differences(coupon, Outcome(column="used", per="buy"), rm.Terms(price=1.0))
     with pytest.raises(ValueError, match="used is 0 for everyone in an arm"):
         differences(coupon, Outcome(column="buy", per="used"))
 
@@ -168,8 +169,7 @@ def test_money_is_checked_against_the_experiment(coupon):
 def test_the_cost_of_one_more_lies_within_its_interval(kept):
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [1_000, 1_000], "stay": [105, kept]})
     test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
-    money = Money(worth=1.0, costs={"mail": Costs(contact=0.1)}, currency="EUR")
-    found = cost_per_retained(test, Outcome(column="stay"), money)
+    found = cost_per_retained(test, Outcome(column="stay"), {"mail": Costs(contact=0.1)}, currency="EUR")
     assert found.lower <= found.estimate <= found.upper
     assert "EUR" in found.sentence
 
@@ -177,11 +177,17 @@ def test_the_cost_of_one_more_lies_within_its_interval(kept):
 def test_the_value_of_contracts_carries_the_checks_of_their_test():
     rows = pd.DataFrame({"arm": ["none", "call"] * 50, "tenure": np.arange(1, 101), "churned": [1, 0] * 50})
     test = contract_experiment(rows, Plan(control="none", shares={"none": 9, "call": 1}), arm="arm", time_unit="months")
-    table = incremental_value(test, Money(worth=3.0), horizon=24, rate=0.01)
+    table = incremental_value(test, rm.Terms(price=3.0), horizon=24, rate=0.01)
     assert table.attrs["checks"][0]["passed"] is False
 
 
-@pytest.mark.parametrize("worth", [math.nan, math.inf, "10"])
-def test_what_an_outcome_is_worth_is_a_number(worth):
-    with pytest.raises(ValueError, match="worth is money for one unit of the outcome, a finite number"):
-        Money(worth=worth)
+@pytest.mark.parametrize("price", [math.nan, math.inf, "ten"])
+def test_what_an_outcome_earns_is_a_number(price):
+    with pytest.raises(ValueError, match="price must be an amount of money"):
+        rm.Terms(price=price)
+
+
+def test_value_needs_what_a_unit_earns(coupon):
+    for stated in ({"terms": rm.Terms(currency="EUR")}, {"costs": COSTS}):
+        with pytest.raises(ValueError, match="value needs what one unit of the outcome earns: pass terms"):
+            differences(coupon, BUY, **stated)

@@ -8,8 +8,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
+import retention_models as rm
 from retention_models.interventions.arms.cells import cell_of_customers
-from retention_models.interventions.arms.costs import Money
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.experiment_checks import balance, sample_ratio
 from retention_models.interventions.arms.outcome import Outcome
@@ -41,7 +41,7 @@ def test_shares_must_name_every_arm(shares):
 def test_a_mismatch_is_printed_with_every_effect_and_keeps_it_from_being_ranked():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [10_000, 9_000], "visit": [1_000, 1_100]})
     test = Experiment.from_counts(counts, Plan(control="none", shares={"none": 1, "mail": 1}), outcome="visit")
-    table = evidence_table(differences(test, Outcome(column="visit"), Money(worth=5.0)))
+    table = evidence_table(differences(test, Outcome(column="visit"), rm.Terms(price=5.0)))
     assert table.table["rank"].isna().all()
     assert "sample ratio: FAILED" in str(table)
     assert "nothing to rank" in table.decision

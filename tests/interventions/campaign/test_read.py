@@ -1,7 +1,5 @@
 """A test that nobody has looked at: what is chosen from its rows, what is told of it, what it says to do."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -11,15 +9,21 @@ from scipy.special import ndtri
 import retention_models as rm
 from retention_models.core.formatting import three_digits
 from retention_models.interventions.campaign import interim, views
-from retention_models.interventions.campaign.columns import Roles
-from retention_models.interventions.campaign.prices import Prices
 from retention_models.interventions.campaign.read import read_campaign
 from retention_models.interventions.planning.sequential import interim_look
 from retention_models.narrative.campaign import recommendation
 
-ROLES = Roles(outcome=("bought",), amount="amount", covariate=("before",), received="got", redeemed="used")
-MONEY = Prices(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
-MONEY_OF_ONE_FEWER = Prices(worth=40.0, cost={"mail": 0.2, "gift": 0.4}, currency="EUR")
+
+def stated(**prices):
+    """Terms and costs of a campaign, as ``read_campaign`` takes them."""
+    names = {"margin": "margin", "worth": "price", "currency": "currency"}
+    terms = {names[name]: prices.pop(name) for name in list(prices) if name in names}
+    return {"terms": rm.Terms(**terms), **prices}
+
+
+ROLES = {"outcome": ("bought",), "amount": "amount", "covariate": ("before",), "received": "got", "redeemed": "used"}
+MONEY = stated(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
+MONEY_OF_ONE_FEWER = stated(worth=40.0, cost={"mail": 0.2, "gift": 0.4}, currency="EUR")
 SHARES = {"none": 1, "mail": 1, "gift": 1}
 
 
@@ -47,7 +51,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def campaign(rows):
-    return read_campaign(rows, ROLES, MONEY, planned_shares=SHARES, window="30 days")
+    return read_campaign(rows, **ROLES, **MONEY, planned_shares=SHARES, window="30 days")
 
 
 def test_a_file_and_every_frame_tell_the_same(rows, campaign, tmp_path):
@@ -57,7 +61,7 @@ def test_a_file_and_every_frame_tell_the_same(rows, campaign, tmp_path):
     rows.to_parquet(tmp_path / "test.parquet")
     sources = [tmp_path / name for name in ("test.csv", "european.csv", "test.parquet")]
     for source in (*sources, pl.DataFrame(rows.to_dict("list"))):
-        other = read_campaign(source, ROLES, MONEY, planned_shares=SHARES, window="30 days")
+        other = read_campaign(source, **ROLES, **MONEY, planned_shares=SHARES, window="30 days")
         pd.testing.assert_frame_equal(rm.evidence_table(other.effects).table, rm.evidence_table(campaign.effects).table)
         assert other.reasons == campaign.reasons
         assert other.provenance == campaign.provenance
@@ -83,7 +87,7 @@ def test_its_effects_are_those_of_the_experiment(rows, campaign):
 
 
 def test_what_was_not_said_is_chosen_and_told(rows):
-    told = read_campaign(rows[["customer_id", "arm", "bought"]], Roles(), Prices())
+    told = read_campaign(rows[["customer_id", "arm", "bought"]], **stated())
     assert [outcome.column for outcome in told.outcomes] == ["bought"]
     assert told.experiment.plan.control == "none"
     for reason in ("no other column of numbers", "goes by the name of a control", "planned_shares", "no value", "cost"):
@@ -130,33 +134,33 @@ def test_what_was_not_said_is_chosen_and_told(rows):
 )
 def test_what_contradicts_itself_is_refused(rows, change, roles, prices, message):
     with pytest.raises(ValueError, match=message):
-        read_campaign(change(rows), Roles(**({"outcome": "bought"} | roles)), Prices(**prices))
+        read_campaign(change(rows), **({"outcome": "bought"} | roles), **stated(**prices))
 
 
 @pytest.mark.parametrize(
     ("prices", "message"),
     [
-        ({"margin": 30}, r"margin is a share of the amount, above 0 and at most 1; got 30; did you mean 0.3\?"),
-        ({"margin": float("nan")}, "margin is a share of the amount, above 0 and at most 1; got nan$"),
-        ({"worth": float("inf")}, "worth is what one more of the first outcome earns, above 0; got inf"),
+        ({"margin": 30}, r"margin must be the share .*; got 30; did you mean 0.3\?"),
+        ({"margin": float("nan")}, "margin must be the share of the amount that is earned.*; got nan$"),
+        ({"worth": float("inf")}, "price must be an amount of money, or a list of such amounts; got inf"),
         ({"worth": -30.0}, "got -30.0. Where less of it is better, name it in lower_is_better"),
         ({"cost": -1.0}, "cost must be a cost of 0 or more; got -1.0"),
         ({"cost": {"mail": float("nan")}}, "mail must be a cost of 0 or more; got nan"),
         ({"redemption_cost": -2.0}, "redemption_cost must be a cost of 0 or more"),
     ],
 )
-def test_prices_that_cannot_be_are_refused(prices, message):
+def test_prices_that_cannot_be_are_refused(rows, prices, message):
     with pytest.raises(ValueError, match=message):
-        Prices(**prices)
+        read_campaign(rows, outcome="bought", **stated(**prices))
 
 
 def churned(rows, prices=MONEY_OF_ONE_FEWER):
-    roles = Roles(outcome="churned", lower_is_better="churned", redeemed="used")
-    return read_campaign(rows.assign(churned=1 - rows["bought"]), roles, prices)
+    roles = {"outcome": "churned", "lower_is_better": "churned", "redeemed": "used"}
+    return read_campaign(rows.assign(churned=1 - rows["bought"]), **roles, **prices)
 
 
 def test_where_less_is_better_fewer_is_worth_money_and_what_one_fewer_has_cost_is_told(rows):
-    told, mirrored = churned(rows), read_campaign(rows, Roles(outcome="bought"), MONEY_OF_ONE_FEWER)
+    told, mirrored = churned(rows), read_campaign(rows, outcome="bought", **MONEY_OF_ONE_FEWER)
     assert "Less of it is better (lower_is_better)." in str(told)
     assert "One fewer of “churned” is counted as EUR 40.0 earned (worth)." in str(told)
     for less, more in zip(told.effects, mirrored.effects, strict=True):
@@ -170,7 +174,7 @@ def test_where_less_is_better_fewer_is_worth_money_and_what_one_fewer_has_cost_i
 
 
 def test_a_verdict_without_money_says_that_less_is_better(rows):
-    told = churned(rows, Prices(cost=0.5))
+    told = churned(rows, stated(cost=0.5))
     assert recommendation(told).startswith("“churned” (less is better) was changed by “gift” -0.")
     assert "As to “churned”, one fewer cost" in recommendation(told)
 
@@ -178,8 +182,9 @@ def test_a_verdict_without_money_says_that_less_is_better(rows):
 def test_households_are_the_units_where_they_were_assigned(rows):
     told = read_campaign(
         rows.assign(household=rows["arm"] + (rows.index // 6).astype(str)),
-        Roles(outcome="bought", cluster="household"),
-        Prices(),
+        outcome="bought",
+        cluster="household",
+        **stated(),
         planned_shares=SHARES,
     )
     assert told.experiment.plan.unit == "household"
@@ -206,20 +211,20 @@ def test_the_naive_comparison_stands_beside_the_assigned_one(campaign):
 
 def test_an_arm_that_reached_everyone_has_no_naive_row(rows):
     everyone = rows.assign(got=(rows["arm"] != "none").astype(int))
-    told = read_campaign(everyone, Roles(outcome="bought", received="got"), Prices())
+    told = read_campaign(everyone, outcome="bought", received="got", **stated())
     assert [e.intervention for e in views.effects_by_delivery(told)] == [
         "gift",
         "gift, received",
         "mail",
         "mail, received",
     ]
-    assert views.effects_by_delivery(read_campaign(rows, Roles(outcome="bought"), Prices())) == []
+    assert views.effects_by_delivery(read_campaign(rows, outcome="bought", **stated())) == []
 
 
 def test_too_few_who_received_are_told_instead_of_compared(rows):
     first = rows.index[rows["arm"] == "mail"][0]
     told = read_campaign(
-        rows.assign(got=(rows.index == first).astype(int)), Roles(outcome="bought", received="got"), Prices()
+        rows.assign(got=(rows.index == first).astype(int)), outcome="bought", received="got", **stated()
     )
     found = {effect.intervention: effect for effect in views.effects_by_delivery(told)}
     assert list(found) == ["gift", "mail", "mail, received"]
@@ -230,7 +235,7 @@ def test_too_few_who_received_are_told_instead_of_compared(rows):
 
 def test_what_redemptions_gave_away_to_purchases_made_anyway_is_a_line(rows):
     counted = rows.assign(purchases=2 * rows["bought"])
-    told = read_campaign(counted, replace(ROLES, outcome=("bought", "purchases")), MONEY, planned_shares=SHARES)
+    told = read_campaign(counted, **ROLES | {"outcome": ("bought", "purchases")}, **MONEY, planned_shares=SHARES)
     table = views.cost_breakdown_by_arm(told)
     means = told.experiment.table()
     gained = means.loc["gift", "purchases"] - means.loc["none", "purchases"]
@@ -249,7 +254,7 @@ def test_the_money_of_an_arm_adds_up(campaign):
 
 def test_a_few_spenders_who_decide_are_named(rows):
     rich = rows.assign(amount=rows["amount"].where(rows.index != 2, 90_000.0))
-    told = read_campaign(rich, Roles(amount="amount"), Prices())
+    told = read_campaign(rich, amount="amount", **stated())
     cut = views.with_ceiling(told)
     check = views.ceiling_check(views.ceiling_table(told, cut))
     assert check.passed is False
@@ -259,7 +264,7 @@ def test_a_few_spenders_who_decide_are_named(rows):
 
 def test_where_hardly_anybody_bought_the_ceiling_is_that_of_buyers(rows):
     rare = rows.assign(amount=np.where(rows.index < 5, [10.0, 20, 30, 40, 5000] + [0] * (len(rows) - 5), 0.0))
-    told = read_campaign(rare, Roles(amount="amount"), Prices())
+    told = read_campaign(rare, amount="amount", **stated())
     cut = views.with_ceiling(told)
     assert "0.0" not in cut.ceilings["amount"]
     assert cut.ceilings["amount"].startswith("amount above 4,980 counts as that: 1 of 6,000 customers, 0.389 %")
@@ -273,11 +278,11 @@ def test_a_model_of_purchases_is_held_against_the_arms_of_a_shop(tmp_path):
     rows = pd.DataFrame({"arm": arms, "purchases": seen["frequency"], "days_to_last": seen["recency"]})
     rows["days_to_next"] = np.where(rows["purchases"] > 0, 3.0, 56.0)
     rows.to_csv(tmp_path / "test.csv", index=False)
-    told = read_campaign(tmp_path / "test.csv", Roles(outcome="purchases"), Prices())
+    told = read_campaign(tmp_path / "test.csv", outcome="purchases", **stated())
     (check,) = views.purchase_models(told, rm.MBGNBD)
     assert check.passed
     assert check.detail.startswith("mail: MBGNBD, fitted to each arm's purchases since the assignment, expects")
-    at_once = read_campaign(rows.assign(days_to_last=0.0), Roles(outcome="purchases"), Prices())
+    at_once = read_campaign(rows.assign(days_to_last=0.0), outcome="purchases", **stated())
     (check,) = views.purchase_models(at_once, rm.MBGNBD)
     assert check.passed is None
     assert "cannot be fitted to the arms: recency is 0 in spite of repeat purchases" in check.detail
@@ -289,12 +294,12 @@ def test_rows_without_days_of_purchases_have_no_model_of_them(campaign):
 
 def test_looks_that_cannot_be_judged_say_why(rows):
     late = rows.assign(bought=np.where(rows["week"] > 0, rows["bought"], 0))
-    table = interim.interim_looks(read_campaign(late, Roles(outcome="bought", assigned="week"), Prices()))
+    table = interim.interim_looks(read_campaign(late, outcome="bought", assigned="week", **stated()))
     first, second = table.loc[(1, 0.25, "gift")], table.loc[(2, 0.5, "gift")]
     assert first["verdict"].startswith("cannot be judged: bought is the same for every customer")
     assert pd.isna(first["z"])
     assert (first["difference_lower"], first["difference_upper"]) == (-np.inf, np.inf)
-    half = read_campaign(late[late["week"] < 2], Roles(outcome="bought"), Prices())
+    half = read_campaign(late[late["week"] < 2], outcome="bought", **stated())
     assert second["bound"] == pytest.approx(interim_look(half.effects[0], [0.5]).bound)
     assert table["verdict"].iloc[-1] in ("stop", "go on")
 
@@ -315,9 +320,7 @@ def test_looks_that_cannot_be_judged_say_why(rows):
 def test_an_arm_or_block_that_begins_later_has_looks_from_then_on(rows, change, reason):
     changed = change(rows)
     block = "region" if "region" in changed else None
-    told = read_campaign(
-        changed, Roles(outcome="bought", assigned="week", block=block), Prices(), planned_shares=SHARES
-    )
+    told = read_campaign(changed, outcome="bought", assigned="week", block=block, **stated(), planned_shares=SHARES)
     table = interim.interim_looks(told)
     gift = table.xs("gift", level="arm")["verdict"].tolist()
     assert any(verdict.startswith(reason) for verdict in gift)
@@ -325,26 +328,26 @@ def test_an_arm_or_block_that_begins_later_has_looks_from_then_on(rows, change, 
 
 
 def test_looks_count_towards_the_planned_customers(rows):
-    roles = Roles(outcome="bought", assigned="week")
-    told = read_campaign(rows, roles, Prices(), planned_customers=12_000)
+    roles = {"outcome": "bought", "assigned": "week"}
+    told = read_campaign(rows, **roles, **stated(), planned_customers=12_000)
     table = interim.interim_looks(told)
     assert table.index.get_level_values("share").unique().tolist() == [0.125, 0.25, 0.375, 0.5]
-    expected = interim_look(read_campaign(rows, roles, Prices()).effects[0], [0.125, 0.25, 0.375, 0.5])
+    expected = interim_look(read_campaign(rows, **roles, **stated()).effects[0], [0.125, 0.25, 0.375, 0.5])
     assert table.loc[(4, 0.5, "gift"), "bound"] == pytest.approx(expected.bound)
     assert "Of 12,000 planned customers 6,000 have come in: looks count towards all of them." in str(told)
-    unsaid = read_campaign(rows, roles, Prices())
+    unsaid = read_campaign(rows, **roles, **stated())
     assert "take the 6,000 customers who came in as all that were planned (planned_customers)" in str(unsaid)
-    more = read_campaign(rows, roles, Prices(), planned_customers=5_000)
+    more = read_campaign(rows, **roles, **stated(), planned_customers=5_000)
     assert "More customers came in, 6,000, than were planned, 5,000: looks take them as the plan." in str(more)
     with pytest.raises(ValueError, match="planned_customers is how many customers were planned, 1 or more; got 0"):
-        read_campaign(rows, roles, Prices(), planned_customers=0)
+        read_campaign(rows, **roles, **stated(), planned_customers=0)
 
 
 def test_looks_are_those_of_the_customers_so_far(rows):
-    told = read_campaign(rows, Roles(outcome="bought", assigned="week"), Prices())
+    told = read_campaign(rows, outcome="bought", assigned="week", **stated())
     table = interim.interim_looks(told)
     assert table.index.get_level_values("share").unique().tolist() == [0.25, 0.5, 0.75, 1.0]
-    half = read_campaign(rows[rows["week"] < 2], Roles(outcome="bought"), Prices())
+    half = read_campaign(rows[rows["week"] < 2], outcome="bought", **stated())
     expected = interim_look(half.effects[0], [0.25, 0.5])
     found = table.loc[(2, 0.5, "gift")]
     assert found["z"] == pytest.approx(expected.z)
@@ -355,12 +358,10 @@ def test_looks_are_those_of_the_customers_so_far(rows):
 def test_days_and_many_moments_make_at_most_five_looks(rows, tmp_path):
     day = (pd.Timestamp("2025-01-01") + pd.to_timedelta(rows.index // 100, unit="D")).strftime("%Y-%m-%d")
     rows.assign(week=day).to_csv(tmp_path / "test.csv", index=False)
-    table = interim.interim_looks(
-        read_campaign(tmp_path / "test.csv", Roles(outcome="bought", assigned="week"), Prices())
-    )
+    table = interim.interim_looks(read_campaign(tmp_path / "test.csv", outcome="bought", assigned="week", **stated()))
     np.testing.assert_allclose(table.index.get_level_values("share").unique(), [0.2, 0.4, 0.6, 0.8, 1.0], atol=0.02)
     rows.assign(week=rows.index % 12).to_csv(tmp_path / "numbers.csv", index=False)
-    numbers = read_campaign(tmp_path / "numbers.csv", Roles(outcome="bought", assigned="week"), Prices())
+    numbers = read_campaign(tmp_path / "numbers.csv", outcome="bought", assigned="week", **stated())
     np.testing.assert_allclose(
         interim.interim_looks(numbers).index.get_level_values("share").unique(), np.array([3, 5, 8, 10, 12]) / 12
     )
@@ -368,7 +369,7 @@ def test_days_and_many_moments_make_at_most_five_looks(rows, tmp_path):
 
 def test_there_is_nothing_to_look_at_before_the_end_without_an_order(rows, campaign):
     assert interim.interim_looks(campaign) is None
-    at_once = read_campaign(rows.assign(week=1), Roles(outcome="bought", assigned="week"), Prices())
+    at_once = read_campaign(rows.assign(week=1), outcome="bought", assigned="week", **stated())
     assert interim.interim_looks(at_once) is None
 
 
@@ -383,28 +384,26 @@ def test_the_arm_that_pays_is_sent_next(campaign):
 @pytest.mark.parametrize(
     ("prices", "beginning"),
     [
-        (Prices(worth=40.0, cost=30.0), "Send none of them: even the best"),
-        (Prices(worth=10.0, cost=1.1), "No arm is expected to pay"),
-        (Prices(worth=10.0, cost=0.75), "No arm is sure to pay"),
-        (Prices(), "“bought” was changed by “gift” +0."),
+        (stated(worth=40.0, cost=30.0), "Send none of them: even the best"),
+        (stated(worth=10.0, cost=1.1), "No arm is expected to pay"),
+        (stated(worth=10.0, cost=0.75), "No arm is sure to pay"),
+        (stated(), "“bought” was changed by “gift” +0."),
     ],
 )
 def test_the_verdict_says_how_sure_it_is(rows, prices, beginning):
-    told = read_campaign(rows, Roles(outcome="bought", covariate="before"), prices)
+    told = read_campaign(rows, outcome="bought", covariate="before", **prices)
     assert recommendation(told).startswith(beginning)
 
 
 def test_nothing_found_says_what_would_have_been(rows):
-    told = read_campaign(rows[rows["arm"] != "gift"], Roles(outcome="bought"), Prices())
+    told = read_campaign(rows[rows["arm"] != "gift"], outcome="bought", **stated())
     assert recommendation(told).startswith("No arm is shown to have changed “bought”: the largest difference is “mail”")
     assert "would have been found four times in five" in recommendation(told)
 
 
 def test_the_change_that_would_have_been_found_is_that_of_the_smallest_arm(rows):
     format_together = rows.assign(bought=rows.index // 3 % 2)
-    told = read_campaign(
-        format_together[(rows["arm"] != "gift") | (rows.index < 600)], Roles(outcome="bought"), Prices()
-    )
+    told = read_campaign(format_together[(rows["arm"] != "gift") | (rows.index < 600)], outcome="bought", **stated())
     widest = max(rm.differences(told.experiment, told.main), key=lambda effect: effect.std_error)
     assert widest.intervention == "gift"
     needed = three_digits((ndtri(0.9875) + ndtri(0.8)) * widest.std_error)
@@ -413,7 +412,7 @@ def test_the_change_that_would_have_been_found_is_that_of_the_smallest_arm(rows)
 
 def test_no_decision_stands_on_a_broken_assignment(rows):
     lost = rows[(rows["arm"] != "gift") | (rows.index % 4 > 0)]
-    told = read_campaign(lost, Roles(outcome="bought"), Prices(worth=100.0), planned_shares=SHARES)
+    told = read_campaign(lost, outcome="bought", **stated(worth=100.0), planned_shares=SHARES)
     assert recommendation(told).startswith(
         "Do not decide by this test: sample ratio failed. Customers assigned: gift 1,500"
     )

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import retention_models as rm
 from retention_models.interventions.arms.contrasts import factorial_contrasts
 from retention_models.interventions.arms.cost_breakdown import cost_per_retained
-from retention_models.interventions.arms.costs import Costs, Money
+from retention_models.interventions.arms.costs import Costs
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import (
@@ -238,7 +239,7 @@ def shares(**arms):
 def test_a_pair_in_which_nobody_did_it_keeps_its_row_and_the_others():
     """Newcombe by hand: Wilson's upper end of 0 / n is z^2 / (n + z^2)."""
     test = shares(none=(1_000, 0), mail=(1_000, 0), gift=(1_000, 40))
-    mail, gift = differences(test, Outcome(column="y"), Money(worth=10.0, costs={"mail": Costs(contact=0.1)}))
+    mail, gift = differences(test, Outcome(column="y"), rm.Terms(price=10.0), costs={"mail": Costs(contact=0.1)})
     end = 1.959964**2 / (1_000 + 1.959964**2)
     assert (mail.estimate, mail.lower, mail.upper) == pytest.approx((0, -end, end))
     assert mail.p_value == 1.0
@@ -278,7 +279,7 @@ def test_what_could_not_be_chosen_has_no_price():
     test = shares(none=(10_000, 1_000), mail=(10_000, 1_000), coupon=(10_000, 1_000), both=(10_000, 1_400))
     campaigns = {"none": (), "mail": ("mail",), "coupon": ("coupon",), "both": ("mail", "coupon")}
     costs = {arm: Costs(contact=0.1) for arm in ("mail", "coupon", "both")}
-    mail, coupon, together = factorial_effects(test, Outcome(column="y"), campaigns, Money(worth=50.0, costs=costs))
+    mail, coupon, together = factorial_effects(test, Outcome(column="y"), campaigns, rm.Terms(price=50.0), costs=costs)
     assert mail.value == pytest.approx(50 * 0.02 - 0.05)
     assert coupon.value is not None
     assert together.value is None
@@ -287,11 +288,11 @@ def test_what_could_not_be_chosen_has_no_price():
 def test_a_failed_check_goes_wherever_the_numbers_go():
     table = pd.DataFrame({"arm": ["none", "mail"], "n": [10_000, 9_000], "y": [1_000, 990]})
     test = Experiment.from_counts(table, Plan(control="none", shares={"none": 1, "mail": 1}), outcome="y")
-    outcome, money = Outcome(column="y"), Money(worth=10.0, costs={"mail": Costs(contact=0.01)})
-    effect = differences(test, outcome, money)[0]
+    outcome, money = Outcome(column="y"), {"terms": rm.Terms(price=10.0), "costs": {"mail": Costs(contact=0.01)}}
+    effect = differences(test, outcome, **money)[0]
     assert str(effect).endswith("FAILED: sample ratio.")
     assert "FAILED: sample ratio" in str(interim_look(effect, [0.5]))
-    assert str(cost_per_retained(test, outcome, money)).endswith("FAILED: sample ratio.")
+    assert str(cost_per_retained(test, outcome, money["costs"])).endswith("FAILED: sample ratio.")
     assert [check.name for check in any_difference(test, outcome).failed] == ["sample ratio"]
     assert test.table().attrs["checks"][0]["passed"] is False
     judged = non_inferiority(effect, 0.01)

@@ -7,7 +7,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from retention_models.interventions.arms.costs import Costs, Money
+import retention_models as rm
+from retention_models.interventions.arms.costs import Costs
 from retention_models.interventions.arms.experiment import Plan
 from retention_models.interventions.designs.contract_arms import contract_experiment
 from retention_models.interventions.designs.contracts import incremental_value, retention_difference, rmst_difference
@@ -75,17 +76,17 @@ def test_discounted_time_by_hand():
 
 
 def test_value_is_margin_times_time_less_cost(spells):
-    money = Money(worth=30.0, costs={"offer": Costs(contact=12.0)})
-    effect = rmst_difference(made(spells), horizon=5, rate=0.01, money=money)[0]
+    money = {"terms": rm.Terms(price=30.0), "costs": {"offer": Costs(contact=12.0)}}
+    effect = rmst_difference(made(spells), horizon=5, rate=0.01, **money)[0]
     assert effect.cost == 12.0
     assert effect.value == pytest.approx(30 * effect.estimate - 12)
     assert effect.value_upper == pytest.approx(30 * effect.upper - 12)
 
 
 def test_the_tail_is_told_apart(spells):
-    test, money = made(spells), Money(worth=30.0, costs={"offer": Costs(contact=12.0)})
-    plain = incremental_value(test, money, horizon=5, rate=0.01)
-    told = incremental_value(test, money, horizon=5, rate=0.01, residual_lifetime=8.0)
+    test, money = made(spells), {"terms": rm.Terms(price=30.0), "costs": {"offer": Costs(contact=12.0)}}
+    plain = incremental_value(test, **money, horizon=5, rate=0.01)
+    told = incremental_value(test, **money, horizon=5, rate=0.01, residual_lifetime=8.0)
     assert list(plain.columns) == ["observed", "observed_lower", "observed_upper"]
     assert told.loc["offer", "observed"] == plain.loc["offer", "observed"]
     kept = retention_difference(test, horizon=5)[0]
@@ -121,7 +122,7 @@ def test_what_was_not_observed_is_not_told(spells):
 def test_redemptions_have_no_column_here(spells):
     with pytest.raises(ValueError, match="used was not measured"):
         rmst_difference(
-            made(spells), horizon=5, money=Money(worth=1, costs={"offer": Costs(redemption=1, redemptions="used")})
+            made(spells), horizon=5, terms=rm.Terms(price=1), costs={"offer": Costs(redemption=1, redemptions="used")}
         )
 
 
@@ -151,7 +152,7 @@ def test_nobody_left_by_the_horizon_is_no_certainty():
     assert (effect.estimate, effect.lower, effect.upper) == pytest.approx((0, -end, end))
     assert [check.name for check in effect.failed] == ["events"]
     with pytest.raises(ValueError, match="time as a customer is the same for every customer of none and offer up to 5"):
-        rmst_difference(made(rows), horizon=5, money=Money(worth=10.0))
+        rmst_difference(made(rows), horizon=5, terms=rm.Terms(price=10.0))
 
 
 def test_an_arm_that_all_left_fails_its_check(spells):

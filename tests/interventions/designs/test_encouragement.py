@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retention_models.interventions.arms.costs import Costs, Money
+import retention_models as rm
+from retention_models.interventions.arms.costs import Costs
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
@@ -93,11 +94,11 @@ def test_whether_a_customer_received_must_be_known():
 
 def test_the_value_of_receiving_bears_the_cost_of_all_that_were_assigned():
     test = experiment(simulated(np.random.default_rng(2), 20_000, 0.4, 0.5))
-    money = Money(worth=10.0, costs={"mail": Costs(contact=0.2)})
-    effect, assigned = complier_effect(test, Y, money, received="got"), differences(test, Y, money)[0]
+    money = {"terms": rm.Terms(price=10.0), "costs": {"mail": Costs(contact=0.2)}}
+    effect, assigned = complier_effect(test, Y, **money, received="got"), differences(test, Y, **money)[0]
     moved = test.table().loc["mail", "got"] - test.table().loc["none", "got"]
     assert effect.cost == pytest.approx(0.2 / moved)
     assert effect.value == pytest.approx(assigned.value / moved)
     assert (effect.value_lower > 0) == (assigned.value_lower > 0)
-    weak = complier_effect(experiment(simulated(np.random.default_rng(3), 300, 0.005)), Y, money, received="got")
+    weak = complier_effect(experiment(simulated(np.random.default_rng(3), 300, 0.005)), Y, **money, received="got")
     assert (weak.value_lower, weak.value_upper) == (-np.inf, np.inf)

@@ -6,7 +6,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from retention_models.interventions.arms.costs import Costs, Money
+import retention_models as rm
+from retention_models.interventions.arms.costs import Costs
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
@@ -122,16 +123,16 @@ def test_rows_against_another_arm_say_so():
 
 
 def test_the_value_is_that_of_the_net_amount_in_the_same_regression(nsw):
-    money = Money(worth=2.0, costs={"treated": Costs(contact=3.0, contacts="re75", redemption=0.0)})
+    money = {"terms": rm.Terms(price=2.0), "costs": {"treated": Costs(contact=3.0, contacts="re75", redemption=0.0)}}
     rows = nsw.assign(net=2 * nsw["re78"] - 3 * nsw["re75"] * (nsw["arm"] == "treated"))
     measured = {"arm": "arm", "outcomes": ["re78", "net", "re75"], "covariates": ["age", "educ"]}
     test = Experiment.from_rows(rows, Plan(control="control"), **measured)
     priced, net = (
-        differences(test, Outcome(column=column, adjust_for=("age", "educ")), given, adjustment="Lin")[0]
-        for column, given in (("re78", money), ("net", None))
+        differences(test, Outcome(column=column, adjust_for=("age", "educ")), **given, adjustment="Lin")[0]
+        for column, given in (("re78", money), ("net", {}))
     )
     assert priced.priced == pytest.approx((net.estimate, net.lower, net.upper))
     assert priced.cost == pytest.approx(2 * priced.estimate - net.estimate)
-    fixed = Money(worth=2.0, costs={"treated": Costs(contact=3.0)})
-    flat = differences(test, Outcome(column="re78", adjust_for=("age",)), fixed, adjustment="Lin")[0]
+    fixed = {"terms": rm.Terms(price=2.0), "costs": {"treated": Costs(contact=3.0)}}
+    flat = differences(test, Outcome(column="re78", adjust_for=("age",)), **fixed, adjustment="Lin")[0]
     assert (flat.cost, flat.value) == pytest.approx((3.0, 2 * flat.estimate - 3))

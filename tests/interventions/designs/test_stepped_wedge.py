@@ -7,7 +7,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from retention_models.interventions.arms.costs import Costs, Money
+import retention_models as rm
+from retention_models.interventions.arms.costs import Costs
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.stepped_wedge import stepped_wedge
 
@@ -139,10 +140,9 @@ def test_what_a_wedge_cannot_do_is_refused(outcome):
 
 
 def test_its_value_is_worth_times_the_effect_less_the_cost():
-    money = Money(worth=10.0, costs={"switched stores": Costs(contact=2.0)})
-    effect = stepped_wedge(
-        simulated(np.random.default_rng(1), effect=1.0), Outcome(column="y"), money, cluster="store", period="month",
-        switched="on", rng=np.random.default_rng(1),
-    )  # fmt: skip
+    money = {"terms": rm.Terms(price=10.0), "costs": {"switched stores": Costs(contact=2.0)}}
+    names = {"cluster": "store", "period": "month", "switched": "on"}
+    rows = simulated(np.random.default_rng(1), effect=1.0)
+    effect = stepped_wedge(rows, Outcome(column="y"), **money, **names, rng=np.random.default_rng(1))
     assert (effect.cost, effect.value) == pytest.approx((2.0, 10 * effect.estimate - 2))
     assert effect.priced[1:] == pytest.approx((10 * effect.lower - 2, 10 * effect.upper - 2))

@@ -8,6 +8,14 @@ import retention_models as rm
 from retention_models.logs.transactions.checks.accounts import check_accounts, large_accounts
 from retention_models.logs.transactions.log import read_transactions
 
+
+def stated(**prices):
+    """Terms and costs of a campaign, as ``read_campaign`` takes them."""
+    names = {"margin": "margin", "worth": "price", "currency": "currency"}
+    terms = {names[name]: prices.pop(name) for name in list(prices) if name in names}
+    return {"terms": rm.Terms(**terms), **prices}
+
+
 SHOP = rm.ParetoNBD(r=0.55, alpha=10.6, s=0.61, beta=11.7)
 
 

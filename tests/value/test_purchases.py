@@ -8,7 +8,7 @@ import pytest
 
 import retention_models as rm
 from retention_models.value.break_even import paying_customers
-from retention_models.value.customer import discount_rate
+from retention_models.value.purchases import discount_rate
 from retention_models.value.spending import expected_spend, paying_share
 
 MONEY = {"time_unit": "W", "annual_discount_rate": 0.15, "margin": 0.3}
@@ -41,7 +41,7 @@ def test_published_value_of_the_whole_cdnow_cohort():
     purchases = rm.fit(rm.ParetoNBD, rm.summarize(rm.datasets.load_cdnow()))
     np.testing.assert_allclose(purchases.parameters, [0.5629966, 12.5590370, 0.4081095, 10.5148048], rtol=2e-3)
     spend = rm.fit(rm.GammaGamma, everyone)
-    total = rm.total_value(purchases, spend, everyone, horizon=np.inf, **MONEY).iloc[0]
+    total = rm.total_value(purchases, everyone, rm.Terms(horizon=np.inf, **MONEY), spend=spend).iloc[0]
     assert total["value"] == pytest.approx(1.11e6, rel=0.05)
     assert total["value_per_customer"] == pytest.approx(47, rel=0.05)
     assert total["value_lower"] < total["value"] < total["value_upper"]
@@ -50,7 +50,7 @@ def test_published_value_of_the_whole_cdnow_cohort():
 @each_model
 def test_value_is_margin_times_amount_times_discounted_purchases(customers, fits, model):
     few = customers.head(50)
-    value = rm.customer_value(fits[model], fits[rm.GammaGamma], few, horizon=39, **MONEY)
+    value = rm.customer_value(fits[model], few, rm.Terms(horizon=39, **MONEY), spend=fits[rm.GammaGamma])
     columns = [few[name].to_numpy(dtype=float) for name in model.columns]
     rate = np.log(1.15) * 7 / 365.25
     discounted = fits[model].model.discounted_expected_purchases(rate, *columns, horizon=39)
@@ -64,7 +64,10 @@ def test_value_is_margin_times_amount_times_discounted_purchases(customers, fits
 @each_model
 def test_without_discount_value_counts_expected_purchases(customers, fits, model):
     undiscounted = rm.customer_value(
-        fits[model], fits[rm.GammaGamma], customers, horizon=39, time_unit="W", annual_discount_rate=0, margin=1
+        fits[model],
+        customers,
+        rm.Terms(horizon=39, time_unit="W", annual_discount_rate=0, margin=1),
+        spend=fits[rm.GammaGamma],
     )
     expected = rm.predict(fits[model], customers, horizon=39, level=None)["expected_purchases"]
     np.testing.assert_allclose(undiscounted["discounted_purchases"], expected, rtol=1e-7)
@@ -73,7 +76,7 @@ def test_without_discount_value_counts_expected_purchases(customers, fits, model
 @each_model
 def test_a_longer_horizon_is_worth_more_and_ends_at_the_whole_life(customers, fits, model):
     total = [
-        rm.total_value(fits[model], fits[rm.GammaGamma], customers, horizon=h, **MONEY)["value"].iloc[0]
+        rm.total_value(fits[model], customers, rm.Terms(horizon=h, **MONEY), spend=fits[rm.GammaGamma])["value"].iloc[0]
         for h in (10, 100, 1000, 3000, np.inf)
     ]
     assert np.all(np.diff(total) > 0)
@@ -82,10 +85,10 @@ def test_a_longer_horizon_is_worth_more_and_ends_at_the_whole_life(customers, fi
 
 def test_segments_add_up_and_their_intervals_carry_the_shared_parameters(customers, fits):
     segment = np.where(customers["frequency"] > 0, "repeat", "once")
-    arguments = (fits[rm.ParetoNBD], fits[rm.GammaGamma], customers)
-    parts = rm.total_value(*arguments, horizon=39, by=segment, **MONEY)
-    whole = rm.total_value(*arguments, horizon=39, **MONEY).iloc[0]
-    each = rm.customer_value(*arguments, horizon=39, **MONEY)
+    arguments = (fits[rm.ParetoNBD], customers, rm.Terms(horizon=39, **MONEY))
+    parts = rm.total_value(*arguments, spend=fits[rm.GammaGamma], by=segment)
+    whole = rm.total_value(*arguments, spend=fits[rm.GammaGamma]).iloc[0]
+    each = rm.customer_value(*arguments, spend=fits[rm.GammaGamma])
     assert list(parts.index) == ["once", "repeat"]
     assert parts["value"].sum() == pytest.approx(whole["value"])
     assert each["value"].sum() == pytest.approx(whole["value"])
@@ -96,10 +99,10 @@ def test_segments_add_up_and_their_intervals_carry_the_shared_parameters(custome
 
 def test_segments_are_the_same_in_any_order_of_their_labels_and_as_a_column(customers, fits):
     segment = pd.Series(np.where(customers["frequency"] > 0, "repeat", "once"), index=customers.index, name="kind")
-    arguments = (fits[rm.ParetoNBD], fits[rm.GammaGamma])
-    parts = rm.total_value(*arguments, customers, horizon=39, by=segment, **MONEY)
-    shuffled = rm.total_value(*arguments, customers, horizon=39, by=segment.sort_values(), **MONEY)
-    column = rm.total_value(*arguments, customers.assign(kind=segment), horizon=39, by="kind", **MONEY)
+    purchases, terms, spend = fits[rm.ParetoNBD], rm.Terms(horizon=39, **MONEY), {"spend": fits[rm.GammaGamma]}
+    parts = rm.total_value(purchases, customers, terms, by=segment, **spend)
+    shuffled = rm.total_value(purchases, customers, terms, by=segment.sort_values(), **spend)
+    column = rm.total_value(purchases, customers.assign(kind=segment), terms, by="kind", **spend)
     pd.testing.assert_frame_equal(shuffled, parts)
     pd.testing.assert_frame_equal(column, parts)
 
@@ -107,18 +110,18 @@ def test_segments_are_the_same_in_any_order_of_their_labels_and_as_a_column(cust
 def test_a_fit_that_counts_weeks_does_not_value_a_table_that_counts_days(customers, fits):
     weekly = rm.fit(rm.BGNBD, rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-28", granularity="W"))
     with pytest.raises(ValueError, match="fitted with granularity 'W', the table was made with 'D'"):
-        rm.customer_value(weekly, fits[rm.GammaGamma], customers, horizon=39, **MONEY)
+        rm.customer_value(weekly, customers, rm.Terms(horizon=39, **MONEY), spend=fits[rm.GammaGamma])
 
 
 def test_totals_say_how_much_of_them_rests_on_medians(customers, fits):
     spend = replace(fits[rm.GammaGamma], model=rm.GammaGamma(p=2.0, q=0.9, v=20.0))
     segment = np.where(customers["frequency"] > 0, "repeat", "once")
-    arguments = (fits[rm.BGNBD], spend, customers)
-    parts = rm.total_value(*arguments, horizon=39, by=segment, **MONEY)
+    arguments = (fits[rm.BGNBD], customers, rm.Terms(horizon=39, **MONEY))
+    parts = rm.total_value(*arguments, spend=spend, by=segment)
     assert parts["share_of_medians"].to_dict() == {"once": 1.0, "repeat": 0.0}
-    whole = rm.total_value(*arguments, horizon=39, **MONEY).iloc[0]
+    whole = rm.total_value(*arguments, spend=spend).iloc[0]
     assert whole["share_of_medians"] == pytest.approx(parts.loc["once", "value"] / parts["value"].sum())
-    plain = rm.total_value(fits[rm.BGNBD], fits[rm.GammaGamma], customers, horizon=39, **MONEY).iloc[0]
+    plain = rm.total_value(fits[rm.BGNBD], customers, rm.Terms(horizon=39, **MONEY), spend=fits[rm.GammaGamma]).iloc[0]
     assert plain["share_of_medians"] == 0
     assert whole["value_per_customer_upper"] == pytest.approx(whole["value_upper"] / len(customers))
 
@@ -132,7 +135,7 @@ def test_interval_agrees_with_parameter_draws(customers, fits):
     drawn = 0.3 * purchases.draw(3000, rng).discounted_expected_purchases(rate, *columns, horizon=39)
     x, m = few["frequency"].to_numpy(dtype=float), few["monetary_value"].to_numpy()
     drawn = drawn * spend.draw(3000, rng).expected_spend(x, m)
-    value = rm.customer_value(purchases, spend, few, horizon=39, **MONEY)
+    value = rm.customer_value(purchases, few, rm.Terms(horizon=39, **MONEY), spend=spend)
     np.testing.assert_allclose(value["value_lower"], np.quantile(drawn, 0.025, axis=0), rtol=0.06)
     np.testing.assert_allclose(value["value_upper"], np.quantile(drawn, 0.975, axis=0), rtol=0.06)
 
@@ -141,15 +144,18 @@ def test_weights_count_customers(customers, fits):
     columns = ("frequency", "recency", "T", "monetary_value")
     arguments = {"horizon": 39, **MONEY}
     compressed = rm.total_value(
-        fits[rm.ParetoNBD], fits[rm.GammaGamma], rm.logs.compress(customers, columns=columns), **arguments
+        fits[rm.ParetoNBD],
+        rm.logs.compress(customers, columns=columns),
+        rm.Terms(**arguments),
+        spend=fits[rm.GammaGamma],
     )
     pd.testing.assert_frame_equal(
-        compressed, rm.total_value(fits[rm.ParetoNBD], fits[rm.GammaGamma], customers, **arguments)
+        compressed, rm.total_value(fits[rm.ParetoNBD], customers, rm.Terms(**arguments), spend=fits[rm.GammaGamma])
     )
 
 
 def test_break_even_uplift_is_cost_over_value(customers, fits):
-    value = rm.customer_value(fits[rm.ParetoNBD], fits[rm.GammaGamma], customers, horizon=39, **MONEY)
+    value = rm.customer_value(fits[rm.ParetoNBD], customers, rm.Terms(horizon=39, **MONEY), spend=fits[rm.GammaGamma])
     uplift = rm.value.break_even_uplift(value, cost=2.0)
     np.testing.assert_allclose(uplift["break_even_uplift"] * value["value"], 2.0)
     assert (uplift["break_even_uplift_lower"] <= uplift["break_even_uplift"]).all()
@@ -176,19 +182,19 @@ def test_break_even_uplift_is_cost_over_value(customers, fits):
     ],
 )
 def test_money_that_makes_no_sense_is_an_error(customers, fits, changed, message):
-    arguments = {"horizon": 39, **MONEY, **changed}
+    by, stated = changed.get("by"), {"horizon": 39, **MONEY, **{k: v for k, v in changed.items() if k != "by"}}
     with pytest.raises(ValueError, match=message):
-        rm.total_value(fits[rm.ParetoNBD], fits[rm.GammaGamma], customers, **arguments)
+        rm.total_value(fits[rm.ParetoNBD], customers, rm.Terms(**stated), spend=fits[rm.GammaGamma], by=by)
 
 
 def test_what_is_no_fit_of_the_right_kind_is_an_error(customers, fits):
     purchases, spend = fits[rm.BGNBD], fits[rm.GammaGamma]
-    with pytest.raises(TypeError, match=r"purchases_fit must be the Fit of a model of purchases.*; got a fit of Gam"):
-        rm.customer_value(spend, purchases, customers, horizon=39, **MONEY)
-    with pytest.raises(TypeError, match=r"spend_fit must be the Fit of a model of spending.*; got a fit of BGNBD"):
-        rm.total_value(purchases, purchases, customers, horizon=39, **MONEY)
-    with pytest.raises(TypeError, match=r"purchases_fit must be .*, as rm.fit returns it; got a BGNBD"):
-        rm.customer_value(purchases.model, spend, customers, horizon=39, **MONEY)
+    with pytest.raises(TypeError, match="fit is a fit of spending; pass that of purchases, and this one as spend="):
+        rm.customer_value(spend, customers, rm.Terms(horizon=39, **MONEY), spend=purchases)
+    with pytest.raises(TypeError, match=r"spend must be the Fit of a model of spending.*; got a fit of BGNBD"):
+        rm.total_value(purchases, customers, rm.Terms(horizon=39, **MONEY), spend=purchases)
+    with pytest.raises(TypeError, match=r"fit must be .*, as rm.fit returns it; got a BGNBD"):
+        rm.customer_value(purchases.model, customers, rm.Terms(horizon=39, **MONEY), spend=spend)
 
 
 def test_break_even_uplift_needs_values_and_is_never_reached_where_there_is_none(customers):
@@ -204,12 +210,9 @@ def test_an_infinite_value_is_an_error_that_says_what_to_do(customers, fits):
     with pytest.raises(ValueError, match="give an annual_discount_rate above 0 or a finite horizon"):
         rm.customer_value(
             fits[rm.ParetoNBD],
-            fits[rm.GammaGamma],
             customers,
-            horizon=np.inf,
-            time_unit="W",
-            annual_discount_rate=0,
-            margin=1,
+            rm.Terms(horizon=np.inf, time_unit="W", annual_discount_rate=0, margin=1),
+            spend=fits[rm.GammaGamma],
         )
 
 
@@ -231,7 +234,7 @@ def test_customers_who_pay_nothing_are_told_and_count_in_value(partly_free):
         f"{free:,} of {(made['frequency'] > 0).sum():,} repeat buyers paid nothing and were left out: the model is one "
         "of customers who pay, and value counts the others in by their share.",
     )
-    value = rm.customer_value(purchases, spend, made, horizon=52, **MONEY)
+    value = rm.customer_value(purchases, made, rm.Terms(horizon=52, **MONEY), spend=spend)
     once = (made["frequency"] == 0).to_numpy()
     assert value["expected_spend"][once].mean() == pytest.approx(true[once].mean(), rel=0.06)
     np.testing.assert_allclose(value["expected_spend"], expected_spend(spend, made))
@@ -242,7 +245,9 @@ def test_customers_who_pay_nothing_are_told_and_count_in_value(partly_free):
 def test_the_share_who_pay_widens_intervals_and_leaves_payers_as_they_are(partly_free):
     made, _, purchases, spend = partly_free
     known = replace(spend, data={**spend.data, "left_out": {}})
-    ours, plain = (rm.customer_value(purchases, fit, made, horizon=52, **MONEY) for fit in (spend, known))
+    ours, plain = (
+        rm.customer_value(purchases, made, rm.Terms(horizon=52, **MONEY), spend=fit) for fit in (spend, known)
+    )
     has_paid = (made["monetary_value"] > 0).to_numpy()
     pd.testing.assert_frame_equal(ours[has_paid], plain[has_paid])
     relative = [table["value_upper"][~has_paid] / table["value_lower"][~has_paid] for table in (ours, plain)]

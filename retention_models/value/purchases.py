@@ -1,0 +1,153 @@
+"""What each customer's coming purchases are worth today, where customers leave without saying so.
+
+Value is margin times expected amount per purchase times discounted expected purchases (Fader, Hardie & Lee 2005,
+"RFM and CLV: Using Iso-Value Curves for Customer Base Analysis", Journal of Marketing Research 42, 415-430). The
+two fits are independent, so the variances of their logarithms add for a customer; a total carries the covariance of
+all customers' values, which share the parameters.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.core.arguments import require_discount_rate
+from retention_models.core.arrays import Array
+from retention_models.core.dates import unit_length
+from retention_models.estimation.intervals import positive_interval, standard_error
+from retention_models.fitting.result import Fit
+from retention_models.tables.customer_table import Table, read_table, require_same_measure
+from retention_models.tables.groups import Labels, read_codes
+from retention_models.value.spending import has_paid, paying_share
+from retention_models.value.terms import Terms
+from retention_models.value.value_component import ValueComponent
+
+YEAR = pd.Timedelta(days=365.25)
+PERIODS_A_YEAR = {"Y": 1, "Q": 4, "M": 12}  # opportunities (see ``opportunities``) whose days vary
+
+
+def purchase_value(fit: Fit, customers: Any, terms: Terms, spend: Fit | None, level: float) -> pd.DataFrame:
+    """What the coming purchases of each customer are worth today; see ``customer_value``."""
+    purchases, amount, histories = _components(fit, customers, terms, spend)
+    share = terms.unit_value
+    value = share * purchases.by_line * amount.by_line
+    error = share * np.hypot(amount.by_line * purchases.error, purchases.by_line * amount.error)
+    lower, upper = positive_interval(value, error, level)
+    table = pd.DataFrame({"discounted_purchases": purchases.by_line}, index=histories.index)
+    if spend is not None:
+        table["expected_spend"] = amount.by_line
+        is_median = _is_median(spend, customers, len(table))
+        table["spend_estimate"] = pd.Categorical(np.where(is_median, "posterior median", "posterior mean"))
+    return table.assign(value=value, value_lower=lower, value_upper=upper)
+
+
+def total_purchase_value(
+    fit: Fit, customers: Any, terms: Terms, spend: Fit | None, by: Labels | None, level: float
+) -> pd.DataFrame:
+    """What the coming purchases of all customers, or of each segment, are worth together; see ``total_value``."""
+    purchases, amount, histories = _components(fit, customers, terms, spend)
+    share, (code, segments) = terms.unit_value, read_codes(customers, by)
+
+    def summed(column: Array) -> Array:
+        return np.bincount(code, weights=histories.line_weight * column, minlength=len(segments)).astype(float)
+
+    def error(component: ValueComponent, other: ValueComponent) -> Array:
+        slopes = [summed(share * other.by_line * slope[component.row]) for slope in component.gradient.T]
+        return standard_error(np.reshape(slopes, (-1, len(segments))).T, component.covariance)
+
+    value, n = summed(share * purchases.by_line * amount.by_line), summed(np.ones(len(code)))
+    spread = np.hypot(error(purchases, amount), error(amount, purchases))
+    lower, upper = positive_interval(value, spread, level)
+    ends = {"": value, "_lower": lower, "_upper": upper}
+    columns = {f"value{end}": values for end, values in ends.items()}
+    columns |= {f"value_per_customer{end}": values / np.maximum(n, 1) for end, values in ends.items()}
+    in_medians = summed(share * purchases.by_line * amount.by_line * _is_median(spend, customers, len(code)))
+    columns["share_of_medians"] = np.divide(in_medians, value, out=np.zeros_like(value), where=value > 0)
+    table = pd.DataFrame({"customers": n} | columns)
+    table.index = segments.rename(segments.name or "segment")
+    return table.astype({"customers": int}) if np.all(n == np.floor(n)) else table
+
+
+def _components(
+    fit: Fit, customers: Any, terms: Terms, spend: Fit | None
+) -> tuple[ValueComponent, ValueComponent, Table]:
+    """Both components of value for a table of customers, after the inputs have been checked; and its histories."""
+    check_fits(fit, spend)
+    rate, horizon = discounting(terms, spend)
+    histories = fit.read(customers)
+    check_time_unit(str(terms.time_unit), histories, fit)
+
+    def discounted(model: Any, *columns: Array) -> Array:
+        return finite(model.discounted_expected_purchases(rate, *columns, horizon=horizon))
+
+    purchases = ValueComponent.from_fit(fit, histories, discounted)
+    if spend is None:
+        return purchases, ValueComponent.ones(len(histories.row)), histories
+    spending, share = spend.read(customers), paying_share(spend)
+    amount = ValueComponent.from_fit(spend, spending, lambda model, *columns: model.expected_spend(*columns))
+    return purchases, amount.times_share(has_paid(spending), share, spend.n_customers / share), histories
+
+
+def discounting(terms: Terms, spend: Fit | None) -> tuple[float, float]:
+    """The continuous discount rate per time unit and the horizon of terms that state what purchases need."""
+    terms.require("horizon", "time_unit", "annual_discount_rate", *(["margin"] if spend is not None else []))
+    assert terms.horizon is not None
+    if spend is not None and terms.price is not None:
+        raise ValueError("the terms state a price for a purchase, and spend expects one for each customer; pass one")
+    return discount_rate(float(terms.annual_discount_rate or 0.0), str(terms.time_unit)), terms.horizon
+
+
+def _is_median(spend_fit: Fit | None, customers: Any, n: int) -> NDArray[np.bool_]:
+    """Whether the expected spend of each of n lines is the median of the posterior distribution, having no mean."""
+    if spend_fit is None:
+        return np.zeros(n, dtype=bool)
+    frequency = read_table(customers, ("frequency",))
+    return np.asarray(~spend_fit.model.has_mean(frequency.columns[0])[frequency.row])
+
+
+def discount_rate(annual_discount_rate: float, time_unit: str) -> float:
+    """The continuous discount rate per time unit that equals a rate per year of 365.25 days."""
+    require_discount_rate(annual_discount_rate)
+    share = 1 / PERIODS_A_YEAR[time_unit] if time_unit in PERIODS_A_YEAR else unit_length(time_unit) / YEAR
+    return float(np.log1p(annual_discount_rate) * share)
+
+
+def finite(discounted_purchases: Array) -> Array:
+    """The same; a ValueError where value without end or discount is infinite."""
+    if not np.all(np.isfinite(discounted_purchases)):
+        raise ValueError(
+            "with no discount and no end, the value of a customer who may never leave is infinite; "
+            "give an annual_discount_rate above 0 or a finite horizon"
+        )
+    return discounted_purchases
+
+
+def check_fits(purchases_fit: Any, spend_fit: Any) -> None:
+    """An error unless the one is a fit of purchases, and the other, where there is one, of spending."""
+    _require_fit("fit", purchases_fit, "discounted_expected_purchases", "purchases, such as ParetoNBD, or of contracts")
+    if spend_fit is not None:
+        _require_fit("spend", spend_fit, "expected_spend", "spending, GammaGamma")
+
+
+def _require_fit(name: str, given: Any, method: str, kind: str) -> None:
+    model = given.model if isinstance(given, Fit) else given
+    if not (isinstance(given, Fit) and hasattr(model, method)):
+        what = f"a {'fit of ' if isinstance(given, Fit) else ''}{type(model).__name__}"
+        raise TypeError(f"{name} must be the Fit of a model of {kind}, as rm.fit returns it; got {what}")
+
+
+def check_time_unit(given: str, table: Table, fit: Fit) -> None:
+    """An error unless the time unit is that of the table and of the fit, and both count purchases alike.
+
+    Where they know how they were made.
+    """
+    for about in (table.about, fit.data):
+        known = about.get("time_unit", about.get("period"))
+        if known is None or known == given:
+            continue
+        if {known, given} & PERIODS_A_YEAR.keys() or unit_length(known) != unit_length(given):
+            raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
+    require_same_measure(fit.data, table)
