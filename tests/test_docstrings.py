@@ -7,8 +7,6 @@ from importlib import import_module
 
 import pytest
 
-import retention_models
-
 from .test_public_api import doors
 
 LONGEST_SUMMARY = 120

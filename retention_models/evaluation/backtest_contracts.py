@@ -13,7 +13,7 @@ from retention_models.estimation.newton import ConvergenceError
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
 from retention_models.forecast.retention import forecast_retention
-from retention_models.logs.contracts.log import Spells, as_of
+from retention_models.logs.contracts.log import Spells, truncate_spells
 from retention_models.logs.contracts.retention import active_customers, renewals_since, retention_table
 from retention_models.tables.days import Period
 
@@ -72,8 +72,8 @@ def backtest_retention(
         raise ValueError("origins is empty: name at least one earlier day")
     rows = {}
     for origin in origins:
-        then = as_of(spells, origin)
-        found = _fitted_then(model_class, then, period)
+        then = truncate_spells(spells, origin)
+        found = _fit_at_origin(model_class, then, period)
         base = active_customers(then, period=period)
         forecast = forecast_retention(found, base, renewals=renewals, level=level).iloc[-1]
         since = renewals_since(spells, origin, period=period, renewals=renewals)
@@ -89,7 +89,7 @@ def backtest_retention(
     return table.astype(dict.fromkeys(counts, np.int64))
 
 
-def _fitted_then(model_class: Any, then: Spells, period: Period) -> Fit:
+def _fit_at_origin(model_class: Any, then: Spells, period: Period) -> Fit:
     """The model fitted to what was known at a day, which an error names."""
     try:
         return fit(model_class, retention_table(then, period=period))

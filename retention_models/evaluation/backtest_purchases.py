@@ -183,7 +183,7 @@ def _windows(days: Sequence[date], end: date, horizon: float, time_unit: Any, mo
     if not days:
         raise ValueError("there are no origins; earlier_origins proposes some")
     if model_class.counts_opportunities:
-        length = _length(time_unit)
+        length = _calendar_frequency(time_unit)
         last, periods = pd.Period(end, length), {day: pd.Period(day, length) for day in days}
         over = {day: period for day, period in periods.items() if last.ordinal - period.ordinal >= horizon}
         until = {day: (period + int(horizon)).end_time.date() for day, period in over.items()}
@@ -199,7 +199,7 @@ def _windows(days: Sequence[date], end: date, horizon: float, time_unit: Any, mo
     return until
 
 
-def _length(time_unit: Any) -> str:
+def _calendar_frequency(time_unit: Any) -> str:
     """The calendar period of an opportunity, as pandas calls it."""
     if time_unit not in LENGTHS:
         raise ValueError(f"time_unit must be one of {', '.join(map(repr, LENGTHS))}, an opportunity; got {time_unit!r}")

@@ -17,7 +17,7 @@ import pandas as pd
 
 from retention_models.core.arrays import Array
 from retention_models.core.dates import unit_length, unit_name
-from retention_models.evaluation.holdout_data import measured_by, named
+from retention_models.evaluation.holdout_data import common_measure, fits_by_name
 from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
@@ -76,14 +76,14 @@ def tracking(
     21        False      55      76.42
     22        False      70      74.65
     """
-    by_name, log = named(fits), as_transactions(transactions)
-    granularity = measured_by(by_name, "granularity", granularity, "D")
+    by_name, log = fits_by_name(fits), as_transactions(transactions)
+    granularity = common_measure(by_name, "granularity", granularity, "D")
     dates = calendar(
         log,
         calibration_end=calibration_end,
         observation_end=observation_end,
         acquired_after=acquired_after,
-        time_unit=measured_by(by_name, "time_unit", time_unit, "W"),
+        time_unit=common_measure(by_name, "time_unit", time_unit, "W"),
         granularity=granularity,
     )
     bought = daily_purchases(
@@ -93,13 +93,13 @@ def tracking(
         acquired_until=dates.calibration_end,
         observation_end=dates.observation_end,
     )
-    edges, complete = _edges(bought.index[0], dates, period or dates.time_unit)
+    edges, complete = _period_edges(bought.index[0], dates, period or dates.time_unit)
     repeat = np.r_[0, np.cumsum(bought["purchases"] - bought["new_customers"])]
     reached = {"actual": repeat[bought.index.searchsorted(edges)]}
     for name, fit in by_name.items():
-        reached[name] = _expected(fit, edges, bought["new_customers"], dates)
+        reached[name] = _cumulative_expected(fit, edges, bought["new_customers"], dates)
     frame = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "complete": complete})
-    frame["holdout"] = frame["start"] >= _after(dates.calibration_end)
+    frame["holdout"] = frame["start"] >= _end_of_day(dates.calibration_end)
     frame = frame.assign(**{name: np.diff(total) for name, total in reached.items()})
     frame = frame.assign(**{f"{name}_cumulative": total[1:] for name, total in reached.items()})
     frame.index = pd.RangeIndex(1, len(frame) + 1, name="period")
@@ -180,22 +180,22 @@ def model_columns(frame: pd.DataFrame) -> list[str]:
     return [name for name in after if not name.endswith("_cumulative")]
 
 
-def _after(day: date) -> pd.Timestamp:
+def _end_of_day(day: date) -> pd.Timestamp:
     """The instant at which a day is over."""
     return pd.Timestamp(day) + pd.Timedelta(1, "D")
 
 
-def _edges(begin: pd.Timestamp, dates: Calendar, period: str) -> tuple[pd.DatetimeIndex, list[bool]]:
+def _period_edges(begin: pd.Timestamp, dates: Calendar, period: str) -> tuple[pd.DatetimeIndex, list[bool]]:
     """Ends of the periods, one of them at the end of the calibration; and which periods the log covers wholly."""
     length = unit_length(period)
-    cut, end = _after(dates.calibration_end), _after(dates.observation_end)
+    cut, end = _end_of_day(dates.calibration_end), _end_of_day(dates.observation_end)
     before, after = math.ceil((cut - begin) / length), math.ceil((end - cut) / length)
     edges = [cut + k * length for k in range(-before, after + 1)]
     complete = [begin <= start and stop <= end for start, stop in pairwise(edges)]
     return pd.DatetimeIndex([begin, *edges[1:-1], end]), complete
 
 
-def _expected(fit: Fit, edges: pd.DatetimeIndex, new_customers: pd.Series, dates: Calendar) -> Array:
+def _cumulative_expected(fit: Fit, edges: pd.DatetimeIndex, new_customers: pd.Series, dates: Calendar) -> Array:
     """Repeat purchases expected until each edge of all customers acquired before it; shape (edges,)."""
     if fit.model.counts_opportunities:
         raise ValueError(

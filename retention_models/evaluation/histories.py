@@ -11,12 +11,12 @@ import pandas as pd
 
 from retention_models.core.arguments import is_number, require_whole
 from retention_models.core.dates import unit_name
-from retention_models.evaluation.holdout_data import measured_by, named
+from retention_models.evaluation.holdout_data import common_measure, fits_by_name
 from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.forecast.customers import require_purchases
 from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.log import Transactions
-from retention_models.logs.transactions.purchases import as_transactions, between, purchases
+from retention_models.logs.transactions.purchases import as_transactions, filter_days, purchases
 from retention_models.tables.engines import collect
 
 
@@ -125,14 +125,14 @@ def alive_history(
     132 1997-12-12          3  49.29                1.0
     """
     require_no_covariates(fit, "a customer of the log", "predict")
-    by_name, log = named(fit), as_transactions(transactions)
+    by_name, log = fits_by_name(fit), as_transactions(transactions)
     days = calendar(
         log,
         calibration_end=None,
         observation_end=observation_end,
         acquired_after=None,
-        time_unit=measured_by(by_name, "time_unit", time_unit, "W"),
-        granularity=measured_by(by_name, "granularity", None, "D"),
+        time_unit=common_measure(by_name, "time_unit", time_unit, "W"),
+        granularity=common_measure(by_name, "granularity", None, "D"),
     )
     unit, end, moments = days.unit, pd.Timestamp(days.last_period), _purchase_times(log, customer, days)
     first = moments[0]
@@ -159,7 +159,7 @@ def alive_history(
 
 def _purchase_times(log: Transactions, customer: Any, days: Calendar) -> pd.DatetimeIndex:
     same = nw.col("customer_id").cast(nw.String) == str(customer)
-    found = collect(between(purchases(log, days.granularity), "period", None, days.observation_end).filter(same))
+    found = collect(filter_days(purchases(log, days.granularity), "period", None, days.observation_end).filter(same))
     if found.empty:
         raise ValueError(f"customer_id {customer!r} has no purchase in the log up to {days.observation_end}")
     return pd.DatetimeIndex(found["period"]).sort_values()

@@ -17,7 +17,7 @@ from retention_models.core.arguments import require_whole
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.proportions import wilson_interval
-from retention_models.evaluation.holdout_data import Holdout, named
+from retention_models.evaluation.holdout_data import Holdout, fits_by_name
 from retention_models.fitting.result import Fit
 from retention_models.forecast.by_group import weights_by_group
 from retention_models.forecast.customers import predict_total
@@ -55,10 +55,10 @@ def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_f
     2                214   1.393       1.196   1.044
     3+               293   3.222       3.246   3.013
     """
-    holdouts = Holdout.from_fits(named(fits), customers)
+    holdouts = Holdout.from_fits(fits_by_name(fits), customers)
     first = next(iter(holdouts.values()))
-    means = {"actual": first.actual, **{name: holdout.expected() for name, holdout in holdouts.items()}}
-    return _by_frequency(first, means, max_frequency)
+    means = {"actual": first.actual, **{name: holdout.expected_purchases() for name, holdout in holdouts.items()}}
+    return _means_by_frequency(first, means, max_frequency)
 
 
 def status_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_frequency: int = 7) -> pd.DataFrame:
@@ -85,13 +85,13 @@ def status_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_fr
     1                439      0.358       0.521   0.474
     2+               507      0.659       0.684   0.589
     """
-    holdouts = Holdout.from_fits(named(fits), customers)
+    holdouts = Holdout.from_fits(fits_by_name(fits), customers)
     first = next(iter(holdouts.values()))
     alive = {name: holdout.probability_alive() for name, holdout in holdouts.items()}
-    return _by_frequency(first, {"came_back": (first.actual > 0).astype(float), **alive}, max_frequency)
+    return _means_by_frequency(first, {"came_back": (first.actual > 0).astype(float), **alive}, max_frequency)
 
 
-def _by_frequency(holdout: Holdout, values: Mapping[str, Array], max_frequency: int) -> pd.DataFrame:
+def _means_by_frequency(holdout: Holdout, values: Mapping[str, Array], max_frequency: int) -> pd.DataFrame:
     """Number of customers of each frequency, and means over them of values that each row has."""
     require_whole("max_frequency", max_frequency, 0)
     group = np.minimum(holdout.frequency, max_frequency).astype(int)
@@ -124,7 +124,7 @@ def holdout_scores(fits: Fit | Mapping[str, Fit], customers: Any, *, level: floa
     model
     ParetoNBD  0.75    1882   1665.51
     """
-    rows = {name: _scores(fit, customers, level) for name, fit in named(fits).items()}
+    rows = {name: _scores(fit, customers, level) for name, fit in fits_by_name(fits).items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model").astype({"actual": int})
 
 
@@ -163,11 +163,11 @@ def holdout_check(fit: Fit, customers: Any, *, level: float = 0.95) -> Check:
         f"{score['purchases_lower']:,.0f} to {score['purchases_upper']:,.0f}), {score['actual']:,.0f} came true"
     )
     return Check(
-        "holdout total inside its interval", bool(held), f"{numbers}{'.' if held else _missed(score['error'])}"
+        "holdout total inside its interval", bool(held), f"{numbers}{'.' if held else _miss_text(score['error'])}"
     )
 
 
-def _missed(error: float) -> str:
+def _miss_text(error: float) -> str:
     return (
         f", {abs(100 * error):.0f} % {'more' if error > 0 else 'fewer'}. The interval knows how uncertain the "
         "parameters are and what chance does, but not whether the model is right: parameter uncertainty is not "
@@ -182,7 +182,7 @@ def _scores(fit: Fit, customers: Any, level: float) -> dict[str, float]:
         raise ValueError(f"holdout_duration has {len(durations)} values; take customers with one of them at a time")
     total = predict_total(fit, customers, float(durations[0]), level).iloc[0]
     actual = float(holdout.weight @ holdout.actual)
-    off = holdout.expected() - holdout.actual
+    off = holdout.expected_purchases() - holdout.actual
     return {
         "mae": holdout.mean(np.abs(off)),
         "rmse": math.sqrt(holdout.mean(off**2)),
@@ -218,10 +218,10 @@ def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) 
     again      0.519            0.487            0.551   1.636      1.554
     once       0.137            0.120            0.156   0.237      0.138
     """
-    holdouts = Holdout.from_fits(named(fits), customers)
+    holdouts = Holdout.from_fits(fits_by_name(fits), customers)
     first = next(iter(holdouts.values()))
     values = {"came_back": (first.actual > 0).astype(float), "actual": first.actual}
-    values |= {name: holdout.expected() for name, holdout in holdouts.items()}
+    values |= {name: holdout.expected_purchases() for name, holdout in holdouts.items()}
     rows = {}
     for label, n in weights_by_group(first.table, customers, by).items():
         rows[label] = {"customers": n.sum(), **{name: n @ value / n.sum() for name, value in values.items()}}

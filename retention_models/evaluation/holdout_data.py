@@ -18,7 +18,7 @@ from retention_models.tables.customer_table import Table, read_table, require_sa
 HOLDOUT = ("holdout_frequency", "holdout_duration")
 
 
-def named(fits: Fit | Mapping[str, Fit]) -> dict[str, Fit]:
+def fits_by_name(fits: Fit | Mapping[str, Fit]) -> dict[str, Fit]:
     """Several fits of purchase models by name; a single one goes by the name of its model class."""
     by_name = {type(fits.model).__name__: fits} if isinstance(fits, Fit) else dict(fits)
     if not by_name:
@@ -28,7 +28,7 @@ def named(fits: Fit | Mapping[str, Fit]) -> dict[str, Fit]:
     return by_name
 
 
-def measured_by(fits: Mapping[str, Fit], what: str, given: Any, otherwise: str) -> Any:
+def common_measure(fits: Mapping[str, Fit], what: str, given: Any, otherwise: str) -> Any:
     """The ``time_unit`` or ``granularity`` by which all of some fits were made; an error where ``given`` is another.
 
     Fits to tables from elsewhere do not know theirs: then it is the one given, or ``otherwise``.
@@ -62,7 +62,7 @@ class Holdout:
     @classmethod
     def from_fit(cls, fit: Fit, customers: Any) -> Holdout:
         """The holdout in a summary; a ValueError where it has none."""
-        return next(iter(cls.from_fits(named(fit), customers).values()))
+        return next(iter(cls.from_fits(fits_by_name(fit), customers).values()))
 
     @classmethod
     def from_fits(cls, fits: Mapping[str, Fit], customers: Any) -> dict[str, Holdout]:
@@ -101,7 +101,7 @@ class Holdout:
         """Mean over customers of a value that each row has."""
         return float(self.weight @ values / self.weight.sum())
 
-    def expected(self) -> Array:
+    def expected_purchases(self) -> Array:
         """Expected purchases within the horizon; shape (rows,)."""
         model, history = self.fit.customer_models(self.columns)
         return model.expected_purchases(self.horizon, *history)

@@ -42,7 +42,7 @@ def missing_history(backtest: pd.DataFrame) -> str:
     """Why a backtest says nothing of the error, empty where it does: too little to learn from at one of the dates."""
     little = {
         origin: about
-        for origin, about in _known(backtest).items()
+        for origin, about in _known_at_origins(backtest).items()
         if about["repeat_purchases"] < ENOUGH or about["days"] < about["days_needed"]
     }
     if not little:
@@ -57,11 +57,13 @@ def missing_history(backtest: pd.DataFrame) -> str:
 
 def _overlap(backtest: pd.DataFrame) -> float:
     """Which share of a window lies in the next one, on average; 0 where that is not known."""
-    windows = sorted((pd.Timestamp(origin), about["days_ahead"]) for origin, about in _known(backtest).items())
+    windows = sorted(
+        (pd.Timestamp(origin), about["days_ahead"]) for origin, about in _known_at_origins(backtest).items()
+    )
     shared = [max(1 - (later - day).days / ahead, 0.0) for (day, ahead), (later, _) in pairwise(windows)]
     return float(np.mean(shared)) if shared else 0.0
 
 
-def _known(backtest: pd.DataFrame) -> dict[str, dict[str, int]]:
+def _known_at_origins(backtest: pd.DataFrame) -> dict[str, dict[str, int]]:
     """What ``backtest`` knew at each origin that is in the frame; nothing where the frame is another's."""
     return {origin: about for origin, about in backtest.attrs.get("known", {}).items() if origin in backtest.index}

@@ -42,7 +42,7 @@ def gain_table(fit: Fit, customers: Any, *, groups: int = 10) -> pd.DataFrame:
     """
     require_whole("groups", groups, 1)
     holdout = Holdout.from_fit(fit, customers)
-    expected, n = holdout.expected(), holdout.weight
+    expected, n = holdout.expected_purchases(), holdout.weight
     edges = np.linspace(0, 1, groups + 1)
     found = np.diff(_running_total(expected, n * holdout.actual, n, edges))
     size = n.sum() / groups

@@ -9,7 +9,11 @@ from retention_models.btyd.cnbd import MBGCNBD
 from retention_models.core.check import Check
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
-from retention_models.logs.transactions.checks.regularity import FEWEST_CUSTOMERS, spread_between, spread_sentence
+from retention_models.logs.transactions.checks.regularity import (
+    FEWEST_CUSTOMERS,
+    middle_purchase_spread,
+    spread_sentence,
+)
 
 NAME = "models of random timing will do"
 MOST_STAGES = 8  # beyond, gaps vary by a third of their mean and less, and each further k costs more than it tells
@@ -52,7 +56,7 @@ def timing_check(
     row, the time of the second between the others has 111 % of the variance that chance would give it. In MBG/CNBD-k
     the likeliest k is 1, which is random timing: it gains nothing.
     """
-    n, ratio = spread_between(transactions, observation_end=observation_end)
+    n, ratio = middle_purchase_spread(transactions, observation_end=observation_end)
     seen = spread_sentence(n, ratio)
     if cnbd is None and n >= FEWEST_CUSTOMERS and ratio < 3 / (2 * MOST_STAGES + 1):
         return Check(

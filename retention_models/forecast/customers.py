@@ -76,7 +76,7 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     require_purchases(type(fit.model))
     table = fit.read(customers)
     require_same_measure(fit.data, table)
-    return _predicted(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
+    return _predict_histories(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
 
 
 def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95) -> pd.DataFrame:
@@ -122,7 +122,7 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
     )
 
 
-def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: float | None) -> pd.DataFrame:
+def _predict_histories(fit: Fit, columns: tuple[Array, ...], horizon: float, level: float | None) -> pd.DataFrame:
     """The rows of ``predict`` for distinct histories."""
     covariance = fit.covariance.to_numpy()
 

@@ -131,17 +131,17 @@ def marginal_effect(
     """
     require_horizon(horizon)
     require_known(change, fit.covariate_terms)
-    rows = Changed.from_fit(fit, customers, change, new=new)
+    rows = ChangedCustomers.from_fit(fit, customers, change, new=new)
 
     def of_each(future_process: Any) -> Array:
         both = future_process.expected_purchases_new(horizon), future_process.probability_staying_new(horizon)
         return np.stack(np.broadcast_arrays(*both), axis=-1)
 
     def averages(fit: Fit) -> Array:
-        return np.tensordot(rows.table.weight / rows.table.n_customers, rows.each(fit, of_each), axes=1)
+        return np.tensordot(rows.table.weight / rows.table.n_customers, rows.outcomes(fit, of_each), axes=1)
 
     here = averages(fit)
-    return effect_table(here, [(slopes_of(fit, averages, here), fit)], ["purchases", "alive"], level)
+    return effect_table(here, [(parameter_slopes(fit, averages, here), fit)], ["purchases", "alive"], level)
 
 
 def effect_table(averages: Array, slopes: list[tuple[Array, Fit]], names: list[str], level: float) -> pd.DataFrame:
@@ -157,7 +157,7 @@ def effect_table(averages: Array, slopes: list[tuple[Array, Fit]], names: list[s
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedCustomers:
     """Customers and what they would be with a covariate changed.
 
     The columns of ``table`` are those of ``fit.read``, and last those of the covariates as changed; for ``new``
@@ -168,7 +168,7 @@ class Changed:
     new: bool
 
     @classmethod
-    def from_fit(cls, fit: Fit, customers: Any, change: Change, *, new: bool = False) -> Changed:
+    def from_fit(cls, fit: Fit, customers: Any, change: Change, *, new: bool = False) -> ChangedCustomers:
         """The customers of a frame, those columns changed that the fit knows."""
         table = (
             _newcomers(customers).beside(fit.covariate_terms.design_columns(customers)) if new else fit.read(customers)
@@ -183,7 +183,7 @@ class Changed:
         n, last = fit.covariate_terms.n, len(columns) - fit.covariate_terms.n
         return columns[:last], [columns[last + i] - columns[last - n + i] for i in range(n)]
 
-    def each(self, fit: Fit, quantity: Callable[[Any], Array]) -> Array:
+    def outcomes(self, fit: Fit, quantity: Callable[[Any], Array]) -> Array:
         """Quantities of what customers do, each of shape (rows, q), before and after; shape (rows, 2, q)."""
 
         def of_rows(*rows: Array) -> Array:
@@ -209,7 +209,7 @@ def require_known(change: Change, *effects: CovariateTerms) -> None:
             raise ValueError(f"change takes one value of {name} for all, or a function of the column; got {to!r}")
 
 
-def slopes_of(fit: Fit, quantity: Callable[[Fit], Array], here: Array) -> Array:
+def parameter_slopes(fit: Fit, quantity: Callable[[Fit], Array], here: Array) -> Array:
     """Derivatives of ``quantity(fit)``, which is ``here``, in what is free of the fit, along a new last axis.
 
     By differences to one side, for a quantity is an integral for each customer, and asking for it is what takes time.

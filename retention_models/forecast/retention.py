@@ -174,13 +174,13 @@ def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.D
     require_whole("renewals", renewals, 0)
     table = read_table(retention_table, ("tenure", "at_risk", "lost"))
     rows = [
-        _of_cohort(fit.model, table.of_lines(lines).by_tenure(), renewals).assign(cohort=name)
+        _cohort_rows(fit.model, table.of_lines(lines).by_tenure(), renewals).assign(cohort=name)
         for name, lines in read_groups(retention_table, "cohort").items()
     ]
     return pd.concat(rows, ignore_index=True)[["cohort", "tenure", "customers", "share", "forecast"]]
 
 
-def _of_cohort(model: Any, table: Table, renewals: int) -> pd.DataFrame:
+def _cohort_rows(model: Any, table: Table, renewals: int) -> pd.DataFrame:
     """The rows of one cohort."""
     made, at_risk, lost = (column[table.columns[1] > 0] for column in table.columns)
     if len(made) == 0:

@@ -14,16 +14,16 @@ from retention_models.plots.style import (
     COUNTS,
     PERCENT,
     QUIET,
+    apply_style,
     axes_or_new,
     label_ends,
-    styled,
 )
 
 FACTS = ("at_risk", "actual", "used")
 AT_TOP = ("data", "axes fraction")
 
 
-@styled
+@apply_style
 def plot_projections(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """What came, as points, and how each model and each drawn curve would have gone on from the first renewals.
 
@@ -51,7 +51,7 @@ def plot_projections(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@apply_style
 def plot_triangle(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Which share of each cohort was there after each renewal; right of the stair it is a forecast.
 
@@ -80,7 +80,7 @@ def plot_triangle(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@apply_style
 def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """How many of today's customers will still be there after each of the coming renewals, with both intervals.
 

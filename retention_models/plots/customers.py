@@ -6,12 +6,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, axes_or_new, styled
+from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, apply_style, axes_or_new
 
 NUMBERED = 18  # up to so many cohorts and periods, the share is written into its cell
 
 
-@styled
+@apply_style
 def plot_retention(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Which share of each acquisition cohort bought in each later period, one row a cohort.
 
@@ -43,7 +43,7 @@ def plot_retention(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@apply_style
 def plot_concentration(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Which share of all value the best customers hold (Lorenz curve, best first).
 
@@ -68,7 +68,7 @@ def plot_concentration(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@apply_style
 def plot_segments(frame: pd.DataFrame, column: str = "value", ax: Axes | None = None) -> Axes:
     """A quantity for each segment, with its interval: one row a segment, in the order of the frame.
 

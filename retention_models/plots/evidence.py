@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from retention_models.plots.style import ACTUAL, COLOURS, PLAIN, QUIET, axes_or_new, panels_of, styled
+from retention_models.plots.style import ACTUAL, COLOURS, PLAIN, QUIET, apply_style, axes_or_new, panels_by_rows
 
 MARKS = {"randomised": "o", "quasi-experimental": "s", "observational": "D"}
 COLOUR_OF = dict(zip(MARKS, COLOURS, strict=False))
 
 
-@styled
+@apply_style
 def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Effects that can be compared, one row an effect: estimate, interval, and by its mark the design.
 
@@ -52,11 +52,11 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 def plot_panels(parts: Mapping[str, pd.DataFrame]) -> list[Axes]:
     """Every part of ``evidence_table(...).panels`` on axes of its own, one below the other in one figure."""
-    axes = panels_of([len(part) for part in parts.values()])
+    axes = panels_by_rows([len(part) for part in parts.values()])
     return [plot_evidence(part, ax=ax) for part, ax in zip(parts.values(), axes, strict=True)]
 
 
-@styled
+@apply_style
 def plot_values(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Net value per treated customer of every effect that has one, best first, whatever its design.
 

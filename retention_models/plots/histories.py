@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, axes_or_new, date_axis, styled
+from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, apply_style, axes_or_new, date_axis
 
 ALIVE_LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 TITLES = {
@@ -15,7 +15,7 @@ TITLES = {
 }
 
 
-@styled
+@apply_style
 def plot_history_matrix(frame: pd.DataFrame, column: str = "probability_alive", ax: Axes | None = None) -> Axes:
     """Heat map over frequency and recency of what a model expects of customers of one age.
 
@@ -45,7 +45,7 @@ def plot_history_matrix(frame: pd.DataFrame, column: str = "probability_alive", 
     return ax
 
 
-@styled
+@apply_style
 def plot_alive_history(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """How the probability that one customer is still there fell while nothing came and rose with every purchase.
 

@@ -14,14 +14,14 @@ from retention_models.plots.style import (
     FAINT,
     MARKERS,
     QUIET,
+    apply_style,
     axes_or_new,
     date_axis,
     label_ends,
-    styled,
 )
 
 
-@styled
+@apply_style
 def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | None = None) -> Axes:
     """Repeat purchases per period, or added up since the start: what happened and what each model expected.
 
@@ -49,7 +49,7 @@ def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | N
     return ax
 
 
-@styled
+@apply_style
 def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Mean holdout purchases of customers grouped by their repeat purchases before: actual and expected.
 
@@ -68,11 +68,11 @@ def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.tick_params(axis="x", length=0)
     ax.set_xlabel("repeat purchases before the cut-off, and customers who made that many")
     ax.set_ylabel("mean purchases in the holdout")
-    ax.legend(*_actual_first(ax), loc="lower left", bbox_to_anchor=(0, 1), ncols=1 + len(models))
+    ax.legend(*_legend_entries(ax), loc="lower left", bbox_to_anchor=(0, 1), ncols=1 + len(models))
     return ax
 
 
-@styled
+@apply_style
 def plot_pit(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Histogram of the probability integral transform: flat where the forecast counts are calibrated.
 
@@ -90,7 +90,7 @@ def plot_pit(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _actual_first(ax: Axes) -> tuple[list[Artist], list[str]]:
+def _legend_entries(ax: Axes) -> tuple[list[Artist], list[str]]:
     handles, labels = ax.get_legend_handles_labels()
     return [handles[-1], *handles[:-1]], [labels[-1], *labels[:-1]]
 

@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from retention_models.plots.style import COLOURS, MARKERS, PLAIN, axes_or_new, styled
+from retention_models.plots.style import COLOURS, MARKERS, PLAIN, apply_style, axes_or_new
 
 
-@styled
+@apply_style
 def plot_parameters(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Estimates with their intervals, one row a parameter, on a log scale, which their intervals are made on.
 

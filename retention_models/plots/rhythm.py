@@ -16,15 +16,15 @@ from retention_models.plots.style import (
     FAINT,
     PERCENT,
     QUIET,
+    apply_style,
     axes_or_new,
     label_ends,
-    styled,
 )
 
 LABELS = 18  # so many periods are named below the axis
 
 
-@styled
+@apply_style
 def plot_periods(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Purchases of each calendar period: first ones of new customers, and repeat purchases on top of them.
 
@@ -54,7 +54,7 @@ def plot_periods(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@apply_style
 def plot_waiting(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """How soon customers come back: for each column the share that had within so many days.
 
@@ -75,7 +75,7 @@ def plot_waiting(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@apply_style
 def plot_season(frame: pd.DataFrame, column: str = "relative", ax: Axes | None = None) -> Axes:
     """How much more or less than usual is bought in each month or on each weekday.
 

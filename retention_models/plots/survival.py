@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from retention_models.plots.style import COLOURS, PERCENT, QUIET, axes_or_new, label_ends, styled
+from retention_models.plots.style import COLOURS, PERCENT, QUIET, apply_style, axes_or_new, label_ends
 
 LINE = 12.5  # points from one row of numbers to the next
 
 
-@styled
+@apply_style
 def plot_survival(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
     """Survival curves of groups with their intervals, a step wherever someone left.
 
@@ -20,7 +20,7 @@ def plot_survival(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: 
     return _draw(frame, "group", "survival", "share of customers still there", numbers, ax)
 
 
-@styled
+@apply_style
 def plot_causes(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
     """Which share of one group of customers has left for each cause, with intervals.
 

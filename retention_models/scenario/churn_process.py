@@ -88,23 +88,23 @@ class Rules(Presentation):
 
 
 @dataclass(frozen=True, eq=False)
-class SpellsToLive:
-    """Spells about to be lived: whose they are, when they begin, and what chance holds for them in each month.
+class SimulatedSpells:
+    """Contract spells before they are simulated: the customer, the start, and the random draws of each month.
 
-    ``person, start`` (a month) and ``own`` (intensity of having had enough) have shape (n,); ``slow`` and ``fast``
-    (whether there is such a complaint), ``luck`` and ``why`` (uniform draws) shape (n, months).
+    ``person``, ``start`` (a month) and ``own_intensity`` (of leaving for no other cause) have shape (n,). ``slow`` and
+    ``fast`` (whether there is such a complaint), ``churn_draws`` and ``cause_draws`` (uniform) have shape (n, months).
     """
 
     person: NDArray[np.int64]
     start: NDArray[np.int64]
-    own: Array
+    own_intensity: Array
     slow: NDArray[np.bool_]
     fast: NDArray[np.bool_]
-    luck: Array
-    why: Array
+    churn_draws: Array
+    cause_draws: Array
 
     @classmethod
-    def drawn(
+    def draw(
         cls,
         person: NDArray[np.int64],
         start: NDArray[np.int64],
@@ -112,7 +112,7 @@ class SpellsToLive:
         months: int,
         rules: Rules,
         rng: np.random.Generator,
-    ) -> SpellsToLive:
+    ) -> SimulatedSpells:
         """Spells of these persons from these months on."""
         shape = len(person), months
         complains = (rng.random(shape) < rules.complaint) & (np.arange(months) >= start[:, None])
@@ -120,7 +120,7 @@ class SpellsToLive:
         own = -np.log1p(-people["chance"].to_numpy()[person])
         return cls(person, start, own, complains & slow, complains & ~slow, rng.random(shape), rng.random(shape))
 
-    def lived(
+    def simulate(
         self, calendar: pd.DataFrame, rules: Rules, offered: range
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The month in which each spell ends, the number of months where it does not, and the cause's number.
@@ -131,21 +131,23 @@ class SpellsToLive:
         left, cause = np.full(len(self.start), months), np.zeros(len(self.start), dtype=np.int64)
         for month in range(1, months):
             here = np.flatnonzero((self.start < month) & (left == months))
-            pulls = self._pulls(here, month, calendar, rules, month in offered)
-            total = pulls.sum(axis=0)
-            goes = self.luck[here, month] < -np.expm1(-total)
+            intensities = self._intensities(here, month, calendar, rules, month in offered)
+            total = intensities.sum(axis=0)
+            goes = self.churn_draws[here, month] < -np.expm1(-total)
             left[here[goes]] = month
-            share = np.cumsum(pulls, axis=0)[:, goes] / total[goes]
-            cause[here[goes]] = (self.why[here[goes], month] > share).sum(axis=0)
+            share = np.cumsum(intensities, axis=0)[:, goes] / total[goes]
+            cause[here[goes]] = (self.cause_draws[here[goes], month] > share).sum(axis=0)
         return left, cause
 
-    def _pulls(self, here: NDArray[np.int64], month: int, calendar: pd.DataFrame, rules: Rules, offered: bool) -> Array:
+    def _intensities(
+        self, here: NDArray[np.int64], month: int, calendar: pd.DataFrame, rules: Rules, offered: bool
+    ) -> Array:
         """The intensity of each cause at the renewals of a month; shape (causes, customers)."""
         now = calendar.iloc[month]
         lately = slice(max(month - rules.remembered, 0), month)
         slow, fast = self.slow[here, lately].any(axis=1), self.fast[here, lately].any(axis=1)
         trouble = np.where(slow, rules.slow, np.where(fast, rules.fast, 0.0))
-        own = self.own[here] * (1 + rules.season * now["season"]) * np.exp(-rules.offer_effect * offered)
+        own = self.own_intensity[here] * (1 + rules.season * now["season"]) * np.exp(-rules.offer_effect * offered)
         return np.stack(
             [
                 own,

@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 
 from retention_models.core.arguments import require_whole
 from retention_models.core.formatting import Presentation
-from retention_models.scenario.churn_process import CAUSES, Rules, SpellsToLive
+from retention_models.scenario.churn_process import CAUSES, Rules, SimulatedSpells
 
 PLANS, CHANNELS = ("basic", "premium"), ("ads", "friends", "search")
 OFFER, CONTROL = "offer", "none"
@@ -105,13 +105,13 @@ def subscriptions(
             f"and {months} months are observed"
         )
     people, calendar = _people(customers, rules, rng), _calendar(months, opened, rules)
-    first = SpellsToLive.drawn(np.arange(customers), rng.integers(0, months, customers), people, months, rules, rng)
+    first = SimulatedSpells.draw(np.arange(customers), rng.integers(0, months, customers), people, months, rules, rng)
     offered = range(offer_month, offer_month + rules.offer_renewals)
-    worlds = {CONTROL: first.lived(calendar, rules, range(0)), OFFER: first.lived(calendar, rules, offered)}
+    worlds = {CONTROL: first.simulate(calendar, rules, range(0)), OFFER: first.simulate(calendar, rules, offered)}
     tested = (first.start < offer_month) & (worlds[CONTROL][0] >= offer_month)
     arm = np.where(tested & (rng.random(customers) < 0.5), OFFER, CONTROL)
     left, cause = np.where(arm == OFFER, worlds[OFFER], worlds[CONTROL])
-    again, left_again, cause_again = _returned(first, left, people, calendar, rules, rng)
+    again, left_again, cause_again = _simulate_returns(first, left, people, calendar, rules, rng)
     dates = pd.PeriodIndex(calendar["calendar"], freq="M").to_timestamp()
     logs = [_logs(first, left, cause, dates, rng), _logs(again, left_again, cause_again, dates, rng)]
     contracts, complaints = (pd.concat(parts, ignore_index=True) for parts in zip(*logs, strict=True))
@@ -153,23 +153,23 @@ def _calendar(months: int, opened: str, rules: Rules) -> pd.DataFrame:
     )
 
 
-def _returned(
-    first: SpellsToLive,
+def _simulate_returns(
+    first: SimulatedSpells,
     left: NDArray[np.int64],
     people: pd.DataFrame,
     calendar: pd.DataFrame,
     rules: Rules,
     rng: np.random.Generator,
-) -> tuple[SpellsToLive, NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[SimulatedSpells, NDArray[np.int64], NDArray[np.int64]]:
     """The spells of those who come back within half a year of leaving, and how they end."""
     start = left + rng.integers(1, 7, len(left))
     back = (rng.random(len(left)) < rules.win_back) & (start < len(calendar))
-    again = SpellsToLive.drawn(first.person[back], start[back], people, len(calendar), rules, rng)
-    return again, *again.lived(calendar, rules, range(0))
+    again = SimulatedSpells.draw(first.person[back], start[back], people, len(calendar), rules, rng)
+    return again, *again.simulate(calendar, rules, range(0))
 
 
 def _logs(
-    spells: SpellsToLive,
+    spells: SimulatedSpells,
     left: NDArray[np.int64],
     cause: NDArray[np.int64],
     dates: pd.DatetimeIndex,

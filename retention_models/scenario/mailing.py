@@ -1,6 +1,6 @@
 """A randomised mailing on purchases that are already drawn: what each arm would have made of them, and what was seen.
 
-Every customer's purchases are drawn up under every arm with the same luck, so that the effect on each is known; the
+Every customer's purchases are drawn up under every arm with the same random draws, so the effect on each is known; the
 analyst sees those of the arm that was drawn by lot.
 """
 
@@ -145,9 +145,10 @@ def mail(
     n = len(people.alive)
     drawn = np.array(list(arms))[rng.permutation(np.resize(np.arange(len(arms)), n))]
     arrives = rng.random(n) < delivered * np.where(people.alive, 1.0, LOST_WITH_THE_GONE)
-    luck = _SharedDraws.draw(n, offer_days, rng)
+    draws = _SharedDraws.draw(n, offer_days, rng)
     worlds = {
-        name: _under(people.purchases, arm, arrives & people.alive, luck, offer_days) for name, arm in arms.items()
+        name: _purchases_under_arm(people.purchases, arm, arrives & people.alive, draws, offer_days)
+        for name, arm in arms.items()
     }
     truth = pd.DataFrame({"arm": drawn, "alive": people.alive, "delivered": arrives})
     for name, purchases in worlds.items():
@@ -165,13 +166,13 @@ def mail(
     trial = Trial(
         pd.DataFrame({"customer_id": ids, "assigned": days, "arm": drawn}),
         pd.DataFrame({"customer_id": ids[sent], "date": days[sent], "campaign": drawn[sent]}),
-        dated(people, used).rename(columns={"day": "date"}),
+        date_purchases(people, used).rename(columns={"day": "date"}),
         truth.set_index(pd.Index(ids, name="customer_id")),
     )
     return trial, seen
 
 
-def with_amounts(trial: Trial, typical: NDArray[np.float64]) -> Trial:
+def add_amounts(trial: Trial, typical: NDArray[np.float64]) -> Trial:
     """The trial with what purchases are expected to amount to, each customer's being around what is typical."""
     truth = trial.truth
     counted = [str(name) for name in truth if str(name).startswith("purchases_")]
@@ -181,7 +182,7 @@ def with_amounts(trial: Trial, typical: NDArray[np.float64]) -> Trial:
     return replace(trial, truth=truth.assign(**amounts))
 
 
-def dated(people: People, purchases: pd.DataFrame) -> pd.DataFrame:
+def date_purchases(people: People, purchases: pd.DataFrame) -> pd.DataFrame:
     """Purchases as ``customer_id, date``."""
     person = purchases["person"].to_numpy()
     date = people.assigned[person] + pd.to_timedelta(purchases["day"].to_numpy(), unit="D")
@@ -204,16 +205,16 @@ class _SharedDraws:
         return cls(rng.random(n), rng.integers(1, last, n), rng.random(n), rng.integers(1, last, n))
 
 
-def _under(
-    purchases: pd.DataFrame, arm: Arm, reached: NDArray[np.bool_], luck: _SharedDraws, offer_days: int
+def _purchases_under_arm(
+    purchases: pd.DataFrame, arm: Arm, reached: NDArray[np.bool_], draws: _SharedDraws, offer_days: int
 ) -> pd.DataFrame:
     """The purchases as an arm would have made them, one a day at most."""
     later = purchases[purchases["day"] > offer_days].drop_duplicates("person")
     person = later["person"].to_numpy()
-    pulled = later.index[(reached & (luck.pull < arm.pulled_forward))[person]]
+    pulled = later.index[(reached & (draws.pull < arm.pulled_forward))[person]]
     day = purchases["day"].copy()
-    day.loc[pulled] = luck.pull_day[purchases.loc[pulled, "person"]]
-    gained = np.flatnonzero(reached & (luck.gain < arm.gain))
-    more = pd.DataFrame({"person": gained, "day": luck.gain_day[gained]})
+    day.loc[pulled] = draws.pull_day[purchases.loc[pulled, "person"]]
+    gained = np.flatnonzero(reached & (draws.gain < arm.gain))
+    more = pd.DataFrame({"person": gained, "day": draws.gain_day[gained]})
     world = pd.concat([purchases.assign(day=day), more], ignore_index=True)
     return world.drop_duplicates().sort_values(["person", "day"], ignore_index=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
-from retention_models.scenario.mailing import CONTROL, Arm, People, Trial, dated, mail, with_amounts
+from retention_models.scenario.mailing import CONTROL, Arm, People, Trial, add_amounts, date_purchases, mail
 
 MAILING = {
     CONTROL: Arm(),
@@ -104,7 +104,7 @@ def retail(
     personal      0.025   0.020     0.000   1.064
     coupon        0.052   0.041     0.128   2.150
     """
-    _check(arms, welcome, offer_days, horizon_days, delivered)
+    _check_arguments(arms, welcome, offer_days, horizon_days, delivered)
     unit = 86_400 / pd.Timedelta(f"1{time_unit}").total_seconds()
     day, observed = pd.Timestamp(mailed_on), horizon_days + NEW_DAYS
     past, old = _old_customers(model, rng.uniform(0, history_days, customers), day, observed, unit, rng)
@@ -112,15 +112,15 @@ def retail(
     rules: dict[str, Any] = {"offer_days": offer_days, "horizon_days": horizon_days, "delivered": delivered}
     mailing, bought = mail(old, arms, rng, **rules)
     onboarding, bought_new = mail(new, welcome, rng, **rules)
-    log = pd.concat([past, first, dated(old, bought), dated(new, bought_new)]).drop_duplicates()
+    log = pd.concat([past, first, date_purchases(old, bought), date_purchases(new, bought_new)]).drop_duplicates()
     log = log.sort_values(["date", "customer_id"], ignore_index=True)
     typical = rng.gamma(4.0, mean_amount / 4.0, customers + new_customers)
     log["amount"] = np.maximum((typical[log["customer_id"]] * rng.gamma(6.0, 1 / 6.0, len(log))).round(2), 0.01)
-    mailing, onboarding = (with_amounts(trial, typical) for trial in (mailing, onboarding))
+    mailing, onboarding = (add_amounts(trial, typical) for trial in (mailing, onboarding))
     return Retail(log, mailing, onboarding, horizon_days, offer_days)
 
 
-def _check(
+def _check_arguments(
     arms: Mapping[str, Arm], welcome: Mapping[str, Arm], offer_days: int, horizon_days: int, delivered: float
 ) -> None:
     if CONTROL not in arms or CONTROL not in welcome:
@@ -137,15 +137,15 @@ def _old_customers(
     model: Any, age: Array, day: pd.Timestamp, observed: int, unit: float, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, People]:
     """Purchases up to the mailing (``customer_id, date``), and what these customers would buy after it untouched."""
-    log, state = _simulated(model, age * unit, rng)
+    log, state = _simulate_purchases(model, age * unit, rng)
     start = day - pd.Timedelta(float(age.max()), "D")
     date = (start + pd.to_timedelta(log["time"] / unit + (age.max() - age)[log["person"]], unit="D")).dt.floor("D")
     past = pd.DataFrame({"customer_id": log["person"], "date": date}).drop_duplicates()
     alive = state["alive"].to_numpy()
     history = (state.loc[alive, name].to_numpy() for name in ("frequency", "recency", "T"))
     then = model.conditional_on_alive(*history)
-    ahead, _ = _simulated(then, np.full(int(alive.sum()), observed * unit), rng)
-    purchases = _after(ahead.assign(person=np.flatnonzero(alive)[ahead["person"]]), unit, observed)
+    ahead, _ = _simulate_purchases(then, np.full(int(alive.sum()), observed * unit), rng)
+    purchases = _repeat_purchase_days(ahead.assign(person=np.flatnonzero(alive)[ahead["person"]]), unit, observed)
     return past, People(np.arange(len(age)), pd.DatetimeIndex([day] * len(age)), alive, purchases)
 
 
@@ -154,15 +154,15 @@ def _new_customers(
 ) -> tuple[pd.DataFrame, People]:
     """First purchases (``customer_id, date``) of new customers, and what they would buy after it untouched."""
     wait = rng.integers(0, NEW_DAYS, len(ids))
-    log, _ = _simulated(model, np.asarray((observed - wait) * unit), rng)
+    log, _ = _simulate_purchases(model, np.asarray((observed - wait) * unit), rng)
     first = pd.DatetimeIndex(day + pd.to_timedelta(wait, unit="D"))
-    purchases = _after(log, unit, observed - wait[log["person"]])
+    purchases = _repeat_purchase_days(log, unit, observed - wait[log["person"]])
     return pd.DataFrame({"customer_id": ids, "date": first}), People(
         ids, first, np.ones(len(ids), dtype=bool), purchases
     )
 
 
-def _simulated(model: Any, T: Array, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _simulate_purchases(model: Any, T: Array, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Purchases as ``person, time`` since their first, in the model's unit, and the customers they belong to."""
     seed = int(rng.integers(2**63))
     state = model.simulate(T, np.random.default_rng(seed))
@@ -171,7 +171,7 @@ def _simulated(model: Any, T: Array, rng: np.random.Generator) -> tuple[pd.DataF
     return pd.DataFrame({"person": log["customer_id"], "time": days}), state
 
 
-def _after(log: pd.DataFrame, unit: float, observed: NDArray[np.int64] | int) -> pd.DataFrame:
+def _repeat_purchase_days(log: pd.DataFrame, unit: float, observed: NDArray[np.int64] | int) -> pd.DataFrame:
     """Repeat purchases by day, from the day after the first on, one a day at most, in order."""
     day = np.ceil(log["time"] / unit).astype(int)
     repeat = log.assign(day=day)[(day > 0) & (day <= observed)]

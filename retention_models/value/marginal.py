@@ -10,7 +10,13 @@ import pandas as pd
 from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import in_chunks
 from retention_models.fitting.result import Fit
-from retention_models.forecast.marginal_effects import Change, Changed, effect_table, require_known, slopes_of
+from retention_models.forecast.marginal_effects import (
+    Change,
+    ChangedCustomers,
+    effect_table,
+    parameter_slopes,
+    require_known,
+)
 from retention_models.value.customer import check_fits, check_money, check_time_unit, discount_rate, finite
 from retention_models.value.spending import paying_share
 
@@ -61,12 +67,12 @@ def marginal_value(
     check_money(horizon, margin)
     check_fits(purchases_fit, spend_fit)
     require_known(change, purchases_fit.covariate_terms, *([] if spend_fit is None else [spend_fit.covariate_terms]))
-    buying = Changed.from_fit(purchases_fit, customers, change, new=new)
+    buying = ChangedCustomers.from_fit(purchases_fit, customers, change, new=new)
     check_time_unit(time_unit, buying.table, purchases_fit)
     share = buying.table.line_weight / buying.table.n_customers
 
     def purchases(fit: Fit) -> Array:
-        return buying.each(
+        return buying.outcomes(
             fit,
             lambda future_process: finite(future_process.discounted_expected_purchases_new(rate, horizon=horizon))[
                 ..., None
@@ -79,19 +85,19 @@ def marginal_value(
     counts = purchases(purchases_fit)
     if spend_fit is None:
         here = value(counts, 1.0)
-        slope = slopes_of(purchases_fit, lambda fit: value(purchases(fit), 1.0), here)
+        slope = parameter_slopes(purchases_fit, lambda fit: value(purchases(fit), 1.0), here)
         return effect_table(here, [(slope, purchases_fit)], ["value"], level)
-    spending = Changed.from_fit(spend_fit, customers, change, new=new)
+    spending = ChangedCustomers.from_fit(spend_fit, customers, change, new=new)
     amounts = _amounts(spend_fit, spending)
     here = value(counts, amounts)
     slopes = [
-        (slopes_of(purchases_fit, lambda fit: value(purchases(fit), amounts), here), purchases_fit),
-        (slopes_of(spend_fit, lambda fit: value(counts, _amounts(fit, spending)), here), spend_fit),
+        (parameter_slopes(purchases_fit, lambda fit: value(purchases(fit), amounts), here), purchases_fit),
+        (parameter_slopes(spend_fit, lambda fit: value(counts, _amounts(fit, spending)), here), spend_fit),
     ]
     return effect_table(here, slopes, ["value"], level)
 
 
-def _amounts(fit: Fit, spending: Changed) -> Array:
+def _amounts(fit: Fit, spending: ChangedCustomers) -> Array:
     """The amount of a purchase that is expected of each line, before and after; shape (lines, 2)."""
 
     def of_rows(*rows: Array) -> Array:

@@ -19,8 +19,8 @@ from retention_models.core.arguments import check_choice, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
-from retention_models.logs.contracts.rows import opened, require_some, scalars, usable
-from retention_models.logs.contracts.spells import Overlaps, Rows, joined, observed, single
+from retention_models.logs.contracts.rows import open_contracts, require_some, scalars, select_usable
+from retention_models.logs.contracts.spells import Overlaps, Rows, join_contracts, observe_spells, single_spells
 from retention_models.tables.days import Day, day_number
 from retention_models.tables.engines import collect, on_engine
 from retention_models.tables.files import naming
@@ -139,15 +139,15 @@ def read_contracts(
     check_choice("overlaps", overlaps, get_args(Overlaps))
     require_whole("join_within", join_within, 0)
     kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
-    begin, until = _observed_days(sampling, observation_start, observation_end)
+    begin, until = _observation_window(sampling, observation_start, observation_end)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
-        log = opened(source, roles, kept, time_zone)
-        contracts, set_aside = usable(log, until, time_zone)
+        log = open_contracts(source, roles, kept, time_zone)
+        contracts, set_aside = select_usable(log, until, time_zone)
         size = scalars(contracts, rows=nw.len(), customers=nw.col("customer_id").n_unique())
         has_several = size["customers"] < size["rows"]
-        whole = joined(contracts, overlaps, join_within) if has_several else single(contracts)
-        spells = observed(whole, begin, until)
+        whole = join_contracts(contracts, overlaps, join_within) if has_several else single_spells(contracts)
+        spells = observe_spells(whole, begin, until)
         facts = _facts(spells)
     _check_overlaps(facts, overlaps)
     if facts["all"] > facts["spells"]:
@@ -160,7 +160,7 @@ def read_contracts(
         FURTHER[overlaps == "keep"]: facts["returns"],
     }
     return Spells(
-        frame=_returned(spells, source, cause is not None, kept),
+        frame=_output_frame(spells, source, cause is not None, kept),
         rows=facts["spells"],
         sampling=sampling,
         observation_start=begin,
@@ -173,7 +173,7 @@ def read_contracts(
     )
 
 
-def as_of(spells: Spells, day: str | dt.date) -> Spells:
+def truncate_spells(spells: Spells, day: str | dt.date) -> Spells:
     """The same spells as they were known on an earlier day: later starts and ends had not happened yet."""
     until = read_day("day", day)
     if not (spells.observation_start or dt.date.min) < until <= spells.observation_end:
@@ -195,7 +195,7 @@ def as_of(spells: Spells, day: str | dt.date) -> Spells:
     return replace(spells, frame=frame, rows=count, observation_end=until)
 
 
-def _observed_days(
+def _observation_window(
     sampling: Sampling, begin: str | dt.date | None, until: str | dt.date
 ) -> tuple[dt.date | None, dt.date]:
     """The first day observed, which the one sampling forbids and the others need, and the last."""
@@ -246,7 +246,7 @@ def _check_overlaps(facts: Mapping[str, int], overlaps: Overlaps) -> None:
         )
 
 
-def _returned(spells: Rows, source: Any, has_cause: bool, covariates: Sequence[str]) -> Any:
+def _output_frame(spells: Rows, source: Any, has_cause: bool, covariates: Sequence[str]) -> Any:
     """The spells in view with the columns that are promised, in pandas if the log was."""
     names = ["customer_id", "spell", "start", "end", "entry", "tenure", "churned"]
     kept = spells.filter(nw.col("in_view")).select(*names, *(["cause"] if has_cause else []), *covariates)
@@ -283,7 +283,7 @@ def _check_sampling(spells: Rows, facts: Mapping[str, int], sampling: Sampling, 
         return Check(name, None, "No contract has ended.")
     old = nw.col("tenure") - facts["middle_end"]
     old_before = nw.min_horizontal(facts["first_end"] - nw.col("first_day") - facts["middle_end"], old)
-    days = scalars(spells, all=_positive(old).sum(), before=_positive(old_before).sum())
+    days = scalars(spells, all=_positive_part(old).sum(), before=_positive_part(old_before).sum())
     expected = facts["ended"] / 2 * days["before"] / max(days["all"] - days["before"], 1)
     first = dt.date.fromordinal(facts["first_end"])
     detail = f"The first contract to end did so on {first}; at the later rate, {expected:,.0f} should have ended before"
@@ -291,5 +291,5 @@ def _check_sampling(spells: Rows, facts: Mapping[str, int], sampling: Sampling, 
     return Check(name, expected < UNLIKELY, detail + (doubt if expected >= UNLIKELY else "."))
 
 
-def _positive(number: nw.Expr) -> nw.Expr:
+def _positive_part(number: nw.Expr) -> nw.Expr:
     return nw.when(number > 0).then(number).otherwise(0)

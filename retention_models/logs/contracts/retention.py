@@ -20,8 +20,8 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from retention_models.logs.contracts.log import Spells, as_of
-from retention_models.logs.contracts.retention_counts import KEPT, LOST, added_up, check_origin, counted
+from retention_models.logs.contracts.log import Spells, truncate_spells
+from retention_models.logs.contracts.retention_counts import KEPT, LOST, check_origin, count_spells, tabulate_retention
 from retention_models.tables.days import (
     MONTHS,
     Day,
@@ -85,13 +85,13 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
     names = [by] if isinstance(by, str) else list(by)
     check_period(period)
     _check_by(names, spells)
-    counts = counted(_renewals(spells, period, names), names)
+    counts = count_spells(_renewals(spells, period, names), names)
     came = counts["_last"] >= counts["_first"]
     if not came.any():
         raise ValueError(
             f"none of {spells.rows:,} spells has come to a renewal by {spells.observation_end}; {_why_none(spells)}"
         )
-    table = added_up(counts[came], ["cohort", *names], spells.has_cause)
+    table = tabulate_retention(counts[came], ["cohort", *names], spells.has_cause)
     table["cohort"] = _cohort_names(table["cohort"], period)
     table.attrs.update(_attrs(spells, period, table, int(counts.loc[~came, "spells"].sum())))
     return table
@@ -150,7 +150,7 @@ def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] 
     rows, start = Day.in_column("start").written(rows, "_start")
     made = completed_periods(start, Day.constant(spells.observation_end), period)
     rows = rows.with_columns(cohort=_cohort(start, period), tenure=made).select("cohort", *names, "tenure")
-    counts = counted(rows, names).rename(columns={"spells": "weight"})
+    counts = count_spells(rows, names).rename(columns={"spells": "weight"})
     counts = counts.sort_values(["cohort", *names, "tenure"], ignore_index=True)
     return counts.assign(cohort=_cohort_names(counts["cohort"], period))
 
@@ -177,7 +177,7 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
     pandas.DataFrame
         ``tenure`` (renewals made by that day), ``made`` (those made since, up to ``renewals``), ``weight`` (customers).
     """
-    then = as_of(spells, day)
+    then = truncate_spells(spells, day)
     last = pd.Timestamp(then.observation_end) + renewals * period_offset(period)
     if last > pd.Timestamp(spells.observation_end):
         raise ValueError(

@@ -15,7 +15,7 @@ from retention_models.tables.engines import collect
 KEPT, LOST = "", "lost"  # fates of a spell that need no cause
 
 
-def counted(rows: nw.LazyFrame[Any], by: Sequence[str]) -> pd.DataFrame:
+def count_spells(rows: nw.LazyFrame[Any], by: Sequence[str]) -> pd.DataFrame:
     """The distinct rows, and how many ``spells`` share each; an error where some have no value of ``by``."""
     counts = collect(rows.group_by(*rows.collect_schema().names()).agg(spells=nw.len()))
     for name in by:
@@ -25,7 +25,7 @@ def counted(rows: nw.LazyFrame[Any], by: Sequence[str]) -> pd.DataFrame:
     return counts
 
 
-def added_up(counts: pd.DataFrame, keys: list[str], has_cause: bool) -> pd.DataFrame:
+def tabulate_retention(counts: pd.DataFrame, keys: list[str], has_cause: bool) -> pd.DataFrame:
     """At risk and lost at each renewal, from counts of spells that share ``_first`` and ``_last`` renewal and fate.
 
     ``_lost`` is KEPT, or the cause (LOST where none is known) for which the spell was lost at its last renewal. The

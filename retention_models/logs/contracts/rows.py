@@ -12,7 +12,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from retention_models.logs.contracts.spells import Rows, contract_faults, numbered
+from retention_models.logs.contracts.spells import Rows, contract_faults, number_days
 from retention_models.tables.engines import Frame, collect, on_engine, open_log
 from retention_models.tables.files import WHOLE_ID, ZONE, check_unique, open_files
 
@@ -35,7 +35,7 @@ OWN_NAMES = {
 }  # of columns of the spells, and of those on the way to them
 
 
-def opened(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], time_zone: str | None) -> Rows:
+def open_contracts(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], time_zone: str | None) -> Rows:
     """The log's columns under their names here, days numbered; ``end_given`` tells an unreadable end from none."""
     native = open_files(source, roles["customer_id"]) if isinstance(source, str | Path) else source
     frame = _selected(native, roles, covariates)
@@ -49,7 +49,7 @@ def opened(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], t
         frame = frame.with_columns(nw.col("cause").cast(nw.String))
     for column in ("start", "end"):
         frame = _with_dates(frame, column, time_zone)
-    return numbered(on_engine(frame.to_native()))
+    return number_days(on_engine(frame.to_native()))
 
 
 def _with_dates(frame: Frame, column: str, time_zone: str | None) -> Frame:
@@ -99,7 +99,7 @@ def column_names(native: Any, where: str) -> list[str]:
     return [str(name) for name in names]
 
 
-def usable(log: Rows, until: dt.date, time_zone: str | None) -> tuple[Rows, dict[str, int]]:
+def select_usable(log: Rows, until: dt.date, time_zone: str | None) -> tuple[Rows, dict[str, int]]:
     """The contracts that can count, and how many cannot, by reason."""
     faults, columns = contract_faults(until), log.collect_schema().names()
     counts, faulty = {"rows": nw.len()}, nw.lit(False)

@@ -21,7 +21,7 @@ from retention_models.core.formatting import Part, Presentation
 from retention_models.logs.contracts.last_day import contract_period, last_day_known
 from retention_models.logs.contracts.log import Sampling, Spells, read_contracts
 from retention_models.logs.contracts.retention import durations
-from retention_models.logs.contracts.rows import opened, usable
+from retention_models.logs.contracts.rows import open_contracts, select_usable
 from retention_models.logs.contracts.snapshot import anniversary, dated_contracts
 from retention_models.logs.contracts.spells import Rows
 from retention_models.tables.days import NEVER, Period, period_name, period_offset
@@ -112,12 +112,12 @@ def contract_settings(
             (observation_start, observation_end),
         )
         asked = {"renewals": renewals, "cause": cause, "covariates": covariates}
-        return _of_tenures(source, sampling, days, period or "M", names, **asked)
+        return _settings_from_tenures(source, sampling, days, period or "M", names, **asked)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
-        log = opened(source, roles, (), time_zone)
-        contracts, unused = usable(log, dt.date.max, time_zone)
-        starts, ends, running = _counted(contracts, "first_day"), _counted(contracts, "last_day"), 0
+        log = open_contracts(source, roles, (), time_zone)
+        contracts, unused = select_usable(log, dt.date.max, time_zone)
+        starts, ends, running = _count_by_day(contracts, "first_day"), _count_by_day(contracts, "last_day"), 0
     if NEVER in ends.index:
         running, ends = int(ends[NEVER]), ends.drop(NEVER)
     until, until_reason = last_day_known(observation_end, starts, ends, running)
@@ -128,7 +128,7 @@ def contract_settings(
             f"none of {int(starts.sum()):,} contracts has ended by {until}{beside}: there is nothing to learn from yet "
             f"about when customers leave; is {end!r} the column of the ends, with days such as 2024-01-31?"
         )
-    spells = _read(
+    spells = read_contracts(
         source,
         sampling=sampling or "acquisition",
         observation_start=observation_start,
@@ -146,10 +146,10 @@ def contract_settings(
             f"that still run, {end!r} must be empty"
         )
     _check_groups(spells)
-    sampling_reason = _given_sampling(spells) if sampling else _assumed_sampling(spells, starts, seen, until)
+    sampling_reason = _describe_sampling(spells) if sampling else _assume_acquisition(spells, starts, seen, until)
     began = max(dt.date.fromordinal(int(starts.index[0])), spells.observation_start or dt.date.min)
     length, period_reason = contract_period(period, spells, (until - began).days)
-    ahead, origins, forecast_reason = _forecast(renewals, length, began, until, seen)
+    ahead, origins, forecast_reason = _choose_renewals(renewals, length, began, until, seen)
     reasons = {
         "observation_end": until_reason,
         "sampling": sampling_reason,
@@ -159,18 +159,7 @@ def contract_settings(
     return ContractSettings(spells, length, ahead, origins, reasons)
 
 
-def _read(source: Any, **arguments: Any) -> Spells:
-    """The contracts as ``read_contracts`` reads them, its days called in errors as they are here."""
-    try:
-        return read_contracts(source, **arguments)
-    except ValueError as error:
-        words = (
-            str(error).replace("observation_start", "observation_start").replace("observation_end", "observation_end")
-        )
-        raise ValueError(words) from None
-
-
-def _of_tenures(
+def _settings_from_tenures(
     source: Any,
     sampling: Sampling | None,
     days: tuple[str | dt.date | None, str | dt.date | None],
@@ -227,13 +216,13 @@ def _check_groups(spells: Spells) -> None:
             )
 
 
-def _counted(contracts: Rows, column: str) -> pd.Series:
+def _count_by_day(contracts: Rows, column: str) -> pd.Series:
     """How many contracts share each day, by its number, in order."""
     counts = collect(contracts.group_by(column).agg(contracts=nw.len()))
     return counts.set_index(column)["contracts"].sort_index()
 
 
-def _given_sampling(spells: Spells) -> str:
+def _describe_sampling(spells: Spells) -> str:
     words = {
         "acquisition": "Each contract is in the log from its start, whatever became of it (sampling 'acquisition')",
         "active_on": f"The log holds the contracts that ran on {spells.observation_start}, and those begun later "
@@ -244,7 +233,7 @@ def _given_sampling(spells: Spells) -> str:
     return f"{words[spells.sampling]}, as said."
 
 
-def _assumed_sampling(spells: Spells, starts: pd.Series, ends: pd.Series, until: dt.date) -> str:
+def _assume_acquisition(spells: Spells, starts: pd.Series, ends: pd.Series, until: dt.date) -> str:
     """That contracts were followed from their starts, where the log bears it out; else the question."""
     first, last, first_end = (
         dt.date.fromordinal(int(day)) for day in (starts.index[0], starts[: until.toordinal()].index[-1], ends.index[0])
@@ -264,7 +253,7 @@ def _assumed_sampling(spells: Spells, starts: pd.Series, ends: pd.Series, until:
     )
 
 
-def _forecast(
+def _choose_renewals(
     asked: int | None, period: Period, began: dt.date, until: dt.date, ends: pd.Series
 ) -> tuple[int, tuple[dt.date, ...], str]:
     """How many renewals a forecast looks ahead, and the earlier days at which it can be made; and why."""

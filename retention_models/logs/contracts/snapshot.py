@@ -20,7 +20,7 @@ from retention_models.core.arguments import check_choice, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.logs.contracts.log import Sampling
-from retention_models.logs.contracts.retention_counts import KEPT, LOST, added_up, check_origin, counted
+from retention_models.logs.contracts.retention_counts import KEPT, LOST, check_origin, count_spells, tabulate_retention
 from retention_models.logs.contracts.rows import column_names
 from retention_models.logs.contracts.spells import UNKNOWN
 from retention_models.tables.days import MONTHS, Period, check_period, period_offset
@@ -95,15 +95,15 @@ def retention_table_from_tenures(
     if (entry is not None) != (sampling == "active_on"):
         raise ValueError("entry names the tenure at which each customer came into view: sampling 'active_on' needs it")
     names = [by] if isinstance(by, str) else list(by)
-    raw = _counted(source, [tenure, churned, entry, cause], names)
-    end, left = _number(raw[tenure]), raw[churned].map(_truth)
-    begin = pd.Series(0.0, raw.index) if entry is None else _number(raw[entry])
+    raw = _count_rows(source, [tenure, churned, entry, cause], names)
+    end, left = _to_number(raw[tenure]), raw[churned].map(_to_boolean)
+    begin = pd.Series(0.0, raw.index) if entry is None else _to_number(raw[entry])
     if sampling == "window":
         begin = (end - window).clip(lower=0)
     no_renewal = {"customers who have come to no renewal yet": (end <= begin) & (end >= 0)}
-    usable, set_aside = _usable(_faults(end, left, begin) | no_renewal, raw["spells"])
+    usable, set_aside = _select_usable(_faults(end, left, begin) | no_renewal, raw["spells"])
     counts = raw.assign(_first=begin + 1, _last=end, _lost=_fate(left == 1, raw[cause] if cause else None))[usable]
-    table = added_up(counts, names, has_cause=cause is not None)
+    table = tabulate_retention(counts, names, has_cause=cause is not None)
     unsure = [_check_window(window)] if sampling == "window" and window > 1 else []
     checks = [asdict(check) for check in (check_origin(table), *unsure)]
     table.attrs.update({"sampling": sampling, "set_aside": set_aside, "checks": checks})
@@ -148,12 +148,12 @@ def dated_contracts(
     kept = [*([cause] if cause else []), *names]
     check_period(period)
     _check_names([tenure, churned, *kept])
-    raw = _counted(source, [tenure, churned, cause], names)
-    length, left = _number(raw[tenure]), raw[churned].map(_truth)
+    raw = _count_rows(source, [tenure, churned, cause], names)
+    length, left = _to_number(raw[tenure]), raw[churned].map(_to_boolean)
     last = anniversary(observation_end)
     years = period / 365.25 if isinstance(period, int) else MONTHS[period] / 12
     too_old = {f"rows whose tenure reaches back before {EARLIEST}": length * years > last.year - EARLIEST}
-    usable, set_aside = _usable(_faults(length, left, length * 0) | too_old, raw["spells"])
+    usable, set_aside = _select_usable(_faults(length, left, length * 0) | too_old, raw["spells"])
     raw, length, left = raw[usable], length[usable], left[usable]
     begin, left_on = last - period_offset(period), last - pd.Timedelta(0 if isinstance(period, int) else UNEVEN, "D")
     rows = raw[kept].assign(
@@ -189,7 +189,7 @@ def _check_window(window: int) -> Check:
     return Check("it is known in which period customers left", False, detail)
 
 
-def _counted(source: Any, roles: Sequence[str | None], by: Sequence[str]) -> pd.DataFrame:
+def _count_rows(source: Any, roles: Sequence[str | None], by: Sequence[str]) -> pd.DataFrame:
     """The distinct values of some columns, and how many rows share them, counted where the table is."""
     native = open_files(source, "") if isinstance(source, str | Path) else source
     names = column_names(native, "the table")
@@ -200,7 +200,7 @@ def _counted(source: Any, roles: Sequence[str | None], by: Sequence[str]) -> pd.
             f"the table has no column {', '.join(missing)}; it has {', '.join(names)}. "
             "Say which is which: tenure=..., churned=..., cause=..."
         )
-    return counted(on_engine(native).select(*columns), by)
+    return count_spells(on_engine(native).select(*columns), by)
 
 
 def _faults(end: pd.Series, left: pd.Series, begin: pd.Series) -> dict[str, pd.Series]:
@@ -212,17 +212,17 @@ def _faults(end: pd.Series, left: pd.Series, begin: pd.Series) -> dict[str, pd.S
     }
 
 
-def _number(column: pd.Series) -> pd.Series:
+def _to_number(column: pd.Series) -> pd.Series:
     return pd.to_numeric(column, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
 
 
-def _truth(value: object) -> float:
+def _to_boolean(value: object) -> float:
     """1 for yes, 0 for no, missing for neither."""
     text = str(value).strip().lower()
     return 1.0 if text in YES else 0.0 if text in NO else np.nan
 
 
-def _usable(faults: dict[str, pd.Series], rows: pd.Series) -> tuple[pd.Series, dict[str, int]]:
+def _select_usable(faults: dict[str, pd.Series], rows: pd.Series) -> tuple[pd.Series, dict[str, int]]:
     """Which rows have no fault, and how many have which as their first; an error where none is left."""
     usable, set_aside = pd.Series(True, rows.index), {}
     for reason, fault in faults.items():

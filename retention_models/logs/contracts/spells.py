@@ -20,7 +20,7 @@ UNKNOWN = "unknown"
 ORDER = ("first_day", "last_day")
 
 
-def numbered(contracts: Rows) -> Rows:
+def number_days(contracts: Rows) -> Rows:
     """The contracts with their ``first_day`` and ``last_day`` as numbers, NEVER where they are still running."""
     last_day = nw.when(nw.col("end").is_null()).then(nw.lit(NEVER)).otherwise(Day.in_column("end").number)
     return contracts.with_columns(first_day=Day.in_column("start").number, last_day=last_day)
@@ -40,7 +40,7 @@ def contract_faults(until: dt.date) -> dict[str, nw.Expr]:
     }
 
 
-def joined(contracts: Rows, overlaps: Overlaps, within: int) -> Rows:
+def join_contracts(contracts: Rows, overlaps: Overlaps, within: int) -> Rows:
     """Numbered contracts as spells, a row each: the first contract's, with the end and cause of the last to end.
 
     Beside them stand ``spell``, the number among the customer's, and ``overlaps``, whether any of its contracts began
@@ -67,12 +67,12 @@ def joined(contracts: Rows, overlaps: Overlaps, within: int) -> Rows:
     return spells.drop("reach", "before", "begins", "latest")
 
 
-def single(contracts: Rows) -> Rows:
+def single_spells(contracts: Rows) -> Rows:
     """Numbered contracts as spells where each customer has one."""
     return contracts.with_columns(spell=nw.lit(1, nw.Int64), overlaps=nw.lit(False))
 
 
-def observed(spells: Rows, begin: dt.date | None, until: dt.date) -> Rows:
+def observe_spells(spells: Rows, begin: dt.date | None, until: dt.date) -> Rows:
     """The spells with ``entry, tenure, churned`` and, where there is one, the ``cause``, as observed up to ``until``.
 
     ``in_view`` is False for those that had ended before observation began; ``later`` marks ends after ``until``.

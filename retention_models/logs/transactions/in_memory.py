@@ -24,13 +24,13 @@ Whole = NDArray[np.int64]
 Real = NDArray[np.float64]
 
 
-def by_sorting(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
+def sort_and_aggregate(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
     """One row a customer, indexed and sorted by ``customer_id``; and how many rows were set aside, by reason."""
     rows, later = log.frame, 0
     if days.observation_end < log.last_date:
         rows = rows[rows["date"].to_numpy("datetime64[D]") <= np.datetime64(days.observation_end)]
         later = len(log.frame) - len(rows)
-    numbers, ids = _numbered(rows["customer_id"])
+    numbers, ids = _number_ids(rows["customer_id"])
     length = unit_length(days.granularity).to_timedelta64().astype("timedelta64[us]")
     periods = (rows["date"].to_numpy("datetime64[us]") - MONDAY) // length
     amounts = rows["amount"].to_numpy(float) if log.has_amount else np.zeros(len(rows))
@@ -41,7 +41,7 @@ def by_sorting(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[st
     return table, dict(log.set_aside) | {reason: count for reason, count in counts.items() if count}
 
 
-def _numbered(ids: pd.Series[Any]) -> tuple[Whole, pd.Index]:
+def _number_ids(ids: pd.Series[Any]) -> tuple[Whole, pd.Index]:
     """Numbers that sort as the ids do, and the ids that stand at these numbers; whole ids of no wide range are both."""
     if pd.api.types.is_integer_dtype(ids):
         lowest, highest = int(ids.min()), int(ids.max())

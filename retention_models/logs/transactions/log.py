@@ -122,7 +122,7 @@ def read_transactions(
     with naming(source):
         frame = open_log(source, roles, time_zone)
         facts = _scan(frame, faulty)
-    set_aside = _counted(frame, faults) if facts["faulty"] else {}
+    set_aside = _count_faults(frame, faults) if facts["faulty"] else {}
     _check_zones(facts, time_zone, date)
     _check_rows(int(facts["rows"]), set_aside, refunds, roles)
     usable = frame.filter(~faulty) if set_aside else frame
@@ -169,7 +169,7 @@ def _scan(frame: Frame, faulty: nw.Expr) -> pd.Series[Any]:
     return collect(frame.lazy().with_columns(_faulty=faulty).select(**facts)).iloc[0]
 
 
-def _counted(frame: Frame, faults: Mapping[str, nw.Expr]) -> dict[str, int]:
+def _count_faults(frame: Frame, faults: Mapping[str, nw.Expr]) -> dict[str, int]:
     """How many rows have each fault; a row with several counts under the first."""
     firsts, earlier = {}, nw.lit(False)
     for reason, fault in faults.items():

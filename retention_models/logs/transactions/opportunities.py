@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import check_choice
-from retention_models.logs.transactions.by_engine import lent
+from retention_models.logs.transactions.by_engine import encode_ids
 from retention_models.logs.transactions.calendar import calendar
 from retention_models.logs.transactions.log import Transactions, read_transactions
-from retention_models.logs.transactions.purchases import CALENDAR, Period, beginning, between, purchases
+from retention_models.logs.transactions.purchases import CALENDAR, Period, filter_days, period_start, purchases
 from retention_models.tables.engines import collect
 
 Opportunity = Literal["Y", "Q", "M", "W"]
@@ -83,11 +83,11 @@ def opportunities(
         granularity="D",
     )
     length = LENGTHS[period]
-    cut, end = (_ended(day, length, log.last_date) for day in (days.calibration_end, days.observation_end))
-    lent_log, ids = lent(log)
-    bought = between(purchases(lent_log), "period", None, days.observation_end)
-    table = _by_customer(
-        bought.with_columns(begin=beginning(nw.col("period").cast(nw.Datetime("us")), length)), days.calibration_end
+    cut, end = (_whole_period(day, length, log.last_date) for day in (days.calibration_end, days.observation_end))
+    encoded, ids = encode_ids(log)
+    bought = filter_days(purchases(encoded), "period", None, days.observation_end)
+    table = _aggregate_customers(
+        bought.with_columns(begin=period_start(nw.col("period").cast(nw.Datetime("us")), length)), days.calibration_end
     )
     number = table["customer_id"].to_numpy()
     table.index = pd.Index(number if ids is None else ids.take(number), name="customer_id")
@@ -108,7 +108,7 @@ def opportunities(
     return summary
 
 
-def _by_customer(bought: nw.LazyFrame[Any], calibration_end: dt.date) -> pd.DataFrame:
+def _aggregate_customers(bought: nw.LazyFrame[Any], calibration_end: dt.date) -> pd.DataFrame:
     """One row a customer: the first and the last period with a purchase, and how many there are, early and late."""
     begin = nw.col("begin")
     calibrated = begin.cast(nw.Date) <= calibration_end
@@ -144,7 +144,7 @@ def _summary(table: pd.DataFrame, cut: pd.Period, end: pd.Period) -> pd.DataFram
     return summary
 
 
-def _ended(day: dt.date, length: Period, last_date: dt.date) -> pd.Period:
+def _whole_period(day: dt.date, length: Period, last_date: dt.date) -> pd.Period:
     """The period that ends on a day; an error where none does."""
     whole = pd.Period(day, CALENDAR[length])
     if whole.end_time.date() != day:

@@ -104,12 +104,12 @@ def purchase_settings(
     days = daily_purchases(log, acquired_after=acquired_after, observation_end=given.observation_end)
     _check_strays(days["purchases"])
     gaps = purchase_gaps(log, observation_end=given.observation_end)["share"]
-    unit, unit_reason = _unit(time_unit, gaps)
-    cut, cut_reason = _cut(given, days) if calibration_end is None else _given_cut(given)
-    ahead, horizon_reason = _horizon(horizon, unit, given, cut)
+    unit, unit_reason = _choose_time_unit(time_unit, gaps)
+    cut, cut_reason = _choose_calibration_end(given, days) if calibration_end is None else _given_calibration_end(given)
+    ahead, horizon_reason = _choose_horizon(horizon, unit, given, cut)
     reasons = {"time_unit": unit_reason, "calibration_end": cut_reason}
-    reasons["horizon"] = " ".join([horizon_reason, *_late(ahead * unit_length(unit), gaps)])
-    if acquired_after is None and (suggestion := _suggested_start(log, given, cut, gaps)):
+    reasons["horizon"] = " ".join([horizon_reason, *_late_purchases_note(ahead * unit_length(unit), gaps)])
+    if acquired_after is None and (suggestion := _suggest_acquired_after(log, given, cut, gaps)):
         reasons["acquired_after"] = suggestion
     return AnalysisSettings(
         calibration_end=cut,
@@ -143,15 +143,15 @@ def _check_strays(purchases: pd.Series) -> None:
     )
 
 
-def _unit(given: str | None, gaps: pd.Series) -> tuple[str, str]:
+def _choose_time_unit(given: str | None, gaps: pd.Series) -> tuple[str, str]:
     """The unit of time, weeks where most gaps are not shorter than one; and why."""
     median = days_until(gaps, 0.5)
     unit = given or ("W" if median >= 7 else "D")
     rhythm = f"half of the gaps between a customer's purchases are {median} day{'s' * (median > 1)} or shorter"
-    return unit, f"Time is measured in {_in_words(unit)}{', as asked' if given else ''}: {rhythm}."
+    return unit, f"Time is measured in {_unit_name(unit)}{', as asked' if given else ''}: {rhythm}."
 
 
-def _cut(given: Calendar, days: pd.DataFrame) -> tuple[dt.date | None, str]:
+def _choose_calibration_end(given: Calendar, days: pd.DataFrame) -> tuple[dt.date | None, str]:
     """Where the log is to be cut, None where it is too short for that; and why."""
     end, observed = given.observation_end, _days_observed(given)
     repeat = (days["purchases"] - days["new_customers"]).cumsum()
@@ -176,7 +176,7 @@ def _cut(given: Calendar, days: pd.DataFrame) -> tuple[dt.date | None, str]:
     )
 
 
-def _given_cut(given: Calendar) -> tuple[dt.date | None, str]:
+def _given_calibration_end(given: Calendar) -> tuple[dt.date | None, str]:
     if not given.has_holdout:
         return None, "Nothing is kept back to judge the forecast by, as asked."
     length = (given.observation_end - given.calibration_end).days
@@ -186,11 +186,11 @@ def _given_cut(given: Calendar) -> tuple[dt.date | None, str]:
     )
 
 
-def _horizon(asked: float | None, unit: str, given: Calendar, cut: dt.date | None) -> tuple[float, str]:
+def _choose_horizon(asked: float | None, unit: str, given: Calendar, cut: dt.date | None) -> tuple[float, str]:
     """How far the forecast looks ahead, in time units; and why."""
     if asked is not None:
         if not (is_number(asked) and DAY / unit_length(unit) <= asked <= CENTURY / unit_length(unit)):
-            raise ValueError(f"horizon must be a number of {_in_words(unit)} from a day to a century; got {asked!r}")
+            raise ValueError(f"horizon must be a number of {_unit_name(unit)} from a day to a century; got {asked!r}")
         return asked, f"The forecast looks {span_name(asked, unit)} ahead, as asked."
     length = given.observation_end - cut if cut else _days_observed(given) // 3 * DAY
     ahead = max(length // unit_length(unit), 1)
@@ -198,14 +198,14 @@ def _horizon(asked: float | None, unit: str, given: Calendar, cut: dt.date | Non
     return ahead, f"The forecast looks {span_name(ahead, unit)} ahead, {reason}."
 
 
-def _late(ahead: pd.Timedelta, gaps: pd.Series) -> list[str]:
+def _late_purchases_note(ahead: pd.Timedelta, gaps: pd.Series) -> list[str]:
     """What to know where the horizon is shorter than the rhythm."""
     if ahead.days >= days_until(gaps, 0.5):
         return []
     return ["Half of the gaps between purchases are longer than that: many who come back do so later."]
 
 
-def _suggested_start(log: Transactions, given: Calendar, cut: dt.date | None, gaps: pd.Series) -> str:
+def _suggest_acquired_after(log: Transactions, given: Calendar, cut: dt.date | None, gaps: pd.Series) -> str:
     """From when on first purchases can be believed, where the log seems to begin in the middle of customers' lives."""
     check = check_log_start(log, calibration_end=cut, observation_end=given.observation_end)
     nearly_all = days_until(gaps, 0.9)
@@ -222,5 +222,5 @@ def _days_observed(given: Calendar) -> int:
     return (given.observation_end - given.start).days + 1
 
 
-def _in_words(unit: str) -> str:
+def _unit_name(unit: str) -> str:
     return f"{NAMES[unit]}s" if unit in NAMES else f"units of {unit}"

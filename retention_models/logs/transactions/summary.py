@@ -17,10 +17,15 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.logs.transactions.by_engine import by_customer, cohort, collected, observed
+from retention_models.logs.transactions.by_engine import (
+    aggregate_customers,
+    collect_customers,
+    restrict_to_observation,
+    select_cohort,
+)
 from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.checks.log_start import check_openings, halves
-from retention_models.logs.transactions.in_memory import by_sorting
+from retention_models.logs.transactions.in_memory import sort_and_aggregate
 from retention_models.logs.transactions.log import (
     Granularity,
     Refunds,
@@ -93,7 +98,7 @@ def summarize(
     Ann                          1            25.0               1.0
     Bob                          0             0.0               1.0
     """
-    log, days = _prepared(
+    log, days = _prepare(
         transactions,
         customer_id=customer_id,
         date=date,
@@ -108,8 +113,8 @@ def summarize(
         granularity=granularity,
     )
     table, set_aside = _customers(log, days)
-    table, left_out = cohort(table, days)
-    summary = _times(table, days)
+    table, left_out = select_cohort(table, days)
+    summary = _time_columns(table, days)
     if log.has_amount:
         repeat_spend = (table["total"] - table["first_amount"]).round(6)
         summary["monetary_value"] = repeat_spend / summary["frequency"].clip(lower=1)
@@ -152,7 +157,7 @@ def histories(
     0          0      0.0  2.0  0.000000       2
     1          1      2.0  2.0  0.693147       1
     """
-    log, days = _prepared(
+    log, days = _prepare(
         transactions,
         customer_id=customer_id,
         date=date,
@@ -167,9 +172,9 @@ def histories(
         granularity=granularity,
     )
     table, set_aside = _histories(log, days)
-    table, left_out = cohort(table, days)
+    table, left_out = select_cohort(table, days)
     table["log_gaps"] /= table["customers"]
-    distinct = _times(table, days).assign(weight=table["customers"]).sort_values(["frequency", "recency", "T"])
+    distinct = _time_columns(table, days).assign(weight=table["customers"]).sort_values(["frequency", "recency", "T"])
     distinct = distinct.reset_index(drop=True)
     distinct.attrs.update(_attrs(log, days, table, set_aside | left_out))
     return distinct
@@ -219,7 +224,7 @@ def check_log_start(transactions: Any, **keywords: Any) -> Check:
     return Check(**histories(transactions, **keywords).attrs["checks"][0])
 
 
-def _prepared(
+def _prepare(
     transactions: Any,
     *,
     customer_id: str,
@@ -236,11 +241,11 @@ def _prepared(
     if not isinstance(transactions, Transactions):
         transactions = read_transactions(transactions, **reading)
     else:
-        _check_settled(reading)
+        _check_reading_keywords(reading)
     return transactions, calendar(transactions, **dates)
 
 
-def _check_settled(reading: Mapping[str, Any]) -> None:
+def _check_reading_keywords(reading: Mapping[str, Any]) -> None:
     """Raise a ValueError if a log that has been read is to be read otherwise."""
     parameters = signature(read_transactions).parameters
     changed = [name for name, value in reading.items() if value != parameters[name].default]
@@ -251,10 +256,13 @@ def _check_settled(reading: Mapping[str, Any]) -> None:
 def _customers(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
     """One row a customer, indexed and sorted by ``customer_id``; how many rows were set aside, by reason."""
     if isinstance(log.frame, pd.DataFrame):
-        table, set_aside = by_sorting(log, days)
+        table, set_aside = sort_and_aggregate(log, days)
     else:
-        log = observed(log, days)
-        table, set_aside = collected(by_customer(log, days)).set_index("customer_id").sort_index(), dict(log.set_aside)
+        log = restrict_to_observation(log, days)
+        table, set_aside = (
+            collect_customers(aggregate_customers(log, days)).set_index("customer_id").sort_index(),
+            dict(log.set_aside),
+        )
     return table.assign(customers=1), set_aside
 
 
@@ -264,12 +272,12 @@ def _histories(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[st
     if isinstance(log.frame, pd.DataFrame):
         table, set_aside = _customers(log, days)
         return table.groupby(same, as_index=False)[["customers", "again_early", "log_gaps"]].sum(), set_aside
-    log = observed(log, days)
+    log = restrict_to_observation(log, days)
     facts = nw.len().alias("customers"), nw.col("again_early", "log_gaps").sum()
-    return collected(by_customer(log, days).group_by(same).agg(*facts)), dict(log.set_aside)
+    return collect_customers(aggregate_customers(log, days).group_by(same).agg(*facts)), dict(log.set_aside)
 
 
-def _times(table: pd.DataFrame, days: Calendar) -> pd.DataFrame:
+def _time_columns(table: pd.DataFrame, days: Calendar) -> pd.DataFrame:
     """The number of further purchases, the age at the last of them, the age at the end, the sum of logarithmic gaps."""
     first, unit = table["first"].to_numpy(), days.unit.to_timedelta64()
     frequency = table["purchases"] - 1

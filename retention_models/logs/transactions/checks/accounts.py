@@ -9,9 +9,9 @@ import pandas as pd
 
 from retention_models.core.arguments import is_number
 from retention_models.core.check import Check
-from retention_models.logs.transactions.by_engine import lent
+from retention_models.logs.transactions.by_engine import encode_ids
 from retention_models.logs.transactions.log import Transactions
-from retention_models.logs.transactions.purchases import as_transactions, between
+from retention_models.logs.transactions.purchases import as_transactions, filter_days
 from retention_models.tables.engines import collect
 
 NAME = "no account is more than a customer"
@@ -62,7 +62,7 @@ def large_accounts(
     if len(accounts) > TIMES_AN_EVEN_SHARE:
         large_from = large_from.clip(upper=pd.Series(LARGE_ANYWHERE).clip(lower=share))
     held = accounts.clip(lower=0)
-    shares = pd.DataFrame({f"share_of_{name}": held[name] / _positive(held[name].sum()) for name in held})
+    shares = pd.DataFrame({f"share_of_{name}": held[name] / _positive_total(held[name].sum()) for name in held})
     is_large = shares.ge(large_from[shares.columns]).any(axis=1)
     large = accounts.loc[is_large, ["rows"]].join(shares.round(6)).sort_index()
     large = large.sort_values(shares.columns.to_list(), ascending=False, kind="stable")
@@ -87,14 +87,14 @@ def check_accounts(
     log = as_transactions(transactions)
     large = large_accounts(log, share=share, observation_end=observation_end, acquired_after=acquired_after)
     limits = large.attrs["large_from"]
-    unknown = _unknown(log, limits["share_of_rows"])
+    unknown = _unknown_customers(log, limits["share_of_rows"])
     of_rows, of_amount = (100 * limit for limit in limits.values())
     if of_rows >= 100:
         return Check(NAME, False if unknown else None, f"There are too few customers to tell.{unknown}")
     much = f"{of_rows:.2g} % of the rows{f' or {of_amount:.2g} % of the amount' if log.has_amount else ''}"
     if large.empty:
         return Check(NAME, not unknown, f"No customer_id has {much}.{unknown}")
-    named = "; ".join(_described(account, shares) for account, shares in large.head(NAMED).iterrows())
+    named = "; ".join(_describe_account(account, shares) for account, shares in large.head(NAMED).iterrows())
     more = f"; and {len(large) - NAMED:,} more" if len(large) > NAMED else ""
     return Check(
         NAME,
@@ -107,12 +107,12 @@ def check_accounts(
 
 def _accounts(log: Transactions, observation_end: Any, acquired_after: Any) -> pd.DataFrame:
     """The number of rows of each account and, where there is money, their amount."""
-    lent_log, ids = lent(log)
-    rows = between(nw.from_native(lent_log.frame).lazy(), "date", None, observation_end)
+    encoded, ids = encode_ids(log)
+    rows = filter_days(nw.from_native(encoded.frame).lazy(), "date", None, observation_end)
     measures = {"first": nw.col("date").min(), "rows": nw.len()}
     measures |= {"amount": nw.col("amount").sum()} if log.has_amount else {}
     accounts = collect(
-        between(rows.group_by("customer_id").agg(**measures), "first", acquired_after, None).drop("first")
+        filter_days(rows.group_by("customer_id").agg(**measures), "first", acquired_after, None).drop("first")
     )
     if accounts.empty:
         raise ValueError(f"no purchase lies within these dates; the log runs from {log.first_date} to {log.last_date}")
@@ -121,7 +121,7 @@ def _accounts(log: Transactions, observation_end: Any, acquired_after: Any) -> p
     return accounts.set_index("customer_id").astype({"rows": "int64"})
 
 
-def _unknown(log: Transactions, limit: float) -> str:
+def _unknown_customers(log: Transactions, limit: float) -> str:
     """A sentence on rows without a customer, where they are more of the log than one customer would be."""
     rows = log.set_aside.get(NOBODY, 0)
     share = rows / (log.rows + rows)
@@ -133,7 +133,7 @@ def _unknown(log: Transactions, limit: float) -> str:
     )
 
 
-def _described(account: object, shares: pd.Series) -> str:
+def _describe_account(account: object, shares: pd.Series) -> str:
     """An account and its shares. The id may be any text; whatever writes a page escapes it."""
     name = str(account)
     name = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
@@ -141,6 +141,6 @@ def _described(account: object, shares: pd.Series) -> str:
     return f"{name!r} ({', '.join(parts)})"
 
 
-def _positive(total: float) -> float:
+def _positive_total(total: float) -> float:
     """The total, or 1 where it is not above 0 and no share of it means anything."""
     return total if total > 0 else 1.0

@@ -51,8 +51,8 @@ def check_openings(table: pd.DataFrame, log: Halves) -> Check:
     are), ``again_early`` (how many of them bought again before the first half's end), and the number of ``purchases``
     that each of them made before the log's end.
     """
-    early = _between(table, log.first, log.first + log.opening)
-    late = _between(table, log.second, log.second + log.opening)
+    early = _select_first_seen(table, log.first, log.first + log.opening)
+    late = _select_first_seen(table, log.second, log.second + log.opening)
     n_early, n_late = int(early["customers"].sum()), int(late["customers"].sum())
     span = f"{log.opening.days} days"
     counts = (
@@ -65,7 +65,7 @@ def check_openings(table: pd.DataFrame, log: Halves) -> Check:
         return Check(NAME, True, f"{counts}: newcomers are no more frequent when the log begins.")
     again_early, again_late = int(early["again_early"].sum()), int(late.loc[late["purchases"] > 1, "customers"].sum())
     counts = f"{counts}; {again_early / n_early:.0%} and {again_late / n_late:.0%} of them bought again in that half"
-    if not _more_loyal(again_early, n_early, again_late, n_late):
+    if not _is_more_loyal(again_early, n_early, again_late, n_late):
         return Check(
             NAME,
             None,
@@ -80,7 +80,7 @@ def check_openings(table: pd.DataFrame, log: Halves) -> Check:
     )
 
 
-def _more_loyal(again_early: int, n_early: int, again_late: int, n_late: int) -> bool:
+def _is_more_loyal(again_early: int, n_early: int, again_late: int, n_late: int) -> bool:
     """Whether the odds of buying again are materially and clearly higher among the early."""
     share_early, share_late = again_early / n_early, again_late / n_late
     share = (again_early + again_late) / (n_early + n_late)
@@ -89,7 +89,7 @@ def _more_loyal(again_early: int, n_early: int, again_late: int, n_late: int) ->
     return bool(materially and share_early - share_late > CLEARLY_MORE_LOYAL * error)
 
 
-def _between(table: pd.DataFrame, start: dt.date, end: dt.date) -> pd.DataFrame:
+def _select_first_seen(table: pd.DataFrame, start: dt.date, end: dt.date) -> pd.DataFrame:
     first = table["first"].to_numpy()
     within = (first >= np.datetime64(start)) & (first < np.datetime64(end))
     return table.loc[within, ["customers", "again_early", "purchases"]]

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.logs.transactions.purchases import as_transactions, between, purchases, with_first
+from retention_models.logs.transactions.purchases import add_first_period, as_transactions, filter_days, purchases
 from retention_models.tables.engines import collect
 
 NAME = "purchases come at random times"
@@ -46,7 +46,7 @@ def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check
     purchases come at random times: passed. Of 734 customers whose first three purchases are not on three days in a
     row, the time of the second between the others has 111 % of the variance that chance would give it.
     """
-    n, ratio = spread_between(transactions, observation_end=observation_end)
+    n, ratio = middle_purchase_spread(transactions, observation_end=observation_end)
     measured = spread_sentence(n, ratio)
     if n < FEWEST_CUSTOMERS:
         return Check(NAME, None, f"{measured}.")
@@ -60,12 +60,12 @@ def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check
     )
 
 
-def spread_between(transactions: Any, *, observation_end: Any = None) -> tuple[int, float]:
+def middle_purchase_spread(transactions: Any, *, observation_end: Any = None) -> tuple[int, float]:
     """How many customers tell, and the variance of the middle purchase between the outer two over that by chance.
 
     The latter is 1 where nobody tells. Gaps of a gamma distribution of shape k have 3 / (2 k + 1).
     """
-    first, middle, last = _first_three(transactions, observation_end)
+    first, middle, last = _first_three_purchases(transactions, observation_end)
     apart = (last - first).dt.days.to_numpy()
     off = (middle - first).dt.days.to_numpy() / apart - 0.5
     expected = (apart - 2) / (12 * apart)
@@ -84,9 +84,9 @@ def spread_sentence(n: int, ratio: float) -> str:
     )
 
 
-def _first_three(transactions: Any, observation_end: Any) -> tuple[pd.Series, pd.Series, pd.Series]:
+def _first_three_purchases(transactions: Any, observation_end: Any) -> tuple[pd.Series, pd.Series, pd.Series]:
     """The days of the first, second and third purchase of each customer who has made so many."""
-    bought = with_first(between(purchases(as_transactions(transactions)), "period", None, observation_end))
+    bought = add_first_period(filter_days(purchases(as_transactions(transactions)), "period", None, observation_end))
     earlier = {n: nw.col("period").shift(n).over("customer_id", order_by="period") for n in (1, 2)}
     bought = bought.with_columns(before=earlier[1], two_before=earlier[2])
     thirds = collect(bought.filter(nw.col("two_before") == nw.col("first")).select("first", "before", "period"))

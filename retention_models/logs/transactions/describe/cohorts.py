@@ -20,11 +20,11 @@ from retention_models.logs.transactions.log import Granularity
 from retention_models.logs.transactions.purchases import (
     CALENDAR,
     Period,
+    add_first_period,
     as_transactions,
-    beginning,
-    between,
+    filter_days,
+    period_start,
     purchases,
-    with_first,
 )
 from retention_models.tables.engines import collect
 
@@ -69,9 +69,9 @@ def daily_purchases(
     """
     log = as_transactions(transactions)
     days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
-    bought = with_first(purchases(log, granularity))
-    bought = between(bought, "period", None, observation_end)
-    bought = between(bought, "first", acquired_after, acquired_until)
+    bought = add_first_period(purchases(log, granularity))
+    bought = filter_days(bought, "period", None, observation_end)
+    bought = filter_days(bought, "first", acquired_after, acquired_until)
     is_first = nw.when(nw.col("period") == nw.col("first")).then(1).otherwise(0)
     sums = [nw.len().alias("purchases"), nw.col("is_first").sum().alias("new_customers")]
     if log.has_amount:
@@ -121,7 +121,7 @@ def purchases_per_period(
     table = days.groupby(label).sum().reindex(every, fill_value=0)
     table.insert(2, "repeat_purchases", table["purchases"] - table["new_customers"])
     table["complete"] = (every.start_time >= days.index[0]) & (every.end_time.normalize() <= end)
-    return table.set_axis(_labels(every))
+    return table.set_axis(_period_labels(every))
 
 
 def cohort_retention(
@@ -163,15 +163,15 @@ def cohort_retention(
     check_choice("period", period, get_args(Period))
     log = as_transactions(transactions)
     start, until = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
-    bought = between(with_first(purchases(log)), "period", None, until)
-    bought = between(bought, "first", start, None)
-    active = with_first(
-        bought.select("customer_id", period=beginning(nw.col("period").cast(nw.Datetime("us")), period)).unique()
+    bought = filter_days(add_first_period(purchases(log)), "period", None, until)
+    bought = filter_days(bought, "first", start, None)
+    active = add_first_period(
+        bought.select("customer_id", period=period_start(nw.col("period").cast(nw.Datetime("us")), period)).unique()
     )
     pairs = collect(active.group_by("first", "period").agg(active=nw.len()))
     end = pd.Timestamp(until)
     last = end.to_period(CALENDAR[period])
-    return _triangle(pairs, last if last.end_time.normalize() <= end else last - 1, period)
+    return _cohort_table(pairs, last if last.end_time.normalize() <= end else last - 1, period)
 
 
 def retention_by_age(retention: pd.DataFrame) -> pd.DataFrame:
@@ -197,7 +197,7 @@ def retention_by_age(retention: pd.DataFrame) -> pd.DataFrame:
     table = retention.groupby("age").agg(
         cohorts=("cohort", "size"), customers=("customers", "sum"), active=("active", "sum")
     )
-    return _with_share(table, table.index)
+    return _add_share(table, table.index)
 
 
 def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Series:
@@ -213,14 +213,14 @@ def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Serie
     """
     check_choice("period", period, get_args(Period))
     first = pd.DatetimeIndex(customers["first_purchase"]).to_period(CALENDAR[period])
-    return pd.Series(_labels(first), index=customers.index, name="cohort")
+    return pd.Series(_period_labels(first), index=customers.index, name="cohort")
 
 
-def _triangle(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFrame:
+def _cohort_table(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFrame:
     """Active customers of every cohort at every age up to the ``last`` period, zeros included."""
     first, later = (pd.PeriodIndex(pairs[name], freq=CALENDAR[period]) for name in ("first", "period"))
     cohort, age = first.asi8, later.asi8 - first.asi8
-    label = dict(zip(cohort.tolist(), _labels(first), strict=True))
+    label = dict(zip(cohort.tolist(), _period_labels(first), strict=True))
     active = pd.Series(pairs["active"].to_numpy(dtype=np.int64), index=[cohort, age])
     cohorts = np.unique(cohort[cohort <= last.ordinal])
     if not len(cohorts):
@@ -235,19 +235,19 @@ def _triangle(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFr
         "customers": active.xs(0, level=1).reindex(cells.get_level_values(0)).to_numpy(),
         "active": active.reindex(cells, fill_value=0).to_numpy(),
     })  # fmt: skip
-    frame = _with_share(frame, frame["age"])
+    frame = _add_share(frame, frame["age"])
     frame.attrs["period"] = period
     return frame
 
 
-def _with_share(table: pd.DataFrame, age: Any) -> pd.DataFrame:
+def _add_share(table: pd.DataFrame, age: Any) -> pd.DataFrame:
     """The table with the share of customers active and its interval; at age 0 all are, by definition."""
     share = table["active"] / table["customers"]
     lower, upper = wilson_interval(share, table["customers"])
     return table.assign(share=share, share_lower=np.where(age == 0, 1.0, lower), share_upper=upper)
 
 
-def _labels(periods: pd.PeriodIndex) -> pd.Index:
+def _period_labels(periods: pd.PeriodIndex) -> pd.Index:
     """Periods as short text: 1997-01, 1997Q1, 1997; days and weeks by their first day."""
     names = periods.start_time.strftime("%Y-%m-%d") if periods.freqstr[0] in "DW" else periods.astype(str)
     return pd.Index(names, name=periods.name)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.logs.transactions.calendar import days_observed
-from retention_models.logs.transactions.purchases import as_transactions, between, purchases, with_first
+from retention_models.logs.transactions.purchases import add_first_period, as_transactions, filter_days, purchases
 from retention_models.tables.engines import collect
 
 LAPSED, RISK, LOSE = "hibernating", "at risk", "cannot lose them"
@@ -61,7 +61,7 @@ def rfm_segments(transactions: Any, *, acquired_after: Any = None, observation_e
     """
     log = as_transactions(transactions)
     start, end = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
-    bought = between(between(with_first(purchases(log)), "period", None, end), "first", start, None)
+    bought = filter_days(filter_days(add_first_period(purchases(log)), "period", None, end), "first", start, None)
     sums = [nw.col("period").max().alias("last"), nw.len().alias("purchases")]
     if log.has_amount:
         sums.append(nw.col("amount").sum().alias("spend"))
@@ -70,16 +70,16 @@ def rfm_segments(transactions: Any, *, acquired_after: Any = None, observation_e
         raise ValueError(f"no customer was first seen from {start} on; the log runs to {log.last_date}")
     customers.insert(0, "days_since_last", (pd.Timestamp(end) - pd.to_datetime(customers.pop("last"))).dt.days)
     customers["purchases"] = customers["purchases"].astype(np.int64)
-    customers["recency_score"] = _scored(-customers["days_since_last"])
-    customers["frequency_score"] = _scored(customers["purchases"])
+    customers["recency_score"] = _quintile_scores(-customers["days_since_last"])
+    customers["frequency_score"] = _quintile_scores(customers["purchases"])
     if log.has_amount:
         customers["spend"] = customers["spend"].round(6)
-        customers["monetary_score"] = _scored(customers["spend"])
+        customers["monetary_score"] = _quintile_scores(customers["spend"])
     names = NAMES[customers["recency_score"] - 1, customers["frequency_score"] - 1]
     return customers.assign(segment=names)
 
 
-def _scored(values: pd.Series) -> pd.Series:
+def _quintile_scores(values: pd.Series) -> pd.Series:
     """Fifth of the ranking that each value lies in, 5 the highest; equal values take the lowest of their ranks."""
     below = (values.rank(method="min") - 1) / len(values)
     return np.floor(SCORES * below).astype(np.int64) + 1

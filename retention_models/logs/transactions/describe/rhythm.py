@@ -13,7 +13,13 @@ from retention_models.core.dates import read_day
 from retention_models.core.proportions import waiting_interval
 from retention_models.logs.transactions.calendar import days_observed
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
-from retention_models.logs.transactions.purchases import Period, as_transactions, between, purchases, with_first
+from retention_models.logs.transactions.purchases import (
+    Period,
+    add_first_period,
+    as_transactions,
+    filter_days,
+    purchases,
+)
 from retention_models.tables.engines import collect
 
 Season = Literal["month", "weekday"]
@@ -74,13 +80,13 @@ def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataF
     """
     log = as_transactions(transactions)
     _, end = days_observed(log, observation_end=observation_end)
-    bought = between(purchases(log), "period", None, end)
+    bought = filter_days(purchases(log), "period", None, end)
     before = nw.col("period").shift(1).over("customer_id", order_by="period")
     pairs = bought.with_columns(before=before).filter(~nw.col("before").is_null())
     counted = collect(pairs.group_by("before", "period").agg(gaps=nw.len()))
     if counted.empty:
         raise ValueError("nobody bought a second time within these dates, so there are no gaps between purchases")
-    table = _by_day(counted[["gaps"]], _days_between(counted["before"], counted["period"]))
+    table = _sum_by_day(counted[["gaps"]], _days_between(counted["before"], counted["period"]))
     return table.assign(share=table["gaps"].cumsum() / table["gaps"].sum()).loc[1:]
 
 
@@ -111,7 +117,7 @@ def time_to_second_purchase(
     """
     log = as_transactions(transactions)
     start, end = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
-    bought = between(with_first(between(purchases(log), "period", None, end)), "first", start, None)
+    bought = filter_days(add_first_period(filter_days(purchases(log), "period", None, end)), "first", start, None)
     then = nw.col("period").shift(-1).over("customer_id", order_by="period")
     firsts = bought.with_columns(second=then).filter(nw.col("period") == nw.col("first"))
     counted = collect(firsts.group_by("first", "second").agg(customers=nw.len()))
@@ -121,7 +127,7 @@ def time_to_second_purchase(
     watched = _days_between(counted["first"], pd.to_datetime(counted["second"]).fillna(pd.Timestamp(end)))
     if not watched.any():
         raise ValueError(f"all customers were first seen on the last day, {end}, so none was watched for even one day")
-    table = _by_day(counted[["customers"]].assign(came_back=counted["customers"] * back), watched)
+    table = _sum_by_day(counted[["customers"]].assign(came_back=counted["customers"] * back), watched)
     table["at_risk"] = table["customers"][::-1].cumsum()
     table["share"] = 1 - (1 - table["came_back"] / table["at_risk"]).cumprod()
     table["share_lower"], table["share_upper"] = waiting_interval(table["at_risk"], table["came_back"])
@@ -176,7 +182,7 @@ def season(
     return season.assign(relative=season["per_day"] / max(repeat.mean(), np.finfo(float).tiny))
 
 
-def _by_day(counts: pd.DataFrame, days: np.ndarray) -> pd.DataFrame:
+def _sum_by_day(counts: pd.DataFrame, days: np.ndarray) -> pd.DataFrame:
     """Sums of whole numbers for every day from 0 to the last."""
     every = pd.RangeIndex(days.max() + 1, name="days")
     return counts.astype(np.int64).groupby(days).sum().reindex(every, fill_value=0)
