@@ -33,13 +33,32 @@ UNLIKELY = 10  # ends that should have come before the first one seen, from whic
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Spells(Presentation):
-    """Checked contracts, one row for each unbroken time as a customer, and what became of the others.
+    """Checked contracts: one row per unbroken time as a customer.
 
-    ``frame`` is a frame of the source's engine (for files a DuckDB relation) with the columns ``customer_id``,
-    ``spell`` (1 for the customer's first), ``start``, ``end`` (missing where still running), ``entry`` and ``tenure``
-    (days since the start at which observation began and ended), ``churned``, ``cause`` where there is one, and the
-    covariates. ``rows`` counts them. ``set_aside`` counts what could not count, ``settled`` what a rule has decided,
-    and ``checks`` say whether the log fits its sampling and what it can tell.
+    ``read_contracts`` creates it. The rows stay on the engine where they came from.
+
+    Attributes
+    ----------
+    frame
+        A frame of the source's engine; for files a DuckDB relation. Columns: ``customer_id``, ``spell`` (1 for the
+        first of the customer), ``start``, ``end`` (missing if active), ``entry`` and ``tenure`` (days from the start to
+        the begin and to the end of observation), ``churned``, ``cause`` if there is one, and the covariates.
+    rows
+        Number of spells in ``frame``.
+    sampling
+        How contracts came into the log, as in ``read_contracts``.
+    observation_start, observation_end
+        First and last day of observation; the first is None if each contract is observed from its start.
+    has_cause
+        Whether the log has causes of churn.
+    covariates
+        Names of the covariate columns.
+    set_aside
+        Number of contracts that do not count, by reason.
+    settled
+        Number of contracts to which a rule was applied, by rule.
+    checks
+        Whether survival is known from the start, and whether the log fits its sampling.
     """
 
     frame: Any = field(repr=False)
@@ -76,45 +95,53 @@ def read_contracts(
     join_within: int = 1,
     time_zone: str | None = None,
 ) -> Spells:
-    """A log of contracts with their starts and ends, checked, as spells.
+    """A contract log, checked: one row per unbroken time as a customer (a spell).
 
     Parameters
     ----------
     source
         A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of CSV or Parquet files; one row a
-        contract. A missing ``end`` means that it is still running.
+        contract. A missing ``end`` means that the contract is active.
     sampling
-        How contracts came into the log. ``"acquisition"``: each one from its start, whatever became of it.
-        ``"active_on"``: those running on the day ``observation_start``, and those begun later. ``"window"``: a snapshot
-        of all that ran on ``observation_end`` and those that ended since ``observation_start``, say in the last month.
-        With the latter two, contracts that ended before ``observation_start`` are not in the log, and so those that are
-        count from that day on.
+        How contracts came into the log. ``"acquisition"``: all contracts, each from its start. ``"active_on"``: the
+        contracts active on ``observation_start``, and all later ones. ``"window"``: the contracts active on
+        ``observation_end``, and those that ended since ``observation_start``. With the last two, each contract counts
+        from ``observation_start`` on (left truncation).
     observation_end
-        The last day about which the log knows everything, the day of the extract. A contract that ends later was
-        still running.
+        Last day of observation, usually the day of the extract. A contract that ends later counts as active.
     observation_start
-        The first such day; needed with ``"active_on"`` and ``"window"``. Contracts are followed from the end of it on:
-        one that ended on this very day is set aside with those that ended before.
-    customer_id, start, end, cause
-        Names of the columns; ``cause=None`` where the log does not say why contracts ended.
+        First day of observation; required with ``"active_on"`` and ``"window"``, and not allowed with
+        ``"acquisition"``. A contract that ended on this day or before is set aside.
+    customer_id, start, end
+        Column names of the customer and of the first and last day of the contract.
+    cause
+        Column name of the cause of churn. By default the log has no causes.
     covariates
-        Columns to keep, as they were when the spell began.
-    overlaps, join_within
-        ``"join"``: contracts of a customer that overlap, or follow within ``join_within`` days, are one spell (a
-        policy renewed each year in a new row, two products at once), which ends when the last of them does.
-        ``"keep"``: each contract is a spell. ``"error"``: overlaps are mistakes; contracts that follow are joined.
+        Columns to keep, with their values at the start of the spell. By default none.
+    overlaps
+        ``"join"`` (the default): contracts of a customer that overlap or follow each other form one spell, which ends
+        with the last of them. ``"keep"``: each contract is a spell. ``"error"``: overlaps raise an error; contracts
+        that follow each other form one spell.
+    join_within
+        Longest gap between two contracts of one spell, in days. By default 1.
     time_zone
-        As in ``read_transactions``.
+        The time zone of the calendar, such as ``"Europe/Berlin"``. Dates with a zone are converted to it. By default
+        each date keeps its own zone.
+
+    Returns
+    -------
+    Spells
+        The spells (``frame``), the days of observation, the numbers of contracts set aside and settled by rules, and
+        two checks.
 
     Raises
     ------
     ValueError
-        When columns are missing, the days of the sampling contradict each other, contracts overlap that must not, or
-        no row is left.
+        When columns are missing, the days contradict the sampling, contracts overlap that must not, or no row is left.
 
     Notes
     -----
-    A customer who comes back later begins a new spell, numbered in ``spell``. An end without a cause has the cause
+    A customer who comes back starts a new spell, numbered in ``spell``. An end without a cause has the cause
     ``"unknown"``. Both are counted in ``settled``.
 
     Examples

@@ -36,33 +36,42 @@ from retention_models.tables.engines import collect, on_engine
 
 
 def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
-    """Customers at risk and lost at each renewal, by cohort: what ``fit`` takes.
+    """Customers at risk and lost at each renewal, by cohort: the table that ``fit`` takes.
 
     Parameters
     ----------
     spells
-        From ``read_contracts``.
+        The result of ``read_contracts``.
     period
-        How long a contract runs before it is renewed: ``"M"`` a month, ``"Y"`` a year, or a number of days.
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days.
     by
-        Covariates of the spells to tell apart.
+        Covariates of the spells that define groups. By default there are no groups.
 
     Returns
     -------
     pandas.DataFrame
-        One row for each cohort, each value of ``by``, and each renewal to which any of them came: ``cohort`` (the
-        month or year of the start, or the first day of its period, as text), ``tenure`` (1 for the first renewal),
-        ``at_risk``, ``lost`` and, where there are causes, ``lost_<cause>`` for each. Its ``attrs`` say where it comes
-        from, and how many spells have come to no renewal yet.
+        One row per cohort, group and renewal: ``cohort`` (month, year or first day of the start, as text), the columns
+        of ``by``, ``tenure`` (number of the renewal, from 1), ``at_risk`` (customers who came to this renewal),
+        ``lost`` (customers who churned at it) and, with causes, ``lost_<cause>`` for each cause. ``attrs`` holds the
+        dates, the checks, and the number of spells without a renewal yet.
+
+    Raises
+    ------
+    ValueError
+        When no spell has come to a renewal, ``period`` is not valid, or ``by`` is not a covariate or has missing
+        values.
 
     Notes
     -----
-    Where contracts can end on any day, a short period is the better one. What a model says of customers from their
-    start on is right with any. But who is within a period has outlived a part of it, so that values are too low by
-    about half the losses of a period. And where observation began within a period, the whole period from that day on
-    stands for the one begun: losses are dated up to a period too early, and survival comes out too high where many
-    leave soon (after six months 69 % instead of 67 %, in a snapshot of a month of customers of whom 8 % leave in the
-    first month).
+    A customer who churns within a period counts as lost at the end of it.
+
+    If contracts can end on any day, a short period is better. Survival from the start is right with any period. But
+    active customers are within a period and have survived a part of it. Their value is too low by about half the churn
+    of one period.
+
+    If observation begins within a period, losses are dated up to one period too early. Survival is then too high where
+    early churn is strong. In a one-month snapshot with 8 % churn in the first month, survival after six months is 69 %
+    instead of 67 %.
 
     Examples
     --------
@@ -121,15 +130,29 @@ def with_calendar(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
-    """The customers still there when observation ended, by how many renewals they have made: the base to be valued.
+    """Active customers at the end of observation, by cohort and number of renewals.
 
-    Parameters are those of ``retention_table``.
+    ``forecast_retention`` takes this table.
+
+    Parameters
+    ----------
+    spells
+        The result of ``read_contracts``.
+    period
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days.
+    by
+        Covariates of the spells that define groups. By default there are no groups.
 
     Returns
     -------
     pandas.DataFrame
-        ``cohort``, the values of ``by``, ``tenure`` (renewals made, 0 for those who have come to none) and ``weight``,
-        how many customers share them.
+        ``cohort`` (text), the columns of ``by``, ``tenure`` (renewals made, 0 for none yet), and ``weight`` (number of
+        customers).
+
+    Raises
+    ------
+    ValueError
+        When ``period`` is not valid, or ``by`` is not a covariate or has missing values.
 
     Examples
     --------

@@ -36,11 +36,22 @@ GROUPS = 12
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ContractSettings(Presentation):
-    """A contract log as read, how it is measured, and why.
+    """A contract log as read, and settings for its analysis, with the reason for each choice.
 
-    ``spells`` are what ``read_contracts`` made of it. ``period`` is how long a contract runs, ``renewals`` how many of
-    them a forecast looks ahead, ``origins`` earlier days at which one can be made and judged; none where the log is too
-    short. ``reasons`` are sentences, by what they are about.
+    ``choose_settings`` creates it.
+
+    Attributes
+    ----------
+    spells
+        The contracts, as ``read_contracts`` returns them.
+    period
+        Length of a contract: ``"M"``, ``"Y"`` or a number of days.
+    renewals
+        Number of renewals that the forecast covers.
+    origins
+        Earlier days for a backtest; empty if the log is too short.
+    reasons
+        One sentence or more for each setting, by its name.
     """
 
     spells: Spells = field(repr=False)

@@ -44,38 +44,42 @@ def retention_table_from_tenures(
     cause: str | None = None,
     by: str | Sequence[str] = (),
 ) -> pd.DataFrame:
-    """The retention table of a snapshot without dates: at risk and lost at each renewal.
+    """Customers at risk and lost at each renewal, from a table of tenures without dates.
 
     Parameters
     ----------
     source
-        A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of CSV or Parquet files; one row a
+        A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of CSV or Parquet files; one row per
         customer.
     sampling
-        How customers came into the file. ``"acquisition"``: all who ever came, each from the start. ``"window"``:
-        those there at the end, and those who left in the last ``window`` periods. ``"active_on"``: each from the
+        How customers came into the table. ``"acquisition"``: all customers, each from the start. ``"window"``: the
+        active customers, and those who churned in the last ``window`` periods. ``"active_on"``: each customer from the
         tenure in the column ``entry`` on.
-    tenure, churned
-        Names of the columns: whole periods as a customer, and whether the customer left then (true or false, 1 or 0,
-        yes or no).
+    tenure
+        Column name of the tenure: whole periods as a customer.
+    churned
+        Column name of whether the customer churned at that tenure: true or false, 1 or 0, yes or no.
     entry
-        Name of a column of whole periods; with ``"active_on"``, and only then.
+        Column name of the tenure at the begin of observation, in whole periods. Required with ``"active_on"``, and not
+        allowed otherwise.
     window
-        How many periods back the file tells who left; used with ``"window"``. With more than one it is not known
-        when in them a customer left: all count as watched throughout, and losses come out too low.
-    cause, by
-        Names of columns: why customers left, and what to tell apart.
+        Number of periods in which churned customers are in the table, used with ``"window"``. By default 1. With more,
+        all customers count as observed throughout, and churn is too low.
+    cause
+        Column name of the cause of churn. By default the table has no causes.
+    by
+        Columns that define groups. By default there are no groups.
 
     Returns
     -------
     pandas.DataFrame
-        As from ``retention_table``, without cohorts. Its ``attrs`` count what was set aside, and hold the check
-        whether survival is known from the start.
+        One row per group and renewal: the columns of ``by``, ``tenure`` (number of the renewal, from 1), ``at_risk``,
+        ``lost`` and, with causes, ``lost_<cause>``. ``attrs`` counts the rows set aside, and holds the checks.
 
     Raises
     ------
     ValueError
-        When columns are missing, or no row can be used.
+        When columns are missing, ``entry`` contradicts ``sampling``, or no row can be used.
 
     Examples
     --------

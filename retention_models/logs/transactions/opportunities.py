@@ -32,34 +32,42 @@ def opportunities(
     calibration_end: str | dt.date | None = None,
     observation_end: str | dt.date | None = None,
 ) -> pd.DataFrame:
-    """Each customer's opportunities to buy since the first purchase, and which of them were taken.
+    """One row per customer: opportunities to buy since the first purchase, and how many were taken.
+
+    For businesses with one occasion per period, such as a yearly gift or a weekly market. ``fit`` takes the table for
+    BG/BB.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     period
-        The calendar period that is one opportunity: ``"Y"``, ``"Q"``, ``"M"`` or ``"W"`` (from Monday). Purchases in
-        the same period count once.
+        The calendar period that is one opportunity: ``"Y"`` (the default), ``"Q"``, ``"M"`` or ``"W"`` (from Monday).
+        Purchases in the same period count once.
     amount
-        Column of the amounts, by which refunds are told from purchases; None where there is no money.
+        Column of the amounts, which separates refunds from purchases. None if the log has no money.
     calibration_end, observation_end
-        Last days of the calibration and of the observation, as in ``summarize``; both must end a period, or the
-        customers would seem to have missed an opportunity that was not over.
+        Last days of the calibration period and of observation, as in ``summarize``. Each must be the last day of a
+        period, so that no opportunity is still open.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed and sorted by ``customer_id``: ``frequency`` (opportunities taken after the period of the first
-        purchase, up to ``calibration_end``), ``recency`` (the number of the last one taken, 0 for none), ``T``
-        (opportunities in all) and ``first_purchase`` (the first day of that period); where the calibration ends before
-        the observation, also ``holdout_frequency`` and ``holdout_duration``, in opportunities. Customers first seen
-        after the calibration are left out and counted in ``attrs``.
+        Indexed and sorted by ``customer_id``: ``frequency`` (opportunities taken after the first period, up to
+        ``calibration_end``), ``recency`` (number of the last opportunity taken, 0 for none), ``T`` (number of
+        opportunities), and ``first_purchase`` (first day of the first period). With a holdout period also
+        ``holdout_frequency`` and ``holdout_duration``, in opportunities. ``attrs`` counts the customers who are left
+        out because they came after the calibration period.
 
     Raises
     ------
     ValueError
-        Where a date does not end a period, contradicts another, or leaves no customer.
+        When a date is not the last day of a period, contradicts another date, or leaves no customer.
+
+    Notes
+    -----
+    See Fader, Hardie & Shang (2010), "Customer-Base Analysis in a Discrete-Time Noncontractual Setting", Marketing
+    Science 29(6), 1086-1108.
 
     Examples
     --------

@@ -34,10 +34,24 @@ SILENCE = pd.Timedelta(180, "D")  # a shorter one may be the business
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AnalysisSettings(Presentation):
-    """How a log is to be cut and measured, and why.
+    """Settings for the analysis of a purchase log, with the reason for each choice.
 
-    The fields are keywords of ``summarize`` and its like; ``calibration_end`` is None where the log is too short for a
-    holdout. ``horizon`` is in time units. ``reasons`` are sentences, by the field that they are about.
+    ``choose_settings`` creates it. The fields other than ``horizon`` and ``reasons`` are keywords of ``summarize``.
+
+    Attributes
+    ----------
+    calibration_end
+        Last day of the calibration period; None if the log is too short for a holdout period.
+    observation_end
+        Last day of observation.
+    acquired_after
+        First day on which a customer can make the first purchase; None for no limit.
+    time_unit
+        Unit of time, ``"W"`` or ``"D"`` unless given.
+    horizon
+        Length of the forecast, in time units.
+    reasons
+        One sentence or more for each setting, by the name of the field.
     """
 
     calibration_end: dt.date | None

@@ -51,32 +51,67 @@ def summarize(
     zeros: Zeros = "keep",
     time_zone: str | None = None,
 ) -> pd.DataFrame:
-    """Frequency, recency, T and spend of each customer, and what they did after ``calibration_end``.
+    """One row per customer: repeat purchases, recency, age and spend, and what followed in the holdout period.
 
-    ``transactions`` is anything that ``read_transactions`` takes, with the same keywords, or what it returned. A
-    customer's rows of one period count as one purchase; ``granularity`` is that period: ``"D"``, or ``"W"`` (from
-    Monday), ``"h"``, ``"min"``, ``"s"``. Times are measured in ``time_unit``: ``"W"``, ``"D"``, ``"h"``, ``"min"``,
-    ``"s"``, or a fixed length such as ``"30D"`` or a timedelta.
+    This table is what ``fit`` takes. The rows are reduced on the engine where the log lives, so the log can be larger
+    than memory.
 
-    The result has one row a customer, indexed and sorted by ``customer_id``, and the columns
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    customer_id, date, amount
+        Column names of the customer, the day or time of the purchase, and the money, as in ``read_transactions``.
+        ``amount=None`` means that the log has no money.
+    calibration_end
+        Last day of the calibration period. Models learn only from purchases up to this day. By default
+        ``observation_end``: then there is no holdout period.
+    observation_end
+        Last day of observation; later rows are set aside. By default the last day in the log. It can lie after the last
+        purchase.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    time_unit
+        Unit of all times in the result: ``"W"`` (weeks, the default), ``"D"``, ``"h"``, ``"min"``, ``"s"``, a fixed
+        length such as ``"30D"``, or a timedelta.
+    granularity
+        The period in which all purchases of a customer count as one: ``"D"`` (a day, the default), ``"W"`` (a week from
+        Monday), ``"h"``, ``"min"`` or ``"s"``.
+    refunds, zeros, time_zone
+        How to read negative amounts, amounts of zero, and dates with a time zone, as in ``read_transactions``.
 
-    - ``frequency``: purchases after the first, up to ``calibration_end``
-    - ``recency``: time from the first to the last of these purchases, exact (213 days are 30.428571... weeks)
-    - ``T``: time from the first purchase to ``calibration_end``
-    - ``log_gaps``: sum of the logarithms of the times between purchases, from which (M)BG/CNBD-k learns regularity
-    - ``monetary_value``: mean amount of the purchases after the first, 0.0 where there is none
-    - ``first_purchase``: when the first was
-    - ``holdout_frequency``, ``holdout_amount``, ``holdout_duration``: purchases and spend after ``calibration_end`` and
-      up to ``observation_end``, and the time between the two; only where the first lies before the second
+    Returns
+    -------
+    pandas.DataFrame
+        One row per customer, indexed and sorted by ``customer_id``:
 
-    without those in money where ``amount=None``. All three dates are whole days and belong to what they bound:
-    ``observation_end``, by default the last day in the log, may lie after it; later rows are set aside.
-    ``calibration_end`` is ``observation_end`` where not given; customers first seen later are left out. So are, given
-    ``acquired_after``, those first seen before that day. ``attrs`` of the result tells the time unit, the dates, what
-    was set aside or left out, by reason and number, and whether the log seems to begin in the middle of customers'
-    lives (see ``check_log_start``).
+        - ``frequency``: number of repeat purchases in the calibration period
+        - ``recency``: time from the first purchase to the last purchase of the calibration period, in time units
+        - ``T``: time from the first purchase to the end of the calibration period, in time units
+        - ``log_gaps``: sum of the logarithms of the inter-purchase times, which (M)BG/CNBD-k needs
+        - ``monetary_value``: mean amount per repeat purchase, 0.0 for customers without one
+        - ``first_purchase``: the day or time of the first purchase
+        - ``holdout_frequency``: number of purchases in the holdout period
+        - ``holdout_amount``: spend in the holdout period
+        - ``holdout_duration``: length of the holdout period, in time units
 
-    Raises ValueError where these dates contradict each other or the log, and where no customer is left.
+        Without money, the columns of amounts are absent. Without a holdout period, the three holdout columns are
+        absent. ``attrs`` holds the time unit, the dates, the numbers of rows and customers left out by reason, and the
+        check of ``check_log_start``.
+
+    Raises
+    ------
+    ValueError
+        When the dates contradict each other or the log, or when no customer is left. When reading keywords are given
+        for a log that is already read.
+
+    Notes
+    -----
+    All dates are whole days and belong to the period that they bound. Times are exact: 213 days are 30.428571 weeks.
+    Customers whose first purchase is after ``calibration_end`` are left out.
+
+    These are the sufficient statistics of the purchase models. See Fader, Hardie & Lee (2005), "Counting Your Customers
+    the Easy Way", Marketing Science 24(2), 275-284.
 
     Examples
     --------
@@ -143,10 +178,46 @@ def histories(
     zeros: Zeros = "keep",
     time_zone: str | None = None,
 ) -> pd.DataFrame:
-    """The distinct histories in a log and how many customers share each: ``frequency, recency, T, log_gaps, weight``.
+    """The distinct purchase histories in a log, and how many customers share each of them.
 
-    All that the models need of a log of any size, counted on its engine. Keywords, rules and ``attrs`` are those of
-    ``summarize``; the rows are sorted. ``log_gaps`` is the mean of those who share a history, who may differ in it.
+    This is a smaller table than that of ``summarize`` with all that ``fit`` needs, for logs with very many customers.
+
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    customer_id, date, amount
+        Column names of the customer, the day or time of the purchase, and the money, as in ``read_transactions``.
+        ``amount=None`` means that the log has no money.
+    calibration_end
+        Last day of the calibration period. Models learn only from purchases up to this day. By default
+        ``observation_end``: then there is no holdout period.
+    observation_end
+        Last day of observation; later rows are set aside. By default the last day in the log. It can lie after the last
+        purchase.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    time_unit
+        Unit of all times in the result: ``"W"`` (weeks, the default), ``"D"``, ``"h"``, ``"min"``, ``"s"``, a fixed
+        length such as ``"30D"``, or a timedelta.
+    granularity
+        The period in which all purchases of a customer count as one: ``"D"`` (a day, the default), ``"W"`` (a week from
+        Monday), ``"h"``, ``"min"`` or ``"s"``.
+    refunds, zeros, time_zone
+        How to read negative amounts, amounts of zero, and dates with a time zone, as in ``read_transactions``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per history, sorted: ``frequency`` (repeat purchases), ``recency`` and ``T`` (time units), ``log_gaps``
+        (mean over the customers who share the history), and ``weight`` (number of customers). ``attrs`` is that of
+        ``summarize``.
+
+    Raises
+    ------
+    ValueError
+        When the dates contradict each other or the log, or when no customer is left. When reading keywords are given
+        for a log that is already read.
 
     Examples
     --------
@@ -181,10 +252,25 @@ def histories(
 
 
 def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "T")) -> pd.DataFrame:
-    """The distinct rows of ``columns`` and how many customers share each, as ``weight``; sorted.
+    """The distinct rows of some columns, and how many customers share each row.
 
-    ``customers`` is a pandas or Polars frame. If it has a ``weight`` already, weights are added up; if it has
-    ``log_gaps``, they are averaged, not told apart.
+    Parameters
+    ----------
+    customers
+        A pandas or Polars frame, one row per customer. A column ``weight`` counts customers per row.
+    columns
+        Columns that define a distinct row. By default the purchase history: ``frequency``, ``recency`` and ``T``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``columns``, sorted, and ``weight``, the number of customers per row. If there is ``log_gaps``, its mean per
+        row.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing.
 
     Examples
     --------
@@ -209,9 +295,32 @@ def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "
 
 
 def check_log_start(transactions: Any, **keywords: Any) -> Check:
-    """Whether the log begins with its customers' first purchases; False if it seems to begin in the midst of them.
+    """Whether the first purchases in a log are the first purchases of its customers.
 
-    Takes what ``summarize`` takes. See ``log_start`` for what is compared, and what the answer cannot tell.
+    A log cut out of a running business shows old customers as new ones. The check then fails.
+
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    **keywords
+        Keywords of ``summarize``, such as ``calibration_end`` and ``acquired_after``.
+
+    Returns
+    -------
+    Check
+        Passed; failed, if many early customers look like old ones; or not testable, with the reason.
+
+    Raises
+    ------
+    ValueError
+        As ``summarize`` raises it.
+
+    Notes
+    -----
+    The check compares the first quarter of the first half of the log with that of the second half. Old customers make
+    newcomers more frequent at the start, and more loyal. It cannot judge a log of one cohort or with few customers. It
+    can mistake loyal early adopters for old customers.
 
     Examples
     --------

@@ -25,26 +25,39 @@ NAMED, LONGEST = 5, 40  # accounts named in a sentence, and letters of each
 def large_accounts(
     transactions: Any, *, share: float = 0.02, observation_end: Any = None, acquired_after: Any = None
 ) -> pd.DataFrame:
-    """The accounts that hold more of a log than a customer would.
+    """The accounts that hold more rows or money of a log than one customer would.
+
+    Large accounts are often no customers: an anonymous id, a reseller, a test account.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     share
-        An account is large from this share of all rows on, or from two and a half times this share of all money,
-        because spending differs more; in a log of few customers, where everybody's share is large, from twenty
-        (fifty) times an even share on. From a fifth of all rows or a quarter of all money on, any account is large,
-        unless there are no more than twenty.
-    observation_end, acquired_after
-        Last day that counts, and the day on which or after which customers must first be seen; by default all count.
+        Share of all rows from which an account is large. The limit for money is 2.5 times this share, because spend
+        varies more. The default is 2 % of the rows and 5 % of the money.
+    observation_end
+        Last day that counts. By default the last day in the log.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``customer_id``, the largest first: number of ``rows``, their ``share_of_rows`` and, where there is
-        money, ``share_of_amount`` (an account that got back more than it paid counts 0). From
-        which shares on an account is large is in ``attrs``, for display.
+        Indexed by ``customer_id``, the largest first: number of ``rows``, ``share_of_rows`` and, with money,
+        ``share_of_amount`` (shares from 0 to 1). An account with more refunds than payments has an amount of 0.
+        ``attrs["large_from"]`` holds the limits used.
+
+    Raises
+    ------
+    ValueError
+        When ``share`` is not between 0 and 1, or no purchase lies within the dates.
+
+    Notes
+    -----
+    In a log of few customers the limit is higher: 20 times an equal share of the rows, or 50 times an equal share of
+    the money. With more than 20 accounts, an account with a fifth of the rows or a quarter of the money is always
+    large.
 
     Examples
     --------
@@ -73,10 +86,30 @@ def large_accounts(
 def check_accounts(
     transactions: Any, *, share: float = 0.02, observation_end: Any = None, acquired_after: Any = None
 ) -> Check:
-    """Whether every account can be a customer; where not, which ones, and how much of the log is theirs.
+    """Whether every account can be one customer; if not, which accounts and how much of the log they hold.
 
-    Parameters are those of ``large_accounts``. Rows without a customer_id, which were set aside when the log was read,
-    are judged like an account, by their share of all rows of the log.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    share
+        Share of all rows from which an account is large. The limit for money is 2.5 times this share, because spend
+        varies more. The default is 2 % of the rows and 5 % of the money.
+    observation_end
+        Last day that counts. By default the last day in the log.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+
+    Returns
+    -------
+    Check
+        Failed if ``large_accounts`` finds an account, or if rows without a customer are as many as those of a large
+        account.
+
+    Raises
+    ------
+    ValueError
+        When ``share`` is not between 0 and 1, or no purchase lies within the dates.
 
     Examples
     --------

@@ -25,19 +25,29 @@ REGULAR = 0.5  # of the random variance: gaps of a gamma distribution of shape 2
 
 
 def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check:
-    """Whether customers buy irregularly enough for models in which purchases come at random.
+    """Whether inter-purchase times are irregular enough for models with random purchase times.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     observation_end
-        Last day that counts; by default all do.
+        Last day that counts. By default the last day in the log.
+
+    Returns
+    -------
+    Check
+        Failed if purchases come at regular intervals, as in a subscription. Not testable with fewer than 30 customers
+        with three purchases.
 
     Notes
     -----
-    The first three purchases of each customer who has made so many are looked at, each customer counting once. On
-    three days in a row there is no choice for the second, so such customers tell nothing.
+    The check uses the first three purchases of each customer with at least three. At random times, the second purchase
+    lies anywhere between the other two with equal probability. At regular intervals, it lies in the middle. The check
+    compares the variance of its position with that of random times.
+
+    Source: Wheat & Morrison (1990), "Estimating Purchase Regularity with Two Interpurchase Times", Journal of Marketing
+    Research 27, 87-93.
 
     Examples
     --------

@@ -88,16 +88,30 @@ def daily_purchases(
 def purchases_per_period(
     transactions: Any, *, period: Period = "month", acquired_after: Any = None, observation_end: Any = None
 ) -> pd.DataFrame:
-    """Purchases, new customers and money of each calendar period, quiet ones included.
+    """Purchases, new customers and money per calendar period, including periods without a purchase.
 
-    The other keywords are those of ``daily_purchases``.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    period
+        Length of a period: ``"day"``, ``"week"`` (from Monday), ``"month"`` (the default), ``"quarter"`` or ``"year"``.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    observation_end
+        Last day that counts. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``period`` (text such as 1997-01): ``purchases``, of which ``new_customers`` and
-        ``repeat_purchases``; ``amount`` where there is money; ``complete``, False for a first or last period that
-        the log covers only in part.
+        Indexed by ``period`` (text such as 1997-01): ``purchases``, and their parts ``new_customers`` (first purchases)
+        and ``repeat_purchases``. With money also ``amount``. ``complete`` is False for a first or last period that the
+        log covers only in part.
+
+    Raises
+    ------
+    ValueError
+        When no purchase lies within the dates.
 
     Examples
     --------
@@ -127,26 +141,35 @@ def purchases_per_period(
 def cohort_retention(
     transactions: Any, *, period: Period = "month", acquired_after: Any = None, observation_end: Any = None
 ) -> pd.DataFrame:
-    """Which share of each cohort of new customers bought in each later period.
+    """Cohort retention: the share of each cohort of new customers who bought in each later period.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     period
-        Length of the cohorts and of the later periods: ``day, week`` (from Monday), ``month, quarter`` or ``year``.
+        Length of the cohorts and of the later periods: ``"day"``, ``"week"`` (from Monday), ``"month"`` (the default),
+        ``"quarter"`` or ``"year"``.
     acquired_after
-        Keep only customers first seen on this day or later.
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
     observation_end
-        Last day observed; by default the last day in the log.
+        Last day of observation. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        ``cohort`` (the period of the first purchase, as text), ``age`` (periods since then), ``customers`` in the
-        cohort, how many of them were ``active`` at that age, and their ``share`` with its 95 % interval ``share_lower,
-        share_upper``. A last period that ends after the observation is left away, since a part of a month cannot be
-        compared with whole ones.
+        One row per cohort and age: ``cohort`` (period of the first purchase, as text), ``age`` (periods since then),
+        ``customers`` in the cohort, ``active`` (customers who bought at that age), and ``share`` (from 0 to 1) with its
+        95 % confidence interval ``share_lower, share_upper``. A last period that is not complete is left out.
+
+    Raises
+    ------
+    ValueError
+        When the log covers no whole period, or the dates leave no customer.
+
+    Notes
+    -----
+    The confidence interval is that of Wilson (1927). Purchases of a customer on one day count as one.
 
     Examples
     --------
@@ -175,13 +198,19 @@ def cohort_retention(
 
 
 def retention_by_age(retention: pd.DataFrame) -> pd.DataFrame:
-    """All cohorts of ``cohort_retention`` together, at each age those that have reached it.
+    """Cohort retention over all cohorts together, by age.
+
+    Parameters
+    ----------
+    retention
+        The frame of ``cohort_retention``.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``age``: how many ``cohorts`` were observed at it, their ``customers``, how many of these were
-        ``active``, and their ``share`` with its 95 % interval ``share_lower, share_upper``.
+        Indexed by ``age`` (periods since the first purchase): number of ``cohorts`` observed at that age, their
+        ``customers``, how many of these were ``active``, and ``share`` (from 0 to 1) with its 95 % confidence interval
+        ``share_lower, share_upper``.
 
     Examples
     --------
@@ -201,7 +230,21 @@ def retention_by_age(retention: pd.DataFrame) -> pd.DataFrame:
 
 
 def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Series:
-    """The calendar period in which each customer of a summary was acquired, as text; a label for ``fit(by=...)``.
+    """The calendar period in which each customer made the first purchase, as text.
+
+    The labels can go to ``fit(by=...)``.
+
+    Parameters
+    ----------
+    customers
+        The frame of ``summarize``, with ``first_purchase``.
+    period
+        Length of a cohort: ``"day"``, ``"week"`` (from Monday), ``"month"`` (the default), ``"quarter"`` or ``"year"``.
+
+    Returns
+    -------
+    pandas.Series
+        Named ``cohort``, indexed as ``customers``: text such as 1997-01.
 
     Examples
     --------

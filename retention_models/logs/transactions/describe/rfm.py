@@ -31,18 +31,34 @@ SCORES = NAMES.shape[0]
 
 
 def rfm_segments(transactions: Any, *, acquired_after: Any = None, observation_end: Any = None) -> pd.DataFrame:
-    """Scores from 1 to 5 for recency, frequency and money of each customer, and the segment they belong to.
+    """RFM scores of each customer (recency, frequency, money, from 1 to 5) and the segment.
 
-    Only customers first seen on ``acquired_after`` or later take part, and purchases up to ``observation_end``. Scores
-    are fifths of the customers by rank. Customers who are equal get the same score, the lowest that one of them would
-    get, so those who bought once have 1 for frequency however many they are.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    observation_end
+        Last day that counts, from which recency is measured. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``customer_id``: ``days_since_last``, ``purchases`` and, where there is money, ``spend``;
-        ``recency_score``, ``frequency_score``, ``monetary_score`` (5 is best); and ``segment``, named by the first
-        two.
+        Indexed by ``customer_id``: ``days_since_last`` (days), ``purchases`` and, with money, ``spend``; then
+        ``recency_score``, ``frequency_score`` and ``monetary_score`` (5 is best); and ``segment``, the name of the
+        first two scores.
+
+    Raises
+    ------
+    ValueError
+        When no customer is left.
+
+    Notes
+    -----
+    A score is the fifth of the ranking in which the customer lies. Customers with equal values have the same score, the
+    lowest of their ranks. All customers with one purchase therefore have a frequency score of 1. The segment names are
+    common in e-mail marketing. RFM describes the past; it is not a forecast.
 
     Examples
     --------

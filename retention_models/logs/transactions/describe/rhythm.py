@@ -30,10 +30,29 @@ ENOUGH_PERIODS, FEWEST_PERIODS = 12, 3  # whole ones in a log that a table of co
 
 
 def suitable_period(transactions: Any, *, observation_end: Any = None) -> Period:
-    """The calendar period by which to tabulate a log: the longest of which it covers a dozen.
+    """The calendar period by which to tabulate a log: the longest one that the log covers twelve times.
 
-    Periods shorter than half of the usual gap between purchases are left aside while the log covers at least three of
-    a longer one: in them even a faithful customer is mostly silent.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    observation_end
+        Last day that counts. By default the last day in the log.
+
+    Returns
+    -------
+    str
+        ``"day"``, ``"week"``, ``"month"``, ``"quarter"`` or ``"year"``.
+
+    Raises
+    ------
+    ValueError
+        When no customer bought twice.
+
+    Notes
+    -----
+    A period shorter than half the median inter-purchase time is avoided if the log covers three longer periods. In so
+    short a period even loyal customers seldom buy.
 
     Examples
     --------
@@ -57,16 +76,30 @@ def days_until(share: pd.Series, reached: float) -> int:
 
 
 def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataFrame:
-    """How many days lay between a customer's purchases.
+    """Distribution of inter-purchase times: how many days lie between purchases of the same customer.
 
-    Only gaps that came to an end are seen, so that long ones are missing near the end of the log: the rhythm of those
-    who bought again, not a forecast.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    observation_end
+        Last day that counts. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``days``, 1 to the longest: the number of ``gaps`` of that length, and the ``share`` of all gaps up
-        to it.
+        Indexed by ``days``, from 1 to the longest gap: number of ``gaps`` of that length, and ``share``, the cumulative
+        share of all gaps (from 0 to 1).
+
+    Raises
+    ------
+    ValueError
+        When no customer bought twice.
+
+    Notes
+    -----
+    Only customers who bought again have a gap. Long gaps are under-represented, because the log ends before they do.
+    For the share of customers who come back, use ``time_to_second_purchase``.
 
     Examples
     --------
@@ -93,17 +126,33 @@ def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataF
 def time_to_second_purchase(
     transactions: Any, *, acquired_after: Any = None, observation_end: Any = None
 ) -> pd.DataFrame:
-    """Which share of new customers has come back within so many days of the first purchase.
+    """Share of new customers who make a second purchase, by days since the first purchase.
 
-    Customers acquired late were watched for a shorter time; they count for as long as they were (Kaplan & Meier 1958).
-    With ``acquired_after`` only customers first seen on that day or later do.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    observation_end
+        Last day that counts. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``days`` since the first purchase, 1 to the longest watch: customers ``at_risk`` (watched so long
-        and not back before), how many ``came_back`` on that day, and the ``share`` back by then, with its 95 % interval
-        ``share_lower, share_upper``. The last rows rest on few: ``well_watched`` leaves them away.
+        Indexed by ``days`` since the first purchase: customers ``at_risk`` (observed that long and without a second
+        purchase before), ``came_back`` (second purchases on that day), and ``share``, the cumulative share with a
+        second purchase (from 0 to 1) with its 95 % confidence interval ``share_lower, share_upper``. The last rows rest
+        on few customers.
+
+    Raises
+    ------
+    ValueError
+        When no customer is left, or none was observed for a whole day.
+
+    Notes
+    -----
+    Recent customers were observed for a shorter time. They count for that time only (Kaplan & Meier 1958).
 
     Examples
     --------
@@ -145,16 +194,34 @@ def well_watched(second: pd.DataFrame) -> pd.DataFrame:
 def season(
     transactions: Any, *, by: Season = "month", acquired_after: Any = None, observation_end: Any = None
 ) -> pd.DataFrame:
-    """Repeat purchases per day in each calendar month or on each weekday, relative to all days.
+    """Repeat purchases per day by calendar month or weekday, relative to the mean of all days.
 
-    A base that grows or fades within the log looks like a season, too, unless the log covers whole years; what a
-    model leaves unexplained is in ``retention_models.evaluation.season_left``.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    by
+        ``"month"`` (the default) or ``"weekday"``.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    observation_end
+        Last day that counts. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``month`` or ``weekday`` in the order of the calendar: ``days`` observed, ``repeat_purchases``,
-        their number ``per_day``, and that ``relative`` to the mean of all days.
+        Indexed by ``month`` or ``weekday`` in calendar order: number of ``days`` observed, ``repeat_purchases``,
+        purchases ``per_day``, and ``relative``, that over the mean of all days (1 is average).
+
+    Raises
+    ------
+    ValueError
+        When no purchase lies within the dates.
+
+    Notes
+    -----
+    Growth or decline within the log looks like a season, unless the log covers whole years. ``evaluation.season_left``
+    gives the season that a model does not explain.
 
     Examples
     --------
