@@ -27,29 +27,35 @@ def backtest_retention(
     renewals: int,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """How many of the customers of earlier days were forecast to make so many more renewals, and how many did.
+    """A backtest of contracts: expected and actual survivors among the customers of earlier days.
 
     Parameters
     ----------
     model_class
-        A model of contracts; it is fitted anew at each origin, to the retention table as it was then.
+        A class of contract models. It is fitted again at each origin, to the retention table of then.
     spells
-        From ``read_contracts``.
+        The result of ``read_contracts``.
     period
-        As in ``retention_table``.
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days.
     origins
         Earlier days; ``renewals`` periods must have passed since each.
     renewals
-        How many renewals ahead is forecast.
+        Number of renewals that the forecast covers.
     level
-        Level of the interval.
+        Level of the interval, from 0 to 1. By default 0.95.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``origin`` (text): ``customers`` then, ``actual`` and ``expected`` survivors after the renewals,
-        ``survivors_lower, survivors_upper``, ``error`` (actual over expected less one), and ``inside``, whether the
-        interval held. ``backtest_check`` puts it into a sentence.
+        Indexed by ``origin`` (text): number of ``customers`` at the origin, ``actual`` and ``expected`` survivors after
+        the renewals, the interval ``survivors_lower, survivors_upper``, ``error`` (actual over expected, less one), and
+        ``inside`` (whether the interval holds the actual number). ``backtest_check`` puts it into a sentence.
+
+    Raises
+    ------
+    ValueError
+        When there are no origins, a horizon ends after the last day of observation, or a model cannot be fitted at an
+        origin.
 
     Examples
     --------

@@ -30,18 +30,18 @@ NO_HOLDOUT = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Presentation):
-    """Models side by side.
+    """Several models of the same customers side by side, and the model to use.
 
     Attributes
     ----------
     name
         The model to use.
     sentence
-        Why.
+        The reason for this choice.
     frame
-        One row a model, as ``compare`` describes.
+        One row per model, as ``compare`` describes.
     tests
-        The likelihood-ratio test of each pair of which one lies within the other, by their names (simpler, richer).
+        The likelihood-ratio test of each pair of nested models, by their names (simpler, richer).
     notes
         Sentences on what is left out, and why.
     """
@@ -66,40 +66,48 @@ class Comparison(Presentation):
 def compare(
     fits: Mapping[str, Fit], customers: Any, *, replicates: int = 99, rng: np.random.Generator | None = None
 ) -> Comparison:
-    """Models of the same customers side by side, and which to use.
+    """A comparison of several models of the same customers, and the model to use.
 
     Parameters
     ----------
     fits
-        Fits of purchase models by name, the one preferred on other grounds first: for the status of a customer, a model
-        that lets customers leave before a second purchase.
+        Fitted purchase models by name. Among equally good models the first one is used, so name the preferred model
+        first.
     customers
-        The summary that they were fitted to. With a holdout (``summarize(..., calibration_end=...)``) that judges.
-    replicates, rng
-        Of the tests of pairs without a known law, as in ``likelihood_ratio``.
+        The frame of ``summarize`` to which the models were fitted. With a holdout period (``summarize(...,
+        calibration_end=...)``), the holdout decides.
+    replicates
+        Number of bootstrap samples for tests of pairs without a known reference distribution, as in
+        ``likelihood_ratio``. By default 99; 0 for none.
+    rng
+        Source of randomness of the bootstrap, a numpy Generator. By default a fixed one.
 
     Returns
     -------
     Comparison
-        Its ``frame`` has a row for each model: number of free ``parameters``, ``log_likelihood``, ``aic`` and ``bic``;
-        with a holdout also, per customer, ``log_score`` (mean of -log of the probability of the count that came true)
-        and ``mae`` of the expected count; ``calibration_error``, the share of customers who would have to change place
-        for the histogram of ``calibration`` to be flat; and ``tracking_error``, actual over expected less one of all
-        holdout purchases where nothing is known of a customer but the age. ``difference_to_best`` is
-        how much worse than the best model each one is by the log score in the holdout, or else by AIC, and
-        ``std_error`` that of this difference.
+        Its ``frame`` has one row per model: number of free ``parameters``, ``log_likelihood``, ``aic`` and ``bic``.
+        With a holdout period also:
+
+        - ``log_score``: mean over customers of -log of the probability of the actual count; smaller is better
+        - ``mae``: mean absolute error of the expected purchases of a customer
+        - ``calibration_error``: share of customers to move for a flat histogram in ``calibration``
+        - ``tracking_error``: actual over expected holdout purchases, less one, if only the ages of customers are known
+
+        ``difference_to_best`` is the distance to the best model by the log score, or without a holdout by AIC.
+        ``std_error`` is the standard error of this difference.
 
     Raises
     ------
     ValueError
-        When there are fewer than two fits, or they are not all of these customers, measured in one time unit.
+        When there are fewer than two purchase models, or they were not fitted to these customers in one time unit.
 
     Notes
     -----
-    A model is told from the best when it is worse by more than two standard errors (of the sum of the differences over
-    customers; Vuong 1989, Econometrica 57, 307-333) and by more than a trifle; where one lies within the other and
-    there is no holdout, by the likelihood-ratio test. Of the models that cannot be told from the best, the first one
-    given is used.
+    A model is worse than the best if the difference exceeds two standard errors (Vuong 1989, Econometrica 57, 307-333)
+    and is not negligible. For nested models without a holdout period, the likelihood-ratio test decides. Of all models
+    that are not worse, the first one is used.
+
+    BG/BB is not compared, because its likelihood is that of opportunities.
 
     Examples
     --------

@@ -21,26 +21,31 @@ from retention_models.tables.engines import collect
 
 
 def history_matrix(fit: Fit, *, T: float, horizon: float, max_frequency: int = 15, steps: int = 60) -> pd.DataFrame:
-    """What to expect of customers of age ``T``, for every number of repeat purchases and every time of the last.
+    """P(alive) and expected purchases for every number of repeat purchases and every recency, at one age.
 
     Parameters
     ----------
     fit
         A fitted purchase model.
     T
-        Age of the customers, in the time unit of the fit.
+        Age of the customers, in the time unit of the fit; above 0.
     horizon
-        Length of the future window, in the same unit.
+        Length of the forecast, in the time unit of the fit; above 0.
     max_frequency
-        The grid runs from 1 to this many repeat purchases.
+        Highest number of repeat purchases in the grid, which starts at 1. By default 15.
     steps
-        Number of recencies, evenly spaced up to ``T``.
+        Number of recencies, evenly spaced up to ``T``. By default 60.
 
     Returns
     -------
     pandas.DataFrame
-        ``frequency, recency, probability_alive, expected_purchases``, one row a point of the grid. ``T``,
-        ``horizon`` and the time unit are in ``attrs``, for display.
+        One row per point of the grid: ``frequency``, ``recency`` (time units), ``probability_alive`` and
+        ``expected_purchases`` within the horizon. ``attrs`` holds ``T``, ``horizon`` and the time unit.
+
+    Raises
+    ------
+    ValueError
+        When a number is not valid, the model is not one of purchases, or the fit has covariates.
 
     Examples
     --------
@@ -88,28 +93,33 @@ def alive_history(
     time_unit: str | timedelta | None = None,
     steps: int = 200,
 ) -> pd.DataFrame:
-    """How the probability that a customer is still there developed, by what was known on each day.
+    """P(alive) of one customer over time, with the information of each day.
 
     Parameters
     ----------
     fit
         A fitted purchase model.
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     customer
-        A ``customer_id`` in it.
+        A ``customer_id`` in the log.
     observation_end
-        Last day to show; by default the last day in the log.
+        Last day to show. By default the last day in the log.
     time_unit
-        The unit that the model was fitted in, for a fit that does not know it.
+        Time unit of the fit. By default the unit that the fit knows, else ``"W"`` (weeks).
     steps
-        Number of evenly spaced instants; each purchase adds two, just before it and at it.
+        Number of evenly spaced instants. By default 200. Each purchase adds two, one before and one at it.
 
     Returns
     -------
     pandas.DataFrame
-        In the order of time: ``date``, the history then known (``frequency, recency, T``), ``probability_alive``, and
-        ``purchase``, True at a purchase. The name of the customer is in ``attrs``, for display.
+        In the order of time: ``date``, the history known then (``T``, ``recency`` and ``frequency``),
+        ``probability_alive``, and ``purchase`` (True at a purchase). ``attrs["customer_id"]`` is the customer.
+
+    Raises
+    ------
+    ValueError
+        When the customer has no purchase in the log, or the fit has covariates.
 
     Examples
     --------

@@ -25,22 +25,27 @@ from retention_models.tables.groups import Labels
 
 
 def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_frequency: int = 7) -> pd.DataFrame:
-    """Mean holdout purchases of customers with the same number of repeat purchases before: actual and expected.
+    """Mean purchases in the holdout period by number of repeat purchases before: actual and expected.
 
     Parameters
     ----------
     fits
-        A fit, or several by name.
+        A fitted purchase model, or several by name. A single one has the name of its model class.
     customers
-        The summary that the models were fitted to, with its holdout.
+        The frame of ``summarize`` to which the models were fitted, with its holdout period.
     max_frequency
-        Customers with this frequency or a higher one form the last group.
+        Customers with this number of repeat purchases or more form the last group. By default 7.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``frequency`` (text, the last one with a plus): ``customers``, ``actual`` mean, and one column of
-        expected means for each model. Frequencies that nobody has are left away.
+        Indexed by ``frequency`` (text, the last one with a plus): number of ``customers``, ``actual`` mean purchases,
+        and one column of expected means per model. Numbers without a customer are left out.
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or a model is not one of purchases.
 
     Examples
     --------
@@ -62,16 +67,32 @@ def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_f
 
 
 def status_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_frequency: int = 7) -> pd.DataFrame:
-    """Who came back in the holdout, and who was held to be a customer still, by repeat purchases before.
+    """Share of customers who bought in the holdout and mean P(alive), by number of repeat purchases before.
 
-    Who came back was a customer still; who did not may be one all the same. A model whose probability is 1 for those
-    who bought once cannot tell who has left.
+    Parameters
+    ----------
+    fits
+        A fitted purchase model, or several by name. A single one has the name of its model class.
+    customers
+        The frame of ``summarize`` to which the models were fitted, with its holdout period.
+    max_frequency
+        Customers with this number of repeat purchases or more form the last group. By default 7.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``frequency`` as in ``holdout_by_frequency``: ``customers``, the share that ``came_back``, and for
-        each model the mean probability of being a customer at the end of the calibration.
+        Indexed by ``frequency`` (text, the last one with a plus): number of ``customers``, ``came_back`` (share with a
+        purchase in the holdout), and one column of mean P(alive) at the end of the calibration per model.
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or a model is not one of purchases.
+
+    Notes
+    -----
+    A customer who bought again was alive. A customer who did not may be alive as well, so P(alive) exceeds the share
+    who came back. A model with P(alive) = 1 for all customers with one purchase cannot say who churned.
 
     Examples
     --------
@@ -105,15 +126,33 @@ def _means_by_frequency(holdout: Holdout, values: Mapping[str, Array], max_frequ
 
 
 def holdout_scores(fits: Fit | Mapping[str, Fit], customers: Any, *, level: float = 0.95) -> pd.DataFrame:
-    """How far each model was off in the holdout: customer by customer, and in total.
+    """Forecast error of each model in the holdout period, per customer and in total.
+
+    Parameters
+    ----------
+    fits
+        A fitted purchase model, or several by name. A single one has the name of its model class.
+    customers
+        The frame of ``summarize`` to which the models were fitted, with its holdout period.
+    level
+        Level of the interval, from 0 to 1. By default 0.95.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``model``. Customer by customer, smaller is better: ``mae`` and ``rmse`` of the expected count,
-        ``log_score`` (mean of -log of the probability that the model gave to the count that came true; Gneiting &
-        Raftery 2007). In total: ``actual``, ``expected``, the interval ``purchases_lower, purchases_upper``
-        (parameters and chance, not model error), and ``error``, actual over expected less one.
+        Indexed by ``model``. Per customer, where smaller is better: ``mae`` and ``rmse`` of the expected purchases, and
+        ``log_score`` (mean of -log of the probability of the actual count). In total: ``actual`` and ``expected``
+        purchases, the interval ``purchases_lower, purchases_upper``, and ``error`` (actual over expected, less one).
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or holdout periods of several lengths.
+
+    Notes
+    -----
+    The interval covers parameter uncertainty and chance, not model error. For the log score see Gneiting & Raftery
+    (2007), Journal of the American Statistical Association 102, 359-378.
 
     Examples
     --------
@@ -129,23 +168,61 @@ def holdout_scores(fits: Fit | Mapping[str, Fit], customers: Any, *, level: floa
 
 
 def calibration(fit: Fit, customers: Any, *, bins: int = 10) -> pd.DataFrame:
-    """Histogram of where each holdout count lies in its own forecast distribution (non-randomised PIT).
+    """Histogram of the position of each actual count in its forecast distribution (non-randomised PIT).
 
-    Flat, ``density`` 1 throughout, where the distributions are calibrated. Counts are discrete, so each customer is
-    spread evenly between the distribution function just below the count and at it, and reports repeat
-    (Czado, Gneiting & Held 2009, "Predictive model assessment for count data", Biometrics 65, 1254-1261).
+    A flat histogram (``density`` 1) means that the forecast distributions are calibrated.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    customers
+        The frame of ``summarize`` to which the models were fitted, with its holdout period.
+    bins
+        Number of bins of equal width. By default 10.
 
     Returns
     -------
     pandas.DataFrame
-        ``lower`` and ``upper`` end of each bin, the ``share`` of customers in it, and ``density``, share over width.
+        One row per bin: ``lower`` and ``upper`` end (from 0 to 1), ``share`` of customers in it, and ``density`` (share
+        over width).
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or a model is not one of purchases.
+
+    Notes
+    -----
+    Counts are discrete. Each customer is spread evenly between the distribution function below the count and at it, so
+    no random numbers are needed. See Czado, Gneiting & Held (2009), "Predictive Model Assessment for Count Data",
+    Biometrics 65, 1254-1261.
     """
     require_whole("bins", bins, 1)
     return Holdout.from_fit(fit, customers).histogram(bins)
 
 
 def holdout_check(fit: Fit, customers: Any, *, level: float = 0.95) -> Check:
-    """Whether the total that came true lies inside the interval of its forecast, in a sentence for the report.
+    """Whether the actual total of the holdout period lies within the forecast interval.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    customers
+        The frame of ``summarize`` to which the models were fitted, with its holdout period.
+    level
+        Level of the interval, from 0 to 1. By default 0.95.
+
+    Returns
+    -------
+    Check
+        Failed if the actual total lies outside; the detail gives the totals, the interval and the error.
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or holdout periods of several lengths.
 
     Examples
     --------
@@ -196,15 +273,28 @@ def _scores(fit: Fit, customers: Any, level: float) -> dict[str, float]:
 
 
 def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) -> pd.DataFrame:
-    """What the customers of each group then did in the holdout, and what was expected of them.
+    """Purchases in the holdout period by group of customers: actual and expected.
 
-    Parameters are those of ``holdout_by_frequency``; ``by`` is a column, or one label for each customer.
+    Parameters
+    ----------
+    fits
+        A fitted purchase model, or several by name. A single one has the name of its model class.
+    customers
+        The frame of ``summarize`` to which the models were fitted, with its holdout period.
+    by
+        A column of ``customers``, or one label per customer: a Series by its index, a list or array by position.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``group``: ``customers``, the share that ``came_back`` with its 95 % interval ``came_back_lower,
-        came_back_upper``, ``actual`` mean purchases in the holdout, and one column of expected means for each model.
+        Indexed by ``group``: number of ``customers``, ``came_back`` (share with a purchase in the holdout) with its 95
+        % confidence interval ``came_back_lower, came_back_upper``, ``actual`` mean purchases, and one column of
+        expected means per model.
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or a model is not one of purchases.
 
     Examples
     --------

@@ -12,15 +12,18 @@ from retention_models.logs.transactions.settings import ENOUGH
 
 
 def backtest_check(backtest: pd.DataFrame) -> Check:
-    """Whether forecast totals at earlier dates held what came true, and how far off they were.
-
-    Not testable where less than a hundred repeat purchases were known at one of the dates, or the history was shorter
-    than both the horizon and a quarter of the log.
+    """Whether forecast totals of earlier days held the actual totals, and the size of the forecast error.
 
     Parameters
     ----------
     backtest
-        The frame of ``backtest``.
+        The frame of ``backtest`` or ``backtest_retention``.
+
+    Returns
+    -------
+    Check
+        Passed if every interval held. Not testable if an origin had fewer than 100 repeat purchases, or too short a
+        history: shorter than the horizon and than a quarter of the log.
     """
     name, reason = "forecast totals at earlier dates", missing_history(backtest)
     if reason:

@@ -22,30 +22,30 @@ MOST_STAGES = 8  # beyond, gaps vary by a third of their mean and less, and each
 def timing_check(
     transactions: Any, customers: Any, *, observation_end: str | date | None = None, cnbd: Fit | None = None
 ) -> Check:
-    """Whether models in which purchases come at random will do, or those of regular timing are worth trying.
+    """Whether models with random purchase times are adequate, or models with regular times are worth a try.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     customers
-        Its ``summarize``, which has ``log_gaps``.
+        The frame of ``summarize`` of this log, with ``log_gaps``.
     observation_end
-        Last day that counts; by default all do.
+        Last day that counts. By default the last day in the log.
     cnbd
-        The fit of ``MBGCNBD`` or ``BGCNBD`` to the customers, where there is one; otherwise the former is fitted.
+        A fit of ``MBGCNBD`` or ``BGCNBD`` to the customers. By default ``MBGCNBD`` is fitted.
 
     Returns
     -------
     Check
-        Failed where the likeliest ``k`` is 2 or more: MBG/CNBD-k is then worth trying. Neither where purchases come
-        by the date, so that no such model is of use.
+        Failed if the best ``k`` is 2 or more: MBG/CNBD-k is then worth a try. Not testable if purchases come at fixed
+        dates, for which no such model is made.
 
     Notes
     -----
-    Two witnesses. Wheat & Morrison (1990) look at three purchases a customer and at nothing else, see
-    ``check_regularity``; the likelihood looks at all gaps, and takes a model of the rates and of leaving for granted.
-    It decides.
+    The check gives two kinds of evidence. The measure of Wheat & Morrison (1990) uses three purchases per customer, see
+    ``check_regularity``. The likelihood uses all inter-purchase times and assumes a model of purchase rates and churn.
+    The likelihood decides.
 
     Examples
     --------
