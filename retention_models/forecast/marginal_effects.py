@@ -29,24 +29,29 @@ Change = Mapping[str, Any]
 
 
 def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
-    """What to expect of new customers within ``horizon`` of their first purchase.
+    """Expected repeat purchases of new customers within a horizon after their first purchase.
 
     Parameters
     ----------
     fit
         A fitted purchase model.
     customers
-        A frame with the columns of the fit's covariates; one row a customer, or one a kind of customers.
+        A frame with the covariates of the fit; one row per customer, or one per kind of customer.
     horizon
-        Length of the window in the time unit of the fit; above 0.
+        Length of the forecast, in the time unit of the fit; above 0.
     level
-        Level of the intervals; ``None`` leaves them out.
+        Level of the intervals, from 0 to 1. By default 0.95; None for no intervals.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed like ``customers``: ``expected_purchases`` (repeat purchases), and ``probability_alive``, the chance to
-        be a customer still when the horizon ends, each with ``_lower, _upper`` (how sure the mean is).
+        Indexed like ``customers``: ``expected_purchases`` (repeat purchases) and ``probability_alive`` (at the end of
+        the horizon), each with a confidence interval ``<name>_lower, <name>_upper``.
+
+    Raises
+    ------
+    ValueError
+        When the table has no rows or lacks a covariate, or ``horizon`` is not above 0.
 
     Examples
     --------
@@ -83,37 +88,43 @@ def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 
 def marginal_effect(
     fit: Fit, customers: Any, change: Change, horizon: float, *, new: bool = False, level: float = 0.95
 ) -> pd.DataFrame:
-    """What the customers would do on average if a covariate of theirs changed now.
+    """Mean purchases and P(alive) of customers before and after a change of a covariate.
 
     Parameters
     ----------
     fit
         A fitted purchase model with covariates.
     customers
-        A frame with the columns of the model and of the covariates. A column ``weight`` counts customers.
+        A frame with the columns of the model and of the covariates. A column ``weight`` counts customers per row.
     change
-        For each column that changes the value that all get, for example ``{"channel": "web"}``, or a function of the
-        column, for example ``{"age": lambda age: age + 1}``.
+        For each column that changes: the new value of all customers, for example ``{"channel": "web"}``, or a function
+        of the column, for example ``{"age": lambda age: age + 1}``.
     horizon
-        Length of the future window, in the time unit of the table; above 0.
+        Length of the forecast, in the time unit of the fit; above 0.
     new
-        Whether the customers are new ones, of whom only the covariates are looked at.
+        Whether the customers are new, so that only their covariates are known. By default False.
     level
-        Level of the intervals.
+        Level of the intervals, from 0 to 1. By default 0.95.
 
     Returns
     -------
     pandas.DataFrame
-        Rows ``purchases`` (expected within the horizon, a customer) and ``alive`` (the chance to be a customer still
-        when it ends), with ``before`` and ``after`` the change, the ``effect`` (after less before) and its
-        ``std_error, lower, upper``. The interval knows how uncertain the parameters are; it does not know whether it
-        is the covariate that makes the difference, which only an experiment tells.
+        Two rows: ``purchases`` (expected within the horizon, per customer) and ``alive`` (P(alive) at the end of the
+        horizon). Columns: ``before`` and ``after`` the change, ``effect`` (after less before), its ``std_error``, and
+        the confidence interval ``lower, upper``.
+
+    Raises
+    ------
+    ValueError
+        When ``change`` names no covariate of the fit, or ``horizon`` is not above 0.
 
     Notes
     -----
-    A customer's past stays what it was, and with it what is known of the customer: whether it is one still, the
-    purchase rate, the chance to leave. From now on they move as the covariate moves those of all: rates by the factor
-    exp((z* - z)'g), mean chances by (z* - z)'g on the logit scale. Delta method.
+    The interval covers parameter uncertainty. It does not tell whether the covariate causes the difference; only an
+    experiment can.
+
+    The past of a customer stays as it is. From now on, rates change by the factor exp((z* - z)'g), and mean
+    probabilities by (z* - z)'g on the logit scale. The intervals use the delta method.
 
     Examples
     --------
