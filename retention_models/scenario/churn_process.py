@@ -35,30 +35,32 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Rules(Presentation):
-    """How the business works; months count from 0, the month in which it opens.
+    """Rules of a simulated subscription business; months count from 0, the first month.
 
     Attributes
     ----------
     alpha, beta
-        Of the beta distribution of chances to leave, of customers with the basic plan who came by ads.
+        Parameters of the beta distribution of churn probabilities, for customers with the basic plan from ads.
     premium, friends
-        Added to the logit of the mean chance of those with the premium plan, and of those who came by friends.
+        Shift of the mean churn probability on the logit scale, for the premium plan and for customers referred by
+        friends.
     season
-        By how much the intensity is higher in January, and lower in July, than on average.
+        Relative increase of the churn intensity in January, and decrease in July.
     price_rise, price_months
-        By how much a price rise multiplies the intensity, less one; in which months.
+        Relative increase of the churn intensity by a price rise, and the months of price rises.
     competitor, competitor_months
-        Intensity of leaving for a competitor, and the months in which one makes an offer.
+        Churn intensity of an offer by a competitor, and the months of such offers.
     payment
-        Intensity of a payment that fails for good.
+        Churn intensity of failed payments.
     complaint, slow_share
-        Chance of a complaint in a month, and the share that is resolved slowly.
+        Probability of a complaint per month, and share of complaints with a slow resolution.
     fast, slow, remembered
-        By how much a complaint resolved fast or slowly multiplies the intensity, less one, at how many renewals.
+        Relative increase of the churn intensity after a fast or a slow resolution, and the number of renewals that it
+        lasts.
     offer_effect, offer_renewals
-        By how much the retention offer lowers the logarithm of the intensity, at how many renewals after it.
+        Decrease of the log intensity by the retention offer, and the number of renewals that it lasts.
     win_back
-        Chance that someone who left comes back within the half year after.
+        Probability that a churned customer comes back within six months.
     """
 
     alpha: float = 0.9

@@ -20,26 +20,26 @@ RULES = Rules()
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Subscriptions(Presentation):
-    """A simulated subscription business: what an analyst has of it, and the truth.
+    """A simulated subscription business: the logs of an analyst, and the truth.
 
     Attributes
     ----------
     contracts
-        ``customer_id, start, end`` (missing where still running), ``cause, plan, channel``; a customer who came back
-        has a second row.
+        Columns ``customer_id``, ``start``, ``end`` (missing if active), ``cause``, ``plan``, ``channel``. A customer
+        who comes back has a second row.
     complaints
-        ``customer_id, date, resolved``.
+        Columns ``customer_id``, ``date``, ``resolved``.
     offers
-        The randomised retention offer to all who were customers on a day: ``customer_id, assigned, arm``.
+        The randomised retention offer to all active customers of one day: ``customer_id``, ``assigned``, ``arm``.
     calendar
-        ``calendar`` (the month, as text), ``price_rise`` and ``competitor`` (0 or 1), ``season`` (-1 to 1).
+        Columns ``calendar`` (month, as text), ``price_rise`` and ``competitor`` (0 or 1), ``season`` (-1 to 1).
     observation_end
-        The last day that the logs know, as text.
+        Last day of the logs, as text.
     chances
-        Each customer's own chance to leave at a renewal when nothing else is the matter, by ``customer_id``.
+        Churn probability of each customer per renewal without other causes, by ``customer_id``.
     renewals
-        By ``customer_id`` of those in the offer's test: how many of the next renewals, up to as many as the offer
-        works on, each would have made in the arm ``none`` and in the arm ``offer``.
+        For the customers of the offer experiment, by ``customer_id``: renewals within the effect of the offer that each
+        would make in the arm ``none`` and in the arm ``offer``.
     """
 
     contracts: pd.DataFrame
@@ -52,7 +52,7 @@ class Subscriptions(Presentation):
 
     @property
     def offer_effect(self) -> float:
-        """How many renewals the offer made a customer of the test stay longer, on average of all."""
+        """True mean effect of the offer, in renewals per customer of the experiment."""
         return float((self.renewals[OFFER] - self.renewals[CONTROL]).mean())
 
 
@@ -65,27 +65,32 @@ def subscriptions(
     offer_month: int = 36,
     rules: Rules = RULES,
 ) -> Subscriptions:
-    """A business of monthly contracts over some years, with a randomised retention offer in one of its months.
+    """A simulated business of monthly contracts, with causes of churn and a randomised retention offer.
 
     Parameters
     ----------
     rng
-        The source of randomness.
+        Source of randomness, a numpy Generator.
     customers
-        How many come, evenly over the months.
+        Number of new customers over all months. By default 10,000.
     months
-        How many months are observed.
+        Number of months observed. By default 48.
     opened
-        The first of them.
+        First month, as text such as ``"2021-01"``.
     offer_month
-        At the beginning of which month, counted from 0, the offer is tested on all who are customers then.
+        Month of the offer experiment, counted from 0. By default 36.
     rules
-        How the business works.
+        How customers churn. By default ``Rules()``.
+
+    Returns
+    -------
+    Subscriptions
+        The logs of contracts, complaints and offers, and the truth.
 
     Raises
     ------
     ValueError
-        When a number is none that can be, or the offer works beyond the months observed.
+        When a number is not valid, or the effect of the offer lasts beyond the months observed.
 
     Examples
     --------

@@ -29,18 +29,20 @@ NEW_DAYS = 14  # new customers come in so many days from the mailing on
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Retail(Presentation):
-    """A simulated shop: its log, a mailing to all customers, and a welcome for new ones.
+    """A simulated shop: its purchase log, a mailing to all customers, and a welcome to new ones.
 
     Attributes
     ----------
     transactions
-        ``customer_id, date, amount``; whole days, old and new customers.
+        Columns ``customer_id``, ``date`` (whole days), ``amount``, for old and new customers.
     mailing
-        The randomised mailing to all who had bought before, on one day.
+        The randomised mailing to all earlier customers, on one day.
     onboarding
         The randomised welcome to new customers, on the day of their first purchase.
-    horizon_days, offer_days
-        The window of the truth, and how long offers ran.
+    horizon_days
+        Length of the window of the true outcomes, in days.
+    offer_days
+        Days in which an offer could be used.
     """
 
     transactions: pd.DataFrame
@@ -66,30 +68,47 @@ def retail(
     mailed_on: str = "2025-03-03",
     mean_amount: float = 40.0,
 ) -> Retail:
-    """A shop whose customers buy as ``model`` says, with randomised tests whose effects are known.
+    """A simulated shop whose purchases follow a model, with randomised experiments of known effect.
 
     Parameters
     ----------
     model
-        A purchase model with ``simulate`` and ``conditional_on_alive``, such as ``ParetoNBD(...)``, its time
-        in ``time_unit``.
+        A purchase model with ``simulate`` and ``conditional_on_alive``, such as ``ParetoNBD(...)``, in ``time_unit``.
     rng
-        The source of randomness.
-    customers, new_customers
-        How many first bought in the ``history_days`` before the mailing; how many in the two weeks from it on.
-    arms, welcome
-        Arms of the mailing and of the welcome, name to what they do; ``none`` gets nothing. Assigned evenly.
-    offer_days, horizon_days
-        How long offers can be used; the window of the truth.
+        Source of randomness, a numpy Generator.
+    customers
+        Number of customers who first bought in the ``history_days`` before the mailing. By default 20,000.
+    new_customers
+        Number of customers who first buy in the two weeks from the mailing on. By default 4,000.
+    time_unit
+        Time unit of the model. By default ``"W"`` (weeks).
+    arms
+        Arms of the mailing, by name. An arm ``none`` (the control group) is required. Customers are assigned evenly. By
+        default three letters and a control group.
+    welcome
+        Arms of the welcome to new customers, in the same form. By default one arm and a control group.
+    history_days
+        Length of the history before the mailing, in days. By default 364.
+    offer_days
+        Days in which an offer can be used. By default 14.
+    horizon_days
+        Length of the window of the true outcomes, in days. By default 56.
     delivered
-        Share of letters that reach customers who are alive; those who have left get half as many.
-    mailed_on, mean_amount
-        The day of the mailing, and the mean of amounts.
+        Share of letters that reach active customers; half that share reaches churned customers. By default 0.8.
+    mailed_on
+        Day of the mailing, as text.
+    mean_amount
+        Mean amount of a purchase. By default 40.
+
+    Returns
+    -------
+    Retail
+        The purchase log, the two experiments, and their true effects.
 
     Raises
     ------
     ValueError
-        When an arm ``none`` is missing, a share is none, or the window does not outlast the offer.
+        When an arm ``none`` is missing, a share is not valid, or the window is not longer than the offer.
 
     Examples
     --------
