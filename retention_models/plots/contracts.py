@@ -25,9 +25,21 @@ AT_TOP = ("data", "axes fraction")
 
 @apply_style
 def plot_projections(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """What came, as points, and how each model and each drawn curve would have gone on from the first renewals.
+    """Plot of survival by renewal: actual as points, projections by models and drawn curves as lines.
 
-    ``frame`` comes from ``projections``. What lies left of the border was used.
+    The projections use the renewals left of the vertical line.
+
+    Parameters
+    ----------
+    frame
+        The frame of ``projections``. ``attrs["title"]``, if present, is the title.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     names = [str(name) for name in frame.columns if name not in FACTS]
@@ -53,9 +65,19 @@ def plot_projections(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 @apply_style
 def plot_triangle(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Which share of each cohort was there after each renewal; right of the stair it is a forecast.
+    """Plot of cohorts by renewals: the share that remains, observed and, right of the line, forecast.
 
-    ``frame`` comes from ``retention_triangle``.
+    Parameters
+    ----------
+    frame
+        The frame of ``retention_triangle``.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     matrix = frame.set_index(["cohort", "tenure"])["share"].unstack()  # noqa: PD010 (nothing to aggregate)
     seen = frame[~frame["forecast"]].groupby("cohort")["tenure"].max().reindex(matrix.index)
@@ -82,10 +104,22 @@ def plot_triangle(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 @apply_style
 def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """How many of today's customers will still be there after each of the coming renewals, with both intervals.
+    """Plot of the expected number of active customers after each coming renewal, with intervals.
 
-    ``frame`` holds one group of ``forecast_retention``: the darker band is that of the
-    mean, the lighter one that of the number itself.
+    The dark band is the confidence interval of the expected number. The light band is the prediction interval of the
+    number.
+
+    Parameters
+    ----------
+    frame
+        The rows of one group of ``forecast_retention``.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     ahead = np.append(0, frame["ahead"])

@@ -23,10 +23,23 @@ from retention_models.plots.style import (
 
 @apply_style
 def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | None = None) -> Axes:
-    """Repeat purchases per period, or added up since the start: what happened and what each model expected.
+    """Plot of repeat purchases per period, or their running total: actual and expected by each model.
 
-    ``frame`` comes from ``by_period``. Per period, the shorter periods at either
-    end of the log are left away, since they cannot be compared with the others.
+    A vertical line marks the begin of the holdout period.
+
+    Parameters
+    ----------
+    frame
+        The frame of ``tracking``.
+    cumulative
+        Whether to plot running totals. By default the purchases per period, without incomplete periods.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     period = frame.attrs.get("period", "period")
@@ -51,10 +64,19 @@ def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | N
 
 @apply_style
 def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Mean holdout purchases of customers grouped by their repeat purchases before: actual and expected.
+    """Plot of mean holdout purchases by number of repeat purchases before: actual and expected.
 
-    ``frame`` comes from ``holdout_by_frequency``; the number of customers behind
-    each group stands under it.
+    Parameters
+    ----------
+    frame
+        The frame of ``holdout_by_frequency``. The number of customers is below each group.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     groups = range(len(frame))
@@ -74,10 +96,22 @@ def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 @apply_style
 def plot_pit(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Histogram of the probability integral transform: flat where the forecast counts are calibrated.
+    """Histogram of the probability integral transform; flat if the forecasts are calibrated.
 
-    ``frame`` comes from ``calibration``. A hollow middle means forecasts too sure
-    of themselves, a hump too cautious, a slope too low or too high.
+    A U shape means that the forecast distributions are too narrow. A hump means that they are too wide. A slope means
+    that they are too low or too high.
+
+    Parameters
+    ----------
+    frame
+        The frame of ``calibration``.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     ax.bar(frame["lower"], frame["density"], frame["upper"] - frame["lower"], align="edge", color=COLOURS[0],

@@ -55,7 +55,20 @@ def axes_or_new(ax: Axes | None, *, rows: int | None = None) -> Axes:
 
 
 def panels(count: int = 1, *, height: float = 3.4) -> list[Axes]:
-    """Axes one below the other in a new figure of the package's style, each so many inches high, to hand to plots."""
+    """New axes in the style of the package, one below the other in one figure.
+
+    Parameters
+    ----------
+    count
+        Number of axes. By default 1.
+    height
+        Height of each, in inches. By default 3.4.
+
+    Returns
+    -------
+    list[matplotlib.axes.Axes]
+        The axes, from the top.
+    """
     with style.context([STYLE, {"figure.constrained_layout.h_pad": 0.12}]):
         width = matplotlib.rcParams["figure.figsize"][0]
         axes = plt.subplots(count, figsize=(width, height * count), squeeze=False)[1]
