@@ -144,12 +144,12 @@ def marginal_effect(
     require_known(change, fit.covariate_terms)
     rows = ChangedCustomers.from_fit(fit, customers, change, new=new)
 
-    def of_each(future_process: Any) -> Array:
+    def customer_quantities(future_process: Any) -> Array:
         both = future_process.expected_purchases_new(horizon), future_process.probability_staying_new(horizon)
         return np.stack(np.broadcast_arrays(*both), axis=-1)
 
     def averages(fit: Fit) -> Array:
-        return np.tensordot(rows.table.weight / rows.table.n_customers, rows.outcomes(fit, of_each), axes=1)
+        return np.tensordot(rows.table.weight / rows.table.n_customers, rows.outcomes(fit, customer_quantities), axes=1)
 
     here = averages(fit)
     return effect_table(here, [(parameter_slopes(fit, averages, here), fit)], ["purchases", "alive"], level)
@@ -197,14 +197,14 @@ class ChangedCustomers:
     def outcomes(self, fit: Fit, quantity: Callable[[Any], Array]) -> Array:
         """Quantities of what customers do, each of shape (rows, q), before and after; shape (rows, 2, q)."""
 
-        def of_rows(*rows: Array) -> Array:
+        def row_outcomes(*rows: Array) -> Array:
             columns, change = self.split(fit, rows)
             model, history = fit.customer_models(columns)
             alive, before = (np.ones(len(rows[0])), model) if self.new else model.future_process(*history)
             after = fit.covariate_terms.apply_links_to(before, fit.model, change)
             return np.stack([alive[:, None] * quantity(future_process) for future_process in (before, after)], axis=1)
 
-        return in_chunks(of_rows, self.table.columns)
+        return in_chunks(row_outcomes, self.table.columns)
 
 
 def require_known(change: Change, *effects: CovariateTerms) -> None:

@@ -124,12 +124,14 @@ def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     ahead = np.append(0, frame["ahead"])
 
-    def with_today(column: str) -> np.ndarray:
+    def prepend_today(column: str) -> np.ndarray:
         return np.append(frame["customers"].iloc[0], frame[column])
 
     for kind, alpha in (("survivors", 0.15), ("expected", 0.3)):
-        ax.fill_between(ahead, with_today(f"{kind}_lower"), with_today(f"{kind}_upper"), color=COLOURS[0], alpha=alpha)
-    ax.plot(ahead, with_today("expected"), color=COLOURS[0], marker="o", markersize=3)
+        ax.fill_between(
+            ahead, prepend_today(f"{kind}_lower"), prepend_today(f"{kind}_upper"), color=COLOURS[0], alpha=alpha
+        )
+    ax.plot(ahead, prepend_today("expected"), color=COLOURS[0], marker="o", markersize=3)
     ax.set_xlim(0, ahead[-1])
     ax.set_ylim(bottom=0)
     ax.xaxis.set_major_locator(MaxNLocator(9, integer=True))

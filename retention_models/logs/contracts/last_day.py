@@ -27,7 +27,7 @@ MONTH = 28  # the same where contracts of all ages are observed, so that one ren
 MONTH_LENGTH = 365.25 / 12
 
 
-def last_day_known(
+def choose_observation_end(
     asked: str | dt.date | None, starts: pd.Series, ends: pd.Series, running: int
 ) -> tuple[dt.date, str]:
     """The day that was asked for, or the last one that the log seems to know; and why.
@@ -44,7 +44,7 @@ def last_day_known(
         return _end_if_all_have_ended(last_start, late, ends)
     last = _last_day_before_silence(int(starts.index[0]), last_start, late)
     seen, after_starts = ends[ends.index <= last], late[late.index <= last]
-    has_stopped = _have_stopped(starts, last)
+    has_stopped = _has_stopped(starts, last)
     if has_stopped and after_starts.sum() <= FEW * seen.sum():
         return _end_if_starts_stopped(last_start, last, late)
     until, planned = dt.date.fromordinal(last), late[late.index > last].sum()
@@ -57,7 +57,7 @@ def last_day_known(
             f". No contract started after {dt.date.fromordinal(last_start)}: if later ends are notices given, and no "
             "facts, say observation_end"
         )
-    if not seen.empty and _have_stopped(seen, last):
+    if not seen.empty and _has_stopped(seen, last):
         reason += (
             f". No contract ended after {_last_day(seen)}, though some started: if these are bookings made ahead, say "
             "observation_end"
@@ -98,7 +98,7 @@ def _end_if_all_have_ended(last_start: int, late: pd.Series, ends: pd.Series) ->
     )
 
 
-def _have_stopped(counts: pd.Series, last: int) -> bool:
+def _has_stopped(counts: pd.Series, last: int) -> bool:
     """Whether the days from the last start, or end, to a later day are more than chance or custom leave without one."""
     days = counts.index.to_numpy(dtype=np.int64)[-RECENT:]
     gaps, silence = np.diff(days), last - days[-1]

@@ -98,7 +98,8 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
     came = counts["_last"] >= counts["_first"]
     if not came.any():
         raise ValueError(
-            f"none of {spells.rows:,} spells has come to a renewal by {spells.observation_end}; {_why_none(spells)}"
+            f"none of {spells.rows:,} spells has come to a renewal by {spells.observation_end}; "
+            f"{_no_renewal_reason(spells)}"
         )
     table = tabulate_retention(counts[came], ["cohort", *names], spells.has_cause)
     table["cohort"] = _cohort_names(table["cohort"], period)
@@ -231,7 +232,7 @@ def durations(spells: Spells, *, by: str | Sequence[str] = ()) -> pd.DataFrame:
     return counts.sort_values(keys, ignore_index=True)
 
 
-def _why_none(spells: Spells) -> str:
+def _no_renewal_reason(spells: Spells) -> str:
     """What to change where no renewal falls into the days observed."""
     if spells.observation_start is None:
         return "is the period too long?"

@@ -38,7 +38,7 @@ OWN_NAMES = {
 def open_contracts(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], time_zone: str | None) -> Rows:
     """The log's columns under their names here, days numbered; ``end_given`` tells an unreadable end from none."""
     native = open_files(source, roles["customer_id"]) if isinstance(source, str | Path) else source
-    frame = _selected(native, roles, covariates)
+    frame = _select_columns(native, roles, covariates)
     given = ~nw.col("end").is_null()
     if frame.collect_schema()["end"] in (nw.String, nw.Object, nw.Categorical):
         given = given & (nw.col("end").cast(nw.String) != "")
@@ -48,11 +48,11 @@ def open_contracts(source: Any, roles: Mapping[str, str], covariates: tuple[str,
     if "cause" in roles:
         frame = frame.with_columns(nw.col("cause").cast(nw.String))
     for column in ("start", "end"):
-        frame = _with_dates(frame, column, time_zone)
+        frame = _read_dates(frame, column, time_zone)
     return number_days(on_engine(frame.to_native()))
 
 
-def _with_dates(frame: Frame, column: str, time_zone: str | None) -> Frame:
+def _read_dates(frame: Frame, column: str, time_zone: str | None) -> Frame:
     """The frame with one of its columns read as the dates of a transaction log are."""
     try:
         frame = open_log(frame.to_native(), {"customer_id": "customer_id", "date": column}, time_zone)
@@ -62,7 +62,7 @@ def _with_dates(frame: Frame, column: str, time_zone: str | None) -> Frame:
     return frame.rename({"date": column} | zone)
 
 
-def _selected(native: Any, roles: Mapping[str, str], covariates: tuple[str, ...]) -> Frame:
+def _select_columns(native: Any, roles: Mapping[str, str], covariates: tuple[str, ...]) -> Frame:
     """The columns that are asked for, and no others."""
     names = column_names(native, "the log")
     missing = [repr(name) for name in (*roles.values(), *covariates) if name not in names]

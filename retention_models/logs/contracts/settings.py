@@ -18,7 +18,7 @@ import pandas as pd
 
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation
-from retention_models.logs.contracts.last_day import contract_period, last_day_known
+from retention_models.logs.contracts.last_day import choose_observation_end, contract_period
 from retention_models.logs.contracts.log import Sampling, Spells, read_contracts
 from retention_models.logs.contracts.retention import durations
 from retention_models.logs.contracts.rows import open_contracts, select_usable
@@ -131,7 +131,7 @@ def contract_settings(
         starts, ends, running = _count_by_day(contracts, "first_day"), _count_by_day(contracts, "last_day"), 0
     if NEVER in ends.index:
         running, ends = int(ends[NEVER]), ends.drop(NEVER)
-    until, until_reason = last_day_known(observation_end, starts, ends, running)
+    until, until_reason = choose_observation_end(observation_end, starts, ends, running)
     seen = ends[ends.index <= until.toordinal()]
     if seen.empty:
         beside = "".join(f", beside {count:,} {reason}" for reason, count in unused.items())

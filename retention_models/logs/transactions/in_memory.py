@@ -1,4 +1,4 @@
-"""A pandas log reduced to one row a customer by sorting: the table that ``customers`` has engines make.
+"""A pandas log reduced to one row a customer by sorting: the table that ``by_engine`` has engines make.
 
 Engines hash. What lies in memory is quicker sorted, once, by customer and period: then the rows of a purchase, and the
 purchases of a customer, are neighbours, the first one first. It takes a fraction of the time.
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.core.dates import unit_length
 from retention_models.logs.transactions.calendar import Calendar
 from retention_models.logs.transactions.checks.log_start import halves
@@ -21,7 +22,6 @@ MONDAY = np.datetime64("1970-01-05", "us")
 WIDE = 2**31  # numbers of customers below this leave room for periods in the same integer
 
 Whole = NDArray[np.int64]
-Real = NDArray[np.float64]
 
 
 def sort_and_aggregate(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -51,7 +51,7 @@ def _number_ids(ids: pd.Series[Any]) -> tuple[Whole, pd.Index]:
     return numbers, pd.Index(unique)
 
 
-def _purchases(customers: Whole, periods: Whole, amounts: Real, nets_refunds: bool) -> tuple[Whole, Whole, Real, int]:
+def _purchases(customers: Whole, periods: Whole, amounts: Array, nets_refunds: bool) -> tuple[Whole, Whole, Array, int]:
     """Customer, period and total of each purchase, in this order; and how many rows are none because of refunds."""
     start = periods.min()
     span = periods.max() - start + 1
@@ -68,8 +68,8 @@ def _purchases(customers: Whole, periods: Whole, amounts: Real, nets_refunds: bo
     return customers, periods + start, totals, emptied
 
 
-def _table(customers: Whole, moments: NDArray[np.datetime64], amounts: Real, days: Calendar) -> pd.DataFrame:
-    """What ``customers.by_customer`` tells of each customer, from purchases in order of customers and time."""
+def _table(customers: Whole, moments: NDArray[np.datetime64], amounts: Array, days: Calendar) -> pd.DataFrame:
+    """The columns of ``by_engine.aggregate_customers``, from purchases in the order of customers and time."""
     firsts = np.flatnonzero(np.diff(customers, prepend=-1))
     counts = np.diff(firsts, append=len(customers))
     second = moments[np.minimum(firsts + 1, len(moments) - 1)]

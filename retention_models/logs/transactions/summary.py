@@ -1,7 +1,7 @@
 """From transactions to sufficient statistics: all that a model needs to know of each customer.
 
-The rows are reduced where they live, by their engine (see ``customers``) or, as a pandas frame, in memory (see
-``in_memory``). What comes back is small, and everything that has to do with units of time happens here.
+The rows are reduced by the engine where they live (see ``by_engine``) or, as a pandas frame, in memory (see
+``in_memory``). The result is small. This module converts it to units of time.
 """
 
 from __future__ import annotations
