@@ -1,7 +1,7 @@
-"""Data sets to learn with and to test against; ``data/README.md`` tells where each comes from.
+"""Data sets to learn with and to test with; ``data/README.md`` gives the sources.
 
-CDNOW and the donations come with the lifetimes package (``pip install 'retention-models[data]'``), of which only the
-files are read: it is never imported. Published tables come with this one.
+CDNOW and the donations come with the lifetimes package (``pip install 'retention-models[data]'``). Its files are read,
+but it is never imported. Published tables come with this package.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether forecasts of who stays came true at earlier dates, with only what was known then."""
+"""Backtest of contracts: forecasts of survivors at earlier dates, with the data of then."""
 
 from __future__ import annotations
 

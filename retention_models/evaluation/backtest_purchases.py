@@ -1,8 +1,7 @@
-"""The error to expect of a forecast total: what the same forecast would have missed at earlier dates.
+"""Backtest of purchases: the error of forecast totals made at earlier dates, with the data of then.
 
-An interval made from a fit knows how uncertain the parameters are and what chance does. It does not know whether the
-model is right, nor whether the future is like the past. Forecasts made at earlier dates, with only what was known
-then, show how far off such totals really were.
+The interval of a fit covers parameter uncertainty and chance. It does not cover model error or a future unlike the
+past. Forecasts at earlier dates show the total error.
 """
 
 from __future__ import annotations

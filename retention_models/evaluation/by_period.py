@@ -1,7 +1,7 @@
-"""Repeat purchases period by period, as they happened and as a model expected them of such a customer base.
+"""Repeat purchases by period: actual, and expected by a model for such a customer base.
 
-The expectation is that of new customers: nothing is known of them but the day on which each was acquired. So the
-cost follows the number of distinct ages, not of customers.
+The expectation is that of new customers: only their acquisition dates are known. So the cost depends on the number of
+distinct ages, not on the number of customers.
 """
 
 from __future__ import annotations

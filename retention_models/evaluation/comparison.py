@@ -1,4 +1,4 @@
-"""Several models of the same customers side by side, which of them to use, and why."""
+"""Comparison of several models of the same customers, and the model to use."""
 
 from __future__ import annotations
 

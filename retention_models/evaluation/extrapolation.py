@@ -1,8 +1,8 @@
-"""What one would have projected from the first renewals, with models and with the curves that people draw.
+"""Survival projected from the first renewals, by models and by drawn curves.
 
-A spreadsheet fits a line, a parabola or an exponential to the share still there, by least squares, and extends it.
-Such curves fit what was seen and then fall below nothing, turn up again, or go on falling as if all customers were
-alike. Fader & Hardie (2007), Journal of Interactive Marketing 21(1), 76-90, show it on the table that is used here.
+A spreadsheet fits a line, a parabola or an exponential to the survival shares, by least squares, and extends it. Such
+curves fit the observed shares. Then they fall below zero, rise again, or fall as if all customers were alike. See Fader
+& Hardie (2007), Journal of Interactive Marketing 21(1), 76-90, whose table is used here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a model makes of purchase histories: over all that are possible at one age, and along one customer's life."""
+"""P(alive) and expected purchases by purchase history: for all histories of one age, and over time."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What came true in the holdout, beside what was expected: totals, groups, scores, and the whole distribution.
+"""Actual and expected purchases in the holdout period: totals, groups, scores and distributions.
 
-Every function wants a summary with a holdout: ``summarize(..., calibration_end=...)``. Customers who share a
+Every function takes a summary with a holdout period: ``summarize(..., calibration_end=...)``. Customers who share a
 history are evaluated once.
 """
 

@@ -1,4 +1,4 @@
-"""The distinct rows of a holdout, and the fits to be held against what came true in them."""
+"""The distinct rows of a holdout period, and the fits to evaluate on them."""
 
 from __future__ import annotations
 

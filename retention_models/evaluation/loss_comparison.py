@@ -1,4 +1,4 @@
-"""Which of several models is best by a loss that each customer adds to, and which others are as good."""
+"""Comparison of models by a loss per customer: the best model, and the models that are as good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error of forecast totals at earlier dates, in words: whether they held, and what that makes of a forecast."""
+"""The result of a backtest in words, and what it means for a forecast."""
 
 from __future__ import annotations
 

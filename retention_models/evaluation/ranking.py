@@ -1,4 +1,4 @@
-"""How well a ranking of customers finds those who buy, and how few of them hold most of a total."""
+"""How well a ranking finds the customers who buy, and how concentrated a total is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether purchases come so regularly that a model of regular timing is worth trying."""
+"""Whether inter-purchase times are so regular that a model of regular timing is worth a try."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups of customers side by side: what a model says of each today, and of new ones."""
+"""Groups of customers side by side: active customers today, and expected purchases of new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a fit and a table of customers to what is expected of each, and of all together, with intervals."""
+"""Expected purchases of each customer and of all together, with intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What customers would do: those to come, and the same ones with a covariate changed."""
+"""Expected purchases of new customers, and of customers with a changed covariate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long customers with contracts stay: curves of groups, and forecasts of who will still be there."""
+"""Forecasts of survivors among customers with contracts, and the retention triangle."""
 
 from __future__ import annotations
 

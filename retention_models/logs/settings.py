@@ -1,4 +1,4 @@
-"""How to cut and measure a log that nobody has looked at yet, of purchases or of contracts."""
+"""Settings for the analysis of a log of purchases or contracts, chosen from the log."""
 
 from __future__ import annotations
 

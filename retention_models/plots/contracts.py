@@ -1,4 +1,4 @@
-"""Figures of contracts ahead: projections against what came, the filled triangle, and who will still be there."""
+"""Plots of contracts: projections, the retention triangle, and active customers ahead."""
 
 from __future__ import annotations
 

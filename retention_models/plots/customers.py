@@ -1,4 +1,4 @@
-"""Figures of who the customers are: cohorts that stay or fade, segments and what they hold, and how few hold most."""
+"""Plots of customers: cohort retention, segments and concentration."""
 
 from __future__ import annotations
 

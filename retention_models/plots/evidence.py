@@ -1,4 +1,4 @@
-"""Figures of the evidence: an interval for each intervention, its design marked."""
+"""Plots of the evidence: an interval per intervention, with a marker for the design."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of what a model makes of purchase histories: over all that are possible, and along one customer's life."""
+"""Plots by purchase history: for all histories of one age, and over the time of one customer."""
 
 from __future__ import annotations
 

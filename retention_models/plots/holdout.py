@@ -1,4 +1,4 @@
-"""Figures that hold a forecast against what came true."""
+"""Plots of actual and expected purchases."""
 
 from __future__ import annotations
 

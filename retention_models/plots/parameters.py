@@ -1,4 +1,4 @@
-"""Figure of a model's parameters and how sure they are."""
+"""Plot of parameter estimates with their intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of when customers buy: period by period, how soon again, and on which days."""
+"""Plots of when customers buy: by period, by time since a purchase, and by season."""
 
 from __future__ import annotations
 

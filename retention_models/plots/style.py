@@ -1,4 +1,4 @@
-"""The look that every figure shares: one style file, colours with a fixed meaning, labels beside what they name."""
+"""The style that all plots share: one style file, colours with a fixed meaning, and direct labels."""
 
 from __future__ import annotations
 

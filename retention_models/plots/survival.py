@@ -1,4 +1,4 @@
-"""Figures of how long customers stay: survival curves and curves by cause, with the numbers at risk beneath."""
+"""Plots of survival curves and of churn by cause, with the numbers at risk."""
 
 from __future__ import annotations
 

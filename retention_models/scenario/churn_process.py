@@ -1,9 +1,9 @@
-"""Why simulated customers leave: the causes that pull at each renewal, and what chance makes of them.
+"""How simulated customers churn: the intensity of each cause at a renewal, and random draws.
 
-Each cause has an intensity, they add up, and the customer stays with probability exp(-sum); who leaves does so for a
-cause drawn in proportion. The intensity of having had enough is the customer's own, -log(1 - theta) with theta from a
-beta distribution; season, price, complaints and a retention offer multiply it. A competitor's offer and a payment that
-fails come on top, and are the same for all.
+The intensities of all causes add up, and the customer stays with probability exp(-sum). The cause of churn is drawn in
+proportion. The basic intensity is the customer's own, -log(1 - theta) with theta from a beta distribution. Season,
+price, complaints and a retention offer multiply it. Offers of competitors and failed payments add to it, equally for
+all customers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A simulated subscription business: the logs an analyst would have, and why its customers really left."""
+"""A simulated subscription business: the logs of an analyst, and the true causes of churn."""
 
 from __future__ import annotations
 

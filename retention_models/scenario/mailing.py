@@ -1,7 +1,7 @@
-"""A randomised mailing on purchases that are already drawn: what each arm would have made of them, and what was seen.
+"""A randomised mailing on simulated purchases: the outcome under each arm, and the observed outcome.
 
-Every customer's purchases are drawn up under every arm with the same random draws, so the effect on each is known; the
-analyst sees those of the arm that was drawn by lot.
+The purchases of each customer are simulated under every arm with the same random draws, so the effect on each is known.
+The analyst sees the outcome of the assigned arm.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A simulated shop that mails its customers: the logs an analyst would have, and what the mailing really did.
+"""A simulated shop that mails its customers: the logs of an analyst, and the true effects.
 
-Purchases follow a buy-till-you-die model up to the mailing and, for those still alive, after it.
+Purchases follow a buy-till-you-die model up to the mailing and, for active customers, after it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Until which day a contract log knows everything, where nobody has said it.
+"""The last day of observation and the period of a contract log, chosen from the log.
 
-Ends that lie in the future are no facts: a day that stands for "open", a term that is paid for, a notice given. Others
-who will leave by then have not said so yet, and to count these days as observed would be to see too few leave.
+An end in the future is not a fact: it is a placeholder, a paid term or a notice. Other customers who will churn by then
+have not given notice yet. If these days counted as observed, churn would be too low.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A contract log, read and checked: who was a customer from when to when, and how the log came to hold it.
+"""A contract log, read and checked: spells of customers, and how contracts came into the log.
 
-The same rows mean different things in different logs. One that follows every contract from its start shows survival
-itself. One that begins with those running on a day holds only contracts that lasted until then, and each counts from
-that day on (left truncation). So the sampling is asked for, and never guessed.
+The same rows mean different things in different logs. A log that follows every contract from its start shows survival
+itself. A log that begins with the active contracts of one day holds only contracts that lasted until then (left
+truncation). So the caller must give the sampling; it is never guessed.
 """
 
 from __future__ import annotations

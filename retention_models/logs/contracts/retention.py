@@ -1,13 +1,14 @@
-"""The retention table: how many were at risk of leaving at each renewal, and how many left, cohort by cohort.
+"""The retention table: customers at risk and lost at each renewal, by cohort.
 
-It is all that the models of contracts need of a log, and is small whatever the log: the engine counts spells that came
-to the same renewals, and only these counts are brought back.
+Models of contracts need only this table. It is small for any log: the engine counts spells with the same renewals, and
+returns only the counts.
 
-Contracts run in whole periods. A spell comes to its renewals one, two, three periods after its start, and counts at
-those that fell due while it was observed, whatever became of it in a period not yet complete: to count an early
-cancellation before the others of its age could stay would be to see leavers only. Whoever left within a period is lost
-at its end. A spell that had begun before observation did counts periods from the first day observed, each a period of
-its tenure; every such period holds exactly one renewal.
+Contracts run in whole periods. The renewals of a spell are one, two, three periods after its start. A renewal counts if
+it was due within the observation. A period that is not complete does not count, because an early cancellation would
+then count before the survivors of the same age. A customer who churns within a period counts as lost at its end.
+
+If a spell began before observation, its periods count from the first day of observation. Each period then holds exactly
+one renewal.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From counts of spells that came to the same renewals to a retention table, and from which renewal on it knows."""
+"""The retention table from counts of spells with the same renewals, and its first renewal observed."""
 
 from __future__ import annotations
 

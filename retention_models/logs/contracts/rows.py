@@ -1,4 +1,4 @@
-"""The rows of a contract log: the columns asked for, read as dates, and without those that cannot count."""
+"""The rows of a contract log: the columns wanted, with dates, and without the rows that cannot count."""
 
 from __future__ import annotations
 

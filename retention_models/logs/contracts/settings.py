@@ -1,8 +1,8 @@
-"""How to read and measure a contract log that nobody has described: choices made from the log, each with its reason.
+"""Settings for the analysis of a contract log, chosen from the log, each with its reason.
 
-Until which day the log knows everything, how long a contract runs, and how far a forecast may look are read off the
-log. How its contracts came into it is not: only where starts and ends show that each was followed from its start is
-that taken for granted, and said; everywhere else the question goes back to who has the log.
+The log shows the last day of observation, the length of a contract, and how far a forecast can look. It does not show
+how contracts came into it. Only if starts and ends fit a log that follows each contract from its start, this is
+assumed, and the reason says so. Otherwise the caller must answer.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A snapshot that tells how long each customer has been there and whether the customer left, but no dates.
+"""The retention table of a table of tenures without dates.
 
-Which question it answers depends on when the leavers left. If the file holds all who ever came, their tenures are
-survival times. If it holds today's customers and those who left in the last month, it shows one month of everybody's
-life, and says of a customer of 40 months nothing about the 39 before.
+What the table shows depends on when customers churned. If it holds all customers ever, the tenures are survival times.
+If it holds active customers and the churn of the last month, it shows one month of each customer. It then says nothing
+about the first 39 months of a customer of 40 months.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""From rows of a contract log to spells: each unbroken time as a customer, and how much of it was observed.
+"""Spells from the rows of a contract log: unbroken times as a customer, and the part observed.
 
-Expressions over the columns ``customer_id, start, end`` (missing where still running) and, where there is one,
-``cause``; the engine computes them where the log is.
+These are expressions over the columns ``customer_id``, ``start``, ``end`` (missing if active) and, if there is one,
+``cause``. The engine computes them where the log is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One row a customer: a log reduced on its engine to when each bought first and last, how often, and for how much.
+"""One row per customer, computed by the engine of the log: first and last purchase, counts and amounts.
 
-The rows are grouped twice, into purchases (a customer's rows of one period) and then into customers. Sums of money are
-rounded to six decimals, because engines that add in parallel differ in the last digits from run to run.
+Rows are grouped twice: into purchases (the rows of a customer in one period), and then into customers. Sums of money
+are rounded to six decimals, because engines that add in parallel differ in the last digits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A pandas log reduced to one row a customer by sorting: the table that ``by_engine`` has engines make.
+"""One row per customer from a pandas log, by sorting: the table that ``by_engine`` computes on engines.
 
-Engines hash. What lies in memory is quicker sorted, once, by customer and period: then the rows of a purchase, and the
-purchases of a customer, are neighbours, the first one first. It takes a fraction of the time.
+A log in memory is sorted once, by customer and period. The rows of a purchase, and the purchases of a customer, are
+then neighbours. This is much faster than grouping by hash.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A transaction log, read and checked: which rows count, how many do not and why.
+"""A purchase log, read and checked: the rows that count, and the number of rows set aside by reason.
 
-A row needs a customer, a date and, where there is money, a finite amount. Refunds (negative amounts) and gifts (amounts
-of zero) follow rules that the caller chooses and the result remembers. No row disappears uncounted.
+A row needs a customer, a date and, with money, a finite amount. The caller chooses the rules for refunds (negative
+amounts) and gifts (zero amounts), and the result stores them. Every row set aside is counted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A log as opportunities to buy: in which years, quarters, months or weeks after the first each customer bought.
+"""A log as opportunities to buy: the periods after the first in which each customer bought.
 
-For businesses with one occasion a period (a yearly gift, a weekly market), which BG/BB describes.
+For businesses with one occasion per period (a yearly gift, a weekly market), which BG/BB describes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What one purchase is: whatever a customer buys within one period.
+"""Purchases: all that a customer buys within one period is one purchase.
 
-Each function adds a step to an expression that runs where the log lives, and computes nothing yet.
+Each function adds a step to an expression that runs where the log lives. Nothing is computed yet.
 """
 
 from __future__ import annotations

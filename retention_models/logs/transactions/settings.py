@@ -1,8 +1,8 @@
-"""How to cut and measure a log that nobody has looked at yet: choices made from its rhythm, each with its reason.
+"""Settings for the analysis of a purchase log, chosen from the log, each with its reason.
 
-The rhythm of purchases gives the unit of time. The last third of the log is kept back to judge the forecast, in whole
-weeks so that no weekday counts twice; less where a third would leave too little to learn from. The forecast looks as
-far ahead as it could be judged.
+The inter-purchase times give the unit of time. The last third of the log is the holdout period, in whole weeks so that
+no weekday counts twice. It is shorter if a third would leave too little to learn from. The forecast horizon is the
+length of the holdout period.
 """
 
 from __future__ import annotations

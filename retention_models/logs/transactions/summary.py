@@ -1,4 +1,4 @@
-"""From transactions to sufficient statistics: all that a model needs to know of each customer.
+"""Sufficient statistics from purchases: what a model needs to know of each customer.
 
 The rows are reduced by the engine where they live (see ``by_engine``) or, as a pandas frame, in memory (see
 ``in_memory``). The result is small. This module converts it to units of time.

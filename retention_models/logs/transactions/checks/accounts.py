@@ -1,4 +1,4 @@
-"""Accounts that are no customers: an anonymous id, a reseller, a test account make far too large a part of a log."""
+"""Large accounts: an anonymous id, a reseller or a test account holds more than one customer would."""
 
 from __future__ import annotations
 

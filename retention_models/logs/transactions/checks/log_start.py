@@ -1,14 +1,14 @@
-"""Does the log begin in the middle of customers' lives? Then most of its first "new" customers are old ones.
+"""Whether the first purchases in a log are the first purchases of its customers.
 
-A log cut out of a running business shows each old customer's next purchase as a first one. Two things follow, and both
-are looked for by comparing the opening of the log with the opening of its second half, over equally many days:
+A log cut out of a running business shows the next purchase of each old customer as a first purchase. This has two
+effects. The check compares the opening of the log with the opening of its second half, over equally many days:
 
-- more customers turn up for the first time, because the old ones turn up besides the new, and
-- more of those buy again before their half ends, because old customers are those who stayed, and who buy often.
+- more customers have their first purchase, because old customers add to the new ones
+- more of them buy again within their half, because old customers are loyal ones
 
-Many newcomers alone prove nothing: a launch or a campaign brings them, too. That there are not more of them shows that
-there were no old customers to speak of. What the comparison cannot judge are cohorts (nobody is new in the second half,
-as in the CDNOW log) and small logs; and it mistakes early adopters for old customers if they are as loyal.
+Many newcomers alone prove nothing: a launch or a campaign has the same effect. If there are not more of them, there
+were few old customers. The check cannot judge cohorts (nobody is new in the second half, as in the CDNOW log) or small
+logs. It mistakes loyal early adopters for old customers.
 """
 
 from __future__ import annotations

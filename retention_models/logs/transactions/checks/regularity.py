@@ -1,10 +1,10 @@
-"""Do purchases come at random, or like clockwork? A subscription that passes for purchases gives itself away here.
+"""Whether inter-purchase times are random or regular, as in a subscription.
 
-Where purchases come at random at a customer's own pace, the middle one of three lies anywhere between the outer two
-with the same chance, whatever the pace and whenever the customer leaves. Where they come like clockwork, it lies in the
-middle (Wheat & Morrison 1990, "Estimating Purchase Regularity with Two Interpurchase Times", Journal of Marketing
-Research 27, 87-93). Days are whole, so the middle one lies evenly on the S - 1 days between two that are S apart, with
-the variance S (S - 2) / 12.
+If purchases come at random, the second of three purchases lies anywhere between the other two with equal probability.
+This holds for any purchase rate and any time of churn. If purchases are regular, it lies in the middle (Wheat &
+Morrison 1990, "Estimating Purchase Regularity with Two Interpurchase Times", Journal of Marketing Research 27, 87-93).
+Days are whole numbers. Between two purchases S days apart, the second is uniform on S - 1 days, with variance S (S - 2)
+/ 12.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Customers over time: what is bought per day and per month, and how each cohort of new customers keeps or fades.
+"""Purchases per day and per period, and cohort retention.
 
-Every table is one narwhals expression that runs where the log lives; what comes back are sums per day or per cohort.
-What a customer buys on one day is one purchase.
+Every table is one narwhals expression that runs where the log lives. Only sums per day or per cohort are returned.
+Purchases of a customer on one day count as one.
 """
 
 from __future__ import annotations

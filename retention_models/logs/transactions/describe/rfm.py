@@ -1,6 +1,6 @@
-"""Recency, frequency and money in five classes each, and the names that people give to the combinations.
+"""RFM: recency, frequency and money in five classes each, and segments.
 
-A description of the past, to stand beside what a model expects; the names are those common among e-mail marketers.
+RFM describes the past, beside the expectation of a model. The segment names are common in e-mail marketing.
 """
 
 from __future__ import annotations

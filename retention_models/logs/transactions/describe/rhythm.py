@@ -1,4 +1,4 @@
-"""When customers buy: how long between purchases, how soon a second one, in which months and on which weekdays."""
+"""Inter-purchase times, time to the second purchase, and seasons."""
 
 from __future__ import annotations
 
