@@ -169,10 +169,10 @@ def effect_table(averages: Array, slopes: list[tuple[Array, Fit]], names: list[s
 
 @dataclass(frozen=True, slots=True)
 class ChangedCustomers:
-    """Customers and what they would be with a covariate changed.
+    """Customers before and after a change of a covariate.
 
-    The columns of ``table`` are those of ``fit.read``, and last those of the covariates as changed; for ``new``
-    customers, of whom nothing else is known, those of the covariates alone.
+    ``table`` holds the columns of ``fit.read`` and then those of the changed covariates. For ``new`` customers, it
+    holds those of the covariates only.
     """
 
     table: Table

@@ -125,9 +125,9 @@ class SimulatedSpells:
     def simulate(
         self, calendar: pd.DataFrame, rules: Rules, offered: range
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The month in which each spell ends, the number of months where it does not, and the cause's number.
+        """The month in which each spell ends (the number of months if it does not), and the number of the cause.
 
-        The renewals of the months ``offered`` are under the offer.
+        The offer works on the renewals of the months ``offered``.
         """
         months = len(calendar)
         left, cause = np.full(len(self.start), months), np.zeros(len(self.start), dtype=np.int64)

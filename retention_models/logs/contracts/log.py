@@ -201,7 +201,7 @@ def read_contracts(
 
 
 def truncate_spells(spells: Spells, day: str | dt.date) -> Spells:
-    """The same spells as they were known on an earlier day: later starts and ends had not happened yet."""
+    """The same spells as known on an earlier day: later starts and ends are not yet known."""
     until = read_day("day", day)
     if not (spells.observation_start or dt.date.min) < until <= spells.observation_end:
         raise ValueError(f"day must lie within the observation, which ends on {spells.observation_end}; got {until}")

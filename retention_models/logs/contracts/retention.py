@@ -109,9 +109,24 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
 
 
 def with_calendar(table: pd.DataFrame) -> pd.DataFrame:
-    """A retention table with the column ``calendar``: the month or year in which each row's renewal fell due, as text.
+    """A retention table with ``calendar``, the month or year of each renewal, as text.
 
-    What a price rise or a season is joined to. For tables from ``retention_table`` with the period "M" or "Y".
+    Prices or seasons can be joined to this column.
+
+    Parameters
+    ----------
+    table
+        The frame of ``retention_table`` with the period "M" or "Y".
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table with the column ``calendar`` (text such as 2024-01).
+
+    Raises
+    ------
+    ValueError
+        When the period is not a month or a year.
 
     Examples
     --------
@@ -181,26 +196,32 @@ def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] 
 
 
 def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewals: int) -> pd.DataFrame:
-    """How many more renewals the customers of an earlier day have made: what a forecast of that day is held against.
+    """Renewals that the customers of an earlier day have made since then, for a backtest.
 
-    Each period after the day holds one renewal of every contract, and is lost to whoever leaves within it, be it at the
-    renewal or before.
+    Each period after the day holds one renewal of every contract. A customer who churns within a period does not make
+    its renewal.
 
     Parameters
     ----------
     spells
-        From ``read_contracts``.
+        The result of ``read_contracts``.
     day
         The earlier day; ``renewals`` periods must have passed since.
     period
-        As in ``retention_table``.
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days.
     renewals
-        How many renewals after that day are looked at.
+        Number of renewals after that day.
 
     Returns
     -------
     pandas.DataFrame
-        ``tenure`` (renewals made by that day), ``made`` (those made since, up to ``renewals``), ``weight`` (customers).
+        ``tenure`` (renewals made by that day), ``made`` (renewals made since, up to ``renewals``), and ``weight``
+        (customers).
+
+    Raises
+    ------
+    ValueError
+        When the renewals run beyond the last day of observation.
     """
     then = truncate_spells(spells, day)
     last = pd.Timestamp(then.observation_end) + renewals * period_offset(period)
@@ -222,9 +243,22 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
 
 
 def durations(spells: Spells, *, by: str | Sequence[str] = ()) -> pd.DataFrame:
-    """The distinct spells by ``entry, tenure, churned`` (days), ``cause`` and the values of ``by``, with ``weight``.
+    """The distinct spells by entry, tenure and outcome, and how many customers share each.
 
-    All that curves of survival need of a log: who shares these is counted, where the log is.
+    Survival curves need only this table of a log. The engine of the log counts.
+
+    Parameters
+    ----------
+    spells
+        The result of ``read_contracts``.
+    by
+        Covariates of the spells that define groups. By default there are no groups.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of ``by``, ``entry`` and ``tenure`` (days), ``churned``, ``cause`` if there is one, and ``weight``
+        (customers).
     """
     names = [by] if isinstance(by, str) else list(by)
     _check_by(names, spells)

@@ -36,7 +36,10 @@ OWN_NAMES = {
 
 
 def open_contracts(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], time_zone: str | None) -> Rows:
-    """The log's columns under their names here, days numbered; ``end_given`` tells an unreadable end from none."""
+    """The columns of the log under the names of this package, with numbered days.
+
+    ``end_given`` separates an end that cannot be read from a missing end.
+    """
     native = open_files(source, roles["customer_id"]) if isinstance(source, str | Path) else source
     frame = _select_columns(native, roles, covariates)
     given = ~nw.col("end").is_null()
@@ -100,7 +103,7 @@ def column_names(native: Any, where: str) -> list[str]:
 
 
 def select_usable(log: Rows, until: dt.date, time_zone: str | None) -> tuple[Rows, dict[str, int]]:
-    """The contracts that can count, and how many cannot, by reason."""
+    """The contracts that can count, and the number of others by reason."""
     faults, columns = contract_faults(until), log.collect_schema().names()
     counts, faulty = {"rows": nw.len()}, nw.lit(False)
     for reason, fault in faults.items():

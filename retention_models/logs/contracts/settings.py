@@ -81,28 +81,35 @@ def contract_settings(
     tenure: str | None = None,
     churned: str | None = None,
 ) -> ContractSettings:
-    """A contract log read, and a plan for it: what is given stays, what is None is chosen from the log.
+    """A contract log as read, and settings for it: given options stay, all others are chosen from the log.
 
     Parameters
     ----------
-    source, sampling, customer_id, start, end, cause, covariates, time_zone
-        As in ``read_contracts``.
+    source
+        A contract log, as for ``read_contracts``.
+    sampling, customer_id, start, end, cause, covariates, time_zone
+        As in ``read_contracts``. By default the sampling is ``"acquisition"``, if the log fits it.
     observation_start, observation_end
-        ``observation_start`` and ``observation_end`` there.
+        First and last day of observation, as in ``read_contracts``. By default the last day is chosen from the log.
     period
-        As in ``retention_table``.
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days.
     renewals
-        How many renewals ahead a forecast looks.
+        Number of renewals that the forecast covers.
     tenure, churned
-        Columns of a snapshot without dates, as in ``retention_table_from_tenures``, instead of those of customer,
-        start and end. It holds those there on ``observation_end``, and those who left in the last
-        period, so that there is no ``observation_start``; ``period`` is what tenure counts, months by default.
+        Columns of a table of tenures without dates, as in ``retention_table_from_tenures``. It holds the active
+        customers of ``observation_end``, and the churn of the last period. ``period`` is the unit of tenure, by default
+        months.
+
+    Returns
+    -------
+    ContractSettings
+        The spells, the settings, and the reason for each.
 
     Raises
     ------
     ValueError
-        As ``read_contracts`` does; where nobody left; and where the log does not show how contracts came into it, or
-        whether its ends are facts or plans.
+        As ``read_contracts`` raises it. When no customer left. When the log does not show how contracts came into it,
+        or whether its ends are facts or plans.
 
     Examples
     --------

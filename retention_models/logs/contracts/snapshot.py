@@ -124,19 +124,35 @@ def dated_contracts(
     cause: str | None = None,
     covariates: str | Sequence[str] = (),
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """A snapshot of a day and of those who left in the last period, as a contract log; and what was set aside.
+    """A table of tenures as a contract log with dates, and the number of rows set aside by reason.
 
-    That customers were there, or left, then, gives their tenures the dates that they lack. Months and years differ in
-    length: customers are taken to have left a few days before the day, so that counted in days, too, nobody is watched
-    at the renewal before. Parameters are those of ``retention_table_from_tenures`` and of ``retention_table``;
-    ``observation_end`` is the day.
+    The table must hold the active customers of one day, and those who churned in the last period. This gives the
+    tenures their dates.
+
+    Parameters
+    ----------
+    source
+        The table, as in ``retention_table_from_tenures``.
+    observation_end
+        The day of the table.
+    tenure, churned, cause
+        Column names, as in ``retention_table_from_tenures``.
+    period
+        Unit of ``tenure``: ``"M"`` (a month, the default), ``"Y"`` (a year), or a number of days.
+    covariates
+        Columns to keep. By default none.
 
     Returns
     -------
     tuple[pandas.DataFrame, dict[str, int]]
-        A row a customer, with ``customer_id`` (a number), ``start``, ``end`` (missing for those still there), the
-        columns ``cause`` and ``covariates``, for ``read_contracts(..., sampling="window")``; and a count of rows by the
-        reason that they cannot be used.
+        One row per customer: ``customer_id`` (a number), ``start``, ``end`` (missing if active), and the columns
+        ``cause`` and ``covariates``, for ``read_contracts(..., sampling="window")``. Then the number of rows set aside,
+        by reason.
+
+    Notes
+    -----
+    Months and years differ in length. Customers therefore churn a few days before the day of the table, so that nobody
+    counts as at risk at the renewal before.
 
     Examples
     --------

@@ -41,10 +41,10 @@ def contract_faults(until: dt.date) -> dict[str, nw.Expr]:
 
 
 def join_contracts(contracts: Rows, overlaps: Overlaps, within: int) -> Rows:
-    """Numbered contracts as spells, a row each: the first contract's, with the end and cause of the last to end.
+    """Contracts with numbered days as spells: each starts with its first contract and ends with its last.
 
-    Beside them stand ``spell``, the number among the customer's, and ``overlaps``, whether any of its contracts began
-    before another had ended.
+    The cause is that of the contract that ends last. ``spell`` numbers the spells of a customer. ``overlaps`` tells
+    whether a contract began before another had ended.
     """
     contracts = contracts.with_columns(reach=nw.col("last_day").cum_max().over("customer_id", order_by=ORDER))
     contracts = contracts.with_columns(before=nw.col("reach").shift(1).over("customer_id", order_by=ORDER))
@@ -68,14 +68,14 @@ def join_contracts(contracts: Rows, overlaps: Overlaps, within: int) -> Rows:
 
 
 def single_spells(contracts: Rows) -> Rows:
-    """Numbered contracts as spells where each customer has one."""
+    """Contracts with numbered days as spells, if each customer has one contract."""
     return contracts.with_columns(spell=nw.lit(1, nw.Int64), overlaps=nw.lit(False))
 
 
 def observe_spells(spells: Rows, begin: dt.date | None, until: dt.date) -> Rows:
-    """The spells with ``entry, tenure, churned`` and, where there is one, the ``cause``, as observed up to ``until``.
+    """The spells as observed up to ``until``, with ``entry``, ``tenure``, ``churned`` and ``cause``.
 
-    ``in_view`` is False for those that had ended before observation began; ``later`` marks ends after ``until``.
+    ``in_view`` is False for spells that ended before observation began. ``later`` marks ends after ``until``.
     """
     first, last, end = nw.col("first_day"), nw.col("last_day"), day_number(until)
     late = (

@@ -20,9 +20,9 @@ from retention_models.tables.engines import collect, on_engine
 
 
 def encode_ids(log: Transactions) -> tuple[Transactions, pd.Index | None]:
-    """The log on the engine that groups it, and the customers' ids if it has numbers in their stead.
+    """The log on the engine that groups it, and the customer ids if numbers replace them.
 
-    A pandas log has, unless its ids are numbers: they can be of any type.
+    A pandas log gets numbers unless its ids are whole numbers, because its ids can have any type.
     """
     if not isinstance(log.frame, pd.DataFrame):
         return log, None
@@ -34,7 +34,7 @@ def encode_ids(log: Transactions) -> tuple[Transactions, pd.Index | None]:
 
 
 def restrict_to_observation(log: Transactions, days: Calendar) -> Transactions:
-    """The log up to ``observation_end``; the rows after it, and those of periods that refunds have emptied, counted."""
+    """The log up to ``observation_end``, with counts of later rows and of rows in periods emptied by refunds."""
     set_aside = dict(log.set_aside)
     if days.observation_end < log.last_date:
         rows = nw.from_native(log.frame).lazy()
@@ -47,10 +47,10 @@ def restrict_to_observation(log: Transactions, days: Calendar) -> Transactions:
 
 
 def aggregate_customers(log: Transactions, days: Calendar) -> nw.LazyFrame[Any]:
-    """One row a customer: first and last period; number and amounts of purchases, in the calibration and after it.
+    """One row per customer: first and last period, and purchases and amounts in calibration and holdout.
 
-    ``again_early`` is 1 for customers who bought twice in the first half of the calibration; ``log_gaps`` is the sum of
-    the logarithms of the seconds between purchases.
+    ``again_early`` is 1 for customers who bought twice in the first half of the calibration period. ``log_gaps`` is the
+    sum of the logarithms of the seconds between purchases.
     """
     bought = _add_log_gaps(purchases(log, days.granularity), days)
     period, amount = nw.col("period"), nw.col("amount")
@@ -114,7 +114,7 @@ def collect_customers(customers: nw.LazyFrame[Any]) -> pd.DataFrame:
 
 
 def select_cohort(table: pd.DataFrame, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The customers first seen between ``start`` and the end of calibration; how many others there are, by reason."""
+    """The customers of the analysis, by first purchase, and the number of others by reason."""
     earlier, later = table["first"] < pd.Timestamp(days.start), table["purchases"] == 0
     outside = {
         "customers first seen before acquired_after": earlier,

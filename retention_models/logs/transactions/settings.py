@@ -79,22 +79,27 @@ def purchase_settings(
     time_unit: str | None = None,
     horizon: float | None = None,
 ) -> AnalysisSettings:
-    """A plan for a log: what is given stays, what is None is chosen from the log.
+    """Settings for the analysis of a purchase log: given options stay, others are chosen from the log.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     calibration_end, observation_end, acquired_after, time_unit
         As in ``summarize``.
     horizon
         Length of the forecast, in time units.
 
+    Returns
+    -------
+    AnalysisSettings
+        The settings, and the reason for each.
+
     Raises
     ------
     ValueError
-        Where nobody bought twice; where a few purchases are dated so far from all others that they must be mistakes;
-        where what is given contradicts itself or the log.
+        When no customer bought twice. When a few purchases are so far from all others that their dates must be
+        mistakes. When the options contradict each other or the log.
 
     Examples
     --------

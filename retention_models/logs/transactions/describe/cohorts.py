@@ -37,24 +37,29 @@ def daily_purchases(
     acquired_until: Any = None,
     observation_end: Any = None,
 ) -> pd.DataFrame:
-    """Purchases of each day, and how many of them were a customer's first.
+    """Purchases per day, with the number of first purchases.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     granularity
-        What counts as one purchase, a day of a customer unless said otherwise; the rows are then hours, or weeks.
+        The period in which all purchases of a customer count as one, and of the rows. By default ``"D"`` (a day).
     acquired_after, acquired_until
-        Keep only customers first seen on the one day or later, and on the other or earlier.
+        Keep only customers whose first purchase lies within these days. By default keep all customers.
     observation_end
-        Last day that counts; by default all do.
+        Last day that counts. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``date``, days with a purchase only: ``purchases, new_customers`` and, where there is money,
-        ``amount``.
+        Indexed by ``date``, only days with a purchase: ``purchases``, ``new_customers`` (first purchases) and, with
+        money, ``amount``.
+
+    Raises
+    ------
+    ValueError
+        When no purchase lies within the dates.
 
     Examples
     --------

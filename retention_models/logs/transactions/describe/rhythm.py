@@ -71,7 +71,7 @@ def suitable_period(transactions: Any, *, observation_end: Any = None) -> Period
 
 
 def days_until(share: pd.Series, reached: float) -> int:
-    """The first day by which so large a ``share`` is reached, from the tables of this module."""
+    """The first day by which a cumulative ``share`` is reached, from the tables of this module."""
     return int(share.index[int(share.searchsorted(reached))])
 
 
@@ -184,9 +184,9 @@ def time_to_second_purchase(
 
 
 def well_watched(second: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``time_to_second_purchase`` up to the last day on which enough customers are still waited for.
+    """The rows of ``time_to_second_purchase`` with enough customers at risk: 30, or a twentieth of all.
 
-    These are 30, or a twentieth of all where that is less.
+    The smaller of the two numbers is the limit.
     """
     return second[second["at_risk"] >= min(ENOUGH_WATCHED, second["at_risk"].iloc[0] / 20)]
 
