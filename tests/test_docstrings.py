@@ -7,6 +7,9 @@ from importlib import import_module
 
 import pytest
 
+from retention_models.logs.contracts.settings import contract_settings
+from retention_models.logs.transactions.settings import purchase_settings
+
 from .test_public_api import doors
 
 LONGEST_SUMMARY = 120
@@ -46,6 +49,12 @@ def test_docstring_describes_exactly_the_parameters_of_the_function(name):
     )
     assert documented or not parameters, f"{name}: there is no section Parameters"
     assert len(documented) == len(set(documented)), f"{name}: a parameter is described twice"
+
+
+def test_choose_settings_describes_the_options_of_both_kinds_of_logs():
+    options = {name for kind in (contract_settings, purchase_settings) for name in inspect.signature(kind).parameters}
+    options -= {"source", "transactions"}
+    assert set(documented_parameters(FUNCTIONS["logs.choose_settings"])) == {"log", *options}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -236,7 +236,7 @@ def _calendar_frequency(time_unit: Any) -> str:
 def _opportunities(
     log: Transactions, origin: date, until: date, horizon: float, acquired_after: Any, time_unit: Any
 ) -> pd.DataFrame:
-    """The log as opportunities up to an origin, which must end one, with a holdout of so many."""
+    """The log as opportunities up to an origin, which must end one, with the horizon as the holdout period."""
     if horizon % 1 or acquired_after is not None:
         raise ValueError(
             "a model of opportunities is followed over whole ones, from the first customer on: horizon must be a whole "

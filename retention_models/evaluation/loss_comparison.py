@@ -40,7 +40,7 @@ class LossComparison:
         return round(self.scale * mean, ROUNDING), round(self.scale * error, ROUNDING)
 
     def choose(self, p_values: Mapping[tuple[str, str], float]) -> tuple[str, str]:
-        """The first of the models that cannot be told from the best, and why, in a sentence.
+        """The first model that is not worse than the best one, and the reason, in a sentence.
 
         ``p_values`` are those of tests of pairs (simpler, richer), which decide where there are any.
         """
@@ -64,7 +64,7 @@ class LossComparison:
         return f"{by} better than that of {other} (standard error {unsure}), {chance} chance could make"
 
     def _worse_text(self, name: str) -> str:
-        """By how much a model is worse than the best, from which it cannot be told."""
+        """How much worse than the best a model is, if the difference is not significant."""
         gap, error = self.difference_to_best(name)
         best = self.ranking()[0]
         if gap <= self.scale * TRIFLE:
@@ -73,7 +73,7 @@ class LossComparison:
         return f"{by} worse than that of {best} (standard error {unsure}), no more than chance could make"
 
     def _is_worse(self, name: str, p_values: Mapping[tuple[str, str], float]) -> bool:
-        """Whether a model can be told from the best."""
+        """Whether a model is significantly worse than the best."""
         best = self.ranking()[0]
         if (name, best) in p_values:
             return p_values[name, best] < 0.05

@@ -186,7 +186,7 @@ def _gamma_interval(mean: Array, variance: Array, level: float) -> tuple[Array, 
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """Future counts of customers with some histories, of whom is known what they are expected to buy.
+    """Distributions of future purchases of customers with given histories and expectations.
 
     ``pull`` is the covariance of the parameters with the expectation, shape (n, free); ``error`` the standard error of
     that, ``mean`` itself.
@@ -221,7 +221,7 @@ class _Counts:
         return total
 
     def _step(self, place: float, rows: NDArray[np.int64]) -> Array:
-        """The step of what is free, for each row, that goes with an expectation so many standard errors away."""
+        """The step of the free parameters, per row, that moves the expectation by ``place`` standard errors."""
         step = place * self.pull[rows] / self.error[rows, None] / self.fit.step_scale
         return np.clip(step, -FURTHEST, FURTHEST)
 

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, apply_style, axes_or_new
 
-NUMBERED = 18  # up to so many cohorts and periods, the share is written into its cell
+NUMBERED = 18  # highest number of cohorts and periods with the share in each cell
 
 
 @apply_style

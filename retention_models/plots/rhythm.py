@@ -21,7 +21,7 @@ from retention_models.plots.style import (
     label_ends,
 )
 
-LABELS = 18  # so many periods are named below the axis
+LABELS = 18  # highest number of periods with a label below the axis
 
 
 @apply_style

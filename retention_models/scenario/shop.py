@@ -24,7 +24,7 @@ MAILING = {
     "coupon": Arm(gain=0.10, pulled_forward=0.5, redeemed=0.9),
 }
 WELCOME = {CONTROL: Arm(), "onboarding": Arm(gain=0.15)}
-NEW_DAYS = 14  # new customers come in so many days from the mailing on
+NEW_DAYS = 14  # days from the mailing on in which new customers come
 
 
 @dataclass(frozen=True, eq=False, repr=False)

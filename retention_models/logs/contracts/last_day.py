@@ -19,7 +19,7 @@ from retention_models.tables.days import MONTHS, Period, check_period, period_na
 SILENCE = 180  # days without a start or an end; a shorter silence may be the business
 STRAY = 0.01  # so small a share of the starts, beyond a silence, must be misdated
 UNUSUAL = 10  # times the mean gap between days with starts, or ends, from which on it is no accident that none is there
-RECENT = 100  # days with starts, or ends, the last of which show what gaps between them are usual
+RECENT = 100  # last days with starts, or ends, whose gaps are the usual ones
 FEW = 0.1  # so small a share of the ends is given up rather than taken for facts
 NEAR = 5  # days from its anniversary within which a contract counts as a yearly one
 MONTHLY, WEEKLY = 120, 21  # days observed, from which months, or weeks, can be counted

@@ -76,8 +76,8 @@ class Spells(Presentation):
         since = f"from {self.observation_start} " if self.observation_start else ""
         headline = f"{self.rows:,} spells, sampling {self.sampling}, observed {since}to {self.observation_end}."
         counts = {"Set aside": self.set_aside, "Settled": self.settled}
-        told = [f"{what}: {counted(count)}." for what, count in counts.items() if count]
-        return [headline, *told, *(str(check) for check in self.checks if not check.passed)]
+        lines = [f"{what}: {counted(count)}." for what, count in counts.items() if count]
+        return [headline, *lines, *(str(check) for check in self.checks if not check.passed)]
 
 
 def read_contracts(

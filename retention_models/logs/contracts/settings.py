@@ -223,7 +223,7 @@ def _settings_from_tenures(
 
 
 def _check_groups(spells: Spells) -> None:
-    """An error where a covariate has more values than curves can be told apart, or none for some."""
+    """An error where a covariate has too many values for separate curves, or missing values."""
     for name in spells.covariates:
         values = durations(spells, by=name)[name]
         if values.isna().any() or values.nunique() > GROUPS:

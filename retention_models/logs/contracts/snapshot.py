@@ -195,7 +195,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def anniversary(day: str | dt.date) -> pd.Timestamp:
-    """The day, or the 28th before it, of which every month has one."""
+    """The day, or the 28th if the day is later, because every month has a 28th."""
     until = pd.Timestamp(read_day("observation_end", day))
     return until.replace(day=min(until.day, 28))
 
@@ -250,8 +250,8 @@ def _select_usable(faults: dict[str, pd.Series], rows: pd.Series) -> tuple[pd.Se
         usable &= ~fault
     set_aside = {reason: count for reason, count in set_aside.items() if count}
     if not usable.any():
-        told = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        raise ValueError(f"no row of the table can be used: {told}")
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
+        raise ValueError(f"no row of the table can be used: {reasons}")
     return usable, set_aside
 
 

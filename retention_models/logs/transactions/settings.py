@@ -28,7 +28,7 @@ WEEK = dt.timedelta(days=7)
 CENTURY = 36_525 * DAY
 ENOUGH = 100  # repeat purchases to learn from; chance alone moves such a number by a tenth
 STRAY = 0.01  # less than this share of the purchases, beyond a silence that is a third of the log, must be misdated
-ENDLESS = 5  # a silence so many times as long as all the rest is a mistake, however many purchases lie beyond it
+ENDLESS = 5  # times as long as the rest of the log: such a silence is a mistake, for any number of purchases after it
 SILENCE = pd.Timedelta(180, "D")  # a shorter one may be the business
 
 

@@ -95,7 +95,7 @@ def spread_sentence(n: int, ratio: float) -> str:
 
 
 def _first_three_purchases(transactions: Any, observation_end: Any) -> tuple[pd.Series, pd.Series, pd.Series]:
-    """The days of the first, second and third purchase of each customer who has made so many."""
+    """The days of the first, second and third purchase of each customer with at least three."""
     bought = add_first_period(filter_days(purchases(as_transactions(transactions)), "period", None, observation_end))
     earlier = {n: nw.col("period").shift(n).over("customer_id", order_by="period") for n in (1, 2)}
     bought = bought.with_columns(before=earlier[1], two_before=earlier[2])

@@ -25,7 +25,7 @@ from retention_models.tables.engines import collect
 Season = Literal["month", "weekday"]
 
 LENGTHS: dict[Period, float] = {"day": 1, "week": 7, "month": 365.25 / 12, "quarter": 365.25 / 4, "year": 365.25}
-ENOUGH_WATCHED = 30  # customers, or a twentieth of them: so many must be waited for still where the share back is told
+ENOUGH_WATCHED = 30  # customers at risk, or a twentieth of all, for a share to be shown
 ENOUGH_PERIODS, FEWEST_PERIODS = 12, 3  # whole ones in a log that a table of cohorts should have, and must have
 
 
