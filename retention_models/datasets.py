@@ -1,7 +1,7 @@
-"""Data sets to learn with and to test against; ``data/README.md`` tells where each comes from.
+"""Data sets to learn with and to test with; ``data/README.md`` gives the sources.
 
-CDNOW and the donations come with the lifetimes package (``pip install 'retention-models[data]'``), of which only the
-files are read: it is never imported. Published tables come with this one.
+CDNOW and the donations come with the lifetimes package (``pip install 'retention-models[data]'``). Its files are read,
+but it is never imported. Published tables come with this package.
 """
 
 from __future__ import annotations
@@ -15,13 +15,30 @@ from retention_models.core.package_files import project_folder
 
 
 def load_cdnow(*, full: bool = False) -> pd.DataFrame:
-    """Purchases at the online shop CDNOW up to 1998-06-30, by customers who first bought in January to March 1997.
+    """Purchases at the online shop CDNOW by customers who first bought in January to March 1997.
 
-    One row a purchase, with ``customer_id``, ``date`` and ``amount`` in US dollars. This is the sample of one in ten
-    that the literature uses: 6,919 rows of 2,357 customers, numbered from 1 as there. ``full=True`` gives all 69,659
-    rows of 23,570 customers, numbered as by the shop.
+    The log runs to 1998-06-30.
 
-    Raises ModuleNotFoundError where lifetimes is not installed.
+    Parameters
+    ----------
+    full
+        Whether to load all 23,570 customers (69,659 rows), numbered as by the shop. By default the 10 % sample of the
+        literature: 2,357 customers (6,919 rows), numbered from 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per purchase: ``customer_id``, ``date``, and ``amount`` in US dollars.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        When the lifetimes package is not installed.
+
+    Notes
+    -----
+    The files come with the lifetimes package, which is not imported. See Fader & Hardie (2001), Interfaces 31(3),
+    S94-S107.
 
     Examples
     --------
@@ -45,12 +62,25 @@ def load_cdnow(*, full: bool = False) -> pd.DataFrame:
 
 
 def load_donations() -> pd.DataFrame:
-    """Gifts of 11,104 donors, who first gave in 1995, in the six years from 1996 to 2001: the distinct histories.
+    """Distinct donation histories of 11,104 donors in the six years from 1996 to 2001.
 
-    ``frequency`` is the number of years with a gift, ``recency`` the last of them (0 for none), ``T`` the six years,
-    and ``weight`` the number of donors with this history; 22 rows.
+    All donors made their first gift in 1995.
 
-    Raises ModuleNotFoundError where lifetimes is not installed.
+    Returns
+    -------
+    pandas.DataFrame
+        22 rows: ``frequency`` (years with a gift), ``recency`` (the last such year, from 1; 0 for none), ``T`` (6
+        years), and ``weight`` (number of donors).
+
+    Raises
+    ------
+    ModuleNotFoundError
+        When the lifetimes package is not installed.
+
+    Notes
+    -----
+    The data of Fader, Hardie & Shang (2010), Marketing Science 29(6), 1086-1108. The file comes with the lifetimes
+    package, which is not imported.
 
     Examples
     --------
@@ -64,12 +94,15 @@ def load_donations() -> pd.DataFrame:
 
 
 def load_published_experiments() -> pd.DataFrame:
-    """Counts of each arm of four published experiments with mail and loyalty cards, as their authors printed them.
+    """Published counts of each arm of four experiments with mail and loyalty cards.
 
-    One row an arm and outcome: ``experiment, outcome, unit, horizon``; ``assigned``, what was drawn by lot; ``arm``,
-    ``control`` (whether it is the comparison), ``share`` (planned, in any unit), ``n``, ``count`` (how many did it),
-    ``mean`` (per customer) and ``source``. Of the e-mail test's spend only the mean was published: its count is
-    missing (``<NA>``), and no spread is known to judge it by.
+    Returns
+    -------
+    pandas.DataFrame
+        One row per arm and outcome: ``experiment``, ``outcome``, ``unit``, ``horizon``; ``assigned`` (unit of random
+        assignment), ``arm``, ``control`` (whether it is the control group), ``share`` (planned, in any unit), ``n``
+        (customers), ``count`` (customers with the outcome), ``mean`` (per customer) and ``source``. The spend of the
+        e-mail experiment has a mean only: its count is missing (``<NA>``).
 
     Examples
     --------
@@ -83,10 +116,20 @@ def load_published_experiments() -> pd.DataFrame:
 
 
 def load_published_retention() -> pd.DataFrame:
-    """How 1,000 customers of each of two kinds were kept over twelve yearly renewals: the table of a known paper.
+    """Published retention of 1,000 customers in each of two segments over twelve yearly renewals.
 
-    One row a kind and renewal: ``customers`` ("regular" or "high end"), ``tenure``, ``at_risk``, ``lost``; what ``fit``
-    takes, one kind at a time.
+    ``fit`` takes one segment at a time.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per segment and renewal: ``customers`` ("regular" or "high end"), ``tenure`` (number of the renewal),
+        ``at_risk`` and ``lost`` (customers).
+
+    Notes
+    -----
+    The data of Fader & Hardie (2007), "How to Project Customer Retention", Journal of Interactive Marketing 21(1),
+    76-90.
 
     Examples
     --------

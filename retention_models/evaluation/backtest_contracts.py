@@ -1,4 +1,4 @@
-"""Whether forecasts of who stays came true at earlier dates, with only what was known then."""
+"""Backtest of contracts: forecasts of survivors at earlier dates, with the data of then."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from retention_models.estimation.newton import ConvergenceError
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
 from retention_models.forecast.retention import forecast_retention
-from retention_models.logs.contracts.log import Spells, as_of
+from retention_models.logs.contracts.log import Spells, truncate_spells
 from retention_models.logs.contracts.retention import active_customers, renewals_since, retention_table
 from retention_models.tables.days import Period
 
@@ -27,29 +27,35 @@ def backtest_retention(
     renewals: int,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """How many of the customers of earlier days were forecast to make so many more renewals, and how many did.
+    """A backtest of contracts: expected and actual survivors among the customers of earlier days.
 
     Parameters
     ----------
     model_class
-        A model of contracts; it is fitted anew at each origin, to the retention table as it was then.
+        A class of contract models. It is fitted again at each origin, to the retention table of then.
     spells
-        From ``read_contracts``.
+        The result of ``read_contracts``.
     period
-        As in ``retention_table``.
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days.
     origins
         Earlier days; ``renewals`` periods must have passed since each.
     renewals
-        How many renewals ahead is forecast.
+        Number of renewals that the forecast covers.
     level
-        Level of the interval.
+        Level of the interval, from 0 to 1. By default 0.95.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``origin`` (text): ``customers`` then, ``actual`` and ``expected`` survivors after the renewals,
-        ``survivors_lower, survivors_upper``, ``error`` (actual over expected less one), and ``inside``, whether the
-        interval held. ``backtest_check`` puts it into a sentence.
+        Indexed by ``origin`` (text): number of ``customers`` at the origin, ``actual`` and ``expected`` survivors after
+        the renewals, the interval ``survivors_lower, survivors_upper``, ``error`` (actual over expected, less one), and
+        ``inside`` (whether the interval holds the actual number). ``backtest_check`` puts it into a sentence.
+
+    Raises
+    ------
+    ValueError
+        When there are no origins, a horizon ends after the last day of observation, or a model cannot be fitted at an
+        origin.
 
     Examples
     --------
@@ -72,8 +78,8 @@ def backtest_retention(
         raise ValueError("origins is empty: name at least one earlier day")
     rows = {}
     for origin in origins:
-        then = as_of(spells, origin)
-        found = _fitted_then(model_class, then, period)
+        then = truncate_spells(spells, origin)
+        found = _fit_at_origin(model_class, then, period)
         base = active_customers(then, period=period)
         forecast = forecast_retention(found, base, renewals=renewals, level=level).iloc[-1]
         since = renewals_since(spells, origin, period=period, renewals=renewals)
@@ -89,7 +95,7 @@ def backtest_retention(
     return table.astype(dict.fromkeys(counts, np.int64))
 
 
-def _fitted_then(model_class: Any, then: Spells, period: Period) -> Fit:
+def _fit_at_origin(model_class: Any, then: Spells, period: Period) -> Fit:
     """The model fitted to what was known at a day, which an error names."""
     try:
         return fit(model_class, retention_table(then, period=period))

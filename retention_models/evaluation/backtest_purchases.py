@@ -1,8 +1,7 @@
-"""The error to expect of a forecast total: what the same forecast would have missed at earlier dates.
+"""Backtest of purchases: the error of forecast totals made at earlier dates, with the data of then.
 
-An interval made from a fit knows how uncertain the parameters are and what chance does. It does not know whether the
-model is right, nor whether the future is like the past. Forecasts made at earlier dates, with only what was known
-then, show how far off such totals really were.
+The interval of a fit covers parameter uncertainty and chance. It does not cover model error or a future unlike the
+past. Forecasts at earlier dates show the total error.
 """
 
 from __future__ import annotations
@@ -38,16 +37,33 @@ def earlier_origins(
     time_unit: str | timedelta = "W",
     count: int = 4,
 ) -> list[date]:
-    """Evenly spaced days from which a forecast over ``horizon`` can be compared with the rest of the log.
+    """Earlier days for a backtest: the days from which a forecast can be compared with the rest of the log.
 
-    The last one leaves just the horizon; the first one has two thirds of the time before that to learn from, and, where
-    the log allows it, as much as ``backtest_check`` demands. Fewer where the log is short, and at least one.
-    ``acquired_after`` and ``observation_end`` bound the days that count, as in ``summarize``.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    horizon
+        Length of the forecast, in time units; above 0.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    observation_end
+        Last day of observation. By default the last day in the log.
+    time_unit
+        Unit of ``horizon``, as in ``summarize``. By default ``"W"`` (weeks).
+    count
+        Number of days wanted. By default 4; a short log gives fewer, at least one.
+
+    Returns
+    -------
+    list[datetime.date]
+        Evenly spaced days. The last one leaves just the horizon. The first one leaves two thirds of the time before
+        that, or as much as ``backtest_check`` needs.
 
     Raises
     ------
     ValueError
-        When the horizon is so long that less than a week would remain to learn from, or ``count`` is below 1.
+        When the horizon leaves less than a week to learn from, or ``count`` is below 1.
 
     Examples
     --------
@@ -94,37 +110,48 @@ def backtest(
     granularity: Granularity = "D",
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Forecast totals made at earlier dates, with what was known then, beside what came true.
+    """A backtest: forecast totals of earlier days, with the data of then, beside the actual totals.
 
     Parameters
     ----------
     model_class
-        A model class, for example ``ParetoNBD``; it is fitted anew at each origin.
+        A class of purchase models, for example ``ParetoNBD``. It is fitted again at each origin.
     transactions
-        The log, as for ``summarize``, like the keywords not named here.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     origins
-        Last days of the calibrations; ``earlier_origins`` proposes some.
-    observation_end
-        Last day observed; by default the last day in the log. All horizons must have ended by then.
+        Last days of the calibration periods; ``earlier_origins`` proposes some.
     horizon
-        Length of each forecast, in the time unit. For ``BGBB`` the unit is an opportunity ("Y", "Q", "M" or "W"), which
-        the origins must end.
+        Length of each forecast, in time units; above 0. For ``BGBB`` a number of opportunities.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    observation_end
+        Last day of observation. By default the last day in the log. Every horizon must end by then.
+    time_unit
+        Unit of ``horizon``, as in ``summarize``. By default ``"W"`` (weeks). For ``BGBB`` an opportunity: ``"Y"``,
+        ``"Q"``, ``"M"`` or ``"W"``, which each origin must end.
+    granularity
+        The period in which all purchases of a customer count as one, as in ``summarize``. By default ``"D"`` (a day).
     level
-        Level of the interval.
+        Level of the interval, from 0 to 1. By default 0.95.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``origin`` (text): ``customers`` known then, ``actual`` and ``expected`` purchases of theirs within
-        the horizon, ``purchases_lower, purchases_upper``, ``error`` (actual over expected less one), and ``inside``,
-        whether the interval held. Where there is money, also ``actual_amount``, ``expected_amount`` (expected purchases
-        times the amount that Gamma-Gamma expects) and ``amount_error``. ``attrs`` tells what was learnt from at each
-        origin and until when it was followed, for ``backtest_check``.
+        Indexed by ``origin`` (text): number of ``customers`` at the origin, ``actual`` and ``expected`` purchases
+        within the horizon, the interval ``purchases_lower, purchases_upper``, ``error`` (actual over expected, less
+        one), and ``inside`` (whether the interval holds the actual total). With money also ``actual_amount``,
+        ``expected_amount`` and ``amount_error``. ``attrs`` holds the history known at each origin, for
+        ``backtest_check``.
 
     Raises
     ------
     ValueError
-        When there are no origins, or the horizon of one ends after the days observed.
+        When there are no origins, or a horizon ends after the last day of observation.
+
+    Notes
+    -----
+    An interval of a fit knows parameter uncertainty and chance. It does not know model error, nor a future unlike the
+    past. A backtest shows the forecast error with all of these.
 
     Examples
     --------
@@ -183,7 +210,7 @@ def _windows(days: Sequence[date], end: date, horizon: float, time_unit: Any, mo
     if not days:
         raise ValueError("there are no origins; earlier_origins proposes some")
     if model_class.counts_opportunities:
-        length = _length(time_unit)
+        length = _calendar_frequency(time_unit)
         last, periods = pd.Period(end, length), {day: pd.Period(day, length) for day in days}
         over = {day: period for day, period in periods.items() if last.ordinal - period.ordinal >= horizon}
         until = {day: (period + int(horizon)).end_time.date() for day, period in over.items()}
@@ -199,7 +226,7 @@ def _windows(days: Sequence[date], end: date, horizon: float, time_unit: Any, mo
     return until
 
 
-def _length(time_unit: Any) -> str:
+def _calendar_frequency(time_unit: Any) -> str:
     """The calendar period of an opportunity, as pandas calls it."""
     if time_unit not in LENGTHS:
         raise ValueError(f"time_unit must be one of {', '.join(map(repr, LENGTHS))}, an opportunity; got {time_unit!r}")
@@ -209,7 +236,7 @@ def _length(time_unit: Any) -> str:
 def _opportunities(
     log: Transactions, origin: date, until: date, horizon: float, acquired_after: Any, time_unit: Any
 ) -> pd.DataFrame:
-    """The log as opportunities up to an origin, which must end one, with a holdout of so many."""
+    """The log as opportunities up to an origin, which must end one, with the horizon as the holdout period."""
     if horizon % 1 or acquired_after is not None:
         raise ValueError(
             "a model of opportunities is followed over whole ones, from the first customer on: horizon must be a whole "

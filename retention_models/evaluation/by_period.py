@@ -1,7 +1,7 @@
-"""Repeat purchases period by period, as they happened and as a model expected them of such a customer base.
+"""Repeat purchases by period: actual, and expected by a model for such a customer base.
 
-The expectation is that of new customers: nothing is known of them but the day on which each was acquired. So the
-cost follows the number of distinct ages, not of customers.
+The expectation is that of new customers: only their acquisition dates are known. So the cost depends on the number of
+distinct ages, not on the number of customers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 
 from retention_models.core.arrays import Array
 from retention_models.core.dates import unit_length, unit_name
-from retention_models.evaluation.holdout_data import measured_by, named
+from retention_models.evaluation.holdout_data import common_measure, fits_by_name
 from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
@@ -36,32 +36,51 @@ def tracking(
     granularity: Granularity | None = None,
     period: str | None = None,
 ) -> pd.DataFrame:
-    """Repeat purchases per period: actual, and expected by each model.
+    """Repeat purchases per calendar period: actual, and expected by each model.
 
     Parameters
     ----------
     fits
-        A fit, or several by name.
+        A fitted purchase model, or several by name. A single one has the name of its model class.
     transactions
-        The log, as for ``summarize``; ``calibration_end``, ``observation_end`` and ``acquired_after`` as they were
-        there. ``time_unit`` and ``granularity`` are those of the fits, which mostly know theirs.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    calibration_end
+        Last day of the calibration period, as in ``summarize``. By default there is no holdout period.
+    observation_end
+        Last day of observation, as in ``summarize``. By default the last day in the log.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later, as in ``summarize``. By default keep all
+        customers.
+    time_unit
+        Time unit of the fits. By default the unit that the fits know, else ``"W"`` (weeks).
+    granularity
+        Granularity of the fits. By default the one that the fits know, else ``"D"`` (a day).
     period
-        Length of a period, for example ``"W"`` or ``"28D"``; by default the time unit.
+        Length of a period, for example ``"W"`` or ``"28D"``. By default the time unit.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``period`` (1, 2, ...): ``start`` and ``end`` (the instant after), ``complete`` (False where the
-        log covers a part only), ``holdout``, then ``actual``, one column a model, and the same added up since the
-        start as ``<name>_cumulative``.
+        Indexed by ``period`` (1, 2, ...): ``start`` and ``end`` (the instant after it), ``complete`` (False if the log
+        covers only a part), ``holdout`` (whether the period is in the holdout), ``actual`` repeat purchases, one column
+        of expected purchases per model, and the running totals ``<name>_cumulative``.
+
+    Raises
+    ------
+    ValueError
+        When the dates contradict each other or the log, or the fits have several time units. When a fit has covariates
+        or counts opportunities.
 
     Notes
     -----
-    Customers first seen after ``calibration_end`` are left out, as they are in the summary. Periods are half-open
-    and laid so that one begins at the end of the calibration. A purchase happens at the start of its day
-    (or whatever the granularity), so with weeks the k-th covers the days 7(k-1) to 7k - 1 from the first on, and
-    the model's expectation the ages from 7(k-1) to 7k days less the day of acquisition: the convention of the
-    published figures for CDNOW (Fader, Hardie & Lee 2005, "A Note on Implementing the Pareto/NBD Model in MATLAB").
+    Customers whose first purchase is after ``calibration_end`` are left out. One period begins right after the
+    calibration period.
+
+    A purchase happens at the start of its day, or of its period of granularity. With weeks, the k-th period covers the
+    days 7(k-1) to 7k - 1 from the first day. The published figures for CDNOW use the same convention (Fader, Hardie &
+    Lee 2005, "A Note on Implementing the Pareto/NBD Model in MATLAB").
+
+    The expectation is that of new customers: only their acquisition dates are known.
 
     Examples
     --------
@@ -76,14 +95,14 @@ def tracking(
     21        False      55      76.42
     22        False      70      74.65
     """
-    by_name, log = named(fits), as_transactions(transactions)
-    granularity = measured_by(by_name, "granularity", granularity, "D")
+    by_name, log = fits_by_name(fits), as_transactions(transactions)
+    granularity = common_measure(by_name, "granularity", granularity, "D")
     dates = calendar(
         log,
         calibration_end=calibration_end,
         observation_end=observation_end,
         acquired_after=acquired_after,
-        time_unit=measured_by(by_name, "time_unit", time_unit, "W"),
+        time_unit=common_measure(by_name, "time_unit", time_unit, "W"),
         granularity=granularity,
     )
     bought = daily_purchases(
@@ -93,13 +112,13 @@ def tracking(
         acquired_until=dates.calibration_end,
         observation_end=dates.observation_end,
     )
-    edges, complete = _edges(bought.index[0], dates, period or dates.time_unit)
+    edges, complete = _period_edges(bought.index[0], dates, period or dates.time_unit)
     repeat = np.r_[0, np.cumsum(bought["purchases"] - bought["new_customers"])]
     reached = {"actual": repeat[bought.index.searchsorted(edges)]}
     for name, fit in by_name.items():
-        reached[name] = _expected(fit, edges, bought["new_customers"], dates)
+        reached[name] = _cumulative_expected(fit, edges, bought["new_customers"], dates)
     frame = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "complete": complete})
-    frame["holdout"] = frame["start"] >= _after(dates.calibration_end)
+    frame["holdout"] = frame["start"] >= _end_of_day(dates.calibration_end)
     frame = frame.assign(**{name: np.diff(total) for name, total in reached.items()})
     frame = frame.assign(**{f"{name}_cumulative": total[1:] for name, total in reached.items()})
     frame.index = pd.RangeIndex(1, len(frame) + 1, name="period")
@@ -108,14 +127,19 @@ def tracking(
 
 
 def tracking_error(frame: pd.DataFrame) -> pd.DataFrame:
-    """How far each model was off, period by period and in total, from the frame of ``tracking``.
+    """Forecast error of each model per period and in total, in the calibration and the holdout period.
+
+    Parameters
+    ----------
+    frame
+        The frame of ``tracking``.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``model`` and ``part`` (calibration, and holdout where there is one): ``actual`` and ``expected``
-        purchases; ``error``, actual over expected less one; and ``period_error``, the mean absolute difference of a
-        complete period over the mean of what was expected.
+        Indexed by ``model`` and ``part`` (calibration, and holdout if there is one): ``actual`` and ``expected``
+        purchases, ``error`` (actual over expected, less one), and ``period_error`` (mean absolute error of a complete
+        period, over its mean expectation).
 
     Examples
     --------
@@ -140,16 +164,23 @@ def tracking_error(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def season_left(frame: pd.DataFrame) -> pd.DataFrame:
-    """What a model leaves unexplained by calendar month: purchases that came, over those expected.
+    """The season that a model does not explain: actual over expected purchases by calendar month.
 
-    Periods count for the month in which their middle lies, incomplete ones not at all. A month seen in one year only
-    may stand for that year as well as for the season.
+    Parameters
+    ----------
+    frame
+        The frame of ``tracking``.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``month`` in the order of the calendar: number of ``periods`` and of ``years``, ``actual``, and for
-        each model actual over expected, less one.
+        Indexed by ``month`` in calendar order: number of ``periods`` and of ``years``, ``actual`` purchases, and one
+        column per model: actual over expected, less one.
+
+    Notes
+    -----
+    A period belongs to the month of its middle. Incomplete periods do not count. A month observed in one year only
+    shows that year as well as the season.
 
     Examples
     --------
@@ -180,22 +211,22 @@ def model_columns(frame: pd.DataFrame) -> list[str]:
     return [name for name in after if not name.endswith("_cumulative")]
 
 
-def _after(day: date) -> pd.Timestamp:
+def _end_of_day(day: date) -> pd.Timestamp:
     """The instant at which a day is over."""
     return pd.Timestamp(day) + pd.Timedelta(1, "D")
 
 
-def _edges(begin: pd.Timestamp, dates: Calendar, period: str) -> tuple[pd.DatetimeIndex, list[bool]]:
+def _period_edges(begin: pd.Timestamp, dates: Calendar, period: str) -> tuple[pd.DatetimeIndex, list[bool]]:
     """Ends of the periods, one of them at the end of the calibration; and which periods the log covers wholly."""
     length = unit_length(period)
-    cut, end = _after(dates.calibration_end), _after(dates.observation_end)
+    cut, end = _end_of_day(dates.calibration_end), _end_of_day(dates.observation_end)
     before, after = math.ceil((cut - begin) / length), math.ceil((end - cut) / length)
     edges = [cut + k * length for k in range(-before, after + 1)]
     complete = [begin <= start and stop <= end for start, stop in pairwise(edges)]
     return pd.DatetimeIndex([begin, *edges[1:-1], end]), complete
 
 
-def _expected(fit: Fit, edges: pd.DatetimeIndex, new_customers: pd.Series, dates: Calendar) -> Array:
+def _cumulative_expected(fit: Fit, edges: pd.DatetimeIndex, new_customers: pd.Series, dates: Calendar) -> Array:
     """Repeat purchases expected until each edge of all customers acquired before it; shape (edges,)."""
     if fit.model.counts_opportunities:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Several models of the same customers side by side, which of them to use, and why."""
+"""Comparison of several models of the same customers, and the model to use."""
 
 from __future__ import annotations
 
@@ -21,23 +21,27 @@ from retention_models.fitting.result import Fit
 from retention_models.tables.customer_table import read_table
 
 HISTORY = ("frequency", "recency", "T")
-APART = "BGBB"
+NOT_COMPARED = "BGBB"
+NO_HOLDOUT = (
+    "The table has no holdout, so nothing is said of how the forecasts came true; "
+    "summarize(..., calibration_end=...) makes one."
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Presentation):
-    """Models side by side.
+    """Several models of the same customers side by side, and the model to use.
 
     Attributes
     ----------
     name
         The model to use.
     sentence
-        Why.
+        The reason for this choice.
     frame
-        One row a model, as ``compare`` describes.
+        One row per model, as ``compare`` describes.
     tests
-        The likelihood-ratio test of each pair of which one lies within the other, by their names (simpler, richer).
+        The likelihood-ratio test of each pair of nested models, by their names (simpler, richer).
     notes
         Sentences on what is left out, and why.
     """
@@ -52,9 +56,9 @@ class Comparison(Presentation):
         return self.sentence
 
     def _parts(self) -> Sequence[Part]:
-        return [self._written(), self.sentence, *map(str, self.tests.values()), *self.notes]
+        return [self._text_frame(), self.sentence, *map(str, self.tests.values()), *self.notes]
 
-    def _written(self) -> pd.DataFrame:
+    def _text_frame(self) -> pd.DataFrame:
         """The frame as text, one column a model."""
         return self.frame.map(three_digits).assign(parameters=self.frame["parameters"].astype(str)).T
 
@@ -62,40 +66,48 @@ class Comparison(Presentation):
 def compare(
     fits: Mapping[str, Fit], customers: Any, *, replicates: int = 99, rng: np.random.Generator | None = None
 ) -> Comparison:
-    """Models of the same customers side by side, and which to use.
+    """A comparison of several models of the same customers, and the model to use.
 
     Parameters
     ----------
     fits
-        Fits of purchase models by name, the one preferred on other grounds first: for the status of a customer, a model
-        that lets customers leave before a second purchase.
+        Fitted purchase models by name. Among equally good models the first one is used, so name the preferred model
+        first.
     customers
-        The summary that they were fitted to. With a holdout (``summarize(..., calibration_end=...)``) that judges.
-    replicates, rng
-        Of the tests of pairs without a known law, as in ``likelihood_ratio``.
+        The frame of ``summarize`` to which the models were fitted. With a holdout period (``summarize(...,
+        calibration_end=...)``), the holdout decides.
+    replicates
+        Number of bootstrap samples for tests of pairs without a known reference distribution, as in
+        ``likelihood_ratio``. By default 99; 0 for none.
+    rng
+        Source of randomness of the bootstrap, a numpy Generator. By default a fixed one.
 
     Returns
     -------
     Comparison
-        Its ``frame`` has a row for each model: number of free ``parameters``, ``log_likelihood``, ``aic`` and ``bic``;
-        with a holdout also, per customer, ``log_score`` (mean of -log of the probability of the count that came true)
-        and ``mae`` of the expected count; ``calibration_error``, the share of customers who would have to change place
-        for the histogram of ``calibration`` to be flat; and ``tracking_error``, actual over expected less one of all
-        holdout purchases where nothing is known of a customer but the age. ``difference_to_best`` is
-        how much worse than the best model each one is by the log score in the holdout, or else by AIC, and
-        ``std_error`` that of this difference.
+        Its ``frame`` has one row per model: number of free ``parameters``, ``log_likelihood``, ``aic`` and ``bic``.
+        With a holdout period also:
+
+        - ``log_score``: mean over customers of -log of the probability of the actual count; smaller is better
+        - ``mae``: mean absolute error of the expected purchases of a customer
+        - ``calibration_error``: share of customers to move for a flat histogram in ``calibration``
+        - ``tracking_error``: actual over expected holdout purchases, less one, if only the ages of customers are known
+
+        ``difference_to_best`` is the distance to the best model by the log score, or without a holdout by AIC.
+        ``std_error`` is the standard error of this difference.
 
     Raises
     ------
     ValueError
-        When there are fewer than two fits, or they are not all of these customers, measured in one time unit.
+        When there are fewer than two purchase models, or they were not fitted to these customers in one time unit.
 
     Notes
     -----
-    A model is told from the best when it is worse by more than two standard errors (of the sum of the differences over
-    customers; Vuong 1989, Econometrica 57, 307-333) and by more than a trifle; where one lies within the other and
-    there is no holdout, by the likelihood-ratio test. Of the models that cannot be told from the best, the first one
-    given is used.
+    A model is worse than the best if the difference exceeds two standard errors (Vuong 1989, Econometrica 57, 307-333)
+    and is not negligible. For nested models without a holdout period, the likelihood-ratio test decides. Of all models
+    that are not worse, the first one is used.
+
+    BG/BB is not compared, because its likelihood is that of opportunities.
 
     Examples
     --------
@@ -113,8 +125,8 @@ def compare(
     error 0.0046), no more than chance could make. BG/NBD fits the calibration data best, by 25.1 in AIC (standard
     error 20.7).
     """
-    shown = {name: fit for name, fit in fits.items() if type(fit.model).__name__ != APART}
-    notes = tuple(_apart(name) for name in fits if name not in shown)
+    shown = {name: fit for name, fit in fits.items() if type(fit.model).__name__ != NOT_COMPARED}
+    notes = tuple(_not_compared(name) for name in fits if name not in shown)
     _require_same_data(shown, customers, notes)
     tests = {
         (a, b): likelihood_ratio(shown[a], shown[b], customers, replicates=replicates, rng=rng, names=(a, b))
@@ -122,17 +134,17 @@ def compare(
         if lies_within(shown[a], shown[b])
     }
     frame = pd.DataFrame({name: _measures(fit) for name, fit in shown.items()}).T.rename_axis("model")
-    losses = in_sample = _by_aic(shown, customers)
+    losses = in_sample = _aic_losses(shown, customers)
     if all(name in customers.columns for name in HOLDOUT):
         holdouts = Holdout.from_fits(shown, customers)
-        losses = _by_log_score(holdouts)
+        losses = _log_score_losses(holdouts)
         frame["log_score"] = pd.Series({name: losses.loss(name) for name in shown})
-        frame = frame.join(pd.DataFrame({name: _came_true(holdout) for name, holdout in holdouts.items()}).T)
+        frame = frame.join(pd.DataFrame({name: _holdout_measures(holdout) for name, holdout in holdouts.items()}).T)
         name, why = losses.choose({})
-        why = f"{why} {_fit_best(shown, in_sample)}"
+        why = f"{why} {_best_fit_text(shown, in_sample)}"
     else:
         name, why = losses.choose({pair: test.p_value for pair, test in tests.items()})
-        why, notes = f"{why} {_by_bic(shown)}", (*notes, NO_HOLDOUT)
+        why, notes = f"{why} {_bic_text(shown)}", (*notes, NO_HOLDOUT)
     difference_to_best = pd.DataFrame(
         {name: losses.difference_to_best(name) for name in shown}, index=["difference_to_best", "std_error"]
     ).T
@@ -144,23 +156,17 @@ def _measures(fit: Fit) -> dict[str, float]:
     return {"parameters": fit.n_parameters, "log_likelihood": fit.log_likelihood, "aic": fit.aic, "bic": fit.bic}
 
 
-def _came_true(holdout: Holdout) -> dict[str, float]:
+def _holdout_measures(holdout: Holdout) -> dict[str, float]:
     """How the forecasts of a model came true, beside their log score."""
     share = holdout.histogram()["share"]
     return {
-        "mae": holdout.mean(np.abs(holdout.expected() - holdout.actual)),
+        "mae": holdout.mean(np.abs(holdout.expected_purchases() - holdout.actual)),
         "calibration_error": float((share - 1 / len(share)).abs().sum() / 2),
         "tracking_error": _tracking_error(holdout),
     }
 
 
-NO_HOLDOUT = (
-    "The table has no holdout, so nothing is said of how the forecasts came true; "
-    "summarize(..., calibration_end=...) makes one."
-)
-
-
-def _apart(name: str) -> str:
+def _not_compared(name: str) -> str:
     return (
         f"{name} (BG/BB) stands apart: its likelihood is the chance of taking opportunities, that of the others the "
         "density of purchases in time. It is not compared."
@@ -182,12 +188,12 @@ def _require_same_data(fits: Mapping[str, Fit], customers: Any, notes: tuple[str
         rows_of(fit, customers)
 
 
-def _by_log_score(holdouts: Mapping[str, Holdout]) -> LossComparison:
+def _log_score_losses(holdouts: Mapping[str, Holdout]) -> LossComparison:
     losses = {name: -holdout.log_probability() for name, holdout in holdouts.items()}
     return LossComparison("log score in the holdout", losses, next(iter(holdouts.values())).weight)
 
 
-def _by_aic(fits: Mapping[str, Fit], customers: Any) -> LossComparison:
+def _aic_losses(fits: Mapping[str, Fit], customers: Any) -> LossComparison:
     averaged = {name: averaged_columns(type(fit.model)) for name, fit in fits.items()}
     extra = tuple(dict.fromkeys(column for columns in averaged.values() for column in columns))
     design_columns = {name: fit.covariate_terms.design_columns(customers) for name, fit in fits.items()}
@@ -205,7 +211,7 @@ def _by_aic(fits: Mapping[str, Fit], customers: Any) -> LossComparison:
     return LossComparison("AIC", losses, table.weight, scale=n)
 
 
-def _fit_best(fits: Mapping[str, Fit], in_sample: LossComparison) -> str:
+def _best_fit_text(fits: Mapping[str, Fit], in_sample: LossComparison) -> str:
     """Which of the fits is best to the data that all were fitted to."""
     best, second = sorted(fits, key=lambda name: fits[name].aic)[:2]
     gap, error = in_sample.difference_to_best(second)
@@ -215,7 +221,7 @@ def _fit_best(fits: Mapping[str, Fit], in_sample: LossComparison) -> str:
     return f"{best} fits the calibration data best, by {by} in AIC (standard error {unsure})."
 
 
-def _by_bic(fits: Mapping[str, Fit]) -> str:
+def _bic_text(fits: Mapping[str, Fit]) -> str:
     best, second = sorted(fits, key=lambda name: fits[name].bic)[:2]
     return f"By BIC {best} is best, by {three_digits(fits[second].bic - fits[best].bic)}."
 

@@ -1,8 +1,8 @@
-"""What one would have projected from the first renewals, with models and with the curves that people draw.
+"""Survival projected from the first renewals, by models and by drawn curves.
 
-A spreadsheet fits a line, a parabola or an exponential to the share still there, by least squares, and extends it.
-Such curves fit what was seen and then fall below nothing, turn up again, or go on falling as if all customers were
-alike. Fader & Hardie (2007), Journal of Interactive Marketing 21(1), 76-90, show it on the table that is used here.
+A spreadsheet fits a line, a parabola or an exponential to the survival shares, by least squares, and extends it. Such
+curves fit the observed shares. Then they fall below zero, rise again, or fall as if all customers were alike. See Fader
+& Hardie (2007), Journal of Interactive Marketing 21(1), 76-90, whose table is used here.
 """
 
 from __future__ import annotations
@@ -24,20 +24,26 @@ SHORTEST = 5  # renewals, of which some can be kept back
 
 
 def drawn_curves(survival: Array, tenure: Array) -> pd.DataFrame:
-    """The line, parabola and exponential through the shares still there after 0, 1, 2... renewals, extended.
+    """A line, a parabola and an exponential through the first survival shares, extended.
+
+    These are the curves that spreadsheets fit by least squares.
 
     Parameters
     ----------
     survival
-        S(0) = 1, S(1), ..., as far as they were seen; shape (m,).
+        The shares S(0) = 1, S(1), ... as far as they were observed; shape (m,).
     tenure
-        Where the curves are wanted.
+        Numbers of renewals at which the curves are wanted; shape (n,).
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``tenure``: ``linear``, ``quadratic`` (with three shares or more) and ``exponential``, the last one
-        through the logarithms of shares above 0.
+        Indexed by ``tenure``: ``linear``, ``quadratic`` (with three shares or more) and ``exponential`` (a line through
+        the logarithms of shares above 0).
+
+    Notes
+    -----
+    See Fader & Hardie (2007), "How to Project Customer Retention", Journal of Interactive Marketing 21(1), 76-90.
 
     Examples
     --------
@@ -61,21 +67,21 @@ def drawn_curves(survival: Array, tenure: Array) -> pd.DataFrame:
 
 
 def projections(retention_table: Any, *, renewals: int) -> pd.DataFrame:
-    """The share still there after each renewal: what came, and what each way to project it says from the first ones.
+    """Survival after each renewal: actual, and projected from the first renewals by models and by drawn curves.
 
     Parameters
     ----------
     retention_table
-        From ``retention_table`` or ``load_published_retention``; all its customers are taken together.
+        The frame of ``retention_table`` or ``load_published_retention``; all its customers are taken together.
     renewals
-        How many renewals are used.
+        Number of first renewals that are used.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``tenure`` from 0 on: ``at_risk`` (customers behind the row), ``actual`` (of those still there at
-        the first renewal seen, Kaplan-Meier), ``used``, and a column for each model that could be fitted and each
-        curve. Its ``attrs`` hold the ``notes`` of each fit, such as that a parameter is hardly determined.
+        Indexed by ``tenure`` from 0: ``at_risk`` (customers at that renewal), ``actual`` (Kaplan-Meier share of the
+        customers of the first renewal observed), ``used`` (whether the renewal was used), and one column per model and
+        per curve. ``attrs["notes"]`` holds the notes of each fit.
 
     Raises
     ------
@@ -107,11 +113,19 @@ def projections(retention_table: Any, *, renewals: int) -> pd.DataFrame:
 
 
 def projection_errors(frame: pd.DataFrame) -> pd.DataFrame:
-    """How far each projection was off where it had not seen what came.
+    """Error of each projection at the renewals that it did not use, the best projection first.
 
-    ``frame`` is that of ``projections``. Indexed by ``projection``, the best first: ``fitted_error`` (mean absolute
-    error at the renewals used, in percentage points), ``error`` (the same at the later ones), and ``last``, the share
-    it says is there after the last renewal, of which ``actual`` is the true one.
+    Parameters
+    ----------
+    frame
+        The frame of ``projections``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``projection``: ``fitted_error`` (mean absolute error at the renewals used, in percentage points),
+        ``error`` (the same at the later renewals), ``last`` (projected share after the last renewal) and ``actual``
+        (the actual share then).
     """
     used = frame["used"].to_numpy()
     names = frame.columns.drop(["at_risk", "actual", "used"])

@@ -1,4 +1,4 @@
-"""What a model makes of purchase histories: over all that are possible at one age, and along one customer's life."""
+"""P(alive) and expected purchases by purchase history: for all histories of one age, and over time."""
 
 from __future__ import annotations
 
@@ -11,36 +11,41 @@ import pandas as pd
 
 from retention_models.core.arguments import is_number, require_whole
 from retention_models.core.dates import unit_name
-from retention_models.evaluation.holdout_data import measured_by, named
+from retention_models.evaluation.holdout_data import common_measure, fits_by_name
 from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.forecast.customers import require_purchases
 from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.log import Transactions
-from retention_models.logs.transactions.purchases import as_transactions, between, purchases
+from retention_models.logs.transactions.purchases import as_transactions, filter_days, purchases
 from retention_models.tables.engines import collect
 
 
 def history_matrix(fit: Fit, *, T: float, horizon: float, max_frequency: int = 15, steps: int = 60) -> pd.DataFrame:
-    """What to expect of customers of age ``T``, for every number of repeat purchases and every time of the last.
+    """P(alive) and expected purchases for every number of repeat purchases and every recency, at one age.
 
     Parameters
     ----------
     fit
         A fitted purchase model.
     T
-        Age of the customers, in the time unit of the fit.
+        Age of the customers, in the time unit of the fit; above 0.
     horizon
-        Length of the future window, in the same unit.
+        Length of the forecast, in the time unit of the fit; above 0.
     max_frequency
-        The grid runs from 1 to this many repeat purchases.
+        Highest number of repeat purchases in the grid, which starts at 1. By default 15.
     steps
-        Number of recencies, evenly spaced up to ``T``.
+        Number of recencies, evenly spaced up to ``T``. By default 60.
 
     Returns
     -------
     pandas.DataFrame
-        ``frequency, recency, probability_alive, expected_purchases``, one row a point of the grid. ``T``,
-        ``horizon`` and the time unit are in ``attrs``, for display.
+        One row per point of the grid: ``frequency``, ``recency`` (time units), ``probability_alive`` and
+        ``expected_purchases`` within the horizon. ``attrs`` holds ``T``, ``horizon`` and the time unit.
+
+    Raises
+    ------
+    ValueError
+        When a number is not valid, the model is not one of purchases, or the fit has covariates.
 
     Examples
     --------
@@ -88,28 +93,33 @@ def alive_history(
     time_unit: str | timedelta | None = None,
     steps: int = 200,
 ) -> pd.DataFrame:
-    """How the probability that a customer is still there developed, by what was known on each day.
+    """P(alive) of one customer over time, with the information of each day.
 
     Parameters
     ----------
     fit
         A fitted purchase model.
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     customer
-        A ``customer_id`` in it.
+        A ``customer_id`` in the log.
     observation_end
-        Last day to show; by default the last day in the log.
+        Last day to show. By default the last day in the log.
     time_unit
-        The unit that the model was fitted in, for a fit that does not know it.
+        Time unit of the fit. By default the unit that the fit knows, else ``"W"`` (weeks).
     steps
-        Number of evenly spaced instants; each purchase adds two, just before it and at it.
+        Number of evenly spaced instants. By default 200. Each purchase adds two, one before and one at it.
 
     Returns
     -------
     pandas.DataFrame
-        In the order of time: ``date``, the history then known (``frequency, recency, T``), ``probability_alive``, and
-        ``purchase``, True at a purchase. The name of the customer is in ``attrs``, for display.
+        In the order of time: ``date``, the history known then (``T``, ``recency`` and ``frequency``),
+        ``probability_alive``, and ``purchase`` (True at a purchase). ``attrs["customer_id"]`` is the customer.
+
+    Raises
+    ------
+    ValueError
+        When the customer has no purchase in the log, or the fit has covariates.
 
     Examples
     --------
@@ -125,14 +135,14 @@ def alive_history(
     132 1997-12-12          3  49.29                1.0
     """
     require_no_covariates(fit, "a customer of the log", "predict")
-    by_name, log = named(fit), as_transactions(transactions)
+    by_name, log = fits_by_name(fit), as_transactions(transactions)
     days = calendar(
         log,
         calibration_end=None,
         observation_end=observation_end,
         acquired_after=None,
-        time_unit=measured_by(by_name, "time_unit", time_unit, "W"),
-        granularity=measured_by(by_name, "granularity", None, "D"),
+        time_unit=common_measure(by_name, "time_unit", time_unit, "W"),
+        granularity=common_measure(by_name, "granularity", None, "D"),
     )
     unit, end, moments = days.unit, pd.Timestamp(days.last_period), _purchase_times(log, customer, days)
     first = moments[0]
@@ -159,7 +169,7 @@ def alive_history(
 
 def _purchase_times(log: Transactions, customer: Any, days: Calendar) -> pd.DatetimeIndex:
     same = nw.col("customer_id").cast(nw.String) == str(customer)
-    found = collect(between(purchases(log, days.granularity), "period", None, days.observation_end).filter(same))
+    found = collect(filter_days(purchases(log, days.granularity), "period", None, days.observation_end).filter(same))
     if found.empty:
         raise ValueError(f"customer_id {customer!r} has no purchase in the log up to {days.observation_end}")
     return pd.DatetimeIndex(found["period"]).sort_values()

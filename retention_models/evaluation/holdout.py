@@ -1,6 +1,6 @@
-"""What came true in the holdout, beside what was expected: totals, groups, scores, and the whole distribution.
+"""Actual and expected purchases in the holdout period: totals, groups, scores and distributions.
 
-Every function wants a summary with a holdout: ``summarize(..., calibration_end=...)``. Customers who share a
+Every function takes a summary with a holdout period: ``summarize(..., calibration_end=...)``. Customers who share a
 history are evaluated once.
 """
 
@@ -17,7 +17,7 @@ from retention_models.core.arguments import require_whole
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.proportions import wilson_interval
-from retention_models.evaluation.holdout_data import Holdout, named
+from retention_models.evaluation.holdout_data import Holdout, fits_by_name
 from retention_models.fitting.result import Fit
 from retention_models.forecast.by_group import weights_by_group
 from retention_models.forecast.customers import predict_total
@@ -25,22 +25,27 @@ from retention_models.tables.groups import Labels
 
 
 def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_frequency: int = 7) -> pd.DataFrame:
-    """Mean holdout purchases of customers with the same number of repeat purchases before: actual and expected.
+    """Mean purchases in the holdout period by number of repeat purchases before: actual and expected.
 
     Parameters
     ----------
     fits
-        A fit, or several by name.
+        A fitted purchase model, or several by name. A single one has the name of its model class.
     customers
-        The summary that the models were fitted to, with its holdout.
+        The frame of ``summarize`` to which the models were fitted, with its holdout period.
     max_frequency
-        Customers with this frequency or a higher one form the last group.
+        Customers with this number of repeat purchases or more form the last group. By default 7.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``frequency`` (text, the last one with a plus): ``customers``, ``actual`` mean, and one column of
-        expected means for each model. Frequencies that nobody has are left away.
+        Indexed by ``frequency`` (text, the last one with a plus): number of ``customers``, ``actual`` mean purchases,
+        and one column of expected means per model. Numbers without a customer are left out.
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or a model is not one of purchases.
 
     Examples
     --------
@@ -55,23 +60,39 @@ def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_f
     2                214   1.393       1.196   1.044
     3+               293   3.222       3.246   3.013
     """
-    holdouts = Holdout.from_fits(named(fits), customers)
+    holdouts = Holdout.from_fits(fits_by_name(fits), customers)
     first = next(iter(holdouts.values()))
-    means = {"actual": first.actual, **{name: holdout.expected() for name, holdout in holdouts.items()}}
-    return _by_frequency(first, means, max_frequency)
+    means = {"actual": first.actual, **{name: holdout.expected_purchases() for name, holdout in holdouts.items()}}
+    return _means_by_frequency(first, means, max_frequency)
 
 
 def status_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_frequency: int = 7) -> pd.DataFrame:
-    """Who came back in the holdout, and who was held to be a customer still, by repeat purchases before.
+    """Share of customers who bought in the holdout and mean P(alive), by number of repeat purchases before.
 
-    Who came back was a customer still; who did not may be one all the same. A model whose probability is 1 for those
-    who bought once cannot tell who has left.
+    Parameters
+    ----------
+    fits
+        A fitted purchase model, or several by name. A single one has the name of its model class.
+    customers
+        The frame of ``summarize`` to which the models were fitted, with its holdout period.
+    max_frequency
+        Customers with this number of repeat purchases or more form the last group. By default 7.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``frequency`` as in ``holdout_by_frequency``: ``customers``, the share that ``came_back``, and for
-        each model the mean probability of being a customer at the end of the calibration.
+        Indexed by ``frequency`` (text, the last one with a plus): number of ``customers``, ``came_back`` (share with a
+        purchase in the holdout), and one column of mean P(alive) at the end of the calibration per model.
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or a model is not one of purchases.
+
+    Notes
+    -----
+    A customer who bought again was alive. A customer who did not may be alive as well, so P(alive) exceeds the share
+    who came back. A model with P(alive) = 1 for all customers with one purchase cannot say who churned.
 
     Examples
     --------
@@ -85,13 +106,13 @@ def status_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_fr
     1                439      0.358       0.521   0.474
     2+               507      0.659       0.684   0.589
     """
-    holdouts = Holdout.from_fits(named(fits), customers)
+    holdouts = Holdout.from_fits(fits_by_name(fits), customers)
     first = next(iter(holdouts.values()))
     alive = {name: holdout.probability_alive() for name, holdout in holdouts.items()}
-    return _by_frequency(first, {"came_back": (first.actual > 0).astype(float), **alive}, max_frequency)
+    return _means_by_frequency(first, {"came_back": (first.actual > 0).astype(float), **alive}, max_frequency)
 
 
-def _by_frequency(holdout: Holdout, values: Mapping[str, Array], max_frequency: int) -> pd.DataFrame:
+def _means_by_frequency(holdout: Holdout, values: Mapping[str, Array], max_frequency: int) -> pd.DataFrame:
     """Number of customers of each frequency, and means over them of values that each row has."""
     require_whole("max_frequency", max_frequency, 0)
     group = np.minimum(holdout.frequency, max_frequency).astype(int)
@@ -105,15 +126,33 @@ def _by_frequency(holdout: Holdout, values: Mapping[str, Array], max_frequency: 
 
 
 def holdout_scores(fits: Fit | Mapping[str, Fit], customers: Any, *, level: float = 0.95) -> pd.DataFrame:
-    """How far each model was off in the holdout: customer by customer, and in total.
+    """Forecast error of each model in the holdout period, per customer and in total.
+
+    Parameters
+    ----------
+    fits
+        A fitted purchase model, or several by name. A single one has the name of its model class.
+    customers
+        The frame of ``summarize`` to which the models were fitted, with its holdout period.
+    level
+        Level of the interval, from 0 to 1. By default 0.95.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``model``. Customer by customer, smaller is better: ``mae`` and ``rmse`` of the expected count,
-        ``log_score`` (mean of -log of the probability that the model gave to the count that came true; Gneiting &
-        Raftery 2007). In total: ``actual``, ``expected``, the interval ``purchases_lower, purchases_upper``
-        (parameters and chance, not model error), and ``error``, actual over expected less one.
+        Indexed by ``model``. Per customer, where smaller is better: ``mae`` and ``rmse`` of the expected purchases, and
+        ``log_score`` (mean of -log of the probability of the actual count). In total: ``actual`` and ``expected``
+        purchases, the interval ``purchases_lower, purchases_upper``, and ``error`` (actual over expected, less one).
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or holdout periods of several lengths.
+
+    Notes
+    -----
+    The interval covers parameter uncertainty and chance, not model error. For the log score see Gneiting & Raftery
+    (2007), Journal of the American Statistical Association 102, 359-378.
 
     Examples
     --------
@@ -124,28 +163,66 @@ def holdout_scores(fits: Fit | Mapping[str, Fit], customers: Any, *, level: floa
     model
     ParetoNBD  0.75    1882   1665.51
     """
-    rows = {name: _scores(fit, customers, level) for name, fit in named(fits).items()}
+    rows = {name: _scores(fit, customers, level) for name, fit in fits_by_name(fits).items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model").astype({"actual": int})
 
 
 def calibration(fit: Fit, customers: Any, *, bins: int = 10) -> pd.DataFrame:
-    """Histogram of where each holdout count lies in its own forecast distribution (non-randomised PIT).
+    """Histogram of the position of each actual count in its forecast distribution (non-randomised PIT).
 
-    Flat, ``density`` 1 throughout, where the distributions are calibrated. Counts are discrete, so each customer is
-    spread evenly between the distribution function just below the count and at it, and reports repeat
-    (Czado, Gneiting & Held 2009, "Predictive model assessment for count data", Biometrics 65, 1254-1261).
+    A flat histogram (``density`` 1) means that the forecast distributions are calibrated.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    customers
+        The frame of ``summarize`` to which the models were fitted, with its holdout period.
+    bins
+        Number of bins of equal width. By default 10.
 
     Returns
     -------
     pandas.DataFrame
-        ``lower`` and ``upper`` end of each bin, the ``share`` of customers in it, and ``density``, share over width.
+        One row per bin: ``lower`` and ``upper`` end (from 0 to 1), ``share`` of customers in it, and ``density`` (share
+        over width).
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or a model is not one of purchases.
+
+    Notes
+    -----
+    Counts are discrete. Each customer is spread evenly between the distribution function below the count and at it, so
+    no random numbers are needed. See Czado, Gneiting & Held (2009), "Predictive Model Assessment for Count Data",
+    Biometrics 65, 1254-1261.
     """
     require_whole("bins", bins, 1)
     return Holdout.from_fit(fit, customers).histogram(bins)
 
 
 def holdout_check(fit: Fit, customers: Any, *, level: float = 0.95) -> Check:
-    """Whether the total that came true lies inside the interval of its forecast, in a sentence for the report.
+    """Whether the actual total of the holdout period lies within the forecast interval.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    customers
+        The frame of ``summarize`` to which the models were fitted, with its holdout period.
+    level
+        Level of the interval, from 0 to 1. By default 0.95.
+
+    Returns
+    -------
+    Check
+        Failed if the actual total lies outside; the detail gives the totals, the interval and the error.
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or holdout periods of several lengths.
 
     Examples
     --------
@@ -163,11 +240,11 @@ def holdout_check(fit: Fit, customers: Any, *, level: float = 0.95) -> Check:
         f"{score['purchases_lower']:,.0f} to {score['purchases_upper']:,.0f}), {score['actual']:,.0f} came true"
     )
     return Check(
-        "holdout total inside its interval", bool(held), f"{numbers}{'.' if held else _missed(score['error'])}"
+        "holdout total inside its interval", bool(held), f"{numbers}{'.' if held else _miss_text(score['error'])}"
     )
 
 
-def _missed(error: float) -> str:
+def _miss_text(error: float) -> str:
     return (
         f", {abs(100 * error):.0f} % {'more' if error > 0 else 'fewer'}. The interval knows how uncertain the "
         "parameters are and what chance does, but not whether the model is right: parameter uncertainty is not "
@@ -182,7 +259,7 @@ def _scores(fit: Fit, customers: Any, level: float) -> dict[str, float]:
         raise ValueError(f"holdout_duration has {len(durations)} values; take customers with one of them at a time")
     total = predict_total(fit, customers, float(durations[0]), level).iloc[0]
     actual = float(holdout.weight @ holdout.actual)
-    off = holdout.expected() - holdout.actual
+    off = holdout.expected_purchases() - holdout.actual
     return {
         "mae": holdout.mean(np.abs(off)),
         "rmse": math.sqrt(holdout.mean(off**2)),
@@ -196,15 +273,28 @@ def _scores(fit: Fit, customers: Any, level: float) -> dict[str, float]:
 
 
 def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) -> pd.DataFrame:
-    """What the customers of each group then did in the holdout, and what was expected of them.
+    """Purchases in the holdout period by group of customers: actual and expected.
 
-    Parameters are those of ``holdout_by_frequency``; ``by`` is a column, or one label for each customer.
+    Parameters
+    ----------
+    fits
+        A fitted purchase model, or several by name. A single one has the name of its model class.
+    customers
+        The frame of ``summarize`` to which the models were fitted, with its holdout period.
+    by
+        A column of ``customers``, or one label per customer: a Series by its index, a list or array by position.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``group``: ``customers``, the share that ``came_back`` with its 95 % interval ``came_back_lower,
-        came_back_upper``, ``actual`` mean purchases in the holdout, and one column of expected means for each model.
+        Indexed by ``group``: number of ``customers``, ``came_back`` (share with a purchase in the holdout) with its 95
+        % confidence interval ``came_back_lower, came_back_upper``, ``actual`` mean purchases, and one column of
+        expected means per model.
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or a model is not one of purchases.
 
     Examples
     --------
@@ -218,10 +308,10 @@ def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) 
     again      0.519            0.487            0.551   1.636      1.554
     once       0.137            0.120            0.156   0.237      0.138
     """
-    holdouts = Holdout.from_fits(named(fits), customers)
+    holdouts = Holdout.from_fits(fits_by_name(fits), customers)
     first = next(iter(holdouts.values()))
     values = {"came_back": (first.actual > 0).astype(float), "actual": first.actual}
-    values |= {name: holdout.expected() for name, holdout in holdouts.items()}
+    values |= {name: holdout.expected_purchases() for name, holdout in holdouts.items()}
     rows = {}
     for label, n in weights_by_group(first.table, customers, by).items():
         rows[label] = {"customers": n.sum(), **{name: n @ value / n.sum() for name, value in values.items()}}

@@ -1,4 +1,4 @@
-"""The distinct rows of a holdout, and the fits to be held against what came true in them."""
+"""The distinct rows of a holdout period, and the fits to evaluate on them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from retention_models.tables.customer_table import Table, read_table, require_sa
 HOLDOUT = ("holdout_frequency", "holdout_duration")
 
 
-def named(fits: Fit | Mapping[str, Fit]) -> dict[str, Fit]:
-    """Several fits of purchase models by name; a single one goes by the name of its model class."""
+def fits_by_name(fits: Fit | Mapping[str, Fit]) -> dict[str, Fit]:
+    """Several fits of purchase models by name; a single one has the name of its model class."""
     by_name = {type(fits.model).__name__: fits} if isinstance(fits, Fit) else dict(fits)
     if not by_name:
         raise ValueError("there are no fits to judge; pass one, or several by name")
@@ -28,10 +28,10 @@ def named(fits: Fit | Mapping[str, Fit]) -> dict[str, Fit]:
     return by_name
 
 
-def measured_by(fits: Mapping[str, Fit], what: str, given: Any, otherwise: str) -> Any:
-    """The ``time_unit`` or ``granularity`` by which all of some fits were made; an error where ``given`` is another.
+def common_measure(fits: Mapping[str, Fit], what: str, given: Any, otherwise: str) -> Any:
+    """The ``time_unit`` or ``granularity`` that all fits share; an error if ``given`` differs.
 
-    Fits to tables from elsewhere do not know theirs: then it is the one given, or ``otherwise``.
+    Fits to other tables do not know theirs. The result is then ``given``, or else ``otherwise``.
     """
     known = [(f"{name} was fitted", fit.data[what]) for name, fit in fits.items() if what in fit.data]
     measures = [*known, *([("the log is to be read", given)] if given is not None else [])]
@@ -46,10 +46,11 @@ def measured_by(fits: Mapping[str, Fit], what: str, given: Any, otherwise: str) 
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
-    """Distinct rows of history, holdout and covariates, and the fit to judge on them.
+    """The distinct rows of history, holdout and covariates, and the fit to evaluate on them.
 
-    ``columns`` are those of the model and last those of covariates, ``frequency`` among them; ``actual`` counts the
-    purchases that came true within ``horizon``. All have shape (rows,), as has ``weight``, the customers sharing each.
+    ``columns`` are those of the model and then those of the covariates, with ``frequency`` among them. ``actual`` is
+    the number of purchases within ``horizon``. All arrays have shape (rows,), as has ``weight``, the number of
+    customers per row.
     """
 
     fit: Fit
@@ -62,7 +63,7 @@ class Holdout:
     @classmethod
     def from_fit(cls, fit: Fit, customers: Any) -> Holdout:
         """The holdout in a summary; a ValueError where it has none."""
-        return next(iter(cls.from_fits(named(fit), customers).values()))
+        return next(iter(cls.from_fits(fits_by_name(fit), customers).values()))
 
     @classmethod
     def from_fits(cls, fits: Mapping[str, Fit], customers: Any) -> dict[str, Holdout]:
@@ -101,7 +102,7 @@ class Holdout:
         """Mean over customers of a value that each row has."""
         return float(self.weight @ values / self.weight.sum())
 
-    def expected(self) -> Array:
+    def expected_purchases(self) -> Array:
         """Expected purchases within the horizon; shape (rows,)."""
         model, history = self.fit.customer_models(self.columns)
         return model.expected_purchases(self.horizon, *history)

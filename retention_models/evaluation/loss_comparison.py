@@ -1,4 +1,4 @@
-"""Which of several models is best by a loss that each customer adds to, and which others are as good."""
+"""Comparison of models by a loss per customer: the best model, and the models that are as good."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LossComparison:
     A model's loss is the mean over customers times ``scale``.
     """
 
-    what: str
+    measure: str
     losses: Mapping[str, Array]
     weight: Array
     scale: float = 1.0
@@ -28,53 +28,53 @@ class LossComparison:
         """The loss of a model."""
         return self.scale * self._mean(self.losses[name])
 
-    def ranked(self) -> list[str]:
+    def ranking(self) -> list[str]:
         """The models, the best first."""
         return sorted(self.losses, key=self.loss)
 
     def difference_to_best(self, name: str) -> tuple[float, float]:
         """How much worse than the best a model is, and the standard error of that difference."""
-        difference = self.losses[name] - self.losses[self.ranked()[0]]
+        difference = self.losses[name] - self.losses[self.ranking()[0]]
         mean = self._mean(difference)
         error = math.sqrt(self._mean((difference - mean) ** 2) / self.weight.sum())
         return round(self.scale * mean, ROUNDING), round(self.scale * error, ROUNDING)
 
     def choose(self, p_values: Mapping[tuple[str, str], float]) -> tuple[str, str]:
-        """The first of the models that cannot be told from the best, and why, in a sentence.
+        """The first model that is not worse than the best one, and the reason, in a sentence.
 
         ``p_values`` are those of tests of pairs (simpler, richer), which decide where there are any.
         """
-        ranked = self.ranked()
+        ranked = self.ranking()
         equals = [name for name in self.losses if not self._is_worse(name, p_values)]
         chosen, best = equals[0], ranked[0]
         if len(equals) == 1:
-            return chosen, f"{chosen} is used: its {self.what} is {self._better(ranked[1])}."
+            return chosen, f"{chosen} is used: its {self.measure} is {self._better_text(ranked[1])}."
         if chosen != best:
-            return chosen, f"No clear winner: {chosen} is used, whose {self.what} is {self._worse(chosen)}."
+            return chosen, f"No clear winner: {chosen} is used, whose {self.measure} is {self._worse_text(chosen)}."
         rival = next(name for name in ranked[1:] if name in equals)
-        return chosen, f"No clear winner: {chosen} is used, whose {self.what} is {self._better(rival)}."
+        return chosen, f"No clear winner: {chosen} is used, whose {self.measure} is {self._better_text(rival)}."
 
-    def _better(self, other: str) -> str:
+    def _better_text(self, other: str) -> str:
         """By how much the best is better than another."""
         gap, error = self.difference_to_best(other)
         if gap <= self.scale * TRIFLE:
             return f"as good as that of {other}"
         chance = "no more than" if gap <= 2 * error else "more than"
-        return f"{_short(gap)} better than that of {other} (standard error {_short(error)}), {chance} chance could make"
+        by, unsure = _two_digits(gap), _two_digits(error)
+        return f"{by} better than that of {other} (standard error {unsure}), {chance} chance could make"
 
-    def _worse(self, name: str) -> str:
-        """By how much a model is worse than the best, from which it cannot be told."""
+    def _worse_text(self, name: str) -> str:
+        """How much worse than the best a model is, if the difference is not significant."""
         gap, error = self.difference_to_best(name)
-        best = self.ranked()[0]
+        best = self.ranking()[0]
         if gap <= self.scale * TRIFLE:
             return f"as good as that of {best}"
-        return (
-            f"{_short(gap)} worse than that of {best} (standard error {_short(error)}), no more than chance could make"
-        )
+        by, unsure = _two_digits(gap), _two_digits(error)
+        return f"{by} worse than that of {best} (standard error {unsure}), no more than chance could make"
 
     def _is_worse(self, name: str, p_values: Mapping[tuple[str, str], float]) -> bool:
-        """Whether a model can be told from the best."""
-        best = self.ranked()[0]
+        """Whether a model is significantly worse than the best."""
+        best = self.ranking()[0]
         if (name, best) in p_values:
             return p_values[name, best] < 0.05
         gap, error = self.difference_to_best(name)
@@ -84,6 +84,6 @@ class LossComparison:
         return float(self.weight @ values / self.weight.sum())
 
 
-def _short(value: float) -> str:
+def _two_digits(value: float) -> str:
     """A number to two significant digits, whole parts kept."""
     return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2g}"

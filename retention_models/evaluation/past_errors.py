@@ -1,4 +1,4 @@
-"""The error of forecast totals at earlier dates, in words: whether they held, and what that makes of a forecast."""
+"""The result of a backtest in words, and what it means for a forecast."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from retention_models.logs.transactions.settings import ENOUGH
 
 
 def backtest_check(backtest: pd.DataFrame) -> Check:
-    """Whether forecast totals at earlier dates held what came true, and how far off they were.
-
-    Not testable where less than a hundred repeat purchases were known at one of the dates, or the history was shorter
-    than both the horizon and a quarter of the log.
+    """Whether forecast totals of earlier days held the actual totals, and the size of the forecast error.
 
     Parameters
     ----------
     backtest
-        The frame of ``backtest``.
+        The frame of ``backtest`` or ``backtest_retention``.
+
+    Returns
+    -------
+    Check
+        Passed if every interval held. Not testable if an origin had fewer than 100 repeat purchases, or too short a
+        history: shorter than the horizon and than a quarter of the log.
     """
     name, reason = "forecast totals at earlier dates", missing_history(backtest)
     if reason:
@@ -42,7 +45,7 @@ def missing_history(backtest: pd.DataFrame) -> str:
     """Why a backtest says nothing of the error, empty where it does: too little to learn from at one of the dates."""
     little = {
         origin: about
-        for origin, about in _known(backtest).items()
+        for origin, about in _known_at_origins(backtest).items()
         if about["repeat_purchases"] < ENOUGH or about["days"] < about["days_needed"]
     }
     if not little:
@@ -57,11 +60,13 @@ def missing_history(backtest: pd.DataFrame) -> str:
 
 def _overlap(backtest: pd.DataFrame) -> float:
     """Which share of a window lies in the next one, on average; 0 where that is not known."""
-    windows = sorted((pd.Timestamp(origin), about["days_ahead"]) for origin, about in _known(backtest).items())
+    windows = sorted(
+        (pd.Timestamp(origin), about["days_ahead"]) for origin, about in _known_at_origins(backtest).items()
+    )
     shared = [max(1 - (later - day).days / ahead, 0.0) for (day, ahead), (later, _) in pairwise(windows)]
     return float(np.mean(shared)) if shared else 0.0
 
 
-def _known(backtest: pd.DataFrame) -> dict[str, dict[str, int]]:
+def _known_at_origins(backtest: pd.DataFrame) -> dict[str, dict[str, int]]:
     """What ``backtest`` knew at each origin that is in the frame; nothing where the frame is another's."""
     return {origin: about for origin, about in backtest.attrs.get("known", {}).items() if origin in backtest.index}

@@ -1,4 +1,4 @@
-"""How well a ranking of customers finds those who buy, and how few of them hold most of a total."""
+"""How well a ranking finds the customers who buy, and how concentrated a total is."""
 
 from __future__ import annotations
 
@@ -15,17 +15,33 @@ from retention_models.fitting.result import Fit
 
 
 def gain_table(fit: Fit, customers: Any, *, groups: int = 10) -> pd.DataFrame:
-    """Holdout purchases found by going down the list of customers, the most promising first.
+    """Share of holdout purchases found when customers are contacted in the order of their expected purchases.
 
-    Customers for whom the model expects the same share their purchases evenly, so that the order of rows does not
-    matter; the end of a group may run through them.
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    customers
+        The frame of ``summarize`` to which the models were fitted, with its holdout period.
+    groups
+        Number of groups of equal size. By default 10 (deciles).
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``group`` (1 is the best): mean ``expected`` and ``actual`` purchases of a customer in it, the
-        ``lift`` (actual over the mean of all), and ``gain``, the share of all purchases found so far. Without any
-        purchase in the holdout, ``lift`` and ``gain`` are 0.
+        Indexed by ``group`` (1 is the best): mean ``expected`` and ``actual`` purchases of a customer, ``lift`` (actual
+        over the mean of all customers), and ``gain`` (cumulative share of all purchases). Without a purchase in the
+        holdout, ``lift`` and ``gain`` are 0.
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or a model is not one of purchases.
+
+    Notes
+    -----
+    Customers with equal expectations share their purchases evenly, so the order of rows does not matter. A group may
+    end among them.
 
     Examples
     --------
@@ -42,7 +58,7 @@ def gain_table(fit: Fit, customers: Any, *, groups: int = 10) -> pd.DataFrame:
     """
     require_whole("groups", groups, 1)
     holdout = Holdout.from_fit(fit, customers)
-    expected, n = holdout.expected(), holdout.weight
+    expected, n = holdout.expected_purchases(), holdout.weight
     edges = np.linspace(0, 1, groups + 1)
     found = np.diff(_running_total(expected, n * holdout.actual, n, edges))
     size = n.sum() / groups
@@ -60,19 +76,24 @@ def gain_table(fit: Fit, customers: Any, *, groups: int = 10) -> pd.DataFrame:
 
 
 def concentration(values: ArrayLike, *, steps: int = 100) -> pd.DataFrame:
-    """Which share of a total the best customers hold (Lorenz curve, best first).
+    """Share of the total that the best customers hold (Lorenz curve, best first).
 
     Parameters
     ----------
     values
-        One number a customer, for example expected purchases or value: 0 or above, some above.
+        One number per customer, for example expected purchases or customer value; none below 0, some above. Shape (n,).
     steps
-        Number of steps from no customer to all.
+        Number of steps from no customer to all. By default 100.
 
     Returns
     -------
     pandas.DataFrame
-        ``customers`` and ``value``, shares from 0 to 1.
+        ``customers`` (share of the customers, from 0 to 1) and ``value`` (share of the total, from 0 to 1).
+
+    Raises
+    ------
+    ValueError
+        When a value is negative or not finite, or all are 0.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Whether purchases come so regularly that a model of regular timing is worth trying."""
+"""Whether inter-purchase times are so regular that a model of regular timing is worth a try."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from retention_models.btyd.cnbd import MBGCNBD
 from retention_models.core.check import Check
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
-from retention_models.logs.transactions.checks.regularity import FEWEST_CUSTOMERS, spread_between, spread_sentence
+from retention_models.logs.transactions.checks.regularity import (
+    FEWEST_CUSTOMERS,
+    middle_purchase_spread,
+    spread_sentence,
+)
 
 NAME = "models of random timing will do"
 MOST_STAGES = 8  # beyond, gaps vary by a third of their mean and less, and each further k costs more than it tells
@@ -18,30 +22,30 @@ MOST_STAGES = 8  # beyond, gaps vary by a third of their mean and less, and each
 def timing_check(
     transactions: Any, customers: Any, *, observation_end: str | date | None = None, cnbd: Fit | None = None
 ) -> Check:
-    """Whether models in which purchases come at random will do, or those of regular timing are worth trying.
+    """Whether models with random purchase times are adequate, or models with regular times are worth a try.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     customers
-        Its ``summarize``, which has ``log_gaps``.
+        The frame of ``summarize`` of this log, with ``log_gaps``.
     observation_end
-        Last day that counts; by default all do.
+        Last day that counts. By default the last day in the log.
     cnbd
-        The fit of ``MBGCNBD`` or ``BGCNBD`` to the customers, where there is one; otherwise the former is fitted.
+        A fit of ``MBGCNBD`` or ``BGCNBD`` to the customers. By default ``MBGCNBD`` is fitted.
 
     Returns
     -------
     Check
-        Failed where the likeliest ``k`` is 2 or more: MBG/CNBD-k is then worth trying. Neither where purchases come
-        by the date, so that no such model is of use.
+        Failed if the best ``k`` is 2 or more: MBG/CNBD-k is then worth a try. Not testable if purchases come at fixed
+        dates, for which no such model is made.
 
     Notes
     -----
-    Two witnesses. Wheat & Morrison (1990) look at three purchases a customer and at nothing else, see
-    ``check_regularity``; the likelihood looks at all gaps, and takes a model of the rates and of leaving for granted.
-    It decides.
+    The check gives two kinds of evidence. The measure of Wheat & Morrison (1990) uses three purchases per customer, see
+    ``check_regularity``. The likelihood uses all inter-purchase times and assumes a model of purchase rates and churn.
+    The likelihood decides.
 
     Examples
     --------
@@ -52,7 +56,7 @@ def timing_check(
     row, the time of the second between the others has 111 % of the variance that chance would give it. In MBG/CNBD-k
     the likeliest k is 1, which is random timing: it gains nothing.
     """
-    n, ratio = spread_between(transactions, observation_end=observation_end)
+    n, ratio = middle_purchase_spread(transactions, observation_end=observation_end)
     seen = spread_sentence(n, ratio)
     if cnbd is None and n >= FEWEST_CUSTOMERS and ratio < 3 / (2 * MOST_STAGES + 1):
         return Check(

@@ -1,12 +1,12 @@
-"""What to expect: purchases of each customer and of all together, and how many customers with contracts remain.
+"""Forecasts: purchases of each customer and of all together, and survivors among customers with contracts.
 
 =============================  =====================================================================================
 ``predict``                    P(alive) and purchases of each customer, with intervals
 ``predict_total``              purchases of all customers together
-``predict_new``                purchases of customers who join today
-``marginal_effect``            the same customers with a covariate changed
-``forecast_retention``         how many of today's customers remain after each renewal
-``retention_triangle``         cohorts by renewals, with the empty corner filled
+``predict_new``                purchases of new customers
+``marginal_effect``            purchases before and after a change of a covariate
+``forecast_retention``         active customers after each coming renewal
+``retention_triangle``         retention by cohort and renewal, observed and forecast
 =============================  =====================================================================================
 
 >>> import retention_models as rm

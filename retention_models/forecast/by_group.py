@@ -1,4 +1,4 @@
-"""Groups of customers side by side: what a model says of each today, and of new ones."""
+"""Groups of customers side by side: active customers today, and expected purchases of new ones."""
 
 from __future__ import annotations
 
@@ -16,25 +16,31 @@ from retention_models.tables.groups import Labels, read_groups
 
 
 def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level: float = 0.95) -> pd.DataFrame:
-    """How many customers of each group are expected to be customers still.
+    """Number and share of active customers (by P(alive)) in each group.
 
     Parameters
     ----------
     fit
         A fitted purchase model.
     customers
-        A frame with the model's columns, one row a customer.
+        A frame with the columns of the model and of its covariates; one row per customer.
     by
-        A column, or one label for each customer, as in ``fit``: a Series by its index, a list or array by position.
-        Without it everybody is in the group "all".
+        A column of ``customers``, or one label per customer: a Series by its index, a list or array by position. By
+        default one group, "all".
     level
-        Level of the interval.
+        Level of the interval, from 0 to 1. By default 0.95.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``group``: ``customers``, how many of them are ``still_customers`` (the sum of their probabilities),
-        and their share, ``probability_alive``, with ``_lower, _upper`` (how sure it is, given the parameters).
+        Indexed by ``group``: number of ``customers``, ``still_customers`` (expected number of active customers), and
+        ``probability_alive`` (their share) with the confidence interval ``probability_alive_lower,
+        probability_alive_upper``, which covers parameter uncertainty.
+
+    Raises
+    ------
+    ValueError
+        When the model is not one of purchases, or the table has another time unit than the fit.
 
     Examples
     --------
@@ -66,23 +72,30 @@ def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level
 
 
 def new_customer_by_group(fit: Fit, horizon: float, *, level: float = 0.95) -> pd.DataFrame:
-    """What the fit of each group expects of a new customer, to see whether they tell the same story.
+    """Expected purchases of a new customer, by the fit of each group.
+
+    The table shows whether the groups differ.
 
     Parameters
     ----------
     fit
-        From ``fit(..., by=...)``.
+        A fitted purchase model with groups, from ``fit(..., by=...)``.
     horizon
-        Length of the window from the first purchase on, in the time unit of the fit.
+        Length of the forecast, in the time unit of the fit; above 0.
     level
-        Level of the intervals.
+        Level of the intervals, from 0 to 1. By default 0.95.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``group``, "all" first: ``customers`` fitted to, and ``expected_purchases`` of a new one within the
-        horizon with ``_lower, _upper``. A group that could not be fitted on its own is not in it; ``fit.notes`` says
-        why.
+        Indexed by ``group``, "all" first: number of ``customers`` in the fit, and ``expected_purchases`` within the
+        horizon with the confidence interval ``expected_purchases_lower, expected_purchases_upper``. A group without a
+        fit of its own is left out; ``fit.notes`` gives the reason.
+
+    Raises
+    ------
+    ValueError
+        When the fit has no groups, or has covariates.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""From a fit and a table of customers to what is expected of each, and of all together, with intervals."""
+"""Expected purchases of each customer and of all together, with intervals."""
 
 from __future__ import annotations
 
@@ -33,34 +33,42 @@ FURTHEST = 50.0  # in log-parameters
 
 
 def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
-    """What to expect of each customer over the coming ``horizon``.
+    """P(alive) and expected purchases of each customer over the forecast horizon, with intervals.
 
     Parameters
     ----------
     fit
         A fitted purchase model.
     customers
-        A pandas or Polars frame with the model's columns, as in ``fit``, and those of its covariates; one row a
+        A pandas or Polars frame with the columns of the model and of its covariates, as in ``fit``; one row per
         customer.
     horizon
-        Length of the future window, in the time unit of the table; above 0.
+        Length of the forecast, in the time unit of the fit; above 0.
     level
-        Level of the intervals; ``None`` leaves them out.
+        Level of the intervals, from 0 to 1. By default 0.95; None for no intervals.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed like ``customers``: ``probability_alive`` and ``expected_purchases`` with ``_lower, _upper`` (how
-        sure the mean is, given the uncertainty of the parameters), and ``purchases_lower, purchases_upper``: the
-        interval of the count itself, whole numbers, which knows of chance and of the uncertainty of the parameters.
+        Indexed like ``customers``. ``probability_alive`` and ``expected_purchases`` have confidence intervals
+        ``<name>_lower, <name>_upper``, which cover parameter uncertainty. ``purchases_lower, purchases_upper`` is the
+        prediction interval of the number of purchases. It covers chance as well.
+
+    Raises
+    ------
+    ValueError
+        When the model is not one of purchases, ``horizon`` is not above 0, or the table has another time unit than the
+        fit.
 
     Notes
     -----
-    Delta method, on the logit scale for the probability and the log scale for the expectation. Customers with the
-    same history are predicted once. The distribution of a count is a mean over the parameters, moved along the line on
-    which they move the expectation, by -1.73, 0 and 1.73 of its standard errors, weighted 1, 4 and 1 (the Gauss-Hermite
-    rule). Where that would add less than a hundredth to the variance, the estimate alone serves. The interval leaves
-    out as much at either end; where it begins at 0, all at the upper one, so that it holds its level and hardly more.
+    Confidence intervals use the delta method, on the logit scale for the probability and on the log scale for the
+    expectation. Customers with the same history are predicted once.
+
+    The distribution of the number of purchases is a mean over three parameter values, by the Gauss-Hermite rule. They
+    lie -1.73, 0 and 1.73 standard errors of the expectation away, with weights 1/6, 4/6 and 1/6. If this adds less than
+    1 % to the variance, only the estimate is used. The interval leaves out equal probability at both ends. If it begins
+    at 0, all is left out at the upper end.
 
     Examples
     --------
@@ -76,20 +84,40 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     require_purchases(type(fit.model))
     table = fit.read(customers)
     require_same_measure(fit.data, table)
-    return _predicted(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
+    return _predict_histories(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
 
 
 def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95) -> pd.DataFrame:
-    """What to expect of all customers together over the coming ``horizon``; a frame of one row.
+    """Expected purchases of all customers together over the forecast horizon; one row.
 
-    Parameters are those of ``predict``; a column ``weight`` counts customers.
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    customers
+        A pandas or Polars frame with the columns of the model and of its covariates, as in ``fit``. A column ``weight``
+        counts customers per row.
+    horizon
+        Length of the forecast, in the time unit of the fit; above 0.
+    level
+        Level of the intervals, from 0 to 1. By default 0.95.
 
     Returns
     -------
     pandas.DataFrame
-        ``expected`` purchases with ``expected_lower, expected_upper`` (uncertainty of the parameters, shared by all
-        customers and so not averaged away) and ``purchases_lower, purchases_upper``, which add the chance in the
-        counts themselves. Neither knows whether the model is right: see the holdout.
+        ``expected`` purchases with the confidence interval ``expected_lower, expected_upper`` (parameter uncertainty),
+        and the prediction interval ``purchases_lower, purchases_upper`` (chance as well).
+
+    Raises
+    ------
+    ValueError
+        When the model is not one of purchases, ``horizon`` is not above 0, or the table has another time unit than the
+        fit.
+
+    Notes
+    -----
+    All customers share the parameters, so parameter uncertainty does not average out. No interval covers model error:
+    see ``evaluation.holdout_check`` and ``evaluation.backtest``.
 
     Examples
     --------
@@ -122,7 +150,7 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
     )
 
 
-def _predicted(fit: Fit, columns: tuple[Array, ...], horizon: float, level: float | None) -> pd.DataFrame:
+def _predict_histories(fit: Fit, columns: tuple[Array, ...], horizon: float, level: float | None) -> pd.DataFrame:
     """The rows of ``predict`` for distinct histories."""
     covariance = fit.covariance.to_numpy()
 
@@ -158,7 +186,7 @@ def _gamma_interval(mean: Array, variance: Array, level: float) -> tuple[Array, 
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """Future counts of customers with some histories, of whom is known what they are expected to buy.
+    """Distributions of future purchases of customers with given histories and expectations.
 
     ``pull`` is the covariance of the parameters with the expectation, shape (n, free); ``error`` the standard error of
     that, ``mean`` itself.
@@ -193,7 +221,7 @@ class _Counts:
         return total
 
     def _step(self, place: float, rows: NDArray[np.int64]) -> Array:
-        """The step of what is free, for each row, that goes with an expectation so many standard errors away."""
+        """The step of the free parameters, per row, that moves the expectation by ``place`` standard errors."""
         step = place * self.pull[rows] / self.error[rows, None] / self.fit.step_scale
         return np.clip(step, -FURTHEST, FURTHEST)
 

@@ -1,4 +1,4 @@
-"""What customers would do: those to come, and the same ones with a covariate changed."""
+"""Expected purchases of new customers, and of customers with a changed covariate."""
 
 from __future__ import annotations
 
@@ -29,24 +29,29 @@ Change = Mapping[str, Any]
 
 
 def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
-    """What to expect of new customers within ``horizon`` of their first purchase.
+    """Expected repeat purchases of new customers within a horizon after their first purchase.
 
     Parameters
     ----------
     fit
         A fitted purchase model.
     customers
-        A frame with the columns of the fit's covariates; one row a customer, or one a kind of customers.
+        A frame with the covariates of the fit; one row per customer, or one per kind of customer.
     horizon
-        Length of the window in the time unit of the fit; above 0.
+        Length of the forecast, in the time unit of the fit; above 0.
     level
-        Level of the intervals; ``None`` leaves them out.
+        Level of the intervals, from 0 to 1. By default 0.95; None for no intervals.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed like ``customers``: ``expected_purchases`` (repeat purchases), and ``probability_alive``, the chance to
-        be a customer still when the horizon ends, each with ``_lower, _upper`` (how sure the mean is).
+        Indexed like ``customers``: ``expected_purchases`` (repeat purchases) and ``probability_alive`` (at the end of
+        the horizon), each with a confidence interval ``<name>_lower, <name>_upper``.
+
+    Raises
+    ------
+    ValueError
+        When the table has no rows or lacks a covariate, or ``horizon`` is not above 0.
 
     Examples
     --------
@@ -83,37 +88,43 @@ def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 
 def marginal_effect(
     fit: Fit, customers: Any, change: Change, horizon: float, *, new: bool = False, level: float = 0.95
 ) -> pd.DataFrame:
-    """What the customers would do on average if a covariate of theirs changed now.
+    """Mean purchases and P(alive) of customers before and after a change of a covariate.
 
     Parameters
     ----------
     fit
         A fitted purchase model with covariates.
     customers
-        A frame with the columns of the model and of the covariates. A column ``weight`` counts customers.
+        A frame with the columns of the model and of the covariates. A column ``weight`` counts customers per row.
     change
-        For each column that changes the value that all get, for example ``{"channel": "web"}``, or a function of the
-        column, for example ``{"age": lambda age: age + 1}``.
+        For each column that changes: the new value of all customers, for example ``{"channel": "web"}``, or a function
+        of the column, for example ``{"age": lambda age: age + 1}``.
     horizon
-        Length of the future window, in the time unit of the table; above 0.
+        Length of the forecast, in the time unit of the fit; above 0.
     new
-        Whether the customers are new ones, of whom only the covariates are looked at.
+        Whether the customers are new, so that only their covariates are known. By default False.
     level
-        Level of the intervals.
+        Level of the intervals, from 0 to 1. By default 0.95.
 
     Returns
     -------
     pandas.DataFrame
-        Rows ``purchases`` (expected within the horizon, a customer) and ``alive`` (the chance to be a customer still
-        when it ends), with ``before`` and ``after`` the change, the ``effect`` (after less before) and its
-        ``std_error, lower, upper``. The interval knows how uncertain the parameters are; it does not know whether it
-        is the covariate that makes the difference, which only an experiment tells.
+        Two rows: ``purchases`` (expected within the horizon, per customer) and ``alive`` (P(alive) at the end of the
+        horizon). Columns: ``before`` and ``after`` the change, ``effect`` (after less before), its ``std_error``, and
+        the confidence interval ``lower, upper``.
+
+    Raises
+    ------
+    ValueError
+        When ``change`` names no covariate of the fit, or ``horizon`` is not above 0.
 
     Notes
     -----
-    A customer's past stays what it was, and with it what is known of the customer: whether it is one still, the
-    purchase rate, the chance to leave. From now on they move as the covariate moves those of all: rates by the factor
-    exp((z* - z)'g), mean chances by (z* - z)'g on the logit scale. Delta method.
+    The interval covers parameter uncertainty. It does not tell whether the covariate causes the difference; only an
+    experiment can.
+
+    The past of a customer stays as it is. From now on, rates change by the factor exp((z* - z)'g), and mean
+    probabilities by (z* - z)'g on the logit scale. The intervals use the delta method.
 
     Examples
     --------
@@ -131,17 +142,17 @@ def marginal_effect(
     """
     require_horizon(horizon)
     require_known(change, fit.covariate_terms)
-    rows = Changed.from_fit(fit, customers, change, new=new)
+    rows = ChangedCustomers.from_fit(fit, customers, change, new=new)
 
-    def of_each(future_process: Any) -> Array:
+    def customer_quantities(future_process: Any) -> Array:
         both = future_process.expected_purchases_new(horizon), future_process.probability_staying_new(horizon)
         return np.stack(np.broadcast_arrays(*both), axis=-1)
 
     def averages(fit: Fit) -> Array:
-        return np.tensordot(rows.table.weight / rows.table.n_customers, rows.each(fit, of_each), axes=1)
+        return np.tensordot(rows.table.weight / rows.table.n_customers, rows.outcomes(fit, customer_quantities), axes=1)
 
     here = averages(fit)
-    return effect_table(here, [(slopes_of(fit, averages, here), fit)], ["purchases", "alive"], level)
+    return effect_table(here, [(parameter_slopes(fit, averages, here), fit)], ["purchases", "alive"], level)
 
 
 def effect_table(averages: Array, slopes: list[tuple[Array, Fit]], names: list[str], level: float) -> pd.DataFrame:
@@ -157,18 +168,18 @@ def effect_table(averages: Array, slopes: list[tuple[Array, Fit]], names: list[s
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """Customers and what they would be with a covariate changed.
+class ChangedCustomers:
+    """Customers before and after a change of a covariate.
 
-    The columns of ``table`` are those of ``fit.read``, and last those of the covariates as changed; for ``new``
-    customers, of whom nothing else is known, those of the covariates alone.
+    ``table`` holds the columns of ``fit.read`` and then those of the changed covariates. For ``new`` customers, it
+    holds those of the covariates only.
     """
 
     table: Table
     new: bool
 
     @classmethod
-    def from_fit(cls, fit: Fit, customers: Any, change: Change, *, new: bool = False) -> Changed:
+    def from_fit(cls, fit: Fit, customers: Any, change: Change, *, new: bool = False) -> ChangedCustomers:
         """The customers of a frame, those columns changed that the fit knows."""
         table = (
             _newcomers(customers).beside(fit.covariate_terms.design_columns(customers)) if new else fit.read(customers)
@@ -183,17 +194,17 @@ class Changed:
         n, last = fit.covariate_terms.n, len(columns) - fit.covariate_terms.n
         return columns[:last], [columns[last + i] - columns[last - n + i] for i in range(n)]
 
-    def each(self, fit: Fit, quantity: Callable[[Any], Array]) -> Array:
+    def outcomes(self, fit: Fit, quantity: Callable[[Any], Array]) -> Array:
         """Quantities of what customers do, each of shape (rows, q), before and after; shape (rows, 2, q)."""
 
-        def of_rows(*rows: Array) -> Array:
+        def row_outcomes(*rows: Array) -> Array:
             columns, change = self.split(fit, rows)
             model, history = fit.customer_models(columns)
             alive, before = (np.ones(len(rows[0])), model) if self.new else model.future_process(*history)
             after = fit.covariate_terms.apply_links_to(before, fit.model, change)
             return np.stack([alive[:, None] * quantity(future_process) for future_process in (before, after)], axis=1)
 
-        return in_chunks(of_rows, self.table.columns)
+        return in_chunks(row_outcomes, self.table.columns)
 
 
 def require_known(change: Change, *effects: CovariateTerms) -> None:
@@ -209,7 +220,7 @@ def require_known(change: Change, *effects: CovariateTerms) -> None:
             raise ValueError(f"change takes one value of {name} for all, or a function of the column; got {to!r}")
 
 
-def slopes_of(fit: Fit, quantity: Callable[[Fit], Array], here: Array) -> Array:
+def parameter_slopes(fit: Fit, quantity: Callable[[Fit], Array], here: Array) -> Array:
     """Derivatives of ``quantity(fit)``, which is ``here``, in what is free of the fit, along a new last axis.
 
     By differences to one side, for a quantity is an integral for each customer, and asking for it is what takes time.

@@ -1,4 +1,4 @@
-"""How long customers with contracts stay: curves of groups, and forecasts of who will still be there."""
+"""Forecasts of survivors among customers with contracts, and the retention triangle."""
 
 from __future__ import annotations
 
@@ -25,34 +25,39 @@ NODES = 200  # equally likely values that stand for a probability known with an 
 def forecast_retention(
     fit: Fit, customers: Any, *, renewals: int, by: str | None = None, level: float = 0.95
 ) -> pd.DataFrame:
-    """How many of today's customers will still be there after each of the coming renewals: the triangle's empty corner.
+    """Expected number of active customers after each of the coming renewals, with intervals.
 
     Parameters
     ----------
     fit
-        A fitted model of contracts.
+        A fitted contract model.
     customers
-        A frame with ``tenure`` (renewals made so far) and ``weight``, as from ``active_customers``.
+        A frame with ``tenure`` (renewals made) and ``weight`` (number of customers), as from ``active_customers``.
     renewals
-        How many renewals ahead to look.
+        Number of renewals that the forecast covers.
     by
-        A column, for example ``"cohort"``, whose values are forecast apart; without it all are the group "all".
+        A column that defines groups, for example ``"cohort"``. By default one group, "all".
     level
-        Level of the intervals.
+        Level of the intervals, from 0 to 1. By default 0.95.
 
     Returns
     -------
     pandas.DataFrame
-        One row a group and renewal ``ahead``: ``customers`` today, ``expected`` survivors with ``expected_lower,
-        expected_upper`` (how sure the mean is), and ``survivors_lower, survivors_upper``: the interval of the number
-        itself, which adds the chance in who leaves.
+        One row per ``group`` and renewal ``ahead``: ``customers`` today, ``expected`` survivors with the confidence
+        interval ``expected_lower, expected_upper`` (parameter uncertainty), and the prediction interval
+        ``survivors_lower, survivors_upper`` (chance as well).
+
+    Raises
+    ------
+    ValueError
+        When the model is not one of contracts, or ``renewals`` is below 1.
 
     Notes
     -----
-    The number of survivors is binomial, its probability uncertain on the logit scale; the interval is that of the
-    mixture of both. Where a note of the fit says that its data hardly determine a parameter, the interval of the
-    probability is that of the profile likelihood, else by standard errors. It does not know whether the model is right:
-    see ``evaluation.backtest_retention``.
+    The number of survivors is binomial, with a probability that is uncertain on the logit scale. The prediction
+    interval is that of this mixture. Where the data hardly determine a parameter, the confidence interval is that of
+    the profile likelihood, otherwise that of standard errors. No interval covers model error: see
+    ``evaluation.backtest_retention``.
 
     Examples
     --------
@@ -138,23 +143,32 @@ def _logit(probability: Array) -> Array:
 
 
 def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.DataFrame:
-    """Which share of each cohort was there after each renewal, and is expected to be after those to come.
+    """Share of each cohort that remains after each renewal: observed, and forecast for the coming renewals.
 
     Parameters
     ----------
     fit
-        A fitted model of contracts.
+        A fitted contract model.
     retention_table
-        From ``retention_table``, with ``cohort``.
+        The frame of ``retention_table``, with ``cohort``.
     renewals
-        How many renewals beyond those of the cohort are looked at.
+        Number of renewals beyond the last one observed of each cohort.
 
     Returns
     -------
     pandas.DataFrame
-        One row a cohort and ``tenure``: ``customers`` of the cohort at the first renewal seen, ``share``, and whether
-        it is a ``forecast``, as it also is at a renewal between others at which nobody was observed. Where a cohort was
-        not observed from the start, the share before its first renewal is the model's.
+        One row per ``cohort`` and ``tenure``: ``customers`` of the cohort at the first renewal observed, ``share`` that
+        remains (from 0 to 1), and ``forecast`` (whether the retention rate of this renewal is that of the model).
+
+    Raises
+    ------
+    ValueError
+        When the model is not one of contracts, or a cohort has nobody at risk.
+
+    Notes
+    -----
+    If a cohort is not observed from its start, the share before its first renewal is that of the model. A renewal
+    between others without observations is a forecast as well.
 
     Examples
     --------
@@ -174,13 +188,13 @@ def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.D
     require_whole("renewals", renewals, 0)
     table = read_table(retention_table, ("tenure", "at_risk", "lost"))
     rows = [
-        _of_cohort(fit.model, table.of_lines(lines).by_tenure(), renewals).assign(cohort=name)
+        _cohort_rows(fit.model, table.of_lines(lines).by_tenure(), renewals).assign(cohort=name)
         for name, lines in read_groups(retention_table, "cohort").items()
     ]
     return pd.concat(rows, ignore_index=True)[["cohort", "tenure", "customers", "share", "forecast"]]
 
 
-def _of_cohort(model: Any, table: Table, renewals: int) -> pd.DataFrame:
+def _cohort_rows(model: Any, table: Table, renewals: int) -> pd.DataFrame:
     """The rows of one cohort."""
     made, at_risk, lost = (column[table.columns[1] > 0] for column in table.columns)
     if len(made) == 0:

@@ -1,4 +1,4 @@
-"""How to cut and measure a log that nobody has looked at yet, of purchases or of contracts."""
+"""Settings for the analysis of a log of purchases or contracts, chosen from the log."""
 
 from __future__ import annotations
 
@@ -17,38 +17,42 @@ def choose_settings(log: Any, **options: Any) -> AnalysisSettings: ...
 
 
 def choose_settings(log: Any, **options: Any) -> AnalysisSettings | ContractSettings:
-    """Settings for the analysis of a log: what is given stays, what is None is chosen from the log, with its reason.
+    """Settings for the analysis of a log: given options stay, all others are chosen from the log.
 
     Parameters
     ----------
     log
-        A log of purchases (whatever ``read_transactions`` takes, or what it returned), or a log of contracts (whatever
+        A purchase log (anything that ``read_transactions`` takes, or its result), or a contract log (anything that
         ``read_contracts`` takes).
     start, end
-        Columns of a log of contracts. Naming ``start`` says that the log is one.
+        Column names of a contract log. A ``start`` means that the log is one of contracts.
     tenure, churned
-        Columns of a snapshot of contracts without dates, instead of ``start`` and ``end``.
-    calibration_end, observation_end, acquired_after, time_unit, horizon
-        Of a log of purchases, as in ``summarize``; ``horizon`` is the length of the forecast in time units.
-    sampling, observation_start, observation_end, customer_id, cause, covariates, time_zone
-        Of a log of contracts, as in ``read_contracts``.
-    period, renewals
-        Of a log of contracts: how long a contract runs, as in ``retention_table``, and how many renewals a forecast
-        looks ahead.
+        Column names of a table of tenures without dates, instead of ``start`` and ``end``.
+    calibration_end, observation_end, acquired_after, time_unit
+        For a purchase log: as in ``summarize``.
+    horizon
+        For a purchase log: length of the forecast, in time units.
+    sampling, observation_start, customer_id, cause, covariates, time_zone
+        For a contract log: as in ``read_contracts``, as is ``observation_end``.
+    period
+        For a contract log: length of a contract, as in ``retention_table``.
+    renewals
+        For a contract log: number of renewals that the forecast covers.
 
     Returns
     -------
     AnalysisSettings
-        Of purchases: ``calibration_end, observation_end, acquired_after, time_unit, horizon`` and the ``reasons``.
+        For a purchase log: the dates, the time unit, the horizon and the ``reasons``.
     ContractSettings
-        Of contracts: the ``spells``, ``period``, ``renewals``, ``origins`` (earlier days for a backtest) and the
+        For a contract log: the ``spells``, ``period``, ``renewals``, ``origins`` (earlier days for a backtest) and the
         ``reasons``.
 
     Raises
     ------
     ValueError
-        Where nobody bought twice or nobody left; where dates are so far from all others that they must be mistakes;
-        where the options contradict each other or the log; where the log does not show how contracts came into it.
+        When no customer bought twice, or no customer left. When a few dates are so far from the others that they must
+        be mistakes. When the options contradict each other or the log. When the log does not show how contracts came
+        into it.
 
     Examples
     --------

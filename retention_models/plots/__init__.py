@@ -1,13 +1,13 @@
-"""Pictures: each function draws a computed frame on the axes given, or on new ones, and computes nothing.
+"""Plots: each function plots a computed frame on given axes or on new ones. It computes nothing.
 
 =============================  =====================================================================================
 ``plot_periods``               purchases in each calendar period; ``plot_season``, ``plot_waiting``
-``plot_retention``             cohorts by age; ``plot_segments``, ``plot_concentration``
+``plot_retention``             cohort retention; ``plot_segments``, ``plot_concentration``
 ``plot_tracking``              actual and expected purchases; ``plot_by_frequency``, ``plot_pit``
-``plot_alive_history``         one customer's P(alive) over time; ``plot_history_matrix``
-``plot_survival``              curves of groups; ``plot_causes``, ``plot_triangle``, ``plot_remaining``
+``plot_alive_history``         P(alive) of one customer over time; ``plot_history_matrix``
+``plot_survival``              survival curves; ``plot_causes``, ``plot_triangle``, ``plot_remaining``
 ``plot_evidence``              effects with intervals; ``plot_panels``, ``plot_values``
-``plot_parameters``            estimates of groups; ``panels`` makes axes
+``plot_parameters``            parameter estimates; ``panels`` makes axes
 =============================  =====================================================================================
 
 >>> import pandas as pd

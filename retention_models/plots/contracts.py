@@ -1,4 +1,4 @@
-"""Figures of contracts ahead: projections against what came, the filled triangle, and who will still be there."""
+"""Plots of contracts: projections, the retention triangle, and active customers ahead."""
 
 from __future__ import annotations
 
@@ -14,20 +14,32 @@ from retention_models.plots.style import (
     COUNTS,
     PERCENT,
     QUIET,
+    apply_style,
     axes_or_new,
     label_ends,
-    styled,
 )
 
 FACTS = ("at_risk", "actual", "used")
 AT_TOP = ("data", "axes fraction")
 
 
-@styled
+@apply_style
 def plot_projections(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """What came, as points, and how each model and each drawn curve would have gone on from the first renewals.
+    """Plot of survival by renewal: actual as points, projections by models and drawn curves as lines.
 
-    ``frame`` comes from ``projections``. What lies left of the border was used.
+    The projections use the renewals left of the vertical line.
+
+    Parameters
+    ----------
+    frame
+        The frame of ``projections``. ``attrs["title"]``, if present, is the title.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     names = [str(name) for name in frame.columns if name not in FACTS]
@@ -51,11 +63,21 @@ def plot_projections(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@apply_style
 def plot_triangle(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Which share of each cohort was there after each renewal; right of the stair it is a forecast.
+    """Plot of cohorts by renewals: the share that remains, observed and, right of the line, forecast.
 
-    ``frame`` comes from ``retention_triangle``.
+    Parameters
+    ----------
+    frame
+        The frame of ``retention_triangle``.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     matrix = frame.set_index(["cohort", "tenure"])["share"].unstack()  # noqa: PD010 (nothing to aggregate)
     seen = frame[~frame["forecast"]].groupby("cohort")["tenure"].max().reindex(matrix.index)
@@ -80,22 +102,36 @@ def plot_triangle(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@apply_style
 def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """How many of today's customers will still be there after each of the coming renewals, with both intervals.
+    """Plot of the expected number of active customers after each coming renewal, with intervals.
 
-    ``frame`` holds one group of ``forecast_retention``: the darker band is that of the
-    mean, the lighter one that of the number itself.
+    The dark band is the confidence interval of the expected number. The light band is the prediction interval of the
+    number.
+
+    Parameters
+    ----------
+    frame
+        The rows of one group of ``forecast_retention``.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     ahead = np.append(0, frame["ahead"])
 
-    def with_today(column: str) -> np.ndarray:
+    def prepend_today(column: str) -> np.ndarray:
         return np.append(frame["customers"].iloc[0], frame[column])
 
     for kind, alpha in (("survivors", 0.15), ("expected", 0.3)):
-        ax.fill_between(ahead, with_today(f"{kind}_lower"), with_today(f"{kind}_upper"), color=COLOURS[0], alpha=alpha)
-    ax.plot(ahead, with_today("expected"), color=COLOURS[0], marker="o", markersize=3)
+        ax.fill_between(
+            ahead, prepend_today(f"{kind}_lower"), prepend_today(f"{kind}_upper"), color=COLOURS[0], alpha=alpha
+        )
+    ax.plot(ahead, prepend_today("expected"), color=COLOURS[0], marker="o", markersize=3)
     ax.set_xlim(0, ahead[-1])
     ax.set_ylim(bottom=0)
     ax.xaxis.set_major_locator(MaxNLocator(9, integer=True))

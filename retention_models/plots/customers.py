@@ -1,4 +1,4 @@
-"""Figures of who the customers are: cohorts that stay or fade, segments and what they hold, and how few hold most."""
+"""Plots of customers: cohort retention, segments and concentration."""
 
 from __future__ import annotations
 
@@ -6,17 +6,33 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, axes_or_new, styled
+from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, apply_style, axes_or_new
 
-NUMBERED = 18  # up to so many cohorts and periods, the share is written into its cell
+NUMBERED = 18  # highest number of cohorts and periods with the share in each cell
 
 
-@styled
+@apply_style
 def plot_retention(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Which share of each acquisition cohort bought in each later period, one row a cohort.
+    """Plot of cohort retention: the share of each cohort that bought in each later period.
 
-    ``frame`` comes from ``cohort_retention``. The colours leave out the period of
-    acquisition itself, where every share is 1.
+    The period of the first purchase is left out, because its share is always 1.
+
+    Parameters
+    ----------
+    frame
+        The frame of ``cohort_retention``.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
+
+    Raises
+    ------
+    ValueError
+        When no cohort was observed in a later period.
     """
     later = frame[frame["age"] > 0]
     if later.empty:
@@ -43,12 +59,23 @@ def plot_retention(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@apply_style
 def plot_concentration(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Which share of all value the best customers hold (Lorenz curve, best first).
+    """Plot of the share of the total that the best customers hold (Lorenz curve, best first).
 
-    ``frame`` comes from ``concentration``: ``customers`` and ``value``, shares
-    from 0 to 1. The straight line is what equal customers would give.
+    The straight line shows equal customers.
+
+    Parameters
+    ----------
+    frame
+        The frame of ``concentration``: ``customers`` and ``value``, shares from 0 to 1.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     ax.fill_between(frame["customers"], frame["customers"], frame["value"], color=COLOURS[0], alpha=0.12)
@@ -68,11 +95,23 @@ def plot_concentration(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@apply_style
 def plot_segments(frame: pd.DataFrame, column: str = "value", ax: Axes | None = None) -> Axes:
-    """A quantity for each segment, with its interval: one row a segment, in the order of the frame.
+    """Plot of a quantity per segment with its interval, one row per segment.
 
-    ``frame`` is indexed by segment and holds ``column``, ``<column>_lower`` and ``<column>_upper``.
+    Parameters
+    ----------
+    frame
+        A frame indexed by segment with ``column``, ``<column>_lower`` and ``<column>_upper``. Rows keep their order.
+    column
+        Name of the column to plot. By default ``"value"``.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax, rows=len(frame))
     rows = range(len(frame))

@@ -1,4 +1,4 @@
-"""Figures of the evidence: an interval for each intervention, its design marked."""
+"""Plots of the evidence: an interval per intervention, with a marker for the design."""
 
 from __future__ import annotations
 
@@ -10,24 +10,35 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from retention_models.plots.style import ACTUAL, COLOURS, PLAIN, QUIET, axes_or_new, panels_of, styled
+from retention_models.plots.style import ACTUAL, COLOURS, PLAIN, QUIET, apply_style, axes_or_new, panels_by_rows
 
 MARKS = {"randomised": "o", "quasi-experimental": "s", "observational": "D"}
 COLOUR_OF = dict(zip(MARKS, COLOURS, strict=False))
 
 
-@styled
+@apply_style
 def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Effects that can be compared, one row an effect: estimate, interval, and by its mark the design.
+    """Forest plot of comparable effects: estimate, interval, and the design as the marker.
 
-    ``panel`` is one of ``evidence_table(...).panels``; ratios get a log axis. A row with a failed check is drawn hollow
-    and its name ends in "(!)". An interval without end runs to the edge and ends in an arrow
-    head there.
+    Ratios have a log axis. An effect with a failed check has a hollow marker and a name that ends in "(!)". An infinite
+    end of an interval is an arrow head at the edge.
+
+    Parameters
+    ----------
+    panel
+        One part of ``evidence_table(...).panels``: effects of one scale and unit.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
 
     Raises
     ------
     ValueError
-        When the rows are of several scales or units, which share no axis.
+        When the rows have several scales or units, which share no axis.
     """
     kinds = panel[["scale", "unit"]].drop_duplicates()
     is_difference = panel["scale"].eq("difference").all()
@@ -51,16 +62,44 @@ def plot_evidence(panel: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def plot_panels(parts: Mapping[str, pd.DataFrame]) -> list[Axes]:
-    """Every part of ``evidence_table(...).panels`` on axes of its own, one below the other in one figure."""
-    axes = panels_of([len(part) for part in parts.values()])
+    """Forest plots of all parts of the evidence, one below the other in one figure.
+
+    Parameters
+    ----------
+    parts
+        ``evidence_table(...).panels``: frames of comparable effects, by name.
+
+    Returns
+    -------
+    list[matplotlib.axes.Axes]
+        One for each part, from the top.
+
+    Raises
+    ------
+    ValueError
+        When the rows of a part have several scales or units.
+    """
+    axes = panels_by_rows([len(part) for part in parts.values()])
     return [plot_evidence(part, ax=ax) for part, ax in zip(parts.values(), axes, strict=True)]
 
 
-@styled
+@apply_style
 def plot_values(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Net value per treated customer of every effect that has one, best first, whatever its design.
+    """Plot of the net value per treated customer, in money, for each effect with a value.
 
-    ``table`` is ``evidence_table(...).table``; marks as in ``plot_evidence``.
+    Markers are those of ``plot_evidence``.
+
+    Parameters
+    ----------
+    table
+        ``evidence_table(...).table``. Rows keep their order; rows without a value are left out.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     valued = table[table["value"].notna()]
     ax = axes_or_new(ax, rows=2 * len(valued))

@@ -1,4 +1,4 @@
-"""Figures of what a model makes of purchase histories: over all that are possible, and along one customer's life."""
+"""Plots by purchase history: for all histories of one age, and over the time of one customer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, axes_or_new, date_axis, styled
+from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, apply_style, axes_or_new, date_axis
 
 ALIVE_LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 TITLES = {
@@ -15,12 +15,25 @@ TITLES = {
 }
 
 
-@styled
+@apply_style
 def plot_history_matrix(frame: pd.DataFrame, column: str = "probability_alive", ax: Axes | None = None) -> Axes:
-    """Heat map over frequency and recency of what a model expects of customers of one age.
+    """Heat map of P(alive) or expected purchases by recency and number of repeat purchases.
 
-    ``frame`` comes from ``history_matrix``; ``column`` is ``probability_alive`` or
-    ``expected_purchases``. Lines join equal values.
+    Lines connect equal values.
+
+    Parameters
+    ----------
+    frame
+        The frame of ``history_matrix``.
+    column
+        ``"probability_alive"`` (the default) or ``"expected_purchases"``.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     matrix = frame.set_index(["frequency", "recency"])[column].unstack()  # noqa: PD010 (nothing to aggregate)
@@ -45,12 +58,21 @@ def plot_history_matrix(frame: pd.DataFrame, column: str = "probability_alive", 
     return ax
 
 
-@styled
+@apply_style
 def plot_alive_history(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """How the probability that one customer is still there fell while nothing came and rose with every purchase.
+    """Plot of P(alive) of one customer over time, with the purchases.
 
-    ``frame`` comes from ``alive_history``; the customer's name, in its ``attrs``,
-    becomes the title.
+    Parameters
+    ----------
+    frame
+        The frame of ``alive_history``. The ``customer_id`` in its ``attrs`` is the title.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     purchases = frame.loc[frame["purchase"], "date"]

@@ -1,4 +1,4 @@
-"""Figures that hold a forecast against what came true."""
+"""Plots of actual and expected purchases."""
 
 from __future__ import annotations
 
@@ -14,19 +14,32 @@ from retention_models.plots.style import (
     FAINT,
     MARKERS,
     QUIET,
+    apply_style,
     axes_or_new,
     date_axis,
     label_ends,
-    styled,
 )
 
 
-@styled
+@apply_style
 def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | None = None) -> Axes:
-    """Repeat purchases per period, or added up since the start: what happened and what each model expected.
+    """Plot of repeat purchases per period, or their running total: actual and expected by each model.
 
-    ``frame`` comes from ``by_period``. Per period, the shorter periods at either
-    end of the log are left away, since they cannot be compared with the others.
+    A vertical line marks the begin of the holdout period.
+
+    Parameters
+    ----------
+    frame
+        The frame of ``tracking``.
+    cumulative
+        Whether to plot running totals. By default the purchases per period, without incomplete periods.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     period = frame.attrs.get("period", "period")
@@ -49,12 +62,21 @@ def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | N
     return ax
 
 
-@styled
+@apply_style
 def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Mean holdout purchases of customers grouped by their repeat purchases before: actual and expected.
+    """Plot of mean holdout purchases by number of repeat purchases before: actual and expected.
 
-    ``frame`` comes from ``holdout_by_frequency``; the number of customers behind
-    each group stands under it.
+    Parameters
+    ----------
+    frame
+        The frame of ``holdout_by_frequency``. The number of customers is below each group.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     groups = range(len(frame))
@@ -68,16 +90,28 @@ def plot_by_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.tick_params(axis="x", length=0)
     ax.set_xlabel("repeat purchases before the cut-off, and customers who made that many")
     ax.set_ylabel("mean purchases in the holdout")
-    ax.legend(*_actual_first(ax), loc="lower left", bbox_to_anchor=(0, 1), ncols=1 + len(models))
+    ax.legend(*_legend_entries(ax), loc="lower left", bbox_to_anchor=(0, 1), ncols=1 + len(models))
     return ax
 
 
-@styled
+@apply_style
 def plot_pit(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Histogram of the probability integral transform: flat where the forecast counts are calibrated.
+    """Histogram of the probability integral transform; flat if the forecasts are calibrated.
 
-    ``frame`` comes from ``calibration``. A hollow middle means forecasts too sure
-    of themselves, a hump too cautious, a slope too low or too high.
+    A U shape means that the forecast distributions are too narrow. A hump means that they are too wide. A slope means
+    that they are too low or too high.
+
+    Parameters
+    ----------
+    frame
+        The frame of ``calibration``.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     ax.bar(frame["lower"], frame["density"], frame["upper"] - frame["lower"], align="edge", color=COLOURS[0],
@@ -90,7 +124,7 @@ def plot_pit(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _actual_first(ax: Axes) -> tuple[list[Artist], list[str]]:
+def _legend_entries(ax: Axes) -> tuple[list[Artist], list[str]]:
     handles, labels = ax.get_legend_handles_labels()
     return [handles[-1], *handles[:-1]], [labels[-1], *labels[:-1]]
 

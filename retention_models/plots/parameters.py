@@ -1,4 +1,4 @@
-"""Figure of a model's parameters and how sure they are."""
+"""Plot of parameter estimates with their intervals."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from retention_models.plots.style import COLOURS, MARKERS, PLAIN, axes_or_new, styled
+from retention_models.plots.style import COLOURS, MARKERS, PLAIN, apply_style, axes_or_new
 
 
-@styled
+@apply_style
 def plot_parameters(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Estimates with their intervals, one row a parameter, on a log scale, which their intervals are made on.
+    """Plot of the parameter estimates with their intervals on a log axis, one row per parameter.
 
-    ``table`` comes from ``fit.table()``; to compare fits, stack theirs with ``pd.concat({"spring": ..., "summer":
-    ...})``: the outer index level becomes the colour.
+    Parameters
+    ----------
+    table
+        The frame of ``fit.table()``. To compare fits, stack their tables: ``pd.concat({"spring": ..., "summer":
+        ...})``. Each fit then has a colour.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     groups = [("", table)] if table.index.nlevels == 1 else [(n, table.loc[n]) for n in table.index.unique(0)]

@@ -1,4 +1,4 @@
-"""Figures of when customers buy: period by period, how soon again, and on which days."""
+"""Plots of when customers buy: by period, by time since a purchase, and by season."""
 
 from __future__ import annotations
 
@@ -16,20 +16,29 @@ from retention_models.plots.style import (
     FAINT,
     PERCENT,
     QUIET,
+    apply_style,
     axes_or_new,
     label_ends,
-    styled,
 )
 
-LABELS = 18  # so many periods are named below the axis
+LABELS = 18  # highest number of periods with a label below the axis
 
 
-@styled
+@apply_style
 def plot_periods(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Purchases of each calendar period: first ones of new customers, and repeat purchases on top of them.
+    """Plot of purchases per calendar period: first purchases and repeat purchases, stacked.
 
-    ``frame`` comes from ``purchases_per_period``. Periods that the log covers only in
-    part are hatched.
+    Parameters
+    ----------
+    frame
+        The frame of ``purchases_per_period``. Incomplete periods are hatched.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     places = range(len(frame))
@@ -54,12 +63,22 @@ def plot_periods(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@apply_style
 def plot_waiting(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """How soon customers come back: for each column the share that had within so many days.
+    """Plot of cumulative shares by days, such as the share of customers with a second purchase.
 
-    ``frame`` is indexed by ``days``; its columns are the ``share`` of tables such as
-    ``time_to_second_purchase`` and ``purchase_gaps``.
+    Parameters
+    ----------
+    frame
+        A frame indexed by ``days`` with one column per line. Each is the ``share`` of ``time_to_second_purchase``,
+        ``purchase_gaps`` or a similar table.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     colours = [COLOURS[i % len(COLOURS)] for i in range(len(frame.columns))]
@@ -75,12 +94,23 @@ def plot_waiting(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-@styled
+@apply_style
 def plot_season(frame: pd.DataFrame, column: str = "relative", ax: Axes | None = None) -> Axes:
-    """How much more or less than usual is bought in each month or on each weekday.
+    """Plot of purchases by month or weekday relative to the mean day, or to the expectation of a model.
 
-    ``frame`` comes from ``season``, or from
-    ``season_left`` with the name of a model as ``column``.
+    Parameters
+    ----------
+    frame
+        The frame of ``season`` or of ``season_left``.
+    column
+        Column to plot: ``"relative"`` (the default) of ``season``, or the name of a model in ``season_left``.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     ax = axes_or_new(ax)
     places = range(len(frame))

@@ -1,4 +1,4 @@
-"""The look that every figure shares: one style file, colours with a fixed meaning, labels beside what they name."""
+"""The style that all plots share: one style file, colours with a fixed meaning, and direct labels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PLAIN = FuncFormatter(lambda value, _: f"{value:,.10g}")
 P = ParamSpec("P")
 
 
-def styled(draw: Callable[P, Axes]) -> Callable[P, Axes]:
+def apply_style(draw: Callable[P, Axes]) -> Callable[P, Axes]:
     """Draw within the package's style, and show names that come from data as they are, dollar signs and all."""
 
     @functools.wraps(draw)
@@ -55,23 +55,36 @@ def axes_or_new(ax: Axes | None, *, rows: int | None = None) -> Axes:
 
 
 def panels(count: int = 1, *, height: float = 3.4) -> list[Axes]:
-    """Axes one below the other in a new figure of the package's style, each so many inches high, to hand to plots."""
+    """New axes in the style of the package, one below the other in one figure.
+
+    Parameters
+    ----------
+    count
+        Number of axes. By default 1.
+    height
+        Height of each, in inches. By default 3.4.
+
+    Returns
+    -------
+    list[matplotlib.axes.Axes]
+        The axes, from the top.
+    """
     with style.context([STYLE, {"figure.constrained_layout.h_pad": 0.12}]):
         width = matplotlib.rcParams["figure.figsize"][0]
         axes = plt.subplots(count, figsize=(width, height * count), squeeze=False)[1]
         interactive = matplotlib.is_interactive()
-    matplotlib.interactive(interactive)  # as in `styled`
+    matplotlib.interactive(interactive)  # as in `apply_style`
     return list(axes.flat)
 
 
-def panels_of(rows: Sequence[int], *, row_height: float = 0.5) -> list[Axes]:
+def panels_by_rows(rows: Sequence[int], *, row_height: float = 0.5) -> list[Axes]:
     """Axes one below the other, each as high as the rows it is to show need."""
     heights = [1.1 + row_height * count for count in rows]
     with style.context([STYLE, {"figure.constrained_layout.h_pad": 0.12}]):
         size = matplotlib.rcParams["figure.figsize"][0], sum(heights)
         axes = plt.subplots(len(rows), figsize=size, squeeze=False, height_ratios=heights)[1]
         interactive = matplotlib.is_interactive()
-    matplotlib.interactive(interactive)  # as in `styled`
+    matplotlib.interactive(interactive)  # as in `apply_style`
     return list(axes.flat)
 
 

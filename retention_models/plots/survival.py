@@ -1,30 +1,55 @@
-"""Figures of how long customers stay: survival curves and curves by cause, with the numbers at risk beneath."""
+"""Plots of survival curves and of churn by cause, with the numbers at risk."""
 
 from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from retention_models.plots.style import COLOURS, PERCENT, QUIET, axes_or_new, label_ends, styled
+from retention_models.plots.style import COLOURS, PERCENT, QUIET, apply_style, axes_or_new, label_ends
 
 LINE = 12.5  # points from one row of numbers to the next
 
 
-@styled
+@apply_style
 def plot_survival(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
-    """Survival curves of groups with their intervals, a step wherever someone left.
+    """Plot of survival curves by group, with confidence intervals.
 
-    ``frame`` is the ``curve_table`` of the curves. ``numbers`` is the same table ``at``
-    a few tenures: these become the ticks, and how many were still at risk there stands beneath them.
+    Parameters
+    ----------
+    frame
+        The frame of ``curve_table``.
+    numbers
+        The frame of ``curve_table`` at a few tenures, ``curve_table(..., at=...)``. These become the ticks, with the
+        numbers at risk below. By default no numbers.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     return _draw(frame, "group", "survival", "share of customers still there", numbers, ax)
 
 
-@styled
+@apply_style
 def plot_causes(frame: pd.DataFrame, numbers: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
-    """Which share of one group of customers has left for each cause, with intervals.
+    """Plot of the cumulative share of customers who churned, by cause, with confidence intervals.
 
-    ``frame`` and ``numbers`` are the ``curve_table`` of the curves by cause.
+    Parameters
+    ----------
+    frame
+        The frame of ``curve_table`` of curves by cause, for one group.
+    numbers
+        The frame of ``curve_table`` at a few tenures, ``curve_table(..., at=...)``. These become the ticks, with the
+        numbers at risk below. By default no numbers.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
     """
     shown = None if numbers is None else numbers.drop_duplicates(["group", "tenure"])
     return _draw(frame, "cause", "incidence", "share of customers who have left", shown, ax)

@@ -1,4 +1,4 @@
-"""Simulated businesses whose truth is known: what a method says of them can be held against it.
+"""Simulated businesses with a known truth, against which methods can be tested.
 
 =============================  =====================================================================================
 ``retail``                     a shop with purchases and a mailing; returns ``Retail`` with its ``Trial`` of ``Arm`` s

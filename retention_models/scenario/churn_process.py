@@ -1,9 +1,9 @@
-"""Why simulated customers leave: the causes that pull at each renewal, and what chance makes of them.
+"""How simulated customers churn: the intensity of each cause at a renewal, and random draws.
 
-Each cause has an intensity, they add up, and the customer stays with probability exp(-sum); who leaves does so for a
-cause drawn in proportion. The intensity of having had enough is the customer's own, -log(1 - theta) with theta from a
-beta distribution; season, price, complaints and a retention offer multiply it. A competitor's offer and a payment that
-fails come on top, and are the same for all.
+The intensities of all causes add up, and the customer stays with probability exp(-sum). The cause of churn is drawn in
+proportion. The basic intensity is the customer's own, -log(1 - theta) with theta from a beta distribution. Season,
+price, complaints and a retention offer multiply it. Offers of competitors and failed payments add to it, equally for
+all customers.
 """
 
 from __future__ import annotations
@@ -35,30 +35,32 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Rules(Presentation):
-    """How the business works; months count from 0, the month in which it opens.
+    """Rules of a simulated subscription business; months count from 0, the first month.
 
     Attributes
     ----------
     alpha, beta
-        Of the beta distribution of chances to leave, of customers with the basic plan who came by ads.
+        Parameters of the beta distribution of churn probabilities, for customers with the basic plan from ads.
     premium, friends
-        Added to the logit of the mean chance of those with the premium plan, and of those who came by friends.
+        Shift of the mean churn probability on the logit scale, for the premium plan and for customers referred by
+        friends.
     season
-        By how much the intensity is higher in January, and lower in July, than on average.
+        Relative increase of the churn intensity in January, and decrease in July.
     price_rise, price_months
-        By how much a price rise multiplies the intensity, less one; in which months.
+        Relative increase of the churn intensity by a price rise, and the months of price rises.
     competitor, competitor_months
-        Intensity of leaving for a competitor, and the months in which one makes an offer.
+        Churn intensity of an offer by a competitor, and the months of such offers.
     payment
-        Intensity of a payment that fails for good.
+        Churn intensity of failed payments.
     complaint, slow_share
-        Chance of a complaint in a month, and the share that is resolved slowly.
+        Probability of a complaint per month, and share of complaints with a slow resolution.
     fast, slow, remembered
-        By how much a complaint resolved fast or slowly multiplies the intensity, less one, at how many renewals.
+        Relative increase of the churn intensity after a fast or a slow resolution, and the number of renewals that it
+        lasts.
     offer_effect, offer_renewals
-        By how much the retention offer lowers the logarithm of the intensity, at how many renewals after it.
+        Decrease of the log intensity by the retention offer, and the number of renewals that it lasts.
     win_back
-        Chance that someone who left comes back within the half year after.
+        Probability that a churned customer comes back within six months.
     """
 
     alpha: float = 0.9
@@ -88,23 +90,23 @@ class Rules(Presentation):
 
 
 @dataclass(frozen=True, eq=False)
-class SpellsToLive:
-    """Spells about to be lived: whose they are, when they begin, and what chance holds for them in each month.
+class SimulatedSpells:
+    """Contract spells before they are simulated: the customer, the start, and the random draws of each month.
 
-    ``person, start`` (a month) and ``own`` (intensity of having had enough) have shape (n,); ``slow`` and ``fast``
-    (whether there is such a complaint), ``luck`` and ``why`` (uniform draws) shape (n, months).
+    ``person``, ``start`` (a month) and ``own_intensity`` (of leaving for no other cause) have shape (n,). ``slow`` and
+    ``fast`` (whether there is such a complaint), ``churn_draws`` and ``cause_draws`` (uniform) have shape (n, months).
     """
 
     person: NDArray[np.int64]
     start: NDArray[np.int64]
-    own: Array
+    own_intensity: Array
     slow: NDArray[np.bool_]
     fast: NDArray[np.bool_]
-    luck: Array
-    why: Array
+    churn_draws: Array
+    cause_draws: Array
 
     @classmethod
-    def drawn(
+    def draw(
         cls,
         person: NDArray[np.int64],
         start: NDArray[np.int64],
@@ -112,7 +114,7 @@ class SpellsToLive:
         months: int,
         rules: Rules,
         rng: np.random.Generator,
-    ) -> SpellsToLive:
+    ) -> SimulatedSpells:
         """Spells of these persons from these months on."""
         shape = len(person), months
         complains = (rng.random(shape) < rules.complaint) & (np.arange(months) >= start[:, None])
@@ -120,32 +122,34 @@ class SpellsToLive:
         own = -np.log1p(-people["chance"].to_numpy()[person])
         return cls(person, start, own, complains & slow, complains & ~slow, rng.random(shape), rng.random(shape))
 
-    def lived(
+    def simulate(
         self, calendar: pd.DataFrame, rules: Rules, offered: range
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The month in which each spell ends, the number of months where it does not, and the cause's number.
+        """The month in which each spell ends (the number of months if it does not), and the number of the cause.
 
-        The renewals of the months ``offered`` are under the offer.
+        The offer works on the renewals of the months ``offered``.
         """
         months = len(calendar)
         left, cause = np.full(len(self.start), months), np.zeros(len(self.start), dtype=np.int64)
         for month in range(1, months):
             here = np.flatnonzero((self.start < month) & (left == months))
-            pulls = self._pulls(here, month, calendar, rules, month in offered)
-            total = pulls.sum(axis=0)
-            goes = self.luck[here, month] < -np.expm1(-total)
+            intensities = self._intensities(here, month, calendar, rules, month in offered)
+            total = intensities.sum(axis=0)
+            goes = self.churn_draws[here, month] < -np.expm1(-total)
             left[here[goes]] = month
-            share = np.cumsum(pulls, axis=0)[:, goes] / total[goes]
-            cause[here[goes]] = (self.why[here[goes], month] > share).sum(axis=0)
+            share = np.cumsum(intensities, axis=0)[:, goes] / total[goes]
+            cause[here[goes]] = (self.cause_draws[here[goes], month] > share).sum(axis=0)
         return left, cause
 
-    def _pulls(self, here: NDArray[np.int64], month: int, calendar: pd.DataFrame, rules: Rules, offered: bool) -> Array:
+    def _intensities(
+        self, here: NDArray[np.int64], month: int, calendar: pd.DataFrame, rules: Rules, offered: bool
+    ) -> Array:
         """The intensity of each cause at the renewals of a month; shape (causes, customers)."""
         now = calendar.iloc[month]
         lately = slice(max(month - rules.remembered, 0), month)
         slow, fast = self.slow[here, lately].any(axis=1), self.fast[here, lately].any(axis=1)
         trouble = np.where(slow, rules.slow, np.where(fast, rules.fast, 0.0))
-        own = self.own[here] * (1 + rules.season * now["season"]) * np.exp(-rules.offer_effect * offered)
+        own = self.own_intensity[here] * (1 + rules.season * now["season"]) * np.exp(-rules.offer_effect * offered)
         return np.stack(
             [
                 own,

@@ -1,4 +1,4 @@
-"""A simulated subscription business: the logs an analyst would have, and why its customers really left."""
+"""A simulated subscription business: the logs of an analyst, and the true causes of churn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 
 from retention_models.core.arguments import require_whole
 from retention_models.core.formatting import Presentation
-from retention_models.scenario.churn_process import CAUSES, Rules, SpellsToLive
+from retention_models.scenario.churn_process import CAUSES, Rules, SimulatedSpells
 
 PLANS, CHANNELS = ("basic", "premium"), ("ads", "friends", "search")
 OFFER, CONTROL = "offer", "none"
@@ -20,26 +20,26 @@ RULES = Rules()
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Subscriptions(Presentation):
-    """A simulated subscription business: what an analyst has of it, and the truth.
+    """A simulated subscription business: the logs of an analyst, and the truth.
 
     Attributes
     ----------
     contracts
-        ``customer_id, start, end`` (missing where still running), ``cause, plan, channel``; a customer who came back
-        has a second row.
+        Columns ``customer_id``, ``start``, ``end`` (missing if active), ``cause``, ``plan``, ``channel``. A customer
+        who comes back has a second row.
     complaints
-        ``customer_id, date, resolved``.
+        Columns ``customer_id``, ``date``, ``resolved``.
     offers
-        The randomised retention offer to all who were customers on a day: ``customer_id, assigned, arm``.
+        The randomised retention offer to all active customers of one day: ``customer_id``, ``assigned``, ``arm``.
     calendar
-        ``calendar`` (the month, as text), ``price_rise`` and ``competitor`` (0 or 1), ``season`` (-1 to 1).
+        Columns ``calendar`` (month, as text), ``price_rise`` and ``competitor`` (0 or 1), ``season`` (-1 to 1).
     observation_end
-        The last day that the logs know, as text.
+        Last day of the logs, as text.
     chances
-        Each customer's own chance to leave at a renewal when nothing else is the matter, by ``customer_id``.
+        Churn probability of each customer per renewal without other causes, by ``customer_id``.
     renewals
-        By ``customer_id`` of those in the offer's test: how many of the next renewals, up to as many as the offer
-        works on, each would have made in the arm ``none`` and in the arm ``offer``.
+        For the customers of the offer experiment, by ``customer_id``: renewals within the effect of the offer that each
+        would make in the arm ``none`` and in the arm ``offer``.
     """
 
     contracts: pd.DataFrame
@@ -52,7 +52,7 @@ class Subscriptions(Presentation):
 
     @property
     def offer_effect(self) -> float:
-        """How many renewals the offer made a customer of the test stay longer, on average of all."""
+        """True mean effect of the offer, in renewals per customer of the experiment."""
         return float((self.renewals[OFFER] - self.renewals[CONTROL]).mean())
 
 
@@ -65,27 +65,32 @@ def subscriptions(
     offer_month: int = 36,
     rules: Rules = RULES,
 ) -> Subscriptions:
-    """A business of monthly contracts over some years, with a randomised retention offer in one of its months.
+    """A simulated business of monthly contracts, with causes of churn and a randomised retention offer.
 
     Parameters
     ----------
     rng
-        The source of randomness.
+        Source of randomness, a numpy Generator.
     customers
-        How many come, evenly over the months.
+        Number of new customers over all months. By default 10,000.
     months
-        How many months are observed.
+        Number of months observed. By default 48.
     opened
-        The first of them.
+        First month, as text such as ``"2021-01"``.
     offer_month
-        At the beginning of which month, counted from 0, the offer is tested on all who are customers then.
+        Month of the offer experiment, counted from 0. By default 36.
     rules
-        How the business works.
+        How customers churn. By default ``Rules()``.
+
+    Returns
+    -------
+    Subscriptions
+        The logs of contracts, complaints and offers, and the truth.
 
     Raises
     ------
     ValueError
-        When a number is none that can be, or the offer works beyond the months observed.
+        When a number is not valid, or the effect of the offer lasts beyond the months observed.
 
     Examples
     --------
@@ -105,13 +110,13 @@ def subscriptions(
             f"and {months} months are observed"
         )
     people, calendar = _people(customers, rules, rng), _calendar(months, opened, rules)
-    first = SpellsToLive.drawn(np.arange(customers), rng.integers(0, months, customers), people, months, rules, rng)
+    first = SimulatedSpells.draw(np.arange(customers), rng.integers(0, months, customers), people, months, rules, rng)
     offered = range(offer_month, offer_month + rules.offer_renewals)
-    worlds = {CONTROL: first.lived(calendar, rules, range(0)), OFFER: first.lived(calendar, rules, offered)}
+    worlds = {CONTROL: first.simulate(calendar, rules, range(0)), OFFER: first.simulate(calendar, rules, offered)}
     tested = (first.start < offer_month) & (worlds[CONTROL][0] >= offer_month)
     arm = np.where(tested & (rng.random(customers) < 0.5), OFFER, CONTROL)
     left, cause = np.where(arm == OFFER, worlds[OFFER], worlds[CONTROL])
-    again, left_again, cause_again = _returned(first, left, people, calendar, rules, rng)
+    again, left_again, cause_again = _simulate_returns(first, left, people, calendar, rules, rng)
     dates = pd.PeriodIndex(calendar["calendar"], freq="M").to_timestamp()
     logs = [_logs(first, left, cause, dates, rng), _logs(again, left_again, cause_again, dates, rng)]
     contracts, complaints = (pd.concat(parts, ignore_index=True) for parts in zip(*logs, strict=True))
@@ -153,23 +158,23 @@ def _calendar(months: int, opened: str, rules: Rules) -> pd.DataFrame:
     )
 
 
-def _returned(
-    first: SpellsToLive,
+def _simulate_returns(
+    first: SimulatedSpells,
     left: NDArray[np.int64],
     people: pd.DataFrame,
     calendar: pd.DataFrame,
     rules: Rules,
     rng: np.random.Generator,
-) -> tuple[SpellsToLive, NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[SimulatedSpells, NDArray[np.int64], NDArray[np.int64]]:
     """The spells of those who come back within half a year of leaving, and how they end."""
     start = left + rng.integers(1, 7, len(left))
     back = (rng.random(len(left)) < rules.win_back) & (start < len(calendar))
-    again = SpellsToLive.drawn(first.person[back], start[back], people, len(calendar), rules, rng)
-    return again, *again.lived(calendar, rules, range(0))
+    again = SimulatedSpells.draw(first.person[back], start[back], people, len(calendar), rules, rng)
+    return again, *again.simulate(calendar, rules, range(0))
 
 
 def _logs(
-    spells: SpellsToLive,
+    spells: SimulatedSpells,
     left: NDArray[np.int64],
     cause: NDArray[np.int64],
     dates: pd.DatetimeIndex,

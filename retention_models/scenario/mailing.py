@@ -1,7 +1,7 @@
-"""A randomised mailing on purchases that are already drawn: what each arm would have made of them, and what was seen.
+"""A randomised mailing on simulated purchases: the outcome under each arm, and the observed outcome.
 
-Every customer's purchases are drawn up under every arm with the same luck, so that the effect on each is known; the
-analyst sees those of the arm that was drawn by lot.
+The purchases of each customer are simulated under every arm with the same random draws, so the effect on each is known.
+The analyst sees the outcome of the assigned arm.
 """
 
 from __future__ import annotations
@@ -22,11 +22,21 @@ LOST_WITH_THE_GONE = 0.5  # share of letters that still arrive with customers wh
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Arm(Presentation):
-    """What an arm does to customers who are still alive and get its letter.
+    """Effects of one arm of a simulated mailing, on active customers who receive the letter.
 
-    ``gain``: chance of one purchase more, within the offer's days. ``pulled_forward``: chance that the first purchase
-    after the offer is made within it instead, which gains nothing. ``redeemed``: chance that a purchase within the
-    offer's days uses the coupon.
+    Attributes
+    ----------
+    gain
+        Probability of one additional purchase within the days of the offer.
+    pulled_forward
+        Probability that the first purchase after the offer moves into its days (pull-forward), which adds no purchase.
+    redeemed
+        Probability that a purchase within the days of the offer uses the coupon.
+
+    Raises
+    ------
+    ValueError
+        When a value is not a probability.
     """
 
     gain: float = 0.0
@@ -41,21 +51,22 @@ class Arm(Presentation):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Trial(Presentation):
-    """A randomised test in a simulated shop: what an analyst has of it, and the truth.
+    """A randomised experiment in a simulated shop: the data of an analyst, and the truth.
 
     Attributes
     ----------
     assignments
-        One row a customer: ``customer_id, assigned, arm``.
+        One row per customer: ``customer_id``, ``assigned`` (day), ``arm``.
     contacts
-        Letters that arrived: ``customer_id, date, campaign``. Some never did, more often to customers who had left.
+        Letters received: ``customer_id``, ``date``, ``campaign``. Some letters get lost, more of them to churned
+        customers.
     redemptions
-        Coupons used: ``customer_id, date``.
+        Coupons used: ``customer_id``, ``date``.
     truth
-        Indexed by ``customer_id``: ``arm``, ``alive`` (when assigned), ``delivered`` (whether a letter would arrive),
-        and for each arm, as they would have been under it in the window after the assignment, ``purchases_<arm>``
-        (days with a purchase) and ``bought_<arm>`` (0 or 1), and what is expected of these purchases:
-        ``redeemed_<arm>`` (coupons used) and ``amount_<arm>``, where the shop has amounts.
+        Indexed by ``customer_id``: ``arm``, ``alive`` (at the assignment) and ``delivered`` (whether a letter would
+        arrive). For each arm, the outcomes under it within the horizon: ``purchases_<arm>`` (days with a purchase) and
+        ``bought_<arm>`` (0 or 1), ``redeemed_<arm>`` (expected coupons used) and, with money, ``amount_<arm>``
+        (expected spend).
     """
 
     assignments: pd.DataFrame
@@ -65,22 +76,22 @@ class Trial(Presentation):
 
     @property
     def rows(self) -> pd.DataFrame:
-        """The assignments with what was recorded of each: ``received`` (0 or 1), ``redeemed`` (coupons used)."""
+        """The assignments with ``received`` (0 or 1) and ``redeemed`` (number of coupons used)."""
         ids = self.assignments["customer_id"]
         used = ids.map(self.redemptions["customer_id"].value_counts()).fillna(0).astype(int)
         return self.assignments.assign(received=ids.isin(self.contacts["customer_id"]).astype(int), redeemed=used)
 
     @property
     def effects(self) -> pd.DataFrame:
-        """Each arm's true mean effect on all assigned customers.
+        """True mean effect of each arm on all assigned customers (intention to treat).
 
-        Indexed by arm: ``purchases``, ``bought``, ``redeemed`` and, where the shop has amounts, ``amount``.
+        Indexed by arm: ``purchases``, ``bought``, ``redeemed`` and, with money, ``amount``.
         """
         return _mean_effects(self.truth)
 
     @property
     def effects_of_receiving(self) -> pd.DataFrame:
-        """The same on those whom a letter reaches."""
+        """True mean effect of each arm on the customers whom a letter reaches; columns as in ``effects``."""
         return _mean_effects(self.truth[self.truth["delivered"]])
 
     @property
@@ -90,11 +101,19 @@ class Trial(Presentation):
         return {"": self.effects, ", received": receiving, ", received, naive": receiving}
 
     def beside(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The truth beside estimates, and whether their intervals hold it; indexed by ``intervention`` and ``outcome``.
+        """The truth beside estimates, and whether their intervals hold the truth.
 
-        ``table`` is that of ``evidence_table(...)``; rows of which the truth knows nothing are left out. What was
-        estimated of receiving (``coupon, received``, and its naive comparison) is held against the effect on
-        those whom a letter reaches.
+        Parameters
+        ----------
+        table
+            The table of ``evidence_table(...)``. Rows without a known truth are left out.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``intervention`` and ``outcome``: ``truth``, ``estimate``, ``estimate_lower``,
+            ``estimate_upper``, and ``holds`` (whether the interval holds the truth). Estimates of receiving a letter
+            (``coupon, received``) are compared with the effect on customers whom a letter reaches.
         """
         labels = {f"{arm}{label}": (arm, of) for arm in self.effects.index for label, of in self._labels.items()}
         known = table[table["outcome"].isin(self.effects.columns) & table["intervention"].isin(labels)]
@@ -145,9 +164,10 @@ def mail(
     n = len(people.alive)
     drawn = np.array(list(arms))[rng.permutation(np.resize(np.arange(len(arms)), n))]
     arrives = rng.random(n) < delivered * np.where(people.alive, 1.0, LOST_WITH_THE_GONE)
-    luck = _SharedDraws.draw(n, offer_days, rng)
+    draws = _SharedDraws.draw(n, offer_days, rng)
     worlds = {
-        name: _under(people.purchases, arm, arrives & people.alive, luck, offer_days) for name, arm in arms.items()
+        name: _purchases_under_arm(people.purchases, arm, arrives & people.alive, draws, offer_days)
+        for name, arm in arms.items()
     }
     truth = pd.DataFrame({"arm": drawn, "alive": people.alive, "delivered": arrives})
     for name, purchases in worlds.items():
@@ -165,13 +185,13 @@ def mail(
     trial = Trial(
         pd.DataFrame({"customer_id": ids, "assigned": days, "arm": drawn}),
         pd.DataFrame({"customer_id": ids[sent], "date": days[sent], "campaign": drawn[sent]}),
-        dated(people, used).rename(columns={"day": "date"}),
+        date_purchases(people, used).rename(columns={"day": "date"}),
         truth.set_index(pd.Index(ids, name="customer_id")),
     )
     return trial, seen
 
 
-def with_amounts(trial: Trial, typical: NDArray[np.float64]) -> Trial:
+def add_amounts(trial: Trial, typical: NDArray[np.float64]) -> Trial:
     """The trial with what purchases are expected to amount to, each customer's being around what is typical."""
     truth = trial.truth
     counted = [str(name) for name in truth if str(name).startswith("purchases_")]
@@ -181,7 +201,7 @@ def with_amounts(trial: Trial, typical: NDArray[np.float64]) -> Trial:
     return replace(trial, truth=truth.assign(**amounts))
 
 
-def dated(people: People, purchases: pd.DataFrame) -> pd.DataFrame:
+def date_purchases(people: People, purchases: pd.DataFrame) -> pd.DataFrame:
     """Purchases as ``customer_id, date``."""
     person = purchases["person"].to_numpy()
     date = people.assigned[person] + pd.to_timedelta(purchases["day"].to_numpy(), unit="D")
@@ -204,16 +224,16 @@ class _SharedDraws:
         return cls(rng.random(n), rng.integers(1, last, n), rng.random(n), rng.integers(1, last, n))
 
 
-def _under(
-    purchases: pd.DataFrame, arm: Arm, reached: NDArray[np.bool_], luck: _SharedDraws, offer_days: int
+def _purchases_under_arm(
+    purchases: pd.DataFrame, arm: Arm, reached: NDArray[np.bool_], draws: _SharedDraws, offer_days: int
 ) -> pd.DataFrame:
     """The purchases as an arm would have made them, one a day at most."""
     later = purchases[purchases["day"] > offer_days].drop_duplicates("person")
     person = later["person"].to_numpy()
-    pulled = later.index[(reached & (luck.pull < arm.pulled_forward))[person]]
+    pulled = later.index[(reached & (draws.pull < arm.pulled_forward))[person]]
     day = purchases["day"].copy()
-    day.loc[pulled] = luck.pull_day[purchases.loc[pulled, "person"]]
-    gained = np.flatnonzero(reached & (luck.gain < arm.gain))
-    more = pd.DataFrame({"person": gained, "day": luck.gain_day[gained]})
+    day.loc[pulled] = draws.pull_day[purchases.loc[pulled, "person"]]
+    gained = np.flatnonzero(reached & (draws.gain < arm.gain))
+    more = pd.DataFrame({"person": gained, "day": draws.gain_day[gained]})
     world = pd.concat([purchases.assign(day=day), more], ignore_index=True)
     return world.drop_duplicates().sort_values(["person", "day"], ignore_index=True)

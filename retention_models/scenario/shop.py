@@ -1,6 +1,6 @@
-"""A simulated shop that mails its customers: the logs an analyst would have, and what the mailing really did.
+"""A simulated shop that mails its customers: the logs of an analyst, and the true effects.
 
-Purchases follow a buy-till-you-die model up to the mailing and, for those still alive, after it.
+Purchases follow a buy-till-you-die model up to the mailing and, for active customers, after it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
-from retention_models.scenario.mailing import CONTROL, Arm, People, Trial, dated, mail, with_amounts
+from retention_models.scenario.mailing import CONTROL, Arm, People, Trial, add_amounts, date_purchases, mail
 
 MAILING = {
     CONTROL: Arm(),
@@ -24,23 +24,25 @@ MAILING = {
     "coupon": Arm(gain=0.10, pulled_forward=0.5, redeemed=0.9),
 }
 WELCOME = {CONTROL: Arm(), "onboarding": Arm(gain=0.15)}
-NEW_DAYS = 14  # new customers come in so many days from the mailing on
+NEW_DAYS = 14  # days from the mailing on in which new customers come
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Retail(Presentation):
-    """A simulated shop: its log, a mailing to all customers, and a welcome for new ones.
+    """A simulated shop: its purchase log, a mailing to all customers, and a welcome to new ones.
 
     Attributes
     ----------
     transactions
-        ``customer_id, date, amount``; whole days, old and new customers.
+        Columns ``customer_id``, ``date`` (whole days), ``amount``, for old and new customers.
     mailing
-        The randomised mailing to all who had bought before, on one day.
+        The randomised mailing to all earlier customers, on one day.
     onboarding
         The randomised welcome to new customers, on the day of their first purchase.
-    horizon_days, offer_days
-        The window of the truth, and how long offers ran.
+    horizon_days
+        Length of the window of the true outcomes, in days.
+    offer_days
+        Days in which an offer could be used.
     """
 
     transactions: pd.DataFrame
@@ -66,30 +68,47 @@ def retail(
     mailed_on: str = "2025-03-03",
     mean_amount: float = 40.0,
 ) -> Retail:
-    """A shop whose customers buy as ``model`` says, with randomised tests whose effects are known.
+    """A simulated shop whose purchases follow a model, with randomised experiments of known effect.
 
     Parameters
     ----------
     model
-        A purchase model with ``simulate`` and ``conditional_on_alive``, such as ``ParetoNBD(...)``, its time
-        in ``time_unit``.
+        A purchase model with ``simulate`` and ``conditional_on_alive``, such as ``ParetoNBD(...)``, in ``time_unit``.
     rng
-        The source of randomness.
-    customers, new_customers
-        How many first bought in the ``history_days`` before the mailing; how many in the two weeks from it on.
-    arms, welcome
-        Arms of the mailing and of the welcome, name to what they do; ``none`` gets nothing. Assigned evenly.
-    offer_days, horizon_days
-        How long offers can be used; the window of the truth.
+        Source of randomness, a numpy Generator.
+    customers
+        Number of customers who first bought in the ``history_days`` before the mailing. By default 20,000.
+    new_customers
+        Number of customers who first buy in the two weeks from the mailing on. By default 4,000.
+    time_unit
+        Time unit of the model. By default ``"W"`` (weeks).
+    arms
+        Arms of the mailing, by name. An arm ``none`` (the control group) is required. Customers are assigned evenly. By
+        default three letters and a control group.
+    welcome
+        Arms of the welcome to new customers, in the same form. By default one arm and a control group.
+    history_days
+        Length of the history before the mailing, in days. By default 364.
+    offer_days
+        Days in which an offer can be used. By default 14.
+    horizon_days
+        Length of the window of the true outcomes, in days. By default 56.
     delivered
-        Share of letters that reach customers who are alive; those who have left get half as many.
-    mailed_on, mean_amount
-        The day of the mailing, and the mean of amounts.
+        Share of letters that reach active customers; half that share reaches churned customers. By default 0.8.
+    mailed_on
+        Day of the mailing, as text.
+    mean_amount
+        Mean amount of a purchase. By default 40.
+
+    Returns
+    -------
+    Retail
+        The purchase log, the two experiments, and their true effects.
 
     Raises
     ------
     ValueError
-        When an arm ``none`` is missing, a share is none, or the window does not outlast the offer.
+        When an arm ``none`` is missing, a share is not valid, or the window is not longer than the offer.
 
     Examples
     --------
@@ -104,7 +123,7 @@ def retail(
     personal      0.025   0.020     0.000   1.064
     coupon        0.052   0.041     0.128   2.150
     """
-    _check(arms, welcome, offer_days, horizon_days, delivered)
+    _check_arguments(arms, welcome, offer_days, horizon_days, delivered)
     unit = 86_400 / pd.Timedelta(f"1{time_unit}").total_seconds()
     day, observed = pd.Timestamp(mailed_on), horizon_days + NEW_DAYS
     past, old = _old_customers(model, rng.uniform(0, history_days, customers), day, observed, unit, rng)
@@ -112,15 +131,15 @@ def retail(
     rules: dict[str, Any] = {"offer_days": offer_days, "horizon_days": horizon_days, "delivered": delivered}
     mailing, bought = mail(old, arms, rng, **rules)
     onboarding, bought_new = mail(new, welcome, rng, **rules)
-    log = pd.concat([past, first, dated(old, bought), dated(new, bought_new)]).drop_duplicates()
+    log = pd.concat([past, first, date_purchases(old, bought), date_purchases(new, bought_new)]).drop_duplicates()
     log = log.sort_values(["date", "customer_id"], ignore_index=True)
     typical = rng.gamma(4.0, mean_amount / 4.0, customers + new_customers)
     log["amount"] = np.maximum((typical[log["customer_id"]] * rng.gamma(6.0, 1 / 6.0, len(log))).round(2), 0.01)
-    mailing, onboarding = (with_amounts(trial, typical) for trial in (mailing, onboarding))
+    mailing, onboarding = (add_amounts(trial, typical) for trial in (mailing, onboarding))
     return Retail(log, mailing, onboarding, horizon_days, offer_days)
 
 
-def _check(
+def _check_arguments(
     arms: Mapping[str, Arm], welcome: Mapping[str, Arm], offer_days: int, horizon_days: int, delivered: float
 ) -> None:
     if CONTROL not in arms or CONTROL not in welcome:
@@ -137,15 +156,15 @@ def _old_customers(
     model: Any, age: Array, day: pd.Timestamp, observed: int, unit: float, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, People]:
     """Purchases up to the mailing (``customer_id, date``), and what these customers would buy after it untouched."""
-    log, state = _simulated(model, age * unit, rng)
+    log, state = _simulate_purchases(model, age * unit, rng)
     start = day - pd.Timedelta(float(age.max()), "D")
     date = (start + pd.to_timedelta(log["time"] / unit + (age.max() - age)[log["person"]], unit="D")).dt.floor("D")
     past = pd.DataFrame({"customer_id": log["person"], "date": date}).drop_duplicates()
     alive = state["alive"].to_numpy()
     history = (state.loc[alive, name].to_numpy() for name in ("frequency", "recency", "T"))
     then = model.conditional_on_alive(*history)
-    ahead, _ = _simulated(then, np.full(int(alive.sum()), observed * unit), rng)
-    purchases = _after(ahead.assign(person=np.flatnonzero(alive)[ahead["person"]]), unit, observed)
+    ahead, _ = _simulate_purchases(then, np.full(int(alive.sum()), observed * unit), rng)
+    purchases = _repeat_purchase_days(ahead.assign(person=np.flatnonzero(alive)[ahead["person"]]), unit, observed)
     return past, People(np.arange(len(age)), pd.DatetimeIndex([day] * len(age)), alive, purchases)
 
 
@@ -154,15 +173,15 @@ def _new_customers(
 ) -> tuple[pd.DataFrame, People]:
     """First purchases (``customer_id, date``) of new customers, and what they would buy after it untouched."""
     wait = rng.integers(0, NEW_DAYS, len(ids))
-    log, _ = _simulated(model, np.asarray((observed - wait) * unit), rng)
+    log, _ = _simulate_purchases(model, np.asarray((observed - wait) * unit), rng)
     first = pd.DatetimeIndex(day + pd.to_timedelta(wait, unit="D"))
-    purchases = _after(log, unit, observed - wait[log["person"]])
+    purchases = _repeat_purchase_days(log, unit, observed - wait[log["person"]])
     return pd.DataFrame({"customer_id": ids, "date": first}), People(
         ids, first, np.ones(len(ids), dtype=bool), purchases
     )
 
 
-def _simulated(model: Any, T: Array, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _simulate_purchases(model: Any, T: Array, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Purchases as ``person, time`` since their first, in the model's unit, and the customers they belong to."""
     seed = int(rng.integers(2**63))
     state = model.simulate(T, np.random.default_rng(seed))
@@ -171,7 +190,7 @@ def _simulated(model: Any, T: Array, rng: np.random.Generator) -> tuple[pd.DataF
     return pd.DataFrame({"person": log["customer_id"], "time": days}), state
 
 
-def _after(log: pd.DataFrame, unit: float, observed: NDArray[np.int64] | int) -> pd.DataFrame:
+def _repeat_purchase_days(log: pd.DataFrame, unit: float, observed: NDArray[np.int64] | int) -> pd.DataFrame:
     """Repeat purchases by day, from the day after the first on, one a day at most, in order."""
     day = np.ceil(log["time"] / unit).astype(int)
     repeat = log.assign(day=day)[(day > 0) & (day <= observed)]

@@ -10,7 +10,13 @@ import pandas as pd
 from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import in_chunks
 from retention_models.fitting.result import Fit
-from retention_models.forecast.marginal_effects import Change, Changed, effect_table, require_known, slopes_of
+from retention_models.forecast.marginal_effects import (
+    Change,
+    ChangedCustomers,
+    effect_table,
+    parameter_slopes,
+    require_known,
+)
 from retention_models.value.purchases import check_fits, check_time_unit, discounting, finite
 from retention_models.value.spending import paying_share
 from retention_models.value.terms import Terms
@@ -60,12 +66,12 @@ def marginal_value(
     check_fits(fit, spend)
     rate, horizon = discounting(terms, spend)
     require_known(change, fit.covariate_terms, *([] if spend is None else [spend.covariate_terms]))
-    buying = Changed.from_fit(fit, customers, change, new=new)
+    buying = ChangedCustomers.from_fit(fit, customers, change, new=new)
     check_time_unit(str(terms.time_unit), buying.table, fit)
     share = buying.table.line_weight / buying.table.n_customers
 
     def purchases(fit: Fit) -> Array:
-        return buying.each(
+        return buying.outcomes(
             fit,
             lambda future_process: finite(future_process.discounted_expected_purchases_new(rate, horizon=horizon))[
                 ..., None
@@ -78,19 +84,19 @@ def marginal_value(
     counts = purchases(fit)
     if spend is None:
         here = value(counts, 1.0)
-        slope = slopes_of(fit, lambda near: value(purchases(near), 1.0), here)
+        slope = parameter_slopes(fit, lambda near: value(purchases(near), 1.0), here)
         return effect_table(here, [(slope, fit)], ["value"], level)
-    spending = Changed.from_fit(spend, customers, change, new=new)
+    spending = ChangedCustomers.from_fit(spend, customers, change, new=new)
     amounts = _amounts(spend, spending)
     here = value(counts, amounts)
     slopes = [
-        (slopes_of(fit, lambda near: value(purchases(near), amounts), here), fit),
-        (slopes_of(spend, lambda near: value(counts, _amounts(near, spending)), here), spend),
+        (parameter_slopes(fit, lambda near: value(purchases(near), amounts), here), fit),
+        (parameter_slopes(spend, lambda near: value(counts, _amounts(near, spending)), here), spend),
     ]
     return effect_table(here, slopes, ["value"], level)
 
 
-def _amounts(fit: Fit, spending: Changed) -> Array:
+def _amounts(fit: Fit, spending: ChangedCustomers) -> Array:
     """The amount of a purchase that is expected of each line, before and after; shape (lines, 2)."""
 
     def of_rows(*rows: Array) -> Array:

@@ -6,7 +6,7 @@ import pytest
 
 from retention_models.evaluation import backtest_check
 from retention_models.evaluation.backtest_contracts import backtest_retention
-from retention_models.logs.contracts.log import as_of, read_contracts
+from retention_models.logs.contracts.log import read_contracts, truncate_spells
 from retention_models.logs.contracts.retention import active_customers, renewals_since, retention_table
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import Geometric
@@ -25,7 +25,7 @@ def spells():
 
 
 def test_as_of_an_earlier_day_is_what_a_log_of_that_day_would_have_said(spells):
-    then = as_of(spells, "2020-05-31")
+    then = truncate_spells(spells, "2020-05-31")
     log = spells.frame[spells.frame["start"] <= "2020-05-31"]
     log = log.assign(end=log["end"].where(log["end"] <= "2020-05-31"))
     known = read_contracts(
@@ -40,12 +40,12 @@ def test_as_of_an_earlier_day_is_what_a_log_of_that_day_would_have_said(spells):
     )
     pd.testing.assert_frame_equal(retention_table(then, period="M"), retention_table(known, period="M"))
     with pytest.raises(ValueError, match="day must lie within the observation, which ends on 2022-06-30"):
-        as_of(spells, "2023-01-01")
+        truncate_spells(spells, "2023-01-01")
 
 
 def test_renewals_since_follow_exactly_the_customers_of_that_day(spells):
     since = renewals_since(spells, "2021-06-15", period="M", renewals=12)
-    base = active_customers(as_of(spells, "2021-06-15"), period="M").groupby("tenure")["weight"].sum()
+    base = active_customers(truncate_spells(spells, "2021-06-15"), period="M").groupby("tenure")["weight"].sum()
     assert since.groupby("tenure")["weight"].sum().to_dict() == base.to_dict()
     still = spells.frame[(spells.frame["start"] <= "2021-06-15")]
     stayed = still["end"].isna() | (still["end"] > pd.Timestamp("2022-06-15"))

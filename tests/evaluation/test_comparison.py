@@ -160,5 +160,5 @@ def test_customers_who_share_a_row_count_as_often_as_they_are():
     weight = np.array([3.0, 1.0, 2.0])
     repeated = {name: np.repeat(loss, weight.astype(int)) for name, loss in losses.items()}
     shared, each = LossComparison("loss", losses, weight), LossComparison("loss", repeated, np.ones(6))
-    assert shared.ranked() == each.ranked() == ["other", "one"]
+    assert shared.ranking() == each.ranking() == ["other", "one"]
     assert shared.difference_to_best("one") == pytest.approx(each.difference_to_best("one"))

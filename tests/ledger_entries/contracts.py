@@ -6,7 +6,7 @@ import retention_models as rm
 from ledger_entries import entry
 from ledger_entries.flatten import each
 from ledger_entries.inputs import READING, business, contract_logs, engines, kept, snapshot, spells
-from retention_models.logs.contracts.log import as_of
+from retention_models.logs.contracts.log import truncate_spells
 from retention_models.logs.contracts.retention import durations, renewals_since, with_calendar
 from retention_models.logs.contracts.snapshot import dated_contracts
 from retention_models.narrative.overviews import contract_overview
@@ -41,7 +41,7 @@ on_spells("table.year", lambda log: rm.retention_table(log, period="Y", by="plan
 on_each("table.days", lambda log: rm.retention_table(read(log, **WINDOW), period=30))
 on_spells("active", lambda log: rm.logs.active_customers(log, period="M", by="plan"))
 on_spells("durations", lambda log: durations(log, by="plan"))
-on_spells("as_of", lambda log: rm.retention_table(as_of(log, "2023-06-30"), period="M"))
+on_spells("as_of", lambda log: rm.retention_table(truncate_spells(log, "2023-06-30"), period="M"))
 on_spells("renewals_since", lambda log: renewals_since(log, "2023-06-30", period="M", renewals=6))
 on_each("settings", lambda log: rm.logs.choose_settings(log, start="start", cause="cause", covariates=["plan"]))
 on_each(

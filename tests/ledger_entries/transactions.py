@@ -38,7 +38,7 @@ on_each("accounts", lambda log: accounts.large_accounts(rm.read_transactions(log
 on_each("accounts_check", lambda log: accounts.check_accounts(rm.read_transactions(log), **DAYS))
 on_each("business", lambda log: business.business_traits(rm.read_transactions(log), **DAYS))
 on_each("regularity", lambda log: regularity.check_regularity(rm.read_transactions(log), observation_end=END))
-on_each("regularity_spread", lambda log: regularity.spread_between(rm.read_transactions(log)))
+on_each("regularity_spread", lambda log: regularity.middle_purchase_spread(rm.read_transactions(log)))
 on_each("segments", lambda log: rfm.rfm_segments(rm.read_transactions(log), **DAYS))
 on_each("daily", lambda log: cohorts.daily_purchases(rm.read_transactions(log), granularity="W", **DAYS))
 on_each("suitable_period", lambda log: rhythm.suitable_period(rm.read_transactions(log)))

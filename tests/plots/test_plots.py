@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from retention_models import plots
-from retention_models.plots.style import COLOURS, styled
+from retention_models.plots.style import COLOURS, apply_style
 
 DRAWN = [
     (plots.plot_tracking, "tracked"),
@@ -84,7 +84,7 @@ def test_a_plot_says_what_its_numbers_are(drawing):
 
 
 def test_a_backend_that_switches_interaction_on_while_loading_keeps_it_on():
-    @styled
+    @apply_style
     def first_figure():
         mpl.interactive(True)
         return plt.subplots()[1]

@@ -18,7 +18,7 @@ from retention_models.interventions.outcomes.model_check import purchase_model_c
 from retention_models.interventions.outcomes.purchases import purchase_outcomes
 from retention_models.logs.transactions.summary import summarize
 from retention_models.scenario import Arm, retail
-from retention_models.scenario.mailing import People, mail, with_amounts
+from retention_models.scenario.mailing import People, add_amounts, mail
 
 MODEL = ParetoNBD(r=0.55, alpha=10.6, s=0.6, beta=11.7)
 PURCHASES = Outcome(column="purchases", unit="purchases per customer", horizon="56 days")
@@ -229,7 +229,7 @@ def test_intervals_of_value_cover_the_truth():
         arm, redeemed = trial.assignments["arm"].to_numpy(), trial.rows["redeemed"].to_numpy()
         test = Experiment(Plan(control="none"), ("amount", "redeemed"), cells(arm, np.column_stack([amount, redeemed])))
         effect = differences(test, Outcome(column="amount"), rm.Terms(price=0.4), costs=costs)[0]
-        truth = with_amounts(trial, typical).effects.loc["coupon"]
+        truth = add_amounts(trial, typical).effects.loc["coupon"]
         covered.append(effect.value_lower <= true_value(truth) <= effect.value_upper)
     assert np.mean(covered) >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 1_000)
 

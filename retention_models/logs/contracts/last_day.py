@@ -1,7 +1,7 @@
-"""Until which day a contract log knows everything, where nobody has said it.
+"""The last day of observation and the period of a contract log, chosen from the log.
 
-Ends that lie in the future are no facts: a day that stands for "open", a term that is paid for, a notice given. Others
-who will leave by then have not said so yet, and to count these days as observed would be to see too few leave.
+An end in the future is not a fact: it is a placeholder, a paid term or a notice. Other customers who will churn by then
+have not given notice yet. If these days counted as observed, churn would be too low.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from retention_models.tables.days import MONTHS, Period, check_period, period_na
 SILENCE = 180  # days without a start or an end; a shorter silence may be the business
 STRAY = 0.01  # so small a share of the starts, beyond a silence, must be misdated
 UNUSUAL = 10  # times the mean gap between days with starts, or ends, from which on it is no accident that none is there
-RECENT = 100  # days with starts, or ends, the last of which show what gaps between them are usual
+RECENT = 100  # last days with starts, or ends, whose gaps are the usual ones
 FEW = 0.1  # so small a share of the ends is given up rather than taken for facts
+NEAR = 5  # days from its anniversary within which a contract counts as a yearly one
+MONTHLY, WEEKLY = 120, 21  # days observed, from which months, or weeks, can be counted
+MONTH = 28  # the same where contracts of all ages are observed, so that one renewal of each is enough
+MONTH_LENGTH = 365.25 / 12
 
 
-def last_day_known(
+def choose_observation_end(
     asked: str | dt.date | None, starts: pd.Series, ends: pd.Series, running: int
 ) -> tuple[dt.date, str]:
     """The day that was asked for, or the last one that the log seems to know; and why.
@@ -37,49 +41,49 @@ def last_day_known(
     last_start = int(starts.index[-1])
     late = ends[ends.index > last_start]
     if not late.empty and running == 0:
-        return _where_all_have_an_end(last_start, late, ends)
-    last = _last_before_silence(int(starts.index[0]), last_start, late)
+        return _end_if_all_have_ended(last_start, late, ends)
+    last = _last_day_before_silence(int(starts.index[0]), last_start, late)
     seen, after_starts = ends[ends.index <= last], late[late.index <= last]
-    has_stopped = _have_stopped(starts, last)
+    has_stopped = _has_stopped(starts, last)
     if has_stopped and after_starts.sum() <= FEW * seen.sum():
-        return _where_starts_stopped(last_start, last, late)
+        return _end_if_starts_stopped(last_start, last, late)
     until, planned = dt.date.fromordinal(last), late[late.index > last].sum()
     reason = f"Observation ends on {until}, the last day on which a contract started or ended"
     if planned:
         count = "counts" if planned == 1 else "count"
-        reason += f"; {_contracts(planned)} long after it (up to {_latest(late)}), and {count} as still running"
+        reason += f"; {_contracts_text(planned)} long after it (up to {_last_day(late)}), and {count} as still running"
     if has_stopped:
         reason += (
             f". No contract started after {dt.date.fromordinal(last_start)}: if later ends are notices given, and no "
             "facts, say observation_end"
         )
-    if not seen.empty and _have_stopped(seen, last):
+    if not seen.empty and _has_stopped(seen, last):
         reason += (
-            f". No contract ended after {_latest(seen)}, though some started: if these are bookings made ahead, say "
+            f". No contract ended after {_last_day(seen)}, though some started: if these are bookings made ahead, say "
             "observation_end"
         )
     return until, f"{reason}."
 
 
-def _last_before_silence(first_start: int, last_start: int, late: pd.Series) -> int:
+def _last_day_before_silence(first_start: int, last_start: int, late: pd.Series) -> int:
     """The last start, or of the ends that are later the last before a silence too long for a business."""
     known = np.r_[last_start, late.index.to_numpy(dtype=np.int64)]
     is_quiet = np.diff(known) > np.maximum((known[:-1] - first_start) / 3, SILENCE)
     return int(known[np.argmax(is_quiet)] if is_quiet.any() else known[-1])
 
 
-def _where_starts_stopped(last_start: int, last: int, late: pd.Series) -> tuple[dt.date, str]:
+def _end_if_starts_stopped(last_start: int, last: int, late: pd.Series) -> tuple[dt.date, str]:
     """The last start, where few ends lie after it, which may all be planned."""
     day = dt.date.fromordinal(last_start)
     return day, (
         f"Observation ends on {day}, the last day on which a contract started. None did in the "
-        f"{last - last_start:,} days after it, far longer than was usual, and {_contracts(late.sum())} later, up "
-        f"to {_latest(late)}. These may be notices given: they count as still running. If the log knows all about "
+        f"{last - last_start:,} days after it, far longer than was usual, and {_contracts_text(late.sum())} later, up "
+        f"to {_last_day(late)}. These may be notices given: they count as still running. If the log knows all about "
         "a later day, say observation_end."
     )
 
 
-def _where_all_have_an_end(last_start: int, late: pd.Series, ends: pd.Series) -> tuple[dt.date, str]:
+def _end_if_all_have_ended(last_start: int, late: pd.Series, ends: pd.Series) -> tuple[dt.date, str]:
     """The last start, where few ends lie after it; else the question whether ends are facts."""
     day = dt.date.fromordinal(last_start)
     if 2 * late.sum() > ends.sum():
@@ -90,11 +94,11 @@ def _where_all_have_an_end(last_start: int, late: pd.Series, ends: pd.Series) ->
         )
     return day, (
         f"Observation ends on {day}, the last day on which a contract started: every contract has an end, and "
-        f"{_contracts(late.sum())} later than that, which may be a plan: they count as still running."
+        f"{_contracts_text(late.sum())} later than that, which may be a plan: they count as still running."
     )
 
 
-def _have_stopped(counts: pd.Series, last: int) -> bool:
+def _has_stopped(counts: pd.Series, last: int) -> bool:
     """Whether the days from the last start, or end, to a later day are more than chance or custom leave without one."""
     days = counts.index.to_numpy(dtype=np.int64)[-RECENT:]
     gaps, silence = np.diff(days), last - days[-1]
@@ -121,39 +125,27 @@ def _check_strays(starts: pd.Series) -> None:
     )
 
 
-def _contracts(number: float) -> str:
+def _contracts_text(number: float) -> str:
     return f"{number:,.0f} contract{'s end' if number != 1 else ' ends'}"
 
 
-def _latest(days: pd.Series) -> dt.date:
+def _last_day(days: pd.Series) -> dt.date:
     return dt.date.fromordinal(int(days.index[-1]))
-
-
-NEAR = 5  # days from its anniversary within which a contract counts as one of a year
-
-
-MONTHLY, WEEKLY = 120, 21  # days observed from which on months, or weeks, can be counted
-
-
-MONTH = 28  # the same where contracts of all ages are observed, so that one renewal of each is enough
-
-
-MONTH_LENGTH = 365.25 / 12
 
 
 def contract_period(asked: Period | None, spells: Spells, observed: int) -> tuple[Period, str]:
     """The period that was asked for, or one in which the contracts can be counted; and why, with what to beware of."""
     ended = durations(spells).query("churned and tenure > 0")
     if asked is None:
-        period, reason = _chosen(ended, spells, observed)
+        period, reason = _choose_period(ended, spells, observed)
     else:
         check_period(asked)
         period, reason = asked, f"Time is counted in {period_name(asked)}s, as asked."
-    return period, reason + _beside_renewals(ended, period, spells)
+    return period, reason + _off_renewal_note(ended, period, spells)
 
 
-def _chosen(ended: pd.DataFrame, spells: Spells, observed: int) -> tuple[Period, str]:
-    at_year = _share_at_renewals(ended, "Y")
+def _choose_period(ended: pd.DataFrame, spells: Spells, observed: int) -> tuple[Period, str]:
+    at_year = _share_near_renewals(ended, "Y")
     if at_year >= 0.5:
         return "Y", f"Time is counted in years: {100 * at_year:.0f} % of the contracts ended near an anniversary."
     if observed >= (MONTHLY if spells.observation_start is None else MONTH):
@@ -166,9 +158,9 @@ def _chosen(ended: pd.DataFrame, spells: Spells, observed: int) -> tuple[Period,
     )
 
 
-def _beside_renewals(ended: pd.DataFrame, period: Period, spells: Spells) -> str:
+def _off_renewal_note(ended: pd.DataFrame, period: Period, spells: Spells) -> str:
     """What it means that contracts end on any day, where most do and the period is long enough to matter."""
-    share, name = _share_at_renewals(ended, period), period_name(period)
+    share, name = _share_near_renewals(ended, period), period_name(period)
     if share >= 0.5 or (isinstance(period, int) and period <= 7):
         return ""
     low = (
@@ -179,7 +171,7 @@ def _beside_renewals(ended: pd.DataFrame, period: Period, spells: Spells) -> str
     return f"{low}{'' if spells.observation_start is None else early}; a shorter period makes this smaller."
 
 
-def _share_at_renewals(ended: pd.DataFrame, period: Period) -> float:
+def _share_near_renewals(ended: pd.DataFrame, period: Period) -> float:
     """The share of the contracts that ended within a few days of a renewal, the first or a later one."""
     length = period if isinstance(period, int) else MONTH_LENGTH * MONTHS[period]
     near = min(NEAR, max(1, length / 12))

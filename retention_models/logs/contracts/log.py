@@ -1,8 +1,8 @@
-"""A contract log, read and checked: who was a customer from when to when, and how the log came to hold it.
+"""A contract log, read and checked: spells of customers, and how contracts came into the log.
 
-The same rows mean different things in different logs. One that follows every contract from its start shows survival
-itself. One that begins with those running on a day holds only contracts that lasted until then, and each counts from
-that day on (left truncation). So the sampling is asked for, and never guessed.
+The same rows mean different things in different logs. A log that follows every contract from its start shows survival
+itself. A log that begins with the active contracts of one day holds only contracts that lasted until then (left
+truncation). So the caller must give the sampling; it is never guessed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from retention_models.core.arguments import check_choice, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
-from retention_models.logs.contracts.rows import opened, require_some, scalars, usable
-from retention_models.logs.contracts.spells import Overlaps, Rows, joined, observed, single
+from retention_models.logs.contracts.rows import open_contracts, require_some, scalars, select_usable
+from retention_models.logs.contracts.spells import Overlaps, Rows, join_contracts, observe_spells, single_spells
 from retention_models.tables.days import Day, day_number
 from retention_models.tables.engines import collect, on_engine
 from retention_models.tables.files import naming
@@ -33,13 +33,32 @@ UNLIKELY = 10  # ends that should have come before the first one seen, from whic
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Spells(Presentation):
-    """Checked contracts, one row for each unbroken time as a customer, and what became of the others.
+    """Checked contracts: one row per unbroken time as a customer.
 
-    ``frame`` is a frame of the source's engine (for files a DuckDB relation) with the columns ``customer_id``,
-    ``spell`` (1 for the customer's first), ``start``, ``end`` (missing where still running), ``entry`` and ``tenure``
-    (days since the start at which observation began and ended), ``churned``, ``cause`` where there is one, and the
-    covariates. ``rows`` counts them. ``set_aside`` counts what could not count, ``settled`` what a rule has decided,
-    and ``checks`` say whether the log fits its sampling and what it can tell.
+    ``read_contracts`` creates it. The rows stay on the engine where they came from.
+
+    Attributes
+    ----------
+    frame
+        A frame of the source's engine; for files a DuckDB relation. Columns: ``customer_id``, ``spell`` (1 for the
+        first of the customer), ``start``, ``end`` (missing if active), ``entry`` and ``tenure`` (days from the start to
+        the begin and to the end of observation), ``churned``, ``cause`` if there is one, and the covariates.
+    rows
+        Number of spells in ``frame``.
+    sampling
+        How contracts came into the log, as in ``read_contracts``.
+    observation_start, observation_end
+        First and last day of observation; the first is None if each contract is observed from its start.
+    has_cause
+        Whether the log has causes of churn.
+    covariates
+        Names of the covariate columns.
+    set_aside
+        Number of contracts that do not count, by reason.
+    settled
+        Number of contracts to which a rule was applied, by rule.
+    checks
+        Whether survival is known from the start, and whether the log fits its sampling.
     """
 
     frame: Any = field(repr=False)
@@ -57,8 +76,8 @@ class Spells(Presentation):
         since = f"from {self.observation_start} " if self.observation_start else ""
         headline = f"{self.rows:,} spells, sampling {self.sampling}, observed {since}to {self.observation_end}."
         counts = {"Set aside": self.set_aside, "Settled": self.settled}
-        told = [f"{what}: {counted(count)}." for what, count in counts.items() if count]
-        return [headline, *told, *(str(check) for check in self.checks if not check.passed)]
+        lines = [f"{what}: {counted(count)}." for what, count in counts.items() if count]
+        return [headline, *lines, *(str(check) for check in self.checks if not check.passed)]
 
 
 def read_contracts(
@@ -76,45 +95,53 @@ def read_contracts(
     join_within: int = 1,
     time_zone: str | None = None,
 ) -> Spells:
-    """A log of contracts with their starts and ends, checked, as spells.
+    """A contract log, checked: one row per unbroken time as a customer (a spell).
 
     Parameters
     ----------
     source
         A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of CSV or Parquet files; one row a
-        contract. A missing ``end`` means that it is still running.
+        contract. A missing ``end`` means that the contract is active.
     sampling
-        How contracts came into the log. ``"acquisition"``: each one from its start, whatever became of it.
-        ``"active_on"``: those running on the day ``observation_start``, and those begun later. ``"window"``: a snapshot
-        of all that ran on ``observation_end`` and those that ended since ``observation_start``, say in the last month.
-        With the latter two, contracts that ended before ``observation_start`` are not in the log, and so those that are
-        count from that day on.
+        How contracts came into the log. ``"acquisition"``: all contracts, each from its start. ``"active_on"``: the
+        contracts active on ``observation_start``, and all later ones. ``"window"``: the contracts active on
+        ``observation_end``, and those that ended since ``observation_start``. With the last two, each contract counts
+        from ``observation_start`` on (left truncation).
     observation_end
-        The last day about which the log knows everything, the day of the extract. A contract that ends later was
-        still running.
+        Last day of observation, usually the day of the extract. A contract that ends later counts as active.
     observation_start
-        The first such day; needed with ``"active_on"`` and ``"window"``. Contracts are followed from the end of it on:
-        one that ended on this very day is set aside with those that ended before.
-    customer_id, start, end, cause
-        Names of the columns; ``cause=None`` where the log does not say why contracts ended.
+        First day of observation; required with ``"active_on"`` and ``"window"``, and not allowed with
+        ``"acquisition"``. A contract that ended on this day or before is set aside.
+    customer_id, start, end
+        Column names of the customer and of the first and last day of the contract.
+    cause
+        Column name of the cause of churn. By default the log has no causes.
     covariates
-        Columns to keep, as they were when the spell began.
-    overlaps, join_within
-        ``"join"``: contracts of a customer that overlap, or follow within ``join_within`` days, are one spell (a
-        policy renewed each year in a new row, two products at once), which ends when the last of them does.
-        ``"keep"``: each contract is a spell. ``"error"``: overlaps are mistakes; contracts that follow are joined.
+        Columns to keep, with their values at the start of the spell. By default none.
+    overlaps
+        ``"join"`` (the default): contracts of a customer that overlap or follow each other form one spell, which ends
+        with the last of them. ``"keep"``: each contract is a spell. ``"error"``: overlaps raise an error; contracts
+        that follow each other form one spell.
+    join_within
+        Longest gap between two contracts of one spell, in days. By default 1.
     time_zone
-        As in ``read_transactions``.
+        The time zone of the calendar, such as ``"Europe/Berlin"``. Dates with a zone are converted to it. By default
+        each date keeps its own zone.
+
+    Returns
+    -------
+    Spells
+        The spells (``frame``), the days of observation, the numbers of contracts set aside and settled by rules, and
+        two checks.
 
     Raises
     ------
     ValueError
-        When columns are missing, the days of the sampling contradict each other, contracts overlap that must not, or
-        no row is left.
+        When columns are missing, the days contradict the sampling, contracts overlap that must not, or no row is left.
 
     Notes
     -----
-    A customer who comes back later begins a new spell, numbered in ``spell``. An end without a cause has the cause
+    A customer who comes back starts a new spell, numbered in ``spell``. An end without a cause has the cause
     ``"unknown"``. Both are counted in ``settled``.
 
     Examples
@@ -139,15 +166,15 @@ def read_contracts(
     check_choice("overlaps", overlaps, get_args(Overlaps))
     require_whole("join_within", join_within, 0)
     kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
-    begin, until = _observed_days(sampling, observation_start, observation_end)
+    begin, until = _observation_window(sampling, observation_start, observation_end)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
-        log = opened(source, roles, kept, time_zone)
-        contracts, set_aside = usable(log, until, time_zone)
+        log = open_contracts(source, roles, kept, time_zone)
+        contracts, set_aside = select_usable(log, until, time_zone)
         size = scalars(contracts, rows=nw.len(), customers=nw.col("customer_id").n_unique())
         has_several = size["customers"] < size["rows"]
-        whole = joined(contracts, overlaps, join_within) if has_several else single(contracts)
-        spells = observed(whole, begin, until)
+        whole = join_contracts(contracts, overlaps, join_within) if has_several else single_spells(contracts)
+        spells = observe_spells(whole, begin, until)
         facts = _facts(spells)
     _check_overlaps(facts, overlaps)
     if facts["all"] > facts["spells"]:
@@ -160,7 +187,7 @@ def read_contracts(
         FURTHER[overlaps == "keep"]: facts["returns"],
     }
     return Spells(
-        frame=_returned(spells, source, cause is not None, kept),
+        frame=_output_frame(spells, source, cause is not None, kept),
         rows=facts["spells"],
         sampling=sampling,
         observation_start=begin,
@@ -173,8 +200,8 @@ def read_contracts(
     )
 
 
-def as_of(spells: Spells, day: str | dt.date) -> Spells:
-    """The same spells as they were known on an earlier day: later starts and ends had not happened yet."""
+def truncate_spells(spells: Spells, day: str | dt.date) -> Spells:
+    """The same spells as known on an earlier day: later starts and ends are not yet known."""
     until = read_day("day", day)
     if not (spells.observation_start or dt.date.min) < until <= spells.observation_end:
         raise ValueError(f"day must lie within the observation, which ends on {spells.observation_end}; got {until}")
@@ -195,7 +222,7 @@ def as_of(spells: Spells, day: str | dt.date) -> Spells:
     return replace(spells, frame=frame, rows=count, observation_end=until)
 
 
-def _observed_days(
+def _observation_window(
     sampling: Sampling, begin: str | dt.date | None, until: str | dt.date
 ) -> tuple[dt.date | None, dt.date]:
     """The first day observed, which the one sampling forbids and the others need, and the last."""
@@ -246,7 +273,7 @@ def _check_overlaps(facts: Mapping[str, int], overlaps: Overlaps) -> None:
         )
 
 
-def _returned(spells: Rows, source: Any, has_cause: bool, covariates: Sequence[str]) -> Any:
+def _output_frame(spells: Rows, source: Any, has_cause: bool, covariates: Sequence[str]) -> Any:
     """The spells in view with the columns that are promised, in pandas if the log was."""
     names = ["customer_id", "spell", "start", "end", "entry", "tenure", "churned"]
     kept = spells.filter(nw.col("in_view")).select(*names, *(["cause"] if has_cause else []), *covariates)
@@ -283,7 +310,7 @@ def _check_sampling(spells: Rows, facts: Mapping[str, int], sampling: Sampling, 
         return Check(name, None, "No contract has ended.")
     old = nw.col("tenure") - facts["middle_end"]
     old_before = nw.min_horizontal(facts["first_end"] - nw.col("first_day") - facts["middle_end"], old)
-    days = scalars(spells, all=_positive(old).sum(), before=_positive(old_before).sum())
+    days = scalars(spells, all=_positive_part(old).sum(), before=_positive_part(old_before).sum())
     expected = facts["ended"] / 2 * days["before"] / max(days["all"] - days["before"], 1)
     first = dt.date.fromordinal(facts["first_end"])
     detail = f"The first contract to end did so on {first}; at the later rate, {expected:,.0f} should have ended before"
@@ -291,5 +318,5 @@ def _check_sampling(spells: Rows, facts: Mapping[str, int], sampling: Sampling, 
     return Check(name, expected < UNLIKELY, detail + (doubt if expected >= UNLIKELY else "."))
 
 
-def _positive(number: nw.Expr) -> nw.Expr:
+def _positive_part(number: nw.Expr) -> nw.Expr:
     return nw.when(number > 0).then(number).otherwise(0)

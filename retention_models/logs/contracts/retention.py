@@ -1,13 +1,14 @@
-"""The retention table: how many were at risk of leaving at each renewal, and how many left, cohort by cohort.
+"""The retention table: customers at risk and lost at each renewal, by cohort.
 
-It is all that the models of contracts need of a log, and is small whatever the log: the engine counts spells that came
-to the same renewals, and only these counts are brought back.
+Models of contracts need only this table. It is small for any log: the engine counts spells with the same renewals, and
+returns only the counts.
 
-Contracts run in whole periods. A spell comes to its renewals one, two, three periods after its start, and counts at
-those that fell due while it was observed, whatever became of it in a period not yet complete: to count an early
-cancellation before the others of its age could stay would be to see leavers only. Whoever left within a period is lost
-at its end. A spell that had begun before observation did counts periods from the first day observed, each a period of
-its tenure; every such period holds exactly one renewal.
+Contracts run in whole periods. The renewals of a spell are one, two, three periods after its start. A renewal counts if
+it was due within the observation. A period that is not complete does not count, because an early cancellation would
+then count before the survivors of the same age. A customer who churns within a period counts as lost at its end.
+
+If a spell began before observation, its periods count from the first day of observation. Each period then holds exactly
+one renewal.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from retention_models.logs.contracts.log import Spells, as_of
-from retention_models.logs.contracts.retention_counts import KEPT, LOST, added_up, check_origin, counted
+from retention_models.logs.contracts.log import Spells, truncate_spells
+from retention_models.logs.contracts.retention_counts import KEPT, LOST, check_origin, count_spells, tabulate_retention
 from retention_models.tables.days import (
     MONTHS,
     Day,
@@ -36,33 +37,42 @@ from retention_models.tables.engines import collect, on_engine
 
 
 def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
-    """Customers at risk and lost at each renewal, by cohort: what ``fit`` takes.
+    """Customers at risk and lost at each renewal, by cohort: the table that ``fit`` takes.
 
     Parameters
     ----------
     spells
-        From ``read_contracts``.
+        The result of ``read_contracts``.
     period
-        How long a contract runs before it is renewed: ``"M"`` a month, ``"Y"`` a year, or a number of days.
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days.
     by
-        Covariates of the spells to tell apart.
+        Covariates of the spells that define groups. By default there are no groups.
 
     Returns
     -------
     pandas.DataFrame
-        One row for each cohort, each value of ``by``, and each renewal to which any of them came: ``cohort`` (the
-        month or year of the start, or the first day of its period, as text), ``tenure`` (1 for the first renewal),
-        ``at_risk``, ``lost`` and, where there are causes, ``lost_<cause>`` for each. Its ``attrs`` say where it comes
-        from, and how many spells have come to no renewal yet.
+        One row per cohort, group and renewal: ``cohort`` (month, year or first day of the start, as text), the columns
+        of ``by``, ``tenure`` (number of the renewal, from 1), ``at_risk`` (customers who came to this renewal),
+        ``lost`` (customers who churned at it) and, with causes, ``lost_<cause>`` for each cause. ``attrs`` holds the
+        dates, the checks, and the number of spells without a renewal yet.
+
+    Raises
+    ------
+    ValueError
+        When no spell has come to a renewal, ``period`` is not valid, or ``by`` is not a covariate or has missing
+        values.
 
     Notes
     -----
-    Where contracts can end on any day, a short period is the better one. What a model says of customers from their
-    start on is right with any. But who is within a period has outlived a part of it, so that values are too low by
-    about half the losses of a period. And where observation began within a period, the whole period from that day on
-    stands for the one begun: losses are dated up to a period too early, and survival comes out too high where many
-    leave soon (after six months 69 % instead of 67 %, in a snapshot of a month of customers of whom 8 % leave in the
-    first month).
+    A customer who churns within a period counts as lost at the end of it.
+
+    If contracts can end on any day, a short period is better. Survival from the start is right with any period. But
+    active customers are within a period and have survived a part of it. Their value is too low by about half the churn
+    of one period.
+
+    If observation begins within a period, losses are dated up to one period too early. Survival is then too high where
+    early churn is strong. In a one-month snapshot with 8 % churn in the first month, survival after six months is 69 %
+    instead of 67 %.
 
     Examples
     --------
@@ -85,22 +95,38 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
     names = [by] if isinstance(by, str) else list(by)
     check_period(period)
     _check_by(names, spells)
-    counts = counted(_renewals(spells, period, names), names)
+    counts = count_spells(_renewals(spells, period, names), names)
     came = counts["_last"] >= counts["_first"]
     if not came.any():
         raise ValueError(
-            f"none of {spells.rows:,} spells has come to a renewal by {spells.observation_end}; {_why_none(spells)}"
+            f"none of {spells.rows:,} spells has come to a renewal by {spells.observation_end}; "
+            f"{_no_renewal_reason(spells)}"
         )
-    table = added_up(counts[came], ["cohort", *names], spells.has_cause)
+    table = tabulate_retention(counts[came], ["cohort", *names], spells.has_cause)
     table["cohort"] = _cohort_names(table["cohort"], period)
     table.attrs.update(_attrs(spells, period, table, int(counts.loc[~came, "spells"].sum())))
     return table
 
 
 def with_calendar(table: pd.DataFrame) -> pd.DataFrame:
-    """A retention table with the column ``calendar``: the month or year in which each row's renewal fell due, as text.
+    """A retention table with ``calendar``, the month or year of each renewal, as text.
 
-    What a price rise or a season is joined to. For tables from ``retention_table`` with the period "M" or "Y".
+    Prices or seasons can be joined to this column.
+
+    Parameters
+    ----------
+    table
+        The frame of ``retention_table`` with the period "M" or "Y".
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table with the column ``calendar`` (text such as 2024-01).
+
+    Raises
+    ------
+    ValueError
+        When the period is not a month or a year.
 
     Examples
     --------
@@ -121,15 +147,29 @@ def with_calendar(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
-    """The customers still there when observation ended, by how many renewals they have made: the base to be valued.
+    """Active customers at the end of observation, by cohort and number of renewals.
 
-    Parameters are those of ``retention_table``.
+    ``forecast_retention`` takes this table.
+
+    Parameters
+    ----------
+    spells
+        The result of ``read_contracts``.
+    period
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days.
+    by
+        Covariates of the spells that define groups. By default there are no groups.
 
     Returns
     -------
     pandas.DataFrame
-        ``cohort``, the values of ``by``, ``tenure`` (renewals made, 0 for those who have come to none) and ``weight``,
-        how many customers share them.
+        ``cohort`` (text), the columns of ``by``, ``tenure`` (renewals made, 0 for none yet), and ``weight`` (number of
+        customers).
+
+    Raises
+    ------
+    ValueError
+        When ``period`` is not valid, or ``by`` is not a covariate or has missing values.
 
     Examples
     --------
@@ -150,34 +190,40 @@ def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] 
     rows, start = Day.in_column("start").written(rows, "_start")
     made = completed_periods(start, Day.constant(spells.observation_end), period)
     rows = rows.with_columns(cohort=_cohort(start, period), tenure=made).select("cohort", *names, "tenure")
-    counts = counted(rows, names).rename(columns={"spells": "weight"})
+    counts = count_spells(rows, names).rename(columns={"spells": "weight"})
     counts = counts.sort_values(["cohort", *names, "tenure"], ignore_index=True)
     return counts.assign(cohort=_cohort_names(counts["cohort"], period))
 
 
 def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewals: int) -> pd.DataFrame:
-    """How many more renewals the customers of an earlier day have made: what a forecast of that day is held against.
+    """Renewals that the customers of an earlier day have made since then, for a backtest.
 
-    Each period after the day holds one renewal of every contract, and is lost to whoever leaves within it, be it at the
-    renewal or before.
+    Each period after the day holds one renewal of every contract. A customer who churns within a period does not make
+    its renewal.
 
     Parameters
     ----------
     spells
-        From ``read_contracts``.
+        The result of ``read_contracts``.
     day
         The earlier day; ``renewals`` periods must have passed since.
     period
-        As in ``retention_table``.
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days.
     renewals
-        How many renewals after that day are looked at.
+        Number of renewals after that day.
 
     Returns
     -------
     pandas.DataFrame
-        ``tenure`` (renewals made by that day), ``made`` (those made since, up to ``renewals``), ``weight`` (customers).
+        ``tenure`` (renewals made by that day), ``made`` (renewals made since, up to ``renewals``), and ``weight``
+        (customers).
+
+    Raises
+    ------
+    ValueError
+        When the renewals run beyond the last day of observation.
     """
-    then = as_of(spells, day)
+    then = truncate_spells(spells, day)
     last = pd.Timestamp(then.observation_end) + renewals * period_offset(period)
     if last > pd.Timestamp(spells.observation_end):
         raise ValueError(
@@ -197,9 +243,22 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
 
 
 def durations(spells: Spells, *, by: str | Sequence[str] = ()) -> pd.DataFrame:
-    """The distinct spells by ``entry, tenure, churned`` (days), ``cause`` and the values of ``by``, with ``weight``.
+    """The distinct spells by entry, tenure and outcome, and how many customers share each.
 
-    All that curves of survival need of a log: who shares these is counted, where the log is.
+    Survival curves need only this table of a log. The engine of the log counts.
+
+    Parameters
+    ----------
+    spells
+        The result of ``read_contracts``.
+    by
+        Covariates of the spells that define groups. By default there are no groups.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of ``by``, ``entry`` and ``tenure`` (days), ``churned``, ``cause`` if there is one, and ``weight``
+        (customers).
     """
     names = [by] if isinstance(by, str) else list(by)
     _check_by(names, spells)
@@ -208,7 +267,7 @@ def durations(spells: Spells, *, by: str | Sequence[str] = ()) -> pd.DataFrame:
     return counts.sort_values(keys, ignore_index=True)
 
 
-def _why_none(spells: Spells) -> str:
+def _no_renewal_reason(spells: Spells) -> str:
     """What to change where no renewal falls into the days observed."""
     if spells.observation_start is None:
         return "is the period too long?"

@@ -1,4 +1,4 @@
-"""From counts of spells that came to the same renewals to a retention table, and from which renewal on it knows."""
+"""The retention table from counts of spells with the same renewals, and its first renewal observed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from retention_models.tables.engines import collect
 KEPT, LOST = "", "lost"  # fates of a spell that need no cause
 
 
-def counted(rows: nw.LazyFrame[Any], by: Sequence[str]) -> pd.DataFrame:
+def count_spells(rows: nw.LazyFrame[Any], by: Sequence[str]) -> pd.DataFrame:
     """The distinct rows, and how many ``spells`` share each; an error where some have no value of ``by``."""
     counts = collect(rows.group_by(*rows.collect_schema().names()).agg(spells=nw.len()))
     for name in by:
@@ -25,11 +25,12 @@ def counted(rows: nw.LazyFrame[Any], by: Sequence[str]) -> pd.DataFrame:
     return counts
 
 
-def added_up(counts: pd.DataFrame, keys: list[str], has_cause: bool) -> pd.DataFrame:
-    """At risk and lost at each renewal, from counts of spells that share ``_first`` and ``_last`` renewal and fate.
+def tabulate_retention(counts: pd.DataFrame, keys: list[str], has_cause: bool) -> pd.DataFrame:
+    """Customers at risk and lost at each renewal, from counts of spells with the same renewals and outcome.
 
-    ``_lost`` is KEPT, or the cause (LOST where none is known) for which the spell was lost at its last renewal. The
-    table's ``attrs`` say how many spells it counts, at how many renewals: by these it is known again as a whole.
+    ``_first`` and ``_last`` are the first and last renewal. ``_lost`` is KEPT, or the cause of churn at the last
+    renewal (LOST without causes). ``attrs`` holds the numbers of spells and of renewals counted, by which the table is
+    recognised as complete.
     """
     group = counts.groupby(keys, sort=True, dropna=False).ngroup().to_numpy() if keys else np.zeros(len(counts), int)
     labels = counts[keys].assign(_group=group).drop_duplicates("_group").sort_values("_group", ignore_index=True)

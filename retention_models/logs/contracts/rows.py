@@ -1,4 +1,4 @@
-"""The rows of a contract log: the columns asked for, read as dates, and without those that cannot count."""
+"""The rows of a contract log: the columns wanted, with dates, and without the rows that cannot count."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from retention_models.logs.contracts.spells import Rows, contract_faults, numbered
+from retention_models.logs.contracts.spells import Rows, contract_faults, number_days
 from retention_models.tables.engines import Frame, collect, on_engine, open_log
 from retention_models.tables.files import WHOLE_ID, ZONE, check_unique, open_files
 
@@ -35,10 +35,13 @@ OWN_NAMES = {
 }  # of columns of the spells, and of those on the way to them
 
 
-def opened(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], time_zone: str | None) -> Rows:
-    """The log's columns under their names here, days numbered; ``end_given`` tells an unreadable end from none."""
+def open_contracts(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], time_zone: str | None) -> Rows:
+    """The columns of the log under the names of this package, with numbered days.
+
+    ``end_given`` separates an end that cannot be read from a missing end.
+    """
     native = open_files(source, roles["customer_id"]) if isinstance(source, str | Path) else source
-    frame = _selected(native, roles, covariates)
+    frame = _select_columns(native, roles, covariates)
     given = ~nw.col("end").is_null()
     if frame.collect_schema()["end"] in (nw.String, nw.Object, nw.Categorical):
         given = given & (nw.col("end").cast(nw.String) != "")
@@ -48,11 +51,11 @@ def opened(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], t
     if "cause" in roles:
         frame = frame.with_columns(nw.col("cause").cast(nw.String))
     for column in ("start", "end"):
-        frame = _with_dates(frame, column, time_zone)
-    return numbered(on_engine(frame.to_native()))
+        frame = _read_dates(frame, column, time_zone)
+    return number_days(on_engine(frame.to_native()))
 
 
-def _with_dates(frame: Frame, column: str, time_zone: str | None) -> Frame:
+def _read_dates(frame: Frame, column: str, time_zone: str | None) -> Frame:
     """The frame with one of its columns read as the dates of a transaction log are."""
     try:
         frame = open_log(frame.to_native(), {"customer_id": "customer_id", "date": column}, time_zone)
@@ -62,7 +65,7 @@ def _with_dates(frame: Frame, column: str, time_zone: str | None) -> Frame:
     return frame.rename({"date": column} | zone)
 
 
-def _selected(native: Any, roles: Mapping[str, str], covariates: tuple[str, ...]) -> Frame:
+def _select_columns(native: Any, roles: Mapping[str, str], covariates: tuple[str, ...]) -> Frame:
     """The columns that are asked for, and no others."""
     names = column_names(native, "the log")
     missing = [repr(name) for name in (*roles.values(), *covariates) if name not in names]
@@ -99,8 +102,8 @@ def column_names(native: Any, where: str) -> list[str]:
     return [str(name) for name in names]
 
 
-def usable(log: Rows, until: dt.date, time_zone: str | None) -> tuple[Rows, dict[str, int]]:
-    """The contracts that can count, and how many cannot, by reason."""
+def select_usable(log: Rows, until: dt.date, time_zone: str | None) -> tuple[Rows, dict[str, int]]:
+    """The contracts that can count, and the number of others by reason."""
     faults, columns = contract_faults(until), log.collect_schema().names()
     counts, faulty = {"rows": nw.len()}, nw.lit(False)
     for reason, fault in faults.items():

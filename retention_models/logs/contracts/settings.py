@@ -1,8 +1,8 @@
-"""How to read and measure a contract log that nobody has described: choices made from the log, each with its reason.
+"""Settings for the analysis of a contract log, chosen from the log, each with its reason.
 
-Until which day the log knows everything, how long a contract runs, and how far a forecast may look are read off the
-log. How its contracts came into it is not: only where starts and ends show that each was followed from its start is
-that taken for granted, and said; everywhere else the question goes back to who has the log.
+The log shows the last day of observation, the length of a contract, and how far a forecast can look. It does not show
+how contracts came into it. Only if starts and ends fit a log that follows each contract from its start, this is
+assumed, and the reason says so. Otherwise the caller must answer.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import pandas as pd
 
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation
-from retention_models.logs.contracts.last_day import contract_period, last_day_known
+from retention_models.logs.contracts.last_day import choose_observation_end, contract_period
 from retention_models.logs.contracts.log import Sampling, Spells, read_contracts
 from retention_models.logs.contracts.retention import durations
-from retention_models.logs.contracts.rows import opened, usable
+from retention_models.logs.contracts.rows import open_contracts, select_usable
 from retention_models.logs.contracts.snapshot import anniversary, dated_contracts
 from retention_models.logs.contracts.spells import Rows
 from retention_models.tables.days import NEVER, Period, period_name, period_offset
@@ -36,11 +36,22 @@ GROUPS = 12
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ContractSettings(Presentation):
-    """A contract log as read, how it is measured, and why.
+    """A contract log as read, and settings for its analysis, with the reason for each choice.
 
-    ``spells`` are what ``read_contracts`` made of it. ``period`` is how long a contract runs, ``renewals`` how many of
-    them a forecast looks ahead, ``origins`` earlier days at which one can be made and judged; none where the log is too
-    short. ``reasons`` are sentences, by what they are about.
+    ``choose_settings`` creates it.
+
+    Attributes
+    ----------
+    spells
+        The contracts, as ``read_contracts`` returns them.
+    period
+        Length of a contract: ``"M"``, ``"Y"`` or a number of days.
+    renewals
+        Number of renewals that the forecast covers.
+    origins
+        Earlier days for a backtest; empty if the log is too short.
+    reasons
+        One sentence or more for each setting, by its name.
     """
 
     spells: Spells = field(repr=False)
@@ -70,28 +81,35 @@ def contract_settings(
     tenure: str | None = None,
     churned: str | None = None,
 ) -> ContractSettings:
-    """A contract log read, and a plan for it: what is given stays, what is None is chosen from the log.
+    """A contract log as read, and settings for it: given options stay, all others are chosen from the log.
 
     Parameters
     ----------
-    source, sampling, customer_id, start, end, cause, covariates, time_zone
-        As in ``read_contracts``.
+    source
+        A contract log, as for ``read_contracts``.
+    sampling, customer_id, start, end, cause, covariates, time_zone
+        As in ``read_contracts``. By default the sampling is ``"acquisition"``, if the log fits it.
     observation_start, observation_end
-        ``observation_start`` and ``observation_end`` there.
+        First and last day of observation, as in ``read_contracts``. By default the last day is chosen from the log.
     period
-        As in ``retention_table``.
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days.
     renewals
-        How many renewals ahead a forecast looks.
+        Number of renewals that the forecast covers.
     tenure, churned
-        Columns of a snapshot without dates, as in ``retention_table_from_tenures``, instead of those of customer,
-        start and end. It holds those there on ``observation_end``, and those who left in the last
-        period, so that there is no ``observation_start``; ``period`` is what tenure counts, months by default.
+        Columns of a table of tenures without dates, as in ``retention_table_from_tenures``. It holds the active
+        customers of ``observation_end``, and the churn of the last period. ``period`` is the unit of tenure, by default
+        months.
+
+    Returns
+    -------
+    ContractSettings
+        The spells, the settings, and the reason for each.
 
     Raises
     ------
     ValueError
-        As ``read_contracts`` does; where nobody left; and where the log does not show how contracts came into it, or
-        whether its ends are facts or plans.
+        As ``read_contracts`` raises it. When no customer left. When the log does not show how contracts came into it,
+        or whether its ends are facts or plans.
 
     Examples
     --------
@@ -112,15 +130,15 @@ def contract_settings(
             (observation_start, observation_end),
         )
         asked = {"renewals": renewals, "cause": cause, "covariates": covariates}
-        return _of_tenures(source, sampling, days, period or "M", names, **asked)
+        return _settings_from_tenures(source, sampling, days, period or "M", names, **asked)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
-        log = opened(source, roles, (), time_zone)
-        contracts, unused = usable(log, dt.date.max, time_zone)
-        starts, ends, running = _counted(contracts, "first_day"), _counted(contracts, "last_day"), 0
+        log = open_contracts(source, roles, (), time_zone)
+        contracts, unused = select_usable(log, dt.date.max, time_zone)
+        starts, ends, running = _count_by_day(contracts, "first_day"), _count_by_day(contracts, "last_day"), 0
     if NEVER in ends.index:
         running, ends = int(ends[NEVER]), ends.drop(NEVER)
-    until, until_reason = last_day_known(observation_end, starts, ends, running)
+    until, until_reason = choose_observation_end(observation_end, starts, ends, running)
     seen = ends[ends.index <= until.toordinal()]
     if seen.empty:
         beside = "".join(f", beside {count:,} {reason}" for reason, count in unused.items())
@@ -128,7 +146,7 @@ def contract_settings(
             f"none of {int(starts.sum()):,} contracts has ended by {until}{beside}: there is nothing to learn from yet "
             f"about when customers leave; is {end!r} the column of the ends, with days such as 2024-01-31?"
         )
-    spells = _read(
+    spells = read_contracts(
         source,
         sampling=sampling or "acquisition",
         observation_start=observation_start,
@@ -146,10 +164,10 @@ def contract_settings(
             f"that still run, {end!r} must be empty"
         )
     _check_groups(spells)
-    sampling_reason = _given_sampling(spells) if sampling else _assumed_sampling(spells, starts, seen, until)
+    sampling_reason = _describe_sampling(spells) if sampling else _assume_acquisition(spells, starts, seen, until)
     began = max(dt.date.fromordinal(int(starts.index[0])), spells.observation_start or dt.date.min)
     length, period_reason = contract_period(period, spells, (until - began).days)
-    ahead, origins, forecast_reason = _forecast(renewals, length, began, until, seen)
+    ahead, origins, forecast_reason = _choose_renewals(renewals, length, began, until, seen)
     reasons = {
         "observation_end": until_reason,
         "sampling": sampling_reason,
@@ -159,18 +177,7 @@ def contract_settings(
     return ContractSettings(spells, length, ahead, origins, reasons)
 
 
-def _read(source: Any, **arguments: Any) -> Spells:
-    """The contracts as ``read_contracts`` reads them, its days called in errors as they are here."""
-    try:
-        return read_contracts(source, **arguments)
-    except ValueError as error:
-        words = (
-            str(error).replace("observation_start", "observation_start").replace("observation_end", "observation_end")
-        )
-        raise ValueError(words) from None
-
-
-def _of_tenures(
+def _settings_from_tenures(
     source: Any,
     sampling: Sampling | None,
     days: tuple[str | dt.date | None, str | dt.date | None],
@@ -216,7 +223,7 @@ def _of_tenures(
 
 
 def _check_groups(spells: Spells) -> None:
-    """An error where a covariate has more values than curves can be told apart, or none for some."""
+    """An error where a covariate has too many values for separate curves, or missing values."""
     for name in spells.covariates:
         values = durations(spells, by=name)[name]
         if values.isna().any() or values.nunique() > GROUPS:
@@ -227,13 +234,13 @@ def _check_groups(spells: Spells) -> None:
             )
 
 
-def _counted(contracts: Rows, column: str) -> pd.Series:
+def _count_by_day(contracts: Rows, column: str) -> pd.Series:
     """How many contracts share each day, by its number, in order."""
     counts = collect(contracts.group_by(column).agg(contracts=nw.len()))
     return counts.set_index(column)["contracts"].sort_index()
 
 
-def _given_sampling(spells: Spells) -> str:
+def _describe_sampling(spells: Spells) -> str:
     words = {
         "acquisition": "Each contract is in the log from its start, whatever became of it (sampling 'acquisition')",
         "active_on": f"The log holds the contracts that ran on {spells.observation_start}, and those begun later "
@@ -244,7 +251,7 @@ def _given_sampling(spells: Spells) -> str:
     return f"{words[spells.sampling]}, as said."
 
 
-def _assumed_sampling(spells: Spells, starts: pd.Series, ends: pd.Series, until: dt.date) -> str:
+def _assume_acquisition(spells: Spells, starts: pd.Series, ends: pd.Series, until: dt.date) -> str:
     """That contracts were followed from their starts, where the log bears it out; else the question."""
     first, last, first_end = (
         dt.date.fromordinal(int(day)) for day in (starts.index[0], starts[: until.toordinal()].index[-1], ends.index[0])
@@ -264,7 +271,7 @@ def _assumed_sampling(spells: Spells, starts: pd.Series, ends: pd.Series, until:
     )
 
 
-def _forecast(
+def _choose_renewals(
     asked: int | None, period: Period, began: dt.date, until: dt.date, ends: pd.Series
 ) -> tuple[int, tuple[dt.date, ...], str]:
     """How many renewals a forecast looks ahead, and the earlier days at which it can be made; and why."""

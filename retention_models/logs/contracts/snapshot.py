@@ -1,8 +1,8 @@
-"""A snapshot that tells how long each customer has been there and whether the customer left, but no dates.
+"""The retention table of a table of tenures without dates.
 
-Which question it answers depends on when the leavers left. If the file holds all who ever came, their tenures are
-survival times. If it holds today's customers and those who left in the last month, it shows one month of everybody's
-life, and says of a customer of 40 months nothing about the 39 before.
+What the table shows depends on when customers churned. If it holds all customers ever, the tenures are survival times.
+If it holds active customers and the churn of the last month, it shows one month of each customer. It then says nothing
+about the first 39 months of a customer of 40 months.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from retention_models.core.arguments import check_choice, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.logs.contracts.log import Sampling
-from retention_models.logs.contracts.retention_counts import KEPT, LOST, added_up, check_origin, counted
+from retention_models.logs.contracts.retention_counts import KEPT, LOST, check_origin, count_spells, tabulate_retention
 from retention_models.logs.contracts.rows import column_names
 from retention_models.logs.contracts.spells import UNKNOWN
 from retention_models.tables.days import MONTHS, Period, check_period, period_offset
@@ -44,38 +44,42 @@ def retention_table_from_tenures(
     cause: str | None = None,
     by: str | Sequence[str] = (),
 ) -> pd.DataFrame:
-    """The retention table of a snapshot without dates: at risk and lost at each renewal.
+    """Customers at risk and lost at each renewal, from a table of tenures without dates.
 
     Parameters
     ----------
     source
-        A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of CSV or Parquet files; one row a
+        A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of CSV or Parquet files; one row per
         customer.
     sampling
-        How customers came into the file. ``"acquisition"``: all who ever came, each from the start. ``"window"``:
-        those there at the end, and those who left in the last ``window`` periods. ``"active_on"``: each from the
+        How customers came into the table. ``"acquisition"``: all customers, each from the start. ``"window"``: the
+        active customers, and those who churned in the last ``window`` periods. ``"active_on"``: each customer from the
         tenure in the column ``entry`` on.
-    tenure, churned
-        Names of the columns: whole periods as a customer, and whether the customer left then (true or false, 1 or 0,
-        yes or no).
+    tenure
+        Column name of the tenure: whole periods as a customer.
+    churned
+        Column name of whether the customer churned at that tenure: true or false, 1 or 0, yes or no.
     entry
-        Name of a column of whole periods; with ``"active_on"``, and only then.
+        Column name of the tenure at the begin of observation, in whole periods. Required with ``"active_on"``, and not
+        allowed otherwise.
     window
-        How many periods back the file tells who left; used with ``"window"``. With more than one it is not known
-        when in them a customer left: all count as watched throughout, and losses come out too low.
-    cause, by
-        Names of columns: why customers left, and what to tell apart.
+        Number of periods in which churned customers are in the table, used with ``"window"``. By default 1. With more,
+        all customers count as observed throughout, and churn is too low.
+    cause
+        Column name of the cause of churn. By default the table has no causes.
+    by
+        Columns that define groups. By default there are no groups.
 
     Returns
     -------
     pandas.DataFrame
-        As from ``retention_table``, without cohorts. Its ``attrs`` count what was set aside, and hold the check
-        whether survival is known from the start.
+        One row per group and renewal: the columns of ``by``, ``tenure`` (number of the renewal, from 1), ``at_risk``,
+        ``lost`` and, with causes, ``lost_<cause>``. ``attrs`` counts the rows set aside, and holds the checks.
 
     Raises
     ------
     ValueError
-        When columns are missing, or no row can be used.
+        When columns are missing, ``entry`` contradicts ``sampling``, or no row can be used.
 
     Examples
     --------
@@ -95,15 +99,15 @@ def retention_table_from_tenures(
     if (entry is not None) != (sampling == "active_on"):
         raise ValueError("entry names the tenure at which each customer came into view: sampling 'active_on' needs it")
     names = [by] if isinstance(by, str) else list(by)
-    raw = _counted(source, [tenure, churned, entry, cause], names)
-    end, left = _number(raw[tenure]), raw[churned].map(_truth)
-    begin = pd.Series(0.0, raw.index) if entry is None else _number(raw[entry])
+    raw = _count_rows(source, [tenure, churned, entry, cause], names)
+    end, left = _to_number(raw[tenure]), raw[churned].map(_to_boolean)
+    begin = pd.Series(0.0, raw.index) if entry is None else _to_number(raw[entry])
     if sampling == "window":
         begin = (end - window).clip(lower=0)
     no_renewal = {"customers who have come to no renewal yet": (end <= begin) & (end >= 0)}
-    usable, set_aside = _usable(_faults(end, left, begin) | no_renewal, raw["spells"])
+    usable, set_aside = _select_usable(_faults(end, left, begin) | no_renewal, raw["spells"])
     counts = raw.assign(_first=begin + 1, _last=end, _lost=_fate(left == 1, raw[cause] if cause else None))[usable]
-    table = added_up(counts, names, has_cause=cause is not None)
+    table = tabulate_retention(counts, names, has_cause=cause is not None)
     unsure = [_check_window(window)] if sampling == "window" and window > 1 else []
     checks = [asdict(check) for check in (check_origin(table), *unsure)]
     table.attrs.update({"sampling": sampling, "set_aside": set_aside, "checks": checks})
@@ -120,19 +124,35 @@ def dated_contracts(
     cause: str | None = None,
     covariates: str | Sequence[str] = (),
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """A snapshot of a day and of those who left in the last period, as a contract log; and what was set aside.
+    """A table of tenures as a contract log with dates, and the number of rows set aside by reason.
 
-    That customers were there, or left, then, gives their tenures the dates that they lack. Months and years differ in
-    length: customers are taken to have left a few days before the day, so that counted in days, too, nobody is watched
-    at the renewal before. Parameters are those of ``retention_table_from_tenures`` and of ``retention_table``;
-    ``observation_end`` is the day.
+    The table must hold the active customers of one day, and those who churned in the last period. This gives the
+    tenures their dates.
+
+    Parameters
+    ----------
+    source
+        The table, as in ``retention_table_from_tenures``.
+    observation_end
+        The day of the table.
+    tenure, churned, cause
+        Column names, as in ``retention_table_from_tenures``.
+    period
+        Unit of ``tenure``: ``"M"`` (a month, the default), ``"Y"`` (a year), or a number of days.
+    covariates
+        Columns to keep. By default none.
 
     Returns
     -------
     tuple[pandas.DataFrame, dict[str, int]]
-        A row a customer, with ``customer_id`` (a number), ``start``, ``end`` (missing for those still there), the
-        columns ``cause`` and ``covariates``, for ``read_contracts(..., sampling="window")``; and a count of rows by the
-        reason that they cannot be used.
+        One row per customer: ``customer_id`` (a number), ``start``, ``end`` (missing if active), and the columns
+        ``cause`` and ``covariates``, for ``read_contracts(..., sampling="window")``. Then the number of rows set aside,
+        by reason.
+
+    Notes
+    -----
+    Months and years differ in length. Customers therefore churn a few days before the day of the table, so that nobody
+    counts as at risk at the renewal before.
 
     Examples
     --------
@@ -148,12 +168,12 @@ def dated_contracts(
     kept = [*([cause] if cause else []), *names]
     check_period(period)
     _check_names([tenure, churned, *kept])
-    raw = _counted(source, [tenure, churned, cause], names)
-    length, left = _number(raw[tenure]), raw[churned].map(_truth)
+    raw = _count_rows(source, [tenure, churned, cause], names)
+    length, left = _to_number(raw[tenure]), raw[churned].map(_to_boolean)
     last = anniversary(observation_end)
     years = period / 365.25 if isinstance(period, int) else MONTHS[period] / 12
     too_old = {f"rows whose tenure reaches back before {EARLIEST}": length * years > last.year - EARLIEST}
-    usable, set_aside = _usable(_faults(length, left, length * 0) | too_old, raw["spells"])
+    usable, set_aside = _select_usable(_faults(length, left, length * 0) | too_old, raw["spells"])
     raw, length, left = raw[usable], length[usable], left[usable]
     begin, left_on = last - period_offset(period), last - pd.Timedelta(0 if isinstance(period, int) else UNEVEN, "D")
     rows = raw[kept].assign(
@@ -175,7 +195,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def anniversary(day: str | dt.date) -> pd.Timestamp:
-    """The day, or the 28th before it, of which every month has one."""
+    """The day, or the 28th if the day is later, because every month has a 28th."""
     until = pd.Timestamp(read_day("observation_end", day))
     return until.replace(day=min(until.day, 28))
 
@@ -189,7 +209,7 @@ def _check_window(window: int) -> Check:
     return Check("it is known in which period customers left", False, detail)
 
 
-def _counted(source: Any, roles: Sequence[str | None], by: Sequence[str]) -> pd.DataFrame:
+def _count_rows(source: Any, roles: Sequence[str | None], by: Sequence[str]) -> pd.DataFrame:
     """The distinct values of some columns, and how many rows share them, counted where the table is."""
     native = open_files(source, "") if isinstance(source, str | Path) else source
     names = column_names(native, "the table")
@@ -200,7 +220,7 @@ def _counted(source: Any, roles: Sequence[str | None], by: Sequence[str]) -> pd.
             f"the table has no column {', '.join(missing)}; it has {', '.join(names)}. "
             "Say which is which: tenure=..., churned=..., cause=..."
         )
-    return counted(on_engine(native).select(*columns), by)
+    return count_spells(on_engine(native).select(*columns), by)
 
 
 def _faults(end: pd.Series, left: pd.Series, begin: pd.Series) -> dict[str, pd.Series]:
@@ -212,17 +232,17 @@ def _faults(end: pd.Series, left: pd.Series, begin: pd.Series) -> dict[str, pd.S
     }
 
 
-def _number(column: pd.Series) -> pd.Series:
+def _to_number(column: pd.Series) -> pd.Series:
     return pd.to_numeric(column, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
 
 
-def _truth(value: object) -> float:
+def _to_boolean(value: object) -> float:
     """1 for yes, 0 for no, missing for neither."""
     text = str(value).strip().lower()
     return 1.0 if text in YES else 0.0 if text in NO else np.nan
 
 
-def _usable(faults: dict[str, pd.Series], rows: pd.Series) -> tuple[pd.Series, dict[str, int]]:
+def _select_usable(faults: dict[str, pd.Series], rows: pd.Series) -> tuple[pd.Series, dict[str, int]]:
     """Which rows have no fault, and how many have which as their first; an error where none is left."""
     usable, set_aside = pd.Series(True, rows.index), {}
     for reason, fault in faults.items():
@@ -230,8 +250,8 @@ def _usable(faults: dict[str, pd.Series], rows: pd.Series) -> tuple[pd.Series, d
         usable &= ~fault
     set_aside = {reason: count for reason, count in set_aside.items() if count}
     if not usable.any():
-        told = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        raise ValueError(f"no row of the table can be used: {told}")
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
+        raise ValueError(f"no row of the table can be used: {reasons}")
     return usable, set_aside
 
 

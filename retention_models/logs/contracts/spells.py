@@ -1,7 +1,7 @@
-"""From rows of a contract log to spells: each unbroken time as a customer, and how much of it was observed.
+"""Spells from the rows of a contract log: unbroken times as a customer, and the part observed.
 
-Expressions over the columns ``customer_id, start, end`` (missing where still running) and, where there is one,
-``cause``; the engine computes them where the log is.
+These are expressions over the columns ``customer_id``, ``start``, ``end`` (missing if active) and, if there is one,
+``cause``. The engine computes them where the log is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UNKNOWN = "unknown"
 ORDER = ("first_day", "last_day")
 
 
-def numbered(contracts: Rows) -> Rows:
+def number_days(contracts: Rows) -> Rows:
     """The contracts with their ``first_day`` and ``last_day`` as numbers, NEVER where they are still running."""
     last_day = nw.when(nw.col("end").is_null()).then(nw.lit(NEVER)).otherwise(Day.in_column("end").number)
     return contracts.with_columns(first_day=Day.in_column("start").number, last_day=last_day)
@@ -40,11 +40,11 @@ def contract_faults(until: dt.date) -> dict[str, nw.Expr]:
     }
 
 
-def joined(contracts: Rows, overlaps: Overlaps, within: int) -> Rows:
-    """Numbered contracts as spells, a row each: the first contract's, with the end and cause of the last to end.
+def join_contracts(contracts: Rows, overlaps: Overlaps, within: int) -> Rows:
+    """Contracts with numbered days as spells: each starts with its first contract and ends with its last.
 
-    Beside them stand ``spell``, the number among the customer's, and ``overlaps``, whether any of its contracts began
-    before another had ended.
+    The cause is that of the contract that ends last. ``spell`` numbers the spells of a customer. ``overlaps`` tells
+    whether a contract began before another had ended.
     """
     contracts = contracts.with_columns(reach=nw.col("last_day").cum_max().over("customer_id", order_by=ORDER))
     contracts = contracts.with_columns(before=nw.col("reach").shift(1).over("customer_id", order_by=ORDER))
@@ -67,15 +67,15 @@ def joined(contracts: Rows, overlaps: Overlaps, within: int) -> Rows:
     return spells.drop("reach", "before", "begins", "latest")
 
 
-def single(contracts: Rows) -> Rows:
-    """Numbered contracts as spells where each customer has one."""
+def single_spells(contracts: Rows) -> Rows:
+    """Contracts with numbered days as spells, if each customer has one contract."""
     return contracts.with_columns(spell=nw.lit(1, nw.Int64), overlaps=nw.lit(False))
 
 
-def observed(spells: Rows, begin: dt.date | None, until: dt.date) -> Rows:
-    """The spells with ``entry, tenure, churned`` and, where there is one, the ``cause``, as observed up to ``until``.
+def observe_spells(spells: Rows, begin: dt.date | None, until: dt.date) -> Rows:
+    """The spells as observed up to ``until``, with ``entry``, ``tenure``, ``churned`` and ``cause``.
 
-    ``in_view`` is False for those that had ended before observation began; ``later`` marks ends after ``until``.
+    ``in_view`` is False for spells that ended before observation began. ``later`` marks ends after ``until``.
     """
     first, last, end = nw.col("first_day"), nw.col("last_day"), day_number(until)
     late = (

@@ -1,7 +1,7 @@
-"""One row a customer: a log reduced on its engine to when each bought first and last, how often, and for how much.
+"""One row per customer, computed by the engine of the log: first and last purchase, counts and amounts.
 
-The rows are grouped twice, into purchases (a customer's rows of one period) and then into customers. Sums of money are
-rounded to six decimals, because engines that add in parallel differ in the last digits from run to run.
+Rows are grouped twice: into purchases (the rows of a customer in one period), and then into customers. Sums of money
+are rounded to six decimals, because engines that add in parallel differ in the last digits.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import pandas as pd
 from retention_models.logs.transactions.calendar import Calendar
 from retention_models.logs.transactions.checks.log_start import halves
 from retention_models.logs.transactions.log import AFTER_OBSERVATION, EMPTIED, Transactions
-from retention_models.logs.transactions.purchases import purchases, refunded_rows
+from retention_models.logs.transactions.purchases import count_refunded_rows, purchases
 from retention_models.tables.engines import collect, on_engine
 
 
-def lent(log: Transactions) -> tuple[Transactions, pd.Index | None]:
-    """The log on the engine that groups it, and the customers' ids if it has numbers in their stead.
+def encode_ids(log: Transactions) -> tuple[Transactions, pd.Index | None]:
+    """The log on the engine that groups it, and the customer ids if numbers replace them.
 
-    A pandas log has, unless its ids are numbers: they can be of any type.
+    A pandas log gets numbers unless its ids are whole numbers, because its ids can have any type.
     """
     if not isinstance(log.frame, pd.DataFrame):
         return log, None
@@ -33,26 +33,26 @@ def lent(log: Transactions) -> tuple[Transactions, pd.Index | None]:
     return replace(log, frame=on_engine(rows).to_native()), ids
 
 
-def observed(log: Transactions, days: Calendar) -> Transactions:
-    """The log up to ``observation_end``; the rows after it, and those of periods that refunds have emptied, counted."""
+def restrict_to_observation(log: Transactions, days: Calendar) -> Transactions:
+    """The log up to ``observation_end``, with counts of later rows and of rows in periods emptied by refunds."""
     set_aside = dict(log.set_aside)
     if days.observation_end < log.last_date:
         rows = nw.from_native(log.frame).lazy()
         later = nw.col("date").cast(nw.Date) > days.observation_end
         set_aside[AFTER_OBSERVATION] = int(collect(rows.filter(later).select(rows=nw.len()))["rows"].iloc[0])
         log = replace(log, frame=rows.filter(~later).to_native())
-    if emptied := refunded_rows(log, days.granularity):
+    if emptied := count_refunded_rows(log, days.granularity):
         set_aside[EMPTIED] = emptied
     return replace(log, set_aside=set_aside)
 
 
-def by_customer(log: Transactions, days: Calendar) -> nw.LazyFrame[Any]:
-    """One row a customer: first and last period; number and amounts of purchases, in the calibration and after it.
+def aggregate_customers(log: Transactions, days: Calendar) -> nw.LazyFrame[Any]:
+    """One row per customer: first and last period, and purchases and amounts in calibration and holdout.
 
-    ``again_early`` is 1 for customers who bought twice in the first half of the calibration; ``log_gaps`` is the sum of
-    the logarithms of the seconds between purchases.
+    ``again_early`` is 1 for customers who bought twice in the first half of the calibration period. ``log_gaps`` is the
+    sum of the logarithms of the seconds between purchases.
     """
-    bought = _with_log_gap(purchases(log, days.granularity), days)
+    bought = _add_log_gaps(purchases(log, days.granularity), days)
     period, amount = nw.col("period"), nw.col("amount")
     calibrated = period.cast(nw.Date) <= days.calibration_end
     early = period.cast(nw.Date) < halves(days.start, days.calibration_end).first_end
@@ -74,7 +74,7 @@ def by_customer(log: Transactions, days: Calendar) -> nw.LazyFrame[Any]:
     return customers.with_columns((nw.col("again_early") >= 2).cast(nw.Int64))
 
 
-def _with_log_gap(bought: nw.LazyFrame[Any], days: Calendar) -> nw.LazyFrame[Any]:
+def _add_log_gaps(bought: nw.LazyFrame[Any], days: Calendar) -> nw.LazyFrame[Any]:
     """The purchases with the logarithm of the seconds since the same customer's last; missing for the first.
 
     Engines differ in what the difference of two times is; numbers made of their parts they all subtract alike.
@@ -103,7 +103,7 @@ def _first_amount(bought: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], nw.Expr
     return bought.with_columns(first_amount=nw.when(is_first).then(nw.col("amount"))), nw.col("first_amount").sum()
 
 
-def collected(customers: nw.LazyFrame[Any]) -> pd.DataFrame:
+def collect_customers(customers: nw.LazyFrame[Any]) -> pd.DataFrame:
     """The table in pandas, in types that no longer depend on the engine."""
     table = collect(customers)
     dates = {name: pd.to_datetime(table[name]).astype("datetime64[us]") for name in ("first", "last")}
@@ -113,8 +113,8 @@ def collected(customers: nw.LazyFrame[Any]) -> pd.DataFrame:
     return table.assign(**dates, **sums, log_gaps=log_gaps).astype(counts)
 
 
-def cohort(table: pd.DataFrame, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The customers first seen between ``start`` and the end of calibration; how many others there are, by reason."""
+def select_cohort(table: pd.DataFrame, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The customers of the analysis, by first purchase, and the number of others by reason."""
     earlier, later = table["first"] < pd.Timestamp(days.start), table["purchases"] == 0
     outside = {
         "customers first seen before acquired_after": earlier,

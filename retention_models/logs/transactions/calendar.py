@@ -1,4 +1,4 @@
-"""Which days a summary is about, what makes one purchase, and how time is measured."""
+"""The calendar of a summary: its days, the period that makes one purchase, and the unit of time."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A pandas log reduced to one row a customer by sorting: the table that ``customers`` has engines make.
+"""One row per customer from a pandas log, by sorting: the table that ``by_engine`` computes on engines.
 
-Engines hash. What lies in memory is quicker sorted, once, by customer and period: then the rows of a purchase, and the
-purchases of a customer, are neighbours, the first one first. It takes a fraction of the time.
+A log in memory is sorted once, by customer and period. The rows of a purchase, and the purchases of a customer, are
+then neighbours. This is much faster than grouping by hash.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.core.arrays import Array
 from retention_models.core.dates import unit_length
 from retention_models.logs.transactions.calendar import Calendar
 from retention_models.logs.transactions.checks.log_start import halves
@@ -21,16 +22,15 @@ MONDAY = np.datetime64("1970-01-05", "us")
 WIDE = 2**31  # numbers of customers below this leave room for periods in the same integer
 
 Whole = NDArray[np.int64]
-Real = NDArray[np.float64]
 
 
-def by_sorting(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
+def sort_and_aggregate(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
     """One row a customer, indexed and sorted by ``customer_id``; and how many rows were set aside, by reason."""
     rows, later = log.frame, 0
     if days.observation_end < log.last_date:
         rows = rows[rows["date"].to_numpy("datetime64[D]") <= np.datetime64(days.observation_end)]
         later = len(log.frame) - len(rows)
-    numbers, ids = _numbered(rows["customer_id"])
+    numbers, ids = _number_ids(rows["customer_id"])
     length = unit_length(days.granularity).to_timedelta64().astype("timedelta64[us]")
     periods = (rows["date"].to_numpy("datetime64[us]") - MONDAY) // length
     amounts = rows["amount"].to_numpy(float) if log.has_amount else np.zeros(len(rows))
@@ -41,7 +41,7 @@ def by_sorting(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[st
     return table, dict(log.set_aside) | {reason: count for reason, count in counts.items() if count}
 
 
-def _numbered(ids: pd.Series[Any]) -> tuple[Whole, pd.Index]:
+def _number_ids(ids: pd.Series[Any]) -> tuple[Whole, pd.Index]:
     """Numbers that sort as the ids do, and the ids that stand at these numbers; whole ids of no wide range are both."""
     if pd.api.types.is_integer_dtype(ids):
         lowest, highest = int(ids.min()), int(ids.max())
@@ -51,7 +51,7 @@ def _numbered(ids: pd.Series[Any]) -> tuple[Whole, pd.Index]:
     return numbers, pd.Index(unique)
 
 
-def _purchases(customers: Whole, periods: Whole, amounts: Real, nets_refunds: bool) -> tuple[Whole, Whole, Real, int]:
+def _purchases(customers: Whole, periods: Whole, amounts: Array, nets_refunds: bool) -> tuple[Whole, Whole, Array, int]:
     """Customer, period and total of each purchase, in this order; and how many rows are none because of refunds."""
     start = periods.min()
     span = periods.max() - start + 1
@@ -68,8 +68,8 @@ def _purchases(customers: Whole, periods: Whole, amounts: Real, nets_refunds: bo
     return customers, periods + start, totals, emptied
 
 
-def _table(customers: Whole, moments: NDArray[np.datetime64], amounts: Real, days: Calendar) -> pd.DataFrame:
-    """What ``customers.by_customer`` tells of each customer, from purchases in order of customers and time."""
+def _table(customers: Whole, moments: NDArray[np.datetime64], amounts: Array, days: Calendar) -> pd.DataFrame:
+    """The columns of ``by_engine.aggregate_customers``, from purchases in the order of customers and time."""
     firsts = np.flatnonzero(np.diff(customers, prepend=-1))
     counts = np.diff(firsts, append=len(customers))
     second = moments[np.minimum(firsts + 1, len(moments) - 1)]

@@ -1,7 +1,7 @@
-"""A transaction log, read and checked: which rows count, how many do not and why.
+"""A purchase log, read and checked: the rows that count, and the number of rows set aside by reason.
 
-A row needs a customer, a date and, where there is money, a finite amount. Refunds (negative amounts) and gifts (amounts
-of zero) follow rules that the caller chooses and the result remembers. No row disappears uncounted.
+A row needs a customer, a date and, with money, a finite amount. The caller chooses the rules for refunds (negative
+amounts) and gifts (zero amounts), and the result stores them. Every row set aside is counted.
 """
 
 from __future__ import annotations
@@ -41,11 +41,26 @@ BEYOND_CENTS = 1e15  # numbers this large, with either sign, are an eighth apart
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Transactions(Presentation):
-    """A checked log: its usable rows, still on the engine they came from, and what was set aside.
+    """A checked purchase log: the rows that count, and how many rows were set aside for which reason.
 
-    ``frame`` is a frame of that engine (for files a DuckDB relation) with the columns ``customer_id``, ``date`` (on the
-    wall clock, without time zone), ``amount`` (float; absent where there is no money) and all others the log has.
-    ``rows`` counts them; ``set_aside`` counts the others by reason.
+    ``read_transactions`` creates it. The rows stay on the engine where they came from.
+
+    Attributes
+    ----------
+    frame
+        The rows that count, as a frame of the source's engine; for files a DuckDB relation. Columns: ``customer_id``,
+        ``date`` (wall-clock time without zone), ``amount`` (float; absent without money), and all other columns of the
+        log.
+    rows
+        Number of rows in ``frame``.
+    set_aside
+        Number of rows that do not count, by reason.
+    first_date, last_date
+        The days of the first and the last row.
+    has_amount
+        Whether the log has money.
+    nets_refunds
+        Whether refunds reduce the spend of their period (``refunds="net"``).
     """
 
     frame: Any = field(repr=False)
@@ -77,26 +92,48 @@ def read_transactions(
     zeros: Zeros = "keep",
     time_zone: str | None = None,
 ) -> Transactions:
-    """A transaction log, checked, with the rows that cannot count set aside and counted.
+    """A purchase log, checked: rows that cannot count are set aside and counted by reason.
 
-    ``source`` is a pandas or Polars frame (eager or lazy), a DuckDB relation, a Spark frame, or the path of a CSV or
-    Parquet file or a pattern such as ``"sales/*.parquet"``; files may be larger than memory. ``customer_id``, ``date``
-    and ``amount`` are the names of its columns; ``amount=None`` where there is no money. Set aside are rows without
-    customer (the id is missing, or blank text), without a readable date (text is read as ISO 8601: ``1997-01-31``,
-    ``1997-01-31 14:05``), and without a finite amount below 1e15, where numbers cease to tell cents. Blanks around
-    text do not matter in dates and amounts, nor in the ids of CSV files; elsewhere ids are taken as they stand.
+    Parameters
+    ----------
+    source
+        A pandas or Polars frame (eager or lazy), a DuckDB relation, a Spark frame, or the path of a CSV or Parquet
+        file. A path can be a pattern such as ``"sales/*.parquet"``. Files can be larger than memory. One row is one
+        transaction or one line of it.
+    customer_id, date, amount
+        Column names of the customer, the day or time of the purchase, and the money. ``amount=None`` means that the log
+        has no money.
+    refunds
+        What a negative amount means. ``"set_aside"`` (the default): a row that is not a purchase. ``"net"``: money
+        back, which reduces the customer's spend in the same period; a period with nothing left is not a purchase.
+        ``"error"``: a mistake in the log.
+    zeros
+        What an amount of zero means. ``"keep"`` (the default): a purchase. ``"set_aside"``: not a purchase.
+    time_zone
+        The time zone of the calendar, such as ``"Europe/Berlin"``. Dates with a zone are converted to it. By default
+        each date keeps its own zone.
 
-    ``refunds`` says what a negative amount is: ``"set_aside"``, no purchase; ``"net"``, money back, taken off what the
-    customer spent in the same period (a day, unless ``summarize`` is told otherwise), and a period of which nothing is
-    left is no purchase; ``"error"``, a mistake. ``zeros`` says what an amount of zero is: ``"keep"``, a purchase;
-    ``"set_aside"``, none.
+    Returns
+    -------
+    Transactions
+        The rows that count (``frame``), their number, the first and the last day, and the number of rows set aside by
+        reason.
 
-    Days are those of the wall clock: of ``time_zone``, such as ``"Europe/Berlin"``, into which dates that have a zone
-    are converted, or else of the zone that they have. DuckDB and Spark keep that zone in the connection or session; a
-    Parquet file keeps instants in UTC.
+    Raises
+    ------
+    ValueError
+        When columns are missing, duplicated or of the wrong type, or ids have several types. When dates mix time zones
+        and ``time_zone`` is not given. When no row is left.
 
-    Raises ValueError where columns are missing, doubled or of the wrong type, where ids are of several types, where
-    dates are of several zones and ``time_zone`` is not given, and where no row is left.
+    Notes
+    -----
+    A row is set aside if the customer is missing or blank, or if the date cannot be read. So is a row whose amount is
+    missing, infinite or at least 1e15.
+
+    Dates in text are read as ISO 8601: ``1997-01-31`` or ``1997-01-31 14:05``. Blanks around dates and amounts in text
+    are ignored, as are blanks around the ids of CSV files. Other ids stay as they are.
+
+    DuckDB and Spark keep the time zone in the connection or the session. A Parquet file keeps instants in UTC.
 
     Examples
     --------
@@ -122,7 +159,7 @@ def read_transactions(
     with naming(source):
         frame = open_log(source, roles, time_zone)
         facts = _scan(frame, faulty)
-    set_aside = _counted(frame, faults) if facts["faulty"] else {}
+    set_aside = _count_faults(frame, faults) if facts["faulty"] else {}
     _check_zones(facts, time_zone, date)
     _check_rows(int(facts["rows"]), set_aside, refunds, roles)
     usable = frame.filter(~faulty) if set_aside else frame
@@ -169,7 +206,7 @@ def _scan(frame: Frame, faulty: nw.Expr) -> pd.Series[Any]:
     return collect(frame.lazy().with_columns(_faulty=faulty).select(**facts)).iloc[0]
 
 
-def _counted(frame: Frame, faults: Mapping[str, nw.Expr]) -> dict[str, int]:
+def _count_faults(frame: Frame, faults: Mapping[str, nw.Expr]) -> dict[str, int]:
     """How many rows have each fault; a row with several counts under the first."""
     firsts, earlier = {}, nw.lit(False)
     for reason, fault in faults.items():

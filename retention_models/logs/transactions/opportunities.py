@@ -1,6 +1,6 @@
-"""A log as opportunities to buy: in which years, quarters, months or weeks after the first each customer bought.
+"""A log as opportunities to buy: the periods after the first in which each customer bought.
 
-For businesses with one occasion a period (a yearly gift, a weekly market), which BG/BB describes.
+For businesses with one occasion per period (a yearly gift, a weekly market), which BG/BB describes.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import check_choice
-from retention_models.logs.transactions.by_engine import lent
+from retention_models.logs.transactions.by_engine import encode_ids
 from retention_models.logs.transactions.calendar import calendar
 from retention_models.logs.transactions.log import Transactions, read_transactions
-from retention_models.logs.transactions.purchases import CALENDAR, Period, beginning, between, purchases
+from retention_models.logs.transactions.purchases import CALENDAR, Period, filter_days, period_start, purchases
 from retention_models.tables.engines import collect
 
 Opportunity = Literal["Y", "Q", "M", "W"]
@@ -32,34 +32,42 @@ def opportunities(
     calibration_end: str | dt.date | None = None,
     observation_end: str | dt.date | None = None,
 ) -> pd.DataFrame:
-    """Each customer's opportunities to buy since the first purchase, and which of them were taken.
+    """One row per customer: opportunities to buy since the first purchase, and how many were taken.
+
+    For businesses with one occasion per period, such as a yearly gift or a weekly market. ``fit`` takes the table for
+    BG/BB.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     period
-        The calendar period that is one opportunity: ``"Y"``, ``"Q"``, ``"M"`` or ``"W"`` (from Monday). Purchases in
-        the same period count once.
+        The calendar period that is one opportunity: ``"Y"`` (the default), ``"Q"``, ``"M"`` or ``"W"`` (from Monday).
+        Purchases in the same period count once.
     amount
-        Column of the amounts, by which refunds are told from purchases; None where there is no money.
+        Column of the amounts, which separates refunds from purchases. None if the log has no money.
     calibration_end, observation_end
-        Last days of the calibration and of the observation, as in ``summarize``; both must end a period, or the
-        customers would seem to have missed an opportunity that was not over.
+        Last days of the calibration period and of observation, as in ``summarize``. Each must be the last day of a
+        period, so that no opportunity is still open.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed and sorted by ``customer_id``: ``frequency`` (opportunities taken after the period of the first
-        purchase, up to ``calibration_end``), ``recency`` (the number of the last one taken, 0 for none), ``T``
-        (opportunities in all) and ``first_purchase`` (the first day of that period); where the calibration ends before
-        the observation, also ``holdout_frequency`` and ``holdout_duration``, in opportunities. Customers first seen
-        after the calibration are left out and counted in ``attrs``.
+        Indexed and sorted by ``customer_id``: ``frequency`` (opportunities taken after the first period, up to
+        ``calibration_end``), ``recency`` (number of the last opportunity taken, 0 for none), ``T`` (number of
+        opportunities), and ``first_purchase`` (first day of the first period). With a holdout period also
+        ``holdout_frequency`` and ``holdout_duration``, in opportunities. ``attrs`` counts the customers who are left
+        out because they came after the calibration period.
 
     Raises
     ------
     ValueError
-        Where a date does not end a period, contradicts another, or leaves no customer.
+        When a date is not the last day of a period, contradicts another date, or leaves no customer.
+
+    Notes
+    -----
+    See Fader, Hardie & Shang (2010), "Customer-Base Analysis in a Discrete-Time Noncontractual Setting", Marketing
+    Science 29(6), 1086-1108.
 
     Examples
     --------
@@ -83,11 +91,11 @@ def opportunities(
         granularity="D",
     )
     length = LENGTHS[period]
-    cut, end = (_ended(day, length, log.last_date) for day in (days.calibration_end, days.observation_end))
-    lent_log, ids = lent(log)
-    bought = between(purchases(lent_log), "period", None, days.observation_end)
-    table = _by_customer(
-        bought.with_columns(begin=beginning(nw.col("period").cast(nw.Datetime("us")), length)), days.calibration_end
+    cut, end = (_whole_period(day, length, log.last_date) for day in (days.calibration_end, days.observation_end))
+    encoded, ids = encode_ids(log)
+    bought = filter_days(purchases(encoded), "period", None, days.observation_end)
+    table = _aggregate_customers(
+        bought.with_columns(begin=period_start(nw.col("period").cast(nw.Datetime("us")), length)), days.calibration_end
     )
     number = table["customer_id"].to_numpy()
     table.index = pd.Index(number if ids is None else ids.take(number), name="customer_id")
@@ -108,7 +116,7 @@ def opportunities(
     return summary
 
 
-def _by_customer(bought: nw.LazyFrame[Any], calibration_end: dt.date) -> pd.DataFrame:
+def _aggregate_customers(bought: nw.LazyFrame[Any], calibration_end: dt.date) -> pd.DataFrame:
     """One row a customer: the first and the last period with a purchase, and how many there are, early and late."""
     begin = nw.col("begin")
     calibrated = begin.cast(nw.Date) <= calibration_end
@@ -144,7 +152,7 @@ def _summary(table: pd.DataFrame, cut: pd.Period, end: pd.Period) -> pd.DataFram
     return summary
 
 
-def _ended(day: dt.date, length: Period, last_date: dt.date) -> pd.Period:
+def _whole_period(day: dt.date, length: Period, last_date: dt.date) -> pd.Period:
     """The period that ends on a day; an error where none does."""
     whole = pd.Period(day, CALENDAR[length])
     if whole.end_time.date() != day:

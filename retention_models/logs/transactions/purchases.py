@@ -1,6 +1,6 @@
-"""What one purchase is: whatever a customer buys within one period.
+"""Purchases: all that a customer buys within one period is one purchase.
 
-Each function adds a step to an expression that runs where the log lives, and computes nothing yet.
+Each function adds a step to an expression that runs where the log lives. Nothing is computed yet.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ def purchases(transactions: Transactions, granularity: Granularity = "D") -> nw.
     """
     periods = _periods(transactions, granularity)
     if transactions.nets_refunds:
-        periods = periods.filter(~_nothing_left()).drop("rows", "refunds")
+        periods = periods.filter(~_is_emptied()).drop("rows", "refunds")
     return periods
 
 
-def refunded_rows(transactions: Transactions, granularity: Granularity) -> int:
+def count_refunded_rows(transactions: Transactions, granularity: Granularity) -> int:
     """How many rows lie in periods that are no purchase because refunds left nothing of them."""
     if not transactions.nets_refunds:
         return 0
-    rows = _periods(transactions, granularity).filter(_nothing_left()).select(nw.col("rows").sum())
+    rows = _periods(transactions, granularity).filter(_is_emptied()).select(nw.col("rows").sum())
     return int(collect(rows)["rows"].iloc[0])
 
 
@@ -45,12 +45,12 @@ def as_transactions(transactions: Any) -> Transactions:
     return transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
 
 
-def with_first(periods: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def add_first_period(periods: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Each customer's periods with the ``first`` of them beside."""
     return periods.with_columns(first=nw.col("period").min().over("customer_id"))
 
 
-def between(frame: nw.LazyFrame[Any], column: str, start: Any, end: Any) -> nw.LazyFrame[Any]:
+def filter_days(frame: nw.LazyFrame[Any], column: str, start: Any, end: Any) -> nw.LazyFrame[Any]:
     """The rows whose day is ``start`` or later and ``end`` or earlier; None is no bound."""
     day = nw.col(column).cast(nw.Date)
     if start is not None:
@@ -60,7 +60,7 @@ def between(frame: nw.LazyFrame[Any], column: str, start: Any, end: Any) -> nw.L
     return frame
 
 
-def beginning(moment: nw.Expr, period: Period | Granularity) -> nw.Expr:
+def period_start(moment: nw.Expr, period: Period | Granularity) -> nw.Expr:
     """First moment of the period, of the calendar or of the clock, that a moment lies in; weeks begin on Monday."""
     if period in ("week", "W"):  # narwhals truncates to no week, and numbers Sundays 7 or, on Spark, 0
         day, weekday = moment.dt.truncate("1d"), moment.dt.weekday()
@@ -76,11 +76,11 @@ def _periods(transactions: Transactions, granularity: Granularity) -> nw.LazyFra
     totals = [nw.col("amount").sum()] if transactions.has_amount else []
     if transactions.nets_refunds:
         totals += [nw.len().alias("rows"), tally(nw.col("amount") < 0).alias("refunds")]
-    period = beginning(nw.col("date"), granularity)
+    period = period_start(nw.col("date"), granularity)
     period = period.cast(nw.Date) if granularity in ("W", "D") else period
     return rows.with_columns(period=period).group_by("customer_id", "period").agg(*totals)
 
 
-def _nothing_left() -> nw.Expr:
+def _is_emptied() -> nw.Expr:
     """Which periods refunds have emptied; rounded, because 0.1 + 0.2 - 0.3 is not quite nothing."""
     return (nw.col("refunds") > 0) & (nw.col("amount").round(6) <= 0)

@@ -1,8 +1,8 @@
-"""How to cut and measure a log that nobody has looked at yet: choices made from its rhythm, each with its reason.
+"""Settings for the analysis of a purchase log, chosen from the log, each with its reason.
 
-The rhythm of purchases gives the unit of time. The last third of the log is kept back to judge the forecast, in whole
-weeks so that no weekday counts twice; less where a third would leave too little to learn from. The forecast looks as
-far ahead as it could be judged.
+The inter-purchase times give the unit of time. The last third of the log is the holdout period, in whole weeks so that
+no weekday counts twice. It is shorter if a third would leave too little to learn from. The forecast horizon is the
+length of the holdout period.
 """
 
 from __future__ import annotations
@@ -28,16 +28,30 @@ WEEK = dt.timedelta(days=7)
 CENTURY = 36_525 * DAY
 ENOUGH = 100  # repeat purchases to learn from; chance alone moves such a number by a tenth
 STRAY = 0.01  # less than this share of the purchases, beyond a silence that is a third of the log, must be misdated
-ENDLESS = 5  # a silence so many times as long as all the rest is a mistake, however many purchases lie beyond it
+ENDLESS = 5  # times as long as the rest of the log: such a silence is a mistake, for any number of purchases after it
 SILENCE = pd.Timedelta(180, "D")  # a shorter one may be the business
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AnalysisSettings(Presentation):
-    """How a log is to be cut and measured, and why.
+    """Settings for the analysis of a purchase log, with the reason for each choice.
 
-    The fields are keywords of ``summarize`` and its like; ``calibration_end`` is None where the log is too short for a
-    holdout. ``horizon`` is in time units. ``reasons`` are sentences, by the field that they are about.
+    ``choose_settings`` creates it. The fields other than ``horizon`` and ``reasons`` are keywords of ``summarize``.
+
+    Attributes
+    ----------
+    calibration_end
+        Last day of the calibration period; None if the log is too short for a holdout period.
+    observation_end
+        Last day of observation.
+    acquired_after
+        First day on which a customer can make the first purchase; None for no limit.
+    time_unit
+        Unit of time, ``"W"`` or ``"D"`` unless given.
+    horizon
+        Length of the forecast, in time units.
+    reasons
+        One sentence or more for each setting, by the name of the field.
     """
 
     calibration_end: dt.date | None
@@ -65,22 +79,27 @@ def purchase_settings(
     time_unit: str | None = None,
     horizon: float | None = None,
 ) -> AnalysisSettings:
-    """A plan for a log: what is given stays, what is None is chosen from the log.
+    """Settings for the analysis of a purchase log: given options stay, others are chosen from the log.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     calibration_end, observation_end, acquired_after, time_unit
         As in ``summarize``.
     horizon
         Length of the forecast, in time units.
 
+    Returns
+    -------
+    AnalysisSettings
+        The settings, and the reason for each.
+
     Raises
     ------
     ValueError
-        Where nobody bought twice; where a few purchases are dated so far from all others that they must be mistakes;
-        where what is given contradicts itself or the log.
+        When no customer bought twice. When a few purchases are so far from all others that their dates must be
+        mistakes. When the options contradict each other or the log.
 
     Examples
     --------
@@ -104,12 +123,12 @@ def purchase_settings(
     days = daily_purchases(log, acquired_after=acquired_after, observation_end=given.observation_end)
     _check_strays(days["purchases"])
     gaps = purchase_gaps(log, observation_end=given.observation_end)["share"]
-    unit, unit_reason = _unit(time_unit, gaps)
-    cut, cut_reason = _cut(given, days) if calibration_end is None else _given_cut(given)
-    ahead, horizon_reason = _horizon(horizon, unit, given, cut)
+    unit, unit_reason = _choose_time_unit(time_unit, gaps)
+    cut, cut_reason = _choose_calibration_end(given, days) if calibration_end is None else _given_calibration_end(given)
+    ahead, horizon_reason = _choose_horizon(horizon, unit, given, cut)
     reasons = {"time_unit": unit_reason, "calibration_end": cut_reason}
-    reasons["horizon"] = " ".join([horizon_reason, *_late(ahead * unit_length(unit), gaps)])
-    if acquired_after is None and (suggestion := _suggested_start(log, given, cut, gaps)):
+    reasons["horizon"] = " ".join([horizon_reason, *_late_purchases_note(ahead * unit_length(unit), gaps)])
+    if acquired_after is None and (suggestion := _suggest_acquired_after(log, given, cut, gaps)):
         reasons["acquired_after"] = suggestion
     return AnalysisSettings(
         calibration_end=cut,
@@ -143,15 +162,15 @@ def _check_strays(purchases: pd.Series) -> None:
     )
 
 
-def _unit(given: str | None, gaps: pd.Series) -> tuple[str, str]:
+def _choose_time_unit(given: str | None, gaps: pd.Series) -> tuple[str, str]:
     """The unit of time, weeks where most gaps are not shorter than one; and why."""
     median = days_until(gaps, 0.5)
     unit = given or ("W" if median >= 7 else "D")
     rhythm = f"half of the gaps between a customer's purchases are {median} day{'s' * (median > 1)} or shorter"
-    return unit, f"Time is measured in {_in_words(unit)}{', as asked' if given else ''}: {rhythm}."
+    return unit, f"Time is measured in {_unit_name(unit)}{', as asked' if given else ''}: {rhythm}."
 
 
-def _cut(given: Calendar, days: pd.DataFrame) -> tuple[dt.date | None, str]:
+def _choose_calibration_end(given: Calendar, days: pd.DataFrame) -> tuple[dt.date | None, str]:
     """Where the log is to be cut, None where it is too short for that; and why."""
     end, observed = given.observation_end, _days_observed(given)
     repeat = (days["purchases"] - days["new_customers"]).cumsum()
@@ -176,7 +195,7 @@ def _cut(given: Calendar, days: pd.DataFrame) -> tuple[dt.date | None, str]:
     )
 
 
-def _given_cut(given: Calendar) -> tuple[dt.date | None, str]:
+def _given_calibration_end(given: Calendar) -> tuple[dt.date | None, str]:
     if not given.has_holdout:
         return None, "Nothing is kept back to judge the forecast by, as asked."
     length = (given.observation_end - given.calibration_end).days
@@ -186,11 +205,11 @@ def _given_cut(given: Calendar) -> tuple[dt.date | None, str]:
     )
 
 
-def _horizon(asked: float | None, unit: str, given: Calendar, cut: dt.date | None) -> tuple[float, str]:
+def _choose_horizon(asked: float | None, unit: str, given: Calendar, cut: dt.date | None) -> tuple[float, str]:
     """How far the forecast looks ahead, in time units; and why."""
     if asked is not None:
         if not (is_number(asked) and DAY / unit_length(unit) <= asked <= CENTURY / unit_length(unit)):
-            raise ValueError(f"horizon must be a number of {_in_words(unit)} from a day to a century; got {asked!r}")
+            raise ValueError(f"horizon must be a number of {_unit_name(unit)} from a day to a century; got {asked!r}")
         return asked, f"The forecast looks {span_name(asked, unit)} ahead, as asked."
     length = given.observation_end - cut if cut else _days_observed(given) // 3 * DAY
     ahead = max(length // unit_length(unit), 1)
@@ -198,14 +217,14 @@ def _horizon(asked: float | None, unit: str, given: Calendar, cut: dt.date | Non
     return ahead, f"The forecast looks {span_name(ahead, unit)} ahead, {reason}."
 
 
-def _late(ahead: pd.Timedelta, gaps: pd.Series) -> list[str]:
+def _late_purchases_note(ahead: pd.Timedelta, gaps: pd.Series) -> list[str]:
     """What to know where the horizon is shorter than the rhythm."""
     if ahead.days >= days_until(gaps, 0.5):
         return []
     return ["Half of the gaps between purchases are longer than that: many who come back do so later."]
 
 
-def _suggested_start(log: Transactions, given: Calendar, cut: dt.date | None, gaps: pd.Series) -> str:
+def _suggest_acquired_after(log: Transactions, given: Calendar, cut: dt.date | None, gaps: pd.Series) -> str:
     """From when on first purchases can be believed, where the log seems to begin in the middle of customers' lives."""
     check = check_log_start(log, calibration_end=cut, observation_end=given.observation_end)
     nearly_all = days_until(gaps, 0.9)
@@ -222,5 +241,5 @@ def _days_observed(given: Calendar) -> int:
     return (given.observation_end - given.start).days + 1
 
 
-def _in_words(unit: str) -> str:
+def _unit_name(unit: str) -> str:
     return f"{NAMES[unit]}s" if unit in NAMES else f"units of {unit}"

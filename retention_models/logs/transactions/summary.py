@@ -1,7 +1,7 @@
-"""From transactions to sufficient statistics: all that a model needs to know of each customer.
+"""Sufficient statistics from purchases: what a model needs to know of each customer.
 
-The rows are reduced where they live, by their engine (see ``customers``) or, as a pandas frame, in memory (see
-``in_memory``). What comes back is small, and everything that has to do with units of time happens here.
+The rows are reduced by the engine where they live (see ``by_engine``) or, as a pandas frame, in memory (see
+``in_memory``). The result is small. This module converts it to units of time.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.logs.transactions.by_engine import by_customer, cohort, collected, observed
+from retention_models.logs.transactions.by_engine import (
+    aggregate_customers,
+    collect_customers,
+    restrict_to_observation,
+    select_cohort,
+)
 from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.checks.log_start import check_openings, halves
-from retention_models.logs.transactions.in_memory import by_sorting
+from retention_models.logs.transactions.in_memory import sort_and_aggregate
 from retention_models.logs.transactions.log import (
     Granularity,
     Refunds,
@@ -46,32 +51,67 @@ def summarize(
     zeros: Zeros = "keep",
     time_zone: str | None = None,
 ) -> pd.DataFrame:
-    """Frequency, recency, T and spend of each customer, and what they did after ``calibration_end``.
+    """One row per customer: repeat purchases, recency, age and spend, and what followed in the holdout period.
 
-    ``transactions`` is anything that ``read_transactions`` takes, with the same keywords, or what it returned. A
-    customer's rows of one period count as one purchase; ``granularity`` is that period: ``"D"``, or ``"W"`` (from
-    Monday), ``"h"``, ``"min"``, ``"s"``. Times are measured in ``time_unit``: ``"W"``, ``"D"``, ``"h"``, ``"min"``,
-    ``"s"``, or a fixed length such as ``"30D"`` or a timedelta.
+    This table is what ``fit`` takes. The rows are reduced on the engine where the log lives, so the log can be larger
+    than memory.
 
-    The result has one row a customer, indexed and sorted by ``customer_id``, and the columns
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    customer_id, date, amount
+        Column names of the customer, the day or time of the purchase, and the money, as in ``read_transactions``.
+        ``amount=None`` means that the log has no money.
+    calibration_end
+        Last day of the calibration period. Models learn only from purchases up to this day. By default
+        ``observation_end``: then there is no holdout period.
+    observation_end
+        Last day of observation; later rows are set aside. By default the last day in the log. It can lie after the last
+        purchase.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    time_unit
+        Unit of all times in the result: ``"W"`` (weeks, the default), ``"D"``, ``"h"``, ``"min"``, ``"s"``, a fixed
+        length such as ``"30D"``, or a timedelta.
+    granularity
+        The period in which all purchases of a customer count as one: ``"D"`` (a day, the default), ``"W"`` (a week from
+        Monday), ``"h"``, ``"min"`` or ``"s"``.
+    refunds, zeros, time_zone
+        How to read negative amounts, amounts of zero, and dates with a time zone, as in ``read_transactions``.
 
-    - ``frequency``: purchases after the first, up to ``calibration_end``
-    - ``recency``: time from the first to the last of these purchases, exact (213 days are 30.428571... weeks)
-    - ``T``: time from the first purchase to ``calibration_end``
-    - ``log_gaps``: sum of the logarithms of the times between purchases, from which (M)BG/CNBD-k learns regularity
-    - ``monetary_value``: mean amount of the purchases after the first, 0.0 where there is none
-    - ``first_purchase``: when the first was
-    - ``holdout_frequency``, ``holdout_amount``, ``holdout_duration``: purchases and spend after ``calibration_end`` and
-      up to ``observation_end``, and the time between the two; only where the first lies before the second
+    Returns
+    -------
+    pandas.DataFrame
+        One row per customer, indexed and sorted by ``customer_id``:
 
-    without those in money where ``amount=None``. All three dates are whole days and belong to what they bound:
-    ``observation_end``, by default the last day in the log, may lie after it; later rows are set aside.
-    ``calibration_end`` is ``observation_end`` where not given; customers first seen later are left out. So are, given
-    ``acquired_after``, those first seen before that day. ``attrs`` of the result tells the time unit, the dates, what
-    was set aside or left out, by reason and number, and whether the log seems to begin in the middle of customers'
-    lives (see ``check_log_start``).
+        - ``frequency``: number of repeat purchases in the calibration period
+        - ``recency``: time from the first purchase to the last purchase of the calibration period, in time units
+        - ``T``: time from the first purchase to the end of the calibration period, in time units
+        - ``log_gaps``: sum of the logarithms of the inter-purchase times, which (M)BG/CNBD-k needs
+        - ``monetary_value``: mean amount per repeat purchase, 0.0 for customers without one
+        - ``first_purchase``: the day or time of the first purchase
+        - ``holdout_frequency``: number of purchases in the holdout period
+        - ``holdout_amount``: spend in the holdout period
+        - ``holdout_duration``: length of the holdout period, in time units
 
-    Raises ValueError where these dates contradict each other or the log, and where no customer is left.
+        Without money, the columns of amounts are absent. Without a holdout period, the three holdout columns are
+        absent. ``attrs`` holds the time unit, the dates, the numbers of rows and customers left out by reason, and the
+        check of ``check_log_start``.
+
+    Raises
+    ------
+    ValueError
+        When the dates contradict each other or the log, or when no customer is left. When reading keywords are given
+        for a log that is already read.
+
+    Notes
+    -----
+    All dates are whole days and belong to the period that they bound. Times are exact: 213 days are 30.428571 weeks.
+    Customers whose first purchase is after ``calibration_end`` are left out.
+
+    These are the sufficient statistics of the purchase models. See Fader, Hardie & Lee (2005), "Counting Your Customers
+    the Easy Way", Marketing Science 24(2), 275-284.
 
     Examples
     --------
@@ -93,7 +133,7 @@ def summarize(
     Ann                          1            25.0               1.0
     Bob                          0             0.0               1.0
     """
-    log, days = _prepared(
+    log, days = _prepare(
         transactions,
         customer_id=customer_id,
         date=date,
@@ -108,8 +148,8 @@ def summarize(
         granularity=granularity,
     )
     table, set_aside = _customers(log, days)
-    table, left_out = cohort(table, days)
-    summary = _times(table, days)
+    table, left_out = select_cohort(table, days)
+    summary = _time_columns(table, days)
     if log.has_amount:
         repeat_spend = (table["total"] - table["first_amount"]).round(6)
         summary["monetary_value"] = repeat_spend / summary["frequency"].clip(lower=1)
@@ -138,10 +178,46 @@ def histories(
     zeros: Zeros = "keep",
     time_zone: str | None = None,
 ) -> pd.DataFrame:
-    """The distinct histories in a log and how many customers share each: ``frequency, recency, T, log_gaps, weight``.
+    """The distinct purchase histories in a log, and how many customers share each of them.
 
-    All that the models need of a log of any size, counted on its engine. Keywords, rules and ``attrs`` are those of
-    ``summarize``; the rows are sorted. ``log_gaps`` is the mean of those who share a history, who may differ in it.
+    This is a smaller table than that of ``summarize`` with all that ``fit`` needs, for logs with very many customers.
+
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    customer_id, date, amount
+        Column names of the customer, the day or time of the purchase, and the money, as in ``read_transactions``.
+        ``amount=None`` means that the log has no money.
+    calibration_end
+        Last day of the calibration period. Models learn only from purchases up to this day. By default
+        ``observation_end``: then there is no holdout period.
+    observation_end
+        Last day of observation; later rows are set aside. By default the last day in the log. It can lie after the last
+        purchase.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    time_unit
+        Unit of all times in the result: ``"W"`` (weeks, the default), ``"D"``, ``"h"``, ``"min"``, ``"s"``, a fixed
+        length such as ``"30D"``, or a timedelta.
+    granularity
+        The period in which all purchases of a customer count as one: ``"D"`` (a day, the default), ``"W"`` (a week from
+        Monday), ``"h"``, ``"min"`` or ``"s"``.
+    refunds, zeros, time_zone
+        How to read negative amounts, amounts of zero, and dates with a time zone, as in ``read_transactions``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per history, sorted: ``frequency`` (repeat purchases), ``recency`` and ``T`` (time units), ``log_gaps``
+        (mean over the customers who share the history), and ``weight`` (number of customers). ``attrs`` is that of
+        ``summarize``.
+
+    Raises
+    ------
+    ValueError
+        When the dates contradict each other or the log, or when no customer is left. When reading keywords are given
+        for a log that is already read.
 
     Examples
     --------
@@ -152,7 +228,7 @@ def histories(
     0          0      0.0  2.0  0.000000       2
     1          1      2.0  2.0  0.693147       1
     """
-    log, days = _prepared(
+    log, days = _prepare(
         transactions,
         customer_id=customer_id,
         date=date,
@@ -167,19 +243,34 @@ def histories(
         granularity=granularity,
     )
     table, set_aside = _histories(log, days)
-    table, left_out = cohort(table, days)
+    table, left_out = select_cohort(table, days)
     table["log_gaps"] /= table["customers"]
-    distinct = _times(table, days).assign(weight=table["customers"]).sort_values(["frequency", "recency", "T"])
+    distinct = _time_columns(table, days).assign(weight=table["customers"]).sort_values(["frequency", "recency", "T"])
     distinct = distinct.reset_index(drop=True)
     distinct.attrs.update(_attrs(log, days, table, set_aside | left_out))
     return distinct
 
 
 def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "T")) -> pd.DataFrame:
-    """The distinct rows of ``columns`` and how many customers share each, as ``weight``; sorted.
+    """The distinct rows of some columns, and how many customers share each row.
 
-    ``customers`` is a pandas or Polars frame. If it has a ``weight`` already, weights are added up; if it has
-    ``log_gaps``, they are averaged, not told apart.
+    Parameters
+    ----------
+    customers
+        A pandas or Polars frame, one row per customer. A column ``weight`` counts customers per row.
+    columns
+        Columns that define a distinct row. By default the purchase history: ``frequency``, ``recency`` and ``T``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``columns``, sorted, and ``weight``, the number of customers per row. If there is ``log_gaps``, its mean per
+        row.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing.
 
     Examples
     --------
@@ -204,9 +295,32 @@ def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "
 
 
 def check_log_start(transactions: Any, **keywords: Any) -> Check:
-    """Whether the log begins with its customers' first purchases; False if it seems to begin in the midst of them.
+    """Whether the first purchases in a log are the first purchases of its customers.
 
-    Takes what ``summarize`` takes. See ``log_start`` for what is compared, and what the answer cannot tell.
+    A log cut out of a running business shows old customers as new ones. The check then fails.
+
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    **keywords
+        Keywords of ``summarize``, such as ``calibration_end`` and ``acquired_after``.
+
+    Returns
+    -------
+    Check
+        Passed; failed, if many early customers look like old ones; or not testable, with the reason.
+
+    Raises
+    ------
+    ValueError
+        As ``summarize`` raises it.
+
+    Notes
+    -----
+    The check compares the first quarter of the first half of the log with that of the second half. Old customers make
+    newcomers more frequent at the start, and more loyal. It cannot judge a log of one cohort or with few customers. It
+    can mistake loyal early adopters for old customers.
 
     Examples
     --------
@@ -219,7 +333,7 @@ def check_log_start(transactions: Any, **keywords: Any) -> Check:
     return Check(**histories(transactions, **keywords).attrs["checks"][0])
 
 
-def _prepared(
+def _prepare(
     transactions: Any,
     *,
     customer_id: str,
@@ -236,11 +350,11 @@ def _prepared(
     if not isinstance(transactions, Transactions):
         transactions = read_transactions(transactions, **reading)
     else:
-        _check_settled(reading)
+        _check_reading_keywords(reading)
     return transactions, calendar(transactions, **dates)
 
 
-def _check_settled(reading: Mapping[str, Any]) -> None:
+def _check_reading_keywords(reading: Mapping[str, Any]) -> None:
     """Raise a ValueError if a log that has been read is to be read otherwise."""
     parameters = signature(read_transactions).parameters
     changed = [name for name, value in reading.items() if value != parameters[name].default]
@@ -251,10 +365,13 @@ def _check_settled(reading: Mapping[str, Any]) -> None:
 def _customers(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
     """One row a customer, indexed and sorted by ``customer_id``; how many rows were set aside, by reason."""
     if isinstance(log.frame, pd.DataFrame):
-        table, set_aside = by_sorting(log, days)
+        table, set_aside = sort_and_aggregate(log, days)
     else:
-        log = observed(log, days)
-        table, set_aside = collected(by_customer(log, days)).set_index("customer_id").sort_index(), dict(log.set_aside)
+        log = restrict_to_observation(log, days)
+        table, set_aside = (
+            collect_customers(aggregate_customers(log, days)).set_index("customer_id").sort_index(),
+            dict(log.set_aside),
+        )
     return table.assign(customers=1), set_aside
 
 
@@ -264,12 +381,12 @@ def _histories(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[st
     if isinstance(log.frame, pd.DataFrame):
         table, set_aside = _customers(log, days)
         return table.groupby(same, as_index=False)[["customers", "again_early", "log_gaps"]].sum(), set_aside
-    log = observed(log, days)
+    log = restrict_to_observation(log, days)
     facts = nw.len().alias("customers"), nw.col("again_early", "log_gaps").sum()
-    return collected(by_customer(log, days).group_by(same).agg(*facts)), dict(log.set_aside)
+    return collect_customers(aggregate_customers(log, days).group_by(same).agg(*facts)), dict(log.set_aside)
 
 
-def _times(table: pd.DataFrame, days: Calendar) -> pd.DataFrame:
+def _time_columns(table: pd.DataFrame, days: Calendar) -> pd.DataFrame:
     """The number of further purchases, the age at the last of them, the age at the end, the sum of logarithmic gaps."""
     first, unit = table["first"].to_numpy(), days.unit.to_timedelta64()
     frequency = table["purchases"] - 1

@@ -1,4 +1,4 @@
-"""Accounts that are no customers: an anonymous id, a reseller, a test account make far too large a part of a log."""
+"""Large accounts: an anonymous id, a reseller or a test account holds more than one customer would."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pandas as pd
 
 from retention_models.core.arguments import is_number
 from retention_models.core.check import Check
-from retention_models.logs.transactions.by_engine import lent
+from retention_models.logs.transactions.by_engine import encode_ids
 from retention_models.logs.transactions.log import Transactions
-from retention_models.logs.transactions.purchases import as_transactions, between
+from retention_models.logs.transactions.purchases import as_transactions, filter_days
 from retention_models.tables.engines import collect
 
 NAME = "no account is more than a customer"
@@ -25,26 +25,39 @@ NAMED, LONGEST = 5, 40  # accounts named in a sentence, and letters of each
 def large_accounts(
     transactions: Any, *, share: float = 0.02, observation_end: Any = None, acquired_after: Any = None
 ) -> pd.DataFrame:
-    """The accounts that hold more of a log than a customer would.
+    """The accounts that hold more rows or money of a log than one customer would.
+
+    Large accounts are often no customers: an anonymous id, a reseller, a test account.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     share
-        An account is large from this share of all rows on, or from two and a half times this share of all money,
-        because spending differs more; in a log of few customers, where everybody's share is large, from twenty
-        (fifty) times an even share on. From a fifth of all rows or a quarter of all money on, any account is large,
-        unless there are no more than twenty.
-    observation_end, acquired_after
-        Last day that counts, and the day on which or after which customers must first be seen; by default all count.
+        Share of all rows from which an account is large. The limit for money is 2.5 times this share, because spend
+        varies more. The default is 2 % of the rows and 5 % of the money.
+    observation_end
+        Last day that counts. By default the last day in the log.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``customer_id``, the largest first: number of ``rows``, their ``share_of_rows`` and, where there is
-        money, ``share_of_amount`` (an account that got back more than it paid counts 0). From
-        which shares on an account is large is in ``attrs``, for display.
+        Indexed by ``customer_id``, the largest first: number of ``rows``, ``share_of_rows`` and, with money,
+        ``share_of_amount`` (shares from 0 to 1). An account with more refunds than payments has an amount of 0.
+        ``attrs["large_from"]`` holds the limits used.
+
+    Raises
+    ------
+    ValueError
+        When ``share`` is not between 0 and 1, or no purchase lies within the dates.
+
+    Notes
+    -----
+    In a log of few customers the limit is higher: 20 times an equal share of the rows, or 50 times an equal share of
+    the money. With more than 20 accounts, an account with a fifth of the rows or a quarter of the money is always
+    large.
 
     Examples
     --------
@@ -62,7 +75,7 @@ def large_accounts(
     if len(accounts) > TIMES_AN_EVEN_SHARE:
         large_from = large_from.clip(upper=pd.Series(LARGE_ANYWHERE).clip(lower=share))
     held = accounts.clip(lower=0)
-    shares = pd.DataFrame({f"share_of_{name}": held[name] / _positive(held[name].sum()) for name in held})
+    shares = pd.DataFrame({f"share_of_{name}": held[name] / _positive_total(held[name].sum()) for name in held})
     is_large = shares.ge(large_from[shares.columns]).any(axis=1)
     large = accounts.loc[is_large, ["rows"]].join(shares.round(6)).sort_index()
     large = large.sort_values(shares.columns.to_list(), ascending=False, kind="stable")
@@ -73,10 +86,30 @@ def large_accounts(
 def check_accounts(
     transactions: Any, *, share: float = 0.02, observation_end: Any = None, acquired_after: Any = None
 ) -> Check:
-    """Whether every account can be a customer; where not, which ones, and how much of the log is theirs.
+    """Whether every account can be one customer; if not, which accounts and how much of the log they hold.
 
-    Parameters are those of ``large_accounts``. Rows without a customer_id, which were set aside when the log was read,
-    are judged like an account, by their share of all rows of the log.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    share
+        Share of all rows from which an account is large. The limit for money is 2.5 times this share, because spend
+        varies more. The default is 2 % of the rows and 5 % of the money.
+    observation_end
+        Last day that counts. By default the last day in the log.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+
+    Returns
+    -------
+    Check
+        Failed if ``large_accounts`` finds an account, or if rows without a customer are as many as those of a large
+        account.
+
+    Raises
+    ------
+    ValueError
+        When ``share`` is not between 0 and 1, or no purchase lies within the dates.
 
     Examples
     --------
@@ -87,14 +120,14 @@ def check_accounts(
     log = as_transactions(transactions)
     large = large_accounts(log, share=share, observation_end=observation_end, acquired_after=acquired_after)
     limits = large.attrs["large_from"]
-    unknown = _unknown(log, limits["share_of_rows"])
+    unknown = _unknown_customers(log, limits["share_of_rows"])
     of_rows, of_amount = (100 * limit for limit in limits.values())
     if of_rows >= 100:
         return Check(NAME, False if unknown else None, f"There are too few customers to tell.{unknown}")
     much = f"{of_rows:.2g} % of the rows{f' or {of_amount:.2g} % of the amount' if log.has_amount else ''}"
     if large.empty:
         return Check(NAME, not unknown, f"No customer_id has {much}.{unknown}")
-    named = "; ".join(_described(account, shares) for account, shares in large.head(NAMED).iterrows())
+    named = "; ".join(_describe_account(account, shares) for account, shares in large.head(NAMED).iterrows())
     more = f"; and {len(large) - NAMED:,} more" if len(large) > NAMED else ""
     return Check(
         NAME,
@@ -107,12 +140,12 @@ def check_accounts(
 
 def _accounts(log: Transactions, observation_end: Any, acquired_after: Any) -> pd.DataFrame:
     """The number of rows of each account and, where there is money, their amount."""
-    lent_log, ids = lent(log)
-    rows = between(nw.from_native(lent_log.frame).lazy(), "date", None, observation_end)
+    encoded, ids = encode_ids(log)
+    rows = filter_days(nw.from_native(encoded.frame).lazy(), "date", None, observation_end)
     measures = {"first": nw.col("date").min(), "rows": nw.len()}
     measures |= {"amount": nw.col("amount").sum()} if log.has_amount else {}
     accounts = collect(
-        between(rows.group_by("customer_id").agg(**measures), "first", acquired_after, None).drop("first")
+        filter_days(rows.group_by("customer_id").agg(**measures), "first", acquired_after, None).drop("first")
     )
     if accounts.empty:
         raise ValueError(f"no purchase lies within these dates; the log runs from {log.first_date} to {log.last_date}")
@@ -121,7 +154,7 @@ def _accounts(log: Transactions, observation_end: Any, acquired_after: Any) -> p
     return accounts.set_index("customer_id").astype({"rows": "int64"})
 
 
-def _unknown(log: Transactions, limit: float) -> str:
+def _unknown_customers(log: Transactions, limit: float) -> str:
     """A sentence on rows without a customer, where they are more of the log than one customer would be."""
     rows = log.set_aside.get(NOBODY, 0)
     share = rows / (log.rows + rows)
@@ -133,7 +166,7 @@ def _unknown(log: Transactions, limit: float) -> str:
     )
 
 
-def _described(account: object, shares: pd.Series) -> str:
+def _describe_account(account: object, shares: pd.Series) -> str:
     """An account and its shares. The id may be any text; whatever writes a page escapes it."""
     name = str(account)
     name = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
@@ -141,6 +174,6 @@ def _described(account: object, shares: pd.Series) -> str:
     return f"{name!r} ({', '.join(parts)})"
 
 
-def _positive(total: float) -> float:
+def _positive_total(total: float) -> float:
     """The total, or 1 where it is not above 0 and no share of it means anything."""
     return total if total > 0 else 1.0

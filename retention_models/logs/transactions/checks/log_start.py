@@ -1,14 +1,14 @@
-"""Does the log begin in the middle of customers' lives? Then most of its first "new" customers are old ones.
+"""Whether the first purchases in a log are the first purchases of its customers.
 
-A log cut out of a running business shows each old customer's next purchase as a first one. Two things follow, and both
-are looked for by comparing the opening of the log with the opening of its second half, over equally many days:
+A log cut out of a running business shows the next purchase of each old customer as a first purchase. This has two
+effects. The check compares the opening of the log with the opening of its second half, over equally many days:
 
-- more customers turn up for the first time, because the old ones turn up besides the new, and
-- more of those buy again before their half ends, because old customers are those who stayed, and who buy often.
+- more customers have their first purchase, because old customers add to the new ones
+- more of them buy again within their half, because old customers are loyal ones
 
-Many newcomers alone prove nothing: a launch or a campaign brings them, too. That there are not more of them shows that
-there were no old customers to speak of. What the comparison cannot judge are cohorts (nobody is new in the second half,
-as in the CDNOW log) and small logs; and it mistakes early adopters for old customers if they are as loyal.
+Many newcomers alone prove nothing: a launch or a campaign has the same effect. If there are not more of them, there
+were few old customers. The check cannot judge cohorts (nobody is new in the second half, as in the CDNOW log) or small
+logs. It mistakes loyal early adopters for old customers.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def check_openings(table: pd.DataFrame, log: Halves) -> Check:
     are), ``again_early`` (how many of them bought again before the first half's end), and the number of ``purchases``
     that each of them made before the log's end.
     """
-    early = _between(table, log.first, log.first + log.opening)
-    late = _between(table, log.second, log.second + log.opening)
+    early = _select_first_seen(table, log.first, log.first + log.opening)
+    late = _select_first_seen(table, log.second, log.second + log.opening)
     n_early, n_late = int(early["customers"].sum()), int(late["customers"].sum())
     span = f"{log.opening.days} days"
     counts = (
@@ -65,7 +65,7 @@ def check_openings(table: pd.DataFrame, log: Halves) -> Check:
         return Check(NAME, True, f"{counts}: newcomers are no more frequent when the log begins.")
     again_early, again_late = int(early["again_early"].sum()), int(late.loc[late["purchases"] > 1, "customers"].sum())
     counts = f"{counts}; {again_early / n_early:.0%} and {again_late / n_late:.0%} of them bought again in that half"
-    if not _more_loyal(again_early, n_early, again_late, n_late):
+    if not _is_more_loyal(again_early, n_early, again_late, n_late):
         return Check(
             NAME,
             None,
@@ -80,7 +80,7 @@ def check_openings(table: pd.DataFrame, log: Halves) -> Check:
     )
 
 
-def _more_loyal(again_early: int, n_early: int, again_late: int, n_late: int) -> bool:
+def _is_more_loyal(again_early: int, n_early: int, again_late: int, n_late: int) -> bool:
     """Whether the odds of buying again are materially and clearly higher among the early."""
     share_early, share_late = again_early / n_early, again_late / n_late
     share = (again_early + again_late) / (n_early + n_late)
@@ -89,7 +89,7 @@ def _more_loyal(again_early: int, n_early: int, again_late: int, n_late: int) ->
     return bool(materially and share_early - share_late > CLEARLY_MORE_LOYAL * error)
 
 
-def _between(table: pd.DataFrame, start: dt.date, end: dt.date) -> pd.DataFrame:
+def _select_first_seen(table: pd.DataFrame, start: dt.date, end: dt.date) -> pd.DataFrame:
     first = table["first"].to_numpy()
     within = (first >= np.datetime64(start)) & (first < np.datetime64(end))
     return table.loc[within, ["customers", "again_early", "purchases"]]

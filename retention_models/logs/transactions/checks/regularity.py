@@ -1,10 +1,10 @@
-"""Do purchases come at random, or like clockwork? A subscription that passes for purchases gives itself away here.
+"""Whether inter-purchase times are random or regular, as in a subscription.
 
-Where purchases come at random at a customer's own pace, the middle one of three lies anywhere between the outer two
-with the same chance, whatever the pace and whenever the customer leaves. Where they come like clockwork, it lies in the
-middle (Wheat & Morrison 1990, "Estimating Purchase Regularity with Two Interpurchase Times", Journal of Marketing
-Research 27, 87-93). Days are whole, so the middle one lies evenly on the S - 1 days between two that are S apart, with
-the variance S (S - 2) / 12.
+If purchases come at random, the second of three purchases lies anywhere between the other two with equal probability.
+This holds for any purchase rate and any time of churn. If purchases are regular, it lies in the middle (Wheat &
+Morrison 1990, "Estimating Purchase Regularity with Two Interpurchase Times", Journal of Marketing Research 27, 87-93).
+Days are whole numbers. Between two purchases S days apart, the second is uniform on S - 1 days, with variance S (S - 2)
+/ 12.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.logs.transactions.purchases import as_transactions, between, purchases, with_first
+from retention_models.logs.transactions.purchases import add_first_period, as_transactions, filter_days, purchases
 from retention_models.tables.engines import collect
 
 NAME = "purchases come at random times"
@@ -25,19 +25,29 @@ REGULAR = 0.5  # of the random variance: gaps of a gamma distribution of shape 2
 
 
 def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check:
-    """Whether customers buy irregularly enough for models in which purchases come at random.
+    """Whether inter-purchase times are irregular enough for models with random purchase times.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     observation_end
-        Last day that counts; by default all do.
+        Last day that counts. By default the last day in the log.
+
+    Returns
+    -------
+    Check
+        Failed if purchases come at regular intervals, as in a subscription. Not testable with fewer than 30 customers
+        with three purchases.
 
     Notes
     -----
-    The first three purchases of each customer who has made so many are looked at, each customer counting once. On
-    three days in a row there is no choice for the second, so such customers tell nothing.
+    The check uses the first three purchases of each customer with at least three. At random times, the second purchase
+    lies anywhere between the other two with equal probability. At regular intervals, it lies in the middle. The check
+    compares the variance of its position with that of random times.
+
+    Source: Wheat & Morrison (1990), "Estimating Purchase Regularity with Two Interpurchase Times", Journal of Marketing
+    Research 27, 87-93.
 
     Examples
     --------
@@ -46,7 +56,7 @@ def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check
     purchases come at random times: passed. Of 734 customers whose first three purchases are not on three days in a
     row, the time of the second between the others has 111 % of the variance that chance would give it.
     """
-    n, ratio = spread_between(transactions, observation_end=observation_end)
+    n, ratio = middle_purchase_spread(transactions, observation_end=observation_end)
     measured = spread_sentence(n, ratio)
     if n < FEWEST_CUSTOMERS:
         return Check(NAME, None, f"{measured}.")
@@ -60,12 +70,12 @@ def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check
     )
 
 
-def spread_between(transactions: Any, *, observation_end: Any = None) -> tuple[int, float]:
+def middle_purchase_spread(transactions: Any, *, observation_end: Any = None) -> tuple[int, float]:
     """How many customers tell, and the variance of the middle purchase between the outer two over that by chance.
 
     The latter is 1 where nobody tells. Gaps of a gamma distribution of shape k have 3 / (2 k + 1).
     """
-    first, middle, last = _first_three(transactions, observation_end)
+    first, middle, last = _first_three_purchases(transactions, observation_end)
     apart = (last - first).dt.days.to_numpy()
     off = (middle - first).dt.days.to_numpy() / apart - 0.5
     expected = (apart - 2) / (12 * apart)
@@ -84,9 +94,9 @@ def spread_sentence(n: int, ratio: float) -> str:
     )
 
 
-def _first_three(transactions: Any, observation_end: Any) -> tuple[pd.Series, pd.Series, pd.Series]:
-    """The days of the first, second and third purchase of each customer who has made so many."""
-    bought = with_first(between(purchases(as_transactions(transactions)), "period", None, observation_end))
+def _first_three_purchases(transactions: Any, observation_end: Any) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """The days of the first, second and third purchase of each customer with at least three."""
+    bought = add_first_period(filter_days(purchases(as_transactions(transactions)), "period", None, observation_end))
     earlier = {n: nw.col("period").shift(n).over("customer_id", order_by="period") for n in (1, 2)}
     bought = bought.with_columns(before=earlier[1], two_before=earlier[2])
     thirds = collect(bought.filter(nw.col("two_before") == nw.col("first")).select("first", "before", "period"))

@@ -1,7 +1,7 @@
-"""Customers over time: what is bought per day and per month, and how each cohort of new customers keeps or fades.
+"""Purchases per day and per period, and cohort retention.
 
-Every table is one narwhals expression that runs where the log lives; what comes back are sums per day or per cohort.
-What a customer buys on one day is one purchase.
+Every table is one narwhals expression that runs where the log lives. Only sums per day or per cohort are returned.
+Purchases of a customer on one day count as one.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from retention_models.logs.transactions.log import Granularity
 from retention_models.logs.transactions.purchases import (
     CALENDAR,
     Period,
+    add_first_period,
     as_transactions,
-    beginning,
-    between,
+    filter_days,
+    period_start,
     purchases,
-    with_first,
 )
 from retention_models.tables.engines import collect
 
@@ -37,24 +37,29 @@ def daily_purchases(
     acquired_until: Any = None,
     observation_end: Any = None,
 ) -> pd.DataFrame:
-    """Purchases of each day, and how many of them were a customer's first.
+    """Purchases per day, with the number of first purchases.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     granularity
-        What counts as one purchase, a day of a customer unless said otherwise; the rows are then hours, or weeks.
+        The period in which all purchases of a customer count as one, and of the rows. By default ``"D"`` (a day).
     acquired_after, acquired_until
-        Keep only customers first seen on the one day or later, and on the other or earlier.
+        Keep only customers whose first purchase lies within these days. By default keep all customers.
     observation_end
-        Last day that counts; by default all do.
+        Last day that counts. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``date``, days with a purchase only: ``purchases, new_customers`` and, where there is money,
-        ``amount``.
+        Indexed by ``date``, only days with a purchase: ``purchases``, ``new_customers`` (first purchases) and, with
+        money, ``amount``.
+
+    Raises
+    ------
+    ValueError
+        When no purchase lies within the dates.
 
     Examples
     --------
@@ -69,9 +74,9 @@ def daily_purchases(
     """
     log = as_transactions(transactions)
     days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
-    bought = with_first(purchases(log, granularity))
-    bought = between(bought, "period", None, observation_end)
-    bought = between(bought, "first", acquired_after, acquired_until)
+    bought = add_first_period(purchases(log, granularity))
+    bought = filter_days(bought, "period", None, observation_end)
+    bought = filter_days(bought, "first", acquired_after, acquired_until)
     is_first = nw.when(nw.col("period") == nw.col("first")).then(1).otherwise(0)
     sums = [nw.len().alias("purchases"), nw.col("is_first").sum().alias("new_customers")]
     if log.has_amount:
@@ -88,16 +93,30 @@ def daily_purchases(
 def purchases_per_period(
     transactions: Any, *, period: Period = "month", acquired_after: Any = None, observation_end: Any = None
 ) -> pd.DataFrame:
-    """Purchases, new customers and money of each calendar period, quiet ones included.
+    """Purchases, new customers and money per calendar period, including periods without a purchase.
 
-    The other keywords are those of ``daily_purchases``.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    period
+        Length of a period: ``"day"``, ``"week"`` (from Monday), ``"month"`` (the default), ``"quarter"`` or ``"year"``.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    observation_end
+        Last day that counts. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``period`` (text such as 1997-01): ``purchases``, of which ``new_customers`` and
-        ``repeat_purchases``; ``amount`` where there is money; ``complete``, False for a first or last period that
-        the log covers only in part.
+        Indexed by ``period`` (text such as 1997-01): ``purchases``, and their parts ``new_customers`` (first purchases)
+        and ``repeat_purchases``. With money also ``amount``. ``complete`` is False for a first or last period that the
+        log covers only in part.
+
+    Raises
+    ------
+    ValueError
+        When no purchase lies within the dates.
 
     Examples
     --------
@@ -121,32 +140,41 @@ def purchases_per_period(
     table = days.groupby(label).sum().reindex(every, fill_value=0)
     table.insert(2, "repeat_purchases", table["purchases"] - table["new_customers"])
     table["complete"] = (every.start_time >= days.index[0]) & (every.end_time.normalize() <= end)
-    return table.set_axis(_labels(every))
+    return table.set_axis(_period_labels(every))
 
 
 def cohort_retention(
     transactions: Any, *, period: Period = "month", acquired_after: Any = None, observation_end: Any = None
 ) -> pd.DataFrame:
-    """Which share of each cohort of new customers bought in each later period.
+    """Cohort retention: the share of each cohort of new customers who bought in each later period.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The purchase log: anything that ``read_transactions`` takes, or its result.
     period
-        Length of the cohorts and of the later periods: ``day, week`` (from Monday), ``month, quarter`` or ``year``.
+        Length of the cohorts and of the later periods: ``"day"``, ``"week"`` (from Monday), ``"month"`` (the default),
+        ``"quarter"`` or ``"year"``.
     acquired_after
-        Keep only customers first seen on this day or later.
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
     observation_end
-        Last day observed; by default the last day in the log.
+        Last day of observation. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        ``cohort`` (the period of the first purchase, as text), ``age`` (periods since then), ``customers`` in the
-        cohort, how many of them were ``active`` at that age, and their ``share`` with its 95 % interval ``share_lower,
-        share_upper``. A last period that ends after the observation is left away, since a part of a month cannot be
-        compared with whole ones.
+        One row per cohort and age: ``cohort`` (period of the first purchase, as text), ``age`` (periods since then),
+        ``customers`` in the cohort, ``active`` (customers who bought at that age), and ``share`` (from 0 to 1) with its
+        95 % confidence interval ``share_lower, share_upper``. A last period that is not complete is left out.
+
+    Raises
+    ------
+    ValueError
+        When the log covers no whole period, or the dates leave no customer.
+
+    Notes
+    -----
+    The confidence interval is that of Wilson (1927). Purchases of a customer on one day count as one.
 
     Examples
     --------
@@ -163,25 +191,31 @@ def cohort_retention(
     check_choice("period", period, get_args(Period))
     log = as_transactions(transactions)
     start, until = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
-    bought = between(with_first(purchases(log)), "period", None, until)
-    bought = between(bought, "first", start, None)
-    active = with_first(
-        bought.select("customer_id", period=beginning(nw.col("period").cast(nw.Datetime("us")), period)).unique()
+    bought = filter_days(add_first_period(purchases(log)), "period", None, until)
+    bought = filter_days(bought, "first", start, None)
+    active = add_first_period(
+        bought.select("customer_id", period=period_start(nw.col("period").cast(nw.Datetime("us")), period)).unique()
     )
     pairs = collect(active.group_by("first", "period").agg(active=nw.len()))
     end = pd.Timestamp(until)
     last = end.to_period(CALENDAR[period])
-    return _triangle(pairs, last if last.end_time.normalize() <= end else last - 1, period)
+    return _cohort_table(pairs, last if last.end_time.normalize() <= end else last - 1, period)
 
 
 def retention_by_age(retention: pd.DataFrame) -> pd.DataFrame:
-    """All cohorts of ``cohort_retention`` together, at each age those that have reached it.
+    """Cohort retention over all cohorts together, by age.
+
+    Parameters
+    ----------
+    retention
+        The frame of ``cohort_retention``.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``age``: how many ``cohorts`` were observed at it, their ``customers``, how many of these were
-        ``active``, and their ``share`` with its 95 % interval ``share_lower, share_upper``.
+        Indexed by ``age`` (periods since the first purchase): number of ``cohorts`` observed at that age, their
+        ``customers``, how many of these were ``active``, and ``share`` (from 0 to 1) with its 95 % confidence interval
+        ``share_lower, share_upper``.
 
     Examples
     --------
@@ -197,11 +231,25 @@ def retention_by_age(retention: pd.DataFrame) -> pd.DataFrame:
     table = retention.groupby("age").agg(
         cohorts=("cohort", "size"), customers=("customers", "sum"), active=("active", "sum")
     )
-    return _with_share(table, table.index)
+    return _add_share(table, table.index)
 
 
 def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Series:
-    """The calendar period in which each customer of a summary was acquired, as text; a label for ``fit(by=...)``.
+    """The calendar period in which each customer made the first purchase, as text.
+
+    The labels can go to ``fit(by=...)``.
+
+    Parameters
+    ----------
+    customers
+        The frame of ``summarize``, with ``first_purchase``.
+    period
+        Length of a cohort: ``"day"``, ``"week"`` (from Monday), ``"month"`` (the default), ``"quarter"`` or ``"year"``.
+
+    Returns
+    -------
+    pandas.Series
+        Named ``cohort``, indexed as ``customers``: text such as 1997-01.
 
     Examples
     --------
@@ -213,14 +261,14 @@ def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Serie
     """
     check_choice("period", period, get_args(Period))
     first = pd.DatetimeIndex(customers["first_purchase"]).to_period(CALENDAR[period])
-    return pd.Series(_labels(first), index=customers.index, name="cohort")
+    return pd.Series(_period_labels(first), index=customers.index, name="cohort")
 
 
-def _triangle(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFrame:
+def _cohort_table(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFrame:
     """Active customers of every cohort at every age up to the ``last`` period, zeros included."""
     first, later = (pd.PeriodIndex(pairs[name], freq=CALENDAR[period]) for name in ("first", "period"))
     cohort, age = first.asi8, later.asi8 - first.asi8
-    label = dict(zip(cohort.tolist(), _labels(first), strict=True))
+    label = dict(zip(cohort.tolist(), _period_labels(first), strict=True))
     active = pd.Series(pairs["active"].to_numpy(dtype=np.int64), index=[cohort, age])
     cohorts = np.unique(cohort[cohort <= last.ordinal])
     if not len(cohorts):
@@ -235,19 +283,19 @@ def _triangle(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFr
         "customers": active.xs(0, level=1).reindex(cells.get_level_values(0)).to_numpy(),
         "active": active.reindex(cells, fill_value=0).to_numpy(),
     })  # fmt: skip
-    frame = _with_share(frame, frame["age"])
+    frame = _add_share(frame, frame["age"])
     frame.attrs["period"] = period
     return frame
 
 
-def _with_share(table: pd.DataFrame, age: Any) -> pd.DataFrame:
+def _add_share(table: pd.DataFrame, age: Any) -> pd.DataFrame:
     """The table with the share of customers active and its interval; at age 0 all are, by definition."""
     share = table["active"] / table["customers"]
     lower, upper = wilson_interval(share, table["customers"])
     return table.assign(share=share, share_lower=np.where(age == 0, 1.0, lower), share_upper=upper)
 
 
-def _labels(periods: pd.PeriodIndex) -> pd.Index:
+def _period_labels(periods: pd.PeriodIndex) -> pd.Index:
     """Periods as short text: 1997-01, 1997Q1, 1997; days and weeks by their first day."""
     names = periods.start_time.strftime("%Y-%m-%d") if periods.freqstr[0] in "DW" else periods.astype(str)
     return pd.Index(names, name=periods.name)

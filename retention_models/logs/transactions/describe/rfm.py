@@ -1,6 +1,6 @@
-"""Recency, frequency and money in five classes each, and the names that people give to the combinations.
+"""RFM: recency, frequency and money in five classes each, and segments.
 
-A description of the past, to stand beside what a model expects; the names are those common among e-mail marketers.
+RFM describes the past, beside the expectation of a model. The segment names are common in e-mail marketing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.logs.transactions.calendar import days_observed
-from retention_models.logs.transactions.purchases import as_transactions, between, purchases, with_first
+from retention_models.logs.transactions.purchases import add_first_period, as_transactions, filter_days, purchases
 from retention_models.tables.engines import collect
 
 LAPSED, RISK, LOSE = "hibernating", "at risk", "cannot lose them"
@@ -31,18 +31,34 @@ SCORES = NAMES.shape[0]
 
 
 def rfm_segments(transactions: Any, *, acquired_after: Any = None, observation_end: Any = None) -> pd.DataFrame:
-    """Scores from 1 to 5 for recency, frequency and money of each customer, and the segment they belong to.
+    """RFM scores of each customer (recency, frequency, money, from 1 to 5) and the segment.
 
-    Only customers first seen on ``acquired_after`` or later take part, and purchases up to ``observation_end``. Scores
-    are fifths of the customers by rank. Customers who are equal get the same score, the lowest that one of them would
-    get, so those who bought once have 1 for frequency however many they are.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    observation_end
+        Last day that counts, from which recency is measured. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``customer_id``: ``days_since_last``, ``purchases`` and, where there is money, ``spend``;
-        ``recency_score``, ``frequency_score``, ``monetary_score`` (5 is best); and ``segment``, named by the first
-        two.
+        Indexed by ``customer_id``: ``days_since_last`` (days), ``purchases`` and, with money, ``spend``; then
+        ``recency_score``, ``frequency_score`` and ``monetary_score`` (5 is best); and ``segment``, the name of the
+        first two scores.
+
+    Raises
+    ------
+    ValueError
+        When no customer is left.
+
+    Notes
+    -----
+    A score is the fifth of the ranking in which the customer lies. Customers with equal values have the same score, the
+    lowest of their ranks. All customers with one purchase therefore have a frequency score of 1. The segment names are
+    common in e-mail marketing. RFM describes the past; it is not a forecast.
 
     Examples
     --------
@@ -61,7 +77,7 @@ def rfm_segments(transactions: Any, *, acquired_after: Any = None, observation_e
     """
     log = as_transactions(transactions)
     start, end = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
-    bought = between(between(with_first(purchases(log)), "period", None, end), "first", start, None)
+    bought = filter_days(filter_days(add_first_period(purchases(log)), "period", None, end), "first", start, None)
     sums = [nw.col("period").max().alias("last"), nw.len().alias("purchases")]
     if log.has_amount:
         sums.append(nw.col("amount").sum().alias("spend"))
@@ -70,16 +86,16 @@ def rfm_segments(transactions: Any, *, acquired_after: Any = None, observation_e
         raise ValueError(f"no customer was first seen from {start} on; the log runs to {log.last_date}")
     customers.insert(0, "days_since_last", (pd.Timestamp(end) - pd.to_datetime(customers.pop("last"))).dt.days)
     customers["purchases"] = customers["purchases"].astype(np.int64)
-    customers["recency_score"] = _scored(-customers["days_since_last"])
-    customers["frequency_score"] = _scored(customers["purchases"])
+    customers["recency_score"] = _quintile_scores(-customers["days_since_last"])
+    customers["frequency_score"] = _quintile_scores(customers["purchases"])
     if log.has_amount:
         customers["spend"] = customers["spend"].round(6)
-        customers["monetary_score"] = _scored(customers["spend"])
+        customers["monetary_score"] = _quintile_scores(customers["spend"])
     names = NAMES[customers["recency_score"] - 1, customers["frequency_score"] - 1]
     return customers.assign(segment=names)
 
 
-def _scored(values: pd.Series) -> pd.Series:
+def _quintile_scores(values: pd.Series) -> pd.Series:
     """Fifth of the ranking that each value lies in, 5 the highest; equal values take the lowest of their ranks."""
     below = (values.rank(method="min") - 1) / len(values)
     return np.floor(SCORES * below).astype(np.int64) + 1

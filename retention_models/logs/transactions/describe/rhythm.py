@@ -1,4 +1,4 @@
-"""When customers buy: how long between purchases, how soon a second one, in which months and on which weekdays."""
+"""Inter-purchase times, time to the second purchase, and seasons."""
 
 from __future__ import annotations
 
@@ -13,21 +13,46 @@ from retention_models.core.dates import read_day
 from retention_models.core.proportions import waiting_interval
 from retention_models.logs.transactions.calendar import days_observed
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
-from retention_models.logs.transactions.purchases import Period, as_transactions, between, purchases, with_first
+from retention_models.logs.transactions.purchases import (
+    Period,
+    add_first_period,
+    as_transactions,
+    filter_days,
+    purchases,
+)
 from retention_models.tables.engines import collect
 
 Season = Literal["month", "weekday"]
 
 LENGTHS: dict[Period, float] = {"day": 1, "week": 7, "month": 365.25 / 12, "quarter": 365.25 / 4, "year": 365.25}
-ENOUGH_WATCHED = 30  # customers, or a twentieth of them: so many must be waited for still where the share back is told
+ENOUGH_WATCHED = 30  # customers at risk, or a twentieth of all, for a share to be shown
 ENOUGH_PERIODS, FEWEST_PERIODS = 12, 3  # whole ones in a log that a table of cohorts should have, and must have
 
 
 def suitable_period(transactions: Any, *, observation_end: Any = None) -> Period:
-    """The calendar period by which to tabulate a log: the longest of which it covers a dozen.
+    """The calendar period by which to tabulate a log: the longest one that the log covers twelve times.
 
-    Periods shorter than half of the usual gap between purchases are left aside while the log covers at least three of
-    a longer one: in them even a faithful customer is mostly silent.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    observation_end
+        Last day that counts. By default the last day in the log.
+
+    Returns
+    -------
+    str
+        ``"day"``, ``"week"``, ``"month"``, ``"quarter"`` or ``"year"``.
+
+    Raises
+    ------
+    ValueError
+        When no customer bought twice.
+
+    Notes
+    -----
+    A period shorter than half the median inter-purchase time is avoided if the log covers three longer periods. In so
+    short a period even loyal customers seldom buy.
 
     Examples
     --------
@@ -46,21 +71,35 @@ def suitable_period(transactions: Any, *, observation_end: Any = None) -> Period
 
 
 def days_until(share: pd.Series, reached: float) -> int:
-    """The first day by which so large a ``share`` is reached, from the tables of this module."""
+    """The first day by which a cumulative ``share`` is reached, from the tables of this module."""
     return int(share.index[int(share.searchsorted(reached))])
 
 
 def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataFrame:
-    """How many days lay between a customer's purchases.
+    """Distribution of inter-purchase times: how many days lie between purchases of the same customer.
 
-    Only gaps that came to an end are seen, so that long ones are missing near the end of the log: the rhythm of those
-    who bought again, not a forecast.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    observation_end
+        Last day that counts. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``days``, 1 to the longest: the number of ``gaps`` of that length, and the ``share`` of all gaps up
-        to it.
+        Indexed by ``days``, from 1 to the longest gap: number of ``gaps`` of that length, and ``share``, the cumulative
+        share of all gaps (from 0 to 1).
+
+    Raises
+    ------
+    ValueError
+        When no customer bought twice.
+
+    Notes
+    -----
+    Only customers who bought again have a gap. Long gaps are under-represented, because the log ends before they do.
+    For the share of customers who come back, use ``time_to_second_purchase``.
 
     Examples
     --------
@@ -74,30 +113,46 @@ def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataF
     """
     log = as_transactions(transactions)
     _, end = days_observed(log, observation_end=observation_end)
-    bought = between(purchases(log), "period", None, end)
+    bought = filter_days(purchases(log), "period", None, end)
     before = nw.col("period").shift(1).over("customer_id", order_by="period")
     pairs = bought.with_columns(before=before).filter(~nw.col("before").is_null())
     counted = collect(pairs.group_by("before", "period").agg(gaps=nw.len()))
     if counted.empty:
         raise ValueError("nobody bought a second time within these dates, so there are no gaps between purchases")
-    table = _by_day(counted[["gaps"]], _days_between(counted["before"], counted["period"]))
+    table = _sum_by_day(counted[["gaps"]], _days_between(counted["before"], counted["period"]))
     return table.assign(share=table["gaps"].cumsum() / table["gaps"].sum()).loc[1:]
 
 
 def time_to_second_purchase(
     transactions: Any, *, acquired_after: Any = None, observation_end: Any = None
 ) -> pd.DataFrame:
-    """Which share of new customers has come back within so many days of the first purchase.
+    """Share of new customers who make a second purchase, by days since the first purchase.
 
-    Customers acquired late were watched for a shorter time; they count for as long as they were (Kaplan & Meier 1958).
-    With ``acquired_after`` only customers first seen on that day or later do.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    observation_end
+        Last day that counts. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``days`` since the first purchase, 1 to the longest watch: customers ``at_risk`` (watched so long
-        and not back before), how many ``came_back`` on that day, and the ``share`` back by then, with its 95 % interval
-        ``share_lower, share_upper``. The last rows rest on few: ``well_watched`` leaves them away.
+        Indexed by ``days`` since the first purchase: customers ``at_risk`` (observed that long and without a second
+        purchase before), ``came_back`` (second purchases on that day), and ``share``, the cumulative share with a
+        second purchase (from 0 to 1) with its 95 % confidence interval ``share_lower, share_upper``. The last rows rest
+        on few customers.
+
+    Raises
+    ------
+    ValueError
+        When no customer is left, or none was observed for a whole day.
+
+    Notes
+    -----
+    Recent customers were observed for a shorter time. They count for that time only (Kaplan & Meier 1958).
 
     Examples
     --------
@@ -111,7 +166,7 @@ def time_to_second_purchase(
     """
     log = as_transactions(transactions)
     start, end = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
-    bought = between(with_first(between(purchases(log), "period", None, end)), "first", start, None)
+    bought = filter_days(add_first_period(filter_days(purchases(log), "period", None, end)), "first", start, None)
     then = nw.col("period").shift(-1).over("customer_id", order_by="period")
     firsts = bought.with_columns(second=then).filter(nw.col("period") == nw.col("first"))
     counted = collect(firsts.group_by("first", "second").agg(customers=nw.len()))
@@ -121,7 +176,7 @@ def time_to_second_purchase(
     watched = _days_between(counted["first"], pd.to_datetime(counted["second"]).fillna(pd.Timestamp(end)))
     if not watched.any():
         raise ValueError(f"all customers were first seen on the last day, {end}, so none was watched for even one day")
-    table = _by_day(counted[["customers"]].assign(came_back=counted["customers"] * back), watched)
+    table = _sum_by_day(counted[["customers"]].assign(came_back=counted["customers"] * back), watched)
     table["at_risk"] = table["customers"][::-1].cumsum()
     table["share"] = 1 - (1 - table["came_back"] / table["at_risk"]).cumprod()
     table["share_lower"], table["share_upper"] = waiting_interval(table["at_risk"], table["came_back"])
@@ -129,9 +184,9 @@ def time_to_second_purchase(
 
 
 def well_watched(second: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``time_to_second_purchase`` up to the last day on which enough customers are still waited for.
+    """The rows of ``time_to_second_purchase`` with enough customers at risk: 30, or a twentieth of all.
 
-    These are 30, or a twentieth of all where that is less.
+    The smaller of the two numbers is the limit.
     """
     return second[second["at_risk"] >= min(ENOUGH_WATCHED, second["at_risk"].iloc[0] / 20)]
 
@@ -139,16 +194,34 @@ def well_watched(second: pd.DataFrame) -> pd.DataFrame:
 def season(
     transactions: Any, *, by: Season = "month", acquired_after: Any = None, observation_end: Any = None
 ) -> pd.DataFrame:
-    """Repeat purchases per day in each calendar month or on each weekday, relative to all days.
+    """Repeat purchases per day by calendar month or weekday, relative to the mean of all days.
 
-    A base that grows or fades within the log looks like a season, too, unless the log covers whole years; what a
-    model leaves unexplained is in ``retention_models.evaluation.season_left``.
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+    by
+        ``"month"`` (the default) or ``"weekday"``.
+    acquired_after
+        Keep only customers whose first purchase is on this day or later. By default keep all customers.
+    observation_end
+        Last day that counts. By default the last day in the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``month`` or ``weekday`` in the order of the calendar: ``days`` observed, ``repeat_purchases``,
-        their number ``per_day``, and that ``relative`` to the mean of all days.
+        Indexed by ``month`` or ``weekday`` in calendar order: number of ``days`` observed, ``repeat_purchases``,
+        purchases ``per_day``, and ``relative``, that over the mean of all days (1 is average).
+
+    Raises
+    ------
+    ValueError
+        When no purchase lies within the dates.
+
+    Notes
+    -----
+    Growth or decline within the log looks like a season, unless the log covers whole years. ``evaluation.season_left``
+    gives the season that a model does not explain.
 
     Examples
     --------
@@ -176,7 +249,7 @@ def season(
     return season.assign(relative=season["per_day"] / max(repeat.mean(), np.finfo(float).tiny))
 
 
-def _by_day(counts: pd.DataFrame, days: np.ndarray) -> pd.DataFrame:
+def _sum_by_day(counts: pd.DataFrame, days: np.ndarray) -> pd.DataFrame:
     """Sums of whole numbers for every day from 0 to the last."""
     every = pd.RangeIndex(days.max() + 1, name="days")
     return counts.astype(np.int64).groupby(days).sum().reindex(every, fill_value=0)
