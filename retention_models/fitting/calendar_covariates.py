@@ -234,7 +234,7 @@ def fit_covariates(
     names = list(parameter_names(model_class))
     cells, _ = cells_of(retention_table, covariates, ages="c" in names, counts=True)
     check_vary(cells, covariates)
-    start = np.append(np.log(np.clip(plain.parameters, 1e-2, 1e2)), np.zeros(len(covariates.labels)))
+    start = np.append(np.log(np.clip(plain.params, 1e-2, 1e2)), np.zeros(len(covariates.labels)))
     place, covariance, differ = maximise(cells, start)
     labels = [*names, *covariates.labels]
     return CovariateFit(

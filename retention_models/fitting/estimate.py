@@ -173,7 +173,7 @@ def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> S
     tenure, at_risk, lost = (column[table.row] for column in table.columns)
     columns = tenure, at_risk * table.line_weight, lost * table.line_weight
     code = np.argmax(np.stack(groups), axis=0)
-    places = near_maxima(type(pooled.model), columns, code, np.log(pooled.parameters.to_numpy()))
+    places = near_maxima(type(pooled.model), columns, code, np.log(pooled.params.to_numpy()))
     return [type(pooled.model)(**dict(zip(names, values, strict=True))) for values in np.exp(places).tolist()]
 
 

@@ -148,7 +148,7 @@ def _by_simulation(
     rng: np.random.Generator,
 ) -> LikelihoodRatio:
     """The test by halves of the customers, or else by simulated ones."""
-    degrees = len(richer.parameters) + len(richer.model.fixed) - len(simpler.parameters)
+    degrees = len(richer.params) + len(richer.model.fixed) - len(simpler.params)
 
     def result(p_value: float, how: str, reference_distribution: str) -> LikelihoodRatio:
         return LikelihoodRatio(
@@ -220,7 +220,7 @@ def _simulated(
 def _as_richer(simpler: Fit, richer: Fit) -> Any:
     """The simpler model as one of regular timing, which simulates the gaps as well."""
     stays: dict[str, float] = {"a": SMALL} if type(simpler.model).__name__ == "NBD" else {}
-    values = {str(name): value for name, value in simpler.parameters.items()}
+    values = {str(name): value for name, value in simpler.params.items()}
     return replace(richer.model, **{**stays, **values, "k": 1})
 
 

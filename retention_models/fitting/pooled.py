@@ -72,7 +72,7 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
     groups = read_groups(retention_table, by)
     if len(groups) < 3:
         raise ValueError(f"how much cohorts differ takes three of them to tell; {by} has {len(groups)}")
-    found = pool(model_class, _by_line(table), _codes(groups), np.log(together.parameters.to_numpy()))
+    found = pool(model_class, _by_line(table), _codes(groups), np.log(together.params.to_numpy()))
     fits = {
         label: _cohort_fit(together, table.of_lines(lines).by_tenure(), found, i)
         for i, (label, lines) in enumerate(groups.items())

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
-from retention_models.core.arrays import Array
+from retention_models.core.arrays import Array, RNGLike
 from retention_models.core.formatting import Facts, Part, Presentation, field_values
 
 Parameter = float | Array
@@ -124,7 +124,7 @@ class RetentionModel(Presentation, ABC):
         ahead = np.arange(1, np.floor(horizon) + 1)
         return np.exp(self._log_survival(made[..., None] + ahead) - now[..., None]).sum(axis=-1)
 
-    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
+    def simulate(self, T: ArrayLike, rng: RNGLike = None) -> pd.DataFrame:
         """Simulated customers, each followed over ``T`` renewals (shape (n,)); parameters must be plain numbers.
 
         Returns
@@ -137,7 +137,7 @@ class RetentionModel(Presentation, ABC):
         survival = self.survival_function(np.arange(1, int(followed.max(initial=0)) + 1))
         if survival.ndim > 1:
             raise ValueError(f"{type(self).__name__} has arrays of parameters; simulate one model at a time")
-        leaves_at = 1 + np.searchsorted(-survival, -rng.random(len(followed)), side="right")
+        leaves_at = 1 + np.searchsorted(-survival, -np.random.default_rng(rng).random(len(followed)), side="right")
         return pd.DataFrame(
             {
                 "entry": np.zeros(len(followed), dtype=np.int64),
