@@ -100,7 +100,7 @@ class BGBB(BuyTillYouDie):
         return (1 - gone)[..., None] * self._score_alive(x, T) + gone[..., None] * score_gone
 
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Probability that the customer is alive at the next opportunity; customers leave just before one. Shape (n,)."""
+        """Probability that the customer is alive at the next opportunity, before which customers leave; (n,)."""
         to_come = self.delta + np.asarray(T)
         return self._alive_now(frequency, recency, T) * to_come / (self.gamma + to_come)
 

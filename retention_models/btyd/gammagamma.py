@@ -123,8 +123,8 @@ class GammaGamma(PositiveParameters):
         Notes
         -----
         The posterior mean p (v + x m) / (p x + q - 1) if p x + q > 1, otherwise the posterior median; see ``has_mean``.
-        As a rule, that is the case only if q is at most 1 and the customer has no repeat purchase. The amount is that of a
-        customer who pays. ``value.spending.expected_spend`` also counts customers who never pay.
+        As a rule, that is the case only if q is at most 1 and the customer has no repeat purchase. The amount is that
+        of a customer who pays. ``value.spending.expected_spend`` also counts customers who never pay.
         """
         x, m, p, q, v = np.asarray(frequency), np.asarray(monetary_value), self.p, self.q, self.v
         shape, rate = np.broadcast_arrays(p * x + q, v + x * m)

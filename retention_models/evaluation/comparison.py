@@ -60,7 +60,7 @@ class Comparison(Presentation):
 
 
 def compare(
-    fits: Mapping[str, Fit], customers: Any, *, replicates: int = 99, rng: np.random.Generator | None = None
+    fits: Mapping[str, Fit], customers: Any, *, replicates: int = 99, rng: int | np.random.Generator | None = 1
 ) -> Comparison:
     """Models of the same customers side by side, and which to use.
 

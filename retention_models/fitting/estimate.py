@@ -1,4 +1,4 @@
-"""Where frames meet models: fit one to a table of customers."""
+"""Maximum-likelihood fits: one model to one table of customers, and to each of its groups."""
 
 from __future__ import annotations
 
@@ -43,56 +43,67 @@ def fit(
     by: Labels | None = None,
     robust: bool = False,
 ) -> Fit:
-    """A model fitted by maximum likelihood to a table of customers.
+    """A model fitted by maximum likelihood to a table of customers or contracts.
 
     Parameters
     ----------
     model_class
-        A model class, for example ``ParetoNBD``.
+        A model class, for example ``ParetoNBD`` or ``ShiftedBetaGeometric``.
     customers
-        A pandas or Polars frame with the model's columns (``frequency``, ``recency``, ``T``), one row a customer,
-        or one row a distinct history with a column ``weight``; from ``summarize`` or ``histories``.
-    purchase_covariates, dropout_covariates
-        Formulas of columns that move how often customers buy, and how soon they leave, for example
-        ``"gender + log(age)"``; see Notes. Missing values are errors. Text is taken for categories, the first of which
-        (in the order of the alphabet, or of the categories) is the baseline; ``C(year)`` makes categories of numbers.
+        A pandas or Polars frame with the columns of the model: ``frequency, recency, T`` for purchases, ``frequency,
+        monetary_value`` for ``GammaGamma``, ``tenure, at_risk, lost`` for contracts. One row a customer, or one row a
+        distinct history with a column ``weight``; from ``summarize``, ``histories`` or ``retention_table``.
+    purchase_covariates
+        Formula of the columns that change how often customers buy, for example ``"gender + log(age)"``; by default
+        none. See Notes.
+    dropout_covariates
+        Formula of the columns that change how soon customers leave; by default none.
     spend_covariates
-        The same for how much customers spend (``GammaGamma``).
+        Formula of the columns that change how much customers spend (``GammaGamma``); by default none.
     by
-        Fit each group on its own, too: the name of a column, or one label for each customer (a Series by its index, a
-        list or array in the order of the table). ``"cohort"`` means the month of ``first_purchase`` where there is no
-        column of that name. The fit of all carries those of the groups in ``groups``, and a check of whether they agree
-        in ``checks``.
+        Fit each group as well: the name of a column, or one label for each customer (a Series by its index, a list or
+        array in the order of the table). ``"cohort"`` is the month of ``first_purchase`` if there is no such column. By
+        default only the fit of all customers.
     robust
-        Whether standard errors are the robust ones (sandwich), which hold where the model is only roughly right.
+        True for robust standard errors (sandwich, Huber-White), which hold if the model is only roughly right. By
+        default False.
 
     Returns
     -------
     Fit
-        Estimates with covariance, log-likelihood, notes, and a record of the data.
+        Estimates with covariance, log-likelihood, notes, and a record of the data. With ``by``, ``groups`` holds the
+        fit of each group, and ``checks`` whether the groups agree.
 
     Raises
     ------
+    TypeError
+        When ``model_class`` is not a model class.
     ValueError
-        When a column is missing or breaks a rule, or when there is too little data to fit anything. When a covariate
-        misses values, is the same for all, follows from others, or tells for sure what customers do.
+        When a column is missing or breaks a rule, or when the data are too few. Also when a covariate is missing for a
+        customer, is the same for all, depends on others linearly, or predicts an outcome perfectly.
     ConvergenceError
-        When the likelihood has no maximum that could be found.
+        When no maximum of the likelihood was found.
 
     Notes
     -----
-    Covariates z act through an index z'g, the coefficients g being ``purchase[...]``, ``dropout[...]`` and
-    ``spend[...]`` in the fit; ``fit.model`` is that of a customer whose covariates are all 0. With it
+    ----- Newton's method on the logarithms of the parameters, so the time unit does not matter. A parameter that runs
+    to 0 or to infinity is held there, and a note says so.
 
-    - purchase rates are multiplied by exp(z'g): alpha is alpha exp(-z'g);
-    - drop-out rates of ``ParetoNBD`` are multiplied by exp(z'g): beta is beta exp(-z'g);
-    - the logit of the mean drop-out chance, a / (a + b), moves by z'g, and a + b is the same for all;
-    - chances of ``BGBB``, which are Beta-distributed too, do likewise: the mean alpha / (alpha + beta) to buy at an
-      opportunity, and the mean gamma / (gamma + delta) to leave before one;
-    - amounts are multiplied by exp(z'g): v is v exp(z'g).
+    In a formula, text columns are categories with the first level (in alphabetical order, or in the order of the
+    categories) as the baseline. ``C(year)`` makes categories of numbers. Covariates z act through an index z'g, where g
+    are the coefficients ``purchase[...]``, ``dropout[...]`` and ``spend[...]``. ``fit.model`` is the model of a
+    customer whose covariates are all 0. The index changes the model as follows:
 
-    Rates as Fader & Hardie (2007), "Incorporating Time-Invariant Covariates into the Pareto/NBD and BG/NBD Models".
-    With covariates the number of stages k is that of the model without.
+    - purchase rates are multiplied by exp(z'g): alpha becomes alpha exp(-z'g);
+    - drop-out rates of ``ParetoNBD`` are multiplied by exp(z'g): beta becomes beta exp(-z'g);
+    - the logit of the mean drop-out probability, a / (a + b), increases by z'g, and a + b is the same for all;
+    - the logits of the mean probabilities of ``BGBB``, alpha / (alpha + beta) to buy and gamma / (gamma + delta) to
+    leave,
+      increase by z'g;
+    - amounts are multiplied by exp(z'g): v becomes v exp(z'g).
+
+    Rates as in Fader & Hardie (2007), "Incorporating Time-Invariant Covariates into the Pareto/NBD and BG/NBD Models".
+    With covariates the number of stages k is that of the model without covariates.
 
     Examples
     --------

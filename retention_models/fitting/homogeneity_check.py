@@ -1,4 +1,4 @@
-"""Whether groups of customers, each fitted on its own, tell the same story as the fit of all."""
+"""Whether the fits of groups of customers agree with the fit of all customers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LEVEL = 0.95
 def homogeneity_check(
     pooled: Fit, groups: Mapping[str, Fit], tables: Mapping[str, Table], tolerance: float = 0.2
 ) -> Check:
-    """Whether the groups, each fitted on its own, expect of a new customer what the fit of all expects.
+    """A check whether the fit of each group expects of a new customer what the fit of all customers expects.
 
-    Each is asked within what it has seen: up to the mean age (or at the mean renewal) of its own ``tables``. Fails when
-    a group differs by more than ``tolerance`` and its interval excludes less; the intervals hold for all groups at once
-    (Bonferroni). The likelihood-ratio test is told, but does not decide: with many customers a harmless difference is
-    significant.
+    Each group is compared at the mean age (or the mean renewal) of its own ``tables``. The check fails if a group
+    differs by more than ``tolerance`` and its interval excludes smaller differences. The intervals hold for all groups
+    at once (Bonferroni). The likelihood-ratio test is shown but does not decide: with many customers, a harmless
+    difference is significant.
     """
     name = "the groups agree"
     if len(groups) < 2:

@@ -1,4 +1,4 @@
-"""Intervals of what a model of contracts says: by standard errors, or by the likelihood where these say little."""
+"""Intervals of quantities of a contract model: from standard errors, or from the profile likelihood."""
 
 from __future__ import annotations
 
