@@ -1,14 +1,12 @@
 """Whether the forecast came true: by customer, in total, by period, and at earlier dates.
 
-=============================  =====================================================================================
-``compare``                    models side by side: log-likelihood, holdout scores, and which to use
-``backtest``                   the same forecast at earlier dates; ``backtest_retention`` of contracts
-``holdout_scores``             errors in the holdout; ``holdout_by_frequency``, ``holdout_by_group``
-``calibration``                whether forecast distributions are right
-``tracking``                   actual and expected purchases by calendar period; ``season_left``
-``gain_table``                 whether the order of customers carries; ``concentration``
-``timing_check``               whether models of random timing will do; ``holdout_check``, ``backtest_check``
-=============================  =====================================================================================
+- ``compare``: models side by side: log-likelihood, holdout scores, and which to use
+- ``backtest``: the same forecast at earlier dates; ``backtest_retention`` of contracts
+- ``holdout_scores``: errors in the holdout; ``holdout_by_frequency``, ``holdout_by_group``
+- ``calibration``: whether forecast distributions are right
+- ``tracking``: actual and expected purchases by calendar period; ``season_left``
+- ``gain_table``: whether the order of customers carries; ``concentration``
+- ``timing_check``: whether models of random timing will do; ``holdout_check``, ``backtest_check``
 
 >>> import retention_models as rm
 >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")

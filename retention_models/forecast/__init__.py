@@ -1,13 +1,11 @@
 """What to expect: purchases of each customer and of all together, and how many customers with contracts remain.
 
-=============================  =====================================================================================
-``predict``                    P(alive) and purchases of each customer, with intervals
-``predict_total``              purchases of all customers together
-``predict_new``                purchases of customers who join today
-``marginal_effect``            the same customers with a covariate changed
-``forecast_retention``         how many of today's customers remain after each renewal
-``retention_triangle``         cohorts by renewals, with the empty corner filled
-=============================  =====================================================================================
+- ``predict``: P(alive) and purchases of each customer, with intervals
+- ``predict_total``: purchases of all customers together
+- ``predict_new``: purchases of customers who join today
+- ``marginal_effect``: the same customers with a covariate changed
+- ``forecast_retention``: how many of today's customers remain after each renewal
+- ``retention_triangle``: cohorts by renewals, with the empty corner filled
 
 >>> import retention_models as rm
 >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")

@@ -3,20 +3,21 @@
 A log stays where it lives: a pandas or Polars frame, a file, a DuckDB relation, or a Spark frame. ``read_transactions``
 and ``read_contracts`` check it and count what they set aside. ``summarize`` and ``retention_table`` reduce it.
 
-=============================  =====================================================================================
-Purchases
-``read_transactions``          a checked log of who bought what and when
-``summarize``                  frequency, recency, T and spend of each customer; also ``histories``, ``compress``
-``opportunities``              the same for one occasion a period (BG/BB)
-``choose_settings``            how to cut and measure a log, with the reason of each choice
-``check_log_start``            whether first purchases are first; also ``check_accounts``, ``check_regularity``
-``cohort_retention``           share of each cohort that bought, by period; ``retention_by_age`` over all cohorts
-``time_to_second_purchase``    how soon new customers come back; ``purchase_gaps``, ``season``, ``rfm_segments``
-Contracts
-``read_contracts``             spells of customers with a start and an end
-``retention_table``            at risk and lost by cohort and tenure; also from a table of tenures
-``active_customers``           today's customers by tenure
-=============================  =====================================================================================
+**Purchases**
+
+- ``read_transactions``: a checked log of who bought what and when
+- ``summarize``: frequency, recency, T and spend of each customer; also ``histories``, ``compress``
+- ``opportunities``: the same for one occasion a period (BG/BB)
+- ``choose_settings``: how to cut and measure a log, with the reason of each choice
+- ``check_log_start``: whether first purchases are first; also ``check_accounts``, ``check_regularity``
+- ``cohort_retention``: share of each cohort that bought, by period; ``retention_by_age`` over all cohorts
+- ``time_to_second_purchase``: how soon new customers come back; ``purchase_gaps``, ``season``, ``rfm_segments``
+
+**Contracts**
+
+- ``read_contracts``: spells of customers with a start and an end
+- ``retention_table``: at risk and lost by cohort and tenure; also from a table of tenures
+- ``active_customers``: today's customers by tenure
 
 One log, from its rows to the table that models need:
 

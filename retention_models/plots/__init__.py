@@ -1,14 +1,12 @@
 """Pictures: each function draws a computed frame on the axes given, or on new ones, and computes nothing.
 
-=============================  =====================================================================================
-``plot_periods``               purchases in each calendar period; ``plot_season``, ``plot_waiting``
-``plot_retention``             cohorts by age; ``plot_segments``, ``plot_concentration``
-``plot_tracking``              actual and expected purchases; ``plot_by_frequency``, ``plot_pit``
-``plot_alive_history``         one customer's P(alive) over time; ``plot_history_matrix``
-``plot_survival``              curves of groups; ``plot_causes``, ``plot_triangle``, ``plot_remaining``
-``plot_evidence``              effects with intervals; ``plot_panels``, ``plot_values``
-``plot_parameters``            estimates of groups; ``panels`` makes axes
-=============================  =====================================================================================
+- ``plot_periods``: purchases in each calendar period; ``plot_season``, ``plot_waiting``
+- ``plot_retention``: cohorts by age; ``plot_segments``, ``plot_concentration``
+- ``plot_tracking``: actual and expected purchases; ``plot_by_frequency``, ``plot_pit``
+- ``plot_alive_history``: one customer's P(alive) over time; ``plot_history_matrix``
+- ``plot_survival``: curves of groups; ``plot_causes``, ``plot_triangle``, ``plot_remaining``
+- ``plot_evidence``: effects with intervals; ``plot_panels``, ``plot_values``
+- ``plot_parameters``: estimates of groups; ``panels`` makes axes
 
 >>> import pandas as pd
 >>> import retention_models as rm
