@@ -179,7 +179,7 @@ class CovariateFit(Presentation):
         """
         if not isinstance(churn, Mapping | None):
             raise TypeError(f'churn must be a value for each covariate, such as {{"plan": "premium"}}; got {churn!r}')
-        x = self.covariates.of_customer(dict(churn or {}))
+        x = self.covariates.values_of_customer(dict(churn or {}))
         names, first = list(parameter_names(type(self.model))), len(parameter_names(type(self.model)))
 
         def logarithms(place: Array) -> Array:

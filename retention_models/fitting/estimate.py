@@ -137,13 +137,15 @@ def fit(
     require_opportunities(model_class, table)
     formulas = {"purchase": purchase_covariates, "dropout": dropout_covariates, "spend": spend_covariates}
     designs = {link: formula for link, formula in formulas.items() if formula is not None}
-    covariate_terms, table = _designed(model_class, designs, customers, table) if designs else (CovariateTerms(), table)
+    covariate_terms, table = (
+        _apply_formulas(model_class, designs, customers, table) if designs else (CovariateTerms(), table)
+    )
     pooled = _fit_table(model_class, table, covariate_terms, robust)
     if by is None:
         return pooled
     groups, tables, notes = {}, {}, []
     parts = read_groups(customers, by)
-    for (label, lines), start in zip(parts.items(), _starts(pooled, table, list(parts.values())), strict=True):
+    for (label, lines), start in zip(parts.items(), _group_starts(pooled, table, list(parts.values())), strict=True):
         try:
             tables[label] = table.of_lines(lines)
             groups[label] = _fit_table(model_class, tables[label], covariate_terms, robust, start)
@@ -153,31 +155,31 @@ def fit(
     return replace(pooled, groups=groups, notes=(*pooled.notes, *notes), checks=(check,))
 
 
-def _designed(
+def _apply_formulas(
     model_class: type[Model], formulas: Mapping[str, str], customers: Any, table: Table
 ) -> tuple[CovariateTerms, Table]:
-    """What formulas mean for those customers whom the model can learn from, and the table with it beside."""
+    """The covariates of the customers that the model can use, and the table with their design columns."""
     links = getattr(model_class, "links", {})
     for link in formulas:
         if link not in links:
             known = ", ".join(f"{name}_covariates" for name in links) or "none"
             raise ValueError(f"{model_class.__name__} takes no {link}_covariates; it takes {known}")
-    speaking = ~_silent(model_class, table)[table.row]
+    is_informative = ~_is_uninformative(model_class, table)[table.row]
     designs: dict[str, Design] = {}
     design_columns: list[Array] = []
     for link, formula in formulas.items():
         names = columns_in(parse_formula(formula))
         require_not_explained(model_class, names)
-        frame = read_covariates(customers, names, formula)[speaking]
+        frame = read_covariates(customers, names, formula)[is_informative]
         designs[link] = Design.from_formula(formula, frame)
-        matrix = np.zeros((len(speaking), len(designs[link].labels)))
-        matrix[speaking] = designs[link].matrix(frame)
+        matrix = np.zeros((len(is_informative), len(designs[link].labels)))
+        matrix[is_informative] = designs[link].matrix(frame)
         design_columns.extend(matrix.T)
     return CovariateTerms(designs), table.beside(design_columns)
 
 
-def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
-    """Where to begin the fit of each group: of contracts near its top, found for all at once; else by its own data."""
+def _group_starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
+    """Start of the fit of each group: for contracts near its maximum, found for all groups at once; else None."""
     names = parameter_names(type(pooled.model))
     if "at_risk" not in type(pooled.model).columns or len(pooled.covariance) < len(names):
         return [None] * len(groups)
@@ -191,7 +193,7 @@ def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> S
 def _fit_table(
     model_class: type[Model], table: Table, covariate_terms: CovariateTerms, robust: bool, start: Model | None = None
 ) -> Fit:
-    table, left_out = _speaking(model_class, table)
+    table, left_out = _informative_rows(model_class, table)
     histories = table.first(len(model_class.columns)) if covariate_terms.n else table
     if "at_risk" in model_class.columns:
         table = histories = table.by_tenure()
@@ -201,7 +203,7 @@ def _fit_table(
     names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*histories.columns, *histories.means())
     optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), histories.weight, start, robust=robust)
     if covariate_terms.n:
-        optimum, covariate_terms = _with_effects(optimum, table, covariate_terms, robust)
+        optimum, covariate_terms = _fit_covariates(optimum, table, covariate_terms, robust)
     labels = pd.Index(optimum.free)
     return Fit(
         model=optimum.model,
@@ -209,24 +211,24 @@ def _fit_table(
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
         notes=notes_on(optimum, covariate_terms, left_out, table),
-        data={**_about(model_class, histories), "left_out": left_out},
+        data={**_data_record(model_class, histories), "left_out": left_out},
         robust=robust,
         covariate_terms=covariate_terms,
     )
 
 
-def _about(model_class: type[Model], table: Table) -> dict[str, Any]:
-    """What a fit keeps of its data: where they come from, and a retention table itself, which is small."""
+def _data_record(model_class: type[Model], table: Table) -> dict[str, Any]:
+    """The record of the data in a fit: their origin, and a retention table itself, which is small."""
     about = {**table.about, "rows": len(table.weight), "sha256": table.sha256()}
     if "at_risk" in model_class.columns:
         about["kept"] = {n: c.tolist() for n, c in zip(model_class.columns, table.columns, strict=True)}
     return about
 
 
-def _with_effects(
+def _fit_covariates(
     plain: Optimum, table: Table, covariate_terms: CovariateTerms, robust: bool
 ) -> tuple[Optimum, CovariateTerms]:
-    """The maximum with covariates, begun at the one without them where that has no parameter at an edge."""
+    """The maximum with covariates, from the one without them unless that has a parameter at a limit."""
     require_few_coefficients(covariate_terms, table)
     last = len(table.columns) - covariate_terms.n
     rows = (*table.columns[:last], *table.means())
@@ -238,28 +240,31 @@ def _with_effects(
     try:
         found = maximise_with_covariates(start, rows, table.weight, covariates, robust=robust)
     except ValueError as error:
-        told = "".join(f"; without covariates, {limit.model}" for limit in plain.limits)
-        raise ValueError(f"{error}{told}") from None
+        context = "".join(f"; without covariates, {limit.model}" for limit in plain.limits)
+        raise ValueError(f"{error}{context}") from None
     return found.optimum, replace(
         covariate_terms, coefficients=pd.Series(found.coefficients, dtype=float, name="coefficient")
     )
 
 
-def _speaking(model_class: type[Model], table: Table) -> tuple[Table, dict[str, int]]:
-    """The rows that a model can learn from, and how many customers were left out for which reason."""
-    counts = {reason: round(float(table.weight[rows].sum())) for reason, rows in _reasons(model_class, table).items()}
-    silent = _silent(model_class, table)
-    kept = table.of_lines(~silent[table.row]) if silent.any() else table
+def _informative_rows(model_class: type[Model], table: Table) -> tuple[Table, dict[str, int]]:
+    """The rows that a model can use, and how many customers were left out for each reason."""
+    counts = {
+        reason: round(float(table.weight[rows].sum()))
+        for reason, rows in _exclusion_reasons(model_class, table).items()
+    }
+    is_uninformative = _is_uninformative(model_class, table)
+    kept = table.of_lines(~is_uninformative[table.row]) if is_uninformative.any() else table
     return kept, {reason: n for reason, n in counts.items() if n}
 
 
-def _silent(model_class: type[Model], table: Table) -> NDArray[np.bool_]:
-    """Which rows a model cannot learn from."""
-    return np.any([np.zeros(len(table.weight), dtype=bool), *_reasons(model_class, table).values()], axis=0)
+def _is_uninformative(model_class: type[Model], table: Table) -> NDArray[np.bool_]:
+    """Which rows a model cannot use."""
+    return np.any([np.zeros(len(table.weight), dtype=bool), *_exclusion_reasons(model_class, table).values()], axis=0)
 
 
-def _reasons(model_class: type[Model], table: Table) -> dict[str, NDArray[np.bool_]]:
-    """Rows that a model cannot learn from, by reason."""
+def _exclusion_reasons(model_class: type[Model], table: Table) -> dict[str, NDArray[np.bool_]]:
+    """Rows that a model cannot use, by reason."""
     columns = table.columns[: len(model_class.columns)]
     return model_class.left_out(*columns) if hasattr(model_class, "left_out") else {}
 
@@ -278,8 +283,8 @@ def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
     if "at_risk" in model_class.columns:
         raise ValueError("a row for each customer is needed, and a retention table holds only their sums")
     table = read_table(customers, (*model_class.columns, *averaged_columns(model_class)))
-    speaks = ~_silent(model_class, table)[table.row]
-    histories = table.first(len(model_class.columns)).of_lines(speaks)
+    is_informative = ~_is_uninformative(model_class, table)[table.row]
+    histories = table.first(len(model_class.columns)).of_lines(is_informative)
     if histories.sha256() != fit.data.get("sha256"):
         raise ValueError(
             f"these {histories.n_customers:,.0f} customers are not the ones that {model_class.__name__} was fitted to "
@@ -287,9 +292,9 @@ def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
         )
     if fit.covariate_terms.n:
         design_columns = fit.covariate_terms.design_columns(
-            read_covariates(customers, fit.covariate_terms.columns)[speaks]
+            read_covariates(customers, fit.covariate_terms.columns)[is_informative]
         )
-        table = table.of_lines(speaks).beside(design_columns)
-    elif not speaks.all():
-        table = table.of_lines(speaks)
+        table = table.of_lines(is_informative).beside(design_columns)
+    elif not is_informative.all():
+        table = table.of_lines(is_informative)
     return table.columns, table.weight

@@ -123,11 +123,11 @@ def select_contract_model(retention_table: Any) -> ContractModels:
             problem = f" {model.__name__} cannot be fitted: {str(error).rstrip('.')}."
             break
     tests = tuple(likelihood_ratio(fits[a], fits[b]) for a, b in pairwise(fits))
-    name, why = _chosen(fits, tests)
+    name, why = _choose_model(fits, tests)
     return ContractModels(fits, tests, name, f"{name} is used{why}{problem}")
 
 
-def _chosen(fits: Mapping[str, Fit], tests: tuple[LikelihoodRatio, ...]) -> tuple[str, str]:
+def _choose_model(fits: Mapping[str, Fit], tests: tuple[LikelihoodRatio, ...]) -> tuple[str, str]:
     """The model to use, and the rest of the sentence that says so."""
     names = list(fits)
     if len(names) < 3:

@@ -18,11 +18,11 @@ from retention_models.estimation.newton import ConvergenceError
 from retention_models.fitting.estimate import fit, rows_of
 from retention_models.fitting.result import Fit
 
-Law = Literal["inside", "edge", "unknown"]
+ReferenceDistribution = Literal["inside", "edge", "unknown"]
 
 # Simpler model, richer model -> where the simpler one lies among the parameters of the richer one: inside; at an edge;
-# or where a parameter loses its meaning, or takes whole numbers only, and no law is known.
-NESTED: dict[tuple[str, str], Law] = {
+# or where a parameter loses its meaning, or takes whole numbers only, and the reference distribution is unknown.
+NESTED: dict[tuple[str, str], ReferenceDistribution] = {
     ("ShiftedBetaGeometric", "BetaDiscreteWeibull"): "inside",
     ("Geometric", "DiscreteWeibull"): "inside",
     ("Geometric", "ShiftedBetaGeometric"): "edge",
@@ -178,7 +178,8 @@ def _by_simulation(
         return result(1.0, "it is the simpler one here", "none needed")
     if customers is None:
         raise ValueError(
-            f"the gain of {names[1]} over {names[0]} has no known law; pass the customers that both were fitted to"
+            f"the gain of {names[1]} over {names[0]} has no known reference distribution; "
+            "pass the customers that both were fitted to"
         )
     lines = _lines(richer, customers)
     bound = _bound_by_halves(simpler, richer, lines, rng)
@@ -210,10 +211,12 @@ def _bound_by_halves(simpler: Fit, richer: Fit, lines: pd.DataFrame, rng: np.ran
     return math.exp(-max(log_mean, 0.0))
 
 
-def _gain(simpler: Fit, richer: Fit, learnt: pd.DataFrame, judged: pd.DataFrame) -> float:
+def _gain(simpler: Fit, richer: Fit, training: pd.DataFrame, validation: pd.DataFrame) -> float:
     """What the richer model, fitted to some customers, gains on others over the simpler one, fitted to these."""
-    there = fit(type(richer.model), learnt).model.log_likelihood(*(judged[name].to_numpy() for name in judged))
-    return float(np.sum(there)) - fit(type(simpler.model), judged).log_likelihood
+    there = fit(type(richer.model), training).model.log_likelihood(
+        *(validation[name].to_numpy() for name in validation)
+    )
+    return float(np.sum(there)) - fit(type(simpler.model), validation).log_likelihood
 
 
 def _simulated(

@@ -77,7 +77,7 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
     groups = read_groups(retention_table, by)
     if len(groups) < 3:
         raise ValueError(f"how much cohorts differ takes three of them to tell; {by} has {len(groups)}")
-    found = pool(model_class, _by_line(table), _codes(groups), np.log(together.params.to_numpy()))
+    found = pool(model_class, _line_columns(table), _codes(groups), np.log(together.params.to_numpy()))
     fits = {
         label: _cohort_fit(together, table.of_lines(lines).by_tenure(), found, i)
         for i, (label, lines) in enumerate(groups.items())
@@ -159,7 +159,7 @@ def cohort_check(
     return frame, Check(name, not beyond, detail)
 
 
-def _by_line(table: Table) -> tuple[np.ndarray, ...]:
+def _line_columns(table: Table) -> tuple[np.ndarray, ...]:
     """Tenure, at risk and lost of each line, its weight counted in."""
     tenure, at_risk, lost = (column[table.row] for column in table.columns)
     return tenure, at_risk * table.line_weight, lost * table.line_weight

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation, with_intervals
-from retention_models.survival.at_risk import count_losses, require_length, tenures_asked_for
+from retention_models.survival.at_risk import count_losses, require_increasing, require_length
 from retention_models.survival.curves import Curve, log_log_interval
 
 
@@ -122,7 +122,7 @@ class CauseCurves(Presentation):
             incidence_upper``. The intervals use the log-log scale.
         """
         lower, upper = log_log_interval(self.incidence, self.std_error, level)
-        when = self.overall.steps if at is None else tenures_asked_for(at)
+        when = self.overall.steps if at is None else require_increasing(at)
         columns = {
             "incidence": self.incidence,
             "std_error": self.std_error,

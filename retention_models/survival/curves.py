@@ -25,7 +25,7 @@ from retention_models.estimation.intervals import (
     normal_quantile,
     positive_interval,
 )
-from retention_models.survival.at_risk import as_numbers, count_losses, require, require_length, tenures_asked_for
+from retention_models.survival.at_risk import as_numbers, count_losses, require, require_increasing, require_length
 
 LARGEST_EXPONENT = 700.0  # exp of more is infinite; the interval reaches from 0 to 1 long before
 SHOWN = 6  # tenures of a curve in its short form
@@ -296,7 +296,7 @@ class Curve(Presentation):
         tenure, the variance is not known: the lower end is 0, and the upper end keeps its last value.
         """
         lower, upper = self._interval(level)
-        when = self.steps if at is None else tenures_asked_for(at)
+        when = self.steps if at is None else require_increasing(at)
         lost_so_far = self._read(np.cumsum(self.lost), 0.0, when)
         return pd.DataFrame(
             {

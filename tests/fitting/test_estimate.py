@@ -170,6 +170,20 @@ def test_draws_broadcast_over_customers(customers, fits, model):
     assert drawn.expected_purchases(39.0, *columns).shape == (50, 7)
 
 
+def test_a_seed_stands_for_its_generator(fits):
+    fit = fits["BGNBD"]
+    assert np.array_equal(fit.draw(3, 7).r, fit.draw(3, np.random.default_rng(7)).r)
+    assert fit.model.simulate(np.full(5, 39.0), 7).equals(
+        fit.model.simulate(np.full(5, 39.0), np.random.default_rng(7))
+    )
+
+
+def test_confidence_intervals_are_those_of_the_table(fits):
+    fit = fits["BGNBD"]
+    assert fit.conf_int(0.9).equals(fit.table(0.9)[["lower", "upper"]])
+    assert fit.conf_int().index.name == "parameter"
+
+
 @each_model
 def test_truth_is_recovered_from_simulated_customers(model):
     truth = model(**CDNOW[model.__name__][0])
