@@ -6,9 +6,9 @@ JOBS ?= 2
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header
 NOTEBOOKS = $(BIN)/pytest -n $(JOBS) --dist loadfile --nbval --nbval-cell-timeout=60 notebooks
 PLAIN = NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL AVX512_SPR"
-EVERYTHING = pyproject.toml --extra notebooks --extra data --group test
+EVERYTHING = pyproject.toml --extra notebooks --extra data --group test --group docs
 
-.PHONY: report test test-all test-portable test-spark check lab lock notebooks bench ledger
+.PHONY: report test test-all test-portable test-spark check lab lock notebooks bench ledger docs
 .DEFAULT_GOAL := test
 
 report: $(READY)           ## run every notebook and write reports/index.html
@@ -40,6 +40,9 @@ notebooks: $(READY)        ## run the notebooks in place and store their outputs
 
 lab: $(READY)              ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
+
+docs: $(READY)             ## the reference of the public functions as pages to read offline: docs/retention_models.html
+	EAGER_IMPORT=1 $(BIN)/python tests/make_docs.py docs
 
 bench: $(READY) .venv-peers/.ready  ## time and memory, against lifetimes and others in their own environment
 	$(BIN)/python tests/bench/run.py .venv-peers/bin/python

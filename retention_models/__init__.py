@@ -3,25 +3,23 @@
 ``import retention_models as rm`` gives the names most used; each room holds more, as ``rm.ROOM.NAME``. The rooms, from
 the ground up:
 
-=================  ============================================================================
-``core``           what every other room uses: checks, dates, number formats
-``tables``         the one door for frames and files
-``estimation``     how numbers are found: likelihoods, Newton's method, intervals, quadrature
-``btyd``           customers who leave without saying so: BG/NBD, Pareto/NBD and their kin
-``survival``       customers who say so: curves and models of contracts
-``logs``           what happened: purchases and contracts, read, checked, reduced
-``datasets``       real data to learn and test with, and where each comes from
-``scenario``       simulated businesses whose truth is known
-``fitting``        where tables meet models: ``fit`` and ``Fit``
-``forecast``       what to expect of each customer, of all together, and of contracts
-``value``          what customers are worth
-``evaluation``     whether the forecast came true
-``interventions``  what our actions changed: experiments, effects, evidence
-``narrative``      the words of the pages
-``plots``          pictures of computed frames
-``report``         notebooks to HTML pages
-``cli``            the command line
-=================  ============================================================================
+- ``core``: what every other room uses: checks, dates, number formats
+- ``tables``: the one door for frames and files
+- ``estimation``: how numbers are found: likelihoods, Newton's method, intervals, quadrature
+- ``btyd``: customers who leave without saying so: BG/NBD, Pareto/NBD and their kin
+- ``survival``: customers who say so: curves and models of contracts
+- ``logs``: what happened: purchases and contracts, read, checked, reduced
+- ``datasets``: real data to learn and test with, and where each comes from
+- ``scenario``: simulated businesses whose truth is known
+- ``fitting``: where tables meet models: ``fit`` and ``Fit``
+- ``forecast``: what to expect of each customer, of all together, and of contracts
+- ``value``: what customers are worth
+- ``evaluation``: whether the forecast came true
+- ``interventions``: what our actions changed: experiments, effects, evidence
+- ``narrative``: the words of the pages
+- ``plots``: pictures of computed frames
+- ``report``: notebooks to HTML pages
+- ``cli``: the command line
 
 A room imports from lower ones only. Names are loaded when they are first used.
 """

@@ -3,14 +3,12 @@
 Each model is a frozen dataclass of its parameters, in the letters of its paper. ``rm.fit(Model, customers)`` estimates
 them; a model with given parameters needs no data.
 
-=============================  =====================================================================================
-``ParetoNBD``                  customers may leave at any moment
-``BGNBD``, ``MBGNBD``          they may leave after a repeat purchase, or after any purchase
-``BGCNBD``, ``MBGCNBD``        the same with purchases in a regular rhythm
-``NBD``                        nobody leaves: the benchmark
-``BGBB``                       purchases at opportunities, one a period
-``GammaGamma``                 the amount of a purchase
-=============================  =====================================================================================
+- ``ParetoNBD``: customers may leave at any moment
+- ``BGNBD``, ``MBGNBD``: they may leave after a repeat purchase, or after any purchase
+- ``BGCNBD``, ``MBGCNBD``: the same with purchases in a regular rhythm
+- ``NBD``: nobody leaves: the benchmark
+- ``BGBB``: purchases at opportunities, one a period
+- ``GammaGamma``: the amount of a purchase
 
 All have the same methods in the same order: ``log_likelihood``, ``probability_alive``, ``expected_purchases`` and more.
 

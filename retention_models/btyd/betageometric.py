@@ -18,13 +18,19 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit
 
 from retention_models.btyd.poisson_gamma import log_density, log_density_score, silent_stages, start_from_counts
-from retention_models.btyd.purchase_model import BuyTillYouDie, Parameter, checked, if_alive, last_axis
-from retention_models.core.arrays import Array
+from retention_models.btyd.purchase_model import (
+    BuyTillYouDie,
+    Parameter,
+    require_nonnegative,
+    stack_derivatives,
+    zero_inflated_probability,
+)
+from retention_models.core.arrays import Array, RNGLike
 from retention_models.estimation.links import Link, LogitMeanLink, LogLink
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.special import digamma_rising, log_rising
 
-NEW = (0, 0.0, 0.0)  # the history of someone who has just bought for the first time
+NEW_CUSTOMER = (0, 0.0, 0.0)  # the history of someone who has just bought for the first time
 
 LIMITS = (
     Limit("a", 0.0, "nobody ever leaves (the NBD model)", undetermined=("b",)),
@@ -32,13 +38,13 @@ LIMITS = (
     Limit("b", np.inf, "everybody has the same chance of leaving after a purchase", follows=("a",)),
     Limit("r", np.inf, "everybody buys at the same rate while alive", follows=("alpha",)),
 )
-LEAVING_LATER = (
+LIMITS_DROPOUT_AFTER_REPEAT = (
     LIMITS[0],
     Limit("a", 0.0, "each customer leaves after the first repeat purchase, or never", follows=("b",)),
     Limit("b", 0.0, "everybody leaves after the first repeat purchase", undetermined=("a",)),
     *LIMITS[1:],
 )
-LEAVING_AT_ONCE = (
+LIMITS_DROPOUT_AFTER_FIRST = (
     LIMITS[0],
     Limit("a", 0.0, "each customer leaves after the first purchase, or never", follows=("b",)),
     *LIMITS[1:],
@@ -69,12 +75,12 @@ class BetaGeometric(BuyTillYouDie):
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
-        """Rough parameters from the data, to begin the fit: rates from the counts, every fourth buyer leaves."""
+        """Start values for the fit: rates from the counts, and a mean drop-out probability of 1/4."""
         r, alpha = start_from_counts(frequency, T, weight)
         return cls(r, alpha, a=1.0, b=3.0)
 
     def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Log-likelihood of each history: that of being alive, and what the chance to have left adds."""
+        """Log-likelihood of each history, over the customer being alive or having left; shape (n,)."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
         survived = x + self.dropout_after_first
         stayed = log_rising(self.b, survived) - log_rising(self.a + self.b, survived)
@@ -90,7 +96,7 @@ class BetaGeometric(BuyTillYouDie):
         d_r, d_alpha = log_density_score(passed, T, r, alpha)
         w_r, w_alpha = self._waiting_score(x, t_x, T)
         d_stayed = digamma_rising(a + b, survived)
-        return last_axis(
+        return stack_derivatives(
             d_r + gone * np.log1p(silence / A) + (1 - gone) * w_r,
             d_alpha - gone * (r + passed) * silence / (A * (alpha + T)) + (1 - gone) * w_alpha,
             gone / a - d_stayed,
@@ -98,7 +104,7 @@ class BetaGeometric(BuyTillYouDie):
         )
 
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Chance that the customer has not left; 1 before anyone can leave."""
+        """Probability that the customer has not left; 1 before anyone can leave. Shape (n,)."""
         return expit(-self._log_odds_gone(np.asarray(frequency), np.asarray(recency), np.asarray(T)))
 
     def _log_odds_gone(self, x: Array, t_x: Array, T: Array) -> Array:
@@ -128,27 +134,36 @@ class BetaGeometric(BuyTillYouDie):
 
     def expected_purchases_new(self, horizon: ArrayLike) -> Array:
         """Expected number of repeat purchases of a new customer within ``horizon``; may be infinite."""
-        return self.expected_purchases(horizon, *NEW)
+        return self.expected_purchases(horizon, *NEW_CUSTOMER)
 
     def probability_staying_new(self, horizon: ArrayLike) -> Array:
-        """Chance that a new customer has not left by the end of a finite ``horizon``."""
-        return self.probability_alive(*NEW) * self.conditional_on_alive(*NEW).probability_staying_new(horizon)
+        """Probability that a new customer has not left by the end of a finite ``horizon``."""
+        return self.probability_alive(*NEW_CUSTOMER) * self.conditional_on_alive(*NEW_CUSTOMER).probability_staying_new(
+            horizon
+        )
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
-        return self.probability_alive(*NEW) * self.conditional_on_alive(*NEW)._expected_pairs_new(horizon)
+        return self.probability_alive(*NEW_CUSTOMER) * self.conditional_on_alive(*NEW_CUSTOMER)._expected_pairs_new(
+            horizon
+        )
 
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
-        """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
-        then = self.conditional_on_alive(*NEW)
-        return if_alive(self.probability_alive(*NEW), count, then.purchase_probability_new(count, end, start))
+        """Probability that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
+        then = self.conditional_on_alive(*NEW_CUSTOMER)
+        return zero_inflated_probability(
+            self.probability_alive(*NEW_CUSTOMER), count, then.purchase_probability_new(count, end, start)
+        )
 
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:
-        return self.probability_alive(*NEW) * self.conditional_on_alive(*NEW)._discounted_new(rate, horizon)
+        return self.probability_alive(*NEW_CUSTOMER) * self.conditional_on_alive(*NEW_CUSTOMER)._discounted_new(
+            rate, horizon
+        )
 
-    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
+    def simulate(self, T: ArrayLike, rng: RNGLike = None) -> pd.DataFrame:
         """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
-        ages = np.atleast_1d(checked("T", T, finite=True))
+        ages = np.atleast_1d(require_nonnegative("T", T, finite=True))
         T, r, alpha, a, b = np.broadcast_arrays(ages, self.r, self.alpha, self.a, self.b)
+        rng = np.random.default_rng(rng)
         stages = rng.poisson(rng.gamma(r, 1 / alpha) * T)
         with np.errstate(divide="ignore", over="ignore"):
             stays = np.floor(-rng.standard_exponential(T.shape) / np.log1p(-rng.beta(a, b)))

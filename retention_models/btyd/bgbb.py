@@ -1,4 +1,4 @@
-"""BG/BB: customers who can buy once an opportunity (a year, a week), until they leave unseen between two of them.
+"""BG/BB: at most one purchase at each opportunity (a year, a week), until the customer leaves between two of them.
 
 Fader, Hardie & Shang (2010), "Customer-Base Analysis in a Discrete-Time Noncontractual Setting", Marketing Science
 29(6), 1086-1108. x = frequency, the opportunities taken; t_x = recency, the last of them; T = the opportunities so far,
@@ -16,8 +16,15 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import betainc, expit, log_expit
 
-from retention_models.btyd.purchase_model import BuyTillYouDie, Parameter, checked, checked_count, if_alive, last_axis
-from retention_models.core.arrays import Array
+from retention_models.btyd.purchase_model import (
+    BuyTillYouDie,
+    Parameter,
+    require_count,
+    require_nonnegative,
+    stack_derivatives,
+    zero_inflated_probability,
+)
+from retention_models.core.arrays import Array, RNGLike
 from retention_models.estimation.links import Link, LogitMeanLink
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.beta import beta_mean
@@ -28,7 +35,20 @@ BLOCK = 50_000  # ages of customers at a time
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BGBB(BuyTillYouDie):
-    """Chances to buy at an opportunity are Beta(alpha, beta) over customers, to leave before it Beta(gamma, delta).
+    """BG/BB: at most one purchase at each opportunity (a year, a week) until the customer leaves.
+
+    Parameters
+    ----------
+    alpha, beta
+        Parameters of the beta distribution of purchase probabilities; the mean is alpha / (alpha + beta).
+    gamma, delta
+        Parameters of the beta distribution of drop-out probabilities before an opportunity; the mean is
+        gamma / (gamma + delta).
+
+    Notes
+    -----
+    The time unit is an opportunity. Source: Fader, Hardie & Shang (2010), "Customer-Base Analysis in a Discrete-Time
+    Noncontractual Setting", Marketing Science 29(6), 1086-1108.
 
     Examples
     --------
@@ -63,11 +83,11 @@ class BGBB(BuyTillYouDie):
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
-        """Parameters to begin the fit: chances spread evenly, and every fourth customer leaves at once."""
+        """Start values for the fit: uniform purchase probabilities, and a mean drop-out probability of 1/4."""
         return cls(alpha=1.0, beta=1.0, gamma=1.0, delta=3.0)
 
     def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Log-likelihood of each history: over all times to have left unseen, and to be alive."""
+        """Log-likelihood of each history, over all times at which the customer can have left; shape (n,)."""
         x, t_x, T = _history(frequency, recency, T)
         return self._log_alive(x, T) - log_expit(-self._log_odds_gone(x, t_x, T))
 
@@ -76,11 +96,11 @@ class BGBB(BuyTillYouDie):
         x, t_x, T = _history(frequency, recency, T)
         ways, *slopes = self._silence(_ways_gone_and_slopes, x, t_x, T)
         gone = expit(self._log_odds(x, t_x, T, ways))
-        score_gone = self._score_gone(x, t_x) + last_axis(*slopes)
+        score_gone = self._score_gone(x, t_x) + stack_derivatives(*slopes)
         return (1 - gone)[..., None] * self._score_alive(x, T) + gone[..., None] * score_gone
 
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Chance that the customer will be there at the next opportunity; who leaves does so just before one."""
+        """Probability that the customer is alive at the next opportunity, before which customers leave; (n,)."""
         to_come = self.delta + np.asarray(T)
         return self._alive_now(frequency, recency, T) * to_come / (self.gamma + to_come)
 
@@ -122,18 +142,20 @@ class BGBB(BuyTillYouDie):
 
     def _score_alive(self, x: Array, T: Array) -> Array:
         stayed = digamma_rising(np.add(self.gamma, self.delta), T)
-        return last_axis(*self._score_bought(x, T), -stayed, digamma_rising(self.delta, T) - stayed)
+        return stack_derivatives(*self._score_bought(x, T), -stayed, digamma_rising(self.delta, T) - stayed)
 
     def _score_gone(self, x: Array, age: Array) -> Array:
         stayed = digamma_rising(np.add(self.gamma, self.delta), age + 1)
-        return last_axis(*self._score_bought(x, age), 1 / self.gamma - stayed, digamma_rising(self.delta, age) - stayed)
+        return stack_derivatives(
+            *self._score_bought(x, age), 1 / self.gamma - stayed, digamma_rising(self.delta, age) - stayed
+        )
 
     def _score_bought(self, x: Array, age: Array) -> tuple[Array, Array]:
         both = digamma_rising(np.add(self.alpha, self.beta), age)
         return digamma_rising(self.alpha, x) - both, digamma_rising(self.beta, age - x) - both
 
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
-        """The model of what a customer with this history does from now on, if still alive."""
+        """The model of the future purchases of a customer who is alive now; parameters of shape (n,)."""
         x, _, T = _history(frequency, recency, T)
         return type(self)(self.alpha + x, self.beta + (T - x), self.gamma, self.delta + T)
 
@@ -146,7 +168,7 @@ class BGBB(BuyTillYouDie):
         return self._mean_chance() * np.where(np.isinf(h), ever, within)
 
     def probability_staying_new(self, horizon: ArrayLike) -> Array:
-        """Chance that a new customer will be there at the opportunity after the next ``horizon`` ones."""
+        """Probability that a new customer will be there at the opportunity after the next ``horizon`` ones."""
         passed = _opportunities("horizon", horizon) + 1
         return np.exp(log_rising(self.delta, passed) - log_rising(np.add(self.gamma, self.delta), passed))
 
@@ -156,12 +178,12 @@ class BGBB(BuyTillYouDie):
         return self._mean_chance() * square * self._mean(_pairs_alive, 2, 0.0, _opportunities("horizon", horizon))
 
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
-        """Chance that a new customer takes exactly ``count`` of the opportunities start + 1, ..., end."""
-        n, begin = checked_count(count), _opportunities("start", start)
+        """Probability that a new customer takes exactly ``count`` of the opportunities start + 1, ..., end."""
+        n, begin = require_count(count), _opportunities("start", start)
         window = _opportunities("end - start", np.subtract(end, begin))
         alive = np.exp(log_rising(self.delta, begin) - log_rising(np.add(self.gamma, self.delta), begin))
         then = type(self)(self.alpha, self.beta, self.gamma, self.delta + begin)
-        return if_alive(alive, n, then._count_probability(n, window))
+        return zero_inflated_probability(alive, n, then._count_probability(n, window))
 
     def _count_probability(self, n: Array, window: Array) -> Array:
         """Chance to take n of the first opportunities, outliving them or not."""
@@ -187,10 +209,11 @@ class BGBB(BuyTillYouDie):
         reach = np.minimum(horizon, 1 + 1 / np.maximum(rate, np.finfo(float).tiny))
         return stayed * beta_mean(function, self.gamma, np.add(self.delta, times), reach, rate, horizon)
 
-    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
+    def simulate(self, T: ArrayLike, rng: RNGLike = None) -> pd.DataFrame:
         """Simulated customers after T opportunities: ``frequency, recency, T`` and whether ``alive`` at the next."""
         ages = np.atleast_1d(_opportunities("T", T))
         T, alpha, beta, gamma, delta = np.broadcast_arrays(ages, self.alpha, self.beta, self.gamma, self.delta)
+        rng = np.random.default_rng(rng)
         with np.errstate(divide="ignore", over="ignore"):
             lifetime = np.floor(-rng.standard_exponential(T.shape) / np.log1p(-rng.beta(gamma, delta)))
         chance, x, last = rng.beta(alpha, beta), np.zeros(T.shape, np.int64), np.zeros(T.shape, np.int64)
@@ -210,7 +233,7 @@ class BGBB(BuyTillYouDie):
 
 def _opportunities(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
     """``value`` as an array of whole numbers, or of infinity unless ``finite``; an error that names it otherwise."""
-    array = checked(name, value, finite=finite)
+    array = require_nonnegative(name, value, finite=finite)
     wrong = array[array != np.floor(array)]
     if wrong.size:
         raise ValueError(

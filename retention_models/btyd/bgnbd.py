@@ -1,8 +1,8 @@
-"""BG/NBD: steady repeat buying, with a chance of dropping out after each purchase.
+"""BG/NBD: purchases at a constant rate, with a probability of dropping out after each repeat purchase.
 
 Fader, Hardie & Lee (2005), "Counting Your Customers the Easy Way: An Alternative to the Pareto/NBD Model",
-Marketing Science 24(2), 275-284. Equation numbers are theirs; x = frequency, t_x = recency. What they write with
-hypergeometric functions is here a mean over the drop-out chance p, which has no singularity at a = 1.
+Marketing Science 24(2), 275-284. Equation numbers are theirs; x = frequency, t_x = recency. Their
+hypergeometric functions are here means over the drop-out probability p, which have no singularity at a = 1.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retention_models.btyd.betageometric import LEAVING_LATER, BetaGeometric
+from retention_models.btyd.betageometric import LIMITS_DROPOUT_AFTER_REPEAT, BetaGeometric
 from retention_models.btyd.poisson_gamma import count_probability, probability_at_least, two_over_square
-from retention_models.btyd.purchase_model import Parameter, checked, checked_count
+from retention_models.btyd.purchase_model import Parameter, require_count, require_nonnegative
 from retention_models.core.arrays import Array
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.beta import beta_mean
@@ -28,7 +28,21 @@ USUAL = 0.3  # of the mean purchase rate of those who leave soon: that at which 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BGNBD(BetaGeometric):
-    """Purchase rates are Gamma(r, alpha) over customers, drop-out chances Beta(a, b).
+    """BG/NBD: purchases at a constant rate; customers can leave after each repeat purchase.
+
+    Parameters
+    ----------
+    r
+        Shape of the gamma distribution of purchase rates over customers.
+    alpha
+        Rate parameter of that distribution, in time units; the mean purchase rate is r / alpha.
+    a, b
+        Parameters of the beta distribution of drop-out probabilities; the mean is a / (a + b).
+
+    Notes
+    -----
+    Source: Fader, Hardie & Lee (2005), "Counting Your Customers the Easy Way: An Alternative to the Pareto/NBD Model",
+    Marketing Science 24(2), 275-284.
 
     Examples
     --------
@@ -39,26 +53,26 @@ class BGNBD(BetaGeometric):
     1.226
     """
 
-    limits: ClassVar[tuple[Limit, ...]] = LEAVING_LATER
+    limits: ClassVar[tuple[Limit, ...]] = LIMITS_DROPOUT_AFTER_REPEAT
 
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
-        """The model of what a customer with this history does from now on, if still alive."""
+        """The model of the future purchases of a customer who is alive now; parameters of shape (n,)."""
         x, T = np.asarray(frequency), np.asarray(T)
         return type(self)(self.r + x, self.alpha + T, self.a, self.b + x)
 
     def expected_purchases_new(self, horizon: ArrayLike) -> Array:
         """Expected number of repeat purchases of a new customer within ``horizon``, eq. (9); may be infinite."""
-        h, r, a, b = checked("horizon", horizon), self.r, self.a, self.b
+        h, r, a, b = require_nonnegative("horizon", horizon), self.r, self.a, self.b
         odds = np.where(np.isinf(h), 0, h) / self.alpha
-        within = beta_mean(_expected, a, b, (r + 1) * odds, r, odds)
+        within = beta_mean(_expected_purchases, a, b, (r + 1) * odds, r, odds)
         with np.errstate(divide="ignore"):
             ever = 1 + b / np.maximum(a - 1, 0)
         return np.where(np.isinf(h), ever, within)[()]
 
     def probability_staying_new(self, horizon: ArrayLike) -> Array:
-        """Chance that a new customer has not left by the end of a finite ``horizon``."""
-        odds = checked("horizon", horizon, finite=True) / self.alpha
-        return beta_mean(_staying, self.a, self.b, self.r * odds, self.r, odds)
+        """Probability that a new customer has not left by the end of a finite ``horizon``."""
+        odds = require_nonnegative("horizon", horizon, finite=True) / self.alpha
+        return beta_mean(_probability_staying, self.a, self.b, self.r * odds, self.r, odds)
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         odds, r, a, b = horizon / self.alpha, self.r, self.a, self.b
@@ -66,13 +80,13 @@ class BGNBD(BetaGeometric):
         return 2 * b / (a + b) * beta_mean(_half_pairs, a, b + 1, steepness, r, odds)
 
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
-        """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end].
+        """Probability that a new customer makes exactly ``count`` repeat purchases at ages in (start, end].
 
         From 0 on, eq. (8). Someone with drop-out chance p is alive at ``start`` with a chance that falls with p, so
         from a later ``start`` on each term of eq. (8) is a mean over p.
         """
-        n, start = checked_count(count), checked("start", start)
-        window = checked("end - start", np.subtract(end, start), finite=True)
+        n, start = require_count(count), require_nonnegative("start", start)
+        window = require_nonnegative("end - start", np.subtract(end, start), finite=True)
         r, alpha, a, b = self.r, self.alpha, self.a, self.b
 
         def mean(function: Callable[..., Array], a: Parameter, b: Parameter) -> Array:
@@ -82,8 +96,10 @@ class BGNBD(BetaGeometric):
 
         stayed = np.exp(log_rising(b, n) - log_rising(a + b, n))
         before = b + np.maximum(n - 1, 0)
-        gone = np.where(n > 0, stayed * a / before * mean(_at_least, a + 1, before), mean(_gone, a, b))
-        return stayed * mean(_exactly, a, b + n) + gone
+        gone = np.where(
+            n > 0, stayed * a / before * mean(_probability_at_least, a + 1, before), mean(_probability_gone, a, b)
+        )
+        return stayed * mean(_probability_exactly, a, b + n) + gone
 
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:
         r, alpha, a, b = self.r, self.alpha, self.a, self.b
@@ -92,12 +108,12 @@ class BGNBD(BetaGeometric):
         return r / alpha * beta_mean(_discounted_time, a, b, steepness, r, alpha, lifetime, rate, horizon)
 
 
-def _expected(p: Array, r: Array, odds: Array) -> Array:
+def _expected_purchases(p: Array, r: Array, odds: Array) -> Array:
     """Expected purchases given p: the chance that a drop-out is due, over p."""
     return -np.expm1(-r * np.log1p(p * odds)) / p
 
 
-def _staying(p: Array, r: Array, odds: Array) -> Array:
+def _probability_staying(p: Array, r: Array, odds: Array) -> Array:
     """Chance given p that no drop-out is due."""
     return np.exp(-r * np.log1p(p * odds))
 
@@ -107,24 +123,24 @@ def _half_pairs(p: Array, r: Array, odds: Array) -> Array:
     return two_over_square(r, p * odds) * odds**2
 
 
-def _alive(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
+def _probability_alive(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
     """Chance given p to be alive at ``start``, where rates of those alive are Gamma(r, alpha + p start)."""
     return np.exp(-r * np.log1p(p * start / alpha))
 
 
-def _gone(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
+def _probability_gone(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
     """Chance given p to have left before ``start``."""
     return -np.expm1(-r * np.log1p(p * start / alpha))
 
 
-def _exactly(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
+def _probability_exactly(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
     """Chance given p to be alive at ``start`` and then, but for drop-outs, to buy n times in the window."""
-    return _alive(p, n, r, alpha, start, window) * count_probability(n, r, window / (alpha + p * start))
+    return _probability_alive(p, n, r, alpha, start, window) * count_probability(n, r, window / (alpha + p * start))
 
 
-def _at_least(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
+def _probability_at_least(p: Array, n: Array, r: Array, alpha: Array, start: Array, window: Array) -> Array:
     """Chance given p to be alive at ``start`` and then, but for drop-outs, to buy n times or more in the window."""
-    return _alive(p, n, r, alpha, start, window) * probability_at_least(n, r, window / (alpha + p * start))
+    return _probability_alive(p, n, r, alpha, start, window) * probability_at_least(n, r, window / (alpha + p * start))
 
 
 def _discounted_time(p: Array, r: Array, alpha: Array, lifetime: Array, rate: Array, horizon: Array) -> Array:

@@ -1,8 +1,8 @@
-"""BG/CNBD-k and MBG/CNBD-k: regular repeat buying, with a chance of dropping out after each purchase.
+"""BG/CNBD-k and MBG/CNBD-k: purchases at regular intervals, with a probability of dropping out after each.
 
 Platzer & Reutterer (2016), "Ticking Away the Moments: Timing Regularity Helps to Better Predict Customer Activity",
 Marketing Science 35(5), 779-799. Gaps between purchases follow Erlang distributions of k stages; k = 1 is (M)BG/NBD.
-What they approximate, the expectation given a history, is here exact: a mean over the unseen stage (see ``stages``).
+They approximate the expectation given a history. Here it is exact: a mean over the unseen stage (see ``erlang``).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from retention_models.btyd.betageometric import LEAVING_AT_ONCE, LEAVING_LATER, BetaGeometric
+from retention_models.btyd.betageometric import LIMITS_DROPOUT_AFTER_FIRST, LIMITS_DROPOUT_AFTER_REPEAT, BetaGeometric
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.erlang import ErlangBuyer
 from retention_models.btyd.poisson_gamma import start_from_counts
-from retention_models.btyd.purchase_model import dated
-from retention_models.core.arrays import Array
+from retention_models.btyd.purchase_model import transaction_log
+from retention_models.core.arrays import Array, RNGLike
 from retention_models.estimation.model import Limit
 
 MOST_STAGES = 24  # such gaps vary by a fifth of their mean; beyond, purchases come like clockwork
@@ -49,7 +49,7 @@ class RegularBuyers(BetaGeometric):
     def start(
         cls, frequency: Array, recency: Array, T: Array, log_gaps: ArrayLike = 0.0, *, weight: Array, k: int = 1
     ) -> Self:
-        """Rough parameters from the data, to begin the fit: rates from the counts, every fourth buyer leaves."""
+        """Start values for the fit: rates from the counts, and a mean drop-out probability of 1/4."""
         r, alpha = start_from_counts(frequency, T, weight)
         return cls(r, alpha / k, a=1.0, b=3.0, k=k)  # type: ignore[call-arg]
 
@@ -71,7 +71,7 @@ class RegularBuyers(BetaGeometric):
         return super().score(frequency, recency, T)
 
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> ErlangBuyer | BGNBD:
-        """What a customer with this history does from now on, if still alive: with one stage, as in BG/NBD."""
+        """The model of the future purchases of a customer who is alive now; with k = 1 a BG/NBD."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
         alpha = self.alpha + T
         b = self.b + x + self.dropout_after_first
@@ -79,19 +79,21 @@ class RegularBuyers(BetaGeometric):
             return BGNBD(self.r + x, alpha, self.a, b)
         return ErlangBuyer(self.r + self.k * x, alpha, self.a, b, self.k, (T - t_x) / alpha)
 
-    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
+    def simulate(self, T: ArrayLike, rng: RNGLike = None) -> pd.DataFrame:
         """Simulated customers of ages T: ``frequency, recency, T, log_gaps`` and whether they are still ``alive``."""
-        return self._simulate(T, rng)[0]
+        return self._simulate(T, np.random.default_rng(rng))[0]
 
     def simulate_transactions(
-        self, T: ArrayLike, rng: np.random.Generator, *, start: Any, time_unit: str | pd.Timedelta
+        self, T: ArrayLike, rng: RNGLike = None, *, start: Any, time_unit: str | pd.Timedelta
     ) -> pd.DataFrame:
         """A simulated log of dated purchases, as for the other models; the gaps between them are regular."""
-        customers, gaps = self._simulate(T, rng)
+        customers, gaps = self._simulate(T, np.random.default_rng(rng))
         first = np.cumsum(customers["frequency"].to_numpy() + 1) - customers["frequency"].to_numpy() - 1
         gaps = np.insert(gaps, first - np.arange(len(first)), 0.0)
         age = np.cumsum(gaps)
-        return dated(customers, age - np.repeat(age[first], customers["frequency"].to_numpy() + 1), start, time_unit)
+        return transaction_log(
+            customers, age - np.repeat(age[first], customers["frequency"].to_numpy() + 1), start, time_unit
+        )
 
     def _simulate(self, T: ArrayLike, rng: np.random.Generator) -> tuple[pd.DataFrame, Array]:
         """Simulated customers, and the gaps between their purchases, in their order."""
@@ -106,7 +108,24 @@ class RegularBuyers(BetaGeometric):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BGCNBD(RegularBuyers):
-    """Rates of stages are Gamma(r, alpha) over customers, drop-out chances after repeat purchases Beta(a, b).
+    """BG/CNBD-k: purchases at regular intervals; customers can leave after each repeat purchase.
+
+    Parameters
+    ----------
+    r
+        Shape of the gamma distribution of stage rates over customers.
+    alpha
+        Rate parameter of that distribution, in time units; the mean purchase rate is r / (k alpha).
+    a, b
+        Parameters of the beta distribution of drop-out probabilities; the mean is a / (a + b).
+    k
+        Number of stages (shape of the Erlang distribution) of the time between purchases, a whole number; 1 is random
+        timing.
+
+    Notes
+    -----
+    Source: Platzer & Reutterer (2016), "Ticking Away the Moments: Timing Regularity Helps to Better Predict Customer
+    Activity", Marketing Science 35(5), 779-799.
 
     Examples
     --------
@@ -119,12 +138,29 @@ class BGCNBD(RegularBuyers):
     k: int = 1
 
     fixed: ClassVar[tuple[str, ...]] = ("k",)
-    limits: ClassVar[tuple[Limit, ...]] = LEAVING_LATER
+    limits: ClassVar[tuple[Limit, ...]] = LIMITS_DROPOUT_AFTER_REPEAT
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MBGCNBD(RegularBuyers):
-    """Rates of stages are Gamma(r, alpha) over customers, drop-out chances after each purchase Beta(a, b).
+    """MBG/CNBD-k: purchases at regular intervals; customers can leave after each purchase, the first one included.
+
+    Parameters
+    ----------
+    r
+        Shape of the gamma distribution of stage rates over customers.
+    alpha
+        Rate parameter of that distribution, in time units; the mean purchase rate is r / (k alpha).
+    a, b
+        Parameters of the beta distribution of drop-out probabilities; the mean is a / (a + b).
+    k
+        Number of stages (shape of the Erlang distribution) of the time between purchases, a whole number; 1 is random
+        timing.
+
+    Notes
+    -----
+    Source: Platzer & Reutterer (2016), "Ticking Away the Moments: Timing Regularity Helps to Better Predict Customer
+    Activity", Marketing Science 35(5), 779-799.
 
     Examples
     --------
@@ -136,5 +172,5 @@ class MBGCNBD(RegularBuyers):
     k: int = 1
 
     fixed: ClassVar[tuple[str, ...]] = ("k",)
-    limits: ClassVar[tuple[Limit, ...]] = LEAVING_AT_ONCE
+    limits: ClassVar[tuple[Limit, ...]] = LIMITS_DROPOUT_AFTER_FIRST
     dropout_after_first: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""What regular buyers do from now on: gaps of k stages each, the first gap perhaps partly passed.
+"""Future purchases of regular buyers: gaps of k stages each, of which a part of the first may have passed.
 
 Stages come at the rates Gamma(r, alpha) of customers; every k-th is a purchase, after which the customer leaves with a
 chance that is Beta(a, b). How many stages have passed since the last purchase is not seen: everything is a mean over
@@ -13,10 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retention_models.btyd.erlang_counts import BELL, expected_pairs, expected_purchases, reaches, stayed
+from retention_models.btyd.erlang_counts import (
+    BELL,
+    expected_pairs,
+    expected_purchases,
+    reach_probability,
+    stay_probability,
+)
 from retention_models.btyd.erlang_discounted import discounted_ever, discounted_within
 from retention_models.btyd.poisson_gamma import count_probability, probability_at_least, silent_stages
-from retention_models.btyd.purchase_model import FutureProcess, Parameter, checked, checked_count
+from retention_models.btyd.purchase_model import FutureProcess, Parameter, require_count, require_nonnegative
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 from retention_models.estimation.numerics.series import add_blocks
@@ -27,7 +33,7 @@ FAR = 40.0  # a discount of e^-40 leaves nothing
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ErlangBuyer(FutureProcess, Presentation):
-    """Someone alive; ``share`` is the time since the last purchase over alpha, which includes all time observed."""
+    """A regular buyer who is alive; ``share`` is the time since the last purchase over alpha, which includes T."""
 
     r: Parameter
     alpha: Parameter
@@ -38,7 +44,7 @@ class ErlangBuyer(FutureProcess, Presentation):
 
     def expected_purchases_new(self, horizon: ArrayLike) -> Array:
         """Expected number of purchases within ``horizon``; may be infinite."""
-        h = checked("horizon", horizon)
+        h = require_nonnegative("horizon", horizon)
         within = self._by_rows(expected_purchases, np.where(np.isinf(h), 0, h) / self.alpha)
         with np.errstate(divide="ignore"):
             ever = 1 + self.b / np.maximum(self.a - 1, 0)
@@ -46,7 +52,7 @@ class ErlangBuyer(FutureProcess, Presentation):
 
     def probability_staying_new(self, horizon: ArrayLike) -> Array:
         """Chance not to have left by the end of a finite ``horizon``."""
-        return self._by_rows(_alive, checked("horizon", horizon, finite=True) / self.alpha)
+        return self._by_rows(_probability_staying, require_nonnegative("horizon", horizon, finite=True) / self.alpha)
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         """E[X (X - 1)] of the number of purchases X within ``horizon``."""
@@ -54,12 +60,12 @@ class ErlangBuyer(FutureProcess, Presentation):
 
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
         """Chance of exactly ``count`` purchases in (start, end]."""
-        n, start = checked_count(count), checked("start", start)
-        window = checked("end - start", np.subtract(end, start), finite=True)
+        n, start = require_count(count), require_nonnegative("start", start)
+        window = require_nonnegative("end - start", np.subtract(end, start), finite=True)
         if not np.any(start):
-            return self._by_rows(_exactly, n, window / self.alpha)
+            return self._by_rows(_count_probability, n, window / self.alpha)
         gone = np.where(n == 0, np.maximum(1 - self.probability_staying_new(start), 0), 0.0)
-        return self._by_rows(_exactly_later, n, start / self.alpha, window / self.alpha) + gone
+        return self._by_rows(_count_probability_later, n, start / self.alpha, window / self.alpha) + gone
 
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:
         """Expected purchases within ``horizon``, each times e^(-rate t); rate above 0."""
@@ -80,30 +86,32 @@ class ErlangBuyer(FutureProcess, Presentation):
         return result.reshape(arrays[0].shape)[()]
 
 
-def _exactly(k: int, r: Array, a: Array, b: Array, share: Array, n: Array, odds: Array) -> Array:
+def _count_probability(k: int, r: Array, a: Array, b: Array, share: Array, n: Array, odds: Array) -> Array:
     """Chance of n purchases within a window from now on."""
     stages = silent_stages(k, r, share)
-    return sum(stages[j] * _exactly_from(j, k, r + j, a, b, n, odds) for j in range(k)) / stages.sum(axis=0)
+    return sum(stages[j] * _count_probability_from(j, k, r + j, a, b, n, odds) for j in range(k)) / stages.sum(axis=0)
 
 
-def _exactly_from(j: int, k: int, r: Array, a: Array, b: Array, n: Array, odds: Array) -> Array:
+def _count_probability_from(j: int, k: int, r: Array, a: Array, b: Array, n: Array, odds: Array) -> Array:
     """Chance of n purchases within a window of someone j stages after a purchase, who may leave at the last of them."""
     due = n * k - j
     would = sum(np.where(due + i >= 0, count_probability(np.maximum(due + i, 0), r, odds), 0.0) for i in range(k))
     leaves = np.where(n > 0, a / (b + np.maximum(n - 1, 0)) * probability_at_least(due, r, odds), 0.0)
-    return stayed(n, a, b) * (would + leaves)
+    return stay_probability(n, a, b) * (would + leaves)
 
 
-def _alive(k: int, r: Array, a: Array, b: Array, share: Array, before: Array) -> Array:
+def _probability_staying(k: int, r: Array, a: Array, b: Array, share: Array, before: Array) -> Array:
     """Chance not to have left by the end of a time."""
     return _sum_over_stages(lambda j, passed, m, r, a, b: 1.0, k, r, a, b, share, before)
 
 
-def _exactly_later(k: int, r: Array, a: Array, b: Array, share: Array, n: Array, before: Array, odds: Array) -> Array:
+def _count_probability_later(
+    k: int, r: Array, a: Array, b: Array, share: Array, n: Array, before: Array, odds: Array
+) -> Array:
     """Chance to be there after a time, and then to buy n times within a window."""
 
     def then(j: int, passed: Array, m: Array, r: Array, a: Array, b: Array, n: Array, odds: Array) -> Array:
-        return _exactly_from(j, k, r + passed, a, b + m, n, odds)
+        return _count_probability_from(j, k, r + passed, a, b + m, n, odds)
 
     return _sum_over_stages(then, k, r, a, b, share, before, n, odds / (1 + before))
 
@@ -117,9 +125,11 @@ def _sum_over_stages(
     """
 
     def terms(m: Array, r: Array, a: Array, b: Array, share: Array, before: Array, *more: Array) -> tuple[Array, Array]:
-        each = (_passes(m * k + j, k, r, share, before) * then(j, m * k + j, m, r, a, b, *more) for j in range(k))
-        stays = stayed(m, a, b)
-        return stays * sum(each), stays * reaches(m, k, r, share, before)
+        each = (
+            _stage_probability(m * k + j, k, r, share, before) * then(j, m * k + j, m, r, a, b, *more) for j in range(k)
+        )
+        stays = stay_probability(m, a, b)
+        return stays * sum(each), stays * reach_probability(m, k, r, share, before)
 
     def length(m: Array, r: Array, a: Array, b: Array, share: Array, before: Array, *more: Array) -> Array:
         return BELL * m / np.sqrt(r + k * (more[0] if more else 0.0))
@@ -128,7 +138,7 @@ def _sum_over_stages(
     return add_blocks(terms, length, none, none, r, a, b, share, before, *more)
 
 
-def _passes(s: Array, k: int, r: Array, share: Array, odds: Array) -> Array:
+def _stage_probability(s: Array, k: int, r: Array, share: Array, odds: Array) -> Array:
     """Chance that s stages have passed since the last purchase when a time ends, of which fewer than k before it."""
     stages = silent_stages(k, r, share)
     each = (stages[j] * np.where(s >= j, count_probability(np.maximum(s - j, 0), r + j, odds), 0.0) for j in range(k))

@@ -1,8 +1,8 @@
-"""How many purchases regular buyers make: sums over the chances that the m-th is made.
+"""Expected purchases of regular buyers: sums of the probabilities of the m-th purchase.
 
-It is made by someone who has stayed m - 1 times and passes m k - j stages, whose chances are independent. The terms are
-positive; the first are added one by one and the others by blocks (see ``series``), so that neither a long horizon nor a
-high frequency makes the sums long. Arguments are those of ``ErlangBuyer``, each of shape (n,); times are over alpha.
+The m-th purchase is made by a customer who has stayed m - 1 times and passes m k - j stages; the two are independent.
+The first terms are added one by one and the others by blocks (see ``series``). So a long horizon or a high frequency
+does not make the sums long. Arguments are those of ``ErlangBuyer``, each of shape (n,); times are over alpha.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from retention_models.btyd.poisson_gamma import (
     probability_at_least,
     silent_stages,
 )
-from retention_models.btyd.purchase_model import Parameter
+from retention_models.btyd.purchase_model import Parameter, zero_safe_product
 from retention_models.core.arrays import Array
 from retention_models.estimation.numerics.series import ROUNDING, add_blocks
 from retention_models.estimation.numerics.special import log_rising_ratio
@@ -30,50 +30,50 @@ BELL = 4.0  # standard deviations that a block of terms may span
 Weigh = Callable[[Array], Array]
 
 
-def _once(m: Array) -> Array:
+def _unit_weight(m: Array) -> Array:
     return np.ones_like(m)
 
 
-def _pairs(m: Array) -> Array:
+def _pair_weight(m: Array) -> Array:
     return 2 * (m - 1)
 
 
 def expected_purchases(k: int, *buyer: Array) -> Array:
     """Expected purchases: the sum of the chances that the m-th is made."""
-    return _sum_over_purchases(_once, k, *buyer)
+    return _sum_over_purchases(_unit_weight, k, *buyer)
 
 
 def expected_pairs(k: int, *buyer: Array) -> Array:
     """E[X (X - 1)]: the sum of twice m - 1 times the chance that the m-th purchase is made."""
-    return _sum_over_purchases(_pairs, k, *buyer)
+    return _sum_over_purchases(_pair_weight, k, *buyer)
 
 
 def _sum_over_purchases(weigh: Weigh, k: int, r: Array, a: Array, b: Array, share: Array, odds: Array) -> Array:
     """Sum over m of ``weigh(m)``, which is linear, times the chance that the m-th purchase is made."""
 
     def rest(m: Array, term: Array, r: Array, odds: Array) -> Array:
-        ratios, gap = beyond(m, k, r, odds)
-        return bound(term / weigh(m), ratios * weigh(m + 1 / gap))
+        ratios, gap = tail_bound(m, k, r, odds)
+        return zero_safe_product(term / weigh(m), ratios * weigh(m + 1 / gap))
 
     def later(m: Array, r: Array, a: Array, b: Array, share: Array, odds: Array) -> tuple[Array, Array]:
-        term = weigh(m) * stayed(m - 1, a, b) * reaches(m, k, r, share, odds)
+        term = weigh(m) * stay_probability(m - 1, a, b) * reach_probability(m, k, r, share, odds)
         return term, rest(m, term, r, odds)
 
     rows = (r, a, b, share, odds)
-    total, rests, added = np.zeros(len(r)), np.zeros(len(r)), likely_most(k, r, odds)
+    total, rests, added = np.zeros(len(r)), np.zeros(len(r)), number_of_terms(k, r, odds)
     for last in ONE_BY_ONE:
         group = added == last
         r, a, b, share, odds = (column[group] for column in rows)
         m = np.arange(1, last + 1.0)[:, None]
-        term = weigh(m) * stays(last, a, b) * _reaches_in_turn(last, k, r, share, odds)
+        term = weigh(m) * stay_probabilities(last, a, b) * _reach_probabilities(last, k, r, share, odds)
         total[group], rests[group] = term.sum(axis=0), rest(m[-1], term[-1], r, odds)
     more = rests > ROUNDING * total
-    total[more] = add_blocks(later, reaching_length(k), total[more], added[more] + 1, *(each[more] for each in rows))
+    total[more] = add_blocks(later, block_length(k), total[more], added[more] + 1, *(each[more] for each in rows))
     return total
 
 
-def likely_most(k: int, r: Array, odds: Array) -> Array:
-    """The number of purchases to add up one by one: enough for most customers, and no more than need be."""
+def number_of_terms(k: int, r: Array, odds: Array) -> Array:
+    """Number of purchases that are added one by one: enough for most customers."""
     rate = r + k + np.sqrt(2 * DROP * (r + k)) + DROP
     stages = (
         rate * odds
@@ -84,21 +84,21 @@ def likely_most(k: int, r: Array, odds: Array) -> Array:
     return steps[np.searchsorted(steps[:-1], stages / k + 1)]
 
 
-def reaches(m: Array, k: int, r: Array, share: Array, odds: Array) -> Array:
+def reach_probability(m: Array, k: int, r: Array, share: Array, odds: Array) -> Array:
     """Chance to pass the stages of m purchases."""
     stages = silent_stages(k, r, share)
     each = (stages[j] * probability_at_least(m * k - j, r + j, odds) for j in range(k))
     return sum(each) / stages.sum(axis=0)
 
 
-def _reaches_in_turn(last: int, k: int, r: Array, share: Array, odds: Array) -> Array:
-    """``reaches`` for m = 1, ..., last, in shape (m, n): the stages are added up one by one."""
+def _reach_probabilities(last: int, k: int, r: Array, share: Array, odds: Array) -> Array:
+    """``reach_probability`` for m = 1, ..., last, in shape (m, n): the stages are added up one by one."""
     stages = silent_stages(k, r, share)
-    each = (stages[j] * _at_least_in_turn(k - j, last * k - j, r + j, odds)[::k] for j in range(k))
+    each = (stages[j] * _tail_probabilities(k - j, last * k - j, r + j, odds)[::k] for j in range(k))
     return sum(each) / stages.sum(axis=0)
 
 
-def _at_least_in_turn(first: int, last: int, r: Array, odds: Array) -> Array:
+def _tail_probabilities(first: int, last: int, r: Array, odds: Array) -> Array:
     """Chance to pass n stages or more, for n = first, ..., last; shape (n, rows)."""
     n = np.arange(first, last + 1.0)[:, None]
     log_exactly = np.empty((len(n), len(r)))
@@ -107,24 +107,24 @@ def _at_least_in_turn(first: int, last: int, r: Array, odds: Array) -> Array:
     log_exactly[:1] = log_count_coefficient(n[:1], r) + count_power(n[:1], odds) - r * np.log1p(odds)
     log_exactly[1:] = np.log((r + n[:-1]) / (n[:-1] + 1.0)) + log_ratio
     exactly = np.exp(np.cumsum(log_exactly, axis=0))
-    rest = bound(exactly[-1], beyond(np.full(1, last), 1, r, odds)[0])
+    rest = zero_safe_product(exactly[-1], tail_bound(np.full(1, last), 1, r, odds)[0])
     matters = ~(rest < ROUNDING * exactly.sum(axis=0))
     exactly[-1, matters] = probability_at_least(np.full(1, last), r[matters], odds[matters])
     return exactly[::-1].cumsum(axis=0)[::-1]
 
 
-def stays(last: int, a: Array, b: Array) -> Array:
-    """``stayed(m - 1, a, b)`` for m = 1, ..., last; shape (m, n)."""
+def stay_probabilities(last: int, a: Array, b: Array) -> Array:
+    """``stay_probability(m - 1, a, b)`` for m = 1, ..., last; shape (m, n)."""
     before = np.arange(last - 1)[:, None]
     return np.concatenate([np.ones((1, len(a))), np.cumprod((b + before) / (a + b + before), axis=0)])
 
 
-def stayed(n: Array | int, a: Parameter, b: Parameter) -> Array:
+def stay_probability(n: Array | int, a: Parameter, b: Parameter) -> Array:
     """Chance to stay n times."""
     return np.exp(log_rising_ratio(b, a, n))
 
 
-def beyond(m: Array, k: int, r: Array, odds: Array) -> tuple[Array, Array]:
+def tail_bound(m: Array, k: int, r: Array, odds: Array) -> tuple[Array, Array]:
     """A bound on what follows the m-th purchase: the sum of ratio, ratio^2, ..., and 1 - ratio.
 
     The ratio of the chances to reach one purchase more falls from m on, and is smaller than that to pass k stages more
@@ -138,12 +138,7 @@ def beyond(m: Array, k: int, r: Array, odds: Array) -> tuple[Array, Array]:
         return np.where(falls, 1 / np.expm1(-log_ratio), np.inf), np.where(falls, -np.expm1(log_ratio), 1.0)
 
 
-def bound(term: Array, beyond: Array) -> Array:
-    """The product; 0 where the term is, even if all bounds fail."""
-    return np.multiply(term, beyond, out=np.zeros_like(term), where=term > 0)
-
-
-def reaching_length(k: int) -> Callable[..., Array]:
+def block_length(k: int) -> Callable[..., Array]:
     """How many purchases may form a block: over which the chance to reach them is flat, or falls like one bell."""
 
     def length(m: Array, r: Array, a: Array, b: Array, share: Array, odds: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What the coming purchases of regular buyers are worth: expected purchases, each times its discount e^(-rate t).
+"""Discounted expected purchases of regular buyers: expected purchases, each times its discount e^(-rate t).
 
 Arguments are those of ``ErlangBuyer``, each of shape (n,); times and rates are per alpha.
 """
@@ -12,15 +12,15 @@ from scipy.special import binom
 
 from retention_models.btyd.erlang_counts import (
     ONE_BY_ONE,
-    beyond,
-    bound,
+    block_length,
     expected_purchases,
-    likely_most,
-    reaching_length,
-    stayed,
-    stays,
+    number_of_terms,
+    stay_probabilities,
+    stay_probability,
+    tail_bound,
 )
 from retention_models.btyd.poisson_gamma import log_count_coefficient, silent_stages
+from retention_models.btyd.purchase_model import zero_safe_product
 from retention_models.core.arrays import Array
 from retention_models.estimation.numerics.beta import beta_mean
 from retention_models.estimation.numerics.gamma import gamma_rule
@@ -44,17 +44,17 @@ def discounted_within(k: int, r: Array, a: Array, b: Array, share: Array, odds: 
     where more are; and by parts where so many stages are passed that the times of single ones cannot be told.
     """
     result, columns = np.empty(len(r)), (r, a, b, share, odds, rate)
-    last, many = likely_most(k, r, odds), (r + k) * odds > MANY
+    last, many = number_of_terms(k, r, odds), (r + k) * odds > MANY
     few = (r * odds < k * np.minimum(last / 2, FEW_TOGETHER)) & (odds > 0) & ~many
-    groups = {_in_turn(n): few & (last == n) for n in ONE_BY_ONE}
-    groups |= {_one_by_one: ~few & ~many, _by_parts: many}
+    groups = {_discount_first_purchases(n): few & (last == n) for n in ONE_BY_ONE}
+    groups |= {_discount_each_purchase: ~few & ~many, _discount_by_parts: many}
     for discounted, group in groups.items():
         if np.any(group):
             result[group] = discounted(k, *(column[group] for column in columns))
     return result
 
 
-def _in_turn(last: int) -> Worth:
+def _discount_first_purchases(last: int) -> Worth:
     """``discounted_within`` from the first purchases in turn, at times that are shared, and what may follow."""
 
     def discounted(k: int, r: Array, a: Array, b: Array, share: Array, odds: Array, rate: Array) -> Array:
@@ -63,19 +63,19 @@ def _in_turn(last: int) -> Worth:
         size = max(TERMS // (last * (MORE + 2 * k)), 1)
         for i in range(0, len(r), size):
             r, a, b, share, odds, rate = (column[i : i + size] for column in rows)
-            each = stays(last, a, b) * _due_in_turn(last, k, r, share, odds, rate)
+            each = stay_probabilities(last, a, b) * _discounted_probabilities(last, k, r, share, odds, rate)
             total[i : i + size] = each.sum(axis=0)
-            rests[i : i + size] = bound(each[-1], beyond(np.full(1, float(last)), k, r, odds)[0])
+            rests[i : i + size] = zero_safe_product(each[-1], tail_bound(np.full(1, float(last)), k, r, odds)[0])
         more = rests > ROUNDING * total
         if np.any(more):
             first = np.full(np.count_nonzero(more), last + 1.0)
-            total[more] = _add_later(k, total[more], first, *(column[more] for column in rows))
+            total[more] = _add_further_purchases(k, total[more], first, *(column[more] for column in rows))
         return total
 
     return discounted
 
 
-def _due_in_turn(last: int, k: int, r: Array, share: Array, odds: Array, rate: Array) -> Array:
+def _discounted_probabilities(last: int, k: int, r: Array, share: Array, odds: Array, rate: Array) -> Array:
     """Chance to pass the stages of m = 1, ..., last purchases within a window, times its discount; shape (m, n).
 
     After s = m k - 1 stages since the last purchase, seen and unseen, the next one completes it. Of the s as many are
@@ -96,27 +96,27 @@ def _due_in_turn(last: int, k: int, r: Array, share: Array, odds: Array, rate: A
     return np.einsum("tn,mtn->mn", weight, density) / silent_stages(k, r, share).sum(axis=0)
 
 
-def _one_by_one(k: int, *buyer: Array) -> Array:
+def _discount_each_purchase(k: int, *buyer: Array) -> Array:
     """``discounted_within``, each purchase at times of its own."""
-    return _add_later(k, np.zeros(len(buyer[0])), np.ones(len(buyer[0])), *buyer)
+    return _add_further_purchases(k, np.zeros(len(buyer[0])), np.ones(len(buyer[0])), *buyer)
 
 
-def _add_later(k: int, total: Array, first: Array, *buyer: Array) -> Array:
+def _add_further_purchases(k: int, total: Array, first: Array, *buyer: Array) -> Array:
     """``total`` plus the discounted chances of the purchases from the ``first`` on."""
 
     def terms(m: Array, r: Array, a: Array, b: Array, share: Array, odds: Array, rate: Array) -> tuple[Array, Array]:
         stages = silent_stages(k, r, share)
         each = (stages[j] * _discounted_stage(m * k - j, r + j, odds, rate) for j in range(k))
-        term = stayed(m - 1, a, b) * sum(each) / stages.sum(axis=0)
-        return term, bound(term, beyond(m, k, r, odds)[0])
+        term = stay_probability(m - 1, a, b) * sum(each) / stages.sum(axis=0)
+        return term, zero_safe_product(term, tail_bound(m, k, r, odds)[0])
 
     def length(m: Array, r: Array, a: Array, b: Array, share: Array, odds: Array, rate: Array) -> Array:
-        return reaching_length(k)(m, r, a, b, share, odds)
+        return block_length(k)(m, r, a, b, share, odds)
 
     return add_blocks(terms, length, total, first, *buyer)
 
 
-def _by_parts(k: int, r: Array, a: Array, b: Array, share: Array, odds: Array, rate: Array) -> Array:
+def _discount_by_parts(k: int, r: Array, a: Array, b: Array, share: Array, odds: Array, rate: Array) -> Array:
     """``discounted_within`` from E(t), the expected purchases within t, which is smooth where they are many.
 
     It is e^(-rate h) E(h) plus rate times the integral of e^(-rate t) E(t) over t up to h.

@@ -1,4 +1,4 @@
-"""Gamma-Gamma: what a customer spends per purchase, shrunk from the own average towards everyone's.
+"""Gamma-Gamma: the amount per purchase, shrunk from the customer's average towards that of all customers.
 
 Fader & Hardie (2013), "The Gamma-Gamma Model of Monetary Value"; Colombo & Jiang (1999), "A Stochastic RFM Model",
 Journal of Interactive Marketing 13(3), 2-12. x = frequency (repeat purchases), m = monetary_value (their mean).
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import betaln, digamma, gammaincinv
 
 from retention_models.btyd.purchase_model import Parameter, PositiveParameters
-from retention_models.core.arrays import Array
+from retention_models.core.arrays import Array, RNGLike
 from retention_models.estimation.links import Link, LogLink
 from retention_models.estimation.model import Limit
 
@@ -25,7 +25,21 @@ PAID_NOTHING = "with a mean amount of 0"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class GammaGamma(PositiveParameters):
-    """Amounts are Gamma(p, nu) within a customer; nu is Gamma(q, v) over customers, so a mean amount is p / nu.
+    """Gamma-Gamma: the amount per purchase, which varies within and between customers.
+
+    Parameters
+    ----------
+    p
+        Shape of the gamma distribution of the amounts of one customer.
+    q
+        Shape of the gamma distribution over customers of the rate nu of their amounts.
+    v
+        Rate parameter of that distribution, in the unit of the amounts. A customer's mean amount is p / nu.
+
+    Notes
+    -----
+    Purchase rate and amount are independent. Source: Fader & Hardie (2013), "The Gamma-Gamma Model of Monetary Value";
+    Colombo & Jiang (1999), "A Stochastic RFM Model", Journal of Interactive Marketing 13(3), 2-12.
 
     Examples
     --------
@@ -49,7 +63,7 @@ class GammaGamma(PositiveParameters):
 
     @staticmethod
     def left_out(frequency: Array, monetary_value: Array) -> dict[str, NDArray[np.bool_]]:
-        """Rows that say nothing of what a customer spends, by reason: the model describes amounts above 0."""
+        """Rows without an amount above 0, which the model cannot use, by reason."""
         return {
             "without a repeat purchase": frequency == 0,
             PAID_NOTHING: (frequency > 0) & (monetary_value == 0),
@@ -57,12 +71,25 @@ class GammaGamma(PositiveParameters):
 
     @classmethod
     def start(cls, frequency: Array, monetary_value: Array, *, weight: Array) -> Self:
-        """Rough parameters whose mean amount is that of the data."""
+        """Start values for the fit, with the mean amount of the data."""
         mean = weight @ (frequency * monetary_value) / (weight @ frequency)
         return cls(p=2.0, q=3.0, v=float(mean))
 
     def log_likelihood(self, frequency: Array, monetary_value: Array) -> Array:
-        """Log-likelihood of each repeat buyer's mean amount; needs frequency and monetary_value above 0."""
+        """Log-likelihood of each customer's mean amount.
+
+        Parameters
+        ----------
+        frequency
+            Number of repeat purchases, above 0; shape (n,).
+        monetary_value
+            Mean amount of the repeat purchases, above 0; shape (n,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n,).
+        """
         x, m, p, q, v = frequency, monetary_value, self.p, self.q, self.v
         own = -betaln(p * x, q) - p * x * np.log1p(v / (x * m))
         return own + q * np.log(v) - q * np.log(v + x * m) - np.log(m)
@@ -81,10 +108,23 @@ class GammaGamma(PositiveParameters):
     def expected_spend(self, frequency: Array, monetary_value: Array) -> Array:
         """Expected mean amount per purchase of each customer, given the repeat purchases so far.
 
-        The mean p (v + x m) / (p x + q - 1) of the posterior where it exists, that is where p x + q > 1; elsewhere
-        (q at most 1 and no repeat purchase, as a rule) the posterior median, see ``has_mean``. Shape (n,), above 0.
+        Parameters
+        ----------
+        frequency
+            Number of repeat purchases; shape (n,).
+        monetary_value
+            Mean amount of the repeat purchases; shape (n,).
 
-        It is that of a customer who pays. Where others never do, ``value.spending.expected_spend`` counts them in.
+        Returns
+        -------
+        numpy.ndarray
+            Amounts above 0; shape (n,).
+
+        Notes
+        -----
+        The posterior mean p (v + x m) / (p x + q - 1) if p x + q > 1, otherwise the posterior median; see ``has_mean``.
+        As a rule, that is the case only if q is at most 1 and the customer has no repeat purchase. The amount is that
+        of a customer who pays. ``value.spending.expected_spend`` also counts customers who never pay.
         """
         x, m, p, q, v = np.asarray(frequency), np.asarray(monetary_value), self.p, self.q, self.v
         shape, rate = np.broadcast_arrays(p * x + q, v + x * m)
@@ -92,15 +132,37 @@ class GammaGamma(PositiveParameters):
         return p * rate / np.where(mean, shape - 1, gammaincinv(np.where(mean, 1.0, shape), 0.5))
 
     def has_mean(self, frequency: Array) -> Array:
-        """Whether a customer's posterior mean exists; where not, ``expected_spend`` is the posterior median."""
+        """Whether the posterior mean of a customer's amount exists; otherwise ``expected_spend`` is the median.
+
+        Parameters
+        ----------
+        frequency
+            Number of repeat purchases; shape (n,).
+
+        Returns
+        -------
+        numpy.ndarray
+            True or False; shape (n,).
+        """
         return np.asarray(self.p * np.asarray(frequency) + self.q > 1)
 
-    def simulate(self, frequency: Array, rng: np.random.Generator) -> pd.DataFrame:
-        """Customers with these numbers of repeat purchases: ``frequency, monetary_value`` and the true ``mean_amount``.
+    def simulate(self, frequency: Array, rng: RNGLike = None) -> pd.DataFrame:
+        """Simulated customers with their true mean amount.
 
-        A customer without repeat purchases has a ``monetary_value`` of 0.
+        Parameters
+        ----------
+        frequency
+            Number of repeat purchases of each customer; shape (n,).
+        rng
+            Seed, generator, or None for a new random state, as ``numpy.random.default_rng`` takes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a customer: ``frequency, monetary_value`` (0 without repeat purchases) and ``mean_amount``.
         """
         x = np.asarray(frequency, dtype=float)
+        rng = np.random.default_rng(rng)
         nu = rng.gamma(self.q, 1 / np.asarray(self.v), len(x))
         total = rng.gamma(self.p * np.maximum(x, 1), 1 / nu)
         return pd.DataFrame(

@@ -1,7 +1,7 @@
-"""MBG/NBD: as BG/NBD, but customers may drop out right after their first purchase, too.
+"""MBG/NBD: a BG/NBD in which customers can also leave after the first purchase.
 
 Batislam, Denizel & Filiztekin (2007), "Empirical Validation and Comparison of Models for Customer Base Analysis",
-International Journal of Research in Marketing 24(3), 201-209. Who stays then is a BG/NBD customer from there on.
+International Journal of Research in Marketing 24(3), 201-209. A customer who stays then is a BG/NBD customer.
 """
 
 from __future__ import annotations
@@ -12,14 +12,28 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retention_models.btyd.betageometric import LEAVING_AT_ONCE, BetaGeometric
+from retention_models.btyd.betageometric import LIMITS_DROPOUT_AFTER_FIRST, BetaGeometric
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.estimation.model import Limit
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MBGNBD(BetaGeometric):
-    """Purchase rates are Gamma(r, alpha) over customers, drop-out chances after each purchase Beta(a, b).
+    """MBG/NBD: purchases at a constant rate; customers can leave after each purchase, the first one included.
+
+    Parameters
+    ----------
+    r
+        Shape of the gamma distribution of purchase rates over customers.
+    alpha
+        Rate parameter of that distribution, in time units; the mean purchase rate is r / alpha.
+    a, b
+        Parameters of the beta distribution of drop-out probabilities; the mean is a / (a + b).
+
+    Notes
+    -----
+    Source: Batislam, Denizel & Filiztekin (2007), "Empirical Validation and Comparison of Models for Customer Base
+    Analysis", International Journal of Research in Marketing 24(3), 201-209.
 
     Examples
     --------
@@ -28,10 +42,10 @@ class MBGNBD(BetaGeometric):
     0.389
     """
 
-    limits: ClassVar[tuple[Limit, ...]] = LEAVING_AT_ONCE
+    limits: ClassVar[tuple[Limit, ...]] = LIMITS_DROPOUT_AFTER_FIRST
     dropout_after_first: ClassVar[int] = 1
 
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> BGNBD:
-        """What a customer with this history does from now on, if still alive."""
+        """The model of the future purchases of a customer who is alive now; parameters of shape (n,)."""
         x, T = np.asarray(frequency), np.asarray(T)
         return BGNBD(self.r + x, self.alpha + T, self.a, self.b + x + 1)

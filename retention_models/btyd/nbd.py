@@ -1,7 +1,7 @@
-"""NBD: steady repeat buying by customers who never leave; the benchmark for all who may.
+"""NBD: purchases at a constant rate by customers who never leave; the benchmark of the other models.
 
 Ehrenberg (1959), "The Pattern of Consumer Purchases", Applied Statistics 8(1), 26-41. x = frequency. The likelihood is
-that of the moments of purchase, as in the models with drop-out, so that it compares with theirs.
+that of the moments of purchase, as in the models with drop-out, so that the two can be compared.
 """
 
 from __future__ import annotations
@@ -16,15 +16,32 @@ from numpy.typing import ArrayLike
 from scipy.special import exprel
 
 from retention_models.btyd.poisson_gamma import count_probability, log_density, log_density_score, start_from_counts
-from retention_models.btyd.purchase_model import BuyTillYouDie, Parameter, checked, checked_count, last_axis
-from retention_models.core.arrays import Array
+from retention_models.btyd.purchase_model import (
+    BuyTillYouDie,
+    Parameter,
+    require_count,
+    require_nonnegative,
+    stack_derivatives,
+)
+from retention_models.core.arrays import Array, RNGLike
 from retention_models.estimation.links import Link, LogLink
 from retention_models.estimation.model import Limit
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NBD(BuyTillYouDie):
-    """Purchase rates are Gamma(r, alpha) over customers.
+    """NBD: purchases at a constant rate by customers who never leave; the benchmark of the other models.
+
+    Parameters
+    ----------
+    r
+        Shape of the gamma distribution of purchase rates over customers.
+    alpha
+        Rate parameter of that distribution, in time units; the mean purchase rate is r / alpha.
+
+    Notes
+    -----
+    Source: Ehrenberg (1959), "The Pattern of Consumer Purchases", Applied Statistics 8(1), 26-41.
 
     Examples
     --------
@@ -44,16 +61,16 @@ class NBD(BuyTillYouDie):
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
-        """Rough parameters from the moments of the counts, to begin the fit."""
+        """Start values for the fit, from the moments of the counts."""
         return cls(*start_from_counts(frequency, T, weight))
 
     def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Log-likelihood of each history."""
+        """Log-likelihood of each history; shape (n,)."""
         return log_density(np.asarray(frequency), np.asarray(T), self.r, self.alpha)
 
     def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Derivatives of each history's log-likelihood in r, alpha; shape (..., n, 2)."""
-        return last_axis(*log_density_score(np.asarray(frequency), np.asarray(T), self.r, self.alpha))
+        return stack_derivatives(*log_density_score(np.asarray(frequency), np.asarray(T), self.r, self.alpha))
 
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """1 for everybody."""
@@ -61,33 +78,34 @@ class NBD(BuyTillYouDie):
         return np.ones(np.broadcast_shapes(*shapes))[()]
 
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
-        """The model of what a customer with this history does from now on."""
+        """The model of the future purchases of a customer; parameters of shape (n,)."""
         return type(self)(self.r + np.asarray(frequency), self.alpha + np.asarray(T))
 
     def expected_purchases_new(self, horizon: ArrayLike) -> Array:
         """Expected number of repeat purchases of a new customer within ``horizon``."""
-        return self.r / self.alpha * checked("horizon", horizon)
+        return self.r / self.alpha * require_nonnegative("horizon", horizon)
 
     def probability_staying_new(self, horizon: ArrayLike) -> Array:
         """1 for everybody."""
-        return self.probability_alive(0, 0.0, checked("horizon", horizon, finite=True))
+        return self.probability_alive(0, 0.0, require_nonnegative("horizon", horizon, finite=True))
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         return self.r * (self.r + 1) * (horizon / self.alpha) ** 2
 
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
-        """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
-        window = checked("end - start", np.subtract(end, checked("start", start)), finite=True)
-        return count_probability(checked_count(count), self.r, window / self.alpha)
+        """Probability that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
+        window = require_nonnegative("end - start", np.subtract(end, require_nonnegative("start", start)), finite=True)
+        return count_probability(require_count(count), self.r, window / self.alpha)
 
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:
         finite = np.where(np.isinf(horizon), 0.0, horizon)
         time = np.where(np.isinf(horizon), 1 / rate, finite * exprel(-rate * finite))
         return self.r / self.alpha * time
 
-    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
+    def simulate(self, T: ArrayLike, rng: RNGLike = None) -> pd.DataFrame:
         """Simulated customers of ages T: their ``frequency, recency, T`` and ``alive``, which all are."""
-        T, r, alpha = np.broadcast_arrays(np.atleast_1d(checked("T", T, finite=True)), self.r, self.alpha)
+        T, r, alpha = np.broadcast_arrays(np.atleast_1d(require_nonnegative("T", T, finite=True)), self.r, self.alpha)
+        rng = np.random.default_rng(rng)
         x = rng.poisson(rng.gamma(r, 1 / alpha) * T)
         recency = np.where(x > 0, T * rng.random(T.shape) ** (1 / np.maximum(x, 1)), 0.0)
         return pd.DataFrame({"frequency": x, "recency": recency, "T": T, "alive": True})

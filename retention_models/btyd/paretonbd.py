@@ -1,9 +1,9 @@
-"""Pareto/NBD: steady repeat buying until an unseen end that may come at any moment.
+"""Pareto/NBD: purchases at a constant rate until the customer leaves unseen, at any moment.
 
 Schmittlein, Morrison & Colombo (1987), "Counting Your Customers: Who Are They and What Will They Do Next?",
 Management Science 33(1), 1-24; derived step by step in Fader & Hardie (2005), "A Note on Deriving the Pareto/NBD
-Model and Related Expressions". x = frequency, t_x = recency. What they write with hypergeometric functions, which
-overflow where customers buy often, is here the integral over the unseen end.
+Model and Related Expressions". x = frequency, t_x = recency. Their hypergeometric functions overflow where
+customers buy often; here they are integrals over the unseen time of leaving.
 """
 
 from __future__ import annotations
@@ -24,8 +24,15 @@ from retention_models.btyd.poisson_gamma import (
     log_density_score,
     start_from_counts,
 )
-from retention_models.btyd.purchase_model import BuyTillYouDie, Parameter, checked, checked_count, if_alive, last_axis
-from retention_models.core.arrays import Array
+from retention_models.btyd.purchase_model import (
+    BuyTillYouDie,
+    Parameter,
+    require_count,
+    require_nonnegative,
+    stack_derivatives,
+    zero_inflated_probability,
+)
+from retention_models.core.arrays import Array, RNGLike
 from retention_models.estimation.links import Link, LogLink
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.quadrature import log_decay_gradient, log_decay_integral
@@ -33,7 +40,23 @@ from retention_models.estimation.numerics.quadrature import log_decay_gradient, 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ParetoNBD(BuyTillYouDie):
-    """Purchase rates are Gamma(r, alpha) over customers, drop-out rates Gamma(s, beta).
+    """Pareto/NBD: purchases at a constant rate until the customer leaves, which can happen at any moment.
+
+    Parameters
+    ----------
+    r
+        Shape of the gamma distribution of purchase rates over customers.
+    alpha
+        Rate parameter of that distribution, in time units; the mean purchase rate is r / alpha.
+    s
+        Shape of the gamma distribution of drop-out rates over customers.
+    beta
+        Rate parameter of that distribution, in time units; the mean drop-out rate is s / beta.
+
+    Notes
+    -----
+    Source: Schmittlein, Morrison & Colombo (1987), "Counting Your Customers: Who Are They and What Will They Do Next?",
+    Management Science 33(1), 1-24.
 
     Examples
     --------
@@ -62,12 +85,12 @@ class ParetoNBD(BuyTillYouDie):
 
     @classmethod
     def start(cls, frequency: Array, recency: Array, T: Array, *, weight: Array) -> Self:
-        """Rough parameters from the data, to begin the fit: rates from the counts, half are gone by the mean age."""
+        """Start values for the fit: rates from the counts, and half of the customers gone at the mean age."""
         r, alpha = start_from_counts(frequency, T, weight)
         return cls(r, alpha, s=1.0, beta=float(weight @ T / weight.sum()))
 
     def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Log-likelihood of each history: that of being alive, and what the chance to have left adds."""
+        """Log-likelihood of each history, over the customer being alive or having left; shape (n,)."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
         alive = log_density(x, T, self.r, self.alpha) - self.s * np.log1p(T / self.beta)
         return alive - log_expit(-self._log_odds_gone(x, t_x, T))
@@ -80,7 +103,7 @@ class ParetoNBD(BuyTillYouDie):
         log_integral, d_p, d_A, d_q, d_B = log_decay_gradient(silence, r + x, A, s + 1, B)
         gone = expit(self._log_odds(x, t_x, T, log_integral))
         d_r, d_alpha = log_density_score(x, T, r, alpha)
-        return last_axis(
+        return stack_derivatives(
             d_r + gone * (d_p + np.log1p(silence / A)),
             d_alpha + gone * (d_A - (r + x) * silence / (A * (alpha + T))),
             gone * (d_q + np.log1p(silence / B) + 1 / s) - np.log1p(T / beta),
@@ -88,7 +111,7 @@ class ParetoNBD(BuyTillYouDie):
         )
 
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Chance that the customer has not left by T."""
+        """Probability that the customer has not left by T; shape (n,)."""
         return expit(-self._log_odds_gone(np.asarray(frequency), np.asarray(recency), np.asarray(T)))
 
     def _log_odds_gone(self, x: Array, t_x: Array, T: Array) -> Array:
@@ -103,7 +126,7 @@ class ParetoNBD(BuyTillYouDie):
         return np.log(self.s / B) + log_integral - log_silent_alive
 
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
-        """The model of what a customer with this history does from now on, if still alive."""
+        """The model of the future purchases of a customer who is alive now; parameters of shape (n,)."""
         x, T = np.asarray(frequency), np.asarray(T)
         return type(self)(self.r + x, self.alpha + T, self.s, self.beta + T)
 
@@ -112,7 +135,7 @@ class ParetoNBD(BuyTillYouDie):
 
         The mean rate r / alpha times the mean time alive, beta / (s - 1) (1 - (beta / (beta + h))^(s - 1)).
         """
-        h, s, beta = checked("horizon", horizon), self.s, self.beta
+        h, s, beta = require_nonnegative("horizon", horizon), self.s, self.beta
         log_ratio = np.log1p(np.where(np.isinf(h), 0, h) / beta)
         within = beta * log_ratio * exprel((1 - s) * log_ratio)
         with np.errstate(divide="ignore"):
@@ -120,8 +143,8 @@ class ParetoNBD(BuyTillYouDie):
         return self.r / self.alpha * np.where(np.isinf(h), ever, within)
 
     def probability_staying_new(self, horizon: ArrayLike) -> Array:
-        """Chance that a new customer has not left by the end of a finite ``horizon``."""
-        return np.exp(-self.s * np.log1p(checked("horizon", horizon, finite=True) / self.beta))
+        """Probability that a new customer has not left by the end of a finite ``horizon``."""
+        return np.exp(-self.s * np.log1p(require_nonnegative("horizon", horizon, finite=True) / self.beta))
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         """The mean square rate times the mean square time alive, the integral of 2 u S(u)."""
@@ -129,11 +152,11 @@ class ParetoNBD(BuyTillYouDie):
         return 2 * r * (r + 1) / alpha**2 * np.exp(log_decay_integral(horizon, 0, beta, s, beta, power=1))
 
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
-        """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
-        n, start = checked_count(count), checked("start", start)
-        window = checked("end - start", np.subtract(end, start), finite=True)
+        """Probability that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
+        n, start = require_count(count), require_nonnegative("start", start)
+        window = require_nonnegative("end - start", np.subtract(end, start), finite=True)
         alive = np.exp(-self.s * np.log1p(start / self.beta))
-        return if_alive(alive, n, replace(self, beta=self.beta + start)._count_probability(n, window))
+        return zero_inflated_probability(alive, n, replace(self, beta=self.beta + start)._count_probability(n, window))
 
     def _count_probability(self, n: Array, window: Array) -> Array:
         """Chance of n purchases in a new customer's first ``window``, outlived or cut short by the unseen end."""
@@ -146,9 +169,12 @@ class ParetoNBD(BuyTillYouDie):
         r, alpha, s, beta = astuple(self)
         return r / alpha * np.exp(log_decay_integral(horizon, 0, beta, s, beta, rate=rate))
 
-    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
+    def simulate(self, T: ArrayLike, rng: RNGLike = None) -> pd.DataFrame:
         """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
-        T, r, alpha, s, beta = np.broadcast_arrays(np.atleast_1d(checked("T", T, finite=True)), *astuple(self))
+        T, r, alpha, s, beta = np.broadcast_arrays(
+            np.atleast_1d(require_nonnegative("T", T, finite=True)), *astuple(self)
+        )
+        rng = np.random.default_rng(rng)
         with np.errstate(divide="ignore", over="ignore"):
             lifetime = rng.standard_exponential(T.shape) / rng.gamma(s, 1 / beta)
         observed = np.minimum(lifetime, T)

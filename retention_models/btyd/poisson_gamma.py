@@ -1,4 +1,4 @@
-"""How customers buy while they live: at a constant rate each, Gamma(r, alpha) over customers.
+"""Purchases of customers who are alive: at a constant rate, which is Gamma(r, alpha) over customers.
 
 Ehrenberg (1959), "The Pattern of Consumer Purchases", Applied Statistics 8(1): the counts are negative binomial.
 x = frequency; ``odds`` is the length of a window over alpha.

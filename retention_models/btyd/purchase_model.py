@@ -1,8 +1,8 @@
 """What every buy-till-you-die model shares.
 
-A customer who is known to be alive is a new customer again, of the same model with updated parameters. So each
-model states its chance of being alive, that update, and four quantities of a new customer; what follows from them
-for customers with a history is derived here, once.
+A customer who is known to be alive is a new customer of the same model with updated parameters. So each model states
+the probability of being alive, that update, and four quantities of a new customer. The quantities of customers with a
+history are derived here, once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from retention_models.core.arrays import Array
+from retention_models.core.arrays import Array, RNGLike
 from retention_models.core.distinct import distinct_rows
 from retention_models.core.formatting import Facts, Part, Presentation, field_values
 
@@ -58,21 +58,58 @@ def _whole_number(name: str, value: ArrayLike) -> int:
 
 
 class FutureProcess(ABC):
-    """What someone who is alive does from now on; a new customer, or one in the midst of a history."""
+    """The future purchases of a customer who is alive: a new customer, or one with a history."""
 
     __slots__ = ()
 
     @abstractmethod
     def expected_purchases_new(self, horizon: ArrayLike) -> Array:
-        """Expected number of repeat purchases of a new customer within ``horizon``."""
+        """Expected number of repeat purchases of a new customer.
+
+        Parameters
+        ----------
+        horizon
+            Length of the window from the first purchase on, in the time unit of the parameters; may be ``numpy.inf``.
+
+        Returns
+        -------
+        numpy.ndarray
+            Expected counts, in the broadcast shape of ``horizon`` and the parameters.
+        """
 
     @abstractmethod
     def probability_staying_new(self, horizon: ArrayLike) -> Array:
-        """Chance that a new customer has not left by the end of a finite ``horizon``."""
+        """Probability that a new customer is still alive at the end of the window.
+
+        Parameters
+        ----------
+        horizon
+            Length of the window from the first purchase on, in the time unit of the parameters; finite.
+
+        Returns
+        -------
+        numpy.ndarray
+            Probabilities, in the broadcast shape of ``horizon`` and the parameters.
+        """
 
     @abstractmethod
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
-        """Chance that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
+        """Probability that a new customer makes exactly ``count`` repeat purchases in a window.
+
+        Parameters
+        ----------
+        count
+            Number of purchases, a whole number from 0 on.
+        end
+            Age at which the window ends (included), in the time unit of the parameters.
+        start
+            Age at which the window begins (not included); by default 0, the first purchase.
+
+        Returns
+        -------
+        numpy.ndarray
+            Probabilities, in the broadcast shape of the arguments and the parameters.
+        """
 
     @abstractmethod
     def _expected_pairs_new(self, horizon: Array) -> Array:
@@ -83,18 +120,30 @@ class FutureProcess(ABC):
         """Expected repeat purchases of a new customer, each times e^(-rate t); rate above 0."""
 
     def discounted_expected_purchases_new(self, rate: ArrayLike, *, horizon: ArrayLike = np.inf) -> Array:
-        """Expected repeat purchases of a new customer within ``horizon``, discounted at a continuous ``rate``."""
-        rate, horizon = checked("rate", rate), checked("horizon", horizon)
+        """Expected repeat purchases of a new customer, each discounted to the first purchase.
+
+        Parameters
+        ----------
+        rate
+            Continuous discount rate per time unit, 0 or more.
+        horizon
+            Length of the window, in the time unit of the parameters; by default without end.
+
+        Returns
+        -------
+        numpy.ndarray
+            Discounted expected counts, in the broadcast shape of the arguments and the parameters.
+        """
+        rate, horizon = require_nonnegative("rate", rate), require_nonnegative("horizon", horizon)
         discounted = self._discounted_new(np.where(rate > 0, rate, 1.0), horizon)
         return np.where(rate > 0, discounted, self.expected_purchases_new(horizon))[()]
 
 
 class BuyTillYouDie(PositiveParameters, FutureProcess):
-    """A model of customers who buy for a while and leave without saying so.
+    """A model of customers who buy for a while and then leave unseen.
 
-    Times are in the unit in which the parameters are. Every method is elementwise and broadcasts: parameters of
-    shape (n,) give each customer their own, of shape (draws, 1) each draw its row. ``horizon`` is the length of
-    the window that begins now (at age T).
+    Times are in the time unit of the parameters. All methods are elementwise and broadcast. Parameters of shape (n,)
+    describe each customer, parameters of shape (draws, 1) each draw.
     """
 
     __slots__ = ()
@@ -102,46 +151,195 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
     counts_opportunities: ClassVar[bool] = False  # whether time is a number of opportunities, as in BG/BB
 
     @abstractmethod
+    def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Log-likelihood of each history; shape (n,).
+
+        Parameters
+        ----------
+        frequency
+            Number of repeat purchases; shape (n,), as ``recency`` and ``T``.
+        recency
+            Age of the customer at the last purchase, 0 without a repeat purchase.
+        T
+            Age of the customer now, at the end of observation.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n,).
+        """
+
+    @abstractmethod
+    def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+        """Derivatives of each history's log-likelihood in the p parameters.
+
+        Parameters
+        ----------
+        frequency
+            Number of repeat purchases; shape (n,), as ``recency`` and ``T``.
+        recency
+            Age of the customer at the last purchase, 0 without a repeat purchase.
+        T
+            Age of the customer now, at the end of observation.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (..., n, p), with the parameters in the order of the fields.
+        """
+
+    @abstractmethod
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Chance that a customer with this history has not left."""
+        """Probability that a customer is still alive (has not left), given the history.
+
+        Parameters
+        ----------
+        frequency
+            Number of repeat purchases; shape (n,), as ``recency`` and ``T``.
+        recency
+            Age of the customer at the last purchase, 0 without a repeat purchase.
+        T
+            Age of the customer now, at the end of observation.
+
+        Returns
+        -------
+        numpy.ndarray
+            Probabilities; shape (n,).
+        """
 
     @abstractmethod
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> FutureProcess:
-        """What a customer with this history does from now on, if still alive."""
+        """The model of the future purchases of a customer who is alive now, given the history.
+
+        Parameters
+        ----------
+        frequency
+            Number of repeat purchases; shape (n,), as ``recency`` and ``T``.
+        recency
+            Age of the customer at the last purchase, 0 without a repeat purchase.
+        T
+            Age of the customer now, at the end of observation.
+
+        Returns
+        -------
+        FutureProcess
+            A model whose parameters have shape (n,).
+        """
 
     @abstractmethod
-    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
-        """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""
+    def simulate(self, T: ArrayLike, rng: RNGLike = None) -> pd.DataFrame:
+        """Simulated customers with their true state.
+
+        Parameters
+        ----------
+        T
+            Age of each customer at the end of observation, in the time unit of the parameters; shape (n,).
+        rng
+            Seed, generator, or None for a new random state, as ``numpy.random.default_rng`` takes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a customer: ``frequency, recency, T``, and ``alive``, whether the customer is still there at age T.
+        """
 
     def future_process(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Array, FutureProcess]:
-        """The chance that a customer with this history has a future, and what it then is."""
+        """The probability that a customer has a future, and the model of that future.
+
+        Parameters
+        ----------
+        frequency
+            Number of repeat purchases; shape (n,), as ``recency`` and ``T``.
+        recency
+            Age of the customer at the last purchase, 0 without a repeat purchase.
+        T
+            Age of the customer now, at the end of observation.
+
+        Returns
+        -------
+        tuple
+            Probabilities of shape (n,), and the model that ``conditional_on_alive`` returns.
+        """
         return self._alive_now(frequency, recency, T), self.conditional_on_alive(frequency, recency, T)
 
     def probability_staying(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Chance that a customer with this history will not have left by the end of a finite ``horizon``."""
+        """Probability that a customer is still alive at the end of the window, given the history.
+
+        Parameters
+        ----------
+        horizon
+            Length of the window that begins now, in the time unit of the parameters. Finite.
+        frequency
+            Number of repeat purchases; shape (n,), as ``recency`` and ``T``.
+        recency
+            Age of the customer at the last purchase, 0 without a repeat purchase.
+        T
+            Age of the customer now, at the end of observation.
+
+        Returns
+        -------
+        numpy.ndarray
+            Probabilities; shape (n,).
+        """
         history = (frequency, recency, T)
-        stays = self._of_the_living(history, lambda then, horizon: then.probability_staying_new(horizon), horizon)
+        stays = self._conditional_quantity(
+            history, lambda then, horizon: then.probability_staying_new(horizon), horizon
+        )
         return self._alive_now(*history) * stays
 
     def _alive_now(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """The chance with which ``conditional_on_alive`` applies."""
+        """Probability with which ``conditional_on_alive`` applies."""
         return self.probability_alive(frequency, recency, T)
 
     def expected_purchases(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Expected number of purchases within ``horizon``, given the history.
+        """Expected number of purchases in the window, given the history.
 
-        ``horizon`` may be infinite: the answer is then all future purchases, which may be infinitely many.
+        Parameters
+        ----------
+        horizon
+            Length of the window that begins now, in the time unit of the parameters. With ``numpy.inf``
+            the result counts all future purchases, which may be infinite.
+        frequency
+            Number of repeat purchases; shape (n,), as ``recency`` and ``T``.
+        recency
+            Age of the customer at the last purchase, 0 without a repeat purchase.
+        T
+            Age of the customer now, at the end of observation.
+
+        Returns
+        -------
+        numpy.ndarray
+            Expected counts; shape (n,).
         """
         history = (frequency, recency, T)
-        expected = self._of_the_living(history, lambda then, horizon: then.expected_purchases_new(horizon), horizon)
-        return _times(self._alive_now(*history), expected)
+        expected = self._conditional_quantity(
+            history, lambda then, horizon: then.expected_purchases_new(horizon), horizon
+        )
+        return zero_safe_product(self._alive_now(*history), expected)
 
     def purchases_variance(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Variance of the number of purchases within a finite ``horizon``, given the history."""
+        """Variance of the number of purchases in the window, given the history.
+
+        Parameters
+        ----------
+        horizon
+            Length of the window that begins now, in the time unit of the parameters. Finite.
+        frequency
+            Number of repeat purchases; shape (n,), as ``recency`` and ``T``.
+        recency
+            Age of the customer at the last purchase, 0 without a repeat purchase.
+        T
+            Age of the customer now, at the end of observation.
+
+        Returns
+        -------
+        numpy.ndarray
+            Variances of the counts; shape (n,).
+        """
         history = (frequency, recency, T)
-        window, alive = checked("horizon", horizon, finite=True), self._alive_now(*history)
-        mean = self._of_the_living(history, lambda then, window: then.expected_purchases_new(window), window)
-        pairs = self._of_the_living(history, lambda then, window: then._expected_pairs_new(window), window)
+        window, alive = require_nonnegative("horizon", horizon, finite=True), self._alive_now(*history)
+        mean = self._conditional_quantity(history, lambda then, window: then.expected_purchases_new(window), window)
+        pairs = self._conditional_quantity(history, lambda then, window: then._expected_pairs_new(window), window)
         spread = np.maximum(pairs + mean - mean**2, 0)
         return alive * (spread + (1 - alive) * mean**2)
 
@@ -155,39 +353,64 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
         *,
         start: ArrayLike = 0.0,
     ) -> Array:
-        """Chance of exactly ``count`` purchases at ages in (T + start, T + horizon], given the history."""
+        """Probability of exactly ``count`` purchases in the window, given the history.
+
+        Parameters
+        ----------
+        count
+            Number of purchases, a whole number from 0 on.
+        horizon
+            Time from now at which the window ends (included), in the time unit of the parameters.
+        <H>start
+            Time from now at which the window begins (not included); by default 0, now.
+
+        Returns
+        -------
+        numpy.ndarray
+            Probabilities; shape (n,), or the broadcast shape of the arguments.
+        """
         history = (frequency, recency, T)
-        probability = self._of_the_living(
+        probability = self._conditional_quantity(
             history,
             lambda then, count, horizon, start: then.purchase_probability_new(count, horizon, start),
             count,
             horizon,
             start,
         )
-        return if_alive(self._alive_now(*history), count, probability)
+        return zero_inflated_probability(self._alive_now(*history), count, probability)
 
     def discounted_expected_purchases(
         self, rate: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike = np.inf
     ) -> Array:
-        """Expected purchases within ``horizon``, each discounted to now at a continuous ``rate`` per unit of time.
+        """Expected purchases in the window, each discounted to now (DERT without a horizon), given the history.
 
-        At rate 0 these are the expected purchases, without end infinitely many where their expectation is.
+        Parameters
+        ----------
+        rate
+            Continuous discount rate per time unit, 0 or more. With rate 0 the result is ``expected_purchases``.
+        <H>horizon
+            Length of the window that begins now, in the time unit of the parameters; by default without end.
+
+        Returns
+        -------
+        numpy.ndarray
+            Discounted expected counts; shape (n,).
         """
         history = (frequency, recency, T)
-        discounted = self._of_the_living(
+        discounted = self._conditional_quantity(
             history,
             lambda then, rate, horizon: then.discounted_expected_purchases_new(rate, horizon=horizon),
             rate,
             horizon,
         )
-        return _times(self._alive_now(*history), discounted)
+        return zero_safe_product(self._alive_now(*history), discounted)
 
-    def _of_the_living(
+    def _conditional_quantity(
         self, history: tuple[ArrayLike, ...], quantity: Callable[..., Array], *window: ArrayLike
     ) -> Array:
-        """A quantity of the model of what each customer does if alive, once for all whose future is the same.
+        """A quantity of ``conditional_on_alive``, computed once for all customers with the same future.
 
-        For windows that are the same for all: numbers, or of shape (..., 1).
+        This holds for windows that are the same for all customers: numbers, or arrays of shape (..., 1).
         """
         then = self.conditional_on_alive(*history)
         varying = {f.name: v for f in fields(then) if np.ndim(v := getattr(then, f.name))}  # type: ignore[arg-type]
@@ -203,29 +426,35 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
         return quantity(shared, *window)[..., row]
 
     def simulate_transactions(
-        self, T: ArrayLike, rng: np.random.Generator, *, start: Any, time_unit: str | pd.Timedelta
+        self, T: ArrayLike, rng: RNGLike = None, *, start: Any, time_unit: str | pd.Timedelta
     ) -> pd.DataFrame:
-        """A simulated log of dated purchases, the first of each customer among them, in the order of customers.
+        """A simulated transaction log, sorted by customer and date.
 
         Parameters
         ----------
         T
-            Age of each customer when the observation ends, in ``time_unit``.
+            Age of each customer at the end of observation, in ``time_unit``; shape (n,).
         rng
-            The source of randomness; the customers are those of ``simulate(T, rng)``.
+            Seed, generator, or None for a new random state. A seed gives the customers of ``simulate(T, rng)``.
         start
-            When the oldest customer is first seen. All are observed until ``start`` plus the largest T.
+            Day of the first purchase of the oldest customer. Observation ends at ``start`` plus the largest T.
         time_unit
-            ``"D"``, ``"W"``, ``"h"``, or any fixed length such as ``"30D"`` or a ``pandas.Timedelta``.
+            ``"D"``, ``"W"``, ``"h"``, or a fixed length such as ``"30D"`` or a ``pandas.Timedelta``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a purchase, the first one included: ``customer_id, date``.
         """
-        customers = self.simulate(T, rng)
-        return dated(customers, self._ages(customers, rng), start, time_unit)
+        generator = np.random.default_rng(rng)
+        customers = self.simulate(T, generator)
+        return transaction_log(customers, self._ages(customers, generator), start, time_unit)
 
     def _ages(self, customers: pd.DataFrame, rng: np.random.Generator) -> Array:
-        """The age at each purchase, the first among them, in order.
+        """Age at each purchase, the first one included; sorted by customer and age.
 
-        While alive customers buy at a constant rate, so the purchases between the first and the last one are
-        spread evenly.
+        While customers are alive, they buy at a constant rate. So the purchases between the first and the last one are
+        uniform.
         """
         purchases = customers["frequency"].to_numpy() + 1
         customer = np.repeat(np.arange(len(customers)), purchases)
@@ -236,8 +465,8 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
         return share[np.lexsort((share, customer))] * customers["recency"].to_numpy()[customer]
 
 
-def dated(customers: pd.DataFrame, age: Array, start: Any, time_unit: str | pd.Timedelta) -> pd.DataFrame:
-    """A log of purchases at given ages, in the order of customers, all of them observed to the same moment."""
+def transaction_log(customers: pd.DataFrame, age: Array, start: Any, time_unit: str | pd.Timedelta) -> pd.DataFrame:
+    """A transaction log with purchases at given ages, sorted by customer, in which observation ends for all at once."""
     customer = np.repeat(np.arange(len(customers)), customers["frequency"].to_numpy() + 1)
     first_seen = (customers["T"].max() - customers["T"]).to_numpy()
     unit = pd.Timedelta(f"1{time_unit}" if str(time_unit).isalpha() else time_unit)
@@ -245,34 +474,34 @@ def dated(customers: pd.DataFrame, age: Array, start: Any, time_unit: str | pd.T
     return pd.DataFrame({"customer_id": customer, "date": pd.Timestamp(start) + pd.to_timedelta(seconds, unit="s")})
 
 
-def checked(name: str, value: ArrayLike, *, finite: bool = False) -> Array:
-    """``value`` as an array of numbers from 0 up; an error that names it otherwise."""
+def require_nonnegative(name: str, value: ArrayLike, *, finite: bool = False) -> Array:
+    """``value`` as an array of numbers from 0 on; otherwise an error that names it."""
     array = np.asarray(value, dtype=float)
     if not np.all(array >= 0) or (finite and not np.all(np.isfinite(array))):
         raise ValueError(f"{name} must be {'a finite number' if finite else 'a number'}, 0 or more; got {value!r}")
     return array
 
 
-def checked_count(count: ArrayLike) -> Array:
-    """``count`` as an array of whole numbers from 0 up; an error otherwise."""
+def require_count(count: ArrayLike) -> Array:
+    """``count`` as an array of whole numbers from 0 on; otherwise an error."""
     array = np.asarray(count, dtype=float)
     if not np.all((array >= 0) & (array == np.floor(array)) & np.isfinite(array)):
         raise ValueError(f"count must be a whole number, 0 or more; got {count!r}")
     return array
 
 
-def last_axis(*derivatives: Array) -> Array:
-    """Arrays of derivatives, broadcast and side by side along a new last axis."""
+def stack_derivatives(*derivatives: Array) -> Array:
+    """Derivatives, broadcast against each other and stacked along a new last axis."""
     return np.stack(np.broadcast_arrays(*derivatives), axis=-1)
 
 
-def if_alive(alive: Array, count: ArrayLike, probability: Array) -> Array:
-    """Chance of ``count`` purchases of someone alive with chance ``alive``, who otherwise makes none."""
+def zero_inflated_probability(alive: Array, count: ArrayLike, probability: Array) -> Array:
+    """Probability of ``count`` purchases of a customer who is alive with probability ``alive``, and else makes none."""
     return alive * probability + np.where(np.asarray(count) == 0, 1 - alive, 0.0)
 
 
-def _times(alive: Array, expected: Array) -> Array:
-    """The product, 0 where the chance of being alive is 0 and what is expected of the living infinite."""
+def zero_safe_product(alive: Array, expected: Array) -> Array:
+    """The product of two arrays; 0 where the first factor is 0, even if the second one is infinite."""
     return np.multiply(
         alive, expected, out=np.zeros(np.broadcast_shapes(alive.shape, expected.shape)), where=alive > 0
     )[()]

@@ -1,4 +1,4 @@
-"""Reports on a log of contracts: the options, and what is looked at before any notebook runs."""
+"""Reports on a log of contracts: the options, and the checks before any notebook runs."""
 
 from __future__ import annotations
 
@@ -70,18 +70,18 @@ def _check(options: Namespace, known: Known) -> None:
 
     if options.tenure is not None or options.churned is not None:
         _check_without_dates(options)
-    asked: dict[str, Any] = {role: getattr(options, role) or name for role, name in _COLUMNS.items()}
-    asked |= {name: getattr(options, name) for name in _PLAN}
-    plan = contract_settings(options.contracts, covariates=[options.group] if options.group else [], **asked)
+    keywords: dict[str, Any] = {role: getattr(options, role) or name for role, name in _COLUMNS.items()}
+    keywords |= {name: getattr(options, name) for name in _PLAN}
+    plan = contract_settings(options.contracts, covariates=[options.group] if options.group else [], **keywords)
     select_contract_model(retention_table(plan.spells, period=plan.period))
 
 
 def _check_without_dates(options: Namespace) -> None:
-    """Refuse what says how to read dates, where the file has none."""
-    idle = [name for name in (*_COLUMNS, "time_zone") if getattr(options, name) is not None]
-    if idle:
-        told = " and ".join(f"--{name.replace('_', '-')}" for name in idle)
-        raise RequestError(f"--tenure and --churned are for files without dates; leave out {told}, or them")
+    """An error for options about dates if the file has no dates."""
+    names = [name for name in (*_COLUMNS, "time_zone") if getattr(options, name) is not None]
+    if names:
+        unused = " and ".join(f"--{name.replace('_', '-')}" for name in names)
+        raise RequestError(f"--tenure and --churned are for files without dates; leave out {unused}, or them")
 
 
 CONTRACTS = Source(
@@ -89,7 +89,7 @@ CONTRACTS = Source(
     what="the contracts",
     add_options=_add_options,
     columns=_COLUMNS,
-    chosen=(*_PLAN, "group", "price", "currency"),
-    kept=("margin", "annual_discount_rate"),
+    optional=(*_PLAN, "group", "price", "currency"),
+    with_notebook_default=("margin", "annual_discount_rate"),
     check=_check,
 )

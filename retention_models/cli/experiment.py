@@ -1,4 +1,4 @@
-"""Reports on a randomised test: the options, and what is looked at before any notebook runs."""
+"""Reports on a randomised test: the options, and the checks before any notebook runs."""
 
 from __future__ import annotations
 
@@ -86,6 +86,6 @@ EXPERIMENT = Source(
     what="the test",
     add_options=_add_options,
     columns={"arm": "arm"},
-    chosen=(*_ROLES, *_TERMS, *_COSTS, *_OTHERS),
+    optional=(*_ROLES, *_TERMS, *_COSTS, *_OTHERS),
     check=_check,
 )

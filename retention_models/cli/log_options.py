@@ -90,15 +90,15 @@ def _option(name: str) -> str:
 
 def margin(text: str) -> float:
     """A share of an amount: above 0, and at most 1."""
-    return _checked(text, require_margin)
+    return _check_number(text, require_margin)
 
 
 def discount_rate(text: str) -> float:
     """A rate a year as a share: 0 or above, and below 1."""
-    return _checked(text, require_discount_rate)
+    return _check_number(text, require_discount_rate)
 
 
-def _checked(text: str, rule: Callable[[object], None]) -> float:
+def _check_number(text: str, rule: Callable[[object], None]) -> float:
     """The number that a text is, where it follows a rule."""
     try:
         value = float(text)

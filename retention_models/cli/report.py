@@ -10,7 +10,7 @@ from pathlib import Path
 from retention_models.cli.contracts import CONTRACTS
 from retention_models.cli.experiment import EXPERIMENT
 from retention_models.cli.log_options import margin
-from retention_models.cli.sources import Source, check_settings_of, chosen_source, given_parameters
+from retention_models.cli.sources import Source, option_parameters, require_settings_without_option, select_source
 from retention_models.cli.transactions import TRANSACTIONS
 from retention_models.report.errors import ReportError
 
@@ -59,16 +59,16 @@ def _run(options: Namespace) -> None:
     from retention_models.report.publish import publish
 
     settings = parse_settings(options.set)
-    source = chosen_source(options, SOURCES)
-    check_settings_of(settings, SOURCES, source)
-    settings |= given_parameters(options, SOURCES)
+    source = select_source(options, SOURCES)
+    require_settings_without_option(settings, SOURCES, source)
+    settings |= option_parameters(options, SOURCES)
     notebooks = find_notebooks(options.notebooks)
     if source is not None:
         known = _parameters(notebooks)
         if not options.notebooks:
             notebooks = [path for path in notebooks if source.name in known[path]]
         everything = set().union(*known.values())
-        settings = {name: value for name, value in source.unsaid.items() if name in everything} | settings
+        settings = {name: value for name, value in source.defaults.items() if name in everything} | settings
         source.check(options, {path.stem: known[path] for path in notebooks})
     print(publish(notebooks, options.output, settings=settings, show_code=options.show_code))
 

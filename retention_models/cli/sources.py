@@ -1,4 +1,4 @@
-"""Kinds of files of one's own that notebooks can run on, each described once; one more kind is one more record."""
+"""The kinds of user files on which notebooks can run, one record a kind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Known = Mapping[str, Collection[str]]  # notebooks by name, and the names of the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A kind of file that notebooks can run on instead of the data that they bring along.
+    """A kind of user file on which notebooks can run instead of the embedded data.
 
     Its options stand for parameters of the notebooks, of the same names.
 
@@ -26,11 +26,11 @@ class Source:
     add_options
         Adds the options that say where the file is and how to read it.
     columns
-        Parameters that name columns, and what those are called where nothing is said.
-    chosen
-        Parameters that become None where nothing is said: they are chosen from the file, or left out.
-    kept
-        Parameters that stay as the notebook has them where nothing is said.
+        Parameters that name columns, and the default names of these columns.
+    optional
+        Parameters that become None without an option: they are chosen from the file, or left out.
+    with_notebook_default
+        Parameters that keep the value of the notebook without an option.
     check
         Says what is wrong with the file, as an error of one sentence, before any notebook runs.
     """
@@ -39,22 +39,22 @@ class Source:
     what: str
     add_options: Callable[[ArgumentParser], None]
     columns: Mapping[str, str] = field(default_factory=dict)
-    chosen: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    with_notebook_default: tuple[str, ...] = ()
     check: Callable[[Namespace, Known], None]
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Every parameter that an option of this kind can stand for."""
-        return (self.name, *self.columns, *self.chosen, *self.kept)
+        return (self.name, *self.columns, *self.optional, *self.with_notebook_default)
 
     @property
-    def unsaid(self) -> dict[str, object]:
-        """The parameters that a file of the user's own needs otherwise than the data that notebooks bring along."""
-        return {**self.columns, **dict.fromkeys(self.chosen)}
+    def defaults(self) -> dict[str, object]:
+        """The parameters whose defaults differ between a user's file and the embedded data."""
+        return {**self.columns, **dict.fromkeys(self.optional)}
 
 
-def chosen_source(options: Namespace, sources: Sequence[Source]) -> Source | None:
+def select_source(options: Namespace, sources: Sequence[Source]) -> Source | None:
     """The kind of file that the options name, if any.
 
     Raises
@@ -71,15 +71,15 @@ def chosen_source(options: Namespace, sources: Sequence[Source]) -> Source | Non
     return named[0] if named else None
 
 
-def given_parameters(options: Namespace, sources: Sequence[Source]) -> dict[str, object]:
+def option_parameters(options: Namespace, sources: Sequence[Source]) -> dict[str, object]:
     """The parameters that options were given for."""
     names = dict.fromkeys(name for source in sources for name in source.parameters)
     said = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     return said | ({"amount": None} if options.no_amount else {})
 
 
-def check_settings_of(settings: Collection[str], sources: Sequence[Source], named: Source | None) -> None:
-    """Refuse as a setting what has an option of its own, which is looked at before the notebooks run."""
+def require_settings_without_option(settings: Collection[str], sources: Sequence[Source], named: Source | None) -> None:
+    """An error for a setting that has its own option, because options are checked before the notebooks run."""
     for source in sources:
         if source.name in settings:
             raise RequestError(f"pass {source.what} as --{source.name} FILE, not with --set")

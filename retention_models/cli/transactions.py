@@ -1,4 +1,4 @@
-"""Reports on a log of transactions: the options, and what is looked at before any notebook runs."""
+"""Reports on a log of transactions: the options, and the checks before any notebook runs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ TRANSACTIONS = Source(
     what="the log",
     add_options=_add_options,
     columns={"customer_id": "customer_id", "date": "date", "amount": "amount"},
-    chosen=(*_PLAN, "time_zone", "currency"),
-    kept=("margin", "annual_discount_rate"),
+    optional=(*_PLAN, "time_zone", "currency"),
+    with_notebook_default=("margin", "annual_discount_rate"),
     check=_check,
 )

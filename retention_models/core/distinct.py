@@ -20,9 +20,9 @@ def distinct_rows(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArra
     for column in columns:
         code, values = pd.factorize(column, sort=True)
         if size > LARGEST // max(len(values), 1):
-            row, size = _renumbered(row)
+            row, size = _renumber(row)
         row, size = row * len(values) + code, size * len(values)
-    row, size = _renumbered(row)
+    row, size = _renumber(row)
     first = np.empty(size, dtype=np.int64)
     first[row[::-1]] = np.arange(len(row))[::-1]
     return tuple(column[first] for column in columns), row
@@ -40,7 +40,7 @@ def _by_sorting(columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], NDArray[
     return tuple(column[new] for column in in_order), row
 
 
-def _renumbered(row: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+def _renumber(row: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
     """The same groups numbered 0, 1, 2... in the same order, and how many there are."""
     code, values = pd.factorize(row, sort=True)
     return code, len(values)

@@ -1,1 +1,1 @@
-"""How numbers are found: likelihoods climbed, intervals made, integrals taken. Arrays in, arrays out."""
+"""Estimation: likelihoods, Newton's method, intervals and quadrature, on arrays."""

@@ -1,7 +1,7 @@
-"""The Bayesian bootstrap: the estimate again and again, with customers reweighted at random.
+"""The Bayesian bootstrap: estimates under random weights of the customers.
 
-Rubin (1981), "The Bayesian Bootstrap", Annals of Statistics 9(1), 130-134. The weights of n customers are n standard
-exponential ones (their sum does not matter); those of w customers with the same history add up to one from Gamma(w).
+Rubin (1981), "The Bayesian Bootstrap", Annals of Statistics 9(1), 130-134. Each customer has a standard exponential
+weight (the sum of the weights does not matter). The weights of w customers with the same history add up to Gamma(w).
 """
 
 from __future__ import annotations
@@ -13,44 +13,46 @@ import numpy as np
 from retention_models.core.arrays import Array
 from retention_models.estimation.newton import ConvergenceError, Iterate, Objective, newton_from
 
-CLOSE = 1e-6  # half the Newton decrement: a thousandth of a standard error from the top
-MOST_STEPS, LONGEST = 25, 1.0  # the latter in log-parameters
+CLOSE = 1e-6  # half the Newton decrement: a thousandth of a standard error from the maximum
+MOST_STEPS, LONGEST = 25, 1.0  # LONGEST is in log-parameters
 
 
 def reweighted_estimates(
-    objective: Objective, u: Array, replicates: int, rng: np.random.Generator, *, is_top: bool = True
+    objective: Objective, u: Array, replicates: int, rng: np.random.Generator, *, is_maximum: bool = True
 ) -> list[Iterate | None]:
-    """Tops of a likelihood under random weightings of its customers; None where none was found.
+    """Maxima of a likelihood under random weights of its customers; None where no maximum was found.
 
     Parameters
     ----------
-    surface
-        The likelihood under the weights themselves, which say how many customers share each row.
+    objective
+        The likelihood; its ``weight`` is the number of customers that share each row.
     u
-        Where the climbs begin.
-    replicates, rng
-        How many weightings, and the source of randomness.
-    is_top
-        Whether u is the top of the surface, in its interior: the way from there to the other tops is short.
+        Log-parameters at which Newton's method starts, shape (p,).
+    replicates
+        Number of weightings.
+    rng
+        Source of randomness.
+    is_maximum
+        Whether u is an interior maximum of ``objective``; the other maxima are then close.
     """
     score = objective.score(u)
-    inverse = np.linalg.inv(-objective.hessian(u, np.ones(len(u), dtype=bool))).astype(float) if is_top else None
-    tops: list[Iterate | None] = []
+    inverse = np.linalg.inv(-objective.hessian(u, np.ones(len(u), dtype=bool))).astype(float) if is_maximum else None
+    maxima: list[Iterate | None] = []
     for _ in range(replicates):
-        drawn = replace(objective, weight=rng.standard_gamma(objective.weight))
+        reweighted = replace(objective, weight=rng.standard_gamma(objective.weight))
         try:
-            near = None if inverse is None else _nearby(drawn, u, drawn.weight @ score, inverse)
-            tops.append(near or newton_from(drawn, u))
+            near = None if inverse is None else _nearby(reweighted, u, reweighted.weight @ score, inverse)
+            maxima.append(near or newton_from(reweighted, u))
         except ConvergenceError:
-            tops.append(None)
-    return tops
+            maxima.append(None)
+    return maxima
 
 
 def _nearby(objective: Objective, u: Array, gradient: Array, inverse: Array) -> Iterate | None:
-    """The top, where steps by the curvature at u lead there, mended on the way (BFGS); None where they lead nowhere.
+    """The maximum near u by quasi-Newton steps (BFGS); None if they do not converge.
 
-    ``inverse`` is that of the curvature, which every step then corrects in the direction it went. Where the way leads
-    to a limit, it is climbed on from there.
+    ``inverse`` is the inverse of the curvature at u; each step updates it. If a parameter nears a limit, Newton's
+    method continues from there.
     """
     here = Iterate(u, np.nan, np.ones(len(u), dtype=bool))
     for _ in range(MOST_STEPS):
@@ -63,12 +65,12 @@ def _nearby(objective: Objective, u: Array, gradient: Array, inverse: Array) -> 
         gradient = objective.gradient(here.u)
         if objective.limit_ahead(here, gradient, objective.model_class.limits) is not None:
             return newton_from(objective, here.u)
-        inverse = _mended(inverse, step, before - gradient)
+        inverse = _bfgs_update(inverse, step, before - gradient)
     return None
 
 
-def _mended(inverse: Array, step: Array, fall: Array) -> Array:
-    """The inverse curvature that explains by how much the gradient fell over a step, closest to the one before."""
+def _bfgs_update(inverse: Array, step: Array, fall: Array) -> Array:
+    """The BFGS update of the inverse curvature, after a step over which the gradient fell by ``fall``."""
     curvature = float(step @ fall)
     if not curvature > 0:
         return inverse

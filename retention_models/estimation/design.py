@@ -49,19 +49,21 @@ class Design(Presentation):
         found = parse_formula(formula)
         raw = _read(frame, columns_in(found), formula)
         _require_few_levels(raw)
-        made = _made(formula, lambda: found.get_model_matrix(raw, context={}, na_action="raise"))
-        states = {factor: state for factor, (_, state) in made.model_spec.encoder_state.items()}
+        matrix = _evaluate(formula, lambda: found.get_model_matrix(raw, context={}, na_action="raise"))
+        states = {factor: state for factor, (_, state) in matrix.model_spec.encoder_state.items()}
         levels = {
-            f: tuple(_plain(f, level) for level in s["categories"]) for f, s in states.items() if "categories" in s
+            f: tuple(_plain_level(f, level) for level in s["categories"])
+            for f, s in states.items()
+            if "categories" in s
         }
         for factor, known in levels.items():
             if len(known) < 2:
                 raise ValueError(
-                    f"{factor} has one level only ({_listed(known)}) for all {len(raw):,} customers: "
+                    f"{factor} has one level only ({_join_names(known)}) for all {len(raw):,} customers: "
                     f"it can explain nothing; leave it out of {formula!r}"
                 )
-        labels = list(made.columns)
-        terms = {str(term): tuple(labels[where]) for term, where in made.model_spec.term_slices.items()}
+        labels = list(matrix.columns)
+        terms = {str(term): tuple(labels[where]) for term, where in matrix.model_spec.term_slices.items()}
         numeric = tuple(name for name in raw.columns if raw[name].dtype.kind in "biuf")
         return cls(formula, levels, numeric, {term: names for term, names in terms.items() if term != "1"})
 
@@ -96,14 +98,14 @@ class Design(Presentation):
             )
         for factor, known in self.levels.items():
             (name,) = columns_of(factor) if factor not in raw.columns else (factor,)
-            rule = f"has a level that the fit has not seen (it knows {_listed(known)})"
+            rule = f"has a level that the fit has not seen (it knows {_join_names(known)})"
             _require(raw[name].isin(known).to_numpy(), raw[name], rule, "recode it, or fit with such customers")
         state = {
             factor: (Factor.Kind.CATEGORICAL, {"categories": list(known)}) for factor, known in self.levels.items()
         }
         spec = ModelSpec(formula=parse_formula(self.formula), encoder_state=state, na_action="raise", output="pandas")
-        made = _made(self.formula, lambda: spec.get_model_matrix(raw, context={}))
-        numbers = np.column_stack([made[label].to_numpy(dtype=float) for label in self.labels])
+        matrix = _evaluate(self.formula, lambda: spec.get_model_matrix(raw, context={}))
+        numbers = np.column_stack([matrix[label].to_numpy(dtype=float) for label in self.labels])
         for label, column in zip(self.labels, numbers.T, strict=True):
             _require(np.isfinite(column), raw.iloc[:, 0].rename(label), "is not finite", "change the formula")
         return numbers
@@ -124,7 +126,7 @@ def _read(frame: pd.DataFrame, names: tuple[str, ...], formula: str) -> pd.DataF
     absent = [name for name in names if name not in frame.columns]
     if absent:
         raise ValueError(
-            f"{_listed(absent)} not in the table (columns: {_listed(frame.columns)}); {formula!r} asks for it"
+            f"{_join_names(absent)} not in the table (columns: {_join_names(frame.columns)}); {formula!r} asks for it"
         )
     columns = {}
     for name in names:
@@ -142,7 +144,7 @@ def _read(frame: pd.DataFrame, names: tuple[str, ...], formula: str) -> pd.DataF
 
 
 def _require_few_levels(raw: pd.DataFrame) -> None:
-    """An error where a column of text tells customers apart one by one, before a matrix is made of it."""
+    """An error where a column of text tells customers apart one by one, before a matrix is matrix of it."""
     for name in raw.columns:
         n = 0 if raw[name].dtype.kind in "biuf" else raw[name].nunique()
         if n > MOST_LEVELS and 2 * n > len(raw):
@@ -152,8 +154,8 @@ def _require_few_levels(raw: pd.DataFrame) -> None:
             )
 
 
-def _made(formula: str, make: Any) -> Any:
-    """A matrix made by formulaic; a ValueError that names the formula where that fails."""
+def _evaluate(formula: str, make: Any) -> Any:
+    """A matrix matrix by formulaic; a ValueError that names the formula where that fails."""
     from formulaic.errors import FormulaicError
 
     try:
@@ -164,7 +166,7 @@ def _made(formula: str, make: Any) -> Any:
         raise ValueError(f"{formula!r} could not be evaluated: {str(error).splitlines()[0]}") from None
 
 
-def _plain(factor: str, level: Any) -> Level:
+def _plain_level(factor: str, level: Any) -> Level:
     """A level as a value that JSON knows."""
     value = level.item() if isinstance(level, np.generic) else level
     if not isinstance(value, str | int | float | bool):
@@ -180,5 +182,5 @@ def _require(good: NDArray[np.bool_], column: pd.Series, rule: str, remedy: str)
         raise ValueError(f"{column.name} {rule} for {len(bad):,} of {len(good):,} customers ({first}); {remedy}")
 
 
-def _listed(names: Iterable[Any]) -> str:
+def _join_names(names: Iterable[Any]) -> str:
     return ", ".join(str(name) for name in names)

@@ -20,7 +20,7 @@ from retention_models.estimation.newton import COARSE_ROWS, Objective, newton
 
 @dataclass(frozen=True, slots=True)
 class Optimum:
-    """A maximum of the likelihood: the model there, its covariance, and what was held on the way.
+    """A maximum of the likelihood: the model there, its covariance, and what was held.
 
     ``covariance`` is that of the free parameters, ``free`` their names, in the model's order. ``limits`` were reached
     by parameters that ran away; ``undetermined`` parameters make no difference to the likelihood.
@@ -79,7 +79,7 @@ def maximise(
 
 
 def _maximum(first: Model, data: tuple[Array, ...], weight: Array, robust: bool) -> Optimum:
-    """The maximum above a start, whose fixed fields stay."""
+    """The maximum from a start, whose fixed fields stay."""
     model_class = type(first)
     objective = Objective.from_start(first, data, weight)
     u, hessian = objective.log_parameters(first), None

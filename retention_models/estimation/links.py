@@ -1,4 +1,4 @@
-"""How covariates move the parameters of a model: each link takes an index z'g to the parameters that it moves.
+"""Links: how the index z'g of the covariates changes the parameters of a model.
 
 A model declares its links by what they are about (``purchase``, ``dropout``, ``spend``). Parameters are positive, so
 links work on their logarithms; with the derivatives here, and a model whose parameters have shape (n,), no equation of

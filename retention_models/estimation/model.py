@@ -1,4 +1,4 @@
-"""What a model offers its estimation, and what it says of its edges."""
+"""The interface between a model and its estimation, and the limits of its parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Limit(Presentation):
 
     ``follows`` grow or shrink in proportion (their ratio to ``parameter`` stays meaningful), ``against`` in inverse
     proportion (their product does); ``undetermined`` lose their meaning. A parameter that carries the time unit is
-    measured against its start value, the others as they are. ``is_start`` tells whether climbs begin there, too.
+    measured against its start value, the others as they are. ``is_start`` tells whether the limit is also a start.
     """
 
     parameter: str
@@ -40,17 +40,17 @@ class Limit(Presentation):
         """Every parameter that has a part in the limit."""
         return {self.parameter, *self.follows, *self.against, *self.undetermined}
 
-    def is_near(self, value: float, uphill: float) -> bool:
-        """Whether the parameter is on its way to the limit, given the sign of its gradient."""
-        return value < NEAR_ZERO and uphill < 0 if self.towards == 0 else value > NEAR_INFINITY and uphill > 0
+    def is_near(self, value: float, slope: float) -> bool:
+        """Whether the parameter approaches the limit, given its derivative ``slope``."""
+        return value < NEAR_ZERO and slope < 0 if self.towards == 0 else value > NEAR_INFINITY and slope > 0
 
 
 class Model(Protocol):
     """What a model offers its estimation: a frozen dataclass of positive parameters with these members.
 
     ``columns`` are the arguments of its methods, in order; ``fixed`` the fields that are not estimated;
-    ``time_parameters`` those that carry the time unit; ``limits`` what it becomes at its edges. Each model names the
-    arguments of its methods, so none is asked for here.
+    ``time_parameters`` those that carry the time unit; ``limits`` the models at the limits of its
+    parameters. Each model names the arguments of its methods, so none is named here.
     """
 
     columns: ClassVar[tuple[str, ...]]
@@ -62,7 +62,7 @@ class Model(Protocol):
 
     @classmethod
     def start(cls, *columns: Any, **others: Any) -> Self:
-        """A model from the data's moments, to begin the climb."""
+        """Start values for the fit, from moments of the data."""
         ...
 
     def log_likelihood(self, *columns: Any, **others: Any) -> Array:

@@ -1,7 +1,7 @@
-"""The way up a likelihood: Newton's method in log-parameters, and what happens at its edges.
+"""Newton's method in log-parameters, and the limits of the parameters.
 
-A parameter that runs to zero or to infinity is put on that limit and held there, if the likelihood is no lower. A
-parameter that makes no difference is held where it is. Where the first way up ends in one of these, or fails,
+A parameter that runs to zero or to infinity is set to that limit and held there, if the likelihood is no lower. A
+parameter that makes no difference is held at its value. If the first start ends in one of these cases, or fails,
 further starts are tried.
 """
 
@@ -21,7 +21,7 @@ from retention_models.estimation.model import Limit, Model, parameter_names
 
 TOLERANCE = 1e-10  # half the Newton decrement, that is, log-likelihood still to be gained
 NO_LOSS = 1e-4  # a limit is taken where the log-likelihood is lower by no more than this
-AS_HIGH = 1e-2  # of tops that differ by no more than this, which no data could tell apart, the simplest is taken
+AS_HIGH = 1e-2  # of maxima that differ by no more than this, which no data could tell apart, the simplest is taken
 LEAP, LEAP_FROM, LEAP_TO = 6.0, 0.2, 0.6  # steps that gain such a share of the last one's gain are made longer
 FLAT = 1e-3  # information on a log-parameter, at which its 95 % interval spans a factor of e^124
 SMALL_ROWS = 200  # up to so many rows what costs is the call, not the arithmetic
@@ -42,7 +42,7 @@ class SeparationError(ConvergenceError):
 
 @dataclass(frozen=True, slots=True)
 class Iterate:
-    """A place: log-parameters, log-likelihood, which are free, what was held; at a top, the Hessian there."""
+    """A point of the iteration: log-parameters, log-likelihood, what is free or held, and at a maximum the Hessian."""
 
     u: Array
     value: float
@@ -72,7 +72,7 @@ class Objective:
 
     @classmethod
     def from_start(cls, start: Model, columns: tuple[Array, ...], weight: Array) -> Self:
-        """The surface over some data, scaled by the start."""
+        """The log-likelihood of some data, with limits measured against the start."""
         timed = [getattr(start, n) if n in start.time_parameters else 1.0 for n in parameter_names(type(start))]
         return cls(type(start), columns, weight, np.log(timed), {name: getattr(start, name) for name in start.fixed})
 
@@ -91,7 +91,7 @@ class Objective:
         return np.log([float(getattr(model, name)) for name in self.parameters])
 
     def model(self, u: Array, **held: float) -> Model:
-        """The model at a place, with some parameters at exactly the value given."""
+        """The model with log-parameters u, and some parameters held at exact values."""
         values = np.exp(u[: len(self.parameters)]).tolist()
         return self.model_class(**{**dict(zip(self.parameters, values, strict=True)), **held, **self.fixed})
 
@@ -108,7 +108,7 @@ class Objective:
         return self.model(u).score(*self.columns) * np.exp(u)
 
     def start_at(self, u: Array) -> Iterate:
-        """The beginning of a climb at u, every parameter free."""
+        """The first iterate at u, with all parameters free."""
         value = self.value(u)
         if not np.isfinite(value):
             raise ConvergenceError("the likelihood is not finite at the start values")
@@ -126,7 +126,7 @@ class Objective:
         return (hessian + hessian.T) / 2
 
     def _gradients(self, places: Array) -> Array:
-        """The gradient at several places, shape (k, p): small tables in one go, large ones shared by the cores."""
+        """The gradient at several points, shape (k, p); for large tables on several cores."""
         if len(self.weight) < SMALL_ROWS and not self.fixed and self.names == self.parameters:
             values = dict(zip(self.names, np.exp(places).T[:, :, None], strict=True))
             return (self.weight @ self.model_class(**values).score(*self.columns)) * np.exp(places)
@@ -149,7 +149,7 @@ class Objective:
         return inverse
 
     def limit_ahead(self, here: Iterate, gradient: Array, limits: tuple[Limit, ...]) -> Limit | None:
-        """The limit that a free parameter is on its way to, if any."""
+        """The limit that a free parameter approaches, if any."""
         for limit in limits:
             i = self.names.index(limit.parameter)
             if here.free[i] and limit.is_near(float(np.exp(here.u[i] - self.scale[i])), gradient[i]):
@@ -157,19 +157,19 @@ class Objective:
         return None
 
     def undetermined_by(self, limit: Limit) -> tuple[str, ...]:
-        """What means nothing on a limit."""
+        """Parameters that are not determined on a limit."""
         return limit.undetermined
 
     def flattest(self, maximum: Iterate, direction: Array) -> int:
-        """The number in u of what has most part in a direction without curvature, given over what is free."""
+        """The index in u of the largest part of a direction without curvature."""
         return int(np.flatnonzero(maximum.free)[np.argmax(np.abs(direction).round(6))])
 
     def start_at_limit(self, limit: Limit, u: Array) -> Iterate:
-        """The beginning of a climb at u, but on a limit."""
+        """The first iterate at u, with one parameter on its limit."""
         return self.hold_at_limit(limit, self.start_at(u))
 
     def hold_at_limit(self, limit: Limit, end: Iterate) -> Iterate:
-        """The same place with one parameter on its limit, and no longer free."""
+        """The iterate with one parameter on its limit and no longer free."""
         index = {name: i for i, name in enumerate(self.names)}
         i = index[limit.parameter]
         u, free = end.u.copy(), end.free.copy()
@@ -188,7 +188,7 @@ class Objective:
 
 
 def on_cores(function: Callable[[Array], Array], places: Array, n_rows: int) -> list[Array]:
-    """The values of a function at several places, over a large table shared by the cores."""
+    """The values of a function at several points; for large tables on several cores."""
     if n_rows < COARSE_ROWS:
         return [function(place) for place in places]
     with ThreadPoolExecutor() as pool:  # numpy lets go of the lock
@@ -196,10 +196,10 @@ def on_cores(function: Callable[[Array], Array], places: Array, n_rows: int) -> 
 
 
 def newton(objective: Objective, u: Array, hessian: Array | None = None) -> Iterate:
-    """The top of the climb from u; where that fails or leaves the interior, the best of more ways up.
+    """The maximum that Newton's method finds from u; if that fails or ends at a limit, the best from more starts.
 
-    These begin at further starts, and at the limits themselves. Of tops as good as equally high, the one that leaves
-    least undetermined is taken, and then the one with the fewest free parameters.
+    Further starts are other points, and the limits themselves. Of maxima with practically the same likelihood, the one
+    with the fewest undetermined parameters is taken, and then the one with the fewest free parameters.
     """
     ends: list[Iterate] = []
     failures: list[ConvergenceError] = []
@@ -226,12 +226,12 @@ def newton(objective: Objective, u: Array, hessian: Array | None = None) -> Iter
 
 
 def newton_from(objective: Objective, u: Array) -> Iterate:
-    """The top of the climb from u alone; where it is a limit, another way might have led higher."""
+    """The maximum that Newton's method finds from u alone; at a limit, another start could lead higher."""
     return _newton_to_limits(objective, objective.start_at(u), objective.model_class.limits)
 
 
 def _starting_points(objective: Objective, u: Array) -> Iterator[tuple[Callable[[], Iterate], tuple[Limit, ...]]]:
-    """Where to begin a climb, and the limits that can be reached from there."""
+    """Starts, with the limits that can be reached from each."""
     limits = objective.model_class.limits
     yield partial(objective.start_at, u), limits
     for pattern in ([1], [-1], [1, 1, -1, -1], [-1, -1, 1, 1]):
@@ -250,7 +250,7 @@ def _remaining_limits(limit: Limit, limits: tuple[Limit, ...]) -> tuple[Limit, .
 def _newton_to_limits(
     objective: Objective, start: Iterate, limits: tuple[Limit, ...], hessian: Array | None = None
 ) -> Iterate:
-    """Newton's climb, during which parameters that run away, or make no difference, are held."""
+    """Newton's method, in which parameters that run to a limit, or make no difference, are held."""
     end, limit = _newton(objective, start, limits, hessian)
     if limit is None:
         flat = _flat_parameter(objective, end)
@@ -267,7 +267,7 @@ def _newton_to_limits(
 
 
 def _flat_parameter(objective: Objective, maximum: Iterate) -> int | None:
-    """The number of what has most part in a direction without curvature, if there is one."""
+    """The index in u of the largest part of a direction without curvature, if there is one."""
     if maximum.hessian is None or not maximum.free.any():
         return None
     curvature, axes = np.linalg.eigh(-maximum.hessian)
@@ -279,11 +279,11 @@ def _flat_parameter(objective: Objective, maximum: Iterate) -> int | None:
 def _newton(
     objective: Objective, start: Iterate, limits: tuple[Limit, ...], hessian: Array | None = None
 ) -> tuple[Iterate, Limit | None]:
-    """Newton's method over the free log-parameters, to the top or to where one of them nears a limit.
+    """Newton's method over the free log-parameters, to the maximum or to where one of them nears a limit.
 
-    In an exponential tail, where a parameter runs away and each step gains a part of what the last one gained, steps
-    are leaps. A Hessian handed in, from a warm start, is kept while it cuts the decrement tenfold a step; on large
-    tables it serves almost to the end. The top itself is always confirmed with the Hessian there.
+    In an exponential tail, where a parameter runs away and each step gains a fraction of the last gain, steps are made
+    longer. A Hessian from a warm start is kept while the decrement falls tenfold a step; on large tables it serves
+    almost to the end. The maximum itself is always confirmed with its own Hessian.
     """
     here, previous, is_own = start, np.inf, hessian is None
     for _ in range(200):
@@ -307,14 +307,14 @@ def _newton(
 
 
 def _last_step(objective: Objective, here: Iterate, step: Array) -> Iterate:
-    """The step that gains less than the tolerance: near the top it doubles the digits of the parameters."""
+    """The step that gains less than the tolerance: near the maximum it doubles the digits of the parameters."""
     u = here.u.copy()
     u[here.free] += step
     return replace(here, u=u, value=objective.value(u))
 
 
 def _newton_step(hessian: Array, gradient: Array) -> Array:
-    """Newton's step, with the curvature's sign mended where the likelihood is not concave, at most a factor of e^3."""
+    """Newton's step, with positive curvature enforced if the likelihood is not concave; at most a factor of e^3."""
     if not (np.all(np.isfinite(hessian)) and np.all(np.isfinite(gradient))):
         raise ConvergenceError("the likelihood's derivatives are not finite")
     curvature, axes = np.linalg.eigh(-hessian)

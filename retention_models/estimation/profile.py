@@ -1,14 +1,14 @@
-"""The parameters that a likelihood-ratio test does not refute, for data that hardly determine them.
+"""Profile-likelihood regions: the parameters that a likelihood-ratio test does not reject.
 
-Where a table is small or short, the likelihood is no parabola around its top: it is a bent ridge, or runs on level to
-an edge. A standard error then says little. What the data leave open is all parameters whose log-likelihood is lower
-than the top by no more than z^2 / 2, and the ends of a quantity over these are its profile-likelihood interval, in
-whatever parameters the model is written.
+If a table is small or short, the log-likelihood is not a parabola around its maximum. It can be a curved ridge, or be
+flat up to a limit. A standard error then says little. The region holds all parameters whose log-likelihood is lower
+than the maximum by no more than z^2 / 2. The range of a quantity over it is its profile-likelihood interval, whatever
+the parametrisation.
 
-The rim of that region is found by walks that never leave it (hit-and-run: Smith (1984), Operations Research 32(6),
-1296-1308): each draws a line through where it stands, notes where the line leaves the region on either side, and goes
-to a place between. Lines are drawn along the directions in which the walks are spread. As such walks seldom come to
-the tips of a long ridge, every other line starts from the place that is the farthest yet in some direction.
+The boundary is found by random walks within the region (hit-and-run: Smith (1984), Operations Research 32(6),
+1296-1308). Each walk draws a line through its point, records where the line leaves the region on both sides, and moves
+to a point between. Lines follow the covariance of the walks. Such walks rarely reach the ends of a long ridge, so
+every other line starts from a boundary point that is the farthest in some direction.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from numpy.typing import NDArray
 from retention_models.core.arrays import Array
 from retention_models.estimation.model import Model, parameter_names
 
-WALKS, STEPS, SETTLED = 40, 24, 6  # walks, lines drawn by each, and how many of these are not noted yet
+WALKS, STEPS, SETTLED = 40, 24, 6  # walks, lines drawn by each, and how many of these are not boundary yet
 EDGE = np.log(1e5)  # log-parameters beyond which a model is as good as at its limit
 STEEPEST = np.log(30.0)  # the same for the c of t^c, which would be beyond all numbers
 HALVINGS = 12  # of a line, to find where it leaves the region
 NEARER = 4  # times that a place outside the region is drawn nearer to where its line starts
-RIM = 400  # places on the rim that are kept, of tips and of all; many tips are one place
+BOUNDARY_POINTS = 400  # boundary points that are kept: of the farthest ones, and of all
 
 
 def profile_likelihood_region(
     model_class: type[Model], columns: tuple[Array, ...], maximum: Array, depth: float
 ) -> Array:
-    """Log-parameters on the rim of the region that lies less than ``depth`` below the top; shape (places, p).
+    """Log-parameters on the boundary of the region less than ``depth`` below the maximum; shape (points, p).
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def profile_likelihood_region(
         A model of contracts.
     columns
         Tenure, at risk and lost, each of shape (n,).
-    top
-        Log-parameters of the maximum, shape (p,); one that was held at an edge stands there.
+    maximum
+        Log-parameters of the maximum, shape (p,); a parameter held at a limit has its value there.
     depth
         By how much the log-likelihood may be lower.
     """
@@ -59,18 +59,23 @@ def profile_likelihood_region(
         return (np.abs(places) <= edge).all(axis=1) & (height(np.clip(places, -edge, edge)) >= lowest)
 
     place: Array = np.tile(centre, (WALKS, 1))
-    noted: Array = np.empty((0, len(maximum)))
+    boundary: Array = np.empty((0, len(maximum)))
     root: Array = np.eye(len(maximum))
     for step in range(STEPS):
-        start = _boundary_points(noted, root, rng, WALKS) if step > SETTLED and step % 2 else place
+        start = _boundary_points(boundary, root, rng, WALKS) if step > SETTLED and step % 2 else place
         direction = rng.standard_normal(place.shape) @ root.T
         ends = [_end_of_line(is_in, start, side * direction) for side in (-1.0, 1.0)]
         place = _between(is_in, start, ends[0] + rng.uniform(0.02, 0.98, (WALKS, 1)) * (ends[1] - ends[0]))
         spread = np.cov(place.T) + 1e-6 * np.eye(len(maximum))
         root = np.asarray(np.linalg.cholesky(spread), dtype=np.float64)
         if step >= SETTLED:
-            noted = np.concatenate([noted, *ends])
-    return np.unique(np.concatenate([_boundary_points(noted, root, rng, RIM), rng.permutation(noted)[:RIM]]), axis=0)
+            boundary = np.concatenate([boundary, *ends])
+    return np.unique(
+        np.concatenate(
+            [_boundary_points(boundary, root, rng, BOUNDARY_POINTS), rng.permutation(boundary)[:BOUNDARY_POINTS]]
+        ),
+        axis=0,
+    )
 
 
 def _between(is_in: Callable[[Array], NDArray[np.bool_]], start: Array, place: Array) -> Array:
@@ -89,7 +94,7 @@ def _boundary_points(places: Array, root: Array, rng: np.random.Generator, count
 def _inside(
     model_class: type[Model], height: Callable[[Array], Array], maximum: Array, lowest: float, edge: Array
 ) -> Array:
-    """A place well inside the region and the edges, as near to the top as that allows."""
+    """A place well inside the region and the edges, as near to the maximum as that allows."""
     names, place = parameter_names(model_class), maximum.copy()
     for limit in model_class.limits:
         i = names.index(limit.parameter)

@@ -72,10 +72,10 @@ def pool(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[n
 
 
 def near_maxima(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[np.int64], start: Array) -> Array:
-    """Log-parameters near the top of each cohort's own likelihood, found for all at once; shape (cohorts, p).
+    """Log-parameters near the maximum of each cohort's own likelihood, found for all at once; shape (cohorts, p).
 
-    What to begin a thousand fits from. Cohorts whose data tell little stay within a factor of ``start``, so that a
-    climb from here meets the limits of the model on its own. Parameters are those of ``pool``.
+    Start values for many fits. Cohorts with little data stay within a factor of ``start``, so that a
+    fit from here can reach the limits of the model. Parameters are those of ``pool``.
     """
     cohorts = _Cohorts(model_class, columns, cohort, int(cohort.max()) + 1)
     return cohorts.newton(np.tile(start, (cohorts.n, 1)), start, WIDE**2 * np.eye(len(start)))[0]
@@ -92,12 +92,12 @@ def _distribution(place: Array, information: Array, slope: Array, spread: Array)
     units = np.zeros((len(pairs), p, p))
     for unit, (i, j) in zip(units, pairs, strict=True):
         unit[i, j] = unit[j, i] = 1.0
-    told = np.einsum("gij,gj->gi", information, place) + slope
+    weighted = np.einsum("gij,gj->gi", information, place) + slope
     for _ in range(100):
         shrink = np.linalg.inv(np.eye(p) + information @ spread)
         weight = shrink @ information
-        mean = np.linalg.solve(weight.sum(axis=0), np.einsum("gij,gj->i", shrink, told))
-        pull = np.einsum("gij,gj->gi", shrink, told - information @ mean)
+        mean = np.linalg.solve(weight.sum(axis=0), np.einsum("gij,gj->i", shrink, weighted))
+        pull = np.einsum("gij,gj->gi", shrink, weighted - information @ mean)
         by_unit = np.einsum("gij,kjl->gkil", weight, units)
         lost = np.linalg.solve(weight.sum(axis=0), np.einsum("gkij,gjl->kil", by_unit, weight))
         score = np.einsum("gi,kij,gj->k", pull, units, pull) - np.einsum("gkii->k", by_unit) + np.einsum("kii->k", lost)
@@ -161,7 +161,7 @@ class _Cohorts:
 
 
 def _positive(information: Array) -> Array:
-    """The matrices without negative eigenvalues, which a likelihood can have far from its top."""
+    """The matrices without negative eigenvalues, which a likelihood can have far from its maximum."""
     values, axes = np.linalg.eigh(information)
     return np.einsum("gij,gj,gkj->gik", axes, np.maximum(values, 0.0), axes)
 

@@ -1,8 +1,8 @@
-"""Maximum likelihood with covariates: coefficients beside the parameters, climbed together.
+"""Maximum likelihood with covariates: parameters and coefficients are estimated together.
 
 The coefficients work through the links that a model declares, and the gradient is the model's own ``score`` by the
-chain rule. Covariates are climbed in their ``standard`` coordinates, and parameters are those of a customer with mean
-covariates: so the way up, and its end, do not depend on the covariates' units, origins or reference levels.
+chain rule. Newton's method uses ``standard`` coordinates of the covariates, and the parameters of a customer with mean
+covariates. So its steps, and the maximum, do not depend on units, origins or reference levels of covariates.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class CovariateObjective(Objective):
     def from_covariates(
         cls, start: Model, columns: tuple[Array, ...], weight: Array, covariates: tuple[Covariates, ...]
     ) -> CovariateObjective:
-        """The surface over some data, scaled by the start.
+        """The log-likelihood of some data, with limits measured against the start.
 
         Raises
         ------
@@ -54,11 +54,11 @@ class CovariateObjective(Objective):
         return self.parameters + tuple(label for each in self.covariates for label in each.labels)
 
     def log_parameters(self, model: Model) -> Array:
-        """The place of a model whose customers are all alike in their covariates, or in spite of them."""
+        """The log-parameters of a model without effects of covariates, with coefficients 0."""
         return self.log_parameters_with(model, np.zeros(len(self.names) - len(self.parameters)))
 
     def log_parameters_with(self, model: Model, coefficients: Array) -> Array:
-        """The place of a model of customers whose covariates are all 0, with the coefficients of those that are not."""
+        """The log-parameters of a model of customers whose covariates are all 0, with its coefficients."""
         u = np.append(np.zeros(len(self.parameters)), coefficients)
         means = {e.link: np.asarray(e.mean @ u[block]) for e, block in zip(self.covariates, self.blocks(), strict=True)}
         u[: len(self.parameters)] = Objective.log_parameters(self, apply_links(model, means))
@@ -116,9 +116,9 @@ class CovariateObjective(Objective):
             u = np.append(u[:p] + shift[:p], u[p:])
             indices = {link: index + by for (link, index), by in zip(indices.items(), shift[p:], strict=True)}
         model = self.model(u)
-        moved = apply_links(model, indices)
-        values = np.stack(np.broadcast_arrays(self.weight, *(getattr(moved, name) for name in self.parameters))[1:], 1)
-        slopes = moved.score(*self.columns) * values
+        linked = apply_links(model, indices)
+        values = np.stack(np.broadcast_arrays(self.weight, *(getattr(linked, name) for name in self.parameters))[1:], 1)
+        slopes = linked.score(*self.columns) * values
         one = np.ones((len(self.weight), 1))
         return derivatives(model, indices, [one for _ in indices], slopes, self.parameters)
 
@@ -127,7 +127,7 @@ class CovariateObjective(Objective):
         return self.weight @ self.score(u)
 
     def undetermined_by(self, limit: Limit) -> tuple[str, ...]:
-        """What means nothing on a limit: also the coefficients that move what means nothing, or is held."""
+        """Parameters that are not determined on a limit, with the coefficients that act on these or on the held one."""
         pinned = {limit.parameter}
         lost = (
             each.labels
@@ -246,9 +246,9 @@ def maximise_with_covariates(
     return CovariateOptimum(optimum, dict(zip(objective.names[p:], place[p:].tolist(), strict=True)))
 
 
-def _check_reach(objective: CovariateObjective, way: Array) -> None:
-    """An error where the way from mean covariates to those of 0 is so long that there is no baseline in numbers."""
-    if np.any(np.abs(way[: len(objective.parameters)]) > FURTHEST):
+def _check_reach(objective: CovariateObjective, shift: Array) -> None:
+    """An error if covariates are so far from 0 that the parameters at 0 cannot be computed."""
+    if np.any(np.abs(shift[: len(objective.parameters)]) > FURTHEST):
         largest = max(
             (abs(mean) / np.sqrt(spread), label)
             for each in objective.covariates

@@ -1,14 +1,12 @@
 """Forecast error: by customer, in total, by period, and in backtests.
 
-=============================  =====================================================================================
-``compare``                    models side by side: log-likelihood, holdout scores, and the model to use
-``backtest``                   forecasts made at earlier dates; ``backtest_retention`` for contracts
-``holdout_scores``             forecast error in the holdout; ``holdout_by_frequency``, ``holdout_by_group``
-``calibration``                whether forecast distributions are calibrated
-``tracking``                   actual and expected purchases by calendar period; ``season_left``
-``gain_table``                 whether the ranking of customers finds the buyers; ``concentration``
-``timing_check``               whether random purchase times are adequate; ``holdout_check``, ``backtest_check``
-=============================  =====================================================================================
+- ``compare``: models side by side: log-likelihood, holdout scores, and the model to use
+- ``backtest``: forecasts made at earlier dates; ``backtest_retention`` for contracts
+- ``holdout_scores``: forecast error in the holdout; ``holdout_by_frequency``, ``holdout_by_group``
+- ``calibration``: whether forecast distributions are calibrated
+- ``tracking``: actual and expected purchases by calendar period; ``season_left``
+- ``gain_table``: whether the ranking of customers finds the buyers; ``concentration``
+- ``timing_check``: whether random purchase times are adequate; ``holdout_check``, ``backtest_check``
 
 >>> import retention_models as rm
 >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")

@@ -64,7 +64,7 @@ class Comparison(Presentation):
 
 
 def compare(
-    fits: Mapping[str, Fit], customers: Any, *, replicates: int = 99, rng: np.random.Generator | None = None
+    fits: Mapping[str, Fit], customers: Any, *, replicates: int = 99, rng: int | np.random.Generator | None = 1
 ) -> Comparison:
     """A comparison of several models of the same customers, and the model to use.
 

@@ -1,15 +1,13 @@
 """Where tables meet models: maximum likelihood, tests between models, the bootstrap, and curves of groups.
 
-=============================  =====================================================================================
-``fit``                        any model to a table; also by group, with covariates, with robust errors
-``Fit``                        what ``fit`` returns: parameters, intervals, notes, checks, JSON
-``bootstrap``                  intervals from refits to reweighted customers
-``wald``, ``likelihood_ratio`` whether covariates, or a richer model, explain more than chance
-``fit_pooled``                 cohorts that borrow from each other; ``cohort_check``
-``select_contract_model``      the models of contracts side by side
-``survival_curves``            Kaplan-Meier curves by group; ``cause_curves`` by cause
-``fit_covariates``             contracts with covariates
-=============================  =====================================================================================
+- ``fit``: any model to a table; also by group, with covariates, with robust errors
+- ``Fit``: what ``fit`` returns: parameters, intervals, notes, checks, JSON
+- ``bootstrap``: intervals from refits to reweighted customers
+- ``wald``, ``likelihood_ratio``: whether covariates, or a richer model, explain more than chance
+- ``fit_pooled``: cohorts that borrow from each other; ``cohort_check``
+- ``select_contract_model``: the models of contracts side by side
+- ``survival_curves``: Kaplan-Meier curves by group; ``cause_curves`` by cause
+- ``fit_covariates``: contracts with covariates
 
 >>> import pandas as pd
 >>> import retention_models as rm

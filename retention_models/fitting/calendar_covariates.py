@@ -1,4 +1,4 @@
-"""Models of contracts with covariates: whose chance to leave is larger, and which events made more of them leave."""
+"""Contract models with covariates: of the customers, and of the calendar time at which a renewal is due."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ STEP = 1e-5  # of differences in log-parameters and coefficients
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CovariateFit(Presentation):
-    """A model of contracts whose chances to leave depend on covariates.
+    """A contract model with covariates: what ``fit_covariates`` returns.
 
     Attributes
     ----------
     model
         The model of customers whose covariates are all 0.
     coefficients
-        ``churn[...]`` adds to the logit of the mean chance to leave, ``calendar[...]`` to the logarithm of the exposure
-        of a renewal.
+        ``churn[...]`` adds to the logit of the mean churn probability. ``calendar[...]`` adds to the logarithm of the
+        exposure of a renewal.
     covariance
-        Of the logarithms of the model's parameters and of the coefficients, labelled on both sides.
+        Covariance of the log-parameters of the model and of the coefficients, labelled on both sides.
     log_likelihood
         Total log-likelihood.
     plain
         The fit of the model without covariates, to the same table.
     covariates
-        Which columns they are.
+        Names of the covariates, and the formulas that they come from.
     notes
-        Sentences on what a reader must know; empty when nothing needs saying.
+        Sentences that a reader must know; empty when there are none.
     """
 
     model: Any
@@ -59,7 +59,7 @@ class CovariateFit(Presentation):
 
     @property
     def aic(self) -> float:
-        """Akaike's criterion; smaller is better."""
+        """Akaike information criterion; smaller is better."""
         return -2 * self.log_likelihood + 2 * self.n_parameters
 
     @property
@@ -68,7 +68,19 @@ class CovariateFit(Presentation):
         return int(np.count_nonzero(np.diag(self.covariance)))
 
     def table(self, level: float = 0.95) -> pd.DataFrame:
-        """Estimate, standard error and interval of each parameter (made on the log scale) and coefficient."""
+        """Estimates with standard errors and confidence intervals.
+
+        Parameters
+        ----------
+        level
+            Confidence level of the intervals, between 0 and 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``parameter``: ``estimate, std_error, lower, upper``. Intervals use the log scale for parameters
+            and the original scale for coefficients.
+        """
         value = np.exp(self._place[: -len(self.coefficients)])
         error, reach = np.sqrt(np.diag(self.covariance)), normal_quantile(level)
         parameters = len(value)
@@ -84,7 +96,13 @@ class CovariateFit(Presentation):
         return pd.DataFrame(columns, index=self.covariance.index).rename_axis("parameter")
 
     def against_plain(self) -> LikelihoodRatio:
-        """The likelihood-ratio test that no covariate makes a difference."""
+        """The likelihood-ratio test of the model without covariates.
+
+        Returns
+        -------
+        LikelihoodRatio
+            A small p-value means that the covariates make a difference.
+        """
         statistic, degrees = max(2 * (self.log_likelihood - self.plain.log_likelihood), 0.0), len(self.coefficients)
         p_value = float(chdtrc(degrees, statistic))
         verdict = "make a difference" if p_value < 0.05 else "are not seen to make a difference"
@@ -94,21 +112,26 @@ class CovariateFit(Presentation):
         return LikelihoodRatio(statistic, degrees, p_value, f"The covariates {verdict} ({test}).")
 
     def predict(self, cells: Any, level: float = 0.95) -> pd.DataFrame:
-        """The chance to renew, and the share still there afterwards, in cells with given covariates.
+        """Retention rate and survival for cells with given covariates.
 
         Parameters
         ----------
         cells
-            A frame with ``tenure``, the covariates and the columns of the path: those of the data, or the same with a
-            covariate changed. Each path needs its renewals from the first on.
+            A frame with ``tenure``, the covariates and the columns of ``path``: the data, or the data with other
+            covariates. Each path needs all its renewals from the first one on.
         level
-            Level of the intervals.
+            Confidence level of the intervals, between 0 and 1.
 
         Returns
         -------
         pandas.DataFrame
-            One row a cell, in the same order: ``retention_rate`` and ``survival`` with ``_lower, _upper`` (how sure the
-            mean is).
+            One row a cell, in the same order: ``retention_rate`` and ``survival`` with ``_lower, _upper``. The
+            intervals are those of the mean.
+
+        Raises
+        ------
+        ValueError
+            When a column is missing, or a path lacks a renewal.
         """
         grid, line = cells_of(cells, self.covariates, ages=hasattr(self.model, "c"), counts=False)
         columns: dict[str, Array] = {}
@@ -120,13 +143,25 @@ class CovariateFit(Presentation):
         return pd.DataFrame(columns).take(line).reset_index(drop=True)
 
     def at(self, churn: Mapping[str, Any] | None = None) -> Fit:
-        """The fit of customers with given covariates: what forecasts and values take.
+        """The fit for customers with given covariates, as forecasts and values take it.
 
         Parameters
         ----------
         churn
-            A value for each covariate of the customers, in the words of the table: ``{"plan": "premium"}``. Those of
-            the calendar are taken to be 0, at every renewal to come and in the past.
+            A value for each covariate of the customers, as in the table: ``{"plan": "premium"}``. By default none, for
+            a fit without covariates of the customers. Covariates of the calendar are 0, at all renewals.
+
+        Returns
+        -------
+        Fit
+            A fit with the parameters and the covariance for these customers.
+
+        Raises
+        ------
+        TypeError
+            When ``churn`` is not a mapping.
+        ValueError
+            When a covariate is missing, or is not one of the fit.
 
         Examples
         --------
@@ -144,7 +179,7 @@ class CovariateFit(Presentation):
         """
         if not isinstance(churn, Mapping | None):
             raise TypeError(f'churn must be a value for each covariate, such as {{"plan": "premium"}}; got {churn!r}')
-        x = self.covariates.of_customer(dict(churn or {}))
+        x = self.covariates.values_of_customer(dict(churn or {}))
         names, first = list(parameter_names(type(self.model))), len(parameter_names(type(self.model)))
 
         def logarithms(place: Array) -> Array:
@@ -193,22 +228,34 @@ def fit_covariates(
     model_class
         ``ShiftedBetaGeometric`` or ``BetaDiscreteWeibull``.
     retention_table
-        From ``retention_table(..., by=...)``, with the covariates.
+        From ``retention_table(..., by=...)``, with the covariates as columns.
     churn
-        Covariates of the customers, the same at all their renewals: they move the mean chance to leave. A formula such
-        as ``"plan + log(price)"``, in which text is taken for categories, or names of columns of numbers.
+        Covariates of the customers, which are the same at all renewals. They change the mean churn probability. A
+        formula such as ``"plan + log(price)"``, in which text columns are categories, or names of columns of numbers.
     calendar
-        Covariates of the time at which a renewal falls due: they make it weigh more or less. The same.
+        Covariates of the time at which a renewal is due. They change how much a renewal counts. A formula or names, as
+        ``churn``. At least one of the two is needed.
     path
-        Columns that tell apart the customers who met different calendars, besides those of ``churn``. With calendar
-        covariates each path needs a row for every renewal from the first on (``at_risk`` 0 where nobody was observed).
+        Columns that, with those of ``churn``, identify customers who met the same calendar. With calendar covariates
+        each path needs a row for every renewal from the first one on (``at_risk`` 0 if nobody was observed).
+
+    Returns
+    -------
+    CovariateFit
+        Estimates, their covariance, and the fit without covariates.
 
     Raises
     ------
     ValueError
-        When a column is missing, a covariate is everywhere the same, or a path lacks a renewal.
+        When a column is missing, a covariate is the same in all rows, or a path lacks a renewal.
     ConvergenceError
         When the likelihood has no maximum.
+
+    Notes
+    -----
+    ----- S(t) = B(a, b + C(t)) / B(a, b), where C(t) adds up [u^c - (u - 1)^c] exp(z_u' gamma) over the renewals u up
+    to t. After Fader & Hardie (2020), "Incorporating Time-Varying Covariates in a Simple Mixture Model for
+    Discrete-Time Duration Data", with a beta instead of a gamma mixture.
 
     Examples
     --------
@@ -234,7 +281,7 @@ def fit_covariates(
     names = list(parameter_names(model_class))
     cells, _ = cells_of(retention_table, covariates, ages="c" in names, counts=True)
     check_vary(cells, covariates)
-    start = np.append(np.log(np.clip(plain.parameters, 1e-2, 1e2)), np.zeros(len(covariates.labels)))
+    start = np.append(np.log(np.clip(plain.params, 1e-2, 1e2)), np.zeros(len(covariates.labels)))
     place, covariance, differ = maximise(cells, start)
     labels = [*names, *covariates.labels]
     return CovariateFit(

@@ -42,7 +42,7 @@ class Covariates(Presentation):
         moved, timed = (designs[c].labels if isinstance(c, str) else tuple(c) for c in (churn, calendar))
         return cls(moved, timed, (*path, *moved), tuple(designs.values()))
 
-    def made(self, table: Any) -> Any:
+    def add_design_columns(self, table: Any) -> Any:
         """The table with the columns that the designs make of it."""
         if not self.designs:
             return table
@@ -51,7 +51,7 @@ class Covariates(Presentation):
         others = frame[[name for name in frame if all(name not in made for made in columns)]]
         return pd.concat([others, *columns], axis=1)
 
-    def of_customer(self, values: dict[str, Any]) -> Array:
+    def values_of_customer(self, values: dict[str, Any]) -> Array:
         """The covariates of the customers with these values; shape (k,)."""
         design = [design for design in self.designs if design.labels == self.churn]
         wanted = columns_in(parse_formula(design[0].formula)) if design else list(self.churn)
@@ -69,7 +69,7 @@ class Covariates(Presentation):
 
 def cells_of(table: Any, covariates: Covariates, *, ages: bool, counts: bool) -> tuple[Cells, NDArray[np.int64]]:
     """The cells by path and tenure, renewals without a row filled in, and the cell of each line of the table."""
-    table = covariates.made(table)
+    table = covariates.add_design_columns(table)
     numbers = ["tenure", *(["at_risk", "lost"] if counts else []), *covariates.churn, *covariates.calendar]
     read = read_table(table, numbers)
     frame = pd.DataFrame({name: column[read.row] for name, column in zip(numbers, read.columns, strict=True)})
@@ -80,7 +80,7 @@ def cells_of(table: Any, covariates: Covariates, *, ages: bool, counts: bool) ->
     grouped = frame.groupby(["_path", "tenure"], sort=True)
     _check_one_path(grouped[varying].nunique(), varying)
     cells = grouped[varying].first().join(grouped[["at_risk", "lost"]].sum())
-    cells = _filled(cells, covariates)
+    cells = _fill_renewals(cells, covariates)
     line = cells.index.get_indexer(pd.MultiIndex.from_frame(frame[["_path", "tenure"]])).astype(np.int64)
     grid = Cells(
         tenure=cells.index.get_level_values("tenure").to_numpy(dtype=float),
@@ -116,7 +116,7 @@ def _check_one_path(values: pd.DataFrame, varying: Sequence[str]) -> None:
             )
 
 
-def _filled(cells: pd.DataFrame, covariates: Covariates) -> pd.DataFrame:
+def _fill_renewals(cells: pd.DataFrame, covariates: Covariates) -> pd.DataFrame:
     """The cells with those of every path from the first renewal on."""
     last = cells.reset_index().groupby("_path")["tenure"].max().astype(int)
     every = pd.MultiIndex.from_tuples(

@@ -1,4 +1,4 @@
-"""What a model asks of a table before it is fitted: enough customers who differ, and covariates that may explain."""
+"""What a model needs of a table: enough customers who differ, and covariates that can explain."""
 
 from __future__ import annotations
 

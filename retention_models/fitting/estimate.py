@@ -1,4 +1,4 @@
-"""Where frames meet models: fit one to a table of customers."""
+"""Maximum-likelihood fits: one model to one table of customers, and to each of its groups."""
 
 from __future__ import annotations
 
@@ -43,56 +43,67 @@ def fit(
     by: Labels | None = None,
     robust: bool = False,
 ) -> Fit:
-    """A model fitted by maximum likelihood to a table of customers.
+    """A model fitted by maximum likelihood to a table of customers or contracts.
 
     Parameters
     ----------
     model_class
-        A model class, for example ``ParetoNBD``.
+        A model class, for example ``ParetoNBD`` or ``ShiftedBetaGeometric``.
     customers
-        A pandas or Polars frame with the model's columns (``frequency``, ``recency``, ``T``), one row a customer,
-        or one row a distinct history with a column ``weight``; from ``summarize`` or ``histories``.
-    purchase_covariates, dropout_covariates
-        Formulas of columns that move how often customers buy, and how soon they leave, for example
-        ``"gender + log(age)"``; see Notes. Missing values are errors. Text is taken for categories, the first of which
-        (in the order of the alphabet, or of the categories) is the baseline; ``C(year)`` makes categories of numbers.
+        A pandas or Polars frame with the columns of the model: ``frequency, recency, T`` for purchases, ``frequency,
+        monetary_value`` for ``GammaGamma``, ``tenure, at_risk, lost`` for contracts. One row a customer, or one row a
+        distinct history with a column ``weight``; from ``summarize``, ``histories`` or ``retention_table``.
+    purchase_covariates
+        Formula of the columns that change how often customers buy, for example ``"gender + log(age)"``; by default
+        none. See Notes.
+    dropout_covariates
+        Formula of the columns that change how soon customers leave; by default none.
     spend_covariates
-        The same for how much customers spend (``GammaGamma``).
+        Formula of the columns that change how much customers spend (``GammaGamma``); by default none.
     by
-        Fit each group on its own, too: the name of a column, or one label for each customer (a Series by its index, a
-        list or array in the order of the table). ``"cohort"`` means the month of ``first_purchase`` where there is no
-        column of that name. The fit of all carries those of the groups in ``groups``, and a check of whether they agree
-        in ``checks``.
+        Fit each group as well: the name of a column, or one label for each customer (a Series by its index, a list or
+        array in the order of the table). ``"cohort"`` is the month of ``first_purchase`` if there is no such column. By
+        default only the fit of all customers.
     robust
-        Whether standard errors are the robust ones (sandwich), which hold where the model is only roughly right.
+        True for robust standard errors (sandwich, Huber-White), which hold if the model is only roughly right. By
+        default False.
 
     Returns
     -------
     Fit
-        Estimates with covariance, log-likelihood, notes, and a record of the data.
+        Estimates with covariance, log-likelihood, notes, and a record of the data. With ``by``, ``groups`` holds the
+        fit of each group, and ``checks`` whether the groups agree.
 
     Raises
     ------
+    TypeError
+        When ``model_class`` is not a model class.
     ValueError
-        When a column is missing or breaks a rule, or when there is too little data to fit anything. When a covariate
-        misses values, is the same for all, follows from others, or tells for sure what customers do.
+        When a column is missing or breaks a rule, or when the data are too few. Also when a covariate is missing for a
+        customer, is the same for all, depends on others linearly, or predicts an outcome perfectly.
     ConvergenceError
-        When the likelihood has no maximum that could be found.
+        When no maximum of the likelihood was found.
 
     Notes
     -----
-    Covariates z act through an index z'g, the coefficients g being ``purchase[...]``, ``dropout[...]`` and
-    ``spend[...]`` in the fit; ``fit.model`` is that of a customer whose covariates are all 0. With it
+    ----- Newton's method on the logarithms of the parameters, so the time unit does not matter. A parameter that runs
+    to 0 or to infinity is held there, and a note says so.
 
-    - purchase rates are multiplied by exp(z'g): alpha is alpha exp(-z'g);
-    - drop-out rates of ``ParetoNBD`` are multiplied by exp(z'g): beta is beta exp(-z'g);
-    - the logit of the mean drop-out chance, a / (a + b), moves by z'g, and a + b is the same for all;
-    - chances of ``BGBB``, which are Beta-distributed too, do likewise: the mean alpha / (alpha + beta) to buy at an
-      opportunity, and the mean gamma / (gamma + delta) to leave before one;
-    - amounts are multiplied by exp(z'g): v is v exp(z'g).
+    In a formula, text columns are categories with the first level (in alphabetical order, or in the order of the
+    categories) as the baseline. ``C(year)`` makes categories of numbers. Covariates z act through an index z'g, where g
+    are the coefficients ``purchase[...]``, ``dropout[...]`` and ``spend[...]``. ``fit.model`` is the model of a
+    customer whose covariates are all 0. The index changes the model as follows:
 
-    Rates as Fader & Hardie (2007), "Incorporating Time-Invariant Covariates into the Pareto/NBD and BG/NBD Models".
-    With covariates the number of stages k is that of the model without.
+    - purchase rates are multiplied by exp(z'g): alpha becomes alpha exp(-z'g);
+    - drop-out rates of ``ParetoNBD`` are multiplied by exp(z'g): beta becomes beta exp(-z'g);
+    - the logit of the mean drop-out probability, a / (a + b), increases by z'g, and a + b is the same for all;
+    - the logits of the mean probabilities of ``BGBB``, alpha / (alpha + beta) to buy and gamma / (gamma + delta) to
+    leave,
+      increase by z'g;
+    - amounts are multiplied by exp(z'g): v becomes v exp(z'g).
+
+    Rates as in Fader & Hardie (2007), "Incorporating Time-Invariant Covariates into the Pareto/NBD and BG/NBD Models".
+    With covariates the number of stages k is that of the model without covariates.
 
     Examples
     --------
@@ -126,13 +137,15 @@ def fit(
     require_opportunities(model_class, table)
     formulas = {"purchase": purchase_covariates, "dropout": dropout_covariates, "spend": spend_covariates}
     designs = {link: formula for link, formula in formulas.items() if formula is not None}
-    covariate_terms, table = _designed(model_class, designs, customers, table) if designs else (CovariateTerms(), table)
+    covariate_terms, table = (
+        _apply_formulas(model_class, designs, customers, table) if designs else (CovariateTerms(), table)
+    )
     pooled = _fit_table(model_class, table, covariate_terms, robust)
     if by is None:
         return pooled
     groups, tables, notes = {}, {}, []
     parts = read_groups(customers, by)
-    for (label, lines), start in zip(parts.items(), _starts(pooled, table, list(parts.values())), strict=True):
+    for (label, lines), start in zip(parts.items(), _group_starts(pooled, table, list(parts.values())), strict=True):
         try:
             tables[label] = table.of_lines(lines)
             groups[label] = _fit_table(model_class, tables[label], covariate_terms, robust, start)
@@ -142,45 +155,45 @@ def fit(
     return replace(pooled, groups=groups, notes=(*pooled.notes, *notes), checks=(check,))
 
 
-def _designed(
+def _apply_formulas(
     model_class: type[Model], formulas: Mapping[str, str], customers: Any, table: Table
 ) -> tuple[CovariateTerms, Table]:
-    """What formulas mean for those customers whom the model can learn from, and the table with it beside."""
+    """The covariates of the customers that the model can use, and the table with their design columns."""
     links = getattr(model_class, "links", {})
     for link in formulas:
         if link not in links:
             known = ", ".join(f"{name}_covariates" for name in links) or "none"
             raise ValueError(f"{model_class.__name__} takes no {link}_covariates; it takes {known}")
-    speaking = ~_silent(model_class, table)[table.row]
+    is_informative = ~_is_uninformative(model_class, table)[table.row]
     designs: dict[str, Design] = {}
     design_columns: list[Array] = []
     for link, formula in formulas.items():
         names = columns_in(parse_formula(formula))
         require_not_explained(model_class, names)
-        frame = read_covariates(customers, names, formula)[speaking]
+        frame = read_covariates(customers, names, formula)[is_informative]
         designs[link] = Design.from_formula(formula, frame)
-        matrix = np.zeros((len(speaking), len(designs[link].labels)))
-        matrix[speaking] = designs[link].matrix(frame)
+        matrix = np.zeros((len(is_informative), len(designs[link].labels)))
+        matrix[is_informative] = designs[link].matrix(frame)
         design_columns.extend(matrix.T)
     return CovariateTerms(designs), table.beside(design_columns)
 
 
-def _starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
-    """Where to begin the fit of each group: of contracts near its top, found for all at once; else by its own data."""
+def _group_starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
+    """Start of the fit of each group: for contracts near its maximum, found for all groups at once; else None."""
     names = parameter_names(type(pooled.model))
     if "at_risk" not in type(pooled.model).columns or len(pooled.covariance) < len(names):
         return [None] * len(groups)
     tenure, at_risk, lost = (column[table.row] for column in table.columns)
     columns = tenure, at_risk * table.line_weight, lost * table.line_weight
     code = np.argmax(np.stack(groups), axis=0)
-    places = near_maxima(type(pooled.model), columns, code, np.log(pooled.parameters.to_numpy()))
+    places = near_maxima(type(pooled.model), columns, code, np.log(pooled.params.to_numpy()))
     return [type(pooled.model)(**dict(zip(names, values, strict=True))) for values in np.exp(places).tolist()]
 
 
 def _fit_table(
     model_class: type[Model], table: Table, covariate_terms: CovariateTerms, robust: bool, start: Model | None = None
 ) -> Fit:
-    table, left_out = _speaking(model_class, table)
+    table, left_out = _informative_rows(model_class, table)
     histories = table.first(len(model_class.columns)) if covariate_terms.n else table
     if "at_risk" in model_class.columns:
         table = histories = table.by_tenure()
@@ -190,7 +203,7 @@ def _fit_table(
     names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*histories.columns, *histories.means())
     optimum = maximise(model_class, dict(zip(names, arrays, strict=True)), histories.weight, start, robust=robust)
     if covariate_terms.n:
-        optimum, covariate_terms = _with_effects(optimum, table, covariate_terms, robust)
+        optimum, covariate_terms = _fit_covariates(optimum, table, covariate_terms, robust)
     labels = pd.Index(optimum.free)
     return Fit(
         model=optimum.model,
@@ -198,24 +211,24 @@ def _fit_table(
         log_likelihood=optimum.log_likelihood,
         n_customers=round(table.n_customers),
         notes=notes_on(optimum, covariate_terms, left_out, table),
-        data={**_about(model_class, histories), "left_out": left_out},
+        data={**_data_record(model_class, histories), "left_out": left_out},
         robust=robust,
         covariate_terms=covariate_terms,
     )
 
 
-def _about(model_class: type[Model], table: Table) -> dict[str, Any]:
-    """What a fit keeps of its data: where they come from, and a retention table itself, which is small."""
+def _data_record(model_class: type[Model], table: Table) -> dict[str, Any]:
+    """The record of the data in a fit: their origin, and a retention table itself, which is small."""
     about = {**table.about, "rows": len(table.weight), "sha256": table.sha256()}
     if "at_risk" in model_class.columns:
         about["kept"] = {n: c.tolist() for n, c in zip(model_class.columns, table.columns, strict=True)}
     return about
 
 
-def _with_effects(
+def _fit_covariates(
     plain: Optimum, table: Table, covariate_terms: CovariateTerms, robust: bool
 ) -> tuple[Optimum, CovariateTerms]:
-    """The maximum with covariates, begun at the one without them where that has no parameter at an edge."""
+    """The maximum with covariates, from the one without them unless that has a parameter at a limit."""
     require_few_coefficients(covariate_terms, table)
     last = len(table.columns) - covariate_terms.n
     rows = (*table.columns[:last], *table.means())
@@ -227,28 +240,31 @@ def _with_effects(
     try:
         found = maximise_with_covariates(start, rows, table.weight, covariates, robust=robust)
     except ValueError as error:
-        told = "".join(f"; without covariates, {limit.model}" for limit in plain.limits)
-        raise ValueError(f"{error}{told}") from None
+        context = "".join(f"; without covariates, {limit.model}" for limit in plain.limits)
+        raise ValueError(f"{error}{context}") from None
     return found.optimum, replace(
         covariate_terms, coefficients=pd.Series(found.coefficients, dtype=float, name="coefficient")
     )
 
 
-def _speaking(model_class: type[Model], table: Table) -> tuple[Table, dict[str, int]]:
-    """The rows that a model can learn from, and how many customers were left out for which reason."""
-    counts = {reason: round(float(table.weight[rows].sum())) for reason, rows in _reasons(model_class, table).items()}
-    silent = _silent(model_class, table)
-    kept = table.of_lines(~silent[table.row]) if silent.any() else table
+def _informative_rows(model_class: type[Model], table: Table) -> tuple[Table, dict[str, int]]:
+    """The rows that a model can use, and how many customers were left out for each reason."""
+    counts = {
+        reason: round(float(table.weight[rows].sum()))
+        for reason, rows in _exclusion_reasons(model_class, table).items()
+    }
+    is_uninformative = _is_uninformative(model_class, table)
+    kept = table.of_lines(~is_uninformative[table.row]) if is_uninformative.any() else table
     return kept, {reason: n for reason, n in counts.items() if n}
 
 
-def _silent(model_class: type[Model], table: Table) -> NDArray[np.bool_]:
-    """Which rows a model cannot learn from."""
-    return np.any([np.zeros(len(table.weight), dtype=bool), *_reasons(model_class, table).values()], axis=0)
+def _is_uninformative(model_class: type[Model], table: Table) -> NDArray[np.bool_]:
+    """Which rows a model cannot use."""
+    return np.any([np.zeros(len(table.weight), dtype=bool), *_exclusion_reasons(model_class, table).values()], axis=0)
 
 
-def _reasons(model_class: type[Model], table: Table) -> dict[str, NDArray[np.bool_]]:
-    """Rows that a model cannot learn from, by reason."""
+def _exclusion_reasons(model_class: type[Model], table: Table) -> dict[str, NDArray[np.bool_]]:
+    """Rows that a model cannot use, by reason."""
     columns = table.columns[: len(model_class.columns)]
     return model_class.left_out(*columns) if hasattr(model_class, "left_out") else {}
 
@@ -267,8 +283,8 @@ def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
     if "at_risk" in model_class.columns:
         raise ValueError("a row for each customer is needed, and a retention table holds only their sums")
     table = read_table(customers, (*model_class.columns, *averaged_columns(model_class)))
-    speaks = ~_silent(model_class, table)[table.row]
-    histories = table.first(len(model_class.columns)).of_lines(speaks)
+    is_informative = ~_is_uninformative(model_class, table)[table.row]
+    histories = table.first(len(model_class.columns)).of_lines(is_informative)
     if histories.sha256() != fit.data.get("sha256"):
         raise ValueError(
             f"these {histories.n_customers:,.0f} customers are not the ones that {model_class.__name__} was fitted to "
@@ -276,9 +292,9 @@ def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
         )
     if fit.covariate_terms.n:
         design_columns = fit.covariate_terms.design_columns(
-            read_covariates(customers, fit.covariate_terms.columns)[speaks]
+            read_covariates(customers, fit.covariate_terms.columns)[is_informative]
         )
-        table = table.of_lines(speaks).beside(design_columns)
-    elif not speaks.all():
-        table = table.of_lines(speaks)
+        table = table.of_lines(is_informative).beside(design_columns)
+    elif not is_informative.all():
+        table = table.of_lines(is_informative)
     return table.columns, table.weight

@@ -1,4 +1,4 @@
-"""What covariates make of a fitted model: coefficients beside its parameters, and parameters of each customer's own."""
+"""The covariates of a fit: their coefficients, and the parameters of each customer that follow from them."""
 
 from __future__ import annotations
 

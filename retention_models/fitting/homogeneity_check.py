@@ -1,4 +1,4 @@
-"""Whether groups of customers, each fitted on its own, tell the same story as the fit of all."""
+"""Whether the fits of groups of customers agree with the fit of all customers."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ LEVEL = 0.95
 def homogeneity_check(
     pooled: Fit, groups: Mapping[str, Fit], tables: Mapping[str, Table], tolerance: float = 0.2
 ) -> Check:
-    """Whether the groups, each fitted on its own, expect of a new customer what the fit of all expects.
+    """A check whether the fit of each group expects of a new customer what the fit of all customers expects.
 
-    Each is asked within what it has seen: up to the mean age (or at the mean renewal) of its own ``tables``. Fails when
-    a group differs by more than ``tolerance`` and its interval excludes less; the intervals hold for all groups at once
-    (Bonferroni). The likelihood-ratio test is told, but does not decide: with many customers a harmless difference is
-    significant.
+    Each group is compared at the mean age (or the mean renewal) of its own ``tables``. The check fails if a group
+    differs by more than ``tolerance`` and its interval excludes smaller differences. The intervals hold for all groups
+    at once (Bonferroni). The likelihood-ratio test is shown but does not decide: with many customers, a harmless
+    difference is significant.
     """
     name = "the groups agree"
     if len(groups) < 2:
         return Check(name, None, f"{len(groups)} of the groups could be fitted on its own; it takes two to compare.")
-    quantity = _of_a_new_customer(type(pooled.model))
-    asked = {label: _asked(pooled, tables[label]) for label in groups}
+    quantity = _comparison_quantity(type(pooled.model))
+    arguments = {label: _arguments(pooled, tables[label]) for label in groups}
     level = 1 - (1 - LEVEL) / len(groups)
     rows: dict[str, list[float]] = {}
     for fixed in {_fixed(fit): None for fit in groups.values()}:
-        format_together = {label: fit for label, fit in groups.items() if _fixed(fit) == fixed}
-        columns = tuple(np.array(column) for column in zip(*(asked[label] for label in format_together), strict=True))
-        own, everyone = _of_each(format_together, quantity, columns, level), pooled.values(quantity, columns)
+        comparable = {label: fit for label, fit in groups.items() if _fixed(fit) == fixed}
+        columns = tuple(np.array(column) for column in zip(*(arguments[label] for label in comparable), strict=True))
+        own, everyone = _group_estimates(comparable, quantity, columns, level), pooled.values(quantity, columns)
         away = np.stack(own, axis=-1) / everyone[:, None] - 1
-        rows |= dict(zip(format_together, away.tolist(), strict=True))
+        rows |= dict(zip(comparable, away.tolist(), strict=True))
     beyond = {label: row for label, row in rows.items() if row[1] > tolerance or row[2] < -tolerance}
     furthest = max(beyond or rows, key=lambda label: abs(rows[label][0]))
     gain = 2 * (sum(group.log_likelihood for group in groups.values()) - pooled.log_likelihood)
@@ -53,9 +53,9 @@ def homogeneity_check(
     return Check(
         name,
         not beyond,
-        f"The {_what(pooled, asked[furthest][0])} differs most from that of all in {furthest}: {difference:+.0%} "
-        f"(interval {lower:+.0%} to {upper:+.0%}, {LEVEL:.0%} for all {len(groups)} groups at once; up to "
-        f"{tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: "
+        f"The {_quantity_text(pooled, arguments[furthest][0])} differs most from that of all in {furthest}: "
+        f"{difference:+.0%} (interval {lower:+.0%} to {upper:+.0%}, {LEVEL:.0%} for all {len(groups)} groups at once; "
+        f"up to {tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: "
         f"{chi_squared_statement(gain, parameters)}, {p_statement(float(chdtrc(max(parameters, 1), max(gain, 0.0))))}.",
     )
 
@@ -65,7 +65,7 @@ def _fixed(fit: Fit) -> tuple[Any, ...]:
     return tuple(getattr(fit.model, name) for name in fit.model.fixed)
 
 
-def _of_each(
+def _group_estimates(
     groups: Mapping[str, Fit], quantity: Callable[..., Array], columns: tuple[Array, ...], level: float
 ) -> tuple[Array, Array, Array]:
     """The quantity as each group's own fit has it, and the ends of its interval; each of shape (groups,).
@@ -75,7 +75,7 @@ def _of_each(
     fits = list(groups.values())
     if fits[0].covariate_terms.n:
         each = zip(fits, *columns, strict=True)
-        ends = [_of_one(fit, quantity, tuple(map(np.atleast_1d, values)), level) for fit, *values in each]
+        ends = [_single_estimate(fit, quantity, tuple(map(np.atleast_1d, values)), level) for fit, *values in each]
         own, lower, upper = np.transpose(ends)
         return own, lower, upper
     names = list(parameter_names(type(fits[0].model)))
@@ -100,7 +100,7 @@ def _of_each(
     return own, *positive_interval(own, standard_error(slope / place, covariance), level)
 
 
-def _of_one(
+def _single_estimate(
     fit: Fit, quantity: Callable[..., Array], columns: tuple[Array, ...], level: float
 ) -> tuple[float, float, float]:
     """The quantity as one fit with covariates has it, and the ends of its interval."""
@@ -112,7 +112,7 @@ def _of_one(
     return float(own[0]), float(lower[0]), float(upper[0])
 
 
-def _of_a_new_customer(model_class: type[Model]) -> Callable[..., Array]:
+def _comparison_quantity(model_class: type[Model]) -> Callable[..., Array]:
     """The quantity by which groups are compared."""
     if "T" in model_class.columns:
         return lambda model, horizon: model.expected_purchases_new(horizon)
@@ -121,8 +121,8 @@ def _of_a_new_customer(model_class: type[Model]) -> Callable[..., Array]:
     return lambda model, *columns: model.expected_spend(*columns)
 
 
-def _asked(fit: Fit, table: Table) -> tuple[float, ...]:
-    """What a group is asked for: the arguments of the quantity, and its means of what covariates made of customers."""
+def _arguments(fit: Fit, table: Table) -> tuple[float, ...]:
+    """The arguments of the compared quantity for a group, and the means of its design columns."""
     names, weight = type(fit.model).columns, table.weight
     means = tuple(float(weight @ z / weight.sum()) for z in table.columns[len(table.columns) - fit.covariate_terms.n :])
     if "T" in names:
@@ -133,13 +133,13 @@ def _asked(fit: Fit, table: Table) -> tuple[float, ...]:
     return 0.0, 0.0, *means
 
 
-def _what(fit: Fit, asked: float) -> str:
+def _quantity_text(fit: Fit, arguments: float) -> str:
     """The quantity in words."""
     if "tenure" in fit.model.columns:
-        return f"share of new customers still there after renewal {asked:.0f}"
+        return f"share of new customers still there after renewal {arguments:.0f}"
     if "T" not in fit.model.columns:
         return "amount expected of a new customer"
-    ahead, unit = float(f"{asked:.3g}"), fit.data.get("time_unit")
+    ahead, unit = float(f"{arguments:.3g}"), fit.data.get("time_unit")
     counted = "opportunities" if "period" in fit.data else "units of time"
     window = span_name(ahead, unit) if unit else f"{ahead:g} {counted}"
     return f"number of purchases expected of a new customer within {window}"

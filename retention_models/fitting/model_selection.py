@@ -1,4 +1,4 @@
-"""The models of contracts that a retention table can tell apart, and which of them to use."""
+"""The contract models that a retention table can support, and which of them to use."""
 
 from __future__ import annotations
 
@@ -24,10 +24,18 @@ LADDER: tuple[Any, ...] = (Geometric, ShiftedBetaGeometric, BetaDiscreteWeibull)
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ContractModels(Presentation):
-    """The geometric, shifted-beta-geometric and beta-discrete-Weibull model of one table, as far as it goes.
+    """Contract models fitted to one table: what ``select_contract_model`` returns.
 
-    ``fits`` are those that could be fitted, by name; ``tests`` hold each against the next simpler one; ``name`` is the
-    one to use, and ``reason`` says why, and what could not be fitted.
+    Attributes
+    ----------
+    fits
+        The fits by name of the model, from the simplest to the richest that could be fitted.
+    tests
+        Tests of each model against the next richer one.
+    name
+        Name of the model to use.
+    reason
+        Why this model, and what could not be fitted.
     """
 
     fits: Mapping[str, Fit]
@@ -41,7 +49,18 @@ class ContractModels(Presentation):
         return self.fits[self.name]
 
     def table(self, tenures: Any = (1, 2, 5, 10)) -> pd.DataFrame:
-        """One row a model: ``log_likelihood, aic`` and the share still there after some renewals."""
+        """The models side by side.
+
+        Parameters
+        ----------
+        tenures
+            Numbers of renewals for which the survival is shown.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``model``: ``log_likelihood, aic``, and ``S(t)``, the share that remains after t renewals.
+        """
         when = np.asarray(tenures)
         rows = {
             name: {"log_likelihood": found.log_likelihood, "aic": found.aic}
@@ -55,16 +74,29 @@ class ContractModels(Presentation):
 
 
 def select_contract_model(retention_table: Any) -> ContractModels:
-    """The three models of contracts fitted to a table, and the simplest that the next richer one does not refute.
+    """The contract model that a retention table supports: the simplest one that is not rejected.
 
-    Customers are taken to differ (shifted-beta-geometric) unless the table is too short to tell: a single retention
-    rate is what values are most often wrong with, and where customers are alike, the richer model says so itself. A
-    chance to leave that changes with tenure (beta-discrete-Weibull) has to be shown by the likelihood-ratio test.
+    Parameters
+    ----------
+    retention_table
+        From ``retention_table``, or any frame with ``tenure, at_risk, lost``.
+
+    Returns
+    -------
+    ContractModels
+        The fits of ``Geometric``, ``ShiftedBetaGeometric`` and ``BetaDiscreteWeibull``, their tests, and the choice.
 
     Raises
     ------
     ValueError
-        When not even a single retention rate can be estimated, since nobody left, or nobody stayed.
+        When a single retention rate cannot be estimated, because nobody left or nobody stayed.
+
+    Notes
+    -----
+    ----- Customers are assumed to differ (shifted-beta-geometric) unless the table is too short for that. A single
+    retention rate is the most frequent cause of wrong customer values, and if customers are alike, the richer model
+    shows it. A churn probability that changes with tenure (beta-discrete-Weibull) must be significant at 5 % in the
+    likelihood-ratio test.
 
     Examples
     --------
@@ -91,11 +123,11 @@ def select_contract_model(retention_table: Any) -> ContractModels:
             problem = f" {model.__name__} cannot be fitted: {str(error).rstrip('.')}."
             break
     tests = tuple(likelihood_ratio(fits[a], fits[b]) for a, b in pairwise(fits))
-    name, why = _chosen(fits, tests)
+    name, why = _choose_model(fits, tests)
     return ContractModels(fits, tests, name, f"{name} is used{why}{problem}")
 
 
-def _chosen(fits: Mapping[str, Fit], tests: tuple[LikelihoodRatio, ...]) -> tuple[str, str]:
+def _choose_model(fits: Mapping[str, Fit], tests: tuple[LikelihoodRatio, ...]) -> tuple[str, str]:
     """The model to use, and the rest of the sentence that says so."""
     names = list(fits)
     if len(names) < 3:

@@ -1,4 +1,4 @@
-"""Whether a richer model is worth its parameters: the likelihood-ratio test, at an edge of the richer one too."""
+"""Tests between nested models: the likelihood-ratio test, also at a limit of the richer model, and Wald's test."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from retention_models.core.arrays import RNGLike
 from retention_models.core.formatting import Part, Presentation, chi_squared_statement, p_statement, three_digits
 from retention_models.estimation.model import SMALL, averaged_columns
 from retention_models.estimation.newton import ConvergenceError
 from retention_models.fitting.estimate import fit, rows_of
 from retention_models.fitting.result import Fit
 
-Law = Literal["inside", "edge", "unknown"]
+ReferenceDistribution = Literal["inside", "edge", "unknown"]
 
 # Simpler model, richer model -> where the simpler one lies among the parameters of the richer one: inside; at an edge;
-# or where a parameter loses its meaning, or takes whole numbers only, and no law is known.
-NESTED: dict[tuple[str, str], Law] = {
+# or where a parameter loses its meaning, or takes whole numbers only, and the reference distribution is unknown.
+NESTED: dict[tuple[str, str], ReferenceDistribution] = {
     ("ShiftedBetaGeometric", "BetaDiscreteWeibull"): "inside",
     ("Geometric", "DiscreteWeibull"): "inside",
     ("Geometric", "ShiftedBetaGeometric"): "edge",
@@ -37,11 +38,20 @@ ENOUGH = 5  # replicates that gain as much end the bootstrap: there is nothing t
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LikelihoodRatio(Presentation):
-    """The test that a simpler model is enough.
+    """The result of a test of a simpler model against a richer one.
 
-    ``statistic`` is twice the gain in log-likelihood, chi-squared with ``degrees`` of freedom if it is; where the
-    simpler model lies at an edge of the richer one, half the time it is 0. ``reference_distribution`` names
-    the distribution that gives the p-value.
+    Attributes
+    ----------
+    statistic
+        Twice the gain in log-likelihood of the richer model.
+    degrees
+        Number of additional parameters.
+    p_value
+        P-value of the simpler model; a small one speaks for the richer model.
+    detail
+        The result as a sentence.
+    reference_distribution
+        The distribution that gives the p-value: chi-squared, a bound, or a parametric bootstrap.
     """
 
     statistic: float
@@ -55,7 +65,7 @@ class LikelihoodRatio(Presentation):
 
 
 def lies_within(simpler: Fit, richer: Fit) -> bool:
-    """Whether the one model is a special case of the other, so that ``likelihood_ratio`` tests it."""
+    """Whether the simpler model is a special case of the richer one, so that ``likelihood_ratio`` can test it."""
     if simpler.covariate_terms.n or richer.covariate_terms.n:
         return type(simpler.model) is type(richer.model) and bool(_added(simpler, richer))
     return (type(simpler.model).__name__, type(richer.model).__name__) in NESTED
@@ -67,43 +77,52 @@ def likelihood_ratio(
     customers: Any = None,
     *,
     replicates: int = 99,
-    rng: np.random.Generator | None = None,
+    rng: RNGLike = 1,
     names: tuple[str, str] | None = None,
 ) -> LikelihoodRatio:
-    """The likelihood-ratio test of a model against a richer one that contains it, both fitted to the same data.
+    """The likelihood-ratio test of a model against a richer model that contains it; both fitted to the same data.
 
     Parameters
     ----------
-    simpler, richer
-        For example the fits of ``ShiftedBetaGeometric`` and ``BetaDiscreteWeibull``: the test of c = 1. Or fits of one
-        model of which the richer one has all the covariates of the simpler one, if any, and more.
+    simpler
+        The fit of the simpler model, for example ``ShiftedBetaGeometric``.
+    richer
+        The fit of the richer model, for example ``BetaDiscreteWeibull`` (the test is then of c = 1). Or a fit of the
+        same model with all covariates of the simpler fit, and more.
     customers
-        What both were fitted to; needed where no law is known: ``NBD`` in models with drop-out, and models of random
-        timing in those of regular timing (k = 1).
+        The table that both were fitted to, by default none. Needed if the reference distribution is unknown: for
+        ``NBD`` against models with drop-out, and for random timing against regular timing (k = 1).
     replicates
-        How many tables of customers are then simulated, at most; with 0 the bound by halves (see below) has to do.
+        Largest number of simulated tables in that case; with 0 only the bound is used (see Notes).
     rng
-        The source of randomness of that; by default a generator of its own, always begun alike.
+        Seed, generator, or None for a new random state, as ``numpy.random.default_rng`` takes; by default 1, so that
+        the same call gives the same p-value.
     names
-        What to call the two in the sentence; by default the names of their models.
+        What to call the two fits in the sentence; by default the names of their models.
+
+    Returns
+    -------
+    LikelihoodRatio
+        Statistic, degrees of freedom, p-value, and the result as a sentence.
 
     Raises
     ------
     ValueError
-        When the one model does not lie within the other, the data differ, or they are needed and not there.
+        When the simpler model is not a special case of the richer one, the data differ, or ``customers`` is needed.
 
     Notes
     -----
-    At an edge (equal customers, within ones that differ) the law is an even mixture of chi-squared with 0 and 1
-    degrees of freedom: Self & Liang (1987), Journal of the American Statistical Association 82, 605-610.
+    ----- If the simpler model lies at a limit of the richer one (customers who are all alike), the reference
+    distribution is an even mixture of chi-squared with 0 and 1 degrees of freedom: Self & Liang (1987), Journal of the
+    American Statistical Association 82, 605-610.
 
-    Where no law is known, halves of the customers are tried first: each model is fitted to the one half, and what the
-    richer one gains on the other half bounds the p-value by e^-gain, whatever the models (Wasserman, Ramdas &
-    Balakrishnan 2020, "Universal Inference", PNAS 117, 16880-16890). Where that does not decide, customers of the same
-    ages are simulated from the simpler model and both models fitted to them (parametric bootstrap), until five such
-    tables gained as much (Besag & Clifford 1991, Biometrika 78, 301-304). This takes seconds, or minutes where the
-    likelihood is nearly flat. Simulated purchases come at any moment; where the gaps between real ones are as short
-    as the granularity of the log, the rounding alone looks regular.
+    If the reference distribution is unknown, a bound is tried first. Each model is fitted to one half of the customers.
+    The gain of the richer model on the other half bounds the p-value by e^-gain (Wasserman, Ramdas & Balakrishnan 2020,
+    "Universal Inference", PNAS 117, 16880-16890). If the bound does not decide, customers of the same ages are
+    simulated from the simpler model and both models are fitted to them (parametric bootstrap), until five such tables
+    gain as much (Besag & Clifford 1991, Biometrika 78, 301-304). This takes seconds, or minutes if the likelihood is
+    nearly flat. Simulated purchases can happen at any moment. If real gaps are as short as the granularity of the log,
+    rounding alone makes them look regular.
 
     Examples
     --------
@@ -125,7 +144,7 @@ def likelihood_ratio(
         raise ValueError("both models must be fitted to the same data for their likelihoods to be compared")
     statistic = max(2 * (richer.log_likelihood - simpler.log_likelihood), 0.0)
     if NESTED[classes] == "unknown":
-        return _by_simulation(simpler, richer, names, statistic, customers, replicates, rng or np.random.default_rng(1))
+        return _by_simulation(simpler, richer, names, statistic, customers, replicates, np.random.default_rng(rng))
     at_edge = NESTED[classes] == "edge"
     p_value = float(chdtrc(1, statistic)) * (0.5 if at_edge else 1.0)
     where = ", at an edge" if at_edge else ""
@@ -148,7 +167,7 @@ def _by_simulation(
     rng: np.random.Generator,
 ) -> LikelihoodRatio:
     """The test by halves of the customers, or else by simulated ones."""
-    degrees = len(richer.parameters) + len(richer.model.fixed) - len(simpler.parameters)
+    degrees = len(richer.params) + len(richer.model.fixed) - len(simpler.params)
 
     def result(p_value: float, how: str, reference_distribution: str) -> LikelihoodRatio:
         return LikelihoodRatio(
@@ -159,7 +178,8 @@ def _by_simulation(
         return result(1.0, "it is the simpler one here", "none needed")
     if customers is None:
         raise ValueError(
-            f"the gain of {names[1]} over {names[0]} has no known law; pass the customers that both were fitted to"
+            f"the gain of {names[1]} over {names[0]} has no known reference distribution; "
+            "pass the customers that both were fitted to"
         )
     lines = _lines(richer, customers)
     bound = _bound_by_halves(simpler, richer, lines, rng)
@@ -191,10 +211,12 @@ def _bound_by_halves(simpler: Fit, richer: Fit, lines: pd.DataFrame, rng: np.ran
     return math.exp(-max(log_mean, 0.0))
 
 
-def _gain(simpler: Fit, richer: Fit, learnt: pd.DataFrame, judged: pd.DataFrame) -> float:
+def _gain(simpler: Fit, richer: Fit, training: pd.DataFrame, validation: pd.DataFrame) -> float:
     """What the richer model, fitted to some customers, gains on others over the simpler one, fitted to these."""
-    there = fit(type(richer.model), learnt).model.log_likelihood(*(judged[name].to_numpy() for name in judged))
-    return float(np.sum(there)) - fit(type(simpler.model), judged).log_likelihood
+    there = fit(type(richer.model), training).model.log_likelihood(
+        *(validation[name].to_numpy() for name in validation)
+    )
+    return float(np.sum(there)) - fit(type(simpler.model), validation).log_likelihood
 
 
 def _simulated(
@@ -220,7 +242,7 @@ def _simulated(
 def _as_richer(simpler: Fit, richer: Fit) -> Any:
     """The simpler model as one of regular timing, which simulates the gaps as well."""
     stays: dict[str, float] = {"a": SMALL} if type(simpler.model).__name__ == "NBD" else {}
-    values = {str(name): value for name, value in simpler.parameters.items()}
+    values = {str(name): value for name, value in simpler.params.items()}
     return replace(richer.model, **{**stays, **values, "k": 1})
 
 
@@ -255,23 +277,29 @@ def _of_covariates(simpler: Fit, richer: Fit, name: str) -> LikelihoodRatio:
 
 
 def wald(fit: Fit) -> pd.DataFrame:
-    """The test of each term of the covariates that it makes no difference, all its coefficients being 0.
+    """Wald's test of each term of the covariates: whether all its coefficients are 0.
 
     Parameters
     ----------
     fit
-        A fit with covariates; with ``robust=True`` the tests are robust, too.
+        A fit with covariates. With ``robust=True`` the tests are robust, too.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``term``, such as ``purchase[channel]``: ``statistic``, chi-squared with ``degrees`` of freedom, one
-        a coefficient, if the term makes no difference, and ``p_value``. Terms held at 0 at a limit are not in it.
+        Indexed by ``term``, such as ``purchase[channel]``: ``statistic``, ``degrees`` of freedom, one a coefficient,
+        and ``p_value``. Terms that are held at a limit are left out.
+
+    Raises
+    ------
+    ValueError
+        When the fit has no covariates.
 
     Notes
     -----
-    Wald's test g' V^-1 g, V the covariance of the term's coefficients g. It does not fit the model again without the
-    term, as ``likelihood_ratio`` does, which is the better one in small samples.
+    ----- The statistic g' V^-1 g, with V the covariance of the coefficients g, is chi-squared if the term makes no
+    difference. The model is not fitted again without the term. ``likelihood_ratio`` does that and is better in small
+    samples.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a reader of a fit must know, in sentences: choices made, parameters held, customers left out."""
+"""The notes of a fit, as sentences: choices made, parameters held, customers left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model of contracts for each cohort, none of them left alone with its data."""
+"""Partial pooling: a contract model for each cohort, in which cohorts with little data borrow from the others."""
 
 from __future__ import annotations
 
@@ -22,28 +22,33 @@ from retention_models.tables.groups import read_groups
 
 
 def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "cohort") -> Fit:
-    """A model of contracts fitted to each cohort, which borrows from the others what its own data do not tell.
+    """A contract model fitted to each cohort with partial pooling: a cohort with little data borrows from the others.
 
     Parameters
     ----------
     model_class
-        A model of contracts, for example ``ShiftedBetaGeometric``.
+        A contract model, for example ``ShiftedBetaGeometric``.
     retention_table
         From ``retention_table``, or any frame with ``tenure, at_risk, lost`` and the column ``by``.
     by
-        The column that tells the cohorts apart.
+        Column that names the cohort of a row; by default ``"cohort"``.
 
     Returns
     -------
     Fit
-        The fit of all customers together; its ``groups`` hold the fit of each cohort, partially pooled (see
-        ``survival.pooling``), and a note says how much the cohorts differ. ``fit(model, table, by="cohort")`` gives
-        each cohort on its own instead.
+        The fit of all customers together. Its ``groups`` hold the partially pooled fit of each cohort, and a note says
+        how much the cohorts differ. ``fit(model, table, by="cohort")`` fits each cohort without pooling.
 
     Raises
     ------
     ValueError
-        As ``fit`` does, or when there are fewer than three cohorts, or a parameter of all together runs to an edge.
+        When ``fit`` raises it, when there are fewer than three cohorts, or when a parameter of all customers together
+        reaches a limit.
+
+    Notes
+    -----
+    Log-parameters of the cohorts are normal, with a mean and a covariance that are estimated from the data (random
+    effects, empirical Bayes). See ``estimation.random_effects``.
 
     Examples
     --------
@@ -72,7 +77,7 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
     groups = read_groups(retention_table, by)
     if len(groups) < 3:
         raise ValueError(f"how much cohorts differ takes three of them to tell; {by} has {len(groups)}")
-    found = pool(model_class, _by_line(table), _codes(groups), np.log(together.parameters.to_numpy()))
+    found = pool(model_class, _line_columns(table), _codes(groups), np.log(together.params.to_numpy()))
     fits = {
         label: _cohort_fit(together, table.of_lines(lines).by_tenure(), found, i)
         for i, (label, lines) in enumerate(groups.items())
@@ -91,25 +96,35 @@ def cohort_check(
     tolerance: float = 0.2,
     level: float = 0.95,
 ) -> tuple[pd.DataFrame, Check]:
-    """Whether cohorts leave alike, and what each is expected to keep.
+    """A check whether cohorts have the same retention, with the expected retention of each.
 
     Parameters
     ----------
-    model_class, retention_table, by
-        As in ``fit_pooled``.
+    model_class
+        A contract model, for example ``ShiftedBetaGeometric``.
+    retention_table
+        From ``retention_table``, or any frame with ``tenure, at_risk, lost`` and the column ``by``.
     renewals
-        After how many renewals the cohorts are compared.
+        Number of renewals after which the cohorts are compared, 1 or more.
+    by
+        Column that names the cohort of a row; by default ``"cohort"``.
     tolerance
-        The check fails where the interval of a cohort excludes that it differs from all together by so much or less.
+        Largest relative difference from all customers together that passes. The check fails if the interval of a cohort
+        excludes all differences up to this size.
     level
-        Level of the intervals.
+        Confidence level of the intervals, between 0 and 1.
 
     Returns
     -------
     tuple[pandas.DataFrame, Check]
-        A frame indexed by cohort, the best first: ``customers``, ``share`` expected to be there after the renewals,
-        with ``share_lower, share_upper``, and ``difference``, the share over that of all together, less one; without
-        rows where the cohorts cannot be pooled, as the check then says.
+        A frame indexed by cohort, the best first: ``customers``, the expected ``share`` that remains, its ends
+        ``share_lower, share_upper``, and the relative ``difference`` from all together. If the cohorts cannot be
+        pooled, the frame is empty and the check says why.
+
+    Raises
+    ------
+    ValueError
+        When ``renewals`` is not a whole number from 1 on.
     """
     require_whole("renewals", renewals, 1)
     name = "cohorts leave alike"
@@ -144,7 +159,7 @@ def cohort_check(
     return frame, Check(name, not beyond, detail)
 
 
-def _by_line(table: Table) -> tuple[np.ndarray, ...]:
+def _line_columns(table: Table) -> tuple[np.ndarray, ...]:
     """Tenure, at risk and lost of each line, its weight counted in."""
     tenure, at_risk, lost = (column[table.row] for column in table.columns)
     return tenure, at_risk * table.line_weight, lost * table.line_weight

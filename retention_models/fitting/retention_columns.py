@@ -1,4 +1,4 @@
-"""What is asked of data on contracts: a fit, customers by renewals made."""
+"""The arguments of forecasts of contracts: a fit of a contract model, and customers by tenure."""
 
 from __future__ import annotations
 

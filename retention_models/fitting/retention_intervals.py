@@ -1,4 +1,4 @@
-"""Intervals of what a model of contracts says: by standard errors, or by the likelihood where these say little."""
+"""Intervals of quantities of a contract model: from standard errors, or from the profile likelihood."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Ends = tuple[Array, Array]
 
 def is_vague(fit: Fit) -> bool:
     """Whether the data hardly determine a parameter, or put one on an edge; a note of the fit then says so."""
-    is_held = len(fit.covariance) < len(fit.parameters)
-    return len(fit.parameters) > 1 and (is_held or bool(np.any(fit.step_errors > VAGUE_CONTRACT)))
+    is_held = len(fit.covariance) < len(fit.params)
+    return len(fit.params) > 1 and (is_held or bool(np.any(fit.step_errors > VAGUE_CONTRACT)))
 
 
 def profile_interval(fit: Fit, quantity: Callable[[Any], Array], level: float) -> Ends | None:
@@ -42,7 +42,7 @@ def _over_region(fit: Fit, level: float) -> tuple[Any, ...]:
     model_class, kept = type(fit.model), fit.data["kept"]
     columns = tuple(np.array(kept[name], dtype=float) for name in model_class.columns)
     places = profile_likelihood_region(
-        model_class, columns, np.log(fit.parameters.to_numpy()), normal_quantile(level) ** 2 / 2
+        model_class, columns, np.log(fit.params.to_numpy()), normal_quantile(level) ** 2 / 2
     )
     names = parameter_names(model_class)
     return tuple(model_class(**dict(zip(names, values, strict=True))) for values in np.exp(places).tolist())

@@ -22,10 +22,20 @@ def survival_curves(spells: Any, *, by: str | None = None) -> dict[str, Curve]:
     Parameters
     ----------
     spells
-        From ``read_contracts`` (tenure in days); or a pandas or Polars frame with ``tenure, churned`` and, where there
+        From ``read_contracts`` (tenure in days); or a pandas or Polars frame with ``tenure, churned`` and, if there
         are, ``entry, weight``; or a retention table (tenure in renewals).
     by
-        A covariate or column that tells groups apart; without it all customers are the group "all".
+        A covariate or column that names the group. By default all customers are the group ``"all"``.
+
+    Returns
+    -------
+    dict[str, Curve]
+        The curve of each group, by its label.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing or breaks a rule.
 
     Examples
     --------
@@ -58,9 +68,25 @@ def survival_curves(spells: Any, *, by: str | None = None) -> dict[str, Curve]:
 
 
 def cause_curves(spells: Any, *, by: str | None = None) -> dict[str, CauseCurves]:
-    """The Aalen-Johansen curves by cause of each group of customers.
+    """The Aalen-Johansen curves by cause, for each group of customers.
 
-    Parameters are those of ``survival_curves``; spells need a column ``cause``, which counts where they churned.
+    Parameters
+    ----------
+    spells
+        From ``read_contracts(cause=...)`` (tenure in days); or a pandas or Polars frame with ``tenure, churned, cause``
+        and, if there are, ``entry, weight``. The cause counts where ``churned`` is True.
+    by
+        A covariate or column that names the group. By default all customers are the group ``"all"``.
+
+    Returns
+    -------
+    dict[str, CauseCurves]
+        The curves of each group, by its label.
+
+    Raises
+    ------
+    ValueError
+        When there is no column ``cause``, or a column is missing or breaks a rule.
 
     Examples
     --------
@@ -91,7 +117,19 @@ def cause_curves(spells: Any, *, by: str | None = None) -> dict[str, CauseCurves
 
 
 def round_tenures(curves: Mapping[str, Curve | CauseCurves], count: int = 8) -> Array:
-    """About so many round tenures from 0 on that span the curves: where to write numbers beneath them.
+    """Round tenures that cover some curves, for the rows of a table below a plot.
+
+    Parameters
+    ----------
+    curves
+        Curves by group, from ``survival_curves`` or ``cause_curves``.
+    count
+        Approximate number of tenures.
+
+    Returns
+    -------
+    numpy.ndarray
+        Tenures from 0 on, in equal steps of 1, 2 or 5 times a power of 10.
 
     Examples
     --------

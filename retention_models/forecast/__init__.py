@@ -1,13 +1,11 @@
 """Forecasts: purchases of each customer and of all together, and survivors among customers with contracts.
 
-=============================  =====================================================================================
-``predict``                    P(alive) and purchases of each customer, with intervals
-``predict_total``              purchases of all customers together
-``predict_new``                purchases of new customers
-``marginal_effect``            purchases before and after a change of a covariate
-``forecast_retention``         active customers after each coming renewal
-``retention_triangle``         retention by cohort and renewal, observed and forecast
-=============================  =====================================================================================
+- ``predict``: P(alive) and purchases of each customer, with intervals
+- ``predict_total``: purchases of all customers together
+- ``predict_new``: purchases of new customers
+- ``marginal_effect``: purchases before and after a change of a covariate
+- ``forecast_retention``: active customers after each coming renewal
+- ``retention_triangle``: retention by cohort and renewal, observed and forecast
 
 >>> import retention_models as rm
 >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")

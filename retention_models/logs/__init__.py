@@ -3,20 +3,21 @@
 A log stays where it is: a pandas or Polars frame, a file, a DuckDB relation, or a Spark frame. ``read_transactions``
 and ``read_contracts`` check it and count the rows that they set aside. ``summarize`` and ``retention_table`` reduce it.
 
-=============================  =====================================================================================
-Purchases
-``read_transactions``          a checked purchase log
-``summarize``                  repeat purchases, recency, T and spend of each customer; ``histories``, ``compress``
-``opportunities``              the same for one occasion per period (BG/BB)
-``choose_settings``            dates, time unit and horizon chosen from a log, with the reasons
-``check_log_start``            data checks; also ``check_accounts``, ``check_regularity``
-``cohort_retention``           cohort retention by period; ``retention_by_age`` over all cohorts
-``time_to_second_purchase``    time to the second purchase; ``purchase_gaps``, ``season``, ``rfm_segments``
-Contracts
-``read_contracts``             a checked contract log, as spells with a start and an end
-``retention_table``            customers at risk and lost, by cohort and tenure; also from a table of tenures
-``active_customers``           active customers by tenure
-=============================  =====================================================================================
+**Purchases**
+
+- ``read_transactions``: a checked purchase log
+- ``summarize``: repeat purchases, recency, T and spend of each customer; ``histories``, ``compress``
+- ``opportunities``: the same for one occasion per period (BG/BB)
+- ``choose_settings``: dates, time unit and horizon chosen from a log, with the reasons
+- ``check_log_start``: data checks; also ``check_accounts``, ``check_regularity``
+- ``cohort_retention``: cohort retention by period; ``retention_by_age`` over all cohorts
+- ``time_to_second_purchase``: time to the second purchase; ``purchase_gaps``, ``season``, ``rfm_segments``
+
+**Contracts**
+
+- ``read_contracts``: a checked contract log, as spells with a start and an end
+- ``retention_table``: customers at risk and lost, by cohort and tenure; also from a table of tenures
+- ``active_customers``: active customers by tenure
 
 From the rows of a log to the table that models need:
 

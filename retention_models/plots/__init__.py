@@ -1,14 +1,12 @@
 """Plots: each function plots a computed frame on given axes or on new ones. It computes nothing.
 
-=============================  =====================================================================================
-``plot_periods``               purchases in each calendar period; ``plot_season``, ``plot_waiting``
-``plot_retention``             cohort retention; ``plot_segments``, ``plot_concentration``
-``plot_tracking``              actual and expected purchases; ``plot_by_frequency``, ``plot_pit``
-``plot_alive_history``         P(alive) of one customer over time; ``plot_history_matrix``
-``plot_survival``              survival curves; ``plot_causes``, ``plot_triangle``, ``plot_remaining``
-``plot_evidence``              effects with intervals; ``plot_panels``, ``plot_values``
-``plot_parameters``            parameter estimates; ``panels`` makes axes
-=============================  =====================================================================================
+- ``plot_periods``: purchases in each calendar period; ``plot_season``, ``plot_waiting``
+- ``plot_retention``: cohort retention; ``plot_segments``, ``plot_concentration``
+- ``plot_tracking``: actual and expected purchases; ``plot_by_frequency``, ``plot_pit``
+- ``plot_alive_history``: P(alive) of one customer over time; ``plot_history_matrix``
+- ``plot_survival``: survival curves; ``plot_causes``, ``plot_triangle``, ``plot_remaining``
+- ``plot_evidence``: effects with intervals; ``plot_panels``, ``plot_values``
+- ``plot_parameters``: parameter estimates; ``panels`` makes axes
 
 >>> import pandas as pd
 >>> import retention_models as rm

@@ -1,9 +1,7 @@
 """Simulated businesses with a known truth, against which methods can be tested.
 
-=============================  =====================================================================================
-``retail``                     a shop with purchases and a mailing; returns ``Retail`` with its ``Trial`` of ``Arm`` s
-``subscriptions``              contracts with causes and an offer; returns ``Subscriptions``, made by ``Rules``
-=============================  =====================================================================================
+- ``retail``: a shop with purchases and a mailing; returns ``Retail`` with its ``Trial`` of ``Arm`` s
+- ``subscriptions``: contracts with causes and an offer; returns ``Subscriptions``, made by ``Rules``
 
 >>> import numpy as np
 >>> import retention_models as rm

@@ -1,14 +1,12 @@
 """Customers who say that they leave: curves, tests, and models of contracts.
 
-=============================  =====================================================================================
-``kaplan_meier``               the share still there after each tenure
-``aalen_johansen``             the share that left for each cause
-``log_rank``                   whether groups leave at the same pace
-``curve_table``                curves of several groups as one frame
-``ShiftedBetaGeometric``       chances to leave differ between customers and never change (sBG)
-``BetaDiscreteWeibull``        chances differ, and grow or shrink with tenure (BdW)
-``Geometric``                  one chance for all; ``DiscreteWeibull``, ``TwoSegments``
-=============================  =====================================================================================
+- ``kaplan_meier``: the share still there after each tenure
+- ``aalen_johansen``: the share that left for each cause
+- ``log_rank``: whether groups leave at the same pace
+- ``curve_table``: curves of several groups as one frame
+- ``ShiftedBetaGeometric``: chances to leave differ between customers and never change (sBG)
+- ``BetaDiscreteWeibull``: chances differ, and grow or shrink with tenure (BdW)
+- ``Geometric``: one chance for all; ``DiscreteWeibull``, ``TwoSegments``
 
 Four customers, three of whom left:
 

@@ -41,7 +41,7 @@ def count_losses(
     ValueError
         When shapes differ, a number is missing or negative, or ``tenure`` does not exceed ``entry``.
     """
-    end, code, start, share = _checked(tenure, cause, entry, weight)
+    end, code, start, share = _check_columns(tenure, cause, entry, weight)
     late = start > 0
     when, place = np.unique(np.concatenate([end, start[late]]), return_inverse=True)
     gone, came = place[: len(end)], place[len(end) :]
@@ -53,7 +53,7 @@ def count_losses(
     return Counts(when, np.maximum(at_risk, left.sum(axis=1)), left, float(start.min()))
 
 
-def _checked(
+def _check_columns(
     tenure: ArrayLike, cause: ArrayLike, entry: ArrayLike | None, weight: ArrayLike | None
 ) -> tuple[Array, NDArray[np.int64], Array, Array]:
     """The four columns as arrays, each rule kept."""
@@ -90,7 +90,7 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def tenures_asked_for(at: ArrayLike) -> Array:
+def require_increasing(at: ArrayLike) -> Array:
     """The tenures as numbers, shape (m,), each above the last."""
     when = as_numbers("at", at)
     if not (np.all(np.isfinite(when)) and np.all(np.diff(when) > 0)):

@@ -1,6 +1,6 @@
-"""Beta-discrete-Weibull: chances to leave that differ between customers and change with each one's tenure.
+"""Beta-discrete-Weibull: churn probabilities differ between customers and change with tenure.
 
-With c > 1 a customer's own chance to leave grows from renewal to renewal, with c < 1 it shrinks; c = 1 is the
+With c > 1 a customer's churn probability grows from renewal to renewal, with c < 1 it falls; c = 1 is the
 shifted-beta-geometric. S(t) = B(alpha, beta + t^c) / B(alpha, beta).
 
 Fader, Hardie, Liu, Davin & Steenburgh (2018), "'How to Project Customer Retention' Revisited: The Role of Duration
@@ -34,7 +34,21 @@ from retention_models.survival.contract_model import (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BetaDiscreteWeibull(RetentionModel):
-    """Chances to leave at the first renewal are Beta(alpha, beta); exposure to them grows as t^c.
+    """Beta-discrete-Weibull (BdW): churn probabilities differ between customers, and change with tenure.
+
+    Parameters
+    ----------
+    alpha, beta
+        Parameters of the beta distribution of churn probabilities at the first renewal; the mean is
+        alpha / (alpha + beta).
+    c
+        Duration dependence: above 1 a customer's churn probability grows with tenure, below 1 it falls. With c = 1 the
+        model is the shifted-beta-geometric.
+
+    Notes
+    -----
+    ----- S(t) = B(alpha, beta + t^c) / B(alpha, beta). Source: Fader, Hardie, Liu, Davin & Steenburgh (2018), "'How to
+    Project Customer Retention' Revisited: The Role of Duration Dependence", Journal of Interactive Marketing 43, 1-16.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Several ways to leave: the Aalen-Johansen curves, one a cause, that add up with survival to one.
+"""Several causes of leaving: the Aalen-Johansen curves, one a cause.
 
-Price, service and death compete for the same customers: who left for one cause can no longer leave for another.
-So 1 - Kaplan-Meier of a single cause, which treats the other leavers as if they could still come to it, promises
-too much; the share that leaves for a cause by tenure t is the sum over t_i <= t of S(t_i-1) d_k(t_i)/n(t_i).
+Price, service and death compete for the same customers: a customer who left for one cause cannot leave for another.
+1 - Kaplan-Meier of a single cause treats the other losses as censored, so it is too high. The share that leaves for
+cause k by tenure t is the sum over t_i <= t of S(t_i-1) d_k(t_i)/n(t_i). These shares and survival add up to 1.
 
 Aalen & Johansen (1978), Scandinavian Journal of Statistics 5, 141-150; variance by the delta method for grouped
 times as in Marubini & Valsecchi (1995), Analysing Survival Data from Clinical Trials, section 10.3. Ties are counted,
@@ -21,15 +21,24 @@ from numpy.typing import ArrayLike
 
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation, with_intervals
-from retention_models.survival.at_risk import count_losses, require_length, tenures_asked_for
+from retention_models.survival.at_risk import count_losses, require_increasing, require_length
 from retention_models.survival.curves import Curve, log_log_interval
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CauseCurves(Presentation):
-    """Cumulative incidence by cause, given by the numbers behind it.
+    """Cumulative incidence by cause: what ``aalen_johansen`` returns.
 
-    ``tenure`` and ``at_risk`` are as in ``Curve``, shape (m,); ``lost`` counts by cause, shape (m, causes).
+    Attributes
+    ----------
+    causes
+        Names of the causes.
+    tenure, at_risk
+        As in ``Curve``; shape (m,).
+    lost
+        Customers who left at each tenure for each cause; shape (m, causes).
+    start
+        Tenure at which the curves start, the earliest entry.
     """
 
     causes: tuple[str, ...]
@@ -54,7 +63,7 @@ class CauseCurves(Presentation):
 
     @cached_property
     def overall(self) -> Curve:
-        """The Kaplan-Meier curve of leaving for whatever cause."""
+        """The Kaplan-Meier curve of leaving for any cause."""
         return Curve(self.tenure, self.at_risk, self.lost.sum(axis=1), self.start)
 
     @cached_property
@@ -82,17 +91,38 @@ class CauseCurves(Presentation):
         return np.sqrt(np.maximum(variance, 0.0))
 
     def cumulative_incidence(self, tenure: ArrayLike) -> Array:
-        """The share that left for each cause by each tenure, shape (..., causes); flat after the last one observed."""
+        """Share of customers who left for each cause by each tenure.
+
+        Parameters
+        ----------
+        tenure
+            Tenures, any shape, in the unit of the curves.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (..., causes); a step function, flat after the last observed tenure.
+        """
         return self._read(self.incidence, tenure)
 
     def table(self, level: float = 0.95, at: ArrayLike | None = None) -> pd.DataFrame:
-        """The curves as a frame of ``cause, tenure, at_risk, incidence, std_error, incidence_lower, incidence_upper``.
+        """The curves as a frame.
 
-        One row a cause and tenure, from the start on; ``at`` asks for other tenures. The interval is made on the
-        log-log scale.
+        Parameters
+        ----------
+        level
+            Confidence level of the intervals, between 0 and 1.
+        at
+            Tenures of the rows, finite and increasing; by default those of the curves, with their start first.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a cause and tenure: ``cause, tenure, at_risk, incidence, std_error, incidence_lower,
+            incidence_upper``. The intervals use the log-log scale.
         """
         lower, upper = log_log_interval(self.incidence, self.std_error, level)
-        when = self.overall.steps if at is None else tenures_asked_for(at)
+        when = self.overall.steps if at is None else require_increasing(at)
         columns = {
             "incidence": self.incidence,
             "std_error": self.std_error,
@@ -130,19 +160,34 @@ class CauseCurves(Presentation):
 def aalen_johansen(
     tenure: ArrayLike, cause: ArrayLike, *, entry: ArrayLike | None = None, weight: ArrayLike | None = None
 ) -> CauseCurves:
-    """Cumulative incidence curves by cause, from customers, one row each.
+    """Cumulative incidence curves by cause (competing risks), from customers, one row each.
 
     Parameters
     ----------
-    tenure, entry, weight
-        As in ``kaplan_meier``.
+    tenure
+        Time since the start of the contract at which the customer left or was last observed; shape (n,), in any unit.
     cause
-        Why the customer left; ``None``, missing or an empty text where still there when last seen. Shape (n,).
+        Why the customer left, shape (n,); ``None``, missing or an empty text for a customer who is still there.
+    entry
+        Tenure at which observation of the customer began (left truncation), shape (n,). By default 0: observed from the
+        start of the contract.
+    weight
+        Number of customers who share the row, shape (n,); by default 1.
+
+    Returns
+    -------
+    CauseCurves
+        One curve a cause, sorted by name. With survival, the curves add up to 1.
 
     Raises
     ------
     ValueError
-        As ``kaplan_meier`` does, or when nobody has a cause.
+        When shapes differ, a number is missing or negative, a customer was never at risk, or nobody has a cause.
+
+    Notes
+    -----
+    ----- Aalen & Johansen (1978), Scandinavian Journal of Statistics 5, 141-150; variance by the delta method as in
+    Marubini & Valsecchi (1995), Analysing Survival Data from Clinical Trials, section 10.3.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""What every model of contracts shares: from the chance to renew, all else is derived here, once.
+"""What every contract model shares: all quantities follow from the probability to renew.
 
-At the t-th renewal a customer stays with probability r(t), so that S(t) = r(1) r(2) ... r(t). A table of how many
-were at risk at each tenure and how many were lost is all that the likelihood needs, the sum of lost log(1 - r) +
-kept log r: cohorts of different ages, customers first seen late (left truncation) and grouped rows need nothing more.
+At the t-th renewal a customer stays with probability r(t), so S(t) = r(1) r(2) ... r(t). The likelihood needs only the
+numbers at risk and lost at each tenure: it is the sum of lost log(1 - r) + kept log r. Cohorts of different ages,
+late entry (left truncation) and grouped rows need nothing more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
-from retention_models.core.arrays import Array
+from retention_models.core.arrays import Array, RNGLike
 from retention_models.core.formatting import Facts, Part, Presentation, field_values
 
 Parameter = float | Array
@@ -27,7 +27,10 @@ HUGE = 300.0  # largest logarithm of t^c, far beyond anything observed, that lea
 
 
 class RetentionModel(Presentation, ABC):
-    """A frozen dataclass of positive parameters: plain numbers, or arrays that broadcast against the tenures."""
+    """A contract model: a frozen dataclass of positive parameters, which broadcast against the tenures.
+
+    Tenure counts renewals: 1 is the first renewal, 0 the start of the contract.
+    """
 
     __slots__ = ()
 
@@ -63,12 +66,42 @@ class RetentionModel(Presentation, ABC):
         """The endless sum S(t + 1) + S(t + 2) + ..., infinite where it has no limit."""
 
     def log_likelihood(self, tenure: Array, at_risk: Array, lost: Array) -> Array:
-        """Log-likelihood of each row: of those at risk at the renewal ``tenure``, so many were lost."""
+        """Log-likelihood of each row of a retention table.
+
+        Parameters
+        ----------
+        tenure
+            Number of the renewal, 1 for the first; shape (n,).
+        at_risk
+            Customers who came to that renewal; shape (n,).
+        lost
+            Customers among them who did not renew; shape (n,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n,).
+        """
         log_kept = self._log_retention(np.asarray(tenure, dtype=float))
         return xlogy(lost, -np.expm1(log_kept)) + np.subtract(at_risk, lost) * log_kept
 
     def score(self, tenure: Array, at_risk: Array, lost: Array) -> Array:
-        """Derivatives of each row's log-likelihood in the parameters; shape (..., n, p)."""
+        """Derivatives of each row's log-likelihood in the p parameters.
+
+        Parameters
+        ----------
+        tenure
+            Number of the renewal, 1 for the first; shape (n,).
+        at_risk
+            Customers who came to that renewal; shape (n,).
+        lost
+            Customers among them who did not renew; shape (n,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (..., n, p), with the parameters in the order of the fields.
+        """
         when = np.asarray(tenure, dtype=float)
         odds_to_leave = np.expm1(np.minimum(-self._log_retention(when), 700.0))
         per_odds = np.divide(1.0, odds_to_leave, out=np.zeros(odds_to_leave.shape), where=odds_to_leave > 0)
@@ -76,9 +109,24 @@ class RetentionModel(Presentation, ABC):
         return np.stack(np.broadcast_arrays(*(gain * slope for slope in self._log_retention_slopes(when))), axis=-1)
 
     def survival_function(self, tenure: ArrayLike, *, given: ArrayLike = 0) -> Array:
-        """The share still customers after ``tenure`` renewals, of those who were after ``given``: S(t) / S(given).
+        """Share of customers who remain after a number of renewals.
 
-        Between renewals nobody leaves; up to ``given`` everybody is still there.
+        Parameters
+        ----------
+        tenure
+            Number of renewals, 0 or more, any shape. Nobody leaves between renewals, so fractions are rounded down.
+        given
+            Renewals that the customers have already made: the result is S(tenure) / S(given). By default 0.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shares in the broadcast shape of the arguments and the parameters; 1 up to ``given``.
+
+        Raises
+        ------
+        ValueError
+            When a number is not finite.
         """
         since, when = (np.floor(np.asarray(value, dtype=float)) for value in (given, tenure))
         if not (np.isfinite(since).all() and np.isfinite(when).all()):
@@ -87,35 +135,78 @@ class RetentionModel(Presentation, ABC):
         return np.exp(self._log_survival(when) - self._log_survival(since))
 
     def retention_rate(self, tenure: ArrayLike) -> Array:
-        """The share of those who come to the renewal ``tenure`` = 1, 2, ... that renew: S(t) / S(t - 1)."""
+        """Share of customers who renew, of those who come to a renewal: S(t) / S(t - 1).
+
+        Parameters
+        ----------
+        tenure
+            Number of the renewal, a whole number from 1 on.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shares in the broadcast shape of ``tenure`` and the parameters.
+        """
         return np.exp(self._log_retention(whole(tenure, least=1)))
 
     def hazard(self, tenure: ArrayLike) -> Array:
-        """The share of those who come to the renewal ``tenure`` = 1, 2, ... that leave: 1 - retention rate."""
+        """Share of customers who leave, of those who come to a renewal: 1 - retention rate.
+
+        Parameters
+        ----------
+        tenure
+            Number of the renewal, a whole number from 1 on.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shares in the broadcast shape of ``tenure`` and the parameters.
+        """
         return -np.expm1(self._log_retention(whole(tenure, least=1)))
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
-        """The share still there ``ahead`` renewals after one at which they would have left, had they been kept there.
-
-        Where customers differ, those about to leave are the fickle ones, and are sooner gone again than those who
-        renew of themselves; saving them changes that one decision and nothing about them. Here all are alike.
+        """Share that remains of customers who would have left at a renewal, and were kept there.
 
         Parameters
         ----------
         ahead
-            Renewals after the one at which they were kept, 0 or more.
+            Number of renewals after the one at which they were kept, 0 or more.
         renewal
-            The renewal at which they were, 1 or more.
+            The renewal at which they were kept, 1 or more.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shares in the broadcast shape of the arguments and the parameters.
+
+        Notes
+        -----
+        ----- If customers differ, those who are about to leave have a higher probability of leaving than the others.
+        Keeping them changes that one decision only, so they leave again sooner. In models in which all customers are
+        alike, they stay as long as the others.
         """
         at, later = whole(renewal, least=1, name="renewal"), whole(ahead, least=0, name="ahead")
         return self.survival_function(at + later, given=at)
 
     def expected_residual_lifetime(self, tenure: ArrayLike = 0, *, horizon: float = np.inf) -> Array:
-        """How many more renewals to expect of a customer who has made ``tenure`` of them.
+        """Expected number of further renewals of a customer.
 
-        The sum of S(tenure + j) / S(tenure) over j = 1, 2, ... up to ``horizon``. Without a horizon it is infinite
-        where enough customers stay for good, as in the shifted-beta-geometric with alpha <= 1; a discounted lifetime
-        (``value.contract``) is always finite.
+        Parameters
+        ----------
+        tenure
+            Renewals that the customer has made, a whole number; by default 0.
+        horizon
+            Number of renewals ahead that count; by default without end.
+
+        Returns
+        -------
+        numpy.ndarray
+            The sum of S(tenure + j) / S(tenure) over j = 1, 2, ... up to ``horizon``; in the shape of ``tenure``.
+
+        Notes
+        -----
+        ----- Without a horizon the sum can be infinite, as in the shifted-beta-geometric with alpha <= 1. A discounted
+        lifetime (``value.discounted_residual_lifetime``) is always finite.
         """
         made = whole(tenure, least=0)
         now = self._log_survival(made)
@@ -124,20 +215,32 @@ class RetentionModel(Presentation, ABC):
         ahead = np.arange(1, np.floor(horizon) + 1)
         return np.exp(self._log_survival(made[..., None] + ahead) - now[..., None]).sum(axis=-1)
 
-    def simulate(self, T: ArrayLike, rng: np.random.Generator) -> pd.DataFrame:
-        """Simulated customers, each followed over ``T`` renewals (shape (n,)); parameters must be plain numbers.
+    def simulate(self, T: ArrayLike, rng: RNGLike = None) -> pd.DataFrame:
+        """Simulated customers with their churn; the parameters must be plain numbers.
+
+        Parameters
+        ----------
+        T
+            Number of renewals over which each customer is observed; shape (n,).
+        rng
+            Seed, generator, or None for a new random state, as ``numpy.random.default_rng`` takes.
 
         Returns
         -------
         pandas.DataFrame
-            Spells: ``entry`` (0), ``tenure`` (the renewal at which the customer left, or ``T``) and ``churned``;
-            ``retention_table_from_tenures(..., design="acquisition")`` makes of them what ``fit`` takes.
+            Spells: ``entry`` (0), ``tenure`` (the renewal at which the customer left, or ``T``) and ``churned``.
+            ``retention_table_from_tenures(..., sampling="acquisition")`` turns them into the table that ``fit`` takes.
+
+        Raises
+        ------
+        ValueError
+            When the parameters are arrays, or ``T`` is not a whole number.
         """
         followed = np.atleast_1d(whole(T, least=0, name="T")).astype(np.int64)
         survival = self.survival_function(np.arange(1, int(followed.max(initial=0)) + 1))
         if survival.ndim > 1:
             raise ValueError(f"{type(self).__name__} has arrays of parameters; simulate one model at a time")
-        leaves_at = 1 + np.searchsorted(-survival, -rng.random(len(followed)), side="right")
+        leaves_at = 1 + np.searchsorted(-survival, -np.random.default_rng(rng).random(len(followed)), side="right")
         return pd.DataFrame(
             {
                 "entry": np.zeros(len(followed), dtype=np.int64),

@@ -49,12 +49,12 @@ class Cells:
 
     def log_retention(self, parameters: Array) -> Array:
         """Logarithm of the chance to renew in each cell; shape (n,)."""
-        (a, b, growth), _ = self._moved(parameters)
+        (a, b, growth), _ = self._apply_covariates(parameters)
         return log_mean_power(a, b + self._before(growth), growth)
 
     def log_survival(self, parameters: Array) -> Array:
         """Logarithm of the share still there after each cell's renewal; shape (n,)."""
-        (a, b, growth), _ = self._moved(parameters)
+        (a, b, growth), _ = self._apply_covariates(parameters)
         return log_mean_power(a, b, self._before(growth) + growth)
 
     def log_likelihood(self, parameters: Array) -> float:
@@ -64,7 +64,7 @@ class Cells:
 
     def score(self, parameters: Array) -> Array:
         """Its gradient, by the chain rule through a, b and the exposure; shape (parameters,)."""
-        (a, b, growth), (by_a, by_b, by_growth) = self._moved(parameters)
+        (a, b, growth), (by_a, by_b, by_growth) = self._apply_covariates(parameters)
         before = self._before(growth)
         odds_to_leave = np.expm1(np.minimum(-log_mean_power(a, b + before, growth), 700.0))
         kept = self.at_risk - self.lost
@@ -72,7 +72,7 @@ class Cells:
         slope_a, slope_b, slope_growth = (gain * slope for slope in log_mean_power_slopes(a, b + before, growth))
         return slope_a @ by_a + slope_b @ (by_b + self._before(by_growth)) + slope_growth @ by_growth
 
-    def _moved(self, parameters: Array) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
+    def _apply_covariates(self, parameters: Array) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
         """Each cell's a, b and growth of exposure, and their derivatives in the parameters."""
         first = 3 if self.ages else 2
         last = first + self.churn.shape[1]
@@ -114,7 +114,7 @@ def maximise(cells: Cells, start: Array) -> tuple[Array, Array, bool]:
     Raises
     ------
     ConvergenceError
-        As ``climb`` does.
+        When the likelihood has no maximum.
     """
     every = np.ones(len(start), dtype=bool)
     try:

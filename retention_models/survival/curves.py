@@ -1,7 +1,7 @@
-"""How many are still customers after a time: the Kaplan-Meier curve and what is read off it.
+"""The Kaplan-Meier curve: how many customers remain after a time.
 
-All that a curve needs of the customers is, at each tenure, how many were at risk of leaving and how many left:
-so rows, weighted rows and a table that someone aggregated before give the same curve, and ties are no special case.
+A curve needs only the numbers at risk and lost at each tenure. So rows, weighted rows and an aggregated table give the
+same curve, and ties need no special case.
 
 Kaplan & Meier (1958), Journal of the American Statistical Association 53, 457-481; Greenwood (1926) for the
 variance; Aalen (1978), Annals of Statistics 6, 701-726 for the cumulative hazard; Brookmeyer & Crowley (1982),
@@ -25,14 +25,14 @@ from retention_models.estimation.intervals import (
     normal_quantile,
     positive_interval,
 )
-from retention_models.survival.at_risk import as_numbers, count_losses, require, require_length, tenures_asked_for
+from retention_models.survival.at_risk import as_numbers, count_losses, require, require_increasing, require_length
 
 LARGEST_EXPONENT = 700.0  # exp of more is infinite; the interval reaches from 0 to 1 long before
 SHOWN = 6  # tenures of a curve in its short form
 
 
 class Tabulated(Protocol):
-    """A curve that can be written as a table: a ``Curve``, or curves by cause."""
+    """A curve with a table: a ``Curve``, or curves by cause."""
 
     def table(self, level: float = 0.95, at: ArrayLike | None = None) -> pd.DataFrame:
         """The curve at its own tenures, or ``at`` others."""
@@ -41,9 +41,16 @@ class Tabulated(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RestrictedMean(Presentation):
-    """Time spent as a customer up to a horizon, on average, with its standard error.
+    """Mean time as a customer up to a horizon (RMST), with its standard error.
 
-    ``estimate`` is the (discounted) area under the survival curve from ``start`` to ``horizon``.
+    Attributes
+    ----------
+    estimate
+        Area under the survival curve from ``start`` to ``horizon``, discounted if a rate was given.
+    std_error
+        Its standard error.
+    start, horizon
+        Tenures between which time is counted.
     """
 
     estimate: float
@@ -59,7 +66,15 @@ class RestrictedMean(Presentation):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Quantile(Presentation):
-    """The tenure by which a share of the customers has left, with its interval; infinite where not reached."""
+    """The tenure by which a share of the customers has left.
+
+    Attributes
+    ----------
+    estimate
+        That tenure; infinite if the curve does not fall so far.
+    lower, upper
+        Confidence interval of the tenure.
+    """
 
     estimate: float
     lower: float
@@ -71,19 +86,24 @@ class Quantile(Presentation):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Curve(Presentation):
-    """A Kaplan-Meier curve, given by the numbers behind it.
+    """A Kaplan-Meier curve: what ``kaplan_meier`` returns.
 
     Attributes
     ----------
     tenure
-        Strictly increasing times, shape (m,). They need not all have losses: a last one without says how long
-        customers were followed.
+        Strictly increasing times, shape (m,), in the unit of the data. A tenure without losses shows how long customers
+        were observed.
     at_risk
-        Customers observed just before each tenure, and still there; shape (m,).
+        Customers observed and still there just before each tenure; shape (m,).
     lost
         Customers who left at each tenure; shape (m,).
     start
-        Where the curve starts: it is the survival of those still customers at ``start``, the earliest entry.
+        Tenure at which the curve starts, the earliest entry; the curve is the survival of those still there then.
+
+    Raises
+    ------
+    ValueError
+        When shapes differ, tenures do not increase, or ``lost`` is not between 0 and ``at_risk``.
     """
 
     tenure: Array
@@ -125,19 +145,56 @@ class Curve(Presentation):
         return self.survival * np.sqrt(np.cumsum(self._greenwood))
 
     def survival_function(self, tenure: ArrayLike) -> Array:
-        """The share still customers after each tenure, a step function; flat after the last one observed."""
+        """Share of customers who remain after each tenure.
+
+        Parameters
+        ----------
+        tenure
+            Tenures, any shape, in the unit of the curve.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shares in the shape of ``tenure``; a step function, flat after the last observed tenure.
+        """
         return self._read(self.survival, 1.0, tenure)
 
     def number_at_risk(self, tenure: ArrayLike) -> Array:
-        """Customers observed and still there just before each tenure; 0 after the last one, and up to a late start."""
+        """Customers observed and still there just before each tenure.
+
+        Parameters
+        ----------
+        tenure
+            Tenures, any shape, in the unit of the curve.
+
+        Returns
+        -------
+        numpy.ndarray
+            Counts in the shape of ``tenure``; 0 after the last observed tenure, and up to a late start.
+        """
         when = np.asarray(tenure, dtype=float)
         place = np.searchsorted(self.tenure, when, side="left")
         return np.where((when > self.start) | (self.start == 0), np.append(self.at_risk, 0.0)[place], 0.0)
 
     def since(self, tenure: float) -> Curve:
-        """The curve of those still customers at a later tenure: S(t) / S(tenure), with its own variance.
+        """The curve of customers who are still there at a later tenure: S(t) / S(tenure), with its own variance.
 
-        What to use where the first few were observed by so few that one loss brings the whole curve down.
+        Use it if only few customers were observed at the start, where one loss lowers the whole curve.
+
+        Parameters
+        ----------
+        tenure
+            Where the new curve starts; not before ``start``, and before the last observed tenure.
+
+        Returns
+        -------
+        Curve
+            The curve with ``start`` at that tenure.
+
+        Raises
+        ------
+        ValueError
+            When ``tenure`` is outside the curve.
         """
         later = self.tenure > tenure
         if tenure < self.start or not np.any(later):
@@ -148,25 +205,30 @@ class Curve(Presentation):
         return Curve(self.tenure[later], self.at_risk[later], self.lost[later], start=float(tenure))
 
     def restricted_mean(self, horizon: float, *, rate: float = 0.0) -> RestrictedMean:
-        """The mean time as a customer up to a horizon (RMST), discounted on request, with its standard error.
+        """Mean time as a customer up to a horizon (RMST), with its standard error.
 
         Parameters
         ----------
         horizon
             Tenure at which counting ends; above ``start``, and not beyond what was observed.
         rate
-            Continuous discount rate per time unit, counted from ``start``.
+            Continuous discount rate per time unit, from ``start`` on; by default 0, no discount.
 
-        Notes
-        -----
-        The area under S from ``start`` to the horizon, each moment weighing exp(-rate t). Its variance sums
-        A^2 d / (n (n - d)) over the tenures, A being the area from there to the horizon. Multiplied by a margin
-        per time unit it is the value of a customer up to the horizon, and no model was needed.
+        Returns
+        -------
+        RestrictedMean
+            The estimate and its standard error, in the unit of ``tenure``.
 
         Raises
         ------
         ValueError
             When the curve was not observed up to the horizon, so that the area is not known.
+
+        Notes
+        -----
+        ----- The area under S from ``start`` to the horizon, with weights exp(-rate t). Its variance is the sum of A^2
+        d / (n (n - d)) over the tenures, where A is the area from there to the horizon. Times a margin per time unit,
+        it is the value of a customer up to the horizon, without a model.
         """
         if not np.isfinite(horizon) or horizon <= self.start:
             raise ValueError(f"horizon must be finite and above the start of the curve, {self.start:g}; got {horizon}")
@@ -183,10 +245,29 @@ class Curve(Presentation):
         return RestrictedMean(float(np.sum(area)), float(np.sqrt(variance)), self.start, float(horizon))
 
     def quantile(self, share: float = 0.5, level: float = 0.95) -> Quantile:
-        """The tenure by which a share of the customers has left, and the ends of its interval.
+        """The tenure by which a share of the customers has left.
 
-        The first tenure at which S(t) is at most 1 - share; infinite where the curve never falls that far.
-        The interval holds the tenures at which the log-log interval of S does not exclude 1 - share.
+        Parameters
+        ----------
+        share
+            Share of the customers, between 0 and 1; by default 0.5, the median.
+        level
+            Confidence level of the interval, between 0 and 1.
+
+        Returns
+        -------
+        Quantile
+            The first tenure at which S(t) is at most 1 - share, infinite if there is none, and its interval.
+
+        Raises
+        ------
+        ValueError
+            When ``share`` or ``level`` is not between 0 and 1.
+
+        Notes
+        -----
+        ----- The interval holds the tenures at which the log-log interval of S includes 1 - share (Brookmeyer & Crowley
+        1982).
         """
         if not 0 < share < 1:
             raise ValueError(f"share must lie between 0 and 1, for example 0.5 for the median; got {share!r}")
@@ -194,15 +275,28 @@ class Curve(Presentation):
         return Quantile(*(self._first_at_most(steps, 1 - share) for steps in (self.survival, lower, upper)))
 
     def table(self, level: float = 0.95, at: ArrayLike | None = None) -> pd.DataFrame:
-        """The curve as a frame: ``tenure, at_risk, lost, survival, std_error, survival_lower, survival_upper``.
+        """The curve as a frame.
 
-        The first row is the start, where everybody is there. The interval is made on the log-log scale, so that it
-        stays within 0 and 1. Where the last customers at risk all left, no variance is known: the lower end is 0, the
-        upper end stays where it was. ``at`` asks for other tenures than those of the curve; ``lost`` is then what was
-        lost up to there since the last.
+        Parameters
+        ----------
+        level
+            Confidence level of the intervals, between 0 and 1.
+        at
+            Tenures of the rows, finite and increasing; by default those of the curve, with its start first.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``tenure, at_risk, lost, survival, std_error, survival_lower, survival_upper``. With ``at``, ``lost`` counts
+            the losses since the row before.
+
+        Notes
+        -----
+        ----- Intervals use the log-log scale, so they stay within 0 and 1. If all customers at risk left at the last
+        tenure, the variance is not known: the lower end is 0, and the upper end keeps its last value.
         """
         lower, upper = self._interval(level)
-        when = self.steps if at is None else tenures_asked_for(at)
+        when = self.steps if at is None else require_increasing(at)
         lost_so_far = self._read(np.cumsum(self.lost), 0.0, when)
         return pd.DataFrame(
             {
@@ -217,7 +311,19 @@ class Curve(Presentation):
         )
 
     def cumulative_hazard(self, level: float = 0.95) -> pd.DataFrame:
-        """The Nelson-Aalen curve: the sum of d/n, its binomial standard error, and an interval on the log scale."""
+        """The Nelson-Aalen curve of the cumulative hazard.
+
+        Parameters
+        ----------
+        level
+            Confidence level of the intervals, between 0 and 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``tenure, cumulative_hazard, std_error, cumulative_hazard_lower, cumulative_hazard_upper``: the sum of d/n,
+            its binomial standard error, and an interval on the log scale.
+        """
         hazard, total = self._hazard, np.cumsum(self._hazard)
         spread = np.divide(hazard * (1 - hazard), self.at_risk, out=np.zeros_like(hazard), where=self.at_risk > 0)
         std_error = np.sqrt(np.cumsum(spread))
@@ -262,30 +368,36 @@ class Curve(Presentation):
 def kaplan_meier(
     tenure: ArrayLike, churned: ArrayLike, *, entry: ArrayLike | None = None, weight: ArrayLike | None = None
 ) -> Curve:
-    """The Kaplan-Meier curve of customers, one row each.
+    """The Kaplan-Meier survival curve of customers, one row each.
 
     Parameters
     ----------
     tenure
-        Time since the start of the contract at which the customer left, or was last seen as a customer; shape (n,).
+        Time since the start of the contract at which the customer left or was last observed; shape (n,), in any unit.
     churned
-        Whether the customer left then; False (censored) where the customer was still there. Shape (n,).
+        True if the customer left at ``tenure``, False (censored) if still a customer; shape (n,).
     entry
-        Tenure at which observation began, for customers who had been there before it did (left truncation); by
-        default 0, observed from the start.
+        Tenure at which observation of the customer began (left truncation), shape (n,). By default 0: observed from the
+        start of the contract.
     weight
-        Customers who share the row; by default 1. Standard errors take it as a count.
+        Number of customers who share the row, shape (n,); by default 1. Standard errors take it as a count.
 
-    Notes
-    -----
-    A customer is at risk after ``entry`` up to and including ``tenure``; one observed from the start also at tenure
-    0. With entry times the curve is the survival of those still there at the earliest entry, ``Curve.start``.
+    Returns
+    -------
+    Curve
+        The curve, with tables, quantiles and means.
 
     Raises
     ------
     ValueError
         When shapes differ, a number is missing or negative, ``churned`` is neither True nor False, or a customer was
         never at risk because ``tenure`` does not exceed ``entry``.
+
+    Notes
+    -----
+    ----- S(t) is the product of 1 - d/n (Kaplan & Meier 1958), with Greenwood's variance. A customer is at risk after
+    ``entry`` up to and including ``tenure``. A customer observed from the start is also at risk at tenure 0. With entry
+    times the curve is the survival of customers who are still there at the earliest entry, ``Curve.start``.
 
     Examples
     --------
@@ -326,7 +438,21 @@ def _discounted_length(edges: Array, rate: float) -> Array:
 
 
 def curve_table(curves: Mapping[str, Tabulated], *, level: float = 0.95, at: ArrayLike | None = None) -> pd.DataFrame:
-    """The curves of several groups as one frame, a column ``group`` before those of each ``table(level, at)``.
+    """The curves of several groups as one frame.
+
+    Parameters
+    ----------
+    curves
+        Curves by group, from ``kaplan_meier``, ``aalen_johansen``, or ``fitting.survival_curves``.
+    level
+        Confidence level of the intervals, between 0 and 1.
+    at
+        Tenures of the rows, finite and increasing; by default those of each curve.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A column ``group``, then the columns of ``table(level, at)`` of the curves.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Customers who are all alike: the benchmarks that a model of differing customers has to beat.
+"""Models of customers who are all alike: benchmarks for models of customers who differ.
 
-The geometric model is what a single retention rate assumes. The discrete Weibull of Nakagawa & Osaki (1975), IEEE
-Transactions on Reliability R-24, 300-301, lets the one chance to leave change with tenure: where heterogeneous
-customers leave, it mistakes the departure of the fickle for a growing loyalty of all.
+The geometric model is what a single retention rate assumes. In the discrete Weibull of Nakagawa & Osaki (1975), IEEE
+Transactions on Reliability R-24, 300-301, the churn probability changes with tenure. If customers differ, customers
+with a high churn probability leave first, and the model takes this for a growing loyalty of all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,16 @@ from retention_models.survival.contract_model import (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Geometric(RetentionModel):
-    """Everybody renews with the same probability, exp(-rate), every time.
+    """Geometric: all customers renew with the same probability at every renewal.
+
+    Parameters
+    ----------
+    rate
+        Churn rate per renewal; the probability to renew is exp(-rate).
+
+    Notes
+    -----
+    S(t) = exp(-rate t): what a single retention rate assumes.
 
     Examples
     --------
@@ -61,7 +70,18 @@ class Geometric(RetentionModel):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DiscreteWeibull(RetentionModel):
-    """Everybody's survival is exp(-rate t^c): chances to leave that rise (c > 1) or fall (c < 1) with tenure.
+    """Discrete Weibull: all customers are alike, and their churn probability changes with tenure.
+
+    Parameters
+    ----------
+    rate
+        Churn rate at the first renewal; the probability to renew is exp(-rate).
+    c
+        Duration dependence: above 1 the churn probability grows with tenure, below 1 it falls.
+
+    Notes
+    -----
+    S(t) = exp(-rate t^c). Source: Nakagawa & Osaki (1975), IEEE Transactions on Reliability R-24, 300-301.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Whether groups of customers leave alike: the log-rank test.
+"""The log-rank test: whether groups of customers have the same survival curve.
 
 Mantel (1966), Cancer Chemotherapy Reports 50, 163-170; Peto & Peto (1972), Journal of the Royal Statistical Society
-A 135, 185-207. Among the n at risk at a tenure, d of whom leave, a group with n_g of them would lose d n_g/n if all
-left alike, with a hypergeometric variance.
+A 135, 185-207. Of the n at risk at a tenure, d leave. If all groups are alike, a group with n_g at risk loses d n_g/n,
+with a hypergeometric variance.
 """
 
 from __future__ import annotations
@@ -21,9 +21,18 @@ from retention_models.survival.curves import Curve
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LogRank(Presentation):
-    """The test of equal curves: ``statistic`` is chi-squared with ``degrees`` of freedom if they are equal.
+    """The result of a log-rank test.
 
-    ``table`` is indexed by group: customers ``lost``, and how many would have been ``expected`` to leave.
+    Attributes
+    ----------
+    statistic
+        Chi-squared with ``degrees`` degrees of freedom if the curves are equal.
+    degrees
+        Degrees of freedom, as a rule the number of groups less 1.
+    p_value
+        P-value of the test of equal curves.
+    table
+        Indexed by group: customers ``lost``, and the number ``expected`` if all groups leave alike.
     """
 
     statistic: float
@@ -38,12 +47,26 @@ class LogRank(Presentation):
 
 
 def log_rank(curves: Mapping[str, Curve]) -> LogRank:
-    """The log-rank test of two or more groups, each given by its Kaplan-Meier curve.
+    """The log-rank test of equal survival curves.
+
+    Parameters
+    ----------
+    curves
+        Two or more Kaplan-Meier curves by group, from ``kaplan_meier`` or ``fitting.survival_curves``.
+
+    Returns
+    -------
+    LogRank
+        Statistic, degrees of freedom, p-value, and losses by group.
 
     Raises
     ------
     ValueError
         When there are fewer than two groups, or no tenure at which someone left while two groups were at risk.
+
+    Notes
+    -----
+    Mantel (1966), Cancer Chemotherapy Reports 50, 163-170.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""Shifted-beta-geometric: each customer has a chance to leave at every renewal, and these chances differ.
+"""Shifted-beta-geometric: customers differ in their probability of leaving at a renewal.
 
-Retention rises with tenure although nobody changes, because those with a high chance to leave are gone first.
+Retention rises with tenure although no customer changes, because customers with a high churn probability leave first.
 
 Fader & Hardie (2007), "How to Project Customer Retention", Journal of Interactive Marketing 21(1), 76-90. In hazard
-form their likelihood needs no beta functions: the chance to leave at the t-th renewal is alpha/(alpha + beta + t - 1).
+form the likelihood needs no beta functions: the hazard at the t-th renewal is alpha/(alpha + beta + t - 1).
 """
 
 from __future__ import annotations
@@ -23,7 +23,17 @@ from retention_models.survival.contract_model import Parameter, RetentionModel, 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ShiftedBetaGeometric(RetentionModel):
-    """Chances to leave at a renewal are Beta(alpha, beta) over customers, and the same at every renewal.
+    """Shifted-beta-geometric (sBG): churn probabilities differ between customers, and stay the same over time.
+
+    Parameters
+    ----------
+    alpha, beta
+        Parameters of the beta distribution of churn probabilities; the mean is alpha / (alpha + beta).
+
+    Notes
+    -----
+    S(t) = B(alpha, beta + t) / B(alpha, beta). Source: Fader & Hardie (2007), "How to Project Customer Retention",
+    Journal of Interactive Marketing 21(1), 76-90.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Two kinds of customers, who leave at different rates: the simplest picture of a base that is not all alike.
+"""Two segments of customers with different churn rates: the simplest model of customers who differ.
 
-As the fickle leave, the loyal become a growing part of those who remain. Fader & Hardie (2010), "Customer-Base
-Valuation in a Contractual Setting: The Perils of Ignoring Heterogeneity", Marketing Science 29(1), 85-93, let such
-a base be valued by models that ignore it.
+As the less loyal customers leave, the share of loyal customers grows. Fader & Hardie (2010), "Customer-Base Valuation
+in a Contractual Setting: The Perils of Ignoring Heterogeneity", Marketing Science 29(1), 85-93, value such a customer
+base with models that ignore the difference.
 """
 
 from __future__ import annotations
@@ -22,9 +22,21 @@ from retention_models.survival.contract_model import Parameter, RetentionModel, 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TwoSegments(RetentionModel):
-    """Loyal customers renew with probability exp(-rate), fickle ones with exp(-rate - extra).
+    """Two segments: loyal customers renew with probability exp(-rate), others with exp(-rate - extra).
 
-    ``odds`` is how many loyal customers began for each fickle one.
+    Parameters
+    ----------
+    odds
+        Loyal customers per customer of the other segment, at the start of the contract.
+    rate
+        Churn rate of loyal customers per renewal.
+    extra
+        Additional churn rate of the other segment per renewal.
+
+    Notes
+    -----
+    ----- A finite mixture of two geometric models. Fader & Hardie (2010), "Customer-Base Valuation in a Contractual
+    Setting: The Perils of Ignoring Heterogeneity", Marketing Science 29(1), 85-93, use such a customer base.
 
     Examples
     --------
@@ -51,7 +63,18 @@ class TwoSegments(RetentionModel):
         return cls(odds=1.0, rate=rate / 2, extra=2.5 * rate)
 
     def share_loyal(self, tenure: ArrayLike) -> Array:
-        """The share of loyal customers among those still there after ``tenure`` renewals."""
+        """Share of loyal customers among those who remain.
+
+        Parameters
+        ----------
+        tenure
+            Number of renewals made, 0 or more; any shape.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shares in the broadcast shape of ``tenure`` and the parameters.
+        """
         return expit(np.log(self.odds) + self.extra * np.asarray(tenure, dtype=float))
 
     def _log_survival(self, tenure: Array) -> Array:

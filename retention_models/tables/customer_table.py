@@ -16,7 +16,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.dates import unit_length
 from retention_models.core.distinct import distinct_rows
 from retention_models.core.formatting import Presentation
-from retention_models.tables.rules import _check_rules, listed, require_rows
+from retention_models.tables.rules import _check_rules, join_names, require_rows
 
 WHERE_FROM = "such a table comes from summarize(transactions) or retention_table(spells)"
 
@@ -106,13 +106,13 @@ def read_table(customers: Any, names: Sequence[str], averaged: Sequence[str] = (
     ValueError
         When a column is missing, doubled, not numeric, or breaks a rule; the message names column, rule and count.
     """
-    frame, index = opened(customers)
+    frame, index = read_frame(customers)
     missing = [name for name in (*names, *averaged) if list(frame.columns).count(name) == 0]
     doubled = [name for name in (*names, *averaged, "weight") if list(frame.columns).count(name) > 1]
     if missing:
-        raise ValueError(f"{listed(missing)} not in the table (columns: {listed(frame.columns)}); {WHERE_FROM}")
+        raise ValueError(f"{join_names(missing)} not in the table (columns: {join_names(frame.columns)}); {WHERE_FROM}")
     if doubled:
-        raise ValueError(f"{listed(doubled)} stands more than once among the columns; keep one of them")
+        raise ValueError(f"{join_names(doubled)} stands more than once among the columns; keep one of them")
     if len(index) == 0:
         raise ValueError(f"the table has no rows; {WHERE_FROM}")
     columns = {name: _numeric(frame, name, index) for name in (*names, *averaged)}
@@ -157,14 +157,14 @@ def read_covariates(customers: Any, names: Sequence[str], formula: str | None = 
 
     A ValueError where a ``formula`` asks for them and one is missing.
     """
-    frame, index = opened(customers)
+    frame, index = read_frame(customers)
     there = [name for name in names if name in frame.columns]
     if formula is not None and len(there) < len(names):
-        absent, known = listed([name for name in names if name not in there]), listed(frame.columns)
+        absent, known = join_names([name for name in names if name not in there]), join_names(frame.columns)
         raise ValueError(f"{absent} not in the table (columns: {known}); {formula!r} asks for it")
     doubled = [name for name in there if list(frame.columns).count(name) > 1]
     if doubled:
-        raise ValueError(f"{listed(doubled)} stands more than once among the columns; keep one of them")
+        raise ValueError(f"{join_names(doubled)} stands more than once among the columns; keep one of them")
     columns = {name: frame[name] if isinstance(frame, pd.DataFrame) else frame[name].to_numpy() for name in there}
     return pd.DataFrame({name: pd.Series(column).array for name, column in columns.items()}, index=index)
 
@@ -181,7 +181,7 @@ def _table(
     return Table(distinct, shared, row, weight, index, about, float(weight.sum()), averaged)
 
 
-def opened(customers: Any) -> tuple[Any, pd.Index]:
+def read_frame(customers: Any) -> tuple[Any, pd.Index]:
     """The frame, in memory, and the labels of its rows: the pandas index, or the column customer_id."""
     frame: Any
     if isinstance(customers, pd.DataFrame):

@@ -53,7 +53,7 @@ class Day:
         number, month, of_month, is_last = (nw.when(earlier).then(theirs).otherwise(ours) for ours, theirs in pairs)
         return Day(number, month, of_month, is_last)
 
-    def written(self, rows: nw.LazyFrame[Any], name: str) -> tuple[nw.LazyFrame[Any], Day]:
+    def add_columns(self, rows: nw.LazyFrame[Any], name: str) -> tuple[nw.LazyFrame[Any], Day]:
         """The rows with this day in columns that begin with ``name``, and the day as read from them: computed once."""
         names = [f"{name}_{part}" for part in ("number", "month", "of_month", "is_last")]
         number, month, of_month, is_last = map(nw.col, names)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.tables.customer_table import opened
-from retention_models.tables.rules import listed, require_rows
+from retention_models.tables.customer_table import read_frame
+from retention_models.tables.rules import join_names, require_rows
 
 Labels = str | Sequence[Any] | pd.Series
 
@@ -33,7 +33,7 @@ def read_codes(customers: Any, by: Labels | None) -> tuple[NDArray[np.int64], pd
     ValueError
         When a customer has no label, or two labels read alike, such as 1 and "1".
     """
-    frame, index = opened(customers)
+    frame, index = read_frame(customers)
     labels = pd.Series(["all"] * len(index)) if by is None else _labels(frame, index, by)
     name = by if isinstance(by, str) else "by"
     require_rows(labels.notna().to_numpy(), name, "is missing", index, "name the group")
@@ -41,7 +41,7 @@ def read_codes(customers: Any, by: Labels | None) -> tuple[NDArray[np.int64], pd
     text = pd.Index(names).map(str)
     if text.has_duplicates:
         twice = text[text.duplicated()][0]
-        same = listed([f"{label!r} ({type(label).__name__})" for label in names if str(label) == twice])
+        same = join_names([f"{label!r} ({type(label).__name__})" for label in names if str(label) == twice])
         raise ValueError(f"{name} has labels that read alike: {same}; make them one, or give them different names")
     return code.astype(np.int64), pd.Index(names, name=by if isinstance(by, str) else getattr(by, "name", None))
 
@@ -50,7 +50,7 @@ def _labels(frame: Any, index: pd.Index, by: Labels) -> pd.Series:
     """One label for each line, in the order of the table."""
     if isinstance(by, pd.Series):
         own = frame.index if isinstance(frame, pd.DataFrame) else index
-        return _found(by, own if by.index.name == own.name else index)
+        return _align_series(by, own if by.index.name == own.name else index)
     if not isinstance(by, str):
         if not np.iterable(by):
             raise ValueError(f"by must be the name of a column, or one label for each customer; got {by!r}")
@@ -62,10 +62,10 @@ def _labels(frame: Any, index: pd.Index, by: Labels) -> pd.Series:
         return pd.Series(frame[by].array if isinstance(frame, pd.DataFrame) else frame[by].to_numpy())
     if by == "cohort" and "first_purchase" in frame.columns:
         return pd.Series(frame["first_purchase"].to_numpy()).dt.strftime("%Y-%m")
-    raise ValueError(f"by={by!r} is no column of the table (columns: {listed(frame.columns)})")
+    raise ValueError(f"by={by!r} is no column of the table (columns: {join_names(frame.columns)})")
 
 
-def _found(by: pd.Series, index: pd.Index) -> pd.Series:
+def _align_series(by: pd.Series, index: pd.Index) -> pd.Series:
     """The labels of a Series in the order of the customers in ``index``."""
     if by.index.equals(index):
         return by.reset_index(drop=True)

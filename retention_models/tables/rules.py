@@ -105,7 +105,7 @@ def require_rows(good: NDArray[np.bool_], name: str, rule: str, index: pd.Index,
         )
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Names in a row, for an error."""
     return ", ".join(str(name) for name in names) or "none"
 

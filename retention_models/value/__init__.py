@@ -1,15 +1,13 @@
 """What customers are worth: purchases and payments to come, discounted, with intervals.
 
-=============================  =====================================================================================
-``Terms``                      horizon, margin, discount rate, price and currency
-``customer_value``             the value of each customer; ``total_value`` of all or of segments
-``value_by_segment``           segments side by side; ``value_by_horizon``
-``saved_value``                a customer with a contract who was about to leave and was kept
-``break_even_uplift``          how much an offer must change to earn its cost; ``paying_customers``
-``marginal_value``             the same customers with a covariate changed
-``discounted_lifetime``        of a new contract; ``discounted_residual_lifetime``, ``retention_elasticity``
-``fit_spend``                  the amount of a purchase; ``spend_by_frequency``, ``spend_independence_check``
-=============================  =====================================================================================
+- ``Terms``: horizon, margin, discount rate, price and currency
+- ``customer_value``: the value of each customer; ``total_value`` of all or of segments
+- ``value_by_segment``: segments side by side; ``value_by_horizon``
+- ``saved_value``: a customer with a contract who was about to leave and was kept
+- ``break_even_uplift``: how much an offer must change to earn its cost; ``paying_customers``
+- ``marginal_value``: the same customers with a covariate changed
+- ``discounted_lifetime``: of a new contract; ``discounted_residual_lifetime``, ``retention_elasticity``
+- ``fit_spend``: the amount of a purchase; ``spend_by_frequency``, ``spend_independence_check``
 
 >>> import retention_models as rm
 >>> customers = rm.summarize(rm.datasets.load_cdnow())

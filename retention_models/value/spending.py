@@ -32,7 +32,7 @@ def fit_spend(customers: Any) -> Fit | None:
     --------
     >>> import retention_models as rm
     >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
-    >>> rm.value.fit_spend(customers).parameters.round(2).to_dict()
+    >>> rm.value.fit_spend(customers).params.round(2).to_dict()
     {'p': 6.25, 'q': 3.74, 'v': 15.44}
     >>> rm.value.fit_spend(rm.summarize(rm.read_transactions(rm.datasets.load_cdnow(), amount=None))) is None
     True

@@ -15,7 +15,7 @@ def fitting(name):
 
     def prepare(path):
         customers = pd.read_parquet(path)
-        return lambda: rm.fit(model, customers).parameters.iloc[0]
+        return lambda: rm.fit(model, customers).params.iloc[0]
 
     return prepare
 

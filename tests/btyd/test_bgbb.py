@@ -21,7 +21,7 @@ def test_published_estimates_on_the_donations():
     """Fader, Hardie & Shang (2010); digits by an independent recomputation, which stopped a little below the top."""
     found = rm.fit(BGBB, rm.datasets.load_donations())
     assert 0 <= found.log_likelihood + 33225.5812752 + 1e-7 < 1e-5
-    np.testing.assert_allclose(found.parameters, [1.2035192375, 0.7497177624, 0.6567743623, 2.7837799342], rtol=2e-4)
+    np.testing.assert_allclose(found.params, [1.2035192375, 0.7497177624, 0.6567743623, 2.7837799342], rtol=2e-4)
     np.testing.assert_allclose(found.table()["std_error"], [0.069391, 0.029448, 0.051010, 0.320819], rtol=1e-3)
     assert found.n_customers == 11_104
     assert found.notes == ()

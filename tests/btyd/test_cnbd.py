@@ -11,7 +11,7 @@ import retention_models as rm
 from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.cnbd import BGCNBD, MBGCNBD
 from retention_models.btyd.erlang import ErlangBuyer
-from retention_models.btyd.erlang_discounted import _one_by_one, discounted_within
+from retention_models.btyd.erlang_discounted import _discount_each_purchase, discounted_within
 from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.estimation.likelihood import maximise
 from retention_models.fitting.result import Fit
@@ -239,4 +239,4 @@ def test_present_value_within_a_horizon_is_the_same_in_turn_and_one_by_one():
         buyer[3][:2] = 0.0
         together = r * odds < 16 * k
         buyer = tuple(column[together] for column in buyer)
-        np.testing.assert_allclose(discounted_within(k, *buyer), _one_by_one(k, *buyer), rtol=1e-11)
+        np.testing.assert_allclose(discounted_within(k, *buyer), _discount_each_purchase(k, *buyer), rtol=1e-11)

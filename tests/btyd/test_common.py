@@ -31,7 +31,7 @@ HISTORIES = np.array(
 OPPORTUNITIES = np.array(
     [[0, 0, 0], [0, 0, 39], [1, 1, 39], [1, 39, 39], [3, 30, 39], [20, 20, 39], [38, 38, 39], [190, 1900, 2000]]
 ).T
-NEW = np.zeros(3)
+NEW_CUSTOMER = np.zeros(3)
 
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 each_timed_model = pytest.mark.parametrize("model", TIMED, ids=lambda model: type(model).__name__)
@@ -117,11 +117,11 @@ def test_counts_from_a_moment_on_are_those_from_the_start(model):
 def test_a_new_customer_is_one_with_an_empty_history(model):
     counts = np.arange(5.0)
     stays = {MBGNBD: 2.5 / 3.4, MBGCNBD: 2.5 / 3.4, BGBB: 25.0 / 25.9}.get(type(model), 1)
-    assert model.probability_alive(*NEW) == pytest.approx(stays, rel=1e-15)
-    assert model.log_likelihood(*NEW) == pytest.approx(0, abs=1e-15)
-    assert model.expected_purchases(39.0, *NEW) == pytest.approx(model.expected_purchases_new(39.0))
+    assert model.probability_alive(*NEW_CUSTOMER) == pytest.approx(stays, rel=1e-15)
+    assert model.log_likelihood(*NEW_CUSTOMER) == pytest.approx(0, abs=1e-15)
+    assert model.expected_purchases(39.0, *NEW_CUSTOMER) == pytest.approx(model.expected_purchases_new(39.0))
     np.testing.assert_allclose(
-        model.purchase_probability(counts, 39.0, *NEW), model.purchase_probability_new(counts, 39.0)
+        model.purchase_probability(counts, 39.0, *NEW_CUSTOMER), model.purchase_probability_new(counts, 39.0)
     )
 
 

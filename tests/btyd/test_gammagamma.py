@@ -25,7 +25,7 @@ def test_published_estimates(customers):
     assert found.n_customers == 946
     assert found.data["left_out"] == {"without a repeat purchase": 1411}
     assert found.log_likelihood == pytest.approx(LOG_LIKELIHOOD, abs=1e-6)
-    np.testing.assert_allclose(found.parameters, [6.249347354, 3.744256161, 15.444263254], rtol=1e-4)
+    np.testing.assert_allclose(found.params, [6.249347354, 3.744256161, 15.444263254], rtol=1e-4)
     np.testing.assert_allclose(found.table()["std_error"], STD_ERRORS, rtol=1e-3)
 
 
@@ -87,7 +87,7 @@ def test_truth_is_recovered_from_simulated_customers():
     rng = np.random.default_rng(3)
     simulated = truth.simulate(rng.integers(0, 9, 20_000), rng)
     found = rm.fit(rm.GammaGamma, simulated)
-    error = np.log(found.parameters.to_numpy() / [6.25, 3.74, 15.44])
+    error = np.log(found.params.to_numpy() / [6.25, 3.74, 15.44])
     assert np.all(np.abs(error) < 3 * found.table()["std_error"] / found.table()["estimate"])
     expected = found.model.expected_spend(simulated["frequency"], simulated["monetary_value"])
     assert np.mean(simulated["mean_amount"]) == pytest.approx(np.mean(expected), rel=0.02)
@@ -96,7 +96,7 @@ def test_truth_is_recovered_from_simulated_customers():
 def test_money_unit_changes_only_v(customers):
     dollars = rm.fit(rm.GammaGamma, customers)
     cents = rm.fit(rm.GammaGamma, customers.assign(monetary_value=customers["monetary_value"] * 100))
-    np.testing.assert_allclose(cents.parameters, dollars.parameters * [1, 1, 100], rtol=1e-6)
+    np.testing.assert_allclose(cents.params, dollars.params * [1, 1, 100], rtol=1e-6)
 
 
 def test_repeat_buyers_with_a_mean_of_zero_are_left_out_and_counted(customers):

@@ -108,7 +108,7 @@ def test_without_effects_it_is_the_plain_model(model, table):
     covariates = Covariates(("plan",), ("price_rise",), ("cohort", "plan"))
     plain = fit(model, table)
     cells, _ = cells_of(table, covariates, ages=model is BetaDiscreteWeibull, counts=True)
-    place = np.append(np.log(plain.parameters), [0.0, 0.0])
+    place = np.append(np.log(plain.params), [0.0, 0.0])
     assert cells.log_likelihood(place) == pytest.approx(plain.log_likelihood, rel=1e-12)
 
 

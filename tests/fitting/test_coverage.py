@@ -44,7 +44,7 @@ def delta_coverage(truth, n, replicates):
         customers, bought = business(truth, n, np.random.default_rng(seed))
         found = rm.fit(type(truth), customers)
         each, total = rm.predict(found, customers, HORIZON), rm.predict_total(found, customers, HORIZON)
-        held["parameters"].append(inside(found.table(), [getattr(truth, name) for name in found.parameters.index]))
+        held["parameters"].append(inside(found.table(), [getattr(truth, name) for name in found.params.index]))
         few = rm.predict(found, FEW, HORIZON)
         held["customers"].append(inside(few, expected(truth, FEW), "expected_purchases_"))
         held["total expected"].append(inside(total, expected(truth, customers).sum(), "expected_"))

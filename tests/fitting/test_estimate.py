@@ -97,7 +97,7 @@ def paretonbd_by_the_paper(u, x, t_x, T):
 def test_the_estimate_is_the_top_of_the_likelihood_as_the_paper_prints_it(customers, fits, name, paper):
     found, h = fits[name], 2e-3
     columns = [customers[column].to_numpy(dtype=float) for column in ("frequency", "recency", "T")]
-    maximum = np.log(found.parameters.to_numpy())
+    maximum = np.log(found.params.to_numpy())
     assert paper(maximum, *columns) == pytest.approx(found.log_likelihood, abs=1e-8)
     for direction in h * np.eye(4):
         near = paper(maximum + direction, *columns) - paper(maximum - direction, *columns)
@@ -131,9 +131,9 @@ def test_days_weeks_and_hours_give_the_same_model(customers, fits, model):
     for per_week in (7, 168):
         scaled = customers.assign(recency=customers["recency"] * per_week, T=customers["T"] * per_week)
         other = rm.fit(model, scaled)
-        for name, value in weeks.parameters.items():
+        for name, value in weeks.params.items():
             scale = per_week if name in model.time_parameters else 1
-            assert other.parameters[name] == pytest.approx(scale * value, rel=1e-7)
+            assert other.params[name] == pytest.approx(scale * value, rel=1e-7)
 
 
 @each_model
@@ -168,6 +168,20 @@ def test_draws_broadcast_over_customers(customers, fits, model):
     columns = [customers[name].to_numpy(dtype=float)[:7] for name in model.columns]
     assert drawn.probability_alive(*columns).shape == (50, 7)
     assert drawn.expected_purchases(39.0, *columns).shape == (50, 7)
+
+
+def test_a_seed_stands_for_its_generator(fits):
+    fit = fits["BGNBD"]
+    assert np.array_equal(fit.draw(3, 7).r, fit.draw(3, np.random.default_rng(7)).r)
+    assert fit.model.simulate(np.full(5, 39.0), 7).equals(
+        fit.model.simulate(np.full(5, 39.0), np.random.default_rng(7))
+    )
+
+
+def test_confidence_intervals_are_those_of_the_table(fits):
+    fit = fits["BGNBD"]
+    assert fit.conf_int(0.9).equals(fit.table(0.9)[["lower", "upper"]])
+    assert fit.conf_int().index.name == "parameter"
 
 
 @each_model
@@ -426,5 +440,5 @@ def test_a_fit_of_a_group_is_the_fit_of_its_rows_alone():
         alone = rm.fit(rm.ShiftedBetaGeometric, table[table["cohort"] == label])
         assert group.notes == alone.notes
         assert group.log_likelihood == pytest.approx(alone.log_likelihood, abs=1e-9)
-        np.testing.assert_allclose(group.parameters, alone.parameters, rtol=1e-6)
+        np.testing.assert_allclose(group.params, alone.params, rtol=1e-6)
         np.testing.assert_allclose(group.covariance, alone.covariance, rtol=1e-4)

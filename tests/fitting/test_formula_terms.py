@@ -59,7 +59,7 @@ def test_coefficients_stand_beside_the_parameters(fitted):
     names = ["r", "alpha", "s", "beta", "purchase[channel[T.shop]]", "purchase[channel[T.web]]", "purchase[age]"]
     names += ["dropout[channel[T.shop]]", "dropout[channel[T.web]]"]
     table = fitted.table()
-    assert list(table.index) == names == list(fitted.covariance.index) == list(fitted.parameters.index)
+    assert list(table.index) == names == list(fitted.covariance.index) == list(fitted.params.index)
     assert fitted.aic == pytest.approx(-2 * fitted.log_likelihood + 2 * 9)
     assert fitted.notes == ()
     coefficients = table.loc["purchase[channel[T.shop]]":]
@@ -94,9 +94,9 @@ def test_the_likelihood_is_the_papers_with_parameters_of_each_customer(customers
 def test_covariates_of_no_effect_predict_what_the_plain_fit_does(customers, fitted):
     plain = rm.fit(rm.ParetoNBD, customers)
     idle = fitted.stepped(np.append(np.zeros(4), -fitted.covariate_terms.coefficients))
-    for one, other in zip(plain.parameters.index, idle.parameters.index, strict=False):
+    for one, other in zip(plain.params.index, idle.params.index, strict=False):
         assert one == other
-    same = idle.stepped(np.append(np.log(plain.parameters / idle.parameters[:4]), np.zeros(5)))
+    same = idle.stepped(np.append(np.log(plain.params / idle.params[:4]), np.zeros(5)))
     expected = rm.predict(plain, customers, 26, level=None)
     pd.testing.assert_frame_equal(rm.predict(same, customers, 26, level=None), expected, rtol=1e-12)
     assert fitted.log_likelihood > plain.log_likelihood
@@ -107,7 +107,7 @@ def test_the_time_unit_changes_times_alone(model, shop):
     weeks = shop(600, 2)
     days = weeks.assign(recency=7 * weeks["recency"], T=7 * weeks["T"])
     one, other = (rm.fit(model, table, **FORMULAS) for table in (weeks, days))
-    ratio = (other.parameters / one.parameters).to_dict()
+    ratio = (other.params / one.params).to_dict()
     for name, value in ratio.items():
         assert value == pytest.approx(7.0 if name in model.time_parameters else 1.0, rel=1e-5)
     np.testing.assert_allclose(rm.predict(other, days, 182), rm.predict(one, weeks, 26), rtol=1e-5)
@@ -124,7 +124,7 @@ def test_reference_levels_and_affine_changes_make_no_difference(model, shop):
         dropout_covariates="C(channel, contr.treatment('shop'))",
     )
     assert other.log_likelihood == pytest.approx(one.log_likelihood, abs=1e-8)
-    assert 30 * other.parameters["purchase[age]"] == pytest.approx(one.parameters["purchase[age]"], rel=1e-6)
+    assert 30 * other.params["purchase[age]"] == pytest.approx(one.params["purchase[age]"], rel=1e-6)
     recoded = customers.assign(age=1900 + 30 * customers["age"])
     np.testing.assert_allclose(rm.predict(other, recoded, 26), rm.predict(one, customers, 26), rtol=1e-5, atol=1e-9)
 
@@ -145,7 +145,7 @@ def test_each_of_two_groups_is_at_the_top_in_its_own_rate():
     """With a level for each group the derivative in alpha vanishes group by group, whatever the others say."""
     customers = pareto_shop(900, 4)
     found = rm.fit(NBD, customers, purchase_covariates="channel")
-    rates = {"mail": 0.0, **{level: found.parameters[f"purchase[channel[T.{level}]]"] for level in ("shop", "web")}}
+    rates = {"mail": 0.0, **{level: found.params[f"purchase[channel[T.{level}]]"] for level in ("shop", "web")}}
     for level, rate in rates.items():
         group = customers[customers["channel"] == level]
         own = NBD(found.model.r, found.model.alpha * np.exp(-rate))
@@ -201,7 +201,7 @@ def test_robust_errors_are_near_the_others_where_the_model_is_true(customers, fi
 def test_groups_are_fitted_with_the_same_covariates(customers):
     found = rm.fit(NBD, customers, purchase_covariates="age", by="channel")
     assert list(found.groups) == ["mail", "shop", "web"]
-    assert all("purchase[age]" in group.parameters for group in found.groups.values())
+    assert all("purchase[age]" in group.params for group in found.groups.values())
     assert "chi-squared" in found.checks[0].detail
     alone = rm.fit(NBD, customers, purchase_covariates="channel + age", by="channel")
     assert alone.groups == {}
@@ -386,7 +386,7 @@ def test_a_covariate_far_from_0_has_no_baseline():
     with pytest.raises(ValueError, match=r"year\] is so far from 0 .* I\(year - 2020\)"):
         rm.fit(NBD, customers, purchase_covariates="year")
     found = rm.fit(NBD, customers, purchase_covariates="I(year - 2005)")
-    assert found.parameters["purchase[I(year - 2005)]"] == pytest.approx(0.3, abs=0.03)
+    assert found.params["purchase[I(year - 2005)]"] == pytest.approx(0.3, abs=0.03)
 
 
 def test_terms_are_tested_by_wald_and_by_the_likelihood_ratio(customers, fitted):
@@ -420,7 +420,7 @@ def test_the_mean_chance_to_leave_tells_more_than_a_rate():
     for seed in range(4):
         customers = mbg_shop(600, seed)
         ours, theirs = (rm.fit(model, customers, **FORMULAS) for model in (MBGNBD, rm.ParetoNBD))
-        assert len(ours.parameters) == len(theirs.parameters) == 9
+        assert len(ours.params) == len(theirs.params) == 9
         gains.append(ours.log_likelihood - theirs.log_likelihood)
     assert np.mean(gains) > 2
 

@@ -102,7 +102,9 @@ def test_simulating_ends_when_there_is_nothing_to_be_seen():
 
 def test_where_no_law_is_known_the_customers_are_needed(cdnow):
     simpler, richer = fit(NBD, cdnow), fit(rm.ParetoNBD, cdnow)
-    with pytest.raises(ValueError, match="the gain of ParetoNBD over NBD has no known law; pass the customers"):
+    with pytest.raises(
+        ValueError, match="the gain of ParetoNBD over NBD has no known reference distribution; pass the customers"
+    ):
         likelihood_ratio(simpler, richer)
     with pytest.raises(ValueError, match="are not the ones that ParetoNBD was fitted to"):
         likelihood_ratio(simpler, richer, cdnow.iloc[1:])

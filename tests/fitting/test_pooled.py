@@ -61,7 +61,7 @@ def test_the_more_a_cohort_tells_the_less_it_borrows():
     large = table.assign(at_risk=table["at_risk"] * 1000, lost=table["lost"] * 1000)
     own = fit(ShiftedBetaGeometric, large[large["cohort"] == "c011"])
     borrowed = fit_pooled(ShiftedBetaGeometric, large).groups["c011"]
-    np.testing.assert_allclose(borrowed.parameters, own.parameters, rtol=1e-2)
+    np.testing.assert_allclose(borrowed.params, own.params, rtol=1e-2)
     np.testing.assert_allclose(borrowed.covariance, own.covariance, rtol=0.05)
 
 
@@ -79,7 +79,7 @@ def test_the_order_of_rows_and_a_model_of_three_parameters():
     ours = fit_pooled(BetaDiscreteWeibull, table)
     theirs = fit_pooled(BetaDiscreteWeibull, table.sample(frac=1, random_state=1))
     for label, group in ours.groups.items():
-        np.testing.assert_allclose(theirs.groups[label].parameters, group.parameters, rtol=1e-6)
+        np.testing.assert_allclose(theirs.groups[label].params, group.params, rtol=1e-6)
     assert ours.log_likelihood == theirs.log_likelihood
 
 
@@ -103,7 +103,7 @@ def test_intervals_of_cohorts_cover():
         table, truth = cohorts(30, 300, 0.3, rng)
         for group, (alpha, beta) in zip(fit_pooled(ShiftedBetaGeometric, table).groups.values(), truth, strict=True):
             hazard = float(group.model.hazard(1))
-            slope = hazard * (1 - hazard) / group.parameters.to_numpy() * [1, -1]
+            slope = hazard * (1 - hazard) / group.params.to_numpy() * [1, -1]
             error = np.sqrt(slope @ group.covariance.to_numpy() @ slope)
             held.append(abs(hazard - alpha / (alpha + beta)) < 1.96 * error)
     assert 0.92 < np.mean(held) < 0.975

@@ -46,7 +46,7 @@ def test_a_replicate_is_the_estimate_under_its_weights(customers, model):
     )
     drawn = np.random.default_rng(5).standard_gamma(weight)
     anew = maximise(model, dict(zip(model.columns, columns, strict=True)), drawn).model
-    anew = np.array([getattr(anew, name) for name in rm.fit(model, customers).parameters.index])
+    anew = np.array([getattr(anew, name) for name in rm.fit(model, customers).params.index])
     np.testing.assert_allclose(np.exp(maximum.u), anew, rtol=2e-4)
 
 

@@ -1,5 +1,6 @@
 """Fits that earlier versions stored are read, and say what a fresh fit says; what cannot be read is refused by name."""
 
+import datetime as dt
 import json
 import runpy
 from pathlib import Path
@@ -19,7 +20,7 @@ def numbers(fit):
     """Every number of a fit by name, the groups' too."""
     found = {f"{label}/{name}": value for label, group in fit.groups.items() for name, value in numbers(group).items()}
     return found | {
-        "parameters": fit.parameters.to_numpy(),
+        "parameters": fit.params.to_numpy(),
         "covariance": fit.covariance.to_numpy(),
         "table": fit.table().to_numpy(dtype=float),
         "fit": [fit.log_likelihood, fit.aic, fit.bic, fit.n_customers],
@@ -54,7 +55,7 @@ def test_a_fit_in_a_later_format_is_refused_by_the_version_that_wrote_it():
 
 def test_a_later_version_in_a_known_format_is_read():
     later = json.loads(ONE.read_text(encoding="utf-8")) | {"retention_models": "9.1.0", "format": 1, "more": [1]}
-    assert rm.Fit.from_json(json.dumps(later)).parameters.equals(rm.Fit.from_json(ONE).parameters)
+    assert rm.Fit.from_json(json.dumps(later)).params.equals(rm.Fit.from_json(ONE).params)
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,14 @@ def test_a_damaged_fit_is_refused_by_the_version_that_wrote_it(changes, problem)
 def test_half_a_file_is_refused():
     with pytest.raises(ValueError, match="this is no fit written by to_json, or it is damaged"):
         rm.Fit.from_json(ONE.read_text(encoding="utf-8")[:500])
+
+
+def test_a_fit_of_contracts_from_0_1_0_says_how_its_log_was_sampled():
+    path = REFERENCE / "fits_0_1_0" / "sbg_window.json"
+    assert json.loads(path.read_text(encoding="utf-8"))["data"].keys() >= {"design", "observed_from", "observed_until"}
+    stored = rm.Fit.from_json(path)
+    names = ("sampling", "observation_start", "observation_end")
+    assert [stored.data[name] for name in names] == ["window", "2022-02-15", "2022-08-31"]
+    assert stored.observation_end == dt.date(2022, 8, 31)
+    assert "sampling window, observed to 2022-08-31, period M" in stored.provenance
+    assert rm.Fit.from_json(stored.to_json()).data == stored.data

@@ -69,7 +69,7 @@ def test_a_rate_that_grows_multiplies_what_is_expected(customers, fitted):
     mail = customers[customers["channel"] == "mail"]
     effect = marginal_effect(found, mail, {"channel": "web"}, 26)
     before = rm.predict(found, mail, 26, level=None)["expected_purchases"].mean()
-    factor = np.exp(found.parameters["purchase[channel[T.web]]"])
+    factor = np.exp(found.params["purchase[channel[T.web]]"])
     assert effect["before"]["purchases"] == pytest.approx(before)
     assert effect["after"]["purchases"] == pytest.approx(before * factor)
     assert effect["effect"]["alive"] == pytest.approx(0, abs=1e-12)
@@ -95,7 +95,7 @@ def test_nothing_changes_where_customers_already_are_so(customers, fitted):
 
 def test_a_function_changes_a_number_and_weights_count_customers(customers, fitted):
     older = marginal_effect(fitted, customers, {"age": lambda age: age + 1}, 26).loc["purchases"]
-    assert older["after"] == pytest.approx(older["before"] * np.exp(fitted.parameters["purchase[age]"]))
+    assert older["after"] == pytest.approx(older["before"] * np.exp(fitted.params["purchase[age]"]))
     weight = np.arange(len(customers)) % 3
     once = marginal_effect(fitted, customers.assign(weight=weight), {"channel": "web"}, 26)
     repeated = marginal_effect(fitted, customers.loc[customers.index.repeat(weight)], {"channel": "web"}, 26)
@@ -124,7 +124,7 @@ def test_value_is_that_of_customer_value_and_moves_with_purchases_and_amounts(cu
     plain = rm.fit(NBD, customers)
     mail = customers[customers["channel"] == "mail"]
     amounts = marginal_value(plain, mail, {"channel": "web"}, rm.Terms(horizon=26, **MONEY), spend=spend).loc["value"]
-    factor = np.exp(spend.parameters["spend[channel[T.web]]"])
+    factor = np.exp(spend.params["spend[channel[T.web]]"])
     assert amounts["after"] == pytest.approx(amounts["before"] * factor)
     error = spend.table().loc["spend[channel[T.web]]", "std_error"]
     assert amounts["std_error"] > 0.5 * error * amounts["after"]

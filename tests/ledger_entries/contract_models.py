@@ -82,7 +82,7 @@ def pooled():
 
 
 @entry("contract_fits.cohort_check")
-def checked():
+def require_nonnegative():
     return cohort_check(rm.ShiftedBetaGeometric, kept(), renewals=12)
 
 

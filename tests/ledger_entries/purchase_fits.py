@@ -15,7 +15,7 @@ AT = 39.0
 def numbers_of(fit):
     """All of a fit; the groups by position, their labels as keys."""
     return Parts(
-        parameters=fit.parameters,
+        parameters=fit.params,
         covariance=fit.covariance,
         table=fit.table(),
         table_80=fit.table(level=0.8),

@@ -80,7 +80,7 @@ def marginal():
 def spent():
     people = customers()
     return Parts(
-        fit=spending.fit_spend(people).parameters,
+        fit=spending.fit_spend(people).params,
         expected=spending.expected_spend(spend(), people),
         share=spending.paying_share(spend()),
         by_frequency=spending.spend_by_frequency(spend(), people),

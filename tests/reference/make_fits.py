@@ -35,6 +35,20 @@ def cohorts():
     return pd.concat(at_risk, ignore_index=True)
 
 
+def spells():
+    """Contracts of months, those that had ended before the middle of February left out of the log."""
+    months = [1] * 14 + [2] * 8 + [3] * 5 + [4] * 3 + [5] * 2 + [6] + [None] * 17
+    start = pd.to_datetime(["2022-01-01", "2022-03-01"] * 25)
+    last = [m and day + pd.DateOffset(months=m) - pd.Timedelta(days=1) for day, m in zip(start, months, strict=True)]
+    log = pd.DataFrame({"customer_id": range(50), "start": start, "end": pd.to_datetime(pd.Series(last))})
+    return rm.read_contracts(
+        log[~(log["end"] < "2022-02-15")],
+        sampling="window",
+        observation_start="2022-02-15",
+        observation_end="2022-08-31",
+    )
+
+
 FITS: dict[str, Callable[[], rm.Fit]] = {
     "pareto_nbd": lambda: rm.fit(rm.ParetoNBD, customers()),
     "bg_nbd_covariates": lambda: rm.fit(
@@ -49,6 +63,7 @@ FITS: dict[str, Callable[[], rm.Fit]] = {
     "geometric": lambda: rm.fit(rm.survival.Geometric, renewals()),
     "discrete_weibull": lambda: rm.fit(rm.survival.DiscreteWeibull, renewals()),
     "sbg": lambda: rm.fit(rm.ShiftedBetaGeometric, renewals()),
+    "sbg_window": lambda: rm.fit(rm.ShiftedBetaGeometric, rm.retention_table(spells(), period="M")),
     "bdw": lambda: rm.fit(rm.BetaDiscreteWeibull, renewals()),
     "two_segments": lambda: rm.fit(rm.survival.TwoSegments, renewals()),
     "sbg_pooled": lambda: rm.fitting.fit_pooled(rm.ShiftedBetaGeometric, cohorts()),

@@ -48,7 +48,7 @@ def test_estimates_are_as_published(retention, cohort, renewals, name):
     parameters, errors, log_likelihood, survivors = ESTIMATES[cohort, renewals, name]
     found = fit(MODELS[name], retention(cohort, renewals))
     assert found.log_likelihood == pytest.approx(log_likelihood, abs=1e-6)
-    np.testing.assert_allclose(found.parameters, parameters, atol=2e-6)
+    np.testing.assert_allclose(found.params, parameters, atol=2e-6)
     assert round(1000 * float(found.model.survival_function(12)), 1) == survivors
     assert found.n_customers == 1000
     if errors:
@@ -182,7 +182,7 @@ def test_cohorts_are_fitted_apart_and_compared(retention):
     table = pd.concat([retention(cohort, 7).assign(cohort=cohort) for cohort in ("regular", "high end")])
     found = fit(ShiftedBetaGeometric, table, by="cohort")
     np.testing.assert_allclose(
-        found.groups["regular"].parameters, ESTIMATES["regular", 7, "ShiftedBetaGeometric"][0], atol=2e-6
+        found.groups["regular"].params, ESTIMATES["regular", 7, "ShiftedBetaGeometric"][0], atol=2e-6
     )
     assert found.checks[0].passed is False
     assert "share of new customers still there after renewal 4" in found.checks[0].detail

@@ -73,7 +73,7 @@ def test_value_of_the_base_of_the_perils_paper():
     assert BASE["weight"].sum() == 26_569
     assert naive.model.retention_rate(1) == pytest.approx(0.69138, abs=5e-6)
     assert rm.total_value(naive, BASE, YEARLY).loc["all", "value"] == pytest.approx(49_450, abs=0.5)
-    np.testing.assert_allclose(pooled.parameters, [1.6671, 2.8566], atol=5e-5)
+    np.testing.assert_allclose(pooled.params, [1.6671, 2.8566], atol=5e-5)
     assert rm.total_value(pooled, BASE, YEARLY).loc["all", "value"] == pytest.approx(73_342, abs=0.5)
 
 

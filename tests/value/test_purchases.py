@@ -39,7 +39,7 @@ def test_published_value_of_the_whole_cdnow_cohort():
     everyone = rm.summarize(rm.datasets.load_cdnow(full=True))
     assert len(everyone) == 23_570
     purchases = rm.fit(rm.ParetoNBD, rm.summarize(rm.datasets.load_cdnow()))
-    np.testing.assert_allclose(purchases.parameters, [0.5629966, 12.5590370, 0.4081095, 10.5148048], rtol=2e-3)
+    np.testing.assert_allclose(purchases.params, [0.5629966, 12.5590370, 0.4081095, 10.5148048], rtol=2e-3)
     spend = rm.fit(rm.GammaGamma, everyone)
     total = rm.total_value(purchases, everyone, rm.Terms(horizon=np.inf, **MONEY), spend=spend).iloc[0]
     assert total["value"] == pytest.approx(1.11e6, rel=0.05)

@@ -187,7 +187,7 @@ def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] 
     check_period(period)
     _check_by(names, spells)
     rows = on_engine(nw.from_native(spells.frame).to_native()).filter(~nw.col("churned"))
-    rows, start = Day.in_column("start").written(rows, "_start")
+    rows, start = Day.in_column("start").add_columns(rows, "_start")
     made = completed_periods(start, Day.constant(spells.observation_end), period)
     rows = rows.with_columns(cohort=_cohort(start, period), tenure=made).select("cohort", *names, "tenure")
     counts = count_spells(rows, names).rename(columns={"spells": "weight"})
@@ -231,8 +231,8 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
             f"{spells.observation_end}; choose an earlier day or fewer renewals"
         )
     rows, origin = on_engine(nw.from_native(spells.frame).to_native()), Day.constant(then.observation_end)
-    rows, start = Day.in_column("start").written(rows, "_start")
-    rows, end = Day.in_column("end").written(rows, "_end")
+    rows, start = Day.in_column("start").add_columns(rows, "_start")
+    rows, end = Day.in_column("end").add_columns(rows, "_end")
     still = ~nw.col("churned") | (end.number > day_number(then.observation_end))
     rows = rows.filter((start.number <= day_number(then.observation_end)) & still)
     stayed = nw.when(nw.col("churned")).then(started_periods(origin, end, period) - 1).otherwise(renewals)
@@ -290,11 +290,11 @@ def _check_by(by: Sequence[str], spells: Spells) -> None:
 def _renewals(spells: Spells, period: Period, by: Sequence[str]) -> nw.LazyFrame[Any]:
     """Each spell's cohort, the first and last renewal to which it came, and why it was lost at the last, if it was."""
     rows = on_engine(nw.from_native(spells.frame).to_native())
-    rows, start = Day.in_column("start").written(rows, "_start")
-    rows, end = Day.in_column("end").written(rows, "_end")
+    rows, start = Day.in_column("start").add_columns(rows, "_start")
+    rows, end = Day.in_column("end").add_columns(rows, "_end")
     until, begin = Day.constant(spells.observation_end), start
     if spells.observation_start is not None:
-        rows, begin = start.or_later(Day.constant(spells.observation_start)).written(rows, "_begin")
+        rows, begin = start.or_later(Day.constant(spells.observation_start)).add_columns(rows, "_begin")
     rows = rows.with_columns(
         _made=completed_periods(start, begin, period),
         _due=completed_periods(begin, until, period),

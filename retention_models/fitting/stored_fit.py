@@ -1,0 +1,106 @@
+"""Fits as JSON text: what is written, and how fits of earlier versions are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models.core.check import Check
+from retention_models.core.version import __version__
+from retention_models.estimation.model import parameter_names
+from retention_models.fitting.formula_terms import CovariateTerms
+from retention_models.fitting.models import MODELS
+
+if TYPE_CHECKING:
+    from retention_models.fitting.result import Fit
+
+FORMAT = 1  # raised when a version writes what earlier ones cannot read; a file of 0.1.0 has no such entry
+NO_FIT = "this is no fit written by to_json"
+RENAMED = {  # keys of ``Fit.data`` in version 0.1.0 -> today
+    "design": "sampling",
+    "observed_from": "observation_start",
+    "observed_until": "observation_end",
+}
+
+
+def to_text(fit: Fit) -> str:
+    """The fit as JSON text."""
+    stored = {"retention_models": __version__, "format": FORMAT, **_to_plain(fit)}
+    return json.dumps(stored, indent=2, allow_nan=False)
+
+
+def from_text(fit_class: type[Fit], text: str) -> Fit:
+    """The fit that JSON text holds; a ValueError names the version that wrote what cannot be read."""
+    stored = _read_object(text)
+    try:
+        return _from_plain(fit_class, stored)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{NO_FIT}, or it is damaged ({_writer(stored)}; {_problem(error)})") from None
+
+
+def _to_plain(fit: Fit) -> dict[str, Any]:
+    """The fit as values that JSON can hold."""
+    names = [*parameter_names(type(fit.model)), *fit.model.fixed]
+    return {
+        "model": {"class": type(fit.model).__name__, "parameters": {n: getattr(fit.model, n) for n in names}},
+        "covariance": {"parameters": list(fit.covariance.index), "values": fit.covariance.to_numpy().tolist()},
+        "log_likelihood": fit.log_likelihood,
+        "n_customers": fit.n_customers,
+        "notes": list(fit.notes),
+        "data": dict(fit.data),
+        "robust": fit.robust,
+        "groups": {label: _to_plain(group) for label, group in fit.groups.items()},
+        "checks": [asdict(check) for check in fit.checks],
+        **({"effects": fit.covariate_terms.to_plain()} if fit.covariate_terms.n else {}),
+    }
+
+
+def _from_plain(fit_class: type[Fit], stored: Mapping[str, Any]) -> Fit:
+    """The fit whose fields were stored as plain values."""
+    name, labels = stored["model"]["class"], stored["covariance"]["parameters"]
+    if name not in MODELS:
+        raise ValueError(f"{name} is none of its models, {', '.join(MODELS)}")
+    values = np.array(stored["covariance"]["values"], dtype=float).reshape(len(labels), len(labels))
+    return fit_class(
+        model=MODELS[name](**stored["model"]["parameters"]),
+        covariance=pd.DataFrame(values, index=labels, columns=labels),
+        log_likelihood=stored["log_likelihood"],
+        n_customers=stored["n_customers"],
+        notes=tuple(stored["notes"]),
+        data={RENAMED.get(key, key): value for key, value in stored["data"].items()},
+        robust=stored["robust"],
+        groups={label: _from_plain(fit_class, group) for label, group in stored["groups"].items()},
+        checks=tuple(Check(**check) for check in stored["checks"]),
+        covariate_terms=CovariateTerms.from_plain(stored["effects"]) if "effects" in stored else CovariateTerms(),
+    )
+
+
+def _read_object(text: str) -> Mapping[str, Any]:
+    """The JSON object in the text; an error if there is none, or if this version does not know its format."""
+    try:
+        stored = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{NO_FIT}, or it is damaged ({error})") from None
+    if not isinstance(stored, dict):
+        raise ValueError(f"{NO_FIT}: it holds {type(stored).__name__}, no object")
+    used = stored.get("format", FORMAT)
+    if used not in range(1, FORMAT + 1):
+        raise ValueError(
+            f"this fit has format {used!r} ({_writer(stored)}); version {__version__} reads formats up to {FORMAT}: "
+            "upgrade retention_models, or fit the model again"
+        )
+    return stored
+
+
+def _writer(stored: Mapping[str, Any]) -> str:
+    version = stored.get("retention_models")
+    return "it names no version" if version is None else f"written by version {version}"
+
+
+def _problem(error: Exception) -> str:
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
