@@ -257,3 +257,15 @@ def test_the_project_stands_alone():
         path = ROOT / name
         if path.exists() and path.suffix not in {".parquet", ".png"} and path != Path(__file__):
             assert not machine.search(path.read_text(encoding="utf-8", errors="replace")), name
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_module_is_on_the_map_of_its_room(path):
+    """A stranger finds a module by the public name that it holds, or by its line in the docstring of its room."""
+    if path.parent == PACKAGE or path.name == "__init__.py":
+        return
+    guide = ast.get_docstring(ast.parse((path.parent / "__init__.py").read_text())) or ""
+    stub = PACKAGE / room(path) / "__init__.pyi"
+    module = ".".join(path.relative_to(PACKAGE / room(path)).with_suffix("").parts)
+    at_the_door = stub.exists() and f"from .{module} import" in stub.read_text()
+    assert f"``{path.stem}``" in guide or at_the_door

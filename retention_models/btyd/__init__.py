@@ -18,6 +18,15 @@ All have the same methods in the same order: ``log_likelihood``, ``probability_a
 0.998
 >>> round(float(cdnow.expected_purchases(39, frequency=26, recency=30.86, T=31.0)), 1)
 20.1
+
+Behind the door:
+
+- ``purchase_model``: the base of all purchase models
+- ``betageometric``: the base of the BG family
+- ``poisson_gamma``: gamma-mixed Poisson counts
+- ``erlang``: purchases that take several stages
+- ``erlang_counts``: their counts
+- ``erlang_discounted``: their present value
 """
 
 import lazy_loader as _lazy

@@ -3,6 +3,17 @@
 Each command has a function that adds its options to the parser, and one that carries it out and imports what
 that takes. Errors are one sentence on stderr: exit code 2 for a request that cannot be understood, 1 for one
 that failed.
+
+Behind the door:
+
+- ``sources``: kinds of files of one's own
+- ``log_options``: options of a purchase log
+- ``transactions``: reports on purchases
+- ``contracts``: reports on contracts
+- ``experiment``: reports on a test
+- ``report``: the command ``report``
+- ``scores``: the commands ``fit`` and ``predict``
+- ``output``: tables written
 """
 
 from __future__ import annotations

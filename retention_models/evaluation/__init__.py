@@ -13,6 +13,11 @@
 >>> fits = {"Pareto/NBD": rm.fit(rm.ParetoNBD, customers), "NBD": rm.fit(rm.NBD, customers)}
 >>> rm.compare(fits, customers, replicates=0).name
 'Pareto/NBD'
+
+Behind the door:
+
+- ``holdout_data``: the holdout of fits, and its forecast distributions
+- ``loss_comparison``: losses of models compared
 """
 
 import lazy_loader as _lazy

@@ -18,6 +18,19 @@
 parameter
 alpha          0.76       0.10   0.60   0.98
 beta           1.30       0.21   0.94   1.78
+
+Behind the door:
+
+- ``models``: models by name
+- ``formula_terms``: covariate terms of a fit
+- ``data_requirements``: what a model asks of a table
+- ``notes``: notes of a fit
+- ``homogeneity_check``: whether groups agree
+- ``stored_fit``: fits as JSON
+- ``calendar_covariates``: contracts with covariates
+- ``contract_cells``: their cells
+- ``retention_columns``: columns of retention tables
+- ``retention_intervals``: profile-likelihood intervals
 """
 
 import lazy_loader as _lazy

@@ -112,15 +112,18 @@ def subscriptions(
     people, calendar = _people(customers, rules, rng), _calendar(months, opened, rules)
     first = SimulatedSpells.draw(np.arange(customers), rng.integers(0, months, customers), people, months, rules, rng)
     offered = range(offer_month, offer_month + rules.offer_renewals)
-    worlds = {CONTROL: first.simulate(calendar, rules, range(0)), OFFER: first.simulate(calendar, rules, offered)}
-    tested = (first.start < offer_month) & (worlds[CONTROL][0] >= offer_month)
+    potential_outcomes = {
+        CONTROL: first.simulate(calendar, rules, range(0)),
+        OFFER: first.simulate(calendar, rules, offered),
+    }
+    tested = (first.start < offer_month) & (potential_outcomes[CONTROL][0] >= offer_month)
     arm = np.where(tested & (rng.random(customers) < 0.5), OFFER, CONTROL)
-    left, cause = np.where(arm == OFFER, worlds[OFFER], worlds[CONTROL])
+    left, cause = np.where(arm == OFFER, potential_outcomes[OFFER], potential_outcomes[CONTROL])
     again, left_again, cause_again = _simulate_returns(first, left, people, calendar, rules, rng)
     dates = pd.PeriodIndex(calendar["calendar"], freq="M").to_timestamp()
     logs = [_logs(first, left, cause, dates, rng), _logs(again, left_again, cause_again, dates, rng)]
     contracts, complaints = (pd.concat(parts, ignore_index=True) for parts in zip(*logs, strict=True))
-    made = {name: np.minimum(world[0], offered.stop) - offer_month for name, world in worlds.items()}
+    made = {name: np.minimum(world[0], offered.stop) - offer_month for name, world in potential_outcomes.items()}
     return Subscriptions(
         contracts=contracts.join(people[["plan", "channel"]], on="customer_id"),
         complaints=complaints.sort_values(["date", "customer_id"], ignore_index=True),

@@ -165,19 +165,19 @@ def mail(
     drawn = np.array(list(arms))[rng.permutation(np.resize(np.arange(len(arms)), n))]
     arrives = rng.random(n) < delivered * np.where(people.alive, 1.0, LOST_WITH_THE_GONE)
     draws = _SharedDraws.draw(n, offer_days, rng)
-    worlds = {
+    potential_outcomes = {
         name: _purchases_under_arm(people.purchases, arm, arrives & people.alive, draws, offer_days)
         for name, arm in arms.items()
     }
     truth = pd.DataFrame({"arm": drawn, "alive": people.alive, "delivered": arrives})
-    for name, purchases in worlds.items():
+    for name, purchases in potential_outcomes.items():
         inside = purchases.loc[purchases["day"] <= horizon_days, "person"]
         truth[f"purchases_{name}"] = np.bincount(inside, minlength=n)
         truth[f"bought_{name}"] = (truth[f"purchases_{name}"] > 0).astype(int)
         offered = purchases.loc[purchases["day"] <= offer_days, "person"]
         sent_to = arrives if name != CONTROL else np.zeros(n)
         truth[f"redeemed_{name}"] = arms[name].redeemed * sent_to * np.bincount(offered, minlength=n)
-    seen = pd.concat([world[drawn[world["person"]] == name] for name, world in worlds.items()])
+    seen = pd.concat([world[drawn[world["person"]] == name] for name, world in potential_outcomes.items()])
     sent = arrives & (drawn != CONTROL)
     used_by = np.array([arms[name].redeemed for name in drawn]) * sent
     used = seen[(seen["day"] <= offer_days) & (rng.random(len(seen)) < used_by[seen["person"]])]

@@ -14,6 +14,13 @@ Four customers, three of whom left:
 >>> curve = rm.kaplan_meier(tenure=[3, 8, 8, 12], churned=[True, True, True, False])
 >>> curve.survival_function([2, 8]).tolist()
 [1.0, 0.25]
+
+Behind the door:
+
+- ``contract_model``: the base of all models of contracts
+- ``beta_mixture``: means over beta-distributed chances
+- ``at_risk``: customers at risk and lost at each tenure
+- ``covariates``: covariates that change over calendar time
 """
 
 import lazy_loader as _lazy

@@ -18,6 +18,13 @@
          customers    value  value_lower  value_upper
 segment
 all           2357  20910.0      19564.0      22349.0
+
+Behind the door:
+
+- ``purchases``: the value of purchases
+- ``payments``: the payments of contracts
+- ``value_component``: one component of a value, with its error
+- ``external_models``: survival curves of other libraries
 """
 
 import lazy_loader as _lazy

@@ -1,1 +1,11 @@
-"""Contracts: read, checked, reduced to retention tables."""
+"""Contract logs: read, checked, reduced to retention tables.
+
+- ``log``: ``read_contracts`` and ``Spells``
+- ``rows``: contracts as rows of a file or frame
+- ``spells``: contracts joined to spells, and their observation
+- ``retention``: ``retention_table`` and ``active_customers``
+- ``retention_counts``: customers at risk and lost
+- ``snapshot``: tables of tenures without dates
+- ``last_day``: the last day that a log knows
+- ``settings``: settings chosen from a log
+"""

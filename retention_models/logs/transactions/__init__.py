@@ -1,1 +1,11 @@
-"""Purchases: read, checked, reduced to what models need."""
+"""Purchase logs: read, checked, reduced to what models need.
+
+- ``log``: ``read_transactions`` and ``Transactions``
+- ``purchases``: purchases within a log, and the days that count
+- ``calendar``: calibration, holdout and time unit of a summary
+- ``by_engine``: customers aggregated where the log lies
+- ``in_memory``: customers aggregated in pandas
+- ``summary``: ``summarize``, ``histories``, ``compress``
+- ``opportunities``: one occasion a period
+- ``settings``: settings chosen from a log
+"""

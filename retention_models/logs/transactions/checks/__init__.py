@@ -1,1 +1,6 @@
-"""What a log of purchases can be used for."""
+"""Checks of a purchase log.
+
+- ``log_start``: whether first purchases are first
+- ``accounts``: bulk accounts
+- ``regularity``: whether purchase times are random
+"""

@@ -1,1 +1,6 @@
-"""Cohorts, rhythm and segments of a log of purchases."""
+"""Descriptions of a purchase log.
+
+- ``cohorts``: purchases and cohort retention by period
+- ``rhythm``: inter-purchase times and seasons
+- ``rfm``: RFM segments
+"""
