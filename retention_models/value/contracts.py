@@ -1,12 +1,13 @@
-"""What customers with contracts are worth: the payments still to come, each as likely as the customer is to be there.
+"""Value of customers with contracts: the expected discounted payments to come.
 
-A contract is paid for period after period. A new customer pays at once and then at every renewal, so that the expected
-number of payments, each discounted, is DEL = sum over t >= 0 of S(t) / (1 + d)^t. A customer who has made n payments is
-met just before the n-th renewal decision, DERL(n) = sum over t >= n of S(t) / S(n - 1) / (1 + d)^(t - n), or just after
-the n-th payment, a whole period earlier and so DERL(n) / (1 + d). Hence DEL = 1 + DERL(1) / (1 + d).
+A contract is paid for in every period. A new customer pays at the start and then at every renewal. The expected
+discounted number of payments is DEL = sum over t >= 0 of S(t) / (1 + d)^t. For a customer who has made n payments, just
+before the n-th renewal, it is DERL(n) = sum over t >= n of S(t) / S(n - 1) / (1 + d)^(t - n). Just after the n-th
+payment, a whole period earlier, it is DERL(n) / (1 + d). Hence DEL = 1 + DERL(1) / (1 + d).
 
 Fader & Hardie (2010), "Customer-Base Valuation in a Contractual Setting: The Perils of Ignoring Heterogeneity",
-Marketing Science 29(1), 85-93. A single retention rate for all is what they warn of; its value stands beside.
+Marketing Science 29(1), 85-93. They warn against a single retention rate for all customers. Its value is reported for
+comparison.
 """
 
 from __future__ import annotations
@@ -39,24 +40,29 @@ from retention_models.value.terms import Terms
 
 
 def discounted_lifetime(model: Any, terms: Terms) -> float:
-    """What a new customer is worth, the payment at the start included; without a price, DEL (Fader & Hardie 2010).
+    """Value of a new customer, the payment at the start included; without a price the DEL.
 
     Parameters
     ----------
     model
-        A fit, a model of contracts, or any object with ``survival_function(tenure)`` in renewals.
+        A fit or a model of contracts, or any object with ``survival_function(tenure)``, where tenure counts renewals.
     terms
-        Price, margin, billing period, discount rate and, where value has an end, horizon.
+        ``billing_period`` and ``annual_discount_rate``; ``price`` and ``margin`` for value in money; ``horizon`` in
+        renewals for a time limit.
 
     Returns
     -------
     float
-        Money; without a price, the expected number of payments, each discounted.
+        Money; without a price the expected discounted number of payments.
 
     Raises
     ------
     ValueError
-        When the terms lack a billing period or a discount rate.
+        When the terms lack a billing period or a discount rate, or the value is infinite.
+
+    Notes
+    -----
+    The discounted expected lifetime (DEL) of Fader & Hardie (2010).
 
     Examples
     --------
@@ -72,19 +78,31 @@ def discounted_lifetime(model: Any, terms: Terms) -> float:
 def discounted_residual_lifetime(
     model: Any, payments: ArrayLike, terms: Terms, *, moment: Moment = "before_renewal"
 ) -> Array:
-    """What is still to come from a customer who has made so many payments; without a price, DERL.
+    """Value of the future payments of a customer who has made a number of payments; without a price the DERL.
 
     Parameters
     ----------
-    model
+    model, terms
         As in ``discounted_lifetime``.
     payments
-        Payments made, 1 for a customer who has not come to a renewal yet; any shape.
-    terms
-        As in ``discounted_lifetime``.
+        Number of payments made, of any shape. 1 for a customer before the first renewal.
     moment
-        When the customer is met: ``"before_renewal"``, just before the decision, the next payment not discounted; or
-        ``"after_payment"``, just after the last payment, the next one a whole period away.
+        The moment of valuation. ``"before_renewal"``, the default, is just before the renewal decision, and the next
+        payment is not discounted. ``"after_payment"`` is just after the last payment, one period before the next one.
+
+    Returns
+    -------
+    numpy.ndarray
+        Money, in the shape of ``payments``; without a price the expected discounted number of payments.
+
+    Raises
+    ------
+    ValueError
+        When ``payments`` are not whole numbers from 1 on, or as in ``discounted_lifetime``.
+
+    Notes
+    -----
+    The discounted expected residual lifetime (DERL) of Fader & Hardie (2010).
 
     Examples
     --------
@@ -102,10 +120,27 @@ def discounted_residual_lifetime(
 
 
 def retention_elasticity(model: Any, terms: Terms) -> float:
-    """By how many percent a new customer's value rises when every retention rate rises by one percent.
+    """The percentage by which a new customer's value rises when every retention rate rises by one percent.
 
-    The mean number of renewals behind a discounted payment; r / (1 + i - r) where the retention rate r is the same at
-    every renewal and i is the discount rate a period.
+    Parameters
+    ----------
+    model, terms
+        As in ``discounted_lifetime``.
+
+    Returns
+    -------
+    float
+        The elasticity, a number without a unit.
+
+    Raises
+    ------
+    ValueError
+        As in ``discounted_lifetime``.
+
+    Notes
+    -----
+    The elasticity is the mean number of renewals before a payment, each payment weighted by its discounted value. With
+    a constant retention rate r and a discount rate i a period it is r / (1 + i - r).
 
     Examples
     --------
@@ -123,10 +158,10 @@ def retention_elasticity(model: Any, terms: Terms) -> float:
 def contract_value(
     model: Any, customers: Any, terms: Terms, moment: Moment = "before_renewal", level: float = 0.95
 ) -> pd.DataFrame:
-    """What each customer with a contract is still worth; see ``customer_value``.
+    """Future value of each customer with a contract; see ``customer_value``.
 
-    ``model`` may be any curve with ``survival_function(tenure)``, or an object of another library with
-    ``predict_survival_function``, which is asked about the other columns of ``customers``.
+    ``model`` may be any curve with ``survival_function(tenure)``. It may also be an object of another library with
+    ``predict_survival_function``, which receives the other columns of ``customers``.
     """
     schedule, table = schedule_of(terms), customers_by_tenure(customers)
     stream = _stream(model, customers, table, schedule, moment)
@@ -147,7 +182,7 @@ def total_contract_value(
     by: Labels | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """What all customers with contracts, or those of each segment, are still worth; see ``total_value``."""
+    """Future value of all customers with contracts, or of each segment; see ``total_value``."""
     schedule, table = schedule_of(terms), customers_by_tenure(customers)
     stream = _stream(model, customers, table, schedule, moment)
     code, names = read_codes(customers, by)
@@ -180,7 +215,7 @@ def _stream(model: Any, customers: Any, table: Table, schedule: PaymentSchedule,
 
 
 def _ends(fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment, share: Array, level: float) -> Ends:
-    """Ends of the intervals of some sums of the distinct tenures' values; ``share`` has shape (sums, tenures)."""
+    """Interval ends of sums of the distinct tenures' values; ``share`` has shape (sums, tenures)."""
     last = int(table.columns[0].max())
 
     def value(model: Any, tenure: Array) -> Array:
@@ -194,11 +229,11 @@ def _ends(fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment, sha
 
 
 def mean_rate_model(fit: Fit) -> Geometric:
-    """What the mean retention rate of the fit's data makes of customers: all alike, with a constant chance to leave."""
+    """A model with the mean retention rate of the fit's data for every customer and every renewal."""
     return Geometric(-np.log(np.clip(fit.data["retention_rate"], 1e-9, 1 - 1e-9)))
 
 
 def _naive(fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment) -> Array:
-    """What the mean retention rate of the fit's data says of each distinct tenure, with a constant chance to leave."""
+    """Value of each distinct tenure under the mean retention rate of the fit's data."""
     stream = PaymentStream(survival_of(mean_rate_model(fit), int(table.columns[0].max()), schedule), schedule, moment)
     return stream.mean(table.columns[0].astype(np.int64))

@@ -1,4 +1,4 @@
-"""What the same customers would be worth with a covariate changed."""
+"""Change in value when a covariate of the customers changes."""
 
 from __future__ import annotations
 
@@ -32,22 +32,27 @@ def marginal_value(
     new: bool = False,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """What the customers would be worth on average if a covariate of theirs changed now.
+    """Mean value per customer before and after a change of a covariate.
 
     Parameters
     ----------
     fit
-        A fitted model of purchases with covariates.
+        A fitted purchase model with covariates.
     customers, terms, spend, level
-        As in ``customer_value``, of purchases.
+        As in ``customer_value``, for purchases.
     change, new
-        As in ``marginal_effect``; the covariates may be those of either fit.
+        As in ``marginal_effect``. The covariates may be those of either fit.
 
     Returns
     -------
     pandas.DataFrame
-        One row, ``value`` (of a customer), with the columns of ``marginal_effect``. The two fits are taken to be
-        independent, as in ``customer_value``.
+        One row, ``value`` (of one customer), with the columns of ``marginal_effect``. The errors of the two fits are
+        taken to be independent, as in ``customer_value``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in ``customer_value`` and ``marginal_effect``.
 
     Examples
     --------
@@ -97,7 +102,7 @@ def marginal_value(
 
 
 def _amounts(fit: Fit, spending: ChangedCustomers) -> Array:
-    """The amount of a purchase that is expected of each line, before and after; shape (lines, 2)."""
+    """Expected amount per purchase of each line, before and after the change; shape (lines, 2)."""
 
     def of_rows(*rows: Array) -> Array:
         columns, change = spending.split(fit, rows)
