@@ -1,6 +1,7 @@
-"""What kind of business a log comes from: how customers come, return, buy and leave, each trait in a number and a word.
+"""The kind of business behind a log: how customers arrive, return, buy and leave, each trait as a number and a word.
 
-The words are conventions, to place a business among others; the numbers beside them say how near the next word is.
+The words follow conventions, to compare a business with others. The number beside a word shows how close the next word
+is.
 """
 
 from __future__ import annotations
@@ -27,19 +28,26 @@ FEW = 0.1  # the best tenth of the customers
 
 
 def business_traits(transactions: Any, *, acquired_after: Any = None, observation_end: Any = None) -> pd.DataFrame:
-    r"""How customers come, return, buy and leave: what was measured of each trait, and what kind that makes it.
+    r"""How customers arrive, return, buy and leave: a measurement of each trait and the kind of business it indicates.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
-    acquired_after, observation_end
-        Only customers first seen on the one day or later, and purchases up to the other.
+        The log: anything that ``read_transactions`` takes or returns.
+    acquired_after
+        Only customers with a first purchase on this day or later count. By default None: all customers.
+    observation_end
+        Only purchases up to this day count. By default None: up to the last day of the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``trait``: what was ``measured``, and the ``kind`` of business that this is a sign of, both as text.
+        Indexed by ``trait``: ``measured`` and ``kind``, both as text.
+
+    Raises
+    ------
+    ValueError
+        When the log is not readable, or has no customer within these limits.
 
     Examples
     --------
@@ -77,7 +85,7 @@ def _leaving(log: Transactions, observation_end: Any) -> tuple[str, str]:
 
 
 def _coming(new_customers: pd.Series) -> tuple[str, str]:
-    """Whether new customers come more or less often in the last third of the log than in the one before it."""
+    """Whether more customers arrive in the last third of the log than in the third before."""
     third = (new_customers.index[-1] - new_customers.index[0]) / 3
     last = int(new_customers[new_customers.index > new_customers.index[-1] - third].sum())
     before = int(new_customers[new_customers.index > new_customers.index[-1] - 2 * third].sum()) - last
@@ -91,7 +99,7 @@ def _coming(new_customers: pd.Series) -> tuple[str, str]:
 
 
 def _returning(second: pd.DataFrame) -> tuple[str, str]:
-    """How many come back, up to the last day on which enough are still waited for."""
+    """The share of customers who return, up to the last day with enough customers at risk."""
     watched = well_watched(second)
     share, days = watched["share"].iloc[-1], watched.index[-1]
     kind = "most return" if share > 0.65 else "about every other returns"

@@ -1,4 +1,4 @@
-"""What a campaign's test says to do, in one sentence that knows how many arms were tried."""
+"""The recommendation from a campaign's test, in one sentence that accounts for the number of arms."""
 
 from __future__ import annotations
 
@@ -20,20 +20,27 @@ POWER = 0.8
 
 
 def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: float = 0.95) -> str:
-    """Which arm to send next, or why not to decide yet.
-
-    The intervals hold for all arms together at ``level`` (Bonferroni), since the best of several looks better than it
-    is. Where an outcome has a price, the value per treated customer decides; otherwise the first outcome is told, and
-    what one more of it has cost.
+    """Which arm to use next, or why the data do not support a decision.
 
     Parameters
     ----------
     campaign
-        From ``read_campaign``.
+        The campaign that ``read_campaign`` returns.
     checks
-        What else was checked; those that failed are named.
+        Further checks. The text names those that failed.
     level
-        How sure all intervals together are to hold.
+        Joint level of all intervals, 0.95 by default.
+
+    Returns
+    -------
+    str
+        One or more sentences.
+
+    Notes
+    -----
+    The best of several arms looks better than it is. The intervals are therefore widened to hold for all arms together
+    (Bonferroni). If an outcome has a price, the value per treated customer decides. Otherwise the text gives the
+    effects on the first outcome and the cost per additional unit of it.
 
     Examples
     --------
@@ -61,7 +68,7 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
 
 
 def _by_value(campaign: Campaign, effects: Sequence[Effect]) -> str:
-    """What the values say to do."""
+    """The recommendation from the values of the arms."""
     ranked = sorted(effects, key=lambda effect: -(effect.value or 0.0))
     best = ranked[0]
     assert best.priced is not None
@@ -80,7 +87,7 @@ def _by_value(campaign: Campaign, effects: Sequence[Effect]) -> str:
 
 
 def _lead(campaign: Campaign, ranked: Sequence[Effect]) -> str:
-    """Whether the best arm is better than the next, where there is one."""
+    """Whether the best arm is better than the second best, where there is one."""
     if len(ranked) < 2 or campaign.priced is None:
         return ""
     best, second = ranked[0], ranked[1]
@@ -93,7 +100,7 @@ def _lead(campaign: Campaign, ranked: Sequence[Effect]) -> str:
 
 
 def _by_outcome(campaign: Campaign, effects: Sequence[Effect]) -> str:
-    """What the first outcome says, where nothing was said of what it is worth."""
+    """The recommendation from the first outcome, where the outcome has no price."""
     less = " (less is better)" if campaign.main.column in campaign.roles.lower else ""
     name = f"“{campaign.main.name}”{less}"
     changed = [effect for effect in effects if effect.lower > 0 or effect.upper < 0]
@@ -118,7 +125,7 @@ def _difference(effect: Effect) -> str:
 
 
 def _cost(campaign: Campaign, effect: Effect) -> str:
-    """What one more of the first outcome has cost, where a cost was stated."""
+    """The cost per additional unit of the first outcome, where a cost is stated."""
     sentence = costs_per_retained(campaign, level=effect.level).get(effect.intervention)
     return f" As to “{cost_outcome(campaign).name}”, {sentence}" if sentence else ""
 
