@@ -1,4 +1,4 @@
-"""Where the money of a test went, and what one more customer kept has cost."""
+"""Breakdown of the cost and value of a test, and the cost per additional customer retained."""
 
 from __future__ import annotations
 
@@ -24,10 +24,23 @@ LINES = ("gross gain", "contacts", "redemptions", "subsidised purchases", "net v
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CostPerRetained(Presentation):
-    """Cost of one customer kept (or purchase gained) who would not have been without the intervention.
+    """Cost per additional customer retained (or per additional purchase) because of the intervention.
 
-    ``lower`` and ``upper`` end the costs that the data allow, ``upper`` infinite where the effect may be zero; so is
-    the ``estimate`` where it was zero or less. ``sentence`` says it in words; ``checks`` are those of the test.
+    ``cost_per_retained`` creates it.
+
+    Attributes
+    ----------
+    estimate
+        Cost per additional customer, in money; infinite where the effect is 0 or negative and the interval is
+        unbounded.
+    lower, upper
+        Confidence interval. ``upper`` is infinite where the effect may be zero.
+    level
+        Level of the interval.
+    sentence
+        The result in words.
+    checks
+        The checks of the test.
     """
 
     estimate: float
@@ -39,7 +52,7 @@ class CostPerRetained(Presentation):
 
     @property
     def is_bounded(self) -> bool:
-        """Whether the data set a limit to the cost."""
+        """Whether the interval has a finite upper limit."""
         return math.isfinite(self.upper)
 
     def _parts(self) -> Sequence[Part]:
@@ -55,25 +68,36 @@ def cost_per_retained(
     currency: str = "",
     level: float = 0.95,
 ) -> CostPerRetained:
-    """Cost over effect, with Fieller's interval: what one customer kept has cost.
+    """Cost per additional customer retained: the cost divided by the effect, with Fieller's interval.
 
     Parameters
     ----------
-    test, outcome
-        The experiment, and what counts as kept: a share, or a count of purchases.
+    test
+        The experiment.
+    outcome
+        The outcome that counts as retained: a share of customers, or a number of purchases.
     costs
-        Arm to its ``Costs``; an arm that is not named costs nothing.
+        Arm to its ``Costs``; an arm that is not listed costs nothing.
     arm
-        The arm in question; may be left out where there is only one beside the control.
+        The treated arm. By default None: the only arm beside the control.
     currency
-        What money is called, for the sentence.
+        The name of the currency, for the sentence. Empty by default.
     level
-        Level of the interval.
+        Level of the confidence interval, 0.95 by default.
+
+    Returns
+    -------
+    CostPerRetained
+        The cost in money, its interval and the result in words.
 
     Raises
     ------
     ValueError
-        When the arm costs no more than the control, or kept exactly no one more.
+        When the arm costs no more than the control, the effect is exactly 0, or ``arm`` is missing or unknown.
+
+    Notes
+    -----
+    The interval is that of Fieller (1954). It has no upper limit if the data do not exclude an effect of zero.
 
     Examples
     --------
@@ -139,26 +163,31 @@ def cost_breakdown(
     purchases: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Where the money went, per customer of an arm, against the control.
+    """Gain, costs and net value per customer of an arm, compared with the control.
 
     Parameters
     ----------
     test, outcome, terms, costs
-        As in ``differences``.
+        As in ``differences``; ``terms`` are required.
     arm
-        The arm in question; may be left out where there is only one beside the control.
+        The treated arm. By default None: the only arm beside the control.
     purchases
-        The measured column that counts purchases an offer could be redeemed for. With it, the redemptions are split
-        into those of purchases gained and those of purchases that would have happened anyway.
+        The measured column that counts the purchases for which the offer can be redeemed. With it, the table shows the
+        subsidised purchases: redemptions for purchases that would have happened without the offer.
     level
-        Level of the intervals.
+        Level of the confidence intervals, 0.95 by default.
 
     Returns
     -------
     pandas.DataFrame
-        Rows ``gross gain, contacts, redemptions, subsidised purchases, net value`` (the fourth
-        with ``purchases`` only); columns ``amount, lower, upper`` in money per customer, costs negative.
-        Gain and costs add up to net value.
+        Indexed by ``line``: ``gross gain, contacts, redemptions, subsidised purchases, net value``. ``subsidised
+        purchases`` needs ``purchases`` and is a part of the redemptions. Columns ``amount, lower, upper`` in money per
+        customer, costs negative. Gain, contacts and redemptions add up to the net value.
+
+    Raises
+    ------
+    ValueError
+        When ``arm`` is missing or unknown, the terms state no price or margin, or a column was not measured.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Customer rows on any engine, checked and reduced to the sums that an experiment needs.
 
-One narwhals expression, run where the rows live: pandas, Polars, a DuckDB relation, Spark. Sums of squares are taken
-about the overall means, so that large numbers with a small spread lose no digits.
+One narwhals expression runs where the rows are: in pandas, Polars, DuckDB or Spark. Sums of squares are taken about the
+overall means, so that large numbers with a small variance lose no digits.
 """
 
 from __future__ import annotations
@@ -22,9 +22,18 @@ from retention_models.tables.rules import check_complete, require_numbers
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Rows(Presentation):
-    """Checked rows: a lazy frame with ``arm``, ``block``, perhaps ``cluster``, and the columns as ``v0, v1, ...``.
+    """Checked customer rows.
 
-    ``means`` are those over all rows, shape (k,).
+    Attributes
+    ----------
+    frame
+        A lazy frame with ``arm``, ``block``, perhaps ``cluster``, and the measured columns as ``v0, v1, ...``.
+    names
+        Names of the k measured columns.
+    means
+        Means of the columns over all rows, shape (k,).
+    clustered
+        Whether clusters were assigned.
     """
 
     frame: nw.LazyFrame[Any]
@@ -33,7 +42,7 @@ class Rows(Presentation):
     clustered: bool
 
     def cells(self) -> tuple[Cell, ...]:
-        """One cell for each arm in each block, in their alphabetical order."""
+        """One cell for each arm in each block, in alphabetical order."""
         k = len(self.names)
         keys = ["arm", "block", *(["cluster"] if self.clustered else [])]
         deviations = [nw.col(f"v{i}") - float(self.means[i]) for i in range(k)]
@@ -54,14 +63,14 @@ def read_rows(
     block: str | None = None,
     customer_id: str | None = "customer_id",
 ) -> Rows:
-    """Check customer rows: one a customer, an arm for each, every measured column a finite number.
+    """Checked customer rows: one row a customer, with an arm and a finite number in every measured column.
 
     Raises
     ------
     TypeError
         When ``source`` is neither a frame that narwhals reads nor the path of a CSV or Parquet file.
     ValueError
-        When a column is missing, not numeric or holds gaps, or a customer stands in two rows.
+        When a column is missing, is not numeric or has gaps, or a customer has two rows.
     """
     frame = open_frame(source, names)
     schema = frame.collect_schema()
@@ -88,7 +97,7 @@ def _with_means(rows: Rows) -> Rows:
 def capped(rows: Rows, name: str, *, at: float | None = None, quantile: float | None = None) -> tuple[Rows, str]:
     """The rows with one column cut at a ceiling, the uncut column beside it, and a sentence on what was cut.
 
-    The ceiling is ``at``, or the ``quantile`` of all arms together: never one for each arm, which would hide effects.
+    The ceiling is ``at``, or the ``quantile`` of all arms together. A ceiling for each arm would hide effects.
     """
     i, k = rows.names.index(name), len(rows.names)
     column = nw.col(f"v{i}")
@@ -113,5 +122,5 @@ def capped(rows: Rows, name: str, *, at: float | None = None, quantile: float | 
 
 
 def uncapped(name: str) -> str:
-    """The name under which a capped column is kept as it was."""
+    """The name of the uncut copy of a capped column."""
     return f"{name} (uncapped)"

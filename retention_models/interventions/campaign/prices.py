@@ -1,4 +1,4 @@
-"""What the outcome of a test earns and its arms cost, as far as it was said; what was not is said in its place."""
+"""Prices of the outcomes and costs of the arms of a campaign, with sentences on what is not stated."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from retention_models.value.terms import Terms
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Prices(Presentation):
-    """Pricing, as far as it was said.
+    """Prices and costs of a campaign, as far as they are stated.
 
     Attributes
     ----------
     margin
-        Share of the amount that is earned, where a column is an amount: above 0 and at most 1.
+        Share of the amount that is earned, above 0 and at most 1.
     worth
-        Where none is: what one more of the first outcome earns, or one fewer where less of it is better.
+        Money for one more of the first outcome, or one fewer where a lower value is better; an alternative to
+        ``margin``.
     cost
-        Of one contact: one number for every arm but the control, or one for each arm.
+        Cost of one contact: one number for every arm but the control, or arm to number.
     redemption_cost
-        Of one redemption, where a column counts them.
+        Cost of one redemption.
     currency
-        What money is counted in; empty where it has no name.
+        Name of the currency; None if it has no name.
 
     Raises
     ------
     ValueError
-        When a margin is no share, worth not above 0, or a cost below 0.
+        When the margin is not a share, worth is not above 0, or a cost is below 0.
     """
 
     margin: float | None = None
@@ -62,11 +63,11 @@ class Prices(Presentation):
 
     @property
     def unit(self) -> str:
-        """What money is called."""
+        """The name of money in units."""
         return self.currency or "money"
 
     def check(self, roles: Roles) -> None:
-        """Raise a ValueError where a price is stated for something that was not measured."""
+        """Raise a ValueError where a price belongs to something that was not measured."""
         nothing_redeemed = self._redeems and not roles.redeemed
         for problem, found in (
             ("margin is a share of an amount: say which column that is (amount)", self.margin and not roles.amount),
@@ -78,7 +79,7 @@ class Prices(Presentation):
                 raise ValueError(problem)
 
     def costs(self, arms: Sequence[str], roles: Roles) -> dict[str, Costs]:
-        """What each arm costs; the control, which comes first, is not contacted."""
+        """The costs of each arm; the control, which is the first arm, is not contacted."""
         if isinstance(self.cost, Mapping):
             contact = {str(arm): float(cost) for arm, cost in self.cost.items()}
         else:
@@ -93,7 +94,7 @@ class Prices(Presentation):
     def from_terms(
         cls, terms: Terms, cost: float | Mapping[str, float] | None, redemption_cost: float | None
     ) -> Prices:
-        """What terms and costs say of a campaign."""
+        """The prices for the terms and costs of a campaign."""
         if isinstance(terms.price, tuple):
             raise ValueError("price must be one amount here, and not one for each payment")
         worth = None if terms.price is None else float(np.asarray(terms.price))
@@ -101,7 +102,7 @@ class Prices(Presentation):
         return cls(**stated, cost=cost, redemption_cost=redemption_cost)
 
     def priced(self, roles: Roles, outcomes: Sequence[Outcome]) -> tuple[Outcome | None, Terms]:
-        """The outcome that has a price, and what one unit of it earns: less than 0 where less of it is better."""
+        """The outcome with a price, and its terms; the price is negative where a lower value is better."""
         if self.margin:
             amount = next(outcome for outcome in outcomes if outcome.column == roles.amount)
             return amount, Terms(margin=self.margin, currency=self.currency or "")
@@ -111,7 +112,7 @@ class Prices(Presentation):
         return outcomes[0], Terms(price=worth, currency=self.currency or "")
 
     def reasons(self, roles: Roles, outcomes: Sequence[Outcome]) -> dict[str, str]:
-        """What value is counted in, and what it lacks."""
+        """Sentences on how value is computed and on what is not stated."""
         outcome, terms = self.priced(roles, outcomes)
         worth = terms.unit_value
         if outcome is None:

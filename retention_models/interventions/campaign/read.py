@@ -1,4 +1,4 @@
-"""A test that nobody has looked at yet: what was said of it, and what is chosen from its rows, each with its reason."""
+"""A campaign's test from one file: what is stated, and what is chosen from the rows, each with its reason."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ from retention_models.value.terms import Terms
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Campaign(Presentation):
-    """A test as it is to be read; made by ``read_campaign``.
+    """A campaign's test, ready for analysis; ``read_campaign`` creates it.
 
     Attributes
     ----------
     experiment
         The arms, with every column that has a role.
     outcomes
-        What is measured, the most important first.
+        The outcomes, the most important first.
     priced, terms
-        The outcome that is worth money, and what one unit of it earns; None where nothing was said of it.
+        The outcome with a price, and what one unit of it earns; None without a price.
     costs
-        What the arms cost; empty where nothing was said of it.
+        Arm to its ``Costs``; empty if no cost is stated.
     currency
-        What money is called; empty where it has no name.
+        Name of the currency; empty if it has no name.
     roles
-        Which column says what.
+        The column of each role.
     rows
         The rows, on their engine.
     planned_customers
-        How many customers the test was planned for: the end that looks before it are counted towards.
+        The number of customers for which the test was planned, the end of the interim looks.
     reasons
-        Sentences: what was chosen from the rows, or left out because nothing was said of it.
+        Sentences on what was chosen from the rows, or left out because it was not stated.
     """
 
     experiment: Experiment
@@ -70,17 +70,17 @@ class Campaign(Presentation):
 
     @property
     def main(self) -> Outcome:
-        """The outcome that the decision hangs on: the one that is worth money, or else the first."""
+        """The outcome for the decision: the one with a price, or else the first."""
         return self.priced or self.outcomes[0]
 
     @property
     def money(self) -> dict[str, Any]:
-        """``terms`` and ``costs``, as ``differences`` takes them for the outcome that is worth money."""
+        """``terms`` and ``costs`` as keywords of ``differences`` for the outcome with a price."""
         return {"terms": self.terms, "costs": self.costs} if self.terms else {}
 
     @property
     def effects(self) -> list[Effect]:
-        """What each arm changed in each outcome, with its value where there is one."""
+        """The effect of each arm on each outcome, with its value if the outcome has a price."""
         return [
             effect
             for outcome in self.outcomes
@@ -89,14 +89,14 @@ class Campaign(Presentation):
 
     @property
     def table(self) -> pd.DataFrame:
-        """Customers of each arm, and the mean of every outcome; one row an arm, the control first."""
+        """Customers of each arm and the mean of every outcome; one row an arm, the control first."""
         table = self.experiment.table()
         units = ["units"] if self.roles.cluster else []
         return table[["customers", *units, *(outcome.column for outcome in self.outcomes)]]
 
     @property
     def provenance(self) -> str:
-        """One line: what the numbers rest on."""
+        """One line on the data behind the numbers: customers, arms and a checksum."""
         arms = self.experiment.arms
         cells = [
             (cell.arm, cell.block, cell.n, [f"{mean:.9g}" for mean in cell.mean]) for cell in self.experiment.cells
@@ -130,53 +130,65 @@ def read_campaign(
     window: str | None = None,
     planned_customers: int | None = None,
 ) -> Campaign:
-    """A test read from one row a customer. What is stated holds; the rest is chosen from the rows, or left out.
+    """A campaign's test from customer rows; what is not stated is chosen from the rows or left out.
 
     Parameters
     ----------
     rows
         One row a customer: a frame of any engine, or the path of a CSV or Parquet file.
     terms
-        What an outcome earns: ``Terms(margin=0.3)`` of the ``amount``, or ``Terms(price=12)`` for one more of the first
-        outcome (one fewer where less of it is better); and the currency. Without terms there is no value.
+        What an outcome earns, and the currency: ``Terms(margin=0.3)`` for the ``amount``, or ``Terms(price=12)`` for
+        one more of the first outcome (one fewer where a lower value is better). By default None: effects without value.
     arm
-        The column of what a customer was assigned to.
+        The column with the arm to which a customer was assigned.
     outcome
-        Columns measured after the assignment, the most important first; a single name may stand for itself. Without
-        one, the only column of numbers that has no other role is taken.
+        Columns measured after the assignment, the most important first, or the name of one. By default None: the only
+        numeric column without another role.
     amount
-        The outcome that is money spent.
+        The outcome that is money spent. By default None.
     covariate
-        Columns known before the assignment: they narrow the intervals (CUPED), and show whether the assignment is
-        balanced.
-    cluster, block
-        Columns of what was assigned as a whole (household, store), and within whose values the assignment was drawn.
-    received, redeemed
-        Columns of whether a customer received what was sent, and of how often it was redeemed.
+        Columns known before the assignment. They narrow the confidence intervals (CUPED) and show whether the arms are
+        balanced. By default None.
+    cluster
+        The column of the household or store that was assigned as a whole. By default None: customers were assigned.
+    block
+        The column within whose values customers were randomised. By default None: no blocks.
+    received
+        The column that says whether a customer received the offer. By default None.
+    redeemed
+        The column with the number of redemptions of a customer. By default None.
     assigned
-        Column of when a customer came into the test, a day or the number of a wave, to look at the test as it grew.
+        The column with the time a customer entered the test, a day or the number of a wave, for interim looks. By
+        default None.
     lower_is_better
-        Outcomes of which less is better, such as ``churned``.
+        Outcomes for which a lower value is better, such as ``churned``. By default None.
     customer_id
-        Column whose repeats are refused; by default ``customer_id`` where there is such a column.
+        The column that must not contain a customer twice. By default ``customer_id`` if there is such a column.
     cost
-        Cost of one contact: one number for every arm but the control, or arm to number.
+        Cost of one contact: one number for every arm but the control, or arm to number. By default None: no cost.
     redemption_cost
-        Cost of one redemption.
+        Cost of one redemption. By default None: no cost.
     control
-        The arm to compare with. Without it, the only one that has such a name (``control``, ``none``, ``0``).
+        The control arm. By default the only arm with the name of a control (``control``, ``none``, ``0``).
     planned_shares
-        Arm to its planned share, in any unit, to see whether customers were lost.
+        Arm to its planned share, in any unit, to check whether customers were lost. By default None: no check.
     window
-        How long after the assignment outcomes were watched, in words.
+        Time from the assignment to the end of the measurement, in words. By default None: not stated.
     planned_customers
-        How many customers were to come in before the end; without it, looks take those who did as all that were.
+        Number of customers planned for the whole test. By default None: the number in the rows. Interim looks use it.
+
+    Returns
+    -------
+    Campaign
+        The experiment with its outcomes, prices and the reasons for each choice.
 
     Raises
     ------
+    TypeError
+        When ``rows`` is neither a frame nor the path of a file.
     ValueError
         When a column is missing, has gaps or text instead of numbers, or repeats customers; when there is no control;
-        when what was stated contradicts itself.
+        when the arguments contradict each other.
 
     Examples
     --------
@@ -270,7 +282,7 @@ def _checked_plan(planned: int | None) -> int | None:
 
 
 def _end_of_plan(customers: int, planned: int | None) -> str:
-    """What looks before the end take as the end."""
+    """The planned end of the test for interim looks, in words."""
     if planned is None:
         return (
             f"Looks before the end take the {customers:,} customers who came in as all that were planned "
@@ -282,7 +294,7 @@ def _end_of_plan(customers: int, planned: int | None) -> str:
 
 
 def _left_out(roles: Roles, planned_shares: Mapping[str, float] | None) -> list[str]:
-    """What cannot be told because nothing was said of it."""
+    """Sentences on the checks and adjustments that are not possible with what is stated."""
     shares = "Nothing was said of the planned shares (planned_shares): whether customers got lost cannot be checked."
     before = "Nothing known before the assignment was named (covariate), which could make the intervals narrower."
     return [sentence for sentence, said in ((shares, planned_shares), (before, roles.covariates)) if not said]

@@ -1,7 +1,7 @@
-"""What each arm of an experiment changed: differences, lifts, contrasts, all analysed as assigned.
+"""Effects of the arms of an experiment by intention to treat: differences, ratios and contrasts.
 
-Welch's t intervals; ratios of sums by the delta method; adjustment by CUPED; clusters by CR2 with Satterthwaite's
-degrees of freedom, blocks by post-stratification: all of it already in the arms' means.
+Intervals are Welch's t intervals. Ratios of sums use the delta method, adjustment uses CUPED. Clusters use CR2 with
+Satterthwaite's degrees of freedom, blocks use post-stratification. The arms' means already contain all of it.
 """
 
 from __future__ import annotations
@@ -48,40 +48,50 @@ def differences(
     adjustment: Adjustment = "CUPED",
     level: float = 0.95,
 ) -> list[Effect]:
-    """What each arm changed against the baseline (by default the control), one effect an arm.
+    """The effect of each arm compared with the baseline (by default the control), one effect an arm.
 
     Parameters
     ----------
     test
         The experiment.
     outcome
-        What is measured.
+        The outcome.
     terms
-        What one unit of the outcome earns: ``Terms(margin=0.3)`` of an amount, ``Terms(price=12)`` of a count or a
-        share. Without terms the effects have no value.
+        What one unit of the outcome earns: ``Terms(margin=0.3)`` for an amount, ``Terms(price=12)`` for a count or a
+        share. By default None: effects without value.
     costs
-        Arm to its ``Costs``; an arm that is not named costs nothing.
+        Arm to its ``Costs``; an arm that is not listed costs nothing. By default None: no costs.
     baseline
-        The arm to compare with.
+        The arm to compare with. By default None: the control.
     pairwise
-        Compare every arm with every other one, each pair once: the later in ``test.arms`` minus the earlier.
+        Whether to compare every pair of arms once, the later in ``test.arms`` minus the earlier. False by default.
     scale
-        ``"difference"`` of means, or ``"ratio"``: by what factor an arm multiplied the outcome, with an interval made
-        on the log scale (1.10 is a lift of 10 %). A ratio needs means above 0, and has no value. Where means are
-        adjusted, its interval holds the error of the covariates' overall mean too, which a ratio does not lose.
+        ``"difference"`` of means, the default, or ``"ratio"``: 1.10 is a lift of 10 %. The interval of a ratio is
+        computed on the log scale. A ratio needs means above 0 and has no value. With adjustment, its interval also
+        covers the error of the covariates' overall mean, which does not cancel in a ratio.
     adjustment
-        How differences are adjusted for ``outcome.adjust_for``: by ``"CUPED"`` (one slope for all arms), or by
-        ``"Lin"``: a regression in each arm with HC2 standard errors, which needs the rows of single customers. With
-        terms the value is then that of the same regression of what each customer brings, net of cost.
+        Method of adjustment for ``outcome.adjust_for``. ``"CUPED"``, the default, uses one slope for all arms.
+        ``"Lin"`` is a regression in each arm with HC2 standard errors, which needs the rows of single customers. The
+        value then comes from the same regression of the net value of each customer.
     level
-        Level of the intervals.
+        Level of the confidence intervals, 0.95 by default.
+
+    Returns
+    -------
+    list of Effect
+        In the order of ``test.arms``, in the unit of the outcome, with cost and value in money where there are terms.
 
     Raises
     ------
     ValueError
-        When a column was not measured, never varies, or a ratio is to be priced; for ``"Lin"``, when the experiment was
-        not made from rows, clusters were assigned, the outcome is a ratio, no covariate is named, or an arm has too few
-        customers for its regression.
+        When a column was not measured or never varies, or a ratio has terms. For ``"Lin"``, when the experiment does
+        not come from rows, clusters were assigned, the outcome is a ratio, there is no covariate, or an arm is too
+        small.
+
+    Notes
+    -----
+    Customers count in the arm to which they were assigned (intention to treat). CUPED is Deng, Xu, Kohavi & Walker
+    (2013), the regression is Lin (2013).
 
     Examples
     --------
@@ -132,7 +142,7 @@ def _pairs(test: Experiment) -> dict[str, dict[str, float]]:
 def _ratios(
     test: Experiment, outcome: Outcome, weights: Mapping[str, Mapping[str, float]], level: float
 ) -> list[Effect]:
-    """The ratios of means of pairs of arms, their intervals made on the log scale."""
+    """The ratios of means of pairs of arms, with intervals on the log scale."""
     measure = measure_of(test, outcome)
     low = [arm for arm, reading in readings_of(test, measure).items() if reading.value <= 0]
     if low:
@@ -153,21 +163,26 @@ def factorial_effects(
     costs: Mapping[str, Costs] | None = None,
     level: float = 0.95,
 ) -> list[Effect]:
-    """Main effects of overlapping campaigns and how each pair works together.
+    """Main effects of overlapping campaigns and their two-way interactions.
 
     Parameters
     ----------
     test, outcome, terms, costs, level
         As in ``differences``.
     campaigns
-        Arm to the names of the campaigns that its customers were assigned to, all of them: ``{"none": (), "mail":
-        ("mail",), "both": ("mail", "call")}``. Every combination is an arm.
+        Arm to the names of all campaigns to which its customers were assigned: ``{"none": (), "mail": ("mail",),
+        "both": ("mail", "call")}``. Every combination of campaigns is an arm.
 
     Returns
     -------
     list of Effect
-        One for each campaign, averaged over the others, and one for each pair of campaigns: by how much their joint
-        effect differs from the sum. A pair is no choice, and has no value.
+        One for each campaign, averaged over the others, and one for each pair: the difference between their joint
+        effect and the sum of their effects. An interaction has no value, because nobody can choose it.
+
+    Raises
+    ------
+    ValueError
+        When a combination is missing or occurs twice, or as in ``differences``.
 
     Examples
     --------
@@ -195,15 +210,23 @@ def programme_effect(
     costs: Mapping[str, Costs] | None = None,
     level: float = 0.95,
 ) -> Effect:
-    """What all campaigns together changed against a universal hold-out group, which is the test's control.
-
-    The other arms count by their customers.
+    """The effect of all campaigns together compared with a universal control group.
 
     Parameters
     ----------
     test
-        The experiment; its control is the universal control group, which no campaign reached.
+        The experiment. Its control is the universal control group, which no campaign reached.
     outcome, terms, costs, level
+        As in ``differences``.
+
+    Returns
+    -------
+    Effect
+        The mean of the other arms, weighted by their customers, minus the control.
+
+    Raises
+    ------
+    ValueError
         As in ``differences``.
 
     Examples
@@ -229,10 +252,10 @@ def contrast_effects(
     *,
     level: float = 0.95,
 ) -> list[Effect]:
-    """Any contrasts of the arms: name to weights of the arms, which add up to 0; one effect each.
+    """Effects of any contrasts of the arms: name to weights of the arms, which add up to 0.
 
-    Priced are those that set one mix of arms against another, weights of 1 against 1. Others, such as how two campaigns
-    work together, are nothing that could be chosen, and have no value.
+    Only a contrast of one mix of arms with another, with weights that add up to 1 and -1, has a value. Other contrasts,
+    such as interactions, are not options to choose from.
     """
     _check_weights(test, weights)
     measure = measure_of(test, outcome)
@@ -248,9 +271,18 @@ def contrast_effects(
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AnyDifference(Presentation):
-    """A test of all arms at once: chi-squared with ``df`` degrees of freedom; its root is z where there are two.
+    """A test of the hypothesis that all arms are equal; ``any_difference`` creates it.
 
-    ``failed`` are the checks of the experiment that did not hold.
+    Attributes
+    ----------
+    chi_squared
+        The test statistic; for two arms its square root is z.
+    df
+        Degrees of freedom.
+    p_value
+        The p-value.
+    failed
+        The checks of the experiment that failed.
     """
 
     chi_squared: float
@@ -265,17 +297,14 @@ class AnyDifference(Presentation):
 
 
 def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
-    """Whether the arms differ at all: the score test, its variance that of all customers together.
-
-    sum of n_arm (mean_arm - mean)^2 / s^2, which for a yes-or-no outcome is Pearson's chi-squared and for two arms the
-    square of the pooled z.
+    """A test of the hypothesis that all arms are equal: the score test with the variance of all customers together.
 
     Parameters
     ----------
     test
-        The experiment, of customers assigned one by one.
+        The experiment, with customers assigned one by one.
     outcome
-        What is measured.
+        The outcome.
 
     Returns
     -------
@@ -285,7 +314,12 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     Raises
     ------
     ValueError
-        When clusters or blocks were assigned, for which it does not hold.
+        When clusters or blocks were assigned, or the outcome is the same for every customer.
+
+    Notes
+    -----
+    The statistic is the sum of n_arm (mean_arm - mean)^2 / s^2. For a binary outcome it is Pearson's chi-squared, and
+    for two arms the square of the pooled z.
 
     Examples
     --------
@@ -311,7 +345,7 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
 
 
 def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[str, float], money: Pricing) -> Effect:
-    """The same row with cost and net value per treated customer."""
+    """The effect with cost and net value per treated customer."""
     if measure.per is not None:
         raise ValueError(f"{row.outcome} is a ratio of sums, no amount per customer: price its numerator instead")
     money.check_arms(test.arms)

@@ -1,9 +1,9 @@
-"""Those whom the assignment moved: the effect of receiving, where only the offer was randomised.
+"""The effect of receiving an offer, where only the assignment to the offer was random.
 
-Not everyone who is sent a letter opens it. Compared as delivered, openers differ from the rest in more than the
-letter; the assignment does not. Imbens & Angrist (1994): the effect on those who receive because of the assignment is
-the difference in the outcome over the difference in receiving. The interval is Anderson & Rubin's (1949): it holds
-its level however few were moved, and says so when it has no end.
+Not every customer opens a letter. Customers who open it differ from the others in more than the letter; the assigned
+groups do not. Imbens & Angrist (1994): the effect on compliers, who receive because of the assignment, is the
+difference in the outcome divided by the difference in receiving. The interval is that of Anderson & Rubin (1949). It
+keeps its level however few compliers there are, and may be unbounded.
 """
 
 from __future__ import annotations
@@ -49,33 +49,38 @@ def complier_effect(
     arm: str | None = None,
     level: float = 0.95,
 ) -> Effect:
-    """What receiving changed for those who received because they were assigned to it.
+    """The effect of receiving on the customers who received because of the assignment (compliers).
 
     Parameters
     ----------
     test
         The experiment, by assignment.
     outcome
-        What is measured.
+        The outcome.
     terms, costs
-        As in ``differences``. The value is that of one customer who received because of the assignment; it bears the
-        cost of all customers who were assigned for it.
+        As in ``differences``. The value is that of one complier. It includes the cost of all customers assigned for one
+        complier.
     received
-        The measured column that says whether (or how much) a customer received: 1 for a letter opened.
+        The measured column that says whether (or how much) a customer received: 1 for an opened letter.
     arm
-        The arm that was encouraged; may be left out where there is only one beside the control.
+        The arm with the offer. By default None: the only arm beside the control.
     level
-        Level of the interval.
+        Level of the confidence interval, 0.95 by default.
+
+    Returns
+    -------
+    Effect
+        In the unit of the outcome. An unbounded interval has infinite ends, and a check says which values it contains.
 
     Raises
     ------
     ValueError
-        When the assignment moved no one.
+        When the assignment did not change ``received``, a column was not measured, or a ratio of sums has terms.
 
     Notes
     -----
-    Assumes that the assignment acts only through receiving, and kept no one from it. An interval without end is given
-    as infinite; a check then says which values it holds.
+    The estimate assumes that the assignment acts only through receiving, and prevents nobody from receiving. Imbens &
+    Angrist (1994); the interval is that of Anderson & Rubin (1949).
 
     Examples
     --------
@@ -134,7 +139,7 @@ def _over_moved(
     weights: Mapping[str, float],
     level: float,
 ) -> tuple[float, tuple[float, float], RatioInterval]:
-    """The contrast of a measure over that of receiving: the ratio, its interval, and the set that the data allow."""
+    """The contrast of a measure divided by that of receiving: the ratio, its interval, and the confidence set."""
 
     def found(*factors: float) -> Estimate:
         parts = {name: combination((factors[0], measures[name]), (factors[1], moved)) for name in arms}
@@ -147,10 +152,10 @@ def _over_moved(
 
 
 def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: float = 0.95) -> Effect:
-    """What a comparison of those who received with those who did not would say: to be shown next to the real one.
+    """The as-treated difference between those who received and those who did not, for comparison with the effect.
 
-    Who receives is not drawn by lot (letters reach those who are still there), so the row is observational and carries
-    a failed check. ``rows`` and ``received`` as in ``Experiment.from_rows`` and ``complier_effect``.
+    Who receives is not random: letters reach customers who are still active. The effect is therefore observational and
+    has a failed check. ``rows`` and ``received`` are as in ``Experiment.from_rows`` and ``complier_effect``.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""Lin's adjustment: a regression on covariates of its own in every arm, with HC2 standard errors.
+"""Lin's adjustment: a separate regression on covariates in every arm, with HC2 standard errors.
 
-Lin (2013), "Agnostic notes on regression adjustments to experimental data", Annals of Applied Statistics 7, 295-318.
-Regressing on treatment, centred covariates and their products is the same as one regression in each arm, read at the
-covariates' overall means. The slopes come from the arms' sums; the HC2 variance needs each customer's residual and
-leverage once more, which one further expression adds up where the rows live.
+Lin (2013), "Agnostic notes on regression adjustments to experimental data", Annals of Applied Statistics 7, 295-318. A
+regression on treatment, centred covariates and their products equals one regression in each arm, evaluated at the
+covariates' overall means. The slopes come from the arms' sums. The HC2 variance needs the residual and leverage of each
+customer, which one further expression adds up where the rows are.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def lin_effects(
 ) -> list[Effect]:
     """The differences of pairs of arms, adjusted for ``outcome.adjust_for`` by Lin's regression; one effect each.
 
-    ``weights`` are those of the arms, by the name of the comparison. With ``money`` the value is that of the same
-    regression of what each customer brings, net of cost.
+    ``weights`` are those of the arms, by the name of the comparison. With ``money`` the value comes from the same
+    regression of the net value of each customer.
 
     Raises
     ------
     ValueError
-        When the experiment was not made from rows, clusters were assigned, the outcome is a ratio, no covariate is
-        named, or an arm has too few customers for its regression.
+        When the experiment does not come from rows, clusters were assigned, the outcome is a ratio, there is no
+        covariate, or an arm has too few customers for its regression.
     """
     rows = _require_rows(test, outcome)
     x = list(covariates_of(test, outcome))
@@ -65,7 +65,7 @@ def lin_effects(
 
 
 def _valued(row: Effect, money: Pricing, value: Estimate) -> Effect:
-    """The row with its value, and as its cost what that takes from the worth of the effect."""
+    """The effect with its value; its cost is the worth of the effect minus the value."""
     lower, upper = value.interval(row.level)
     cost = money.worth * row.estimate - value.estimate
     return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
@@ -87,7 +87,7 @@ def _readings(
 
 
 def _leverage_check(highest: Mapping[str, float]) -> Check | None:
-    """Fails where one customer alone decides a slope, whose own chance error no residual shows."""
+    """A failed check if one customer alone determines a slope, whose error no residual shows."""
     alone = [arm for arm, leverage in highest.items() if leverage > 1 - 1e-9]
     if not alone:
         return None

@@ -1,8 +1,8 @@
-"""Looking before the end: group-sequential bounds that keep the chance of a false alarm over all looks.
+"""Interim looks: group-sequential bounds that control the probability of a false alarm over all looks.
 
-Lan & DeMets (1983), "Discrete sequential boundaries for clinical trials", Biometrika 70, 659-663. Each look may spend
-a part of the allowed error; bounds follow one by one from the distribution of the test's path so far, which is carried
-from look to look by numerical integration (Armitage, McPherson & Rowe 1969).
+Lan & DeMets (1983), "Discrete sequential boundaries for clinical trials", Biometrika 70, 659-663. Each look spends a
+part of the allowed error. The bounds follow one by one from the distribution of the test statistic over the looks, by
+numerical integration (Armitage, McPherson & Rowe 1969).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ NODES = 200  # Gauss-Legendre nodes over the path between the bounds: errors bel
 
 
 def spent(fraction: float, level: float = 0.95, spending: Spending = "obrien-fleming") -> float:
-    """How much of the allowed two-sided error, 1 - level, may be spent when this fraction of the data is in.
+    """The part of the allowed two-sided error, 1 - level, that is spent at a fraction of the data.
 
-    With error = 1 - level, ``obrien-fleming`` spends next to nothing early: 4 (1 - Phi(z / sqrt(fraction))), z the
-    normal quantile of 1 - error / 4; ``pocock`` spends evenly: error x log(1 + (e - 1) fraction).
+    With error = 1 - level, ``obrien-fleming`` spends very little early: 4 (1 - Phi(z / sqrt(fraction))), z the normal
+    quantile of 1 - error / 4. ``pocock`` spends evenly: error x log(1 + (e - 1) fraction).
     """
     error = 1 - level
     if spending == "obrien-fleming":
@@ -46,28 +46,33 @@ def spent(fraction: float, level: float = 0.95, spending: Spending = "obrien-fle
 def sequential_bounds(
     fractions: Sequence[float], level: float = 0.95, spending: Spending = "obrien-fleming"
 ) -> pd.DataFrame:
-    """How large |z| must be at each look to stop, two-sided.
+    """The two-sided bound for |z| at each interim look, at which a test may stop.
 
     Parameters
     ----------
     fractions
-        The share of the planned data that is in at each look so far, rising, the last at most 1. Bounds depend on no
-        later look: when to look again may be decided on the way.
+        The fraction of the planned data at each look, increasing, at most 1. Bounds do not depend on later looks, so
+        the time of the next look may be decided on the way.
     level
-        1 less the chance of any false alarm over all looks.
+        1 minus the probability of a false alarm over all looks, 0.95 by default.
     spending
-        ``obrien-fleming`` (strict early, nearly the usual bound at the end) or ``pocock`` (much the same throughout).
+        ``"obrien-fleming"``, the default, is strict early and nearly the usual bound at the end. ``"pocock"`` is almost
+        constant.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``look``: ``fraction``, ``spent`` (error so far), ``bound`` (for |z|), ``p_value`` (the same bound as
+        Indexed by ``look``: ``fraction``, ``spent`` (cumulative error), ``bound`` (for |z|), ``p_value`` (the bound as
         a nominal two-sided p-value).
 
     Raises
     ------
     ValueError
-        When the fractions do not rise within (0, 1].
+        When the fractions do not increase within (0, 1], or the spending function is unknown.
+
+    Notes
+    -----
+    Lan & DeMets (1983).
 
     Examples
     --------
@@ -96,7 +101,7 @@ def sequential_bounds(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Path:
-    """Where B(t) = Z(t) sqrt(t) may be at the last look, not having stopped, as weighted points; shape (nodes,)."""
+    """Distribution of B(t) = Z(t) sqrt(t) at the last look without a stop, as weighted points; shape (nodes,)."""
 
     time: float
     points: Array
@@ -107,7 +112,7 @@ class _Path:
         return cls(0.0, np.zeros(1), np.ones(1))
 
     def beyond(self, time: float, bound: float) -> float:
-        """The chance of |Z| above ``bound`` at ``time`` without having stopped before."""
+        """The probability of |Z| above ``bound`` at ``time`` without an earlier stop."""
         step, edge = math.sqrt(time - self.time), bound * math.sqrt(time)
         return float(self.weights @ (ndtr((self.points - edge) / step) + ndtr((-self.points - edge) / step)))
 
@@ -120,7 +125,7 @@ class _Path:
         return (low + high) / 2
 
     def on(self, time: float, bound: float) -> _Path:
-        """The path at the next look, if it was not stopped there."""
+        """The path at the next look, without a stop there."""
         nodes, weights = _nodes()
         edge, step = bound * math.sqrt(time), math.sqrt(time - self.time)
         points = edge * nodes
@@ -136,9 +141,20 @@ def _nodes() -> tuple[Array, Array]:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Look(Presentation):
-    """One look at a running test: whether to stop, and the effect with an interval that holds at every look.
+    """One interim look at a running test: whether to stop, and the effect with an interval that holds at every look.
 
-    ``z`` is the effect, ``bound`` the reach of that interval, in standard errors.
+    ``interim_look`` creates it.
+
+    Attributes
+    ----------
+    number
+        Number of the look, from 1.
+    z
+        The effect in standard errors.
+    bound
+        Half the width of the interval in standard errors.
+    effect
+        The effect with the repeated confidence interval.
     """
 
     number: int
@@ -148,7 +164,7 @@ class Look(Presentation):
 
     @property
     def stop(self) -> bool:
-        """Whether the bound is crossed: the interval leaves out no effect."""
+        """Whether the effect crosses the bound: the interval excludes no effect."""
         return not self.effect.lower <= self.effect.no_effect <= self.effect.upper
 
     def _parts(self) -> Sequence[Part]:
@@ -158,25 +174,33 @@ class Look(Presentation):
 
 
 def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spending = "obrien-fleming") -> Look:
-    """The look at a running test: its effect so far, judged by the bound for this look.
+    """An interim look at a running test: its current effect, compared with the bound for this look.
 
     Parameters
     ----------
     effect
-        The effect computed from the data so far.
+        The effect computed from the current data.
     fractions
-        The share of the planned data at each look up to this one.
+        The fraction of the planned data at each look up to this one, increasing, at most 1.
     spending
-        As in ``sequential_bounds``.
+        ``"obrien-fleming"``, the default, or ``"pocock"``, as in ``sequential_bounds``.
 
     Returns
     -------
     Look
-        Its effect carries the repeated interval (Jennison & Turnbull 1989), which holds at all looks together: the one
-        of the level that this look's bound has by itself, from the same t-distribution as the effect's own. An end
-        that is infinite stays so. The value's interval is widened alike. A check says so, and that it is a rough one
-        where few degrees of freedom or a lopsided interval make it so. Stopped early, an estimate tends to be too
-        large.
+        Its effect has the repeated confidence interval, which holds at all looks together. The interval of its value is
+        widened in the same way. A check describes the interval. Its ``passed`` is None where the interval is
+        approximate: with few degrees of freedom, or with sides of different length.
+
+    Raises
+    ------
+    ValueError
+        As in ``sequential_bounds``.
+
+    Notes
+    -----
+    Jennison & Turnbull (1989). The interval has the level of this look's bound and the t-distribution of the effect's
+    interval. An infinite end remains infinite. The estimate of a test that stops early tends to be too large.
 
     Examples
     --------
@@ -216,7 +240,7 @@ def _longer(reach: float, factor: float) -> float:
 
 
 def _how_surely(df: float, reach: tuple[float, float]) -> str:
-    """What the bounds take for granted, in words."""
+    """The assumption or limit of the bounds, in words."""
     if df == 0:
         return "it has no end, at this look or any"
     if df < FEW_FREEDOM:
@@ -227,7 +251,7 @@ def _how_surely(df: float, reach: tuple[float, float]) -> str:
 
 
 def _widened_value(effect: Effect, factor: float) -> Effect:
-    """The effect with the interval of its value wider by a factor."""
+    """The effect with the interval of its value widened by a factor."""
     if effect.priced is None:
         return effect
     value, lower, upper = effect.priced
