@@ -33,8 +33,8 @@ from retention_models.value.payments import (
     PaymentSchedule,
     PaymentStream,
     finite_horizon,
-    schedule_of,
-    survival_of,
+    payment_schedule,
+    survival_at_renewals,
 )
 from retention_models.value.terms import Terms
 
@@ -71,7 +71,7 @@ def discounted_lifetime(model: Any, terms: Terms) -> float:
     >>> round(rm.value.discounted_lifetime(high_end, rm.Terms(annual_discount_rate=0.1, billing_period="Y")), 4)
     5.4638
     """
-    first = float(schedule_of(terms).paid(0)[0])
+    first = float(payment_schedule(terms).discounted_margins(0)[0])
     return first + float(discounted_residual_lifetime(model, 1, terms, moment="after_payment"))
 
 
@@ -114,8 +114,8 @@ def discounted_residual_lifetime(
     made = np.asarray(payments, dtype=float)
     if not np.all((made >= 1) & (made == np.floor(made))):
         raise ValueError("payments must be whole numbers from 1 on; the payment at the start is the first")
-    schedule = schedule_of(terms)
-    stream = PaymentStream(survival_of(model, int(made.max()) - 1, schedule), schedule, moment)
+    schedule = payment_schedule(terms)
+    stream = PaymentStream(survival_at_renewals(model, int(made.max()) - 1, schedule), schedule, moment)
     return stream.mean(made.astype(np.int64).ravel() - 1).reshape(made.shape)
 
 
@@ -149,9 +149,9 @@ def retention_elasticity(model: Any, terms: Terms) -> float:
     >>> round(rm.value.retention_elasticity(rm.ShiftedBetaGeometric(alpha=1.280976, beta=7.790383), terms), 2)
     5.37
     """
-    schedule = schedule_of(terms)
-    survival = survival_of(model, 0, schedule)[0]
-    worth = survival * schedule.paid(len(survival) - 1)
+    schedule = payment_schedule(terms)
+    survival = survival_at_renewals(model, 0, schedule)[0]
+    worth = survival * schedule.discounted_margins(len(survival) - 1)
     return float(worth @ np.arange(len(survival)) / worth.sum())
 
 
@@ -163,14 +163,14 @@ def contract_value(
     ``model`` may be any curve with ``survival_function(tenure)``. It may also be an object of another library with
     ``predict_survival_function``, which receives the other columns of ``customers``.
     """
-    schedule, table = schedule_of(terms), customers_by_tenure(customers)
-    stream = _stream(model, customers, table, schedule, moment)
+    schedule, table = payment_schedule(terms), customers_by_tenure(customers)
+    stream = _payment_stream(model, customers, table, schedule, moment)
     tenure = table.columns[0].astype(np.int64)[table.row]
     frame = pd.DataFrame({"value": stream.mean(tenure)}, index=table.index)
     if isinstance(model, Fit):
-        lower, upper = _ends(model, table, schedule, moment, np.eye(len(table.weight)), level)
+        lower, upper = _interval_ends(model, table, schedule, moment, np.eye(len(table.weight)), level)
         frame["value_lower"], frame["value_upper"] = lower[table.row], upper[table.row]
-        frame["naive_value"] = _naive(model, table, schedule, moment)[table.row]
+        frame["naive_value"] = _naive_value(model, table, schedule, moment)[table.row]
     return frame
 
 
@@ -183,8 +183,8 @@ def total_contract_value(
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Future value of all customers with contracts, or of each segment; see ``total_value``."""
-    schedule, table = schedule_of(terms), customers_by_tenure(customers)
-    stream = _stream(model, customers, table, schedule, moment)
+    schedule, table = payment_schedule(terms), customers_by_tenure(customers)
+    stream = _payment_stream(model, customers, table, schedule, moment)
     code, names = read_codes(customers, by)
     names = names.rename(names.name or "segment")
 
@@ -196,30 +196,36 @@ def total_contract_value(
     if isinstance(model, Fit):
         share = np.zeros((len(names), len(table.weight)))
         np.add.at(share, (code, table.row), table.line_weight)
-        ends = _ends(model, table, schedule, moment, share, level)
+        ends = _interval_ends(model, table, schedule, moment, share, level)
         chance = summed(stream.variance(tenure))
         frame["value_lower"], frame["value_upper"] = ends
-        outcome = schedule.with_chance(frame["value"].to_numpy(), ends, chance, level)
+        outcome = schedule.prediction_interval(frame["value"].to_numpy(), ends, chance, level)
         frame["outcome_lower"], frame["outcome_upper"] = outcome
-        frame["naive_value"] = summed(_naive(model, table, schedule, moment)[table.row])
+        frame["naive_value"] = summed(_naive_value(model, table, schedule, moment)[table.row])
     whole = np.all(frame["customers"] == np.floor(frame["customers"]))
     return frame.astype({"customers": int}) if whole else frame
 
 
-def _stream(model: Any, customers: Any, table: Table, schedule: PaymentSchedule, moment: Moment) -> PaymentStream:
+def _payment_stream(
+    model: Any, customers: Any, table: Table, schedule: PaymentSchedule, moment: Moment
+) -> PaymentStream:
     last = int(table.columns[0].max())
     if hasattr(model, "predict_survival_function"):
         survival = predicted_survival(model, customers, last + finite_horizon(schedule))
         return PaymentStream(survival, schedule, moment)
-    return PaymentStream(survival_of(model, last, schedule), schedule, moment)
+    return PaymentStream(survival_at_renewals(model, last, schedule), schedule, moment)
 
 
-def _ends(fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment, share: Array, level: float) -> Ends:
+def _interval_ends(
+    fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment, share: Array, level: float
+) -> Ends:
     """Interval ends of sums of the distinct tenures' values; ``share`` has shape (sums, tenures)."""
     last = int(table.columns[0].max())
 
     def value(model: Any, tenure: Array) -> Array:
-        return PaymentStream(survival_of(model, last, schedule), schedule, moment).mean(tenure.astype(np.int64))
+        return PaymentStream(survival_at_renewals(model, last, schedule), schedule, moment).mean(
+            tenure.astype(np.int64)
+        )
 
     ends = profile_interval(fit, lambda model: share @ value(model, table.columns[0]), level)
     if ends is not None:
@@ -233,7 +239,9 @@ def mean_rate_model(fit: Fit) -> Geometric:
     return Geometric(-np.log(np.clip(fit.data["retention_rate"], 1e-9, 1 - 1e-9)))
 
 
-def _naive(fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment) -> Array:
+def _naive_value(fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment) -> Array:
     """Value of each distinct tenure under the mean retention rate of the fit's data."""
-    stream = PaymentStream(survival_of(mean_rate_model(fit), int(table.columns[0].max()), schedule), schedule, moment)
+    stream = PaymentStream(
+        survival_at_renewals(mean_rate_model(fit), int(table.columns[0].max()), schedule), schedule, moment
+    )
     return stream.mean(table.columns[0].astype(np.int64))

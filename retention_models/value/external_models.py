@@ -32,21 +32,21 @@ def predicted_survival(model: Any, customers: Any, last: int) -> Array:
     if "times" in inspect.signature(model.predict_survival_function).parameters:
         return _from_lifelines(model, features, times)
     steps = model.predict_survival_function(features)
-    check_seen(min(float(step.x[-1]) for step in steps), last)
+    require_observed_length(min(float(step.x[-1]) for step in steps), last)
     return np.stack([np.where(times < step.x[0], 1.0, step(np.maximum(times, step.x[0]))) for step in steps])
 
 
 def _from_lifelines(model: Any, features: Any, times: NDArray[np.int64]) -> Array:
     """Curves of lifelines as rows, set to 1 before the first observed duration."""
     durations = np.asarray(model.durations, dtype=float)
-    check_seen(float(durations.max()), int(times[-1]))
+    require_observed_length(float(durations.max()), int(times[-1]))
     curves = np.array(model.predict_survival_function(features, times=times), dtype=float).T
     first = durations.min() if hasattr(model, "baseline_survival_") else 1
     curves[:, times < first] = 1.0
     return curves
 
 
-def check_seen(longest: float, last: int) -> None:
+def require_observed_length(longest: float, last: int) -> None:
     """Raise a ValueError if a curve is needed for longer than its data reach."""
     if last > longest:
         raise ValueError(

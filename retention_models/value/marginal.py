@@ -17,7 +17,7 @@ from retention_models.forecast.marginal_effects import (
     parameter_slopes,
     require_known,
 )
-from retention_models.value.purchases import check_fits, check_time_unit, discounting, finite
+from retention_models.value.purchases import check_fits, check_time_unit, discount_terms, require_finite
 from retention_models.value.spending import paying_share
 from retention_models.value.terms import Terms
 
@@ -69,7 +69,7 @@ def marginal_value(
     value     0.511  0.669   0.158      0.029  0.101  0.215
     """
     check_fits(fit, spend)
-    rate, horizon = discounting(terms, spend)
+    rate, horizon = discount_terms(terms, spend)
     require_known(change, fit.covariate_terms, *([] if spend is None else [spend.covariate_terms]))
     buying = ChangedCustomers.from_fit(fit, customers, change, new=new)
     check_time_unit(str(terms.time_unit), buying.table, fit)
@@ -78,9 +78,9 @@ def marginal_value(
     def purchases(fit: Fit) -> Array:
         return buying.outcomes(
             fit,
-            lambda future_process: finite(future_process.discounted_expected_purchases_new(rate, horizon=horizon))[
-                ..., None
-            ],
+            lambda future_process: require_finite(
+                future_process.discounted_expected_purchases_new(rate, horizon=horizon)
+            )[..., None],
         )[buying.table.row, :, 0]
 
     def value(counts: Array, amounts: Array | float) -> Array:

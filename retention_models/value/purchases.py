@@ -33,12 +33,12 @@ def purchase_value(fit: Fit, customers: Any, terms: Terms, spend: Fit | None, le
     """Value of the future purchases of each customer; see ``customer_value``."""
     purchases, amount, histories = _components(fit, customers, terms, spend)
     share = terms.unit_value
-    value = share * purchases.by_line * amount.by_line
-    error = share * np.hypot(amount.by_line * purchases.error, purchases.by_line * amount.error)
+    value = share * purchases.line_values * amount.line_values
+    error = share * np.hypot(amount.line_values * purchases.error, purchases.line_values * amount.error)
     lower, upper = positive_interval(value, error, level)
-    table = pd.DataFrame({"discounted_purchases": purchases.by_line}, index=histories.index)
+    table = pd.DataFrame({"discounted_purchases": purchases.line_values}, index=histories.index)
     if spend is not None:
-        table["expected_spend"] = amount.by_line
+        table["expected_spend"] = amount.line_values
         is_median = _is_median(spend, customers, len(table))
         table["spend_estimate"] = pd.Categorical(np.where(is_median, "posterior median", "posterior mean"))
     return table.assign(value=value, value_lower=lower, value_upper=upper)
@@ -55,16 +55,16 @@ def total_purchase_value(
         return np.bincount(code, weights=histories.line_weight * column, minlength=len(segments)).astype(float)
 
     def error(component: ValueComponent, other: ValueComponent) -> Array:
-        slopes = [summed(share * other.by_line * slope[component.row]) for slope in component.gradient.T]
+        slopes = [summed(share * other.line_values * slope[component.row]) for slope in component.gradient.T]
         return standard_error(np.reshape(slopes, (-1, len(segments))).T, component.covariance)
 
-    value, n = summed(share * purchases.by_line * amount.by_line), summed(np.ones(len(code)))
+    value, n = summed(share * purchases.line_values * amount.line_values), summed(np.ones(len(code)))
     spread = np.hypot(error(purchases, amount), error(amount, purchases))
     lower, upper = positive_interval(value, spread, level)
     ends = {"": value, "_lower": lower, "_upper": upper}
     columns = {f"value{end}": values for end, values in ends.items()}
     columns |= {f"value_per_customer{end}": values / np.maximum(n, 1) for end, values in ends.items()}
-    in_medians = summed(share * purchases.by_line * amount.by_line * _is_median(spend, customers, len(code)))
+    in_medians = summed(share * purchases.line_values * amount.line_values * _is_median(spend, customers, len(code)))
     columns["share_of_medians"] = np.divide(in_medians, value, out=np.zeros_like(value), where=value > 0)
     table = pd.DataFrame({"customers": n} | columns)
     table.index = segments.rename(segments.name or "segment")
@@ -76,12 +76,12 @@ def _components(
 ) -> tuple[ValueComponent, ValueComponent, Table]:
     """Both components of value for a table of customers, and the histories, after checks of the inputs."""
     check_fits(fit, spend)
-    rate, horizon = discounting(terms, spend)
+    rate, horizon = discount_terms(terms, spend)
     histories = fit.read(customers)
     check_time_unit(str(terms.time_unit), histories, fit)
 
     def discounted(model: Any, *columns: Array) -> Array:
-        return finite(model.discounted_expected_purchases(rate, *columns, horizon=horizon))
+        return require_finite(model.discounted_expected_purchases(rate, *columns, horizon=horizon))
 
     purchases = ValueComponent.from_fit(fit, histories, discounted)
     if spend is None:
@@ -91,7 +91,7 @@ def _components(
     return purchases, amount.times_share(has_paid(spending), share, spend.n_customers / share), histories
 
 
-def discounting(terms: Terms, spend: Fit | None) -> tuple[float, float]:
+def discount_terms(terms: Terms, spend: Fit | None) -> tuple[float, float]:
     """The continuous discount rate per time unit and the horizon, from terms for purchases."""
     terms.require("horizon", "time_unit", "annual_discount_rate", *(["margin"] if spend is not None else []))
     assert terms.horizon is not None
@@ -115,7 +115,7 @@ def discount_rate(annual_discount_rate: float, time_unit: str) -> float:
     return float(np.log1p(annual_discount_rate) * share)
 
 
-def finite(discounted_purchases: Array) -> Array:
+def require_finite(discounted_purchases: Array) -> Array:
     """The argument; a ValueError where a value without time limit and discount is infinite."""
     if not np.all(np.isfinite(discounted_purchases)):
         raise ValueError(

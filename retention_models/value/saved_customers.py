@@ -19,7 +19,7 @@ from retention_models.estimation.intervals import standard_error
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import customers_by_tenure, require_contract_fit
 from retention_models.value.contracts import mean_rate_model
-from retention_models.value.payments import PaymentSchedule, schedule_of
+from retention_models.value.payments import PaymentSchedule, payment_schedule
 from retention_models.value.terms import Terms
 
 EDGES = (0, 1, 3, 6, 12, 24, 48, 96)  # renewals at which a table begins a new group
@@ -76,12 +76,12 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float = 0.95) 
     all       226.0  232.0           550.0        296.0
     """
     require_contract_fit(fit)
-    schedule = schedule_of(terms)
+    schedule = payment_schedule(terms)
     table = customers_by_tenure(customers)
     tenure, weight = table.columns[0], table.weight
 
     def values(model: Any, made: Array) -> Array:
-        return _stream(model.survival_if_saved, made, schedule)
+        return _payments_from_renewal(model.survival_if_saved, made, schedule)
 
     def leaving(model: Any, made: Array) -> Array:
         return model.hazard(made + 1)
@@ -94,8 +94,8 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float = 0.95) 
     value = np.append(value, mean)
     error = standard_error(np.vstack([slope, mean_slope]), fit.covariance.to_numpy())
     lower, upper = schedule.interval(value, error, level)
-    stay, renewing = weight - go, _stream(_staying(fit.model), tenure, schedule)
-    naive = _stream(_staying(mean_rate_model(fit)), tenure, schedule)
+    stay, renewing = weight - go, _payments_from_renewal(_renewing_survival(fit.model), tenure, schedule)
+    naive = _payments_from_renewal(_renewing_survival(mean_rate_model(fit)), tenure, schedule)
     return pd.DataFrame(
         {
             "customers": np.append(weight, weight.sum()),
@@ -110,14 +110,14 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float = 0.95) 
     )
 
 
-def _staying(model: Any) -> Any:
+def _renewing_survival(model: Any) -> Any:
     """The survival function after a voluntary renewal, with the arguments of ``survival_if_saved``."""
     return lambda ahead, renewal: model.survival_function(renewal + ahead, given=renewal)
 
 
-def _stream(survival: Any, made: Array, schedule: PaymentSchedule) -> Array:
+def _payments_from_renewal(survival: Any, made: Array, schedule: PaymentSchedule) -> Array:
     """Discounted payments from the next renewal on, with that renewal certain; shape of ``made``."""
     ahead = np.arange(schedule.renewals, dtype=float)[:, None]
-    paid = schedule.paid(int(made.max()) + schedule.renewals)
+    paid = schedule.discounted_margins(int(made.max()) + schedule.renewals)
     worth = paid[(made + 1 + ahead).astype(int)] / schedule.discount ** (made + 1)
     return np.asarray((survival(ahead, made + 1) * worth).sum(axis=0), dtype=float)

@@ -115,7 +115,7 @@ def spend_by_frequency(spend_fit: Fit, customers: Any, *, edges: Sequence[int] =
     keep = has_paid(table)
     columns = tuple(column[keep] for column in table.columns)
     (x, m), weight = columns[:2], table.weight[keep]
-    start = _merged(_checked_edges(edges), x, weight)
+    start = _merge_small_groups(_check_edges(edges), x, weight)
     group = np.searchsorted(start, x, side="right") - 1
     expected = spend_fit.values(lambda model, *history: model.expected_spend(*history), columns)
 
@@ -130,7 +130,7 @@ def spend_by_frequency(spend_fit: Fit, customers: Any, *, edges: Sequence[int] =
     return pd.DataFrame(
         {"customers": n.astype(int), "repeat_purchases": purchases.astype(int), "actual": actual, "expected": mean}
         | {"bias": bias, "bias_lower": (1 + bias) * np.exp(-reach) - 1, "bias_upper": (1 + bias) * np.exp(reach) - 1},
-        index=pd.Index(_labels(start), name="frequency"),
+        index=pd.Index(_group_names(start), name="frequency"),
     )
 
 
@@ -167,7 +167,7 @@ def spend_independence_check(spend_fit: Fit, customers: Any, *, tolerance: float
     )
 
 
-def _checked_edges(edges: Sequence[int]) -> NDArray[np.int64]:
+def _check_edges(edges: Sequence[int]) -> NDArray[np.int64]:
     """The edges as an array; a ValueError if a customer would be in no group or in two."""
     start = np.asarray(edges)
     if (
@@ -183,7 +183,7 @@ def _checked_edges(edges: Sequence[int]) -> NDArray[np.int64]:
     return start
 
 
-def _merged(start: NDArray[np.int64], x: Array, weight: Array) -> NDArray[np.int64]:
+def _merge_small_groups(start: NDArray[np.int64], x: Array, weight: Array) -> NDArray[np.int64]:
     """The edges of groups that are large enough; the first edge remains."""
     start = start[start <= x.max()]
     while len(start) > 1:
@@ -195,7 +195,7 @@ def _merged(start: NDArray[np.int64], x: Array, weight: Array) -> NDArray[np.int
     return start
 
 
-def _labels(start: NDArray[np.int64]) -> list[str]:
+def _group_names(start: NDArray[np.int64]) -> list[str]:
     """Names of the groups: 1, 2-3, 4+."""
     ends = [*(f"{end - 1}" for end in start[1:]), ""]
     return [f"{a}" if f"{a}" == b else f"{a}-{b}" if b else f"{a}+" for a, b in zip(start, ends, strict=True)]

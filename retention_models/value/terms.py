@@ -85,7 +85,7 @@ class Terms(Presentation):
         if self.billing_period is not None:
             check_period(self.billing_period)
         if self.price is not None:
-            object.__setattr__(self, "price", _checked_price(self.price))
+            object.__setattr__(self, "price", _check_price(self.price))
         object.__setattr__(self, "currency", self.currency or "")
         check_choice("payment", self.payment, get_args(Payment))
 
@@ -142,16 +142,15 @@ class Terms(Presentation):
             return [Facts(type(self).__name__, field_values(self))]
         later = f"{100 * (1 - 1 / (1 + rate)):.0f} % less than today (annual_discount_rate {100 * rate:g} %)"
         if self.billing_period is not None:
-            return [
-                f"{self._of_payments(period_name(self.billing_period))} What is earned a year ahead counts {later}."
-            ]
+            payments = self._payment_sentence(period_name(self.billing_period))
+            return [f"{payments} What is earned a year ahead counts {later}."]
         waiting = f"what is earned a year ahead counts {later}"
         if self.margin is None:
             return [f"The log has no money: value is counted in purchases, and {waiting}."]
         counted = f"Of each amount {100 * self.margin:g} % is counted as earned (margin), and {waiting}."
         return [f"{counted} Amounts are in {self.currency}." if self.currency else counted]
 
-    def _of_payments(self, period: str) -> str:
+    def _payment_sentence(self, period: str) -> str:
         if self.price is None:
             return f"No price was said: value is counted in payments, one a {period}."
         paid = {"advance": "in advance", "arrears": "in arrears"}[self.payment]
@@ -168,7 +167,7 @@ NEEDED = {
 }
 
 
-def _checked_price(price: ArrayLike) -> float | tuple[float, ...]:
+def _check_price(price: ArrayLike) -> float | tuple[float, ...]:
     """The price as a number, or that of each payment as a tuple."""
     try:
         amounts = np.asarray(price, dtype=float)

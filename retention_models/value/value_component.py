@@ -61,7 +61,7 @@ class ValueComponent:
         return ValueComponent(self.row, scale * self.values, gradient, covariance)
 
     @property
-    def by_line(self) -> Array:
+    def line_values(self) -> Array:
         """The value of each line; shape (n,)."""
         return self.values[self.row]
 
