@@ -63,18 +63,18 @@ def business_traits(transactions: Any, *, acquired_after: Any = None, observatio
     log = as_transactions(transactions)
     days: dict[str, Any] = {"acquired_after": acquired_after, "observation_end": observation_end}
     traits = {
-        "leaving": _leaving(log, observation_end),
-        "coming": _coming(daily_purchases(log, **days)["new_customers"]),
-        "returning": _returning(time_to_second_purchase(log, **days)),
-        "rhythm": _rhythm(purchase_gaps(log, observation_end=observation_end)["share"]),
-        "the best": _the_best(rfm_segments(log, **days)),
-        "week": _week(season(log, by="weekday", **days)["relative"]),
+        "leaving": _churn_trait(log, observation_end),
+        "coming": _acquisition_trait(daily_purchases(log, **days)["new_customers"]),
+        "returning": _return_trait(time_to_second_purchase(log, **days)),
+        "rhythm": _rhythm_trait(purchase_gaps(log, observation_end=observation_end)["share"]),
+        "the best": _concentration_trait(rfm_segments(log, **days)),
+        "week": _week_trait(season(log, by="weekday", **days)["relative"]),
     }
     table = pd.DataFrame.from_dict(traits, orient="index", columns=["measured", "kind"])
     return table.rename_axis("trait")
 
 
-def _leaving(log: Transactions, observation_end: Any) -> tuple[str, str]:
+def _churn_trait(log: Transactions, observation_end: Any) -> tuple[str, str]:
     check = check_regularity(log, observation_end=observation_end)
     kind = {
         True: "no contract: they just leave",
@@ -84,7 +84,7 @@ def _leaving(log: Transactions, observation_end: Any) -> tuple[str, str]:
     return f"{check.name}: {check.verdict}", kind[check.passed]
 
 
-def _coming(new_customers: pd.Series) -> tuple[str, str]:
+def _acquisition_trait(new_customers: pd.Series) -> tuple[str, str]:
     """Whether more customers arrive in the last third of the log than in the third before."""
     third = (new_customers.index[-1] - new_customers.index[0]) / 3
     last = int(new_customers[new_customers.index > new_customers.index[-1] - third].sum())
@@ -98,7 +98,7 @@ def _coming(new_customers: pd.Series) -> tuple[str, str]:
     return measured, f"{kind} new customers"
 
 
-def _returning(second: pd.DataFrame) -> tuple[str, str]:
+def _return_trait(second: pd.DataFrame) -> tuple[str, str]:
     """The share of customers who return, up to the last day with enough customers at risk."""
     watched = well_watched(second)
     share, days = watched["share"].iloc[-1], watched.index[-1]
@@ -109,14 +109,14 @@ def _returning(second: pd.DataFrame) -> tuple[str, str]:
     )
 
 
-def _rhythm(gaps: pd.Series) -> tuple[str, str]:
+def _rhythm_trait(gaps: pd.Series) -> tuple[str, str]:
     usual, long = days_until(gaps, 0.5), days_until(gaps, 0.9)
     kinds = {4: "every few days", 20: "every week or two", 60: "every few weeks", 250: "every few months"}
     kind = next((kind for days, kind in kinds.items() if usual <= days), "about once a year")
     return f"half of the gaps are {usual} days or shorter, nine of ten {long}", f"a purchase {kind}"
 
 
-def _the_best(customers: pd.DataFrame) -> tuple[str, str]:
+def _concentration_trait(customers: pd.DataFrame) -> tuple[str, str]:
     what = "spend" if "spend" in customers else "purchases"
     best = customers[what].sort_values(ascending=False).iloc[: int(np.ceil(FEW * len(customers)))]
     share = best.sum() / max(customers[what].sum(), np.finfo(float).tiny)
@@ -127,7 +127,7 @@ def _the_best(customers: pd.DataFrame) -> tuple[str, str]:
     )
 
 
-def _week(relative: pd.Series) -> tuple[str, str]:
+def _week_trait(relative: pd.Series) -> tuple[str, str]:
     best, worst, spread = relative.idxmax(), relative.idxmin(), relative.max() - relative.min()
     measured = f"{best} has {relative.max():.2f} times the repeat purchases of a mean day, {worst} {relative.min():.2f}"
     kind = "days differ clearly" if spread > 0.3 else "days are much alike"

@@ -48,7 +48,7 @@ def saving_sentence(
     value, lower, upper = (terms.written(base[name]) for name in ("value", "value_lower", "value_upper"))
     worth, least, most = (terms.written(one[name]) for name in ("value", "value_lower", "value_upper"))
     chance = one["leaving"] / one["customers"]
-    spread = _by_tenure(saved, terms)
+    spread = _tenure_range(saved, terms)
     mean = f"on average {worth} ({least} to {most}){spread}" if spread else f"{worth} ({least} to {most})"
     return (
         f"The {base['customers']:,.0f} customers are worth {value} ({100 * level:g} % interval {lower} to {upper}; a "
@@ -60,14 +60,14 @@ def saving_sentence(
     )
 
 
-def _by_tenure(saved: pd.DataFrame, terms: Terms) -> str:
+def _tenure_range(saved: pd.DataFrame, terms: Terms) -> str:
     """The lowest and highest value of a saved customer with their tenures; empty if all are equal."""
     value, made = saved["value"].to_numpy()[:-1], saved.index.to_numpy()[:-1]
     (least, at_least), (most, at_most) = ((terms.written(value[i]), made[i]) for i in (value.argmin(), value.argmax()))
-    return "" if least == most else f", from {least} {_when(at_least)} to {most} {_when(at_most)}"
+    return "" if least == most else f", from {least} {_tenure_text(at_least)} to {most} {_tenure_text(at_most)}"
 
 
-def _when(renewals: int) -> str:
+def _tenure_text(renewals: int) -> str:
     return f"after renewal {renewals}" if renewals else "before the first renewal"
 
 
@@ -97,9 +97,9 @@ def projections_by_table(retention_table: Any, published: pd.DataFrame | None = 
         tables |= {f"published, {name}": part for name, part in published.groupby("customers", sort=False)}
     book = {}
     for title, table in tables.items():
-        if len(table) >= SHORTEST and table["lost"].iloc[: _used(table)].sum() > 0:
-            book[title] = projections(table, renewals=_used(table))
-            book[title].attrs["title"] = f"{title}: {_used(table)} of {len(table)} renewals used"
+        if len(table) >= SHORTEST and table["lost"].iloc[: _calibration_length(table)].sum() > 0:
+            book[title] = projections(table, renewals=_calibration_length(table))
+            book[title].attrs["title"] = f"{title}: {_calibration_length(table)} of {len(table)} renewals used"
     return book
 
 
@@ -141,7 +141,7 @@ def projection_notes(book: dict[str, pd.DataFrame]) -> list[Sentence]:
     return [Sentence(f"{title}, {model}: {' '.join(said)}") for title, model, said in notes if said]
 
 
-def _used(table: pd.DataFrame) -> int:
+def _calibration_length(table: pd.DataFrame) -> int:
     """The number of renewals in the calibration period."""
     return max(len(table) // 3, 3)
 

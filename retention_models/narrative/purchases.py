@@ -55,18 +55,16 @@ def value_sentence(
     ValueError
         When the terms lack a horizon or a time unit.
     """
-    worth, told = (
-        total.iloc[0],
-        past_error_sentences(backtest, "amount_error" if "amount_error" in backtest else "error"),
-    )
+    worth = total.iloc[0]
+    past_errors = past_error_sentences(backtest, "amount_error" if "amount_error" in backtest else "error")
     value, lower, upper = (terms.written(worth[name]) for name in ("value", "value_lower", "value_upper"))
     uplift, few = paying.index[len(paying) // 2], paying.iloc[len(paying) // 2]
     return (
-        f"The {worth['customers']:,.0f} customers are worth {value} over the next {_span(terms)} "
-        f"({100 * level:g} % interval {lower} to {upper}; {told}); an offer that costs {terms.written(cost)} "
+        f"The {worth['customers']:,.0f} customers are worth {value} over the next {_horizon_text(terms)} "
+        f"({100 * level:g} % interval {lower} to {upper}; {past_errors}); an offer that costs {terms.written(cost)} "
         f"a customer and raises purchases by {uplift} pays for {few['customers']:,.0f} of them "
         f"({100 * few['share']:.1f} %, {100 * level:g} % interval {100 * few['share_lower']:.1f} to "
-        f"{100 * few['share_upper']:.1f} %){medians(total)}{failed_checks(checks)}."
+        f"{100 * few['share_upper']:.1f} %){median_share_text(total)}{failed_checks(checks)}."
     )
 
 
@@ -117,22 +115,22 @@ def customer_base_sentence(
         f"{share.iloc[-1]:.0f} % buy a second time within {share.index[-1]:,} days, half of these in the first "
         f"{days_until(share, share.iloc[-1] / 2):,}, which is the time to win them; the segment “{segments.index[0]}” "
         f"is {100 * best['share_of_customers']:.0f} % of the customers and {100 * best['share_of_value']:.0f} % of the "
-        f"value expected within {_span(terms)}{medians(segments)}{failed_checks(checks)}."
+        f"value expected within {_horizon_text(terms)}{median_share_text(segments)}{failed_checks(checks)}."
     )
 
 
-def _span(terms: Terms) -> str:
+def _horizon_text(terms: Terms) -> str:
     """The horizon of some terms in words."""
     terms.require("horizon", "time_unit")
     return span_name(float(terms.horizon or 0.0), str(terms.time_unit))
 
 
-def medians(worth: pd.DataFrame) -> str:
+def median_share_text(worth: pd.DataFrame) -> str:
     """The share of a value that rests on median amounts, as the end of a sentence."""
     value, part = (worth[name].to_numpy(dtype=float) for name in ("value", "share_of_medians"))
     share = value @ part / value.sum()
-    told = f"; {100 * share:.0f} % of the value is reckoned with median amounts, for those customers have no mean"
-    return told if share > 0 else ""
+    text = f"; {100 * share:.0f} % of the value is reckoned with median amounts, for those customers have no mean"
+    return text if share > 0 else ""
 
 
 def failed_checks(checks: Sequence[Check]) -> str:

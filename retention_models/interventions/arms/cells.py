@@ -78,7 +78,7 @@ def cell_of_customers(arm: str, block: str, n: int, mean: Array, scatter: Array)
 
     ``scatter`` is the sum over customers of (y - mean)(y - mean)'. The variance of a mean is scatter / n(n - 1).
     """
-    _enough(n, "customer", arm, block)
+    _require_two_units(n, "customer", arm, block)
     return Cell(arm, block, n, n, mean, scatter / (n * (n - 1.0)), n - 1.0)
 
 
@@ -89,11 +89,11 @@ def cell_of_clusters(arm: str, block: str, sizes: Array, sums: Array) -> Cell:
     u_c' / (1 - size_c / N) / N^2. Degrees of freedom follow Bell & McCaffrey, for independent customers: N^2 / (sum of
     size_c^2 + ((sum w_c)^2 - sum w_c^2) / N^2), w_c = size_c^2 / (1 - size_c / N).
     """
-    _enough(len(sizes), "cluster", arm, block)
+    _require_two_units(len(sizes), "cluster", arm, block)
     total = float(sizes.sum())
     mean = sums.sum(axis=0) / total
     residual = sums - sizes[:, None] * mean
-    residual[:, np.abs(residual).max(axis=0) <= _rounding(total) * np.abs(sums).max(axis=0)] = 0.0
+    residual[:, np.abs(residual).max(axis=0) <= _rounding_error(total) * np.abs(sums).max(axis=0)] = 0.0
     inflation = 1 / (1 - sizes / total)
     covariance = (residual * inflation[:, None]).T @ residual / total**2
     w = sizes**2 * inflation
@@ -101,7 +101,7 @@ def cell_of_clusters(arm: str, block: str, sizes: Array, sums: Array) -> Cell:
     return Cell(arm, block, int(total), len(sizes), mean, covariance, float(df))
 
 
-def _enough(units: int, unit: str, arm: str, block: str) -> None:
+def _require_two_units(units: int, unit: str, arm: str, block: str) -> None:
     if units < 2:
         where = f"arm {arm!r}" + (f" of block {block!r}" if block else "")
         raise ValueError(
@@ -128,14 +128,14 @@ def cells_of_sums(table: pd.DataFrame, k: int, centre: Array) -> tuple[Cell, ...
             mean = sums[0] / n
             scatter = _scatter(part.iloc[0], n, mean)
             cell = cell_of_customers(str(arm), str(block), n, mean, scatter)
-        cells.append(replace(cell, mean=_moved(cell.mean, centre)))
+        cells.append(replace(cell, mean=_add_centre(cell.mean, centre)))
     return tuple(cells)
 
 
-def _moved(mean: Array, centre: Array) -> Array:
+def _add_centre(mean: Array, centre: Array) -> Array:
     """Means of deviations from a centre as plain means; rounding error near 0 becomes 0."""
-    moved = mean + centre
-    return np.where(np.abs(moved) < 1e-13 * np.abs(centre), 0.0, moved)
+    means = mean + centre
+    return np.where(np.abs(means) < 1e-13 * np.abs(centre), 0.0, means)
 
 
 def _scatter(row: pd.Series, n: int, mean: Array) -> Array:
@@ -148,11 +148,11 @@ def _scatter(row: pd.Series, n: int, mean: Array) -> Array:
         raise ValueError(
             f"the sums of squares of arm {row['arm']!r} are smaller than its sums allow; square first, then sum"
         )
-    constant = np.diag(scatter) <= _rounding(n) * squares
+    constant = np.diag(scatter) <= _rounding_error(n) * squares
     return np.where(constant | constant[:, None], 0.0, scatter)
 
 
-def _rounding(n: float) -> float:
+def _rounding_error(n: float) -> float:
     """The share of a sum of n numbers that may be rounding error, in any order of addition."""
     return max(float(n), 16.0) * float(np.finfo(float).eps)
 
@@ -206,7 +206,7 @@ def slopes(scatter: Array, y: Array, covariates: Sequence[int]) -> Array:
     return np.linalg.lstsq(correlation, scatter[x] @ y / scale, rcond=1e-12)[0] / scale
 
 
-def inverse_of(scatter: Array) -> Array:
+def pseudo_inverse(scatter: Array) -> Array:
     """The inverse of sums of products, shape (k, k); 0 where a column has no spread, shared where columns repeat."""
     correlation, scale = _correlation(scatter)
     return np.asarray(np.linalg.pinv(correlation, rcond=1e-12, hermitian=True) / np.outer(scale, scale))

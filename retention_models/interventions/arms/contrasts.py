@@ -60,7 +60,7 @@ class Measure:
             gradient[x] -= self.slopes
         return value, gradient
 
-    def by_centre(self, mean: Array) -> Array:
+    def centre_gradient(self, mean: Array) -> Array:
         """Gradient of the measure in the overall means of the columns, shape (k,), from the covariates' slopes."""
         moves = np.zeros(len(mean))
         if self.slopes is not None:
@@ -114,7 +114,7 @@ class Estimate(Presentation):
         return self.estimate - reach, self.estimate + reach
 
 
-def read(arm: ArmMeans, measure: MeasureOf) -> Reading:
+def read_measure(arm: ArmMeans, measure: MeasureOf) -> Reading:
     """A measure of one arm, from its means."""
     value, gradient = measure(arm.mean)
     return Reading(value, *arm.variances(gradient))
@@ -124,9 +124,9 @@ def combination(*terms: tuple[float, MeasureOf]) -> MeasureOf:
     """The weighted sum of measures, as a measure."""
 
     def measure(mean: Array) -> tuple[float, Array]:
-        found = [(factor, *part(mean)) for factor, part in terms]
-        value = sum(factor * value for factor, value, _ in found)
-        return value, np.asarray(sum(factor * gradient for factor, _, gradient in found))
+        measured = [(factor, *part(mean)) for factor, part in terms]
+        value = sum(factor * value for factor, value, _ in measured)
+        return value, np.asarray(sum(factor * gradient for factor, _, gradient in measured))
 
     return measure
 
@@ -139,7 +139,7 @@ def contrast(readings: Mapping[str, Reading], weights: Mapping[str, float]) -> E
     estimate = sum(weight * readings[arm].value for arm, weight in weights.items())
     pieces = np.concatenate([weight**2 * readings[arm].variances for arm, weight in weights.items()])
     df = np.concatenate([readings[arm].df for arm in weights])
-    return _estimate(float(estimate), pieces, df)
+    return _satterthwaite_estimate(float(estimate), pieces, df)
 
 
 def log_contrast(arms: Mapping[str, ArmMeans], measure: Measure, weights: Mapping[str, float]) -> Estimate:
@@ -148,32 +148,32 @@ def log_contrast(arms: Mapping[str, ArmMeans], measure: Measure, weights: Mappin
     An adjusted measure depends on the overall mean of the covariates by its slopes. In a difference this cancels. In
     logarithms the sum of weight / value remains, so every cell counts with its share of all customers.
     """
-    found = {arm: measure(means.mean) for arm, means in arms.items()}
+    measured = {arm: measure(means.mean) for arm, means in arms.items()}
     total = sum(cell.n for means in arms.values() for cell in means.cells)
-    left = sum(weight / found[arm][0] for arm, weight in weights.items())
+    left = sum(weight / measured[arm][0] for arm, weight in weights.items())
     pieces, df = [], []
     for arm, means in arms.items():
-        value, gradient = found[arm]
+        value, gradient = measured[arm]
         for share, cell in zip(means.shares, means.cells, strict=True):
-            moves = weights.get(arm, 0.0) * share / value * gradient + left * cell.n / total * measure.by_centre(
+            moves = weights.get(arm, 0.0) * share / value * gradient + left * cell.n / total * measure.centre_gradient(
                 cell.mean
             )
             pieces.append(float(moves @ cell.covariance @ moves))
             df.append(cell.df)
-    estimate = sum(weight * math.log(found[arm][0]) for arm, weight in weights.items())
-    return _estimate(float(estimate), np.maximum(pieces, 0.0), np.array(df))
+    estimate = sum(weight * math.log(measured[arm][0]) for arm, weight in weights.items())
+    return _satterthwaite_estimate(float(estimate), np.maximum(pieces, 0.0), np.array(df))
 
 
-def _estimate(estimate: float, pieces: Array, df: Array) -> Estimate:
+def _satterthwaite_estimate(estimate: float, pieces: Array, df: Array) -> Estimate:
     """An estimate from the variances of the cells, with Satterthwaite's degrees of freedom."""
     variance = float(pieces.sum())
     freedom = variance**2 / float(np.sum(pieces**2 / df)) if variance > 0 else float(df.sum())
     return Estimate(estimate, float(np.sqrt(variance)), freedom)
 
 
-def contrast_of(arms: Mapping[str, ArmMeans], measure: MeasureOf, weights: Mapping[str, float]) -> Estimate:
+def measure_contrast(arms: Mapping[str, ArmMeans], measure: MeasureOf, weights: Mapping[str, float]) -> Estimate:
     """The contrast of one measure over the arms."""
-    return contrast({arm: read(arms[arm], measure) for arm in weights}, weights)
+    return contrast({arm: read_measure(arms[arm], measure) for arm in weights}, weights)
 
 
 def difference(arm: str, baseline: str) -> dict[str, float]:

@@ -11,12 +11,12 @@ import pandas as pd
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits, with_interval
 from retention_models.interventions.arms import contrasts
-from retention_models.interventions.arms.contrasts import Measure, MeasureOf, combination, contrast, read
+from retention_models.interventions.arms.contrasts import Measure, MeasureOf, combination, contrast, read_measure
 from retention_models.interventions.arms.costs import Costs, Pricing, position, pricing
 from retention_models.interventions.arms.experiment import Experiment
-from retention_models.interventions.arms.outcome import Outcome, measure_of
+from retention_models.interventions.arms.outcome import Outcome, outcome_measure
 from retention_models.interventions.designs.fieller import fieller
-from retention_models.interventions.effects.effect import named
+from retention_models.interventions.effects.effect import name_failed_checks
 from retention_models.value.terms import Terms
 
 LINES = ("gross gain", "contacts", "redemptions", "subsidised purchases", "net value")
@@ -56,7 +56,7 @@ class CostPerRetained(Presentation):
         return math.isfinite(self.upper)
 
     def _parts(self) -> Sequence[Part]:
-        return [self.sentence + named([check for check in self.checks if check.passed is False])]
+        return [self.sentence + name_failed_checks([check for check in self.checks if check.passed is False])]
 
 
 def cost_per_retained(
@@ -112,8 +112,8 @@ def cost_per_retained(
     money.check_arms(test.arms)
     weights = contrasts.difference(arm, test.plan.control)
     readings = {
-        line: {name: read(test.arm_means(name), measure) for name, measure in measures.items()}
-        for line, measures in _spent_and_kept(test, outcome, money, weights).items()
+        line: {name: read_measure(test.arm_means(name), measure) for name, measure in measures.items()}
+        for line, measures in _cost_and_outcome(test, outcome, money, weights).items()
     }
     spent, gained, both = (contrast(readings[line], weights) for line in ("spent", "kept", "both"))
     if spent.estimate <= 0 or gained.estimate == 0:
@@ -125,16 +125,16 @@ def cost_per_retained(
     lower, upper = (allowed.lower, allowed.upper) if allowed.is_bounded else (allowed.lower, math.inf)
     ratio = spent.estimate / gained.estimate
     estimate = ratio if allowed.is_bounded or ratio > 0 else math.inf
-    words = _in_words(f"{arm}, {outcome.name}", (estimate, lower, upper), allowed.is_bounded, money.currency)
+    words = _cost_sentence(f"{arm}, {outcome.name}", (estimate, lower, upper), allowed.is_bounded, money.currency)
     return CostPerRetained(estimate, lower, upper, level, words, test.checks)
 
 
-def _spent_and_kept(
+def _cost_and_outcome(
     test: Experiment, outcome: Outcome, money: Pricing, weights: Mapping[str, float]
 ) -> dict[str, dict[str, MeasureOf]]:
     """Cost, outcome and their sum as measures of each arm."""
     spent = {arm: money.cost(arm, test.columns) for arm in weights}
-    kept: dict[str, MeasureOf] = dict.fromkeys(weights, measure_of(test, outcome))
+    kept: dict[str, MeasureOf] = dict.fromkeys(weights, outcome_measure(test, outcome))
     return {
         "spent": spent,
         "kept": kept,
@@ -142,7 +142,7 @@ def _spent_and_kept(
     }
 
 
-def _in_words(name: str, cost: tuple[float, float, float], bounded: bool, currency: str) -> str:
+def _cost_sentence(name: str, cost: tuple[float, float, float], bounded: bool, currency: str) -> str:
     estimate, lower, _ = cost
     unit = f"{currency} " if currency else ""
     if not bounded:
@@ -207,25 +207,25 @@ def cost_breakdown(
     assert money is not None
     money.check_arms(test.arms)
     weights = contrasts.difference(arm, test.plan.control)
-    gain = measure_of(test, outcome)
+    gain = outcome_measure(test, outcome)
     parts = {
         "gross gain": Pricing(worth=money.worth),
         "contacts": Pricing(worth=0.0, costs={name: replace(c, redemption=0.0) for name, c in money.costs.items()}),
         "redemptions": Pricing(worth=0.0, costs={name: replace(c, contact=0.0) for name, c in money.costs.items()}),
         "net value": money,
     }
-    measures = {line: {a: part.net(a, test.columns, gain) for a in weights} for line, part in parts.items()}
+    measures = {line: {a: part.net_value(a, test.columns, gain) for a in weights} for line, part in parts.items()}
     if purchases is not None:
-        measures["subsidised purchases"] = _anyway(test, money, arm, purchases, weights)
+        measures["subsidised purchases"] = _subsidised_purchases(test, money, arm, purchases, weights)
     rows = {}
     for line in (line for line in LINES if line in measures):
-        readings = {name: read(test.arm_means(name), measure) for name, measure in measures[line].items()}
+        readings = {name: read_measure(test.arm_means(name), measure) for name, measure in measures[line].items()}
         found = contrast(readings, weights)
         rows[line] = (found.estimate, *found.interval(level))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["amount", "lower", "upper"]).rename_axis("line")
 
 
-def _anyway(
+def _subsidised_purchases(
     test: Experiment, money: Pricing, arm: str, purchases: str, weights: Mapping[str, float]
 ) -> dict[str, MeasureOf]:
     """What redemptions gave away beyond the purchases gained: -price x (redeemed - (bought - bought by control))."""

@@ -15,7 +15,7 @@ import numpy as np
 from retention_models.core.arguments import is_number
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
-from retention_models.interventions.arms.contrasts import MeasureOf
+from retention_models.interventions.arms.contrasts import Measure, MeasureOf
 from retention_models.interventions.effects.effect import Effect
 from retention_models.value.terms import Terms
 
@@ -112,15 +112,15 @@ class Pricing:
         fixed, price = self.costs.get(arm, Costs()).prices(columns)
         return lambda mean: (fixed + float(price @ mean), price)
 
-    def net(self, arm: str, columns: Sequence[str], outcome: MeasureOf) -> MeasureOf:
+    def net_value(self, arm: str, columns: Sequence[str], outcome: MeasureOf) -> MeasureOf:
         """Net value per customer of an arm, as a measure of the arm's means."""
         cost = self.cost(arm, columns)
 
-        def brings(mean: Array) -> tuple[float, Array]:
+        def measure(mean: Array) -> tuple[float, Array]:
             (value, gradient), (spent, price) = outcome(mean), cost(mean)
             return self.worth * value - spent, self.worth * gradient - price
 
-        return brings
+        return measure
 
 
 def pricing(terms: Terms | None, costs: Mapping[str, Costs] | None) -> Pricing | None:
@@ -141,12 +141,18 @@ def pricing(terms: Terms | None, costs: Mapping[str, Costs] | None) -> Pricing |
     return Pricing(worth=terms.unit_value, costs=costs or {}, currency=terms.currency)
 
 
-def priced(row: Effect, money: Pricing, arm: str, control: str | None = None) -> Effect:
+def add_value(row: Effect, money: Pricing, arm: str, control: str | None = None) -> Effect:
     """An effect with cost and net value, worth x effect - cost, where costs need no measured column."""
     arms = [(1.0, arm)] if control is None else [(1.0, arm), (-1.0, control)]
     cost = sum(sign * money.cost(name, ())(np.empty(0))[0] for sign, name in arms)
     lower, value, upper = sorted(money.worth * end - cost for end in (row.lower, row.estimate, row.upper))
     return replace(row, cost=cost, value=value, value_lower=lower, value_upper=upper)
+
+
+def require_amount(outcome: str, measure: Measure) -> None:
+    """Raise a ValueError for a ratio of sums, which is not an amount per customer."""
+    if measure.per is not None:
+        raise ValueError(f"{outcome} is a ratio of sums, no amount per customer: price its numerator instead")
 
 
 def position(columns: Sequence[str], name: str) -> int:

@@ -16,7 +16,7 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means, cell_of_customers, cells_of_sums
-from retention_models.interventions.arms.customer_rows import Rows, capped, read_rows
+from retention_models.interventions.arms.customer_rows import Rows, cap_column, read_rows
 from retention_models.tables.engines import collect, open_frame
 
 
@@ -152,7 +152,7 @@ class Experiment(Presentation):
         table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id)
         ceilings = {}
         for name, rule in _ceiling_rules(names, caps or {}, winsorise or {}):
-            table, ceilings[name] = capped(table, name, **rule)
+            table, ceilings[name] = cap_column(table, name, **rule)
         cells = table.cells()
         checks = _checks(cells, plan, clustered=cluster is not None) + _balance(cells, names, covariates)
         return cls(plan, table.names, cells, checks, ceilings, table, tuple(covariates))
@@ -385,5 +385,5 @@ def _ceiling_rules(
     wrong = [q for q in winsorise.values() if not 0.5 < q < 1]
     if wrong:
         raise ValueError(f"winsorise takes quantiles between 0.5 and 1, such as 0.999; got {wrong[0]!r}")
-    fixed: list[tuple[str, dict[str, float]]] = [(name, {"at": float(at)}) for name, at in caps.items()]
+    fixed: list[tuple[str, dict[str, float]]] = [(name, {"ceiling": float(ceiling)}) for name, ceiling in caps.items()]
     return fixed + [(name, {"quantile": float(q)}) for name, q in winsorise.items()]

@@ -159,12 +159,12 @@ def _covariance(arm: ArmMeans) -> Array:
 def is_share(cells: Sequence[Cell], column: int) -> bool:
     """Whether a column is binary for single customers (each cell's variance is that of a share) and not constant."""
 
-    def of_share(cell: Cell) -> bool:
+    def has_variance_of_share(cell: Cell) -> bool:
         p = cell.mean[column]
         variance = cell.covariance[column, column] * (cell.n - 1)
         return cell.units == cell.n and bool(0 <= p <= 1 and np.isclose(variance, p * (1 - p), atol=1e-12))
 
-    return all(of_share(cell) for cell in cells) and not is_constant(cells, column)
+    return all(has_variance_of_share(cell) for cell in cells) and not is_constant(cells, column)
 
 
 def is_constant(cells: Sequence[Cell], column: int) -> bool:

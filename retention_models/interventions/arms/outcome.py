@@ -11,9 +11,9 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import Presentation, format_together
 from retention_models.core.proportions import newcombe_interval
 from retention_models.interventions.arms.cells import overall_mean, overall_scatter, slopes
-from retention_models.interventions.arms.contrasts import Estimate, Measure, Reading, contrast, read
+from retention_models.interventions.arms.contrasts import Estimate, Measure, Reading, contrast, read_measure
 from retention_models.interventions.arms.costs import position
-from retention_models.interventions.arms.customer_rows import uncapped
+from retention_models.interventions.arms.customer_rows import uncapped_column
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.experiment_checks import enough_events, is_constant, is_share
 from retention_models.interventions.effects.effect import CEILING, UNSTATED, Effect, Scale
@@ -58,13 +58,13 @@ class Outcome(Presentation):
         return self.unit or (f"{self.column} per {self.per}" if self.per else f"{self.column} per customer")
 
 
-def measure_of(test: Experiment, outcome: Outcome) -> Measure:
+def outcome_measure(test: Experiment, outcome: Outcome) -> Measure:
     """The outcome as a measure of the arms' means, with CUPED slopes from the customers of all arms."""
     per = None if outcome.per is None else position(test.columns, outcome.per)
     if per is not None and any(test.arm_means(arm).mean[per] == 0 for arm in test.arms):
         raise ValueError(f"{outcome.per} is 0 for everyone in an arm: {outcome.name} is no number there")
     plain = Measure(position(test.columns, outcome.column), per)
-    x = covariates_of(test, outcome)
+    x = covariate_positions(test, outcome)
     if not x:
         return plain
     centre = overall_mean(test.cells)
@@ -73,7 +73,7 @@ def measure_of(test: Experiment, outcome: Outcome) -> Measure:
     return Measure(plain.y, plain.per, x, found, centre[list(x)])
 
 
-def covariates_of(test: Experiment, outcome: Outcome) -> tuple[int, ...]:
+def covariate_positions(test: Experiment, outcome: Outcome) -> tuple[int, ...]:
     """Positions of the covariates to adjust for; a ValueError for columns not known before the assignment."""
     late = [name for name in outcome.adjust_for if name not in test.covariates]
     if late:
@@ -98,14 +98,14 @@ def comparison_name(arm: str, baseline: str, test: Experiment) -> str:
     return arm if baseline == test.plan.control else f"{arm} against {baseline}"
 
 
-def with_check(row: Effect, check: Check | None) -> Effect:
+def add_check(row: Effect, check: Check | None) -> Effect:
     """The effect with one more check, if there is one."""
     return row if check is None else replace(row, checks=(*row.checks, check))
 
 
-def readings_of(test: Experiment, measure: Measure) -> dict[str, Reading]:
+def arm_readings(test: Experiment, measure: Measure) -> dict[str, Reading]:
     """A measure of every arm."""
-    return {arm: read(test.arm_means(arm), measure) for arm in test.arms}
+    return {arm: read_measure(test.arm_means(arm), measure) for arm in test.arms}
 
 
 def effect_row(
@@ -127,7 +127,7 @@ def effect_row(
         When the outcome is the same for everyone in these arms and is not a share of customers.
     """
     if estimate.std_error == 0:
-        estimate, ends = _without_spread(test, outcome, weights, estimate, level, scale)
+        estimate, ends = _estimate_without_variance(test, outcome, weights, estimate, level, scale)
     else:
         ends = estimate.interval(level)
     numbers = (estimate.estimate, *ends)
@@ -136,7 +136,7 @@ def effect_row(
         intervention=f"{test.plan.name}: {name}" if test.plan.name else name,
         outcome=outcome.name,
         unit=outcome.in_words,
-        estimand=", ".join([_comparison(outcome, weights, scale), *_qualified(test, outcome, adjustment)]),
+        estimand=", ".join([_comparison(outcome, weights, scale), *_qualifications(test, outcome, adjustment)]),
         scale=scale,
         estimate=middle,
         std_error=estimate.std_error,
@@ -151,7 +151,7 @@ def effect_row(
     )
 
 
-def _without_spread(
+def _estimate_without_variance(
     test: Experiment, outcome: Outcome, weights: Mapping[str, float], estimate: Estimate, level: float, scale: Scale
 ) -> tuple[Estimate, tuple[float, float]]:
     """Estimate and interval if the outcome is constant within each arm: Newcombe's interval for two shares.
@@ -192,8 +192,8 @@ def _adjustment_check(test: Experiment, outcome: Outcome) -> Check | None:
 
 def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, float], level: float) -> Check:
     """Whether the uncut difference lies within the interval of the cut one."""
-    full = replace(outcome, column=uncapped(outcome.column))
-    cut, uncut = (contrast(readings_of(test, measure_of(test, which)), weights) for which in (outcome, full))
+    full = replace(outcome, column=uncapped_column(outcome.column))
+    cut, uncut = (contrast(arm_readings(test, outcome_measure(test, which)), weights) for which in (outcome, full))
     lower, upper = cut.interval(level)
     passed = lower <= uncut.estimate <= upper
     apart = format_together(uncut.estimate, uncut.std_error)
@@ -209,7 +209,7 @@ def _comparison(outcome: Outcome, weights: Mapping[str, float], scale: Scale) ->
     return f"{comparison} {'ratios of sums' if outcome.per else 'means'}, as assigned"
 
 
-def _qualified(test: Experiment, outcome: Outcome, adjustment: str) -> list[str]:
+def _qualifications(test: Experiment, outcome: Outcome, adjustment: str) -> list[str]:
     """Adjustment, blocks and ceiling of a comparison, in words."""
     return [
         words

@@ -51,22 +51,22 @@ class Roles(Presentation):
     @property
     def outcomes(self) -> tuple[str, ...]:
         """The outcomes; the amount comes last unless it is named among them."""
-        return tuple(dict.fromkeys([*_listed(self.outcome), *_listed(self.amount)]))
+        return tuple(dict.fromkeys([*_as_tuple(self.outcome), *_as_tuple(self.amount)]))
 
     @property
     def covariates(self) -> tuple[str, ...]:
         """The covariates."""
-        return _listed(self.covariate)
+        return _as_tuple(self.covariate)
 
     @property
-    def lower(self) -> tuple[str, ...]:
+    def lower_outcomes(self) -> tuple[str, ...]:
         """The outcomes for which a lower value is better."""
-        return _listed(self.lower_is_better)
+        return _as_tuple(self.lower_is_better)
 
     @property
     def extras(self) -> tuple[str, ...]:
         """Further numeric columns: received and redeemed."""
-        names = dict.fromkeys([*_listed(self.received), *_listed(self.redeemed)])
+        names = dict.fromkeys([*_as_tuple(self.received), *_as_tuple(self.redeemed)])
         return tuple(name for name in names if name not in self.outcomes)
 
     @property
@@ -80,7 +80,7 @@ class Roles(Presentation):
         keys = (name for name in (self.arm, self.cluster, self.block, self.assigned, self.customer_id) if name)
         return tuple(dict.fromkeys([*keys, *self.numbers]))
 
-    def among(self, columns: Sequence[str]) -> Roles:
+    def check_columns(self, columns: Sequence[str]) -> Roles:
         """The roles, checked against the existing columns, with the default for the customer's id.
 
         Raises
@@ -89,13 +89,13 @@ class Roles(Presentation):
             When a column is missing, or has two roles that exclude each other.
         """
         for role in fields(self):
-            missing = [name for name in _listed(getattr(self, role.name)) if name not in columns]
+            missing = [name for name in _as_tuple(getattr(self, role.name)) if name not in columns]
             if missing:
                 raise ValueError(
                     f"the test has no column {', '.join(map(repr, missing))} for {role.name}; it has "
                     f"{', '.join(columns)}. Say which one it is: {role.name}"
                 )
-        others = [name for name in self.lower if self.outcomes and name not in self.outcomes]
+        others = [name for name in self.lower_outcomes if self.outcomes and name not in self.outcomes]
         if others:
             raise ValueError(
                 f"lower_is_better names {others[0]!r}, which is none of the outcomes {', '.join(self.outcomes)}"
@@ -114,6 +114,6 @@ class Roles(Presentation):
         return replace(self, customer_id=found)
 
 
-def _listed(names: Sequence[str] | str | None) -> tuple[str, ...]:
+def _as_tuple(names: Sequence[str] | str | None) -> tuple[str, ...]:
     """The names as a tuple, also for a single name."""
     return () if names is None else (names,) if isinstance(names, str) else tuple(names)

@@ -20,19 +20,19 @@ UNTREATED = frozenset(
 MOST_ARMS = 20  # a column with more values does not say who was assigned to what
 
 
-def opened(rows: Any) -> nw.LazyFrame[Any]:
+def open_rows(rows: Any) -> nw.LazyFrame[Any]:
     """The rows as a lazy frame; those of a file as text, so that invalid numbers can be counted."""
     return open_frame(open_files(rows, None) if isinstance(rows, str | Path) else rows)
 
 
-def with_numbers(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> nw.LazyFrame[Any]:
+def parse_text_columns(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> nw.LazyFrame[Any]:
     """The rows of a file with text columns as numbers, missing where the text is not a number."""
     if not frame.implementation.is_duckdb():
         return frame
     return nw.from_native(parse_numbers(frame.to_native(), columns))
 
 
-def with_order(frame: nw.LazyFrame[Any], assigned: str | None) -> nw.LazyFrame[Any]:
+def parse_assignment_time(frame: nw.LazyFrame[Any], assigned: str | None) -> nw.LazyFrame[Any]:
     """The rows with a numeric time of assignment if all its values are numbers; dates in ISO 8601 sort as text.
 
     Raises
@@ -42,21 +42,21 @@ def with_order(frame: nw.LazyFrame[Any], assigned: str | None) -> nw.LazyFrame[A
     """
     if assigned is None:
         return frame
-    gaps, rows = _gaps(frame, assigned)
+    gaps, rows = _count_missing(frame, assigned)
     if gaps:
         raise ValueError(f"{assigned} is missing for {gaps:,} of {rows:,} customers; fill it in, or leave assigned out")
-    parsed = with_numbers(frame, [assigned])
-    return frame if _gaps(parsed, assigned)[0] else parsed
+    parsed = parse_text_columns(frame, [assigned])
+    return frame if _count_missing(parsed, assigned)[0] else parsed
 
 
-def _gaps(frame: nw.LazyFrame[Any], name: str) -> tuple[int, int]:
+def _count_missing(frame: nw.LazyFrame[Any], name: str) -> tuple[int, int]:
     """The number of missing values of a column, and the number of rows."""
     missing = nw.col(name).is_null().cast(nw.Int64).sum().alias("missing")
     found = collect(frame.select(missing, nw.len().alias("rows"))).iloc[0]
     return int(found["missing"]), int(found["rows"])
 
 
-def with_outcome(frame: nw.LazyFrame[Any], roles: Roles) -> tuple[Roles, list[str]]:
+def choose_outcome(frame: nw.LazyFrame[Any], roles: Roles) -> tuple[Roles, list[str]]:
     """The roles with an outcome, and a sentence if it was chosen.
 
     Raises
@@ -67,7 +67,7 @@ def with_outcome(frame: nw.LazyFrame[Any], roles: Roles) -> tuple[Roles, list[st
     if roles.outcomes:
         return roles, []
     left = [name for name in frame.collect_schema().names() if name not in roles.names]
-    found = _number_columns(with_numbers(frame, left), left)
+    found = _number_columns(parse_text_columns(frame, left), left)
     if len(found) != 1:
         there = f"columns of numbers are left: {', '.join(found) or 'none'}"
         raise ValueError(f"the outcome was not named (outcome), and not one but {len(found)} {there}")
@@ -86,7 +86,7 @@ def _number_columns(frame: nw.LazyFrame[Any], names: Sequence[str]) -> list[str]
     return [name for name in numeric if 2 * counts[name] > counts["rows"]]
 
 
-def arms_of(frame: nw.LazyFrame[Any], arm: str) -> list[str]:
+def read_arms(frame: nw.LazyFrame[Any], arm: str) -> list[str]:
     """The arms, in alphabetical order.
 
     Raises
@@ -106,7 +106,7 @@ def arms_of(frame: nw.LazyFrame[Any], arm: str) -> list[str]:
     return arms
 
 
-def control_among(arms: Sequence[str], control: str | None) -> tuple[str, str]:
+def choose_control(arms: Sequence[str], control: str | None) -> tuple[str, str]:
     """The control arm, and the reason for the choice.
 
     Raises
@@ -124,7 +124,7 @@ def control_among(arms: Sequence[str], control: str | None) -> tuple[str, str]:
     return found[0], f"The arms are compared with “{found[0]}”, which goes by the name of a control."
 
 
-def yes_or_no_among(frame: nw.LazyFrame[Any], names: Sequence[str]) -> set[str]:
+def binary_columns(frame: nw.LazyFrame[Any], names: Sequence[str]) -> set[str]:
     """The columns that contain only 0 and 1, or true and false."""
     schema = frame.collect_schema()
     numbers = [name for name in names if schema[name] != nw.Boolean]

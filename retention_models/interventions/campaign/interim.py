@@ -46,16 +46,16 @@ def interim_looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
     assigned = campaign.roles.assigned
     if assigned is None:
         return None
-    moments = _moments(campaign, assigned, count)
+    moments = _look_times(campaign, assigned, count)
     if len(moments) < 2:
         return None
     rows: dict[tuple[int, float, str], tuple[Any, ...]] = {}
     judged: dict[str, list[float]] = {arm: [] for arm in campaign.experiment.arms[1:]}
     for number, (last, share) in enumerate(moments.items(), start=1):
-        test = _so_far(campaign, last)
+        test = _experiment_at_look(campaign, last)
         for arm, before in judged.items():
             try:
-                rows[number, share, arm] = _told(_look(campaign, test, arm, [*before, share]))
+                rows[number, share, arm] = _look_row(_look(campaign, test, arm, [*before, share]))
             except ValueError as error:
                 reason = str(error).partition(";")[0]
                 rows[number, share, arm] = (None, -math.inf, math.inf, None, None, f"cannot be judged: {reason}")
@@ -66,7 +66,7 @@ def interim_looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
     return table.astype(dict.fromkeys(["difference", "z", "bound"], "Float64"))
 
 
-def _moments(campaign: Campaign, assigned: str, count: int) -> pd.Series[float]:
+def _look_times(campaign: Campaign, assigned: str, count: int) -> pd.Series[float]:
     """The share of the planned customers who were assigned by each moment of a look."""
     frame = open_frame(campaign.rows).select(nw.col(assigned).alias("moment"))
     sizes = collect(frame.group_by("moment").agg(nw.len().alias("n"))).set_index("moment")["n"].sort_index()
@@ -75,7 +75,7 @@ def _moments(campaign: Campaign, assigned: str, count: int) -> pd.Series[float]:
     return customers.iloc[sorted({int(customers.searchsorted(n - 1e-6)) for n in wanted})] / campaign.planned_customers
 
 
-def _so_far(campaign: Campaign, last: Any) -> Experiment | str:
+def _experiment_at_look(campaign: Campaign, last: Any) -> Experiment | str:
     """The test of the customers assigned by ``last``, or the reason why there is none yet."""
     roles = campaign.roles
     until = open_frame(campaign.rows).filter(nw.col(str(roles.assigned)) <= last)
@@ -104,7 +104,7 @@ def _look(campaign: Campaign, test: Experiment | str, arm: str, shares: Sequence
     return interim_look(contrast_effects(test, outcome, weights)[0], shares)
 
 
-def _told(look: Look) -> tuple[Any, ...]:
+def _look_row(look: Look) -> tuple[Any, ...]:
     effect = look.effect
     verdict = "stop" if look.stop else "go on"
     return effect.estimate, effect.lower, effect.upper, look.z, look.bound, verdict

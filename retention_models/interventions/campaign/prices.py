@@ -68,12 +68,15 @@ class Prices(Presentation):
 
     def check(self, roles: Roles) -> None:
         """Raise a ValueError where a price belongs to something that was not measured."""
-        nothing_redeemed = self._redeems and not roles.redeemed
+        nothing_redeemed = self._has_redemption_cost and not roles.redeemed
         for problem, found in (
             ("margin is a share of an amount: say which column that is (amount)", self.margin and not roles.amount),
             ("redemption_cost needs the column that counts redemptions (redeemed)", nothing_redeemed),
             ("worth and margin both price an outcome: say one of them", self.worth and self.margin),
-            ("less of an amount cannot be better and earn a margin", self.margin and roles.amount in roles.lower),
+            (
+                "less of an amount cannot be better and earn a margin",
+                self.margin and roles.amount in roles.lower_outcomes,
+            ),
         ):
             if found:
                 raise ValueError(problem)
@@ -84,11 +87,11 @@ class Prices(Presentation):
             contact = {str(arm): float(cost) for arm, cost in self.cost.items()}
         else:
             contact = dict.fromkeys(arms[1:], float(self.cost or 0.0))
-        counted = roles.redeemed if self._redeems else None
+        counted = roles.redeemed if self._has_redemption_cost else None
         gift = float(self.redemption_cost or 0)
         found = {arm: Costs(contact=cost, redemption=gift, redemptions=counted) for arm, cost in contact.items()}
         Pricing(worth=0.0, costs=found).check_arms(arms)
-        return found if self._is_costly else {}
+        return found if self._has_cost else {}
 
     @classmethod
     def from_terms(
@@ -101,19 +104,19 @@ class Prices(Presentation):
         stated: dict[str, Any] = {"margin": terms.margin, "worth": worth, "currency": terms.currency or None}
         return cls(**stated, cost=cost, redemption_cost=redemption_cost)
 
-    def priced(self, roles: Roles, outcomes: Sequence[Outcome]) -> tuple[Outcome | None, Terms]:
+    def priced_outcome(self, roles: Roles, outcomes: Sequence[Outcome]) -> tuple[Outcome | None, Terms]:
         """The outcome with a price, and its terms; the price is negative where a lower value is better."""
         if self.margin:
             amount = next(outcome for outcome in outcomes if outcome.column == roles.amount)
             return amount, Terms(margin=self.margin, currency=self.currency or "")
         if not self.worth:
             return None, Terms()
-        worth = -self.worth if outcomes[0].column in roles.lower else self.worth
+        worth = -self.worth if outcomes[0].column in roles.lower_outcomes else self.worth
         return outcomes[0], Terms(price=worth, currency=self.currency or "")
 
     def reasons(self, roles: Roles, outcomes: Sequence[Outcome]) -> dict[str, str]:
         """Sentences on how value is computed and on what is not stated."""
-        outcome, terms = self.priced(roles, outcomes)
+        outcome, terms = self.priced_outcome(roles, outcomes)
         worth = terms.unit_value
         if outcome is None:
             earned = "Nothing was said of what an outcome earns (margin of an amount, or worth): there is no value."
@@ -121,31 +124,31 @@ class Prices(Presentation):
             earned = f"Of each “{outcome.column}” {100 * worth:.3g} % is counted as earned (margin)."
         else:
             one = "more" if worth > 0 else "fewer"
-            earned = f"One {one} of “{outcome.column}” is counted as {self._written(abs(worth))} earned (worth)."
+            earned = f"One {one} of “{outcome.column}” is counted as {self._amount_text(abs(worth))} earned (worth)."
         return {"value": earned, "cost": self._cost_sentence}
 
     @property
     def _cost_sentence(self) -> str:
-        if not self._is_costly:
+        if not self._has_cost:
             return "No cost was stated (cost): what the arms cost is counted as nothing."
         parts = []
         if isinstance(self.cost, Mapping):
-            each = ", ".join(f"{arm} {self._written(float(cost))}" for arm, cost in self.cost.items())
+            each = ", ".join(f"{arm} {self._amount_text(float(cost))}" for arm, cost in self.cost.items())
             parts = [f"a contact costs: {each}"]
         elif self.cost:
-            parts = [f"a contact costs {self._written(self.cost)}"]
+            parts = [f"a contact costs {self._amount_text(self.cost)}"]
         if self.redemption_cost:
-            parts.append(f"a redemption costs {self._written(self.redemption_cost)}")
+            parts.append(f"a redemption costs {self._amount_text(self.redemption_cost)}")
         sentence = "; ".join(parts)
         return f"{sentence[0].upper()}{sentence[1:]}."
 
-    def _written(self, amount: float) -> str:
+    def _amount_text(self, amount: float) -> str:
         return f"{self.currency or ''} {three_digits(amount)}".strip()
 
     @property
-    def _redeems(self) -> bool:
+    def _has_redemption_cost(self) -> bool:
         return bool(self.redemption_cost)
 
     @property
-    def _is_costly(self) -> bool:
-        return bool(self.cost) or self._redeems
+    def _has_cost(self) -> bool:
+        return bool(self.cost) or self._has_redemption_cost

@@ -16,13 +16,13 @@ from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.columns import Roles
 from retention_models.interventions.campaign.defaults import (
-    arms_of,
-    control_among,
-    opened,
-    with_numbers,
-    with_order,
-    with_outcome,
-    yes_or_no_among,
+    binary_columns,
+    choose_control,
+    choose_outcome,
+    open_rows,
+    parse_assignment_time,
+    parse_text_columns,
+    read_arms,
 )
 from retention_models.interventions.campaign.prices import Prices
 from retention_models.interventions.designs.arm_differences import differences
@@ -69,7 +69,7 @@ class Campaign(Presentation):
     reasons: tuple[str, ...] = ()
 
     @property
-    def main(self) -> Outcome:
+    def main_outcome(self) -> Outcome:
         """The outcome for the decision: the one with a price, or else the first."""
         return self.priced or self.outcomes[0]
 
@@ -218,13 +218,13 @@ def read_campaign(
         customer_id=customer_id,
     )
     prices = Prices.from_terms(terms or Terms(), cost, redemption_cost)
-    frame = opened(rows)
-    roles = roles.among(frame.collect_schema().names())
+    frame = open_rows(rows)
+    roles = roles.check_columns(frame.collect_schema().names())
     prices.check(roles)
     with naming(rows):
-        roles, chosen = with_outcome(frame, roles)
-        frame = with_order(with_numbers(frame, roles.numbers), roles.assigned)
-        against, reason = control_among(arms_of(frame, roles.arm), control)
+        roles, chosen = choose_outcome(frame, roles)
+        frame = parse_assignment_time(parse_text_columns(frame, roles.numbers), roles.assigned)
+        against, reason = choose_control(read_arms(frame, roles.arm), control)
         plan = Plan(control=against, shares=planned_shares, unit=roles.cluster or "customer")
         experiment = Experiment.from_rows(
             frame.to_native(),
@@ -236,11 +236,11 @@ def read_campaign(
             block=roles.block,
             customer_id=roles.customer_id,
         )
-        yes_or_no = yes_or_no_among(frame, roles.outcomes)
+        yes_or_no = binary_columns(frame, roles.outcomes)
     outcomes = tuple(_outcome(name, roles, prices, name in yes_or_no, window) for name in roles.outcomes)
-    priced, earned = prices.priced(roles, outcomes)
+    priced, earned = prices.priced_outcome(roles, outcomes)
     costs = prices.costs(experiment.arms, roles)
-    customers, planned = experiment.n(*experiment.arms), _checked_plan(planned_customers)
+    customers, planned = experiment.n(*experiment.arms), _check_planned_customers(planned_customers)
     return Campaign(
         experiment=experiment,
         outcomes=outcomes,
@@ -253,10 +253,10 @@ def read_campaign(
         planned_customers=max(customers, planned or 0),
         reasons=(
             *chosen,
-            *(_kind(outcome, roles, outcome.column in yes_or_no) for outcome in outcomes),
+            *(_outcome_sentence(outcome, roles, outcome.column in yes_or_no) for outcome in outcomes),
             reason,
-            *_left_out(roles, planned_shares),
-            *([_end_of_plan(customers, planned)] if roles.assigned else []),
+            *_omission_sentences(roles, planned_shares),
+            *([_planned_end_sentence(customers, planned)] if roles.assigned else []),
             *prices.reasons(roles, outcomes).values(),
         ),
     )
@@ -267,21 +267,21 @@ def _outcome(name: str, roles: Roles, prices: Prices, yes_or_no: bool, window: s
     return Outcome(column=name, unit=unit, horizon=window or UNSTATED, adjust_for=roles.covariates)
 
 
-def _kind(outcome: Outcome, roles: Roles, yes_or_no: bool) -> str:
-    less = " Less of it is better (lower_is_better)." if outcome.column in roles.lower else ""
+def _outcome_sentence(outcome: Outcome, roles: Roles, yes_or_no: bool) -> str:
+    less = " Less of it is better (lower_is_better)." if outcome.column in roles.lower_outcomes else ""
     if yes_or_no:
         return f"“{outcome.column}” is yes or no: the arms are compared by their share of customers.{less}"
     what = "an amount" if outcome.column == roles.amount else "a number"
     return f"“{outcome.column}” is {what}: the arms are compared by their mean over all customers, buyers or not.{less}"
 
 
-def _checked_plan(planned: int | None) -> int | None:
+def _check_planned_customers(planned: int | None) -> int | None:
     if planned is not None and (not isinstance(planned, numbers.Integral) or planned < 1):
         raise ValueError(f"planned_customers is how many customers were planned, 1 or more; got {planned!r}")
     return planned
 
 
-def _end_of_plan(customers: int, planned: int | None) -> str:
+def _planned_end_sentence(customers: int, planned: int | None) -> str:
     """The planned end of the test for interim looks, in words."""
     if planned is None:
         return (
@@ -293,7 +293,7 @@ def _end_of_plan(customers: int, planned: int | None) -> str:
     return f"Of {planned:,} planned customers {customers:,} have come in: looks count towards all of them."
 
 
-def _left_out(roles: Roles, planned_shares: Mapping[str, float] | None) -> list[str]:
+def _omission_sentences(roles: Roles, planned_shares: Mapping[str, float] | None) -> list[str]:
     """Sentences on the checks and adjustments that are not possible with what is stated."""
     shares = "Nothing was said of the planned shares (planned_shares): whether customers got lost cannot be checked."
     before = "Nothing known before the assignment was named (covariate), which could make the intervals narrower."

@@ -14,7 +14,7 @@ from retention_models.estimation.model import Model
 from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_per_retained
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
-from retention_models.interventions.campaign.defaults import with_numbers
+from retention_models.interventions.campaign.defaults import parse_text_columns
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.encouragement import as_treated_difference, complier_effect
@@ -60,7 +60,7 @@ def difference_by_method(campaign: Campaign) -> pd.DataFrame:
         Indexed by ``arm`` and ``way``: ``difference, difference_lower, difference_upper`` and ``std_error``, in the
         unit of the outcome.
     """
-    outcome, test = campaign.main, campaign.experiment
+    outcome, test = campaign.main_outcome, campaign.experiment
     ways = {"means as they are": differences(test, replace(outcome, adjust_for=()))}
     if outcome.adjust_for:
         ways["adjusted (CUPED)"] = differences(test, outcome)
@@ -201,7 +201,7 @@ def effects_by_delivery(campaign: Campaign) -> list[Effect]:
     for effect in differences(campaign.experiment, outcome):
         arm = effect.intervention
         reached_some = 0 < reached[arm] < 1
-        naive = _naive(campaign, outcome, arm, received) if reached_some else None
+        naive = _as_treated_comparison(campaign, outcome, arm, received) if reached_some else None
         found.append(replace(effect, checks=(*effect.checks, naive)) if isinstance(naive, Check) else effect)
         if reached[arm] != reached[campaign.experiment.plan.control]:
             found.append(complier_effect(campaign.experiment, outcome, received=received, arm=arm))
@@ -210,7 +210,7 @@ def effects_by_delivery(campaign: Campaign) -> list[Effect]:
     return found
 
 
-def _naive(campaign: Campaign, outcome: Outcome, arm: str, received: str) -> Effect | Check:
+def _as_treated_comparison(campaign: Campaign, outcome: Outcome, arm: str, received: str) -> Effect | Check:
     """The as-treated comparison within an arm, or the reason why there is none."""
     rows = open_frame(campaign.rows).filter(nw.col(campaign.roles.arm).cast(nw.String) == arm)
     try:
@@ -241,7 +241,11 @@ def cost_breakdown_by_arm(campaign: Campaign) -> pd.DataFrame | None:
         return None
     parts = {
         arm: cost_breakdown(
-            campaign.experiment, campaign.priced, arm=arm, purchases=_redeemable(campaign, arm), **campaign.money
+            campaign.experiment,
+            campaign.priced,
+            arm=arm,
+            purchases=_redeemable_outcome(campaign, arm),
+            **campaign.money,
         )
         for arm in campaign.experiment.arms[1:]
     }
@@ -249,7 +253,7 @@ def cost_breakdown_by_arm(campaign: Campaign) -> pd.DataFrame | None:
     return table[(table != 0).any(axis=1)].rename(columns={"lower": "amount_lower", "upper": "amount_upper"})
 
 
-def _redeemable(campaign: Campaign, arm: str) -> str | None:
+def _redeemable_outcome(campaign: Campaign, arm: str) -> str | None:
     """The outcome that counts the purchases of an arm's offer; None without redemptions."""
     redeemed = campaign.costs[arm].redemptions if arm in campaign.costs else None
     if redeemed is None or campaign.experiment.table().loc[arm, redeemed] == 0:
@@ -282,14 +286,14 @@ def costs_per_retained(campaign: Campaign, *, level: float = 0.95) -> dict[str, 
     """
     if not campaign.costs or campaign.outcomes[0].column == campaign.roles.amount:
         return {}
-    return {arm: _cost_of(campaign, arm, level) for arm in campaign.experiment.arms[1:]}
+    return {arm: _arm_cost_sentence(campaign, arm, level) for arm in campaign.experiment.arms[1:]}
 
 
-def _cost_of(campaign: Campaign, arm: str, level: float) -> str:
+def _arm_cost_sentence(campaign: Campaign, arm: str, level: float) -> str:
     outcome, test = cost_outcome(campaign), campaign.experiment
-    is_less = outcome.column in campaign.roles.lower
+    is_less = outcome.column in campaign.roles.lower_outcomes
     try:
-        mirrored = _mirrored(test, outcome) if is_less else test
+        mirrored = _reverse_outcome(test, outcome) if is_less else test
         found = cost_per_retained(mirrored, outcome, campaign.costs, arm=arm, currency=campaign.currency, level=level)
     except ValueError as error:
         return f"{error}."
@@ -301,7 +305,7 @@ def _cost_of(campaign: Campaign, arm: str, level: float) -> str:
     return sentence.replace("one more", "one fewer")
 
 
-def _mirrored(test: Experiment, outcome: Outcome) -> Experiment:
+def _reverse_outcome(test: Experiment, outcome: Outcome) -> Experiment:
     """The test with the sign of one outcome reversed."""
     sign = np.where(np.array(test.columns) == outcome.column, -1.0, 1.0)
     cells = (replace(c, mean=sign * c.mean, covariance=np.outer(sign, sign) * c.covariance) for c in test.cells)
@@ -329,7 +333,7 @@ def purchase_models(campaign: Campaign, model_class: type[Model]) -> list[Check]
     rows = open_frame(campaign.rows)
     if not measured or not {"days_to_last", "days_to_next"} <= set(rows.collect_schema().names()):
         return []
-    rows = with_numbers(rows, ["days_to_last", "days_to_next"])
+    rows = parse_text_columns(rows, ["days_to_last", "days_to_next"])
     window = collect(rows.select(nw.col("days_to_next").max()))["days_to_next"].iloc[0]
     control, arm = campaign.experiment.plan.control, campaign.roles.arm
     checks = []

@@ -18,19 +18,25 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, chi_squared_statement, p_statement
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.cells import overall_mean, overall_scatter
-from retention_models.interventions.arms.contrasts import Measure, contrast, contrast_of, log_contrast, read
-from retention_models.interventions.arms.costs import Costs, Pricing, pricing
+from retention_models.interventions.arms.contrasts import (
+    Measure,
+    contrast,
+    log_contrast,
+    measure_contrast,
+    read_measure,
+)
+from retention_models.interventions.arms.costs import Costs, Pricing, pricing, require_amount
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import (
     Outcome,
+    arm_readings,
     baseline_arm,
     comparison_name,
     effect_row,
-    measure_of,
-    readings_of,
+    outcome_measure,
 )
 from retention_models.interventions.designs.lin import lin_effects
-from retention_models.interventions.effects.effect import Effect, Scale, named
+from retention_models.interventions.effects.effect import Effect, Scale, name_failed_checks
 from retention_models.value.terms import Terms
 
 Adjustment = Literal["CUPED", "Lin"]
@@ -114,7 +120,7 @@ def differences(
     money = pricing(terms, costs)
     check_choice("scale", scale, get_args(Scale)[:2])
     check_choice("adjustment", adjustment, get_args(Adjustment))
-    weights = _pairs(test) if pairwise else _against(test, baseline_arm(test, baseline))
+    weights = _pairwise_contrasts(test) if pairwise else _baseline_contrasts(test, baseline_arm(test, baseline))
     if scale == "ratio":
         if money is not None or adjustment == "Lin":
             raise ValueError("a ratio has no value and no adjustment by Lin's regression; leave them out, or scale")
@@ -124,13 +130,13 @@ def differences(
     return contrast_effects(test, outcome, weights, money, level=level)
 
 
-def _against(test: Experiment, baseline: str) -> dict[str, dict[str, float]]:
+def _baseline_contrasts(test: Experiment, baseline: str) -> dict[str, dict[str, float]]:
     """The weights of each arm minus the baseline, by the name of the comparison."""
     others = [arm for arm in test.arms if arm != baseline]
     return {comparison_name(arm, baseline, test): contrasts.difference(arm, baseline) for arm in others}
 
 
-def _pairs(test: Experiment) -> dict[str, dict[str, float]]:
+def _pairwise_contrasts(test: Experiment) -> dict[str, dict[str, float]]:
     """The weights of every arm minus every earlier one, by the name of the comparison."""
     return {
         comparison_name(arm, other, test): contrasts.difference(arm, other)
@@ -143,8 +149,8 @@ def _ratios(
     test: Experiment, outcome: Outcome, weights: Mapping[str, Mapping[str, float]], level: float
 ) -> list[Effect]:
     """The ratios of means of pairs of arms, with intervals on the log scale."""
-    measure = measure_of(test, outcome)
-    low = [arm for arm, reading in readings_of(test, measure).items() if reading.value <= 0]
+    measure = outcome_measure(test, outcome)
+    low = [arm for arm, reading in arm_readings(test, measure).items() if reading.value <= 0]
     if low:
         raise ValueError(f"{outcome.name} is not above 0 in {', '.join(low)}: a relative lift needs positive means")
     arms = {arm: test.arm_means(arm) for arm in test.arms}
@@ -258,13 +264,13 @@ def contrast_effects(
     such as interactions, are not options to choose from.
     """
     _check_weights(test, weights)
-    measure = measure_of(test, outcome)
-    readings = readings_of(test, measure)
+    measure = outcome_measure(test, outcome)
+    readings = arm_readings(test, measure)
     rows = [effect_row(test, outcome, name, w, contrast(readings, w), level=level) for name, w in weights.items()]
     if money is None:
         return rows
     return [
-        _priced(row, test, measure, w, money) if _is_choice(w) else row
+        _add_value(row, test, measure, w, money) if _is_choice(w) else row
         for row, w in zip(rows, weights.values(), strict=True)
     ]
 
@@ -293,7 +299,7 @@ class AnyDifference(Presentation):
     def _parts(self) -> Sequence[Part]:
         verdict = "The arms differ" if self.p_value < 0.05 else "The data show no difference between the arms"
         test = f"{chi_squared_statement(self.chi_squared, self.df)}, {p_statement(self.p_value)}"
-        return [f"{verdict} ({test}).{named(self.failed)}"]
+        return [f"{verdict} ({test}).{name_failed_checks(self.failed)}"]
 
 
 def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
@@ -333,7 +339,7 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     if len(test.cells) != len(test.arms) or any(cell.units != cell.n for cell in test.cells):
         raise ValueError("any_difference is for customers assigned one by one, without clusters or blocks")
     centre = overall_mean(test.cells)
-    _, gradient = measure_of(test, outcome)(centre)
+    _, gradient = outcome_measure(test, outcome)(centre)
     variance = float(gradient @ overall_scatter(test.cells) @ gradient) / test.n(*test.arms)
     if variance == 0:
         raise ValueError(f"{outcome.name} is the same for every customer: there is nothing to compare")
@@ -344,17 +350,16 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     return AnyDifference(float(statistic), df, float(chdtrc(df, statistic)), failed)
 
 
-def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[str, float], money: Pricing) -> Effect:
+def _add_value(row: Effect, test: Experiment, measure: Measure, weights: Mapping[str, float], money: Pricing) -> Effect:
     """The effect with cost and net value per treated customer."""
-    if measure.per is not None:
-        raise ValueError(f"{row.outcome} is a ratio of sums, no amount per customer: price its numerator instead")
+    require_amount(row.outcome, measure)
     money.check_arms(test.arms)
     arms = {arm: test.arm_means(arm) for arm in test.arms}
-    net = {arm: read(means, money.net(arm, test.columns, measure)) for arm, means in arms.items()}
-    spent = {arm: read(means, money.cost(arm, test.columns)) for arm, means in arms.items()}
+    net = {arm: read_measure(means, money.net_value(arm, test.columns, measure)) for arm, means in arms.items()}
+    spent = {arm: read_measure(means, money.cost(arm, test.columns)) for arm, means in arms.items()}
     value = contrast(net, weights)
     lower, upper = value.interval(row.level)
-    if contrast_of(arms, measure, weights).std_error == 0:  # the outcome's own interval is not the normal one
+    if measure_contrast(arms, measure, weights).std_error == 0:  # the outcome's own interval is not the normal one
         down, up = sorted((money.worth * (row.lower - row.estimate), money.worth * (row.upper - row.estimate)))
         lower = value.estimate - math.hypot(value.estimate - lower, down)
         upper = value.estimate + math.hypot(upper - value.estimate, up)

@@ -12,6 +12,7 @@ import pandas as pd
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
+from retention_models.interventions.arms.customer_rows import require_columns
 from retention_models.interventions.arms.experiment import Plan
 from retention_models.logs.contracts.log import Spells
 from retention_models.survival.curves import Curve, kaplan_meier
@@ -49,7 +50,7 @@ class ContractExperiment(Presentation):
         return [headline, sizes, *(str(check) for check in self.checks if not check.passed)]
 
     @property
-    def treated(self) -> list[str]:
+    def treated_arms(self) -> list[str]:
         """The arms beside the control."""
         return [arm for arm in self.curves if arm != self.plan.control]
 
@@ -113,15 +114,12 @@ def contract_experiment(
     """
     returned: tuple[Check, ...] = ()
     if isinstance(spells, Spells):
-        spells, returned = since_observed(spells, arm, time_unit, weight)
+        spells, returned = spells_since_observation(spells, arm, time_unit, weight)
         time_unit, tenure, churned = DAYS, "tenure", "churned"
     if time_unit is None:
         raise ValueError("say the unit of tenure, in words: time_unit='months'")
     frame = open_frame(spells)
-    names = frame.collect_schema().names()
-    missing = [name for name in (arm, tenure, churned, *([weight] if weight else [])) if name not in names]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(names)}")
+    require_columns([arm, tenure, churned, *([weight] if weight else [])], frame.collect_schema().names())
     counted = frame.select(
         as_name(arm, frame.collect_schema()).alias("arm"),
         nw.col(tenure).cast(nw.Float64).alias("tenure"),
@@ -166,7 +164,7 @@ def _check_counts(table: pd.DataFrame, weight: str | None) -> None:
 DAYS = "days"
 
 
-def since_observed(
+def spells_since_observation(
     spells: Spells, arm: str, time_unit: str | None, weight: str | None
 ) -> tuple[Any, tuple[Check, ...]]:
     """Each customer's first spell as ``arm, tenure, churned``, with tenure since the start of observation.

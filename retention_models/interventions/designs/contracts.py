@@ -18,7 +18,7 @@ from scipy.special import ndtri
 from retention_models.core.proportions import newcombe_interval
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.contrasts import Estimate
-from retention_models.interventions.arms.costs import Costs, priced, pricing
+from retention_models.interventions.arms.costs import Costs, add_value, pricing
 from retention_models.interventions.designs.contract_arms import ContractExperiment
 from retention_models.interventions.effects.effect import Effect
 from retention_models.survival.curves import Curve
@@ -65,8 +65,8 @@ def retention_difference(test: ContractExperiment, *, horizon: float, level: flo
         return (1.0, 0.0) if place < 0 else (float(curve.survival[place]), float(curve.std_error[place]))
 
     def both(curve: Curve) -> list[float]:
-        left = _lost(curve, horizon)
-        return [left, float(curve.number_at_risk(horizon)) - _lost_at(curve, horizon)]
+        left = _number_lost(curve, horizon)
+        return [left, float(curve.number_at_risk(horizon)) - _number_lost_at(curve, horizon)]
 
     estimand = f"difference of Kaplan-Meier curves at {horizon:g} {test.time_unit}, as assigned"
     quantity = _Quantity("still a customer", "share of customers", estimand, survival, both)
@@ -133,13 +133,13 @@ def rmst_difference(
     discounted = f"discounted at {rate:g} per time unit, " if rate else ""
     estimand = f"difference in restricted mean time, {discounted}as assigned"
     unit = f"{test.time_unit} per customer"
-    quantity = _Quantity("time as a customer", unit, estimand, area, lambda curve: [_lost(curve, horizon)])
+    quantity = _Quantity("time as a customer", unit, estimand, area, lambda curve: [_number_lost(curve, horizon)])
     rows = _effects(test, quantity, horizon, level)
     money = pricing(terms, costs)
     if money is None:
         return rows
     money.check_arms(list(test.curves))
-    return [priced(row, money, arm, test.plan.control) for row, arm in zip(rows, test.treated, strict=True)]
+    return [add_value(row, money, arm, test.plan.control) for row, arm in zip(rows, test.treated_arms, strict=True)]
 
 
 def incremental_value(
@@ -194,16 +194,18 @@ def incremental_value(
     tail_lower      21.0
     tail_upper      53.5
     """
-    longer = rmst_difference(test, terms, costs=costs, horizon=horizon, rate=rate, level=level)
+    time_gained = rmst_difference(test, terms, costs=costs, horizon=horizon, rate=rate, level=level)
     columns = ["observed", "observed_lower", "observed_upper"]
-    table = pd.DataFrame([row.priced for row in longer], index=pd.Index(test.treated, name="arm"), columns=columns)
+    table = pd.DataFrame(
+        [row.priced for row in time_gained], index=pd.Index(test.treated_arms, name="arm"), columns=columns
+    )
     table.attrs["checks"] = [asdict(check) for check in test.checks]
     if residual_lifetime is None:
         return table
     worth = terms.unit_value * residual_lifetime * math.exp(-rate * horizon)
-    stayed = retention_difference(test, horizon=horizon, level=level)
+    customers_gained = retention_difference(test, horizon=horizon, level=level)
     ends = {"tail": "estimate", "tail_lower": "lower", "tail_upper": "upper"}
-    return table.assign(**{name: [worth * getattr(row, end) for row in stayed] for name, end in ends.items()})
+    return table.assign(**{name: [worth * getattr(row, end) for row in customers_gained] for name, end in ends.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,29 +215,29 @@ class _Quantity:
     outcome: str
     unit: str
     estimand: str
-    read: Callable[[Curve], tuple[float, float]]
+    estimate: Callable[[Curve], tuple[float, float]]
     counts: Callable[[Curve], list[float]]
 
 
-def _lost(curve: Curve, horizon: float) -> float:
+def _number_lost(curve: Curve, horizon: float) -> float:
     """The number of customers who left up to a horizon."""
     return float(curve.lost[curve.tenure <= horizon].sum())
 
 
-def _lost_at(curve: Curve, horizon: float) -> float:
+def _number_lost_at(curve: Curve, horizon: float) -> float:
     return float(curve.lost[curve.tenure == horizon].sum())
 
 
 def _effects(test: ContractExperiment, quantity: _Quantity, horizon: float, level: float) -> list[Effect]:
     """The effect of each treated arm: the quantity of its curve minus that of the control."""
-    control, control_error = quantity.read(test.curves[test.plan.control])
+    control, control_error = quantity.estimate(test.curves[test.plan.control])
     rows = []
-    for arm in test.treated:
-        treated, treated_error = quantity.read(test.curves[arm])
+    for arm in test.treated_arms:
+        treated, treated_error = quantity.estimate(test.curves[arm])
         std_error = math.hypot(treated_error, control_error)
         lower, upper = Estimate(treated - control, std_error, math.inf).interval(level)
         if std_error == 0:
-            lower, upper = _without_spread(test, quantity, arm, (treated, control), horizon, level)
+            lower, upper = _interval_without_variance(test, quantity, arm, (treated, control), horizon, level)
             std_error = max(treated - control - lower, upper - treated + control) / float(ndtri((1 + level) / 2))
         pair = [*quantity.counts(test.curves[arm]), *quantity.counts(test.curves[test.plan.control])]
         rows.append(
@@ -260,7 +262,7 @@ def _effects(test: ContractExperiment, quantity: _Quantity, horizon: float, leve
     return rows
 
 
-def _without_spread(
+def _interval_without_variance(
     test: ContractExperiment, quantity: _Quantity, arm: str, values: tuple[float, float], horizon: float, level: float
 ) -> tuple[float, float]:
     """The interval if nobody left, or everybody: Newcombe's for shares of the customers observed."""

@@ -25,12 +25,13 @@ from retention_models.interventions.arms.contrasts import (
     MeasureOf,
     combination,
     contrast,
-    contrast_of,
-    read,
+    measure_contrast,
+    read_measure,
 )
-from retention_models.interventions.arms.costs import Costs, position, pricing
+from retention_models.interventions.arms.costs import Costs, position, pricing, require_amount
+from retention_models.interventions.arms.customer_rows import require_columns
 from retention_models.interventions.arms.experiment import Experiment, Plan
-from retention_models.interventions.arms.outcome import Outcome, effect_row, measure_of
+from retention_models.interventions.arms.outcome import Outcome, effect_row, outcome_measure
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.fieller import RatioInterval, fieller
 from retention_models.interventions.effects.effect import Effect
@@ -97,53 +98,54 @@ def complier_effect(
     arm = test.treated_arm(arm)
     weights = contrasts.difference(arm, test.plan.control)
     arms = {name: test.arm_means(name) for name in weights}
-    y, d = measure_of(test, outcome), Measure(position(test.columns, received))
-    moved = contrast_of(arms, d, weights)
-    if moved.estimate == 0:
+    y, d = outcome_measure(test, outcome), Measure(position(test.columns, received))
+    uptake = measure_contrast(arms, d, weights)
+    if uptake.estimate == 0:
         raise ValueError(f"{received} is the same in {arm} and {test.plan.control}: the assignment moved no one")
-    reduced = contrast_of(arms, y, weights)
-    effect, ends, allowed = _over_moved(arms, dict.fromkeys(arms, y), d, weights, level)
-    std_error = contrast_of(arms, combination((1, y), (-effect, d)), weights).std_error / abs(moved.estimate)
+    reduced = measure_contrast(arms, y, weights)
+    effect, ends, allowed = _ratio_to_uptake(arms, dict.fromkeys(arms, y), d, weights, level)
+    std_error = measure_contrast(arms, combination((1, y), (-effect, d)), weights).std_error / abs(uptake.estimate)
     row = effect_row(test, outcome, arm, weights, Estimate(effect, std_error, reduced.df), level=level)
-    strength = (moved.estimate / moved.std_error) ** 2 if moved.std_error > 0 else math.inf
+    strength = (uptake.estimate / uptake.std_error) ** 2 if uptake.std_error > 0 else math.inf
     check = Check(
         "encouragement",
         allowed.is_bounded,
-        f"The assignment moved {received} by {three_digits(moved.estimate)} (F = {three_digits(strength)}); "
+        f"The assignment moved {received} by {three_digits(uptake.estimate)} (F = {three_digits(strength)}); "
         f"effects that the data allow: {allowed}.",
     )
-    told = replace(
+    effect_on_compliers = replace(
         row,
         intervention=f"{row.intervention}, received",
         estimand="effect of receiving on those whom the assignment moved, by randomised encouragement",
-        population=f"those whom it moved, {100 * abs(moved.estimate):.3g} % of {test.plan.population}",
+        population=f"those whom it moved, {100 * abs(uptake.estimate):.3g} % of {test.plan.population}",
         lower=ends[0],
         upper=ends[1],
         checks=(*row.checks, check),
     )
     money = pricing(terms, costs)
     if money is None:
-        return told
-    if y.per is not None:
-        raise ValueError(f"{row.outcome} is a ratio of sums, no amount per customer: price its numerator instead")
+        return effect_on_compliers
+    require_amount(row.outcome, y)
     money.check_arms(test.arms)
-    net = {name: money.net(name, test.columns, y) for name in arms}
-    value, (lower, upper), _ = _over_moved(arms, net, d, weights, level)
-    return replace(told, cost=money.worth * effect - value, value=value, value_lower=lower, value_upper=upper)
+    net = {name: money.net_value(name, test.columns, y) for name in arms}
+    value, (lower, upper), _ = _ratio_to_uptake(arms, net, d, weights, level)
+    return replace(
+        effect_on_compliers, cost=money.worth * effect - value, value=value, value_lower=lower, value_upper=upper
+    )
 
 
-def _over_moved(
+def _ratio_to_uptake(
     arms: Mapping[str, ArmMeans],
     measures: Mapping[str, MeasureOf],
-    moved: Measure,
+    uptake: Measure,
     weights: Mapping[str, float],
     level: float,
 ) -> tuple[float, tuple[float, float], RatioInterval]:
     """The contrast of a measure divided by that of receiving: the ratio, its interval, and the confidence set."""
 
     def found(*factors: float) -> Estimate:
-        parts = {name: combination((factors[0], measures[name]), (factors[1], moved)) for name in arms}
-        return contrast({name: read(arms[name], parts[name]) for name in arms}, weights)
+        parts = {name: combination((factors[0], measures[name]), (factors[1], uptake)) for name in arms}
+        return contrast({name: read_measure(arms[name], parts[name]) for name in arms}, weights)
 
     numerator, denominator = found(1, 0), found(0, 1)
     allowed = fieller(numerator, denominator, found(1, 1), numerator.quantile(level))
@@ -171,8 +173,7 @@ def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: 
     """
     frame = open_frame(rows)
     schema = frame.collect_schema()
-    if received not in schema:
-        raise ValueError(f"{received} not among the columns {', '.join(schema.names())}")
+    require_columns([received], schema.names())
     require_numbers(schema, [received])
     check_complete(frame, {}, [received])
     got = nw.when(number(received, schema) > 0).then(nw.lit("received")).otherwise(nw.lit("not received"))

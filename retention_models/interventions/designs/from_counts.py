@@ -57,7 +57,9 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
     for (_, outcome), part in table.groupby(["experiment", "outcome"], sort=False):
         test = Experiment.from_counts(part.rename(columns={"count": str(outcome)}), _plan(part), outcome=str(outcome))
         measured = Outcome(
-            column=str(outcome), unit=_first(part, "unit", "share of customers"), horizon=_first(part, "horizon", "")
+            column=str(outcome),
+            unit=_first_value(part, "unit", "share of customers"),
+            horizon=_first_value(part, "horizon", ""),
         )
         found += differences(test, measured, scale=scale, level=level)
     return found
@@ -70,8 +72,10 @@ def _plan(part: pd.DataFrame) -> Plan:
     if len(controls) != 1:
         raise ValueError(f"{name} has {len(controls)} controls for {part['outcome'].iloc[0]}; mark one arm with True")
     shares = dict(zip(part["arm"].astype(str), part["share"], strict=True)) if "share" in part else None
-    return Plan(control=str(controls.iloc[0]), shares=shares, unit=_first(part, "assigned", "customer"), name=name)
+    return Plan(
+        control=str(controls.iloc[0]), shares=shares, unit=_first_value(part, "assigned", "customer"), name=name
+    )
 
 
-def _first(part: pd.DataFrame, column: str, otherwise: str) -> str:
+def _first_value(part: pd.DataFrame, column: str, otherwise: str) -> str:
     return str(part[column].iloc[0]) if column in part else otherwise

@@ -17,12 +17,12 @@ import numpy as np
 
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
-from retention_models.interventions.arms.cells import Cell, inverse_of, overall_mean, slopes
+from retention_models.interventions.arms.cells import Cell, overall_mean, pseudo_inverse, slopes
 from retention_models.interventions.arms.contrasts import Estimate, Reading, contrast
 from retention_models.interventions.arms.costs import Pricing, position
 from retention_models.interventions.arms.customer_rows import Rows
 from retention_models.interventions.arms.experiment import Experiment
-from retention_models.interventions.arms.outcome import Outcome, covariates_of, effect_row, with_check
+from retention_models.interventions.arms.outcome import Outcome, add_check, covariate_positions, effect_row
 from retention_models.interventions.effects.effect import Effect
 from retention_models.tables.engines import collect
 
@@ -47,13 +47,13 @@ def lin_effects(
         covariate, or an arm has too few customers for its regression.
     """
     rows = _require_rows(test, outcome)
-    x = list(covariates_of(test, outcome))
+    x = list(covariate_positions(test, outcome))
     measured = np.eye(len(test.columns))[position(test.columns, outcome.column)]
     readings, leverage = _readings(test, rows, dict.fromkeys(test.arms, (measured, 0.0)), x)
     found = []
     for name, w in weights.items():
         row = effect_row(test, outcome, name, w, contrast(readings, w), level=level, adjustment="Lin's regression, HC2")
-        found.append(with_check(row, _leverage_check({arm: leverage[arm] for arm in w})))
+        found.append(add_check(row, _leverage_check({arm: leverage[arm] for arm in w})))
     if money is None:
         return found
     money.check_arms(test.arms)
@@ -61,10 +61,10 @@ def lin_effects(
     brought = {arm: (money.worth * measured - price, -fixed) for arm, (fixed, price) in spent.items()}
     net, _ = _readings(test, rows, brought, x)
     values = [contrast(net, w) for w in weights.values()]
-    return [_valued(row, money, value) for row, value in zip(found, values, strict=True)]
+    return [_add_value(row, money, value) for row, value in zip(found, values, strict=True)]
 
 
-def _valued(row: Effect, money: Pricing, value: Estimate) -> Effect:
+def _add_value(row: Effect, money: Pricing, value: Estimate) -> Effect:
     """The effect with its value; its cost is the worth of the effect minus the value."""
     lower, upper = value.interval(row.level)
     cost = money.worth * row.estimate - value.estimate
@@ -121,7 +121,7 @@ def _regression(rows: Rows, cell: Cell, y: Array, x: list[int], centre: Array) -
         raise ValueError(f"arm {cell.arm!r} has {cell.n} customers, too few to regress on {len(x)} covariates")
     scatter = cell.covariance * (cell.n * (cell.n - 1.0))
     slope = slopes(scatter, y, x)
-    inverse = inverse_of(scatter[np.ix_(x, x)])
+    inverse = pseudo_inverse(scatter[np.ix_(x, x)])
     gap = cell.mean[x] - centre
     here = rows.frame.filter((nw.col("arm") == cell.arm) & (nw.col("block") == cell.block))
     u = [nw.col(f"v{i}") - float(cell.mean[i]) for i in x]

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
-from retention_models.interventions.arms.costs import Costs, priced, pricing
+from retention_models.interventions.arms.costs import Costs, add_value, pricing
+from retention_models.interventions.arms.customer_rows import require_columns
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.effects.effect import Effect
 from retention_models.tables.engines import collect, number, open_frame
@@ -136,12 +137,12 @@ def stepped_wedge(
         raise ValueError(
             f"{outcome.name}: a stepped wedge compares means of clusters as they are; leave out per and adjust_for"
         )
-    wedge = _read(rows, outcome.column, cluster, period, switched)
+    wedge = _read_wedge(rows, outcome.column, cluster, period, switched)
     clusters = len(wedge.values)
     estimate = float(wedge.statistic(wedge.values, np.arange(clusters)))
-    deals = np.argsort(rng.random((draws, clusters)), axis=1)
-    dealt, effect_in_deal = wedge.statistic(wedge.values, deals), wedge.statistic(wedge.switched, deals)
-    lower, upper = _not_rejected(estimate, dealt, effect_in_deal, level)
+    orders = np.argsort(rng.random((draws, clusters)), axis=1)
+    permuted, permuted_switches = wedge.statistic(wedge.values, orders), wedge.statistic(wedge.switched, orders)
+    lower, upper = _invert_test(estimate, permuted, permuted_switches, level)
     money = pricing(terms, costs)
     if money is not None:
         money.check_arms([intervention])
@@ -152,7 +153,7 @@ def stepped_wedge(
         estimand="difference between switched and not yet switched clusters in the same period, clusters alike",
         scale="difference",
         estimate=estimate,
-        std_error=float(np.std(dealt - estimate * effect_in_deal)),
+        std_error=float(np.std(permuted - estimate * permuted_switches)),
         lower=lower,
         upper=upper,
         level=level,
@@ -160,37 +161,36 @@ def stepped_wedge(
         population=f"customers of {clusters} clusters over {wedge.values.shape[1]} periods",
         n=wedge.n,
         design="randomised",
-        checks=(_enough_orders(wedge, level),),
+        checks=(_orders_check(wedge, level),),
     )
-    return row if money is None else priced(row, money, intervention)
+    return row if money is None else add_value(row, money, intervention)
 
 
-def _not_rejected(estimate: float, dealt: Array, effect_in_deal: Array, level: float) -> tuple[float, float]:
+def _invert_test(estimate: float, permuted: Array, permuted_switches: Array, level: float) -> tuple[float, float]:
     """The constant effects that the permutation test does not reject.
 
-    An order supports an effect d if |dealt - d x effect_in_deal| >= |estimate - d|. This holds between (estimate -
-    dealt) / (1 - effect_in_deal) and (estimate + dealt) / (1 + effect_in_deal), estimate included. The effect is not
-    rejected if at least a share 1 - level of the orders supports it, the actual order included.
+    An order supports an effect d if |permuted - d x permuted_switches| >= |estimate - d|. This holds between (estimate
+    - permuted) / (1 - permuted_switches) and (estimate + permuted) / (1 + permuted_switches), estimate included. The
+    effect is not rejected if at least a share 1 - level of the orders supports it, the actual order included.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        ends = np.array([(estimate - dealt) / (1 - effect_in_deal), (estimate + dealt) / (1 + effect_in_deal)])
+        ends = np.array(
+            [(estimate - permuted) / (1 - permuted_switches), (estimate + permuted) / (1 + permuted_switches)]
+        )
     lower, upper = np.sort(ends, axis=0)
-    same = effect_in_deal > 1 - 1e-9
+    same = permuted_switches > 1 - 1e-9
     lower, upper = np.where(same, -np.inf, lower), np.where(same, np.inf, upper)
-    needed = int(np.ceil((1 - level) * (len(dealt) + 1) - 1e-9)) - 1
+    needed = int(np.ceil((1 - level) * (len(permuted) + 1) - 1e-9)) - 1
     if needed < 1:
         return -math.inf, math.inf
     return float(np.sort(lower)[needed - 1]), float(np.sort(upper)[-needed])
 
 
-def _read(rows: Any, column: str, cluster: str, period: str, switched: str) -> Wedge:
+def _read_wedge(rows: Any, column: str, cluster: str, period: str, switched: str) -> Wedge:
     """Means by cluster and period, from rows on any engine."""
     frame = open_frame(rows)
-    names = frame.collect_schema().names()
-    missing = [name for name in (cluster, period, switched, column) if name not in names]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(names)}")
     schema = frame.collect_schema()
+    require_columns([cluster, period, switched, column], schema.names())
     require_numbers(schema, (column, switched))
     check_complete(frame, {"cluster": cluster, "period": period}, (column, switched), each="rows")
     picked = frame.select(
@@ -233,7 +233,7 @@ def _check_wedge(states: Array) -> None:
         raise ValueError("in no period have some clusters switched and others not: there is nothing to compare")
 
 
-def _enough_orders(wedge: Wedge, level: float) -> Check:
+def _orders_check(wedge: Wedge, level: float) -> Check:
     """Whether there are enough possible orders for a finite interval."""
     _, sizes = np.unique(wedge.switched, axis=0, return_counts=True)
     orders = math.factorial(len(wedge.values))

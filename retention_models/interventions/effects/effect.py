@@ -143,7 +143,7 @@ class Effect(Presentation):
         reach = max((end for end in (middle - lower, upper - middle) if math.isfinite(end)), default=math.inf)
         if math.isinf(reach):
             return 1.0
-        df = freedom_of(reach / self.std_error, self.level) if self.std_error > 0 else math.inf
+        df = t_degrees_of_freedom(reach / self.std_error, self.level) if self.std_error > 0 else math.inf
         if math.isinf(df):
             return float(ndtri(error / 2)) / float(ndtri((1 - self.level) / 2))
         return -float(stdtrit(df, error / 2)) * self.std_error / reach
@@ -166,11 +166,11 @@ class Effect(Presentation):
         money = f" Worth {with_interval(*self.priced)} per treated customer." if self.priced else ""
         return [
             f"{self.intervention} {changed} {self.outcome} by {by} ({self.unit}; {100 * self.level:g} % interval; "
-            f"{self.horizon}; {self.design}, n = {self.n:,}).{money}{named(self.failed)}"
+            f"{self.horizon}; {self.design}, n = {self.n:,}).{money}{name_failed_checks(self.failed)}"
         ]
 
 
-def named(failed: Sequence[Check]) -> str:
+def name_failed_checks(failed: Sequence[Check]) -> str:
     """A sentence that names the failed checks, or an empty text."""
     return f" FAILED: {', '.join(check.name for check in failed)}." if failed else ""
 
@@ -181,13 +181,13 @@ def _two_sided_p(relative: float, quantile: float, level: float) -> float:
     ``quantile`` is that width in standard errors. If no t-distribution has this quantile, the normal one is scaled to
     it.
     """
-    freedom = freedom_of(quantile, level)
+    freedom = t_degrees_of_freedom(quantile, level)
     if math.isinf(freedom):
         return 2 * float(ndtr(-float(ndtri((1 + level) / 2)) * relative))
     return 2 * float(stdtr(freedom, -quantile * relative))
 
 
-def freedom_of(quantile: float, level: float) -> float:
+def t_degrees_of_freedom(quantile: float, level: float) -> float:
     """Degrees of freedom of the t-distribution with this quantile; infinite for the normal distribution."""
     if quantile <= float(ndtri((1 + level) / 2)) * (1 + 1e-9):
         return math.inf

@@ -40,7 +40,7 @@ def holm(p_values: ArrayLike) -> Array:
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
     raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    return _put_back(np.minimum(raised, 1.0), order)
+    return _restore_order(np.minimum(raised, 1.0), order)
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> Array:
@@ -69,17 +69,17 @@ def benjamini_hochberg(p_values: ArrayLike) -> Array:
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
     raised = p[order] * len(p) / np.arange(1, len(p) + 1)
-    return _put_back(np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 1.0), order)
+    return _restore_order(np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 1.0), order)
 
 
-def _put_back(ordered: Array, order: NDArray[np.intp]) -> Array:
+def _restore_order(ordered: Array, order: NDArray[np.intp]) -> Array:
     values = np.empty(len(ordered))
     values[order] = ordered
     return values
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Shrunken(Presentation):
+class ShrunkenEffects(Presentation):
     """Effects shrunk towards their common mean.
 
     Attributes
@@ -97,7 +97,7 @@ class Shrunken(Presentation):
     spread: float
 
 
-def shrink(estimates: ArrayLike, std_errors: ArrayLike, level: float = 0.95) -> Shrunken:
+def shrink(estimates: ArrayLike, std_errors: ArrayLike, level: float = 0.95) -> ShrunkenEffects:
     """Empirical Bayes estimates: true effects are normal around a common mean, which is estimated from the table.
 
     The larger the standard error of an effect, the closer it moves to the mean. Mean and spread are not known: the
@@ -120,7 +120,7 @@ def shrink(estimates: ArrayLike, std_errors: ArrayLike, level: float = 0.95) -> 
     middle = own * y[:, None] + (1 - own) * centre
     deviation = np.sqrt(own * s[:, None] ** 2 + (1 - own) ** 2 * uncertainty)
     lower, upper = (_mixture_quantile(share, middle, deviation, chance) for share in ((1 - level) / 2, (1 + level) / 2))
-    return Shrunken(middle @ chance, lower, upper, float(centre @ chance), float(spread @ chance))
+    return ShrunkenEffects(middle @ chance, lower, upper, float(centre @ chance), float(spread @ chance))
 
 
 def _centre(y: Array, s: Array, spread: Array) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ import math
 from retention_models.core.arguments import is_number
 from retention_models.core.check import Check
 from retention_models.core.formatting import three_digits
-from retention_models.interventions.effects.effect import BREAKING, Effect, Scale, named
+from retention_models.interventions.effects.effect import BREAKING, Effect, Scale, name_failed_checks
 
 
 def e_value(ratio: float, scale: Scale = "ratio") -> float:
@@ -48,7 +48,7 @@ def e_value(ratio: float, scale: Scale = "ratio") -> float:
     return ratio + math.sqrt(ratio * (ratio - 1))
 
 
-def what_would_overturn(effect: Effect) -> str:
+def sensitivity_sentence(effect: Effect) -> str:
     """One sentence on how strong a bias would have to be to remove an effect that was not randomised.
 
     The sentence is empty for a randomised effect.
@@ -120,5 +120,6 @@ def non_inferiority(effect: Effect, margin: float, *, higher_is_better: bool = T
     return Check(
         "no worse than",
         None if broken else passed,
-        f"Interval end {three_digits(end)} against the margin {three_digits(limit)}: {verdict}.{named(effect.failed)}",
+        f"Interval end {three_digits(end)} against the margin {three_digits(limit)}: {verdict}."
+        + name_failed_checks(effect.failed),
     )

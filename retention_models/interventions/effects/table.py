@@ -12,7 +12,7 @@ import pandas as pd
 from retention_models.core.formatting import Presentation, p_value_text, with_interval
 from retention_models.interventions.effects.effect import CEILING, UNSTATED, Effect, Scale
 from retention_models.interventions.effects.multiplicity import benjamini_hochberg, holm, shrink
-from retention_models.interventions.effects.sensitivity import what_would_overturn
+from retention_models.interventions.effects.sensitivity import sensitivity_sentence
 
 MONEY = ("cost", "value", "value_lower", "value_upper")
 CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
@@ -41,11 +41,11 @@ class EvidenceTable(Presentation):
         Missing ranks and amounts are ``<NA>``; ``failed`` names the failed checks.
         """
         columns = [field.name for field in fields(Effect) if field.name != "checks"]
-        rows = [{name: getattr(effect, name) for name in columns} for effect in self._ordered]
+        rows = [{name: getattr(effect, name) for name in columns} for effect in self._ranking]
         table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(MONEY, "Float64"))
-        table["p_value"] = [effect.p_value for effect in self._ordered]
-        table["failed"] = [", ".join(check.name for check in effect.failed) for effect in self._ordered]
-        ranks = [i + 1 if _may_be_ranked(effect) else None for i, effect in enumerate(self._ordered)]
+        table["p_value"] = [effect.p_value for effect in self._ranking]
+        table["failed"] = [", ".join(check.name for check in effect.failed) for effect in self._ranking]
+        ranks = [i + 1 if _is_ranked(effect) else None for i, effect in enumerate(self._ranking)]
         table.insert(0, "rank", pd.Series(ranks, dtype="Int64"))
         return table
 
@@ -128,37 +128,37 @@ class EvidenceTable(Presentation):
         The best of several effects looks better than it is. The interval of its value is therefore widened to hold for
         all ranked rows together (Bonferroni).
         """
-        ranked = [effect for effect in self._ordered if _may_be_ranked(effect)]
+        ranked = [effect for effect in self._ranking if _is_ranked(effect)]
         if not ranked:
             return "No effect has both a value and checks that hold: there is nothing to rank."
         best = ranked[0]
-        value, lower, upper = _value_among(best, len(ranked))
+        value, lower, upper = _bonferroni_value(best, len(ranked))
         each, together = (f"{100 * (1 - share * (1 - best.level)):.3g} %" for share in (1 / len(ranked), 1))
         surely = f"{each} interval" + (f", {together} for all {len(ranked)}" if len(ranked) > 1 else "")
         worth = f"{best.intervention}: {with_interval(value, lower, upper)} per treated customer net of cost ({surely})"
         if lower > 0:
-            return f"Best of {len(ranked)} ranked: {worth}; it pays{_provided(best)}."
+            return f"Best of {len(ranked)} ranked: {worth}; it pays{_assumption_clause(best)}."
         if value > 0:
             return f"Best of {len(ranked)} ranked: {worth}; a loss is not ruled out, test on."
         return f"None of {len(ranked)} ranked is expected to pay; the best is {worth}."
 
     @property
-    def _ordered(self) -> tuple[Effect, ...]:
+    def _ranking(self) -> tuple[Effect, ...]:
         """Ranked effects by decreasing value, then the others in the given order."""
-        ranked = sorted(filter(_may_be_ranked, self.effects), key=lambda effect: -(effect.value or 0.0))
-        return (*ranked, *(effect for effect in self.effects if not _may_be_ranked(effect)))
+        ranked = sorted(filter(_is_ranked, self.effects), key=lambda effect: -(effect.value or 0.0))
+        return (*ranked, *(effect for effect in self.effects if not _is_ranked(effect)))
 
     @property
     def _sections(self) -> dict[str, list[Effect]]:
         """The effects of each panel, in the order of the table, by its heading."""
         names = dict.fromkeys(heading(effect.scale, effect.unit) for effect in self.effects)
-        return {name: [e for e in self._ordered if heading(e.scale, e.unit) == name] for name in names}
+        return {name: [e for e in self._ranking if heading(e.scale, e.unit) == name] for name in names}
 
     def __repr__(self) -> str:
         parts = []
         for heading, members in self._sections.items():
             notes = [f"  ! {note}" for note in _notes(members)]
-            table = _titled(_shown(members, self._ordered), members)
+            table = _add_level(_display_rows(members, self._ranking), members)
             parts.append("\n".join([heading, table.to_string(index=False), *notes]))
         return "\n\n".join([*parts, self.decision])
 
@@ -166,9 +166,9 @@ class EvidenceTable(Presentation):
         parts = []
         for heading, members in self._sections.items():
             items = "".join(f"<li>{escape(note)}</li>" for note in _notes(members))
-            table, shared = _narrow(_shown(members, self._ordered))
+            table, shared = _drop_constant_columns(_display_rows(members, self._ranking))
             title = f"{heading} ({'; '.join(shared)})" if shared else heading
-            shown = _titled(table, members).to_html(index=False, border=0, escape=True)
+            shown = _add_level(table, members).to_html(index=False, border=0, escape=True)
             parts.append(f"<h4>{escape(title)}</h4>{shown}" + (f"<ul>{items}</ul>" if items else ""))
         has_value = any(effect.value is not None for effect in self.effects)
         return "".join(parts) + (f"<p>{escape(self.decision)}</p>" if has_value else "")
@@ -218,12 +218,12 @@ def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
     return EvidenceTable(given)
 
 
-def _may_be_ranked(effect: Effect) -> bool:
+def _is_ranked(effect: Effect) -> bool:
     """Whether an effect has a value and no failed check."""
     return effect.value is not None and not effect.failed
 
 
-def _value_among(effect: Effect, count: int) -> tuple[float, float, float]:
+def _bonferroni_value(effect: Effect, count: int) -> tuple[float, float, float]:
     """The value of an effect, with an interval for the best of ``count`` effects."""
     assert effect.priced is not None
     value, lower, upper = effect.priced
@@ -231,7 +231,7 @@ def _value_among(effect: Effect, count: int) -> tuple[float, float, float]:
     return value, value - factor * (value - lower), value + factor * (upper - value)
 
 
-def _provided(effect: Effect) -> str:
+def _assumption_clause(effect: Effect) -> str:
     """The assumption behind an effect that was not randomised, in words."""
     if effect.design == "randomised":
         return ""
@@ -247,18 +247,18 @@ def _notes(members: list[Effect]) -> list[str]:
     """Notes below a panel: failed and open checks, ceilings, and the sensitivity of its effects."""
     concerned: dict[str, list[str]] = {}
     for effect in members:
-        told = [str(check) for check in effect.checks if not check.passed or check.name == CEILING]
-        for note in [*told, what_would_overturn(effect)]:
+        statements = [str(check) for check in effect.checks if not check.passed or check.name == CEILING]
+        for note in [*statements, sensitivity_sentence(effect)]:
             if note and effect.intervention not in concerned.setdefault(note, []):
                 concerned[note].append(effect.intervention)
     return [f"{note} ({'; '.join(names)})" for note, names in concerned.items()]
 
 
-def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
+def _display_rows(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
     """The rows of one panel for display."""
     return pd.DataFrame(
         {
-            "rank": [str(ordered.index(e) + 1) if _may_be_ranked(e) else "-" for e in members],
+            "rank": [str(ordered.index(e) + 1) if _is_ranked(e) else "-" for e in members],
             "intervention": [e.intervention for e in members],
             "outcome": [e.outcome for e in members],
             "effect": [with_interval(e.estimate, e.lower, e.upper) for e in members],
@@ -271,22 +271,22 @@ def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
     )
 
 
-def _titled(table: pd.DataFrame, members: list[Effect]) -> pd.DataFrame:
+def _add_level(table: pd.DataFrame, members: list[Effect]) -> pd.DataFrame:
     """The table with the level of the intervals in the headings, or in each row if levels differ."""
     levels = [f"{100 * effect.level:.3g} %" for effect in members]
     numbers = [name for name in ("effect", "value") if name in table]
     if len(set(levels)) == 1:
         return table.rename(columns={name: f"{name}, {levels[0]}" for name in numbers if table[name].ne("-").any()})
-    said = {
+    with_levels = {
         name: [
             text if text == "-" else f"{text[:-1]}; {level})" for text, level in zip(table[name], levels, strict=True)
         ]
         for name in numbers
     }
-    return table.assign(**said)
+    return table.assign(**with_levels)
 
 
-def _narrow(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _drop_constant_columns(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The table without empty and constant columns, and the constant values, to fit on a page."""
     empty = [name for name in ("rank", "value") if table[name].eq("-").all()]
     same = [name for name in ("outcome", "horizon", "n", "design") if table[name].eq(table[name].iloc[0]).all()]

@@ -106,10 +106,10 @@ def purchase_outcomes(
     _check_window(horizon_days, offer_days, lookback_days)
     log = transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
     on_days = purchases(log)
-    who = _assigned(on_days, assignments, customer_id, assigned)
+    who = _read_assignments(on_days, assignments, customer_id, assigned)
     last_day = pd.Timestamp(observation_end) if observation_end else pd.Timestamp(log.last_date)
     _check_assignments(who, last_day, horizon_days)
-    who, bought = with_same_ids(who, _bought(log, on_days, who))
+    who, bought = add_join_keys(who, _purchase_days(log, on_days, who))
     found = _outcomes(who, bought, log.has_amount, horizon_days, lookback_days, keeps_day=same_day == "keep")
     return found.to_native()
 
@@ -124,7 +124,9 @@ def _check_window(horizon_days: int, offer_days: int, lookback_days: int | None)
         raise ValueError(f"lookback_days must be at least 1; got {lookback_days}")
 
 
-def _assigned(bought: nw.LazyFrame[Any], assignments: Any, customer_id: str, assigned: str) -> nw.LazyFrame[Any]:
+def _read_assignments(
+    bought: nw.LazyFrame[Any], assignments: Any, customer_id: str, assigned: str
+) -> nw.LazyFrame[Any]:
     """The assignments on the engine of the log, with ``customer_id``, ``assigned`` (a day) and its ``_moment``."""
     is_file = isinstance(assignments, str | Path)
     frame = open_log(
@@ -133,7 +135,7 @@ def _assigned(bought: nw.LazyFrame[Any], assignments: Any, customer_id: str, ass
         None,
     )
     frame = frame.drop([ZONE, WHOLE_ID], strict=False).rename({"date": "assigned"})
-    who = nw.from_native(_beside(bought, frame)).lazy()
+    who = nw.from_native(_move_to_log_engine(bought, frame)).lazy()
     taken = [name for name in (*OUTCOMES, *BEFORE) if name in who.collect_schema()]
     if taken:
         raise ValueError(f"the assignments have columns called {', '.join(taken)}, like outcomes; rename them")
@@ -141,12 +143,12 @@ def _assigned(bought: nw.LazyFrame[Any], assignments: Any, customer_id: str, ass
     return who.with_columns(day.alias("assigned"), nw.col("assigned").alias("_moment"))
 
 
-def _beside(bought: nw.LazyFrame[Any], frame: Any) -> Any:
-    """The assignments where they can be joined with the log: a pandas frame is lent to the log's DuckDB."""
+def _move_to_log_engine(bought: nw.LazyFrame[Any], frame: Any) -> Any:
+    """The assignments on the engine of the log: a pandas frame becomes a table in the log's DuckDB."""
     native = frame.to_native()
     if bought.implementation.is_duckdb() and isinstance(native, pd.DataFrame):
-        lent = native  # noqa: F841  DuckDB finds it by its name
-        return bought.to_native().query("log", "SELECT * FROM lent")
+        assignment_rows = native  # noqa: F841  DuckDB finds it by its name
+        return bought.to_native().query("log", "SELECT * FROM assignment_rows")
     if bought.implementation != frame.implementation:
         raise ValueError(
             f"the assignments are on {frame.implementation}, the log on {bought.implementation}: bring them to the "
@@ -175,12 +177,12 @@ def _check_assignments(who: nw.LazyFrame[Any], last_day: pd.Timestamp, horizon_d
             raise ValueError(f"{int(count):,} of {rows:,} assignments {problem}")
 
 
-def _bought(log: Transactions, on_days: nw.LazyFrame[Any], who: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def _purchase_days(log: Transactions, on_days: nw.LazyFrame[Any], who: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Purchases by customer and day, and whether they were ``early``: before an assignment on the same day."""
     rows = on_engine(nw.from_native(log.frame).select(log.columns).to_native())
     if not (_has_times(who, "_moment") and _has_times(rows, "date")):
         return on_days.with_columns(early=nw.lit(value=False))
-    who, rows = with_same_ids(who.select("customer_id", "_moment"), rows)
+    who, rows = add_join_keys(who.select("customer_id", "_moment"), rows)
     rows = rows.join(who.select("_id", "_moment"), on="_id", how="inner")
     is_early = nw.col("date") <= nw.col("_moment")
     parts = [
@@ -215,33 +217,33 @@ def _outcomes(
     if keeps_day:
         inside = inside | answered
     measured = {
-        "bought": _one_where(inside),
-        "purchases": _one_where(inside),
-        "purchases_same_day": _one_where(answered),
+        "bought": _indicator(inside),
+        "purchases": _indicator(inside),
+        "purchases_same_day": _indicator(answered),
         "days_to_next": nw.when(inside).then(nw.col("days").cast(nw.Float64)).otherwise(nw.lit(float(horizon_days))),
         "days_to_last": nw.when(inside).then(nw.col("days").cast(nw.Float64)).otherwise(nw.lit(0.0)),
     }
     if has_amount:
-        measured["amount"] = _amount_where(inside)
+        measured["amount"] = _amount_if(inside)
     if lookback_days is not None:
         earlier = ((nw.col("days") < 0) & (nw.col("days") >= -lookback_days)) | (on_day & early)
         before = earlier.fill_null(value=False)
-        measured["purchases_before"] = _one_where(before)
+        measured["purchases_before"] = _indicator(before)
         if has_amount:
-            measured["amount_before"] = _amount_where(before)
+            measured["amount_before"] = _amount_if(before)
     rows = joined.select(*keys, *(expression.alias(name) for name, expression in measured.items()))
-    return rows.group_by(keys).agg(*(_reduced(name) for name in measured))
+    return rows.group_by(keys).agg(*(_aggregate(name) for name in measured))
 
 
-def _one_where(condition: nw.Expr) -> nw.Expr:
+def _indicator(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(1.0).otherwise(0.0)
 
 
-def _amount_where(condition: nw.Expr) -> nw.Expr:
+def _amount_if(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(nw.col("amount")).otherwise(nw.lit(0.0))
 
 
-def _reduced(name: str) -> nw.Expr:
+def _aggregate(name: str) -> nw.Expr:
     """The aggregate of a customer's rows: maximum, minimum or sum."""
     column = nw.col(name)
     if name == "days_to_next":
@@ -249,7 +251,7 @@ def _reduced(name: str) -> nw.Expr:
     return column.max() if name in ("bought", "days_to_last") else column.sum()
 
 
-def with_same_ids(who: nw.LazyFrame[Any], log: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], nw.LazyFrame[Any]]:
+def add_join_keys(who: nw.LazyFrame[Any], log: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], nw.LazyFrame[Any]]:
     """Both tables with the join key ``_id``: ``customer_id``, as text unless it is a whole number in both.
 
     Raises

@@ -263,14 +263,14 @@ def power(outcome: Planned, effect: float, n: float, *, share: float = 0.5, leve
 
 def _power(outcome: Planned, effect: float, n: float, share: float, level: float) -> float:
     """The power, by the noncentral t-distribution with Satterthwaite's degrees of freedom."""
-    if _least_freedom(outcome, n, share) < 1:
+    if _smallest_freedom(outcome, n, share) < 1:
         raise ValueError(f"{n:g} customers are too few: each arm needs two that were assigned independently")
     distance = outcome.distance(effect)
     customers = (n * (1 - share), n * share)
     parts = [v / each for v, each in zip(outcome.variances(effect, share), customers, strict=True)]
     loss = sum(part**2 / outcome.freedom(each) for part, each in zip(parts, customers, strict=True))
     df = sum(parts) ** 2 / loss if loss > 0 else math.inf
-    return _chance_beyond(distance / math.sqrt(sum(parts)), df, level)
+    return _exceedance(distance / math.sqrt(sum(parts)), df, level)
 
 
 def sample_size(outcome: Planned, effect: float, *, power: float = 0.8, share: float = 0.5, level: float = 0.95) -> int:
@@ -312,9 +312,9 @@ def sample_size(outcome: Planned, effect: float, *, power: float = 0.8, share: f
     if outcome.distance(effect) == 0:
         raise ValueError("no number of customers finds an effect of nothing")
     fewest = 1.0
-    while _least_freedom(outcome, fewest, share) < 1:
+    while _smallest_freedom(outcome, fewest, share) < 1:
         fewest *= 1.1
-    found = _first(lambda n: _power(outcome, effect, n, share, level), power, fewest, math.inf)
+    found = _solve(lambda n: _power(outcome, effect, n, share, level), power, fewest, math.inf)
     return math.ceil(found - 1e-6)
 
 
@@ -356,7 +356,7 @@ def minimum_detectable_effect(
     _require_share("share", share)
     _require_share("level", level)
     _require_power(power, level)
-    found = _first(
+    found = _solve(
         lambda distance: _power(outcome, outcome.effect_at(distance), n, share, level),
         power,
         1e-9 * min(outcome.largest, 1.0),
@@ -365,11 +365,11 @@ def minimum_detectable_effect(
     return outcome.effect_at(found)
 
 
-def _least_freedom(outcome: Planned, n: float, share: float) -> float:
+def _smallest_freedom(outcome: Planned, n: float, share: float) -> float:
     return min(outcome.freedom(n * share), outcome.freedom(n * (1 - share)), n * min(share, 1 - share) - 1)
 
 
-def _chance_beyond(noncentrality: float, df: float, level: float) -> float:
+def _exceedance(noncentrality: float, df: float, level: float) -> float:
     """The probability that a t (or normal) statistic with this noncentrality exceeds the two-sided bounds."""
     if math.isinf(df):
         bound = float(ndtri((1 + level) / 2))
@@ -378,7 +378,7 @@ def _chance_beyond(noncentrality: float, df: float, level: float) -> float:
     return float(1 - nctdtr(df, noncentrality, bound) + nctdtr(df, noncentrality, -bound))
 
 
-def _first(rising: Callable[[float], float], target: float, start: float, limit: float) -> float:
+def _solve(rising: Callable[[float], float], target: float, start: float, limit: float) -> float:
     """The point where an increasing function reaches the target, by doubling and bisection."""
     low = high = start
     while rising(high) < target:

@@ -21,7 +21,7 @@ from scipy.special import ndtr, ndtri
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits
-from retention_models.interventions.effects.effect import Effect, freedom_of
+from retention_models.interventions.effects.effect import Effect, t_degrees_of_freedom
 
 Spending = Literal["obrien-fleming", "pocock"]
 
@@ -29,7 +29,7 @@ FEW_FREEDOM = 10  # fewer degrees of freedom, and bounds made for a normal path 
 NODES = 200  # Gauss-Legendre nodes over the path between the bounds: errors below 1e-10
 
 
-def spent(fraction: float, level: float = 0.95, spending: Spending = "obrien-fleming") -> float:
+def error_spent(fraction: float, level: float = 0.95, spending: Spending = "obrien-fleming") -> float:
     """The part of the allowed two-sided error, 1 - level, that is spent at a fraction of the data.
 
     With error = 1 - level, ``obrien-fleming`` spends very little early: 4 (1 - Phi(z / sqrt(fraction))), z the normal
@@ -88,12 +88,12 @@ def sequential_bounds(
     times = [float(fraction) for fraction in fractions]
     if not times or times[0] <= 0 or times[-1] > 1 or any(b <= a for a, b in pairwise(times)):
         raise ValueError(f"fractions of the planned data rise, above 0 and at most 1; got {times}")
-    totals = [spent(time, level, spending) for time in times]
+    totals = [error_spent(time, level, spending) for time in times]
     bounds: list[float] = []
     path = _Path.start()
     for time, error in zip(times, np.diff([0.0, *totals]), strict=True):
         bounds.append(path.bound(time, float(error)))
-        path = path.on(time, bounds[-1])
+        path = path.advance(time, bounds[-1])
     p_values = 2 * ndtr(-np.array(bounds))
     table = pd.DataFrame({"fraction": times, "spent": totals, "bound": bounds, "p_value": p_values})
     return table.set_index(pd.RangeIndex(1, len(times) + 1, name="look"))
@@ -111,7 +111,7 @@ class _Path:
     def start(cls) -> _Path:
         return cls(0.0, np.zeros(1), np.ones(1))
 
-    def beyond(self, time: float, bound: float) -> float:
+    def exceedance(self, time: float, bound: float) -> float:
         """The probability of |Z| above ``bound`` at ``time`` without an earlier stop."""
         step, edge = math.sqrt(time - self.time), bound * math.sqrt(time)
         return float(self.weights @ (ndtr((self.points - edge) / step) + ndtr((-self.points - edge) / step)))
@@ -121,10 +121,10 @@ class _Path:
         low, high = 0.0, 40.0
         for _ in range(100):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.beyond(time, middle) > error else (low, middle)
+            low, high = (middle, high) if self.exceedance(time, middle) > error else (low, middle)
         return (low + high) / 2
 
-    def on(self, time: float, bound: float) -> _Path:
+    def advance(self, time: float, bound: float) -> _Path:
         """The path at the next look, without a stop there."""
         nodes, weights = _nodes()
         edge, step = bound * math.sqrt(time), math.sqrt(time - self.time)
@@ -218,9 +218,9 @@ def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spendi
     reach = (middle - lower, upper - middle)
     known = max((end for end in reach if math.isfinite(end)), default=math.inf)
     usual = known / effect.std_error if effect.std_error > 0 else float(ndtri((1 + effect.level) / 2))
-    df = freedom_of(usual, effect.level) if math.isfinite(usual) else 0.0
+    df = t_degrees_of_freedom(usual, effect.level) if math.isfinite(usual) else 0.0
     factor = effect.stretch(float(p_values.iloc[-1]))
-    ends = (middle - _longer(reach[0], factor), middle + _longer(reach[1], factor))
+    ends = (middle - _widen(reach[0], factor), middle + _widen(reach[1], factor))
     lower, upper = ends if effect.scale == "difference" else (math.exp(ends[0]), math.exp(ends[1]))
     number, bound = len(p_values), usual * factor
     reaches, normally = (three_digits(distance, decimals=2) for distance in (bound, usual))
@@ -228,18 +228,18 @@ def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spendi
     check = Check(
         "looks",
         True if df >= FEW_FREEDOM and max(reach) <= 1.01 * min(reach) else None,
-        f"{said}instead of {normally}, to hold at every look; {_how_surely(df, reach)}.",
+        f"{said}instead of {normally}, to hold at every look; {_validity(df, reach)}.",
     )
     z = middle / effect.std_error if effect.std_error > 0 else math.copysign(math.inf, middle)
-    wider = _widened_value(effect, factor)
+    wider = _widen_value(effect, factor)
     return Look(number, z, bound, replace(wider, lower=lower, upper=upper, checks=(*effect.checks, check)))
 
 
-def _longer(reach: float, factor: float) -> float:
+def _widen(reach: float, factor: float) -> float:
     return reach * factor if reach > 0 else reach
 
 
-def _how_surely(df: float, reach: tuple[float, float]) -> str:
+def _validity(df: float, reach: tuple[float, float]) -> str:
     """The assumption or limit of the bounds, in words."""
     if df == 0:
         return "it has no end, at this look or any"
@@ -250,11 +250,11 @@ def _how_surely(df: float, reach: tuple[float, float]) -> str:
     return "it does so for the fractions stated"
 
 
-def _widened_value(effect: Effect, factor: float) -> Effect:
+def _widen_value(effect: Effect, factor: float) -> Effect:
     """The effect with the interval of its value widened by a factor."""
     if effect.priced is None:
         return effect
     value, lower, upper = effect.priced
     return replace(
-        effect, value_lower=value - _longer(value - lower, factor), value_upper=value + _longer(upper - value, factor)
+        effect, value_lower=value - _widen(value - lower, factor), value_upper=value + _widen(upper - value, factor)
     )
