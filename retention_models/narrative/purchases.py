@@ -203,11 +203,12 @@ def forecast_sentence(
     row, about = total.iloc[0], customers.attrs
     error = backtest["error"]
     least, most = row["purchases_lower"] * (1 + error.min()), row["purchases_upper"] * (1 + error.max())
-    made = "" if missing_history(backtest) else f", which would make it {least:,.0f} to {most:,.0f}"
+    planning_range = "" if missing_history(backtest) else f", which would make it {least:,.0f} to {most:,.0f}"
     return Sentence(
         f"Expect {row['expected']:,.0f} purchases within {span_name(horizon, about['time_unit'])} from the "
         f"{len(customers):,} customers known on {about['calibration_end']} ({100 * level:g} % interval "
-        f"{row['purchases_lower']:,.0f} to {row['purchases_upper']:,.0f}); {past_error_sentences(backtest)}{made}."
+        f"{row['purchases_lower']:,.0f} to {row['purchases_upper']:,.0f}); "
+        f"{past_error_sentences(backtest)}{planning_range}."
     )
 
 

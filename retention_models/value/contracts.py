@@ -111,12 +111,12 @@ def discounted_residual_lifetime(
     >>> rm.value.discounted_residual_lifetime(rm.ShiftedBetaGeometric(3.8, 15.2), [1, 2, 3, 4, 5], terms).round(2)
     array([3.31, 3.45, 3.59, 3.72, 3.84])
     """
-    made = np.asarray(payments, dtype=float)
-    if not np.all((made >= 1) & (made == np.floor(made))):
+    payments_made = np.asarray(payments, dtype=float)
+    if not np.all((payments_made >= 1) & (payments_made == np.floor(payments_made))):
         raise ValueError("payments must be whole numbers from 1 on; the payment at the start is the first")
     schedule = payment_schedule(terms)
-    stream = PaymentStream(survival_at_renewals(model, int(made.max()) - 1, schedule), schedule, moment)
-    return stream.mean(made.astype(np.int64).ravel() - 1).reshape(made.shape)
+    stream = PaymentStream(survival_at_renewals(model, int(payments_made.max()) - 1, schedule), schedule, moment)
+    return stream.mean(payments_made.astype(np.int64).ravel() - 1).reshape(payments_made.shape)
 
 
 def retention_elasticity(model: Any, terms: Terms) -> float:

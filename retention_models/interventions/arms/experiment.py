@@ -145,8 +145,8 @@ class Experiment(Presentation):
         TypeError
             When ``rows`` is neither a frame nor the path of a file.
         ValueError
-            When a column is missing, is not numeric or has gaps, a customer has two rows, an arm is missing or has
-            fewer than 2 units, or a ceiling is not valid.
+            When a column is missing, is not numeric or has gaps; when a customer has two rows; when an arm is missing
+            or has fewer than 2 units; when a ceiling is not valid.
         """
         names = _names(outcomes, covariates)
         table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id)

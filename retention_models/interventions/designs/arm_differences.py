@@ -90,9 +90,9 @@ def differences(
     Raises
     ------
     ValueError
-        When a column was not measured or never varies, or a ratio has terms. For ``"Lin"``, when the experiment does
-        not come from rows, clusters were assigned, the outcome is a ratio, there is no covariate, or an arm is too
-        small.
+        When a column was not measured or never varies, or a ratio has terms. For ``"Lin"``, also when the experiment
+        does not come from rows, clusters were assigned, or the outcome is a ratio; when there is no covariate, or an
+        arm is too small.
 
     Notes
     -----
@@ -356,14 +356,14 @@ def _add_value(row: Effect, test: Experiment, measure: Measure, weights: Mapping
     money.check_arms(test.arms)
     arms = {arm: test.arm_means(arm) for arm in test.arms}
     net = {arm: read_measure(means, money.net_value(arm, test.columns, measure)) for arm, means in arms.items()}
-    spent = {arm: read_measure(means, money.cost(arm, test.columns)) for arm, means in arms.items()}
+    costs = {arm: read_measure(means, money.cost(arm, test.columns)) for arm, means in arms.items()}
     value = contrast(net, weights)
     lower, upper = value.interval(row.level)
     if measure_contrast(arms, measure, weights).std_error == 0:  # the outcome's own interval is not the normal one
         down, up = sorted((money.worth * (row.lower - row.estimate), money.worth * (row.upper - row.estimate)))
         lower = value.estimate - math.hypot(value.estimate - lower, down)
         upper = value.estimate + math.hypot(upper - value.estimate, up)
-    cost = contrast(spent, weights).estimate
+    cost = contrast(costs, weights).estimate
     return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
 
 

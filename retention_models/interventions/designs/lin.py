@@ -43,8 +43,8 @@ def lin_effects(
     Raises
     ------
     ValueError
-        When the experiment does not come from rows, clusters were assigned, the outcome is a ratio, there is no
-        covariate, or an arm has too few customers for its regression.
+        When the experiment does not come from rows, or clusters were assigned; when the outcome is a ratio, or there is
+        no covariate; when an arm has too few customers for its regression.
     """
     rows = _require_rows(test, outcome)
     x = list(covariate_positions(test, outcome))
@@ -57,9 +57,9 @@ def lin_effects(
     if money is None:
         return found
     money.check_arms(test.arms)
-    spent = {arm: money.cost(arm, test.columns)(np.zeros(len(test.columns))) for arm in test.arms}
-    brought = {arm: (money.worth * measured - price, -fixed) for arm, (fixed, price) in spent.items()}
-    net, _ = _readings(test, rows, brought, x)
+    arm_costs = {arm: money.cost(arm, test.columns)(np.zeros(len(test.columns))) for arm in test.arms}
+    arm_values = {arm: (money.worth * measured - price, -fixed) for arm, (fixed, price) in arm_costs.items()}
+    net, _ = _readings(test, rows, arm_values, x)
     values = [contrast(net, w) for w in weights.values()]
     return [_add_value(row, money, value) for row, value in zip(found, values, strict=True)]
 
@@ -72,12 +72,12 @@ def _add_value(row: Effect, money: Pricing, value: Estimate) -> Effect:
 
 
 def _readings(
-    test: Experiment, rows: Rows, brought: Mapping[str, tuple[Array, float]], x: list[int]
+    test: Experiment, rows: Rows, arm_values: Mapping[str, tuple[Array, float]], x: list[int]
 ) -> tuple[dict[str, Reading], dict[str, float]]:
     """Each arm's regression of a combination of the columns, (k,), plus a constant; and its highest leverage."""
     centre = overall_mean(test.cells)[x]
     readings, leverage = {}, {}
-    for arm, (combined, constant) in brought.items():
+    for arm, (combined, constant) in arm_values.items():
         means = test.arm_means(arm)
         fits = [_regression(rows, cell, combined, x, centre) for cell in means.cells]
         value, variances, df, highest = (np.array(numbers) for numbers in zip(*fits, strict=True))
@@ -112,9 +112,9 @@ def _regression(rows: Rows, cell: Cell, y: Array, x: list[int], centre: Array) -
 
     ``y`` combines the columns, shape (k,).
 
-    With deviations u = x - mean(x) from the cell's means and A = inverse of sum u u': leverage h = 1/n + u'A u, weight
-    of a customer in the intercept w = 1/n - (mean(x) - centre)'A u, variance = sum of w^2 e^2 / (1 - h), where a
-    customer with h = 1 adds its limit, 0.
+    Let u = x - mean(x) be the deviations from the cell's means, and A the inverse of sum u u'. The leverage is h = 1/n
+    + u'A u, and the weight of a customer in the intercept is w = 1/n - (mean(x) - centre)'A u. The variance is the sum
+    of w^2 e^2 / (1 - h). A customer with h = 1 adds its limit, 0.
     """
     df = cell.n - len(x) - 1
     if df < 1:
