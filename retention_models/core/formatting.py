@@ -21,10 +21,23 @@ MOST_ROWS = 12  # of a frame within a result
 
 
 def three_digits(value: float, *, decimals: int | None = None) -> str:
-    """A number to three significant digits, whole parts kept: 1665.5 becomes 1,666, not 1,670; tiny ones as 1e-09.
+    """A number to three significant digits, whole parts kept: 1665.5 becomes 1,666; tiny ones become 1e-09.
 
-    With ``decimals``, no more than so many: of a test's statistic, what is next to nothing is 0.00.
-    ``pd.set_option("display.float_format", three_digits)`` shows tables so.
+    Parameters
+    ----------
+    value
+        The number.
+    decimals
+        The largest number of decimals, for a test statistic: a value near 0 becomes 0.00. By default None: no limit.
+
+    Returns
+    -------
+    str
+        The number with thousands separators.
+
+    Notes
+    -----
+    ``pd.set_option("display.float_format", three_digits)`` formats all tables like this.
 
     Examples
     --------
@@ -73,7 +86,17 @@ def with_interval(estimate: float, lower: float, upper: float) -> str:
 def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """The frame with each pair of columns ``x_lower, x_upper`` as one column of text, for display.
 
-    It is named by the level alone where it stands right of ``x``, and otherwise by ``x`` as well.
+    Parameters
+    ----------
+    frame
+        A frame with intervals.
+    level
+        Level of the intervals, for the names of the columns; 0.95 by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The interval column is named by the level alone if it follows ``x``, and otherwise by ``x`` and the level.
 
     Examples
     --------
@@ -101,7 +124,17 @@ def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
 
 
 def p_value_text(p_value: float) -> str:
-    """A p-value as a column shows it.
+    """A p-value as text for a column of a table.
+
+    Parameters
+    ----------
+    p_value
+        The p-value.
+
+    Returns
+    -------
+    str
+        Two significant digits, or "< 0.001".
 
     Examples
     --------

@@ -1,32 +1,32 @@
-"""What our actions changed: tests of interventions. Each ends as one row of one table of evidence.
+"""Experiments and campaigns: the effect of an intervention, its cost and its value, as rows of one evidence table.
 
 **Before the test**
 
-- ``sample_size``: customers that a test needs; ``power``, ``minimum_detectable_effect``
+- ``sample_size``: number of customers that a test needs; ``power``, ``minimum_detectable_effect``
 
 **The test**
 
 - ``Experiment``: customers by arm, from rows, sums, counts or means; ``Plan``, ``Outcome``, ``Costs``
-- ``purchase_outcomes``: what customers bought after their assignment
+- ``purchase_outcomes``: purchases of each customer after the assignment
 - ``contract_experiment``: a test of customers with contracts
-- ``read_campaign``: a test read from one file, with its checks
+- ``read_campaign``: a test from one file, with its checks
 
-**Its analysis**
+**Analysis**
 
 - ``differences``: each arm against the control: differences or ratios, plain or adjusted
 - ``factorial_effects``: overlapping campaigns; ``programme_effect`` against a universal control group
-- ``complier_effect``: the effect on those an offer reached
+- ``complier_effect``: effect on the customers who received the offer because of the assignment
 - ``stepped_wedge``: stores that switch one after the other
-- ``retention_difference``: share retained; ``rmst_difference``, ``incremental_value``
+- ``retention_difference``: difference of shares retained; ``rmst_difference``, ``incremental_value``
 - ``interim_look``: whether a test may stop early; ``sequential_bounds``
 
-**Its result**
+**Result**
 
-- ``Effect``: the row; ``evidence_table`` stacks rows
-- ``cost_per_retained``: cost of one more customer; ``cost_breakdown``
-- ``holm``: many comparisons; ``benjamini_hochberg``, ``e_value``, ``non_inferiority``
+- ``Effect``: one effect with its interval and checks; ``evidence_table`` combines several
+- ``cost_per_retained``: cost per additional customer retained; ``cost_breakdown``
+- ``holm``: correction for many comparisons; ``benjamini_hochberg``, ``e_value``, ``non_inferiority``
 
-A published stamp-card test, from its counts to its effect:
+A published test of stamp cards, from counts to the effect:
 
 >>> import pandas as pd
 >>> import retention_models as rm

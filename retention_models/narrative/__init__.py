@@ -1,10 +1,10 @@
-"""The words of the pages: sentences, overviews and number formats for the notebooks.
+"""Text for pages: sentences, overview tables and number formats for the notebooks.
 
-This is the only room that writes sentences for pages; the other rooms return numbers and flags. Its names may change.
+Only this room writes sentences for pages. The other rooms return numbers and flags. The names of this room may change.
 
-- ``overview``: a log of purchases in a few facts; ``contract_overview``, ``business_traits``
-- ``customer_base_sentence``: what the base is worth; ``value_sentence``, ``saving_sentence``
-- ``forecast_sentence``: a forecast with its past errors; ``past_error_sentences``
+- ``overview``: summary of a purchase log; ``contract_overview``, ``business_traits``
+- ``customer_base_sentence``: state of the customer base; ``value_sentence``, ``saving_sentence``
+- ``forecast_sentence``: a forecast with its errors in the backtest; ``past_error_sentences``
 - ``recommendation``: which arm of a campaign to use next
 - ``three_digits``: a number to three significant digits; ``with_intervals`` for frames
 

@@ -1,6 +1,7 @@
-"""What kind of business a log comes from: how customers come, return, buy and leave, each trait in a number and a word.
+"""The kind of business behind a log: how customers arrive, return, buy and leave, each trait as a number and a word.
 
-The words are conventions, to place a business among others; the numbers beside them say how near the next word is.
+The words follow conventions, to compare a business with others. The number beside a word shows how close the next word
+is.
 """
 
 from __future__ import annotations
@@ -27,19 +28,26 @@ FEW = 0.1  # the best tenth of the customers
 
 
 def business_traits(transactions: Any, *, acquired_after: Any = None, observation_end: Any = None) -> pd.DataFrame:
-    r"""How customers come, return, buy and leave: what was measured of each trait, and what kind that makes it.
+    r"""How customers arrive, return, buy and leave: a measurement of each trait and the kind of business it indicates.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
-    acquired_after, observation_end
-        Only customers first seen on the one day or later, and purchases up to the other.
+        The log: anything that ``read_transactions`` takes or returns.
+    acquired_after
+        Only customers with a first purchase on this day or later count. By default None: all customers.
+    observation_end
+        Only purchases up to this day count. By default None: up to the last day of the log.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``trait``: what was ``measured``, and the ``kind`` of business that this is a sign of, both as text.
+        Indexed by ``trait``: ``measured`` and ``kind``, both as text.
+
+    Raises
+    ------
+    ValueError
+        When the log is not readable, or has no customer within these limits.
 
     Examples
     --------
@@ -55,18 +63,18 @@ def business_traits(transactions: Any, *, acquired_after: Any = None, observatio
     log = as_transactions(transactions)
     days: dict[str, Any] = {"acquired_after": acquired_after, "observation_end": observation_end}
     traits = {
-        "leaving": _leaving(log, observation_end),
-        "coming": _coming(daily_purchases(log, **days)["new_customers"]),
-        "returning": _returning(time_to_second_purchase(log, **days)),
-        "rhythm": _rhythm(purchase_gaps(log, observation_end=observation_end)["share"]),
-        "the best": _the_best(rfm_segments(log, **days)),
-        "week": _week(season(log, by="weekday", **days)["relative"]),
+        "leaving": _churn_trait(log, observation_end),
+        "coming": _acquisition_trait(daily_purchases(log, **days)["new_customers"]),
+        "returning": _return_trait(time_to_second_purchase(log, **days)),
+        "rhythm": _rhythm_trait(purchase_gaps(log, observation_end=observation_end)["share"]),
+        "the best": _concentration_trait(rfm_segments(log, **days)),
+        "week": _week_trait(season(log, by="weekday", **days)["relative"]),
     }
     table = pd.DataFrame.from_dict(traits, orient="index", columns=["measured", "kind"])
     return table.rename_axis("trait")
 
 
-def _leaving(log: Transactions, observation_end: Any) -> tuple[str, str]:
+def _churn_trait(log: Transactions, observation_end: Any) -> tuple[str, str]:
     check = check_regularity(log, observation_end=observation_end)
     kind = {
         True: "no contract: they just leave",
@@ -76,8 +84,8 @@ def _leaving(log: Transactions, observation_end: Any) -> tuple[str, str]:
     return f"{check.name}: {check.verdict}", kind[check.passed]
 
 
-def _coming(new_customers: pd.Series) -> tuple[str, str]:
-    """Whether new customers come more or less often in the last third of the log than in the one before it."""
+def _acquisition_trait(new_customers: pd.Series) -> tuple[str, str]:
+    """Whether more customers arrive in the last third of the log than in the third before."""
     third = (new_customers.index[-1] - new_customers.index[0]) / 3
     last = int(new_customers[new_customers.index > new_customers.index[-1] - third].sum())
     before = int(new_customers[new_customers.index > new_customers.index[-1] - 2 * third].sum()) - last
@@ -90,8 +98,8 @@ def _coming(new_customers: pd.Series) -> tuple[str, str]:
     return measured, f"{kind} new customers"
 
 
-def _returning(second: pd.DataFrame) -> tuple[str, str]:
-    """How many come back, up to the last day on which enough are still waited for."""
+def _return_trait(second: pd.DataFrame) -> tuple[str, str]:
+    """The share of customers who return, up to the last day with enough customers at risk."""
     watched = well_watched(second)
     share, days = watched["share"].iloc[-1], watched.index[-1]
     kind = "most return" if share > 0.65 else "about every other returns"
@@ -101,14 +109,14 @@ def _returning(second: pd.DataFrame) -> tuple[str, str]:
     )
 
 
-def _rhythm(gaps: pd.Series) -> tuple[str, str]:
+def _rhythm_trait(gaps: pd.Series) -> tuple[str, str]:
     usual, long = days_until(gaps, 0.5), days_until(gaps, 0.9)
     kinds = {4: "every few days", 20: "every week or two", 60: "every few weeks", 250: "every few months"}
     kind = next((kind for days, kind in kinds.items() if usual <= days), "about once a year")
     return f"half of the gaps are {usual} days or shorter, nine of ten {long}", f"a purchase {kind}"
 
 
-def _the_best(customers: pd.DataFrame) -> tuple[str, str]:
+def _concentration_trait(customers: pd.DataFrame) -> tuple[str, str]:
     what = "spend" if "spend" in customers else "purchases"
     best = customers[what].sort_values(ascending=False).iloc[: int(np.ceil(FEW * len(customers)))]
     share = best.sum() / max(customers[what].sum(), np.finfo(float).tiny)
@@ -119,7 +127,7 @@ def _the_best(customers: pd.DataFrame) -> tuple[str, str]:
     )
 
 
-def _week(relative: pd.Series) -> tuple[str, str]:
+def _week_trait(relative: pd.Series) -> tuple[str, str]:
     best, worst, spread = relative.idxmax(), relative.idxmin(), relative.max() - relative.min()
     measured = f"{best} has {relative.max():.2f} times the repeat purchases of a mean day, {worst} {relative.min():.2f}"
     kind = "days differ clearly" if spread > 0.3 else "days are much alike"

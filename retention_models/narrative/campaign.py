@@ -1,4 +1,4 @@
-"""What a campaign's test says to do, in one sentence that knows how many arms were tried."""
+"""The recommendation from a campaign's test, in one sentence that accounts for the number of arms."""
 
 from __future__ import annotations
 
@@ -15,25 +15,32 @@ from retention_models.interventions.campaign.views import cost_outcome, costs_pe
 from retention_models.interventions.designs.arm_differences import contrast_effects, differences
 from retention_models.interventions.effects.effect import Effect
 
-BROKEN = ("sample ratio", "balance")  # checks without which no estimate means anything
+INVALIDATING = ("sample ratio", "balance")  # checks without which no estimate means anything
 POWER = 0.8
 
 
 def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: float = 0.95) -> str:
-    """Which arm to send next, or why not to decide yet.
-
-    The intervals hold for all arms together at ``level`` (Bonferroni), since the best of several looks better than it
-    is. Where an outcome has a price, the value per treated customer decides; otherwise the first outcome is told, and
-    what one more of it has cost.
+    """Which arm to use next, or why the data do not support a decision.
 
     Parameters
     ----------
     campaign
-        From ``read_campaign``.
+        The campaign that ``read_campaign`` returns.
     checks
-        What else was checked; those that failed are named.
+        Further checks. The text names those that failed.
     level
-        How sure all intervals together are to hold.
+        Joint level of all intervals, 0.95 by default.
+
+    Returns
+    -------
+    str
+        One or more sentences.
+
+    Notes
+    -----
+    The best of several arms looks better than it is. The intervals are therefore widened to hold for all arms together
+    (Bonferroni). If an outcome has a price, the value per treated customer decides. Otherwise the text gives the
+    effects on the first outcome and the cost per additional unit of it.
 
     Examples
     --------
@@ -46,41 +53,44 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     No arm is sure to pay: the best, “mail”, earned EUR 0.460 (-0.054 to 0.974) a treated customer more than “none”,
     net of what it costs. As to “bought”, one more cost EUR 6.3 (4.1 to 13.4). (Intervals of 95 %.)
     """
-    broken = [check for check in campaign.experiment.checks if check.passed is False and check.name in BROKEN]
+    broken = [check for check in campaign.experiment.checks if check.passed is False and check.name in INVALIDATING]
     if broken:
         return f"Do not decide by this test: {broken[0].name} failed. {broken[0].detail}"
     others = campaign.experiment.arms[1:]
     each = 1 - (1 - level) / len(others)
-    effects = differences(campaign.experiment, campaign.main, level=each, **campaign.money)
-    told = _by_value(campaign, effects) if campaign.priced else _by_outcome(campaign, effects)
+    effects = differences(campaign.experiment, campaign.main_outcome, level=each, **campaign.money)
+    decision = _value_sentence(campaign, effects) if campaign.priced else _outcome_sentence(campaign, effects)
     together = f", {100 * level:g} % for all {len(others)} arms together" if len(others) > 1 else ""
     failed = [check for effect in effects for check in effect.failed] + [c for c in checks if c.passed is False]
     warned = ", ".join(dict.fromkeys(f"“{check.name}”" for check in failed))
     warning = f" But what was checked did not hold: {warned}." if warned else ""
-    return f"{told} (Intervals of {100 * each:.3g} %{together}.){warning}"
+    return f"{decision} (Intervals of {100 * each:.3g} %{together}.){warning}"
 
 
-def _by_value(campaign: Campaign, effects: Sequence[Effect]) -> str:
-    """What the values say to do."""
+def _value_sentence(campaign: Campaign, effects: Sequence[Effect]) -> str:
+    """The recommendation from the values of the arms."""
     ranked = sorted(effects, key=lambda effect: -(effect.value or 0.0))
     best = ranked[0]
     assert best.priced is not None
     value, lower, upper = best.priced
     control = campaign.experiment.plan.control
     worth = (
-        f"{_money(campaign, with_interval(value, lower, upper))} a treated customer more than “{control}”, "
+        f"{_money_text(campaign, with_interval(value, lower, upper))} a treated customer more than “{control}”, "
         "net of what it costs"
     )
     if lower > 0:
-        return f"Send “{best.intervention}” next: it earned {worth}.{_lead(campaign, ranked)}{_cost(campaign, best)}"
+        lead = _lead_sentence(campaign, ranked)
+        return f"Send “{best.intervention}” next: it earned {worth}.{lead}{_cost_sentence(campaign, best)}"
     if value > 0:
-        return f"No arm is sure to pay: the best, “{best.intervention}”, earned {worth}.{_cost(campaign, best)}"
+        return (
+            f"No arm is sure to pay: the best, “{best.intervention}”, earned {worth}.{_cost_sentence(campaign, best)}"
+        )
     advice = "Send none of them: even the best" if upper < 0 else "No arm is expected to pay: the best"
-    return f"{advice}, “{best.intervention}”, earned {worth}.{_cost(campaign, best)}"
+    return f"{advice}, “{best.intervention}”, earned {worth}.{_cost_sentence(campaign, best)}"
 
 
-def _lead(campaign: Campaign, ranked: Sequence[Effect]) -> str:
-    """Whether the best arm is better than the next, where there is one."""
+def _lead_sentence(campaign: Campaign, ranked: Sequence[Effect]) -> str:
+    """Whether the best arm is better than the second best, where there is one."""
     if len(ranked) < 2 or campaign.priced is None:
         return ""
     best, second = ranked[0], ranked[1]
@@ -89,39 +99,39 @@ def _lead(campaign: Campaign, ranked: Sequence[Effect]) -> str:
     lead = contrast_effects(campaign.experiment, campaign.priced, weights, money, level=best.level)[0]
     assert lead.priced is not None
     sure = "is beyond chance" if lead.priced[1] > 0 else "may be chance"
-    return f" Its lead over “{second.intervention}”, {_money(campaign, three_digits(lead.priced[0]))}, {sure}."
+    return f" Its lead over “{second.intervention}”, {_money_text(campaign, three_digits(lead.priced[0]))}, {sure}."
 
 
-def _by_outcome(campaign: Campaign, effects: Sequence[Effect]) -> str:
-    """What the first outcome says, where nothing was said of what it is worth."""
-    less = " (less is better)" if campaign.main.column in campaign.roles.lower else ""
-    name = f"“{campaign.main.name}”{less}"
+def _outcome_sentence(campaign: Campaign, effects: Sequence[Effect]) -> str:
+    """The recommendation from the first outcome, where the outcome has no price."""
+    less = " (less is better)" if campaign.main_outcome.column in campaign.roles.lower_outcomes else ""
+    name = f"“{campaign.main_outcome.name}”{less}"
     changed = [effect for effect in effects if effect.lower > 0 or effect.upper < 0]
     largest = max(effects, key=lambda effect: abs(effect.estimate))
     if not changed:
         needed = max((ndtri((1 + e.level) / 2) + ndtri(POWER)) * e.std_error for e in effects)
         in_each = " in each arm" if len(effects) > 1 else ""
         return (
-            f"No arm is shown to have changed {name}: the largest difference is {_difference(largest)}. A change of "
-            f"{three_digits(needed)} or more would have been found{in_each} four times in five."
-            f"{_cost(campaign, largest)}"
+            f"No arm is shown to have changed {name}: the largest difference is {_difference_text(largest)}. "
+            f"A change of {three_digits(needed)} or more would have been found{in_each} four times in five."
+            f"{_cost_sentence(campaign, largest)}"
         )
     ordered = sorted(changed, key=lambda effect: -abs(effect.estimate))
-    parts = "; ".join(f"{_difference(effect)}" for effect in ordered)
-    return f"{name} was changed by {parts}.{_cost(campaign, ordered[0])}"
+    parts = "; ".join(f"{_difference_text(effect)}" for effect in ordered)
+    return f"{name} was changed by {parts}.{_cost_sentence(campaign, ordered[0])}"
 
 
-def _difference(effect: Effect) -> str:
+def _difference_text(effect: Effect) -> str:
     sign = "+" if effect.estimate > 0 else ""
     estimate, lower, upper = format_together(effect.estimate, effect.lower, effect.upper)
     return f"“{effect.intervention}” {sign}{estimate} ({lower} to {upper} {effect.unit})"
 
 
-def _cost(campaign: Campaign, effect: Effect) -> str:
-    """What one more of the first outcome has cost, where a cost was stated."""
+def _cost_sentence(campaign: Campaign, effect: Effect) -> str:
+    """The cost per additional unit of the first outcome, where a cost is stated."""
     sentence = costs_per_retained(campaign, level=effect.level).get(effect.intervention)
     return f" As to “{cost_outcome(campaign).name}”, {sentence}" if sentence else ""
 
 
-def _money(campaign: Campaign, amount: str) -> str:
+def _money_text(campaign: Campaign, amount: str) -> str:
     return f"{campaign.currency} {amount}".strip()

@@ -1,4 +1,4 @@
-"""What contracts are counted in, and what their value says, in words."""
+"""Groups of tenures, projections and the value of contracts, as text and tables for pages."""
 
 from __future__ import annotations
 
@@ -24,26 +24,31 @@ def saving_sentence(
     checks: Sequence[Check] = (),
     level: float = 0.95,
 ) -> str:
-    """What the base is worth, and what one customer who was about to leave may cost to keep.
+    """The value of all customers, and what saving a customer who is about to leave may cost.
 
     Parameters
     ----------
     total
         The row of ``total_value`` for all customers.
     saved
-        From ``saved_value``; its last row is told, and the least and the largest value of those before.
+        The table of ``saved_value``. The text gives its last row, and the lowest and highest value before it.
     terms
         The terms of the value.
     checks
-        What was checked; those that failed are named.
+        Checks. The text names those that failed.
     level
-        Level of the intervals in both.
+        Level of the intervals in ``total`` and ``saved``, 0.95 by default.
+
+    Returns
+    -------
+    str
+        One sentence.
     """
     base, one = total.iloc[0], saved.iloc[-1]
     value, lower, upper = (terms.written(base[name]) for name in ("value", "value_lower", "value_upper"))
     worth, least, most = (terms.written(one[name]) for name in ("value", "value_lower", "value_upper"))
     chance = one["leaving"] / one["customers"]
-    spread = _by_tenure(saved, terms)
+    spread = _tenure_range(saved, terms)
     mean = f"on average {worth} ({least} to {most}){spread}" if spread else f"{worth} ({least} to {most})"
     return (
         f"The {base['customers']:,.0f} customers are worth {value} ({100 * level:g} % interval {lower} to {upper}; a "
@@ -55,36 +60,36 @@ def saving_sentence(
     )
 
 
-def _by_tenure(saved: pd.DataFrame, terms: Terms) -> str:
-    """Between which values, at which tenures, that of a saved customer lies; nothing where one tenure is all."""
+def _tenure_range(saved: pd.DataFrame, terms: Terms) -> str:
+    """The lowest and highest value of a saved customer with their tenures; empty if all are equal."""
     value, made = saved["value"].to_numpy()[:-1], saved.index.to_numpy()[:-1]
     (least, at_least), (most, at_most) = ((terms.written(value[i]), made[i]) for i in (value.argmin(), value.argmax()))
-    return "" if least == most else f", from {least} {_when(at_least)} to {most} {_when(at_most)}"
+    return "" if least == most else f", from {least} {_tenure_text(at_least)} to {most} {_tenure_text(at_most)}"
 
 
-def _when(renewals: int) -> str:
+def _tenure_text(renewals: int) -> str:
     return f"after renewal {renewals}" if renewals else "before the first renewal"
 
 
 def value_of_contact(saved: pd.Series) -> float:
-    """What an offer may cost for each customer who gets it, if it goes to all and keeps all who were about to leave."""
+    """Break-even cost per contact of an offer to all customers that saves everyone about to leave."""
     return float(saved["value"] * saved["leaving"] / saved["customers"])
 
 
 def projections_by_table(retention_table: Any, published: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
-    """The projections of a table from the first third of its renewals, and of the groups of a published one.
+    """Projections of a retention table from its first third, and of the groups of a published table.
 
     Parameters
     ----------
     retention_table
-        From ``retention_table``. Renewals to which fewer than 50 customers came are left away.
+        The table that ``retention_table`` returns. Renewals with fewer than 50 customers at risk are left out.
     published
-        From ``load_published_retention``.
+        The table of ``load_published_retention``. By default None: no published table.
 
     Returns
     -------
     dict
-        Frames of ``projections``, by title; a table too short to keep anything back is not in it.
+        Title to the frame of ``projections``. Tables too short for a holdout are left out.
     """
     together = retention_table.groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
     tables = {"this log": together[together["at_risk"] >= FEW].reset_index(drop=True)}
@@ -92,41 +97,86 @@ def projections_by_table(retention_table: Any, published: pd.DataFrame | None = 
         tables |= {f"published, {name}": part for name, part in published.groupby("customers", sort=False)}
     book = {}
     for title, table in tables.items():
-        if len(table) >= SHORTEST and table["lost"].iloc[: _used(table)].sum() > 0:
-            book[title] = projections(table, renewals=_used(table))
-            book[title].attrs["title"] = f"{title}: {_used(table)} of {len(table)} renewals used"
+        if len(table) >= SHORTEST and table["lost"].iloc[: _calibration_length(table)].sum() > 0:
+            book[title] = projections(table, renewals=_calibration_length(table))
+            book[title].attrs["title"] = f"{title}: {_calibration_length(table)} of {len(table)} renewals used"
     return book
 
 
 def projection_error_table(book: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The ``projection_errors`` of each frame of a ``projections_by_table``, one below the other."""
+    """The ``projection_errors`` of each frame of a ``projections_by_table``, in one table.
+
+    Parameters
+    ----------
+    book
+        Title to the frame of ``projections``, from ``projections_by_table``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``table`` and the index of ``projection_errors``, with its columns; without rows if ``book`` is
+        empty.
+    """
     if not book:
         return pd.DataFrame(columns=["fitted_error", "error", "last", "actual"])
     return pd.concat({title: projection_errors(frame) for title, frame in book.items()}, names=["table"])
 
 
 def projection_notes(book: dict[str, pd.DataFrame]) -> list[Sentence]:
-    """What a reader must know of the fits in a ``projections_by_table``, or why it is empty."""
+    """The notes of the fits in a ``projections_by_table``, or the reason why it is empty.
+
+    Parameters
+    ----------
+    book
+        Title to the frame of ``projections``, from ``projections_by_table``.
+
+    Returns
+    -------
+    list of Sentence
+        One for each model with notes.
+    """
     if not book:
         return [Sentence("The log has too few renewals to keep some of them back and hold a projection against them.")]
     notes = ((title, model, said) for title, frame in book.items() for model, said in frame.attrs["notes"].items())
     return [Sentence(f"{title}, {model}: {' '.join(said)}") for title, model, said in notes if said]
 
 
-def _used(table: pd.DataFrame) -> int:
-    """How many renewals are used."""
+def _calibration_length(table: pd.DataFrame) -> int:
+    """The number of renewals in the calibration period."""
     return max(len(table) // 3, 3)
 
 
 def selected_tenures(saved: pd.DataFrame) -> pd.DataFrame:
-    """A few rows of ``saved_value``, further and further apart, with the last one, "all"."""
+    """A few rows of ``saved_value`` at increasing distances, with the last row "all".
+
+    Parameters
+    ----------
+    saved
+        The table that ``saved_value`` returns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows nearest to 0, 1, 3, 6, 12, 24, 48 and 96 renewals, and the row "all".
+    """
     tenures = saved.index[:-1].to_numpy(dtype=int)
     wanted = [tenures[np.argmin(np.abs(tenures - edge))] for edge in EDGES if edge <= tenures.max() + 1]
     return saved.loc[[*dict.fromkeys(wanted), "all"]]
 
 
 def age_groups(customers: pd.DataFrame) -> pd.Series:
-    """The group of each line of ``active_customers`` by its renewals, as text in an order of its own.
+    """The tenure group of each row of ``active_customers``, as ordered categories.
+
+    Parameters
+    ----------
+    customers
+        A frame with ``tenure``, the number of renewals made.
+
+    Returns
+    -------
+    pandas.Series
+        Names of the groups, with the index of ``customers``. The groups begin at 0, 1, 3, 6, 12, 24, 48 and 96
+        renewals.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Numbers and tables as pages show them: the formats that notebooks use."""
+"""Formats of numbers and tables on pages, for the notebooks."""
 
 import pandas as pd
 
@@ -8,11 +8,18 @@ from retention_models.core.formatting import with_intervals as with_intervals
 
 
 def display_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ``value_by_segment`` or ``value_by_horizon`` that fit a page, the longest names shortened.
+    """The columns of ``value_by_segment`` or ``value_by_horizon`` that fit on a page, with short names.
 
-    Shares are left out.
+    Parameters
+    ----------
+    table
+        The table that ``value_by_segment`` or ``value_by_horizon`` returns.
 
-    ``alive`` is ``probability_alive``, and ``per_customer`` is ``value_per_customer``, with their ``_lower, _upper``.
+    Returns
+    -------
+    pandas.DataFrame
+        Without the columns of shares. ``probability_alive`` becomes ``alive`` and ``value_per_customer`` becomes
+        ``per_customer``, also with ``_lower`` and ``_upper``.
     """
     kept = table[[name for name in table if "share" not in str(name)]]
     short = kept.columns.str.replace("value_per_customer", "per_customer").str.replace("probability_alive", "alive")

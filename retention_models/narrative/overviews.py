@@ -1,4 +1,4 @@
-"""A log at a glance: how many customers and purchases, of which days, and what was set aside."""
+"""Summary of a log: the number of customers and purchases, the period, and the rows left out."""
 
 from __future__ import annotations
 
@@ -21,22 +21,27 @@ from retention_models.tables.engines import on_engine
 def overview(
     transactions: Any, *, acquired_after: Any = None, observation_end: Any = None, name: str | Path = "this log"
 ) -> pd.DataFrame:
-    """What a reader wants to know of a log first.
+    """Summary of a purchase log: period, customers, purchases, mean amount, and what was left out.
 
     Parameters
     ----------
     transactions
-        The log: whatever ``read_transactions`` takes, or what it returned.
+        The log: anything that ``read_transactions`` takes or returns.
     acquired_after, observation_end
         As in ``summarize``.
     name
-        What to call the log; of a path the last part.
+        Name of the log, the title of the column. Of a path, the last part is used.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``fact``, one column of text with the name of the log: days, customers, purchases and money that
-        count, and each reason for which something was set aside, with its number.
+        Indexed by ``fact``, one column of text: days, customers, purchases and amounts that count, and the number of
+        purchases or customers left out for each reason.
+
+    Raises
+    ------
+    ValueError
+        As in ``read_transactions`` and ``summarize``.
 
     Examples
     --------
@@ -70,19 +75,19 @@ def overview(
 
 
 def contract_overview(spells: Spells, *, name: str | Path = "this log") -> pd.DataFrame:
-    """What a reader wants to know of a contract log first.
+    """Summary of a contract log: period, customers, spells, and what was left out.
 
     Parameters
     ----------
     spells
-        From ``read_contracts``.
+        The log that ``read_contracts`` returns.
     name
-        What to call the log; of a path the last part.
+        Name of the log, the title of the column. Of a path, the last part is used.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``fact``, one column of text with the name of the log. A spell is an unbroken time as a customer.
+        Indexed by ``fact``, one column of text. A spell is an uninterrupted period as a customer.
 
     Examples
     --------

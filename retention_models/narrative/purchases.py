@@ -1,4 +1,4 @@
-"""Decisions in words: who the customers are, and what they are worth, each number with what is known of its error."""
+"""Sentences on the customer base, its value and its forecast, with intervals and errors of the backtest."""
 
 from __future__ import annotations
 
@@ -26,37 +26,45 @@ def value_sentence(
     checks: Sequence[Check] = (),
     level: float = 0.95,
 ) -> str:
-    """What all customers are worth, how far off such forecasts were, and for how many of them an offer pays.
+    """The value of all customers, past forecast errors, and the number of customers for whom an offer pays.
 
     Parameters
     ----------
     total
-        The one row of ``total_value`` for all customers.
+        The row of ``total_value`` for all customers.
     backtest
-        The frame of ``backtest`` for the same model and horizon; the error of amounts is told where it has one.
+        The frame of ``backtest`` for the same model and horizon. The text gives the error of amounts if there is one.
     paying
-        From ``paying_customers``; the row in the middle is told.
+        The table of ``paying_customers``. The text gives its middle row.
     terms
         The terms of the value.
     cost
-        Cost of the offer for one customer.
+        Cost of the offer for one customer, in money.
     checks
-        What was checked; those that failed are named.
+        Checks. The text names those that failed.
     level
-        Level of the intervals in ``total`` and ``paying``.
+        Level of the intervals in ``total`` and ``paying``, 0.95 by default.
+
+    Returns
+    -------
+    str
+        One sentence.
+
+    Raises
+    ------
+    ValueError
+        When the terms lack a horizon or a time unit.
     """
-    worth, told = (
-        total.iloc[0],
-        past_error_sentences(backtest, "amount_error" if "amount_error" in backtest else "error"),
-    )
+    worth = total.iloc[0]
+    past_errors = past_error_sentences(backtest, "amount_error" if "amount_error" in backtest else "error")
     value, lower, upper = (terms.written(worth[name]) for name in ("value", "value_lower", "value_upper"))
     uplift, few = paying.index[len(paying) // 2], paying.iloc[len(paying) // 2]
     return (
-        f"The {worth['customers']:,.0f} customers are worth {value} over the next {_span(terms)} "
-        f"({100 * level:g} % interval {lower} to {upper}; {told}); an offer that costs {terms.written(cost)} "
+        f"The {worth['customers']:,.0f} customers are worth {value} over the next {_horizon_text(terms)} "
+        f"({100 * level:g} % interval {lower} to {upper}; {past_errors}); an offer that costs {terms.written(cost)} "
         f"a customer and raises purchases by {uplift} pays for {few['customers']:,.0f} of them "
         f"({100 * few['share']:.1f} %, {100 * level:g} % interval {100 * few['share_lower']:.1f} to "
-        f"{100 * few['share_upper']:.1f} %){medians(total)}{failed_checks(checks)}."
+        f"{100 * few['share_upper']:.1f} %){median_share_text(total)}{failed_checks(checks)}."
     )
 
 
@@ -70,24 +78,34 @@ def customer_base_sentence(
     checks: Sequence[Check] = (),
     level: float = 0.95,
 ) -> str:
-    """How many are customers still, when to win new ones a second time, and which segment holds most of the value.
+    """Number of active customers, time to the second purchase of new ones, and the most valuable segment.
 
     Parameters
     ----------
     status
-        The one row of ``status_by_group`` for all customers.
+        The row of ``status_by_group`` for all customers.
     second
-        From ``time_to_second_purchase``.
+        The table of ``time_to_second_purchase``.
     segments
-        From ``value_by_segment``.
+        The table of ``value_by_segment``.
     day
-        The day on which this holds, in words.
+        The day to which the numbers refer, in words.
     terms
         The terms of the value.
     checks
-        What was checked; those that failed are named.
+        Checks. The text names those that failed.
     level
-        Level of the interval in ``status``.
+        Level of the interval in ``status``, 0.95 by default.
+
+    Returns
+    -------
+    str
+        One sentence.
+
+    Raises
+    ------
+    ValueError
+        When the terms lack a horizon or a time unit.
     """
     row, best, share = status.iloc[0], segments.iloc[0], 100 * well_watched(second)["share"]
     alive, lower, upper = (100 * row[f"probability_alive{end}"] for end in ("", "_lower", "_upper"))
@@ -97,22 +115,22 @@ def customer_base_sentence(
         f"{share.iloc[-1]:.0f} % buy a second time within {share.index[-1]:,} days, half of these in the first "
         f"{days_until(share, share.iloc[-1] / 2):,}, which is the time to win them; the segment “{segments.index[0]}” "
         f"is {100 * best['share_of_customers']:.0f} % of the customers and {100 * best['share_of_value']:.0f} % of the "
-        f"value expected within {_span(terms)}{medians(segments)}{failed_checks(checks)}."
+        f"value expected within {_horizon_text(terms)}{median_share_text(segments)}{failed_checks(checks)}."
     )
 
 
-def _span(terms: Terms) -> str:
+def _horizon_text(terms: Terms) -> str:
     """The horizon of some terms in words."""
     terms.require("horizon", "time_unit")
     return span_name(float(terms.horizon or 0.0), str(terms.time_unit))
 
 
-def medians(worth: pd.DataFrame) -> str:
-    """How much of a value (from ``total_value`` or ``value_by_segment``) rests on medians, as the end of a sentence."""
+def median_share_text(worth: pd.DataFrame) -> str:
+    """The share of a value that rests on median amounts, as the end of a sentence."""
     value, part = (worth[name].to_numpy(dtype=float) for name in ("value", "share_of_medians"))
     share = value @ part / value.sum()
-    told = f"; {100 * share:.0f} % of the value is reckoned with median amounts, for those customers have no mean"
-    return told if share > 0 else ""
+    text = f"; {100 * share:.0f} % of the value is reckoned with median amounts, for those customers have no mean"
+    return text if share > 0 else ""
 
 
 def failed_checks(checks: Sequence[Check]) -> str:
@@ -122,14 +140,19 @@ def failed_checks(checks: Sequence[Check]) -> str:
 
 
 def past_error_sentences(backtest: pd.DataFrame, error: str = "error") -> str:
-    """What earlier dates say of the error of such a forecast, as part of a sentence.
+    """The forecast errors at earlier dates, as part of a sentence.
 
     Parameters
     ----------
     backtest
         The frame of ``backtest``.
     error
-        Its column to tell: ``error``, or ``amount_error``.
+        The column of errors to report: ``"error"``, the default, or ``"amount_error"``.
+
+    Returns
+    -------
+    str
+        The range of the errors in percent, or that there is not enough history for a backtest.
     """
     if missing_history(backtest):
         return "no earlier date leaves enough to learn from to tell how far off such a forecast is"
@@ -152,7 +175,7 @@ class Sentence(str):
 def forecast_sentence(
     total: pd.DataFrame, backtest: pd.DataFrame, customers: pd.DataFrame, horizon: float, *, level: float = 0.95
 ) -> Sentence:
-    """A forecast total with its interval and its error at earlier dates, in words.
+    """A forecast of total purchases with its interval and the forecast errors at earlier dates.
 
     Parameters
     ----------
@@ -161,32 +184,46 @@ def forecast_sentence(
     backtest
         The frame of ``backtest`` for the same model and horizon.
     customers
-        The summary that the total is for; its ``attrs`` name the day and the time unit.
+        The table of ``summarize`` for which the total is. Its ``attrs`` contain the date and the time unit.
     horizon
-        Length of the future window, in that unit.
+        Length of the forecast in that unit.
     level
-        Level of the interval in ``total``.
+        Level of the interval in ``total``, 0.95 by default.
+
+    Returns
+    -------
+    Sentence
+        One sentence.
 
     Notes
     -----
-    The last range told is the interval with the errors on top: its lower end with the lowest of them, its upper end
-    with the highest.
+    The last range is the planning range: the lower end of the interval with the lowest error on top, the upper end with
+    the highest.
     """
     row, about = total.iloc[0], customers.attrs
     error = backtest["error"]
     least, most = row["purchases_lower"] * (1 + error.min()), row["purchases_upper"] * (1 + error.max())
-    made = "" if missing_history(backtest) else f", which would make it {least:,.0f} to {most:,.0f}"
+    planning_range = "" if missing_history(backtest) else f", which would make it {least:,.0f} to {most:,.0f}"
     return Sentence(
         f"Expect {row['expected']:,.0f} purchases within {span_name(horizon, about['time_unit'])} from the "
         f"{len(customers):,} customers known on {about['calibration_end']} ({100 * level:g} % interval "
-        f"{row['purchases_lower']:,.0f} to {row['purchases_upper']:,.0f}); {past_error_sentences(backtest)}{made}."
+        f"{row['purchases_lower']:,.0f} to {row['purchases_upper']:,.0f}); "
+        f"{past_error_sentences(backtest)}{planning_range}."
     )
 
 
 def typical_cost(customers: Any) -> float:
-    """A tenth of what a repeat purchase costs on average: an offer to reckon with where none is given.
+    """A tenth of the mean amount of a repeat purchase: a default for the cost of an offer.
 
-    ``customers`` is a summary; where it has no money a purchase counts one.
+    Parameters
+    ----------
+    customers
+        The table that ``summarize`` returns.
+
+    Returns
+    -------
+    float
+        Money. Without amounts in the table a purchase counts 1, and the result is 0.1.
     """
     if "monetary_value" not in customers.columns:
         return TYPICAL_SHARE

@@ -1,13 +1,13 @@
-"""What customers are worth: purchases and payments to come, discounted, with intervals.
+"""Customer value: discounted future purchases and payments, with confidence intervals.
 
 - ``Terms``: horizon, margin, discount rate, price and currency
-- ``customer_value``: the value of each customer; ``total_value`` of all or of segments
-- ``value_by_segment``: segments side by side; ``value_by_horizon``
-- ``saved_value``: a customer with a contract who was about to leave and was kept
-- ``break_even_uplift``: how much an offer must change to earn its cost; ``paying_customers``
-- ``marginal_value``: the same customers with a covariate changed
-- ``discounted_lifetime``: of a new contract; ``discounted_residual_lifetime``, ``retention_elasticity``
-- ``fit_spend``: the amount of a purchase; ``spend_by_frequency``, ``spend_independence_check``
+- ``customer_value``: value of each customer; ``total_value`` of all customers or of segments
+- ``value_by_segment``: segments compared; ``value_by_horizon``: horizons compared
+- ``saved_value``: value of a customer with a contract who was about to leave and is kept
+- ``break_even_uplift``: increase in purchases at which an offer earns its cost; ``paying_customers``
+- ``marginal_value``: change in value when a covariate changes
+- ``discounted_lifetime``: value of a new contract; ``discounted_residual_lifetime``, ``retention_elasticity``
+- ``fit_spend``: amount per purchase; ``spend_by_frequency``, ``spend_independence_check``
 
 >>> import retention_models as rm
 >>> customers = rm.summarize(rm.datasets.load_cdnow())

@@ -1,7 +1,7 @@
-"""When an offer pays: how much it would have to change, and for how many customers.
+"""Break-even analysis: how much an offer must raise purchases to earn its cost, and for how many customers it pays.
 
-Value says what there is to lose or to gain with a customer. It does not say whom an offer would move; that takes an
-experiment.
+Customer value says how much there is to gain or to lose. It does not say which customers an offer influences. Only an
+experiment can show that.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ TYPICAL_SHARE = 0.1
 
 
 def paying_customers(uplift: pd.DataFrame, *, uplifts: Sequence[float] = UPLIFTS) -> pd.DataFrame:
-    """For how many customers an offer would pay if it raised their purchases by so much.
+    """The number of customers for whom an offer pays, for each assumed increase in their purchases.
 
     Parameters
     ----------
     uplift
-        From ``break_even_uplift``.
+        The table that ``break_even_uplift`` returns.
     uplifts
-        Shares by which the offer might raise purchases.
+        Assumed increases in purchases, as shares: 0.05 for 5 %. By default 1, 2, 5, 10, 20, 50 and 100 %.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``uplift`` (text): the number of ``customers`` whose break-even uplift is no higher, their ``share``,
-        and ``share_lower, share_upper``, which count those whose whole interval is no higher, and any part of it.
+        Indexed by ``uplift`` (text). ``customers`` is the number of customers whose break-even uplift is at most the
+        assumed increase. ``share`` is their share of all customers. ``share_lower`` counts only customers whose whole
+        interval is at most the increase. ``share_upper`` counts all whose interval begins there or below.
 
     Examples
     --------
@@ -57,22 +58,31 @@ def paying_customers(uplift: pd.DataFrame, *, uplifts: Sequence[float] = UPLIFTS
 
 
 def break_even_uplift(value: pd.DataFrame, *, cost: float) -> pd.DataFrame:
-    """How much an offer must raise each customer's value, as a share of it, to earn its cost.
+    """The increase in each customer's value, as a share of the value, at which an offer earns its cost.
 
     Parameters
     ----------
     value
-        From ``customer_value``.
+        The table that ``customer_value`` returns.
     cost
         Cost of the offer for one customer, in money, above 0.
 
     Returns
     -------
     pandas.DataFrame
-        ``break_even_uplift``, cost over value, with ``_lower, _upper`` from the value's interval. 0.05 says that the
-        offer pays if it raises the customer's coming purchases by 5 %; infinity, that it never does, the customer being
-        worth nothing. Which customers an offer would really move
-        is another question, for an experiment: value alone does not choose whom to treat.
+        Indexed like ``value``: ``break_even_uplift``, the cost divided by the value, and its interval
+        ``break_even_uplift_lower, break_even_uplift_upper`` from the interval of the value. At 0.05 the offer pays if
+        it raises the customer's future purchases by 5 %. It is infinite where the customer is worth nothing.
+
+    Raises
+    ------
+    ValueError
+        When ``cost`` is not above 0, or ``value`` lacks a column.
+
+    Notes
+    -----
+    The table does not say which customers an offer influences. That takes an experiment: do not select customers by
+    value alone.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The value of all customers by segment, and by how far one looks ahead."""
+"""Customer value by segment and by forecast horizon."""
 
 from __future__ import annotations
 
@@ -20,23 +20,28 @@ from retention_models.value.terms import Terms
 def value_by_segment(
     fit: Fit, customers: Any, terms: Terms, by: Labels, *, spend: Fit | None = None, level: float = 0.95
 ) -> pd.DataFrame:
-    """Customers, activity and value of each segment, the most valuable one first.
+    """Number of customers, activity and value of each segment, the most valuable segment first.
 
     Parameters
     ----------
     fit
-        A fitted model of purchases.
+        A fitted purchase model.
     customers, terms, spend, level
-        As in ``customer_value``.
+        As in ``customer_value``, for purchases.
     by
         The segments, as in ``total_value``.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by segment: ``customers`` and their share, ``share_of_customers``; ``probability_alive``, the mean
-        probability of being a customer still; ``value_per_customer`` and ``value``, both with ``_lower, _upper``;
-        ``share_of_value``; and ``share_of_medians``, see ``total_value``.
+        Indexed by segment. ``customers`` and ``share_of_customers``; ``probability_alive``, the mean probability that a
+        customer is still active; ``value_per_customer`` and ``value`` with their intervals ``<name>_lower,
+        <name>_upper``; ``share_of_value``; and ``share_of_medians``, as in ``total_value``.
+
+    Raises
+    ------
+    ValueError
+        As in ``total_value``.
     """
     worth = total_value(fit, customers, terms, spend=spend, by=by, level=level)
     alive = status_by_group(fit, customers, by, level=level)["probability_alive"]
@@ -60,21 +65,32 @@ def value_by_horizon(
     spend: Fit | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """What all customers are worth by how far one looks ahead; without end in the last row, where there is a discount.
-
-    What lies beyond the horizon of a backtest is an extrapolation that nobody has checked.
+    """Value of all customers for several horizons; with a discount rate above 0 also without a time limit.
 
     Parameters
     ----------
-    fit, customers, terms, spend, level
-        As in ``customer_value``, of purchases; the horizon of the terms does not count.
+    fit
+        A fitted purchase model.
+    customers, spend, level
+        As in ``customer_value``, for purchases.
+    terms
+        As in ``customer_value``. The horizon of the terms is ignored.
     horizons
-        Lengths to look ahead, in the time unit of the terms, such as (26, 52).
+        Horizons in the time unit of the terms, such as (26, 52).
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``horizon`` (text): the columns of ``total_value`` but for ``customers``.
+        Indexed by ``horizon`` (text): the columns of ``total_value`` without ``customers``.
+
+    Raises
+    ------
+    ValueError
+        When ``horizons`` is empty, or as in ``total_value``.
+
+    Notes
+    -----
+    A value beyond the horizon of a backtest is an extrapolation. No data have tested it.
 
     Examples
     --------

@@ -1,12 +1,13 @@
-"""What customers with contracts are worth: the payments still to come, each as likely as the customer is to be there.
+"""Value of customers with contracts: the expected discounted payments to come.
 
-A contract is paid for period after period. A new customer pays at once and then at every renewal, so that the expected
-number of payments, each discounted, is DEL = sum over t >= 0 of S(t) / (1 + d)^t. A customer who has made n payments is
-met just before the n-th renewal decision, DERL(n) = sum over t >= n of S(t) / S(n - 1) / (1 + d)^(t - n), or just after
-the n-th payment, a whole period earlier and so DERL(n) / (1 + d). Hence DEL = 1 + DERL(1) / (1 + d).
+A contract is paid for in every period. A new customer pays at the start and then at every renewal. The expected
+discounted number of payments is DEL = sum over t >= 0 of S(t) / (1 + d)^t. For a customer who has made n payments, just
+before the n-th renewal, it is DERL(n) = sum over t >= n of S(t) / S(n - 1) / (1 + d)^(t - n). Just after the n-th
+payment, a whole period earlier, it is DERL(n) / (1 + d). Hence DEL = 1 + DERL(1) / (1 + d).
 
 Fader & Hardie (2010), "Customer-Base Valuation in a Contractual Setting: The Perils of Ignoring Heterogeneity",
-Marketing Science 29(1), 85-93. A single retention rate for all is what they warn of; its value stands beside.
+Marketing Science 29(1), 85-93. They warn against a single retention rate for all customers. Its value is reported for
+comparison.
 """
 
 from __future__ import annotations
@@ -32,31 +33,36 @@ from retention_models.value.payments import (
     PaymentSchedule,
     PaymentStream,
     finite_horizon,
-    schedule_of,
-    survival_of,
+    payment_schedule,
+    survival_at_renewals,
 )
 from retention_models.value.terms import Terms
 
 
 def discounted_lifetime(model: Any, terms: Terms) -> float:
-    """What a new customer is worth, the payment at the start included; without a price, DEL (Fader & Hardie 2010).
+    """Value of a new customer, the payment at the start included; without a price the DEL.
 
     Parameters
     ----------
     model
-        A fit, a model of contracts, or any object with ``survival_function(tenure)`` in renewals.
+        A fit or a model of contracts, or any object with ``survival_function(tenure)``, where tenure counts renewals.
     terms
-        Price, margin, billing period, discount rate and, where value has an end, horizon.
+        ``billing_period`` and ``annual_discount_rate``; ``price`` and ``margin`` for value in money; ``horizon`` in
+        renewals for a time limit.
 
     Returns
     -------
     float
-        Money; without a price, the expected number of payments, each discounted.
+        Money; without a price the expected discounted number of payments.
 
     Raises
     ------
     ValueError
-        When the terms lack a billing period or a discount rate.
+        When the terms lack a billing period or a discount rate, or the value is infinite.
+
+    Notes
+    -----
+    The discounted expected lifetime (DEL) of Fader & Hardie (2010).
 
     Examples
     --------
@@ -65,26 +71,38 @@ def discounted_lifetime(model: Any, terms: Terms) -> float:
     >>> round(rm.value.discounted_lifetime(high_end, rm.Terms(annual_discount_rate=0.1, billing_period="Y")), 4)
     5.4638
     """
-    first = float(schedule_of(terms).paid(0)[0])
+    first = float(payment_schedule(terms).discounted_margins(0)[0])
     return first + float(discounted_residual_lifetime(model, 1, terms, moment="after_payment"))
 
 
 def discounted_residual_lifetime(
     model: Any, payments: ArrayLike, terms: Terms, *, moment: Moment = "before_renewal"
 ) -> Array:
-    """What is still to come from a customer who has made so many payments; without a price, DERL.
+    """Value of the future payments of a customer who has made a number of payments; without a price the DERL.
 
     Parameters
     ----------
-    model
+    model, terms
         As in ``discounted_lifetime``.
     payments
-        Payments made, 1 for a customer who has not come to a renewal yet; any shape.
-    terms
-        As in ``discounted_lifetime``.
+        Number of payments made, of any shape. 1 for a customer before the first renewal.
     moment
-        When the customer is met: ``"before_renewal"``, just before the decision, the next payment not discounted; or
-        ``"after_payment"``, just after the last payment, the next one a whole period away.
+        The moment of valuation. ``"before_renewal"``, the default, is just before the renewal decision, and the next
+        payment is not discounted. ``"after_payment"`` is just after the last payment, one period before the next one.
+
+    Returns
+    -------
+    numpy.ndarray
+        Money, in the shape of ``payments``; without a price the expected discounted number of payments.
+
+    Raises
+    ------
+    ValueError
+        When ``payments`` are not whole numbers from 1 on, or as in ``discounted_lifetime``.
+
+    Notes
+    -----
+    The discounted expected residual lifetime (DERL) of Fader & Hardie (2010).
 
     Examples
     --------
@@ -93,19 +111,36 @@ def discounted_residual_lifetime(
     >>> rm.value.discounted_residual_lifetime(rm.ShiftedBetaGeometric(3.8, 15.2), [1, 2, 3, 4, 5], terms).round(2)
     array([3.31, 3.45, 3.59, 3.72, 3.84])
     """
-    made = np.asarray(payments, dtype=float)
-    if not np.all((made >= 1) & (made == np.floor(made))):
+    payments_made = np.asarray(payments, dtype=float)
+    if not np.all((payments_made >= 1) & (payments_made == np.floor(payments_made))):
         raise ValueError("payments must be whole numbers from 1 on; the payment at the start is the first")
-    schedule = schedule_of(terms)
-    stream = PaymentStream(survival_of(model, int(made.max()) - 1, schedule), schedule, moment)
-    return stream.mean(made.astype(np.int64).ravel() - 1).reshape(made.shape)
+    schedule = payment_schedule(terms)
+    stream = PaymentStream(survival_at_renewals(model, int(payments_made.max()) - 1, schedule), schedule, moment)
+    return stream.mean(payments_made.astype(np.int64).ravel() - 1).reshape(payments_made.shape)
 
 
 def retention_elasticity(model: Any, terms: Terms) -> float:
-    """By how many percent a new customer's value rises when every retention rate rises by one percent.
+    """The percentage by which a new customer's value rises when every retention rate rises by one percent.
 
-    The mean number of renewals behind a discounted payment; r / (1 + i - r) where the retention rate r is the same at
-    every renewal and i is the discount rate a period.
+    Parameters
+    ----------
+    model, terms
+        As in ``discounted_lifetime``.
+
+    Returns
+    -------
+    float
+        The elasticity, a number without a unit.
+
+    Raises
+    ------
+    ValueError
+        As in ``discounted_lifetime``.
+
+    Notes
+    -----
+    The elasticity is the mean number of renewals before a payment, each payment weighted by its discounted value. With
+    a constant retention rate r and a discount rate i a period it is r / (1 + i - r).
 
     Examples
     --------
@@ -114,28 +149,28 @@ def retention_elasticity(model: Any, terms: Terms) -> float:
     >>> round(rm.value.retention_elasticity(rm.ShiftedBetaGeometric(alpha=1.280976, beta=7.790383), terms), 2)
     5.37
     """
-    schedule = schedule_of(terms)
-    survival = survival_of(model, 0, schedule)[0]
-    worth = survival * schedule.paid(len(survival) - 1)
+    schedule = payment_schedule(terms)
+    survival = survival_at_renewals(model, 0, schedule)[0]
+    worth = survival * schedule.discounted_margins(len(survival) - 1)
     return float(worth @ np.arange(len(survival)) / worth.sum())
 
 
 def contract_value(
     model: Any, customers: Any, terms: Terms, moment: Moment = "before_renewal", level: float = 0.95
 ) -> pd.DataFrame:
-    """What each customer with a contract is still worth; see ``customer_value``.
+    """Future value of each customer with a contract; see ``customer_value``.
 
-    ``model`` may be any curve with ``survival_function(tenure)``, or an object of another library with
-    ``predict_survival_function``, which is asked about the other columns of ``customers``.
+    ``model`` may be any curve with ``survival_function(tenure)``. It may also be an object of another library with
+    ``predict_survival_function``, which receives the other columns of ``customers``.
     """
-    schedule, table = schedule_of(terms), customers_by_tenure(customers)
-    stream = _stream(model, customers, table, schedule, moment)
+    schedule, table = payment_schedule(terms), customers_by_tenure(customers)
+    stream = _payment_stream(model, customers, table, schedule, moment)
     tenure = table.columns[0].astype(np.int64)[table.row]
     frame = pd.DataFrame({"value": stream.mean(tenure)}, index=table.index)
     if isinstance(model, Fit):
-        lower, upper = _ends(model, table, schedule, moment, np.eye(len(table.weight)), level)
+        lower, upper = _interval_ends(model, table, schedule, moment, np.eye(len(table.weight)), level)
         frame["value_lower"], frame["value_upper"] = lower[table.row], upper[table.row]
-        frame["naive_value"] = _naive(model, table, schedule, moment)[table.row]
+        frame["naive_value"] = _naive_value(model, table, schedule, moment)[table.row]
     return frame
 
 
@@ -147,9 +182,9 @@ def total_contract_value(
     by: Labels | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """What all customers with contracts, or those of each segment, are still worth; see ``total_value``."""
-    schedule, table = schedule_of(terms), customers_by_tenure(customers)
-    stream = _stream(model, customers, table, schedule, moment)
+    """Future value of all customers with contracts, or of each segment; see ``total_value``."""
+    schedule, table = payment_schedule(terms), customers_by_tenure(customers)
+    stream = _payment_stream(model, customers, table, schedule, moment)
     code, names = read_codes(customers, by)
     names = names.rename(names.name or "segment")
 
@@ -161,30 +196,36 @@ def total_contract_value(
     if isinstance(model, Fit):
         share = np.zeros((len(names), len(table.weight)))
         np.add.at(share, (code, table.row), table.line_weight)
-        ends = _ends(model, table, schedule, moment, share, level)
+        ends = _interval_ends(model, table, schedule, moment, share, level)
         chance = summed(stream.variance(tenure))
         frame["value_lower"], frame["value_upper"] = ends
-        outcome = schedule.with_chance(frame["value"].to_numpy(), ends, chance, level)
+        outcome = schedule.prediction_interval(frame["value"].to_numpy(), ends, chance, level)
         frame["outcome_lower"], frame["outcome_upper"] = outcome
-        frame["naive_value"] = summed(_naive(model, table, schedule, moment)[table.row])
+        frame["naive_value"] = summed(_naive_value(model, table, schedule, moment)[table.row])
     whole = np.all(frame["customers"] == np.floor(frame["customers"]))
     return frame.astype({"customers": int}) if whole else frame
 
 
-def _stream(model: Any, customers: Any, table: Table, schedule: PaymentSchedule, moment: Moment) -> PaymentStream:
+def _payment_stream(
+    model: Any, customers: Any, table: Table, schedule: PaymentSchedule, moment: Moment
+) -> PaymentStream:
     last = int(table.columns[0].max())
     if hasattr(model, "predict_survival_function"):
         survival = predicted_survival(model, customers, last + finite_horizon(schedule))
         return PaymentStream(survival, schedule, moment)
-    return PaymentStream(survival_of(model, last, schedule), schedule, moment)
+    return PaymentStream(survival_at_renewals(model, last, schedule), schedule, moment)
 
 
-def _ends(fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment, share: Array, level: float) -> Ends:
-    """Ends of the intervals of some sums of the distinct tenures' values; ``share`` has shape (sums, tenures)."""
+def _interval_ends(
+    fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment, share: Array, level: float
+) -> Ends:
+    """Interval ends of sums of the distinct tenures' values; ``share`` has shape (sums, tenures)."""
     last = int(table.columns[0].max())
 
     def value(model: Any, tenure: Array) -> Array:
-        return PaymentStream(survival_of(model, last, schedule), schedule, moment).mean(tenure.astype(np.int64))
+        return PaymentStream(survival_at_renewals(model, last, schedule), schedule, moment).mean(
+            tenure.astype(np.int64)
+        )
 
     ends = profile_interval(fit, lambda model: share @ value(model, table.columns[0]), level)
     if ends is not None:
@@ -194,11 +235,13 @@ def _ends(fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment, sha
 
 
 def mean_rate_model(fit: Fit) -> Geometric:
-    """What the mean retention rate of the fit's data makes of customers: all alike, with a constant chance to leave."""
+    """A model with the mean retention rate of the fit's data for every customer and every renewal."""
     return Geometric(-np.log(np.clip(fit.data["retention_rate"], 1e-9, 1 - 1e-9)))
 
 
-def _naive(fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment) -> Array:
-    """What the mean retention rate of the fit's data says of each distinct tenure, with a constant chance to leave."""
-    stream = PaymentStream(survival_of(mean_rate_model(fit), int(table.columns[0].max()), schedule), schedule, moment)
+def _naive_value(fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment) -> Array:
+    """Value of each distinct tenure under the mean retention rate of the fit's data."""
+    stream = PaymentStream(
+        survival_at_renewals(mean_rate_model(fit), int(table.columns[0].max()), schedule), schedule, moment
+    )
     return stream.mean(table.columns[0].astype(np.int64))

@@ -1,7 +1,7 @@
-"""What customers are worth today, each alone and all together: of purchases and of contracts by one door.
+"""Value of each customer and of all together, for purchases and for contracts.
 
-The value of purchases is that of Fader, Hardie & Lee (2005), the value of contracts that of Fader & Hardie (2010); see
-``purchases`` and ``contracts`` beside this module.
+The value of purchases follows Fader, Hardie & Lee (2005), the value of contracts Fader & Hardie (2010). See the modules
+``purchases`` and ``contracts`` of this room.
 """
 
 from __future__ import annotations
@@ -27,52 +27,56 @@ def customer_value(
     moment: Moment = "before_renewal",
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """What each customer is worth today, with an interval: the coming purchases, or the payments of a contract.
+    """Value of each customer today, with a confidence interval: of future purchases, or of contract payments.
 
     Parameters
     ----------
     fit
         A fitted model of purchases (``ParetoNBD``, ``BGNBD``, ...) or of contracts (``ShiftedBetaGeometric``, ...). For
-        contracts also a model with its parameters, any curve with ``survival_function(tenure)`` in renewals, or an
-        object of another library with ``predict_survival_function``, which is asked about the other columns of
-        ``customers`` and needs a horizon within its data.
+        contracts also a model with its parameters, or any curve with ``survival_function(tenure)`` in renewals. An
+        object of another library with ``predict_survival_function`` receives the other columns of ``customers``. It
+        needs a horizon within its data.
     customers
-        Of purchases: a frame with ``frequency, recency, T`` from ``summarize``, with ``monetary_value`` for ``spend``,
-        and with the columns of the fits' covariates. Of contracts: a frame with ``tenure``, the renewals made so far (0
-        for a new customer), one row a customer or one with a ``weight``, from ``active_customers``.
+        For purchases: a frame with ``frequency, recency, T`` from ``summarize``, with ``monetary_value`` for ``spend``
+        and with the columns of the fits' covariates. For contracts: a frame with ``tenure`` from ``active_customers``,
+        the number of renewals made (0 for a new customer). A row is one customer, or ``weight`` customers.
     terms
-        Of purchases: ``horizon, time_unit, annual_discount_rate`` and, with ``spend``, ``margin``. Of contracts:
+        For purchases: ``horizon, time_unit, annual_discount_rate`` and, with ``spend``, ``margin``. For contracts:
         ``billing_period, annual_discount_rate``, and ``price`` and ``margin`` for value in money.
     spend
-        A fitted ``GammaGamma``, for what each customer spends on a purchase. Without it each purchase counts the price
-        of the terms, or one.
+        A fitted ``GammaGamma`` for the expected amount of a purchase of each customer. By default None: each purchase
+        counts the price of the terms, or 1 without a price.
     moment
-        When a customer with a contract is met: ``"before_renewal"``, just before the decision, the next payment not
-        discounted; or ``"after_payment"``, just after the last payment, the next one a whole period away.
+        The moment of valuation of a contract. ``"before_renewal"``, the default, is just before the renewal decision,
+        and the next payment is not discounted. ``"after_payment"`` is just after the last payment, one period before
+        the next.
     level
-        Level of the intervals.
+        Level of the confidence intervals, 0.95 by default.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed like ``customers``: ``value`` and its interval ``value_lower, value_upper`` (how sure the expectation
-        is, given the model). Of purchases also ``discounted_purchases`` and, with ``spend``, ``expected_spend`` (an
-        amount per purchase) and ``spend_estimate`` ("posterior mean", or "posterior median" where the mean does not
-        exist: q at most 1 and no repeat purchase). Of contracts also ``naive_value``, what the mean retention rate of
-        the fit's data would say of everybody. A curve that is no fit has no interval.
+        Indexed like ``customers``: ``value``, in money or in discounted purchases or payments, and its confidence
+        interval ``value_lower, value_upper``, which covers parameter uncertainty. For purchases also
+        ``discounted_purchases`` and, with ``spend``, ``expected_spend`` (amount per purchase) and ``spend_estimate``.
+        That is "posterior mean", or "posterior median" where the mean does not exist (q at most 1 and no repeat
+        purchase). For contracts also ``naive_value``, the value under the mean retention rate of the fit's data. A
+        curve that is not a fit has no interval.
 
     Raises
     ------
+    TypeError
+        When ``fit`` or ``spend`` is not a fit of the kind it must be.
     ValueError
-        When the terms lack what value needs, the time unit is not that of the table, or the value is infinite (no
-        discount, no end, and customers who never leave).
+        When the terms lack something, the time unit is not that of the table, or the value is infinite. It is infinite
+        without discount and time limit if some customers never leave.
 
     Notes
     -----
-    The model of spending is one of customers who pay. Where some repeat buyers paid nothing (see ``notes`` of
-    ``spend``), the ``expected_spend`` of customers who have paid for no repeat purchase so far is multiplied by the
-    share of repeat buyers who do pay. Where a note of a fit of contracts says that its data hardly determine a
-    parameter, intervals are those of the profile likelihood, which need not be symmetric.
+    The model of spending describes customers who pay. If some repeat buyers paid nothing (see ``notes`` of ``spend``),
+    customers without a paid repeat purchase get a lower ``expected_spend``. It is multiplied by the share of repeat
+    buyers who pay. If a note of a contract fit says that the data hardly determine a parameter, intervals use the
+    profile likelihood. They need not be symmetric.
 
     Examples
     --------
@@ -110,29 +114,32 @@ def total_value(
     moment: Moment = "before_renewal",
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """What all customers, or the customers of each segment, are worth together today.
+    """Value of all customers together, or of each segment, today.
 
     Parameters
     ----------
-    fit, customers, terms, spend, moment, level
-        As in ``customer_value``. A column ``weight`` of ``customers`` counts customers.
+    fit, terms, spend, moment, level
+        As in ``customer_value``.
+    customers
+        As in ``customer_value``. A column ``weight`` is the number of customers of a row.
     by
-        The name of a column of segments, or each customer's segment: a Series by its index, a list or array in the
-        order of ``customers``. A missing segment is an error. Without it all are the segment "all".
+        The name of a column of segments, or the segment of each customer: a Series by its index, a list or an array in
+        the order of ``customers``. A missing segment is an error. By default None: one segment named "all".
 
     Returns
     -------
     pandas.DataFrame
-        One row a segment: ``customers``, ``value`` and its interval ``value_lower, value_upper``. The interval knows
-        that all customers share the parameters, so it does not shrink as customers are added. It does not know whether
-        the model is right: see the holdout and the backtest. Of purchases also ``value_per_customer`` with its interval
-        and ``share_of_medians``, the share of the value for which the expected amount is a posterior median. Of
-        contracts also ``outcome_lower, outcome_upper``, which add the chance in who leaves when, and ``naive_value``.
+        One row a segment: ``customers``, ``value`` and its confidence interval ``value_lower, value_upper``. All
+        customers share the parameters, so the relative width does not shrink with the number of customers. The interval
+        does not cover an error of the model: see the holdout and the backtest. For purchases also
+        ``value_per_customer`` with its interval, and ``share_of_medians``, the share of the value whose expected amount
+        is a posterior median. For contracts also the prediction interval ``outcome_lower, outcome_upper``, which covers
+        chance as well, and ``naive_value``.
 
     Raises
     ------
-    ValueError
-        As ``customer_value`` does.
+    TypeError, ValueError
+        As in ``customer_value``.
 
     Examples
     --------
@@ -162,7 +169,7 @@ def total_value(
 
 
 def _is_of_contracts(fit: Any, spend: Any) -> bool:
-    """Whether value takes the road of contracts; a TypeError where something speaks against both."""
+    """Whether the fit is one of contracts; a TypeError where the arguments contradict each other."""
     model = fit.model if isinstance(fit, Fit) else fit
     if hasattr(model, "expected_spend"):
         raise TypeError("fit is a fit of spending; pass that of purchases, and this one as spend=")

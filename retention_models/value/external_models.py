@@ -1,4 +1,4 @@
-"""Survival curves of other libraries' fitted objects: lifelines, scikit-survival and whatever speaks like them."""
+"""Survival curves of fitted objects of other libraries, such as lifelines and scikit-survival."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ OWN_COLUMNS = ("customer_id", "tenure", "weight")
 def predicted_survival(model: Any, customers: Any, last: int) -> Array:
     """S(t) of each customer at t = 0, 1, ... ``last``, from ``model.predict_survival_function``; shape (n, last + 1).
 
-    lifelines gives a frame with a column for each customer, scikit-survival a step function for each.
+    lifelines returns a frame with a column for each customer, scikit-survival a step function for each.
 
     Raises
     ------
     ValueError
-        When ``last`` lies beyond what the model has seen: beyond it lifelines' curves run on flat, as if nobody ever
-        left.
+        When ``last`` lies beyond the data of the model. lifelines continues its curves at a constant level there, as if
+        no customer ever left.
     """
     names = [name for name in nw.from_native(customers, eager_only=True).columns if name not in OWN_COLUMNS]
     features = read_covariates(customers, names).reset_index(drop=True)
@@ -32,22 +32,22 @@ def predicted_survival(model: Any, customers: Any, last: int) -> Array:
     if "times" in inspect.signature(model.predict_survival_function).parameters:
         return _from_lifelines(model, features, times)
     steps = model.predict_survival_function(features)
-    check_seen(min(float(step.x[-1]) for step in steps), last)
+    require_observed_length(min(float(step.x[-1]) for step in steps), last)
     return np.stack([np.where(times < step.x[0], 1.0, step(np.maximum(times, step.x[0]))) for step in steps])
 
 
 def _from_lifelines(model: Any, features: Any, times: NDArray[np.int64]) -> Array:
-    """Its curves as rows; they do not begin at 1, but where the first customer was last seen."""
+    """Curves of lifelines as rows, set to 1 before the first observed duration."""
     durations = np.asarray(model.durations, dtype=float)
-    check_seen(float(durations.max()), int(times[-1]))
+    require_observed_length(float(durations.max()), int(times[-1]))
     curves = np.array(model.predict_survival_function(features, times=times), dtype=float).T
     first = durations.min() if hasattr(model, "baseline_survival_") else 1
     curves[:, times < first] = 1.0
     return curves
 
 
-def check_seen(longest: float, last: int) -> None:
-    """An error where a curve is asked for more than was observed."""
+def require_observed_length(longest: float, last: int) -> None:
+    """Raise a ValueError if a curve is needed for longer than its data reach."""
     if last > longest:
         raise ValueError(
             f"survival is asked up to renewal {last}, and the model has seen none beyond {longest:g}; "

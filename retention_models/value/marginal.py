@@ -1,4 +1,4 @@
-"""What the same customers would be worth with a covariate changed."""
+"""Change in value when a covariate of the customers changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from retention_models.forecast.marginal_effects import (
     parameter_slopes,
     require_known,
 )
-from retention_models.value.purchases import check_fits, check_time_unit, discounting, finite
+from retention_models.value.purchases import check_fits, check_time_unit, discount_terms, require_finite
 from retention_models.value.spending import paying_share
 from retention_models.value.terms import Terms
 
@@ -32,22 +32,27 @@ def marginal_value(
     new: bool = False,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """What the customers would be worth on average if a covariate of theirs changed now.
+    """Mean value per customer before and after a change of a covariate.
 
     Parameters
     ----------
     fit
-        A fitted model of purchases with covariates.
+        A fitted purchase model with covariates.
     customers, terms, spend, level
-        As in ``customer_value``, of purchases.
+        As in ``customer_value``, for purchases.
     change, new
-        As in ``marginal_effect``; the covariates may be those of either fit.
+        As in ``marginal_effect``. The covariates may be those of either fit.
 
     Returns
     -------
     pandas.DataFrame
-        One row, ``value`` (of a customer), with the columns of ``marginal_effect``. The two fits are taken to be
-        independent, as in ``customer_value``.
+        One row, ``value`` (of one customer), with the columns of ``marginal_effect``. The errors of the two fits are
+        taken to be independent, as in ``customer_value``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in ``customer_value`` and ``marginal_effect``.
 
     Examples
     --------
@@ -64,7 +69,7 @@ def marginal_value(
     value     0.511  0.669   0.158      0.029  0.101  0.215
     """
     check_fits(fit, spend)
-    rate, horizon = discounting(terms, spend)
+    rate, horizon = discount_terms(terms, spend)
     require_known(change, fit.covariate_terms, *([] if spend is None else [spend.covariate_terms]))
     buying = ChangedCustomers.from_fit(fit, customers, change, new=new)
     check_time_unit(str(terms.time_unit), buying.table, fit)
@@ -73,9 +78,9 @@ def marginal_value(
     def purchases(fit: Fit) -> Array:
         return buying.outcomes(
             fit,
-            lambda future_process: finite(future_process.discounted_expected_purchases_new(rate, horizon=horizon))[
-                ..., None
-            ],
+            lambda future_process: require_finite(
+                future_process.discounted_expected_purchases_new(rate, horizon=horizon)
+            )[..., None],
         )[buying.table.row, :, 0]
 
     def value(counts: Array, amounts: Array | float) -> Array:
@@ -97,7 +102,7 @@ def marginal_value(
 
 
 def _amounts(fit: Fit, spending: ChangedCustomers) -> Array:
-    """The amount of a purchase that is expected of each line, before and after; shape (lines, 2)."""
+    """Expected amount per purchase of each line, before and after the change; shape (lines, 2)."""
 
     def of_rows(*rows: Array) -> Array:
         columns, change = spending.split(fit, rows)

@@ -1,4 +1,4 @@
-"""The payments to come under a survival curve: what they are worth on average, and how much chance is in them."""
+"""Future payments under a survival curve: their expected discounted value and its variance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import normal_quantile, positive_interval
 from retention_models.fitting.result import Fit
 from retention_models.tables.days import MONTHS, Period
-from retention_models.value.external_models import check_seen
+from retention_models.value.external_models import require_observed_length
 from retention_models.value.terms import Payment, Terms
 
 Moment = Literal["before_renewal", "after_payment"]
@@ -26,10 +26,21 @@ DAYS_A_YEAR = 365.25
 
 @dataclass(frozen=True, eq=False)
 class PaymentSchedule:
-    """What each payment of a contract earns, and what money is worth later; made of ``Terms`` by ``schedule_of``.
+    """Margin of each payment of a contract and the discount factor; ``payment_schedule`` creates it from ``Terms``.
 
-    ``margin`` is earned at each payment: one amount, or one for the payment at the start, the next for the first
-    renewal, and so on; the last holds from there on. ``horizon`` counts renewals ahead.
+    Attributes
+    ----------
+    annual_discount_rate
+        Discount rate a year of 365.25 days.
+    period
+        The billing period: "M", "Y" or a number of days.
+    margin
+        Margin earned at each payment: one amount, or a sequence for the payment at the start, the first renewal and so
+        on. The last amount of a sequence holds for all later payments.
+    payment
+        ``"advance"`` or ``"arrears"``: at the beginning or at the end of each period.
+    horizon
+        Number of renewals ahead that count; infinite by default.
     """
 
     annual_discount_rate: float
@@ -40,28 +51,28 @@ class PaymentSchedule:
 
     @property
     def discount(self) -> float:
-        """What an amount one period ahead is worth now."""
+        """Discount factor of one period."""
         years = self.period / DAYS_A_YEAR if isinstance(self.period, int) else MONTHS[self.period] / 12
         return float((1 + self.annual_discount_rate) ** -years)
 
     @property
     def renewals(self) -> int:
-        """How many renewals ahead matter."""
+        """Number of renewals ahead that count."""
         if np.isfinite(self.horizon):
             return int(self.horizon)
         return int(np.ceil(np.log(NEGLIGIBLE * (1 - self.discount)) / np.log(self.discount)))
 
     def interval(self, value: Array, std_error: Array, level: float) -> Ends:
-        """Ends of the interval of a value: on the log scale, or symmetric where some payments lose money."""
-        if self._only_gain:
+        """Ends of the interval of a value: on the log scale, or symmetric where a margin is negative."""
+        if self._has_only_gains:
             return positive_interval(value, std_error, level)
         reach = normal_quantile(level) * std_error
         return value - reach, value + reach
 
-    def with_chance(self, value: Array, ends: Ends, variance: Array, level: float) -> Ends:
-        """Ends of the interval of an outcome: those of its expectation, and the variance that chance adds."""
+    def prediction_interval(self, value: Array, ends: Ends, variance: Array, level: float) -> Ends:
+        """Ends of the prediction interval: the confidence interval widened by the variance of chance."""
         chance = normal_quantile(level) * np.sqrt(variance)
-        if not self._only_gain:
+        if not self._has_only_gains:
             lower, upper = (np.hypot(value - end, chance) for end in ends)
             return value - lower, value + upper
         some = np.where(value > 0, value, 1.0)
@@ -69,10 +80,10 @@ class PaymentSchedule:
         return value * np.exp(-lower), value * np.exp(np.minimum(upper, 700.0))
 
     @property
-    def _only_gain(self) -> bool:
+    def _has_only_gains(self) -> bool:
         return bool(np.all(np.asarray(self.margin, dtype=float) >= 0))
 
-    def paid(self, last: int) -> Array:
+    def discounted_margins(self, last: int) -> Array:
         """The margin at the start and at each renewal up to ``last``, discounted to the start; shape (last + 1,)."""
         payment = np.arange(last + 1)
         schedule = np.atleast_1d(np.asarray(self.margin, dtype=float))
@@ -80,14 +91,14 @@ class PaymentSchedule:
         return schedule[np.minimum(payment, len(schedule) - 1)] * self.discount ** (payment + late)
 
 
-def schedule_of(terms: Terms) -> PaymentSchedule:
-    """The payments that some terms describe.
+def payment_schedule(terms: Terms) -> PaymentSchedule:
+    """The payment schedule of some terms.
 
     Raises
     ------
     ValueError
-        When the terms lack a billing period or a discount rate; when customers who stay for good would be worth
-        infinitely much.
+        When the terms lack a billing period or a discount rate, or customers who never leave would have an infinite
+        value.
     """
     terms.require("billing_period", "annual_discount_rate")
     assert terms.billing_period is not None
@@ -106,9 +117,16 @@ def schedule_of(terms: Terms) -> PaymentSchedule:
 
 @dataclass(frozen=True, eq=False)
 class PaymentStream:
-    """The payments to come of customers who share a survival curve (one row), or have one each.
+    """The future payments of customers who share a survival curve (one row), or of customers with a curve each.
 
-    ``survival`` is S at the start and at each renewal, shape (rows, renewals + 1).
+    Attributes
+    ----------
+    survival
+        S at the start and at each renewal, shape (rows, renewals + 1).
+    terms
+        The payment schedule.
+    moment
+        The moment of valuation, as in ``customer_value``.
     """
 
     survival: Array
@@ -120,50 +138,54 @@ class PaymentStream:
             raise ValueError(f"moment must be 'before_renewal' or 'after_payment', not {self.moment!r}")
 
     @cached_property
-    def paid(self) -> Array:
+    def discounted_margins(self) -> Array:
         """The margin at the start and at each renewal, discounted to the start."""
-        return self.terms.paid(self.survival.shape[1] - 1)
+        return self.terms.discounted_margins(self.survival.shape[1] - 1)
 
     def mean(self, tenure: NDArray[np.int64]) -> Array:
         """Expected discounted payments after ``tenure`` renewals."""
-        return self._to_come(self.survival * self.paid, tenure) / self._now(tenure)
+        return self._future_sum(self.survival * self.discounted_margins, tenure) / self._present_weight(tenure)
 
     def variance(self, tenure: NDArray[np.int64]) -> Array:
-        """Variance of the discounted payments, from the chance of who leaves when."""
-        before = np.cumsum(self.paid) - self.paid
-        squares = self._to_come(self.survival * self.paid * (2 * before + self.paid), tenure)
-        squares = squares - 2 * before[tenure + 1] * self._to_come(self.survival * self.paid, tenure)
-        return np.maximum(squares / (self._now(tenure) * self._discounted(tenure)) - self.mean(tenure) ** 2, 0.0)
+        """Variance of the discounted payments, because the time of leaving is random."""
+        before = np.cumsum(self.discounted_margins) - self.discounted_margins
+        squares = self._future_sum(
+            self.survival * self.discounted_margins * (2 * before + self.discounted_margins), tenure
+        )
+        squares = squares - 2 * before[tenure + 1] * self._future_sum(self.survival * self.discounted_margins, tenure)
+        return np.maximum(
+            squares / (self._present_weight(tenure) * self._discount_factor(tenure)) - self.mean(tenure) ** 2, 0.0
+        )
 
-    def _to_come(self, worth: Array, tenure: NDArray[np.int64]) -> Array:
-        """The sum of ``worth`` over the renewals after ``tenure``, as many as count."""
+    def _future_sum(self, worth: Array, tenure: NDArray[np.int64]) -> Array:
+        """The sum of ``worth`` over the renewals after ``tenure`` within the horizon."""
         rest = np.cumsum(worth[:, ::-1], axis=1)[:, ::-1]
         rest = np.pad(rest, ((0, 0), (0, 1)))
         row = np.arange(len(tenure)) if len(rest) > 1 else 0
         return rest[row, tenure + 1] - rest[row, np.minimum(tenure + 1 + self.terms.renewals, rest.shape[1] - 1)]
 
-    def _now(self, tenure: NDArray[np.int64]) -> Array:
-        """What stands for one payment now by one customer still there: S and the discount, as seen from the start."""
+    def _present_weight(self, tenure: NDArray[np.int64]) -> Array:
+        """Survival times discount factor at the moment of valuation, as seen from the start."""
         row = np.arange(len(tenure)) if len(self.survival) > 1 else 0
         still = self.survival[row, tenure]
-        return np.where(still > 0, still, 1.0) * self._discounted(tenure)
+        return np.where(still > 0, still, 1.0) * self._discount_factor(tenure)
 
-    def _discounted(self, tenure: NDArray[np.int64]) -> Array:
-        """What one payment at the moment the customer is met is worth at the start."""
+    def _discount_factor(self, tenure: NDArray[np.int64]) -> Array:
+        """Discount factor at the moment of valuation, as seen from the start."""
         return self.terms.discount ** np.asarray(
             tenure + (1 if self.moment == "before_renewal" else 0), dtype=np.float64
         )
 
 
 def finite_horizon(terms: PaymentSchedule) -> int:
-    """How many renewals ahead are counted, for a curve that does not go on for ever."""
+    """Number of renewals ahead that count; a ValueError where a curve without a model has no time limit."""
     if np.isinf(terms.horizon):
         raise ValueError("a curve without a model ends where its data end: give the terms a horizon")
     return terms.renewals
 
 
-def survival_of(model: Any, last: int, terms: PaymentSchedule) -> Array:
-    """S at the start and at each renewal that counts for a customer who has made up to ``last``; one row."""
+def survival_at_renewals(model: Any, last: int, terms: PaymentSchedule) -> Array:
+    """S at the start and at each renewal that counts for a customer with up to ``last`` renewals; one row."""
     curve = model.model if isinstance(model, Fit) else model
     if isinstance(curve, type) or not hasattr(curve, "survival_function"):
         name = curve.__name__ if isinstance(curve, type) else type(curve).__name__
@@ -173,5 +195,5 @@ def survival_of(model: Any, last: int, terms: PaymentSchedule) -> Array:
         )
     end = last + (finite_horizon(terms) if hasattr(curve, "at_risk") else terms.renewals)
     if hasattr(curve, "at_risk") and curve.survival[-1] > 0:
-        check_seen(float(curve.tenure[-1]), end)
+        require_observed_length(float(curve.tenure[-1]), end)
     return np.asarray(curve.survival_function(np.arange(end + 1)), dtype=float)[None, :]

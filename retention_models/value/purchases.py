@@ -1,9 +1,9 @@
-"""What each customer's coming purchases are worth today, where customers leave without saying so.
+"""Value of each customer's future purchases, for customers without a contract.
 
-Value is margin times expected amount per purchase times discounted expected purchases (Fader, Hardie & Lee 2005,
-"RFM and CLV: Using Iso-Value Curves for Customer Base Analysis", Journal of Marketing Research 42, 415-430). The
-two fits are independent, so the variances of their logarithms add for a customer; a total carries the covariance of
-all customers' values, which share the parameters.
+Value is margin x expected amount per purchase x discounted expected purchases (Fader, Hardie & Lee 2005, "RFM and CLV:
+Using Iso-Value Curves for Customer Base Analysis", Journal of Marketing Research 42, 415-430). The two fits are
+independent, so the variances of their logarithms add up for one customer. A total includes the covariance of all
+customers' values, because the customers share the parameters.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ PERIODS_A_YEAR = {"Y": 1, "Q": 4, "M": 12}  # opportunities (see ``opportunities
 
 
 def purchase_value(fit: Fit, customers: Any, terms: Terms, spend: Fit | None, level: float) -> pd.DataFrame:
-    """What the coming purchases of each customer are worth today; see ``customer_value``."""
+    """Value of the future purchases of each customer; see ``customer_value``."""
     purchases, amount, histories = _components(fit, customers, terms, spend)
     share = terms.unit_value
-    value = share * purchases.by_line * amount.by_line
-    error = share * np.hypot(amount.by_line * purchases.error, purchases.by_line * amount.error)
+    value = share * purchases.line_values * amount.line_values
+    error = share * np.hypot(amount.line_values * purchases.error, purchases.line_values * amount.error)
     lower, upper = positive_interval(value, error, level)
-    table = pd.DataFrame({"discounted_purchases": purchases.by_line}, index=histories.index)
+    table = pd.DataFrame({"discounted_purchases": purchases.line_values}, index=histories.index)
     if spend is not None:
-        table["expected_spend"] = amount.by_line
+        table["expected_spend"] = amount.line_values
         is_median = _is_median(spend, customers, len(table))
         table["spend_estimate"] = pd.Categorical(np.where(is_median, "posterior median", "posterior mean"))
     return table.assign(value=value, value_lower=lower, value_upper=upper)
@@ -47,7 +47,7 @@ def purchase_value(fit: Fit, customers: Any, terms: Terms, spend: Fit | None, le
 def total_purchase_value(
     fit: Fit, customers: Any, terms: Terms, spend: Fit | None, by: Labels | None, level: float
 ) -> pd.DataFrame:
-    """What the coming purchases of all customers, or of each segment, are worth together; see ``total_value``."""
+    """Value of the future purchases of all customers, or of each segment; see ``total_value``."""
     purchases, amount, histories = _components(fit, customers, terms, spend)
     share, (code, segments) = terms.unit_value, read_codes(customers, by)
 
@@ -55,16 +55,16 @@ def total_purchase_value(
         return np.bincount(code, weights=histories.line_weight * column, minlength=len(segments)).astype(float)
 
     def error(component: ValueComponent, other: ValueComponent) -> Array:
-        slopes = [summed(share * other.by_line * slope[component.row]) for slope in component.gradient.T]
+        slopes = [summed(share * other.line_values * slope[component.row]) for slope in component.gradient.T]
         return standard_error(np.reshape(slopes, (-1, len(segments))).T, component.covariance)
 
-    value, n = summed(share * purchases.by_line * amount.by_line), summed(np.ones(len(code)))
+    value, n = summed(share * purchases.line_values * amount.line_values), summed(np.ones(len(code)))
     spread = np.hypot(error(purchases, amount), error(amount, purchases))
     lower, upper = positive_interval(value, spread, level)
     ends = {"": value, "_lower": lower, "_upper": upper}
     columns = {f"value{end}": values for end, values in ends.items()}
     columns |= {f"value_per_customer{end}": values / np.maximum(n, 1) for end, values in ends.items()}
-    in_medians = summed(share * purchases.by_line * amount.by_line * _is_median(spend, customers, len(code)))
+    in_medians = summed(share * purchases.line_values * amount.line_values * _is_median(spend, customers, len(code)))
     columns["share_of_medians"] = np.divide(in_medians, value, out=np.zeros_like(value), where=value > 0)
     table = pd.DataFrame({"customers": n} | columns)
     table.index = segments.rename(segments.name or "segment")
@@ -74,14 +74,14 @@ def total_purchase_value(
 def _components(
     fit: Fit, customers: Any, terms: Terms, spend: Fit | None
 ) -> tuple[ValueComponent, ValueComponent, Table]:
-    """Both components of value for a table of customers, after the inputs have been checked; and its histories."""
+    """Both components of value for a table of customers, and the histories, after checks of the inputs."""
     check_fits(fit, spend)
-    rate, horizon = discounting(terms, spend)
+    rate, horizon = discount_terms(terms, spend)
     histories = fit.read(customers)
     check_time_unit(str(terms.time_unit), histories, fit)
 
     def discounted(model: Any, *columns: Array) -> Array:
-        return finite(model.discounted_expected_purchases(rate, *columns, horizon=horizon))
+        return require_finite(model.discounted_expected_purchases(rate, *columns, horizon=horizon))
 
     purchases = ValueComponent.from_fit(fit, histories, discounted)
     if spend is None:
@@ -91,8 +91,8 @@ def _components(
     return purchases, amount.times_share(has_paid(spending), share, spend.n_customers / share), histories
 
 
-def discounting(terms: Terms, spend: Fit | None) -> tuple[float, float]:
-    """The continuous discount rate per time unit and the horizon of terms that state what purchases need."""
+def discount_terms(terms: Terms, spend: Fit | None) -> tuple[float, float]:
+    """The continuous discount rate per time unit and the horizon, from terms for purchases."""
     terms.require("horizon", "time_unit", "annual_discount_rate", *(["margin"] if spend is not None else []))
     assert terms.horizon is not None
     if spend is not None and terms.price is not None:
@@ -101,7 +101,7 @@ def discounting(terms: Terms, spend: Fit | None) -> tuple[float, float]:
 
 
 def _is_median(spend_fit: Fit | None, customers: Any, n: int) -> NDArray[np.bool_]:
-    """Whether the expected spend of each of n lines is the median of the posterior distribution, having no mean."""
+    """Whether the expected spend of each of n lines is a posterior median, because the mean does not exist."""
     if spend_fit is None:
         return np.zeros(n, dtype=bool)
     frequency = read_table(customers, ("frequency",))
@@ -115,8 +115,8 @@ def discount_rate(annual_discount_rate: float, time_unit: str) -> float:
     return float(np.log1p(annual_discount_rate) * share)
 
 
-def finite(discounted_purchases: Array) -> Array:
-    """The same; a ValueError where value without end or discount is infinite."""
+def require_finite(discounted_purchases: Array) -> Array:
+    """The argument; a ValueError where a value without time limit and discount is infinite."""
     if not np.all(np.isfinite(discounted_purchases)):
         raise ValueError(
             "with no discount and no end, the value of a customer who may never leave is infinite; "
@@ -126,7 +126,7 @@ def finite(discounted_purchases: Array) -> Array:
 
 
 def check_fits(purchases_fit: Any, spend_fit: Any) -> None:
-    """An error unless the one is a fit of purchases, and the other, where there is one, of spending."""
+    """Raise a TypeError unless the first is a fit of purchases and the second, if any, a fit of spending."""
     _require_fit("fit", purchases_fit, "discounted_expected_purchases", "purchases, such as ParetoNBD, or of contracts")
     if spend_fit is not None:
         _require_fit("spend", spend_fit, "expected_spend", "spending, GammaGamma")
@@ -140,9 +140,9 @@ def _require_fit(name: str, given: Any, method: str, kind: str) -> None:
 
 
 def check_time_unit(given: str, table: Table, fit: Fit) -> None:
-    """An error unless the time unit is that of the table and of the fit, and both count purchases alike.
+    """Raise a ValueError if the table or the fit has another time unit, or the two count purchases differently.
 
-    Where they know how they were made.
+    Tables without a known time unit pass.
     """
     for about in (table.about, fit.data):
         known = about.get("time_unit", about.get("period"))

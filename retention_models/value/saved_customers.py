@@ -1,9 +1,10 @@
-"""What a saved customer is worth: one who would have left at the next renewal, and was kept.
+"""Value of a saved customer: one who would have left at the next renewal without the retention offer.
 
-Such a customer is not like the others. Where chances to leave differ, those about to leave are mostly those whose
-chance is high, who soon come to leave again; a value that takes them for average customers promises too much. Kept at
-the renewal n, a customer pays there and then as long as they stay: the sum over j >= 0 of P(there after n + j) margin /
-(1 + d)^j, with the chance of ``survival_if_saved``. This is the most that keeping one customer may cost.
+Saved customers differ from the average customer. If churn rates differ between customers, those about to leave mostly
+have a high rate and soon reach the next decision to leave. The value of an average customer is therefore too high for
+them. A customer saved at renewal n pays there and at later renewals. The value is the sum over j >= 0 of P(active after
+n + j) margin / (1 + d)^j, with the probability of ``survival_if_saved``. It is the most that saving one customer may
+cost.
 """
 
 from __future__ import annotations
@@ -18,39 +19,46 @@ from retention_models.estimation.intervals import standard_error
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import customers_by_tenure, require_contract_fit
 from retention_models.value.contracts import mean_rate_model
-from retention_models.value.payments import PaymentSchedule, schedule_of
+from retention_models.value.payments import PaymentSchedule, payment_schedule
 from retention_models.value.terms import Terms
 
 EDGES = (0, 1, 3, 6, 12, 24, 48, 96)  # renewals at which a table begins a new group
 
 
 def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float = 0.95) -> pd.DataFrame:
-    """What it is worth to keep a customer who would leave at the next renewal.
+    """Value of a customer who would leave at the next renewal and is kept.
 
     Parameters
     ----------
     fit
         A fitted model of contracts.
     customers
-        A frame with ``tenure``, the renewals made so far, and ``weight``; from ``active_customers``.
+        A frame with ``tenure``, the number of renewals made, and ``weight``, the number of customers; from
+        ``active_customers``.
     terms
-        Price, margin, billing period, discount rate and, where value has an end, horizon.
+        ``billing_period`` and ``annual_discount_rate``; ``price`` and ``margin`` for value in money; ``horizon`` in
+        renewals for a time limit.
     level
-        Level of the intervals.
+        Level of the confidence intervals, 0.95 by default.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``tenure``, and last "all": ``customers``, ``leaving`` (how many are expected to leave at the next
-        renewal), ``value`` of one of these, had they been kept there, with ``value_lower, value_upper`` (how sure the
-        expectation is, by standard errors), ``renewing_value`` of one who renews of themselves, and ``naive_value``,
-        which the mean retention rate of the fit's data gives everybody. "all" is the mean of those who leave (of
-        ``renewing_value`` that of those who renew).
+        Indexed by ``tenure``, with a last row "all". ``customers``; ``leaving``, the expected number of customers who
+        leave at the next renewal; ``value`` of one of these if saved, with its interval ``value_lower, value_upper``;
+        ``renewing_value`` of a customer who renews without an offer; ``naive_value``, the value under the mean
+        retention rate of the fit's data. The row "all" is the mean over the customers who leave. Its ``renewing_value``
+        is the mean over those who renew.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When the fit is not one of contracts, or as in ``discounted_lifetime``.
 
     Notes
     -----
-    Values are met at the renewal, its payment not discounted. Keeping a customer is taken to change this one decision
-    and nothing else. An offer that also goes to those who would have stayed has to be paid for these as well.
+    The moment of valuation is the renewal, whose payment is not discounted. The offer is assumed to change this one
+    decision and nothing else. An offer to all customers also costs money for those who would have stayed.
 
     Examples
     --------
@@ -68,12 +76,12 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float = 0.95) 
     all       226.0  232.0           550.0        296.0
     """
     require_contract_fit(fit)
-    schedule = schedule_of(terms)
+    schedule = payment_schedule(terms)
     table = customers_by_tenure(customers)
     tenure, weight = table.columns[0], table.weight
 
     def values(model: Any, made: Array) -> Array:
-        return _stream(model.survival_if_saved, made, schedule)
+        return _payments_from_renewal(model.survival_if_saved, made, schedule)
 
     def leaving(model: Any, made: Array) -> Array:
         return model.hazard(made + 1)
@@ -86,8 +94,8 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float = 0.95) 
     value = np.append(value, mean)
     error = standard_error(np.vstack([slope, mean_slope]), fit.covariance.to_numpy())
     lower, upper = schedule.interval(value, error, level)
-    stay, renewing = weight - go, _stream(_staying(fit.model), tenure, schedule)
-    naive = _stream(_staying(mean_rate_model(fit)), tenure, schedule)
+    stay, renewing = weight - go, _payments_from_renewal(_renewing_survival(fit.model), tenure, schedule)
+    naive = _payments_from_renewal(_renewing_survival(mean_rate_model(fit)), tenure, schedule)
     return pd.DataFrame(
         {
             "customers": np.append(weight, weight.sum()),
@@ -102,14 +110,14 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float = 0.95) 
     )
 
 
-def _staying(model: Any) -> Any:
-    """The survival of customers after a renewal that they make of themselves, called as ``survival_if_saved``."""
+def _renewing_survival(model: Any) -> Any:
+    """The survival function after a voluntary renewal, with the arguments of ``survival_if_saved``."""
     return lambda ahead, renewal: model.survival_function(renewal + ahead, given=renewal)
 
 
-def _stream(survival: Any, made: Array, schedule: PaymentSchedule) -> Array:
-    """What a customer pays from the next renewal on, that one for certain; shape of ``made``."""
+def _payments_from_renewal(survival: Any, made: Array, schedule: PaymentSchedule) -> Array:
+    """Discounted payments from the next renewal on, with that renewal certain; shape of ``made``."""
     ahead = np.arange(schedule.renewals, dtype=float)[:, None]
-    paid = schedule.paid(int(made.max()) + schedule.renewals)
+    paid = schedule.discounted_margins(int(made.max()) + schedule.renewals)
     worth = paid[(made + 1 + ahead).astype(int)] / schedule.discount ** (made + 1)
     return np.asarray((survival(ahead, made + 1) * worth).sum(axis=0), dtype=float)

@@ -1,4 +1,4 @@
-"""What customers spend per purchase, by the Gamma-Gamma model, and whether its assumptions hold."""
+"""Amount per purchase by the Gamma-Gamma model, and a check of its assumption."""
 
 from __future__ import annotations
 
@@ -22,11 +22,27 @@ FEWEST = 20  # customers in a group whose spread can be judged
 
 
 def fit_spend(customers: Any) -> Fit | None:
-    """What customers spend per purchase, by Gamma-Gamma; None where the table has no money.
+    """A fitted Gamma-Gamma model of the amount per purchase; None if the table has no amounts.
 
-    ``customers`` come from ``summarize``. Nobody having made a repeat purchase that cost something is an error. The
-    model is one of customers who pay: repeat buyers whose purchases all cost nothing are left out, as ``notes`` of the
-    fit say, and ``expected_spend`` counts them in.
+    Parameters
+    ----------
+    customers
+        The table that ``summarize`` returns.
+
+    Returns
+    -------
+    Fit or None
+        The fit. Repeat buyers whose purchases all cost nothing are left out and counted in its ``notes``.
+        ``customer_value`` takes them into account.
+
+    Raises
+    ------
+    ValueError
+        When no customer has paid for a repeat purchase.
+
+    Notes
+    -----
+    The model is that of Fader, Hardie & Lee (2005). It describes customers who pay.
 
     Examples
     --------
@@ -45,8 +61,8 @@ def fit_spend(customers: Any) -> Fit | None:
 def expected_spend(spend_fit: Fit, customers: Any) -> Array:
     """Expected amount per purchase of each customer; shape (n,).
 
-    That of the model for those who have paid for a repeat purchase. Of the others, of whom it is not known whether they
-    ever pay, it is that of the model times ``paying_share``.
+    For customers who paid for a repeat purchase it is that of the model. For the others it is unknown whether they ever
+    pay. Theirs is that of the model times ``paying_share``.
     """
     table = spend_fit.read(customers)
     amount = spend_fit.values(lambda model, *history: model.expected_spend(*history), table.columns)
@@ -54,42 +70,52 @@ def expected_spend(spend_fit: Fit, customers: Any) -> Array:
 
 
 def has_paid(table: Table) -> NDArray[np.bool_]:
-    """Which distinct rows of a spending table are of customers who paid for a repeat purchase."""
+    """Which distinct rows of a spending table belong to customers who paid for a repeat purchase."""
     frequency, monetary_value = table.columns[:2]
     return (frequency > 0) & (monetary_value > 0)
 
 
 def paying_share(spend_fit: Fit) -> float:
-    """The share of repeat buyers who paid anything for their repeat purchases, in the data of the fit."""
+    """The share of repeat buyers in the data of the fit who paid for a repeat purchase."""
     return spend_fit.n_customers / (spend_fit.n_customers + spend_fit.data.get("left_out", {}).get(PAID_NOTHING, 0))
 
 
 def spend_by_frequency(spend_fit: Fit, customers: Any, *, edges: Sequence[int] = (1, 2, 3, 4, 7)) -> pd.DataFrame:
-    """Mean amount per repeat purchase by number of repeat purchases: what was paid, and what the model expects.
-
-    Gamma-Gamma holds that how much a customer spends has nothing to do with how often. Where that fails, value is
-    too low for the one kind of customer and too high for the other; ``bias`` says by how much.
+    """Actual and expected amount per repeat purchase, by number of repeat purchases.
 
     Parameters
     ----------
-    spend_fit, customers
-        A fitted ``GammaGamma``, and a table with its columns.
+    spend_fit
+        A fitted ``GammaGamma``.
+    customers
+        A table with the columns of the fit.
     edges
-        The lowest number of repeat purchases of each group, from 1 upwards. A group of fewer than 20 customers, who
-        cannot tell how much their like differ, goes together with the next lower one (the lowest with the next higher).
+        The lowest number of repeat purchases of each group, from 1 upwards. A group of fewer than 20 customers is
+        merged with the next lower one (the lowest with the next higher), because it is too small to estimate a spread.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by ``frequency`` (text): ``customers``, ``repeat_purchases``, ``actual`` and ``expected`` mean amount
-        per purchase, ``bias`` (expected over actual, less one) with ``bias_lower, bias_upper`` (95 %, from the spread
-        of the customers' own means). Customers whose repeat purchases cost nothing are not in it.
+        per purchase, and ``bias`` (expected over actual, less 1). Its 95 % confidence interval ``bias_lower,
+        bias_upper`` comes from the spread of the customers' means. Customers whose repeat purchases cost nothing are
+        left out.
+
+    Raises
+    ------
+    ValueError
+        When ``edges`` do not begin with 1 and rise.
+
+    Notes
+    -----
+    Gamma-Gamma assumes that the amount of a purchase is independent of the purchase frequency. Otherwise values are too
+    low for some customers and too high for others; ``bias`` says by how much.
     """
     table = spend_fit.read(customers)
     keep = has_paid(table)
     columns = tuple(column[keep] for column in table.columns)
     (x, m), weight = columns[:2], table.weight[keep]
-    start = _merged(_checked_edges(edges), x, weight)
+    start = _merge_small_groups(_check_edges(edges), x, weight)
     group = np.searchsorted(start, x, side="right") - 1
     expected = spend_fit.values(lambda model, *history: model.expected_spend(*history), columns)
 
@@ -104,17 +130,28 @@ def spend_by_frequency(spend_fit: Fit, customers: Any, *, edges: Sequence[int] =
     return pd.DataFrame(
         {"customers": n.astype(int), "repeat_purchases": purchases.astype(int), "actual": actual, "expected": mean}
         | {"bias": bias, "bias_lower": (1 + bias) * np.exp(-reach) - 1, "bias_upper": (1 + bias) * np.exp(reach) - 1},
-        index=pd.Index(_labels(start), name="frequency"),
+        index=pd.Index(_group_names(start), name="frequency"),
     )
 
 
 def spend_independence_check(spend_fit: Fit, customers: Any, *, tolerance: float = 0.1) -> Check:
-    """Whether the amount is independent enough of the frequency for values to be trusted.
+    """Check that the amount per purchase is independent enough of the purchase frequency.
 
-    Fails when in a group of customers by frequency the expected amount is off by more than ``tolerance`` and the
-    group's interval excludes that much; cannot tell with fewer than two groups (see ``spend_by_frequency``). The
-    correlation is told with its interval (Fisher's z) but does not decide: with many customers a harmless one is
-    significant.
+    Parameters
+    ----------
+    spend_fit
+        A fitted ``GammaGamma``.
+    customers
+        A table with the columns of the fit.
+    tolerance
+        The largest bias of the expected amount that is accepted in a group, as a share: 0.1 for 10 %.
+
+    Returns
+    -------
+    Check
+        Fails if in a group of ``spend_by_frequency`` the interval of the bias lies beyond ``tolerance``. Its ``passed``
+        is None with fewer than two groups. The text states the correlation with its interval (Fisher's z). The
+        correlation does not decide, because among many customers even a harmless one is significant.
     """
     bias = spend_by_frequency(spend_fit, customers)
     if len(bias) < 2:
@@ -130,8 +167,8 @@ def spend_independence_check(spend_fit: Fit, customers: Any, *, tolerance: float
     )
 
 
-def _checked_edges(edges: Sequence[int]) -> NDArray[np.int64]:
-    """The edges; a ValueError where a customer would be in no group, or in two."""
+def _check_edges(edges: Sequence[int]) -> NDArray[np.int64]:
+    """The edges as an array; a ValueError if a customer would be in no group or in two."""
     start = np.asarray(edges)
     if (
         start.ndim != 1
@@ -146,8 +183,8 @@ def _checked_edges(edges: Sequence[int]) -> NDArray[np.int64]:
     return start
 
 
-def _merged(start: NDArray[np.int64], x: Array, weight: Array) -> NDArray[np.int64]:
-    """The edges that are left when each group has customers enough; the first stays."""
+def _merge_small_groups(start: NDArray[np.int64], x: Array, weight: Array) -> NDArray[np.int64]:
+    """The edges of groups that are large enough; the first edge remains."""
     start = start[start <= x.max()]
     while len(start) > 1:
         group = np.searchsorted(start, x, side="right") - 1
@@ -158,7 +195,7 @@ def _merged(start: NDArray[np.int64], x: Array, weight: Array) -> NDArray[np.int
     return start
 
 
-def _labels(start: NDArray[np.int64]) -> list[str]:
+def _group_names(start: NDArray[np.int64]) -> list[str]:
     """Names of the groups: 1, 2-3, 4+."""
     ends = [*(f"{end - 1}" for end in start[1:]), ""]
     return [f"{a}" if f"{a}" == b else f"{a}-{b}" if b else f"{a}+" for a, b in zip(start, ends, strict=True)]

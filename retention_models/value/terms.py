@@ -1,4 +1,4 @@
-"""The terms on which purchases and payments become value: one record for every function that speaks of money."""
+"""The terms on which purchases and payments become value, for every function that computes money."""
 
 from __future__ import annotations
 
@@ -18,37 +18,39 @@ Payment = Literal["advance", "arrears"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Terms(Presentation):
-    """On what terms purchases and payments become value. State what you know; a function asks for what it needs.
+    """The terms on which purchases and payments become value.
+
+    State what you know. A function that needs more raises an error which names it.
 
     Attributes
     ----------
     horizon
-        How far ahead value is counted: in ``time_unit`` for purchases, in billing periods (renewals) for contracts.
-        ``numpy.inf`` counts the whole remaining life; contracts count it where no horizon is stated.
+        How far ahead value counts: in ``time_unit`` for purchases, in billing periods (renewals) for contracts.
+        ``numpy.inf`` counts the whole remaining life. Contracts without a horizon count it as well.
     time_unit
-        The unit of the horizon of purchases: that of the table of customers, "D", "W", "h" or a fixed length such as
-        "30D"; for ``BGBB`` the period of an opportunity, "Y", "Q", "M" or "W". It has no default: a discount rate a
-        year means nothing without it.
+        The unit of the horizon for purchases, which is the unit of the customer table: "D", "W", "h" or a fixed length
+        such as "30D". For ``BGBB`` it is the period of an opportunity: "Y", "Q", "M" or "W". There is no default,
+        because a discount rate a year needs it.
     annual_discount_rate
-        For example 0.1 for 10 % a year (365.25 days).
+        Discount rate a year of 365.25 days: 0.1 for 10 %.
     margin
-        Share of an amount that is earned, above 0 and at most 1. Value in money needs it where amounts come from the
-        log: 1.0 would be revenue, not value.
+        Share of an amount that is earned, above 0 and at most 1. Value in money needs it if amounts come from the log.
+        A margin of 1.0 gives revenue instead of value.
     price
-        Money for one unit: for one payment of a contract, one purchase without an amount, or one unit of the outcome
-        of a test. A sequence is the price of each payment of a contract, from the one at the start; its last holds
-        from there on. A price below 0 is a loss. Without a price, payments and purchases are counted.
+        Money for one unit: one payment of a contract, one purchase without an amount, or one unit of the outcome of a
+        test. A sequence is the price of each payment of a contract, from the payment at the start; its last price holds
+        for all later payments. A price below 0 is a loss. Without a price, payments and purchases are counted.
     currency
-        What money is called, as it stands before a number: "EUR".
+        The name of the currency, written before an amount: "EUR". Empty by default.
     billing_period
-        How long a contract runs between two payments: "M", "Y" or a number of days.
+        Time between two payments of a contract: "M", "Y" or a number of days.
     payment
-        ``"advance"``, at the beginning of each billing period, or ``"arrears"``, at its end.
+        ``"advance"``, the default, or ``"arrears"``: at the beginning or at the end of each billing period.
 
     Raises
     ------
     ValueError
-        When a margin is no share, a rate lies outside 0 to 1, or a price is no amount.
+        When the margin or the discount rate is not a share, or the price is not an amount.
 
     Examples
     --------
@@ -83,31 +85,53 @@ class Terms(Presentation):
         if self.billing_period is not None:
             check_period(self.billing_period)
         if self.price is not None:
-            object.__setattr__(self, "price", _checked_price(self.price))
+            object.__setattr__(self, "price", _check_price(self.price))
         object.__setattr__(self, "currency", self.currency or "")
         check_choice("payment", self.payment, get_args(Payment))
 
     @property
     def unit_value(self) -> float:
-        """What is earned for one unit: price times margin, each 1 where it is not stated."""
+        """Amount earned for one unit: price times margin, each 1 where it is not stated."""
         if isinstance(self.price, tuple):
             raise ValueError("price must be one amount here, and not one for each payment")
         return (1.0 if self.price is None else float(np.asarray(self.price))) * (self.margin or 1.0)
 
     @property
     def is_money(self) -> bool:
-        """Whether value is money; otherwise purchases, or the payments of contracts, are counted."""
+        """Whether value is money; otherwise purchases or payments are counted."""
         return self.price is not None or (self.margin is not None and self.billing_period is None)
 
     def written(self, value: float) -> str:
-        """A value with its unit, to three significant digits."""
+        """A value with its unit, to three significant digits.
+
+        Parameters
+        ----------
+        value
+            The value, in money or in purchases or payments.
+
+        Returns
+        -------
+        str
+            Such as "EUR 6.00" or "12.3 purchases".
+        """
         number = three_digits(value)
         if self.is_money:
             return f"{self.currency} {number}".strip()
         return f"{number} {'purchases' if self.billing_period is None else 'payments'}"
 
     def require(self, *names: str) -> None:
-        """Raise a ValueError that names what the terms do not state of what a function needs."""
+        """Raise a ValueError if one of the named terms is not stated.
+
+        Parameters
+        ----------
+        *names
+            Names of attributes that a function needs.
+
+        Raises
+        ------
+        ValueError
+            Names what is missing and gives an example.
+        """
         missing = [name for name in names if getattr(self, name) is None]
         if missing:
             raise ValueError("; ".join(f"the terms lack {name}: {NEEDED[name]}" for name in missing))
@@ -118,16 +142,15 @@ class Terms(Presentation):
             return [Facts(type(self).__name__, field_values(self))]
         later = f"{100 * (1 - 1 / (1 + rate)):.0f} % less than today (annual_discount_rate {100 * rate:g} %)"
         if self.billing_period is not None:
-            return [
-                f"{self._of_payments(period_name(self.billing_period))} What is earned a year ahead counts {later}."
-            ]
+            payments = self._payment_sentence(period_name(self.billing_period))
+            return [f"{payments} What is earned a year ahead counts {later}."]
         waiting = f"what is earned a year ahead counts {later}"
         if self.margin is None:
             return [f"The log has no money: value is counted in purchases, and {waiting}."]
         counted = f"Of each amount {100 * self.margin:g} % is counted as earned (margin), and {waiting}."
         return [f"{counted} Amounts are in {self.currency}." if self.currency else counted]
 
-    def _of_payments(self, period: str) -> str:
+    def _payment_sentence(self, period: str) -> str:
         if self.price is None:
             return f"No price was said: value is counted in payments, one a {period}."
         paid = {"advance": "in advance", "arrears": "in arrears"}[self.payment]
@@ -144,7 +167,7 @@ NEEDED = {
 }
 
 
-def _checked_price(price: ArrayLike) -> float | tuple[float, ...]:
+def _check_price(price: ArrayLike) -> float | tuple[float, ...]:
     """The price as a number, or that of each payment as a tuple."""
     try:
         amounts = np.asarray(price, dtype=float)

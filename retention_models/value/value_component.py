@@ -1,4 +1,4 @@
-"""One factor of value, how many purchases or how much each, with what is known of its error."""
+"""One factor of value, the number of purchases or the amount of one, with its error."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ from retention_models.tables.customer_table import Table
 
 @dataclass(frozen=True, slots=True)
 class ValueComponent:
-    """One factor of value (discounted purchases, or the amount of one), kept by distinct row of its columns.
+    """One factor of value (discounted purchases, or the amount of one), stored by distinct row of its columns.
 
-    ``row`` is the distinct row of each line of the table, ``values`` have shape (rows,), ``gradient`` (rows, p), and
-    ``covariance`` is that of the p parameters.
+    Attributes
+    ----------
+    row
+        The distinct row of each line of the table.
+    values
+        The factor of each distinct row, shape (rows,).
+    gradient
+        Its derivative with respect to the p parameters, shape (rows, p).
+    covariance
+        The covariance matrix of the parameters.
     """
 
     row: NDArray[np.int64]
@@ -39,11 +47,11 @@ class ValueComponent:
 
     @classmethod
     def ones(cls, lines: int) -> ValueComponent:
-        """The factor 1 of every line, known for sure."""
+        """The factor 1 for every line, without error."""
         return cls(np.zeros(lines, dtype=np.int64), np.ones(1), np.zeros((1, 0)), np.zeros((0, 0)))
 
     def times_share(self, is_certain: NDArray[np.bool_], share: float, n: float) -> ValueComponent:
-        """The factor times a share that was counted among n, except in the distinct rows that are certain."""
+        """The factor times a share estimated from n customers, except in the rows that are certain."""
         if share == 1:
             return self
         scale = np.where(is_certain, 1.0, share)
@@ -53,7 +61,7 @@ class ValueComponent:
         return ValueComponent(self.row, scale * self.values, gradient, covariance)
 
     @property
-    def by_line(self) -> Array:
+    def line_values(self) -> Array:
         """The value of each line; shape (n,)."""
         return self.values[self.row]
 

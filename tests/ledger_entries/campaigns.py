@@ -35,7 +35,7 @@ def seen(campaign):
         costs=campaign.costs,
         planned=campaign.planned_customers,
         checks=campaign.experiment.checks,
-        main=campaign.main,
+        main=campaign.main_outcome,
         effects=campaign.effects,
         evidence=rm.evidence_table(campaign.effects).table,
         decision=rm.evidence_table(campaign.effects).decision,

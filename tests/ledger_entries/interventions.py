@@ -12,7 +12,7 @@ from ledger_entries.flatten import Parts, each, tried
 from ledger_entries.inputs import REFERENCE, business, engines, mailing, mailing_sources, shop, spells
 from retention_models.interventions.arms import cost_breakdown
 from retention_models.interventions.designs import encouragement, from_counts
-from retention_models.interventions.designs.contract_arms import since_observed
+from retention_models.interventions.designs.contract_arms import spells_since_observation
 from retention_models.interventions.effects import multiplicity, sensitivity
 
 PLAN = rm.Plan(control="none", shares={"none": 1, "mail": 1, "gift": 1})
@@ -217,7 +217,7 @@ def of_contracts():
     money = {"terms": rm.Terms(price=10.0, currency="EUR"), "costs": {"offer": rm.Costs(contact=3.0)}}
     return Parts(
         test=test,
-        treated=test.treated,
+        treated=test.treated_arms,
         engines=each(
             lambda rows: rm.contract_experiment(rows, plan, arm="arm", time_unit="months"), engines(offers(), "offers")
         ),
@@ -233,7 +233,7 @@ def of_contracts():
 def of_spells():
     plan = rm.Plan(control="basic")
     test = tried(lambda: rm.contract_experiment(spells(), plan, arm="plan", time_unit="days"))
-    return Parts(test=test, rows=tried(lambda: since_observed(spells(), "plan", "days", None)))
+    return Parts(test=test, rows=tried(lambda: spells_since_observation(spells(), "plan", "days", None)))
 
 
 @entry("interventions.payback")
@@ -294,7 +294,7 @@ def judged():
         harmless_less=[rm.interventions.non_inferiority(effect, 0.2, higher_is_better=False) for effect in effects],
         e_value=[rm.interventions.e_value(ratio) for ratio in (0.5, 1.0, 1.8)],
         overturn=[
-            tried(sensitivity.what_would_overturn, effect)
+            tried(sensitivity.sensitivity_sentence, effect)
             for effect in rm.differences(experiment(), BOUGHT, scale="ratio")
         ],
     )

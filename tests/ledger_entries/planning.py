@@ -44,7 +44,7 @@ def looked():
     return Parts(
         bounds=rm.interventions.sequential_bounds(fractions),
         pocock=tried(lambda: rm.interventions.sequential_bounds(fractions, level=0.9, spending="pocock")),
-        spent=[sequential.spent(fraction) for fraction in np.linspace(0.1, 1, 5)],
+        spent=[sequential.error_spent(fraction) for fraction in np.linspace(0.1, 1, 5)],
         looks=[
             Parts(look=look, stop=look.stop)
             for effect in effects

@@ -132,7 +132,9 @@ TERMS = Parts(
 @entry("value.contract.terms")
 def terms():
     return each(
-        lambda t: Parts(terms=t, discount=payments.schedule_of(t).discount, renewals=payments.schedule_of(t).renewals),
+        lambda t: Parts(
+            terms=t, discount=payments.payment_schedule(t).discount, renewals=payments.payment_schedule(t).renewals
+        ),
         TERMS,
     )
 

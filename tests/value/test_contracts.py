@@ -17,12 +17,12 @@ from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.survival.two_segments import TwoSegments
 from retention_models.tables.customer_table import read_table
 from retention_models.value.contracts import (
-    _stream,
+    _payment_stream,
     discounted_lifetime,
     discounted_residual_lifetime,
     retention_elasticity,
 )
-from retention_models.value.payments import schedule_of
+from retention_models.value.payments import payment_schedule
 
 PUBLISHED = runpy.run_path(str(Path(__file__).parents[1] / "reference" / "fader_hardie_2007.py"))
 YEARLY = rm.Terms(annual_discount_rate=0.1, billing_period="Y")
@@ -109,7 +109,7 @@ def test_the_naive_value_is_that_of_the_mean_retention_rate():
 def test_a_lifetime_is_the_first_payment_and_the_rest_a_period_later(model, terms):
     """DEL = 1 + DERL(1) / (1 + d), d being the rate of a period."""
     horizon = discounted_residual_lifetime(model, 1, terms)
-    assert discounted_lifetime(model, terms) == pytest.approx(1 + horizon * schedule_of(terms).discount, rel=1e-12)
+    assert discounted_lifetime(model, terms) == pytest.approx(1 + horizon * payment_schedule(terms).discount, rel=1e-12)
 
 
 @each_model
@@ -152,10 +152,10 @@ def test_elasticity_is_what_a_small_rise_of_all_retention_rates_does(model):
 
 def test_a_year_is_twelve_months_whatever_is_paid_by_the_month():
     monthly = rm.Terms(annual_discount_rate=0.1, billing_period="M")
-    assert schedule_of(monthly).discount ** 12 == pytest.approx(1 / 1.1, rel=1e-14)
-    assert schedule_of(rm.Terms(annual_discount_rate=0.1, billing_period=7)).discount ** (365.25 / 7) == pytest.approx(
-        1 / 1.1, rel=1e-14
-    )
+    assert payment_schedule(monthly).discount ** 12 == pytest.approx(1 / 1.1, rel=1e-14)
+    assert payment_schedule(rm.Terms(annual_discount_rate=0.1, billing_period=7)).discount ** (
+        365.25 / 7
+    ) == pytest.approx(1 / 1.1, rel=1e-14)
     never = Geometric(1e-9)
     assert discounted_lifetime(never, monthly) == pytest.approx(1 / (1 - 1.1 ** (-1 / 12)), rel=1e-6)
 
@@ -166,7 +166,7 @@ def test_payment_in_arrears_comes_a_period_later():
     )
     for value in (discounted_lifetime, lambda m, t: discounted_residual_lifetime(m, 3, t)):
         assert value(MODELS[0], arrears) == pytest.approx(
-            value(MODELS[0], advance) * schedule_of(arrears).discount, rel=1e-12
+            value(MODELS[0], advance) * payment_schedule(arrears).discount, rel=1e-12
         )
 
 
@@ -225,9 +225,13 @@ def test_the_chance_in_a_customers_value_is_that_of_simulated_ones(model, terms)
     customers = pd.DataFrame({"tenure": [given]})
     life = model.simulate(np.full(400_000, 300), np.random.default_rng(1))["tenure"].to_numpy()
     ahead = life[life > given] - given - 1
-    paid = schedule_of(terms).paid(400)[given + 1 :] / schedule_of(terms).discount ** (given + 1)
-    worth = np.append(0.0, np.cumsum(paid))[np.minimum(ahead, min(schedule_of(terms).horizon, 297)).astype(int)]
-    stream = _stream(model, customers, read_table(customers, ("tenure",)), schedule_of(terms), "before_renewal")
+    paid = payment_schedule(terms).discounted_margins(400)[given + 1 :] / payment_schedule(terms).discount ** (
+        given + 1
+    )
+    worth = np.append(0.0, np.cumsum(paid))[np.minimum(ahead, min(payment_schedule(terms).horizon, 297)).astype(int)]
+    stream = _payment_stream(
+        model, customers, read_table(customers, ("tenure",)), payment_schedule(terms), "before_renewal"
+    )
     mean, variance = stream.mean(np.array([given]))[0], stream.variance(np.array([given]))[0]
     assert mean == pytest.approx(worth.mean(), abs=4 * worth.std() / np.sqrt(len(worth)))
     assert variance == pytest.approx(worth.var(), rel=0.03)
@@ -325,7 +329,9 @@ def test_intervals_of_a_bases_value_and_outcome_cover():
     """1,000 businesses of five cohorts: one interval holds the true expectation, the other what is paid in the end."""
     truth, rng = ShiftedBetaGeometric(2.0, 6.0), np.random.default_rng(7)
     terms = rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=10, horizon=20)
-    paid = np.append(0.0, np.cumsum(schedule_of(terms).paid(20)[1:] / schedule_of(terms).discount))
+    paid = np.append(
+        0.0, np.cumsum(payment_schedule(terms).discounted_margins(20)[1:] / payment_schedule(terms).discount)
+    )
     held = []
     for _ in range(1000):
         followed = np.repeat(np.arange(2, 7), 600)
@@ -379,4 +385,4 @@ def test_what_is_no_model_with_a_survival_is_named():
 def test_hardly_any_discount_needs_a_horizon(rate):
     with pytest.raises(ValueError, match="a value needs a horizon: customers who stay for good have no end"):
         discounted_lifetime(MODELS[0], rm.Terms(annual_discount_rate=rate, billing_period="M"))
-    assert schedule_of(rm.Terms(annual_discount_rate=rate, billing_period="M", horizon=12)).renewals == 12
+    assert payment_schedule(rm.Terms(annual_discount_rate=rate, billing_period="M", horizon=12)).renewals == 12

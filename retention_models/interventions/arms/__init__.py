@@ -1,1 +1,1 @@
-"""Customers by arm: rows, sums, contrasts, costs, outcomes, and the checks of an experiment."""
+"""The arms of an experiment: rows, sums, contrasts, costs, outcomes, and checks."""

@@ -1,9 +1,9 @@
-"""What an experiment leaves behind: the means of each arm, and how sure they are.
+"""The means of each arm of an experiment, with their covariance.
 
-A *cell* is one arm within one block. Its means of the measured columns, their covariance and its degrees of freedom
-are all that differences, ratios, lifts, adjustments and values need. Where clusters (households, stores, teams) were
-assigned, the covariance comes from the cluster totals: the CR2 estimator of Bell & McCaffrey (2002), which for means
-of arms has a closed form; with every customer a cluster of one it is the usual s^2/n with n - 1 degrees of freedom.
+A *cell* is one arm within one block. Differences, ratios, lifts, adjustments and values need only its means of the
+measured columns, their covariance and its degrees of freedom. If clusters (households, stores, teams) were assigned,
+the covariance comes from the cluster totals. It is the CR2 estimator of Bell & McCaffrey (2002), which has a closed
+form for means of arms. If every customer is a cluster of one, it is the usual s^2/n with n - 1 degrees of freedom.
 """
 
 from __future__ import annotations
@@ -22,8 +22,20 @@ from retention_models.core.formatting import Presentation
 class Cell(Presentation):
     """The customers of one arm in one block.
 
-    ``n`` customers in ``units`` independently assigned units; ``mean`` of the k measured columns, shape (k,), its
-    ``covariance``, shape (k, k), and the degrees of freedom ``df`` of each variance.
+    Attributes
+    ----------
+    arm, block
+        Names of the arm and the block; the block is empty without blocks.
+    n
+        Number of customers.
+    units
+        Number of units that were assigned independently: customers or clusters.
+    mean
+        Means of the k measured columns, shape (k,).
+    covariance
+        Covariance matrix of the means, shape (k, k).
+    df
+        Degrees of freedom of each variance.
     """
 
     arm: str
@@ -37,43 +49,51 @@ class Cell(Presentation):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ArmMeans(Presentation):
-    """The means of one arm over all blocks: ``mean = sum of share x cell mean``, cells independent of each other."""
+    """The means of one arm over all blocks: ``mean = sum of share x cell mean``; cells are independent.
+
+    Attributes
+    ----------
+    shares
+        Weight of each cell, shape (cells,).
+    cells
+        The cells of the arm.
+    """
 
     shares: Array
     cells: tuple[Cell, ...]
 
     @property
     def mean(self) -> Array:
-        """Shape (k,): the mean of each measured column if all customers had been in this arm."""
+        """Mean of each measured column if all customers were in this arm; shape (k,)."""
         return np.asarray(sum(share * cell.mean for share, cell in zip(self.shares, self.cells, strict=True)))
 
     def variances(self, gradient: Array) -> tuple[Array, Array]:
-        """Variance that each cell brings to ``gradient @ mean``, and its degrees of freedom; shape (cells,) each."""
+        """Contribution of each cell to the variance of ``gradient @ mean``, and its degrees of freedom."""
         each = [gradient @ cell.covariance @ gradient for cell in self.cells]
         return self.shares**2 * np.maximum(each, 0.0), np.array([cell.df for cell in self.cells])
 
 
 def cell_of_customers(arm: str, block: str, n: int, mean: Array, scatter: Array) -> Cell:
-    """A cell whose customers were assigned one by one.
+    """A cell of customers who were assigned one by one.
 
-    ``scatter`` is the sum over customers of (y - mean)(y - mean)'; the variance of a mean is scatter / n(n - 1).
+    ``scatter`` is the sum over customers of (y - mean)(y - mean)'. The variance of a mean is scatter / n(n - 1).
     """
-    _enough(n, "customer", arm, block)
+    _require_two_units(n, "customer", arm, block)
     return Cell(arm, block, n, n, mean, scatter / (n * (n - 1.0)), n - 1.0)
 
 
 def cell_of_clusters(arm: str, block: str, sizes: Array, sums: Array) -> Cell:
-    """A cell whose clusters were assigned: ``sizes`` (G,) customers and ``sums`` (G, k) of the columns in each.
+    """A cell of clusters that were assigned: ``sizes`` (G,) customers and ``sums`` (G, k) of the columns in each.
 
-    With N customers in the cell, u_c = sum_c - size_c mean the residual total of a cluster, CR2 gives
-    V = sum of u_c u_c' / (1 - size_c / N) / N^2. Degrees of freedom after Bell & McCaffrey, for independent customers:
-    N^2 / (sum of size_c^2 + ((sum w_c)^2 - sum w_c^2) / N^2), w_c = size_c^2 / (1 - size_c / N).
+    With N customers in the cell and u_c = sum_c - size_c mean the residual total of a cluster, CR2 gives V = sum of u_c
+    u_c' / (1 - size_c / N) / N^2. Degrees of freedom follow Bell & McCaffrey, for independent customers: N^2 / (sum of
+    size_c^2 + ((sum w_c)^2 - sum w_c^2) / N^2), w_c = size_c^2 / (1 - size_c / N).
     """
-    _enough(len(sizes), "cluster", arm, block)
+    _require_two_units(len(sizes), "cluster", arm, block)
     total = float(sizes.sum())
     mean = sums.sum(axis=0) / total
     residual = sums - sizes[:, None] * mean
-    residual[:, np.abs(residual).max(axis=0) <= _rounding(total) * np.abs(sums).max(axis=0)] = 0.0
+    residual[:, np.abs(residual).max(axis=0) <= _rounding_error(total) * np.abs(sums).max(axis=0)] = 0.0
     inflation = 1 / (1 - sizes / total)
     covariance = (residual * inflation[:, None]).T @ residual / total**2
     w = sizes**2 * inflation
@@ -81,7 +101,7 @@ def cell_of_clusters(arm: str, block: str, sizes: Array, sums: Array) -> Cell:
     return Cell(arm, block, int(total), len(sizes), mean, covariance, float(df))
 
 
-def _enough(units: int, unit: str, arm: str, block: str) -> None:
+def _require_two_units(units: int, unit: str, arm: str, block: str) -> None:
     if units < 2:
         where = f"arm {arm!r}" + (f" of block {block!r}" if block else "")
         raise ValueError(
@@ -91,10 +111,10 @@ def _enough(units: int, unit: str, arm: str, block: str) -> None:
 
 
 def cells_of_sums(table: pd.DataFrame, k: int, centre: Array) -> tuple[Cell, ...]:
-    """Cells from sums about ``centre``, shape (k,).
+    """Cells from sums of deviations from ``centre``, shape (k,).
 
-    ``table`` has ``arm, block, n, v0..`` (sums) and ``p0_0, p0_1..`` (sums of products), one row a cell; or a column
-    ``cluster`` too, one row a cluster, and then needs no products.
+    ``table`` has one row a cell with ``arm, block, n, v0..`` (sums) and ``p0_0, p0_1..`` (sums of products). With a
+    column ``cluster`` it has one row a cluster and needs no products.
     """
     if "cluster" in table:
         _check_nested(table)
@@ -108,14 +128,14 @@ def cells_of_sums(table: pd.DataFrame, k: int, centre: Array) -> tuple[Cell, ...
             mean = sums[0] / n
             scatter = _scatter(part.iloc[0], n, mean)
             cell = cell_of_customers(str(arm), str(block), n, mean, scatter)
-        cells.append(replace(cell, mean=_moved(cell.mean, centre)))
+        cells.append(replace(cell, mean=_add_centre(cell.mean, centre)))
     return tuple(cells)
 
 
-def _moved(mean: Array, centre: Array) -> Array:
-    """Means about a centre as plain ones; what is 0 but for rounding is 0."""
-    moved = mean + centre
-    return np.where(np.abs(moved) < 1e-13 * np.abs(centre), 0.0, moved)
+def _add_centre(mean: Array, centre: Array) -> Array:
+    """Means of deviations from a centre as plain means; rounding error near 0 becomes 0."""
+    means = mean + centre
+    return np.where(np.abs(means) < 1e-13 * np.abs(centre), 0.0, means)
 
 
 def _scatter(row: pd.Series, n: int, mean: Array) -> Array:
@@ -128,17 +148,17 @@ def _scatter(row: pd.Series, n: int, mean: Array) -> Array:
         raise ValueError(
             f"the sums of squares of arm {row['arm']!r} are smaller than its sums allow; square first, then sum"
         )
-    constant = np.diag(scatter) <= _rounding(n) * squares
+    constant = np.diag(scatter) <= _rounding_error(n) * squares
     return np.where(constant | constant[:, None], 0.0, scatter)
 
 
-def _rounding(n: float) -> float:
-    """The share of a sum of n numbers that rounding may make up, whatever the order an engine adds them in."""
+def _rounding_error(n: float) -> float:
+    """The share of a sum of n numbers that may be rounding error, in any order of addition."""
     return max(float(n), 16.0) * float(np.finfo(float).eps)
 
 
 def _check_nested(table: pd.DataFrame) -> None:
-    """Every cluster must lie in one arm and one block."""
+    """Raise a ValueError unless every cluster lies in one arm and one block."""
     repeated = table["cluster"].duplicated(keep=False)
     if repeated.any():
         names = table.loc[repeated, "cluster"].unique()
@@ -157,14 +177,14 @@ def arm_means(cells: Sequence[Cell], arm: str) -> ArmMeans:
 
 
 def overall_mean(cells: Sequence[Cell]) -> Array:
-    """The means over the customers of all arms; shape (k,)."""
+    """Means over the customers of all arms; shape (k,)."""
     return np.average([cell.mean for cell in cells], axis=0, weights=[cell.n for cell in cells])
 
 
 def overall_scatter(cells: Sequence[Cell]) -> Array:
-    """Sums of squares and products over the units of all arms about the means of their blocks; shape (k, k).
+    """Sums of squares and products over the units of all arms about the block means; shape (k, k).
 
-    With customers assigned one by one exactly the scatter of all of them together.
+    For customers assigned one by one it equals the scatter of all customers together.
     """
     scatter = np.zeros_like(cells[0].covariance)
     for block in sorted({cell.block for cell in cells}):
@@ -179,14 +199,14 @@ def overall_scatter(cells: Sequence[Cell]) -> Array:
 def slopes(scatter: Array, y: Array, covariates: Sequence[int]) -> Array:
     """Least-squares slopes of the combination ``y`` (k,) of columns on the covariates, from sums of products.
 
-    A covariate without spread gets the slope 0; covariates that repeat each other share theirs.
+    A covariate without variance has the slope 0. Identical covariates share one slope.
     """
     x = list(covariates)
     correlation, scale = _correlation(scatter[np.ix_(x, x)])
     return np.linalg.lstsq(correlation, scatter[x] @ y / scale, rcond=1e-12)[0] / scale
 
 
-def inverse_of(scatter: Array) -> Array:
+def pseudo_inverse(scatter: Array) -> Array:
     """The inverse of sums of products, shape (k, k); 0 where a column has no spread, shared where columns repeat."""
     correlation, scale = _correlation(scatter)
     return np.asarray(np.linalg.pinv(correlation, rcond=1e-12, hermitian=True) / np.outer(scale, scale))

@@ -1,8 +1,8 @@
-"""From the means of arms to a number with an interval: measures, the delta method, contrasts.
+"""Measures of the arms and their contrasts, with standard errors by the delta method.
 
-A *measure* turns an arm's means into one number and says how it moves with them: a mean, a ratio of sums, either of
-them adjusted for covariates, or money. Variance follows by the delta method, degrees of freedom by Satterthwaite's
-formula over the cells, which for two arms of single customers is Welch's.
+A *measure* turns an arm's means into one number and gives its gradient in them. Examples are a mean, a ratio of sums, a
+mean adjusted for covariates, or money. Degrees of freedom follow Satterthwaite's formula over the cells, which for two
+arms of single customers is Welch's.
 """
 
 from __future__ import annotations
@@ -25,8 +25,18 @@ MeasureOf = Callable[[Array], tuple[float, Array]]  # an arm's means to a number
 class Measure:
     """One number an arm: a mean, or with ``per`` a ratio of sums, less slopes x (covariate means - centre).
 
-    ``y``, ``per`` and ``covariates`` number the measured columns. CUPED (Deng, Xu, Kohavi & Walker 2013) with fixed
-    slopes; centre is the covariates' mean over all arms.
+    CUPED (Deng, Xu, Kohavi & Walker 2013) with fixed slopes.
+
+    Attributes
+    ----------
+    y, per
+        Positions of the measured column, and of the column in the denominator.
+    covariates
+        Positions of the covariates.
+    slopes
+        Slopes of the covariates.
+    centre
+        Means of the covariates over all arms.
     """
 
     y: int
@@ -50,8 +60,8 @@ class Measure:
             gradient[x] -= self.slopes
         return value, gradient
 
-    def by_centre(self, mean: Array) -> Array:
-        """How the measure moves with the overall means of the columns, shape (k,): by the slopes of the covariates."""
+    def centre_gradient(self, mean: Array) -> Array:
+        """Gradient of the measure in the overall means of the columns, shape (k,), from the covariates' slopes."""
         moves = np.zeros(len(mean))
         if self.slopes is not None:
             moves[list(self.covariates)] = self.slopes
@@ -60,7 +70,15 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """A measure of one arm: its value, and each cell's variance and degrees of freedom, of shape (cells,)."""
+    """A measure of one arm.
+
+    Attributes
+    ----------
+    value
+        The value of the measure.
+    variances, df
+        Variance and degrees of freedom of each cell, shape (cells,).
+    """
 
     value: float
     variances: Array
@@ -69,14 +87,24 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Estimate(Presentation):
-    """A number, its standard error and degrees of freedom."""
+    """An estimate with its standard error and degrees of freedom.
+
+    Attributes
+    ----------
+    estimate
+        The estimate.
+    std_error
+        Its standard error.
+    df
+        Degrees of freedom; infinite for the normal distribution.
+    """
 
     estimate: float
     std_error: float
     df: float
 
     def quantile(self, level: float) -> float:
-        """How many standard errors the interval of this level reaches to each side."""
+        """Half the width of the interval of this level, in standard errors."""
         upper = (1 + level) / 2
         return float(stdtrit(self.df, upper)) if np.isfinite(self.df) else float(ndtri(upper))
 
@@ -86,87 +114,87 @@ class Estimate(Presentation):
         return self.estimate - reach, self.estimate + reach
 
 
-def read(arm: ArmMeans, measure: MeasureOf) -> Reading:
-    """A measure read off an arm's means."""
+def read_measure(arm: ArmMeans, measure: MeasureOf) -> Reading:
+    """A measure of one arm, from its means."""
     value, gradient = measure(arm.mean)
     return Reading(value, *arm.variances(gradient))
 
 
 def combination(*terms: tuple[float, MeasureOf]) -> MeasureOf:
-    """The sum of measures times factors, a measure again."""
+    """The weighted sum of measures, as a measure."""
 
     def measure(mean: Array) -> tuple[float, Array]:
-        found = [(factor, *part(mean)) for factor, part in terms]
-        value = sum(factor * value for factor, value, _ in found)
-        return value, np.asarray(sum(factor * gradient for factor, _, gradient in found))
+        measured = [(factor, *part(mean)) for factor, part in terms]
+        value = sum(factor * value for factor, value, _ in measured)
+        return value, np.asarray(sum(factor * gradient for factor, _, gradient in measured))
 
     return measure
 
 
 def contrast(readings: Mapping[str, Reading], weights: Mapping[str, float]) -> Estimate:
-    """Weighted sum of independent arms' readings: ``{"mail": 1, "control": -1}`` is a difference.
+    """Weighted sum of the measures of independent arms: ``{"mail": 1, "control": -1}`` is a difference.
 
     df = V^2 / sum of (v_cell^2 / df_cell), V the sum of the cells' v.
     """
     estimate = sum(weight * readings[arm].value for arm, weight in weights.items())
     pieces = np.concatenate([weight**2 * readings[arm].variances for arm, weight in weights.items()])
     df = np.concatenate([readings[arm].df for arm in weights])
-    return _estimate(float(estimate), pieces, df)
+    return _satterthwaite_estimate(float(estimate), pieces, df)
 
 
 def log_contrast(arms: Mapping[str, ArmMeans], measure: Measure, weights: Mapping[str, float]) -> Estimate:
-    """The contrast of a measure's logarithms, where ``arms`` holds all arms, those without a weight too.
+    """The contrast of the logarithms of a measure; ``arms`` contains all arms, also those without a weight.
 
-    An adjusted measure moves with the covariates' overall mean by its slopes. In a difference that cancels; in
-    logarithms sum of weight / value of it is left, so every cell counts with its share of all customers.
+    An adjusted measure depends on the overall mean of the covariates by its slopes. In a difference this cancels. In
+    logarithms the sum of weight / value remains, so every cell counts with its share of all customers.
     """
-    found = {arm: measure(means.mean) for arm, means in arms.items()}
+    measured = {arm: measure(means.mean) for arm, means in arms.items()}
     total = sum(cell.n for means in arms.values() for cell in means.cells)
-    left = sum(weight / found[arm][0] for arm, weight in weights.items())
+    left = sum(weight / measured[arm][0] for arm, weight in weights.items())
     pieces, df = [], []
     for arm, means in arms.items():
-        value, gradient = found[arm]
+        value, gradient = measured[arm]
         for share, cell in zip(means.shares, means.cells, strict=True):
-            moves = weights.get(arm, 0.0) * share / value * gradient + left * cell.n / total * measure.by_centre(
+            moves = weights.get(arm, 0.0) * share / value * gradient + left * cell.n / total * measure.centre_gradient(
                 cell.mean
             )
             pieces.append(float(moves @ cell.covariance @ moves))
             df.append(cell.df)
-    estimate = sum(weight * math.log(found[arm][0]) for arm, weight in weights.items())
-    return _estimate(float(estimate), np.maximum(pieces, 0.0), np.array(df))
+    estimate = sum(weight * math.log(measured[arm][0]) for arm, weight in weights.items())
+    return _satterthwaite_estimate(float(estimate), np.maximum(pieces, 0.0), np.array(df))
 
 
-def _estimate(estimate: float, pieces: Array, df: Array) -> Estimate:
-    """An estimate from the variance that each cell brings to it, and Satterthwaite's degrees of freedom."""
+def _satterthwaite_estimate(estimate: float, pieces: Array, df: Array) -> Estimate:
+    """An estimate from the variances of the cells, with Satterthwaite's degrees of freedom."""
     variance = float(pieces.sum())
     freedom = variance**2 / float(np.sum(pieces**2 / df)) if variance > 0 else float(df.sum())
     return Estimate(estimate, float(np.sqrt(variance)), freedom)
 
 
-def contrast_of(arms: Mapping[str, ArmMeans], measure: MeasureOf, weights: Mapping[str, float]) -> Estimate:
+def measure_contrast(arms: Mapping[str, ArmMeans], measure: MeasureOf, weights: Mapping[str, float]) -> Estimate:
     """The contrast of one measure over the arms."""
-    return contrast({arm: read(arms[arm], measure) for arm in weights}, weights)
+    return contrast({arm: read_measure(arms[arm], measure) for arm in weights}, weights)
 
 
 def difference(arm: str, baseline: str) -> dict[str, float]:
-    """The weights of one arm against another."""
+    """The weights of the difference between an arm and a baseline."""
     return {arm: 1.0, baseline: -1.0}
 
 
 def factorial_contrasts(campaigns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
-    """The weights of main effects and of interactions of two, where every combination of campaigns was an arm.
+    """The weights of main effects and two-way interactions in a full factorial design.
 
     Parameters
     ----------
     campaigns
-        For each arm the campaigns its customers were assigned to: ``{"none": [], "mail": ["mail"], "coupon":
-        ["coupon"], "both": ["mail", "coupon"]}``.
+        Arm to the campaigns of its customers: ``{"none": [], "mail": ["mail"], "coupon": ["coupon"], "both": ["mail",
+        "coupon"]}``.
 
     Returns
     -------
     dict
-        Contrast name to weights: for ``mail`` the effect of the mail averaged over the other campaigns equally; for
-        ``mail x coupon`` how much more the mail does to customers who have the coupon too.
+        Name of the contrast to its weights. ``mail`` is the effect of the mail, averaged over the other campaigns with
+        equal weights. ``mail x coupon`` is the additional effect of the mail on customers who also have the coupon.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where the money of a test went, and what one more customer kept has cost."""
+"""Breakdown of the cost and value of a test, and the cost per additional customer retained."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pandas as pd
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits, with_interval
 from retention_models.interventions.arms import contrasts
-from retention_models.interventions.arms.contrasts import Measure, MeasureOf, combination, contrast, read
+from retention_models.interventions.arms.contrasts import Measure, MeasureOf, combination, contrast, read_measure
 from retention_models.interventions.arms.costs import Costs, Pricing, position, pricing
 from retention_models.interventions.arms.experiment import Experiment
-from retention_models.interventions.arms.outcome import Outcome, measure_of
+from retention_models.interventions.arms.outcome import Outcome, outcome_measure
 from retention_models.interventions.designs.fieller import fieller
-from retention_models.interventions.effects.effect import named
+from retention_models.interventions.effects.effect import name_failed_checks
 from retention_models.value.terms import Terms
 
 LINES = ("gross gain", "contacts", "redemptions", "subsidised purchases", "net value")
@@ -24,10 +24,23 @@ LINES = ("gross gain", "contacts", "redemptions", "subsidised purchases", "net v
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CostPerRetained(Presentation):
-    """Cost of one customer kept (or purchase gained) who would not have been without the intervention.
+    """Cost per additional customer retained (or per additional purchase) because of the intervention.
 
-    ``lower`` and ``upper`` end the costs that the data allow, ``upper`` infinite where the effect may be zero; so is
-    the ``estimate`` where it was zero or less. ``sentence`` says it in words; ``checks`` are those of the test.
+    ``cost_per_retained`` creates it.
+
+    Attributes
+    ----------
+    estimate
+        Cost per additional customer, in money; infinite where the effect is 0 or negative and the interval is
+        unbounded.
+    lower, upper
+        Confidence interval. ``upper`` is infinite where the effect may be zero.
+    level
+        Level of the interval.
+    sentence
+        The result in words.
+    checks
+        The checks of the test.
     """
 
     estimate: float
@@ -39,11 +52,11 @@ class CostPerRetained(Presentation):
 
     @property
     def is_bounded(self) -> bool:
-        """Whether the data set a limit to the cost."""
+        """Whether the interval has a finite upper limit."""
         return math.isfinite(self.upper)
 
     def _parts(self) -> Sequence[Part]:
-        return [self.sentence + named([check for check in self.checks if check.passed is False])]
+        return [self.sentence + name_failed_checks([check for check in self.checks if check.passed is False])]
 
 
 def cost_per_retained(
@@ -55,25 +68,36 @@ def cost_per_retained(
     currency: str = "",
     level: float = 0.95,
 ) -> CostPerRetained:
-    """Cost over effect, with Fieller's interval: what one customer kept has cost.
+    """Cost per additional customer retained: the cost divided by the effect, with Fieller's interval.
 
     Parameters
     ----------
-    test, outcome
-        The experiment, and what counts as kept: a share, or a count of purchases.
+    test
+        The experiment.
+    outcome
+        The outcome that counts as retained: a share of customers, or a number of purchases.
     costs
-        Arm to its ``Costs``; an arm that is not named costs nothing.
+        Arm to its ``Costs``; an arm that is not listed costs nothing.
     arm
-        The arm in question; may be left out where there is only one beside the control.
+        The treated arm. By default None: the only arm beside the control.
     currency
-        What money is called, for the sentence.
+        The name of the currency, for the sentence. Empty by default.
     level
-        Level of the interval.
+        Level of the confidence interval, 0.95 by default.
+
+    Returns
+    -------
+    CostPerRetained
+        The cost in money, its interval and the result in words.
 
     Raises
     ------
     ValueError
-        When the arm costs no more than the control, or kept exactly no one more.
+        When the arm costs no more than the control, the effect is exactly 0, or ``arm`` is missing or unknown.
+
+    Notes
+    -----
+    The interval is that of Fieller (1954). It has no upper limit if the data do not exclude an effect of zero.
 
     Examples
     --------
@@ -88,8 +112,8 @@ def cost_per_retained(
     money.check_arms(test.arms)
     weights = contrasts.difference(arm, test.plan.control)
     readings = {
-        line: {name: read(test.arm_means(name), measure) for name, measure in measures.items()}
-        for line, measures in _spent_and_kept(test, outcome, money, weights).items()
+        line: {name: read_measure(test.arm_means(name), measure) for name, measure in measures.items()}
+        for line, measures in _cost_and_outcome(test, outcome, money, weights).items()
     }
     spent, gained, both = (contrast(readings[line], weights) for line in ("spent", "kept", "both"))
     if spent.estimate <= 0 or gained.estimate == 0:
@@ -101,16 +125,16 @@ def cost_per_retained(
     lower, upper = (allowed.lower, allowed.upper) if allowed.is_bounded else (allowed.lower, math.inf)
     ratio = spent.estimate / gained.estimate
     estimate = ratio if allowed.is_bounded or ratio > 0 else math.inf
-    words = _in_words(f"{arm}, {outcome.name}", (estimate, lower, upper), allowed.is_bounded, money.currency)
+    words = _cost_sentence(f"{arm}, {outcome.name}", (estimate, lower, upper), allowed.is_bounded, money.currency)
     return CostPerRetained(estimate, lower, upper, level, words, test.checks)
 
 
-def _spent_and_kept(
+def _cost_and_outcome(
     test: Experiment, outcome: Outcome, money: Pricing, weights: Mapping[str, float]
 ) -> dict[str, dict[str, MeasureOf]]:
     """Cost, outcome and their sum as measures of each arm."""
     spent = {arm: money.cost(arm, test.columns) for arm in weights}
-    kept: dict[str, MeasureOf] = dict.fromkeys(weights, measure_of(test, outcome))
+    kept: dict[str, MeasureOf] = dict.fromkeys(weights, outcome_measure(test, outcome))
     return {
         "spent": spent,
         "kept": kept,
@@ -118,7 +142,7 @@ def _spent_and_kept(
     }
 
 
-def _in_words(name: str, cost: tuple[float, float, float], bounded: bool, currency: str) -> str:
+def _cost_sentence(name: str, cost: tuple[float, float, float], bounded: bool, currency: str) -> str:
     estimate, lower, _ = cost
     unit = f"{currency} " if currency else ""
     if not bounded:
@@ -139,26 +163,31 @@ def cost_breakdown(
     purchases: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Where the money went, per customer of an arm, against the control.
+    """Gain, costs and net value per customer of an arm, compared with the control.
 
     Parameters
     ----------
     test, outcome, terms, costs
-        As in ``differences``.
+        As in ``differences``; ``terms`` are required.
     arm
-        The arm in question; may be left out where there is only one beside the control.
+        The treated arm. By default None: the only arm beside the control.
     purchases
-        The measured column that counts purchases an offer could be redeemed for. With it, the redemptions are split
-        into those of purchases gained and those of purchases that would have happened anyway.
+        The measured column that counts the purchases for which the offer can be redeemed. With it, the table shows the
+        subsidised purchases: redemptions for purchases that would have happened without the offer.
     level
-        Level of the intervals.
+        Level of the confidence intervals, 0.95 by default.
 
     Returns
     -------
     pandas.DataFrame
-        Rows ``gross gain, contacts, redemptions, subsidised purchases, net value`` (the fourth
-        with ``purchases`` only); columns ``amount, lower, upper`` in money per customer, costs negative.
-        Gain and costs add up to net value.
+        Indexed by ``line``: ``gross gain, contacts, redemptions, subsidised purchases, net value``. ``subsidised
+        purchases`` needs ``purchases`` and is a part of the redemptions. Columns ``amount, lower, upper`` in money per
+        customer, costs negative. Gain, contacts and redemptions add up to the net value.
+
+    Raises
+    ------
+    ValueError
+        When ``arm`` is missing or unknown, the terms state no price or margin, or a column was not measured.
 
     Examples
     --------
@@ -178,25 +207,25 @@ def cost_breakdown(
     assert money is not None
     money.check_arms(test.arms)
     weights = contrasts.difference(arm, test.plan.control)
-    gain = measure_of(test, outcome)
+    gain = outcome_measure(test, outcome)
     parts = {
         "gross gain": Pricing(worth=money.worth),
         "contacts": Pricing(worth=0.0, costs={name: replace(c, redemption=0.0) for name, c in money.costs.items()}),
         "redemptions": Pricing(worth=0.0, costs={name: replace(c, contact=0.0) for name, c in money.costs.items()}),
         "net value": money,
     }
-    measures = {line: {a: part.net(a, test.columns, gain) for a in weights} for line, part in parts.items()}
+    measures = {line: {a: part.net_value(a, test.columns, gain) for a in weights} for line, part in parts.items()}
     if purchases is not None:
-        measures["subsidised purchases"] = _anyway(test, money, arm, purchases, weights)
+        measures["subsidised purchases"] = _subsidised_purchases(test, money, arm, purchases, weights)
     rows = {}
     for line in (line for line in LINES if line in measures):
-        readings = {name: read(test.arm_means(name), measure) for name, measure in measures[line].items()}
+        readings = {name: read_measure(test.arm_means(name), measure) for name, measure in measures[line].items()}
         found = contrast(readings, weights)
         rows[line] = (found.estimate, *found.interval(level))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["amount", "lower", "upper"]).rename_axis("line")
 
 
-def _anyway(
+def _subsidised_purchases(
     test: Experiment, money: Pricing, arm: str, purchases: str, weights: Mapping[str, float]
 ) -> dict[str, MeasureOf]:
     """What redemptions gave away beyond the purchases gained: -price x (redeemed - (bought - bought by control))."""

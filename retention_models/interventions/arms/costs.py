@@ -1,7 +1,8 @@
-"""What an intervention costs, and what it is worth for each treated customer.
+"""Costs of an intervention, and its net value per treated customer.
 
-Gross margin gained, less what every contact costs, less what every redemption gives away, to those who would have
-bought anyway too. Costs are counted in both arms: what the comparison costs as well is no extra cost.
+The net value is the gross margin gained, less the costs of contacts and redemptions. Redemptions include those for
+subsidised purchases, which would have happened without the offer. Costs count in both arms, so only the additional cost
+of the treatment remains.
 """
 
 from __future__ import annotations
@@ -14,25 +15,30 @@ import numpy as np
 from retention_models.core.arguments import is_number
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
-from retention_models.interventions.arms.contrasts import MeasureOf
+from retention_models.interventions.arms.contrasts import Measure, MeasureOf
 from retention_models.interventions.effects.effect import Effect
 from retention_models.value.terms import Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Costs(Presentation):
-    """What one customer assigned to an arm costs, in money.
+    """Cost of one customer who is assigned to an arm, in money.
 
     Attributes
     ----------
     contact
-        For each contact: paper, postage, the sender's fee.
+        Cost of each contact: paper, postage, the provider's fee. 0 by default.
     contacts
-        The measured column that counts a customer's contacts; by default everyone is contacted once.
+        The measured column with the number of contacts of a customer. By default None: one contact each.
     redemption
-        For each redemption: the discount or gift given away.
+        Cost of each redemption: the discount or gift. 0 by default.
     redemptions
-        The measured column that counts a customer's redemptions; needed where a redemption costs something.
+        The measured column with the number of redemptions of a customer; required if a redemption costs something.
+
+    Raises
+    ------
+    ValueError
+        When a cost is below 0, or redemptions cost something and their column is missing.
     """
 
     contact: float = 0.0
@@ -49,7 +55,23 @@ class Costs(Presentation):
             raise ValueError("redemption costs something: name the column that counts them in redemptions=")
 
     def prices(self, columns: Sequence[str]) -> tuple[float, Array]:
-        """Cost as ``fixed + price @ mean``: the fixed part of each customer and a price for each column, shape (k,)."""
+        """Cost as ``fixed + price @ mean``.
+
+        Parameters
+        ----------
+        columns
+            Names of the k measured columns.
+
+        Returns
+        -------
+        tuple
+            The fixed cost of each customer, and the price for each column, shape (k,).
+
+        Raises
+        ------
+        ValueError
+            When a column of the costs was not measured.
+        """
         price = np.zeros(len(columns))
         for column, cost in ((self.contacts, self.contact), (self.redemptions, self.redemption)):
             if column is not None and cost > 0:
@@ -59,16 +81,16 @@ class Costs(Presentation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pricing:
-    """The price of an outcome, and the costs of each arm: what ``pricing`` makes of terms and costs.
+    """The price of an outcome and the costs of each arm; ``pricing`` creates it from terms and costs.
 
     Attributes
     ----------
     worth
-        Pricing for one unit of the outcome: the margin of one purchase, 1.0 where the outcome is margin already.
+        Money for one unit of the outcome: the margin of one purchase, or 1.0 where the outcome already is margin.
     costs
-        Arm to its ``Costs``; an arm not named costs nothing.
+        Arm to its ``Costs``; an arm that is not listed costs nothing.
     currency
-        What the money is, for sentences: ``EUR``.
+        The name of the currency, for sentences: ``EUR``.
     """
 
     worth: float
@@ -80,29 +102,29 @@ class Pricing:
             raise ValueError(f"worth is money for one unit of the outcome, a finite number; got {self.worth!r}")
 
     def check_arms(self, arms: Sequence[str]) -> None:
-        """Raise where costs are stated for an arm that is not there."""
+        """Raise a ValueError if costs are stated for an unknown arm."""
         unknown = [arm for arm in self.costs if arm not in arms]
         if unknown:
             raise ValueError(f"costs are stated for {', '.join(unknown)}; the arms are {', '.join(arms)}")
 
     def cost(self, arm: str, columns: Sequence[str]) -> MeasureOf:
-        """The cost of one customer of an arm, as a measure of the arm's means."""
+        """Cost per customer of an arm, as a measure of the arm's means."""
         fixed, price = self.costs.get(arm, Costs()).prices(columns)
         return lambda mean: (fixed + float(price @ mean), price)
 
-    def net(self, arm: str, columns: Sequence[str], outcome: MeasureOf) -> MeasureOf:
-        """What one customer of an arm brings net of cost, as a measure of the arm's means."""
+    def net_value(self, arm: str, columns: Sequence[str], outcome: MeasureOf) -> MeasureOf:
+        """Net value per customer of an arm, as a measure of the arm's means."""
         cost = self.cost(arm, columns)
 
-        def brings(mean: Array) -> tuple[float, Array]:
+        def measure(mean: Array) -> tuple[float, Array]:
             (value, gradient), (spent, price) = outcome(mean), cost(mean)
             return self.worth * value - spent, self.worth * gradient - price
 
-        return brings
+        return measure
 
 
 def pricing(terms: Terms | None, costs: Mapping[str, Costs] | None) -> Pricing | None:
-    """What terms and costs make of an effect; None where there are no terms.
+    """The pricing for some terms and costs; None without terms and costs.
 
     Raises
     ------
@@ -119,16 +141,22 @@ def pricing(terms: Terms | None, costs: Mapping[str, Costs] | None) -> Pricing |
     return Pricing(worth=terms.unit_value, costs=costs or {}, currency=terms.currency)
 
 
-def priced(row: Effect, money: Pricing, arm: str, control: str | None = None) -> Effect:
-    """A row with cost and net value where costs hang on no measured column: worth x effect, less the cost."""
+def add_value(row: Effect, money: Pricing, arm: str, control: str | None = None) -> Effect:
+    """An effect with cost and net value, worth x effect - cost, where costs need no measured column."""
     arms = [(1.0, arm)] if control is None else [(1.0, arm), (-1.0, control)]
     cost = sum(sign * money.cost(name, ())(np.empty(0))[0] for sign, name in arms)
     lower, value, upper = sorted(money.worth * end - cost for end in (row.lower, row.estimate, row.upper))
     return replace(row, cost=cost, value=value, value_lower=lower, value_upper=upper)
 
 
+def require_amount(outcome: str, measure: Measure) -> None:
+    """Raise a ValueError for a ratio of sums, which is not an amount per customer."""
+    if measure.per is not None:
+        raise ValueError(f"{outcome} is a ratio of sums, no amount per customer: price its numerator instead")
+
+
 def position(columns: Sequence[str], name: str) -> int:
-    """Where a measured column stands; an error names those there are."""
+    """The position of a measured column; a ValueError lists the columns where it is missing."""
     if name not in columns:
         raise ValueError(f"{name} was not measured in this experiment (measured: {', '.join(columns)})")
     return list(columns).index(name)

@@ -1,7 +1,7 @@
 """Customer rows on any engine, checked and reduced to the sums that an experiment needs.
 
-One narwhals expression, run where the rows live: pandas, Polars, a DuckDB relation, Spark. Sums of squares are taken
-about the overall means, so that large numbers with a small spread lose no digits.
+One narwhals expression runs where the rows are: in pandas, Polars, DuckDB or Spark. Sums of squares are taken about the
+overall means, so that large numbers with a small variance lose no digits.
 """
 
 from __future__ import annotations
@@ -22,9 +22,18 @@ from retention_models.tables.rules import check_complete, require_numbers
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Rows(Presentation):
-    """Checked rows: a lazy frame with ``arm``, ``block``, perhaps ``cluster``, and the columns as ``v0, v1, ...``.
+    """Checked customer rows.
 
-    ``means`` are those over all rows, shape (k,).
+    Attributes
+    ----------
+    frame
+        A lazy frame with ``arm``, ``block``, perhaps ``cluster``, and the measured columns as ``v0, v1, ...``.
+    names
+        Names of the k measured columns.
+    means
+        Means of the columns over all rows, shape (k,).
+    clustered
+        Whether clusters were assigned.
     """
 
     frame: nw.LazyFrame[Any]
@@ -33,7 +42,7 @@ class Rows(Presentation):
     clustered: bool
 
     def cells(self) -> tuple[Cell, ...]:
-        """One cell for each arm in each block, in their alphabetical order."""
+        """One cell for each arm in each block, in alphabetical order."""
         k = len(self.names)
         keys = ["arm", "block", *(["cluster"] if self.clustered else [])]
         deviations = [nw.col(f"v{i}") - float(self.means[i]) for i in range(k)]
@@ -54,21 +63,19 @@ def read_rows(
     block: str | None = None,
     customer_id: str | None = "customer_id",
 ) -> Rows:
-    """Check customer rows: one a customer, an arm for each, every measured column a finite number.
+    """Checked customer rows: one row a customer, with an arm and a finite number in every measured column.
 
     Raises
     ------
     TypeError
         When ``source`` is neither a frame that narwhals reads nor the path of a CSV or Parquet file.
     ValueError
-        When a column is missing, not numeric or holds gaps, or a customer stands in two rows.
+        When a column is missing, is not numeric or has gaps, or a customer has two rows.
     """
     frame = open_frame(source, names)
     schema = frame.collect_schema()
     keys = {"arm": arm} | ({"block": block} if block else {}) | ({"cluster": cluster} if cluster else {})
-    missing = [name for name in dict.fromkeys([*keys.values(), *names]) if name not in schema]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(schema.names())}")
+    require_columns([*keys.values(), *names], schema.names())
     require_numbers(schema, names)
     check_complete(frame, keys, names, customer_id if customer_id in schema and not cluster else None)
     prepared = frame.select(
@@ -76,42 +83,51 @@ def read_rows(
         *([] if block else [nw.lit("").alias("block")]),
         *(number(name, schema).alias(f"v{i}") for i, name in enumerate(names)),
     )
-    return _with_means(Rows(prepared, tuple(names), np.zeros(len(names)), cluster is not None))
+    return _add_means(Rows(prepared, tuple(names), np.zeros(len(names)), cluster is not None))
 
 
-def _with_means(rows: Rows) -> Rows:
+def require_columns(names: Sequence[str], columns: Sequence[str]) -> None:
+    """Raise a ValueError unless these names are among the columns."""
+    missing = [name for name in dict.fromkeys(names) if name not in columns]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(columns)}")
+
+
+def _add_means(rows: Rows) -> Rows:
     columns = [nw.col(f"v{i}").mean() for i in range(len(rows.names))]
     means = collect(rows.frame.select(*columns)).to_numpy()[0]
     return replace(rows, means=np.asarray(means, dtype=float))
 
 
-def capped(rows: Rows, name: str, *, at: float | None = None, quantile: float | None = None) -> tuple[Rows, str]:
+def cap_column(
+    rows: Rows, name: str, *, ceiling: float | None = None, quantile: float | None = None
+) -> tuple[Rows, str]:
     """The rows with one column cut at a ceiling, the uncut column beside it, and a sentence on what was cut.
 
-    The ceiling is ``at``, or the ``quantile`` of all arms together: never one for each arm, which would hide effects.
+    The limit is ``ceiling``, or the ``quantile`` of all arms together. A ceiling for each arm would hide effects.
     """
     i, k = rows.names.index(name), len(rows.names)
     column = nw.col(f"v{i}")
-    of = ""
+    origin = ""
     if quantile is not None:
-        at = float(collect(rows.frame.select(column.quantile(quantile, "linear"))).to_numpy()[0, 0])
-        of = f" (the {100 * quantile:g} % quantile of all arms together)"
-    above = column > at
-    cut_column = nw.when(above).then(nw.lit(at)).otherwise(column)
+        ceiling = float(collect(rows.frame.select(column.quantile(quantile, "linear"))).to_numpy()[0, 0])
+        origin = f" (the {100 * quantile:g} % quantile of all arms together)"
+    above = column > ceiling
+    cut_column = nw.when(above).then(nw.lit(ceiling)).otherwise(column)
     seen = rows.frame.select(
         nw.len().alias("n"), above.cast(nw.Int64).sum().alias("above"), (column - cut_column).sum().alias("cut")
     )
     n, count, cut = collect(seen).to_numpy()[0]
     total = rows.means[i] * n
     share = f", {100 * cut / total:.3g} % of the total," if total > 0 else ""
-    assert at is not None
+    assert ceiling is not None
     cut_off = f"{int(count):,} of {int(n):,} customers{share} in all arms alike"
-    detail = f"{name} above {short_number(at)}{of} counts as that: {cut_off}"
+    detail = f"{name} above {short_number(ceiling)}{origin} counts as that: {cut_off}"
     frame = rows.frame.with_columns(column.alias(f"v{k}"), cut_column.alias(f"v{i}"))
-    cut_rows = Rows(frame, (*rows.names, uncapped(name)), np.append(rows.means, 0.0), rows.clustered)
-    return _with_means(cut_rows), detail
+    cut_rows = Rows(frame, (*rows.names, uncapped_column(name)), np.append(rows.means, 0.0), rows.clustered)
+    return _add_means(cut_rows), detail
 
 
-def uncapped(name: str) -> str:
-    """The name under which a capped column is kept as it was."""
+def uncapped_column(name: str) -> str:
+    """The name of the uncut copy of a capped column."""
     return f"{name} (uncapped)"

@@ -1,6 +1,6 @@
-"""A randomised test: who was assigned to what, and the means of each arm, from rows, sums, counts or means.
+"""A randomised experiment: the assignment and the means of each arm, from rows, sums, counts or means.
 
-Whatever the source, an experiment is reduced to its cells; the comparisons of its arms need nothing else.
+Every source is reduced to cells. The comparisons of the arms need nothing else.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means, cell_of_customers, cells_of_sums
-from retention_models.interventions.arms.customer_rows import Rows, capped, read_rows
+from retention_models.interventions.arms.customer_rows import Rows, cap_column, read_rows
 from retention_models.tables.engines import collect, open_frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Plan(Presentation):
-    """What was decided before the first customer was assigned.
+    """The plan of a test, made before the assignment.
 
     Attributes
     ----------
     control
-        The arm that the others are compared with; of arms 0 and 1, or true and false, the number or truth value.
+        The arm with which the others are compared. Of arms 0 and 1, or true and false, the number or truth value.
     shares
-        The planned share of each arm, in any unit: ``{"control": 1, "mail": 2}``. Without it the sample ratio cannot
-        be checked, and the evidence says so.
+        Planned share of each arm, in any unit: ``{"control": 1, "mail": 2}``. By default None: the sample ratio cannot
+        be checked, and a check says so.
     unit
-        What was assigned at random: ``customer``, ``household``, ``store``. If not the customer, standard errors
-        need the clusters; without them a check fails.
+        The unit of random assignment: ``customer`` (the default), ``household``, ``store``. For other units than the
+        customer, standard errors need the clusters. Without them a check fails.
     name
-        What the test is called; stands before the arm in the evidence.
+        Name of the test; stands before the arm in the evidence table. Empty by default.
     population
-        Whom it speaks of.
+        The customers to whom the result applies, in words.
     """
 
     control: str
@@ -52,9 +52,26 @@ class Plan(Presentation):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Experiment(Presentation):
-    """The arms of a randomised test, reduced to their means and how sure these are.
+    """A randomised experiment, reduced to the means of its arms and their covariance.
 
-    Made by ``from_rows``, ``from_sums``, ``from_counts`` or ``from_means``; immutable.
+    ``from_rows``, ``from_sums``, ``from_counts`` and ``from_means`` create it. It is immutable.
+
+    Attributes
+    ----------
+    plan
+        The plan of the test.
+    columns
+        Names of the measured columns.
+    cells
+        Means and covariance of the columns in each arm and block.
+    checks
+        Checks of the sample ratio, the unit of assignment and the balance.
+    ceilings
+        Capped column to a description of its ceiling.
+    rows
+        The customer rows on their engine; None unless the experiment was created by ``from_rows``.
+    covariates
+        Names of the columns known before the assignment.
 
     Examples
     --------
@@ -92,56 +109,82 @@ class Experiment(Presentation):
         winsorise: Mapping[str, float] | None = None,
         customer_id: str | None = "customer_id",
     ) -> Self:
-        """An experiment from one row a customer, on any engine; the rows stay where they are.
+        """An experiment from customer rows on any engine; the rows remain where they are.
 
         Parameters
         ----------
         rows
             A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of a CSV or Parquet file.
         plan
-            What was decided before.
+            The plan of the test.
         arm
-            The column that says to which arm a customer was *assigned* (not what was delivered).
+            The column with the arm to which a customer was *assigned*, not what was delivered.
         outcomes
-            Columns measured after the assignment: numbers, or true/false.
+            Columns measured after the assignment, with numbers or true and false.
         covariates
-            Columns known before it, for adjustment and the balance check.
+            Columns known before the assignment, for adjustment and the balance check. None by default.
         cluster
-            The column of the household, store or team that was assigned as a whole. With ``cluster="customer_id"``
-            a row may be an order or visit.
+            The column of the household, store or team that was assigned as a whole. With ``cluster="customer_id"`` a
+            row may be an order or a visit. By default None: customers were assigned.
         block
-            The column within whose values the assignment was made.
-        caps, winsorise
-            Ceilings for heavy-tailed columns: a fixed amount, or a quantile of all arms together such as 0.999. What
-            was cut is stated in a check, and the uncut comparison next to it.
+            The column within whose values customers were randomised. By default None: no blocks.
+        caps
+            Column to a fixed ceiling, for columns with extreme values. A check compares the result with the uncut one.
+        winsorise
+            Column to the quantile of all arms together at which it is cut, such as 0.999.
         customer_id
-            Checked for repeats where there is such a column; None leaves that out.
+            The column that must not contain a customer twice, if it exists. None skips this check.
+
+        Returns
+        -------
+        Experiment
+            The means of each arm and block, with the checks.
+
+        Raises
+        ------
+        TypeError
+            When ``rows`` is neither a frame nor the path of a file.
+        ValueError
+            When a column is missing, is not numeric or has gaps; when a customer has two rows; when an arm is missing
+            or has fewer than 2 units; when a ceiling is not valid.
         """
         names = _names(outcomes, covariates)
         table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id)
         ceilings = {}
         for name, rule in _ceiling_rules(names, caps or {}, winsorise or {}):
-            table, ceilings[name] = capped(table, name, **rule)
+            table, ceilings[name] = cap_column(table, name, **rule)
         cells = table.cells()
         checks = _checks(cells, plan, clustered=cluster is not None) + _balance(cells, names, covariates)
         return cls(plan, table.names, cells, checks, ceilings, table, tuple(covariates))
 
     @classmethod
     def from_sums(cls, sums: Any, plan: Plan, *, columns: Sequence[str], covariates: Sequence[str] = ()) -> Self:
-        """An experiment from sums, as a GROUP BY gives them.
+        """An experiment from sums, as a SQL query with GROUP BY returns them.
 
         Parameters
         ----------
         sums
-            A frame with ``arm``, ``n`` (customers), for each column its sum, and the sums of products as
-            ``"spend*spend"``, ``"spend*history"``; one row an arm, or an arm in a ``block``. With a column
-            ``cluster``, one row a cluster, and no products are needed.
+            A frame with ``arm``, ``n`` (customers), the sum of each column, and the sums of products as
+            ``"spend*spend"``, ``"spend*history"``. One row an arm, or an arm in a ``block``. With a column ``cluster``,
+            one row a cluster without products.
         plan
-            What was decided before.
+            The plan of the test.
         columns
             The columns measured after the assignment.
         covariates
-            Columns known before it, for adjustment and the balance check; their sums as those of the others.
+            Columns known before the assignment, for adjustment and the balance check, with the same sums. None by
+            default.
+
+        Returns
+        -------
+        Experiment
+            The means of each arm and block, with the checks.
+
+        Raises
+        ------
+        ValueError
+            When a column is missing or has gaps, an arm has two rows, ``n`` is not a whole number, or the sums
+            contradict each other.
         """
         columns = _names(columns, covariates)
         table = collect(open_frame(sums))
@@ -162,7 +205,28 @@ class Experiment(Presentation):
 
     @classmethod
     def from_counts(cls, counts: Any, plan: Plan, *, outcome: str) -> Self:
-        """An experiment from counts: a frame with ``arm``, ``n`` customers, and how many of them did it."""
+        """An experiment from the number of customers with a binary outcome in each arm.
+
+        Parameters
+        ----------
+        counts
+            A frame with one row an arm: ``arm``, ``n`` (customers), and a column with the number of those with the
+            outcome.
+        plan
+            The plan of the test.
+        outcome
+            Name of that column.
+
+        Returns
+        -------
+        Experiment
+            The share of customers with the outcome in each arm, with the checks.
+
+        Raises
+        ------
+        ValueError
+            When a count is not a whole number from 0 to ``n``, or as in ``from_sums``.
+        """
         table = collect(open_frame(counts))
         table = experiment_checks.require_sums(table, ["arm", "n", outcome])
         experiment_checks.require_counts(table, outcome)
@@ -170,7 +234,27 @@ class Experiment(Presentation):
 
     @classmethod
     def from_means(cls, means: Any, plan: Plan, *, outcome: str) -> Self:
-        """An experiment from a frame with ``arm``, ``n``, ``mean`` and ``std_dev`` (the customers', divisor n - 1)."""
+        """An experiment from the mean and standard deviation of an outcome in each arm.
+
+        Parameters
+        ----------
+        means
+            A frame with one row an arm: ``arm``, ``n``, ``mean`` and ``std_dev`` (of single customers, divisor n - 1).
+        plan
+            The plan of the test.
+        outcome
+            Name of the outcome.
+
+        Returns
+        -------
+        Experiment
+            The mean of each arm, with the checks.
+
+        Raises
+        ------
+        ValueError
+            When a column is missing or has gaps, or a standard deviation is below 0.
+        """
         table = collect(open_frame(means))
         table = experiment_checks.require_sums(table, ["arm", "n", "mean", "std_dev"])
         negative = table["std_dev"] < 0
@@ -190,15 +274,42 @@ class Experiment(Presentation):
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """The arms, control first."""
+        """The arms, the control first."""
         return tuple(dict.fromkeys([self.plan.control, *(cell.arm for cell in self.cells)]))
 
     def n(self, *arms: str) -> int:
-        """How many customers were assigned to these arms."""
+        """Number of customers assigned to these arms.
+
+        Parameters
+        ----------
+        *arms
+            Names of the arms; without any the number is 0.
+
+        Returns
+        -------
+        int
+            Number of customers.
+        """
         return sum(cell.n for cell in self.cells if cell.arm in arms)
 
     def treated_arm(self, arm: str | None) -> str:
-        """The arm asked for, which may be left open where there is only one beside the control."""
+        """The treated arm, which is optional if there is only one.
+
+        Parameters
+        ----------
+        arm
+            Name of the arm, or None.
+
+        Returns
+        -------
+        str
+            Name of the arm.
+
+        Raises
+        ------
+        ValueError
+            When ``arm`` is None with several arms, or is not a treated arm.
+        """
         others = self.arms[1:]
         if arm is None and len(others) > 1:
             raise ValueError(f"say which arm is meant: arm= one of {', '.join(others)}")
@@ -207,11 +318,28 @@ class Experiment(Presentation):
         return arm or others[0]
 
     def arm_means(self, arm: str) -> ArmMeans:
-        """The means of one arm over all blocks."""
+        """The means of one arm over all blocks.
+
+        Parameters
+        ----------
+        arm
+            Name of the arm.
+
+        Returns
+        -------
+        ArmMeans
+            The cells of the arm, weighted by the share of each block (post-stratification).
+        """
         return arm_means(self.cells, arm)
 
     def table(self) -> pd.DataFrame:
-        """Customers, assigned units and the mean of each column, one row an arm; its ``attrs`` hold the ``checks``."""
+        """Customers, assigned units and the mean of each column, one row an arm.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``arm``, the control first; ``attrs["checks"]`` contains the checks.
+        """
         rows = [
             {"arm": arm, "customers": self.n(arm), "units": sum(cell.units for cell in self.cells if cell.arm == arm)}
             | dict(zip(self.columns, self.arm_means(arm).mean.tolist(), strict=True))
@@ -223,7 +351,7 @@ class Experiment(Presentation):
 
 
 def _names(outcomes: Sequence[str], covariates: Sequence[str]) -> tuple[str, ...]:
-    """All measured columns; what was known before the assignment is no outcome of it."""
+    """Names of all measured columns; a ValueError if a covariate is also an outcome."""
     both = [name for name in covariates if name in outcomes]
     if both:
         raise ValueError(
@@ -233,12 +361,12 @@ def _names(outcomes: Sequence[str], covariates: Sequence[str]) -> tuple[str, ...
 
 
 def _balance(cells: Sequence[Cell], names: Sequence[str], covariates: Sequence[str]) -> tuple[Check, ...]:
-    """The check of what was known before the assignment, where anything was."""
+    """The balance check, if there are covariates."""
     return (experiment_checks.balance(cells, [names.index(name) for name in covariates]),) if covariates else ()
 
 
 def _checks(cells: Sequence[Cell], plan: Plan, *, clustered: bool) -> tuple[Check, ...]:
-    """Whether the test was run as planned, as far as the cells can tell."""
+    """The checks of an experiment, from its cells."""
     experiment_checks.require_comparison(experiment_checks.arm_names(cells), plan.control)
     experiment_checks.require_blocks(cells)
     if clustered:
@@ -257,5 +385,5 @@ def _ceiling_rules(
     wrong = [q for q in winsorise.values() if not 0.5 < q < 1]
     if wrong:
         raise ValueError(f"winsorise takes quantiles between 0.5 and 1, such as 0.999; got {wrong[0]!r}")
-    fixed: list[tuple[str, dict[str, float]]] = [(name, {"at": float(at)}) for name, at in caps.items()]
+    fixed: list[tuple[str, dict[str, float]]] = [(name, {"ceiling": float(ceiling)}) for name, ceiling in caps.items()]
     return fixed + [(name, {"quantile": float(q)}) for name, q in winsorise.items()]

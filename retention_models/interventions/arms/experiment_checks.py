@@ -1,4 +1,4 @@
-"""Whether a test was run as planned: sample ratio, unit of assignment, balance, and tables that can be trusted."""
+"""Checks of an experiment: sample ratio, unit of assignment, balance, events, and valid input tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FEW = 5  # fewer customers than this with (or without) the outcome, and a normal
 
 
 def require_comparison(arms: Sequence[str], control: str) -> None:
-    """Raise unless the control is among the arms, and another arm too."""
+    """Raise a ValueError unless there is a control arm and another arm."""
     if control not in arms:
         raise ValueError(f"the control {control!r} is none of the arms {', '.join(arms)}")
     if len(arms) < 2:
@@ -28,7 +28,7 @@ def require_comparison(arms: Sequence[str], control: str) -> None:
 
 
 def require_blocks(cells: Sequence[Cell]) -> None:
-    """Raise unless every block holds every arm."""
+    """Raise a ValueError unless every block contains every arm."""
     arms = arm_names(cells)
     for block in sorted({cell.block for cell in cells}):
         absent = [arm for arm in arms if not any(c.arm == arm and c.block == block for c in cells)]
@@ -37,12 +37,12 @@ def require_blocks(cells: Sequence[Cell]) -> None:
 
 
 def arm_names(cells: Sequence[Cell]) -> list[str]:
-    """The arms of some cells, in their order."""
+    """The names of the arms, in the order of the cells."""
     return list(dict.fromkeys(cell.arm for cell in cells))
 
 
 def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """A table of sums with its columns as numbers; raise unless it has them, without gaps, and one row a cell."""
+    """A table of sums with numeric columns; a ValueError for missing columns, gaps or repeated cells."""
     require_columns(table, columns, "; a table of sums has arm, n, each column's sum, and each pair's sum of products")
     keys = [key for key in ("arm", "block", "cluster") if key in table]
     if table.duplicated(keys).any():
@@ -58,7 +58,7 @@ def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def require_counts(table: pd.DataFrame, outcome: str) -> None:
-    """Raise unless every arm's count is a whole number from 0 to n."""
+    """Raise a ValueError unless every arm's count is a whole number from 0 to n."""
     count = table[outcome].astype(float)
     wrong = (count < 0) | (count > table["n"]) | (count != np.floor(count))
     if wrong.any():
@@ -70,7 +70,7 @@ def require_counts(table: pd.DataFrame, outcome: str) -> None:
 
 
 def checks_of_customers(sizes: Mapping[str, int], shares: Mapping[str, float] | None, unit: str) -> tuple[Check, ...]:
-    """The checks that every test carries, where single customers are all that is known: ``sizes`` of the arms."""
+    """The checks of every experiment where only customers are known: ``sizes`` of the arms."""
     if unit == "customer":
         return (sample_ratio(sizes, shares, unit),)
     detail = (
@@ -82,7 +82,7 @@ def checks_of_customers(sizes: Mapping[str, int], shares: Mapping[str, float] | 
 
 
 def checks_of_clusters(cells: Sequence[Cell], shares: Mapping[str, float] | None, unit: str) -> tuple[Check, ...]:
-    """The same where the clusters that were assigned are known."""
+    """The checks of every experiment where the assigned clusters are known."""
     units = {arm: sum(cell.units for cell in cells if cell.arm == arm) for arm in arm_names(cells)}
     counts = ", ".join(f"{arm} {count:,}" for arm, count in units.items())
     df = min(cell.df for cell in cells)
@@ -92,10 +92,10 @@ def checks_of_clusters(cells: Sequence[Cell], shares: Mapping[str, float] | None
 
 
 def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, unit: str) -> Check:
-    """Whether the arms are as large as planned: a chi-squared test on the assigned units.
+    """Whether the arms are as large as planned: a chi-squared test of the number of assigned units.
 
-    A mismatch means that customers got lost or were assigned otherwise than stated, and that the arms differ by more
-    than the treatment; no estimate mends it.
+    A mismatch means that customers were lost, or were assigned otherwise than stated. The arms then differ by more than
+    the treatment, and no estimate corrects it.
     """
     if shares is None:
         return Check(RATIO, None, "The planned shares of the arms are not stated: it is unknown whether any got lost.")
@@ -112,7 +112,7 @@ def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, u
 
 
 def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
-    """Whether what was known before the assignment is the same in all arms: a joint Wald test."""
+    """Whether the covariates known before the assignment agree in all arms: a joint Wald test."""
     name, x = "balance", list(covariates)
     arms = [arm_means(cells, arm) for arm in arm_names(cells)]
     if min(cell.df for cell in cells) < 10 * len(x):
@@ -130,11 +130,11 @@ def balance(cells: Sequence[Cell], covariates: Sequence[int]) -> Check:
 
 
 def _wald(means: Array, covariances: Array) -> tuple[float, int, bool]:
-    """Chi-squared of equal means of independent arms, its degrees of freedom, and whether a gap allows no chance.
+    """Chi-squared of equal means of independent arms, its degrees of freedom, and whether a gap excludes chance.
 
-    ``means`` (arms, k), ``covariances`` (arms, k, k). With d the arms' gaps to the first arm, stacked, and V their
-    covariance, d' V^-1 d. An arm whose covariate is the same for everyone adds no variance to its gaps; where a
-    combination of gaps has none at all, any gap is more than chance.
+    ``means`` (arms, k), ``covariances`` (arms, k, k). With d the gaps to the first arm, stacked, and V their
+    covariance, the statistic is d' V^-1 d. A covariate that is constant within an arm adds no variance there. If a
+    combination of gaps has no variance at all, any gap excludes chance.
     """
     arms, k = means.shape
     variance = np.einsum("aii->i", covariances)
@@ -157,14 +157,14 @@ def _covariance(arm: ArmMeans) -> Array:
 
 
 def is_share(cells: Sequence[Cell], column: int) -> bool:
-    """Whether a column is yes or no for single customers: each cell's variance is that of a share, and it differs."""
+    """Whether a column is binary for single customers (each cell's variance is that of a share) and not constant."""
 
-    def of_share(cell: Cell) -> bool:
+    def has_variance_of_share(cell: Cell) -> bool:
         p = cell.mean[column]
         variance = cell.covariance[column, column] * (cell.n - 1)
         return cell.units == cell.n and bool(0 <= p <= 1 and np.isclose(variance, p * (1 - p), atol=1e-12))
 
-    return all(of_share(cell) for cell in cells) and not is_constant(cells, column)
+    return all(has_variance_of_share(cell) for cell in cells) and not is_constant(cells, column)
 
 
 def is_constant(cells: Sequence[Cell], column: int) -> bool:
@@ -174,7 +174,7 @@ def is_constant(cells: Sequence[Cell], column: int) -> bool:
 
 
 def enough_events(cells: Sequence[Cell], column: int, name: str) -> Check | None:
-    """Whether every arm has enough customers with and without a yes-or-no outcome; ``None`` for other columns."""
+    """Whether every arm has enough customers with and without a binary outcome; None for other columns."""
     if not is_share(cells, column):
         return None
     counts = []
@@ -186,7 +186,7 @@ def enough_events(cells: Sequence[Cell], column: int, name: str) -> Check | None
 
 
 def events_check(counts: Sequence[float], name: str) -> Check:
-    """The check itself, from the sizes of the groups that an interval stands on."""
+    """Whether the smallest group of an interval has enough customers."""
     smallest = round(min(counts))
     verdict = "enough" if smallest >= FEW else "too few"
     return Check("events", smallest >= FEW, f"{name}: {verdict} for the interval ({smallest} in the smallest group).")

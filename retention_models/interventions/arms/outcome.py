@@ -1,4 +1,4 @@
-"""What is measured in a test, and the row of evidence that a comparison becomes."""
+"""The outcome of a test, and the effect row of a comparison."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import Presentation, format_together
 from retention_models.core.proportions import newcombe_interval
 from retention_models.interventions.arms.cells import overall_mean, overall_scatter, slopes
-from retention_models.interventions.arms.contrasts import Estimate, Measure, Reading, contrast, read
+from retention_models.interventions.arms.contrasts import Estimate, Measure, Reading, contrast, read_measure
 from retention_models.interventions.arms.costs import position
-from retention_models.interventions.arms.customer_rows import uncapped
+from retention_models.interventions.arms.customer_rows import uncapped_column
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.experiment_checks import enough_events, is_constant, is_share
 from retention_models.interventions.effects.effect import CEILING, UNSTATED, Effect, Scale
@@ -21,22 +21,23 @@ from retention_models.interventions.effects.effect import CEILING, UNSTATED, Eff
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Outcome(Presentation):
-    """What is measured, and how it is compared.
+    """An outcome of a test and how the arms are compared.
 
     Attributes
     ----------
     column
         The measured column.
     unit
-        What the number counts, in words; ``share of customers`` for a yes or no.
+        The unit in words: ``share of customers`` for a binary outcome. By default "<column> per customer".
     horizon
-        How long after the assignment it was watched, in words.
+        Time from the assignment to the end of the measurement, in words: "14 days".
     label
-        How it is called in the evidence; by default the column's name.
+        Name of the outcome in the evidence table. By default the name of the column.
     per
-        A second column: the outcome is the ratio of their sums (spend per order), by the delta method.
+        A second column: the outcome is the ratio of the two sums, such as spend per order, by the delta method. By
+        default None: a mean per customer.
     adjust_for
-        Columns known before the assignment that explain away noise (CUPED, or Lin's regression).
+        Covariates known before the assignment, to reduce the variance (CUPED or Lin's regression). None by default.
     """
 
     column: str
@@ -48,22 +49,22 @@ class Outcome(Presentation):
 
     @property
     def name(self) -> str:
-        """How the outcome is called."""
+        """Name of the outcome in tables."""
         return self.label or (f"{self.column} per {self.per}" if self.per else self.column)
 
     @property
     def in_words(self) -> str:
-        """The unit, or the plainest guess at it."""
+        """The unit, by default the column per customer."""
         return self.unit or (f"{self.column} per {self.per}" if self.per else f"{self.column} per customer")
 
 
-def measure_of(test: Experiment, outcome: Outcome) -> Measure:
-    """The outcome as a measure of the arms' means, its CUPED slopes from the customers of all arms together."""
+def outcome_measure(test: Experiment, outcome: Outcome) -> Measure:
+    """The outcome as a measure of the arms' means, with CUPED slopes from the customers of all arms."""
     per = None if outcome.per is None else position(test.columns, outcome.per)
     if per is not None and any(test.arm_means(arm).mean[per] == 0 for arm in test.arms):
         raise ValueError(f"{outcome.per} is 0 for everyone in an arm: {outcome.name} is no number there")
     plain = Measure(position(test.columns, outcome.column), per)
-    x = covariates_of(test, outcome)
+    x = covariate_positions(test, outcome)
     if not x:
         return plain
     centre = overall_mean(test.cells)
@@ -72,8 +73,8 @@ def measure_of(test: Experiment, outcome: Outcome) -> Measure:
     return Measure(plain.y, plain.per, x, found, centre[list(x)])
 
 
-def covariates_of(test: Experiment, outcome: Outcome) -> tuple[int, ...]:
-    """Where the columns to adjust for stand; an error where one was not named as known before the assignment."""
+def covariate_positions(test: Experiment, outcome: Outcome) -> tuple[int, ...]:
+    """Positions of the covariates to adjust for; a ValueError for columns not known before the assignment."""
     late = [name for name in outcome.adjust_for if name not in test.covariates]
     if late:
         known = ", ".join(test.covariates) or "none"
@@ -86,25 +87,25 @@ def covariates_of(test: Experiment, outcome: Outcome) -> tuple[int, ...]:
 
 
 def baseline_arm(test: Experiment, arm: str | None) -> str:
-    """The arm to compare with: the control, or one of the others."""
+    """The baseline of a comparison: the control unless another arm is given."""
     if arm is not None and arm not in test.arms:
         raise ValueError(f"the baseline {arm!r} is none of the arms {', '.join(test.arms)}")
     return arm or test.plan.control
 
 
 def comparison_name(arm: str, baseline: str, test: Experiment) -> str:
-    """How a comparison is called: the arm, and against what if not the control."""
+    """Name of a comparison: the arm, and the baseline unless it is the control."""
     return arm if baseline == test.plan.control else f"{arm} against {baseline}"
 
 
-def with_check(row: Effect, check: Check | None) -> Effect:
-    """The row with one more check, where there is one."""
+def add_check(row: Effect, check: Check | None) -> Effect:
+    """The effect with one more check, if there is one."""
     return row if check is None else replace(row, checks=(*row.checks, check))
 
 
-def readings_of(test: Experiment, measure: Measure) -> dict[str, Reading]:
-    """A measure read off every arm."""
-    return {arm: read(test.arm_means(arm), measure) for arm in test.arms}
+def arm_readings(test: Experiment, measure: Measure) -> dict[str, Reading]:
+    """A measure of every arm."""
+    return {arm: read_measure(test.arm_means(arm), measure) for arm in test.arms}
 
 
 def effect_row(
@@ -118,15 +119,15 @@ def effect_row(
     scale: Scale = "difference",
     adjustment: str = "CUPED",
 ) -> Effect:
-    """The row of the evidence for one comparison; the estimate of a ratio is that of its logarithm.
+    """The effect of one comparison; the estimate of a ratio is that of its logarithm.
 
     Raises
     ------
     ValueError
-        When the outcome is the same for everyone in these arms, which tells nothing but for a share.
+        When the outcome is the same for everyone in these arms and is not a share of customers.
     """
     if estimate.std_error == 0:
-        estimate, ends = _without_spread(test, outcome, weights, estimate, level, scale)
+        estimate, ends = _estimate_without_variance(test, outcome, weights, estimate, level, scale)
     else:
         ends = estimate.interval(level)
     numbers = (estimate.estimate, *ends)
@@ -135,7 +136,7 @@ def effect_row(
         intervention=f"{test.plan.name}: {name}" if test.plan.name else name,
         outcome=outcome.name,
         unit=outcome.in_words,
-        estimand=", ".join([_comparison(outcome, weights, scale), *_qualified(test, outcome, adjustment)]),
+        estimand=", ".join([_comparison(outcome, weights, scale), *_qualifications(test, outcome, adjustment)]),
         scale=scale,
         estimate=middle,
         std_error=estimate.std_error,
@@ -150,12 +151,12 @@ def effect_row(
     )
 
 
-def _without_spread(
+def _estimate_without_variance(
     test: Experiment, outcome: Outcome, weights: Mapping[str, float], estimate: Estimate, level: float, scale: Scale
 ) -> tuple[Estimate, tuple[float, float]]:
-    """Estimate and interval where no customer of an arm differs from another: for two shares Newcombe's.
+    """Estimate and interval if the outcome is constant within each arm: Newcombe's interval for two shares.
 
-    Its standard error is the longer side of the interval over the normal quantile.
+    The standard error is the longer side of the interval divided by the normal quantile.
     """
     compared = {weight: arm for arm, weight in weights.items() if weight}
     column = position(test.columns, outcome.column)
@@ -174,14 +175,14 @@ def _without_spread(
 def _outcome_checks(
     test: Experiment, outcome: Outcome, weights: Mapping[str, float], level: float
 ) -> tuple[Check, ...]:
-    """What hangs on the outcome: enough customers with and without it, a ceiling that decides, too rich a model."""
+    """Checks of the outcome: enough events, influence of the ceiling, too many covariates."""
     events = enough_events(test.cells, position(test.columns, outcome.column), outcome.column)
     ceiling = _ceiling_check(test, outcome, weights, level) if outcome.column in test.ceilings else None
     return tuple(check for check in (events, ceiling, _adjustment_check(test, outcome)) if check is not None)
 
 
 def _adjustment_check(test: Experiment, outcome: Outcome) -> Check | None:
-    """Fails where slopes stand on so few assigned units that their own error, which is left out, would count."""
+    """A failed check if there are too few units for the number of covariates; otherwise None."""
     covariates, df = len(outcome.adjust_for), min(cell.df for cell in test.cells)
     if df >= 10 * covariates:
         return None
@@ -191,8 +192,8 @@ def _adjustment_check(test: Experiment, outcome: Outcome) -> Check | None:
 
 def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, float], level: float) -> Check:
     """Whether the uncut difference lies within the interval of the cut one."""
-    full = replace(outcome, column=uncapped(outcome.column))
-    cut, uncut = (contrast(readings_of(test, measure_of(test, which)), weights) for which in (outcome, full))
+    full = replace(outcome, column=uncapped_column(outcome.column))
+    cut, uncut = (contrast(arm_readings(test, outcome_measure(test, which)), weights) for which in (outcome, full))
     lower, upper = cut.interval(level)
     passed = lower <= uncut.estimate <= upper
     apart = format_together(uncut.estimate, uncut.std_error)
@@ -202,14 +203,14 @@ def _ceiling_check(test: Experiment, outcome: Outcome, weights: Mapping[str, flo
 
 
 def _comparison(outcome: Outcome, weights: Mapping[str, float], scale: Scale) -> str:
-    """What is compared, in words."""
+    """The kind of comparison, in words."""
     of_two = sorted(weight for weight in weights.values() if weight) == [-1, 1]
     comparison = "ratio of" if scale == "ratio" else "difference in" if of_two else "contrast of"
     return f"{comparison} {'ratios of sums' if outcome.per else 'means'}, as assigned"
 
 
-def _qualified(test: Experiment, outcome: Outcome, adjustment: str) -> list[str]:
-    """What the comparison takes into account, in words."""
+def _qualifications(test: Experiment, outcome: Outcome, adjustment: str) -> list[str]:
+    """Adjustment, blocks and ceiling of a comparison, in words."""
     return [
         words
         for words, holds in (

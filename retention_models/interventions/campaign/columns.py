@@ -1,4 +1,4 @@
-"""Which column of a test's rows says what, and what is wrong with those named."""
+"""The roles of the columns in a test's rows, and their checks."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ CUSTOMER_ID = "customer_id"
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Roles(Presentation):
-    """Which column says what; None, or empty, where none does.
+    """The column of each role; None or empty where there is none.
 
     Attributes
     ----------
     arm
-        What a customer was assigned to.
+        The arm to which a customer was assigned.
     outcome
-        What was measured after the assignment, the most important first; a single name may stand for itself.
+        Columns measured after the assignment, the most important first, or the name of one.
     amount
         The outcome that is money spent.
     covariate
-        What was known before the assignment: it takes noise out (CUPED), and shows whether the lot was fair.
+        Columns known before the assignment, for adjustment (CUPED) and the balance check.
     cluster, block
-        What was assigned as a whole (household, store); within whose values the lot was drawn.
+        The unit that was assigned as a whole (household, store), and the stratum of the randomisation.
     received, redeemed
-        Whether a customer received what was sent; how often it was redeemed.
+        Whether a customer received the offer, and the number of redemptions.
     assigned
-        When a customer came into the test, a day or the number of a wave: to look at it as it grew.
+        When a customer entered the test, a day or the number of a wave, for interim looks.
     lower_is_better
-        The outcomes of which less is better, such as ``churned``; a single name may stand for itself.
+        Outcomes for which a lower value is better, such as ``churned``, or the name of one.
     customer_id
-        Whose repeats are refused; by default ``customer_id`` where there is such a column.
+        The column that must not contain a customer twice; by default ``customer_id`` if there is such a column.
     """
 
     arm: str = "arm"
@@ -50,23 +50,23 @@ class Roles(Presentation):
 
     @property
     def outcomes(self) -> tuple[str, ...]:
-        """The columns measured after the assignment, the amount last unless it is named among them."""
-        return tuple(dict.fromkeys([*_listed(self.outcome), *_listed(self.amount)]))
+        """The outcomes; the amount comes last unless it is named among them."""
+        return tuple(dict.fromkeys([*_as_tuple(self.outcome), *_as_tuple(self.amount)]))
 
     @property
     def covariates(self) -> tuple[str, ...]:
-        """The columns known before the assignment."""
-        return _listed(self.covariate)
+        """The covariates."""
+        return _as_tuple(self.covariate)
 
     @property
-    def lower(self) -> tuple[str, ...]:
-        """The outcomes of which less is better."""
-        return _listed(self.lower_is_better)
+    def lower_outcomes(self) -> tuple[str, ...]:
+        """The outcomes for which a lower value is better."""
+        return _as_tuple(self.lower_is_better)
 
     @property
     def extras(self) -> tuple[str, ...]:
-        """Columns of numbers that are neither: who received, and who redeemed."""
-        names = dict.fromkeys([*_listed(self.received), *_listed(self.redeemed)])
+        """Further numeric columns: received and redeemed."""
+        names = dict.fromkeys([*_as_tuple(self.received), *_as_tuple(self.redeemed)])
         return tuple(name for name in names if name not in self.outcomes)
 
     @property
@@ -76,26 +76,26 @@ class Roles(Presentation):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every column that has a role."""
+        """Every column with a role."""
         keys = (name for name in (self.arm, self.cluster, self.block, self.assigned, self.customer_id) if name)
         return tuple(dict.fromkeys([*keys, *self.numbers]))
 
-    def among(self, columns: Sequence[str]) -> Roles:
-        """The roles, checked against the columns there are, the customer's id found where it has its usual name.
+    def check_columns(self, columns: Sequence[str]) -> Roles:
+        """The roles, checked against the existing columns, with the default for the customer's id.
 
         Raises
         ------
         ValueError
-            When a column is not there, or has two roles that exclude each other.
+            When a column is missing, or has two roles that exclude each other.
         """
         for role in fields(self):
-            missing = [name for name in _listed(getattr(self, role.name)) if name not in columns]
+            missing = [name for name in _as_tuple(getattr(self, role.name)) if name not in columns]
             if missing:
                 raise ValueError(
                     f"the test has no column {', '.join(map(repr, missing))} for {role.name}; it has "
                     f"{', '.join(columns)}. Say which one it is: {role.name}"
                 )
-        others = [name for name in self.lower if self.outcomes and name not in self.outcomes]
+        others = [name for name in self.lower_outcomes if self.outcomes and name not in self.outcomes]
         if others:
             raise ValueError(
                 f"lower_is_better names {others[0]!r}, which is none of the outcomes {', '.join(self.outcomes)}"
@@ -114,6 +114,6 @@ class Roles(Presentation):
         return replace(self, customer_id=found)
 
 
-def _listed(names: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Names as a tuple, a single one as well."""
+def _as_tuple(names: Sequence[str] | str | None) -> tuple[str, ...]:
+    """The names as a tuple, also for a single name."""
     return () if names is None else (names,) if isinstance(names, str) else tuple(names)

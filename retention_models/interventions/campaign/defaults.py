@@ -1,4 +1,4 @@
-"""What the rows of a test tell of it: which column was measured, what the arms are, which of them is the control."""
+"""Defaults from the rows of a test: the outcome, the arms and the control."""
 
 from __future__ import annotations
 
@@ -20,54 +20,54 @@ UNTREATED = frozenset(
 MOST_ARMS = 20  # a column with more values does not say who was assigned to what
 
 
-def opened(rows: Any) -> nw.LazyFrame[Any]:
-    """The rows; those of a file as it says them, so that text among numbers can be counted."""
+def open_rows(rows: Any) -> nw.LazyFrame[Any]:
+    """The rows as a lazy frame; those of a file as text, so that invalid numbers can be counted."""
     return open_frame(open_files(rows, None) if isinstance(rows, str | Path) else rows)
 
 
-def with_numbers(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> nw.LazyFrame[Any]:
-    """The rows with text columns as numbers, missing where they are none, where the engine is that of files."""
+def parse_text_columns(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> nw.LazyFrame[Any]:
+    """The rows of a file with text columns as numbers, missing where the text is not a number."""
     if not frame.implementation.is_duckdb():
         return frame
     return nw.from_native(parse_numbers(frame.to_native(), columns))
 
 
-def with_order(frame: nw.LazyFrame[Any], assigned: str | None) -> nw.LazyFrame[Any]:
-    """The rows with the time of assignment as a number where it is one throughout; days in ISO 8601 sort as text.
+def parse_assignment_time(frame: nw.LazyFrame[Any], assigned: str | None) -> nw.LazyFrame[Any]:
+    """The rows with a numeric time of assignment if all its values are numbers; dates in ISO 8601 sort as text.
 
     Raises
     ------
     ValueError
-        When it is missing for some.
+        When the time is missing for some customers.
     """
     if assigned is None:
         return frame
-    gaps, rows = _gaps(frame, assigned)
+    gaps, rows = _count_missing(frame, assigned)
     if gaps:
         raise ValueError(f"{assigned} is missing for {gaps:,} of {rows:,} customers; fill it in, or leave assigned out")
-    parsed = with_numbers(frame, [assigned])
-    return frame if _gaps(parsed, assigned)[0] else parsed
+    parsed = parse_text_columns(frame, [assigned])
+    return frame if _count_missing(parsed, assigned)[0] else parsed
 
 
-def _gaps(frame: nw.LazyFrame[Any], name: str) -> tuple[int, int]:
-    """How often a column is missing, and of how many rows."""
+def _count_missing(frame: nw.LazyFrame[Any], name: str) -> tuple[int, int]:
+    """The number of missing values of a column, and the number of rows."""
     missing = nw.col(name).is_null().cast(nw.Int64).sum().alias("missing")
     found = collect(frame.select(missing, nw.len().alias("rows"))).iloc[0]
     return int(found["missing"]), int(found["rows"])
 
 
-def with_outcome(frame: nw.LazyFrame[Any], roles: Roles) -> tuple[Roles, list[str]]:
-    """The roles with an outcome, and a sentence where it had to be chosen.
+def choose_outcome(frame: nw.LazyFrame[Any], roles: Roles) -> tuple[Roles, list[str]]:
+    """The roles with an outcome, and a sentence if it was chosen.
 
     Raises
     ------
     ValueError
-        When none was named, and not exactly one column of numbers is left.
+        When no outcome is given and the number of remaining numeric columns is not 1.
     """
     if roles.outcomes:
         return roles, []
     left = [name for name in frame.collect_schema().names() if name not in roles.names]
-    found = _number_columns(with_numbers(frame, left), left)
+    found = _number_columns(parse_text_columns(frame, left), left)
     if len(found) != 1:
         there = f"columns of numbers are left: {', '.join(found) or 'none'}"
         raise ValueError(f"the outcome was not named (outcome), and not one but {len(found)} {there}")
@@ -76,7 +76,7 @@ def with_outcome(frame: nw.LazyFrame[Any], roles: Roles) -> tuple[Roles, list[st
 
 
 def _number_columns(frame: nw.LazyFrame[Any], names: Sequence[str]) -> list[str]:
-    """Those of the columns that hold numbers, or true and false, in most rows."""
+    """The columns with numbers, or true and false, in most rows."""
     schema = frame.collect_schema()
     numeric = [name for name in names if schema[name].is_numeric() or schema[name] == nw.Boolean]
     if not numeric:
@@ -86,13 +86,13 @@ def _number_columns(frame: nw.LazyFrame[Any], names: Sequence[str]) -> list[str]
     return [name for name in numeric if 2 * counts[name] > counts["rows"]]
 
 
-def arms_of(frame: nw.LazyFrame[Any], arm: str) -> list[str]:
+def read_arms(frame: nw.LazyFrame[Any], arm: str) -> list[str]:
     """The arms, in alphabetical order.
 
     Raises
     ------
     ValueError
-        When there are no rows, or so many arms that the column must be another one.
+        When there are no rows, or too many different values for a column of arms.
     """
     found = collect(frame.select(nw.col(arm).cast(nw.String).alias("arm")).unique())["arm"].dropna()
     arms = sorted(str(name) for name in found if str(name).strip())
@@ -106,13 +106,13 @@ def arms_of(frame: nw.LazyFrame[Any], arm: str) -> list[str]:
     return arms
 
 
-def control_among(arms: Sequence[str], control: str | None) -> tuple[str, str]:
-    """The arm to compare with, and why.
+def choose_control(arms: Sequence[str], control: str | None) -> tuple[str, str]:
+    """The control arm, and the reason for the choice.
 
     Raises
     ------
     ValueError
-        When it is none of the arms, or none is named and not exactly one goes by the name of a control.
+        When ``control`` is not an arm, or is not given and the number of arms with the name of a control is not 1.
     """
     if control is not None:
         if control not in arms:
@@ -124,8 +124,8 @@ def control_among(arms: Sequence[str], control: str | None) -> tuple[str, str]:
     return found[0], f"The arms are compared with “{found[0]}”, which goes by the name of a control."
 
 
-def yes_or_no_among(frame: nw.LazyFrame[Any], names: Sequence[str]) -> set[str]:
-    """Those of the columns that hold nothing but 0 and 1, or true and false."""
+def binary_columns(frame: nw.LazyFrame[Any], names: Sequence[str]) -> set[str]:
+    """The columns that contain only 0 and 1, or true and false."""
     schema = frame.collect_schema()
     numbers = [name for name in names if schema[name] != nw.Boolean]
     others = [((nw.col(name) != 0) & (nw.col(name) != 1)).cast(nw.Int64).sum().alias(name) for name in numbers]

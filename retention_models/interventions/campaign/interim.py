@@ -1,4 +1,4 @@
-"""A campaign looked at while it grew: what a team that stops early would have seen, and the bound it has to cross."""
+"""Interim looks at a campaign while customers were assigned, with the bound for stopping early."""
 
 from __future__ import annotations
 
@@ -21,32 +21,41 @@ COLUMNS = ("difference", "difference_lower", "difference_upper", "z", "bound", "
 
 
 def interim_looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
-    """The first outcome at up to so many looks, as customers came in, and whether a bound was crossed.
+    """The effect on the first outcome at several interim looks, and whether it crossed the bound for stopping.
 
-    None where the time of assignment is unknown, or the same for all. Means are compared as they are; the bounds
-    (O'Brien-Fleming-like spending) hold for each arm's comparison by itself. A look that cannot be judged, as before
-    the first customer with the outcome, or before an arm began, spends nothing.
+    Parameters
+    ----------
+    campaign
+        The campaign that ``read_campaign`` returns.
+    count
+        Largest number of looks, 5 by default, at equal numbers of new customers.
 
     Returns
     -------
-    pandas.DataFrame
-        Indexed by ``look``, ``share`` (of the planned customers) and ``arm``: ``difference`` with its repeated
-        interval, which holds at every look; ``z`` and the ``bound`` it has to cross, missing (``<NA>``) where a look
-        cannot be judged; ``verdict``: stop, go on, or why it cannot be judged.
+    pandas.DataFrame or None
+        Indexed by ``look``, ``share`` (of the planned customers) and ``arm``. ``difference`` with its repeated
+        confidence interval, which holds at every look; ``z`` and its ``bound``, missing (``<NA>``) where a look is not
+        possible; ``verdict``: stop, go on, or the reason why a look is not possible. None if the time of assignment is
+        unknown, or the same for all customers.
+
+    Notes
+    -----
+    Means are compared without adjustment. The bounds (O'Brien-Fleming-like spending) hold for the comparison of each
+    arm by itself. A look without an estimate, such as before the first event or before an arm began, spends no error.
     """
     assigned = campaign.roles.assigned
     if assigned is None:
         return None
-    moments = _moments(campaign, assigned, count)
+    moments = _look_times(campaign, assigned, count)
     if len(moments) < 2:
         return None
     rows: dict[tuple[int, float, str], tuple[Any, ...]] = {}
     judged: dict[str, list[float]] = {arm: [] for arm in campaign.experiment.arms[1:]}
     for number, (last, share) in enumerate(moments.items(), start=1):
-        test = _so_far(campaign, last)
+        test = _experiment_at_look(campaign, last)
         for arm, before in judged.items():
             try:
-                rows[number, share, arm] = _told(_look(campaign, test, arm, [*before, share]))
+                rows[number, share, arm] = _look_row(_look(campaign, test, arm, [*before, share]))
             except ValueError as error:
                 reason = str(error).partition(";")[0]
                 rows[number, share, arm] = (None, -math.inf, math.inf, None, None, f"cannot be judged: {reason}")
@@ -57,8 +66,8 @@ def interim_looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
     return table.astype(dict.fromkeys(["difference", "z", "bound"], "Float64"))
 
 
-def _moments(campaign: Campaign, assigned: str, count: int) -> pd.Series[float]:
-    """The share of the planned customers who had come in by each of the moments to look at, by moment."""
+def _look_times(campaign: Campaign, assigned: str, count: int) -> pd.Series[float]:
+    """The share of the planned customers who were assigned by each moment of a look."""
     frame = open_frame(campaign.rows).select(nw.col(assigned).alias("moment"))
     sizes = collect(frame.group_by("moment").agg(nw.len().alias("n"))).set_index("moment")["n"].sort_index()
     customers = sizes.cumsum()
@@ -66,8 +75,8 @@ def _moments(campaign: Campaign, assigned: str, count: int) -> pd.Series[float]:
     return customers.iloc[sorted({int(customers.searchsorted(n - 1e-6)) for n in wanted})] / campaign.planned_customers
 
 
-def _so_far(campaign: Campaign, last: Any) -> Experiment | str:
-    """The test of the customers who came in by ``last``, or why there is none yet."""
+def _experiment_at_look(campaign: Campaign, last: Any) -> Experiment | str:
+    """The test of the customers assigned by ``last``, or the reason why there is none yet."""
     roles = campaign.roles
     until = open_frame(campaign.rows).filter(nw.col(str(roles.assigned)) <= last)
     try:
@@ -85,7 +94,7 @@ def _so_far(campaign: Campaign, last: Any) -> Experiment | str:
 
 
 def _look(campaign: Campaign, test: Experiment | str, arm: str, shares: Sequence[float]) -> Look:
-    """What an arm's comparison says of the customers so far; an error says why it cannot."""
+    """The look at an arm's comparison; a ValueError where it is not possible."""
     if isinstance(test, str):
         raise ValueError(test)
     if arm not in test.arms:
@@ -95,7 +104,7 @@ def _look(campaign: Campaign, test: Experiment | str, arm: str, shares: Sequence
     return interim_look(contrast_effects(test, outcome, weights)[0], shares)
 
 
-def _told(look: Look) -> tuple[Any, ...]:
+def _look_row(look: Look) -> tuple[Any, ...]:
     effect = look.effect
     verdict = "stop" if look.stop else "go on"
     return effect.estimate, effect.lower, effect.upper, look.z, look.bound, verdict

@@ -1,4 +1,4 @@
-"""What the outcome of a test earns and its arms cost, as far as it was said; what was not is said in its place."""
+"""Prices of the outcomes and costs of the arms of a campaign, with sentences on what is not stated."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from retention_models.value.terms import Terms
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Prices(Presentation):
-    """Pricing, as far as it was said.
+    """Prices and costs of a campaign, as far as they are stated.
 
     Attributes
     ----------
     margin
-        Share of the amount that is earned, where a column is an amount: above 0 and at most 1.
+        Share of the amount that is earned, above 0 and at most 1.
     worth
-        Where none is: what one more of the first outcome earns, or one fewer where less of it is better.
+        Money for one more of the first outcome, or one fewer where a lower value is better; an alternative to
+        ``margin``.
     cost
-        Of one contact: one number for every arm but the control, or one for each arm.
+        Cost of one contact: one number for every arm but the control, or arm to number.
     redemption_cost
-        Of one redemption, where a column counts them.
+        Cost of one redemption.
     currency
-        What money is counted in; empty where it has no name.
+        Name of the currency; None if it has no name.
 
     Raises
     ------
     ValueError
-        When a margin is no share, worth not above 0, or a cost below 0.
+        When the margin is not a share, worth is not above 0, or a cost is below 0.
     """
 
     margin: float | None = None
@@ -62,57 +63,60 @@ class Prices(Presentation):
 
     @property
     def unit(self) -> str:
-        """What money is called."""
+        """The name of money in units."""
         return self.currency or "money"
 
     def check(self, roles: Roles) -> None:
-        """Raise a ValueError where a price is stated for something that was not measured."""
-        nothing_redeemed = self._redeems and not roles.redeemed
+        """Raise a ValueError where a price belongs to something that was not measured."""
+        nothing_redeemed = self._has_redemption_cost and not roles.redeemed
         for problem, found in (
             ("margin is a share of an amount: say which column that is (amount)", self.margin and not roles.amount),
             ("redemption_cost needs the column that counts redemptions (redeemed)", nothing_redeemed),
             ("worth and margin both price an outcome: say one of them", self.worth and self.margin),
-            ("less of an amount cannot be better and earn a margin", self.margin and roles.amount in roles.lower),
+            (
+                "less of an amount cannot be better and earn a margin",
+                self.margin and roles.amount in roles.lower_outcomes,
+            ),
         ):
             if found:
                 raise ValueError(problem)
 
     def costs(self, arms: Sequence[str], roles: Roles) -> dict[str, Costs]:
-        """What each arm costs; the control, which comes first, is not contacted."""
+        """The costs of each arm; the control, which is the first arm, is not contacted."""
         if isinstance(self.cost, Mapping):
             contact = {str(arm): float(cost) for arm, cost in self.cost.items()}
         else:
             contact = dict.fromkeys(arms[1:], float(self.cost or 0.0))
-        counted = roles.redeemed if self._redeems else None
+        counted = roles.redeemed if self._has_redemption_cost else None
         gift = float(self.redemption_cost or 0)
         found = {arm: Costs(contact=cost, redemption=gift, redemptions=counted) for arm, cost in contact.items()}
         Pricing(worth=0.0, costs=found).check_arms(arms)
-        return found if self._is_costly else {}
+        return found if self._has_cost else {}
 
     @classmethod
     def from_terms(
         cls, terms: Terms, cost: float | Mapping[str, float] | None, redemption_cost: float | None
     ) -> Prices:
-        """What terms and costs say of a campaign."""
+        """The prices for the terms and costs of a campaign."""
         if isinstance(terms.price, tuple):
             raise ValueError("price must be one amount here, and not one for each payment")
         worth = None if terms.price is None else float(np.asarray(terms.price))
         stated: dict[str, Any] = {"margin": terms.margin, "worth": worth, "currency": terms.currency or None}
         return cls(**stated, cost=cost, redemption_cost=redemption_cost)
 
-    def priced(self, roles: Roles, outcomes: Sequence[Outcome]) -> tuple[Outcome | None, Terms]:
-        """The outcome that has a price, and what one unit of it earns: less than 0 where less of it is better."""
+    def priced_outcome(self, roles: Roles, outcomes: Sequence[Outcome]) -> tuple[Outcome | None, Terms]:
+        """The outcome with a price, and its terms; the price is negative where a lower value is better."""
         if self.margin:
             amount = next(outcome for outcome in outcomes if outcome.column == roles.amount)
             return amount, Terms(margin=self.margin, currency=self.currency or "")
         if not self.worth:
             return None, Terms()
-        worth = -self.worth if outcomes[0].column in roles.lower else self.worth
+        worth = -self.worth if outcomes[0].column in roles.lower_outcomes else self.worth
         return outcomes[0], Terms(price=worth, currency=self.currency or "")
 
     def reasons(self, roles: Roles, outcomes: Sequence[Outcome]) -> dict[str, str]:
-        """What value is counted in, and what it lacks."""
-        outcome, terms = self.priced(roles, outcomes)
+        """Sentences on how value is computed and on what is not stated."""
+        outcome, terms = self.priced_outcome(roles, outcomes)
         worth = terms.unit_value
         if outcome is None:
             earned = "Nothing was said of what an outcome earns (margin of an amount, or worth): there is no value."
@@ -120,31 +124,31 @@ class Prices(Presentation):
             earned = f"Of each “{outcome.column}” {100 * worth:.3g} % is counted as earned (margin)."
         else:
             one = "more" if worth > 0 else "fewer"
-            earned = f"One {one} of “{outcome.column}” is counted as {self._written(abs(worth))} earned (worth)."
+            earned = f"One {one} of “{outcome.column}” is counted as {self._amount_text(abs(worth))} earned (worth)."
         return {"value": earned, "cost": self._cost_sentence}
 
     @property
     def _cost_sentence(self) -> str:
-        if not self._is_costly:
+        if not self._has_cost:
             return "No cost was stated (cost): what the arms cost is counted as nothing."
         parts = []
         if isinstance(self.cost, Mapping):
-            each = ", ".join(f"{arm} {self._written(float(cost))}" for arm, cost in self.cost.items())
+            each = ", ".join(f"{arm} {self._amount_text(float(cost))}" for arm, cost in self.cost.items())
             parts = [f"a contact costs: {each}"]
         elif self.cost:
-            parts = [f"a contact costs {self._written(self.cost)}"]
+            parts = [f"a contact costs {self._amount_text(self.cost)}"]
         if self.redemption_cost:
-            parts.append(f"a redemption costs {self._written(self.redemption_cost)}")
+            parts.append(f"a redemption costs {self._amount_text(self.redemption_cost)}")
         sentence = "; ".join(parts)
         return f"{sentence[0].upper()}{sentence[1:]}."
 
-    def _written(self, amount: float) -> str:
+    def _amount_text(self, amount: float) -> str:
         return f"{self.currency or ''} {three_digits(amount)}".strip()
 
     @property
-    def _redeems(self) -> bool:
+    def _has_redemption_cost(self) -> bool:
         return bool(self.redemption_cost)
 
     @property
-    def _is_costly(self) -> bool:
-        return bool(self.cost) or self._redeems
+    def _has_cost(self) -> bool:
+        return bool(self.cost) or self._has_redemption_cost

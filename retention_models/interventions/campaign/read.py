@@ -1,4 +1,4 @@
-"""A test that nobody has looked at yet: what was said of it, and what is chosen from its rows, each with its reason."""
+"""A campaign's test from one file: what is stated, and what is chosen from the rows, each with its reason."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.columns import Roles
 from retention_models.interventions.campaign.defaults import (
-    arms_of,
-    control_among,
-    opened,
-    with_numbers,
-    with_order,
-    with_outcome,
-    yes_or_no_among,
+    binary_columns,
+    choose_control,
+    choose_outcome,
+    open_rows,
+    parse_assignment_time,
+    parse_text_columns,
+    read_arms,
 )
 from retention_models.interventions.campaign.prices import Prices
 from retention_models.interventions.designs.arm_differences import differences
@@ -33,28 +33,28 @@ from retention_models.value.terms import Terms
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Campaign(Presentation):
-    """A test as it is to be read; made by ``read_campaign``.
+    """A campaign's test, ready for analysis; ``read_campaign`` creates it.
 
     Attributes
     ----------
     experiment
         The arms, with every column that has a role.
     outcomes
-        What is measured, the most important first.
+        The outcomes, the most important first.
     priced, terms
-        The outcome that is worth money, and what one unit of it earns; None where nothing was said of it.
+        The outcome with a price, and what one unit of it earns; None without a price.
     costs
-        What the arms cost; empty where nothing was said of it.
+        Arm to its ``Costs``; empty if no cost is stated.
     currency
-        What money is called; empty where it has no name.
+        Name of the currency; empty if it has no name.
     roles
-        Which column says what.
+        The column of each role.
     rows
         The rows, on their engine.
     planned_customers
-        How many customers the test was planned for: the end that looks before it are counted towards.
+        The number of customers for which the test was planned, the end of the interim looks.
     reasons
-        Sentences: what was chosen from the rows, or left out because nothing was said of it.
+        Sentences on what was chosen from the rows, or left out because it was not stated.
     """
 
     experiment: Experiment
@@ -69,18 +69,18 @@ class Campaign(Presentation):
     reasons: tuple[str, ...] = ()
 
     @property
-    def main(self) -> Outcome:
-        """The outcome that the decision hangs on: the one that is worth money, or else the first."""
+    def main_outcome(self) -> Outcome:
+        """The outcome for the decision: the one with a price, or else the first."""
         return self.priced or self.outcomes[0]
 
     @property
     def money(self) -> dict[str, Any]:
-        """``terms`` and ``costs``, as ``differences`` takes them for the outcome that is worth money."""
+        """``terms`` and ``costs`` as keywords of ``differences`` for the outcome with a price."""
         return {"terms": self.terms, "costs": self.costs} if self.terms else {}
 
     @property
     def effects(self) -> list[Effect]:
-        """What each arm changed in each outcome, with its value where there is one."""
+        """The effect of each arm on each outcome, with its value if the outcome has a price."""
         return [
             effect
             for outcome in self.outcomes
@@ -89,14 +89,14 @@ class Campaign(Presentation):
 
     @property
     def table(self) -> pd.DataFrame:
-        """Customers of each arm, and the mean of every outcome; one row an arm, the control first."""
+        """Customers of each arm and the mean of every outcome; one row an arm, the control first."""
         table = self.experiment.table()
         units = ["units"] if self.roles.cluster else []
         return table[["customers", *units, *(outcome.column for outcome in self.outcomes)]]
 
     @property
     def provenance(self) -> str:
-        """One line: what the numbers rest on."""
+        """One line on the data behind the numbers: customers, arms and a checksum."""
         arms = self.experiment.arms
         cells = [
             (cell.arm, cell.block, cell.n, [f"{mean:.9g}" for mean in cell.mean]) for cell in self.experiment.cells
@@ -130,53 +130,65 @@ def read_campaign(
     window: str | None = None,
     planned_customers: int | None = None,
 ) -> Campaign:
-    """A test read from one row a customer. What is stated holds; the rest is chosen from the rows, or left out.
+    """A campaign's test from customer rows; what is not stated is chosen from the rows or left out.
 
     Parameters
     ----------
     rows
         One row a customer: a frame of any engine, or the path of a CSV or Parquet file.
     terms
-        What an outcome earns: ``Terms(margin=0.3)`` of the ``amount``, or ``Terms(price=12)`` for one more of the first
-        outcome (one fewer where less of it is better); and the currency. Without terms there is no value.
+        What an outcome earns, and the currency: ``Terms(margin=0.3)`` for the ``amount``, or ``Terms(price=12)`` for
+        one more of the first outcome (one fewer where a lower value is better). By default None: effects without value.
     arm
-        The column of what a customer was assigned to.
+        The column with the arm to which a customer was assigned.
     outcome
-        Columns measured after the assignment, the most important first; a single name may stand for itself. Without
-        one, the only column of numbers that has no other role is taken.
+        Columns measured after the assignment, the most important first, or the name of one. By default None: the only
+        numeric column without another role.
     amount
-        The outcome that is money spent.
+        The outcome that is money spent. By default None.
     covariate
-        Columns known before the assignment: they narrow the intervals (CUPED), and show whether the assignment is
-        balanced.
-    cluster, block
-        Columns of what was assigned as a whole (household, store), and within whose values the assignment was drawn.
-    received, redeemed
-        Columns of whether a customer received what was sent, and of how often it was redeemed.
+        Columns known before the assignment. They narrow the confidence intervals (CUPED) and show whether the arms are
+        balanced. By default None.
+    cluster
+        The column of the household or store that was assigned as a whole. By default None: customers were assigned.
+    block
+        The column within whose values customers were randomised. By default None: no blocks.
+    received
+        The column that says whether a customer received the offer. By default None.
+    redeemed
+        The column with the number of redemptions of a customer. By default None.
     assigned
-        Column of when a customer came into the test, a day or the number of a wave, to look at the test as it grew.
+        The column with the time a customer entered the test, a day or the number of a wave, for interim looks. By
+        default None.
     lower_is_better
-        Outcomes of which less is better, such as ``churned``.
+        Outcomes for which a lower value is better, such as ``churned``. By default None.
     customer_id
-        Column whose repeats are refused; by default ``customer_id`` where there is such a column.
+        The column that must not contain a customer twice. By default ``customer_id`` if there is such a column.
     cost
-        Cost of one contact: one number for every arm but the control, or arm to number.
+        Cost of one contact: one number for every arm but the control, or arm to number. By default None: no cost.
     redemption_cost
-        Cost of one redemption.
+        Cost of one redemption. By default None: no cost.
     control
-        The arm to compare with. Without it, the only one that has such a name (``control``, ``none``, ``0``).
+        The control arm. By default the only arm with the name of a control (``control``, ``none``, ``0``).
     planned_shares
-        Arm to its planned share, in any unit, to see whether customers were lost.
+        Arm to its planned share, in any unit, to check whether customers were lost. By default None: no check.
     window
-        How long after the assignment outcomes were watched, in words.
+        Time from the assignment to the end of the measurement, in words. By default None: not stated.
     planned_customers
-        How many customers were to come in before the end; without it, looks take those who did as all that were.
+        Number of customers planned for the whole test. By default None: the number in the rows. Interim looks use it.
+
+    Returns
+    -------
+    Campaign
+        The experiment with its outcomes, prices and the reasons for each choice.
 
     Raises
     ------
+    TypeError
+        When ``rows`` is neither a frame nor the path of a file.
     ValueError
         When a column is missing, has gaps or text instead of numbers, or repeats customers; when there is no control;
-        when what was stated contradicts itself.
+        when the arguments contradict each other.
 
     Examples
     --------
@@ -206,13 +218,13 @@ def read_campaign(
         customer_id=customer_id,
     )
     prices = Prices.from_terms(terms or Terms(), cost, redemption_cost)
-    frame = opened(rows)
-    roles = roles.among(frame.collect_schema().names())
+    frame = open_rows(rows)
+    roles = roles.check_columns(frame.collect_schema().names())
     prices.check(roles)
     with naming(rows):
-        roles, chosen = with_outcome(frame, roles)
-        frame = with_order(with_numbers(frame, roles.numbers), roles.assigned)
-        against, reason = control_among(arms_of(frame, roles.arm), control)
+        roles, chosen = choose_outcome(frame, roles)
+        frame = parse_assignment_time(parse_text_columns(frame, roles.numbers), roles.assigned)
+        against, reason = choose_control(read_arms(frame, roles.arm), control)
         plan = Plan(control=against, shares=planned_shares, unit=roles.cluster or "customer")
         experiment = Experiment.from_rows(
             frame.to_native(),
@@ -224,11 +236,11 @@ def read_campaign(
             block=roles.block,
             customer_id=roles.customer_id,
         )
-        yes_or_no = yes_or_no_among(frame, roles.outcomes)
+        yes_or_no = binary_columns(frame, roles.outcomes)
     outcomes = tuple(_outcome(name, roles, prices, name in yes_or_no, window) for name in roles.outcomes)
-    priced, earned = prices.priced(roles, outcomes)
+    priced, earned = prices.priced_outcome(roles, outcomes)
     costs = prices.costs(experiment.arms, roles)
-    customers, planned = experiment.n(*experiment.arms), _checked_plan(planned_customers)
+    customers, planned = experiment.n(*experiment.arms), _check_planned_customers(planned_customers)
     return Campaign(
         experiment=experiment,
         outcomes=outcomes,
@@ -241,10 +253,10 @@ def read_campaign(
         planned_customers=max(customers, planned or 0),
         reasons=(
             *chosen,
-            *(_kind(outcome, roles, outcome.column in yes_or_no) for outcome in outcomes),
+            *(_outcome_sentence(outcome, roles, outcome.column in yes_or_no) for outcome in outcomes),
             reason,
-            *_left_out(roles, planned_shares),
-            *([_end_of_plan(customers, planned)] if roles.assigned else []),
+            *_omission_sentences(roles, planned_shares),
+            *([_planned_end_sentence(customers, planned)] if roles.assigned else []),
             *prices.reasons(roles, outcomes).values(),
         ),
     )
@@ -255,22 +267,22 @@ def _outcome(name: str, roles: Roles, prices: Prices, yes_or_no: bool, window: s
     return Outcome(column=name, unit=unit, horizon=window or UNSTATED, adjust_for=roles.covariates)
 
 
-def _kind(outcome: Outcome, roles: Roles, yes_or_no: bool) -> str:
-    less = " Less of it is better (lower_is_better)." if outcome.column in roles.lower else ""
+def _outcome_sentence(outcome: Outcome, roles: Roles, yes_or_no: bool) -> str:
+    less = " Less of it is better (lower_is_better)." if outcome.column in roles.lower_outcomes else ""
     if yes_or_no:
         return f"“{outcome.column}” is yes or no: the arms are compared by their share of customers.{less}"
     what = "an amount" if outcome.column == roles.amount else "a number"
     return f"“{outcome.column}” is {what}: the arms are compared by their mean over all customers, buyers or not.{less}"
 
 
-def _checked_plan(planned: int | None) -> int | None:
+def _check_planned_customers(planned: int | None) -> int | None:
     if planned is not None and (not isinstance(planned, numbers.Integral) or planned < 1):
         raise ValueError(f"planned_customers is how many customers were planned, 1 or more; got {planned!r}")
     return planned
 
 
-def _end_of_plan(customers: int, planned: int | None) -> str:
-    """What looks before the end take as the end."""
+def _planned_end_sentence(customers: int, planned: int | None) -> str:
+    """The planned end of the test for interim looks, in words."""
     if planned is None:
         return (
             f"Looks before the end take the {customers:,} customers who came in as all that were planned "
@@ -281,8 +293,8 @@ def _end_of_plan(customers: int, planned: int | None) -> str:
     return f"Of {planned:,} planned customers {customers:,} have come in: looks count towards all of them."
 
 
-def _left_out(roles: Roles, planned_shares: Mapping[str, float] | None) -> list[str]:
-    """What cannot be told because nothing was said of it."""
+def _omission_sentences(roles: Roles, planned_shares: Mapping[str, float] | None) -> list[str]:
+    """Sentences on the checks and adjustments that are not possible with what is stated."""
     shares = "Nothing was said of the planned shares (planned_shares): whether customers got lost cannot be checked."
     before = "Nothing known before the assignment was named (covariate), which could make the intervals narrower."
     return [sentence for sentence, said in ((shares, planned_shares), (before, roles.covariates)) if not said]

@@ -1,4 +1,4 @@
-"""What there is to ask of a campaign: other ways to compare its arms, who received it, where the money went."""
+"""Views of a campaign: other methods of comparison, delivery, ceilings, and the breakdown of costs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from retention_models.estimation.model import Model
 from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_per_retained
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
-from retention_models.interventions.campaign.defaults import with_numbers
+from retention_models.interventions.campaign.defaults import parse_text_columns
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.encouragement import as_treated_difference, complier_effect
@@ -24,7 +24,18 @@ from retention_models.tables.engines import collect, open_frame
 
 
 def relative_lifts(campaign: Campaign) -> list[Effect]:
-    """By what factor each arm multiplied each outcome; outcomes that are nothing in some arm are left out."""
+    """Ratio of each arm to the control in each outcome; outcomes with a mean of 0 in some arm are left out.
+
+    Parameters
+    ----------
+    campaign
+        The campaign that ``read_campaign`` returns.
+
+    Returns
+    -------
+    list of Effect
+        On the scale ``"ratio"``: 1.10 is a lift of 10 %.
+    """
     test = campaign.experiment
     positive = [name for name in campaign.table if (campaign.table[name] > 0).all()]
     return [
@@ -36,14 +47,20 @@ def relative_lifts(campaign: Campaign) -> list[Effect]:
 
 
 def difference_by_method(campaign: Campaign) -> pd.DataFrame:
-    """The main outcome compared by the plain means and, where something was known before, adjusted for it.
+    """The effect on the main outcome by plain means and, with covariates, adjusted for them.
+
+    Parameters
+    ----------
+    campaign
+        The campaign that ``read_campaign`` returns.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``arm`` and ``way``: ``difference, difference_lower, difference_upper`` and ``std_error``.
+        Indexed by ``arm`` and ``way``: ``difference, difference_lower, difference_upper`` and ``std_error``, in the
+        unit of the outcome.
     """
-    outcome, test = campaign.main, campaign.experiment
+    outcome, test = campaign.main_outcome, campaign.experiment
     ways = {"means as they are": differences(test, replace(outcome, adjust_for=()))}
     if outcome.adjust_for:
         ways["adjusted (CUPED)"] = differences(test, outcome)
@@ -64,8 +81,18 @@ def difference_by_method(campaign: Campaign) -> pd.DataFrame:
 def with_ceiling(campaign: Campaign, quantile: float = 0.999) -> Experiment | None:
     """The campaign's test with amounts and counts cut at a quantile of all arms together.
 
-    Where so few have any that the quantile is 0, that of those who have some is taken. None where every outcome is yes
-    or no, or where clusters were assigned.
+    Parameters
+    ----------
+    campaign
+        The campaign that ``read_campaign`` returns.
+    quantile
+        The quantile, 0.999 by default. If it is 0 because few customers have a value, that of customers above 0 is
+        used.
+
+    Returns
+    -------
+    Experiment or None
+        None if every outcome is binary, or clusters were assigned.
     """
     columns = [outcome.column for outcome in campaign.outcomes if outcome.unit != "share of customers"]
     if not columns or campaign.roles.cluster:
@@ -86,7 +113,7 @@ def with_ceiling(campaign: Campaign, quantile: float = 0.999) -> Experiment | No
 
 
 def _ceilings(campaign: Campaign, columns: Sequence[str], quantile: float) -> dict[str, dict[str, float]]:
-    """The rule for each column: the quantile of all customers, or, where that is 0, of those with more than 0."""
+    """The rule for each column: the quantile of all customers, or of those above 0 where that is 0."""
     rows = open_frame(campaign.rows).select(*(nw.col(name).cast(nw.Float64) for name in columns))
     of_all = collect(rows.select(*(nw.col(name).quantile(quantile, "linear") for name in columns))).iloc[0]
     rules: dict[str, dict[str, float]] = {"winsorise": {}, "caps": {}}
@@ -102,20 +129,20 @@ def _ceilings(campaign: Campaign, columns: Sequence[str], quantile: float) -> di
 
 
 def ceiling_table(campaign: Campaign, cut: Experiment) -> pd.DataFrame:
-    """Differences with a ceiling beside those without: whether a few large spenders decide.
+    """Differences with and without a ceiling, to see whether a few large buyers decide the result.
 
     Parameters
     ----------
     campaign
-        From ``read_campaign``.
+        The campaign that ``read_campaign`` returns.
     cut
-        From ``with_ceiling``.
+        The test that ``with_ceiling`` returns.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by ``outcome`` and ``arm``: ``with_ceiling`` and its interval, ``without``, and ``same_story``, whether
-        that lies within the interval.
+        the difference without a ceiling lies within that interval.
     """
     rows = {}
     for outcome in (replace(found, adjust_for=()) for found in campaign.outcomes if found.column in cut.ceilings):
@@ -134,17 +161,36 @@ def ceiling_table(campaign: Campaign, cut: Experiment) -> pd.DataFrame:
 
 
 def ceiling_check(table: pd.DataFrame) -> Check:
-    """Whether the differences stay what they are without the largest spenders; ``table`` of ``ceiling_table``."""
+    """Check that the differences do not depend on the largest buyers.
+
+    Parameters
+    ----------
+    table
+        The table that ``ceiling_table`` returns.
+
+    Returns
+    -------
+    Check
+        Fails if a difference without a ceiling lies outside the interval with a ceiling.
+    """
     other = [" of ".join(reversed(names)) for names in table.index[~table["same_story"]]]
     verdict = f"{', '.join(other)} hang on the largest spenders" if other else "no difference hangs on a few customers"
     return Check("ceiling", not other, f"Against the same with a ceiling, {verdict}.")
 
 
 def effects_by_delivery(campaign: Campaign) -> list[Effect]:
-    """Each arm as assigned, for those who received because of it, and naively: received against not received.
+    """Effect on the first outcome as assigned, on compliers, and as treated (received against not received).
 
-    Of the first outcome. Empty where nobody recorded who received; an arm that reached everyone, or nobody, has no
-    naive row. Where there were too few to compare, a check beside the arm as assigned says so instead.
+    Parameters
+    ----------
+    campaign
+        The campaign that ``read_campaign`` returns.
+
+    Returns
+    -------
+    list of Effect
+        Empty if the rows do not say who received the offer. An arm that reached everyone or nobody has no as-treated
+        row. If there are too few customers for one, a check of the arm's effect says so.
     """
     received = campaign.roles.received
     if received is None:
@@ -155,7 +201,7 @@ def effects_by_delivery(campaign: Campaign) -> list[Effect]:
     for effect in differences(campaign.experiment, outcome):
         arm = effect.intervention
         reached_some = 0 < reached[arm] < 1
-        naive = _naive(campaign, outcome, arm, received) if reached_some else None
+        naive = _as_treated_comparison(campaign, outcome, arm, received) if reached_some else None
         found.append(replace(effect, checks=(*effect.checks, naive)) if isinstance(naive, Check) else effect)
         if reached[arm] != reached[campaign.experiment.plan.control]:
             found.append(complier_effect(campaign.experiment, outcome, received=received, arm=arm))
@@ -164,8 +210,8 @@ def effects_by_delivery(campaign: Campaign) -> list[Effect]:
     return found
 
 
-def _naive(campaign: Campaign, outcome: Outcome, arm: str, received: str) -> Effect | Check:
-    """The naive comparison within an arm, or why there is none."""
+def _as_treated_comparison(campaign: Campaign, outcome: Outcome, arm: str, received: str) -> Effect | Check:
+    """The as-treated comparison within an arm, or the reason why there is none."""
     rows = open_frame(campaign.rows).filter(nw.col(campaign.roles.arm).cast(nw.String) == arm)
     try:
         effect = as_treated_difference(rows.to_native(), replace(outcome, adjust_for=()), received=received)
@@ -176,20 +222,30 @@ def _naive(campaign: Campaign, outcome: Outcome, arm: str, received: str) -> Eff
 
 
 def cost_breakdown_by_arm(campaign: Campaign) -> pd.DataFrame | None:
-    """Where the money of each arm went, per treated customer; None where no outcome has a price.
+    """The breakdown of cost and value for each arm, per treated customer.
+
+    Parameters
+    ----------
+    campaign
+        The campaign that ``read_campaign`` returns.
 
     Returns
     -------
-    pandas.DataFrame
-        Indexed by ``arm`` and ``line``: ``amount`` and its interval. Gross gain, contacts and redemptions add up to the
-        net value; ``subsidised purchases`` is the part of the redemptions that went to purchases which would have
-        been made without it, where an outcome counts purchases.
+    pandas.DataFrame or None
+        Indexed by ``arm`` and ``line``: ``amount`` in money and its interval ``amount_lower, amount_upper``. Gross
+        gain, contacts and redemptions add up to the net value. ``subsidised purchases`` is the part of the redemptions
+        for purchases that would have happened without the offer; it needs an outcome that counts purchases. None if no
+        outcome has a price.
     """
     if campaign.priced is None:
         return None
     parts = {
         arm: cost_breakdown(
-            campaign.experiment, campaign.priced, arm=arm, purchases=_redeemable(campaign, arm), **campaign.money
+            campaign.experiment,
+            campaign.priced,
+            arm=arm,
+            purchases=_redeemable_outcome(campaign, arm),
+            **campaign.money,
         )
         for arm in campaign.experiment.arms[1:]
     }
@@ -197,8 +253,8 @@ def cost_breakdown_by_arm(campaign: Campaign) -> pd.DataFrame | None:
     return table[(table != 0).any(axis=1)].rename(columns={"lower": "amount_lower", "upper": "amount_upper"})
 
 
-def _redeemable(campaign: Campaign, arm: str) -> str | None:
-    """The outcome that counts purchases which an arm's offer could be redeemed for; None where nothing was redeemed."""
+def _redeemable_outcome(campaign: Campaign, arm: str) -> str | None:
+    """The outcome that counts the purchases of an arm's offer; None without redemptions."""
     redeemed = campaign.costs[arm].redemptions if arm in campaign.costs else None
     if redeemed is None or campaign.experiment.table().loc[arm, redeemed] == 0:
         return None
@@ -208,26 +264,36 @@ def _redeemable(campaign: Campaign, arm: str) -> str | None:
 
 
 def cost_outcome(campaign: Campaign) -> Outcome:
-    """What counts as kept: the first outcome."""
+    """The outcome for the cost per additional unit: the first."""
     return campaign.outcomes[0]
 
 
 def costs_per_retained(campaign: Campaign, *, level: float = 0.95) -> dict[str, str]:
-    """What one more customer (or purchase) has cost in each arm, in words, by arm.
+    """Cost per additional customer (or purchase) in each arm, in words.
 
-    Empty where no cost was stated, or nothing but an amount was measured. An arm that cost no more than the control, or
-    changed nothing at all, has no such cost, and says so.
+    Parameters
+    ----------
+    campaign
+        The campaign that ``read_campaign`` returns.
+    level
+        Level of the confidence intervals, 0.95 by default.
+
+    Returns
+    -------
+    dict
+        Arm to its sentence. Empty if no cost is stated, or the first outcome is an amount. For an arm that costs no
+        more than the control, or has no effect, the sentence says so.
     """
     if not campaign.costs or campaign.outcomes[0].column == campaign.roles.amount:
         return {}
-    return {arm: _cost_of(campaign, arm, level) for arm in campaign.experiment.arms[1:]}
+    return {arm: _arm_cost_sentence(campaign, arm, level) for arm in campaign.experiment.arms[1:]}
 
 
-def _cost_of(campaign: Campaign, arm: str, level: float) -> str:
+def _arm_cost_sentence(campaign: Campaign, arm: str, level: float) -> str:
     outcome, test = cost_outcome(campaign), campaign.experiment
-    is_less = outcome.column in campaign.roles.lower
+    is_less = outcome.column in campaign.roles.lower_outcomes
     try:
-        mirrored = _mirrored(test, outcome) if is_less else test
+        mirrored = _reverse_outcome(test, outcome) if is_less else test
         found = cost_per_retained(mirrored, outcome, campaign.costs, arm=arm, currency=campaign.currency, level=level)
     except ValueError as error:
         return f"{error}."
@@ -239,25 +305,35 @@ def _cost_of(campaign: Campaign, arm: str, level: float) -> str:
     return sentence.replace("one more", "one fewer")
 
 
-def _mirrored(test: Experiment, outcome: Outcome) -> Experiment:
-    """The test with less of an outcome counted as more."""
+def _reverse_outcome(test: Experiment, outcome: Outcome) -> Experiment:
+    """The test with the sign of one outcome reversed."""
     sign = np.where(np.array(test.columns) == outcome.column, -1.0, 1.0)
     cells = (replace(c, mean=sign * c.mean, covariance=np.outer(sign, sign) * c.covariance) for c in test.cells)
     return replace(test, cells=tuple(cells))
 
 
 def purchase_models(campaign: Campaign, model_class: type[Model]) -> list[Check]:
-    """A model of purchases, fitted to each arm's purchases since the assignment, against what the arms show.
+    """Checks of a purchase model, fitted to each arm since the assignment, against the observed difference.
 
-    Empty where the rows are not those of ``purchase_outcomes``, with
-    ``purchases`` among the outcomes; a check that says why where the model cannot be fitted, as where purchases on the
-    day of the assignment were kept.
+    Parameters
+    ----------
+    campaign
+        The campaign that ``read_campaign`` returns.
+    model_class
+        A purchase model, such as ``ParetoNBD``.
+
+    Returns
+    -------
+    list of Check
+        One for each treated arm. Empty unless the rows are those of ``purchase_outcomes`` with the outcome
+        ``purchases``. If the model cannot be fitted, such as with purchases on the day of the assignment, the check
+        says why.
     """
     measured = [outcome for outcome in campaign.outcomes if outcome.column == "purchases"]
     rows = open_frame(campaign.rows)
     if not measured or not {"days_to_last", "days_to_next"} <= set(rows.collect_schema().names()):
         return []
-    rows = with_numbers(rows, ["days_to_last", "days_to_next"])
+    rows = parse_text_columns(rows, ["days_to_last", "days_to_next"])
     window = collect(rows.select(nw.col("days_to_next").max()))["days_to_next"].iloc[0]
     control, arm = campaign.experiment.plan.control, campaign.roles.arm
     checks = []

@@ -1,1 +1,1 @@
-"""One file a design; each ends in effects."""
+"""Designs of tests, one file each; their analyses return effects."""

@@ -1,7 +1,7 @@
-"""What each arm of an experiment changed: differences, lifts, contrasts, all analysed as assigned.
+"""Effects of the arms of an experiment by intention to treat: differences, ratios and contrasts.
 
-Welch's t intervals; ratios of sums by the delta method; adjustment by CUPED; clusters by CR2 with Satterthwaite's
-degrees of freedom, blocks by post-stratification: all of it already in the arms' means.
+Intervals are Welch's t intervals. Ratios of sums use the delta method, adjustment uses CUPED. Clusters use CR2 with
+Satterthwaite's degrees of freedom, blocks use post-stratification. The arms' means already contain all of it.
 """
 
 from __future__ import annotations
@@ -18,19 +18,25 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, chi_squared_statement, p_statement
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.cells import overall_mean, overall_scatter
-from retention_models.interventions.arms.contrasts import Measure, contrast, contrast_of, log_contrast, read
-from retention_models.interventions.arms.costs import Costs, Pricing, pricing
+from retention_models.interventions.arms.contrasts import (
+    Measure,
+    contrast,
+    log_contrast,
+    measure_contrast,
+    read_measure,
+)
+from retention_models.interventions.arms.costs import Costs, Pricing, pricing, require_amount
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import (
     Outcome,
+    arm_readings,
     baseline_arm,
     comparison_name,
     effect_row,
-    measure_of,
-    readings_of,
+    outcome_measure,
 )
 from retention_models.interventions.designs.lin import lin_effects
-from retention_models.interventions.effects.effect import Effect, Scale, named
+from retention_models.interventions.effects.effect import Effect, Scale, name_failed_checks
 from retention_models.value.terms import Terms
 
 Adjustment = Literal["CUPED", "Lin"]
@@ -48,40 +54,50 @@ def differences(
     adjustment: Adjustment = "CUPED",
     level: float = 0.95,
 ) -> list[Effect]:
-    """What each arm changed against the baseline (by default the control), one effect an arm.
+    """The effect of each arm compared with the baseline (by default the control), one effect an arm.
 
     Parameters
     ----------
     test
         The experiment.
     outcome
-        What is measured.
+        The outcome.
     terms
-        What one unit of the outcome earns: ``Terms(margin=0.3)`` of an amount, ``Terms(price=12)`` of a count or a
-        share. Without terms the effects have no value.
+        What one unit of the outcome earns: ``Terms(margin=0.3)`` for an amount, ``Terms(price=12)`` for a count or a
+        share. By default None: effects without value.
     costs
-        Arm to its ``Costs``; an arm that is not named costs nothing.
+        Arm to its ``Costs``; an arm that is not listed costs nothing. By default None: no costs.
     baseline
-        The arm to compare with.
+        The arm to compare with. By default None: the control.
     pairwise
-        Compare every arm with every other one, each pair once: the later in ``test.arms`` minus the earlier.
+        Whether to compare every pair of arms once, the later in ``test.arms`` minus the earlier. False by default.
     scale
-        ``"difference"`` of means, or ``"ratio"``: by what factor an arm multiplied the outcome, with an interval made
-        on the log scale (1.10 is a lift of 10 %). A ratio needs means above 0, and has no value. Where means are
-        adjusted, its interval holds the error of the covariates' overall mean too, which a ratio does not lose.
+        ``"difference"`` of means, the default, or ``"ratio"``: 1.10 is a lift of 10 %. The interval of a ratio is
+        computed on the log scale. A ratio needs means above 0 and has no value. With adjustment, its interval also
+        covers the error of the covariates' overall mean, which does not cancel in a ratio.
     adjustment
-        How differences are adjusted for ``outcome.adjust_for``: by ``"CUPED"`` (one slope for all arms), or by
-        ``"Lin"``: a regression in each arm with HC2 standard errors, which needs the rows of single customers. With
-        terms the value is then that of the same regression of what each customer brings, net of cost.
+        Method of adjustment for ``outcome.adjust_for``. ``"CUPED"``, the default, uses one slope for all arms.
+        ``"Lin"`` is a regression in each arm with HC2 standard errors, which needs the rows of single customers. The
+        value then comes from the same regression of the net value of each customer.
     level
-        Level of the intervals.
+        Level of the confidence intervals, 0.95 by default.
+
+    Returns
+    -------
+    list of Effect
+        In the order of ``test.arms``, in the unit of the outcome, with cost and value in money where there are terms.
 
     Raises
     ------
     ValueError
-        When a column was not measured, never varies, or a ratio is to be priced; for ``"Lin"``, when the experiment was
-        not made from rows, clusters were assigned, the outcome is a ratio, no covariate is named, or an arm has too few
-        customers for its regression.
+        When a column was not measured or never varies, or a ratio has terms. For ``"Lin"``, also when the experiment
+        does not come from rows, clusters were assigned, or the outcome is a ratio; when there is no covariate, or an
+        arm is too small.
+
+    Notes
+    -----
+    Customers count in the arm to which they were assigned (intention to treat). CUPED is Deng, Xu, Kohavi & Walker
+    (2013), the regression is Lin (2013).
 
     Examples
     --------
@@ -104,7 +120,7 @@ def differences(
     money = pricing(terms, costs)
     check_choice("scale", scale, get_args(Scale)[:2])
     check_choice("adjustment", adjustment, get_args(Adjustment))
-    weights = _pairs(test) if pairwise else _against(test, baseline_arm(test, baseline))
+    weights = _pairwise_contrasts(test) if pairwise else _baseline_contrasts(test, baseline_arm(test, baseline))
     if scale == "ratio":
         if money is not None or adjustment == "Lin":
             raise ValueError("a ratio has no value and no adjustment by Lin's regression; leave them out, or scale")
@@ -114,13 +130,13 @@ def differences(
     return contrast_effects(test, outcome, weights, money, level=level)
 
 
-def _against(test: Experiment, baseline: str) -> dict[str, dict[str, float]]:
+def _baseline_contrasts(test: Experiment, baseline: str) -> dict[str, dict[str, float]]:
     """The weights of each arm minus the baseline, by the name of the comparison."""
     others = [arm for arm in test.arms if arm != baseline]
     return {comparison_name(arm, baseline, test): contrasts.difference(arm, baseline) for arm in others}
 
 
-def _pairs(test: Experiment) -> dict[str, dict[str, float]]:
+def _pairwise_contrasts(test: Experiment) -> dict[str, dict[str, float]]:
     """The weights of every arm minus every earlier one, by the name of the comparison."""
     return {
         comparison_name(arm, other, test): contrasts.difference(arm, other)
@@ -132,9 +148,9 @@ def _pairs(test: Experiment) -> dict[str, dict[str, float]]:
 def _ratios(
     test: Experiment, outcome: Outcome, weights: Mapping[str, Mapping[str, float]], level: float
 ) -> list[Effect]:
-    """The ratios of means of pairs of arms, their intervals made on the log scale."""
-    measure = measure_of(test, outcome)
-    low = [arm for arm, reading in readings_of(test, measure).items() if reading.value <= 0]
+    """The ratios of means of pairs of arms, with intervals on the log scale."""
+    measure = outcome_measure(test, outcome)
+    low = [arm for arm, reading in arm_readings(test, measure).items() if reading.value <= 0]
     if low:
         raise ValueError(f"{outcome.name} is not above 0 in {', '.join(low)}: a relative lift needs positive means")
     arms = {arm: test.arm_means(arm) for arm in test.arms}
@@ -153,21 +169,26 @@ def factorial_effects(
     costs: Mapping[str, Costs] | None = None,
     level: float = 0.95,
 ) -> list[Effect]:
-    """Main effects of overlapping campaigns and how each pair works together.
+    """Main effects of overlapping campaigns and their two-way interactions.
 
     Parameters
     ----------
     test, outcome, terms, costs, level
         As in ``differences``.
     campaigns
-        Arm to the names of the campaigns that its customers were assigned to, all of them: ``{"none": (), "mail":
-        ("mail",), "both": ("mail", "call")}``. Every combination is an arm.
+        Arm to the names of all campaigns to which its customers were assigned: ``{"none": (), "mail": ("mail",),
+        "both": ("mail", "call")}``. Every combination of campaigns is an arm.
 
     Returns
     -------
     list of Effect
-        One for each campaign, averaged over the others, and one for each pair of campaigns: by how much their joint
-        effect differs from the sum. A pair is no choice, and has no value.
+        One for each campaign, averaged over the others, and one for each pair: the difference between their joint
+        effect and the sum of their effects. An interaction has no value, because nobody can choose it.
+
+    Raises
+    ------
+    ValueError
+        When a combination is missing or occurs twice, or as in ``differences``.
 
     Examples
     --------
@@ -195,15 +216,23 @@ def programme_effect(
     costs: Mapping[str, Costs] | None = None,
     level: float = 0.95,
 ) -> Effect:
-    """What all campaigns together changed against a universal hold-out group, which is the test's control.
-
-    The other arms count by their customers.
+    """The effect of all campaigns together compared with a universal control group.
 
     Parameters
     ----------
     test
-        The experiment; its control is the universal control group, which no campaign reached.
+        The experiment. Its control is the universal control group, which no campaign reached.
     outcome, terms, costs, level
+        As in ``differences``.
+
+    Returns
+    -------
+    Effect
+        The mean of the other arms, weighted by their customers, minus the control.
+
+    Raises
+    ------
+    ValueError
         As in ``differences``.
 
     Examples
@@ -229,28 +258,37 @@ def contrast_effects(
     *,
     level: float = 0.95,
 ) -> list[Effect]:
-    """Any contrasts of the arms: name to weights of the arms, which add up to 0; one effect each.
+    """Effects of any contrasts of the arms: name to weights of the arms, which add up to 0.
 
-    Priced are those that set one mix of arms against another, weights of 1 against 1. Others, such as how two campaigns
-    work together, are nothing that could be chosen, and have no value.
+    Only a contrast of one mix of arms with another, with weights that add up to 1 and -1, has a value. Other contrasts,
+    such as interactions, are not options to choose from.
     """
     _check_weights(test, weights)
-    measure = measure_of(test, outcome)
-    readings = readings_of(test, measure)
+    measure = outcome_measure(test, outcome)
+    readings = arm_readings(test, measure)
     rows = [effect_row(test, outcome, name, w, contrast(readings, w), level=level) for name, w in weights.items()]
     if money is None:
         return rows
     return [
-        _priced(row, test, measure, w, money) if _is_choice(w) else row
+        _add_value(row, test, measure, w, money) if _is_choice(w) else row
         for row, w in zip(rows, weights.values(), strict=True)
     ]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AnyDifference(Presentation):
-    """A test of all arms at once: chi-squared with ``df`` degrees of freedom; its root is z where there are two.
+    """A test of the hypothesis that all arms are equal; ``any_difference`` creates it.
 
-    ``failed`` are the checks of the experiment that did not hold.
+    Attributes
+    ----------
+    chi_squared
+        The test statistic; for two arms its square root is z.
+    df
+        Degrees of freedom.
+    p_value
+        The p-value.
+    failed
+        The checks of the experiment that failed.
     """
 
     chi_squared: float
@@ -261,21 +299,18 @@ class AnyDifference(Presentation):
     def _parts(self) -> Sequence[Part]:
         verdict = "The arms differ" if self.p_value < 0.05 else "The data show no difference between the arms"
         test = f"{chi_squared_statement(self.chi_squared, self.df)}, {p_statement(self.p_value)}"
-        return [f"{verdict} ({test}).{named(self.failed)}"]
+        return [f"{verdict} ({test}).{name_failed_checks(self.failed)}"]
 
 
 def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
-    """Whether the arms differ at all: the score test, its variance that of all customers together.
-
-    sum of n_arm (mean_arm - mean)^2 / s^2, which for a yes-or-no outcome is Pearson's chi-squared and for two arms the
-    square of the pooled z.
+    """A test of the hypothesis that all arms are equal: the score test with the variance of all customers together.
 
     Parameters
     ----------
     test
-        The experiment, of customers assigned one by one.
+        The experiment, with customers assigned one by one.
     outcome
-        What is measured.
+        The outcome.
 
     Returns
     -------
@@ -285,7 +320,12 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     Raises
     ------
     ValueError
-        When clusters or blocks were assigned, for which it does not hold.
+        When clusters or blocks were assigned, or the outcome is the same for every customer.
+
+    Notes
+    -----
+    The statistic is the sum of n_arm (mean_arm - mean)^2 / s^2. For a binary outcome it is Pearson's chi-squared, and
+    for two arms the square of the pooled z.
 
     Examples
     --------
@@ -299,7 +339,7 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     if len(test.cells) != len(test.arms) or any(cell.units != cell.n for cell in test.cells):
         raise ValueError("any_difference is for customers assigned one by one, without clusters or blocks")
     centre = overall_mean(test.cells)
-    _, gradient = measure_of(test, outcome)(centre)
+    _, gradient = outcome_measure(test, outcome)(centre)
     variance = float(gradient @ overall_scatter(test.cells) @ gradient) / test.n(*test.arms)
     if variance == 0:
         raise ValueError(f"{outcome.name} is the same for every customer: there is nothing to compare")
@@ -310,21 +350,20 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     return AnyDifference(float(statistic), df, float(chdtrc(df, statistic)), failed)
 
 
-def _priced(row: Effect, test: Experiment, measure: Measure, weights: Mapping[str, float], money: Pricing) -> Effect:
-    """The same row with cost and net value per treated customer."""
-    if measure.per is not None:
-        raise ValueError(f"{row.outcome} is a ratio of sums, no amount per customer: price its numerator instead")
+def _add_value(row: Effect, test: Experiment, measure: Measure, weights: Mapping[str, float], money: Pricing) -> Effect:
+    """The effect with cost and net value per treated customer."""
+    require_amount(row.outcome, measure)
     money.check_arms(test.arms)
     arms = {arm: test.arm_means(arm) for arm in test.arms}
-    net = {arm: read(means, money.net(arm, test.columns, measure)) for arm, means in arms.items()}
-    spent = {arm: read(means, money.cost(arm, test.columns)) for arm, means in arms.items()}
+    net = {arm: read_measure(means, money.net_value(arm, test.columns, measure)) for arm, means in arms.items()}
+    costs = {arm: read_measure(means, money.cost(arm, test.columns)) for arm, means in arms.items()}
     value = contrast(net, weights)
     lower, upper = value.interval(row.level)
-    if contrast_of(arms, measure, weights).std_error == 0:  # the outcome's own interval is not the normal one
+    if measure_contrast(arms, measure, weights).std_error == 0:  # the outcome's own interval is not the normal one
         down, up = sorted((money.worth * (row.lower - row.estimate), money.worth * (row.upper - row.estimate)))
         lower = value.estimate - math.hypot(value.estimate - lower, down)
         upper = value.estimate + math.hypot(upper - value.estimate, up)
-    cost = contrast(spent, weights).estimate
+    cost = contrast(costs, weights).estimate
     return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
 
 

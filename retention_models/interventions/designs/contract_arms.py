@@ -1,4 +1,4 @@
-"""The arms of a test among customers with contracts: their survival curves, counted from the assignment."""
+"""The arms of a test of customers with contracts: their survival curves since the assignment."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
+from retention_models.interventions.arms.customer_rows import require_columns
 from retention_models.interventions.arms.experiment import Plan
 from retention_models.logs.contracts.log import Spells
 from retention_models.survival.curves import Curve, kaplan_meier
@@ -20,9 +21,20 @@ from retention_models.tables.engines import as_name, collect, open_frame
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ContractExperiment(Presentation):
-    """The arms of a randomised test among customers with contracts: their survival curves since the assignment.
+    """A randomised test of customers with contracts; ``contract_experiment`` creates it.
 
-    Made by ``contract_experiment``. ``time_unit`` names the unit of tenure, in words (``months``).
+    Attributes
+    ----------
+    plan
+        The plan of the test.
+    curves
+        Arm to its Kaplan-Meier curve since the assignment.
+    sizes
+        Arm to its number of customers.
+    time_unit
+        The unit of tenure, in words (``months``).
+    checks
+        Checks of the sample ratio and the unit of assignment.
     """
 
     plan: Plan
@@ -38,7 +50,7 @@ class ContractExperiment(Presentation):
         return [headline, sizes, *(str(check) for check in self.checks if not check.passed)]
 
     @property
-    def treated(self) -> list[str]:
+    def treated_arms(self) -> list[str]:
         """The arms beside the control."""
         return [arm for arm in self.curves if arm != self.plan.control]
 
@@ -53,30 +65,37 @@ def contract_experiment(
     churned: str = "churned",
     weight: str | None = None,
 ) -> ContractExperiment:
-    """The survival curve of each arm, from one row a customer, or a table that counts them, on any engine.
+    """The survival curve of each arm, from one row a customer or a table of counts, on any engine.
 
     Parameters
     ----------
     spells
-        Rows with the arm a customer was *assigned* to; ``tenure``, the time from the assignment to the end of the
-        contract or to when it was last seen running; ``churned``, whether it ended then (1 or true). Or what
-        ``read_contracts`` returned, with the arm among its covariates. Its clock starts for each
-        customer where observation does: so read the log with ``observation_start`` the day of the assignment, or, where
-        contracts were assigned as they began, by ``sampling="acquisition"``. A customer's first spell counts; who came
-        back had left.
+        Rows with the arm to which a customer was *assigned*; ``tenure``, the time from the assignment to the end of the
+        contract or to the last day of observation; ``churned``, 1 or true if it ended then. Or the contracts that
+        ``read_contracts`` returns, with the arm among the covariates. For these, time counts from the start of
+        observation: set ``observation_start`` to the day of the assignment. If contracts were assigned when they began,
+        use ``sampling="acquisition"``. Only the first spell of a customer counts, because a customer who returns has
+        left before.
     plan
-        What was decided before.
-    arm, tenure, churned
-        Names of the columns.
-    weight
-        The column that says how many customers share a row; by default each row is one.
+        The plan of the test.
+    arm
+        Name of the column with the arm.
     time_unit
-        The unit of tenure, in words: ``months``. That of contracts read by the package is days.
+        The unit of tenure, in words: ``months``. Required, except for ``read_contracts``, whose unit is days.
+    tenure, churned
+        Names of these columns.
+    weight
+        The column with the number of customers of a row. By default None: one customer.
+
+    Returns
+    -------
+    ContractExperiment
+        Survival curves, numbers of customers and checks.
 
     Raises
     ------
     ValueError
-        When a column is missing, or holds gaps, negative times, or anything but 0 and 1 in ``churned``.
+        When a column is missing or has gaps, a time is negative, ``churned`` is not 0 or 1, or there is no control arm.
 
     Examples
     --------
@@ -95,15 +114,12 @@ def contract_experiment(
     """
     returned: tuple[Check, ...] = ()
     if isinstance(spells, Spells):
-        spells, returned = since_observed(spells, arm, time_unit, weight)
+        spells, returned = spells_since_observation(spells, arm, time_unit, weight)
         time_unit, tenure, churned = DAYS, "tenure", "churned"
     if time_unit is None:
         raise ValueError("say the unit of tenure, in words: time_unit='months'")
     frame = open_frame(spells)
-    names = frame.collect_schema().names()
-    missing = [name for name in (arm, tenure, churned, *([weight] if weight else [])) if name not in names]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(names)}")
+    require_columns([arm, tenure, churned, *([weight] if weight else [])], frame.collect_schema().names())
     counted = frame.select(
         as_name(arm, frame.collect_schema()).alias("arm"),
         nw.col(tenure).cast(nw.Float64).alias("tenure"),
@@ -148,17 +164,17 @@ def _check_counts(table: pd.DataFrame, weight: str | None) -> None:
 DAYS = "days"
 
 
-def since_observed(
+def spells_since_observation(
     spells: Spells, arm: str, time_unit: str | None, weight: str | None
 ) -> tuple[Any, tuple[Check, ...]]:
-    """Each customer's first spell as ``arm, tenure, churned``, its tenure counted from where observation began.
+    """Each customer's first spell as ``arm, tenure, churned``, with tenure since the start of observation.
 
-    And a check on those who came back, whose later spells do not count.
+    A check counts the later spells of customers who returned.
 
     Raises
     ------
     ValueError
-        When the arm is not among the covariates, or a unit or weight is named, which such spells have already.
+        When the arm is not among the covariates, or a unit or weight is given, which such spells already have.
     """
     if arm not in spells.covariates:
         kept = ", ".join(spells.covariates) or "none"

@@ -1,8 +1,8 @@
-"""Tests among customers with contracts: how many more stayed, for how long, and what that is worth.
+"""Effects in tests of customers with contracts: share retained, time retained, and their value.
 
-From the arms' Kaplan-Meier curves, counted from the assignment: the difference of the curves at a horizon, of the
-restricted mean time as a customer (RMST), of the same discounted. Arms are independent, so variances add. Nothing is
-extrapolated; a tail beyond the horizon needs a model's word and is reported apart.
+They come from the arms' Kaplan-Meier curves since the assignment: the difference of the curves at a horizon, of the
+restricted mean survival time (RMST), and of the discounted RMST. Arms are independent, so variances add up. Nothing is
+extrapolated. A value beyond the horizon needs a model and is reported separately.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.special import ndtri
 from retention_models.core.proportions import newcombe_interval
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.contrasts import Estimate
-from retention_models.interventions.arms.costs import Costs, priced, pricing
+from retention_models.interventions.arms.costs import Costs, add_value, pricing
 from retention_models.interventions.designs.contract_arms import ContractExperiment
 from retention_models.interventions.effects.effect import Effect
 from retention_models.survival.curves import Curve
@@ -26,12 +26,26 @@ from retention_models.value.terms import Terms
 
 
 def retention_difference(test: ContractExperiment, *, horizon: float, level: float = 0.95) -> list[Effect]:
-    """How many more of each arm's customers were still there at the horizon: the difference of the curves.
+    """Difference between each arm and the control in the share of customers retained at the horizon.
+
+    Parameters
+    ----------
+    test
+        The arms' survival curves, from ``contract_experiment``.
+    horizon
+        Time since the assignment, in the unit of tenure. Every arm must be observed that long.
+    level
+        Level of the confidence intervals, 0.95 by default.
+
+    Returns
+    -------
+    list of Effect
+        One for each treated arm, as a share of customers: the difference of the Kaplan-Meier curves.
 
     Raises
     ------
     ValueError
-        When the horizon lies beyond what an arm was observed for.
+        When an arm was not observed up to the horizon.
 
     Examples
     --------
@@ -51,8 +65,8 @@ def retention_difference(test: ContractExperiment, *, horizon: float, level: flo
         return (1.0, 0.0) if place < 0 else (float(curve.survival[place]), float(curve.std_error[place]))
 
     def both(curve: Curve) -> list[float]:
-        left = _lost(curve, horizon)
-        return [left, float(curve.number_at_risk(horizon)) - _lost_at(curve, horizon)]
+        left = _number_lost(curve, horizon)
+        return [left, float(curve.number_at_risk(horizon)) - _number_lost_at(curve, horizon)]
 
     estimand = f"difference of Kaplan-Meier curves at {horizon:g} {test.time_unit}, as assigned"
     quantity = _Quantity("still a customer", "share of customers", estimand, survival, both)
@@ -68,23 +82,35 @@ def rmst_difference(
     costs: Mapping[str, Costs] | None = None,
     level: float = 0.95,
 ) -> list[Effect]:
-    """How much longer each arm's customers stayed within the horizon: the difference of restricted means.
+    """Difference between each arm and the control in the mean time as a customer up to the horizon.
 
     Parameters
     ----------
     test
-        The arms' curves.
-    horizon
-        Where counting ends, in the unit of tenure; every arm must have been observed so long.
-    rate
-        Continuous discount rate per time unit, counted from the assignment: above 0 the discounted RMST.
+        The arms' survival curves, from ``contract_experiment``.
     terms
-        ``Terms(price=20)``: what a customer who is there earns per time unit. The value is that times the (discounted)
-        time gained, less cost, within the horizon only. Without terms the effects have no value.
+        ``Terms(price=20)``: what a customer earns per unit of time. The value is that times the (discounted) time
+        gained, less cost, up to the horizon only. By default None: effects without value.
+    horizon
+        Time since the assignment, in the unit of tenure. Every arm must be observed that long.
+    rate
+        Continuous discount rate per unit of time since the assignment; 0 by default. Above 0 the means are discounted.
     costs
-        Arm to its ``Costs``, of contacts only; an arm that is not named costs nothing.
+        Arm to its ``Costs``, of contacts only; an arm that is not listed costs nothing. By default None: no costs.
     level
-        Level of the intervals.
+        Level of the confidence intervals, 0.95 by default.
+
+    Returns
+    -------
+    list of Effect
+        One for each treated arm, in units of time per customer: the difference of restricted mean survival times
+        (RMST).
+
+    Raises
+    ------
+    ValueError
+        When an arm was not observed up to the horizon, all customers of two arms stay equally long, or costs are stated
+        without terms.
 
     Examples
     --------
@@ -107,13 +133,13 @@ def rmst_difference(
     discounted = f"discounted at {rate:g} per time unit, " if rate else ""
     estimand = f"difference in restricted mean time, {discounted}as assigned"
     unit = f"{test.time_unit} per customer"
-    quantity = _Quantity("time as a customer", unit, estimand, area, lambda curve: [_lost(curve, horizon)])
+    quantity = _Quantity("time as a customer", unit, estimand, area, lambda curve: [_number_lost(curve, horizon)])
     rows = _effects(test, quantity, horizon, level)
     money = pricing(terms, costs)
     if money is None:
         return rows
     money.check_arms(list(test.curves))
-    return [priced(row, money, arm, test.plan.control) for row, arm in zip(rows, test.treated, strict=True)]
+    return [add_value(row, money, arm, test.plan.control) for row, arm in zip(rows, test.treated_arms, strict=True)]
 
 
 def incremental_value(
@@ -126,23 +152,30 @@ def incremental_value(
     residual_lifetime: float | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Pricing gained per customer of each arm: what was observed, and, apart from it, what a model adds beyond.
+    """Incremental value per customer of each arm: the observed part, and separately the part from a model.
 
     Parameters
     ----------
-    test, terms, costs, horizon, rate, level
-        As in ``rmst_difference``.
+    test, terms, costs, horizon, level
+        As in ``rmst_difference``; ``terms`` are required.
+    rate
+        Continuous discount rate per unit of time since the assignment.
     residual_lifetime
-        Discounted time that a customer who is there at the horizon will still stay, counted from the horizon: a
-        model's expectation, taken as the same in all arms. Without it there is no tail.
+        Expected discounted remaining time of a customer who is retained at the horizon, from a model, the same in all
+        arms. By default None: no value beyond the horizon.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``arm``: ``observed, observed_lower, observed_upper`` (net of cost, to the horizon) and with
-        ``residual_lifetime`` also ``tail, tail_lower, tail_upper``: margin x difference of the curves at the horizon x
-        residual lifetime x exp(-rate x horizon). The tail's interval holds no error of the model. ``attrs["checks"]``
-        holds those of the test.
+        Indexed by ``arm``, in money: ``observed, observed_lower, observed_upper`` (net of cost, up to the horizon).
+        With ``residual_lifetime`` also ``tail, tail_lower, tail_upper``: margin x difference of the curves at the
+        horizon x residual lifetime x exp(-rate x horizon). The interval of the tail does not cover an error of the
+        model. ``attrs["checks"]`` contains the checks of the test.
+
+    Raises
+    ------
+    ValueError
+        As in ``rmst_difference``.
 
     Examples
     --------
@@ -161,48 +194,50 @@ def incremental_value(
     tail_lower      21.0
     tail_upper      53.5
     """
-    longer = rmst_difference(test, terms, costs=costs, horizon=horizon, rate=rate, level=level)
+    time_gained = rmst_difference(test, terms, costs=costs, horizon=horizon, rate=rate, level=level)
     columns = ["observed", "observed_lower", "observed_upper"]
-    table = pd.DataFrame([row.priced for row in longer], index=pd.Index(test.treated, name="arm"), columns=columns)
+    table = pd.DataFrame(
+        [row.priced for row in time_gained], index=pd.Index(test.treated_arms, name="arm"), columns=columns
+    )
     table.attrs["checks"] = [asdict(check) for check in test.checks]
     if residual_lifetime is None:
         return table
     worth = terms.unit_value * residual_lifetime * math.exp(-rate * horizon)
-    stayed = retention_difference(test, horizon=horizon, level=level)
+    customers_gained = retention_difference(test, horizon=horizon, level=level)
     ends = {"tail": "estimate", "tail_lower": "lower", "tail_upper": "upper"}
-    return table.assign(**{name: [worth * getattr(row, end) for row in stayed] for name, end in ends.items()})
+    return table.assign(**{name: [worth * getattr(row, end) for row in customers_gained] for name, end in ends.items()})
 
 
 @dataclass(frozen=True, slots=True)
 class _Quantity:
-    """What is read off a curve, with its standard error, how it is called, and the customers who it stands on."""
+    """A quantity of a survival curve with its standard error, its names, and the customers behind it."""
 
     outcome: str
     unit: str
     estimand: str
-    read: Callable[[Curve], tuple[float, float]]
+    estimate: Callable[[Curve], tuple[float, float]]
     counts: Callable[[Curve], list[float]]
 
 
-def _lost(curve: Curve, horizon: float) -> float:
-    """How many left up to a horizon."""
+def _number_lost(curve: Curve, horizon: float) -> float:
+    """The number of customers who left up to a horizon."""
     return float(curve.lost[curve.tenure <= horizon].sum())
 
 
-def _lost_at(curve: Curve, horizon: float) -> float:
+def _number_lost_at(curve: Curve, horizon: float) -> float:
     return float(curve.lost[curve.tenure == horizon].sum())
 
 
 def _effects(test: ContractExperiment, quantity: _Quantity, horizon: float, level: float) -> list[Effect]:
-    """Each treated arm's row: what is read off its curve less what is read off the control's."""
-    control, control_error = quantity.read(test.curves[test.plan.control])
+    """The effect of each treated arm: the quantity of its curve minus that of the control."""
+    control, control_error = quantity.estimate(test.curves[test.plan.control])
     rows = []
-    for arm in test.treated:
-        treated, treated_error = quantity.read(test.curves[arm])
+    for arm in test.treated_arms:
+        treated, treated_error = quantity.estimate(test.curves[arm])
         std_error = math.hypot(treated_error, control_error)
         lower, upper = Estimate(treated - control, std_error, math.inf).interval(level)
         if std_error == 0:
-            lower, upper = _without_spread(test, quantity, arm, (treated, control), horizon, level)
+            lower, upper = _interval_without_variance(test, quantity, arm, (treated, control), horizon, level)
             std_error = max(treated - control - lower, upper - treated + control) / float(ndtri((1 + level) / 2))
         pair = [*quantity.counts(test.curves[arm]), *quantity.counts(test.curves[test.plan.control])]
         rows.append(
@@ -227,10 +262,10 @@ def _effects(test: ContractExperiment, quantity: _Quantity, horizon: float, leve
     return rows
 
 
-def _without_spread(
+def _interval_without_variance(
     test: ContractExperiment, quantity: _Quantity, arm: str, values: tuple[float, float], horizon: float, level: float
 ) -> tuple[float, float]:
-    """The interval where nobody left, or everybody: Newcombe's for shares, of the customers followed so long."""
+    """The interval if nobody left, or everybody: Newcombe's for shares of the customers observed."""
     control = test.plan.control
     if quantity.unit != "share of customers":
         raise ValueError(

@@ -1,9 +1,9 @@
-"""Those whom the assignment moved: the effect of receiving, where only the offer was randomised.
+"""The effect of receiving an offer, where only the assignment to the offer was random.
 
-Not everyone who is sent a letter opens it. Compared as delivered, openers differ from the rest in more than the
-letter; the assignment does not. Imbens & Angrist (1994): the effect on those who receive because of the assignment is
-the difference in the outcome over the difference in receiving. The interval is Anderson & Rubin's (1949): it holds
-its level however few were moved, and says so when it has no end.
+Not every customer opens a letter. Customers who open it differ from the others in more than the letter; the assigned
+groups do not. Imbens & Angrist (1994): the effect on compliers, who receive because of the assignment, is the
+difference in the outcome divided by the difference in receiving. The interval is that of Anderson & Rubin (1949). It
+keeps its level however few compliers there are, and may be unbounded.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from retention_models.interventions.arms.contrasts import (
     MeasureOf,
     combination,
     contrast,
-    contrast_of,
-    read,
+    measure_contrast,
+    read_measure,
 )
-from retention_models.interventions.arms.costs import Costs, position, pricing
+from retention_models.interventions.arms.costs import Costs, position, pricing, require_amount
+from retention_models.interventions.arms.customer_rows import require_columns
 from retention_models.interventions.arms.experiment import Experiment, Plan
-from retention_models.interventions.arms.outcome import Outcome, effect_row, measure_of
+from retention_models.interventions.arms.outcome import Outcome, effect_row, outcome_measure
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.fieller import RatioInterval, fieller
 from retention_models.interventions.effects.effect import Effect
@@ -49,33 +50,38 @@ def complier_effect(
     arm: str | None = None,
     level: float = 0.95,
 ) -> Effect:
-    """What receiving changed for those who received because they were assigned to it.
+    """The effect of receiving on the customers who received because of the assignment (compliers).
 
     Parameters
     ----------
     test
         The experiment, by assignment.
     outcome
-        What is measured.
+        The outcome.
     terms, costs
-        As in ``differences``. The value is that of one customer who received because of the assignment; it bears the
-        cost of all customers who were assigned for it.
+        As in ``differences``. The value is that of one complier. It includes the cost of all customers assigned for one
+        complier.
     received
-        The measured column that says whether (or how much) a customer received: 1 for a letter opened.
+        The measured column that says whether (or how much) a customer received: 1 for an opened letter.
     arm
-        The arm that was encouraged; may be left out where there is only one beside the control.
+        The arm with the offer. By default None: the only arm beside the control.
     level
-        Level of the interval.
+        Level of the confidence interval, 0.95 by default.
+
+    Returns
+    -------
+    Effect
+        In the unit of the outcome. An unbounded interval has infinite ends, and a check says which values it contains.
 
     Raises
     ------
     ValueError
-        When the assignment moved no one.
+        When the assignment did not change ``received``, a column was not measured, or a ratio of sums has terms.
 
     Notes
     -----
-    Assumes that the assignment acts only through receiving, and kept no one from it. An interval without end is given
-    as infinite; a check then says which values it holds.
+    The estimate assumes that the assignment acts only through receiving, and prevents nobody from receiving. Imbens &
+    Angrist (1994); the interval is that of Anderson & Rubin (1949).
 
     Examples
     --------
@@ -92,53 +98,54 @@ def complier_effect(
     arm = test.treated_arm(arm)
     weights = contrasts.difference(arm, test.plan.control)
     arms = {name: test.arm_means(name) for name in weights}
-    y, d = measure_of(test, outcome), Measure(position(test.columns, received))
-    moved = contrast_of(arms, d, weights)
-    if moved.estimate == 0:
+    y, d = outcome_measure(test, outcome), Measure(position(test.columns, received))
+    uptake = measure_contrast(arms, d, weights)
+    if uptake.estimate == 0:
         raise ValueError(f"{received} is the same in {arm} and {test.plan.control}: the assignment moved no one")
-    reduced = contrast_of(arms, y, weights)
-    effect, ends, allowed = _over_moved(arms, dict.fromkeys(arms, y), d, weights, level)
-    std_error = contrast_of(arms, combination((1, y), (-effect, d)), weights).std_error / abs(moved.estimate)
+    reduced = measure_contrast(arms, y, weights)
+    effect, ends, allowed = _ratio_to_uptake(arms, dict.fromkeys(arms, y), d, weights, level)
+    std_error = measure_contrast(arms, combination((1, y), (-effect, d)), weights).std_error / abs(uptake.estimate)
     row = effect_row(test, outcome, arm, weights, Estimate(effect, std_error, reduced.df), level=level)
-    strength = (moved.estimate / moved.std_error) ** 2 if moved.std_error > 0 else math.inf
+    strength = (uptake.estimate / uptake.std_error) ** 2 if uptake.std_error > 0 else math.inf
     check = Check(
         "encouragement",
         allowed.is_bounded,
-        f"The assignment moved {received} by {three_digits(moved.estimate)} (F = {three_digits(strength)}); "
+        f"The assignment moved {received} by {three_digits(uptake.estimate)} (F = {three_digits(strength)}); "
         f"effects that the data allow: {allowed}.",
     )
-    told = replace(
+    effect_on_compliers = replace(
         row,
         intervention=f"{row.intervention}, received",
         estimand="effect of receiving on those whom the assignment moved, by randomised encouragement",
-        population=f"those whom it moved, {100 * abs(moved.estimate):.3g} % of {test.plan.population}",
+        population=f"those whom it moved, {100 * abs(uptake.estimate):.3g} % of {test.plan.population}",
         lower=ends[0],
         upper=ends[1],
         checks=(*row.checks, check),
     )
     money = pricing(terms, costs)
     if money is None:
-        return told
-    if y.per is not None:
-        raise ValueError(f"{row.outcome} is a ratio of sums, no amount per customer: price its numerator instead")
+        return effect_on_compliers
+    require_amount(row.outcome, y)
     money.check_arms(test.arms)
-    net = {name: money.net(name, test.columns, y) for name in arms}
-    value, (lower, upper), _ = _over_moved(arms, net, d, weights, level)
-    return replace(told, cost=money.worth * effect - value, value=value, value_lower=lower, value_upper=upper)
+    net = {name: money.net_value(name, test.columns, y) for name in arms}
+    value, (lower, upper), _ = _ratio_to_uptake(arms, net, d, weights, level)
+    return replace(
+        effect_on_compliers, cost=money.worth * effect - value, value=value, value_lower=lower, value_upper=upper
+    )
 
 
-def _over_moved(
+def _ratio_to_uptake(
     arms: Mapping[str, ArmMeans],
     measures: Mapping[str, MeasureOf],
-    moved: Measure,
+    uptake: Measure,
     weights: Mapping[str, float],
     level: float,
 ) -> tuple[float, tuple[float, float], RatioInterval]:
-    """The contrast of a measure over that of receiving: the ratio, its interval, and the set that the data allow."""
+    """The contrast of a measure divided by that of receiving: the ratio, its interval, and the confidence set."""
 
     def found(*factors: float) -> Estimate:
-        parts = {name: combination((factors[0], measures[name]), (factors[1], moved)) for name in arms}
-        return contrast({name: read(arms[name], parts[name]) for name in arms}, weights)
+        parts = {name: combination((factors[0], measures[name]), (factors[1], uptake)) for name in arms}
+        return contrast({name: read_measure(arms[name], parts[name]) for name in arms}, weights)
 
     numerator, denominator = found(1, 0), found(0, 1)
     allowed = fieller(numerator, denominator, found(1, 1), numerator.quantile(level))
@@ -147,10 +154,10 @@ def _over_moved(
 
 
 def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: float = 0.95) -> Effect:
-    """What a comparison of those who received with those who did not would say: to be shown next to the real one.
+    """The as-treated difference between those who received and those who did not, for comparison with the effect.
 
-    Who receives is not drawn by lot (letters reach those who are still there), so the row is observational and carries
-    a failed check. ``rows`` and ``received`` as in ``Experiment.from_rows`` and ``complier_effect``.
+    Who receives is not random: letters reach customers who are still active. The effect is therefore observational and
+    has a failed check. ``rows`` and ``received`` are as in ``Experiment.from_rows`` and ``complier_effect``.
 
     Examples
     --------
@@ -166,8 +173,7 @@ def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: 
     """
     frame = open_frame(rows)
     schema = frame.collect_schema()
-    if received not in schema:
-        raise ValueError(f"{received} not among the columns {', '.join(schema.names())}")
+    require_columns([received], schema.names())
     require_numbers(schema, [received])
     check_complete(frame, {}, [received])
     got = nw.when(number(received, schema) > 0).then(nw.lit("received")).otherwise(nw.lit("not received"))

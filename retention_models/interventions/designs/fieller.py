@@ -1,8 +1,9 @@
-"""Intervals for a ratio whose denominator may be zero: Fieller's, which is also Anderson and Rubin's.
+"""Fieller's interval for a ratio whose denominator may be zero, which is also that of Anderson and Rubin.
 
-Fieller (1954), "Some problems in interval estimation", JRSS B 16, 175-185: the ratios r for which a - r b is no
-further from zero than chance allows. For cost per customer kept b is the number kept; for the effect on those whom an
-encouragement moved, b is how many it moved, and the set is Anderson & Rubin's (1949), right with weak instruments too.
+Fieller (1954), "Some problems in interval estimation", JRSS B 16, 175-185: the ratios r for which a - r b differs from
+zero no more than chance allows. For the cost per additional customer, b is the number of additional customers. For the
+effect on compliers, b is the difference in receiving. The set is then that of Anderson & Rubin (1949), which is valid
+with weak instruments too.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from retention_models.interventions.arms.contrasts import Estimate
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RatioInterval(Presentation):
-    """The ratios that the data allow.
+    """The confidence set of a ratio.
 
-    All from ``lower`` to ``upper``; or, where ``outside``, all but those between ``upper`` and ``lower``
-    (``lower > upper``: the set reaches through infinity). Both ends infinite: every ratio is possible.
+    Attributes
+    ----------
+    lower, upper
+        The set reaches from ``lower`` to ``upper``. Both infinite: every ratio is possible.
+    outside
+        Whether the set is instead everything but the ratios between ``upper`` and ``lower`` (``lower > upper``).
     """
 
     lower: float
@@ -29,7 +34,7 @@ class RatioInterval(Presentation):
 
     @property
     def is_bounded(self) -> bool:
-        """Whether the interval ends on both sides."""
+        """Whether the set has two finite ends."""
         return not self.outside and math.isfinite(self.lower) and math.isfinite(self.upper)
 
     def _parts(self) -> Sequence[Part]:
@@ -49,9 +54,9 @@ def fieller(numerator: Estimate, denominator: Estimate, total: Estimate, quantil
     numerator, denominator
         The estimates a and b.
     total
-        The estimate a + b, whose variance tells their covariance.
+        The estimate a + b, whose variance determines their covariance.
     quantile
-        q, how many standard errors the interval reaches; 1.96 for 95 %.
+        q, half the width of an interval in standard errors; 1.96 for 95 %.
     """
     a, b = numerator.estimate, denominator.estimate
     v_aa, v_bb, v_total = (quantile**2 * part.std_error**2 for part in (numerator, denominator, total))

@@ -1,4 +1,4 @@
-"""Tables of counts, as papers and dashboards print them, turned into effects."""
+"""Effects from tables of counts, as papers and dashboards print them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,23 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
     Parameters
     ----------
     counts
-        A frame with one row an arm: ``experiment, outcome, arm, n, count``, and ``control``, True for the arm that
-        the others are compared with. May have ``share`` (planned), ``assigned`` (what was drawn by lot), ``unit`` and
-        ``horizon``, as ``load_published_experiments`` does.
+        A frame with one row an arm: ``experiment, outcome, arm, n, count``, and ``control``, True for the control arm.
+        Optional: ``share`` (planned), ``assigned`` (unit of random assignment), ``unit`` and ``horizon``, as in
+        ``load_published_experiments``.
     scale
-        ``difference`` of shares, or their ``ratio``.
+        ``"difference"`` of shares, the default, or their ``"ratio"``.
     level
-        Level of the intervals.
+        Level of the confidence intervals, 0.95 by default.
+
+    Returns
+    -------
+    list of Effect
+        In the order of the table.
 
     Raises
     ------
     ValueError
-        When a count is missing or none, or an experiment has not exactly one control.
+        When a count is missing or not possible, or an experiment does not have exactly one control.
 
     Examples
     --------
@@ -52,21 +57,25 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
     for (_, outcome), part in table.groupby(["experiment", "outcome"], sort=False):
         test = Experiment.from_counts(part.rename(columns={"count": str(outcome)}), _plan(part), outcome=str(outcome))
         measured = Outcome(
-            column=str(outcome), unit=_first(part, "unit", "share of customers"), horizon=_first(part, "horizon", "")
+            column=str(outcome),
+            unit=_first_value(part, "unit", "share of customers"),
+            horizon=_first_value(part, "horizon", ""),
         )
         found += differences(test, measured, scale=scale, level=level)
     return found
 
 
 def _plan(part: pd.DataFrame) -> Plan:
-    """What the rows of one experiment say of its plan."""
+    """The plan of one experiment, from its rows."""
     controls = part.loc[part["control"].astype(bool), "arm"]
     name = str(part["experiment"].iloc[0])
     if len(controls) != 1:
         raise ValueError(f"{name} has {len(controls)} controls for {part['outcome'].iloc[0]}; mark one arm with True")
     shares = dict(zip(part["arm"].astype(str), part["share"], strict=True)) if "share" in part else None
-    return Plan(control=str(controls.iloc[0]), shares=shares, unit=_first(part, "assigned", "customer"), name=name)
+    return Plan(
+        control=str(controls.iloc[0]), shares=shares, unit=_first_value(part, "assigned", "customer"), name=name
+    )
 
 
-def _first(part: pd.DataFrame, column: str, otherwise: str) -> str:
+def _first_value(part: pd.DataFrame, column: str, otherwise: str) -> str:
     return str(part[column].iloc[0]) if column in part else otherwise

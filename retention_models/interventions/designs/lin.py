@@ -1,9 +1,9 @@
-"""Lin's adjustment: a regression on covariates of its own in every arm, with HC2 standard errors.
+"""Lin's adjustment: a separate regression on covariates in every arm, with HC2 standard errors.
 
-Lin (2013), "Agnostic notes on regression adjustments to experimental data", Annals of Applied Statistics 7, 295-318.
-Regressing on treatment, centred covariates and their products is the same as one regression in each arm, read at the
-covariates' overall means. The slopes come from the arms' sums; the HC2 variance needs each customer's residual and
-leverage once more, which one further expression adds up where the rows live.
+Lin (2013), "Agnostic notes on regression adjustments to experimental data", Annals of Applied Statistics 7, 295-318. A
+regression on treatment, centred covariates and their products equals one regression in each arm, evaluated at the
+covariates' overall means. The slopes come from the arms' sums. The HC2 variance needs the residual and leverage of each
+customer, which one further expression adds up where the rows are.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
-from retention_models.interventions.arms.cells import Cell, inverse_of, overall_mean, slopes
+from retention_models.interventions.arms.cells import Cell, overall_mean, pseudo_inverse, slopes
 from retention_models.interventions.arms.contrasts import Estimate, Reading, contrast
 from retention_models.interventions.arms.costs import Pricing, position
 from retention_models.interventions.arms.customer_rows import Rows
 from retention_models.interventions.arms.experiment import Experiment
-from retention_models.interventions.arms.outcome import Outcome, covariates_of, effect_row, with_check
+from retention_models.interventions.arms.outcome import Outcome, add_check, covariate_positions, effect_row
 from retention_models.interventions.effects.effect import Effect
 from retention_models.tables.engines import collect
 
@@ -37,47 +37,47 @@ def lin_effects(
 ) -> list[Effect]:
     """The differences of pairs of arms, adjusted for ``outcome.adjust_for`` by Lin's regression; one effect each.
 
-    ``weights`` are those of the arms, by the name of the comparison. With ``money`` the value is that of the same
-    regression of what each customer brings, net of cost.
+    ``weights`` are those of the arms, by the name of the comparison. With ``money`` the value comes from the same
+    regression of the net value of each customer.
 
     Raises
     ------
     ValueError
-        When the experiment was not made from rows, clusters were assigned, the outcome is a ratio, no covariate is
-        named, or an arm has too few customers for its regression.
+        When the experiment does not come from rows, or clusters were assigned; when the outcome is a ratio, or there is
+        no covariate; when an arm has too few customers for its regression.
     """
     rows = _require_rows(test, outcome)
-    x = list(covariates_of(test, outcome))
+    x = list(covariate_positions(test, outcome))
     measured = np.eye(len(test.columns))[position(test.columns, outcome.column)]
     readings, leverage = _readings(test, rows, dict.fromkeys(test.arms, (measured, 0.0)), x)
     found = []
     for name, w in weights.items():
         row = effect_row(test, outcome, name, w, contrast(readings, w), level=level, adjustment="Lin's regression, HC2")
-        found.append(with_check(row, _leverage_check({arm: leverage[arm] for arm in w})))
+        found.append(add_check(row, _leverage_check({arm: leverage[arm] for arm in w})))
     if money is None:
         return found
     money.check_arms(test.arms)
-    spent = {arm: money.cost(arm, test.columns)(np.zeros(len(test.columns))) for arm in test.arms}
-    brought = {arm: (money.worth * measured - price, -fixed) for arm, (fixed, price) in spent.items()}
-    net, _ = _readings(test, rows, brought, x)
+    arm_costs = {arm: money.cost(arm, test.columns)(np.zeros(len(test.columns))) for arm in test.arms}
+    arm_values = {arm: (money.worth * measured - price, -fixed) for arm, (fixed, price) in arm_costs.items()}
+    net, _ = _readings(test, rows, arm_values, x)
     values = [contrast(net, w) for w in weights.values()]
-    return [_valued(row, money, value) for row, value in zip(found, values, strict=True)]
+    return [_add_value(row, money, value) for row, value in zip(found, values, strict=True)]
 
 
-def _valued(row: Effect, money: Pricing, value: Estimate) -> Effect:
-    """The row with its value, and as its cost what that takes from the worth of the effect."""
+def _add_value(row: Effect, money: Pricing, value: Estimate) -> Effect:
+    """The effect with its value; its cost is the worth of the effect minus the value."""
     lower, upper = value.interval(row.level)
     cost = money.worth * row.estimate - value.estimate
     return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
 
 
 def _readings(
-    test: Experiment, rows: Rows, brought: Mapping[str, tuple[Array, float]], x: list[int]
+    test: Experiment, rows: Rows, arm_values: Mapping[str, tuple[Array, float]], x: list[int]
 ) -> tuple[dict[str, Reading], dict[str, float]]:
     """Each arm's regression of a combination of the columns, (k,), plus a constant; and its highest leverage."""
     centre = overall_mean(test.cells)[x]
     readings, leverage = {}, {}
-    for arm, (combined, constant) in brought.items():
+    for arm, (combined, constant) in arm_values.items():
         means = test.arm_means(arm)
         fits = [_regression(rows, cell, combined, x, centre) for cell in means.cells]
         value, variances, df, highest = (np.array(numbers) for numbers in zip(*fits, strict=True))
@@ -87,7 +87,7 @@ def _readings(
 
 
 def _leverage_check(highest: Mapping[str, float]) -> Check | None:
-    """Fails where one customer alone decides a slope, whose own chance error no residual shows."""
+    """A failed check if one customer alone determines a slope, whose error no residual shows."""
     alone = [arm for arm, leverage in highest.items() if leverage > 1 - 1e-9]
     if not alone:
         return None
@@ -112,16 +112,16 @@ def _regression(rows: Rows, cell: Cell, y: Array, x: list[int], centre: Array) -
 
     ``y`` combines the columns, shape (k,).
 
-    With deviations u = x - mean(x) from the cell's means and A = inverse of sum u u': leverage h = 1/n + u'A u, weight
-    of a customer in the intercept w = 1/n - (mean(x) - centre)'A u, variance = sum of w^2 e^2 / (1 - h), where a
-    customer with h = 1 adds its limit, 0.
+    Let u = x - mean(x) be the deviations from the cell's means, and A the inverse of sum u u'. The leverage is h = 1/n
+    + u'A u, and the weight of a customer in the intercept is w = 1/n - (mean(x) - centre)'A u. The variance is the sum
+    of w^2 e^2 / (1 - h). A customer with h = 1 adds its limit, 0.
     """
     df = cell.n - len(x) - 1
     if df < 1:
         raise ValueError(f"arm {cell.arm!r} has {cell.n} customers, too few to regress on {len(x)} covariates")
     scatter = cell.covariance * (cell.n * (cell.n - 1.0))
     slope = slopes(scatter, y, x)
-    inverse = inverse_of(scatter[np.ix_(x, x)])
+    inverse = pseudo_inverse(scatter[np.ix_(x, x)])
     gap = cell.mean[x] - centre
     here = rows.frame.filter((nw.col("arm") == cell.arm) & (nw.col("block") == cell.block))
     u = [nw.col(f"v{i}") - float(cell.mean[i]) for i in x]

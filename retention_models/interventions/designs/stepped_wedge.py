@@ -1,10 +1,10 @@
-"""Stores or teams that switch one after the other, the order drawn at random: the stepped wedge.
+"""The stepped wedge: stores or teams that switch one after the other, in random order.
 
-In every period those that have switched are compared with those that have not yet, never with earlier selves after the
-switch, so that an effect which grows or fades does no harm. What the draw could have given instead, the same switching
-times dealt to the stores in another order, tells how large such a difference is by chance: a permutation test, turned
-into an interval by trying constant effects (Thompson et al. 2018, "Robust analysis of stepped wedge trials using
-cluster-level summaries within periods", Statistics in Medicine 37, 2487-2500).
+In every period, clusters that have switched are compared with those that have not. No cluster is compared with its own
+earlier periods, so an effect that changes over time causes no bias. A permutation test assigns the same switching times
+to the clusters in other orders, to show how large a difference is by chance. The interval contains the constant effects
+that the test does not reject (Thompson et al. 2018, "Robust analysis of stepped wedge trials using cluster-level
+summaries within periods", Statistics in Medicine 37, 2487-2500).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
-from retention_models.interventions.arms.costs import Costs, priced, pricing
+from retention_models.interventions.arms.costs import Costs, add_value, pricing
+from retention_models.interventions.arms.customer_rows import require_columns
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.effects.effect import Effect
 from retention_models.tables.engines import collect, number, open_frame
@@ -31,9 +32,17 @@ from retention_models.value.terms import Terms
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wedge:
-    """Means and switches by cluster and period, ``values`` and ``switched`` of shape (clusters, periods); n customers.
+    """Means and switches by cluster and period.
 
-    ``values`` count from each cluster's own mean over the periods before the first switch, where there are any.
+    Attributes
+    ----------
+    values
+        Mean outcome, shape (clusters, periods), relative to the cluster's mean over the periods before the first
+        switch.
+    switched
+        1 where the cluster has switched, shape (clusters, periods).
+    n
+        Number of customers.
     """
 
     values: Array
@@ -41,10 +50,11 @@ class Wedge:
     n: int
 
     def statistic(self, values: Array, order: NDArray[np.int64]) -> Array:
-        """Switched minus not yet, averaged over periods, if cluster c had switched when cluster order[..., c] did.
+        """Mean difference over periods between switched and other clusters, under the switching times of an order.
 
-        Periods weigh switched x not yet / clusters, so that the weighted differences add up to
-        sum of (switched - share switched) x value; order has shape (..., clusters), the result (...).
+        Cluster c has the switching time of cluster order[..., c]. The weight of a period is switched x other /
+        clusters. The weighted differences then add up to the sum of (switched - share switched) x value. ``order`` has
+        shape (..., clusters), the result (...).
         """
         share = self.switched.mean(axis=0)
         weight = len(self.switched) * np.sum(share * (1 - share))
@@ -66,39 +76,48 @@ def stepped_wedge(
     draws: int = 4_999,
     level: float = 0.95,
 ) -> Effect:
-    """What switching changed, where clusters switched at random times.
+    """The effect of switching, where clusters switched at random times.
 
     Parameters
     ----------
     rows
-        Rows on any engine (customers, orders, or one a cluster and period): columns ``cluster``, ``period`` (sorts in
-        time), ``switched`` (0 or 1: whether the cluster had switched by then) and the outcome's.
+        Rows on any engine: customers, orders, or one a cluster and period.
     outcome
-        What is measured; the mean of each cluster and period is what counts, clusters alike.
+        The outcome. Its mean in each cluster and period counts, all clusters with equal weight.
     terms, costs
-        As in ``differences``; costs are those of ``intervention``, of contacts only.
-    cluster, period, switched
-        Names of the columns.
+        As in ``differences``. Costs are those of ``intervention``, of contacts only.
+    cluster
+        The column of the store or team.
+    period
+        The column of the period, whose values sort in time.
+    switched
+        The column with 1 where the cluster has switched, and 0 before.
     rng
-        Deals the switching times anew.
+        Random generator for the orders of the permutation test.
     intervention
-        How it is called in the evidence.
+        Name of the intervention in the evidence table.
     draws
-        How many times they are dealt.
+        Number of random orders, 4,999 by default.
     level
-        Level of the interval.
+        Level of the confidence interval, 0.95 by default.
+
+    Returns
+    -------
+    Effect
+        In the unit of the outcome.
 
     Raises
     ------
     ValueError
-        When a number is missing, a cluster misses a period, switches back or within a period, or all switch at once;
-        or when the outcome is a ratio or adjusted.
+        When a number is missing; when a cluster lacks a period, switches back or switches within a period; when all
+        clusters switch at once; or when the outcome is a ratio or adjusted.
 
     Notes
     -----
-    If some periods lie before the first switch, each cluster counts from its own mean there. The interval holds the
-    constant effects that the permutation test does not reject; ``std_error`` is the spread over the deals at the
-    estimate. The interval's ends carry the chance error of so many draws.
+    If there are periods before the first switch, the values of each cluster are relative to its mean in these. The
+    interval contains the constant effects that the permutation test does not reject. ``std_error`` is the standard
+    deviation over the orders at the estimate. The ends of the interval have a random error from the number of draws.
+    Thompson et al. (2018).
 
     Examples
     --------
@@ -118,12 +137,12 @@ def stepped_wedge(
         raise ValueError(
             f"{outcome.name}: a stepped wedge compares means of clusters as they are; leave out per and adjust_for"
         )
-    wedge = _read(rows, outcome.column, cluster, period, switched)
+    wedge = _read_wedge(rows, outcome.column, cluster, period, switched)
     clusters = len(wedge.values)
     estimate = float(wedge.statistic(wedge.values, np.arange(clusters)))
-    deals = np.argsort(rng.random((draws, clusters)), axis=1)
-    dealt, effect_in_deal = wedge.statistic(wedge.values, deals), wedge.statistic(wedge.switched, deals)
-    lower, upper = _not_rejected(estimate, dealt, effect_in_deal, level)
+    orders = np.argsort(rng.random((draws, clusters)), axis=1)
+    permuted, permuted_switches = wedge.statistic(wedge.values, orders), wedge.statistic(wedge.switched, orders)
+    lower, upper = _invert_test(estimate, permuted, permuted_switches, level)
     money = pricing(terms, costs)
     if money is not None:
         money.check_arms([intervention])
@@ -134,7 +153,7 @@ def stepped_wedge(
         estimand="difference between switched and not yet switched clusters in the same period, clusters alike",
         scale="difference",
         estimate=estimate,
-        std_error=float(np.std(dealt - estimate * effect_in_deal)),
+        std_error=float(np.std(permuted - estimate * permuted_switches)),
         lower=lower,
         upper=upper,
         level=level,
@@ -142,37 +161,36 @@ def stepped_wedge(
         population=f"customers of {clusters} clusters over {wedge.values.shape[1]} periods",
         n=wedge.n,
         design="randomised",
-        checks=(_enough_orders(wedge, level),),
+        checks=(_orders_check(wedge, level),),
     )
-    return row if money is None else priced(row, money, intervention)
+    return row if money is None else add_value(row, money, intervention)
 
 
-def _not_rejected(estimate: float, dealt: Array, effect_in_deal: Array, level: float) -> tuple[float, float]:
-    """The constant effects that the permutation test lets stand.
+def _invert_test(estimate: float, permuted: Array, permuted_switches: Array, level: float) -> tuple[float, float]:
+    """The constant effects that the permutation test does not reject.
 
-    An effect d is set against a deal by |dealt - d x effect_in_deal| >= |estimate - d|, which holds between
-    (estimate - dealt) / (1 - effect_in_deal) and (estimate + dealt) / (1 + effect_in_deal), estimate included. It
-    stands if at least a share 1 - level of the deals, the actual one counted in, says so.
+    An order supports an effect d if |permuted - d x permuted_switches| >= |estimate - d|. This holds between (estimate
+    - permuted) / (1 - permuted_switches) and (estimate + permuted) / (1 + permuted_switches), estimate included. The
+    effect is not rejected if at least a share 1 - level of the orders supports it, the actual order included.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        ends = np.array([(estimate - dealt) / (1 - effect_in_deal), (estimate + dealt) / (1 + effect_in_deal)])
+        ends = np.array(
+            [(estimate - permuted) / (1 - permuted_switches), (estimate + permuted) / (1 + permuted_switches)]
+        )
     lower, upper = np.sort(ends, axis=0)
-    same = effect_in_deal > 1 - 1e-9
+    same = permuted_switches > 1 - 1e-9
     lower, upper = np.where(same, -np.inf, lower), np.where(same, np.inf, upper)
-    needed = int(np.ceil((1 - level) * (len(dealt) + 1) - 1e-9)) - 1
+    needed = int(np.ceil((1 - level) * (len(permuted) + 1) - 1e-9)) - 1
     if needed < 1:
         return -math.inf, math.inf
     return float(np.sort(lower)[needed - 1]), float(np.sort(upper)[-needed])
 
 
-def _read(rows: Any, column: str, cluster: str, period: str, switched: str) -> Wedge:
+def _read_wedge(rows: Any, column: str, cluster: str, period: str, switched: str) -> Wedge:
     """Means by cluster and period, from rows on any engine."""
     frame = open_frame(rows)
-    names = frame.collect_schema().names()
-    missing = [name for name in (cluster, period, switched, column) if name not in names]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(names)}")
     schema = frame.collect_schema()
+    require_columns([cluster, period, switched, column], schema.names())
     require_numbers(schema, (column, switched))
     check_complete(frame, {"cluster": cluster, "period": period}, (column, switched), each="rows")
     picked = frame.select(
@@ -215,8 +233,8 @@ def _check_wedge(states: Array) -> None:
         raise ValueError("in no period have some clusters switched and others not: there is nothing to compare")
 
 
-def _enough_orders(wedge: Wedge, level: float) -> Check:
-    """Whether the draw could have given enough different orders for an interval to end."""
+def _orders_check(wedge: Wedge, level: float) -> Check:
+    """Whether there are enough possible orders for a finite interval."""
     _, sizes = np.unique(wedge.switched, axis=0, return_counts=True)
     orders = math.factorial(len(wedge.values))
     for size in sizes:

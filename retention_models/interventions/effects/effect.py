@@ -1,4 +1,4 @@
-"""What one intervention changed: the row in which every question about an action ends."""
+"""The effect of one intervention: one row of the evidence table."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ Design = Literal["randomised", "quasi-experimental", "observational"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Effect(Presentation):
-    """What an intervention changed, in customers and in money.
+    """The effect of an intervention on one outcome, and its value.
 
     Attributes
     ----------
     intervention
-        What was done, and against what if not against doing nothing.
+        The intervention, and the baseline if it is not the control.
     outcome, unit
-        What was measured, and in what: ``share of customers``, ``purchases per customer``, ``EUR per customer``.
+        The outcome and its unit: ``share of customers``, ``purchases per customer``, ``EUR per customer``.
     estimand
-        What the number is a number of, in words.
+        What the number estimates, in words.
     scale
         ``difference``, ``ratio`` or ``hazard ratio``.
     estimate, std_error
-        The effect and its standard error; for a ratio or hazard ratio the standard error is that of its logarithm.
+        The effect and its standard error. For a ratio or hazard ratio, the standard error is that of its logarithm.
     lower, upper, level
-        The interval and its level. An end may be infinite, never missing.
+        The confidence interval and its level, 0.95 by default. An end may be infinite, but not missing.
     horizon
-        How long after the assignment the outcome was watched, in words: ``14 days``.
+        Time from the assignment to the end of the measurement, in words: ``14 days``.
     population, n
-        Whom the number speaks of, and how many customers it was computed from.
+        The customers to whom the number applies, and how many of them are in the data.
     cost
-        What one treated customer cost more than one of the comparison, in money; ``None`` if not stated.
+        Additional cost per treated customer compared with the baseline, in money; None if not stated.
     value, value_lower, value_upper
-        Pricing gained per treated customer, net of cost, with its interval; ``None`` without a price on the outcome.
+        Value per treated customer net of cost, with its confidence interval; None if the outcome has no price.
     design
         ``randomised``, ``quasi-experimental`` or ``observational``.
     checks
-        What was put to the test, and how it came out.
+        The checks of the effect.
 
     Raises
     ------
@@ -82,7 +82,7 @@ class Effect(Presentation):
                 raise ValueError(f"effect of {self.intervention} on {self.outcome}: {problem}")
 
     def _contradictions(self) -> dict[str, bool]:
-        """What cannot be, and whether it is."""
+        """Rules for the numbers of an effect, and whether each is violated."""
         stated = [number for number in (self.value_lower, self.value, self.value_upper) if number is not None]
         return {
             "level must lie between 0 and 1": not 0 < self.level < 1,
@@ -98,12 +98,12 @@ class Effect(Presentation):
 
     @property
     def no_effect(self) -> float:
-        """The estimate that would say that nothing changed: 0 for a difference, 1 for a ratio."""
+        """The estimate without an effect: 0 for a difference, 1 for a ratio."""
         return 0.0 if self.scale == "difference" else 1.0
 
     @property
     def on_working_scale(self) -> tuple[float, float, float]:
-        """Estimate and interval where ``std_error`` belongs: as they are, or the logarithms of a ratio's."""
+        """Estimate and interval on the scale of ``std_error``: as they are, or logarithms for a ratio."""
         numbers = (self.estimate, self.lower, self.upper)
         if self.scale == "difference":
             return numbers
@@ -112,9 +112,9 @@ class Effect(Presentation):
 
     @property
     def p_value(self) -> float:
-        """Two-sided p-value of no effect, below ``1 - level`` exactly where the interval leaves out no effect.
+        """Two-sided p-value of no effect; below ``1 - level`` exactly if the interval excludes no effect.
 
-        Computed from the interval's end towards no effect: the degrees of freedom of its t-quantile are found again.
+        It uses the end of the interval towards no effect, and the degrees of freedom that follow from its t-quantile.
         """
         estimate, lower, upper = self.on_working_scale
         distance = abs(estimate)
@@ -126,27 +126,36 @@ class Effect(Presentation):
         return _two_sided_p(distance / reach, reach / self.std_error if self.std_error > 0 else 0.0, self.level)
 
     def stretch(self, error: float) -> float:
-        """How many times further the interval reaches where it may miss with chance ``error`` instead of 1 - level.
+        """Factor by which the interval widens for the error probability ``error`` instead of 1 - level.
 
-        By the t-distribution that its longer side, in standard errors, is the quantile of; 1 where it has no end.
+        Parameters
+        ----------
+        error
+            The probability that the interval misses the true effect.
+
+        Returns
+        -------
+        float
+            It uses the t-distribution of which the longer side, in standard errors, is the quantile. 1 for infinite
+            ends.
         """
         middle, lower, upper = self.on_working_scale
         reach = max((end for end in (middle - lower, upper - middle) if math.isfinite(end)), default=math.inf)
         if math.isinf(reach):
             return 1.0
-        df = freedom_of(reach / self.std_error, self.level) if self.std_error > 0 else math.inf
+        df = t_degrees_of_freedom(reach / self.std_error, self.level) if self.std_error > 0 else math.inf
         if math.isinf(df):
             return float(ndtri(error / 2)) / float(ndtri((1 - self.level) / 2))
         return -float(stdtrit(df, error / 2)) * self.std_error / reach
 
     @property
     def failed(self) -> tuple[Check, ...]:
-        """The checks that did not hold."""
+        """The checks that failed."""
         return tuple(check for check in self.checks if check.passed is False)
 
     @property
     def priced(self) -> tuple[float, float, float] | None:
-        """Value and its interval per treated customer, or ``None`` where the outcome has no price."""
+        """Value and its interval per treated customer; None where the outcome has no price."""
         if self.value is None or self.value_lower is None or self.value_upper is None:
             return None
         return self.value, self.value_lower, self.value_upper
@@ -157,28 +166,29 @@ class Effect(Presentation):
         money = f" Worth {with_interval(*self.priced)} per treated customer." if self.priced else ""
         return [
             f"{self.intervention} {changed} {self.outcome} by {by} ({self.unit}; {100 * self.level:g} % interval; "
-            f"{self.horizon}; {self.design}, n = {self.n:,}).{money}{named(self.failed)}"
+            f"{self.horizon}; {self.design}, n = {self.n:,}).{money}{name_failed_checks(self.failed)}"
         ]
 
 
-def named(failed: Sequence[Check]) -> str:
-    """A sentence that names the checks that did not hold, or nothing."""
+def name_failed_checks(failed: Sequence[Check]) -> str:
+    """A sentence that names the failed checks, or an empty text."""
     return f" FAILED: {', '.join(check.name for check in failed)}." if failed else ""
 
 
 def _two_sided_p(relative: float, quantile: float, level: float) -> float:
-    """P-value of an estimate ``relative`` times as far from no effect as its interval reaches.
+    """P-value of an estimate that is ``relative`` times as far from no effect as its interval is wide to one side.
 
-    ``quantile`` is the reach in standard errors. Where no t-distribution has it, the normal one is scaled to it.
+    ``quantile`` is that width in standard errors. If no t-distribution has this quantile, the normal one is scaled to
+    it.
     """
-    freedom = freedom_of(quantile, level)
+    freedom = t_degrees_of_freedom(quantile, level)
     if math.isinf(freedom):
         return 2 * float(ndtr(-float(ndtri((1 + level) / 2)) * relative))
     return 2 * float(stdtr(freedom, -quantile * relative))
 
 
-def freedom_of(quantile: float, level: float) -> float:
-    """The degrees of freedom of the t-distribution with this quantile; infinite where no t but the normal has it."""
+def t_degrees_of_freedom(quantile: float, level: float) -> float:
+    """Degrees of freedom of the t-distribution with this quantile; infinite for the normal distribution."""
     if quantile <= float(ndtri((1 + level) / 2)) * (1 + 1e-9):
         return math.inf
     return float(stdtridf((1 + level) / 2, quantile))

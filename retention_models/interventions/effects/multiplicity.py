@@ -1,4 +1,4 @@
-"""Many effects in one table: corrected p-values, and estimates drawn towards what the others show."""
+"""Many effects in one table: corrected p-values, and shrinkage towards the mean effect."""
 
 from __future__ import annotations
 
@@ -16,9 +16,21 @@ FEWEST = 4  # effects, below which the data cannot tell how much effects differ
 
 
 def holm(p_values: ArrayLike) -> Array:
-    """P-values corrected so that all effects called real are so with probability 1 - alpha (Holm 1979).
+    """P-values corrected for many comparisons by Holm's method: no false alarm with probability 1 - alpha.
 
-    Shape (m,), in the order given. The i-th smallest is multiplied by m - i + 1.
+    Parameters
+    ----------
+    p_values
+        The p-values, shape (m,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Corrected p-values in the same order, shape (m,).
+
+    Notes
+    -----
+    Holm (1979). The i-th smallest p-value is multiplied by m - i + 1.
 
     Examples
     --------
@@ -28,13 +40,26 @@ def holm(p_values: ArrayLike) -> Array:
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
     raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    return _put_back(np.minimum(raised, 1.0), order)
+    return _restore_order(np.minimum(raised, 1.0), order)
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> Array:
-    """P-values corrected so that among effects called real a share alpha is expected to be none (1995).
+    """P-values corrected by Benjamini and Hochberg's method, which controls the false discovery rate.
 
-    Shape (m,), in the order given. The i-th smallest is multiplied by m / i.
+    Parameters
+    ----------
+    p_values
+        The p-values, shape (m,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Corrected p-values in the same order, shape (m,).
+
+    Notes
+    -----
+    Benjamini & Hochberg (1995). Among the effects with a corrected p-value below alpha, the expected share of false
+    alarms is at most alpha. The i-th smallest p-value is multiplied by m / i.
 
     Examples
     --------
@@ -44,21 +69,25 @@ def benjamini_hochberg(p_values: ArrayLike) -> Array:
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
     raised = p[order] * len(p) / np.arange(1, len(p) + 1)
-    return _put_back(np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 1.0), order)
+    return _restore_order(np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 1.0), order)
 
 
-def _put_back(ordered: Array, order: NDArray[np.intp]) -> Array:
+def _restore_order(ordered: Array, order: NDArray[np.intp]) -> Array:
     values = np.empty(len(ordered))
     values[order] = ordered
     return values
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Shrunken(Presentation):
-    """Effects drawn towards their common mean: ``estimate``, ``lower``, ``upper``, each of shape (m,).
+class ShrunkenEffects(Presentation):
+    """Effects shrunk towards their common mean.
 
-    ``mean`` is the common mean and ``spread`` how much true effects differ (standard deviation), both on average
-    over what the data leave open.
+    Attributes
+    ----------
+    estimate, lower, upper
+        The shrunken effects and their intervals, shape (m,) each.
+    mean, spread
+        The common mean, and the standard deviation of true effects, both averaged over their posterior distribution.
     """
 
     estimate: Array
@@ -68,12 +97,12 @@ class Shrunken(Presentation):
     spread: float
 
 
-def shrink(estimates: ArrayLike, std_errors: ArrayLike, level: float = 0.95) -> Shrunken:
-    """Empirical Bayes: true effects are taken as normal around a common mean, which the table itself tells.
+def shrink(estimates: ArrayLike, std_errors: ArrayLike, level: float = 0.95) -> ShrunkenEffects:
+    """Empirical Bayes estimates: true effects are normal around a common mean, which is estimated from the table.
 
-    The noisier an effect, the closer it is drawn to the mean. Mean and spread are not taken as known: the result
-    averages over them (flat in both, as in Rubin's eight schools; Gelman et al., Bayesian Data Analysis, section 5.4),
-    so that the intervals are not too narrow when there are few rows.
+    The larger the standard error of an effect, the closer it moves to the mean. Mean and spread are not known: the
+    result averages over them, so that intervals are not too narrow with few rows. The prior is flat in both, as in
+    Rubin's eight schools (Gelman et al., Bayesian Data Analysis, section 5.4).
 
     Raises
     ------
@@ -91,7 +120,7 @@ def shrink(estimates: ArrayLike, std_errors: ArrayLike, level: float = 0.95) -> 
     middle = own * y[:, None] + (1 - own) * centre
     deviation = np.sqrt(own * s[:, None] ** 2 + (1 - own) ** 2 * uncertainty)
     lower, upper = (_mixture_quantile(share, middle, deviation, chance) for share in ((1 - level) / 2, (1 + level) / 2))
-    return Shrunken(middle @ chance, lower, upper, float(centre @ chance), float(spread @ chance))
+    return ShrunkenEffects(middle @ chance, lower, upper, float(centre @ chance), float(spread @ chance))
 
 
 def _centre(y: Array, s: Array, spread: Array) -> tuple[Array, Array]:
@@ -102,9 +131,10 @@ def _centre(y: Array, s: Array, spread: Array) -> tuple[Array, Array]:
 
 
 def _spreads(y: Array, s: Array) -> tuple[Array, Array]:
-    """Possible spreads between true effects, and the chance of each given the estimates; shape (spreads,) each.
+    """Possible spreads of the true effects, and the probability of each given the estimates; shape (spreads,) each.
 
-    The grid is even in an angle, dense near 0 and far into the tail, in units of the data, so that they may be scaled.
+    The grid is even in an angle, dense near 0 with a long tail, in units of the data, so that their scale does not
+    matter.
     """
     unit = float(np.sqrt(np.mean(s**2) + np.var(y)))
     angle = (np.arange(SPREADS) + 0.5) / SPREADS * np.pi / 2

@@ -1,4 +1,4 @@
-"""How far an effect can be trusted: no worse than, and how strong a hidden cause would have to be."""
+"""Sensitivity of an effect: non-inferiority, and the strength of unmeasured confounding that would explain it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,33 @@ import math
 from retention_models.core.arguments import is_number
 from retention_models.core.check import Check
 from retention_models.core.formatting import three_digits
-from retention_models.interventions.effects.effect import BREAKING, Effect, Scale, named
+from retention_models.interventions.effects.effect import BREAKING, Effect, Scale, name_failed_checks
 
 
 def e_value(ratio: float, scale: Scale = "ratio") -> float:
-    """How strongly a hidden cause must be tied to both treatment and outcome to explain a ratio away.
+    """The E-value: the strength of unmeasured confounding that would explain a ratio away.
 
-    VanderWeele & Ding (2017): RR + sqrt(RR (RR - 1)), ratios below 1 turned round. A hazard ratio becomes a risk ratio
-    by their formula for outcomes that are not rare, RR = (1 - 0.5^sqrt(HR)) / (1 - 0.5^sqrt(1/HR)).
+    Parameters
+    ----------
+    ratio
+        The ratio, above 0.
+    scale
+        ``"ratio"``, the default, or ``"hazard ratio"``.
+
+    Returns
+    -------
+    float
+        The risk ratio that a confounder needs with both treatment and outcome, at least 1.
+
+    Raises
+    ------
+    ValueError
+        When ``ratio`` is not above 0, or the scale is ``"difference"``.
+
+    Notes
+    -----
+    VanderWeele & Ding (2017): RR + sqrt(RR (RR - 1)); a ratio below 1 is inverted. A hazard ratio becomes a risk ratio
+    by their formula for common outcomes, RR = (1 - 0.5^sqrt(HR)) / (1 - 0.5^sqrt(1/HR)).
 
     Examples
     --------
@@ -29,10 +48,10 @@ def e_value(ratio: float, scale: Scale = "ratio") -> float:
     return ratio + math.sqrt(ratio * (ratio - 1))
 
 
-def what_would_overturn(effect: Effect) -> str:
-    """One sentence for an effect that was not randomised: how wrong it must be for its message to fall.
+def sensitivity_sentence(effect: Effect) -> str:
+    """One sentence on how strong a bias would have to be to remove an effect that was not randomised.
 
-    Randomised effects need none; the sentence is empty.
+    The sentence is empty for a randomised effect.
     """
     if effect.design == "randomised":
         return ""
@@ -53,16 +72,31 @@ def what_would_overturn(effect: Effect) -> str:
 
 
 def non_inferiority(effect: Effect, margin: float, *, higher_is_better: bool = True) -> Check:
-    """Whether the interval rules out that the intervention is worse than the baseline by more than ``margin``.
+    """Check that the interval excludes an outcome that is worse than the baseline by more than a margin.
 
-    ``margin`` is the loss that would still be accepted, above 0: an amount of the outcome for a difference, a share
-    (0.05 for 5 %) for a ratio. The effect's two-sided interval is used: with level 0.95 the test is one of 2.5 %.
-    Where a check failed without which no estimate means anything, the answer is left open.
+    Parameters
+    ----------
+    effect
+        The effect.
+    margin
+        The largest acceptable loss, above 0: in the unit of the outcome for a difference, a share (0.05 for 5 %) for a
+        ratio.
+    higher_is_better
+        Whether a higher outcome is better. True by default.
+
+    Returns
+    -------
+    Check
+        ``passed`` is None if a check failed without which the estimate is not valid, such as the sample ratio.
 
     Raises
     ------
     ValueError
-        When the margin is not above 0, or a share of 1 and more.
+        When the margin is not above 0, or is 1 or more for a ratio.
+
+    Notes
+    -----
+    The check uses the two-sided interval: with level 0.95 it is a one-sided test at 2.5 %.
 
     Examples
     --------
@@ -86,5 +120,6 @@ def non_inferiority(effect: Effect, margin: float, *, higher_is_better: bool = T
     return Check(
         "no worse than",
         None if broken else passed,
-        f"Interval end {three_digits(end)} against the margin {three_digits(limit)}: {verdict}.{named(effect.failed)}",
+        f"Interval end {three_digits(end)} against the margin {three_digits(limit)}: {verdict}."
+        + name_failed_checks(effect.failed),
     )

@@ -1,4 +1,4 @@
-"""One table of evidence: what every intervention changed, which could be compared, and how far to trust it."""
+"""The evidence table: effects of several interventions with their checks, ranked by value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from retention_models.core.formatting import Presentation, p_value_text, with_interval
 from retention_models.interventions.effects.effect import CEILING, UNSTATED, Effect, Scale
 from retention_models.interventions.effects.multiplicity import benjamini_hochberg, holm, shrink
-from retention_models.interventions.effects.sensitivity import what_would_overturn
+from retention_models.interventions.effects.sensitivity import sensitivity_sentence
 
 MONEY = ("cost", "value", "value_lower", "value_upper")
 CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
@@ -20,11 +20,16 @@ CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 
 @dataclass(frozen=True, slots=True, repr=False)
 class EvidenceTable(Presentation):
-    """Effects that stand in one table; made by ``evidence``.
+    """Effects in one table; ``evidence_table`` creates it.
 
-    Printed, or shown in a notebook, effects are grouped by what can be compared: differences in one unit, ratios,
-    hazard ratios, each under its own heading, with what failed or could not be checked beneath. Ranked by value per
-    treated customer are the rows that have one and failed no check; the others are shown without a rank.
+    The text and HTML form group effects that can be compared: differences in one unit, ratios, hazard ratios. Failed
+    and open checks follow each group. Effects with a value and without a failed check are ranked by value per treated
+    customer.
+
+    Attributes
+    ----------
+    effects
+        The effects.
     """
 
     effects: tuple[Effect, ...]
@@ -33,28 +38,42 @@ class EvidenceTable(Presentation):
     def table(self) -> pd.DataFrame:
         """One row an effect, the ranked ones first: ``rank``, every field of the effect, ``p_value``, ``failed``.
 
-        ``rank`` and money are missing (``<NA>``) where there is none; ``failed`` names the checks that did not hold.
+        Missing ranks and amounts are ``<NA>``; ``failed`` names the failed checks.
         """
         columns = [field.name for field in fields(Effect) if field.name != "checks"]
-        rows = [{name: getattr(effect, name) for name in columns} for effect in self._ordered]
+        rows = [{name: getattr(effect, name) for name in columns} for effect in self._ranking]
         table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(MONEY, "Float64"))
-        table["p_value"] = [effect.p_value for effect in self._ordered]
-        table["failed"] = [", ".join(check.name for check in effect.failed) for effect in self._ordered]
-        ranks = [i + 1 if _may_be_ranked(effect) else None for i, effect in enumerate(self._ordered)]
+        table["p_value"] = [effect.p_value for effect in self._ranking]
+        table["failed"] = [", ".join(check.name for check in effect.failed) for effect in self._ranking]
+        ranks = [i + 1 if _is_ranked(effect) else None for i, effect in enumerate(self._ranking)]
         table.insert(0, "rank", pd.Series(ranks, dtype="Int64"))
         return table
 
     @property
     def panels(self) -> dict[str, pd.DataFrame]:
-        """The table cut into what may share an axis: one part for each scale and unit, under its heading."""
+        """The table by scale and unit, so that a panel can share an axis; heading to its part."""
         table = self.table
         headings = table.apply(lambda row: heading(row["scale"], row["unit"]), axis=1)
         return {name: table[headings == name] for name in self._sections}
 
     def corrected(self, method: str = "holm") -> pd.DataFrame:
-        """The table with ``p_corrected`` for having looked at all its rows.
+        """The table with ``p_corrected``, the p-values corrected for the number of rows.
 
-        ``holm`` keeps the chance of any false alarm below alpha; ``benjamini-hochberg`` their share among alarms.
+        Parameters
+        ----------
+        method
+            ``"holm"``, the default, controls the probability of any false alarm. ``"benjamini-hochberg"`` controls the
+            share of false alarms.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As ``table``, with one more column.
+
+        Raises
+        ------
+        ValueError
+            When the method is unknown.
         """
         if method not in CORRECTIONS:
             raise ValueError(f"method must be one of {', '.join(CORRECTIONS)}; got {method!r}")
@@ -63,7 +82,7 @@ class EvidenceTable(Presentation):
 
     @property
     def corrections(self) -> pd.DataFrame:
-        """Each row's p-value, and what is left of it when all rows were looked at, the smallest first.
+        """Each row's p-value with its corrections for the number of rows, the smallest first.
 
         Indexed by ``intervention`` and ``outcome``: ``p_value``, and one column for each method of ``corrected``.
         """
@@ -71,10 +90,24 @@ class EvidenceTable(Presentation):
         return p_values.assign(**{name: correct(p_values["p_value"]) for name, correct in CORRECTIONS.items()})
 
     def shrunk(self, panel: str, level: float = 0.95) -> pd.DataFrame:
-        """One panel with noisy effects drawn towards the others: ``shrunk, shrunk_lower, shrunk_upper``.
+        """One panel with effects shrunk towards their common mean.
 
-        Ratios are shrunk on the log scale. ``panel`` is the heading of one; effects of one kind of action (a series
-        of e-mails, say) are what it makes sense to draw together.
+        Parameters
+        ----------
+        panel
+            The heading of the panel. Its effects should be of one kind of intervention, such as a series of e-mails.
+        level
+            Level of the intervals, 0.95 by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The panel with ``shrunk, shrunk_lower, shrunk_upper``. Ratios are shrunk on the log scale.
+
+        Raises
+        ------
+        ValueError
+            When there is no such panel, it has fewer than 4 effects, or an interval is infinite.
         """
         if panel not in self._sections:
             raise ValueError(f"no panel is called {panel!r}; there are {', '.join(self._sections)}")
@@ -90,42 +123,42 @@ class EvidenceTable(Presentation):
 
     @property
     def decision(self) -> str:
-        """One sentence: what the ranked rows say to do.
+        """One sentence: the decision that follows from the ranked effects.
 
-        The best of several looks better than it is: its value's interval is widened to hold for all ranked rows
-        together (Bonferroni).
+        The best of several effects looks better than it is. The interval of its value is therefore widened to hold for
+        all ranked rows together (Bonferroni).
         """
-        ranked = [effect for effect in self._ordered if _may_be_ranked(effect)]
+        ranked = [effect for effect in self._ranking if _is_ranked(effect)]
         if not ranked:
             return "No effect has both a value and checks that hold: there is nothing to rank."
         best = ranked[0]
-        value, lower, upper = _value_among(best, len(ranked))
+        value, lower, upper = _bonferroni_value(best, len(ranked))
         each, together = (f"{100 * (1 - share * (1 - best.level)):.3g} %" for share in (1 / len(ranked), 1))
         surely = f"{each} interval" + (f", {together} for all {len(ranked)}" if len(ranked) > 1 else "")
         worth = f"{best.intervention}: {with_interval(value, lower, upper)} per treated customer net of cost ({surely})"
         if lower > 0:
-            return f"Best of {len(ranked)} ranked: {worth}; it pays{_provided(best)}."
+            return f"Best of {len(ranked)} ranked: {worth}; it pays{_assumption_clause(best)}."
         if value > 0:
             return f"Best of {len(ranked)} ranked: {worth}; a loss is not ruled out, test on."
         return f"None of {len(ranked)} ranked is expected to pay; the best is {worth}."
 
     @property
-    def _ordered(self) -> tuple[Effect, ...]:
-        """Ranked effects by falling value, then the others as they were given."""
-        ranked = sorted(filter(_may_be_ranked, self.effects), key=lambda effect: -(effect.value or 0.0))
-        return (*ranked, *(effect for effect in self.effects if not _may_be_ranked(effect)))
+    def _ranking(self) -> tuple[Effect, ...]:
+        """Ranked effects by decreasing value, then the others in the given order."""
+        ranked = sorted(filter(_is_ranked, self.effects), key=lambda effect: -(effect.value or 0.0))
+        return (*ranked, *(effect for effect in self.effects if not _is_ranked(effect)))
 
     @property
     def _sections(self) -> dict[str, list[Effect]]:
-        """The effects of each panel, in the order of the table, under its heading."""
+        """The effects of each panel, in the order of the table, by its heading."""
         names = dict.fromkeys(heading(effect.scale, effect.unit) for effect in self.effects)
-        return {name: [e for e in self._ordered if heading(e.scale, e.unit) == name] for name in names}
+        return {name: [e for e in self._ranking if heading(e.scale, e.unit) == name] for name in names}
 
     def __repr__(self) -> str:
         parts = []
         for heading, members in self._sections.items():
             notes = [f"  ! {note}" for note in _notes(members)]
-            table = _titled(_shown(members, self._ordered), members)
+            table = _add_level(_display_rows(members, self._ranking), members)
             parts.append("\n".join([heading, table.to_string(index=False), *notes]))
         return "\n\n".join([*parts, self.decision])
 
@@ -133,23 +166,33 @@ class EvidenceTable(Presentation):
         parts = []
         for heading, members in self._sections.items():
             items = "".join(f"<li>{escape(note)}</li>" for note in _notes(members))
-            table, shared = _narrow(_shown(members, self._ordered))
+            table, shared = _drop_constant_columns(_display_rows(members, self._ranking))
             title = f"{heading} ({'; '.join(shared)})" if shared else heading
-            shown = _titled(table, members).to_html(index=False, border=0, escape=True)
+            shown = _add_level(table, members).to_html(index=False, border=0, escape=True)
             parts.append(f"<h4>{escape(title)}</h4>{shown}" + (f"<ul>{items}</ul>" if items else ""))
         has_value = any(effect.value is not None for effect in self.effects)
         return "".join(parts) + (f"<p>{escape(self.decision)}</p>" if has_value else "")
 
 
 def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
-    """The table of evidence: any effects, whatever their design, stand in it together.
+    """The evidence table of some effects, which may come from different designs.
+
+    Parameters
+    ----------
+    effects
+        The effects.
+
+    Returns
+    -------
+    EvidenceTable
+        The effects, grouped by scale and unit and ranked by value.
 
     Raises
     ------
     TypeError
-        When something else than an effect is among them.
+        When an element is not an effect.
     ValueError
-        When there is none.
+        When there is no effect.
 
     Examples
     --------
@@ -175,47 +218,47 @@ def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
     return EvidenceTable(given)
 
 
-def _may_be_ranked(effect: Effect) -> bool:
-    """Whether a row has a value and nothing that speaks against it."""
+def _is_ranked(effect: Effect) -> bool:
+    """Whether an effect has a value and no failed check."""
     return effect.value is not None and not effect.failed
 
 
-def _value_among(effect: Effect, count: int) -> tuple[float, float, float]:
-    """An effect's value, with an interval wide enough for the best of so many."""
+def _bonferroni_value(effect: Effect, count: int) -> tuple[float, float, float]:
+    """The value of an effect, with an interval for the best of ``count`` effects."""
     assert effect.priced is not None
     value, lower, upper = effect.priced
     factor = effect.stretch((1 - effect.level) / count)
     return value, value - factor * (value - lower), value + factor * (upper - value)
 
 
-def _provided(effect: Effect) -> str:
-    """What a row that was not randomised takes for granted, in words."""
+def _assumption_clause(effect: Effect) -> str:
+    """The assumption behind an effect that was not randomised, in words."""
     if effect.design == "randomised":
         return ""
     return f", provided that nothing but the treatment sets the groups apart, for it is {effect.design}"
 
 
 def heading(scale: Scale, unit: str) -> str:
-    """What an effect may share an axis with: its scale, and for a difference its unit."""
+    """The heading of an effect's panel: its scale, and for a difference its unit."""
     return f"Difference, {unit}" if scale == "difference" else scale.capitalize()
 
 
 def _notes(members: list[Effect]) -> list[str]:
-    """What a reader must know beneath the rows: what failed, what is untested, ceilings, what would overturn them."""
+    """Notes below a panel: failed and open checks, ceilings, and the sensitivity of its effects."""
     concerned: dict[str, list[str]] = {}
     for effect in members:
-        told = [str(check) for check in effect.checks if not check.passed or check.name == CEILING]
-        for note in [*told, what_would_overturn(effect)]:
+        statements = [str(check) for check in effect.checks if not check.passed or check.name == CEILING]
+        for note in [*statements, sensitivity_sentence(effect)]:
             if note and effect.intervention not in concerned.setdefault(note, []):
                 concerned[note].append(effect.intervention)
     return [f"{note} ({'; '.join(names)})" for note, names in concerned.items()]
 
 
-def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
-    """The rows of one panel as a reader sees them."""
+def _display_rows(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
+    """The rows of one panel for display."""
     return pd.DataFrame(
         {
-            "rank": [str(ordered.index(e) + 1) if _may_be_ranked(e) else "-" for e in members],
+            "rank": [str(ordered.index(e) + 1) if _is_ranked(e) else "-" for e in members],
             "intervention": [e.intervention for e in members],
             "outcome": [e.outcome for e in members],
             "effect": [with_interval(e.estimate, e.lower, e.upper) for e in members],
@@ -228,23 +271,23 @@ def _shown(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
     )
 
 
-def _titled(table: pd.DataFrame, members: list[Effect]) -> pd.DataFrame:
-    """The table with the level of its intervals in the headings, or, where rows differ in it, beside each."""
+def _add_level(table: pd.DataFrame, members: list[Effect]) -> pd.DataFrame:
+    """The table with the level of the intervals in the headings, or in each row if levels differ."""
     levels = [f"{100 * effect.level:.3g} %" for effect in members]
     numbers = [name for name in ("effect", "value") if name in table]
     if len(set(levels)) == 1:
         return table.rename(columns={name: f"{name}, {levels[0]}" for name in numbers if table[name].ne("-").any()})
-    said = {
+    with_levels = {
         name: [
             text if text == "-" else f"{text[:-1]}; {level})" for text, level in zip(table[name], levels, strict=True)
         ]
         for name in numbers
     }
-    return table.assign(**said)
+    return table.assign(**with_levels)
 
 
-def _narrow(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The table without what is empty, or the same in all rows, and what that is: a page is not as wide as a screen."""
+def _drop_constant_columns(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table without empty and constant columns, and the constant values, to fit on a page."""
     empty = [name for name in ("rank", "value") if table[name].eq("-").all()]
     same = [name for name in ("outcome", "horizon", "n", "design") if table[name].eq(table[name].iloc[0]).all()]
     shared = [f"n = {table[name].iloc[0]}" if name == "n" else str(table[name].iloc[0]) for name in same]

@@ -1,4 +1,4 @@
-"""Whether a purchase model, fitted to each arm, tells the same story as the arms themselves."""
+"""A check of a purchase model, fitted to each arm, against the observed difference of the arms."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from retention_models.tables.engines import collect, open_frame
 def purchase_model_check(
     effect: Effect, model_class: type[Model], rows: Any, *, arm: str, treated: str, control: str, horizon_days: int
 ) -> Check:
-    """A model of purchases, fitted to each arm from the assignment on, against the difference that was seen.
+    """Check of a purchase model, fitted to each arm since the assignment, against the observed difference.
 
-    The difference between the arms as drawn is the effect; the model's is only compared with it: it passes when it lies
-    within the effect's interval.
+    The difference between the randomised arms is the effect. The check passes if the model's difference lies within the
+    interval of the effect.
 
     Parameters
     ----------
     effect
-        The design-based difference in ``purchases`` per customer.
+        The difference in ``purchases`` per customer between the arms.
     model_class
-        A purchase model, such as ``ParetoNBD``. Its clock starts at the assignment.
+        A purchase model, such as ``ParetoNBD``. Its time starts at the assignment.
     rows
-        What ``purchase_outcomes`` returned.
+        The rows that ``purchase_outcomes`` returns.
     arm
         The column of the arms.
     treated, control
         The two arms of the effect.
     horizon_days
-        The window of the outcomes.
+        The window of the outcomes, in days.
     """
     names = {"purchases": "frequency", "days_to_last": "recency", arm: "arm"}
     seen = collect(open_frame(rows).select(*(nw.col(name).alias(new) for name, new in names.items())))
@@ -55,7 +55,7 @@ def purchase_model_check(
 
 
 def _expected(model_class: type[Model], seen: pd.DataFrame, horizon_days: int) -> float:
-    """Purchases that the model fitted to an arm expects of a customer within the window."""
+    """Expected purchases per customer within the window, from the model fitted to an arm."""
     customers = seen[["frequency", "recency"]].assign(T=float(horizon_days))
     model: Any = fit(model_class, customers).model
     return float(np.asarray(model.expected_purchases_new(float(horizon_days))))

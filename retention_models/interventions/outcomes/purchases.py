@@ -1,12 +1,13 @@
-"""What customers without a contract did after their assignment: bought at all, how often, for how much, how soon.
+"""Outcomes of customers without a contract after their assignment: purchases, amounts and times.
 
-The window (assignment, + horizon] must outlast the offer: purchases that an offer only pulled forward are missing
-later, and a window that ends with the offer would count them as gained. P(alive) and predicted value are no outcomes;
-these were seen.
+The window (assignment, + horizon] must be longer than the offer. Purchases that an offer pulls forward are missing
+later, so a window that ends with the offer would count them as incremental. P(alive) and predicted value are not
+outcomes, because they are not observed.
 
-Where only the day of the assignment or of purchases is known, nobody can tell which purchases of that day came after
-it. They count as after it, since an e-mail is answered on its day: by lot, both arms have as many that came before it,
-which is noise; to leave them out would lose the answers, which is bias. Never are they known before the assignment.
+If only the day of the assignment or of purchases is known, nobody can say which purchases of that day came after it.
+They count as after the assignment, because customers answer an e-mail on the same day. With random assignment, both
+arms have equally many earlier purchases on that day, which only adds noise. To leave them out would lose the answers,
+which is bias. They never count as known before the assignment.
 """
 
 from __future__ import annotations
@@ -43,50 +44,49 @@ def purchase_outcomes(
     assigned: str = "assigned",
     observation_end: str | None = None,
 ) -> Any:
-    """One row an assigned customer: what they did in the ``horizon_days`` after their assignment.
+    """One row for each assigned customer, with the purchases in the ``horizon_days`` after the assignment.
 
     Parameters
     ----------
     transactions
-        A log as ``read_transactions`` returns it, or anything that it reads.
+        A log that ``read_transactions`` returns, or anything that it reads.
     assignments
-        One row a customer: id, day of assignment, arm, and whatever else belongs to the test (block, cluster,
-        covariates). A pandas frame, or the path of a file, goes with a log in pandas, DuckDB or files; otherwise a
-        frame on the engine (the connection, the session) of the log.
+        One row a customer: id, day of assignment, arm, and other columns of the test (block, cluster, covariates). With
+        a log in pandas, DuckDB or files: a pandas frame or the path of a file. Otherwise a frame on the engine (the
+        connection, the session) of the log.
     horizon_days
-        Length of the window. Purchases count from the assignment to the end of the day so many days later.
+        Length of the window in days. Purchases count from the assignment to the end of its last day.
     offer_days
-        How long the offer could be used; 0 where there was none. The window must be longer.
+        Days for which the offer was valid; 0 without an offer. The window must be longer.
     lookback_days
-        Adds ``purchases_before`` and ``amount_before``, counted over so many days before the day of the assignment:
-        covariates that take out much noise.
+        Days before the assignment for ``purchases_before`` and ``amount_before``, covariates that reduce much of the
+        variance. By default None: without these columns.
     same_day
-        What a purchase on the day of the assignment is, where the time of day is not known of both: ``"keep"``, an
-        answer to it, as to an e-mail; ``"set_aside"``, neither before nor after it, as where customers come into a
-        test by a purchase. Known are times of day where some assignment and some purchase is not at midnight: then
-        purchases after the moment of the assignment are in the window, earlier ones before it.
+        How a purchase on the day of the assignment counts if the time of day is not known for both. ``"keep"``, the
+        default: as an answer, as to an e-mail. ``"set_aside"``: neither before nor after, such as in a test that
+        customers enter by a purchase. Times of day are known if some assignment and some purchase is not at midnight.
+        Purchases after the moment of the assignment are then in the window, and earlier ones are before it.
     customer_id, assigned
-        Names of the columns in ``assignments``. Where ids are numbers on one side and text on the other, they are
-        compared as text: ``001`` is not customer 1.
+        Names of the columns of the id and of the day of assignment in ``assignments``. If ids are numbers in one table
+        and text in the other, they are compared as text: ``001`` is not customer 1.
     observation_end
-        Last day of the log, by default the last day with a purchase. Every window must have ended by then.
+        Last day of the log. By default None: the last day with a purchase. Every window must have ended by then.
 
     Returns
     -------
-    A lazy frame of the log's engine (for pandas and files a DuckDB relation), not yet computed: the columns of
-    ``assignments`` (``assigned`` as a day) and ``bought`` (0 or 1), ``purchases`` (days with a purchase),
-    ``purchases_same_day`` (1 where one of them was on the day of the assignment, or was set aside), ``days_to_next``
-    (to the next purchase, ``horizon_days`` where there was none: its mean is the restricted mean), ``days_to_last`` (to
-    the last purchase in the window, 0 where there was none) and ``amount`` (where the log has amounts; priced at the
-    margin).
-    Give it to ``Experiment.from_rows``. Customers who bought nothing are in it, with zeros; buyers who were not
-    assigned are not.
+    frame
+        A lazy frame of the log's engine (for pandas and files a DuckDB relation), for ``Experiment.from_rows``. It has
+        the columns of ``assignments`` (``assigned`` as a day) and: ``bought`` (0 or 1); ``purchases`` (days with a
+        purchase); ``purchases_same_day`` (1 with a purchase on the day of the assignment that counts or is set aside);
+        ``days_to_next`` (days to the next purchase, ``horizon_days`` without one: its mean is the restricted mean);
+        ``days_to_last`` (days to the last purchase in the window, 0 without one); ``amount`` (if the log has amounts).
+        Customers without a purchase are included with zeros. Customers who were not assigned are left out.
 
     Raises
     ------
     ValueError
-        When the window does not outlast the offer or the log, a customer is assigned twice, a day is missing, or ids
-        that are numbers on one side and text on the other do not fit.
+        When the window is not longer than the offer, or ends after the log; when a customer is assigned twice or a day
+        is missing; when ids are numbers in one table and text in the other and do not match.
 
     Examples
     --------
@@ -106,10 +106,10 @@ def purchase_outcomes(
     _check_window(horizon_days, offer_days, lookback_days)
     log = transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
     on_days = purchases(log)
-    who = _assigned(on_days, assignments, customer_id, assigned)
+    who = _read_assignments(on_days, assignments, customer_id, assigned)
     last_day = pd.Timestamp(observation_end) if observation_end else pd.Timestamp(log.last_date)
     _check_assignments(who, last_day, horizon_days)
-    who, bought = with_same_ids(who, _bought(log, on_days, who))
+    who, bought = add_join_keys(who, _purchase_days(log, on_days, who))
     found = _outcomes(who, bought, log.has_amount, horizon_days, lookback_days, keeps_day=same_day == "keep")
     return found.to_native()
 
@@ -124,7 +124,9 @@ def _check_window(horizon_days: int, offer_days: int, lookback_days: int | None)
         raise ValueError(f"lookback_days must be at least 1; got {lookback_days}")
 
 
-def _assigned(bought: nw.LazyFrame[Any], assignments: Any, customer_id: str, assigned: str) -> nw.LazyFrame[Any]:
+def _read_assignments(
+    bought: nw.LazyFrame[Any], assignments: Any, customer_id: str, assigned: str
+) -> nw.LazyFrame[Any]:
     """The assignments on the engine of the log, with ``customer_id``, ``assigned`` (a day) and its ``_moment``."""
     is_file = isinstance(assignments, str | Path)
     frame = open_log(
@@ -133,7 +135,7 @@ def _assigned(bought: nw.LazyFrame[Any], assignments: Any, customer_id: str, ass
         None,
     )
     frame = frame.drop([ZONE, WHOLE_ID], strict=False).rename({"date": "assigned"})
-    who = nw.from_native(_beside(bought, frame)).lazy()
+    who = nw.from_native(_move_to_log_engine(bought, frame)).lazy()
     taken = [name for name in (*OUTCOMES, *BEFORE) if name in who.collect_schema()]
     if taken:
         raise ValueError(f"the assignments have columns called {', '.join(taken)}, like outcomes; rename them")
@@ -141,12 +143,12 @@ def _assigned(bought: nw.LazyFrame[Any], assignments: Any, customer_id: str, ass
     return who.with_columns(day.alias("assigned"), nw.col("assigned").alias("_moment"))
 
 
-def _beside(bought: nw.LazyFrame[Any], frame: Any) -> Any:
-    """The assignments where they can be joined with the log: a pandas frame is lent to the log's DuckDB."""
+def _move_to_log_engine(bought: nw.LazyFrame[Any], frame: Any) -> Any:
+    """The assignments on the engine of the log: a pandas frame becomes a table in the log's DuckDB."""
     native = frame.to_native()
     if bought.implementation.is_duckdb() and isinstance(native, pd.DataFrame):
-        lent = native  # noqa: F841  DuckDB finds it by its name
-        return bought.to_native().query("log", "SELECT * FROM lent")
+        assignment_rows = native  # noqa: F841  DuckDB finds it by its name
+        return bought.to_native().query("log", "SELECT * FROM assignment_rows")
     if bought.implementation != frame.implementation:
         raise ValueError(
             f"the assignments are on {frame.implementation}, the log on {bought.implementation}: bring them to the "
@@ -156,7 +158,7 @@ def _beside(bought: nw.LazyFrame[Any], frame: Any) -> Any:
 
 
 def _check_assignments(who: nw.LazyFrame[Any], last_day: pd.Timestamp, horizon_days: int) -> None:
-    """Count what is wrong in one pass over the assignments."""
+    """Count the invalid assignments in one pass, and raise a ValueError if there are any."""
     latest = (last_day.normalize() - pd.Timedelta(days=horizon_days)).to_pydatetime()
     late = (nw.col("assigned") > latest).cast(nw.Int64).sum().alias("late")
     missing = (nw.col("assigned").is_null() | nw.col("customer_id").is_null()).cast(nw.Int64).sum().alias("missing")
@@ -175,12 +177,12 @@ def _check_assignments(who: nw.LazyFrame[Any], last_day: pd.Timestamp, horizon_d
             raise ValueError(f"{int(count):,} of {rows:,} assignments {problem}")
 
 
-def _bought(log: Transactions, on_days: nw.LazyFrame[Any], who: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Purchases by customer and day, and whether they came ``early``: before an assignment on the same day."""
+def _purchase_days(log: Transactions, on_days: nw.LazyFrame[Any], who: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Purchases by customer and day, and whether they were ``early``: before an assignment on the same day."""
     rows = on_engine(nw.from_native(log.frame).select(log.columns).to_native())
     if not (_has_times(who, "_moment") and _has_times(rows, "date")):
         return on_days.with_columns(early=nw.lit(value=False))
-    who, rows = with_same_ids(who.select("customer_id", "_moment"), rows)
+    who, rows = add_join_keys(who.select("customer_id", "_moment"), rows)
     rows = rows.join(who.select("_id", "_moment"), on="_id", how="inner")
     is_early = nw.col("date") <= nw.col("_moment")
     parts = [
@@ -191,7 +193,7 @@ def _bought(log: Transactions, on_days: nw.LazyFrame[Any], who: nw.LazyFrame[Any
 
 
 def _has_times(rows: nw.LazyFrame[Any], name: str) -> bool:
-    """Whether a column of moments holds any that is not midnight."""
+    """Whether a column of moments has a time of day other than midnight."""
     is_midnight = nw.col(name) == nw.col(name).dt.truncate("1d")
     return int(collect(rows.select((~is_midnight).cast(nw.Int64).sum().alias("n")))["n"].iloc[0]) > 0
 
@@ -205,7 +207,7 @@ def _outcomes(
     *,
     keeps_day: bool,
 ) -> nw.LazyFrame[Any]:
-    """The join of assignments and purchases, reduced to one row a customer again."""
+    """The outcomes of one row a customer, from the join of assignments and purchases."""
     keys = [name for name in who.collect_schema().names() if name not in ("_id", "_moment")]
     days = Day.in_column("period").number - Day.in_column("assigned").number
     joined = who.join(bought.drop("customer_id"), on="_id", how="left").with_columns(days.alias("days"))
@@ -215,47 +217,48 @@ def _outcomes(
     if keeps_day:
         inside = inside | answered
     measured = {
-        "bought": _one_where(inside),
-        "purchases": _one_where(inside),
-        "purchases_same_day": _one_where(answered),
+        "bought": _indicator(inside),
+        "purchases": _indicator(inside),
+        "purchases_same_day": _indicator(answered),
         "days_to_next": nw.when(inside).then(nw.col("days").cast(nw.Float64)).otherwise(nw.lit(float(horizon_days))),
         "days_to_last": nw.when(inside).then(nw.col("days").cast(nw.Float64)).otherwise(nw.lit(0.0)),
     }
     if has_amount:
-        measured["amount"] = _amount_where(inside)
+        measured["amount"] = _amount_if(inside)
     if lookback_days is not None:
         earlier = ((nw.col("days") < 0) & (nw.col("days") >= -lookback_days)) | (on_day & early)
         before = earlier.fill_null(value=False)
-        measured["purchases_before"] = _one_where(before)
+        measured["purchases_before"] = _indicator(before)
         if has_amount:
-            measured["amount_before"] = _amount_where(before)
+            measured["amount_before"] = _amount_if(before)
     rows = joined.select(*keys, *(expression.alias(name) for name, expression in measured.items()))
-    return rows.group_by(keys).agg(*(_reduced(name) for name in measured))
+    return rows.group_by(keys).agg(*(_aggregate(name) for name in measured))
 
 
-def _one_where(condition: nw.Expr) -> nw.Expr:
+def _indicator(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(1.0).otherwise(0.0)
 
 
-def _amount_where(condition: nw.Expr) -> nw.Expr:
+def _amount_if(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(nw.col("amount")).otherwise(nw.lit(0.0))
 
 
-def _reduced(name: str) -> nw.Expr:
-    """How the rows of a customer become one: any, soonest, latest, or the sum."""
+def _aggregate(name: str) -> nw.Expr:
+    """The aggregate of a customer's rows: maximum, minimum or sum."""
     column = nw.col(name)
     if name == "days_to_next":
         return column.min()
     return column.max() if name in ("bought", "days_to_last") else column.sum()
 
 
-def with_same_ids(who: nw.LazyFrame[Any], log: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], nw.LazyFrame[Any]]:
-    """Both tables with ``_id`` to join them by: ``customer_id``, as text unless it is a whole number in both.
+def add_join_keys(who: nw.LazyFrame[Any], log: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], nw.LazyFrame[Any]]:
+    """Both tables with the join key ``_id``: ``customer_id``, as text unless it is a whole number in both.
 
     Raises
     ------
     ValueError
-        When ids are of two kinds, and none of ``who`` is in the log, or some only as another spelling of a number.
+        When ids are of two kinds, and none of ``who`` is in the log, or some match only as another spelling of a
+        number.
     """
     customer_id = nw.col("customer_id")
     kinds = [frame.collect_schema()["customer_id"] for frame in (who, log)]
@@ -271,7 +274,7 @@ def with_same_ids(who: nw.LazyFrame[Any], log: nw.LazyFrame[Any]) -> tuple[nw.La
 
 
 def _check_spelling(who: nw.LazyFrame[Any], log: nw.LazyFrame[Any], kinds: str) -> None:
-    """Count the ids that are found in both as they are written, and those that differ by leading zeros only."""
+    """Count the ids with the same text in both tables, and those that differ only by leading zeros."""
     bare = nw.col("_id").str.replace_all("^0+", "").alias("bare")
     here = who.select("_id", bare)
     there = log.select(nw.col("_id").alias("written"), nw.col("_id")).unique().select("written", bare)

@@ -1,8 +1,8 @@
-"""Before the test: how many customers it needs, what power it has, what effect it could see.
+"""Planning of a test: the number of customers, the power, and the minimum detectable effect.
 
-One formula for all: the effect over its standard error, by the noncentral t-distribution (proportions and survival by
-the normal one). What differs between outcomes is how much one customer tells. With k arms against one control, plan
-at ``level=1 - 0.05 / k``.
+All use one formula: the effect divided by its standard error, with the noncentral t-distribution (for proportions and
+survival the normal one). Outcomes differ only in the variance that one customer contributes. With k arms and one
+control, plan at ``level=1 - 0.05 / k``.
 """
 
 from __future__ import annotations
@@ -19,33 +19,39 @@ from retention_models.core.formatting import Presentation
 
 
 class Planned(Protocol):
-    """An outcome to plan for."""
+    """An outcome for planning."""
 
     @property
     def largest(self) -> float:
-        """The largest distance there can be."""
+        """The largest possible distance."""
         ...
 
     def distance(self, effect: float) -> float:
-        """How far the effect is from none, on the scale where its interval is made."""
+        """Distance of the effect from no effect, on the scale of its interval."""
         ...
 
     def effect_at(self, distance: float) -> float:
-        """The effect that lies so far from none."""
+        """The effect at a distance from no effect."""
         ...
 
     def variances(self, effect: float, share: float) -> tuple[float, float]:
-        """What one customer of the control, and of the treated arm, adds: variance of an arm = this / customers."""
+        """Variance per customer in the control and in the treated arm: variance of an arm = this / customers."""
         ...
 
     def freedom(self, customers: float) -> float:
-        """Degrees of freedom of the variance in an arm with so many customers."""
+        """Degrees of freedom of the variance in an arm with a number of customers."""
         ...
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Proportion(Presentation):
-    """A yes or no, such as any purchase: ``rate`` is the share expected in the control. Effects are differences."""
+    """A binary outcome, such as any purchase; effects are differences of shares.
+
+    Attributes
+    ----------
+    rate
+        The share expected in the control, between 0 and 1.
+    """
 
     rate: float
 
@@ -54,21 +60,21 @@ class Proportion(Presentation):
 
     @property
     def largest(self) -> float:
-        """The difference that would make it a yes for everyone."""
+        """The difference at which everyone in the treated arm has the outcome."""
         return 1 - self.rate
 
     def distance(self, effect: float) -> float:
-        """The difference itself, which must leave the treated share between 0 and 1."""
+        """The difference; a ValueError if the treated share lies outside 0 to 1."""
         if not 0 <= self.rate + effect <= 1:
             raise ValueError(f"an effect of {effect:g} on a rate of {self.rate:g} is no share of customers")
         return effect
 
     def effect_at(self, distance: float) -> float:
-        """The difference itself."""
+        """The difference."""
         return distance
 
     def variances(self, effect: float, share: float) -> tuple[float, float]:
-        """Each arm's p (1 - p)."""
+        """The variance p (1 - p) of each arm."""
         treated = self.rate + effect
         return self.rate * (1 - self.rate), treated * (1 - treated)
 
@@ -79,9 +85,14 @@ class Proportion(Presentation):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Mean(Presentation):
-    """An amount or count: ``std_dev`` is its standard deviation among customers. Effects are differences in means.
+    """An amount or a count; effects are differences of means.
 
-    With CUPED on a covariate correlated r with the outcome, plan with ``std_dev * sqrt(1 - r**2)``.
+    With CUPED on a covariate with correlation r to the outcome, plan with ``std_dev * sqrt(1 - r**2)``.
+
+    Attributes
+    ----------
+    std_dev
+        Standard deviation of the outcome among customers, above 0.
     """
 
     std_dev: float
@@ -92,32 +103,37 @@ class Mean(Presentation):
 
     @property
     def largest(self) -> float:
-        """No limit."""
+        """Infinite."""
         return math.inf
 
     def distance(self, effect: float) -> float:
-        """The difference itself."""
+        """The difference."""
         return effect
 
     def effect_at(self, distance: float) -> float:
-        """The difference itself."""
+        """The difference."""
         return distance
 
     def variances(self, effect: float, share: float) -> tuple[float, float]:
-        """The same in both arms."""
+        """The same variance in both arms."""
         return self.std_dev**2, self.std_dev**2
 
     def freedom(self, customers: float) -> float:
-        """One less than the customers."""
+        """The number of customers minus 1."""
         return customers - 1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Survival(Presentation):
-    """Staying a customer: ``churned`` is the share of the control that leaves during the test.
+    """Retention of customers; effects are hazard ratios, below 1 if the intervention retains customers.
 
-    Effects are hazard ratios, below 1 where the intervention keeps customers. The variance of the log hazard ratio is
-    1 / (events x share x (1 - share)) (Schoenfeld 1981); it is the events that count.
+    The variance of the log hazard ratio is 1 / (events x share x (1 - share)) (Schoenfeld 1981). It depends on the
+    number of events.
+
+    Attributes
+    ----------
+    churned
+        The share of the control that leaves during the test, between 0 and 1.
     """
 
     churned: float
@@ -127,11 +143,11 @@ class Survival(Presentation):
 
     @property
     def largest(self) -> float:
-        """No limit: a hazard ratio may be as close to 0 as it likes."""
+        """Infinite: a hazard ratio may be arbitrarily close to 0."""
         return math.inf
 
     def distance(self, effect: float) -> float:
-        """The logarithm of the hazard ratio, turned so that keeping customers is positive."""
+        """The negative logarithm of the hazard ratio, so that a gain in retention is positive."""
         if effect <= 0:
             raise ValueError(f"a hazard ratio is above 0; got {effect!r}")
         return -math.log(effect)
@@ -141,7 +157,7 @@ class Survival(Presentation):
         return math.exp(-distance)
 
     def variances(self, effect: float, share: float) -> tuple[float, float]:
-        """One over the share of customers with an event, both arms together."""
+        """1 / (share of customers with an event in both arms together)."""
         treated = 1 - (1 - self.churned) ** effect
         events = share * treated + (1 - share) * self.churned
         return 1 / events, 1 / events
@@ -153,10 +169,21 @@ class Survival(Presentation):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Clustered(Presentation):
-    """Any outcome, where clusters of ``size`` customers on average are assigned.
+    """Any outcome with random assignment of clusters.
 
-    ``icc`` is the correlation between two customers of a cluster, ``size_cv`` the standard deviation of cluster sizes
-    over their mean. Variances grow by 1 + ((1 + size_cv^2) size - 1) icc; the clusters give the degrees of freedom.
+    Variances grow by the design effect 1 + ((1 + size_cv^2) size - 1) icc. Degrees of freedom follow from the number of
+    clusters.
+
+    Attributes
+    ----------
+    outcome
+        The outcome: a ``Proportion``, ``Mean`` or ``Survival``.
+    size
+        Mean number of customers in a cluster, at least 1.
+    icc
+        Intracluster correlation: the correlation of two customers in a cluster, from 0 to 1.
+    size_cv
+        Coefficient of variation of the cluster sizes; 0 by default for equal sizes.
     """
 
     outcome: Proportion | Mean | Survival
@@ -170,35 +197,59 @@ class Clustered(Presentation):
 
     @property
     def largest(self) -> float:
-        """That of the outcome."""
+        """As for the outcome."""
         return self.outcome.largest
 
     def distance(self, effect: float) -> float:
-        """That of the outcome."""
+        """As for the outcome."""
         return self.outcome.distance(effect)
 
     def effect_at(self, distance: float) -> float:
-        """That of the outcome."""
+        """As for the outcome."""
         return self.outcome.effect_at(distance)
 
     def variances(self, effect: float, share: float) -> tuple[float, float]:
-        """Those of the outcome times the design effect."""
+        """The variances of the outcome times the design effect."""
         control, treated = self.outcome.variances(effect, share)
         grown = 1 + ((1 + self.size_cv**2) * self.size - 1) * self.icc
         return control * grown, treated * grown
 
     def freedom(self, customers: float) -> float:
-        """One less than the clusters."""
+        """The number of clusters minus 1."""
         return customers / self.size - 1
 
 
 def power(outcome: Planned, effect: float, n: float, *, share: float = 0.5, level: float = 0.95) -> float:
-    """The chance that a test of ``n`` customers, a ``share`` of them treated, finds an effect of this size.
+    """The power of a test: the probability that it detects an effect.
+
+    Parameters
+    ----------
+    outcome
+        A ``Proportion``, ``Mean``, ``Survival`` or ``Clustered`` outcome.
+    effect
+        The effect: a difference, or a hazard ratio for ``Survival``.
+    n
+        Number of customers in both arms together.
+    share
+        Share of the customers in the treated arm, 0.5 by default.
+    level
+        Level of the confidence interval, 0.95 by default.
+
+    Returns
+    -------
+    float
+        A probability.
 
     Raises
     ------
     ValueError
-        When a share or level is none, an effect is impossible, or customers are too few to tell their spread.
+        When ``share`` or ``level`` lies outside 0 to 1, an effect is impossible, or there are too few customers to
+        estimate the variance.
+
+    Notes
+    -----
+    The noncentral t-distribution with Satterthwaite's degrees of freedom; for proportions and survival the normal
+    distribution.
 
     Examples
     --------
@@ -211,21 +262,42 @@ def power(outcome: Planned, effect: float, n: float, *, share: float = 0.5, leve
 
 
 def _power(outcome: Planned, effect: float, n: float, share: float, level: float) -> float:
-    """The chance that a test finds the effect, by the noncentral t with Satterthwaite's degrees of freedom."""
-    if _least_freedom(outcome, n, share) < 1:
+    """The power, by the noncentral t-distribution with Satterthwaite's degrees of freedom."""
+    if _smallest_freedom(outcome, n, share) < 1:
         raise ValueError(f"{n:g} customers are too few: each arm needs two that were assigned independently")
     distance = outcome.distance(effect)
     customers = (n * (1 - share), n * share)
     parts = [v / each for v, each in zip(outcome.variances(effect, share), customers, strict=True)]
     loss = sum(part**2 / outcome.freedom(each) for part, each in zip(parts, customers, strict=True))
     df = sum(parts) ** 2 / loss if loss > 0 else math.inf
-    return _chance_beyond(distance / math.sqrt(sum(parts)), df, level)
+    return _exceedance(distance / math.sqrt(sum(parts)), df, level)
 
 
 def sample_size(outcome: Planned, effect: float, *, power: float = 0.8, share: float = 0.5, level: float = 0.95) -> int:
-    """How many customers in both arms together find an effect of this size with this power.
+    """The number of customers, both arms together, that a test needs to detect an effect.
 
-    To show that an arm is no worse than a margin, plan with the margin as the effect.
+    Parameters
+    ----------
+    outcome
+        A ``Proportion``, ``Mean``, ``Survival`` or ``Clustered`` outcome.
+    effect
+        The effect: a difference, or a hazard ratio for ``Survival``. For a non-inferiority test, use the margin.
+    power
+        The probability of detecting the effect, 0.8 by default.
+    share
+        Share of the customers in the treated arm, 0.5 by default.
+    level
+        Level of the confidence interval, 0.95 by default.
+
+    Returns
+    -------
+    int
+        Number of customers.
+
+    Raises
+    ------
+    ValueError
+        When the effect is zero or impossible, or ``share``, ``level`` or ``power`` is out of range.
 
     Examples
     --------
@@ -240,21 +312,39 @@ def sample_size(outcome: Planned, effect: float, *, power: float = 0.8, share: f
     if outcome.distance(effect) == 0:
         raise ValueError("no number of customers finds an effect of nothing")
     fewest = 1.0
-    while _least_freedom(outcome, fewest, share) < 1:
+    while _smallest_freedom(outcome, fewest, share) < 1:
         fewest *= 1.1
-    found = _first(lambda n: _power(outcome, effect, n, share, level), power, fewest, math.inf)
+    found = _solve(lambda n: _power(outcome, effect, n, share, level), power, fewest, math.inf)
     return math.ceil(found - 1e-6)
 
 
 def minimum_detectable_effect(
     outcome: Planned, n: float, *, power: float = 0.8, share: float = 0.5, level: float = 0.95
 ) -> float:
-    """The smallest effect that ``n`` customers find with this power: a difference above 0, or a hazard ratio below 1.
+    """The smallest effect that a test with ``n`` customers detects.
+
+    Parameters
+    ----------
+    outcome
+        A ``Proportion``, ``Mean``, ``Survival`` or ``Clustered`` outcome.
+    n
+        Number of customers in both arms together.
+    power
+        The probability of detecting the effect, 0.8 by default.
+    share
+        Share of the customers in the treated arm, 0.5 by default.
+    level
+        Level of the confidence interval, 0.95 by default.
+
+    Returns
+    -------
+    float
+        A difference above 0, or for ``Survival`` a hazard ratio below 1.
 
     Raises
     ------
     ValueError
-        When even the largest possible effect would be missed too often.
+        When even the largest possible effect has less power, or ``share``, ``level`` or ``power`` is out of range.
 
     Examples
     --------
@@ -266,7 +356,7 @@ def minimum_detectable_effect(
     _require_share("share", share)
     _require_share("level", level)
     _require_power(power, level)
-    found = _first(
+    found = _solve(
         lambda distance: _power(outcome, outcome.effect_at(distance), n, share, level),
         power,
         1e-9 * min(outcome.largest, 1.0),
@@ -275,12 +365,12 @@ def minimum_detectable_effect(
     return outcome.effect_at(found)
 
 
-def _least_freedom(outcome: Planned, n: float, share: float) -> float:
+def _smallest_freedom(outcome: Planned, n: float, share: float) -> float:
     return min(outcome.freedom(n * share), outcome.freedom(n * (1 - share)), n * min(share, 1 - share) - 1)
 
 
-def _chance_beyond(noncentrality: float, df: float, level: float) -> float:
-    """The chance that a t (or normal) statistic with this noncentrality leaves the two-sided bounds."""
+def _exceedance(noncentrality: float, df: float, level: float) -> float:
+    """The probability that a t (or normal) statistic with this noncentrality exceeds the two-sided bounds."""
     if math.isinf(df):
         bound = float(ndtri((1 + level) / 2))
         return float(ndtr(noncentrality - bound) + ndtr(-noncentrality - bound))
@@ -288,8 +378,8 @@ def _chance_beyond(noncentrality: float, df: float, level: float) -> float:
     return float(1 - nctdtr(df, noncentrality, bound) + nctdtr(df, noncentrality, -bound))
 
 
-def _first(rising: Callable[[float], float], target: float, start: float, limit: float) -> float:
-    """Where a rising function reaches the target: doubling from the start, then bisection."""
+def _solve(rising: Callable[[float], float], target: float, start: float, limit: float) -> float:
+    """The point where an increasing function reaches the target, by doubling and bisection."""
     low = high = start
     while rising(high) < target:
         if high >= limit or high > 1e15:

@@ -1,8 +1,8 @@
-"""Looking before the end: group-sequential bounds that keep the chance of a false alarm over all looks.
+"""Interim looks: group-sequential bounds that control the probability of a false alarm over all looks.
 
-Lan & DeMets (1983), "Discrete sequential boundaries for clinical trials", Biometrika 70, 659-663. Each look may spend
-a part of the allowed error; bounds follow one by one from the distribution of the test's path so far, which is carried
-from look to look by numerical integration (Armitage, McPherson & Rowe 1969).
+Lan & DeMets (1983), "Discrete sequential boundaries for clinical trials", Biometrika 70, 659-663. Each look spends a
+part of the allowed error. The bounds follow one by one from the distribution of the test statistic over the looks, by
+numerical integration (Armitage, McPherson & Rowe 1969).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scipy.special import ndtr, ndtri
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits
-from retention_models.interventions.effects.effect import Effect, freedom_of
+from retention_models.interventions.effects.effect import Effect, t_degrees_of_freedom
 
 Spending = Literal["obrien-fleming", "pocock"]
 
@@ -29,11 +29,11 @@ FEW_FREEDOM = 10  # fewer degrees of freedom, and bounds made for a normal path 
 NODES = 200  # Gauss-Legendre nodes over the path between the bounds: errors below 1e-10
 
 
-def spent(fraction: float, level: float = 0.95, spending: Spending = "obrien-fleming") -> float:
-    """How much of the allowed two-sided error, 1 - level, may be spent when this fraction of the data is in.
+def error_spent(fraction: float, level: float = 0.95, spending: Spending = "obrien-fleming") -> float:
+    """The part of the allowed two-sided error, 1 - level, that is spent at a fraction of the data.
 
-    With error = 1 - level, ``obrien-fleming`` spends next to nothing early: 4 (1 - Phi(z / sqrt(fraction))), z the
-    normal quantile of 1 - error / 4; ``pocock`` spends evenly: error x log(1 + (e - 1) fraction).
+    With error = 1 - level, ``obrien-fleming`` spends very little early: 4 (1 - Phi(z / sqrt(fraction))), z the normal
+    quantile of 1 - error / 4. ``pocock`` spends evenly: error x log(1 + (e - 1) fraction).
     """
     error = 1 - level
     if spending == "obrien-fleming":
@@ -46,28 +46,33 @@ def spent(fraction: float, level: float = 0.95, spending: Spending = "obrien-fle
 def sequential_bounds(
     fractions: Sequence[float], level: float = 0.95, spending: Spending = "obrien-fleming"
 ) -> pd.DataFrame:
-    """How large |z| must be at each look to stop, two-sided.
+    """The two-sided bound for |z| at each interim look, at which a test may stop.
 
     Parameters
     ----------
     fractions
-        The share of the planned data that is in at each look so far, rising, the last at most 1. Bounds depend on no
-        later look: when to look again may be decided on the way.
+        The fraction of the planned data at each look, increasing, at most 1. Bounds do not depend on later looks, so
+        the time of the next look may be decided on the way.
     level
-        1 less the chance of any false alarm over all looks.
+        1 minus the probability of a false alarm over all looks, 0.95 by default.
     spending
-        ``obrien-fleming`` (strict early, nearly the usual bound at the end) or ``pocock`` (much the same throughout).
+        ``"obrien-fleming"``, the default, is strict early and nearly the usual bound at the end. ``"pocock"`` is almost
+        constant.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``look``: ``fraction``, ``spent`` (error so far), ``bound`` (for |z|), ``p_value`` (the same bound as
+        Indexed by ``look``: ``fraction``, ``spent`` (cumulative error), ``bound`` (for |z|), ``p_value`` (the bound as
         a nominal two-sided p-value).
 
     Raises
     ------
     ValueError
-        When the fractions do not rise within (0, 1].
+        When the fractions do not increase within (0, 1], or the spending function is unknown.
+
+    Notes
+    -----
+    Lan & DeMets (1983).
 
     Examples
     --------
@@ -83,12 +88,12 @@ def sequential_bounds(
     times = [float(fraction) for fraction in fractions]
     if not times or times[0] <= 0 or times[-1] > 1 or any(b <= a for a, b in pairwise(times)):
         raise ValueError(f"fractions of the planned data rise, above 0 and at most 1; got {times}")
-    totals = [spent(time, level, spending) for time in times]
+    totals = [error_spent(time, level, spending) for time in times]
     bounds: list[float] = []
     path = _Path.start()
     for time, error in zip(times, np.diff([0.0, *totals]), strict=True):
         bounds.append(path.bound(time, float(error)))
-        path = path.on(time, bounds[-1])
+        path = path.advance(time, bounds[-1])
     p_values = 2 * ndtr(-np.array(bounds))
     table = pd.DataFrame({"fraction": times, "spent": totals, "bound": bounds, "p_value": p_values})
     return table.set_index(pd.RangeIndex(1, len(times) + 1, name="look"))
@@ -96,7 +101,7 @@ def sequential_bounds(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Path:
-    """Where B(t) = Z(t) sqrt(t) may be at the last look, not having stopped, as weighted points; shape (nodes,)."""
+    """Distribution of B(t) = Z(t) sqrt(t) at the last look without a stop, as weighted points; shape (nodes,)."""
 
     time: float
     points: Array
@@ -106,8 +111,8 @@ class _Path:
     def start(cls) -> _Path:
         return cls(0.0, np.zeros(1), np.ones(1))
 
-    def beyond(self, time: float, bound: float) -> float:
-        """The chance of |Z| above ``bound`` at ``time`` without having stopped before."""
+    def exceedance(self, time: float, bound: float) -> float:
+        """The probability of |Z| above ``bound`` at ``time`` without an earlier stop."""
         step, edge = math.sqrt(time - self.time), bound * math.sqrt(time)
         return float(self.weights @ (ndtr((self.points - edge) / step) + ndtr((-self.points - edge) / step)))
 
@@ -116,11 +121,11 @@ class _Path:
         low, high = 0.0, 40.0
         for _ in range(100):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.beyond(time, middle) > error else (low, middle)
+            low, high = (middle, high) if self.exceedance(time, middle) > error else (low, middle)
         return (low + high) / 2
 
-    def on(self, time: float, bound: float) -> _Path:
-        """The path at the next look, if it was not stopped there."""
+    def advance(self, time: float, bound: float) -> _Path:
+        """The path at the next look, without a stop there."""
         nodes, weights = _nodes()
         edge, step = bound * math.sqrt(time), math.sqrt(time - self.time)
         points = edge * nodes
@@ -136,9 +141,20 @@ def _nodes() -> tuple[Array, Array]:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Look(Presentation):
-    """One look at a running test: whether to stop, and the effect with an interval that holds at every look.
+    """One interim look at a running test: whether to stop, and the effect with an interval that holds at every look.
 
-    ``z`` is the effect, ``bound`` the reach of that interval, in standard errors.
+    ``interim_look`` creates it.
+
+    Attributes
+    ----------
+    number
+        Number of the look, from 1.
+    z
+        The effect in standard errors.
+    bound
+        Half the width of the interval in standard errors.
+    effect
+        The effect with the repeated confidence interval.
     """
 
     number: int
@@ -148,7 +164,7 @@ class Look(Presentation):
 
     @property
     def stop(self) -> bool:
-        """Whether the bound is crossed: the interval leaves out no effect."""
+        """Whether the effect crosses the bound: the interval excludes no effect."""
         return not self.effect.lower <= self.effect.no_effect <= self.effect.upper
 
     def _parts(self) -> Sequence[Part]:
@@ -158,25 +174,33 @@ class Look(Presentation):
 
 
 def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spending = "obrien-fleming") -> Look:
-    """The look at a running test: its effect so far, judged by the bound for this look.
+    """An interim look at a running test: its current effect, compared with the bound for this look.
 
     Parameters
     ----------
     effect
-        The effect computed from the data so far.
+        The effect computed from the current data.
     fractions
-        The share of the planned data at each look up to this one.
+        The fraction of the planned data at each look up to this one, increasing, at most 1.
     spending
-        As in ``sequential_bounds``.
+        ``"obrien-fleming"``, the default, or ``"pocock"``, as in ``sequential_bounds``.
 
     Returns
     -------
     Look
-        Its effect carries the repeated interval (Jennison & Turnbull 1989), which holds at all looks together: the one
-        of the level that this look's bound has by itself, from the same t-distribution as the effect's own. An end
-        that is infinite stays so. The value's interval is widened alike. A check says so, and that it is a rough one
-        where few degrees of freedom or a lopsided interval make it so. Stopped early, an estimate tends to be too
-        large.
+        Its effect has the repeated confidence interval, which holds at all looks together. The interval of its value is
+        widened in the same way. A check describes the interval. Its ``passed`` is None where the interval is
+        approximate: with few degrees of freedom, or with sides of different length.
+
+    Raises
+    ------
+    ValueError
+        As in ``sequential_bounds``.
+
+    Notes
+    -----
+    Jennison & Turnbull (1989). The interval has the level of this look's bound and the t-distribution of the effect's
+    interval. An infinite end remains infinite. The estimate of a test that stops early tends to be too large.
 
     Examples
     --------
@@ -194,9 +218,9 @@ def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spendi
     reach = (middle - lower, upper - middle)
     known = max((end for end in reach if math.isfinite(end)), default=math.inf)
     usual = known / effect.std_error if effect.std_error > 0 else float(ndtri((1 + effect.level) / 2))
-    df = freedom_of(usual, effect.level) if math.isfinite(usual) else 0.0
+    df = t_degrees_of_freedom(usual, effect.level) if math.isfinite(usual) else 0.0
     factor = effect.stretch(float(p_values.iloc[-1]))
-    ends = (middle - _longer(reach[0], factor), middle + _longer(reach[1], factor))
+    ends = (middle - _widen(reach[0], factor), middle + _widen(reach[1], factor))
     lower, upper = ends if effect.scale == "difference" else (math.exp(ends[0]), math.exp(ends[1]))
     number, bound = len(p_values), usual * factor
     reaches, normally = (three_digits(distance, decimals=2) for distance in (bound, usual))
@@ -204,19 +228,19 @@ def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spendi
     check = Check(
         "looks",
         True if df >= FEW_FREEDOM and max(reach) <= 1.01 * min(reach) else None,
-        f"{said}instead of {normally}, to hold at every look; {_how_surely(df, reach)}.",
+        f"{said}instead of {normally}, to hold at every look; {_validity(df, reach)}.",
     )
     z = middle / effect.std_error if effect.std_error > 0 else math.copysign(math.inf, middle)
-    wider = _widened_value(effect, factor)
+    wider = _widen_value(effect, factor)
     return Look(number, z, bound, replace(wider, lower=lower, upper=upper, checks=(*effect.checks, check)))
 
 
-def _longer(reach: float, factor: float) -> float:
+def _widen(reach: float, factor: float) -> float:
     return reach * factor if reach > 0 else reach
 
 
-def _how_surely(df: float, reach: tuple[float, float]) -> str:
-    """What the bounds take for granted, in words."""
+def _validity(df: float, reach: tuple[float, float]) -> str:
+    """The assumption or limit of the bounds, in words."""
     if df == 0:
         return "it has no end, at this look or any"
     if df < FEW_FREEDOM:
@@ -226,11 +250,11 @@ def _how_surely(df: float, reach: tuple[float, float]) -> str:
     return "it does so for the fractions stated"
 
 
-def _widened_value(effect: Effect, factor: float) -> Effect:
-    """The effect with the interval of its value wider by a factor."""
+def _widen_value(effect: Effect, factor: float) -> Effect:
+    """The effect with the interval of its value widened by a factor."""
     if effect.priced is None:
         return effect
     value, lower, upper = effect.priced
     return replace(
-        effect, value_lower=value - _longer(value - lower, factor), value_upper=value + _longer(upper - value, factor)
+        effect, value_lower=value - _widen(value - lower, factor), value_upper=value + _widen(upper - value, factor)
     )

@@ -195,7 +195,7 @@ def test_households_are_the_units_where_they_were_assigned(rows):
 
 def test_other_ways_are_the_plain_means_cuped_and_lin(campaign):
     ways = views.difference_by_method(campaign).loc["gift"]
-    lin = rm.differences(campaign.experiment, campaign.main, adjustment="Lin")
+    lin = rm.differences(campaign.experiment, campaign.main_outcome, adjustment="Lin")
     assert ways.loc["adjusted (Lin, HC2)", "std_error"] == pytest.approx(
         next(effect.std_error for effect in lin if effect.intervention == "gift")
     )
@@ -404,7 +404,7 @@ def test_nothing_found_says_what_would_have_been(rows):
 def test_the_change_that_would_have_been_found_is_that_of_the_smallest_arm(rows):
     format_together = rows.assign(bought=rows.index // 3 % 2)
     told = read_campaign(format_together[(rows["arm"] != "gift") | (rows.index < 600)], outcome="bought", **stated())
-    widest = max(rm.differences(told.experiment, told.main), key=lambda effect: effect.std_error)
+    widest = max(rm.differences(told.experiment, told.main_outcome), key=lambda effect: effect.std_error)
     assert widest.intervention == "gift"
     needed = three_digits((ndtri(0.9875) + ndtri(0.8)) * widest.std_error)
     assert f"A change of {needed} or more would have been found in each arm four times in five" in recommendation(told)

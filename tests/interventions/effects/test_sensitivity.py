@@ -2,7 +2,7 @@
 
 import pytest
 
-from retention_models.interventions.effects.sensitivity import e_value, non_inferiority, what_would_overturn
+from retention_models.interventions.effects.sensitivity import e_value, non_inferiority, sensitivity_sentence
 
 
 def test_e_values_are_as_published():
@@ -30,13 +30,13 @@ def test_an_e_value_needs_a_ratio():
 
 
 def test_only_what_was_not_randomised_can_be_overturned(effect):
-    assert what_would_overturn(effect()) == ""
+    assert sensitivity_sentence(effect()) == ""
     observed = effect(design="observational")
-    assert "0.0204 share of customers (51 % of the estimate)" in what_would_overturn(observed)
+    assert "0.0204 share of customers (51 % of the estimate)" in sensitivity_sentence(observed)
     ratio = effect(design="observational", scale="ratio", estimate=3.9, std_error=0.4, lower=1.8, upper=8.7)
-    assert "3.00-fold each (7.26-fold for the estimate itself)" in what_would_overturn(ratio)
+    assert "3.00-fold each (7.26-fold for the estimate itself)" in sensitivity_sentence(ratio)
     nothing = effect(design="quasi-experimental", lower=-0.01)
-    assert "already" in what_would_overturn(nothing)
+    assert "already" in sensitivity_sentence(nothing)
 
 
 @pytest.mark.parametrize(

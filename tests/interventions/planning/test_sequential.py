@@ -8,8 +8,8 @@ from retention_models.interventions.arms.cells import cell_of_clusters
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
-from retention_models.interventions.effects.effect import freedom_of
-from retention_models.interventions.planning.sequential import interim_look, sequential_bounds, spent
+from retention_models.interventions.effects.effect import t_degrees_of_freedom
+from retention_models.interventions.planning.sequential import error_spent, interim_look, sequential_bounds
 
 
 def test_five_equal_looks_are_as_published():
@@ -24,7 +24,7 @@ def test_one_look_is_the_usual_test():
 
 def test_all_error_is_spent_at_the_end():
     for spending in ("obrien-fleming", "pocock"):
-        assert spent(1.0, 0.9, spending) == pytest.approx(0.1)
+        assert error_spent(1.0, 0.9, spending) == pytest.approx(0.1)
         assert sequential_bounds([0.3, 0.31, 1.0], 0.9, spending)["spent"].iloc[-1] == pytest.approx(0.1)
 
 
@@ -103,7 +103,7 @@ def test_one_look_leaves_an_interval_of_few_stores_as_it_is():
 def test_an_early_look_at_few_stores_is_wider_by_their_own_t_distribution():
     effect = few_clusters(np.random.default_rng(0), 4)
     look = interim_look(effect, [0.5])
-    df = freedom_of((effect.upper - effect.estimate) / effect.std_error, 0.95)
+    df = t_degrees_of_freedom((effect.upper - effect.estimate) / effect.std_error, 0.95)
     nominal = sequential_bounds([0.5])["p_value"].iloc[0]
     assert look.bound == pytest.approx(stdtrit(df, 1 - nominal / 2))
     assert look.effect.upper - effect.estimate == pytest.approx(look.bound * effect.std_error)
