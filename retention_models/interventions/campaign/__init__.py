@@ -1,1 +1,9 @@
-"""A test read from one file of customers, with its checks and views."""
+"""A test read from one file of customers.
+
+- ``read``: ``read_campaign`` and ``Campaign``
+- ``columns``: the roles of the columns
+- ``defaults``: what is chosen from the rows where nothing is stated
+- ``prices``: prices of outcomes, costs of arms
+- ``views``: other methods of comparison, delivery, ceilings, costs
+- ``interim``: interim looks
+"""

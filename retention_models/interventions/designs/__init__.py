@@ -1,1 +1,11 @@
-"""Designs of tests, one file each; their analyses return effects."""
+"""Designs of tests, one file each; their analyses return effects.
+
+- ``arm_differences``: arms by intention to treat: ``differences``, ``ratios``, ``contrasts``
+- ``lin``: Lin's adjustment for covariates
+- ``from_counts``: arms from printed counts
+- ``contract_arms``: survival curves of the arms since the assignment
+- ``contracts``: share retained, time retained, and their value
+- ``encouragement``: the effect of an offer received, where only the offer was random
+- ``fieller``: Fieller's and Anderson and Rubin's interval
+- ``stepped_wedge``: stores that switch one after the other
+"""

@@ -1,1 +1,5 @@
-"""Before and during a test: sample size, power, interim looks."""
+"""Before and during a test.
+
+- ``power``: sample size, power, minimum detectable effect
+- ``sequential``: bounds of interim looks
+"""
