@@ -13,9 +13,8 @@ from retention_models.interventions.arms.costs import pricing
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.campaign.views import cost_outcome, costs_per_retained
 from retention_models.interventions.designs.arm_differences import contrast_effects, differences
-from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.effects.effect import BREAKING, Effect
 
-INVALIDATING = ("sample ratio", "balance")  # checks without which no estimate means anything
 POWER = 0.8
 
 
@@ -53,7 +52,7 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     No arm is sure to pay: the best, “mail”, earned EUR 0.460 (-0.054 to 0.974) a treated customer more than “none”,
     net of what it costs. As to “bought”, one more cost EUR 6.3 (4.1 to 13.4). (Intervals of 95 %.)
     """
-    broken = [check for check in campaign.experiment.checks if check.passed is False and check.name in INVALIDATING]
+    broken = [check for check in campaign.experiment.checks if check.passed is False and check.name in BREAKING]
     if broken:
         return f"Do not decide by this test: {broken[0].name} failed. {broken[0].detail}"
     others = campaign.experiment.arms[1:]

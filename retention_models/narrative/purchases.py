@@ -224,8 +224,19 @@ def typical_cost(customers: Any) -> float:
     -------
     float
         Money. Without amounts in the table a purchase counts 1, and the result is 0.1.
+
+    Raises
+    ------
+    ValueError
+        When nobody made a repeat purchase.
     """
     if "monetary_value" not in customers.columns:
         return TYPICAL_SHARE
     repeat, mean = customers["frequency"].to_numpy(dtype=float), customers["monetary_value"].to_numpy(dtype=float)
-    return TYPICAL_SHARE * float(repeat @ mean / repeat.sum())
+    bought = repeat > 0
+    if not bought.any():
+        raise ValueError(
+            f"none of the {len(repeat):,} customers made a repeat purchase, so its mean amount is not known: state the "
+            "cost of an offer instead"
+        )
+    return TYPICAL_SHARE * float(repeat[bought] @ mean[bought] / repeat.sum())

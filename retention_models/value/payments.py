@@ -97,15 +97,23 @@ def payment_schedule(terms: Terms) -> PaymentSchedule:
     Raises
     ------
     ValueError
-        When the terms lack a billing period or a discount rate, or customers who never leave would have an infinite
-        value.
+        When the terms lack a billing period or a discount rate, the horizon is not a whole number of billing periods,
+        or customers who never leave would have an infinite value.
     """
     terms.require("billing_period", "annual_discount_rate")
     assert terms.billing_period is not None
     assert terms.annual_discount_rate is not None
     rate, horizon = terms.annual_discount_rate, np.inf if terms.horizon is None else terms.horizon
-    if horizon < 1:
-        raise ValueError(f"horizon must be a number of renewals, 1 or more, or numpy.inf; got {horizon!r}")
+    if horizon < 1 or (np.isfinite(horizon) and horizon != int(horizon)):
+        raise ValueError(
+            f"horizon must be a whole number of billing periods, 1 or more, or numpy.inf; got {horizon!r}: whoever "
+            "renews pays for a whole period"
+        )
+    if terms.horizon is not None and terms.time_unit not in (None, terms.billing_period):
+        raise ValueError(
+            f"the horizon of contracts counts billing periods ({terms.billing_period!r}), but time_unit is "
+            f"{terms.time_unit!r}: state the horizon in billing periods and leave time_unit out"
+        )
     margin = np.asarray(1.0 if terms.price is None else terms.price) * (terms.margin or 1.0)
     schedule = PaymentSchedule(rate, terms.billing_period, margin, terms.payment, horizon)
     if horizon == np.inf and 1 - schedule.discount < 1 / LONGEST:

@@ -105,6 +105,9 @@ def test_the_typical_cost_is_a_tenth_of_a_repeat_purchase(customers):
     spent = (customers["frequency"] * customers["monetary_value"]).sum()
     assert np.isclose(typical_cost(customers), 0.1 * spent / customers["frequency"].sum())
     assert typical_cost(customers[["frequency"]]) == 0.1
+    once = customers[customers["frequency"] == 0]
+    with pytest.raises(ValueError, match=rf"none of the {len(once):,} customers made a repeat purchase"):
+        typical_cost(once)
 
 
 def test_the_worth_sentence_carries_its_errors_and_names_failed_checks():

@@ -306,7 +306,9 @@ def test_curves_of_other_libraries_join(model):
         ({"price": []}, "price must be an amount of money"),
         ({"price": np.nan}, "price must be an amount of money"),
         ({"payment": "never"}, "payment must be one of 'advance', 'arrears'"),
-        ({"horizon": 0.5}, "horizon must be a number of renewals, 1 or more"),
+        ({"horizon": 0.5}, "horizon must be a whole number of billing periods, 1 or more"),
+        ({"horizon": 1.9}, "whole number of billing periods, 1 or more, or numpy.inf; got 1.9"),
+        ({"horizon": 2, "time_unit": "W"}, "counts billing periods .*time_unit is 'W': state the horizon in"),
     ],
 )
 def test_bad_terms_are_named(terms, message):
