@@ -76,6 +76,15 @@ def test_imports_go_downward_only(path):
         assert there == here or RANK[there] < RANK[here], f"{here} imports {there}"
 
 
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_private_names_stay_in_their_module(path):
+    imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    ours = [
+        alias.name for node in imports if (node.module or "").startswith("retention_models") for alias in node.names
+    ]
+    assert [name for name in ours if name.startswith("_") and not name.startswith("__")] == []
+
+
 def test_every_room_has_its_place_in_the_order():
     rooms = {path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
     assert rooms - {"__init__", "__pycache__", "_data", "_notebooks"} == set(RANK)

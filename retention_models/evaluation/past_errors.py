@@ -30,7 +30,7 @@ def backtest_check(backtest: pd.DataFrame) -> Check:
         return Check(name, None, reason)
     n, held, error = len(backtest), int(backtest["inside"].sum()), backtest["error"]
     same_side = {n: ", each time above it", -n: ", each time below it"}.get(int(np.sign(error).sum()), "")
-    shared = _overlap(backtest)
+    shared = window_overlap(backtest)
     overlap = f" The {n} windows overlap by {100 * shared:.0f} %, so they are fewer than {n} trials." if shared else ""
     detail = (
         f"At {held} of {n} earlier dates what came true lay inside the interval; it differed from the forecast by "
@@ -58,7 +58,7 @@ def missing_history(backtest: pd.DataFrame) -> str:
     )
 
 
-def _overlap(backtest: pd.DataFrame) -> float:
+def window_overlap(backtest: pd.DataFrame) -> float:
     """Which share of a window lies in the next one, on average; 0 where that is not known."""
     windows = sorted(
         (pd.Timestamp(origin), about["days_ahead"]) for origin, about in _known_at_origins(backtest).items()

@@ -10,7 +10,7 @@ import pandas as pd
 
 from retention_models.core.check import Check
 from retention_models.core.dates import span_name
-from retention_models.evaluation.past_errors import _overlap, missing_history
+from retention_models.evaluation.past_errors import missing_history, window_overlap
 from retention_models.logs.transactions.describe.rhythm import days_until, well_watched
 from retention_models.value.break_even import TYPICAL_SHARE
 from retention_models.value.terms import Terms
@@ -156,7 +156,7 @@ def past_error_sentences(backtest: pd.DataFrame, error: str = "error") -> str:
     """
     if missing_history(backtest):
         return "no earlier date leaves enough to learn from to tell how far off such a forecast is"
-    off, overlap = 100 * backtest[error], ", whose windows overlap," if _overlap(backtest) else ""
+    off, overlap = 100 * backtest[error], ", whose windows overlap," if window_overlap(backtest) else ""
     dates = f"{len(backtest)} earlier date{'s' * (len(backtest) > 1)}"
     return (
         f"at {dates}{overlap} what came true differed from such a forecast by {off.min():+.0f} % to {off.max():+.0f} %"

@@ -16,7 +16,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.dates import unit_length
 from retention_models.core.distinct import distinct_rows
 from retention_models.core.formatting import Presentation
-from retention_models.tables.rules import _check_rules, join_names, require_rows
+from retention_models.tables.rules import check_rules, join_names, require_rows
 
 WHERE_FROM = "such a table comes from summarize(transactions) or retention_table(spells)"
 
@@ -117,7 +117,7 @@ def read_table(customers: Any, names: Sequence[str], averaged: Sequence[str] = (
         raise ValueError(f"the table has no rows; {WHERE_FROM}")
     columns = {name: _numeric(frame, name, index) for name in (*names, *averaged)}
     weight = _numeric(frame, "weight", index) if "weight" in frame.columns else np.ones(len(index))
-    _check_rules({**columns, "weight": weight}, index)
+    check_rules({**columns, "weight": weight}, index)
     about = dict(getattr(customers, "attrs", {}))
     return _table(
         tuple(columns[name] for name in names), weight, index, about, tuple(columns[name] for name in averaged)

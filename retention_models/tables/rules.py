@@ -74,7 +74,7 @@ def require_columns(table: pd.DataFrame, columns: Sequence[str], hint: str = "")
         raise ValueError(f"{name} is missing in {gaps[name]} of {len(table)} rows; leave out rows without numbers")
 
 
-def _numbers(column: pd.Series) -> pd.Series:
+def to_numbers(column: pd.Series) -> pd.Series:
     """A column of a table as floats; raise where it holds text or what is not finite."""
     is_text = column.map(lambda value: isinstance(value, str))
     found = pd.to_numeric(column.mask(is_text), errors="coerce").astype(float)
@@ -87,7 +87,7 @@ def _numbers(column: pd.Series) -> pd.Series:
     return found
 
 
-def _check_rules(columns: dict[str, Array], index: pd.Index) -> None:
+def check_rules(columns: dict[str, Array], index: pd.Index) -> None:
     """Every rule whose columns are there."""
     for names, broken, rule, remedy in _RULES:
         if all(name in columns for name in names):

@@ -13,7 +13,7 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import p_statement
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means
 from retention_models.interventions.effects.effect import RATIO
-from retention_models.tables.rules import _numbers, require_columns
+from retention_models.tables.rules import require_columns, to_numbers
 
 SUSPICIOUS = 0.001  # a p-value below this is no accident in a test that was run as planned
 FEW = 5  # fewer customers than this with (or without) the outcome, and a normal interval is a guess
@@ -47,7 +47,7 @@ def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     keys = [key for key in ("arm", "block", "cluster") if key in table]
     if table.duplicated(keys).any():
         raise ValueError(f"{' and '.join(keys)} stand more than once; add the sums up to one row each")
-    numbers = {name: _numbers(table[name]) for name in columns if name not in keys}
+    numbers = {name: to_numbers(table[name]) for name in columns if name not in keys}
     wrong = (numbers["n"] < 1) | (numbers["n"] % 1 != 0)
     if wrong.any():
         first = table.loc[wrong, "n"].iloc[0]
