@@ -53,9 +53,9 @@ def fit_cohorts(path):
 
 
 def retention_table(path):
-    return lambda: rm.retention_table(rm.read_contracts(path, design="acquisition", observation_end=UNTIL), period="M")[
-        "lost"
-    ].sum()
+    return lambda: rm.retention_table(
+        rm.read_contracts(path, sampling="acquisition", observation_end=UNTIL), period="M"
+    )["lost"].sum()
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def from_sums(path):
     names = [*COLUMNS, "amount_before"]
     products = [f'SUM({a} * {b}) AS "{a}*{b}"' for i, a in enumerate(names) for b in names[i:]]
     terms = ", ".join([*(f"SUM({name}) AS {name}" for name in names), *products])
-    sums = duckdb.sql(f"SELECT arm, COUNT(*) AS n, {terms} FROM '{path}' GROUP BY arm").df()
+    sums = duckdb.execute(f"SELECT arm, COUNT(*) AS n, {terms} FROM '{path}' GROUP BY arm").df()
     return lambda: effects(rm.Experiment.from_sums(sums, PLAN, columns=COLUMNS, covariates=["amount_before"]))
 
 

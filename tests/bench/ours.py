@@ -34,7 +34,7 @@ def summarize_sql(path):
                COALESCE(SUM(LN(gap)), 0) AS log_gaps
         FROM gaps GROUP BY 1 ORDER BY 1
     """
-    return lambda: duckdb.sql(query).df()["frequency"].sum()
+    return lambda: duckdb.execute(query).df()["frequency"].sum()
 
 
 def fit_bgnbd(path):
@@ -61,11 +61,11 @@ def predict(path):
 def value(path):
     customers = pd.read_parquet(path)
     purchases, spend = rm.fit(rm.BGNBD, customers), rm.fit(rm.GammaGamma, customers)
-    money = {"horizon": 360, "time_unit": "D", "annual_discount_rate": 0.127, "margin": 1.0}
+    terms = rm.Terms(horizon=360, time_unit="D", annual_discount_rate=0.127, margin=1.0)
 
     def task():
         rm.predict(purchases, customers, horizon=360)
-        return rm.customer_value(purchases, customers, rm.Terms(**money), spend=spend)["value"].sum()
+        return rm.customer_value(purchases, customers, terms, spend=spend)["value"].sum()
 
     return task
 
