@@ -39,4 +39,17 @@ def __getattr__(name: str) -> Any:
     except AttributeError:
         from retention_models.core.moved_names import new_place
 
-        raise AttributeError(new_place(name) or f"retention_models has no attribute {name!r}") from None
+        place = new_place(name) or _door_of(name)
+        raise AttributeError(place or f"retention_models has no attribute {name!r}") from None
+
+
+def _door_of(name: str) -> str:
+    """What is to be written for a name that is at the door of a room; empty where no room has it."""
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    if name.startswith("_"):
+        return ""
+    rooms = [module.name for module in iter_modules(__path__) if module.ispkg]
+    doors = [room for room in rooms if name in getattr(import_module(f"{__name__}.{room}"), "__all__", ())]
+    return f"{name} is at the door of a room: rm.{doors[0]}.{name}" if doors else ""

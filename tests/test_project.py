@@ -158,6 +158,9 @@ def test_no_public_name_is_that_of_a_module_beside_it():
         ("load_cdnow", "rm.load_cdnow is now rm.datasets.load_cdnow"),
         ("evidence", "rm.evidence is now rm.evidence_table"),
         ("share_kept", "rm.share_kept is now rm.interventions.retention_difference"),
+        ("rolling_origins", "rm.rolling_origins is now rm.evaluation.backtest"),
+        ("season", "season is at the door of a room: rm.logs.season"),
+        ("nothing", "retention_models has no attribute 'nothing'"),
         ("lifts", r"rm.lifts is now rm.differences(..., scale='ratio')"),
     ],
 )

@@ -361,7 +361,7 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
             Number of purchases, a whole number from 0 on.
         horizon
             Time from now at which the window ends (included), in the time unit of the parameters.
-        <H>start
+        start
             Time from now at which the window begins (not included); by default 0, now.
 
         Returns
@@ -388,7 +388,7 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
         ----------
         rate
             Continuous discount rate per time unit, 0 or more. With rate 0 the result is ``expected_purchases``.
-        <H>horizon
+        horizon
             Length of the window that begins now, in the time unit of the parameters; by default without end.
 
         Returns

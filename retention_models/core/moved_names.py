@@ -4,11 +4,13 @@ _AT_THE_TOP = {
     "contract_test": "contract_experiment",
     "evidence": "evidence_table",
     "shop_outcomes": "purchase_outcomes",
+    "ContractPrice": "Terms",
     "ContractTerms": "Terms",
     "contract_value": "customer_value",
     "total_contract_value": "total_value",
 }
 _RENAMED = {
+    "calendar_season": "logs.season",
     "cost_per_kept": "interventions.cost_per_retained",
     "detectable_effect": "interventions.minimum_detectable_effect",
     "fit_contracts": "fitting.select_contract_model",
@@ -18,21 +20,22 @@ _RENAMED = {
     "money_lines": "interventions.cost_breakdown",
     "no_worse_than": "interventions.non_inferiority",
     "power_of": "interventions.power",
+    "rolling_origins": "evaluation.backtest",
     "share_kept": "interventions.retention_difference",
     "tenure_table": "logs.retention_table_from_tenures",
     "time_kept": "interventions.rmst_difference",
     "verdict": "narrative.recommendation",
 }
 _ARGUMENTS = {
-    "Evidence": "the result of evidence_table",
-    "Money": "the arguments terms and costs of differences and its kin",
-    "Prices": "arguments of interventions.read_campaign",
-    "Roles": "arguments of interventions.read_campaign",
+    "Evidence": "the result of rm.evidence_table",
+    "Money": "the arguments terms and costs of rm.differences and its kin",
+    "Prices": "written as arguments of rm.interventions.read_campaign",
+    "Roles": "written as arguments of rm.interventions.read_campaign",
     "lifts": "rm.differences(..., scale='ratio')",
     "lin_differences": "rm.differences(..., adjustment='Lin')",
-    "naive_effect": "a comparison that interventions.effects_by_delivery makes",
+    "naive_effect": "a comparison that rm.interventions.effects_by_delivery makes",
     "pairwise": "rm.differences(..., pairwise=True)",
-    "purchase_model_check": "a check that interventions.purchase_models makes",
+    "purchase_model_check": "a check that rm.interventions.purchase_models makes",
 }
 _AT_DOORS = {
     "datasets": "load_cdnow load_donations load_published_experiments load_published_retention",

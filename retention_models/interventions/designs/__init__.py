@@ -1,6 +1,6 @@
 """Designs of tests, one file each; their analyses return effects.
 
-- ``arm_differences``: arms by intention to treat: ``differences``, ``ratios``, ``contrasts``
+- ``arm_differences``: ``differences``: arms by intention to treat
 - ``lin``: Lin's adjustment for covariates
 - ``from_counts``: arms from printed counts
 - ``contract_arms``: survival curves of the arms since the assignment
