@@ -57,7 +57,7 @@ class Subscriptions(Presentation):
 
 
 def subscriptions(
-    rng: np.random.Generator,
+    rng: int | np.random.Generator | None,
     *,
     customers: int = 10_000,
     months: int = 48,
@@ -70,7 +70,7 @@ def subscriptions(
     Parameters
     ----------
     rng
-        Source of randomness, a numpy Generator.
+        Source of randomness: a seed, a numpy Generator, or None for a new one.
     customers
         Number of new customers over all months. By default 10,000.
     months
@@ -109,6 +109,7 @@ def subscriptions(
             f"the offer of month {offer_month} works on {rules.offer_renewals} renewals, "
             f"and {months} months are observed"
         )
+    rng = np.random.default_rng(rng)
     people, calendar = _people(customers, rules, rng), _calendar(months, opened, rules)
     first = SimulatedSpells.draw(np.arange(customers), rng.integers(0, months, customers), people, months, rules, rng)
     offered = range(offer_month, offer_month + rules.offer_renewals)

@@ -54,7 +54,7 @@ class Retail(Presentation):
 
 def retail(
     model: Any,
-    rng: np.random.Generator,
+    rng: int | np.random.Generator | None,
     *,
     customers: int = 20_000,
     new_customers: int = 4_000,
@@ -75,7 +75,7 @@ def retail(
     model
         A purchase model with ``simulate`` and ``conditional_on_alive``, such as ``ParetoNBD(...)``, in ``time_unit``.
     rng
-        Source of randomness, a numpy Generator.
+        Source of randomness: a seed, a numpy Generator, or None for a new one.
     customers
         Number of customers who first bought in the ``history_days`` before the mailing. By default 20,000.
     new_customers
@@ -126,6 +126,7 @@ def retail(
     _check_arguments(arms, welcome, offer_days, horizon_days, delivered)
     unit = 86_400 / pd.Timedelta(f"1{time_unit}").total_seconds()
     day, observed = pd.Timestamp(mailed_on), horizon_days + NEW_DAYS
+    rng = np.random.default_rng(rng)
     past, old = _old_customers(model, rng.uniform(0, history_days, customers), day, observed, unit, rng)
     first, new = _new_customers(model, customers + np.arange(new_customers), day, observed, unit, rng)
     rules: dict[str, Any] = {"offer_days": offer_days, "horizon_days": horizon_days, "delivered": delivered}

@@ -138,3 +138,8 @@ def test_rules_that_cannot_be_are_named(rule, message):
 def test_a_business_that_cannot_be_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         subscriptions(np.random.default_rng(1), **arguments)
+
+
+def test_a_seed_is_as_good_as_a_generator():
+    one, other = (subscriptions(rng, customers=50) for rng in (7, np.random.default_rng(7)))
+    pd.testing.assert_frame_equal(one.contracts, other.contracts)

@@ -279,3 +279,11 @@ def test_intervals_cover_the_truth_and_find_nothing_where_nothing_is(coupon):
     if coupon == Arm():
         for values in np.sort(np.array(p), axis=0).T:
             assert np.max(np.abs(values - (np.arange(1_000) + 0.5) / 1_000)) * np.sqrt(1_000) < 1.95
+
+
+def test_a_seed_is_as_good_as_a_generator():
+    model = rm.ParetoNBD(0.55, 10.6, 0.61, 11.7)
+    one, other = (
+        rm.scenario.retail(model, rng, customers=300, new_customers=300) for rng in (7, np.random.default_rng(7))
+    )
+    pd.testing.assert_frame_equal(one.transactions, other.transactions)
