@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import signature
 from typing import Any, overload
 
 from retention_models.logs.contracts.settings import ContractSettings, contract_settings
@@ -62,4 +64,11 @@ def choose_settings(log: Any, **options: Any) -> AnalysisSettings | ContractSett
     ('W', 26, '1997-12-30')
     """
     of_contracts = "start" in options or options.get("tenure") is not None
-    return contract_settings(log, **options) if of_contracts else purchase_settings(log, **options)
+    choose: Callable[..., Any] = contract_settings if of_contracts else purchase_settings
+    possible = list(signature(choose).parameters)[1:]
+    if unknown := [name for name in options if name not in possible]:
+        kind = "contract log" if of_contracts else "purchase log, which is one without start and tenure,"
+        raise TypeError(
+            f"choose_settings has no option {', '.join(unknown)} for a {kind}; there are {', '.join(possible)}"
+        )
+    return choose(log, **options)
