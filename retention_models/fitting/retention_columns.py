@@ -27,8 +27,13 @@ def customers_by_tenure(customers: Any) -> Table:
     Raises
     ------
     ValueError
-        When a tenure is no whole number, or there are no customers.
+        When a tenure is no whole number, or there are no customers, or the rows are those of a retention table.
     """
+    if {"at_risk", "lost"} <= set(getattr(customers, "columns", ())):
+        raise ValueError(
+            "at_risk and lost are columns of a retention table, whose rows are not customers: pass the customers of "
+            "today, such as logs.active_customers(spells)"
+        )
     table = read_table(customers, ("tenure",))
     part = table.columns[0] != np.floor(table.columns[0])
     if np.any(part):

@@ -18,7 +18,10 @@ from retention_models.core.distinct import distinct_rows
 from retention_models.core.formatting import Presentation
 from retention_models.tables.rules import check_rules, join_names, require_rows
 
-WHERE_FROM = "such a table comes from summarize(transactions) or retention_table(spells)"
+WHERE_FROM = (
+    "such a table comes from summarize(transactions); for contracts from retention_table(spells), to fit a model, "
+    "and from logs.active_customers(spells), to predict and value customers"
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

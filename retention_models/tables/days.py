@@ -63,11 +63,11 @@ class Day:
         return self.number, self.month, self.of_month, self.is_last
 
 
-def check_period(period: Period) -> None:
+def check_period(period: Period, name: str = "period") -> None:
     """An error unless the period is one that contracts can have."""
     whole = isinstance(period, int) and not isinstance(period, bool) and period > 0
     if not (whole or period in MONTHS):
-        raise ValueError(f"period must be 'M', 'Y' or a number of days such as 28, not {period!r}")
+        raise ValueError(f"{name} must be 'M', 'Y' or a number of days such as 28, not {period!r}")
 
 
 def period_name(period: Period) -> str:

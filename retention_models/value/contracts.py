@@ -71,7 +71,7 @@ def discounted_lifetime(model: Any, terms: Terms) -> float:
     >>> round(rm.value.discounted_lifetime(high_end, rm.Terms(annual_discount_rate=0.1, billing_period="Y")), 4)
     5.4638
     """
-    first = float(payment_schedule(terms).discounted_margins(0)[0])
+    first = float(payment_schedule(terms, model).discounted_margins(0)[0])
     return first + float(discounted_residual_lifetime(model, 1, terms, moment="after_payment"))
 
 
@@ -114,7 +114,7 @@ def discounted_residual_lifetime(
     payments_made = np.asarray(payments, dtype=float)
     if not np.all((payments_made >= 1) & (payments_made == np.floor(payments_made))):
         raise ValueError("payments must be whole numbers from 1 on; the payment at the start is the first")
-    schedule = payment_schedule(terms)
+    schedule = payment_schedule(terms, model)
     stream = PaymentStream(survival_at_renewals(model, int(payments_made.max()) - 1, schedule), schedule, moment)
     return stream.mean(payments_made.astype(np.int64).ravel() - 1).reshape(payments_made.shape)
 
@@ -149,7 +149,7 @@ def retention_elasticity(model: Any, terms: Terms) -> float:
     >>> round(rm.value.retention_elasticity(rm.ShiftedBetaGeometric(alpha=1.280976, beta=7.790383), terms), 2)
     5.37
     """
-    schedule = payment_schedule(terms)
+    schedule = payment_schedule(terms, model)
     survival = survival_at_renewals(model, 0, schedule)[0]
     worth = survival * schedule.discounted_margins(len(survival) - 1)
     return float(worth @ np.arange(len(survival)) / worth.sum())
@@ -163,7 +163,7 @@ def contract_value(
     ``model`` may be any curve with ``survival_function(tenure)``. It may also be an object of another library with
     ``predict_survival_function``, which receives the other columns of ``customers``.
     """
-    schedule, table = payment_schedule(terms), customers_by_tenure(customers)
+    schedule, table = payment_schedule(terms, model), customers_by_tenure(customers)
     stream = _payment_stream(model, customers, table, schedule, moment)
     tenure = table.columns[0].astype(np.int64)[table.row]
     frame = pd.DataFrame({"value": stream.mean(tenure)}, index=table.index)
@@ -183,7 +183,7 @@ def total_contract_value(
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Future value of all customers with contracts, or of each segment; see ``total_value``."""
-    schedule, table = payment_schedule(terms), customers_by_tenure(customers)
+    schedule, table = payment_schedule(terms, model), customers_by_tenure(customers)
     stream = _payment_stream(model, customers, table, schedule, moment)
     code, names = read_codes(customers, by)
     names = names.rename(names.name or "segment")

@@ -15,7 +15,7 @@ from retention_models.tables.groups import Labels
 from retention_models.value.contracts import contract_value, total_contract_value
 from retention_models.value.payments import Moment
 from retention_models.value.purchases import purchase_value, total_purchase_value
-from retention_models.value.terms import Terms
+from retention_models.value.terms import Terms, require_terms
 
 
 def customer_value(
@@ -99,6 +99,7 @@ def customer_value(
     0   86.5         78.5         98.1         81.9
     1   91.4         78.5        113.5         81.9
     """
+    require_terms(terms)
     if _is_of_contracts(fit, spend):
         return contract_value(fit, customers, terms, moment, level)
     return purchase_value(fit, customers, terms, spend, level)
@@ -163,6 +164,7 @@ def total_value(
     segment
     all          26569  73342.0
     """
+    require_terms(terms)
     if _is_of_contracts(fit, spend):
         return total_contract_value(fit, customers, terms, moment, by, level)
     return total_purchase_value(fit, customers, terms, spend, by, level)

@@ -14,7 +14,7 @@ from retention_models.estimation.intervals import normal_quantile, positive_inte
 from retention_models.fitting.result import Fit
 from retention_models.tables.days import MONTHS, Period
 from retention_models.value.external_models import require_observed_length
-from retention_models.value.terms import Payment, Terms
+from retention_models.value.terms import Payment, Terms, require_terms
 
 Moment = Literal["before_renewal", "after_payment"]
 Ends = tuple[Array, Array]
@@ -91,18 +91,25 @@ class PaymentSchedule:
         return schedule[np.minimum(payment, len(schedule) - 1)] * self.discount ** (payment + late)
 
 
-def payment_schedule(terms: Terms) -> PaymentSchedule:
-    """The payment schedule of some terms.
+def payment_schedule(terms: Terms, model: Any = None) -> PaymentSchedule:
+    """The payment schedule of some terms, for a model or fit whose renewals have the length of a billing period.
 
     Raises
     ------
     ValueError
-        When the terms lack a billing period or a discount rate, the horizon is not a whole number of billing periods,
-        or customers who never leave would have an infinite value.
+        When the terms lack a billing period or a discount rate, the billing period is not the period of the fit, the
+        horizon is not a whole number of billing periods, or customers who never leave would have an infinite value.
     """
+    require_terms(terms)
     terms.require("billing_period", "annual_discount_rate")
     assert terms.billing_period is not None
     assert terms.annual_discount_rate is not None
+    fitted = model.data.get("period") if isinstance(model, Fit) else None
+    if fitted not in (None, terms.billing_period):
+        raise ValueError(
+            f"the model was fitted to renewals by period {fitted!r}, but the terms state billing_period "
+            f"{terms.billing_period!r}: state the period of the fit, or make the retention table with that of the terms"
+        )
     rate, horizon = terms.annual_discount_rate, np.inf if terms.horizon is None else terms.horizon
     if horizon < 1 or (np.isfinite(horizon) and horizon != int(horizon)):
         raise ValueError(

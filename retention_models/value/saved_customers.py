@@ -76,7 +76,7 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float = 0.95) 
     all       226.0  232.0           550.0        296.0
     """
     require_contract_fit(fit)
-    schedule = payment_schedule(terms)
+    schedule = payment_schedule(terms, fit)
     table = customers_by_tenure(customers)
     tenure, weight = table.columns[0], table.weight
 

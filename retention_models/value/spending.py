@@ -58,15 +58,15 @@ def fit_spend(customers: Any) -> Fit | None:
     return fit(GammaGamma, customers)
 
 
-def expected_spend(spend_fit: Fit, customers: Any) -> Array:
+def expected_spend(spend: Fit, customers: Any) -> Array:
     """Expected amount per purchase of each customer; shape (n,).
 
     For customers who paid for a repeat purchase it is that of the model. For the others it is unknown whether they ever
     pay. Theirs is that of the model times ``paying_share``.
     """
-    table = spend_fit.read(customers)
-    amount = spend_fit.values(lambda model, *history: model.expected_spend(*history), table.columns)
-    return np.asarray(np.where(has_paid(table), amount, paying_share(spend_fit) * amount)[table.row])
+    table = spend.read(customers)
+    amount = spend.values(lambda model, *history: model.expected_spend(*history), table.columns)
+    return np.asarray(np.where(has_paid(table), amount, paying_share(spend) * amount)[table.row])
 
 
 def has_paid(table: Table) -> NDArray[np.bool_]:
@@ -75,17 +75,17 @@ def has_paid(table: Table) -> NDArray[np.bool_]:
     return (frequency > 0) & (monetary_value > 0)
 
 
-def paying_share(spend_fit: Fit) -> float:
+def paying_share(spend: Fit) -> float:
     """The share of repeat buyers in the data of the fit who paid for a repeat purchase."""
-    return spend_fit.n_customers / (spend_fit.n_customers + spend_fit.data.get("left_out", {}).get(PAID_NOTHING, 0))
+    return spend.n_customers / (spend.n_customers + spend.data.get("left_out", {}).get(PAID_NOTHING, 0))
 
 
-def spend_by_frequency(spend_fit: Fit, customers: Any, *, edges: Sequence[int] = (1, 2, 3, 4, 7)) -> pd.DataFrame:
+def spend_by_frequency(spend: Fit, customers: Any, *, edges: Sequence[int] = (1, 2, 3, 4, 7)) -> pd.DataFrame:
     """Actual and expected amount per repeat purchase, by number of repeat purchases.
 
     Parameters
     ----------
-    spend_fit
+    spend
         A fitted ``GammaGamma``.
     customers
         A table with the columns of the fit.
@@ -111,13 +111,13 @@ def spend_by_frequency(spend_fit: Fit, customers: Any, *, edges: Sequence[int] =
     Gamma-Gamma assumes that the amount of a purchase is independent of the purchase frequency. Otherwise values are too
     low for some customers and too high for others; ``bias`` says by how much.
     """
-    table = spend_fit.read(customers)
+    table = spend.read(customers)
     keep = has_paid(table)
     columns = tuple(column[keep] for column in table.columns)
     (x, m), weight = columns[:2], table.weight[keep]
     start = _merge_small_groups(_check_edges(edges), x, weight)
     group = np.searchsorted(start, x, side="right") - 1
-    expected = spend_fit.values(lambda model, *history: model.expected_spend(*history), columns)
+    expected = spend.values(lambda model, *history: model.expected_spend(*history), columns)
 
     def summed(values: Array) -> Array:
         return np.bincount(group, weights=weight * values, minlength=len(start)).astype(float)
@@ -134,12 +134,12 @@ def spend_by_frequency(spend_fit: Fit, customers: Any, *, edges: Sequence[int] =
     )
 
 
-def spend_independence_check(spend_fit: Fit, customers: Any, *, tolerance: float = 0.1) -> Check:
+def spend_independence_check(spend: Fit, customers: Any, *, tolerance: float = 0.1) -> Check:
     """Check that the amount per purchase is independent enough of the purchase frequency.
 
     Parameters
     ----------
-    spend_fit
+    spend
         A fitted ``GammaGamma``.
     customers
         A table with the columns of the fit.
@@ -153,7 +153,7 @@ def spend_independence_check(spend_fit: Fit, customers: Any, *, tolerance: float
         is None with fewer than two groups. The text states the correlation with its interval (Fisher's z). The
         correlation does not decide, because among many customers even a harmless one is significant.
     """
-    bias = spend_by_frequency(spend_fit, customers)
+    bias = spend_by_frequency(spend, customers)
     if len(bias) < 2:
         few = f"fewer than two groups of {FEWEST} customers who differ in frequency"
         return Check(INDEPENDENCE, None, f"The {bias['customers'].sum():,} customers who paid again make {few}.")

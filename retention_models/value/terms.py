@@ -83,7 +83,7 @@ class Terms(Presentation):
         if self.margin is not None:
             require_margin(self.margin)
         if self.billing_period is not None:
-            check_period(self.billing_period)
+            check_period(self.billing_period, "billing_period")
         if self.price is not None:
             object.__setattr__(self, "price", _check_price(self.price))
         object.__setattr__(self, "currency", self.currency or "")
@@ -165,6 +165,15 @@ NEEDED = {
     "margin": "the share of an amount that is earned, such as margin=0.3; 1.0 would be revenue, not value",
     "billing_period": "how long a contract runs between two payments, 'M', 'Y' or a number of days",
 }
+
+
+def require_terms(terms: object) -> None:
+    """Raise a TypeError unless the argument is ``Terms``."""
+    if not isinstance(terms, Terms):
+        raise TypeError(
+            "terms must be Terms, such as Terms(horizon=52, time_unit='W', annual_discount_rate=0.1, margin=0.3), not "
+            f"{type(terms).__name__}"
+        )
 
 
 def _check_price(price: ArrayLike) -> float | tuple[float, ...]:

@@ -302,7 +302,7 @@ def test_curves_of_other_libraries_join(model):
         ({"annual_discount_rate": 15}, "annual_discount_rate must be .*; got 15; did you mean 0.15?"),
         ({"annual_discount_rate": -0.1}, "annual_discount_rate must be 0 or above"),
         ({"annual_discount_rate": 0}, "with annual_discount_rate 0 a value needs a horizon"),
-        ({"billing_period": "W"}, "period must be 'M', 'Y' or a number of days"),
+        ({"billing_period": "W"}, "billing_period must be 'M', 'Y' or a number of days"),
         ({"price": []}, "price must be an amount of money"),
         ({"price": np.nan}, "price must be an amount of money"),
         ({"payment": "never"}, "payment must be one of 'advance', 'arrears'"),

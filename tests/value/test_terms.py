@@ -35,7 +35,7 @@ def test_terms_without_money_count_purchases_or_payments():
         ({"price": "ten"}, "price must be an amount of money"),
         ({"price": []}, "price must be an amount of money"),
         ({"price": [1.0, np.nan]}, "price must be an amount of money"),
-        ({"billing_period": "W"}, "period must be 'M', 'Y' or a number of days"),
+        ({"billing_period": "W"}, "billing_period must be 'M', 'Y' or a number of days"),
         ({"payment": "later"}, "payment must be one of 'advance', 'arrears'"),
     ],
 )
@@ -69,3 +69,42 @@ def test_a_fit_on_the_wrong_road_is_named():
         rm.total_value(spend, base, terms)
     with pytest.raises(TypeError, match="spend goes with a fit of purchases"):
         rm.total_value(rm.ShiftedBetaGeometric(1, 2), base, terms, spend=spend)
+
+
+def test_other_things_than_terms_are_refused_by_type():
+    base, plan = pd.DataFrame({"tenure": [0]}), rm.Plan(control="none")
+    rows = pd.DataFrame({"arm": ["none", "mail"] * 20, "bought": [0, 1, 1, 1] * 10})
+    test = rm.Experiment.from_rows(rows, plan, arm="arm", outcomes=["bought"])
+    for ask in (
+        lambda: rm.customer_value(rm.ShiftedBetaGeometric(1, 2), {"price": 1}, base),
+        lambda: rm.value.discounted_lifetime(rm.ShiftedBetaGeometric(1, 2), 0.1),
+        lambda: rm.differences(test, rm.Outcome(column="bought"), 12.0),
+        lambda: rm.interventions.read_campaign(rows, {"price": 1}, outcome="bought"),
+    ):
+        with pytest.raises(TypeError, match=r"terms must be Terms, such as Terms\(horizon=52, .*, not \w+"):
+            ask()
+
+
+def test_the_billing_period_is_that_of_the_fit():
+    tables = pd.DataFrame({"tenure": [1, 2, 3], "at_risk": [1000, 869, 743], "lost": [131, 126, 90]})
+    tables.attrs["period"] = "M"
+    fit, base = rm.fit(rm.ShiftedBetaGeometric, tables), pd.DataFrame({"tenure": [0, 3]})
+    yearly, monthly = (rm.Terms(price=9, annual_discount_rate=0.1, billing_period=period) for period in "YM")
+    for value in (rm.customer_value, rm.total_value, rm.saved_value):
+        assert len(value(fit, base, monthly))
+        with pytest.raises(
+            ValueError, match="fitted to renewals by period 'M', but the terms state billing_period 'Y'"
+        ):
+            value(fit, base, yearly)
+
+
+def test_a_retention_table_is_not_taken_for_customers():
+    table = pd.DataFrame({"tenure": [1, 2, 3], "at_risk": [1000, 869, 743], "lost": [131, 126, 90]})
+    fit, yearly = rm.fit(rm.ShiftedBetaGeometric, table), rm.Terms(annual_discount_rate=0.1, billing_period="Y")
+    for ask in (
+        lambda: rm.customer_value(fit, table, yearly),
+        lambda: rm.saved_value(fit, table, yearly),
+        lambda: rm.forecast_retention(fit, table, renewals=3),
+    ):
+        with pytest.raises(ValueError, match=r"at_risk and lost are columns of a retention table, whose rows are not"):
+            ask()

@@ -17,7 +17,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 from retention_models.interventions.arms.contrasts import Measure, MeasureOf
 from retention_models.interventions.effects.effect import Effect
-from retention_models.value.terms import Terms
+from retention_models.value.terms import Terms, require_terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -133,6 +133,8 @@ def pricing(terms: Terms | None, costs: Mapping[str, Costs] | None) -> Pricing |
     """
     if terms is None and not costs:
         return None
+    if terms is not None:
+        require_terms(terms)
     if terms is None or (terms.price is None and terms.margin is None):
         raise ValueError(
             "value needs what one unit of the outcome earns: pass terms such as Terms(price=12), or Terms(margin=0.3) "

@@ -13,7 +13,7 @@ from retention_models.core.formatting import Presentation, three_digits
 from retention_models.interventions.arms.costs import Costs, Pricing
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.columns import Roles
-from retention_models.value.terms import Terms
+from retention_models.value.terms import Terms, require_terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -98,6 +98,7 @@ class Prices(Presentation):
         cls, terms: Terms, cost: float | Mapping[str, float] | None, redemption_cost: float | None
     ) -> Prices:
         """The prices for the terms and costs of a campaign."""
+        require_terms(terms)
         if isinstance(terms.price, tuple):
             raise ValueError("price must be one amount here, and not one for each payment")
         worth = None if terms.price is None else float(np.asarray(terms.price))
