@@ -249,7 +249,7 @@ def _history(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Ar
     if np.any(x > t_x) or np.any(t_x > T):
         raise ValueError(
             "frequency must not exceed recency, nor recency T: they count opportunities taken, up to the last "
-            "one taken, and in all; such a table comes from opportunities(transactions)"
+            "one taken, and in all; such a table comes from logs.opportunities(transactions)"
         )
     return x, t_x, T
 

@@ -208,7 +208,7 @@ def _windows(days: Sequence[date], end: date, horizon: float, time_unit: Any, mo
     """The last day of the window of each origin; an error where one is not over on the last day observed."""
     require_horizon(horizon)
     if not days:
-        raise ValueError("there are no origins; earlier_origins proposes some")
+        raise ValueError("there are no origins; evaluation.earlier_origins proposes some")
     if model_class.counts_opportunities:
         length = _calendar_frequency(time_unit)
         last, periods = pd.Period(end, length), {day: pd.Period(day, length) for day in days}
@@ -220,8 +220,8 @@ def _windows(days: Sequence[date], end: date, horizon: float, time_unit: Any, mo
     if late := [day for day in days if until.get(day, date.max) > end]:
         raise ValueError(
             f"origin {late[0]} plus {span_name(horizon, str(time_unit))} ends after the log, {end} ({len(late)} of "
-            f"{len(days)} origins); earlier_origins proposes some (a log that runs on without purchases needs "
-            "observation_end)"
+            f"{len(days)} origins); evaluation.earlier_origins proposes some (a log that runs on without purchases "
+            "needs observation_end)"
         )
     return until
 

@@ -231,7 +231,7 @@ def _cumulative_expected(fit: Fit, edges: pd.DatetimeIndex, new_customers: pd.Se
     if fit.model.counts_opportunities:
         raise ValueError(
             f"{type(fit.model).__name__} counts opportunities, and tracking follows the days of a log; its holdout can "
-            "be compared by holdout_by_frequency(fit, opportunities(transactions, calibration_end=...))"
+            "be compared by evaluation.holdout_by_frequency(fit, logs.opportunities(...))"
         )
     require_no_covariates(fit, "a customer of the log", "holdout_by_frequency")
     acquired = new_customers[new_customers > 0]

@@ -257,8 +257,8 @@ def require_purchases(model_class: type) -> None:
     if hasattr(model_class, "survival_function"):
         raise ValueError(
             f"{name} is a model of contracts: who will still be there tells "
-            "forecast_retention(fit, active_customers(spells, period=...), renewals=...), and what they are worth "
-            "customer_value(fit, active_customers(...), terms)"
+            "forecast_retention(fit, logs.active_customers(spells, period=...), renewals=...), and what they are worth "
+            "customer_value(fit, logs.active_customers(...), terms)"
         )
     if not hasattr(model_class, "expected_purchases"):
         raise ValueError(f"{name} expects no purchases; fit ParetoNBD or BGNBD, say")

@@ -36,7 +36,7 @@ def plot_retention(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     later = frame[frame["age"] > 0]
     if later.empty:
-        raise ValueError("no cohort was seen in a later period; choose a shorter period for cohort_retention")
+        raise ValueError("no cohort was seen in a later period; choose a shorter period for logs.cohort_retention")
     matrix = later.set_index(["cohort", "age"])["share"].unstack()  # noqa: PD010 (nothing to aggregate)
     ax = axes_or_new(ax, rows=len(matrix))
     mesh = ax.pcolormesh(matrix.columns, range(len(matrix)), matrix.to_numpy(), shading="nearest", rasterized=True)

@@ -143,7 +143,7 @@ def require_opportunities(model_class: type[Any], table: Table) -> None:
     if not getattr(model_class, "counts_opportunities", False):
         return
     histories = dict(zip(model_class.columns, (column[table.row] for column in table.columns), strict=False))
-    remedy = f"{model_class.__name__} takes the table of opportunities(transactions, period=...)"
+    remedy = f"{model_class.__name__} takes the table of logs.opportunities(transactions, period=...)"
     for name, column in histories.items():
         require_rows(column == np.floor(column), name, "is not a whole number of opportunities", table.index, remedy)
     taken, last = histories["frequency"], histories["recency"]

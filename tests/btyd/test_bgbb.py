@@ -125,7 +125,7 @@ def test_a_long_silence_is_the_sum_over_all_times_to_have_left(parameters):
 
 def test_a_table_that_counts_no_opportunities_is_an_error_that_says_which_would():
     weeks = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
-    wanted = r"BGBB takes the table of opportunities\(transactions, period=\.\.\.\)"
+    wanted = r"BGBB takes the table of logs.opportunities\(transactions, period=\.\.\.\)"
     with pytest.raises(
         ValueError,
         match=rf"recency is not a whole number of opportunities for \d+ of 2,357 .*customer_id 1\); {wanted}",

@@ -107,9 +107,12 @@ def test_a_sentence_shows_itself_escaped():
     ("origins", "message"),
     [
         (["1998-03-30"], r"origin 1998-03-30 plus 26 weeks ends after the log, 1998-06-30 \(1 of 1 origins\)"),
-        (["1997-06-30", "1998-06-30"], r"origin 1998-06-30 plus 26 weeks ends .* \(1 of 2 origins\); earlier_origins"),
+        (
+            ["1997-06-30", "1998-06-30"],
+            r"origin 1998-06-30 plus 26 weeks ends .* \(1 of 2 origins\); evaluation.earlier_origins",
+        ),
         (["30.06.1997"], "origins must be a day such as '1997-09-30', not '30.06.1997'"),
-        ([], "there are no origins; earlier_origins proposes some"),
+        ([], "there are no origins; evaluation.earlier_origins proposes some"),
     ],
 )
 def test_origins_whose_horizon_is_not_over_are_errors(log, origins, message):

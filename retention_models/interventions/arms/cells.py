@@ -164,7 +164,8 @@ def _check_nested(table: pd.DataFrame) -> None:
         names = table.loc[repeated, "cluster"].unique()
         raise ValueError(
             f"{len(names):,} of {table['cluster'].nunique():,} clusters (first: {names[0]}) stand in more than one arm "
-            "or block; a cluster is assigned as a whole (for stores that switch in turn see stepped_wedge)"
+            "or block; a cluster is assigned as a whole (for stores that switch in turn see "
+            "interventions.stepped_wedge)"
         )
 
 

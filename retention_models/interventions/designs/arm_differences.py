@@ -337,7 +337,9 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     (504.5, 2, True)
     """
     if len(test.cells) != len(test.arms) or any(cell.units != cell.n for cell in test.cells):
-        raise ValueError("any_difference is for customers assigned one by one, without clusters or blocks")
+        raise ValueError(
+            "interventions.any_difference is for customers assigned one by one, without clusters or blocks"
+        )
     centre = overall_mean(test.cells)
     _, gradient = outcome_measure(test, outcome)(centre)
     variance = float(gradient @ overall_scatter(test.cells) @ gradient) / test.n(*test.arms)

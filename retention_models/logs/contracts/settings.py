@@ -196,7 +196,7 @@ def _settings_from_tenures(
         raise ValueError(
             "a file of tenures without dates is taken as a snapshot of those there on observation_end, and of those "
             "who left in the last period: say so, sampling 'window'. One that holds all who ever came, or each from "
-            "some tenure on, is read by retention_table_from_tenures"
+            "some tenure on, is read by logs.retention_table_from_tenures"
         )
     if until is None:
         raise ValueError("tenures count back from the day of the snapshot; say which it was: observation_end")
