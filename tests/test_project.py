@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from inspect import ismodule
 from pathlib import Path
 
@@ -83,6 +84,17 @@ def test_private_names_stay_in_their_module(path):
         alias.name for node in imports if (node.module or "").startswith("retention_models") for alias in node.names
     ]
     assert [name for name in ours if name.startswith("_") and not name.startswith("__")] == []
+
+
+def test_no_module_is_imported_by_what_it_imports():
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in modules()}
+    imports = {name: set() for name in names}
+    for name, path in names.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                taken = {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+                imports[name] |= taken & names.keys()
+    TopologicalSorter(imports).prepare()  # raises CycleError with the names of a circle
 
 
 def test_every_room_has_its_place_in_the_order():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,7 @@ from retention_models.estimation.model import parameter_names
 from retention_models.fitting.formula_terms import CovariateTerms
 from retention_models.fitting.models import MODELS
 
-if TYPE_CHECKING:
-    from retention_models.fitting.result import Fit
+Fitted = TypeVar("Fitted")  # ``Fit``, whose module uses this one
 
 FORMAT = 1  # raised when a version writes what earlier ones cannot read; a file of 0.1.0 has no such entry
 NO_FIT = "this is no fit written by to_json"
@@ -28,13 +27,13 @@ RENAMED = {  # keys of ``Fit.data`` in version 0.1.0 -> today
 }
 
 
-def to_text(fit: Fit) -> str:
+def to_text(fit: Any) -> str:
     """The fit as JSON text."""
     stored = {"retention_models": __version__, "format": FORMAT, **_to_plain(fit)}
     return json.dumps(stored, indent=2, allow_nan=False)
 
 
-def from_text(fit_class: type[Fit], text: str) -> Fit:
+def from_text(fit_class: Callable[..., Fitted], text: str) -> Fitted:
     """The fit that JSON text holds; a ValueError names the version that wrote what cannot be read."""
     stored = _read_object(text)
     try:
@@ -43,7 +42,7 @@ def from_text(fit_class: type[Fit], text: str) -> Fit:
         raise ValueError(f"{NO_FIT}, or it is damaged ({_writer(stored)}; {_problem(error)})") from None
 
 
-def _to_plain(fit: Fit) -> dict[str, Any]:
+def _to_plain(fit: Any) -> dict[str, Any]:
     """The fit as values that JSON can hold."""
     names = [*parameter_names(type(fit.model)), *fit.model.fixed]
     return {
@@ -60,7 +59,7 @@ def _to_plain(fit: Fit) -> dict[str, Any]:
     }
 
 
-def _from_plain(fit_class: type[Fit], stored: Mapping[str, Any]) -> Fit:
+def _from_plain(fit_class: Callable[..., Fitted], stored: Mapping[str, Any]) -> Fitted:
     """The fit whose fields were stored as plain values."""
     name, labels = stored["model"]["class"], stored["covariance"]["parameters"]
     if name not in MODELS:
