@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retention_models.core.arguments import check_choice, require_discount_rate, require_horizon, require_margin
+from retention_models.core.dates import span_name
 from retention_models.core.formatting import Facts, Part, Presentation, field_values, three_digits
 from retention_models.tables.days import Period, check_period, period_name
 
@@ -57,7 +58,7 @@ class Terms(Presentation):
     >>> import retention_models as rm
     >>> print(rm.Terms(horizon=52, time_unit="W", margin=0.3, annual_discount_rate=0.15, currency="USD"))
     Of each amount 30 % is counted as earned (margin), and what is earned a year ahead counts 13 % less than today
-    (annual_discount_rate 15 %). Amounts are in USD.
+    (annual_discount_rate 15 %). Amounts are in USD. Value counts the next 52 weeks.
     >>> monthly = rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", currency="EUR")
     >>> print(monthly)
     Each payment is EUR 10.0, of which 60 % is earned (margin), once a month, in advance. What is earned a year ahead
@@ -143,12 +144,23 @@ class Terms(Presentation):
         later = f"{100 * (1 - 1 / (1 + rate)):.0f} % less than today (annual_discount_rate {100 * rate:g} %)"
         if self.billing_period is not None:
             payments = self._payment_sentence(period_name(self.billing_period))
-            return [f"{payments} What is earned a year ahead counts {later}."]
+            return [f"{payments} What is earned a year ahead counts {later}.{self._horizon_sentence()}"]
         waiting = f"what is earned a year ahead counts {later}"
         if self.margin is None:
-            return [f"The log has no money: value is counted in purchases, and {waiting}."]
+            return [f"The log has no money: value is counted in purchases, and {waiting}.{self._horizon_sentence()}"]
         counted = f"Of each amount {100 * self.margin:g} % is counted as earned (margin), and {waiting}."
-        return [f"{counted} Amounts are in {self.currency}." if self.currency else counted]
+        currency = f" Amounts are in {self.currency}." if self.currency else ""
+        return [f"{counted}{currency}{self._horizon_sentence()}"]
+
+    def _horizon_sentence(self) -> str:
+        if self.horizon is None:
+            return ""
+        if np.isinf(self.horizon):
+            return " Value counts the whole remaining life."
+        if self.billing_period is not None:
+            return f" Value counts the next {self.horizon:g} renewals."
+        length = span_name(self.horizon, self.time_unit) if self.time_unit else f"{self.horizon:g} time units"
+        return f" Value counts the next {length}."
 
     def _payment_sentence(self, period: str) -> str:
         if self.price is None:

@@ -108,3 +108,18 @@ def test_a_retention_table_is_not_taken_for_customers():
     ):
         with pytest.raises(ValueError, match=r"at_risk and lost are columns of a retention table, whose rows are not"):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("stated", "sentence"),
+    [
+        ({"horizon": 52, "time_unit": "W"}, "Value counts the next 52 weeks."),
+        ({"horizon": np.inf, "time_unit": "W"}, "Value counts the whole remaining life."),
+        ({"horizon": 6, "billing_period": "M", "price": 9.0}, "Value counts the next 6 renewals."),
+        ({"horizon": 3}, "Value counts the next 3 time units."),
+        ({}, ""),
+    ],
+)
+def test_terms_say_how_far_value_counts(stated, sentence):
+    said = str(rm.Terms(annual_discount_rate=0.1, margin=0.3, **stated)).replace("\n", " ")
+    assert said.endswith(sentence or "(annual_discount_rate 10 %).")
