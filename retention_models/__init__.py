@@ -21,7 +21,8 @@ the ground up:
 - ``report``: notebooks to HTML pages
 - ``cli``: the command line
 
-A room imports from lower ones only. Names are loaded when they are first used.
+A room imports from lower ones only. Names are loaded when they are first used. ``core``, ``tables``, ``estimation``,
+``report`` and ``cli`` are for those who build on the package and have no names at a door.
 """
 
 from typing import Any
