@@ -236,7 +236,7 @@ def _cumulative_expected(fit: Fit, edges: pd.DatetimeIndex, new_customers: pd.Se
     require_no_covariates(fit, "a customer of the log", "holdout_by_frequency")
     acquired = new_customers[new_customers > 0]
     waited = np.subtract.outer(edges.to_numpy(), acquired.index.to_numpy())
-    ages, age = np.unique(np.maximum(waited, np.timedelta64(0)), return_inverse=True)
+    ages, age = np.unique(np.maximum(waited, np.timedelta64(0, "D")), return_inverse=True)
     expected = fit.model.expected_purchases_new(ages / dates.unit.to_timedelta64())
     return expected[age].reshape(waited.shape) @ acquired.to_numpy(dtype=float)
 
