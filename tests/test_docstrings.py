@@ -64,3 +64,31 @@ def test_summary_is_one_short_sentence(name):
     assert "\n" not in summary, f"{name}: the summary runs over several lines"
     assert len(summary) <= LONGEST_SUMMARY, f"{name}: the summary has {len(summary)} characters"
     assert summary.endswith("."), f"{name}: the summary does not end with a full stop"
+
+
+def public_methods() -> dict[str, Callable]:
+    """The methods of all classes at the doors, by room, class and name; constructors apart."""
+    classes = {thing for door in doors() for name in door.__all__ if inspect.isclass(thing := getattr(door, name))}
+    return {
+        f"{kind.__module__}.{kind.__name__}.{name}".removeprefix("retention_models."): function
+        for kind in sorted(classes, key=lambda kind: kind.__qualname__)
+        for name, function in inspect.getmembers(
+            kind, lambda thing: inspect.isfunction(thing) or inspect.ismethod(thing)
+        )
+        if name[0] != "_" and function.__module__.startswith("retention_models")
+    }
+
+
+METHODS = public_methods()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_docstring_of_a_method_describes_only_parameters_that_it_has(name):
+    parameters, documented = inspect.signature(METHODS[name]).parameters, documented_parameters(METHODS[name])
+    assert inspect.getdoc(METHODS[name]), f"{name} has no docstring"
+    assert set(documented) <= set(parameters), f"{name}: {', '.join(set(documented) - set(parameters))}"
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if "purchase_model" in METHODS[name].__module__])
+def test_the_methods_that_all_purchase_models_share_describe_every_parameter(name):
+    assert set(inspect.signature(METHODS[name]).parameters) - {"self"} == set(documented_parameters(METHODS[name]))

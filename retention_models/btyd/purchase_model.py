@@ -361,6 +361,12 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
             Number of purchases, a whole number from 0 on.
         horizon
             Time from now at which the window ends (included), in the time unit of the parameters.
+        frequency
+            Number of repeat purchases; shape (n,), as ``recency`` and ``T``.
+        recency
+            Age of the customer at the last purchase, 0 without a repeat purchase.
+        T
+            Age of the customer now, at the end of observation.
         start
             Time from now at which the window begins (not included); by default 0, now.
 
@@ -388,6 +394,12 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
         ----------
         rate
             Continuous discount rate per time unit, 0 or more. With rate 0 the result is ``expected_purchases``.
+        frequency
+            Number of repeat purchases; shape (n,), as ``recency`` and ``T``.
+        recency
+            Age of the customer at the last purchase, 0 without a repeat purchase.
+        T
+            Age of the customer now, at the end of observation.
         horizon
             Length of the window that begins now, in the time unit of the parameters; by default without end.
 
