@@ -6,7 +6,6 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
-from retention_models.cli.log_options import number
 from retention_models.cli.sources import Known, Source
 from retention_models.report.errors import RequestError
 
@@ -44,7 +43,6 @@ def _add_options(parser: ArgumentParser) -> None:
     group.add_argument("--observation-start", metavar="DAY", help="first day that the file knows everything about")
     group.add_argument("--period", type=period, metavar="LENGTH", help="of a contract: M, Y or a number of days")
     group.add_argument("--renewals", type=_whole, metavar="N", help="how many renewals ahead to look")
-    group.add_argument("--price", type=number, metavar="AMOUNT", help="paid at each renewal; --margin is earned of it")
 
 
 def period(text: str) -> str | int:

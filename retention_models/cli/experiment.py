@@ -13,7 +13,7 @@ _ROLES = (
     *("outcome", "amount", "covariate", "cluster", "block", "received", "redeemed", "assigned"),
     *("lower_is_better", "customer_id"),
 )
-_TERMS, _COSTS = ("margin", "worth", "currency"), ("cost", "redemption_cost")
+_TERMS, _COSTS = ("margin", "price", "currency"), ("cost", "redemption_cost")
 _OTHERS = ("control", "planned_shares", "window", "planned_customers")
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 
@@ -46,9 +46,6 @@ def _add_options(parser: ArgumentParser) -> None:
     group.add_argument("--window", metavar="WORDS", help="how long outcomes were watched, such as '14 days'")
     group.add_argument("--cost", type=cost, metavar="AMOUNT", help="of one contact; or by arm: mail=0.5,coupon=0.8")
     group.add_argument("--redemption-cost", type=number, metavar="AMOUNT", help="of one redemption")
-    group.add_argument(
-        "--worth", type=number, metavar="AMOUNT", help="what one more of the first outcome earns (or one fewer)"
-    )
 
 
 def customers(text: str) -> int:
@@ -75,7 +72,7 @@ def _check(options: Namespace, known: Known) -> None:
     from retention_models.interventions.campaign.read import read_campaign
     from retention_models.value.terms import Terms
 
-    terms = Terms(margin=options.margin, price=options.worth, currency=options.currency)
+    terms = Terms(margin=options.margin, price=options.price, currency=options.currency)
     stated = {name: getattr(options, name) for name in (*_ROLES, *_COSTS, *_OTHERS)}
     campaign = read_campaign(options.experiment, terms, arm=options.arm or "arm", **stated)
     campaign.effects  # noqa: B018  an outcome that is the same for everyone is found here

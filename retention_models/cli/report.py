@@ -9,7 +9,7 @@ from pathlib import Path
 
 from retention_models.cli.contracts import CONTRACTS
 from retention_models.cli.experiment import EXPERIMENT
-from retention_models.cli.log_options import margin
+from retention_models.cli.log_options import margin, number
 from retention_models.cli.sources import Source, option_parameters, require_settings_without_option, select_source
 from retention_models.cli.transactions import TRANSACTIONS
 from retention_models.report.errors import ReportError
@@ -48,6 +48,12 @@ def add_report(parser: ArgumentParser) -> None:
         source.add_options(parser)
     money = parser.add_argument_group("the money")
     money.add_argument("--margin", type=margin, metavar="SHARE", help="share of the amount that is earned, such as 0.3")
+    money.add_argument(
+        "--price",
+        type=number,
+        metavar="AMOUNT",
+        help="of one payment of a contract, or of one more of the first outcome of a test (or one fewer)",
+    )
     money.add_argument("--currency", metavar="NAME", help="what amounts are counted in, such as EUR")
     parser.set_defaults(run=_run)
 

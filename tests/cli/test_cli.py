@@ -569,6 +569,7 @@ def test_each_kind_of_file_goes_to_the_notebooks_that_take_it(
             "costs are stated for leter; the arms are control",
         ),
         (["--outcome", "kept", "--margin", "0.3"], 1, "margin is a share of an amount: say which column that is"),
+        (["--amount", "spend", "--margin", "0.3", "--price", "2"], 1, "price and margin both value an outcome"),
         (["--outcome", "kept", "--covariate", "kept"], 1, "column 'kept' is said to be known before the assignment"),
         (["--outcome", "kept", "--planned-shares", "a=1,b=1"], 1, "shares must give each of the arms"),
         (["--outcome", "kept", "--lower-is-better", "spend"], 1, "lower_is_better names 'spend', which is none of"),

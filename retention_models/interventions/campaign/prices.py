@@ -24,7 +24,7 @@ class Prices(Presentation):
     ----------
     margin
         Share of the amount that is earned, above 0 and at most 1.
-    worth
+    price
         Money for one more of the first outcome, or one fewer where a lower value is better; an alternative to
         ``margin``.
     cost
@@ -37,23 +37,23 @@ class Prices(Presentation):
     Raises
     ------
     ValueError
-        When the margin is not a share, worth is not above 0, or a cost is below 0.
+        When the margin is not a share, price is not above 0, or a cost is below 0.
     """
 
     margin: float | None = None
-    worth: float | None = None
+    price: float | None = None
     cost: float | Mapping[str, float] | None = None
     redemption_cost: float | None = None
     currency: str | None = None
 
     def __post_init__(self) -> None:
-        margin, worth = self.margin, self.worth
+        margin, price = self.margin, self.price
         if margin is not None and not (is_number(margin) and 0 < margin <= 1):
             meant = f"; did you mean {margin / 100:g}?" if is_number(margin) and 1 < margin <= 100 else ""
             raise ValueError(f"margin is a share of the amount, above 0 and at most 1; got {margin!r}{meant}")
-        if worth is not None and not (is_number(worth) and worth > 0):
+        if price is not None and not (is_number(price) and price > 0):
             raise ValueError(
-                f"worth is what one more of the first outcome earns, above 0; got {worth!r}. Where less of it is "
+                f"price is what one more of the first outcome earns, above 0; got {price!r}. Where less of it is "
                 "better, name it in lower_is_better, and say what one fewer earns"
             )
         each = self.cost if isinstance(self.cost, Mapping) else {"cost": self.cost}
@@ -72,7 +72,7 @@ class Prices(Presentation):
         for problem, found in (
             ("margin is a share of an amount: say which column that is (amount)", self.margin and not roles.amount),
             ("redemption_cost needs the column that counts redemptions (redeemed)", nothing_redeemed),
-            ("worth and margin both price an outcome: say one of them", self.worth and self.margin),
+            ("price and margin both value an outcome: say one of them", self.price and self.margin),
             (
                 "less of an amount cannot be better and earn a margin",
                 self.margin and roles.amount in roles.lower_outcomes,
@@ -101,8 +101,8 @@ class Prices(Presentation):
         require_terms(terms)
         if isinstance(terms.price, tuple):
             raise ValueError("price must be one amount here, and not one for each payment")
-        worth = None if terms.price is None else float(np.asarray(terms.price))
-        stated: dict[str, Any] = {"margin": terms.margin, "worth": worth, "currency": terms.currency or None}
+        price = None if terms.price is None else float(np.asarray(terms.price))
+        stated: dict[str, Any] = {"margin": terms.margin, "price": price, "currency": terms.currency or None}
         return cls(**stated, cost=cost, redemption_cost=redemption_cost)
 
     def priced_outcome(self, roles: Roles, outcomes: Sequence[Outcome]) -> tuple[Outcome | None, Terms]:
@@ -110,22 +110,22 @@ class Prices(Presentation):
         if self.margin:
             amount = next(outcome for outcome in outcomes if outcome.column == roles.amount)
             return amount, Terms(margin=self.margin, currency=self.currency or "")
-        if not self.worth:
+        if not self.price:
             return None, Terms()
-        worth = -self.worth if outcomes[0].column in roles.lower_outcomes else self.worth
-        return outcomes[0], Terms(price=worth, currency=self.currency or "")
+        price = -self.price if outcomes[0].column in roles.lower_outcomes else self.price
+        return outcomes[0], Terms(price=price, currency=self.currency or "")
 
     def reasons(self, roles: Roles, outcomes: Sequence[Outcome]) -> dict[str, str]:
         """Sentences on how value is computed and on what is not stated."""
         outcome, terms = self.priced_outcome(roles, outcomes)
-        worth = terms.unit_value
+        earnings = terms.unit_value
         if outcome is None:
-            earned = "Nothing was said of what an outcome earns (margin of an amount, or worth): there is no value."
+            earned = "Nothing was said of what an outcome earns (margin of an amount, or price): there is no value."
         elif self.margin:
-            earned = f"Of each “{outcome.column}” {100 * worth:.3g} % is counted as earned (margin)."
+            earned = f"Of each “{outcome.column}” {100 * earnings:.3g} % is counted as earned (margin)."
         else:
-            one = "more" if worth > 0 else "fewer"
-            earned = f"One {one} of “{outcome.column}” is counted as {self._amount_text(abs(worth))} earned (worth)."
+            one = "more" if earnings > 0 else "fewer"
+            earned = f"One {one} of “{outcome.column}” is counted as {self._amount_text(abs(earnings))} earned (price)."
         return {"value": earned, "cost": self._cost_sentence}
 
     @property

@@ -201,7 +201,7 @@ def read_campaign(
     The arms are compared with “none”, which goes by the name of a control.
     Nothing was said of the planned shares (planned_shares): whether customers got lost cannot be checked.
     Nothing known before the assignment was named (covariate), which could make the intervals narrower.
-    One more of “bought” is counted as EUR 12.0 earned (worth).
+    One more of “bought” is counted as EUR 12.0 earned (price).
     A contact costs EUR 0.500.
     """
     roles = Roles(

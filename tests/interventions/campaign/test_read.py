@@ -104,7 +104,7 @@ def test_what_was_not_said_is_chosen_and_told(rows):
         (lambda d: d, {"block": "region"}, {}, "the test has no column 'region' for block; it has customer_id, arm"),
         (lambda d: d, {}, {"margin": 0.3}, "margin is a share of an amount"),
         (lambda d: d, {}, {"redemption_cost": 1.0}, "redemption_cost needs the column that counts redemptions"),
-        (lambda d: d, {"amount": "amount"}, {"margin": 0.3, "worth": 2.0}, "worth and margin both price an outcome"),
+        (lambda d: d, {"amount": "amount"}, {"margin": 0.3, "worth": 2.0}, "price and margin both value an outcome"),
         (
             lambda d: d,
             {"lower_is_better": "before"},
@@ -162,7 +162,7 @@ def churned(rows, prices=MONEY_OF_ONE_FEWER):
 def test_where_less_is_better_fewer_is_worth_money_and_what_one_fewer_has_cost_is_told(rows):
     told, mirrored = churned(rows), read_campaign(rows, outcome="bought", **MONEY_OF_ONE_FEWER)
     assert "Less of it is better (lower_is_better)." in str(told)
-    assert "One fewer of “churned” is counted as EUR 40.0 earned (worth)." in str(told)
+    assert "One fewer of “churned” is counted as EUR 40.0 earned (price)." in str(told)
     for less, more in zip(told.effects, mirrored.effects, strict=True):
         assert less.estimate == pytest.approx(-more.estimate)
         assert less.priced == pytest.approx(more.priced)
