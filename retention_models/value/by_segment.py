@@ -14,7 +14,7 @@ from retention_models.fitting.result import Fit
 from retention_models.forecast.by_group import status_by_group
 from retention_models.tables.groups import Labels
 from retention_models.value.customer import total_value
-from retention_models.value.terms import Terms
+from retention_models.value.terms import Terms, require_terms
 
 
 def value_by_segment(
@@ -108,7 +108,7 @@ def value_by_horizon(
     """
     if not len(horizons):
         raise ValueError("horizons must name at least one length to look ahead, such as (26, 52)")
-    terms.require("time_unit", "annual_discount_rate")
+    require_terms(terms, "time_unit", "annual_discount_rate")
     ahead = {span_name(horizon, str(terms.time_unit)): float(horizon) for horizon in horizons}
     if terms.annual_discount_rate:
         ahead["without end"] = np.inf

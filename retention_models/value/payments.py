@@ -100,8 +100,7 @@ def payment_schedule(terms: Terms, model: Any = None) -> PaymentSchedule:
         When the terms lack a billing period or a discount rate, the billing period is not the period of the fit, the
         horizon is not a whole number of billing periods, or customers who never leave would have an infinite value.
     """
-    require_terms(terms)
-    terms.require("billing_period", "annual_discount_rate")
+    require_terms(terms, "billing_period", "annual_discount_rate")
     assert terms.billing_period is not None
     assert terms.annual_discount_rate is not None
     fitted = model.data.get("period") if isinstance(model, Fit) else None

@@ -22,7 +22,7 @@ from retention_models.fitting.result import Fit
 from retention_models.tables.customer_table import Table, read_table, require_same_measure
 from retention_models.tables.groups import Labels, read_codes
 from retention_models.value.spending import has_paid, paying_share
-from retention_models.value.terms import Terms
+from retention_models.value.terms import Terms, require_terms
 from retention_models.value.value_component import ValueComponent
 
 YEAR = pd.Timedelta(days=365.25)
@@ -93,7 +93,7 @@ def _components(
 
 def discount_terms(terms: Terms, spend: Fit | None) -> tuple[float, float]:
     """The continuous discount rate per time unit and the horizon, from terms for purchases."""
-    terms.require("horizon", "time_unit", "annual_discount_rate", *(["margin"] if spend is not None else []))
+    require_terms(terms, "horizon", "time_unit", "annual_discount_rate", *(["margin"] if spend is not None else []))
     assert terms.horizon is not None
     if spend is not None and terms.price is not None:
         raise ValueError("the terms state a price for a purchase, and spend expects one for each customer; pass one")

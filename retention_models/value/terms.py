@@ -179,13 +179,14 @@ NEEDED = {
 }
 
 
-def require_terms(terms: object) -> None:
-    """Raise a TypeError unless the argument is ``Terms``."""
+def require_terms(terms: object, *names: str) -> None:
+    """Raise a TypeError unless the argument is ``Terms``, a ValueError if it lacks one of the named terms."""
     if not isinstance(terms, Terms):
         raise TypeError(
             "terms must be Terms, such as Terms(horizon=52, time_unit='W', annual_discount_rate=0.1, margin=0.3), not "
             f"{type(terms).__name__}"
         )
+    terms.require(*names)
 
 
 def _check_price(price: ArrayLike) -> float | tuple[float, ...]:

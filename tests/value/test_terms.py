@@ -78,6 +78,7 @@ def test_other_things_than_terms_are_refused_by_type():
     for ask in (
         lambda: rm.customer_value(rm.ShiftedBetaGeometric(1, 2), {"price": 1}, base),
         lambda: rm.value.discounted_lifetime(rm.ShiftedBetaGeometric(1, 2), 0.1),
+        lambda: rm.value.value_by_horizon(rm.ParetoNBD(0.55, 10.6, 0.61, 11.7), base, {"margin": 0.3}, horizons=[26]),
         lambda: rm.differences(test, rm.Outcome(column="bought"), 12.0),
         lambda: rm.interventions.read_campaign(rows, {"price": 1}, outcome="bought"),
     ):
