@@ -23,9 +23,8 @@ from retention_models import scenario
 from retention_models.btyd.erlang import ErlangBuyer
 from retention_models.btyd.purchase_model import PositiveParameters
 from retention_models.core.formatting import Presentation
-from retention_models.fitting import contract_cells
-from retention_models.fitting.calendar_covariates import fit_covariates
 from retention_models.fitting.model_selection import select_contract_model
+from retention_models.fitting.uncertainty import uncertainty_of
 from retention_models.interventions.campaign.read import read_campaign
 from retention_models.survival.contract_model import RetentionModel
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
@@ -106,8 +105,8 @@ def of_purchases():
     ]  # fmt: skip
     return [
         *models, log, rm.logs.choose_settings(log), web, web.covariate_terms,
-        *web.covariate_terms.designs.values(), web.read(customers),
-        *web.covariate_terms.by_link(rm.BGNBD, web.covariate_terms.design_columns(customers)),
+        *web.covariate_terms.designs.values(), uncertainty_of(web).read(customers),
+        *web.covariate_terms.by_link(rm.BGNBD, web.covariate_terms.blocks(customers)),
         comparison, *comparison.tests.values(), rm.bootstrap(fits["NBD"], customers, replicates=5, rng=rng),
         rm.Terms(margin=0.3, annual_discount_rate=0.15, currency="USD"),
     ]  # fmt: skip
@@ -119,12 +118,11 @@ def of_contracts():
     curves = rm.fitting.survival_curves(settings.spells, by="plan")
     kept = rm.retention_table(settings.spells, period="M", by="plan")
     whole = rm.fitting.cause_curves(settings.spells)["all"]
-    covariates = fit_covariates(rm.ShiftedBetaGeometric, kept, churn="plan")
+    covariates = rm.fit(rm.ShiftedBetaGeometric, kept, churn_covariates="plan")
     arms = pd.DataFrame({"arm": ["none", "call"] * 8, "tenure": range(1, 17), "churned": [1, 0, 1, 1] * 4})
     return [
         business, scenario.Rules(), settings, settings.spells, *curves.values(), rm.survival.log_rank(curves), whole,
         whole.overall.restricted_mean(200), whole.overall.quantile(0.25), select_contract_model(kept), covariates,
-        contract_cells.Covariates.from_table(kept, "plan", (), ()),
         rm.contract_experiment(arms, rm.Plan(control="none"), arm="arm", time_unit="months"),
         rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=119.95, horizon=5),
         rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", currency="EUR"),

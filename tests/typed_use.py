@@ -27,5 +27,5 @@ def select_contract_model(table: pd.DataFrame) -> list[rm.Fit]:
         rm.fit(rm.ShiftedBetaGeometric, table),
         rm.fit(rm.BetaDiscreteWeibull, table),
         rm.fit(rm.survival.TwoSegments, table),
-        rm.fitting.fit_covariates(rm.BetaDiscreteWeibull, table, churn="plan").at({"plan": "premium"}),
+        rm.fit(rm.BetaDiscreteWeibull, table, churn_covariates="plan"),
     ]

@@ -31,6 +31,7 @@ _ARGUMENTS = {
     "Money": "the arguments terms and costs of rm.differences and its kin",
     "Prices": "written as arguments of rm.interventions.read_campaign",
     "Roles": "written as arguments of rm.interventions.read_campaign",
+    "fit_covariates": "rm.fit(..., churn_covariates=..., calendar_covariates=...)",
     "lifts": "rm.differences(..., scale='ratio')",
     "lin_differences": "rm.differences(..., adjustment='Lin')",
     "naive_effect": "a comparison that rm.interventions.effects_by_delivery makes",
@@ -40,7 +41,7 @@ _ARGUMENTS = {
 _AT_DOORS = {
     "datasets": "load_cdnow load_donations load_published_experiments load_published_retention",
     "evaluation": "Comparison backtest_retention",
-    "fitting": "Bootstrap cause_curves fit_covariates fit_pooled likelihood_ratio survival_curves wald",
+    "fitting": "Bootstrap cause_curves fit_pooled likelihood_ratio survival_curves wald",
     "forecast": "marginal_effect predict_new retention_triangle",
     "interventions": "Clustered Mean Proportion Survival any_difference benjamini_hochberg complier_effect e_value"
     " factorial_effects holm incremental_value programme_effect read_campaign sequential_bounds stepped_wedge",

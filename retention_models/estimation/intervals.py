@@ -15,6 +15,9 @@ import numpy as np
 from scipy.special import expit, logit, ndtri
 
 from retention_models.core.arrays import Array
+from retention_models.tables.customer_table import Rows
+
+Ends = tuple[Array, Array]
 
 CHUNK = 50_000  # rows at a time, which bounds memory to some hundred megabytes
 
@@ -26,14 +29,20 @@ def normal_quantile(level: float) -> float:
     return float(ndtri((1 + level) / 2))
 
 
-def positive_interval(estimate: Array, std_error: Array, level: float) -> tuple[Array, Array]:
+def plain_interval(estimate: Array, std_error: Array, level: float) -> Ends:
+    """Ends of the symmetric interval of a quantity that may have any value."""
+    reach = normal_quantile(level) * std_error
+    return estimate - reach, estimate + reach
+
+
+def positive_interval(estimate: Array, std_error: Array, level: float) -> Ends:
     """Ends of the interval of a positive quantity, on the log scale; a zero stays zero."""
     estimate = np.asarray(estimate, dtype=float)
     reach = normal_quantile(level) * np.divide(std_error, estimate, where=estimate > 0, out=np.zeros_like(estimate))
     return estimate * np.exp(-reach), estimate * np.exp(np.minimum(reach, 700.0))
 
 
-def probability_interval(estimate: Array, std_error: Array, level: float) -> tuple[Array, Array]:
+def probability_interval(estimate: Array, std_error: Array, level: float) -> Ends:
     """Ends of the interval of a probability, on the logit scale; 0 and 1 stay what they are."""
     estimate = np.asarray(estimate, dtype=float)
     spread = estimate * (1 - estimate)
@@ -43,10 +52,9 @@ def probability_interval(estimate: Array, std_error: Array, level: float) -> tup
     return np.where(inside, expit(centre - reach), estimate), np.where(inside, expit(centre + reach), estimate)
 
 
-def in_chunks(function: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
-    """The values of an elementwise function of some columns, a bounded number of rows at a time; shape (n,)."""
-    n = len(columns[0])
-    return np.concatenate([function(*(c[i : i + CHUNK] for c in columns)) for i in range(0, n, CHUNK)])
+def in_chunks(function: Callable[[Rows], Array], rows: Rows, size: int = CHUNK) -> Array:
+    """The values of an elementwise function of some rows, a bounded number at a time, along the last axis."""
+    return np.concatenate([function(rows.take(slice(i, i + size))) for i in range(0, len(rows), size)], axis=-1)
 
 
 def log_slopes(quantity: Callable[[Any], Array], model: Any, names: Sequence[str], step: float = 1e-5) -> Array:

@@ -31,14 +31,17 @@ PRECISION = 1e-5  # change of the distribution of cohorts, in log-parameters, at
 class Pooled:
     """What cohorts have in common and where each of them stands, all in log-parameters.
 
-    ``mean`` (p,) and ``spread`` (p, p) describe the cohorts; ``place`` (cohorts, p) and ``covariance``
-    (cohorts, p, p) each one's posterior.
+    ``mean`` (p,) and ``spread`` (p, p) describe the cohorts, and ``mean_covariance`` (p, p) how sure the mean is;
+    ``place`` (cohorts, p) and ``covariance`` (cohorts, p, p) are each one's posterior, and ``information`` (cohorts,
+    p, p) what its own data say.
     """
 
     mean: Array
     spread: Array
+    mean_covariance: Array
     place: Array
     covariance: Array
+    information: Array
 
 
 def pool(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[np.int64], start: Array) -> Pooled:
@@ -68,7 +71,7 @@ def pool(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[n
     shrink = np.linalg.inv(np.eye(len(start)) + information @ spread)
     mean_covariance = np.linalg.inv((shrink @ information).sum(axis=0))
     covariance = spread @ shrink + shrink.swapaxes(1, 2) @ mean_covariance @ shrink
-    return Pooled(mean, spread, place, (covariance + covariance.swapaxes(1, 2)) / 2)
+    return Pooled(mean, spread, mean_covariance, place, (covariance + covariance.swapaxes(1, 2)) / 2, information)
 
 
 def near_maxima(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[np.int64], start: Array) -> Array:

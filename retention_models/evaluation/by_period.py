@@ -7,7 +7,6 @@ distinct ages, not on the number of customers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -19,6 +18,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.dates import unit_length, unit_name
 from retention_models.evaluation.holdout_data import common_measure, fits_by_name
 from retention_models.fitting.result import Fit, require_no_covariates
+from retention_models.fitting.uncertainty import Fits
 from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
 from retention_models.logs.transactions.log import Granularity
@@ -26,7 +26,7 @@ from retention_models.logs.transactions.purchases import as_transactions
 
 
 def tracking(
-    fits: Fit | Mapping[str, Fit],
+    fits: Fits,
     transactions: Any,
     *,
     calibration_end: str | date | None = None,
@@ -115,8 +115,8 @@ def tracking(
     edges, complete = _period_edges(bought.index[0], dates, period or dates.time_unit)
     repeat = np.r_[0, np.cumsum(bought["purchases"] - bought["new_customers"])]
     reached = {"actual": repeat[bought.index.searchsorted(edges)]}
-    for name, fit in by_name.items():
-        reached[name] = _cumulative_expected(fit, edges, bought["new_customers"], dates)
+    for name, source in by_name.items():
+        reached[name] = _cumulative_expected(source.fit, edges, bought["new_customers"], dates)
     frame = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "complete": complete})
     frame["holdout"] = frame["start"] >= _end_of_day(dates.calibration_end)
     frame = frame.assign(**{name: np.diff(total) for name, total in reached.items()})

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from retention_models.core.distinct import distinct_rows
+from retention_models.core.arrays import RNGLike
 from retention_models.core.formatting import Part, Presentation, format_together, three_digits
 from retention_models.estimation.model import averaged_columns
-from retention_models.evaluation.holdout_data import HOLDOUT, Holdout
+from retention_models.evaluation.holdout_data import HOLDOUT, Holdout, named_fits, own_rows, shared_blocks
 from retention_models.evaluation.loss_comparison import LossComparison
-from retention_models.fitting.estimate import rows_of
+from retention_models.fitting.estimate import fitted_table, require_fitted_to
 from retention_models.fitting.model_tests import LikelihoodRatio, lies_within, likelihood_ratio
 from retention_models.fitting.result import Fit
-from retention_models.tables.customer_table import read_table
+from retention_models.fitting.uncertainty import Fits, Uncertainty
+from retention_models.forecast.retention_rates import predict_retention
+from retention_models.tables.customer_table import Customers, open_customers, read_table
 
 HISTORY = ("frequency", "recency", "T")
+CONTRACTS = ("tenure", "at_risk", "lost")
 NOT_COMPARED = "BGBB"
 NO_HOLDOUT = (
     "The table has no holdout, so nothing is said of how the forecasts came true; "
     "summarize(..., calibration_end=...) makes one."
+)
+
+NO_BACKTEST = (
+    "A comparison of contract models says how they fit the data, and nothing of how the forecasts came true; "
+    "evaluation.backtest_retention does."
 )
 
 
@@ -63,24 +71,22 @@ class Comparison(Presentation):
         return self.frame.map(three_digits).assign(parameters=self.frame["parameters"].astype(str)).T
 
 
-def compare(
-    fits: Mapping[str, Fit], customers: Any, *, replicates: int = 99, rng: int | np.random.Generator | None = 1
-) -> Comparison:
+def compare(fits: Fits, customers: Any, *, replicates: int = 99, rng: RNGLike = 1) -> Comparison:
     """A comparison of several models of the same customers, and the model to use.
 
     Parameters
     ----------
     fits
-        Fitted purchase models by name. Among equally good models the first one is used, so name the preferred model
-        first.
+        Fitted models by name, or a list of fits, which have the names of their model classes: all of purchases, or all
+        of contracts. Among equally good models the first one is used, so name the preferred model first.
     customers
-        The frame of ``summarize`` to which the models were fitted. With a holdout period (``summarize(...,
-        calibration_end=...)``), the holdout decides.
+        The frame of ``summarize``, or of ``retention_table``, to which the models were fitted. With a holdout period
+        (``summarize(..., calibration_end=...)``), the holdout decides.
     replicates
         Number of bootstrap samples for tests of pairs without a known reference distribution, as in
         ``likelihood_ratio``. By default 99; 0 for none.
     rng
-        Source of randomness of the bootstrap, a numpy Generator. By default a fixed one.
+        Seed, generator, or None for a new random state, as ``numpy.random.default_rng`` takes; by default 1.
 
     Returns
     -------
@@ -99,13 +105,18 @@ def compare(
     Raises
     ------
     ValueError
-        When there are fewer than two purchase models, or they were not fitted to these customers in one time unit.
+        When there are fewer than two models, they are of several kinds, or they were not fitted to these customers in
+        one time unit.
 
     Notes
     -----
     A model is worse than the best if the difference exceeds two standard errors (Vuong 1989, Econometrica 57, 307-333)
     and is not negligible. For nested models without a holdout period, the likelihood-ratio test decides. Of all models
     that are not worse, the first one is used.
+
+    Contract models are compared by their renewal decisions, without a holdout: ``evaluation.backtest_retention`` says
+    how forecasts came true. A fit of ``fit_pooled`` has its effective number of parameters (conditional AIC, Vaida &
+    Blanchard 2005, Biometrika 92, 351-370).
 
     BG/BB is not compared, because its likelihood is that of opportunities.
 
@@ -125,18 +136,20 @@ def compare(
     error 0.0046), no more than chance could make. BG/NBD fits the calibration data best, by 25.1 in AIC (standard
     error 20.7).
     """
-    shown = {name: fit for name, fit in fits.items() if type(fit.model).__name__ != NOT_COMPARED}
-    notes = tuple(_not_compared(name) for name in fits if name not in shown)
-    _require_same_data(shown, customers, notes)
+    sources = named_fits(fits)
+    shown = {name: source for name, source in sources.items() if type(source.model).__name__ != NOT_COMPARED}
+    notes = tuple(_not_compared(name) for name in sources if name not in shown)
+    table = open_customers(customers)
+    of_contracts = _require_same_data(shown, table, notes)
     tests = {
-        (a, b): likelihood_ratio(shown[a], shown[b], customers, replicates=replicates, rng=rng, names=(a, b))
+        (a, b): likelihood_ratio(shown[a].fit, shown[b].fit, table, replicates=replicates, rng=rng, names=(a, b))
         for a, b in permutations(shown, 2)
-        if lies_within(shown[a], shown[b])
+        if lies_within(shown[a].fit, shown[b].fit)
     }
-    frame = pd.DataFrame({name: _measures(fit) for name, fit in shown.items()}).T.rename_axis("model")
-    losses = in_sample = _aic_losses(shown, customers)
-    if all(name in customers.columns for name in HOLDOUT):
-        holdouts = Holdout.from_fits(shown, customers)
+    frame = pd.DataFrame({name: _measures(source.fit) for name, source in shown.items()}).T.rename_axis("model")
+    losses = in_sample = _retention_losses(shown, table) if of_contracts else _aic_losses(shown, table)
+    if not of_contracts and all(name in table.columns for name in HOLDOUT):
+        holdouts = Holdout.from_fits(shown, table)
         losses = _log_score_losses(holdouts)
         frame["log_score"] = pd.Series({name: losses.loss(name) for name in shown})
         frame = frame.join(pd.DataFrame({name: _holdout_measures(holdout) for name, holdout in holdouts.items()}).T)
@@ -144,11 +157,13 @@ def compare(
         why = f"{why} {_best_fit_text(shown, in_sample)}"
     else:
         name, why = losses.choose({pair: test.p_value for pair, test in tests.items()})
-        why, notes = f"{why} {_bic_text(shown)}", (*notes, NO_HOLDOUT)
+        why, notes = f"{why} {_bic_text(shown)}", (*notes, NO_BACKTEST if of_contracts else NO_HOLDOUT)
     difference_to_best = pd.DataFrame(
         {name: losses.difference_to_best(name) for name in shown}, index=["difference_to_best", "std_error"]
     ).T
-    return Comparison(name, why, frame.join(difference_to_best).astype({"parameters": int}), tests, notes)
+    frame = frame.join(difference_to_best)
+    is_whole = np.all(frame["parameters"] == np.floor(frame["parameters"]))
+    return Comparison(name, why, frame.astype({"parameters": int}) if is_whole else frame, tests, notes)
 
 
 def _measures(fit: Fit) -> dict[str, float]:
@@ -173,19 +188,29 @@ def _not_compared(name: str) -> str:
     )
 
 
-def _require_same_data(fits: Mapping[str, Fit], customers: Any, notes: tuple[str, ...]) -> None:
-    """An error unless two fits or more are of the same purchase histories, in the same unit, and these are they."""
+def _require_same_data(fits: Mapping[str, Uncertainty], customers: Customers, notes: tuple[str, ...]) -> bool:
+    """Whether the fits are of contracts; an error unless several are of the same data and unit, and these are they."""
     if len(fits) < 2:
         raise ValueError(" ".join([f"a comparison needs at least two fits; got {len(fits)}.", *notes]))
-    strange = [name for name, fit in fits.items() if tuple(fit.model.columns) != HISTORY]
-    if strange:
-        raise ValueError(f"{', '.join(strange)}: compare takes purchase models, of {', '.join(HISTORY)}")
-    units = {name: fit.data.get("time_unit") for name, fit in fits.items()}
+    kinds = {name: tuple(source.model.columns) for name, source in fits.items()}
+    strange = [name for name, columns in kinds.items() if columns not in (HISTORY, CONTRACTS)]
+    if strange or len(set(kinds.values())) > 1:
+        named = ", ".join(strange or list(kinds))
+        raise ValueError(
+            f"{named}: compare takes purchase models, of {', '.join(HISTORY)}, or contract models, of "
+            f"{', '.join(CONTRACTS)}, and not both"
+        )
+    units = {name: source.data.get("time_unit") for name, source in fits.items()}
     if len(set(units.values())) > 1:
         measured = ", ".join(f"{name} in {unit}" for name, unit in units.items())
         raise ValueError(f"likelihoods compare in one time unit only, and time was measured: {measured}")
-    for fit in fits.values():
-        rows_of(fit, customers)
+    of_contracts = CONTRACTS in kinds.values()
+    for source in fits.values():
+        if of_contracts:
+            require_fitted_to(source.fit, read_table(customers, CONTRACTS).by_tenure())
+        else:
+            fitted_table(source.fit, customers)
+    return of_contracts
 
 
 def _log_score_losses(holdouts: Mapping[str, Holdout]) -> LossComparison:
@@ -193,27 +218,35 @@ def _log_score_losses(holdouts: Mapping[str, Holdout]) -> LossComparison:
     return LossComparison("log score in the holdout", losses, next(iter(holdouts.values())).weight)
 
 
-def _aic_losses(fits: Mapping[str, Fit], customers: Any) -> LossComparison:
-    averaged = {name: averaged_columns(type(fit.model)) for name, fit in fits.items()}
-    extra = tuple(dict.fromkeys(column for columns in averaged.values() for column in columns))
-    design_columns = {name: fit.covariate_terms.design_columns(customers) for name, fit in fits.items()}
-    table = read_table(customers, (*HISTORY, *extra)).beside(
-        [z for columns in design_columns.values() for z in columns]
-    )
-    arrays, n = dict(zip((*HISTORY, *extra), table.columns, strict=False)), table.n_customers
-    losses, first = {}, len(arrays)
-    for name, fit in fits.items():
-        last = first + fit.covariate_terms.n
-        model, history = fit.customer_models((*(arrays[column] for column in HISTORY), *table.columns[first:last]))
-        log_likelihood = model.log_likelihood(*history, *(arrays[column] for column in averaged[name]))
-        losses[name] = 2 * fit.n_parameters / n - 2 * log_likelihood
-        first = last
+def _aic_losses(fits: Mapping[str, Uncertainty], customers: Customers) -> LossComparison:
+    averaged = {name: averaged_columns(type(source.model)) for name, source in fits.items()}
+    names = (*HISTORY, *dict.fromkeys(column for columns in averaged.values() for column in columns))
+    table = read_table(customers, names).with_covariates(shared_blocks(fits, customers))
+    columns, n = dict(zip(names, table.columns, strict=True)), table.n_customers
+    losses = {}
+    for name, source in fits.items():
+        rows = own_rows(name, source, table, columns)
+        extra = (columns[column] for column in averaged[name])
+        log_likelihood = source.row_model(rows).log_likelihood(*rows.columns, *extra)
+        losses[name] = 2 * source.fit.n_parameters / n - 2 * log_likelihood
     return LossComparison("AIC", losses, table.weight, scale=n)
 
 
-def _best_fit_text(fits: Mapping[str, Fit], in_sample: LossComparison) -> str:
+def _retention_losses(fits: Mapping[str, Uncertainty], retention_table: Customers) -> LossComparison:
+    """The losses of contract models by renewal decision: of those who renewed, and of those who left."""
+    table = read_table(retention_table, CONTRACTS)
+    _, at_risk, lost = (column[table.row] * table.line_weight for column in table.columns)
+    decisions, losses = np.concatenate([at_risk - lost, lost]), {}
+    for name, source in fits.items():
+        rate = predict_retention(source, retention_table, level=None)["retention_rate"].to_numpy()
+        probability = np.maximum(np.concatenate([rate, 1 - rate]), np.finfo(float).tiny)
+        losses[name] = 2 * source.fit.n_parameters / decisions.sum() - 2 * np.log(probability)
+    return LossComparison("AIC", losses, decisions, scale=float(decisions.sum()))
+
+
+def _best_fit_text(fits: Mapping[str, Uncertainty], in_sample: LossComparison) -> str:
     """Which of the fits is best to the data that all were fitted to."""
-    best, second = sorted(fits, key=lambda name: fits[name].aic)[:2]
+    best, second = sorted(fits, key=lambda name: fits[name].fit.aic)[:2]
     gap, error = in_sample.difference_to_best(second)
     if gap < 0.01:
         return f"{best} and {second} fit the calibration data alike."
@@ -221,15 +254,17 @@ def _best_fit_text(fits: Mapping[str, Fit], in_sample: LossComparison) -> str:
     return f"{best} fits the calibration data best, by {by} in AIC (standard error {unsure})."
 
 
-def _bic_text(fits: Mapping[str, Fit]) -> str:
-    best, second = sorted(fits, key=lambda name: fits[name].bic)[:2]
-    return f"By BIC {best} is best, by {three_digits(fits[second].bic - fits[best].bic)}."
+def _bic_text(fits: Mapping[str, Uncertainty]) -> str:
+    best, second = sorted(fits, key=lambda name: fits[name].fit.bic)[:2]
+    return f"By BIC {best} is best, by {three_digits(fits[second].fit.bic - fits[best].fit.bic)}."
 
 
 def _tracking_error(holdout: Holdout) -> float:
     """Holdout purchases over those expected of customers of whom only the age is known, less one."""
-    age = holdout.columns[HISTORY.index("T")]
-    (age, horizon, *covariates), row = distinct_rows((age, holdout.horizon, *holdout.columns[len(HISTORY) :]))
-    model, _ = holdout.fit.customer_models((*(age for _ in HISTORY), *covariates))
-    expected = model.expected_purchases_new(age + horizon) - model.expected_purchases_new(age)
-    return float(holdout.weight @ holdout.actual / (holdout.weight @ expected[row]) - 1)
+    rows = holdout.rows
+    age = rows.columns[HISTORY.index("T")]
+    expected = holdout.source.values(
+        lambda model, age, until: model.expected_purchases_new(until) - model.expected_purchases_new(age),
+        replace(rows, columns=(age, age + holdout.horizon)),
+    )
+    return float(holdout.weight @ holdout.actual / (holdout.weight @ expected) - 1)

@@ -18,13 +18,14 @@ from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.proportions import wilson_interval
 from retention_models.evaluation.holdout_data import Holdout, fits_by_name
-from retention_models.fitting.result import Fit
+from retention_models.fitting.uncertainty import Fits, Fitted
 from retention_models.forecast.by_group import weights_by_group
 from retention_models.forecast.customers import predict_total
+from retention_models.tables.customer_table import open_customers
 from retention_models.tables.groups import Labels
 
 
-def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_frequency: int = 7) -> pd.DataFrame:
+def holdout_by_frequency(fits: Fits, customers: Any, *, max_frequency: int = 7) -> pd.DataFrame:
     """Mean purchases in the holdout period by number of repeat purchases before: actual and expected.
 
     Parameters
@@ -66,7 +67,7 @@ def holdout_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_f
     return _means_by_frequency(first, means, max_frequency)
 
 
-def status_by_frequency(fits: Fit | Mapping[str, Fit], customers: Any, *, max_frequency: int = 7) -> pd.DataFrame:
+def status_by_frequency(fits: Fits, customers: Any, *, max_frequency: int = 7) -> pd.DataFrame:
     """Share of customers who bought in the holdout and mean P(alive), by number of repeat purchases before.
 
     Parameters
@@ -125,7 +126,7 @@ def _means_by_frequency(holdout: Holdout, values: Mapping[str, Array], max_frequ
     return pd.DataFrame({"customers": size[present].astype(int), **means}, index=pd.Index(labels, name="frequency"))
 
 
-def holdout_scores(fits: Fit | Mapping[str, Fit], customers: Any, *, level: float = 0.95) -> pd.DataFrame:
+def holdout_scores(fits: Fits, customers: Any, *, level: float = 0.95) -> pd.DataFrame:
     """Forecast error of each model in the holdout period, per customer and in total.
 
     Parameters
@@ -163,11 +164,13 @@ def holdout_scores(fits: Fit | Mapping[str, Fit], customers: Any, *, level: floa
     model
     ParetoNBD  0.75    1882   1665.51
     """
-    rows = {name: _scores(fit, customers, level) for name, fit in fits_by_name(fits).items()}
+    customers = open_customers(customers)
+    holdouts = {name: Holdout.from_fit(source, customers) for name, source in fits_by_name(fits).items()}
+    rows = {name: _scores(holdout, customers, level) for name, holdout in holdouts.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model").astype({"actual": int})
 
 
-def calibration(fit: Fit, customers: Any, *, bins: int = 10) -> pd.DataFrame:
+def calibration(fit: Fitted, customers: Any, *, bins: int = 10) -> pd.DataFrame:
     """Histogram of the position of each actual count in its forecast distribution (non-randomised PIT).
 
     A flat histogram (``density`` 1) means that the forecast distributions are calibrated.
@@ -202,7 +205,7 @@ def calibration(fit: Fit, customers: Any, *, bins: int = 10) -> pd.DataFrame:
     return Holdout.from_fit(fit, customers).histogram(bins)
 
 
-def holdout_check(fit: Fit, customers: Any, *, level: float = 0.95) -> Check:
+def holdout_check(fit: Fitted, customers: Any, *, level: float = 0.95) -> Check:
     """Whether the actual total of the holdout period lies within the forecast interval.
 
     Parameters
@@ -233,7 +236,8 @@ def holdout_check(fit: Fit, customers: Any, *, level: float = 0.95) -> Check:
     1,859), 1,882 came true, 14 % more. The interval knows how uncertain the parameters are and what chance does, but
     not whether the model is right: parameter uncertainty is not model error.
     """
-    score = _scores(fit, customers, level)
+    customers = open_customers(customers)
+    score = _scores(Holdout.from_fit(fit, customers), customers, level)
     held = score["purchases_lower"] <= score["actual"] <= score["purchases_upper"]
     numbers = (
         f"{score['expected']:,.0f} purchases were expected in the holdout ({100 * level:g} % interval "
@@ -252,12 +256,11 @@ def _miss_text(error: float) -> str:
     )
 
 
-def _scores(fit: Fit, customers: Any, level: float) -> dict[str, float]:
-    holdout = Holdout.from_fit(fit, customers)
+def _scores(holdout: Holdout, customers: Any, level: float) -> dict[str, float]:
     durations = np.unique(holdout.horizon)
     if len(durations) > 1:
         raise ValueError(f"holdout_duration has {len(durations)} values; take customers with one of them at a time")
-    total = predict_total(fit, customers, float(durations[0]), level).iloc[0]
+    total = predict_total(holdout.source, customers, float(durations[0]), level).iloc[0]
     actual = float(holdout.weight @ holdout.actual)
     off = holdout.expected_purchases() - holdout.actual
     return {
@@ -272,7 +275,7 @@ def _scores(fit: Fit, customers: Any, level: float) -> dict[str, float]:
     }
 
 
-def holdout_by_group(fits: Fit | Mapping[str, Fit], customers: Any, by: Labels) -> pd.DataFrame:
+def holdout_by_group(fits: Fits, customers: Any, by: Labels) -> pd.DataFrame:
     """Purchases in the holdout period by group of customers: actual and expected.
 
     Parameters

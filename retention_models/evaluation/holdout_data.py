@@ -11,24 +11,68 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
-from retention_models.fitting.result import Fit
+from retention_models.fitting.uncertainty import Fits, Fitted, Uncertainty, uncertainty_of
 from retention_models.forecast.customers import BLOCK, require_purchases
-from retention_models.tables.customer_table import Table, read_table, require_same_measure, same_measure
+from retention_models.tables.customer_table import (
+    Customers,
+    CustomerTable,
+    Rows,
+    open_customers,
+    read_table,
+    require_same_measure,
+    same_measure,
+)
 
 HOLDOUT = ("holdout_frequency", "holdout_duration")
 
 
-def fits_by_name(fits: Fit | Mapping[str, Fit]) -> dict[str, Fit]:
-    """Several fits of purchase models by name; a single one has the name of its model class."""
-    by_name = {type(fits.model).__name__: fits} if isinstance(fits, Fit) else dict(fits)
-    if not by_name:
-        raise ValueError("there are no fits to judge; pass one, or several by name")
-    for fit in by_name.values():
-        require_purchases(type(fit.model))
+def fits_by_name(fits: Fits) -> dict[str, Uncertainty]:
+    """Several fits of purchase models by name; those of a list, and a single one, have the name of their model class.
+
+    Raises
+    ------
+    TypeError
+        When one of them is no fit.
+    ValueError
+        When there are none, two have the same name, or one is no fit of purchases.
+    """
+    by_name = named_fits(fits)
+    for source in by_name.values():
+        require_purchases(type(source.model))
     return by_name
 
 
-def common_measure(fits: Mapping[str, Fit], what: str, given: Any, otherwise: str) -> Any:
+def named_fits(fits: Fits) -> dict[str, Uncertainty]:
+    """As ``fits_by_name``, of any models."""
+    if isinstance(fits, Mapping):
+        by_name = {name: uncertainty_of(fit) for name, fit in fits.items()}
+    else:
+        sources = [uncertainty_of(fit) for fit in (fits if isinstance(fits, list | tuple) else [fits])]
+        names = [type(source.model).__name__ for source in sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"{', '.join(twice)} stands more than once among the fits; name them, as in "
+                "{'plain': fit, 'by plan': other}"
+            )
+        by_name = dict(zip(names, sources, strict=True))
+    if not by_name:
+        raise ValueError("there are no fits to judge; pass one, or several by name")
+    return by_name
+
+
+def shared_blocks(fits: Mapping[str, Uncertainty], customers: Customers) -> dict[Any, Array]:
+    """The covariates of several fits, as blocks of one table."""
+    return {(name, role): block for name, source in fits.items() for role, block in source.blocks(customers).items()}
+
+
+def own_rows(name: str, source: Uncertainty, table: CustomerTable, columns: Mapping[str, Array]) -> Rows:
+    """The rows of one of several fits in their common table, of whose columns some are its own."""
+    own = {role: block for (whose, role), block in table.covariates.items() if whose == name}
+    return Rows(tuple(columns[column] for column in source.model.columns), own)
+
+
+def common_measure(fits: Mapping[str, Uncertainty], what: str, given: Any, otherwise: str) -> Any:
     """The ``time_unit`` or ``granularity`` that all fits share; an error if ``given`` differs.
 
     Fits to other tables do not know theirs. The result is then ``given``, or else ``otherwise``.
@@ -48,50 +92,45 @@ def common_measure(fits: Mapping[str, Fit], what: str, given: Any, otherwise: st
 class Holdout:
     """The distinct rows of history, holdout and covariates, and the fit to evaluate on them.
 
-    ``columns`` are those of the model and then those of the covariates, with ``frequency`` among them. ``actual`` is
-    the number of purchases within ``horizon``. All arrays have shape (rows,), as has ``weight``, the number of
-    customers per row.
+    ``rows`` are those of the model. ``actual`` is the number of purchases within ``horizon``. All arrays have shape
+    (rows,), as has ``weight``, the number of customers per row.
     """
 
-    fit: Fit
-    table: Table
-    columns: tuple[Array, ...]
+    source: Uncertainty
+    table: CustomerTable
+    rows: Rows
     frequency: Array
     actual: Array
     horizon: Array
 
     @classmethod
-    def from_fit(cls, fit: Fit, customers: Any) -> Holdout:
+    def from_fit(cls, fit: Fitted, customers: Any) -> Holdout:
         """The holdout in a summary; a ValueError where it has none."""
         return next(iter(cls.from_fits(fits_by_name(fit), customers).values()))
 
     @classmethod
-    def from_fits(cls, fits: Mapping[str, Fit], customers: Any) -> dict[str, Holdout]:
+    def from_fits(cls, fits: Mapping[str, Uncertainty], customers: Any) -> dict[str, Holdout]:
         """The holdout in a summary for each of several fits, over the same rows."""
+        customers = open_customers(customers)
         missing = [name for name in HOLDOUT if name not in customers.columns]
         if missing:
             raise ValueError(
                 f"{' and '.join(missing)} not in the table, so it has no holdout; "
                 "make one with summarize(..., calibration_end=...)"
             )
-        names = list(dict.fromkeys(name for fit in fits.values() for name in fit.model.columns))
-        design_columns = {name: fit.covariate_terms.design_columns(customers) for name, fit in fits.items()}
-        table = read_table(customers, (*names, *HOLDOUT)).beside(
-            [z for columns in design_columns.values() for z in columns]
-        )
-        for fit in fits.values():
-            require_same_measure(fit.data, table)
-        by_name = dict(zip((*names, *HOLDOUT), table.columns, strict=False))
+        names = tuple(dict.fromkeys(name for source in fits.values() for name in source.model.columns))
+        table = read_table(customers, (*names, *HOLDOUT)).with_covariates(shared_blocks(fits, customers))
+        for source in fits.values():
+            require_same_measure(source.data, table)
+        by_name = dict(zip((*names, *HOLDOUT), table.columns, strict=True))
         wrong = table.weight[(by_name[HOLDOUT[0]] < 0) | (by_name[HOLDOUT[0]] % 1 != 0)].sum()
         if wrong:
             raise ValueError(f"holdout_frequency is no count for {wrong:,.0f} customers; it must be 0, 1, 2, ...")
-        found, first = {}, len(by_name)
-        for name, fit in fits.items():
-            last = first + fit.covariate_terms.n
-            columns = (*(by_name[column] for column in fit.model.columns), *table.columns[first:last])
-            found[name] = cls(fit, table, columns, by_name["frequency"], *(by_name[column] for column in HOLDOUT))
-            first = last
-        return found
+        after = [by_name[column] for column in HOLDOUT]
+        return {
+            name: cls(source, table, own_rows(name, source, table, by_name), by_name["frequency"], *after)
+            for name, source in fits.items()
+        }
 
     @property
     def weight(self) -> Array:
@@ -104,13 +143,11 @@ class Holdout:
 
     def expected_purchases(self) -> Array:
         """Expected purchases within the horizon; shape (rows,)."""
-        model, history = self.fit.customer_models(self.columns)
-        return model.expected_purchases(self.horizon, *history)
+        return self.source.row_model(self.rows).expected_purchases(self.horizon, *self.rows.columns)
 
     def probability_alive(self) -> Array:
         """Chance to be a customer still at the end of the calibration; shape (rows,)."""
-        model, history = self.fit.customer_models(self.columns)
-        return model.probability_alive(*history)
+        return self.source.row_model(self.rows).probability_alive(*self.rows.columns)
 
     def log_probability(self) -> Array:
         """Log of the probability of the count that came true; what underflows counts as the smallest float."""
@@ -119,8 +156,8 @@ class Holdout:
 
     def _probability(self, count: Array | NDArray[np.int64], row: NDArray[np.int64]) -> Array:
         """Chance of a count for each of some rows."""
-        model, history = self.fit.customer_models(tuple(column[row] for column in self.columns))
-        return model.purchase_probability(count, self.horizon[row], *history)
+        some = self.rows.take(row)
+        return self.source.row_model(some).purchase_probability(count, self.horizon[row], *some.columns)
 
     def distribution(self) -> tuple[Array, Array]:
         """Probability of fewer purchases than came true, and of just as many; shape (rows,) each."""

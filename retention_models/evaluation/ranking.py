@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 from retention_models.core.arguments import require_whole
 from retention_models.core.arrays import Array
 from retention_models.evaluation.holdout_data import Holdout
-from retention_models.fitting.result import Fit
+from retention_models.fitting.uncertainty import Fitted
 
 
-def gain_table(fit: Fit, customers: Any, *, groups: int = 10) -> pd.DataFrame:
+def gain_table(fit: Fitted, customers: Any, *, groups: int = 10) -> pd.DataFrame:
     """Share of holdout purchases found when customers are contacted in the order of their expected purchases.
 
     Parameters

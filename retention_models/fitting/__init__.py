@@ -1,13 +1,12 @@
 """Where tables meet models: maximum likelihood, tests between models, the bootstrap, and curves of groups.
 
-- ``fit``: any model to a table; also by group, with covariates, with robust errors
+- ``fit``: any model to a table; also by group, with covariates (of contracts too), with robust errors
 - ``Fit``: what ``fit`` returns: parameters, intervals, notes, checks, JSON
 - ``bootstrap``: intervals from refits to reweighted customers
 - ``wald``, ``likelihood_ratio``: whether covariates, or a richer model, explain more than chance
 - ``fit_pooled``: cohorts that borrow from each other; ``cohort_check``
 - ``select_contract_model``: the models of contracts side by side
 - ``survival_curves``: Kaplan-Meier curves by group; ``cause_curves`` by cause
-- ``fit_covariates``: contracts with covariates
 
 >>> import pandas as pd
 >>> import retention_models as rm
@@ -27,10 +26,10 @@ Behind the door:
 - ``notes``: notes of a fit
 - ``homogeneity_check``: whether groups agree
 - ``stored_fit``: fits as JSON
-- ``calendar_covariates``: contracts with covariates
-- ``contract_cells``: their cells
+- ``uncertainty``: what forecasts and values ask of fits and bootstraps
+- ``calendar_covariates``: contracts with covariates of the calendar
 - ``retention_columns``: columns of retention tables
-- ``retention_intervals``: profile-likelihood intervals
+- ``profile_region``: the profile likelihood of vague fits
 """
 
 import lazy_loader as _lazy

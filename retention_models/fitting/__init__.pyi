@@ -1,4 +1,3 @@
-from .calendar_covariates import fit_covariates as fit_covariates
 from .estimate import fit as fit
 from .model_selection import select_contract_model as select_contract_model
 from .model_tests import likelihood_ratio as likelihood_ratio

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from retention_models.btyd.gammagamma import PAID_NOTHING
 from retention_models.estimation.model import Model, parameter_names
 from retention_models.fitting.formula_terms import CovariateTerms
-from retention_models.tables.customer_table import Table
+from retention_models.tables.customer_table import CustomerTable
 
 SAME_AMOUNT = 1e-9  # relative differences that are those of arithmetic
 FEWEST_CUSTOMERS = 5  # a coefficient; with fewer some level soon holds none who ever came back
 
 
-def require_enough(model_class: type[Model], table: Table, left_out: Mapping[str, int]) -> None:
+def require_enough(model_class: type[Model], table: CustomerTable, left_out: Mapping[str, int]) -> None:
     """An error where no model could be fitted, with the reason."""
     name, n = model_class.__name__, table.n_customers
     if n < 2:
@@ -43,7 +43,7 @@ def require_enough(model_class: type[Model], table: Table, left_out: Mapping[str
         raise ValueError(f"{name} learns from differences, and all {n:,.0f} customers have the same history")
 
 
-def require_tenures(model_class: type[Model], table: Table, robust: bool) -> None:
+def require_tenures(model_class: type[Model], table: CustomerTable, robust: bool) -> None:
     """An error where a retention table cannot tell a model's parameters apart, or not with robust errors."""
     name, parameters = model_class.__name__, len(parameter_names(model_class))
     _, at_risk, lost = table.columns
@@ -62,10 +62,24 @@ def require_tenures(model_class: type[Model], table: Table, robust: bool) -> Non
         raise ValueError("robust errors need a row for each customer, and a retention table holds only their sums")
 
 
-def require_not_explained(model_class: type[Model], names: Sequence[str]) -> None:
+def require_roles(model_class: type[Model], roles: Iterable[str]) -> None:
+    """An error where covariates are given in a role that the model does not know."""
+    links = list(getattr(model_class, "links", {}))
+    known = [*links, *(["calendar"] if "churn" in links else [])]
+    for role in roles:
+        if role not in known:
+            takes = ", ".join(f"{name}_covariates" for name in known) or "none"
+            raise ValueError(f"{model_class.__name__} takes no {role}_covariates; it takes {takes}")
+
+
+def require_not_explained(model_class: type[Model], names: Sequence[str], role: str) -> None:
     """An error where a covariate is what the model explains, or was not known when the forecast was made."""
-    of_purchases = ("frequency", "recency", "log_gaps", "monetary_value")  # the last is 0 where nobody came back
-    outcomes = ("monetary_value",) if "monetary_value" in model_class.columns else of_purchases
+    if "at_risk" in model_class.columns:
+        outcomes: tuple[str, ...] = ("at_risk", "lost", "weight", *(["tenure"] if role == "churn" else []))
+    elif "monetary_value" in model_class.columns:
+        outcomes = ("monetary_value",)
+    else:
+        outcomes = ("frequency", "recency", "log_gaps", "monetary_value")  # the last is 0 where nobody came back
     circular = [name for name in names if name in outcomes or name.startswith("holdout_")]
     if circular:
         raise ValueError(
@@ -74,7 +88,7 @@ def require_not_explained(model_class: type[Model], names: Sequence[str]) -> Non
         )
 
 
-def require_few_coefficients(covariate_terms: CovariateTerms, table: Table) -> None:
+def require_few_coefficients(covariate_terms: CovariateTerms, table: CustomerTable) -> None:
     """An error where there are too many coefficients for so many customers."""
     if table.n_customers < FEWEST_CUSTOMERS * covariate_terms.n:
         term, labels = max(covariate_terms.terms.items(), key=lambda each: len(each[1]))
@@ -85,7 +99,7 @@ def require_few_coefficients(covariate_terms: CovariateTerms, table: Table) -> N
         )
 
 
-def _require_losses_before_the_last(model_class: type[Model], table: Table) -> None:
+def _require_losses_before_the_last(model_class: type[Model], table: CustomerTable) -> None:
     """An error where a chance to leave that grows with tenure would grow without end."""
     tenure, at_risk, lost = table.columns
     last = float(tenure[at_risk > 0].max())

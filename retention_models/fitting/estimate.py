@@ -18,18 +18,26 @@ from retention_models.estimation.model import Model, averaged_columns, parameter
 from retention_models.estimation.newton import ConvergenceError
 from retention_models.estimation.random_effects import near_maxima
 from retention_models.estimation.with_covariates import maximise_with_covariates
+from retention_models.fitting.calendar_covariates import PATH, fit_calendar, read_paths
 from retention_models.fitting.data_requirements import (
     require_enough,
     require_few_coefficients,
     require_not_explained,
+    require_roles,
     require_tenures,
 )
-from retention_models.fitting.formula_terms import CovariateTerms
+from retention_models.fitting.formula_terms import CALENDAR, CovariateTerms
 from retention_models.fitting.homogeneity_check import homogeneity_check
 from retention_models.fitting.models import MODELS
 from retention_models.fitting.notes import notes_on
 from retention_models.fitting.result import Fit
-from retention_models.tables.customer_table import Table, read_covariates, read_table, require_opportunities
+from retention_models.tables.customer_table import (
+    CustomerTable,
+    open_customers,
+    read_covariates,
+    read_table,
+    require_opportunities,
+)
 from retention_models.tables.groups import Labels, read_groups
 
 
@@ -40,6 +48,9 @@ def fit(
     purchase_covariates: str | None = None,
     dropout_covariates: str | None = None,
     spend_covariates: str | None = None,
+    churn_covariates: str | None = None,
+    calendar_covariates: str | None = None,
+    calendar_by: str | Sequence[str] = "cohort",
     by: Labels | None = None,
     robust: bool = False,
 ) -> Fit:
@@ -60,6 +71,16 @@ def fit(
         Formula of the columns that change how soon customers leave; by default none.
     spend_covariates
         Formula of the columns that change how much customers spend (``GammaGamma``); by default none.
+    churn_covariates
+        Formula of the columns that change how soon customers with contracts leave (``ShiftedBetaGeometric``,
+        ``BetaDiscreteWeibull``); by default none.
+    calendar_covariates
+        Formula of columns of the time at which a renewal is due, such as a price increase, for the same models; by
+        default none. Each calendar needs a row for every renewal from the first one on (``at_risk`` 0 if nobody was
+        observed).
+    calendar_by
+        Columns that, with the columns of ``churn_covariates``, identify customers who met the same calendar; by
+        default ``"cohort"``.
     by
         Fit each group as well: the name of a column, or one label for each customer (a Series by its index, a list or
         array in the order of the table). ``"cohort"`` is the month of ``first_purchase`` if there is no such column. By
@@ -86,21 +107,26 @@ def fit(
 
     Notes
     -----
-    ----- Newton's method on the logarithms of the parameters, so the time unit does not matter. A parameter that runs
+    Newton's method on the logarithms of the parameters, so the time unit does not matter. A parameter that runs
     to 0 or to infinity is held there, and a note says so.
 
     In a formula, text columns are categories with the first level (in alphabetical order, or in the order of the
     categories) as the baseline. ``C(year)`` makes categories of numbers. Covariates z act through an index z'g, where g
-    are the coefficients ``purchase[...]``, ``dropout[...]`` and ``spend[...]``. ``fit.model`` is the model of a
-    customer whose covariates are all 0. The index changes the model as follows:
+    are the coefficients ``purchase[...]``, ``dropout[...]``, ``spend[...]`` and ``churn[...]``. ``fit.model`` is the
+    model of a customer whose covariates are all 0. The index changes the model as follows:
 
     - purchase rates are multiplied by exp(z'g): alpha becomes alpha exp(-z'g);
     - drop-out rates of ``ParetoNBD`` are multiplied by exp(z'g): beta becomes beta exp(-z'g);
     - the logit of the mean drop-out probability, a / (a + b), increases by z'g, and a + b is the same for all;
     - the logits of the mean probabilities of ``BGBB``, alpha / (alpha + beta) to buy and gamma / (gamma + delta) to
-    leave,
-      increase by z'g;
-    - amounts are multiplied by exp(z'g): v becomes v exp(z'g).
+      leave, increase by z'g;
+    - amounts are multiplied by exp(z'g): v becomes v exp(z'g);
+    - the logit of the mean churn probability, alpha / (alpha + beta), increases by z'g, and alpha + beta is the same
+      for all;
+    - calendar covariates multiply the exposure of a renewal by exp(z'g): S(t) = B(alpha, beta + C(t)) / B(alpha, beta),
+      where C(t) adds up [u^c - (u - 1)^c] exp(z'g) over the renewals u up to t. Fader & Hardie (2020), "Incorporating
+      Time-Varying Covariates in a Simple Mixture Model for Discrete-Time Duration Data", with a beta instead of a gamma
+      mixture. Forecasts and values take calendar covariates of 0; ``forecast.predict_retention`` takes others.
 
     Rates as in Fader & Hardie (2007), "Incorporating Time-Invariant Covariates into the Pareto/NBD and BG/NBD Models".
     With covariates the number of stages k is that of the model without covariates.
@@ -133,13 +159,24 @@ def fit(
     """
     if not (isinstance(model_class, type) and hasattr(model_class, "columns")):
         raise TypeError(f"fit takes a model class, one of {', '.join(MODELS)}; got {model_class!r}")
+    customers = open_customers(customers)
     table = read_table(customers, model_class.columns, averaged_columns(model_class))
     require_opportunities(model_class, table)
-    formulas = {"purchase": purchase_covariates, "dropout": dropout_covariates, "spend": spend_covariates}
-    designs = {link: formula for link, formula in formulas.items() if formula is not None}
-    covariate_terms, table = (
-        _apply_formulas(model_class, designs, customers, table) if designs else (CovariateTerms(), table)
-    )
+    formulas = {
+        "purchase": purchase_covariates,
+        "dropout": dropout_covariates,
+        "spend": spend_covariates,
+        "churn": churn_covariates,
+        CALENDAR: calendar_covariates,
+    }
+    asked = {role: formula for role, formula in formulas.items() if formula is not None}
+    require_roles(model_class, asked)
+    covariate_terms, blocks = _apply_formulas(model_class, asked, customers, table)
+    if CALENDAR in asked:
+        names = (calendar_by,) if isinstance(calendar_by, str) else tuple(calendar_by)
+        covariate_terms = replace(covariate_terms, calendar_by=names)
+        blocks[PATH] = read_paths(customers, names, blocks.get("churn"))
+    table = table.with_covariates(blocks) if blocks else table
     pooled = _fit_table(model_class, table, covariate_terms, robust)
     if by is None:
         return pooled
@@ -156,32 +193,27 @@ def fit(
 
 
 def _apply_formulas(
-    model_class: type[Model], formulas: Mapping[str, str], customers: Any, table: Table
-) -> tuple[CovariateTerms, Table]:
-    """The covariates of the customers that the model can use, and the table with their design columns."""
-    links = getattr(model_class, "links", {})
-    for link in formulas:
-        if link not in links:
-            known = ", ".join(f"{name}_covariates" for name in links) or "none"
-            raise ValueError(f"{model_class.__name__} takes no {link}_covariates; it takes {known}")
+    model_class: type[Model], formulas: Mapping[str, str], customers: Any, table: CustomerTable
+) -> tuple[CovariateTerms, dict[str, Array]]:
+    """The covariates of the customers that the model can use, and their design columns by role."""
     is_informative = ~_is_uninformative(model_class, table)[table.row]
     designs: dict[str, Design] = {}
-    design_columns: list[Array] = []
-    for link, formula in formulas.items():
+    blocks: dict[str, Array] = {}
+    for role, formula in formulas.items():
         names = columns_in(parse_formula(formula))
-        require_not_explained(model_class, names)
+        require_not_explained(model_class, names, role)
         frame = read_covariates(customers, names, formula)[is_informative]
-        designs[link] = Design.from_formula(formula, frame)
-        matrix = np.zeros((len(is_informative), len(designs[link].labels)))
-        matrix[is_informative] = designs[link].matrix(frame)
-        design_columns.extend(matrix.T)
-    return CovariateTerms(designs), table.beside(design_columns)
+        designs[role] = Design.from_formula(formula, frame)
+        blocks[role] = np.zeros((len(is_informative), len(designs[role].labels)))
+        blocks[role][is_informative] = designs[role].matrix(frame)
+    return CovariateTerms(designs), blocks
 
 
-def _group_starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
-    """Start of the fit of each group: for contracts near its maximum, found for all groups at once; else None."""
+def _group_starts(pooled: Fit, table: CustomerTable, groups: Sequence[NDArray[np.bool_]]) -> Sequence[Model | None]:
+    """Start of the fit of each group: for contracts without covariates near its maximum, found for all at once."""
     names = parameter_names(type(pooled.model))
-    if "at_risk" not in type(pooled.model).columns or len(pooled.covariance) < len(names):
+    is_simple = len(pooled.covariance) == len(names) and not pooled.covariate_terms.n
+    if not (is_simple and "at_risk" in type(pooled.model).columns):
         return [None] * len(groups)
     tenure, at_risk, lost = (column[table.row] for column in table.columns)
     columns = tenure, at_risk * table.line_weight, lost * table.line_weight
@@ -191,13 +223,17 @@ def _group_starts(pooled: Fit, table: Table, groups: Sequence[NDArray[np.bool_]]
 
 
 def _fit_table(
-    model_class: type[Model], table: Table, covariate_terms: CovariateTerms, robust: bool, start: Model | None = None
+    model_class: type[Model],
+    table: CustomerTable,
+    covariate_terms: CovariateTerms,
+    robust: bool,
+    start: Model | None = None,
 ) -> Fit:
     table, left_out = _informative_rows(model_class, table)
-    histories = table.first(len(model_class.columns)) if covariate_terms.n else table
+    histories = table.of_columns(len(model_class.columns)) if covariate_terms.n else table
     if "at_risk" in model_class.columns:
-        table = histories = table.by_tenure()
-        require_tenures(model_class, table, robust)
+        table, histories = table.by_tenure(), histories.by_tenure()
+        require_tenures(model_class, histories, robust)
     else:
         require_enough(model_class, histories, left_out)
     names, arrays = (*model_class.columns, *averaged_columns(model_class)), (*histories.columns, *histories.means())
@@ -209,15 +245,15 @@ def _fit_table(
         model=optimum.model,
         covariance=pd.DataFrame(optimum.covariance, index=labels, columns=labels),
         log_likelihood=optimum.log_likelihood,
-        n_customers=round(table.n_customers),
-        notes=notes_on(optimum, covariate_terms, left_out, table),
+        n_customers=round(histories.n_customers),
+        notes=notes_on(optimum, covariate_terms, left_out, histories),
         data={**_data_record(model_class, histories), "left_out": left_out},
         robust=robust,
         covariate_terms=covariate_terms,
     )
 
 
-def _data_record(model_class: type[Model], table: Table) -> dict[str, Any]:
+def _data_record(model_class: type[Model], table: CustomerTable) -> dict[str, Any]:
     """The record of the data in a fit: their origin, and a retention table itself, which is small."""
     about = {**table.about, "rows": len(table.weight), "sha256": table.sha256()}
     if "at_risk" in model_class.columns:
@@ -226,17 +262,18 @@ def _data_record(model_class: type[Model], table: Table) -> dict[str, Any]:
 
 
 def _fit_covariates(
-    plain: Optimum, table: Table, covariate_terms: CovariateTerms, robust: bool
+    plain: Optimum, table: CustomerTable, covariate_terms: CovariateTerms, robust: bool
 ) -> tuple[Optimum, CovariateTerms]:
     """The maximum with covariates, from the one without them unless that has a parameter at a limit."""
     require_few_coefficients(covariate_terms, table)
-    last = len(table.columns) - covariate_terms.n
-    rows = (*table.columns[:last], *table.means())
+    if CALENDAR in covariate_terms.designs:
+        return fit_calendar(plain, table, covariate_terms)
+    rows = (*table.columns, *table.means())
     model_class = type(plain.model)
     fixed = {name: getattr(plain.model, name) for name in plain.model.fixed}
     is_inside = set(plain.free) == set(parameter_names(model_class))
     start = plain.model if is_inside else model_class.start(*rows, weight=table.weight, **fixed)
-    covariates = covariate_terms.by_link(model_class, table.columns[last:])
+    covariates = covariate_terms.by_link(model_class, table.covariates)
     try:
         found = maximise_with_covariates(start, rows, table.weight, covariates, robust=robust)
     except ValueError as error:
@@ -247,7 +284,7 @@ def _fit_covariates(
     )
 
 
-def _informative_rows(model_class: type[Model], table: Table) -> tuple[Table, dict[str, int]]:
+def _informative_rows(model_class: type[Model], table: CustomerTable) -> tuple[CustomerTable, dict[str, int]]:
     """The rows that a model can use, and how many customers were left out for each reason."""
     counts = {
         reason: round(float(table.weight[rows].sum()))
@@ -258,21 +295,18 @@ def _informative_rows(model_class: type[Model], table: Table) -> tuple[Table, di
     return kept, {reason: n for reason, n in counts.items() if n}
 
 
-def _is_uninformative(model_class: type[Model], table: Table) -> NDArray[np.bool_]:
+def _is_uninformative(model_class: type[Model], table: CustomerTable) -> NDArray[np.bool_]:
     """Which rows a model cannot use."""
     return np.any([np.zeros(len(table.weight), dtype=bool), *_exclusion_reasons(model_class, table).values()], axis=0)
 
 
-def _exclusion_reasons(model_class: type[Model], table: Table) -> dict[str, NDArray[np.bool_]]:
+def _exclusion_reasons(model_class: type[Model], table: CustomerTable) -> dict[str, NDArray[np.bool_]]:
     """Rows that a model cannot use, by reason."""
-    columns = table.columns[: len(model_class.columns)]
-    return model_class.left_out(*columns) if hasattr(model_class, "left_out") else {}
+    return model_class.left_out(*table.columns[: len(model_class.columns)]) if hasattr(model_class, "left_out") else {}
 
 
-def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
-    """The distinct rows that a fit was made from, and how many customers have each.
-
-    The columns are those that ``log_likelihood`` takes, and last those of the covariates.
+def fitted_table(fit: Fit, customers: Any) -> CustomerTable:
+    """The distinct rows that a fit was made from: the columns that ``log_likelihood`` takes, and the covariates.
 
     Raises
     ------
@@ -284,17 +318,17 @@ def rows_of(fit: Fit, customers: Any) -> tuple[tuple[Array, ...], Array]:
         raise ValueError("a row for each customer is needed, and a retention table holds only their sums")
     table = read_table(customers, (*model_class.columns, *averaged_columns(model_class)))
     is_informative = ~_is_uninformative(model_class, table)[table.row]
-    histories = table.first(len(model_class.columns)).of_lines(is_informative)
+    require_fitted_to(fit, table.of_columns(len(model_class.columns)).of_lines(is_informative))
+    if fit.covariate_terms.n:
+        table = table.with_covariates(fit.covariate_terms.blocks(customers))
+    return table if is_informative.all() else table.of_lines(is_informative)
+
+
+def require_fitted_to(fit: Fit, histories: CustomerTable) -> None:
+    """An error unless these are the histories, or the tenures, that a fit was made from."""
     if histories.sha256() != fit.data.get("sha256"):
+        name = type(fit.model).__name__
         raise ValueError(
-            f"these {histories.n_customers:,.0f} customers are not the ones that {model_class.__name__} was fitted to "
+            f"these {histories.n_customers:,.0f} customers are not the ones that {name} was fitted to "
             f"({fit.n_customers:,}); pass the table that fit was given"
         )
-    if fit.covariate_terms.n:
-        design_columns = fit.covariate_terms.design_columns(
-            read_covariates(customers, fit.covariate_terms.columns)[is_informative]
-        )
-        table = table.of_lines(is_informative).beside(design_columns)
-    elif not is_informative.all():
-        table = table.of_lines(is_informative)
-    return table.columns, table.weight

@@ -16,18 +16,22 @@ from retention_models.estimation.links import Link, apply_links, derivatives
 from retention_models.estimation.standardise import Covariates
 from retention_models.tables.customer_table import read_covariates
 
+CALENDAR = "calendar"  # the role of covariates of the time at which a renewal is due
 NONE = pd.Series(dtype=float, name="coefficient")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CovariateTerms(Presentation):
-    """The covariates of a fit: the design of each link that has any, and the coefficients, ``purchase[...]`` and so on.
+    """The covariates of a fit: the design of each role, and the coefficients, ``purchase[...]`` and so on.
 
-    Arrays over customers, one a column of the designs, are called ``design_columns`` here.
+    Coefficients act by role: ``purchase``, ``dropout``, ``spend`` and ``churn`` through the links that a model
+    declares, and ``calendar`` on the exposure of a renewal. ``calendar_by`` are the columns that tell apart customers
+    who met different calendars.
     """
 
     designs: Mapping[str, Design] = field(default_factory=dict)
     coefficients: pd.Series = field(default_factory=NONE.copy)
+    calendar_by: tuple[str, ...] = ()
 
     def _parts(self) -> Sequence[Part]:
         if not self.n:
@@ -38,6 +42,11 @@ class CovariateTerms(Presentation):
     def n(self) -> int:
         """The number of coefficients."""
         return sum(len(design.labels) for design in self.designs.values())
+
+    @property
+    def is_of_customers(self) -> bool:
+        """Whether customers differ by their covariates; those of the calendar are the same for all."""
+        return any(role != CALENDAR for role in self.designs)
 
     @property
     def terms(self) -> dict[str, tuple[str, ...]]:
@@ -51,66 +60,73 @@ class CovariateTerms(Presentation):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a frame of customers that the designs use."""
-        return tuple(dict.fromkeys(name for design in self.designs.values() for name in design.columns))
+        designs = (design for role, design in self.designs.items() if role != CALENDAR)
+        return tuple(dict.fromkeys(name for design in designs for name in design.columns))
 
-    def design_columns(self, customers: Any) -> tuple[Array, ...]:
-        """The columns of the designs for a frame of customers; each of shape (n,)."""
+    def blocks(self, customers: Any) -> dict[str, Array]:
+        """The design columns of a frame of customers for each role of covariates; each of shape (n, coefficients)."""
+        return {
+            role: design.matrix(read_covariates(customers, design.columns, design.formula))
+            for role, design in self.designs.items()
+            if role != CALENDAR
+        }
+
+    def by_link(self, model: Any, blocks: Mapping[str, Array]) -> tuple[Covariates, ...]:
+        """The design columns that act through each link of a model or a class of models."""
         return tuple(
-            column
-            for design in self.designs.values()
-            for column in design.matrix(read_covariates(customers, design.columns, design.formula)).T
+            Covariates(model.links[role], _labels(role, self.designs[role].labels), block)
+            for role, block in blocks.items()
         )
-
-    def by_link(self, model: Any, design_columns: Sequence[Array]) -> tuple[Covariates, ...]:
-        """The columns of the designs, told apart by the links of a model or a class of models."""
-        found, first = [], 0
-        for link, design in self.designs.items():
-            last = first + len(design.labels)
-            matrix = np.stack(design_columns[first:last], axis=-1)
-            found.append(Covariates(model.links[link], _labels(link, design.labels), matrix))
-            first = last
-        return tuple(found)
 
     def fields(self, model: Any) -> set[str]:
         """The parameters of a model, or a class of models, that the covariates move."""
-        return {name for link in self.designs for name in model.links[link].fields}
+        return {name for role in self.designs if role != CALENDAR for name in model.links[role].fields}
 
-    def apply_links(self, model: Any, design_columns: Sequence[Array], coefficients: Array | None = None) -> Any:
+    def apply_links(self, model: Any, blocks: Mapping[str, Array], coefficients: Array | None = None) -> Any:
         """The model of customers with these covariates; its parameters have shape (n,) where covariates move them.
 
         Other ``coefficients`` than those found have shape (n, coefficients), a set a customer, or (draws, 1,
-        coefficients), as the model's parameters may have shape (n,) or (draws, 1).
+        coefficients), as the model's parameters may have shape (n,) or (draws, 1). Without blocks the model stays.
         """
-        return self.apply_links_to(model, model, design_columns, coefficients)
+        return self.apply_links_to(model, model, blocks, coefficients)
 
     def apply_links_to(
-        self, future_process: Any, model: Any, design_columns: Sequence[Array], coefficients: Array | None = None
+        self, future_process: Any, model: Any, blocks: Mapping[str, Array], coefficients: Array | None = None
     ) -> Any:
         """What customers of a model do from now on, if their covariates change by so much."""
-        return (
-            apply_links(future_process, self.indices(model, design_columns, coefficients)) if self.n else future_process
-        )
+        return apply_links(future_process, self.indices(model, blocks, coefficients)) if blocks else future_process
 
-    def indices(
-        self, model: Any, design_columns: Sequence[Array], coefficients: Array | None = None
-    ) -> dict[Link, Array]:
+    def indices(self, model: Any, blocks: Mapping[str, Array], coefficients: Array | None = None) -> dict[Link, Array]:
         """The index of each customer in each link."""
-        values, indices, first = self.coefficients.to_numpy() if coefficients is None else coefficients, {}, 0
-        for each in self.by_link(model, design_columns):
-            last = first + len(each.labels)
-            indices[each.link] = np.sum(each.matrix * values[..., first:last], axis=-1)
+        values, first, indices = self.coefficients.to_numpy() if coefficients is None else coefficients, 0, {}
+        for role, design in self.designs.items():
+            last = first + len(design.labels)
+            if role in blocks:
+                indices[model.links[role]] = np.sum(blocks[role] * values[..., first:last], axis=-1)
             first = last
         return indices
 
-    def slopes(self, model: Any, design_columns: Sequence[Array], slopes: Array, names: Sequence[str]) -> Array:
-        """Derivatives in the baseline's log-parameters and the coefficients, from those in each customer's own."""
-        matrices = [each.matrix for each in self.by_link(model, design_columns)]
-        return derivatives(model, self.indices(model, design_columns), matrices, slopes, names)
+    def slopes(self, model: Any, blocks: Mapping[str, Array], slopes: Array, names: Sequence[str]) -> Array:
+        """Derivatives in the baseline's log-parameters and the coefficients, from those in each customer's own.
+
+        Coefficients of roles without a block make no difference.
+        """
+        own = derivatives(model, self.indices(model, blocks), list(blocks.values()), slopes, names)
+        every, first, theirs = np.zeros((len(own), len(names) + self.n)), len(names), len(names)
+        every[:, :first] = own[:, :first]
+        for role, design in self.designs.items():
+            n = len(design.labels)
+            if role in blocks:
+                every[:, first : first + n] = own[:, theirs : theirs + n]
+                theirs += n
+            first += n
+        return every
 
     def to_plain(self) -> dict[str, Any]:
         """The covariates in values that JSON knows."""
         return {
             "designs": {link: asdict(design) for link, design in self.designs.items()},
+            **({"calendar_by": list(self.calendar_by)} if CALENDAR in self.designs else {}),
             "coefficients": {str(label): float(value) for label, value in self.coefficients.items()},
         }
 
@@ -118,7 +134,8 @@ class CovariateTerms(Presentation):
     def from_plain(cls, stored: Mapping[str, Any]) -> Self:
         """The covariates that were stored as plain values."""
         designs = {link: Design.from_plain(design) for link, design in stored["designs"].items()}
-        return cls(designs, pd.Series(stored["coefficients"], dtype=float, name="coefficient"))
+        coefficients = pd.Series(stored["coefficients"], dtype=float, name="coefficient")
+        return cls(designs, coefficients, tuple(stored.get("calendar_by", ())))
 
 
 def _labels(link: str, columns: Sequence[str]) -> tuple[str, ...]:

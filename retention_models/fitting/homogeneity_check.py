@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,17 +13,19 @@ from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.dates import span_name
 from retention_models.core.formatting import chi_squared_statement, p_statement
+from retention_models.estimation.estimates import POSITIVE
 from retention_models.estimation.intervals import positive_interval, standard_error
 from retention_models.estimation.model import Model, parameter_names
 from retention_models.fitting.result import Fit
-from retention_models.tables.customer_table import Table
+from retention_models.fitting.uncertainty import uncertainty_of
+from retention_models.tables.customer_table import CustomerTable, Rows
 
 STEP = 1e-5  # of differences in log-parameters
 LEVEL = 0.95
 
 
 def homogeneity_check(
-    pooled: Fit, groups: Mapping[str, Fit], tables: Mapping[str, Table], tolerance: float = 0.2
+    pooled: Fit, groups: Mapping[str, Fit], tables: Mapping[str, CustomerTable], tolerance: float = 0.2
 ) -> Check:
     """A check whether the fit of each group expects of a new customer what the fit of all customers expects.
 
@@ -38,22 +40,24 @@ def homogeneity_check(
     quantity = _comparison_quantity(type(pooled.model))
     arguments = {label: _arguments(pooled, tables[label]) for label in groups}
     level = 1 - (1 - LEVEL) / len(groups)
-    rows: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = {}
     for fixed in {_fixed(fit): None for fit in groups.values()}:
         comparable = {label: fit for label, fit in groups.items() if _fixed(fit) == fixed}
-        columns = tuple(np.array(column) for column in zip(*(arguments[label] for label in comparable), strict=True))
-        own, everyone = _group_estimates(comparable, quantity, columns, level), pooled.values(quantity, columns)
+        rows = _stacked([arguments[label] for label in comparable])
+        own = _group_estimates(comparable, quantity, rows, level)
+        everyone = uncertainty_of(pooled).values(quantity, rows)
         away = np.stack(own, axis=-1) / everyone[:, None] - 1
-        rows |= dict(zip(comparable, away.tolist(), strict=True))
-    beyond = {label: row for label, row in rows.items() if row[1] > tolerance or row[2] < -tolerance}
-    furthest = max(beyond or rows, key=lambda label: abs(rows[label][0]))
+        found |= dict(zip(comparable, away.tolist(), strict=True))
+    beyond = {label: row for label, row in found.items() if row[1] > tolerance or row[2] < -tolerance}
+    furthest = max(beyond or found, key=lambda label: abs(found[label][0]))
     gain = 2 * (sum(group.log_likelihood for group in groups.values()) - pooled.log_likelihood)
     parameters = sum(len(group.covariance) for group in groups.values()) - len(pooled.covariance)
-    difference, lower, upper = rows[furthest]
+    difference, lower, upper = found[furthest]
+    argument = float(arguments[furthest].columns[0][0])
     return Check(
         name,
         not beyond,
-        f"The {_quantity_text(pooled, arguments[furthest][0])} differs most from that of all in {furthest}: "
+        f"The {_quantity_text(pooled, argument)} differs most from that of all in {furthest}: "
         f"{difference:+.0%} (interval {lower:+.0%} to {upper:+.0%}, {LEVEL:.0%} for all {len(groups)} groups at once; "
         f"up to {tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: "
         f"{chi_squared_statement(gain, parameters)}, {p_statement(float(chdtrc(max(parameters, 1), max(gain, 0.0))))}.",
@@ -66,18 +70,17 @@ def _fixed(fit: Fit) -> tuple[Any, ...]:
 
 
 def _group_estimates(
-    groups: Mapping[str, Fit], quantity: Callable[..., Array], columns: tuple[Array, ...], level: float
+    groups: Mapping[str, Fit], quantity: Callable[..., Array], rows: Rows, level: float
 ) -> tuple[Array, Array, Array]:
     """The quantity as each group's own fit has it, and the ends of its interval; each of shape (groups,).
 
-    The groups have the same ``fixed`` fields, and ``columns`` a value for each.
+    The groups have the same ``fixed`` fields, and ``rows`` are one for each.
     """
     fits = list(groups.values())
     if fits[0].covariate_terms.n:
-        each = zip(fits, *columns, strict=True)
-        ends = [_single_estimate(fit, quantity, tuple(map(np.atleast_1d, values)), level) for fit, *values in each]
-        own, lower, upper = np.transpose(ends)
-        return own, lower, upper
+        each = [uncertainty_of(fit).estimate(quantity, rows.take(slice(i, i + 1))) for i, fit in enumerate(fits)]
+        ends = np.concatenate([(one.values, *one.interval(level, POSITIVE)) for one in each], axis=1)
+        return ends[0], ends[1], ends[2]
     names = list(parameter_names(type(fits[0].model)))
     place = np.array([[float(getattr(fit.model, name)) for name in names] for fit in fits])
     covariance = np.zeros((len(fits), len(names), len(names)))
@@ -87,7 +90,7 @@ def _group_estimates(
 
     def values(parameters: Array) -> Array:
         model = replace(fits[0].model, **dict(zip(names, parameters.T[:, :, None], strict=True)))
-        return quantity(model, *(column[:, None] for column in columns))[:, 0]
+        return quantity(model, *(column[:, None] for column in rows.columns))[:, 0]
 
     slope = np.stack(
         [
@@ -100,16 +103,10 @@ def _group_estimates(
     return own, *positive_interval(own, standard_error(slope / place, covariance), level)
 
 
-def _single_estimate(
-    fit: Fit, quantity: Callable[..., Array], columns: tuple[Array, ...], level: float
-) -> tuple[float, float, float]:
-    """The quantity as one fit with covariates has it, and the ends of its interval."""
-    own, error = (
-        fit.values(quantity, columns),
-        standard_error(fit.gradient(quantity, columns), fit.covariance.to_numpy()),
-    )
-    lower, upper = positive_interval(own, error, level)
-    return float(own[0]), float(lower[0]), float(upper[0])
+def _stacked(rows: Sequence[Rows]) -> Rows:
+    """Several rows, one below the other."""
+    columns = tuple(np.concatenate(column) for column in zip(*(row.columns for row in rows), strict=True))
+    return Rows(columns, {role: np.concatenate([row.covariates[role] for row in rows]) for role in rows[0].covariates})
 
 
 def _comparison_quantity(model_class: type[Model]) -> Callable[..., Array]:
@@ -121,25 +118,25 @@ def _comparison_quantity(model_class: type[Model]) -> Callable[..., Array]:
     return lambda model, *columns: model.expected_spend(*columns)
 
 
-def _arguments(fit: Fit, table: Table) -> tuple[float, ...]:
-    """The arguments of the compared quantity for a group, and the means of its design columns."""
+def _arguments(fit: Fit, table: CustomerTable) -> Rows:
+    """The arguments of the compared quantity for a group, one row, with the means of its covariates."""
     names, weight = type(fit.model).columns, table.weight
-    means = tuple(float(weight @ z / weight.sum()) for z in table.columns[len(table.columns) - fit.covariate_terms.n :])
+    means = {role: (weight @ block / weight.sum())[None] for role, block in table.covariates.items()}
     if "T" in names:
-        return float(weight @ table.columns[names.index("T")] / weight.sum()), *means
+        return Rows((np.array([weight @ table.columns[names.index("T")] / weight.sum()]),), means)
     if "tenure" in names:
         tenure, at_risk, _ = table.columns[:3]
-        return float(np.ceil((weight * at_risk) @ tenure / (weight @ at_risk))), *means
-    return 0.0, 0.0, *means
+        return Rows((np.ceil([(weight * at_risk) @ tenure / (weight @ at_risk)]),), means)
+    return Rows((np.zeros(1), np.zeros(1)), means)
 
 
-def _quantity_text(fit: Fit, arguments: float) -> str:
+def _quantity_text(fit: Fit, argument: float) -> str:
     """The quantity in words."""
     if "tenure" in fit.model.columns:
-        return f"share of new customers still there after renewal {arguments:.0f}"
+        return f"share of new customers still there after renewal {argument:.0f}"
     if "T" not in fit.model.columns:
         return "amount expected of a new customer"
-    ahead, unit = float(f"{arguments:.3g}"), fit.data.get("time_unit")
+    ahead, unit = float(f"{argument:.3g}"), fit.data.get("time_unit")
     counted = "opportunities" if "period" in fit.data else "units of time"
     window = span_name(ahead, unit) if unit else f"{ahead:g} {counted}"
     return f"number of purchases expected of a new customer within {window}"

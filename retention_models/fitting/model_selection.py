@@ -93,7 +93,7 @@ def select_contract_model(retention_table: Any) -> ContractModels:
 
     Notes
     -----
-    ----- Customers are assumed to differ (shifted-beta-geometric) unless the table is too short for that. A single
+    Customers are assumed to differ (shifted-beta-geometric) unless the table is too short for that. A single
     retention rate is the most frequent cause of wrong customer values, and if customers are alike, the richer model
     shows it. A churn probability that changes with tenure (beta-discrete-Weibull) must be significant at 5 % in the
     likelihood-ratio test.

@@ -15,7 +15,7 @@ from retention_models.core.arrays import RNGLike
 from retention_models.core.formatting import Part, Presentation, chi_squared_statement, p_statement, three_digits
 from retention_models.estimation.model import SMALL, averaged_columns
 from retention_models.estimation.newton import ConvergenceError
-from retention_models.fitting.estimate import fit, rows_of
+from retention_models.fitting.estimate import fit, fitted_table
 from retention_models.fitting.result import Fit
 
 ReferenceDistribution = Literal["inside", "edge", "unknown"]
@@ -112,7 +112,7 @@ def likelihood_ratio(
 
     Notes
     -----
-    ----- If the simpler model lies at a limit of the richer one (customers who are all alike), the reference
+    If the simpler model lies at a limit of the richer one (customers who are all alike), the reference
     distribution is an even mixture of chi-squared with 0 and 1 degrees of freedom: Self & Liang (1987), Journal of the
     American Statistical Association 82, 605-610.
 
@@ -193,7 +193,8 @@ def _by_simulation(
 
 def _lines(richer: Fit, customers: Any) -> pd.DataFrame:
     """One line a customer, of the columns that the richer model takes."""
-    columns, weight = rows_of(richer, customers)
+    table = fitted_table(richer, customers)
+    columns, weight = table.columns, table.weight
     names = [*richer.model.columns, *averaged_columns(type(richer.model))]
     rows = pd.DataFrame(dict(zip(names, columns, strict=True)))
     return rows.loc[rows.index.repeat(np.rint(weight).astype(int))]
@@ -297,7 +298,7 @@ def wald(fit: Fit) -> pd.DataFrame:
 
     Notes
     -----
-    ----- The statistic g' V^-1 g, with V the covariance of the coefficients g, is chi-squared if the term makes no
+    The statistic g' V^-1 g, with V the covariance of the coefficients g, is chi-squared if the term makes no
     difference. The model is not fitted again without the term. ``likelihood_ratio`` does that and is better in small
     samples.
 

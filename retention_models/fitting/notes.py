@@ -11,19 +11,19 @@ from retention_models.btyd.gammagamma import PAID_NOTHING
 from retention_models.estimation.likelihood import Optimum
 from retention_models.estimation.model import Limit, Model, parameter_names
 from retention_models.fitting.formula_terms import CovariateTerms
-from retention_models.tables.customer_table import Table
+from retention_models.tables.customer_table import CustomerTable
 
 VAGUE = 1.0  # a standard error of so many times the estimate calls for a note
 VAGUE_CONTRACT = 0.4  # the same for models of contracts, which are there to be extrapolated
 
 
 def notes_on(
-    optimum: Optimum, covariate_terms: CovariateTerms, left_out: Mapping[str, int], table: Table
+    optimum: Optimum, covariate_terms: CovariateTerms, left_out: Mapping[str, int], table: CustomerTable
 ) -> tuple[str, ...]:
     """The notes on a fit to the customers of a table, others having been left out for the reasons given."""
     return (
         *_choice_sentences(optimum.model),
-        *(_limit_sentence(limit) for limit in optimum.limits),
+        *(_limit_sentence(limit, covariate_terms) for limit in optimum.limits),
         *_held_sentences(optimum, covariate_terms),
         *_free_sentences(left_out, round(table.n_customers)),
         *_flat_sentences(optimum, covariate_terms),
@@ -39,11 +39,12 @@ def _choice_sentences(model: Any) -> tuple[str, ...]:
     )
 
 
-def _limit_sentence(limit: Limit) -> str:
+def _limit_sentence(limit: Limit, covariate_terms: CovariateTerms) -> str:
     """What it means that a parameter was held at an edge."""
+    among = " This holds among customers with the same covariates." if covariate_terms.is_of_customers else ""
     where = "0" if limit.towards == 0 else "infinity"
     lost = f"; the value of {' and '.join(limit.undetermined)} then means nothing" if limit.undetermined else ""
-    return f"{limit.parameter} ran to {where} and is held there: {limit.model}{lost}."
+    return f"{limit.parameter} ran to {where} and is held there: {limit.model}{lost}.{among}"
 
 
 def _held_sentences(optimum: Optimum, covariate_terms: CovariateTerms) -> tuple[str, ...]:
@@ -64,7 +65,7 @@ def _free_sentences(left_out: Mapping[str, int], n: int) -> tuple[str, ...]:
     )
 
 
-def _origin_sentences(model_class: type[Model], table: Table) -> tuple[str, ...]:
+def _origin_sentences(model_class: type[Model], table: CustomerTable) -> tuple[str, ...]:
     """What a reader of a fit must know where nobody was observed from the start of the contract."""
     if "at_risk" not in model_class.columns:
         return ()

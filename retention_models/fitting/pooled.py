@@ -11,13 +11,15 @@ import pandas as pd
 from retention_models.core.arguments import require_whole
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
-from retention_models.estimation.intervals import log_slopes, probability_interval, standard_error
+from retention_models.estimation.estimates import SHARE
+from retention_models.estimation.intervals import log_slopes, standard_error
 from retention_models.estimation.model import Model, parameter_names
 from retention_models.estimation.newton import ConvergenceError
 from retention_models.estimation.random_effects import Pooled, pool
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
-from retention_models.tables.customer_table import Table, read_table
+from retention_models.fitting.uncertainty import uncertainty_of
+from retention_models.tables.customer_table import CustomerTable, Rows, read_table
 from retention_models.tables.groups import read_groups
 
 
@@ -36,8 +38,10 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
     Returns
     -------
     Fit
-        The fit of all customers together. Its ``groups`` hold the partially pooled fit of each cohort, and a note says
-        how much the cohorts differ. ``fit(model, table, by="cohort")`` fits each cohort without pooling.
+        A fit whose ``groups`` hold the partially pooled fit of each cohort, and whose parameters are those of all
+        customers together. Forecasts and values take the fit of each customer's cohort; a cohort that is not in the
+        table is one of which nothing else is known. A note says how much the cohorts differ. ``log_likelihood`` is that
+        of the cohorts. ``fit(model, table, by="cohort")`` fits each cohort without pooling.
 
     Raises
     ------
@@ -47,6 +51,9 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
 
     Notes
     -----
+    ``n_parameters``, and with it ``aic``, counts the parameters that the cohorts effectively have (Vaida & Blanchard
+    2005, Biometrika 92, 351-370).
+
     Log-parameters of the cohorts are normal, with a mean and a covariance that are estimated from the data (random
     effects, empirical Bayes). See ``estimation.random_effects``.
 
@@ -84,7 +91,15 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
     }
     common = model_class(**dict(zip(names, np.exp(found.mean).tolist(), strict=True)))
     last = float(table.columns[0].max())
-    return replace(together, groups=fits, notes=(*together.notes, _difference(common, found, last)))
+    cohorts = {"mean": found.mean.tolist(), "covariance": (found.spread + found.mean_covariance).tolist()}
+    effective = float(np.einsum("gij,gji->", found.covariance, found.information))
+    return replace(
+        together,
+        log_likelihood=sum(one.log_likelihood for one in fits.values()),
+        groups=fits,
+        notes=(*together.notes, _difference(common, found, last)),
+        data={**together.data, "pooled_by": by, "cohorts": cohorts, "effective_parameters": effective},
+    )
 
 
 def cohort_check(
@@ -133,18 +148,17 @@ def cohort_check(
         pooled = fit_pooled(model_class, retention_table, by=by)
     except (ValueError, ConvergenceError, np.linalg.LinAlgError) as error:
         return pd.DataFrame(columns=columns), Check(name, None, f"This cannot be told: {str(error).rstrip('.')}.")
-    ahead = (np.array([float(renewals)]),)
+    ahead = Rows((np.array([float(renewals)]),))
 
     def share(model: Any, tenure: Array) -> Array:
         return model.survival_function(tenure)
 
-    everybody = float(share(pooled.model, *ahead)[0])
+    everybody = float(share(pooled.model, *ahead.columns)[0])
     rows = {}
     for label, own in pooled.groups.items():
-        value = share(own.model, *ahead)
-        spread = standard_error(own.gradient(share, ahead), own.covariance.to_numpy())
-        lower, upper = probability_interval(value, spread, level)
-        rows[label] = (own.n_customers, value[0], lower[0], upper[0], value[0] / everybody - 1)
+        estimate = uncertainty_of(own).estimate(share, ahead)
+        (value,), (lower,), (upper,) = estimate.values, *estimate.interval(level, SHARE)
+        rows[label] = (own.n_customers, value, lower, upper, value / everybody - 1)
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis(by)
     frame = frame.sort_values("share", ascending=False, kind="stable")
     off = frame[["share_lower", "share_upper"]] / everybody - 1
@@ -159,7 +173,7 @@ def cohort_check(
     return frame, Check(name, not beyond, detail)
 
 
-def _line_columns(table: Table) -> tuple[np.ndarray, ...]:
+def _line_columns(table: CustomerTable) -> tuple[np.ndarray, ...]:
     """Tenure, at risk and lost of each line, its weight counted in."""
     tenure, at_risk, lost = (column[table.row] for column in table.columns)
     return tenure, at_risk * table.line_weight, lost * table.line_weight
@@ -170,7 +184,7 @@ def _codes(groups: dict[str, np.ndarray]) -> np.ndarray:
     return np.argmax(np.stack(list(groups.values())), axis=0)
 
 
-def _cohort_fit(together: Fit, table: Table, found: Pooled, i: int) -> Fit:
+def _cohort_fit(together: Fit, table: CustomerTable, found: Pooled, i: int) -> Fit:
     """The fit of one cohort: its place among the others, and how sure that is."""
     names = list(together.covariance.index)
     value = np.exp(found.place[i])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,14 +12,16 @@ import pandas as pd
 from retention_models.core.arrays import Array, RNGLike
 from retention_models.core.formatting import Part, Presentation
 from retention_models.estimation.bayesian_bootstrap import reweighted_estimates
-from retention_models.estimation.intervals import normal_quantile
+from retention_models.estimation.estimates import PLAIN, POSITIVE, TINY, Estimate, middle, spread
+from retention_models.estimation.intervals import Ends, in_chunks
 from retention_models.estimation.newton import ConvergenceError, Objective
 from retention_models.estimation.with_covariates import CovariateObjective
-from retention_models.fitting.estimate import rows_of
-from retention_models.fitting.result import Fit
+from retention_models.fitting.estimate import fitted_table
+from retention_models.fitting.result import Fit, is_free
+from retention_models.fitting.uncertainty import Quantity, Uncertainty, uncertainty_of
+from retention_models.tables.customer_table import Rows
 
-TINY = np.finfo(float).tiny
-MIDDLE = 0.9  # of the draws, by which intervals are made
+LARGEST = 1_000_000  # numbers at a time of a quantity in all replicates
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,12 +70,13 @@ class Bootstrap(Presentation):
         estimate, draws = self.fit.params, self.draws.to_numpy()
         own = estimate.to_numpy()
         is_coefficient = estimate.index.isin(self.fit.covariate_terms.coefficients.index)
-        is_free = estimate.index.isin(self.fit.covariance.index)
-        ends = zip(_interval(own, draws, level), _reach(own, draws, level), _middle(draws, level), strict=True)
+        positive, plain = (scale.from_draws(own, draws, level) for scale in (POSITIVE, PLAIN))
+        is_held = ~is_free(self.fit)
         lower, upper = (
-            np.select([~is_free, is_coefficient], [percentile, plain], on_log) for on_log, plain, percentile in ends
+            np.select([is_held, is_coefficient], [percentile, as_is], on_log)
+            for on_log, as_is, percentile in zip(positive, plain, middle(draws, level), strict=True)
         )
-        columns = {"estimate": estimate, "std_error": _spread(draws), "lower": lower, "upper": upper}
+        columns = {"estimate": estimate, "std_error": spread(draws), "lower": lower, "upper": upper}
         return pd.DataFrame({**columns, "at_limit": self.at_limit}).rename_axis("parameter")
 
     def draw(self, n: int, rng: RNGLike = None, customers: Any = None) -> Any:
@@ -101,38 +104,30 @@ class Bootstrap(Presentation):
         """
         if self.fit.covariate_terms.n and customers is None:
             raise ValueError("this fit has covariates; say whose parameters to draw: draw(n, rng, customers)")
-        design_columns = self.fit.covariate_terms.design_columns(customers) if self.fit.covariate_terms.n else ()
-        return self._model(np.random.default_rng(rng).integers(len(self.draws), size=n), design_columns)
+        blocks = self.fit.covariate_terms.blocks(customers) if self.fit.covariate_terms.n else {}
+        return _models(self, np.random.default_rng(rng).integers(len(self.draws), size=n), blocks)
 
-    def interval(
-        self, quantity: Callable[..., Array], columns: tuple[Array, ...], level: float = 0.95
-    ) -> tuple[Array, Array]:
+    def interval(self, quantity: Callable[..., Array], customers: Any, level: float = 0.95) -> Ends:
         """Interval of a positive quantity of each customer, over all replicates.
 
         Parameters
         ----------
         quantity
-            Function ``quantity(model, *columns)`` with values above 0, shape (n,).
-        columns
-            Columns from ``Fit.read``, each of shape (n,); those of covariates come last.
+            Function ``quantity(model, *columns)`` with values above 0, elementwise in the columns of the model.
+        customers
+            Frame of customers with the columns of the model and of its covariates, one row a customer.
         level
             Level of the interval, between 0 and 1.
 
         Returns
         -------
         tuple of numpy.ndarray
-            Lower and upper ends, each of shape (n,).
+            Lower and upper ends, each of shape (customers,).
         """
-        model, plain = self.fit.customer_models(columns)
-        draws = quantity(self._model(np.arange(len(self.draws)), columns[len(plain) :]), *plain)
-        return _interval(quantity(model, *plain), draws, level)
-
-    def _model(self, rows: np.ndarray, design_columns: tuple[Array, ...]) -> Any:
-        """The model of some replicates, for customers with these covariates."""
-        covariate_terms, values = self.fit.covariate_terms, self.draws.to_numpy()[rows, None]
-        own = self.draws.columns.drop(covariate_terms.coefficients.index)
-        model = replace(self.fit.model, **{name: values[..., i] for i, name in enumerate(own)})
-        return covariate_terms.apply_links(model, design_columns, values[..., len(own) :])
+        uncertainty = uncertainty_of(self)
+        table = uncertainty.read(customers)
+        lower, upper = uncertainty.estimate(quantity, table.rows).interval(level, POSITIVE)
+        return lower[table.row], upper[table.row]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -224,49 +219,63 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: RNGLike 
 
 def _objective(fit: Fit, customers: Any) -> tuple[Objective, Array]:
     """The likelihood of the customers, and its maximum; at a limit, where it is flat, the usual start instead."""
-    columns, weight = rows_of(fit, customers)
-    plain, design_columns = (
-        columns[: len(columns) - fit.covariate_terms.n],
-        columns[len(columns) - fit.covariate_terms.n :],
-    )
+    table = fitted_table(fit, customers)
+    columns, weight = table.columns, table.weight
     model, coefficients = fit.model, fit.covariate_terms.coefficients.to_numpy()
     if len(fit.covariance) < len(fit.params):
         fixed = {name: getattr(model, name) for name in model.fixed}
-        model, coefficients = type(model).start(*plain, weight=weight, **fixed), 0 * coefficients
+        model, coefficients = type(model).start(*columns, weight=weight, **fixed), 0 * coefficients
     if not fit.covariate_terms.n:
-        objective = Objective.from_start(model, plain, weight)
+        objective = Objective.from_start(model, columns, weight)
         return objective, objective.log_parameters(model)
-    covariates = fit.covariate_terms.by_link(type(model), design_columns)
-    with_covariates = CovariateObjective.from_covariates(model, plain, weight, covariates)
+    covariates = fit.covariate_terms.by_link(type(model), table.covariates)
+    with_covariates = CovariateObjective.from_covariates(model, columns, weight, covariates)
     return with_covariates, with_covariates.log_parameters_with(model, coefficients)
 
 
-def _interval(estimate: Array, draws: Array, level: float) -> tuple[Array, Array]:
-    """Interval of positive quantities from the logarithms of their draws; a zero stays zero."""
-    low, high = _reach(np.log(np.maximum(estimate, TINY)), np.log(np.maximum(draws, TINY)), level)
-    return np.where(estimate > 0, np.exp(low), estimate), np.where(
-        estimate > 0, np.exp(np.minimum(high, 700.0)), estimate
-    )
+@dataclass(frozen=True, eq=False)
+class _OfBootstrap(Uncertainty):
+    """The uncertainty of a bootstrap: the fits to reweighted customers."""
+
+    bootstrap: Bootstrap
+
+    @property
+    def fit(self) -> Fit:
+        """The fit to the customers themselves."""
+        return self.bootstrap.fit
+
+    @property
+    def step_errors(self) -> Array:
+        """From the draws, as ``Uncertainty`` says."""
+        draws = self.bootstrap.draws
+        steps = np.where(draws.columns.isin(self.terms.coefficients.index), draws, np.log(np.maximum(draws, TINY)))
+        return _deviations(steps[:, is_free(self.fit)])
+
+    def estimate(self, quantity: Quantity, rows: Rows) -> Estimate:
+        """The quantity in all replicates."""
+        size = max(LARGEST // len(self.bootstrap.draws), 1)
+        every = np.arange(len(self.bootstrap.draws))
+
+        def of_rows(some: Rows) -> Array:
+            return quantity(_models(self.bootstrap, every, some.covariates), *some.columns)
+
+        draws = in_chunks(of_rows, rows, size)
+        return Estimate(self.values(quantity, rows), _deviations(draws), draws)
 
 
-def _reach(estimate: Array, draws: Array, level: float) -> tuple[Array, Array]:
-    """The interval of the middle 90 % of the draws, scaled to another level as in a normal distribution."""
-    low, high = _middle(draws, MIDDLE)
-    stretch = normal_quantile(level) / normal_quantile(MIDDLE)
-    return estimate - stretch * np.maximum(estimate - low, 0), estimate + stretch * np.maximum(high - estimate, 0)
+@uncertainty_of.register
+def _(fitted: Bootstrap) -> Uncertainty:
+    return _OfBootstrap(fitted)
 
 
-def _spread(draws: Array) -> Array:
-    """The standard deviation of the draws from the width of their middle 90 %, which ignores outliers."""
-    low, high = _middle(draws, MIDDLE)
-    return (high - low) / (2 * normal_quantile(MIDDLE))
+def _models(bootstrap: Bootstrap, replicates: np.ndarray, blocks: Mapping[str, Array]) -> Any:
+    """The model of some replicates: parameters of shape (draws, 1), or (draws, n) for n rows of covariates."""
+    covariate_terms, values = bootstrap.fit.covariate_terms, bootstrap.draws.to_numpy()[replicates, None]
+    own = bootstrap.draws.columns.drop(covariate_terms.coefficients.index)
+    model = replace(bootstrap.fit.model, **{name: values[..., i] for i, name in enumerate(own)})
+    return covariate_terms.apply_links(model, blocks, values[..., len(own) :])
 
 
-def _middle(draws: Array, share: float) -> tuple[Array, Array]:
-    """Interval of the middle of the draws, which holds a further draw with probability ``share``.
-
-    The i-th of n draws is the quantile i / (n + 1). By the usual rule, (i - 1) / (n - 1), the middle 90 % of 100 draws
-    would be 5 % too narrow.
-    """
-    low, high = np.quantile(draws, [(1 - share) / 2, (1 + share) / 2], axis=0, method="weibull")
-    return low, high
+def _deviations(draws: Array) -> Array:
+    """Deviations of the draws from their mean, such that the sum of their squares is the variance; shape (n, draws)."""
+    return np.asarray((draws - draws.mean(axis=0)).T / np.sqrt(len(draws) - 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,10 @@ from numpy.typing import NDArray
 from retention_models.core.arrays import Array, RNGLike
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits
-from retention_models.estimation.intervals import (
-    draw_normal,
-    in_chunks,
-    log_slopes,
-    normal_quantile,
-    positive_interval,
-)
+from retention_models.estimation.intervals import draw_normal, normal_quantile, positive_interval
 from retention_models.estimation.model import parameter_names
 from retention_models.fitting.formula_terms import CovariateTerms
 from retention_models.fitting.stored_fit import from_text, to_text
-from retention_models.tables.customer_table import Table, read_table, require_opportunities
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,26 +75,9 @@ class Fit(Presentation):
         )
 
     @property
-    def _is_free(self) -> NDArray[np.bool_]:
-        """Which estimates are free, not held at a limit; shape (p,)."""
-        return self.params.index.isin(self.covariance.index)
-
-    @property
-    def step_scale(self) -> Array:
-        """Change of each free estimate per unit of step; shape (free,).
-
-        A step changes the logarithm of a parameter, or a coefficient itself.
-        """
-        is_coefficient = self.params.index.isin(self.covariate_terms.coefficients.index)
-        return np.where(is_coefficient, 1.0, self.params)[self._is_free]
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of estimated parameters, including whole numbers such as k.
-
-        A fit from ``CovariateFit.at`` counts the parameters of the fit that it comes from.
-        """
-        return int(self.data.get("n_parameters", len(self.covariance) + len(self.model.fixed)))
+    def n_parameters(self) -> float:
+        """Number of estimated parameters, including whole numbers such as k; of a pooled fit the effective number."""
+        return self.data.get("effective_parameters", len(self.covariance) + len(self.model.fixed))
 
     @property
     def aic(self) -> float:
@@ -147,7 +123,7 @@ class Fit(Presentation):
         reach, last = normal_quantile(level) * table["std_error"], slice(len(table) - self.covariate_terms.n, None)
         for name, end, side in (("lower", ends[0], -1), ("upper", ends[1], 1)):
             table[name] = np.append(end[: last.start], (table["estimate"] + side * reach)[last])
-        held = ~table.index.isin(self.covariance.index)
+        held = ~is_free(self)
         if held.any():
             table["note"] = np.where(held, "held", "")
         return table.rename_axis("parameter")
@@ -195,79 +171,15 @@ class Fit(Presentation):
         -----
         Draws are normal in the log-parameters and in the coefficients.
         """
-        rng = np.random.default_rng(rng)
-        scale = np.outer(self.step_scale, self.step_scale)
-        model, coefficients = self._stepped(draw_normal(self.covariance.to_numpy() / scale, n, rng)[:, None])
+        scale = step_scale(self)
+        covariance = self.covariance.to_numpy() / np.outer(scale, scale)
+        steps = draw_normal(covariance, n, np.random.default_rng(rng))
+        model, coefficients = stepped_parameters(self, steps[:, None])
         if not self.covariate_terms.n:
             return model
         if customers is None:
             raise ValueError("this fit has covariates; say whose parameters to draw: draw(n, rng, customers)")
-        return self.covariate_terms.apply_links(model, self.covariate_terms.design_columns(customers), coefficients)
-
-    def read(self, customers: Any, more: Sequence[str] = ()) -> Table:
-        """The customers with the columns that this fit needs: those of the model, then ``more``, then of covariates.
-
-        Raises
-        ------
-        ValueError
-            When a column is missing or breaks a rule.
-        """
-        table = read_table(customers, (*self.model.columns, *more))
-        require_opportunities(type(self.model), table)
-        return table.beside(self.covariate_terms.design_columns(customers)) if self.covariate_terms.n else table
-
-    def customer_models(self, columns: tuple[Array, ...], step: Array | None = None) -> tuple[Any, tuple[Array, ...]]:
-        """The model for some rows of ``read``, and their columns without those of covariates.
-
-        With covariates each row has its own parameters. ``step``, shape (rows, free), changes the logarithms of the
-        free parameters, and the free coefficients, of each row.
-        """
-        last = len(columns) - self.covariate_terms.n
-        model, coefficients = (self.model, None) if step is None else self._stepped(step)
-        return self.covariate_terms.apply_links(model, columns[last:], coefficients), columns[:last]
-
-    @property
-    def step_errors(self) -> Array:
-        """Standard errors of log-parameters and coefficients; shape (free,)."""
-        return np.sqrt(np.diag(self.covariance)) / self.step_scale
-
-    def stepped(self, step: Array) -> Fit:
-        """The fit with other log-parameters and coefficients: the estimates plus ``step``, shape (free,)."""
-        model, coefficients = self._stepped(step)
-        shifted = pd.Series(coefficients, index=self.covariate_terms.coefficients.index)
-        return replace(self, model=model, covariate_terms=replace(self.covariate_terms, coefficients=shifted))
-
-    def _stepped(self, step: Array) -> tuple[Any, Array]:
-        """The model and the coefficients, shape (..., n), after a step of shape (..., free)."""
-        every = np.zeros((*step.shape[:-1], len(self.params)))
-        every[..., self._is_free] = step
-        names = parameter_names(type(self.model))
-        own = {name: getattr(self.model, name) * np.exp(every[..., i]) for i, name in enumerate(names)}
-        return replace(self.model, **own), self.covariate_terms.coefficients.to_numpy() + every[..., len(names) :]
-
-    def values(self, quantity: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
-        """``quantity(model, *columns)`` for each row of ``columns`` from ``read``; shape (n,)."""
-
-        def of_rows(*rows: Array) -> Array:
-            model, plain = self.customer_models(rows)
-            return quantity(model, *plain)
-
-        return in_chunks(of_rows, columns)
-
-    def gradient(self, quantity: Callable[..., Array], columns: tuple[Array, ...]) -> Array:
-        """Derivatives of ``values(quantity, columns)`` in the free parameters and coefficients; shape (n, free)."""
-        free = list(self.covariance.index)
-        names = list(parameter_names(type(self.model)))
-        last = len(columns) - self.covariate_terms.n
-
-        def of_rows(*rows: Array) -> Array:
-            model, plain = self.customer_models(rows)
-            if not self.covariate_terms.n:
-                return log_slopes(lambda model: quantity(model, *plain), model, free)
-            slopes = log_slopes(lambda model: quantity(model, *plain), model, names)
-            return self.covariate_terms.slopes(self.model, rows[last:], slopes, names)[:, self._is_free]
-
-        return in_chunks(of_rows, columns) / self.step_scale
+        return self.covariate_terms.apply_links(model, self.covariate_terms.blocks(customers), coefficients)
 
     @property
     def provenance(self) -> str:
@@ -340,8 +252,38 @@ class Fit(Presentation):
         return [self._headline(), self.table(), *said]
 
 
+def is_free(fit: Fit) -> NDArray[np.bool_]:
+    """Which estimates are free, not held at a limit; shape (p,)."""
+    return fit.params.index.isin(fit.covariance.index)
+
+
+def step_scale(fit: Fit) -> Array:
+    """Change of each free estimate per unit of step; shape (free,).
+
+    A step changes the logarithm of a parameter, or a coefficient itself.
+    """
+    is_coefficient = fit.params.index.isin(fit.covariate_terms.coefficients.index)
+    return np.where(is_coefficient, 1.0, fit.params)[is_free(fit)]
+
+
+def stepped_parameters(fit: Fit, step: Array) -> tuple[Any, Array]:
+    """The model and the coefficients, shape (..., n), after a step of shape (..., free)."""
+    every = np.zeros((*step.shape[:-1], len(fit.params)))
+    every[..., is_free(fit)] = step
+    names = parameter_names(type(fit.model))
+    own = {name: getattr(fit.model, name) * np.exp(every[..., i]) for i, name in enumerate(names)}
+    return replace(fit.model, **own), fit.covariate_terms.coefficients.to_numpy() + every[..., len(names) :]
+
+
+def stepped(fit: Fit, step: Array) -> Fit:
+    """The fit with other log-parameters and coefficients: the estimates plus ``step``, shape (free,)."""
+    model, coefficients = stepped_parameters(fit, step)
+    shifted = pd.Series(coefficients, index=fit.covariate_terms.coefficients.index)
+    return replace(fit, model=model, covariate_terms=replace(fit.covariate_terms, coefficients=shifted))
+
+
 def require_no_covariates(fit: Fit, whose: str, instead: str) -> None:
-    """An error if the fit has covariates, and their values are not known."""
-    if fit.covariate_terms.n:
+    """An error if the fit has covariates of customers, and their values are not known."""
+    if fit.covariate_terms.is_of_customers:
         terms = ", ".join(fit.covariate_terms.terms)
         raise ValueError(f"the fit has covariates ({terms}), which {whose} does not say; {instead} takes them")

@@ -8,20 +8,37 @@ import numpy as np
 
 from retention_models.fitting.models import CONTRACTS
 from retention_models.fitting.result import Fit
-from retention_models.tables.customer_table import Table, read_table
+from retention_models.fitting.uncertainty import Uncertainty, uncertainty_of
+from retention_models.tables.customer_table import CustomerTable, open_customers, read_table
 
 
-def require_contract_fit(given: Any) -> None:
-    """An error unless what was given is the fit of a model of contracts."""
-    if not (isinstance(given, Fit) and isinstance(given.model, CONTRACTS)):
-        name = given.__name__ if isinstance(given, type) else type(given).__name__
-        kind = f"a fit of {type(given.model).__name__}" if isinstance(given, Fit) else name
+def read_contract_customers(fit: Any, customers: Any) -> tuple[Uncertainty, CustomerTable]:
+    """The uncertainty of a contract model, and the customers by tenure, which counts renewals, and covariates.
+
+    Raises
+    ------
+    TypeError
+        When ``fit`` is no fit of a model of contracts.
+    ValueError
+        When a tenure is no whole number, or there are no customers, or the rows are those of a retention table.
+    """
+    source, customers = contract_uncertainty(fit), open_customers(customers)
+    return source, customers_by_tenure(customers).with_covariates(source.blocks(customers))
+
+
+def contract_uncertainty(fit: Any) -> Uncertainty:
+    """The uncertainty of a fit of a contract model; a TypeError for anything else."""
+    given = fit.model if isinstance(fit, Fit | Uncertainty) else None
+    if not isinstance(given, CONTRACTS):
+        name = fit.__name__ if isinstance(fit, type) else type(fit).__name__
+        kind = f"a fit of {type(given).__name__}" if given is not None else name
         raise TypeError(
             f"a fit of a model of contracts is needed, such as fit(ShiftedBetaGeometric, retention_table); got {kind}"
         )
+    return uncertainty_of(fit)
 
 
-def customers_by_tenure(customers: Any) -> Table:
+def customers_by_tenure(customers: Any) -> CustomerTable:
     """The customers by tenure, which counts renewals.
 
     Raises

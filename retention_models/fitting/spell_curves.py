@@ -12,7 +12,7 @@ from retention_models.logs.contracts.log import Spells
 from retention_models.logs.contracts.retention import durations
 from retention_models.survival.competing import CauseCurves, aalen_johansen
 from retention_models.survival.curves import Curve, kaplan_meier
-from retention_models.tables.customer_table import Table, read_table
+from retention_models.tables.customer_table import CustomerTable, read_table
 from retention_models.tables.groups import read_groups
 
 
@@ -144,7 +144,7 @@ def round_tenures(curves: Mapping[str, Curve | CauseCurves], count: int = 8) -> 
     return np.arange(0, last + step * 1e-9, max(step, 1.0))
 
 
-def _curve_of_table(table: Table) -> Curve:
+def _curve_of_table(table: CustomerTable) -> Curve:
     """The curve of a retention table, from the renewal before the first on."""
     tenure, at_risk, lost = table.by_tenure().columns
     return Curve(tenure, at_risk, lost, start=float(tenure[0]) - 1)

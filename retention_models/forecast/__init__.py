@@ -5,6 +5,7 @@
 - ``predict_new``: purchases of new customers
 - ``marginal_effect``: purchases before and after a change of a covariate
 - ``forecast_retention``: active customers after each coming renewal
+- ``predict_retention``: retention rate and survival of each row of a retention table
 - ``retention_triangle``: retention by cohort and renewal, observed and forecast
 
 >>> import retention_models as rm

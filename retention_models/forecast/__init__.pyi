@@ -6,3 +6,4 @@ from .marginal_effects import marginal_effect as marginal_effect
 from .marginal_effects import predict_new as predict_new
 from .retention import forecast_retention as forecast_retention
 from .retention import retention_triangle as retention_triangle
+from .retention_rates import predict_retention as predict_retention

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arrays import Array
-from retention_models.estimation.intervals import positive_interval, probability_interval, standard_error
+from retention_models.estimation.estimates import POSITIVE, SHARE, with_interval_columns
 from retention_models.fitting.result import Fit, require_no_covariates
-from retention_models.forecast.customers import require_purchases
-from retention_models.tables.customer_table import Table, require_same_measure
+from retention_models.fitting.uncertainty import Fitted, uncertainty_of
+from retention_models.forecast.customers import read_purchases
+from retention_models.tables.customer_table import CustomerTable, Rows, open_customers
 from retention_models.tables.groups import Labels, read_groups
 
 
-def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level: float = 0.95) -> pd.DataFrame:
+def status_by_group(fit: Fitted, customers: Any, by: Labels | None = None, *, level: float = 0.95) -> pd.DataFrame:
     """Number and share of active customers (by P(alive)) in each group.
 
     Parameters
@@ -58,17 +59,15 @@ def status_by_group(fit: Fit, customers: Any, by: Labels | None = None, *, level
     def is_alive(model: Any, *history: Array) -> Array:
         return model.probability_alive(*history)
 
-    require_purchases(type(fit.model))
-    table = fit.read(customers)
-    require_same_measure(fit.data, table)
-    alive, slope = fit.values(is_alive, table.columns), fit.gradient(is_alive, table.columns)
-    rows = {}
-    for label, n in weights_by_group(table, customers, by).items():
-        share, error = n @ alive / n.sum(), standard_error(n @ slope / n.sum(), fit.covariance.to_numpy())
-        rows[label] = (n.sum(), n @ alive, share, *map(float, probability_interval(share, error, level)))
-    columns = ["customers", "still_customers", *(f"probability_alive{end}" for end in ("", "_lower", "_upper"))]
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("group")
-    return frame.astype({"customers": int})
+    customers = open_customers(customers)
+    source, table = read_purchases(fit, customers)
+    groups = weights_by_group(table, customers, by)
+    weight = np.stack(list(groups.values()), axis=-1)
+    n = weight.sum(axis=0)
+    share = source.estimate(is_alive, table.rows).linear(lambda alive: alive @ (weight / n))
+    columns = with_interval_columns("probability_alive", share, level, SHARE)
+    frame = pd.DataFrame({"customers": n, "still_customers": share.values * n, **columns}, index=list(groups))
+    return frame.rename_axis("group").astype({"customers": int})
 
 
 def new_customer_by_group(fit: Fit, horizon: float, *, level: float = 0.95) -> pd.DataFrame:
@@ -110,24 +109,22 @@ def new_customer_by_group(fit: Fit, horizon: float, *, level: float = 0.95) -> p
     1997-02        857  1.22   1.07   1.39
     1997-03        719  1.20   1.02   1.40
     """
-    if not fit.groups:
+    if not uncertainty_of(fit).fit.groups:
         raise ValueError("the fit has no groups; make it with fit(..., by=...)")
     require_no_covariates(fit, "a new customer", "predict_new")
 
     def expected(model: Any, ahead: Array) -> Array:
         return model.expected_purchases_new(ahead)
 
-    rows, ahead = {}, (np.array([float(horizon)]),)
+    rows, ahead = {}, Rows((np.array([float(horizon)]),))
     for label, group in {"all": fit, **fit.groups}.items():
-        mean = expected(group.model, *ahead)
-        error = standard_error(group.gradient(expected, ahead), group.covariance.to_numpy())
-        lower, upper = positive_interval(mean, error, level)
-        rows[label] = (group.n_customers, mean[0], lower[0], upper[0])
-    columns = ["customers", "expected_purchases", "expected_purchases_lower", "expected_purchases_upper"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("group")
+        purchases = uncertainty_of(group).estimate(expected, ahead)
+        columns = with_interval_columns("expected_purchases", purchases, level, POSITIVE)
+        rows[label] = {"customers": group.n_customers, **{name: column[0] for name, column in columns.items()}}
+    return pd.DataFrame.from_dict(rows, orient="index").astype({"customers": int}).rename_axis("group")
 
 
-def weights_by_group(table: Table, customers: Any, by: Labels | None) -> dict[str, Array]:
+def weights_by_group(table: CustomerTable, customers: Any, by: Labels | None) -> dict[str, Array]:
     """How many customers of each group have each distinct row of the table, by the group's label."""
     groups = read_groups(customers, by)
     n = len(table.weight)

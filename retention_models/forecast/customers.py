@@ -15,14 +15,10 @@ from scipy.special import gammaincinv
 
 from retention_models.core.arguments import require_horizon
 from retention_models.core.arrays import Array
-from retention_models.estimation.intervals import (
-    normal_quantile,
-    positive_interval,
-    probability_interval,
-    standard_error,
-)
-from retention_models.fitting.result import Fit
-from retention_models.tables.customer_table import require_same_measure
+from retention_models.estimation.estimates import POSITIVE, SHARE, Estimate, with_interval_columns
+from retention_models.estimation.intervals import CHUNK, normal_quantile
+from retention_models.fitting.uncertainty import Fitted, Uncertainty, uncertainty_of
+from retention_models.tables.customer_table import CustomerTable, Rows, open_customers, require_same_measure
 
 BLOCK = 200_000  # probabilities of counts at a time
 PLACES = [(1 / 6, -math.sqrt(3)), (2 / 3, 0.0), (1 / 6, math.sqrt(3))]  # weights and standard errors: Gauss-Hermite
@@ -32,13 +28,13 @@ NOTICED = (
 FURTHEST = 50.0  # in log-parameters
 
 
-def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
+def predict(fit: Fitted, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
     """P(alive) and expected purchases of each customer over the forecast horizon, with intervals.
 
     Parameters
     ----------
     fit
-        A fitted purchase model.
+        A fitted purchase model, or its ``bootstrap``.
     customers
         A pandas or Polars frame with the columns of the model and of its covariates, as in ``fit``; one row per
         customer.
@@ -81,19 +77,21 @@ def predict(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95
     1                        0.869               1.455                5
     """
     require_horizon(horizon)
-    require_purchases(type(fit.model))
-    table = fit.read(customers)
-    require_same_measure(fit.data, table)
-    return _predict_histories(fit, table.columns, horizon, level).take(table.row).set_axis(table.index)
+    source, table = read_purchases(fit, customers)
+    parts = [
+        _predict_histories(source, table.rows.take(slice(i, i + CHUNK)), horizon, level)
+        for i in range(0, len(table.rows), CHUNK)
+    ]
+    return pd.concat(parts, ignore_index=True).take(table.row).set_axis(table.index)
 
 
-def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95) -> pd.DataFrame:
+def predict_total(fit: Fitted, customers: Any, horizon: float, level: float = 0.95) -> pd.DataFrame:
     """Expected purchases of all customers together over the forecast horizon; one row.
 
     Parameters
     ----------
     fit
-        A fitted purchase model.
+        A fitted purchase model, or its ``bootstrap``.
     customers
         A pandas or Polars frame with the columns of the model and of its covariates, as in ``fit``. A column ``weight``
         counts customers per row.
@@ -128,20 +126,17 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
     0    1653.0          1514.0          1806.0             1459             1859
     """
     require_horizon(horizon)
-    require_purchases(type(fit.model))
-    table = fit.read(customers)
-    require_same_measure(fit.data, table)
-    columns, weight = table.columns, table.weight
-    each = fit.values(lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
-    slope = weight @ fit.gradient(lambda model, *columns: model.expected_purchases(horizon, *columns), columns)
-    chance = weight @ fit.values(lambda model, *columns: model.purchases_variance(horizon, *columns), columns)
-    expected = np.array([weight @ each])
-    error = standard_error(slope[None, :], fit.covariance.to_numpy())
-    lower, upper = positive_interval(expected, error, level)
-    count_lower, count_upper = _gamma_interval(expected, error**2 + chance, level)
+    source, table = read_purchases(fit, customers)
+    purchases = source.estimate(lambda model, *history: model.expected_purchases(horizon, *history), table.rows)
+    chance = table.weight @ source.values(
+        lambda model, *history: model.purchases_variance(horizon, *history), table.rows
+    )
+    total = purchases.linear(lambda values: values @ table.weight[:, None])
+    lower, upper = total.interval(level, POSITIVE)
+    count_lower, count_upper = _gamma_interval(total.values, total.std_error**2 + chance, level)
     return pd.DataFrame(
         {
-            "expected": expected,
+            "expected": total.values,
             "expected_lower": lower,
             "expected_upper": upper,
             "purchases_lower": np.floor(count_lower).astype(int),
@@ -150,30 +145,41 @@ def predict_total(fit: Fit, customers: Any, horizon: float, level: float = 0.95)
     )
 
 
-def _predict_histories(fit: Fit, columns: tuple[Array, ...], horizon: float, level: float | None) -> pd.DataFrame:
+def read_purchases(fit: Any, customers: Any) -> tuple[Uncertainty, CustomerTable]:
+    """The uncertainty of a purchase model, and the customers as it takes them.
+
+    Raises
+    ------
+    TypeError
+        When ``fit`` is no fit.
+    ValueError
+        When the model is not one of purchases, or the table has another time unit than the fit.
+    """
+    source, customers = uncertainty_of(fit), open_customers(customers)
+    require_purchases(type(source.model))
+    table = source.read(customers)
+    require_same_measure(source.data, table)
+    return source, table
+
+
+def _predict_histories(source: Uncertainty, rows: Rows, horizon: float, level: float | None) -> pd.DataFrame:
     """The rows of ``predict`` for distinct histories."""
-    covariance = fit.covariance.to_numpy()
 
-    def alive(model: Any, *columns: Array) -> Array:
-        return model.probability_alive(*columns)
+    def alive(model: Any, *history: Array) -> Array:
+        return model.probability_alive(*history)
 
-    def expected(model: Any, *columns: Array) -> Array:
-        return model.expected_purchases(horizon, *columns)
+    def expected(model: Any, *history: Array) -> Array:
+        return model.expected_purchases(horizon, *history)
 
-    frame: dict[str, Any] = {}
-    for name, quantity, interval in (
-        ("probability_alive", alive, probability_interval),
-        ("expected_purchases", expected, positive_interval),
-    ):
-        frame[name] = fit.values(quantity, columns)
-        if level is not None:
-            slope = fit.gradient(quantity, columns)
-            error = standard_error(slope, covariance)
-            frame[f"{name}_lower"], frame[f"{name}_upper"] = interval(frame[name], error, level)
-    if level is not None:
-        counts = _Counts(fit, columns, horizon, slope @ covariance, error, frame["expected_purchases"])
-        frame["purchases_lower"], frame["purchases_upper"] = counts.interval(level)
-    return pd.DataFrame(frame)
+    if level is None:
+        return pd.DataFrame(
+            {"probability_alive": source.values(alive, rows), "expected_purchases": source.values(expected, rows)}
+        )
+    chance, purchases = source.estimate(alive, rows), source.estimate(expected, rows)
+    frame = with_interval_columns("probability_alive", chance, level, SHARE)
+    frame |= with_interval_columns("expected_purchases", purchases, level, POSITIVE)
+    lower, upper = _Counts(source, rows, horizon, purchases).interval(level)
+    return pd.DataFrame({**frame, "purchases_lower": lower, "purchases_upper": upper})
 
 
 def _gamma_interval(mean: Array, variance: Array, level: float) -> tuple[Array, Array]:
@@ -186,24 +192,18 @@ def _gamma_interval(mean: Array, variance: Array, level: float) -> tuple[Array, 
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """Distributions of future purchases of customers with given histories and expectations.
+    """Distributions of future purchases of customers with given histories and expectations."""
 
-    ``pull`` is the covariance of the parameters with the expectation, shape (n, free); ``error`` the standard error of
-    that, ``mean`` itself.
-    """
-
-    fit: Fit
-    columns: tuple[Array, ...]
+    source: Uncertainty
+    rows: Rows
     horizon: float
-    pull: Array
-    error: Array
-    mean: Array
+    expected: Estimate
 
     def interval(self, level: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Lower and upper end for each history."""
         normal_quantile(level)
-        lower, upper = (np.zeros(len(self.mean), dtype=np.int64) for _ in range(2))
-        unsure = self.error**2 > NOTICED * self.mean
+        lower, upper = (np.zeros(len(self.rows), dtype=np.int64) for _ in range(2))
+        unsure = self.expected.std_error**2 > NOTICED * self.expected.values
         for rows, places in ((~unsure, [(1.0, 0.0)]), (unsure, PLACES)):
             among = np.flatnonzero(rows)
             lower[among], upper[among] = _quantiles(partial(self._probability, places), among, level)
@@ -213,17 +213,16 @@ class _Counts:
         self, places: list[tuple[float, float]], counts: NDArray[np.int64], rows: NDArray[np.int64]
     ) -> Array:
         """Chance of each count for each of the rows, a mean over places; shape (counts, rows)."""
-        columns = tuple(column[rows] for column in self.columns)
-        total = np.zeros((len(counts), len(rows)))
+        some, total = self.rows.take(rows), np.zeros((len(counts), len(rows)))
         for share, place in places:
-            model, history = self.fit.customer_models(columns, self._step(place, rows) if place else None)
-            total += share * model.purchase_probability(counts, self.horizon, *history)
+            model = self.source.row_model(some, self._step(place, rows) if place else None)
+            total += share * model.purchase_probability(counts, self.horizon, *some.columns)
         return total
 
     def _step(self, place: float, rows: NDArray[np.int64]) -> Array:
         """The step of the free parameters, per row, that moves the expectation by ``place`` standard errors."""
-        step = place * self.pull[rows] / self.error[rows, None] / self.fit.step_scale
-        return np.clip(step, -FURTHEST, FURTHEST)
+        pull = self.expected.errors[rows] @ self.source.step_errors.T
+        return np.clip(place * pull / self.expected.std_error[rows, None], -FURTHEST, FURTHEST)
 
 
 def _quantiles(

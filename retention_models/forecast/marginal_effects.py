@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import require_horizon
 from retention_models.core.arrays import Array
-from retention_models.core.distinct import distinct_rows
-from retention_models.estimation.intervals import (
-    in_chunks,
-    normal_quantile,
-    positive_interval,
-    probability_interval,
-    standard_error,
-)
+from retention_models.estimation.estimates import POSITIVE, SHARE, Estimate, with_interval_columns
+from retention_models.estimation.intervals import in_chunks
 from retention_models.fitting.formula_terms import CovariateTerms
-from retention_models.fitting.result import Fit
-from retention_models.tables.customer_table import Table, read_covariates, read_table, require_same_measure
+from retention_models.fitting.result import Fit, stepped
+from retention_models.fitting.uncertainty import Fitted, Uncertainty, uncertainty_of
+from retention_models.tables.customer_table import (
+    Customers,
+    CustomerTable,
+    Rows,
+    open_customers,
+    read_covariates,
+    read_table,
+    require_same_measure,
+)
 
 STEP = 1e-3  # of differences, in standard errors: what curves within it is lost beyond the third digit
+
+AFTER = "after"  # marks the block of a role after the change
 
 Change = Mapping[str, Any]
 
 
-def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
+def predict_new(fit: Fitted, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
     """Expected repeat purchases of new customers within a horizon after their first purchase.
 
     Parameters
@@ -68,25 +73,21 @@ def predict_new(fit: Fit, customers: Any, horizon: float, level: float | None = 
     1  5.17   4.61   5.79
     """
     require_horizon(horizon)
-    index = read_covariates(customers, ()).index
-    if not len(index):
+    source, customers = uncertainty_of(fit), open_customers(customers)
+    if not len(customers):
         raise ValueError("the table has no rows; give one a customer, or one a kind of customers")
-    design_columns = fit.covariate_terms.design_columns(customers)
-    columns, row = distinct_rows((np.full(len(index), float(horizon)), *design_columns))
+    table = _newcomers(customers, horizon).with_covariates(source.blocks(customers))
     frame: dict[str, Array] = {}
-    for name, quantity, interval in (
-        ("expected_purchases", lambda model, window: model.expected_purchases_new(window), positive_interval),
-        ("probability_alive", lambda model, window: model.probability_staying_new(window), probability_interval),
+    for name, quantity, scale in (
+        ("expected_purchases", lambda model, window: model.expected_purchases_new(window), POSITIVE),
+        ("probability_alive", lambda model, window: model.probability_staying_new(window), SHARE),
     ):
-        frame[name] = fit.values(quantity, columns)
-        if level is not None:
-            error = standard_error(fit.gradient(quantity, columns), fit.covariance.to_numpy())
-            frame[f"{name}_lower"], frame[f"{name}_upper"] = interval(frame[name], error, level)
-    return pd.DataFrame(frame).take(row).set_axis(index)
+        frame |= with_interval_columns(name, source.estimate(quantity, table.rows), level, scale)
+    return pd.DataFrame(frame).take(table.row).set_axis(table.index)
 
 
 def marginal_effect(
-    fit: Fit, customers: Any, change: Change, horizon: float, *, new: bool = False, level: float = 0.95
+    fit: Fitted, customers: Any, change: Change, horizon: float, *, new: bool = False, level: float = 0.95
 ) -> pd.DataFrame:
     """Mean purchases and P(alive) of customers before and after a change of a covariate.
 
@@ -141,70 +142,70 @@ def marginal_effect(
     alive        0.22   0.22   -0.01       0.02  -0.04   0.02
     """
     require_horizon(horizon)
-    require_known(change, fit.covariate_terms)
-    rows = ChangedCustomers.from_fit(fit, customers, change, new=new)
+    source = uncertainty_of(fit)
+    require_known(change, source.terms)
+    rows = ChangedCustomers.from_source(source, open_customers(customers), change, new=new)
 
     def customer_quantities(future_process: Any) -> Array:
         both = future_process.expected_purchases_new(horizon), future_process.probability_staying_new(horizon)
-        return np.stack(np.broadcast_arrays(*both), axis=-1)
+        return np.stack(np.broadcast_arrays(*both))
 
     def averages(fit: Fit) -> Array:
-        return np.tensordot(rows.table.weight / rows.table.n_customers, rows.outcomes(fit, customer_quantities), axes=1)
+        return rows.outcomes(fit, customer_quantities) @ (rows.table.weight / rows.table.n_customers)
 
-    here = averages(fit)
-    return effect_table(here, [(parameter_slopes(fit, averages, here), fit)], ["purchases", "alive"], level)
+    here = averages(source.fit)
+    return effect_table(here, [parameter_errors(source, averages, here)], ["purchases", "alive"], level)
 
 
-def effect_table(averages: Array, slopes: list[tuple[Array, Fit]], names: list[str], level: float) -> pd.DataFrame:
-    """The table of averages before and after, shape (2, q), with their slopes in what is free of independent fits."""
+def effect_table(averages: Array, errors: Sequence[Array], names: list[str], level: float) -> pd.DataFrame:
+    """The table of averages before and after, shape (2, q), with their errors by independent fits, (2, q, m) each."""
     before, after = averages
-    effect = after - before
-    errors = [standard_error(slope[1] - slope[0], fit.covariance.to_numpy()) for slope, fit in slopes]
-    error = np.sqrt(sum(np.square(errors)))
-    reach = normal_quantile(level) * error
-    columns = {"before": before, "after": after, "effect": effect, "std_error": error}
-    ends = {"lower": effect - reach, "upper": effect + reach}
-    return pd.DataFrame({**columns, **ends}, index=pd.Index(names, name="outcome"))
+    effect = Estimate(after - before, np.concatenate([after - before for before, after in errors], axis=-1))
+    lower, upper = effect.interval(level)
+    columns = {"before": before, "after": after, "effect": effect.values, "std_error": effect.std_error}
+    return pd.DataFrame({**columns, "lower": lower, "upper": upper}, index=pd.Index(names, name="outcome"))
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedCustomers:
     """Customers before and after a change of a covariate.
 
-    ``table`` holds the columns of ``fit.read`` and then those of the changed covariates. For ``new`` customers, it
-    holds those of the covariates only.
+    ``table`` holds the columns of the model and the covariates before and after, or for ``new`` customers those of
+    the covariates only.
     """
 
-    table: Table
+    table: CustomerTable
     new: bool
 
     @classmethod
-    def from_fit(cls, fit: Fit, customers: Any, change: Change, *, new: bool = False) -> ChangedCustomers:
+    def from_source(cls, source: Uncertainty, customers: Customers, change: Change, *, new: bool = False) -> Self:
         """The customers of a frame, those columns changed that the fit knows."""
-        table = (
-            _newcomers(customers).beside(fit.covariate_terms.design_columns(customers)) if new else fit.read(customers)
-        )
-        require_same_measure(fit.data, table)
-        frame = read_covariates(customers, fit.covariate_terms.columns)
+        blocks = source.blocks(customers)
+        table = _newcomers(customers, 0.0).with_covariates(blocks) if new else source.read(customers)
+        require_same_measure(source.data, table)
+        frame = read_covariates(customers, source.terms.columns)
         changed = {name: to(frame[name]) if callable(to) else to for name, to in change.items() if name in frame}
-        return cls(table.beside(fit.covariate_terms.design_columns(frame.assign(**changed))), new)
+        after = source.blocks(frame.assign(**changed))
+        return cls(table.with_covariates({(role, AFTER): block for role, block in after.items()}), new)
 
-    def split(self, fit: Fit, columns: tuple[Array, ...]) -> tuple[tuple[Array, ...], list[Array]]:
-        """The columns of ``fit.read``, and by how much those of the covariates change."""
-        n, last = fit.covariate_terms.n, len(columns) - fit.covariate_terms.n
-        return columns[:last], [columns[last + i] - columns[last - n + i] for i in range(n)]
+    def split(self, rows: Rows) -> tuple[Rows, dict[str, Array]]:
+        """The rows as they are, and by how much their covariates change."""
+        own = {role: block for role, block in rows.covariates.items() if isinstance(role, str)}
+        change = {role: rows.covariates[role, AFTER] - block for role, block in own.items()}
+        return Rows(rows.columns, own), change
 
     def outcomes(self, fit: Fit, quantity: Callable[[Any], Array]) -> Array:
-        """Quantities of what customers do, each of shape (rows, q), before and after; shape (rows, 2, q)."""
+        """Quantities of what customers do, each of shape (q, rows), before and after; shape (2, q, rows)."""
+        source = uncertainty_of(fit)
 
-        def row_outcomes(*rows: Array) -> Array:
-            columns, change = self.split(fit, rows)
-            model, history = fit.customer_models(columns)
-            alive, before = (np.ones(len(rows[0])), model) if self.new else model.future_process(*history)
-            after = fit.covariate_terms.apply_links_to(before, fit.model, change)
-            return np.stack([alive[:, None] * quantity(future_process) for future_process in (before, after)], axis=1)
+        def row_outcomes(some: Rows) -> Array:
+            rows, change = self.split(some)
+            model = source.row_model(rows)
+            alive, before = (np.ones(len(rows)), model) if self.new else model.future_process(*rows.columns)
+            after = source.terms.apply_links_to(before, fit.model, change)
+            return np.stack([alive * quantity(future_process) for future_process in (before, after)])
 
-        return in_chunks(row_outcomes, self.table.columns)
+        return in_chunks(row_outcomes, self.table.rows)
 
 
 def require_known(change: Change, *effects: CovariateTerms) -> None:
@@ -220,19 +221,20 @@ def require_known(change: Change, *effects: CovariateTerms) -> None:
             raise ValueError(f"change takes one value of {name} for all, or a function of the column; got {to!r}")
 
 
-def parameter_slopes(fit: Fit, quantity: Callable[[Fit], Array], here: Array) -> Array:
-    """Derivatives of ``quantity(fit)``, which is ``here``, in what is free of the fit, along a new last axis.
+def parameter_errors(source: Uncertainty, quantity: Callable[[Fit], Array], here: Array) -> Array:
+    """Errors of ``quantity(fit)``, which is ``here``, along a new last axis, as ``Estimate.errors`` are.
 
     By differences to one side, for a quantity is an integral for each customer, and asking for it is what takes time.
     """
-    steps = STEP * np.minimum(fit.step_errors, 1.0)
+    steps = STEP * np.minimum(np.sqrt(np.sum(source.step_errors**2, axis=1)), 1.0)
     slopes = [
-        (quantity(fit.stepped(direction)) - here) / step for step, direction in zip(steps, np.diag(steps), strict=True)
+        (quantity(stepped(source.fit, direction)) - here) / step
+        for step, direction in zip(steps, np.diag(steps), strict=True)
     ]
-    return np.stack(slopes, axis=-1) / fit.step_scale
+    return np.stack(slopes, axis=-1) @ source.step_errors
 
 
-def _newcomers(customers: Any) -> Table:
-    """A table of nothing but how many customers each line counts."""
-    lines = read_covariates(customers, ("weight",)).assign(_=0.0)
+def _newcomers(customers: Customers, column: float) -> CustomerTable:
+    """A table of how many customers each line counts, beside a column of one number."""
+    lines = read_covariates(customers, ("weight",)).assign(_=column)
     return read_table(lines, ("_",))

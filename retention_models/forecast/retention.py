@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from scipy.special import bdtr, expit, logit, ndtri
 
 from retention_models.core.arguments import require_whole
 from retention_models.core.arrays import Array
-from retention_models.estimation.intervals import normal_quantile, probability_interval, standard_error
+from retention_models.estimation.estimates import SHARE, Estimate
+from retention_models.estimation.intervals import normal_quantile
 from retention_models.fitting.result import Fit
-from retention_models.fitting.retention_columns import customers_by_tenure, require_contract_fit
-from retention_models.fitting.retention_intervals import profile_interval
-from retention_models.tables.customer_table import Table, read_table
+from retention_models.fitting.retention_columns import contract_uncertainty, read_contract_customers
+from retention_models.fitting.uncertainty import Uncertainty
+from retention_models.tables.customer_table import CustomerTable, open_customers, read_table
 from retention_models.tables.groups import read_groups
 
 NODES = 200  # equally likely values that stand for a probability known with an error
@@ -71,45 +73,39 @@ def forecast_retention(
     0      1     284.9              271              298
     1      2     254.1              235              272
     """
-    require_contract_fit(fit)
+    contract_uncertainty(fit)
     require_whole("renewals", renewals, 1)
-    table, groups = customers_by_tenure(customers), read_groups(customers, by)
-    parts = [table.of_lines(lines) for lines in groups.values()]
-    tenure, ahead = table.columns[0], np.arange(1.0, renewals + 1)
-    share = np.stack([_share(part, tenure) for part in parts], axis=-1)
+    customers = open_customers(customers)
+    source, table = read_contract_customers(fit, customers)
+    groups, n = read_groups(customers, by), len(table.rows)
+    ahead, row = np.repeat(np.arange(1.0, renewals + 1), n), np.tile(np.arange(n), renewals)
+    rows = table.rows.take(row)
+    each = source.estimate(
+        lambda model, tenure, ahead: model.survival_function(tenure + ahead, given=tenure),
+        replace(rows, columns=(*rows.columns, ahead)),
+    )
+    weight = np.stack([np.bincount(table.row[k], table.line_weight[k], n) for k in groups.values()], axis=-1)
+    now = weight.sum(axis=0)
+    share = weight / np.maximum(now, 1e-300)
 
-    def stay(model: Any, ahead: Array) -> Array:
-        return (model.survival_function(tenure + ahead[:, None], given=tenure) @ share).ravel()
+    def by_group(values: Array) -> Array:
+        shares = values.reshape(*values.shape[:-1], renewals, n) @ share
+        return np.swapaxes(shares, -1, -2).reshape(*values.shape[:-1], -1)
 
-    customers_now = np.tile([part.n_customers for part in parts], renewals)
-    forecast = _forecast(fit, stay, ahead, customers_now, level)
-    forecast.insert(0, "group", [label for _ in ahead for label in groups])
-    by_group = np.arange(len(forecast)).reshape(renewals, len(parts)).T.ravel()
-    return forecast.take(by_group).reset_index(drop=True)
-
-
-def _share(group: Table, tenure: Array) -> Array:
-    """The share of a group's customers at each tenure; 0 everywhere of a group without customers."""
-    share = np.zeros(len(tenure))
-    share[np.searchsorted(tenure, group.columns[0])] = group.weight / max(group.n_customers, 1e-300)
-    return share
+    forecast = _survivor_intervals(each.linear(by_group), np.repeat(now, renewals), level)
+    forecast.insert(0, "ahead", np.tile(np.arange(1, renewals + 1), len(groups)))
+    forecast.insert(0, "group", np.repeat(list(groups), renewals))
+    return forecast
 
 
-def _forecast(
-    fit: Fit, stay: Callable[[Any, Array], Array], ahead: Array, customers: Array, level: float
-) -> pd.DataFrame:
-    """The rows of ``forecast_retention``, some for each renewal ahead, as ``stay(model, ahead)`` gives them."""
-    probability = stay(fit.model, ahead)
-    ends = profile_interval(fit, lambda model: stay(model, ahead), level)
-    if ends is None:
-        error = standard_error(fit.gradient(stay, (ahead,)), fit.covariance.to_numpy())
-        ends = probability_interval(probability, error, level)
-    lower, upper = ends
+def _survivor_intervals(share: Estimate, customers: Array, level: float) -> pd.DataFrame:
+    """Expected survivors among some customers, with both intervals."""
+    probability = share.values
+    lower, upper = ends = share.interval(level, SHARE)
     reach = [np.abs(_logit(end) - _logit(probability)) / normal_quantile(level) for end in ends]
     few, many = (_survivors(customers, probability, reach, share) for share in ((1 - level) / 2, (1 + level) / 2))
     return pd.DataFrame(
         {
-            "ahead": np.repeat(ahead.astype(int), len(probability) // len(ahead)),
             "customers": customers,
             "expected": customers * probability,
             "expected_lower": customers * lower,
@@ -184,30 +180,48 @@ def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.D
     3   2022       1        900  0.622     False
     4   2022       2        900  0.461      True
     """
-    require_contract_fit(fit)
+    source = contract_uncertainty(fit)
     require_whole("renewals", renewals, 0)
-    table = read_table(retention_table, ("tenure", "at_risk", "lost"))
+    retention_table = open_customers(retention_table)
+    table = read_table(retention_table, ("tenure", "at_risk", "lost")).with_covariates(source.blocks(retention_table))
     rows = [
-        _cohort_rows(fit.model, table.of_lines(lines).by_tenure(), renewals).assign(cohort=name)
+        _cohort_rows(source, table.of_lines(lines), renewals).assign(cohort=name)
         for name, lines in read_groups(retention_table, "cohort").items()
     ]
     return pd.concat(rows, ignore_index=True)[["cohort", "tenure", "customers", "share", "forecast"]]
 
 
-def _cohort_rows(model: Any, table: Table, renewals: int) -> pd.DataFrame:
+def _cohort_rows(source: Uncertainty, table: CustomerTable, renewals: int) -> pd.DataFrame:
     """The rows of one cohort."""
-    made, at_risk, lost = (column[table.columns[1] > 0] for column in table.columns)
+    made, at_risk, lost = table.of_columns(3).by_tenure().columns
+    made, at_risk, lost = (column[at_risk > 0] for column in (made, at_risk, lost))
     if len(made) == 0:
         raise ValueError("at_risk is 0 in all rows of a cohort: nobody of it was observed; leave it out")
-    tenure = np.arange(made[0], made[-1] + renewals + 1)
-    seen = np.isin(tenure, made)
-    kept = np.asarray(model.retention_rate(tenure))
+    tenure = np.arange(made[0] - 1, made[-1] + renewals + 1)
+    survival = _cohort_survival(source, table.by_tenure(), made[-1], tenure)
+    kept = survival[1:] / survival[:-1]
+    seen = np.isin(tenure[1:], made)
     kept[seen] = 1 - lost / at_risk
     return pd.DataFrame(
         {
-            "tenure": tenure.astype(int),
+            "tenure": tenure[1:].astype(int),
             "customers": round(at_risk[0]),
-            "share": float(model.survival_function(made[0] - 1)) * np.cumprod(kept),
+            "share": survival[0] * np.cumprod(kept),
             "forecast": ~seen,
         }
     )
+
+
+def _cohort_survival(source: Uncertainty, table: CustomerTable, last: float, tenure: Array) -> Array:
+    """S(t) by the model, a mean over the covariates of the customers at risk at the last renewal seen."""
+    there = table.rows.take((table.columns[0] == last) & (table.columns[1] > 0))
+    n, at_risk = len(there), there.columns[1]
+
+    def survival(model: Any, when: Array) -> Array:
+        return model.survival_function(when)
+
+    last_share = source.values(survival, replace(there, columns=(np.full(n, last),)))
+    weight = np.divide(at_risk, last_share, out=np.zeros(n), where=last_share > 0)
+    every = there.take(np.tile(np.arange(n), len(tenure)))
+    shares = source.values(survival, replace(every, columns=(np.repeat(tenure, n),))).reshape(len(tenure), n)
+    return shares @ weight / weight.sum() if weight.sum() else shares.mean(axis=1)

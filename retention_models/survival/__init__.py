@@ -20,7 +20,7 @@ Behind the door:
 - ``contract_model``: the base of all models of contracts
 - ``beta_mixture``: means over beta-distributed chances
 - ``at_risk``: customers at risk and lost at each tenure
-- ``covariates``: covariates that change over calendar time
+- ``calendar_paths``: covariates that change over calendar time
 """
 
 import lazy_loader as _lazy

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retention_models.core.arrays import Array
+from retention_models.estimation.links import Link, LogitMeanLink
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.quadrature import gauss_legendre
 from retention_models.survival.beta_mixture import log_mean_power, log_mean_power_slopes, mean_if_saved
@@ -47,7 +48,7 @@ class BetaDiscreteWeibull(RetentionModel):
 
     Notes
     -----
-    ----- S(t) = B(alpha, beta + t^c) / B(alpha, beta). Source: Fader, Hardie, Liu, Davin & Steenburgh (2018), "'How to
+    S(t) = B(alpha, beta + t^c) / B(alpha, beta). Source: Fader, Hardie, Liu, Davin & Steenburgh (2018), "'How to
     Project Customer Retention' Revisited: The Role of Duration Dependence", Journal of Interactive Marketing 43, 1-16.
 
     Examples
@@ -61,6 +62,7 @@ class BetaDiscreteWeibull(RetentionModel):
     beta: Parameter
     c: Parameter
 
+    links: ClassVar[dict[str, Link]] = {"churn": LogitMeanLink("alpha", "beta")}
     limits: ClassVar[tuple[Limit, ...]] = (
         Limit("alpha", np.inf, "all customers have the same chances to leave (discrete Weibull)", follows=("beta",)),
         Limit("alpha", 0.0, "each customer leaves at the first renewal, or never", ("c",), follows=("beta",)),

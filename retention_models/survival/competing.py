@@ -186,7 +186,7 @@ def aalen_johansen(
 
     Notes
     -----
-    ----- Aalen & Johansen (1978), Scandinavian Journal of Statistics 5, 141-150; variance by the delta method as in
+    Aalen & Johansen (1978), Scandinavian Journal of Statistics 5, 141-150; variance by the delta method as in
     Marubini & Valsecchi (1995), Analysing Survival Data from Clinical Trials, section 10.3.
 
     Examples

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import ClassVar
 
 import numpy as np
@@ -181,7 +181,7 @@ class RetentionModel(Presentation, ABC):
 
         Notes
         -----
-        ----- If customers differ, those who are about to leave have a higher probability of leaving than the others.
+        If customers differ, those who are about to leave have a higher probability of leaving than the others.
         Keeping them changes that one decision only, so they leave again sooner. In models in which all customers are
         alike, they stay as long as the others.
         """
@@ -205,7 +205,7 @@ class RetentionModel(Presentation, ABC):
 
         Notes
         -----
-        ----- Without a horizon the sum can be infinite, as in the shifted-beta-geometric with alpha <= 1. A discounted
+        Without a horizon the sum can be infinite, as in the shifted-beta-geometric with alpha <= 1. A discounted
         lifetime (``value.discounted_residual_lifetime``) is always finite.
         """
         made = whole(tenure, least=0)
@@ -248,6 +248,13 @@ class RetentionModel(Presentation, ABC):
                 "churned": leaves_at <= followed,
             }
         )
+
+
+def by_row(model: RetentionModel) -> RetentionModel:
+    """The model with parameters of shape (n, 1) where they have shape (n,), so that each row has a curve."""
+    values = {field.name: getattr(model, field.name) for field in fields(model)}  # type: ignore[arg-type]
+    rows = {name: value[:, None] for name, value in values.items() if np.ndim(value) == 1}
+    return replace(model, **rows) if rows else model  # type: ignore[type-var]
 
 
 def whole(renewals: ArrayLike, *, least: int, name: str = "tenure") -> Array:

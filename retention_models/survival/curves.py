@@ -226,7 +226,7 @@ class Curve(Presentation):
 
         Notes
         -----
-        ----- The area under S from ``start`` to the horizon, with weights exp(-rate t). Its variance is the sum of A^2
+        The area under S from ``start`` to the horizon, with weights exp(-rate t). Its variance is the sum of A^2
         d / (n (n - d)) over the tenures, where A is the area from there to the horizon. Times a margin per time unit,
         it is the value of a customer up to the horizon, without a model.
         """
@@ -266,7 +266,7 @@ class Curve(Presentation):
 
         Notes
         -----
-        ----- The interval holds the tenures at which the log-log interval of S includes 1 - share (Brookmeyer & Crowley
+        The interval holds the tenures at which the log-log interval of S includes 1 - share (Brookmeyer & Crowley
         1982).
         """
         if not 0 < share < 1:
@@ -292,7 +292,7 @@ class Curve(Presentation):
 
         Notes
         -----
-        ----- Intervals use the log-log scale, so they stay within 0 and 1. If all customers at risk left at the last
+        Intervals use the log-log scale, so they stay within 0 and 1. If all customers at risk left at the last
         tenure, the variance is not known: the lower end is 0, and the upper end keeps its last value.
         """
         lower, upper = self._interval(level)
@@ -395,7 +395,7 @@ def kaplan_meier(
 
     Notes
     -----
-    ----- S(t) is the product of 1 - d/n (Kaplan & Meier 1958), with Greenwood's variance. A customer is at risk after
+    S(t) is the product of 1 - d/n (Kaplan & Meier 1958), with Greenwood's variance. A customer is at risk after
     ``entry`` up to and including ``tenure``. A customer observed from the start is also at risk at tenure 0. With entry
     times the curve is the survival of customers who are still there at the earliest entry, ``Curve.start``.
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retention_models.core.arrays import Array
+from retention_models.estimation.links import Link, LogitMeanLink
 from retention_models.estimation.model import Limit
 from retention_models.survival.beta_mixture import log_mean_power, mean_if_saved
 from retention_models.survival.contract_model import Parameter, RetentionModel, starting_hazard, whole
@@ -45,6 +46,7 @@ class ShiftedBetaGeometric(RetentionModel):
     alpha: Parameter
     beta: Parameter
 
+    links: ClassVar[dict[str, Link]] = {"churn": LogitMeanLink("alpha", "beta")}
     limits: ClassVar[tuple[Limit, ...]] = (
         Limit("alpha", np.inf, "all customers have the same chance to leave", follows=("beta",)),
         Limit("alpha", 0.0, "each customer leaves at the first renewal, or never", follows=("beta",)),

@@ -35,7 +35,7 @@ class TwoSegments(RetentionModel):
 
     Notes
     -----
-    ----- A finite mixture of two geometric models. Fader & Hardie (2010), "Customer-Base Valuation in a Contractual
+    A finite mixture of two geometric models. Fader & Hardie (2010), "Customer-Base Valuation in a Contractual
     Setting: The Perils of Ignoring Heterogeneity", Marketing Science 29(1), 85-93, use such a customer base.
 
     Examples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import narwhals as nw
@@ -25,13 +25,31 @@ WHERE_FROM = (
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Table(Presentation):
+class Rows(Presentation):
+    """Some rows as models take them: the arguments of their methods, and the covariates as a block of each role.
+
+    ``columns`` have shape (n,), and ``covariates`` by role (``purchase``, ``churn``, ...) shape (n, coefficients).
+    """
+
+    columns: tuple[Array, ...]
+    covariates: Mapping[Any, Array] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def take(self, rows: NDArray[Any] | slice) -> Rows:
+        """Some of the rows."""
+        return Rows(tuple(c[rows] for c in self.columns), {role: z[rows] for role, z in self.covariates.items()})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CustomerTable(Presentation):
     """A customer table as models need it: distinct rows, and which of them each customer has.
 
-    ``columns`` are arrays over the distinct rows, ``weight`` how many customers share each, ``row`` the distinct row of
-    each line of the original table, ``line_weight`` the original weights, ``index`` its labels, ``about`` what is known
-    of its origin, ``n_customers`` how many there are, and ``averaged`` columns over the original lines of which only
-    means matter.
+    ``columns`` are arrays over the distinct rows, ``covariates`` a block of design columns by role, ``weight`` how many
+    customers share each row, ``row`` the distinct row of each line of the original table, ``line_weight`` the original
+    weights, ``index`` its labels, ``about`` what is known of its origin, ``n_customers`` how many there are, and
+    ``averaged`` columns over the original lines of which only means matter.
     """
 
     columns: tuple[Array, ...]
@@ -42,8 +60,14 @@ class Table(Presentation):
     about: dict[str, Any]
     n_customers: float
     averaged: tuple[Array, ...] = ()
+    covariates: Mapping[Any, Array] = field(default_factory=dict)
 
-    def of_lines(self, lines: NDArray[np.bool_]) -> Table:
+    @property
+    def rows(self) -> Rows:
+        """The distinct rows, as models take them."""
+        return Rows(self.columns, self.covariates)
+
+    def of_lines(self, lines: NDArray[np.bool_]) -> CustomerTable:
         """The table of some of the lines alone."""
         return _table(
             tuple(column[self.row[lines]] for column in self.columns),
@@ -51,15 +75,17 @@ class Table(Presentation):
             self.index[lines],
             self.about,
             tuple(column[lines] for column in self.averaged),
+            {role: block[self.row[lines]] for role, block in self.covariates.items()},
         )
 
-    def beside(self, columns: Sequence[Array]) -> Table:
-        """The table with more columns, given over its lines."""
+    def with_covariates(self, covariates: Mapping[Any, Array]) -> CustomerTable:
+        """The table with blocks of covariates, given over its lines, beside those that it has."""
         own = tuple(column[self.row] for column in self.columns)
-        return _table((*own, *columns), self.line_weight, self.index, self.about, self.averaged)
+        blocks = {role: block[self.row] for role, block in self.covariates.items()} | dict(covariates)
+        return _table(own, self.line_weight, self.index, self.about, self.averaged, blocks)
 
-    def first(self, n: int) -> Table:
-        """The table of its first n columns alone."""
+    def of_columns(self, n: int) -> CustomerTable:
+        """The table of its first n columns alone, without covariates."""
         own = tuple(column[self.row] for column in self.columns[:n])
         return _table(own, self.line_weight, self.index, self.about, self.averaged)
 
@@ -69,23 +95,27 @@ class Table(Presentation):
         sums = (np.bincount(self.row, self.line_weight * column, n) for column in self.averaged)
         return tuple(np.divide(total, self.weight, out=np.zeros(n), where=self.weight > 0) for total in sums)
 
-    def by_tenure(self) -> Table:
-        """A table of tenure, at risk and lost with its numbers added up by tenure, all that models of contracts need.
+    def by_tenure(self) -> CustomerTable:
+        """A table of tenure, at risk and lost with its numbers added up by tenure and covariates.
 
-        Its customers are as many as the table was made of, where it says so and is whole. Else they are counted where
-        more are at risk than were kept before: exactly where all were observed from the start, and at least so many
-        where some came in late while others were last seen.
+        That is all that models of contracts need. Its customers are as many as the table was made of, where it says so
+        and is whole. Else they are counted where more are at risk than were kept before: exactly where all were
+        observed from the start, and at least so many where some came in late while others were last seen.
         """
         tenure, *counts = self.columns
-        (when,), group = distinct_rows((tenure,))
+        covariates = (column for block in self.covariates.values() for column in block.T)
+        kinds, kind = distinct_rows((np.zeros(len(tenure)), *covariates))
+        (kind_of, when), group = distinct_rows((kind.astype(float), tenure))
         at_risk, lost = (np.bincount(group, weights=self.weight * count).astype(float) for count in counts)
-        entered = np.maximum(at_risk - np.append(0.0, (at_risk - lost)[:-1]), 0.0)
+        kept_before = np.where(np.diff(kind_of, prepend=-1) != 0, 0.0, np.append(0.0, (at_risk - lost)[:-1]))
+        entered = np.maximum(at_risk - kept_before, 0.0)
         retention_rate = 1 - lost.sum() / max(at_risk.sum(), 1.0)
         is_whole = self.about.get("renewals_counted") == at_risk.sum()
         return replace(
             self,
             about={**self.about, "retention_rate": float(retention_rate)},
             columns=(when, at_risk, lost),
+            covariates=_blocks(self.covariates, [column[kind_of.astype(int)] for column in kinds[1:]]),
             weight=np.ones(len(when)),
             row=group[self.row],
             n_customers=float(self.about["spells_counted"] if is_whole else entered.sum()),
@@ -97,7 +127,7 @@ class Table(Presentation):
         return hashlib.sha256(np.ascontiguousarray(stacked[self.weight > 0], dtype="<f8").tobytes()).hexdigest()
 
 
-def read_table(customers: Any, names: Sequence[str], averaged: Sequence[str] = ()) -> Table:
+def read_table(customers: Any, names: Sequence[str], averaged: Sequence[str] = ()) -> CustomerTable:
     """Check a frame of customers (pandas, Polars, or anything narwhals reads) and reduce it to distinct rows.
 
     Rows are distinct in the columns ``names``; those called ``averaged`` are kept for their means.
@@ -109,25 +139,13 @@ def read_table(customers: Any, names: Sequence[str], averaged: Sequence[str] = (
     ValueError
         When a column is missing, doubled, not numeric, or breaks a rule; the message names column, rule and count.
     """
-    frame, index = read_frame(customers)
-    missing = [name for name in (*names, *averaged) if list(frame.columns).count(name) == 0]
-    doubled = [name for name in (*names, *averaged, "weight") if list(frame.columns).count(name) > 1]
-    if missing:
-        raise ValueError(f"{join_names(missing)} not in the table (columns: {join_names(frame.columns)}); {WHERE_FROM}")
-    if doubled:
-        raise ValueError(f"{join_names(doubled)} stands more than once among the columns; keep one of them")
-    if len(index) == 0:
-        raise ValueError(f"the table has no rows; {WHERE_FROM}")
-    columns = {name: _numeric(frame, name, index) for name in (*names, *averaged)}
-    weight = _numeric(frame, "weight", index) if "weight" in frame.columns else np.ones(len(index))
-    check_rules({**columns, "weight": weight}, index)
-    about = dict(getattr(customers, "attrs", {}))
-    return _table(
-        tuple(columns[name] for name in names), weight, index, about, tuple(columns[name] for name in averaged)
-    )
+    opened = open_customers(customers)
+    weight = opened.numbers((*names, *averaged))
+    columns, extra = (tuple(opened.number(name) for name in part) for part in (names, averaged))
+    return _table(columns, weight, opened.index, dict(opened.attrs), extra)
 
 
-def require_same_measure(fitted: Mapping[str, Any], table: Table) -> None:
+def require_same_measure(fitted: Mapping[str, Any], table: CustomerTable) -> None:
     """An error where both the fit and the table say how time was measured, and contradict each other."""
     for name in ("time_unit", "granularity"):
         ours, theirs = fitted.get(name), table.about.get(name)
@@ -138,7 +156,7 @@ def require_same_measure(fitted: Mapping[str, Any], table: Table) -> None:
             )
 
 
-def require_opportunities(model_class: type[Any], table: Table) -> None:
+def require_opportunities(model_class: type[Any], table: CustomerTable) -> None:
     """An error where a model counts opportunities to buy, and the histories of a table do not."""
     if not getattr(model_class, "counts_opportunities", False):
         return
@@ -160,16 +178,13 @@ def read_covariates(customers: Any, names: Sequence[str], formula: str | None = 
 
     A ValueError where a ``formula`` asks for them and one is missing.
     """
-    frame, index = read_frame(customers)
-    there = [name for name in names if name in frame.columns]
+    opened = open_customers(customers)
+    there = [name for name in names if name in opened.columns]
     if formula is not None and len(there) < len(names):
-        absent, known = join_names([name for name in names if name not in there]), join_names(frame.columns)
+        absent, known = join_names([name for name in names if name not in there]), join_names(opened.columns)
         raise ValueError(f"{absent} not in the table (columns: {known}); {formula!r} asks for it")
-    doubled = [name for name in there if list(frame.columns).count(name) > 1]
-    if doubled:
-        raise ValueError(f"{join_names(doubled)} stands more than once among the columns; keep one of them")
-    columns = {name: frame[name] if isinstance(frame, pd.DataFrame) else frame[name].to_numpy() for name in there}
-    return pd.DataFrame({name: pd.Series(column).array for name, column in columns.items()}, index=index)
+    opened.require_single(there)
+    return pd.DataFrame({name: opened.column(name).array for name in there}, index=opened.index)
 
 
 def _table(
@@ -178,14 +193,88 @@ def _table(
     index: pd.Index,
     about: dict[str, Any],
     averaged: tuple[Array, ...] = (),
-) -> Table:
-    distinct, row = distinct_rows(columns)
+    covariates: Mapping[Any, Array] | None = None,
+) -> CustomerTable:
+    blocks = dict(covariates or {})
+    distinct, row = distinct_rows((*columns, *(column for block in blocks.values() for column in block.T)))
     shared = np.bincount(row, weights=weight, minlength=len(distinct[0])).astype(float)
-    return Table(distinct, shared, row, weight, index, about, float(weight.sum()), averaged)
+    covariates = _blocks(blocks, distinct[len(columns) :])
+    n = float(weight.sum())
+    return CustomerTable(distinct[: len(columns)], shared, row, weight, index, about, n, averaged, covariates)
 
 
-def read_frame(customers: Any) -> tuple[Any, pd.Index]:
-    """The frame, in memory, and the labels of its rows: the pandas index, or the column customer_id."""
+def _blocks(like: Mapping[Any, Array], columns: Sequence[Array]) -> dict[Any, Array]:
+    """Columns put together in blocks as wide as others."""
+    rest = iter(columns)
+    return {role: np.stack([next(rest) for _ in block.T], axis=-1) for role, block in like.items()}
+
+
+class Customers:
+    """A frame of customers that is opened once on its way: each column is checked when it is first asked for.
+
+    ``index`` labels its rows: the pandas index, or the column customer_id. ``attrs`` is what is known of its origin.
+    """
+
+    def __init__(self, frame: Any, index: pd.Index, attrs: Mapping[str, Any]) -> None:
+        self.frame, self.index, self.attrs = frame, index, attrs
+        self._numbers: dict[str, Array] = {}
+
+    @property
+    def columns(self) -> list[Any]:
+        """The names of the columns."""
+        return list(self.frame.columns)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def column(self, name: str) -> pd.Series:
+        """A column as it is, in the order of the rows."""
+        column = self.frame[name]
+        own = isinstance(column, pd.Series)
+        return pd.Series(column.array if own else column.to_numpy())
+
+    def require_single(self, names: Sequence[str]) -> None:
+        """A ValueError that names columns which stand more than once."""
+        doubled = [name for name in names if self.columns.count(name) > 1]
+        if doubled:
+            raise ValueError(f"{join_names(doubled)} stands more than once among the columns; keep one of them")
+
+    def numbers(self, names: Sequence[str]) -> Array:
+        """Check some columns of numbers, with the rules for what they count; the weight of each row."""
+        missing = [name for name in names if name not in self.columns]
+        if missing:
+            known = join_names(self.columns)
+            raise ValueError(f"{join_names(missing)} not in the table (columns: {known}); {WHERE_FROM}")
+        self.require_single([*names, "weight"])
+        if len(self) == 0:
+            raise ValueError(f"the table has no rows; {WHERE_FROM}")
+        unchecked = [name for name in (*names, "weight") if name not in self._numbers]
+        for name in unchecked:
+            is_given = name != "weight" or name in self.columns
+            self._numbers[name] = _numeric(self.frame, name, self.index) if is_given else np.ones(len(self))
+        if unchecked:
+            try:
+                check_rules(self._numbers, self.index)
+            except ValueError:
+                self._numbers.clear()
+                raise
+        return self._numbers["weight"]
+
+    def number(self, name: str) -> Array:
+        """A column that ``numbers`` has checked."""
+        return self._numbers[name]
+
+
+def open_customers(customers: Any) -> Customers:
+    """A frame of customers, opened: pandas, Polars, or anything narwhals reads. What is open stays so.
+
+    Raises
+    ------
+    TypeError
+        When it is no dataframe.
+    """
+    if isinstance(customers, Customers):
+        return customers
     frame: Any
     if isinstance(customers, pd.DataFrame):
         frame, index = customers, customers.index
@@ -197,9 +286,9 @@ def read_frame(customers: Any) -> tuple[Any, pd.Index]:
             raise TypeError(f"customers must be a dataframe (pandas, Polars, ...), not {kind}; {WHERE_FROM}") from None
         frame = wrapped.collect("pandas") if isinstance(wrapped, nw.LazyFrame) else wrapped
         index = pd.RangeIndex(len(frame))
-    if "customer_id" in frame.columns and list(frame.columns).count("customer_id") == 1:
+    if list(frame.columns).count("customer_id") == 1:
         index = pd.Index(frame["customer_id"].to_numpy(), name="customer_id")
-    return frame, index
+    return Customers(frame, index, getattr(customers, "attrs", {}))
 
 
 def _numeric(frame: Any, name: str, index: pd.Index) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.tables.customer_table import read_frame
+from retention_models.tables.customer_table import Customers, open_customers
 from retention_models.tables.rules import join_names, require_rows
 
 Labels = str | Sequence[Any] | pd.Series
@@ -33,8 +33,9 @@ def read_codes(customers: Any, by: Labels | None) -> tuple[NDArray[np.int64], pd
     ValueError
         When a customer has no label, or two labels read alike, such as 1 and "1".
     """
-    frame, index = read_frame(customers)
-    labels = pd.Series(["all"] * len(index)) if by is None else _labels(frame, index, by)
+    opened = open_customers(customers)
+    index = opened.index
+    labels = pd.Series(["all"] * len(index)) if by is None else _labels(opened, by)
     name = by if isinstance(by, str) else "by"
     require_rows(labels.notna().to_numpy(), name, "is missing", index, "name the group")
     code, names = pd.factorize(labels, sort=True)
@@ -46,10 +47,11 @@ def read_codes(customers: Any, by: Labels | None) -> tuple[NDArray[np.int64], pd
     return code.astype(np.int64), pd.Index(names, name=by if isinstance(by, str) else getattr(by, "name", None))
 
 
-def _labels(frame: Any, index: pd.Index, by: Labels) -> pd.Series:
+def _labels(customers: Customers, by: Labels) -> pd.Series:
     """One label for each line, in the order of the table."""
+    index = customers.index
     if isinstance(by, pd.Series):
-        own = frame.index if isinstance(frame, pd.DataFrame) else index
+        own = customers.frame.index if isinstance(customers.frame, pd.DataFrame) else index
         return _align_series(by, own if by.index.name == own.name else index)
     if not isinstance(by, str):
         if not np.iterable(by):
@@ -58,11 +60,11 @@ def _labels(frame: Any, index: pd.Index, by: Labels) -> pd.Series:
         if len(labels) != len(index):
             raise ValueError(f"by has {len(labels):,} labels for {len(index):,} customers; give one for each")
         return labels
-    if by in frame.columns:
-        return pd.Series(frame[by].array if isinstance(frame, pd.DataFrame) else frame[by].to_numpy())
-    if by == "cohort" and "first_purchase" in frame.columns:
-        return pd.Series(frame["first_purchase"].to_numpy()).dt.strftime("%Y-%m")
-    raise ValueError(f"by={by!r} is no column of the table (columns: {join_names(frame.columns)})")
+    if by in customers.columns:
+        return customers.column(by)
+    if by == "cohort" and "first_purchase" in customers.columns:
+        return pd.Series(customers.frame["first_purchase"].to_numpy()).dt.strftime("%Y-%m")
+    raise ValueError(f"by={by!r} is no column of the table (columns: {join_names(customers.columns)})")
 
 
 def _align_series(by: pd.Series, index: pd.Index) -> pd.Series:

@@ -10,15 +10,17 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.dates import span_name
-from retention_models.fitting.result import Fit
+from retention_models.fitting.uncertainty import Fitted
 from retention_models.forecast.by_group import status_by_group
+from retention_models.tables.customer_table import open_customers
 from retention_models.tables.groups import Labels
 from retention_models.value.customer import total_value
+from retention_models.value.purchases import value_for_horizons
 from retention_models.value.terms import Terms, require_terms
 
 
 def value_by_segment(
-    fit: Fit, customers: Any, terms: Terms, by: Labels, *, spend: Fit | None = None, level: float = 0.95
+    fit: Fitted, customers: Any, terms: Terms, by: Labels, *, spend: Fitted | None = None, level: float = 0.95
 ) -> pd.DataFrame:
     """Number of customers, activity and value of each segment, the most valuable segment first.
 
@@ -43,6 +45,7 @@ def value_by_segment(
     ValueError
         As in ``total_value``.
     """
+    customers = open_customers(customers)
     worth = total_value(fit, customers, terms, spend=spend, by=by, level=level)
     alive = status_by_group(fit, customers, by, level=level)["probability_alive"]
     table = worth.assign(
@@ -57,12 +60,12 @@ def value_by_segment(
 
 
 def value_by_horizon(
-    fit: Fit,
+    fit: Fitted,
     customers: Any,
     terms: Terms,
     *,
     horizons: Sequence[float],
-    spend: Fit | None = None,
+    spend: Fitted | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Value of all customers for several horizons; with a discount rate above 0 also without a time limit.
@@ -112,8 +115,8 @@ def value_by_horizon(
     ahead = {span_name(horizon, str(terms.time_unit)): float(horizon) for horizon in horizons}
     if terms.annual_discount_rate:
         ahead["without end"] = np.inf
-    rows = {
-        name: total_value(fit, customers, replace(terms, horizon=horizon), spend=spend, level=level).iloc[0]
-        for name, horizon in ahead.items()
-    }
+    customers = open_customers(customers)
+    every = [replace(terms, horizon=horizon) for horizon in ahead.values()]
+    totals = value_for_horizons(fit, customers, every, spend, level)
+    rows = {name: total.iloc[0] for name, total in zip(ahead, totals, strict=True)}
     return pd.DataFrame.from_dict(rows, orient="index").drop(columns="customers").rename_axis("horizon")

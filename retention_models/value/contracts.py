@@ -12,23 +12,22 @@ comparison.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from retention_models.core.arrays import Array
-from retention_models.estimation.intervals import standard_error
+from retention_models.estimation.estimates import with_interval_columns
 from retention_models.fitting.result import Fit
-from retention_models.fitting.retention_columns import customers_by_tenure
-from retention_models.fitting.retention_intervals import profile_interval
+from retention_models.fitting.retention_columns import customers_by_tenure, read_contract_customers
 from retention_models.survival.homogeneous import Geometric
-from retention_models.tables.customer_table import Table
+from retention_models.tables.customer_table import CustomerTable
 from retention_models.tables.groups import Labels, read_codes
 from retention_models.value.external_models import predicted_survival
 from retention_models.value.payments import (
-    Ends,
     Moment,
     PaymentSchedule,
     PaymentStream,
@@ -163,15 +162,15 @@ def contract_value(
     ``model`` may be any curve with ``survival_function(tenure)``. It may also be an object of another library with
     ``predict_survival_function``, which receives the other columns of ``customers``.
     """
-    schedule, table = payment_schedule(terms, model), customers_by_tenure(customers)
-    stream = _payment_stream(model, customers, table, schedule, moment)
-    tenure = table.columns[0].astype(np.int64)[table.row]
-    frame = pd.DataFrame({"value": stream.mean(tenure)}, index=table.index)
-    if isinstance(model, Fit):
-        lower, upper = _interval_ends(model, table, schedule, moment, np.eye(len(table.weight)), level)
-        frame["value_lower"], frame["value_upper"] = lower[table.row], upper[table.row]
-        frame["naive_value"] = _naive_value(model, table, schedule, moment)[table.row]
-    return frame
+    schedule = payment_schedule(terms, model)
+    if not isinstance(model, Fit):
+        table, stream = _curve_stream(model, customers, schedule, moment)
+        return pd.DataFrame({"value": stream.mean(_line_tenures(table))}, index=table.index)
+    source, table = read_contract_customers(model, customers)
+    value = source.estimate(_value(table, schedule, moment), table.rows)
+    frame = with_interval_columns("value", value, level, schedule.scale)
+    frame["naive_value"] = _naive_value(model, table, schedule, moment)
+    return pd.DataFrame(frame).take(table.row).set_axis(table.index)
 
 
 def total_contract_value(
@@ -183,55 +182,63 @@ def total_contract_value(
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Future value of all customers with contracts, or of each segment; see ``total_value``."""
-    schedule, table = payment_schedule(terms, model), customers_by_tenure(customers)
-    stream = _payment_stream(model, customers, table, schedule, moment)
+    schedule = payment_schedule(terms, model)
     code, names = read_codes(customers, by)
     names = names.rename(names.name or "segment")
+    if not isinstance(model, Fit):
+        table, stream = _curve_stream(model, customers, schedule, moment)
+        value = np.bincount(code, table.line_weight * stream.mean(_line_tenures(table)), len(names))
+        frame = pd.DataFrame({"customers": np.bincount(code, table.line_weight, len(names)), "value": value}, names)
+        return _with_counts(frame)
+    source, table = read_contract_customers(model, customers)
+    share = np.zeros((len(table.weight), len(names)))
+    np.add.at(share, (table.row, code), table.line_weight)
+    each = _value(table, schedule, moment)
+    total = source.estimate(each, table.rows).linear(lambda values: values @ share)
+    frame = pd.DataFrame(
+        {"customers": share.sum(axis=0)} | with_interval_columns("value", total, level, schedule.scale), names
+    )
+    ends = frame["value_lower"].to_numpy(), frame["value_upper"].to_numpy()
+    chance = source.values(_value(table, schedule, moment, variance=True), table.rows) @ share
+    outcome = schedule.prediction_interval(total.values, ends, chance, level)
+    frame["outcome_lower"], frame["outcome_upper"] = outcome
+    frame["naive_value"] = _naive_value(model, table, schedule, moment) @ share
+    return _with_counts(frame)
 
-    def summed(lines: Array) -> Array:
-        return np.bincount(code, weights=table.line_weight * lines, minlength=len(names)).astype(float)
 
-    tenure = table.columns[0].astype(np.int64)[table.row]
-    frame = pd.DataFrame({"customers": summed(np.ones(len(code))), "value": summed(stream.mean(tenure))}, index=names)
-    if isinstance(model, Fit):
-        share = np.zeros((len(names), len(table.weight)))
-        np.add.at(share, (code, table.row), table.line_weight)
-        ends = _interval_ends(model, table, schedule, moment, share, level)
-        chance = summed(stream.variance(tenure))
-        frame["value_lower"], frame["value_upper"] = ends
-        outcome = schedule.prediction_interval(frame["value"].to_numpy(), ends, chance, level)
-        frame["outcome_lower"], frame["outcome_upper"] = outcome
-        frame["naive_value"] = summed(_naive_value(model, table, schedule, moment)[table.row])
+def _with_counts(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with whole numbers of customers where they are whole."""
     whole = np.all(frame["customers"] == np.floor(frame["customers"]))
     return frame.astype({"customers": int}) if whole else frame
 
 
-def _payment_stream(
-    model: Any, customers: Any, table: Table, schedule: PaymentSchedule, moment: Moment
-) -> PaymentStream:
+def _line_tenures(table: CustomerTable) -> NDArray[np.int64]:
+    return table.columns[0].astype(np.int64)[table.row]
+
+
+def _curve_stream(
+    curve: Any, customers: Any, schedule: PaymentSchedule, moment: Moment
+) -> tuple[CustomerTable, PaymentStream]:
+    """The customers by tenure, and their payments under a curve that is no fit."""
+    table = customers_by_tenure(customers)
     last = int(table.columns[0].max())
-    if hasattr(model, "predict_survival_function"):
-        survival = predicted_survival(model, customers, last + finite_horizon(schedule))
-        return PaymentStream(survival, schedule, moment)
-    return PaymentStream(survival_at_renewals(model, last, schedule), schedule, moment)
+    if hasattr(curve, "predict_survival_function"):
+        survival = predicted_survival(curve, customers, last + finite_horizon(schedule))
+        return table, PaymentStream(survival, schedule, moment)
+    return table, PaymentStream(survival_at_renewals(curve, last, schedule), schedule, moment)
 
 
-def _interval_ends(
-    fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment, share: Array, level: float
-) -> Ends:
-    """Interval ends of sums of the distinct tenures' values; ``share`` has shape (sums, tenures)."""
+def _value(
+    table: CustomerTable, schedule: PaymentSchedule, moment: Moment, variance: bool = False
+) -> Callable[[Any, Array], Array]:
+    """The value by a model of customers with some tenures, or its variance by chance."""
     last = int(table.columns[0].max())
 
     def value(model: Any, tenure: Array) -> Array:
-        return PaymentStream(survival_at_renewals(model, last, schedule), schedule, moment).mean(
-            tenure.astype(np.int64)
-        )
+        stream = PaymentStream(survival_at_renewals(model, last, schedule), schedule, moment)
+        return (stream.variance if variance else stream.mean)(tenure.astype(np.int64))
 
-    ends = profile_interval(fit, lambda model: share @ value(model, table.columns[0]), level)
-    if ends is not None:
-        return ends
-    error = standard_error(share @ fit.gradient(value, table.columns), fit.covariance.to_numpy())
-    return schedule.interval(share @ value(fit.model, table.columns[0]), error, level)
+    return value
 
 
 def mean_rate_model(fit: Fit) -> Geometric:
@@ -239,9 +246,6 @@ def mean_rate_model(fit: Fit) -> Geometric:
     return Geometric(-np.log(np.clip(fit.data["retention_rate"], 1e-9, 1 - 1e-9)))
 
 
-def _naive_value(fit: Fit, table: Table, schedule: PaymentSchedule, moment: Moment) -> Array:
-    """Value of each distinct tenure under the mean retention rate of the fit's data."""
-    stream = PaymentStream(
-        survival_at_renewals(mean_rate_model(fit), int(table.columns[0].max()), schedule), schedule, moment
-    )
-    return stream.mean(table.columns[0].astype(np.int64))
+def _naive_value(fit: Fit, table: CustomerTable, schedule: PaymentSchedule, moment: Moment) -> Array:
+    """Value of each distinct row under the mean retention rate of the fit's data."""
+    return _value(table, schedule, moment)(mean_rate_model(fit), table.columns[0])

@@ -10,7 +10,10 @@ from typing import Any
 
 import pandas as pd
 
+from retention_models.fitting.resampling import Bootstrap
 from retention_models.fitting.result import Fit
+from retention_models.fitting.uncertainty import Fitted, uncertainty_of
+from retention_models.tables.customer_table import open_customers
 from retention_models.tables.groups import Labels
 from retention_models.value.contracts import contract_value, total_contract_value
 from retention_models.value.payments import Moment
@@ -23,7 +26,7 @@ def customer_value(
     customers: Any,
     terms: Terms,
     *,
-    spend: Fit | None = None,
+    spend: Fitted | None = None,
     moment: Moment = "before_renewal",
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -32,10 +35,11 @@ def customer_value(
     Parameters
     ----------
     fit
-        A fitted model of purchases (``ParetoNBD``, ``BGNBD``, ...) or of contracts (``ShiftedBetaGeometric``, ...). For
-        contracts also a model with its parameters, or any curve with ``survival_function(tenure)`` in renewals. An
-        object of another library with ``predict_survival_function`` receives the other columns of ``customers``. It
-        needs a horizon within its data.
+        A fitted model of purchases (``ParetoNBD``, ``BGNBD``, ...) or its ``bootstrap``, or a fitted model of
+        contracts (``ShiftedBetaGeometric``, ...), also from ``fit_pooled``. For contracts also a model with its
+        parameters, or any curve with ``survival_function(tenure)`` in renewals. An object of another library with
+        ``predict_survival_function`` receives the other columns of ``customers``. It needs a horizon within its
+        data.
     customers
         For purchases: a frame with ``frequency, recency, T`` from ``summarize``, with ``monetary_value`` for ``spend``
         and with the columns of the fits' covariates. For contracts: a frame with ``tenure`` from ``active_customers``,
@@ -100,6 +104,7 @@ def customer_value(
     1   91.4         78.5        113.5         81.9
     """
     require_terms(terms)
+    customers = open_customers(customers)
     if _is_of_contracts(fit, spend):
         return contract_value(fit, customers, terms, moment, level)
     return purchase_value(fit, customers, terms, spend, level)
@@ -110,7 +115,7 @@ def total_value(
     customers: Any,
     terms: Terms,
     *,
-    spend: Fit | None = None,
+    spend: Fitted | None = None,
     by: Labels | None = None,
     moment: Moment = "before_renewal",
     level: float = 0.95,
@@ -165,6 +170,7 @@ def total_value(
     all          26569  73342.0
     """
     require_terms(terms)
+    customers = open_customers(customers)
     if _is_of_contracts(fit, spend):
         return total_contract_value(fit, customers, terms, moment, by, level)
     return total_purchase_value(fit, customers, terms, spend, by, level)
@@ -172,7 +178,7 @@ def total_value(
 
 def _is_of_contracts(fit: Any, spend: Any) -> bool:
     """Whether the fit is one of contracts; a TypeError where the arguments contradict each other."""
-    model = fit.model if isinstance(fit, Fit) else fit
+    model = uncertainty_of(fit).model if isinstance(fit, Fit | Bootstrap) else fit
     if hasattr(model, "expected_spend"):
         raise TypeError("fit is a fit of spending; pass that of purchases, and this one as spend=")
     of_contracts = hasattr(model, "survival_function") or hasattr(model, "predict_survival_function")

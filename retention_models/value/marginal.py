@@ -10,25 +10,27 @@ import pandas as pd
 from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import in_chunks
 from retention_models.fitting.result import Fit
+from retention_models.fitting.uncertainty import Fitted, uncertainty_of
 from retention_models.forecast.marginal_effects import (
     Change,
     ChangedCustomers,
     effect_table,
-    parameter_slopes,
+    parameter_errors,
     require_known,
 )
+from retention_models.tables.customer_table import Rows, open_customers
 from retention_models.value.purchases import check_fits, check_time_unit, discount_terms, require_finite
 from retention_models.value.spending import paying_share
 from retention_models.value.terms import Terms
 
 
 def marginal_value(
-    fit: Fit,
+    fit: Fitted,
     customers: Any,
     change: Change,
     terms: Terms,
     *,
-    spend: Fit | None = None,
+    spend: Fitted | None = None,
     new: bool = False,
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -70,48 +72,47 @@ def marginal_value(
     """
     check_fits(fit, spend)
     rate, horizon = discount_terms(terms, spend)
-    require_known(change, fit.covariate_terms, *([] if spend is None else [spend.covariate_terms]))
-    buying = ChangedCustomers.from_fit(fit, customers, change, new=new)
-    check_time_unit(str(terms.time_unit), buying.table, fit)
+    sources = [uncertainty_of(one) for one in (fit, spend) if one is not None]
+    require_known(change, *(source.terms for source in sources))
+    customers = open_customers(customers)
+    buying = ChangedCustomers.from_source(sources[0], customers, change, new=new)
+    check_time_unit(str(terms.time_unit), buying.table, sources[0].fit)
     share = buying.table.line_weight / buying.table.n_customers
 
     def purchases(fit: Fit) -> Array:
-        return buying.outcomes(
-            fit,
-            lambda future_process: require_finite(
-                future_process.discounted_expected_purchases_new(rate, horizon=horizon)
-            )[..., None],
-        )[buying.table.row, :, 0]
+        def discounted(future_process: Any) -> Array:
+            return require_finite(future_process.discounted_expected_purchases_new(rate, horizon=horizon))[None]
+
+        return buying.outcomes(fit, discounted)[:, 0, buying.table.row]
 
     def value(counts: Array, amounts: Array | float) -> Array:
-        return terms.unit_value * (share @ (counts * amounts))[:, None]
+        return terms.unit_value * ((counts * amounts) @ share)[:, None]
 
-    counts = purchases(fit)
+    counts = purchases(sources[0].fit)
     if spend is None:
         here = value(counts, 1.0)
-        slope = parameter_slopes(fit, lambda near: value(purchases(near), 1.0), here)
-        return effect_table(here, [(slope, fit)], ["value"], level)
-    spending = ChangedCustomers.from_fit(spend, customers, change, new=new)
-    amounts = _amounts(spend, spending)
+        errors = parameter_errors(sources[0], lambda near: value(purchases(near), 1.0), here)
+        return effect_table(here, [errors], ["value"], level)
+    spending = ChangedCustomers.from_source(sources[1], customers, change, new=new)
+    amounts = _amounts(sources[1].fit, spending)
     here = value(counts, amounts)
-    slopes = [
-        (parameter_slopes(fit, lambda near: value(purchases(near), amounts), here), fit),
-        (parameter_slopes(spend, lambda near: value(counts, _amounts(near, spending)), here), spend),
+    both = [
+        parameter_errors(sources[0], lambda near: value(purchases(near), amounts), here),
+        parameter_errors(sources[1], lambda near: value(counts, _amounts(near, spending)), here),
     ]
-    return effect_table(here, slopes, ["value"], level)
+    return effect_table(here, both, ["value"], level)
 
 
 def _amounts(fit: Fit, spending: ChangedCustomers) -> Array:
-    """Expected amount per purchase of each line, before and after the change; shape (lines, 2)."""
+    """Expected amount per purchase of each line, before and after the change; shape (2, lines)."""
+    source = uncertainty_of(fit)
 
-    def of_rows(*rows: Array) -> Array:
-        columns, change = spending.split(fit, rows)
-        model, history = fit.customer_models(columns)
-        if spending.new:
-            history = (np.zeros(len(rows[0])),) * 2
+    def of_rows(some: Rows) -> Array:
+        rows, change = spending.split(some)
+        history = (np.zeros(len(rows)),) * 2 if spending.new else rows.columns
         has_paid = history[0] * history[1] > 0
-        before = model.expected_spend(*history) * np.where(has_paid, 1.0, paying_share(fit))
-        growth = sum(fit.covariate_terms.indices(fit.model, change).values(), np.zeros(len(rows[0])))
-        return np.stack([before, before * np.exp(growth)], axis=1)
+        before = source.row_model(rows).expected_spend(*history) * np.where(has_paid, 1.0, paying_share(fit))
+        growth = sum(source.terms.indices(fit.model, change).values(), np.zeros(len(rows)))
+        return np.stack([before, before * np.exp(growth)])
 
-    return in_chunks(of_rows, spending.table.columns)[spending.table.row]
+    return in_chunks(of_rows, spending.table.rows)[:, spending.table.row]

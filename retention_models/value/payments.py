@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retention_models.core.arrays import Array
-from retention_models.estimation.intervals import normal_quantile, positive_interval
-from retention_models.fitting.result import Fit
+from retention_models.estimation.estimates import PLAIN, POSITIVE, Scale
+from retention_models.estimation.intervals import Ends, normal_quantile
+from retention_models.fitting.result import Fit, require_no_covariates
+from retention_models.survival.contract_model import RetentionModel, by_row
 from retention_models.tables.days import MONTHS, Period
 from retention_models.value.external_models import require_observed_length
 from retention_models.value.terms import Payment, Terms, require_terms
 
 Moment = Literal["before_renewal", "after_payment"]
-Ends = tuple[Array, Array]
 
 LONGEST = 1e6  # times that a payment may be worth what all to come are, where customers stay for good
 NEGLIGIBLE = 1e-13  # share of a value without end that the payments left away may hold
@@ -62,12 +63,10 @@ class PaymentSchedule:
             return int(self.horizon)
         return int(np.ceil(np.log(NEGLIGIBLE * (1 - self.discount)) / np.log(self.discount)))
 
-    def interval(self, value: Array, std_error: Array, level: float) -> Ends:
-        """Ends of the interval of a value: on the log scale, or symmetric where a margin is negative."""
-        if self._has_only_gains:
-            return positive_interval(value, std_error, level)
-        reach = normal_quantile(level) * std_error
-        return value - reach, value + reach
+    @property
+    def scale(self) -> Scale:
+        """The scale of intervals of a value: the log scale, or the plain one where a margin is negative."""
+        return POSITIVE if self._has_only_gains else PLAIN
 
     def prediction_interval(self, value: Array, ends: Ends, variance: Array, level: float) -> Ends:
         """Ends of the prediction interval: the confidence interval widened by the variance of chance."""
@@ -199,7 +198,12 @@ def finite_horizon(terms: PaymentSchedule) -> int:
 
 
 def survival_at_renewals(model: Any, last: int, terms: PaymentSchedule) -> Array:
-    """S at the start and at each renewal that counts for a customer with up to ``last`` renewals; one row."""
+    """S at the start and at each renewal that counts for a customer with up to ``last`` renewals.
+
+    One row, or a row for each customer of a model with parameters of shape (n,).
+    """
+    if isinstance(model, Fit):
+        require_no_covariates(model, "a new customer", "customer_value")
     curve = model.model if isinstance(model, Fit) else model
     if isinstance(curve, type) or not hasattr(curve, "survival_function"):
         name = curve.__name__ if isinstance(curve, type) else type(curve).__name__
@@ -210,4 +214,5 @@ def survival_at_renewals(model: Any, last: int, terms: PaymentSchedule) -> Array
     end = last + (finite_horizon(terms) if hasattr(curve, "at_risk") else terms.renewals)
     if hasattr(curve, "at_risk") and curve.survival[-1] > 0:
         require_observed_length(float(curve.tenure[-1]), end)
-    return np.asarray(curve.survival_function(np.arange(end + 1)), dtype=float)[None, :]
+    rows = by_row(curve) if isinstance(curve, RetentionModel) else curve
+    return np.atleast_2d(np.asarray(rows.survival_function(np.arange(end + 1)), dtype=float))

@@ -8,6 +8,7 @@ customers' values, because the customers share the parameters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,12 @@ from numpy.typing import NDArray
 from retention_models.core.arguments import require_discount_rate
 from retention_models.core.arrays import Array
 from retention_models.core.dates import unit_length
-from retention_models.estimation.intervals import positive_interval, standard_error
+from retention_models.estimation.estimates import POSITIVE, Estimate, with_interval_columns
+from retention_models.estimation.intervals import positive_interval
+from retention_models.fitting.resampling import Bootstrap
 from retention_models.fitting.result import Fit
-from retention_models.tables.customer_table import Table, read_table, require_same_measure
+from retention_models.fitting.uncertainty import Fitted, Uncertainty, uncertainty_of
+from retention_models.tables.customer_table import CustomerTable, read_table, require_same_measure
 from retention_models.tables.groups import Labels, read_codes
 from retention_models.value.spending import has_paid, paying_share
 from retention_models.value.terms import Terms, require_terms
@@ -29,69 +33,129 @@ YEAR = pd.Timedelta(days=365.25)
 PERIODS_A_YEAR = {"Y": 1, "Q": 4, "M": 12}  # opportunities (see ``opportunities``) whose days vary
 
 
-def purchase_value(fit: Fit, customers: Any, terms: Terms, spend: Fit | None, level: float) -> pd.DataFrame:
+def purchase_value(fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None, level: float) -> pd.DataFrame:
     """Value of the future purchases of each customer; see ``customer_value``."""
     purchases, amount, histories = _components(fit, customers, terms, spend)
     share = terms.unit_value
-    value = share * purchases.line_values * amount.line_values
-    error = share * np.hypot(amount.line_values * purchases.error, purchases.line_values * amount.error)
-    lower, upper = positive_interval(value, error, level)
     table = pd.DataFrame({"discounted_purchases": purchases.line_values}, index=histories.index)
-    if spend is not None:
-        table["expected_spend"] = amount.line_values
-        is_median = _is_median(spend, customers, len(table))
-        table["spend_estimate"] = pd.Categorical(np.where(is_median, "posterior median", "posterior mean"))
-    return table.assign(value=value, value_lower=lower, value_upper=upper)
+    if amount is None or spend is None:
+        value = purchases.estimate.linear(lambda values: share * values)
+        columns = with_interval_columns("value", value, level, POSITIVE)
+        return table.assign(**{name: column[purchases.row] for name, column in columns.items()})
+    table["expected_spend"] = amount.line_values
+    is_median = _is_median(spend, customers, len(table))
+    table["spend_estimate"] = pd.Categorical(np.where(is_median, "posterior median", "posterior mean"))
+    values = share * purchases.line_values * amount.line_values
+    errors = share * np.hypot(amount.line_values * purchases.line_errors, purchases.line_values * amount.line_errors)
+    lower, upper = positive_interval(values, errors, level)
+    return table.assign(value=values, value_lower=lower, value_upper=upper)
 
 
 def total_purchase_value(
-    fit: Fit, customers: Any, terms: Terms, spend: Fit | None, by: Labels | None, level: float
+    fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None, by: Labels | None, level: float
 ) -> pd.DataFrame:
     """Value of the future purchases of all customers, or of each segment; see ``total_value``."""
-    purchases, amount, histories = _components(fit, customers, terms, spend)
-    share, (code, segments) = terms.unit_value, read_codes(customers, by)
+    components = _components(fit, customers, terms, spend)
+    code, segments = read_codes(customers, by)
+    is_median = _is_median(spend, customers, len(code))
+    return _total(components, terms.unit_value, code, segments, is_median, level)
+
+
+def value_for_horizons(
+    fit: Fitted, customers: Any, terms: Sequence[Terms], spend: Fitted | None, level: float
+) -> list[pd.DataFrame]:
+    """The total of ``total_purchase_value`` for several terms that differ in their horizon; customers are read once."""
+    discount_terms(terms[0], spend)
+    source, histories = _read(fit, customers, terms[0], spend)
+    amount = None if spend is None else _amounts(spend, customers)
+    code, segments = read_codes(customers, None)
+    is_median = _is_median(spend, customers, len(code))
+    purchases = [_purchases(source, histories, one, spend) for one in terms]
+    return [
+        _total((counts, amount, histories), one.unit_value, code, segments, is_median, level)
+        for counts, one in zip(purchases, terms, strict=True)
+    ]
+
+
+def _total(
+    components: tuple[ValueComponent, ValueComponent | None, CustomerTable],
+    share: float,
+    code: NDArray[np.int64],
+    segments: pd.Index,
+    is_median: NDArray[np.bool_],
+    level: float,
+) -> pd.DataFrame:
+    """The sums of each segment's values, with their uncertainty."""
+    purchases, amount, histories = components
+    weight, n = histories.line_weight, len(segments)
+    amounts = 1.0 if amount is None else amount.line_values
+    lines = share * weight * purchases.line_values * amounts
 
     def summed(column: Array) -> Array:
-        return np.bincount(code, weights=histories.line_weight * column, minlength=len(segments)).astype(float)
+        return np.bincount(code, weights=column, minlength=n).astype(float)
 
-    def error(component: ValueComponent, other: ValueComponent) -> Array:
-        slopes = [summed(share * other.line_values * slope[component.row]) for slope in component.gradient.T]
-        return standard_error(np.reshape(slopes, (-1, len(segments))).T, component.covariance)
-
-    value, n = summed(share * purchases.line_values * amount.line_values), summed(np.ones(len(code)))
-    spread = np.hypot(error(purchases, amount), error(amount, purchases))
-    lower, upper = positive_interval(value, spread, level)
-    ends = {"": value, "_lower": lower, "_upper": upper}
-    columns = {f"value{end}": values for end, values in ends.items()}
-    columns |= {f"value_per_customer{end}": values / np.maximum(n, 1) for end, values in ends.items()}
-    in_medians = summed(share * purchases.line_values * amount.line_values * _is_median(spend, customers, len(code)))
-    columns["share_of_medians"] = np.divide(in_medians, value, out=np.zeros_like(value), where=value > 0)
-    table = pd.DataFrame({"customers": n} | columns)
+    if amount is None:
+        sums = np.zeros((len(purchases.estimate.values), n))
+        np.add.at(sums, (purchases.row, code), share * weight)
+        value = purchases.estimate.linear(lambda values: values @ sums)
+    else:
+        errors = (
+            purchases.sums_with(share * weight * amounts, code, n),
+            amount.sums_with(share * weight * purchases.line_values, code, n),
+        )
+        value = Estimate(summed(lines), np.hstack(errors))
+    customers = summed(weight)
+    columns: dict[str, Array] = with_interval_columns("value", value, level, POSITIVE)
+    columns |= {f"value_per_customer{name[5:]}": column / np.maximum(customers, 1) for name, column in columns.items()}
+    in_medians = summed(lines * is_median)
+    columns["share_of_medians"] = np.divide(
+        in_medians, value.values, out=np.zeros_like(in_medians), where=value.values > 0
+    )
+    table = pd.DataFrame({"customers": customers} | columns)
     table.index = segments.rename(segments.name or "segment")
-    return table.astype({"customers": int}) if np.all(n == np.floor(n)) else table
+    return table.astype({"customers": int}) if np.all(customers == np.floor(customers)) else table
 
 
 def _components(
-    fit: Fit, customers: Any, terms: Terms, spend: Fit | None
-) -> tuple[ValueComponent, ValueComponent, Table]:
+    fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None
+) -> tuple[ValueComponent, ValueComponent | None, CustomerTable]:
     """Both components of value for a table of customers, and the histories, after checks of the inputs."""
+    source, histories = _read(fit, customers, terms, spend)
+    amount = None if spend is None else _amounts(spend, customers)
+    return _purchases(source, histories, terms, spend), amount, histories
+
+
+def _read(fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None) -> tuple[Uncertainty, CustomerTable]:
+    """The uncertainty of the purchases, and the histories, after checks of the inputs."""
     check_fits(fit, spend)
+    discount_terms(terms, spend)
+    source = uncertainty_of(fit)
+    histories = source.read(customers)
+    check_time_unit(str(terms.time_unit), histories, source.fit)
+    return source, histories
+
+
+def _purchases(source: Uncertainty, histories: CustomerTable, terms: Terms, spend: Fitted | None) -> ValueComponent:
+    """Discounted purchases of each history."""
     rate, horizon = discount_terms(terms, spend)
-    histories = fit.read(customers)
-    check_time_unit(str(terms.time_unit), histories, fit)
 
     def discounted(model: Any, *columns: Array) -> Array:
         return require_finite(model.discounted_expected_purchases(rate, *columns, horizon=horizon))
 
-    purchases = ValueComponent.from_fit(fit, histories, discounted)
-    if spend is None:
-        return purchases, ValueComponent.ones(len(histories.row)), histories
-    spending, share = spend.read(customers), paying_share(spend)
-    amount = ValueComponent.from_fit(spend, spending, lambda model, *columns: model.expected_spend(*columns))
-    return purchases, amount.times_share(has_paid(spending), share, spend.n_customers / share), histories
+    return ValueComponent(histories.row, source.estimate(discounted, histories.rows))
 
 
-def discount_terms(terms: Terms, spend: Fit | None) -> tuple[float, float]:
+def _amounts(spend: Fitted, customers: Any) -> ValueComponent:
+    """The expected amount of a purchase of each customer."""
+    source = uncertainty_of(spend)
+    table, share = source.read(customers), paying_share(source.fit)
+    amount = ValueComponent(
+        table.row, source.estimate(lambda model, *columns: model.expected_spend(*columns), table.rows)
+    )
+    return amount.times_share(has_paid(table), share, source.fit.n_customers / share)
+
+
+def discount_terms(terms: Terms, spend: Fitted | None) -> tuple[float, float]:
     """The continuous discount rate per time unit and the horizon, from terms for purchases."""
     require_terms(terms, "horizon", "time_unit", "annual_discount_rate", *(["margin"] if spend is not None else []))
     assert terms.horizon is not None
@@ -100,12 +164,13 @@ def discount_terms(terms: Terms, spend: Fit | None) -> tuple[float, float]:
     return discount_rate(float(terms.annual_discount_rate or 0.0), str(terms.time_unit)), terms.horizon
 
 
-def _is_median(spend_fit: Fit | None, customers: Any, n: int) -> NDArray[np.bool_]:
+def _is_median(spend_fit: Fitted | None, customers: Any, n: int) -> NDArray[np.bool_]:
     """Whether the expected spend of each of n lines is a posterior median, because the mean does not exist."""
     if spend_fit is None:
         return np.zeros(n, dtype=bool)
     frequency = read_table(customers, ("frequency",))
-    return np.asarray(~spend_fit.model.has_mean(frequency.columns[0])[frequency.row])
+    model = uncertainty_of(spend_fit).model
+    return np.asarray(~model.has_mean(frequency.columns[0])[frequency.row])
 
 
 def discount_rate(annual_discount_rate: float, time_unit: str) -> float:
@@ -133,13 +198,14 @@ def check_fits(purchases_fit: Any, spend_fit: Any) -> None:
 
 
 def _require_fit(name: str, given: Any, method: str, kind: str) -> None:
-    model = given.model if isinstance(given, Fit) else given
-    if not (isinstance(given, Fit) and hasattr(model, method)):
-        what = f"a {'fit of ' if isinstance(given, Fit) else ''}{type(model).__name__}"
+    is_fit = isinstance(given, Fit | Bootstrap)
+    model = uncertainty_of(given).model if is_fit else given
+    if not (is_fit and hasattr(model, method)):
+        what = f"a {'fit of ' if is_fit else ''}{type(model).__name__}"
         raise TypeError(f"{name} must be the Fit of a model of {kind}, as rm.fit returns it; got {what}")
 
 
-def check_time_unit(given: str, table: Table, fit: Fit) -> None:
+def check_time_unit(given: str, table: CustomerTable, fit: Fit) -> None:
     """Raise a ValueError if the table or the fit has another time unit, or the two count purchases differently.
 
     Tables without a known time unit pass.

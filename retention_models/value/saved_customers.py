@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arrays import Array
-from retention_models.estimation.intervals import standard_error
+from retention_models.estimation.estimates import with_interval_columns
 from retention_models.fitting.result import Fit
-from retention_models.fitting.retention_columns import customers_by_tenure, require_contract_fit
+from retention_models.fitting.retention_columns import read_contract_customers
 from retention_models.value.contracts import mean_rate_model
 from retention_models.value.payments import PaymentSchedule, payment_schedule
 from retention_models.value.terms import Terms
 
+NEVER = 1e-200  # added to a chance to leave, so that whoever never leaves has a value, too
 EDGES = (0, 1, 3, 6, 12, 24, 48, 96)  # renewals at which a table begins a new group
 
 
@@ -75,39 +76,35 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float = 0.95) 
     4          41.0  383.0           650.0        296.0
     all       226.0  232.0           550.0        296.0
     """
-    require_contract_fit(fit)
+    source, customers_table = read_contract_customers(fit, customers)
     schedule = payment_schedule(terms, fit)
-    table = customers_by_tenure(customers)
-    tenure, weight = table.columns[0], table.weight
+    rows, (made,) = customers_table.rows, customers_table.columns
+    tenures, code = np.unique(made, return_inverse=True)
+    now = np.zeros((len(made), len(tenures) + 1))
+    now[np.arange(len(made)), code] = now[:, -1] = customers_table.weight
+    mix = np.where(now.sum(axis=0) > 0, now, np.eye(len(tenures) + 1)[code])  # of whom a row would be, if it has nobody
 
-    def values(model: Any, made: Array) -> Array:
-        return _payments_from_renewal(model.survival_if_saved, made, schedule)
+    def leaving(model: Any, tenure: Array) -> Array:
+        return model.hazard(tenure + 1) + NEVER
 
-    def leaving(model: Any, made: Array) -> Array:
-        return model.hazard(made + 1)
+    def saved(model: Any, tenure: Array) -> Array:
+        return _payments_from_renewal(model.survival_if_saved, tenure, schedule)
 
-    value, chance = values(fit.model, tenure), leaving(fit.model, tenure)
-    slope, chance_slope = fit.gradient(values, (tenure,)), fit.gradient(leaving, (tenure,))
-    go = weight * chance
-    mean = go @ value / go.sum()
-    mean_slope = ((weight * (value - mean)) @ chance_slope + go @ slope) / go.sum()
-    value = np.append(value, mean)
-    error = standard_error(np.vstack([slope, mean_slope]), fit.covariance.to_numpy())
-    lower, upper = schedule.interval(value, error, level)
-    stay, renewing = weight - go, _payments_from_renewal(_renewing_survival(fit.model), tenure, schedule)
-    naive = _payments_from_renewal(_renewing_survival(mean_rate_model(fit)), tenure, schedule)
-    return pd.DataFrame(
-        {
-            "customers": np.append(weight, weight.sum()),
-            "leaving": np.append(go, go.sum()),
-            "value": value,
-            "value_lower": lower,
-            "value_upper": upper,
-            "renewing_value": np.append(renewing, stay @ renewing / stay.sum()),
-            "naive_value": np.append(naive, naive[0]),
-        },
-        index=pd.Index([*tenure.astype(int).tolist(), "all"], name="tenure", dtype=object),
-    )
+    def renewing(model: Any, tenure: Array) -> Array:
+        return _payments_from_renewal(_renewing_survival(model), tenure, schedule)
+
+    go = source.estimate(leaving, rows)
+    value = (source.estimate(saved, rows) * go).linear(lambda x: x @ mix) / go.linear(lambda x: x @ mix)
+    stay = mix * (1 - go.values)[:, None]
+    naive = renewing(mean_rate_model(fit), tenures)
+    frame = {
+        "customers": now.sum(axis=0),
+        "leaving": go.values @ now,
+        **with_interval_columns("value", value, level, schedule.scale),
+        "renewing_value": source.values(renewing, rows) @ stay / stay.sum(axis=0),
+        "naive_value": np.append(naive, naive[0]),
+    }
+    return pd.DataFrame(frame, index=pd.Index([*tenures.astype(int).tolist(), "all"], name="tenure", dtype=object))
 
 
 def _renewing_survival(model: Any) -> Any:

@@ -15,7 +15,8 @@ from retention_models.core.check import Check
 from retention_models.estimation.intervals import normal_quantile
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
-from retention_models.tables.customer_table import Table, read_table
+from retention_models.fitting.uncertainty import uncertainty_of
+from retention_models.tables.customer_table import CustomerTable, read_table
 
 INDEPENDENCE = "amount independent of frequency"
 FEWEST = 20  # customers in a group whose spread can be judged
@@ -64,12 +65,13 @@ def expected_spend(spend: Fit, customers: Any) -> Array:
     For customers who paid for a repeat purchase it is that of the model. For the others it is unknown whether they ever
     pay. Theirs is that of the model times ``paying_share``.
     """
-    table = spend.read(customers)
-    amount = spend.values(lambda model, *history: model.expected_spend(*history), table.columns)
+    source = uncertainty_of(spend)
+    table = source.read(customers)
+    amount = source.values(lambda model, *history: model.expected_spend(*history), table.rows)
     return np.asarray(np.where(has_paid(table), amount, paying_share(spend) * amount)[table.row])
 
 
-def has_paid(table: Table) -> NDArray[np.bool_]:
+def has_paid(table: CustomerTable) -> NDArray[np.bool_]:
     """Which distinct rows of a spending table belong to customers who paid for a repeat purchase."""
     frequency, monetary_value = table.columns[:2]
     return (frequency > 0) & (monetary_value > 0)
@@ -111,13 +113,14 @@ def spend_by_frequency(spend: Fit, customers: Any, *, edges: Sequence[int] = (1,
     Gamma-Gamma assumes that the amount of a purchase is independent of the purchase frequency. Otherwise values are too
     low for some customers and too high for others; ``bias`` says by how much.
     """
-    table = spend.read(customers)
+    source = uncertainty_of(spend)
+    table = source.read(customers)
     keep = has_paid(table)
-    columns = tuple(column[keep] for column in table.columns)
-    (x, m), weight = columns[:2], table.weight[keep]
+    rows = table.rows.take(keep)
+    (x, m), weight = rows.columns, table.weight[keep]
     start = _merge_small_groups(_check_edges(edges), x, weight)
     group = np.searchsorted(start, x, side="right") - 1
-    expected = spend.values(lambda model, *history: model.expected_spend(*history), columns)
+    expected = source.values(lambda model, *history: model.expected_spend(*history), rows)
 
     def summed(values: Array) -> Array:
         return np.bincount(group, weights=weight * values, minlength=len(start)).astype(float)

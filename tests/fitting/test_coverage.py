@@ -63,8 +63,7 @@ def bootstrap_coverage(truth, n, replicates, weightings):
         customers, _ = business(truth, n, rng)
         again = bootstrap(rm.fit(type(truth), customers), customers, replicates=weightings, rng=rng)
         held["parameters"].append(inside(again.table(), [getattr(truth, name) for name in again.draws]))
-        columns = tuple(FEW[name].to_numpy(dtype=float) for name in HISTORY)
-        lower, upper = again.interval(lambda model, *few: model.expected_purchases(HORIZON, *few), columns)
+        lower, upper = again.interval(lambda model, *few: model.expected_purchases(HORIZON, *few), FEW)
         true = expected(truth, FEW)
         held["customers"].append((lower <= true) & (true <= upper))
     return {name: np.mean(values, axis=0) for name, values in held.items()}

@@ -16,6 +16,8 @@ from retention_models.btyd.nbd import NBD
 from retention_models.estimation.model import LARGE
 from retention_models.evaluation import compare, holdout_by_frequency, holdout_scores, tracking
 from retention_models.fitting.model_tests import likelihood_ratio, wald
+from retention_models.fitting.result import stepped
+from retention_models.fitting.uncertainty import uncertainty_of
 
 HOLDOUT = ["holdout_frequency", "holdout_duration", "holdout_amount"]
 FORMULAS = {"purchase_covariates": "channel + age", "dropout_covariates": "channel"}
@@ -93,10 +95,10 @@ def test_the_likelihood_is_the_papers_with_parameters_of_each_customer(customers
 
 def test_covariates_of_no_effect_predict_what_the_plain_fit_does(customers, fitted):
     plain = rm.fit(rm.ParetoNBD, customers)
-    idle = fitted.stepped(np.append(np.zeros(4), -fitted.covariate_terms.coefficients))
+    idle = stepped(fitted, np.append(np.zeros(4), -fitted.covariate_terms.coefficients))
     for one, other in zip(plain.params.index, idle.params.index, strict=False):
         assert one == other
-    same = idle.stepped(np.append(np.log(plain.params / idle.params[:4]), np.zeros(5)))
+    same = stepped(idle, np.append(np.log(plain.params / idle.params[:4]), np.zeros(5)))
     expected = rm.predict(plain, customers, 26, level=None)
     pd.testing.assert_frame_equal(rm.predict(same, customers, 26, level=None), expected, rtol=1e-12)
     assert fitted.log_likelihood > plain.log_likelihood
@@ -169,26 +171,27 @@ def test_draws_spread_as_the_delta_method_says(customers, fitted):
     model = fitted.draw(4000, np.random.default_rng(1), few)
     assert np.shape(model.alpha) == (4000, 5)
     drawn = model.expected_purchases(26, *(few[name].to_numpy(float) for name in model.columns))
-    table = fitted.read(few)
-    slope = fitted.gradient(lambda model, *history: model.expected_purchases(26, *history), table.columns)[table.row]
-    error = np.sqrt(np.einsum("ni,ij,nj->n", slope, fitted.covariance, slope))
-    np.testing.assert_allclose(drawn.std(axis=0), error, rtol=0.1)
+    source = uncertainty_of(fitted)
+    table = source.read(few)
+    expected = source.estimate(lambda model, *history: model.expected_purchases(26, *history), table.rows)
+    np.testing.assert_allclose(drawn.std(axis=0), expected.std_error[table.row], rtol=0.1)
     with pytest.raises(ValueError, match="this fit has covariates; say whose parameters to draw"):
         fitted.draw(3, np.random.default_rng(1))
 
 
-def test_the_gradient_is_that_of_steps_in_all_that_is_free(customers, fitted):
-    columns, h = fitted.read(customers.head(50)).columns, 1e-5
+def test_the_errors_are_those_of_steps_in_all_that_is_free(customers, fitted):
+    source, h = uncertainty_of(fitted), 1e-5
+    rows = source.read(customers.head(50)).rows
 
     def expected(model, *history):
         return model.expected_purchases(26, *history)
 
     slopes = [
-        (fitted.stepped(step).values(expected, columns) - fitted.stepped(-step).values(expected, columns)) / (2 * h)
+        np.subtract(*(uncertainty_of(stepped(fitted, at)).values(expected, rows) for at in (step, -step))) / (2 * h)
         for step in h * np.eye(9)
     ]
-    found = fitted.gradient(expected, columns) * fitted.step_scale
-    np.testing.assert_allclose(found, np.transpose(slopes), rtol=1e-5, atol=1e-7)
+    found = source.estimate(expected, rows).errors
+    np.testing.assert_allclose(found, np.transpose(slopes) @ source.step_errors, rtol=1e-5, atol=1e-7)
 
 
 def test_robust_errors_are_near_the_others_where_the_model_is_true(customers, fitted):

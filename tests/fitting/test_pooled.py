@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import retention_models as rm
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.pooled import cohort_check, fit_pooled
+from retention_models.fitting.result import Fit
 from retention_models.forecast.retention import forecast_retention
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.homogeneous import Geometric
@@ -80,7 +82,7 @@ def test_the_order_of_rows_and_a_model_of_three_parameters():
     theirs = fit_pooled(BetaDiscreteWeibull, table.sample(frac=1, random_state=1))
     for label, group in ours.groups.items():
         np.testing.assert_allclose(theirs.groups[label].params, group.params, rtol=1e-6)
-    assert ours.log_likelihood == theirs.log_likelihood
+    assert ours.log_likelihood == pytest.approx(theirs.log_likelihood, rel=1e-12)
 
 
 def test_what_cannot_be_pooled_is_named():
@@ -144,3 +146,49 @@ def test_cohorts_that_are_the_same_are_not_said_to_differ_where_parameters_are_f
     leave, stay = (int(number) for number in re.findall(r"by (\d+) %", note))
     assert leave <= 15
     assert stay <= 15
+
+
+@pytest.fixture(scope="module")
+def years():
+    kept = {"2021": [1000, 690, 550, 468], "2022": [1000, 640, 489], "2023": [900, 610], "2024": [20, 11]}
+    rows = [(c, t + 1, n[t], n[t] - n[t + 1]) for c, n in kept.items() for t in range(len(n) - 1)]
+    return pd.DataFrame(rows, columns=["cohort", "tenure", "at_risk", "lost"])
+
+
+def test_forecasts_and_values_take_the_fit_of_the_own_cohort(years):
+    pooled = fit_pooled(ShiftedBetaGeometric, years)
+    today = pd.DataFrame({"cohort": ["2021", "2022", "2024"], "tenure": [3, 2, 1], "weight": [468, 489, 11]})
+    terms = rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=20)
+    worth = rm.customer_value(pooled, today, terms)
+    for i, label in enumerate(today["cohort"]):
+        own = rm.customer_value(pooled.groups[label], today.iloc[[i]], terms).iloc[0]
+        np.testing.assert_allclose(worth.iloc[i][:3].astype(float), own[:3].astype(float), rtol=1e-6)
+    ahead = rm.forecast_retention(pooled, today, renewals=2, by="cohort")
+    for label, rows in ahead.groupby("group"):
+        own = rm.forecast_retention(pooled.groups[label], today[today["cohort"] == label], renewals=2)
+        np.testing.assert_allclose(rows["expected"], own["expected"], rtol=1e-10)
+        np.testing.assert_allclose(rows["expected_upper"], own["expected_upper"], rtol=1e-10)
+    total, alone = (rm.total_value(pooled, today, terms, by=by) for by in (None, "cohort"))
+    assert total["value"].iloc[0] == pytest.approx(alone["value"].sum())
+    assert rm.saved_value(pooled, today, terms).loc["all", "customers"] == 968
+    with pytest.raises(ValueError, match="by='cohort' is no column of the table"):
+        rm.customer_value(pooled, today.drop(columns="cohort"), terms)
+
+
+def test_a_cohort_nobody_has_seen_is_as_uncertain_as_cohorts_differ(years):
+    pooled = fit_pooled(ShiftedBetaGeometric, years)
+    stored = Fit.from_json(pooled.to_json())
+    new, old = (pd.DataFrame({"cohort": [cohort], "tenure": [0], "weight": [500]}) for cohort in ("2025", "2021"))
+    unknown, known = (rm.forecast_retention(stored, people, renewals=1).iloc[0] for people in (new, old))
+    width = [row["expected_upper"] - row["expected_lower"] for row in (unknown, known)]
+    assert width[0] > 1.2 * width[1]
+    rates = [float(one.model.retention_rate(1)) for one in pooled.groups.values()]
+    assert min(rates) < unknown["expected"] / 500 < max(rates)
+
+
+def test_a_pooled_fit_is_compared_by_what_its_cohorts_effectively_estimate(years):
+    pooled, plain = fit_pooled(ShiftedBetaGeometric, years), fit(ShiftedBetaGeometric, years)
+    assert plain.log_likelihood < pooled.log_likelihood
+    assert 2 < pooled.n_parameters < 8
+    compared = rm.compare({"plain": plain, "pooled": pooled}, years)
+    assert compared.frame.loc["pooled", "aic"] == pytest.approx(-2 * pooled.log_likelihood + 2 * pooled.n_parameters)

@@ -8,11 +8,12 @@ import retention_models as rm
 from retention_models.btyd.cnbd import MBGCNBD
 from retention_models.btyd.nbd import NBD
 from retention_models.estimation import bayesian_bootstrap
+from retention_models.estimation.estimates import POSITIVE, middle
 from retention_models.estimation.likelihood import maximise
 from retention_models.estimation.newton import ConvergenceError, Objective
 from retention_models.estimation.with_covariates import maximise_with_covariates
 from retention_models.fitting import resampling
-from retention_models.fitting.estimate import rows_of
+from retention_models.fitting.estimate import fitted_table
 from retention_models.fitting.resampling import bootstrap
 
 
@@ -71,9 +72,9 @@ def test_with_covariates_a_replicate_is_the_estimate_under_its_weights(shop):
     objective, start = resampling._objective(found, customers)
     (maximum,) = bayesian_bootstrap.reweighted_estimates(objective, start, 1, np.random.default_rng(5))
     drawn = np.random.default_rng(5).standard_gamma(objective.weight)
-    columns, _ = rows_of(found, customers)
-    covariates = found.covariate_terms.by_link(rm.ParetoNBD, columns[3:])
-    anew = maximise_with_covariates(found.model, columns[:3], drawn, covariates)
+    table = fitted_table(found, customers)
+    covariates = found.covariate_terms.by_link(rm.ParetoNBD, table.covariates)
+    anew = maximise_with_covariates(found.model, table.columns, drawn, covariates)
     expected = [getattr(anew.optimum.model, name) for name in ("r", "alpha", "s", "beta")]
     np.testing.assert_allclose(
         objective.estimates(maximum), [*expected, *anew.coefficients.values()], rtol=2e-3, atol=2e-4
@@ -100,13 +101,12 @@ def test_with_covariates_draws_and_intervals_are_those_of_each_customer(shop, ag
     assert np.shape(model.alpha) == (7, 3)
     with pytest.raises(ValueError, match="say whose parameters to draw"):
         again_with_covariates.draw(7, np.random.default_rng(3))
-    table = found.read(few)
-    lower, upper = again_with_covariates.interval(lambda model, *own: model.expected_purchases(26, *own), table.columns)
+    lower, upper = again_with_covariates.interval(lambda model, *own: model.expected_purchases(26, *own), few)
     expected = rm.predict(found, few, 26)
     estimate = expected["expected_purchases"].to_numpy()
-    assert np.all((lower[table.row] < estimate) & (estimate < upper[table.row]))
+    assert np.all((lower < estimate) & (estimate < upper))
     np.testing.assert_allclose(
-        np.log(upper / lower)[table.row],
+        np.log(upper / lower),
         np.log(expected["expected_purchases_upper"] / expected["expected_purchases_lower"]),
         rtol=0.4,
     )
@@ -127,17 +127,17 @@ def test_weights_of_one_row_a_customer_and_of_one_row_a_history_spread_alike(bgn
 def test_a_further_draw_lies_in_the_middle_of_the_others_with_its_chance(n):
     rng = np.random.default_rng(1)
     draws, further = rng.standard_normal((n, 20_000)), rng.standard_normal(20_000)
-    low, high = resampling._middle(draws, 0.9)
+    low, high = middle(draws, 0.9)
     assert np.mean((low < further) & (further < high)) == pytest.approx(0.9, abs=0.007)
 
 
 def test_ends_reach_further_on_the_side_where_the_replicates_are_and_hold_the_estimate():
     draws = np.exp(np.random.default_rng(1).gamma(2.0, 1.0, (999, 1)))
-    lower, upper = resampling._interval(np.exp([2.0]), draws, 0.95)
+    lower, upper = POSITIVE.from_draws(np.exp([2.0]), draws, 0.95)
     assert np.log(upper) - 2 > 1.3 * (2 - np.log(lower))
-    lower, upper = resampling._interval(np.exp([20.0]), draws, 0.95)
+    lower, upper = POSITIVE.from_draws(np.exp([20.0]), draws, 0.95)
     assert lower < np.exp(20.0) == upper
-    assert np.array_equal(resampling._interval(np.zeros(1), draws, 0.95), np.zeros((2, 1)))
+    assert np.array_equal(POSITIVE.from_draws(np.zeros(1), draws, 0.95), np.zeros((2, 1)))
 
 
 def test_draws_take_the_place_of_those_of_the_fit(again):
@@ -148,9 +148,55 @@ def test_draws_take_the_place_of_those_of_the_fit(again):
 
 
 def test_an_interval_of_any_quantity_holds_its_estimate(bgnbd, again):
-    columns = np.array([0.0, 2.0]), np.array([0.0, 30.0]), np.full(2, 39.0)
-    lower, upper = again.interval(lambda model, *history: model.expected_purchases(39.0, *history), columns)
-    assert np.all((lower < bgnbd.model.expected_purchases(39.0, *columns)) & (upper > lower))
+    columns = {"frequency": [0.0, 2.0], "recency": [0.0, 30.0], "T": [39.0, 39.0]}
+    lower, upper = again.interval(lambda model, *own: model.expected_purchases(39.0, *own), pd.DataFrame(columns))
+    expected = bgnbd.model.expected_purchases(39.0, *map(np.array, columns.values()))
+    assert np.all((lower < expected) & (expected < upper))
+
+
+@pytest.fixture(scope="module")
+def resampled(customers):
+    return bootstrap(rm.fit(rm.BGNBD, customers), customers, replicates=300, rng=1)
+
+
+def test_forecasts_take_a_bootstrap_and_have_its_intervals(customers, resampled):
+    forecast = rm.predict(resampled, customers, 26)
+    plain = rm.predict(resampled.fit, customers, 26)
+    estimates = ["probability_alive", "expected_purchases"]
+    pd.testing.assert_frame_equal(forecast[estimates], plain[estimates])
+    lower, upper = resampled.interval(lambda model, *own: model.expected_purchases(26, *own), customers)
+    np.testing.assert_allclose(forecast["expected_purchases_lower"], lower)
+    np.testing.assert_allclose(forecast["expected_purchases_upper"], upper)
+    assert (forecast["probability_alive_lower"] <= forecast["probability_alive"]).all()
+    assert (forecast["probability_alive"] <= forecast["probability_alive_upper"]).all()
+    assert (forecast["purchases_upper"] >= forecast["expected_purchases"].astype(int)).all()
+
+
+def test_a_total_by_bootstrap_is_the_quantile_of_the_totals_of_its_replicates(customers, resampled):
+    total = rm.predict_total(resampled, customers, 26).iloc[0]
+    columns = [customers[name].to_numpy(float)[None] for name in ("frequency", "recency", "T")]
+    models = rm.BGNBD(**{name: resampled.draws[name].to_numpy()[:, None] for name in resampled.draws})
+    sums = models.expected_purchases(26, *columns).sum(axis=1)
+    ends = POSITIVE.from_draws(np.array([total["expected"]]), sums[:, None], 0.95)
+    np.testing.assert_allclose(total[["expected_lower", "expected_upper"]].astype(float), np.ravel(ends), rtol=1e-9)
+
+
+def test_values_and_comparisons_take_a_bootstrap(customers, resampled):
+    spend = rm.fit(rm.GammaGamma, customers)
+    terms = rm.Terms(horizon=52, time_unit="W", annual_discount_rate=0.1, margin=0.3)
+    own = rm.customer_value(resampled, customers, terms, spend=bootstrap(spend, customers, replicates=200, rng=2))
+    plain = rm.customer_value(resampled.fit, customers, terms, spend=spend)
+    np.testing.assert_allclose(own["value"], plain["value"], rtol=1e-12)
+    width = [np.log(frame["value_upper"] / frame["value_lower"]).median() for frame in (own, plain)]
+    assert width[0] == pytest.approx(width[1], rel=0.5)
+    total, of_fit = (rm.total_value(one, customers, terms, spend=spend) for one in (resampled, resampled.fit))
+    assert total["value"].iloc[0] == pytest.approx(of_fit["value"].iloc[0])
+    assert total["value_lower"].iloc[0] != of_fit["value_lower"].iloc[0]
+    by_horizon = rm.value.value_by_horizon(resampled, customers, terms, horizons=[26, 52], spend=spend)
+    assert by_horizon.loc["52 weeks", "value_lower"] == pytest.approx(total["value_lower"].iloc[0])
+    compared = rm.compare([resampled, rm.fit(rm.ParetoNBD, customers)], customers)
+    assert compared.name in ("BGNBD", "ParetoNBD")
+    assert rm.evaluation.holdout_scores(resampled, customers).index.tolist() == ["BGNBD"]
 
 
 def test_gaps_of_customers_who_share_a_history_are_weighted_one_by_one(customers):

@@ -94,26 +94,27 @@ def years():
 
 
 def regressed(model, **covariates):
-    found = rm.fitting.fit_covariates(model, with_calendar(kept_by_plan()), **covariates)
+    table = with_calendar(kept_by_plan())
+    found, plain = rm.fit(model, table, **covariates), rm.fit(model, table)
+    scale = np.where(found.params.index.str.contains("[", regex=False), 1.0, found.params)
     return Parts(
-        coefficients=found.coefficients,
-        covariance=found.covariance,
+        coefficients=found.covariate_terms.coefficients,
+        covariance=found.covariance / np.outer(scale, scale),
         table=found.table(),
         log_likelihood=found.log_likelihood,
         aic=found.aic,
         count=found.n_parameters,
         model=found.model,
         notes=found.notes,
-        plain=numbers_of(found.plain),
-        test=found.against_plain(),
-        at=numbers_of(found.at({"plan": "premium"})) if "churn" in covariates else None,
-        predicted=found.predict(with_calendar(kept_by_plan()).head(40)),
+        plain=numbers_of(plain),
+        test=rm.fitting.likelihood_ratio(plain, found),
+        predicted=rm.forecast.predict_retention(found, table.head(40)),
     )
 
 
 @entry("contract_covariates.sbg")
 def covariates_sbg():
-    return regressed(rm.ShiftedBetaGeometric, churn="plan")
+    return regressed(rm.ShiftedBetaGeometric, churn_covariates="plan")
 
 
 @entry("contract_covariates.calendar")
@@ -122,13 +123,13 @@ def covariates_calendar():
     raised = months.loc[months["price_rise"] > 0, "calendar"].astype(str).str[:7]
     table = with_calendar(kept_by_plan())
     table = table.assign(rise=table["calendar"].astype(str).str[:7].isin(raised).astype(int))
-    found = rm.fitting.fit_covariates(rm.ShiftedBetaGeometric, table, churn="plan", calendar="rise")
-    return Parts(table=found.table(), predicted=found.predict(table.head(40)))
+    found = rm.fit(rm.ShiftedBetaGeometric, table, churn_covariates="plan", calendar_covariates="rise")
+    return Parts(table=found.table(), predicted=rm.forecast.predict_retention(found, table.head(40)))
 
 
 @entry("contract_covariates.bdw")
 def covariates_bdw():
-    return regressed(rm.BetaDiscreteWeibull, churn="plan")
+    return regressed(rm.BetaDiscreteWeibull, churn_covariates="plan")
 
 
 @entry("contract_forecast.by")

@@ -126,7 +126,6 @@ def likelihood_ratio():
 @entry("bootstrap")
 def bootstrap():
     found = rm.bootstrap(fitted("BGNBD"), customers(), replicates=40, rng=np.random.default_rng(1))
-    columns = tuple(customers()[name].to_numpy(dtype=float)[:5] for name in ("frequency", "recency", "T"))
     return Parts(
         table=found.table(),
         draws=found.draws,
@@ -134,7 +133,7 @@ def bootstrap():
         failures=found.failures,
         notes=found.notes,
         drawn=found.draw(5, np.random.default_rng(3)),
-        interval=found.interval(lambda model, *rows: model.probability_alive(*rows), columns),
+        interval=found.interval(lambda model, *rows: model.probability_alive(*rows), customers().head(5)),
     )
 
 

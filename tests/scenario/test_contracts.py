@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retention_models.fitting.calendar_covariates import fit_covariates
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.spell_curves import cause_curves
 from retention_models.logs.contracts.log import read_contracts
@@ -61,7 +60,7 @@ def test_a_price_rise_is_found_by_its_calendar():
     rules = Rules(**{**NOTHING_ELSE, "price_rise": 1.0, "price_months": (20, 21, 22)})
     business = subscriptions(np.random.default_rng(5), customers=30_000, rules=rules)
     table = with_calendar(retention_table(read(business), period="M")).merge(business.calendar, on="calendar")
-    found = fit_covariates(ShiftedBetaGeometric, table, calendar=["price_rise"]).table()
+    found = fit(ShiftedBetaGeometric, table, calendar_covariates="price_rise").table()
     truth = [0.9, 12.0, np.log(2)]
     assert np.all(np.abs(found["estimate"] - truth) < 3 * found["std_error"])
 

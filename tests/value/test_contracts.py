@@ -15,14 +15,12 @@ from retention_models.survival.curves import Curve
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.survival.two_segments import TwoSegments
-from retention_models.tables.customer_table import read_table
 from retention_models.value.contracts import (
-    _payment_stream,
     discounted_lifetime,
     discounted_residual_lifetime,
     retention_elasticity,
 )
-from retention_models.value.payments import payment_schedule
+from retention_models.value.payments import PaymentStream, payment_schedule, survival_at_renewals
 
 PUBLISHED = runpy.run_path(str(Path(__file__).parents[1] / "reference" / "fader_hardie_2007.py"))
 YEARLY = rm.Terms(annual_discount_rate=0.1, billing_period="Y")
@@ -222,16 +220,14 @@ def test_values_stand_by_customer_and_add_up_by_segment():
 )
 def test_the_chance_in_a_customers_value_is_that_of_simulated_ones(model, terms):
     given = 2
-    customers = pd.DataFrame({"tenure": [given]})
     life = model.simulate(np.full(400_000, 300), np.random.default_rng(1))["tenure"].to_numpy()
     ahead = life[life > given] - given - 1
     paid = payment_schedule(terms).discounted_margins(400)[given + 1 :] / payment_schedule(terms).discount ** (
         given + 1
     )
     worth = np.append(0.0, np.cumsum(paid))[np.minimum(ahead, min(payment_schedule(terms).horizon, 297)).astype(int)]
-    stream = _payment_stream(
-        model, customers, read_table(customers, ("tenure",)), payment_schedule(terms), "before_renewal"
-    )
+    survival = survival_at_renewals(model, given, payment_schedule(terms))
+    stream = PaymentStream(survival, payment_schedule(terms), "before_renewal")
     mean, variance = stream.mean(np.array([given]))[0], stream.variance(np.array([given]))[0]
     assert mean == pytest.approx(worth.mean(), abs=4 * worth.std() / np.sqrt(len(worth)))
     assert variance == pytest.approx(worth.var(), rel=0.03)

@@ -8,17 +8,23 @@ import retention_models as rm
 from retention_models.datasets import load_published_retention
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.pooled import fit_pooled
+from retention_models.fitting.profile_region import needs_profile
 from retention_models.fitting.result import Fit
-from retention_models.fitting.retention_intervals import is_vague, profile_interval
+from retention_models.fitting.uncertainty import uncertainty_of
 from retention_models.forecast.retention import forecast_retention
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.sbg import ShiftedBetaGeometric
+from retention_models.tables.customer_table import Rows
 
 YEARLY = rm.Terms(annual_discount_rate=0.1, billing_period="Y")
 
 
 def published(customers, renewals):
     return load_published_retention().query("customers == @customers and tenure <= @renewals")
+
+
+def estimate(found, quantity, tenure):
+    return uncertainty_of(found).estimate(quantity, Rows((np.array([float(tenure)]),)))
 
 
 def test_the_interval_is_that_of_the_profile_likelihood():
@@ -29,16 +35,17 @@ def test_the_interval_is_that_of_the_profile_likelihood():
     grid = ShiftedBetaGeometric((mean * both).reshape(-1, 1), ((1 - mean) * both).reshape(-1, 1))
     height = grid.log_likelihood(*(table[name].to_numpy(dtype=float) for name in grid.columns)).sum(axis=-1)
     exact = grid.survival_function(12)[height > found.log_likelihood - 1.9207]
-    lower, upper = profile_interval(found, lambda model: model.survival_function(12), 0.95)
-    np.testing.assert_allclose([lower, upper], [exact.min(), exact.max()], rtol=0.02)
+    lower, upper = estimate(found, lambda model, tenure: model.survival_function(tenure), 12).interval(0.95)
+    np.testing.assert_allclose([lower[0], upper[0]], [exact.min(), exact.max()], rtol=0.02)
 
 
 def test_firm_fits_keep_their_standard_errors_and_vague_ones_are_those_with_a_note():
     for customers, renewals in (("regular", 4), ("regular", 7), ("high end", 4), ("high end", 7)):
         for model in (ShiftedBetaGeometric, BetaDiscreteWeibull):
             found = fit(model, published(customers, renewals))
-            assert is_vague(found) == bool(found.notes)
-            assert (profile_interval(found, lambda model: model.hazard([1]), 0.95) is None) != is_vague(found)
+            assert needs_profile(found) == bool(found.notes)
+            hazard = estimate(found, lambda model, tenure: model.hazard(tenure), 1)
+            assert (hazard.region is None) != needs_profile(found)
 
 
 def test_a_parameter_at_an_edge_does_not_narrow_the_interval():
@@ -71,7 +78,7 @@ def test_intervals_hold_the_estimate_and_outlive_a_file():
 def test_groups_forecast_together_have_the_intervals_of_each_alone(times):
     table = published("high end", 4).assign(weight=times)
     found = fit(ShiftedBetaGeometric, table)
-    assert is_vague(found) == (times == 1)
+    assert needs_profile(found) == (times == 1)
     base = pd.DataFrame({"tenure": [4, 0, 2, 4], "weight": [30, 20, 7, 5], "cohort": ["b", "a", "b", "a"]})
     together = forecast_retention(found, base, renewals=3, by="cohort")
     assert together["group"].tolist() == ["a"] * 3 + ["b"] * 3
@@ -84,7 +91,8 @@ def test_groups_forecast_together_have_the_intervals_of_each_alone(times):
 
 def test_a_cohort_that_borrows_has_the_errors_of_its_pool():
     table = pd.concat([published("high end", 4).assign(cohort=i) for i in range(3)])
-    assert profile_interval(fit_pooled(ShiftedBetaGeometric, table).groups["0"], lambda m: m.hazard([1]), 0.95) is None
+    cohort = fit_pooled(ShiftedBetaGeometric, table).groups["0"]
+    assert estimate(cohort, lambda model, tenure: model.hazard(tenure), 1).region is None
 
 
 @pytest.mark.slow

@@ -1,0 +1,230 @@
+"""What forecasts and values ask of a fit, a bootstrap or a pooled fit: customers read, and quantities estimated."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, singledispatch
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from retention_models.core.arrays import Array
+from retention_models.estimation.estimates import Estimate, root_of
+from retention_models.estimation.intervals import in_chunks, log_slopes
+from retention_models.estimation.model import parameter_names
+from retention_models.fitting.formula_terms import CovariateTerms
+from retention_models.fitting.profile_region import models_of_region, needs_profile
+from retention_models.fitting.result import Fit, is_free, step_scale, stepped_parameters
+from retention_models.tables.customer_table import CustomerTable, Rows, read_table, require_opportunities
+from retention_models.tables.groups import read_codes
+
+Quantity = Callable[..., Array]  # quantity(model, *columns), elementwise over rows: shape (..., n)
+
+
+class Resampled(Protocol):
+    """A bootstrap: a fit, and its estimates from other samples of customers."""
+
+    @property
+    def fit(self) -> Fit:
+        """The fit."""
+        ...
+
+    @property
+    def draws(self) -> pd.DataFrame:
+        """One row a sample."""
+        ...
+
+
+class Uncertainty(ABC):
+    """A fitted model with what is known of its parameters.
+
+    Steps change the logarithms of the free parameters, and the free coefficients of covariates.
+    """
+
+    @property
+    @abstractmethod
+    def fit(self) -> Fit:
+        """The fit, whose estimates these are."""
+
+    @property
+    def model(self) -> Any:
+        """The model at its estimates."""
+        return self.fit.model
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """What the model was fitted to."""
+        return self.fit.data
+
+    @property
+    def terms(self) -> CovariateTerms:
+        """The covariates of the fit."""
+        return self.fit.covariate_terms
+
+    def read(self, customers: Any, more: Sequence[str] = ()) -> CustomerTable:
+        """The customers with the columns of the model, then ``more``, and a block of covariates for each role.
+
+        Raises
+        ------
+        ValueError
+            When a column is missing or breaks a rule.
+        """
+        table = read_table(customers, (*self.model.columns, *more))
+        require_opportunities(type(self.model), table)
+        return table.with_covariates(self.blocks(customers))
+
+    def blocks(self, customers: Any) -> dict[str, Array]:
+        """What distinguishes the models of customers, by role; each of shape (lines, columns)."""
+        return self.terms.blocks(customers)
+
+    def row_model(self, rows: Rows, step: Array | None = None) -> Any:
+        """The model of some rows, with parameters of shape (n,) where covariates change them.
+
+        ``step``, shape (n, free), is a step of each row.
+        """
+        model, coefficients = (self.model, None) if step is None else stepped_parameters(self.fit, step)
+        return self.terms.apply_links(model, rows.covariates, coefficients)
+
+    def values(self, quantity: Quantity, rows: Rows) -> Array:
+        """``quantity(model, *columns)`` of each row, without its uncertainty; shape (n,)."""
+        return in_chunks(lambda some: quantity(self.row_model(some), *some.columns), rows)
+
+    @property
+    @abstractmethod
+    def step_errors(self) -> Array:
+        """A matrix R, shape (free, m): steps vary as R z with z standard normal, as ``Estimate.errors`` do."""
+
+    @abstractmethod
+    def estimate(self, quantity: Quantity, rows: Rows) -> Estimate:
+        """``quantity(model, *columns)`` of each row, with its uncertainty."""
+
+
+@dataclass(frozen=True, eq=False)
+class _OfFit(Uncertainty):
+    """The uncertainty of a fit: its covariance, or the profile likelihood where this hardly determines a parameter."""
+
+    own: Fit
+
+    @property
+    def fit(self) -> Fit:
+        """The fit itself."""
+        return self.own
+
+    @cached_property
+    def step_errors(self) -> Array:
+        return root_of(self.fit.covariance) / step_scale(self.fit)[:, None]
+
+    def estimate(self, quantity: Quantity, rows: Rows) -> Estimate:
+        values = self.values(quantity, rows)
+        errors = self._step_slopes(quantity, rows) @ self.step_errors
+        if not needs_profile(self.fit):
+            return Estimate(values, errors)
+
+        def region(level: float) -> Array:
+            models = models_of_region(self.fit, level)
+            return np.stack([quantity(model, *rows.columns) for model in models])
+
+        return Estimate(values, errors, region=region)
+
+    def _step_slopes(self, quantity: Quantity, rows: Rows) -> Array:
+        """Derivatives of the values in a step; shape (n, free)."""
+        fit, free = self.fit, list(self.fit.covariance.index)
+        names = list(parameter_names(type(fit.model)))
+
+        def of_rows(some: Rows) -> Array:
+            def at(model: Any) -> Array:
+                return quantity(model, *some.columns)
+
+            if not self.terms.n:
+                return log_slopes(at, fit.model, free).T
+            slopes = log_slopes(at, self.row_model(some), names)
+            return self.terms.slopes(fit.model, some.covariates, slopes, names)[:, is_free(fit)].T
+
+        return in_chunks(of_rows, rows).T
+
+
+@dataclass(frozen=True, eq=False)
+class _OfCohorts(Uncertainty):
+    """The uncertainty of a partially pooled fit: each customer has the fit of the own cohort."""
+
+    together: Fit
+    by: str
+
+    @property
+    def fit(self) -> Fit:
+        """The fit of all cohorts."""
+        return self.together
+
+    @cached_property
+    def cohorts(self) -> dict[str, _OfFit]:
+        """The uncertainty of each cohort, and last that of one which the fit does not know."""
+        return {label: _OfFit(fit) for label, fit in self.fit.groups.items()} | {"": _OfFit(_new_cohort(self.fit))}
+
+    def blocks(self, customers: Any) -> dict[str, Array]:
+        code, labels = read_codes(customers, self.by)
+        names = list(self.cohorts)
+        number = np.array([names.index(str(label)) if str(label) in names else len(names) - 1 for label in labels])
+        return {"cohort": number[code].astype(float)[:, None]}
+
+    def values(self, quantity: Quantity, rows: Rows) -> Array:
+        return self._each_cohort(rows, lambda one, some: one.values(quantity, some))
+
+    @property
+    def step_errors(self) -> Array:
+        raise NotImplementedError("a pooled fit has the parameters of its cohorts")
+
+    def estimate(self, quantity: Quantity, rows: Rows) -> Estimate:
+        values = self.values(quantity, rows)
+        errors = np.zeros((len(rows), sum(one.step_errors.shape[1] for one in self.cohorts.values())))
+        first = 0
+        for one, of_one in self._parts(rows):
+            last = first + one.step_errors.shape[1]
+            if of_one.any():
+                errors[of_one, first:last] = one.estimate(quantity, rows.take(of_one)).errors
+            first = last
+        return Estimate(values, errors)
+
+    def _parts(self, rows: Rows) -> list[tuple[_OfFit, Any]]:
+        code = rows.covariates["cohort"][:, 0]
+        return [(one, code == i) for i, one in enumerate(self.cohorts.values())]
+
+    def _each_cohort(self, rows: Rows, function: Callable[[_OfFit, Rows], Array]) -> Array:
+        found = np.zeros(len(rows))
+        for one, of_one in self._parts(rows):
+            if of_one.any():
+                found[of_one] = function(one, rows.take(of_one))
+        return found
+
+
+def _new_cohort(fit: Fit) -> Fit:
+    """The fit of a cohort of which nothing is known but that it is one of the cohorts of a pooled fit."""
+    names, spread = list(fit.covariance.index), np.array(fit.data["cohorts"]["covariance"])
+    values = np.exp(np.array(fit.data["cohorts"]["mean"]))
+    model = replace(fit.model, **dict(zip(names, values.tolist(), strict=True)))
+    covariance = pd.DataFrame(spread * np.outer(values, values), index=names, columns=names)
+    return replace(fit, model=model, covariance=covariance, groups={}, data={})
+
+
+@singledispatch
+def uncertainty_of(fitted: Any) -> Uncertainty:
+    """What is known of a fitted model: of a fit, a bootstrap or a pooled fit; a TypeError for anything else."""
+    what = fitted.__name__ if isinstance(fitted, type) else f"a {type(fitted).__name__}"
+    raise TypeError(f"a fit is needed, as fit(...), bootstrap(...) or fit_pooled(...) return it; got {what}")
+
+
+@uncertainty_of.register
+def _(fitted: Uncertainty) -> Uncertainty:
+    return fitted
+
+
+@uncertainty_of.register
+def _(fitted: Fit) -> Uncertainty:
+    by = fitted.data.get("pooled_by")
+    return _OfCohorts(fitted, by) if by else _OfFit(fitted)
+
+
+Fitted: TypeAlias = Fit | Resampled | Uncertainty  # what forecasts and values take; a pooled fit is a Fit
+Fits: TypeAlias = Fitted | Sequence[Fitted] | Mapping[str, Fitted]  # several, with names or without
