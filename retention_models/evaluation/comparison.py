@@ -205,6 +205,7 @@ def _require_same_data(fits: Mapping[str, Uncertainty], customers: Customers, no
         measured = ", ".join(f"{name} in {unit}" for name, unit in units.items())
         raise ValueError(f"likelihoods compare in one time unit only, and time was measured: {measured}")
     of_contracts = CONTRACTS in kinds.values()
+    customers.numbers([*next(iter(kinds.values())), *(name for name in HOLDOUT if name in customers.columns)])
     for source in fits.values():
         if of_contracts:
             require_fitted_to(source.fit, read_table(customers, CONTRACTS).by_tenure())

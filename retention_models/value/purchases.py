@@ -23,7 +23,7 @@ from retention_models.estimation.intervals import positive_interval
 from retention_models.fitting.resampling import Bootstrap
 from retention_models.fitting.result import Fit
 from retention_models.fitting.uncertainty import Fitted, Uncertainty, uncertainty_of
-from retention_models.tables.customer_table import CustomerTable, read_table, require_same_measure
+from retention_models.tables.customer_table import CustomerTable, open_customers, read_table, require_same_measure
 from retention_models.tables.groups import Labels, read_codes
 from retention_models.value.spending import has_paid, paying_share
 from retention_models.value.terms import Terms, require_terms
@@ -129,8 +129,10 @@ def _read(fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None) -> tu
     """The uncertainty of the purchases, and the histories, after checks of the inputs."""
     check_fits(fit, spend)
     discount_terms(terms, spend)
-    source = uncertainty_of(fit)
-    histories = source.read(customers)
+    source, opened = uncertainty_of(fit), open_customers(customers)
+    columns = [source.model.columns, *([] if spend is None else [uncertainty_of(spend).model.columns])]
+    opened.numbers(list(dict.fromkeys(name for names in columns for name in names)))
+    histories = source.read(opened)
     check_time_unit(str(terms.time_unit), histories, source.fit)
     return source, histories
 
