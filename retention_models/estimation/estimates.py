@@ -39,7 +39,7 @@ class Scale:
 
     def from_draws(self, values: Array, draws: Array, level: float) -> Ends:
         """Each end is as far from the value as the middle 90 % of the draws reach on that side, scaled to a level."""
-        here, low, high = self.to(values), *(self.to(end) for end in middle(draws, MIDDLE))
+        here, (low, high) = self.to(values), middle(self.to(draws), MIDDLE)
         stretch = normal_quantile(level) / normal_quantile(MIDDLE)
         ends = here - stretch * np.maximum(here - low, 0), here + stretch * np.maximum(high - here, 0)
         lower, upper = (np.where(self.is_inside(values), self.back(end), values) for end in ends)

@@ -77,6 +77,11 @@ class Objective:
         return cls(type(start), columns, weight, np.log(timed), {name: getattr(start, name) for name in start.fixed})
 
     @property
+    def limits(self) -> tuple[Limit, ...]:
+        """The limits that parameters may run to."""
+        return self.model_class.limits
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """The names of the model's parameters, whose logarithms come first in u."""
         return parameter_names(self.model_class)
@@ -124,6 +129,15 @@ class Objective:
         gradients = self._gradients(np.concatenate([u + directions, u - directions]))
         hessian = (gradients[: len(directions)] - gradients[len(directions) :])[:, free] / (2 * step)
         return (hessian + hessian.T) / 2
+
+    def newton_step(self, hessian: Array, gradient: Array) -> Array:
+        """Newton's step, with positive curvature enforced if the likelihood is not concave; at most a factor of e^3."""
+        if not (np.all(np.isfinite(hessian)) and np.all(np.isfinite(gradient))):
+            raise ConvergenceError("the likelihood's derivatives are not finite")
+        curvature, axes = np.linalg.eigh(-hessian)
+        floor = 1e-10 * max(float(np.max(np.abs(curvature), initial=0.0)), np.finfo(float).tiny)
+        step = axes @ ((axes.T @ gradient) / np.maximum(np.abs(curvature), floor))
+        return step * min(1.0, 3.0 / max(float(np.max(np.abs(step), initial=0.0)), 1e-300))
 
     def _gradients(self, places: Array) -> Array:
         """The gradient at several points, shape (k, p); for large tables on several cores."""
@@ -227,12 +241,12 @@ def newton(objective: Objective, u: Array, hessian: Array | None = None) -> Iter
 
 def newton_from(objective: Objective, u: Array) -> Iterate:
     """The maximum that Newton's method finds from u alone; at a limit, another start could lead higher."""
-    return _newton_to_limits(objective, objective.start_at(u), objective.model_class.limits)
+    return _newton_to_limits(objective, objective.start_at(u), objective.limits)
 
 
 def _starting_points(objective: Objective, u: Array) -> Iterator[tuple[Callable[[], Iterate], tuple[Limit, ...]]]:
     """Starts, with the limits that can be reached from each."""
-    limits = objective.model_class.limits
+    limits = objective.limits
     yield partial(objective.start_at, u), limits
     for pattern in ([1], [-1], [1, 1, -1, -1], [-1, -1, 1, 1]):
         away = 1.5 * np.resize(pattern, len(u)) * (np.arange(len(u)) < len(objective.parameters))
@@ -271,7 +285,7 @@ def _flat_parameter(objective: Objective, maximum: Iterate) -> int | None:
     if maximum.hessian is None or not maximum.free.any():
         return None
     curvature, axes = np.linalg.eigh(-maximum.hessian)
-    if curvature[0] > FLAT:
+    if curvature.min() > FLAT:
         return None
     return objective.flattest(maximum, axes[:, 0])
 
@@ -293,7 +307,7 @@ def _newton(
             return here, limit
         if hessian is None:
             hessian, is_own = objective.hessian(here.u, here.free), True
-        step = _newton_step(hessian, gradient[here.free])
+        step = objective.newton_step(hessian, gradient[here.free])
         decrement = float(step @ gradient[here.free]) / 2
         if decrement < TOLERANCE and is_own:
             return replace(_last_step(objective, here, step), hessian=hessian), None
@@ -311,16 +325,6 @@ def _last_step(objective: Objective, here: Iterate, step: Array) -> Iterate:
     u = here.u.copy()
     u[here.free] += step
     return replace(here, u=u, value=objective.value(u))
-
-
-def _newton_step(hessian: Array, gradient: Array) -> Array:
-    """Newton's step, with positive curvature enforced if the likelihood is not concave; at most a factor of e^3."""
-    if not (np.all(np.isfinite(hessian)) and np.all(np.isfinite(gradient))):
-        raise ConvergenceError("the likelihood's derivatives are not finite")
-    curvature, axes = np.linalg.eigh(-hessian)
-    floor = 1e-10 * max(float(np.max(np.abs(curvature), initial=0.0)), np.finfo(float).tiny)
-    step = axes @ ((axes.T @ gradient) / np.maximum(np.abs(curvature), floor))
-    return step * min(1.0, 3.0 / max(float(np.max(np.abs(step), initial=0.0)), 1e-300))
 
 
 def _line_search(objective: Objective, here: Iterate, step: Array, decrement: float) -> Iterate:

@@ -12,14 +12,15 @@ renewed. A cohort's covariance knows how uncertain the mean is from which it bor
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
-from retention_models.estimation.model import Model, parameter_names
+from retention_models.estimation.model import Limit, Model
+from retention_models.estimation.newton import Objective, newton_from
 
 STEP = 1e-4  # of the central differences that give the curvature, in log-parameters
 WIDE = 3.0  # standard deviation, in log-parameters, of cohorts about which nothing is known
@@ -58,20 +59,28 @@ def pool(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[n
     start
         Log-parameters of all together, shape (p,).
     """
-    cohorts = _Cohorts(model_class, columns, cohort, int(cohort.max()) + 1)
-    place = np.tile(start, (cohorts.n, 1))
+    place = np.tile(start, int(cohort.max()) + 1)
     mean, spread = start, np.eye(len(start)) * 0.1
     for _ in range(50):
-        place, information = cohorts.newton(place, mean, spread)
-        previous = mean, spread
-        mean, spread = _distribution(place, information, cohorts.gradient(place), spread)
+        cohorts = CohortsObjective.from_prior(model_class, columns, cohort, mean, spread)
+        place, information = cohorts.modes(place)
+        previous, at = (mean, spread), place.reshape(cohorts.n, -1)
+        mean, spread = _distribution(at, information, (at - mean) @ cohorts.precision, spread)
         if max(np.abs(mean - previous[0]).max(), np.abs(spread - previous[1]).max()) < PRECISION:
             break
-    place, information = cohorts.newton(place, mean, spread)
+    cohorts = CohortsObjective.from_prior(model_class, columns, cohort, mean, spread)
+    place, information = cohorts.modes(place)
     shrink = np.linalg.inv(np.eye(len(start)) + information @ spread)
     mean_covariance = np.linalg.inv((shrink @ information).sum(axis=0))
     covariance = spread @ shrink + shrink.swapaxes(1, 2) @ mean_covariance @ shrink
-    return Pooled(mean, spread, mean_covariance, place, (covariance + covariance.swapaxes(1, 2)) / 2, information)
+    return Pooled(
+        mean,
+        spread,
+        mean_covariance,
+        place.reshape(cohorts.n, -1),
+        (covariance + covariance.swapaxes(1, 2)) / 2,
+        information,
+    )
 
 
 def near_maxima(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[np.int64], start: Array) -> Array:
@@ -80,8 +89,9 @@ def near_maxima(model_class: type[Model], columns: tuple[Array, ...], cohort: ND
     Start values for many fits. Cohorts with little data stay within a factor of ``start``, so that a
     fit from here can reach the limits of the model. Parameters are those of ``pool``.
     """
-    cohorts = _Cohorts(model_class, columns, cohort, int(cohort.max()) + 1)
-    return cohorts.newton(np.tile(start, (cohorts.n, 1)), start, WIDE**2 * np.eye(len(start)))[0]
+    wide = WIDE**2 * np.eye(len(start))
+    cohorts = CohortsObjective.from_prior(model_class, columns, cohort, start, wide)
+    return cohorts.modes(np.tile(start, cohorts.n))[0].reshape(cohorts.n, -1)
 
 
 def _distribution(place: Array, information: Array, slope: Array, spread: Array) -> tuple[Array, Array]:
@@ -116,67 +126,84 @@ def _distribution(place: Array, information: Array, slope: Array, spread: Array)
 
 
 @dataclass(frozen=True, slots=True)
-class _Cohorts:
-    """The log-likelihoods of all cohorts as functions of their log-parameters, shape (cohorts, p)."""
+class CohortsObjective(Objective):
+    """The log-likelihoods of all cohorts together, with the log-density of their parameters, normal around ``mean``.
 
-    model_class: type[Model]
-    columns: tuple[Array, ...]
+    u are the log-parameters of the first cohort, then those of the second, and so on; shape (cohorts p,).
+    """
+
     cohort: NDArray[np.int64]
     n: int
+    mean: Array
+    precision: Array
 
-    def model(self, place: Array) -> Model:
+    @classmethod
+    def from_prior(
+        cls,
+        model_class: type[Model],
+        columns: tuple[Array, ...],
+        cohort: NDArray[np.int64],
+        mean: Array,
+        spread: Array,
+    ) -> Self:
+        """The cohorts of some rows, whose log-parameters have a mean and a covariance."""
+        precision = np.asarray(np.linalg.inv(spread), dtype=np.float64)
+        n = int(cohort.max()) + 1
+        return cls(model_class, columns, np.ones(len(cohort)), np.zeros(len(mean)), {}, cohort, n, mean, precision)
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """None: the other cohorts keep each from running away."""
+        return ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the parameters of each cohort."""
+        return self.parameters * self.n
+
+    def model(self, u: Array, **held: float) -> Model:
         """The model with each row's own parameters."""
-        values = np.exp(place)[self.cohort]
-        return self.model_class(**dict(zip(parameter_names(self.model_class), values.T, strict=True)))
+        values = np.exp(u.reshape(self.n, -1))[self.cohort]
+        return self.model_class(**dict(zip(self.parameters, values.T, strict=True)))
 
-    def value(self, place: Array) -> Array:
-        return np.bincount(self.cohort, self.model(place).log_likelihood(*self.columns), self.n).astype(float)
+    def value(self, u: Array) -> float:
+        """The total log-likelihood with the log-density of the parameters."""
+        away = u.reshape(self.n, -1) - self.mean
+        total = np.sum(self.model(u).log_likelihood(*self.columns))
+        return float(total - np.einsum("gi,ij,gj->", away, self.precision, away) / 2)
 
-    def gradient(self, place: Array) -> Array:
-        score = self.model(place).score(*self.columns)
+    def data_gradient(self, u: Array) -> Array:
+        """First derivatives of each cohort's log-likelihood; shape (cohorts, p)."""
+        score = self.model(u).score(*self.columns)
         slopes = [np.bincount(self.cohort, slope, self.n).astype(float) for slope in score.T]
-        return np.stack(slopes, axis=-1) * np.exp(place)
+        return np.stack(slopes, axis=-1) * np.exp(u.reshape(self.n, -1))
 
-    def information(self, place: Array) -> Array:
-        """Minus the second derivatives; shape (cohorts, p, p)."""
-        steps = STEP * np.eye(place.shape[1])
-        rows = [(self.gradient(place - step) - self.gradient(place + step)) / (2 * STEP) for step in steps]
+    def gradient(self, u: Array) -> Array:
+        """First derivatives in u."""
+        return np.ravel(self.data_gradient(u) - (u.reshape(self.n, -1) - self.mean) @ self.precision)
+
+    def information(self, u: Array) -> Array:
+        """Minus the second derivatives of each cohort's log-likelihood; shape (cohorts, p, p)."""
+        steps = STEP * np.tile(np.eye(len(self.mean)), self.n)
+        rows = [(self.data_gradient(u - step) - self.data_gradient(u + step)) / (2 * STEP) for step in steps]
         information = np.stack(rows, axis=1)
         return (information + information.swapaxes(1, 2)) / 2
 
-    def newton(self, place: Array, mean: Array, spread: Array) -> tuple[Array, Array]:
-        """Each cohort's posterior mode by Newton's method, and the information of its data there."""
-        precision = np.linalg.inv(spread)
+    def hessian(self, u: Array, free: NDArray[np.bool_], step: float = STEP) -> Array:
+        """Second derivatives, a block for each cohort, shape (cohorts, p, p).
 
-        def height(at: Array) -> Array:
-            away = at - mean
-            return self.value(at) - np.einsum("gi,ij,gj->g", away, precision, away) / 2
+        A likelihood is taken as concave, which it may not be far from its maximum.
+        """
+        values, axes = np.linalg.eigh(self.information(u))
+        return -np.einsum("gij,gj,gkj->gik", axes, np.maximum(values, 0.0), axes) - self.precision
 
-        here = height(place)
-        for _ in range(50):
-            information = _positive(self.information(place))
-            slope = self.gradient(place) - (place - mean) @ precision
-            step = np.asarray(np.linalg.solve(information + precision, slope[:, :, None])[:, :, 0], dtype=np.float64)
-            if np.max(np.sum(step * slope, axis=1)) < 1e-8:
-                break
-            place, here = _improved(height, place, here, step)
-        return place, information
+    def newton_step(self, hessian: Array, gradient: Array) -> Array:
+        """Newton's step of each cohort, at most a factor of e^3."""
+        step = np.linalg.solve(-hessian, gradient.reshape(self.n, -1, 1))[..., 0]
+        return np.ravel(step * np.minimum(1.0, 3.0 / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)))
 
-
-def _positive(information: Array) -> Array:
-    """The matrices without negative eigenvalues, which a likelihood can have far from its maximum."""
-    values, axes = np.linalg.eigh(information)
-    return np.einsum("gij,gj,gkj->gik", axes, np.maximum(values, 0.0), axes)
-
-
-def _improved(height: Callable[[Array], Array], place: Array, here: Array, step: Array) -> tuple[Array, Array]:
-    """Each cohort's place after its step, its half, its quarter..., whichever first is no lower."""
-    scale = np.minimum(1.0, 2.0 / np.maximum(np.abs(step).max(axis=1), 1e-300))
-    for _ in range(30):
-        there = height(place + scale[:, None] * step)
-        worse = ~(there >= here - 1e-9 * np.abs(here))
-        if not worse.any():
-            break
-        scale = np.where(worse, scale / 2, scale)
-    scale = np.where(worse, 0.0, scale)
-    return place + scale[:, None] * step, np.where(worse, here, there)
+    def modes(self, u: Array) -> tuple[Array, Array]:
+        """The maximum from u, and what the data of each cohort say there; shapes (cohorts p,) and (cohorts, p, p)."""
+        maximum = newton_from(self, u)
+        assert maximum.hessian is not None
+        return maximum.u, -maximum.hessian - self.precision
