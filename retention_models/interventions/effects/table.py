@@ -14,7 +14,8 @@ from retention_models.interventions.effects.effect import CEILING, UNSTATED, Eff
 from retention_models.interventions.effects.multiplicity import benjamini_hochberg, holm, shrink
 from retention_models.interventions.effects.sensitivity import sensitivity_sentence
 
-MONEY = ("cost", "value", "value_lower", "value_upper")
+OPTIONAL = ("horizon", "cost", "value", "value_lower", "value_upper")  # numbers that may be missing
+RECORDS = ("checks", "law", "value_law")  # fields of an effect that are no columns
 CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 
 
@@ -36,13 +37,13 @@ class EvidenceTable(Presentation):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row an effect, the ranked ones first: ``rank``, every field of the effect, ``p_value``, ``failed``.
+        """One row an effect, the ranked ones first: ``rank``, every field but laws and checks, ``p_value``, ``failed``.
 
-        Missing ranks and amounts are ``<NA>``; ``failed`` names the failed checks.
+        Missing ranks, horizons and amounts are ``<NA>``; ``failed`` names the failed checks.
         """
-        columns = [field.name for field in fields(Effect) if field.name != "checks"]
+        columns = [field.name for field in fields(Effect) if field.name not in RECORDS]
         rows = [{name: getattr(effect, name) for name in columns} for effect in self._ranking]
-        table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(MONEY, "Float64"))
+        table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(OPTIONAL, "Float64"))
         table["p_value"] = [effect.p_value for effect in self._ranking]
         table["failed"] = [", ".join(check.name for check in effect.failed) for effect in self._ranking]
         ranks = [i + 1 if _is_ranked(effect) else None for i, effect in enumerate(self._ranking)]
@@ -132,7 +133,9 @@ class EvidenceTable(Presentation):
         if not ranked:
             return "No effect has both a value and checks that hold: there is nothing to rank."
         best = ranked[0]
-        value, lower, upper = _bonferroni_value(best, len(ranked))
+        assert best.value is not None
+        assert best.value_law is not None
+        value, (lower, upper) = best.value, best.value_law.interval(1 - (1 - best.level) / len(ranked))
         each, together = (f"{100 * (1 - share * (1 - best.level)):.3g} %" for share in (1 / len(ranked), 1))
         surely = f"{each} interval" + (f", {together} for all {len(ranked)}" if len(ranked) > 1 else "")
         worth = f"{best.intervention}: {with_interval(value, lower, upper)} per treated customer net of cost ({surely})"
@@ -201,7 +204,7 @@ def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
     >>> cards = pd.DataFrame({"arm": ["8 stamps", "10, 2 given"], "n": [150, 150], "completed": [28, 51]})
     >>> test = rm.Experiment.from_counts(cards, rm.Plan(control="8 stamps", shares={"8 stamps": 1, "10, 2 given": 1}),
     ...                               outcome="completed")
-    >>> completed = rm.Outcome(column="completed", unit="share of customers", horizon="9 months")
+    >>> completed = rm.Outcome(column="completed", unit="share of customers", horizon=9, time_unit="M")
     >>> print(evidence_table(rm.differences(test, completed)))
     Difference, share of customers
     rank intervention   outcome            effect, 95 %  horizon      p   n     design value
@@ -221,14 +224,6 @@ def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
 def _is_ranked(effect: Effect) -> bool:
     """Whether an effect has a value and no failed check."""
     return effect.value is not None and not effect.failed
-
-
-def _bonferroni_value(effect: Effect, count: int) -> tuple[float, float, float]:
-    """The value of an effect, with an interval for the best of ``count`` effects."""
-    assert effect.priced is not None
-    value, lower, upper = effect.priced
-    factor = effect.stretch((1 - effect.level) / count)
-    return value, value - factor * (value - lower), value + factor * (upper - value)
 
 
 def _assumption_clause(effect: Effect) -> str:
@@ -262,7 +257,7 @@ def _display_rows(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.Data
             "intervention": [e.intervention for e in members],
             "outcome": [e.outcome for e in members],
             "effect": [with_interval(e.estimate, e.lower, e.upper) for e in members],
-            "horizon": [e.horizon for e in members],
+            "horizon": [e.horizon_text for e in members],
             "p": [p_value_text(e.p_value) for e in members],
             "n": [f"{e.n:,}" for e in members],
             "design": [e.design for e in members],
@@ -293,5 +288,5 @@ def _drop_constant_columns(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]
     shared = [f"n = {table[name].iloc[0]}" if name == "n" else str(table[name].iloc[0]) for name in same]
     order = ["rank", "intervention", "outcome", "effect", "value", "p", "n", "horizon", "design"]
     return table[[name for name in order if name not in (*empty, *same)]], [
-        words for words in shared if words not in ("", UNSTATED)
+        words for words in shared if words != UNSTATED
     ]
