@@ -56,12 +56,11 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
     found = []
     for (_, outcome), part in table.groupby(["experiment", "outcome"], sort=False):
         test = Experiment.from_counts(part.rename(columns={"count": str(outcome)}), _plan(part), outcome=str(outcome))
-        horizon, unit = _first_stated(part, "horizon"), _first_stated(part, "time_unit")
         measured = Outcome(
             column=str(outcome),
             unit=_first_value(part, "unit", "share of customers"),
-            horizon=None if horizon is None else float(horizon),
-            time_unit=None if unit is None else str(unit),
+            horizon=_first_stated(part, "horizon"),
+            time_unit=_first_stated(part, "time_unit"),
         )
         found += differences(test, measured, scale=scale, level=level)
     return found

@@ -151,6 +151,16 @@ def test_it_covers_the_truth_and_rejects_nothing_as_often_as_promised():
     assert np.mean(rejected) == pytest.approx(0.05, abs=0.021)  # three standard errors
 
 
+@pytest.mark.slow
+def test_the_exact_test_of_five_stores_is_as_often_wrong_as_it_says():
+    """Under no effect every p-value of 1 / 30, 2 / 30, ... is as likely as another, apart from ties."""
+    rng = np.random.default_rng(7)
+    p = np.array([analysed(simulated(rng, clusters=5, periods=4)).p_value for _ in range(1_500)])
+    for share in (1 / 30, 3 / 30, 10 / 30):
+        error = 3 * np.sqrt(share * (1 - share) / len(p))
+        assert np.mean(p <= share + 1e-9) == pytest.approx(share, abs=error)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
