@@ -99,10 +99,11 @@ def load_published_experiments() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per arm and outcome: ``experiment``, ``outcome``, ``unit``, ``horizon``; ``assigned`` (unit of random
-        assignment), ``arm``, ``control`` (whether it is the control group), ``share`` (planned, in any unit), ``n``
-        (customers), ``count`` (customers with the outcome), ``mean`` (per customer) and ``source``. The spend of the
-        e-mail experiment has a mean only: its count is missing (``<NA>``).
+        One row per arm and outcome: ``experiment``, ``outcome``, ``unit``; ``horizon`` and ``time_unit`` (time until
+        the measurement, missing for an election and a mailing), ``assigned`` (unit of random assignment), ``arm``,
+        ``control`` (whether it is the control group), ``share`` (planned, in any unit), ``n`` (customers), ``count``
+        (customers with the outcome), ``mean`` (per customer) and ``source``. The spend of the e-mail experiment has a
+        mean only: its count is missing (``<NA>``).
 
     Examples
     --------
@@ -112,7 +113,9 @@ def load_published_experiments() -> pd.DataFrame:
     16  Stamp card            8 stamps  150     28
     17  Stamp card  10 stamps, 2 given  150     51
     """
-    return pd.read_csv(project_folder("data") / "published_experiments.csv", dtype={"count": "Int64"})
+    return pd.read_csv(
+        project_folder("data") / "published_experiments.csv", dtype={"count": "Int64", "horizon": "Int64"}
+    )
 
 
 def load_published_retention() -> pd.DataFrame:

@@ -26,6 +26,9 @@ from retention_models.core.formatting import Presentation
 from retention_models.fitting.model_selection import select_contract_model
 from retention_models.fitting.uncertainty import uncertainty_of
 from retention_models.interventions.campaign.read import read_campaign
+from retention_models.interventions.effects.derived_laws import IndependentSum, Linear, RepeatedLooks
+from retention_models.interventions.effects.laws import Newcombe, Permutation
+from retention_models.interventions.effects.ratio_laws import AndersonRubin, Fieller
 from retention_models.survival.contract_model import RetentionModel
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
 
@@ -123,11 +126,23 @@ def of_contracts():
     return [
         business, scenario.Rules(), settings, settings.spells, *curves.values(), rm.survival.log_rank(curves), whole,
         whole.overall.restricted_mean(200), whole.overall.quantile(0.25), select_contract_model(kept), covariates,
-        rm.contract_experiment(arms, rm.Plan(control="none"), arm="arm", time_unit="months"),
+        rm.contract_experiment(arms, rm.Plan(control="none"), arm="arm", time_unit="M"),
         rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=119.95, horizon=5),
         rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", currency="EUR"),
         rm.ShiftedBetaGeometric(0.916, 12.1), Geometric(0.0448),
         rm.BetaDiscreteWeibull(0.876, 11.8, 1.01), DiscreteWeibull(0.05, 0.9), rm.survival.TwoSegments(0.7, 0.1, 0.4),
+    ]  # fmt: skip
+
+
+def laws(plain):
+    """Every law that an effect can carry."""
+    shares = Newcombe((0.123456789, 100), (0.0, 90))
+    orders = Permutation(0.123456789, 0.05, (-np.inf, 0.01), (0.2, np.inf))
+    ratio = {"numerator": 0.123456789, "denominator": 0.5, "numerator_variance": 0.1, "denominator_variance": 0.2}
+    fieller, anderson_rubin = Fieller(**ratio, covariance=0.01), AndersonRubin(**ratio, covariance=0.01, df=12.3456789)
+    return [
+        plain, fieller, fieller.confidence_set(0.9), anderson_rubin, shares, orders, Linear(orders, 2.0, -0.123456789),
+        IndependentSum(plain, shares), RepeatedLooks(plain, (0.123456789, 1.0)),
     ]  # fmt: skip
 
 
@@ -139,7 +154,10 @@ def of_tests():
     roles = {"arm": "arm", "outcome": ["bought"], "amount": "spent", "received": "received", "redeemed": "redeemed"}
     prices = stated(margin=0.4, cost=0.15, redemption_cost=5.0, currency="USD")
     campaign = read_campaign(rows, **roles, **prices, control="none")
-    test, bought = campaign.experiment, rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    test, bought = (
+        campaign.experiment,
+        rm.Outcome(column="bought", unit="share of customers", horizon=56, time_unit="D"),
+    )
     costs = {"coupon": rm.Costs(contact=0.15)}
     effects = rm.differences(test, bought, rm.Terms(price=3.0, currency="USD"), costs=costs)
     designs = [rm.interventions.Proportion(0.1), rm.interventions.Mean(20.123456789), rm.interventions.Survival(0.2)]
@@ -147,7 +165,7 @@ def of_tests():
         shop, shop.mailing, scenario.Arm(gain=0.1), campaign.roles, campaign, test, test.plan, test.rows, test.cells[0],
         test.arm_means("coupon"), test.checks[0], bought, costs["coupon"], *effects, rm.evidence_table(effects),
         rm.interventions.any_difference(test, bought), rm.interventions.interim_look(effects[0], [0.5]),
-        rm.interventions.cost_per_retained(test, bought, costs, arm="coupon"), *designs,
+        rm.interventions.cost_per_retained(test, bought, costs, arm="coupon"), *designs, *laws(effects[0].law),
         rm.interventions.Clustered(designs[0], 20, 0.05),
     ]  # fmt: skip
 
@@ -184,7 +202,7 @@ def test_short_forms_leave_equality_and_pickling_as_they_were():
 
 
 def test_pages_show_names_as_text():
-    assert rm.Outcome(column="<b>")._repr_html_() == "<p>Outcome: column = &lt;b&gt;; horizon = not stated</p>"
+    assert rm.Outcome(column="<b>")._repr_html_() == "<p>Outcome: column = &lt;b&gt;</p>"
     assert "<b>" not in rm.Check("<b>", None, "<b>")._repr_html_()
 
 

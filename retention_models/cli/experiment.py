@@ -14,7 +14,7 @@ _ROLES = (
     *("lower_is_better", "customer_id"),
 )
 _TERMS, _COSTS = ("margin", "price", "currency"), ("cost", "redemption_cost")
-_OTHERS = ("control", "planned_shares", "window", "planned_customers")
+_OTHERS = ("control", "planned_shares", "horizon", "time_unit", "planned_customers")
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 
 
@@ -43,7 +43,6 @@ def _add_options(parser: ArgumentParser) -> None:
     group.add_argument(
         "--planned-customers", type=customers, metavar="N", help="how many were to come in, for looks before the end"
     )
-    group.add_argument("--window", metavar="WORDS", help="how long outcomes were watched, such as '14 days'")
     group.add_argument("--cost", type=cost, metavar="AMOUNT", help="of one contact; or by arm: mail=0.5,coupon=0.8")
     group.add_argument("--redemption-cost", type=number, metavar="AMOUNT", help="of one redemption")
 

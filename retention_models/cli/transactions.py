@@ -20,8 +20,15 @@ def _add_options(parser: ArgumentParser) -> None:
     add_log_options(parser, required=False)
     group = parser.add_argument_group("the forecast")
     group.add_argument("--calibration-end", metavar="DAY", help="last day to learn from; what follows is the holdout")
-    group.add_argument("--time-unit", metavar="UNIT", help="W, D or a fixed length such as 30D")
-    group.add_argument("--horizon", type=number, metavar="N", help="length of the forecast, in time units")
+    group.add_argument(
+        "--time-unit", metavar="UNIT", help="W, D or a fixed length such as 30D; for a test also M, Q, Y"
+    )
+    group.add_argument(
+        "--horizon",
+        type=number,
+        metavar="N",
+        help="length of the forecast, or time from the assignment to the end of the measurement, in time units",
+    )
     group.add_argument("--annual-discount-rate", type=discount_rate, metavar="RATE", help="0.1 for 10 %% a year")
 
 

@@ -12,6 +12,9 @@ UNITS = {"W": "7D", "D": "1D", "h": "1h", "min": "1min", "s": "1s"}
 NAMES = {"W": "week", "D": "day", "h": "hour", "min": "minute", "s": "second"}
 
 
+PERIODS = {"M": "month", "Q": "quarter", "Y": "year"}  # units of time without a fixed length
+
+
 DAY = dt.timedelta(days=1)
 
 
@@ -48,6 +51,24 @@ def unit_name(time_unit: str) -> str:
 
 def span_name(length: float, time_unit: str) -> str:
     """A length of time in words, such as "26 weeks"."""
-    if time_unit not in NAMES:
-        return f"{length:g} times {time_unit}"
-    return f"{length:g} {NAMES[time_unit]}{'s' * (length != 1)}"
+    name = (NAMES | PERIODS).get(time_unit)
+    return f"{length:g} times {time_unit}" if name is None else f"{length:g} {name}{'' if length == 1 else 's'}"
+
+
+def unit_plural(time_unit: str) -> str:
+    """A unit of time in words, of which there are several: "months", "units of 30D"."""
+    name = (NAMES | PERIODS).get(time_unit)
+    return f"units of {time_unit}" if name is None else f"{name}s"
+
+
+def check_time_unit(time_unit: str) -> None:
+    """An error unless the unit is a month, a quarter, a year or has a fixed length."""
+    if time_unit in PERIODS:
+        return
+    try:
+        unit_length(time_unit)
+    except ValueError:
+        units = ", ".join(map(repr, (*UNITS, *PERIODS)))
+        raise ValueError(
+            f"time_unit must be one of {units} or a fixed length such as '30D', not {time_unit!r}"
+        ) from None

@@ -22,7 +22,12 @@ def wilson_interval(share: ArrayLike, n: ArrayLike, level: float = 0.95) -> tupl
     >>> [float(end.round(3)) for end in wilson_interval(0.2, 10)]
     [0.057, 0.51]
     """
-    p, n, z = np.asarray(share, dtype=float), np.asarray(n, dtype=float), float(ndtri((1 + level) / 2))
+    return wilson_ends(share, n, float(ndtri((1 + level) / 2)))
+
+
+def wilson_ends(share: ArrayLike, n: ArrayLike, z: float) -> tuple[Array, Array]:
+    """Ends of Wilson's interval that reaches ``z`` standard errors, the score of each end, to both sides."""
+    p, n = np.asarray(share, dtype=float), np.asarray(n, dtype=float)
     weight = z**2 / n
     middle, reach = p + weight / 2, z * np.sqrt(p * (1 - p) / n + weight / (4 * n))
     lower, upper = (middle - reach) / (1 + weight), (middle + reach) / (1 + weight)
@@ -42,8 +47,13 @@ def newcombe_interval(
     >>> [round(end, 4) for end in newcombe_interval((56 / 70, 70), (48 / 80, 80))]
     [0.0524, 0.3339]
     """
+    return newcombe_ends(treated, control, float(ndtri((1 + level) / 2)))
+
+
+def newcombe_ends(treated: tuple[float, float], control: tuple[float, float], z: float) -> tuple[float, float]:
+    """Ends of Newcombe's interval from Wilson's intervals that reach ``z`` standard errors."""
     (p, n), (q, m) = treated, control
-    (low_p, high_p), (low_q, high_q) = wilson_interval(p, n, level), wilson_interval(q, m, level)
+    (low_p, high_p), (low_q, high_q) = wilson_ends(p, n, z), wilson_ends(q, m, z)
     return p - q - math.hypot(p - low_p, high_q - q), p - q + math.hypot(high_p - p, q - low_q)
 
 

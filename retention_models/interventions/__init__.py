@@ -22,7 +22,8 @@
 
 **Result**
 
-- ``Effect``: one effect with its interval and checks; ``evidence_table`` combines several
+- ``Effect``: one effect with its law, interval and checks; ``evidence_table`` combines several
+- ``StudentT``: the law of a published row with degrees of freedom
 - ``cost_per_retained``: cost per additional customer retained; ``cost_breakdown``
 - ``holm``: correction for many comparisons; ``benjamini_hochberg``, ``e_value``, ``non_inferiority``
 
@@ -32,7 +33,8 @@ A published test of stamp cards, from counts to the effect:
 >>> import retention_models as rm
 >>> cards = pd.DataFrame({"arm": ["8 stamps", "10 stamps, 2 given"], "n": [150, 150], "completed": [28, 51]})
 >>> test = rm.Experiment.from_counts(cards, rm.Plan(control="8 stamps"), outcome="completed")
->>> (effect,) = rm.differences(test, rm.Outcome(column="completed", unit="share of customers", horizon="9 months"))
+>>> completed = rm.Outcome(column="completed", unit="share of customers", horizon=9, time_unit="M")
+>>> (effect,) = rm.differences(test, completed)
 >>> round(effect.estimate, 3), round(effect.lower, 3), round(effect.upper, 3)
 (0.153, 0.054, 0.252)
 """

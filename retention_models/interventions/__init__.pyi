@@ -27,6 +27,8 @@ from .designs.encouragement import complier_effect as complier_effect
 from .designs.from_counts import effects_of_counts as effects_of_counts
 from .designs.stepped_wedge import stepped_wedge as stepped_wedge
 from .effects.effect import Effect as Effect
+from .effects.error_spending import sequential_bounds as sequential_bounds
+from .effects.laws import StudentT as StudentT
 from .effects.multiplicity import benjamini_hochberg as benjamini_hochberg
 from .effects.multiplicity import holm as holm
 from .effects.sensitivity import e_value as e_value
@@ -41,4 +43,3 @@ from .planning.power import minimum_detectable_effect as minimum_detectable_effe
 from .planning.power import power as power
 from .planning.power import sample_size as sample_size
 from .planning.sequential import interim_look as interim_look
-from .planning.sequential import sequential_bounds as sequential_bounds

@@ -510,9 +510,11 @@ def assigned(campaign: Path, *options: str) -> list[str]:
 
 def test_a_test_of_ones_own_sets_every_parameter(asked: list[tuple], campaign: Path, tmp_path: Path) -> None:
     names = ("experiment", "arm", "outcome", "control", "planned_shares", "cost", "margin", "amount", "customer_id")
+    names += ("horizon", "time_unit")
     notebook = with_parameters(tmp_path / "any.ipynb", *names, "other")
     shares, costs = "control=1,gift, small=0.5,letter=1", "gift, small=2,letter=.6"
     options = ["--outcome", "kept", "--outcome", "spend", "--planned-shares", shares, "--cost", costs]
+    options += ["--horizon", "14", "--time-unit", "D"]
     assert main(["report", notebook, *assigned(campaign, *options)]) == 0
     assert asked[0][2]["settings"] == {
         "experiment": campaign,
@@ -524,6 +526,8 @@ def test_a_test_of_ones_own_sets_every_parameter(asked: list[tuple], campaign: P
         "margin": None,
         "amount": None,
         "customer_id": "user",
+        "horizon": 14,
+        "time_unit": "D",
     }
 
 
@@ -573,7 +577,8 @@ def test_each_kind_of_file_goes_to_the_notebooks_that_take_it(
         (["--outcome", "kept", "--covariate", "kept"], 1, "column 'kept' is said to be known before the assignment"),
         (["--outcome", "kept", "--planned-shares", "a=1,b=1"], 1, "shares must give each of the arms"),
         (["--outcome", "kept", "--lower-is-better", "spend"], 1, "lower_is_better names 'spend', which is none of"),
-        (["--outcome", "kept", "--time-unit", "W"], 2, "no notebook has a parameter time_unit"),
+        (["--outcome", "kept", "--time-unit", "W"], 1, "horizon and --time-unit go together, such as --horizon 14"),
+        (["--outcome", "kept", "--calibration-end", "2024-01-01"], 2, "no notebook has a parameter calibration_end"),
     ],
 )
 def test_a_test_that_cannot_be_read_is_one_sentence(

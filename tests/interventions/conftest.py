@@ -33,7 +33,7 @@ def cuped():
 
 @pytest.fixture
 def effect():
-    """A maker of effects, to be changed by keyword."""
+    """A maker of effects, to be changed by keyword; what is stated replaces the default that it contradicts."""
 
     def make(**changes):
         fields = {
@@ -46,11 +46,16 @@ def effect():
             "std_error": 0.01,
             "lower": 0.0204,
             "upper": 0.0596,
-            "horizon": "14 days",
+            "horizon": 14,
+            "time_unit": "D",
             "population": "all",
             "n": 1000,
             "design": "randomised",
         }
+        if changes.keys() & {"lower", "upper", "level", "law"}:
+            del fields["std_error"]
+        if changes.keys() & {"std_error", "law"}:
+            del fields["lower"], fields["upper"]
         return Effect(**(fields | changes))
 
     return make

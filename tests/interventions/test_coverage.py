@@ -138,7 +138,7 @@ def test_lins_regression():
 @pytest.mark.parametrize("moved", [0.03, 0.5])
 def test_encouragement_weak_or_strong(moved):
     rng = np.random.default_rng(6)
-    covered = []
+    covered, p = [], []
     for _ in range(REPLICATES):
         arms = []
         for assigned in (0, 1):
@@ -149,8 +149,10 @@ def test_encouragement_weak_or_strong(moved):
             continue
         effect = complier_effect(experiment(["y", "got"], *arms), Outcome(column="y"), received="got")
         covered.append(effect.lower <= 0.5 <= effect.upper)
+        p.append(effect.law.p_value(0.5))
     assert len(covered) >= 0.99 * REPLICATES
     assert np.mean(covered) >= 0.95 - NEAR
+    assert uniform(p) < 1.95  # of the true effect, also where nobody can tell its size
     if moved == 0.5:
         assert np.mean(covered) == pytest.approx(0.95, abs=NEAR)
 

@@ -110,5 +110,5 @@ def test_contracts_on_spark_are_compared_as_in_pandas(spark):
         {"arm": ["none", "mail"] * (n // 2), "tenure": rng.integers(1, 13, n), "churned": rng.integers(0, 2, n)}
     )
     plan = rm.Plan(control="none")
-    tests = [contract_experiment(r, plan, arm="arm", time_unit="months") for r in (spark.createDataFrame(rows), rows)]
+    tests = [contract_experiment(r, plan, arm="arm", time_unit="M") for r in (spark.createDataFrame(rows), rows)]
     same(*(retention_difference(test, horizon=6) for test in tests))

@@ -18,7 +18,7 @@ def stated(**prices):
 ROLES = {"outcome": ("bought",), "amount": "amount", "covariate": ("before",), "received": "got", "redeemed": "used"}
 PRICES = stated(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
 SHARES = {"none": 1, "mail": 1, "gift": 1}
-TOLD = {"planned_shares": SHARES, "window": "30 days"}
+TOLD = {"planned_shares": SHARES, "horizon": 30, "time_unit": "D"}
 
 
 def seen(campaign):
@@ -102,7 +102,9 @@ def of_shop():
     prices = stated(margin=0.4, cost=0.1, redemption_cost=5.0, currency="USD")
     shares = {"none": 1, "generic": 1, "personal": 1, "coupon": 1}
     return seen(
-        rm.interventions.read_campaign(rows, **roles, **prices, control="none", planned_shares=shares, window="56 days")
+        rm.interventions.read_campaign(
+            rows, **roles, **prices, control="none", planned_shares=shares, horizon=56, time_unit="D"
+        )
     )
 
 

@@ -60,7 +60,7 @@ def no_spread():
     counts = pd.DataFrame({"arm": PAIR, "n": [90, 110], "bought": [0, 110]})
     test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
     rows = pd.DataFrame({"arm": ["none", "mail"] * 30, "tenure": 5, "churned": False})
-    kept = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", time_unit="months")
+    kept = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", time_unit="M")
     return Parts(
         counts=rm.differences(test, rm.Outcome(column="bought", unit="share of customers")),
         lifts=tried(rm.differences, test, rm.Outcome(column="bought"), scale="ratio"),
@@ -159,7 +159,7 @@ def beside():
     days = {"horizon_days": shop().horizon_days, "offer_days": shop().offer_days}
     rows = rm.purchase_outcomes(shop().transactions, shop().mailing.rows, **days)
     roles = {"outcome": ["bought", "purchases"], "customer_id": "customer_id"}
-    campaign = rm.interventions.read_campaign(rows, **roles, **stated(), control="none", window="56 days")
+    campaign = rm.interventions.read_campaign(rows, **roles, **stated(), control="none", horizon=56, time_unit="D")
     return shop().mailing.beside(rm.evidence_table(campaign.effects).table)
 
 

@@ -17,8 +17,8 @@ from retention_models.interventions.effects import multiplicity, sensitivity
 
 PLAN = rm.Plan(control="none", shares={"none": 1, "mail": 1, "gift": 1})
 COLUMNS = {"arm": "arm", "outcomes": ["bought", "amount", "visits", "got", "used"], "covariates": ["before"]}
-BOUGHT = rm.Outcome(column="bought", unit="share of customers", horizon="30 days")
-AMOUNT = rm.Outcome(column="amount", unit="EUR per customer", horizon="30 days")
+BOUGHT = rm.Outcome(column="bought", unit="share of customers", horizon=30, time_unit="D")
+AMOUNT = rm.Outcome(column="amount", unit="EUR per customer", horizon=30, time_unit="D")
 RATIO = rm.Outcome(column="amount", per="visits", unit="EUR per visit")
 CUPED = replace(AMOUNT, adjust_for=("before",))
 COSTS = {
@@ -188,7 +188,7 @@ def stepped_wedge():
     values = {"store": store, "month": month, "on": on.astype(int), "y": y}
     rows = pd.DataFrame({name: value.ravel() for name, value in values.items()})
     asked = {"cluster": "store", "period": "month", "switched": "on", "draws": 999}
-    outcome = rm.Outcome(column="y", unit="EUR per customer", horizon="one month")
+    outcome = rm.Outcome(column="y", unit="EUR per customer", horizon=1, time_unit="M")
 
     def of(source):
         return rows_of(rm.interventions.stepped_wedge(source, outcome, rng=np.random.default_rng(0), **asked))
@@ -213,13 +213,13 @@ def offers():
 @entry("interventions.contracts")
 def of_contracts():
     plan = rm.Plan(control="none", shares={"none": 1, "offer": 1})
-    test = rm.contract_experiment(offers(), plan, arm="arm", time_unit="months")
+    test = rm.contract_experiment(offers(), plan, arm="arm", time_unit="M")
     money = {"terms": rm.Terms(price=10.0, currency="EUR"), "costs": {"offer": rm.Costs(contact=3.0)}}
     return Parts(
         test=test,
         treated=test.treated_arms,
         engines=each(
-            lambda rows: rm.contract_experiment(rows, plan, arm="arm", time_unit="months"), engines(offers(), "offers")
+            lambda rows: rm.contract_experiment(rows, plan, arm="arm", time_unit="M"), engines(offers(), "offers")
         ),
         share=rows_of(rm.interventions.retention_difference(test, horizon=4)),
         time=rows_of(rm.interventions.rmst_difference(test, horizon=6, **money)),
@@ -232,8 +232,8 @@ def of_contracts():
 @entry("interventions.spells")
 def of_spells():
     plan = rm.Plan(control="basic")
-    test = tried(lambda: rm.contract_experiment(spells(), plan, arm="plan", time_unit="days"))
-    return Parts(test=test, rows=tried(lambda: spells_since_observation(spells(), "plan", "days", None)))
+    test = tried(lambda: rm.contract_experiment(spells(), plan, arm="plan", time_unit="D"))
+    return Parts(test=test, rows=tried(lambda: spells_since_observation(spells(), "plan", "D", None)))
 
 
 @entry("interventions.payback")

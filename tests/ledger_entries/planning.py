@@ -6,7 +6,7 @@ import retention_models as rm
 from ledger_entries import entry
 from ledger_entries.flatten import Parts, each, tried
 from ledger_entries.interventions import BOUGHT, experiment
-from retention_models.interventions.planning import sequential
+from retention_models.interventions.effects.error_spending import error_spent
 
 KINDS = Parts(
     share=(rm.interventions.Proportion(0.1), 0.02),
@@ -44,7 +44,7 @@ def looked():
     return Parts(
         bounds=rm.interventions.sequential_bounds(fractions),
         pocock=tried(lambda: rm.interventions.sequential_bounds(fractions, level=0.9, spending="pocock")),
-        spent=[sequential.error_spent(fraction) for fraction in np.linspace(0.1, 1, 5)],
+        spent=[error_spent(fraction) for fraction in np.linspace(0.1, 1, 5)],
         looks=[
             Parts(look=look, stop=look.stop)
             for effect in effects

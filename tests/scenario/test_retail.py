@@ -21,7 +21,7 @@ from retention_models.scenario import Arm, retail
 from retention_models.scenario.mailing import People, add_amounts, mail
 
 MODEL = ParetoNBD(r=0.55, alpha=10.6, s=0.6, beta=11.7)
-PURCHASES = Outcome(column="purchases", unit="purchases per customer", horizon="56 days")
+PURCHASES = Outcome(column="purchases", unit="purchases per customer", horizon=56, time_unit="D")
 ADJUSTED = Outcome(column="purchases", unit="purchases per customer", adjust_for=("purchases_before",))
 
 

@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
 
 from retention_models.core.arrays import Array
-from retention_models.core.formatting import Presentation
 from retention_models.interventions.arms.cells import ArmMeans
+from retention_models.interventions.effects.laws import StudentT
 
 MeasureOf = Callable[[Array], tuple[float, Array]]  # an arm's means to a number and its gradient in them
 
@@ -85,35 +84,6 @@ class Reading:
     df: Array
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Estimate(Presentation):
-    """An estimate with its standard error and degrees of freedom.
-
-    Attributes
-    ----------
-    estimate
-        The estimate.
-    std_error
-        Its standard error.
-    df
-        Degrees of freedom; infinite for the normal distribution.
-    """
-
-    estimate: float
-    std_error: float
-    df: float
-
-    def quantile(self, level: float) -> float:
-        """Half the width of the interval of this level, in standard errors."""
-        upper = (1 + level) / 2
-        return float(stdtrit(self.df, upper)) if np.isfinite(self.df) else float(ndtri(upper))
-
-    def interval(self, level: float) -> tuple[float, float]:
-        """The ends of the interval of this level."""
-        reach = self.quantile(level) * self.std_error
-        return self.estimate - reach, self.estimate + reach
-
-
 def read_measure(arm: ArmMeans, measure: MeasureOf) -> Reading:
     """A measure of one arm, from its means."""
     value, gradient = measure(arm.mean)
@@ -131,7 +101,7 @@ def combination(*terms: tuple[float, MeasureOf]) -> MeasureOf:
     return measure
 
 
-def contrast(readings: Mapping[str, Reading], weights: Mapping[str, float]) -> Estimate:
+def contrast(readings: Mapping[str, Reading], weights: Mapping[str, float]) -> StudentT:
     """Weighted sum of the measures of independent arms: ``{"mail": 1, "control": -1}`` is a difference.
 
     df = V^2 / sum of (v_cell^2 / df_cell), V the sum of the cells' v.
@@ -142,7 +112,7 @@ def contrast(readings: Mapping[str, Reading], weights: Mapping[str, float]) -> E
     return _satterthwaite_estimate(float(estimate), pieces, df)
 
 
-def log_contrast(arms: Mapping[str, ArmMeans], measure: Measure, weights: Mapping[str, float]) -> Estimate:
+def log_contrast(arms: Mapping[str, ArmMeans], measure: Measure, weights: Mapping[str, float]) -> StudentT:
     """The contrast of the logarithms of a measure; ``arms`` contains all arms, also those without a weight.
 
     An adjusted measure depends on the overall mean of the covariates by its slopes. In a difference this cancels. In
@@ -164,14 +134,14 @@ def log_contrast(arms: Mapping[str, ArmMeans], measure: Measure, weights: Mappin
     return _satterthwaite_estimate(float(estimate), np.maximum(pieces, 0.0), np.array(df))
 
 
-def _satterthwaite_estimate(estimate: float, pieces: Array, df: Array) -> Estimate:
-    """An estimate from the variances of the cells, with Satterthwaite's degrees of freedom."""
+def _satterthwaite_estimate(estimate: float, pieces: Array, df: Array) -> StudentT:
+    """The law of an estimate from the variances of the cells, with Satterthwaite's degrees of freedom."""
     variance = float(pieces.sum())
     freedom = variance**2 / float(np.sum(pieces**2 / df)) if variance > 0 else float(df.sum())
-    return Estimate(estimate, float(np.sqrt(variance)), freedom)
+    return StudentT(estimate, float(np.sqrt(variance)), freedom)
 
 
-def measure_contrast(arms: Mapping[str, ArmMeans], measure: MeasureOf, weights: Mapping[str, float]) -> Estimate:
+def measure_contrast(arms: Mapping[str, ArmMeans], measure: MeasureOf, weights: Mapping[str, float]) -> StudentT:
     """The contrast of one measure over the arms."""
     return contrast({arm: read_measure(arms[arm], measure) for arm in weights}, weights)
 

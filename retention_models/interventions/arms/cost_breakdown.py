@@ -15,8 +15,8 @@ from retention_models.interventions.arms.contrasts import Measure, MeasureOf, co
 from retention_models.interventions.arms.costs import Costs, Pricing, position, pricing
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome, outcome_measure
-from retention_models.interventions.designs.fieller import fieller
 from retention_models.interventions.effects.effect import name_failed_checks
+from retention_models.interventions.effects.ratio_laws import Fieller
 from retention_models.value.terms import Terms
 
 LINES = ("gross gain", "contacts", "redemptions", "subsidised purchases", "net value")
@@ -41,6 +41,8 @@ class CostPerRetained(Presentation):
         The result in words.
     checks
         The checks of the test.
+    currency
+        The name of the currency; empty if it has no name.
     """
 
     estimate: float
@@ -49,6 +51,7 @@ class CostPerRetained(Presentation):
     level: float
     sentence: str
     checks: tuple[Check, ...] = ()
+    currency: str = ""
 
     @property
     def is_bounded(self) -> bool:
@@ -121,12 +124,12 @@ def cost_per_retained(
             f"{arm} cost {three_digits(spent.estimate)} more and kept {three_digits(gained.estimate)} more: "
             "no cost per kept"
         )
-    allowed = fieller(spent, gained, both, gained.quantile(level))
+    allowed = Fieller.of_estimates(spent, gained, both, gained.df).confidence_set(level)
     lower, upper = (allowed.lower, allowed.upper) if allowed.is_bounded else (allowed.lower, math.inf)
     ratio = spent.estimate / gained.estimate
     estimate = ratio if allowed.is_bounded or ratio > 0 else math.inf
-    words = _cost_sentence(f"{arm}, {outcome.name}", (estimate, lower, upper), allowed.is_bounded, money.currency)
-    return CostPerRetained(estimate, lower, upper, level, words, test.checks)
+    found = CostPerRetained(estimate, lower, upper, level, "", test.checks, money.currency)
+    return replace(found, sentence=f"{arm}, {outcome.name}: {cost_in_words(found)}")
 
 
 def _cost_and_outcome(
@@ -142,15 +145,16 @@ def _cost_and_outcome(
     }
 
 
-def _cost_sentence(name: str, cost: tuple[float, float, float], bounded: bool, currency: str) -> str:
-    estimate, lower, _ = cost
-    unit = f"{currency} " if currency else ""
-    if not bounded:
-        least = f"at least {unit}{three_digits(lower)}" if math.isfinite(lower) else "any amount"
-        return f"{name}: one more costs {least}, without upper limit: an effect of zero, or a loss, is not ruled out."
-    if estimate < 0:
-        return f"{name}: it cost money and made them fewer; there is no cost of one more."
-    return f"{name}: one more cost {unit}{with_interval(*cost)}."
+def cost_in_words(cost: CostPerRetained, *, lower_is_better: bool = False) -> str:
+    """The cost of one more, or of one fewer where a lower outcome is better, without the names of arm and outcome."""
+    unit = f"{cost.currency} " if cost.currency else ""
+    one, others = ("one fewer", "more") if lower_is_better else ("one more", "fewer")
+    if not cost.is_bounded:
+        least = f"at least {unit}{three_digits(cost.lower)}" if math.isfinite(cost.lower) else "any amount"
+        return f"{one} costs {least}, without upper limit: an effect of zero, or a loss, is not ruled out."
+    if cost.estimate < 0:
+        return f"it cost money and made them {others}; there is no cost of {one}."
+    return f"{one} cost {unit}{with_interval(cost.estimate, cost.lower, cost.upper)}."
 
 
 def cost_breakdown(

@@ -16,6 +16,7 @@ from retention_models.core.arguments import is_number
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 from retention_models.interventions.arms.contrasts import Measure, MeasureOf
+from retention_models.interventions.effects.derived_laws import linear
 from retention_models.interventions.effects.effect import Effect
 from retention_models.value.terms import Terms, require_terms
 
@@ -147,8 +148,9 @@ def add_value(row: Effect, money: Pricing, arm: str, control: str | None = None)
     """An effect with cost and net value, worth x effect - cost, where costs need no measured column."""
     arms = [(1.0, arm)] if control is None else [(1.0, arm), (-1.0, control)]
     cost = sum(sign * money.cost(name, ())(np.empty(0))[0] for sign, name in arms)
-    lower, value, upper = sorted(money.worth * end - cost for end in (row.lower, row.estimate, row.upper))
-    return replace(row, cost=cost, value=value, value_lower=lower, value_upper=upper)
+    return replace(
+        row, cost=cost, value=money.worth * row.estimate - cost, value_law=linear(row.law, money.worth, -cost)
+    )
 
 
 def require_amount(outcome: str, measure: Measure) -> None:

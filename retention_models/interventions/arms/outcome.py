@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from retention_models.core.check import Check
 from retention_models.core.formatting import Presentation, format_together
-from retention_models.core.proportions import newcombe_interval
 from retention_models.interventions.arms.cells import overall_mean, overall_scatter, slopes
-from retention_models.interventions.arms.contrasts import Estimate, Measure, Reading, contrast, read_measure
+from retention_models.interventions.arms.contrasts import Measure, Reading, contrast, read_measure
 from retention_models.interventions.arms.costs import position
 from retention_models.interventions.arms.customer_rows import uncapped_column
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.experiment_checks import enough_events, is_constant, is_share
-from retention_models.interventions.effects.effect import CEILING, UNSTATED, Effect, Scale
+from retention_models.interventions.effects.derived_laws import Law
+from retention_models.interventions.effects.effect import CEILING, Effect, Scale
+from retention_models.interventions.effects.laws import Newcombe
+from retention_models.interventions.effects.stated_interval import check_horizon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -29,8 +30,10 @@ class Outcome(Presentation):
         The measured column.
     unit
         The unit in words: ``share of customers`` for a binary outcome. By default "<column> per customer".
-    horizon
-        Time from the assignment to the end of the measurement, in words: "14 days".
+    horizon, time_unit
+        Time from the assignment to the end of the measurement, and its unit: ``14`` and ``"D"``. The units are those of
+        ``Terms``: ``"D"``, ``"W"``, ``"M"``, ``"Q"``, ``"Y"``, ``"h"`` or a fixed length such as ``"30D"``. By default
+        None: not stated.
     label
         Name of the outcome in the evidence table. By default the name of the column.
     per
@@ -38,14 +41,23 @@ class Outcome(Presentation):
         default None: a mean per customer.
     adjust_for
         Covariates known before the assignment, to reduce the variance (CUPED or Lin's regression). None by default.
+
+    Raises
+    ------
+    ValueError
+        When only one of horizon and time unit is stated, or one is not valid.
     """
 
     column: str
     unit: str = ""
-    horizon: str = UNSTATED
+    horizon: float | None = None
+    time_unit: str | None = None
     label: str = ""
     per: str | None = None
     adjust_for: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_horizon(self.horizon, self.time_unit)
 
     @property
     def name(self) -> str:
@@ -113,37 +125,39 @@ def effect_row(
     outcome: Outcome,
     name: str,
     weights: Mapping[str, float],
-    estimate: Estimate,
+    law: Law,
     *,
     level: float,
     scale: Scale = "difference",
     adjustment: str = "CUPED",
+    compared: str = "as assigned",
 ) -> Effect:
-    """The effect of one comparison; the estimate of a ratio is that of its logarithm.
+    """The effect of one comparison, with the law of its estimate; for a ratio, of its logarithm.
+
+    Without a standard error the law is Newcombe's of two shares. ``compared`` says in words by what the customers were
+    divided into the groups.
 
     Raises
     ------
     ValueError
         When the outcome is the same for everyone in these arms and is not a share of customers.
     """
-    if estimate.std_error == 0:
-        estimate, ends = _estimate_without_variance(test, outcome, weights, estimate, level, scale)
-    else:
-        ends = estimate.interval(level)
-    numbers = (estimate.estimate, *ends)
-    middle, lower, upper = (float(np.exp(x)) for x in numbers) if scale == "ratio" else numbers
+    if law.std_error == 0:
+        law = law_without_variance(test, outcome, weights, scale)
+    middle = math.exp(law.estimate) if scale == "ratio" else law.estimate
     return Effect(
         intervention=f"{test.plan.name}: {name}" if test.plan.name else name,
         outcome=outcome.name,
         unit=outcome.in_words,
-        estimand=", ".join([_comparison(outcome, weights, scale), *_qualifications(test, outcome, adjustment)]),
+        estimand=", ".join(
+            [_comparison(outcome, weights, scale), compared, *_qualifications(test, outcome, adjustment)]
+        ),
         scale=scale,
         estimate=middle,
-        std_error=estimate.std_error,
-        lower=lower,
-        upper=upper,
+        law=law,
         level=level,
         horizon=outcome.horizon,
+        time_unit=outcome.time_unit,
         population=test.plan.population,
         n=test.n(*(arm for arm, weight in weights.items() if weight)),
         design="randomised",
@@ -151,13 +165,10 @@ def effect_row(
     )
 
 
-def _estimate_without_variance(
-    test: Experiment, outcome: Outcome, weights: Mapping[str, float], estimate: Estimate, level: float, scale: Scale
-) -> tuple[Estimate, tuple[float, float]]:
-    """Estimate and interval if the outcome is constant within each arm: Newcombe's interval for two shares.
-
-    The standard error is the longer side of the interval divided by the normal quantile.
-    """
+def law_without_variance(
+    test: Experiment, outcome: Outcome, weights: Mapping[str, float], scale: Scale = "difference"
+) -> Newcombe:
+    """The law if the outcome is constant within each arm: Newcombe's of two shares; a ValueError for others."""
     compared = {weight: arm for arm, weight in weights.items() if weight}
     column = position(test.columns, outcome.column)
     of_shares = scale == "difference" and outcome.per is None and is_share(test.cells, column)
@@ -166,10 +177,7 @@ def _estimate_without_variance(
         where = "" if is_constant(test.cells, column) else arms
         raise ValueError(f"{outcome.name} is the same for every customer{where}: there is nothing to compare")
     treated, control = ((float(test.arm_means(compared[w]).mean[column]), test.n(compared[w])) for w in (1, -1))
-    lower, upper = newcombe_interval(treated, control, level)
-    difference = treated[0] - control[0]
-    std_error = max(difference - lower, upper - difference) / Estimate(0.0, 1.0, np.inf).quantile(level)
-    return Estimate(difference, std_error, np.inf), (lower, upper)
+    return Newcombe(treated, control)
 
 
 def _outcome_checks(
@@ -206,7 +214,7 @@ def _comparison(outcome: Outcome, weights: Mapping[str, float], scale: Scale) ->
     """The kind of comparison, in words."""
     of_two = sorted(weight for weight in weights.values() if weight) == [-1, 1]
     comparison = "ratio of" if scale == "ratio" else "difference in" if of_two else "contrast of"
-    return f"{comparison} {'ratios of sums' if outcome.per else 'means'}, as assigned"
+    return f"{comparison} {'ratios of sums' if outcome.per else 'means'}"
 
 
 def _qualifications(test: Experiment, outcome: Outcome, adjustment: str) -> list[str]:

@@ -57,8 +57,7 @@ def interim_looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
             try:
                 rows[number, share, arm] = _look_row(_look(campaign, test, arm, [*before, share]))
             except ValueError as error:
-                reason = str(error).partition(";")[0]
-                rows[number, share, arm] = (None, -math.inf, math.inf, None, None, f"cannot be judged: {reason}")
+                rows[number, share, arm] = (None, -math.inf, math.inf, None, None, f"cannot be judged: {error}")
             else:
                 before.append(share)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(COLUMNS))

@@ -26,7 +26,7 @@ from retention_models.interventions.campaign.defaults import (
 )
 from retention_models.interventions.campaign.prices import Prices
 from retention_models.interventions.designs.arm_differences import differences
-from retention_models.interventions.effects.effect import UNSTATED, Effect
+from retention_models.interventions.effects.effect import Effect
 from retention_models.tables.files import naming
 from retention_models.value.terms import Terms
 
@@ -53,6 +53,8 @@ class Campaign(Presentation):
         The rows, on their engine.
     planned_customers
         The number of customers for which the test was planned, the end of the interim looks.
+    binary
+        The outcomes that are yes or no, by their columns.
     reasons
         Sentences on what was chosen from the rows, or left out because it was not stated.
     """
@@ -66,6 +68,7 @@ class Campaign(Presentation):
     roles: Roles
     rows: Any
     planned_customers: int
+    binary: frozenset[str] = frozenset()
     reasons: tuple[str, ...] = ()
 
     @property
@@ -127,7 +130,8 @@ def read_campaign(
     redemption_cost: float | None = None,
     control: str | None = None,
     planned_shares: Mapping[str, float] | None = None,
-    window: str | None = None,
+    horizon: float | None = None,
+    time_unit: str | None = None,
     planned_customers: int | None = None,
 ) -> Campaign:
     """A campaign's test from customer rows; what is not stated is chosen from the rows or left out.
@@ -172,8 +176,9 @@ def read_campaign(
         The control arm. By default the only arm with the name of a control (``control``, ``none``, ``0``).
     planned_shares
         Arm to its planned share, in any unit, to check whether customers were lost. By default None: no check.
-    window
-        Time from the assignment to the end of the measurement, in words. By default None: not stated.
+    horizon, time_unit
+        Time from the assignment to the end of the measurement, and its unit: ``14`` and ``"D"``, as in ``Outcome``. By
+        default None: not stated.
     planned_customers
         Number of customers planned for the whole test. By default None: the number in the rows. Interim looks use it.
 
@@ -237,7 +242,11 @@ def read_campaign(
             customer_id=roles.customer_id,
         )
         yes_or_no = binary_columns(frame, roles.outcomes)
-    outcomes = tuple(_outcome(name, roles, prices, name in yes_or_no, window) for name in roles.outcomes)
+    units = {name: _unit(name, roles, prices, name in yes_or_no) for name in roles.outcomes}
+    outcomes = tuple(
+        Outcome(column=name, unit=unit, horizon=horizon, time_unit=time_unit, adjust_for=roles.covariates)
+        for name, unit in units.items()
+    )
     priced, earned = prices.priced_outcome(roles, outcomes)
     costs = prices.costs(experiment.arms, roles)
     customers, planned = experiment.n(*experiment.arms), _check_planned_customers(planned_customers)
@@ -251,6 +260,7 @@ def read_campaign(
         roles=roles,
         rows=frame.to_native(),
         planned_customers=max(customers, planned or 0),
+        binary=frozenset(yes_or_no),
         reasons=(
             *chosen,
             *(_outcome_sentence(outcome, roles, outcome.column in yes_or_no) for outcome in outcomes),
@@ -262,9 +272,9 @@ def read_campaign(
     )
 
 
-def _outcome(name: str, roles: Roles, prices: Prices, yes_or_no: bool, window: str | None) -> Outcome:
-    unit = "share of customers" if yes_or_no else f"{prices.unit if name == roles.amount else name} per customer"
-    return Outcome(column=name, unit=unit, horizon=window or UNSTATED, adjust_for=roles.covariates)
+def _unit(name: str, roles: Roles, prices: Prices, yes_or_no: bool) -> str:
+    """The unit of an outcome, in words."""
+    return "share of customers" if yes_or_no else f"{prices.unit if name == roles.amount else name} per customer"
 
 
 def _outcome_sentence(outcome: Outcome, roles: Roles, yes_or_no: bool) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from retention_models.core.check import Check
 from retention_models.estimation.model import Model
-from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_per_retained
+from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_in_words, cost_per_retained
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.defaults import parse_text_columns
@@ -94,7 +94,7 @@ def with_ceiling(campaign: Campaign, quantile: float = 0.999) -> Experiment | No
     Experiment or None
         None if every outcome is binary, or clusters were assigned.
     """
-    columns = [outcome.column for outcome in campaign.outcomes if outcome.unit != "share of customers"]
+    columns = [outcome.column for outcome in campaign.outcomes if outcome.column not in campaign.binary]
     if not columns or campaign.roles.cluster:
         return None
     ceilings = _ceilings(campaign, columns, quantile)
@@ -216,8 +216,7 @@ def _as_treated_comparison(campaign: Campaign, outcome: Outcome, arm: str, recei
     try:
         effect = as_treated_difference(rows.to_native(), replace(outcome, adjust_for=()), received=received)
     except ValueError as error:
-        reason = str(error).partition(";")[0]
-        return Check("received and not", None, f"There is no naive comparison within {arm}: {reason}.")
+        return Check("received and not", None, f"There is no naive comparison within {arm}: {error}.")
     return replace(effect, intervention=f"{arm}, {effect.intervention}")
 
 
@@ -259,7 +258,7 @@ def _redeemable_outcome(campaign: Campaign, arm: str) -> str | None:
     if redeemed is None or campaign.experiment.table().loc[arm, redeemed] == 0:
         return None
     amount = campaign.roles.amount
-    counts = [o.column for o in campaign.outcomes if o.unit != "share of customers" and o.column != amount]
+    counts = [o.column for o in campaign.outcomes if o.column not in campaign.binary and o.column != amount]
     return counts[0] if counts else None
 
 
@@ -297,12 +296,7 @@ def _arm_cost_sentence(campaign: Campaign, arm: str, level: float) -> str:
         found = cost_per_retained(mirrored, outcome, campaign.costs, arm=arm, currency=campaign.currency, level=level)
     except ValueError as error:
         return f"{error}."
-    sentence = found.sentence.removeprefix(f"{arm}, {outcome.name}: ")
-    if not is_less:
-        return sentence
-    if found.is_bounded and found.estimate < 0:
-        return "it cost money and made them more; there is no cost of one fewer."
-    return sentence.replace("one more", "one fewer")
+    return cost_in_words(found, lower_is_better=is_less)
 
 
 def _reverse_outcome(test: Experiment, outcome: Outcome) -> Experiment:

@@ -6,6 +6,5 @@
 - ``contract_arms``: survival curves of the arms since the assignment
 - ``contracts``: share retained, time retained, and their value
 - ``encouragement``: the effect of an offer received, where only the offer was random
-- ``fieller``: Fieller's and Anderson and Rubin's interval
 - ``stepped_wedge``: stores that switch one after the other
 """

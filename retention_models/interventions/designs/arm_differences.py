@@ -36,7 +36,9 @@ from retention_models.interventions.arms.outcome import (
     outcome_measure,
 )
 from retention_models.interventions.designs.lin import lin_effects
+from retention_models.interventions.effects.derived_laws import IndependentSum, Law, linear
 from retention_models.interventions.effects.effect import Effect, Scale, name_failed_checks
+from retention_models.interventions.effects.laws import StudentT
 from retention_models.value.terms import Terms
 
 Adjustment = Literal["CUPED", "Lin"]
@@ -105,7 +107,7 @@ def differences(
     >>> import retention_models as rm
     >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
     >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
-    >>> visit = rm.Outcome(column="visit", unit="share of customers", horizon="2 weeks")
+    >>> visit = rm.Outcome(column="visit", unit="share of customers", horizon=2, time_unit="W")
     >>> print(rm.differences(test, visit)[0])
     men's e-mail changes visit by 0.0766 (0.0700 to 0.0832) (share of customers; 95 % interval; 2 weeks; randomised,
     n = 42,613).
@@ -240,7 +242,7 @@ def programme_effect(
     >>> import retention_models as rm
     >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
     >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
-    >>> visit = rm.Outcome(column="visit", unit="share of customers", horizon="2 weeks")
+    >>> visit = rm.Outcome(column="visit", unit="share of customers", horizon=2, time_unit="W")
     >>> print(rm.interventions.programme_effect(test, visit))
     all campaigns together changes visit by 0.0609 (0.0554 to 0.0663) (share of customers; 95 % interval; 2 weeks;
     randomised, n = 64,000).
@@ -257,16 +259,21 @@ def contrast_effects(
     money: Pricing | None = None,
     *,
     level: float = 0.95,
+    compared: str = "as assigned",
 ) -> list[Effect]:
     """Effects of any contrasts of the arms: name to weights of the arms, which add up to 0.
 
+    ``compared`` says in words by what the customers were divided into the arms.
     Only a contrast of one mix of arms with another, with weights that add up to 1 and -1, has a value. Other contrasts,
     such as interactions, are not options to choose from.
     """
     _check_weights(test, weights)
     measure = outcome_measure(test, outcome)
     readings = arm_readings(test, measure)
-    rows = [effect_row(test, outcome, name, w, contrast(readings, w), level=level) for name, w in weights.items()]
+    rows = [
+        effect_row(test, outcome, name, w, contrast(readings, w), level=level, compared=compared)
+        for name, w in weights.items()
+    ]
     if money is None:
         return rows
     return [
@@ -360,13 +367,12 @@ def _add_value(row: Effect, test: Experiment, measure: Measure, weights: Mapping
     net = {arm: read_measure(means, money.net_value(arm, test.columns, measure)) for arm, means in arms.items()}
     costs = {arm: read_measure(means, money.cost(arm, test.columns)) for arm, means in arms.items()}
     value = contrast(net, weights)
-    lower, upper = value.interval(row.level)
-    if measure_contrast(arms, measure, weights).std_error == 0:  # the outcome's own interval is not the normal one
-        down, up = sorted((money.worth * (row.lower - row.estimate), money.worth * (row.upper - row.estimate)))
-        lower = value.estimate - math.hypot(value.estimate - lower, down)
-        upper = value.estimate + math.hypot(upper - value.estimate, up)
     cost = contrast(costs, weights).estimate
-    return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
+    law: Law = value
+    if measure_contrast(arms, measure, weights).std_error == 0:  # the cost varies, and the gain has a law of its own
+        gain = linear(row.law, money.worth)
+        law = IndependentSum(gain, StudentT(value.estimate - gain.estimate, value.std_error, value.df))
+    return replace(row, cost=cost, value=law.estimate, value_law=law)
 
 
 def _is_choice(weights: Mapping[str, float]) -> bool:

@@ -10,6 +10,7 @@ import narwhals as nw
 import pandas as pd
 
 from retention_models.core.check import Check
+from retention_models.core.dates import check_time_unit, unit_plural
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.customer_rows import require_columns
@@ -32,7 +33,7 @@ class ContractExperiment(Presentation):
     sizes
         Arm to its number of customers.
     time_unit
-        The unit of tenure, in words (``months``).
+        The unit of tenure, such as ``"M"``.
     checks
         Checks of the sample ratio and the unit of assignment.
     """
@@ -45,7 +46,7 @@ class ContractExperiment(Presentation):
 
     def _parts(self) -> Sequence[Part]:
         arms = f"{sum(self.sizes.values()):,} customers in {len(self.curves)} arms"
-        headline = f"Contract test: {arms}, compared with {self.plan.control}; time in {self.time_unit}."
+        headline = f"Contract test: {arms}, compared with {self.plan.control}; time in {unit_plural(self.time_unit)}."
         sizes = pd.DataFrame({"customers": self.sizes}).rename_axis("arm")
         return [headline, sizes, *(str(check) for check in self.checks if not check.passed)]
 
@@ -81,7 +82,8 @@ def contract_experiment(
     arm
         Name of the column with the arm.
     time_unit
-        The unit of tenure, in words: ``months``. Required, except for ``read_contracts``, whose unit is days.
+        The unit of tenure, as in ``Terms``: ``"D"``, ``"W"``, ``"M"``, ``"Q"``, ``"Y"`` or a fixed length such as
+        ``"30D"``. Required, except for ``read_contracts``, whose unit is ``"D"``.
     tenure, churned
         Names of these columns.
     weight
@@ -95,7 +97,8 @@ def contract_experiment(
     Raises
     ------
     ValueError
-        When a column is missing or has gaps, a time is negative, ``churned`` is not 0 or 1, or there is no control arm.
+        When a column is missing or has gaps, a time is negative, ``churned`` is not 0 or 1, there is no control arm, or
+        the time unit is missing or unknown.
 
     Examples
     --------
@@ -109,15 +112,16 @@ def contract_experiment(
     >>> spells = rm.read_contracts(log, sampling="active_on", covariates=["arm"], **days)
     >>> test = rm.contract_experiment(spells, rm.Plan(control="none"), arm="arm")
     >>> effect = rm.interventions.retention_difference(test, horizon=60)[0]
-    >>> effect.estimate, effect.horizon
-    (0.75, '60 days')
+    >>> effect.estimate, effect.horizon, effect.time_unit
+    (0.75, 60, 'D')
     """
     returned: tuple[Check, ...] = ()
     if isinstance(spells, Spells):
         spells, returned = spells_since_observation(spells, arm, time_unit, weight)
         time_unit, tenure, churned = DAYS, "tenure", "churned"
     if time_unit is None:
-        raise ValueError("say the unit of tenure, in words: time_unit='months'")
+        raise ValueError("say the unit of tenure, such as time_unit='M'")
+    check_time_unit(time_unit)
     frame = open_frame(spells)
     require_columns([arm, tenure, churned, *([weight] if weight else [])], frame.collect_schema().names())
     counted = frame.select(
@@ -161,7 +165,7 @@ def _check_counts(table: pd.DataFrame, weight: str | None) -> None:
         )
 
 
-DAYS = "days"
+DAYS = "D"
 
 
 def spells_since_observation(

@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
-from retention_models.core.proportions import newcombe_interval
+from retention_models.core.dates import span_name, unit_plural
 from retention_models.interventions.arms import experiment_checks
-from retention_models.interventions.arms.contrasts import Estimate
 from retention_models.interventions.arms.costs import Costs, add_value, pricing
 from retention_models.interventions.designs.contract_arms import ContractExperiment
+from retention_models.interventions.effects.derived_laws import Law
 from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.effects.laws import Newcombe, StudentT
 from retention_models.survival.curves import Curve
 from retention_models.value.terms import Terms
 
@@ -53,7 +53,7 @@ def retention_difference(test: ContractExperiment, *, horizon: float, level: flo
     >>> import retention_models as rm
     >>> counts = {"tenure": [4, 12, 6, 12], "churned": [1, 0, 1, 0], "customers": [260, 240, 190, 310]}
     >>> rows = pd.DataFrame({"arm": ["none", "none", "call", "call"], **counts})
-    >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="months")
+    >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="M")
     >>> print(rm.interventions.retention_difference(test, horizon=12)[0])
     call changes still a customer by 0.140 (0.079 to 0.201) (share of customers; 95 % interval; 12 months;
     randomised, n = 1,000).
@@ -68,8 +68,8 @@ def retention_difference(test: ContractExperiment, *, horizon: float, level: flo
         left = _number_lost(curve, horizon)
         return [left, float(curve.number_at_risk(horizon)) - _number_lost_at(curve, horizon)]
 
-    estimand = f"difference of Kaplan-Meier curves at {horizon:g} {test.time_unit}, as assigned"
-    quantity = _Quantity("still a customer", "share of customers", estimand, survival, both)
+    estimand = f"difference of Kaplan-Meier curves at {span_name(horizon, test.time_unit)}, as assigned"
+    quantity = _Quantity("still a customer", "share of customers", estimand, survival, both, is_share=True)
     return _effects(test, quantity, horizon, level)
 
 
@@ -118,7 +118,7 @@ def rmst_difference(
     >>> import retention_models as rm
     >>> counts = {"tenure": [4, 12, 6, 12], "churned": [1, 0, 1, 0], "customers": [260, 240, 190, 310]}
     >>> rows = pd.DataFrame({"arm": ["none", "none", "call", "call"], **counts})
-    >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="months")
+    >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="M")
     >>> a_month, a_call = rm.Terms(price=20.0), {"call": rm.Costs(contact=5.0)}
     >>> print(rm.interventions.rmst_difference(test, a_month, costs=a_call, horizon=12)[0])
     call changes time as a customer by 1.88 (1.45 to 2.31) (months per customer; 95 % interval; 12 months;
@@ -132,8 +132,12 @@ def rmst_difference(
 
     discounted = f"discounted at {rate:g} per time unit, " if rate else ""
     estimand = f"difference in restricted mean time, {discounted}as assigned"
-    unit = f"{test.time_unit} per customer"
-    quantity = _Quantity("time as a customer", unit, estimand, area, lambda curve: [_number_lost(curve, horizon)])
+    unit = f"{unit_plural(test.time_unit)} per customer"
+
+    def left(curve: Curve) -> list[float]:
+        return [_number_lost(curve, horizon)]
+
+    quantity = _Quantity("time as a customer", unit, estimand, area, left, is_share=False)
     rows = _effects(test, quantity, horizon, level)
     money = pricing(terms, costs)
     if money is None:
@@ -183,7 +187,7 @@ def incremental_value(
     >>> import retention_models as rm
     >>> counts = {"tenure": [4, 12, 6, 12], "churned": [1, 0, 1, 0], "customers": [260, 240, 190, 310]}
     >>> rows = pd.DataFrame({"arm": ["none", "none", "call", "call"], **counts})
-    >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="months")
+    >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="M")
     >>> money = {"terms": rm.Terms(price=20.0), "costs": {"call": rm.Costs(contact=5.0)}}
     >>> rm.interventions.incremental_value(test, **money, horizon=12, rate=0.01, residual_lifetime=15.0).round(1).T
     arm             call
@@ -217,6 +221,7 @@ class _Quantity:
     estimand: str
     estimate: Callable[[Curve], tuple[float, float]]
     counts: Callable[[Curve], list[float]]
+    is_share: bool
 
 
 def _number_lost(curve: Curve, horizon: float) -> float:
@@ -235,10 +240,9 @@ def _effects(test: ContractExperiment, quantity: _Quantity, horizon: float, leve
     for arm in test.treated_arms:
         treated, treated_error = quantity.estimate(test.curves[arm])
         std_error = math.hypot(treated_error, control_error)
-        lower, upper = Estimate(treated - control, std_error, math.inf).interval(level)
+        law: Law = StudentT(treated - control, std_error)
         if std_error == 0:
-            lower, upper = _interval_without_variance(test, quantity, arm, (treated, control), horizon, level)
-            std_error = max(treated - control - lower, upper - treated + control) / float(ndtri((1 + level) / 2))
+            law = _law_without_variance(test, quantity, arm, (treated, control), horizon)
         pair = [*quantity.counts(test.curves[arm]), *quantity.counts(test.curves[test.plan.control])]
         rows.append(
             Effect(
@@ -248,11 +252,10 @@ def _effects(test: ContractExperiment, quantity: _Quantity, horizon: float, leve
                 estimand=quantity.estimand,
                 scale="difference",
                 estimate=treated - control,
-                std_error=std_error,
-                lower=lower,
-                upper=upper,
+                law=law,
                 level=level,
-                horizon=f"{horizon:g} {test.time_unit}",
+                horizon=horizon,
+                time_unit=test.time_unit,
                 population=test.plan.population,
                 n=test.sizes[arm] + test.sizes[test.plan.control],
                 design="randomised",
@@ -262,24 +265,24 @@ def _effects(test: ContractExperiment, quantity: _Quantity, horizon: float, leve
     return rows
 
 
-def _interval_without_variance(
-    test: ContractExperiment, quantity: _Quantity, arm: str, values: tuple[float, float], horizon: float, level: float
-) -> tuple[float, float]:
-    """The interval if nobody left, or everybody: Newcombe's for shares of the customers observed."""
+def _law_without_variance(
+    test: ContractExperiment, quantity: _Quantity, arm: str, values: tuple[float, float], horizon: float
+) -> Newcombe:
+    """The law if nobody left, or everybody: Newcombe's for shares of the customers observed."""
     control = test.plan.control
-    if quantity.unit != "share of customers":
+    if not quantity.is_share:
         raise ValueError(
-            f"{quantity.outcome} is the same for every customer of {control} and {arm} up to {horizon:g} "
-            f"{test.time_unit}: there is nothing to compare; choose a later horizon"
+            f"{quantity.outcome} is the same for every customer of {control} and {arm} up to "
+            f"{span_name(horizon, test.time_unit)}: there is nothing to compare; choose a later horizon"
         )
     sizes = [max(sum(quantity.counts(test.curves[name])), 1.0) for name in (arm, control)]
-    return newcombe_interval((values[0], sizes[0]), (values[1], sizes[1]), level)
+    return Newcombe((values[0], sizes[0]), (values[1], sizes[1]))
 
 
 def _require_observed(test: ContractExperiment, horizon: float) -> None:
     for arm, curve in test.curves.items():
         if horizon > curve.tenure[-1] and curve.survival[-1] > 0:
             raise ValueError(
-                f"nobody in {arm} was observed for longer than {curve.tenure[-1]:g} {test.time_unit}; "
-                f"choose a horizon up to that, not {horizon:g}"
+                f"nobody in {arm} was observed for longer than {span_name(curve.tenure[-1], test.time_unit)}; choose a "
+                f"horizon up to that, not {horizon:g}"
             )

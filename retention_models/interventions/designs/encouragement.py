@@ -20,7 +20,6 @@ from retention_models.core.formatting import three_digits
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.cells import ArmMeans
 from retention_models.interventions.arms.contrasts import (
-    Estimate,
     Measure,
     MeasureOf,
     combination,
@@ -31,10 +30,12 @@ from retention_models.interventions.arms.contrasts import (
 from retention_models.interventions.arms.costs import Costs, position, pricing, require_amount
 from retention_models.interventions.arms.customer_rows import require_columns
 from retention_models.interventions.arms.experiment import Experiment, Plan
-from retention_models.interventions.arms.outcome import Outcome, effect_row, outcome_measure
-from retention_models.interventions.designs.arm_differences import differences
-from retention_models.interventions.designs.fieller import RatioInterval, fieller
+from retention_models.interventions.arms.outcome import Outcome, effect_row, law_without_variance, outcome_measure
+from retention_models.interventions.designs.arm_differences import contrast_effects
+from retention_models.interventions.effects.derived_laws import Law, linear
 from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.effects.laws import StudentT
+from retention_models.interventions.effects.ratio_laws import AndersonRubin, RatioInterval
 from retention_models.tables.engines import number, open_frame
 from retention_models.tables.rules import check_complete, require_numbers
 from retention_models.value.terms import Terms
@@ -89,7 +90,7 @@ def complier_effect(
     >>> import retention_models as rm
     >>> arm, opened, bought = ["none"] * 4 + ["letter"] * 4, [0, 0, 0, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 0, 0, 1]
     >>> rows = pd.DataFrame({"arm": arm * 100, "opened": opened * 100, "bought": bought * 100})
-    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon=56, time_unit="D")
     >>> test = rm.Experiment.from_rows(rows, rm.Plan(control="none"), arm="arm", outcomes=["bought", "opened"])
     >>> print(rm.interventions.complier_effect(test, bought, received="opened"))
     letter, received changes bought by 0.333 (0.252 to 0.413) (share of customers; 95 % interval; 56 days;
@@ -102,10 +103,13 @@ def complier_effect(
     uptake = measure_contrast(arms, d, weights)
     if uptake.estimate == 0:
         raise ValueError(f"{received} is the same in {arm} and {test.plan.control}: the assignment moved no one")
-    reduced = measure_contrast(arms, y, weights)
-    effect, ends, allowed = _ratio_to_uptake(arms, dict.fromkeys(arms, y), d, weights, level)
-    std_error = measure_contrast(arms, combination((1, y), (-effect, d)), weights).std_error / abs(uptake.estimate)
-    row = effect_row(test, outcome, arm, weights, Estimate(effect, std_error, reduced.df), level=level)
+    ratio = _ratio_to_uptake(arms, dict.fromkeys(arms, y), d, weights)
+    law: Law = ratio
+    allowed = ratio.confidence_set(level)
+    if ratio.std_error == 0:  # the outcome is constant within the arms
+        law = linear(law_without_variance(test, outcome, weights), 1 / uptake.estimate)
+        allowed = RatioInterval(*law.interval(level))
+    row = effect_row(test, outcome, arm, weights, law, level=level)
     strength = (uptake.estimate / uptake.std_error) ** 2 if uptake.std_error > 0 else math.inf
     check = Check(
         "encouragement",
@@ -118,8 +122,6 @@ def complier_effect(
         intervention=f"{row.intervention}, received",
         estimand="effect of receiving on those whom the assignment moved, by randomised encouragement",
         population=f"those whom it moved, {100 * abs(uptake.estimate):.3g} % of {test.plan.population}",
-        lower=ends[0],
-        upper=ends[1],
         checks=(*row.checks, check),
     )
     money = pricing(terms, costs)
@@ -128,29 +130,23 @@ def complier_effect(
     require_amount(row.outcome, y)
     money.check_arms(test.arms)
     net = {name: money.net_value(name, test.columns, y) for name in arms}
-    value, (lower, upper), _ = _ratio_to_uptake(arms, net, d, weights, level)
-    return replace(
-        effect_on_compliers, cost=money.worth * effect - value, value=value, value_lower=lower, value_upper=upper
-    )
+    value = _ratio_to_uptake(arms, net, d, weights)
+    cost = money.worth * law.estimate - value.estimate
+    value_law = value if value.std_error > 0 else linear(effect_on_compliers.law, money.worth, -cost)
+    return replace(effect_on_compliers, cost=cost, value=value.estimate, value_law=value_law)
 
 
 def _ratio_to_uptake(
-    arms: Mapping[str, ArmMeans],
-    measures: Mapping[str, MeasureOf],
-    uptake: Measure,
-    weights: Mapping[str, float],
-    level: float,
-) -> tuple[float, tuple[float, float], RatioInterval]:
-    """The contrast of a measure divided by that of receiving: the ratio, its interval, and the confidence set."""
+    arms: Mapping[str, ArmMeans], measures: Mapping[str, MeasureOf], uptake: Measure, weights: Mapping[str, float]
+) -> AndersonRubin:
+    """The law of the contrast of a measure divided by that of receiving."""
 
-    def found(*factors: float) -> Estimate:
+    def found(*factors: float) -> StudentT:
         parts = {name: combination((factors[0], measures[name]), (factors[1], uptake)) for name in arms}
         return contrast({name: read_measure(arms[name], parts[name]) for name in arms}, weights)
 
-    numerator, denominator = found(1, 0), found(0, 1)
-    allowed = fieller(numerator, denominator, found(1, 1), numerator.quantile(level))
-    ends = (allowed.lower, allowed.upper) if allowed.is_bounded else (-math.inf, math.inf)
-    return numerator.estimate / denominator.estimate, ends, allowed
+    numerator = found(1, 0)
+    return AndersonRubin.of_estimates(numerator, found(0, 1), found(1, 1), numerator.df)
 
 
 def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: float = 0.95) -> Effect:
@@ -166,7 +162,7 @@ def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: 
     >>> from retention_models.interventions.designs.encouragement import as_treated_difference
     >>> arm, opened, bought = ["none"] * 4 + ["letter"] * 4, [0, 0, 0, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 0, 0, 1]
     >>> rows = pd.DataFrame({"arm": arm * 100, "opened": opened * 100, "bought": bought * 100})
-    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon="56 days")
+    >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon=56, time_unit="D")
     >>> print(as_treated_difference(rows, bought, received="opened"))
     opened, naive changes bought by 0.467 (0.403 to 0.531) (share of customers; 95 % interval; 56 days;
     observational, n = 800). FAILED: assignment.
@@ -186,12 +182,7 @@ def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: 
         outcomes=outcomes,
         covariates=outcome.adjust_for,
     )
-    row = differences(test, outcome, level=level)[0]
+    weights = {f"{received}, naive": contrasts.difference("received", "not received")}
+    row = contrast_effects(test, outcome, weights, level=level, compared="as received")[0]
     check = Check("assignment", False, f"Who {received} was not drawn by lot; those who did differ in more than that.")
-    return replace(
-        row,
-        intervention=f"{received}, naive",
-        estimand=row.estimand.replace("as assigned", "as received"),
-        design="observational",
-        checks=(check,),
-    )
+    return replace(row, design="observational", checks=(check,))

@@ -21,8 +21,8 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
     ----------
     counts
         A frame with one row an arm: ``experiment, outcome, arm, n, count``, and ``control``, True for the control arm.
-        Optional: ``share`` (planned), ``assigned`` (unit of random assignment), ``unit`` and ``horizon``, as in
-        ``load_published_experiments``.
+        Optional: ``share`` (planned), ``assigned`` (unit of random assignment), ``unit``, and ``horizon`` with its
+        ``time_unit``, as in ``load_published_experiments``; both are missing where the time is not known.
     scale
         ``"difference"`` of shares, the default, or their ``"ratio"``.
     level
@@ -59,7 +59,8 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
         measured = Outcome(
             column=str(outcome),
             unit=_first_value(part, "unit", "share of customers"),
-            horizon=_first_value(part, "horizon", ""),
+            horizon=_first_stated(part, "horizon"),
+            time_unit=_first_stated(part, "time_unit"),
         )
         found += differences(test, measured, scale=scale, level=level)
     return found
@@ -75,6 +76,11 @@ def _plan(part: pd.DataFrame) -> Plan:
     return Plan(
         control=str(controls.iloc[0]), shares=shares, unit=_first_value(part, "assigned", "customer"), name=name
     )
+
+
+def _first_stated(part: pd.DataFrame, column: str) -> Any:
+    """The first value of a column; None where it is missing."""
+    return part[column].iloc[0] if column in part and part[column].notna().iloc[0] else None
 
 
 def _first_value(part: pd.DataFrame, column: str, otherwise: str) -> str:

@@ -18,12 +18,13 @@ import numpy as np
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.interventions.arms.cells import Cell, overall_mean, pseudo_inverse, slopes
-from retention_models.interventions.arms.contrasts import Estimate, Reading, contrast
+from retention_models.interventions.arms.contrasts import Reading, contrast
 from retention_models.interventions.arms.costs import Pricing, position
 from retention_models.interventions.arms.customer_rows import Rows
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome, add_check, covariate_positions, effect_row
 from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.effects.laws import StudentT
 from retention_models.tables.engines import collect
 
 
@@ -64,11 +65,10 @@ def lin_effects(
     return [_add_value(row, money, value) for row, value in zip(found, values, strict=True)]
 
 
-def _add_value(row: Effect, money: Pricing, value: Estimate) -> Effect:
+def _add_value(row: Effect, money: Pricing, value: StudentT) -> Effect:
     """The effect with its value; its cost is the worth of the effect minus the value."""
-    lower, upper = value.interval(row.level)
     cost = money.worth * row.estimate - value.estimate
-    return replace(row, cost=cost, value=value.estimate, value_lower=lower, value_upper=upper)
+    return replace(row, cost=cost, value=value.estimate, value_law=value)
 
 
 def _readings(

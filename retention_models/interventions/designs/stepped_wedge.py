@@ -10,7 +10,7 @@ summaries within periods", Statistics in Medicine 37, 2487-2500).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +25,12 @@ from retention_models.interventions.arms.costs import Costs, add_value, pricing
 from retention_models.interventions.arms.customer_rows import require_columns
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.effects.laws import Permutation
 from retention_models.tables.engines import collect, number, open_frame
 from retention_models.tables.rules import check_complete, require_numbers
 from retention_models.value.terms import Terms
+
+NOTHING = 1e-9  # differences smaller than this, relative to the estimate, come from rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,11 +96,12 @@ def stepped_wedge(
     switched
         The column with 1 where the cluster has switched, and 0 before.
     rng
-        Random generator for the orders of the permutation test.
+        Random generator for the orders of the permutation test. It is not used if all orders are enumerated.
     intervention
         Name of the intervention in the evidence table.
     draws
-        Number of random orders, 4,999 by default.
+        Number of random orders, 4,999 by default. If no more than this differ from the actual order, all are
+        enumerated.
     level
         Level of the confidence interval, 0.95 by default.
 
@@ -115,9 +119,10 @@ def stepped_wedge(
     Notes
     -----
     If there are periods before the first switch, the values of each cluster are relative to its mean in these. The
-    interval contains the constant effects that the permutation test does not reject. ``std_error`` is the standard
-    deviation over the orders at the estimate. The ends of the interval have a random error from the number of draws.
-    Thompson et al. (2018).
+    interval contains the constant effects that the permutation test does not reject. Its p-value is never below 1 /
+    number of orders, and the interval has no end if the level asks for more than that. ``std_error`` is the standard
+    deviation over the orders at the estimate. With random orders, p-value and interval have a random error. Thompson et
+    al. (2018).
 
     Examples
     --------
@@ -130,8 +135,8 @@ def stepped_wedge(
     >>> rows["kept"] = 0.6 + 0.02 * rows["month"] + 0.05 * rows["switched"] + rng.normal(0, 0.02, len(rows))
     >>> names = {"cluster": "store", "period": "month", "switched": "switched"}
     >>> print(rm.interventions.stepped_wedge(rows, rm.Outcome(column="kept"), **names, rng=rng))
-    switched stores changes kept by 0.0575 (0.0339 to 0.0824) (kept per customer; 95 % interval; not stated;
-    randomised, n = 60).
+    switched stores changes kept by 0.0575 (0.0339 to 0.0824) (kept per customer; 95 % interval; randomised,
+    n = 60).
     """
     if outcome.per is not None or outcome.adjust_for:
         raise ValueError(
@@ -140,9 +145,9 @@ def stepped_wedge(
     wedge = _read_wedge(rows, outcome.column, cluster, period, switched)
     clusters = len(wedge.values)
     estimate = float(wedge.statistic(wedge.values, np.arange(clusters)))
-    orders = np.argsort(rng.random((draws, clusters)), axis=1)
+    orders, is_exact = _orders(wedge, draws, rng)
     permuted, permuted_switches = wedge.statistic(wedge.values, orders), wedge.statistic(wedge.switched, orders)
-    lower, upper = _invert_test(estimate, permuted, permuted_switches, level)
+    law = permutation_law(estimate, permuted, permuted_switches, is_exact=is_exact)
     money = pricing(terms, costs)
     if money is not None:
         money.check_arms([intervention])
@@ -153,37 +158,89 @@ def stepped_wedge(
         estimand="difference between switched and not yet switched clusters in the same period, clusters alike",
         scale="difference",
         estimate=estimate,
-        std_error=float(np.std(permuted - estimate * permuted_switches)),
-        lower=lower,
-        upper=upper,
+        law=law,
         level=level,
         horizon=outcome.horizon,
+        time_unit=outcome.time_unit,
         population=f"customers of {clusters} clusters over {wedge.values.shape[1]} periods",
         n=wedge.n,
         design="randomised",
-        checks=(_orders_check(wedge, level),),
+        checks=(_orders_check(wedge, law, level),),
     )
     return row if money is None else add_value(row, money, intervention)
 
 
-def _invert_test(estimate: float, permuted: Array, permuted_switches: Array, level: float) -> tuple[float, float]:
-    """The constant effects that the permutation test does not reject.
+def _orders(wedge: Wedge, draws: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], bool]:
+    """Orders of the switching times, shape (orders, clusters), and whether they are all that differ.
 
-    An order supports an effect d if |permuted - d x permuted_switches| >= |estimate - d|. This holds between (estimate
-    - permuted) / (1 - permuted_switches) and (estimate + permuted) / (1 + permuted_switches), estimate included. The
-    effect is not rejected if at least a share 1 - level of the orders supports it, the actual order included.
+    They are if there are no more than ``draws`` beside the actual one. Otherwise they are random.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ends = np.array(
-            [(estimate - permuted) / (1 - permuted_switches), (estimate + permuted) / (1 + permuted_switches)]
-        )
-    lower, upper = np.sort(ends, axis=0)
-    same = permuted_switches > 1 - 1e-9
-    lower, upper = np.where(same, -np.inf, lower), np.where(same, np.inf, upper)
-    needed = int(np.ceil((1 - level) * (len(permuted) + 1) - 1e-9)) - 1
-    if needed < 1:
-        return -math.inf, math.inf
-    return float(np.sort(lower)[needed - 1]), float(np.sort(upper)[-needed])
+    clusters = len(wedge.values)
+    if _count_orders(wedge) > draws + 1:
+        return np.argsort(rng.random((draws, clusters)), axis=1), False
+    _, first, kinds = np.unique(wedge.switched, axis=0, return_index=True, return_inverse=True)
+    return first[np.array(list(_arrangements(kinds.ravel().tolist())))], True
+
+
+def _count_orders(wedge: Wedge) -> int:
+    """The number of different orders of the switching times."""
+    _, sizes = np.unique(wedge.switched, axis=0, return_counts=True)
+    orders = math.factorial(len(wedge.values))
+    for size in sizes:
+        orders //= math.factorial(int(size))
+    return orders
+
+
+def _arrangements(items: Sequence[int]) -> Iterator[list[int]]:
+    """All different orders of some items, of which several may be alike, in lexicographic order."""
+    current = sorted(items)
+    while True:
+        yield list(current)
+        rises = [i for i in range(len(current) - 1) if current[i] < current[i + 1]]
+        if not rises:
+            return
+        last = rises[-1]
+        larger = max(i for i in range(last + 1, len(current)) if current[i] > current[last])
+        current[last], current[larger] = current[larger], current[last]
+        current[last + 1 :] = current[:last:-1]
+
+
+def permutation_law(
+    estimate: float, permuted: Array, permuted_switches: Array, *, is_exact: bool = True
+) -> Permutation:
+    """The law of a constant effect, from the statistics of the values and of the switches under each order.
+
+    With an effect d, the values without it have the statistic permuted - d x permuted_switches. The order supports d if
+    this is at least as far from 0 as the actual statistic, estimate - d. Let x = d - estimate, S = permuted_switches
+    and u = permuted - estimate x S. The condition |u - x S| >= |x| holds for x between -|u| / (1 - s S) and |u| / (1 +
+    s S), with s the sign of u. It has no limit on a side where the divisor is 0, and none at all for the actual order,
+    where u = 0 and S = 1. Random orders count the actual one as well; the standard error is that of the orders drawn.
+    """
+    std_error = float(np.std(permuted - estimate * permuted_switches))
+    if not is_exact:
+        permuted, permuted_switches = np.append(permuted, estimate), np.append(permuted_switches, 1.0)
+    u = permuted - estimate * permuted_switches
+    u = np.where(np.abs(u) > NOTHING * max(float(np.std(permuted)), abs(estimate)), u, 0.0)
+    sign, reach = np.where(u > 0, 1.0, -1.0), np.abs(u)
+    lowest = estimate - _quotient(reach, 1 - sign * permuted_switches, permuted_switches)
+    highest = estimate + _quotient(reach, 1 + sign * permuted_switches, permuted_switches)
+    return Permutation(
+        estimate,
+        std_error,
+        tuple(np.sort(_without_noise(lowest, estimate)).tolist()),
+        tuple(np.sort(_without_noise(highest, estimate)).tolist()),
+    )
+
+
+def _quotient(reach: Array, divisor: Array, permuted_switches: Array) -> Array:
+    """How far the effects reach that an order supports; infinite where the divisor is 0, or nothing distinguishes."""
+    endless = (divisor < NOTHING) | ((reach == 0) & (np.abs(permuted_switches) > 1 - NOTHING))
+    return np.divide(reach, divisor, out=np.full_like(reach, np.inf), where=~endless)
+
+
+def _without_noise(ends: Array, estimate: float) -> Array:
+    """Ends at no effect are exactly 0: orders that are as far from it as the actual one count, despite rounding."""
+    return np.where(np.abs(ends) > NOTHING * abs(estimate), ends, 0.0)
 
 
 def _read_wedge(rows: Any, column: str, cluster: str, period: str, switched: str) -> Wedge:
@@ -233,13 +290,9 @@ def _check_wedge(states: Array) -> None:
         raise ValueError("in no period have some clusters switched and others not: there is nothing to compare")
 
 
-def _orders_check(wedge: Wedge, level: float) -> Check:
-    """Whether there are enough possible orders for a finite interval."""
-    _, sizes = np.unique(wedge.switched, axis=0, return_counts=True)
-    orders = math.factorial(len(wedge.values))
-    for size in sizes:
-        orders //= math.factorial(int(size))
-    passed = orders * (1 - level) >= 1
+def _orders_check(wedge: Wedge, law: Permutation, level: float) -> Check:
+    """Whether there are enough possible orders for an interval of this level."""
+    orders, passed = _count_orders(wedge), all(map(math.isfinite, law.interval(level)))
     counted = f"{orders:,}" if orders < 1_000_000 else "more than a million"
     verdict = "enough" if passed else "too few"
     return Check("orders", passed, f"The switching times could have fallen in {counted} ways: {verdict} for the test.")

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
-
-from scipy.special import ndtr, ndtri, stdtr, stdtridf, stdtrit
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal, cast, get_args
 
 from retention_models.core.check import Check
+from retention_models.core.dates import span_name
 from retention_models.core.formatting import Part, Presentation, with_interval
+from retention_models.interventions.effects.derived_laws import Law
+from retention_models.interventions.effects.laws import StudentT
+from retention_models.interventions.effects.stated_interval import check_horizon, law_ends, normal_law, stated_error
+from retention_models.interventions.effects.stored_effect import from_text, to_text
 
 Scale = Literal["difference", "ratio", "hazard ratio"]
 Design = Literal["randomised", "quasi-experimental", "observational"]
+
+FOLLOWS = cast("float", None)  # what follows from the other numbers; once an effect exists, nothing is missing
+LAW_FOLLOWS = cast("Law", None)
+LARGEST_EXPONENT = 709.0  # of a floating-point number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Effect(Presentation):
     """The effect of an intervention on one outcome, and its value.
+
+    An effect carries the law of its estimate, from which its p-value and the interval of any level follow. Designs
+    state the law. For a published row, state one of these:
+
+    - ``std_error``: the law is normal around the estimate, on the log scale for a ratio
+    - ``lower`` and ``upper``: the law is the normal one that has this interval at ``level``
+    - ``law``: another law, such as ``StudentT(estimate, std_error, df=12)``
 
     Attributes
     ----------
@@ -33,9 +49,11 @@ class Effect(Presentation):
     estimate, std_error
         The effect and its standard error. For a ratio or hazard ratio, the standard error is that of its logarithm.
     lower, upper, level
-        The confidence interval and its level, 0.95 by default. An end may be infinite, but not missing.
-    horizon
-        Time from the assignment to the end of the measurement, in words: ``14 days``.
+        The confidence interval and its level, 0.95 by default. An end is infinite where the data set no limit.
+    horizon, time_unit
+        Time from the assignment to the end of the measurement, and its unit: ``14`` and ``"D"``. The units are those of
+        ``Terms``: ``"D"``, ``"W"``, ``"M"``, ``"Q"``, ``"Y"``, ``"h"`` or a fixed length such as ``"30D"``. None if not
+        stated.
     population, n
         The customers to whom the number applies, and how many of them are in the data.
     cost
@@ -46,11 +64,25 @@ class Effect(Presentation):
         ``randomised``, ``quasi-experimental`` or ``observational``.
     checks
         The checks of the effect.
+    law, value_law
+        The law of the estimate, of its logarithm for a ratio or hazard ratio, and the law of the value. Stated ends
+        must be those of the law up to rounding, and are replaced by them.
 
     Raises
     ------
     ValueError
-        When scale or design is unknown, or the numbers contradict each other.
+        When scale, design or time unit is unknown, or the numbers contradict each other or the law.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> study = {"intervention": "call", "outcome": "churn", "unit": "share of customers", "estimand": "hazard ratio",
+    ...          "population": "subscribers", "n": 812, "design": "randomised", "horizon": 12, "time_unit": "M"}
+    >>> published = rm.Effect(**study, scale="hazard ratio", estimate=0.8, lower=0.70, upper=0.91)
+    >>> print(published)
+    call multiplies churn by 0.800 (0.700 to 0.910) (share of customers; 95 % interval; 12 months; randomised, n = 812).
+    >>> round(published.p_value, 5), [round(end, 2) for end in published.interval(0.99)]
+    (0.00075, [0.67, 0.95])
     """
 
     intervention: str
@@ -59,11 +91,12 @@ class Effect(Presentation):
     estimand: str
     scale: Scale
     estimate: float
-    std_error: float
-    lower: float
-    upper: float
+    std_error: float = FOLLOWS
+    lower: float = FOLLOWS
+    upper: float = FOLLOWS
     level: float = 0.95
-    horizon: str
+    horizon: float | None = None
+    time_unit: str | None = None
     population: str
     n: int
     cost: float | None = None
@@ -72,29 +105,88 @@ class Effect(Presentation):
     value_upper: float | None = None
     design: Design
     checks: tuple[Check, ...] = ()
+    law: Law = LAW_FOLLOWS
+    value_law: Law | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in (("scale", get_args(Scale)), ("design", get_args(Design))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
-        for problem, found in self._contradictions().items():
+        for law in (self.law, self.value_law):
+            if law is not None and not isinstance(law, get_args(Law)):
+                raise TypeError(f"law must be a law such as StudentT(estimate, std_error); got {type(law).__name__}")
+        try:
+            check_horizon(self.horizon, self.time_unit)
+            self._refuse(self._contradictions())
+            self._settle_effect()
+            self._settle_value()
+            self._refuse(self._contradictions())
+        except ValueError as error:
+            raise ValueError(f"effect of {self.intervention} on {self.outcome}: {error}") from None
+
+    def _refuse(self, contradictions: dict[str, bool]) -> None:
+        for problem, found in contradictions.items():
             if found:
-                raise ValueError(f"effect of {self.intervention} on {self.outcome}: {problem}")
+                raise ValueError(problem)
 
     def _contradictions(self) -> dict[str, bool]:
-        """Rules for the numbers of an effect, and whether each is violated."""
-        stated = [number for number in (self.value_lower, self.value, self.value_upper) if number is not None]
+        """Rules for the numbers of an effect, and whether each is violated; before the law is known, and after."""
+        value = [number for number in (self.value_lower, self.value, self.value_upper) if number is not None]
+        numbers = [number for number in (self.lower, self.estimate, self.upper) if number is not None]
+        errors = [number for number in (self.estimate, self.std_error) if number is not None]
         return {
             "level must lie between 0 and 1": not 0 < self.level < 1,
             "estimate and std_error must be finite, std_error not negative": not (
-                math.isfinite(self.estimate) and math.isfinite(self.std_error) and self.std_error >= 0
+                all(map(math.isfinite, errors)) and min(errors[1:], default=0.0) >= 0
             ),
-            "the estimate must lie inside its interval": not self.lower <= self.estimate <= self.upper,
             "a ratio must be above 0": self.scale != "difference" and self.estimate <= 0,
+            "the estimate must lie inside its interval": not _rise(numbers),
             "n must be at least 1": self.n < 1,
-            "value, value_lower and value_upper go together": len(stated) not in (0, 3),
-            "the value must lie inside its interval": len(stated) == 3 and not stated[0] <= stated[1] <= stated[2],
+            "value, value_lower and value_upper go together, or value and value_law": (
+                len(value) not in (0, 3) and (self.value is None or self.value_law is None)
+            ),
+            "a value_law needs the value": self.value is None and self.value_law is not None,
+            "the value must lie inside its interval": not _rise(value),
         }
+
+    def _settle_effect(self) -> None:
+        """The law, the standard error and the ends of the interval, from what was stated."""
+        ends = (self._to_working(self.lower), self._to_working(self.upper))
+        middle = self._to_working(self.estimate)
+        law = self.law
+        if law is None and self.std_error is not None:
+            law = StudentT(middle, self.std_error)
+        elif law is None:
+            law = normal_law(middle, ends, self.level, "lower and upper")
+        lower, upper = law_ends(law, self.level, ends, "lower and upper", self._from_working)
+        settled = {"lower": self._from_working(lower), "upper": self._from_working(upper)}
+        if lower <= middle <= upper:  # also after rounding, for an exact ratio
+            settled |= {"lower": min(settled["lower"], self.estimate), "upper": max(settled["upper"], self.estimate)}
+        self._set({"law": law, "std_error": stated_error(self.std_error, law), **settled})
+
+    def _settle_value(self) -> None:
+        """The law of the value and the ends of its interval, from what was stated."""
+        if self.value is None:
+            return
+        ends, names = (self.value_lower, self.value_upper), "value_lower and value_upper"
+        law = self.value_law or normal_law(self.value, ends, self.level, names)
+        lower, upper = law_ends(law, self.level, ends, names)
+        self._set({"value_law": law, "value_lower": lower, "value_upper": upper})
+
+    def _set(self, values: Mapping[str, object]) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _to_working(self, number: float) -> float:
+        """A number on the scale of ``std_error``: as it is, or its logarithm for a ratio; one that follows, as well."""
+        if number is FOLLOWS or self.scale == "difference":
+            return number
+        return math.log(number) if number > 0 else -math.inf
+
+    def _from_working(self, number: float) -> float:
+        if self.scale == "difference":
+            return number
+        return math.exp(number) if number < LARGEST_EXPONENT else math.inf
 
     @property
     def no_effect(self) -> float:
@@ -104,49 +196,57 @@ class Effect(Presentation):
     @property
     def on_working_scale(self) -> tuple[float, float, float]:
         """Estimate and interval on the scale of ``std_error``: as they are, or logarithms for a ratio."""
-        numbers = (self.estimate, self.lower, self.upper)
-        if self.scale == "difference":
-            return numbers
-        estimate, lower, upper = (math.log(x) if x > 0 else -math.inf for x in numbers)
+        estimate, lower, upper = (self._to_working(x) for x in (self.estimate, self.lower, self.upper))
         return estimate, lower, upper
 
     @property
     def p_value(self) -> float:
-        """Two-sided p-value of no effect; below ``1 - level`` exactly if the interval excludes no effect.
+        """Two-sided p-value of no effect, by the law; below ``1 - level`` exactly if the interval excludes no effect.
 
-        It uses the end of the interval towards no effect, and the degrees of freedom that follow from its t-quantile.
+        A ratio by Anderson and Rubin may exclude no effect although its interval has no end.
         """
-        estimate, lower, upper = self.on_working_scale
-        distance = abs(estimate)
-        reach = estimate - lower if estimate > 0 else upper - estimate
-        if distance == 0 or math.isinf(reach):
-            return 1.0
-        if reach == 0:
-            return 0.0
-        return _two_sided_p(distance / reach, reach / self.std_error if self.std_error > 0 else 0.0, self.level)
+        return self.law.p_value(0.0)
 
-    def stretch(self, error: float) -> float:
-        """Factor by which the interval widens for the error probability ``error`` instead of 1 - level.
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """The confidence interval of any level, by the law.
 
         Parameters
         ----------
-        error
-            The probability that the interval misses the true effect.
+        level
+            Level of the interval, 0.95 by default.
 
         Returns
         -------
-        float
-            It uses the t-distribution of which the longer side, in standard errors, is the quantile. 1 for infinite
-            ends.
+        tuple
+            Lower and upper end, in the unit of the estimate. An end is infinite where the data set no limit.
+
+        Raises
+        ------
+        ValueError
+            When the level does not lie between 0 and 1.
         """
-        middle, lower, upper = self.on_working_scale
-        reach = max((end for end in (middle - lower, upper - middle) if math.isfinite(end)), default=math.inf)
-        if math.isinf(reach):
-            return 1.0
-        df = t_degrees_of_freedom(reach / self.std_error, self.level) if self.std_error > 0 else math.inf
-        if math.isinf(df):
-            return float(ndtri(error / 2)) / float(ndtri((1 - self.level) / 2))
-        return -float(stdtrit(df, error / 2)) * self.std_error / reach
+        lower, upper = self.law.interval(level)
+        return self._from_working(lower), self._from_working(upper)
+
+    def value_interval(self, level: float = 0.95) -> tuple[float, float] | None:
+        """The confidence interval of the value at any level, by its law.
+
+        Parameters
+        ----------
+        level
+            Level of the interval, 0.95 by default.
+
+        Returns
+        -------
+        tuple or None
+            Lower and upper end, in money per treated customer; None where the outcome has no price.
+
+        Raises
+        ------
+        ValueError
+            When the level does not lie between 0 and 1.
+        """
+        return None if self.value_law is None else self.value_law.interval(level)
 
     @property
     def failed(self) -> tuple[Check, ...]:
@@ -160,38 +260,81 @@ class Effect(Presentation):
             return None
         return self.value, self.value_lower, self.value_upper
 
+    @property
+    def horizon_text(self) -> str:
+        """The horizon with its unit in words, such as "14 days"; "not stated" where it is missing."""
+        if self.horizon is None or self.time_unit is None:
+            return UNSTATED
+        return span_name(self.horizon, self.time_unit)
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """The effect with its law and checks as JSON text, which holds plain numbers and no code.
+
+        Parameters
+        ----------
+        path
+            File to write the text to as well; by default none.
+
+        Returns
+        -------
+        str
+            The text that ``from_json`` reads.
+        """
+        text = to_text(self)
+        if path is not None:
+            Path(path).write_text(text + "\n", encoding="utf-8")
+        return text
+
+    @classmethod
+    def from_json(cls, source: str | Path) -> Effect:
+        """The effect that ``to_json`` wrote.
+
+        Parameters
+        ----------
+        source
+            JSON text, or the path of a file that holds it.
+
+        Returns
+        -------
+        Effect
+            The effect, equal to the one that was written.
+
+        Raises
+        ------
+        ValueError
+            When the text is no stored effect, is damaged, has a law that this version does not know, or a later format.
+            The error names the version that wrote it.
+        """
+        is_text = isinstance(source, str) and source.lstrip().startswith("{")
+        return from_text(cls, str(source) if is_text else Path(source).read_text(encoding="utf-8"))
+
     def _parts(self) -> Sequence[Part]:
         changed = "changes" if self.scale == "difference" else "multiplies"
         by = with_interval(self.estimate, self.lower, self.upper)
         money = f" Worth {with_interval(*self.priced)} per treated customer." if self.priced else ""
+        about = [self.unit, f"{100 * self.level:g} % interval", self.design]
+        if self.horizon is not None:
+            about.insert(2, self.horizon_text)
         return [
-            f"{self.intervention} {changed} {self.outcome} by {by} ({self.unit}; {100 * self.level:g} % interval; "
-            f"{self.horizon}; {self.design}, n = {self.n:,}).{money}{name_failed_checks(self.failed)}"
+            f"{self.intervention} {changed} {self.outcome} by {by} ({'; '.join(about)}, n = {self.n:,}).{money}"
+            f"{name_failed_checks(self.failed)}"
         ]
+
+
+def with_laws(effect: Effect, law: Law, value_law: Law | None, checks: tuple[Check, ...]) -> Effect:
+    """The effect under other laws of the same estimates: its intervals and p-value follow from them."""
+    row = replace(effect, law=law, lower=FOLLOWS, upper=FOLLOWS, checks=checks)
+    return replace(row, value_law=value_law, value_lower=None, value_upper=None)
+
+
+def _rise(numbers: Sequence[float]) -> bool:
+    """Whether numbers do not decrease; never true of missing ones."""
+    return all(a <= b for a, b in pairwise(numbers))
 
 
 def name_failed_checks(failed: Sequence[Check]) -> str:
     """A sentence that names the failed checks, or an empty text."""
     return f" FAILED: {', '.join(check.name for check in failed)}." if failed else ""
-
-
-def _two_sided_p(relative: float, quantile: float, level: float) -> float:
-    """P-value of an estimate that is ``relative`` times as far from no effect as its interval is wide to one side.
-
-    ``quantile`` is that width in standard errors. If no t-distribution has this quantile, the normal one is scaled to
-    it.
-    """
-    freedom = t_degrees_of_freedom(quantile, level)
-    if math.isinf(freedom):
-        return 2 * float(ndtr(-float(ndtri((1 + level) / 2)) * relative))
-    return 2 * float(stdtr(freedom, -quantile * relative))
-
-
-def t_degrees_of_freedom(quantile: float, level: float) -> float:
-    """Degrees of freedom of the t-distribution with this quantile; infinite for the normal distribution."""
-    if quantile <= float(ndtri((1 + level) / 2)) * (1 + 1e-9):
-        return math.inf
-    return float(stdtridf((1 + level) / 2, quantile))
 
 
 RATIO = "sample ratio"

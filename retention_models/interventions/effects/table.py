@@ -9,12 +9,13 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from retention_models.core.formatting import Presentation, p_value_text, with_interval
-from retention_models.interventions.effects.effect import CEILING, UNSTATED, Effect, Scale
+from retention_models.core.formatting import Presentation, format_together, p_value_text, with_interval
+from retention_models.interventions.effects.effect import CEILING, Effect, Scale
 from retention_models.interventions.effects.multiplicity import benjamini_hochberg, holm, shrink
 from retention_models.interventions.effects.sensitivity import sensitivity_sentence
 
-MONEY = ("cost", "value", "value_lower", "value_upper")
+OPTIONAL = ("horizon", "cost", "value", "value_lower", "value_upper")  # numbers that may be missing
+RECORDS = ("checks", "law", "value_law")  # fields of an effect that are no columns
 CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 
 
@@ -36,13 +37,13 @@ class EvidenceTable(Presentation):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row an effect, the ranked ones first: ``rank``, every field of the effect, ``p_value``, ``failed``.
+        """One row an effect, the ranked ones first: ``rank``, every field but laws and checks, ``p_value``, ``failed``.
 
-        Missing ranks and amounts are ``<NA>``; ``failed`` names the failed checks.
+        Missing ranks, horizons and amounts are ``<NA>``; ``failed`` names the failed checks.
         """
-        columns = [field.name for field in fields(Effect) if field.name != "checks"]
+        columns = [field.name for field in fields(Effect) if field.name not in RECORDS]
         rows = [{name: getattr(effect, name) for name in columns} for effect in self._ranking]
-        table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(MONEY, "Float64"))
+        table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(OPTIONAL, "Float64"))
         table["p_value"] = [effect.p_value for effect in self._ranking]
         table["failed"] = [", ".join(check.name for check in effect.failed) for effect in self._ranking]
         ranks = [i + 1 if _is_ranked(effect) else None for i, effect in enumerate(self._ranking)]
@@ -132,7 +133,9 @@ class EvidenceTable(Presentation):
         if not ranked:
             return "No effect has both a value and checks that hold: there is nothing to rank."
         best = ranked[0]
-        value, lower, upper = _bonferroni_value(best, len(ranked))
+        assert best.value is not None
+        assert best.value_law is not None
+        value, (lower, upper) = best.value, best.value_law.interval(1 - (1 - best.level) / len(ranked))
         each, together = (f"{100 * (1 - share * (1 - best.level)):.3g} %" for share in (1 / len(ranked), 1))
         surely = f"{each} interval" + (f", {together} for all {len(ranked)}" if len(ranked) > 1 else "")
         worth = f"{best.intervention}: {with_interval(value, lower, upper)} per treated customer net of cost ({surely})"
@@ -166,7 +169,7 @@ class EvidenceTable(Presentation):
         parts = []
         for heading, members in self._sections.items():
             items = "".join(f"<li>{escape(note)}</li>" for note in _notes(members))
-            table, shared = _drop_constant_columns(_display_rows(members, self._ranking))
+            table, shared = _drop_constant_columns(_display_rows(members, self._ranking), members)
             title = f"{heading} ({'; '.join(shared)})" if shared else heading
             shown = _add_level(table, members).to_html(index=False, border=0, escape=True)
             parts.append(f"<h4>{escape(title)}</h4>{shown}" + (f"<ul>{items}</ul>" if items else ""))
@@ -201,7 +204,7 @@ def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
     >>> cards = pd.DataFrame({"arm": ["8 stamps", "10, 2 given"], "n": [150, 150], "completed": [28, 51]})
     >>> test = rm.Experiment.from_counts(cards, rm.Plan(control="8 stamps", shares={"8 stamps": 1, "10, 2 given": 1}),
     ...                               outcome="completed")
-    >>> completed = rm.Outcome(column="completed", unit="share of customers", horizon="9 months")
+    >>> completed = rm.Outcome(column="completed", unit="share of customers", horizon=9, time_unit="M")
     >>> print(evidence_table(rm.differences(test, completed)))
     Difference, share of customers
     rank intervention   outcome            effect, 95 %  horizon      p   n     design value
@@ -221,14 +224,6 @@ def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
 def _is_ranked(effect: Effect) -> bool:
     """Whether an effect has a value and no failed check."""
     return effect.value is not None and not effect.failed
-
-
-def _bonferroni_value(effect: Effect, count: int) -> tuple[float, float, float]:
-    """The value of an effect, with an interval for the best of ``count`` effects."""
-    assert effect.priced is not None
-    value, lower, upper = effect.priced
-    factor = effect.stretch((1 - effect.level) / count)
-    return value, value - factor * (value - lower), value + factor * (upper - value)
 
 
 def _assumption_clause(effect: Effect) -> str:
@@ -255,43 +250,54 @@ def _notes(members: list[Effect]) -> list[str]:
 
 
 def _display_rows(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
-    """The rows of one panel for display."""
+    """The rows of one panel for display; intervals name their level where levels differ."""
+    same = _same_level(members)
     return pd.DataFrame(
         {
             "rank": [str(ordered.index(e) + 1) if _is_ranked(e) else "-" for e in members],
             "intervention": [e.intervention for e in members],
             "outcome": [e.outcome for e in members],
-            "effect": [with_interval(e.estimate, e.lower, e.upper) for e in members],
-            "horizon": [e.horizon for e in members],
+            "effect": [_interval_text((e.estimate, e.lower, e.upper), e, same) for e in members],
+            "horizon": [e.horizon_text for e in members],
             "p": [p_value_text(e.p_value) for e in members],
             "n": [f"{e.n:,}" for e in members],
             "design": [e.design for e in members],
-            "value": [with_interval(*e.priced) if e.priced else "-" for e in members],
+            "value": [_interval_text(e.priced, e, same) for e in members],
         }
     )
 
 
+def _same_level(members: list[Effect]) -> bool:
+    return len({effect.level for effect in members}) == 1
+
+
+def _level_text(effect: Effect) -> str:
+    return f"{100 * effect.level:.3g} %"
+
+
+def _interval_text(numbers: tuple[float, float, float] | None, effect: Effect, same_level: bool) -> str:
+    """A number with its interval, and its level where levels differ; a dash where there is none."""
+    if numbers is None:
+        return "-"
+    middle, *ends = format_together(*numbers)
+    return f"{middle} ({' to '.join(ends)}{'' if same_level else f'; {_level_text(effect)}'})"
+
+
 def _add_level(table: pd.DataFrame, members: list[Effect]) -> pd.DataFrame:
-    """The table with the level of the intervals in the headings, or in each row if levels differ."""
-    levels = [f"{100 * effect.level:.3g} %" for effect in members]
-    numbers = [name for name in ("effect", "value") if name in table]
-    if len(set(levels)) == 1:
-        return table.rename(columns={name: f"{name}, {levels[0]}" for name in numbers if table[name].ne("-").any()})
-    with_levels = {
-        name: [
-            text if text == "-" else f"{text[:-1]}; {level})" for text, level in zip(table[name], levels, strict=True)
-        ]
-        for name in numbers
-    }
-    return table.assign(**with_levels)
+    """The table with the level of the intervals in the headings, if it is the same for all."""
+    if not _same_level(members):
+        return table
+    names = ["effect", *(["value"] if any(effect.priced for effect in members) else [])]
+    return table.rename(columns={name: f"{name}, {_level_text(members[0])}" for name in names})
 
 
-def _drop_constant_columns(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _drop_constant_columns(table: pd.DataFrame, members: list[Effect]) -> tuple[pd.DataFrame, list[str]]:
     """The table without empty and constant columns, and the constant values, to fit on a page."""
-    empty = [name for name in ("rank", "value") if table[name].eq("-").all()]
+    filled = {"rank": any(map(_is_ranked, members)), "value": any(effect.priced for effect in members)}
     same = [name for name in ("outcome", "horizon", "n", "design") if table[name].eq(table[name].iloc[0]).all()]
-    shared = [f"n = {table[name].iloc[0]}" if name == "n" else str(table[name].iloc[0]) for name in same]
+    shared = {name: f"n = {table[name].iloc[0]}" if name == "n" else str(table[name].iloc[0]) for name in same}
+    if members[0].horizon is None:
+        shared.pop("horizon", None)
     order = ["rank", "intervention", "outcome", "effect", "value", "p", "n", "horizon", "design"]
-    return table[[name for name in order if name not in (*empty, *same)]], [
-        words for words in shared if words not in ("", UNSTATED)
-    ]
+    kept = [name for name in order if filled.get(name, True) and name not in same]
+    return table[kept], list(shared.values())

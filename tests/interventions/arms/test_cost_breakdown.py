@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import ndtri
+from scipy.special import ndtr
 
 import retention_models as rm
-from retention_models.interventions.arms.contrasts import Estimate
 from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_per_retained
 from retention_models.interventions.arms.costs import Costs
 from retention_models.interventions.arms.experiment import Experiment, Plan
@@ -16,7 +15,7 @@ from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.contract_arms import contract_experiment
 from retention_models.interventions.designs.contracts import incremental_value
-from retention_models.interventions.designs.fieller import fieller
+from retention_models.interventions.effects.ratio_laws import Fieller
 
 BUY = Outcome(column="buy", unit="purchases per customer")
 
@@ -95,20 +94,22 @@ def test_cost_per_kept_has_no_limit_where_the_effect_may_be_zero():
 
 def test_cost_per_kept_covers_the_true_ratio():
     rng = np.random.default_rng(6)
-    z, covered = float(ndtri(0.975)), []
+    covered = []
     for _ in range(2_000):
         x, y = rng.multivariate_normal([2.0, 0.5], [[0.09, 0.03], [0.03, 0.04]])
-        total = Estimate(x + y, math.sqrt(0.19), math.inf)
-        found = fieller(Estimate(x, 0.3, math.inf), Estimate(y, 0.2, math.inf), total, z)
+        found = Fieller(x, y, 0.09, 0.04, 0.03).confidence_set(0.95)
         covered.append(
             (found.lower <= 4 <= found.upper) if not found.outside else (found.lower <= 4 or found.upper >= 4)
         )
     assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
 
 
+ONE = 1 - 2 * ndtr(-1.0)  # the level of an interval that reaches one standard error
+
+
 def test_fieller_by_hand():
     """10 +- 1 over 5 +- 1, independent, 1 standard error: (25 - 1) r^2 - 100 r + 99 = 0."""
-    found = fieller(Estimate(10, 1, math.inf), Estimate(5, 1, math.inf), Estimate(15, math.sqrt(2), math.inf), 1.0)
+    found = Fieller(10.0, 5.0, 1.0, 1.0, 0.0).confidence_set(ONE)
     roots = np.sort(np.roots([24, -100, 99]))
     np.testing.assert_allclose([found.lower, found.upper], roots, rtol=1e-6)
 
@@ -118,9 +119,7 @@ def test_fieller_by_hand():
     [(0.5, "upward without bound, or"), (0.0, "any number at all")],
 )
 def test_fieller_through_infinity(denominator, text):
-    numerator = 3.0 if denominator else 0.5
-    total = Estimate(numerator + denominator, math.sqrt(2), math.inf)
-    found = fieller(Estimate(numerator, 1.0, math.inf), Estimate(denominator, 1.0, math.inf), total, 1.96)
+    found = Fieller(3.0 if denominator else 0.5, denominator, 1.0, 1.0, 0.0).confidence_set(0.95)
     assert not found.is_bounded
     assert text in str(found)
 
@@ -176,7 +175,7 @@ def test_the_cost_of_one_more_lies_within_its_interval(kept):
 
 def test_the_value_of_contracts_carries_the_checks_of_their_test():
     rows = pd.DataFrame({"arm": ["none", "call"] * 50, "tenure": np.arange(1, 101), "churned": [1, 0] * 50})
-    test = contract_experiment(rows, Plan(control="none", shares={"none": 9, "call": 1}), arm="arm", time_unit="months")
+    test = contract_experiment(rows, Plan(control="none", shares={"none": 9, "call": 1}), arm="arm", time_unit="M")
     table = incremental_value(test, rm.Terms(price=3.0), horizon=24, rate=0.01)
     assert table.attrs["checks"][0]["passed"] is False
 

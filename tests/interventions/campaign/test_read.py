@@ -51,7 +51,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def campaign(rows):
-    return read_campaign(rows, **ROLES, **MONEY, planned_shares=SHARES, window="30 days")
+    return read_campaign(rows, **ROLES, **MONEY, planned_shares=SHARES, horizon=30, time_unit="D")
 
 
 def test_a_file_and_every_frame_tell_the_same(rows, campaign, tmp_path):
@@ -61,7 +61,7 @@ def test_a_file_and_every_frame_tell_the_same(rows, campaign, tmp_path):
     rows.to_parquet(tmp_path / "test.parquet")
     sources = [tmp_path / name for name in ("test.csv", "european.csv", "test.parquet")]
     for source in (*sources, pl.DataFrame(rows.to_dict("list"))):
-        other = read_campaign(source, **ROLES, **MONEY, planned_shares=SHARES, window="30 days")
+        other = read_campaign(source, **ROLES, **MONEY, planned_shares=SHARES, horizon=30, time_unit="D")
         pd.testing.assert_frame_equal(rm.evidence_table(other.effects).table, rm.evidence_table(campaign.effects).table)
         assert other.reasons == campaign.reasons
         assert other.provenance == campaign.provenance
@@ -80,7 +80,7 @@ def test_its_effects_are_those_of_the_experiment(rows, campaign):
     test = rm.Experiment.from_rows(
         rows, rm.Plan(control="none", shares=SHARES), arm="arm", outcomes=["bought"], covariates=["before"]
     )
-    outcome = rm.Outcome(column="bought", unit="share of customers", horizon="30 days", adjust_for=("before",))
+    outcome = rm.Outcome(column="bought", unit="share of customers", horizon=30, time_unit="D", adjust_for=("before",))
     for expected, found in zip(rm.differences(test, outcome), campaign.effects, strict=False):
         assert found.estimate == pytest.approx(expected.estimate)
         assert found.std_error == pytest.approx(expected.std_error)

@@ -33,7 +33,7 @@ def test_of_calls(log):
 def test_tenure_counts_from_the_assignment(test_of_calls):
     """Of 4 without a call 3 left, after 10, 20 and 40 days; of 4 called one, after 90; all watched for 120 days."""
     kept = retention_difference(test_of_calls, horizon=30)[0]
-    assert (kept.estimate, kept.n, kept.horizon) == (0.5, 8, "30 days")
+    assert (kept.estimate, kept.n, kept.horizon, kept.time_unit) == (0.5, 8, 30, "D")
     assert retention_difference(test_of_calls, horizon=100)[0].estimate == pytest.approx(0.75 - 0.25)
     longer = rmst_difference(test_of_calls, horizon=100)[0]
     assert longer.estimate == pytest.approx((3 * 100 + 90) / 4 - (10 + 20 + 40 + 100) / 4)
@@ -67,6 +67,6 @@ def test_what_spells_cannot_be_is_refused(log):
         contract_experiment(spells, rm.Plan(control="none"), arm="arm")
     spells = rm.read_contracts(log, sampling="active_on", covariates=["arm"], **DAYS)
     with pytest.raises(ValueError, match="in days: leave out time_unit and weight"):
-        contract_experiment(spells, rm.Plan(control="none"), arm="arm", time_unit="months")
+        contract_experiment(spells, rm.Plan(control="none"), arm="arm", time_unit="M")
     with pytest.raises(ValueError, match="say the unit of tenure"):
         contract_experiment(log.assign(tenure=1, churned=0), rm.Plan(control="none"), arm="arm")

@@ -29,19 +29,19 @@ def spells():
 
 
 def made(rows, **options):
-    return contract_experiment(rows, PLAN, arm="arm", time_unit="months", **options)
+    return contract_experiment(rows, PLAN, arm="arm", time_unit="M", **options)
 
 
 def test_restricted_mean_difference_on_lung_is_as_published(reference):
     """Women minus men, 965 days: 131.8557 (39.7587), 53.930 to 209.781."""
     lung = pd.read_csv(reference / "life_tables.csv", keep_default_na=False).query("data == 'lung'")
     rows = lung.assign(churned=lung["cause"] != "")
-    test = contract_experiment(rows, Plan(control="men"), arm="group", time_unit="days", weight="weight")
+    test = contract_experiment(rows, Plan(control="men"), arm="group", time_unit="D", weight="weight")
     effect = rmst_difference(test, horizon=965)[0]
     assert effect.estimate == pytest.approx(131.8557, abs=5e-5)
     assert effect.std_error == pytest.approx(39.7587, abs=5e-5)
     assert (round(effect.lower, 3), round(effect.upper, 3)) == (53.930, 209.781)
-    assert (effect.unit, effect.horizon, effect.n) == ("days per customer", "965 days", 228)
+    assert (effect.unit, effect.horizon_text, effect.n) == ("days per customer", "965 days", 228)
 
 
 def test_without_censoring_it_is_the_plain_comparison(spells):
@@ -92,6 +92,16 @@ def test_the_tail_is_told_apart(spells):
     kept = retention_difference(test, horizon=5)[0]
     assert told.loc["offer", "tail"] == pytest.approx(30 * 8 * math.exp(-0.05) * kept.estimate)
     assert told.loc["offer", "tail_lower"] == pytest.approx(30 * 8 * math.exp(-0.05) * kept.lower)
+
+
+def test_a_time_unit_is_one_of_terms(spells):
+    for wrong in ("months", ""):
+        with pytest.raises(ValueError, match=r"time_unit must be one of 'W', 'D', .*'M', 'Q', 'Y' or a fixed length"):
+            contract_experiment(spells, PLAN, arm="arm", time_unit=wrong)
+    with pytest.raises(ValueError, match="say the unit of tenure, such as time_unit='M'"):
+        contract_experiment(spells, PLAN, arm="arm")
+    effect = rmst_difference(contract_experiment(spells, PLAN, arm="arm", time_unit="28D"), horizon=5)[0]
+    assert (effect.unit, effect.horizon_text) == ("units of 28D per customer", "5 times 28D")
 
 
 def test_before_anyone_left_nothing_differs(spells):

@@ -89,3 +89,19 @@ def test_matching_gifts_raise_the_share_who_give(published):
     effect = effects_of_counts(published[published["experiment"] == "Matching-gift mail"])[0]
     assert (round(effect.estimate, 3), round(effect.std_error, 3)) == (0.004, 0.001)
     assert np.all([check.passed for check in effect.checks])
+
+
+def test_a_horizon_comes_with_its_unit_or_not_at_all(published):
+    found = {effect.outcome: effect for effect in effects_of_counts(published.dropna(subset="count"))}
+    assert [found[name].horizon_text for name in ("visit", "voted", "completed")] == [
+        "2 weeks",
+        "not stated",
+        "9 months",
+    ]
+    assert (found["completed"].horizon, found["completed"].time_unit) == (9, "M")
+    cards = published[published["experiment"] == "Stamp card"]
+    assert effects_of_counts(cards.drop(columns=["horizon", "time_unit"]))[0].horizon is None
+    with pytest.raises(
+        ValueError, match="horizon must be a number above 0, with its unit in time_unit; got '9 months'"
+    ):
+        effects_of_counts(cards.assign(horizon="9 months"))

@@ -12,7 +12,7 @@ from retention_models.interventions.arms.costs import Costs
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.stepped_wedge import stepped_wedge
 
-Y = Outcome(column="y", unit="EUR per customer", horizon="one month")
+Y = Outcome(column="y", unit="EUR per customer", horizon=1, time_unit="M")
 WEIGHT = {1: 2 / 3, 2: 2 / 3}  # switched x not yet / clusters, for three clusters
 
 
@@ -51,35 +51,77 @@ def test_the_estimate_by_hand():
     assert (effect.lower, effect.upper) == (-np.inf, np.inf)
 
 
-def test_the_interval_is_that_of_trying_every_effect():
-    """Five stores: all 120 orders dealt alike; an effect stands if at least 20 % of them are as far from it."""
-    rng = np.random.default_rng(5)
-    rows = simulated(rng, clusters=5, periods=6, effect=1.0)
-    effect = analysed(rows, draws=9_999, level=0.8)
-    y = rows["y"].to_numpy().reshape(5, 6)
-    on = rows["on"].to_numpy().reshape(5, 6).astype(bool)
+def tried(rows, clusters):
+    """The p-value of any effect, by trying every order of the switching times."""
+    shape = (clusters, -1)
+    y, on = rows["y"].to_numpy().reshape(shape), rows["on"].to_numpy().reshape(shape).astype(bool)
     y = y - y[:, :1]
 
     def statistic(values, switched):
         gaps, weights = [], []
-        for t in range(6):
-            if 0 < switched[:, t].sum() < 5:
+        for t in range(y.shape[1]):
+            if 0 < switched[:, t].sum() < clusters:
                 gaps.append(values[switched[:, t], t].mean() - values[~switched[:, t], t].mean())
                 weights.append(switched[:, t].sum() * (~switched[:, t]).sum())
         return np.average(gaps, weights=weights)
 
-    assert effect.estimate == pytest.approx(statistic(y, on))
+    different = sorted({tuple(map(tuple, on[list(order)].astype(int))) for order in permutations(range(clusters))})
 
-    def p_value(tried):
-        rest = y - tried * on
+    def p_value(effect):
+        rest = y - effect * on
         actual = abs(statistic(rest, on))
-        return np.mean([abs(statistic(rest, on[list(order)])) >= actual - 1e-12 for order in permutations(range(5))])
+        return np.mean([abs(statistic(rest, np.array(order, dtype=bool))) >= actual - 1e-9 for order in different])
 
-    width = effect.upper - effect.lower
-    assert p_value(effect.lower - 0.1 * width) < 0.21
-    assert p_value(effect.lower + 0.1 * width) > 0.19
-    assert p_value(effect.upper - 0.1 * width) > 0.19
-    assert p_value(effect.upper + 0.1 * width) < 0.21
+    return statistic(y, on), p_value, len(different)
+
+
+def test_five_stores_are_tested_by_all_thirty_orders():
+    """Two stores switch first, two second, one third: 5! / (2! 2!) = 30 orders, and no p-value below 1 in 30."""
+    rows = simulated(np.random.default_rng(5), clusters=5, periods=4, effect=3.0, noise=0.3)
+    effect = analysed(rows)
+    estimate, p_value, orders = tried(rows, 5)
+    assert orders == 30
+    assert effect.estimate == pytest.approx(estimate)
+    assert effect.p_value == pytest.approx(1 / 30)
+    assert effect.checks[0].passed
+    assert np.isfinite([effect.lower, effect.upper]).all()
+    assert effect.interval(0.975) == (-np.inf, np.inf)
+    assert analysed(rows, level=0.975).checks[0].passed is False
+    for null in np.linspace(-1, 7, 33) + 0.0137:
+        assert effect.law.p_value(float(null)) == pytest.approx(p_value(null)), null
+    assert analysed(rows, np.random.default_rng(99)).law == effect.law
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("level", [0.6, 0.8, 0.95])
+def test_the_interval_is_that_of_trying_every_effect(seed, level):
+    rows = simulated(np.random.default_rng(seed), clusters=5, periods=4, effect=1.0)
+    effect = analysed(rows, level=level)
+    _, p_value, _ = tried(rows, 5)
+    assert effect.p_value == pytest.approx(p_value(0.0))
+    for end, outward in ((effect.lower, -1e-6), (effect.upper, 1e-6)):
+        if np.isfinite(end):
+            assert p_value(end + outward) < 1 - level <= p_value(end - outward)
+
+
+def test_random_orders_count_the_actual_one():
+    """Of 12 stores there are 7,484,400 orders: 999 random ones and the actual one are tried."""
+    rows = simulated(np.random.default_rng(5), clusters=12, effect=5.0, noise=0.1)
+    effect = analysed(rows, draws=999)
+    assert len(effect.law.lowest) == 1_000
+    assert effect.p_value == 1 / 1_000
+    assert effect.checks[0].passed
+
+
+def test_orders_as_far_from_no_effect_as_the_actual_one_count_despite_rounding():
+    """Two stores, 0.1 + 0.2 against 0.3: both orders are equally far, and the p-value is 1."""
+    y = np.array([[0.0, 0.3, 0.1], [0.0, 0.1 + 0.2, 0.1], [0.0, 0.0, 0.1]])
+    store, month = np.indices(y.shape)
+    on = np.array([[0, 1, 1], [0, 0, 1], [0, 0, 1]])
+    rows = pd.DataFrame({"store": store.ravel(), "month": month.ravel(), "on": on.ravel(), "y": y.ravel()})
+    effect = analysed(rows, level=0.5)
+    assert effect.p_value == tried(rows, 3)[1](0.0)
+    assert effect.lower <= 0 <= effect.upper
 
 
 def test_months_before_the_first_switch_take_out_the_stores_levels():
@@ -107,6 +149,16 @@ def test_it_covers_the_truth_and_rejects_nothing_as_often_as_promised():
         rejected.append(none.p_value < 0.05)
     assert np.mean(covered) == pytest.approx(0.95, abs=0.021)  # three standard errors
     assert np.mean(rejected) == pytest.approx(0.05, abs=0.021)  # three standard errors
+
+
+@pytest.mark.slow
+def test_the_exact_test_of_five_stores_is_as_often_wrong_as_it_says():
+    """Under no effect every p-value of 1 / 30, 2 / 30, ... is as likely as another, apart from ties."""
+    rng = np.random.default_rng(7)
+    p = np.array([analysed(simulated(rng, clusters=5, periods=4)).p_value for _ in range(1_500)])
+    for share in (1 / 30, 3 / 30, 10 / 30):
+        error = 3 * np.sqrt(share * (1 - share) / len(p))
+        assert np.mean(p <= share + 1e-9) == pytest.approx(share, abs=error)
 
 
 @pytest.mark.parametrize(

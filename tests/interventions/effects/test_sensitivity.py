@@ -33,9 +33,9 @@ def test_only_what_was_not_randomised_can_be_overturned(effect):
     assert sensitivity_sentence(effect()) == ""
     observed = effect(design="observational")
     assert "0.0204 share of customers (51 % of the estimate)" in sensitivity_sentence(observed)
-    ratio = effect(design="observational", scale="ratio", estimate=3.9, std_error=0.4, lower=1.8, upper=8.7)
+    ratio = effect(design="observational", scale="ratio", estimate=3.9, lower=1.8, upper=8.7)
     assert "3.00-fold each (7.26-fold for the estimate itself)" in sensitivity_sentence(ratio)
-    nothing = effect(design="quasi-experimental", lower=-0.01)
+    nothing = effect(design="quasi-experimental", std_error=0.03)
     assert "already" in sensitivity_sentence(nothing)
 
 
@@ -44,11 +44,11 @@ def test_only_what_was_not_randomised_can_be_overturned(effect):
     [
         ({"estimate": -0.001, "lower": -0.009, "upper": 0.007}, 0.01, True, True),
         ({"estimate": -0.001, "lower": -0.011, "upper": 0.009}, 0.01, True, False),
-        ({"estimate": 0.001, "lower": -0.011, "upper": 0.009}, 0.01, False, True),
+        ({"estimate": -0.001, "lower": -0.011, "upper": 0.009}, 0.01, False, True),
         ({"estimate": 0.001, "lower": -0.011, "upper": 0.011}, 0.01, False, False),
         ({"scale": "ratio", "estimate": 0.99, "lower": 0.96, "upper": 1.02}, 0.05, True, True),
-        ({"scale": "ratio", "estimate": 0.99, "lower": 0.94, "upper": 1.02}, 0.05, True, False),
-        ({"scale": "hazard ratio", "estimate": 1.0, "lower": 0.9, "upper": 1.05}, 0.05, False, True),
+        ({"scale": "ratio", "estimate": 0.99, "lower": 0.94, "upper": 1.04}, 0.05, True, False),
+        ({"scale": "hazard ratio", "estimate": 1.0, "lower": 0.95, "upper": 1.05}, 0.05, False, True),
     ],
 )
 def test_no_worse_than_is_decided_by_the_interval(effect, changes, margin, higher_is_better, passed):

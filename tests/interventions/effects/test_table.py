@@ -5,13 +5,18 @@ import pandas as pd
 import pytest
 
 from retention_models.core.check import Check
+from retention_models.interventions.effects.derived_laws import Linear
+from retention_models.interventions.effects.laws import Permutation
+from retention_models.interventions.effects.ratio_laws import AndersonRubin
 from retention_models.interventions.effects.table import evidence_table
+
+WEAK = AndersonRubin(0.04, 0.1, 1e-4, 0.01, 0.0)  # an effect on compliers whose interval has no end
 
 
 @pytest.fixture
 def table(effect):
     def money(value):
-        return {"cost": 0.5, "value": value, "value_lower": value - 0.4, "value_upper": value + 0.6}
+        return {"cost": 0.5, "value": value, "value_lower": value - 0.5, "value_upper": value + 0.5}
 
     return evidence_table(
         [
@@ -19,8 +24,8 @@ def table(effect):
             effect(intervention="mail", **money(1.0)),
             effect(intervention="call", outcome="spend", unit="EUR per customer", **money(2.0)),
             effect(intervention="broken", checks=(Check("sample ratio", False, "Half got lost."),), **money(9.0)),
-            effect(intervention="gift", scale="ratio", estimate=1.2, std_error=0.05, lower=1.1, upper=1.3),
-            effect(intervention="<b>card</b>", scale="hazard ratio", estimate=0.8, std_error=0.05, lower=0.7, upper=0.9,
+            effect(intervention="gift", scale="ratio", estimate=1.2, lower=1.1, upper=1.3),
+            effect(intervention="<b>card</b>", scale="hazard ratio", estimate=0.8, lower=0.7, upper=0.9,
                    design="observational", checks=(Check("overlap", None, "Not tried."),)),
         ]
     )  # fmt: skip
@@ -56,7 +61,7 @@ def test_it_reads_as_text(table):
     assert "! overlap: not testable. Not tried. (<b>card</b>)" in text
     assert "Overturned by a hidden cause" in text
     assert text.endswith(
-        "Best of 2 ranked: call: 2.00 (1.54 to 2.69) per treated customer net of cost (97.5 % interval, 95 % for all 2)"
+        "Best of 2 ranked: call: 2.00 (1.43 to 2.57) per treated customer net of cost (97.5 % interval, 95 % for all 2)"
         "; it pays."
     )
 
@@ -73,7 +78,7 @@ def test_it_reads_as_html_and_names_are_only_names(table):
     [(1.0, 0.5, "it pays."), (1.0, -0.5, "a loss is not ruled out, test on."), (-1.0, -2.0, "None of 1 ranked")],
 )
 def test_the_decision_follows_the_best_value(effect, value, lower, sentence):
-    rows = [effect(value=value, value_lower=lower, value_upper=3.0, cost=1.0)]
+    rows = [effect(value=value, value_lower=lower, value_upper=2 * value - lower, cost=1.0)]
     assert sentence in evidence_table(rows).decision
 
 
@@ -88,10 +93,7 @@ def test_corrections_look_at_all_rows(table):
 
 def test_shrinkage_stays_within_a_panel_and_on_its_scale(effect):
     ratios = [1.0, 1.1, 1.3, 2.0]
-    rows = [
-        effect(intervention=str(r), scale="ratio", estimate=r, std_error=0.2, lower=r * 0.68, upper=r * 1.48)
-        for r in ratios
-    ]
+    rows = [effect(intervention=str(r), scale="ratio", estimate=r, std_error=0.2) for r in ratios]
     shrunk = evidence_table(rows).shrunk("Ratio")
     assert np.all(np.abs(np.log(shrunk["shrunk"]) - np.log(1.3)) <= np.abs(np.log(ratios) - np.log(1.3)) + 0.1)
     assert np.all((shrunk["shrunk_lower"] > 0) & (shrunk["shrunk_lower"] < shrunk["shrunk_upper"]))
@@ -100,7 +102,7 @@ def test_shrinkage_stays_within_a_panel_and_on_its_scale(effect):
 
 
 def test_an_interval_without_end_is_not_shrunk_by_its_standard_error(effect):
-    rows = [effect(intervention=name) for name in "abcd"] + [effect(intervention="weak", lower=-np.inf, upper=np.inf)]
+    rows = [effect(intervention=name) for name in "abcd"] + [effect(intervention="weak", law=WEAK, estimate=0.4)]
     with pytest.raises(ValueError, match="the interval of weak has no end"):
         evidence_table(rows).shrunk("Difference, share of customers")
 
@@ -116,7 +118,10 @@ def test_the_best_of_many_must_be_better_than_chance_would_make_it(effect):
     value = {"value": 1.0, "value_lower": 0.1, "value_upper": 1.9, "cost": 0.0}
     alone = evidence_table([effect(intervention="a", **value)]).decision
     assert alone.endswith("per treated customer net of cost (95 % interval); it pays.")
-    others = [effect(intervention=name, **{**value, "value": 0.5}) for name in "bcdefgh"]
+    others = [
+        effect(intervention=name, **{**value, "value": 0.5, "value_lower": -0.4, "value_upper": 1.4})
+        for name in "bcdefgh"
+    ]
     among = evidence_table([effect(intervention="a", **value), *others]).decision
     assert "99.4 % interval, 95 % for all 8" in among
     assert among.endswith("a loss is not ruled out, test on.")
@@ -139,3 +144,26 @@ def test_levels_are_told(effect):
     for shown in (str(mixed), mixed._repr_html_()):
         assert "0.0400 (0.0204 to 0.0596; 50 %)" in shown
         assert "1.00 (0.50 to 1.50; 95 %)" in shown
+
+
+def test_a_value_whose_law_has_no_end_at_the_corrected_level_does_not_pay(effect):
+    """Of 30 orders none tells more than 29 in 30: enough for 95 %, too few for the best of two."""
+    ends = np.linspace(0.2, 0.39, 29)
+    law = Permutation(0.4, 0.1, (-np.inf, *ends), (*(0.8 - ends[::-1]), np.inf))
+    wedge = effect(intervention="stores", estimate=0.4, law=law, value=4.0, value_law=Linear(law, 10.0, 0.0), cost=0.0)
+    mail = effect(value=1.0, value_lower=0.5, value_upper=1.5, cost=0.0)
+    assert evidence_table([wedge]).decision.endswith("(95 % interval); it pays.")
+    both = evidence_table([wedge, mail]).decision
+    assert "stores: 4.00 (-inf to inf)" in both
+    assert both.endswith("a loss is not ruled out, test on.")
+
+
+def test_corrections_use_the_p_values_of_the_laws(effect):
+    """The weak effect is surely not 0, whatever its size: by its ends it would be 1."""
+    rows = [
+        effect(intervention="weak", law=AndersonRubin(0.7, 0.05, 0.01, 0.01, 0.0), estimate=14.0),
+        effect(std_error=0.02),
+    ]
+    table = evidence_table(rows).corrections
+    assert table["p_value"].tolist() == pytest.approx([2.559625e-12, 0.0455003], rel=1e-6)
+    assert table["holm"].tolist() == pytest.approx([2 * 2.559625e-12, 0.0455003], rel=1e-6)

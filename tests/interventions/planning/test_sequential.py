@@ -8,8 +8,10 @@ from retention_models.interventions.arms.cells import cell_of_clusters
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
-from retention_models.interventions.effects.effect import t_degrees_of_freedom
-from retention_models.interventions.planning.sequential import error_spent, interim_look, sequential_bounds
+from retention_models.interventions.effects.error_spending import error_spent, sequential_bounds
+from retention_models.interventions.effects.laws import Permutation
+from retention_models.interventions.effects.ratio_laws import AndersonRubin
+from retention_models.interventions.planning.sequential import interim_look
 
 
 def test_five_equal_looks_are_as_published():
@@ -103,7 +105,8 @@ def test_one_look_leaves_an_interval_of_few_stores_as_it_is():
 def test_an_early_look_at_few_stores_is_wider_by_their_own_t_distribution():
     effect = few_clusters(np.random.default_rng(0), 4)
     look = interim_look(effect, [0.5])
-    df = t_degrees_of_freedom((effect.upper - effect.estimate) / effect.std_error, 0.95)
+    df = effect.law.df
+    assert 3 < df < 7
     nominal = sequential_bounds([0.5])["p_value"].iloc[0]
     assert look.bound == pytest.approx(stdtrit(df, 1 - nominal / 2))
     assert look.effect.upper - effect.estimate == pytest.approx(look.bound * effect.std_error)
@@ -115,12 +118,34 @@ def test_few_stores_are_stopped_no_more_often_than_the_error_says():
     assert stopped == pytest.approx(0.05, abs=0.017)  # three standard errors
 
 
+def test_the_p_value_of_a_look_holds_at_every_look():
+    """It is the error at which the bound of this look is just reached."""
+    effect = few_clusters(np.random.default_rng(4), 8)
+    look = interim_look(effect, [0.3, 0.6])
+    level = 1 - look.effect.p_value
+    bound = sequential_bounds([0.3, 0.6], level)["p_value"].iloc[-1]
+    assert bound == pytest.approx(effect.p_value, rel=1e-6)
+    assert look.stop == (look.effect.p_value < 0.05)
+    assert interim_look(effect, [1.0]).effect.p_value == pytest.approx(effect.p_value, rel=1e-6)
+
+
 def test_an_interval_without_end_has_none_at_a_look(effect):
-    row = effect(lower=-np.inf, upper=np.inf)
-    look = interim_look(row, [0.5])
+    weak = AndersonRubin(0.04, 0.1, 1e-4, 0.01, 0.0)
+    look = interim_look(effect(estimate=0.4, law=weak, std_error=None, lower=None, upper=None), [0.5])
     assert (look.effect.lower, look.effect.upper) == (-np.inf, np.inf)
     assert not look.stop
     assert look.effect.checks[-1].passed is None
-    half = interim_look(effect(upper=np.inf), [0.5]).effect
-    assert half.lower < 0.0204
-    assert half.upper == np.inf
+    assert "it has no end, at this look or any" in look.effect.checks[-1].detail
+
+
+def test_few_orders_have_an_end_at_the_last_look_only(effect):
+    """Of 40 orders 1 in 40 is the least p-value, below 5 % and above what an early look may spend."""
+    ends = np.linspace(0.01, 0.39, 39)
+    few = Permutation(0.4, 0.1, (-np.inf, *ends), (*(0.8 - ends[::-1]), np.inf))
+    row = effect(estimate=0.4, law=few, std_error=None, lower=None, upper=None)
+    assert np.isfinite([row.lower, row.upper]).all()
+    assert row.p_value == 1 / 40
+    look = interim_look(row, [0.5])
+    assert (look.effect.lower, look.effect.upper, look.stop) == (-np.inf, np.inf, False)
+    assert "it has no end at this look" in look.effect.checks[-1].detail
+    assert interim_look(row, [1.0]).stop
