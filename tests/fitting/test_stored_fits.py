@@ -36,11 +36,13 @@ def test_a_stored_fit_says_what_a_fresh_one_says(path):
     assert stored.data["sha256"] == fresh.data["sha256"]
     expected, found = numbers(fresh), numbers(stored)
     assert found.keys() == expected.keys()
-    if "pooled_by" in fresh.data and "pooled_by" not in stored.data:  # 0.1.0 gave the likelihood of all cohorts as one
-        del expected["fit"]
+    digits = 1e-8
+    if "pooled_by" in fresh.data and "pooled_by" not in stored.data:
+        del expected["fit"]  # 0.1.0 gave the likelihood of all cohorts as one
+        digits = 1e-6  # and the spread of cohorts is iterated until it changes by less than 1e-5
     for name, value in expected.items():
         scale = np.nanmax(np.abs(np.where(np.isfinite(value), value, np.nan)), initial=0.0)
-        np.testing.assert_allclose(found[name], value, rtol=1e-8, atol=1e-8 * scale, err_msg=name)
+        np.testing.assert_allclose(found[name], value, rtol=digits, atol=digits * scale, err_msg=name)
 
 
 def test_every_model_is_among_the_stored_fits():
