@@ -25,7 +25,7 @@ from retention_models.estimation.newton import Objective, newton_from
 STEP = 1e-4  # of the central differences that give the curvature, in log-parameters
 WIDE = 3.0  # standard deviation, in log-parameters, of cohorts about which nothing is known
 NARROW = 1e-8  # the least variance between cohorts, in log-parameters: they are then the same
-PRECISION = 1e-5  # change of the distribution of cohorts, in log-parameters, at which its estimate stops
+PRECISION = 1e-8  # change of the distribution of cohorts, in log-parameters, at which its estimate stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def pool(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[n
     """
     place = np.tile(start, int(cohort.max()) + 1)
     mean, spread = start, np.eye(len(start)) * 0.1
-    for _ in range(50):
+    for _ in range(200):
         cohorts = CohortsObjective.from_prior(model_class, columns, cohort, mean, spread)
         place, information = cohorts.modes(place)
         previous, at = (mean, spread), place.reshape(cohorts.n, -1)
