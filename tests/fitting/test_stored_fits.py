@@ -39,7 +39,7 @@ def test_a_stored_fit_says_what_a_fresh_one_says(path):
     digits = 1e-8
     if "pooled_by" in fresh.data and "pooled_by" not in stored.data:
         del expected["fit"]  # 0.1.0 gave the likelihood of all cohorts as one
-        digits = 1e-5  # and iterated the spread of cohorts until it changed by less than that
+        digits = 1e-4  # and iterated the spread of cohorts until it changed by less than that
     for name, value in expected.items():
         scale = np.nanmax(np.abs(np.where(np.isfinite(value), value, np.nan)), initial=0.0)
         np.testing.assert_allclose(found[name], value, rtol=digits, atol=digits * scale, err_msg=name)
