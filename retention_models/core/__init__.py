@@ -7,6 +7,7 @@
 - ``distinct``: distinct rows of columns, and how many share each
 - ``formatting``: rounded numbers, intervals, and the short form of results
 - ``proportions``: confidence intervals of proportions
+- ``stored_record``: results as JSON text
 - ``package_files``: where notebooks and data lie
 - ``moved_names``: where names of earlier versions are now
 - ``version``: the version

@@ -212,10 +212,7 @@ class Fit(Presentation):
         str
             The text that ``from_json`` reads.
         """
-        text = to_text(self)
-        if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
-        return text
+        return to_text(self, path)
 
     @classmethod
     def from_json(cls, source: str | Path) -> Fit:
@@ -237,8 +234,7 @@ class Fit(Presentation):
             When the text is no stored fit, is damaged, or has a later format. The error names the version that
             wrote it.
         """
-        is_text = isinstance(source, str) and source.lstrip().startswith("{")
-        return from_text(cls, str(source) if is_text else Path(source).read_text(encoding="utf-8"))
+        return from_text(cls, source)
 
     def _headline(self) -> str:
         kind = "robust" if self.robust else "standard"

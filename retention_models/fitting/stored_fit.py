@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.core.version import __version__
+from retention_models.core.stored_record import StoredRecord
 from retention_models.estimation.model import parameter_names
 from retention_models.fitting.formula_terms import CovariateTerms
 from retention_models.fitting.models import MODELS
 
 Fitted = TypeVar("Fitted")  # ``Fit``, whose module uses this one
 
-FORMAT = 1  # raised when a version writes what earlier ones cannot read; a file of 0.1.0 has no such entry
-NO_FIT = "this is no fit written by to_json"
+STORED = StoredRecord("fit", format=1, remedy="fit the model again", unnamed_format=1)  # a file of 0.1.0 names none
 RENAMED = {  # keys of ``Fit.data`` in version 0.1.0 -> today
     "design": "sampling",
     "observed_from": "observation_start",
@@ -27,19 +26,14 @@ RENAMED = {  # keys of ``Fit.data`` in version 0.1.0 -> today
 }
 
 
-def to_text(fit: Any) -> str:
+def to_text(fit: Any, path: str | Path | None) -> str:
     """The fit as JSON text."""
-    stored = {"retention_models": __version__, "format": FORMAT, **_to_plain(fit)}
-    return json.dumps(stored, indent=2, allow_nan=False)
+    return STORED.write(_to_plain(fit), path)
 
 
-def from_text(fit_class: Callable[..., Fitted], text: str) -> Fitted:
+def from_text(fit_class: Callable[..., Fitted], source: str | Path) -> Fitted:
     """The fit that JSON text holds; a ValueError names the version that wrote what cannot be read."""
-    stored = _read_object(text)
-    try:
-        return _from_plain(fit_class, stored)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{NO_FIT}, or it is damaged ({_writer(stored)}; {_problem(error)})") from None
+    return STORED.read(source, lambda stored: _from_plain(fit_class, stored))
 
 
 def _to_plain(fit: Any) -> dict[str, Any]:
@@ -77,29 +71,3 @@ def _from_plain(fit_class: Callable[..., Fitted], stored: Mapping[str, Any]) -> 
         checks=tuple(Check(**check) for check in stored["checks"]),
         covariate_terms=CovariateTerms.from_plain(stored["effects"]) if "effects" in stored else CovariateTerms(),
     )
-
-
-def _read_object(text: str) -> Mapping[str, Any]:
-    """The JSON object in the text; an error if there is none, or if this version does not know its format."""
-    try:
-        stored = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{NO_FIT}, or it is damaged ({error})") from None
-    if not isinstance(stored, dict):
-        raise ValueError(f"{NO_FIT}: it holds {type(stored).__name__}, no object")
-    used = stored.get("format", FORMAT)
-    if used not in range(1, FORMAT + 1):
-        raise ValueError(
-            f"this fit has format {used!r} ({_writer(stored)}); version {__version__} reads formats up to {FORMAT}: "
-            "upgrade retention_models, or fit the model again"
-        )
-    return stored
-
-
-def _writer(stored: Mapping[str, Any]) -> str:
-    version = stored.get("retention_models")
-    return "it names no version" if version is None else f"written by version {version}"
-
-
-def _problem(error: Exception) -> str:
-    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)

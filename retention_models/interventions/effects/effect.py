@@ -280,10 +280,7 @@ class Effect(Presentation):
         str
             The text that ``from_json`` reads.
         """
-        text = to_text(self)
-        if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
-        return text
+        return to_text(self, path)
 
     @classmethod
     def from_json(cls, source: str | Path) -> Effect:
@@ -305,8 +302,7 @@ class Effect(Presentation):
             When the text is no stored effect, is damaged, has a law that this version does not know, or a later format.
             The error names the version that wrote it.
         """
-        is_text = isinstance(source, str) and source.lstrip().startswith("{")
-        return from_text(cls, str(source) if is_text else Path(source).read_text(encoding="utf-8"))
+        return from_text(cls, source)
 
     def _parts(self) -> Sequence[Part]:
         changed = "changes" if self.scale == "difference" else "multiplies"
