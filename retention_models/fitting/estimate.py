@@ -327,8 +327,9 @@ def fitted_table(fit: Fit, customers: Any) -> CustomerTable:
 def require_fitted_to(fit: Fit, histories: CustomerTable) -> None:
     """An error unless these are the histories, or the tenures, that a fit was made from."""
     if histories.sha256() != fit.data.get("sha256"):
-        name = type(fit.model).__name__
+        name, of_contracts = type(fit.model).__name__, "at_risk" in fit.model.columns
+        given = f"these {histories.n_customers:,.0f} customers are not the ones"
         raise ValueError(
-            f"these {histories.n_customers:,.0f} customers are not the ones that {name} was fitted to "
-            f"({fit.n_customers:,}); pass the table that fit was given"
+            f"{'this retention table is not the one' if of_contracts else given} that {name} was fitted to "
+            f"({fit.n_customers:,} customers); pass the table that fit was given"
         )
