@@ -6,7 +6,7 @@ JOBS ?= 2
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header
 NOTEBOOKS = $(BIN)/pytest -n $(JOBS) --dist loadfile --nbval --nbval-cell-timeout=60 notebooks
 PLAIN = NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL AVX512_SPR"
-EVERYTHING = pyproject.toml --extra notebooks --extra data --group test --group docs
+EVERYTHING = pyproject.toml --extra notebooks --extra data --extra spreadsheets --group test --group docs
 
 .PHONY: report test test-all test-portable test-spark check lab lock notebooks bench ledger docs
 .DEFAULT_GOAL := test

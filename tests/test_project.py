@@ -242,7 +242,7 @@ def required():
     """Every distribution that pyproject names, spark aside."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     extras = PROJECT["optional-dependencies"]
-    lines = [*PROJECT["dependencies"], *extras["notebooks"], *extras["data"], *groups["test"]]
+    lines = [*PROJECT["dependencies"], *extras["notebooks"], *extras["data"], *extras["spreadsheets"], *groups["test"]]
     return {normal(re.split(r"[<>=!~ \[;]", line)[0]) for line in lines}
 
 
@@ -269,7 +269,7 @@ def test_environment_names_the_six_packages_and_takes_pins_from_the_constraints(
     assert pip[0] == "-c constraints.txt"
     assert pip[1:-1] == ["lifetimes", "pandas", "numpy", "matplotlib", "jupyterlab", "nbval"]
     assert set(pip[1:-1]) <= required()
-    assert pip[-1] == "-e .[notebooks,data]"
+    assert pip[-1] == "-e .[notebooks,data,spreadsheets]"
 
 
 def test_the_project_stands_alone():

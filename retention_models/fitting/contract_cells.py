@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from retention_models.core.formatting import Presentation
 from retention_models.estimation.design import Design
 from retention_models.estimation.formula import columns_in, parse_formula
 from retention_models.survival.covariates import Cells
-from retention_models.tables.customer_table import read_covariates, read_table
+from retention_models.tables.customer_table import read_covariates, read_frame, read_table
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,7 +45,7 @@ class Covariates(Presentation):
         """The table with the columns that the designs make of it."""
         if not self.designs:
             return table
-        frame = read_covariates(table, list(nw.from_native(table, eager_only=True).columns))
+        frame = read_covariates(table, list(read_frame(table)[0].columns))
         columns = [pd.DataFrame(d.matrix(frame), columns=list(d.labels), index=frame.index) for d in self.designs]
         others = frame[[name for name in frame if all(name not in made for made in columns)]]
         return pd.concat([others, *columns], axis=1)
@@ -98,7 +97,7 @@ def _paths(table: Any, names: Sequence[str], n: int) -> NDArray[np.int64]:
     """The number of each line's path."""
     if not names:
         return np.zeros(n, dtype=np.int64)
-    rows = nw.from_native(table, eager_only=True)
+    rows = read_frame(table)[0]
     missing = [name for name in names if name not in rows.columns]
     if missing:
         raise ValueError(f"{', '.join(missing)} not in the table; path names the columns that tell calendars apart")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
-from retention_models.tables.customer_table import read_covariates
+from retention_models.tables.customer_table import read_covariates, read_frame
 
 OWN_COLUMNS = ("customer_id", "tenure", "weight")
 
@@ -26,7 +25,7 @@ def predicted_survival(model: Any, customers: Any, last: int) -> Array:
         When ``last`` lies beyond the data of the model. lifelines continues its curves at a constant level there, as if
         no customer ever left.
     """
-    names = [name for name in nw.from_native(customers, eager_only=True).columns if name not in OWN_COLUMNS]
+    names = [name for name in read_frame(customers)[0].columns if name not in OWN_COLUMNS]
     features = read_covariates(customers, names).reset_index(drop=True)
     times = np.arange(last + 1)
     if "times" in inspect.signature(model.predict_survival_function).parameters:

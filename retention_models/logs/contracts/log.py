@@ -100,8 +100,8 @@ def read_contracts(
     Parameters
     ----------
     source
-        A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of CSV or Parquet files; one row a
-        contract. A missing ``end`` means that the contract is active.
+        A frame or the path of files, as in ``read_transactions``; one row a contract. A missing ``end`` means that the
+        contract is active.
     sampling
         How contracts came into the log. ``"acquisition"``: all contracts, each from its start. ``"active_on"``: the
         contracts active on ``observation_start``, and all later ones. ``"window"``: the contracts active on
@@ -170,7 +170,7 @@ def read_contracts(
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
         log = open_contracts(source, roles, kept, time_zone)
-        contracts, set_aside = select_usable(log, until, time_zone)
+        contracts, set_aside = select_usable(log, roles, until, time_zone)
         size = scalars(contracts, rows=nw.len(), customers=nw.col("customer_id").n_unique())
         has_several = size["customers"] < size["rows"]
         whole = join_contracts(contracts, overlaps, join_within) if has_several else single_spells(contracts)
@@ -205,7 +205,7 @@ def truncate_spells(spells: Spells, day: str | dt.date) -> Spells:
     until = read_day("day", day)
     if not (spells.observation_start or dt.date.min) < until <= spells.observation_end:
         raise ValueError(f"day must lie within the observation, which ends on {spells.observation_end}; got {until}")
-    rows = on_engine(nw.from_native(spells.frame).to_native())
+    rows = on_engine(spells.frame)
     first = Day.in_column("start").number
     churned = nw.col("churned") & (first + nw.col("tenure") <= day_number(until))
     gone = nw.when(nw.col("_churned"))
