@@ -56,7 +56,7 @@ ledger: $(READY)           ## every number of BASE=<commit> against today's; wha
 	&& $(BIN)/python tests/ledger.py compare $$there/before.json $$there/after.json --changes tests/ledger_changes.txt
 
 test-spark: .venv-spark/.ready  ## the engine test on PySpark, which needs Java
-	.venv-spark/bin/pytest -m spark tests/logs tests/interventions
+	.venv-spark/bin/pytest -m spark tests/tables tests/logs tests/interventions
 
 lock: $(BIN)/uv            ## renew requirements.lock, constraints.txt and the Spark lock from pyproject.toml
 	$(COMPILE) --generate-hashes $(EVERYTHING) -o requirements.lock

@@ -1,6 +1,7 @@
 """One frame as every kind of source that can be read."""
 
 import gzip
+import shutil
 from decimal import Decimal
 from xml.sax.saxutils import escape
 from zipfile import ZipFile
@@ -143,6 +144,24 @@ SOURCES = {
 def source(request, tmp_path):
     """A function that makes one kind of source of a plain pandas frame."""
     return lambda frame: SOURCES[request.param](frame, tmp_path)
+
+
+@pytest.fixture
+def in_spark():
+    """A function that makes a Spark frame of a plain pandas frame, of text if asked for."""
+    if shutil.which("java") is None:
+        pytest.skip("no Java found, which Spark needs")
+    sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed; see make test-spark")
+    session = sql.SparkSession.builder.master("local[1]").config("spark.sql.shuffle.partitions", "1").getOrCreate()
+    types = {"M": "timestamp_ntz", "f": "double", "i": "long", "b": "boolean"}
+
+    def make(frame, *, text):
+        frame = as_text(frame) if text else frame
+        schema = ", ".join(f"`{name}` {types.get(frame[name].dtype.kind, 'string')}" for name in frame)
+        return session.createDataFrame(list(zip(*lists(frame).values(), strict=True)), schema)
+
+    yield make
+    session.stop()
 
 
 @pytest.fixture

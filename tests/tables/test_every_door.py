@@ -1,7 +1,11 @@
 """Every door reads every kind of frame and file, with the result of a plain pandas frame."""
 
+import gzip
+import sys
 from functools import cache
+from time import process_time
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -191,10 +195,179 @@ def of_plain_frame(door):
     return list(read(plain))
 
 
+def check_same(found, door):
+    for ours, theirs in zip(found, of_plain_frame(door), strict=True):
+        pd.testing.assert_frame_equal(
+            ours, theirs, check_dtype=False, check_index_type=False, check_column_type=False, rtol=1e-10, atol=1e-12
+        )
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_every_door_reads_every_source_like_a_plain_frame(door, source):
     plain, read = DOORS[door]
-    for found, expected in zip(read(source(plain)), of_plain_frame(door), strict=True):
-        pd.testing.assert_frame_equal(
-            found, expected, check_dtype=False, check_index_type=False, check_column_type=False, rtol=1e-10, atol=1e-12
-        )
+    check_same(list(read(source(plain))), door)
+
+
+@pytest.mark.spark
+@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+@pytest.mark.filterwarnings("ignore:The copy keyword is deprecated:DeprecationWarning")
+def test_every_door_reads_spark_like_a_plain_frame(in_spark):
+    wrong = {}
+    for door in DOORS.keys() - {"purchase_outcomes, assignments"}:  # which must be on the engine of the log
+        for text in (False, True):
+            plain, read = DOORS[door]
+            try:
+                check_same(list(read(in_spark(plain, text=text))), door)
+            except (AssertionError, Exception) as error:
+                wrong[door, text] = repr(error)
+    assert wrong == {}
+
+
+# What was read at one door and refused, or read otherwise, at another.
+
+
+def european(frame, folder):
+    frame.to_csv(folder / "eu.csv", index=False, sep=";", decimal=",")
+    return folder / "eu.csv"
+
+
+def test_a_test_of_contracts_reads_semicolons_and_pq(tmp_path):
+    measured = {"arm": "arm", "time_unit": "months"}
+    plain = rm.contract_experiment(SURVIVAL, PLAN, **measured)
+    SURVIVAL.to_parquet(tmp_path / "x.pq")
+    for file in (european(SURVIVAL, tmp_path), tmp_path / "x.pq"):
+        assert rm.contract_experiment(file, PLAN, **measured).sizes == plain.sizes
+
+
+@pytest.mark.parametrize(
+    "words", [("Yes", "No"), ("yes", "no"), ("1", "0"), ("TRUE", "false"), (True, False), ("Y", "n")]
+)
+def test_yes_and_no_are_read_in_frames_as_in_files(words, tmp_path):
+    said = ROWS.assign(bought=np.where(BOUGHT == 1, *np.array(words, dtype=object)))
+    said.to_csv(tmp_path / "said.csv", index=False)
+    for rows in (said, tmp_path / "said.csv"):
+        pd.testing.assert_frame_equal(experiment(rows).table(), experiment(ROWS).table())
+
+
+@pytest.mark.parametrize("make", [lambda rows, _: rows, european])
+def test_blanks_around_an_arm_do_not_make_another_and_capitals_do(make, tmp_path):
+    blank = ROWS["arm"].where(np.arange(N) % 3 > 0, "\t" + ROWS["arm"] + "\u00a0 ")
+    assert experiment(make(ROWS.assign(arm=blank), tmp_path)).arms == ("none", "mail")
+    capital = ROWS["arm"].where(np.arange(N) % 5 != 1, "Mail")
+    assert experiment(make(ROWS.assign(arm=capital), tmp_path)).arms == ("none", "Mail", "mail")
+
+
+def test_a_group_may_have_a_dot_in_its_name():
+    by = {"plan.type": "basic"}
+    snapshot = pd.DataFrame({"tenure": [1, 2], "churned": ["Yes", "No"], **by})
+    assert "plan.type" in rm.logs.retention_table_from_tenures(snapshot, sampling="acquisition", by=list(by))
+    assert set(rm.retention_table(spells(CONTRACTS), period="M", by="plan.type")["plan.type"]) == {"basic", "full"}
+
+
+def test_a_column_with_a_name_of_the_reader_replaces_nothing(tmp_path):
+    contracts = pd.DataFrame(
+        {"customer_id": range(400), "start": "2024-01-01", "end": None, "_whole_id": 7, "_zone": 1}
+    )
+    contracts.to_csv(tmp_path / "contracts.csv", index=False)
+    read = rm.read_contracts(tmp_path / "contracts.csv", sampling="acquisition", observation_end="2024-06-30")
+    assert read.rows == 400
+    assert sorted_rows(read.frame, "customer_id")["customer_id"].tolist() == list(range(400))
+
+
+def test_assignments_may_have_columns_with_names_of_the_calculation():
+    found = outcomes(LOG, MAILING)
+    assert found[["_id", "days", "plan.type"]].drop_duplicates().to_dict("list") == {
+        "_id": [5],
+        "days": [3],
+        "plan.type": ["basic"],
+    }
+
+
+def test_assignments_of_another_database_are_brought_to_the_log():
+    elsewhere = duckdb.connect().from_df(MAILING)
+    pd.testing.assert_frame_equal(outcomes(LOG, elsewhere), outcomes(LOG, MAILING), check_dtype=False)
+
+
+def test_a_wide_file_costs_what_its_columns_asked_for_cost(tmp_path):
+    """Trimming every column took a minute for a thousand columns, and more than ten for ten thousand."""
+    wide = pd.DataFrame(1, index=range(20), columns=[f"column{i}" for i in range(10_000)])
+    pd.concat([LOG.head(20)[["customer_id", "date", "amount"]], wide], axis=1).to_csv(
+        tmp_path / "wide.csv", index=False
+    )
+    started = process_time()
+    read = rm.read_transactions(tmp_path / "wide.csv")
+    assert process_time() - started < 20
+    assert read.columns == read.frame.columns == ["customer_id", "date", "amount"]
+
+
+def test_a_missing_column_is_named_with_the_first_of_those_there_are():
+    wide = pd.DataFrame(1, index=[0], columns=[f"c{i}" for i in range(100)])
+    with pytest.raises(
+        ValueError, match=r"no column 'customer_id', 'date', 'amount'; it has c0, .* c19 and 80 more\. "
+    ):
+        rm.summarize(wide)
+
+
+def test_doubled_columns_matter_only_if_they_are_asked_for(tmp_path):
+    doubled = pd.DataFrame([[1, "2024-01-01", 2, 5, 6]], columns=["customer_id", "date", "amount", "x", "x"])
+    doubled.to_csv(tmp_path / "doubled.csv", index=False)
+    for log in (doubled, tmp_path / "doubled.csv"):
+        assert rm.read_transactions(log).rows == 1
+        with pytest.raises(ValueError, match="the log has more than one column called x; rename or drop all but one"):
+            rm.read_transactions(log, amount="x")
+
+
+def test_a_number_with_a_comma_is_read_unless_it_could_be_thousands():
+    written = {"12,5": 12.5, "0,621": 0.621, "-0,0625": -0.0625, "1,2345": 1.2345}
+    rows = pd.DataFrame({"arm": ["a", "b"] * 4, "y": [*written, *written]})
+    test = rm.Experiment.from_rows(rows, rm.Plan(control="a"), arm="arm", outcomes=["y"])
+    assert test.table()["y"].tolist() == pytest.approx([(12.5 - 0.0625) / 2, (0.621 + 1.2345) / 2])
+    more = pd.concat([rows, pd.DataFrame({"arm": ["a"], "y": ["1,234"]})])
+    with pytest.raises(ValueError, match="y is missing, not finite or no number for 1 of 9 customers"):
+        rm.Experiment.from_rows(more, rm.Plan(control="a"), arm="arm", outcomes=["y"])
+
+
+# Workbooks and compressed files.
+
+
+def test_a_workbook_with_several_sheets_of_rows_is_asked_about(workbook, tmp_path):
+    workbook(tmp_path / "log.xlsx", January=LOG, February=LOG, Notes=pd.DataFrame())
+    with pytest.raises(ValueError, match=r"one sheet with rows; it has 2 \(January, February\): keep one"):
+        rm.read_transactions(tmp_path / "log.xlsx")
+    workbook(tmp_path / "empty.xlsx", January=pd.DataFrame())
+    with pytest.raises(ValueError, match=r"one sheet with rows; it is empty"):
+        rm.read_transactions(tmp_path / "empty.xlsx")
+
+
+def test_empty_rows_of_a_workbook_are_none(workbook, tmp_path):
+    log = LOG[["customer_id", "date", "amount"]].dropna().head(3).reset_index(drop=True)
+    workbook(tmp_path / "log.xlsx", log=log.reindex([0, 5, 1, 2, 6]))
+    read = rm.read_transactions(tmp_path / "log.xlsx")
+    assert (read.rows, read.set_aside) == (3, {})
+
+
+def test_a_workbook_without_rows_has_none(workbook, tmp_path):
+    workbook(tmp_path / "log.xlsx", log=LOG.head(0))
+    with pytest.raises(ValueError, match="the log has no rows"):
+        rm.read_transactions(tmp_path / "log.xlsx")
+
+
+def test_without_the_extra_a_workbook_names_it(workbook, tmp_path, monkeypatch):
+    workbook(tmp_path / "log.xlsx", log=LOG)
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'retention-models\[spreadsheets\]'"):
+        rm.read_transactions(tmp_path / "log.xlsx")
+
+
+@pytest.mark.parametrize("name", ["log.xlsx", "log.csv.gz"])
+def test_a_damaged_file_is_named(name, tmp_path):
+    (tmp_path / name).write_bytes(b"customer_id,date,amount\n1,2024-01-01,1\n")
+    with pytest.raises(ValueError, match=rf"{name} cannot be read: the file is damaged\. "):
+        rm.read_transactions(tmp_path / name)
+
+
+def test_a_compressed_file_that_ends_early_is_named(tmp_path):
+    whole = gzip.compress(LOG.to_csv(index=False).encode())
+    (tmp_path / "log.csv.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"log\.csv\.gz cannot be read: the file is damaged"):
+        rm.read_transactions(tmp_path / "log.csv.gz")
