@@ -7,6 +7,7 @@ letters differ. Text where dates or numbers are asked for is parsed; what nobody
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import narwhals as nw
 import pandas as pd
-from narwhals.dependencies import is_duckdb_relation, is_pandas_dataframe
+from narwhals.dependencies import is_duckdb_relation, is_pandas_dataframe, is_pyspark_dataframe
 
 from retention_models.tables.files import (
     BLANKS,
@@ -36,7 +37,13 @@ Frame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]
 
 TEXT = (nw.String, nw.Object, nw.Categorical, nw.Enum)
 PARSED = ("day", "number", "measure")
-SPARK = {nw.Datetime: "timestamp_ntz", nw.Float64: "double", nw.String: "string"}
+SPARK = {
+    nw.Datetime: "timestamp_ntz",
+    nw.Float64: "double",
+    nw.Int64: "long",
+    nw.Boolean: "boolean",
+    nw.String: "string",
+}
 SHOWN = 20  # names of columns in an error
 TYPES = {"day": nw.Datetime("us"), "number": nw.Float64(), "measure": nw.Float64()}  # of columns without any value
 
@@ -98,7 +105,7 @@ def column_names(source: Any, where: str = "the table") -> list[str]:
     """The names of the columns of a frame or file, without reading its rows."""
     if isinstance(source, str | Path):
         return column_names_of_file(source)
-    if is_pandas_dataframe(source) or is_duckdb_relation(source):
+    if is_pandas_dataframe(source) or is_duckdb_relation(source) or is_pyspark_dataframe(source):
         return list(source.columns)
     try:
         return nw.from_native(source).collect_schema().names()
@@ -173,14 +180,7 @@ def move_to_engine(frame: Frame, other: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     if other.implementation.is_duckdb():
         native = frame.to_native() if frame.implementation.is_duckdb() else collect(frame)
         return nw.from_native(lend(native, other.to_native()))
-    if frame.implementation == other.implementation:
-        return frame.lazy()
-    if other.implementation.is_polars():
-        return nw.from_dict(_lists(collect(frame)), backend="polars").lazy()
-    raise ValueError(
-        f"the assignments are on {frame.implementation}, the log on {other.implementation}: bring them to the "
-        "engine of the log"
-    )
+    return (frame if frame.implementation == other.implementation else _like(other, collect(frame))).lazy()
 
 
 def count_distinct(rows: nw.LazyFrame[Any], names: Sequence[str], **counted: nw.Expr) -> pd.DataFrame:
@@ -215,25 +215,27 @@ def _check_zones(first: Any, last: Any, name: str, time_zone: str | None) -> Non
 
 def _select(source: Any, columns: Mapping[str, str], where: str, hint: str) -> Frame:
     """The columns asked for, under their new names, as they are."""
-    if isinstance(source, str | Path):
-        relation, names = open_files(source)
-        places = dict(zip(names, relation.columns, strict=True))
-        _check_columns(columns, names, where, hint)
-        return nw.from_native(select(relation, {new: places[name] for new, name in columns.items()}))
-    names = column_names(source, where)
+    relation, names = open_files(source) if isinstance(source, str | Path) else (None, column_names(source, where))
     _check_columns(columns, names, where, hint)
+    places = {name: place for place, name in enumerate(names)}
+    if relation is not None:
+        there = relation.columns
+        return nw.from_native(select(relation, {new: there[places[name]] for new, name in columns.items()}))
     if is_pandas_dataframe(source):
-        picked = source.iloc[:, [names.index(name) for name in columns.values()]]
+        picked = source.iloc[:, [places[name] for name in columns.values()]]
         return nw.from_native(picked.set_axis(list(columns), axis=1))
+    if is_pyspark_dataframe(source):  # which takes 'plan.type' for a part of 'plan', and 'Date' for 'date'
+        columns = {new: f"column{places[name]}" for new, name in columns.items()}
+        source = source.toDF(*(f"column{place}" for place in range(len(names))))
     return nw.from_native(source).select(nw.col(name).alias(new) for new, name in columns.items())
 
 
 def _check_columns(columns: Mapping[str, str], names: Sequence[str], where: str, hint: str) -> None:
-    wanted = dict.fromkeys(columns.values())
-    if missing := [repr(name) for name in wanted if name not in names]:
+    counts = Counter(names)
+    if missing := [repr(name) for name in dict.fromkeys(columns.values()) if not counts[name]]:
         there = ", ".join(map(str, names[:SHOWN])) + (f" and {len(names) - SHOWN:,} more" if names[SHOWN:] else "")
         raise ValueError(f"{where} has no column {', '.join(missing)}; it has {there}{f'. {hint}' if hint else ''}")
-    if repeated := [name for name in wanted if list(names).count(name) > 1]:
+    if repeated := [name for name in dict.fromkeys(columns.values()) if counts[name] > 1]:
         raise ValueError(f"{where} has more than one column called {', '.join(repeated)}; rename or drop all but one")
 
 
@@ -322,15 +324,19 @@ def _parse_distinct(frame: Frame, name: str, kind: Kind, time_zone: str | None) 
     """The frame with a column of text parsed: DuckDB reads its distinct values, and they are joined to the rows."""
     values = collect(frame.lazy().select(name).unique()).dropna().astype(str)
     parsed = parse_text(duckdb_connection().from_df(values), {name: kind}, time_zone).df()
-    lookup = parsed.assign(_text=values[name].array)
-    types = {name: TYPES[kind]} | {other: nw.String() for other in lookup if other != name}
-    joined = frame.rename({name: "_text"}).join(_like(frame, lookup, types), on="_text", how="left")
+    lookup = _like(frame, parsed.assign(_text=values[name].array))
+    joined = frame.rename({name: "_text"}).join(lookup, on="_text", how="left")
     return joined.select(*frame.collect_schema().names(), *(other for other in parsed if other != name))
 
 
-def _like(frame: Frame, table: pd.DataFrame, types: Mapping[str, nw.dtypes.DType]) -> Any:
+def _like(frame: Frame, table: pd.DataFrame) -> Any:
     """A small table on the engine of a frame."""
-    columns = _lists(table[list(types)])
+    types = {name: _plain_type(dtype) for name, dtype in nw.from_native(table).schema.items()}
+    values = {name: table[name].astype(object).where(table[name].notna(), None) for name in types}
+    columns = {  # in types of Python
+        name: [value.to_pydatetime() if isinstance(value, pd.Timestamp) else value for value in column]
+        for name, column in values.items()
+    }
     if frame.implementation.is_polars():
         small = nw.from_dict(columns, types, backend="polars")
         return small.lazy() if isinstance(frame, nw.LazyFrame) else small
@@ -338,14 +344,14 @@ def _like(frame: Frame, table: pd.DataFrame, types: Mapping[str, nw.dtypes.DType
         schema = ", ".join(f"`{name}` {SPARK[type(dtype)]}" for name, dtype in types.items())
         session = frame.to_native().sparkSession
         return nw.from_native(session.createDataFrame(list(zip(*columns.values(), strict=True)), schema))
-    raise ValueError(
-        f"column {next(iter(types))!r} holds text, which is not parsed on {frame.implementation}; convert it there"
-    )
+    raise ValueError(f"columns {', '.join(types)} cannot be brought to {frame.implementation}; convert text there")
 
 
-def _lists(table: pd.DataFrame) -> dict[str, list[Any]]:
-    """The values of each column, None where they are missing."""
-    return {str(name): column.astype(object).where(column.notna(), None).tolist() for name, column in table.items()}
+def _plain_type(dtype: nw.dtypes.DType) -> nw.dtypes.DType:
+    """The type of a column's values in any engine."""
+    if isinstance(dtype, nw.Datetime | nw.Boolean):
+        return nw.Datetime("us") if isinstance(dtype, nw.Datetime) else dtype
+    return nw.Int64() if dtype.is_integer() else nw.Float64() if dtype.is_numeric() else nw.String()
 
 
 def _with_types(frame: Frame, kinds: Mapping[str, Kind], columns: Mapping[str, str], time_zone: str | None) -> Frame:

@@ -158,7 +158,11 @@ def in_spark():
     def make(frame, *, text):
         frame = as_text(frame) if text else frame
         schema = ", ".join(f"`{name}` {types.get(frame[name].dtype.kind, 'string')}" for name in frame)
-        return session.createDataFrame(list(zip(*lists(frame).values(), strict=True)), schema)
+        rows = [
+            [getattr(value, "to_pydatetime", lambda value=value: value)() for value in row]
+            for row in zip(*lists(frame).values(), strict=True)
+        ]
+        return session.createDataFrame(rows, schema)
 
     yield make
     session.stop()

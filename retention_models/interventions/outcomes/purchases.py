@@ -53,7 +53,7 @@ def purchase_outcomes(
         A log that ``read_transactions`` returns, or anything that it reads.
     assignments
         A frame or the path of files, one row a customer: id, day of assignment, arm, and other columns of the test
-        (block, cluster, covariates). They are brought to the engine of the log. With a log in Spark they must be there.
+        (block, cluster, covariates). They are brought to the engine of the log.
     horizon_days
         Length of the window in days. Purchases count from the assignment to the end of its last day.
     offer_days
