@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
+from retention_models.cli import main
 from retention_models.interventions.campaign.interim import interim_looks
 from retention_models.interventions.campaign.read import read_campaign
 from retention_models.interventions.designs.encouragement import as_treated_difference
@@ -353,11 +354,14 @@ def test_a_workbook_without_rows_has_none(workbook, tmp_path):
         rm.read_transactions(tmp_path / "log.xlsx")
 
 
-def test_without_the_extra_a_workbook_names_it(workbook, tmp_path, monkeypatch):
+def test_without_the_extra_a_workbook_names_it(workbook, tmp_path, monkeypatch, capsys):
     workbook(tmp_path / "log.xlsx", log=LOG)
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'retention-models\[spreadsheets\]'"):
         rm.read_transactions(tmp_path / "log.xlsx")
+    fit = ["fit", "--transactions", str(tmp_path / "log.xlsx"), "--output", str(tmp_path / "fit.json")]
+    assert main(fit) == 1
+    assert "pip install 'retention-models[spreadsheets]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["log.xlsx", "log.csv.gz"])

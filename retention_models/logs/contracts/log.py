@@ -21,6 +21,7 @@ from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.contracts.rows import open_contracts, require_some, scalars, select_usable
 from retention_models.logs.contracts.spells import Overlaps, Rows, join_contracts, observe_spells, single_spells
+from retention_models.logs.transactions.log import tally
 from retention_models.tables.days import Day, day_number
 from retention_models.tables.engines import collect, on_engine
 from retention_models.tables.files import naming
@@ -246,12 +247,12 @@ def _facts(spells: Rows) -> dict[str, int]:
     seen = nw.col("in_view")
 
     def count(rows: nw.Expr) -> nw.Expr:
-        return (seen & rows).sum()
+        return tally(seen & rows)
 
     facts = {
         "all": nw.len(),
-        "spells": seen.sum(),
-        "overlaps": nw.col("overlaps").sum(),
+        "spells": tally(seen),
+        "overlaps": tally(nw.col("overlaps")),
         "later": count(nw.col("later")),
         "returns": count(nw.col("spell") > 1),
         "ended": count(nw.col("churned")),

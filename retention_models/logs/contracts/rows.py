@@ -12,6 +12,7 @@ import narwhals as nw
 import pandas as pd
 
 from retention_models.logs.contracts.spells import Rows, contract_faults, number_days
+from retention_models.logs.transactions.log import tally
 from retention_models.tables.engines import collect, on_engine, open_log, reading_facts, settle
 from retention_models.tables.files import Kind
 
@@ -71,7 +72,7 @@ def select_usable(
     faults = contract_faults(until)
     counts, faulty = {"rows": nw.len()}, nw.lit(False)
     for reason, fault in faults.items():
-        counts[reason] = (fault & ~faulty).sum()
+        counts[reason] = tally(fault & ~faulty)
         faulty = faulty | fault
     facts = collect(log.select(**counts, **reading_facts(log))).iloc[0]
     settled = settle(log, facts, roles, time_zone).lazy()
