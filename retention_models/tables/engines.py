@@ -34,6 +34,7 @@ from retention_models.tables.files import (
 )
 
 Frame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]
+Columns: TypeAlias = Mapping[str, str] | Sequence[str]
 
 TEXT = (nw.String, nw.Object, nw.Categorical, nw.Enum)
 PARSED = ("day", "number", "measure")
@@ -50,7 +51,7 @@ TYPES = {"day": nw.Datetime("us"), "number": nw.Float64(), "measure": nw.Float64
 
 def open_log(
     source: Any,
-    columns: Mapping[str, str],
+    columns: Columns,
     kinds: Mapping[str, Kind],
     *,
     where: str = "the log",
@@ -64,11 +65,11 @@ def open_log(
     source
         A frame of pandas, Polars (eager or lazy), DuckDB or Spark, or the path of files.
     columns
-        New name to the name in the source. No other column is read.
+        New name to the name in the source, or names that stay. No other column is read.
     kinds
-        New name to what the column holds. ``"id"``: what tells rows apart, of any type; in files of text whole numbers
-        if every one is. ``"text"``: names. ``"day"``: days or times, on a wall clock without zone. ``"number"``:
-        floats. ``"measure"``: floats, or yes and no as 1 and 0. ``"filled"``: whether there is a value.
+        What each column holds, by its new name. ``"id"``: what tells rows apart, of any type; in files of text whole
+        numbers if every one is. ``"text"``: names. ``"day"``: days or times, on a wall clock without zone.
+        ``"number"``: floats. ``"measure"``: floats, or yes and no as 1 and 0. ``"filled"``: whether there is a value.
     where, hint
         What an error calls the source, and what it adds when columns are missing.
     time_zone
@@ -76,6 +77,7 @@ def open_log(
     """
     if time_zone is not None:
         _check_zone(time_zone)
+    columns = _named(columns)
     kinds = {name: kinds[name] for name in columns}
     whole = isinstance(source, str | Path) and is_text_file(source)
     frame = _select(source, columns, where, hint)
@@ -88,14 +90,14 @@ def open_log(
     return _with_types(frame, kinds, columns, time_zone)
 
 
-def open_table(source: Any, columns: Mapping[str, str], kinds: Mapping[str, Kind], **how: str) -> Frame:
+def open_table(source: Any, columns: Columns, kinds: Mapping[str, Kind], **how: str) -> Frame:
     """Some columns of a frame or file as ``open_log`` reads them, settled by a pass over files of text."""
     frame = open_log(source, columns, kinds, **({"where": "the table"} | how))
     facts = reading_facts(frame)
-    return settle(frame, collect(frame.lazy().select(**facts)).iloc[0], columns) if facts else frame
+    return settle(frame, collect(frame.lazy().select(**facts)).iloc[0], _named(columns)) if facts else frame
 
 
-def read_table(source: Any, columns: Mapping[str, str], kinds: Mapping[str, Kind], **how: str) -> pd.DataFrame:
+def read_table(source: Any, columns: Columns, kinds: Mapping[str, Kind], **how: str) -> pd.DataFrame:
     """Some columns of a small frame or file, read and brought to pandas."""
     with naming(source):
         return collect(open_table(source, columns, kinds, **how))
@@ -116,11 +118,11 @@ def column_names(source: Any, where: str = "the table") -> list[str]:
 
 def measured_columns(source: Any, names: Sequence[str]) -> list[str]:
     """Those of some columns that hold numbers, or yes and no, in most rows."""
-    schema = _select(source, dict(zip(names, names, strict=True)), "the table", "").collect_schema()
+    schema = _select(source, _named(names), "the table", "").collect_schema()
     possible = [name for name in names if schema[name].is_numeric() or schema[name] in (nw.Boolean, *TEXT)]
     if not possible:
         return []
-    rows = open_log(source, dict(zip(possible, possible, strict=True)), dict.fromkeys(possible, "measure")).lazy()
+    rows = open_log(source, possible, dict.fromkeys(possible, "measure")).lazy()
     filled = {name: (~nw.col(name).is_null()).cast(nw.Int64).sum() for name in possible}
     counts = collect(rows.select(nw.len().alias("_rows"), **filled)).iloc[0]
     return [name for name in possible if 2 * counts[name] > counts["_rows"]]
@@ -191,6 +193,10 @@ def count_distinct(rows: nw.LazyFrame[Any], names: Sequence[str], **counted: nw.
     keys = {f"key{i}": name for i, name in enumerate(names)}
     renamed = rows.with_columns(nw.col(name).alias(key) for key, name in keys.items())
     return collect(renamed.group_by(*keys).agg(**counted)).rename(columns=keys)
+
+
+def _named(columns: Columns) -> Mapping[str, str]:
+    return columns if isinstance(columns, Mapping) else {name: name for name in columns}
 
 
 def _check_zone(time_zone: str) -> None:

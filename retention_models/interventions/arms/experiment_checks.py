@@ -51,7 +51,7 @@ def read_sums(source: Any, columns: Sequence[str], optional: Sequence[str] = ())
     keys = [name for name in names if name in ("arm", "block", "cluster")]
     kinds: dict[str, Kind] = {name: "text" if name in keys else "number" for name in names}
     hint = "A table of sums has arm, n, each column's sum, and each pair's sum of products"
-    table = read_table(source, dict(zip(names, names, strict=True)), kinds, hint=hint)
+    table = read_table(source, names, kinds, hint=hint)
     require_filled(table)
     if table.duplicated(keys).any():
         raise ValueError(f"{' and '.join(keys)} stand more than once; add the sums up to one row each")

@@ -174,7 +174,7 @@ def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: 
     outcomes = list(dict.fromkeys([outcome.column, *([outcome.per] if outcome.per else [])]))
     names = list(dict.fromkeys([received, *outcomes, *outcome.adjust_for]))
     with naming(rows):
-        frame = open_log(rows, dict(zip(names, names, strict=True)), dict.fromkeys(names, "measure"), where="the test")
+        frame = open_log(rows, names, dict.fromkeys(names, "measure"), where="the test")
         check_complete(frame.lazy(), {}, {received: received})
     got = nw.when(nw.col(received) > 0).then(nw.lit("received")).otherwise(nw.lit("not received"))
     frame = frame.with_columns(got.alias("received or not"))

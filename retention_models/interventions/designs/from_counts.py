@@ -69,7 +69,7 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
     there = column_names(counts)
     names = [name for name, (_, required) in COLUMNS.items() if required or name in there]
     kinds: dict[str, Kind] = {name: kind for name, (kind, _) in COLUMNS.items()}
-    table = read_table(counts, dict(zip(names, names, strict=True)), kinds)
+    table = read_table(counts, names, kinds)
     require_filled(table[[name for name in names if COLUMNS[name][1]]])
     found = []
     for (_, outcome), part in table.groupby(["experiment", "outcome"], sort=False):

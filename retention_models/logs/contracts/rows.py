@@ -42,7 +42,7 @@ def open_contracts(source: Any, roles: Mapping[str, str], covariates: tuple[str,
     ``end_given`` separates an end that cannot be read from a missing end.
     """
     _check_names(roles, covariates)
-    columns = {**roles, "end_given": roles["end"], **dict(zip(covariates, covariates, strict=True))}
+    columns = {**roles, "end_given": roles["end"], **{name: name for name in covariates}}
     kinds: dict[str, Kind] = {**dict.fromkeys(columns, "id"), **KINDS}
     hint = "Say which is which: customer_id=..., start=..., end=..., cause=..., covariates=..."
     frame = open_log(source, columns, {name: kinds[name] for name in columns}, hint=hint, time_zone=time_zone)

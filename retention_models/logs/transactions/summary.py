@@ -288,7 +288,7 @@ def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "
     beside = [*averaged, *(["weight"] if "weight" in there else [])]
     kinds: dict[str, Kind] = {**dict.fromkeys(columns, "id"), **dict.fromkeys([*beside, *numbers], "number")}
     with naming(customers):
-        rows = open_table(customers, dict(zip(kinds, kinds, strict=True)), kinds).lazy()
+        rows = open_table(customers, list(kinds), kinds).lazy()
         rows = rows if "weight" in there else rows.with_columns(weight=nw.lit(1, nw.Int64))
         rows = rows.with_columns(nw.col("weight"), *(nw.col(name) * nw.col("weight") for name in averaged))
         sums = {name: nw.col(name).sum() for name in (*averaged, "weight")}
