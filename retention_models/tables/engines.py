@@ -67,9 +67,10 @@ def open_log(
     columns
         New name to the name in the source, or names that stay. No other column is read.
     kinds
-        What each column holds, by its new name. ``"id"``: what tells rows apart, of any type; in files of text whole
-        numbers if every one is. ``"text"``: names. ``"day"``: days or times, on a wall clock without zone.
-        ``"number"``: floats. ``"measure"``: floats, or yes and no as 1 and 0. ``"filled"``: whether there is a value.
+        What each column holds, by its new name. ``"id"``: customers, of one type. ``"value"``: anything, as it is. Both
+        are whole numbers in files of text if every one is. ``"text"``: names. ``"day"``: days or times, on a wall
+        clock without zone. ``"number"``: floats. ``"measure"``: floats, or yes and no as 1 and 0. ``"filled"``:
+        whether there is a value.
     where, hint
         What an error calls the source, and what it adds when columns are missing.
     time_zone

@@ -26,7 +26,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-Kind = Literal["id", "day", "number", "measure", "text", "filled"]
+Kind = Literal["id", "value", "day", "number", "measure", "text", "filled"]
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq")
@@ -34,6 +34,8 @@ WORKBOOK_ENDINGS = (".xlsx",)
 ENDINGS = (*CSV_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS)
 SEPARATORS = ",;\t|"
 DAMAGED = "the file is damaged"
+
+WHOLE_KINDS = ("id", "value")  # which text files hold as whole numbers if every one is
 
 # What stands beside a column until it is known what to make of it: the zone of a date, an id as a whole number.
 ZONE, WHOLE = "_zone ", "_whole "
@@ -76,6 +78,7 @@ _WRITTEN = f"nullif({_TRIMMED}, '')"
 _WHOLE_NUMBER = "CASE WHEN try_cast({text} AS BIGINT)::VARCHAR = {text} THEN try_cast({text} AS BIGINT) END"
 _PARSERS: Mapping[Kind, str] = {
     "id": _WRITTEN,
+    "value": _WRITTEN,
     "text": _WRITTEN,
     "number": _NUMBER,
     "measure": _YES_OR_NO,
@@ -147,8 +150,8 @@ def parse_text(
 
     Blanks around values do not matter. Days are ISO 8601: ``1997-01-31``, ``1997-01-31 14:05``, with or without seconds
     and a zone. They become times on the wall clock of ``time_zone``; without one, on the clock they were written by.
-    What each said of its zone stands beside it, in one spelling. Beside an id stands the ``whole`` number that it is,
-    where asked for.
+    What each said of its zone stands beside it, in one spelling. Beside an id or value stands the ``whole`` number
+    that it is, where asked for.
     """
     text = {name: kind for name, kind in kinds.items() if _is_text(relation, name)}
     days = [name for name, kind in text.items() if kind == "day"]
@@ -156,7 +159,9 @@ def parse_text(
     parsers |= dict.fromkeys(days, _TRIMMED) if time_zone else {}
     first = {name: parser.format(text=_as_text(name)) for name, parser in parsers.items()}
     first |= {ZONE + name: _ZONE_OF.format(text=_as_text(name)) for name in days}
-    second = {WHOLE + n: _WHOLE_NUMBER.format(text=_quoted(n)) for n, kind in text.items() if whole and kind == "id"}
+    second = {
+        WHOLE + n: _WHOLE_NUMBER.format(text=_quoted(n)) for n, kind in text.items() if whole and kind in WHOLE_KINDS
+    }
     for name in days:
         zone, parser = _quoted(ZONE + name), _INSTANT if time_zone else _WALL_CLOCK
         second[name] = parser.format(text=_as_text(name), zone=zone, time_zone=time_zone)

@@ -376,3 +376,13 @@ def test_a_compressed_file_that_ends_early_is_named(tmp_path):
     (tmp_path / "log.csv.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"log\.csv\.gz cannot be read: the file is damaged"):
         rm.read_transactions(tmp_path / "log.csv.gz")
+
+
+def test_values_that_are_carried_along_keep_their_type():
+    contracts = CONTRACTS.assign(price=np.where(np.arange(N) % 2, 10.0, 20.0), mixed=[1, "x"] * (N // 2))
+    read = rm.read_contracts(
+        contracts, sampling="acquisition", observation_end="2024-11-30", covariates=["price", "mixed"]
+    )
+    assert read.frame["price"].dtype == float
+    assert set(read.frame["mixed"].astype(str)) == {"1", "x"}
+    assert rm.logs.compress(HISTORIES).dtypes.to_dict() == HISTORIES.dtypes.to_dict()

@@ -29,7 +29,7 @@ def open_rows(source: Any, roles: Roles, names: Sequence[str]) -> nw.LazyFrame[A
     """
     kinds: dict[str, Kind] = {name: "number" for name in WINDOW if name in names}
     kinds |= {name: "text" for name in (roles.arm, roles.cluster, roles.block) if name}
-    kinds |= {name: "id" for name in (roles.customer_id, roles.assigned) if name}
+    kinds |= {name: "value" for name in (roles.customer_id, roles.assigned) if name}
     kinds |= dict.fromkeys(roles.numbers, "measure")
     frame = open_table(source, list(kinds), kinds, where="the test").lazy()
     if roles.assigned is not None:

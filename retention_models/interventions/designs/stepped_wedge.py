@@ -189,7 +189,7 @@ def _invert_test(estimate: float, permuted: Array, permuted_switches: Array, lev
 def _read_wedge(rows: Any, column: str, cluster: str, period: str, switched: str) -> Wedge:
     """Means by cluster and period, from rows on any engine."""
     keys, measured = {"cluster": cluster, "period": period}, {"value": column, "switched": switched}
-    kinds: dict[str, Kind] = {"cluster": "id", "period": "id", "value": "measure", "switched": "measure"}
+    kinds: dict[str, Kind] = {"cluster": "value", "period": "value", "value": "measure", "switched": "measure"}
     with naming(rows):
         frame = open_table(rows, keys | measured, kinds, where="the roll-out").lazy()
         check_complete(frame, keys, measured, each="rows")

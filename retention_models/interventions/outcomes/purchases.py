@@ -127,7 +127,7 @@ def _check_window(horizon_days: int, offer_days: int, lookback_days: int | None)
 
 def _read_assignments(bought: nw.LazyFrame[Any], assignments: Any, columns: Mapping[str, str]) -> nw.LazyFrame[Any]:
     """The assignments on the engine of the log, with ``customer_id``, ``assigned`` (a day) and its ``_moment``."""
-    kinds: dict[str, Kind] = {**dict.fromkeys(columns, "id"), "assigned": "day"}
+    kinds: dict[str, Kind] = {**dict.fromkeys(columns, "value"), "customer_id": "id", "assigned": "day"}
     with naming(assignments):
         who = move_to_engine(open_table(assignments, columns, kinds, where=ASSIGNMENTS), bought)
     day = nw.col("assigned").cast(nw.Date).cast(nw.Datetime("us"))

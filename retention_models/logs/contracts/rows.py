@@ -33,7 +33,7 @@ OWN_NAMES = {
     ),
     *("end_given", "first_day", "last_day", "reach", "before", "begins", "overlaps", "latest", "in_view", "later"),
 }  # of columns of the spells, and of those on the way to them
-KINDS: dict[str, Kind] = {"start": "day", "end": "day", "end_given": "filled", "cause": "text"}
+KINDS: dict[str, Kind] = {"customer_id": "id", "start": "day", "end": "day", "end_given": "filled", "cause": "text"}
 
 
 def open_contracts(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], time_zone: str | None) -> Rows:
@@ -43,7 +43,7 @@ def open_contracts(source: Any, roles: Mapping[str, str], covariates: tuple[str,
     """
     _check_names(roles, covariates)
     columns = {**roles, "end_given": roles["end"], **{name: name for name in covariates}}
-    kinds: dict[str, Kind] = {**dict.fromkeys(columns, "id"), **KINDS}
+    kinds: dict[str, Kind] = {**dict.fromkeys(columns, "value"), **KINDS}
     hint = "Say which is which: customer_id=..., start=..., end=..., cause=..., covariates=..."
     frame = open_log(source, columns, {name: kinds[name] for name in columns}, hint=hint, time_zone=time_zone)
     return number_days(on_engine(frame.to_native()))

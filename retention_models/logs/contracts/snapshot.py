@@ -223,7 +223,7 @@ def _count_rows(source: Any, roles: Mapping[str, str | None], by: Sequence[str])
     """The distinct values of the roles' columns and of those of ``by``, and how many rows share them."""
     named = {role: name for role, name in roles.items() if name is not None}
     groups = {f"by{i}": name for i, name in enumerate(by)}
-    kinds: dict[str, Kind] = {**dict.fromkeys(groups, "id"), **KINDS}
+    kinds: dict[str, Kind] = {**dict.fromkeys(groups, "value"), **KINDS}
     hint = "Say which is which: tenure=..., churned=..., cause=..."
     with naming(source):
         rows = open_table(source, named | groups, kinds, hint=hint)

@@ -286,7 +286,7 @@ def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "
     numbers = measured_columns(customers, list(columns)) if isinstance(customers, str | Path) else []
     averaged = [name for name in ("log_gaps",) if name in there and name not in columns]
     beside = [*averaged, *(["weight"] if "weight" in there else [])]
-    kinds: dict[str, Kind] = {**dict.fromkeys(columns, "id"), **dict.fromkeys([*beside, *numbers], "number")}
+    kinds: dict[str, Kind] = {**dict.fromkeys(columns, "value"), **dict.fromkeys([*beside, *numbers], "number")}
     with naming(customers):
         rows = open_table(customers, list(kinds), kinds).lazy()
         rows = rows if "weight" in there else rows.with_columns(weight=nw.lit(1, nw.Int64))
