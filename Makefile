@@ -6,7 +6,7 @@ JOBS ?= 2
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header
 NOTEBOOKS = $(BIN)/pytest -n $(JOBS) --dist loadfile --nbval --nbval-cell-timeout=60 notebooks
 PLAIN = NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL AVX512_SPR"
-EVERYTHING = pyproject.toml --extra notebooks --extra data --group test --group docs
+EVERYTHING = pyproject.toml --extra notebooks --extra data --extra spreadsheets --group test --group docs
 
 .PHONY: report test test-all test-portable test-spark check lab lock notebooks bench ledger docs
 .DEFAULT_GOAL := test
@@ -56,7 +56,7 @@ ledger: $(READY)           ## every number of BASE=<commit> against today's; wha
 	&& $(BIN)/python tests/ledger.py compare $$there/before.json $$there/after.json --changes tests/ledger_changes.txt
 
 test-spark: .venv-spark/.ready  ## the engine test on PySpark, which needs Java
-	.venv-spark/bin/pytest -m spark tests/logs tests/interventions
+	.venv-spark/bin/pytest -m spark tests/tables tests/logs tests/interventions
 
 lock: $(BIN)/uv            ## renew requirements.lock, constraints.txt and the Spark lock from pyproject.toml
 	$(COMPILE) --generate-hashes $(EVERYTHING) -o requirements.lock

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from retention_models.core.package_files import project_folder
+from retention_models.tables.files import read_packaged
 
 
 def load_cdnow(*, full: bool = False) -> pd.DataFrame:
@@ -49,7 +50,7 @@ def load_cdnow(*, full: bool = False) -> pd.DataFrame:
     2            1 1997-08-02   14.96
     """
     file, columns = ("CDNOW_master.txt", [0, 1, 3]) if full else ("CDNOW_sample.txt", [1, 2, 4])
-    log = pd.read_csv(
+    log = read_packaged(
         _file(file),
         sep=r"\s+",
         header=None,
@@ -90,7 +91,7 @@ def load_donations() -> pd.DataFrame:
     1          1        1  6    1091
     2          1        2  6     277
     """
-    return pd.read_csv(_file("donations.csv")).rename(columns={"periods": "T", "weights": "weight"})
+    return read_packaged(_file("donations.csv")).rename(columns={"periods": "T", "weights": "weight"})
 
 
 def load_published_experiments() -> pd.DataFrame:
@@ -113,9 +114,8 @@ def load_published_experiments() -> pd.DataFrame:
     16  Stamp card            8 stamps  150     28
     17  Stamp card  10 stamps, 2 given  150     51
     """
-    return pd.read_csv(
-        project_folder("data") / "published_experiments.csv", dtype={"count": "Int64", "horizon": "Int64"}
-    )
+    path = project_folder("data") / "published_experiments.csv"
+    return read_packaged(path, dtype={"count": "Int64", "horizon": "Int64"})
 
 
 def load_published_retention() -> pd.DataFrame:
@@ -142,7 +142,7 @@ def load_published_retention() -> pd.DataFrame:
     1   regular       2      631   163
     2   regular       3      468    86
     """
-    return pd.read_csv(project_folder("data") / "published_retention.csv")
+    return read_packaged(project_folder("data") / "published_retention.csv")
 
 
 def _file(name: str) -> Path:

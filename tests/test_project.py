@@ -242,7 +242,7 @@ def required():
     """Every distribution that pyproject names, spark aside."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     extras = PROJECT["optional-dependencies"]
-    lines = [*PROJECT["dependencies"], *extras["notebooks"], *extras["data"], *groups["test"]]
+    lines = [*PROJECT["dependencies"], *extras["notebooks"], *extras["data"], *extras["spreadsheets"], *groups["test"]]
     return {normal(re.split(r"[<>=!~ \[;]", line)[0]) for line in lines}
 
 
@@ -269,7 +269,7 @@ def test_environment_names_the_six_packages_and_takes_pins_from_the_constraints(
     assert pip[0] == "-c constraints.txt"
     assert pip[1:-1] == ["lifetimes", "pandas", "numpy", "matplotlib", "jupyterlab", "nbval"]
     assert set(pip[1:-1]) <= required()
-    assert pip[-1] == "-e .[notebooks,data]"
+    assert pip[-1] == "-e .[notebooks,data,spreadsheets]"
 
 
 def test_the_project_stands_alone():
@@ -293,3 +293,27 @@ def test_every_module_is_on_the_map_of_its_room(path):
     module = ".".join(path.relative_to(PACKAGE / room(path)).with_suffix("").parts)
     at_the_door = stub.exists() and f"from .{module} import" in stub.read_text()
     assert f"``{path.stem}``" in guide or at_the_door
+
+
+def own_openings(code):
+    """What code does to open frames and files by itself: imports of an engine, and calls that read."""
+    engines, readers = {"duckdb", "polars", "pyspark"}, {"from_native", "read_csv", "read_parquet", "read_excel"}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] in engines)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ([node.module] if node.module and node.module.split(".")[0] in engines else [])
+            yield from (alias.name for alias in node.names if alias.name in readers)
+        elif isinstance(node, ast.Attribute) and node.attr in readers:
+            yield node.attr
+
+
+def test_frames_and_files_are_opened_at_one_door():
+    found = {str(path.relative_to(PACKAGE)): list(own_openings(path.read_text())) for path in modules()}
+    assert {path for path, opened in found.items() if opened} == {
+        "tables/customer_table.py",
+        "tables/engines.py",
+        "tables/files.py",
+    }
+    assert list(own_openings("import pandas as pd\npd.read_csv('log.csv')")) == ["read_csv"]
+    assert list(own_openings("def f():\n    import duckdb")) == ["duckdb"]

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (ReportError, OSError, ValueError, RuntimeError) as error:
+    except (ReportError, OSError, ValueError, RuntimeError, ModuleNotFoundError) as error:
         message = str(error) if isinstance(error, ReportError) else as_options(str(error))
         print(f"retention-models: {_in_one_line(message)}", file=sys.stderr)
         return getattr(error, "exit_code", 1)

@@ -19,7 +19,7 @@ DESIGNS = ("acquisition", "active_on", "window")
 
 def _add_options(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("the contracts")
-    group.add_argument("--contracts", type=Path, metavar="FILE", help="CSV or Parquet file with one row a contract")
+    group.add_argument("--contracts", type=Path, metavar="FILE", help="CSV, Parquet or Excel file, one row a contract")
     group.add_argument("--start", metavar="COLUMN", help="column of the first day (default: start)")
     group.add_argument("--end", metavar="COLUMN", help="column of the last day, empty while it runs (default: end)")
     group.add_argument(

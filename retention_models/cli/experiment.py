@@ -21,7 +21,7 @@ _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 def _add_options(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("the test")
     group.add_argument(
-        "--experiment", type=Path, metavar="FILE", help="CSV or Parquet file with one row an assigned customer"
+        "--experiment", type=Path, metavar="FILE", help="CSV, Parquet or Excel file, one row an assigned customer"
     )
     for name, repeated, words in (
         ("arm", False, "what a customer was assigned to (default: arm)"),

@@ -29,7 +29,7 @@ def add_log_options(parser: ArgumentParser, *, required: bool) -> _ArgumentGroup
         type=Path,
         required=required,
         metavar="FILE",
-        help="CSV or Parquet file with one row a purchase, or a quoted pattern such as 'sales/*.parquet'",
+        help="CSV, Parquet or Excel file, one row a purchase, or a quoted pattern such as 'sales/*.parquet'",
     )
     group.add_argument("--customer-id", metavar="COLUMN", help="column of the customer's id (default: customer_id)")
     group.add_argument("--date", metavar="COLUMN", help="column of the date or time (default: date)")

@@ -12,6 +12,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from retention_models.report.errors import RequestError
+from retention_models.tables.files import write_parquet
 
 CSV, PARQUET = (".csv",), (".parquet", ".pq")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are wide
@@ -40,7 +41,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     rows = table.reset_index()
     with _whole(path) as unfinished:
         if path.suffix.lower() in PARQUET:
-            _write_parquet(rows, unfinished)
+            write_parquet(rows, unfinished)
         else:
             without_formulas(rows).to_csv(unfinished, index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
 
@@ -61,12 +62,6 @@ def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
 
 def _plain(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def _write_parquet(rows: pd.DataFrame, path: Path) -> None:
-    import duckdb
-
-    duckdb.connect().from_df(rows).write_parquet(str(path))
 
 
 @contextmanager

@@ -110,7 +110,7 @@ def contract_overview(spells: Spells, *, name: str | Path = "this log") -> pd.Da
     set aside: contracts that end before they start         1
     settled: spells of customers who came back              1
     """
-    rows = on_engine(nw.from_native(spells.frame).to_native())
+    rows = on_engine(spells.frame)
     numbers = scalars(
         rows,
         customers=nw.col("customer_id").n_unique(),

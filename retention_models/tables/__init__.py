@@ -1,7 +1,7 @@
 """The one door for frames and files.
 
-- ``engines``: any frame as a lazy one, and back as pandas
-- ``files``: CSV and Parquet through DuckDB: the only SQL
+- ``engines``: the columns asked for of any frame or file, cleaned alike, and back as pandas
+- ``files``: CSV, Parquet and Excel files through DuckDB: the only SQL
 - ``days``: days as numbers, periods as lengths
 - ``rules``: rules about columns, each with its error
 - ``customer_table``: the table that models take

@@ -1,10 +1,13 @@
-"""A log on any engine, brought under one set of names and types; and small tables brought back from it.
+"""The one door for frames and files: the columns asked for, on their engine, under one set of names and types.
 
-The rows stay where they are: pandas and Polars frames, DuckDB relations, Spark frames, files through DuckDB.
+The rows stay where they are: pandas and Polars frames, DuckDB relations, Spark frames, files through DuckDB. Every
+source is cleaned alike. Blanks around text are no part of it, and text that is blank is missing. Small and capital
+letters differ. Text where dates or numbers are asked for is parsed; what nobody can read is missing, to be counted.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -16,35 +19,141 @@ from narwhals.dependencies import is_duckdb_relation, is_pandas_dataframe, is_py
 
 from retention_models.tables.files import (
     BLANKS,
-    WHOLE_ID,
+    WHOLE,
     ZONE,
-    check_unique,
+    Kind,
+    column_names_of_file,
     duckdb_connection,
+    is_text_file,
+    lend,
+    naming,
     open_files,
-    parse_numbers,
     parse_text,
+    select,
     to_wall_clock,
 )
 
 Frame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]
+Columns: TypeAlias = Mapping[str, str] | Sequence[str]
+
+TEXT = (nw.String, nw.Object, nw.Categorical, nw.Enum)
+PARSED = ("day", "number", "measure")
+SPARK = {
+    nw.Datetime: "timestamp_ntz",
+    nw.Float64: "double",
+    nw.Int64: "long",
+    nw.Boolean: "boolean",
+    nw.String: "string",
+}
+SHOWN = 20  # names of columns in an error
+TYPES = {"day": nw.Datetime("us"), "number": nw.Float64(), "measure": nw.Float64()}  # of columns without any value
 
 
-def open_log(source: Any, roles: Mapping[str, str], time_zone: str | None) -> Frame:
-    """The log with columns ``customer_id``, ``date`` (on a wall clock, without zone) and, where asked for, ``amount``.
+def open_log(
+    source: Any,
+    columns: Columns,
+    kinds: Mapping[str, Kind],
+    *,
+    where: str = "the log",
+    hint: str = "",
+    time_zone: str | None = None,
+) -> Frame:
+    """Some columns of a frame or file, cleaned, on their engine; ``settle`` must follow a first pass over the rows.
 
-    ``roles`` maps these names to those in the source; further columns stay as they are. Text that is no date or no
-    number has become a missing value, and so has blank text for an id.
+    Parameters
+    ----------
+    source
+        A frame of pandas, Polars (eager or lazy), DuckDB or Spark, or the path of files.
+    columns
+        New name to the name in the source, or names that stay. No other column is read.
+    kinds
+        What each column holds, by its new name. ``"id"``: customers, of one type. ``"value"``: anything, as it is. Both
+        are whole numbers in files of text if every one is. ``"text"``: names. ``"day"``: days or times, on a wall
+        clock without zone. ``"number"``: floats. ``"measure"``: floats, or yes and no as 1 and 0. ``"filled"``:
+        whether there is a value.
+    where, hint
+        What an error calls the source, and what it adds when columns are missing.
+    time_zone
+        Time zone of the calendar for days with a zone. By default the zone that they have.
     """
     if time_zone is not None:
         _check_zone(time_zone)
-    unparsed = roles["date"], roles.get("amount")
-    native = open_files(source, roles["customer_id"], unparsed) if isinstance(source, str | Path) else source
-    frame = _renamed(native, roles)
-    frame = _with_plain_ids(frame.to_native()) if frame.implementation.is_pandas() else _without_blank_ids(frame)
-    frame = _without_text(frame, [role for role in ("date", "amount") if role in roles], time_zone)
-    if "amount" in roles:
-        frame = _with_float_amount(frame)
-    return _with_wall_clock(frame, time_zone)
+    columns = _named(columns)
+    kinds = {name: kinds[name] for name in columns}
+    whole = isinstance(source, str | Path) and is_text_file(source)
+    frame = _select(source, columns, where, hint)
+    if frame.implementation.is_pandas():
+        frame = _read_pandas(frame.to_native(), kinds, columns, time_zone)
+    elif frame.implementation.is_duckdb():
+        frame = nw.from_native(parse_text(frame.to_native(), kinds, time_zone, whole=whole))
+    else:
+        frame = _read_lazily(frame, kinds, time_zone)
+    return _with_types(frame, kinds, columns, time_zone)
+
+
+def open_table(source: Any, columns: Columns, kinds: Mapping[str, Kind], **how: str) -> Frame:
+    """Some columns of a frame or file as ``open_log`` reads them, settled by a pass over files of text."""
+    frame = open_log(source, columns, kinds, **({"where": "the table"} | how))
+    facts = reading_facts(frame)
+    return settle(frame, collect(frame.lazy().select(**facts)).iloc[0], _named(columns)) if facts else frame
+
+
+def read_table(source: Any, columns: Columns, kinds: Mapping[str, Kind], **how: str) -> pd.DataFrame:
+    """Some columns of a small frame or file, read and brought to pandas."""
+    with naming(source):
+        return collect(open_table(source, columns, kinds, **how))
+
+
+def column_names(source: Any, where: str = "the table") -> list[str]:
+    """The names of the columns of a frame or file, without reading its rows."""
+    if isinstance(source, str | Path):
+        return column_names_of_file(source)
+    if is_pandas_dataframe(source) or is_duckdb_relation(source) or is_pyspark_dataframe(source):
+        return list(source.columns)
+    try:
+        return nw.from_native(source).collect_schema().names()
+    except TypeError as error:
+        kinds = "the path of a file, or a frame of pandas, Polars, DuckDB or Spark"
+        raise TypeError(f"{where} must be {kinds}, not {type(source).__name__}") from error
+
+
+def measured_columns(source: Any, names: Sequence[str]) -> list[str]:
+    """Those of some columns that hold numbers, or yes and no, in most rows."""
+    schema = _select(source, _named(names), "the table", "").collect_schema()
+    possible = [name for name in names if schema[name].is_numeric() or schema[name] in (nw.Boolean, *TEXT)]
+    if not possible:
+        return []
+    rows = open_log(source, possible, dict.fromkeys(possible, "measure")).lazy()
+    filled = {name: (~nw.col(name).is_null()).cast(nw.Int64).sum() for name in possible}
+    counts = collect(rows.select(nw.len().alias("_rows"), **filled)).iloc[0]
+    return [name for name in possible if 2 * counts[name] > counts["_rows"]]
+
+
+def reading_facts(frame: Frame) -> dict[str, nw.Expr]:
+    """What a pass over the rows must tell before they are settled: the zones of dates, and ids that are not whole."""
+    facts: dict[str, nw.Expr] = {}
+    for name in frame.collect_schema().names():
+        if name.startswith(ZONE):
+            zone = nw.when(~nw.col(name.removeprefix(ZONE)).is_null()).then(nw.col(name))
+            facts |= {f"first{name}": zone.min(), f"last{name}": zone.max()}
+        elif name.startswith(WHOLE):
+            facts[name] = (nw.col(name).is_null() & ~nw.col(name.removeprefix(WHOLE)).is_null()).cast(nw.Int64).sum()
+    return facts
+
+
+def settle(frame: Frame, facts: pd.Series[Any], columns: Mapping[str, str], time_zone: str | None = None) -> Frame:
+    """The frame without the columns that stood beside it: ids that are whole numbers throughout become such.
+
+    Raises
+    ------
+    ValueError
+        When dates come from several time zones, and nobody said whose calendar counts.
+    """
+    beside = [name for name in frame.collect_schema().names() if name.startswith((ZONE, WHOLE))]
+    for name in (name for name in beside if name.startswith(ZONE)):
+        _check_zones(facts[f"first{name}"], facts[f"last{name}"], columns[name.removeprefix(ZONE)], time_zone)
+    ids = [name for name in beside if name.startswith(WHOLE) and facts[name] == 0]
+    return _replace(frame, {name.removeprefix(WHOLE): nw.col(name) for name in ids}).drop(beside)
 
 
 def collect(frame: Frame) -> pd.DataFrame:
@@ -56,14 +165,39 @@ def collect(frame: Frame) -> pd.DataFrame:
     return cast(pd.DataFrame, rows.collect("pandas").to_native())
 
 
+def as_lazy(frame: Any) -> nw.LazyFrame[Any]:
+    """The rows of a frame that has been read, on their engine."""
+    return nw.from_native(frame).lazy()
+
+
 def on_engine(frame: Any) -> nw.LazyFrame[Any]:
     """The rows on the engine that groups them. The columns of a pandas frame are lent to DuckDB.
 
     It reads them in place and groups on every core, more than twice as fast as pandas on two.
     """
-    if isinstance(frame, pd.DataFrame):
-        frame = duckdb_connection().from_df(frame)
-    return nw.from_native(frame).lazy()
+    return as_lazy(duckdb_connection().from_df(frame) if isinstance(frame, pd.DataFrame) else frame)
+
+
+def move_to_engine(frame: Frame, other: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """A small table beside another one: in the same DuckDB, or on the same engine."""
+    if other.implementation.is_duckdb():
+        native = frame.to_native() if frame.implementation.is_duckdb() else collect(frame)
+        return nw.from_native(lend(native, other.to_native()))
+    return (frame if frame.implementation == other.implementation else _like(other, collect(frame))).lazy()
+
+
+def count_distinct(rows: nw.LazyFrame[Any], names: Sequence[str], **counted: nw.Expr) -> pd.DataFrame:
+    """The distinct values of some columns, and what is counted of the rows that share each.
+
+    They are grouped under other names: DuckDB takes ``plan.type`` for the column ``type`` of a table ``plan``.
+    """
+    keys = {f"key{i}": name for i, name in enumerate(names)}
+    renamed = rows.with_columns(nw.col(name).alias(key) for key, name in keys.items())
+    return collect(renamed.group_by(*keys).agg(**counted)).rename(columns=keys)
+
+
+def _named(columns: Columns) -> Mapping[str, str]:
+    return columns if isinstance(columns, Mapping) else {name: name for name in columns}
 
 
 def _check_zone(time_zone: str) -> None:
@@ -73,154 +207,213 @@ def _check_zone(time_zone: str) -> None:
         raise ValueError(f"time_zone {time_zone!r} is not known; write it like 'Europe/Berlin' or 'UTC'") from error
 
 
-def _renamed(native: Any, roles: Mapping[str, str]) -> Frame:
-    if is_pandas_dataframe(native) or is_duckdb_relation(native) or is_pyspark_dataframe(native):
-        check_unique(list(native.columns), "the log")
-    try:
-        frame = nw.from_native(native)
-    except TypeError as error:
-        kinds = "the path of a file, or a frame of pandas, Polars, DuckDB or Spark"
-        raise TypeError(f"transactions must be {kinds}, not {type(native).__name__}") from error
-    names = frame.collect_schema().names()
-    missing = [f"{name!r}" for name in roles.values() if name not in names]
-    if missing:
+def _check_zones(first: Any, last: Any, name: str, time_zone: str | None) -> None:
+    if pd.isna(first):
+        return
+    first, last = first or "none at all", last or "none at all"
+    if time_zone is None and first != last:
         raise ValueError(
-            f"the log has no column {', '.join(missing)}; it has {', '.join(str(n) for n in names if n != WHOLE_ID)}. "
-            f"Say which is which: {', '.join(f'{role}=...' for role in roles)} (amount=None where there is no money)"
+            f"column {name!r} mixes time zones ({first} and {last} among them); "
+            "pass time_zone, such as 'Europe/Berlin', to say whose calendar counts"
         )
-    hidden = [role for role, name in roles.items() if role in names and name != role]
-    if hidden:
-        raise ValueError(
-            f"the log has {roles[hidden[0]]!r} to be called {hidden[0]!r}, and another column of that name"
-        )
-    return frame.rename({name: role for role, name in roles.items() if name != role})
+    if time_zone is not None and first == "none at all":
+        raise ValueError(f"column {name!r} holds times without a zone, which time_zone={time_zone!r} cannot convert")
 
 
-def _with_plain_ids(frame: pd.DataFrame) -> Frame:
-    """The frame with ids of one type, missing where they are blank text.
+def _select(source: Any, columns: Mapping[str, str], where: str, hint: str) -> Frame:
+    """The columns asked for, under their new names, as they are."""
+    relation, names = open_files(source) if isinstance(source, str | Path) else (None, column_names(source, where))
+    _check_columns(columns, names, where, hint)
+    places = {name: place for place, name in enumerate(names)}
+    if relation is not None:
+        there = relation.columns
+        return nw.from_native(select(relation, {new: there[places[name]] for new, name in columns.items()}))
+    if is_pandas_dataframe(source):
+        picked = source.iloc[:, [places[name] for name in columns.values()]]
+        return nw.from_native(picked.set_axis(list(columns), axis=1))
+    if is_pyspark_dataframe(source):  # which takes 'plan.type' for a part of 'plan', and 'Date' for 'date'
+        columns = {new: f"column{places[name]}" for new, name in columns.items()}
+        source = source.toDF(*(f"column{place}" for place in range(len(names))))
+    return nw.from_native(source).select(nw.col(name).alias(new) for new, name in columns.items())
 
-    Numbers that are floats or objects only because some are missing become whole again.
+
+def _check_columns(columns: Mapping[str, str], names: Sequence[str], where: str, hint: str) -> None:
+    counts = Counter(names)
+    if missing := [repr(name) for name in dict.fromkeys(columns.values()) if not counts[name]]:
+        there = ", ".join(map(str, names[:SHOWN])) + (f" and {len(names) - SHOWN:,} more" if names[SHOWN:] else "")
+        raise ValueError(f"{where} has no column {', '.join(missing)}; it has {there}{f'. {hint}' if hint else ''}")
+    if repeated := [name for name in dict.fromkeys(columns.values()) if counts[name] > 1]:
+        raise ValueError(f"{where} has more than one column called {', '.join(repeated)}; rename or drop all but one")
+
+
+def _read_pandas(
+    frame: pd.DataFrame, kinds: Mapping[str, Kind], columns: Mapping[str, str], time_zone: str | None
+) -> Frame:
+    """The columns of a pandas frame without blanks and categories, and parsed by DuckDB where they are text."""
+    arrow = {name: _without_arrow(frame[name]) for name in columns if isinstance(frame[name].dtype, pd.ArrowDtype)}
+    frame = frame.assign(**arrow) if arrow else frame
+    text = [name for name in columns if _may_be_text(frame[name])]
+    changed = {name: _plain(frame[name]) for name in text if kinds[name] not in PARSED}
+    for name in (name for name in _of_kind(kinds, "text") if name in changed):
+        changed[name] = changed[name].map({value: str(value) for value in changed[name].dropna().unique()})
+    changed |= {name: _plain_ids(changed.get(name, frame[name]), columns[name]) for name in _of_kind(kinds, "id")}
+    unread = [name for name in _of_kind(kinds, *PARSED) if name in text or frame[name].isna().all()]
+    if unread:
+        relation = duckdb_connection().from_df(frame[unread].astype(str))
+        parsed = parse_text(relation, {name: kinds[name] for name in unread}, time_zone).df()
+        zones = {name: "string" for name in parsed if name.startswith(ZONE)}  # objects beside None have no minimum
+        changed |= {str(name): column.array for name, column in parsed.astype(zones).items()}
+    return nw.from_native(frame.assign(**changed) if changed else frame)
+
+
+def _replace(frame: Frame, columns: Mapping[str, nw.Expr]) -> Frame:
+    """The frame with columns replaced, of which there may be none."""
+    return frame.with_columns(**columns) if columns else frame
+
+
+def _of_kind(kinds: Mapping[str, Kind], *wanted: str) -> list[str]:
+    return [name for name, kind in kinds.items() if kind in wanted]
+
+
+def _without_arrow(column: pd.Series[Any]) -> pd.Series[Any]:
+    """A column of Arrow in the types of pandas, which all know remainders and sorting."""
+    if column.dtype.kind in "iu":
+        return column.astype("Int64")
+    import pyarrow as pa
+
+    return pd.Series(pa.array(column).to_pandas().array, column.index)
+
+
+def _may_be_text(column: pd.Series[Any]) -> bool:
+    """Whether a column has a type of text, or one that can hold it."""
+    return isinstance(column.dtype, pd.CategoricalDtype) or any(kind in str(column.dtype) for kind in ("object", "str"))
+
+
+def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
+    """A column without categories and without blanks around its text, missing where nothing else is left.
+
+    Only the distinct values are looked at.
     """
-    ids = given = frame["customer_id"]
-    if (blank := _blank(ids)).any():
-        ids = ids.mask(blank).infer_objects()
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object).infer_objects()
+    trimmed = {value: value.strip(BLANKS) for value in column.dropna().unique() if isinstance(value, str)}
+    if any(value != text for value, text in trimmed.items()):
+        column = column.map(lambda value: trimmed.get(value, value), na_action="ignore")
+    return column.mask(column.isin([""])).infer_objects() if "" in trimmed.values() else column
+
+
+def _plain_ids(ids: pd.Series[Any], name: str) -> pd.Series[Any]:
+    """Ids of one type. Numbers that are floats or objects only because some are missing become whole again."""
     if ids.dtype == object:
         kinds = ids.dropna().map(lambda value: type(value).__name__).value_counts()
         if len(kinds) > 1:
             counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-            raise ValueError(f"column 'customer_id' mixes types ({counts}); make them one, as with .astype(str)")
+            raise ValueError(f"column {name!r} mixes types ({counts}); make them one, as with .astype(str)")
     elif pd.api.types.is_float_dtype(ids) and (ids.dropna() % 1 == 0).all():
-        ids = ids.astype("Int64")
-    return nw.from_native(frame if ids is given else frame.assign(customer_id=ids))
+        return ids.astype("Int64")
+    return ids
 
 
-def _blank(ids: pd.Series[Any]) -> pd.Series[bool]:
-    """Which ids of a pandas log are blank text. Where they can be anything, only the distinct ones are looked at."""
-    if isinstance(ids.dtype, pd.StringDtype):
-        return (ids.str.strip(BLANKS) == "").fillna(False).astype(bool)
-    values = () if pd.api.types.is_numeric_dtype(ids) else ids.unique()
-    return ids.isin([value for value in values if isinstance(value, str) and not value.strip(BLANKS)])
-
-
-def _without_blank_ids(frame: Frame) -> Frame:
-    """The frame with ids missing where they are blank text. Text that begins with a letter or a digit cannot be."""
-    if frame.collect_schema()["customer_id"] not in (nw.String, nw.Categorical, nw.Enum):
-        return frame
-    customer_id = nw.col("customer_id")
-    text = customer_id.cast(nw.String)
-    suspect = (text < nw.lit("!")) | (text > nw.lit("~"))
-    blank = nw.when(suspect).then(text.str.strip_chars(BLANKS) == nw.lit("")).otherwise(nw.lit(False))
-    return frame.with_columns(nw.when(~blank).then(customer_id).alias("customer_id"))
-
-
-def _without_text(frame: Frame, roles: Sequence[str], time_zone: str | None) -> Frame:
-    """The frame with dates and amounts parsed where they are text; beside them what the text said of its zone."""
+def _read_lazily(frame: Frame, kinds: Mapping[str, Kind], time_zone: str | None) -> Frame:
+    """The columns of a frame of Polars, Spark or another engine, without blanks, and parsed where they are text."""
     schema = frame.collect_schema()
-    text = [role for role in roles if schema[role] in (nw.String, nw.Object, nw.Categorical)]
-    native = frame.to_native()
-    if frame.implementation.is_pandas():
-        text += [role for role in roles if role not in text and native[role].isna().all()]
-    if not text:
-        return frame
-    if frame.implementation.is_duckdb():
-        return nw.from_native(parse_text(native, text, time_zone))
-    if frame.implementation.is_pandas():
-        parsed = parse_text(on_engine(native[text].astype(str)).to_native(), text, time_zone).df()
-        if ZONE in parsed:
-            parsed[ZONE] = parsed[ZONE].astype("string")  # objects beside None have no minimum
-        return nw.from_native(native.assign(**{name: parsed[name].array for name in parsed}))
-    raise ValueError(
-        f"column {text[0]!r} holds text; only files, pandas frames and DuckDB relations are parsed. "
-        "Convert it where it is, for example in Polars with pl.col(...).str.to_datetime(strict=False)"
-    )
+    empty = [name for name in schema if schema[name] == nw.Unknown and frame.implementation.is_polars()]
+    frame = _replace(frame, {name: nw.col(name).cast(TYPES.get(kinds[name], nw.String())) for name in empty})
+    text = [name for name in schema if schema[name] in TEXT]
+    frame = _replace(frame, {name: nw.col(name).cast(nw.String).str.strip_chars(BLANKS) for name in text})
+    frame = _replace(frame, {name: nw.when(nw.col(name) != nw.lit("")).then(nw.col(name)) for name in text})
+    for name in (name for name in text if kinds[name] in PARSED):
+        frame = _parse_distinct(frame, name, kinds[name], time_zone)
+    return frame
 
 
-def _with_float_amount(frame: Frame) -> Frame:
-    dtype = frame.collect_schema()["amount"]
+def _parse_distinct(frame: Frame, name: str, kind: Kind, time_zone: str | None) -> Frame:
+    """The frame with a column of text parsed: DuckDB reads its distinct values, and they are joined to the rows."""
+    values = collect(frame.lazy().select(name).unique()).dropna().astype(str)
+    parsed = parse_text(duckdb_connection().from_df(values), {name: kind}, time_zone).df()
+    lookup = _like(frame, parsed.assign(_text=values[name].array))
+    joined = frame.rename({name: "_text"}).join(lookup, on="_text", how="left")
+    return joined.select(*frame.collect_schema().names(), *(other for other in parsed if other != name))
+
+
+def _like(frame: Frame, table: pd.DataFrame) -> Any:
+    """A small table on the engine of a frame."""
+    types = {name: _plain_type(dtype) for name, dtype in nw.from_native(table).schema.items()}
+    values = {name: table[name].astype(object).where(table[name].notna(), None) for name in types}
+    columns = {  # in types of Python
+        name: [value.to_pydatetime() if isinstance(value, pd.Timestamp) else value for value in column]
+        for name, column in values.items()
+    }
+    if frame.implementation.is_polars():
+        small = nw.from_dict(columns, types, backend="polars")
+        return small.lazy() if isinstance(frame, nw.LazyFrame) else small
+    if frame.implementation.is_pyspark():
+        schema = ", ".join(f"`{name}` {SPARK[type(dtype)]}" for name, dtype in types.items())
+        session = frame.to_native().sparkSession
+        return nw.from_native(session.createDataFrame(list(zip(*columns.values(), strict=True)), schema))
+    raise ValueError(f"columns {', '.join(types)} cannot be brought to {frame.implementation}; convert text there")
+
+
+def _plain_type(dtype: nw.dtypes.DType) -> nw.dtypes.DType:
+    """The type of a column's values in any engine."""
+    if isinstance(dtype, nw.Datetime | nw.Boolean):
+        return nw.Datetime("us") if isinstance(dtype, nw.Datetime) else dtype
+    return nw.Int64() if dtype.is_integer() else nw.Float64() if dtype.is_numeric() else nw.String()
+
+
+def _with_types(frame: Frame, kinds: Mapping[str, Kind], columns: Mapping[str, str], time_zone: str | None) -> Frame:
+    """The frame with each column of the type of its kind."""
+    schema, typed = frame.collect_schema(), {}
+    for name, kind in kinds.items():
+        if kind == "filled":
+            typed[name] = nw.col(name) if schema[name] == nw.Boolean else ~nw.col(name).is_null()
+        elif kind == "text":
+            typed[name] = _as_name(name, schema[name])
+        elif kind in ("number", "measure"):
+            typed[name] = _as_float(name, schema[name], columns[name], kind)
+    frame = _replace(frame, typed)
+    for name in _of_kind(kinds, "day"):
+        frame = _on_wall_clock(frame, name, columns[name], time_zone)
+    return frame
+
+
+def _as_name(name: str, dtype: nw.dtypes.DType) -> nw.Expr:
+    """A column as names, of arms say: true and false as ``True`` and ``False``, whatever the engine writes."""
+    column = nw.col(name)
+    if dtype == nw.Boolean:
+        return nw.when(column).then(nw.lit("True")).otherwise(nw.when(~column).then(nw.lit("False")))
+    return column if dtype == nw.String else column.cast(nw.String)
+
+
+def _as_float(name: str, dtype: nw.dtypes.DType, given: str, kind: Kind) -> nw.Expr:
+    """A column as floats. True and false are not cast, which DuckDB would do while it reads the words from a file."""
+    column = nw.col(name)
+    if kind == "measure" and dtype == nw.Boolean:
+        return nw.when(column).then(nw.lit(1.0)).otherwise(nw.when(~column).then(nw.lit(0.0)))
     if not dtype.is_numeric():
-        raise ValueError(f"column 'amount' holds {dtype}, not numbers; convert it, or pass amount=None")
-    return frame.with_columns(nw.col("amount").cast(nw.Float64))
+        wanted = "numbers or yes and no" if kind == "measure" else "numbers"
+        raise ValueError(f"column {given!r} holds {dtype}, not {wanted}; convert it first")
+    return column.cast(nw.Float64)
 
 
-def _with_wall_clock(frame: Frame, time_zone: str | None) -> Frame:
-    """The frame with ``date`` as it stood on the clocks of ``time_zone``, or of the zone that the column has."""
-    dtype = frame.collect_schema()["date"]
-    date = nw.col("date")
+def _on_wall_clock(frame: Frame, name: str, given: str, time_zone: str | None) -> Frame:
+    """The frame with a column as it stood on the clocks of ``time_zone``, or of the zone that the column has."""
+    schema = frame.collect_schema()
+    dtype, date = schema[name], nw.col(name)
     if dtype == nw.Date:
         dtype, date = nw.Datetime("us"), date.cast(nw.Datetime("us"))
     if not isinstance(dtype, nw.Datetime):
-        raise ValueError(f"column 'date' holds {dtype}, not dates; convert it first")
-    if time_zone is not None and dtype.time_zone is None and ZONE not in frame.columns:
-        raise ValueError(f"column 'date' has no time zone to convert from; leave out time_zone={time_zone!r}")
+        raise ValueError(f"column {given!r} holds {dtype}, not dates; convert it first")
+    if time_zone is not None and dtype.time_zone is None and ZONE + name not in schema:
+        raise ValueError(f"column {given!r} has no time zone to convert from; leave out time_zone={time_zone!r}")
     if dtype.time_zone is None:
         return frame.with_columns(date)
     if time_zone in (None, dtype.time_zone):
         return frame.with_columns(date.dt.replace_time_zone(None))
     if frame.implementation.is_duckdb():
-        return nw.from_native(to_wall_clock(frame.to_native(), time_zone))
+        return nw.from_native(to_wall_clock(frame.to_native(), name, time_zone))
     if frame.implementation.is_pandas() or frame.implementation.is_polars():
         return frame.with_columns(date.dt.convert_time_zone(time_zone).dt.replace_time_zone(None))
     raise ValueError(
-        f"column 'date' is shown in the session's time zone, {dtype.time_zone}; set the session to {time_zone}"
+        f"column {given!r} is shown in the session's time zone, {dtype.time_zone}; set the session to {time_zone}"
     )
-
-
-def open_frame(source: Any, numbers: Sequence[str] | None = None) -> nw.LazyFrame[Any]:
-    """A lazy frame over what narwhals reads, or over a CSV or Parquet file by DuckDB.
-
-    Where it is said which columns are ``numbers``, a file is read as text but for those, as logs are: with its own
-    separator, decimal commas, and yes and no. Otherwise DuckDB guesses the types.
-    """
-    if isinstance(source, str | Path) and numbers is not None:
-        relation = open_files(source, None)
-        source = parse_numbers(relation, [name for name in numbers if name in relation.columns])
-    if isinstance(source, str | Path):
-        import duckdb
-
-        path = str(source)
-        if not Path(path).exists():
-            raise FileNotFoundError(f"{path}: there is no such file")
-        source = duckdb.read_parquet(path) if path.endswith(".parquet") else duckdb.read_csv(path)
-    try:
-        return nw.from_native(source).lazy()
-    except TypeError:
-        kind = type(source).__name__
-        raise TypeError(
-            f"rows must be a frame (pandas, Polars, DuckDB, Spark) or a path to a file, not {kind}"
-        ) from None
-
-
-def as_name(column: str, schema: nw.Schema) -> nw.Expr:
-    """A column as names, of arms say: true and false as ``True`` and ``False``, whatever the engine writes."""
-    name = nw.col(column)
-    if schema[column] == nw.Boolean:
-        return nw.when(name).then(nw.lit("True")).otherwise(nw.when(~name).then(nw.lit("False")))
-    return name.cast(nw.String)
-
-
-def number(name: str, schema: nw.Schema) -> nw.Expr:
-    """A column as floats. True and false are not cast, which DuckDB would do while it reads the words from a file."""
-    column = nw.col(name)
-    if schema[name] == nw.Boolean:
-        return nw.when(column).then(nw.lit(1.0)).otherwise(nw.when(~column).then(nw.lit(0.0)))
-    return column.cast(nw.Float64)

@@ -1,33 +1,44 @@
 """Files as lazy DuckDB relations, and text turned into dates and numbers: the one place that has SQL.
 
-CSV files are read as text throughout, so that a date nobody can read becomes a missing one, to be counted, instead of
-an error in line 3,141,592. Parquet files know their types. Neither is loaded: DuckDB streams them, larger than memory
-or not.
+CSV files and workbooks are read as text throughout, so that a date nobody can read becomes a missing one, to be
+counted, instead of an error in line 3,141,592. Parquet files know their types. CSV and Parquet files are not loaded:
+DuckDB streams them, larger than memory or not.
 """
 
 from __future__ import annotations
 
 import codecs
 import csv
+import gzip
+import io
 import os
 import threading
-from collections.abc import Collection, Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
+
+import pandas as pd
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-CSV_ENDINGS = (".csv", ".tsv", ".txt")
-PARQUET_ENDINGS = (".parquet", ".pq")
-SEPARATORS = ",;\t|"
+Kind = Literal["id", "value", "day", "number", "measure", "text", "filled"]
 
-# Columns that stand beside the log's own until it is known what to make of them.
-ZONE = "_zone"
-WHOLE_ID = "_whole_id"
+CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+PARQUET_ENDINGS = (".parquet", ".pq")
+WORKBOOK_ENDINGS = (".xlsx",)
+ENDINGS = (*CSV_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS)
+SEPARATORS = ",;\t|"
+DAMAGED = "the file is damaged"
+
+WHOLE_KINDS = ("id", "value")  # which text files hold as whole numbers if every one is
+
+# What stands beside a column until it is known what to make of it: the zone of a date, an id as a whole number.
+ZONE, WHOLE = "_zone ", "_whole "
 
 # Around a value they are no part of it. That most values have none is seen from their ends, much faster than by trim.
 BLANKS = " \t\n\v\f\r\u00a0"
@@ -55,35 +66,59 @@ _INSTANT = """timezone('{time_zone}', try_cast(
     AS TIMESTAMPTZ))"""
 # A year has four digits: DuckDB would read '05-01-12' in the year 5, and 'infinity' as a date.
 _FOUR_DIGITS = "CASE WHEN {date} BETWEEN TIMESTAMP '1000-01-01' AND TIMESTAMP '9999-12-31 23:59:59' THEN {date} END"
-# One or two digits after a comma are cents; three could be thousands, which nobody can tell.
+# Digits after a comma are a fraction; but three after more than a zero could be thousands, which nobody can tell.
 _NUMBER = rf"""CASE WHEN contains({{text}}, ',')
-    THEN try_cast(regexp_replace({_TRIMMED}, '^(-?\d+),(\d\d?)$', '\1.\2') AS DOUBLE)
+    THEN try_cast(regexp_replace({_TRIMMED}, '^(-?\d+),(\d\d?|\d{{{{4,}}}})$|^(-?0),(\d+)$', '\1\3.\2\4') AS DOUBLE)
     ELSE coalesce(try_cast({{text}} AS DOUBLE), try_cast({_TRIMMED} AS DOUBLE)) END"""
 # Yes and no as a number, where a column says so in words.
-_YES_OR_NO = f"""CASE WHEN lower({_TRIMMED}) IN ('true', 'yes') THEN 1.0
-    WHEN lower({_TRIMMED}) IN ('false', 'no') THEN 0.0 ELSE {_NUMBER} END"""
+_YES_OR_NO = f"""CASE WHEN lower({_TRIMMED}) IN ('true', 'yes', 'y', 't') THEN 1.0
+    WHEN lower({_TRIMMED}) IN ('false', 'no', 'n', 'f') THEN 0.0 ELSE {_NUMBER} END"""
+_WRITTEN = f"nullif({_TRIMMED}, '')"
 # A leading zero makes a number a name: '007' is not customer 7.
 _WHOLE_NUMBER = "CASE WHEN try_cast({text} AS BIGINT)::VARCHAR = {text} THEN try_cast({text} AS BIGINT) END"
+_PARSERS: Mapping[Kind, str] = {
+    "id": _WRITTEN,
+    "value": _WRITTEN,
+    "text": _WRITTEN,
+    "number": _NUMBER,
+    "measure": _YES_OR_NO,
+    "filled": f"{_WRITTEN} IS NOT NULL",
+}
 
 
-def open_files(path: str | Path, customer_id: str | None, unparsed: Collection[str | None] = ()) -> DuckDBPyRelation:
-    """One CSV or Parquet file, or all that match a pattern such as ``sales/*.parquet``, as a lazy relation.
+def open_files(path: str | Path) -> tuple[DuckDBPyRelation, list[str]]:
+    """One file, or all that match a pattern such as ``sales/*.parquet``, as a relation, and its columns' names.
 
-    The columns of CSV files, separated by commas, semicolons, tabs or bars, are all text, without the blanks around it
-    unless they are still to be parsed. Beside them stands ``WHOLE_ID``, the customer's id as a whole number, missing
-    where it is none. Instants in Parquet files are read in UTC, the only zone that such a file knows.
+    The columns of CSV files, separated by commas, semicolons, tabs or bars, and of workbooks are all text, as it
+    stands there. Instants in Parquet files are read in UTC, the only zone that such a file knows.
     """
+    files = _files(path)
+    if is_text_file(path):
+        return _read_workbooks(files) if files[0].lower().endswith(WORKBOOK_ENDINGS) else _read_csv(files)
+    relation = duckdb_connection().read_parquet(files)
+    return relation, relation.columns
+
+
+def is_text_file(path: str | Path) -> bool:
+    """Whether all that a file holds is text, of which the reader must make dates and numbers."""
+    return not _files(path)[0].lower().endswith(PARQUET_ENDINGS)
+
+
+def column_names_of_file(path: str | Path) -> list[str]:
+    """The names of a file's columns, of a CSV file from its first line."""
+    first = _files(path)[0]
+    return _header(first)[1] if first.lower().endswith(CSV_ENDINGS) else open_files(first)[1]
+
+
+def _files(path: str | Path) -> list[str]:
+    """The files that a path or a pattern means, all of one kind."""
     files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))  # noqa: PTH207, Path.glob needs a folder
     if not files:
         raise FileNotFoundError(f"{path}: there is no such file")
-    if all(file.lower().endswith(PARQUET_ENDINGS) for file in files):
-        return duckdb_connection().read_parquet(files)
-    if not all(file.lower().endswith(CSV_ENDINGS) for file in files):
-        raise ValueError(f"{path}: expected a file that ends in {', '.join(CSV_ENDINGS + PARQUET_ENDINGS)}")
-    relation = _trimmed(_read_csv(files), unparsed)
-    if customer_id not in relation.columns:
-        return relation
-    return relation.project(f"*, {_WHOLE_NUMBER.format(text=_quoted(customer_id))} AS {WHOLE_ID}")
+    for kind in (CSV_ENDINGS, PARQUET_ENDINGS, WORKBOOK_ENDINGS):
+        if all(file.lower().endswith(kind) for file in files):
+            return files
+    raise ValueError(f"{path}: expected a file that ends in {', '.join(ENDINGS)}")
 
 
 def duckdb_connection() -> DuckDBPyConnection:
@@ -103,37 +138,81 @@ def _connection(process: int, thread: int) -> DuckDBPyConnection:
     return connection
 
 
-def parse_text(relation: DuckDBPyRelation, columns: Sequence[str], time_zone: str | None) -> DuckDBPyRelation:
-    """The relation with its text columns ``date`` or ``amount`` as timestamps and numbers, missing where unreadable.
+def select(relation: DuckDBPyRelation, columns: Mapping[str, str]) -> DuckDBPyRelation:
+    """Some columns of the relation, by their new names."""
+    return relation.project(", ".join(f"{_quoted(name)} AS {_quoted(new)}" for new, name in columns.items()))
 
-    Dates are ISO 8601: ``1997-01-31``, ``1997-01-31 14:05``, with or without seconds and a zone. They become times on
-    the wall clock of ``time_zone``; without one, on the clock they were written by. What each said of its zone stands
-    in the column ``ZONE``, in one spelling. Blanks around dates and numbers do not matter.
+
+def parse_text(
+    relation: DuckDBPyRelation, kinds: Mapping[str, Kind], time_zone: str | None, *, whole: bool = False
+) -> DuckDBPyRelation:
+    """The relation with its text columns as what they are to be, missing where nobody can read them as that.
+
+    Blanks around values do not matter. Days are ISO 8601: ``1997-01-31``, ``1997-01-31 14:05``, with or without seconds
+    and a zone. They become times on the wall clock of ``time_zone``; without one, on the clock they were written by.
+    What each said of its zone stands beside it, in one spelling. Beside an id or value stands the ``whole`` number
+    that it is, where asked for.
     """
-    if "amount" in columns:
-        relation = relation.project(f"* REPLACE ({_NUMBER.format(text='amount')} AS amount)")
-    if "date" in columns:
-        if time_zone:
-            relation = relation.project(f"* REPLACE ({_TRIMMED.format(text='date')} AS date)")
-        parser = _INSTANT if time_zone else _WALL_CLOCK
-        date = parser.format(text="date", zone=ZONE, time_zone=time_zone)
-        relation = relation.project(f"*, {_ZONE_OF.format(text='date')} AS {ZONE}")
-        relation = relation.project(f"* REPLACE ({date} AS date, {_ONE_SPELLING.format(zone=ZONE)} AS {ZONE})")
-        relation = relation.project(f"* REPLACE ({_FOUR_DIGITS.format(date='date')} AS date)")
+    text = {name: kind for name, kind in kinds.items() if _is_text(relation, name)}
+    days = [name for name, kind in text.items() if kind == "day"]
+    parsers = {name: _PARSERS[kind] for name, kind in text.items() if kind != "day"}
+    parsers |= dict.fromkeys(days, _TRIMMED) if time_zone else {}
+    first = {name: parser.format(text=_as_text(name)) for name, parser in parsers.items()}
+    first |= {ZONE + name: _ZONE_OF.format(text=_as_text(name)) for name in days}
+    second = {
+        WHOLE + n: _WHOLE_NUMBER.format(text=_quoted(n)) for n, kind in text.items() if whole and kind in WHOLE_KINDS
+    }
+    for name in days:
+        zone, parser = _quoted(ZONE + name), _INSTANT if time_zone else _WALL_CLOCK
+        second[name] = parser.format(text=_as_text(name), zone=zone, time_zone=time_zone)
+        second[ZONE + name] = _ONE_SPELLING.format(zone=zone)
+    third = {name: _FOUR_DIGITS.format(date=_quoted(name)) for name in days}
+    for step in filter(None, (first, second, third)):
+        relation = _with_columns(relation, step)
     return relation
 
 
-def parse_numbers(relation: DuckDBPyRelation, columns: Sequence[str]) -> DuckDBPyRelation:
-    """The relation with those of the columns that are text as numbers, missing where they are none; yes is 1, no 0."""
-    types = dict(zip(relation.columns, relation.types, strict=True))
-    text = [_quoted(name) for name in columns if str(types[name]) == "VARCHAR"]
-    parsed = ", ".join(f"{_YES_OR_NO.format(text=name)} AS {name}" for name in text)
-    return relation.project(f"* REPLACE ({parsed})") if parsed else relation
+def to_wall_clock(relation: DuckDBPyRelation, name: str, time_zone: str) -> DuckDBPyRelation:
+    """The relation with a column of instants as times on the wall clock of ``time_zone``."""
+    return _with_columns(relation, {name: f"timezone('{time_zone}', {_quoted(name)})"})
 
 
-def to_wall_clock(relation: DuckDBPyRelation, time_zone: str) -> DuckDBPyRelation:
-    """The relation with ``date``, an instant, as a time on the wall clock of ``time_zone``."""
-    return relation.project(f"* REPLACE (timezone('{time_zone}', date) AS date)")
+def lend(rows: DuckDBPyRelation | pd.DataFrame, relation: DuckDBPyRelation) -> DuckDBPyRelation:
+    """Rows as a relation in the database of another; those of a third database are copied to memory for that."""
+    import duckdb
+
+    try:
+        lent = relation.query("lender", "SELECT * FROM rows")  # DuckDB finds the rows by their name
+    except duckdb.InvalidInputException:
+        rows = cast("DuckDBPyRelation", rows).df()
+        lent = relation.query("lender", "SELECT * FROM rows")
+    return cast("DuckDBPyRelation", lent)
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write the columns of a table to a Parquet file."""
+    duckdb_connection().from_df(table).write_parquet(str(path))
+
+
+def read_packaged(path: Path, **layout: Any) -> pd.DataFrame:
+    """A table that comes with a package: the types of its columns are guessed, because they are known to be right."""
+    return pd.read_csv(path, **layout)
+
+
+def _with_columns(relation: DuckDBPyRelation, columns: dict[str, str]) -> DuckDBPyRelation:
+    """The relation with columns replaced or added."""
+    kept = {name: _quoted(name) for name in relation.columns} | columns
+    return relation.project(", ".join(f"{expression} AS {_quoted(name)}" for name, expression in kept.items()))
+
+
+def _is_text(relation: DuckDBPyRelation, name: str) -> bool:
+    """Whether a column is text, of a few categories perhaps, or has no value at all."""
+    kind = str(relation.types[relation.columns.index(name)])
+    return kind in ("VARCHAR", '"NULL"') or kind.startswith("ENUM")
+
+
+def _as_text(name: str) -> str:
+    return f"CAST({_quoted(name)} AS VARCHAR)"
 
 
 @contextmanager
@@ -146,50 +225,86 @@ def naming(source: object) -> Iterator[None]:
     except duckdb.Error as error:
         if not isinstance(source, str | Path):
             raise
-        is_csv = str(source).lower().endswith(CSV_ENDINGS)
-        rule = "each line must have as many values as the first has names" if is_csv else "the file is damaged"
+        rule = "each line must have as many values as the first has names" if is_text_file(source) else DAMAGED
         complaint = " ".join(str(error).partition("Possible")[0].split())
         raise ValueError(f"{source} cannot be read: {rule}. {complaint}") from error
 
 
-def check_unique(names: Sequence[str], where: str) -> None:
-    """Raise a ValueError naming the columns that occur more than once."""
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ValueError(f"{where} has more than one column called {', '.join(repeated)}; rename or drop all but one")
+def _read_csv(files: Sequence[str]) -> tuple[DuckDBPyRelation, list[str]]:
+    """The files' rows, every column as text, and the columns' names.
 
-
-def _read_csv(files: Sequence[str]) -> DuckDBPyRelation:
-    """The files' rows, every column as text. Nothing is guessed from the rows, so the last is read like the first."""
+    Nothing is guessed from the rows, so the last is read like the first. DuckDB knows the columns by their position,
+    because it does not tell capitals from small letters.
+    """
     for file in files:
         _check_utf8(file)
     separator, names = _header(files[0])
     for file in files[1:]:
-        if _header(file) != (separator, names):
-            raise ValueError(f"{file} has other columns than {files[0]}: {', '.join(_header(file)[1])}")
-    return duckdb_connection().read_csv(
+        _check_same_columns(file, _header(file)[1], files[0], names if _header(file)[0] == separator else [])
+    relation = duckdb_connection().read_csv(
         list(files),  # type: ignore[arg-type]  # of which the stubs know but one
         header=True,
         auto_detect=False,
         delimiter=separator,
         quotechar='"',
         escapechar='"',
-        columns=dict.fromkeys(names, "VARCHAR"),
+        columns={f"column{position}": "VARCHAR" for position in range(len(names))},
     )
+    return relation, names
 
 
-def _trimmed(relation: DuckDBPyRelation, untouched: Collection[str | None]) -> DuckDBPyRelation:
-    """The relation without blanks around its text, which all is; some columns stay as they are."""
-    trimmed = [_quoted(name) for name in relation.columns if name not in untouched]
-    replaced = ", ".join(f"{_TRIMMED.format(text=name)} AS {name}" for name in trimmed)
-    return relation.project(f"* REPLACE ({replaced})") if trimmed else relation
+def _read_workbooks(files: Sequence[str]) -> tuple[DuckDBPyRelation, list[str]]:
+    """The rows of workbooks, every cell as text, and the columns' names."""
+    sheets = [_read_sheet(file) for file in files]
+    for file, (_, names) in zip(files, sheets, strict=True):
+        _check_same_columns(file, names, files[0], sheets[0][1])
+    return duckdb_connection().from_df(pd.concat([rows for rows, _ in sheets], ignore_index=True)), sheets[0][1]
+
+
+def _read_sheet(file: str) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of the only sheet that has some, every cell as text, and the names in its first row."""
+    try:
+        sheets = pd.read_excel(file, engine="calamine", sheet_name=None, header=None, dtype=object, na_filter=False)
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            f"{file}: workbooks are read by python-calamine, which is not installed: "
+            "pip install 'retention-models[spreadsheets]'"
+        ) from error
+    except Exception as error:  # the reader has an error of its own for each part of a workbook
+        raise ValueError(f"{file} cannot be read: {DAMAGED}. {error}") from error
+    filled = {name: rows for name, rows in sheets.items() if not rows.empty}
+    if len(filled) != 1:
+        sheet = f"it has {len(filled)} ({', '.join(map(str, filled))})" if filled else "it is empty"
+        raise ValueError(f"{file} must have one sheet with rows; {sheet}: keep one, or save it as CSV")
+    cells = next(iter(filled.values())).map(lambda cell: str(cell).strip())
+    rows = cells[1:][(cells[1:] != "").any(axis=1)]  # an empty row is none, like an empty line of a CSV file
+    return rows.astype(object).set_axis([f"column{i}" for i in range(cells.shape[1])], axis=1), _named(cells.iloc[0])
+
+
+def _check_same_columns(file: str, names: Sequence[str], first: str, wanted: Sequence[str]) -> None:
+    if names != wanted:
+        raise ValueError(f"{file} has other columns than {first}: {', '.join(names)}")
+
+
+def _blocks(stream: IO[bytes], file: str) -> Iterator[bytes]:
+    """The bytes of a file, a million at a time; a ValueError where what was compressed is damaged."""
+    try:
+        while block := stream.read(2**20):
+            yield block
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{file} cannot be read: {DAMAGED}. {error}") from error
+
+
+def _open(file: str) -> IO[bytes]:
+    """The bytes of a file, or those that were compressed."""
+    return cast(IO[bytes], gzip.open(file)) if file.lower().endswith(".gz") else Path(file).open("rb")
 
 
 def _check_utf8(file: str) -> None:
     """Raise a ValueError that names the first line in another encoding, in which DuckDB might or might not stumble."""
     decoder, lines = codecs.getincrementaldecoder("utf-8")(), 1
-    with Path(file).open("rb") as stream:
-        while block := stream.read(2**20):
+    with _open(file) as stream:
+        for block in _blocks(stream, file):
             try:
                 decoder.decode(block)
             except UnicodeDecodeError as error:
@@ -201,22 +316,20 @@ def _check_utf8(file: str) -> None:
             lines += block.count(b"\n")
 
 
-def _header(file: str) -> tuple[str, tuple[str, ...]]:
-    """The separator, which is the one that occurs most often in the first line, and the names of the columns.
-
-    A column without a name, such as the row labels that pandas writes, is called by its position.
-    """
-    with Path(file).open(encoding="utf-8-sig", newline="") as lines:
+def _header(file: str) -> tuple[str, list[str]]:
+    """The separator, which is the one that occurs most often in the first line, and the names of the columns."""
+    with io.TextIOWrapper(_open(file), encoding="utf-8-sig", newline="") as lines:
         first = lines.readline()
     separator = max(SEPARATORS, key=first.count)
-    names = tuple(name.strip() for name in next(csv.reader([first], delimiter=separator), ()))
+    names = next(csv.reader([first], delimiter=separator), [])
     if not names:
         raise ValueError(f"{file} is empty: expected names of columns in its first line")
-    names = tuple(name or f"column{position}" for position, name in enumerate(names, start=1))
-    check_unique([name.lower() for name in names], file)  # DuckDB does not tell capitals from small letters
-    if taken := {ZONE, WHOLE_ID} & set(names):
-        raise ValueError(f"{file} has a column called {taken.pop()}, a name that is used here; rename it")
-    return separator, names
+    return separator, _named(names)
+
+
+def _named(names: Iterable[str]) -> list[str]:
+    """Names without blanks around them. A column without one, such as row labels, is called by its position."""
+    return [name.strip() or f"column{position}" for position, name in enumerate(names, start=1)]
 
 
 def _quoted(name: str) -> str:

@@ -11,80 +11,57 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
-from retention_models.tables.engines import collect, number
-
-
-def require_numbers(schema: nw.Schema, names: Sequence[str]) -> None:
-    """Raise unless these columns hold numbers, or true and false."""
-    for name in names:
-        if not (schema[name].is_numeric() or schema[name] == nw.Boolean):
-            raise ValueError(f"{name} must be a number or true/false for every customer; it holds {schema[name]}")
+from retention_models.tables.engines import collect
 
 
 def check_complete(
     frame: nw.LazyFrame[Any],
     keys: Mapping[str, str],
-    names: Sequence[str],
-    customer_id: str | None = None,
+    measured: Mapping[str, str],
+    customer_id: tuple[str, str] | None = None,
     *,
     each: str = "customers",
 ) -> None:
-    """Count gaps in one pass over the rows, and say which column has them; ``each`` is what a row stands for."""
-    schema = frame.collect_schema()
-    broken = {f"{key}_": _is_blank(nw.col(column).cast(nw.String)) for key, column in keys.items()}
-    for i, name in enumerate(names):
-        broken[f"v{i}"] = (~number(name, schema).is_finite()).fill_null(value=True)
+    """Count gaps in one pass over the rows, and say which column has them.
+
+    Columns of names, of floats and of ids come with the names that they have in the source; ``each`` is what a row
+    stands for.
+    """
+    broken = {key: nw.col(key).is_null() for key in keys}
+    broken |= {name: (~nw.col(name).is_finite()).fill_null(value=True) for name in measured}
     counts = [flag.cast(nw.Int64).sum().alias(key) for key, flag in broken.items()]
-    customers = [nw.col(customer_id).n_unique().alias("customers")] if customer_id else []
-    found = collect(frame.select(nw.len().alias("rows"), *counts, *customers)).iloc[0]
-    rows = int(found["rows"])
+    customers = [nw.col(customer_id[0]).n_unique().alias("_customers")] if customer_id else []
+    found = collect(frame.select(nw.len().alias("_rows"), *counts, *customers)).iloc[0]
+    rows = int(found["_rows"])
     if rows == 0:
         raise ValueError("there are no rows; every assigned customer needs one, those who bought nothing too")
-    for label, name in zip(broken, [*keys.values(), *names], strict=True):
-        if found[label] > 0:
+    for column, name in {**keys, **measured}.items():
+        if found[column] > 0:
             problem, cure = (
-                ("is missing or not finite", "fill in what is known (0 where nothing was bought)")
-                if label.startswith("v")
+                ("is missing, not finite or no number", "fill in what is known (0 where nothing was bought)")
+                if column in measured
                 else ("is missing", "fill in what was assigned")
             )
             raise ValueError(
-                f"{name} {problem} for {int(found[label]):,} of {rows:,} {each}; {cure}: leaving such {each} out "
+                f"{name} {problem} for {int(found[column]):,} of {rows:,} {each}; {cure}: leaving such {each} out "
                 "would undo the random assignment"
             )
-    if customer_id and found["customers"] < rows:
+    if customer_id and found["_customers"] < rows:
         raise ValueError(
-            f"{customer_id} repeats: {rows:,} rows for {int(found['customers']):,} customers; keep one row a customer, "
-            f"or say cluster={customer_id!r} if rows are orders or visits"
+            f"{customer_id[1]} repeats: {rows:,} rows for {int(found['_customers']):,} customers; keep one row a "
+            f"customer, or say cluster={customer_id[1]!r} if rows are orders or visits"
         )
 
 
-def _is_blank(text: nw.Expr) -> nw.Expr:
-    """Whether a text is missing, or blanks only."""
-    return text.is_null() | (text.str.strip_chars() == nw.lit("")).fill_null(value=True)
-
-
-def require_columns(table: pd.DataFrame, columns: Sequence[str], hint: str = "") -> None:
-    """Raise unless a table has these columns, without gaps."""
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(map(str, table.columns))}{hint}")
-    gaps = table[list(columns)].isna().sum()
+def require_filled(table: pd.DataFrame) -> None:
+    """Raise unless every cell of a table has a value, and numbers are finite."""
+    gaps = table.isin([np.inf, -np.inf]).sum() + table.isna().sum()
     if gaps.any():
         name = str(gaps.idxmax())
-        raise ValueError(f"{name} is missing in {gaps[name]} of {len(table)} rows; leave out rows without numbers")
-
-
-def to_numbers(column: pd.Series) -> pd.Series:
-    """A column of a table as floats; raise where it holds text or what is not finite."""
-    is_text = column.map(lambda value: isinstance(value, str))
-    found = pd.to_numeric(column.mask(is_text), errors="coerce").astype(float)
-    wrong = ~np.isfinite(found)
-    if wrong.any():
         raise ValueError(
-            f"{column.name} is no number in {wrong.sum()} of {len(column)} rows: {column[wrong].iloc[0]!r}; "
-            "give numbers, not text"
+            f"{name} is missing, not finite or no number in {gaps[name]} of {len(table)} rows; fill it in, or leave "
+            "out rows without numbers"
         )
-    return found
 
 
 def check_rules(columns: dict[str, Array], index: pd.Index) -> None:

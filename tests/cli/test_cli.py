@@ -561,7 +561,7 @@ def test_each_kind_of_file_goes_to_the_notebooks_that_take_it(
             1,
             "not one but 3 columns of numbers are left: kept, spend, before",
         ),
-        (["--outcome", "user"], 1, "user is missing or not finite for 1,200 of 1,200 customers"),
+        (["--outcome", "user"], 1, "user is missing, not finite or no number for 1,200 of 1,200 customers"),
         (
             ["--outcome", "kept", "--control", "nil"],
             1,
@@ -600,7 +600,10 @@ def spoilt(rows: pd.DataFrame, column: str, value: object, count: int = 3) -> pd
     ("change", "message"),
     [
         (lambda d: spoilt(d, "cell", "  "), "cell is missing for 3 of 1,200 customers; fill in what was assigned"),
-        (lambda d: spoilt(d, "kept", "maybe"), "kept is missing or not finite for 3 of 1,200 customers; fill in"),
+        (
+            lambda d: spoilt(d, "kept", "maybe"),
+            "kept is missing, not finite or no number for 3 of 1,200 customers; fill in",
+        ),
         (lambda d: spoilt(d, "user", "C9"), "user repeats: 1,200 rows for 1,197 customers; keep one row a customer"),
         (lambda d: d[d["cell"] == "control"], "there is one arm only, control"),
         (lambda d: d.assign(cell=d["user"]), "column 'cell' has 1,200 values"),

@@ -121,7 +121,7 @@ def test_origins_whose_horizon_is_not_over_are_errors(log, origins, message):
 
 
 def test_opportunities_that_are_not_over_are_errors(log):
-    with pytest.raises(ValueError, match="origin 1998-03-31 plus 4 times M ends after the log, 1998-06-30"):
+    with pytest.raises(ValueError, match="origin 1998-03-31 plus 4 months ends after the log, 1998-06-30"):
         rm.evaluation.backtest(rm.BGBB, log, origins=["1998-03-31"], horizon=4, time_unit="M")
 
 

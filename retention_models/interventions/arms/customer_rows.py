@@ -16,8 +16,9 @@ import numpy as np
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation, short_number
 from retention_models.interventions.arms.cells import Cell, cells_of_sums
-from retention_models.tables.engines import as_name, collect, number, open_frame
-from retention_models.tables.rules import check_complete, require_numbers
+from retention_models.tables.engines import collect, column_names, open_log
+from retention_models.tables.files import Kind, naming
+from retention_models.tables.rules import check_complete
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -68,29 +69,21 @@ def read_rows(
     Raises
     ------
     TypeError
-        When ``source`` is neither a frame that narwhals reads nor the path of a CSV or Parquet file.
+        When ``source`` is neither a frame nor the path of a file.
     ValueError
         When a column is missing, is not numeric or has gaps, or a customer has two rows.
     """
-    frame = open_frame(source, names)
-    schema = frame.collect_schema()
     keys = {"arm": arm} | ({"block": block} if block else {}) | ({"cluster": cluster} if cluster else {})
-    require_columns([*keys.values(), *names], schema.names())
-    require_numbers(schema, names)
-    check_complete(frame, keys, names, customer_id if customer_id in schema and not cluster else None)
-    prepared = frame.select(
-        *(as_name(column, schema).alias(key) for key, column in keys.items()),
-        *([] if block else [nw.lit("").alias("block")]),
-        *(number(name, schema).alias(f"v{i}") for i, name in enumerate(names)),
-    )
-    return _add_means(Rows(prepared, tuple(names), np.zeros(len(names)), cluster is not None))
-
-
-def require_columns(names: Sequence[str], columns: Sequence[str]) -> None:
-    """Raise a ValueError unless these names are among the columns."""
-    missing = [name for name in dict.fromkeys(names) if name not in columns]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} not among the columns {', '.join(columns)}")
+    measured = {f"v{i}": name for i, name in enumerate(names)}
+    has_id = customer_id is not None and not cluster and customer_id in column_names(source, "the test")
+    ids = {"customer_id": str(customer_id)} if has_id else {}
+    kinds: dict[str, Kind] = {**dict.fromkeys(keys, "text"), **dict.fromkeys(measured, "measure"), "customer_id": "id"}
+    with naming(source):
+        frame = open_log(source, keys | measured | ids, kinds, where="the test").lazy()
+        check_complete(frame, keys, measured, next(iter(ids.items()), None))
+        block_column = [] if block else [nw.lit("").alias("block")]
+        prepared = frame.select(*keys, *block_column, *measured)
+        return _add_means(Rows(prepared, tuple(names), np.zeros(len(names)), cluster is not None))
 
 
 def _add_means(rows: Rows) -> Rows:

@@ -17,7 +17,7 @@ from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means, cell_of_customers, cells_of_sums
 from retention_models.interventions.arms.customer_rows import Rows, cap_column, read_rows
-from retention_models.tables.engines import collect, open_frame
+from retention_models.tables.engines import column_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -114,7 +114,7 @@ class Experiment(Presentation):
         Parameters
         ----------
         rows
-            A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of a CSV or Parquet file.
+            A frame or the path of files, as in ``read_transactions``.
         plan
             The plan of the test.
         arm
@@ -164,7 +164,7 @@ class Experiment(Presentation):
         Parameters
         ----------
         sums
-            A frame with ``arm``, ``n`` (customers), the sum of each column, and the sums of products as
+            A frame or file: ``arm``, ``n`` (customers), the sum of each column, and the sums of products as
             ``"spend*spend"``, ``"spend*history"``. One row an arm, or an arm in a ``block``. With a column ``cluster``,
             one row a cluster without products.
         plan
@@ -187,18 +187,19 @@ class Experiment(Presentation):
             contradict each other.
         """
         columns = _names(columns, covariates)
-        table = collect(open_frame(sums))
+        there = column_names(sums)
         renamed = {name: f"v{i}" for i, name in enumerate(columns)}
         for i, first in enumerate(columns):
             for j in range(i, len(columns)):
-                there = [f"{first}*{columns[j]}", f"{columns[j]}*{first}"]
-                renamed |= {name: f"p{i}_{j}" for name in there if name in table}
-        clustered = "cluster" in table
+                products = [f"{first}*{columns[j]}", f"{columns[j]}*{first}"]
+                renamed |= {name: f"p{i}_{j}" for name in products if name in there}
+        clustered = "cluster" in there
         wanted = ["arm", "n", *columns]
         if not clustered:
-            wanted += [f"{a}*{b}" for i, a in enumerate(columns) for b in columns[i:] if f"{b}*{a}" not in table]
-        table = experiment_checks.require_sums(table, wanted)
-        table = table.rename(columns=renamed).assign(block=table["block"].astype(str) if "block" in table else "")
+            pairs = [(a, b) for i, a in enumerate(columns) for b in columns[i:]]
+            wanted += [f"{b}*{a}" if f"{b}*{a}" in there else f"{a}*{b}" for a, b in pairs]
+        table = experiment_checks.read_sums(sums, wanted, optional=("block", "cluster"))
+        table = table.rename(columns=renamed).assign(block=table.get("block", ""))
         cells = cells_of_sums(table, len(columns), np.zeros(len(columns)))
         checks = _checks(cells, plan, clustered=clustered) + _balance(cells, columns, covariates)
         return cls(plan, columns, cells, checks, covariates=tuple(covariates))
@@ -210,8 +211,8 @@ class Experiment(Presentation):
         Parameters
         ----------
         counts
-            A frame with one row an arm: ``arm``, ``n`` (customers), and a column with the number of those with the
-            outcome.
+            A frame or file with one row an arm: ``arm``, ``n`` (customers), and a column with the number of those with
+            the outcome.
         plan
             The plan of the test.
         outcome
@@ -227,8 +228,7 @@ class Experiment(Presentation):
         ValueError
             When a count is not a whole number from 0 to ``n``, or as in ``from_sums``.
         """
-        table = collect(open_frame(counts))
-        table = experiment_checks.require_sums(table, ["arm", "n", outcome])
+        table = experiment_checks.read_sums(counts, ["arm", "n", outcome])
         experiment_checks.require_counts(table, outcome)
         return cls.from_sums(table.assign(**{f"{outcome}*{outcome}": table[outcome]}), plan, columns=[outcome])
 
@@ -239,7 +239,8 @@ class Experiment(Presentation):
         Parameters
         ----------
         means
-            A frame with one row an arm: ``arm``, ``n``, ``mean`` and ``std_dev`` (of single customers, divisor n - 1).
+            A frame or file with one row an arm: ``arm``, ``n``, ``mean`` and ``std_dev`` (of single customers, divisor
+            n - 1).
         plan
             The plan of the test.
         outcome
@@ -255,8 +256,7 @@ class Experiment(Presentation):
         ValueError
             When a column is missing or has gaps, or a standard deviation is below 0.
         """
-        table = collect(open_frame(means))
-        table = experiment_checks.require_sums(table, ["arm", "n", "mean", "std_dev"])
+        table = experiment_checks.read_sums(means, ["arm", "n", "mean", "std_dev"])
         negative = table["std_dev"] < 0
         if negative.any():
             raise ValueError(f"std_dev is below 0 in {negative.sum()} of {len(table)} rows; a spread is 0 or more")

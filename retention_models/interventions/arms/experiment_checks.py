@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import p_statement
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means
 from retention_models.interventions.effects.effect import RATIO
-from retention_models.tables.rules import require_columns, to_numbers
+from retention_models.tables.engines import column_names, read_table
+from retention_models.tables.files import Kind
+from retention_models.tables.rules import require_filled
 
 SUSPICIOUS = 0.001  # a p-value below this is no accident in a test that was run as planned
 FEW = 5  # fewer customers than this with (or without) the outcome, and a normal interval is a guess
@@ -41,20 +44,24 @@ def arm_names(cells: Sequence[Cell]) -> list[str]:
     return list(dict.fromkeys(cell.arm for cell in cells))
 
 
-def require_sums(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+def read_sums(source: Any, columns: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
     """A table of sums with numeric columns; a ValueError for missing columns, gaps or repeated cells."""
-    require_columns(table, columns, "; a table of sums has arm, n, each column's sum, and each pair's sum of products")
-    keys = [key for key in ("arm", "block", "cluster") if key in table]
+    there = column_names(source)
+    names = [*columns, *(name for name in optional if name in there)]
+    keys = [name for name in names if name in ("arm", "block", "cluster")]
+    kinds: dict[str, Kind] = {name: "text" if name in keys else "number" for name in names}
+    hint = "A table of sums has arm, n, each column's sum, and each pair's sum of products"
+    table = read_table(source, names, kinds, hint=hint)
+    require_filled(table)
     if table.duplicated(keys).any():
         raise ValueError(f"{' and '.join(keys)} stand more than once; add the sums up to one row each")
-    numbers = {name: to_numbers(table[name]) for name in columns if name not in keys}
-    wrong = (numbers["n"] < 1) | (numbers["n"] % 1 != 0)
+    wrong = (table["n"] < 1) | (table["n"] % 1 != 0)
     if wrong.any():
         first = table.loc[wrong, "n"].iloc[0]
         raise ValueError(
-            f"n is no whole number of customers, 1 or more, in {wrong.sum()} of {len(table)} rows: {first}"
+            f"n is no whole number of customers, 1 or more, in {wrong.sum()} of {len(table)} rows: {first:g}"
         )
-    return table.assign(**numbers)
+    return table
 
 
 def require_counts(table: pd.DataFrame, outcome: str) -> None:
@@ -65,7 +72,7 @@ def require_counts(table: pd.DataFrame, outcome: str) -> None:
         arm = table.loc[wrong, "arm"].iloc[0]
         raise ValueError(
             f"{outcome} is no count of customers for {int(wrong.sum())} of {len(table)} arms (first: {arm}, "
-            f"{count[wrong].iloc[0]:g} of {table.loc[wrong, 'n'].iloc[0]}); give how many of the n did it"
+            f"{count[wrong].iloc[0]:g} of {table.loc[wrong, 'n'].iloc[0]:g}); give how many of the n did it"
         )
 
 

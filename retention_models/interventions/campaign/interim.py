@@ -15,7 +15,7 @@ from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.designs.arm_differences import contrast_effects
 from retention_models.interventions.planning.sequential import Look, interim_look
-from retention_models.tables.engines import collect, open_frame
+from retention_models.tables.engines import as_lazy, collect
 
 COLUMNS = ("difference", "difference_lower", "difference_upper", "z", "bound", "verdict")
 
@@ -67,7 +67,7 @@ def interim_looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
 
 def _look_times(campaign: Campaign, assigned: str, count: int) -> pd.Series[float]:
     """The share of the planned customers who were assigned by each moment of a look."""
-    frame = open_frame(campaign.rows).select(nw.col(assigned).alias("moment"))
+    frame = as_lazy(campaign.rows).select(nw.col(assigned).alias("moment"))
     sizes = collect(frame.group_by("moment").agg(nw.len().alias("n"))).set_index("moment")["n"].sort_index()
     customers = sizes.cumsum()
     wanted = [(number + 1) / count * sizes.sum() for number in range(count)]
@@ -77,7 +77,7 @@ def _look_times(campaign: Campaign, assigned: str, count: int) -> pd.Series[floa
 def _experiment_at_look(campaign: Campaign, last: Any) -> Experiment | str:
     """The test of the customers assigned by ``last``, or the reason why there is none yet."""
     roles = campaign.roles
-    until = open_frame(campaign.rows).filter(nw.col(str(roles.assigned)) <= last)
+    until = as_lazy(campaign.rows).filter(nw.col(str(roles.assigned)) <= last)
     try:
         return Experiment.from_rows(
             until.to_native(),

@@ -20,13 +20,12 @@ from retention_models.interventions.campaign.defaults import (
     choose_control,
     choose_outcome,
     open_rows,
-    parse_assignment_time,
-    parse_text_columns,
     read_arms,
 )
 from retention_models.interventions.campaign.prices import Prices
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.effects.effect import Effect
+from retention_models.tables.engines import column_names
 from retention_models.tables.files import naming
 from retention_models.value.terms import Terms
 
@@ -50,7 +49,7 @@ class Campaign(Presentation):
     roles
         The column of each role.
     rows
-        The rows, on their engine.
+        The columns with a role, on their engine.
     planned_customers
         The number of customers for which the test was planned, the end of the interim looks.
     binary
@@ -139,7 +138,7 @@ def read_campaign(
     Parameters
     ----------
     rows
-        One row a customer: a frame of any engine, or the path of a CSV or Parquet file.
+        One row a customer: a frame or the path of files, as in ``read_transactions``.
     terms
         What an outcome earns, and the currency: ``Terms(margin=0.3)`` for the ``amount``, or ``Terms(price=12)`` for
         one more of the first outcome (one fewer where a lower value is better). By default None: effects without value.
@@ -223,12 +222,12 @@ def read_campaign(
         customer_id=customer_id,
     )
     prices = Prices.from_terms(terms or Terms(), cost, redemption_cost)
-    frame = open_rows(rows)
-    roles = roles.check_columns(frame.collect_schema().names())
+    names = column_names(rows, "the test")
+    roles = roles.check_columns(names)
     prices.check(roles)
     with naming(rows):
-        roles, chosen = choose_outcome(frame, roles)
-        frame = parse_assignment_time(parse_text_columns(frame, roles.numbers), roles.assigned)
+        roles, chosen = choose_outcome(rows, roles, names)
+        frame = open_rows(rows, roles, names)
         against, reason = choose_control(read_arms(frame, roles.arm), control)
         plan = Plan(control=against, shares=planned_shares, unit=roles.cluster or "customer")
         experiment = Experiment.from_rows(

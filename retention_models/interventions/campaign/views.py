@@ -14,13 +14,12 @@ from retention_models.estimation.model import Model
 from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_in_words, cost_per_retained
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
-from retention_models.interventions.campaign.defaults import parse_text_columns
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.encouragement import as_treated_difference, complier_effect
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.outcomes.model_check import purchase_model_check
-from retention_models.tables.engines import collect, open_frame
+from retention_models.tables.engines import as_lazy, collect
 
 
 def relative_lifts(campaign: Campaign) -> list[Effect]:
@@ -114,7 +113,7 @@ def with_ceiling(campaign: Campaign, quantile: float = 0.999) -> Experiment | No
 
 def _ceilings(campaign: Campaign, columns: Sequence[str], quantile: float) -> dict[str, dict[str, float]]:
     """The rule for each column: the quantile of all customers, or of those above 0 where that is 0."""
-    rows = open_frame(campaign.rows).select(*(nw.col(name).cast(nw.Float64) for name in columns))
+    rows = as_lazy(campaign.rows).select(*(nw.col(name) for name in columns))
     of_all = collect(rows.select(*(nw.col(name).quantile(quantile, "linear") for name in columns))).iloc[0]
     rules: dict[str, dict[str, float]] = {"winsorise": {}, "caps": {}}
     for name in columns:
@@ -212,7 +211,7 @@ def effects_by_delivery(campaign: Campaign) -> list[Effect]:
 
 def _as_treated_comparison(campaign: Campaign, outcome: Outcome, arm: str, received: str) -> Effect | Check:
     """The as-treated comparison within an arm, or the reason why there is none."""
-    rows = open_frame(campaign.rows).filter(nw.col(campaign.roles.arm).cast(nw.String) == arm)
+    rows = as_lazy(campaign.rows).filter(nw.col(campaign.roles.arm) == arm)
     try:
         effect = as_treated_difference(rows.to_native(), replace(outcome, adjust_for=()), received=received)
     except ValueError as error:
@@ -324,10 +323,9 @@ def purchase_models(campaign: Campaign, model_class: type[Model]) -> list[Check]
         says why.
     """
     measured = [outcome for outcome in campaign.outcomes if outcome.column == "purchases"]
-    rows = open_frame(campaign.rows)
+    rows = as_lazy(campaign.rows)
     if not measured or not {"days_to_last", "days_to_next"} <= set(rows.collect_schema().names()):
         return []
-    rows = parse_text_columns(rows, ["days_to_last", "days_to_next"])
     window = collect(rows.select(nw.col("days_to_next").max()))["days_to_next"].iloc[0]
     control, arm = campaign.experiment.plan.control, campaign.roles.arm
     checks = []

@@ -13,11 +13,11 @@ from retention_models.core.check import Check
 from retention_models.core.dates import check_time_unit, unit_plural
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
-from retention_models.interventions.arms.customer_rows import require_columns
 from retention_models.interventions.arms.experiment import Plan
 from retention_models.logs.contracts.log import Spells
 from retention_models.survival.curves import Curve, kaplan_meier
-from retention_models.tables.engines import as_name, collect, open_frame
+from retention_models.tables.engines import as_lazy, collect, open_log
+from retention_models.tables.files import Kind, naming
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -71,12 +71,12 @@ def contract_experiment(
     Parameters
     ----------
     spells
-        Rows with the arm to which a customer was *assigned*; ``tenure``, the time from the assignment to the end of the
-        contract or to the last day of observation; ``churned``, 1 or true if it ended then. Or the contracts that
-        ``read_contracts`` returns, with the arm among the covariates. For these, time counts from the start of
-        observation: set ``observation_start`` to the day of the assignment. If contracts were assigned when they began,
-        use ``sampling="acquisition"``. Only the first spell of a customer counts, because a customer who returns has
-        left before.
+        A frame or file with the arm to which a customer was *assigned*; ``tenure``, the time from the assignment to
+        the end of the contract or to the last day of observation; ``churned``, 1 or true if it ended then. Or the
+        contracts that ``read_contracts`` returns, with the arm among the covariates. For these, time counts from the
+        start of observation: set ``observation_start`` to the day of the assignment. If contracts were assigned when
+        they began, use ``sampling="acquisition"``. Only the first spell of a customer counts, because a customer who
+        returns has left before.
     plan
         The plan of the test.
     arm
@@ -122,20 +122,17 @@ def contract_experiment(
     if time_unit is None:
         raise ValueError("say the unit of tenure, such as time_unit='M'")
     check_time_unit(time_unit)
-    frame = open_frame(spells)
-    require_columns([arm, tenure, churned, *([weight] if weight else [])], frame.collect_schema().names())
-    counted = frame.select(
-        as_name(arm, frame.collect_schema()).alias("arm"),
-        nw.col(tenure).cast(nw.Float64).alias("tenure"),
-        nw.col(churned).cast(nw.Float64).alias("churned"),
-        (nw.col(weight).cast(nw.Float64) if weight else nw.lit(1.0)).alias("n"),
-    )
+    columns = {"arm": arm, "tenure": tenure, "churned": churned} | ({"n": weight} if weight else {})
+    kinds: dict[str, Kind] = {"arm": "text", "tenure": "number", "churned": "measure", "n": "number"}
     uncounted = (~(nw.col("n").is_finite() & (nw.col("n") >= 0))).fill_null(value=True).cast(nw.Int64)
-    table = collect(
-        counted.with_columns(uncounted.alias("uncounted"))
-        .group_by("arm", "tenure", "churned")
-        .agg(nw.col("n").sum(), nw.col("uncounted").sum(), nw.len().alias("rows"))
-    )
+    with naming(spells):
+        counted = open_log(spells, columns, kinds, where="the test").lazy()
+        counted = counted if weight else counted.with_columns(n=nw.lit(1.0))
+        table = collect(
+            counted.with_columns(uncounted.alias("uncounted"))
+            .group_by("arm", "tenure", "churned")
+            .agg(nw.col("n").sum(), nw.col("uncounted").sum(), nw.len().alias("rows"))
+        )
     _check_counts(table, weight)
     curves = {
         str(name): kaplan_meier(part["tenure"], part["churned"], weight=part["n"])
@@ -187,7 +184,7 @@ def spells_since_observation(
         raise ValueError(
             "contracts read by read_contracts are one spell a row, in days: leave out time_unit and weight"
         )
-    frame = nw.from_native(spells.frame).lazy()
+    frame = as_lazy(spells.frame)
     first = nw.col("spell") == nw.col("spell").min().over("customer_id")
     rows = frame.filter(first).select(arm, (nw.col("tenure") - nw.col("entry")).alias("tenure"), "churned")
     later = spells.rows - int(collect(rows.select(nw.len().alias("rows")))["rows"].iloc[0])

@@ -28,7 +28,6 @@ from retention_models.interventions.arms.contrasts import (
     read_measure,
 )
 from retention_models.interventions.arms.costs import Costs, position, pricing, require_amount
-from retention_models.interventions.arms.customer_rows import require_columns
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome, effect_row, law_without_variance, outcome_measure
 from retention_models.interventions.designs.arm_differences import contrast_effects
@@ -36,8 +35,9 @@ from retention_models.interventions.effects.derived_laws import Law, linear
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.laws import StudentT
 from retention_models.interventions.effects.ratio_laws import AndersonRubin, RatioInterval
-from retention_models.tables.engines import number, open_frame
-from retention_models.tables.rules import check_complete, require_numbers
+from retention_models.tables.engines import open_log
+from retention_models.tables.files import naming
+from retention_models.tables.rules import check_complete
 from retention_models.value.terms import Terms
 
 
@@ -167,14 +167,13 @@ def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: 
     opened, naive changes bought by 0.467 (0.403 to 0.531) (share of customers; 95 % interval; 56 days;
     observational, n = 800). FAILED: assignment.
     """
-    frame = open_frame(rows)
-    schema = frame.collect_schema()
-    require_columns([received], schema.names())
-    require_numbers(schema, [received])
-    check_complete(frame, {}, [received])
-    got = nw.when(number(received, schema) > 0).then(nw.lit("received")).otherwise(nw.lit("not received"))
     outcomes = list(dict.fromkeys([outcome.column, *([outcome.per] if outcome.per else [])]))
-    frame = frame.select(*outcomes, *outcome.adjust_for, got.alias("received or not"))
+    names = list(dict.fromkeys([received, *outcomes, *outcome.adjust_for]))
+    with naming(rows):
+        frame = open_log(rows, names, dict.fromkeys(names, "measure"), where="the test")
+        check_complete(frame.lazy(), {}, {received: received})
+    got = nw.when(nw.col(received) > 0).then(nw.lit("received")).otherwise(nw.lit("not received"))
+    frame = frame.with_columns(got.alias("received or not"))
     test = Experiment.from_rows(
         frame.to_native(),
         Plan(control="not received"),

@@ -10,8 +10,24 @@ from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.effects.effect import Effect, Scale
-from retention_models.tables.engines import collect, open_frame
-from retention_models.tables.rules import require_columns
+from retention_models.tables.engines import column_names, read_table
+from retention_models.tables.files import Kind
+from retention_models.tables.rules import require_filled
+
+# What each column holds, and whether it must be there.
+COLUMNS: dict[str, tuple[Kind, bool]] = {
+    "experiment": ("text", True),
+    "outcome": ("text", True),
+    "arm": ("text", True),
+    "control": ("measure", True),
+    "n": ("number", True),
+    "count": ("number", True),
+    "share": ("number", False),
+    "assigned": ("text", False),
+    "unit": ("text", False),
+    "horizon": ("value", False),
+    "time_unit": ("text", False),
+}
 
 
 def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float = 0.95) -> list[Effect]:
@@ -20,9 +36,9 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
     Parameters
     ----------
     counts
-        A frame with one row an arm: ``experiment, outcome, arm, n, count``, and ``control``, True for the control arm.
-        Optional: ``share`` (planned), ``assigned`` (unit of random assignment), ``unit``, and ``horizon`` with its
-        ``time_unit``, as in ``load_published_experiments``; both are missing where the time is not known.
+        A frame or file with one row an arm: ``experiment, outcome, arm, n, count``, and ``control``, True for the
+        control arm. Optional: ``share`` (planned), ``assigned`` (unit of random assignment), ``unit``, and ``horizon``
+        with its ``time_unit``, as in ``load_published_experiments``; both are missing where the time is not known.
     scale
         ``"difference"`` of shares, the default, or their ``"ratio"``.
     level
@@ -51,8 +67,11 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
     """
     if scale not in ("difference", "ratio"):
         raise ValueError(f"scale must be 'difference' or 'ratio'; got {scale!r}")
-    table = collect(open_frame(counts))
-    require_columns(table, ["experiment", "outcome", "arm", "control", "n", "count"])
+    there = column_names(counts)
+    names = [name for name, (_, required) in COLUMNS.items() if required or name in there]
+    kinds: dict[str, Kind] = {name: kind for name, (kind, _) in COLUMNS.items()}
+    table = read_table(counts, names, kinds)
+    require_filled(table[[name for name in names if COLUMNS[name][1]]])
     found = []
     for (_, outcome), part in table.groupby(["experiment", "outcome"], sort=False):
         test = Experiment.from_counts(part.rename(columns={"count": str(outcome)}), _plan(part), outcome=str(outcome))

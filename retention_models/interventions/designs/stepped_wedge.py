@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.interventions.arms.costs import Costs, add_value, pricing
-from retention_models.interventions.arms.customer_rows import require_columns
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.laws import Permutation
-from retention_models.tables.engines import collect, number, open_frame
-from retention_models.tables.rules import check_complete, require_numbers
+from retention_models.tables.engines import collect, open_table
+from retention_models.tables.files import Kind, naming
+from retention_models.tables.rules import check_complete
 from retention_models.value.terms import Terms
 
 NOTHING = 1e-9  # differences smaller than this, relative to the estimate, come from rounding
@@ -245,21 +245,16 @@ def _without_noise(ends: Array, estimate: float) -> Array:
 
 def _read_wedge(rows: Any, column: str, cluster: str, period: str, switched: str) -> Wedge:
     """Means by cluster and period, from rows on any engine."""
-    frame = open_frame(rows)
-    schema = frame.collect_schema()
-    require_columns([cluster, period, switched, column], schema.names())
-    require_numbers(schema, (column, switched))
-    check_complete(frame, {"cluster": cluster, "period": period}, (column, switched), each="rows")
-    picked = frame.select(
-        nw.col(cluster).alias("cluster"),
-        nw.col(period).alias("period"),
-        number(switched, schema).alias("switched"),
-        number(column, schema).alias("value"),
-    )
-    means = picked.group_by("cluster", "period").agg(
-        nw.len().alias("n"), nw.col("value").mean(), nw.col("switched").min(), nw.col("switched").max().alias("last")
-    )
-    table = collect(means).sort_values(["cluster", "period"])
+    keys, measured = {"cluster": cluster, "period": period}, {"value": column, "switched": switched}
+    kinds: dict[str, Kind] = {"cluster": "value", "period": "value", "value": "measure", "switched": "measure"}
+    with naming(rows):
+        frame = open_table(rows, keys | measured, kinds, where="the roll-out").lazy()
+        check_complete(frame, keys, measured, each="rows")
+        means = frame.group_by("cluster", "period").agg(
+            *(nw.len().alias("n"), nw.col("value").mean()),
+            *(nw.col("switched").min(), nw.col("switched").max().alias("last")),
+        )
+        table = collect(means).sort_values(["cluster", "period"])
     _check_every_period(table)
     shape = (table["cluster"].nunique(), table["period"].nunique())
     values, states = (table[name].to_numpy().reshape(shape) for name in ("value", "switched"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 
@@ -13,7 +12,7 @@ from retention_models.core.formatting import format_together, three_digits, with
 from retention_models.estimation.model import Model
 from retention_models.fitting.estimate import fit
 from retention_models.interventions.effects.effect import Effect
-from retention_models.tables.engines import collect, open_frame
+from retention_models.tables.engines import read_table
 
 
 def purchase_model_check(
@@ -39,8 +38,8 @@ def purchase_model_check(
     horizon_days
         The window of the outcomes, in days.
     """
-    names = {"purchases": "frequency", "days_to_last": "recency", arm: "arm"}
-    seen = collect(open_frame(rows).select(*(nw.col(name).alias(new) for name, new in names.items())))
+    names = {"frequency": "purchases", "recency": "days_to_last", "arm": arm}
+    seen = read_table(rows, names, {"frequency": "number", "recency": "number", "arm": "text"})
     expected = [_expected(model_class, seen[seen["arm"] == name], horizon_days) for name in (treated, control)]
     difference = expected[0] - expected[1]
     passed = effect.lower <= difference <= effect.upper

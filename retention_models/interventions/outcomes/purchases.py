@@ -12,8 +12,8 @@ which is bias. They never count as known before the assignment.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import narwhals as nw
@@ -23,13 +23,14 @@ from retention_models.core.arguments import check_choice
 from retention_models.logs.transactions.log import Transactions, read_transactions
 from retention_models.logs.transactions.purchases import purchases
 from retention_models.tables.days import Day
-from retention_models.tables.engines import collect, on_engine, open_frame, open_log
-from retention_models.tables.files import WHOLE_ID, ZONE
+from retention_models.tables.engines import collect, column_names, move_to_engine, on_engine, open_table
+from retention_models.tables.files import Kind, naming
 
 SameDay = Literal["keep", "set_aside"]
 
 OUTCOMES = ("bought", "purchases", "purchases_same_day", "days_to_next", "days_to_last", "amount")
 BEFORE = ("purchases_before", "amount_before")
+ASSIGNMENTS = "the table of assignments"
 
 
 def purchase_outcomes(
@@ -51,9 +52,8 @@ def purchase_outcomes(
     transactions
         A log that ``read_transactions`` returns, or anything that it reads.
     assignments
-        One row a customer: id, day of assignment, arm, and other columns of the test (block, cluster, covariates). With
-        a log in pandas, DuckDB or files: a pandas frame or the path of a file. Otherwise a frame on the engine (the
-        connection, the session) of the log.
+        A frame or the path of files, one row a customer: id, day of assignment, arm, and other columns of the test
+        (block, cluster, covariates). They are brought to the engine of the log.
     horizon_days
         Length of the window in days. Purchases count from the assignment to the end of its last day.
     offer_days
@@ -106,12 +106,13 @@ def purchase_outcomes(
     _check_window(horizon_days, offer_days, lookback_days)
     log = transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
     on_days = purchases(log)
-    who = _read_assignments(on_days, assignments, customer_id, assigned)
+    columns, carried = _assignment_columns(assignments, customer_id, assigned)
+    who = _read_assignments(on_days, assignments, columns)
     last_day = pd.Timestamp(observation_end) if observation_end else pd.Timestamp(log.last_date)
     _check_assignments(who, last_day, horizon_days)
     who, bought = add_join_keys(who, _purchase_days(log, on_days, who))
     found = _outcomes(who, bought, log.has_amount, horizon_days, lookback_days, keeps_day=same_day == "keep")
-    return found.to_native()
+    return found.rename(carried).to_native()
 
 
 def _check_window(horizon_days: int, offer_days: int, lookback_days: int | None) -> None:
@@ -124,37 +125,24 @@ def _check_window(horizon_days: int, offer_days: int, lookback_days: int | None)
         raise ValueError(f"lookback_days must be at least 1; got {lookback_days}")
 
 
-def _read_assignments(
-    bought: nw.LazyFrame[Any], assignments: Any, customer_id: str, assigned: str
-) -> nw.LazyFrame[Any]:
+def _read_assignments(bought: nw.LazyFrame[Any], assignments: Any, columns: Mapping[str, str]) -> nw.LazyFrame[Any]:
     """The assignments on the engine of the log, with ``customer_id``, ``assigned`` (a day) and its ``_moment``."""
-    is_file = isinstance(assignments, str | Path)
-    frame = open_log(
-        collect(open_frame(assignments)) if is_file else assignments,
-        {"customer_id": customer_id, "date": assigned},
-        None,
-    )
-    frame = frame.drop([ZONE, WHOLE_ID], strict=False).rename({"date": "assigned"})
-    who = nw.from_native(_move_to_log_engine(bought, frame)).lazy()
-    taken = [name for name in (*OUTCOMES, *BEFORE) if name in who.collect_schema()]
-    if taken:
-        raise ValueError(f"the assignments have columns called {', '.join(taken)}, like outcomes; rename them")
+    kinds: dict[str, Kind] = {**dict.fromkeys(columns, "value"), "customer_id": "id", "assigned": "day"}
+    with naming(assignments):
+        who = move_to_engine(open_table(assignments, columns, kinds, where=ASSIGNMENTS), bought)
     day = nw.col("assigned").cast(nw.Date).cast(nw.Datetime("us"))
     return who.with_columns(day.alias("assigned"), nw.col("assigned").alias("_moment"))
 
 
-def _move_to_log_engine(bought: nw.LazyFrame[Any], frame: Any) -> Any:
-    """The assignments on the engine of the log: a pandas frame becomes a table in the log's DuckDB."""
-    native = frame.to_native()
-    if bought.implementation.is_duckdb() and isinstance(native, pd.DataFrame):
-        assignment_rows = native  # noqa: F841  DuckDB finds it by its name
-        return bought.to_native().query("log", "SELECT * FROM assignment_rows")
-    if bought.implementation != frame.implementation:
-        raise ValueError(
-            f"the assignments are on {frame.implementation}, the log on {bought.implementation}: bring them to the "
-            "engine of the log, or hand over a pandas frame where the log is in pandas, DuckDB or files"
-        )
-    return native
+def _assignment_columns(assignments: Any, customer_id: str, assigned: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The columns of the assignments by the names that they have on the way, and those that are carried along."""
+    own = {"customer_id": customer_id, "assigned": assigned}
+    others = [name for name in column_names(assignments, ASSIGNMENTS) if name not in own.values()]
+    taken = [name for name in others if name in (*OUTCOMES, *BEFORE, *own)]
+    if taken:
+        raise ValueError(f"the assignments have columns called {', '.join(taken)}, like outcomes; rename them")
+    carried = {f"column{i}": name for i, name in enumerate(others)}
+    return own | carried, carried
 
 
 def _check_assignments(who: nw.LazyFrame[Any], last_day: pd.Timestamp, horizon_days: int) -> None:
@@ -179,7 +167,7 @@ def _check_assignments(who: nw.LazyFrame[Any], last_day: pd.Timestamp, horizon_d
 
 def _purchase_days(log: Transactions, on_days: nw.LazyFrame[Any], who: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Purchases by customer and day, and whether they were ``early``: before an assignment on the same day."""
-    rows = on_engine(nw.from_native(log.frame).select(log.columns).to_native())
+    rows = on_engine(log.frame)
     if not (_has_times(who, "_moment") and _has_times(rows, "date")):
         return on_days.with_columns(early=nw.lit(value=False))
     who, rows = add_join_keys(who.select("customer_id", "_moment"), rows)

@@ -21,6 +21,7 @@ from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.contracts.rows import open_contracts, require_some, scalars, select_usable
 from retention_models.logs.contracts.spells import Overlaps, Rows, join_contracts, observe_spells, single_spells
+from retention_models.logs.transactions.log import tally
 from retention_models.tables.days import Day, day_number
 from retention_models.tables.engines import collect, on_engine
 from retention_models.tables.files import naming
@@ -100,8 +101,8 @@ def read_contracts(
     Parameters
     ----------
     source
-        A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of CSV or Parquet files; one row a
-        contract. A missing ``end`` means that the contract is active.
+        A frame or the path of files, as in ``read_transactions``; one row a contract. A missing ``end`` means that the
+        contract is active.
     sampling
         How contracts came into the log. ``"acquisition"``: all contracts, each from its start. ``"active_on"``: the
         contracts active on ``observation_start``, and all later ones. ``"window"``: the contracts active on
@@ -170,7 +171,7 @@ def read_contracts(
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
         log = open_contracts(source, roles, kept, time_zone)
-        contracts, set_aside = select_usable(log, until, time_zone)
+        contracts, set_aside = select_usable(log, roles, until, time_zone)
         size = scalars(contracts, rows=nw.len(), customers=nw.col("customer_id").n_unique())
         has_several = size["customers"] < size["rows"]
         whole = join_contracts(contracts, overlaps, join_within) if has_several else single_spells(contracts)
@@ -205,7 +206,7 @@ def truncate_spells(spells: Spells, day: str | dt.date) -> Spells:
     until = read_day("day", day)
     if not (spells.observation_start or dt.date.min) < until <= spells.observation_end:
         raise ValueError(f"day must lie within the observation, which ends on {spells.observation_end}; got {until}")
-    rows = on_engine(nw.from_native(spells.frame).to_native())
+    rows = on_engine(spells.frame)
     first = Day.in_column("start").number
     churned = nw.col("churned") & (first + nw.col("tenure") <= day_number(until))
     gone = nw.when(nw.col("_churned"))
@@ -246,12 +247,12 @@ def _facts(spells: Rows) -> dict[str, int]:
     seen = nw.col("in_view")
 
     def count(rows: nw.Expr) -> nw.Expr:
-        return (seen & rows).sum()
+        return tally(seen & rows)
 
     facts = {
         "all": nw.len(),
-        "spells": seen.sum(),
-        "overlaps": nw.col("overlaps").sum(),
+        "spells": tally(seen),
+        "overlaps": tally(nw.col("overlaps")),
         "later": count(nw.col("later")),
         "returns": count(nw.col("spell") > 1),
         "ended": count(nw.col("churned")),

@@ -33,7 +33,7 @@ from retention_models.tables.days import (
     period_offset,
     started_periods,
 )
-from retention_models.tables.engines import collect, on_engine
+from retention_models.tables.engines import collect, count_distinct, on_engine
 
 
 def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
@@ -186,7 +186,7 @@ def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] 
     names = [by] if isinstance(by, str) else list(by)
     check_period(period)
     _check_by(names, spells)
-    rows = on_engine(nw.from_native(spells.frame).to_native()).filter(~nw.col("churned"))
+    rows = on_engine(spells.frame).filter(~nw.col("churned"))
     rows, start = Day.in_column("start").add_columns(rows, "_start")
     made = completed_periods(start, Day.constant(spells.observation_end), period)
     rows = rows.with_columns(cohort=_cohort(start, period), tenure=made).select("cohort", *names, "tenure")
@@ -230,7 +230,7 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
             f"{renewals} renewals after {then.observation_end} run to {last.date()}, and observation ends on "
             f"{spells.observation_end}; choose an earlier day or fewer renewals"
         )
-    rows, origin = on_engine(nw.from_native(spells.frame).to_native()), Day.constant(then.observation_end)
+    rows, origin = on_engine(spells.frame), Day.constant(then.observation_end)
     rows, start = Day.in_column("start").add_columns(rows, "_start")
     rows, end = Day.in_column("end").add_columns(rows, "_end")
     still = ~nw.col("churned") | (end.number > day_number(then.observation_end))
@@ -263,7 +263,7 @@ def durations(spells: Spells, *, by: str | Sequence[str] = ()) -> pd.DataFrame:
     names = [by] if isinstance(by, str) else list(by)
     _check_by(names, spells)
     keys = [*names, "entry", "tenure", "churned", *(["cause"] if spells.has_cause else [])]
-    counts = collect(on_engine(nw.from_native(spells.frame).to_native()).group_by(*keys).agg(weight=nw.len()))
+    counts = count_distinct(on_engine(spells.frame), keys, weight=nw.len())
     return counts.sort_values(keys, ignore_index=True)
 
 
@@ -289,7 +289,7 @@ def _check_by(by: Sequence[str], spells: Spells) -> None:
 
 def _renewals(spells: Spells, period: Period, by: Sequence[str]) -> nw.LazyFrame[Any]:
     """Each spell's cohort, the first and last renewal to which it came, and why it was lost at the last, if it was."""
-    rows = on_engine(nw.from_native(spells.frame).to_native())
+    rows = on_engine(spells.frame)
     rows, start = Day.in_column("start").add_columns(rows, "_start")
     rows, end = Day.in_column("end").add_columns(rows, "_end")
     until, begin = Day.constant(spells.observation_end), start

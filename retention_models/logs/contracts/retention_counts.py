@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -10,19 +10,24 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.tables.engines import collect
+from retention_models.tables.engines import count_distinct
 
 KEPT, LOST = "", "lost"  # fates of a spell that need no cause
 
 
 def count_spells(rows: nw.LazyFrame[Any], by: Sequence[str]) -> pd.DataFrame:
     """The distinct rows, and how many ``spells`` share each; an error where some have no value of ``by``."""
-    counts = collect(rows.group_by(*rows.collect_schema().names()).agg(spells=nw.len()))
-    for name in by:
-        if missing := int(counts.loc[counts[name].isna(), "spells"].sum()):
+    counts = count_distinct(rows, rows.collect_schema().names(), spells=nw.len())
+    require_groups(counts, {name: name for name in by})
+    return counts
+
+
+def require_groups(counts: pd.DataFrame, by: Mapping[str, str]) -> None:
+    """An error where some spells have no value of a column, which the log calls as ``by`` says."""
+    for column, name in by.items():
+        if missing := int(counts.loc[counts[column].isna(), "spells"].sum()):
             total = counts["spells"].sum()
             raise ValueError(f"column {name!r} is missing for {missing:,} of {total:,} spells; name their group")
-    return counts
 
 
 def tabulate_retention(counts: pd.DataFrame, keys: list[str], has_cause: bool) -> pd.DataFrame:

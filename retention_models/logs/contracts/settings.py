@@ -134,7 +134,7 @@ def contract_settings(
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
         log = open_contracts(source, roles, (), time_zone)
-        contracts, unused = select_usable(log, dt.date.max, time_zone)
+        contracts, unused = select_usable(log, roles, dt.date.max, time_zone)
         starts, ends, running = _count_by_day(contracts, "first_day"), _count_by_day(contracts, "last_day"), 0
     if NEVER in ends.index:
         running, ends = int(ends[NEVER]), ends.drop(NEVER)

@@ -8,11 +8,11 @@ about the first 39 months of a customer of 40 months.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, get_args
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 
@@ -20,17 +20,22 @@ from retention_models.core.arguments import check_choice, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.logs.contracts.log import Sampling
-from retention_models.logs.contracts.retention_counts import KEPT, LOST, check_origin, count_spells, tabulate_retention
-from retention_models.logs.contracts.rows import column_names
+from retention_models.logs.contracts.retention_counts import (
+    KEPT,
+    LOST,
+    check_origin,
+    require_groups,
+    tabulate_retention,
+)
 from retention_models.logs.contracts.spells import UNKNOWN
 from retention_models.tables.days import MONTHS, Period, check_period, period_offset
-from retention_models.tables.engines import on_engine
-from retention_models.tables.files import open_files
+from retention_models.tables.engines import count_distinct, on_engine, open_table
+from retention_models.tables.files import Kind, naming
 
 UNEVEN = 3  # days by which months differ in length
 ENDLESS = 1e6  # periods; a table has a row for each
 EARLIEST = 1678  # the year before which no contract began, and which pandas has not in nanoseconds
-YES, NO = ("1", "1.0", "true", "yes", "y", "t"), ("0", "0.0", "false", "no", "n", "f")
+KINDS: dict[str, Kind] = {"tenure": "number", "churned": "measure", "entry": "number", "cause": "text"}
 
 
 def retention_table_from_tenures(
@@ -49,8 +54,7 @@ def retention_table_from_tenures(
     Parameters
     ----------
     source
-        A pandas or Polars frame, a DuckDB relation, a Spark frame, or the path of CSV or Parquet files; one row per
-        customer.
+        A frame or the path of files, as in ``read_transactions``; one row per customer.
     sampling
         How customers came into the table. ``"acquisition"``: all customers, each from the start. ``"window"``: the
         active customers, and those who churned in the last ``window`` periods. ``"active_on"``: each customer from the
@@ -99,15 +103,16 @@ def retention_table_from_tenures(
     if (entry is not None) != (sampling == "active_on"):
         raise ValueError("entry names the tenure at which each customer came into view: sampling 'active_on' needs it")
     names = [by] if isinstance(by, str) else list(by)
-    raw = _count_rows(source, [tenure, churned, entry, cause], names)
-    end, left = _to_number(raw[tenure]), raw[churned].map(_to_boolean)
-    begin = pd.Series(0.0, raw.index) if entry is None else _to_number(raw[entry])
+    raw = _count_rows(source, {"tenure": tenure, "churned": churned, "entry": entry, "cause": cause}, names)
+    end, left = _finite(raw["tenure"]), raw["churned"]
+    begin = pd.Series(0.0, raw.index) if entry is None else _finite(raw["entry"])
     if sampling == "window":
         begin = (end - window).clip(lower=0)
     no_renewal = {"customers who have come to no renewal yet": (end <= begin) & (end >= 0)}
     usable, set_aside = _select_usable(_faults(end, left, begin) | no_renewal, raw["spells"])
-    counts = raw.assign(_first=begin + 1, _last=end, _lost=_fate(left == 1, raw[cause] if cause else None))[usable]
-    table = tabulate_retention(counts, names, has_cause=cause is not None)
+    counts = raw.assign(_first=begin + 1, _last=end, _lost=_fate(left == 1, raw["cause"] if cause else None))[usable]
+    table = tabulate_retention(counts, groups := [f"by{i}" for i in range(len(names))], has_cause=cause is not None)
+    table = table.rename(columns=dict(zip(groups, names, strict=True)))
     unsure = [_check_window(window)] if sampling == "window" and window > 1 else []
     checks = [asdict(check) for check in (check_origin(table), *unsure)]
     table.attrs.update({"sampling": sampling, "set_aside": set_aside, "checks": checks})
@@ -168,17 +173,22 @@ def dated_contracts(
     kept = [*([cause] if cause else []), *names]
     check_period(period)
     _check_names([tenure, churned, *kept])
-    raw = _count_rows(source, [tenure, churned, cause], names)
-    length, left = _to_number(raw[tenure]), raw[churned].map(_to_boolean)
+    raw = _count_rows(source, {"tenure": tenure, "churned": churned, "cause": cause}, names)
+    length, left = _finite(raw["tenure"]), raw["churned"]
     last = anniversary(observation_end)
     years = period / 365.25 if isinstance(period, int) else MONTHS[period] / 12
     too_old = {f"rows whose tenure reaches back before {EARLIEST}": length * years > last.year - EARLIEST}
     usable, set_aside = _select_usable(_faults(length, left, length * 0) | too_old, raw["spells"])
     raw, length, left = raw[usable], length[usable], left[usable]
     begin, left_on = last - period_offset(period), last - pd.Timedelta(0 if isinstance(period, int) else UNEVEN, "D")
-    rows = raw[kept].assign(
-        start=[begin if made == 1 else left_on - int(made) * period_offset(period) for made in length],
-        end=pd.Series(left_on, raw.index).where(left == 1),
+    columns = [*(["cause"] if cause else []), *(f"by{i}" for i in range(len(names)))]
+    rows = (
+        raw[columns]
+        .set_axis(kept, axis=1)
+        .assign(
+            start=[begin if made == 1 else left_on - int(made) * period_offset(period) for made in length],
+            end=pd.Series(left_on, raw.index).where(left == 1),
+        )
     )
     rows = rows.loc[rows.index.repeat(raw["spells"])].sort_values(["start", "end", *kept], ignore_index=True)
     return rows.assign(customer_id=rows.index)[["customer_id", "start", "end", *kept]], set_aside
@@ -209,37 +219,30 @@ def _check_window(window: int) -> Check:
     return Check("it is known in which period customers left", False, detail)
 
 
-def _count_rows(source: Any, roles: Sequence[str | None], by: Sequence[str]) -> pd.DataFrame:
-    """The distinct values of some columns, and how many rows share them, counted where the table is."""
-    native = open_files(source, "") if isinstance(source, str | Path) else source
-    names = column_names(native, "the table")
-    columns = list(dict.fromkeys([*filter(None, roles), *by]))
-    missing = [repr(name) for name in columns if name not in names]
-    if missing:
-        raise ValueError(
-            f"the table has no column {', '.join(missing)}; it has {', '.join(names)}. "
-            "Say which is which: tenure=..., churned=..., cause=..."
-        )
-    return count_spells(on_engine(native).select(*columns), by)
+def _count_rows(source: Any, roles: Mapping[str, str | None], by: Sequence[str]) -> pd.DataFrame:
+    """The distinct values of the roles' columns and of those of ``by``, and how many rows share them."""
+    named = {role: name for role, name in roles.items() if name is not None}
+    groups = {f"by{i}": name for i, name in enumerate(by)}
+    kinds: dict[str, Kind] = {**dict.fromkeys(groups, "value"), **KINDS}
+    hint = "Say which is which: tenure=..., churned=..., cause=..."
+    with naming(source):
+        rows = open_table(source, named | groups, kinds, hint=hint)
+        counts = count_distinct(on_engine(rows.to_native()), [*named, *groups], spells=nw.len())
+    require_groups(counts, groups)
+    return counts
 
 
 def _faults(end: pd.Series, left: pd.Series, begin: pd.Series) -> dict[str, pd.Series]:
     return {
         "rows without a readable tenure": end.isna() | begin.isna(),
-        "rows that do not say whether the customer left": left.isna(),
+        "rows that do not say whether the customer left": ~left.isin([0, 1]),
         "rows whose tenure is negative or no whole number": (end < 0) | (end % 1 != 0) | (begin % 1 != 0),
         "rows whose tenure is a million periods or more": end >= ENDLESS,
     }
 
 
-def _to_number(column: pd.Series) -> pd.Series:
-    return pd.to_numeric(column, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
-
-
-def _to_boolean(value: object) -> float:
-    """1 for yes, 0 for no, missing for neither."""
-    text = str(value).strip().lower()
-    return 1.0 if text in YES else 0.0 if text in NO else np.nan
+def _finite(column: pd.Series) -> pd.Series:
+    return column.replace([np.inf, -np.inf], np.nan)
 
 
 def _select_usable(faults: dict[str, pd.Series], rows: pd.Series) -> tuple[pd.Series, dict[str, int]]:

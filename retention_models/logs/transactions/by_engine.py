@@ -37,7 +37,7 @@ def restrict_to_observation(log: Transactions, days: Calendar) -> Transactions:
     """The log up to ``observation_end``, with counts of later rows and of rows in periods emptied by refunds."""
     set_aside = dict(log.set_aside)
     if days.observation_end < log.last_date:
-        rows = nw.from_native(log.frame).lazy()
+        rows = on_engine(log.frame)
         later = nw.col("date").cast(nw.Date) > days.observation_end
         set_aside[AFTER_OBSERVATION] = int(collect(rows.filter(later).select(rows=nw.len()))["rows"].iloc[0])
         log = replace(log, frame=rows.filter(~later).to_native())

@@ -18,8 +18,8 @@ import pandas as pd
 
 from retention_models.core.arguments import check_choice
 from retention_models.core.formatting import Part, Presentation, counted
-from retention_models.tables.engines import Frame, collect, open_log
-from retention_models.tables.files import WHOLE_ID, ZONE, naming
+from retention_models.tables.engines import Frame, collect, open_log, reading_facts, settle
+from retention_models.tables.files import Kind, naming
 
 Refunds = Literal["set_aside", "net", "error"]
 Zeros = Literal["keep", "set_aside"]
@@ -36,6 +36,7 @@ READ_LIKE = {
         "; amounts in text, as column {amount!r} has them, are read like 29.33, without currency or thousands separator"
     ),
 }
+KINDS: dict[str, Kind] = {"customer_id": "id", "date": "day", "amount": "number"}
 BEYOND_CENTS = 1e15  # numbers this large, with either sign, are an eighth apart; far larger ones have no sum
 
 
@@ -49,8 +50,7 @@ class Transactions(Presentation):
     ----------
     frame
         The rows that count, as a frame of the source's engine; for files a DuckDB relation. Columns: ``customer_id``,
-        ``date`` (wall-clock time without zone), ``amount`` (float; absent without money), and all other columns of the
-        log.
+        ``date`` (wall-clock time without zone), and ``amount`` (float; absent without money).
     rows
         Number of rows in ``frame``.
     set_aside
@@ -97,9 +97,10 @@ def read_transactions(
     Parameters
     ----------
     source
-        A pandas or Polars frame (eager or lazy), a DuckDB relation, a Spark frame, or the path of a CSV or Parquet
-        file. A path can be a pattern such as ``"sales/*.parquet"``. Files can be larger than memory. One row is one
-        transaction or one line of it.
+        A pandas or Polars frame (eager or lazy), a DuckDB relation, a Spark frame, or the path of a CSV, Parquet or
+        Excel file (``.csv``, ``.tsv``, ``.txt``, also with ``.gz``; ``.parquet``, ``.pq``; ``.xlsx``). A path can be a
+        pattern such as ``"sales/*.parquet"``. CSV and Parquet files can be larger than memory. One row is one
+        transaction or one line of it. Other columns are not read.
     customer_id, date, amount
         Column names of the customer, the day or time of the purchase, and the money. ``amount=None`` means that the log
         has no money.
@@ -130,8 +131,8 @@ def read_transactions(
     A row is set aside if the customer is missing or blank, or if the date cannot be read. So is a row whose amount is
     missing, infinite or at least 1e15.
 
-    Dates in text are read as ISO 8601: ``1997-01-31`` or ``1997-01-31 14:05``. Blanks around dates and amounts in text
-    are ignored, as are blanks around the ids of CSV files. Other ids stay as they are.
+    Dates in text are read as ISO 8601: ``1997-01-31`` or ``1997-01-31 14:05``. Blanks around text are ignored. Ids in
+    files of text are whole numbers if every one is.
 
     DuckDB and Spark keep the time zone in the connection or the session. A Parquet file keeps instants in UTC.
 
@@ -157,14 +158,13 @@ def read_transactions(
     faults = _faults(amount is not None, refunds, zeros)
     faulty = reduce(or_, faults.values())
     with naming(source):
-        frame = open_log(source, roles, time_zone)
+        frame = open_log(source, roles, KINDS, hint=_hint(roles), time_zone=time_zone)
         facts = _scan(frame, faulty)
     set_aside = _count_faults(frame, faults) if facts["faulty"] else {}
-    _check_zones(facts, time_zone, date)
+    settled = settle(frame, facts, roles, time_zone)
     _check_rows(int(facts["rows"]), set_aside, refunds, roles)
-    usable = frame.filter(~faulty) if set_aside else frame
     return Transactions(
-        frame=_own_columns(usable, facts).to_native(),
+        frame=(settled.filter(~faulty) if set_aside else settled).to_native(),
         rows=int(facts["rows"]) - sum(set_aside.values()),
         set_aside=set_aside,
         first_date=facts["first"].date(),
@@ -190,7 +190,6 @@ def _faults(has_amount: bool, refunds: Refunds, zeros: Zeros) -> dict[str, nw.Ex
 
 def _scan(frame: Frame, faulty: nw.Expr) -> pd.Series[Any]:
     """What one pass over the log tells: how many rows, and faulty ones, it has; the dates, zones and ids in it."""
-    columns = frame.collect_schema().names()
     usable_date = nw.when(~nw.col("_faulty")).then(nw.col("date"))
     facts = {
         "rows": nw.len(),
@@ -198,11 +197,7 @@ def _scan(frame: Frame, faulty: nw.Expr) -> pd.Series[Any]:
         "first": usable_date.min(),
         "last": usable_date.max(),
     }
-    if ZONE in columns:
-        zone = nw.when(~nw.col("date").is_null()).then(nw.col(ZONE))
-        facts |= {"first_zone": zone.min(), "last_zone": zone.max()}
-    if WHOLE_ID in columns:
-        facts["other_ids"] = tally(nw.col(WHOLE_ID).is_null() & ~nw.col("customer_id").is_null())
+    facts |= reading_facts(frame)
     return collect(frame.lazy().with_columns(_faulty=faulty).select(**facts)).iloc[0]
 
 
@@ -216,17 +211,8 @@ def _count_faults(frame: Frame, faults: Mapping[str, nw.Expr]) -> dict[str, int]
     return {reason: int(counts[reason]) for reason in faults if counts[reason]}
 
 
-def _check_zones(facts: pd.Series[Any], time_zone: str | None, date: str) -> None:
-    if "first_zone" not in facts or pd.isna(facts["first_zone"]):
-        return
-    first, last = (facts[zone] or "none at all" for zone in ("first_zone", "last_zone"))
-    if time_zone is None and first != last:
-        raise ValueError(
-            f"column {date!r} mixes time zones ({first} and {last} among them); "
-            "pass time_zone, such as 'Europe/Berlin', to say whose calendar counts"
-        )
-    if time_zone is not None and first == "none at all":
-        raise ValueError(f"column {date!r} holds times without a zone, which time_zone={time_zone!r} cannot convert")
+def _hint(roles: Mapping[str, str]) -> str:
+    return f"Say which is which: {', '.join(f'{role}=...' for role in roles)} (amount=None where there is no money)"
 
 
 def _check_rows(rows: int, set_aside: Mapping[str, int], refunds: Refunds, roles: Mapping[str, str]) -> None:
@@ -242,13 +228,6 @@ def _check_rows(rows: int, set_aside: Mapping[str, int], refunds: Refunds, roles
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
         hints = "".join(hint.format_map(roles) for reason, hint in READ_LIKE.items() if reason in set_aside)
         raise ValueError(f"no row of the log can be used: {reasons}{hints}")
-
-
-def _own_columns(frame: Frame, facts: pd.Series[Any]) -> Frame:
-    """The log without the columns that stood beside it; ids that are whole numbers throughout become such."""
-    if facts.get("other_ids") == 0:
-        frame = frame.with_columns(customer_id=nw.col(WHOLE_ID))
-    return frame.drop([ZONE, WHOLE_ID], strict=False)
 
 
 def tally(condition: nw.Expr) -> nw.Expr:

@@ -72,7 +72,7 @@ def period_start(moment: nw.Expr, period: Period | Granularity) -> nw.Expr:
 def _periods(transactions: Transactions, granularity: Granularity) -> nw.LazyFrame[Any]:
     """Each customer's periods with their total; where refunds are netted, also with the number of rows and refunds."""
     check_choice("granularity", granularity, get_args(Granularity))
-    rows = on_engine(nw.from_native(transactions.frame).select(transactions.columns).to_native())
+    rows = on_engine(transactions.frame)
     totals = [nw.col("amount").sum()] if transactions.has_amount else []
     if transactions.nets_refunds:
         totals += [nw.len().alias("rows"), tally(nw.col("amount") < 0).alias("refunds")]

@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -33,7 +34,8 @@ from retention_models.logs.transactions.log import (
     Zeros,
     read_transactions,
 )
-from retention_models.tables.engines import collect
+from retention_models.tables.engines import column_names, count_distinct, measured_columns, open_table
+from retention_models.tables.files import Kind, naming
 
 
 def summarize(
@@ -257,7 +259,7 @@ def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "
     Parameters
     ----------
     customers
-        A pandas or Polars frame, one row per customer. A column ``weight`` counts customers per row.
+        A frame or file with one row per customer. A column ``weight`` counts customers per row.
     columns
         Columns that define a distinct row. By default the purchase history: ``frequency``, ``recency`` and ``T``.
 
@@ -280,16 +282,20 @@ def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "
     0          0      0.0  2.0       2
     1          1      2.0  2.0       1
     """
-    frame = nw.from_native(customers, eager_only=True)
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        raise ValueError(f"no column {', '.join(map(repr, missing))} to compress; there are {', '.join(frame.columns)}")
-    weight = nw.col("weight") if "weight" in frame.columns else nw.lit(1, nw.Int64).alias("weight")
-    averaged = [name for name in ("log_gaps",) if name in frame.columns and name not in columns]
-    rows = frame.with_columns(weight).with_columns(nw.col(name) * nw.col("weight") for name in averaged)
-    shared = rows.group_by(*columns).agg(nw.col(*averaged, "weight").sum())
-    distinct = collect(shared.sort(*columns)).reset_index(drop=True)
+    there = column_names(customers)
+    numbers = measured_columns(customers, list(columns)) if isinstance(customers, str | Path) else []
+    averaged = [name for name in ("log_gaps",) if name in there and name not in columns]
+    beside = [*averaged, *(["weight"] if "weight" in there else [])]
+    kinds: dict[str, Kind] = {**dict.fromkeys(columns, "value"), **dict.fromkeys([*beside, *numbers], "number")}
+    with naming(customers):
+        rows = open_table(customers, list(kinds), kinds).lazy()
+        rows = rows if "weight" in there else rows.with_columns(weight=nw.lit(1, nw.Int64))
+        rows = rows.with_columns(nw.col("weight"), *(nw.col(name) * nw.col("weight") for name in averaged))
+        sums = {name: nw.col(name).sum() for name in (*averaged, "weight")}
+        distinct = count_distinct(rows, columns, **sums).sort_values(list(columns), ignore_index=True)
     distinct[averaged] = distinct[averaged].div(distinct["weight"].clip(lower=1e-300), axis=0).round(9)
+    if (distinct["weight"] % 1 == 0).all():
+        distinct["weight"] = distinct["weight"].astype("int64")
     distinct.attrs.update(getattr(customers, "attrs", {}))
     return distinct
 

@@ -152,14 +152,18 @@ def test_a_ceiling_that_decides_fails_its_check():
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        (lambda d: d.drop(columns="spend"), {}, "spend not among the columns customer_id, arm"),
-        (lambda d: d.assign(spend=d["spend"].astype(str)), {}, "spend must be a number or true/false.*String"),
+        (lambda d: d.drop(columns="spend"), {}, "the test has no column 'spend'; it has customer_id, arm"),
+        (
+            lambda d: d.assign(spend="EUR " + d["spend"].astype(str)),
+            {},
+            "spend is missing, not finite or no number for 1,200 of 1,200",
+        ),
         (
             lambda d: d.assign(spend=d["spend"].where(d["spend"] > 1)),
             {},
-            r"spend is missing or not finite for \d+ of 1,200 customers; fill in",
+            r"spend is missing, not finite or no number for \d+ of 1,200 customers; fill in",
         ),
-        (lambda d: d.assign(before=np.inf), {}, "before is missing or not finite for 1,200"),
+        (lambda d: d.assign(before=np.inf), {}, "before is missing, not finite or no number for 1,200"),
         (
             lambda d: d.assign(arm=d["arm"].where(d.index > 2)),
             {},
@@ -187,7 +191,7 @@ def test_rows_that_cannot_be_right_are_refused(rows, change, options, message):
 
 
 def test_what_is_no_table_is_refused(tmp_path):
-    with pytest.raises(TypeError, match=r"rows must be a frame .* not dict"):
+    with pytest.raises(TypeError, match=r"the test must be the path of a file, or a frame of .* not dict"):
         experiment({"arm": [1]})
     with pytest.raises(FileNotFoundError, match="no such file"):
         experiment(tmp_path / "absent.csv")
@@ -204,13 +208,13 @@ def test_orders_of_a_customer_count_as_a_cluster(rows):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"arm": ["a", "b"], "n": [10, 10]}, "y not among the columns arm, n"),
-        ({"arm": ["a", "b"], "n": [10, 10], "y": [1, None]}, "y is missing in 1 of 2 rows"),
+        ({"arm": ["a", "b"], "n": [10, 10]}, "the table has no column 'y'; it has arm, n"),
+        ({"arm": ["a", "b"], "n": [10, 10], "y": [1, None]}, "y is missing, not finite or no number in 1 of 2 rows"),
         ({"arm": ["a", "a"], "n": [10, 10], "y": [1, 2]}, "arm stand more than once"),
         ({"arm": ["a", "b"], "n": [10, 10], "y": [1, 12]}, "no count of customers for 1 of 2 arms .first: b, 12 of 10"),
         ({"arm": ["a", "b"], "n": [10, 10], "y": [1.5, 2]}, "first: a, 1.5 of 10"),
-        ({"arm": ["a", "b"], "n": ["10", "10"], "y": [1, 2]}, "n is no number in 2 of 2 rows: '10'"),
-        ({"arm": ["a", "b"], "n": [10, 10], "y": ["3", 2]}, "y is no number in 1 of 2 rows: '3'"),
+        ({"arm": ["a", "b"], "n": ["ten", "10"], "y": [1, 2]}, "n is missing, not finite or no number in 1 of 2 rows"),
+        ({"arm": ["a", "b"], "n": [10, 10], "y": [np.inf, 2]}, "y is missing, not finite or no number in 1 of 2 rows"),
         (
             {"arm": ["a", "b"], "n": [10, 10.5], "y": [1, 2]},
             "n is no whole number of customers, .* in 1 of 2 rows: 10.5",
@@ -228,7 +232,7 @@ def test_counts_that_cannot_be_right_are_refused(table, message):
 
 def test_sums_name_the_products_they_lack():
     table = pd.DataFrame({"arm": ["a", "b"], "n": [9, 9], "y": [1.0, 2], "x": [1.0, 2], "y*y": [3.0, 4], "x*y": [3, 4]})
-    with pytest.raises(ValueError, match=r"x\*x not among the columns"):
+    with pytest.raises(ValueError, match=r"has no column 'x\*x'; it has"):
         Experiment.from_sums(table, Plan(control="a"), columns=["y", "x"])
 
 

@@ -43,7 +43,7 @@ def test_the_e_mails_spend_has_no_counts_and_so_no_effect(published):
     spend = published[published["outcome"] == "spend"]
     assert spend["count"].isna().all()
     assert spend["mean"].tolist() == [0.652789355, 1.422616511, 1.077201571]
-    with pytest.raises(ValueError, match="count is missing in 3 of 3 rows"):
+    with pytest.raises(ValueError, match="count is missing, not finite or no number in 3 of 3 rows"):
         effects_of_counts(spend)
 
 

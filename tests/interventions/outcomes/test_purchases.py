@@ -211,5 +211,3 @@ def test_assignments_that_cannot_be_are_refused(log, mailing):
         outcomes(log, mailing.assign(assigned=["2024-05-01", "soon", "2024-05-01"]))
     with pytest.raises(ValueError, match="columns called purchases, like outcomes"):
         outcomes(log, mailing.assign(purchases=1))
-    with pytest.raises(ValueError, match="bring them to the engine of the log"):
-        outcomes(log, pl.DataFrame(mailing.to_dict("list")))

@@ -277,7 +277,7 @@ def test_compress_takes_any_columns():
 
 
 def test_compress_names_a_missing_column():
-    with pytest.raises(ValueError, match="no column 'recency' to compress; there are frequency, T"):
+    with pytest.raises(ValueError, match="no column 'recency'; it has frequency, T"):
         compress(pd.DataFrame({"frequency": [0], "T": [1.0]}))
 
 

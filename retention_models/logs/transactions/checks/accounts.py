@@ -12,7 +12,7 @@ from retention_models.core.check import Check
 from retention_models.logs.transactions.by_engine import encode_ids
 from retention_models.logs.transactions.log import Transactions
 from retention_models.logs.transactions.purchases import as_transactions, filter_days
-from retention_models.tables.engines import collect
+from retention_models.tables.engines import collect, on_engine
 
 NAME = "no account is more than a customer"
 TIMES_AN_EVEN_SHARE = 20  # real customers differ: among thousands the largest has bought twenty times the mean
@@ -141,7 +141,7 @@ def check_accounts(
 def _accounts(log: Transactions, observation_end: Any, acquired_after: Any) -> pd.DataFrame:
     """The number of rows of each account and, where there is money, their amount."""
     encoded, ids = encode_ids(log)
-    rows = filter_days(nw.from_native(encoded.frame).lazy(), "date", None, observation_end)
+    rows = filter_days(on_engine(encoded.frame), "date", None, observation_end)
     measures = {"first": nw.col("date").min(), "rows": nw.len()}
     measures |= {"amount": nw.col("amount").sum()} if log.has_amount else {}
     accounts = collect(
