@@ -120,7 +120,7 @@ def select_contract_model(retention_table: Any) -> ContractModels:
         try:
             fits[model.__name__] = fit(model, retention_table)
         except (ValueError, ConvergenceError) as error:
-            problem = f" {model.__name__} cannot be fitted: {str(error).rstrip('.')}."
+            problem = f" {model.__name__} cannot be fitted: {error}."
             break
     tests = tuple(likelihood_ratio(fits[a], fits[b]) for a, b in pairwise(fits))
     name, why = _choose_model(fits, tests)

@@ -19,7 +19,7 @@ from retention_models.estimation.random_effects import Pooled, pool
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
 from retention_models.fitting.uncertainty import uncertainty_of
-from retention_models.tables.customer_table import CustomerTable, Rows, read_table
+from retention_models.tables.customer_table import CustomerTable, Rows, open_customers, read_table
 from retention_models.tables.groups import read_groups
 
 
@@ -134,7 +134,7 @@ def cohort_check(
     tuple[pandas.DataFrame, Check]
         A frame indexed by cohort, the best first: ``customers``, the expected ``share`` that remains, its ends
         ``share_lower, share_upper``, and the relative ``difference`` from all together. If the cohorts cannot be
-        pooled, the frame is empty and the check says why.
+        pooled, or there are none, the frame is empty and the check says why.
 
     Raises
     ------
@@ -144,10 +144,13 @@ def cohort_check(
     require_whole("renewals", renewals, 1)
     name = "cohorts leave alike"
     columns = ["customers", "share", "share_lower", "share_upper", "difference"]
+    if by not in open_customers(retention_table).columns:
+        told = f"The table has no column {by!r}, so there are no cohorts to compare."
+        return pd.DataFrame(columns=columns), Check(name, None, told)
     try:
         pooled = fit_pooled(model_class, retention_table, by=by)
     except (ValueError, ConvergenceError, np.linalg.LinAlgError) as error:
-        return pd.DataFrame(columns=columns), Check(name, None, f"This cannot be told: {str(error).rstrip('.')}.")
+        return pd.DataFrame(columns=columns), Check(name, None, f"This cannot be told: {error}.")
     ahead = Rows((np.array([float(renewals)]),))
 
     def share(model: Any, tenure: Array) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from retention_models.core.arrays import Array
 from retention_models.logs.contracts.log import Spells
 from retention_models.logs.contracts.retention import durations
+from retention_models.logs.contracts.snapshot import Snapshot
 from retention_models.survival.competing import CauseCurves, aalen_johansen
 from retention_models.survival.curves import Curve, kaplan_meier
 from retention_models.tables.customer_table import CustomerTable, read_table
@@ -22,8 +23,9 @@ def survival_curves(spells: Any, *, by: str | None = None) -> dict[str, Curve]:
     Parameters
     ----------
     spells
-        From ``read_contracts`` (tenure in days); or a pandas or Polars frame with ``tenure, churned`` and, if there
-        are, ``entry, weight``; or a retention table (tenure in renewals).
+        From ``read_contracts`` (tenure in days); or the ``Snapshot`` of ``choose_settings`` (tenure in periods); or a
+        pandas or Polars frame with ``tenure, churned`` and, if there are, ``entry, weight``; or a retention table
+        (tenure in renewals).
     by
         A covariate or column that names the group. By default all customers are the group ``"all"``.
 
@@ -54,7 +56,7 @@ def survival_curves(spells: Any, *, by: str | None = None) -> dict[str, Curve]:
     2   year     6.0      2.0       1.0
     3   year    12.0      2.0       0.5
     """
-    frame = durations(spells, by=[by] if by else []) if isinstance(spells, Spells) else spells
+    frame = durations(spells, by=[by] if by else []) if isinstance(spells, Spells | Snapshot) else spells
     groups = read_groups(frame, by)
     if "at_risk" in frame.columns:
         table = read_table(frame, ("tenure", "at_risk", "lost"))
@@ -73,8 +75,9 @@ def cause_curves(spells: Any, *, by: str | None = None) -> dict[str, CauseCurves
     Parameters
     ----------
     spells
-        From ``read_contracts(cause=...)`` (tenure in days); or a pandas or Polars frame with ``tenure, churned, cause``
-        and, if there are, ``entry, weight``. The cause counts where ``churned`` is True.
+        From ``read_contracts(cause=...)`` (tenure in days); or the ``Snapshot`` of ``choose_settings(cause=...)``
+        (tenure in periods); or a pandas or Polars frame with ``tenure, churned, cause`` and, if there are, ``entry,
+        weight``. The cause counts where ``churned`` is True.
     by
         A covariate or column that names the group. By default all customers are the group ``"all"``.
 
@@ -102,7 +105,7 @@ def cause_curves(spells: Any, *, by: str | None = None) -> dict[str, CauseCurves
     0   all  moved    12.0       0.25
     1   all  price    12.0       0.50
     """
-    frame = durations(spells, by=[by] if by else []) if isinstance(spells, Spells) else spells
+    frame = durations(spells, by=[by] if by else []) if isinstance(spells, Spells | Snapshot) else spells
     if "cause" not in frame.columns:
         raise ValueError(
             "cause not in the table: read_contracts(cause=...) names the column that says why contracts end"

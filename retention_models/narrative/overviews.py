@@ -11,10 +11,11 @@ import pandas as pd
 from retention_models.core.formatting import three_digits
 from retention_models.logs.contracts.log import Spells
 from retention_models.logs.contracts.rows import scalars
+from retention_models.logs.contracts.snapshot import Snapshot
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
 from retention_models.logs.transactions.purchases import as_transactions
 from retention_models.logs.transactions.summary import summarize
-from retention_models.tables.days import Day
+from retention_models.tables.days import Day, period_name
 from retention_models.tables.engines import on_engine
 
 
@@ -74,13 +75,13 @@ def overview(
     return pd.DataFrame({Path(name).name: facts | aside}).rename_axis("fact")
 
 
-def contract_overview(spells: Spells, *, name: str | Path = "this log") -> pd.DataFrame:
+def contract_overview(spells: Spells | Snapshot, *, name: str | Path = "this log") -> pd.DataFrame:
     """Summary of a contract log: period, customers, spells, and what was left out.
 
     Parameters
     ----------
     spells
-        The log that ``read_contracts`` returns.
+        The log that ``read_contracts`` returns, or a ``Snapshot``.
     name
         Name of the log, the title of the column. Of a path, the last part is used.
 
@@ -110,6 +111,25 @@ def contract_overview(spells: Spells, *, name: str | Path = "this log") -> pd.Da
     set aside: contracts that end before they start         1
     settled: spells of customers who came back              1
     """
+    facts = _snapshot_facts(spells) if isinstance(spells, Snapshot) else _spell_facts(spells)
+    aside = {f"set aside: {reason}": f"{count:,}" for reason, count in spells.set_aside.items()}
+    rules = {f"settled: {rule}": f"{count:,}" for rule, count in spells.settled.items()}
+    return pd.DataFrame({Path(name).name: facts | aside | rules}).rename_axis("fact")
+
+
+def _snapshot_facts(snapshot: Snapshot) -> dict[str, str]:
+    frame, name = snapshot.frame, period_name(snapshot.period)
+    left = int(frame.loc[frame["churned"], "weight"].sum())
+    return {
+        "day of the table": str(snapshot.observation_end),
+        "customers": f"{snapshot.rows:,}",
+        f"left in the last {name}": f"{left:,} ({100 * left / snapshot.rows:.0f} %)",
+        "still customers": f"{snapshot.rows - left:,}",
+        f"tenure in {name}s": f"{frame['tenure'].min():,} to {frame['tenure'].max():,}",
+    }
+
+
+def _spell_facts(spells: Spells) -> dict[str, str]:
     rows = on_engine(spells.frame)
     numbers = scalars(
         rows,
@@ -118,7 +138,7 @@ def contract_overview(spells: Spells, *, name: str | Path = "this log") -> pd.Da
         first=Day.in_column("start").number.min(),
     )
     ended = numbers["ended"]
-    facts = {
+    return {
         "first start": str(pd.Timestamp.fromordinal(numbers["first"]).date()),
         **({"observed from": str(spells.observation_start)} if spells.observation_start else {}),
         "last day known": str(spells.observation_end),
@@ -126,7 +146,4 @@ def contract_overview(spells: Spells, *, name: str | Path = "this log") -> pd.Da
         "spells": f"{spells.rows:,}",
         "ended": f"{ended:,} ({100 * ended / spells.rows:.0f} %)",
         "still running": f"{spells.rows - ended:,}",
-        **{f"set aside: {reason}": f"{count:,}" for reason, count in spells.set_aside.items()},
-        **{f"settled: {rule}": f"{count:,}" for rule, count in spells.settled.items()},
     }
-    return pd.DataFrame({Path(name).name: facts}).rename_axis("fact")

@@ -52,7 +52,7 @@ def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) 
     ("options", "sentence"),
     [
         ((), "say so, sampling 'window'"),
-        (("--sampling", "window"), "count back from the day of the snapshot; say which it was: --observation-end"),
+        (("--sampling", "window"), "holds the customers of one day; say which day it was: --observation-end"),
         (("--sampling", "window", "--observation-end", "1.6.2024"), "--observation-end must be a day such as"),
         (("--observation-start", "2024-01-01"), "leave out --observation-start, or name the columns of a log with"),
         (
@@ -88,6 +88,10 @@ def test_a_snapshot_without_dates_is_reported_on_as_one_month_of_everybody(tmp_p
     assert f"The {3000 - left.sum():,} customers are worth" in html
     assert f"fitted to {(tenure > 0).sum():,} customers" in html
     assert "Time is counted in months, as" in html
+    assert "The table holds the customers of 2024-06-30, and those who left in the month before." in html
+    assert "this forecast cannot be tested at an earlier day" in html
+    assert "customers cannot be compared by the month in which they started" in html
+    assert "so there are no cohorts to compare" in html
 
 
 @pytest.mark.parametrize(

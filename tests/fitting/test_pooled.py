@@ -133,6 +133,14 @@ def test_the_check_of_cohorts_says_why_it_cannot_tell():
     assert "takes three of them" in check.detail
 
 
+def test_the_check_of_cohorts_says_where_a_table_has_none():
+    table = cohorts(3, 400, 0.0, np.random.default_rng(4))[0].groupby("tenure", as_index=False)[["at_risk", "lost"]]
+    frame, check = cohort_check(ShiftedBetaGeometric, table.sum(), renewals=6)
+    assert frame.empty
+    assert check.passed is None
+    assert check.detail == "The table has no column 'cohort', so there are no cohorts to compare."
+
+
 def test_cohorts_that_are_the_same_are_not_said_to_differ_where_parameters_are_flat():
     rng, rows = np.random.default_rng(1), []
     for cohort in range(6):

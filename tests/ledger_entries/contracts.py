@@ -8,7 +8,7 @@ from ledger_entries.flatten import each
 from ledger_entries.inputs import READING, business, contract_logs, engines, kept, snapshot, spells
 from retention_models.logs.contracts.log import truncate_spells
 from retention_models.logs.contracts.retention import durations, renewals_since, with_calendar
-from retention_models.logs.contracts.snapshot import dated_contracts
+from retention_models.logs.contracts.snapshot import read_snapshot
 from retention_models.narrative.overviews import contract_overview
 
 WINDOW = {"sampling": "window", "observation_start": "2022-01-01"}
@@ -60,7 +60,7 @@ def on_snapshot(name, function):
 
 on_snapshot("acquisition", lambda log: rm.logs.retention_table_from_tenures(log, sampling="acquisition"))
 on_snapshot("window", lambda log: rm.logs.retention_table_from_tenures(log, sampling="window", by="plan"))
-on_snapshot("dated", lambda log: dated_contracts(log, observation_end="2024-06-30", covariates=["plan"]))
+on_snapshot("read", lambda log: read_snapshot(log, observation_end="2024-06-30", covariates=["plan"]))
 on_snapshot(
     "settings",
     lambda log: rm.logs.choose_settings(

@@ -20,7 +20,14 @@ from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.contracts.rows import open_contracts, require_some, scalars, select_usable
-from retention_models.logs.contracts.spells import Overlaps, Rows, join_contracts, observe_spells, single_spells
+from retention_models.logs.contracts.spells import (
+    UNCAUSED,
+    Overlaps,
+    Rows,
+    join_contracts,
+    observe_spells,
+    single_spells,
+)
 from retention_models.logs.transactions.log import tally
 from retention_models.tables.days import Day, day_number
 from retention_models.tables.engines import collect, on_engine
@@ -183,7 +190,7 @@ def read_contracts(
     require_some(facts["spells"], set_aside)
     settled = {
         f"spells that end after {until}, still running then": facts["later"],
-        "ends without a cause, called unknown": facts["uncaused"],
+        UNCAUSED: facts["uncaused"],
         "contracts joined to another of the same customer": size["rows"] - facts["all"],
         FURTHER[overlaps == "keep"]: facts["returns"],
     }
@@ -203,6 +210,8 @@ def read_contracts(
 
 def truncate_spells(spells: Spells, day: str | dt.date) -> Spells:
     """The same spells as known on an earlier day: later starts and ends are not yet known."""
+    if not isinstance(spells, Spells):
+        raise TypeError(f"an earlier day needs contracts with dates, from read_contracts; got {type(spells).__name__}")
     until = read_day("day", day)
     if not (spells.observation_start or dt.date.min) < until <= spells.observation_end:
         raise ValueError(f"day must lie within the observation, which ends on {spells.observation_end}; got {until}")

@@ -23,6 +23,7 @@ import pandas as pd
 
 from retention_models.logs.contracts.log import Spells, truncate_spells
 from retention_models.logs.contracts.retention_counts import KEPT, LOST, check_origin, count_spells, tabulate_retention
+from retention_models.logs.contracts.snapshot import Snapshot, tabulate_snapshot
 from retention_models.tables.days import (
     MONTHS,
     Day,
@@ -30,21 +31,22 @@ from retention_models.tables.days import (
     check_period,
     completed_periods,
     day_number,
+    period_name,
     period_offset,
     started_periods,
 )
 from retention_models.tables.engines import collect, count_distinct, on_engine
 
 
-def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
+def retention_table(spells: Spells | Snapshot, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """Customers at risk and lost at each renewal, by cohort: the table that ``fit`` takes.
 
     Parameters
     ----------
     spells
-        The result of ``read_contracts``.
+        The result of ``read_contracts``, or the ``Snapshot`` of ``choose_settings``, which has no cohorts.
     period
-        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days.
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days; of a snapshot, its own.
     by
         Covariates of the spells that define groups. By default there are no groups.
 
@@ -95,6 +97,9 @@ def retention_table(spells: Spells, *, period: Period, by: str | Sequence[str] =
     names = [by] if isinstance(by, str) else list(by)
     check_period(period)
     _check_by(names, spells)
+    if isinstance(spells, Snapshot):
+        _check_unit(spells, period)
+        return tabulate_snapshot(spells, names)
     counts = count_spells(_renewals(spells, period, names), names)
     came = counts["_last"] >= counts["_first"]
     if not came.any():
@@ -126,7 +131,7 @@ def with_calendar(table: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        When the period is not a month or a year.
+        When the period is not a month or a year, or the table has no cohorts.
 
     Examples
     --------
@@ -142,11 +147,13 @@ def with_calendar(table: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(
             f"only renewals by the month or the year fall into calendar months or years; period is {period!r}"
         )
+    if "cohort" not in table.columns:
+        raise ValueError("the table has no column 'cohort': without dates no renewal falls into a calendar month")
     due = pd.PeriodIndex(table["cohort"], freq=period) + table["tenure"].to_numpy()
     return table.assign(calendar=due.astype(str))
 
 
-def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
+def active_customers(spells: Spells | Snapshot, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """Active customers at the end of observation, by cohort and number of renewals.
 
     ``forecast_retention`` takes this table.
@@ -154,9 +161,9 @@ def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] 
     Parameters
     ----------
     spells
-        The result of ``read_contracts``.
+        The result of ``read_contracts``, or the ``Snapshot`` of ``choose_settings``, which has no cohorts.
     period
-        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days.
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days; of a snapshot, its own.
     by
         Covariates of the spells that define groups. By default there are no groups.
 
@@ -186,6 +193,10 @@ def active_customers(spells: Spells, *, period: Period, by: str | Sequence[str] 
     names = [by] if isinstance(by, str) else list(by)
     check_period(period)
     _check_by(names, spells)
+    if isinstance(spells, Snapshot):
+        _check_unit(spells, period)
+        active = spells.frame[~spells.frame["churned"]]
+        return active.groupby([*names, "tenure"])["weight"].sum().reset_index()
     rows = on_engine(spells.frame).filter(~nw.col("churned"))
     rows, start = Day.in_column("start").add_columns(rows, "_start")
     made = completed_periods(start, Day.constant(spells.observation_end), period)
@@ -242,7 +253,7 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
     return counts.astype("int64").sort_values(["tenure", "made"], ignore_index=True)
 
 
-def durations(spells: Spells, *, by: str | Sequence[str] = ()) -> pd.DataFrame:
+def durations(spells: Spells | Snapshot, *, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """The distinct spells by entry, tenure and outcome, and how many customers share each.
 
     Survival curves need only this table of a log. The engine of the log counts.
@@ -250,19 +261,21 @@ def durations(spells: Spells, *, by: str | Sequence[str] = ()) -> pd.DataFrame:
     Parameters
     ----------
     spells
-        The result of ``read_contracts``.
+        The result of ``read_contracts``, or a ``Snapshot``.
     by
         Covariates of the spells that define groups. By default there are no groups.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of ``by``, ``entry`` and ``tenure`` (days), ``churned``, ``cause`` if there is one, and ``weight``
-        (customers).
+        The columns of ``by``, ``entry`` and ``tenure`` (days; of a snapshot, periods), ``churned``, ``cause`` if there
+        is one, and ``weight`` (customers).
     """
     names = [by] if isinstance(by, str) else list(by)
     _check_by(names, spells)
     keys = [*names, "entry", "tenure", "churned", *(["cause"] if spells.has_cause else [])]
+    if isinstance(spells, Snapshot):
+        return spells.frame.groupby(keys, dropna=False)["weight"].sum().reset_index()
     counts = count_distinct(on_engine(spells.frame), keys, weight=nw.len())
     return counts.sort_values(keys, ignore_index=True)
 
@@ -277,13 +290,23 @@ def _no_renewal_reason(spells: Spells) -> str:
     )
 
 
-def _check_by(by: Sequence[str], spells: Spells) -> None:
-    known = ("spell", *spells.covariates)
+def _check_by(by: Sequence[str], spells: Spells | Snapshot) -> None:
+    known = spells.covariates if isinstance(spells, Snapshot) else ("spell", *spells.covariates)
     unknown = [name for name in by if name not in known]
     if unknown:
         raise ValueError(
-            f"by={', '.join(unknown)}: the spells know {', '.join(known)}; "
+            f"by={', '.join(unknown)}: the spells know {', '.join(known) or 'no groups'}; "
             "name further columns in read_contracts(covariates=...)"
+        )
+
+
+def _check_unit(snapshot: Snapshot, period: Period) -> None:
+    """An error where a snapshot is asked about another period than its own."""
+    if period != snapshot.period:
+        own = period_name(snapshot.period)
+        raise ValueError(
+            f"the snapshot counts tenure in {own}s and has no dates from which another period could be counted: "
+            f"period must be {snapshot.period!r}, not {period!r}"
         )
 
 

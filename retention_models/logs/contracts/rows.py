@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -41,7 +41,7 @@ def open_contracts(source: Any, roles: Mapping[str, str], covariates: tuple[str,
 
     ``end_given`` separates an end that cannot be read from a missing end.
     """
-    _check_names(roles, covariates)
+    check_names(roles, covariates)
     columns = {**roles, "end_given": roles["end"], **{name: name for name in covariates}}
     kinds: dict[str, Kind] = {**dict.fromkeys(columns, "value"), **KINDS}
     hint = "Say which is which: customer_id=..., start=..., end=..., cause=..., covariates=..."
@@ -49,13 +49,15 @@ def open_contracts(source: Any, roles: Mapping[str, str], covariates: tuple[str,
     return number_days(on_engine(frame.to_native()))
 
 
-def _check_names(roles: Mapping[str, str], covariates: tuple[str, ...]) -> None:
+def check_names(
+    roles: Mapping[str, str], covariates: tuple[str, ...], *, own_names: Collection[str] = OWN_NAMES
+) -> None:
     """An error where a column has two parts, or a covariate a name that columns on the way to the spells have."""
     for role, name in roles.items():
         others = [other for other, theirs in roles.items() if theirs == name and other != role]
         if others:
             raise ValueError(f"column {name!r} cannot be {role} and {others[0]} at once; say which is which")
-    taken = sorted(name for name in covariates if name in OWN_NAMES or name.startswith("_"))
+    taken = sorted(name for name in covariates if name in own_names or name.startswith("_"))
     if taken:
         raise ValueError(
             f"covariates {', '.join(taken)}: the spells have columns of that name, or that begin with _; rename these"

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation
 from retention_models.logs.contracts.last_day import choose_observation_end, contract_period
 from retention_models.logs.contracts.log import Sampling, Spells, read_contracts
 from retention_models.logs.contracts.retention import durations
 from retention_models.logs.contracts.rows import open_contracts, select_usable
-from retention_models.logs.contracts.snapshot import anniversary, dated_contracts
+from retention_models.logs.contracts.snapshot import Snapshot, read_snapshot
 from retention_models.logs.contracts.spells import Rows
 from retention_models.tables.days import NEVER, Period, period_name, period_offset
 from retention_models.tables.engines import collect
@@ -32,6 +31,7 @@ LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead
 ENOUGH = 30  # contracts ended by an earlier day, for a forecast to be made then
 ORIGINS = 4
 GROUPS = 12
+SNAPSHOT_RENEWALS = 1  # renewals ahead: no more of each customer were observed
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -43,18 +43,18 @@ class ContractSettings(Presentation):
     Attributes
     ----------
     spells
-        The contracts, as ``read_contracts`` returns them.
+        The contracts, as ``read_contracts`` returns them; or the ``Snapshot``, if the log is a table of tenures.
     period
         Length of a contract: ``"M"``, ``"Y"`` or a number of days.
     renewals
         Number of renewals that the forecast covers.
     origins
-        Earlier days for a backtest; empty if the log is too short.
+        Earlier days for a backtest; empty if the log is too short, and for a snapshot.
     reasons
         One sentence or more for each setting, by its name.
     """
 
-    spells: Spells = field(repr=False)
+    spells: Spells | Snapshot = field(repr=False)
     period: Period
     renewals: int
     origins: tuple[dt.date, ...]
@@ -185,7 +185,7 @@ def _settings_from_tenures(
     names: Mapping[str, str],
     **asked: Any,
 ) -> ContractSettings:
-    """The plan for a snapshot whose tenures are counted back from the day that it was taken on."""
+    """The settings for a table of tenures without dates."""
     begin, until = days
     if begin is not None:
         raise ValueError(
@@ -199,30 +199,43 @@ def _settings_from_tenures(
             "some tenure on, is read by logs.retention_table_from_tenures"
         )
     if until is None:
-        raise ValueError("tenures count back from the day of the snapshot; say which it was: observation_end")
-    last = read_day("observation_end", until)
-    columns = {"cause": asked["cause"], "covariates": asked["covariates"]}
-    log, set_aside = dated_contracts(source, observation_end=last, period=period, **names, **columns)
-    left = int(log["end"].notna().sum())
-    if left in (0, len(log)):
-        raise ValueError(
-            f"{left:,} of {len(log):,} customers left, by column {names['churned']!r}; it takes some who did and some "
-            "who did not to say when customers leave: does the file hold both, and is this the column that tells?"
-        )
-    first = (anniversary(last) - period_offset(period)).date()
-    plan = contract_settings(
-        log, sampling=sampling, observation_start=first, observation_end=last, period=period, **asked
+        raise ValueError("a snapshot holds the customers of one day; say which day it was: observation_end")
+    snapshot = read_snapshot(
+        source,
+        observation_end=until,
+        tenure=names["tenure"],
+        churned=names["churned"],
+        period=period,
+        cause=asked["cause"],
+        covariates=asked["covariates"],
     )
-    reasons = {
-        **plan.reasons,
-        "observation_end": f"Starts are counted back from {last} by {names['tenure']!r}, which tells no dates.",
-        "period": f"Time is counted in {period_name(period)}s, as {names['tenure']!r} is.",
+    left = int(snapshot.frame.loc[snapshot.frame["churned"], "weight"].sum())
+    if left in (0, snapshot.rows):
+        raise ValueError(
+            f"{left:,} of {snapshot.rows:,} customers left, by column {names['churned']!r}; it takes some who did and "
+            "some who did not to say when customers leave: does the file hold both, and is this the column that tells?"
+        )
+    _check_groups(snapshot)
+    reasons = _snapshot_reasons(snapshot, asked["renewals"], names["tenure"])
+    return ContractSettings(snapshot, period, asked["renewals"] or SNAPSHOT_RENEWALS, (), reasons)
+
+
+def _snapshot_reasons(snapshot: Snapshot, renewals: int | None, tenure: str) -> dict[str, str]:
+    """What a snapshot holds, and what cannot be known without dates."""
+    name, ahead = period_name(snapshot.period), renewals or SNAPSHOT_RENEWALS
+    asked = ", as asked" if renewals else ""
+    return {
+        "observation_end": f"The table holds the customers of {snapshot.observation_end}, and those who left in the "
+        f"{name} before.",
+        "sampling": f"Only the last {name} of each customer counts as observed (sampling 'window'), as said.",
+        "period": f"Time is counted in {name}s, as {tenure!r} is.",
+        "renewals": f"The forecast looks {ahead} renewal{'s' * (ahead > 1)} ahead{asked}. The table has no dates, so "
+        "this forecast cannot be tested at an earlier day.",
+        "cohorts": "The table has no dates, so customers cannot be compared by the month in which they started.",
     }
-    spells = replace(plan.spells, set_aside=set_aside | dict(plan.spells.set_aside))
-    return replace(plan, spells=spells, reasons=reasons)
 
 
-def _check_groups(spells: Spells) -> None:
+def _check_groups(spells: Spells | Snapshot) -> None:
     """An error where a covariate has too many values for separate curves, or missing values."""
     for name in spells.covariates:
         values = durations(spells, by=name)[name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 import narwhals as nw
@@ -19,6 +19,7 @@ import pandas as pd
 from retention_models.core.arguments import check_choice, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
+from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.contracts.log import Sampling
 from retention_models.logs.contracts.retention_counts import (
     KEPT,
@@ -27,15 +28,64 @@ from retention_models.logs.contracts.retention_counts import (
     require_groups,
     tabulate_retention,
 )
-from retention_models.logs.contracts.spells import UNKNOWN
-from retention_models.tables.days import MONTHS, Period, check_period, period_offset
+from retention_models.logs.contracts.rows import OWN_NAMES, check_names
+from retention_models.logs.contracts.spells import UNCAUSED, UNKNOWN
+from retention_models.tables.days import Period, check_period, period_name
 from retention_models.tables.engines import count_distinct, on_engine, open_table
 from retention_models.tables.files import Kind, naming
 
-UNEVEN = 3  # days by which months differ in length
 ENDLESS = 1e6  # periods; a table has a row for each
-EARLIEST = 1678  # the year before which no contract began, and which pandas has not in nanoseconds
+NO_RENEWAL = "customers who have come to no renewal yet"
 KINDS: dict[str, Kind] = {"tenure": "number", "churned": "measure", "entry": "number", "cause": "text"}
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Snapshot(Presentation):
+    """A checked table of tenures: the active customers of one day, and those who churned in the period before.
+
+    ``read_snapshot`` creates it. ``retention_table``, ``active_customers``, ``survival_curves`` and ``cause_curves``
+    take it in place of ``Spells``. It has no dates. Cohorts, backtests and covariates of the calendar therefore need
+    the log of ``read_contracts``.
+
+    Attributes
+    ----------
+    frame
+        Customers who are alike, one pandas row each: the covariates, ``entry`` and ``tenure`` (whole periods at the
+        begin and at the end of observation), ``churned``, ``cause`` if there is one, and ``weight`` (customers).
+    rows
+        Number of customers in ``frame``.
+    period
+        Unit of ``entry`` and ``tenure``.
+    observation_end
+        The day of the table.
+    has_cause
+        Whether the table has causes of churn.
+    covariates
+        Names of the covariate columns.
+    set_aside
+        Number of rows that do not count, by reason.
+    settled
+        Number of customers to whom a rule was applied, by rule.
+    checks
+        Whether survival is known from the start.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    rows: int
+    period: Period
+    observation_end: dt.date
+    has_cause: bool
+    covariates: tuple[str, ...]
+    set_aside: Mapping[str, int]
+    settled: Mapping[str, int]
+    checks: tuple[Check, ...]
+
+    def _parts(self) -> Sequence[Part]:
+        name = period_name(self.period)
+        headline = f"{self.rows:,} customers of {self.observation_end} and of the {name} before, tenure in {name}s."
+        counts = {"Set aside": self.set_aside, "Settled": self.settled}
+        lines = [f"{what}: {counted(count)}." for what, count in counts.items() if count]
+        return [headline, *lines, *(str(check) for check in self.checks if not check.passed)]
 
 
 def retention_table_from_tenures(
@@ -108,10 +158,10 @@ def retention_table_from_tenures(
     begin = pd.Series(0.0, raw.index) if entry is None else _finite(raw["entry"])
     if sampling == "window":
         begin = (end - window).clip(lower=0)
-    no_renewal = {"customers who have come to no renewal yet": (end <= begin) & (end >= 0)}
+    no_renewal = {NO_RENEWAL: (end <= begin) & (end >= 0)}
     usable, set_aside = _select_usable(_faults(end, left, begin) | no_renewal, raw["spells"])
-    counts = raw.assign(_first=begin + 1, _last=end, _lost=_fate(left == 1, raw["cause"] if cause else None))[usable]
-    table = tabulate_retention(counts, groups := [f"by{i}" for i in range(len(names))], has_cause=cause is not None)
+    counts = raw.assign(entry=begin, tenure=end, churned=left == 1)[usable]
+    table = _tabulate(counts, groups := [f"by{i}" for i in range(len(names))], has_cause=cause is not None)
     table = table.rename(columns=dict(zip(groups, names, strict=True)))
     unsure = [_check_window(window)] if sampling == "window" and window > 1 else []
     checks = [asdict(check) for check in (check_origin(table), *unsure)]
@@ -119,7 +169,7 @@ def retention_table_from_tenures(
     return table
 
 
-def dated_contracts(
+def read_snapshot(
     source: Any,
     *,
     observation_end: str | dt.date,
@@ -128,11 +178,10 @@ def dated_contracts(
     period: Period = "M",
     cause: str | None = None,
     covariates: str | Sequence[str] = (),
-) -> tuple[pd.DataFrame, dict[str, int]]:
-    """A table of tenures as a contract log with dates, and the number of rows set aside by reason.
+) -> Snapshot:
+    """A table of tenures, checked: the active customers of one day, and those who churned in the period before.
 
-    The table must hold the active customers of one day, and those who churned in the last period. This gives the
-    tenures their dates.
+    Each customer is observed for the last period of the tenure, and for no earlier one.
 
     Parameters
     ----------
@@ -149,65 +198,76 @@ def dated_contracts(
 
     Returns
     -------
-    tuple[pandas.DataFrame, dict[str, int]]
-        One row per customer: ``customer_id`` (a number), ``start``, ``end`` (missing if active), and the columns
-        ``cause`` and ``covariates``, for ``read_contracts(..., sampling="window")``. Then the number of rows set aside,
-        by reason.
+    Snapshot
+        The customers (``frame``), the number of rows set aside by reason, and a check.
 
-    Notes
-    -----
-    Months and years differ in length. Customers therefore churn a few days before the day of the table, so that nobody
-    counts as at risk at the renewal before.
+    Raises
+    ------
+    ValueError
+        When columns are missing or have two parts, a covariate has missing values, or no row can be used.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> from retention_models.logs.contracts.snapshot import dated_contracts
-    >>> snapshot = pd.DataFrame({"tenure": [1, 9], "churned": ["Yes", "No"]})
-    >>> dated_contracts(snapshot, observation_end="2024-06-28")[0]
-       customer_id      start        end
-    0            0 2023-09-25        NaT
-    1            1 2024-05-28 2024-06-25
+    >>> from retention_models.logs.contracts.snapshot import read_snapshot
+    >>> table = pd.DataFrame({"tenure": [1, 9, 9], "churned": ["Yes", "No", "No"]})
+    >>> snapshot = read_snapshot(table, observation_end="2024-06-30")
+    >>> print(snapshot)
+    3 customers of 2024-06-30 and of the month before, tenure in months.
+    >>> snapshot.frame
+       entry  tenure  churned  weight
+    0      0       1     True       1
+    1      8       9    False       2
     """
-    names = [covariates] if isinstance(covariates, str) else list(covariates)
-    kept = [*([cause] if cause else []), *names]
+    kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
+    roles = {"tenure": tenure, "churned": churned} | ({"cause": cause} if cause else {})
     check_period(period)
-    _check_names([tenure, churned, *kept])
-    raw = _count_rows(source, {"tenure": tenure, "churned": churned, "cause": cause}, names)
-    length, left = _finite(raw["tenure"]), raw["churned"]
-    last = anniversary(observation_end)
-    years = period / 365.25 if isinstance(period, int) else MONTHS[period] / 12
-    too_old = {f"rows whose tenure reaches back before {EARLIEST}": length * years > last.year - EARLIEST}
-    usable, set_aside = _select_usable(_faults(length, left, length * 0) | too_old, raw["spells"])
-    raw, length, left = raw[usable], length[usable], left[usable]
-    begin, left_on = last - period_offset(period), last - pd.Timedelta(0 if isinstance(period, int) else UNEVEN, "D")
-    columns = [*(["cause"] if cause else []), *(f"by{i}" for i in range(len(names)))]
-    rows = (
-        raw[columns]
-        .set_axis(kept, axis=1)
-        .assign(
-            start=[begin if made == 1 else left_on - int(made) * period_offset(period) for made in length],
-            end=pd.Series(left_on, raw.index).where(left == 1),
-        )
+    until = read_day("observation_end", observation_end)
+    check_names(roles, kept, own_names=OWN_NAMES | {"weight"})
+    raw = _count_rows(source, roles, kept)
+    end, left = _finite(raw["tenure"]), raw["churned"]
+    usable, set_aside = _select_usable(_faults(end, left, end * 0), raw["spells"])
+    raw, end, left = raw[usable], end[usable].astype("int64"), left[usable] == 1
+    columns: dict[str, Any] = {name: raw[f"by{i}"] for i, name in enumerate(kept)}
+    columns |= {"entry": (end - 1).clip(lower=0), "tenure": end, "churned": left}
+    if cause:
+        columns["cause"] = _causes(raw["cause"]).where(left, None)
+    customers = pd.DataFrame(columns | {"weight": raw["spells"].astype("int64")})
+    frame = customers.groupby(list(columns), dropna=False, as_index=False, observed=True).sum()
+    renewed = frame[frame["tenure"] > 0]
+    uncaused = int(frame.loc[frame["cause"] == UNKNOWN, "weight"].sum()) if cause else 0
+    return Snapshot(
+        frame=frame,
+        rows=int(frame["weight"].sum()),
+        period=period,
+        observation_end=until,
+        has_cause=cause is not None,
+        covariates=kept,
+        set_aside=set_aside,
+        settled={UNCAUSED: uncaused} if uncaused else {},
+        checks=() if renewed.empty else (check_origin(renewed),),
     )
-    rows = rows.loc[rows.index.repeat(raw["spells"])].sort_values(["start", "end", *kept], ignore_index=True)
-    return rows.assign(customer_id=rows.index)[["customer_id", "start", "end", *kept]], set_aside
 
 
-def _check_names(names: Sequence[str]) -> None:
-    """An error where a column has two parts, or a name that a column of contracts has."""
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"column {twice!r} cannot have two parts at once; say which is which")
-    taken = next((name for name in names[2:] if name in ("customer_id", "start", "end")), None)
-    if taken is not None:
-        raise ValueError(f"column {taken!r}: the contracts have a column of that name; rename it")
-
-
-def anniversary(day: str | dt.date) -> pd.Timestamp:
-    """The day, or the 28th if the day is later, because every month has a 28th."""
-    until = pd.Timestamp(read_day("observation_end", day))
-    return until.replace(day=min(until.day, 28))
+def tabulate_snapshot(snapshot: Snapshot, by: Sequence[str]) -> pd.DataFrame:
+    """The retention table of a snapshot, as ``retention_table`` returns it, but without cohorts."""
+    came = snapshot.frame["tenure"] > 0
+    counts = snapshot.frame.rename(columns={"weight": "spells"})
+    not_due = int(counts.loc[~came, "spells"].sum())
+    if not came.any():
+        raise ValueError(f"none of {snapshot.rows:,} customers has come to a renewal: every tenure is 0")
+    table = _tabulate(counts[came], list(by), snapshot.has_cause)
+    table.attrs.update(
+        period=snapshot.period,
+        sampling="window",
+        observation_start=None,
+        observation_end=snapshot.observation_end.isoformat(),
+        spells=snapshot.rows,
+        set_aside=dict(snapshot.set_aside),
+        settled=dict(snapshot.settled) | ({NO_RENEWAL: not_due} if not_due else {}),
+        checks=[asdict(check_origin(table))],
+    )
+    return table
 
 
 def _check_window(window: int) -> Check:
@@ -258,7 +318,15 @@ def _select_usable(faults: dict[str, pd.Series], rows: pd.Series) -> tuple[pd.Se
     return usable, set_aside
 
 
-def _fate(left: pd.Series, cause: pd.Series | None) -> pd.Series:
-    """Why each customer was lost, KEPT where not."""
-    reason = LOST if cause is None else cause.where(cause.notna() & (cause != ""), UNKNOWN).astype(str)
-    return pd.Series(np.where(left, reason, KEPT), left.index)
+def _tabulate(counts: pd.DataFrame, by: list[str], has_cause: bool) -> pd.DataFrame:
+    """The retention table of ``spells`` with the same entry, tenure, outcome and cause."""
+    reason = _causes(counts["cause"]) if has_cause else LOST
+    lost = pd.Series(np.where(counts["churned"], reason, KEPT), counts.index)
+    return tabulate_retention(
+        counts.assign(_first=counts["entry"] + 1, _last=counts["tenure"], _lost=lost), by, has_cause=has_cause
+    )
+
+
+def _causes(cause: pd.Series) -> pd.Series:
+    """The causes as text, UNKNOWN where none is given."""
+    return cause.where(cause.notna() & (cause != ""), UNKNOWN).astype(str)

@@ -17,6 +17,7 @@ Overlaps = Literal["join", "keep", "error"]
 Rows: TypeAlias = nw.LazyFrame[Any]
 
 UNKNOWN = "unknown"
+UNCAUSED = "ends without a cause, called unknown"
 ORDER = ("first_day", "last_day")
 
 

@@ -5,15 +5,15 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from retention_models.evaluation.backtest_contracts import backtest_retention
 from retention_models.fitting.estimate import fit
+from retention_models.fitting.spell_curves import cause_curves, survival_curves
 from retention_models.logs.contracts import retention
 from retention_models.logs.contracts.log import read_contracts
-from retention_models.logs.contracts.retention import active_customers, durations, retention_table
-from retention_models.logs.contracts.snapshot import anniversary, dated_contracts, retention_table_from_tenures
-from retention_models.survival.curves import kaplan_meier
+from retention_models.logs.contracts.retention import active_customers, retention_table
+from retention_models.logs.contracts.snapshot import read_snapshot, retention_table_from_tenures
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
-from retention_models.tables.days import period_offset
 
 LOG = pd.DataFrame(
     {
@@ -231,53 +231,90 @@ def test_a_snapshot_of_several_periods_loses_too_few_and_says_so():
     ("change", "arguments", "message"),
     [
         ({}, {"period": "Q"}, "period must be 'M', 'Y' or a number of days"),
-        ({}, {"churned": "tenure"}, "column 'tenure' cannot have two parts at once"),
-        ({"why": "x"}, {"cause": "why", "covariates": "why"}, "column 'why' cannot have two parts at once"),
-        ({"start": "x"}, {"covariates": "start"}, "column 'start': the contracts have a column of that name; rename"),
-        ({"tenure": 10**5}, {}, "2 rows whose tenure reaches back before 1678"),
+        ({}, {"churned": "tenure"}, "column 'tenure' cannot be tenure and churned at once"),
+        (
+            {"why": "x"},
+            {"cause": "why", "covariates": "why"},
+            "covariates why: the log's column of that name has another",
+        ),
+        ({"entry": "x"}, {"covariates": "entry"}, "covariates entry: the spells have columns of that name"),
+        ({"weight": "x"}, {"covariates": "weight"}, "covariates weight: the spells have columns of that name"),
+        ({"plan": [None, "x"]}, {"covariates": "plan"}, "column 'plan' is missing for 1 of 2 spells"),
+        ({"tenure": -1}, {}, "no row of the table can be used: 2 rows whose tenure is negative"),
     ],
 )
-def test_tenures_that_cannot_get_dates_are_named(change, arguments, message):
+def test_tenures_that_are_no_snapshot_are_named(change, arguments, message):
     snapshot = pd.DataFrame({"tenure": [1, 9], "churned": ["Yes", "No"]}).assign(**change)
     with pytest.raises(ValueError, match=message):
-        dated_contracts(snapshot, observation_end="2024-06-30", **arguments)
+        read_snapshot(snapshot, observation_end="2024-06-30", **arguments)
 
 
-@pytest.mark.parametrize(
-    ("day", "period"),
-    [
-        ("2024-03-31", "M"),
-        ("2024-02-29", "M"),
-        ("2024-06-30", "M"),
-        ("2024-06-02", "M"),
-        ("2023-06-15", "Y"),
-        ("2024-05-31", 28),
-    ],
-)
-def test_a_snapshot_given_dates_leads_to_the_same_table(day, period):
+@pytest.fixture(scope="module")
+def tenures():
     rng = np.random.default_rng(7)
-    snapshot = pd.DataFrame({"tenure": rng.integers(0, 30, 900), "churned": rng.random(900) < 0.3, "plan": "x"})
-    log, set_aside = dated_contracts(snapshot, observation_end=day, period=period, covariates=["plan"])
-    begin = anniversary(day) - period_offset(period)
-    dated = read_contracts(log, sampling="window", observation_start=begin, observation_end=day, covariates="plan")
-    table = (
-        retention_table(dated, period=period, by="plan").groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
-    )
-    assert set_aside == {}
-    assert numbers(table) == numbers(retention_table_from_tenures(snapshot, sampling="window"))
-    assert fit(Geometric, retention_table(dated, period=period)).n_customers == (snapshot["tenure"] > 0).sum()
-    assert (
-        fit(Geometric, retention_table_from_tenures(snapshot, sampling="window")).n_customers
-        == (snapshot["tenure"] > 0).sum()
-    )
-    steps = durations(dated)
-    curve = kaplan_meier(**steps[["tenure", "churned", "entry", "weight"]])
-    renewals = retention_table_from_tenures(snapshot[snapshot["tenure"] > 0], sampling="window").query("lost > 0")
-    ended = steps[steps["churned"] & (steps["tenure"] > 0)].groupby("tenure")["weight"].sum()
-    at_risk = curve.table(at=ended.index)["at_risk"]
-    assert list(zip(at_risk, ended, strict=True)) == list(zip(renewals["at_risk"], renewals["lost"], strict=True))
-    there = snapshot.loc[~snapshot["churned"], "tenure"].value_counts().to_dict()
-    assert retention.active_customers(dated, period=period).groupby("tenure")["weight"].sum().to_dict() == there
+    columns = {"tenure": rng.integers(0, 30, 900), "churned": rng.random(900) < 0.3}
+    return pd.DataFrame(columns | {"plan": rng.choice(["a", "b"], 900), "why": rng.choice(["price", "moved", ""], 900)})
+
+
+@pytest.mark.parametrize("period", ["M", "Y", 28])
+@pytest.mark.parametrize("by", [[], ["plan"]])
+def test_a_snapshot_has_the_retention_table_of_its_tenures(tenures, period, by):
+    snapshot = read_snapshot(tenures, observation_end="2024-03-31", period=period, cause="why", covariates="plan")
+    table = retention_table(snapshot, period=period, by=by)
+    expected = retention_table_from_tenures(tenures, sampling="window", cause="why", by=by)
+    pd.testing.assert_frame_equal(table, expected)
+    no_renewal = {"customers who have come to no renewal yet": int((tenures["tenure"] == 0).sum())}
+    uncaused = {"ends without a cause, called unknown": int((tenures["churned"] & (tenures["why"] == "")).sum())}
+    assert (table.attrs["settled"], expected.attrs["set_aside"]) == (uncaused | no_renewal, no_renewal)
+    assert table.attrs["checks"] == expected.attrs["checks"]
+    assert fit(Geometric, table).n_customers == (tenures["tenure"] > 0).sum()
+
+
+def test_the_customers_of_a_snapshot_who_are_active_are_those_who_did_not_churn(tenures):
+    snapshot = read_snapshot(tenures, observation_end="2024-03-31", covariates="plan")
+    active = retention.active_customers(snapshot, period="M", by="plan")
+    expected = tenures[~tenures["churned"]].value_counts(["plan", "tenure"], sort=False)
+    assert active.set_index(["plan", "tenure"])["weight"].to_dict() == expected.to_dict()
+    assert active["weight"].sum() + tenures["churned"].sum() == snapshot.rows == 900
+
+
+def test_the_survival_curve_of_a_snapshot_follows_one_period_of_each_customer(tenures):
+    snapshot = read_snapshot(tenures, observation_end="2024-03-31", cause="why")
+    curve = survival_curves(snapshot)["all"]
+    for made in range(1, 30):
+        at_tenure = tenures[tenures["tenure"] == made]
+        place = list(curve.tenure).index(made)
+        assert (curve.at_risk[place], curve.lost[place]) == (len(at_tenure), at_tenure["churned"].sum())
+    shares = cause_curves(snapshot)["all"].table(at=[29]).set_index("cause")["incidence"]
+    assert set(shares.index) == {"price", "moved", "unknown"}
+    assert shares.sum() == pytest.approx(1 - curve.survival[-1])
+
+
+def test_a_snapshot_counts_equal_rows_once_and_loses_none(tenures):
+    faulty = pd.concat([tenures.astype({"tenure": object}), pd.DataFrame({"tenure": ["?"], "churned": True})])
+    snapshot = read_snapshot(faulty, observation_end="2024-03-31")
+    assert snapshot.frame["weight"].sum() == snapshot.rows == 900
+    assert not snapshot.frame.duplicated(["tenure", "churned"]).any()
+    assert snapshot.set_aside == {"rows without a readable tenure": 1}
+    assert "900 customers of 2024-03-31 and of the month before" in str(snapshot)
+    assert "Set aside: 1 rows without a readable tenure." in str(snapshot)
+
+
+def test_what_a_snapshot_cannot_tell_is_said(tenures):
+    snapshot = read_snapshot(tenures, observation_end="2024-03-31")
+    with pytest.raises(ValueError, match=r"counts tenure in months and has no dates .* must be 'M', not 'Y'"):
+        retention_table(snapshot, period="Y")
+    with pytest.raises(ValueError, match=r"counts tenure in months and has no dates .* must be 'M', not 28"):
+        retention.active_customers(snapshot, period=28)
+    with pytest.raises(ValueError, match="by=plan: the spells know no groups"):
+        retention_table(snapshot, period="M", by="plan")
+    with pytest.raises(ValueError, match="has no column 'cohort': without dates"):
+        retention.with_calendar(retention_table(snapshot, period="M"))
+    with pytest.raises(TypeError, match="an earlier day needs contracts with dates, from read_contracts; got Snapshot"):
+        backtest_retention(Geometric, snapshot, period="M", origins=["2024-01-31"], renewals=1)
+    young = read_snapshot(tenures.assign(tenure=0), observation_end="2024-03-31")
+    with pytest.raises(ValueError, match="none of 900 customers has come to a renewal"):
+        retention_table(young, period="M")
 
 
 def test_active_customers_are_those_who_did_not_churn_by_renewals_made():

@@ -188,11 +188,27 @@ def test_tenures_without_dates_are_a_snapshot_of_a_day(tmp_path):
     plan = contract_settings(file, sampling="window", observation_end="2024-05-31", **columns)
     assert (plan.period, plan.renewals, plan.spells.rows) == ("M", 1, 1000)
     assert plan.spells.set_aside == {"rows without a readable tenure": 1}
-    assert plan.reasons["observation_end"].startswith("Starts are counted back from 2024-05-31 by 'months'")
+    assert plan.reasons["observation_end"] == (
+        "The table holds the customers of 2024-05-31, and those who left in the month before."
+    )
+    assert "customers cannot be compared by the month in which they started" in plan.reasons["cohorts"]
+    assert "looks 1 renewal ahead. The table has no dates, so this forecast cannot" in plan.reasons["renewals"]
+    assert plan.origins == ()
+    asked = contract_settings(file, sampling="window", observation_end="2024-05-31", renewals=3, **columns)
+    assert "looks 3 renewals ahead, as asked." in asked.reasons["renewals"]
+    facts = contract_overview(plan.spells, name=file)["telecom.csv"].to_dict()
+    assert facts == {
+        "day of the table": "2024-05-31",
+        "customers": "1,000",
+        "left in the last month": "250 (25 %)",
+        "still customers": "750",
+        "tenure in months": "0 to 39",
+        "set aside: rows without a readable tenure": "1",
+    }
     assert plan.reasons["period"] == "Time is counted in months, as 'months' is."
     with pytest.raises(ValueError, match="say so, sampling 'window'"):
         contract_settings(file, observation_end="2024-05-31", **columns)
-    with pytest.raises(ValueError, match="count back from the day of the snapshot; say which it was: observation_end"):
+    with pytest.raises(ValueError, match="holds the customers of one day; say which day it was: observation_end"):
         contract_settings(file, sampling="window", **columns)
     with pytest.raises(ValueError, match="the table has no column 'churned'; it has months, Churn, plan"):
         contract_settings(file, sampling="window", observation_end="2024-05-31", tenure="months")
