@@ -122,9 +122,13 @@ def of_contracts():
     kept = rm.retention_table(settings.spells, period="M", by="plan")
     whole = rm.fitting.cause_curves(settings.spells)["all"]
     covariates = rm.fit(rm.ShiftedBetaGeometric, kept, churn_covariates="plan")
+    tenures = pd.DataFrame({"months": [1.0, 9.0, 9.0, np.nan], "left": [1, 0, 1, 0], "why": ["price", "", "", ""]})
+    columns = {"tenure": "months", "churned": "left", "cause": "why"}
+    of_tenures = rm.logs.choose_settings(tenures, **columns, sampling="window", observation_end="2024-06-30")
     arms = pd.DataFrame({"arm": ["none", "call"] * 8, "tenure": range(1, 17), "churned": [1, 0, 1, 1] * 4})
     return [
         business, scenario.Rules(), settings, settings.spells, *curves.values(), rm.survival.log_rank(curves), whole,
+        of_tenures, of_tenures.spells,
         whole.overall.restricted_mean(200), whole.overall.quantile(0.25), select_contract_model(kept), covariates,
         rm.contract_experiment(arms, rm.Plan(control="none"), arm="arm", time_unit="M"),
         rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=119.95, horizon=5),
