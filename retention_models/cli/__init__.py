@@ -1,8 +1,8 @@
 """The command line: ``retention-models report``, ``fit``, ``predict``, and ``--help`` that answers at once.
 
 Each command has a function that adds its options to the parser, and one that carries it out and imports what
-that takes. Errors are one sentence on stderr: exit code 2 for a request that cannot be understood, 1 for one
-that failed.
+that takes. Errors are one line on stderr, as the package words them: exit code 2 for a request that cannot be
+understood, 1 for one that failed. Below an error about a value stands how keywords are written as options.
 
 Behind the door:
 
@@ -22,7 +22,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from retention_models.cli.log_options import as_options
+from retention_models.cli.log_options import KEYWORDS
 from retention_models.cli.report import add_report
 from retention_models.cli.scores import add_fit, add_predict
 from retention_models.core.version import __version__
@@ -35,8 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except (ReportError, OSError, ValueError, RuntimeError, ModuleNotFoundError) as error:
-        message = str(error) if isinstance(error, ReportError) else as_options(str(error))
-        print(f"retention-models: {_in_one_line(message)}", file=sys.stderr)
+        print(f"retention-models: {_in_one_line(str(error))}", file=sys.stderr)
+        if isinstance(error, ValueError):
+            print(KEYWORDS, file=sys.stderr)
         return getattr(error, "exit_code", 1)
     except KeyboardInterrupt:
         print("retention-models: interrupted", file=sys.stderr)

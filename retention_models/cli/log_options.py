@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +15,11 @@ if TYPE_CHECKING:
     from retention_models.logs.transactions.log import Transactions
 
 
-_KEYWORDS = ("observation_start", "observation_end", "calibration_end", "acquired_after", "time_zone", "time_unit")
-_COLUMNS = ("customer_id", "date", "amount", "start", "end", "tenure", "churned", "cause")
-_SHORT = (*_COLUMNS, "horizon", "period", "refunds")  # may be names of columns in a message, too
+# Messages of the package name its keywords. They are shown as they are, with this line below.
+KEYWORDS = (
+    "Keywords are written as options: observation_end as --observation-end, amount=None as --no-amount, covariates as "
+    "--group or, of a test, --covariate."
+)
 
 
 def add_log_options(parser: ArgumentParser, *, required: bool) -> _ArgumentGroup:
@@ -64,28 +65,6 @@ def read_log(options: Namespace) -> Transactions:
 
     kept: Any = columns(options) | {"refunds": getattr(options, "refunds", "set_aside")}
     return read_transactions(options.transactions, **kept, time_zone=options.time_zone)
-
-
-def as_options(message: str) -> str:
-    """A message of the package with the keywords in it written as the options that stand for them.
-
-    Examples
-    --------
-    >>> as_options("Say which is which: customer_id=..., date=... (amount=None where there is no money)")
-    'Say which is which: --customer-id ..., --date ... (--no-amount where there is no money)'
-    >>> as_options("observation_end 1997-01-01 lies before column 'observation_end'; pass acquired_after='1997-02-01'")
-    "--observation-end 1997-01-01 lies before column 'observation_end'; pass --acquired-after 1997-02-01"
-    """
-    message = message.replace("amount=None", "--no-amount").replace("covariates=", "--group ")
-    names = "|".join((*_KEYWORDS, *_SHORT))
-    message = re.sub(
-        rf"\b({names})=('[^']*'|\.\.\.|[\w.-]+)", lambda said: f"{_option(said[1])} {said[2].strip(chr(39))}", message
-    )
-    return re.sub(rf"(?<!['\w-])({'|'.join(_KEYWORDS)})(?!['\w])", lambda said: _option(said[1]), message)
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def margin(text: str) -> float:

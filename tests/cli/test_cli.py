@@ -1,5 +1,7 @@
+import re
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import duckdb
@@ -11,6 +13,7 @@ import pytest
 import retention_models as rm
 from retention_models import __version__
 from retention_models.cli import main, report
+from retention_models.cli.log_options import KEYWORDS
 from retention_models.logs.transactions.opportunities import opportunities
 from retention_models.report import publish as publishing
 
@@ -408,18 +411,42 @@ def test_refunds_and_granularity_are_those_that_were_asked_for(orders: Path, tmp
     assert rm.Fit.from_json(path).model == rm.fit(rm.NBD, weekly).model
 
 
-def test_messages_name_options_and_say_how_amounts_are_written(
+def test_messages_are_followed_by_how_keywords_are_options_and_say_how_amounts_are_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "orders.csv"
     pd.DataFrame({"who": [1, 2], "date": "2024-01-01", "total": "$ 29.33"}).to_csv(path, index=False)
     request = ["fit", "--transactions", str(path), "--output", str(tmp_path / "fit.json")]
     assert main(request) == 1
-    assert "--customer-id ..., --date ..., --amount ... (--no-amount where" in capsys.readouterr().err
+    message, hint = capsys.readouterr().err.splitlines()
+    assert "customer_id=..., date=..., amount=... (amount=None where" in message
+    assert hint == KEYWORDS
     assert main([*request, "--customer-id", "who", "--amount", "total"]) == 1
     assert "are read like 29.33, without currency" in capsys.readouterr().err
     assert main([*request, "--customer-id", "who", "--no-amount", "--observation-end", "2023-01-01"]) == 1
-    assert "--observation-end 2023-01-01 lies before the first purchase" in capsys.readouterr().err
+    assert "observation_end 2023-01-01 lies before the first purchase" in capsys.readouterr().err
+
+
+def test_the_line_about_keywords_names_options_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["report", "--help"])
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    named = re.findall(r"--[a-z-]+", KEYWORDS)
+    assert len(named) == 4
+    assert set(named) <= known
+
+
+def test_a_message_is_shown_as_the_package_words_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "observation_end comes from column 'observation_end'; pass amount=None, covariates='plan', date='day'"
+
+    def refuse(options: object) -> None:
+        raise ValueError(said)
+
+    monkeypatch.setattr("retention_models.cli._parser", lambda: Namespace(parse_args=lambda _: Namespace(run=refuse)))
+    assert main([]) == 1
+    assert capsys.readouterr().err == f"retention-models: {said}\n{KEYWORDS}\n"
 
 
 def test_a_log_in_which_nothing_costs_anything_is_told_of_no_amount(
@@ -577,7 +604,7 @@ def test_each_kind_of_file_goes_to_the_notebooks_that_take_it(
         (["--outcome", "kept", "--covariate", "kept"], 1, "column 'kept' is said to be known before the assignment"),
         (["--outcome", "kept", "--planned-shares", "a=1,b=1"], 1, "shares must give each of the arms"),
         (["--outcome", "kept", "--lower-is-better", "spend"], 1, "lower_is_better names 'spend', which is none of"),
-        (["--outcome", "kept", "--time-unit", "W"], 1, "horizon and --time-unit go together, such as --horizon 14"),
+        (["--outcome", "kept", "--time-unit", "W"], 1, "horizon and time_unit go together, such as horizon=14"),
         (["--outcome", "kept", "--calibration-end", "2024-01-01"], 2, "no notebook has a parameter calibration_end"),
     ],
 )
@@ -588,7 +615,7 @@ def test_a_test_that_cannot_be_read_is_one_sentence(
     assert main(["report", notebook, *assigned(campaign, *options), "--output", str(tmp_path)]) == code
     error = capsys.readouterr().err
     assert message in error
-    assert error.count("\n") == 1
+    assert error.splitlines()[1:] == ([KEYWORDS] if code == 1 else [])
     assert not list(tmp_path.glob("*.html"))
 
 
@@ -624,7 +651,7 @@ def test_rows_of_a_test_that_cannot_be_right_are_counted(
     assert main(["report", notebook, *assigned(path, "--outcome", "kept"), "--output", str(tmp_path)]) == 1
     error = capsys.readouterr().err
     assert message in error
-    assert error.count("\n") == 1
+    assert error.splitlines()[1:] == [KEYWORDS]
 
 
 @pytest.mark.parametrize("text", ["many", "0", "1.5", "-3"])

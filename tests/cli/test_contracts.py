@@ -9,6 +9,7 @@ import pytest
 
 from retention_models.cli import main
 from retention_models.cli.contracts import period
+from retention_models.cli.log_options import KEYWORDS
 
 HOSTILE = ('<img src=x onerror="alert(1)">', '=HYPERLINK("http://x","y")', "@SUM(1)", "Zoë & Søn; -1")
 
@@ -52,12 +53,12 @@ def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) 
     ("options", "sentence"),
     [
         ((), "say so, sampling 'window'"),
-        (("--sampling", "window"), "holds the customers of one day; say which day it was: --observation-end"),
-        (("--sampling", "window", "--observation-end", "1.6.2024"), "--observation-end must be a day such as"),
-        (("--observation-start", "2024-01-01"), "leave out --observation-start, or name the columns of a log with"),
+        (("--sampling", "window"), "holds the customers of one day; say which day it was: observation_end"),
+        (("--sampling", "window", "--observation-end", "1.6.2024"), "observation_end must be a day such as"),
+        (("--observation-start", "2024-01-01"), "leave out observation_start, or name the columns of a log with"),
         (
             ("--sampling", "window", "--observation-end", "2024-06-01", "--churned", "left"),
-            "no column 'left'; it has months, Churn. Say which is which: --tenure ..., --churned ...",
+            "no column 'left'; it has months, Churn. Say which is which: tenure=..., churned=...",
         ),
     ],
 )
@@ -102,7 +103,7 @@ def test_a_snapshot_without_dates_is_reported_on_as_one_month_of_everybody(tmp_p
         (lambda f: f[f["left"].isna() | (f["left"] > "2023-11-30")], (), "how did contracts come into this log"),
         (lambda f: f.assign(joined="31.12.2022"), (), "rows without a readable start"),
         (lambda f: f.rename(columns={"left": "gone"}), (), "no column 'left'"),
-        (lambda f: f, ("--sampling", "active_on"), "needs --observation-start"),
+        (lambda f: f, ("--sampling", "active_on"), "needs observation_start"),
         (lambda f: f, ("--group", "member"), "has another part already"),
         (lambda f: f.assign(code=range(len(f))), ("--group", "code"), "500 values"),
         (lambda f: f, ("--observation-end", "2022-01-20"), "has ended by 2022-01-20"),
@@ -122,7 +123,8 @@ def test_a_snapshot_without_dates_is_reported_on_as_one_month_of_everybody(tmp_p
 def test_what_cannot_be_reported_on_is_one_sentence(tmp_path, capsys, change, options, sentence) -> None:
     assert report(change(club()), tmp_path, *options) == 1
     error = capsys.readouterr().err
-    assert error.count("\n") == 1
+    assert error.endswith(f"\n{KEYWORDS}\n")
+    assert error.count("\n") == 2
     assert any(part in error for part in sentence.split("|")), error
     assert not (tmp_path / "out" / "index.html").exists()
 
