@@ -34,6 +34,7 @@ WORKBOOK_ENDINGS = (".xlsx",)
 ENDINGS = (*CSV_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS)
 SEPARATORS = ",;\t|"
 DAMAGED = "the file is damaged"
+UNEVEN = "each line must have as many values as the first has names"
 
 WHOLE_KINDS = ("id", "value")  # which text files hold as whole numbers if every one is
 
@@ -225,9 +226,27 @@ def naming(source: object) -> Iterator[None]:
     except duckdb.Error as error:
         if not isinstance(source, str | Path):
             raise
-        rule = "each line must have as many values as the first has names" if is_text_file(source) else DAMAGED
-        complaint = " ".join(str(error).partition("Possible")[0].split())
-        raise ValueError(f"{source} cannot be read: {rule}. {complaint}") from error
+        if not is_text_file(source):
+            raise ValueError(f"{source} cannot be read: {DAMAGED}. {error}") from error
+        if line := _first_uneven_line(_files(source)):
+            raise ValueError(f"{source} cannot be read: {UNEVEN}. {line}") from error
+        raise ValueError(f"{source} cannot be read: {error}") from error
+
+
+def _first_uneven_line(files: Sequence[str]) -> str:
+    """Where CSV files first have a line without as many values as the first has names; empty if nowhere."""
+    for file in (name for name in files if name.lower().endswith(CSV_ENDINGS)):
+        separator, names = _header(file)
+        with io.TextIOWrapper(_open(file), encoding="utf-8-sig", newline="") as lines:
+            rows, line = csv.reader(lines, delimiter=separator, strict=True), 1
+            try:
+                for values in rows:
+                    if values and len(values) != len(names):
+                        return f"{file} has {len(values):,} instead of {len(names):,} in line {line:,}"
+                    line = rows.line_num + 1
+            except csv.Error as error:
+                return f"{file} has a damaged value in line {line:,}: {error}"
+    return ""
 
 
 def _read_csv(files: Sequence[str]) -> tuple[DuckDBPyRelation, list[str]]:

@@ -1,6 +1,7 @@
 """CSV and Parquet files: what is understood, and what is said of files that cannot be read."""
 
 import datetime as dt
+import gzip
 
 import polars as pl
 import pytest
@@ -169,8 +170,30 @@ def test_latin_1_text_is_refused_with_its_line_and_the_cure(tmp_path, header, go
 
 
 def test_a_line_of_another_length_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"as many values as the first has names\. .* Line: 4 .*: 3 Found: 2"):
+    rule = r"log\.csv cannot be read: each line must have as many values as the first has names\. "
+    with pytest.raises(ValueError, match=rf"{rule}.*log\.csv has 2 instead of 3 in line 4$"):
         read_transactions(write(tmp_path, CLEAN + "1,2024-01-05\n"))
+    with pytest.raises(ValueError, match=r"log\.csv has 4 instead of 3 in line 5$"):
+        read_transactions(write(tmp_path, CLEAN + "\n1,2024-01-05,3,4\n"))
+    split = 'customer_id,date,amount\n"1\n1",2024-01-01,1\n2,2024-01-02\n'
+    with pytest.raises(ValueError, match=r"log\.csv has 2 instead of 3 in line 4$"):
+        read_transactions(write(tmp_path, split))
+
+
+def test_a_line_of_another_length_is_found_in_the_file_where_it_is(tmp_path):
+    write(tmp_path, CLEAN, "a.csv")
+    write(tmp_path, CLEAN + "1,2024-01-05\n", "b.csv")
+    with pytest.raises(ValueError, match=r"\*\.csv cannot be read: .* .*b\.csv has 2 instead of 3 in line 4$"):
+        read_transactions(tmp_path / "*.csv")
+    (tmp_path / "c.csv.gz").write_bytes(gzip.compress((CLEAN + "1\n").encode()))
+    with pytest.raises(ValueError, match=r"c\.csv\.gz has 1 instead of 3 in line 4$"):
+        read_transactions(tmp_path / "c.csv.gz")
+
+
+@pytest.mark.parametrize("value", ['"open', '"closed" early'])
+def test_a_value_whose_quotes_are_damaged_is_named(tmp_path, value):
+    with pytest.raises(ValueError, match=r"log\.csv has a damaged value in line 4: "):
+        read_transactions(write(tmp_path, CLEAN + f"{value},2024-01-05,1\n"))
 
 
 def test_a_damaged_parquet_file_is_named(tmp_path):
