@@ -317,3 +317,79 @@ def test_frames_and_files_are_opened_at_one_door():
     }
     assert list(own_openings("import pandas as pd\npd.read_csv('log.csv')")) == ["read_csv"]
     assert list(own_openings("def f():\n    import duckdb")) == ["duckdb"]
+
+
+CUTS = {
+    *("replace", "translate", "partition", "rpartition", "split", "rsplit", "splitlines", "find", "index"),
+    *("strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "startswith", "endswith"),
+}
+PATTERNS = {"sub", "subn", "split", "search", "match", "fullmatch", "findall", "finditer"}
+
+
+def sentences_cut(code):
+    """The lines in which code takes apart the text of an error, or a sentence of a check, a fit or a setting.
+
+    A text counts if it is ``str(error)``, a field that holds a sentence, or a name that was given one of them.
+    """
+    tree = ast.parse(code)
+    nodes = list(ast.walk(tree))
+    errors = {node.name for node in nodes if isinstance(node, ast.ExceptHandler)}
+
+    def is_sentence(node):
+        if isinstance(node, ast.Subscript):
+            return isinstance(node.value, ast.Attribute) and node.value.attr in {"args", "notes", "reasons"}
+        if isinstance(node, ast.Call):
+            to_text = isinstance(node.func, ast.Name) and node.func.id in {"str", "repr"}
+            return to_text and any(isinstance(a, ast.Name) and a.id in errors for a in node.args)
+        by_name = isinstance(node, ast.Name) and node.id in named
+        return by_name or (isinstance(node, ast.Attribute) and node.attr in {"detail", "sentence"})
+
+    named = set()
+    given = [node for node in nodes if isinstance(node, ast.Assign) and is_sentence(node.value)]
+    named = {target.id for node in given for target in node.targets if isinstance(target, ast.Name)}
+
+    def is_cut(node):
+        match node:
+            case ast.Call(func=ast.Attribute(value=text, attr=method)):
+                by_pattern = method in PATTERNS and any(map(is_sentence, node.args))
+                return by_pattern or (method in CUTS and is_sentence(text))
+            case ast.Subscript(value=text):
+                return is_sentence(text)
+            case ast.Compare(comparators=texts):
+                return any(map(is_sentence, texts))
+        return False
+
+    return sorted(node.lineno for node in nodes if is_cut(node))
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_sentence_is_taken_apart(path):
+    assert sentences_cut(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_cut"),
+    [
+        ("str(error).replace('date', name)", True),
+        ("str(error).partition('Possible')[0]", True),
+        ("str(error).splitlines()[0]", True),
+        ("str(error).rstrip('.')", True),
+        ("str(error)[:80]", True),
+        ("re.sub('a', 'b', str(error))", True),
+        ("pattern.search(str(error))", True),
+        ("'column' in str(error)", True),
+        ("error.args[0].split(':')", True),
+        ("said.split(':')", True),
+        ("check.detail.removesuffix('.')", True),
+        ("fit.notes[0].replace('a', 'b')", True),
+        ("plan.reasons['period'].partition('.')", True),
+        ("f'{path}: {error}'", False),
+        ("str(error)", False),
+        ("str(path).replace('a', 'b')", False),
+        ("fit.notes[0]", False),
+        ("column.split(':')", False),
+    ],
+)
+def test_taking_a_sentence_apart_is_found(expression, is_cut):
+    code = f"try:\n    work()\nexcept ValueError as error:\n    said = str(error)\n    {expression}\n"
+    assert sentences_cut(code) == ([5] if is_cut else [])

@@ -302,11 +302,18 @@ def _written(value: Any, digits: int) -> str:
 
 
 def _within(record: Presentation, digits: int) -> str:
-    """A record within another one: its values, or the first line of what it shows."""
-    first = record._parts()[0]
-    if isinstance(first, Facts) and not first.is_call:
-        return ", ".join(f"{name} {_written(value, digits)}" for name, value in first.values.items())
-    return _facts(first, digits) if isinstance(first, Facts) else _as_text(first).split("\n")[0]
+    """A record within another one: its values, or the first sentence that it shows."""
+    match record._parts()[0]:
+        case Facts(is_call=False) as facts:
+            return ", ".join(f"{name} {_written(value, digits)}" for name, value in facts.values.items())
+        case Facts() as facts:
+            return _facts(facts, digits)
+        case pd.DataFrame() as frame:
+            return _written(frame, digits)
+        case str() | Titled() as sentence:
+            return _as_text(sentence)
+        case sentences:
+            return sentences[0]
 
 
 def _listed(items: Iterable[str], count: int) -> str:

@@ -163,7 +163,7 @@ def _evaluate(formula: str, make: Any) -> Any:
             warnings.simplefilter("error")
             return make()
     except (FormulaicError, ValueError, Warning) as error:
-        raise ValueError(f"{formula!r} could not be evaluated: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"{formula!r} could not be evaluated: {error}") from None
 
 
 def _plain_level(factor: str, level: Any) -> Level:

@@ -27,8 +27,8 @@ def parse_formula(formula: str) -> Any:
         raise ValueError(f"a formula is text such as 'gender + channel'; got {formula!r}")
     try:
         found = Formula(formula)
-    except (FormulaicError, SyntaxError) as error:
-        raise ValueError(f"{formula!r} is no formula such as 'gender + channel': {_first_line(error)}") from None
+    except (FormulaicError, SyntaxError) as error:  # formulaic says why, with a picture in colours
+        raise ValueError(f"{formula!r} is no formula such as 'gender + channel'") from error
     if not isinstance(found, SimpleFormula):
         raise ValueError(f"{formula!r} has several sides; name the covariates alone, as in 'gender + channel'")
     terms = [str(term) for term in found]
@@ -75,8 +75,3 @@ def _is_known(function: ast.AST) -> bool:
     if isinstance(function, ast.Attribute):
         return isinstance(function.value, ast.Name) and function.value.id == "contr"
     return isinstance(function, ast.Name) and function.id in FUNCTIONS
-
-
-def _first_line(error: Exception) -> str:
-    """What formulaic says, without the coloured picture."""
-    return str(error).splitlines()[0]

@@ -111,4 +111,4 @@ def _describe(error: CellExecutionError) -> str:
     message = strip_ansi(error.evalue).strip()
     if not message and (line := re.search(r"^-+> *\d+ *(.+)$", strip_ansi(error.traceback), re.MULTILINE)):
         message = line[1]
-    return " ".join(f"{error.ename}: {message}".rstrip(": ").split())
+    return " ".join((f"{error.ename}: {message}" if message else error.ename).split())

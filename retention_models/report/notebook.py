@@ -38,7 +38,8 @@ def read_notebook(path: Path) -> NotebookNode:
         return nbformat.read(path, as_version=4)
     except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, AttributeError) as error:
         # AttributeError: JSON that is no mapping
-        raise ReportError(f"{path} is not a notebook that can be read: {str(error).splitlines()[0]}") from error
+        fault = error.message if isinstance(error, nbformat.ValidationError) else error
+        raise ReportError(f"{path} is not a notebook that can be read: {fault}") from error
 
 
 def tagged(notebook: NotebookNode, tag: str) -> NotebookNode | None:

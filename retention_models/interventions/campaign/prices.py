@@ -132,16 +132,16 @@ class Prices(Presentation):
     def _cost_sentence(self) -> str:
         if not self._has_cost:
             return "No cost was stated (cost): what the arms cost is counted as nothing."
-        parts = []
+        contact = ""
         if isinstance(self.cost, Mapping):
             each = ", ".join(f"{arm} {self._amount_text(float(cost))}" for arm, cost in self.cost.items())
-            parts = [f"a contact costs: {each}"]
+            contact = f"A contact costs: {each}"
         elif self.cost:
-            parts = [f"a contact costs {self._amount_text(self.cost)}"]
-        if self.redemption_cost:
-            parts.append(f"a redemption costs {self._amount_text(self.redemption_cost)}")
-        sentence = "; ".join(parts)
-        return f"{sentence[0].upper()}{sentence[1:]}."
+            contact = f"A contact costs {self._amount_text(self.cost)}"
+        if not self.redemption_cost:
+            return f"{contact}."
+        redemption = f"redemption costs {self._amount_text(self.redemption_cost)}"
+        return f"{contact}; a {redemption}." if contact else f"A {redemption}."
 
     def _amount_text(self, amount: float) -> str:
         return f"{self.currency or ''} {three_digits(amount)}".strip()
