@@ -98,7 +98,7 @@ def open_table(source: Any, columns: Columns, kinds: Mapping[str, Kind], **how: 
     return settle(frame, collect(frame.lazy().select(**facts)).iloc[0], _named(columns)) if facts else frame
 
 
-def read_table(source: Any, columns: Columns, kinds: Mapping[str, Kind], **how: str) -> pd.DataFrame:
+def collect_table(source: Any, columns: Columns, kinds: Mapping[str, Kind], **how: str) -> pd.DataFrame:
     """Some columns of a small frame or file, read and brought to pandas."""
     with naming(source):
         return collect(open_table(source, columns, kinds, **how))
