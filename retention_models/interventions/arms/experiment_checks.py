@@ -14,7 +14,7 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import p_statement
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means
 from retention_models.interventions.effects.effect import RATIO
-from retention_models.tables.engines import column_names, collect_table
+from retention_models.tables.engines import collect_table, column_names
 from retention_models.tables.files import Kind
 from retention_models.tables.rules import require_filled
 

@@ -10,7 +10,7 @@ from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.effects.effect import Effect, Scale
-from retention_models.tables.engines import column_names, collect_table
+from retention_models.tables.engines import collect_table, column_names
 from retention_models.tables.files import Kind
 from retention_models.tables.rules import require_filled
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from retention_models.core.arguments import check_choice, require_whole
 from retention_models.core.check import Check
-from retention_models.core.dates import read_day
+from retention_models.core.dates import MONTHS, read_day
 from retention_models.logs.contracts.log import Sampling
 from retention_models.logs.contracts.retention_counts import (
     KEPT,
@@ -28,7 +28,7 @@ from retention_models.logs.contracts.retention_counts import (
     tabulate_retention,
 )
 from retention_models.logs.contracts.spells import UNKNOWN
-from retention_models.tables.days import MONTHS, Period, check_period, period_offset
+from retention_models.tables.days import Period, check_period, period_offset
 from retention_models.tables.engines import count_distinct, on_engine, open_table
 from retention_models.tables.files import Kind, naming
 
