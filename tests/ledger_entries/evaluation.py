@@ -116,10 +116,8 @@ def tracking():
 def timing():
     return Parts(
         all=evaluation.timing_check(log(), everyone()),
-        cut=evaluation.timing_check(rm.read_transactions(log()).window(observation_end=CUT), customers()),
-        given=evaluation.timing_check(
-            rm.read_transactions(log()).window(observation_end=CUT), customers(), cnbd=fitted("MBGCNBD")
-        ),
+        cut=evaluation.timing_check(log().window(observation_end=CUT), customers()),
+        given=evaluation.timing_check(log().window(observation_end=CUT), customers(), cnbd=fitted("MBGCNBD")),
     )
 
 
