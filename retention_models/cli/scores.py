@@ -66,11 +66,11 @@ def _fit(options: Namespace) -> None:
         raise RequestError(f"no model of purchases is called {options.model!r}; there are {', '.join(models)}")
     _check_period(options)
     check_output(options.output, (".json",))
-    log, model = read_log(options), cast(Any, models[options.model])
+    log, model = _read_window(options), cast(Any, models[options.model])
     if options.period:
         customers, reason = _customers(options, log, {"period": options.period}), ""
     else:
-        plan = purchase_settings(log, **_days(options), time_unit=options.time_unit)
+        plan = purchase_settings(log, time_unit=options.time_unit)
         units, reason = {"time_unit": plan.time_unit, "granularity": options.granularity}, plan.reasons["time_unit"]
         customers = _customers(options, log, units, each="monetary_value" in model.columns)
     fitted = fit(model, customers)
@@ -87,7 +87,7 @@ def _predict(options: Namespace) -> None:
     fitted = _read_fit(options.fit)
     check_worth_options(options, fitted)
     spend = None if options.spend is None else _read_spend(options.spend)
-    log = read_log(options)
+    log = _read_window(options)
     customers = _customers(options, log, fitted.data)
     table = customers[list(fitted.model.columns)].join(predict(fitted, customers, options.horizon, options.level))
     if spend is not None:
@@ -97,9 +97,10 @@ def _predict(options: Namespace) -> None:
     print(options.output)
 
 
-def _days(options: Namespace) -> dict[str, Any]:
-    """The days that count."""
-    return {"observation_end": options.observation_end, "acquired_after": options.acquired_after}
+def _read_window(options: Namespace) -> Transactions:
+    """The log, with the days that count."""
+    log = read_log(options)
+    return log.window(observation_end=options.observation_end, acquired_after=options.acquired_after)
 
 
 def _check_period(options: Namespace) -> None:
@@ -119,9 +120,9 @@ def _customers(options: Namespace, log: Transactions, units: Mapping[str, Any], 
     from retention_models.logs.transactions.summary import histories, summarize
 
     if "period" in units:
-        return opportunities(log, period=units["period"], observation_end=options.observation_end)
+        return opportunities(log, period=units["period"])
     reduced = summarize if each else histories
-    return reduced(log, **_days(options), time_unit=units["time_unit"], granularity=units["granularity"])
+    return reduced(log, time_unit=units["time_unit"], granularity=units["granularity"])
 
 
 def _read_spend(path: Path) -> Fit:
@@ -164,8 +165,8 @@ def _print_remarks(options: Namespace, log: Transactions, customers: pd.DataFram
     checks = (Check(**check) for check in customers.attrs.get("checks", []))
     for check in (
         *checks,
-        check_accounts(log, **_days(options)),
-        check_regularity(log, observation_end=customers.attrs["observation_end"]),
+        check_accounts(log),
+        check_regularity(log),
     ):
         if check.passed is False:
             print(check, file=sys.stderr)

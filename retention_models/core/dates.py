@@ -15,6 +15,12 @@ NAMES = {"W": "week", "D": "day", "h": "hour", "min": "minute", "s": "second"}
 PERIODS = {"M": "month", "Q": "quarter", "Y": "year"}  # units of time without a fixed length
 
 
+MONTHS = {"M": 1, "Q": 3, "Y": 12}
+
+
+MEAN_DAYS = {"D": 1.0, "W": 7.0, "M": 365.25 / 12, "Q": 365.25 / 4, "Y": 365.25}
+
+
 DAY = dt.timedelta(days=1)
 
 
@@ -46,7 +52,7 @@ def unit_length(time_unit: str | dt.timedelta) -> pd.Timedelta:
 
 def unit_name(time_unit: str) -> str:
     """A unit of time in a word, ``period`` where it has none."""
-    return NAMES.get(time_unit, "period")
+    return (NAMES | PERIODS).get(time_unit, "period")
 
 
 def span_name(length: float, time_unit: str) -> str:

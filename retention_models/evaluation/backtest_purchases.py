@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import require_horizon, require_whole
+from retention_models.core.arguments import check_choice, require_horizon, require_whole
 from retention_models.core.dates import DAY, read_day, span_name, unit_length
 from retention_models.evaluation.holdout import holdout_scores
 from retention_models.fitting.estimate import fit
@@ -22,7 +22,7 @@ from retention_models.fitting.result import Fit
 from retention_models.forecast.customers import predict, require_purchases
 from retention_models.logs.transactions.calendar import calendar
 from retention_models.logs.transactions.log import Granularity, Transactions
-from retention_models.logs.transactions.opportunities import LENGTHS, opportunities
+from retention_models.logs.transactions.opportunities import Opportunity, opportunities
 from retention_models.logs.transactions.purchases import CALENDAR, as_transactions
 from retention_models.logs.transactions.summary import summarize
 from retention_models.value.spending import expected_spend, fit_spend
@@ -32,8 +32,6 @@ def earlier_origins(
     transactions: Any,
     *,
     horizon: float,
-    acquired_after: str | date | None = None,
-    observation_end: str | date | None = None,
     time_unit: str | timedelta = "W",
     count: int = 4,
 ) -> list[date]:
@@ -45,10 +43,6 @@ def earlier_origins(
         The purchase log: anything that ``read_transactions`` takes, or its result.
     horizon
         Length of the forecast, in time units; above 0.
-    acquired_after
-        Keep only customers whose first purchase is on this day or later. By default keep all customers.
-    observation_end
-        Last day of observation. By default the last day in the log.
     time_unit
         Unit of ``horizon``, as in ``summarize``. By default ``"W"`` (weeks).
     count
@@ -76,8 +70,8 @@ def earlier_origins(
     days = calendar(
         as_transactions(transactions),
         calibration_end=None,
-        observation_end=observation_end,
-        acquired_after=acquired_after,
+        observation_end=None,
+        acquired_after=None,
         time_unit=time_unit,
         granularity="D",
     )
@@ -104,8 +98,6 @@ def backtest(
     *,
     origins: Sequence[str | date],
     horizon: float,
-    acquired_after: str | date | None = None,
-    observation_end: str | date | None = None,
     time_unit: str | timedelta = "W",
     granularity: Granularity = "D",
     level: float = 0.95,
@@ -122,10 +114,6 @@ def backtest(
         Last days of the calibration periods; ``earlier_origins`` proposes some.
     horizon
         Length of each forecast, in time units; above 0. For ``BGBB`` a number of opportunities.
-    acquired_after
-        Keep only customers whose first purchase is on this day or later. By default keep all customers.
-    observation_end
-        Last day of observation. By default the last day in the log. Every horizon must end by then.
     time_unit
         Unit of ``horizon``, as in ``summarize``. By default ``"W"`` (weeks). For ``BGBB`` an opportunity: ``"Y"``,
         ``"Q"``, ``"M"`` or ``"W"``, which each origin must end.
@@ -168,20 +156,16 @@ def backtest(
     log = as_transactions(transactions)
     rows: dict[str, dict[str, float]] = {}
     known: dict[str, dict[str, int]] = {}
-    end = log.last_date if observation_end is None else read_day("observation_end", observation_end)
-    start = log.first_date
-    if acquired_after is not None:
-        start = max(read_day("acquired_after", acquired_after), start)
+    end, start = log.last_observed, max(log.acquired_after or log.first_date, log.first_date)
     days = [read_day("origins", origin) for origin in origins]
     for origin, until in _windows(days, end, horizon, time_unit, model_class).items():
         if model_class.counts_opportunities:
-            customers = _opportunities(log, origin, until, horizon, acquired_after, time_unit)
+            customers = _opportunities(log, origin, until, horizon, time_unit)
         else:
             customers = summarize(
                 log,
                 calibration_end=origin,
                 observation_end=until,
-                acquired_after=acquired_after,
                 time_unit=time_unit,
                 granularity=granularity,
             )
@@ -228,19 +212,16 @@ def _windows(days: Sequence[date], end: date, horizon: float, time_unit: Any, mo
 
 def _calendar_frequency(time_unit: Any) -> str:
     """The calendar period of an opportunity, as pandas calls it."""
-    if time_unit not in LENGTHS:
-        raise ValueError(f"time_unit must be one of {', '.join(map(repr, LENGTHS))}, an opportunity; got {time_unit!r}")
-    return CALENDAR[LENGTHS[time_unit]]
+    check_choice("time_unit", time_unit, get_args(Opportunity))
+    return CALENDAR[time_unit]
 
 
-def _opportunities(
-    log: Transactions, origin: date, until: date, horizon: float, acquired_after: Any, time_unit: Any
-) -> pd.DataFrame:
+def _opportunities(log: Transactions, origin: date, until: date, horizon: float, time_unit: Any) -> pd.DataFrame:
     """The log as opportunities up to an origin, which must end one, with the horizon as the holdout period."""
-    if horizon % 1 or acquired_after is not None:
+    if horizon % 1 or log.acquired_after is not None:
         raise ValueError(
             "a model of opportunities is followed over whole ones, from the first customer on: horizon must be a whole "
-            f"number and acquired_after None; got {horizon!r} and {acquired_after!r}"
+            f"number, and the log without acquired_after; got {horizon!r} and {log.acquired_after}"
         )
     return opportunities(log, period=time_unit, calibration_end=origin, observation_end=until)
 

@@ -106,11 +106,9 @@ def tracking(
         granularity=granularity,
     )
     bought = daily_purchases(
-        log,
+        log.window(acquired_after=dates.start, observation_end=dates.observation_end),
         granularity=granularity,
-        acquired_after=dates.start,
         acquired_until=dates.calibration_end,
-        observation_end=dates.observation_end,
     )
     edges, complete = _period_edges(bought.index[0], dates, period or dates.time_unit)
     repeat = np.r_[0, np.cumsum(bought["purchases"] - bought["new_customers"])]

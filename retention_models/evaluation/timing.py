@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from retention_models.btyd.cnbd import MBGCNBD
@@ -19,9 +18,7 @@ NAME = "models of random timing will do"
 MOST_STAGES = 8  # beyond, gaps vary by a third of their mean and less, and each further k costs more than it tells
 
 
-def timing_check(
-    transactions: Any, customers: Any, *, observation_end: str | date | None = None, cnbd: Fit | None = None
-) -> Check:
+def timing_check(transactions: Any, customers: Any, *, cnbd: Fit | None = None) -> Check:
     """Whether models with random purchase times are adequate, or models with regular times are worth a try.
 
     Parameters
@@ -30,8 +27,6 @@ def timing_check(
         The purchase log: anything that ``read_transactions`` takes, or its result.
     customers
         The frame of ``summarize`` of this log, with ``log_gaps``.
-    observation_end
-        Last day that counts. By default the last day in the log.
     cnbd
         A fit of ``MBGCNBD`` or ``BGCNBD`` to the customers. By default ``MBGCNBD`` is fitted.
 
@@ -56,7 +51,7 @@ def timing_check(
     row, the time of the second between the others has 111 % of the variance that chance would give it. In MBG/CNBD-k
     the likeliest k is 1, which is random timing: it gains nothing.
     """
-    n, ratio = middle_purchase_spread(transactions, observation_end=observation_end)
+    n, ratio = middle_purchase_spread(transactions)
     seen = spread_sentence(n, ratio)
     if cnbd is None and n >= FEWEST_CUSTOMERS and ratio < 3 / (2 * MOST_STAGES + 1):
         return Check(

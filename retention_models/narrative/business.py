@@ -27,17 +27,13 @@ from retention_models.logs.transactions.purchases import as_transactions
 FEW = 0.1  # the best tenth of the customers
 
 
-def business_traits(transactions: Any, *, acquired_after: Any = None, observation_end: Any = None) -> pd.DataFrame:
+def business_traits(transactions: Any) -> pd.DataFrame:
     r"""How customers arrive, return, buy and leave: a measurement of each trait and the kind of business it indicates.
 
     Parameters
     ----------
     transactions
         The log: anything that ``read_transactions`` takes or returns.
-    acquired_after
-        Only customers with a first purchase on this day or later count. By default None: all customers.
-    observation_end
-        Only purchases up to this day count. By default None: up to the last day of the log.
 
     Returns
     -------
@@ -61,21 +57,20 @@ def business_traits(transactions: Any, *, acquired_after: Any = None, observatio
     days are much alike
     """
     log = as_transactions(transactions)
-    days: dict[str, Any] = {"acquired_after": acquired_after, "observation_end": observation_end}
     traits = {
-        "leaving": _churn_trait(log, observation_end),
-        "coming": _acquisition_trait(daily_purchases(log, **days)["new_customers"]),
-        "returning": _return_trait(time_to_second_purchase(log, **days)),
-        "rhythm": _rhythm_trait(purchase_gaps(log, observation_end=observation_end)["share"]),
-        "the best": _concentration_trait(rfm_segments(log, **days)),
-        "week": _week_trait(season(log, by="weekday", **days)["relative"]),
+        "leaving": _churn_trait(log),
+        "coming": _acquisition_trait(daily_purchases(log)["new_customers"]),
+        "returning": _return_trait(time_to_second_purchase(log)),
+        "rhythm": _rhythm_trait(purchase_gaps(log)["share"]),
+        "the best": _concentration_trait(rfm_segments(log)),
+        "week": _week_trait(season(log, by="weekday")["relative"]),
     }
     table = pd.DataFrame.from_dict(traits, orient="index", columns=["measured", "kind"])
     return table.rename_axis("trait")
 
 
-def _churn_trait(log: Transactions, observation_end: Any) -> tuple[str, str]:
-    check = check_regularity(log, observation_end=observation_end)
+def _churn_trait(log: Transactions) -> tuple[str, str]:
+    check = check_regularity(log)
     kind = {
         True: "no contract: they just leave",
         False: "like clockwork: it may be a contract",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,13 @@ from retention_models.tables.days import Day, period_name
 from retention_models.tables.engines import on_engine
 
 
-def overview(
-    transactions: Any, *, acquired_after: Any = None, observation_end: Any = None, name: str | Path = "this log"
-) -> pd.DataFrame:
+def overview(transactions: Any, *, name: str | Path = "this log") -> pd.DataFrame:
     """Summary of a purchase log: period, customers, purchases, mean amount, and what was left out.
 
     Parameters
     ----------
     transactions
         The log: anything that ``read_transactions`` takes or returns.
-    acquired_after, observation_end
-        As in ``summarize``.
     name
         Name of the log, the title of the column. Of a path, the last part is used.
 
@@ -58,9 +55,7 @@ def overview(
     mean amount of a purchase          36.5
     """
     log = as_transactions(transactions)
-    days: dict[str, Any] = {"acquired_after": acquired_after, "observation_end": observation_end}
-    customers = summarize(log, **days)
-    bought = daily_purchases(log, **days)
+    customers, bought = summarize(replace(log, calibration_end=None)), daily_purchases(log)
     purchases, once = int(bought["purchases"].sum()), int((customers["frequency"] == 0).sum())
     facts = {
         "first day": str(bought.index[0].date()),

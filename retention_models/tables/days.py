@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import narwhals as nw
 import pandas as pd
 
+from retention_models.core.dates import MONTHS, PERIODS
+
 Period: TypeAlias = Literal["M", "Y"] | int
 
-MONTHS = {"M": 1, "Y": 12}
 NEVER = 10_000_000  # the number of a day after all others
 
 
@@ -66,7 +67,7 @@ class Day:
 def check_period(period: Period, name: str = "period") -> None:
     """An error unless the period is one that contracts can have."""
     whole = isinstance(period, int) and not isinstance(period, bool) and period > 0
-    if not (whole or period in MONTHS):
+    if not (whole or period in get_args(get_args(Period)[0])):
         raise ValueError(f"{name} must be 'M', 'Y' or a number of days such as 28, not {period!r}")
 
 
@@ -80,7 +81,7 @@ def period_name(period: Period) -> str:
     """
     if isinstance(period, int):
         return {1: "day", 7: "week"}.get(period, f"{period}-day period")
-    return {1: "month", 12: "year"}[MONTHS[period]]
+    return PERIODS[period]
 
 
 def period_offset(period: Period) -> pd.DateOffset:

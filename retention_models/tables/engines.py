@@ -30,6 +30,7 @@ from retention_models.tables.files import (
     open_files,
     parse_text,
     select,
+    size_of_files,
     to_wall_clock,
 )
 
@@ -45,6 +46,7 @@ SPARK = {
     nw.Boolean: "boolean",
     nw.String: "string",
 }
+LARGEST_KEPT = 2**30  # bytes of files whose columns are kept in memory
 SHOWN = 20  # names of columns in an error
 TYPES = {"day": nw.Datetime("us"), "number": nw.Float64(), "measure": nw.Float64()}  # of columns without any value
 
@@ -91,17 +93,32 @@ def open_log(
     return _with_types(frame, kinds, columns, time_zone)
 
 
-def open_table(source: Any, columns: Columns, kinds: Mapping[str, Kind], **how: str) -> Frame:
-    """Some columns of a frame or file as ``open_log`` reads them, settled by a pass over files of text."""
-    frame = open_log(source, columns, kinds, **({"where": "the table"} | how))
+def open_table(
+    source: Any,
+    columns: Columns,
+    kinds: Mapping[str, Kind],
+    *,
+    where: str = "the table",
+    hint: str = "",
+    keep: bool = False,
+) -> Frame:
+    """Some columns of a frame or file as ``open_log`` reads them, settled by a pass over files of text.
+
+    Files that many questions are asked of are read once with ``keep``: they stay in memory if they are small enough.
+    """
+    frame = open_log(source, columns, kinds, where=where, hint=hint)
+    if keep and isinstance(source, str | Path) and size_of_files(source) <= LARGEST_KEPT:
+        frame = as_lazy(duckdb_connection().from_df(collect(frame)))
     facts = reading_facts(frame)
     return settle(frame, collect(frame.lazy().select(**facts)).iloc[0], _named(columns)) if facts else frame
 
 
-def read_table(source: Any, columns: Columns, kinds: Mapping[str, Kind], **how: str) -> pd.DataFrame:
+def collect_table(
+    source: Any, columns: Columns, kinds: Mapping[str, Kind], *, where: str = "the table", hint: str = ""
+) -> pd.DataFrame:
     """Some columns of a small frame or file, read and brought to pandas."""
     with naming(source):
-        return collect(open_table(source, columns, kinds, **how))
+        return collect(open_table(source, columns, kinds, where=where, hint=hint))
 
 
 def column_names(source: Any, where: str = "the table") -> list[str]:

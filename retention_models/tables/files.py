@@ -111,6 +111,11 @@ def column_names_of_file(path: str | Path) -> list[str]:
     return _header(first)[1] if first.lower().endswith(CSV_ENDINGS) else open_files(first)[1]
 
 
+def size_of_files(path: str | Path) -> int:
+    """How many bytes the files have together."""
+    return sum(Path(file).stat().st_size for file in _files(path))
+
+
 def _files(path: str | Path) -> list[str]:
     """The files that a path or a pattern means, all of one kind."""
     files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))  # noqa: PTH207, Path.glob needs a folder

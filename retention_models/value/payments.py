@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retention_models.core.arrays import Array
+from retention_models.core.dates import MONTHS
 from retention_models.estimation.estimates import PLAIN, POSITIVE, Scale
 from retention_models.estimation.intervals import Ends, normal_quantile
 from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.survival.contract_model import RetentionModel, by_row
-from retention_models.tables.days import MONTHS, Period
+from retention_models.tables.days import Period
 from retention_models.value.external_models import require_observed_length
 from retention_models.value.terms import Payment, Terms, require_terms
 

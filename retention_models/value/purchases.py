@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from retention_models.core.arguments import require_discount_rate
 from retention_models.core.arrays import Array
-from retention_models.core.dates import unit_length
+from retention_models.core.dates import MONTHS, unit_length
 from retention_models.estimation.estimates import POSITIVE, Estimate, with_interval_columns
 from retention_models.estimation.intervals import positive_interval
 from retention_models.fitting.resampling import Bootstrap
@@ -30,7 +30,6 @@ from retention_models.value.terms import Terms, require_terms
 from retention_models.value.value_component import ValueComponent
 
 YEAR = pd.Timedelta(days=365.25)
-PERIODS_A_YEAR = {"Y": 1, "Q": 4, "M": 12}  # opportunities (see ``opportunities``) whose days vary
 
 
 def purchase_value(fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None, level: float) -> pd.DataFrame:
@@ -178,7 +177,7 @@ def _is_median(spend_fit: Fitted | None, customers: Any, n: int) -> NDArray[np.b
 def discount_rate(annual_discount_rate: float, time_unit: str) -> float:
     """The continuous discount rate per time unit that equals a rate per year of 365.25 days."""
     require_discount_rate(annual_discount_rate)
-    share = 1 / PERIODS_A_YEAR[time_unit] if time_unit in PERIODS_A_YEAR else unit_length(time_unit) / YEAR
+    share = MONTHS[time_unit] / 12 if time_unit in MONTHS else unit_length(time_unit) / YEAR
     return float(np.log1p(annual_discount_rate) * share)
 
 
@@ -216,6 +215,6 @@ def check_time_unit(given: str, table: CustomerTable, fit: Fit) -> None:
         known = about.get("time_unit", about.get("period"))
         if known is None or known == given:
             continue
-        if {known, given} & PERIODS_A_YEAR.keys() or unit_length(known) != unit_length(given):
+        if {known, given} & MONTHS.keys() or unit_length(known) != unit_length(given):
             raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
     require_same_measure(fit.data, table)

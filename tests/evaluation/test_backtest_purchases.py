@@ -9,6 +9,7 @@ from retention_models.evaluation import (
     earlier_origins,
     holdout_scores,
 )
+from retention_models.logs.transactions.purchases import as_transactions
 from retention_models.narrative.purchases import Sentence, forecast_sentence, past_error_sentences
 
 
@@ -76,7 +77,9 @@ def test_the_sentence_carries_the_backtest_over_to_the_total(backtest, customers
 
 
 def test_origins_keep_to_the_days_that_count(log):
-    origins = earlier_origins(log, horizon=13, acquired_after="1997-03-01", observation_end="1998-03-31")
+    origins = earlier_origins(
+        as_transactions(log).window(acquired_after="1997-03-01", observation_end="1998-03-31"), horizon=13
+    )
     assert (date(1998, 3, 31) - origins[-1]).days == 13 * 7
     assert (origins[0] - date(1997, 3, 1)).days >= 180
 
@@ -126,7 +129,8 @@ def test_opportunities_that_are_not_over_are_errors(log):
 
 
 def test_a_quiet_end_of_the_log_is_observed_where_observation_end_says_so(log):
-    backtest = rm.evaluation.backtest(rm.BGNBD, log, origins=["1997-09-30"], horizon=40, observation_end="1998-07-07")
+    observed = as_transactions(log).window(observation_end="1998-07-07")
+    backtest = rm.evaluation.backtest(rm.BGNBD, observed, origins=["1997-09-30"], horizon=40)
     assert backtest["actual"].tolist() == [1882]
 
 

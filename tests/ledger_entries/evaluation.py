@@ -116,8 +116,8 @@ def tracking():
 def timing():
     return Parts(
         all=evaluation.timing_check(log(), everyone()),
-        cut=evaluation.timing_check(log(), customers(), observation_end=CUT),
-        given=evaluation.timing_check(log(), customers(), observation_end=CUT, cnbd=fitted("MBGCNBD")),
+        cut=evaluation.timing_check(log().window(observation_end=CUT), customers()),
+        given=evaluation.timing_check(log().window(observation_end=CUT), customers(), cnbd=fitted("MBGCNBD")),
     )
 
 

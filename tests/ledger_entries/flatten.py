@@ -54,6 +54,10 @@ def computed(name: str, function: Callable[[], Any]) -> tuple[dict[str, list], f
     return found, time.perf_counter() - begun
 
 
+# Fields that records got after the base: they are left out, so that the others keep their position.
+ADDED = ("law", "value_law", "calendar_by", "binary", "mean_covariance", "information")
+
+
 def leaves(name: str, value: Any) -> Iterator[tuple[str, list]]:
     """The leaves of a value: frames by column, data classes by field, sequences by element, all by position."""
     if isinstance(value, Raised):
@@ -87,8 +91,10 @@ def leaves(name: str, value: Any) -> Iterator[tuple[str, list]]:
     elif isinstance(value, type):
         yield f"{name}.class", [value.__name__]
     elif is_dataclass(value):
-        yield f"{name}.fields", [field.name for field in fields(value)]
-        yield from by_position(name, (getattr(value, field.name) for field in fields(value)))
+        added = (*ADDED, "time_unit") if type(value).__name__ in ("Effect", "Outcome") else ADDED
+        names = [field.name for field in fields(value) if field.name not in added]
+        yield f"{name}.fields", names
+        yield from by_position(name, (getattr(value, field) for field in names))
     else:
         yield from of_frame(name, sorted_frame(value))
 
@@ -144,6 +150,8 @@ def of_frame(name: str, frame: pd.DataFrame) -> Iterator[tuple[str, list]]:
     yield f"{name}.columns", [str(label) for label in frame.columns]
     yield f"{name}.dtypes", [str(kind) for kind in frame.dtypes]
     yield from of_index(f"{name}.index", frame.index)
+    if {"horizon", "time_unit"} <= set(frame.columns):
+        frame = frame.drop(columns="time_unit")
     for i in range(frame.shape[1]):
         yield from column(f"{name}.{i}", frame.iloc[:, i])
     if frame.attrs:

@@ -57,7 +57,7 @@ def tracked():
 
 
 def held():
-    named = rfm.rfm_segments(log(), observation_end=CUT)["segment"].loc[customers().index]
+    named = rfm.rfm_segments(log().window(observation_end=CUT))["segment"].loc[customers().index]
     spend = fitted("GammaGamma")
     return rm.value.value_by_segment(
         fitted("ParetoNBD"), customers(), rm.Terms(horizon=26, **MONEY), named, spend=spend

@@ -8,6 +8,11 @@ from retention_models.logs.transactions.checks import accounts, regularity
 from retention_models.logs.transactions.describe import cohorts, rfm, rhythm
 from retention_models.narrative import business, overviews
 
+
+def within(log):
+    return rm.read_transactions(log).window(**DAYS)
+
+
 DAYS = {"acquired_after": "1997-01-10", "observation_end": "1998-05-31"}
 COLUMNS = {"customer_id": "user", "date": "ts", "amount": "total"}
 
@@ -33,29 +38,23 @@ on_each("settings", lambda log: rm.logs.choose_settings(rm.read_transactions(log
 on_each(
     "settings_asked", lambda log: rm.logs.choose_settings(rm.read_transactions(log), time_unit="D", horizon=90, **DAYS)
 )
-on_each("overview", lambda log: overviews.overview(rm.read_transactions(log), name="a log", **DAYS))
+on_each("overview", lambda log: overviews.overview(within(log), name="a log"))
 on_each("accounts", lambda log: accounts.large_accounts(rm.read_transactions(log), share=0.002))
-on_each("accounts_check", lambda log: accounts.check_accounts(rm.read_transactions(log), **DAYS))
-on_each("business", lambda log: business.business_traits(rm.read_transactions(log), **DAYS))
-on_each("regularity", lambda log: regularity.check_regularity(rm.read_transactions(log), observation_end=END))
+on_each("accounts_check", lambda log: accounts.check_accounts(within(log)))
+on_each("business", lambda log: business.business_traits(within(log)))
+on_each("regularity", lambda log: regularity.check_regularity(rm.read_transactions(log).window(observation_end=END)))
 on_each("regularity_spread", lambda log: regularity.middle_purchase_spread(rm.read_transactions(log)))
-on_each("segments", lambda log: rfm.rfm_segments(rm.read_transactions(log), **DAYS))
-on_each("daily", lambda log: cohorts.daily_purchases(rm.read_transactions(log), granularity="W", **DAYS))
+on_each("segments", lambda log: rfm.rfm_segments(within(log)))
+on_each("daily", lambda log: cohorts.daily_purchases(within(log), granularity="W"))
 on_each("suitable_period", lambda log: rhythm.suitable_period(rm.read_transactions(log)))
 on_each("gaps", lambda log: rhythm.purchase_gaps(rm.read_transactions(log)))
-on_each("second_purchase", lambda log: rhythm.time_to_second_purchase(rm.read_transactions(log), **DAYS))
+on_each("second_purchase", lambda log: rhythm.time_to_second_purchase(within(log)))
 
-for unit in ("week", "month", "quarter"):
-    on_each(
-        f"periods.{unit}",
-        lambda log, unit=unit: cohorts.purchases_per_period(rm.read_transactions(log), period=unit, **DAYS),
-    )
-    on_each(
-        f"cohorts.{unit}",
-        lambda log, unit=unit: cohorts.cohort_retention(rm.read_transactions(log), period=unit, **DAYS),
-    )
+for unit, period in {"week": "W", "month": "M", "quarter": "Q"}.items():
+    on_each(f"periods.{unit}", lambda log, period=period: cohorts.purchases_per_period(within(log), period=period))
+    on_each(f"cohorts.{unit}", lambda log, period=period: cohorts.cohort_retention(within(log), period=period))
 for unit in ("month", "weekday"):
-    on_each(f"season.{unit}", lambda log, unit=unit: rhythm.season(rm.read_transactions(log), by=unit, **DAYS))
+    on_each(f"season.{unit}", lambda log, unit=unit: rhythm.season(within(log), by=unit))
 for unit in ("W", "M", "Q"):
     end = {"W": "1998-05-31", "M": END, "Q": END}[unit]
     on_each(
@@ -87,7 +86,7 @@ def well_watched():
 
 @entry("logs.cohort_labels")
 def cohort_labels():
-    return each(lambda period: cohorts.cohort_labels(customers(), period), Parts(week="week", month="month"))
+    return each(lambda period: cohorts.cohort_labels(customers(), period), Parts(week="W", month="M"))
 
 
 @entry("logs.compress")

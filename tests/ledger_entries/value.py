@@ -31,7 +31,7 @@ def spend():
 
 
 def named():
-    return rfm.rfm_segments(log(), observation_end=CUT)["segment"].loc[customers().index]
+    return rfm.rfm_segments(log().window(observation_end=CUT))["segment"].loc[customers().index]
 
 
 def worth(horizon=52, model="ParetoNBD", spends=True):

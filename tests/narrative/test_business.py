@@ -20,8 +20,8 @@ def shop(days_between, customers=60, purchases=6, first_day=0, amount=1.0):
     )
 
 
-def kind(log, trait, **days):
-    return business_traits(log, **days).loc[trait, "kind"]
+def kind(log, trait):
+    return business_traits(log).loc[trait, "kind"]
 
 
 def test_clockwork_is_told_from_chance():
@@ -61,9 +61,9 @@ def test_the_best_are_those_who_spent_most_or_bought_most_where_there_is_no_mone
 def test_only_customers_first_seen_late_enough_count():
     log = rm.datasets.load_cdnow()
     late = log[log.groupby("customer_id")["date"].transform("min") >= "1997-02-15"]
-    end = {"observation_end": "1998-06-30"}
-    asked = business_traits(log, acquired_after="1997-02-15", **end).loc[["coming", "returning", "the best"]]
-    pd.testing.assert_frame_equal(asked, business_traits(late, **end).loc[asked.index])
+    whole, those = (rm.read_transactions(rows).window(observation_end="1998-06-30") for rows in (log, late))
+    asked = business_traits(whole.window(acquired_after="1997-02-15")).loc[["coming", "returning", "the best"]]
+    pd.testing.assert_frame_equal(asked, business_traits(those).loc[asked.index])
 
 
 def test_a_business_is_the_same_on_duckdb():

@@ -26,7 +26,9 @@ def test_an_overview_counts_customers_purchases_and_what_was_set_aside():
 
 
 def test_it_keeps_to_the_days_asked_for_and_counts_what_lies_outside():
-    facts = overview(LOG, acquired_after="2024-01-10", observation_end="2024-02-01")["this log"]
+    facts = overview(rm.read_transactions(LOG).window(acquired_after="2024-01-10", observation_end="2024-02-01"))[
+        "this log"
+    ]
     assert facts["customers"] == "1"
     assert facts["last day"] == "2024-02-01"
     assert facts["set aside: rows after observation_end"] == "1"

@@ -14,7 +14,7 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import p_statement
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means
 from retention_models.interventions.effects.effect import RATIO
-from retention_models.tables.engines import column_names, read_table
+from retention_models.tables.engines import collect_table, column_names
 from retention_models.tables.files import Kind
 from retention_models.tables.rules import require_filled
 
@@ -51,7 +51,7 @@ def read_sums(source: Any, columns: Sequence[str], optional: Sequence[str] = ())
     keys = [name for name in names if name in ("arm", "block", "cluster")]
     kinds: dict[str, Kind] = {name: "text" if name in keys else "number" for name in names}
     hint = "A table of sums has arm, n, each column's sum, and each pair's sum of products"
-    table = read_table(source, names, kinds, hint=hint)
+    table = collect_table(source, names, kinds, hint=hint)
     require_filled(table)
     if table.duplicated(keys).any():
         raise ValueError(f"{' and '.join(keys)} stand more than once; add the sums up to one row each")

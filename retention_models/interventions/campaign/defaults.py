@@ -31,7 +31,7 @@ def open_rows(source: Any, roles: Roles, names: Sequence[str]) -> nw.LazyFrame[A
     kinds |= {name: "text" for name in (roles.arm, roles.cluster, roles.block) if name}
     kinds |= {name: "value" for name in (roles.customer_id, roles.assigned) if name}
     kinds |= dict.fromkeys(roles.numbers, "measure")
-    frame = open_table(source, list(kinds), kinds, where="the test").lazy()
+    frame = open_table(source, list(kinds), kinds, keep=True, where="the test").lazy()
     if roles.assigned is not None:
         gaps = nw.col(roles.assigned).is_null().cast(nw.Int64).sum()
         gaps, rows = collect(frame.select(missing=gaps, rows=nw.len())).iloc[0]

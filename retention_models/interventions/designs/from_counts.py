@@ -10,7 +10,7 @@ from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.effects.effect import Effect, Scale
-from retention_models.tables.engines import column_names, read_table
+from retention_models.tables.engines import collect_table, column_names
 from retention_models.tables.files import Kind
 from retention_models.tables.rules import require_filled
 
@@ -70,7 +70,7 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
     there = column_names(counts)
     names = [name for name, (_, required) in COLUMNS.items() if required or name in there]
     kinds: dict[str, Kind] = {name: kind for name, (kind, _) in COLUMNS.items()}
-    table = read_table(counts, names, kinds)
+    table = collect_table(counts, names, kinds)
     require_filled(table[[name for name in names if COLUMNS[name][1]]])
     found = []
     for (_, outcome), part in table.groupby(["experiment", "outcome"], sort=False):

@@ -12,7 +12,7 @@ from retention_models.core.formatting import format_together, three_digits, with
 from retention_models.estimation.model import Model
 from retention_models.fitting.estimate import fit
 from retention_models.interventions.effects.effect import Effect
-from retention_models.tables.engines import read_table
+from retention_models.tables.engines import collect_table
 
 
 def purchase_model_check(
@@ -39,7 +39,7 @@ def purchase_model_check(
         The window of the outcomes, in days.
     """
     names = {"frequency": "purchases", "recency": "days_to_last", "arm": arm}
-    seen = read_table(rows, names, {"frequency": "number", "recency": "number", "arm": "text"})
+    seen = collect_table(rows, names, {"frequency": "number", "recency": "number", "arm": "text"})
     expected = [_expected(model_class, seen[seen["arm"] == name], horizon_days) for name in (treated, control)]
     difference = expected[0] - expected[1]
     passed = effect.lower <= difference <= effect.upper

@@ -11,10 +11,10 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
-from retention_models.core.dates import read_day
+from retention_models.core.dates import MONTHS, read_day
 from retention_models.logs.contracts.log import Spells
 from retention_models.logs.contracts.retention import durations
-from retention_models.tables.days import MONTHS, Period, check_period, period_name
+from retention_models.tables.days import Period, check_period, period_name
 
 SILENCE = 180  # days without a start or an end; a shorter silence may be the business
 STRAY = 0.01  # so small a share of the starts, beyond a silence, must be misdated

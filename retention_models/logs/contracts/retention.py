@@ -21,11 +21,11 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
+from retention_models.core.dates import MONTHS
 from retention_models.logs.contracts.log import Spells, truncate_spells
 from retention_models.logs.contracts.retention_counts import KEPT, LOST, check_origin, count_spells, tabulate_retention
 from retention_models.logs.contracts.snapshot import Snapshot, tabulate_snapshot
 from retention_models.tables.days import (
-    MONTHS,
     Day,
     Period,
     check_period,

@@ -60,14 +60,14 @@ def calendar(
 ) -> Calendar:
     """The calendar that the keywords of ``summarize`` describe; ValueError where they contradict it or each other."""
     check_choice("granularity", granularity, get_args(Granularity))
-    end = log.last_date if observation_end is None else read_day("observation_end", observation_end)
-    cut = end if calibration_end is None else read_day("calibration_end", calibration_end)
-    start = log.first_date if acquired_after is None else read_day("acquired_after", acquired_after)
-    if end < log.first_date:
-        raise ValueError(f"observation_end {end} lies before the first purchase, {log.first_date}")
+    log = log.window(acquired_after=acquired_after, observation_end=observation_end)
+    end, acquired_after = log.last_observed, log.acquired_after
+    given = log.calibration_end if calibration_end is None else read_day("calibration_end", calibration_end)
+    cut = end if given is None else given
+    start = log.acquired_after or log.first_date
     if cut < log.first_date:
         raise ValueError(f"calibration_end {cut} lies before the first purchase, {log.first_date}")
-    if cut > end and observation_end is None:
+    if cut > end and log.observation_end is None:
         raise ValueError(
             f"calibration_end {cut} lies after the last purchase, {end}; "
             "pass observation_end as well if the log runs on without purchases"
@@ -89,25 +89,6 @@ def calendar(
         granularity=granularity,
         time_unit=time_unit if isinstance(time_unit, str) else str(length),
     )
-
-
-def days_observed(
-    log: Transactions, *, acquired_after: str | dt.date | None = None, observation_end: str | dt.date | None = None
-) -> tuple[dt.date | None, dt.date]:
-    """The day from which customers must be first seen, None for no bound, and the last day observed.
-
-    Raises
-    ------
-    ValueError
-        When one is no day, or no customer is left between them.
-    """
-    end = log.last_date if observation_end is None else read_day("observation_end", observation_end)
-    start = None if acquired_after is None else read_day("acquired_after", acquired_after)
-    if end < log.first_date:
-        raise ValueError(f"observation_end {end} lies before the first purchase, {log.first_date}")
-    if start is not None and start > end:
-        raise ValueError(f"acquired_after {start} lies after the last day observed, {end}: no customer would be left")
-    return start, end
 
 
 def _monday(day: dt.date) -> dt.date:

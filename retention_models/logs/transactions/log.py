@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
 from typing import Any, Literal, get_args
@@ -17,6 +17,7 @@ import narwhals as nw
 import pandas as pd
 
 from retention_models.core.arguments import check_choice
+from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.tables.engines import Frame, collect, open_log, reading_facts, settle
 from retention_models.tables.files import Kind, naming
@@ -61,6 +62,12 @@ class Transactions(Presentation):
         Whether the log has money.
     nets_refunds
         Whether refunds reduce the spend of their period (``refunds="net"``).
+    acquired_after
+        Only customers first seen on this day or later count; None for all. ``window`` sets it.
+    calibration_end
+        The last day from which models learn; None for the last day observed.
+    observation_end
+        The last day observed; None for that of the last row.
     """
 
     frame: Any = field(repr=False)
@@ -70,16 +77,84 @@ class Transactions(Presentation):
     last_date: dt.date
     has_amount: bool
     nets_refunds: bool
+    acquired_after: dt.date | None = None
+    calibration_end: dt.date | None = None
+    observation_end: dt.date | None = None
 
     def _parts(self) -> Sequence[Part]:
         amounts = "with amounts" if self.has_amount else "without amounts"
         headline = f"{self.rows:,} rows from {self.first_date} to {self.last_date}, {amounts}."
-        return [headline, *([f"Set aside: {counted(self.set_aside)}."] if self.set_aside else [])]
+        days = {name: getattr(self, name) for name in ("acquired_after", "calibration_end", "observation_end")}
+        stated = ", ".join(f"{name} {day}" for name, day in days.items() if day is not None)
+        window = [f"Window: {stated}."] if stated else []
+        aside = [f"Set aside: {counted(self.set_aside)}."] if self.set_aside else []
+        return [headline, *window, *aside]
 
     @property
     def columns(self) -> list[str]:
         """The columns of ``frame`` that every log has."""
         return ["customer_id", "date", "amount"] if self.has_amount else ["customer_id", "date"]
+
+    def window(
+        self,
+        *,
+        acquired_after: str | dt.date | None = None,
+        calibration_end: str | dt.date | None = None,
+        observation_end: str | dt.date | None = None,
+    ) -> Transactions:
+        """The log with the days that every function then takes from it.
+
+        Parameters
+        ----------
+        acquired_after
+            Only customers first seen on this day or later count. By default None: as before.
+        calibration_end
+            The last day from which models learn. By default None: as before.
+        observation_end
+            The last day observed, also where nobody bought on it. By default None: as before.
+
+        Returns
+        -------
+        Transactions
+            The same rows. Rows after ``observation_end`` do not count.
+
+        Raises
+        ------
+        ValueError
+            When a day is none, or contradicts another one or the log.
+
+        Examples
+        --------
+        >>> import retention_models as rm
+        >>> log = rm.read_transactions(rm.datasets.load_cdnow()).window(observation_end="1997-12-31")
+        >>> len(rm.logs.purchases_per_period(log, period="M"))
+        12
+        """
+        given = {
+            "acquired_after": acquired_after,
+            "calibration_end": calibration_end,
+            "observation_end": observation_end,
+        }
+        days: dict[str, Any] = {name: read_day(name, day) for name, day in given.items() if day is not None}
+        log = replace(self, **days)
+        end = log.observation_end or log.last_date
+        for name in ("observation_end", "calibration_end"):
+            day = getattr(log, name)
+            if day is not None and day < log.first_date:
+                raise ValueError(f"{name} {day} lies before the first purchase, {log.first_date}")
+        if log.calibration_end is not None and log.observation_end is not None and log.calibration_end > end:
+            raise ValueError(f"observation_end {end} lies before calibration_end, {log.calibration_end}")
+        if log.acquired_after is not None and log.acquired_after > end:
+            raise ValueError(
+                f"acquired_after {log.acquired_after} lies after the last day observed, {end}: no customer would be "
+                "left"
+            )
+        return log
+
+    @property
+    def last_observed(self) -> dt.date:
+        """The last day observed: ``observation_end``, or that of the last row."""
+        return self.observation_end or self.last_date
 
 
 def read_transactions(

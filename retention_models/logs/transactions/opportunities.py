@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import check_choice
+from retention_models.core.dates import unit_name
 from retention_models.logs.transactions.by_engine import encode_ids
 from retention_models.logs.transactions.calendar import calendar
 from retention_models.logs.transactions.log import Transactions, read_transactions
@@ -20,8 +21,6 @@ from retention_models.logs.transactions.purchases import CALENDAR, Period, filte
 from retention_models.tables.engines import collect
 
 Opportunity = Literal["Y", "Q", "M", "W"]
-
-LENGTHS: dict[str, Period] = {"Y": "year", "Q": "quarter", "M": "month", "W": "week"}
 
 
 def opportunities(
@@ -82,6 +81,11 @@ def opportunities(
     """
     check_choice("period", period, get_args(Opportunity))
     log = transactions if isinstance(transactions, Transactions) else read_transactions(transactions, amount=amount)
+    if log.acquired_after is not None:
+        raise ValueError(
+            f"opportunities count from the first purchase of all customers, and the log has acquired_after "
+            f"{log.acquired_after}: pass the log without it"
+        )
     days = calendar(
         log,
         calibration_end=calibration_end,
@@ -90,12 +94,11 @@ def opportunities(
         time_unit="D",
         granularity="D",
     )
-    length = LENGTHS[period]
-    cut, end = (_whole_period(day, length, log.last_date) for day in (days.calibration_end, days.observation_end))
+    cut, end = (_whole_period(day, period, log.last_date) for day in (days.calibration_end, days.observation_end))
     encoded, ids = encode_ids(log)
     bought = filter_days(purchases(encoded), "period", None, days.observation_end)
     table = _aggregate_customers(
-        bought.with_columns(begin=period_start(nw.col("period").cast(nw.Datetime("us")), length)), days.calibration_end
+        bought.with_columns(begin=period_start(nw.col("period").cast(nw.Datetime("us")), period)), days.calibration_end
     )
     number = table["customer_id"].to_numpy()
     table.index = pd.Index(number if ids is None else ids.take(number), name="customer_id")
@@ -156,9 +159,9 @@ def _whole_period(day: dt.date, length: Period, last_date: dt.date) -> pd.Period
     """The period that ends on a day; an error where none does."""
     whole = pd.Period(day, CALENDAR[length])
     if whole.end_time.date() != day:
-        before = (whole - 1).end_time.date()
+        before, name = (whole - 1).end_time.date(), unit_name(length)
         raise ValueError(
-            f"{day} lies within a {length}, whose opportunity is not over; pass a last day of a {length} as "
+            f"{day} lies within a {name}, whose opportunity is not over; pass a last day of a {name} as "
             f"calibration_end and observation_end: {before}, or {whole.end_time.date()} if the log, whose last "
             f"purchase is on {last_date}, is complete until then"
         )

@@ -14,10 +14,10 @@ from retention_models.core.dates import read_day
 from retention_models.logs.transactions.log import Granularity, Transactions, read_transactions, tally
 from retention_models.tables.engines import collect, on_engine
 
-Period = Literal["day", "week", "month", "quarter", "year"]
+Period = Literal["D", "W", "M", "Q", "Y"]
 
-EVERY = {"s": "1s", "min": "1m", "h": "1h", "D": "1d", "day": "1d", "month": "1mo", "quarter": "1q", "year": "1y"}
-CALENDAR = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
+EVERY = {"s": "1s", "min": "1m", "h": "1h", "D": "1d", "M": "1mo", "Q": "1q", "Y": "1y"}
+CALENDAR = {"D": "D", "W": "W-SUN", "M": "M", "Q": "Q", "Y": "Y"}  # as pandas calls them
 
 
 def purchases(transactions: Transactions, granularity: Granularity = "D") -> nw.LazyFrame[Any]:
@@ -38,6 +38,12 @@ def count_refunded_rows(transactions: Transactions, granularity: Granularity) ->
         return 0
     rows = _periods(transactions, granularity).filter(_is_emptied()).select(nw.col("rows").sum())
     return int(collect(rows)["rows"].iloc[0])
+
+
+def observed_purchases(log: Transactions, granularity: Granularity = "D") -> nw.LazyFrame[Any]:
+    """The purchases in the window of a log, each customer's ``first`` beside: of whom it counts, up to its last day."""
+    bought = filter_days(purchases(log, granularity), "period", None, log.last_observed)
+    return filter_days(add_first_period(bought), "first", log.acquired_after, None)
 
 
 def as_transactions(transactions: Any) -> Transactions:
@@ -62,7 +68,7 @@ def filter_days(frame: nw.LazyFrame[Any], column: str, start: Any, end: Any) -> 
 
 def period_start(moment: nw.Expr, period: Period | Granularity) -> nw.Expr:
     """First moment of the period, of the calendar or of the clock, that a moment lies in; weeks begin on Monday."""
-    if period in ("week", "W"):  # narwhals truncates to no week, and numbers Sundays 7 or, on Spark, 0
+    if period == "W":  # narwhals truncates to no week, and numbers Sundays 7 or, on Spark, 0
         day, weekday = moment.dt.truncate("1d"), moment.dt.weekday()
         mondays = [nw.when(weekday == n + 1).then(day.dt.offset_by(f"-{n}d")) for n in range(6)]
         return nw.coalesce(*mondays, day.dt.offset_by("-6d"))

@@ -111,29 +111,30 @@ def purchase_settings(
     weeks, are kept back to judge them (holdout).
     The forecast looks 26 weeks ahead, as far as the holdout, so that its error can be seen.
     """
-    log = as_transactions(transactions)
+    log = as_transactions(transactions).window(acquired_after=acquired_after, observation_end=observation_end)
     given = calendar(
         log,
         calibration_end=calibration_end,
-        observation_end=observation_end,
-        acquired_after=acquired_after,
+        observation_end=None,
+        acquired_after=None,
         time_unit=time_unit or "D",
         granularity="D",
     )
-    days = daily_purchases(log, acquired_after=acquired_after, observation_end=given.observation_end)
+    days = daily_purchases(log)
     _check_strays(days["purchases"])
-    gaps = purchase_gaps(log, observation_end=given.observation_end)["share"]
+    gaps = purchase_gaps(log)["share"]
     unit, unit_reason = _choose_time_unit(time_unit, gaps)
-    cut, cut_reason = _choose_calibration_end(given, days) if calibration_end is None else _given_calibration_end(given)
+    is_given = calibration_end is not None or log.calibration_end is not None
+    cut, cut_reason = _given_calibration_end(given) if is_given else _choose_calibration_end(given, days)
     ahead, horizon_reason = _choose_horizon(horizon, unit, given, cut)
     reasons = {"time_unit": unit_reason, "calibration_end": cut_reason}
     reasons["horizon"] = " ".join([horizon_reason, *_late_purchases_note(ahead * unit_length(unit), gaps)])
-    if acquired_after is None and (suggestion := _suggest_acquired_after(log, given, cut, gaps)):
+    if log.acquired_after is None and (suggestion := _suggest_acquired_after(log, given, cut, gaps)):
         reasons["acquired_after"] = suggestion
     return AnalysisSettings(
         calibration_end=cut,
         observation_end=given.observation_end,
-        acquired_after=None if acquired_after is None else given.start,
+        acquired_after=None if log.acquired_after is None else given.start,
         time_unit=unit,
         horizon=ahead,
         reasons=reasons,
@@ -226,7 +227,7 @@ def _late_purchases_note(ahead: pd.Timedelta, gaps: pd.Series) -> list[str]:
 
 def _suggest_acquired_after(log: Transactions, given: Calendar, cut: dt.date | None, gaps: pd.Series) -> str:
     """From when on first purchases can be believed, where the log seems to begin in the middle of customers' lives."""
-    check = check_log_start(log, calibration_end=cut, observation_end=given.observation_end)
+    check = check_log_start(log, calibration_end=cut)
     nearly_all = days_until(gaps, 0.9)
     if check.passed is not False or 2 * nearly_all > _days_observed(given):
         return ""

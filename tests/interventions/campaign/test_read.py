@@ -416,3 +416,16 @@ def test_no_decision_stands_on_a_broken_assignment(rows):
     assert recommendation(told).startswith(
         "Do not decide by this test: sample ratio failed. Customers assigned: gift 1,500"
     )
+
+
+def test_the_rows_of_a_file_are_read_once(rows, tmp_path):
+    """Nothing asks for the file again once it was read, whatever is asked of the test."""
+    path = tmp_path / "test.csv"
+    rows.to_csv(path, index=False)
+    found = read_campaign(path, **ROLES, **MONEY, assigned="week", planned_shares=SHARES)
+    path.unlink()
+    cut = views.with_ceiling(found)
+    tables = [views.difference_by_method(found), views.ceiling_table(found, cut), interim.interim_looks(found)]
+    assert all(len(table) for table in tables)
+    assert len(views.effects_by_delivery(found)) > 0
+    assert found.experiment.n("none", "mail", "gift") == len(rows)

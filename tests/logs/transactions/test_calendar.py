@@ -5,6 +5,7 @@ import datetime as dt
 import pandas as pd
 import pytest
 
+import retention_models as rm
 from retention_models.logs.transactions.describe.cohorts import cohort_retention, daily_purchases, purchases_per_period
 from retention_models.logs.transactions.describe.rfm import rfm_segments
 from retention_models.logs.transactions.describe.rhythm import (
@@ -42,7 +43,7 @@ def ages(**keywords):
             {"calibration_end": "2024-01-31", "observation_end": "2024-01-30"},
             "observation_end 2024-01-30 lies before calibration_end, 2024-01-31",
         ),
-        ({"acquired_after": "2024-02-06"}, "acquired_after 2024-02-06 lies after the calibration, 2024-02-05"),
+        ({"acquired_after": "2024-02-06"}, "acquired_after 2024-02-06 lies after the last day observed, 2024-02-05"),
         (
             {"calibration_end": "2024-01-07", "acquired_after": "2024-01-02"},
             "no customer is left: 1 customers first seen before acquired_after, 2 customers first seen after cal",
@@ -124,25 +125,66 @@ READERS = [
 
 
 @pytest.mark.parametrize("read", READERS)
+def test_every_reader_takes_the_window_of_the_log(read):
+    """As if the rows outside had never been."""
+    log = rm.datasets.load_cdnow()
+    early = log[log["date"] <= "1998-01-31"]
+    inside = early[early.groupby("customer_id")["date"].transform("min") >= "1997-02-01"]
+    days = {"observation_end": "1998-01-31"}
+    expected = read(rm.read_transactions(early).window(**days))
+    found = read(rm.read_transactions(log).window(**days))
+    assert_same(found, expected)
+    if read not in (suitable_period, purchase_gaps, business_traits):  # which count gaps of all customers
+        late = rm.read_transactions(log).window(acquired_after="1997-02-01", **days)
+        assert_same(read(late), read(rm.read_transactions(inside).window(**days)))
+
+
+def assert_same(found, expected):
+    if isinstance(expected, str):
+        assert found == expected
+    else:
+        pd.testing.assert_frame_equal(found, expected)
+
+
+def test_keywords_of_a_summary_are_those_of_the_window():
+    log = rm.read_transactions(rm.datasets.load_cdnow())
+    days = {"calibration_end": "1997-09-30", "observation_end": "1998-03-31", "acquired_after": "1997-01-15"}
+    pd.testing.assert_frame_equal(summarize(log.window(**days)), summarize(log, **days))
+    whole = log.window(**days)
+    assert "Window: acquired_after 1997-01-15, calibration_end 1997-09-30" in repr(whole)
+    assert whole.window(observation_end="1998-05-31").calibration_end == dt.date(1997, 9, 30), "the others stay"
+    pd.testing.assert_frame_equal(
+        summarize(whole, calibration_end="1997-06-30"), summarize(log, **days | {"calibration_end": "1997-06-30"})
+    )
+
+
 @pytest.mark.parametrize(
-    ("day", "message"),
+    ("days", "message"),
     [
-        ("05/06/2024", "observation_end must be a day such as '1997-09-30', not '05/06/2024'"),
-        ("foo", "observation_end must be a day such as '1997-09-30', not 'foo'"),
-        ("1990-01-01", "observation_end 1990-01-01 lies before the first purchase, 2024-01-01"),
+        ({"observation_end": "05/06/2024"}, "observation_end must be a day such as '1997-09-30', not '05/06/2024'"),
+        ({"observation_end": "foo"}, "observation_end must be a day such as '1997-09-30', not 'foo'"),
+        ({"observation_end": "1990-01-01"}, "observation_end 1990-01-01 lies before the first purchase, 2024-01-01"),
+        ({"calibration_end": "1990-01-01"}, "calibration_end 1990-01-01 lies before the first purchase, 2024-01-01"),
+        (
+            {"calibration_end": "2024-02-03", "observation_end": "2024-02-01"},
+            "observation_end 2024-02-01 lies before calibration_end, 2024-02-03",
+        ),
+        (
+            {"acquired_after": "2025-01-01"},
+            "acquired_after 2025-01-01 lies after the last day observed, 2024-02-05: no customer would be left",
+        ),
+        ({"acquired_after": "1/2/2024"}, "acquired_after must be a day such as '1997-09-30', not '1/2/2024'"),
     ],
 )
-def test_all_that_is_read_from_a_log_takes_the_same_days(read, day, message):
+def test_days_that_contradict_each_other_or_the_log_are_no_window(days, message):
     with pytest.raises(ValueError, match=message):
-        read(LOG, observation_end=day)
+        rm.read_transactions(LOG).window(**days)
 
 
-@pytest.mark.parametrize("read", [cohort_retention, daily_purchases, rfm_segments, time_to_second_purchase])
-def test_customers_acquired_after_all_purchases_are_none(read):
-    with pytest.raises(ValueError, match="acquired_after 2025-01-01 lies after the last day observed, 2024-02-05"):
-        read(LOG, acquired_after="2025-01-01")
-    with pytest.raises(ValueError, match="acquired_after must be a day such as '1997-09-30', not '1/2/2024'"):
-        read(LOG, acquired_after="1/2/2024")
+def test_opportunities_refuse_a_window_that_they_would_not_keep():
+    log = rm.read_transactions(rm.datasets.load_cdnow()).window(acquired_after="1997-02-01")
+    with pytest.raises(ValueError, match="the log has acquired_after 1997-02-01: pass the log without it"):
+        rm.logs.opportunities(log, period="M")
 
 
 def test_a_log_of_one_day_has_watched_nobody():

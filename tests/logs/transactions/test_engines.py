@@ -66,7 +66,7 @@ def test_every_engine_gives_what_pandas_gives(untidy, engine, options, tmp_path)
 
 
 def assert_same_weeks(log, frame):
-    pd.testing.assert_frame_equal(cohort_retention(log, period="week"), cohort_retention(frame, period="week"))
+    pd.testing.assert_frame_equal(cohort_retention(log, period="W"), cohort_retention(frame, period="W"))
     weeks = {"period": "W", "calibration_end": "2023-10-22", "observation_end": "2023-10-22"}
     pd.testing.assert_frame_equal(opportunities(log, **weeks), opportunities(frame, **weeks))
 

@@ -23,7 +23,9 @@ NAMED, LONGEST = 5, 40  # accounts named in a sentence, and letters of each
 
 
 def large_accounts(
-    transactions: Any, *, share: float = 0.02, observation_end: Any = None, acquired_after: Any = None
+    transactions: Any,
+    *,
+    share: float = 0.02,
 ) -> pd.DataFrame:
     """The accounts that hold more rows or money of a log than one customer would.
 
@@ -36,10 +38,6 @@ def large_accounts(
     share
         Share of all rows from which an account is large. The limit for money is 2.5 times this share, because spend
         varies more. The default is 2 % of the rows and 5 % of the money.
-    observation_end
-        Last day that counts. By default the last day in the log.
-    acquired_after
-        Keep only customers whose first purchase is on this day or later. By default keep all customers.
 
     Returns
     -------
@@ -69,7 +67,7 @@ def large_accounts(
     """
     if not (is_number(share) and 0 < share < 1):
         raise ValueError(f"share must lie between 0 and 1; got {share!r}")
-    accounts = _accounts(as_transactions(transactions), observation_end, acquired_after)
+    accounts = _accounts(as_transactions(transactions))
     large_from = pd.Series({"share_of_rows": 1.0, "share_of_amount": AMOUNTS_DIFFER_MORE})
     large_from *= max(share, TIMES_AN_EVEN_SHARE / len(accounts))
     if len(accounts) > TIMES_AN_EVEN_SHARE:
@@ -84,7 +82,9 @@ def large_accounts(
 
 
 def check_accounts(
-    transactions: Any, *, share: float = 0.02, observation_end: Any = None, acquired_after: Any = None
+    transactions: Any,
+    *,
+    share: float = 0.02,
 ) -> Check:
     """Whether every account can be one customer; if not, which accounts and how much of the log they hold.
 
@@ -95,10 +95,6 @@ def check_accounts(
     share
         Share of all rows from which an account is large. The limit for money is 2.5 times this share, because spend
         varies more. The default is 2 % of the rows and 5 % of the money.
-    observation_end
-        Last day that counts. By default the last day in the log.
-    acquired_after
-        Keep only customers whose first purchase is on this day or later. By default keep all customers.
 
     Returns
     -------
@@ -118,7 +114,7 @@ def check_accounts(
     no account is more than a customer: passed. No customer_id has 2 % of the rows or 5 % of the amount.
     """
     log = as_transactions(transactions)
-    large = large_accounts(log, share=share, observation_end=observation_end, acquired_after=acquired_after)
+    large = large_accounts(log, share=share)
     limits = large.attrs["large_from"]
     unknown = _unknown_customers(log, limits["share_of_rows"])
     of_rows, of_amount = (100 * limit for limit in limits.values())
@@ -138,14 +134,14 @@ def check_accounts(
     )
 
 
-def _accounts(log: Transactions, observation_end: Any, acquired_after: Any) -> pd.DataFrame:
+def _accounts(log: Transactions) -> pd.DataFrame:
     """The number of rows of each account and, where there is money, their amount."""
     encoded, ids = encode_ids(log)
-    rows = filter_days(on_engine(encoded.frame), "date", None, observation_end)
+    rows = filter_days(on_engine(encoded.frame), "date", None, log.last_observed)
     measures = {"first": nw.col("date").min(), "rows": nw.len()}
     measures |= {"amount": nw.col("amount").sum()} if log.has_amount else {}
     accounts = collect(
-        filter_days(rows.group_by("customer_id").agg(**measures), "first", acquired_after, None).drop("first")
+        filter_days(rows.group_by("customer_id").agg(**measures), "first", log.acquired_after, None).drop("first")
     )
     if accounts.empty:
         raise ValueError(f"no purchase lies within these dates; the log runs from {log.first_date} to {log.last_date}")

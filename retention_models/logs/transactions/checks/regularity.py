@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
+from retention_models.logs.transactions.log import Transactions
 from retention_models.logs.transactions.purchases import add_first_period, as_transactions, filter_days, purchases
 from retention_models.tables.engines import collect
 
@@ -24,15 +25,13 @@ FEWEST_CUSTOMERS = 30
 REGULAR = 0.5  # of the random variance: gaps of a gamma distribution of shape 2.5, (3 - ratio) / (2 ratio)
 
 
-def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check:
+def check_regularity(transactions: Any) -> Check:
     """Whether inter-purchase times are irregular enough for models with random purchase times.
 
     Parameters
     ----------
     transactions
         The purchase log: anything that ``read_transactions`` takes, or its result.
-    observation_end
-        Last day that counts. By default the last day in the log.
 
     Returns
     -------
@@ -56,7 +55,7 @@ def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check
     purchases come at random times: passed. Of 734 customers whose first three purchases are not on three days in a
     row, the time of the second between the others has 111 % of the variance that chance would give it.
     """
-    n, ratio = middle_purchase_spread(transactions, observation_end=observation_end)
+    n, ratio = middle_purchase_spread(transactions)
     measured = spread_sentence(n, ratio)
     if n < FEWEST_CUSTOMERS:
         return Check(NAME, None, f"{measured}.")
@@ -70,12 +69,12 @@ def check_regularity(transactions: Any, *, observation_end: Any = None) -> Check
     )
 
 
-def middle_purchase_spread(transactions: Any, *, observation_end: Any = None) -> tuple[int, float]:
+def middle_purchase_spread(transactions: Any) -> tuple[int, float]:
     """How many customers tell, and the variance of the middle purchase between the outer two over that by chance.
 
     The latter is 1 where nobody tells. Gaps of a gamma distribution of shape k have 3 / (2 k + 1).
     """
-    first, middle, last = _first_three_purchases(transactions, observation_end)
+    first, middle, last = _first_three_purchases(as_transactions(transactions))
     apart = (last - first).dt.days.to_numpy()
     off = (middle - first).dt.days.to_numpy() / apart - 0.5
     expected = (apart - 2) / (12 * apart)
@@ -94,9 +93,9 @@ def spread_sentence(n: int, ratio: float) -> str:
     )
 
 
-def _first_three_purchases(transactions: Any, observation_end: Any) -> tuple[pd.Series, pd.Series, pd.Series]:
+def _first_three_purchases(log: Transactions) -> tuple[pd.Series, pd.Series, pd.Series]:
     """The days of the first, second and third purchase of each customer with at least three."""
-    bought = add_first_period(filter_days(purchases(as_transactions(transactions)), "period", None, observation_end))
+    bought = add_first_period(filter_days(purchases(log), "period", None, log.last_observed))
     earlier = {n: nw.col("period").shift(n).over("customer_id", order_by="period") for n in (1, 2)}
     bought = bought.with_columns(before=earlier[1], two_before=earlier[2])
     thirds = collect(bought.filter(nw.col("two_before") == nw.col("first")).select("first", "before", "period"))

@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import check_choice
-from retention_models.core.dates import read_day
+from retention_models.core.dates import unit_name
 from retention_models.core.proportions import wilson_interval
-from retention_models.logs.transactions.calendar import days_observed
 from retention_models.logs.transactions.log import Granularity
 from retention_models.logs.transactions.purchases import (
     CALENDAR,
@@ -23,8 +22,8 @@ from retention_models.logs.transactions.purchases import (
     add_first_period,
     as_transactions,
     filter_days,
+    observed_purchases,
     period_start,
-    purchases,
 )
 from retention_models.tables.engines import collect
 
@@ -33,9 +32,7 @@ def daily_purchases(
     transactions: Any,
     *,
     granularity: Granularity = "D",
-    acquired_after: Any = None,
     acquired_until: Any = None,
-    observation_end: Any = None,
 ) -> pd.DataFrame:
     """Purchases per day, with the number of first purchases.
 
@@ -45,10 +42,8 @@ def daily_purchases(
         The purchase log: anything that ``read_transactions`` takes, or its result.
     granularity
         The period in which all purchases of a customer count as one, and of the rows. By default ``"D"`` (a day).
-    acquired_after, acquired_until
-        Keep only customers whose first purchase lies within these days. By default keep all customers.
-    observation_end
-        Last day that counts. By default the last day in the log.
+    acquired_until
+        Keep only customers whose first purchase is on this day or before. By default keep all customers.
 
     Returns
     -------
@@ -65,7 +60,7 @@ def daily_purchases(
     --------
     >>> import retention_models as rm
     >>> from retention_models.logs.transactions.describe.cohorts import daily_purchases
-    >>> daily_purchases(rm.datasets.load_cdnow(), observation_end="1997-01-03")
+    >>> daily_purchases(rm.read_transactions(rm.datasets.load_cdnow()).window(observation_end="1997-01-03"))
                 purchases  new_customers  amount
     date
     1997-01-01         18             18  439.11
@@ -73,10 +68,7 @@ def daily_purchases(
     1997-01-03         17             17  442.36
     """
     log = as_transactions(transactions)
-    days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
-    bought = add_first_period(purchases(log, granularity))
-    bought = filter_days(bought, "period", None, observation_end)
-    bought = filter_days(bought, "first", acquired_after, acquired_until)
+    bought = filter_days(observed_purchases(log, granularity), "first", None, acquired_until)
     is_first = nw.when(nw.col("period") == nw.col("first")).then(1).otherwise(0)
     sums = [nw.len().alias("purchases"), nw.col("is_first").sum().alias("new_customers")]
     if log.has_amount:
@@ -91,7 +83,9 @@ def daily_purchases(
 
 
 def purchases_per_period(
-    transactions: Any, *, period: Period = "month", acquired_after: Any = None, observation_end: Any = None
+    transactions: Any,
+    *,
+    period: Period = "M",
 ) -> pd.DataFrame:
     """Purchases, new customers and money per calendar period, including periods without a purchase.
 
@@ -100,11 +94,7 @@ def purchases_per_period(
     transactions
         The purchase log: anything that ``read_transactions`` takes, or its result.
     period
-        Length of a period: ``"day"``, ``"week"`` (from Monday), ``"month"`` (the default), ``"quarter"`` or ``"year"``.
-    acquired_after
-        Keep only customers whose first purchase is on this day or later. By default keep all customers.
-    observation_end
-        Last day that counts. By default the last day in the log.
+        Length of a period: ``"D"``, ``"W"`` (from Monday), ``"M"`` (the default), ``"Q"`` or ``"Y"``.
 
     Returns
     -------
@@ -121,7 +111,7 @@ def purchases_per_period(
     Examples
     --------
     >>> import retention_models as rm
-    >>> quarters = rm.logs.purchases_per_period(rm.datasets.load_cdnow(), period="quarter")
+    >>> quarters = rm.logs.purchases_per_period(rm.datasets.load_cdnow(), period="Q")
     >>> quarters[["purchases", "new_customers", "complete"]]
             purchases  new_customers  complete
     period
@@ -133,8 +123,9 @@ def purchases_per_period(
     1998Q2        495              0      True
     """
     check_choice("period", period, get_args(Period))
-    days = daily_purchases(transactions, acquired_after=acquired_after, observation_end=observation_end)
-    end = days.index[-1] if observation_end is None else pd.Timestamp(read_day("observation_end", observation_end))
+    log = as_transactions(transactions)
+    days = daily_purchases(log)
+    end = days.index[-1] if log.observation_end is None else pd.Timestamp(log.observation_end)
     label = pd.DatetimeIndex(days.index).to_period(CALENDAR[period])
     every = pd.period_range(label[0], end.to_period(CALENDAR[period]), name="period")
     table = days.groupby(label).sum().reindex(every, fill_value=0)
@@ -144,7 +135,9 @@ def purchases_per_period(
 
 
 def cohort_retention(
-    transactions: Any, *, period: Period = "month", acquired_after: Any = None, observation_end: Any = None
+    transactions: Any,
+    *,
+    period: Period = "M",
 ) -> pd.DataFrame:
     """Cohort retention: the share of each cohort of new customers who bought in each later period.
 
@@ -153,12 +146,8 @@ def cohort_retention(
     transactions
         The purchase log: anything that ``read_transactions`` takes, or its result.
     period
-        Length of the cohorts and of the later periods: ``"day"``, ``"week"`` (from Monday), ``"month"`` (the default),
-        ``"quarter"`` or ``"year"``.
-    acquired_after
-        Keep only customers whose first purchase is on this day or later. By default keep all customers.
-    observation_end
-        Last day of observation. By default the last day in the log.
+        Length of the cohorts and of the later periods: ``"D"``, ``"W"`` (from Monday), ``"M"`` (the default),
+        ``"Q"`` or ``"Y"``.
 
     Returns
     -------
@@ -179,7 +168,7 @@ def cohort_retention(
     Examples
     --------
     >>> import retention_models as rm
-    >>> rm.logs.cohort_retention(rm.datasets.load_cdnow(), period="quarter").round(3)
+    >>> rm.logs.cohort_retention(rm.datasets.load_cdnow(), period="Q").round(3)
        cohort  age  customers  active  share  share_lower  share_upper
     0  1997Q1    0       2357    2357  1.000        1.000        1.000
     1  1997Q1    1       2357     524  0.222        0.206        0.240
@@ -190,9 +179,7 @@ def cohort_retention(
     """
     check_choice("period", period, get_args(Period))
     log = as_transactions(transactions)
-    start, until = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
-    bought = filter_days(add_first_period(purchases(log)), "period", None, until)
-    bought = filter_days(bought, "first", start, None)
+    until, bought = log.last_observed, observed_purchases(log)
     active = add_first_period(
         bought.select("customer_id", period=period_start(nw.col("period").cast(nw.Datetime("us")), period)).unique()
     )
@@ -234,7 +221,7 @@ def retention_by_age(retention: pd.DataFrame) -> pd.DataFrame:
     return _add_share(table, table.index)
 
 
-def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Series:
+def cohort_labels(customers: pd.DataFrame, period: Period = "M") -> pd.Series:
     """The calendar period in which each customer made the first purchase, as text.
 
     The labels can go to ``fit(by=...)``.
@@ -244,7 +231,7 @@ def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Serie
     customers
         The frame of ``summarize``, with ``first_purchase``.
     period
-        Length of a cohort: ``"day"``, ``"week"`` (from Monday), ``"month"`` (the default), ``"quarter"`` or ``"year"``.
+        Length of a cohort: ``"D"``, ``"W"`` (from Monday), ``"M"`` (the default), ``"Q"`` or ``"Y"``.
 
     Returns
     -------
@@ -254,7 +241,7 @@ def cohort_labels(customers: pd.DataFrame, period: Period = "month") -> pd.Serie
     Examples
     --------
     >>> import retention_models as rm
-    >>> rm.logs.cohort_labels(rm.summarize(rm.datasets.load_cdnow()), "quarter").value_counts()
+    >>> rm.logs.cohort_labels(rm.summarize(rm.datasets.load_cdnow()), "Q").value_counts()
     cohort
     1997Q1    2357
     Name: count, dtype: int64
@@ -272,9 +259,8 @@ def _cohort_table(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.Da
     active = pd.Series(pairs["active"].to_numpy(dtype=np.int64), index=[cohort, age])
     cohorts = np.unique(cohort[cohort <= last.ordinal])
     if not len(cohorts):
-        raise ValueError(
-            f"the log ends before its first {period} does, so no {period} is whole; choose a shorter period"
-        )
+        name = unit_name(period)
+        raise ValueError(f"the log ends before its first {name} does, so no {name} is whole; choose a shorter period")
     ages = last.ordinal - cohorts + 1
     cells = pd.MultiIndex.from_arrays([np.repeat(cohorts, ages), np.concatenate([np.arange(n) for n in ages])])
     frame = pd.DataFrame({

@@ -11,8 +11,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.logs.transactions.calendar import days_observed
-from retention_models.logs.transactions.purchases import add_first_period, as_transactions, filter_days, purchases
+from retention_models.logs.transactions.purchases import as_transactions, observed_purchases
 from retention_models.tables.engines import collect
 
 LAPSED, RISK, LOSE = "hibernating", "at risk", "cannot lose them"
@@ -30,17 +29,13 @@ NAMES = np.array(
 SCORES = NAMES.shape[0]
 
 
-def rfm_segments(transactions: Any, *, acquired_after: Any = None, observation_end: Any = None) -> pd.DataFrame:
+def rfm_segments(transactions: Any) -> pd.DataFrame:
     """RFM scores of each customer (recency, frequency, money, from 1 to 5) and the segment.
 
     Parameters
     ----------
     transactions
         The purchase log: anything that ``read_transactions`` takes, or its result.
-    acquired_after
-        Keep only customers whose first purchase is on this day or later. By default keep all customers.
-    observation_end
-        Last day that counts, from which recency is measured. By default the last day in the log.
 
     Returns
     -------
@@ -76,8 +71,7 @@ def rfm_segments(transactions: Any, *, acquired_after: Any = None, observation_e
     Name: count, dtype: int64
     """
     log = as_transactions(transactions)
-    start, end = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
-    bought = filter_days(filter_days(add_first_period(purchases(log)), "period", None, end), "first", start, None)
+    start, end, bought = log.acquired_after, log.last_observed, observed_purchases(log)
     sums = [nw.col("period").max().alias("last"), nw.len().alias("purchases")]
     if log.has_amount:
         sums.append(nw.col("amount").sum().alias("spend"))

@@ -9,40 +9,36 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import check_choice
-from retention_models.core.dates import read_day
+from retention_models.core.dates import MEAN_DAYS
 from retention_models.core.proportions import waiting_interval
-from retention_models.logs.transactions.calendar import days_observed
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
 from retention_models.logs.transactions.purchases import (
     Period,
-    add_first_period,
     as_transactions,
     filter_days,
+    observed_purchases,
     purchases,
 )
 from retention_models.tables.engines import collect
 
 Season = Literal["month", "weekday"]
 
-LENGTHS: dict[Period, float] = {"day": 1, "week": 7, "month": 365.25 / 12, "quarter": 365.25 / 4, "year": 365.25}
 ENOUGH_WATCHED = 30  # customers at risk, or a twentieth of all, for a share to be shown
 ENOUGH_PERIODS, FEWEST_PERIODS = 12, 3  # whole ones in a log that a table of cohorts should have, and must have
 
 
-def suitable_period(transactions: Any, *, observation_end: Any = None) -> Period:
+def suitable_period(transactions: Any) -> Period:
     """The calendar period by which to tabulate a log: the longest one that the log covers twelve times.
 
     Parameters
     ----------
     transactions
         The purchase log: anything that ``read_transactions`` takes, or its result.
-    observation_end
-        Last day that counts. By default the last day in the log.
 
     Returns
     -------
     str
-        ``"day"``, ``"week"``, ``"month"``, ``"quarter"`` or ``"year"``.
+        ``"D"``, ``"W"``, ``"M"``, ``"Q"`` or ``"Y"``.
 
     Raises
     ------
@@ -61,12 +57,12 @@ def suitable_period(transactions: Any, *, observation_end: Any = None) -> Period
     'month'
     """
     log = as_transactions(transactions)
-    _, end = days_observed(log, observation_end=observation_end)
-    days = (end - log.first_date).days + 1
-    usual = days_until(purchase_gaps(log, observation_end=observation_end)["share"], 0.5)
-    covered = [period for period, length in LENGTHS.items() if days >= FEWEST_PERIODS * length] or ["day"]
-    telling = [period for period in covered if LENGTHS[period] >= usual / 2] or covered[-1:]
-    often = [period for period in telling if days >= ENOUGH_PERIODS * LENGTHS[period]] or telling[:1]
+    days = (log.last_observed - log.first_date).days + 1
+    usual = days_until(purchase_gaps(log)["share"], 0.5)
+    every = get_args(Period)
+    covered = [period for period in every if days >= FEWEST_PERIODS * MEAN_DAYS[period]] or ["D"]
+    telling = [period for period in covered if MEAN_DAYS[period] >= usual / 2] or covered[-1:]
+    often = [period for period in telling if days >= ENOUGH_PERIODS * MEAN_DAYS[period]] or telling[:1]
     return often[-1]
 
 
@@ -75,15 +71,13 @@ def days_until(share: pd.Series, reached: float) -> int:
     return int(share.index[int(share.searchsorted(reached))])
 
 
-def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataFrame:
+def purchase_gaps(transactions: Any) -> pd.DataFrame:
     """Distribution of inter-purchase times: how many days lie between purchases of the same customer.
 
     Parameters
     ----------
     transactions
         The purchase log: anything that ``read_transactions`` takes, or its result.
-    observation_end
-        Last day that counts. By default the last day in the log.
 
     Returns
     -------
@@ -112,7 +106,7 @@ def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataF
     182      3  0.890
     """
     log = as_transactions(transactions)
-    _, end = days_observed(log, observation_end=observation_end)
+    end = log.last_observed
     bought = filter_days(purchases(log), "period", None, end)
     before = nw.col("period").shift(1).over("customer_id", order_by="period")
     pairs = bought.with_columns(before=before).filter(~nw.col("before").is_null())
@@ -124,7 +118,7 @@ def purchase_gaps(transactions: Any, *, observation_end: Any = None) -> pd.DataF
 
 
 def time_to_second_purchase(
-    transactions: Any, *, acquired_after: Any = None, observation_end: Any = None
+    transactions: Any,
 ) -> pd.DataFrame:
     """Share of new customers who make a second purchase, by days since the first purchase.
 
@@ -132,10 +126,6 @@ def time_to_second_purchase(
     ----------
     transactions
         The purchase log: anything that ``read_transactions`` takes, or its result.
-    acquired_after
-        Keep only customers whose first purchase is on this day or later. By default keep all customers.
-    observation_end
-        Last day that counts. By default the last day in the log.
 
     Returns
     -------
@@ -165,8 +155,7 @@ def time_to_second_purchase(
     182      1467          0  0.378        0.358        0.398
     """
     log = as_transactions(transactions)
-    start, end = days_observed(log, acquired_after=acquired_after, observation_end=observation_end)
-    bought = filter_days(add_first_period(filter_days(purchases(log), "period", None, end)), "first", start, None)
+    end, bought = log.last_observed, observed_purchases(log)
     then = nw.col("period").shift(-1).over("customer_id", order_by="period")
     firsts = bought.with_columns(second=then).filter(nw.col("period") == nw.col("first"))
     counted = collect(firsts.group_by("first", "second").agg(customers=nw.len()))
@@ -192,7 +181,9 @@ def well_watched(second: pd.DataFrame) -> pd.DataFrame:
 
 
 def season(
-    transactions: Any, *, by: Season = "month", acquired_after: Any = None, observation_end: Any = None
+    transactions: Any,
+    *,
+    by: Season = "month",
 ) -> pd.DataFrame:
     """Repeat purchases per day by calendar month or weekday, relative to the mean of all days.
 
@@ -202,10 +193,6 @@ def season(
         The purchase log: anything that ``read_transactions`` takes, or its result.
     by
         ``"month"`` (the default) or ``"weekday"``.
-    acquired_after
-        Keep only customers whose first purchase is on this day or later. By default keep all customers.
-    observation_end
-        Last day that counts. By default the last day in the log.
 
     Returns
     -------
@@ -238,8 +225,9 @@ def season(
     Sunday       78               607     7.78      0.98
     """
     check_choice("by", by, get_args(Season))
-    table = daily_purchases(transactions, acquired_after=acquired_after, observation_end=observation_end)
-    end = table.index[-1] if observation_end is None else pd.Timestamp(read_day("observation_end", observation_end))
+    log = as_transactions(transactions)
+    table = daily_purchases(log)
+    end = table.index[-1] if log.observation_end is None else pd.Timestamp(log.observation_end)
     days = pd.date_range(table.index[0], end)
     repeat = (table["purchases"] - table["new_customers"]).reindex(days, fill_value=0)
     number, name = (days.month, days.month_name()) if by == "month" else (days.day_of_week, days.day_name())

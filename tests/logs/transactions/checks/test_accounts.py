@@ -135,12 +135,12 @@ def test_credit_notes_do_not_make_shares_of_the_amount_large(shop: pd.DataFrame)
 def test_only_accounts_and_rows_that_count_are_judged(shop: pd.DataFrame) -> None:
     late = with_account(shop, "guest", rows=1_000, amount=1.0)
     assert check_accounts(late).passed is False
-    assert check_accounts(late, observation_end="2025-01-31").passed is True
+    assert check_accounts(read_transactions(late).window(observation_end="2025-01-31")).passed is True
     early = shop.assign(customer_id=np.where(shop["date"] < "2025-01-20", "guest", shop["customer_id"]))
     assert list(large_accounts(early).index) == ["guest"]
-    assert large_accounts(early, acquired_after="2025-01-20").empty
-    with pytest.raises(ValueError, match="no purchase lies within these dates; the log runs from 2025-01-06"):
-        check_accounts(shop, observation_end="2024-01-01")
+    assert large_accounts(read_transactions(early).window(acquired_after="2025-01-20")).empty
+    with pytest.raises(ValueError, match="observation_end 2024-01-01 lies before the first purchase, 2025-01-06"):
+        read_transactions(shop).window(observation_end="2024-01-01")
 
 
 def test_a_share_in_text_is_an_error_in_words(shop: pd.DataFrame) -> None:

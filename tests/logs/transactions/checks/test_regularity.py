@@ -76,7 +76,7 @@ def test_the_sentence_counts_the_customers_who_can_tell() -> None:
 
 
 def test_only_what_is_observed_counts() -> None:
-    check = check_regularity(log(1.0, 30.0), observation_end="2024-01-05")
+    check = check_regularity(rm.read_transactions(log(1.0, 30.0)).window(observation_end="2024-01-05"))
     assert check.passed is None
 
 

@@ -39,7 +39,7 @@ def test_segments_are_named_by_recency_and_frequency():
 
 def test_days_count_up_to_the_end_of_the_observation():
     assert rfm_segments(LOG).loc[4, "days_since_last"] == 32
-    assert rfm_segments(LOG, observation_end="2024-05-13").loc[4, "days_since_last"] == 42
+    assert rfm_segments(rm.read_transactions(LOG).window(observation_end="2024-05-13")).loc[4, "days_since_last"] == 42
 
 
 def test_a_log_without_money_has_no_monetary_score():
@@ -57,5 +57,5 @@ def test_buying_once_scores_lowest_for_frequency_however_many_did():
 
 
 def test_only_customers_first_seen_late_enough_take_part():
-    late = rfm_segments(LOG, acquired_after="2024-03-01")
+    late = rfm_segments(rm.read_transactions(LOG).window(acquired_after="2024-03-01"))
     pd.testing.assert_frame_equal(late, rfm_segments(LOG[LOG["customer_id"] > 2]))

@@ -31,7 +31,7 @@ def test_gaps_lie_between_purchases_on_different_days():
 
 def test_a_log_without_repeat_purchases_has_no_gaps():
     with pytest.raises(ValueError, match="nobody bought a second time"):
-        purchase_gaps(LOG, observation_end="2024-01-03")
+        purchase_gaps(rm.read_transactions(LOG).window(observation_end="2024-01-03"))
 
 
 def test_customers_who_were_watched_briefly_count_as_long_as_they_were():
@@ -43,7 +43,7 @@ def test_customers_who_were_watched_briefly_count_as_long_as_they_were():
 
 
 def test_a_longer_observation_watches_longer():
-    share = time_to_second_purchase(LOG, observation_end="2024-02-29")["share"]
+    share = time_to_second_purchase(rm.read_transactions(LOG).window(observation_end="2024-02-29"))["share"]
     assert share.index[-1] == 57
     assert share.iloc[-1] == 0.5
 
@@ -90,13 +90,13 @@ def buyer(every, days):
 @pytest.mark.parametrize(
     ("every", "days", "period"),
     [
-        (1, 20, "day"),  # nothing longer is covered a dozen times
-        (1, 200, "week"),
-        (30, 700, "month"),
-        (30, 1500, "quarter"),
-        (365, 1500, "year"),  # four of them, because in a shorter period customers are mostly silent
-        (5, 30, "week"),
-        (300, 600, "quarter"),
+        (1, 20, "D"),  # nothing longer is covered a dozen times
+        (1, 200, "W"),
+        (30, 700, "M"),
+        (30, 1500, "Q"),
+        (365, 1500, "Y"),  # four of them, because in a shorter period customers are mostly silent
+        (5, 30, "W"),
+        (300, 600, "Q"),
     ],
 )
 def test_the_period_suits_the_length_of_the_log_and_its_rhythm(every, days, period):
@@ -111,11 +111,13 @@ def test_a_share_is_reached_on_the_first_day_it_is():
 def test_customers_seen_before_do_not_count_as_new():
     late = LOG[~LOG["customer_id"].isin([1, 2])]
     pd.testing.assert_frame_equal(
-        time_to_second_purchase(LOG, acquired_after="2024-01-03", observation_end="2024-01-09"),
-        time_to_second_purchase(late, observation_end="2024-01-09"),
+        time_to_second_purchase(
+            rm.read_transactions(LOG).window(acquired_after="2024-01-03", observation_end="2024-01-09")
+        ),
+        time_to_second_purchase(rm.read_transactions(late).window(observation_end="2024-01-09")),
     )
     with pytest.raises(ValueError, match="no customer was first seen within these dates"):
-        time_to_second_purchase(LOG, acquired_after="2024-01-09")
+        time_to_second_purchase(rm.read_transactions(LOG).window(acquired_after="2024-01-09"))
 
 
 def test_the_share_back_is_told_while_enough_are_still_waited_for():
