@@ -54,7 +54,7 @@ def suitable_period(transactions: Any) -> Period:
     --------
     >>> import retention_models as rm
     >>> rm.logs.suitable_period(rm.datasets.load_cdnow())
-    'month'
+    'M'
     """
     log = as_transactions(transactions)
     days = (log.last_observed - log.first_date).days + 1
