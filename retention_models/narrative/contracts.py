@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
+from retention_models.core.formatting import three_digits
+from retention_models.estimation.newton import ConvergenceError
 from retention_models.evaluation.extrapolation import FEW, SHORTEST, projection_errors, projections
+from retention_models.fitting.estimate import fit
+from retention_models.fitting.model_tests import wald
+from retention_models.fitting.result import Fit
+from retention_models.narrative.formats import p_value_text
 from retention_models.narrative.purchases import Sentence, failed_checks
 from retention_models.value.saved_customers import EDGES
 from retention_models.value.terms import Terms
@@ -162,6 +168,50 @@ def selected_tenures(saved: pd.DataFrame) -> pd.DataFrame:
     tenures = saved.index[:-1].to_numpy(dtype=int)
     wanted = [tenures[np.argmin(np.abs(tenures - edge))] for edge in EDGES if edge <= tenures.max() + 1]
     return saved.loc[[*dict.fromkeys(wanted), "all"]]
+
+
+def group_as_covariate(fitted: Fit, retention_table: pd.DataFrame, group: str | None) -> list[Any]:
+    """The model of all customers with their group as a covariate, and whether it explains more than chance.
+
+    Parameters
+    ----------
+    fitted
+        The fit of all customers.
+    retention_table
+        The retention table by ``group``.
+    group
+        The column that tells customers apart; None for none.
+
+    Returns
+    -------
+    list
+        The fit with the covariate and the table of Wald's test. Or a sentence that says why there is none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> kept = {"regular": [1000, 631, 468, 382, 326], "high end": [1000, 869, 743, 653, 593]}
+    >>> rows = [(plan, t + 1, n[t], n[t] - n[t + 1]) for plan, n in kept.items() for t in range(4)]
+    >>> table = pd.DataFrame(rows, columns=["plan", "tenure", "at_risk", "lost"])
+    >>> _, test = rm.narrative.group_as_covariate(rm.fit(rm.ShiftedBetaGeometric, table), table, "plan")
+    >>> test
+                statistic  degrees  p_value
+    term
+    churn[plan]       175        1  < 0.001
+    """
+    if group is None:
+        return [Sentence("No group was named: one model describes all customers.")]
+    name = group if group.isidentifier() else f"`{group}`"
+    is_text = not pd.api.types.is_numeric_dtype(retention_table[group])
+    formula = name if is_text else f"C({name})"
+    try:
+        found = fit(type(fitted.model), retention_table, churn_covariates=formula)
+    except (ValueError, ConvergenceError) as error:
+        return [Sentence(f"The model knows no difference between groups. {error}.")]
+    test = wald(found)
+    shown = test.assign(statistic=test["statistic"].map(three_digits), p_value=test["p_value"].map(p_value_text))
+    return [found, shown]
 
 
 def age_groups(customers: pd.DataFrame) -> pd.Series:

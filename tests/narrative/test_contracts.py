@@ -1,6 +1,7 @@
 """What the value of contracts says in words."""
 
 import pandas as pd
+import pytest
 
 import retention_models as rm
 from retention_models.fitting.estimate import fit
@@ -27,3 +28,23 @@ def test_the_sentence_tells_between_which_values_of_which_tenures_a_saved_custom
 def test_the_sentence_tells_no_range_where_all_are_worth_the_same():
     assert ", from EUR" not in sentence(Geometric, REGULAR, [0, 2, 4])
     assert ", from EUR" not in sentence(ShiftedBetaGeometric, REGULAR, [2])
+
+
+def test_a_group_is_a_covariate_where_the_model_knows_one():
+    plans = {"regular": [1000, 631, 468, 382, 326], "high end": [1000, 869, 743, 653, 593]}
+    rows = [(plan, t + 1, n[t], n[t] - n[t + 1]) for plan, n in plans.items() for t in range(4)]
+    table = pd.DataFrame(rows, columns=["my plan", "tenure", "at_risk", "lost"])
+    fitted = rm.fit(rm.ShiftedBetaGeometric, table)
+    found, test = rm.narrative.group_as_covariate(fitted, table, "my plan")
+    assert found.log_likelihood > fitted.log_likelihood
+    assert test["p_value"].tolist() == ["< 0.001"]
+    numbered = table.assign(region=table["my plan"].map({"regular": 1, "high end": 2}))
+    again, _ = rm.narrative.group_as_covariate(fitted, numbered, "region")
+    assert again.log_likelihood == pytest.approx(found.log_likelihood)
+    (alone,) = rm.narrative.group_as_covariate(fitted, table.assign(region="north"), "region")
+    assert "is the same for all" in str(alone)
+    (none,) = rm.narrative.group_as_covariate(fitted, table, None)
+    assert str(none) == "No group was named: one model describes all customers."
+    one_rate = rm.fit(rm.survival.Geometric, table)
+    (unknown,) = rm.narrative.group_as_covariate(one_rate, table, "my plan")
+    assert "Geometric takes no churn_covariates" in str(unknown)
