@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from retention_models.core.dates import unit_plural
 from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, apply_style, axes_or_new
 
 NUMBERED = 18  # highest number of cohorts and periods with the share in each cell
@@ -53,8 +54,8 @@ def plot_retention(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.invert_yaxis()
     ax.grid(visible=False)
     ax.margins(0)
-    period = frame.attrs.get("period", "period")
-    ax.set_xlabel(f"{period}s since the first purchase")
+    period = frame.attrs.get("period")
+    ax.set_xlabel(f"{unit_plural(period) if period else 'periods'} since the first purchase")
     ax.set_ylabel("cohort (customers)")
     return ax
 
