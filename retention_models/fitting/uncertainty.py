@@ -93,9 +93,9 @@ class Uncertainty(ABC):
         return in_chunks(lambda some: quantity(self.row_model(some), *some.columns), rows)
 
     @property
-    @abstractmethod
     def step_errors(self) -> Array:
         """A matrix R, shape (free, m): steps vary as R z with z standard normal, as ``Estimate.errors`` do."""
+        return root_of(self.fit.covariance) / step_scale(self.fit)[:, None]
 
     @abstractmethod
     def estimate(self, quantity: Quantity, rows: Rows) -> Estimate:
@@ -112,10 +112,6 @@ class _OfFit(Uncertainty):
     def fit(self) -> Fit:
         """The fit itself."""
         return self.own
-
-    @cached_property
-    def step_errors(self) -> Array:
-        return root_of(self.fit.covariance) / step_scale(self.fit)[:, None]
 
     def estimate(self, quantity: Quantity, rows: Rows) -> Estimate:
         values = self.values(quantity, rows)
@@ -171,10 +167,6 @@ class _OfCohorts(Uncertainty):
 
     def values(self, quantity: Quantity, rows: Rows) -> Array:
         return self._each_cohort(rows, lambda one, some: one.values(quantity, some))
-
-    @property
-    def step_errors(self) -> Array:
-        raise NotImplementedError("a pooled fit has the parameters of its cohorts")
 
     def estimate(self, quantity: Quantity, rows: Rows) -> Estimate:
         values = self.values(quantity, rows)

@@ -15,6 +15,7 @@ ratios are in ``ratio_laws``; laws that follow from another one, and the type ``
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,14 +30,14 @@ HALVINGS = 60  # of an interval of standard errors, to the precision of floating
 TIE = 1e-12  # numbers of orders closer than this, as a share of all, are equal
 
 
-class LawRecord(Presentation):
+class LawRecord(Presentation, ABC):
     """What the laws share: the interval of a level from that of its error."""
 
     __slots__ = ()
 
+    @abstractmethod
     def ends(self, error: float) -> tuple[float, float]:
         """Lower and upper end of the interval that misses the true effect with probability ``error``."""
-        raise NotImplementedError
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Lower and upper end of the confidence interval of a level, on the working scale.
