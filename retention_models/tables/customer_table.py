@@ -80,6 +80,8 @@ class CustomerTable(Presentation):
 
     def with_covariates(self, covariates: Mapping[Any, Array]) -> CustomerTable:
         """The table with blocks of covariates, given over its lines, beside those that it has."""
+        if not covariates:
+            return self
         own = tuple(column[self.row] for column in self.columns)
         blocks = {role: block[self.row] for role, block in self.covariates.items()} | dict(covariates)
         return _table(own, self.line_weight, self.index, self.about, self.averaged, blocks)
