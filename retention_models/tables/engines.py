@@ -272,7 +272,9 @@ def _read_pandas(
     text = [name for name in columns if _may_be_text(frame[name])]
     changed = {name: _plain(frame[name]) for name in text if kinds[name] not in PARSED}
     for name in (name for name in _of_kind(kinds, "text") if name in changed):
-        changed[name] = changed[name].map({value: str(value) for value in changed[name].dropna().unique()})
+        values = changed[name].dropna().unique()
+        if not all(isinstance(value, str) for value in values):
+            changed[name] = changed[name].map({value: str(value) for value in values})
     changed |= {name: _plain_ids(changed.get(name, frame[name]), columns[name]) for name in _of_kind(kinds, "id")}
     unread = [name for name in _of_kind(kinds, *PARSED) if name in text or frame[name].isna().all()]
     if unread:
