@@ -376,3 +376,27 @@ def test_likelihood_and_estimates_are_those_of_the_likelihood_by_path_of_0_2_0(
     found = fit(model, table, **asked)
     assert found.log_likelihood == pytest.approx(log_likelihood, rel=1e-12)
     np.testing.assert_allclose(found.params, estimates, atol=2e-6)
+
+
+@pytest.mark.slow
+def test_intervals_of_forecasts_and_values_with_covariates_cover():
+    """1,000 businesses of two plans: intervals of survival and of value hold the truth in 95 % of them."""
+    rng, held = np.random.default_rng(11), []
+    terms = Terms(annual_discount_rate=0.1, billing_period="M", price=10, horizon=24)
+    today = pd.DataFrame({"tenure": [0, 5], "plan": [1, 0]})
+    mean, both = expit(logit(TRUTH["alpha"] / (TRUTH["alpha"] + TRUTH["beta"])) + TRUTH["churn"]), 3.5
+    plans = ShiftedBetaGeometric(mean * both, (1 - mean) * both), ShiftedBetaGeometric(TRUTH["alpha"], TRUTH["beta"])
+    survival = [plans[0].survival_function(6), plans[1].survival_function(11, given=5)]
+    value = [customer_value(plan, today.iloc[[i]], terms)["value"].iloc[0] for i, plan in enumerate(plans)]
+    for _ in range(1000):
+        found = fit(ShiftedBetaGeometric, business(rng, size=300, cohorts=8, calendar=0.0), **PLAN)
+        ahead = forecast_retention(found, today, renewals=6, by="plan").query("ahead == 6").set_index("group")
+        worth = customer_value(found, today, terms)
+        ends = ahead.loc[["1", "0"], ["expected_lower", "expected_upper"]].to_numpy()
+        held.append(
+            [
+                *((ends[:, 0] <= survival) & (survival <= ends[:, 1])),
+                *((worth["value_lower"] <= value) & (value <= worth["value_upper"])),
+            ]
+        )
+    assert np.all((np.mean(held, axis=0) > 0.93) & (np.mean(held, axis=0) < 0.97))

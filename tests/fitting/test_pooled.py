@@ -200,3 +200,23 @@ def test_a_pooled_fit_is_compared_by_what_its_cohorts_effectively_estimate(years
     assert 2 < pooled.n_parameters < 8
     compared = rm.compare({"plain": plain, "pooled": pooled}, years)
     assert compared.frame.loc["pooled", "aic"] == pytest.approx(-2 * pooled.log_likelihood + 2 * pooled.n_parameters)
+
+
+@pytest.mark.slow
+def test_forecasts_hold_for_cohorts_that_were_seen_and_for_one_that_was_not():
+    """200 businesses of 25 cohorts: 95 % intervals of expected retention, by the truth of the simulation."""
+    rng, held = np.random.default_rng(3), []
+    for _ in range(200):
+        table, truth = cohorts(25, 400, 0.25, rng)
+        names = list(dict.fromkeys(table["cohort"]))
+        pooled = fit_pooled(ShiftedBetaGeometric, table[table["cohort"] != names[-1]])
+        today = pd.DataFrame({"cohort": ["new", names[5]], "tenure": [0, 6]})
+        ahead = forecast_retention(pooled, today, renewals=6, by="cohort").set_index(["group", "ahead"])
+        inside = []
+        for group, model, made in (("new", truth[-1], 0), (str(names[5]), truth[5], 6)):
+            for renewals in (1, 6):
+                expected = ShiftedBetaGeometric(*model).survival_function(made + renewals, given=made)
+                row = ahead.loc[(group, renewals)]
+                inside.append(row["expected_lower"] <= expected <= row["expected_upper"])
+        held.append(inside)
+    assert np.all(np.mean(held, axis=0) > 0.92)
