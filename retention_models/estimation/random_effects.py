@@ -7,7 +7,9 @@ alone could not tell its parameters apart, stays near the mean.
 Morris (1983), "Parametric Empirical Bayes Inference", Journal of the American Statistical Association 78, 47-55.
 Each cohort's likelihood is taken as normal around its posterior mode; mean and covariance of the distribution are then
 those of a multivariate random-effects model, found by restricted maximum likelihood (Fisher scoring), and the modes
-renewed. A cohort's covariance knows how uncertain the mean is from which it borrows.
+renewed. Far from the modes a normal likelihood misleads: a step to cohorts far apart is halved until it raises the
+likelihood itself (Laplace's approximation). A cohort's covariance knows how uncertain the mean is from which it
+borrows.
 """
 
 from __future__ import annotations
@@ -20,11 +22,15 @@ from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.model import Limit, Model
-from retention_models.estimation.newton import Objective, newton_from
+from retention_models.estimation.newton import ConvergenceError, Objective, newton_from
 
 STEP = 1e-4  # of the central differences that give the curvature, in log-parameters
 WIDE = 3.0  # standard deviation, in log-parameters, of cohorts about which nothing is known
 NARROW = 1e-8  # the least variance between cohorts, in log-parameters: they are then the same
+RUNAWAY = 7.0  # distance of the mean of cohorts from all together, in log-parameters, at which nothing holds it
+MODERATE = 1.0  # standard deviation of cohorts in log-parameters up to which a step needs no proof
+HALVINGS = 12  # of a step that lowers the likelihood
+TOO_LITTLE = "they say too little to tell how they differ. Take longer or fewer cohorts, or fit all together"
 PRECISION = 1e-8  # change of the distribution of cohorts, in log-parameters, at which its estimate stops
 
 
@@ -34,7 +40,8 @@ class Pooled:
 
     ``mean`` (p,) and ``spread`` (p, p) describe the cohorts, and ``mean_covariance`` (p, p) how sure the mean is;
     ``place`` (cohorts, p) and ``covariance`` (cohorts, p, p) are each one's posterior, and ``information`` (cohorts,
-    p, p) what its own data say.
+    p, p) what its own data say. ``pull`` (cohorts, p, p) is by how much each moves with the mean: the error of the
+    mean is common to all.
     """
 
     mean: Array
@@ -43,6 +50,7 @@ class Pooled:
     place: Array
     covariance: Array
     information: Array
+    pull: Array
 
 
 def pool(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[np.int64], start: Array) -> Pooled:
@@ -58,29 +66,103 @@ def pool(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[n
         The number of each row's cohort, 0, 1, 2...; shape (n,).
     start
         Log-parameters of all together, shape (p,).
+
+    Raises
+    ------
+    ConvergenceError
+        When the cohorts say too little to estimate their distribution.
     """
-    place = np.tile(start, int(cohort.max()) + 1)
-    mean, spread = start, np.eye(len(start)) * 0.1
+    here = _State.from_mean(model_class, columns, cohort, start, np.eye(len(start)) * 0.1)
     for _ in range(200):
-        cohorts = CohortsObjective.from_prior(model_class, columns, cohort, mean, spread)
-        place, information = cohorts.modes(place)
-        previous, at = (mean, spread), place.reshape(cohorts.n, -1)
-        mean, spread = _distribution(at, information, (at - mean) @ cohorts.precision, spread)
-        if max(np.abs(mean - previous[0]).max(), np.abs(spread - previous[1]).max()) < PRECISION:
+        there = here.next()
+        change = max(np.abs(there.mean - here.mean).max(), np.abs(there.spread - here.spread).max())
+        here = there
+        if change < PRECISION:
             break
-    cohorts = CohortsObjective.from_prior(model_class, columns, cohort, mean, spread)
-    place, information = cohorts.modes(place)
-    shrink = np.linalg.inv(np.eye(len(start)) + information @ spread)
-    mean_covariance = np.linalg.inv((shrink @ information).sum(axis=0))
-    covariance = spread @ shrink + shrink.swapaxes(1, 2) @ mean_covariance @ shrink
+        if np.abs(here.mean - start).max() > RUNAWAY:
+            raise ConvergenceError(f"the mean of the cohorts runs to a limit: {TOO_LITTLE}")
+    else:
+        raise ConvergenceError(f"the distribution of the cohorts did not settle in 200 steps: {TOO_LITTLE}")
+    shrink, spread = here.shrink, here.spread
+    mean_covariance = np.linalg.inv((shrink @ here.information).sum(axis=0))
+    pull = shrink.swapaxes(1, 2)
+    covariance = spread @ shrink + pull @ mean_covariance @ shrink
     return Pooled(
-        mean,
+        here.mean,
         spread,
         mean_covariance,
-        place.reshape(cohorts.n, -1),
+        here.at,
         (covariance + covariance.swapaxes(1, 2)) / 2,
-        information,
+        here.information,
+        pull,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A distribution of cohorts, and the posterior modes of all cohorts under it."""
+
+    cohorts: CohortsObjective
+    spread: Array
+    u: Array
+    information: Array
+
+    @classmethod
+    def from_mean(
+        cls, model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[np.int64], mean: Array, spread: Array
+    ) -> Self:
+        """The modes, found from the mean."""
+        cohorts = CohortsObjective.from_prior(model_class, columns, cohort, mean, spread)
+        return cls(cohorts, spread, *cohorts.modes(np.tile(mean, cohorts.n)))
+
+    def next(self) -> Self:
+        """One step on; the same state where no step raises the likelihood."""
+        mean, spread = _distribution(self.at, self.information, self.slope, self.spread)
+        mean = self.mean + np.clip(mean - self.mean, -WIDE, WIDE)
+        for _ in range(HALVINGS):
+            there = self._moved(mean, spread)
+            if there.is_moderate or there.height >= self.height:
+                return there
+            mean, spread = (self.mean + mean) / 2, (self.spread + spread) / 2
+        return self
+
+    def _moved(self, mean: Array, spread: Array) -> Self:
+        """The modes under another distribution, found from those here."""
+        old = self.cohorts
+        cohorts = CohortsObjective.from_prior(old.model_class, old.columns, old.cohort, mean, spread)
+        return type(self)(cohorts, spread, *cohorts.modes(self.u))
+
+    @property
+    def mean(self) -> Array:
+        """The mean of the distribution."""
+        return self.cohorts.mean
+
+    @property
+    def at(self) -> Array:
+        """The modes, shape (cohorts, p)."""
+        return self.u.reshape(self.cohorts.n, -1)
+
+    @property
+    def slope(self) -> Array:
+        """The slope of each cohort's log-likelihood at its mode, against which the distribution pulls."""
+        return (self.at - self.mean) @ self.cohorts.precision
+
+    @property
+    def shrink(self) -> Array:
+        """How much each cohort keeps to itself, shape (cohorts, p, p)."""
+        return np.asarray(np.linalg.inv(np.eye(len(self.mean)) + self.information @ self.spread), dtype=np.float64)
+
+    @property
+    def is_moderate(self) -> bool:
+        """Whether cohorts differ by less than MODERATE; beyond that the likelihood must bear it out."""
+        return bool(np.linalg.eigvalsh(self.spread)[-1] < MODERATE**2)
+
+    @property
+    def height(self) -> float:
+        """The marginal log-likelihood by Laplace's approximation, with the terms of restricted likelihood."""
+        volumes = np.linalg.slogdet(self.shrink)[1].sum() / 2
+        restricted = np.linalg.slogdet((self.shrink @ self.information).sum(axis=0))[1] / 2
+        return float(self.cohorts.value(self.u) + volumes - restricted + np.linalg.slogdet(self.spread)[1] / 2)
 
 
 def near_maxima(model_class: type[Model], columns: tuple[Array, ...], cohort: NDArray[np.int64], start: Array) -> Array:
@@ -119,7 +201,7 @@ def _distribution(place: Array, information: Array, slope: Array, spread: Array)
         score, fisher = score + np.einsum("kii->k", off_edge), fisher + np.einsum("kij,lji->kl", off_edge, off_edge)
         change = np.einsum("k,kij->ij", np.linalg.lstsq(fisher, score, rcond=1e-12)[0], units)
         values, axes = np.linalg.eigh(spread + change)
-        previous, spread = spread, (axes * np.maximum(values, NARROW)) @ axes.T
+        previous, spread = spread, (axes * np.clip(values, NARROW, WIDE**2)) @ axes.T
         if np.abs(spread - previous).max() < PRECISION / 10:
             break
     return mean, spread

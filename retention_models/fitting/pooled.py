@@ -48,6 +48,8 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
     ValueError
         When ``fit`` raises it, when there are fewer than three cohorts, or when a parameter of all customers together
         reaches a limit.
+    ConvergenceError
+        When the cohorts say too little to tell how they differ.
 
     Notes
     -----
@@ -91,7 +93,12 @@ def fit_pooled(model_class: type[Model], retention_table: Any, *, by: str = "coh
     }
     common = model_class(**dict(zip(names, np.exp(found.mean).tolist(), strict=True)))
     last = float(table.columns[0].max())
-    cohorts = {"mean": found.mean.tolist(), "covariance": (found.spread + found.mean_covariance).tolist()}
+    cohorts = {
+        "mean": found.mean.tolist(),
+        "covariance": (found.spread + found.mean_covariance).tolist(),
+        "mean_covariance": found.mean_covariance.tolist(),
+        "pull": dict(zip(fits, found.pull.tolist(), strict=True)),
+    }
     effective = float(np.einsum("gij,gji->", found.covariance, found.information))
     return replace(
         together,

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.estimates import Estimate, root_of
@@ -115,7 +116,7 @@ class _OfFit(Uncertainty):
 
     def estimate(self, quantity: Quantity, rows: Rows) -> Estimate:
         values = self.values(quantity, rows)
-        errors = self._step_slopes(quantity, rows) @ self.step_errors
+        errors = self.step_slopes(quantity, rows) @ self.step_errors
         if not needs_profile(self.fit):
             return Estimate(values, errors)
 
@@ -125,7 +126,7 @@ class _OfFit(Uncertainty):
 
         return Estimate(values, errors, region=region)
 
-    def _step_slopes(self, quantity: Quantity, rows: Rows) -> Array:
+    def step_slopes(self, quantity: Quantity, rows: Rows) -> Array:
         """Derivatives of the values in a step; shape (n, free)."""
         fit, free = self.fit, list(self.fit.covariance.index)
         names = list(parameter_names(type(fit.model)))
@@ -166,29 +167,36 @@ class _OfCohorts(Uncertainty):
         return {"cohort": number[code].astype(float)[:, None]}
 
     def values(self, quantity: Quantity, rows: Rows) -> Array:
-        return self._each_cohort(rows, lambda one, some: one.values(quantity, some))
+        found = np.zeros(len(rows))
+        for one, (_, _, of_one) in zip(self.cohorts.values(), self._parts(rows), strict=True):
+            if of_one.any():
+                found[of_one] = one.values(quantity, rows.take(of_one))
+        return found
 
     def estimate(self, quantity: Quantity, rows: Rows) -> Estimate:
-        values = self.values(quantity, rows)
-        errors = np.zeros((len(rows), sum(one.step_errors.shape[1] for one in self.cohorts.values())))
-        first = 0
-        for one, of_one in self._parts(rows):
-            last = first + one.step_errors.shape[1]
+        """Each cohort has errors of its own. The error of their common mean is shared by all, in the last columns."""
+        parts = self._parts(rows)
+        p = len(self.fit.covariance)
+        errors = np.zeros((len(rows), p * (len(parts) + 1)))
+        for i, (one, (own, shared, of_one)) in enumerate(zip(self.cohorts.values(), parts, strict=True)):
             if of_one.any():
-                errors[of_one, first:last] = one.estimate(quantity, rows.take(of_one)).errors
-            first = last
-        return Estimate(values, errors)
+                slopes = one.step_slopes(quantity, rows.take(of_one))
+                errors[of_one, i * p : (i + 1) * p] = slopes @ own
+                errors[of_one, -p:] = slopes @ shared
+        return Estimate(self.values(quantity, rows), errors)
 
-    def _parts(self, rows: Rows) -> list[tuple[_OfFit, Any]]:
-        code = rows.covariates["cohort"][:, 0]
-        return [(one, code == i) for i, one in enumerate(self.cohorts.values())]
-
-    def _each_cohort(self, rows: Rows, function: Callable[[_OfFit, Rows], Array]) -> Array:
-        found = np.zeros(len(rows))
-        for one, of_one in self._parts(rows):
-            if of_one.any():
-                found[of_one] = function(one, rows.take(of_one))
-        return found
+    def _parts(self, rows: Rows) -> list[tuple[Array, Array, NDArray[np.bool_]]]:
+        """Of each cohort: the errors of a step that are its own, those of the common mean, and its rows."""
+        about, code = self.fit.data["cohorts"], rows.covariates["cohort"][:, 0]
+        mean_errors = root_of(about["mean_covariance"])
+        parts = []
+        for i, (label, one) in enumerate(self.cohorts.items()):
+            pull = np.array(about["pull"].get(label, np.eye(len(mean_errors))))
+            shared = pull @ mean_errors
+            scale = step_scale(one.fit)
+            own = root_of(one.fit.covariance.to_numpy() / np.outer(scale, scale) - shared @ shared.T)
+            parts.append((own, shared, code == i))
+        return parts
 
 
 def _new_cohort(fit: Fit) -> Fit:

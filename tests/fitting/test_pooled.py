@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
+from retention_models.estimation.newton import ConvergenceError
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.pooled import cohort_check, fit_pooled
 from retention_models.fitting.result import Fit
@@ -220,3 +221,55 @@ def test_forecasts_hold_for_cohorts_that_were_seen_and_for_one_that_was_not():
                 inside.append(row["expected_lower"] <= expected <= row["expected_upper"])
         held.append(inside)
     assert np.all(np.mean(held, axis=0) > 0.92)
+
+
+def like_cohorts(rng):
+    """24 cohorts of 60 customers who do not differ, and those who are still there, of each cohort some."""
+    rows, there = [], []
+    for cohort in range(24):
+        life, age = rng.geometric(rng.beta(1.5, 8.0, 60)), 24 - cohort
+        label = f"c{cohort:02d}"
+        rows += [(label, t, (life >= t).sum(), (life == t).sum()) for t in range(1, age + 1)]
+        there.append((label, age, (life > age).sum()))
+    table = pd.DataFrame(rows, columns=["cohort", "tenure", "at_risk", "lost"])
+    return table, pd.DataFrame(there, columns=["cohort", "tenure", "weight"]).query("weight > 0")
+
+
+def test_the_spread_of_cohorts_does_not_run_away():
+    """A business in which the estimate without a guard leaves every scale: Newton then found no step."""
+    table, there = like_cohorts(np.random.default_rng(58))
+    pooled = fit_pooled(ShiftedBetaGeometric, table)
+    assert np.exp(pooled.data["cohorts"]["mean"]) == pytest.approx(fit(ShiftedBetaGeometric, table).params, rel=0.1)
+    plain, ahead = (
+        forecast_retention(found, there, renewals=6).iloc[-1] for found in (fit(ShiftedBetaGeometric, table), pooled)
+    )
+    assert ahead["expected"] == pytest.approx(plain["expected"], rel=0.02)
+
+
+def test_cohorts_that_say_too_little_are_refused():
+    table, _ = cohorts(4, 20, 0.0, np.random.default_rng(33))
+    with pytest.raises(ConvergenceError, match="too little to tell how they differ"):
+        fit_pooled(ShiftedBetaGeometric, table)
+
+
+@pytest.mark.slow
+def test_sums_over_cohorts_hold_though_their_common_mean_is_estimated():
+    """150 businesses whose cohorts do not differ: intervals of all who stay six renewals more, and of their value."""
+    rng, held = np.random.default_rng(11), []
+    truth, terms = ShiftedBetaGeometric(1.5, 8.0), rm.Terms(annual_discount_rate=0.1, billing_period="M", price=10)
+    for _ in range(150):
+        table, there = like_cohorts(rng)
+        pooled = fit_pooled(ShiftedBetaGeometric, table)
+        stay = there["weight"] @ truth.survival_function(there["tenure"] + 6, given=there["tenure"])
+        ahead = forecast_retention(pooled, there, renewals=6).iloc[-1]
+        worth, value = (
+            rm.total_value(pooled, there, terms).iloc[0],
+            rm.total_value(truth, there, terms)["value"].iloc[0],
+        )
+        held.append(
+            (
+                ahead["expected_lower"] <= stay <= ahead["expected_upper"],
+                worth["value_lower"] <= value <= worth["value_upper"],
+            )
+        )
+    assert np.all(np.mean(held, axis=0) > 0.91)
