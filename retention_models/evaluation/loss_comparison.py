@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from retention_models.core.arrays import Array
+from retention_models.core.formatting import p_statement
 
 ROUNDING = 9  # decimals beyond which a difference is one of arithmetic
 TRIFLE = 1e-4  # a difference of losses per customer that no decision would notice
@@ -48,29 +49,26 @@ class LossComparison:
         equals = [name for name in self.losses if not self._is_worse(name, p_values)]
         chosen, best = equals[0], ranked[0]
         if len(equals) == 1:
-            return chosen, f"{chosen} is used: its {self.measure} is {self._better_text(ranked[1])}."
+            return chosen, f"{chosen} is used: its {self.measure} is {self._gap_text(ranked[1], p_values, 'better')}."
         if chosen != best:
-            return chosen, f"No clear winner: {chosen} is used, whose {self.measure} is {self._worse_text(chosen)}."
-        rival = next(name for name in ranked[1:] if name in equals)
-        return chosen, f"No clear winner: {chosen} is used, whose {self.measure} is {self._better_text(rival)}."
+            told = self._gap_text(chosen, p_values, "worse")
+        else:
+            told = self._gap_text(next(name for name in ranked[1:] if name in equals), p_values, "better")
+        return chosen, f"No clear winner: {chosen} is used, whose {self.measure} is {told}."
 
-    def _better_text(self, other: str) -> str:
-        """By how much the best is better than another."""
-        gap, error = self.difference_to_best(other)
-        if gap <= self.scale * TRIFLE:
-            return f"as good as that of {other}"
-        chance = "no more than" if gap <= 2 * error else "more than"
-        by, unsure = _two_digits(gap), _two_digits(error)
-        return f"{by} better than that of {other} (standard error {unsure}), {chance} chance could make"
-
-    def _worse_text(self, name: str) -> str:
-        """How much worse than the best a model is, if the difference is not significant."""
-        gap, error = self.difference_to_best(name)
+    def _gap_text(self, name: str, p_values: Mapping[tuple[str, str], float], word: str) -> str:
+        """By how much the best is better than another, or the other worse, and whether chance could have made it."""
         best = self.ranking()[0]
+        gap, error = self.difference_to_best(name)
+        than = name if word == "better" else best
         if gap <= self.scale * TRIFLE:
-            return f"as good as that of {best}"
-        by, unsure = _two_digits(gap), _two_digits(error)
-        return f"{by} worse than that of {best} (standard error {unsure}), no more than chance could make"
+            return f"as good as that of {than}"
+        by = f"{_two_digits(gap)} {word} than that of {than} (standard error {_two_digits(error)})"
+        tested = [p_values[pair] for pair in ((name, best), (best, name)) if pair in p_values]
+        if tested:
+            does = "tells" if self._is_worse(name, p_values) else "does not tell"
+            return f"{by}; the likelihood-ratio test {does} them apart ({p_statement(tested[0])})"
+        return f"{by}, {'no more than' if gap <= 2 * error else 'more than'} chance could make"
 
     def _is_worse(self, name: str, p_values: Mapping[tuple[str, str], float]) -> bool:
         """Whether a model is significantly worse than the best."""

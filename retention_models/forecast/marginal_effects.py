@@ -16,6 +16,7 @@ from retention_models.estimation.intervals import in_chunks
 from retention_models.fitting.formula_terms import CovariateTerms
 from retention_models.fitting.result import Fit, stepped
 from retention_models.fitting.uncertainty import Fitted, Uncertainty, uncertainty_of
+from retention_models.forecast.customers import require_purchases
 from retention_models.tables.customer_table import (
     Customers,
     CustomerTable,
@@ -74,6 +75,7 @@ def predict_new(fit: Fitted, customers: Any, horizon: float, level: float | None
     """
     require_horizon(horizon)
     source, customers = uncertainty_of(fit), open_customers(customers)
+    require_purchases(type(source.model))
     if not len(customers):
         raise ValueError("the table has no rows; give one a customer, or one a kind of customers")
     table = _newcomers(customers, horizon).with_covariates(source.blocks(customers))
@@ -143,6 +145,7 @@ def marginal_effect(
     """
     require_horizon(horizon)
     source = uncertainty_of(fit)
+    require_purchases(type(source.model))
     require_known(change, source.terms)
     rows = ChangedCustomers.from_source(source, open_customers(customers), change, new=new)
 

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.dates import span_name
-from retention_models.fitting.uncertainty import Fitted
+from retention_models.fitting.uncertainty import Fitted, uncertainty_of
 from retention_models.forecast.by_group import status_by_group
+from retention_models.forecast.customers import require_purchases
 from retention_models.tables.customer_table import open_customers
 from retention_models.tables.groups import Labels
 from retention_models.value.customer import total_value
@@ -109,7 +110,8 @@ def value_by_horizon(
     without end    44.32
     Name: value_per_customer, dtype: float64
     """
-    if not len(horizons):
+    require_purchases(type(uncertainty_of(fit).model))
+    if not np.iterable(horizons) or not list(horizons):
         raise ValueError("horizons must name at least one length to look ahead, such as (26, 52)")
     require_terms(terms, "time_unit", "annual_discount_rate")
     ahead = {span_name(horizon, str(terms.time_unit)): float(horizon) for horizon in horizons}

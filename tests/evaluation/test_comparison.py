@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import retention_models as rm
@@ -162,3 +163,17 @@ def test_customers_who_share_a_row_count_as_often_as_they_are():
     shared, each = LossComparison("loss", losses, weight), LossComparison("loss", repeated, np.ones(6))
     assert shared.ranking() == each.ranking() == ["other", "one"]
     assert shared.difference_to_best("one") == pytest.approx(each.difference_to_best("one"))
+
+
+def test_the_sentence_says_where_a_test_decides():
+    table = pd.DataFrame(
+        {"tenure": [1, 2, 3, 4, 5], "at_risk": [500, 400, 330, 280, 240], "lost": [100, 70, 50, 40, 20]}
+    )
+    richer, simpler = (rm.fit(model, table) for model in (rm.survival.BetaDiscreteWeibull, rm.ShiftedBetaGeometric))
+    comparison = compare([richer, simpler], table)
+    assert comparison.name == "BetaDiscreteWeibull"
+    assert (
+        "is 1.3 worse than that of ShiftedBetaGeometric (standard error 1.6); the likelihood-ratio test does not tell "
+        in (comparison.sentence)
+    )
+    assert "chance" not in comparison.sentence

@@ -1,6 +1,7 @@
 """predict and predict_total: published expectations, intervals that hold what they should, messages."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -173,6 +174,14 @@ def test_a_table_measured_otherwise_than_the_fit_is_refused(customers, fits, mea
 def test_a_model_of_contracts_is_sent_to_what_forecasts_contracts():
     kept = pd.DataFrame({"tenure": [1, 2, 3], "at_risk": [1000, 631, 468], "lost": [369, 163, 86]})
     found = rm.fit(rm.ShiftedBetaGeometric, kept)
-    for forecast in (rm.predict, rm.predict_total):
+    marginal_effect = partial(rm.forecast.marginal_effect, change={"plan": 1})
+    value_by_horizon = partial(rm.value.value_by_horizon, terms=rm.Terms(annual_discount_rate=0.1), horizons=[3])
+    for forecast in (
+        *(
+            partial(some, horizon=3)
+            for some in (rm.predict, rm.predict_total, rm.forecast.predict_new, marginal_effect)
+        ),
+        value_by_horizon,
+    ):
         with pytest.raises(ValueError, match=r"ShiftedBetaGeometric is a model of contracts.*forecast_retention"):
-            forecast(found, kept, horizon=3)
+            forecast(found, kept)
