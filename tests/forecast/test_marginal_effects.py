@@ -7,6 +7,7 @@ import pytest
 import retention_models as rm
 from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.btyd.nbd import NBD
+from retention_models.fitting.result import step_scale, stepped
 from retention_models.forecast.marginal_effects import marginal_effect, predict_new
 from retention_models.value.marginal import marginal_value
 
@@ -106,9 +107,9 @@ def test_a_function_changes_a_number_and_weights_count_customers(customers, fitt
 def test_the_interval_is_that_of_draws(customers, fitted):
     few = customers.head(60)
     effect = marginal_effect(fitted, few, {"channel": "mail"}, 26)
-    rng, covariance = np.random.default_rng(1), fitted.covariance / np.outer(fitted.step_scale, fitted.step_scale)
+    rng, covariance = np.random.default_rng(1), fitted.covariance / np.outer(step_scale(fitted), step_scale(fitted))
     draws = [
-        marginal_effect(fitted.stepped(step), few, {"channel": "mail"}, 26)["effect"]
+        marginal_effect(stepped(fitted, step), few, {"channel": "mail"}, 26)["effect"]
         for step in rng.multivariate_normal(np.zeros(7), covariance, 300)
     ]
     np.testing.assert_allclose(np.std(draws, axis=0), effect["std_error"], rtol=0.2)
