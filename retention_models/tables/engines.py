@@ -19,6 +19,7 @@ from narwhals.dependencies import is_duckdb_relation, is_pandas_dataframe, is_py
 
 from retention_models.tables.files import (
     BLANKS,
+    NOTHING,
     WHOLE,
     ZONE,
     Kind,
@@ -71,8 +72,8 @@ def open_log(
     kinds
         What each column holds, by its new name. ``"id"``: customers, of one type. ``"value"``: anything, as it is. Both
         are whole numbers in files of text if every one is. ``"text"``: names. ``"day"``: days or times, on a wall
-        clock without zone. ``"number"``: floats. ``"measure"``: floats, or yes and no as 1 and 0. ``"filled"``:
-        whether there is a value.
+        clock without zone. ``"number"``: floats. ``"measure"``: floats, or yes and no as 1 and 0. ``"words"``:
+        what stands there where the column is one of text; missing where it is none.
     where, hint
         What an error calls the source, and what it adds when columns are missing.
     time_zone
@@ -271,18 +272,28 @@ def _read_pandas(
     frame = frame.assign(**arrow) if arrow else frame
     text = [name for name in columns if _may_be_text(frame[name])]
     changed = {name: _plain(frame[name]) for name in text if kinds[name] not in PARSED}
-    for name in (name for name in _of_kind(kinds, "text") if name in changed):
+    for name in (name for name in _of_kind(kinds, "text", "words") if name in changed):
         values = changed[name].dropna().unique()
         if not all(isinstance(value, str) for value in values):
             changed[name] = changed[name].map({value: str(value) for value in values})
+    for name in (name for name in _of_kind(kinds, "id") if name in changed):
+        nothing = [value for value in changed[name].dropna().unique() if str(value).lower() in NOTHING]
+        changed[name] = changed[name].mask(changed[name].isin(nothing)) if nothing else changed[name]
     changed |= {name: _plain_ids(changed.get(name, frame[name]), columns[name]) for name in _of_kind(kinds, "id")}
     unread = [name for name in _of_kind(kinds, *PARSED) if name in text or frame[name].isna().all()]
     if unread:
-        relation = duckdb_connection().from_df(frame[unread].astype(str))
-        parsed = parse_text(relation, {name: kinds[name] for name in unread}, time_zone).df()
+        parsed = _parse_frame(frame[unread].astype(str), kinds, time_zone)
         zones = {name: "string" for name in parsed if name.startswith(ZONE)}  # objects beside None have no minimum
         changed |= {str(name): column.array for name, column in parsed.astype(zones).items()}
     return nw.from_native(frame.assign(**changed) if changed else frame)
+
+
+def _parse_frame(text: pd.DataFrame, kinds: Mapping[str, Kind], time_zone: str | None) -> pd.DataFrame:
+    """Columns of text in memory, parsed, in the order of their rows, which DuckDB does not keep."""
+    place = "_row "
+    relation = duckdb_connection().from_df(text.assign(**{place: range(len(text))}))
+    parsed = parse_text(relation, {name: kinds[name] for name in text}, time_zone).df()
+    return parsed.sort_values(place, ignore_index=True).drop(columns=place)
 
 
 def _replace(frame: Frame, columns: Mapping[str, nw.Expr]) -> Frame:
@@ -341,6 +352,8 @@ def _read_lazily(frame: Frame, kinds: Mapping[str, Kind], time_zone: str | None)
     text = [name for name in schema if schema[name] in TEXT]
     frame = _replace(frame, {name: nw.col(name).cast(nw.String).str.strip_chars(BLANKS) for name in text})
     frame = _replace(frame, {name: nw.when(nw.col(name) != nw.lit("")).then(nw.col(name)) for name in text})
+    words = {name: nw.col(name).str.to_lowercase().is_in(NOTHING) for name in text if kinds[name] == "id"}
+    frame = _replace(frame, {name: nw.when(~is_word).then(nw.col(name)) for name, is_word in words.items()})
     for name in (name for name in text if kinds[name] in PARSED):
         frame = _parse_distinct(frame, name, kinds[name], time_zone)
     return frame
@@ -349,7 +362,7 @@ def _read_lazily(frame: Frame, kinds: Mapping[str, Kind], time_zone: str | None)
 def _parse_distinct(frame: Frame, name: str, kind: Kind, time_zone: str | None) -> Frame:
     """The frame with a column of text parsed: DuckDB reads its distinct values, and they are joined to the rows."""
     values = collect(frame.lazy().select(name).unique()).dropna().astype(str)
-    parsed = parse_text(duckdb_connection().from_df(values), {name: kind}, time_zone).df()
+    parsed = _parse_frame(values, {name: kind}, time_zone)
     lookup = _like(frame, parsed.assign(_text=values[name].array))
     joined = frame.rename({name: "_text"}).join(lookup, on="_text", how="left")
     return joined.select(*frame.collect_schema().names(), *(other for other in parsed if other != name))
@@ -384,8 +397,8 @@ def _with_types(frame: Frame, kinds: Mapping[str, Kind], columns: Mapping[str, s
     """The frame with each column of the type of its kind."""
     schema, typed = frame.collect_schema(), {}
     for name, kind in kinds.items():
-        if kind == "filled":
-            typed[name] = nw.col(name) if schema[name] == nw.Boolean else ~nw.col(name).is_null()
+        if kind == "words":
+            typed[name] = _as_name(name, schema[name]) if schema[name] in TEXT else nw.lit(None, nw.String())
         elif kind == "text":
             typed[name] = _as_name(name, schema[name])
         elif kind in ("number", "measure"):

@@ -26,7 +26,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-Kind = Literal["id", "value", "day", "number", "measure", "text", "filled"]
+Kind = Literal["id", "value", "day", "number", "measure", "text", "words"]
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq")
@@ -36,6 +36,8 @@ SEPARATORS = ",;\t|"
 DAMAGED = "the file is damaged"
 UNEVEN = "each line must have as many values as the first has names"
 
+# What programs write where there is nothing. It is no customer.
+NOTHING = ("null", "none", "nan", "nat", "<na>", "n/a", "#n/a")
 WHOLE_KINDS = ("id", "value")  # which text files hold as whole numbers if every one is
 
 # What stands beside a column until it is known what to make of it: the zone of a date, an id as a whole number.
@@ -78,12 +80,12 @@ _WRITTEN = f"nullif({_TRIMMED}, '')"
 # A leading zero makes a number a name: '007' is not customer 7.
 _WHOLE_NUMBER = "CASE WHEN try_cast({text} AS BIGINT)::VARCHAR = {text} THEN try_cast({text} AS BIGINT) END"
 _PARSERS: Mapping[Kind, str] = {
-    "id": _WRITTEN,
+    "id": f"CASE WHEN lower({_TRIMMED}) NOT IN ({', '.join(map(repr, ('', *NOTHING)))}) THEN {_TRIMMED} END",
     "value": _WRITTEN,
     "text": _WRITTEN,
     "number": _NUMBER,
     "measure": _YES_OR_NO,
-    "filled": f"{_WRITTEN} IS NOT NULL",
+    "words": _WRITTEN,
 }
 
 
