@@ -21,6 +21,12 @@ def require_whole(name: str, value: object, least: int) -> None:
         raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
 
 
+def require_share(name: str, share: object) -> None:
+    """A ValueError unless an argument is a share, from 0 to 1."""
+    if not (is_number(share) and 0 <= share <= 1):
+        raise ValueError(f"{name} must be a share from 0 to 1, for example 0.3; got {share!r}")
+
+
 def require_horizon(horizon: object, *, or_endless: bool = False) -> None:
     """An error unless the horizon is a length that can be forecast, or infinite where that is allowed."""
     if or_endless and isinstance(horizon, numbers.Real) and horizon == math.inf:

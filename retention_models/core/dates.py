@@ -18,6 +18,9 @@ PERIODS = {"M": "month", "Q": "quarter", "Y": "year"}  # units of time without a
 MONTHS = {"M": 1, "Q": 3, "Y": 12}
 
 
+PANDAS_PERIODS = {"D": "D", "W": "W-SUN", "M": "M", "Q": "Q", "Y": "Y"}  # as pandas calls calendar periods
+
+
 MEAN_DAYS = {"D": 1.0, "W": 7.0, "M": 365.25 / 12, "Q": 365.25 / 4, "Y": 365.25}
 
 

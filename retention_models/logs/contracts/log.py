@@ -15,12 +15,13 @@ from typing import Any, Literal, get_args
 import narwhals as nw
 import pandas as pd
 
-from retention_models.core.arguments import check_choice, require_whole
+from retention_models.core.arguments import check_choice, require_share, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.contracts.rows import open_contracts, require_some, scalars, select_usable
 from retention_models.logs.contracts.spells import (
+    SAID_OPEN,
     UNCAUSED,
     Overlaps,
     Rows,
@@ -102,6 +103,7 @@ def read_contracts(
     overlaps: Overlaps = "join",
     join_within: int = 1,
     time_zone: str | None = None,
+    max_set_aside: float = 0.2,
 ) -> Spells:
     """A contract log, checked: one row per unbroken time as a customer (a spell).
 
@@ -109,7 +111,7 @@ def read_contracts(
     ----------
     source
         A frame or the path of files, as in ``read_transactions``; one row a contract. A missing ``end`` means that the
-        contract is active.
+        contract is active, and so does what people write for none: NULL, n/a, -, 0000-00-00, 1900-01-01.
     sampling
         How contracts came into the log. ``"acquisition"``: all contracts, each from its start. ``"active_on"``: the
         contracts active on ``observation_start``, and all later ones. ``"window"``: the contracts active on
@@ -135,17 +137,20 @@ def read_contracts(
     time_zone
         The time zone of the calendar, such as ``"Europe/Berlin"``. Dates with a zone are converted to it. By default
         each date keeps its own zone.
+    max_set_aside
+        Largest share of the rows that may be set aside because it cannot be read. By default 0.2.
 
     Returns
     -------
     Spells
         The spells (``frame``), the days of observation, the numbers of contracts set aside and settled by rules, and
-        two checks.
+        checks.
 
     Raises
     ------
     ValueError
-        When columns are missing, the days contradict the sampling, contracts overlap that must not, or no row is left.
+        When columns are missing, the days contradict the sampling, contracts overlap that must not, no row is left, or
+        more than ``max_set_aside`` cannot be read.
 
     Notes
     -----
@@ -161,7 +166,7 @@ def read_contracts(
     ...     "start": ["2023-01-15", "2023-02-01", "2023-08-01", "2023-03-10"],
     ...     "end": ["2023-06-14", "2023-04-30", None, "2023-01-01"],
     ... })
-    >>> spells = rm.read_contracts(log, sampling="acquisition", observation_end="2023-12-31")
+    >>> spells = rm.read_contracts(log, sampling="acquisition", observation_end="2023-12-31", max_set_aside=0.25)
     >>> spells.set_aside, spells.settled
     ({'contracts that end before they start': 1}, {'spells of customers who came back': 1})
     >>> spells.frame[["customer_id", "spell", "entry", "tenure", "churned"]]
@@ -173,13 +178,15 @@ def read_contracts(
     check_choice("sampling", sampling, get_args(Sampling))
     check_choice("overlaps", overlaps, get_args(Overlaps))
     require_whole("join_within", join_within, 0)
+    require_share("max_set_aside", max_set_aside)
     kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
     begin, until = _observation_window(sampling, observation_start, observation_end)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
         log = open_contracts(source, roles, kept, time_zone)
-        contracts, set_aside = select_usable(log, roles, until, time_zone)
-        size = scalars(contracts, rows=nw.len(), customers=nw.col("customer_id").n_unique())
+        contracts, set_aside, nearly_all = select_usable(log, roles, until, time_zone, max_set_aside)
+        counts = {"rows": nw.len(), "customers": nw.col("customer_id").n_unique(), "open": tally(nw.col("said_open"))}
+        size = scalars(contracts, **counts)
         has_several = size["customers"] < size["rows"]
         whole = join_contracts(contracts, overlaps, join_within) if has_several else single_spells(contracts)
         spells = observe_spells(whole, begin, until)
@@ -189,6 +196,7 @@ def read_contracts(
         set_aside[f"spells that ended by {begin}, before observation began"] = facts["all"] - facts["spells"]
     require_some(facts["spells"], set_aside)
     settled = {
+        SAID_OPEN: size["open"],
         f"spells that end after {until}, still running then": facts["later"],
         UNCAUSED: facts["uncaused"],
         "contracts joined to another of the same customer": size["rows"] - facts["all"],
@@ -204,7 +212,7 @@ def read_contracts(
         covariates=kept,
         set_aside=set_aside,
         settled={rule: count for rule, count in settled.items() if count},
-        checks=(_check_origin(facts), _check_sampling(spells, facts, sampling, begin)),
+        checks=(_check_origin(facts), _check_sampling(spells, facts, sampling, begin), nearly_all),
     )
 
 

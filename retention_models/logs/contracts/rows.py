@@ -11,11 +11,14 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from retention_models.logs.contracts.spells import Rows, contract_faults, number_days
+from retention_models.core.check import Check
+from retention_models.logs.contracts.spells import Rows, contract_faults, number_days, starts_after
+from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.logs.transactions.log import tally
 from retention_models.tables.engines import collect, on_engine, open_log, reading_facts, settle
 from retention_models.tables.files import Kind
 
+READ_LIKE = "a date in text is read like 2024-01-31"
 OWN_NAMES = {
     *(
         "customer_id",
@@ -31,18 +34,30 @@ OWN_NAMES = {
         "lost",
         "date",
     ),
-    *("end_given", "first_day", "last_day", "reach", "before", "begins", "overlaps", "latest", "in_view", "later"),
+    *(
+        "end_words",
+        "said_open",
+        "first_day",
+        "last_day",
+        "reach",
+        "before",
+        "begins",
+        "overlaps",
+        "latest",
+        "in_view",
+        "later",
+    ),
 }  # of columns of the spells, and of those on the way to them
-KINDS: dict[str, Kind] = {"customer_id": "id", "start": "day", "end": "day", "end_given": "filled", "cause": "text"}
+KINDS: dict[str, Kind] = {"customer_id": "id", "start": "day", "end": "day", "end_words": "words", "cause": "text"}
 
 
 def open_contracts(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], time_zone: str | None) -> Rows:
     """The columns of the log under the names of this package, with numbered days.
 
-    ``end_given`` separates an end that cannot be read from a missing end.
+    ``end_words`` is what stands in a column of text, so that an end that cannot be read differs from none.
     """
     check_names(roles, covariates)
-    columns = {**roles, "end_given": roles["end"], **{name: name for name in covariates}}
+    columns = {**roles, "end_words": roles["end"], **{name: name for name in covariates}}
     kinds: dict[str, Kind] = {**dict.fromkeys(columns, "value"), **KINDS}
     hint = "Say which is which: customer_id=..., start=..., end=..., cause=..., covariates=..."
     frame = open_log(source, columns, {name: kinds[name] for name in columns}, hint=hint, time_zone=time_zone)
@@ -68,9 +83,9 @@ def check_names(
 
 
 def select_usable(
-    log: Rows, roles: Mapping[str, str], until: dt.date, time_zone: str | None
-) -> tuple[Rows, dict[str, int]]:
-    """The contracts that can count, and the number of others by reason."""
+    log: Rows, roles: Mapping[str, str], until: dt.date, time_zone: str | None, max_set_aside: float
+) -> tuple[Rows, dict[str, int], Check]:
+    """The contracts that can count, the number of others by reason, and whether nearly all count."""
     faults = contract_faults(until)
     counts, faulty = {"rows": nw.len()}, nw.lit(False)
     for reason, fault in faults.items():
@@ -82,14 +97,17 @@ def select_usable(
     if facts["rows"] == 0:
         raise ValueError("the log has no rows")
     require_some(int(facts["rows"]) - sum(set_aside.values()), set_aside)
-    return settled.filter(~reduce(or_, faults.values())), set_aside
+    broken = {reason: count for reason, count in set_aside.items() if reason != starts_after(until)}
+    hint = f" ({READ_LIKE})" if broken else ""
+    check = check_rows_that_count(broken, int(facts["rows"]), max_set_aside, hint=hint)
+    return settled.filter(~reduce(or_, faults.values())), set_aside, check
 
 
 def require_some(rows: int, set_aside: Mapping[str, int]) -> None:
     """An error where nothing is left, with what was set aside."""
     if rows == 0:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        raise ValueError(f"no contract can be used: {reasons} (a date in text is read as 2024-01-31)")
+        raise ValueError(f"no contract can be used: {reasons} ({READ_LIKE})")
 
 
 def scalars(frame: Rows, /, **expressions: nw.Expr) -> dict[str, int]:

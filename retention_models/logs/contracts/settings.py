@@ -80,6 +80,7 @@ def contract_settings(
     time_zone: str | None = None,
     tenure: str | None = None,
     churned: str | None = None,
+    max_set_aside: float = 0.2,
 ) -> ContractSettings:
     """A contract log as read, and settings for it: given options stay, all others are chosen from the log.
 
@@ -87,7 +88,7 @@ def contract_settings(
     ----------
     source
         A contract log, as for ``read_contracts``.
-    sampling, customer_id, start, end, cause, covariates, time_zone
+    sampling, customer_id, start, end, cause, covariates, time_zone, max_set_aside
         As in ``read_contracts``. By default the sampling is ``"acquisition"``, if the log fits it.
     observation_start, observation_end
         First and last day of observation, as in ``read_contracts``. By default the last day is chosen from the log.
@@ -129,12 +130,12 @@ def contract_settings(
             {"tenure": tenure or "tenure", "churned": churned or "churned"},
             (observation_start, observation_end),
         )
-        asked = {"renewals": renewals, "cause": cause, "covariates": covariates}
+        asked = {"renewals": renewals, "cause": cause, "covariates": covariates, "max_set_aside": max_set_aside}
         return _settings_from_tenures(source, sampling, days, period or "M", names, **asked)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
         log = open_contracts(source, roles, (), time_zone)
-        contracts, unused = select_usable(log, roles, dt.date.max, time_zone)
+        contracts, unused, _ = select_usable(log, roles, dt.date.max, time_zone, max_set_aside)
         starts, ends, running = _count_by_day(contracts, "first_day"), _count_by_day(contracts, "last_day"), 0
     if NEVER in ends.index:
         running, ends = int(ends[NEVER]), ends.drop(NEVER)
@@ -157,6 +158,7 @@ def contract_settings(
         cause=cause,
         covariates=covariates,
         time_zone=time_zone,
+        max_set_aside=max_set_aside,
     )
     if durations(spells)["churned"].all():
         raise ValueError(
@@ -208,6 +210,7 @@ def _settings_from_tenures(
         period=period,
         cause=asked["cause"],
         covariates=asked["covariates"],
+        max_set_aside=asked["max_set_aside"],
     )
     left = int(snapshot.frame.loc[snapshot.frame["churned"], "weight"].sum())
     if left in (0, snapshot.rows):

@@ -16,7 +16,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import check_choice, require_whole
+from retention_models.core.arguments import check_choice, require_share, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
@@ -30,6 +30,7 @@ from retention_models.logs.contracts.retention_counts import (
 )
 from retention_models.logs.contracts.rows import OWN_NAMES, check_names
 from retention_models.logs.contracts.spells import UNCAUSED, UNKNOWN
+from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.tables.days import Period, check_period, period_name
 from retention_models.tables.engines import count_distinct, on_engine, open_table
 from retention_models.tables.files import Kind, naming
@@ -67,7 +68,7 @@ class Snapshot(Presentation):
     settled
         Number of customers to whom a rule was applied, by rule.
     checks
-        Whether survival is known from the start.
+        Whether survival is known from the start, and whether nearly all rows count.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -98,6 +99,7 @@ def retention_table_from_tenures(
     window: int = 1,
     cause: str | None = None,
     by: str | Sequence[str] = (),
+    max_set_aside: float = 0.2,
 ) -> pd.DataFrame:
     """Customers at risk and lost at each renewal, from a table of tenures without dates.
 
@@ -123,6 +125,8 @@ def retention_table_from_tenures(
         Column name of the cause of churn. By default the table has no causes.
     by
         Columns that define groups. By default there are no groups.
+    max_set_aside
+        Largest share of the rows that may be set aside because it cannot be read. By default 0.2.
 
     Returns
     -------
@@ -133,7 +137,8 @@ def retention_table_from_tenures(
     Raises
     ------
     ValueError
-        When columns are missing, ``entry`` contradicts ``sampling``, or no row can be used.
+        When columns are missing, ``entry`` contradicts ``sampling``, no row can be used, or more than
+        ``max_set_aside`` cannot be read.
 
     Examples
     --------
@@ -159,12 +164,13 @@ def retention_table_from_tenures(
     if sampling == "window":
         begin = (end - window).clip(lower=0)
     no_renewal = {NO_RENEWAL: (end <= begin) & (end >= 0)}
-    usable, set_aside = _select_usable(_faults(end, left, begin) | no_renewal, raw["spells"])
+    faults = _faults(end, left, begin)
+    usable, set_aside, nearly_all = _select_usable(faults | no_renewal, raw["spells"], max_set_aside)
     counts = raw.assign(entry=begin, tenure=end, churned=left == 1)[usable]
     table = _tabulate(counts, groups := [f"by{i}" for i in range(len(names))], has_cause=cause is not None)
     table = table.rename(columns=dict(zip(groups, names, strict=True)))
     unsure = [_check_window(window)] if sampling == "window" and window > 1 else []
-    checks = [asdict(check) for check in (check_origin(table), *unsure)]
+    checks = [asdict(check) for check in (check_origin(table), *unsure, nearly_all)]
     table.attrs.update({"sampling": sampling, "set_aside": set_aside, "checks": checks})
     return table
 
@@ -178,6 +184,7 @@ def read_snapshot(
     period: Period = "M",
     cause: str | None = None,
     covariates: str | Sequence[str] = (),
+    max_set_aside: float = 0.2,
 ) -> Snapshot:
     """A table of tenures, checked: the active customers of one day, and those who churned in the period before.
 
@@ -195,6 +202,8 @@ def read_snapshot(
         Unit of ``tenure``: ``"M"`` (a month, the default), ``"Y"`` (a year), or a number of days.
     covariates
         Columns to keep. By default none.
+    max_set_aside
+        Largest share of the rows that may be set aside because it cannot be read. By default 0.2.
 
     Returns
     -------
@@ -226,7 +235,7 @@ def read_snapshot(
     check_names(roles, kept, own_names=OWN_NAMES | {"weight"})
     raw = _count_rows(source, roles, kept)
     end, left = _finite(raw["tenure"]), raw["churned"]
-    usable, set_aside = _select_usable(_faults(end, left, end * 0), raw["spells"])
+    usable, set_aside, nearly_all = _select_usable(_faults(end, left, end * 0), raw["spells"], max_set_aside)
     raw, end, left = raw[usable], end[usable].astype("int64"), left[usable] == 1
     columns: dict[str, Any] = {name: raw[f"by{i}"] for i, name in enumerate(kept)}
     columns |= {"entry": (end - 1).clip(lower=0), "tenure": end, "churned": left}
@@ -245,7 +254,7 @@ def read_snapshot(
         covariates=kept,
         set_aside=set_aside,
         settled={UNCAUSED: uncaused} if uncaused else {},
-        checks=() if renewed.empty else (check_origin(renewed),),
+        checks=(*(() if renewed.empty else (check_origin(renewed),)), nearly_all),
     )
 
 
@@ -305,8 +314,11 @@ def _finite(column: pd.Series) -> pd.Series:
     return column.replace([np.inf, -np.inf], np.nan)
 
 
-def _select_usable(faults: dict[str, pd.Series], rows: pd.Series) -> tuple[pd.Series, dict[str, int]]:
-    """Which rows have no fault, and how many have which as their first; an error where none is left."""
+def _select_usable(
+    faults: dict[str, pd.Series], rows: pd.Series, max_set_aside: float
+) -> tuple[pd.Series, dict[str, int], Check]:
+    """Which rows have no fault, how many have which as their first, and whether that is few; an error where not."""
+    require_share("max_set_aside", max_set_aside)
     usable, set_aside = pd.Series(True, rows.index), {}
     for reason, fault in faults.items():
         set_aside[reason] = int(rows[usable & fault].sum())
@@ -315,7 +327,8 @@ def _select_usable(faults: dict[str, pd.Series], rows: pd.Series) -> tuple[pd.Se
     if not usable.any():
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
         raise ValueError(f"no row of the table can be used: {reasons}")
-    return usable, set_aside
+    broken = {reason: count for reason, count in set_aside.items() if reason != NO_RENEWAL}
+    return usable, set_aside, check_rows_that_count(broken, int(rows.sum()), max_set_aside)
 
 
 def _tabulate(counts: pd.DataFrame, by: list[str], has_cause: bool) -> pd.DataFrame:

@@ -12,32 +12,54 @@ from typing import Any, Literal, TypeAlias
 import narwhals as nw
 
 from retention_models.tables.days import NEVER, Day, day_number
+from retention_models.tables.files import NOTHING
 
 Overlaps = Literal["join", "keep", "error"]
 Rows: TypeAlias = nw.LazyFrame[Any]
 
 UNKNOWN = "unknown"
+SAID_OPEN = "ends that are a word or a day for none, such as NULL, n/a or 1900-01-01, read as still running"
+# What people write, or their programs, where there is no end yet.
+NO_END = (
+    *NOTHING,
+    *("na", "-", "--", "---", "0000-00-00", "0000-00-00 00:00:00", "0001-01-01"),
+    *("open", "active", "running", "current", "present", "ongoing"),
+)
+NO_DAYS = (dt.date(1900, 1, 1), dt.date(1970, 1, 1))  # the first of all days: up to it, or on the second, nothing ends
 UNCAUSED = "ends without a cause, called unknown"
 ORDER = ("first_day", "last_day")
 
 
 def number_days(contracts: Rows) -> Rows:
-    """The contracts with their ``first_day`` and ``last_day`` as numbers, NEVER where they are still running."""
+    """The contracts with their ``first_day`` and ``last_day`` as numbers, NEVER where they are still running.
+
+    ``said_open`` marks those whose end is a word or a day for none.
+    """
     last_day = nw.when(nw.col("end").is_null()).then(nw.lit(NEVER)).otherwise(Day.in_column("end").number)
-    return contracts.with_columns(first_day=Day.in_column("start").number, last_day=last_day)
+    contracts = contracts.with_columns(first_day=Day.in_column("start").number, last_day=last_day)
+    first, last = nw.col("first_day"), nw.col("last_day")
+    no_day = (last <= day_number(NO_DAYS[0])) | (last == day_number(NO_DAYS[1]))
+    in_words = nw.col("end_words").str.to_lowercase().is_in(NO_END).fill_null(False) & nw.col("end").is_null()
+    contracts = contracts.with_columns(said_open=(no_day & (last < first)) | in_words)
+    return contracts.with_columns(last_day=nw.when(nw.col("said_open")).then(nw.lit(NEVER)).otherwise(last))
+
+
+def starts_after(until: dt.date) -> str:
+    """Why a contract that starts after the last day of observation is set aside."""
+    return f"contracts that start after {until}"
 
 
 def contract_faults(until: dt.date) -> dict[str, nw.Expr]:
     """Each reason to set a numbered contract aside, with the rows it applies to.
 
-    ``end_given`` tells an end that cannot be read from none.
+    ``end_words`` tells an end that cannot be read from none.
     """
     return {
         "rows without a customer_id": nw.col("customer_id").is_null(),
         "rows without a readable start": nw.col("start").is_null(),
-        "rows without a readable end": nw.col("end_given") & nw.col("end").is_null(),
+        "rows without a readable end": ~nw.col("end_words").is_null() & nw.col("end").is_null() & ~nw.col("said_open"),
         "contracts that end before they start": nw.col("last_day") < nw.col("first_day"),
-        f"contracts that start after {until}": nw.col("first_day") > day_number(until),
+        starts_after(until): nw.col("first_day") > day_number(until),
     }
 
 

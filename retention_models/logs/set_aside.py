@@ -1,0 +1,51 @@
+"""How much of a log was set aside because it cannot be read, and when that is too much to go on.
+
+What is set aside by a rule, such as refunds or days after the end of observation, is no fault of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from retention_models.core.check import Check
+from retention_models.core.formatting import counted
+
+NAME = "nearly all rows count"
+NOTICED = 0.01  # the share from which on what is set aside may decide a result
+
+
+def check_rows_that_count(
+    faults: Mapping[str, int], rows: int, most: float, *, amount_share: float = 0.0, hint: str = ""
+) -> Check:
+    """Whether nearly all rows of a log can be used, and with them nearly all of its money.
+
+    Parameters
+    ----------
+    faults
+        Number of rows that cannot be read, by reason.
+    rows
+        Number of all rows.
+    most
+        The share of rows, or of the amount, beyond which nothing is read.
+    amount_share
+        Share of the amount that stands in rows that cannot be read, where it is known.
+    hint
+        What an error adds: how values are read.
+
+    Raises
+    ------
+    ValueError
+        When more is set aside than ``most``.
+    """
+    if not faults:
+        return Check(NAME, True, f"All {rows:,} rows can be read.")
+    share = sum(faults.values()) / rows
+    told = f"{100 * share:.2g} % of the {rows:,} rows cannot be read"
+    told += f", with {100 * amount_share:.2g} % of the amount" if amount_share > share else ""
+    told += f": {counted(faults)}"
+    if max(share, amount_share) > most:
+        raise ValueError(
+            f"{told}{hint}. That is more than max_set_aside={most:g}: correct the log, or pass a larger "
+            "max_set_aside to read the rest all the same"
+        )
+    return Check(NAME, max(share, amount_share) <= NOTICED, f"{told}.")
