@@ -70,6 +70,7 @@ def _check(options: Namespace, known: Known) -> None:
         _check_without_dates(options)
     keywords: dict[str, Any] = {role: getattr(options, role) or name for role, name in _COLUMNS.items()}
     keywords |= {name: getattr(options, name) for name in _PLAN}
+    keywords |= {} if options.max_set_aside is None else {"max_set_aside": options.max_set_aside}
     plan = contract_settings(options.contracts, covariates=[options.group] if options.group else [], **keywords)
     select_contract_model(retention_table(plan.spells, period=plan.period))
 
@@ -88,6 +89,6 @@ CONTRACTS = Source(
     add_options=_add_options,
     columns=_COLUMNS,
     optional=(*_PLAN, "group", "price", "currency"),
-    with_notebook_default=("margin", "annual_discount_rate"),
+    with_notebook_default=("margin", "annual_discount_rate", "max_set_aside"),
     check=_check,
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retention_models.core.arguments import require_discount_rate, require_margin
+from retention_models.core.arguments import require_discount_rate, require_margin, require_share
 
 if TYPE_CHECKING:
     from argparse import _ArgumentGroup
@@ -38,6 +39,9 @@ def add_log_options(parser: ArgumentParser, *, required: bool) -> _ArgumentGroup
     money.add_argument("--amount", metavar="COLUMN", help="column of the amount paid (default: amount)")
     money.add_argument("--no-amount", action="store_true", help="there is no money in the log")
     group.add_argument("--time-zone", metavar="ZONE", help="whose days count, such as Europe/Berlin")
+    group.add_argument(
+        "--max-set-aside", type=share, metavar="SHARE", help="of rows, or their amount, that may be unreadable (0.2)"
+    )
     group.add_argument("--observation-end", metavar="DAY", help="last day that counts (default: the log's last)")
     group.add_argument("--acquired-after", metavar="DAY", help="only customers first seen on this day or later")
     return group
@@ -64,12 +68,19 @@ def read_log(options: Namespace) -> Transactions:
     from retention_models.logs.transactions.log import read_transactions
 
     kept: Any = columns(options) | {"refunds": getattr(options, "refunds", "set_aside")}
+    if options.max_set_aside is not None:
+        kept["max_set_aside"] = options.max_set_aside
     return read_transactions(options.transactions, **kept, time_zone=options.time_zone)
 
 
 def margin(text: str) -> float:
     """A share of an amount: above 0, and at most 1."""
     return _check_number(text, require_margin)
+
+
+def share(text: str) -> float:
+    """A share: from 0 to 1."""
+    return _check_number(text, partial(require_share, "the share"))
 
 
 def discount_rate(text: str) -> float:

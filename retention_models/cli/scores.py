@@ -87,12 +87,14 @@ def _predict(options: Namespace) -> None:
     fitted = _read_fit(options.fit)
     check_worth_options(options, fitted)
     spend = None if options.spend is None else _read_spend(options.spend)
-    log = _read_window(options)
+    log = _observed_like(fitted, _read_window(options))
     customers = _customers(options, log, fitted.data)
-    table = customers[list(fitted.model.columns)].join(predict(fitted, customers, options.horizon, options.level))
+    forecast = predict(fitted, customers, options.horizon, options.level)
+    table = customers[list(fitted.model.columns)].join(forecast)
     if spend is not None:
         table = table.join(worth(options, fitted, spend, customers))
     write_table(table, options.output)
+    print(_end_text(fitted, log, asked=options.observation_end is not None), file=sys.stderr)
     _print_remarks(options, log, customers)
     print(options.output)
 
@@ -101,6 +103,27 @@ def _read_window(options: Namespace) -> Transactions:
     """The log, with the days that count."""
     log = read_log(options)
     return log.window(observation_end=options.observation_end, acquired_after=options.acquired_after)
+
+
+def _observed_like(fitted: Fit, log: Transactions) -> Transactions:
+    """The log, observed until the last day of a fit where nobody says otherwise and its own last purchase is earlier.
+
+    Some customers of a log, such as those who have long been silent, are observed no less than all of them.
+    """
+    until = fitted.observation_end
+    if log.observation_end is None and until is not None and until > log.last_date:
+        return log.window(observation_end=until)
+    return log
+
+
+def _end_text(fitted: Fit, log: Transactions, *, asked: bool) -> str:
+    """Until when the customers count as observed, in a sentence."""
+    if asked:
+        return f"Observed until {log.last_observed}, as asked."
+    if log.observation_end is not None:
+        last = f"the last purchase in the log was on {log.last_date}"
+        return f"Observed until {fitted.observation_end}, the last day of the fit; {last}."
+    return f"Observed until {log.last_observed}, the day of the last purchase."
 
 
 def _check_period(options: Namespace) -> None:

@@ -67,6 +67,6 @@ TRANSACTIONS = Source(
     add_options=_add_options,
     columns={"customer_id": "customer_id", "date": "date", "amount": "amount"},
     optional=(*_PLAN, "time_zone", "currency"),
-    with_notebook_default=("margin", "annual_discount_rate"),
+    with_notebook_default=("margin", "annual_discount_rate", "max_set_aside"),
     check=_check,
 )

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import check_choice, require_horizon, require_whole
-from retention_models.core.dates import DAY, read_day, span_name, unit_length
+from retention_models.core.dates import DAY, PANDAS_PERIODS, read_day, span_name, unit_length
 from retention_models.evaluation.holdout import holdout_scores
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
@@ -23,7 +23,7 @@ from retention_models.forecast.customers import predict, require_purchases
 from retention_models.logs.transactions.calendar import calendar
 from retention_models.logs.transactions.log import Granularity, Transactions
 from retention_models.logs.transactions.opportunities import Opportunity, opportunities
-from retention_models.logs.transactions.purchases import CALENDAR, as_transactions
+from retention_models.logs.transactions.purchases import as_transactions
 from retention_models.logs.transactions.summary import summarize
 from retention_models.value.spending import expected_spend, fit_spend
 
@@ -213,7 +213,7 @@ def _windows(days: Sequence[date], end: date, horizon: float, time_unit: Any, mo
 def _calendar_frequency(time_unit: Any) -> str:
     """The calendar period of an opportunity, as pandas calls it."""
     check_choice("time_unit", time_unit, get_args(Opportunity))
-    return CALENDAR[time_unit]
+    return PANDAS_PERIODS[time_unit]
 
 
 def _opportunities(log: Transactions, origin: date, until: date, horizon: float, time_unit: Any) -> pd.DataFrame:

@@ -104,7 +104,7 @@ def alive_history(
     customer
         A ``customer_id`` in the log.
     observation_end
-        Last day to show. By default the last day in the log.
+        Last day to show. By default the last day in the log, or that of the fit if it is later.
     time_unit
         Time unit of the fit. By default the unit that the fit knows, else ``"W"`` (weeks).
     steps
@@ -114,7 +114,8 @@ def alive_history(
     -------
     pandas.DataFrame
         In the order of time: ``date``, the history known then (``T``, ``recency`` and ``frequency``),
-        ``probability_alive``, and ``purchase`` (True at a purchase). ``attrs["customer_id"]`` is the customer.
+        ``probability_alive``, and ``purchase`` (True at a purchase). ``attrs["customer_id"]`` is the customer,
+        ``attrs["observation_end"]`` the last day shown.
 
     Raises
     ------
@@ -136,6 +137,9 @@ def alive_history(
     """
     require_no_covariates(fit, "a customer of the log", "predict")
     by_name, log = fits_by_name(fit), as_transactions(transactions)
+    known = fit.observation_end
+    if observation_end is None and log.observation_end is None and known is not None and known > log.last_date:
+        observation_end = known  # who is silent in this log was observed no less than others
     days = calendar(
         log,
         calibration_end=None,
@@ -163,7 +167,7 @@ def alive_history(
     frame.insert(2, "recency", bought[frame["frequency"]])
     alive = fit.model.probability_alive(frame["frequency"].to_numpy(float), *frame[["recency", "T"]].to_numpy().T)
     frame.insert(4, "probability_alive", alive)
-    frame.attrs["customer_id"] = str(customer)
+    frame.attrs = {"customer_id": str(customer), "observation_end": days.observation_end.isoformat()}
     return frame
 
 

@@ -22,6 +22,7 @@ from retention_models.tables.customer_table import (
     require_same_measure,
     same_measure,
 )
+from retention_models.tables.observation_end import require_last_day
 
 HOLDOUT = ("holdout_frequency", "holdout_duration")
 
@@ -120,6 +121,7 @@ class Holdout:
             )
         names = tuple(dict.fromkeys(name for source in fits.values() for name in source.model.columns))
         table = read_table(customers, (*names, *HOLDOUT)).with_covariates(shared_blocks(fits, customers))
+        require_last_day(table.about)
         for source in fits.values():
             require_same_measure(source.data, table)
         by_name = dict(zip((*names, *HOLDOUT), table.columns, strict=True))

@@ -39,6 +39,7 @@ from retention_models.tables.customer_table import (
     require_opportunities,
 )
 from retention_models.tables.groups import Labels, read_groups
+from retention_models.tables.observation_end import require_last_day
 
 
 def fit(
@@ -161,6 +162,7 @@ def fit(
         raise TypeError(f"fit takes a model class, one of {', '.join(MODELS)}; got {model_class!r}")
     customers = open_customers(customers)
     table = read_table(customers, model_class.columns, averaged_columns(model_class))
+    require_last_day(table.about)
     require_opportunities(model_class, table)
     formulas = {
         "purchase": purchase_covariates,

@@ -18,7 +18,8 @@ from retention_models.core.arrays import Array
 from retention_models.estimation.estimates import POSITIVE, SHARE, Estimate, with_interval_columns
 from retention_models.estimation.intervals import CHUNK, normal_quantile
 from retention_models.fitting.uncertainty import Fitted, Uncertainty, uncertainty_of
-from retention_models.tables.customer_table import CustomerTable, Rows, open_customers, require_same_measure
+from retention_models.tables.customer_table import CustomerTable, Rows, open_customers
+from retention_models.tables.observation_end import as_of_fit
 
 BLOCK = 200_000  # probabilities of counts at a time
 PLACES = [(1 / 6, -math.sqrt(3)), (2 / 3, 0.0), (1 / 6, math.sqrt(3))]  # weights and standard errors: Gauss-Hermite
@@ -48,16 +49,21 @@ def predict(fit: Fitted, customers: Any, horizon: float, level: float | None = 0
     pandas.DataFrame
         Indexed like ``customers``. ``probability_alive`` and ``expected_purchases`` have confidence intervals
         ``<name>_lower, <name>_upper``, which cover parameter uncertainty. ``purchases_lower, purchases_upper`` is the
-        prediction interval of the number of purchases. It covers chance as well.
+        prediction interval of the number of purchases. It covers chance as well. ``attrs["observed"]`` says until
+        when the customers count as observed.
 
     Raises
     ------
     ValueError
-        When the model is not one of purchases, ``horizon`` is not above 0, or the table has another time unit than the
-        fit.
+        When the model is not one of purchases, ``horizon`` is not above 0, the table has another time unit than the
+        fit, or its last day is far from all others.
 
     Notes
     -----
+    Customers count as observed until the last day that was stated when their log was summarized. Where none was, that
+    is the day of its last purchase, or the last day of the fit if that is later: a few customers who have long been
+    silent are not observed for less time than all.
+
     Confidence intervals use the delta method, on the logit scale for the probability and on the log scale for the
     expectation. Customers with the same history are predicted once.
 
@@ -82,7 +88,9 @@ def predict(fit: Fitted, customers: Any, horizon: float, level: float | None = 0
         _predict_histories(source, table.rows.take(slice(i, i + CHUNK)), horizon, level)
         for i in range(0, len(table.rows), CHUNK)
     ]
-    return pd.concat(parts, ignore_index=True).take(table.row).set_axis(table.index)
+    forecast = pd.concat(parts, ignore_index=True).take(table.row).set_axis(table.index)
+    forecast.attrs["observed"] = table.about["observed"]
+    return forecast
 
 
 def predict_total(fit: Fitted, customers: Any, horizon: float, level: float = 0.95) -> pd.DataFrame:
@@ -134,7 +142,7 @@ def predict_total(fit: Fitted, customers: Any, horizon: float, level: float = 0.
     total = purchases.linear(lambda values: values @ table.weight[:, None])
     lower, upper = total.interval(level, POSITIVE)
     count_lower, count_upper = _gamma_interval(total.values, total.std_error**2 + chance, level)
-    return pd.DataFrame(
+    forecast = pd.DataFrame(
         {
             "expected": total.values,
             "expected_lower": lower,
@@ -143,6 +151,8 @@ def predict_total(fit: Fitted, customers: Any, horizon: float, level: float = 0.
             "purchases_upper": np.ceil(count_upper).astype(int),
         }
     )
+    forecast.attrs["observed"] = table.about["observed"]
+    return forecast
 
 
 def read_purchases(fit: Any, customers: Any) -> tuple[Uncertainty, CustomerTable]:
@@ -153,13 +163,13 @@ def read_purchases(fit: Any, customers: Any) -> tuple[Uncertainty, CustomerTable
     TypeError
         When ``fit`` is no fit.
     ValueError
-        When the model is not one of purchases, or the table has another time unit than the fit.
+        When the model is not one of purchases, the table has another time unit than the fit, or its last day is a
+        mistake.
     """
     source, customers = uncertainty_of(fit), open_customers(customers)
     require_purchases(type(source.model))
     table = source.read(customers)
-    require_same_measure(source.data, table)
-    return source, table
+    return source, as_of_fit(source.data, table, source.model.columns)
 
 
 def _predict_histories(source: Uncertainty, rows: Rows, horizon: float, level: float | None) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from retention_models.tables.customer_table import (
     read_table,
     require_same_measure,
 )
+from retention_models.tables.observation_end import as_of_fit
 
 STEP = 1e-3  # of differences, in standard errors: what curves within it is lost beyond the third digit
 
@@ -184,8 +185,11 @@ class ChangedCustomers:
     def from_source(cls, source: Uncertainty, customers: Customers, change: Change, *, new: bool = False) -> Self:
         """The customers of a frame, those columns changed that the fit knows."""
         blocks = source.blocks(customers)
-        table = _newcomers(customers, 0.0).with_covariates(blocks) if new else source.read(customers)
-        require_same_measure(source.data, table)
+        if new:
+            table = _newcomers(customers, 0.0).with_covariates(blocks)
+            require_same_measure(source.data, table)
+        else:
+            table = as_of_fit(source.data, source.read(customers), source.model.columns)
         frame = read_covariates(customers, source.terms.columns)
         changed = {name: to(frame[name]) if callable(to) else to for name, to in change.items() if name in frame}
         after = source.blocks(frame.assign(**changed))

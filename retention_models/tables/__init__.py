@@ -5,5 +5,6 @@
 - ``days``: days as numbers, periods as lengths
 - ``rules``: rules about columns, each with its error
 - ``customer_table``: the table that models take
+- ``observation_end``: until when customers count as observed
 - ``groups``: labels of groups
 """

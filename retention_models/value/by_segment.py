@@ -110,6 +110,7 @@ def value_by_horizon(
     without end    44.32
     Name: value_per_customer, dtype: float64
     """
+    require_terms(terms)
     require_purchases(type(uncertainty_of(fit).model))
     if not np.iterable(horizons) or not list(horizons):
         raise ValueError("horizons must name at least one length to look ahead, such as (26, 52)")

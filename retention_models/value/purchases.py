@@ -23,8 +23,9 @@ from retention_models.estimation.intervals import positive_interval
 from retention_models.fitting.resampling import Bootstrap
 from retention_models.fitting.result import Fit
 from retention_models.fitting.uncertainty import Fitted, Uncertainty, uncertainty_of
-from retention_models.tables.customer_table import CustomerTable, open_customers, read_table, require_same_measure
+from retention_models.tables.customer_table import CustomerTable, open_customers, read_table
 from retention_models.tables.groups import Labels, read_codes
+from retention_models.tables.observation_end import as_of_fit
 from retention_models.value.spending import has_paid, paying_share
 from retention_models.value.terms import Terms, require_terms
 from retention_models.value.value_component import ValueComponent
@@ -133,7 +134,7 @@ def _read(fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None) -> tu
     opened.numbers(list(dict.fromkeys(name for names in columns for name in names)))
     histories = source.read(opened)
     check_time_unit(str(terms.time_unit), histories, source.fit)
-    return source, histories
+    return source, as_of_fit(source.data, histories, source.model.columns)
 
 
 def _purchases(source: Uncertainty, histories: CustomerTable, terms: Terms, spend: Fitted | None) -> ValueComponent:
@@ -207,7 +208,7 @@ def _require_fit(name: str, given: Any, method: str, kind: str) -> None:
 
 
 def check_time_unit(given: str, table: CustomerTable, fit: Fit) -> None:
-    """Raise a ValueError if the table or the fit has another time unit, or the two count purchases differently.
+    """Raise a ValueError if the table or the fit has another time unit.
 
     Tables without a known time unit pass.
     """
@@ -217,4 +218,3 @@ def check_time_unit(given: str, table: CustomerTable, fit: Fit) -> None:
             continue
         if {known, given} & MONTHS.keys() or unit_length(known) != unit_length(given):
             raise ValueError(f"time_unit is {given!r}, but the table was made with time_unit {known!r}; give that one")
-    require_same_measure(fit.data, table)

@@ -59,6 +59,7 @@ def aggregate_customers(log: Transactions, days: Calendar) -> nw.LazyFrame[Any]:
     facts = {
         "first": period.min(),
         "last": nw.when(calibrated).then(period).max(),
+        "latest": period.max(),
         "purchases": nw.when(calibrated).then(period).count(),
         "again_early": nw.when(early).then(period).count(),
         "log_gaps": nw.when(calibrated).then(nw.col("log_gap")).sum(),
@@ -106,7 +107,7 @@ def _first_amount(bought: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], nw.Expr
 def collect_customers(customers: nw.LazyFrame[Any]) -> pd.DataFrame:
     """The table in pandas, in types that no longer depend on the engine."""
     table = collect(customers)
-    dates = {name: pd.to_datetime(table[name]).astype("datetime64[us]") for name in ("first", "last")}
+    dates = {name: pd.to_datetime(table[name]).astype("datetime64[us]") for name in ("first", "last", "latest")}
     counts = {name: "int64" for name in ("purchases", "again_early", "holdout_frequency", "customers") if name in table}
     sums = {name: table[name].round(6) for name in ("total", "first_amount", "holdout_amount") if name in table}
     log_gaps = table["log_gaps"].fillna(0.0)

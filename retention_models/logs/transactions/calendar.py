@@ -21,6 +21,8 @@ class Calendar(Presentation):
     """The days of a summary, each included; the period that makes one purchase; the unit of time.
 
     ``start`` is the day from which a customer must be first seen to take part, at the beginning of a period.
+    ``end_is_stated`` tells whether somebody named the day at which ages end, or it is that of the last purchase, and
+    ``last_day_is_stated`` the same of the last day observed.
     """
 
     start: dt.date
@@ -28,6 +30,8 @@ class Calendar(Presentation):
     observation_end: dt.date
     granularity: Granularity
     time_unit: str
+    end_is_stated: bool
+    last_day_is_stated: bool
 
     @property
     def has_holdout(self) -> bool:
@@ -88,6 +92,8 @@ def calendar(
         observation_end=end,
         granularity=granularity,
         time_unit=time_unit if isinstance(time_unit, str) else str(length),
+        end_is_stated=given is not None or log.observation_end is not None,
+        last_day_is_stated=log.observation_end is not None,
     )
 
 

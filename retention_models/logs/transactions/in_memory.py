@@ -85,6 +85,7 @@ def _table(customers: Whole, moments: NDArray[np.datetime64], amounts: Array, da
         {
             "first": moments[firsts],
             "last": moments[firsts + np.maximum(purchases, 1) - 1],
+            "latest": moments[firsts + counts - 1],
             "purchases": purchases,
             "again_early": early.astype(np.int64),
             "log_gaps": np.add.reduceat(log_gap, firsts),

@@ -16,9 +16,11 @@ from typing import Any, Literal, get_args
 import narwhals as nw
 import pandas as pd
 
-from retention_models.core.arguments import check_choice
+from retention_models.core.arguments import check_choice, require_share
+from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
+from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.tables.engines import Frame, collect, open_log, reading_facts, settle
 from retention_models.tables.files import Kind, naming
 
@@ -26,10 +28,13 @@ Refunds = Literal["set_aside", "net", "error"]
 Zeros = Literal["keep", "set_aside"]
 Granularity = Literal["W", "D", "h", "min", "s"]
 
+NO_CUSTOMER = "rows without a customer_id"
 UNREADABLE = "rows without a readable date"
 NO_AMOUNT = "rows without a finite amount"
+TOO_LARGE = "rows with an amount of 1e15 or more"
 NEGATIVE = "rows with a negative amount"
 AFTER_OBSERVATION = "rows after observation_end"
+BROKEN = (NO_CUSTOMER, UNREADABLE, NO_AMOUNT, TOO_LARGE)  # what no rule asks for
 EMPTIED = "rows of periods that refunds emptied"
 READ_LIKE = {
     UNREADABLE: "; dates in text, as column {date!r} has them, are read like 1997-01-31 or 1997-01-31 14:05",
@@ -62,6 +67,8 @@ class Transactions(Presentation):
         Whether the log has money.
     nets_refunds
         Whether refunds reduce the spend of their period (``refunds="net"``).
+    checks
+        Whether nearly all rows count.
     acquired_after
         Only customers first seen on this day or later count; None for all. ``window`` sets it.
     calibration_end
@@ -77,6 +84,7 @@ class Transactions(Presentation):
     last_date: dt.date
     has_amount: bool
     nets_refunds: bool
+    checks: tuple[Check, ...] = ()
     acquired_after: dt.date | None = None
     calibration_end: dt.date | None = None
     observation_end: dt.date | None = None
@@ -88,7 +96,7 @@ class Transactions(Presentation):
         stated = ", ".join(f"{name} {day}" for name, day in days.items() if day is not None)
         window = [f"Window: {stated}."] if stated else []
         aside = [f"Set aside: {counted(self.set_aside)}."] if self.set_aside else []
-        return [headline, *window, *aside]
+        return [headline, *window, *aside, *(str(check) for check in self.checks if check.passed is False)]
 
     @property
     def columns(self) -> list[str]:
@@ -166,6 +174,7 @@ def read_transactions(
     refunds: Refunds = "set_aside",
     zeros: Zeros = "keep",
     time_zone: str | None = None,
+    max_set_aside: float = 0.2,
 ) -> Transactions:
     """A purchase log, checked: rows that cannot count are set aside and counted by reason.
 
@@ -188,18 +197,20 @@ def read_transactions(
     time_zone
         The time zone of the calendar, such as ``"Europe/Berlin"``. Dates with a zone are converted to it. By default
         each date keeps its own zone.
+    max_set_aside
+        Largest share of the rows, or of their amount, that may be set aside because it cannot be read. By default 0.2.
 
     Returns
     -------
     Transactions
-        The rows that count (``frame``), their number, the first and the last day, and the number of rows set aside by
-        reason.
+        The rows that count (``frame``), their number, the first and the last day, the number of rows set aside by
+        reason, and a check, which fails where more than 1 % of the rows or of their amount cannot be read.
 
     Raises
     ------
     ValueError
         When columns are missing, duplicated or of the wrong type, or ids have several types. When dates mix time zones
-        and ``time_zone`` is not given. When no row is left.
+        and ``time_zone`` is not given. When no row is left, or more than ``max_set_aside`` cannot be read.
 
     Notes
     -----
@@ -219,7 +230,7 @@ def read_transactions(
     ...     "date": ["2024-01-05", "2024-02-30", "2024-01-20", "2024-03-01"],
     ...     "amount": [20.0, 30.0, 15.0, -15.0],
     ... })
-    >>> transactions = read_transactions(log)
+    >>> transactions = read_transactions(log, max_set_aside=0.5)
     >>> transactions.set_aside
     {'rows without a readable date': 1, 'rows with a negative amount': 1}
     >>> transactions.frame
@@ -229,6 +240,7 @@ def read_transactions(
     """
     check_choice("refunds", refunds, get_args(Refunds))
     check_choice("zeros", zeros, get_args(Zeros))
+    require_share("max_set_aside", max_set_aside)
     roles = {"customer_id": customer_id, "date": date} | ({} if amount is None else {"amount": amount})
     faults = _faults(amount is not None, refunds, zeros)
     faulty = reduce(or_, faults.values())
@@ -236,8 +248,12 @@ def read_transactions(
         frame = open_log(source, roles, KINDS, hint=_hint(roles), time_zone=time_zone)
         facts = _scan(frame, faulty)
     set_aside = _count_faults(frame, faults) if facts["faulty"] else {}
+    amount_share = _broken_amount(frame, faults) if set_aside.keys() & {NO_CUSTOMER, UNREADABLE} and amount else 0.0
     settled = settle(frame, facts, roles, time_zone)
     _check_rows(int(facts["rows"]), set_aside, refunds, roles)
+    broken = {reason: count for reason, count in set_aside.items() if reason in BROKEN}
+    hint = "".join(text.format_map(roles) for reason, text in READ_LIKE.items() if reason in broken)
+    check = check_rows_that_count(broken, int(facts["rows"]), max_set_aside, amount_share=amount_share, hint=hint)
     return Transactions(
         frame=(settled.filter(~faulty) if set_aside else settled).to_native(),
         rows=int(facts["rows"]) - sum(set_aside.values()),
@@ -246,16 +262,17 @@ def read_transactions(
         last_date=facts["last"].date(),
         has_amount=amount is not None,
         nets_refunds=amount is not None and refunds == "net",
+        checks=(check,),
     )
 
 
 def _faults(has_amount: bool, refunds: Refunds, zeros: Zeros) -> dict[str, nw.Expr]:
     """Each reason to set a row aside, with the rows it applies to."""
     customer_id, date, amount = nw.col("customer_id"), nw.col("date"), nw.col("amount")
-    faults = {"rows without a customer_id": customer_id.is_null(), UNREADABLE: date.is_null()}
+    faults = {NO_CUSTOMER: customer_id.is_null(), UNREADABLE: date.is_null()}
     if has_amount:
         faults[NO_AMOUNT] = amount.is_null() | ~amount.is_finite()
-        faults["rows with an amount of 1e15 or more"] = amount.abs() >= BEYOND_CENTS
+        faults[TOO_LARGE] = amount.abs() >= BEYOND_CENTS
         if refunds != "net":
             faults[NEGATIVE] = amount < 0
         if zeros == "set_aside":
@@ -284,6 +301,16 @@ def _count_faults(frame: Frame, faults: Mapping[str, nw.Expr]) -> dict[str, int]
         earlier = earlier | fault
     counts = collect(frame.lazy().select(**firsts)).iloc[0]
     return {reason: int(counts[reason]) for reason in faults if counts[reason]}
+
+
+def _broken_amount(frame: Frame, faults: Mapping[str, nw.Expr]) -> float:
+    """The share of the amount that stands in rows without a customer or a date."""
+    amount = nw.col("amount").abs()
+    known = ~(faults[NO_AMOUNT] | faults[TOO_LARGE])
+    lost = faults[NO_CUSTOMER] | faults[UNREADABLE]
+    rows = frame.lazy().filter(known).with_columns(_lost=lost)
+    sums = collect(rows.select(all=amount.sum(), lost=nw.when(nw.col("_lost")).then(amount).sum())).fillna(0.0).iloc[0]
+    return float(sums["lost"] / sums["all"]) if sums["all"] else 0.0
 
 
 def _hint(roles: Mapping[str, str]) -> str:

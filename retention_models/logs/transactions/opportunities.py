@@ -6,6 +6,7 @@ For businesses with one occasion per period (a yearly gift, a weekly market), wh
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import asdict
 from typing import Any, Literal, get_args
 
 import narwhals as nw
@@ -13,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import check_choice
-from retention_models.core.dates import unit_name
+from retention_models.core.dates import PANDAS_PERIODS, unit_name
 from retention_models.logs.transactions.by_engine import encode_ids
 from retention_models.logs.transactions.calendar import calendar
 from retention_models.logs.transactions.log import Transactions, read_transactions
-from retention_models.logs.transactions.purchases import CALENDAR, Period, filter_days, period_start, purchases
+from retention_models.logs.transactions.purchases import Period, filter_days, period_start, purchases
 from retention_models.tables.engines import collect
 
 Opportunity = Literal["Y", "Q", "M", "W"]
@@ -112,6 +113,8 @@ def opportunities(
         period=period,
         calibration_end=days.calibration_end.isoformat(),
         observation_end=days.observation_end.isoformat(),
+        end_is_stated=days.end_is_stated,
+        checks=[asdict(check) for check in log.checks],
         customers=len(summary),
         set_aside=dict(log.set_aside)
         | ({"customers first seen after calibration_end": int(later.sum())} if any(later) else {}),
@@ -157,7 +160,7 @@ def _summary(table: pd.DataFrame, cut: pd.Period, end: pd.Period) -> pd.DataFram
 
 def _whole_period(day: dt.date, length: Period, last_date: dt.date) -> pd.Period:
     """The period that ends on a day; an error where none does."""
-    whole = pd.Period(day, CALENDAR[length])
+    whole = pd.Period(day, PANDAS_PERIODS[length])
     if whole.end_time.date() != day:
         before, name = (whole - 1).end_time.date(), unit_name(length)
         raise ValueError(

@@ -17,7 +17,6 @@ from retention_models.tables.engines import collect, on_engine
 Period = Literal["D", "W", "M", "Q", "Y"]
 
 EVERY = {"s": "1s", "min": "1m", "h": "1h", "D": "1d", "M": "1mo", "Q": "1q", "Y": "1y"}
-CALENDAR = {"D": "D", "W": "W-SUN", "M": "M", "Q": "Q", "Y": "Y"}  # as pandas calls them
 
 
 def purchases(transactions: Transactions, granularity: Granularity = "D") -> nw.LazyFrame[Any]:

@@ -15,9 +15,11 @@ from typing import Any
 import pandas as pd
 
 from retention_models.core.arguments import is_number
+from retention_models.core.check import Check
 from retention_models.core.dates import DAY, NAMES, span_name, unit_length
 from retention_models.core.formatting import Part, Presentation
 from retention_models.logs.transactions.calendar import Calendar, calendar
+from retention_models.logs.transactions.checks.last_day import check_last_day
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
 from retention_models.logs.transactions.describe.rhythm import days_until, purchase_gaps
 from retention_models.logs.transactions.log import Transactions
@@ -36,7 +38,7 @@ SILENCE = pd.Timedelta(180, "D")  # a shorter one may be the business
 class AnalysisSettings(Presentation):
     """Settings for the analysis of a purchase log, with the reason for each choice.
 
-    ``choose_settings`` creates it. The fields other than ``horizon`` and ``reasons`` are keywords of ``summarize``.
+    ``choose_settings`` creates it. The fields up to ``time_unit`` are keywords of ``summarize``.
 
     Attributes
     ----------
@@ -52,6 +54,9 @@ class AnalysisSettings(Presentation):
         Length of the forecast, in time units.
     reasons
         One sentence or more for each setting, by the name of the field.
+    checks
+        Whether nearly all rows count and, unless ``observation_end`` was given, whether the last day belongs to the
+        log.
     """
 
     calibration_end: dt.date | None
@@ -60,6 +65,7 @@ class AnalysisSettings(Presentation):
     time_unit: str
     horizon: float
     reasons: Mapping[str, str]
+    checks: tuple[Check, ...]
 
     @property
     def has_holdout(self) -> bool:
@@ -67,7 +73,7 @@ class AnalysisSettings(Presentation):
         return self.calibration_end is not None
 
     def _parts(self) -> Sequence[Part]:
-        return [list(self.reasons.values())]
+        return [list(self.reasons.values()), *(str(check) for check in self.checks if check.passed is False)]
 
 
 def purchase_settings(
@@ -138,7 +144,13 @@ def purchase_settings(
         time_unit=unit,
         horizon=ahead,
         reasons=reasons,
+        checks=(*log.checks, *([] if log.observation_end else [_check_last_day(days["purchases"])])),
     )
+
+
+def _check_last_day(purchases: pd.Series) -> Check:
+    """Whether the last day belongs to the log, by the days on which somebody bought."""
+    return check_last_day(pd.DatetimeIndex(purchases.index), purchases.to_numpy(float), "purchases")
 
 
 def _check_strays(purchases: pd.Series) -> None:

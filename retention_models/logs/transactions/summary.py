@@ -25,6 +25,7 @@ from retention_models.logs.transactions.by_engine import (
     select_cohort,
 )
 from retention_models.logs.transactions.calendar import Calendar, calendar
+from retention_models.logs.transactions.checks.last_day import check_last_day
 from retention_models.logs.transactions.checks.log_start import check_openings, halves
 from retention_models.logs.transactions.in_memory import sort_and_aggregate
 from retention_models.logs.transactions.log import (
@@ -52,6 +53,7 @@ def summarize(
     refunds: Refunds = "set_aside",
     zeros: Zeros = "keep",
     time_zone: str | None = None,
+    max_set_aside: float = 0.2,
 ) -> pd.DataFrame:
     """One row per customer: repeat purchases, recency, age and spend, and what followed in the holdout period.
 
@@ -79,8 +81,9 @@ def summarize(
     granularity
         The period in which all purchases of a customer count as one: ``"D"`` (a day, the default), ``"W"`` (a week from
         Monday), ``"h"``, ``"min"`` or ``"s"``.
-    refunds, zeros, time_zone
-        How to read negative amounts, amounts of zero, and dates with a time zone, as in ``read_transactions``.
+    refunds, zeros, time_zone, max_set_aside
+        How to read negative amounts, amounts of zero, and dates with a time zone, and how much may be unreadable, as in
+        ``read_transactions``.
 
     Returns
     -------
@@ -98,8 +101,8 @@ def summarize(
         - ``holdout_duration``: length of the holdout period, in time units
 
         Without money, the columns of amounts are absent. Without a holdout period, the three holdout columns are
-        absent. ``attrs`` holds the time unit, the dates, the numbers of rows and customers left out by reason, and the
-        check of ``check_log_start``.
+        absent. ``attrs`` holds the time unit, the dates, the numbers of rows and customers left out by reason, and
+        checks: of ``check_log_start``, of the last day where it is not stated, and of the rows that count.
 
     Raises
     ------
@@ -143,14 +146,15 @@ def summarize(
         refunds=refunds,
         zeros=zeros,
         time_zone=time_zone,
+        max_set_aside=max_set_aside,
         calibration_end=calibration_end,
         observation_end=observation_end,
         acquired_after=acquired_after,
         time_unit=time_unit,
         granularity=granularity,
     )
-    table, set_aside = _customers(log, days)
-    table, left_out = select_cohort(table, days)
+    everybody, set_aside = _customers(log, days)
+    table, left_out = select_cohort(everybody, days)
     summary = _time_columns(table, days)
     if log.has_amount:
         repeat_spend = (table["total"] - table["first_amount"]).round(6)
@@ -161,7 +165,7 @@ def summarize(
         if log.has_amount:
             summary["holdout_amount"] = table["holdout_amount"]
         summary["holdout_duration"] = (days.observation_end - days.calibration_end) / days.unit
-    summary.attrs.update(_attrs(log, days, table, set_aside | left_out))
+    summary.attrs.update(_attrs(log, days, table, set_aside | left_out, _checks(log, days, everybody, table)))
     return summary
 
 
@@ -179,6 +183,7 @@ def histories(
     refunds: Refunds = "set_aside",
     zeros: Zeros = "keep",
     time_zone: str | None = None,
+    max_set_aside: float = 0.2,
 ) -> pd.DataFrame:
     """The distinct purchase histories in a log, and how many customers share each of them.
 
@@ -205,8 +210,9 @@ def histories(
     granularity
         The period in which all purchases of a customer count as one: ``"D"`` (a day, the default), ``"W"`` (a week from
         Monday), ``"h"``, ``"min"`` or ``"s"``.
-    refunds, zeros, time_zone
-        How to read negative amounts, amounts of zero, and dates with a time zone, as in ``read_transactions``.
+    refunds, zeros, time_zone, max_set_aside
+        How to read negative amounts, amounts of zero, and dates with a time zone, and how much may be unreadable, as in
+        ``read_transactions``.
 
     Returns
     -------
@@ -238,18 +244,19 @@ def histories(
         refunds=refunds,
         zeros=zeros,
         time_zone=time_zone,
+        max_set_aside=max_set_aside,
         calibration_end=calibration_end,
         observation_end=observation_end,
         acquired_after=acquired_after,
         time_unit=time_unit,
         granularity=granularity,
     )
-    table, set_aside = _histories(log, days)
-    table, left_out = select_cohort(table, days)
+    everybody, set_aside = _histories(log, days)
+    table, left_out = select_cohort(everybody, days)
     table["log_gaps"] /= table["customers"]
     distinct = _time_columns(table, days).assign(weight=table["customers"]).sort_values(["frequency", "recency", "T"])
     distinct = distinct.reset_index(drop=True)
-    distinct.attrs.update(_attrs(log, days, table, set_aside | left_out))
+    distinct.attrs.update(_attrs(log, days, table, set_aside | left_out, _checks(log, days, everybody, table)))
     return distinct
 
 
@@ -348,11 +355,12 @@ def _prepare(
     refunds: Refunds,
     zeros: Zeros,
     time_zone: str | None,
+    max_set_aside: float,
     **dates: Any,
 ) -> tuple[Transactions, Calendar]:
     """The log, read unless it has been, and the calendar of its summary."""
     reading: dict[str, Any] = {"customer_id": customer_id, "date": date, "amount": amount}
-    reading |= {"refunds": refunds, "zeros": zeros, "time_zone": time_zone}
+    reading |= {"refunds": refunds, "zeros": zeros, "time_zone": time_zone, "max_set_aside": max_set_aside}
     if not isinstance(transactions, Transactions):
         transactions = read_transactions(transactions, **reading)
     else:
@@ -386,9 +394,10 @@ def _histories(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[st
     same = ["first", "last", "purchases"]
     if isinstance(log.frame, pd.DataFrame):
         table, set_aside = _customers(log, days)
-        return table.groupby(same, as_index=False)[["customers", "again_early", "log_gaps"]].sum(), set_aside
+        sums = dict.fromkeys(["customers", "again_early", "log_gaps"], "sum")
+        return table.groupby(same, as_index=False).agg({"latest": "max", **sums}), set_aside
     log = restrict_to_observation(log, days)
-    facts = nw.len().alias("customers"), nw.col("again_early", "log_gaps").sum()
+    facts = nw.len().alias("customers"), nw.col("latest").max(), nw.col("again_early", "log_gaps").sum()
     return collect_customers(aggregate_customers(log, days).group_by(same).agg(*facts)), dict(log.set_aside)
 
 
@@ -407,7 +416,23 @@ def _time_columns(table: pd.DataFrame, days: Calendar) -> pd.DataFrame:
     )
 
 
-def _attrs(log: Transactions, days: Calendar, table: pd.DataFrame, set_aside: dict[str, int]) -> dict[str, Any]:
+def _checks(log: Transactions, days: Calendar, everybody: pd.DataFrame, table: pd.DataFrame) -> list[Check]:
+    """What the log can be trusted with: its first purchases, its last day, and the rows that count."""
+    openings = check_openings(table, halves(days.start, days.calibration_end))
+    return [openings, *([] if days.last_day_is_stated else [_check_last_day(everybody)]), *log.checks]
+
+
+def _check_last_day(table: pd.DataFrame) -> Check:
+    """Whether the last day belongs to the log, by the first and the latest purchases; of each row one is the latest."""
+    zero, one = np.zeros(len(table)), np.ones(len(table))
+    days = pd.concat([table["first"], table["last"], table["latest"]]).dt.floor("D")
+    counts = pd.Series(np.concatenate([zero, table["customers"] - 1.0, one]), days.array).groupby(level=0).sum()
+    return check_last_day(pd.DatetimeIndex(counts.index), counts.to_numpy(), "customers' last purchases")
+
+
+def _attrs(
+    log: Transactions, days: Calendar, table: pd.DataFrame, set_aside: dict[str, int], checks: Sequence[Check]
+) -> dict[str, Any]:
     """What a report wants to say of the summary, in plain values that JSON can hold."""
     return {
         "time_unit": days.time_unit,
@@ -416,8 +441,9 @@ def _attrs(log: Transactions, days: Calendar, table: pd.DataFrame, set_aside: di
         "last_date": log.last_date.isoformat(),
         "calibration_end": days.calibration_end.isoformat(),
         "observation_end": days.observation_end.isoformat(),
+        "end_is_stated": days.end_is_stated,
         "customers": int(table["customers"].sum()),
         "transactions": int((table["purchases"] * table["customers"]).sum()),
         "set_aside": set_aside,
-        "checks": [asdict(check_openings(table, halves(days.start, days.calibration_end)))],
+        "checks": [asdict(check) for check in checks],
     }

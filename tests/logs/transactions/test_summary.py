@@ -67,6 +67,7 @@ def test_the_attributes_of_a_summary_are_plain_and_complete(cdnow):
         "last_date": "1998-06-30",
         "calibration_end": "1997-09-30",
         "observation_end": "1998-06-30",
+        "end_is_stated": True,
         "customers": 2_357,
         "transactions": 4_814,
         "set_aside": {},

@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import check_choice
-from retention_models.core.dates import unit_name
+from retention_models.core.dates import PANDAS_PERIODS, unit_name
 from retention_models.core.proportions import wilson_interval
 from retention_models.logs.transactions.log import Granularity
 from retention_models.logs.transactions.purchases import (
-    CALENDAR,
     Period,
     add_first_period,
     as_transactions,
@@ -126,8 +125,8 @@ def purchases_per_period(
     log = as_transactions(transactions)
     days = daily_purchases(log)
     end = days.index[-1] if log.observation_end is None else pd.Timestamp(log.observation_end)
-    label = pd.DatetimeIndex(days.index).to_period(CALENDAR[period])
-    every = pd.period_range(label[0], end.to_period(CALENDAR[period]), name="period")
+    label = pd.DatetimeIndex(days.index).to_period(PANDAS_PERIODS[period])
+    every = pd.period_range(label[0], end.to_period(PANDAS_PERIODS[period]), name="period")
     table = days.groupby(label).sum().reindex(every, fill_value=0)
     table.insert(2, "repeat_purchases", table["purchases"] - table["new_customers"])
     table["complete"] = (every.start_time >= days.index[0]) & (every.end_time.normalize() <= end)
@@ -185,7 +184,7 @@ def cohort_retention(
     )
     pairs = collect(active.group_by("first", "period").agg(active=nw.len()))
     end = pd.Timestamp(until)
-    last = end.to_period(CALENDAR[period])
+    last = end.to_period(PANDAS_PERIODS[period])
     return _cohort_table(pairs, last if last.end_time.normalize() <= end else last - 1, period)
 
 
@@ -247,13 +246,13 @@ def cohort_labels(customers: pd.DataFrame, period: Period = "M") -> pd.Series:
     Name: count, dtype: int64
     """
     check_choice("period", period, get_args(Period))
-    first = pd.DatetimeIndex(customers["first_purchase"]).to_period(CALENDAR[period])
+    first = pd.DatetimeIndex(customers["first_purchase"]).to_period(PANDAS_PERIODS[period])
     return pd.Series(_period_labels(first), index=customers.index, name="cohort")
 
 
 def _cohort_table(pairs: pd.DataFrame, last: pd.Period, period: Period) -> pd.DataFrame:
     """Active customers of every cohort at every age up to the ``last`` period, zeros included."""
-    first, later = (pd.PeriodIndex(pairs[name], freq=CALENDAR[period]) for name in ("first", "period"))
+    first, later = (pd.PeriodIndex(pairs[name], freq=PANDAS_PERIODS[period]) for name in ("first", "period"))
     cohort, age = first.asi8, later.asi8 - first.asi8
     label = dict(zip(cohort.tolist(), _period_labels(first), strict=True))
     active = pd.Series(pairs["active"].to_numpy(dtype=np.int64), index=[cohort, age])

@@ -1,0 +1,66 @@
+"""Whether the last day in a log belongs to it, or is a mistyped date far from all others.
+
+Models take the time from a customer's last purchase to the last day as silence. One row of 2205 makes everybody silent
+for two centuries.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from retention_models.core.arrays import Array
+from retention_models.core.check import Check
+from retention_models.tables.observation_end import LAST_DAY
+
+BEFORE = 20  # silences before the last ones, with which these are compared
+FEWEST = 5  # of them from which on a silence can be told from others
+UNUSUAL = 10  # times the longest of them
+FEW = 0.01  # so small a share, beyond such a silence, must be misdated
+ENOUGH = 20  # customers, or purchases, of which one may be called few
+
+
+def check_last_day(days: pd.DatetimeIndex, counts: Array, what: str) -> Check:
+    """Whether a few dates at the end of a log lie far from all others.
+
+    Parameters
+    ----------
+    days
+        Distinct days with a purchase, in order; shape (n,). They need not be all.
+    counts
+        How many ``what`` each has, purchases or customers last seen on it; shape (n,).
+    """
+    number = days.to_numpy("datetime64[D]").astype(np.int64)
+    after = np.append(np.cumsum(counts[::-1])[::-1][1:], 0.0)  # how many are later than each day
+    last = dt.date.fromisoformat(str(days[-1])[:10])
+    stray = _first_stray(np.diff(number), after[:-1], float(counts.sum()))
+    if stray is None and len(number) > FEWEST and counts.sum() >= ENOUGH:
+        return Check(LAST_DAY, True, f"The log ends on {last}, after no longer silence than is usual in it.")
+    if stray is None:
+        return Check(LAST_DAY, None, f"The log ends on {last}: it is too short to tell whether that day belongs to it.")
+    before = dt.date.fromordinal(dt.date(1970, 1, 1).toordinal() + int(number[stray]))
+    few, silence = int(after[stray]), int(number[stray + 1] - number[stray])
+    return Check(
+        LAST_DAY,
+        False,
+        f"The last day is {last}, but up to {before} no silence was a tenth as long as the {silence:,} days after "
+        f"that, and only {few:,} of {int(counts.sum()):,} {what} are later. Correct the dates, or say until which day "
+        f"the log knows everything: observation_end={str(before)!r}",
+    )
+
+
+def _first_stray(gaps: NDArray[np.int64], after: Array, n: float) -> int | None:
+    """The place of the first silence, close to the end, that is far longer than those before it; None if there is none.
+
+    ``after`` counts what comes later than each gap.
+    """
+    if n < ENOUGH:
+        return None
+    for place in np.flatnonzero(after <= max(1.0, FEW * n)):
+        earlier = gaps[max(0, place - BEFORE) : place]
+        if len(earlier) >= FEWEST and gaps[place] > UNUSUAL * earlier.max():
+            return int(place)
+    return None
