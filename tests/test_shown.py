@@ -123,7 +123,7 @@ def of_contracts():
     whole = rm.fitting.cause_curves(settings.spells)["all"]
     covariates = rm.fit(rm.ShiftedBetaGeometric, kept, churn_covariates="plan")
     tenures = pd.DataFrame({"months": [1.0, 9.0, 9.0, np.nan], "left": [1, 0, 1, 0], "why": ["price", "", "", ""]})
-    columns = {"tenure": "months", "churned": "left", "cause": "why"}
+    columns = {"tenure": "months", "churned": "left", "cause": "why", "max_set_aside": 0.25}
     of_tenures = rm.logs.choose_settings(tenures, **columns, sampling="window", observation_end="2024-06-30")
     arms = pd.DataFrame({"arm": ["none", "call"] * 8, "tenure": range(1, 17), "churned": [1, 0, 1, 1] * 4})
     return [

@@ -94,7 +94,8 @@ def contract_overview(spells: Spells | Snapshot, *, name: str | Path = "this log
     ...     "start": ["2023-01-15", "2023-02-01", "2023-08-01", "2023-03-10"],
     ...     "end": ["2023-06-14", "2023-04-30", None, "2023-01-01"],
     ... })
-    >>> rm.narrative.contract_overview(rm.read_contracts(log, sampling="acquisition", observation_end="2023-12-31"))
+    >>> how = {"sampling": "acquisition", "observation_end": "2023-12-31", "max_set_aside": 0.25}
+    >>> rm.narrative.contract_overview(rm.read_contracts(log, **how))
                                                      this log
     fact
     first start                                    2023-01-15

@@ -54,9 +54,7 @@ def as_of_fit(fitted: Mapping[str, Any], table: CustomerTable, columns: Sequence
 def _observed_text(own: dt.date | None, of_fit: dt.date | None, *, is_stated: bool) -> str:
     """Until when customers count as observed, in a sentence; empty where nobody knows."""
     if own is None:
-        return (
-            "" if of_fit is None else f"Observed until {of_fit}, the last day of the fit; the table names none."
-        )
+        return "" if of_fit is None else f"Observed until {of_fit}, the last day of the fit; the table names none."
     if is_stated:
         return f"Observed until {own}, as stated."
     if of_fit is None or of_fit <= own:

@@ -274,7 +274,7 @@ def tabulate_snapshot(snapshot: Snapshot, by: Sequence[str]) -> pd.DataFrame:
         spells=snapshot.rows,
         set_aside=dict(snapshot.set_aside),
         settled=dict(snapshot.settled) | ({NO_RENEWAL: not_due} if not_due else {}),
-        checks=[asdict(check_origin(table))],
+        checks=[asdict(check) for check in (check_origin(table), snapshot.checks[-1])],
     )
     return table
 

@@ -1,12 +1,14 @@
 """Contract logs: which rows count, what a spell is, and how the sampling decides what a log can tell."""
 
+from functools import partial
+
 import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 
-from retention_models.logs.contracts.log import read_contracts
+from retention_models.logs.contracts import log as module
 from retention_models.logs.contracts.retention import retention_table
 from retention_models.survival.curves import kaplan_meier
 
@@ -21,6 +23,7 @@ LOG = pd.DataFrame(
         "plan": list("aabbccddeefgh"),
     }
 )  # fmt: skip
+read_contracts = partial(module.read_contracts, max_set_aside=0.4)  # of 13 rows four are at fault
 ACQUISITION = {"sampling": "acquisition", "observation_end": "2023-12-31"}
 
 
