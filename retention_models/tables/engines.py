@@ -283,7 +283,7 @@ def _read_pandas(
     unread = [name for name in _of_kind(kinds, *PARSED) if name in text or frame[name].isna().all()]
     if unread:
         parsed = _parse_frame(frame[unread].astype(str), kinds, time_zone)
-        zones = {name: "string" for name in parsed if name.startswith(ZONE)}  # objects beside None have no minimum
+        zones = {name: "string" for name in map(str, parsed) if name.startswith(ZONE)}  # objects beside None have no minimum
         changed |= {str(name): column.array for name, column in parsed.astype(zones).items()}
     return nw.from_native(frame.assign(**changed) if changed else frame)
 
@@ -292,7 +292,7 @@ def _parse_frame(text: pd.DataFrame, kinds: Mapping[str, Kind], time_zone: str |
     """Columns of text in memory, parsed, in the order of their rows, which DuckDB does not keep."""
     place = "_row "
     relation = duckdb_connection().from_df(text.assign(**{place: range(len(text))}))
-    parsed = parse_text(relation, {name: kinds[name] for name in text}, time_zone).df()
+    parsed = parse_text(relation, {str(name): kinds[str(name)] for name in text}, time_zone).df()
     return parsed.sort_values(place, ignore_index=True).drop(columns=place)
 
 
@@ -365,7 +365,7 @@ def _parse_distinct(frame: Frame, name: str, kind: Kind, time_zone: str | None) 
     parsed = _parse_frame(values, {name: kind}, time_zone)
     lookup = _like(frame, parsed.assign(_text=values[name].array))
     joined = frame.rename({name: "_text"}).join(lookup, on="_text", how="left")
-    return joined.select(*frame.collect_schema().names(), *(other for other in parsed if other != name))
+    return joined.select(*frame.collect_schema().names(), *(str(other) for other in parsed if other != name))
 
 
 def _like(frame: Frame, table: pd.DataFrame) -> Any:

@@ -344,17 +344,35 @@ BLANK, LATER = ["", " ", None], ["9999-12-31", "9999-12-31 23:59:59", "2999-01-0
 SAID = "ends that are a word or a day for none, such as NULL, n/a or 1900-01-01, read as still running"
 
 
-@pytest.mark.parametrize("word", [*NONE, *BLANK, *LATER], ids=repr)
-def test_what_people_write_for_no_end_is_no_end(word, tmp_path):
+def read_ends(source, observation_end="2023-01-01"):
+    return rm.read_contracts(source, sampling="acquisition", observation_end=observation_end)
+
+
+def test_what_people_write_for_no_end_is_no_end():
+    """All in one log: each word in the end of some contracts."""
+    words = [*NONE, *BLANK, *LATER]
+    frame, running = contracts(None, 400 * len(words))
+    still = frame["end"].isna()
+    frame.loc[still, "end"] = np.array(words, dtype=object)[np.arange(running) % len(words)]
+    spells = read_ends(frame)
+    assert spells.rows == len(frame)
+    assert not spells.set_aside
+    assert spells.settled[SAID] == frame.loc[still, "end"].isin(NONE).sum()
+    assert not spells.frame.sort_values("customer_id")["churned"][still.to_numpy()].any()
+    assert spells.frame["churned"].sum() == (~still).sum()
+
+
+@pytest.mark.parametrize("word", ["NULL", " n/a ", "1900-01-01", "0000-00-00", " ", "9999-12-31"], ids=repr)
+@pytest.mark.parametrize("engine", ["csv", "polars", "duckdb"])
+def test_what_is_no_end_is_none_in_every_source(word, engine, tmp_path):
     frame, running = contracts(word)
     frame.to_csv(tmp_path / "contracts.csv", index=False)
-    for source in (frame, pl.from_pandas(frame), duckdb.from_df(frame), tmp_path / "contracts.csv"):
-        spells = rm.read_contracts(source, sampling="acquisition", observation_end="2023-01-01")
-        assert spells.rows == 400
-        assert not spells.set_aside
-        assert spells.settled.get(SAID, 0) == (running if word in NONE else 0)
-        churned = collect(on_engine(spells.frame).select(nw.col("churned").cast(nw.Int64).sum()))
-        assert churned["churned"].tolist() == [400 - running]
+    sources = {"csv": tmp_path / "contracts.csv", "polars": pl.from_pandas(frame), "duckdb": duckdb.from_df(frame)}
+    spells = read_ends(sources[engine])
+    assert spells.rows == 400
+    assert spells.settled.get(SAID, 0) == (0 if word in (" ", "9999-12-31") else running)
+    churned = collect(on_engine(spells.frame).select(nw.col("churned").cast(nw.Int64).sum()))
+    assert churned["churned"].tolist() == [400 - running]
 
 
 def test_placeholders_among_dates_that_are_dates_are_no_ends():

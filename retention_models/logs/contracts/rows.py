@@ -12,7 +12,7 @@ import narwhals as nw
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.logs.contracts.spells import Rows, contract_faults, number_days, starts_after
+from retention_models.logs.contracts.spells import Rows, contract_faults, number_days, read_ends, starts_after
 from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.logs.transactions.log import tally
 from retention_models.tables.engines import collect, on_engine, open_log, reading_facts, settle
@@ -36,6 +36,7 @@ OWN_NAMES = {
     ),
     *(
         "end_words",
+        "unread_end",
         "said_open",
         "first_day",
         "last_day",
@@ -52,16 +53,13 @@ KINDS: dict[str, Kind] = {"customer_id": "id", "start": "day", "end": "day", "en
 
 
 def open_contracts(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], time_zone: str | None) -> Rows:
-    """The columns of the log under the names of this package, with numbered days.
-
-    ``end_words`` is what stands in a column of text, so that an end that cannot be read differs from none.
-    """
+    """The columns of the log under the names of this package, with numbered days."""
     check_names(roles, covariates)
     columns = {**roles, "end_words": roles["end"], **{name: name for name in covariates}}
     kinds: dict[str, Kind] = {**dict.fromkeys(columns, "value"), **KINDS}
     hint = "Say which is which: customer_id=..., start=..., end=..., cause=..., covariates=..."
     frame = open_log(source, columns, {name: kinds[name] for name in columns}, hint=hint, time_zone=time_zone)
-    return number_days(on_engine(frame.to_native()))
+    return number_days(on_engine(read_ends(frame).to_native()))
 
 
 def check_names(

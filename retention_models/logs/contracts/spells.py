@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 import narwhals as nw
 
 from retention_models.tables.days import NEVER, Day, day_number
+from retention_models.tables.engines import Frame
 from retention_models.tables.files import NOTHING
 
 Overlaps = Literal["join", "keep", "error"]
@@ -25,23 +26,29 @@ NO_END = (
     *("na", "-", "--", "---", "0000-00-00", "0000-00-00 00:00:00", "0001-01-01"),
     *("open", "active", "running", "current", "present", "ongoing"),
 )
-NO_DAYS = (dt.date(1900, 1, 1), dt.date(1970, 1, 1))  # the first of all days: up to it, or on the second, nothing ends
+NO_DAYS = (dt.datetime(1900, 1, 2), dt.datetime(1970, 1, 1))  # before the first, or on the second, nothing ends
 UNCAUSED = "ends without a cause, called unknown"
 ORDER = ("first_day", "last_day")
 
 
-def number_days(contracts: Rows) -> Rows:
-    """The contracts with their ``first_day`` and ``last_day`` as numbers, NEVER where they are still running.
+def read_ends(contracts: Frame) -> Frame:
+    """The contracts without ends that are a word or a day for none, which ``said_open`` marks.
 
-    ``said_open`` marks those whose end is a word or a day for none.
+    ``unread_end`` marks those whose ``end_words`` nobody can read.
     """
+    start, end, words = nw.col("start"), nw.col("end"), nw.col("end_words")
+    no_day = (end < nw.lit(NO_DAYS[0])) | (end == nw.lit(NO_DAYS[1]))
+    no_word = words.str.to_lowercase().is_in(NO_END)
+    is_open = nw.when(end.is_null()).then(~words.is_null() & no_word).otherwise(no_day & (end < start))
+    contracts = contracts.with_columns(said_open=is_open.fill_null(False))
+    unread = ~words.is_null() & end.is_null() & ~nw.col("said_open")
+    return contracts.with_columns(unread_end=unread, end=nw.when(~nw.col("said_open")).then(end)).drop("end_words")
+
+
+def number_days(contracts: Rows) -> Rows:
+    """The contracts with their ``first_day`` and ``last_day`` as numbers, NEVER where they are still running."""
     last_day = nw.when(nw.col("end").is_null()).then(nw.lit(NEVER)).otherwise(Day.in_column("end").number)
-    contracts = contracts.with_columns(first_day=Day.in_column("start").number, last_day=last_day)
-    first, last = nw.col("first_day"), nw.col("last_day")
-    no_day = (last <= day_number(NO_DAYS[0])) | (last == day_number(NO_DAYS[1]))
-    in_words = nw.col("end_words").str.to_lowercase().is_in(NO_END).fill_null(False) & nw.col("end").is_null()
-    contracts = contracts.with_columns(said_open=(no_day & (last < first)) | in_words)
-    return contracts.with_columns(last_day=nw.when(nw.col("said_open")).then(nw.lit(NEVER)).otherwise(last))
+    return contracts.with_columns(first_day=Day.in_column("start").number, last_day=last_day)
 
 
 def starts_after(until: dt.date) -> str:
@@ -52,12 +59,12 @@ def starts_after(until: dt.date) -> str:
 def contract_faults(until: dt.date) -> dict[str, nw.Expr]:
     """Each reason to set a numbered contract aside, with the rows it applies to.
 
-    ``end_words`` tells an end that cannot be read from none.
+    ``unread_end`` tells an end that cannot be read from none.
     """
     return {
         "rows without a customer_id": nw.col("customer_id").is_null(),
         "rows without a readable start": nw.col("start").is_null(),
-        "rows without a readable end": ~nw.col("end_words").is_null() & nw.col("end").is_null() & ~nw.col("said_open"),
+        "rows without a readable end": nw.col("unread_end"),
         "contracts that end before they start": nw.col("last_day") < nw.col("first_day"),
         starts_after(until): nw.col("first_day") > day_number(until),
     }
