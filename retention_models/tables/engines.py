@@ -283,7 +283,8 @@ def _read_pandas(
     unread = [name for name in _of_kind(kinds, *PARSED) if name in text or frame[name].isna().all()]
     if unread:
         parsed = _parse_frame(frame[unread].astype(str), kinds, time_zone)
-        zones = {name: "string" for name in map(str, parsed) if name.startswith(ZONE)}  # objects beside None have no minimum
+        # Objects beside None have no minimum.
+        zones = {name: "string" for name in map(str, parsed) if name.startswith(ZONE)}
         changed |= {str(name): column.array for name, column in parsed.astype(zones).items()}
     return nw.from_native(frame.assign(**changed) if changed else frame)
 
