@@ -21,6 +21,7 @@ from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
 from retention_models.forecast.customers import predict, require_purchases
 from retention_models.logs.transactions.calendar import calendar
+from retention_models.logs.transactions.checks.last_day import require_last_day_of
 from retention_models.logs.transactions.log import Granularity, Transactions
 from retention_models.logs.transactions.opportunities import Opportunity, opportunities
 from retention_models.logs.transactions.purchases import as_transactions
@@ -156,6 +157,7 @@ def backtest(
     log = as_transactions(transactions)
     rows: dict[str, dict[str, float]] = {}
     known: dict[str, dict[str, int]] = {}
+    require_last_day_of(log)
     end, start = log.last_observed, max(log.acquired_after or log.first_date, log.first_date)
     days = [read_day("origins", origin) for origin in origins]
     for origin, until in _windows(days, end, horizon, time_unit, model_class).items():

@@ -9,7 +9,7 @@ and ``read_contracts`` check it and count the rows that they set aside. ``summar
 - ``summarize``: repeat purchases, recency, T and spend of each customer; ``histories``, ``compress``
 - ``opportunities``: the same for one occasion per period (BG/BB)
 - ``choose_settings``: dates, time unit and horizon chosen from a log, with the reasons
-- ``check_log_start``: data checks; also ``check_accounts``, ``check_regularity``
+- ``check_log_start``: data checks; also ``check_last_day``, ``check_accounts``, ``check_regularity``
 - ``set_aside``: how much of a log may be unreadable
 - ``cohort_retention``: cohort retention by period; ``retention_by_age`` over all cohorts
 - ``time_to_second_purchase``: time to the second purchase; ``purchase_gaps``, ``season``, ``rfm_segments``

@@ -6,6 +6,7 @@ from .contracts.snapshot import retention_table_from_tenures as retention_table_
 from .settings import choose_settings as choose_settings
 from .transactions.checks.accounts import check_accounts as check_accounts
 from .transactions.checks.accounts import large_accounts as large_accounts
+from .transactions.checks.last_day import check_last_day as check_last_day
 from .transactions.checks.regularity import check_regularity as check_regularity
 from .transactions.describe.cohorts import cohort_labels as cohort_labels
 from .transactions.describe.cohorts import cohort_retention as cohort_retention

@@ -11,7 +11,7 @@ import pytest
 
 import retention_models as rm
 from retention_models.cli import main
-from retention_models.logs.transactions.checks.last_day import check_last_day
+from retention_models.logs.transactions.checks.last_day import judge_last_day
 from retention_models.tables.engines import collect, on_engine
 
 LAST_DAY = "the last day belongs to the log"
@@ -204,7 +204,33 @@ def test_the_settings_of_a_page_carry_the_failed_check(log):
     assert "1 of 6,697 purchases are later" in failed[0].detail
     assert LAST_DAY in str(settings)
     stated = rm.logs.choose_settings(with_day(log, "1998-09-15"), observation_end="1998-06-30")
-    assert [check.name for check in stated.checks] == [ROWS]
+    assert [(check.name, check.passed) for check in stated.checks] == [(ROWS, True), (LAST_DAY, True)]
+
+
+def test_other_doors_that_end_with_the_log_refuse_a_mistyped_day(log):
+    stray = with_day(log, "1998-09-15")
+    mailing = pd.DataFrame({"customer_id": log["customer_id"].unique(), "assigned": "1998-08-01", "arm": "mail"})
+    with pytest.raises(ValueError, match="the log cannot end there"):
+        rm.purchase_outcomes(stray, mailing, horizon_days=28, offer_days=14)
+    with pytest.raises(ValueError, match="have windows that end after the log"):
+        rm.purchase_outcomes(stray, mailing, horizon_days=28, offer_days=14, observation_end="1998-06-30")
+    with pytest.raises(ValueError, match="the log cannot end there"):
+        rm.evaluation.backtest(rm.BGNBD, stray, origins=["1997-09-30"], horizon=26)
+    assert (
+        len(
+            rm.evaluation.backtest(
+                rm.BGNBD,
+                rm.read_transactions(stray).window(observation_end="1998-06-30"),
+                origins=["1997-09-30"],
+                horizon=26,
+            )
+        )
+        == 1
+    )
+    years = rm.logs.opportunities(with_day(log, "2205-03-31"), period="M")
+    assert checks(years)[LAST_DAY]["passed"] is False
+    with pytest.raises(ValueError, match="the log cannot end there"):
+        rm.fit(rm.BGBB, years)
 
 
 def test_the_last_day_of_ordinary_logs_belongs_to_them(everybody):
@@ -215,7 +241,7 @@ def test_the_last_day_of_ordinary_logs_belongs_to_them(everybody):
         fading = np.unique(np.floor(rng.exponential(100, 300)))
         weekly = np.arange(0, 400, 7)
         for days in (steady, fading, weekly):
-            check = check_last_day(
+            check = judge_last_day(
                 pd.DatetimeIndex(pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D")),
                 np.ones(len(days)),
                 "purchases",
@@ -229,7 +255,7 @@ def test_a_fading_business_is_rarely_taken_for_a_mistake():
     for _ in range(500):
         days = np.unique(np.floor(rng.exponential(1_000, 400)))
         index = pd.DatetimeIndex(pd.Timestamp("1990-01-01") + pd.to_timedelta(days, unit="D"))
-        failed += check_last_day(index, np.ones(len(days)), "purchases").passed is False
+        failed += judge_last_day(index, np.ones(len(days)), "purchases").passed is False
     assert failed <= 12
 
 

@@ -20,6 +20,7 @@ import narwhals as nw
 import pandas as pd
 
 from retention_models.core.arguments import check_choice
+from retention_models.logs.transactions.checks.last_day import require_last_day_of
 from retention_models.logs.transactions.log import Transactions, read_transactions
 from retention_models.logs.transactions.purchases import purchases
 from retention_models.tables.days import Day
@@ -70,7 +71,8 @@ def purchase_outcomes(
         Names of the columns of the id and of the day of assignment in ``assignments``. If ids are numbers in one table
         and text in the other, they are compared as text: ``001`` is not customer 1.
     observation_end
-        Last day of the log. By default None: the last day with a purchase. Every window must have ended by then.
+        Last day of the log. By default None: that of its window, or the last day with a purchase. Every window of
+        assignments must have ended by then.
 
     Returns
     -------
@@ -108,7 +110,9 @@ def purchase_outcomes(
     on_days = purchases(log)
     columns, carried = _assignment_columns(assignments, customer_id, assigned)
     who = _read_assignments(on_days, assignments, columns)
-    last_day = pd.Timestamp(observation_end) if observation_end else pd.Timestamp(log.last_date)
+    if observation_end is None:
+        require_last_day_of(log)
+    last_day = pd.Timestamp(observation_end or log.last_observed)
     _check_assignments(who, last_day, horizon_days)
     who, bought = add_join_keys(who, _purchase_days(log, on_days, who))
     found = _outcomes(who, bought, log.has_amount, horizon_days, lookback_days, keeps_day=same_day == "keep")

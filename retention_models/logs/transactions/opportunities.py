@@ -17,6 +17,7 @@ from retention_models.core.arguments import check_choice
 from retention_models.core.dates import PANDAS_PERIODS, unit_name
 from retention_models.logs.transactions.by_engine import encode_ids
 from retention_models.logs.transactions.calendar import calendar
+from retention_models.logs.transactions.checks.last_day import check_last_day
 from retention_models.logs.transactions.log import Transactions, read_transactions
 from retention_models.logs.transactions.purchases import Period, filter_days, period_start, purchases
 from retention_models.tables.engines import collect
@@ -114,7 +115,7 @@ def opportunities(
         calibration_end=days.calibration_end.isoformat(),
         observation_end=days.observation_end.isoformat(),
         end_is_stated=days.end_is_stated,
-        checks=[asdict(check) for check in log.checks],
+        checks=[asdict(check) for check in (check_last_day(log.window(observation_end=observation_end)), *log.checks)],
         customers=len(summary),
         set_aside=dict(log.set_aside)
         | ({"customers first seen after calibration_end": int(later.sum())} if any(later) else {}),

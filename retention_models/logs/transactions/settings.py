@@ -55,8 +55,7 @@ class AnalysisSettings(Presentation):
     reasons
         One sentence or more for each setting, by the name of the field.
     checks
-        Whether nearly all rows count and, unless ``observation_end`` was given, whether the last day belongs to the
-        log.
+        Whether nearly all rows count, and ``check_last_day``.
     """
 
     calibration_end: dt.date | None
@@ -144,13 +143,8 @@ def purchase_settings(
         time_unit=unit,
         horizon=ahead,
         reasons=reasons,
-        checks=(*log.checks, *([] if log.observation_end else [_check_last_day(days["purchases"])])),
+        checks=(*log.checks, check_last_day(log)),
     )
-
-
-def _check_last_day(purchases: pd.Series) -> Check:
-    """Whether the last day belongs to the log, by the days on which somebody bought."""
-    return check_last_day(pd.DatetimeIndex(purchases.index), purchases.to_numpy(float), "purchases")
 
 
 def _check_strays(purchases: pd.Series) -> None:

@@ -25,7 +25,7 @@ from retention_models.logs.transactions.by_engine import (
     select_cohort,
 )
 from retention_models.logs.transactions.calendar import Calendar, calendar
-from retention_models.logs.transactions.checks.last_day import check_last_day
+from retention_models.logs.transactions.checks.last_day import judge_last_day
 from retention_models.logs.transactions.checks.log_start import check_openings, halves
 from retention_models.logs.transactions.in_memory import sort_and_aggregate
 from retention_models.logs.transactions.log import (
@@ -427,7 +427,7 @@ def _check_last_day(table: pd.DataFrame) -> Check:
     zero, one = np.zeros(len(table)), np.ones(len(table))
     days = pd.concat([table["first"], table["last"], table["latest"]]).dt.floor("D")
     counts = pd.Series(np.concatenate([zero, table["customers"] - 1.0, one]), days.array).groupby(level=0).sum()
-    return check_last_day(pd.DatetimeIndex(counts.index), counts.to_numpy(), "customers' last purchases")
+    return judge_last_day(pd.DatetimeIndex(counts.index), counts.to_numpy(), "customers' last purchases")
 
 
 def _attrs(

@@ -7,13 +7,18 @@ for two centuries.
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
+from retention_models.logs.transactions.log import Transactions
+from retention_models.logs.transactions.purchases import as_transactions, purchases
+from retention_models.tables.engines import collect
 from retention_models.tables.observation_end import LAST_DAY
 
 BEFORE = 20  # silences before the last ones, with which these are compared
@@ -23,8 +28,55 @@ FEW = 0.01  # so small a share, beyond such a silence, must be misdated
 ENOUGH = 20  # customers, or purchases, of which one may be called few
 
 
-def check_last_day(days: pd.DatetimeIndex, counts: Array, what: str) -> Check:
-    """Whether a few dates at the end of a log lie far from all others.
+def check_last_day(transactions: Any) -> Check:
+    """Whether the last day in a log belongs to it, or is a mistyped date far from all others.
+
+    Parameters
+    ----------
+    transactions
+        The purchase log: anything that ``read_transactions`` takes, or its result.
+
+    Returns
+    -------
+    Check
+        Passed; failed, if a few purchases come after a silence ten times as long as any of the twenty before it; or not
+        testable. A log whose ``observation_end`` is stated passes.
+
+    Raises
+    ------
+    ValueError
+        As ``read_transactions`` raises it.
+
+    Notes
+    -----
+    A business that fades away ends with its longest silences. Of such logs one in 140 fails all the same.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> log = rm.datasets.load_cdnow()
+    >>> print(rm.logs.check_last_day(log))
+    the last day belongs to the log: passed. The log ends on 1998-06-30, after no longer silence than is usual in it.
+    >>> rm.logs.check_last_day(pd.concat([log, log.tail(1).assign(date=pd.Timestamp("2205-03-01"))])).passed
+    False
+    """
+    log = as_transactions(transactions)
+    if log.observation_end is not None:
+        return Check(LAST_DAY, True, f"The log is observed until {log.observation_end}, as stated.")
+    bought = collect(purchases(log).group_by("period").agg(purchases=nw.len())).sort_values("period")
+    return judge_last_day(pd.DatetimeIndex(bought["period"]), bought["purchases"].to_numpy(float), "purchases")
+
+
+def require_last_day_of(log: Transactions) -> None:
+    """A ValueError where the last day of a log is far from all others."""
+    check = check_last_day(log)
+    if check.passed is False:
+        raise ValueError(f"the log cannot end there. {check.detail}")
+
+
+def judge_last_day(days: pd.DatetimeIndex, counts: Array, what: str) -> Check:
+    """Whether a few dates at the end lie far from all others.
 
     Parameters
     ----------
