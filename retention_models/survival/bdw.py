@@ -28,8 +28,8 @@ from retention_models.survival.contract_model import (
     power,
     power_growth,
     power_slope,
+    renewals_or_nan,
     starting_hazard,
-    whole,
 )
 
 
@@ -109,7 +109,7 @@ class BetaDiscreteWeibull(RetentionModel):
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """As in ``RetentionModel``: those who would have left are the more likely, the larger their own chance."""
-        at, later = whole(renewal, least=1, name="renewal"), whole(ahead, least=0, name="ahead")
+        at, later = renewals_or_nan(renewal, least=1), renewals_or_nan(ahead, least=0)
         before, now = power(at - 1, self.c), power_growth(at, self.c)
         exposure = power(at + later, self.c) - power(at, self.c)
         return mean_if_saved(self.alpha, self.beta, before, now, exposure)

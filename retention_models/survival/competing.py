@@ -153,8 +153,9 @@ class CauseCurves(Presentation):
         return np.divide(numbers, at_risk, out=np.zeros_like(numbers), where=at_risk > 0)
 
     def _read(self, steps: Array, tenure: ArrayLike) -> Array:
-        place = np.searchsorted(self.tenure, np.asarray(tenure, dtype=float), side="right")
-        return np.vstack([np.zeros(len(self.causes)), steps])[place]
+        when = np.asarray(tenure, dtype=float)
+        place = np.searchsorted(self.tenure, when, side="right")
+        return np.where(np.isnan(when)[..., None], np.nan, np.vstack([np.zeros(len(self.causes)), steps])[place])
 
 
 def aalen_johansen(

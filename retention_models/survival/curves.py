@@ -155,7 +155,7 @@ class Curve(Presentation):
         Returns
         -------
         numpy.ndarray
-            Shares in the shape of ``tenure``; a step function, flat after the last observed tenure.
+            Shares in the shape of ``tenure``; a step function, flat after the last observed tenure. nan where it is nan.
         """
         return self._read(self.survival, 1.0, tenure)
 
@@ -174,7 +174,8 @@ class Curve(Presentation):
         """
         when = np.asarray(tenure, dtype=float)
         place = np.searchsorted(self.tenure, when, side="left")
-        return np.where((when > self.start) | (self.start == 0), np.append(self.at_risk, 0.0)[place], 0.0)
+        at_risk = np.where((when > self.start) | (self.start == 0), np.append(self.at_risk, 0.0)[place], 0.0)
+        return np.where(np.isnan(when), np.nan, at_risk)
 
     def since(self, tenure: float) -> Curve:
         """The curve of customers who are still there at a later tenure: S(t) / S(tenure), with its own variance.
@@ -357,8 +358,9 @@ class Curve(Presentation):
 
     def _read(self, steps: Array, before: float, tenure: ArrayLike) -> Array:
         """The value of a right-continuous step function at some tenures."""
-        place = np.searchsorted(self.tenure, np.asarray(tenure, dtype=float), side="right")
-        return np.concatenate([[before], steps])[place]
+        when = np.asarray(tenure, dtype=float)
+        place = np.searchsorted(self.tenure, when, side="right")
+        return np.where(np.isnan(when), np.nan, np.concatenate([[before], steps])[place])
 
     def _first_at_most(self, steps: Array, height: float) -> float:
         reached = steps <= height * (1 + 1e-12)

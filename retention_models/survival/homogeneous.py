@@ -59,7 +59,7 @@ class Geometric(RetentionModel):
         return -self.rate * tenure
 
     def _log_retention(self, tenure: Array) -> Array:
-        return -self.rate * np.ones_like(tenure)
+        return -self.rate * (tenure - tenure + 1.0)  # nan stays nan
 
     def _log_retention_slopes(self, tenure: Array) -> Sequence[Array]:
         return (-np.ones_like(tenure),)
