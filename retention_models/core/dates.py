@@ -39,7 +39,9 @@ def unit_length(time_unit: str | dt.timedelta) -> pd.Timedelta:
     """How long a unit of time is. Months and years have no length: some are longer than others."""
     try:
         length = (
-            pd.Timedelta(UNITS.get(str(time_unit), time_unit)) if isinstance(time_unit, str | dt.timedelta) else None
+            pd.Timedelta(UNITS.get(str(time_unit), time_unit))
+            if isinstance(time_unit, dt.timedelta) or (isinstance(time_unit, str) and not time_unit.strip().isdecimal())
+            else None
         )
     except ValueError:
         length = None

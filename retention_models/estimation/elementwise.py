@@ -51,7 +51,7 @@ def possible_only(method: Callable[P, Result]) -> Callable[P, Result]:
 
 
 def _with_checked_rows(method: Callable[P, Result], compute: Callable[..., Result]) -> Callable[P, Result]:
-    """``compute(arguments, columns, broken)`` in place of a method: its columns as arrays, and which rows break a rule."""
+    """``compute(arguments, columns, broken)`` in place of a method: columns as arrays, and which rows break a rule."""
     form = signature(method)
     names = [name for name in form.parameters if name in COLUMNS]
 

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
+from retention_models.core.arguments import require_number
 from retention_models.core.arrays import Array, RNGLike
 from retention_models.core.formatting import Facts, Part, Presentation, field_values
 from retention_models.estimation.elementwise import elementwise
@@ -205,6 +206,7 @@ class RetentionModel(Presentation, ABC):
         Without a horizon the sum can be infinite, as in the shifted-beta-geometric with alpha <= 1. A discounted
         lifetime (``value.discounted_residual_lifetime``) is always finite.
         """
+        require_number("horizon", horizon if horizon != np.inf else 0, 0)
         known = renewals_or_nan(tenure, least=0)
         made = np.nan_to_num(known)  # sums are taken over all rows at once
         now = self._log_survival(made)
