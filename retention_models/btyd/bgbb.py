@@ -31,6 +31,7 @@ from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.beta import beta_mean
 from retention_models.estimation.numerics.special import digamma_rising, log_rising
 
+MOST_OPPORTUNITIES = 1_000  # over which numbers of purchases are added up one by one
 BLOCK = 50_000  # ages of customers at a time
 
 
@@ -192,6 +193,11 @@ class BGBB(BuyTillYouDie):
 
     def _count_probability(self, n: Array, window: Array) -> Array:
         """Chance to take n of the first opportunities, outliving them or not."""
+        if np.max(window, initial=0) > MOST_OPPORTUNITIES:
+            raise ValueError(
+                f"the numbers of purchases are computed for up to {MOST_OPPORTUNITIES:,} opportunities, not "
+                f"{np.max(window):,.0f}; take fewer, or leave out intervals (level=None)"
+            )
         total = np.exp(self._log_alive(n, np.maximum(window, n)) + _log_choose(np.maximum(window, n), n))
         total = np.where(window >= n, total, 0.0)
         for age in np.arange(np.max(window, initial=0)):

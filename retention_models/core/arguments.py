@@ -7,6 +7,8 @@ import numbers
 from collections.abc import Collection
 from typing import TypeGuard
 
+MOST_RENEWALS = 10_000  # of a forecast, each with its intervals: 27 years of days
+LONGEST_SUM = 10_000_000  # renewals that are added up one by one
 SHORTEST, LONGEST = 1e-9, 1e9  # horizons in any time unit, beyond which numbers lose their meaning
 
 
@@ -52,6 +54,12 @@ def require_whole(name: str, value: object, least: int) -> None:
     """An error unless the value is a whole number, at least so many."""
     if not (isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least):
         raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
+
+
+def require_renewals(name: str, value: object, least: int) -> None:
+    """An error unless the value is a number of renewals that can be looked ahead one by one."""
+    require_whole(name, value, least)
+    require_number(name, value, least, MOST_RENEWALS)
 
 
 def require_horizon(horizon: object, *, or_endless: bool = False) -> None:

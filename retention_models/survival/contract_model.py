@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
-from retention_models.core.arguments import require_number
+from retention_models.core.arguments import LONGEST_SUM, require_number
 from retention_models.core.arrays import Array, RNGLike
 from retention_models.core.formatting import Facts, Part, Presentation, field_values
 from retention_models.estimation.elementwise import elementwise
@@ -65,8 +65,8 @@ class RetentionModel(Presentation, ABC):
         """Its derivatives in the parameters."""
 
     @abstractmethod
-    def _sum_after(self, tenure: Array) -> Array:
-        """The endless sum S(t + 1) + S(t + 2) + ..., infinite where it has no limit."""
+    def _residual_sum(self, tenure: Array) -> Array:
+        """The endless sum S(t + 1) + S(t + 2) + ... over S(t), infinite where it has no limit."""
 
     @elementwise
     def log_likelihood(self, tenure: Array, at_risk: Array, lost: Array) -> Array:
@@ -194,7 +194,7 @@ class RetentionModel(Presentation, ABC):
         tenure
             Renewals that the customer has made, a whole number; by default 0.
         horizon
-            Number of renewals ahead that count; by default without end.
+            Number of renewals ahead that count, up to 10 million; by default without end.
 
         Returns
         -------
@@ -206,12 +206,13 @@ class RetentionModel(Presentation, ABC):
         Without a horizon the sum can be infinite, as in the shifted-beta-geometric with alpha <= 1. A discounted
         lifetime (``value.discounted_residual_lifetime``) is always finite.
         """
-        require_number("horizon", horizon if horizon != np.inf else 0, 0)
+        if horizon != np.inf:
+            require_number("horizon", horizon, 0, LONGEST_SUM)
         known = renewals_or_nan(tenure, least=0)
         made = np.nan_to_num(known)  # sums are taken over all rows at once
-        now = self._log_survival(made)
         if np.isinf(horizon):
-            return self._sum_after(made) / np.exp(now) + (known - made)
+            return self._residual_sum(made) + (known - made)
+        now = self._log_survival(made)
         ahead = np.arange(1, np.floor(horizon) + 1)
         return np.exp(self._log_survival(made[..., None] + ahead) - now[..., None]).sum(axis=-1) + (known - made)
 
@@ -289,12 +290,15 @@ def power_slope(tenure: Array, c: Parameter) -> Array:
     return power(tenure, c) * np.log(np.maximum(tenure, 1))
 
 
-def endless_sum(survival: Callable[[Array], Array], area_after: Callable[[Array], Array], tenure: Array) -> Array:
-    """S(t + 1) + S(t + 2) + ..., some terms one by one and the rest by Euler and Maclaurin from the area under S."""
-    last = tenure + TERMS
-    slope = (survival(last + 1) - survival(last - 1)) / 2
-    terms = survival(tenure[..., None] + np.arange(1, TERMS + 1)).sum(axis=-1)
-    return terms + area_after(last) - survival(last) / 2 - slope / 12
+def endless_sum(log_survival: Callable[[Array], Array], area_after: Callable[[Array], Array], tenure: Array) -> Array:
+    """S(t + 1) + S(t + 2) + ... over S(t): some terms one by one, the rest by Euler and Maclaurin.
+
+    ``area_after`` is the area under S after a tenure, over S there.
+    """
+    now, last = log_survival(tenure), tenure + TERMS
+    before, there, after = (np.exp(log_survival(last + step) - now) for step in (-1, 0, 1))
+    terms = np.exp(log_survival(tenure[..., None] + np.arange(1, TERMS + 1)) - now[..., None]).sum(axis=-1)
+    return terms + there * (area_after(last) - 1 / 2) - (after - before) / 24
 
 
 def starting_hazard(tenure: Array, at_risk: Array, lost: Array, weight: Array) -> float:

@@ -68,10 +68,9 @@ class ShiftedBetaGeometric(RetentionModel):
         stay = self.beta + (tenure - 1)
         return -1 / (self.alpha + stay), self.alpha / (self.alpha + stay) / stay
 
-    def _sum_after(self, tenure: Array) -> Array:
+    def _residual_sum(self, tenure: Array) -> Array:
         with np.errstate(divide="ignore"):
-            more = (self.beta + tenure) / np.maximum(np.subtract(self.alpha, 1.0), 0.0)
-        return more * np.exp(self._log_survival(tenure))
+            return (self.beta + tenure) / np.maximum(np.subtract(self.alpha, 1.0), 0.0)
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """As in ``RetentionModel``: those who would have left are the more likely, the larger their own chance."""

@@ -91,10 +91,9 @@ class TwoSegments(RetentionModel):
         by_extra = (tenure - 1) * (1 - loyal_before) - tenure * (1 - loyal_after)
         return by_odds, -np.ones_like(loyal_before), by_extra
 
-    def _sum_after(self, tenure: Array) -> Array:
+    def _residual_sum(self, tenure: Array) -> Array:
         loyal, both = self.share_loyal(tenure), self.rate + self.extra
-        more = loyal / np.expm1(self.rate) + (1 - loyal) / np.expm1(both)
-        return more * np.exp(self._log_survival(tenure))
+        return loyal / np.expm1(self.rate) + (1 - loyal) / np.expm1(both)
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """As in ``RetentionModel``: most of those who would have left are fickle."""

@@ -17,7 +17,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import require_whole
+from retention_models.core.arguments import require_renewals
 from retention_models.core.formatting import Part, Presentation
 from retention_models.logs.contracts.last_day import choose_observation_end, contract_period
 from retention_models.logs.contracts.log import Sampling, Spells, read_contracts
@@ -127,7 +127,7 @@ def contract_settings(
     The forecast looks 12 renewals ahead; at 3 earlier days the same forecast can be held against what came.
     """
     if renewals is not None:
-        require_whole("renewals", renewals, 1)
+        require_renewals("renewals", renewals, 1)
     if period is not None:
         check_period(period)
     if tenure is not None or churned is not None:
