@@ -19,7 +19,7 @@ import pandas as pd
 from retention_models.core.arguments import check_choice
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
-from retention_models.tables.engines import Frame, collect, open_log, reading_facts, settle
+from retention_models.tables.engines import Frame, clock_of, collect, open_log, reading_facts, settle
 from retention_models.tables.files import Kind, naming
 
 Refunds = Literal["set_aside", "net", "error"]
@@ -68,6 +68,8 @@ class Transactions(Presentation):
         The last day from which models learn; None for the last day observed.
     observation_end
         The last day observed; None for that of the last row.
+    clock
+        The time zone on whose clock the times of a frame are; None if they do not say so.
     """
 
     frame: Any = field(repr=False)
@@ -80,6 +82,7 @@ class Transactions(Presentation):
     acquired_after: dt.date | None = None
     calibration_end: dt.date | None = None
     observation_end: dt.date | None = None
+    clock: str | None = None
 
     def _parts(self) -> Sequence[Part]:
         amounts = "with amounts" if self.has_amount else "without amounts"
@@ -246,6 +249,7 @@ def read_transactions(
         last_date=facts["last"].date(),
         has_amount=amount is not None,
         nets_refunds=amount is not None and refunds == "net",
+        clock=time_zone or clock_of(source, date),
     )
 
 
@@ -272,7 +276,7 @@ def _scan(frame: Frame, faulty: nw.Expr) -> pd.Series[Any]:
         "first": usable_date.min(),
         "last": usable_date.max(),
     }
-    facts |= reading_facts(frame)
+    facts |= reading_facts(frame, nw.col("_faulty"))
     return collect(frame.lazy().with_columns(_faulty=faulty).select(**facts)).iloc[0]
 
 
