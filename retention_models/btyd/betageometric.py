@@ -26,6 +26,7 @@ from retention_models.btyd.purchase_model import (
     zero_inflated_probability,
 )
 from retention_models.core.arrays import Array, RNGLike
+from retention_models.estimation.elementwise import elementwise
 from retention_models.estimation.links import Link, LogitMeanLink, LogLink
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.special import digamma_rising, log_rising
@@ -79,6 +80,7 @@ class BetaGeometric(BuyTillYouDie):
         r, alpha = start_from_counts(frequency, T, weight)
         return cls(r, alpha, a=1.0, b=3.0)
 
+    @elementwise
     def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Log-likelihood of each history, over the customer being alive or having left; shape (n,)."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
@@ -87,6 +89,7 @@ class BetaGeometric(BuyTillYouDie):
         alive = log_density(self.stages * x, T, self.r, self.alpha) + stayed + self._log_waiting(x, t_x, T)
         return alive - log_expit(-self._log_odds_gone(x, t_x, T))
 
+    @elementwise
     def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Derivatives of each history's log-likelihood in r, alpha, a, b; shape (..., n, 4)."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
@@ -103,7 +106,7 @@ class BetaGeometric(BuyTillYouDie):
             digamma_rising(b, survived) - d_stayed - gone / (b + np.maximum(survived - 1, 0)),
         )
 
-    def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+    def _alive_now(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Probability that the customer has not left; 1 before anyone can leave. Shape (n,)."""
         return expit(-self._log_odds_gone(np.asarray(frequency), np.asarray(recency), np.asarray(T)))
 
@@ -138,26 +141,22 @@ class BetaGeometric(BuyTillYouDie):
 
     def probability_staying_new(self, horizon: ArrayLike) -> Array:
         """Probability that a new customer has not left by the end of a finite ``horizon``."""
-        return self.probability_alive(*NEW_CUSTOMER) * self.conditional_on_alive(*NEW_CUSTOMER).probability_staying_new(
+        return self._alive_now(*NEW_CUSTOMER) * self.conditional_on_alive(*NEW_CUSTOMER).probability_staying_new(
             horizon
         )
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
-        return self.probability_alive(*NEW_CUSTOMER) * self.conditional_on_alive(*NEW_CUSTOMER)._expected_pairs_new(
-            horizon
-        )
+        return self._alive_now(*NEW_CUSTOMER) * self.conditional_on_alive(*NEW_CUSTOMER)._expected_pairs_new(horizon)
 
     def purchase_probability_new(self, count: ArrayLike, end: ArrayLike, start: ArrayLike = 0.0) -> Array:
         """Probability that a new customer makes exactly ``count`` repeat purchases at ages in (start, end]."""
         then = self.conditional_on_alive(*NEW_CUSTOMER)
         return zero_inflated_probability(
-            self.probability_alive(*NEW_CUSTOMER), count, then.purchase_probability_new(count, end, start)
+            self._alive_now(*NEW_CUSTOMER), count, then.purchase_probability_new(count, end, start)
         )
 
     def _discounted_new(self, rate: Array, horizon: Array) -> Array:
-        return self.probability_alive(*NEW_CUSTOMER) * self.conditional_on_alive(*NEW_CUSTOMER)._discounted_new(
-            rate, horizon
-        )
+        return self._alive_now(*NEW_CUSTOMER) * self.conditional_on_alive(*NEW_CUSTOMER)._discounted_new(rate, horizon)
 
     def simulate(self, T: ArrayLike, rng: RNGLike = None) -> pd.DataFrame:
         """Simulated customers of ages T: their ``frequency, recency, T`` and whether they are still ``alive``."""

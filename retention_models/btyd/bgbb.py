@@ -25,11 +25,13 @@ from retention_models.btyd.purchase_model import (
     zero_inflated_probability,
 )
 from retention_models.core.arrays import Array, RNGLike
+from retention_models.estimation.elementwise import elementwise, possible_only
 from retention_models.estimation.links import Link, LogitMeanLink
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.beta import beta_mean
 from retention_models.estimation.numerics.special import digamma_rising, log_rising
 
+MOST_OPPORTUNITIES = 1_000  # over which numbers of purchases are added up one by one
 BLOCK = 50_000  # ages of customers at a time
 
 
@@ -86,11 +88,13 @@ class BGBB(BuyTillYouDie):
         """Start values for the fit: uniform purchase probabilities, and a mean drop-out probability of 1/4."""
         return cls(alpha=1.0, beta=1.0, gamma=1.0, delta=3.0)
 
+    @elementwise
     def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Log-likelihood of each history, over all times at which the customer can have left; shape (n,)."""
         x, t_x, T = _history(frequency, recency, T)
         return self._log_alive(x, T) - log_expit(-self._log_odds_gone(x, t_x, T))
 
+    @elementwise
     def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Derivatives of each history's log-likelihood in alpha, beta, gamma, delta; shape (..., n, 4)."""
         x, t_x, T = _history(frequency, recency, T)
@@ -99,6 +103,7 @@ class BGBB(BuyTillYouDie):
         score_gone = self._score_gone(x, t_x) + stack_derivatives(*slopes)
         return (1 - gone)[..., None] * self._score_alive(x, T) + gone[..., None] * score_gone
 
+    @elementwise
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Probability that the customer is alive at the next opportunity, before which customers leave; (n,)."""
         to_come = self.delta + np.asarray(T)
@@ -154,6 +159,7 @@ class BGBB(BuyTillYouDie):
         both = digamma_rising(np.add(self.alpha, self.beta), age)
         return digamma_rising(self.alpha, x) - both, digamma_rising(self.beta, age - x) - both
 
+    @possible_only
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
         """The model of the future purchases of a customer who is alive now; parameters of shape (n,)."""
         x, _, T = _history(frequency, recency, T)
@@ -187,6 +193,11 @@ class BGBB(BuyTillYouDie):
 
     def _count_probability(self, n: Array, window: Array) -> Array:
         """Chance to take n of the first opportunities, outliving them or not."""
+        if np.max(window, initial=0) > MOST_OPPORTUNITIES:
+            raise ValueError(
+                f"the numbers of purchases are computed for up to {MOST_OPPORTUNITIES:,} opportunities, not "
+                f"{np.max(window):,.0f}; take fewer, or leave out intervals (level=None)"
+            )
         total = np.exp(self._log_alive(n, np.maximum(window, n)) + _log_choose(np.maximum(window, n), n))
         total = np.where(window >= n, total, 0.0)
         for age in np.arange(np.max(window, initial=0)):
@@ -244,14 +255,8 @@ def _opportunities(name: str, value: ArrayLike, *, finite: bool = True) -> Array
 
 
 def _history(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Array, Array, Array]:
-    """A history of opportunities, checked."""
-    x, t_x, T = (_opportunities(n, v) for n, v in (("frequency", frequency), ("recency", recency), ("T", T)))
-    if np.any(x > t_x) or np.any(t_x > T):
-        raise ValueError(
-            "frequency must not exceed recency, nor recency T: they count opportunities taken, up to the last "
-            "one taken, and in all; such a table comes from logs.opportunities(transactions)"
-        )
-    return x, t_x, T
+    """A history of opportunities as floats."""
+    return np.asarray(frequency, dtype=float), np.asarray(recency, dtype=float), np.asarray(T, dtype=float)
 
 
 def _silent_ages(

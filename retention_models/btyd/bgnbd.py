@@ -18,6 +18,7 @@ from retention_models.btyd.betageometric import LIMITS_DROPOUT_AFTER_REPEAT, Bet
 from retention_models.btyd.poisson_gamma import count_probability, probability_at_least, two_over_square
 from retention_models.btyd.purchase_model import Parameter, require_count, require_nonnegative
 from retention_models.core.arrays import Array
+from retention_models.estimation.elementwise import possible_only
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.beta import beta_mean
 from retention_models.estimation.numerics.quadrature import discounting_rule
@@ -55,6 +56,7 @@ class BGNBD(BetaGeometric):
 
     limits: ClassVar[tuple[Limit, ...]] = LIMITS_DROPOUT_AFTER_REPEAT
 
+    @possible_only
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
         """The model of the future purchases of a customer who is alive now; parameters of shape (n,)."""
         x, T = np.asarray(frequency), np.asarray(T)

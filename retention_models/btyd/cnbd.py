@@ -22,6 +22,7 @@ from retention_models.btyd.erlang import ErlangBuyer
 from retention_models.btyd.poisson_gamma import start_from_counts
 from retention_models.btyd.purchase_model import transaction_log
 from retention_models.core.arrays import Array, RNGLike
+from retention_models.estimation.elementwise import elementwise, possible_only
 from retention_models.estimation.model import Limit
 
 MOST_STAGES = 24  # such gaps vary by a fifth of their mean; beyond, purchases come like clockwork
@@ -58,6 +59,7 @@ class RegularBuyers(BetaGeometric):
         """A start for each number of stages, from few to many."""
         return (cls.start(*columns, weight=weight, k=k) for k in range(1, MOST_STAGES + 1))
 
+    @elementwise
     def log_likelihood(
         self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, log_gaps: ArrayLike = 0.0
     ) -> Array:
@@ -66,10 +68,12 @@ class RegularBuyers(BetaGeometric):
         stages = (self.k - 1) * np.asarray(log_gaps) - x * gammaln(self.k)
         return super().log_likelihood(frequency, recency, T) + stages
 
+    @elementwise
     def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, log_gaps: ArrayLike = 0.0) -> Array:
         """Derivatives of each history's log-likelihood in r, alpha, a, b; shape (..., n, 4)."""
         return super().score(frequency, recency, T)
 
+    @possible_only
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> ErlangBuyer | BGNBD:
         """The model of the future purchases of a customer who is alive now; with k = 1 a BG/NBD."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)

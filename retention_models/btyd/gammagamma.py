@@ -17,6 +17,7 @@ from scipy.special import betaln, digamma, gammaincinv
 
 from retention_models.btyd.purchase_model import Parameter, PositiveParameters
 from retention_models.core.arrays import Array, RNGLike
+from retention_models.estimation.elementwise import elementwise
 from retention_models.estimation.links import Link, LogLink
 from retention_models.estimation.model import Limit
 
@@ -75,6 +76,7 @@ class GammaGamma(PositiveParameters):
         mean = weight @ (frequency * monetary_value) / (weight @ frequency)
         return cls(p=2.0, q=3.0, v=float(mean))
 
+    @elementwise
     def log_likelihood(self, frequency: Array, monetary_value: Array) -> Array:
         """Log-likelihood of each customer's mean amount.
 
@@ -90,13 +92,16 @@ class GammaGamma(PositiveParameters):
         numpy.ndarray
             Shape (n,).
         """
-        x, m, p, q, v = frequency, monetary_value, self.p, self.q, self.v
+        x, p, q, v = frequency, self.p, self.q, self.v
+        m = np.where(x * monetary_value > 0, monetary_value, np.nan)  # others have no likelihood
         own = -betaln(p * x, q) - p * x * np.log1p(v / (x * m))
         return own + q * np.log(v) - q * np.log(v + x * m) - np.log(m)
 
+    @elementwise
     def score(self, frequency: Array, monetary_value: Array) -> Array:
         """Derivatives of each row's log-likelihood in p, q, v; shape (..., n, 3)."""
-        x, m, p, q, v = frequency, monetary_value, self.p, self.q, self.v
+        x, p, q, v = frequency, self.p, self.q, self.v
+        m = np.where(x * monetary_value > 0, monetary_value, np.nan)  # others have no likelihood
         both = digamma(p * x + q)
         derivatives = (
             x * (both - digamma(p * x) - np.log1p(v / (x * m))),
@@ -105,6 +110,7 @@ class GammaGamma(PositiveParameters):
         )
         return np.stack(np.broadcast_arrays(*derivatives), axis=-1)
 
+    @elementwise
     def expected_spend(self, frequency: Array, monetary_value: Array) -> Array:
         """Expected mean amount per purchase of each customer, given the repeat purchases so far.
 

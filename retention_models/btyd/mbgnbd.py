@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from retention_models.btyd.betageometric import LIMITS_DROPOUT_AFTER_FIRST, BetaGeometric
 from retention_models.btyd.bgnbd import BGNBD
+from retention_models.estimation.elementwise import possible_only
 from retention_models.estimation.model import Limit
 
 
@@ -45,6 +46,7 @@ class MBGNBD(BetaGeometric):
     limits: ClassVar[tuple[Limit, ...]] = LIMITS_DROPOUT_AFTER_FIRST
     dropout_after_first: ClassVar[int] = 1
 
+    @possible_only
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> BGNBD:
         """The model of the future purchases of a customer who is alive now; parameters of shape (n,)."""
         x, T = np.asarray(frequency), np.asarray(T)

@@ -24,6 +24,7 @@ from retention_models.btyd.purchase_model import (
     stack_derivatives,
 )
 from retention_models.core.arrays import Array, RNGLike
+from retention_models.estimation.elementwise import elementwise, possible_only
 from retention_models.estimation.links import Link, LogLink
 from retention_models.estimation.model import Limit
 
@@ -64,19 +65,22 @@ class NBD(BuyTillYouDie):
         """Start values for the fit, from the moments of the counts."""
         return cls(*start_from_counts(frequency, T, weight))
 
+    @elementwise
     def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Log-likelihood of each history; shape (n,)."""
         return log_density(np.asarray(frequency), np.asarray(T), self.r, self.alpha)
 
+    @elementwise
     def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Derivatives of each history's log-likelihood in r, alpha; shape (..., n, 2)."""
         return stack_derivatives(*log_density_score(np.asarray(frequency), np.asarray(T), self.r, self.alpha))
 
-    def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+    def _alive_now(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """1 for everybody."""
         shapes = [np.shape(value) for value in (self.r, self.alpha, frequency, recency, T)]
         return np.ones(np.broadcast_shapes(*shapes))[()]
 
+    @possible_only
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
         """The model of the future purchases of a customer; parameters of shape (n,)."""
         return type(self)(self.r + np.asarray(frequency), self.alpha + np.asarray(T))
@@ -87,7 +91,7 @@ class NBD(BuyTillYouDie):
 
     def probability_staying_new(self, horizon: ArrayLike) -> Array:
         """1 for everybody."""
-        return self.probability_alive(0, 0.0, require_nonnegative("horizon", horizon, finite=True))
+        return self._alive_now(0, 0.0, require_nonnegative("horizon", horizon, finite=True))
 
     def _expected_pairs_new(self, horizon: Array) -> Array:
         return self.r * (self.r + 1) * (horizon / self.alpha) ** 2

@@ -33,6 +33,7 @@ from retention_models.btyd.purchase_model import (
     zero_inflated_probability,
 )
 from retention_models.core.arrays import Array, RNGLike
+from retention_models.estimation.elementwise import elementwise, possible_only
 from retention_models.estimation.links import Link, LogLink
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.quadrature import log_decay_gradient, log_decay_integral
@@ -89,12 +90,14 @@ class ParetoNBD(BuyTillYouDie):
         r, alpha = start_from_counts(frequency, T, weight)
         return cls(r, alpha, s=1.0, beta=float(weight @ T / weight.sum()))
 
+    @elementwise
     def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Log-likelihood of each history, over the customer being alive or having left; shape (n,)."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
         alive = log_density(x, T, self.r, self.alpha) - self.s * np.log1p(T / self.beta)
         return alive - log_expit(-self._log_odds_gone(x, t_x, T))
 
+    @elementwise
     def score(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Derivatives of each history's log-likelihood in r, alpha, s, beta; shape (..., n, 4)."""
         x, t_x, T = np.asarray(frequency), np.asarray(recency), np.asarray(T)
@@ -110,7 +113,7 @@ class ParetoNBD(BuyTillYouDie):
             gone * (d_B - s / B * (silence / (beta + T)) - 1 / B) + s / beta * (T / (beta + T)),
         )
 
-    def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
+    def _alive_now(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Probability that the customer has not left by T; shape (n,)."""
         return expit(-self._log_odds_gone(np.asarray(frequency), np.asarray(recency), np.asarray(T)))
 
@@ -125,6 +128,7 @@ class ParetoNBD(BuyTillYouDie):
         log_silent_alive = -(self.r + x) * np.log1p(silence / A) - self.s * np.log1p(silence / B)
         return np.log(self.s / B) + log_integral - log_silent_alive
 
+    @possible_only
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Self:
         """The model of the future purchases of a customer who is alive now; parameters of shape (n,)."""
         x, T = np.asarray(frequency), np.asarray(T)

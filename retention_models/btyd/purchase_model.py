@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from retention_models.core.arrays import Array, RNGLike
 from retention_models.core.distinct import distinct_rows
 from retention_models.core.formatting import Facts, Part, Presentation, field_values
+from retention_models.estimation.elementwise import elementwise, possible_only
 
 Parameter = float | Array
 
@@ -143,7 +144,8 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
     """A model of customers who buy for a while and then leave unseen.
 
     Times are in the time unit of the parameters. All methods are elementwise and broadcast. Parameters of shape (n,)
-    describe each customer, parameters of shape (draws, 1) each draw.
+    describe each customer, parameters of shape (draws, 1) each draw. A history that no customer can have gives nan: a
+    number is missing, or recency exceeds T, say. ``fit`` and all other functions refuse a table with such a row.
     """
 
     __slots__ = ()
@@ -188,7 +190,7 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
             Shape (..., n, p), with the parameters in the order of the fields.
         """
 
-    @abstractmethod
+    @elementwise
     def probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Probability that a customer is still alive (has not left), given the history.
 
@@ -206,6 +208,7 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
         numpy.ndarray
             Probabilities; shape (n,).
         """
+        return self._alive_now(frequency, recency, T)
 
     @abstractmethod
     def conditional_on_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> FutureProcess:
@@ -243,6 +246,7 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
             One row a customer: ``frequency, recency, T``, and ``alive``, whether the customer is still there at age T.
         """
 
+    @possible_only
     def future_process(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Array, FutureProcess]:
         """The probability that a customer has a future, and the model of that future.
 
@@ -262,6 +266,7 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
         """
         return self._alive_now(frequency, recency, T), self.conditional_on_alive(frequency, recency, T)
 
+    @elementwise
     def probability_staying(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Probability that a customer is still alive at the end of the window, given the history.
 
@@ -287,10 +292,11 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
         )
         return self._alive_now(*history) * stays
 
+    @abstractmethod
     def _alive_now(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """Probability with which ``conditional_on_alive`` applies."""
-        return self.probability_alive(frequency, recency, T)
+        """Probability with which ``conditional_on_alive`` applies, of possible histories."""
 
+    @elementwise
     def expected_purchases(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Expected number of purchases in the window, given the history.
 
@@ -317,6 +323,7 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
         )
         return zero_safe_product(self._alive_now(*history), expected)
 
+    @elementwise
     def purchases_variance(self, horizon: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Variance of the number of purchases in the window, given the history.
 
@@ -343,6 +350,7 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
         spread = np.maximum(pairs + mean - mean**2, 0)
         return alive * (spread + (1 - alive) * mean**2)
 
+    @elementwise
     def purchase_probability(
         self,
         count: ArrayLike,
@@ -385,6 +393,7 @@ class BuyTillYouDie(PositiveParameters, FutureProcess):
         )
         return zero_inflated_probability(self._alive_now(*history), count, probability)
 
+    @elementwise
     def discounted_expected_purchases(
         self, rate: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, horizon: ArrayLike = np.inf
     ) -> Array:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retention_models.core.arguments import require_discount_rate, require_margin, require_share
+from retention_models.core.arguments import require_discount_rate, require_margin, require_number
 
 if TYPE_CHECKING:
     from argparse import _ArgumentGroup
@@ -80,7 +80,7 @@ def margin(text: str) -> float:
 
 def share(text: str) -> float:
     """A share: from 0 to 1."""
-    return _check_number(text, partial(require_share, "the share"))
+    return _check_number(text, partial(require_number, "the share", low=0, high=1))
 
 
 def discount_rate(text: str) -> float:

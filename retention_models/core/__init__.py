@@ -2,6 +2,7 @@
 
 - ``check``: the record of a check: passed, failed, or not testable
 - ``arguments``: rules for single values: numbers, horizons, margins
+- ``column_rules``: what the columns of customers and contracts must keep
 - ``arrays``: the types of arrays and of random states
 - ``dates``: days and units of time
 - ``distinct``: distinct rows of columns, and how many share each

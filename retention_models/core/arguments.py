@@ -7,6 +7,8 @@ import numbers
 from collections.abc import Collection
 from typing import TypeGuard
 
+MOST_RENEWALS = 10_000  # of a forecast, each with its intervals: 27 years of days
+LONGEST_SUM = 10_000_000  # renewals that are added up one by one
 SHORTEST, LONGEST = 1e-9, 1e9  # horizons in any time unit, beyond which numbers lose their meaning
 
 
@@ -15,16 +17,49 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def require_number(
+    name: str, value: object, low: float = -math.inf, high: float = math.inf, *, inside: bool = False
+) -> None:
+    """An error unless the value is a finite number from ``low`` to ``high``, or strictly ``inside``."""
+    if is_number(value) and (low < value < high if inside else low <= value <= high):
+        return
+    if math.isfinite(low) and math.isfinite(high):
+        rule = f"lie between {low:g} and {high:g}" if inside else f"be a number from {low:g} to {high:g}"
+    elif math.isfinite(low):
+        rule = f"be a number above {low:g}" if inside else f"be a number, {low:g} or more"
+    else:
+        rule = "be a finite number"
+    raise ValueError(f"{name} must {rule}; got {value!r}{_in_percent(value) if high == 1 else ''}")
+
+
+def require_level(level: object) -> None:
+    """An error unless the level of an interval lies between 0 and 1."""
+    require_number("level", level, 0, 1, inside=True)
+
+
+def require_type(name: str, value: object, kind: type) -> None:
+    """A TypeError unless the value is of a kind, such as an ``Effect``."""
+    if not isinstance(value, kind):
+        given = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise TypeError(f"{name} must be of type {kind.__name__}, not {given}")
+
+
+def require_text(name: str, value: object) -> None:
+    """An error unless the value is a text that says something."""
+    if not (isinstance(value, str) and value.strip()):
+        raise ValueError(f"{name} must be a text; got {value!r}")
+
+
 def require_whole(name: str, value: object, least: int) -> None:
     """An error unless the value is a whole number, at least so many."""
     if not (isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least):
         raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
 
 
-def require_share(name: str, share: object) -> None:
-    """A ValueError unless an argument is a share, from 0 to 1."""
-    if not (is_number(share) and 0 <= share <= 1):
-        raise ValueError(f"{name} must be a share from 0 to 1, for example 0.3; got {share!r}")
+def require_renewals(name: str, value: object, least: int) -> None:
+    """An error unless the value is a number of renewals that can be looked ahead one by one."""
+    require_whole(name, value, least)
+    require_number(name, value, least, MOST_RENEWALS)
 
 
 def require_horizon(horizon: object, *, or_endless: bool = False) -> None:

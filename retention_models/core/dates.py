@@ -25,6 +25,7 @@ MEAN_DAYS = {"D": 1.0, "W": 7.0, "M": 365.25 / 12, "Q": 365.25 / 4, "Y": 365.25}
 
 
 DAY = dt.timedelta(days=1)
+LAST_DAY = dt.date(2261, 12, 31)  # pandas has no nanoseconds after 2262-04-11
 
 
 def read_day(name: str, value: str | dt.date) -> dt.date:
@@ -35,6 +36,8 @@ def read_day(name: str, value: str | dt.date) -> dt.date:
             raise ValueError("a time within the day")
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{name} must be a day such as '1997-09-30', not {value!r}") from error
+    if day > LAST_DAY:
+        raise ValueError(f"{name} must be a day up to {LAST_DAY}, the last one that is computed with; got {value}")
     return day
 
 
@@ -42,7 +45,9 @@ def unit_length(time_unit: str | dt.timedelta) -> pd.Timedelta:
     """How long a unit of time is. Months and years have no length: some are longer than others."""
     try:
         length = (
-            pd.Timedelta(UNITS.get(str(time_unit), time_unit)) if isinstance(time_unit, str | dt.timedelta) else None
+            pd.Timedelta(UNITS.get(str(time_unit), time_unit))
+            if isinstance(time_unit, dt.timedelta) or (isinstance(time_unit, str) and not time_unit.strip().isdecimal())
+            else None
         )
     except ValueError:
         length = None

@@ -9,6 +9,7 @@
 - ``standardise``: covariates in standard coordinates
 - ``with_covariates``: the maximum with covariates
 - ``intervals``: delta method and scales of intervals
+- ``elementwise``: nan for rows that no customer can have
 - ``estimates``: quantities with their uncertainty
 - ``profile``: the region that a likelihood-ratio test does not refute
 - ``bayesian_bootstrap``: estimates under random weights

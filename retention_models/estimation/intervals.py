@@ -6,7 +6,6 @@ quantity's range. Draws are made from the normal distribution of the log-paramet
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit, ndtri
 
+from retention_models.core.arguments import require_level
 from retention_models.core.arrays import Array
 from retention_models.tables.customer_table import Rows
 
@@ -24,8 +24,7 @@ CHUNK = 50_000  # rows at a time, which bounds memory to some hundred megabytes
 
 def normal_quantile(level: float) -> float:
     """How many standard errors an interval of this level reaches to each side; 1.96 for 0.95."""
-    if not (isinstance(level, numbers.Real) and 0 < level < 1):
-        raise ValueError(f"level must lie between 0 and 1, for example 0.95; got {level!r}")
+    require_level(level)
     return float(ndtri((1 + level) / 2))
 
 

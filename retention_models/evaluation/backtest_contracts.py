@@ -74,6 +74,8 @@ def backtest_retention(
     2021-12-31        555     337     344.1    True
     2022-06-30        575     379     371.0    True
     """
+    if isinstance(origins, str) or not np.iterable(origins):
+        raise ValueError(f"origins must be a list of days such as ['2023-12-31']; got {origins!r}")
     if not len(origins):
         raise ValueError("origins is empty: name at least one earlier day")
     rows = {}

@@ -159,6 +159,8 @@ def backtest(
     known: dict[str, dict[str, int]] = {}
     require_last_day_of(log)
     end, start = log.last_observed, max(log.acquired_after or log.first_date, log.first_date)
+    if isinstance(origins, str) or not np.iterable(origins):
+        raise ValueError(f"origins must be a list of days such as ['1997-09-30']; got {origins!r}")
     days = [read_day("origins", origin) for origin in origins]
     for origin, until in _windows(days, end, horizon, time_unit, model_class).items():
         if model_class.counts_opportunities:

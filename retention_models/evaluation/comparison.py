@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arguments import require_whole
 from retention_models.core.arrays import RNGLike
 from retention_models.core.formatting import Part, Presentation, format_together, three_digits
 from retention_models.estimation.model import averaged_columns
@@ -136,6 +137,7 @@ def compare(fits: Fits, customers: Any, *, replicates: int = 99, rng: RNGLike = 
     error 0.0046), no more than chance could make. BG/NBD fits the calibration data best, by 25.1 in AIC (standard
     error 20.7).
     """
+    require_whole("replicates", replicates, 0)
     sources = named_fits(fits)
     shown = {name: source for name, source in sources.items() if type(source.model).__name__ != NOT_COMPARED}
     notes = tuple(_not_compared(name) for name in sources if name not in shown)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arguments import require_whole
 from retention_models.core.arrays import Array
 from retention_models.fitting.model_selection import select_contract_model
 from retention_models.survival.curves import Curve
@@ -91,7 +92,8 @@ def projections(retention_table: Any, *, renewals: int) -> pd.DataFrame:
     table = read_table(retention_table, ("tenure", "at_risk", "lost")).by_tenure()
     tenure, at_risk, lost = table.columns
     first = tenure[0] - 1
-    if not (isinstance(renewals, int) and renewals > 0 and first + renewals < tenure[-1]):
+    require_whole("renewals", renewals, 1)
+    if not first + renewals < tenure[-1]:
         raise ValueError(
             f"renewals must be a whole number of which some of the table's {len(tenure)} are left; got {renewals!r}"
         )

@@ -12,7 +12,7 @@ import pandas as pd
 from retention_models.core.arguments import is_number, require_whole
 from retention_models.core.dates import unit_name
 from retention_models.evaluation.holdout_data import common_measure, fits_by_name
-from retention_models.fitting.result import Fit, require_no_covariates
+from retention_models.fitting.result import Fit, require_fit, require_no_covariates
 from retention_models.forecast.customers import require_purchases
 from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.log import Transactions
@@ -59,6 +59,7 @@ def history_matrix(fit: Fit, *, T: float, horizon: float, max_frequency: int = 1
     2          2     19.5              0.584               0.975
     3          2     39.0              1.000               1.670
     """
+    require_fit(fit)
     require_purchases(type(fit.model))
     if not (is_number(T) and is_number(horizon) and T > 0 and horizon > 0):
         raise ValueError(f"T and horizon must be above 0; got {T!r} and {horizon!r}")
@@ -135,6 +136,7 @@ def alive_history(
     82  1997-08-02          2  30.43                1.0
     132 1997-12-12          3  49.29                1.0
     """
+    require_fit(fit)
     require_no_covariates(fit, "a customer of the log", "predict")
     by_name, log = fits_by_name(fit), as_transactions(transactions)
     known = fit.observation_end
@@ -151,6 +153,7 @@ def alive_history(
     unit, end, moments = days.unit, pd.Timestamp(days.last_period), _purchase_times(log, customer, days)
     first = moments[0]
     bought = ((moments - first) / unit).to_numpy()
+    require_whole("steps", steps, 1)
     passing = np.linspace(0, (end - first) / unit, steps)
     count = np.arange(len(bought))
     while_passing, just_before, just_after = (

@@ -106,7 +106,8 @@ def concentration(values: ArrayLike, *, steps: int = 100) -> pd.DataFrame:
     3       0.75    0.9
     4       1.00    1.0
     """
-    amounts = np.asarray(values, dtype=float)
+    given = np.atleast_1d(np.asarray(values))
+    amounts = given.astype(float) if given.dtype.kind in "fiu" else np.full(given.shape, np.nan)
     require_whole("steps", steps, 1)
     wrong = int(np.sum(~(np.isfinite(amounts) & (amounts >= 0))))
     if wrong or not amounts.sum() > 0:

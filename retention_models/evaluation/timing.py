@@ -7,7 +7,7 @@ from typing import Any
 from retention_models.btyd.cnbd import MBGCNBD
 from retention_models.core.check import Check
 from retention_models.fitting.estimate import fit
-from retention_models.fitting.result import Fit
+from retention_models.fitting.result import Fit, require_fit
 from retention_models.logs.transactions.checks.regularity import (
     FEWEST_CUSTOMERS,
     middle_purchase_spread,
@@ -51,6 +51,8 @@ def timing_check(transactions: Any, customers: Any, *, cnbd: Fit | None = None) 
     row, the time of the second between the others has 111 % of the variance that chance would give it. In MBG/CNBD-k
     the likeliest k is 1, which is random timing: it gains nothing.
     """
+    if cnbd is not None:
+        require_fit(cnbd)
     n, ratio = middle_purchase_spread(transactions)
     seen = spread_sentence(n, ratio)
     if cnbd is None and n >= FEWEST_CUSTOMERS and ratio < 3 / (2 * MOST_STAGES + 1):

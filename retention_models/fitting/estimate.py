@@ -174,6 +174,10 @@ def fit(
     asked = {role: formula for role, formula in formulas.items() if formula is not None}
     require_roles(model_class, asked)
     covariate_terms, blocks = _apply_formulas(model_class, asked, customers, table)
+    if CALENDAR not in asked and calendar_by != "cohort":
+        raise ValueError(
+            f"calendar_by={calendar_by!r} belongs to calendar_covariates, which are missing; state them or leave it out"
+        )
     if CALENDAR in asked:
         names = (calendar_by,) if isinstance(calendar_by, str) else tuple(calendar_by)
         covariate_terms = replace(covariate_terms, calendar_by=names)

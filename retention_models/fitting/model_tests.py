@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from retention_models.core.arguments import require_whole
 from retention_models.core.arrays import RNGLike
 from retention_models.core.formatting import Part, Presentation, chi_squared_statement, p_statement, three_digits
 from retention_models.estimation.model import SMALL, averaged_columns
 from retention_models.estimation.newton import ConvergenceError
 from retention_models.fitting.estimate import fit, fitted_table
-from retention_models.fitting.result import Fit
+from retention_models.fitting.result import Fit, require_fit
 
 ReferenceDistribution = Literal["inside", "edge", "unknown"]
 
@@ -134,6 +135,9 @@ def likelihood_ratio(
     ShiftedBetaGeometric is not enough: BetaDiscreteWeibull gains 2.39 in log-likelihood (chi-squared 4.77 with 1
     degree of freedom, p = 0.029).
     """
+    require_fit(simpler)
+    require_fit(richer)
+    require_whole("replicates", replicates, 0)
     classes = type(simpler.model).__name__, type(richer.model).__name__
     names = names or classes
     if richer.covariate_terms.n or simpler.covariate_terms.n:
@@ -316,6 +320,7 @@ def wald(fit: Fit) -> pd.DataFrame:
     purchase[web]           59.678        1    0.000
     purchase[shoe_size]      0.074        1    0.786
     """
+    require_fit(fit)
     if not fit.covariate_terms.n:
         raise ValueError("the fit has no covariates; name them in fit(..., purchase_covariates=...)")
     rows = {}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import require_whole
+from retention_models.core.arguments import require_level, require_number, require_renewals
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.estimation.estimates import SHARE
@@ -148,7 +148,9 @@ def cohort_check(
     ValueError
         When ``renewals`` is not a whole number from 1 on.
     """
-    require_whole("renewals", renewals, 1)
+    require_renewals("renewals", renewals, 1)
+    require_number("tolerance", tolerance, 0)
+    require_level(level)
     name = "cohorts leave alike"
     columns = ["customers", "share", "share_lower", "share_upper", "difference"]
     if by not in open_customers(retention_table).columns:

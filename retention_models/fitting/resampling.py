@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arguments import require_whole
 from retention_models.core.arrays import Array, RNGLike
 from retention_models.core.formatting import Part, Presentation
 from retention_models.estimation.bayesian_bootstrap import reweighted_estimates
@@ -17,7 +18,7 @@ from retention_models.estimation.intervals import Ends, in_chunks
 from retention_models.estimation.newton import ConvergenceError, Objective
 from retention_models.estimation.with_covariates import CovariateObjective
 from retention_models.fitting.estimate import fitted_table
-from retention_models.fitting.result import Fit, is_free
+from retention_models.fitting.result import Fit, is_free, require_fit
 from retention_models.fitting.uncertainty import Quantity, Uncertainty, uncertainty_of
 from retention_models.tables.customer_table import Rows
 
@@ -198,8 +199,8 @@ def bootstrap(fit: Fit, customers: Any, *, replicates: int = 1000, rng: RNGLike 
     a              0.79       0.20   0.52   1.33         0
     b              2.43       0.73   1.55   4.49         0
     """
-    if replicates < 2:
-        raise ValueError(f"replicates must be 2 or more, some hundred for an interval; got {replicates!r}")
+    require_fit(fit)
+    require_whole("replicates", replicates, 2)
     objective, start = _objective(fit, customers)
     is_maximum = len(fit.covariance) == len(objective.names)
     generator = np.random.default_rng(rng)

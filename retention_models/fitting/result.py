@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.core.arguments import require_whole
 from retention_models.core.arrays import Array, RNGLike
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits
@@ -171,6 +172,7 @@ class Fit(Presentation):
         -----
         Draws are normal in the log-parameters and in the coefficients.
         """
+        require_whole("n", n, 0)
         scale = step_scale(self)
         covariance = self.covariance.to_numpy() / np.outer(scale, scale)
         steps = draw_normal(covariance, n, np.random.default_rng(rng))
@@ -246,6 +248,13 @@ class Fit(Presentation):
     def _parts(self) -> Sequence[Part]:
         said = [*(f"Note: {note}" for note in self.notes), *map(str, self.checks)]
         return [self._headline(), self.table(), *said]
+
+
+def require_fit(fit: object) -> None:
+    """A TypeError unless the argument is a fit."""
+    if not isinstance(fit, Fit):
+        what = fit.__name__ if isinstance(fit, type) else f"a {type(fit).__name__}"
+        raise TypeError(f"a fit is needed, as fit(...) returns it; got {what}")
 
 
 def is_free(fit: Fit) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from scipy.special import gammaincinv
 from retention_models.core.arguments import require_horizon
 from retention_models.core.arrays import Array
 from retention_models.estimation.estimates import POSITIVE, SHARE, Estimate, with_interval_columns
-from retention_models.estimation.intervals import CHUNK, normal_quantile
+from retention_models.estimation.intervals import CHUNK, Ends, normal_quantile
 from retention_models.fitting.uncertainty import Fitted, Uncertainty, uncertainty_of
 from retention_models.tables.customer_table import CustomerTable, Rows, open_customers
 from retention_models.tables.observation_end import as_of_fit
@@ -26,6 +26,11 @@ PLACES = [(1 / 6, -math.sqrt(3)), (2 / 3, 0.0), (1 / 6, math.sqrt(3))]  # weight
 NOTICED = (
     0.01  # of a Poisson variance: what the uncertainty of the parameters must add to a count's to be reckoned with
 )
+STEPS = 16  # over which a sum of smooth probabilities is taken
+MANY = 250  # counts from which on an end of an interval is searched for
+LARGEST = 9e18  # that fits into an integer
+ENDLESS = 1e17  # counts that nobody makes
+Probability = Callable[[Any, NDArray[np.int64]], Array]  # of each count for each row, shape (counts, rows)
 FURTHEST = 50.0  # in log-parameters
 
 
@@ -141,14 +146,14 @@ def predict_total(fit: Fitted, customers: Any, horizon: float, level: float = 0.
     )
     total = purchases.linear(lambda values: values @ table.weight[:, None])
     lower, upper = total.interval(level, POSITIVE)
-    count_lower, count_upper = _gamma_interval(total.values, total.std_error**2 + chance, level)
+    count_lower, count_upper = _total_interval(total.values, (lower, upper), total.std_error, chance, level)
     forecast = pd.DataFrame(
         {
             "expected": total.values,
             "expected_lower": lower,
             "expected_upper": upper,
-            "purchases_lower": np.floor(count_lower).astype(int),
-            "purchases_upper": np.ceil(count_upper).astype(int),
+            "purchases_lower": np.floor(count_lower).astype(np.int64),
+            "purchases_upper": np.ceil(np.minimum(count_upper, LARGEST)).astype(np.int64),
         }
     )
     forecast.attrs["observed"] = table.about["observed"]
@@ -200,6 +205,20 @@ def _gamma_interval(mean: Array, variance: Array, level: float) -> tuple[Array, 
     return lower, upper
 
 
+def _total_interval(mean: Array, ends: Ends, std_error: Array, variance: Array, level: float) -> Ends:
+    """Ends of the interval of a number with an uncertain mean, whose confidence interval has ``ends``, and by chance.
+
+    By a Gamma distribution. If the mean is so uncertain that this would not even hold its confidence interval, that
+    interval is widened by chance instead: the lower side on the log scale, so that it stays above 0.
+    """
+    found = _gamma_interval(mean, std_error**2 + variance, level)
+    if np.all((found[0] <= ends[0]) & (ends[1] <= found[1])):
+        return found
+    chance = normal_quantile(level) * np.sqrt(variance)
+    lower = mean * np.exp(-np.hypot(np.log(mean / np.maximum(ends[0], np.finfo(float).tiny)), chance / mean))
+    return lower, mean + np.hypot(ends[1] - mean, chance)
+
+
 @dataclass(frozen=True, slots=True)
 class _Counts:
     """Distributions of future purchases of customers with given histories and expectations."""
@@ -216,8 +235,13 @@ class _Counts:
         unsure = self.expected.std_error**2 > NOTICED * self.expected.values
         for rows, places in ((~unsure, [(1.0, 0.0)]), (unsure, PLACES)):
             among = np.flatnonzero(rows)
-            lower[among], upper[among] = _quantiles(partial(self._probability, places), among, level)
+            lower[among], upper[among] = _quantiles(partial(self._probability, places), self._bell, among, level)
         return lower, upper
+
+    def _bell(self, counts: Array, rows: NDArray[np.int64]) -> Array:
+        """The least standard deviation of the number of purchases of someone who stays, if about ``counts`` come."""
+        then = self.source.row_model(some := self.rows.take(rows)).conditional_on_alive(*some.columns)
+        return np.asarray(counts * np.sqrt(1 / (getattr(then, "k", 1) * counts) + 1 / then.r))
 
     def _probability(
         self, places: list[tuple[float, float]], counts: NDArray[np.int64], rows: NDArray[np.int64]
@@ -236,17 +260,17 @@ class _Counts:
 
 
 def _quantiles(
-    probability: Callable[[NDArray[np.int64], NDArray[np.int64]], Array], rows: NDArray[np.int64], level: float
+    probability: Probability, bell: Callable[[Array, NDArray[np.int64]], Array], rows: NDArray[np.int64], level: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The interval that leaves out half of what it may at either end, or all of it at the upper one if it begins at 0.
 
     Counts are taken in blocks, and a row leaves as soon as its upper end is found, so that the few customers who buy by
-    the hundred do not make the many wait.
+    the hundred do not make the many wait. Ends beyond ``MANY`` counts are searched for.
     """
     low, high = (1 - level) / 2, (1 + level) / 2
     lower, upper, upper_from_0 = (np.zeros(len(rows), dtype=np.int64) for _ in range(3))
     active, below, first, size = np.arange(len(rows)), np.zeros(len(rows)), 0, 4
-    while len(active):
+    while len(active) and first < MANY:
         counts = np.arange(first, first + size)[:, None]
         step = max(BLOCK // size, 1)
         parts = [probability(counts, rows[active[i : i + step]]) for i in range(0, len(active), step)]
@@ -257,7 +281,46 @@ def _quantiles(
         below[active] = cumulative[-1]
         active = active[cumulative[-1] < high]
         first, size = first + size, size * 2
+    for share, end in ((low, lower), (high, upper), (level, upper_from_0)):
+        later = active[below[active] < share]
+        end[later] = _search_quantile(probability, bell, rows[later], first, below[later], share)
     return lower, np.where(lower > 0, upper, upper_from_0)
+
+
+def _search_quantile(
+    probability: Probability,
+    bell: Callable[[Array, NDArray[np.int64]], Array],
+    rows: NDArray[np.int64],
+    first: int,
+    below: Array,
+    share: float,
+) -> NDArray[np.int64]:
+    """The first count up to which the probability is ``share``, from ``first`` on, ``below`` which it is less.
+
+    Blocks of counts, over which probabilities change no faster than one bell, grow until they pass it, and then halve.
+    """
+    start, below, size = np.full(len(rows), float(first)), below.copy(), np.full(len(rows), float(STEPS))
+    growing, active = np.ones(len(rows), dtype=bool), np.arange(len(rows))
+    while len(active):
+        counts = start[active] + np.arange(STEPS + 1)[:, None] * (size[active] / STEPS)
+        mass = np.sum(_sum_weights(size[active]) * probability(counts, rows[active]), axis=0)
+        passed = (below[active] + mass >= share) | (start[active] > ENDLESS)
+        growing[active] &= ~passed
+        onwards = active[~passed]
+        start[onwards], below[onwards] = start[onwards] + size[onwards], below[onwards] + mass[~passed]
+        active = active[growing[active] | (size[active] > STEPS)]
+        widest = np.minimum(start[active], 4 * bell(start[active], rows[active]))
+        grown = np.exp2(np.floor(np.log2(np.maximum(widest, STEPS))))
+        size[active] = np.where(growing[active], grown, size[active] / 2)
+    cumulative = below + np.cumsum(probability(start + np.arange(STEPS)[:, None], rows), axis=0)
+    return (start + np.sum(cumulative < share, axis=0)).astype(np.int64)
+
+
+def _sum_weights(size: Array) -> Array:
+    """Weights of every ``size / STEPS``-th term in a sum over 0, ..., size - 1 by Simpson's rule; (STEPS + 1, n)."""
+    weight = np.tile(np.where(np.arange(STEPS + 1) % 2, 4.0, 2.0)[:, None], (1, len(size))) * size / STEPS / 3
+    weight[[0, -1]] = size / STEPS / 3 + np.array([[0.5], [-0.5]])  # Euler and Maclaurin: the last term is left out
+    return weight
 
 
 def require_purchases(model_class: type) -> None:

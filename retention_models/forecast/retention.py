@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import bdtr, expit, logit, ndtri
 
-from retention_models.core.arguments import require_whole
+from retention_models.core.arguments import require_renewals
 from retention_models.core.arrays import Array
 from retention_models.estimation.estimates import SHARE, Estimate
 from retention_models.estimation.intervals import normal_quantile
@@ -52,7 +52,7 @@ def forecast_retention(
     Raises
     ------
     ValueError
-        When the model is not one of contracts, or ``renewals`` is below 1.
+        When the model is not one of contracts, or ``renewals`` is not from 1 to 10,000.
 
     Notes
     -----
@@ -74,7 +74,7 @@ def forecast_retention(
     1      2     254.1              235              272
     """
     contract_uncertainty(fit)
-    require_whole("renewals", renewals, 1)
+    require_renewals("renewals", renewals, 1)
     customers = open_customers(customers)
     source, table = read_contract_customers(fit, customers)
     groups, n = read_groups(customers, by), len(table.rows)
@@ -129,7 +129,8 @@ def _survivors(customers: Array, probability: Array, reach: Sequence[Array], sha
     while np.any(high - low > 1):
         number = np.floor((low + high) / 2)
         reached = bdtr(np.maximum(number, 0), n, nodes).mean(axis=0) >= share
-        low, high = np.where(reached | (high - low <= 1), low, number), np.where(reached, number, high)
+        open_ = high - low > 1
+        low, high = np.where(open_ & ~reached, number, low), np.where(open_ & reached, number, high)
     return np.where(certain, np.rint(n * probability), high).astype(np.int64)
 
 
@@ -181,7 +182,7 @@ def retention_triangle(fit: Fit, retention_table: Any, *, renewals: int) -> pd.D
     4   2022       2        900  0.461      True
     """
     source = contract_uncertainty(fit)
-    require_whole("renewals", renewals, 0)
+    require_renewals("renewals", renewals, 0)
     retention_table = open_customers(retention_table)
     table = read_table(retention_table, ("tenure", "at_risk", "lost")).with_covariates(source.blocks(retention_table))
     rows = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterable, Mapping
 
 from nbformat import NotebookNode
@@ -51,7 +52,7 @@ def set_parameters(notebook: NotebookNode, settings: Mapping[str, object]) -> No
         return
     values = {name: value for name, value in _constants(cell.source).items() if name in settings}
     for name, value in sorted(values.items(), key=lambda item: (item[1].lineno, item[1].col_offset), reverse=True):
-        cell.source = _replace(cell.source, value, repr(settings[name]))
+        cell.source = _replace(cell.source, value, _as_code(settings[name]))
 
 
 def check_settings(settings: Mapping[str, object], notebooks: Mapping[str, NotebookNode]) -> None:
@@ -74,6 +75,11 @@ def _literal(text: str) -> object:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
+
+
+def _as_code(value: object) -> str:
+    """A value as Python writes it; infinity has no literal, as 1e999 has."""
+    return f'float("{value}")' if value in (math.inf, -math.inf) else repr(value)
 
 
 def _constants(source: str) -> dict[str, ast.expr]:

@@ -28,8 +28,8 @@ from retention_models.survival.contract_model import (
     power,
     power_growth,
     power_slope,
+    renewals_or_nan,
     starting_hazard,
-    whole,
 )
 
 
@@ -88,11 +88,11 @@ class BetaDiscreteWeibull(RetentionModel):
         by_c = by_beta * slope_before + by_growth * (power_slope(tenure, self.c) - slope_before)
         return by_alpha, by_beta, by_c
 
-    def _sum_after(self, tenure: Array) -> Array:
-        return endless_sum(lambda t: np.exp(self._log_survival(t)), self._area_after, tenure)
+    def _residual_sum(self, tenure: Array) -> Array:
+        return endless_sum(self._log_survival, self._area_after, tenure)
 
     def _area_after(self, tenure: Array) -> Array:
-        """The area under S from ``tenure`` on, for one set of parameters; infinite where alpha c <= 1.
+        """The area under S from ``tenure`` on over S there, for one set of parameters; infinite where alpha c <= 1.
 
         In z = log t^c the integrand is smooth; beyond t^c = 1e8 (1 + alpha + beta)^2, S falls as t^(-alpha c).
         """
@@ -103,13 +103,14 @@ class BetaDiscreteWeibull(RetentionModel):
         first = c * np.log(tenure)
         panels = np.arange(max(1, np.ceil(np.log(1e8) + 2 * np.log1p(self.alpha + self.beta) - np.min(first))))
         z = first[..., None] + (panels[:, None] + nodes).ravel()
-        area = (np.exp(log_mean_power(self.alpha, self.beta, np.exp(z)) + z / c) / c) @ np.tile(weights, len(panels))
+        now = self._log_survival(tenure)
+        height = np.exp(log_mean_power(self.alpha, self.beta, np.exp(z)) - now[..., None] + z / c) / c
         end = np.exp((first + len(panels)) / c)
-        return area + np.exp(self._log_survival(end)) * end / (index - 1)
+        return height @ np.tile(weights, len(panels)) + np.exp(self._log_survival(end) - now) * end / (index - 1)
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """As in ``RetentionModel``: those who would have left are the more likely, the larger their own chance."""
-        at, later = whole(renewal, least=1, name="renewal"), whole(ahead, least=0, name="ahead")
+        at, later = renewals_or_nan(renewal, least=1), renewals_or_nan(ahead, least=0)
         before, now = power(at - 1, self.c), power_growth(at, self.c)
         exposure = power(at + later, self.c) - power(at, self.c)
         return mean_if_saved(self.alpha, self.beta, before, now, exposure)

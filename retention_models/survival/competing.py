@@ -153,8 +153,9 @@ class CauseCurves(Presentation):
         return np.divide(numbers, at_risk, out=np.zeros_like(numbers), where=at_risk > 0)
 
     def _read(self, steps: Array, tenure: ArrayLike) -> Array:
-        place = np.searchsorted(self.tenure, np.asarray(tenure, dtype=float), side="right")
-        return np.vstack([np.zeros(len(self.causes)), steps])[place]
+        when = np.asarray(tenure, dtype=float)
+        place = np.searchsorted(self.tenure, when, side="right")
+        return np.where(np.isnan(when)[..., None], np.nan, np.vstack([np.zeros(len(self.causes)), steps])[place])
 
 
 def aalen_johansen(
@@ -167,7 +168,8 @@ def aalen_johansen(
     tenure
         Time since the start of the contract at which the customer left or was last observed; shape (n,), in any unit.
     cause
-        Why the customer left, shape (n,); ``None``, missing or an empty text for a customer who is still there.
+        Why the customer left, shape (n,). For a customer who is still there 0, False, None, a missing value or a blank
+        text; ``kaplan_meier`` takes 0 and False alone, as a missing ``churned`` says nothing.
     entry
         Tenure at which observation of the customer began (left truncation), shape (n,). By default 0: observed from the
         start of the contract.
@@ -202,7 +204,7 @@ def aalen_johansen(
     """
     reason = pd.Series(np.atleast_1d(np.asarray(cause, dtype=object)))
     require_length("cause", len(reason), np.size(tenure))
-    reason = reason.mask(reason.isna() | (reason == ""))
+    reason = reason.mask(reason.isna() | reason.astype(str).str.strip().isin(["", "0", "0.0", "False"]))
     code, causes = pd.factorize(reason, sort=True)
     if len(causes) == 0:
         raise ValueError("nobody left for any cause, so that there is no curve to draw by cause")

@@ -17,8 +17,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
+from retention_models.core.arguments import LONGEST_SUM, require_number
 from retention_models.core.arrays import Array, RNGLike
 from retention_models.core.formatting import Facts, Part, Presentation, field_values
+from retention_models.estimation.elementwise import elementwise
 
 Parameter = float | Array
 
@@ -29,7 +31,8 @@ HUGE = 300.0  # largest logarithm of t^c, far beyond anything observed, that lea
 class RetentionModel(Presentation, ABC):
     """A contract model: a frozen dataclass of positive parameters, which broadcast against the tenures.
 
-    Tenure counts renewals: 1 is the first renewal, 0 the start of the contract.
+    Tenure counts renewals: 1 is the first renewal, 0 the start of the contract. Methods give nan for a tenure that is
+    missing, infinite or impossible, and for numbers that ``fit`` refuses (``lost`` above ``at_risk``, say).
     """
 
     __slots__ = ()
@@ -62,9 +65,10 @@ class RetentionModel(Presentation, ABC):
         """Its derivatives in the parameters."""
 
     @abstractmethod
-    def _sum_after(self, tenure: Array) -> Array:
-        """The endless sum S(t + 1) + S(t + 2) + ..., infinite where it has no limit."""
+    def _residual_sum(self, tenure: Array) -> Array:
+        """The endless sum S(t + 1) + S(t + 2) + ... over S(t), infinite where it has no limit."""
 
+    @elementwise
     def log_likelihood(self, tenure: Array, at_risk: Array, lost: Array) -> Array:
         """Log-likelihood of each row of a retention table.
 
@@ -85,6 +89,7 @@ class RetentionModel(Presentation, ABC):
         log_kept = self._log_retention(np.asarray(tenure, dtype=float))
         return xlogy(lost, -np.expm1(log_kept)) + np.subtract(at_risk, lost) * log_kept
 
+    @elementwise
     def score(self, tenure: Array, at_risk: Array, lost: Array) -> Array:
         """Derivatives of each row's log-likelihood in the p parameters.
 
@@ -122,15 +127,8 @@ class RetentionModel(Presentation, ABC):
         -------
         numpy.ndarray
             Shares in the broadcast shape of the arguments and the parameters; 1 up to ``given``.
-
-        Raises
-        ------
-        ValueError
-            When a number is not finite.
         """
-        since, when = (np.floor(np.asarray(value, dtype=float)) for value in (given, tenure))
-        if not (np.isfinite(since).all() and np.isfinite(when).all()):
-            raise ValueError("tenure and given count renewals: finite numbers, 0 or more")
+        since, when = (renewals_or_nan(np.floor(np.asarray(value, dtype=float)), least=0) for value in (given, tenure))
         when = np.maximum(when, since)
         return np.exp(self._log_survival(when) - self._log_survival(since))
 
@@ -147,7 +145,7 @@ class RetentionModel(Presentation, ABC):
         numpy.ndarray
             Shares in the broadcast shape of ``tenure`` and the parameters.
         """
-        return np.exp(self._log_retention(whole(tenure, least=1)))
+        return np.exp(self._log_retention(renewals_or_nan(tenure, least=1)))
 
     def hazard(self, tenure: ArrayLike) -> Array:
         """Share of customers who leave, of those who come to a renewal: 1 - retention rate.
@@ -162,7 +160,7 @@ class RetentionModel(Presentation, ABC):
         numpy.ndarray
             Shares in the broadcast shape of ``tenure`` and the parameters.
         """
-        return -np.expm1(self._log_retention(whole(tenure, least=1)))
+        return -np.expm1(self._log_retention(renewals_or_nan(tenure, least=1)))
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """Share that remains of customers who would have left at a renewal, and were kept there.
@@ -185,7 +183,7 @@ class RetentionModel(Presentation, ABC):
         Keeping them changes that one decision only, so they leave again sooner. In models in which all customers are
         alike, they stay as long as the others.
         """
-        at, later = whole(renewal, least=1, name="renewal"), whole(ahead, least=0, name="ahead")
+        at, later = renewals_or_nan(renewal, least=1), renewals_or_nan(ahead, least=0)
         return self.survival_function(at + later, given=at)
 
     def expected_residual_lifetime(self, tenure: ArrayLike = 0, *, horizon: float = np.inf) -> Array:
@@ -196,7 +194,7 @@ class RetentionModel(Presentation, ABC):
         tenure
             Renewals that the customer has made, a whole number; by default 0.
         horizon
-            Number of renewals ahead that count; by default without end.
+            Number of renewals ahead that count, up to 10 million; by default without end.
 
         Returns
         -------
@@ -208,12 +206,15 @@ class RetentionModel(Presentation, ABC):
         Without a horizon the sum can be infinite, as in the shifted-beta-geometric with alpha <= 1. A discounted
         lifetime (``value.discounted_residual_lifetime``) is always finite.
         """
-        made = whole(tenure, least=0)
-        now = self._log_survival(made)
+        if horizon != np.inf:
+            require_number("horizon", horizon, 0, LONGEST_SUM)
+        known = renewals_or_nan(tenure, least=0)
+        made = np.nan_to_num(known)  # sums are taken over all rows at once
         if np.isinf(horizon):
-            return self._sum_after(made) / np.exp(now)
+            return self._residual_sum(made) + (known - made)
+        now = self._log_survival(made)
         ahead = np.arange(1, np.floor(horizon) + 1)
-        return np.exp(self._log_survival(made[..., None] + ahead) - now[..., None]).sum(axis=-1)
+        return np.exp(self._log_survival(made[..., None] + ahead) - now[..., None]).sum(axis=-1) + (known - made)
 
     def simulate(self, T: ArrayLike, rng: RNGLike = None) -> pd.DataFrame:
         """Simulated customers with their churn; the parameters must be plain numbers.
@@ -257,10 +258,16 @@ def by_row(model: RetentionModel) -> RetentionModel:
     return replace(model, **rows) if rows else model  # type: ignore[type-var]
 
 
+def renewals_or_nan(renewals: ArrayLike, *, least: int) -> Array:
+    """The numbers as floats; nan in place of those that are not whole, not finite, or less than ``least``."""
+    numbers = np.asarray(renewals, dtype=float)
+    return np.where(np.isfinite(numbers) & (numbers >= least) & (numbers == np.floor(numbers)), numbers, np.nan)
+
+
 def whole(renewals: ArrayLike, *, least: int, name: str = "tenure") -> Array:
     """The numbers as floats; an error unless each is whole, and at least so many."""
     numbers = np.asarray(renewals, dtype=float)
-    wrong = numbers[~(np.isfinite(numbers) & (numbers >= least) & (numbers == np.floor(numbers)))]
+    wrong = numbers[np.isnan(renewals_or_nan(numbers, least=least))]
     if wrong.size:
         raise ValueError(f"{name} counts renewals: whole numbers from {least} on; got {wrong.flat[0]:g}")
     return numbers
@@ -283,12 +290,15 @@ def power_slope(tenure: Array, c: Parameter) -> Array:
     return power(tenure, c) * np.log(np.maximum(tenure, 1))
 
 
-def endless_sum(survival: Callable[[Array], Array], area_after: Callable[[Array], Array], tenure: Array) -> Array:
-    """S(t + 1) + S(t + 2) + ..., some terms one by one and the rest by Euler and Maclaurin from the area under S."""
-    last = tenure + TERMS
-    slope = (survival(last + 1) - survival(last - 1)) / 2
-    terms = survival(tenure[..., None] + np.arange(1, TERMS + 1)).sum(axis=-1)
-    return terms + area_after(last) - survival(last) / 2 - slope / 12
+def endless_sum(log_survival: Callable[[Array], Array], area_after: Callable[[Array], Array], tenure: Array) -> Array:
+    """S(t + 1) + S(t + 2) + ... over S(t): some terms one by one, the rest by Euler and Maclaurin.
+
+    ``area_after`` is the area under S after a tenure, over S there.
+    """
+    now, last = log_survival(tenure), tenure + TERMS
+    before, there, after = (np.exp(log_survival(last + step) - now) for step in (-1, 0, 1))
+    terms = np.exp(log_survival(tenure[..., None] + np.arange(1, TERMS + 1)) - now[..., None]).sum(axis=-1)
+    return terms + there * (area_after(last) - 1 / 2) - (after - before) / 24
 
 
 def starting_hazard(tenure: Array, at_risk: Array, lost: Array, weight: Array) -> float:

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from retention_models.core.arguments import is_number, require_number
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation, three_digits, with_interval, with_intervals
 from retention_models.estimation.intervals import (
@@ -155,7 +156,7 @@ class Curve(Presentation):
         Returns
         -------
         numpy.ndarray
-            Shares in the shape of ``tenure``; a step function, flat after the last observed tenure.
+            Shares in the shape of ``tenure``; a step function, flat after the last observed tenure; nan at nan.
         """
         return self._read(self.survival, 1.0, tenure)
 
@@ -174,7 +175,8 @@ class Curve(Presentation):
         """
         when = np.asarray(tenure, dtype=float)
         place = np.searchsorted(self.tenure, when, side="left")
-        return np.where((when > self.start) | (self.start == 0), np.append(self.at_risk, 0.0)[place], 0.0)
+        at_risk = np.where((when > self.start) | (self.start == 0), np.append(self.at_risk, 0.0)[place], 0.0)
+        return np.where(np.isnan(when), np.nan, at_risk)
 
     def since(self, tenure: float) -> Curve:
         """The curve of customers who are still there at a later tenure: S(t) / S(tenure), with its own variance.
@@ -196,6 +198,7 @@ class Curve(Presentation):
         ValueError
             When ``tenure`` is outside the curve.
         """
+        require_number("tenure", tenure)
         later = self.tenure > tenure
         if tenure < self.start or not np.any(later):
             raise ValueError(
@@ -230,8 +233,11 @@ class Curve(Presentation):
         d / (n (n - d)) over the tenures, where A is the area from there to the horizon. Times a margin per time unit,
         it is the value of a customer up to the horizon, without a model.
         """
-        if not np.isfinite(horizon) or horizon <= self.start:
-            raise ValueError(f"horizon must be finite and above the start of the curve, {self.start:g}; got {horizon}")
+        require_number("rate", rate, 0)
+        if not (is_number(horizon) and horizon > self.start):
+            raise ValueError(
+                f"horizon must be a finite number above the start of the curve, {self.start:g}; got {horizon!r}"
+            )
         if horizon > self.tenure[-1] and self.survival[-1] > 0:
             raise ValueError(
                 f"nobody was observed for longer than {self.tenure[-1]:g}, and the horizon is {horizon:g}; "
@@ -269,8 +275,7 @@ class Curve(Presentation):
         The interval holds the tenures at which the log-log interval of S includes 1 - share (Brookmeyer & Crowley
         1982).
         """
-        if not 0 < share < 1:
-            raise ValueError(f"share must lie between 0 and 1, for example 0.5 for the median; got {share!r}")
+        require_number("share", share, 0, 1, inside=True)
         lower, upper = self._interval(level)
         return Quantile(*(self._first_at_most(steps, 1 - share) for steps in (self.survival, lower, upper)))
 
@@ -357,8 +362,9 @@ class Curve(Presentation):
 
     def _read(self, steps: Array, before: float, tenure: ArrayLike) -> Array:
         """The value of a right-continuous step function at some tenures."""
-        place = np.searchsorted(self.tenure, np.asarray(tenure, dtype=float), side="right")
-        return np.concatenate([[before], steps])[place]
+        when = np.asarray(tenure, dtype=float)
+        place = np.searchsorted(self.tenure, when, side="right")
+        return np.where(np.isnan(when), np.nan, np.concatenate([[before], steps])[place])
 
     def _first_at_most(self, steps: Array, height: float) -> float:
         reached = steps <= height * (1 + 1e-12)

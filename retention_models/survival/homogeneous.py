@@ -26,6 +26,8 @@ from retention_models.survival.contract_model import (
     starting_hazard,
 )
 
+FAR, FRACTIONS = 100.0, 40  # exposure beyond which so many fractions give all digits
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Geometric(RetentionModel):
@@ -59,13 +61,13 @@ class Geometric(RetentionModel):
         return -self.rate * tenure
 
     def _log_retention(self, tenure: Array) -> Array:
-        return -self.rate * np.ones_like(tenure)
+        return -self.rate * (tenure - tenure + 1.0)  # nan stays nan
 
     def _log_retention_slopes(self, tenure: Array) -> Sequence[Array]:
         return (-np.ones_like(tenure),)
 
-    def _sum_after(self, tenure: Array) -> Array:
-        return np.exp(self._log_survival(tenure)) / np.expm1(self.rate)
+    def _residual_sum(self, tenure: Array) -> Array:
+        return np.broadcast_arrays(1 / np.expm1(self.rate), tenure)[0].copy()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -109,11 +111,19 @@ class DiscreteWeibull(RetentionModel):
         by_c = -self.rate * (power_slope(tenure, self.c) - power_slope(tenure - 1, self.c))
         return -power_growth(tenure, self.c), by_c
 
-    def _sum_after(self, tenure: Array) -> Array:
-        return endless_sum(lambda t: np.exp(self._log_survival(t)), self._area_after, tenure)
+    def _residual_sum(self, tenure: Array) -> Array:
+        return endless_sum(self._log_survival, self._area_after, tenure)
 
     def _area_after(self, tenure: Array) -> Array:
-        """The area under S from ``tenure`` on, an incomplete gamma function."""
-        shape = 1 / np.asarray(self.c)
+        """The area under S from ``tenure`` on over S there, an incomplete gamma function.
+
+        Where S all but vanishes, by its continued fraction (Abramowitz & Stegun 6.5.31).
+        """
+        shape, exposure = np.broadcast_arrays(1 / np.asarray(self.c), self.rate * power(tenure, self.c))
+        is_far = exposure > FAR + 2 * shape
         log_whole = gammaln(shape) - np.log(self.c) - np.log(self.rate) * shape
-        return np.exp(np.minimum(log_whole, 700.0)) * gammaincc(shape, self.rate * power(tenure, self.c))
+        near = np.exp(np.minimum(log_whole + np.where(is_far, 0, exposure), 700.0)) * gammaincc(shape, exposure)
+        x, fraction = np.where(is_far, exposure, FAR + 2 * shape), np.zeros(shape.shape)
+        for i in range(FRACTIONS, 0, -1):
+            fraction = i * (i - shape) / (x + 2 * i + 1 - shape - fraction)
+        return np.where(is_far, tenure / self.c / (x + 1 - shape - fraction), near)

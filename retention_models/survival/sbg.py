@@ -19,7 +19,7 @@ from retention_models.core.arrays import Array
 from retention_models.estimation.links import Link, LogitMeanLink
 from retention_models.estimation.model import Limit
 from retention_models.survival.beta_mixture import log_mean_power, mean_if_saved
-from retention_models.survival.contract_model import Parameter, RetentionModel, starting_hazard, whole
+from retention_models.survival.contract_model import Parameter, RetentionModel, renewals_or_nan, starting_hazard
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -68,12 +68,11 @@ class ShiftedBetaGeometric(RetentionModel):
         stay = self.beta + (tenure - 1)
         return -1 / (self.alpha + stay), self.alpha / (self.alpha + stay) / stay
 
-    def _sum_after(self, tenure: Array) -> Array:
+    def _residual_sum(self, tenure: Array) -> Array:
         with np.errstate(divide="ignore"):
-            more = (self.beta + tenure) / np.maximum(np.subtract(self.alpha, 1.0), 0.0)
-        return more * np.exp(self._log_survival(tenure))
+            return (self.beta + tenure) / np.maximum(np.subtract(self.alpha, 1.0), 0.0)
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """As in ``RetentionModel``: those who would have left are the more likely, the larger their own chance."""
-        at, later = whole(renewal, least=1, name="renewal"), whole(ahead, least=0, name="ahead")
+        at, later = renewals_or_nan(renewal, least=1), renewals_or_nan(ahead, least=0)
         return mean_if_saved(self.alpha, self.beta, at - 1, 1.0, later)

@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.model import Limit
-from retention_models.survival.contract_model import Parameter, RetentionModel, starting_hazard, whole
+from retention_models.survival.contract_model import Parameter, RetentionModel, renewals_or_nan, starting_hazard
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -91,14 +91,13 @@ class TwoSegments(RetentionModel):
         by_extra = (tenure - 1) * (1 - loyal_before) - tenure * (1 - loyal_after)
         return by_odds, -np.ones_like(loyal_before), by_extra
 
-    def _sum_after(self, tenure: Array) -> Array:
+    def _residual_sum(self, tenure: Array) -> Array:
         loyal, both = self.share_loyal(tenure), self.rate + self.extra
-        more = loyal / np.expm1(self.rate) + (1 - loyal) / np.expm1(both)
-        return more * np.exp(self._log_survival(tenure))
+        return loyal / np.expm1(self.rate) + (1 - loyal) / np.expm1(both)
 
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """As in ``RetentionModel``: most of those who would have left are fickle."""
-        at, later = whole(renewal, least=1, name="renewal"), whole(ahead, least=0, name="ahead")
+        at, later = renewals_or_nan(renewal, least=1), renewals_or_nan(ahead, least=0)
         both = self.rate + self.extra
         loyal = self.share_loyal(at - 1) * -np.expm1(-self.rate)
         fickle = (1 - self.share_loyal(at - 1)) * -np.expm1(-both)

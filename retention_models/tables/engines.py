@@ -21,6 +21,7 @@ from retention_models.tables.files import (
     BLANKS,
     NOTHING,
     WHOLE,
+    WHOLE_KINDS,
     ZONE,
     Kind,
     column_names_of_file,
@@ -48,6 +49,9 @@ SPARK = {
     nw.String: "string",
 }
 LARGEST_KEPT = 2**30  # bytes of files whose columns are kept in memory
+LARGEST_ID = 2**63 - 1  # as a whole number of 64 bits
+ID = "customer_id"
+MANY_IDS = 10  # rows, among which one that is no number is no accident
 SHOWN = 20  # names of columns in an error
 TYPES = {"day": nw.Datetime("us"), "number": nw.Float64(), "measure": nw.Float64()}  # of columns without any value
 
@@ -73,7 +77,8 @@ def open_log(
         What each column holds, by its new name. ``"id"``: customers, of one type. ``"value"``: anything, as it is. Both
         are whole numbers in files of text if every one is. ``"text"``: names. ``"day"``: days or times, on a wall
         clock without zone. ``"number"``: floats. ``"measure"``: floats, or yes and no as 1 and 0. ``"words"``:
-        what stands there where the column is one of text; missing where it is none.
+        what stands there where the column is one of text; missing where it is none. Ids that do not fit into 64 bits
+        are text, with every digit.
     where, hint
         What an error calls the source, and what it adds when columns are missing.
     time_zone
@@ -84,7 +89,7 @@ def open_log(
     columns = _named(columns)
     kinds = {name: kinds[name] for name in columns}
     whole = isinstance(source, str | Path) and is_text_file(source)
-    frame = _select(source, columns, where, hint)
+    frame = _write_wide_ids(_select(source, columns, where, hint), kinds)
     if frame.implementation.is_pandas():
         frame = _read_pandas(frame.to_native(), kinds, columns, time_zone)
     elif frame.implementation.is_duckdb():
@@ -135,6 +140,16 @@ def column_names(source: Any, where: str = "the table") -> list[str]:
         raise TypeError(f"{where} must be {kinds}, not {type(source).__name__}") from error
 
 
+def clock_of(source: Any, column: str) -> str | None:
+    """The time zone on whose clock a column of a frame is written; None if it does not say so, and for files."""
+    dtype = (
+        None
+        if isinstance(source, str | Path)
+        else _select(source, {column: column}, "the log", "").collect_schema()[column]
+    )
+    return getattr(dtype, "time_zone", None)
+
+
 def measured_columns(source: Any, names: Sequence[str]) -> list[str]:
     """Those of some columns that hold numbers, or yes and no, in most rows."""
     schema = _select(source, _named(names), "the table", "").collect_schema()
@@ -147,15 +162,24 @@ def measured_columns(source: Any, names: Sequence[str]) -> list[str]:
     return [name for name in possible if 2 * counts[name] > counts["_rows"]]
 
 
-def reading_facts(frame: Frame) -> dict[str, nw.Expr]:
-    """What a pass over the rows must tell before they are settled: the zones of dates, and ids that are not whole."""
+def reading_facts(frame: Frame, faulty: nw.Expr | None = None) -> dict[str, nw.Expr]:
+    """What a pass over the rows must tell before they are settled: the zones of dates, and ids that are not whole.
+
+    Ids of ``faulty`` rows, such as a total below the others, do not count.
+    """
+    usable = nw.lit(value=True) if faulty is None else ~faulty
     facts: dict[str, nw.Expr] = {}
     for name in frame.collect_schema().names():
         if name.startswith(ZONE):
             zone = nw.when(~nw.col(name.removeprefix(ZONE)).is_null()).then(nw.col(name))
             facts |= {f"first{name}": zone.min(), f"last{name}": zone.max()}
         elif name.startswith(WHOLE):
-            facts[name] = (nw.col(name).is_null() & ~nw.col(name.removeprefix(WHOLE)).is_null()).cast(nw.Int64).sum()
+            id_ = nw.col(name.removeprefix(WHOLE))
+            is_other = nw.col(name).is_null() & ~id_.is_null() & usable
+            facts[name] = is_other.cast(nw.Int64).sum()
+            if name == WHOLE + ID:
+                facts[f"some{name}"] = nw.when(is_other).then(id_).max()
+                facts[f"all{name}"] = (~id_.is_null() & usable).cast(nw.Int64).sum()
     return facts
 
 
@@ -165,13 +189,42 @@ def settle(frame: Frame, facts: pd.Series[Any], columns: Mapping[str, str], time
     Raises
     ------
     ValueError
-        When dates come from several time zones, and nobody said whose calendar counts.
+        When dates come from several time zones, and nobody said whose calendar counts. When ids are whole numbers but
+        for one row or one percent, among ten rows or more: that is no customer.
     """
     beside = [name for name in frame.collect_schema().names() if name.startswith((ZONE, WHOLE))]
     for name in (name for name in beside if name.startswith(ZONE)):
         _check_zones(facts[f"first{name}"], facts[f"last{name}"], columns[name.removeprefix(ZONE)], time_zone)
-    ids = [name for name in beside if name.startswith(WHOLE) and facts[name] == 0]
+    whole = [name for name in beside if name.startswith(WHOLE)]
+    if WHOLE + ID in whole:
+        others, rows = (0 if pd.isna(facts[key]) else int(facts[key]) for key in (WHOLE + ID, f"all{WHOLE}{ID}"))
+        _check_ids(others, rows, facts[f"some{WHOLE}{ID}"], columns[ID])
+    ids = [name for name in whole if facts[name] == 0]
     return _replace(frame, {name.removeprefix(WHOLE): nw.col(name) for name in ids}).drop(beside)
+
+
+def _check_ids(others: int, rows: int, example: Any, name: str) -> None:
+    """An error where a few values make names of ids which else are whole numbers."""
+    if rows >= MANY_IDS and 0 < others <= max(1, rows // 100):
+        raise ValueError(
+            f"column {name!r} holds whole numbers, except in {others:,} of {rows:,} rows, such as {example!r}: leave "
+            "such rows out (a total, say); if they are right, pass a frame with all ids as text"
+        )
+
+
+def _write_wide_ids(frame: Frame, kinds: Mapping[str, Kind]) -> Frame:
+    """The frame with ids that pandas has no whole numbers for as text, and beside them the whole numbers that they are.
+
+    The types of 128 bits and decimals would become floats, which make customers with long ids one.
+    """
+    schema = frame.collect_schema()
+    wide = [n for n, kind in kinds.items() if kind in WHOLE_KINDS and schema[n] in (nw.Int128, nw.UInt128, nw.Decimal)]
+    written: dict[str, nw.Expr] = {}
+    for name in wide:
+        fits = (nw.col(name) >= -LARGEST_ID) & (nw.col(name) <= LARGEST_ID)
+        fits = fits & (nw.col(name) % 1 == 0) if schema[name] == nw.Decimal else fits
+        written |= {WHOLE + name: nw.when(fits).then(nw.col(name)).cast(nw.Int64), name: nw.col(name).cast(nw.String)}
+    return _replace(frame, written)
 
 
 def collect(frame: Frame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
+from retention_models.core.column_rules import RULES
 from retention_models.tables.engines import collect
 
 
@@ -66,7 +67,7 @@ def require_filled(table: pd.DataFrame) -> None:
 
 def check_rules(columns: dict[str, Array], index: pd.Index) -> None:
     """Every rule whose columns are there."""
-    for names, broken, rule, remedy in _RULES:
+    for names, broken, rule, remedy in RULES:
         if all(name in columns for name in names):
             require_rows(~broken(*(columns[name] for name in names)), names[0], rule, index, remedy)
 
@@ -85,62 +86,3 @@ def require_rows(good: NDArray[np.bool_], name: str, rule: str, index: pd.Index,
 def join_names(names: Sequence[str]) -> str:
     """Names in a row, for an error."""
     return ", ".join(str(name) for name in names) or "none"
-
-
-_Rule = tuple[tuple[str, ...], Callable[..., NDArray[np.bool_]], str, str]
-
-
-_RULES: tuple[_Rule, ...] = (
-    (("weight",), lambda weight: weight < 0, "is negative", "a weight counts the customers who share a history"),
-    (("frequency",), lambda x: x < 0, "is negative", "it counts repeat purchases, 0 for a single purchase"),
-    (("frequency",), lambda x: x != np.floor(x), "is not a whole number", "it counts repeat purchases"),
-    (
-        ("monetary_value",),
-        lambda m: m < 0,
-        "is negative",
-        "it is the mean amount of the repeat purchases; see refunds in summarize",
-    ),
-    (("recency",), lambda t: t < 0, "is negative", "it is the age at the last purchase, 0 for a single purchase"),
-    (("T",), lambda T: T < 0, "is negative", "was observation_end before the first purchase?"),
-    (("recency", "T"), lambda t, T: t > T, "exceeds T", "was observation_end before the last purchase?"),
-    (
-        ("recency", "frequency"),
-        lambda t, x: (t > 0) & (x == 0),
-        "is above 0 without a repeat purchase",
-        "recency is the age at the last purchase, not the time since then",
-    ),
-    (
-        ("recency", "frequency"),
-        lambda t, x: (t == 0) & (x > 0),
-        "is 0 in spite of repeat purchases",
-        "purchases at the same time count as one; see granularity in summarize",
-    ),
-    (
-        ("log_gaps", "frequency"),
-        lambda gaps, x: (gaps != 0) & (x == 0),
-        "is not 0 without a repeat purchase",
-        "it is the sum of the logarithms of the gaps between purchases",
-    ),
-    (
-        ("log_gaps", "frequency", "recency"),
-        lambda gaps, x, t: (
-            gaps > x * np.log(t / np.maximum(x, 1), where=x * t > 0, out=np.zeros_like(t)) + 1e-6 * (x + 1)
-        ),
-        "is more than gaps that add up to recency can have",
-        "it must be in the time unit of recency; summarize makes both",
-    ),
-    (("tenure",), lambda t: t < 0, "is negative", "it is the time since the start of the contract"),
-    (("tenure", "at_risk"), lambda t, n: t < 1, "is below 1", "it numbers the renewals, 1 for the first"),
-    (("tenure", "at_risk"), lambda t, n: t != np.floor(t), "is not a whole number", "it numbers the renewals"),
-    (("churned",), lambda c: (c != 0) & (c != 1), "is neither True nor False", "it says whether the customer left"),
-    (("entry",), lambda e: e < 0, "is negative", "it is 0 for customers observed from the start"),
-    (
-        ("tenure", "entry"),
-        lambda t, e: (t <= e) & (e > 0),
-        "does not exceed entry",
-        "such customers were never observed: leave them out",
-    ),
-    (("at_risk",), lambda n: n < 0, "is negative", "it counts the customers who came to the renewal"),
-    (("lost",), lambda d: d < 0, "is negative", "it counts the customers who did not renew"),
-    (("lost", "at_risk"), lambda d, n: d > n, "exceeds at_risk", "those lost are counted among those at risk"),
-)

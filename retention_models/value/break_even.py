@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import is_number
+from retention_models.core.arguments import is_number, require_number
 
 UPLIFTS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 TYPICAL_SHARE = 0.1
@@ -47,6 +47,9 @@ def paying_customers(uplift: pd.DataFrame, *, uplifts: Sequence[float] = UPLIFTS
     5 %             1   0.25         0.00          0.5
     10 %            2   0.50         0.25          0.5
     """
+    uplifts = list(uplifts) if np.iterable(uplifts) else [uplifts]
+    for share in uplifts:
+        require_number("each of uplifts", share, 0)
     ends = {"share": "", "share_lower": "_upper", "share_upper": "_lower"}
     needed = {name: np.sort(uplift[f"break_even_uplift{end}"]) for name, end in ends.items()}
     counts = {name: np.searchsorted(values, uplifts, side="right") for name, values in needed.items()}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arguments import require_horizon
 from retention_models.core.dates import span_name
 from retention_models.fitting.uncertainty import Fitted, uncertainty_of
 from retention_models.forecast.by_group import status_by_group
@@ -56,7 +57,7 @@ def value_by_segment(
     )
     each, together = ([f"{name}{end}" for end in ("", "_lower", "_upper")] for name in ("value_per_customer", "value"))
     first, last = ["customers", "share_of_customers", "probability_alive"], ["share_of_value", "share_of_medians"]
-    table = table[[*first, *each, *together, *last]]
+    table = table[[name for name in (*first, *each, *together, *last) if name in table]]
     return table.sort_values("value", ascending=False, kind="stable")
 
 
@@ -67,7 +68,7 @@ def value_by_horizon(
     *,
     horizons: Sequence[float],
     spend: Fitted | None = None,
-    level: float = 0.95,
+    level: float | None = 0.95,
 ) -> pd.DataFrame:
     """Value of all customers for several horizons; with a discount rate above 0 also without a time limit.
 
@@ -115,6 +116,8 @@ def value_by_horizon(
     if not np.iterable(horizons) or not list(horizons):
         raise ValueError("horizons must name at least one length to look ahead, such as (26, 52)")
     require_terms(terms, "time_unit", "annual_discount_rate")
+    for horizon in horizons:
+        require_horizon(horizon, or_endless=True)
     ahead = {span_name(horizon, str(terms.time_unit)): float(horizon) for horizon in horizons}
     if terms.annual_discount_rate:
         ahead["without end"] = np.inf

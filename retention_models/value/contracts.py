@@ -23,6 +23,7 @@ from retention_models.core.arrays import Array
 from retention_models.estimation.estimates import with_interval_columns
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import customers_by_tenure, read_contract_customers
+from retention_models.survival.contract_model import renewals_or_nan
 from retention_models.survival.homogeneous import Geometric
 from retention_models.tables.customer_table import CustomerTable
 from retention_models.tables.groups import Labels, read_codes
@@ -110,8 +111,9 @@ def discounted_residual_lifetime(
     >>> rm.value.discounted_residual_lifetime(rm.ShiftedBetaGeometric(3.8, 15.2), [1, 2, 3, 4, 5], terms).round(2)
     array([3.31, 3.45, 3.59, 3.72, 3.84])
     """
-    payments_made = np.asarray(payments, dtype=float)
-    if not np.all((payments_made >= 1) & (payments_made == np.floor(payments_made))):
+    payments_made = np.asarray(payments)
+    counted = payments_made if payments_made.dtype.kind in "fiu" else np.full(payments_made.shape, np.nan)
+    if np.isnan(renewals_or_nan(counted, least=1)).any():
         raise ValueError("payments must be whole numbers from 1 on; the payment at the start is the first")
     schedule = payment_schedule(terms, model)
     stream = PaymentStream(survival_at_renewals(model, int(payments_made.max()) - 1, schedule), schedule, moment)
@@ -155,7 +157,7 @@ def retention_elasticity(model: Any, terms: Terms) -> float:
 
 
 def contract_value(
-    model: Any, customers: Any, terms: Terms, moment: Moment = "before_renewal", level: float = 0.95
+    model: Any, customers: Any, terms: Terms, moment: Moment = "before_renewal", level: float | None = 0.95
 ) -> pd.DataFrame:
     """Future value of each customer with a contract; see ``customer_value``.
 
@@ -179,7 +181,7 @@ def total_contract_value(
     terms: Terms,
     moment: Moment = "before_renewal",
     by: Labels | None = None,
-    level: float = 0.95,
+    level: float | None = 0.95,
 ) -> pd.DataFrame:
     """Future value of all customers with contracts, or of each segment; see ``total_value``."""
     schedule = payment_schedule(terms, model)
@@ -198,10 +200,11 @@ def total_contract_value(
     frame = pd.DataFrame(
         {"customers": share.sum(axis=0)} | with_interval_columns("value", total, level, schedule.scale), names
     )
-    ends = frame["value_lower"].to_numpy(), frame["value_upper"].to_numpy()
-    chance = source.values(_value(table, schedule, moment, variance=True), table.rows) @ share
-    outcome = schedule.prediction_interval(total.values, ends, chance, level)
-    frame["outcome_lower"], frame["outcome_upper"] = outcome
+    if level is not None:
+        ends = frame["value_lower"].to_numpy(), frame["value_upper"].to_numpy()
+        chance = source.values(_value(table, schedule, moment, variance=True), table.rows) @ share
+        outcome = schedule.prediction_interval(total.values, ends, chance, level)
+        frame["outcome_lower"], frame["outcome_upper"] = outcome
     frame["naive_value"] = _naive_value(model, table, schedule, moment) @ share
     return _with_counts(frame)
 

@@ -28,7 +28,7 @@ def customer_value(
     *,
     spend: Fitted | None = None,
     moment: Moment = "before_renewal",
-    level: float = 0.95,
+    level: float | None = 0.95,
 ) -> pd.DataFrame:
     """Value of each customer today, with a confidence interval: of future purchases, or of contract payments.
 
@@ -55,7 +55,7 @@ def customer_value(
         and the next payment is not discounted. ``"after_payment"`` is just after the last payment, one period before
         the next.
     level
-        Level of the confidence intervals, 0.95 by default.
+        Level of the confidence intervals, 0.95 by default; None for no intervals.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def total_value(
     spend: Fitted | None = None,
     by: Labels | None = None,
     moment: Moment = "before_renewal",
-    level: float = 0.95,
+    level: float | None = 0.95,
 ) -> pd.DataFrame:
     """Value of all customers together, or of each segment, today.
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from retention_models.core.arguments import require_number
 from retention_models.core.arrays import Array
 from retention_models.core.dates import MONTHS
 from retention_models.estimation.estimates import PLAIN, POSITIVE, Scale
@@ -22,6 +23,7 @@ from retention_models.value.terms import Payment, Terms, require_terms
 Moment = Literal["before_renewal", "after_payment"]
 
 LONGEST = 1e6  # times that a payment may be worth what all to come are, where customers stay for good
+MOST_RENEWALS = 1e6  # made, and ahead
 NEGLIGIBLE = 1e-13  # share of a value without end that the payments left away may hold
 DAYS_A_YEAR = 365.25
 
@@ -115,6 +117,8 @@ def payment_schedule(terms: Terms, model: Any = None) -> PaymentSchedule:
             f"horizon must be a whole number of billing periods, 1 or more, or numpy.inf; got {horizon!r}: whoever "
             "renews pays for a whole period"
         )
+    if np.isfinite(horizon):
+        require_number("horizon", horizon, 1, MOST_RENEWALS)
     if terms.horizon is not None and terms.time_unit not in (None, terms.billing_period):
         raise ValueError(
             f"the horizon of contracts counts billing periods ({terms.billing_period!r}), but time_unit is "
@@ -215,5 +219,13 @@ def survival_at_renewals(model: Any, last: int, terms: PaymentSchedule) -> Array
     end = last + (finite_horizon(terms) if hasattr(curve, "at_risk") else terms.renewals)
     if hasattr(curve, "at_risk") and curve.survival[-1] > 0:
         require_observed_length(float(curve.tenure[-1]), end)
+    require_number("the largest tenure", last, 0, MOST_RENEWALS)
     rows = by_row(curve) if isinstance(curve, RetentionModel) else curve
-    return np.atleast_2d(np.asarray(rows.survival_function(np.arange(end + 1)), dtype=float))
+    survival = np.atleast_2d(np.asarray(rows.survival_function(np.arange(end + 1)), dtype=float))
+    stays = survival[:, last] if isinstance(curve, RetentionModel) else 1.0
+    if not np.all(stays * terms.discount ** (last + 1.0) > 0):
+        raise ValueError(
+            f"tenure is up to {last:,}, and under {type(curve).__name__} with this discount rate the share that stays"
+            " so long, or the discount factor, is 0: such customers cannot be valued; leave them out"
+        )
+    return survival

@@ -19,7 +19,6 @@ from retention_models.core.arguments import require_discount_rate
 from retention_models.core.arrays import Array
 from retention_models.core.dates import MONTHS, unit_length
 from retention_models.estimation.estimates import POSITIVE, Estimate, with_interval_columns
-from retention_models.estimation.intervals import positive_interval
 from retention_models.fitting.resampling import Bootstrap
 from retention_models.fitting.result import Fit
 from retention_models.fitting.uncertainty import Fitted, Uncertainty, uncertainty_of
@@ -33,7 +32,9 @@ from retention_models.value.value_component import ValueComponent
 YEAR = pd.Timedelta(days=365.25)
 
 
-def purchase_value(fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None, level: float) -> pd.DataFrame:
+def purchase_value(
+    fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None, level: float | None
+) -> pd.DataFrame:
     """Value of the future purchases of each customer; see ``customer_value``."""
     purchases, amount, histories = _components(fit, customers, terms, spend)
     share = terms.unit_value
@@ -47,12 +48,11 @@ def purchase_value(fit: Fitted, customers: Any, terms: Terms, spend: Fitted | No
     table["spend_estimate"] = pd.Categorical(np.where(is_median, "posterior median", "posterior mean"))
     values = share * purchases.line_values * amount.line_values
     errors = share * np.hypot(amount.line_values * purchases.line_errors, purchases.line_values * amount.line_errors)
-    lower, upper = positive_interval(values, errors, level)
-    return table.assign(value=values, value_lower=lower, value_upper=upper)
+    return table.assign(**with_interval_columns("value", Estimate(values, errors[:, None]), level, POSITIVE))
 
 
 def total_purchase_value(
-    fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None, by: Labels | None, level: float
+    fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None, by: Labels | None, level: float | None
 ) -> pd.DataFrame:
     """Value of the future purchases of all customers, or of each segment; see ``total_value``."""
     components = _components(fit, customers, terms, spend)
@@ -62,7 +62,7 @@ def total_purchase_value(
 
 
 def value_for_horizons(
-    fit: Fitted, customers: Any, terms: Sequence[Terms], spend: Fitted | None, level: float
+    fit: Fitted, customers: Any, terms: Sequence[Terms], spend: Fitted | None, level: float | None
 ) -> list[pd.DataFrame]:
     """The total of ``total_purchase_value`` for several terms that differ in their horizon; customers are read once."""
     discount_terms(terms[0], spend)
@@ -83,7 +83,7 @@ def _total(
     code: NDArray[np.int64],
     segments: pd.Index,
     is_median: NDArray[np.bool_],
-    level: float,
+    level: float | None,
 ) -> pd.DataFrame:
     """The sums of each segment's values, with their uncertainty."""
     purchases, amount, histories = components

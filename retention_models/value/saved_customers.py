@@ -26,7 +26,7 @@ NEVER = 1e-200  # added to a chance to leave, so that whoever never leaves has a
 EDGES = (0, 1, 3, 6, 12, 24, 48, 96)  # renewals at which a table begins a new group
 
 
-def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float = 0.95) -> pd.DataFrame:
+def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float | None = 0.95) -> pd.DataFrame:
     """Value of a customer who would leave at the next renewal and is kept.
 
     Parameters

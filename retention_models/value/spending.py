@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.btyd.gammagamma import PAID_NOTHING, GammaGamma
+from retention_models.core.arguments import require_number
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.estimation.intervals import normal_quantile
@@ -156,6 +157,7 @@ def spend_independence_check(spend: Fit, customers: Any, *, tolerance: float = 0
         is None with fewer than two groups. The text states the correlation with its interval (Fisher's z). The
         correlation does not decide, because among many customers even a harmless one is significant.
     """
+    require_number("tolerance", tolerance, 0)
     bias = spend_by_frequency(spend, customers)
     if len(bias) < 2:
         few = f"fewer than two groups of {FEWEST} customers who differ in frequency"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retention_models.core.arguments import check_choice, require_discount_rate, require_horizon, require_margin
-from retention_models.core.dates import span_name
+from retention_models.core.dates import check_time_unit, span_name
 from retention_models.core.formatting import Facts, Part, Presentation, field_values, three_digits
 from retention_models.tables.days import Period, check_period, period_name
 
@@ -40,7 +40,9 @@ class Terms(Presentation):
     price
         Money for one unit: one payment of a contract, one purchase without an amount, or one unit of the outcome of a
         test. A sequence is the price of each payment of a contract, from the payment at the start; its last price holds
-        for all later payments. A price below 0 is a loss. Without a price, payments and purchases are counted.
+        for all later payments. A list may hold losses, below 0, such as the cost of a free start. One price
+        below 0 is that of an outcome of a test of which less is better, such as complaints. Without a price, payments
+        and purchases are counted.
     currency
         The name of the currency, written before an amount: "EUR". Empty by default.
     billing_period
@@ -87,7 +89,16 @@ class Terms(Presentation):
             check_period(self.billing_period, "billing_period")
         if self.price is not None:
             object.__setattr__(self, "price", _check_price(self.price))
+        if isinstance(self.price, float) and self.price < 0 and (self.billing_period or self.horizon) is not None:
+            raise ValueError(
+                f"price must be 0 or more for purchases and payments; got {self.price:g} (payments that begin with a "
+                "loss are a list; below 0 is the price of an outcome of which less is better)"
+            )
+        if self.time_unit is not None:
+            check_time_unit(self.time_unit)
         object.__setattr__(self, "currency", self.currency or "")
+        if not isinstance(self.currency, str):
+            raise ValueError(f"currency must be a name such as 'EUR'; got {self.currency!r}")
         check_choice("payment", self.payment, get_args(Payment))
 
     @property
@@ -191,10 +202,7 @@ def require_terms(terms: object, *names: str) -> None:
 
 def _check_price(price: ArrayLike) -> float | tuple[float, ...]:
     """The price as a number, or that of each payment as a tuple."""
-    try:
-        amounts = np.asarray(price, dtype=float)
-    except (TypeError, ValueError):
-        amounts = np.empty(0)
-    if amounts.ndim > 1 or amounts.size == 0 or not np.all(np.isfinite(amounts)) or isinstance(price, bool):
+    amounts = np.asarray(price)
+    if amounts.ndim > 1 or amounts.size == 0 or amounts.dtype.kind not in "fiu" or not np.all(np.isfinite(amounts)):
         raise ValueError(f"price must be an amount of money, or a list of such amounts; got {price!r}")
-    return float(amounts) if amounts.ndim == 0 else tuple(amounts.tolist())
+    return float(amounts) if amounts.ndim == 0 else tuple(amounts.astype(float).tolist())

@@ -335,7 +335,7 @@ def test_refunds_and_what_was_asked_for_is_no_fault_of_the_log():
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, "0.5", None, float("nan"), True])
 def test_the_share_that_may_be_set_aside_is_a_share(share):
-    with pytest.raises(ValueError, match="max_set_aside must be a share from 0 to 1"):
+    with pytest.raises(ValueError, match="max_set_aside must be a number from 0 to 1"):
         rm.read_transactions(orders(), max_set_aside=share)
 
 

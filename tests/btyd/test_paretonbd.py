@@ -57,14 +57,14 @@ EXTREMES = {
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(**EXTREMES)
 def test_log_likelihood_is_exact_on_extreme_histories(r, alpha, s, beta, x, T, share):
-    assert_log_likelihood_is_exact(r, alpha, s, beta, x, share * T if x else 0.0, T)
+    assert_log_likelihood_is_exact(r, alpha, s, beta, x, max(share, 1e-12) * T if x else 0.0, T)
 
 
 @pytest.mark.slow
 @settings(max_examples=1500, derandomize=True, deadline=None)
 @given(**EXTREMES)
 def test_log_likelihood_is_exact_on_very_many_extreme_histories(r, alpha, s, beta, x, T, share):
-    assert_log_likelihood_is_exact(r, alpha, s, beta, x, share * T if x else 0.0, T)
+    assert_log_likelihood_is_exact(r, alpha, s, beta, x, max(share, 1e-12) * T if x else 0.0, T)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 1e4])

@@ -253,7 +253,7 @@ def test_what_cannot_be_bootstrapped_is_refused(bgnbd, customers):
     rng = np.random.default_rng(1)
     with pytest.raises(ValueError, match="these 2,356 customers are not the ones that BGNBD was fitted to"):
         bootstrap(bgnbd, customers.iloc[1:], rng=rng)
-    with pytest.raises(ValueError, match="replicates must be 2 or more"):
+    with pytest.raises(ValueError, match="replicates must be a whole number, 2 or more"):
         bootstrap(bgnbd, customers, replicates=1, rng=rng)
     kept = pd.DataFrame({"tenure": [1, 2, 3], "at_risk": [1000, 869, 743], "lost": [131, 126, 90]})
     with pytest.raises(ValueError, match="a retention table holds only their sums"):

@@ -350,21 +350,10 @@ def test_a_table_that_begins_late_says_what_is_extrapolated(retention):
 
 
 @each_example
-def test_what_is_no_number_of_renewals_is_named(model):
-    for bad in (0, -1, 1.5, np.nan):
-        with pytest.raises(ValueError, match="tenure counts renewals: whole numbers from 1 on"):
-            model.retention_rate([1, bad])
-        with pytest.raises(ValueError, match="tenure counts renewals: whole numbers from 1 on"):
-            model.hazard(bad)
+def test_what_is_no_number_of_renewals_cannot_be_simulated(model):
     for bad in (-1, 1.5, np.nan):
-        with pytest.raises(ValueError, match="tenure counts renewals: whole numbers from 0 on"):
-            model.expected_residual_lifetime(bad)
         with pytest.raises(ValueError, match="T counts renewals: whole numbers from 0 on"):
             model.simulate([1, bad], np.random.default_rng(1))
-        with pytest.raises(ValueError, match="renewal counts renewals: whole numbers from 1 on"):
-            model.survival_if_saved(1, bad)
-    with pytest.raises(ValueError, match="tenure and given count renewals"):
-        model.survival_function(np.nan)
     assert len(model.simulate([], np.random.default_rng(1))) == 0
 
 

@@ -357,7 +357,7 @@ def test_values_that_lose_money_have_intervals_too():
     base = pd.DataFrame({"tenure": [0, 3], "weight": [10, 5]})
     gain, loss = (
         rm.total_value(found, base, rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=m)).iloc[0]
-        for m in (5, -5)
+        for m in (5, [-5])
     )
     assert loss["value"] == pytest.approx(-gain["value"])
     for kind in ("value", "outcome"):

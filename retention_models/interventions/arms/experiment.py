@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arguments import require_number
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
@@ -47,6 +48,8 @@ class Plan(Presentation):
     population: str = "all assigned customers"
 
     def __post_init__(self) -> None:
+        if pd.isna(self.control):
+            raise ValueError(f"control must name the arm that the others are compared with; got {self.control!r}")
         object.__setattr__(self, "control", str(self.control))
 
 
@@ -382,8 +385,9 @@ def _ceiling_rules(
     for name in [*caps, *winsorise]:
         if name not in names or (name in caps and name in winsorise):
             raise ValueError(f"{name}: a ceiling needs one of the measured columns ({', '.join(names)}), and one rule")
-    wrong = [q for q in winsorise.values() if not 0.5 < q < 1]
-    if wrong:
-        raise ValueError(f"winsorise takes quantiles between 0.5 and 1, such as 0.999; got {wrong[0]!r}")
+    for name, ceiling in caps.items():
+        require_number(f"the ceiling of {name} in caps", ceiling)
+    for name, quantile in winsorise.items():
+        require_number(f"the quantile of {name} in winsorise", quantile, 0.5, 1, inside=True)
     fixed: list[tuple[str, dict[str, float]]] = [(name, {"ceiling": float(ceiling)}) for name, ceiling in caps.items()]
     return fixed + [(name, {"quantile": float(q)}) for name, q in winsorise.items()]

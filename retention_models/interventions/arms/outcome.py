@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from retention_models.core.arguments import require_text
 from retention_models.core.check import Check
 from retention_models.core.formatting import Presentation, format_together
 from retention_models.interventions.arms.cells import overall_mean, overall_scatter, slopes
@@ -57,6 +58,7 @@ class Outcome(Presentation):
     adjust_for: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        require_text("column", self.column)
         check_horizon(self.horizon, self.time_unit)
 
     @property

@@ -9,6 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arguments import require_number
 from retention_models.core.check import Check
 from retention_models.estimation.model import Model
 from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_in_words, cost_per_retained
@@ -96,6 +97,7 @@ def with_ceiling(campaign: Campaign, quantile: float = 0.999) -> Experiment | No
     columns = [outcome.column for outcome in campaign.outcomes if outcome.column not in campaign.binary]
     if not columns or campaign.roles.cluster:
         return None
+    require_number("quantile", quantile, 0.5, 1, inside=True)
     ceilings = _ceilings(campaign, columns, quantile)
     if not any(ceilings.values()):
         return None

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from scipy.special import chdtrc
 
-from retention_models.core.arguments import check_choice
+from retention_models.core.arguments import check_choice, require_type
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, chi_squared_statement, p_statement
 from retention_models.interventions.arms import contrasts
@@ -119,6 +119,8 @@ def differences(
     women's e-mail 0.045
     women's e-mail against men's e-mail -0.031
     """
+    require_type("test", test, Experiment)
+    require_type("outcome", outcome, Outcome)
     money = pricing(terms, costs)
     check_choice("scale", scale, get_args(Scale)[:2])
     check_choice("adjustment", adjustment, get_args(Adjustment))

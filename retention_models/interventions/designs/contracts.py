@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arguments import require_number, require_type
 from retention_models.core.dates import span_name, unit_plural
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.costs import Costs, add_value, pricing
@@ -125,6 +126,7 @@ def rmst_difference(
     randomised, n = 1,000). Worth 32.6 (23.9 to 41.3) per treated customer.
     """
     _require_observed(test, horizon)
+    require_number("rate", rate, 0)
 
     def area(curve: Curve) -> tuple[float, float]:
         mean = curve.restricted_mean(horizon, rate=rate)
@@ -206,6 +208,7 @@ def incremental_value(
     table.attrs["checks"] = [asdict(check) for check in test.checks]
     if residual_lifetime is None:
         return table
+    require_number("residual_lifetime", residual_lifetime, 0)
     worth = terms.unit_value * residual_lifetime * math.exp(-rate * horizon)
     customers_gained = retention_difference(test, horizon=horizon, level=level)
     ends = {"tail": "estimate", "tail_lower": "lower", "tail_upper": "upper"}
@@ -280,6 +283,8 @@ def _law_without_variance(
 
 
 def _require_observed(test: ContractExperiment, horizon: float) -> None:
+    require_type("test", test, ContractExperiment)
+    require_number("horizon", horizon, 0, inside=True)
     for arm, curve in test.curves.items():
         if horizon > curve.tenure[-1] and curve.survival[-1] > 0:
             raise ValueError(

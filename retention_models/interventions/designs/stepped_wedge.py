@@ -259,6 +259,8 @@ def _read_wedge(rows: Any, column: str, cluster: str, period: str, switched: str
     shape = (table["cluster"].nunique(), table["period"].nunique())
     values, states = (table[name].to_numpy().reshape(shape) for name in ("value", "switched"))
     _check_wedge(states)
+    if np.ptp(values) == 0:
+        raise ValueError(f"{column} is {values[0, 0]:g} in every cluster and period: there is no effect to look for")
     before = states.max(axis=0) == 0
     if before.any():
         values = values - values[:, before].mean(axis=1, keepdims=True)

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from retention_models.core.arguments import require_level, require_number, require_text, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import span_name
 from retention_models.core.formatting import Part, Presentation, with_interval
@@ -115,7 +116,14 @@ class Effect(Presentation):
         for law in (self.law, self.value_law):
             if law is not None and not isinstance(law, get_args(Law)):
                 raise TypeError(f"law must be a law such as StudentT(estimate, std_error); got {type(law).__name__}")
+        for name in ("intervention", "outcome", "unit", "estimand", "population"):
+            require_text(name, getattr(self, name))
         try:
+            require_level(self.level)
+            require_whole("n", self.n, 1)
+            for name in ("estimate", "std_error", "cost", "value"):
+                if name == "estimate" or getattr(self, name) is not None:
+                    require_number(name, getattr(self, name), 0 if name == "std_error" else -math.inf)
             check_horizon(self.horizon, self.time_unit)
             self._refuse(self._contradictions())
             self._settle_effect()
@@ -133,15 +141,9 @@ class Effect(Presentation):
         """Rules for the numbers of an effect, and whether each is violated; before the law is known, and after."""
         value = [number for number in (self.value_lower, self.value, self.value_upper) if number is not None]
         numbers = [number for number in (self.lower, self.estimate, self.upper) if number is not None]
-        errors = [number for number in (self.estimate, self.std_error) if number is not None]
         return {
-            "level must lie between 0 and 1": not 0 < self.level < 1,
-            "estimate and std_error must be finite, std_error not negative": not (
-                all(map(math.isfinite, errors)) and min(errors[1:], default=0.0) >= 0
-            ),
             "a ratio must be above 0": self.scale != "difference" and self.estimate <= 0,
             "the estimate must lie inside its interval": not _rise(numbers),
-            "n must be at least 1": self.n < 1,
             "value, value_lower and value_upper go together, or value and value_law": (
                 len(value) not in (0, 3) and (self.value is None or self.value_law is None)
             ),

@@ -8,7 +8,7 @@ numerical integration (Armitage, McPherson & Rowe 1969).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
+from retention_models.core.arguments import is_number, require_level
 from retention_models.core.arrays import Array
 
 Spending = Literal["obrien-fleming", "pocock"]
@@ -85,6 +86,7 @@ def sequential_bounds(
     4          0.8  0.0244  2.2898   0.0220
     5          1.0  0.0500  2.0310   0.0423
     """
+    require_level(level)
     times = check_fractions(fractions)
     totals = [error_spent(time, level, spending) for time in times]
     bounds = _bounds(times, totals)
@@ -95,10 +97,11 @@ def sequential_bounds(
 
 def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
     """The fractions of the planned data at the looks; a ValueError unless they increase within (0, 1]."""
-    times = tuple(float(fraction) for fraction in fractions)
-    if not times or times[0] <= 0 or times[-1] > 1 or any(b <= a for a, b in pairwise(times)):
-        raise ValueError(f"fractions of the planned data rise, above 0 and at most 1; got {list(times)}")
-    return times
+    times = tuple(fractions) if isinstance(fractions, Iterable) else ()
+    rise = all(map(is_number, times)) and all(b > a for a, b in pairwise((0, *times)))
+    if not (times and rise and times[-1] <= 1):
+        raise ValueError(f"fractions of the planned data rise, above 0 and at most 1, as in [0.5]; got {fractions!r}")
+    return tuple(map(float, times))
 
 
 @lru_cache(maxsize=1024)

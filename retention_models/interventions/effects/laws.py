@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
+from retention_models.core.arguments import require_level
 from retention_models.core.formatting import Presentation
 from retention_models.core.proportions import newcombe_ends
 
@@ -62,8 +63,7 @@ class LawRecord(Presentation, ABC):
 
 def error_of(level: float) -> float:
     """The error probability of a level; a ValueError unless the level lies between 0 and 1."""
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1; got {level!r}")
+    require_level(level)
     return 1 - level
 
 

@@ -28,6 +28,11 @@ def holm(p_values: ArrayLike) -> Array:
     numpy.ndarray
         Corrected p-values in the same order, shape (m,).
 
+    Raises
+    ------
+    ValueError
+        When a p-value is missing, or not from 0 to 1.
+
     Notes
     -----
     Holm (1979). The i-th smallest p-value is multiplied by m - i + 1.
@@ -37,7 +42,7 @@ def holm(p_values: ArrayLike) -> Array:
     >>> holm([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.06, 0.06]
     """
-    p = np.asarray(p_values, dtype=float)
+    p = _read_p_values(p_values)
     order = np.argsort(p, kind="stable")
     raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     return _restore_order(np.minimum(raised, 1.0), order)
@@ -56,6 +61,11 @@ def benjamini_hochberg(p_values: ArrayLike) -> Array:
     numpy.ndarray
         Corrected p-values in the same order, shape (m,).
 
+    Raises
+    ------
+    ValueError
+        When a p-value is missing, or not from 0 to 1.
+
     Notes
     -----
     Benjamini & Hochberg (1995). Among the effects with a corrected p-value below alpha, the expected share of false
@@ -66,10 +76,20 @@ def benjamini_hochberg(p_values: ArrayLike) -> Array:
     >>> benjamini_hochberg([0.01, 0.04, 0.03]).round(6).tolist()
     [0.03, 0.04, 0.04]
     """
-    p = np.asarray(p_values, dtype=float)
+    p = _read_p_values(p_values)
     order = np.argsort(p, kind="stable")
     raised = p[order] * len(p) / np.arange(1, len(p) + 1)
     return _restore_order(np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 1.0), order)
+
+
+def _read_p_values(p_values: ArrayLike) -> Array:
+    """The p-values, shape (m,); a ValueError unless each is a probability."""
+    p = np.asarray(p_values)
+    bad = np.flatnonzero(~((p >= 0) & (p <= 1))) if p.dtype.kind in "fiu" else np.arange(p.size)
+    if p.ndim != 1 or len(bad):
+        first = f" for {len(bad):,} of {p.size:,} (first: {p[bad[0]]!r} in place {bad[0]})" if p.ndim == 1 else ""
+        raise ValueError(f"p_values must be a list of numbers from 0 to 1, which fails{first or f'; got {p_values!r}'}")
+    return p.astype(float)
 
 
 def _restore_order(ordered: Array, order: NDArray[np.intp]) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from retention_models.core.arguments import is_number
+from retention_models.core.arguments import is_number, require_type
 from retention_models.core.check import Check
 from retention_models.core.formatting import three_digits
 from retention_models.interventions.effects.effect import BREAKING, Effect, Scale, name_failed_checks
@@ -40,7 +40,7 @@ def e_value(ratio: float, scale: Scale = "ratio") -> float:
     >>> round(e_value(3.9), 4), e_value(1.8)
     (7.263, 3.0)
     """
-    if ratio <= 0 or scale == "difference":
+    if not (is_number(ratio) and ratio > 0) or scale == "difference":
         raise ValueError(f"an E-value needs a ratio above 0; got {ratio!r} on the scale {scale!r}")
     if scale == "hazard ratio":
         ratio = (1 - 0.5 ** math.sqrt(ratio)) / (1 - 0.5 ** math.sqrt(1 / ratio))
@@ -107,6 +107,7 @@ def non_inferiority(effect: Effect, margin: float, *, higher_is_better: bool = T
     >>> print(rm.interventions.non_inferiority(womens, margin=0.01))
     no worse than: passed. Interval end 0.0389 against the margin -0.0100: no worse than accepted.
     """
+    require_type("effect", effect, Effect)
     if not (is_number(margin) and margin > 0) or (effect.scale != "difference" and margin >= 1):
         raise ValueError(f"margin is the loss still accepted: above 0, and below 1 for a ratio; got {margin!r}")
     if effect.scale == "difference":

@@ -183,7 +183,7 @@ def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
     Parameters
     ----------
     effects
-        The effects.
+        The effects, or one.
 
     Returns
     -------
@@ -212,7 +212,7 @@ def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
     <BLANKLINE>
     No effect has both a value and checks that hold: there is nothing to rank.
     """
-    given = tuple(effects)
+    given = tuple(effects) if isinstance(effects, Iterable) else (effects,)
     for effect in given:
         if not isinstance(effect, Effect):
             raise TypeError(f"evidence takes effects; got {type(effect).__name__}")

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from scipy.special import nctdtr, ndtr, ndtri, stdtrit
+from scipy.special import chdtr, nctdtr, ndtr, ndtri, stdtrit
 
-from retention_models.core.arguments import is_number
+from retention_models.core.arguments import is_number, require_level, require_number
 from retention_models.core.formatting import Presentation
 
 
@@ -192,8 +192,9 @@ class Clustered(Presentation):
     size_cv: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.size < 1 or not 0 <= self.icc <= 1 or self.size_cv < 0:
-            raise ValueError(f"a cluster has size >= 1, icc from 0 to 1 and size_cv >= 0; got {self}")
+        require_number("size", self.size, 1)
+        require_number("icc", self.icc, 0, 1)
+        require_number("size_cv", self.size_cv, 0)
 
     @property
     def largest(self) -> float:
@@ -256,8 +257,11 @@ def power(outcome: Planned, effect: float, n: float, *, share: float = 0.5, leve
     >>> round(power(Proportion(0.10), effect=0.02, n=8_000), 3)
     0.816
     """
+    _require_outcome(outcome)
+    require_number("effect", effect)
+    require_number("n", n, 0, inside=True)
     _require_share("share", share)
-    _require_share("level", level)
+    require_level(level)
     return _power(outcome, effect, n, share, level)
 
 
@@ -306,8 +310,10 @@ def sample_size(outcome: Planned, effect: float, *, power: float = 0.8, share: f
     >>> sample_size(Clustered(Proportion(0.10), size=2.5, icc=0.3), effect=0.02)
     11136
     """
+    _require_outcome(outcome)
+    require_number("effect", effect)
     _require_share("share", share)
-    _require_share("level", level)
+    require_level(level)
     _require_power(power, level)
     if outcome.distance(effect) == 0:
         raise ValueError("no number of customers finds an effect of nothing")
@@ -353,8 +359,10 @@ def minimum_detectable_effect(
     >>> round(minimum_detectable_effect(Survival(churned=0.3), n=5_000), 3)
     0.861
     """
+    _require_outcome(outcome)
+    require_number("n", n, 0, inside=True)
     _require_share("share", share)
-    _require_share("level", level)
+    require_level(level)
     _require_power(power, level)
     found = _solve(
         lambda distance: _power(outcome, outcome.effect_at(distance), n, share, level),
@@ -375,7 +383,10 @@ def _exceedance(noncentrality: float, df: float, level: float) -> float:
         bound = float(ndtri((1 + level) / 2))
         return float(ndtr(noncentrality - bound) + ndtr(-noncentrality - bound))
     bound = float(stdtrit(df, (1 + level) / 2))
-    return float(1 - nctdtr(df, noncentrality, bound) + nctdtr(df, noncentrality, -bound))
+    found = float(1 - nctdtr(df, noncentrality, bound) + nctdtr(df, noncentrality, -bound))
+    if math.isnan(found):  # so large a noncentrality hardly varies; only the standard deviation does
+        return float(chdtr(df, df * (noncentrality / bound) ** 2))
+    return found
 
 
 def _solve(rising: Callable[[float], float], target: float, start: float, limit: float) -> float:
@@ -391,11 +402,15 @@ def _solve(rising: Callable[[float], float], target: float, start: float, limit:
     return high
 
 
+def _require_outcome(outcome: object) -> None:
+    if not isinstance(outcome, Proportion | Mean | Survival | Clustered):
+        raise TypeError(f"outcome must be a Proportion, Mean, Survival or Clustered, not {type(outcome).__name__}")
+
+
 def _require_share(name: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must lie between 0 and 1; got {value!r}")
+    require_number(name, value, 0, 1, inside=True)
 
 
 def _require_power(power: float, level: float) -> None:
-    if not 1 - level < power < 1:
+    if not (is_number(power) and 1 - level < power < 1):
         raise ValueError(f"power must lie between {1 - level:g} (which chance alone gives) and 1; got {power!r}")

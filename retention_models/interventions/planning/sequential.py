@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from retention_models.core.arguments import require_type
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits
 from retention_models.interventions.effects.derived_laws import Law, RepeatedLooks
@@ -89,6 +90,7 @@ def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spendi
     Look 1: |z| = 22.6 against 2.96: stop. men's e-mail changes visit by 0.0766 (0.0666 to 0.0866) (share of
     customers; 95 % interval; 2 weeks; randomised, n = 42,613).
     """
+    require_type("effect", effect, Effect)
     times = check_fractions(fractions)
     law = RepeatedLooks(effect.law, times, spending)
     value_law = None if effect.value_law is None else RepeatedLooks(effect.value_law, times, spending)

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import narwhals as nw
 import pandas as pd
 
-from retention_models.core.arguments import check_choice, require_share, require_whole
+from retention_models.core.arguments import check_choice, require_number, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
@@ -178,7 +178,7 @@ def read_contracts(
     check_choice("sampling", sampling, get_args(Sampling))
     check_choice("overlaps", overlaps, get_args(Overlaps))
     require_whole("join_within", join_within, 0)
-    require_share("max_set_aside", max_set_aside)
+    require_number("max_set_aside", max_set_aside, 0, 1)
     kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
     begin, until = _observation_window(sampling, observation_start, observation_end)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})

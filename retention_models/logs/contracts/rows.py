@@ -89,7 +89,7 @@ def select_usable(
     for reason, fault in faults.items():
         counts[reason] = tally(fault & ~faulty)
         faulty = faulty | fault
-    facts = collect(log.select(**counts, **reading_facts(log))).iloc[0]
+    facts = collect(log.select(**counts, **reading_facts(log, faulty))).iloc[0]
     settled = settle(log, facts, roles, time_zone).lazy()
     set_aside = {reason: int(facts[reason]) for reason in faults if facts[reason]}
     if facts["rows"] == 0:

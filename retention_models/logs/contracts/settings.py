@@ -10,12 +10,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arguments import require_renewals
 from retention_models.core.formatting import Part, Presentation
 from retention_models.logs.contracts.last_day import choose_observation_end, contract_period
 from retention_models.logs.contracts.log import Sampling, Spells, read_contracts
@@ -23,7 +25,7 @@ from retention_models.logs.contracts.retention import durations
 from retention_models.logs.contracts.rows import open_contracts, select_usable
 from retention_models.logs.contracts.snapshot import Snapshot, read_snapshot
 from retention_models.logs.contracts.spells import Rows
-from retention_models.tables.days import NEVER, Period, period_name, period_offset
+from retention_models.tables.days import NEVER, Period, check_period, period_name, period_offset
 from retention_models.tables.engines import collect
 from retention_models.tables.files import naming
 
@@ -125,7 +127,18 @@ def contract_settings(
     Time is counted in months.
     The forecast looks 12 renewals ahead; at 3 earlier days the same forecast can be held against what came.
     """
+    if renewals is not None:
+        require_renewals("renewals", renewals, 1)
+    if period is not None:
+        check_period(period)
     if tenure is not None or churned is not None:
+        dated = {"start": start, "end": end, "customer_id": customer_id, "time_zone": time_zone}
+        usual = signature(contract_settings).parameters
+        if ignored := [name for name, column in dated.items() if column != usual[name].default]:
+            raise ValueError(
+                f"{', '.join(ignored)} belongs to a log with dates, and tenure and churned to a table of tenures; "
+                "state the one or the other"
+            )
         names, days = (
             {"tenure": tenure or "tenure", "churned": churned or "churned"},
             (observation_start, observation_end),

@@ -16,7 +16,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import check_choice, require_share, require_whole
+from retention_models.core.arguments import check_choice, require_number, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
@@ -318,7 +318,7 @@ def _select_usable(
     faults: dict[str, pd.Series], rows: pd.Series, max_set_aside: float
 ) -> tuple[pd.Series, dict[str, int], Check]:
     """Which rows have no fault, how many have which as their first, and whether that is few; an error where not."""
-    require_share("max_set_aside", max_set_aside)
+    require_number("max_set_aside", max_set_aside, 0, 1)
     usable, set_aside = pd.Series(True, rows.index), {}
     for reason, fault in faults.items():
         set_aside[reason] = int(rows[usable & fault].sum())

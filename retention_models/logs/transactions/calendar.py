@@ -64,6 +64,8 @@ def calendar(
 ) -> Calendar:
     """The calendar that the keywords of ``summarize`` describe; ValueError where they contradict it or each other."""
     check_choice("granularity", granularity, get_args(Granularity))
+    if granularity not in ("D", "W"):
+        _require_even_clock(log)
     log = log.window(acquired_after=acquired_after, observation_end=observation_end)
     end, acquired_after = log.last_observed, log.acquired_after
     given = log.calibration_end if calibration_end is None else read_day("calibration_end", calibration_end)
@@ -100,3 +102,15 @@ def calendar(
 def _monday(day: dt.date) -> dt.date:
     """First day of the week that a day lies in."""
     return day - day.weekday() * DAY
+
+
+def _require_even_clock(log: Transactions) -> None:
+    """An error where hours are counted on a clock that is put forward or back while the log is observed."""
+    if log.clock is None:
+        return
+    days = pd.date_range(log.first_date, log.last_date + 2 * DAY, freq="D", tz=log.clock)
+    if len({day.utcoffset() for day in days}) > 1:
+        raise ValueError(
+            f"the clock of {log.clock} is changed between {log.first_date} and {log.last_date}, so its hours do not "
+            "tell how much time passed; read_transactions(..., time_zone='UTC') counts elapsed hours"
+        )

@@ -45,7 +45,7 @@ def _number_ids(ids: pd.Series[Any]) -> tuple[Whole, pd.Index]:
     """Numbers that sort as the ids do, and the ids that stand at these numbers; whole ids of no wide range are both."""
     if pd.api.types.is_integer_dtype(ids):
         lowest, highest = int(ids.min()), int(ids.max())
-        if highest - lowest < WIDE:
+        if highest - lowest < WIDE and highest <= np.iinfo(np.int64).max:
             return ids.to_numpy(np.int64) - lowest, pd.RangeIndex(lowest, highest + 1)
     numbers, unique = pd.factorize(ids, sort=True)
     return numbers, pd.Index(unique)

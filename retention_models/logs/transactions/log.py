@@ -16,12 +16,12 @@ from typing import Any, Literal, get_args
 import narwhals as nw
 import pandas as pd
 
-from retention_models.core.arguments import check_choice, require_share
+from retention_models.core.arguments import check_choice, require_number
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.set_aside import check_rows_that_count
-from retention_models.tables.engines import Frame, collect, open_log, reading_facts, settle
+from retention_models.tables.engines import Frame, clock_of, collect, open_log, reading_facts, settle
 from retention_models.tables.files import Kind, naming
 
 Refunds = Literal["set_aside", "net", "error"]
@@ -75,6 +75,8 @@ class Transactions(Presentation):
         The last day from which models learn; None for the last day observed.
     observation_end
         The last day observed; None for that of the last row.
+    clock
+        The time zone on whose clock the times of a frame are; None if they do not say so.
     """
 
     frame: Any = field(repr=False)
@@ -88,6 +90,7 @@ class Transactions(Presentation):
     acquired_after: dt.date | None = None
     calibration_end: dt.date | None = None
     observation_end: dt.date | None = None
+    clock: str | None = None
 
     def _parts(self) -> Sequence[Part]:
         amounts = "with amounts" if self.has_amount else "without amounts"
@@ -240,7 +243,7 @@ def read_transactions(
     """
     check_choice("refunds", refunds, get_args(Refunds))
     check_choice("zeros", zeros, get_args(Zeros))
-    require_share("max_set_aside", max_set_aside)
+    require_number("max_set_aside", max_set_aside, 0, 1)
     roles = {"customer_id": customer_id, "date": date} | ({} if amount is None else {"amount": amount})
     faults = _faults(amount is not None, refunds, zeros)
     faulty = reduce(or_, faults.values())
@@ -263,6 +266,7 @@ def read_transactions(
         has_amount=amount is not None,
         nets_refunds=amount is not None and refunds == "net",
         checks=(check,),
+        clock=time_zone or clock_of(source, date),
     )
 
 
@@ -289,7 +293,7 @@ def _scan(frame: Frame, faulty: nw.Expr) -> pd.Series[Any]:
         "first": usable_date.min(),
         "last": usable_date.max(),
     }
-    facts |= reading_facts(frame)
+    facts |= reading_facts(frame, nw.col("_faulty"))
     return collect(frame.lazy().with_columns(_faulty=faulty).select(**facts)).iloc[0]
 
 

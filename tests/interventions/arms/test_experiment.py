@@ -182,7 +182,7 @@ def test_a_ceiling_that_decides_fails_its_check():
         (lambda d: d, {"cluster": "household"}, "clusters .first: .* stand in more than one arm"),
         (lambda d: d, {"caps": {"age": 3}}, "age: a ceiling needs one of the measured columns"),
         (lambda d: d, {"caps": {"spend": 3}, "winsorise": {"spend": 0.9}}, "and one rule"),
-        (lambda d: d, {"winsorise": {"spend": 99}}, "quantiles between 0.5 and 1"),
+        (lambda d: d, {"winsorise": {"spend": 99}}, "winsorise must lie between 0.5 and 1"),
     ],
 )
 def test_rows_that_cannot_be_right_are_refused(rows, change, options, message):

@@ -91,7 +91,7 @@ def test_no_effect_is_found_as_often_as_chance_says():
         (lambda: Proportion(1.2), "rate must lie between 0 and 1"),
         (lambda: Mean(0.0), "std_dev must be above 0"),
         (lambda: Survival(0.0), "churned must lie between 0 and 1"),
-        (lambda: Clustered(Mean(1.0), size=0.5, icc=0.1), "size >= 1"),
+        (lambda: Clustered(Mean(1.0), size=0.5, icc=0.1), "size must be a number, 1 or more"),
         (lambda: power(Proportion(0.9), 0.2, 100), "is no share of customers"),
         (lambda: power(Survival(0.3), -0.5, 100), "a hazard ratio is above 0"),
         (lambda: power(Mean(1.0), 0.5, 3), "too few"),

@@ -7,7 +7,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from retention_models.core.arguments import is_number
+from retention_models.core.arguments import require_number
 from retention_models.core.check import Check
 from retention_models.logs.transactions.by_engine import encode_ids
 from retention_models.logs.transactions.log import Transactions
@@ -65,8 +65,7 @@ def large_accounts(
     customer_id
     1901           56          0.008            0.027
     """
-    if not (is_number(share) and 0 < share < 1):
-        raise ValueError(f"share must lie between 0 and 1; got {share!r}")
+    require_number("share", share, 0, 1, inside=True)
     accounts = _accounts(as_transactions(transactions))
     large_from = pd.Series({"share_of_rows": 1.0, "share_of_amount": AMOUNTS_DIFFER_MORE})
     large_from *= max(share, TIMES_AN_EVEN_SHARE / len(accounts))
