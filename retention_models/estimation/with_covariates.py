@@ -256,5 +256,5 @@ def _check_reach(objective: CovariateObjective, shift: Array) -> None:
         )
         raise ValueError(
             f"{largest[1]} is so far from 0 for all customers that the model of a customer with 0 cannot be told; "
-            "take a typical value off it, for example I(year - 2020)"
+            "take a typical value off it, for example scale(year), or years since 2020 in a column"
         )
