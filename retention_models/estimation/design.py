@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
+from retention_models.core.stored_record import build
 from retention_models.estimation.formula import ParsedFormula, parse_formula
 
 MOST_LEVELS = 50  # of a column in which most levels are of one customer each
@@ -130,14 +131,18 @@ class Design(Presentation):
         ValueError
             When the formula is none, or what was learnt from the rows is not what it needs.
         """
-        design = cls(
-            stored["formula"],
-            {factor: tuple(levels) for factor, levels in stored["levels"].items()},
-            tuple(stored["numeric"]),
-            {term: tuple(labels) for term, labels in stored["terms"].items()},
-            stored.get("states", {}),
+        design = build(
+            cls,
+            {
+                "formula": stored["formula"],
+                "levels": {factor: tuple(levels) for factor, levels in stored["levels"].items()},
+                "numeric": tuple(stored["numeric"]),
+                "terms": {term: tuple(labels) for term, labels in stored["terms"].items()},
+                "states": stored.get("states", {}),
+            },
         )
         parsed = parse_formula(design.formula)
+        _with_numbers(design.states)
         if {call: set(state) for call, state in design.states.items()} != parsed.states:
             raise ValueError(f"{design.formula!r} needs to remember {parsed.states or 'nothing'}; got {design.states}")
         if not (set(design.levels) <= set(parsed.factors.values()) and set(design.numeric) <= set(parsed.columns)):
@@ -216,9 +221,11 @@ def _plain_state(state: Any) -> Any:
 
 
 def _with_numbers(state: Any) -> Any:
-    """What formulaic learnt, as it wrote it: keys that are numbers as numbers."""
+    """What formulaic learnt, as it wrote it: keys that are numbers as numbers. A ValueError where it is no numbers."""
     if isinstance(state, Mapping):
         return {int(key) if key.isdigit() else key: _with_numbers(value) for key, value in state.items()}
+    if not all(type(value) in (int, float) for value in (state if isinstance(state, list) else [state])):
+        raise ValueError(f"what a formula remembers must be numbers; got {state!r}")
     return state
 
 
