@@ -124,7 +124,9 @@ class CovariateObjective(Objective):
 
     def gradient(self, u: Array) -> Array:
         """First derivatives in u."""
-        return self.weight @ self.score(u)
+        weighted, p = self.weight[:, None] * self._slopes(u), len(self.parameters)
+        by_link = [weighted[:, p + i] @ each.rows for i, each in enumerate(self.covariates)]
+        return np.concatenate([weighted[:, :p].sum(axis=0), *by_link])
 
     def undetermined_by(self, limit: Limit) -> tuple[str, ...]:
         """Parameters that are not determined on a limit, with the coefficients that act on these or on the held one."""
