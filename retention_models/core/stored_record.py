@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from retention_models.core.version import __version__
+from retention_models.core.whole_files import write_whole
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ class StoredRecord:
         stored = {"retention_models": __version__, "format": self.format, **plain}
         text = json.dumps(stored, indent=2, allow_nan=False)
         if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+            write_whole(path, text + "\n")
         return text
 
     def read(self, source: str | Path, parse: Callable[[Mapping[str, Any]], T]) -> T:
