@@ -45,6 +45,8 @@ class PositiveParameters(Presentation):
 
 
 def _positive(name: str, value: ArrayLike) -> Parameter:
+    if type(value) is float and 0 < value < np.inf:  # as in each step of a fit
+        return value
     array = np.asarray(value, dtype=float)
     if not np.all(np.isfinite(array) & (array > 0)):
         raise ValueError(f"{name} must be positive and finite; got {value!r}")

@@ -18,9 +18,12 @@ Behind the door:
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from retention_models.cli.log_options import KEYWORDS
 from retention_models.cli.report import add_report
@@ -33,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out the command that ``arguments`` (those of the process by default) ask for; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        with _ending_in_order():
+            options.run(options)
     except (ReportError, OSError, ValueError, RuntimeError, ModuleNotFoundError) as error:
         print(f"retention-models: {_in_one_line(str(error))}", file=sys.stderr)
         if isinstance(error, ValueError):
@@ -43,6 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("retention-models: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """A request to end, as by ``kill``, is an exit, so that work folders and kernels do not stay behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> ArgumentParser:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from retention_models.core.whole_files import whole_file
 from retention_models.report.errors import RequestError
 from retention_models.tables.files import write_parquet
 
@@ -39,7 +37,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     formula gets an apostrophe in front, which spreadsheets take for the mark of plain text. Numbers stay as they are.
     """
     rows = table.reset_index()
-    with _whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         if path.suffix.lower() in PARQUET:
             write_parquet(rows, unfinished)
         else:
@@ -62,11 +60,3 @@ def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
 
 def _plain(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A file to write, beside ``path``, that takes its place once it is complete."""
-    with TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as workshop:
-        yield Path(workshop, path.name)
-        Path(workshop, path.name).replace(path)

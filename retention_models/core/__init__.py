@@ -9,6 +9,7 @@
 - ``formatting``: rounded numbers, intervals, and the short form of results
 - ``proportions``: confidence intervals of proportions
 - ``stored_record``: results as JSON text
+- ``whole_files``: files written whole or not at all, and work folders
 - ``package_files``: where notebooks and data lie
 - ``moved_names``: where names of earlier versions are now
 - ``version``: the version

@@ -7,9 +7,10 @@ errors.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -18,9 +19,11 @@ from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
-from retention_models.estimation.formula import columns_in, columns_of, parse_formula
+from retention_models.core.stored_record import build
+from retention_models.estimation.formula import ParsedFormula, parse_formula
 
 MOST_LEVELS = 50  # of a column in which most levels are of one customer each
+MOST_COLUMNS = 2_000  # of a matrix
 Level = str | int | float | bool
 
 
@@ -29,13 +32,15 @@ class Design(Presentation):
     """A formula and what it means.
 
     ``levels`` are those of each categorical factor, the first of them the baseline unless the formula says otherwise;
-    ``numeric`` the columns that hold numbers; ``terms`` the labels of the matrix's columns by term of the formula.
+    ``numeric`` the columns that hold numbers; ``terms`` the labels of the matrix's columns by term of the formula;
+    ``states`` what ``scale``, ``poly`` and ``bs`` learnt from the rows, for other customers.
     """
 
     formula: str
     levels: Mapping[str, tuple[Level, ...]]
     numeric: tuple[str, ...]
     terms: Mapping[str, tuple[str, ...]]
+    states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def from_formula(cls, formula: str, frame: pd.DataFrame) -> Self:
@@ -46,14 +51,15 @@ class Design(Presentation):
         ValueError
             When the formula is none, or names a column that is absent, misses values or has one level only.
         """
-        found = parse_formula(formula)
-        raw = _read(frame, columns_in(found), formula)
+        parsed = parse_formula(formula)
+        raw = _read(frame, parsed.columns, formula)
         _require_few_levels(raw)
-        matrix = _evaluate(formula, lambda: found.get_model_matrix(raw, context={}, na_action="raise"))
-        states = {factor: state for factor, (_, state) in matrix.model_spec.encoder_state.items()}
+        _require_few_columns(parsed, formula, raw)
+        matrix = _evaluate(parsed, formula, raw)
+        encoded = {parsed.factors[factor]: state for factor, (_, state) in matrix.model_spec.encoder_state.items()}
         levels = {
             f: tuple(_plain_level(f, level) for level in s["categories"])
-            for f, s in states.items()
+            for f, s in encoded.items()
             if "categories" in s
         }
         for factor, known in levels.items():
@@ -62,10 +68,14 @@ class Design(Presentation):
                     f"{factor} has one level only ({_join_names(known)}) for all {len(raw):,} customers: "
                     f"it can explain nothing; leave it out of {formula!r}"
                 )
-        labels = list(matrix.columns)
-        terms = {str(term): tuple(labels[where]) for term, where in matrix.model_spec.term_slices.items()}
+        labels = [parsed.shown(label) for label in matrix.columns]
+        terms = {
+            parsed.shown(str(term)): tuple(labels[where])
+            for term, where in matrix.model_spec.term_slices.items()
+            if str(term) != "1"
+        }
         numeric = tuple(name for name in raw.columns if raw[name].dtype.kind in "biuf")
-        return cls(formula, levels, numeric, {term: names for term, names in terms.items() if term != "1"})
+        return cls(formula, levels, numeric, terms, _plain_state(matrix.model_spec.transform_state))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -75,7 +85,7 @@ class Design(Presentation):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a frame that the formula uses."""
-        return columns_in(parse_formula(self.formula))
+        return parse_formula(self.formula).columns
 
     def matrix(self, frame: pd.DataFrame) -> Array:
         """The numbers of these or of other customers; shape (n, columns).
@@ -85,10 +95,10 @@ class Design(Presentation):
         ValueError
             When a column is absent, misses values, holds levels that the design does not know, or is no number.
         """
-        from formulaic import ModelSpec
         from formulaic.parser.types import Factor
 
-        raw = _read(frame, self.columns, self.formula)
+        parsed = parse_formula(self.formula)
+        raw = _read(frame, parsed.columns, self.formula)
         for name in self.numeric:
             _require(
                 np.full(len(raw), raw[name].dtype.kind in "biuf"),
@@ -96,29 +106,48 @@ class Design(Presentation):
                 "is no number",
                 "it was a column of numbers in the fit",
             )
-        for factor, known in self.levels.items():
-            (name,) = columns_of(factor) if factor not in raw.columns else (factor,)
-            rule = f"has a level that the fit has not seen (it knows {_join_names(known)})"
-            _require(raw[name].isin(known).to_numpy(), raw[name], rule, "recode it, or fit with such customers")
-        state = {
-            factor: (Factor.Kind.CATEGORICAL, {"categories": list(known)}) for factor, known in self.levels.items()
-        }
-        spec = ModelSpec(formula=parse_formula(self.formula), encoder_state=state, na_action="raise", output="pandas")
-        matrix = _evaluate(self.formula, lambda: spec.get_model_matrix(raw, context={}))
-        numbers = np.column_stack([matrix[label].to_numpy(dtype=float) for label in self.labels])
+        encoded = {}
+        for factor, shown in parsed.factors.items():
+            if shown in self.levels:
+                name, known = parsed.column_of(factor), self.levels[shown]
+                rule = f"has a level that the fit has not seen (it knows {_join_names(known)})"
+                _require(raw[name].isin(known).to_numpy(), raw[name], rule, "recode it, or fit with such customers")
+                encoded[factor] = (Factor.Kind.CATEGORICAL, {"categories": list(known)})
+        matrix = _evaluate(parsed, self.formula, raw, encoder_state=encoded, transform_state=_with_numbers(self.states))
+        columns = dict(zip(map(parsed.shown, matrix.columns), matrix.to_numpy(dtype=float).T, strict=True))
+        if absent := [label for label in self.labels if label not in columns]:
+            raise ValueError(f"{self.formula!r} makes no column {absent[0]}; is the fit that holds it damaged?")
+        numbers = np.column_stack([columns[label] for label in self.labels])
         for label, column in zip(self.labels, numbers.T, strict=True):
             _require(np.isfinite(column), raw.iloc[:, 0].rename(label), "is not finite", "change the formula")
         return numbers
 
     @classmethod
     def from_plain(cls, stored: Mapping[str, Any]) -> Self:
-        """The design whose fields were stored as plain values, tuples as lists."""
-        return cls(
-            stored["formula"],
-            {factor: tuple(levels) for factor, levels in stored["levels"].items()},
-            tuple(stored["numeric"]),
-            {term: tuple(labels) for term, labels in stored["terms"].items()},
+        """The design whose fields were stored as plain values, tuples as lists.
+
+        Raises
+        ------
+        ValueError
+            When the formula is none, or what was learnt from the rows is not what it needs.
+        """
+        design = build(
+            cls,
+            {
+                "formula": stored["formula"],
+                "levels": {factor: tuple(levels) for factor, levels in stored["levels"].items()},
+                "numeric": tuple(stored["numeric"]),
+                "terms": {term: tuple(labels) for term, labels in stored["terms"].items()},
+                "states": stored.get("states", {}),
+            },
         )
+        parsed = parse_formula(design.formula)
+        _with_numbers(design.states)
+        if {call: set(state) for call, state in design.states.items()} != parsed.states:
+            raise ValueError(f"{design.formula!r} needs to remember {parsed.states or 'nothing'}; got {design.states}")
+        if not (set(design.levels) <= set(parsed.factors.values()) and set(design.numeric) <= set(parsed.columns)):
+            raise ValueError(f"{design.formula!r} has not the columns {_join_names([*design.levels, *design.numeric])}")
+        return design
 
 
 def _read(frame: pd.DataFrame, names: tuple[str, ...], formula: str) -> pd.DataFrame:
@@ -154,16 +183,50 @@ def _require_few_levels(raw: pd.DataFrame) -> None:
             )
 
 
-def _evaluate(formula: str, make: Any) -> Any:
-    """A matrix matrix by formulaic; a ValueError that names the formula where that fails."""
+def _require_few_columns(parsed: ParsedFormula, formula: str, raw: pd.DataFrame) -> None:
+    """An error where a matrix would have so many columns that it needs the whole memory."""
+    levels = {
+        factor: raw[parsed.column_of(factor)].nunique() - 1
+        for factor in parsed.factors
+        if factor.startswith("C(") or raw[parsed.column_of(factor)].dtype.kind not in "biuf"
+    }
+    n = sum(math.prod(levels.get(factor, 1) for factor in term) for term in parsed.terms if term)
+    if n > MOST_COLUMNS:
+        raise ValueError(
+            f"{formula!r} makes {n:,} columns or more; a fit takes at most {MOST_COLUMNS:,}: "
+            "join levels, or leave interactions out"
+        )
+
+
+def _evaluate(parsed: ParsedFormula, formula: str, raw: pd.DataFrame, **states: Any) -> Any:
+    """The matrix that formulaic makes of columns by names of ours; a ValueError that names the formula if it fails."""
+    from formulaic import Formula, ModelSpec
     from formulaic.errors import FormulaicError
 
+    spec = ModelSpec(formula=Formula(parsed.text), na_action="raise", output="pandas", **states)
+    own = raw[list(parsed.columns)].set_axis(list(parsed.names), axis=1)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("error")
-            return make()
-    except (FormulaicError, ValueError, Warning) as error:
-        raise ValueError(f"{formula!r} could not be evaluated: {error}") from None
+            return spec.get_model_matrix(own, context={"sqrt": np.sqrt})
+    except (FormulaicError, ValueError, TypeError, LookupError, ArithmeticError, Warning) as error:
+        raise ValueError(f"{formula!r} could not be evaluated: {parsed.shown(str(error))}") from None
+
+
+def _plain_state(state: Any) -> Any:
+    """What formulaic learnt, as values that JSON knows; the keys of dictionaries become text."""
+    if isinstance(state, Mapping):
+        return {str(key): _plain_state(value) for key, value in state.items()}
+    return np.asarray(state, dtype=float).tolist()
+
+
+def _with_numbers(state: Any) -> Any:
+    """What formulaic learnt, as it wrote it: keys that are numbers as numbers. A ValueError where it is no numbers."""
+    if isinstance(state, Mapping):
+        return {int(key) if key.isdigit() else key: _with_numbers(value) for key, value in state.items()}
+    if not all(type(value) in (int, float) for value in (state if isinstance(state, list) else [state])):
+        raise ValueError(f"what a formula remembers must be numbers; got {state!r}")
+    return state
 
 
 def _plain_level(factor: str, level: Any) -> Level:

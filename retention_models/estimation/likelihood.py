@@ -9,13 +9,13 @@ the central difference of that gradient.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.model import Limit, Model, averaged_columns
-from retention_models.estimation.newton import COARSE_ROWS, Objective, newton
+from retention_models.estimation.newton import SEARCH_ROWS, Objective, newton
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,9 @@ def _maximum(first: Model, data: tuple[Array, ...], weight: Array, robust: bool)
     """The maximum from a start, whose fixed fields stay."""
     model_class = type(first)
     objective = Objective.from_start(first, data, weight)
-    u, hessian = objective.log_parameters(first), None
-    if len(weight) > COARSE_ROWS:
-        warm = newton(Objective.from_start(first, *coarsen(data, weight)), u)
-        if warm.is_interior:
-            u, hessian = warm.u, warm.hessian
-    maximum = newton(objective, u, hessian)
+    if len(weight) > SEARCH_ROWS:
+        objective = replace(objective, coarse=Objective.from_start(first, *coarsen(data, weight)))
+    maximum = newton(objective, objective.log_parameters(first))
     held = {
         limit.parameter: limit.value for limit in maximum.limits if limit.parameter not in model_class.time_parameters
     }

@@ -7,9 +7,9 @@ further starts are tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self
 
@@ -24,8 +24,15 @@ NO_LOSS = 1e-4  # a limit is taken where the log-likelihood is lower by no more 
 AS_HIGH = 1e-2  # of maxima that differ by no more than this, which no data could tell apart, the simplest is taken
 LEAP, LEAP_FROM, LEAP_TO = 6.0, 0.2, 0.6  # steps that gain such a share of the last one's gain are made longer
 FLAT = 1e-3  # information on a log-parameter, at which its 95 % interval spans a factor of e^124
+FAR_BELOW = 0.05  # an end on coarsened rows that is lower by so much a customer is no maximum of all rows either
+ROUNDING = 1e-13  # of a log-likelihood, relative: smaller gains are none
 SMALL_ROWS = 200  # up to so many rows what costs is the call, not the arithmetic
+SEARCH_ROWS = 2_000  # above this many rows further starts are tried on coarsened ones
 COARSE_ROWS = 20_000  # above this many rows the first steps are made on coarsened ones, and the cores share work
+
+
+Kind = tuple[frozenset[Limit], frozenset[str]]  # the parameters on limits, and those that are undetermined
+Start = tuple[Callable[[], "Iterate"], tuple[Limit, ...]]  # a start, with the limits that can be reached from there
 
 
 class ConvergenceError(RuntimeError):
@@ -56,12 +63,18 @@ class Iterate:
         """Whether every parameter is free."""
         return bool(self.free.all())
 
+    @property
+    def kind(self) -> Kind:
+        """Which parameters are on which limits, and which are undetermined."""
+        return frozenset(self.limits), frozenset(self.undetermined)
+
 
 @dataclass(frozen=True, slots=True)
 class Objective:
     """A model's total log-likelihood and its derivatives as functions of u, the log-parameters.
 
-    ``scale`` are the logarithms against which limits measure the parameters, ``fixed`` the fields that stay.
+    ``scale`` are the logarithms against which limits measure the parameters, ``fixed`` the fields that stay. ``coarse``
+    is nearly the same function of fewer rows, if there are many, on which long ways are gone first.
     """
 
     model_class: type[Model]
@@ -69,6 +82,7 @@ class Objective:
     weight: Array
     scale: Array
     fixed: Mapping[str, Any]
+    coarse: Objective | None = field(default=None, kw_only=True)
 
     @classmethod
     def from_start(cls, start: Model, columns: tuple[Array, ...], weight: Array) -> Self:
@@ -209,22 +223,31 @@ def on_cores(function: Callable[[Array], Array], places: Array, n_rows: int) -> 
         return list(pool.map(function, places))
 
 
-def newton(objective: Objective, u: Array, hessian: Array | None = None) -> Iterate:
+def newton(objective: Objective, u: Array) -> Iterate:
     """The maximum that Newton's method finds from u; if that fails or ends at a limit, the best from more starts.
 
-    Further starts are other points, and the limits themselves. Of maxima with practically the same likelihood, the one
-    with the fewest undetermined parameters is taken, and then the one with the fewest free parameters.
+    Further starts are other points, and the limits themselves. Where there is a ``coarse`` objective, they are tried on
+    that one, and only where they end there is the start of a search on all rows. Of maxima with practically the same
+    likelihood, the one with the fewest undetermined parameters is taken, and then the one with the fewest free
+    parameters.
     """
-    ends: list[Iterate] = []
-    failures: list[ConvergenceError] = []
-    for start, open_limits in _starting_points(objective, u):
-        try:
-            ends.append(_newton_to_limits(objective, start(), open_limits, hessian))
-        except ConvergenceError as error:
-            failures.append(error)
-        if ends and ends[0].is_interior:
-            return ends[0]
-        hessian = None
+    first, *others = _starting_points(objective, u)
+    hessian = None
+    if objective.coarse is not None and len(objective.weight) > COARSE_ROWS:
+        near, _ = _search(objective.coarse, _starting_points(objective.coarse, u)[:1])
+        if near and near[0].is_interior:
+            first, hessian = (partial(objective.start_at, near[0].u), objective.limits), near[0].hessian
+    ends, failures = _search(objective, [first], hessian)
+    if ends and ends[0].is_interior:
+        return ends[0]
+    if objective.coarse is not None:
+        others = _near_coarse_ends(objective, objective.coarse, u, ends)
+    more, more_failures = _search(objective, others)
+    return _simplest(objective, [*ends, *more], [*failures, *more_failures])
+
+
+def _simplest(objective: Objective, ends: list[Iterate], failures: list[ConvergenceError]) -> Iterate:
+    """The simplest of the highest maxima; an error where a search failed higher up."""
     highest = max((end.value for end in ends), default=-np.inf)
     higher = [failure for failure in failures if not ends or failure.value > highest + AS_HIGH]
     for failure in higher:
@@ -244,16 +267,72 @@ def newton_from(objective: Objective, u: Array) -> Iterate:
     return _newton_to_limits(objective, objective.start_at(u), objective.limits)
 
 
-def _starting_points(objective: Objective, u: Array) -> Iterator[tuple[Callable[[], Iterate], tuple[Limit, ...]]]:
-    """Starts, with the limits that can be reached from each."""
+def _starting_points(objective: Objective, u: Array) -> list[Start]:
+    """Starts: u, points around it, and the limits that are starts."""
     limits = objective.limits
-    yield partial(objective.start_at, u), limits
+    starts: list[Start] = [(partial(objective.start_at, u), limits)]
     for pattern in ([1], [-1], [1, 1, -1, -1], [-1, -1, 1, 1]):
         away = 1.5 * np.resize(pattern, len(u)) * (np.arange(len(u)) < len(objective.parameters))
-        yield partial(objective.start_at, u + away), limits
-    for limit in limits:
-        if limit.is_start:
-            yield partial(objective.start_at_limit, limit, u), _remaining_limits(limit, limits)
+        starts.append((partial(objective.start_at, u + away), limits))
+    starts += [
+        (partial(objective.start_at_limit, limit, u), _remaining_limits(limit, limits))
+        for limit in limits
+        if limit.is_start
+    ]
+    return starts
+
+
+def _search(
+    objective: Objective, starts: Iterable[Start], hessian: Array | None = None
+) -> tuple[list[Iterate], list[ConvergenceError]]:
+    """Where Newton's method ends from some starts, and how it failed from others."""
+    ends: list[Iterate] = []
+    failures: list[ConvergenceError] = []
+    faces: dict[Kind, Iterate] = {}
+    for start, open_limits in starts:
+        try:
+            ends.append(_newton_to_limits(objective, start(), open_limits, hessian, faces))
+        except ConvergenceError as error:
+            failures.append(error)
+    return ends, failures
+
+
+def _near_coarse_ends(objective: Objective, coarse: Objective, u: Array, known: list[Iterate]) -> list[Start]:
+    """Starts at the highest end of each kind on fewer rows, and all starts if one of them fails higher up there.
+
+    Kinds that are ``known`` already, ends that are lower by far, and ends with more undetermined parameters than one
+    that is as high, are left out.
+    """
+    ends, failures = _search(coarse, _starting_points(coarse, u))
+    highest = max((end.value for end in ends), default=-np.inf)
+    if not ends or any(failure.value > highest + AS_HIGH for failure in failures):
+        return _starting_points(objective, u)[1:]
+    kinds = {end.kind: end for end in sorted(ends, key=lambda end: end.value)}
+    low, met = highest - FAR_BELOW * float(coarse.weight.sum()), {end.kind for end in known}
+    new = [
+        end
+        for kind, end in kinds.items()
+        if end.value > low
+        and kind not in met
+        and not any(e.value >= end.value - AS_HIGH and len(e.undetermined) < len(end.undetermined) for e in ends)
+    ]
+    return [(partial(_start_on, objective, end), _open_limits(objective, end)) for end in new]
+
+
+def _start_on(objective: Objective, end: Iterate) -> Iterate:
+    """The iterate at the end of a search on other rows, with the same parameters on their limits."""
+    here = objective.start_at(end.u)
+    for limit in end.limits:
+        here = objective.hold_at_limit(limit, here)
+    return here
+
+
+def _open_limits(objective: Objective, end: Iterate) -> tuple[Limit, ...]:
+    """The limits that can still be reached from an end."""
+    limits = objective.limits
+    for limit in end.limits:
+        limits = _remaining_limits(limit, limits)
+    return limits
 
 
 def _remaining_limits(limit: Limit, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
@@ -262,22 +341,44 @@ def _remaining_limits(limit: Limit, limits: tuple[Limit, ...]) -> tuple[Limit, .
 
 
 def _newton_to_limits(
-    objective: Objective, start: Iterate, limits: tuple[Limit, ...], hessian: Array | None = None
+    objective: Objective,
+    start: Iterate,
+    limits: tuple[Limit, ...],
+    hessian: Array | None = None,
+    faces: dict[Kind, Iterate] | None = None,
 ) -> Iterate:
-    """Newton's method, in which parameters that run to a limit, or make no difference, are held."""
+    """Newton's method, in which parameters that run to a limit, or make no difference, are held.
+
+    ``faces`` are the maxima with parameters on limits that earlier ways have led to; each is found only once.
+    """
+    faces = {} if faces is None else faces
     end, limit = _newton(objective, start, limits, hessian)
     if limit is None:
         flat = _flat_parameter(objective, end)
         if flat is None:
             return end
         held = replace(end, free=end.free & (np.arange(len(end.free)) != flat), hessian=None)
-        return _newton_to_limits(
-            objective, replace(held, undetermined=(*end.undetermined, objective.names[flat])), limits
-        )
-    there = _newton_to_limits(objective, objective.hold_at_limit(limit, end), _remaining_limits(limit, limits))
+        held = replace(held, undetermined=(*end.undetermined, objective.names[flat]))
+        return _newton_to_limits(objective, held, limits, faces=faces)
+    held, others = objective.hold_at_limit(limit, end), _remaining_limits(limit, limits)
+    if held.kind not in faces:
+        faces[held.kind] = _newton_to_limits(objective, _closer(objective, held, others), others, faces=faces)
+    there = faces[held.kind]
     if there.value >= end.value - NO_LOSS:
         return there
-    return _newton_to_limits(objective, end, tuple(other for other in limits if other is not limit))
+    return _newton_to_limits(objective, end, tuple(other for other in limits if other is not limit), faces=faces)
+
+
+def _closer(objective: Objective, start: Iterate, limits: tuple[Limit, ...]) -> Iterate:
+    """The start, or a higher point with the same parameters on limits, near the maximum on coarse rows."""
+    if objective.coarse is None:
+        return start
+    try:
+        near = _newton_to_limits(objective.coarse, _start_on(objective.coarse, start), limits)
+        there = _start_on(objective, near)
+    except ConvergenceError:
+        return start
+    return there if near.kind == start.kind and there.value > start.value else start
 
 
 def _flat_parameter(objective: Objective, maximum: Iterate) -> int | None:
@@ -297,7 +398,8 @@ def _newton(
 
     In an exponential tail, where a parameter runs away and each step gains a fraction of the last gain, steps are made
     longer. A Hessian from a warm start is kept while the decrement falls tenfold a step; on large tables it serves
-    almost to the end. The maximum itself is always confirmed with its own Hessian.
+    almost to the end. The maximum itself is always confirmed with its own Hessian. Where steps gain less than rounding
+    and do not become smaller fast, the likelihood is flat, and they end.
     """
     here, previous, is_own = start, np.inf, hessian is None
     for _ in range(200):
@@ -309,12 +411,14 @@ def _newton(
             hessian, is_own = objective.hessian(here.u, here.free), True
         step = objective.newton_step(hessian, gradient[here.free])
         decrement = float(step @ gradient[here.free]) / 2
-        if decrement < TOLERANCE and is_own:
+        is_stuck = decrement < ROUNDING * abs(here.value) and decrement > previous / 10
+        is_done = decrement < TOLERANCE or is_stuck
+        if is_done and is_own:
             return replace(_last_step(objective, here, step), hessian=hessian), None
-        if decrement >= TOLERANCE:
+        if not is_done:
             in_tail = LEAP_FROM < decrement / previous < LEAP_TO
             here = _line_search(objective, here, step * LEAP if in_tail else step, decrement)
-        if is_own or decrement < TOLERANCE or decrement > previous / 10:
+        if is_own or is_done or decrement > previous / 10:
             hessian = None
         previous = decrement
     raise ConvergenceError("200 steps were not enough", here.value)
@@ -329,7 +433,7 @@ def _last_step(objective: Objective, here: Iterate, step: Array) -> Iterate:
 
 def _line_search(objective: Objective, here: Iterate, step: Array, decrement: float) -> Iterate:
     """The first of the step, its half, its quarter... that does not lose likelihood beyond rounding."""
-    rounding = 1e-13 * abs(here.value)
+    rounding = ROUNDING * abs(here.value)
     for halving in range(40):
         u = here.u.copy()
         u[here.free] += step / 2**halving

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
@@ -45,11 +46,12 @@ class Standard:
         ValueError
             When a column is constant, or follows from those before it.
         """
-        share, n = weight / weight.sum(), f"all {weight.sum():,.0f} customers"
-        mean = share @ covariates.matrix
-        centred = covariates.matrix - mean
+        matrix, row = _distinct(covariates.matrix)
+        share, n = np.bincount(row, weight) / weight.sum(), f"all {weight.sum():,.0f} customers"
+        mean = share @ matrix
+        centred = matrix - mean
         deviation = np.sqrt(share @ centred**2)
-        for label, sd, largest in zip(covariates.labels, deviation, np.abs(covariates.matrix).max(axis=0), strict=True):
+        for label, sd, largest in zip(covariates.labels, deviation, np.abs(matrix).max(axis=0), strict=True):
             if sd <= 1e-12 * largest:
                 raise ValueError(f"{label} is the same for {n}: it can explain nothing; leave it out")
         triangle: Array = np.linalg.qr(centred / deviation * np.sqrt(share)[:, None]).R
@@ -60,8 +62,19 @@ class Standard:
                     "be told apart; leave one of them out"
                 )
         spread = triangle * deviation
-        return cls(covariates.link, covariates.labels, np.linalg.solve(spread.T, centred.T).T, mean, spread)
+        return cls(covariates.link, covariates.labels, np.linalg.solve(spread.T, centred.T).T[row], mean, spread)
 
     def coefficients(self, standard: Array) -> Array:
         """The coefficients of the covariates, from those of the standard coordinates."""
         return np.asarray(np.linalg.solve(self.spread, standard), dtype=float)
+
+
+def _distinct(matrix: Array) -> tuple[Array, NDArray[np.intp]]:
+    """The distinct rows of a matrix, if they are few, and which of them each row is.
+
+    A product with random numbers tells rows apart in a moment, also with hundreds of columns; it is checked.
+    """
+    key = matrix @ np.random.default_rng(0).uniform(size=matrix.shape[1])
+    _, first, row = np.unique(key, return_index=True, return_inverse=True)
+    few = matrix[first]
+    return (few, row) if np.array_equal(few[row], matrix) else (matrix, np.arange(len(matrix)))

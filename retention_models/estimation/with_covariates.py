@@ -124,7 +124,9 @@ class CovariateObjective(Objective):
 
     def gradient(self, u: Array) -> Array:
         """First derivatives in u."""
-        return self.weight @ self.score(u)
+        weighted, p = self.weight[:, None] * self._slopes(u), len(self.parameters)
+        by_link = [weighted[:, p + i] @ each.rows for i, each in enumerate(self.covariates)]
+        return np.concatenate([weighted[:, :p].sum(axis=0), *by_link])
 
     def undetermined_by(self, limit: Limit) -> tuple[str, ...]:
         """Parameters that are not determined on a limit, with the coefficients that act on these or on the held one."""
@@ -256,5 +258,5 @@ def _check_reach(objective: CovariateObjective, shift: Array) -> None:
         )
         raise ValueError(
             f"{largest[1]} is so far from 0 for all customers that the model of a customer with 0 cannot be told; "
-            "take a typical value off it, for example I(year - 2020)"
+            "take a typical value off it, for example scale(year), or years since 2020 in a column"
         )

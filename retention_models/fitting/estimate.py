@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.design import Design
-from retention_models.estimation.formula import columns_in, parse_formula
+from retention_models.estimation.formula import parse_formula
 from retention_models.estimation.likelihood import Optimum, maximise
 from retention_models.estimation.model import Model, averaged_columns, parameter_names
 from retention_models.estimation.newton import ConvergenceError
@@ -111,10 +111,15 @@ def fit(
     Newton's method on the logarithms of the parameters, so the time unit does not matter. A parameter that runs
     to 0 or to infinity is held there, and a note says so.
 
-    In a formula, text columns are categories with the first level (in alphabetical order, or in the order of the
-    categories) as the baseline. ``C(year)`` makes categories of numbers. Covariates z act through an index z'g, where g
-    are the coefficients ``purchase[...]``, ``dropout[...]``, ``spend[...]`` and ``churn[...]``. ``fit.model`` is the
-    model of a customer whose covariates are all 0. The index changes the model as follows:
+    A formula consists of columns, ``+ - : *``, powers up to 3 and the functions ``C, exp, log, log10, log2, sqrt,
+    scale, poly, bs``. Within a function numbers and arithmetic are allowed, as in ``log(1 + age)``. Back quotes enclose
+    a name that is no Python name. Anything else, such as ``I(age > 30)``, must be a column of the table.
+
+    Text columns are categories with the first level (in alphabetical order, or in the order of the categories) as the
+    baseline; ``C(channel, Treatment('web'))`` chooses another one. ``C(year)`` makes categories of numbers. Covariates
+    z act through an index z'g, where g are the coefficients ``purchase[...]``, ``dropout[...]``, ``spend[...]`` and
+    ``churn[...]``. ``fit.model`` is the model of a customer whose covariates are all 0. The index changes the model as
+    follows:
 
     - purchase rates are multiplied by exp(z'g): alpha becomes alpha exp(-z'g);
     - drop-out rates of ``ParetoNBD`` are multiplied by exp(z'g): beta becomes beta exp(-z'g);
@@ -206,7 +211,7 @@ def _apply_formulas(
     designs: dict[str, Design] = {}
     blocks: dict[str, Array] = {}
     for role, formula in formulas.items():
-        names = columns_in(parse_formula(formula))
+        names = parse_formula(formula).columns
         require_not_explained(model_class, names, role)
         frame = read_covariates(customers, names, formula)[is_informative]
         designs[role] = Design.from_formula(formula, frame)

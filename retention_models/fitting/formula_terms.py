@@ -134,8 +134,17 @@ class CovariateTerms(Presentation):
     def from_plain(cls, stored: Mapping[str, Any]) -> Self:
         """The covariates that were stored as plain values."""
         designs = {link: Design.from_plain(design) for link, design in stored["designs"].items()}
-        coefficients = pd.Series(stored["coefficients"], dtype=float, name="coefficient")
-        return cls(designs, coefficients, tuple(stored.get("calendar_by", ())))
+        coefficients, calendar_by = stored["coefficients"], tuple(stored.get("calendar_by", ()))
+        labels = [label for role, design in designs.items() for label in _labels(role, design.labels)]
+        if list(coefficients) != labels:
+            raise ValueError(
+                f"the coefficients are {', '.join(coefficients)}, and the formulas make {', '.join(labels)}"
+            )
+        if not all(type(value) in (int, float) for value in coefficients.values()):
+            raise ValueError("coefficients must be numbers")
+        if not all(isinstance(name, str) for name in calendar_by):
+            raise ValueError("calendar_by must be names of columns")
+        return cls(designs, pd.Series(coefficients, dtype=float, name="coefficient"), calendar_by)
 
 
 def _labels(link: str, columns: Sequence[str]) -> tuple[str, ...]:

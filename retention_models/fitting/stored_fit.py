@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.core.stored_record import StoredRecord
+from retention_models.core.stored_record import StoredRecord, build
 from retention_models.estimation.model import parameter_names
+from retention_models.fitting.data_requirements import require_roles
 from retention_models.fitting.formula_terms import CovariateTerms
 from retention_models.fitting.models import MODELS
 
@@ -25,13 +27,16 @@ RENAMED = {  # keys of ``Fit.data`` in version 0.1.0 -> today
     "observed_until": "observation_end",
 }
 
+DAYS = ("first_date", "last_date", "calibration_end", "observation_start", "observation_end", "acquired_after")
+ROUNDING, TINY = 1e-6, 1e-300  # of correlations; of a variance that is 0
+
 
 def to_text(fit: Any, path: str | Path | None) -> str:
     """The fit as JSON text."""
     return STORED.write(_to_plain(fit), path)
 
 
-def from_text(fit_class: Callable[..., Fitted], source: str | Path) -> Fitted:
+def from_text(fit_class: type[Fitted], source: str | Path) -> Fitted:
     """The fit that JSON text holds; a ValueError names the version that wrote what cannot be read."""
     return STORED.read(source, lambda stored: _from_plain(fit_class, stored))
 
@@ -53,21 +58,70 @@ def _to_plain(fit: Any) -> dict[str, Any]:
     }
 
 
-def _from_plain(fit_class: Callable[..., Fitted], stored: Mapping[str, Any]) -> Fitted:
+def _from_plain(fit_class: type[Fitted], stored: Mapping[str, Any], *, is_group: bool = False) -> Fitted:
     """The fit whose fields were stored as plain values."""
-    name, labels = stored["model"]["class"], stored["covariance"]["parameters"]
+    model = _model(stored["model"])
+    terms = CovariateTerms.from_plain(stored["effects"]) if "effects" in stored else CovariateTerms()
+    require_roles(type(model), terms.designs)
+    if is_group and stored["groups"]:
+        raise ValueError("a group has groups")
+    fit: Any = build(
+        fit_class,
+        {
+            "model": model,
+            "covariance": _covariance(stored["covariance"], [*parameter_names(type(model)), *terms.coefficients.index]),
+            "log_likelihood": stored["log_likelihood"],
+            "n_customers": stored["n_customers"],
+            "notes": tuple(stored["notes"]),
+            "data": _data(stored["data"], model),
+            "robust": stored["robust"],
+            "groups": {
+                label: _from_plain(fit_class, group, is_group=True) for label, group in stored["groups"].items()
+            },
+            "checks": tuple(build(Check, check) for check in stored["checks"]),
+            "covariate_terms": terms,
+        },
+    )
+    if fit.n_customers < 1 or any(type(group.model) is not type(model) for group in fit.groups.values()):
+        raise ValueError("n_customers must be 1 or more, and its groups fits of the same model")
+    return fit
+
+
+def _model(stored: Mapping[str, Any]) -> Any:
+    """The model, which is one of the package's, with a number for each parameter."""
+    name, parameters = stored["class"], stored["parameters"]
     if name not in MODELS:
         raise ValueError(f"{name} is none of its models, {', '.join(MODELS)}")
-    values = np.array(stored["covariance"]["values"], dtype=float).reshape(len(labels), len(labels))
-    return fit_class(
-        model=MODELS[name](**stored["model"]["parameters"]),
-        covariance=pd.DataFrame(values, index=labels, columns=labels),
-        log_likelihood=stored["log_likelihood"],
-        n_customers=stored["n_customers"],
-        notes=tuple(stored["notes"]),
-        data={RENAMED.get(key, key): value for key, value in stored["data"].items()},
-        robust=stored["robust"],
-        groups={label: _from_plain(fit_class, group) for label, group in stored["groups"].items()},
-        checks=tuple(Check(**check) for check in stored["checks"]),
-        covariate_terms=CovariateTerms.from_plain(stored["effects"]) if "effects" in stored else CovariateTerms(),
-    )
+    if not all(type(value) in (int, float) for value in parameters.values()):
+        raise ValueError(f"parameters of {name} must be numbers; got {parameters}")
+    return MODELS[name](**parameters)
+
+
+def _covariance(stored: Mapping[str, Any], names: Sequence[str]) -> pd.DataFrame:
+    """The covariance: labelled in the order of the estimates, symmetric, and without a negative variance."""
+    labels = stored["parameters"]
+    if labels != [name for name in names if name in labels]:
+        raise ValueError(f"the covariance has the labels {labels}, and the estimates are {', '.join(names)}")
+    values = np.array(stored["values"], dtype=float).reshape(len(labels), len(labels))
+    scale = np.sqrt(np.maximum(np.diag(values), TINY))
+    correlation = values / np.outer(scale, scale)
+    if not np.allclose(correlation, correlation.T, rtol=0, atol=ROUNDING):
+        raise ValueError("the covariance is not symmetric")
+    if np.any(np.diag(values) < 0) or np.any(np.linalg.eigvalsh(correlation) < -ROUNDING):
+        raise ValueError("the covariance is not positive semi-definite")
+    return pd.DataFrame(values, index=labels, columns=labels)
+
+
+def _data(stored: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    """The record of the data, with days that are days, and a retention table whose columns are equally long."""
+    data = {RENAMED.get(key, key): value for key, value in stored.items()}
+    for name in DAYS:
+        if data.get(name) is not None:
+            dt.date.fromisoformat(data[name][:10])
+    if type(data["rows"]) is not int or not isinstance(data["sha256"], str):
+        raise ValueError("rows must be a whole number and sha256 text")
+    if "kept" in data:
+        table = np.array([data["kept"][name] for name in model.columns], dtype=float)
+        if table.ndim != 2:
+            raise ValueError("its retention table has columns of different lengths")
+    return data

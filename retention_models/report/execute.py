@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 from jupyter_client.kernelspec import KernelSpecManager
@@ -17,6 +16,7 @@ from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from tqdm import tqdm
 
+from retention_models.core.whole_files import work_folder
 from retention_models.report.errors import ReportError
 
 # Without these two runs would differ: by the name of a cell that warns (it holds the process id), the order
@@ -51,16 +51,16 @@ def execute(notebook: NotebookNode, *, name: str, folder: Path, figures: Literal
     ReportError
         If a cell fails, naming the notebook, the cell and the error; or if the kernel dies.
     """
-    with TemporaryDirectory(prefix="retention-") as scratch:
+    with work_folder() as scratch:
         client = NotebookClient(
             notebook,
-            km=_kernel_manager(Path(scratch)),
+            km=_kernel_manager(scratch),
             coalesce_streams=True,
             force_raise_errors=True,
             record_timing=False,
             shutdown_kernel="immediate",
         )
-        with client.setup_kernel(cwd=str(folder), env=_environment(Path(scratch), figures), cleanup_kc=True):
+        with client.setup_kernel(cwd=str(folder), env=_environment(scratch, figures), cleanup_kc=True):
             for index, cell in enumerate(tqdm(notebook.cells, desc=name, unit="cell", disable=None)):
                 _execute_cell(client, cell, index, name)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 
 from nbformat import NotebookNode
 
+from retention_models.core.whole_files import write_whole
 from retention_models.report.errors import ReportError, RequestError
 from retention_models.report.execute import execute
 from retention_models.report.index import read_entries
@@ -35,18 +36,16 @@ def publish(
     """
     sources = _read(notebooks)
     check_settings(settings or {}, {path.stem: notebook for path, notebook in sources.items()})
-    with _workshop(output) as workshop:
-        pages = []
-        for path, notebook in sources.items():
-            set_parameters(notebook, _each_path(settings or {}, lambda path: str(path.absolute())))
-            execute(notebook, name=path.stem, folder=path.parent)
-            set_parameters(notebook, _each_path(settings or {}, lambda path: path.name))
-            html = render_page(read_page(notebook, path.stem), show_code=show_code)
-            pages.append(_write(Path(workshop, f"{path.stem}.html"), html))
-        kept = {page.name: page for page in output.glob("*.html")}
-        entries = read_entries((kept | {page.name: page for page in pages}).values())
-        for page in [*pages, _write(Path(workshop, "index.html"), render_index(entries))]:
-            page.replace(output / page.name)
+    _require_writable(output)
+    pages = {}
+    for path, notebook in sources.items():
+        set_parameters(notebook, _each_path(settings or {}, lambda path: str(path.absolute())))
+        execute(notebook, name=path.stem, folder=path.parent)
+        set_parameters(notebook, _each_path(settings or {}, lambda path: path.name))
+        pages[output / f"{path.stem}.html"] = render_page(read_page(notebook, path.stem), show_code=show_code)
+    for page, html in pages.items():
+        write_whole(page, html, newline="\n")
+    write_whole(output / "index.html", render_index(read_entries(output.glob("*.html"))), newline="\n")
     return output / "index.html"
 
 
@@ -65,15 +64,11 @@ def _read(paths: Sequence[Path]) -> dict[Path, NotebookNode]:
     return {path: read_notebook(path) for path in paths}
 
 
-def _workshop(output: Path) -> TemporaryDirectory[str]:
-    """A folder inside ``output`` where pages wait until all are made; that it can be made shows that they can."""
+def _require_writable(output: Path) -> None:
+    """An error, before anything runs, if pages could not be written into the folder, which is made where it lacks."""
     try:
         output.mkdir(parents=True, exist_ok=True)
-        return TemporaryDirectory(prefix=".unfinished-", dir=output)
+        with TemporaryFile(dir=output):
+            pass
     except OSError as error:
         raise ReportError(f"cannot write reports to {output}: {error.strerror}") from error
-
-
-def _write(path: Path, html: str) -> Path:
-    path.write_text(html, encoding="utf-8", errors="replace", newline="\n")
-    return path

@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from retention_models.core.whole_files import write_whole
 from retention_models.report.errors import ReportError
 from retention_models.report.execute import execute
 from retention_models.report.notebook import read_notebook
@@ -32,7 +33,7 @@ def refresh(path: Path) -> None:
     notebook = read_notebook(path)
     execute(notebook, name=path.stem, folder=path.parent, figures="png")
     _pin(notebook)
-    nbformat.write(notebook, path)
+    write_whole(path, nbformat.writes(notebook) + "\n")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -29,6 +29,7 @@ from retention_models.tables.files import (
     is_text_file,
     lend,
     naming,
+    naming_damaged_pages,
     open_files,
     parse_text,
     select,
@@ -52,7 +53,7 @@ LARGEST_KEPT = 2**30  # bytes of files whose columns are kept in memory
 LARGEST_ID = 2**63 - 1  # as a whole number of 64 bits
 ID = "customer_id"
 MANY_IDS = 10  # rows, among which one that is no number is no accident
-SHOWN = 20  # names of columns in an error
+SHOWN, LONGEST_SHOWN = 20, 100  # names of columns in an error, and characters of each
 TYPES = {"day": nw.Datetime("us"), "number": nw.Float64(), "measure": nw.Float64()}  # of columns without any value
 
 
@@ -233,7 +234,8 @@ def collect(frame: Frame) -> pd.DataFrame:
     if rows.implementation.is_polars():
         table = rows.collect()
         return pd.DataFrame({name: table[name].to_numpy() for name in table.columns})
-    return cast(pd.DataFrame, rows.collect("pandas").to_native())
+    with naming_damaged_pages():
+        return cast(pd.DataFrame, rows.collect("pandas").to_native())
 
 
 def as_lazy(frame: Any) -> nw.LazyFrame[Any]:
@@ -311,7 +313,9 @@ def _select(source: Any, columns: Mapping[str, str], where: str, hint: str) -> F
 def _check_columns(columns: Mapping[str, str], names: Sequence[str], where: str, hint: str) -> None:
     counts = Counter(names)
     if missing := [repr(name) for name in dict.fromkeys(columns.values()) if not counts[name]]:
-        there = ", ".join(map(str, names[:SHOWN])) + (f" and {len(names) - SHOWN:,} more" if names[SHOWN:] else "")
+        there = ", ".join(str(name)[:LONGEST_SHOWN] for name in names[:SHOWN]) + (
+            f" and {len(names) - SHOWN:,} more" if names[SHOWN:] else ""
+        )
         raise ValueError(f"{where} has no column {', '.join(missing)}; it has {there}{f'. {hint}' if hint else ''}")
     if repeated := [name for name in dict.fromkeys(columns.values()) if counts[name] > 1]:
         raise ValueError(f"{where} has more than one column called {', '.join(repeated)}; rename or drop all but one")

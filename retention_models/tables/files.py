@@ -12,6 +12,7 @@ import csv
 import gzip
 import io
 import os
+import re
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ WORKBOOK_ENDINGS = (".xlsx",)
 ENDINGS = (*CSV_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS)
 SEPARATORS = ",;\t|"
 DAMAGED = "the file is damaged"
+LONGEST_HEADER, LONGEST_NAME = 1_000_000, 10_000  # characters of the first line, and of the name of a column
 UNEVEN = "each line must have as many values as the first has names"
 
 # What programs write where there is nothing. It is no customer.
@@ -240,6 +242,20 @@ def naming(source: object) -> Iterator[None]:
         raise ValueError(f"{source} cannot be read: {error}") from error
 
 
+@contextmanager
+def naming_damaged_pages() -> Iterator[None]:
+    """Say which Parquet file has a page that DuckDB could not read, wherever its rows are asked for."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        named = re.search(r'Failed to read file "([^"]+)"', str(error))
+        if named or type(error) is duckdb.Error:  # a bare error is one of the format of Parquet
+            raise ValueError(f"{named[1] if named else 'a Parquet file'} cannot be read: {DAMAGED}. {error}") from error
+        raise
+
+
 def _first_uneven_line(files: Sequence[str]) -> str:
     """Where CSV files first have a line without as many values as the first has names; empty if nowhere."""
     for file in (name for name in files if name.lower().endswith(CSV_ENDINGS)):
@@ -345,8 +361,13 @@ def _check_utf8(file: str) -> None:
 def _header(file: str) -> tuple[str, list[str]]:
     """The separator, which is the one that occurs most often in the first line, and the names of the columns."""
     with io.TextIOWrapper(_open(file), encoding="utf-8-sig", newline="") as lines:
-        first = lines.readline()
+        first = lines.readline(LONGEST_HEADER + 1)
     separator = max(SEPARATORS, key=first.count)
+    if len(first) > LONGEST_HEADER or any(len(name) > LONGEST_NAME for name in first.split(separator)):
+        raise ValueError(
+            f"{file} cannot be read: its first line must name the columns, in up to {LONGEST_HEADER:,} characters and "
+            f"{LONGEST_NAME:,} for each; is it a table?"
+        )
     names = next(csv.reader([first], delimiter=separator), [])
     if not names:
         raise ValueError(f"{file} is empty: expected names of columns in its first line")

@@ -247,10 +247,11 @@ def test_a_formula_is_the_columns_it_makes():
     plans = {"regular": regular, "high end": high_end}
     rows = [(plan, t + 1, n[t], n[t] - n[t + 1]) for plan, n in plans.items() for t in range(4)]
     table = pd.DataFrame(rows, columns=["plan", "tenure", "at_risk", "lost"])
+    table["is_late"] = table["tenure"] > 2
     numbers = table.assign(regular=(table["plan"] == "regular").astype(float), late=(table["tenure"] > 2).astype(float))
-    one = fit(ShiftedBetaGeometric, table, churn_covariates="plan", calendar_covariates="I(tenure > 2)", calendar_by=[])
+    one = fit(ShiftedBetaGeometric, table, churn_covariates="plan", calendar_covariates="C(is_late)", calendar_by=[])
     other = fit(ShiftedBetaGeometric, numbers, churn_covariates="regular", calendar_covariates="late", calendar_by=[])
-    assert list(one.covariate_terms.coefficients.index) == ["churn[plan[T.regular]]", "calendar[I(tenure > 2)]"]
+    assert list(one.covariate_terms.coefficients.index) == ["churn[plan[T.regular]]", "calendar[C(is_late)[T.True]]"]
     np.testing.assert_allclose(one.table(), other.table(), rtol=1e-6)
     np.testing.assert_allclose(predict_retention(one, table), predict_retention(other, numbers), rtol=1e-6)
     with pytest.raises(ValueError, match="plan has a level that the fit has not seen"):

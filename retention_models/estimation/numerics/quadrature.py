@@ -22,6 +22,7 @@ from retention_models.core.arrays import Array
 DROP = 36.0  # an integrand smaller than its peak by e^-36 is rounding
 FARTHEST = 700.0  # in w: e^w must not overflow
 FOR_ANOTHER = 8  # nodes for another smooth function in the integrand
+MANY = 32  # nodes, of which more come in multiples
 ROWS = 4096  # integrals at a time: their nodes stay in the processor's cache
 
 
@@ -70,9 +71,10 @@ def _on_rows(summary: Callable[[_Nodes], Array], end: ArrayLike, *parameters: Ar
     decay, empty = _Decay(*columns), ends == 0
     lower, upper, peak, needed = decay.window(np.where(empty, 1.0, ends))
     order = np.argsort(needed, kind="stable")
+    steeper = np.searchsorted(needed[order], MANY * 2 ** np.arange(4), side="right")  # few rows may need most nodes
+    ends_of_parts = np.union1d(np.arange(ROWS, len(order), ROWS), steeper[(steeper > 0) & (steeper < len(order))])
     parts = []
-    for i in range(0, max(len(order), 1), ROWS):
-        rows = order[i : i + ROWS]
+    for rows in np.split(order, ends_of_parts.astype(int)):
         n = int(needed[rows].max(initial=1))
         parts.append(summary(_Nodes(decay.take(rows), lower[rows], upper[rows], peak[rows], n)))
     result = np.empty((len(parts[0]), len(order)))
@@ -149,7 +151,11 @@ class _Decay:
             lower = self._lower_cut(mode, peak)
         upper = self._upper_cut(upper, peak)
         fall = (peak - self.at(lower)[-1]) + (peak - self.at(upper)[-1])
-        return lower, upper, peak, np.ceil(8 + 0.4 * fall + 2 * (upper - lower)).clip(8, 512).astype(np.int16)
+        needed = np.ceil(8 + 0.4 * fall + 2 * (upper - lower)).clip(8, 512)
+        few_rules = np.where(
+            needed > MANY, MANY * np.ceil(needed / MANY), needed
+        )  # a rule of 500 nodes takes long to make
+        return lower, upper, peak, few_rules.astype(np.int16)
 
     def _reach(self, end: Array) -> Array:
         """A bound in w: ``end``, or, without ``power``, where one factor alone has brought the integrand down."""

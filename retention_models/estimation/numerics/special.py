@@ -14,6 +14,7 @@ from retention_models.core.arrays import Array
 
 Numbers = float | Array
 
+FEW = 50  # counts for which a table is no shorter way
 ASYMPTOTIC = 20.0  # from here on, Stirling's series to four terms is exact to rounding
 
 
@@ -89,6 +90,8 @@ def _at_counts(
         return np.cumsum(
             np.concatenate([np.broadcast_to(function(base, count[:1]), (1, *steps.shape[1:])), steps]), axis=0
         )
+    if count.size < FEW:
+        return function(base, count)
     is_shared = base.ndim == 0 or (base.shape[-1] == 1 and (base.ndim == 1 or count.ndim == 1))
     if not is_shared or not count.max(initial=0) < count.size:
         return function(base, count)

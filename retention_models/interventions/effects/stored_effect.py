@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from retention_models.core.check import Check
-from retention_models.core.stored_record import StoredRecord
+from retention_models.core.stored_record import StoredRecord, build
 from retention_models.interventions.effects.derived_laws import Law
 
 Row = TypeVar("Row")  # ``Effect``, whose module uses this one
@@ -23,12 +23,14 @@ def to_text(effect: Any, path: str | Path | None) -> str:
     return STORED.write({"effect": {f.name: _to_plain(getattr(effect, f.name)) for f in fields(effect)}}, path)
 
 
-def from_text(effect_class: Callable[..., Row], source: str | Path) -> Row:
+def from_text(effect_class: type[Row], source: str | Path) -> Row:
     """The effect that JSON text holds; a ValueError names the version that wrote what cannot be read."""
 
     def parse(stored: Mapping[str, Any]) -> Row:
         values = {name: _from_plain(value) for name, value in stored["effect"].items() if name != "checks"}
-        return effect_class(**values, checks=tuple(Check(**check) for check in stored["effect"]["checks"]))
+        return build(
+            effect_class, values | {"checks": tuple(build(Check, each) for each in stored["effect"]["checks"])}
+        )
 
     return STORED.read(source, parse)
 
@@ -54,7 +56,7 @@ def _from_plain(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if value.keys() == {"number"}:
-        return float(value["number"])
+        return {"inf": math.inf, "-inf": -math.inf}[value["number"]]
     if value["kind"] not in LAWS:
         raise ValueError(f"{value['kind']} is none of its laws, {', '.join(LAWS)}")
-    return LAWS[value["kind"]](**{name: _from_plain(item) for name, item in value.items() if name != "kind"})
+    return build(LAWS[value["kind"]], {name: _from_plain(item) for name, item in value.items() if name != "kind"})
