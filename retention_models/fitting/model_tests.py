@@ -308,7 +308,6 @@ def wald(fit: Fit) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import retention_models as rm
     >>> import numpy as np, pandas as pd, retention_models as rm
     >>> rng = np.random.default_rng(1)
     >>> web = np.repeat([0.0, 1.0], 500)

@@ -62,7 +62,6 @@ def predict_new(fit: Fitted, customers: Any, horizon: float, level: float | None
 
     Examples
     --------
-    >>> import retention_models as rm
     >>> import numpy as np, pandas as pd, retention_models as rm
     >>> web = np.repeat([0.0, 1.0], 500)
     >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
@@ -132,7 +131,6 @@ def marginal_effect(
 
     Examples
     --------
-    >>> import retention_models as rm
     >>> import numpy as np, retention_models as rm
     >>> web = np.repeat([0.0, 1.0], 500)
     >>> shop = rm.ParetoNBD(r=1, alpha=10 * np.exp(-0.5 * web), s=1, beta=30)
@@ -155,7 +153,10 @@ def marginal_effect(
         return np.stack(np.broadcast_arrays(*both))
 
     def averages(fit: Fit) -> Array:
-        return rows.outcomes(fit, customer_quantities) @ (rows.table.weight / rows.table.n_customers)
+        share = rows.table.weight / rows.table.n_customers
+        return np.sum(
+            rows.outcomes(fit, customer_quantities) * share, axis=-1
+        )  # alike before and after to the last digit
 
     here = averages(source.fit)
     return effect_table(here, [parameter_errors(source, averages, here)], ["purchases", "alive"], level)

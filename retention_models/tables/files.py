@@ -12,7 +12,6 @@ import csv
 import gzip
 import io
 import os
-import re
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -244,16 +243,13 @@ def naming(source: object) -> Iterator[None]:
 
 @contextmanager
 def naming_damaged_pages() -> Iterator[None]:
-    """Say which Parquet file has a page that DuckDB could not read, wherever its rows are asked for."""
+    """Say that a page of a Parquet file is damaged, which DuckDB finds, and names, when rows are asked for."""
     import duckdb
 
     try:
         yield
-    except duckdb.Error as error:
-        named = re.search(r'Failed to read file "([^"]+)"', str(error))
-        if named or type(error) is duckdb.Error:  # a bare error is one of the format of Parquet
-            raise ValueError(f"{named[1] if named else 'a Parquet file'} cannot be read: {DAMAGED}. {error}") from error
-        raise
+    except (duckdb.InvalidInputException, duckdb.IOException) as error:
+        raise ValueError(f"a file cannot be read: {DAMAGED}. {error}") from error
 
 
 def _first_uneven_line(files: Sequence[str]) -> str:

@@ -105,7 +105,7 @@ def test_what_was_written_is_read(record):
         ("covariates", (*DESIGN, "states", "scale(column0_)", "scale"), "x", "must be numbers; got 'x'"),
         ("covariates", (*DESIGN, "terms"), lambda held: {"age": [1]}, "terms of Design must be of another type"),
         ("effect", ("effect", "estimate"), "big", "estimate of Effect must be of another type"),
-        ("effect", ("effect", "n"), 0, "n must be at least 1"),
+        ("effect", ("effect", "n"), 0, "n must be a whole number, 1 or more; got 0"),
         ("effect", ("effect", "n"), 8.5, "n of Effect must be of another type"),
         ("effect", ("effect", "design"), "magic", "design of Effect must be of another type"),
         ("effect", ("effect", "intervention"), 3, "intervention of Effect must be of another type"),
