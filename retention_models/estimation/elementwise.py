@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from inspect import signature
 from typing import Any, ParamSpec, TypeVar
 
@@ -48,6 +48,12 @@ def possible_only(method: Callable[P, Result]) -> Callable[P, Result]:
         return method(**given | columns)  # type: ignore[call-arg]
 
     return _with_checked_rows(method, compute)
+
+
+def unchecked(method: Callable[P, Result]) -> Callable[P, Result]:
+    """A bound method of a model without its look at the rows, for those that were checked when they were read."""
+    function = getattr(method, "__wrapped__", None)
+    return method if function is None else partial(function, method.__self__)  # type: ignore[attr-defined]
 
 
 def _with_checked_rows(method: Callable[P, Result], compute: Callable[..., Result]) -> Callable[P, Result]:

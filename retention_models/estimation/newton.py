@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
+from retention_models.estimation.elementwise import unchecked
 from retention_models.estimation.model import Limit, Model, parameter_names
 
 TOLERANCE = 1e-10  # half the Newton decrement, that is, log-likelihood still to be gained
@@ -120,11 +121,11 @@ class Objective:
 
     def value(self, u: Array) -> float:
         """The total log-likelihood."""
-        return float(self.weight @ self.model(u).log_likelihood(*self.columns))
+        return float(self.weight @ unchecked(self.model(u).log_likelihood)(*self.columns))
 
     def score(self, u: Array) -> Array:
         """First derivatives of each row's log-likelihood in u; shape (n, len(u))."""
-        return self.model(u).score(*self.columns) * np.exp(u)
+        return unchecked(self.model(u).score)(*self.columns) * np.exp(u)
 
     def start_at(self, u: Array) -> Iterate:
         """The first iterate at u, with all parameters free."""
@@ -135,7 +136,7 @@ class Objective:
 
     def gradient(self, u: Array) -> Array:
         """First derivatives in the log-parameters."""
-        return (self.weight @ self.model(u).score(*self.columns)) * np.exp(u)
+        return (self.weight @ unchecked(self.model(u).score)(*self.columns)) * np.exp(u)
 
     def hessian(self, u: Array, free: NDArray[np.bool_], step: float = 1e-4) -> Array:
         """Second derivatives in the free log-parameters, symmetric to rounding."""
@@ -157,7 +158,7 @@ class Objective:
         """The gradient at several points, shape (k, p); for large tables on several cores."""
         if len(self.weight) < SMALL_ROWS and not self.fixed and self.names == self.parameters:
             values = dict(zip(self.names, np.exp(places).T[:, :, None], strict=True))
-            return (self.weight @ self.model_class(**values).score(*self.columns)) * np.exp(places)
+            return (self.weight @ unchecked(self.model_class(**values).score)(*self.columns)) * np.exp(places)
         return np.array(on_cores(self.gradient, places, len(self.weight))).reshape(places.shape)
 
     def covariance(self, maximum: Iterate, *, robust: bool) -> Array:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
+from retention_models.estimation.elementwise import unchecked
 from retention_models.estimation.model import Model, parameter_names
 
 WALKS, STEPS, SETTLED = 40, 24, 6  # walks, lines drawn by each, and how many of these are not boundary yet
@@ -49,7 +50,7 @@ def profile_likelihood_region(
 
     def height(places: Array) -> Array:
         values = dict(zip(names, np.exp(places).T[:, :, None], strict=True))
-        return model_class(**values).log_likelihood(*columns).sum(axis=-1)
+        return unchecked(model_class(**values).log_likelihood)(*columns).sum(axis=-1)
 
     lowest = float(height(maximum[None])[0]) - depth
     edge = np.array([max(STEEPEST, maximum[i]) if name == "c" else EDGE for i, name in enumerate(names)])

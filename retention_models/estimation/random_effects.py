@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
+from retention_models.estimation.elementwise import unchecked
 from retention_models.estimation.model import Limit, Model
 from retention_models.estimation.newton import ConvergenceError, Objective, newton_from
 
@@ -256,7 +257,7 @@ class CohortsObjective(Objective):
 
     def data_gradient(self, u: Array) -> Array:
         """First derivatives of each cohort's log-likelihood; shape (cohorts, p)."""
-        score = self.model(u).score(*self.columns)
+        score = unchecked(self.model(u).score)(*self.columns)
         slopes = [np.bincount(self.cohort, slope, self.n).astype(float) for slope in score.T]
         return np.stack(slopes, axis=-1) * np.exp(u.reshape(self.n, -1))
 

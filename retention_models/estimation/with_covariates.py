@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
+from retention_models.estimation.elementwise import unchecked
 from retention_models.estimation.likelihood import Optimum
 from retention_models.estimation.links import FURTHEST, Link, apply_links, derivatives
 from retention_models.estimation.model import Limit, Model
@@ -78,7 +79,7 @@ class CovariateObjective(Objective):
     def value(self, u: Array) -> float:
         """The total log-likelihood."""
         model = apply_links(self.model(u), self.indices(u))
-        return float(self.weight @ model.log_likelihood(*self.columns))
+        return float(self.weight @ unchecked(model.log_likelihood)(*self.columns))
 
     def score(self, u: Array) -> Array:
         """First derivatives of each row's log-likelihood in u; shape (n, len(u))."""
@@ -118,7 +119,7 @@ class CovariateObjective(Objective):
         model = self.model(u)
         linked = apply_links(model, indices)
         values = np.stack(np.broadcast_arrays(self.weight, *(getattr(linked, name) for name in self.parameters))[1:], 1)
-        slopes = linked.score(*self.columns) * values
+        slopes = unchecked(linked.score)(*self.columns) * values
         one = np.ones((len(self.weight), 1))
         return derivatives(model, indices, [one for _ in indices], slopes, self.parameters)
 
