@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
@@ -99,7 +99,7 @@ def open_files(path: str | Path) -> tuple[DuckDBPyRelation, list[str]]:
     files = _files(path)
     if is_text_file(path):
         return _read_workbooks(files) if files[0].lower().endswith(WORKBOOK_ENDINGS) else _read_csv(files)
-    relation = duckdb_connection().read_parquet(files)
+    relation = duckdb_connection().read_parquet(list(map(escape, files)))
     return relation, relation.columns
 
 
@@ -224,6 +224,10 @@ def _as_text(name: str) -> str:
     return f"CAST({_quoted(name)} AS VARCHAR)"
 
 
+class UnreadableError(ValueError):
+    """DuckDB could not read a file when it was asked for rows."""
+
+
 @contextmanager
 def naming(source: object) -> Iterator[None]:
     """Say which file DuckDB could not read, and where: it complains when rows are asked for, long after opening."""
@@ -231,7 +235,7 @@ def naming(source: object) -> Iterator[None]:
 
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, UnreadableError) as error:
         if not isinstance(source, str | Path):
             raise
         if not is_text_file(source):
@@ -249,7 +253,7 @@ def naming_damaged_pages() -> Iterator[None]:
     try:
         yield
     except (duckdb.InvalidInputException, duckdb.IOException) as error:
-        raise ValueError(f"a file cannot be read: {DAMAGED}. {error}") from error
+        raise UnreadableError(f"a file cannot be read: {DAMAGED}. {error}") from error
 
 
 def _first_uneven_line(files: Sequence[str]) -> str:
@@ -280,7 +284,7 @@ def _read_csv(files: Sequence[str]) -> tuple[DuckDBPyRelation, list[str]]:
     for file in files[1:]:
         _check_same_columns(file, _header(file)[1], files[0], names if _header(file)[0] == separator else [])
     relation = duckdb_connection().read_csv(
-        list(files),  # type: ignore[arg-type]  # of which the stubs know but one
+        list(map(escape, files)),  # type: ignore[arg-type]  # of which the stubs know but one
         header=True,
         auto_detect=False,
         delimiter=separator,

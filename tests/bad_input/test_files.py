@@ -165,3 +165,18 @@ def test_a_file_that_cannot_be_read_is_named_in_a_sentence(name, tmp_path):
         rm.summarize(tmp_path / name, amount=None)
     assert len(str(caught.value)) < 4_000
     assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize("name", ["g*", "g[1-9]", "g?", "g'); SELECT 1; --", "g`", "$HOME"])
+def test_the_name_of_a_file_that_is_there_is_no_pattern_and_no_code(name, ending, tmp_path):
+    log = pd.DataFrame({"customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-02-01", "2024-03-01"]})
+    for file in (name, "g1", "g22"):
+        write_table(log.set_index("customer_id"), tmp_path / f"{file}{ending}")
+    assert rm.read_transactions(tmp_path / f"{name}{ending}", amount=None).rows == 3
+
+
+@pytest.mark.parametrize("address", ["https://example.com/log.csv", "s3://bucket/log.parquet", "file:///etc/log.csv"])
+def test_nothing_is_fetched_from_an_address(address):
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
+        rm.summarize(address, amount=None)
