@@ -37,7 +37,7 @@ def read_day(name: str, value: str | dt.date) -> dt.date:
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{name} must be a day such as '1997-09-30', not {value!r}") from error
     if day > LAST_DAY:
-        raise ValueError(f"{name} must be a day up to {LAST_DAY}, the last one that is computed with; got {value}")
+        raise ValueError(f"{name} must be a day up to {LAST_DAY}; got {value}")
     return day
 
 

@@ -57,7 +57,7 @@ def check_last_day(transactions: Any) -> Check:
     >>> import retention_models as rm
     >>> log = rm.datasets.load_cdnow()
     >>> print(rm.logs.check_last_day(log))
-    the last day belongs to the log: passed. The log ends on 1998-06-30, after no longer silence than is usual in it.
+    the last day belongs to the log: passed. The log ends on 1998-06-30, after no longer gap than is usual in it.
     >>> rm.logs.check_last_day(pd.concat([log, log.tail(1).assign(date=pd.Timestamp("2205-03-01"))])).passed
     False
     """
@@ -90,7 +90,7 @@ def judge_last_day(days: pd.DatetimeIndex, counts: Array, what: str) -> Check:
     last = dt.date.fromisoformat(str(days[-1])[:10])
     stray = _first_stray(np.diff(number), after[:-1], float(counts.sum()))
     if stray is None and len(number) > FEWEST and counts.sum() >= ENOUGH:
-        return Check(LAST_DAY, True, f"The log ends on {last}, after no longer silence than is usual in it.")
+        return Check(LAST_DAY, True, f"The log ends on {last}, after no longer gap than is usual in it.")
     if stray is None:
         return Check(LAST_DAY, None, f"The log ends on {last}: it is too short to tell whether that day belongs to it.")
     before = dt.date.fromordinal(dt.date(1970, 1, 1).toordinal() + int(number[stray]))
@@ -98,9 +98,9 @@ def judge_last_day(days: pd.DatetimeIndex, counts: Array, what: str) -> Check:
     return Check(
         LAST_DAY,
         False,
-        f"The last day is {last}, but up to {before} no silence was a tenth as long as the {silence:,} days after "
-        f"that, and only {few:,} of {int(counts.sum()):,} {what} are later. Correct the dates, or say until which day "
-        f"the log knows everything: observation_end={str(before)!r}",
+        f"The last day is {last}, but nothing is known of the {silence:,} days after {before}. Earlier gaps were less "
+        f"than a tenth of that, and only {few:,} of {int(counts.sum()):,} {what} are later. Correct the dates, or "
+        f"state until which day the log is complete: observation_end={str(before)!r}",
     )
 
 
