@@ -87,7 +87,9 @@ def _read_p_values(p_values: ArrayLike) -> Array:
     p = np.asarray(p_values)
     bad = np.flatnonzero(~((p >= 0) & (p <= 1))) if p.dtype.kind in "fiu" else np.arange(p.size)
     if p.ndim != 1 or len(bad):
-        first = f" for {len(bad):,} of {p.size:,} (first: {p.tolist()[bad[0]]!r} in place {bad[0]})" if p.ndim == 1 else ""
+        first = (
+            f" for {len(bad):,} of {p.size:,} (first: {p.tolist()[bad[0]]!r} in place {bad[0]})" if p.ndim == 1 else ""
+        )
         raise ValueError(f"p_values must be a list of numbers from 0 to 1, which fails{first or f'; got {p_values!r}'}")
     return p.astype(float)
 
