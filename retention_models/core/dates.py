@@ -25,6 +25,7 @@ MEAN_DAYS = {"D": 1.0, "W": 7.0, "M": 365.25 / 12, "Q": 365.25 / 4, "Y": 365.25}
 
 
 DAY = dt.timedelta(days=1)
+LONGEST_SILENCE, MOST_LENGTHS = 20 * 366, 10  # days, and lengths of a log, for which nothing may happen at its end
 LAST_DAY = dt.date(2261, 12, 31)  # pandas has no nanoseconds after 2262-04-11
 
 
@@ -39,6 +40,16 @@ def read_day(name: str, value: str | dt.date) -> dt.date:
     if day > LAST_DAY:
         raise ValueError(f"{name} must be a day up to {LAST_DAY}; got {value}")
     return day
+
+
+def require_end_near(end: dt.date, first: dt.date, last: dt.date, what: str) -> None:
+    """An error where a stated end of observation lies decades after the last day of a log, as a mistyped year does."""
+    silence = (end - last).days
+    if silence > max(LONGEST_SILENCE, MOST_LENGTHS * (last - first).days):
+        raise ValueError(
+            f"observation_end {end} lies {silence / MEAN_DAYS['Y']:.0f} years after the last {what}, {last}: "
+            "correct the day, or leave out rows that are not of this business"
+        )
 
 
 def unit_length(time_unit: str | dt.timedelta) -> pd.Timedelta:
@@ -77,7 +88,7 @@ def unit_plural(time_unit: str) -> str:
 
 def check_time_unit(time_unit: str) -> None:
     """An error unless the unit is a month, a quarter, a year or has a fixed length."""
-    if time_unit in PERIODS:
+    if isinstance(time_unit, str) and time_unit in PERIODS:
         return
     try:
         unit_length(time_unit)

@@ -19,7 +19,6 @@ from retention_models.tables.customer_table import (
     Rows,
     open_customers,
     read_table,
-    require_same_measure,
     same_measure,
 )
 from retention_models.tables.observation_end import require_last_day
@@ -122,8 +121,6 @@ class Holdout:
         names = tuple(dict.fromkeys(name for source in fits.values() for name in source.model.columns))
         table = read_table(customers, (*names, *HOLDOUT)).with_covariates(shared_blocks(fits, customers))
         require_last_day(table.about)
-        for source in fits.values():
-            require_same_measure(source.data, table)
         by_name = dict(zip((*names, *HOLDOUT), table.columns, strict=True))
         wrong = table.weight[(by_name[HOLDOUT[0]] < 0) | (by_name[HOLDOUT[0]] % 1 != 0)].sum()
         if wrong:

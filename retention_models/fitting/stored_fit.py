@@ -11,12 +11,15 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arguments import check_choice, require_number, require_whole
 from retention_models.core.check import Check
+from retention_models.core.dates import PANDAS_PERIODS, UNITS, check_time_unit
 from retention_models.core.stored_record import StoredRecord, build
 from retention_models.estimation.model import parameter_names
 from retention_models.fitting.data_requirements import require_roles
 from retention_models.fitting.formula_terms import CovariateTerms
 from retention_models.fitting.models import MODELS
+from retention_models.tables.days import check_period
 
 Fitted = TypeVar("Fitted")  # ``Fit``, whose module uses this one
 
@@ -28,6 +31,7 @@ RENAMED = {  # keys of ``Fit.data`` in version 0.1.0 -> today
 }
 
 DAYS = ("first_date", "last_date", "calibration_end", "observation_start", "observation_end", "acquired_after")
+COUNTS = ("customers", "transactions", "spells", "spells_counted", "renewals_counted")
 ROUNDING, TINY = 1e-6, 1e-300  # of correlations; of a variance that is 0
 
 
@@ -113,15 +117,34 @@ def _covariance(stored: Mapping[str, Any], names: Sequence[str]) -> pd.DataFrame
 
 
 def _data(stored: Mapping[str, Any], model: Any) -> dict[str, Any]:
-    """The record of the data, with days that are days, and a retention table whose columns are equally long."""
+    """The record of the data: days, units, counts and a retention table that can be meant, and agree."""
     data = {RENAMED.get(key, key): value for key, value in stored.items()}
-    for name in DAYS:
-        if data.get(name) is not None:
-            dt.date.fromisoformat(data[name][:10])
+    given = {name: value for name, value in data.items() if value is not None}
+    for name in given.keys() & set(DAYS):
+        dt.date.fromisoformat(data[name][:10])
+    if "time_unit" in given:
+        check_time_unit(data["time_unit"])
+    if "granularity" in given:
+        check_choice("granularity", data["granularity"], tuple(UNITS))
+    if "period" in given and data["period"] not in PANDAS_PERIODS:
+        check_period(data["period"])
+    for name in given.keys() & set(COUNTS):
+        require_whole(name, data[name], 0)
     if type(data["rows"]) is not int or not isinstance(data["sha256"], str):
         raise ValueError("rows must be a whole number and sha256 text")
+    if "retention_rate" in data:
+        require_number("retention_rate", data["retention_rate"], 0, 1)
     if "kept" in data:
-        table = np.array([data["kept"][name] for name in model.columns], dtype=float)
-        if table.ndim != 2:
-            raise ValueError("its retention table has columns of different lengths")
+        _check_table(data, model)
     return data
+
+
+def _check_table(data: Mapping[str, Any], model: Any) -> None:
+    """An error unless a retention table has columns of the same length, and the retention rate that is stated."""
+    table = np.array([data["kept"][name] for name in model.columns], dtype=float)
+    if table.ndim != 2:
+        raise ValueError("its retention table has columns of different lengths")
+    _, at_risk, lost = table
+    rate = 1 - lost.sum() / max(at_risk.sum(), 1.0)
+    if abs(data.get("retention_rate", rate) - rate) > ROUNDING:
+        raise ValueError(f"retention_rate is {data['retention_rate']}, and that of its retention table {rate:.6g}")

@@ -19,7 +19,14 @@ from retention_models.estimation.model import parameter_names
 from retention_models.fitting.formula_terms import CovariateTerms
 from retention_models.fitting.profile_region import models_of_region, needs_profile
 from retention_models.fitting.result import Fit, is_free, step_scale, stepped_parameters
-from retention_models.tables.customer_table import CustomerTable, Rows, read_table, require_opportunities
+from retention_models.tables.customer_table import (
+    CustomerTable,
+    Rows,
+    open_customers,
+    read_table,
+    require_opportunities,
+    require_same_measure,
+)
 from retention_models.tables.groups import read_codes
 
 Quantity = Callable[..., Array]  # quantity(model, *columns), elementwise over rows: shape (..., n)
@@ -78,7 +85,17 @@ class Uncertainty(ABC):
         return table.with_covariates(self.blocks(customers))
 
     def blocks(self, customers: Any) -> dict[str, Array]:
-        """What distinguishes the models of customers, by role; each of shape (lines, columns)."""
+        """What distinguishes the models of customers, by role; each of shape (lines, columns).
+
+        Raises
+        ------
+        ValueError
+            When time was measured otherwise than for the fit.
+        """
+        require_same_measure(self.data, open_customers(customers).attrs)
+        return self._blocks(customers)
+
+    def _blocks(self, customers: Any) -> dict[str, Array]:
         return self.terms.blocks(customers)
 
     def row_model(self, rows: Rows, step: Array | None = None) -> Any:
@@ -160,7 +177,7 @@ class _OfCohorts(Uncertainty):
         """The uncertainty of each cohort, and last that of one which the fit does not know."""
         return {label: _OfFit(fit) for label, fit in self.fit.groups.items()} | {"": _OfFit(_new_cohort(self.fit))}
 
-    def blocks(self, customers: Any) -> dict[str, Array]:
+    def _blocks(self, customers: Any) -> dict[str, Array]:
         code, labels = read_codes(customers, self.by)
         names = list(self.cohorts)
         number = np.array([names.index(str(label)) if str(label) in names else len(names) - 1 for label in labels])

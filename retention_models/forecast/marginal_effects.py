@@ -24,7 +24,6 @@ from retention_models.tables.customer_table import (
     open_customers,
     read_covariates,
     read_table,
-    require_same_measure,
 )
 from retention_models.tables.observation_end import as_of_fit
 
@@ -188,7 +187,6 @@ class ChangedCustomers:
         blocks = source.blocks(customers)
         if new:
             table = _newcomers(customers, 0.0).with_covariates(blocks)
-            require_same_measure(source.data, table)
         else:
             table = as_of_fit(source.data, source.read(customers), source.model.columns)
         frame = read_covariates(customers, source.terms.columns)

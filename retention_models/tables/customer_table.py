@@ -147,14 +147,26 @@ def read_table(customers: Any, names: Sequence[str], averaged: Sequence[str] = (
     return _table(columns, weight, opened.index, dict(opened.attrs), extra)
 
 
-def require_same_measure(fitted: Mapping[str, Any], table: CustomerTable) -> None:
-    """An error where both the fit and the table say how time was measured, and contradict each other."""
+def require_same_measure(fitted: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    """An error where a fit and a table both say how time was measured, and contradict each other."""
+    ours, theirs = fitted.get("period"), about.get("period")
+    if None not in (ours, theirs) and ours != theirs:
+        raise ValueError(
+            f"the model was fitted with period {ours!r}, the table was made with period {theirs!r}; "
+            f"make the table with period={ours!r}"
+        )
     for name in ("time_unit", "granularity"):
-        ours, theirs = fitted.get(name), table.about.get(name)
+        ours, theirs = fitted.get(name), about.get(name)
         if None not in (ours, theirs) and not same_measure(name, ours, theirs):
             raise ValueError(
                 f"the model was fitted with {name} {ours!r}, the table was made with {theirs!r}; "
                 f"summarize the log with {name}={ours!r}"
+            )
+    for counted, timed, does in ((fitted, about, "table"), (about, fitted, "model")):
+        if "period" in counted and "time_unit" in timed and "period" not in timed:
+            raise ValueError(
+                f"the {does} measures time in time_unit {timed['time_unit']!r}, the other counts opportunities with "
+                f"period {counted['period']!r}; make both with summarize, or both with opportunities"
             )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from retention_models.core.dates import PANDAS_PERIODS, unit_length
-from retention_models.tables.customer_table import CustomerTable, require_same_measure
+from retention_models.tables.customer_table import CustomerTable
 
 LAST_DAY = "the last day belongs to the log"  # the name of the check
 
@@ -36,9 +36,8 @@ def as_of_fit(fitted: Mapping[str, Any], table: CustomerTable, columns: Sequence
     Raises
     ------
     ValueError
-        When the two measure time differently, or the last day of the table is far from all others.
+        When the last day of the table is far from all others.
     """
-    require_same_measure(fitted, table)
     require_last_day(table.about)
     own, of_fit = (_last_day(about) for about in (table.about, fitted))
     is_stated = table.about.get("end_is_stated", True)

@@ -17,7 +17,7 @@ import pandas as pd
 
 from retention_models.core.arguments import check_choice, require_number, require_whole
 from retention_models.core.check import Check
-from retention_models.core.dates import read_day
+from retention_models.core.dates import read_day, require_end_near
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.contracts.rows import open_contracts, require_some, scalars, select_usable
 from retention_models.logs.contracts.spells import (
@@ -192,6 +192,9 @@ def read_contracts(
         spells = observe_spells(whole, begin, until)
         facts = _facts(spells)
     _check_overlaps(facts, overlaps)
+    first = dt.date.fromordinal(facts["first_start"])
+    last = dt.date.fromordinal(max(facts["last_start"], facts["last_end"]))
+    require_end_near(until, first, last, "start or end of a contract")
     if facts["all"] > facts["spells"]:
         set_aside[f"spells that ended by {begin}, before observation began"] = facts["all"] - facts["spells"]
     require_some(facts["spells"], set_aside)
@@ -261,7 +264,7 @@ def _observation_window(
 
 def _facts(spells: Rows) -> dict[str, int]:
     """What one pass over the spells tells, of those in view unless said otherwise."""
-    seen = nw.col("in_view")
+    seen, start = nw.col("in_view"), Day.in_column("start").number
 
     def count(rows: nw.Expr) -> nw.Expr:
         return tally(seen & rows)
@@ -276,6 +279,9 @@ def _facts(spells: Rows) -> dict[str, int]:
         "from_start": count(nw.col("entry") == 0),
         "middle_end": nw.when(seen & nw.col("churned")).then(nw.col("tenure")).median(),
         "first_entry": nw.when(seen).then(nw.col("entry")).min(),
+        "first_start": start.min(),
+        "last_start": start.max(),
+        "last_end": nw.when(seen & nw.col("churned")).then(nw.col("last_day")).max(),
         "first_end": nw.when(seen & nw.col("churned")).then(nw.col("last_day")).min(),
     }
     if "uncaused" in spells.collect_schema().names():

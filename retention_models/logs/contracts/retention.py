@@ -196,13 +196,16 @@ def active_customers(spells: Spells | Snapshot, *, period: Period, by: str | Seq
     if isinstance(spells, Snapshot):
         _check_unit(spells, period)
         active = spells.frame[~spells.frame["churned"]]
-        return active.groupby([*names, "tenure"])["weight"].sum().reset_index()
+        active = active.groupby([*names, "tenure"])["weight"].sum().reset_index()
+        active.attrs["period"] = period
+        return active
     rows = on_engine(spells.frame).filter(~nw.col("churned"))
     rows, start = Day.in_column("start").add_columns(rows, "_start")
     made = completed_periods(start, Day.constant(spells.observation_end), period)
     rows = rows.with_columns(cohort=_cohort(start, period), tenure=made).select("cohort", *names, "tenure")
     counts = count_spells(rows, names).rename(columns={"spells": "weight"})
     counts = counts.sort_values(["cohort", *names, "tenure"], ignore_index=True)
+    counts.attrs["period"] = period
     return counts.assign(cohort=_cohort_names(counts["cohort"], period))
 
 

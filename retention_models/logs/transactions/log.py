@@ -18,7 +18,7 @@ import pandas as pd
 
 from retention_models.core.arguments import check_choice, require_number
 from retention_models.core.check import Check
-from retention_models.core.dates import read_day
+from retention_models.core.dates import read_day, require_end_near
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.tables.engines import Frame, clock_of, collect, open_log, reading_facts, settle
@@ -153,6 +153,8 @@ class Transactions(Presentation):
             day = getattr(log, name)
             if day is not None and day < log.first_date:
                 raise ValueError(f"{name} {day} lies before the first purchase, {log.first_date}")
+        if log.observation_end is not None:
+            require_end_near(log.observation_end, log.first_date, log.last_date, "purchase")
         if log.calibration_end is not None and log.observation_end is not None and log.calibration_end > end:
             raise ValueError(f"observation_end {end} lies before calibration_end, {log.calibration_end}")
         if log.acquired_after is not None and log.acquired_after > end:
