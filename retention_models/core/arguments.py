@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TypeGuard
+
+import numpy as np
 
 MOST_RENEWALS = 10_000  # of a forecast, each with its intervals: 27 years of days
 LONGEST_SUM = 10_000_000  # renewals that are added up one by one
+MOST_POINTS = 1_000_000  # of a grid or table that is computed in one go: 8 MB a column
 SHORTEST, LONGEST = 1e-9, 1e9  # horizons in any time unit, beyond which numbers lose their meaning
 
 
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a finite real number; True and False are none."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return False
 
 
 def require_number(
@@ -50,10 +58,28 @@ def require_text(name: str, value: object) -> None:
         raise ValueError(f"{name} must be a text; got {value!r}")
 
 
-def require_whole(name: str, value: object, least: int) -> None:
-    """An error unless the value is a whole number, at least so many."""
-    if not (isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least):
+def require_whole(name: str, value: object, least: int, most: int | None = None) -> None:
+    """An error unless the value is a whole number, at least so many, and at most as many as can be computed."""
+    if not (isinstance(value, numbers.Integral) and is_number(value) and int(value) >= least):
         raise ValueError(f"{name} must be a whole number, {least} or more; got {value!r}")
+    if most is not None and int(value) > most:
+        raise ValueError(f"{name} must be at most {most:,}; got {value!r}")
+
+
+def require_bool(name: str, value: object) -> None:
+    """An error unless the value is True or False; a text such as "no" would count as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False; got {value!r}")
+
+
+def require_texts(name: str, value: object, example: str = "") -> None:
+    """An error unless the value is a list of texts, none of them twice; one text alone is no list."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ValueError(f"{name} must be a list of texts{example and f', such as {example}'}; got {value!r}")
+    for each in value:
+        require_text(f"each of {name}", each)
+    if repeated := [each for each in dict.fromkeys(value) if list(value).count(each) > 1]:
+        raise ValueError(f"{name} must name each only once; {', '.join(map(repr, repeated))} stands more than once")
 
 
 def require_renewals(name: str, value: object, least: int) -> None:

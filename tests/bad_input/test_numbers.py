@@ -63,6 +63,11 @@ def changed(**parts):
     return rm.Effect(**{**EFFECT, **parts})
 
 
+def purchase_outcomes(g, **changed):
+    who = pd.DataFrame({"customer_id": [1, 2], "assigned": "1997-05-01", "arm": ["none", "mail"]})
+    return rm.purchase_outcomes(g.log, who, **{"horizon_days": 30, "offer_days": 10} | changed)
+
+
 NUMBERS = {  # call with a number, numbers that cannot be, words of the error
     "power effect": (lambda g, x: interventions.power(RATE, x, 8000), [nan, inf, "0.02", None], "effect must be"),
     "power n": (lambda g, x: interventions.power(RATE, 0.02, x), [nan, inf, -1, 0, "8000", None, True], "n must be"),
@@ -171,6 +176,26 @@ NUMBERS = {  # call with a number, numbers that cannot be, words of the error
         lambda g, x: rm.logs.choose_settings(pd.DataFrame(), start="start", renewals=x),
         [-1, 0, 1.5, "3"],
         "renewals must be a whole number, 1 or more",
+    ),
+    "outcomes horizon_days": (
+        lambda g, x: purchase_outcomes(g, horizon_days=x),
+        [nan, inf, 30.5, "30", None, True, 10**400],
+        "horizon_days must be a whole number, 1 or more",
+    ),
+    "outcomes offer_days": (
+        lambda g, x: purchase_outcomes(g, offer_days=x),
+        [nan, -1, 0.5, "10"],
+        "offer_days must be a whole number, 0 or more",
+    ),
+    "outcomes lookback_days": (
+        lambda g, x: purchase_outcomes(g, lookback_days=x),
+        [nan, 0, 0.5, "30"],
+        "lookback_days must be a whole number, 1 or more",
+    ),
+    "outcomes observation_end": (
+        lambda g, x: purchase_outcomes(g, observation_end=x),
+        [0, nan, "", "soon"],
+        "observation_end must be a day such as '1997-09-30'",
     ),
 }
 

@@ -12,6 +12,7 @@ which is bias. They never count as known before the assignment.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, get_args
@@ -19,7 +20,8 @@ from typing import Any, Literal, get_args
 import narwhals as nw
 import pandas as pd
 
-from retention_models.core.arguments import check_choice
+from retention_models.core.arguments import check_choice, require_whole
+from retention_models.core.dates import read_day
 from retention_models.logs.transactions.checks.last_day import require_last_day_of
 from retention_models.logs.transactions.log import Transactions, read_transactions
 from retention_models.logs.transactions.purchases import purchases
@@ -32,6 +34,7 @@ SameDay = Literal["keep", "set_aside"]
 OUTCOMES = ("bought", "purchases", "purchases_same_day", "days_to_next", "days_to_last", "amount")
 BEFORE = ("purchases_before", "amount_before")
 ASSIGNMENTS = "the table of assignments"
+MOST_DAYS = 36_525  # of a window: a century
 
 
 def purchase_outcomes(
@@ -61,7 +64,8 @@ def purchase_outcomes(
         Days for which the offer was valid; 0 without an offer. The window must be longer.
     lookback_days
         Days before the assignment for ``purchases_before`` and ``amount_before``, covariates that reduce much of the
-        variance. By default None: without these columns.
+        variance. By default None: without these columns. If customers were assigned on different days, all of these
+        days must be in the log.
     same_day
         How a purchase on the day of the assignment counts if the time of day is not known for both. ``"keep"``, the
         default: as an answer, as to an e-mail. ``"set_aside"``: neither before nor after, such as in a test that
@@ -87,8 +91,8 @@ def purchase_outcomes(
     Raises
     ------
     ValueError
-        When the window is not longer than the offer, or ends after the log; when a customer is assigned twice or a day
-        is missing; when ids are numbers in one table and text in the other and do not match.
+        When a number of days is not whole; when the window is not longer than the offer, begins before the log or ends
+        after it; when nobody is assigned, a customer is assigned twice or a day is missing; when ids are numbers in one table and text in the other and do not match.
 
     Examples
     --------
@@ -112,21 +116,24 @@ def purchase_outcomes(
     who = _read_assignments(on_days, assignments, columns)
     if observation_end is None:
         require_last_day_of(log)
-    last_day = pd.Timestamp(observation_end or log.last_observed)
-    _check_assignments(who, last_day, horizon_days)
+    last_day = log.last_observed if observation_end is None else read_day("observation_end", observation_end)
+    begun = log.first_date - (_longest_silence(on_days) or dt.timedelta(days=horizon_days))
+    _check_assignments(who, begun, pd.Timestamp(last_day), horizon_days, lookback_days)
     who, bought = add_join_keys(who, _purchase_days(log, on_days, who))
     found = _outcomes(who, bought, log.has_amount, horizon_days, lookback_days, keeps_day=same_day == "keep")
     return found.rename(carried).to_native()
 
 
 def _check_window(horizon_days: int, offer_days: int, lookback_days: int | None) -> None:
-    if offer_days < 0 or horizon_days <= offer_days:
+    require_whole("horizon_days", horizon_days, 1, MOST_DAYS)
+    require_whole("offer_days", offer_days, 0)
+    if horizon_days <= offer_days:
         raise ValueError(
             f"horizon_days ({horizon_days}) must outlast the offer ({offer_days} days): purchases that the offer "
             "only pulled forward are missing after it, and a window that ends with it counts them as gained"
         )
-    if lookback_days is not None and lookback_days <= 0:
-        raise ValueError(f"lookback_days must be at least 1; got {lookback_days}")
+    if lookback_days is not None:
+        require_whole("lookback_days", lookback_days, 1, MOST_DAYS)
 
 
 def _read_assignments(bought: nw.LazyFrame[Any], assignments: Any, columns: Mapping[str, str]) -> nw.LazyFrame[Any]:
@@ -149,24 +156,60 @@ def _assignment_columns(assignments: Any, customer_id: str, assigned: str) -> tu
     return own | carried, carried
 
 
-def _check_assignments(who: nw.LazyFrame[Any], last_day: pd.Timestamp, horizon_days: int) -> None:
+def _longest_silence(on_days: nw.LazyFrame[Any]) -> dt.timedelta | None:
+    """The longest time between two days with a purchase: so long before the first one, a log may have begun."""
+    days = collect(on_days.select("period").unique())["period"].sort_values()
+    return dt.timedelta(days=int(days.diff().dt.days.max())) if len(days) > 1 else None
+
+
+def _check_assignments(
+    who: nw.LazyFrame[Any], begun: dt.date, last_day: pd.Timestamp, horizon_days: int, lookback_days: int | None
+) -> None:
     """Count the invalid assignments in one pass, and raise a ValueError if there are any."""
-    latest = (last_day.normalize() - pd.Timedelta(days=horizon_days)).to_pydatetime()
-    late = (nw.col("assigned") > latest).cast(nw.Int64).sum().alias("late")
-    missing = (nw.col("assigned").is_null() | nw.col("customer_id").is_null()).cast(nw.Int64).sum().alias("missing")
-    customers = nw.col("customer_id").n_unique().alias("customers")
-    found = collect(who.select(nw.len().alias("rows"), missing, customers, late)).iloc[0]
+
+    def count(condition: nw.Expr) -> nw.Expr:
+        return condition.cast(nw.Int64).sum()
+
+    def moment(day: dt.date, days: int) -> dt.datetime:
+        return (pd.Timestamp(day) + pd.Timedelta(days=days)).to_pydatetime()
+
+    day = nw.col("assigned")
+    found = collect(
+        who.select(
+            nw.len().alias("rows"),
+            customers=nw.col("customer_id").n_unique(),
+            missing=count(day.is_null() | nw.col("customer_id").is_null()),
+            late=count(day > moment(last_day, -horizon_days)),
+            early=count(day < moment(begun, 0)),
+            unseen=count(day < moment(begun, lookback_days or 0)),
+            first=day.min(),
+            last=day.max(),
+        )
+    ).iloc[0]
     rows = int(found["rows"])
-    for count, problem in (
+    if not rows:
+        raise ValueError(f"{ASSIGNMENTS} has no rows: nobody was assigned")
+    observed = (found["first"] - pd.Timestamp(begun)).days
+    for number, problem in (
         (found["missing"], "lack a customer or a readable day of assignment; every assigned customer has both"),
         (rows - found["customers"], "repeat a customer; a customer is assigned once: keep the first assignment"),
         (
             found["late"],
             f"have windows that end after the log ({last_day.date()}); shorten horizon_days, or wait for their ends",
         ),
+        (
+            found["early"],
+            f"are before the log, which begins about {begun}: their purchases are not known; correct the days, leave "
+            "these customers out, or read an earlier log",
+        ),
+        (
+            found["unseen"] if found["first"] < found["last"] else 0,
+            f"look back to days before the log, which begins about {begun}, and so less far than others: "
+            f"lookback_days must be at most {observed}, or None; or read an earlier log",
+        ),
     ):
-        if count > 0:
-            raise ValueError(f"{int(count):,} of {rows:,} assignments {problem}")
+        if number > 0:
+            raise ValueError(f"{int(number):,} of {rows:,} assignments {problem}")
 
 
 def _purchase_days(log: Transactions, on_days: nw.LazyFrame[Any], who: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

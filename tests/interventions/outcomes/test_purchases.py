@@ -193,8 +193,8 @@ def test_buyers_who_were_not_assigned_and_the_assigned_who_did_not_buy(log, mail
     ("options", "message"),
     [
         ({"horizon_days": 14}, r"horizon_days \(14\) must outlast the offer \(14 days\)"),
-        ({"offer_days": -1}, "must outlast the offer"),
-        ({"lookback_days": 0}, "lookback_days must be at least 1"),
+        ({"offer_days": -1}, "offer_days must be a whole number, 0 or more; got -1"),
+        ({"lookback_days": 0}, "lookback_days must be a whole number, 1 or more; got 0"),
         ({"horizon_days": 40}, r"1 of 3 assignments have windows that end after the log \(2024-06-20\)"),
         ({"observation_end": "2024-05-20"}, "3 of 3 assignments have windows"),
     ],
