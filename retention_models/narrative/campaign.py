@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from retention_models.core.check import Check
 from retention_models.core.formatting import format_together, three_digits, with_interval
 from retention_models.interventions.arms import contrasts
-from retention_models.interventions.arms.costs import pricing
+from retention_models.interventions.arms.outcome import outcome_pricing
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.campaign.views import cost_outcome, costs_per_retained
 from retention_models.interventions.designs.arm_differences import contrast_effects, differences
@@ -94,7 +94,7 @@ def _lead_sentence(campaign: Campaign, ranked: Sequence[Effect]) -> str:
         return ""
     best, second = ranked[0], ranked[1]
     weights = {"lead": contrasts.difference(best.intervention, second.intervention)}
-    money = pricing(campaign.terms, campaign.costs)
+    money = outcome_pricing(campaign.experiment, campaign.priced, campaign.terms, campaign.costs)
     lead = contrast_effects(campaign.experiment, campaign.priced, weights, money, level=best.level)[0]
     assert lead.priced is not None
     sure = "is beyond chance" if lead.priced[1] > 0 else "may be chance"

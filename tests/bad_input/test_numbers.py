@@ -177,6 +177,38 @@ NUMBERS = {  # call with a number, numbers that cannot be, words of the error
         [-1, 0, 1.5, "3"],
         "renewals must be a whole number, 1 or more",
     ),
+    "Plan shares": (
+        lambda g, x: rm.Plan(control="none", shares={"none": x, "mail": 1}),
+        [nan, inf, "1", True, 0, -1, None, 10**400],
+        "the planned share of none in shares must be a number above 0",
+    ),
+    "Plan all shares": (
+        lambda g, x: rm.Plan(control="none", shares=x),
+        ["x", 5, nan, {}, [1, 2]],
+        "shares must give each arm its planned share, such as {'none': 1, 'mail': 2}",
+    ),
+    "Plan unit": (lambda g, x: rm.Plan(control="none", unit=x), [None, "", 3], "unit must be a text"),
+    "Outcome per": (lambda g, x: rm.Outcome(column="a", per=x), [nan, "", 3], "per must be a text"),
+    "Outcome adjust_for": (
+        lambda g, x: rm.Outcome(column="a", adjust_for=x),
+        ["before", 3, None],
+        "adjust_for must be a list of texts, such as ('spend_before',)",
+    ),
+    "non_inferiority bool": (
+        lambda g, x: interventions.non_inferiority(g.effect, 0.1, higher_is_better=x),
+        ["no", None, 1, nan],
+        "higher_is_better must be True or False",
+    ),
+    "differences bool": (
+        lambda g, x: rm.differences(g.test, VISIT, pairwise=x),
+        ["no", None, 1],
+        "pairwise must be True or False",
+    ),
+    "e_value scale": (
+        lambda g, x: interventions.e_value(1.5, x),
+        ["hazard", "Ratio", None],
+        "scale must be one of 'difference', 'ratio', 'hazard ratio'",
+    ),
     "outcomes horizon_days": (
         lambda g, x: purchase_outcomes(g, horizon_days=x),
         [nan, inf, 30.5, "30", None, True, 10**400],

@@ -12,9 +12,9 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits, with_interval
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.contrasts import Measure, MeasureOf, combination, contrast, read_measure
-from retention_models.interventions.arms.costs import Costs, Pricing, position, pricing
+from retention_models.interventions.arms.costs import Costs, Pricing, position
 from retention_models.interventions.arms.experiment import Experiment
-from retention_models.interventions.arms.outcome import Outcome, outcome_measure
+from retention_models.interventions.arms.outcome import Outcome, outcome_measure, outcome_pricing
 from retention_models.interventions.effects.effect import name_failed_checks
 from retention_models.interventions.effects.ratio_laws import Fieller
 from retention_models.value.terms import Terms
@@ -207,7 +207,7 @@ def cost_breakdown(
     redemptions   0.000   0.00  0.000
     net value     0.057   0.05  0.063
     """
-    arm, money = test.treated_arm(arm), pricing(terms, costs)
+    arm, money = test.treated_arm(arm), outcome_pricing(test, outcome, terms, costs)
     assert money is not None
     money.check_arms(test.arms)
     weights = contrasts.difference(arm, test.plan.control)

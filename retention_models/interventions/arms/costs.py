@@ -7,6 +7,7 @@ of the treatment remains.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,8 @@ from retention_models.interventions.arms.contrasts import Measure, MeasureOf
 from retention_models.interventions.effects.derived_laws import linear
 from retention_models.interventions.effects.effect import Effect
 from retention_models.value.terms import Terms, require_terms
+
+CURRENCY = re.compile(r"[A-Z]{3}\b")  # the code of one, with which a unit such as "EUR per customer" begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -124,13 +127,18 @@ class Pricing:
         return measure
 
 
-def pricing(terms: Terms | None, costs: Mapping[str, Costs] | None) -> Pricing | None:
-    """The pricing for some terms and costs; None without terms and costs.
+def pricing(
+    terms: Terms | None, costs: Mapping[str, Costs] | None, unit: str, *, may_be_amount: bool = True
+) -> Pricing | None:
+    """The pricing of an outcome for some terms and costs; None without terms and costs.
+
+    ``unit`` is that of the outcome, in words. An outcome that cannot be an amount of money needs a price.
 
     Raises
     ------
     ValueError
-        When costs are stated without terms, or terms without a price or a margin.
+        When costs are stated without terms, or terms without a price or a margin; when a margin has no amount, or the
+        currency of the terms is not that of the outcome.
     """
     if terms is None and not costs:
         return None
@@ -140,6 +148,16 @@ def pricing(terms: Terms | None, costs: Mapping[str, Costs] | None) -> Pricing |
         raise ValueError(
             "value needs what one unit of the outcome earns: pass terms such as Terms(price=12), or Terms(margin=0.3) "
             "where the outcome is an amount"
+        )
+    if terms.price is None and (unit.startswith("share of") or not may_be_amount):
+        raise ValueError(
+            f"margin is the share of an amount that is earned, and the outcome is no amount ({unit}): state what one "
+            "unit of it earns, such as Terms(price=12)"
+        )
+    measured = CURRENCY.match(unit)
+    if measured and CURRENCY.match(terms.currency) and measured[0] != terms.currency:
+        raise ValueError(
+            f"currency is {terms.currency!r}, but the outcome is in {measured[0]} ({unit}): state both in one currency"
         )
     return Pricing(worth=terms.unit_value, costs=costs or {}, currency=terms.currency)
 

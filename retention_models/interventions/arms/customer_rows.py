@@ -13,6 +13,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
+from retention_models.core.arguments import require_text
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation, short_number
 from retention_models.interventions.arms.cells import Cell, cells_of_sums
@@ -73,6 +74,10 @@ def read_rows(
     ValueError
         When a column is missing, is not numeric or has gaps, or a customer has two rows.
     """
+    columns = {"arm": arm, "cluster": cluster, "block": block, "customer_id": customer_id}
+    for what, name in columns.items():
+        if name is not None or what == "arm":
+            require_text(what, name)
     keys = {"arm": arm} | ({"block": block} if block else {}) | ({"cluster": cluster} if cluster else {})
     measured = {f"v{i}": name for i, name in enumerate(names)}
     has_id = customer_id is not None and not cluster and customer_id in column_names(source, "the test")

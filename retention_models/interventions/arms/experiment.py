@@ -5,6 +5,7 @@ Every source is reduced to cells. The comparisons of the arms need nothing else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -12,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import require_number
+from retention_models.core.arguments import require_number, require_text, require_texts, require_type
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
@@ -39,6 +40,11 @@ class Plan(Presentation):
         Name of the test; stands before the arm in the evidence table. Empty by default.
     population
         The customers to whom the result applies, in words.
+
+    Raises
+    ------
+    ValueError
+        When the control is missing, a text is none, or a share is not a number above 0.
     """
 
     control: str
@@ -48,9 +54,25 @@ class Plan(Presentation):
     population: str = "all assigned customers"
 
     def __post_init__(self) -> None:
-        if pd.isna(self.control):
+        if not pd.api.types.is_scalar(self.control) or pd.isna(self.control):
             raise ValueError(f"control must name the arm that the others are compared with; got {self.control!r}")
         object.__setattr__(self, "control", str(self.control))
+        if self.shares is not None:
+            _check_shares(self.shares)
+        for name in ("unit", "population"):
+            require_text(name, getattr(self, name))
+        if not isinstance(self.name, str):
+            raise ValueError(f"name must be a text; got {self.name!r}")
+
+
+def _check_shares(shares: object) -> None:
+    """Raise a ValueError unless the planned shares are numbers above 0, by arm."""
+    if not isinstance(shares, Mapping) or not shares:
+        raise ValueError(
+            f"shares must give each arm its planned share, such as {{'none': 1, 'mail': 2}}; got {shares!r}"
+        )
+    for arm, share in shares.items():
+        require_number(f"the planned share of {arm} in shares", share, 0, math.inf, inside=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -151,6 +173,7 @@ class Experiment(Presentation):
             When a column is missing, is not numeric or has gaps; when a customer has two rows; when an arm is missing
             or has fewer than 2 units; when a ceiling is not valid.
         """
+        require_type("plan", plan, Plan)
         names = _names(outcomes, covariates)
         table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id)
         ceilings = {}
@@ -189,6 +212,7 @@ class Experiment(Presentation):
             When a column is missing or has gaps, an arm has two rows, ``n`` is not a whole number, or the sums
             contradict each other.
         """
+        require_type("plan", plan, Plan)
         columns = _names(columns, covariates)
         there = column_names(sums)
         renamed = {name: f"v{i}" for i, name in enumerate(columns)}
@@ -231,6 +255,8 @@ class Experiment(Presentation):
         ValueError
             When a count is not a whole number from 0 to ``n``, or as in ``from_sums``.
         """
+        require_type("plan", plan, Plan)
+        require_text("outcome", outcome)
         table = experiment_checks.read_sums(counts, ["arm", "n", outcome])
         experiment_checks.require_counts(table, outcome)
         return cls.from_sums(table.assign(**{f"{outcome}*{outcome}": table[outcome]}), plan, columns=[outcome])
@@ -259,6 +285,8 @@ class Experiment(Presentation):
         ValueError
             When a column is missing or has gaps, or a standard deviation is below 0.
         """
+        require_type("plan", plan, Plan)
+        require_text("outcome", outcome)
         table = experiment_checks.read_sums(means, ["arm", "n", "mean", "std_dev"])
         negative = table["std_dev"] < 0
         if negative.any():
@@ -354,7 +382,9 @@ class Experiment(Presentation):
 
 
 def _names(outcomes: Sequence[str], covariates: Sequence[str]) -> tuple[str, ...]:
-    """Names of all measured columns; a ValueError if a covariate is also an outcome."""
+    """Names of all measured columns; a ValueError if one is no text, or a covariate is also an outcome."""
+    require_texts("outcomes", outcomes, "['bought']")
+    require_texts("covariates", covariates, "['bought_before']")
     both = [name for name in covariates if name in outcomes]
     if both:
         raise ValueError(

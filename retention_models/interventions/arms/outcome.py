@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from retention_models.core.arguments import require_text
+from retention_models.core.arguments import require_text, require_texts, require_type
 from retention_models.core.check import Check
 from retention_models.core.formatting import Presentation, format_together
 from retention_models.interventions.arms.cells import overall_mean, overall_scatter, slopes
 from retention_models.interventions.arms.contrasts import Measure, Reading, contrast, read_measure
-from retention_models.interventions.arms.costs import position
+from retention_models.interventions.arms.costs import Costs, Pricing, position, pricing
 from retention_models.interventions.arms.customer_rows import uncapped_column
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.experiment_checks import enough_events, is_constant, is_share
@@ -19,6 +19,7 @@ from retention_models.interventions.effects.derived_laws import Law
 from retention_models.interventions.effects.effect import CEILING, Effect, Scale
 from retention_models.interventions.effects.laws import Newcombe
 from retention_models.interventions.effects.stated_interval import check_horizon
+from retention_models.value.terms import Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -46,7 +47,8 @@ class Outcome(Presentation):
     Raises
     ------
     ValueError
-        When only one of horizon and time unit is stated, or one is not valid.
+        When a name is no text, or ``per`` is the column itself; when only one of horizon and time unit is stated, or
+        one is not valid.
     """
 
     column: str
@@ -59,6 +61,15 @@ class Outcome(Presentation):
 
     def __post_init__(self) -> None:
         require_text("column", self.column)
+        for name in ("unit", "label"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be a text; got {getattr(self, name)!r}")
+        if self.per is not None:
+            require_text("per", self.per)
+        if self.per == self.column:
+            raise ValueError(f"per must be another column than {self.column!r}: a column by itself is 1 for everybody")
+        require_texts("adjust_for", self.adjust_for, "('spend_before',)")
+        object.__setattr__(self, "adjust_for", tuple(self.adjust_for))
         check_horizon(self.horizon, self.time_unit)
 
     @property
@@ -74,6 +85,8 @@ class Outcome(Presentation):
 
 def outcome_measure(test: Experiment, outcome: Outcome) -> Measure:
     """The outcome as a measure of the arms' means, with CUPED slopes from the customers of all arms."""
+    require_type("test", test, Experiment)
+    require_type("outcome", outcome, Outcome)
     per = None if outcome.per is None else position(test.columns, outcome.per)
     if per is not None and any(test.arm_means(arm).mean[per] == 0 for arm in test.arms):
         raise ValueError(f"{outcome.per} is 0 for everyone in an arm: {outcome.name} is no number there")
@@ -85,6 +98,16 @@ def outcome_measure(test: Experiment, outcome: Outcome) -> Measure:
     _, gradient = plain(centre)
     found = slopes(overall_scatter(test.cells), gradient, x)
     return Measure(plain.y, plain.per, x, found, centre[list(x)])
+
+
+def outcome_pricing(
+    test: Experiment, outcome: Outcome, terms: Terms | None, costs: Mapping[str, Costs] | None
+) -> Pricing | None:
+    """The pricing of an outcome of a test; None without terms and costs. An outcome that is yes or no is no amount."""
+    require_type("test", test, Experiment)
+    require_type("outcome", outcome, Outcome)
+    yes_or_no = outcome.per is None and is_share(test.cells, position(test.columns, outcome.column))
+    return pricing(terms, costs, outcome.in_words, may_be_amount=not yes_or_no)
 
 
 def covariate_positions(test: Experiment, outcome: Outcome) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from scipy.special import chdtrc
 
-from retention_models.core.arguments import check_choice, require_type
+from retention_models.core.arguments import check_choice, require_bool, require_type
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, chi_squared_statement, p_statement
 from retention_models.interventions.arms import contrasts
@@ -25,7 +25,7 @@ from retention_models.interventions.arms.contrasts import (
     measure_contrast,
     read_measure,
 )
-from retention_models.interventions.arms.costs import Costs, Pricing, pricing, require_amount
+from retention_models.interventions.arms.costs import Costs, Pricing, require_amount
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import (
     Outcome,
@@ -34,6 +34,7 @@ from retention_models.interventions.arms.outcome import (
     comparison_name,
     effect_row,
     outcome_measure,
+    outcome_pricing,
 )
 from retention_models.interventions.designs.lin import lin_effects
 from retention_models.interventions.effects.derived_laws import IndependentSum, Law, linear
@@ -121,7 +122,8 @@ def differences(
     """
     require_type("test", test, Experiment)
     require_type("outcome", outcome, Outcome)
-    money = pricing(terms, costs)
+    require_bool("pairwise", pairwise)
+    money = outcome_pricing(test, outcome, terms, costs)
     check_choice("scale", scale, get_args(Scale)[:2])
     check_choice("adjustment", adjustment, get_args(Adjustment))
     weights = _pairwise_contrasts(test) if pairwise else _baseline_contrasts(test, baseline_arm(test, baseline))
@@ -209,7 +211,7 @@ def factorial_effects(
     mail x call -0.018 -0.072 0.036
     """
     weights = contrasts.factorial_contrasts(campaigns)
-    return contrast_effects(test, outcome, weights, pricing(terms, costs), level=level)
+    return contrast_effects(test, outcome, weights, outcome_pricing(test, outcome, terms, costs), level=level)
 
 
 def programme_effect(
@@ -251,7 +253,9 @@ def programme_effect(
     """
     reached = [arm for arm in test.arms if arm != test.plan.control]
     weights = {arm: test.n(arm) / test.n(*reached) for arm in reached} | {test.plan.control: -1.0}
-    return contrast_effects(test, outcome, {"all campaigns together": weights}, pricing(terms, costs), level=level)[0]
+    return contrast_effects(
+        test, outcome, {"all campaigns together": weights}, outcome_pricing(test, outcome, terms, costs), level=level
+    )[0]
 
 
 def contrast_effects(

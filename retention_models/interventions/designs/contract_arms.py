@@ -9,6 +9,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
+from retention_models.core.arguments import require_text, require_type
 from retention_models.core.check import Check
 from retention_models.core.dates import check_time_unit, unit_plural
 from retention_models.core.formatting import Part, Presentation
@@ -115,6 +116,10 @@ def contract_experiment(
     >>> effect.estimate, effect.horizon, effect.time_unit
     (0.75, 60, 'D')
     """
+    require_type("plan", plan, Plan)
+    for name, column in {"arm": arm, "tenure": tenure, "churned": churned, "weight": weight}.items():
+        if name != "weight" or column is not None:
+            require_text(name, column)
     returned: tuple[Check, ...] = ()
     if isinstance(spells, Spells):
         spells, returned = spells_since_observation(spells, arm, time_unit, weight)

@@ -141,7 +141,7 @@ def rmst_difference(
 
     quantity = _Quantity("time as a customer", unit, estimand, area, left, is_share=False)
     rows = _effects(test, quantity, horizon, level)
-    money = pricing(terms, costs)
+    money = pricing(terms, costs, unit, may_be_amount=False)
     if money is None:
         return rows
     money.check_arms(list(test.curves))

@@ -27,9 +27,15 @@ from retention_models.interventions.arms.contrasts import (
     measure_contrast,
     read_measure,
 )
-from retention_models.interventions.arms.costs import Costs, position, pricing, require_amount
+from retention_models.interventions.arms.costs import Costs, position, require_amount
 from retention_models.interventions.arms.experiment import Experiment, Plan
-from retention_models.interventions.arms.outcome import Outcome, effect_row, law_without_variance, outcome_measure
+from retention_models.interventions.arms.outcome import (
+    Outcome,
+    effect_row,
+    law_without_variance,
+    outcome_measure,
+    outcome_pricing,
+)
 from retention_models.interventions.designs.arm_differences import contrast_effects
 from retention_models.interventions.effects.derived_laws import Law, linear
 from retention_models.interventions.effects.effect import Effect
@@ -124,7 +130,7 @@ def complier_effect(
         population=f"those whom it moved, {100 * abs(uptake.estimate):.3g} % of {test.plan.population}",
         checks=(*row.checks, check),
     )
-    money = pricing(terms, costs)
+    money = outcome_pricing(test, outcome, terms, costs)
     if money is None:
         return effect_on_compliers
     require_amount(row.outcome, y)

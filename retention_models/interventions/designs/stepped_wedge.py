@@ -148,7 +148,7 @@ def stepped_wedge(
     orders, is_exact = _orders(wedge, draws, rng)
     permuted, permuted_switches = wedge.statistic(wedge.values, orders), wedge.statistic(wedge.switched, orders)
     law = permutation_law(estimate, permuted, permuted_switches, is_exact=is_exact)
-    money = pricing(terms, costs)
+    money = pricing(terms, costs, outcome.in_words)
     if money is not None:
         money.check_arms([intervention])
     row = Effect(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
-from retention_models.core.arguments import is_number, require_type
+from retention_models.core.arguments import check_choice, is_number, require_bool, require_type
 from retention_models.core.check import Check
 from retention_models.core.formatting import three_digits
 from retention_models.interventions.effects.effect import BREAKING, Effect, Scale, name_failed_checks
@@ -28,7 +29,7 @@ def e_value(ratio: float, scale: Scale = "ratio") -> float:
     Raises
     ------
     ValueError
-        When ``ratio`` is not above 0, or the scale is ``"difference"``.
+        When ``ratio`` is not above 0, or the scale is ``"difference"`` or none.
 
     Notes
     -----
@@ -40,6 +41,7 @@ def e_value(ratio: float, scale: Scale = "ratio") -> float:
     >>> round(e_value(3.9), 4), e_value(1.8)
     (7.263, 3.0)
     """
+    check_choice("scale", scale, get_args(Scale))
     if not (is_number(ratio) and ratio > 0) or scale == "difference":
         raise ValueError(f"an E-value needs a ratio above 0; got {ratio!r} on the scale {scale!r}")
     if scale == "hazard ratio":
@@ -92,7 +94,8 @@ def non_inferiority(effect: Effect, margin: float, *, higher_is_better: bool = T
     Raises
     ------
     ValueError
-        When the margin is not above 0, or is 1 or more for a ratio.
+        When the margin is not above 0, or is 1 or more for a ratio; when ``higher_is_better`` is neither True nor
+        False.
 
     Notes
     -----
@@ -108,6 +111,7 @@ def non_inferiority(effect: Effect, margin: float, *, higher_is_better: bool = T
     no worse than: passed. Interval end 0.0389 against the margin -0.0100: no worse than accepted.
     """
     require_type("effect", effect, Effect)
+    require_bool("higher_is_better", higher_is_better)
     if not (is_number(margin) and margin > 0) or (effect.scale != "difference" and margin >= 1):
         raise ValueError(f"margin is the loss still accepted: above 0, and below 1 for a ratio; got {margin!r}")
     if effect.scale == "difference":

@@ -91,8 +91,9 @@ def purchase_outcomes(
     Raises
     ------
     ValueError
-        When a number of days is not whole; when the window is not longer than the offer, begins before the log or ends
-        after it; when nobody is assigned, a customer is assigned twice or a day is missing; when ids are numbers in one table and text in the other and do not match.
+        When a number of days is not whole; when the window is not longer than the offer, begins before the log or
+        ends after it; when nobody is assigned, a customer is assigned twice or a day is missing; when ids are numbers
+        in one table and text in the other and do not match.
 
     Examples
     --------
