@@ -46,12 +46,18 @@ class StoredRecord:
             When the text is no such record, is damaged, or has a later format, with the version that wrote it.
         """
         is_text = isinstance(source, str) and source.lstrip().startswith(("{", "["))
-        stored = self._values(str(source).encode() if is_text else Path(source).read_bytes())
+        stored = self._values(str(source).encode() if is_text else self._bytes(source))
         try:
             return parse(stored)
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             problem = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{self._none}, or it is damaged ({_writer(stored)}; {problem})") from None
+
+    def _bytes(self, path: str | Path) -> bytes:
+        if not str(path).strip() or Path(path).is_dir():
+            what = f"{str(path)!r} is a folder" if str(path).strip() else "the text is empty"
+            raise ValueError(f"{self._none}: {what}; pass the JSON text, or the path of the file that holds it")
+        return Path(path).read_bytes()
 
     @property
     def _none(self) -> str:

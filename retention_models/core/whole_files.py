@@ -28,6 +28,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     _remove_left_over(target.parent, UNFINISHED)
     unfinished = target.with_name(f"{UNFINISHED}{os.getpid()}-{uuid4().hex[:8]}{target.suffix}")
     try:
+        unfinished.touch()
+    except OSError as error:  # it names the file that was asked for
+        raise type(error)(error.errno, error.strerror, str(path)) from None
+    try:
         yield unfinished
         with unfinished.open("rb+") as written:
             os.fsync(written.fileno())
