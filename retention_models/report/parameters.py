@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import cmath
 import math
 from collections.abc import Iterable, Mapping
 
@@ -73,13 +74,28 @@ def check_settings(settings: Mapping[str, object], notebooks: Mapping[str, Noteb
 def _literal(text: str) -> object:
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):  # the last two where it is nested deeply
         return text
 
 
 def _as_code(value: object) -> str:
-    """A value as Python writes it; infinity has no literal, as 1e999 has."""
-    return f'float("{value}")' if value in (math.inf, -math.inf) else repr(value)
+    """A value as Python writes it; infinity has no literal, as 1e999 has, nor has a list that holds it."""
+    match value:
+        case float() if math.isinf(value):
+            return f'float("{value}")'
+        case list():
+            return f"[{', '.join(map(_as_code, value))}]"
+        case tuple() if len(value) != 1:
+            return f"({', '.join(map(_as_code, value))})"
+        case tuple():
+            return f"({_as_code(value[0])},)"
+        case set() if value:
+            return f"{{{', '.join(map(_as_code, value))}}}"
+        case dict():
+            return f"{{{', '.join(f'{_as_code(key)}: {_as_code(held)}' for key, held in value.items())}}}"
+        case complex() if not cmath.isfinite(value):
+            return f'complex("{value}")'
+    return repr(value)
 
 
 def _constants(source: str) -> dict[str, ast.expr]:
