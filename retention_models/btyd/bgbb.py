@@ -24,6 +24,7 @@ from retention_models.btyd.purchase_model import (
     stack_derivatives,
     zero_inflated_probability,
 )
+from retention_models.core.arguments import require_number
 from retention_models.core.arrays import Array, RNGLike
 from retention_models.estimation.elementwise import elementwise, possible_only
 from retention_models.estimation.links import Link, LogitMeanLink
@@ -31,6 +32,7 @@ from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.beta import beta_mean
 from retention_models.estimation.numerics.special import digamma_rising, log_rising
 
+MOST_SILENT = 100_000  # opportunities of a history, which are gone through one by one
 MOST_OPPORTUNITIES = 1_000  # over which numbers of purchases are added up one by one
 BLOCK = 50_000  # ages of customers at a time
 
@@ -223,6 +225,7 @@ class BGBB(BuyTillYouDie):
     def simulate(self, T: ArrayLike, rng: RNGLike = None) -> pd.DataFrame:
         """Simulated customers after T opportunities: ``frequency, recency, T`` and whether ``alive`` at the next."""
         ages = np.atleast_1d(_opportunities("T", T))
+        require_number("the largest T", float(ages.max(initial=0)), 0, MOST_SILENT)
         T, alpha, beta, gamma, delta = np.broadcast_arrays(ages, self.alpha, self.beta, self.gamma, self.delta)
         rng = np.random.default_rng(rng)
         with np.errstate(divide="ignore", over="ignore"):
@@ -267,7 +270,13 @@ def _silent_ages(
     Over the chance of leaving right after the last purchase; 0 from T on. Parameters and histories have shape (n, 1),
     the result (n, ages): leaving one opportunity later takes not to have left, nor to have bought.
     """
-    age = t_x + np.arange(np.max(T - t_x, initial=0))
+    longest = np.max(T - t_x, initial=0)
+    if longest > MOST_SILENT:
+        raise ValueError(
+            f"a history has at most {MOST_SILENT:,} opportunities since the last one taken, not {longest:,.0f}: "
+            "choose a longer period"
+        )
+    age = t_x + np.arange(longest)
     later = (beta + (age - x)) / (alpha + beta + age) * (delta + age) / (gamma + delta + age + 1)
     likely = np.cumprod(np.concatenate([np.ones_like(x), later[:, :-1]], axis=1)[:, : age.shape[1]], axis=1)
     return age, np.where(age < T, likely, 0.0)

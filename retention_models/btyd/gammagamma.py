@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import betaln, digamma, gammaincinv
 
-from retention_models.btyd.purchase_model import Parameter, PositiveParameters
+from retention_models.btyd.purchase_model import Parameter, PositiveParameters, require_count
 from retention_models.core.arrays import Array, RNGLike
 from retention_models.estimation.elementwise import elementwise
 from retention_models.estimation.links import Link, LogLink
@@ -166,8 +166,13 @@ class GammaGamma(PositiveParameters):
         -------
         pandas.DataFrame
             One row a customer: ``frequency, monetary_value`` (0 without repeat purchases) and ``mean_amount``.
+
+        Raises
+        ------
+        ValueError
+            When a frequency is not a whole number, 0 or more.
         """
-        x = np.asarray(frequency, dtype=float)
+        x = np.atleast_1d(require_count(frequency, "frequency"))
         rng = np.random.default_rng(rng)
         nu = rng.gamma(self.q, 1 / np.asarray(self.v), len(x))
         total = rng.gamma(self.p * np.maximum(x, 1), 1 / nu)

@@ -24,6 +24,9 @@ from retention_models.estimation.elementwise import elementwise, possible_only
 Parameter = float | Array
 
 
+MOST_WHOLE = 1_000  # of a parameter that counts, such as the stages of a gap, which are added up one by one
+
+
 class PositiveParameters(Presentation):
     """A frozen dataclass of positive parameters: plain numbers, or arrays that broadcast against the data.
 
@@ -47,16 +50,20 @@ class PositiveParameters(Presentation):
 def _positive(name: str, value: ArrayLike) -> Parameter:
     if type(value) is float and 0 < value < np.inf:  # as in each step of a fit
         return value
-    array = np.asarray(value, dtype=float)
+    array = np.asarray(value)
+    array = array.astype(float) if array.dtype.kind in "fiu" else np.full(array.shape, np.nan)
     if not np.all(np.isfinite(array) & (array > 0)):
         raise ValueError(f"{name} must be positive and finite; got {value!r}")
     return array if array.ndim else float(array)
 
 
 def _whole_number(name: str, value: ArrayLike) -> int:
-    array = np.asarray(value, dtype=float)
+    array = np.asarray(value)
+    array = array.astype(float) if array.dtype.kind in "fiu" else np.full(array.shape, np.nan)
     if array.ndim or not (array >= 1 and np.isfinite(array) and array == np.floor(array)):
         raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}")
+    if array > MOST_WHOLE:
+        raise ValueError(f"{name} must be at most {MOST_WHOLE:,}; got {value!r}")
     return int(array)
 
 
@@ -505,11 +512,11 @@ def require_nonnegative(name: str, value: ArrayLike, *, finite: bool = False) ->
     return array
 
 
-def require_count(count: ArrayLike) -> Array:
-    """``count`` as an array of whole numbers from 0 on; otherwise an error."""
+def require_count(count: ArrayLike, name: str = "count") -> Array:
+    """``count`` as an array of whole numbers from 0 on; otherwise an error that calls it by its name."""
     array = np.asarray(count, dtype=float)
     if not np.all((array >= 0) & (array == np.floor(array)) & np.isfinite(array)):
-        raise ValueError(f"count must be a whole number, 0 or more; got {count!r}")
+        raise ValueError(f"{name} must be a whole number, 0 or more; got {count!r}")
     return array
 
 

@@ -28,6 +28,8 @@ from retention_models.logs.transactions.purchases import as_transactions
 from retention_models.logs.transactions.summary import summarize
 from retention_models.value.spending import expected_spend, fit_spend
 
+MOST_ORIGINS = 10_000  # each with a fit of its own
+
 
 def earlier_origins(
     transactions: Any,
@@ -67,7 +69,7 @@ def earlier_origins(
     ['1997-08-31', '1997-10-10', '1997-11-19', '1997-12-30']
     """
     require_horizon(horizon)
-    require_whole("count", count, 1)
+    require_whole("count", count, 1, MOST_ORIGINS)
     days = calendar(
         as_transactions(transactions),
         calibration_end=None,

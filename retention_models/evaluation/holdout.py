@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import require_whole
+from retention_models.core.arguments import MOST_POINTS, require_whole
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.core.proportions import wilson_interval
@@ -115,7 +115,7 @@ def status_by_frequency(fits: Fits, customers: Any, *, max_frequency: int = 7) -
 
 def _means_by_frequency(holdout: Holdout, values: Mapping[str, Array], max_frequency: int) -> pd.DataFrame:
     """Number of customers of each frequency, and means over them of values that each row has."""
-    require_whole("max_frequency", max_frequency, 0)
+    require_whole("max_frequency", max_frequency, 0, MOST_POINTS)
     group = np.minimum(holdout.frequency, max_frequency).astype(int)
     size = np.bincount(group, holdout.weight)
     present = np.flatnonzero(size)
@@ -201,7 +201,7 @@ def calibration(fit: Fitted, customers: Any, *, bins: int = 10) -> pd.DataFrame:
     no random numbers are needed. See Czado, Gneiting & Held (2009), "Predictive Model Assessment for Count Data",
     Biometrics 65, 1254-1261.
     """
-    require_whole("bins", bins, 1)
+    require_whole("bins", bins, 1, MOST_POINTS)
     return Holdout.from_fit(fit, customers).histogram(bins)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from retention_models.core.arguments import require_whole
+from retention_models.core.arguments import MOST_POINTS, require_whole
 from retention_models.core.arrays import Array
 from retention_models.evaluation.holdout_data import Holdout
 from retention_models.fitting.uncertainty import Fitted
@@ -56,7 +56,7 @@ def gain_table(fit: Fitted, customers: Any, *, groups: int = 10) -> pd.DataFrame
     4          0.14    0.23  0.28  0.94
     5          0.12    0.23  0.29  1.00
     """
-    require_whole("groups", groups, 1)
+    require_whole("groups", groups, 1, MOST_POINTS)
     holdout = Holdout.from_fit(fit, customers)
     expected, n = holdout.expected_purchases(), holdout.weight
     edges = np.linspace(0, 1, groups + 1)
@@ -108,7 +108,7 @@ def concentration(values: ArrayLike, *, steps: int = 100) -> pd.DataFrame:
     """
     given = np.atleast_1d(np.asarray(values))
     amounts = given.astype(float) if given.dtype.kind in "fiu" else np.full(given.shape, np.nan)
-    require_whole("steps", steps, 1)
+    require_whole("steps", steps, 1, MOST_POINTS)
     wrong = int(np.sum(~(np.isfinite(amounts) & (amounts >= 0))))
     if wrong or not amounts.sum() > 0:
         raise ValueError(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.core.arguments import require_whole
+from retention_models.core.arguments import MOST_POINTS, require_whole
 from retention_models.core.arrays import Array, RNGLike
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits
@@ -172,7 +172,7 @@ class Fit(Presentation):
         -----
         Draws are normal in the log-parameters and in the coefficients.
         """
-        require_whole("n", n, 0)
+        require_whole("n", n, 0, MOST_POINTS)
         scale = step_scale(self)
         covariance = self.covariance.to_numpy() / np.outer(scale, scale)
         steps = draw_normal(covariance, n, np.random.default_rng(rng))

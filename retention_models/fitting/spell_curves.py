@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from retention_models.core.arguments import MOST_POINTS, require_whole
 from retention_models.core.arrays import Array
 from retention_models.logs.contracts.log import Spells
 from retention_models.logs.contracts.retention import durations
@@ -134,12 +135,20 @@ def round_tenures(curves: Mapping[str, Curve | CauseCurves], count: int = 8) -> 
     numpy.ndarray
         Tenures from 0 on, in equal steps of 1, 2 or 5 times a power of 10.
 
+    Raises
+    ------
+    ValueError
+        When ``count`` is not a whole number from 1 to 1,000,000, or there are no curves.
+
     Examples
     --------
     >>> import retention_models as rm
     >>> rm.fitting.round_tenures({"all": rm.kaplan_meier([30, 400, 1100], [True, True, False])}).tolist()
     [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0]
     """
+    require_whole("count", count, 1, MOST_POINTS)
+    if not curves:
+        raise ValueError("there are no curves to find tenures for; survival_curves makes them")
     last = max(float(curve.tenure[-1]) for curve in curves.values())
     least = max(last / count, np.finfo(float).tiny)
     unit = 10 ** np.floor(np.log10(least))

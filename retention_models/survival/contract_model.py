@@ -235,9 +235,10 @@ class RetentionModel(Presentation, ABC):
         Raises
         ------
         ValueError
-            When the parameters are arrays, or ``T`` is not a whole number.
+            When the parameters are arrays, or ``T`` is not a whole number up to 10,000,000.
         """
         followed = np.atleast_1d(whole(T, least=0, name="T")).astype(np.int64)
+        require_number("the largest T", int(followed.max(initial=0)), 0, LONGEST_SUM)
         survival = self.survival_function(np.arange(1, int(followed.max(initial=0)) + 1))
         if survival.ndim > 1:
             raise ValueError(f"{type(self).__name__} has arrays of parameters; simulate one model at a time")

@@ -18,6 +18,7 @@ DROP = 36.0  # a density smaller than its peak by e^-36 is rounding
 STEP = 0.33  # in logit p, less as the density narrows: the error is then some 1e-12
 FEWEST = 4  # nodes: two at each end
 FARTHEST = 700.0  # e to that power does not overflow
+NEAR_1 = 0.999  # from here on, 1 - p has more digits than p
 ROWS = 1024  # means at a time: their nodes stay in the processor's cache
 
 
@@ -87,5 +88,6 @@ def _lowest_logit(a: Array, b: Array, steepness: float) -> Array:
     for _ in range(4):
         p, log_p, log_1_p = _chance(logit)
         missing = np.maximum(floor - a * log_p - b * log_1_p, 0)
-        logit = logit + np.divide(missing, a - (a + b) * p, out=np.zeros_like(logit), where=missing > 0)
+        slope = np.where(p < NEAR_1, a - (a + b) * p, a * np.exp(log_1_p) - b * p)
+        logit = logit + np.divide(missing, slope, out=np.zeros_like(logit), where=missing > 0)
     return np.maximum(logit, (floor - 2 * np.log1p(a + b + steepness)) / (a + 2))
