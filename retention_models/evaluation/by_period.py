@@ -16,7 +16,7 @@ import pandas as pd
 
 from retention_models.core.arrays import Array
 from retention_models.core.dates import unit_length, unit_name
-from retention_models.evaluation.holdout_data import common_measure, fits_by_name
+from retention_models.evaluation.holdout_data import common_measure, fits_by_name, require_days
 from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.fitting.uncertainty import Fits
 from retention_models.logs.transactions.calendar import Calendar, calendar
@@ -226,11 +226,7 @@ def _period_edges(begin: pd.Timestamp, dates: Calendar, period: str) -> tuple[pd
 
 def _cumulative_expected(fit: Fit, edges: pd.DatetimeIndex, new_customers: pd.Series, dates: Calendar) -> Array:
     """Repeat purchases expected until each edge of all customers acquired before it; shape (edges,)."""
-    if fit.model.counts_opportunities:
-        raise ValueError(
-            f"{type(fit.model).__name__} counts opportunities, and tracking follows the days of a log; its holdout can "
-            "be compared by evaluation.holdout_by_frequency(fit, logs.opportunities(...))"
-        )
+    require_days(fit, "tracking")
     require_no_covariates(fit, "a customer of the log", "holdout_by_frequency")
     acquired = new_customers[new_customers > 0]
     waited = np.subtract.outer(edges.to_numpy(), acquired.index.to_numpy())

@@ -9,9 +9,17 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import is_number, require_whole
+from retention_models.core.arguments import (
+    LONGEST,
+    MOST_POINTS,
+    SHORTEST,
+    is_number,
+    require_horizon,
+    require_number,
+    require_whole,
+)
 from retention_models.core.dates import unit_name
-from retention_models.evaluation.holdout_data import common_measure, fits_by_name
+from retention_models.evaluation.holdout_data import common_measure, fits_by_name, require_days
 from retention_models.fitting.result import Fit, require_fit, require_no_covariates
 from retention_models.forecast.customers import require_purchases
 from retention_models.logs.transactions.calendar import Calendar, calendar
@@ -45,7 +53,8 @@ def history_matrix(fit: Fit, *, T: float, horizon: float, max_frequency: int = 1
     Raises
     ------
     ValueError
-        When a number is not valid, the model is not one of purchases, or the fit has covariates.
+        When a number is not valid, the grid has more than 1,000,000 points, the model is not one of purchases, or the
+        fit has covariates.
 
     Examples
     --------
@@ -63,8 +72,11 @@ def history_matrix(fit: Fit, *, T: float, horizon: float, max_frequency: int = 1
     require_purchases(type(fit.model))
     if not (is_number(T) and is_number(horizon) and T > 0 and horizon > 0):
         raise ValueError(f"T and horizon must be above 0; got {T!r} and {horizon!r}")
-    require_whole("max_frequency", max_frequency, 1)
-    require_whole("steps", steps, 1)
+    require_number("T", T, SHORTEST, LONGEST)
+    require_horizon(horizon)
+    require_whole("max_frequency", max_frequency, 1, MOST_POINTS)
+    require_whole("steps", steps, 1, MOST_POINTS)
+    require_whole("max_frequency times steps", max_frequency * steps, 1, MOST_POINTS)
     require_no_covariates(fit, "a history", "predict")
     frequency = np.repeat(np.arange(1.0, max_frequency + 1), steps)
     recency = np.tile(np.linspace(0, T, steps + 1)[1:], max_frequency)
@@ -121,7 +133,8 @@ def alive_history(
     Raises
     ------
     ValueError
-        When the customer has no purchase in the log, or the fit has covariates.
+        When the customer has no purchase in the log, ``steps`` is not a whole number from 1 to 1,000,000, or the fit is
+        not one of purchases on the days of a log, or has covariates.
 
     Examples
     --------
@@ -137,6 +150,9 @@ def alive_history(
     132 1997-12-12          3  49.29                1.0
     """
     require_fit(fit)
+    require_purchases(type(fit.model))
+    require_days(fit, "alive_history")
+    require_whole("steps", steps, 1, MOST_POINTS)
     require_no_covariates(fit, "a customer of the log", "predict")
     by_name, log = fits_by_name(fit), as_transactions(transactions)
     known = fit.observation_end
@@ -153,7 +169,6 @@ def alive_history(
     unit, end, moments = days.unit, pd.Timestamp(days.last_period), _purchase_times(log, customer, days)
     first = moments[0]
     bought = ((moments - first) / unit).to_numpy()
-    require_whole("steps", steps, 1)
     passing = np.linspace(0, (end - first) / unit, steps)
     count = np.arange(len(bought))
     while_passing, just_before, just_after = (

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
+from retention_models.fitting.result import Fit
 from retention_models.fitting.uncertainty import Fits, Fitted, Uncertainty, uncertainty_of
 from retention_models.forecast.customers import BLOCK, require_purchases
 from retention_models.tables.customer_table import (
@@ -70,6 +71,15 @@ def own_rows(name: str, source: Uncertainty, table: CustomerTable, columns: Mapp
     """The rows of one of several fits in their common table, of whose columns some are its own."""
     own = {role: block for (whose, role), block in table.covariates.items() if whose == name}
     return Rows(tuple(columns[column] for column in source.model.columns), own)
+
+
+def require_days(fit: Fit, what: str) -> None:
+    """An error where ``what`` follows the days of a log, and the model of the fit counts opportunities."""
+    if fit.model.counts_opportunities:
+        raise ValueError(
+            f"{type(fit.model).__name__} counts opportunities, and {what} follows the days of a log; its holdout can "
+            "be compared by evaluation.holdout_by_frequency(fit, logs.opportunities(...))"
+        )
 
 
 def common_measure(fits: Mapping[str, Uncertainty], what: str, given: Any, otherwise: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from retention_models.btyd.cnbd import MBGCNBD
+from retention_models.btyd.cnbd import BGCNBD, MBGCNBD
 from retention_models.core.check import Check
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit, require_fit
@@ -36,6 +36,11 @@ def timing_check(transactions: Any, customers: Any, *, cnbd: Fit | None = None) 
         Failed if the best ``k`` is 2 or more: MBG/CNBD-k is then worth a try. Not testable if purchases come at fixed
         dates, for which no such model is made.
 
+    Raises
+    ------
+    TypeError, ValueError
+        When ``cnbd`` is no fit, or one of another model.
+
     Notes
     -----
     The check gives two kinds of evidence. The measure of Wheat & Morrison (1990) uses three purchases per customer, see
@@ -53,6 +58,8 @@ def timing_check(transactions: Any, customers: Any, *, cnbd: Fit | None = None) 
     """
     if cnbd is not None:
         require_fit(cnbd)
+        if not isinstance(cnbd.model, MBGCNBD | BGCNBD):
+            raise ValueError(f"cnbd must be a fit of MBGCNBD or BGCNBD, not of {type(cnbd.model).__name__}")
     n, ratio = middle_purchase_spread(transactions)
     seen = spread_sentence(n, ratio)
     if cnbd is None and n >= FEWEST_CUSTOMERS and ratio < 3 / (2 * MOST_STAGES + 1):
