@@ -52,6 +52,12 @@ def require_end_near(end: dt.date, first: dt.date, last: dt.date, what: str) -> 
         )
 
 
+def require_time_zone(time_zone: object) -> None:
+    """An error unless a time zone is a text, or is not stated."""
+    if time_zone is not None and not (isinstance(time_zone, str) and time_zone.strip()):
+        raise ValueError(f"time_zone must be the name of one, such as 'Europe/Berlin'; got {time_zone!r}")
+
+
 def unit_length(time_unit: str | dt.timedelta) -> pd.Timedelta:
     """How long a unit of time is. Months and years have no length: some are longer than others."""
     try:

@@ -61,6 +61,8 @@ def log_rank(curves: Mapping[str, Curve]) -> LogRank:
 
     Raises
     ------
+    TypeError
+        When a curve is none of survival, such as one of causes.
     ValueError
         When there are fewer than two groups, or no tenure at which someone left while two groups were at risk.
 
@@ -77,6 +79,12 @@ def log_rank(curves: Mapping[str, Curve]) -> LogRank:
     >>> round(test.statistic, 3), round(test.p_value, 3)
     (4.06, 0.044)
     """
+    for label, curve in curves.items():
+        if not isinstance(curve, Curve):
+            raise TypeError(
+                f"the log-rank test compares curves of kaplan_meier or survival_curves; {label!r} is of type "
+                f"{type(curve).__name__}"
+            )
     if len(curves) < 2:
         raise ValueError(f"a comparison needs two groups or more, and there is {len(curves)}")
     when = np.unique(np.concatenate([curve.tenure[curve.lost > 0] for curve in curves.values()]))

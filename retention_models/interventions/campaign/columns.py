@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
+from retention_models.core.arguments import require_text, require_texts
 from retention_models.core.formatting import Presentation
 
 CUSTOMER_ID = "customer_id"
@@ -86,9 +87,15 @@ class Roles(Presentation):
         Raises
         ------
         ValueError
-            When a column is missing, or has two roles that exclude each other.
+            When a column is missing or its name is no text, or it has two roles that exclude each other.
         """
+        require_text("arm", self.arm)
         for role in fields(self):
+            named = getattr(self, role.name)
+            if role.name in ("cluster", "block", "assigned", "customer_id") and named is not None:
+                require_text(role.name, named)
+            if not isinstance(named, str) and named is not None:
+                require_texts(role.name, named)
             missing = [name for name in _as_tuple(getattr(self, role.name)) if name not in columns]
             if missing:
                 raise ValueError(

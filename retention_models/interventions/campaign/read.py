@@ -285,7 +285,7 @@ def _outcome_sentence(outcome: Outcome, roles: Roles, yes_or_no: bool) -> str:
 
 
 def _check_planned_customers(planned: int | None) -> int | None:
-    if planned is not None and (not isinstance(planned, numbers.Integral) or planned < 1):
+    if planned is not None and (not isinstance(planned, numbers.Integral) or isinstance(planned, bool) or planned < 1):
         raise ValueError(f"planned_customers is how many customers were planned, 1 or more; got {planned!r}")
     return planned
 

@@ -15,9 +15,9 @@ from typing import Any, Literal, get_args
 import narwhals as nw
 import pandas as pd
 
-from retention_models.core.arguments import check_choice, require_number, require_whole
+from retention_models.core.arguments import check_choice, require_number, require_text, require_texts, require_whole
 from retention_models.core.check import Check
-from retention_models.core.dates import read_day, require_end_near
+from retention_models.core.dates import read_day, require_end_near, require_time_zone
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.contracts.rows import open_contracts, require_some, scalars, select_usable
 from retention_models.logs.contracts.spells import (
@@ -179,7 +179,12 @@ def read_contracts(
     check_choice("overlaps", overlaps, get_args(Overlaps))
     require_whole("join_within", join_within, 0)
     require_number("max_set_aside", max_set_aside, 0, 1)
+    require_time_zone(time_zone)
     kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
+    require_texts("covariates", kept, "['plan']")
+    for role, column in {"customer_id": customer_id, "start": start, "end": end, "cause": cause}.items():
+        if column is not None or role != "cause":
+            require_text(role, column)
     begin, until = _observation_window(sampling, observation_start, observation_end)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):

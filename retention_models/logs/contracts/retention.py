@@ -21,6 +21,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
+from retention_models.core.arguments import require_texts
 from retention_models.core.dates import MONTHS
 from retention_models.logs.contracts.log import Spells, truncate_spells
 from retention_models.logs.contracts.retention_counts import KEPT, LOST, check_origin, count_spells, tabulate_retention
@@ -293,7 +294,18 @@ def _no_renewal_reason(spells: Spells) -> str:
     )
 
 
+def require_spells(spells: object) -> None:
+    """Raise a TypeError unless the contracts are read and checked."""
+    if not isinstance(spells, Spells | Snapshot):
+        raise TypeError(
+            "contracts must be those that read_contracts(...) returns, or a snapshot; got "
+            f"{type(spells).__name__}: pass read_contracts(...) of it"
+        )
+
+
 def _check_by(by: Sequence[str], spells: Spells | Snapshot) -> None:
+    require_spells(spells)
+    require_texts("by", by, "['plan']")
     known = spells.covariates if isinstance(spells, Snapshot) else ("spell", *spells.covariates)
     unknown = [name for name in by if name not in known]
     if unknown:

@@ -16,7 +16,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import check_choice, require_number, require_whole
+from retention_models.core.arguments import check_choice, require_number, require_text, require_texts, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
@@ -158,6 +158,7 @@ def retention_table_from_tenures(
     if (entry is not None) != (sampling == "active_on"):
         raise ValueError("entry names the tenure at which each customer came into view: sampling 'active_on' needs it")
     names = [by] if isinstance(by, str) else list(by)
+    require_texts("by", names, "['plan']")
     raw = _count_rows(source, {"tenure": tenure, "churned": churned, "entry": entry, "cause": cause}, names)
     end, left = _finite(raw["tenure"]), raw["churned"]
     begin = pd.Series(0.0, raw.index) if entry is None else _finite(raw["entry"])
@@ -290,6 +291,9 @@ def _check_window(window: int) -> Check:
 
 def _count_rows(source: Any, roles: Mapping[str, str | None], by: Sequence[str]) -> pd.DataFrame:
     """The distinct values of the roles' columns and of those of ``by``, and how many rows share them."""
+    for role, column in roles.items():
+        if column is not None or role in ("tenure", "churned"):
+            require_text(role, column)
     named = {role: name for role, name in roles.items() if name is not None}
     groups = {f"by{i}": name for i, name in enumerate(by)}
     kinds: dict[str, Kind] = {**dict.fromkeys(groups, "value"), **KINDS}
@@ -326,7 +330,7 @@ def _select_usable(
     set_aside = {reason: count for reason, count in set_aside.items() if count}
     if not usable.any():
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        raise ValueError(f"no row of the table can be used: {reasons}")
+        raise ValueError(f"no row of the table can be used: {reasons or 'it has none'}")
     broken = {reason: count for reason, count in set_aside.items() if reason != NO_RENEWAL}
     return usable, set_aside, check_rows_that_count(broken, int(rows.sum()), max_set_aside)
 

@@ -17,6 +17,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arguments import require_texts
 from retention_models.core.check import Check
 from retention_models.logs.transactions.by_engine import (
     aggregate_customers,
@@ -279,7 +280,7 @@ def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "
     Raises
     ------
     ValueError
-        When a column is missing.
+        When a column is missing, or none is named.
 
     Examples
     --------
@@ -289,6 +290,9 @@ def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "
     0          0      0.0  2.0       2
     1          1      2.0  2.0       1
     """
+    require_texts("columns", columns, "['frequency', 'recency', 'T']")
+    if not columns:
+        raise ValueError("columns is empty: name those that define a distinct row")
     there = column_names(customers)
     numbers = measured_columns(customers, list(columns)) if isinstance(customers, str | Path) else []
     averaged = [name for name in ("log_gaps",) if name in there and name not in columns]

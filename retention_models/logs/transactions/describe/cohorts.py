@@ -237,6 +237,11 @@ def cohort_labels(customers: pd.DataFrame, period: Period = "M") -> pd.Series:
     pandas.Series
         Named ``cohort``, indexed as ``customers``: text such as 1997-01.
 
+    Raises
+    ------
+    ValueError
+        When the table has no ``first_purchase``, or the period is not valid.
+
     Examples
     --------
     >>> import retention_models as rm
@@ -246,6 +251,8 @@ def cohort_labels(customers: pd.DataFrame, period: Period = "M") -> pd.Series:
     Name: count, dtype: int64
     """
     check_choice("period", period, get_args(Period))
+    if "first_purchase" not in getattr(customers, "columns", ()):
+        raise ValueError("the table of customers has no column first_purchase; summarize(...) makes one that has")
     first = pd.DatetimeIndex(customers["first_purchase"]).to_period(PANDAS_PERIODS[period])
     return pd.Series(_period_labels(first), index=customers.index, name="cohort")
 
