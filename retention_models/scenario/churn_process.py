@@ -8,7 +8,7 @@ all customers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,10 @@ from retention_models.core.formatting import Presentation
 CAUSES = ("no need", "price", "service", "competitor", "payment")
 
 
+def _is_count(value: object) -> bool:
+    return is_number(value) and value >= 0 and float(value).is_integer()
+
+
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("alpha", "beta"), lambda value: is_number(value) and value > 0, "a number above 0"),
     (("complaint", "slow_share", "win_back"), lambda value: is_number(value) and 0 <= value <= 1, "from 0 to 1"),
@@ -30,6 +34,12 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("price_rise", "fast", "slow"), lambda value: is_number(value) and value >= -1, "a number, -1 or more"),
     (("season",), lambda value: is_number(value) and abs(value) <= 1, "from -1 to 1"),
     (("premium", "friends", "offer_effect"), is_number, "a number"),
+    (("remembered", "offer_renewals"), _is_count, "a whole number, 0 or more"),
+    (
+        ("price_months", "competitor_months"),
+        lambda value: not isinstance(value, str) and isinstance(value, Sequence) and all(map(_is_count, value)),
+        "a list of months, whole numbers from 0 on",
+    ),
 )
 
 
@@ -61,6 +71,11 @@ class Rules(Presentation):
         Decrease of the log intensity by the retention offer, and the number of renewals that it lasts.
     win_back
         Probability that a churned customer comes back within six months.
+
+    Raises
+    ------
+    ValueError
+        When a number is not one that its rule allows.
     """
 
     alpha: float = 0.9

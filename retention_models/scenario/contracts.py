@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from retention_models.core.arguments import require_whole
+from retention_models.core.arguments import require_type, require_whole
 from retention_models.core.formatting import Presentation
 from retention_models.scenario.churn_process import CAUSES, Rules, SimulatedSpells
 
@@ -102,6 +102,7 @@ def subscriptions(
     >>> round(business.offer_effect, 2)
     0.37
     """
+    require_type("rules", rules, Rules)
     for name, value in (("customers", customers), ("months", months), ("offer_month", offer_month)):
         require_whole(name, value, 1)
     if not offer_month <= months - rules.offer_renewals:

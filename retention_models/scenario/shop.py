@@ -5,6 +5,7 @@ Purchases follow a buy-till-you-die model up to the mailing and, for active cust
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.core.arguments import require_number, require_whole
 from retention_models.core.arrays import Array
+from retention_models.core.dates import read_day
 from retention_models.core.formatting import Presentation
 from retention_models.scenario.mailing import CONTROL, Arm, People, Trial, add_amounts, date_purchases, mail
 
@@ -108,7 +111,7 @@ def retail(
     Raises
     ------
     ValueError
-        When an arm ``none`` is missing, a share is not valid, or the window is not longer than the offer.
+        When a number or a day is not valid, an arm ``none`` is missing, or the window is not longer than the offer.
 
     Examples
     --------
@@ -123,6 +126,11 @@ def retail(
     personal      0.025   0.020     0.000   1.064
     coupon        0.052   0.041     0.128   2.150
     """
+    require_whole("customers", customers, 1)
+    require_whole("new_customers", new_customers, 1)
+    require_whole("history_days", history_days, 1)
+    require_number("mean_amount", mean_amount, 0, math.inf, inside=True)
+    mailed_on = read_day("mailed_on", mailed_on).isoformat()
     _check_arguments(arms, welcome, offer_days, horizon_days, delivered)
     unit = 86_400 / pd.Timedelta(f"1{time_unit}").total_seconds()
     day, observed = pd.Timestamp(mailed_on), horizon_days + NEW_DAYS
@@ -143,6 +151,9 @@ def retail(
 def _check_arguments(
     arms: Mapping[str, Arm], welcome: Mapping[str, Arm], offer_days: int, horizon_days: int, delivered: float
 ) -> None:
+    require_whole("offer_days", offer_days, 0)
+    require_whole("horizon_days", horizon_days, 1)
+    require_number("delivered", delivered)
     if CONTROL not in arms or CONTROL not in welcome:
         raise ValueError(f"one arm must be called {CONTROL!r}: those who get nothing")
     if not 0 <= offer_days < horizon_days:
