@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from retention_models.core.arguments import require_bool
 from retention_models.core.package_files import project_folder
 from retention_models.tables.files import read_packaged
 
@@ -49,6 +50,7 @@ def load_cdnow(*, full: bool = False) -> pd.DataFrame:
     1            1 1997-01-18   29.73
     2            1 1997-08-02   14.96
     """
+    require_bool("full", full)
     file, columns = ("CDNOW_master.txt", [0, 1, 3]) if full else ("CDNOW_sample.txt", [1, 2, 4])
     log = read_packaged(
         _file(file),

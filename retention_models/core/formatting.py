@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
+from retention_models.core.arguments import require_level, require_number
+
 TINY = 1e-5  # below this, zeros would be all there is to read
 NEXT_TO_NOTHING = 1e-4  # a number so many times smaller than its neighbour is shown as 0
 SMALL_P = 0.001  # below this, a p-value says no more than that it is small
@@ -98,13 +100,21 @@ def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     pandas.DataFrame
         The interval column is named by the level alone if it follows ``x``, and otherwise by ``x`` and the level.
 
+    Raises
+    ------
+    ValueError
+        When the level does not lie between 0 and 1.
+
     Examples
     --------
     >>> import pandas as pd
+
+    from retention_models.core.arguments import require_level, require_number
     >>> with_intervals(pd.DataFrame({"value": [16312.0], "value_lower": [15354.2], "value_upper": [17330.4]}))
          value             95 %
     0  16312.0  15,354 … 17,330
     """
+    require_level(level)
     columns: list[pd.Series] = []
     for name, values in frame.items():
         quantity = str(name).removesuffix("_lower").removesuffix("_upper")
@@ -134,13 +144,20 @@ def p_value_text(p_value: float) -> str:
     Returns
     -------
     str
-        Two significant digits, or "< 0.001".
+        Two significant digits, or "< 0.001"; a missing one stays nan.
+
+    Raises
+    ------
+    ValueError
+        When it is no number from 0 to 1.
 
     Examples
     --------
     >>> p_value_text(0.0218), p_value_text(2.5e-53)
     ('0.022', '< 0.001')
     """
+    if not (isinstance(p_value, float) and math.isnan(p_value)):
+        require_number("p_value", p_value, 0, 1)
     return f"< {SMALL_P:g}" if p_value < SMALL_P else f"{p_value:.2g}"
 
 

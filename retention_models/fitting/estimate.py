@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from retention_models.core.arguments import require_bool
 from retention_models.core.arrays import Array
 from retention_models.estimation.design import Design
 from retention_models.estimation.formula import parse_formula
@@ -102,7 +103,8 @@ def fit(
         When ``model_class`` is not a model class.
     ValueError
         When a column is missing or breaks a rule, or when the data are too few. Also when a covariate is missing for a
-        customer, is the same for all, depends on others linearly, or predicts an outcome perfectly.
+        customer, is the same for all, depends on others linearly, or predicts an outcome perfectly; when ``robust`` is
+        neither True nor False.
     ConvergenceError
         When no maximum of the likelihood was found.
 
@@ -165,6 +167,7 @@ def fit(
     """
     if not (isinstance(model_class, type) and hasattr(model_class, "columns")):
         raise TypeError(f"fit takes a model class, one of {', '.join(MODELS)}; got {model_class!r}")
+    require_bool("robust", robust)
     customers = open_customers(customers)
     table = read_table(customers, model_class.columns, averaged_columns(model_class))
     require_last_day(table.about)

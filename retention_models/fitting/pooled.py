@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import require_level, require_number, require_renewals
+from retention_models.core.arguments import require_level, require_number, require_renewals, require_text
 from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.estimation.estimates import SHARE
@@ -141,19 +141,24 @@ def cohort_check(
     tuple[pandas.DataFrame, Check]
         A frame indexed by cohort, the best first: ``customers``, the expected ``share`` that remains, its ends
         ``share_lower, share_upper``, and the relative ``difference`` from all together. If the cohorts cannot be
-        pooled, or there are none, the frame is empty and the check says why.
+        pooled, or the table has no column "cohort", the frame is empty and the check says why.
 
     Raises
     ------
     ValueError
-        When ``renewals`` is not a whole number from 1 on.
+        When ``renewals`` is not a whole number from 1 on, or ``by`` names a column other than "cohort" that the
+        table lacks.
     """
     require_renewals("renewals", renewals, 1)
     require_number("tolerance", tolerance, 0)
     require_level(level)
     name = "cohorts leave alike"
     columns = ["customers", "share", "share_lower", "share_upper", "difference"]
-    if by not in open_customers(retention_table).columns:
+    require_text("by", by)
+    there = open_customers(retention_table).columns
+    if by not in there and by != "cohort":
+        raise ValueError(f"by={by!r} is no column of the table; it has {', '.join(map(str, there))}")
+    if by not in there:
         told = f"The table has no column {by!r}, so there are no cohorts to compare."
         return pd.DataFrame(columns=columns), Check(name, None, told)
     try:

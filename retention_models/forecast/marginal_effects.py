@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import require_horizon
+from retention_models.core.arguments import require_bool, require_horizon
 from retention_models.core.arrays import Array
 from retention_models.estimation.estimates import POSITIVE, SHARE, Estimate, with_interval_columns
 from retention_models.estimation.intervals import in_chunks
@@ -184,6 +184,7 @@ class ChangedCustomers:
     @classmethod
     def from_source(cls, source: Uncertainty, customers: Customers, change: Change, *, new: bool = False) -> Self:
         """The customers of a frame, those columns changed that the fit knows."""
+        require_bool("new", new)
         blocks = source.blocks(customers)
         if new:
             table = _newcomers(customers, 0.0).with_covariates(blocks)

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
+from retention_models.core.arguments import require_bool
 from retention_models.evaluation.by_period import model_columns
 from retention_models.plots.style import (
     ACTUAL,
@@ -41,6 +42,7 @@ def plot_tracking(frame: pd.DataFrame, *, cumulative: bool = False, ax: Axes | N
     matplotlib.axes.Axes
         The axes with the plot.
     """
+    require_bool("cumulative", cumulative)
     ax = axes_or_new(ax)
     period = frame.attrs.get("period", "period")
     shown = frame if cumulative else frame[frame["complete"]]

@@ -112,6 +112,8 @@ def discounted_residual_lifetime(
     array([3.31, 3.45, 3.59, 3.72, 3.84])
     """
     payments_made = np.asarray(payments)
+    if not payments_made.size:
+        raise ValueError("payments is empty: state the number of payments made by at least one customer")
     counted = payments_made if payments_made.dtype.kind in "fiu" else np.full(payments_made.shape, np.nan)
     if np.isnan(renewals_or_nan(counted, least=1)).any():
         raise ValueError("payments must be whole numbers from 1 on; the payment at the start is the first")

@@ -6,10 +6,11 @@ The value of purchases follows Fader, Hardie & Lee (2005), the value of contract
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
+from retention_models.core.arguments import check_choice
 from retention_models.fitting.resampling import Bootstrap
 from retention_models.fitting.result import Fit
 from retention_models.fitting.uncertainty import Fitted, uncertainty_of
@@ -105,6 +106,7 @@ def customer_value(
     """
     require_terms(terms)
     customers = open_customers(customers)
+    check_choice("moment", moment, get_args(Moment))
     if _is_of_contracts(fit, spend):
         return contract_value(fit, customers, terms, moment, level)
     return purchase_value(fit, customers, terms, spend, level)
@@ -171,6 +173,7 @@ def total_value(
     """
     require_terms(terms)
     customers = open_customers(customers)
+    check_choice("moment", moment, get_args(Moment))
     if _is_of_contracts(fit, spend):
         return total_contract_value(fit, customers, terms, moment, by, level)
     return total_purchase_value(fit, customers, terms, spend, by, level)

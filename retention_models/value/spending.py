@@ -17,7 +17,7 @@ from retention_models.estimation.intervals import normal_quantile
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
 from retention_models.fitting.uncertainty import uncertainty_of
-from retention_models.tables.customer_table import CustomerTable, read_table
+from retention_models.tables.customer_table import CustomerTable, open_customers, read_table
 
 INDEPENDENCE = "amount independent of frequency"
 FEWEST = 20  # customers in a group whose spread can be judged
@@ -39,8 +39,10 @@ def fit_spend(customers: Any) -> Fit | None:
 
     Raises
     ------
+    TypeError
+        When ``customers`` is no dataframe.
     ValueError
-        When no customer has paid for a repeat purchase.
+        When no customer has paid for a repeat purchase, or the table has no ``frequency``.
 
     Notes
     -----
@@ -55,7 +57,9 @@ def fit_spend(customers: Any) -> Fit | None:
     >>> rm.value.fit_spend(rm.summarize(rm.read_transactions(rm.datasets.load_cdnow(), amount=None))) is None
     True
     """
+    customers = open_customers(customers)
     if "monetary_value" not in customers.columns:
+        read_table(customers, ("frequency",))  # an error where it is no table of customers
         return None
     return fit(GammaGamma, customers)
 
