@@ -63,6 +63,10 @@ def changed(**parts):
     return rm.Effect(**{**EFFECT, **parts})
 
 
+def retail(**changed):
+    return rm.scenario.retail(rm.ParetoNBD(0.55, 10.6, 0.6, 11.7), 1, **changed)
+
+
 def purchase_outcomes(g, **changed):
     who = pd.DataFrame({"customer_id": [1, 2], "assigned": "1997-05-01", "arm": ["none", "mail"]})
     return rm.purchase_outcomes(g.log, who, **{"horizon_days": 30, "offer_days": 10} | changed)
@@ -208,6 +212,121 @@ NUMBERS = {  # call with a number, numbers that cannot be, words of the error
         lambda g, x: interventions.e_value(1.5, x),
         ["hazard", "Ratio", None],
         "scale must be one of 'difference', 'ratio', 'hazard ratio'",
+    ),
+    "fit robust": (lambda g, x: rm.fit(rm.BGNBD, g.few, robust=x), ["no", None, 1], "robust must be True or False"),
+    "load_cdnow full": (lambda g, x: rm.datasets.load_cdnow(full=x), ["no", None], "full must be True or False"),
+    "GammaGamma.simulate": (
+        lambda g, x: rm.GammaGamma(6.0, 3.0, 15.0).simulate([x, 1], 1),
+        [-1, nan, inf, 2.5],
+        "frequency must be a whole number, 0 or more",
+    ),
+    "parameters": (
+        lambda g, x: rm.BGNBD(x, 5.0, 1.0, 2.0),
+        ["2", True, None, nan, inf, 0, -1, 10**400],
+        "BGNBD: r must be positive and finite",
+    ),
+    "stages": (
+        lambda g, x: rm.BGCNBD(1.0, 2.0, 1.0, 1.0, k=x),
+        ["2", True, None, nan, inf, 0, 1.5],
+        "BGCNBD: k must be a whole number, 1 or more",
+    ),
+    "too many stages": (
+        lambda g, x: rm.BGCNBD(1.0, 2.0, 1.0, 1.0, k=x),
+        [1_001, 10**6],
+        "BGCNBD: k must be at most 1,000",
+    ),
+    "horizon of 400 digits": (
+        lambda g, x: rm.predict(g.fit, g.few, x),
+        [10**400],
+        "horizon must be a number above 0",
+    ),
+    "draw too many": (lambda g, x: g.fit.draw(x), [10**7, 10**400], "n must be"),
+    "concentration steps": (
+        lambda g, x: evaluation.concentration([2, 1], steps=x),
+        [10**7],
+        "steps must be at most 1,000,000",
+    ),
+    "alive_history too many": (
+        lambda g, x: evaluation.alive_history(g.fit, g.log, 1, steps=x),
+        [10**7],
+        "steps must be at most 1,000,000",
+    ),
+    "calibration too many": (
+        lambda g, x: evaluation.calibration(g.fit, g.customers, bins=x),
+        [10**7],
+        "bins must be at most 1,000,000",
+    ),
+    "gain_table too many": (
+        lambda g, x: evaluation.gain_table(g.fit, g.customers, groups=x),
+        [10**7],
+        "groups must be at most 1,000,000",
+    ),
+    "earlier_origins too many": (
+        lambda g, x: evaluation.earlier_origins(g.log, horizon=26, count=x),
+        [10**6],
+        "count must be at most 10,000",
+    ),
+    "history_matrix too many": (
+        lambda g, x: evaluation.history_matrix(g.fit, T=30, horizon=5, max_frequency=x),
+        [10**7],
+        "max_frequency must be at most 1,000,000",
+    ),
+    "history_matrix horizon": (
+        lambda g, x: evaluation.history_matrix(g.fit, T=30, horizon=x),
+        [1e308],
+        "horizon must be a number above 0, from 1e-09 to 1e+09",
+    ),
+    "BGBB.simulate": (
+        lambda g, x: rm.BGBB(1.0, 1.0, 1.0, 1.0).simulate([x], 1),
+        [10**6, 10**9],
+        "the largest T must be a number from 0 to 100000",
+    ),
+    "BGBB.log_likelihood": (
+        lambda g, x: rm.BGBB(1.0, 1.0, 1.0, 1.0).log_likelihood(1, 2, x),
+        [10**6, 10**9],
+        "a history has at most 100,000 opportunities since the last one taken",
+    ),
+    "contracts simulate": (
+        lambda g, x: rm.BetaDiscreteWeibull(0.01, 5.0, 0.1).simulate([x], 1),
+        [10**9],
+        "the largest T must be a number from 0 to 1e+07",
+    ),
+    "round_tenures": (
+        lambda g, x: fitting.round_tenures({"all": CURVE}, count=x),
+        [0, nan, "8"],
+        "count must be a whole number, 1 or more",
+    ),
+    "with_intervals": (
+        lambda g, x: rm.narrative.with_intervals(KEPT, level=x),
+        [95, nan, "95"],
+        "level must lie between 0 and 1",
+    ),
+    "p_value_text": (
+        lambda g, x: rm.narrative.p_value_text(x),
+        [-3, 5, "0.1", None, inf],
+        "p_value must be a number from 0 to 1",
+    ),
+    "retail mean_amount": (lambda g, x: retail(mean_amount=x), [nan, 0, "40"], "mean_amount must be a number above 0"),
+    "retail history_days": (
+        lambda g, x: retail(history_days=x),
+        [0, nan, 1.5],
+        "history_days must be a whole number, 1 or more",
+    ),
+    "retail new_customers": (
+        lambda g, x: retail(new_customers=x),
+        [-1, 0, nan],
+        "new_customers must be a whole number, 1 or more",
+    ),
+    "retail mailed_on": (lambda g, x: retail(mailed_on=x), ["soon", 3], "mailed_on must be a day such as"),
+    "Rules remembered": (
+        lambda g, x: rm.scenario.Rules(remembered=x),
+        [-1, "3", 1.5, nan, True],
+        "remembered must be a whole number, 0 or more",
+    ),
+    "Rules price_months": (
+        lambda g, x: rm.scenario.Rules(price_months=x),
+        ["20", 20, (-1,), (1.5,)],
+        "price_months must be a list of months, whole numbers from 0 on",
     ),
     "outcomes horizon_days": (
         lambda g, x: purchase_outcomes(g, horizon_days=x),
