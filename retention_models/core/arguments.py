@@ -7,8 +7,6 @@ import numbers
 from collections.abc import Collection, Sequence
 from typing import TypeGuard
 
-import numpy as np
-
 MOST_RENEWALS = 10_000  # of a forecast, each with its intervals: 27 years of days
 LONGEST_SUM = 10_000_000  # renewals that are added up one by one
 MOST_POINTS = 1_000_000  # of a grid or table that is computed in one go: 8 MB a column
@@ -68,7 +66,7 @@ def require_whole(name: str, value: object, least: int, most: int | None = None)
 
 def require_bool(name: str, value: object) -> None:
     """An error unless the value is True or False; a text such as "no" would count as true."""
-    if not isinstance(value, bool | np.bool_):
+    if type(value).__name__ not in ("bool", "bool_"):  # numpy, which is not loaded here, has its own
         raise ValueError(f"{name} must be True or False; got {value!r}")
 
 
