@@ -127,7 +127,7 @@ def retail(
     coupon        0.052   0.041     0.128   2.150
     """
     require_whole("customers", customers, 1)
-    require_whole("new_customers", new_customers, 1)
+    require_whole("new_customers", new_customers, 0)
     require_whole("history_days", history_days, 1)
     require_number("mean_amount", mean_amount, 0, math.inf, inside=True)
     mailed_on = read_day("mailed_on", mailed_on).isoformat()

@@ -314,8 +314,8 @@ NUMBERS = {  # call with a number, numbers that cannot be, words of the error
     ),
     "retail new_customers": (
         lambda g, x: retail(new_customers=x),
-        [-1, 0, nan],
-        "new_customers must be a whole number, 1 or more",
+        [-1, 0.5, nan],
+        "new_customers must be a whole number, 0 or more",
     ),
     "retail mailed_on": (lambda g, x: retail(mailed_on=x), ["soon", 3], "mailed_on must be a day such as"),
     "Rules remembered": (
