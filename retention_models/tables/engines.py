@@ -17,6 +17,7 @@ import narwhals as nw
 import pandas as pd
 from narwhals.dependencies import is_duckdb_relation, is_pandas_dataframe, is_pyspark_dataframe
 
+from retention_models.core.dates import require_time_zone
 from retention_models.tables.files import (
     BLANKS,
     NOTHING,
@@ -274,6 +275,7 @@ def _named(columns: Columns) -> Mapping[str, str]:
 
 
 def _check_zone(time_zone: str) -> None:
+    require_time_zone(time_zone)
     try:
         ZoneInfo(time_zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
