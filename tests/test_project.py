@@ -314,6 +314,7 @@ def test_frames_and_files_are_opened_at_one_door():
         "tables/customer_table.py",
         "tables/engines.py",
         "tables/files.py",
+        "tables/text_forms.py",
     }
     assert list(own_openings("import pandas as pd\npd.read_csv('log.csv')")) == ["read_csv"]
     assert list(own_openings("def f():\n    import duckdb")) == ["duckdb"]

@@ -11,7 +11,7 @@ from retention_models.report.errors import RequestError
 
 _COLUMNS = {"customer_id": "customer_id", "start": "start", "end": "end"}
 _PLAN = (
-    *("sampling", "observation_start", "observation_end", "time_zone", "period", "renewals"),
+    *("sampling", "observation_start", "observation_end", "time_zone", "date_format", "period", "renewals"),
     *("tenure", "churned", "cause"),
 )
 DESIGNS = ("acquisition", "active_on", "window")

@@ -14,7 +14,7 @@ _ROLES = (
     *("lower_is_better", "customer_id"),
 )
 _TERMS, _COSTS = ("margin", "price", "currency"), ("cost", "redemption_cost")
-_OTHERS = ("control", "planned_shares", "horizon", "time_unit", "planned_customers")
+_OTHERS = ("control", "planned_shares", "horizon", "time_unit", "planned_customers", "decimal")
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 
 

@@ -38,6 +38,7 @@ def add_log_options(parser: ArgumentParser, *, required: bool) -> _ArgumentGroup
     money = group.add_mutually_exclusive_group()
     money.add_argument("--amount", metavar="COLUMN", help="column of the amount paid (default: amount)")
     money.add_argument("--no-amount", action="store_true", help="there is no money in the log")
+    add_form_options(group)
     group.add_argument("--time-zone", metavar="ZONE", help="whose days count, such as Europe/Berlin")
     group.add_argument(
         "--max-set-aside", type=share, metavar="SHARE", help="of rows, or their amount, that may be unreadable (0.2)"
@@ -45,6 +46,16 @@ def add_log_options(parser: ArgumentParser, *, required: bool) -> _ArgumentGroup
     group.add_argument("--observation-end", metavar="DAY", help="last day that counts (default: the log's last)")
     group.add_argument("--acquired-after", metavar="DAY", help="only customers first seen on this day or later")
     return group
+
+
+def add_form_options(group: ArgumentParser | _ArgumentGroup) -> None:
+    """Add ``--date-format`` and ``--decimal``, which settle what columns of text do not show."""
+    group.add_argument(
+        "--date-format",
+        metavar="FORMAT",
+        help="of days in text, such as %%d/%%m/%%Y; or iso, unix_s, unix_ms, unix_days, excel (default: by the column)",
+    )
+    group.add_argument("--decimal", choices=(".", ","), help="decimal mark of numbers in text (default: by the column)")
 
 
 def add_refunds(group: _ArgumentGroup) -> None:
@@ -70,7 +81,8 @@ def read_log(options: Namespace) -> Transactions:
     kept: Any = columns(options) | {"refunds": getattr(options, "refunds", "set_aside")}
     if options.max_set_aside is not None:
         kept["max_set_aside"] = options.max_set_aside
-    return read_transactions(options.transactions, **kept, time_zone=options.time_zone)
+    kept |= {"time_zone": options.time_zone, "date_format": options.date_format, "decimal": options.decimal}
+    return read_transactions(options.transactions, **kept)
 
 
 def margin(text: str) -> float:

@@ -181,10 +181,11 @@ def _print_remarks(options: Namespace, log: Transactions, customers: pd.DataFram
     from retention_models.core.check import Check
     from retention_models.logs.transactions.checks.accounts import check_accounts
     from retention_models.logs.transactions.checks.regularity import check_regularity
-    from retention_models.logs.transactions.log import READ_LIKE
 
+    for name, form in log.formats.items():
+        print(f"Column {name!r} is read with {form}.", file=sys.stderr)
     for reason, count in customers.attrs["set_aside"].items():
-        print(f"Set aside: {count:,} {reason}{READ_LIKE.get(reason, '')}", file=sys.stderr)
+        print(f"Set aside: {count:,} {reason}", file=sys.stderr)
     checks = (Check(**check) for check in customers.attrs.get("checks", []))
     for check in (
         *checks,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 UNITS = {"W": "7D", "D": "1D", "h": "1h", "min": "1min", "s": "1s"}
@@ -30,11 +32,14 @@ LAST_DAY = dt.date(2261, 12, 31)  # pandas has no nanoseconds after 2262-04-11
 
 
 def read_day(name: str, value: str | dt.date) -> dt.date:
-    """The day that a keyword names; a time is one only at midnight, without a zone."""
+    """The day that a keyword names, also by a moment in it; a moment with a zone is none."""
     try:
-        day = dt.date.fromisoformat(value) if isinstance(value, str) else dt.date(value.year, value.month, value.day)
-        if isinstance(value, dt.datetime) and value != dt.datetime.combine(day, dt.time()):
-            raise ValueError("a time within the day")
+        moment: Any = pd.Timestamp(value) if isinstance(value, np.datetime64) else value
+        if getattr(moment, "tzinfo", None) is not None:
+            raise ValueError("a moment whose day depends on the zone")
+        day = (
+            dt.date.fromisoformat(moment) if isinstance(moment, str) else dt.date(moment.year, moment.month, moment.day)
+        )
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{name} must be a day such as '1997-09-30', not {value!r}") from error
     if day > LAST_DAY:

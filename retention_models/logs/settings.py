@@ -34,7 +34,7 @@ def choose_settings(log: Any, **options: Any) -> AnalysisSettings | ContractSett
         For a purchase log: as in ``summarize``.
     horizon
         For a purchase log: length of the forecast, in time units.
-    sampling, observation_start, customer_id, cause, covariates, time_zone, max_set_aside
+    sampling, observation_start, customer_id, cause, covariates, time_zone, max_set_aside, date_format
         For a contract log: as in ``read_contracts``, as is ``observation_end``.
     period
         For a contract log: length of a contract, as in ``retention_table``.

@@ -66,6 +66,7 @@ def overview(transactions: Any, *, name: str | Path = "this log") -> pd.DataFram
     }
     if log.has_amount:
         facts["mean amount of a purchase"] = three_digits(bought["amount"].sum() / purchases)
+    facts |= {f"form of column {column!r}": form for column, form in log.formats.items()}
     aside = {f"set aside: {reason}": f"{count:,}" for reason, count in customers.attrs["set_aside"].items()}
     return pd.DataFrame({Path(name).name: facts | aside}).rename_axis("fact")
 

@@ -7,8 +7,10 @@ letters differ. Text where dates or numbers are asked for is parsed; what nobody
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,6 +23,7 @@ from retention_models.core.dates import require_time_zone
 from retention_models.tables.files import (
     BLANKS,
     NOTHING,
+    PARSED,
     WHOLE,
     WHOLE_KINDS,
     ZONE,
@@ -35,14 +38,15 @@ from retention_models.tables.files import (
     parse_text,
     select,
     size_of_files,
+    text_columns,
     to_wall_clock,
 )
+from retention_models.tables.text_forms import NOTHING_STATED, POINT, Stated, first_unread, recognise
 
 Frame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]
 Columns: TypeAlias = Mapping[str, str] | Sequence[str]
 
 TEXT = (nw.String, nw.Object, nw.Categorical, nw.Enum)
-PARSED = ("day", "number", "measure")
 SPARK = {
     nw.Datetime: "timestamp_ntz",
     nw.Float64: "double",
@@ -52,6 +56,7 @@ SPARK = {
 }
 LARGEST_KEPT = 2**30  # bytes of files whose columns are kept in memory
 LARGEST_ID = 2**63 - 1  # as a whole number of 64 bits
+LARGEST_EXACT = 2**53  # up to which a float holds every whole number
 ID = "customer_id"
 MANY_IDS = 10  # rows, among which one that is no number is no accident
 SHOWN, LONGEST_SHOWN = 20, 100  # names of columns in an error, and characters of each
@@ -66,6 +71,7 @@ def open_log(
     where: str = "the log",
     hint: str = "",
     time_zone: str | None = None,
+    forms: Mapping[str, str] | None = None,
 ) -> Frame:
     """Some columns of a frame or file, cleaned, on their engine; ``settle`` must follow a first pass over the rows.
 
@@ -85,20 +91,103 @@ def open_log(
         What an error calls the source, and what it adds when columns are missing.
     time_zone
         Time zone of the calendar for days with a zone. By default the zone that they have.
+    forms
+        The forms of days and numbers in text, by the new names of the columns, as ``forms_of`` finds them. By default
+        it is asked.
     """
     if time_zone is not None:
         _check_zone(time_zone)
     columns = _named(columns)
     kinds = {name: kinds[name] for name in columns}
     whole = isinstance(source, str | Path) and is_text_file(source)
-    frame = _write_wide_ids(_select(source, columns, where, hint), kinds)
+    frame = _open(source, columns, kinds, where, hint)
+    forms = _forms_in(frame, kinds, columns, NOTHING_STATED) if forms is None else forms
     if frame.implementation.is_pandas():
-        frame = _read_pandas(frame.to_native(), kinds, columns, time_zone)
+        frame = _read_pandas(frame.to_native(), kinds, columns, forms, time_zone)
     elif frame.implementation.is_duckdb():
-        frame = nw.from_native(parse_text(frame.to_native(), kinds, time_zone, whole=whole))
+        frame = nw.from_native(parse_text(frame.to_native(), kinds, forms, time_zone, whole=whole))
     else:
-        frame = _read_lazily(frame, kinds, time_zone)
+        frame = _read_lazily(frame, kinds, forms, time_zone)
     return _with_types(frame, kinds, columns, time_zone)
+
+
+def forms_of(
+    source: Any, columns: Columns, kinds: Mapping[str, Kind], stated: Stated, *, where: str = "the log", hint: str = ""
+) -> dict[str, str]:
+    """The forms of days and numbers in text, by the new names of the columns; see ``text_forms``.
+
+    Raises
+    ------
+    ValueError
+        When nobody can tell the form of a column.
+    """
+    columns = _named(columns)
+    kinds = {name: kinds[name] for name in columns}
+    return _forms_in(_open(source, columns, kinds, where, hint), kinds, columns, stated)
+
+
+def unread_hint(
+    source: Any,
+    columns: Mapping[str, str],
+    kinds: Mapping[str, Kind],
+    forms: Mapping[str, str],
+    names: Iterable[str],
+    *,
+    where: str = "the log",
+) -> str:
+    """What to do about values that cannot be read, with one of each column in text; empty where there is none."""
+    frame = _open(source, columns, {name: kinds[name] for name in columns}, where, "")
+    hints = []
+    for name in (name for name in names if name in forms):
+        relation = frame.to_native() if frame.implementation.is_duckdb() else _texts_of(frame, name)
+        text = text_columns(relation, {name: kinds[name]})[name]
+        example = first_unread(relation, text, forms[name], kinds[name])
+        option = "date_format" if kinds[name] == "day" else "decimal"
+        read = f"is read with {option}={forms[name][:1] if option == 'decimal' else forms[name]!r}"
+        hints += [f"; column {columns[name]!r} {read}, which does not fit {example!r}, say"] if example else []
+    return "".join(hints)
+
+
+def _open(source: Any, columns: Mapping[str, str], kinds: Mapping[str, Kind], where: str, hint: str) -> Frame:
+    """The columns asked for, with their new names: ids that are too long as text, and days that are numbers, too."""
+    frame = _write_wide_ids(_select(source, columns, where, hint), kinds)
+    schema = frame.collect_schema()
+    numbers = [name for name in _of_kind(kinds, "day") if schema[name].is_numeric()]
+    if numbers and frame.implementation.is_pandas():
+        rows = frame.to_native()
+        return nw.from_native(rows.assign(**{name: _written(rows[name]) for name in numbers}))
+    return _replace(frame, {name: nw.col(name).cast(nw.String) for name in numbers})
+
+
+def _written(numbers: pd.Series[Any]) -> pd.Series[Any]:
+    """Numbers as text; whole ones without decimals, although others may be missing."""
+    numbers = numbers.astype("Float64") if numbers.dtype.kind == "f" else numbers
+    is_whole = numbers.dtype.kind == "f" and not (numbers.dropna() % 1).any()
+    return (numbers.astype("Int64") if is_whole else numbers).astype("string")
+
+
+def _forms_in(frame: Frame, kinds: Mapping[str, Kind], columns: Mapping[str, str], stated: Stated) -> dict[str, str]:
+    """The forms of the text columns of an opened frame."""
+    schema = frame.collect_schema()
+    possible = [name for name in _of_kind(kinds, *PARSED) if schema[name] in TEXT]
+    if not possible:
+        return {}
+    forms: dict[str, str] = {}
+    for name in possible:
+        relation = frame.to_native() if frame.implementation.is_duckdb() else _texts_of(frame, name)
+        text = text_columns(relation, {name: kinds[name]})
+        forms |= {name: recognise(relation, text[name], kinds[name] == "day", columns[name], stated)} if text else {}
+    return forms
+
+
+def _texts_of(frame: Frame, name: str) -> Any:
+    """The distinct texts of a column, and how many rows share each, in DuckDB."""
+    if frame.implementation.is_pandas():
+        counts = frame.to_native()[name].astype(object).value_counts().rename_axis(name).reset_index(name="_rows")
+    else:
+        texts = frame.lazy().select(nw.col(name).cast(nw.String)).group_by(name).agg(nw.len().alias("_rows"))
+        counts = collect(texts).dropna()
+    return duckdb_connection().from_df(counts.astype({name: "string"}))
 
 
 def open_table(
@@ -109,12 +198,14 @@ def open_table(
     where: str = "the table",
     hint: str = "",
     keep: bool = False,
+    stated: Stated = NOTHING_STATED,
 ) -> Frame:
     """Some columns of a frame or file as ``open_log`` reads them, settled by a pass over files of text.
 
     Files that many questions are asked of are read once with ``keep``: they stay in memory if they are small enough.
     """
-    frame = open_log(source, columns, kinds, where=where, hint=hint)
+    forms = forms_of(source, columns, kinds, stated, where=where, hint=hint)
+    frame = open_log(source, columns, kinds, where=where, hint=hint, forms=forms)
     if keep and isinstance(source, str | Path) and size_of_files(source) <= LARGEST_KEPT:
         frame = as_lazy(duckdb_connection().from_df(collect(frame)))
     facts = reading_facts(frame)
@@ -158,10 +249,20 @@ def measured_columns(source: Any, names: Sequence[str]) -> list[str]:
     possible = [name for name in names if schema[name].is_numeric() or schema[name] in (nw.Boolean, *TEXT)]
     if not possible:
         return []
-    rows = open_log(source, possible, dict.fromkeys(possible, "measure")).lazy()
+    kinds: dict[str, Kind] = dict.fromkeys(possible, "measure")
+    rows = open_log(source, possible, kinds, forms=_likely_forms(source, possible)).lazy()
     filled = {name: (~nw.col(name).is_null()).cast(nw.Int64).sum() for name in possible}
     counts = collect(rows.select(nw.len().alias("_rows"), **filled)).iloc[0]
     return [name for name in possible if 2 * counts[name] > counts["_rows"]]
+
+
+def _likely_forms(source: Any, names: Sequence[str]) -> dict[str, str]:
+    """The forms of columns of numbers in text; decimal points where a column does not show its form."""
+    forms = dict.fromkeys(names, POINT)
+    for name in names:
+        with suppress(ValueError):
+            forms |= forms_of(source, [name], {name: "measure"}, NOTHING_STATED)
+    return forms
 
 
 def reading_facts(frame: Frame, faulty: nw.Expr | None = None) -> dict[str, nw.Expr]:
@@ -318,13 +419,26 @@ def _check_columns(columns: Mapping[str, str], names: Sequence[str], where: str,
         there = ", ".join(str(name)[:LONGEST_SHOWN] for name in names[:SHOWN]) + (
             f" and {len(names) - SHOWN:,} more" if names[SHOWN:] else ""
         )
+        alike = {_spelling(name): name for name in reversed(names)}
+        wanted = [_spelling(name) for name in columns.values() if not counts[name]]
+        meant = [repr(alike[name]) for name in wanted if name in alike]
+        hint = f"Did you mean {', '.join(meant)}? {hint}" if meant else hint
         raise ValueError(f"{where} has no column {', '.join(missing)}; it has {there}{f'. {hint}' if hint else ''}")
     if repeated := [name for name in dict.fromkeys(columns.values()) if counts[name] > 1]:
         raise ValueError(f"{where} has more than one column called {', '.join(repeated)}; rename or drop all but one")
 
 
+def _spelling(name: Any) -> str:
+    """A name without the differences that people overlook: capitals, blanks, hyphens and underscores."""
+    return re.sub(r"[\s_-]", "", str(name)).casefold()
+
+
 def _read_pandas(
-    frame: pd.DataFrame, kinds: Mapping[str, Kind], columns: Mapping[str, str], time_zone: str | None
+    frame: pd.DataFrame,
+    kinds: Mapping[str, Kind],
+    columns: Mapping[str, str],
+    forms: Mapping[str, str],
+    time_zone: str | None,
 ) -> Frame:
     """The columns of a pandas frame without blanks and categories, and parsed by DuckDB where they are text."""
     arrow = {name: _without_arrow(frame[name]) for name in columns if isinstance(frame[name].dtype, pd.ArrowDtype)}
@@ -341,18 +455,20 @@ def _read_pandas(
     changed |= {name: _plain_ids(changed.get(name, frame[name]), columns[name]) for name in _of_kind(kinds, "id")}
     unread = [name for name in _of_kind(kinds, *PARSED) if name in text or frame[name].isna().all()]
     if unread:
-        parsed = _parse_frame(frame[unread].astype(str), kinds, time_zone)
+        parsed = _parse_frame(frame[unread].astype(str), kinds, forms, time_zone)
         # Objects beside None have no minimum.
         zones = {name: "string" for name in map(str, parsed) if name.startswith(ZONE)}
         changed |= {str(name): column.array for name, column in parsed.astype(zones).items()}
     return nw.from_native(frame.assign(**changed) if changed else frame)
 
 
-def _parse_frame(text: pd.DataFrame, kinds: Mapping[str, Kind], time_zone: str | None) -> pd.DataFrame:
+def _parse_frame(
+    text: pd.DataFrame, kinds: Mapping[str, Kind], forms: Mapping[str, str], time_zone: str | None
+) -> pd.DataFrame:
     """Columns of text in memory, parsed, in the order of their rows, which DuckDB does not keep."""
     place = "_row "
     relation = duckdb_connection().from_df(text.assign(**{place: range(len(text))}))
-    parsed = parse_text(relation, {str(name): kinds[str(name)] for name in text}, time_zone).df()
+    parsed = parse_text(relation, {str(name): kinds[str(name)] for name in text}, forms, time_zone).df()
     return parsed.sort_values(place, ignore_index=True).drop(columns=place)
 
 
@@ -394,6 +510,11 @@ def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def _plain_ids(ids: pd.Series[Any], name: str) -> pd.Series[Any]:
     """Ids of one type. Numbers that are floats or objects only because some are missing become whole again."""
+    if pd.api.types.is_float_dtype(ids) and (ids.abs() >= LARGEST_EXACT).any():
+        raise ValueError(
+            f"column {name!r} has ids of {LARGEST_EXACT:,} or more as floats, which cannot tell neighbours apart; "
+            "read it as text or whole numbers, as with pandas.read_csv(..., dtype={...: 'Int64'})"
+        )
     if ids.dtype == object:
         kinds = ids.dropna().map(lambda value: type(value).__name__).value_counts()
         if len(kinds) > 1:
@@ -404,7 +525,7 @@ def _plain_ids(ids: pd.Series[Any], name: str) -> pd.Series[Any]:
     return ids
 
 
-def _read_lazily(frame: Frame, kinds: Mapping[str, Kind], time_zone: str | None) -> Frame:
+def _read_lazily(frame: Frame, kinds: Mapping[str, Kind], forms: Mapping[str, str], time_zone: str | None) -> Frame:
     """The columns of a frame of Polars, Spark or another engine, without blanks, and parsed where they are text."""
     schema = frame.collect_schema()
     empty = [name for name in schema if schema[name] == nw.Unknown and frame.implementation.is_polars()]
@@ -415,14 +536,14 @@ def _read_lazily(frame: Frame, kinds: Mapping[str, Kind], time_zone: str | None)
     words = {name: nw.col(name).str.to_lowercase().is_in(NOTHING) for name in text if kinds[name] == "id"}
     frame = _replace(frame, {name: nw.when(~is_word).then(nw.col(name)) for name, is_word in words.items()})
     for name in (name for name in text if kinds[name] in PARSED):
-        frame = _parse_distinct(frame, name, kinds[name], time_zone)
+        frame = _parse_distinct(frame, name, kinds[name], forms, time_zone)
     return frame
 
 
-def _parse_distinct(frame: Frame, name: str, kind: Kind, time_zone: str | None) -> Frame:
+def _parse_distinct(frame: Frame, name: str, kind: Kind, forms: Mapping[str, str], time_zone: str | None) -> Frame:
     """The frame with a column of text parsed: DuckDB reads its distinct values, and they are joined to the rows."""
     values = collect(frame.lazy().select(name).unique()).dropna().astype(str)
-    parsed = _parse_frame(values, {name: kind}, time_zone)
+    parsed = _parse_frame(values, {name: kind}, forms, time_zone)
     lookup = _like(frame, parsed.assign(_text=values[name].array))
     joined = frame.rename({name: "_text"}).join(lookup, on="_text", how="left")
     return joined.select(*frame.collect_schema().names(), *(str(other) for other in parsed if other != name))

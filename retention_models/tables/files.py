@@ -23,6 +23,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 import pandas as pd
 
+from retention_models.tables.text_forms import INSTANTS, ISO, POINT, day_in, measure_in, number_in
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
@@ -35,10 +37,19 @@ ENDINGS = (*CSV_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS)
 SEPARATORS = ",;\t|"
 DAMAGED = "the file is damaged"
 LONGEST_HEADER, LONGEST_NAME = 1_000_000, 10_000  # characters of the first line, and of the name of a column
+UTF_16 = ("UTF-16 text", "save it as UTF-8, or pass the frame of pandas.read_csv(..., encoding='utf-16')")
+KINDS_OF_FILES = {  # first bytes of files that are no text in UTF-8, and what to do about them
+    b"\xff\xfe": UTF_16,
+    b"\xfe\xff": UTF_16,
+    b"\x1f\x8b": ("compressed by gzip", "give it a name that ends in .csv.gz"),
+    b"PAR1": ("a Parquet file", "give it a name that ends in .parquet"),
+    b"PK\x03\x04": ("a workbook or an archive", "give a workbook a name that ends in .xlsx, and unpack an archive"),
+}
 UNEVEN = "each line must have as many values as the first has names"
 
 # What programs write where there is nothing. It is no customer.
 NOTHING = ("null", "none", "nan", "nat", "<na>", "n/a", "#n/a")
+PARSED = ("day", "number", "measure")  # kinds whose text is made something else
 WHOLE_KINDS = ("id", "value")  # which text files hold as whole numbers if every one is
 
 # What stands beside a column until it is known what to make of it: the zone of a date, an id as a whole number.
@@ -70,22 +81,17 @@ _INSTANT = """timezone('{time_zone}', try_cast(
     AS TIMESTAMPTZ))"""
 # A year has four digits: DuckDB would read '05-01-12' in the year 5, and 'infinity' as a date.
 _FOUR_DIGITS = "CASE WHEN {date} BETWEEN TIMESTAMP '1000-01-01' AND TIMESTAMP '9999-12-31 23:59:59' THEN {date} END"
-# Digits after a comma are a fraction; but three after more than a zero could be thousands, which nobody can tell.
-_NUMBER = rf"""CASE WHEN contains({{text}}, ',')
-    THEN try_cast(regexp_replace({_TRIMMED}, '^(-?\d+),(\d\d?|\d{{{{4,}}}})$|^(-?0),(\d+)$', '\1\3.\2\4') AS DOUBLE)
-    ELSE coalesce(try_cast({{text}} AS DOUBLE), try_cast({_TRIMMED} AS DOUBLE)) END"""
-# Yes and no as a number, where a column says so in words.
-_YES_OR_NO = f"""CASE WHEN lower({_TRIMMED}) IN ('true', 'yes', 'y', 't') THEN 1.0
-    WHEN lower({_TRIMMED}) IN ('false', 'no', 'n', 'f') THEN 0.0 ELSE {_NUMBER} END"""
 _WRITTEN = f"nullif({_TRIMMED}, '')"
 # A leading zero makes a number a name: '007' is not customer 7.
-_WHOLE_NUMBER = "CASE WHEN try_cast({text} AS BIGINT)::VARCHAR = {text} THEN try_cast({text} AS BIGINT) END"
+# '14096.0' is 14096, which some program took for a measure.
+_WHOLE_NUMBER = r"""CASE WHEN try_cast(regexp_replace({text}, '\.0+$', '') AS BIGINT)::VARCHAR
+    = regexp_replace({text}, '\.0+$', '') THEN try_cast(regexp_replace({text}, '\.0+$', '') AS BIGINT) END"""
 _PARSERS: Mapping[Kind, str] = {
     "id": f"CASE WHEN lower({_TRIMMED}) NOT IN ({', '.join(map(repr, ('', *NOTHING)))}) THEN {_TRIMMED} END",
     "value": _WRITTEN,
     "text": _WRITTEN,
-    "number": _NUMBER,
-    "measure": _YES_OR_NO,
+    "number": _TRIMMED,
+    "measure": _TRIMMED,
     "words": _WRITTEN,
 }
 
@@ -111,6 +117,8 @@ def is_text_file(path: str | Path) -> bool:
 def column_names_of_file(path: str | Path) -> list[str]:
     """The names of a file's columns, of a CSV file from its first line."""
     first = _files(path)[0]
+    if first.lower().endswith(CSV_ENDINGS):
+        _check_kind(first)
     return _header(first)[1] if first.lower().endswith(CSV_ENDINGS) else open_files(first)[1]
 
 
@@ -121,6 +129,8 @@ def size_of_files(path: str | Path) -> int:
 
 def _files(path: str | Path) -> list[str]:
     """The files that a path or a pattern means, all of one kind."""
+    if Path(path).is_dir():
+        raise ValueError(f"{path} is a folder; name its files, such as {str(Path(path, '*.csv'))!r}")
     files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))  # noqa: PTH207, Path.glob needs a folder
     if not files:
         raise FileNotFoundError(f"{path}: there is no such file")
@@ -152,20 +162,38 @@ def select(relation: DuckDBPyRelation, columns: Mapping[str, str]) -> DuckDBPyRe
     return relation.project(", ".join(f"{_quoted(name)} AS {_quoted(new)}" for new, name in columns.items()))
 
 
+def text_columns(relation: DuckDBPyRelation, kinds: Mapping[str, Kind]) -> dict[str, str]:
+    """Columns of text that hold days or numbers: SQL for their text, NULL where nothing stands."""
+    nothing = ", ".join(map(repr, ("", "-", *NOTHING)))
+    texts = {
+        name: _TRIMMED.format(text=_as_text(name))
+        for name, kind in kinds.items()
+        if kind in PARSED and _is_text(relation, name)
+    }
+    return {name: f"CASE WHEN lower({text}) NOT IN ({nothing}) THEN {text} END" for name, text in texts.items()}
+
+
 def parse_text(
-    relation: DuckDBPyRelation, kinds: Mapping[str, Kind], time_zone: str | None, *, whole: bool = False
+    relation: DuckDBPyRelation,
+    kinds: Mapping[str, Kind],
+    forms: Mapping[str, str],
+    time_zone: str | None,
+    *,
+    whole: bool = False,
 ) -> DuckDBPyRelation:
     """The relation with its text columns as what they are to be, missing where nobody can read them as that.
 
-    Blanks around values do not matter. Days are ISO 8601: ``1997-01-31``, ``1997-01-31 14:05``, with or without seconds
-    and a zone. They become times on the wall clock of ``time_zone``; without one, on the clock they were written by.
-    What each said of its zone stands beside it, in one spelling. Beside an id or value stands the ``whole`` number
-    that it is, where asked for.
+    Blanks around values do not matter. Days and numbers have the form of their column. Days in ISO 8601 are
+    ``1997-01-31`` or ``1997-01-31 14:05``, with or without seconds and a zone. They become times on the wall clock of
+    ``time_zone``; without one, on the clock they were written by. What each said of its zone stands beside it, in one
+    spelling. Beside an id or value stands the ``whole`` number that it is, where asked for.
     """
     text = {name: kind for name, kind in kinds.items() if _is_text(relation, name)}
-    days = [name for name, kind in text.items() if kind == "day"]
+    days = [name for name, kind in text.items() if kind == "day" and forms.get(name, ISO) == ISO]
+    others = {name: forms[name] for name, kind in text.items() if kind == "day" and name not in days}
     parsers = {name: _PARSERS[kind] for name, kind in text.items() if kind != "day"}
     parsers |= dict.fromkeys(days, _TRIMMED) if time_zone else {}
+    parsers |= dict.fromkeys(others, _TRIMMED)
     first = {name: parser.format(text=_as_text(name)) for name, parser in parsers.items()}
     first |= {ZONE + name: _ZONE_OF.format(text=_as_text(name)) for name in days}
     second = {
@@ -175,7 +203,13 @@ def parse_text(
         zone, parser = _quoted(ZONE + name), _INSTANT if time_zone else _WALL_CLOCK
         second[name] = parser.format(text=_as_text(name), zone=zone, time_zone=time_zone)
         second[ZONE + name] = _ONE_SPELLING.format(zone=zone)
-    third = {name: _FOUR_DIGITS.format(date=_quoted(name)) for name in days}
+    for name, form in others.items():
+        second[name] = day_in(form, _quoted(name), time_zone)
+        second[ZONE + name] = "'+00:00'" if form in INSTANTS else "''"
+    for name in (name for name, kind in text.items() if kind in ("number", "measure")):
+        parse = number_in if text[name] == "number" else measure_in
+        second[name] = parse(forms.get(name, POINT), _quoted(name))
+    third = {name: _FOUR_DIGITS.format(date=_quoted(name)) for name in (*days, *others)}
     for step in filter(None, (first, second, third)):
         relation = _with_columns(relation, step)
     return relation
@@ -242,6 +276,8 @@ def naming(source: object) -> Iterator[None]:
             raise ValueError(f"{source} cannot be read: {DAMAGED}. {error}") from error
         if line := _first_uneven_line(_files(source)):
             raise ValueError(f"{source} cannot be read: {UNEVEN}. {line}") from error
+        if mixed := [file for file in _files(source) if _mixes_line_ends(file)]:
+            raise ValueError(f"{mixed[0]} mixes line ends (CRLF and LF): save it with one kind") from error
         raise ValueError(f"{source} cannot be read: {error}") from error
 
 
@@ -272,6 +308,14 @@ def _first_uneven_line(files: Sequence[str]) -> str:
     return ""
 
 
+def _mixes_line_ends(file: str) -> bool:
+    """Whether some lines of a text file end with CRLF, and others with LF alone."""
+    with _open(file) as stream:
+        counts = [(block.count(b"\n"), block.count(b"\r\n")) for block in _blocks(stream, file)]
+    ends, of_two = (sum(each) for each in zip(*counts, strict=True))
+    return 0 < of_two < ends
+
+
 def _read_csv(files: Sequence[str]) -> tuple[DuckDBPyRelation, list[str]]:
     """The files' rows, every column as text, and the columns' names.
 
@@ -279,6 +323,7 @@ def _read_csv(files: Sequence[str]) -> tuple[DuckDBPyRelation, list[str]]:
     because it does not tell capitals from small letters.
     """
     for file in files:
+        _check_kind(file)
         _check_utf8(file)
     separator, names = _header(files[0])
     for file in files[1:]:
@@ -342,6 +387,18 @@ def _open(file: str) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(file)) if file.lower().endswith(".gz") else Path(file).open("rb")
 
 
+def _check_kind(file: str) -> None:
+    """Raise a ValueError that says what a file is whose name says that it is text, and whose first bytes do not."""
+    with _open(file) as stream:
+        first = next(_blocks(stream, file), b"")[:1000]
+    for mark, (kind, cure) in KINDS_OF_FILES.items():
+        if first.startswith(mark):
+            raise ValueError(f"{file} is {kind}: {cure}")
+    if first.count(b"\0") > len(first) / 4:
+        kind, cure = UTF_16
+        raise ValueError(f"{file} is {kind}: {cure}")
+
+
 def _check_utf8(file: str) -> None:
     """Raise a ValueError that names the first line in another encoding, in which DuckDB might or might not stumble."""
     decoder, lines = codecs.getincrementaldecoder("utf-8")(), 1
@@ -370,7 +427,8 @@ def _header(file: str) -> tuple[str, list[str]]:
         )
     names = next(csv.reader([first], delimiter=separator), [])
     if not names:
-        raise ValueError(f"{file} is empty: expected names of columns in its first line")
+        problem = "has a blank first line" if first else "is empty"
+        raise ValueError(f"{file} {problem}: expected names of columns in its first line")
     return separator, _named(names)
 
 

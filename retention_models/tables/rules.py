@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -22,11 +22,12 @@ def check_complete(
     customer_id: tuple[str, str] | None = None,
     *,
     each: str = "customers",
+    hint: Callable[[str], str] = lambda column: "",
 ) -> None:
     """Count gaps in one pass over the rows, and say which column has them.
 
     Columns of names, of floats and of ids come with the names that they have in the source; ``each`` is what a row
-    stands for.
+    stands for, and ``hint`` says more of a column with gaps.
     """
     broken = {key: nw.col(key).is_null() for key in keys}
     broken |= {name: (~nw.col(name).is_finite()).fill_null(value=True) for name in measured}
@@ -44,8 +45,8 @@ def check_complete(
                 else ("is missing", "fill in what was assigned")
             )
             raise ValueError(
-                f"{name} {problem} for {int(found[column]):,} of {rows:,} {each}; {cure}: leaving such {each} out "
-                "would undo the random assignment"
+                f"{name} {problem} for {int(found[column]):,} of {rows:,} {each}{hint(column)}; {cure}: leaving such "
+                f"{each} out would undo the random assignment"
             )
     if customer_id and found["_customers"] < rows:
         raise ValueError(

@@ -280,8 +280,8 @@ def spoilt(n, column, value):
     [
         ("customer_id", None, "rows without a customer_id"),
         ("customer_id", "nan", "rows without a customer_id"),
-        ("date", "03/14/2024", "rows without a readable date"),
-        ("amount", "1.234,50", "rows without a finite amount"),
+        ("date", "14 or so", "rows without a readable date"),
+        ("amount", "on the house", "rows without a finite amount"),
     ],
 )
 def test_the_share_that_cannot_be_read_decides(column, value, reason, tmp_path):
@@ -420,8 +420,8 @@ def test_an_old_contract_may_end_on_an_old_day():
 
 def test_ends_in_a_form_nobody_can_read_are_refused_where_they_are_many():
     frame, _ = contracts(None)
-    frame["end"] = pd.to_datetime(frame["end"]).dt.strftime("%m/%d/%Y")
-    with pytest.raises(ValueError, match=r"rows cannot be read: \d+ rows without a readable end.*read like 2024-01-31"):
+    frame["end"] = pd.to_datetime(frame["end"]).dt.strftime("%Y, week %W")
+    with pytest.raises(ValueError, match=r"rows cannot be read: \d+ rows without a readable end.*does not fit '20"):
         rm.read_contracts(frame, sampling="acquisition", observation_end="2023-01-01")
     with pytest.raises(ValueError, match="rows cannot be read"):
         rm.logs.choose_settings(frame, start="start")

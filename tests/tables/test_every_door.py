@@ -319,14 +319,16 @@ def test_doubled_columns_matter_only_if_they_are_asked_for(tmp_path):
             rm.read_transactions(log, amount="x")
 
 
-def test_a_number_with_a_comma_is_read_unless_it_could_be_thousands():
+def test_a_comma_is_that_of_decimals_or_of_thousands_by_the_column():
     written = {"12,5": 12.5, "0,621": 0.621, "-0,0625": -0.0625, "1,2345": 1.2345}
     rows = pd.DataFrame({"arm": ["a", "b"] * 4, "y": [*written, *written]})
     test = rm.Experiment.from_rows(rows, rm.Plan(control="a"), arm="arm", outcomes=["y"])
     assert test.table()["y"].tolist() == pytest.approx([(12.5 - 0.0625) / 2, (0.621 + 1.2345) / 2])
-    more = pd.concat([rows, pd.DataFrame({"arm": ["a"], "y": ["1,234"]})])
-    with pytest.raises(ValueError, match="y is missing, not finite or no number for 1 of 9 customers"):
-        rm.Experiment.from_rows(more, rm.Plan(control="a"), arm="arm", outcomes=["y"])
+    unclear = pd.DataFrame({"arm": ["a", "b"] * 4, "y": ["1,234", "2"] * 4})
+    with pytest.raises(ValueError, match=r"column 'y' has values such as '1,234' in 4 of 8 rows.*decimal='\.'"):
+        rm.Experiment.from_rows(unclear, rm.Plan(control="a"), arm="arm", outcomes=["y"])
+    stated = rm.Experiment.from_rows(unclear, rm.Plan(control="a"), arm="arm", outcomes=["y"], decimal=".")
+    assert stated.table()["y"].tolist() == [1234.0, 2.0]
 
 
 # Workbooks and compressed files.

@@ -17,9 +17,10 @@ from retention_models.core.arguments import require_text
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation, short_number
 from retention_models.interventions.arms.cells import Cell, cells_of_sums
-from retention_models.tables.engines import collect, column_names, open_log
+from retention_models.tables.engines import collect, column_names, forms_of, open_log, unread_hint
 from retention_models.tables.files import Kind, naming
 from retention_models.tables.rules import check_complete
+from retention_models.tables.text_forms import Stated
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -64,6 +65,7 @@ def read_rows(
     cluster: str | None = None,
     block: str | None = None,
     customer_id: str | None = "customer_id",
+    decimal: str | None = None,
 ) -> Rows:
     """Checked customer rows: one row a customer, with an arm and a finite number in every measured column.
 
@@ -74,8 +76,8 @@ def read_rows(
     ValueError
         When a column is missing, is not numeric or has gaps, or a customer has two rows.
     """
-    columns = {"arm": arm, "cluster": cluster, "block": block, "customer_id": customer_id}
-    for what, name in columns.items():
+    roles = {"arm": arm, "cluster": cluster, "block": block, "customer_id": customer_id}
+    for what, name in roles.items():
         if name is not None or what == "arm":
             require_text(what, name)
     keys = {"arm": arm} | ({"block": block} if block else {}) | ({"cluster": cluster} if cluster else {})
@@ -84,8 +86,14 @@ def read_rows(
     ids = {"customer_id": str(customer_id)} if has_id else {}
     kinds: dict[str, Kind] = {**dict.fromkeys(keys, "text"), **dict.fromkeys(measured, "measure"), "customer_id": "id"}
     with naming(source):
-        frame = open_log(source, keys | measured | ids, kinds, where="the test").lazy()
-        check_complete(frame, keys, measured, next(iter(ids.items()), None))
+        columns = keys | measured | ids
+        forms = forms_of(source, columns, kinds, Stated(decimal=decimal), where="the test")
+        frame = open_log(source, columns, kinds, where="the test", forms=forms).lazy()
+
+        def hint(name: str) -> str:
+            return unread_hint(source, columns, kinds, forms, [name], where="the test")
+
+        check_complete(frame, keys, measured, next(iter(ids.items()), None), hint=hint)
         block_column = [] if block else [nw.lit("").alias("block")]
         prepared = frame.select(*keys, *block_column, *measured)
         return _add_means(Rows(prepared, tuple(names), np.zeros(len(names)), cluster is not None))

@@ -133,6 +133,7 @@ class Experiment(Presentation):
         caps: Mapping[str, float] | None = None,
         winsorise: Mapping[str, float] | None = None,
         customer_id: str | None = "customer_id",
+        decimal: str | None = None,
     ) -> Self:
         """An experiment from customer rows on any engine; the rows remain where they are.
 
@@ -159,6 +160,8 @@ class Experiment(Presentation):
             Column to the quantile of all arms together at which it is cut, such as 0.999.
         customer_id
             The column that must not contain a customer twice, if it exists. None skips this check.
+        decimal
+            The decimal mark of numbers in text, ``"."`` or ``","``, as in ``read_transactions``.
 
         Returns
         -------
@@ -175,7 +178,7 @@ class Experiment(Presentation):
         """
         require_type("plan", plan, Plan)
         names = _names(outcomes, covariates)
-        table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id)
+        table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id, decimal=decimal)
         ceilings = {}
         for name, rule in _ceiling_rules(names, caps or {}, winsorise or {}):
             table, ceilings[name] = cap_column(table, name, **rule)

@@ -11,6 +11,7 @@ import narwhals as nw
 from retention_models.interventions.campaign.columns import Roles
 from retention_models.tables.engines import collect, measured_columns, open_table
 from retention_models.tables.files import Kind
+from retention_models.tables.text_forms import Stated
 
 UNTREATED = frozenset(
     ["control", "none", "no", "nothing", "untreated", "holdout", "hold-out", "baseline", "placebo", "0", "false"]
@@ -19,7 +20,7 @@ WINDOW = ("purchases", "days_to_last", "days_to_next")  # of purchase_outcomes, 
 MOST_ARMS = 20  # a column with more values does not say who was assigned to what
 
 
-def open_rows(source: Any, roles: Roles, names: Sequence[str]) -> nw.LazyFrame[Any]:
+def open_rows(source: Any, roles: Roles, names: Sequence[str], decimal: str | None = None) -> nw.LazyFrame[Any]:
     """The columns with a role, and those of purchases in a window, as a lazy frame.
 
     Raises
@@ -31,7 +32,7 @@ def open_rows(source: Any, roles: Roles, names: Sequence[str]) -> nw.LazyFrame[A
     kinds |= {name: "text" for name in (roles.arm, roles.cluster, roles.block) if name}
     kinds |= {name: "value" for name in (roles.customer_id, roles.assigned) if name}
     kinds |= dict.fromkeys(roles.numbers, "measure")
-    frame = open_table(source, list(kinds), kinds, keep=True, where="the test").lazy()
+    frame = open_table(source, list(kinds), kinds, keep=True, where="the test", stated=Stated(decimal=decimal)).lazy()
     if roles.assigned is not None:
         gaps = nw.col(roles.assigned).is_null().cast(nw.Int64).sum()
         gaps, rows = collect(frame.select(missing=gaps, rows=nw.len())).iloc[0]

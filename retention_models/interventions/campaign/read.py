@@ -132,6 +132,7 @@ def read_campaign(
     horizon: float | None = None,
     time_unit: str | None = None,
     planned_customers: int | None = None,
+    decimal: str | None = None,
 ) -> Campaign:
     """A campaign's test from customer rows; what is not stated is chosen from the rows or left out.
 
@@ -180,6 +181,9 @@ def read_campaign(
         default None: not stated.
     planned_customers
         Number of customers planned for the whole test. By default None: the number in the rows. Interim looks use it.
+    decimal
+        The decimal mark of numbers in text, ``"."`` or ``","``, as in ``read_transactions``. By default the column
+        shows it.
 
     Returns
     -------
@@ -227,7 +231,7 @@ def read_campaign(
     prices.check(roles)
     with naming(rows):
         roles, chosen = choose_outcome(rows, roles, names)
-        frame = open_rows(rows, roles, names)
+        frame = open_rows(rows, roles, names, decimal)
         against, reason = choose_control(read_arms(frame, roles.arm), control)
         plan = Plan(control=against, shares=planned_shares, unit=roles.cluster or "customer")
         experiment = Experiment.from_rows(

@@ -68,6 +68,8 @@ class Spells(Presentation):
         Number of contracts to which a rule was applied, by rule.
     checks
         Whether survival is known from the start, and whether the log fits its sampling.
+    formats
+        The form of days in text that are not ISO 8601, as in ``read_transactions``.
     """
 
     frame: Any = field(repr=False)
@@ -80,6 +82,7 @@ class Spells(Presentation):
     set_aside: Mapping[str, int]
     settled: Mapping[str, int]
     checks: tuple[Check, ...]
+    formats: Mapping[str, str] = field(default_factory=dict)
 
     def _parts(self) -> Sequence[Part]:
         since = f"from {self.observation_start} " if self.observation_start else ""
@@ -104,6 +107,7 @@ def read_contracts(
     join_within: int = 1,
     time_zone: str | None = None,
     max_set_aside: float = 0.2,
+    date_format: str | None = None,
 ) -> Spells:
     """A contract log, checked: one row per unbroken time as a customer (a spell).
 
@@ -139,6 +143,9 @@ def read_contracts(
         each date keeps its own zone.
     max_set_aside
         Largest share of the rows that may be set aside because it cannot be read. By default 0.2.
+    date_format
+        How days are written in text: a format such as ``"%d/%m/%Y"``, or ``"iso"``, ``"unix_s"``, ``"unix_ms"``,
+        ``"unix_days"`` (seconds, milliseconds, days since 1970) or ``"excel"``. By default the column shows it.
 
     Returns
     -------
@@ -188,8 +195,8 @@ def read_contracts(
     begin, until = _observation_window(sampling, observation_start, observation_end)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
-        log = open_contracts(source, roles, kept, time_zone)
-        contracts, set_aside, nearly_all = select_usable(log, roles, until, time_zone, max_set_aside)
+        log, formats, unread = open_contracts(source, roles, kept, time_zone, date_format)
+        contracts, set_aside, nearly_all = select_usable(log, roles, until, time_zone, max_set_aside, unread)
         counts = {"rows": nw.len(), "customers": nw.col("customer_id").n_unique(), "open": tally(nw.col("said_open"))}
         size = scalars(contracts, **counts)
         has_several = size["customers"] < size["rows"]
@@ -221,6 +228,7 @@ def read_contracts(
         set_aside=set_aside,
         settled={rule: count for rule, count in settled.items() if count},
         checks=(_check_origin(facts), _check_sampling(spells, facts, sampling, begin), nearly_all),
+        formats=formats,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -15,10 +15,11 @@ from retention_models.core.check import Check
 from retention_models.logs.contracts.spells import Rows, contract_faults, number_days, read_ends, starts_after
 from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.logs.transactions.log import tally
-from retention_models.tables.engines import collect, on_engine, open_log, reading_facts, settle
+from retention_models.tables.engines import collect, forms_of, on_engine, open_log, reading_facts, settle, unread_hint
 from retention_models.tables.files import Kind
+from retention_models.tables.text_forms import Stated, formats_in_words
 
-READ_LIKE = "a date in text is read like 2024-01-31"
+Unread = Callable[[Sequence[str]], str]  # what to do about columns with values that cannot be read
 OWN_NAMES = {
     *(
         "customer_id",
@@ -52,14 +53,28 @@ OWN_NAMES = {
 KINDS: dict[str, Kind] = {"customer_id": "id", "start": "day", "end": "day", "end_words": "words", "cause": "text"}
 
 
-def open_contracts(source: Any, roles: Mapping[str, str], covariates: tuple[str, ...], time_zone: str | None) -> Rows:
-    """The columns of the log under the names of this package, with numbered days."""
+def open_contracts(
+    source: Any,
+    roles: Mapping[str, str],
+    covariates: tuple[str, ...],
+    time_zone: str | None,
+    date_format: str | None = None,
+) -> tuple[Rows, dict[str, str], Unread]:
+    """The columns of the log under the names of this package, with numbered days, and the form of days in text.
+
+    Last comes a function that says what to do about columns with values that cannot be read.
+    """
     check_names(roles, covariates)
     columns = {**roles, "end_words": roles["end"], **{name: name for name in covariates}}
     kinds: dict[str, Kind] = {**dict.fromkeys(columns, "value"), **KINDS}
     hint = "Say which is which: customer_id=..., start=..., end=..., cause=..., covariates=..."
-    frame = open_log(source, columns, {name: kinds[name] for name in columns}, hint=hint, time_zone=time_zone)
-    return number_days(on_engine(read_ends(frame).to_native()))
+    forms = forms_of(source, columns, kinds, Stated(date_format), hint=hint)
+    frame = open_log(source, columns, kinds, hint=hint, time_zone=time_zone, forms=forms)
+
+    def unread(names: Sequence[str]) -> str:
+        return unread_hint(source, columns, kinds, forms, names)
+
+    return number_days(on_engine(read_ends(frame).to_native())), formats_in_words(forms, roles), unread
 
 
 def check_names(
@@ -81,7 +96,7 @@ def check_names(
 
 
 def select_usable(
-    log: Rows, roles: Mapping[str, str], until: dt.date, time_zone: str | None, max_set_aside: float
+    log: Rows, roles: Mapping[str, str], until: dt.date, time_zone: str | None, max_set_aside: float, unread: Unread
 ) -> tuple[Rows, dict[str, int], Check]:
     """The contracts that can count, the number of others by reason, and whether nearly all count."""
     faults = contract_faults(until)
@@ -94,18 +109,18 @@ def select_usable(
     set_aside = {reason: int(facts[reason]) for reason in faults if facts[reason]}
     if facts["rows"] == 0:
         raise ValueError("the log has no rows")
-    require_some(int(facts["rows"]) - sum(set_aside.values()), set_aside)
     broken = {reason: count for reason, count in set_aside.items() if reason != starts_after(until)}
-    hint = f" ({READ_LIKE})" if broken else ""
+    hint = unread([name for name in ("start", "end") if f"rows without a readable {name}" in broken])
+    require_some(int(facts["rows"]) - sum(set_aside.values()), set_aside, hint)
     check = check_rows_that_count(broken, int(facts["rows"]), max_set_aside, hint=hint)
     return settled.filter(~reduce(or_, faults.values())), set_aside, check
 
 
-def require_some(rows: int, set_aside: Mapping[str, int]) -> None:
-    """An error where nothing is left, with what was set aside."""
+def require_some(rows: int, set_aside: Mapping[str, int], hint: str = "") -> None:
+    """An error where nothing is left, with what was set aside and what to do about it."""
     if rows == 0:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        raise ValueError(f"no contract can be used: {reasons} ({READ_LIKE})")
+        raise ValueError(f"no contract can be used: {reasons}{hint}")
 
 
 def scalars(frame: Rows, /, **expressions: nw.Expr) -> dict[str, int]:

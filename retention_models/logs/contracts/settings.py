@@ -83,6 +83,7 @@ def contract_settings(
     tenure: str | None = None,
     churned: str | None = None,
     max_set_aside: float = 0.2,
+    date_format: str | None = None,
 ) -> ContractSettings:
     """A contract log as read, and settings for it: given options stay, all others are chosen from the log.
 
@@ -90,7 +91,7 @@ def contract_settings(
     ----------
     source
         A contract log, as for ``read_contracts``.
-    sampling, customer_id, start, end, cause, covariates, time_zone, max_set_aside
+    sampling, customer_id, start, end, cause, covariates, time_zone, max_set_aside, date_format
         As in ``read_contracts``. By default the sampling is ``"acquisition"``, if the log fits it.
     observation_start, observation_end
         First and last day of observation, as in ``read_contracts``. By default the last day is chosen from the log.
@@ -147,8 +148,8 @@ def contract_settings(
         return _settings_from_tenures(source, sampling, days, period or "M", names, **asked)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
-        log = open_contracts(source, roles, (), time_zone)
-        contracts, unused, _ = select_usable(log, roles, dt.date.max, time_zone, max_set_aside)
+        log, _, unread = open_contracts(source, roles, (), time_zone, date_format)
+        contracts, unused, _ = select_usable(log, roles, dt.date.max, time_zone, max_set_aside, unread)
         starts, ends, running = _count_by_day(contracts, "first_day"), _count_by_day(contracts, "last_day"), 0
     if NEVER in ends.index:
         running, ends = int(ends[NEVER]), ends.drop(NEVER)
@@ -172,6 +173,7 @@ def contract_settings(
         covariates=covariates,
         time_zone=time_zone,
         max_set_aside=max_set_aside,
+        date_format=date_format,
     )
     if durations(spells)["churned"].all():
         raise ValueError(

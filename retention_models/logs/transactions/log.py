@@ -21,8 +21,18 @@ from retention_models.core.check import Check
 from retention_models.core.dates import read_day, require_end_near
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.set_aside import check_rows_that_count
-from retention_models.tables.engines import Frame, clock_of, collect, open_log, reading_facts, settle
+from retention_models.tables.engines import (
+    Frame,
+    clock_of,
+    collect,
+    forms_of,
+    open_log,
+    reading_facts,
+    settle,
+    unread_hint,
+)
 from retention_models.tables.files import Kind, naming
+from retention_models.tables.text_forms import Stated, formats_in_words
 
 Refunds = Literal["set_aside", "net", "error"]
 Zeros = Literal["keep", "set_aside"]
@@ -36,12 +46,7 @@ NEGATIVE = "rows with a negative amount"
 AFTER_OBSERVATION = "rows after observation_end"
 BROKEN = (NO_CUSTOMER, UNREADABLE, NO_AMOUNT, TOO_LARGE)  # what no rule asks for
 EMPTIED = "rows of periods that refunds emptied"
-READ_LIKE = {
-    UNREADABLE: "; dates in text, as column {date!r} has them, are read like 1997-01-31 or 1997-01-31 14:05",
-    NO_AMOUNT: (
-        "; amounts in text, as column {amount!r} has them, are read like 29.33, without currency or thousands separator"
-    ),
-}
+READ = {UNREADABLE: "date", NO_AMOUNT: "amount"}  # the column that a row has been set aside for
 KINDS: dict[str, Kind] = {"customer_id": "id", "date": "day", "amount": "number"}
 BEYOND_CENTS = 1e15  # numbers this large, with either sign, are an eighth apart; far larger ones have no sum
 
@@ -77,6 +82,8 @@ class Transactions(Presentation):
         The last day observed; None for that of the last row.
     clock
         The time zone on whose clock the times of a frame are; None if they do not say so.
+    formats
+        The form of columns of text that are neither ISO 8601 nor plain numbers, such as ``{"Order Date": "%d/%m/%Y"}``.
     """
 
     frame: Any = field(repr=False)
@@ -91,6 +98,7 @@ class Transactions(Presentation):
     calibration_end: dt.date | None = None
     observation_end: dt.date | None = None
     clock: str | None = None
+    formats: Mapping[str, str] = field(default_factory=dict)
 
     def _parts(self) -> Sequence[Part]:
         amounts = "with amounts" if self.has_amount else "without amounts"
@@ -180,6 +188,8 @@ def read_transactions(
     zeros: Zeros = "keep",
     time_zone: str | None = None,
     max_set_aside: float = 0.2,
+    date_format: str | None = None,
+    decimal: str | None = None,
 ) -> Transactions:
     """A purchase log, checked: rows that cannot count are set aside and counted by reason.
 
@@ -204,6 +214,11 @@ def read_transactions(
         each date keeps its own zone.
     max_set_aside
         Largest share of the rows, or of their amount, that may be set aside because it cannot be read. By default 0.2.
+    date_format
+        How days are written in text: a format such as ``"%d/%m/%Y"``, or ``"iso"``, ``"unix_s"``, ``"unix_ms"``,
+        ``"unix_days"`` (seconds, milliseconds, days since 1970) or ``"excel"``. By default the column shows it.
+    decimal
+        The decimal mark of numbers in text, ``"."`` or ``","``. By default the column shows it.
 
     Returns
     -------
@@ -222,7 +237,9 @@ def read_transactions(
     A row is set aside if the customer is missing or blank, or if the date cannot be read. So is a row whose amount is
     missing, infinite or at least 1e15.
 
-    Dates in text are read as ISO 8601: ``1997-01-31`` or ``1997-01-31 14:05``. Blanks around text are ignored. Ids in
+    Days and numbers in text are read by column: the form that reads most values is taken, and stated in ``formats``.
+    Where two forms read the same values differently (``3/4/2024``, ``1.234``), or some values have one form and some
+    another, the log is refused, and ``date_format`` or ``decimal`` settles it. Blanks around text are ignored. Ids in
     files of text are whole numbers if every one is.
 
     DuckDB and Spark keep the time zone in the connection or the session. A Parquet file keeps instants in UTC.
@@ -250,14 +267,16 @@ def read_transactions(
     faults = _faults(amount is not None, refunds, zeros)
     faulty = reduce(or_, faults.values())
     with naming(source):
-        frame = open_log(source, roles, KINDS, hint=_hint(roles), time_zone=time_zone)
+        stated = Stated(date_format, decimal)
+        forms = forms_of(source, roles, KINDS, stated, hint=_hint(roles))
+        frame = open_log(source, roles, KINDS, hint=_hint(roles), time_zone=time_zone, forms=forms)
         facts = _scan(frame, faulty)
     set_aside = _count_faults(frame, faults) if facts["faulty"] else {}
     amount_share = _broken_amount(frame, faults) if set_aside.keys() & {NO_CUSTOMER, UNREADABLE} and amount else 0.0
     settled = settle(frame, facts, roles, time_zone)
-    _check_rows(int(facts["rows"]), set_aside, refunds, roles)
     broken = {reason: count for reason, count in set_aside.items() if reason in BROKEN}
-    hint = "".join(text.format_map(roles) for reason, text in READ_LIKE.items() if reason in broken)
+    hint = unread_hint(source, roles, KINDS, forms, [READ[reason] for reason in broken if reason in READ])
+    _check_rows(int(facts["rows"]), set_aside, refunds, roles, hint)
     check = check_rows_that_count(broken, int(facts["rows"]), max_set_aside, amount_share=amount_share, hint=hint)
     return Transactions(
         frame=(settled.filter(~faulty) if set_aside else settled).to_native(),
@@ -268,6 +287,7 @@ def read_transactions(
         has_amount=amount is not None,
         nets_refunds=amount is not None and refunds == "net",
         checks=(check,),
+        formats=formats_in_words(forms, roles),
         clock=time_zone or clock_of(source, date),
     )
 
@@ -323,7 +343,7 @@ def _hint(roles: Mapping[str, str]) -> str:
     return f"Say which is which: {', '.join(f'{role}=...' for role in roles)} (amount=None where there is no money)"
 
 
-def _check_rows(rows: int, set_aside: Mapping[str, int], refunds: Refunds, roles: Mapping[str, str]) -> None:
+def _check_rows(rows: int, set_aside: Mapping[str, int], refunds: Refunds, roles: Mapping[str, str], hint: str) -> None:
     if rows == 0:
         raise ValueError("the log has no rows")
     if refunds == "error" and NEGATIVE in set_aside:
@@ -334,8 +354,7 @@ def _check_rows(rows: int, set_aside: Mapping[str, int], refunds: Refunds, roles
         )
     if rows == sum(set_aside.values()):
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        hints = "".join(hint.format_map(roles) for reason, hint in READ_LIKE.items() if reason in set_aside)
-        raise ValueError(f"no row of the log can be used: {reasons}{hints}")
+        raise ValueError(f"no row of the log can be used: {reasons}{hint}")
 
 
 def tally(condition: nw.Expr) -> nw.Expr:

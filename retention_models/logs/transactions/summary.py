@@ -55,6 +55,8 @@ def summarize(
     zeros: Zeros = "keep",
     time_zone: str | None = None,
     max_set_aside: float = 0.2,
+    date_format: str | None = None,
+    decimal: str | None = None,
 ) -> pd.DataFrame:
     """One row per customer: repeat purchases, recency, age and spend, and what followed in the holdout period.
 
@@ -82,9 +84,9 @@ def summarize(
     granularity
         The period in which all purchases of a customer count as one: ``"D"`` (a day, the default), ``"W"`` (a week from
         Monday), ``"h"``, ``"min"`` or ``"s"``.
-    refunds, zeros, time_zone, max_set_aside
-        How to read negative amounts, amounts of zero, and dates with a time zone, and how much may be unreadable, as in
-        ``read_transactions``.
+    refunds, zeros, time_zone, max_set_aside, date_format, decimal
+        How to read negative amounts, amounts of zero, and dates with a time zone, how much may be unreadable, and how
+        days and numbers are written, as in ``read_transactions``.
 
     Returns
     -------
@@ -148,6 +150,8 @@ def summarize(
         zeros=zeros,
         time_zone=time_zone,
         max_set_aside=max_set_aside,
+        date_format=date_format,
+        decimal=decimal,
         calibration_end=calibration_end,
         observation_end=observation_end,
         acquired_after=acquired_after,
@@ -185,6 +189,8 @@ def histories(
     zeros: Zeros = "keep",
     time_zone: str | None = None,
     max_set_aside: float = 0.2,
+    date_format: str | None = None,
+    decimal: str | None = None,
 ) -> pd.DataFrame:
     """The distinct purchase histories in a log, and how many customers share each of them.
 
@@ -211,9 +217,9 @@ def histories(
     granularity
         The period in which all purchases of a customer count as one: ``"D"`` (a day, the default), ``"W"`` (a week from
         Monday), ``"h"``, ``"min"`` or ``"s"``.
-    refunds, zeros, time_zone, max_set_aside
-        How to read negative amounts, amounts of zero, and dates with a time zone, and how much may be unreadable, as in
-        ``read_transactions``.
+    refunds, zeros, time_zone, max_set_aside, date_format, decimal
+        How to read negative amounts, amounts of zero, and dates with a time zone, how much may be unreadable, and how
+        days and numbers are written, as in ``read_transactions``.
 
     Returns
     -------
@@ -246,6 +252,8 @@ def histories(
         zeros=zeros,
         time_zone=time_zone,
         max_set_aside=max_set_aside,
+        date_format=date_format,
+        decimal=decimal,
         calibration_end=calibration_end,
         observation_end=observation_end,
         acquired_after=acquired_after,
@@ -360,11 +368,14 @@ def _prepare(
     zeros: Zeros,
     time_zone: str | None,
     max_set_aside: float,
+    date_format: str | None,
+    decimal: str | None,
     **dates: Any,
 ) -> tuple[Transactions, Calendar]:
     """The log, read unless it has been, and the calendar of its summary."""
     reading: dict[str, Any] = {"customer_id": customer_id, "date": date, "amount": amount}
     reading |= {"refunds": refunds, "zeros": zeros, "time_zone": time_zone, "max_set_aside": max_set_aside}
+    reading |= {"date_format": date_format, "decimal": decimal}
     if not isinstance(transactions, Transactions):
         transactions = read_transactions(transactions, **reading)
     else:

@@ -154,7 +154,7 @@ def test_a_ceiling_that_decides_fails_its_check():
     [
         (lambda d: d.drop(columns="spend"), {}, "the test has no column 'spend'; it has customer_id, arm"),
         (
-            lambda d: d.assign(spend="EUR " + d["spend"].astype(str)),
+            lambda d: d.assign(spend="about " + d["spend"].astype(str)),
             {},
             "spend is missing, not finite or no number for 1,200 of 1,200",
         ),

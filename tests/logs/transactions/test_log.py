@@ -45,9 +45,8 @@ def test_nothing_is_set_aside_from_a_clean_log():
         ("customer_id", ["a", None, "b"], "rows without a customer_id"),
         ("date", ["2024-01-01", None, "2024-01-09"], "rows without a readable date"),
         ("date", ["2024-01-01", "2024-02-30", "2024-01-09"], "rows without a readable date"),
-        ("date", ["2024-01-01", "8.1.2024", "2024-01-09"], "rows without a readable date"),
-        ("date", ["2024-01-01", "08.01.2024", "2024-01-09"], "rows without a readable date"),
-        ("date", ["2024-01-01", "24-01-08", "2024-01-09"], "rows without a readable date"),
+        ("date", ["2024-01-01", "8.1.", "2024-01-09"], "rows without a readable date"),
+        ("date", ["2024-01-01", "Q1 2024", "2024-01-09"], "rows without a readable date"),
         ("date", ["2024-01-01", "infinity", "2024-01-09"], "rows without a readable date"),
         ("date", ["2024-01-01", "290000-01-01", "2024-01-09"], "rows without a readable date"),
         ("date", ["2024-01-01", "2024-01-08 10:00 foo", "2024-01-09"], "rows without a readable date"),
@@ -314,9 +313,7 @@ def test_an_empty_log_is_refused(empty):
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NaT, "", "NaT"])
 def test_a_log_without_any_date_says_so(missing):
-    with pytest.raises(
-        ValueError, match="no row of the log can be used: 3 rows without a readable date; dates in text, as"
-    ):
+    with pytest.raises(ValueError, match="no row of the log can be used: 3 rows without a readable date"):
         read_transactions(log(date=[missing] * 3))
 
 
@@ -339,7 +336,7 @@ def test_ids_of_several_types_are_refused():
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
-        ("date", [20240101, 20240108, 20240109], "'date' holds Int64, not dates"),
+        ("date", [True, False, True], "'date' holds Boolean, not dates"),
         ("amount", [True, False, True], "'amount' holds Boolean, not numbers"),
         ("amount", pd.to_datetime(["2024-01-01"] * 3), "'amount' holds Datetime.*, not numbers"),
     ],
@@ -358,7 +355,7 @@ def test_what_is_no_log_is_refused(source):
 @pytest.mark.parametrize("engine", [pl.DataFrame, pl.LazyFrame])
 def test_text_in_a_polars_frame_is_parsed_and_the_rows_stay_there(engine):
     transactions = read_transactions(
-        engine(log(amount=["1,50", "x", "2"], date=["2024-01-01", "2024-01-08", " 2024-01-09 "]).to_dict("list"))
+        engine(log(amount=["1.50", "x", "2"], date=["2024-01-01", "2024-01-08", " 2024-01-09 "]).to_dict("list"))
     )
     assert type(transactions.frame) is engine
     assert transactions.set_aside == {"rows without a finite amount": 1}
@@ -368,8 +365,8 @@ def test_text_in_a_polars_frame_is_parsed_and_the_rows_stay_there(engine):
 @pytest.mark.parametrize(
     ("values", "rule", "keywords"),
     [
-        ({"date": ["soon"] * 3}, "dates in text, as column 'ts' has them, are read like", {}),
-        ({"amount": ["5 EUR"] * 3}, "amounts in text, as column 'total' has them, are read like", {}),
+        ({"date": ["soon"] * 3}, "column 'ts' is read with date_format='iso', which does not fit 'soon', say", {}),
+        ({"amount": ["five"] * 3}, "column 'total' is read with decimal='.', which does not fit 'five', say", {}),
         ({"amount": [10.0, -20.0, 5.0]}, "column 'total' is negative in 1 of 3 rows", {"refunds": "error"}),
         ({}, "column 'ts' holds times without a zone", {"time_zone": "Europe/Berlin"}),
     ],
