@@ -1,0 +1,174 @@
+"""Contracts and experiments are read by the same forms as purchases."""
+
+import runpy
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import retention_models as rm
+
+FORMS = runpy.run_path(str(Path(__file__).with_name("forms.py")))
+AMOUNTS, WRITTEN_DAYS = FORMS["AMOUNTS"], FORMS["WRITTEN_DAYS"]
+write_csv, to_workbook = FORMS["write_csv"], FORMS["to_workbook"]
+
+KINDS = {
+    "CSV": write_csv,
+    "workbook": to_workbook,
+    "pandas": lambda table, _: pd.DataFrame(table),
+    "Polars": lambda table, _: pl.DataFrame(table),
+    "DuckDB": lambda table, _: duckdb.from_df(pd.DataFrame(table)),
+}
+
+# Contracts
+
+N = 60
+RNG = np.random.default_rng(5)
+STARTS = pd.Timestamp("2023-01-01") + pd.to_timedelta(RNG.integers(0, 300, N), unit="D")
+ENDS = STARTS + pd.to_timedelta(RNG.integers(20, 150, N), unit="D")
+FOLLOWED = {"sampling": "acquisition", "observation_end": "2024-06-30"}
+
+
+def contracts(write, active=""):
+    """Of three contracts one is active: its end is blank, or what people write for none."""
+    ends = [active if i % 3 == 0 else write(end) for i, end in enumerate(ENDS)]
+    return {"customer_id": list(range(N)), "start": [write(start) for start in STARTS], "end": ends}
+
+
+def iso(day):
+    return day.strftime("%Y-%m-%d")
+
+
+def spells(source, **options):
+    frame = rm.read_contracts(source, **FOLLOWED, **options).frame
+    return FORMS["nw"].from_native(frame).lazy().collect(backend="pandas").to_native().sort_values("customer_id")
+
+
+def assert_same_spells(found):
+    expected = spells(pd.DataFrame(contracts(iso)))
+    for name in ("customer_id", "tenure", "churned"):
+        assert found[name].tolist() == expected[name].tolist()
+
+
+def test_iso_days_of_contracts_are_read(tmp_path):
+    assert_same_spells(spells(write_csv(contracts(iso), tmp_path)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%b-%Y", "%d.%m.%y", "%m/%d/%Y, no zeros"])
+def test_contracts_are_the_same_in_every_form(name, kind, tmp_path):
+    assert_same_spells(spells(KINDS[kind](contracts(WRITTEN_DAYS[name].write), tmp_path)))
+
+
+@pytest.mark.parametrize("active", ["", "NULL", "n/a", "-"])
+def test_what_people_write_for_no_end_settles_and_spoils_nothing(active, tmp_path):
+    assert_same_spells(spells(write_csv(contracts(WRITTEN_DAYS["%d/%m/%Y"].write, active), tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["yyyymmdd", "unix_s", "unix_days", "excel"])
+def test_contracts_with_days_as_numbers_are_read(name, tmp_path):
+    write = FORMS["DAYS"][name].write
+    assert_same_spells(spells(write_csv(contracts(write), tmp_path)))
+    assert_same_spells(spells(pl.DataFrame(contracts(write, None))))
+
+
+def test_contracts_of_two_readings_are_refused_and_settled_by_date_format():
+    table = pd.DataFrame({"customer_id": [1, 2], "start": ["01/02/2023", "03/04/2023"], "end": ["05/06/2023", None]})
+    with pytest.raises(ValueError, match="date_format") as error:
+        rm.read_contracts(table, **FOLLOWED)
+    assert "0" in str(error.value)
+    assert "/2023" in str(error.value)
+    days = {"%d/%m/%Y": ("2023-02-01", "2023-06-05"), "%m/%d/%Y": ("2023-01-02", "2023-05-06")}
+    for date_format, (start, end) in days.items():
+        tenure = (pd.Timestamp(end) - pd.Timestamp(start)).days
+        assert abs(spells(table, date_format=date_format)["tenure"].iloc[0] - tenure) <= 1
+
+
+# Experiments
+
+ARMS = ["none", "mail"] * (N // 2)
+SPENT = np.where(np.arange(N) % 4 < 2, RNG.gamma(2, 900, N).round(2), 0.0)
+SPENT[4] = 337_300.0
+
+
+def experiment(source, **options):
+    test = rm.Experiment.from_rows(source, rm.Plan(control="none"), arm="arm", outcomes=["spend"], **options)
+    return test.table()["spend"].to_dict()
+
+
+def outcomes(write):
+    return {"customer_id": list(range(N)), "arm": ARMS, "spend": [write(value) for value in SPENT]}
+
+
+EXPECTED = {arm: SPENT[np.array(ARMS) == arm].mean() for arm in ("none", "mail")}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", AMOUNTS)
+def test_outcomes_are_the_same_in_every_form(name, kind, tmp_path):
+    found = experiment(KINDS[kind](outcomes(AMOUNTS[name].write), tmp_path))
+    assert found == pytest.approx(EXPECTED, rel=1e-10)
+
+
+def test_one_outcome_in_hundreds_of_thousands_among_small_ones_is_read():
+    rows = pd.DataFrame({"arm": ["none", "none", "mail", "mail"], "spend": ["337,300.00", "0.00", "12.50", "7.50"]})
+    assert experiment(rows) == pytest.approx({"none": 168_650.0, "mail": 10.0})
+
+
+def test_outcomes_of_two_readings_are_refused_and_settled_by_decimal():
+    rows = pd.DataFrame({"arm": ["none", "none", "mail", "mail"], "spend": ["1,234", "2,345", "3,456", "4,567"]})
+    with pytest.raises(ValueError, match="decimal") as error:
+        experiment(rows)
+    assert any(value in str(error.value) for value in rows["spend"])
+    assert "4" in str(error.value)
+    assert experiment(rows, decimal=".") == pytest.approx({"none": 1789.5, "mail": 4011.5})
+    assert experiment(rows, decimal=",") == pytest.approx({"none": 1.7895, "mail": 4.0115})
+
+
+def test_an_outcome_without_a_number_is_shown():
+    rows = pd.DataFrame({"arm": ["none", "none", "mail", "mail"], "spend": ["12.50", "a lot", "3.40", "4.50"]})
+    with pytest.raises(ValueError, match="a lot"):
+        experiment(rows)
+
+
+def test_covariates_are_read_by_the_same_forms():
+    rows = pd.DataFrame(outcomes(AMOUNTS["1.234,50 €"].write)).assign(before=lambda d: d["spend"])
+    test = rm.Experiment.from_rows(
+        rows, rm.Plan(control="none"), arm="arm", outcomes=["spend"], covariates=["before"], customer_id=None
+    )
+    assert test.table()["spend"].to_dict() == pytest.approx(EXPECTED)
+
+
+# Yes and no
+
+WORDS = [("Y", "N"), ("y", "n"), (" Y", "N "), ("Yes", "No"), ("TRUE", "FALSE"), ("1", "0")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("words", WORDS)
+def test_y_and_n_are_yes_and_no_in_an_experiment(words, kind, tmp_path):
+    yes, no = words
+    bought = [yes if value > 0 else no for value in SPENT]
+    source = KINDS[kind](outcomes(str) | {"spend": bought}, tmp_path)
+    expected = {arm: (SPENT[np.array(ARMS) == arm] > 0).mean() for arm in ("none", "mail")}
+    assert experiment(source) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_y_and_n_are_yes_and_no_in_a_snapshot(words, tmp_path):
+    left = RNG.random(N) < 0.4
+    table = {"tenure": RNG.integers(1, 9, N).tolist(), "churned": [words[0] if gone else words[1] for gone in left]}
+    read = rm.logs.retention_table_from_tenures
+    plain = read(pd.DataFrame(table).assign(churned=left), sampling="acquisition")
+    for source in (write_csv(table, tmp_path), pd.DataFrame(table), pl.DataFrame(table)):
+        pd.testing.assert_frame_equal(read(source, sampling="acquisition"), plain, check_dtype=False)
+
+
+@pytest.mark.parametrize("other", ["maybe", "J"])
+def test_a_third_word_among_y_and_n_is_refused_and_shown(other):
+    rows = pd.DataFrame({"arm": ["none", "mail"] * 4, "spend": ["Y", "N", "N", "Y", "Y", "N", "Y", other]})
+    with pytest.raises(ValueError, match=other):
+        experiment(rows)
