@@ -233,6 +233,12 @@ def column_names(source: Any, where: str = "the table") -> list[str]:
         raise TypeError(f"{where} must be {kinds}, not {type(source).__name__}") from error
 
 
+def require_columns(source: Any, names: Sequence[str], where: str, hint: str) -> None:
+    """An error, with a hint, unless a frame or file has some columns, each once."""
+    with naming(source):
+        _check_columns(_named(names), column_names(source, where), where, hint)
+
+
 def clock_of(source: Any, column: str) -> str | None:
     """The time zone on whose clock a column of a frame is written; None if it does not say so, and for files."""
     dtype = (

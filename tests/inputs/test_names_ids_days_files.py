@@ -198,3 +198,28 @@ def test_no_message_about_an_experiment_is_a_template(name):
     with pytest.raises((ValueError, TypeError)) as error:
         rm.Experiment.from_rows(rows, rm.Plan(control="a"), arm="arm", outcomes=["amount"], customer_id=None)
     assert not TEMPLATE.search(str(error.value)), str(error.value)
+
+
+# What a function advises, it takes
+
+
+FIT = rm.fit(rm.NBD, rm.NBD(0.8, 6).simulate([30.0] * 200, 1))
+TAKE_A_LOG = {
+    "choose_settings": rm.logs.choose_settings,
+    "check_accounts": rm.logs.check_accounts,
+    "check_last_day": rm.logs.check_last_day,
+    "check_regularity": rm.logs.check_regularity,
+    "cohort_retention": lambda log: rm.logs.cohort_retention(log, period="M"),
+    "purchases_per_period": lambda log: rm.logs.purchases_per_period(log, period="M"),
+    "overview": rm.narrative.overview,
+    "tracking": lambda log: rm.evaluation.tracking(FIT, log),
+    "alive_history": lambda log: rm.evaluation.alive_history(FIT, log, 14096),
+}
+
+
+@pytest.mark.parametrize("name", TAKE_A_LOG)
+def test_a_function_without_names_of_columns_says_how_to_read_the_log(name):
+    with pytest.raises(ValueError, match=r"Read the log first, with read_transactions\(log, customer_id") as error:
+        TAKE_A_LOG[name](LOG.drop(columns="amount"))
+    assert "Say which is which" not in str(error.value)
+    TAKE_A_LOG[name](rm.read_transactions(LOG.drop(columns="amount"), amount=None))

@@ -12,10 +12,15 @@ import narwhals as nw
 from retention_models.core.arguments import check_choice
 from retention_models.core.dates import read_day
 from retention_models.logs.transactions.log import Granularity, Transactions, read_transactions, tally
-from retention_models.tables.engines import collect, on_engine
+from retention_models.tables.engines import collect, on_engine, require_columns
 
 Period = Literal["D", "W", "M", "Q", "Y"]
 
+COLUMNS = ("customer_id", "date", "amount")
+READ_FIRST = (
+    "Read the log first, with read_transactions(log, customer_id=..., date=..., amount=...), where amount=None means no "
+    "money, and pass the result"
+)
 EVERY = {"s": "1s", "min": "1m", "h": "1h", "D": "1d", "M": "1mo", "Q": "1q", "Y": "1y"}
 
 
@@ -46,8 +51,11 @@ def observed_purchases(log: Transactions, granularity: Granularity = "D") -> nw.
 
 
 def as_transactions(transactions: Any) -> Transactions:
-    """A checked log: as it is, or read by the default column names."""
-    return transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
+    """A checked log: as it is, or read by the default column names; the error for others says how to read the log."""
+    if isinstance(transactions, Transactions):
+        return transactions
+    require_columns(transactions, COLUMNS, "the log", READ_FIRST)
+    return read_transactions(transactions)
 
 
 def add_first_period(periods: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
