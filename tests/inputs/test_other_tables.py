@@ -172,3 +172,13 @@ def test_a_third_word_among_y_and_n_is_refused_and_shown(other):
     rows = pd.DataFrame({"arm": ["none", "mail"] * 4, "spend": ["Y", "N", "N", "Y", "Y", "N", "Y", other]})
     with pytest.raises(ValueError, match=other):
         experiment(rows)
+
+
+@pytest.mark.parametrize(("longest", "period", "counted"), [(732, 1, "days"), (2000, 7, "weeks"), (481, "M", "months")])
+def test_tenures_that_cannot_be_months_are_asked_about(longest, period, counted):
+    tenures = [1 + i * (longest - 1) // 199 for i in range(200)]
+    table = pd.DataFrame({"tenure": tenures, "left": ["Y", "N", "N", "N"] * 50})
+    names = {"tenure": "tenure", "churned": "left", "sampling": "window", "observation_end": "2024-06-30"}
+    with pytest.raises(ValueError, match=rf"'tenure' reaches {longest:,}, which would be \d+ years of months: state"):
+        rm.logs.choose_settings(table, **names)
+    assert f"Time is counted in {counted}" in rm.logs.choose_settings(table, **names, period=period).reasons["period"]

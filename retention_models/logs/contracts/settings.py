@@ -33,6 +33,7 @@ LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead
 ENOUGH = 30  # contracts ended by an earlier day, for a forecast to be made then
 ORIGINS = 4
 GROUPS = 12
+MOST_MONTHS = 480  # as a customer: longer tenures are rather in days or weeks
 SNAPSHOT_RENEWALS = 1  # renewals ahead: no more of each customer were observed
 
 
@@ -145,7 +146,7 @@ def contract_settings(
             (observation_start, observation_end),
         )
         asked = {"renewals": renewals, "cause": cause, "covariates": covariates, "max_set_aside": max_set_aside}
-        return _settings_from_tenures(source, sampling, days, period or "M", names, **asked)
+        return _settings_from_tenures(source, sampling, days, period, names, **asked)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
         log, _, unread = open_contracts(source, roles, (), time_zone, date_format)
@@ -198,7 +199,7 @@ def _settings_from_tenures(
     source: Any,
     sampling: Sampling | None,
     days: tuple[str | dt.date | None, str | dt.date | None],
-    period: Period,
+    period: Period | None,
     names: Mapping[str, str],
     **asked: Any,
 ) -> ContractSettings:
@@ -222,11 +223,17 @@ def _settings_from_tenures(
         observation_end=until,
         tenure=names["tenure"],
         churned=names["churned"],
-        period=period,
+        period=period or "M",
         cause=asked["cause"],
         covariates=asked["covariates"],
         max_set_aside=asked["max_set_aside"],
     )
+    longest = int(snapshot.frame["tenure"].max())
+    if period is None and longest > MOST_MONTHS:
+        raise ValueError(
+            f"column {names['tenure']!r} reaches {longest:,}, which would be {longest / 12:.0f} years of months: state "
+            "the period that it counts, 'M' (months), 'Y' (years), or a number of days such as 1 or 7"
+        )
     left = int(snapshot.frame.loc[snapshot.frame["churned"], "weight"].sum())
     if left in (0, snapshot.rows):
         raise ValueError(
@@ -235,7 +242,7 @@ def _settings_from_tenures(
         )
     _check_groups(snapshot)
     reasons = _snapshot_reasons(snapshot, asked["renewals"], names["tenure"])
-    return ContractSettings(snapshot, period, asked["renewals"] or SNAPSHOT_RENEWALS, (), reasons)
+    return ContractSettings(snapshot, snapshot.period, asked["renewals"] or SNAPSHOT_RENEWALS, (), reasons)
 
 
 def _snapshot_reasons(snapshot: Snapshot, renewals: int | None, tenure: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ Period = Literal["D", "W", "M", "Q", "Y"]
 
 COLUMNS = ("customer_id", "date", "amount")
 READ_FIRST = (
-    "Read the log first, with read_transactions(log, customer_id=..., date=..., amount=...), where amount=None means no "
+    "Read the log first, with read_transactions(log, customer_id=..., date=..., amount=...), with amount=None for no "
     "money, and pass the result"
 )
 EVERY = {"s": "1s", "min": "1m", "h": "1h", "D": "1d", "M": "1mo", "Q": "1q", "Y": "1y"}
