@@ -38,6 +38,9 @@ def add_log_options(parser: ArgumentParser, *, required: bool) -> _ArgumentGroup
     money = group.add_mutually_exclusive_group()
     money.add_argument("--amount", metavar="COLUMN", help="column of the amount paid (default: amount)")
     money.add_argument("--no-amount", action="store_true", help="there is no money in the log")
+    group.add_argument(
+        "--where", action="append", metavar="CONDITION", help="rows that count: status=Completed, or status!=Cancelled"
+    )
     add_form_options(group)
     group.add_argument("--time-zone", metavar="ZONE", help="whose days count, such as Europe/Berlin")
     group.add_argument(
@@ -82,6 +85,7 @@ def read_log(options: Namespace) -> Transactions:
     if options.max_set_aside is not None:
         kept["max_set_aside"] = options.max_set_aside
     kept |= {"time_zone": options.time_zone, "date_format": options.date_format, "decimal": options.decimal}
+    kept |= {"where": options.where or ()}
     return read_transactions(options.transactions, **kept)
 
 

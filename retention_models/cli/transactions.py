@@ -66,7 +66,7 @@ TRANSACTIONS = Source(
     what="the log",
     add_options=_add_options,
     columns={"customer_id": "customer_id", "date": "date", "amount": "amount"},
-    optional=(*_PLAN, "time_zone", "date_format", "decimal", "currency"),
+    optional=(*_PLAN, "time_zone", "date_format", "decimal", "where", "currency"),
     with_notebook_default=("margin", "annual_discount_rate", "max_set_aside"),
     check=_check,
 )

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from operator import or_
+from operator import and_, or_
 from typing import Any, Literal, get_args
 
 import narwhals as nw
@@ -21,6 +21,7 @@ from retention_models.core.check import Check
 from retention_models.core.dates import read_day, require_end_near
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.set_aside import check_rows_that_count
+from retention_models.tables.conditions import Condition, read_conditions
 from retention_models.tables.engines import (
     Frame,
     clock_of,
@@ -43,6 +44,7 @@ UNREADABLE = "rows without a readable date"
 NO_AMOUNT = "rows without a finite amount"
 TOO_LARGE = "rows with an amount of 1e15 or more"
 NEGATIVE = "rows with a negative amount"
+UNWANTED = "rows that do not meet the conditions"
 AFTER_OBSERVATION = "rows after observation_end"
 BROKEN = (NO_CUSTOMER, UNREADABLE, NO_AMOUNT, TOO_LARGE)  # what no rule asks for
 EMPTIED = "rows of periods that refunds emptied"
@@ -190,6 +192,7 @@ def read_transactions(
     max_set_aside: float = 0.2,
     date_format: str | None = None,
     decimal: str | None = None,
+    where: str | Sequence[str] = (),
 ) -> Transactions:
     """A purchase log, checked: rows that cannot count are set aside and counted by reason.
 
@@ -219,6 +222,9 @@ def read_transactions(
         ``"unix_days"`` (seconds, milliseconds, days since 1970) or ``"excel"``. By default the column shows it.
     decimal
         The decimal mark of numbers in text, ``"."`` or ``","``. By default the column shows it.
+    where
+        Which rows count, such as ``"status=Completed"`` or ``["currency=EUR", "channel!=test"]``: a row counts if it
+        meets all conditions. Values are compared as text. By default all rows count.
 
     Returns
     -------
@@ -264,22 +270,26 @@ def read_transactions(
     check_choice("zeros", zeros, get_args(Zeros))
     require_number("max_set_aside", max_set_aside, 0, 1)
     roles = {"customer_id": customer_id, "date": date} | ({} if amount is None else {"amount": amount})
-    faults = _faults(amount is not None, refunds, zeros)
+    conditions = read_conditions(where)
+    columns = roles | {f"where{i}": condition.column for i, condition in enumerate(conditions)}
+    kinds = KINDS | {name: "text" for name in columns if name not in roles}
+    faults = _faults(amount is not None, refunds, zeros, conditions)
     faulty = reduce(or_, faults.values())
     with naming(source):
         stated = Stated(date_format, decimal)
-        forms = forms_of(source, roles, KINDS, stated, hint=_hint(roles))
-        frame = open_log(source, roles, KINDS, hint=_hint(roles), time_zone=time_zone, forms=forms)
+        forms = forms_of(source, columns, kinds, stated, hint=_hint(roles))
+        frame = open_log(source, columns, kinds, hint=_hint(roles), time_zone=time_zone, forms=forms)
         facts = _scan(frame, faulty)
     set_aside = _count_faults(frame, faults) if facts["faulty"] else {}
     amount_share = _broken_amount(frame, faults) if set_aside.keys() & {NO_CUSTOMER, UNREADABLE} and amount else 0.0
     settled = settle(frame, facts, roles, time_zone)
+    wanted = int(facts["rows"]) - set_aside.get(UNWANTED, 0)
     broken = {reason: count for reason, count in set_aside.items() if reason in BROKEN}
     hint = unread_hint(source, roles, KINDS, forms, [READ[reason] for reason in broken if reason in READ])
     _check_rows(int(facts["rows"]), set_aside, refunds, roles, hint)
-    check = check_rows_that_count(broken, int(facts["rows"]), max_set_aside, amount_share=amount_share, hint=hint)
+    check = check_rows_that_count(broken, wanted, max_set_aside, amount_share=amount_share, hint=hint)
     return Transactions(
-        frame=(settled.filter(~faulty) if set_aside else settled).to_native(),
+        frame=(settled.filter(~faulty) if set_aside else settled).select(*roles).to_native(),
         rows=int(facts["rows"]) - sum(set_aside.values()),
         set_aside=set_aside,
         first_date=facts["first"].date(),
@@ -292,10 +302,14 @@ def read_transactions(
     )
 
 
-def _faults(has_amount: bool, refunds: Refunds, zeros: Zeros) -> dict[str, nw.Expr]:
+def _faults(
+    has_amount: bool, refunds: Refunds, zeros: Zeros, conditions: Sequence[Condition] = ()
+) -> dict[str, nw.Expr]:
     """Each reason to set a row aside, with the rows it applies to."""
     customer_id, date, amount = nw.col("customer_id"), nw.col("date"), nw.col("amount")
-    faults = {NO_CUSTOMER: customer_id.is_null(), UNREADABLE: date.is_null()}
+    meets = [condition.met_by(f"where{i}") for i, condition in enumerate(conditions)]
+    faults = {UNWANTED: ~reduce(and_, meets)} if meets else {}
+    faults |= {NO_CUSTOMER: customer_id.is_null(), UNREADABLE: date.is_null()}
     if has_amount:
         faults[NO_AMOUNT] = amount.is_null() | ~amount.is_finite()
         faults[TOO_LARGE] = amount.abs() >= BEYOND_CENTS

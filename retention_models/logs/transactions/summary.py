@@ -57,6 +57,7 @@ def summarize(
     max_set_aside: float = 0.2,
     date_format: str | None = None,
     decimal: str | None = None,
+    where: str | Sequence[str] = (),
 ) -> pd.DataFrame:
     """One row per customer: repeat purchases, recency, age and spend, and what followed in the holdout period.
 
@@ -84,9 +85,9 @@ def summarize(
     granularity
         The period in which all purchases of a customer count as one: ``"D"`` (a day, the default), ``"W"`` (a week from
         Monday), ``"h"``, ``"min"`` or ``"s"``.
-    refunds, zeros, time_zone, max_set_aside, date_format, decimal
-        How to read negative amounts, amounts of zero, and dates with a time zone, how much may be unreadable, and how
-        days and numbers are written, as in ``read_transactions``.
+    refunds, zeros, time_zone, max_set_aside, date_format, decimal, where
+        How to read negative amounts, amounts of zero, and dates with a time zone, how much may be unreadable, how days
+        and numbers are written, and which rows count, as in ``read_transactions``.
 
     Returns
     -------
@@ -152,6 +153,7 @@ def summarize(
         max_set_aside=max_set_aside,
         date_format=date_format,
         decimal=decimal,
+        where=where,
         calibration_end=calibration_end,
         observation_end=observation_end,
         acquired_after=acquired_after,
@@ -191,6 +193,7 @@ def histories(
     max_set_aside: float = 0.2,
     date_format: str | None = None,
     decimal: str | None = None,
+    where: str | Sequence[str] = (),
 ) -> pd.DataFrame:
     """The distinct purchase histories in a log, and how many customers share each of them.
 
@@ -217,9 +220,9 @@ def histories(
     granularity
         The period in which all purchases of a customer count as one: ``"D"`` (a day, the default), ``"W"`` (a week from
         Monday), ``"h"``, ``"min"`` or ``"s"``.
-    refunds, zeros, time_zone, max_set_aside, date_format, decimal
-        How to read negative amounts, amounts of zero, and dates with a time zone, how much may be unreadable, and how
-        days and numbers are written, as in ``read_transactions``.
+    refunds, zeros, time_zone, max_set_aside, date_format, decimal, where
+        How to read negative amounts, amounts of zero, and dates with a time zone, how much may be unreadable, how days
+        and numbers are written, and which rows count, as in ``read_transactions``.
 
     Returns
     -------
@@ -254,6 +257,7 @@ def histories(
         max_set_aside=max_set_aside,
         date_format=date_format,
         decimal=decimal,
+        where=where,
         calibration_end=calibration_end,
         observation_end=observation_end,
         acquired_after=acquired_after,
@@ -370,12 +374,13 @@ def _prepare(
     max_set_aside: float,
     date_format: str | None,
     decimal: str | None,
+    where: str | Sequence[str],
     **dates: Any,
 ) -> tuple[Transactions, Calendar]:
     """The log, read unless it has been, and the calendar of its summary."""
     reading: dict[str, Any] = {"customer_id": customer_id, "date": date, "amount": amount}
     reading |= {"refunds": refunds, "zeros": zeros, "time_zone": time_zone, "max_set_aside": max_set_aside}
-    reading |= {"date_format": date_format, "decimal": decimal}
+    reading |= {"date_format": date_format, "decimal": decimal, "where": where}
     if not isinstance(transactions, Transactions):
         transactions = read_transactions(transactions, **reading)
     else:
