@@ -109,6 +109,8 @@ def contract_overview(spells: Spells | Snapshot, *, name: str | Path = "this log
     settled: spells of customers who came back              1
     """
     facts = _snapshot_facts(spells) if isinstance(spells, Snapshot) else _spell_facts(spells)
+    forms = {} if isinstance(spells, Snapshot) else spells.formats
+    facts |= {f"form of column {column!r}": form for column, form in forms.items()}
     aside = {f"set aside: {reason}": f"{count:,}" for reason, count in spells.set_aside.items()}
     rules = {f"settled: {rule}": f"{count:,}" for rule, count in spells.settled.items()}
     return pd.DataFrame({Path(name).name: facts | aside | rules}).rename_axis("fact")

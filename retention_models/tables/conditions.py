@@ -18,7 +18,7 @@ class Condition:
 
     def met_by(self, name: str) -> nw.Expr:
         """Whether a column of text, by its new name, meets the condition; a missing value is no value."""
-        is_value = (nw.col(name) == nw.lit(self.value)).fill_null(value=False)
+        is_value = (nw.col(name).cast(nw.String) == nw.lit(self.value)).fill_null(value=False)
         return is_value if self.is_equal else ~is_value
 
 

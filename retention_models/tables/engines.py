@@ -112,9 +112,16 @@ def open_log(
 
 
 def forms_of(
-    source: Any, columns: Columns, kinds: Mapping[str, Kind], stated: Stated, *, where: str = "the log", hint: str = ""
+    source: Any,
+    columns: Columns,
+    kinds: Mapping[str, Kind],
+    stated: Stated,
+    *,
+    where: str = "the log",
+    hint: str = "",
+    rows: nw.Expr | None = None,
 ) -> dict[str, str]:
-    """The forms of days and numbers in text, by the new names of the columns; see ``text_forms``.
+    """The forms of days and numbers in text, by the new names of the columns, in some ``rows``; see ``text_forms``.
 
     Raises
     ------
@@ -123,7 +130,8 @@ def forms_of(
     """
     columns = _named(columns)
     kinds = {name: kinds[name] for name in columns}
-    return _forms_in(_open(source, columns, kinds, where, hint), kinds, columns, stated)
+    frame = _open(source, columns, kinds, where, hint)
+    return _forms_in(frame if rows is None else frame.filter(rows), kinds, columns, stated)
 
 
 def unread_hint(
@@ -143,8 +151,10 @@ def unread_hint(
         text = text_columns(relation, {name: kinds[name]})[name]
         example = first_unread(relation, text, forms[name], kinds[name])
         option = "date_format" if kinds[name] == "day" else "decimal"
-        read = f"is read with {option}={forms[name][:1] if option == 'decimal' else forms[name]!r}"
-        hints += [f"; column {columns[name]!r} {read}, which does not fit {example!r}, say"] if example else []
+        form = forms[name][:1] if option == "decimal" else forms[name]
+        if example:
+            problem = f"values such as {example!r}, which {option}={form!r} does not read"
+            hints.append(f"; column {columns[name]!r} has {problem}: correct them, or state another {option}")
     return "".join(hints)
 
 
@@ -427,7 +437,7 @@ def _check_columns(columns: Mapping[str, str], names: Sequence[str], where: str,
         )
         alike = {_spelling(name): name for name in reversed(names)}
         wanted = [_spelling(name) for name in columns.values() if not counts[name]]
-        meant = [repr(alike[name]) for name in wanted if name in alike]
+        meant = list(dict.fromkeys(repr(alike[name]) for name in wanted if name in alike))
         hint = f"Did you mean {', '.join(meant)}? {hint}" if meant else hint
         raise ValueError(f"{where} has no column {', '.join(missing)}; it has {there}{f'. {hint}' if hint else ''}")
     if repeated := [name for name in dict.fromkeys(columns.values()) if counts[name] > 1]:

@@ -50,6 +50,12 @@ UNEVEN = "each line must have as many values as the first has names"
 # What programs write where there is nothing. It is no customer.
 NOTHING = ("null", "none", "nan", "nat", "<na>", "n/a", "#n/a")
 PARSED = ("day", "number", "measure")  # kinds whose text is made something else
+# What people and programs write where a contract has no end. It is no day.
+NO_END = (
+    *NOTHING,
+    *("na", "-", "--", "---", "0000-00-00", "0000-00-00 00:00:00", "0001-01-01"),
+    *("open", "active", "running", "current", "present", "ongoing", "aktiv", "laufend"),
+)
 WHOLE_KINDS = ("id", "value")  # which text files hold as whole numbers if every one is
 
 # What stands beside a column until it is known what to make of it: the zone of a date, an id as a whole number.
@@ -79,6 +85,8 @@ _ONE_SPELLING = """CASE
 _INSTANT = """timezone('{time_zone}', try_cast(
     CASE WHEN strlen({text}) > 16 AND {text}[17] <> ':' THEN left({text}, 16) || ':00' || {text}[17:] ELSE {text} END
     AS TIMESTAMPTZ))"""
+# '14:05:00 +0100', as shops write it, is '14:05:00+0100'.
+_WITHOUT_GAP = r"regexp_replace({text}, '\s+([+-]\d\d(:?\d\d)?)$', '\1')"
 # A year has four digits: DuckDB would read '05-01-12' in the year 5, and 'infinity' as a date.
 _FOUR_DIGITS = "CASE WHEN {date} BETWEEN TIMESTAMP '1000-01-01' AND TIMESTAMP '9999-12-31 23:59:59' THEN {date} END"
 _WRITTEN = f"nullif({_TRIMMED}, '')"
@@ -164,13 +172,14 @@ def select(relation: DuckDBPyRelation, columns: Mapping[str, str]) -> DuckDBPyRe
 
 def text_columns(relation: DuckDBPyRelation, kinds: Mapping[str, Kind]) -> dict[str, str]:
     """Columns of text that hold days or numbers: SQL for their text, NULL where nothing stands."""
-    nothing = ", ".join(map(repr, ("", "-", *NOTHING)))
     texts = {
         name: _TRIMMED.format(text=_as_text(name))
         for name, kind in kinds.items()
         if kind in PARSED and _is_text(relation, name)
     }
-    return {name: f"CASE WHEN lower({text}) NOT IN ({nothing}) THEN {text} END" for name, text in texts.items()}
+    words = {name: NO_END if kinds[name] == "day" else ("-", *NOTHING) for name in texts}
+    nothing = {name: ", ".join(map(repr, ("", *words[name]))) for name in texts}
+    return {name: f"CASE WHEN lower({text}) NOT IN ({nothing[name]}) THEN {text} END" for name, text in texts.items()}
 
 
 def parse_text(
@@ -201,7 +210,8 @@ def parse_text(
     }
     for name in days:
         zone, parser = _quoted(ZONE + name), _INSTANT if time_zone else _WALL_CLOCK
-        second[name] = parser.format(text=_as_text(name), zone=zone, time_zone=time_zone)
+        text_of_day = _WITHOUT_GAP.format(text=_as_text(name)) if time_zone else _as_text(name)
+        second[name] = parser.format(text=text_of_day, zone=zone, time_zone=time_zone)
         second[ZONE + name] = _ONE_SPELLING.format(zone=zone)
     for name, form in others.items():
         second[name] = day_in(form, _quoted(name), time_zone)

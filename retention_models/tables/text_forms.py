@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 ISO, POINT, COMMA = "iso", ".", ","
 WRITTEN = ".,"  # decimal points, with thousands separators, currencies or brackets
 PLAIN = (ISO, POINT)  # the forms that need not be stated
-SHOWN = {WRITTEN: "decimal point, with thousands separators or a currency", COMMA: "decimal comma"}
+SHOWN = {  # in words
+    "unix_s": "unix_s, in UTC unless a time_zone is stated",
+    "unix_ms": "unix_ms, in UTC unless a time_zone is stated",
+    WRITTEN: "decimal point, with thousands separators or a currency",
+    COMMA: "decimal comma",
+}
 SAMPLE = 2_000  # rows, by which a column in plain ISO 8601 or with decimal points is known
 MIXED = 0.01  # of the values: if so many have another form than the others, the column mixes forms
 
@@ -155,17 +160,17 @@ def recognise(relation: DuckDBPyRelation, text: str, is_day: bool, given: str, s
     is_day, given
         Whether the column holds days, not numbers; what the source calls it.
     stated
-        What the caller says; a stated form is not looked for.
+        What the caller says; a stated form is not looked for, but days in ISO 8601 remain what they are.
 
     Raises
     ------
     ValueError
         When two forms read the same values differently, or some values have one form and some another.
     """
+    column = _Column(relation, text, given)
     known = stated.date_format if is_day else stated.decimal
     if known is not None:
-        return known
-    column = _Column(relation, text, given)
+        return ISO if is_day and known != ISO and column.is_iso() else known
     return _form_of_days(column) if is_day else _form_of_numbers(column)
 
 
@@ -193,6 +198,12 @@ class _Column:
     def first_values(self) -> DuckDBPyRelation:
         return self.relation.project(f"{self.text} AS value").filter("value IS NOT NULL").limit(SAMPLE)
 
+    def is_iso(self) -> bool:
+        """Whether the first values are all days in ISO 8601."""
+        first = self.first_values().filter(f"NOT regexp_full_match(value, '{NO_DAY}')")
+        found = _one_row(first, {"n": "count(*)", "iso": f"count({iso('value')})"})
+        return bool(found["iso"] == found["n"])
+
     def values(self) -> DuckDBPyRelation:
         rows = "_rows" if "_rows" in self.relation.columns else "1"
         return self.relation.project(f"{self.text} AS value, {rows} AS n").filter("value IS NOT NULL")
@@ -200,10 +211,9 @@ class _Column:
 
 def _form_of_days(column: _Column) -> str:
     """The form that reads most days of a column; ISO 8601 where none reads any."""
-    first = column.first_values().filter(f"NOT regexp_full_match(value, '{NO_DAY}')")
-    plain = _one_row(first, {"n": "count(*)", "iso": f"count({iso('value')})"})
-    if plain["iso"] == plain["n"]:
+    if column.is_iso():
         return ISO
+    first = column.first_values().filter(f"NOT regexp_full_match(value, '{NO_DAY}')")
     readers = {ISO: iso("value")} | {form: _day_alone(form) for form in (*DATES, *COUNTS)}
     counts = _one_row(first, {form: f"count({sql})" for form, sql in readers.items()})
     possible = {form: sql for form, sql in readers.items() if counts[form]}
@@ -237,7 +247,24 @@ def _form_of_numbers(column: _Column) -> str:
     readers = {decimal: number_in(decimal, "value") for decimal in (POINT, COMMA)}
     best = _best(column.values(), readers, column.given, "decimal")
     written = f"count({readers[POINT]}) - count(try_cast(value AS DOUBLE))"
-    return WRITTEN if best == POINT and _one_row(column.values(), {"written": written})["written"] else best
+    if best == POINT and not _one_row(column.values(), {"written": written})["written"]:
+        return POINT
+    _check_currencies(column, best)
+    return WRITTEN if best == POINT else COMMA
+
+
+def _check_currencies(column: _Column, decimal: str) -> None:
+    """An error where numbers have several currencies, which cannot be added up."""
+    numbers = column.values().filter(f"regexp_full_match(value, {_literal(PATTERNS[decimal])})")
+    found = numbers.project(f"nullif(regexp_extract(value, '{_CURRENCY}'), '') AS currency, n")
+    found = found.filter("currency IS NOT NULL").aggregate("currency, sum(n) AS n")
+    counts = found.order("n DESC, currency").fetchall()
+    if len(counts) > 1:
+        told = ", ".join(f"{n:,} rows with {currency}" for currency, n in counts[:5])
+        raise ValueError(
+            f"column {column.given!r} mixes currencies: {told}; convert them to one, or keep the rows of one: "
+            "where='column=value'"
+        )
 
 
 def _best(rows: DuckDBPyRelation, readers: Mapping[str, str], given: str, option: str) -> str:

@@ -421,7 +421,7 @@ def test_an_old_contract_may_end_on_an_old_day():
 def test_ends_in_a_form_nobody_can_read_are_refused_where_they_are_many():
     frame, _ = contracts(None)
     frame["end"] = pd.to_datetime(frame["end"]).dt.strftime("%Y, week %W")
-    with pytest.raises(ValueError, match=r"rows cannot be read: \d+ rows without a readable end.*does not fit '20"):
+    with pytest.raises(ValueError, match=r"rows cannot be read: \d+ rows without a readable end.*such as '20"):
         rm.read_contracts(frame, sampling="acquisition", observation_end="2023-01-01")
     with pytest.raises(ValueError, match="rows cannot be read"):
         rm.logs.choose_settings(frame, start="start")

@@ -422,7 +422,7 @@ def test_messages_are_followed_by_how_keywords_are_options_and_say_how_amounts_a
     assert "customer_id=..., date=..., amount=... (amount=None where" in message
     assert hint == KEYWORDS
     assert main([*request, "--customer-id", "who", "--amount", "total"]) == 1
-    assert "column 'total' is read with decimal='.', which does not fit 'free'" in capsys.readouterr().err
+    assert "column 'total' has values such as 'free', which decimal='.' does not read" in capsys.readouterr().err
     assert main([*request, "--customer-id", "who", "--no-amount", "--observation-end", "2023-01-01"]) == 1
     assert "observation_end 2023-01-01 lies before the first purchase" in capsys.readouterr().err
 

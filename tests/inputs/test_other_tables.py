@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import retention_models as rm
+from retention_models.interventions.campaign.interim import interim_looks
 
 FORMS = runpy.run_path(str(Path(__file__).with_name("forms.py")))
 AMOUNTS, WRITTEN_DAYS = FORMS["AMOUNTS"], FORMS["WRITTEN_DAYS"]
@@ -182,3 +183,52 @@ def test_tenures_that_cannot_be_months_are_asked_about(longest, period, counted)
     with pytest.raises(ValueError, match=rf"'tenure' reaches {longest:,}, which would be \d+ years of months: state"):
         rm.logs.choose_settings(table, **names)
     assert f"Time is counted in {counted}" in rm.logs.choose_settings(table, **names, period=period).reasons["period"]
+
+
+# What a new user met
+
+
+def test_days_of_assignment_in_text_are_days():
+    rows = pd.DataFrame({"arm": ["none", "mail"] * 700, "spend": [float(i % 13) for i in range(1400)]})
+    days = pd.Series(pd.date_range("2024-03-01", periods=14)).repeat(100).reset_index(drop=True)
+    looks = []
+    for written in (days, days.dt.strftime("%Y-%m-%d"), days.dt.strftime("%d.%m.%Y").str.lstrip("0")):
+        table = rows.assign(assigned=written)
+        campaign = rm.interventions.read_campaign(
+            table, outcome="spend", assigned="assigned", control="none", planned_customers=3000
+        )
+        looks.append(interim_looks(campaign))
+    for other in looks[1:]:
+        pd.testing.assert_frame_equal(other, looks[0])
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin", "UTC"])
+def test_times_of_shops_with_a_blank_before_the_offset_are_instants(zone, tmp_path):
+    times = ["2023-01-02 07:15:15 +0100", "2023-01-09 23:30:00 +0100", "2023-03-01 00:10:00 +0100"]
+    log = pd.DataFrame({"customer_id": [1, 1, 2], "date": times, "amount": 1.0})
+    log.to_csv(tmp_path / "shop.csv", index=False)
+    plain = log.assign(date=log["date"].str.replace(" +0100", "+01:00"))
+    expected = rm.read_transactions(plain, time_zone=zone).frame["date"].tolist()
+    assert rm.read_transactions(log, time_zone=zone).frame["date"].tolist() == expected
+    assert sorted(rm.read_transactions(tmp_path / "shop.csv", time_zone=zone).frame.df()["date"]) == sorted(expected)
+
+
+def test_a_stated_form_leaves_days_in_iso_as_they_are():
+    starts = pd.Series(pd.date_range("2022-01-03", periods=300, freq="2D"))
+    ends = (starts + pd.Timedelta(50, "D")).dt.strftime("%m/%d/%Y").where(starts.index % 2 == 0, "active")
+    rows = pd.DataFrame({"customer_id": range(300), "start": starts.dt.strftime("%Y-%m-%d"), "end": ends})
+    asked = {"sampling": "acquisition", "observation_end": "2023-12-31"}
+    spells = rm.read_contracts(rows, **asked, date_format="%m/%d/%Y")
+    assert spells.rows == 300
+    assert spells.formats == {"end": "%m/%d/%Y"}
+    assert sum(spells.settled.values()) == 150
+
+
+def test_two_currencies_are_not_added_up():
+    log = pd.DataFrame(
+        {"customer_id": [1, 2, 3, 4], "date": "2024-01-05", "amount": ["$1.50", "€2.50", "$3.25", "4.10"]}
+    )
+    with pytest.raises(ValueError, match=r"'amount' mixes currencies: 2 rows with \$, 1 rows with €; convert them"):
+        rm.read_transactions(log)
+    log["currency"] = ["USD", "EUR", "USD", "USD"]
+    assert rm.read_transactions(log, where="currency=USD").frame["amount"].tolist() == [1.5, 3.25, 4.1]

@@ -138,7 +138,7 @@ def campaign_tables(rows):
     campaign = read_campaign(rows, outcome=["bought", "spend"], **ROLES)
     yield rm.evidence_table(campaign.effects).table
     yield interim_looks(campaign)
-    yield pd.DataFrame({"reason": campaign.reasons})
+    yield pd.DataFrame({"reason": [reason for reason in campaign.reasons if "is read with decimal" not in reason]})
 
 
 def chosen_campaign(rows):

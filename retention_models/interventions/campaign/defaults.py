@@ -9,9 +9,9 @@ from typing import Any
 import narwhals as nw
 
 from retention_models.interventions.campaign.columns import Roles
-from retention_models.tables.engines import collect, measured_columns, open_table
+from retention_models.tables.engines import collect, forms_of, measured_columns, open_table, unread_hint
 from retention_models.tables.files import Kind
-from retention_models.tables.text_forms import Stated
+from retention_models.tables.text_forms import NOTHING_STATED, Stated, formats_in_words
 
 UNTREATED = frozenset(
     ["control", "none", "no", "nothing", "untreated", "holdout", "hold-out", "baseline", "placebo", "0", "false"]
@@ -30,7 +30,8 @@ def open_rows(source: Any, roles: Roles, names: Sequence[str], decimal: str | No
     """
     kinds: dict[str, Kind] = {name: "number" for name in WINDOW if name in names}
     kinds |= {name: "text" for name in (roles.arm, roles.cluster, roles.block) if name}
-    kinds |= {name: "value" for name in (roles.customer_id, roles.assigned) if name}
+    kinds |= {name: "value" for name in (roles.customer_id,) if name}
+    kinds |= {name: _kind_of_moment(source, name) for name in (roles.assigned,) if name}
     kinds |= dict.fromkeys(roles.numbers, "measure")
     frame = open_table(source, list(kinds), kinds, keep=True, where="the test", stated=Stated(decimal=decimal)).lazy()
     if roles.assigned is not None:
@@ -41,6 +42,23 @@ def open_rows(source: Any, roles: Roles, names: Sequence[str], decimal: str | No
                 f"{roles.assigned} is missing for {gaps:,} of {rows:,} customers; fill it in, or leave assigned out"
             )
     return frame
+
+
+def formats_of(source: Any, names: Sequence[str], decimal: str | None) -> list[str]:
+    """A sentence for each column of numbers in text that are not plain: how it is read."""
+    columns = {name: name for name in names}
+    kinds: dict[str, Kind] = dict.fromkeys(names, "measure")
+    forms = forms_of(source, columns, kinds, Stated(decimal=decimal), where="the test")
+    return [f"“{name}” is read with {form}." for name, form in formats_in_words(forms, columns).items()]
+
+
+def _kind_of_moment(source: Any, name: str) -> Kind:
+    """``day`` for a column of days, also in text; else ``value``, as for numbers that count from a beginning."""
+    columns: dict[str, str] = {name: name}
+    kinds: dict[str, Kind] = {name: "day"}
+    forms = forms_of(source, columns, kinds, NOTHING_STATED, where="the test")
+    are_days = name in forms and not unread_hint(source, columns, kinds, forms, [name], where="the test")
+    return "day" if are_days else "value"
 
 
 def choose_outcome(source: Any, roles: Roles, names: Sequence[str]) -> tuple[Roles, list[str]]:

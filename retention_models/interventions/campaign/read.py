@@ -19,6 +19,7 @@ from retention_models.interventions.campaign.defaults import (
     binary_columns,
     choose_control,
     choose_outcome,
+    formats_of,
     open_rows,
     read_arms,
 )
@@ -245,6 +246,7 @@ def read_campaign(
             customer_id=roles.customer_id,
         )
         yes_or_no = binary_columns(frame, roles.outcomes)
+        forms = formats_of(rows, roles.numbers, decimal)
     units = {name: _unit(name, roles, prices, name in yes_or_no) for name in roles.outcomes}
     outcomes = tuple(
         Outcome(column=name, unit=unit, horizon=horizon, time_unit=time_unit, adjust_for=roles.covariates)
@@ -266,6 +268,7 @@ def read_campaign(
         binary=frozenset(yes_or_no),
         reasons=(
             *chosen,
+            *forms,
             *(_outcome_sentence(outcome, roles, outcome.column in yes_or_no) for outcome in outcomes),
             reason,
             *_omission_sentences(roles, planned_shares),

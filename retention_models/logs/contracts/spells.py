@@ -13,7 +13,7 @@ import narwhals as nw
 
 from retention_models.tables.days import NEVER, Day, day_number
 from retention_models.tables.engines import Frame
-from retention_models.tables.files import NOTHING
+from retention_models.tables.files import NO_END
 
 Overlaps = Literal["join", "keep", "error"]
 Rows: TypeAlias = nw.LazyFrame[Any]
@@ -21,11 +21,6 @@ Rows: TypeAlias = nw.LazyFrame[Any]
 UNKNOWN = "unknown"
 SAID_OPEN = "ends that are a word or a day for none, such as NULL, n/a or 1900-01-01, read as still running"
 # What people write, or their programs, where there is no end yet.
-NO_END = (
-    *NOTHING,
-    *("na", "-", "--", "---", "0000-00-00", "0000-00-00 00:00:00", "0001-01-01"),
-    *("open", "active", "running", "current", "present", "ongoing"),
-)
 NO_DAYS = (dt.datetime(1900, 1, 2), dt.datetime(1970, 1, 1))  # before the first, or on the second, nothing ends
 UNCAUSED = "ends without a cause, called unknown"
 ORDER = ("first_day", "last_day")

@@ -277,7 +277,8 @@ def read_transactions(
     faulty = reduce(or_, faults.values())
     with naming(source):
         stated = Stated(date_format, decimal)
-        forms = forms_of(source, columns, kinds, stated, hint=_hint(roles))
+        wanted_rows = ~faults[UNWANTED] if conditions else None
+        forms = forms_of(source, columns, kinds, stated, hint=_hint(roles), rows=wanted_rows)
         frame = open_log(source, columns, kinds, hint=_hint(roles), time_zone=time_zone, forms=forms)
         facts = _scan(frame, faulty)
     set_aside = _count_faults(frame, faults) if facts["faulty"] else {}

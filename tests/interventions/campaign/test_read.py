@@ -63,7 +63,9 @@ def test_a_file_and_every_frame_tell_the_same(rows, campaign, tmp_path):
     for source in (*sources, pl.DataFrame(rows.to_dict("list"))):
         other = read_campaign(source, **ROLES, **MONEY, planned_shares=SHARES, horizon=30, time_unit="D")
         pd.testing.assert_frame_equal(rm.evidence_table(other.effects).table, rm.evidence_table(campaign.effects).table)
-        assert other.reasons == campaign.reasons
+        forms = [reason for reason in other.reasons if "is read with decimal comma" in reason]
+        assert len(forms) == (1 if "european" in str(source) else 0)
+        assert [reason for reason in other.reasons if reason not in forms] == list(campaign.reasons)
         assert other.provenance == campaign.provenance
 
 

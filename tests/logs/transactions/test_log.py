@@ -365,8 +365,8 @@ def test_text_in_a_polars_frame_is_parsed_and_the_rows_stay_there(engine):
 @pytest.mark.parametrize(
     ("values", "rule", "keywords"),
     [
-        ({"date": ["soon"] * 3}, "column 'ts' is read with date_format='iso', which does not fit 'soon', say", {}),
-        ({"amount": ["five"] * 3}, "column 'total' is read with decimal='.', which does not fit 'five', say", {}),
+        ({"date": ["soon"] * 3}, "column 'ts' has values such as 'soon', which date_format='iso' does not read", {}),
+        ({"amount": ["five"] * 3}, "column 'total' has values such as 'five', which decimal='.' does not read", {}),
         ({"amount": [10.0, -20.0, 5.0]}, "column 'total' is negative in 1 of 3 rows", {"refunds": "error"}),
         ({}, "column 'ts' holds times without a zone", {"time_zone": "Europe/Berlin"}),
     ],
