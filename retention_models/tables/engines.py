@@ -196,7 +196,7 @@ def _texts_of(frame: Frame, name: str) -> Any:
         counts = frame.to_native()[name].astype(object).value_counts().rename_axis(name).reset_index(name="_rows")
     else:
         texts = frame.lazy().select(nw.col(name).cast(nw.String)).group_by(name).agg(nw.len().alias("_rows"))
-        counts = collect(texts).dropna()
+        counts = collect(texts).dropna().sort_values(name)  # engines group in any order
     return duckdb_connection().from_df(counts.astype({name: "string"}))
 
 
@@ -208,13 +208,12 @@ def open_table(
     where: str = "the table",
     hint: str = "",
     keep: bool = False,
-    stated: Stated = NOTHING_STATED,
+    forms: Mapping[str, str] | None = None,
 ) -> Frame:
     """Some columns of a frame or file as ``open_log`` reads them, settled by a pass over files of text.
 
     Files that many questions are asked of are read once with ``keep``: they stay in memory if they are small enough.
     """
-    forms = forms_of(source, columns, kinds, stated, where=where, hint=hint)
     frame = open_log(source, columns, kinds, where=where, hint=hint, forms=forms)
     if keep and isinstance(source, str | Path) and size_of_files(source) <= LARGEST_KEPT:
         frame = as_lazy(duckdb_connection().from_df(collect(frame)))

@@ -6,6 +6,7 @@ reads most values of the column is taken. Where two forms read the same values d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ DATES = (
     *("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%d-%b-%y", "%d %b %y"),
 )
 TIMES = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I:%M:%S%p", "%I %p")
+DIRECTIVES = {*"aAbBdfHIjmMpSyY%", *(f"-{part}" for part in "dHIjmMSy")}  # of a date_format; zones are ISO 8601 only
 BETWEEN = (" ", "T", ", ")  # a day and its time
 TIME_OF_DAY = r"(?:[ T]|, )\d{1,2}(?:(?::\d\d){1,2}(?:\.\d+)? ?(?:[AaPp][Mm])?| ?[AaPp][Mm])$"
 # Numbers count from 1970 in UTC, or days as spreadsheets do. Each form reads the years 1980 to 2069 only, in which no
@@ -94,8 +96,12 @@ NOTHING_STATED = Stated()
 
 
 def _has_a_day(form: str) -> bool:
-    parts = {part[0] for part in form.split("%")[1:] if part}
-    return bool(parts & {"Y", "y"} and parts & {"m", "b", "B", "-"} and parts & {"d", "e", "-"}) or "j" in parts
+    """Whether a format has a year, a month and a day, or the day of the year, and nothing that DuckDB cannot read."""
+    parts = re.findall("%(-?.?)", form)
+    if not all(part in DIRECTIVES for part in parts):
+        return False
+    found = {part.removeprefix("-") for part in parts}
+    return bool(found & {"Y", "y"} and ((found & {"m", "b", "B"} and "d" in found) or "j" in found))
 
 
 def iso(text: str) -> str:
@@ -169,8 +175,11 @@ def recognise(relation: DuckDBPyRelation, text: str, is_day: bool, given: str, s
     """
     column = _Column(relation, text, given)
     known = stated.date_format if is_day else stated.decimal
+    if known is not None and is_day:
+        return ISO if column.is_iso() else known
     if known is not None:
-        return ISO if is_day and known != ISO and column.is_iso() else known
+        _check_currencies(column, known)
+        return known
     return _form_of_days(column) if is_day else _form_of_numbers(column)
 
 

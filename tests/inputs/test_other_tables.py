@@ -230,5 +230,7 @@ def test_two_currencies_are_not_added_up():
     )
     with pytest.raises(ValueError, match=r"'amount' mixes currencies: 2 rows with \$, 1 rows with €; convert them"):
         rm.read_transactions(log)
+    with pytest.raises(ValueError, match="'amount' mixes currencies"):
+        rm.read_transactions(log, decimal=".")
     log["currency"] = ["USD", "EUR", "USD", "USD"]
     assert rm.read_transactions(log, where="currency=USD").frame["amount"].tolist() == [1.5, 3.25, 4.1]

@@ -20,8 +20,10 @@ WINDOW = ("purchases", "days_to_last", "days_to_next")  # of purchase_outcomes, 
 MOST_ARMS = 20  # a column with more values does not say who was assigned to what
 
 
-def open_rows(source: Any, roles: Roles, names: Sequence[str], decimal: str | None = None) -> nw.LazyFrame[Any]:
-    """The columns with a role, and those of purchases in a window, as a lazy frame.
+def open_rows(
+    source: Any, roles: Roles, names: Sequence[str], decimal: str | None = None
+) -> tuple[nw.LazyFrame[Any], list[str]]:
+    """The columns with a role, and those of purchases in a window, as a lazy frame, and how text in them is read.
 
     Raises
     ------
@@ -33,7 +35,9 @@ def open_rows(source: Any, roles: Roles, names: Sequence[str], decimal: str | No
     kinds |= {name: "value" for name in (roles.customer_id,) if name}
     kinds |= {name: _kind_of_moment(source, name) for name in (roles.assigned,) if name}
     kinds |= dict.fromkeys(roles.numbers, "measure")
-    frame = open_table(source, list(kinds), kinds, keep=True, where="the test", stated=Stated(decimal=decimal)).lazy()
+    columns = {name: name for name in kinds}
+    forms = forms_of(source, columns, kinds, Stated(decimal=decimal), where="the test")
+    frame = open_table(source, columns, kinds, keep=True, where="the test", forms=forms).lazy()
     if roles.assigned is not None:
         gaps = nw.col(roles.assigned).is_null().cast(nw.Int64).sum()
         gaps, rows = collect(frame.select(missing=gaps, rows=nw.len())).iloc[0]
@@ -41,15 +45,7 @@ def open_rows(source: Any, roles: Roles, names: Sequence[str], decimal: str | No
             raise ValueError(
                 f"{roles.assigned} is missing for {gaps:,} of {rows:,} customers; fill it in, or leave assigned out"
             )
-    return frame
-
-
-def formats_of(source: Any, names: Sequence[str], decimal: str | None) -> list[str]:
-    """A sentence for each column of numbers in text that are not plain: how it is read."""
-    columns = {name: name for name in names}
-    kinds: dict[str, Kind] = dict.fromkeys(names, "measure")
-    forms = forms_of(source, columns, kinds, Stated(decimal=decimal), where="the test")
-    return [f"“{name}” is read with {form}." for name, form in formats_in_words(forms, columns).items()]
+    return frame, [f"“{name}” is read with {form}." for name, form in formats_in_words(forms, columns).items()]
 
 
 def _kind_of_moment(source: Any, name: str) -> Kind:

@@ -19,7 +19,6 @@ from retention_models.interventions.campaign.defaults import (
     binary_columns,
     choose_control,
     choose_outcome,
-    formats_of,
     open_rows,
     read_arms,
 )
@@ -232,7 +231,7 @@ def read_campaign(
     prices.check(roles)
     with naming(rows):
         roles, chosen = choose_outcome(rows, roles, names)
-        frame = open_rows(rows, roles, names, decimal)
+        frame, forms = open_rows(rows, roles, names, decimal)
         against, reason = choose_control(read_arms(frame, roles.arm), control)
         plan = Plan(control=against, shares=planned_shares, unit=roles.cluster or "customer")
         experiment = Experiment.from_rows(
@@ -246,7 +245,6 @@ def read_campaign(
             customer_id=roles.customer_id,
         )
         yes_or_no = binary_columns(frame, roles.outcomes)
-        forms = formats_of(rows, roles.numbers, decimal)
     units = {name: _unit(name, roles, prices, name in yes_or_no) for name in roles.outcomes}
     outcomes = tuple(
         Outcome(column=name, unit=unit, horizon=horizon, time_unit=time_unit, adjust_for=roles.covariates)

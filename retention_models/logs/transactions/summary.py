@@ -437,7 +437,7 @@ def _time_columns(table: pd.DataFrame, days: Calendar) -> pd.DataFrame:
 
 
 def _checks(log: Transactions, days: Calendar, everybody: pd.DataFrame, table: pd.DataFrame) -> list[Check]:
-    """What the log can be trusted with: its first purchases, its last day, and the rows that count."""
+    """Data checks: the first purchases of the log, its last day, and the rows that count."""
     openings = check_openings(table, halves(days.start, days.calibration_end))
     return [openings, *([] if days.last_day_is_stated else [_check_last_day(everybody)]), *log.checks]
 
