@@ -23,7 +23,7 @@ SHOWN = {  # in words
     WRITTEN: "decimal point, with thousands separators or a currency",
     COMMA: "decimal comma",
 }
-SAMPLE = 2_000  # rows, by which a column in plain ISO 8601 or with decimal points is known
+SAMPLE = 2_000  # values that are not ISO 8601, by which it is known which other forms a column can have
 MIXED = 0.01  # of the values: if so many have another form than the others, the column mixes forms
 
 DATES = (
@@ -204,16 +204,16 @@ class _Column:
     text: str
     given: str
 
-    def first_values(self) -> DuckDBPyRelation:
-        return self.relation.project(f"{self.text} AS value").filter("value IS NOT NULL").limit(SAMPLE)
-
     def is_iso(self) -> bool:
-        """Whether the first values are all days in ISO 8601."""
-        first = self.first_values().filter(f"NOT regexp_full_match(value, '{NO_DAY}')")
-        found = _one_row(first, {"n": "count(*)", "iso": f"count({iso('value')})"})
-        return bool(found["iso"] == found["n"])
+        """Whether all values are days in ISO 8601."""
+        return not _one_row(self.days(), {"others": f"count(*) FILTER (({iso('value')}) IS NULL)"})["others"]
+
+    def days(self) -> DuckDBPyRelation:
+        """The values without what programs write for no day."""
+        return self.values().filter(f"NOT regexp_full_match(value, '{NO_DAY}')")
 
     def values(self) -> DuckDBPyRelation:
+        """Each value, and the number of rows that it stands for."""
         rows = "_rows" if "_rows" in self.relation.columns else "1"
         return self.relation.project(f"{self.text} AS value, {rows} AS n").filter("value IS NOT NULL")
 
@@ -222,12 +222,13 @@ def _form_of_days(column: _Column) -> str:
     """The form that reads most days of a column; ISO 8601 where none reads any."""
     if column.is_iso():
         return ISO
-    first = column.first_values().filter(f"NOT regexp_full_match(value, '{NO_DAY}')")
-    readers = {ISO: iso("value")} | {form: _day_alone(form) for form in (*DATES, *COUNTS)}
-    counts = _one_row(first, {form: f"count({sql})" for form, sql in readers.items()})
+    some = column.days().filter(f"({iso('value')}) IS NULL").limit(SAMPLE)
+    readers = {form: _day_alone(form) for form in (*DATES, *COUNTS)}
+    counts = _one_row(some, {form: f"count({sql})" for form, sql in readers.items()})
     possible = {form: sql for form, sql in readers.items() if counts[form]}
-    rows = column.values().filter(f"NOT regexp_full_match(value, '{NO_DAY}')")
-    return _best(rows, possible, column.given, "date_format") if possible else ISO
+    if not possible:
+        return ISO
+    return _best(column.days(), {ISO: iso("value")} | possible, column.given, "date_format")
 
 
 def _day_alone(form: str) -> str:
@@ -241,10 +242,9 @@ def _day_alone(form: str) -> str:
 
 def _form_of_numbers(column: _Column) -> str:
     """Whether the numbers of a column have decimal points or decimal commas."""
-    first = column.first_values()
     plain = r"[-+]?\d*\.(?:\d\d?|\d{4,})|[-+]?0\.\d+"
     counts = _one_row(
-        first,
+        column.values(),
         {
             "n": "count(*)",
             "plain": f"count(*) FILTER (regexp_full_match(value, '{plain}'))",

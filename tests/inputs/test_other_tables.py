@@ -234,3 +234,22 @@ def test_two_currencies_are_not_added_up():
         rm.read_transactions(log, decimal=".")
     log["currency"] = ["USD", "EUR", "USD", "USD"]
     assert rm.read_transactions(log, where="currency=USD").frame["amount"].tolist() == [1.5, 3.25, 4.1]
+
+
+LATE = {
+    "a second currency": ("amount", lambda rows: ("€" + rows).where(rows.index < 4500, "$" + rows), "mixes currencies"),
+    "decimal commas": ("amount", lambda rows: rows.str.replace(".", ","), "mixes forms"),
+    "another form of days": ("date", lambda rows: pd.to_datetime(rows).dt.strftime("%d/%m/%Y"), "mixes forms"),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_what_comes_late_in_a_long_file_counts_as_in_a_frame(name, tmp_path):
+    days = pd.Series(pd.date_range("2023-01-01", periods=5000, freq="3h").strftime("%Y-%m-%d"))
+    log = pd.DataFrame({"customer_id": range(5000), "date": days, "amount": [f"{i % 90}.5" for i in range(5000)]})
+    column, change, words = LATE[name]
+    log.loc[4000:, column] = change(log.loc[4000:, column])
+    log.to_csv(tmp_path / "log.csv", index=False)
+    for source in (log, tmp_path / "log.csv"):
+        with pytest.raises(ValueError, match=rf"'{column}' {words}"):
+            rm.read_transactions(source)

@@ -317,7 +317,9 @@ def test_a_form_that_reads_every_value_is_taken_before_one_that_reads_nearly_all
 # The options themselves
 
 
-@pytest.mark.parametrize("wrong", ["", "days", "dd/mm/yyyy", "%d/%m", 3, "unix", "%d/%m/%Y %Q", "%d/%m/%Y %H:%M %z", "%d/%m/%Y %"])
+@pytest.mark.parametrize(
+    "wrong", ["", "days", "dd/mm/yyyy", "%d/%m", 3, "unix", "%d/%m/%Y %Q", "%d/%m/%Y %H:%M %z", "%d/%m/%Y %"]
+)
 def test_a_date_format_that_names_no_day_is_refused(wrong):
     with pytest.raises((ValueError, TypeError)) as error:
         rm.read_transactions(pd.DataFrame(columns()), **NAMES, date_format=wrong)
