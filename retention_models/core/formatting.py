@@ -233,9 +233,21 @@ def counted(counts: Mapping[str, int]) -> str:
     Examples
     --------
     >>> counted({"rows without a readable date": 1, "rows with a negative amount": 1200})
-    '1 rows without a readable date, 1,200 rows with a negative amount'
+    '1 row without a readable date, 1,200 rows with a negative amount'
     """
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    return ", ".join(number_of(count, name) for name, count in counts.items())
+
+
+def number_of(count: float, what: str) -> str:
+    """A whole number, and what is counted, of which the first word is a plural: that loses its s beside 1.
+
+    Examples
+    --------
+    >>> number_of(1, "days"), number_of(2, "rows without a customer_id")
+    ('1 day', '2 rows without a customer_id')
+    """
+    first, space, rest = what.partition(" ")
+    return f"{count:,.0f} {first.removesuffix('s') if count == 1 else first}{space}{rest}"
 
 
 def _is_empty(value: Any) -> bool:

@@ -52,7 +52,7 @@ def choose_settings(log: Any, **options: Any) -> AnalysisSettings | ContractSett
     Raises
     ------
     ValueError
-        When no customer bought twice, or no customer left. When a few dates are so far from the others that they must
+        When no customer of a contract log left. When a few dates are so far from the others that they must
         be mistakes. When the options contradict each other or the log. When the log does not show how contracts came
         into it.
 

@@ -105,6 +105,8 @@ def _return_trait(second: pd.DataFrame) -> tuple[str, str]:
 
 
 def _rhythm_trait(gaps: pd.Series) -> tuple[str, str]:
+    if gaps.empty:
+        return "no customer bought twice", "no rhythm to see"
     usual, long = days_until(gaps, 0.5), days_until(gaps, 0.9)
     kinds = {4: "every few days", 20: "every week or two", 60: "every few weeks", 250: "every few months"}
     kind = next((kind for days, kind in kinds.items() if usual <= days), "about once a year")

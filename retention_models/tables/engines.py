@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, TypeAlias, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -30,6 +29,7 @@ from retention_models.tables.files import (
     Kind,
     column_names_of_file,
     duckdb_connection,
+    is_path,
     is_text_file,
     lend,
     naming,
@@ -41,6 +41,7 @@ from retention_models.tables.files import (
     text_columns,
     to_wall_clock,
 )
+from retention_models.tables.text_files import look_like_values
 from retention_models.tables.text_forms import NOTHING_STATED, POINT, Stated, first_unread, recognise
 
 Frame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]
@@ -99,7 +100,7 @@ def open_log(
         _check_zone(time_zone)
     columns = _named(columns)
     kinds = {name: kinds[name] for name in columns}
-    whole = isinstance(source, str | Path) and is_text_file(source)
+    whole = is_path(source) and is_text_file(source)
     frame = _open(source, columns, kinds, where, hint)
     forms = _forms_in(frame, kinds, columns, NOTHING_STATED) if forms is None else forms
     if frame.implementation.is_pandas():
@@ -215,7 +216,7 @@ def open_table(
     Files that many questions are asked of are read once with ``keep``: they stay in memory if they are small enough.
     """
     frame = open_log(source, columns, kinds, where=where, hint=hint, forms=forms)
-    if keep and isinstance(source, str | Path) and size_of_files(source) <= LARGEST_KEPT:
+    if keep and is_path(source) and size_of_files(source) <= LARGEST_KEPT:
         frame = as_lazy(duckdb_connection().from_df(collect(frame)))
     facts = reading_facts(frame)
     return settle(frame, collect(frame.lazy().select(**facts)).iloc[0], _named(columns)) if facts else frame
@@ -231,7 +232,7 @@ def collect_table(
 
 def column_names(source: Any, where: str = "the table") -> list[str]:
     """The names of the columns of a frame or file, without reading its rows."""
-    if isinstance(source, str | Path):
+    if is_path(source):
         return column_names_of_file(source)
     if is_pandas_dataframe(source) or is_duckdb_relation(source) or is_pyspark_dataframe(source):
         return list(source.columns)
@@ -250,11 +251,7 @@ def require_columns(source: Any, names: Sequence[str], where: str, hint: str) ->
 
 def clock_of(source: Any, column: str) -> str | None:
     """The time zone on whose clock a column of a frame is written; None if it does not say so, and for files."""
-    dtype = (
-        None
-        if isinstance(source, str | Path)
-        else _select(source, {column: column}, "the log", "").collect_schema()[column]
-    )
+    dtype = None if is_path(source) else _select(source, {column: column}, "the log", "").collect_schema()[column]
     return getattr(dtype, "time_zone", None)
 
 
@@ -413,7 +410,7 @@ def _check_zones(first: Any, last: Any, name: str, time_zone: str | None) -> Non
 
 def _select(source: Any, columns: Mapping[str, str], where: str, hint: str) -> Frame:
     """The columns asked for, under their new names, as they are."""
-    relation, names = open_files(source) if isinstance(source, str | Path) else (None, column_names(source, where))
+    relation, names = open_files(source) if is_path(source) else (None, column_names(source, where))
     _check_columns(columns, names, where, hint)
     places = {name: place for place, name in enumerate(names)}
     if relation is not None:
@@ -434,16 +431,18 @@ def _check_columns(columns: Mapping[str, str], names: Sequence[str], where: str,
         there = ", ".join(str(name)[:LONGEST_SHOWN] for name in names[:SHOWN]) + (
             f" and {len(names) - SHOWN:,} more" if names[SHOWN:] else ""
         )
-        alike = {_spelling(name): name for name in reversed(names)}
-        wanted = [_spelling(name) for name in columns.values() if not counts[name]]
+        alike = {spelling(name): name for name in reversed(names)}
+        wanted = [spelling(name) for name in columns.values() if not counts[name]]
         meant = list(dict.fromkeys(repr(alike[name]) for name in wanted if name in alike))
         hint = f"Did you mean {', '.join(meant)}? {hint}" if meant else hint
+        if look_like_values(names):
+            hint = "Its first line holds values: state no_header=True, and call columns by their numbers, from '1'"
         raise ValueError(f"{where} has no column {', '.join(missing)}; it has {there}{f'. {hint}' if hint else ''}")
     if repeated := [name for name in dict.fromkeys(columns.values()) if counts[name] > 1]:
         raise ValueError(f"{where} has more than one column called {', '.join(repeated)}; rename or drop all but one")
 
 
-def _spelling(name: Any) -> str:
+def spelling(name: Any) -> str:
     """A name without the differences that people overlook: capitals, blanks, hyphens and underscores."""
     return re.sub(r"[\s_-]", "", str(name)).casefold()
 

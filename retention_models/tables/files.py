@@ -7,22 +7,31 @@ DuckDB streams them, larger than memory or not.
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
-import io
 import os
 import threading
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from glob import escape, glob
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, cast
 
 import pandas as pd
 
+from retention_models.tables.text_files import (
+    CSV_ENDINGS,
+    DAMAGED,
+    UNEVEN,
+    TextFile,
+    check_kind,
+    check_utf8,
+    first_uneven_line,
+    header,
+    mixes_line_ends,
+    named,
+    numbered,
+    utf8_copy,
+)
 from retention_models.tables.text_forms import INSTANTS, ISO, POINT, day_in, measure_in, number_in
 
 if TYPE_CHECKING:
@@ -30,22 +39,10 @@ if TYPE_CHECKING:
 
 Kind = Literal["id", "value", "day", "number", "measure", "text", "words"]
 
-CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq")
 WORKBOOK_ENDINGS = (".xlsx",)
 ENDINGS = (*CSV_ENDINGS, *PARQUET_ENDINGS, *WORKBOOK_ENDINGS)
-SEPARATORS = ",;\t|"
-DAMAGED = "the file is damaged"
-LONGEST_HEADER, LONGEST_NAME = 1_000_000, 10_000  # characters of the first line, and of the name of a column
-UTF_16 = ("UTF-16 text", "save it as UTF-8, or pass the frame of pandas.read_csv(..., encoding='utf-16')")
-KINDS_OF_FILES = {  # first bytes of files that are no text in UTF-8, and what to do about them
-    b"\xff\xfe": UTF_16,
-    b"\xfe\xff": UTF_16,
-    b"\x1f\x8b": ("compressed by gzip", "give it a name that ends in .csv.gz"),
-    b"PAR1": ("a Parquet file", "give it a name that ends in .parquet"),
-    b"PK\x03\x04": ("a workbook or an archive", "give a workbook a name that ends in .xlsx, and unpack an archive"),
-}
-UNEVEN = "each line must have as many values as the first has names"
+Files = str | Path | TextFile
 
 # What programs write where there is nothing. It is no customer.
 NOTHING = ("null", "none", "nan", "nat", "<na>", "n/a", "#n/a")
@@ -104,7 +101,7 @@ _PARSERS: Mapping[Kind, str] = {
 }
 
 
-def open_files(path: str | Path) -> tuple[DuckDBPyRelation, list[str]]:
+def open_files(path: Files) -> tuple[DuckDBPyRelation, list[str]]:
     """One file, or all that match a pattern such as ``sales/*.parquet``, as a relation, and its columns' names.
 
     The columns of CSV files, separated by commas, semicolons, tabs or bars, and of workbooks are all text, as it
@@ -112,31 +109,43 @@ def open_files(path: str | Path) -> tuple[DuckDBPyRelation, list[str]]:
     """
     files = _files(path)
     if is_text_file(path):
-        return _read_workbooks(files) if files[0].lower().endswith(WORKBOOK_ENDINGS) else _read_csv(files)
+        layout = path if isinstance(path, TextFile) else TextFile(path)
+        is_workbook = files[0].lower().endswith(WORKBOOK_ENDINGS)
+        return _read_workbooks(files, layout) if is_workbook else _read_csv(files, layout)
+    if isinstance(path, TextFile):
+        raise ValueError(f"{path} is no file of text: leave out separator, no_header and encoding")
     relation = duckdb_connection().read_parquet(list(map(escape, files)))
     return relation, relation.columns
 
 
-def is_text_file(path: str | Path) -> bool:
+def is_text_file(path: Files) -> bool:
     """Whether all that a file holds is text, of which the reader must make dates and numbers."""
     return not _files(path)[0].lower().endswith(PARQUET_ENDINGS)
 
 
-def column_names_of_file(path: str | Path) -> list[str]:
+def column_names_of_file(path: Files) -> list[str]:
     """The names of a file's columns, of a CSV file from its first line."""
-    first = _files(path)[0]
-    if first.lower().endswith(CSV_ENDINGS):
-        _check_kind(first)
-    return _header(first)[1] if first.lower().endswith(CSV_ENDINGS) else open_files(first)[1]
+    first, layout = _files(path)[0], path if isinstance(path, TextFile) else TextFile(path)
+    if not first.lower().endswith(CSV_ENDINGS):
+        return open_files(path)[1]
+    check_kind(first, layout)
+    check_utf8(first, layout)
+    return header(first, layout)[1]
 
 
-def size_of_files(path: str | Path) -> int:
+def size_of_files(path: Files) -> int:
     """How many bytes the files have together."""
     return sum(Path(file).stat().st_size for file in _files(path))
 
 
-def _files(path: str | Path) -> list[str]:
+def is_path(source: object) -> TypeGuard[Files]:
+    """Whether a source is the path of files, not a frame."""
+    return isinstance(source, str | Path | TextFile)
+
+
+def _files(path: Files) -> list[str]:
     """The files that a path or a pattern means, all of one kind."""
+    path = path.path if isinstance(path, TextFile) else path
     if Path(path).is_dir():
         raise ValueError(f"{path} is a folder; name its files, such as {str(Path(path, '*.csv'))!r}")
     files = [str(path)] if Path(path).exists() else sorted(glob(str(path)))  # noqa: PTH207, Path.glob needs a folder
@@ -280,13 +289,14 @@ def naming(source: object) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, UnreadableError) as error:
-        if not isinstance(source, str | Path):
+        if not is_path(source):
             raise
         if not is_text_file(source):
             raise ValueError(f"{source} cannot be read: {DAMAGED}. {error}") from error
-        if line := _first_uneven_line(_files(source)):
+        layout = source if isinstance(source, TextFile) else TextFile(source)
+        if line := first_uneven_line(_files(source), layout):
             raise ValueError(f"{source} cannot be read: {UNEVEN}. {line}") from error
-        if mixed := [file for file in _files(source) if _mixes_line_ends(file)]:
+        if mixed := [file for file in _files(source) if mixes_line_ends(file)]:
             raise ValueError(f"{mixed[0]} mixes line ends (CRLF and LF): save it with one kind") from error
         raise ValueError(f"{source} cannot be read: {error}") from error
 
@@ -302,47 +312,25 @@ def naming_damaged_pages() -> Iterator[None]:
         raise UnreadableError(f"a file cannot be read: {DAMAGED}. {error}") from error
 
 
-def _first_uneven_line(files: Sequence[str]) -> str:
-    """Where CSV files first have a line without as many values as the first has names; empty if nowhere."""
-    for file in (name for name in files if name.lower().endswith(CSV_ENDINGS)):
-        separator, names = _header(file)
-        with io.TextIOWrapper(_open(file), encoding="utf-8-sig", newline="") as lines:
-            rows, line = csv.reader(lines, delimiter=separator, strict=True), 1
-            try:
-                for values in rows:
-                    if values and len(values) != len(names):
-                        return f"{file} has {len(values):,} instead of {len(names):,} in line {line:,}"
-                    line = rows.line_num + 1
-            except csv.Error as error:
-                return f"{file} has a damaged value in line {line:,}: {error}"
-    return ""
-
-
-def _mixes_line_ends(file: str) -> bool:
-    """Whether some lines of a text file end with CRLF, and others with LF alone."""
-    with _open(file) as stream:
-        counts = [(block.count(b"\n"), block.count(b"\r\n")) for block in _blocks(stream, file)]
-    ends, of_two = (sum(each) for each in zip(*counts, strict=True))
-    return 0 < of_two < ends
-
-
-def _read_csv(files: Sequence[str]) -> tuple[DuckDBPyRelation, list[str]]:
+def _read_csv(files: Sequence[str], layout: TextFile) -> tuple[DuckDBPyRelation, list[str]]:
     """The files' rows, every column as text, and the columns' names.
 
     Nothing is guessed from the rows, so the last is read like the first. DuckDB knows the columns by their position,
     because it does not tell capitals from small letters.
     """
     for file in files:
-        _check_kind(file)
-        _check_utf8(file)
-    separator, names = _header(files[0])
+        check_kind(file, layout)
+        check_utf8(file, layout)
+    separator, names = header(files[0], layout)
     for file in files[1:]:
-        _check_same_columns(file, _header(file)[1], files[0], names if _header(file)[0] == separator else [])
+        other_separator, others = header(file, layout)
+        _check_same_columns(file, others, files[0], names if other_separator == separator else [])
+    copies = [utf8_copy(file, layout, separator) for file in files]
     relation = duckdb_connection().read_csv(
-        list(map(escape, files)),  # type: ignore[arg-type]  # of which the stubs know but one
-        header=True,
+        list(map(escape, copies)),  # type: ignore[arg-type]  # of which the stubs know but one
+        header=not layout.no_header,
         auto_detect=False,
-        delimiter=separator,
+        delimiter="\t" if separator == " " else separator,
         quotechar='"',
         escapechar='"',
         columns={f"column{position}": "VARCHAR" for position in range(len(names))},
@@ -350,16 +338,18 @@ def _read_csv(files: Sequence[str]) -> tuple[DuckDBPyRelation, list[str]]:
     return relation, names
 
 
-def _read_workbooks(files: Sequence[str]) -> tuple[DuckDBPyRelation, list[str]]:
+def _read_workbooks(files: Sequence[str], layout: TextFile) -> tuple[DuckDBPyRelation, list[str]]:
     """The rows of workbooks, every cell as text, and the columns' names."""
-    sheets = [_read_sheet(file) for file in files]
+    if layout.separator or layout.encoding:
+        raise ValueError(f"{files[0]} is a workbook: leave out separator and encoding")
+    sheets = [_read_sheet(file, no_header=layout.no_header) for file in files]
     for file, (_, names) in zip(files, sheets, strict=True):
         _check_same_columns(file, names, files[0], sheets[0][1])
     return duckdb_connection().from_df(pd.concat([rows for rows, _ in sheets], ignore_index=True)), sheets[0][1]
 
 
-def _read_sheet(file: str) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of the only sheet that has some, every cell as text, and the names in its first row."""
+def _read_sheet(file: str, *, no_header: bool) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of the only sheet that has some, every cell as text, and the names in its first row, if it has any."""
     try:
         sheets = pd.read_excel(file, engine="calamine", sheet_name=None, header=None, dtype=object, na_filter=False)
     except ImportError as error:
@@ -374,77 +364,15 @@ def _read_sheet(file: str) -> tuple[pd.DataFrame, list[str]]:
         sheet = f"it has {len(filled)} ({', '.join(map(str, filled))})" if filled else "it is empty"
         raise ValueError(f"{file} must have one sheet with rows; {sheet}: keep one, or save it as CSV")
     cells = next(iter(filled.values())).map(lambda cell: str(cell).strip())
-    rows = cells[1:][(cells[1:] != "").any(axis=1)]  # an empty row is none, like an empty line of a CSV file
-    return rows.astype(object).set_axis([f"column{i}" for i in range(cells.shape[1])], axis=1), _named(cells.iloc[0])
+    rows = cells if no_header else cells[1:]
+    rows = rows[(rows != "").any(axis=1)]  # an empty row is none, like an empty line of a CSV file
+    names = numbered(list(cells.iloc[0])) if no_header else named(cells.iloc[0])
+    return rows.astype(object).set_axis([f"column{i}" for i in range(cells.shape[1])], axis=1), names
 
 
 def _check_same_columns(file: str, names: Sequence[str], first: str, wanted: Sequence[str]) -> None:
     if names != wanted:
         raise ValueError(f"{file} has other columns than {first}: {', '.join(names)}")
-
-
-def _blocks(stream: IO[bytes], file: str) -> Iterator[bytes]:
-    """The bytes of a file, a million at a time; a ValueError where what was compressed is damaged."""
-    try:
-        while block := stream.read(2**20):
-            yield block
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{file} cannot be read: {DAMAGED}. {error}") from error
-
-
-def _open(file: str) -> IO[bytes]:
-    """The bytes of a file, or those that were compressed."""
-    return cast(IO[bytes], gzip.open(file)) if file.lower().endswith(".gz") else Path(file).open("rb")
-
-
-def _check_kind(file: str) -> None:
-    """Raise a ValueError that says what a file is whose name says that it is text, and whose first bytes do not."""
-    with _open(file) as stream:
-        first = next(_blocks(stream, file), b"")[:1000]
-    for mark, (kind, cure) in KINDS_OF_FILES.items():
-        if first.startswith(mark):
-            raise ValueError(f"{file} is {kind}: {cure}")
-    if first.count(b"\0") > len(first) / 4:
-        kind, cure = UTF_16
-        raise ValueError(f"{file} is {kind}: {cure}")
-
-
-def _check_utf8(file: str) -> None:
-    """Raise a ValueError that names the first line in another encoding, in which DuckDB might or might not stumble."""
-    decoder, lines = codecs.getincrementaldecoder("utf-8")(), 1
-    with _open(file) as stream:
-        for block in _blocks(stream, file):
-            try:
-                decoder.decode(block)
-            except UnicodeDecodeError as error:
-                lines += error.object[: error.start].count(b"\n")
-                raise ValueError(
-                    f"{file} is not UTF-8 text (line {lines:,}); save it as such, "
-                    "or read it with pandas.read_csv(..., encoding='latin-1'), say, and pass the frame"
-                ) from error
-            lines += block.count(b"\n")
-
-
-def _header(file: str) -> tuple[str, list[str]]:
-    """The separator, which is the one that occurs most often in the first line, and the names of the columns."""
-    with io.TextIOWrapper(_open(file), encoding="utf-8-sig", newline="") as lines:
-        first = lines.readline(LONGEST_HEADER + 1)
-    separator = max(SEPARATORS, key=first.count)
-    if len(first) > LONGEST_HEADER or any(len(name) > LONGEST_NAME for name in first.split(separator)):
-        raise ValueError(
-            f"{file} cannot be read: its first line must name the columns, in up to {LONGEST_HEADER:,} characters and "
-            f"{LONGEST_NAME:,} for each; is it a table?"
-        )
-    names = next(csv.reader([first], delimiter=separator), [])
-    if not names:
-        problem = "has a blank first line" if first else "is empty"
-        raise ValueError(f"{file} {problem}: expected names of columns in its first line")
-    return separator, _named(names)
-
-
-def _named(names: Iterable[str]) -> list[str]:
-    """Names without blanks around them. A column without one, such as row labels, is called by its position."""
-    return [name.strip() or f"column{position}" for position, name in enumerate(names, start=1)]
 
 
 def _quoted(name: str) -> str:

@@ -15,12 +15,12 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import retention_models as rm
-from retention_models.cli.output import write_table
 from retention_models.core.whole_files import whole_file, work_folder, write_whole
 from retention_models.interventions.effects.effect import Effect
 from retention_models.report import publish as publishing
 from retention_models.report import refresh_notebooks
 from retention_models.report.publish import publish
+from retention_models.report.written_tables import write_table
 
 FIT = rm.fit(rm.NBD, rm.NBD(0.8, 6).simulate(np.full(200, 40.0), np.random.default_rng(1)))
 STUDY = {"intervention": "call", "outcome": "churn", "unit": "share", "estimand": "difference", "population": "all"}

@@ -83,7 +83,7 @@ def test_a_total_below_the_rows_is_no_customer(tmp_path):
     lines = [f"{i},2024-01-0{1 + i % 9},5" for i in range(50)]
     path = tmp_path / "log.csv"
     path.write_text("\n".join(["customer_id,date,amount", *lines, "Total,,250"]))
-    with pytest.raises(ValueError, match=r"with 50 % of the amount: 1 rows without a readable date"):
+    with pytest.raises(ValueError, match=r"with 50 % of the amount: 1 row without a readable date"):
         rm.read_transactions(path)
     log = rm.read_transactions(path, max_set_aside=0.5)
     assert rm.summarize(log, observation_end=END).index.dtype == np.int64

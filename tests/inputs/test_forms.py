@@ -241,7 +241,7 @@ def test_the_options_of_the_command_line_settle_a_column_of_two_readings(tmp_pat
     assert repr(found) == repr(fit_of(plain, tmp_path))
 
 
-@pytest.mark.parametrize("command", ["fit", "report"])
+@pytest.mark.parametrize("command", ["fit", "predict", "purchases"])
 def test_the_help_names_the_options(command, capsys):
     with pytest.raises(SystemExit):
         main([command, "--help"])

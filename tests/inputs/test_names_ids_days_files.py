@@ -141,9 +141,6 @@ def parquet(path):
 FILES = {
     "gzip": (lambda path: path.write_bytes(gzip.compress(TEXT.encode())), r"(?i)gzip|\.gz|compressed"),
     "Parquet": (parquet, "(?i)parquet"),
-    "UTF-16": (lambda path: path.write_text(TEXT, encoding="utf-16"), "(?i)utf-16"),
-    "UTF-16, little end": (lambda path: path.write_text("\ufeff" + TEXT, encoding="utf-16-le"), "(?i)utf-16"),
-    "UTF-16, big end": (lambda path: path.write_text("\ufeff" + TEXT, encoding="utf-16-be"), "(?i)utf-16"),
     "UTF-16 without a mark": (lambda path: path.write_text(TEXT, encoding="utf-16-le"), "(?i)utf-16"),
 }
 

@@ -39,7 +39,7 @@ def source(request, tmp_path):
 def test_rows_that_meet_all_conditions_count(source, where, rows, left_out):
     log = rm.read_transactions(source, where=where)
     assert log.rows == rows
-    assert log.set_aside.get("rows that do not meet the conditions", 0) == left_out
+    assert log.set_aside.get("rows outside the conditions", 0) == left_out
     assert log.columns == ["customer_id", "date", "amount"]
     assert rm.summarize(source, where=where).attrs["set_aside"] == log.set_aside
 
@@ -61,7 +61,7 @@ def test_a_condition_on_a_column_that_is_not_there_is_refused():
 
 
 def test_where_nothing_meets_the_conditions_this_is_said():
-    with pytest.raises(ValueError, match="no row of the log can be used: 8 rows that do not meet the conditions"):
+    with pytest.raises(ValueError, match="no row of the log can be used: 8 rows outside the conditions"):
         rm.read_transactions(ROWS, where="status=Open")
 
 
@@ -75,4 +75,4 @@ def test_the_command_line_takes_several_conditions(tmp_path, capsys):
     assert main(["fit", *asked]) == 0
     expected = rm.fit(rm.NBD, rm.summarize(log.query("status == 'ok' and channel != 'test'")))
     assert rm.Fit.from_json(tmp_path / "fit.json").model == expected.model
-    assert "rows that do not meet the conditions" in capsys.readouterr().err
+    assert "rows outside the conditions" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 import narwhals as nw
 import numpy as np
@@ -19,8 +19,8 @@ from retention_models.core.formatting import Presentation, short_number
 from retention_models.interventions.arms.cells import Cell, cells_of_sums
 from retention_models.tables.engines import collect, column_names, forms_of, open_log, unread_hint
 from retention_models.tables.files import Kind, naming
+from retention_models.tables.reading import TextReading, described
 from retention_models.tables.rules import check_complete
-from retention_models.tables.text_forms import Stated
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -65,7 +65,7 @@ def read_rows(
     cluster: str | None = None,
     block: str | None = None,
     customer_id: str | None = "customer_id",
-    decimal: str | None = None,
+    **reading: Unpack[TextReading],
 ) -> Rows:
     """Checked customer rows: one row a customer, with an arm and a finite number in every measured column.
 
@@ -76,6 +76,7 @@ def read_rows(
     ValueError
         When a column is missing, is not numeric or has gaps, or a customer has two rows.
     """
+    source, stated = described(source, **reading)
     roles = {"arm": arm, "cluster": cluster, "block": block, "customer_id": customer_id}
     for what, name in roles.items():
         if name is not None or what == "arm":
@@ -87,7 +88,7 @@ def read_rows(
     kinds: dict[str, Kind] = {**dict.fromkeys(keys, "text"), **dict.fromkeys(measured, "measure"), "customer_id": "id"}
     with naming(source):
         columns = keys | measured | ids
-        forms = forms_of(source, columns, kinds, Stated(decimal=decimal), where="the test")
+        forms = forms_of(source, columns, kinds, stated, where="the test")
         frame = open_log(source, columns, kinds, where="the test", forms=forms).lazy()
 
         def hint(name: str) -> str:

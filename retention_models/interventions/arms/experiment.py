@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means, cell_of_customers, cells_of_sums
 from retention_models.interventions.arms.customer_rows import Rows, cap_column, read_rows
 from retention_models.tables.engines import column_names
+from retention_models.tables.reading import TextReading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -133,7 +134,7 @@ class Experiment(Presentation):
         caps: Mapping[str, float] | None = None,
         winsorise: Mapping[str, float] | None = None,
         customer_id: str | None = "customer_id",
-        decimal: str | None = None,
+        **reading: Unpack[TextReading],
     ) -> Self:
         """An experiment from customer rows on any engine; the rows remain where they are.
 
@@ -160,8 +161,9 @@ class Experiment(Presentation):
             Column to the quantile of all arms together at which it is cut, such as 0.999.
         customer_id
             The column that must not contain a customer twice, if it exists. None skips this check.
-        decimal
-            The decimal mark of numbers in text, ``"."`` or ``","``, as in ``read_transactions``.
+        **reading
+            How to read a file or text: ``date_format``, ``decimal``, ``separator``, ``no_header``, ``encoding``, as in
+            ``read_transactions``.
 
         Returns
         -------
@@ -178,7 +180,7 @@ class Experiment(Presentation):
         """
         require_type("plan", plan, Plan)
         names = _names(outcomes, covariates)
-        table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id, decimal=decimal)
+        table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id, **reading)
         ceilings = {}
         for name, rule in _ceiling_rules(names, caps or {}, winsorise or {}):
             table, ceilings[name] = cap_column(table, name, **rule)

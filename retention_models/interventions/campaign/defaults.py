@@ -21,7 +21,7 @@ MOST_ARMS = 20  # a column with more values does not say who was assigned to wha
 
 
 def open_rows(
-    source: Any, roles: Roles, names: Sequence[str], decimal: str | None = None
+    source: Any, roles: Roles, names: Sequence[str], stated: Stated = NOTHING_STATED
 ) -> tuple[nw.LazyFrame[Any], list[str]]:
     """The columns with a role, and those of purchases in a window, as a lazy frame, and how text in them is read.
 
@@ -33,10 +33,10 @@ def open_rows(
     kinds: dict[str, Kind] = {name: "number" for name in WINDOW if name in names}
     kinds |= {name: "text" for name in (roles.arm, roles.cluster, roles.block) if name}
     kinds |= {name: "value" for name in (roles.customer_id,) if name}
-    kinds |= {name: _kind_of_moment(source, name) for name in (roles.assigned,) if name}
+    kinds |= {name: _kind_of_moment(source, name, stated) for name in (roles.assigned,) if name}
     kinds |= dict.fromkeys(roles.numbers, "measure")
     columns = {name: name for name in kinds}
-    forms = forms_of(source, columns, kinds, Stated(decimal=decimal), where="the test")
+    forms = forms_of(source, columns, kinds, stated, where="the test")
     frame = open_table(source, columns, kinds, keep=True, where="the test", forms=forms).lazy()
     if roles.assigned is not None:
         gaps = nw.col(roles.assigned).is_null().cast(nw.Int64).sum()
@@ -48,11 +48,11 @@ def open_rows(
     return frame, [f"“{name}” is read with {form}." for name, form in formats_in_words(forms, columns).items()]
 
 
-def _kind_of_moment(source: Any, name: str) -> Kind:
+def _kind_of_moment(source: Any, name: str, stated: Stated) -> Kind:
     """``day`` for a column of days, also in text; else ``value``, as for numbers that count from a beginning."""
     columns: dict[str, str] = {name: name}
     kinds: dict[str, Kind] = {name: "day"}
-    forms = forms_of(source, columns, kinds, NOTHING_STATED, where="the test")
+    forms = forms_of(source, columns, kinds, stated, where="the test")
     are_days = name in forms and not unread_hint(source, columns, kinds, forms, [name], where="the test")
     return "day" if are_days else "value"
 

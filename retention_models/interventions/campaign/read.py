@@ -6,10 +6,11 @@ import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 
+from retention_models.core.arguments import require_level
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms.costs import Costs
 from retention_models.interventions.arms.experiment import Experiment, Plan
@@ -27,6 +28,7 @@ from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.effects.effect import Effect
 from retention_models.tables.engines import column_names
 from retention_models.tables.files import naming
+from retention_models.tables.reading import TextReading, described
 from retention_models.value.terms import Terms
 
 
@@ -56,6 +58,8 @@ class Campaign(Presentation):
         The outcomes that are yes or no, by their columns.
     reasons
         Sentences on what was chosen from the rows, or left out because it was not stated.
+    level
+        Level of the intervals.
     """
 
     experiment: Experiment
@@ -69,6 +73,7 @@ class Campaign(Presentation):
     planned_customers: int
     binary: frozenset[str] = frozenset()
     reasons: tuple[str, ...] = ()
+    level: float = 0.95
 
     @property
     def main_outcome(self) -> Outcome:
@@ -86,7 +91,9 @@ class Campaign(Presentation):
         return [
             effect
             for outcome in self.outcomes
-            for effect in differences(self.experiment, outcome, **(self.money if outcome == self.priced else {}))
+            for effect in differences(
+                self.experiment, outcome, level=self.level, **(self.money if outcome == self.priced else {})
+            )
         ]
 
     @property
@@ -132,7 +139,8 @@ def read_campaign(
     horizon: float | None = None,
     time_unit: str | None = None,
     planned_customers: int | None = None,
-    decimal: str | None = None,
+    level: float = 0.95,
+    **reading: Unpack[TextReading],
 ) -> Campaign:
     """A campaign's test from customer rows; what is not stated is chosen from the rows or left out.
 
@@ -181,9 +189,11 @@ def read_campaign(
         default None: not stated.
     planned_customers
         Number of customers planned for the whole test. By default None: the number in the rows. Interim looks use it.
-    decimal
-        The decimal mark of numbers in text, ``"."`` or ``","``, as in ``read_transactions``. By default the column
-        shows it.
+    level
+        Level of the intervals. By default 0.95.
+    **reading
+        How to read a file or text: ``date_format``, ``decimal``, ``separator``, ``no_header``, ``encoding``, as in
+        ``read_transactions``.
 
     Returns
     -------
@@ -225,13 +235,15 @@ def read_campaign(
         lower_is_better=lower_is_better,
         customer_id=customer_id,
     )
+    require_level(level)
+    rows, stated = described(rows, **reading)
     prices = Prices.from_terms(terms or Terms(), cost, redemption_cost)
     names = column_names(rows, "the test")
     roles = roles.check_columns(names)
     prices.check(roles)
     with naming(rows):
         roles, chosen = choose_outcome(rows, roles, names)
-        frame, forms = open_rows(rows, roles, names, decimal)
+        frame, forms = open_rows(rows, roles, names, stated)
         against, reason = choose_control(read_arms(frame, roles.arm), control)
         plan = Plan(control=against, shares=planned_shares, unit=roles.cluster or "customer")
         experiment = Experiment.from_rows(
@@ -273,6 +285,7 @@ def read_campaign(
             *([_planned_end_sentence(customers, planned)] if roles.assigned else []),
             *prices.reasons(roles, outcomes).values(),
         ),
+        level=level,
     )
 
 

@@ -42,7 +42,7 @@ def relative_lifts(campaign: Campaign) -> list[Effect]:
         row
         for outcome in campaign.outcomes
         if outcome.column in positive
-        for row in differences(test, outcome, scale="ratio")
+        for row in differences(test, outcome, scale="ratio", level=campaign.level)
     ]
 
 
@@ -61,11 +61,11 @@ def difference_by_method(campaign: Campaign) -> pd.DataFrame:
         unit of the outcome.
     """
     outcome, test = campaign.main_outcome, campaign.experiment
-    ways = {"means as they are": differences(test, replace(outcome, adjust_for=()))}
+    ways = {"means as they are": differences(test, replace(outcome, adjust_for=()), level=campaign.level)}
     if outcome.adjust_for:
-        ways["adjusted (CUPED)"] = differences(test, outcome)
+        ways["adjusted (CUPED)"] = differences(test, outcome, level=campaign.level)
         if not campaign.roles.cluster:
-            ways["adjusted (Lin, HC2)"] = differences(test, outcome, adjustment="Lin")
+            ways["adjusted (Lin, HC2)"] = differences(test, outcome, adjustment="Lin", level=campaign.level)
     numbers = ("estimate", "lower", "upper", "std_error")
     rows = {
         (effect.intervention, way): [getattr(effect, name) for name in numbers]
@@ -147,8 +147,8 @@ def ceiling_table(campaign: Campaign, cut: Experiment) -> pd.DataFrame:
     """
     rows = {}
     for outcome in (replace(found, adjust_for=()) for found in campaign.outcomes if found.column in cut.ceilings):
-        plain = differences(campaign.experiment, outcome)
-        for effect, uncut in zip(differences(cut, outcome), plain, strict=True):
+        plain = differences(campaign.experiment, outcome, level=campaign.level)
+        for effect, uncut in zip(differences(cut, outcome, level=campaign.level), plain, strict=True):
             same = effect.lower <= uncut.estimate <= effect.upper
             rows[outcome.name, effect.intervention] = (
                 *(effect.estimate, effect.lower, effect.upper),
@@ -199,7 +199,7 @@ def effects_by_delivery(campaign: Campaign) -> list[Effect]:
     outcome = campaign.outcomes[0]
     reached = campaign.experiment.table()[received]
     found = []
-    for effect in differences(campaign.experiment, outcome):
+    for effect in differences(campaign.experiment, outcome, level=campaign.level):
         arm = effect.intervention
         reached_some = 0 < reached[arm] < 1
         naive = _as_treated_comparison(campaign, outcome, arm, received) if reached_some else None
@@ -331,7 +331,7 @@ def purchase_models(campaign: Campaign, model_class: type[Model]) -> list[Check]
     window = collect(rows.select(nw.col("days_to_next").max()))["days_to_next"].iloc[0]
     control, arm = campaign.experiment.plan.control, campaign.roles.arm
     checks = []
-    for effect in differences(campaign.experiment, replace(measured[0], adjust_for=())):
+    for effect in differences(campaign.experiment, replace(measured[0], adjust_for=()), level=campaign.level):
         treated = effect.intervention
         try:
             check = purchase_model_check(

@@ -12,6 +12,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
+from retention_models.core.formatting import counted
 from retention_models.logs.transactions.calendar import Calendar
 from retention_models.logs.transactions.checks.log_start import halves
 from retention_models.logs.transactions.log import AFTER_OBSERVATION, EMPTIED, Transactions
@@ -124,6 +125,6 @@ def select_cohort(table: pd.DataFrame, days: Calendar) -> tuple[pd.DataFrame, di
     left_out = {reason: int(table["customers"][rows].sum()) for reason, rows in outside.items() if rows.any()}
     kept = table[~(earlier | later)]
     if kept.empty:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+        reasons = counted(left_out)
         raise ValueError(f"no customer is left: {reasons or 'refunds have emptied every purchase'}")
     return kept, left_out

@@ -22,6 +22,7 @@ from retention_models.core.dates import read_day, require_end_near
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.tables.conditions import Condition, read_conditions
+from retention_models.tables.currencies import CURRENCY, currency_column, require_one_currency
 from retention_models.tables.engines import (
     Frame,
     clock_of,
@@ -33,7 +34,8 @@ from retention_models.tables.engines import (
     unread_hint,
 )
 from retention_models.tables.files import Kind, naming
-from retention_models.tables.text_forms import Stated, formats_in_words
+from retention_models.tables.reading import TextReading, described
+from retention_models.tables.text_forms import formats_in_words
 
 Refunds = Literal["set_aside", "net", "error"]
 Zeros = Literal["keep", "set_aside"]
@@ -44,13 +46,26 @@ UNREADABLE = "rows without a readable date"
 NO_AMOUNT = "rows without a finite amount"
 TOO_LARGE = "rows with an amount of 1e15 or more"
 NEGATIVE = "rows with a negative amount"
-UNWANTED = "rows that do not meet the conditions"
+UNWANTED = "rows outside the conditions"
 AFTER_OBSERVATION = "rows after observation_end"
 BROKEN = (NO_CUSTOMER, UNREADABLE, NO_AMOUNT, TOO_LARGE)  # what no rule asks for
 EMPTIED = "rows of periods that refunds emptied"
-READ = {UNREADABLE: "date", NO_AMOUNT: "amount"}  # the column that a row has been set aside for
-KINDS: dict[str, Kind] = {"customer_id": "id", "date": "day", "amount": "number"}
+READ = {UNREADABLE: ("date",), NO_AMOUNT: ("amount", "quantity", "unit_price")}  # columns that rows are set aside for
+NUMBERS = ("amount", "quantity", "unit_price")
+KINDS: dict[str, Kind] = {"customer_id": "id", "date": "day", **dict.fromkeys(NUMBERS, "number")}
 BEYOND_CENTS = 1e15  # numbers this large, with either sign, are an eighth apart; far larger ones have no sum
+
+
+class Reading(TextReading, total=False):
+    """Keywords of ``read_transactions`` that other readers of a log pass on."""
+
+    refunds: Refunds
+    zeros: Zeros
+    time_zone: str | None
+    max_set_aside: float
+    where: str | Sequence[str]
+    quantity: str | None
+    unit_price: str | None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -193,6 +208,11 @@ def read_transactions(
     date_format: str | None = None,
     decimal: str | None = None,
     where: str | Sequence[str] = (),
+    quantity: str | None = None,
+    unit_price: str | None = None,
+    separator: str | None = None,
+    no_header: bool = False,
+    encoding: str | None = None,
 ) -> Transactions:
     """A purchase log, checked: rows that cannot count are set aside and counted by reason.
 
@@ -225,6 +245,16 @@ def read_transactions(
     where
         Which rows count, such as ``"status=Completed"`` or ``["currency=EUR", "channel!=test"]``: a row counts if it
         meets all conditions. Values are compared as text. By default all rows count.
+    quantity, unit_price
+        Column names of the number of items and the price of one, whose product is the amount. By default the log has a
+        column of amounts.
+    separator
+        What stands between the values of a file of text: a character, ``"tab"``, or ``"space"`` for blanks of any
+        number. By default that of ``,;|`` and tab which is most frequent in the first line.
+    no_header
+        Whether the first line of a file holds values. Columns are then called by their numbers, ``"1"``, ``"2"``, ...
+    encoding
+        Encoding of a file of text, such as ``"cp1252"``. By default UTF-8, or UTF-16 where the file is marked as such.
 
     Returns
     -------
@@ -236,7 +266,8 @@ def read_transactions(
     ------
     ValueError
         When columns are missing, duplicated or of the wrong type, or ids have several types. When dates mix time zones
-        and ``time_zone`` is not given. When no row is left, or more than ``max_set_aside`` cannot be read.
+        and ``time_zone`` is not given. When no row is left, or more than ``max_set_aside`` cannot be read. When amounts
+        have several currencies, by their text or by a column called currency.
 
     Notes
     -----
@@ -269,38 +300,74 @@ def read_transactions(
     check_choice("refunds", refunds, get_args(Refunds))
     check_choice("zeros", zeros, get_args(Zeros))
     require_number("max_set_aside", max_set_aside, 0, 1)
-    roles = {"customer_id": customer_id, "date": date} | ({} if amount is None else {"amount": amount})
+    source, stated = described(
+        source,
+        date_format=date_format,
+        decimal=decimal,
+        separator=separator,
+        no_header=no_header,
+        encoding=encoding,
+    )
+    roles = _roles(customer_id, date, amount, quantity, unit_price)
     conditions = read_conditions(where)
-    columns = roles | {f"where{i}": condition.column for i, condition in enumerate(conditions)}
-    kinds = KINDS | {name: "text" for name in columns if name not in roles}
-    faults = _faults(amount is not None, refunds, zeros, conditions)
-    faulty = reduce(or_, faults.values())
+    has_amount = len(roles) > 2
     with naming(source):
-        stated = Stated(date_format, decimal)
+        columns = roles | {f"where{i}": condition.column for i, condition in enumerate(conditions)}
+        columns |= currency_column(source, conditions) if has_amount else {}
+        kinds = KINDS | {name: "text" for name in columns if name not in roles}
+        faults = _faults(has_amount, refunds, zeros, conditions)
+        faulty = reduce(or_, faults.values())
         wanted_rows = ~faults[UNWANTED] if conditions else None
         forms = forms_of(source, columns, kinds, stated, hint=_hint(roles), rows=wanted_rows)
         frame = open_log(source, columns, kinds, hint=_hint(roles), time_zone=time_zone, forms=forms)
+        frame = _with_amount(frame)
+        if CURRENCY in columns:
+            require_one_currency(frame.filter(~faulty), columns[CURRENCY])
         facts = _scan(frame, faulty)
     set_aside = _count_faults(frame, faults) if facts["faulty"] else {}
-    amount_share = _broken_amount(frame, faults) if set_aside.keys() & {NO_CUSTOMER, UNREADABLE} and amount else 0.0
+    amount_share = _broken_amount(frame, faults) if set_aside.keys() & {NO_CUSTOMER, UNREADABLE} and has_amount else 0.0
     settled = settle(frame, facts, roles, time_zone)
     wanted = int(facts["rows"]) - set_aside.get(UNWANTED, 0)
     broken = {reason: count for reason, count in set_aside.items() if reason in BROKEN}
-    hint = unread_hint(source, roles, KINDS, forms, [READ[reason] for reason in broken if reason in READ])
+    unread = [role for reason in broken for role in READ.get(reason, ()) if role in roles]
+    hint = unread_hint(source, roles, KINDS, forms, unread)
     _check_rows(int(facts["rows"]), set_aside, refunds, roles, hint)
     check = check_rows_that_count(broken, wanted, max_set_aside, amount_share=amount_share, hint=hint)
+    kept = ("customer_id", "date", "amount") if has_amount else ("customer_id", "date")
     return Transactions(
-        frame=(settled.filter(~faulty) if set_aside else settled).select(*roles).to_native(),
+        frame=(settled.filter(~faulty) if set_aside else settled).select(*kept).to_native(),
         rows=int(facts["rows"]) - sum(set_aside.values()),
         set_aside=set_aside,
         first_date=facts["first"].date(),
         last_date=facts["last"].date(),
-        has_amount=amount is not None,
-        nets_refunds=amount is not None and refunds == "net",
+        has_amount=has_amount,
+        nets_refunds=has_amount and refunds == "net",
         checks=(check,),
         formats=formats_in_words(forms, roles),
         clock=time_zone or clock_of(source, date),
     )
+
+
+def _roles(
+    customer_id: str, date: str, amount: str | None, quantity: str | None, unit_price: str | None
+) -> dict[str, str]:
+    """The columns by their roles; an error where an amount is stated twice, or by half."""
+    roles = {"customer_id": customer_id, "date": date}
+    if quantity is None and unit_price is None:
+        return roles if amount is None else roles | {"amount": amount}
+    if quantity is None or unit_price is None:
+        missing = "unit_price" if unit_price is None else "quantity"
+        raise ValueError(f"{missing} is missing: an amount is the quantity times the unit_price; state both, or amount")
+    if amount not in (None, "amount"):
+        raise ValueError(f"amount={amount!r} and quantity times unit_price cannot both be the amount; state one")
+    return roles | {"quantity": quantity, "unit_price": unit_price}
+
+
+def _with_amount(frame: Frame) -> Frame:
+    """The frame with the amount in place of the quantity and the price of one."""
+    if "quantity" not in frame.collect_schema().names():
+        return frame
+    return frame.with_columns(amount=nw.col("quantity") * nw.col("unit_price")).drop("quantity", "unit_price")
 
 
 def _faults(
@@ -363,13 +430,18 @@ def _check_rows(rows: int, set_aside: Mapping[str, int], refunds: Refunds, roles
         raise ValueError("the log has no rows")
     if refunds == "error" and NEGATIVE in set_aside:
         raise ValueError(
-            f"column {roles['amount']!r} is negative in {set_aside[NEGATIVE]:,} of {rows:,} rows, "
+            f"{_amount_text(roles)} is negative in {set_aside[NEGATIVE]:,} of {rows:,} rows, "
             "which refunds='error' forbids; "
             "choose 'set_aside' or 'net', or correct the log"
         )
     if rows == sum(set_aside.values()):
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        raise ValueError(f"no row of the log can be used: {reasons}{hint}")
+        raise ValueError(f"no row of the log can be used: {counted(set_aside)}{hint}")
+
+
+def _amount_text(roles: Mapping[str, str]) -> str:
+    if "amount" in roles:
+        return f"column {roles['amount']!r}"
+    return f"column {roles['quantity']!r} times {roles['unit_price']!r}"
 
 
 def tally(condition: nw.Expr) -> nw.Expr:

@@ -17,7 +17,7 @@ import pandas as pd
 from retention_models.core.arguments import is_number
 from retention_models.core.check import Check
 from retention_models.core.dates import DAY, NAMES, span_name, unit_length
-from retention_models.core.formatting import Part, Presentation
+from retention_models.core.formatting import Part, Presentation, number_of
 from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.checks.last_day import check_last_day
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
@@ -28,6 +28,7 @@ from retention_models.logs.transactions.summary import check_log_start
 
 WEEK = dt.timedelta(days=7)
 CENTURY = 36_525 * DAY
+FEWEST = 10  # repeat purchases for any forecast
 ENOUGH = 100  # repeat purchases to learn from; chance alone moves such a number by a tenth
 STRAY = 0.01  # less than this share of the purchases, beyond a silence that is a third of the log, must be misdated
 ENDLESS = 5  # times as long as the rest of the log: such a silence is a mistake, for any number of purchases after it
@@ -56,6 +57,8 @@ class AnalysisSettings(Presentation):
         One sentence or more for each setting, by the name of the field.
     checks
         Whether nearly all rows count, and ``check_last_day``.
+    repeat_purchases
+        Number of repeat purchases in the log.
     """
 
     calibration_end: dt.date | None
@@ -65,6 +68,12 @@ class AnalysisSettings(Presentation):
     horizon: float
     reasons: Mapping[str, str]
     checks: tuple[Check, ...]
+    repeat_purchases: int
+
+    @property
+    def has_forecast(self) -> bool:
+        """Whether there are repeat purchases to learn from."""
+        return self.repeat_purchases >= FEWEST
 
     @property
     def has_holdout(self) -> bool:
@@ -103,8 +112,8 @@ def purchase_settings(
     Raises
     ------
     ValueError
-        When no customer bought twice. When a few purchases are so far from all others that their dates must be
-        mistakes. When the options contradict each other or the log.
+        When a few purchases are so far from all others that their dates must be mistakes. When the options contradict
+        each other or the log.
 
     Examples
     --------
@@ -127,6 +136,7 @@ def purchase_settings(
     )
     days = daily_purchases(log)
     _check_strays(days["purchases"])
+    repeat = int((days["purchases"] - days["new_customers"]).sum())
     gaps = purchase_gaps(log)["share"]
     unit, unit_reason = _choose_time_unit(time_unit, gaps)
     is_given = calibration_end is not None or log.calibration_end is not None
@@ -134,6 +144,8 @@ def purchase_settings(
     ahead, horizon_reason = _choose_horizon(horizon, unit, given, cut)
     reasons = {"time_unit": unit_reason, "calibration_end": cut_reason}
     reasons["horizon"] = " ".join([horizon_reason, *_late_purchases_note(ahead * unit_length(unit), gaps)])
+    if repeat < FEWEST:
+        reasons["horizon"] = f"There is no forecast: it takes {FEWEST} repeat purchases, and the log has {repeat}."
     if log.acquired_after is None and (suggestion := _suggest_acquired_after(log, given, cut, gaps)):
         reasons["acquired_after"] = suggestion
     return AnalysisSettings(
@@ -144,6 +156,7 @@ def purchase_settings(
         horizon=ahead,
         reasons=reasons,
         checks=(*log.checks, check_last_day(log)),
+        repeat_purchases=repeat,
     )
 
 
@@ -171,10 +184,13 @@ def _check_strays(purchases: pd.Series) -> None:
 
 def _choose_time_unit(given: str | None, gaps: pd.Series) -> tuple[str, str]:
     """The unit of time, weeks where most gaps are not shorter than one; and why."""
+    asked = ", as asked" if given else ""
+    if gaps.empty:
+        return given or "W", f"Time is measured in {_unit_name(given or 'W')}{asked}: no customer bought twice."
     median = days_until(gaps, 0.5)
     unit = given or ("W" if median >= 7 else "D")
     rhythm = f"half of the gaps between a customer's purchases are {median} day{'s' * (median > 1)} or shorter"
-    return unit, f"Time is measured in {_unit_name(unit)}{', as asked' if given else ''}: {rhythm}."
+    return unit, f"Time is measured in {_unit_name(unit)}{asked}: {rhythm}."
 
 
 def _choose_calibration_end(given: Calendar, days: pd.DataFrame) -> tuple[dt.date | None, str]:
@@ -186,9 +202,9 @@ def _choose_calibration_end(given: Calendar, days: pd.DataFrame) -> tuple[dt.dat
     weeks = min(observed // 3, observed - learnt) // 7
     if weeks == 0:
         return None, (
-            f"Nothing is kept back to judge the forecast by: the log covers {observed:,} days with "
-            f"{repeat.iloc[-1]:,} repeat purchases, and it takes three weeks, and {ENOUGH} repeat purchases before the "
-            "last of them."
+            f"Nothing is kept back to judge the forecast by: the log covers {number_of(observed, 'days')} and has "
+            f"{number_of(repeat.iloc[-1], 'purchases by customers who came back')}. It takes three weeks, and {ENOUGH} "
+            "such purchases before the last of them."
         )
     cut = end - weeks * WEEK
     part = (
@@ -226,7 +242,7 @@ def _choose_horizon(asked: float | None, unit: str, given: Calendar, cut: dt.dat
 
 def _late_purchases_note(ahead: pd.Timedelta, gaps: pd.Series) -> list[str]:
     """What to know where the horizon is shorter than the rhythm."""
-    if ahead.days >= days_until(gaps, 0.5):
+    if gaps.empty or ahead.days >= days_until(gaps, 0.5):
         return []
     return ["Half of the gaps between purchases are longer than that: many who come back do so later."]
 
@@ -234,6 +250,8 @@ def _late_purchases_note(ahead: pd.Timedelta, gaps: pd.Series) -> list[str]:
 def _suggest_acquired_after(log: Transactions, given: Calendar, cut: dt.date | None, gaps: pd.Series) -> str:
     """From when on first purchases can be believed, where the log seems to begin in the middle of customers' lives."""
     check = check_log_start(log, calibration_end=cut)
+    if gaps.empty:
+        return ""
     nearly_all = days_until(gaps, 0.9)
     if check.passed is not False or 2 * nearly_all > _days_observed(given):
         return ""

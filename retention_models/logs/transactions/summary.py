@@ -10,8 +10,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from inspect import signature
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import narwhals as nw
 import numpy as np
@@ -31,13 +30,12 @@ from retention_models.logs.transactions.checks.log_start import check_openings, 
 from retention_models.logs.transactions.in_memory import sort_and_aggregate
 from retention_models.logs.transactions.log import (
     Granularity,
-    Refunds,
+    Reading,
     Transactions,
-    Zeros,
     read_transactions,
 )
 from retention_models.tables.engines import column_names, count_distinct, measured_columns, open_table
-from retention_models.tables.files import Kind, naming
+from retention_models.tables.files import Kind, is_path, naming
 
 
 def summarize(
@@ -51,13 +49,7 @@ def summarize(
     acquired_after: str | dt.date | None = None,
     time_unit: str | dt.timedelta = "W",
     granularity: Granularity = "D",
-    refunds: Refunds = "set_aside",
-    zeros: Zeros = "keep",
-    time_zone: str | None = None,
-    max_set_aside: float = 0.2,
-    date_format: str | None = None,
-    decimal: str | None = None,
-    where: str | Sequence[str] = (),
+    **reading: Unpack[Reading],
 ) -> pd.DataFrame:
     """One row per customer: repeat purchases, recency, age and spend, and what followed in the holdout period.
 
@@ -85,9 +77,10 @@ def summarize(
     granularity
         The period in which all purchases of a customer count as one: ``"D"`` (a day, the default), ``"W"`` (a week from
         Monday), ``"h"``, ``"min"`` or ``"s"``.
-    refunds, zeros, time_zone, max_set_aside, date_format, decimal, where
-        How to read negative amounts, amounts of zero, and dates with a time zone, how much may be unreadable, how days
-        and numbers are written, and which rows count, as in ``read_transactions``.
+    **reading
+        How to read the log, as in ``read_transactions``: ``refunds``, ``zeros``, ``time_zone``, ``max_set_aside``,
+        ``date_format``, ``decimal``, ``where``, ``quantity`` and ``unit_price``, ``separator``, ``no_header``,
+        ``encoding``.
 
     Returns
     -------
@@ -144,16 +137,7 @@ def summarize(
     """
     log, days = _prepare(
         transactions,
-        customer_id=customer_id,
-        date=date,
-        amount=amount,
-        refunds=refunds,
-        zeros=zeros,
-        time_zone=time_zone,
-        max_set_aside=max_set_aside,
-        date_format=date_format,
-        decimal=decimal,
-        where=where,
+        {"customer_id": customer_id, "date": date, "amount": amount, **reading},
         calibration_end=calibration_end,
         observation_end=observation_end,
         acquired_after=acquired_after,
@@ -187,13 +171,7 @@ def histories(
     acquired_after: str | dt.date | None = None,
     time_unit: str | dt.timedelta = "W",
     granularity: Granularity = "D",
-    refunds: Refunds = "set_aside",
-    zeros: Zeros = "keep",
-    time_zone: str | None = None,
-    max_set_aside: float = 0.2,
-    date_format: str | None = None,
-    decimal: str | None = None,
-    where: str | Sequence[str] = (),
+    **reading: Unpack[Reading],
 ) -> pd.DataFrame:
     """The distinct purchase histories in a log, and how many customers share each of them.
 
@@ -220,9 +198,10 @@ def histories(
     granularity
         The period in which all purchases of a customer count as one: ``"D"`` (a day, the default), ``"W"`` (a week from
         Monday), ``"h"``, ``"min"`` or ``"s"``.
-    refunds, zeros, time_zone, max_set_aside, date_format, decimal, where
-        How to read negative amounts, amounts of zero, and dates with a time zone, how much may be unreadable, how days
-        and numbers are written, and which rows count, as in ``read_transactions``.
+    **reading
+        How to read the log, as in ``read_transactions``: ``refunds``, ``zeros``, ``time_zone``, ``max_set_aside``,
+        ``date_format``, ``decimal``, ``where``, ``quantity`` and ``unit_price``, ``separator``, ``no_header``,
+        ``encoding``.
 
     Returns
     -------
@@ -248,16 +227,7 @@ def histories(
     """
     log, days = _prepare(
         transactions,
-        customer_id=customer_id,
-        date=date,
-        amount=amount,
-        refunds=refunds,
-        zeros=zeros,
-        time_zone=time_zone,
-        max_set_aside=max_set_aside,
-        date_format=date_format,
-        decimal=decimal,
-        where=where,
+        {"customer_id": customer_id, "date": date, "amount": amount, **reading},
         calibration_end=calibration_end,
         observation_end=observation_end,
         acquired_after=acquired_after,
@@ -306,7 +276,7 @@ def compress(customers: Any, columns: Sequence[str] = ("frequency", "recency", "
     if not columns:
         raise ValueError("columns is empty: name those that define a distinct row")
     there = column_names(customers)
-    numbers = measured_columns(customers, list(columns)) if isinstance(customers, str | Path) else []
+    numbers = measured_columns(customers, list(columns)) if is_path(customers) else []
     averaged = [name for name in ("log_gaps",) if name in there and name not in columns]
     beside = [*averaged, *(["weight"] if "weight" in there else [])]
     kinds: dict[str, Kind] = {**dict.fromkeys(columns, "value"), **dict.fromkeys([*beside, *numbers], "number")}
@@ -362,38 +332,16 @@ def check_log_start(transactions: Any, **keywords: Any) -> Check:
     return Check(**histories(transactions, **keywords).attrs["checks"][0])
 
 
-def _prepare(
-    transactions: Any,
-    *,
-    customer_id: str,
-    date: str,
-    amount: str | None,
-    refunds: Refunds,
-    zeros: Zeros,
-    time_zone: str | None,
-    max_set_aside: float,
-    date_format: str | None,
-    decimal: str | None,
-    where: str | Sequence[str],
-    **dates: Any,
-) -> tuple[Transactions, Calendar]:
+def _prepare(transactions: Any, reading: Mapping[str, Any], **dates: Any) -> tuple[Transactions, Calendar]:
     """The log, read unless it has been, and the calendar of its summary."""
-    reading: dict[str, Any] = {"customer_id": customer_id, "date": date, "amount": amount}
-    reading |= {"refunds": refunds, "zeros": zeros, "time_zone": time_zone, "max_set_aside": max_set_aside}
-    reading |= {"date_format": date_format, "decimal": decimal, "where": where}
+    parameters = signature(read_transactions).parameters
+    if unknown := [name for name in reading if name not in parameters]:
+        raise TypeError(f"no keyword is called {', '.join(unknown)}; those of reading are {', '.join(parameters)}")
     if not isinstance(transactions, Transactions):
         transactions = read_transactions(transactions, **reading)
-    else:
-        _check_reading_keywords(reading)
-    return transactions, calendar(transactions, **dates)
-
-
-def _check_reading_keywords(reading: Mapping[str, Any]) -> None:
-    """Raise a ValueError if a log that has been read is to be read otherwise."""
-    parameters = signature(read_transactions).parameters
-    changed = [name for name, value in reading.items() if value != parameters[name].default]
-    if changed:
+    elif changed := [name for name, value in reading.items() if value != parameters[name].default]:
         raise ValueError(f"{', '.join(changed)}: pass this to read_transactions, which has already read the log")
+    return transactions, calendar(transactions, **dates)
 
 
 def _customers(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -297,7 +297,7 @@ def test_a_snapshot_counts_equal_rows_once_and_loses_none(tenures):
     assert not snapshot.frame.duplicated(["tenure", "churned"]).any()
     assert snapshot.set_aside == {"rows without a readable tenure": 1}
     assert "900 customers of 2024-03-31 and of the month before" in str(snapshot)
-    assert "Set aside: 1 rows without a readable tenure." in str(snapshot)
+    assert "Set aside: 1 row without a readable tenure." in str(snapshot)
 
 
 def test_what_a_snapshot_cannot_tell_is_said(tenures):

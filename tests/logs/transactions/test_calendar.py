@@ -46,7 +46,7 @@ def ages(**keywords):
         ({"acquired_after": "2024-02-06"}, "acquired_after 2024-02-06 lies after the last day observed, 2024-02-05"),
         (
             {"calibration_end": "2024-01-07", "acquired_after": "2024-01-02"},
-            "no customer is left: 1 customers first seen before acquired_after, 2 customers first seen after cal",
+            "no customer is left: 1 customer first seen before acquired_after, 2 customers first seen after cal",
         ),
         ({"calibration_end": "January"}, "calibration_end must be a day such as '1997-09-30', not 'January'"),
         ({"observation_end": "2024-01-31 12:00"}, "observation_end must be a day such as .* not '2024-01-31 12:00'"),

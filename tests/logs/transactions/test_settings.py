@@ -136,10 +136,16 @@ def test_contradictions_are_refused(keywords: dict, message: str) -> None:
         purchase_settings(rm.datasets.load_cdnow(), **keywords)
 
 
-def test_nobody_who_bought_twice_is_no_plan() -> None:
+def test_without_repeat_purchases_there_is_no_forecast_and_all_else_is_chosen() -> None:
     once = pd.DataFrame({"customer_id": range(50), "date": pd.date_range("2024-01-01", periods=50), "amount": 1.0})
-    with pytest.raises(ValueError, match="nobody bought a second time"):
-        purchase_settings(once)
+    settings = purchase_settings(once)
+    assert not settings.has_forecast
+    assert not settings.has_holdout
+    assert settings.reasons["horizon"] == "There is no forecast: it takes 10 repeat purchases, and the log has 0."
+    assert settings.time_unit == "W"
+    few = pd.concat([once, once.head(9).assign(date=pd.Timestamp("2024-02-19"))])
+    assert not purchase_settings(few).has_forecast
+    assert purchase_settings(pd.concat([few, once.iloc[[20]].assign(date="2024-02-19")])).has_forecast
 
 
 def test_every_engine_gives_the_same_plan(tmp_path) -> None:

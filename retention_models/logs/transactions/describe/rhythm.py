@@ -40,11 +40,6 @@ def suitable_period(transactions: Any) -> Period:
     str
         ``"D"``, ``"W"``, ``"M"``, ``"Q"`` or ``"Y"``.
 
-    Raises
-    ------
-    ValueError
-        When no customer bought twice.
-
     Notes
     -----
     A period shorter than half the median inter-purchase time is avoided if the log covers three longer periods. In so
@@ -58,7 +53,8 @@ def suitable_period(transactions: Any) -> Period:
     """
     log = as_transactions(transactions)
     days = (log.last_observed - log.first_date).days + 1
-    usual = days_until(purchase_gaps(log)["share"], 0.5)
+    gaps = purchase_gaps(log)["share"]
+    usual = 0 if gaps.empty else days_until(gaps, 0.5)
     every = get_args(Period)
     covered = [period for period in every if days >= FEWEST_PERIODS * MEAN_DAYS[period]] or ["D"]
     telling = [period for period in covered if MEAN_DAYS[period] >= usual / 2] or covered[-1:]
@@ -83,12 +79,7 @@ def purchase_gaps(transactions: Any) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by ``days``, from 1 to the longest gap: number of ``gaps`` of that length, and ``share``, the cumulative
-        share of all gaps (from 0 to 1).
-
-    Raises
-    ------
-    ValueError
-        When no customer bought twice.
+        share of all gaps (from 0 to 1). Empty if no customer bought twice.
 
     Notes
     -----
@@ -112,7 +103,8 @@ def purchase_gaps(transactions: Any) -> pd.DataFrame:
     pairs = bought.with_columns(before=before).filter(~nw.col("before").is_null())
     counted = collect(pairs.group_by("before", "period").agg(gaps=nw.len()))
     if counted.empty:
-        raise ValueError("nobody bought a second time within these dates, so there are no gaps between purchases")
+        none = pd.RangeIndex(1, 1, name="days")
+        return pd.DataFrame({"gaps": np.empty(0, np.int64), "share": np.empty(0)}, index=none)
     table = _sum_by_day(counted[["gaps"]], _days_between(counted["before"], counted["period"]))
     return table.assign(share=table["gaps"].cumsum() / table["gaps"].sum()).loc[1:]
 
