@@ -1,4 +1,4 @@
-"""The command line: ``retention-models report``, ``fit``, ``predict``, and ``--help`` that answers at once.
+"""The command line: ``retention-models report``, ``init``, ``fit``, ``predict``, and ``--help`` that answers at once.
 
 Each command has a function that adds its options to the parser, and one that carries it out and imports what
 that takes. Errors are one line on stderr, as the package words them: exit code 2 for a request that cannot be
@@ -6,12 +6,12 @@ understood, 1 for one that failed. Below an error about a value stands how keywo
 
 Behind the door:
 
+- ``options``: options, and what makes values of them
 - ``sources``: kinds of files of one's own
-- ``log_options``: options of a purchase log
-- ``transactions``: reports on purchases
-- ``contracts``: reports on contracts
-- ``experiment``: reports on a test
-- ``report``: the command ``report``
+- ``purchases``, ``contracts``, ``experiment``: their options and checks
+- ``project``: the project file
+- ``guesses``, ``init``: a project file written for files that nobody has described
+- ``report``: the commands that write pages
 - ``scores``: the commands ``fit`` and ``predict``
 - ``output``: tables written
 """
@@ -22,11 +22,13 @@ import signal
 import sys
 import threading
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
-from retention_models.cli.log_options import KEYWORDS
-from retention_models.cli.report import add_report
+from retention_models.cli.init import add_init
+from retention_models.cli.options import Help, Option, in_one_line, on_command_line
+from retention_models.cli.report import SOURCES, add_command, add_report
 from retention_models.cli.scores import add_fit, add_predict
 from retention_models.core.version import __version__
 from retention_models.report.errors import ReportError
@@ -39,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _ending_in_order():
             options.run(options)
     except (ReportError, OSError, ValueError, RuntimeError, ModuleNotFoundError) as error:
-        print(f"retention-models: {_in_one_line(str(error))}", file=sys.stderr)
-        if isinstance(error, ValueError):
-            print(KEYWORDS, file=sys.stderr)
+        print(f"retention-models: {in_one_line(str(error))}", file=sys.stderr)
+        if isinstance(error, ValueError) and (hint := on_command_line(str(error), _all_options())):
+            print(hint, file=sys.stderr)
         return getattr(error, "exit_code", 1)
     except KeyboardInterrupt:
         print("retention-models: interrupted", file=sys.stderr)
@@ -69,14 +71,17 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    add_report(commands.add_parser("report", help="run notebooks, also on a log of your own, and write pages"))
-    add_fit(commands.add_parser("fit", help="fit a model to a log and keep it in a file"))
-    add_predict(commands.add_parser("predict", help="what a fitted model expects of each customer in a log"))
+    commands_by_name: dict[str, tuple[Callable[[ArgumentParser], None], str]] = {
+        "report": (add_report, "write pages: on the files of a project, on one file, or on the embedded data"),
+        "init": (add_init, "look at files and write a project file that describes them"),
+        **{each.section: (partial(add_command, source=each), f"write pages on {each.what}") for each in SOURCES},
+        "fit": (add_fit, "fit a model to a log and keep it in a file"),
+        "predict": (add_predict, "write what a fitted model expects of each customer in a log"),
+    }
+    for name, (add_options, what) in commands_by_name.items():
+        add_options(commands.add_parser(name, help=what, formatter_class=Help, add_help=False, allow_abbrev=False))
     return parser
 
 
-def _in_one_line(message: str) -> str:
-    """The message without line breaks, and without what would speak to the terminal: it may quote the user's data."""
-    return "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(message.split())
-    )
+def _all_options() -> list[Option]:
+    return [option for source in SOURCES for option in source.every_option.values()]

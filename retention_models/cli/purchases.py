@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retention_models.cli.options import (
@@ -32,7 +33,7 @@ COLUMNS = (
     Option("date", "COLUMN", "column of the day or time (default: date)"),
     Option("amount", "COLUMN", "column of the amount paid (default: amount)"),
     Option("no_amount", None, "there is no money in the log"),
-    Option("quantity", "COLUMN", "column of the number of items, with --unit-price, in place of --amount"),
+    Option("quantity", "COLUMN", "column of the number of items, with --unit-price: no --amount"),
     Option("unit_price", "COLUMN", "column of the price of one item"),
 )
 READING = (
@@ -54,17 +55,18 @@ WINDOW = (
     Option("acquired_after", "DAY", "only customers first seen on this day or later"),
 )
 DISCOUNT_RATE = Option("annual_discount_rate", "RATE", "0.1 for 10 %% a year (default: 0.15, assumed)", discount_rate)
-OFFER_COST = Option(
-    "offer_cost", "AMOUNT", "of one offer (default: a tenth of a typical purchase, assumed)", number
-)
+OFFER_COST = Option("offer_cost", "AMOUNT", "of one offer (default: a tenth of a typical purchase, assumed)", number)
 _FORECAST = (
     Option("calibration_end", "DAY", "last day to learn from; later ones judge (default: two thirds of it)"),
     Option("time_unit", "UNIT", "W, D or a length such as 30D (default: by the rhythm of purchases)"),
-    Option("horizon", "N", "length of the forecast in time units (default: as long as the holdout)", number),
-    Option("model", "NAME", "such as BGNBD, for the values (default: ParetoNBD, or what forecasts better)"),
+    Option("horizon", "N", "forecast in so many time units (default: as long as the holdout)", number),
+    Option("model", "NAME", "such as BGNBD, for values (default: ParetoNBD, or what does better)"),
     LEVEL,
 )
 _PLAN = ("calibration_end", "observation_end", "acquired_after", "time_unit", "horizon")
+
+
+MODELS = ("ParetoNBD", "MBGNBD", "BGNBD", "NBD", "MBGCNBD")  # of which notebook 02 takes one
 
 
 def log_keywords(options: Namespace) -> dict[str, Any]:
@@ -82,39 +84,59 @@ def read_log(options: Namespace) -> Transactions:
     return read_transactions(options.transactions, **log_keywords(options))
 
 
-def _check(options: Namespace, known: Known, named: bool) -> list[str]:
-    from retention_models.logs.transactions.describe.rhythm import repeat_buyers
+def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
     from retention_models.logs.transactions.settings import purchase_settings
 
     log = read_log(options)
-    if not repeat_buyers(log):
-        reason = "no customer in it bought twice, so that there is nothing to forecast by"
-        return _leave_out([name for name, parameters in known.items() if "calibration_end" in parameters], reason, named)
-    plan = purchase_settings(log, **{name: getattr(options, name) for name in _PLAN})
-    if log.has_amount and any("margin" in parameters for parameters in known.values()):
-        _check_amounts(log, plan)
-    if plan.has_holdout:
-        return []
-    with_holdout = [name for name, parameters in known.items() if "calibration_end" in parameters]
-    return _leave_out(with_holdout, plan.reasons["calibration_end"], named)
+    settings = purchase_settings(log, **{name: getattr(options, name) for name in _PLAN})
+    asks_model = options.model is not None and any("model" in parameters for parameters in known.values())
+    if asks_model and options.model not in MODELS:
+        raise RequestError(f"--model: expected one of {', '.join(MODELS)}, not {options.model!r}")
+    if settings.has_forecast and log.has_amount and any("margin" in parameters for parameters in known.values()):
+        _check_amounts(log, settings)
+    if log.first_date == settings.observation_end:
+        raise ReportError(f"the log covers a single day, {log.first_date}: nobody was seen again, and none could be")
+    if settings.has_holdout:
+        return {}
+    reason = settings.reasons["calibration_end"]
+    without = {name: reason for name, parameters in known.items() if "calibration_end" in parameters}
+    if without and (named or len(without) == len(known)):
+        raise ReportError(f"{' and '.join(without)} cannot run on this log. {reason}")
+    return without
 
 
-def _leave_out(names: list[str], reason: str, named: bool) -> list[str]:
-    """The notebooks that cannot run on a log; an error where they were asked for by name, or no other is left."""
-    if names and named:
-        raise ReportError(f"{' and '.join(names)} cannot run on this log. {reason}")
-    return names
-
-
-def _check_amounts(log: Transactions, plan: AnalysisSettings) -> None:
+def _check_amounts(log: Transactions, settings: AnalysisSettings) -> None:
     """Refuse a log in which next to nobody pays for a repeat purchase, so that no amount can be expected."""
     from retention_models.logs.transactions.summary import summarize
 
-    days = {name: getattr(plan, name) for name in ("calibration_end", "observation_end", "acquired_after")}
-    again = summarize(log, **days, time_unit=plan.time_unit).query("frequency > 0")
+    days = {name: getattr(settings, name) for name in ("calibration_end", "observation_end", "acquired_after")}
+    again = summarize(log, **days, time_unit=settings.time_unit).query("frequency > 0")
     paying = int((again["monetary_value"] > 0).sum())
     if paying < 2:
         raise ReportError(
             f"what a purchase brings cannot be learnt: {paying:,} of {len(again):,} repeat buyers paid anything for "
             "their repeat purchases, and two must have; with --no-amount value is counted in purchases"
         )
+
+
+PURCHASES = Source(
+    name="transactions",
+    section="purchases",
+    what="the log",
+    file_help="CSV, Parquet, Excel, one row a purchase; or a pattern 'sales/*.csv'",
+    options={
+        "columns, rows and days": (*COLUMNS, *READING, *WINDOW),
+        "the forecast": _FORECAST,
+        "the money": (MARGIN, DISCOUNT_RATE, CURRENCY, OFFER_COST),
+        "files beside the pages": (
+            Option("segments", "FILE", "write who is in which segment: .csv or .parquet", Path),
+            Option("scores", "FILE", "write what each customer is expected to do: .csv or .parquet", Path),
+        ),
+    },
+    columns={"customer_id": "customer_id", "date": "date", "amount": "amount"},
+    optional=(*_PLAN, "currency", "offer_cost", "model", "segments", "scores"),
+    with_notebook_default=("margin", "annual_discount_rate", "level"),
+    reading=(*(option.name for option in READING), "quantity", "unit_price"),
+    assumed=("margin", "annual_discount_rate", "offer_cost"),
+    check=_check,
+)

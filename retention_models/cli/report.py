@@ -1,82 +1,169 @@
-"""``retention-models report``: run notebooks, on the data they bring along or on a file of the user's own."""
+"""Run notebooks: ``report`` on the data they bring along, on a project or on a file, and a command for each kind."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
-from collections.abc import Collection, Sequence
+import sys
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from retention_models.cli.contracts import CONTRACTS
 from retention_models.cli.experiment import EXPERIMENT
-from retention_models.cli.log_options import margin, number
-from retention_models.cli.sources import Source, option_parameters, require_settings_without_option, select_source
-from retention_models.cli.transactions import TRANSACTIONS
-from retention_models.report.errors import ReportError
+from retention_models.cli.options import given
+from retention_models.cli.project import NAME, Project, read_project
+from retention_models.cli.purchases import PURCHASES
+from retention_models.cli.sources import (
+    Source,
+    require_settings_without_option,
+    select_source,
+    stated_parameters,
+)
+from retention_models.report.errors import ReportError, RequestError
 
-SOURCES: tuple[Source, ...] = (TRANSACTIONS, CONTRACTS, EXPERIMENT)
+SOURCES: tuple[Source, ...] = (PURCHASES, CONTRACTS, EXPERIMENT)
 
 _EXTRA = ("ipykernel", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat")
 
 
 def add_report(parser: ArgumentParser) -> None:
-    """Add the command's options, and what carries it out."""
-    files = " or ".join(f"--{source.name}" for source in SOURCES)
+    """Add the options of ``report``, and what carries it out."""
     parser.description = (
-        f"Run notebooks and write a self-contained HTML page for each, and an index of all pages. With {files} they "
-        "run on a file of your own, and whatever is not said is chosen from it and stated on the page."
+        "Run notebooks and write a self-contained HTML page for each, and an index of all pages: on the files of "
+        "project.toml, if there is one, or on one file; otherwise on the embedded data."
     )
-    parser.add_argument(
-        "notebooks",
-        nargs="*",
-        metavar="NOTEBOOK",
-        help="name of one of the project's notebooks, or a path to one (default: all of the project's; with a file of "
-        "your own all that take one of its kind)",
+    pages = parser.add_argument_group("the notebooks")
+    pages.add_argument(
+        "notebooks", nargs="*", metavar="NOTEBOOK", help="its number, name or path (default: all that have data)"
     )
-    parser.add_argument(
-        "--output", type=Path, default=Path("reports"), metavar="FOLDER", help="where the pages go (default: reports)"
+    files = parser.add_argument_group("one file, with the options of the command of its kind")
+    for source in SOURCES:
+        files.add_argument(
+            f"--{source.name}", type=Path, metavar="FILE", help=f"see retention-models {source.section} --help"
+        )
+    _add_pages(parser)
+    added: set[str] = set()
+    for source in SOURCES:
+        for name, option in source.every_option.items():
+            if name not in added:
+                option.add(parser, help=SUPPRESS)
+            added.add(name)
+    parser.set_defaults(run=_run_report)
+
+
+def add_command(parser: ArgumentParser, source: Source) -> None:
+    """Add the options of the command for one kind of file, and what carries it out."""
+    parser.usage = f"retention-models {source.section} [FILE] [NOTEBOOK ...] [options]"
+    parser.description = f"Run the notebooks on {source.what} and write a page for each. Options override {NAME}."
+    group = parser.add_argument_group(source.what)
+    group.add_argument(source.name, nargs="?", type=Path, metavar="FILE", help=source.file_help)
+    group.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="its number, name or path (default: all)")
+    source.add_options(parser)
+    _add_pages(parser)
+
+    def run(options: Namespace) -> None:
+        _run(options, source)
+
+    parser.set_defaults(run=run)
+
+
+def _add_pages(parser: ArgumentParser) -> None:
+    pages = parser.add_argument_group("the pages")
+    pages.add_argument(
+        "--output", type=Path, default=Path("reports"), metavar="FOLDER", help="where they go (default: reports)"
     )
-    parser.add_argument(
+    pages.add_argument(
+        "--project", type=Path, metavar="FILE", help="project file (default: project.toml, if there is one)"
+    )
+    pages.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="replace a constant of the notebook's parameters cell; may be repeated",
+        help="replace a constant of the notebook's parameters cell; several",
     )
-    parser.add_argument("--show-code", action="store_true", help="show the code instead of folding it away")
-    for source in SOURCES:
-        source.add_options(parser)
-    money = parser.add_argument_group("the money")
-    money.add_argument("--margin", type=margin, metavar="SHARE", help="share of the amount that is earned, such as 0.3")
-    money.add_argument(
-        "--price",
-        type=number,
-        metavar="AMOUNT",
-        help="of one payment of a contract, or of one more of the first outcome of a test (or one fewer)",
-    )
-    money.add_argument("--currency", metavar="NAME", help="what amounts are counted in, such as EUR")
-    parser.set_defaults(run=_run)
+    pages.add_argument("--show-code", action="store_true", help="show the code instead of folding it away")
+    pages.add_argument("-h", "--help", action="help", help="show this help")
 
 
-def _run(options: Namespace) -> None:
+def _run_report(options: Namespace) -> None:
+    _run(options, select_source(options, SOURCES))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Notebooks to run with the same settings."""
+
+    notebooks: list[Path]
+    settings: Mapping[str, object]
+
+
+def _run(options: Namespace, source: Source | None) -> None:
+    """Check everything, run the notebooks of each kind of file, and print where the index is."""
     _need_extra()
     from retention_models.report.notebook import find_notebooks
     from retention_models.report.parameters import parse_settings
     from retention_models.report.publish import publish
 
     settings = parse_settings(options.set)
-    source = select_source(options, SOURCES)
+    project = read_project(options.project, SOURCES)
+    sources = [source] if source else [each for each in SOURCES if project.has(each)]
+    if source is None and project.path is not None and not sources:
+        raise RequestError(f'{project.path} names no file; add one, such as file = "orders.csv" below [purchases]')
     require_settings_without_option(settings, SOURCES, source)
-    settings |= option_parameters(options, SOURCES)
+    _require_own_options(options, sources)
+    if project.path is not None:
+        print(f"Using {project.path}.", file=sys.stderr)
     notebooks = find_notebooks(options.notebooks)
-    if source is not None:
-        known = _parameters(notebooks)
-        if not options.notebooks:
-            notebooks = [path for path in notebooks if source.name in known[path]]
-        everything = set().union(*known.values())
-        settings = {name: value for name, value in source.defaults.items() if name in everything} | settings
-        source.check(options, {path.stem: known[path] for path in notebooks})
-    print(publish(notebooks, options.output, settings=settings, show_code=options.show_code))
+    jobs = [_prepare(options, project, each, notebooks, settings) for each in sources]
+    if not sources:
+        jobs = [_Job(notebooks, stated_parameters(options, SOURCES) | settings)]
+    jobs = [job for job in jobs if job.notebooks]
+    if not jobs:
+        raise RequestError(f"none of the notebooks takes {' or '.join(each.what for each in sources)}")
+    for job in jobs:
+        index = publish(job.notebooks, options.output, settings=job.settings, show_code=options.show_code)
+    print(index)
+
+
+def _require_own_options(options: Namespace, sources: Sequence[Source]) -> None:
+    """An error for an option that only another kind of file has."""
+    if not sources:
+        return
+    own = {name for source in sources for name in source.every_option}
+    everything = {name: option for source in SOURCES for name, option in source.every_option.items()}
+    for name in given(options, everything.keys() - own):
+        raise RequestError(
+            f"{everything[name].flag} is no option of {' or '.join(source.what for source in sources)}; see "
+            f"retention-models {sources[0].section} --help"
+        )
+
+
+def _prepare(
+    options: Namespace, project: Project, source: Source, notebooks: list[Path], asked: Mapping[str, object]
+) -> _Job:
+    """The notebooks that take a kind of file, and their settings, once the file is checked."""
+    complete, stated = project.complete(options, source), stated_parameters(options, [source])
+    if getattr(complete, source.name) is None:
+        raise RequestError(
+            f"name {source.what}: retention-models {source.section} FILE, or file = ... below [{source.section}] in a "
+            "project file"
+        )
+    parameters = _parameters(notebooks)
+    taking = [path for path in notebooks if source.name in parameters[path]]
+    chosen = taking or (notebooks if source.name in stated else [])
+    known = {path.stem: parameters[path] for path in chosen}
+    without = source.check(complete, known, named=bool(options.notebooks)) if chosen else {}
+    for name, reason in without.items():
+        print(f"No page of {name}: {reason}", file=sys.stderr)
+    everything = set().union(*known.values())
+    there = set().union(*(known[name] for name in known.keys() - without.keys()))
+    for name in stated.keys() & (everything - there):
+        print(f"Not used: {name}, which only such pages take", file=sys.stderr)
+    there |= stated.keys() - everything  # which none of them knows: an error
+    settings = {name: value for name, value in source.settings(complete).items() if name in there}
+    return _Job([path for path in chosen if path.stem not in without], {**settings, **asked})
 
 
 def _parameters(notebooks: Sequence[Path]) -> dict[Path, Collection[str]]:

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from retention_models.cli.log_options import add_log_options, add_refunds, discount_rate, margin, number, read_log
+from retention_models.cli.options import Option, add_options, discount_rate, level, margin, number
+from retention_models.cli.project import read_project
+from retention_models.cli.purchases import COLUMNS, PURCHASES, READING, WINDOW, read_log
 from retention_models.report.errors import ReportError, RequestError
 
 if TYPE_CHECKING:
@@ -22,45 +24,75 @@ _GRANULARITIES = ("W", "D", "h", "min", "s")
 _PERIODS = ("Y", "Q", "M", "W")
 
 
+_HORIZON = Option("horizon", "N", "length of the forecast, in the fit's time units", number)
+_LEVEL = Option("level", "P", "level of the intervals (default: 0.95)", level)
+
+
 def add_fit(parser: ArgumentParser) -> None:
     """Add the options of ``fit``, and what carries it out."""
+    parser.usage = "retention-models fit --output FILE [--transactions FILE] [options]"
     parser.description = "Fit a model to a log by maximum likelihood, print it, and keep it in a file for predict."
     parser.add_argument("--model", default="ParetoNBD", metavar="NAME", help="such as BGNBD (default: ParetoNBD)")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="where the fit goes, as JSON")
     parser.add_argument("--time-unit", metavar="UNIT", help="W, D or a fixed length such as 30D (default: by the log)")
     parser.add_argument(
-        "--granularity", choices=_GRANULARITIES, default="D", help="what counts as one purchase (default: D, a day)"
+        "--granularity",
+        choices=_GRANULARITIES,
+        default="D",
+        metavar="UNIT",
+        help="what counts as one purchase: W, D, h, min or s (default: D, a day)",
     )
-    parser.add_argument("--period", choices=_PERIODS, help="for BGBB: the calendar period that is one opportunity")
-    add_refunds(add_log_options(parser, required=True))
+    parser.add_argument("--period", choices=_PERIODS, metavar="UNIT", help="for BGBB, of one opportunity: Y, Q, M or W")
+    _add_log(parser)
+    parser.add_argument("-h", "--help", action="help", help="show this help")
     parser.set_defaults(run=_fit)
 
 
 def add_predict(parser: ArgumentParser) -> None:
     """Add the options of ``predict``, and what carries it out."""
+    parser.usage = "retention-models predict --fit FILE --output FILE [--horizon N] [--transactions FILE] [options]"
     parser.description = (
         "Write what a fitted model expects of each customer in a log: one row a customer, CSV or Parquet. In a CSV "
         "file, text that a spreadsheet would run as a formula gets an apostrophe in front."
     )
     parser.add_argument("--fit", type=Path, required=True, metavar="FILE", help="what retention-models fit has written")
     parser.add_argument(
-        "--horizon", type=number, required=True, metavar="N", help="length of the forecast, in the fit's time units"
-    )
-    parser.add_argument(
         "--output", type=Path, required=True, metavar="FILE", help="file to write, ending in .csv or .parquet"
     )
-    parser.add_argument("--level", type=float, default=0.95, metavar="P", help="level of the intervals (default: 0.95)")
-    add_refunds(add_log_options(parser, required=True))
+    for option in (_HORIZON, _LEVEL):
+        option.add(parser)
+    _add_log(parser)
     add_worth_options(parser)
+    parser.add_argument("-h", "--help", action="help", help="show this help")
     parser.set_defaults(run=_predict)
 
 
+def _add_log(parser: ArgumentParser) -> None:
+    """Add the options that say where the log is, how to read it, and which days count."""
+    group = parser.add_argument_group("the log")
+    PURCHASES.add_file(group)
+    group.add_argument("--project", type=Path, metavar="FILE", help="default: project.toml, if there is one")
+    for option in (*COLUMNS, *READING, *WINDOW):
+        option.add(group)
+
+
+def _with_project(options: Namespace) -> Namespace:
+    """The options, completed by the project file."""
+    from retention_models.cli.report import SOURCES
+
+    complete = read_project(options.project, SOURCES).complete(options, PURCHASES)
+    if complete.transactions is None:
+        raise RequestError("name the log: --transactions FILE, or file = ... below [purchases] in a project file")
+    return complete
+
+
 def _fit(options: Namespace) -> None:
-    from retention_models.cli.output import check_output
     from retention_models.fitting.estimate import fit
     from retention_models.fitting.models import PURCHASES
     from retention_models.logs.transactions.settings import purchase_settings
+    from retention_models.report.written_tables import check_output
 
+    options = _with_project(options)
     models = {model.__name__: model for model in PURCHASES}
     if options.model not in models:
         raise RequestError(f"no model of purchases is called {options.model!r}; there are {', '.join(models)}")
@@ -80,16 +112,19 @@ def _fit(options: Namespace) -> None:
 
 
 def _predict(options: Namespace) -> None:
-    from retention_models.cli.output import check_output, write_table
     from retention_models.forecast.customers import predict
+    from retention_models.report.written_tables import check_output, write_table
 
+    options = _with_project(options)
+    if options.horizon is None:
+        raise RequestError("--horizon N is missing: the length of the forecast, in the fit's time units")
     check_output(options.output)
     fitted = _read_fit(options.fit)
     check_worth_options(options, fitted)
     spend = None if options.spend is None else _read_spend(options.spend)
     log = _observed_like(fitted, _read_window(options))
     customers = _customers(options, log, fitted.data)
-    forecast = predict(fitted, customers, options.horizon, options.level)
+    forecast = predict(fitted, customers, options.horizon, options.level or 0.95)
     table = customers[list(fitted.model.columns)].join(forecast)
     if spend is not None:
         table = table.join(worth(options, fitted, spend, customers))
@@ -179,13 +214,14 @@ def _read_fit(path: Path) -> Fit:
 def _print_remarks(options: Namespace, log: Transactions, customers: pd.DataFrame) -> None:
     """Say on stderr what of the log was not used, and which checks failed."""
     from retention_models.core.check import Check
+    from retention_models.core.formatting import number_of
     from retention_models.logs.transactions.checks.accounts import check_accounts
     from retention_models.logs.transactions.checks.regularity import check_regularity
 
     for name, form in log.formats.items():
         print(f"Column {name!r} is read with {form}.", file=sys.stderr)
     for reason, count in customers.attrs["set_aside"].items():
-        print(f"Set aside: {count:,} {reason}", file=sys.stderr)
+        print(f"Set aside: {number_of(count, reason)}", file=sys.stderr)
     checks = (Check(**check) for check in customers.attrs.get("checks", []))
     for check in (
         *checks,
@@ -197,15 +233,17 @@ def _print_remarks(options: Namespace, log: Transactions, customers: pd.DataFram
 
 
 _NEEDS = ("margin", "annual_discount_rate")
+_WORTH = (
+    Option("spend", "FILE", "a fit of --model GammaGamma: adds columns of value", Path),
+    Option("margin", "SHARE", "share of the amount that is earned, such as 0.3", margin),
+    Option("annual_discount_rate", "RATE", "0.1 for 10 %% a year", discount_rate),
+    Option("offer_cost", "AMOUNT", "of one offer: adds its break-even uplift", number),
+)
 
 
 def add_worth_options(parser: ArgumentParser) -> None:
     """Add the options that ask for the value of each customer."""
-    group = parser.add_argument_group("the value of each customer")
-    group.add_argument("--spend", type=Path, metavar="FILE", help="a fit of --model GammaGamma: adds columns of value")
-    group.add_argument("--margin", type=margin, metavar="SHARE", help="share of the amount that is earned, such as 0.3")
-    group.add_argument("--annual-discount-rate", type=discount_rate, metavar="RATE", help="0.1 for 10 %% a year")
-    group.add_argument("--offer-cost", type=number, metavar="AMOUNT", help="of one offer: adds its break-even uplift")
+    add_options(parser, {"the value of each customer": _WORTH})
 
 
 def check_worth_options(options: Namespace, fitted: Fit) -> None:
@@ -236,7 +274,7 @@ def worth(options: Namespace, fitted: Fit, spend: Fit, customers: pd.DataFrame) 
         annual_discount_rate=options.annual_discount_rate,
         margin=options.margin,
     )
-    value = customer_value(fitted, customers, terms, spend=spend, level=options.level)
+    value = customer_value(fitted, customers, terms, spend=spend, level=options.level or 0.95)
     return value if options.offer_cost is None else value.join(break_even_uplift(value, cost=options.offer_cost))
 
 

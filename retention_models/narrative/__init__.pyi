@@ -1,3 +1,5 @@
+from .assumed_terms import assumptions as assumptions
+from .assumed_terms import thin_log_sentence as thin_log_sentence
 from .business import business_traits as business_traits
 from .campaign import recommendation as recommendation
 from .contracts import age_groups as age_groups

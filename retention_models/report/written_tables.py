@@ -30,13 +30,20 @@ def check_output(path: Path, endings: tuple[str, ...] = CSV + PARQUET) -> None:
         raise RequestError(f"--output {path}: there is no folder {path.parent}")
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write the table, its index first, in the format that the path ends in.
 
     In CSV files all text stands in quotes, so that no separator of any country splits it, and text that begins like a
     formula gets an apostrophe in front, which spreadsheets take for the mark of plain text. Numbers stay as they are.
+
+    Parameters
+    ----------
+    table
+        The table, with an index that has a name.
+    path
+        Path of the file, ending in ``.csv``, or in ``.parquet`` or ``.pq``. It is written whole or not at all.
     """
-    rows = table.reset_index()
+    path, rows = Path(path), table.reset_index()
     with whole_file(path) as unfinished:
         if path.suffix.lower() in PARQUET:
             write_parquet(rows, unfinished)

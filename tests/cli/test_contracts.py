@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from retention_models.cli import main
-from retention_models.cli.contracts import period
-from retention_models.cli.log_options import KEYWORDS
+from retention_models.cli.options import period
 
 HOSTILE = ('<img src=x onerror="alert(1)">', '=HYPERLINK("http://x","y")', "@SUM(1)", "Zoë & Søn; -1")
 
@@ -123,8 +122,7 @@ def test_a_snapshot_without_dates_is_reported_on_as_one_month_of_everybody(tmp_p
 def test_what_cannot_be_reported_on_is_one_sentence(tmp_path, capsys, change, options, sentence) -> None:
     assert report(change(club()), tmp_path, *options) == 1
     error = capsys.readouterr().err
-    assert error.endswith(f"\n{KEYWORDS}\n")
-    assert error.count("\n") == 2
+    assert [line[:20] for line in error.splitlines()[1:]] in ([], ["On the command line:"])
     assert any(part in error for part in sentence.split("|")), error
     assert not (tmp_path / "out" / "index.html").exists()
 

@@ -1,0 +1,156 @@
+"""``retention-models init``: look at files, and write a project file that describes them, for the user to check."""
+
+from __future__ import annotations
+
+import json
+import re
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from retention_models.cli.guesses import Guess, guess
+from retention_models.cli.options import in_one_line
+from retention_models.cli.project import NAME, read_project
+from retention_models.core.whole_files import write_whole
+from retention_models.report.errors import RequestError
+
+WIDTH = 40  # of a line before its remark
+HEAD = """# Project file of retention_models. Every command reads it; options on the command line override it.
+# "guessed": seen in the names and values of columns. Check it. Lines that begin with # state nothing.
+# retention-models report    writes every page for which there is data here.
+"""
+REQUIRED = {"purchases": ("customer_id", "date", "amount"), "contracts": ("customer_id", "start", "end")}
+TERMS = (
+    ("margin", "0.3", "share of an amount or price that is earned: assumed until you state it"),
+    ("annual_discount_rate", "0.15", "0.15 for 15 % a year: assumed until you state it"),
+    ("currency", '"EUR"', "the name beside amounts"),
+    ("horizon", "26", "length of the forecast of purchases, in time units (default: by the log)"),
+)
+LEFT_OPEN = {  # what only the user knows: key, example, remark
+    "purchases": (("observation_end", '"2025-12-31"', "last day of the log (default: that of the last purchase)"),),
+    "contracts": (
+        ("sampling", '"acquisition"', "how contracts came into the file: acquisition, active_on or window"),
+        ("observation_end", '"2025-12-31"', "day of the extract"),
+        ("group", '"plan"', "column to tell customers apart by"),
+        ("price", "9.9", "of one payment"),
+    ),
+    "experiment": (("horizon", "56", "time from the assignment to the end of the measurement, with time_unit"),),
+}
+
+
+def add_init(parser: ArgumentParser) -> None:
+    """Add the options of ``init``, and what carries it out."""
+    parser.description = (
+        f"Look at files of purchases, contracts or a test, and write {NAME}: which column is what, how days and "
+        "numbers are written, and what only you can know. Check it, then run retention-models report."
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet or Excel files, one of each kind")
+    parser.add_argument("--output", type=Path, default=Path(NAME), metavar="FILE", help=f"default: {NAME}")
+    parser.add_argument("-h", "--help", action="help", help="show this help")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: Namespace) -> None:
+    if options.output.exists():
+        raise RequestError(f"{options.output} exists already: delete it, or name another with --output")
+    if not options.output.parent.is_dir():
+        raise RequestError(f"--output {options.output}: there is no folder {options.output.parent}")
+    guesses = [guess(Path(file)) for file in options.files]
+    _require_one_of_each(guesses)
+    text = "\n".join(
+        [HEAD, *_section("terms", _terms(guesses)), *(_describe(each, options.output) for each in guesses)]
+    )
+    write_whole(options.output, text.rstrip() + "\n")
+    for each in guesses:
+        print(_outcome(each, options.output))
+    print(options.output)
+
+
+def _require_one_of_each(guesses: Sequence[Guess]) -> None:
+    for each in guesses:
+        alike = [str(other.file) for other in guesses if other.section == each.section]
+        if len(alike) > 1:
+            raise RequestError(
+                f"{' and '.join(alike)} both look like {each.section}: name one, or all with a quoted pattern such as "
+                "'sales/*.csv'"
+            )
+
+
+def _terms(guesses: Sequence[Guess]) -> Iterator[str]:
+    currency = next((each.currency for each in guesses if each.currency), None)
+    for key, example, remark in TERMS:
+        if key == "currency" and currency:
+            yield _line(key, currency, "guessed")
+        else:
+            yield _comment(key, example, remark)
+
+
+def _describe(each: Guess, output: Path) -> str:
+    """The section of a file in the project file."""
+    lines = [_line("file", _relative(each.file, output), "")]
+    lines += [_line(role, column, "guessed") for role, column in each.columns.items()]
+    lines += [_comment(role, '"..."', "not found: which column is it?") for role in _missing(each)]
+    if "where" in each.remarks:
+        lines.append(_comment("where", '["column=value"]', f"rows that count; {each.remarks['where']}"))
+    if each.arms:
+        lines += _plan(each.arms, each.remarks["arms"])
+    lines += [_comment(*left) for left in LEFT_OPEN[each.section]]
+    return "\n".join(_section(each.section, lines))
+
+
+def _plan(arms: Sequence[str], counts: str) -> list[str]:
+    """What only the user knows of the arms of a test."""
+    shares = ", ".join(f"{_key(arm)} = 1" for arm in arms)
+    return [
+        _comment("control", json.dumps(arms[0], ensure_ascii=False), "the arm to compare with; there are " + counts),
+        _comment("planned_shares", f"{{{shares}}}", "how large the arms were meant to be"),
+        _comment("cost", f"{{{_key(arms[-1])} = 0.5}}", "of one contact, by arm"),
+    ]
+
+
+def _key(name: str) -> str:
+    """A key of TOML, in quotes where it must be."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+
+
+def _missing(each: Guess) -> list[str]:
+    """Roles that a file of this kind needs, and for which no column was found."""
+    roles = [role for role in REQUIRED.get(each.section, ()) if role not in each.columns]
+    if "tenure" in each.columns:
+        return []
+    return [role for role in roles if not (role == "amount" and "quantity" in each.columns)]
+
+
+def _outcome(each: Guess, output: Path) -> str:
+    """What reading the file as described gives: a line on its rows, or why it cannot be read."""
+    from retention_models.cli.report import SOURCES
+
+    (source,) = (source for source in SOURCES if source.section == each.section)
+    nothing = Namespace(**dict.fromkeys(source.every_option), **{source.name: None})
+    options = read_project(output, SOURCES).complete(nothing, source)
+    try:
+        source.check(options, {}, named=False)
+    except (ValueError, RuntimeError) as error:
+        return f"{each.file}: {each.section}. Not read yet: {in_one_line(str(error))}"
+    return f"{each.file}: {each.section}. It can be read as described."
+
+
+def _relative(file: Path, output: Path) -> str:
+    """The path of a file as the project file names it: from its own folder, where that is possible."""
+    folder = output.parent.absolute()
+    path = file.absolute()
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+
+
+def _section(name: str, lines: Any) -> list[str]:
+    return [f"[{name}]", *lines, ""]
+
+
+def _line(key: str, value: str | list[str], remark: str) -> str:
+    text = f"{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
+    return f"{text:<{WIDTH}}  # {in_one_line(remark)}" if remark else text
+
+
+def _comment(key: str, example: str, remark: str) -> str:
+    return f"{f'# {key} = {example}':<{WIDTH}}  # {in_one_line(remark)}"

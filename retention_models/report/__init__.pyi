@@ -1,0 +1,1 @@
+from .written_tables import write_table as write_table

@@ -1,0 +1,323 @@
+"""The project file: written by init, read by every command, overridden by options."""
+
+import json
+import tomllib
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import retention_models as rm
+from retention_models.cli import main
+from retention_models.report import publish as publishing
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a log of purchases, one of contracts, and a test, each as some program exports it."""
+    folder = tmp_path_factory.mktemp("company")
+    rng = np.random.default_rng(1)
+    shop = rm.ParetoNBD(r=0.55, alpha=10.6, s=0.61, beta=11.7)
+    log = shop.simulate_transactions(np.linspace(10, 39, 400), rng, start="2025-01-06", time_unit="W")
+    orders = {
+        "Customer ID": log["customer_id"],
+        "Order Date": log["date"].dt.strftime("%d/%m/%Y"),
+        "Order Total": [f"{amount:.2f}".replace(".", ",") for amount in rng.gamma(2, 10, len(log))],
+        "Status": rng.choice(["Completed", "Cancelled"], len(log), p=[0.95, 0.05]),
+        "Currency": "EUR",
+    }
+    pd.DataFrame(orders).to_csv(folder / "orders.csv", sep=";", index=False)
+    business = rm.scenario.subscriptions(rng, customers=800)
+    names = {"start": "Signup Date", "end": "Cancelled At", "cause": "Churn Reason"}
+    business.contracts.rename(columns=names).to_csv(folder / "contracts.csv", index=False)
+    pd.DataFrame(
+        {
+            "user_id": range(2000),
+            "Group": np.repeat(["control", "mail & gift"], 1000),
+            "converted": rng.random(2000) < 0.1,
+            "revenue": rng.gamma(1, 5, 2000).round(2),
+            "revenue_before": rng.gamma(1, 5, 2000).round(2),
+        }
+    ).to_csv(folder / "test.csv", index=False)
+    return folder
+
+
+@pytest.fixture
+def company(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with the files in it."""
+    for file in files.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict]:
+    """The settings with which each notebook was asked to be published, instead of publishing it."""
+    calls: dict[str, dict] = {}
+
+    def publish(notebooks, output, *, settings, show_code):
+        calls.update({path.stem[:2]: settings for path in notebooks})
+        return output / "index.html"
+
+    monkeypatch.setattr(publishing, "publish", publish)
+    return calls
+
+
+def init(*files: str) -> dict:
+    assert main(["init", *files]) == 0
+    return tomllib.loads(Path("project.toml").read_text(encoding="utf-8"))
+
+
+def test_init_finds_the_kind_and_the_columns_of_each_file(company: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = init("orders.csv", "contracts.csv", "test.csv")
+    assert project == {
+        "terms": {"currency": "EUR"},
+        "purchases": {
+            "file": "orders.csv", "customer_id": "Customer ID", "date": "Order Date", "amount": "Order Total"
+        },
+        "contracts": {
+            "file": "contracts.csv", "customer_id": "customer_id", "start": "Signup Date", "end": "Cancelled At",
+            "cause": "Churn Reason",
+        },
+        "experiment": {
+            "file": "test.csv", "arm": "Group", "outcome": ["converted"], "amount": "revenue", "customer_id": "user_id",
+            "covariate": ["revenue_before"],
+        },
+    }  # fmt: skip
+    assert capsys.readouterr().out.count("It can be read as described.") == 3
+
+
+def test_what_init_guessed_is_marked_and_what_it_cannot_know_is_left_open(company: Path) -> None:
+    init("orders.csv", "contracts.csv", "test.csv")
+    lines = Path("project.toml").read_text(encoding="utf-8").splitlines()
+    stated = [line for line in lines if line and not line.startswith(("#", "["))]
+    assert all(line.endswith("# guessed") for line in stated if not line.startswith("file"))
+    left_open = "\n".join(line for line in lines if line.startswith("# "))
+    for text in (
+        "# margin = 0.3",
+        "assumed until you state it",
+        "Status: Completed (",
+        "# price = 9.9",
+        '# planned_shares = {control = 1, "mail & gift" = 1}',
+        "control (1,000 rows), mail & gift (1,000 rows)",
+    ):
+        assert text in left_open
+
+
+def test_every_line_that_init_left_open_can_be_stated_as_it_stands(company: Path) -> None:
+    """Uncommented, each line is one that the project file may have."""
+    from retention_models.cli.project import read_project
+    from retention_models.cli.report import SOURCES
+
+    init("orders.csv", "contracts.csv", "test.csv")
+    lines = Path("project.toml").read_text(encoding="utf-8").splitlines()
+    opened = [line.removeprefix("# ") if line.startswith("# ") and " = " in line else line for line in lines]
+    Path("all.toml").write_text("\n".join(opened), encoding="utf-8")
+    project = read_project(Path("all.toml"), SOURCES)
+    assert len(project.sections["experiment"]) > 8
+    assert project.sections["purchases"]["where"] == ["column=value"]
+
+
+def test_report_makes_every_page_for_which_the_project_has_data(
+    company: Path, asked: dict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init("orders.csv", "contracts.csv", "test.csv")
+    assert main(["report"]) == 0
+    assert set(asked) == {"01", "02", "04", "06"}
+    assert "Using project.toml." in capsys.readouterr().err
+    assert asked["02"]["transactions"] == Path("orders.csv")
+    assert asked["02"]["customer_id"] == "Customer ID"
+    assert asked["04"]["start"] == "Signup Date"
+    assert asked["06"]["outcome"] == ["converted"]
+    assert {settings["currency"] for settings in asked.values()} == {"EUR"}
+
+
+def test_report_makes_pages_of_what_the_project_names_only(company: Path, asked: dict) -> None:
+    init("contracts.csv")
+    assert main(["report"]) == 0
+    assert set(asked) == {"04"}
+
+
+def test_terms_reach_every_page_and_only_what_is_not_stated_is_assumed(company: Path, asked: dict) -> None:
+    init("orders.csv", "contracts.csv")
+    text = Path("project.toml").read_text(encoding="utf-8")
+    Path("project.toml").write_text(text.replace("# margin = 0.3", "margin = 0.4"), encoding="utf-8")
+    assert main(["report"]) == 0
+    assert asked["02"]["margin"] == asked["04"]["margin"] == 0.4
+    assert asked["02"]["assumed"] == ["annual_discount_rate", "offer_cost"]
+    assert asked["04"]["assumed"] == ["annual_discount_rate"]
+
+
+def test_options_override_the_project_file(company: Path, asked: dict) -> None:
+    init("orders.csv", "contracts.csv")
+    Path("project.toml").write_text(
+        Path("project.toml").read_text(encoding="utf-8").replace("# margin = 0.3", "margin = 0.4"), encoding="utf-8"
+    )
+    command = ["purchases", "--margin", "0.5", "--where", "Status=Completed", "--no-amount"]
+    assert main(command) == 0
+    assert set(asked) == {"01", "02"}
+    assert asked["01"]["margin"] == 0.5
+    assert asked["01"]["amount"] is None
+    assert asked["01"]["reading"] == {"where": ["Status=Completed"]}
+
+
+def test_another_file_of_a_kind_is_read_as_the_project_says(company: Path, asked: dict) -> None:
+    init("orders.csv", "contracts.csv")
+    Path("orders.csv").rename("july.csv")
+    assert main(["purchases", "july.csv", "01"]) == 0
+    assert asked["01"]["transactions"] == Path("july.csv")
+    assert asked["01"]["date"] == "Order Date"
+    assert main(["report", "--transactions", "july.csv"]) == 0
+    assert set(asked) == {"01", "02"}
+
+
+def test_files_are_named_from_the_folder_of_the_project_file(
+    company: Path, asked: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init("contracts.csv")
+    (company / "elsewhere").mkdir()
+    monkeypatch.chdir(company / "elsewhere")
+    assert main(["report", "--project", "../project.toml"]) == 0
+    assert Path(asked["04"]["contracts"]).resolve() == (company / "contracts.csv").resolve()
+
+
+def test_fit_and_predict_read_the_project_file(company: Path) -> None:
+    init("orders.csv")
+    assert main(["fit", "--output", "fit.json"]) == 0
+    assert main(["predict", "--fit", "fit.json", "--horizon", "8", "--output", "scores.csv"]) == 0
+    orders = pd.read_csv("orders.csv", sep=";")
+    assert set(pd.read_csv("scores.csv")["customer_id"]) == set(orders["Customer ID"])
+
+
+def test_a_command_for_one_kind_of_file_does_what_report_does(company: Path, asked: dict) -> None:
+    columns = ["--customer-id", "Customer ID", "--date", "Order Date", "--amount", "Order Total"]
+    assert main(["purchases", "orders.csv", *columns]) == 0
+    first = {name: dict(settings) for name, settings in asked.items()}
+    asked.clear()
+    assert main(["report", "--transactions", "orders.csv", *columns]) == 0
+    assert asked == first
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("margin = 0.3", "there is no section 'margin'. Write it below [terms]"),
+        ("[purchase]\nfile='orders.csv'", "there is no section 'purchase'. Did you mean purchases?"),
+        (
+            "[purchases]\nfile='orders.csv'\ncustomerid='a'",
+            "no key in [purchases] 'customerid'. Did you mean customer_id?",
+        ),
+        (
+            "[purchases]\nfile='orders.csv'\nhorizon='long'",
+            "[purchases]: horizon: expected a number above 0, not 'long'",
+        ),
+        ("[purchases]\nfile='orders.csv'\nno_header='yes'", "no_header: expected true or false, not 'yes'"),
+        ("[purchases]\nfile='orders.csv'\ndate=true", "date: expected no true or false, not True"),
+        ("[purchases]\nfile='orders.csv'\ndecimal=';'", "decimal: expected one of ., ,, not ';'"),
+        ("[purchases]\nfile=['orders.csv']", "file must be the path of a file, not ['orders.csv']"),
+        ("[terms]\nmargin=30\n[purchases]\nfile='orders.csv'", "margin: got 30.0; did you mean 0.3?|margin: margin"),
+        ("[terms]\nmargin=0.3", 'project.toml names no file; add one, such as file = "orders.csv" below [purchases]'),
+        ("[purchases\nfile=1", "project.toml is no TOML: "),
+        ("purchases = 3", "purchases must be a section, written [purchases]"),
+    ],
+)
+def test_a_project_file_that_is_none_gets_a_sentence(text, message, company, asked, capsys) -> None:
+    Path("project.toml").write_text(text, encoding="utf-8")
+    assert main(["report"]) == 2
+    error = capsys.readouterr().err
+    assert any(part in error for part in message.split("|")), error
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["init", "orders.csv", "orders.csv"], "orders.csv and orders.csv both look like purchases: name one, or all"),
+        (["init", "nothing.csv"], "nothing.csv: there is no such file"),
+        (
+            ["report", "--project", "none.toml"],
+            "--project none.toml: there is no such file; retention-models init FILE",
+        ),
+        (["init", "orders.csv", "--output", "no/project.toml"], "--output no/project.toml: there is no folder no"),
+        (["fit", "--output", "fit.json"], "name the log: --transactions FILE, or file = ... below [purchases]"),
+        (["contracts"], "name the contracts: retention-models contracts FILE, or file = ... below [contracts]"),
+        (["contracts", "contracts.csv", "--date", "x"], "unrecognized arguments: --date"),
+        (["report", "--contracts", "contracts.csv", "--date", "x"], "--date is no option of the contracts"),
+    ],
+)
+def test_a_command_that_cannot_be_carried_out_says_why(command, message, company, asked, capsys) -> None:
+    with suppress(SystemExit):  # which is how a parser refuses
+        assert main(command) != 0
+    assert message in capsys.readouterr().err
+    assert not Path("project.toml").exists()
+
+
+def test_init_overwrites_nothing(company: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    init("orders.csv")
+    before = Path("project.toml").read_text(encoding="utf-8")
+    assert main(["init", "contracts.csv"]) == 2
+    assert "project.toml exists already: delete it, or name another with --output" in capsys.readouterr().err
+    assert Path("project.toml").read_text(encoding="utf-8") == before
+
+
+def test_init_says_why_a_file_cannot_be_read_yet(company: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pd.DataFrame({"user": [1, 2, 1] * 9, "day": ["3/4/2024"] * 27, "total": 1.5}).to_csv("unclear.csv", index=False)
+    project = init("unclear.csv")
+    assert project["purchases"] == {"file": "unclear.csv", "customer_id": "user", "date": "day", "amount": "total"}
+    assert "can mean two things" in capsys.readouterr().out
+
+
+def test_init_leaves_open_what_it_does_not_find(company: Path) -> None:
+    pd.DataFrame({"who": [1, 2], "x": [1.5, 2.5]}).to_csv("strange.csv", index=False)
+    init("strange.csv")
+    text = Path("project.toml").read_text(encoding="utf-8")
+    for role in ("customer_id", "date", "amount"):
+        assert f'# {role} = "..."' in text
+    assert "not found: which column is it?" in text
+
+
+NAMES = ('quote " in it', "back\\slash", "tab\there", "Zoë €", "new\nline", "a = b", "[section]", "# remark", "del\x7f")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_of_a_column_is_written_so_that_it_is_read_again(name: str, company: Path) -> None:
+    frame = pd.DataFrame(
+        {f"{name} customer_id": [1, 1, 2], "date": ["2024-01-01", "2024-02-01", "2024-03-01"], "amount": 1}
+    )
+    frame.to_parquet("log.parquet")
+    assert init("log.parquet")["purchases"]["customer_id"] == f"{name} customer_id"
+
+
+@pytest.mark.parametrize("command", ["report", "init", "purchases", "contracts", "experiment", "fit", "predict"])
+def test_the_help_of_each_command_fits_one_screen(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 55
+    assert max(map(len, lines)) <= 104
+
+
+@pytest.mark.parametrize(
+    ("command", "number", "defaults"),
+    [
+        ("purchases", "02", {"margin": 0.3, "annual_discount_rate": 0.15, "level": 0.95}),
+        ("contracts", "04", {"margin": 0.6, "annual_discount_rate": 0.1, "level": 0.95}),
+    ],
+)
+def test_the_help_shows_the_defaults_of_the_notebooks(command, number, defaults, capsys) -> None:
+    from retention_models.report.notebook import find_notebooks, read_notebook
+    from retention_models.report.parameters import read_parameters
+
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = capsys.readouterr().out
+    (path,) = find_notebooks([number])
+    parameters = read_parameters(read_notebook(path))
+    for name, default in defaults.items():
+        assert json.loads(parameters[name]) == default
+        (line,) = (line for line in text.splitlines() if line.strip().startswith(f"--{name.replace('_', '-')} "))
+        assert f"default: {default}" in line
+        assert ("assumed" in line) == (name != "level")
