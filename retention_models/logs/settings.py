@@ -29,7 +29,11 @@ def choose_settings(log: Any, **options: Any) -> AnalysisSettings | ContractSett
     start, end
         Column names of a contract log. A ``start`` means that the log is one of contracts.
     tenure, churned
-        Column names of a table of tenures without dates, instead of ``start`` and ``end``.
+        Column names of a table of tenures without dates, instead of ``start`` and ``end``. It needs ``sampling``
+        (``"acquisition"`` or ``"window"``) and ``observation_end``, the day of the table.
+    tenure_unit, window
+        For a table of tenures: unit of ``tenure`` (``"D"``, ``"W"``, ``"M"`` or ``"Y"``; by default the period), and
+        the number of periods in which the churned customers left (by default 1).
     calibration_end, observation_end, acquired_after, time_unit
         For a purchase log: as in ``summarize``.
     horizon

@@ -12,7 +12,7 @@ import pandas as pd
 from retention_models.core.formatting import three_digits
 from retention_models.logs.contracts.log import Spells
 from retention_models.logs.contracts.rows import scalars
-from retention_models.logs.contracts.snapshot import Snapshot
+from retention_models.logs.contracts.snapshot import Snapshot, window_name
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
 from retention_models.logs.transactions.purchases import as_transactions
 from retention_models.logs.transactions.summary import summarize
@@ -119,10 +119,11 @@ def contract_overview(spells: Spells | Snapshot, *, name: str | Path = "this log
 def _snapshot_facts(snapshot: Snapshot) -> dict[str, str]:
     frame, name = snapshot.frame, period_name(snapshot.period)
     left = int(frame.loc[frame["churned"], "weight"].sum())
+    when = f" in the last {window_name(snapshot.window, snapshot.period)}" if snapshot.sampling == "window" else ""
     return {
         "day of the table": str(snapshot.observation_end),
         "customers": f"{snapshot.rows:,}",
-        f"left in the last {name}": f"{left:,} ({100 * left / snapshot.rows:.0f} %)",
+        f"left{when}": f"{left:,} ({100 * left / snapshot.rows:.0f} %)",
         "still customers": f"{snapshot.rows - left:,}",
         f"tenure in {name}s": f"{frame['tenure'].min():,} to {frame['tenure'].max():,}",
     }

@@ -23,6 +23,8 @@ SHOWN = {  # in words
     WRITTEN: "decimal point, with thousands separators or a currency",
     COMMA: "decimal comma",
 }
+YES = ("true", "yes", "y", "t", "ja", "oui", "si", "sí", "sim")
+NO = ("false", "no", "n", "f", "nein", "non", "não", "nao")
 SAMPLE = 2_000  # values that are not ISO 8601, by which it is known which other forms a column can have
 MIXED = 0.01  # of the values: if so many have another form than the others, the column mixes forms
 
@@ -150,8 +152,8 @@ def formats_in_words(forms: Mapping[str, str], columns: Mapping[str, str]) -> di
 
 def measure_in(decimal: str, text: str) -> str:
     """SQL for the number that a text says, or for yes and no as 1 and 0; NULL where it says neither."""
-    return f"""CASE WHEN lower({text}) IN ('true', 'yes', 'y', 't') THEN 1.0
-        WHEN lower({text}) IN ('false', 'no', 'n', 'f') THEN 0.0 ELSE {number_in(decimal, text)} END"""
+    return f"""CASE WHEN lower({text}) IN {YES} THEN 1.0
+        WHEN lower({text}) IN {NO} THEN 0.0 ELSE {number_in(decimal, text)} END"""
 
 
 def recognise(relation: DuckDBPyRelation, text: str, is_day: bool, given: str, stated: Stated) -> str:

@@ -146,6 +146,7 @@ def test_covariates_are_read_by_the_same_forms():
 # Yes and no
 
 WORDS = [("Y", "N"), ("y", "n"), (" Y", "N "), ("Yes", "No"), ("TRUE", "FALSE"), ("1", "0")]
+WORDS += [("ja", "nein"), ("Oui", "Non"), ("sí", "no"), ("SI", "NO"), ("sim", "NÃO")]
 
 
 @pytest.mark.parametrize("kind", KINDS)

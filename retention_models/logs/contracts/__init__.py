@@ -6,6 +6,9 @@
 - ``retention``: ``retention_table`` and ``active_customers``
 - ``retention_counts``: customers at risk and lost
 - ``snapshot``: tables of tenures without dates
+- ``tenures``: their rows, in whole periods
+- ``event_words``: words for customers who churned or stayed
 - ``last_day``: the last day that a log knows
 - ``settings``: settings chosen from a log
+- ``tenure_settings``: settings chosen from a table of tenures
 """

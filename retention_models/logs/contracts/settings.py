@@ -23,9 +23,15 @@ from retention_models.logs.contracts.last_day import choose_observation_end, con
 from retention_models.logs.contracts.log import Sampling, Spells, read_contracts
 from retention_models.logs.contracts.retention import durations
 from retention_models.logs.contracts.rows import open_contracts, select_usable
-from retention_models.logs.contracts.snapshot import Snapshot, read_snapshot
+from retention_models.logs.contracts.snapshot import Snapshot
 from retention_models.logs.contracts.spells import Rows
-from retention_models.tables.days import NEVER, Period, check_period, period_name, period_offset
+from retention_models.logs.contracts.tenure_settings import (
+    choose_snapshot_renewals,
+    read_tenure_log,
+    snapshot_reasons,
+)
+from retention_models.logs.contracts.tenures import TenureUnit
+from retention_models.tables.days import NEVER, Period, check_period, period_offset
 from retention_models.tables.engines import collect
 from retention_models.tables.files import naming
 
@@ -33,8 +39,6 @@ LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead
 ENOUGH = 30  # contracts ended by an earlier day, for a forecast to be made then
 ORIGINS = 4
 GROUPS = 12
-MOST_MONTHS = 480  # as a customer: longer tenures are rather in days or weeks
-SNAPSHOT_RENEWALS = 1  # renewals ahead: no more of each customer were observed
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -83,6 +87,8 @@ def contract_settings(
     time_zone: str | None = None,
     tenure: str | None = None,
     churned: str | None = None,
+    tenure_unit: TenureUnit | None = None,
+    window: int | None = None,
     max_set_aside: float = 0.2,
     date_format: str | None = None,
 ) -> ContractSettings:
@@ -101,9 +107,14 @@ def contract_settings(
     renewals
         Number of renewals that the forecast covers.
     tenure, churned
-        Columns of a table of tenures without dates, as in ``retention_table_from_tenures``. It holds the active
-        customers of ``observation_end``, and the churn of the last period. ``period`` is the unit of tenure, by default
-        months.
+        Columns of a table of tenures without dates, as in ``retention_table_from_tenures``. It needs ``sampling``
+        (``"acquisition"`` or ``"window"``, as in ``read_snapshot``) and ``observation_end``, the day of the table.
+    tenure_unit
+        Unit of ``tenure``: ``"D"`` (days), ``"W"`` (weeks), ``"M"`` (months) or ``"Y"`` (years). By default tenures are
+        in periods. The period is then a month, or a year if tenures are in years.
+    window
+        For a table of tenures with sampling ``"window"``: number of periods before ``observation_end`` in which the
+        churned customers left. By default 1.
 
     Returns
     -------
@@ -141,12 +152,26 @@ def contract_settings(
                 f"{', '.join(ignored)} belongs to a log with dates, and tenure and churned to a table of tenures; "
                 "state the one or the other"
             )
-        names, days = (
-            {"tenure": tenure or "tenure", "churned": churned or "churned"},
-            (observation_start, observation_end),
+        return _settings_from_tenures(
+            source,
+            renewals,
+            tenure or "tenure",
+            churned=churned or "churned",
+            sampling=sampling,
+            observation_start=observation_start,
+            observation_end=observation_end,
+            period=period,
+            tenure_unit=tenure_unit,
+            window=1 if window is None else window,
+            cause=cause,
+            covariates=covariates,
+            max_set_aside=max_set_aside,
         )
-        asked = {"renewals": renewals, "cause": cause, "covariates": covariates, "max_set_aside": max_set_aside}
-        return _settings_from_tenures(source, sampling, days, period, names, **asked)
+    if tenure_unit is not None or window is not None:
+        raise ValueError(
+            "tenure_unit and window belong to a table of tenures: name its column, tenure; a log with dates has "
+            "observation_start instead of window"
+        )
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
         log, _, unread = open_contracts(source, roles, (), time_zone, date_format)
@@ -195,69 +220,13 @@ def contract_settings(
     return ContractSettings(spells, length, ahead, origins, reasons)
 
 
-def _settings_from_tenures(
-    source: Any,
-    sampling: Sampling | None,
-    days: tuple[str | dt.date | None, str | dt.date | None],
-    period: Period | None,
-    names: Mapping[str, str],
-    **asked: Any,
-) -> ContractSettings:
+def _settings_from_tenures(source: Any, renewals: int | None, tenure: str, **asked: Any) -> ContractSettings:
     """The settings for a table of tenures without dates."""
-    begin, until = days
-    if begin is not None:
-        raise ValueError(
-            f"tenures do not tell when since {begin} a customer left, and are taken for those of the last period; "
-            "leave out observation_start, or name the columns of a log with dates"
-        )
-    if sampling != "window":
-        raise ValueError(
-            "a file of tenures without dates is taken as a snapshot of those there on observation_end, and of those "
-            "who left in the last period: say so, sampling 'window'. One that holds all who ever came, or each from "
-            "some tenure on, is read by logs.retention_table_from_tenures"
-        )
-    if until is None:
-        raise ValueError("a snapshot holds the customers of one day; say which day it was: observation_end")
-    snapshot = read_snapshot(
-        source,
-        observation_end=until,
-        tenure=names["tenure"],
-        churned=names["churned"],
-        period=period or "M",
-        cause=asked["cause"],
-        covariates=asked["covariates"],
-        max_set_aside=asked["max_set_aside"],
-    )
-    longest = int(snapshot.frame["tenure"].max())
-    if period is None and longest > MOST_MONTHS:
-        raise ValueError(
-            f"column {names['tenure']!r} reaches {longest:,}, which would be {longest / 12:.0f} years of months: state "
-            "the period that it counts, 'M' (months), 'Y' (years), or a number of days such as 1 or 7"
-        )
-    left = int(snapshot.frame.loc[snapshot.frame["churned"], "weight"].sum())
-    if left in (0, snapshot.rows):
-        raise ValueError(
-            f"{left:,} of {snapshot.rows:,} customers left, by column {names['churned']!r}; it takes some who did and "
-            "some who did not to say when customers leave: does the file hold both, and is this the column that tells?"
-        )
+    snapshot = read_tenure_log(source, tenure=tenure, **asked)
     _check_groups(snapshot)
-    reasons = _snapshot_reasons(snapshot, asked["renewals"], names["tenure"])
-    return ContractSettings(snapshot, snapshot.period, asked["renewals"] or SNAPSHOT_RENEWALS, (), reasons)
-
-
-def _snapshot_reasons(snapshot: Snapshot, renewals: int | None, tenure: str) -> dict[str, str]:
-    """What a snapshot holds, and what cannot be known without dates."""
-    name, ahead = period_name(snapshot.period), renewals or SNAPSHOT_RENEWALS
-    asked = ", as asked" if renewals else ""
-    return {
-        "observation_end": f"The table holds the customers of {snapshot.observation_end}, and those who left in the "
-        f"{name} before.",
-        "sampling": f"Only the last {name} of each customer counts as observed (sampling 'window'), as said.",
-        "period": f"Time is counted in {name}s, as {tenure!r} is.",
-        "renewals": f"The forecast looks {ahead} renewal{'s' * (ahead > 1)} ahead{asked}. The table has no dates, so "
-        "this forecast cannot be tested at an earlier day.",
-        "cohorts": "The table has no dates, so customers cannot be compared by the month in which they started.",
-    }
+    ahead = renewals or choose_snapshot_renewals(snapshot, LONGEST.get(snapshot.period, 12))
+    reasons = snapshot_reasons(snapshot, ahead, tenure, is_asked=renewals is not None)
+    return ContractSettings(snapshot, snapshot.period, ahead, (), reasons)
 
 
 def _check_groups(spells: Spells | Snapshot) -> None:

@@ -10,39 +10,35 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import check_choice, require_number, require_text, require_texts, require_whole
+from retention_models.core.arguments import check_choice, require_texts, require_whole
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.contracts.log import Sampling
-from retention_models.logs.contracts.retention_counts import (
-    KEPT,
-    LOST,
-    check_origin,
-    require_groups,
-    tabulate_retention,
-)
+from retention_models.logs.contracts.retention_counts import KEPT, LOST, check_origin, tabulate_retention
 from retention_models.logs.contracts.rows import OWN_NAMES, check_names
 from retention_models.logs.contracts.spells import UNCAUSED, UNKNOWN
-from retention_models.logs.set_aside import check_rows_that_count
-from retention_models.tables.days import Period, check_period, period_name
-from retention_models.tables.engines import count_distinct, on_engine, open_table
-from retention_models.tables.files import Kind, naming
+from retention_models.logs.contracts.tenures import TenureUnit, read_tenures
+from retention_models.tables.days import Period, period_name
 
-ENDLESS = 1e6  # periods; a table has a row for each
+SnapshotSampling = Literal["acquisition", "window"]
+
 NO_RENEWAL = "customers who have come to no renewal yet"
-KINDS: dict[str, Kind] = {"tenure": "number", "churned": "measure", "entry": "number", "cause": "text"}
+WHICH_SAMPLING = (
+    "are customers who left earlier still in the table? If yes, and the table follows each customer from the start: "
+    "say so, sampling 'acquisition'. If no, and it holds today's customers and those who left in the last period: "
+    "say so, sampling 'window'"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Snapshot(Presentation):
-    """A checked table of tenures: the active customers of one day, and those who churned in the period before.
+    """A checked table of tenures: all customers ever, or those of one day and those who churned just before it.
 
     ``read_snapshot`` creates it. ``retention_table``, ``active_customers``, ``survival_curves`` and ``cause_curves``
     take it in place of ``Spells``. It has no dates. Cohorts, backtests and covariates of the calendar therefore need
@@ -57,6 +53,10 @@ class Snapshot(Presentation):
         Number of customers in ``frame``.
     period
         Unit of ``entry`` and ``tenure``.
+    sampling, window
+        How customers came into the table, as in ``read_snapshot``.
+    tenure_unit
+        Unit of the column of tenures; None if the column counts periods.
     observation_end
         The day of the table.
     has_cause
@@ -68,12 +68,16 @@ class Snapshot(Presentation):
     settled
         Number of customers to whom a rule was applied, by rule.
     checks
-        Whether survival is known from the start, and whether nearly all rows count.
+        Whether survival is known from the start, with a long window also whether it is known when customers left, and
+        whether nearly all rows count.
     """
 
     frame: pd.DataFrame = field(repr=False)
     rows: int
     period: Period
+    sampling: SnapshotSampling
+    window: int
+    tenure_unit: TenureUnit | None
     observation_end: dt.date
     has_cause: bool
     covariates: tuple[str, ...]
@@ -83,7 +87,12 @@ class Snapshot(Presentation):
 
     def _parts(self) -> Sequence[Part]:
         name = period_name(self.period)
-        headline = f"{self.rows:,} customers of {self.observation_end} and of the {name} before, tenure in {name}s."
+        who = (
+            f"followed from the start to {self.observation_end}"
+            if self.sampling == "acquisition"
+            else f"of {self.observation_end} and of the {window_name(self.window, self.period)} before"
+        )
+        headline = f"{self.rows:,} customers {who}, tenure in {name}s."
         counts = {"Set aside": self.set_aside, "Settled": self.settled}
         lines = [f"{what}: {counted(count)}." for what, count in counts.items() if count]
         return [headline, *lines, *(str(check) for check in self.checks if not check.passed)]
@@ -99,6 +108,8 @@ def retention_table_from_tenures(
     window: int = 1,
     cause: str | None = None,
     by: str | Sequence[str] = (),
+    period: Period | None = None,
+    tenure_unit: TenureUnit | None = None,
     max_set_aside: float = 0.2,
 ) -> pd.DataFrame:
     """Customers at risk and lost at each renewal, from a table of tenures without dates.
@@ -112,11 +123,13 @@ def retention_table_from_tenures(
         active customers, and those who churned in the last ``window`` periods. ``"active_on"``: each customer from the
         tenure in the column ``entry`` on.
     tenure
-        Column name of the tenure: whole periods as a customer.
+        Column name of the tenure: whole periods as a customer, or any length with ``tenure_unit``. Text such as
+        ``12 months`` or ``45 days`` says its unit, if all rows have the same.
     churned
-        Column name of whether the customer churned at that tenure: true or false, 1 or 0, yes or no.
+        Column name of whether the customer churned at that tenure: true or false, 1 or 0, yes or no. Other words, such
+        as ``Churned`` and ``Stayed`` or ``ja`` and ``nein``, are read too; ``attrs`` says how.
     entry
-        Column name of the tenure at the begin of observation, in whole periods. Required with ``"active_on"``, and not
+        Column name of the tenure at the begin of observation, in the same unit. Required with ``"active_on"``, and not
         allowed otherwise.
     window
         Number of periods in which churned customers are in the table, used with ``"window"``. By default 1. With more,
@@ -125,6 +138,12 @@ def retention_table_from_tenures(
         Column name of the cause of churn. By default the table has no causes.
     by
         Columns that define groups. By default there are no groups.
+    period
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days. By default a month, or a year if
+        tenures are in years.
+    tenure_unit
+        Unit of ``tenure`` and ``entry``, if not the period: ``"D"`` (days), ``"W"`` (weeks), ``"M"`` (months, of
+        365.25 / 12 days) or ``"Y"`` (years). Fractions are allowed then.
     max_set_aside
         Largest share of the rows that may be set aside because it cannot be read. By default 0.2.
 
@@ -132,13 +151,24 @@ def retention_table_from_tenures(
     -------
     pandas.DataFrame
         One row per group and renewal: the columns of ``by``, ``tenure`` (number of the renewal, from 1), ``at_risk``,
-        ``lost`` and, with causes, ``lost_<cause>``. ``attrs`` counts the rows set aside, and holds the checks.
+        ``lost`` and, with causes, ``lost_<cause>``. ``attrs`` counts the rows set aside or settled by a rule, and
+        holds the checks.
 
     Raises
     ------
     ValueError
-        When columns are missing, ``entry`` contradicts ``sampling``, no row can be used, or more than
-        ``max_set_aside`` cannot be read.
+        When columns are missing, ``entry`` or ``window`` contradicts ``sampling``, text mixes units, whole units are
+        longer than the period, no row can be used, or more than ``max_set_aside`` cannot be read.
+
+    Notes
+    -----
+    Other units are counted in whole periods as ``retention_table`` counts dates. An active customer counts completed
+    renewals. A customer who left within a period counts as lost at its end. Months of the calendar differ in length. If
+    most customers left near renewals, those who left up to three days after a renewal count as lost at it.
+
+    Without dates nobody knows whether the renewal of a lost customer was due. If customers can leave on any day, losses
+    at the longest tenures are therefore too high with ``"acquisition"``. If customers came evenly over 24 months, the
+    share lost is about 4 % too high at the 12th renewal, and 11 % at the 20th.
 
     Examples
     --------
@@ -152,55 +182,70 @@ def retention_table_from_tenures(
     0       1        2     1
     1       2        2     1
     2       9        1     0
+
+    Of three customers who ever came one left after 45 days, within the second month.
+
+    >>> table = pd.DataFrame({"days": [45, 70, 100], "status": ["left", "active", "active"]})
+    >>> columns = {"tenure": "days", "churned": "status", "tenure_unit": "D"}
+    >>> rm.logs.retention_table_from_tenures(table, sampling="acquisition", **columns)
+       tenure  at_risk  lost
+    0       1        3     0
+    1       2        3     1
+    2       3        1     0
     """
-    check_choice("sampling", sampling, get_args(Sampling))
-    require_whole("window", window, 1)
+    _check_sampling(sampling)
+    _check_window_use(window, sampling)
     if (entry is not None) != (sampling == "active_on"):
         raise ValueError("entry names the tenure at which each customer came into view: sampling 'active_on' needs it")
     names = [by] if isinstance(by, str) else list(by)
     require_texts("by", names, "['plan']")
-    raw = _count_rows(source, {"tenure": tenure, "churned": churned, "entry": entry, "cause": cause}, names)
-    end, left = _finite(raw["tenure"]), raw["churned"]
-    begin = pd.Series(0.0, raw.index) if entry is None else _finite(raw["entry"])
-    if sampling == "window":
-        begin = (end - window).clip(lower=0)
-    no_renewal = {NO_RENEWAL: (end <= begin) & (end >= 0)}
-    faults = _faults(end, left, begin)
-    usable, set_aside, nearly_all = _select_usable(faults | no_renewal, raw["spells"], max_set_aside)
-    counts = raw.assign(entry=begin, tenure=end, churned=left == 1)[usable]
-    table = _tabulate(counts, groups := [f"by{i}" for i in range(len(names))], has_cause=cause is not None)
+    roles = {"tenure": tenure, "churned": churned, "entry": entry, "cause": cause}
+    read = read_tenures(source, roles, names, period=period, tenure_unit=tenure_unit, max_set_aside=max_set_aside)
+    counts = _observe(read.counts, sampling, window)
+    came = counts["tenure"] > counts["entry"]
+    not_due = int(counts.loc[~came, "spells"].sum())
+    set_aside = read.set_aside | ({NO_RENEWAL: not_due} if not_due else {})
+    if not came.any():
+        raise ValueError(f"no row of the table can be used: {counted(set_aside)}")
+    table = _tabulate(counts[came], groups := [f"by{i}" for i in range(len(names))], has_cause=cause is not None)
     table = table.rename(columns=dict(zip(groups, names, strict=True)))
-    unsure = [_check_window(window)] if sampling == "window" and window > 1 else []
-    checks = [asdict(check) for check in (check_origin(table), *unsure, nearly_all)]
-    table.attrs.update({"sampling": sampling, "set_aside": set_aside, "checks": checks})
+    checks = [asdict(check) for check in (check_origin(table), *_window_checks(window), read.check)]
+    table.attrs.update({"sampling": sampling, "set_aside": set_aside, "settled": read.settled, "checks": checks})
     return table
 
 
 def read_snapshot(
     source: Any,
     *,
+    sampling: SnapshotSampling | None = None,
     observation_end: str | dt.date,
     tenure: str = "tenure",
     churned: str = "churned",
-    period: Period = "M",
+    period: Period | None = None,
+    tenure_unit: TenureUnit | None = None,
+    window: int = 1,
     cause: str | None = None,
     covariates: str | Sequence[str] = (),
     max_set_aside: float = 0.2,
 ) -> Snapshot:
-    """A table of tenures, checked: the active customers of one day, and those who churned in the period before.
-
-    Each customer is observed for the last period of the tenure, and for no earlier one.
+    """A table of tenures, checked.
 
     Parameters
     ----------
     source
         The table, as in ``retention_table_from_tenures``.
+    sampling
+        How customers came into the table. ``"acquisition"``: all customers who ever came, each from the start.
+        ``"window"``: the active customers of ``observation_end``, and those who churned in the last ``window`` periods.
+        Each customer counts as observed for these periods, and for no earlier one. It is never guessed: without it,
+        an error asks for it.
     observation_end
-        The day of the table.
+        The day of the table: the last day about which it knows everything.
     tenure, churned, cause
         Column names, as in ``retention_table_from_tenures``.
-    period
-        Unit of ``tenure``: ``"M"`` (a month, the default), ``"Y"`` (a year), or a number of days.
+    period, tenure_unit, window
+        Length of a contract, unit of ``tenure``, and periods in which churned customers are in the table; as in
+        ``retention_table_from_tenures``.
     covariates
         Columns to keep. By default none.
     max_set_aside
@@ -209,19 +254,19 @@ def read_snapshot(
     Returns
     -------
     Snapshot
-        The customers (``frame``), the number of rows set aside by reason, and a check.
+        The customers (``frame``), the number of rows set aside by reason, and checks.
 
     Raises
     ------
     ValueError
-        When columns are missing or have two parts, a covariate has missing values, or no row can be used.
+        As ``retention_table_from_tenures`` raises it. When a covariate has missing values.
 
     Examples
     --------
     >>> import pandas as pd
     >>> from retention_models.logs.contracts.snapshot import read_snapshot
     >>> table = pd.DataFrame({"tenure": [1, 9, 9], "churned": ["Yes", "No", "No"]})
-    >>> snapshot = read_snapshot(table, observation_end="2024-06-30")
+    >>> snapshot = read_snapshot(table, sampling="window", observation_end="2024-06-30")
     >>> print(snapshot)
     3 customers of 2024-06-30 and of the month before, tenure in months.
     >>> snapshot.frame
@@ -229,110 +274,104 @@ def read_snapshot(
     0      0       1     True       1
     1      8       9    False       2
     """
+    sampling = _require_sampling(sampling)
+    _check_window_use(window, sampling)
     kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
     roles = {"tenure": tenure, "churned": churned} | ({"cause": cause} if cause else {})
-    check_period(period)
     until = read_day("observation_end", observation_end)
     check_names(roles, kept, own_names=OWN_NAMES | {"weight"})
-    raw = _count_rows(source, roles, kept)
-    end, left = _finite(raw["tenure"]), raw["churned"]
-    usable, set_aside, nearly_all = _select_usable(_faults(end, left, end * 0), raw["spells"], max_set_aside)
-    raw, end, left = raw[usable], end[usable].astype("int64"), left[usable] == 1
-    columns: dict[str, Any] = {name: raw[f"by{i}"] for i, name in enumerate(kept)}
-    columns |= {"entry": (end - 1).clip(lower=0), "tenure": end, "churned": left}
-    if cause:
-        columns["cause"] = _causes(raw["cause"]).where(left, None)
-    customers = pd.DataFrame(columns | {"weight": raw["spells"].astype("int64")})
-    frame = customers.groupby(list(columns), dropna=False, as_index=False, observed=True).sum()
-    renewed = frame[frame["tenure"] > 0]
+    read = read_tenures(source, roles, kept, period=period, tenure_unit=tenure_unit, max_set_aside=max_set_aside)
+    frame = _customers(_observe(read.counts, sampling, window), kept, has_cause=cause is not None)
+    renewed = frame[frame["tenure"] > frame["entry"]]
+    origin = [] if renewed.empty else [check_origin(renewed.assign(tenure=renewed["entry"] + 1))]
     uncaused = int(frame.loc[frame["cause"] == UNKNOWN, "weight"].sum()) if cause else 0
     return Snapshot(
         frame=frame,
         rows=int(frame["weight"].sum()),
-        period=period,
+        period=read.period,
+        sampling=sampling,
+        window=window,
+        tenure_unit=read.unit,
         observation_end=until,
         has_cause=cause is not None,
         covariates=kept,
-        set_aside=set_aside,
-        settled={UNCAUSED: uncaused} if uncaused else {},
-        checks=(*(() if renewed.empty else (check_origin(renewed),)), nearly_all),
+        set_aside=read.set_aside,
+        settled=read.settled | ({UNCAUSED: uncaused} if uncaused else {}),
+        checks=(*origin, *_window_checks(window), read.check),
     )
 
 
 def tabulate_snapshot(snapshot: Snapshot, by: Sequence[str]) -> pd.DataFrame:
     """The retention table of a snapshot, as ``retention_table`` returns it, but without cohorts."""
-    came = snapshot.frame["tenure"] > 0
     counts = snapshot.frame.rename(columns={"weight": "spells"})
+    came = counts["tenure"] > counts["entry"]
     not_due = int(counts.loc[~came, "spells"].sum())
     if not came.any():
         raise ValueError(f"none of {snapshot.rows:,} customers has come to a renewal: every tenure is 0")
     table = _tabulate(counts[came], list(by), snapshot.has_cause)
     table.attrs.update(
         period=snapshot.period,
-        sampling="window",
+        sampling=snapshot.sampling,
         observation_start=None,
         observation_end=snapshot.observation_end.isoformat(),
         spells=snapshot.rows,
         set_aside=dict(snapshot.set_aside),
         settled=dict(snapshot.settled) | ({NO_RENEWAL: not_due} if not_due else {}),
-        checks=[asdict(check) for check in (check_origin(table), snapshot.checks[-1])],
+        checks=[asdict(check) for check in (check_origin(table), *snapshot.checks[1:])],
     )
     return table
 
 
-def _check_window(window: int) -> Check:
-    """That a file of several periods does not tell in which of them customers left."""
+def window_name(window: int, period: Period) -> str:
+    """Some periods in words: month, 3 months."""
+    return period_name(period) if window == 1 else f"{window:,} {period_name(period)}s"
+
+
+def _check_sampling(sampling: object) -> None:
+    if sampling is None:
+        raise ValueError(f"a table of tenures without dates does not show its sampling: {WHICH_SAMPLING}")
+    check_choice("sampling", sampling, get_args(Sampling))
+
+
+def _require_sampling(sampling: SnapshotSampling | None) -> SnapshotSampling:
+    """The sampling that was asked for, where it needs no column of entries."""
+    _check_sampling(sampling)
+    if sampling == "acquisition" or sampling == "window":
+        return sampling
+    raise ValueError(
+        f"sampling {sampling!r} needs the tenure at which each customer came into view: read the table by "
+        "logs.retention_table_from_tenures(entry=...)"
+    )
+
+
+def _check_window_use(window: int, sampling: str) -> None:
+    require_whole("window", window, 1)
+    if window > 1 and sampling != "window":
+        raise ValueError(f"window={window} belongs to sampling 'window', not {sampling!r}; leave it out")
+
+
+def _window_checks(window: int) -> list[Check]:
+    """That a file of several periods does not tell in which of them customers left; none for one period."""
     detail = (
         f"Whoever left did so in one of {window} periods, and counts as watched in all of them: losses come out too "
         "low, and survival too high. A file of the last period, or one with dates, has them right."
     )
-    return Check("it is known in which period customers left", False, detail)
+    return [Check("it is known in which period customers left", False, detail)] if window > 1 else []
 
 
-def _count_rows(source: Any, roles: Mapping[str, str | None], by: Sequence[str]) -> pd.DataFrame:
-    """The distinct values of the roles' columns and of those of ``by``, and how many rows share them."""
-    for role, column in roles.items():
-        if column is not None or role in ("tenure", "churned"):
-            require_text(role, column)
-    named = {role: name for role, name in roles.items() if name is not None}
-    groups = {f"by{i}": name for i, name in enumerate(by)}
-    kinds: dict[str, Kind] = {**dict.fromkeys(groups, "value"), **KINDS}
-    hint = "Say which is which: tenure=..., churned=..., cause=..."
-    with naming(source):
-        rows = open_table(source, named | groups, kinds, hint=hint)
-        counts = count_distinct(on_engine(rows.to_native()), [*named, *groups], spells=nw.len())
-    require_groups(counts, groups)
-    return counts
+def _observe(counts: pd.DataFrame, sampling: Sampling, window: int) -> pd.DataFrame:
+    """The counts with the entry of each customer: of a window, so many periods before the tenure."""
+    return counts.assign(entry=(counts["tenure"] - window).clip(lower=0)) if sampling == "window" else counts
 
 
-def _faults(end: pd.Series, left: pd.Series, begin: pd.Series) -> dict[str, pd.Series]:
-    return {
-        "rows without a readable tenure": end.isna() | begin.isna(),
-        "rows that do not say whether the customer left": ~left.isin([0, 1]),
-        "rows whose tenure is negative or no whole number": (end < 0) | (end % 1 != 0) | (begin % 1 != 0),
-        "rows whose tenure is a million periods or more": end >= ENDLESS,
-    }
-
-
-def _finite(column: pd.Series) -> pd.Series:
-    return column.replace([np.inf, -np.inf], np.nan)
-
-
-def _select_usable(
-    faults: dict[str, pd.Series], rows: pd.Series, max_set_aside: float
-) -> tuple[pd.Series, dict[str, int], Check]:
-    """Which rows have no fault, how many have which as their first, and whether that is few; an error where not."""
-    require_number("max_set_aside", max_set_aside, 0, 1)
-    usable, set_aside = pd.Series(True, rows.index), {}
-    for reason, fault in faults.items():
-        set_aside[reason] = int(rows[usable & fault].sum())
-        usable &= ~fault
-    set_aside = {reason: count for reason, count in set_aside.items() if count}
-    if not usable.any():
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        raise ValueError(f"no row of the table can be used: {reasons or 'it has none'}")
-    broken = {reason: count for reason, count in set_aside.items() if reason != NO_RENEWAL}
-    return usable, set_aside, check_rows_that_count(broken, int(rows.sum()), max_set_aside)
+def _customers(counts: pd.DataFrame, covariates: Sequence[str], has_cause: bool) -> pd.DataFrame:
+    """Customers who are alike, one row each, with ``weight``."""
+    columns: dict[str, Any] = {name: counts[f"by{i}"] for i, name in enumerate(covariates)}
+    columns |= {name: counts[name] for name in ("entry", "tenure", "churned")}
+    if has_cause:
+        columns["cause"] = _causes(counts["cause"]).where(counts["churned"], None)
+    customers = pd.DataFrame(columns | {"weight": counts["spells"].astype("int64")})
+    return customers.groupby(list(columns), dropna=False, as_index=False, observed=True).sum()
 
 
 def _tabulate(counts: pd.DataFrame, by: list[str], has_cause: bool) -> pd.DataFrame:

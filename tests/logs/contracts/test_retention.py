@@ -246,7 +246,7 @@ def test_a_snapshot_of_several_periods_loses_too_few_and_says_so():
 def test_tenures_that_are_no_snapshot_are_named(change, arguments, message):
     snapshot = pd.DataFrame({"tenure": [1, 9], "churned": ["Yes", "No"]}).assign(**change)
     with pytest.raises(ValueError, match=message):
-        read_snapshot(snapshot, observation_end="2024-06-30", **arguments)
+        read_snapshot(snapshot, sampling="window", observation_end="2024-06-30", **arguments)
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +259,9 @@ def tenures():
 @pytest.mark.parametrize("period", ["M", "Y", 28])
 @pytest.mark.parametrize("by", [[], ["plan"]])
 def test_a_snapshot_has_the_retention_table_of_its_tenures(tenures, period, by):
-    snapshot = read_snapshot(tenures, observation_end="2024-03-31", period=period, cause="why", covariates="plan")
+    snapshot = read_snapshot(
+        tenures, sampling="window", observation_end="2024-03-31", period=period, cause="why", covariates="plan"
+    )
     table = retention_table(snapshot, period=period, by=by)
     expected = retention_table_from_tenures(tenures, sampling="window", cause="why", by=by)
     pd.testing.assert_frame_equal(table, expected)
@@ -271,7 +273,7 @@ def test_a_snapshot_has_the_retention_table_of_its_tenures(tenures, period, by):
 
 
 def test_the_customers_of_a_snapshot_who_are_active_are_those_who_did_not_churn(tenures):
-    snapshot = read_snapshot(tenures, observation_end="2024-03-31", covariates="plan")
+    snapshot = read_snapshot(tenures, sampling="window", observation_end="2024-03-31", covariates="plan")
     active = retention.active_customers(snapshot, period="M", by="plan")
     expected = tenures[~tenures["churned"]].value_counts(["plan", "tenure"], sort=False)
     assert active.set_index(["plan", "tenure"])["weight"].to_dict() == expected.to_dict()
@@ -279,7 +281,7 @@ def test_the_customers_of_a_snapshot_who_are_active_are_those_who_did_not_churn(
 
 
 def test_the_survival_curve_of_a_snapshot_follows_one_period_of_each_customer(tenures):
-    snapshot = read_snapshot(tenures, observation_end="2024-03-31", cause="why")
+    snapshot = read_snapshot(tenures, sampling="window", observation_end="2024-03-31", cause="why")
     curve = survival_curves(snapshot)["all"]
     for made in range(1, 30):
         at_tenure = tenures[tenures["tenure"] == made]
@@ -292,7 +294,7 @@ def test_the_survival_curve_of_a_snapshot_follows_one_period_of_each_customer(te
 
 def test_a_snapshot_counts_equal_rows_once_and_loses_none(tenures):
     faulty = pd.concat([tenures.astype({"tenure": object}), pd.DataFrame({"tenure": ["?"], "churned": True})])
-    snapshot = read_snapshot(faulty, observation_end="2024-03-31")
+    snapshot = read_snapshot(faulty, sampling="window", observation_end="2024-03-31")
     assert snapshot.frame["weight"].sum() == snapshot.rows == 900
     assert not snapshot.frame.duplicated(["tenure", "churned"]).any()
     assert snapshot.set_aside == {"rows without a readable tenure": 1}
@@ -301,7 +303,7 @@ def test_a_snapshot_counts_equal_rows_once_and_loses_none(tenures):
 
 
 def test_what_a_snapshot_cannot_tell_is_said(tenures):
-    snapshot = read_snapshot(tenures, observation_end="2024-03-31")
+    snapshot = read_snapshot(tenures, sampling="window", observation_end="2024-03-31")
     with pytest.raises(ValueError, match=r"counts tenure in months and has no dates .* must be 'M', not 'Y'"):
         retention_table(snapshot, period="Y")
     with pytest.raises(ValueError, match=r"counts tenure in months and has no dates .* must be 'M', not 28"):
@@ -312,7 +314,7 @@ def test_what_a_snapshot_cannot_tell_is_said(tenures):
         retention.with_calendar(retention_table(snapshot, period="M"))
     with pytest.raises(TypeError, match="an earlier day needs contracts with dates, from read_contracts; got Snapshot"):
         backtest_retention(Geometric, snapshot, period="M", origins=["2024-01-31"], renewals=1)
-    young = read_snapshot(tenures.assign(tenure=0), observation_end="2024-03-31")
+    young = read_snapshot(tenures.assign(tenure=0), sampling="window", observation_end="2024-03-31")
     with pytest.raises(ValueError, match="none of 900 customers has come to a renewal"):
         retention_table(young, period="M")
 

@@ -1,0 +1,261 @@
+"""Tenures of a table without dates: read with their unit, and counted in whole periods as dated contracts are.
+
+An active customer counts the completed renewals. A customer who churned is lost at the first renewal that did not
+happen. Days do not show which calendar months they were, so a month counts as 365.25 / 12 days. If most customers left
+near renewals by this count, those who left up to three days after a renewal count as lost at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from retention_models.core.arguments import check_choice, require_number, require_text
+from retention_models.core.check import Check
+from retention_models.core.dates import MEAN_DAYS, MONTHS, unit_name
+from retention_models.logs.contracts.event_words import event_rules, read_events, unknown_event_hint
+from retention_models.logs.contracts.retention_counts import require_groups
+from retention_models.logs.set_aside import check_rows_that_count
+from retention_models.tables.days import Period, check_period, period_name
+from retention_models.tables.engines import count_distinct, on_engine, open_table
+from retention_models.tables.files import Kind, naming
+
+TenureUnit = Literal["D", "W", "M", "Y"]
+
+ENDLESS = 1e6  # periods; a table has a row for each
+KINDS: dict[str, Kind] = {
+    "tenure": "number",
+    "tenure_words": "words",
+    "churned": "measure",
+    "churned_words": "words",
+    "entry": "number",
+    "cause": "text",
+}
+UNIT_WORDS: Mapping[TenureUnit, tuple[str, ...]] = {
+    "D": ("d", "day", "days"),
+    "W": ("w", "wk", "wks", "week", "weeks"),
+    "M": ("m", "mo", "mos", "mon", "mons", "mth", "mths", "month", "months"),
+    "Y": ("y", "yr", "yrs", "year", "years"),
+}
+UNIT_OF = {word: unit for unit, words in UNIT_WORDS.items() for word in words}
+PERIOD_OF: Mapping[TenureUnit, Period] = {"D": 1, "W": 7, "M": "M", "Y": "Y"}
+UNITS_IN_WORDS = "'D' (days), 'W' (weeks), 'M' (months) or 'Y' (years)"
+CALENDAR_SLACK = 3.0  # days; months of the calendar are longer than as many mean months by less
+NOT_WHOLE = "rows whose tenure is negative or no whole number"
+EXACT = 1e-9  # periods; what floating point leaves of a whole number
+
+
+@dataclass(frozen=True, slots=True)
+class Tenures:
+    """The customers of a table of tenures who count, in whole periods.
+
+    ``counts`` has a row for customers who are alike: ``entry``, ``tenure``, ``churned``, ``spells`` (customers), the
+    groups ``by0``, ``by1``, ... and ``cause`` if there is one. ``unit`` is that of the column, None if it counts
+    periods. ``set_aside`` and ``settled`` count rows; ``check`` tells whether nearly all rows count.
+    """
+
+    counts: pd.DataFrame
+    period: Period
+    unit: TenureUnit | None
+    set_aside: dict[str, int]
+    settled: dict[str, int]
+    check: Check
+
+
+def read_tenures(
+    source: object,
+    roles: Mapping[str, str | None],
+    by: Sequence[str],
+    *,
+    period: Period | None,
+    tenure_unit: TenureUnit | None,
+    max_set_aside: float,
+) -> Tenures:
+    """The rows of a table of tenures, in whole periods; ``roles`` names the columns."""
+    require_number("max_set_aside", max_set_aside, 0, 1)
+    if tenure_unit is not None:
+        check_choice("tenure_unit", tenure_unit, get_args(TenureUnit))
+    raw = _count_rows(source, roles, by)
+    length, named = _read_lengths(raw, str(roles["tenure"]), tenure_unit)
+    unit = tenure_unit or named
+    period = ("Y" if unit == "Y" else "M") if period is None else period
+    check_period(period)
+    unit = None if unit is None or PERIOD_OF[unit] == period else unit
+    begin = _finite(raw["entry"]) if roles.get("entry") else length * 0
+    left = read_events(raw)
+    negative = (length < 0) | (begin < 0)
+    late = pd.Series(False, raw.index)
+    if unit is not None:
+        _check_resolution(length, unit, period, str(roles["tenure"]))
+        begin, length, late = _in_periods(begin, length, left == 1, raw["spells"], unit, period)
+    faults = _faults(length, left, begin, negative, is_whole=unit is None)
+    usable, set_aside = _select_usable(faults, raw["spells"])
+    words = unknown_event_hint(raw, left, str(roles["churned"]))
+    hint = _unread_hint(raw, faults, str(roles["tenure"]), period) + words
+    _require_some(usable, set_aside, hint)
+    _require_both(left[usable], words)
+    counts = raw.assign(entry=begin, tenure=length, churned=left == 1)[usable].astype({"entry": int, "tenure": int})
+    check = check_rows_that_count(set_aside, int(raw["spells"].sum()), max_set_aside, hint=hint)
+    settled = event_rules(raw[usable], str(roles["churned"])) | _unit_rules(counts["spells"], late, unit, period)
+    return Tenures(counts, period, unit, set_aside, settled, check)
+
+
+def _in_periods(
+    entry: pd.Series, tenure: pd.Series, left: pd.Series, rows: pd.Series, unit: TenureUnit, period: Period
+) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Entry and tenure in whole periods, and whose loss was moved back to a renewal of the calendar."""
+    slack = _calendar_slack((tenure - entry) * MEAN_DAYS[unit], left, rows, period)
+    exact = count_periods(entry, tenure, left, unit, period)[1]
+    begin, end = count_periods(entry, tenure, left, unit, period, slack)
+    return begin, end, end < exact
+
+
+def _unit_rules(rows: pd.Series, late: pd.Series, unit: TenureUnit | None, period: Period) -> dict[str, int]:
+    """The rows whose tenures were converted, and those whose loss was moved back to a renewal."""
+    if unit is None:
+        return {}
+    moved = int(rows[late[rows.index]].sum())
+    rule = f"rows of customers who left up to {CALENDAR_SLACK:g} days after a renewal and count as lost at it"
+    converted = f"rows with a tenure in {unit_name(unit)}s counted in whole {period_name(period)}s"
+    return {converted: int(rows.sum())} | ({rule: moved} if moved else {})
+
+
+def count_periods(
+    entry: pd.Series, tenure: pd.Series, left: pd.Series, unit: TenureUnit, period: Period, slack: float = 0.0
+) -> tuple[pd.Series, pd.Series]:
+    """Entry and tenure in whole periods, as ``retention_table`` counts them.
+
+    Periods count from the entry. An active customer has completed them. One who left did so within the last of them,
+    or up to ``slack`` days later.
+    """
+    days = _days(period)
+    made = np.floor(entry * MEAN_DAYS[unit] / days + EXACT)
+    watched = (tenure - entry) * MEAN_DAYS[unit] / days
+    is_seen = (watched > 0) | ((entry == 0) & (tenure == 0))
+    lost = np.ceil(watched - slack / days - EXACT).clip(lower=1).where(is_seen, watched)
+    return made, made + np.floor(watched + EXACT).where(~left, lost)
+
+
+def _days(period: Period) -> float:
+    return float(period) if isinstance(period, int) else MEAN_DAYS[period]
+
+
+def _calendar_slack(days: pd.Series, left: pd.Series, rows: pd.Series, period: Period) -> float:
+    """Days after a renewal in which losses belong to it: none unless most customers left near renewals."""
+    if period not in MONTHS:
+        return 0.0
+    length = _days(period)
+    ended = left & (days > length / 2)
+    near = (days - (days / length).round() * length).abs() <= CALENDAR_SLACK
+    return CALENDAR_SLACK if 2 * rows[ended & near].sum() > rows[ended].sum() else 0.0
+
+
+def _check_resolution(tenure: pd.Series, unit: TenureUnit, period: Period, column: str) -> None:
+    """An error where whole units are longer than the period, and cannot tell in which period a customer left."""
+    if MEAN_DAYS[unit] > _days(period) and (tenure.dropna() % 1 == 0).all():
+        own, name = unit_name(unit), period_name(period)
+        raise ValueError(
+            f"column {column!r} holds whole {own}s, such as {tenure.max():g}, in all rows. They do not show in which "
+            f"{name} a customer left. State period={PERIOD_OF[unit]!r}, or take a column that counts {name}s"
+        )
+
+
+def _read_lengths(counts: pd.DataFrame, column: str, stated: TenureUnit | None) -> tuple[pd.Series, TenureUnit | None]:
+    """The tenures as numbers, and the unit that their text names, such as ``12 months``; None if it names none."""
+    number = _finite(counts["tenure"])
+    parts = counts["tenure_words"].astype("string").str.lower().str.extract(r"^(\d+(?:\.\d+)?)\s*([a-z]+)\.?$")
+    units = parts[1].map(UNIT_OF)
+    if units.isna().all():
+        return number, None
+    readable = units.notna() | number.notna()
+    rows = counts[readable].assign(unit=units[readable].fillna(""))
+    found = rows.groupby("unit", sort=True).agg(spells=("spells", "sum"), example=("tenure_words", "min"))
+    told = [
+        f"{row.spells:,} rows {f'in {unit_name(str(unit))}s' if unit else 'without a unit'}, such as {row.example!r}"
+        for unit, row in found.iterrows()
+    ]
+    if len(found) > 1:
+        raise ValueError(f"column {column!r} mixes units: {'; '.join(told)}. Bring all rows to one unit")
+    unit = found.index[0]
+    if stated not in (None, unit):
+        raise ValueError(
+            f"column {column!r} has {told[0]}, but tenure_unit is {stated!r}. Leave out tenure_unit, or correct the "
+            "column"
+        )
+    return parts[0].where(units.notna()).astype("float64"), unit
+
+
+def _count_rows(source: object, roles: Mapping[str, str | None], by: Sequence[str]) -> pd.DataFrame:
+    """The distinct values of the roles' columns and of those of ``by``, and how many rows share them."""
+    for role, column in roles.items():
+        if column is not None or role in ("tenure", "churned"):
+            require_text(role, column)
+    named = {role: name for role, name in roles.items() if name is not None}
+    named |= {f"{role}_words": named[role] for role in ("tenure", "churned")}
+    groups = {f"by{i}": name for i, name in enumerate(by)}
+    kinds: dict[str, Kind] = {**dict.fromkeys(groups, "value"), **KINDS}
+    hint = "Say which is which: tenure=..., churned=..., cause=..."
+    with naming(source):
+        rows = open_table(source, named | groups, kinds, hint=hint)
+        counts = count_distinct(on_engine(rows.to_native()), [*named, *groups], spells=nw.len())
+    require_groups(counts, groups)
+    return counts
+
+
+def _faults(
+    end: pd.Series, left: pd.Series, begin: pd.Series, negative: pd.Series, *, is_whole: bool
+) -> dict[str, pd.Series]:
+    whole = {NOT_WHOLE: negative | (end % 1 != 0) | (begin % 1 != 0)}
+    return {
+        "rows without a readable tenure": end.isna() | begin.isna(),
+        "rows that do not say whether the customer left": ~left.isin([0, 1]),
+        **(whole if is_whole else {"rows whose tenure is negative": negative}),
+        "rows whose tenure is a million periods or more": end >= ENDLESS,
+    }
+
+
+def _finite(column: pd.Series) -> pd.Series:
+    return column.replace([np.inf, -np.inf], np.nan)
+
+
+def _select_usable(faults: Mapping[str, pd.Series], rows: pd.Series) -> tuple[pd.Series, dict[str, int]]:
+    """Which rows have no fault, and how many have which as their first."""
+    usable, set_aside = pd.Series(True, rows.index), {}
+    for reason, fault in faults.items():
+        set_aside[reason] = int(rows[usable & fault].sum())
+        usable &= ~fault
+    return usable, {reason: count for reason, count in set_aside.items() if count}
+
+
+def _unread_hint(counts: pd.DataFrame, faults: Mapping[str, pd.Series], column: str, period: Period) -> str:
+    """What to do about tenures that cannot be read or counted, with an example of each."""
+    hint = ""
+    unread = counts.loc[faults["rows without a readable tenure"], "tenure_words"].dropna()
+    if not unread.empty:
+        hint += f"; column {column!r} has values such as {unread.min()!r}"
+    uneven = [fault for reason, fault in faults.items() if reason == NOT_WHOLE]
+    fractions = [counts.loc[fault & (counts["tenure"] > 0), "tenure"].min() for fault in uneven]
+    if any(pd.notna(fractions)):
+        hint += (
+            f"; column {column!r} has values such as {fractions[0]:g}, which are no whole {period_name(period)}s. "
+            f"If it counts another unit, state tenure_unit: {UNITS_IN_WORDS}"
+        )
+    return hint
+
+
+def _require_some(usable: pd.Series, set_aside: Mapping[str, int], hint: str) -> None:
+    if not usable.any():
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
+        raise ValueError(f"no row of the table can be used: {reasons or 'it has none'}{hint}")
+
+
+def _require_both(left: pd.Series, hint: str) -> None:
+    """An error where only one outcome is left because the words for the other are unknown."""
+    if hint and left.nunique() < 2:
+        only = "customers who churned" if left.iloc[0] == 1 else "customers who did not churn"
+        raise ValueError(f"the rows that can be read hold only {only}{hint}")
