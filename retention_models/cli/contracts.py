@@ -25,8 +25,10 @@ from retention_models.cli.sources import Known, Source
 from retention_models.report.errors import RequestError
 
 _COLUMNS = {"customer_id": "customer_id", "start": "start", "end": "end"}
-_PLAN = ("sampling", "observation_start", "observation_end", "period", "renewals", "tenure", "churned", "cause")
+_PLAN = ("sampling", "observation_start", "observation_end", "period", "renewals", "cause")
+_TENURES = ("tenure", "churned", "tenure_unit", "window")
 _READING = (DATE_FORMAT, *LAYOUT, TIME_ZONE, MAX_SET_ASIDE)
+UNITS = ("D", "W", "M", "Y")
 SAMPLINGS = ("acquisition", "active_on", "window")
 
 
@@ -37,7 +39,7 @@ def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
 
     if options.tenure is not None or options.churned is not None:
         _check_without_dates(options)
-    keywords: dict[str, Any] = given(options, (*_COLUMNS, *_PLAN, *(option.name for option in _READING)))
+    keywords: dict[str, Any] = given(options, (*_COLUMNS, *_PLAN, *_TENURES, *(option.name for option in _READING)))
     settings = contract_settings(options.contracts, covariates=[options.group] if options.group else [], **keywords)
     select_contract_model(retention_table(settings.spells, period=settings.period))
     return {}
@@ -67,7 +69,9 @@ CONTRACTS = Source(
         ),
         "tables without dates": (
             Option("tenure", "COLUMN", "column of the time as a customer"),
-            Option("churned", "COLUMN", "column that says whether the customer left: yes, no"),
+            Option("churned", "COLUMN", "column that says whether the customer left: yes, no, churned, ..."),
+            Option("tenure_unit", "UNIT", "of the tenure: D, W, M or Y (default: --period)", choices=UNITS),
+            Option("window", "N", "sampling window: periods in which the leavers left (default: 1)", whole),
         ),
         "what the file holds": (
             Option(
@@ -93,7 +97,7 @@ CONTRACTS = Source(
         ),
     },
     columns=_COLUMNS,
-    optional=(*_PLAN, "group", "price", "currency"),
+    optional=(*_PLAN, *_TENURES, "group", "price", "currency"),
     with_notebook_default=("margin", "annual_discount_rate", "level"),
     reading=tuple(option.name for option in _READING),
     assumed=("margin", "annual_discount_rate"),

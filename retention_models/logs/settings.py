@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from retention_models.logs.contracts.settings import ContractSettings, contract_settings
 from retention_models.logs.transactions.settings import AnalysisSettings, purchase_settings
+from retention_models.tables.text_files import Layout
 
 
 @overload
@@ -69,7 +70,8 @@ def choose_settings(log: Any, **options: Any) -> AnalysisSettings | ContractSett
     """
     of_contracts = "start" in options or options.get("tenure") is not None
     choose: Callable[..., Any] = contract_settings if of_contracts else purchase_settings
-    possible = list(signature(choose).parameters)[1:]
+    parameters = list(signature(choose).parameters)[1:]
+    possible = [*parameters[:-1], *Layout.__annotations__] if of_contracts else parameters
     if unknown := [name for name in options if name not in possible]:
         kind = "contract log" if of_contracts else "purchase log, which is one without start and tenure,"
         raise TypeError(

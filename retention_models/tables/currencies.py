@@ -24,14 +24,12 @@ def currency_column(source: Any, conditions: Sequence[Condition] = ()) -> dict[s
     return {CURRENCY: found[0]} if len(found) == 1 else {}
 
 
-def require_one_currency(rows: Frame, name: str) -> None:
-    """An error where the rows have several currencies."""
+def require_one_currency(rows: Frame, name: str, *, with_conditions: bool = True) -> None:
+    """An error where the rows have several currencies; whether conditions could pick one is part of the cure."""
     counts = collect(rows.lazy().group_by(CURRENCY).agg(nw.len().alias("rows"))).dropna()
     if len(counts) > 1:
         ordered = counts.sort_values(["rows", CURRENCY], ascending=[False, True])
         told = ", ".join(f"{n:,} with {currency}" for currency, n in ordered.head(5).itertuples(index=False))
-        first = ordered[CURRENCY].iloc[0]
-        raise ValueError(
-            f"column {name!r} mixes currencies: {told} of {counts['rows'].sum():,} rows; convert the amounts "
-            f"to one, or keep the rows of one: where={f'{name}={first}'!r}"
-        )
+        pick = f", or keep the rows of one: where={f'{name}={ordered[CURRENCY].iloc[0]}'!r}" if with_conditions else ""
+        rows_told = f"{told} of {counts['rows'].sum():,} rows"
+        raise ValueError(f"column {name!r} mixes currencies: {rows_told}; convert the amounts to one{pick}")

@@ -399,6 +399,11 @@ def _check_zones(first: Any, last: Any, name: str, time_zone: str | None) -> Non
     if pd.isna(first):
         return
     first, last = first or "none at all", last or "none at all"
+    if first == "none at all" != last:
+        raise ValueError(
+            f"column {name!r} mixes times with a zone ({last} among them) and times without one: give all of them a "
+            "zone, or none"
+        )
     if time_zone is None and first != last:
         raise ValueError(
             f"column {name!r} mixes time zones ({first} and {last} among them); "

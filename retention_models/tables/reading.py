@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, Unpack
 
-from retention_models.tables.text_files import with_layout
+from retention_models.tables.text_files import Layout, with_layout
 from retention_models.tables.text_forms import Stated
 
 
-class TextReading(TypedDict, total=False):
+class TextReading(Layout, total=False):
     """The keywords."""
 
     date_format: str | None
     decimal: str | None
-    separator: str | None
-    no_header: bool
-    encoding: str | None
 
 
 def described(
@@ -23,9 +20,7 @@ def described(
     *,
     date_format: str | None = None,
     decimal: str | None = None,
-    separator: str | None = None,
-    no_header: bool = False,
-    encoding: str | None = None,
+    **layout: Unpack[Layout],
 ) -> tuple[Any, Stated]:
     """The source with its layout, and the stated forms of days and numbers.
 
@@ -34,5 +29,4 @@ def described(
     ValueError
         When a layout is stated for a frame, or a statement is none.
     """
-    source = with_layout(source, separator=separator, no_header=no_header, encoding=encoding)
-    return source, Stated(date_format, decimal)
+    return with_layout(source, **layout), Stated(date_format, decimal)

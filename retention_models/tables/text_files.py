@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, TypedDict, cast
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -45,6 +45,14 @@ class TextFile:
 
     def __str__(self) -> str:
         return str(self.path)
+
+
+class Layout(TypedDict, total=False):
+    """Keywords that say how files of text are laid out."""
+
+    separator: str | None
+    no_header: bool
+    encoding: str | None
 
 
 def with_layout(

@@ -261,3 +261,64 @@ def test_the_command_line_takes_what_the_reader_takes(command, tmp_path, capsys)
         asked = ["purchases", str(path), "01", *options, "--output", str(tmp_path), "--segments", str(segments)]
         assert main(asked) == 0, capsys.readouterr().err
         assert set(pd.read_csv(segments)["customer_id"]) == set(log["who"])
+
+
+# Contracts and tests
+
+
+@pytest.mark.parametrize("door", [rm.read_contracts, rm.logs.choose_settings])
+def test_contracts_are_read_in_any_layout(door, tmp_path):
+    contracts = rm.scenario.subscriptions(np.random.default_rng(1), customers=400).contracts
+    columns = ["customer_id", "start", "end"]
+    contracts[columns].to_csv(tmp_path / "contracts.txt", sep="~", header=False, index=False, encoding="utf-16")
+    names = {"customer_id": "1", "start": "2", "end": "3"}
+    known = {"sampling": "acquisition", "observation_end": "2024-12-28"}
+    found = door(tmp_path / "contracts.txt", **names, **known, separator="~", no_header=True, encoding="utf-16")
+    expected = rm.retention_table(rm.read_contracts(contracts, **known), period="M")
+    spells = found if door is rm.read_contracts else found.spells
+    pd.testing.assert_frame_equal(rm.retention_table(spells, period="M"), expected)
+
+
+def test_tables_of_tenures_are_read_in_any_layout(tmp_path):
+    tenures = pd.DataFrame({"tenure": [1, 2, 3, 3, 5], "churned": ["yes", "no", "yes", "no", "no"]})
+    tenures.to_csv(tmp_path / "t.txt", sep="~", header=False, index=False)
+    read = {"tenure": "1", "churned": "2", "separator": "~", "no_header": True}
+    found = rm.logs.retention_table_from_tenures(tmp_path / "t.txt", sampling="acquisition", **read)
+    pd.testing.assert_frame_equal(found, rm.logs.retention_table_from_tenures(tenures, sampling="acquisition"))
+    settings = rm.logs.choose_settings(tmp_path / "t.txt", sampling="acquisition", observation_end="2024-06-30", **read)
+    pd.testing.assert_frame_equal(
+        rm.retention_table(settings.spells, period="M")[["at_risk", "lost"]], found[["at_risk", "lost"]]
+    )
+
+
+ARMS = pd.DataFrame({"arm": ["control", "mail"] * 50, "spend": np.arange(100) % 7 * 1.5})
+
+
+def test_a_test_is_read_in_any_layout(tmp_path):
+    ARMS.assign(spend=ARMS["spend"].map("{:.2f}".format).str.replace(".", ",")).to_csv(
+        tmp_path / "test.txt", sep="~", header=False, index=False, encoding="utf-16"
+    )
+    read = {"separator": "~", "no_header": True, "encoding": "utf-16", "decimal": ","}
+    terms, plan = rm.Terms(margin=0.3), rm.Plan(control="control")
+    campaign = rm.interventions.read_campaign(tmp_path / "test.txt", terms, arm="1", amount="2", **read)
+    test = rm.Experiment.from_rows(tmp_path / "test.txt", plan, arm="1", outcomes=["2"], **read)
+    expected = rm.Experiment.from_rows(ARMS, plan, arm="arm", outcomes=["spend"]).table()
+    for found in (campaign.experiment.table(), test.table()):
+        np.testing.assert_allclose(found["2"], expected["spend"])
+
+
+def test_a_test_with_amounts_in_two_currencies_is_refused():
+    mixed = ARMS.assign(currency=["EUR"] * 90 + ["USD"] * 10)
+    with pytest.raises(ValueError, match="column 'currency' mixes currencies: 90 with EUR, 10 with") as error:
+        rm.interventions.read_campaign(mixed, rm.Terms(margin=0.3), amount="spend")
+    assert "where" not in str(error.value)
+    rm.interventions.read_campaign(mixed.assign(bought=1 * (mixed["spend"] > 3)), outcome="bought")
+
+
+@pytest.mark.parametrize("level", [0.8, 0.99])
+def test_all_intervals_of_a_campaign_have_its_level(level):
+    campaign = rm.interventions.read_campaign(ARMS, rm.Terms(margin=0.3), amount="spend", level=level)
+    assert {effect.level for effect in campaign.effects} == {level}
+    (effect,) = campaign.effects
+    (same,) = rm.differences(campaign.experiment, campaign.outcomes[0], rm.Terms(margin=0.3), level=level)
+    assert (effect.lower, effect.upper) == (same.lower, same.upper)

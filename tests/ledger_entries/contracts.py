@@ -60,7 +60,9 @@ def on_snapshot(name, function):
 
 on_snapshot("acquisition", lambda log: rm.logs.retention_table_from_tenures(log, sampling="acquisition"))
 on_snapshot("window", lambda log: rm.logs.retention_table_from_tenures(log, sampling="window", by="plan"))
-on_snapshot("read", lambda log: read_snapshot(log, observation_end="2024-06-30", covariates=["plan"]))
+on_snapshot(
+    "read", lambda log: read_snapshot(log, sampling="window", observation_end="2024-06-30", covariates=["plan"])
+)
 on_snapshot(
     "settings",
     lambda log: rm.logs.choose_settings(

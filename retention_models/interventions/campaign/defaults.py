@@ -9,6 +9,7 @@ from typing import Any
 import narwhals as nw
 
 from retention_models.interventions.campaign.columns import Roles
+from retention_models.tables.currencies import CURRENCY, currency_column, require_one_currency
 from retention_models.tables.engines import collect, forms_of, measured_columns, open_table, unread_hint
 from retention_models.tables.files import Kind
 from retention_models.tables.text_forms import NOTHING_STATED, Stated, formats_in_words
@@ -46,6 +47,13 @@ def open_rows(
                 f"{roles.assigned} is missing for {gaps:,} of {rows:,} customers; fill it in, or leave assigned out"
             )
     return frame, [f"“{name}” is read with {form}." for name, form in formats_in_words(forms, columns).items()]
+
+
+def check_currencies(source: Any) -> None:
+    """An error where a column says that amounts are in several currencies."""
+    if column := currency_column(source):
+        rows = open_table(source, column, {CURRENCY: "text"}, where="the test")
+        require_one_currency(rows, column[CURRENCY], with_conditions=False)
 
 
 def _kind_of_moment(source: Any, name: str, stated: Stated) -> Kind:

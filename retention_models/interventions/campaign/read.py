@@ -18,6 +18,7 @@ from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.columns import Roles
 from retention_models.interventions.campaign.defaults import (
     binary_columns,
+    check_currencies,
     choose_control,
     choose_outcome,
     open_rows,
@@ -243,6 +244,8 @@ def read_campaign(
     prices.check(roles)
     with naming(rows):
         roles, chosen = choose_outcome(rows, roles, names)
+        if roles.amount is not None:
+            check_currencies(rows)
         frame, forms = open_rows(rows, roles, names, stated)
         against, reason = choose_control(read_arms(frame, roles.arm), control)
         plan = Plan(control=against, shares=planned_shares, unit=roles.cluster or "customer")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import narwhals as nw
 import pandas as pd
@@ -33,6 +33,7 @@ from retention_models.logs.transactions.log import tally
 from retention_models.tables.days import Day, day_number
 from retention_models.tables.engines import collect, on_engine
 from retention_models.tables.files import naming
+from retention_models.tables.text_files import Layout, with_layout
 
 Sampling = Literal["acquisition", "active_on", "window"]
 
@@ -108,6 +109,7 @@ def read_contracts(
     time_zone: str | None = None,
     max_set_aside: float = 0.2,
     date_format: str | None = None,
+    **layout: Unpack[Layout],
 ) -> Spells:
     """A contract log, checked: one row per unbroken time as a customer (a spell).
 
@@ -146,6 +148,8 @@ def read_contracts(
     date_format
         How days are written in text: a format such as ``"%d/%m/%Y"``, or ``"iso"``, ``"unix_s"``, ``"unix_ms"``,
         ``"unix_days"`` (seconds, milliseconds, days since 1970) or ``"excel"``. By default the column shows it.
+    **layout
+        Layout of a file of text: ``separator``, ``no_header``, ``encoding``, as in ``read_transactions``.
 
     Returns
     -------
@@ -182,6 +186,7 @@ def read_contracts(
     1         Bob      1      0      88     True
     2         Bob      2      0     152    False
     """
+    source = with_layout(source, **layout)
     check_choice("sampling", sampling, get_args(Sampling))
     check_choice("overlaps", overlaps, get_args(Overlaps))
     require_whole("join_within", join_within, 0)

@@ -12,6 +12,7 @@ import narwhals as nw
 import pandas as pd
 
 from retention_models.core.check import Check
+from retention_models.core.formatting import counted
 from retention_models.logs.contracts.spells import Rows, contract_faults, number_days, read_ends, starts_after
 from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.logs.transactions.log import tally
@@ -119,8 +120,7 @@ def select_usable(
 def require_some(rows: int, set_aside: Mapping[str, int], hint: str = "") -> None:
     """An error where nothing is left, with what was set aside and what to do about it."""
     if rows == 0:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        raise ValueError(f"no contract can be used: {reasons}{hint}")
+        raise ValueError(f"no contract can be used: {counted(set_aside)}{hint}")
 
 
 def scalars(frame: Rows, /, **expressions: nw.Expr) -> dict[str, int]:

@@ -11,14 +11,14 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any
+from typing import Any, Unpack
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import require_renewals
-from retention_models.core.formatting import Part, Presentation
+from retention_models.core.formatting import Part, Presentation, number_of
 from retention_models.logs.contracts.last_day import choose_observation_end, contract_period
 from retention_models.logs.contracts.log import Sampling, Spells, read_contracts
 from retention_models.logs.contracts.retention import durations
@@ -34,6 +34,7 @@ from retention_models.logs.contracts.tenures import TenureUnit
 from retention_models.tables.days import NEVER, Period, check_period, period_offset
 from retention_models.tables.engines import collect
 from retention_models.tables.files import naming
+from retention_models.tables.text_files import Layout, with_layout
 
 LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead
 ENOUGH = 30  # contracts ended by an earlier day, for a forecast to be made then
@@ -91,6 +92,7 @@ def contract_settings(
     window: int | None = None,
     max_set_aside: float = 0.2,
     date_format: str | None = None,
+    **layout: Unpack[Layout],
 ) -> ContractSettings:
     """A contract log as read, and settings for it: given options stay, all others are chosen from the log.
 
@@ -115,6 +117,8 @@ def contract_settings(
     window
         For a table of tenures with sampling ``"window"``: number of periods before ``observation_end`` in which the
         churned customers left. By default 1.
+    **layout
+        Layout of a file of text: ``separator``, ``no_header``, ``encoding``, as in ``read_transactions``.
 
     Returns
     -------
@@ -140,6 +144,7 @@ def contract_settings(
     Time is counted in months.
     The forecast looks 12 renewals ahead; at 3 earlier days the same forecast can be held against what came.
     """
+    source = with_layout(source, **layout)
     if renewals is not None:
         require_renewals("renewals", renewals, 1)
     if period is not None:
@@ -182,7 +187,7 @@ def contract_settings(
     until, until_reason = choose_observation_end(observation_end, starts, ends, running)
     seen = ends[ends.index <= until.toordinal()]
     if seen.empty:
-        beside = "".join(f", beside {count:,} {reason}" for reason, count in unused.items())
+        beside = "".join(f", beside {number_of(count, reason)}" for reason, count in unused.items())
         raise ValueError(
             f"none of {int(starts.sum()):,} contracts has ended by {until}{beside}: there is nothing to learn from yet "
             f"about when customers leave; is {end!r} the column of the ends, with days such as 2024-01-31?"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from retention_models.logs.contracts.rows import OWN_NAMES, check_names
 from retention_models.logs.contracts.spells import UNCAUSED, UNKNOWN
 from retention_models.logs.contracts.tenures import TenureUnit, read_tenures
 from retention_models.tables.days import Period, period_name
+from retention_models.tables.text_files import Layout, with_layout
 
 SnapshotSampling = Literal["acquisition", "window"]
 
@@ -111,6 +112,7 @@ def retention_table_from_tenures(
     period: Period | None = None,
     tenure_unit: TenureUnit | None = None,
     max_set_aside: float = 0.2,
+    **layout: Unpack[Layout],
 ) -> pd.DataFrame:
     """Customers at risk and lost at each renewal, from a table of tenures without dates.
 
@@ -146,6 +148,8 @@ def retention_table_from_tenures(
         365.25 / 12 days) or ``"Y"`` (years). Fractions are allowed then.
     max_set_aside
         Largest share of the rows that may be set aside because it cannot be read. By default 0.2.
+    **layout
+        Layout of a file of text: ``separator``, ``no_header``, ``encoding``, as in ``read_transactions``.
 
     Returns
     -------
@@ -200,6 +204,7 @@ def retention_table_from_tenures(
     names = [by] if isinstance(by, str) else list(by)
     require_texts("by", names, "['plan']")
     roles = {"tenure": tenure, "churned": churned, "entry": entry, "cause": cause}
+    source = with_layout(source, **layout)
     read = read_tenures(source, roles, names, period=period, tenure_unit=tenure_unit, max_set_aside=max_set_aside)
     counts = _observe(read.counts, sampling, window)
     came = counts["tenure"] > counts["entry"]

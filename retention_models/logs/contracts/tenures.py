@@ -18,6 +18,7 @@ import pandas as pd
 from retention_models.core.arguments import check_choice, require_number, require_text
 from retention_models.core.check import Check
 from retention_models.core.dates import MEAN_DAYS, MONTHS, unit_name
+from retention_models.core.formatting import counted
 from retention_models.logs.contracts.event_words import event_rules, read_events, unknown_event_hint
 from retention_models.logs.contracts.retention_counts import require_groups
 from retention_models.logs.set_aside import check_rows_that_count
@@ -250,8 +251,7 @@ def _unread_hint(counts: pd.DataFrame, faults: Mapping[str, pd.Series], column: 
 
 def _require_some(usable: pd.Series, set_aside: Mapping[str, int], hint: str) -> None:
     if not usable.any():
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in set_aside.items())
-        raise ValueError(f"no row of the table can be used: {reasons or 'it has none'}{hint}")
+        raise ValueError(f"no row of the table can be used: {counted(set_aside) or 'it has none'}{hint}")
 
 
 def _require_both(left: pd.Series, hint: str) -> None:

@@ -172,7 +172,7 @@ def test_a_log_without_any_end_is_read():
         ({}, {"end": "start"}, "column 'start' cannot be start and end at once; say which is which"),
         ({}, {"join_within": -1}, "join_within must be a whole number, 0 or more; got -1"),
         ({"tenure": 1}, {"covariates": ["tenure"]}, "covariates tenure: the spells have columns of that name"),
-        ({"start": "x"}, {}, "no contract can be used: 1 rows without a customer_id, 12 rows without a readable start"),
+        ({"start": "x"}, {}, "no contract can be used: 1 row without a customer_id, 12 rows without a readable start"),
     ],
 )
 def test_contradictions_are_named(change, arguments, message):

@@ -271,10 +271,9 @@ def test_blanks_around_dates_and_amounts_do_not_matter(blank, engine):
 @pytest.mark.parametrize("bare", ["2024-01-08 12:00", "2024-01-08"])
 def test_text_with_and_without_a_zone_cannot_be_compared(bare):
     text = ["2024-01-01T23:30:00Z", bare, "2024-07-01T00:30:00Z"]
-    with pytest.raises(ValueError, match=r"mixes time zones \(none at all and \+00:00 among them\)"):
-        read_transactions(log(date=text))
-    with pytest.raises(ValueError, match="holds times without a zone, which time_zone='Asia/Tokyo' cannot convert"):
-        read_transactions(log(date=text), time_zone="Asia/Tokyo")
+    for zone in (None, "Asia/Tokyo"):
+        with pytest.raises(ValueError, match=r"mixes times with a zone \(\+00:00 among them\) and times without one: "):
+            read_transactions(log(date=text), time_zone=zone)
 
 
 def test_dates_without_a_zone_cannot_be_converted():
