@@ -28,7 +28,8 @@ from functools import partial
 
 from retention_models.cli.init import add_init
 from retention_models.cli.options import Help, Option, in_one_line, on_command_line
-from retention_models.cli.report import SOURCES, add_command, add_report
+from retention_models.cli.project import SOURCES
+from retention_models.cli.report import add_command, add_report
 from retention_models.cli.scores import add_fit, add_predict
 from retention_models.core.version import __version__
 from retention_models.report.errors import ReportError

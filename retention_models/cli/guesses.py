@@ -159,7 +159,8 @@ def _readable(file: Path, name: str, kind: Any) -> bool:
     """Whether nearly all values of a column are days or numbers, or could be in more than one way."""
     import narwhals as nw
 
-    from retention_models.tables.engines import collect, open_log
+    from retention_models.tables.engines import open_log
+    from retention_models.tables.frames import collect
 
     try:
         rows = open_log(file, [name], {name: kind}).lazy()
@@ -174,7 +175,8 @@ def _values(file: Path, name: str) -> dict[str, int]:
     """The distinct values of a column and their numbers of rows, most frequent first; none if there are many."""
     import narwhals as nw
 
-    from retention_models.tables.engines import collect, open_log
+    from retention_models.tables.engines import open_log
+    from retention_models.tables.frames import collect
 
     with suppress(ValueError):
         rows = open_log(file, [name], {name: "text"}).lazy().select(name)
@@ -187,7 +189,8 @@ def _values(file: Path, name: str) -> dict[str, int]:
 def _has_repeats(file: Path, name: str) -> bool:
     import narwhals as nw
 
-    from retention_models.tables.engines import collect, open_log
+    from retention_models.tables.engines import open_log
+    from retention_models.tables.frames import collect
 
     rows = open_log(file, [name], {name: "text"}).lazy()
     counts = collect(rows.select(rows=nw.len(), customers=nw.col(name).n_unique())).iloc[0]

@@ -11,7 +11,7 @@ from typing import Any
 
 from retention_models.cli.guesses import Guess, guess
 from retention_models.cli.options import in_one_line
-from retention_models.cli.project import NAME, read_project
+from retention_models.cli.project import NAME, SOURCES, read_project
 from retention_models.core.whole_files import write_whole
 from retention_models.report.errors import RequestError
 
@@ -124,11 +124,9 @@ def _missing(each: Guess) -> list[str]:
 
 def _outcome(each: Guess, output: Path) -> str:
     """What reading the file as described gives: a line on its rows, or why it cannot be read."""
-    from retention_models.cli.report import SOURCES
-
     (source,) = (source for source in SOURCES if source.section == each.section)
     nothing = Namespace(**dict.fromkeys(source.every_option), **{source.name: None})
-    options = read_project(output, SOURCES).complete(nothing, source)
+    options = read_project(output).complete(nothing, source)
     try:
         source.check(options, {}, named=False)
     except (ValueError, RuntimeError) as error:

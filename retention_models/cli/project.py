@@ -10,10 +10,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from retention_models.cli.contracts import CONTRACTS
+from retention_models.cli.experiment import EXPERIMENT
+from retention_models.cli.purchases import PURCHASES
 from retention_models.cli.sources import Source
 from retention_models.report.errors import RequestError
 
 NAME = "project.toml"
+SOURCES: tuple[Source, ...] = (PURCHASES, CONTRACTS, EXPERIMENT)
 TERMS = ("margin", "annual_discount_rate", "currency", "horizon", "time_unit", "level")
 OF_PURCHASES = ("horizon", "time_unit")  # terms of a forecast of purchases; a test has its own
 
@@ -60,7 +64,7 @@ class Project:
             raise RequestError(f"{self.path}, [{source.section}]: {error}") from None
 
 
-def read_project(path: Path | None, sources: Sequence[Source]) -> Project:
+def read_project(path: Path | None) -> Project:
     """The project file at a path; by default the one in the working directory, if there is one.
 
     Raises
@@ -78,7 +82,7 @@ def read_project(path: Path | None, sources: Sequence[Source]) -> Project:
         raise RequestError(f"--project {path}: there is no such file; retention-models init FILE writes one") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"{path} is no TOML: {error}") from error
-    possible = {source.section: ["file", *source.every_option] for source in sources} | {"terms": list(TERMS)}
+    possible = {source.section: ["file", *source.every_option] for source in SOURCES} | {"terms": list(TERMS)}
     _check_names(path, "section", sections, possible)
     for section, keys in sections.items():
         if not isinstance(keys, dict):

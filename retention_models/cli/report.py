@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from retention_models.cli.contracts import CONTRACTS
-from retention_models.cli.experiment import EXPERIMENT
 from retention_models.cli.options import given
-from retention_models.cli.project import NAME, Project, read_project
-from retention_models.cli.purchases import PURCHASES
+from retention_models.cli.project import NAME, SOURCES, Project, read_project
 from retention_models.cli.sources import (
     Source,
     require_settings_without_option,
@@ -21,8 +18,6 @@ from retention_models.cli.sources import (
     stated_parameters,
 )
 from retention_models.report.errors import ReportError, RequestError
-
-SOURCES: tuple[Source, ...] = (PURCHASES, CONTRACTS, EXPERIMENT)
 
 _EXTRA = ("ipykernel", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat")
 
@@ -107,7 +102,7 @@ def _run(options: Namespace, source: Source | None) -> None:
     from retention_models.report.publish import publish
 
     settings = parse_settings(options.set)
-    project = read_project(options.project, SOURCES)
+    project = read_project(options.project)
     sources = [source] if source else [each for each in SOURCES if project.has(each)]
     if source is None and project.path is not None and not sources:
         raise RequestError(f'{project.path} names no file; add one, such as file = "orders.csv" below [purchases]')

@@ -78,9 +78,7 @@ def _add_log(parser: ArgumentParser) -> None:
 
 def _with_project(options: Namespace) -> Namespace:
     """The options, completed by the project file."""
-    from retention_models.cli.report import SOURCES
-
-    complete = read_project(options.project, SOURCES).complete(options, PURCHASES)
+    complete = read_project(options.project).complete(options, PURCHASES)
     if complete.transactions is None:
         raise RequestError("name the log: --transactions FILE, or file = ... below [purchases] in a project file")
     return complete

@@ -25,7 +25,7 @@ from retention_models.forecast.customers import require_purchases
 from retention_models.logs.transactions.calendar import Calendar, calendar
 from retention_models.logs.transactions.log import Transactions
 from retention_models.logs.transactions.purchases import as_transactions, filter_days, purchases
-from retention_models.tables.engines import collect
+from retention_models.tables.frames import collect
 
 
 def history_matrix(fit: Fit, *, T: float, horizon: float, max_frequency: int = 15, steps: int = 60) -> pd.DataFrame:

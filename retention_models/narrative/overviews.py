@@ -17,7 +17,7 @@ from retention_models.logs.transactions.describe.cohorts import daily_purchases
 from retention_models.logs.transactions.purchases import as_transactions
 from retention_models.logs.transactions.summary import summarize
 from retention_models.tables.days import Day, period_name
-from retention_models.tables.engines import on_engine
+from retention_models.tables.frames import on_engine
 
 
 def overview(transactions: Any, *, name: str | Path = "this log") -> pd.DataFrame:

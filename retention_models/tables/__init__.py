@@ -1,6 +1,7 @@
 """The one door for frames and files.
 
-- ``engines``: the columns asked for of any frame or file, cleaned alike, and back as pandas
+- ``engines``: the columns asked for of any frame or file
+- ``cleaning``: these columns, cleaned alike; ``frames``: frames of any engine, and back as pandas
 - ``files``: CSV, Parquet and Excel files through DuckDB
 - ``text_files``: encoding, separator and names of columns of files of text
 - ``reading``: what the caller says of files and text

@@ -8,7 +8,8 @@ from typing import Any
 import narwhals as nw
 
 from retention_models.tables.conditions import Condition
-from retention_models.tables.engines import Frame, collect, column_names, spelling
+from retention_models.tables.engines import column_names, spelling
+from retention_models.tables.frames import Frame, collect
 
 CURRENCY = "currency"
 NAMES = ("currency", "currencycode", "ccy", "currencyiso", "ordercurrency", "presentmentcurrency", "w\u00e4hrung")

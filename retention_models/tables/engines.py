@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import narwhals as nw
@@ -19,49 +19,33 @@ import pandas as pd
 from narwhals.dependencies import is_duckdb_relation, is_pandas_dataframe, is_pyspark_dataframe
 
 from retention_models.core.dates import require_time_zone
+from retention_models.tables.cleaning import TEXT, of_kind, read_lazily, read_pandas, with_types, write_wide_ids
 from retention_models.tables.files import (
-    BLANKS,
-    NOTHING,
     PARSED,
     WHOLE,
-    WHOLE_KINDS,
     ZONE,
     Kind,
     column_names_of_file,
     duckdb_connection,
     is_path,
     is_text_file,
-    lend,
     naming,
-    naming_damaged_pages,
     open_files,
     parse_text,
     select,
     size_of_files,
     text_columns,
-    to_wall_clock,
 )
+from retention_models.tables.frames import Frame, as_lazy, collect, replace_columns
 from retention_models.tables.text_files import look_like_values
 from retention_models.tables.text_forms import NOTHING_STATED, POINT, Stated, first_unread, recognise
 
-Frame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]
 Columns: TypeAlias = Mapping[str, str] | Sequence[str]
 
-TEXT = (nw.String, nw.Object, nw.Categorical, nw.Enum)
-SPARK = {
-    nw.Datetime: "timestamp_ntz",
-    nw.Float64: "double",
-    nw.Int64: "long",
-    nw.Boolean: "boolean",
-    nw.String: "string",
-}
 LARGEST_KEPT = 2**30  # bytes of files whose columns are kept in memory
-LARGEST_ID = 2**63 - 1  # as a whole number of 64 bits
-LARGEST_EXACT = 2**53  # up to which a float holds every whole number
 ID = "customer_id"
 MANY_IDS = 10  # rows, among which one that is no number is no accident
 SHOWN, LONGEST_SHOWN = 20, 100  # names of columns in an error, and characters of each
-TYPES = {"day": nw.Datetime("us"), "number": nw.Float64(), "measure": nw.Float64()}  # of columns without any value
 
 
 def open_log(
@@ -104,12 +88,12 @@ def open_log(
     frame = _open(source, columns, kinds, where, hint)
     forms = _forms_in(frame, kinds, columns, NOTHING_STATED) if forms is None else forms
     if frame.implementation.is_pandas():
-        frame = _read_pandas(frame.to_native(), kinds, columns, forms, time_zone)
+        frame = read_pandas(frame.to_native(), kinds, columns, forms, time_zone)
     elif frame.implementation.is_duckdb():
         frame = nw.from_native(parse_text(frame.to_native(), kinds, forms, time_zone, whole=whole))
     else:
-        frame = _read_lazily(frame, kinds, forms, time_zone)
-    return _with_types(frame, kinds, columns, time_zone)
+        frame = read_lazily(frame, kinds, forms, time_zone)
+    return with_types(frame, kinds, columns, time_zone)
 
 
 def forms_of(
@@ -161,13 +145,13 @@ def unread_hint(
 
 def _open(source: Any, columns: Mapping[str, str], kinds: Mapping[str, Kind], where: str, hint: str) -> Frame:
     """The columns asked for, with their new names: ids that are too long as text, and days that are numbers, too."""
-    frame = _write_wide_ids(_select(source, columns, where, hint), kinds)
+    frame = write_wide_ids(_select(source, columns, where, hint), kinds)
     schema = frame.collect_schema()
-    numbers = [name for name in _of_kind(kinds, "day") if schema[name].is_numeric()]
+    numbers = [name for name in of_kind(kinds, "day") if schema[name].is_numeric()]
     if numbers and frame.implementation.is_pandas():
         rows = frame.to_native()
         return nw.from_native(rows.assign(**{name: _written(rows[name]) for name in numbers}))
-    return _replace(frame, {name: nw.col(name).cast(nw.String) for name in numbers})
+    return replace_columns(frame, {name: nw.col(name).cast(nw.String) for name in numbers})
 
 
 def _written(numbers: pd.Series[Any]) -> pd.Series[Any]:
@@ -180,7 +164,7 @@ def _written(numbers: pd.Series[Any]) -> pd.Series[Any]:
 def _forms_in(frame: Frame, kinds: Mapping[str, Kind], columns: Mapping[str, str], stated: Stated) -> dict[str, str]:
     """The forms of the text columns of an opened frame."""
     schema = frame.collect_schema()
-    possible = [name for name in _of_kind(kinds, *PARSED) if schema[name] in TEXT]
+    possible = [name for name in of_kind(kinds, *PARSED) if schema[name] in TEXT]
     if not possible:
         return {}
     forms: dict[str, str] = {}
@@ -315,7 +299,7 @@ def settle(frame: Frame, facts: pd.Series[Any], columns: Mapping[str, str], time
         others, rows = (0 if pd.isna(facts[key]) else int(facts[key]) for key in (WHOLE + ID, f"all{WHOLE}{ID}"))
         _check_ids(others, rows, facts[f"some{WHOLE}{ID}"], columns[ID])
     ids = [name for name in whole if facts[name] == 0]
-    return _replace(frame, {name.removeprefix(WHOLE): nw.col(name) for name in ids}).drop(beside)
+    return replace_columns(frame, {name.removeprefix(WHOLE): nw.col(name) for name in ids}).drop(beside)
 
 
 def _check_ids(others: int, rows: int, example: Any, name: str) -> None:
@@ -325,62 +309,6 @@ def _check_ids(others: int, rows: int, example: Any, name: str) -> None:
             f"column {name!r} holds whole numbers, except in {others:,} of {rows:,} rows, such as {example!r}: leave "
             "such rows out (a total, say); if they are right, pass a frame with all ids as text"
         )
-
-
-def _write_wide_ids(frame: Frame, kinds: Mapping[str, Kind]) -> Frame:
-    """The frame with ids that pandas has no whole numbers for as text, and beside them the whole numbers that they are.
-
-    The types of 128 bits and decimals would become floats, which make customers with long ids one.
-    """
-    schema = frame.collect_schema()
-    wide = [n for n, kind in kinds.items() if kind in WHOLE_KINDS and schema[n] in (nw.Int128, nw.UInt128, nw.Decimal)]
-    written: dict[str, nw.Expr] = {}
-    for name in wide:
-        fits = (nw.col(name) >= -LARGEST_ID) & (nw.col(name) <= LARGEST_ID)
-        fits = fits & (nw.col(name) % 1 == 0) if schema[name] == nw.Decimal else fits
-        written |= {WHOLE + name: nw.when(fits).then(nw.col(name)).cast(nw.Int64), name: nw.col(name).cast(nw.String)}
-    return _replace(frame, written)
-
-
-def collect(frame: Frame) -> pd.DataFrame:
-    """The rows as a pandas frame. Does without pyarrow, which Polars' own conversion needs."""
-    rows = frame.lazy()
-    if rows.implementation.is_polars():
-        table = rows.collect()
-        return pd.DataFrame({name: table[name].to_numpy() for name in table.columns})
-    with naming_damaged_pages():
-        return cast(pd.DataFrame, rows.collect("pandas").to_native())
-
-
-def as_lazy(frame: Any) -> nw.LazyFrame[Any]:
-    """The rows of a frame that has been read, on their engine."""
-    return nw.from_native(frame).lazy()
-
-
-def on_engine(frame: Any) -> nw.LazyFrame[Any]:
-    """The rows on the engine that groups them. The columns of a pandas frame are lent to DuckDB.
-
-    It reads them in place and groups on every core, more than twice as fast as pandas on two.
-    """
-    return as_lazy(duckdb_connection().from_df(frame) if isinstance(frame, pd.DataFrame) else frame)
-
-
-def move_to_engine(frame: Frame, other: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """A small table beside another one: in the same DuckDB, or on the same engine."""
-    if other.implementation.is_duckdb():
-        native = frame.to_native() if frame.implementation.is_duckdb() else collect(frame)
-        return nw.from_native(lend(native, other.to_native()))
-    return (frame if frame.implementation == other.implementation else _like(other, collect(frame))).lazy()
-
-
-def count_distinct(rows: nw.LazyFrame[Any], names: Sequence[str], **counted: nw.Expr) -> pd.DataFrame:
-    """The distinct values of some columns, and what is counted of the rows that share each.
-
-    They are grouped under other names: DuckDB takes ``plan.type`` for the column ``type`` of a table ``plan``.
-    """
-    keys = {f"key{i}": name for i, name in enumerate(names)}
-    renamed = rows.with_columns(nw.col(name).alias(key) for key, name in keys.items())
-    return collect(renamed.group_by(*keys).agg(**counted)).rename(columns=keys)
 
 
 def _named(columns: Columns) -> Mapping[str, str]:
@@ -450,202 +378,3 @@ def _check_columns(columns: Mapping[str, str], names: Sequence[str], where: str,
 def spelling(name: Any) -> str:
     """A name without the differences that people overlook: capitals, blanks, hyphens and underscores."""
     return re.sub(r"[\s_-]", "", str(name)).casefold()
-
-
-def _read_pandas(
-    frame: pd.DataFrame,
-    kinds: Mapping[str, Kind],
-    columns: Mapping[str, str],
-    forms: Mapping[str, str],
-    time_zone: str | None,
-) -> Frame:
-    """The columns of a pandas frame without blanks and categories, and parsed by DuckDB where they are text."""
-    arrow = {name: _without_arrow(frame[name]) for name in columns if isinstance(frame[name].dtype, pd.ArrowDtype)}
-    frame = frame.assign(**arrow) if arrow else frame
-    text = [name for name in columns if _may_be_text(frame[name])]
-    changed = {name: _plain(frame[name]) for name in text if kinds[name] not in PARSED}
-    for name in (name for name in _of_kind(kinds, "text", "words") if name in changed):
-        values = changed[name].dropna().unique()
-        if not all(isinstance(value, str) for value in values):
-            changed[name] = changed[name].map({value: str(value) for value in values})
-    for name in (name for name in _of_kind(kinds, "id") if name in changed):
-        nothing = [value for value in changed[name].dropna().unique() if str(value).lower() in NOTHING]
-        changed[name] = changed[name].mask(changed[name].isin(nothing)) if nothing else changed[name]
-    changed |= {name: _plain_ids(changed.get(name, frame[name]), columns[name]) for name in _of_kind(kinds, "id")}
-    unread = [name for name in _of_kind(kinds, *PARSED) if name in text or frame[name].isna().all()]
-    if unread:
-        parsed = _parse_frame(frame[unread].astype(str), kinds, forms, time_zone)
-        # Objects beside None have no minimum.
-        zones = {name: "string" for name in map(str, parsed) if name.startswith(ZONE)}
-        changed |= {str(name): column.array for name, column in parsed.astype(zones).items()}
-    return nw.from_native(frame.assign(**changed) if changed else frame)
-
-
-def _parse_frame(
-    text: pd.DataFrame, kinds: Mapping[str, Kind], forms: Mapping[str, str], time_zone: str | None
-) -> pd.DataFrame:
-    """Columns of text in memory, parsed, in the order of their rows, which DuckDB does not keep."""
-    place = "_row "
-    relation = duckdb_connection().from_df(text.assign(**{place: range(len(text))}))
-    parsed = parse_text(relation, {str(name): kinds[str(name)] for name in text}, forms, time_zone).df()
-    return parsed.sort_values(place, ignore_index=True).drop(columns=place)
-
-
-def _replace(frame: Frame, columns: Mapping[str, nw.Expr]) -> Frame:
-    """The frame with columns replaced, of which there may be none."""
-    return frame.with_columns(**columns) if columns else frame
-
-
-def _of_kind(kinds: Mapping[str, Kind], *wanted: str) -> list[str]:
-    return [name for name, kind in kinds.items() if kind in wanted]
-
-
-def _without_arrow(column: pd.Series[Any]) -> pd.Series[Any]:
-    """A column of Arrow in the types of pandas, which all know remainders and sorting."""
-    if column.dtype.kind in "iu":
-        return column.astype("Int64")
-    import pyarrow as pa
-
-    return pd.Series(pa.array(column).to_pandas().array, column.index)
-
-
-def _may_be_text(column: pd.Series[Any]) -> bool:
-    """Whether a column has a type of text, or one that can hold it."""
-    return isinstance(column.dtype, pd.CategoricalDtype) or any(kind in str(column.dtype) for kind in ("object", "str"))
-
-
-def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
-    """A column without categories and without blanks around its text, missing where nothing else is left.
-
-    Only the distinct values are looked at.
-    """
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(object).infer_objects()
-    trimmed = {value: value.strip(BLANKS) for value in column.dropna().unique() if isinstance(value, str)}
-    if any(value != text for value, text in trimmed.items()):
-        column = column.map(lambda value: trimmed.get(value, value), na_action="ignore")
-    return column.mask(column.isin([""])).infer_objects() if "" in trimmed.values() else column
-
-
-def _plain_ids(ids: pd.Series[Any], name: str) -> pd.Series[Any]:
-    """Ids of one type. Numbers that are floats or objects only because some are missing become whole again."""
-    if pd.api.types.is_float_dtype(ids) and (ids.abs() >= LARGEST_EXACT).any():
-        raise ValueError(
-            f"column {name!r} has ids of {LARGEST_EXACT:,} or more as floats, which cannot tell neighbours apart; "
-            "read it as text or whole numbers, as with pandas.read_csv(..., dtype={...: 'Int64'})"
-        )
-    if ids.dtype == object:
-        kinds = ids.dropna().map(lambda value: type(value).__name__).value_counts()
-        if len(kinds) > 1:
-            counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-            raise ValueError(f"column {name!r} mixes types ({counts}); make them one, as with .astype(str)")
-    elif pd.api.types.is_float_dtype(ids) and (ids.dropna() % 1 == 0).all():
-        return ids.astype("Int64")
-    return ids
-
-
-def _read_lazily(frame: Frame, kinds: Mapping[str, Kind], forms: Mapping[str, str], time_zone: str | None) -> Frame:
-    """The columns of a frame of Polars, Spark or another engine, without blanks, and parsed where they are text."""
-    schema = frame.collect_schema()
-    empty = [name for name in schema if schema[name] == nw.Unknown and frame.implementation.is_polars()]
-    frame = _replace(frame, {name: nw.col(name).cast(TYPES.get(kinds[name], nw.String())) for name in empty})
-    text = [name for name in schema if schema[name] in TEXT]
-    frame = _replace(frame, {name: nw.col(name).cast(nw.String).str.strip_chars(BLANKS) for name in text})
-    frame = _replace(frame, {name: nw.when(nw.col(name) != nw.lit("")).then(nw.col(name)) for name in text})
-    words = {name: nw.col(name).str.to_lowercase().is_in(NOTHING) for name in text if kinds[name] == "id"}
-    frame = _replace(frame, {name: nw.when(~is_word).then(nw.col(name)) for name, is_word in words.items()})
-    for name in (name for name in text if kinds[name] in PARSED):
-        frame = _parse_distinct(frame, name, kinds[name], forms, time_zone)
-    return frame
-
-
-def _parse_distinct(frame: Frame, name: str, kind: Kind, forms: Mapping[str, str], time_zone: str | None) -> Frame:
-    """The frame with a column of text parsed: DuckDB reads its distinct values, and they are joined to the rows."""
-    values = collect(frame.lazy().select(name).unique()).dropna().astype(str)
-    parsed = _parse_frame(values, {name: kind}, forms, time_zone)
-    lookup = _like(frame, parsed.assign(_text=values[name].array))
-    joined = frame.rename({name: "_text"}).join(lookup, on="_text", how="left")
-    return joined.select(*frame.collect_schema().names(), *(str(other) for other in parsed if other != name))
-
-
-def _like(frame: Frame, table: pd.DataFrame) -> Any:
-    """A small table on the engine of a frame."""
-    types = {name: _plain_type(dtype) for name, dtype in nw.from_native(table).schema.items()}
-    values = {name: table[name].astype(object).where(table[name].notna(), None) for name in types}
-    columns = {  # in types of Python
-        name: [value.to_pydatetime() if isinstance(value, pd.Timestamp) else value for value in column]
-        for name, column in values.items()
-    }
-    if frame.implementation.is_polars():
-        small = nw.from_dict(columns, types, backend="polars")
-        return small.lazy() if isinstance(frame, nw.LazyFrame) else small
-    if frame.implementation.is_pyspark():
-        schema = ", ".join(f"`{name}` {SPARK[type(dtype)]}" for name, dtype in types.items())
-        session = frame.to_native().sparkSession
-        return nw.from_native(session.createDataFrame(list(zip(*columns.values(), strict=True)), schema))
-    raise ValueError(f"columns {', '.join(types)} cannot be brought to {frame.implementation}; convert text there")
-
-
-def _plain_type(dtype: nw.dtypes.DType) -> nw.dtypes.DType:
-    """The type of a column's values in any engine."""
-    if isinstance(dtype, nw.Datetime | nw.Boolean):
-        return nw.Datetime("us") if isinstance(dtype, nw.Datetime) else dtype
-    return nw.Int64() if dtype.is_integer() else nw.Float64() if dtype.is_numeric() else nw.String()
-
-
-def _with_types(frame: Frame, kinds: Mapping[str, Kind], columns: Mapping[str, str], time_zone: str | None) -> Frame:
-    """The frame with each column of the type of its kind."""
-    schema, typed = frame.collect_schema(), {}
-    for name, kind in kinds.items():
-        if kind == "words":
-            typed[name] = _as_name(name, schema[name]) if schema[name] in TEXT else nw.lit(None, nw.String())
-        elif kind == "text":
-            typed[name] = _as_name(name, schema[name])
-        elif kind in ("number", "measure"):
-            typed[name] = _as_float(name, schema[name], columns[name], kind)
-    frame = _replace(frame, typed)
-    for name in _of_kind(kinds, "day"):
-        frame = _on_wall_clock(frame, name, columns[name], time_zone)
-    return frame
-
-
-def _as_name(name: str, dtype: nw.dtypes.DType) -> nw.Expr:
-    """A column as names, of arms say: true and false as ``True`` and ``False``, whatever the engine writes."""
-    column = nw.col(name)
-    if dtype == nw.Boolean:
-        return nw.when(column).then(nw.lit("True")).otherwise(nw.when(~column).then(nw.lit("False")))
-    return column if dtype == nw.String else column.cast(nw.String)
-
-
-def _as_float(name: str, dtype: nw.dtypes.DType, given: str, kind: Kind) -> nw.Expr:
-    """A column as floats. True and false are not cast, which DuckDB would do while it reads the words from a file."""
-    column = nw.col(name)
-    if kind == "measure" and dtype == nw.Boolean:
-        return nw.when(column).then(nw.lit(1.0)).otherwise(nw.when(~column).then(nw.lit(0.0)))
-    if not dtype.is_numeric():
-        wanted = "numbers or yes and no" if kind == "measure" else "numbers"
-        raise ValueError(f"column {given!r} holds {dtype}, not {wanted}; convert it first")
-    return column.cast(nw.Float64)
-
-
-def _on_wall_clock(frame: Frame, name: str, given: str, time_zone: str | None) -> Frame:
-    """The frame with a column as it stood on the clocks of ``time_zone``, or of the zone that the column has."""
-    schema = frame.collect_schema()
-    dtype, date = schema[name], nw.col(name)
-    if dtype == nw.Date:
-        dtype, date = nw.Datetime("us"), date.cast(nw.Datetime("us"))
-    if not isinstance(dtype, nw.Datetime):
-        raise ValueError(f"column {given!r} holds {dtype}, not dates; convert it first")
-    if time_zone is not None and dtype.time_zone is None and ZONE + name not in schema:
-        raise ValueError(f"column {given!r} has no time zone to convert from; leave out time_zone={time_zone!r}")
-    if dtype.time_zone is None:
-        return frame.with_columns(date)
-    if time_zone in (None, dtype.time_zone):
-        return frame.with_columns(date.dt.replace_time_zone(None))
-    if frame.implementation.is_duckdb():
-        return nw.from_native(to_wall_clock(frame.to_native(), name, time_zone))
-    if frame.implementation.is_pandas() or frame.implementation.is_polars():
-        return frame.with_columns(date.dt.convert_time_zone(time_zone).dt.replace_time_zone(None))
-    raise ValueError(
-        f"column {given!r} is shown in the session's time zone, {dtype.time_zone}; set the session to {time_zone}"
-    )

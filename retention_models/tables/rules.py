@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.core.column_rules import RULES
-from retention_models.tables.engines import collect
+from retention_models.tables.frames import collect
 
 
 def check_complete(

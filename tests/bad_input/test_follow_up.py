@@ -12,7 +12,7 @@ import pytest
 import retention_models as rm
 from retention_models.cli import main
 from retention_models.logs.transactions.checks.last_day import judge_last_day
-from retention_models.tables.engines import collect, on_engine
+from retention_models.tables.frames import collect, on_engine
 
 LAST_DAY = "the last day belongs to the log"
 ROWS = "nearly all rows count"

@@ -14,6 +14,7 @@ import retention_models as rm
 from retention_models import __version__
 from retention_models.cli import main, report
 from retention_models.cli.options import on_command_line
+from retention_models.cli.project import SOURCES
 from retention_models.logs.transactions.opportunities import opportunities
 from retention_models.report import publish as publishing
 
@@ -25,6 +26,7 @@ def test_help_loads_nothing_heavy() -> None:
 import sys
 from retention_models.cli import main, report
 from retention_models.cli.options import on_command_line
+from retention_models.cli.project import SOURCES
 try:
     main(["--help"])
 except SystemExit as end:
@@ -437,7 +439,7 @@ def test_the_line_about_keywords_names_options_that_there_are(capsys: pytest.Cap
             main([command, "--help"])
         known |= set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     said = "date_format='%d', amount=None and covariates: a date is no date_formats, and sampling='window'"
-    hint = on_command_line(said, [option for source in report.SOURCES for option in source.every_option.values()])
+    hint = on_command_line(said, [option for source in SOURCES for option in source.every_option.values()])
     named = re.findall(r"--[a-z-]+", hint)
     assert sorted(named) == ["--covariate", "--date-format", "--group", "--no-amount", "--sampling"]
     assert set(named) <= known

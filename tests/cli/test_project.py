@@ -110,13 +110,12 @@ def test_what_init_guessed_is_marked_and_what_it_cannot_know_is_left_open(compan
 def test_every_line_that_init_left_open_can_be_stated_as_it_stands(company: Path) -> None:
     """Uncommented, each line is one that the project file may have."""
     from retention_models.cli.project import read_project
-    from retention_models.cli.report import SOURCES
 
     init("orders.csv", "contracts.csv", "test.csv")
     lines = Path("project.toml").read_text(encoding="utf-8").splitlines()
     opened = [line.removeprefix("# ") if line.startswith("# ") and " = " in line else line for line in lines]
     Path("all.toml").write_text("\n".join(opened), encoding="utf-8")
-    project = read_project(Path("all.toml"), SOURCES)
+    project = read_project(Path("all.toml"))
     assert len(project.sections["experiment"]) > 8
     assert project.sections["purchases"]["where"] == ["column=value"]
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from retention_models.tables.engines import collect, open_log
+from retention_models.tables.engines import open_log
+from retention_models.tables.frames import collect
 
 
 def test_dates_in_text_stay_with_their_rows_in_large_frames():

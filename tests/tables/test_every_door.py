@@ -16,7 +16,7 @@ from retention_models.interventions.campaign.interim import interim_looks
 from retention_models.interventions.campaign.read import read_campaign
 from retention_models.interventions.designs.encouragement import as_treated_difference
 from retention_models.interventions.designs.from_counts import effects_of_counts
-from retention_models.tables.engines import collect, on_engine
+from retention_models.tables.frames import collect, on_engine
 
 N = 240
 RNG = np.random.default_rng(11)

@@ -17,8 +17,9 @@ from retention_models.core.arguments import require_text
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation, short_number
 from retention_models.interventions.arms.cells import Cell, cells_of_sums
-from retention_models.tables.engines import collect, column_names, forms_of, open_log, unread_hint
+from retention_models.tables.engines import column_names, forms_of, open_log, unread_hint
 from retention_models.tables.files import Kind, naming
+from retention_models.tables.frames import collect
 from retention_models.tables.reading import TextReading, described
 from retention_models.tables.rules import check_complete
 

@@ -10,8 +10,9 @@ import narwhals as nw
 
 from retention_models.interventions.campaign.columns import Roles
 from retention_models.tables.currencies import CURRENCY, currency_column, require_one_currency
-from retention_models.tables.engines import collect, forms_of, measured_columns, open_table, unread_hint
+from retention_models.tables.engines import forms_of, measured_columns, open_table, unread_hint
 from retention_models.tables.files import Kind
+from retention_models.tables.frames import collect
 from retention_models.tables.text_forms import NOTHING_STATED, Stated, formats_in_words
 
 UNTREATED = frozenset(

@@ -15,7 +15,7 @@ from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.designs.arm_differences import contrast_effects
 from retention_models.interventions.planning.sequential import Look, interim_look
-from retention_models.tables.engines import as_lazy, collect
+from retention_models.tables.frames import as_lazy, collect
 
 COLUMNS = ("difference", "difference_lower", "difference_upper", "z", "bound", "verdict")
 

@@ -20,7 +20,7 @@ from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.encouragement import as_treated_difference, complier_effect
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.outcomes.model_check import purchase_model_check
-from retention_models.tables.engines import as_lazy, collect
+from retention_models.tables.frames import as_lazy, collect
 
 
 def relative_lifts(campaign: Campaign) -> list[Effect]:

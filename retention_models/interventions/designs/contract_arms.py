@@ -17,8 +17,9 @@ from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.experiment import Plan
 from retention_models.logs.contracts.log import Spells
 from retention_models.survival.curves import Curve, kaplan_meier
-from retention_models.tables.engines import as_lazy, collect, open_log
+from retention_models.tables.engines import open_log
 from retention_models.tables.files import Kind, naming
+from retention_models.tables.frames import as_lazy, collect
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -25,7 +25,7 @@ from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome, add_check, covariate_positions, effect_row
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.laws import StudentT
-from retention_models.tables.engines import collect
+from retention_models.tables.frames import collect
 
 
 def lin_effects(

@@ -25,8 +25,9 @@ from retention_models.interventions.arms.costs import Costs, add_value, pricing
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.laws import Permutation
-from retention_models.tables.engines import collect, open_table
+from retention_models.tables.engines import open_table
 from retention_models.tables.files import Kind, naming
+from retention_models.tables.frames import collect
 from retention_models.tables.rules import check_complete
 from retention_models.value.terms import Terms
 

@@ -26,8 +26,9 @@ from retention_models.logs.transactions.checks.last_day import require_last_day_
 from retention_models.logs.transactions.log import Transactions, read_transactions
 from retention_models.logs.transactions.purchases import purchases
 from retention_models.tables.days import Day
-from retention_models.tables.engines import collect, column_names, move_to_engine, on_engine, open_table
+from retention_models.tables.engines import column_names, open_table
 from retention_models.tables.files import Kind, naming
+from retention_models.tables.frames import collect, move_to_engine, on_engine
 
 SameDay = Literal["keep", "set_aside"]
 

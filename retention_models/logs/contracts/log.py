@@ -31,8 +31,8 @@ from retention_models.logs.contracts.spells import (
 )
 from retention_models.logs.transactions.log import tally
 from retention_models.tables.days import Day, day_number
-from retention_models.tables.engines import collect, on_engine
 from retention_models.tables.files import naming
+from retention_models.tables.frames import collect, on_engine
 from retention_models.tables.text_files import Layout, with_layout
 
 Sampling = Literal["acquisition", "active_on", "window"]

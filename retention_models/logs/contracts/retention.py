@@ -36,7 +36,7 @@ from retention_models.tables.days import (
     period_offset,
     started_periods,
 )
-from retention_models.tables.engines import collect, count_distinct, on_engine
+from retention_models.tables.frames import collect, count_distinct, on_engine
 
 
 def retention_table(spells: Spells | Snapshot, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:

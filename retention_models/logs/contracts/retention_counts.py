@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
-from retention_models.tables.engines import count_distinct
+from retention_models.tables.frames import count_distinct
 
 KEPT, LOST = "", "lost"  # fates of a spell that need no cause
 

@@ -16,8 +16,9 @@ from retention_models.core.formatting import counted
 from retention_models.logs.contracts.spells import Rows, contract_faults, number_days, read_ends, starts_after
 from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.logs.transactions.log import tally
-from retention_models.tables.engines import collect, forms_of, on_engine, open_log, reading_facts, settle, unread_hint
+from retention_models.tables.engines import forms_of, open_log, reading_facts, settle, unread_hint
 from retention_models.tables.files import Kind
+from retention_models.tables.frames import collect, on_engine
 from retention_models.tables.text_forms import Stated, formats_in_words
 
 Unread = Callable[[Sequence[str]], str]  # what to do about columns with values that cannot be read

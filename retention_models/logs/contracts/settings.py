@@ -32,8 +32,8 @@ from retention_models.logs.contracts.tenure_settings import (
 )
 from retention_models.logs.contracts.tenures import TenureUnit
 from retention_models.tables.days import NEVER, Period, check_period, period_offset
-from retention_models.tables.engines import collect
 from retention_models.tables.files import naming
+from retention_models.tables.frames import collect
 from retention_models.tables.text_files import Layout, with_layout
 
 LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead

@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeAlias
 import narwhals as nw
 
 from retention_models.tables.days import NEVER, Day, day_number
-from retention_models.tables.engines import Frame
 from retention_models.tables.files import NO_END
+from retention_models.tables.frames import Frame
 
 Overlaps = Literal["join", "keep", "error"]
 Rows: TypeAlias = nw.LazyFrame[Any]

@@ -23,8 +23,9 @@ from retention_models.logs.contracts.event_words import event_rules, read_events
 from retention_models.logs.contracts.retention_counts import require_groups
 from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.tables.days import Period, check_period, period_name
-from retention_models.tables.engines import count_distinct, on_engine, open_table
+from retention_models.tables.engines import open_table
 from retention_models.tables.files import Kind, naming
+from retention_models.tables.frames import count_distinct, on_engine
 
 TenureUnit = Literal["D", "W", "M", "Y"]
 

@@ -17,7 +17,7 @@ from retention_models.logs.transactions.calendar import Calendar
 from retention_models.logs.transactions.checks.log_start import halves
 from retention_models.logs.transactions.log import AFTER_OBSERVATION, EMPTIED, Transactions
 from retention_models.logs.transactions.purchases import count_refunded_rows, purchases
-from retention_models.tables.engines import collect, on_engine
+from retention_models.tables.frames import collect, on_engine
 
 
 def encode_ids(log: Transactions) -> tuple[Transactions, pd.Index | None]:

@@ -23,17 +23,9 @@ from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.tables.conditions import Condition, read_conditions
 from retention_models.tables.currencies import CURRENCY, currency_column, require_one_currency
-from retention_models.tables.engines import (
-    Frame,
-    clock_of,
-    collect,
-    forms_of,
-    open_log,
-    reading_facts,
-    settle,
-    unread_hint,
-)
+from retention_models.tables.engines import clock_of, forms_of, open_log, reading_facts, settle, unread_hint
 from retention_models.tables.files import Kind, naming
+from retention_models.tables.frames import Frame, collect
 from retention_models.tables.reading import TextReading, described
 from retention_models.tables.text_forms import formats_in_words
 

@@ -20,7 +20,7 @@ from retention_models.logs.transactions.calendar import calendar
 from retention_models.logs.transactions.checks.last_day import check_last_day
 from retention_models.logs.transactions.log import Transactions, read_transactions
 from retention_models.logs.transactions.purchases import Period, filter_days, period_start, purchases
-from retention_models.tables.engines import collect
+from retention_models.tables.frames import collect
 
 Opportunity = Literal["Y", "Q", "M", "W"]
 

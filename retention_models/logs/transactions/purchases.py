@@ -12,7 +12,8 @@ import narwhals as nw
 from retention_models.core.arguments import check_choice
 from retention_models.core.dates import read_day
 from retention_models.logs.transactions.log import Granularity, Transactions, read_transactions, tally
-from retention_models.tables.engines import collect, on_engine, require_columns
+from retention_models.tables.engines import require_columns
+from retention_models.tables.frames import collect, on_engine
 
 Period = Literal["D", "W", "M", "Q", "Y"]
 

@@ -34,8 +34,9 @@ from retention_models.logs.transactions.log import (
     Transactions,
     read_transactions,
 )
-from retention_models.tables.engines import column_names, count_distinct, measured_columns, open_table
+from retention_models.tables.engines import column_names, measured_columns, open_table
 from retention_models.tables.files import Kind, is_path, naming
+from retention_models.tables.frames import count_distinct
 
 
 def summarize(

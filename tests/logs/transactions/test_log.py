@@ -13,7 +13,7 @@ import pytest
 from retention_models.logs.transactions import log as module
 from retention_models.logs.transactions import summary
 from retention_models.logs.transactions.purchases import purchases
-from retention_models.tables.engines import collect
+from retention_models.tables.frames import collect
 
 # Of logs with three rows a third is set aside where one of them is at fault.
 read_transactions = partial(module.read_transactions, max_set_aside=1)

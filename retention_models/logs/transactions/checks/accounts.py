@@ -12,7 +12,7 @@ from retention_models.core.check import Check
 from retention_models.logs.transactions.by_engine import encode_ids
 from retention_models.logs.transactions.log import Transactions
 from retention_models.logs.transactions.purchases import as_transactions, filter_days
-from retention_models.tables.engines import collect, on_engine
+from retention_models.tables.frames import collect, on_engine
 
 NAME = "no account is more than a customer"
 TIMES_AN_EVEN_SHARE = 20  # real customers differ: among thousands the largest has bought twenty times the mean

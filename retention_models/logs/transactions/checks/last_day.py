@@ -18,7 +18,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.logs.transactions.log import Transactions
 from retention_models.logs.transactions.purchases import as_transactions, purchases
-from retention_models.tables.engines import collect
+from retention_models.tables.frames import collect
 from retention_models.tables.observation_end import LAST_DAY
 
 BEFORE = 20  # silences before the last ones, with which these are compared

@@ -18,7 +18,7 @@ import pandas as pd
 from retention_models.core.check import Check
 from retention_models.logs.transactions.log import Transactions
 from retention_models.logs.transactions.purchases import add_first_period, as_transactions, filter_days, purchases
-from retention_models.tables.engines import collect
+from retention_models.tables.frames import collect
 
 NAME = "purchases come at random times"
 FEWEST_CUSTOMERS = 30

@@ -24,7 +24,7 @@ from retention_models.logs.transactions.purchases import (
     observed_purchases,
     period_start,
 )
-from retention_models.tables.engines import collect
+from retention_models.tables.frames import collect
 
 
 def daily_purchases(

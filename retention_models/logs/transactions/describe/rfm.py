@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.logs.transactions.purchases import as_transactions, observed_purchases
-from retention_models.tables.engines import collect
+from retention_models.tables.frames import collect
 
 LAPSED, RISK, LOSE = "hibernating", "at risk", "cannot lose them"
 SLEEP, ATTENTION, LOYAL = "about to sleep", "needs attention", "loyal"

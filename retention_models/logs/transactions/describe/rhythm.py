@@ -19,7 +19,7 @@ from retention_models.logs.transactions.purchases import (
     observed_purchases,
     purchases,
 )
-from retention_models.tables.engines import collect
+from retention_models.tables.frames import collect
 
 Season = Literal["month", "weekday"]
 
