@@ -38,7 +38,15 @@ from retention_models.tables.files import (
 )
 from retention_models.tables.frames import Frame, as_lazy, collect, replace_columns
 from retention_models.tables.text_files import look_like_values
-from retention_models.tables.text_forms import NOTHING_STATED, POINT, Stated, first_unread, recognise
+from retention_models.tables.text_forms import (
+    NOTHING_STATED,
+    POINT,
+    Stated,
+    TwoMeaningsError,
+    first_unread,
+    is_telling,
+    recognise,
+)
 
 Columns: TypeAlias = Mapping[str, str] | Sequence[str]
 
@@ -162,16 +170,32 @@ def _written(numbers: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _forms_in(frame: Frame, kinds: Mapping[str, Kind], columns: Mapping[str, str], stated: Stated) -> dict[str, str]:
-    """The forms of the text columns of an opened frame."""
+    """The forms of the text columns of an opened frame.
+
+    A column that can mean two things has the form of the others of its kind, if they have one that reads all of it.
+    """
     schema = frame.collect_schema()
     possible = [name for name in of_kind(kinds, *PARSED) if schema[name] in TEXT]
     if not possible:
         return {}
     forms: dict[str, str] = {}
+    unsettled: dict[str, tuple[Any, str, TwoMeaningsError]] = {}
     for name in possible:
         relation = frame.to_native() if frame.implementation.is_duckdb() else _texts_of(frame, name)
-        text = text_columns(relation, {name: kinds[name]})
-        forms |= {name: recognise(relation, text[name], kinds[name] == "day", columns[name], stated)} if text else {}
+        text = text_columns(relation, {name: kinds[name]}).get(name)
+        if text is None:
+            continue
+        try:
+            forms[name] = recognise(relation, text, kinds[name] == "day", columns[name], stated)
+        except TwoMeaningsError as error:
+            unsettled[name] = (relation, text, error)
+    for name, (relation, text, problem) in unsettled.items():
+        is_day = kinds[name] == "day"
+        others = {form for other, form in forms.items() if (kinds[other] == "day") == is_day and is_telling(form)}
+        form = others.pop() if len(others) == 1 else None
+        if form is None or first_unread(relation, text, form, kinds[name]) is not None:
+            raise problem
+        forms[name] = form
     return forms
 
 

@@ -97,6 +97,15 @@ class Stated:
 NOTHING_STATED = Stated()
 
 
+class TwoMeaningsError(ValueError):
+    """Two forms read the same values differently."""
+
+
+def is_telling(form: str) -> bool:
+    """Whether a form is one by which people write days or numbers everywhere in a table, and not that of a program."""
+    return form in (*DATES, COMMA, WRITTEN)
+
+
 def _has_a_day(form: str) -> bool:
     """Whether a format has a year, a month and a day, or the day of the year, and nothing that DuckDB cannot read."""
     parts = re.findall("%(-?.?)", form)
@@ -289,7 +298,7 @@ def _best(rows: DuckDBPyRelation, readers: Mapping[str, str], given: str, option
         differ = _one_row(both.filter("mine <> its"), EXAMPLE) if counts[form] == counts[best] else {"n": 0}
         if differ["n"]:
             mine, its = (str(differ[name]).removesuffix(" 00:00:00") for name in ("mine", "its"))
-            raise ValueError(
+            raise TwoMeaningsError(
                 f"column {given!r} has values such as {differ['value']!r} in {differ['n']:,} of {n:,} rows, which can "
                 f"mean two things: {mine} with {first}, or {its} with {other}. State one of them"
             )

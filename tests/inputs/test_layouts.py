@@ -322,3 +322,23 @@ def test_all_intervals_of_a_campaign_have_its_level(level):
     (effect,) = campaign.effects
     (same,) = rm.differences(campaign.experiment, campaign.outcomes[0], rm.Terms(margin=0.3), level=level)
     assert (effect.lower, effect.upper) == (same.lower, same.upper)
+
+
+def test_a_column_of_two_meanings_is_read_like_the_others_of_its_kind(tmp_path):
+    starts, ends = ["3/1/2023", "25/1/2023", "14/2/2023", "5/3/2023"], ["3/4/2023", "", "", "7/8/2023"]
+    contracts = pd.DataFrame({"customer_id": [1, 2, 3, 4], "start": starts, "end": ends})
+    known = {"sampling": "acquisition", "observation_end": "2024-12-28"}
+    spells = rm.read_contracts(contracts, **known)
+    assert spells.formats == {"start": "%d/%m/%Y", "end": "%d/%m/%Y"}
+    contracts.to_csv(tmp_path / "contracts.csv", index=False)
+    assert rm.read_contracts(tmp_path / "contracts.csv", **known).formats == spells.formats
+    items = BY_ITEM.assign(Qty="1,234", Price=["1,50", "2,25", "7,00", "9,10", "0,99"])
+    log = rm.read_transactions(items, quantity="Qty", unit_price="Price")
+    assert log.formats == {"Qty": "decimal comma", "Price": "decimal comma"}
+
+
+@pytest.mark.parametrize("starts", [["3/1/2023", "5/1/2023"], ["31.1.2023", "5.1.2023"], ["2023-01-31", "2023-01-05"]])
+def test_columns_of_two_meanings_that_no_other_settles_are_refused(starts):
+    contracts = pd.DataFrame({"customer_id": [1, 2], "start": starts, "end": ["3/4/2023", "4/5/2023"]})
+    with pytest.raises(ValueError, match=r"has values such as '3/\d/2023' in 2 of 2 rows, which can mean two things"):
+        rm.read_contracts(contracts, sampling="acquisition", observation_end="2024-12-28")
