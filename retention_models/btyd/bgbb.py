@@ -195,6 +195,9 @@ class BGBB(BuyTillYouDie):
 
     def _count_probability(self, n: Array, window: Array) -> Array:
         """Chance to take n of the first opportunities, outliving them or not."""
+        if not np.any(n):  # none taken: the history of a customer who has taken none so far
+            require_number("horizon", float(np.max(window, initial=0)), 0, MOST_SILENT)
+            return np.exp(self.log_likelihood(0, 0, window))
         if np.max(window, initial=0) > MOST_OPPORTUNITIES:
             raise ValueError(
                 f"the numbers of purchases are computed for up to {MOST_OPPORTUNITIES:,} opportunities, not "

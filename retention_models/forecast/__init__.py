@@ -1,6 +1,6 @@
 """Forecasts: purchases of each customer and of all together, and survivors among customers with contracts.
 
-- ``predict``: P(alive) and purchases of each customer, with intervals
+- ``predict``: P(alive), purchases and time to the next purchase of each customer, with intervals
 - ``predict_total``: purchases of all customers together
 - ``predict_new``: purchases of new customers
 - ``marginal_effect``: purchases before and after a change of a covariate
@@ -8,13 +8,17 @@
 - ``predict_retention``: retention rate and survival of each row of a retention table
 - ``retention_triangle``: retention by cohort and renewal, observed and forecast
 
+``next_purchase`` finds the time by which 90 % of customers with a history have bought again.
+
 >>> import retention_models as rm
 >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
 >>> fit = rm.fit(rm.ParetoNBD, customers)
->>> rm.predict(fit, customers, horizon=39, level=None).loc[[1]].round(2)
-             probability_alive  expected_purchases
-customer_id
-1                         0.87                1.46
+>>> rm.predict(fit, customers, horizon=39, level=None).loc[157].round(2)
+probability_alive             1.00
+expected_purchases           19.60
+probability_no_purchase       0.02
+time_to_next_purchase_p90     4.28
+Name: 157, dtype: float64
 """
 
 import lazy_loader as _lazy

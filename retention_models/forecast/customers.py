@@ -1,4 +1,4 @@
-"""Expected purchases of each customer and of all together, with intervals."""
+"""Expected purchases of each customer and of all together, with intervals, and who buys again by when."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from retention_models.core.arguments import require_horizon
 from retention_models.core.arrays import Array
 from retention_models.estimation.estimates import POSITIVE, SHARE, Estimate, with_interval_columns
 from retention_models.estimation.intervals import CHUNK, Ends, normal_quantile
-from retention_models.fitting.uncertainty import Fitted, Uncertainty, uncertainty_of
+from retention_models.fitting.uncertainty import Fitted, Quantity, Uncertainty, uncertainty_of
+from retention_models.forecast.next_purchase import time_to_next_purchase
 from retention_models.tables.customer_table import CustomerTable, Rows, open_customers
 from retention_models.tables.observation_end import as_of_fit
 
@@ -35,7 +36,7 @@ FURTHEST = 50.0  # in log-parameters
 
 
 def predict(fit: Fitted, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
-    """P(alive) and expected purchases of each customer over the forecast horizon, with intervals.
+    """P(alive), coming purchases and the time to the next one of each customer, with intervals.
 
     Parameters
     ----------
@@ -54,8 +55,15 @@ def predict(fit: Fitted, customers: Any, horizon: float, level: float | None = 0
     pandas.DataFrame
         Indexed like ``customers``. ``probability_alive`` and ``expected_purchases`` have confidence intervals
         ``<name>_lower, <name>_upper``, which cover parameter uncertainty. ``purchases_lower, purchases_upper`` is the
-        prediction interval of the number of purchases. It covers chance as well. ``attrs["observed"]`` says until
-        when the customers count as observed.
+        prediction interval of the number of purchases. It covers chance as well.
+
+        ``probability_no_purchase`` is the probability of no purchase within the horizon, with a confidence interval.
+        ``time_to_next_purchase_p90`` is the time by which 90 % of customers with the same history have bought again.
+        It counts from now, in the time unit of the fit, and has no interval. It is missing (nan) exactly where
+        ``probability_no_purchase`` exceeds 0.10: there the time is longer than the horizon, or never comes. For a
+        model of opportunities (BG/BB) it is a whole number of opportunities.
+
+        ``attrs["observed"]`` says until when the customers count as observed.
 
     Raises
     ------
@@ -69,8 +77,11 @@ def predict(fit: Fitted, customers: Any, horizon: float, level: float | None = 0
     is the day of its last purchase, or the last day of the fit if that is later: a few customers who have long been
     silent are not observed for less time than all.
 
-    Confidence intervals use the delta method, on the logit scale for the probability and on the log scale for the
+    Confidence intervals use the delta method, on the logit scale for probabilities and on the log scale for the
     expectation. Customers with the same history are predicted once.
+
+    ``probability_no_purchase`` is at least 1 - ``probability_alive``: customers who have left never return. The time
+    is the smallest t at which P(no purchase within t) is at most 0.10, at the estimated parameters.
 
     The distribution of the number of purchases is a mean over three parameter values, by the Gauss-Hermite rule. They
     lie -1.73, 0 and 1.73 standard errors of the expectation away, with weights 1/6, 4/6 and 1/6. If this adds less than
@@ -86,6 +97,11 @@ def predict(fit: Fitted, customers: Any, horizon: float, level: float | None = 0
                  probability_alive  expected_purchases  purchases_upper
     customer_id
     1                        0.869               1.455                5
+    >>> forecast.loc[[1, 157], ["probability_no_purchase", "time_to_next_purchase_p90"]].round(3)
+                 probability_no_purchase  time_to_next_purchase_p90
+    customer_id
+    1                              0.408                        NaN
+    157                            0.023                       4.28
     """
     require_horizon(horizon)
     source, table = read_purchases(fit, customers)
@@ -180,21 +196,24 @@ def read_purchases(fit: Any, customers: Any) -> tuple[Uncertainty, CustomerTable
 def _predict_histories(source: Uncertainty, rows: Rows, horizon: float, level: float | None) -> pd.DataFrame:
     """The rows of ``predict`` for distinct histories."""
 
-    def alive(model: Any, *history: Array) -> Array:
-        return model.probability_alive(*history)
+    def estimate(quantity: Quantity) -> Estimate:
+        if level is None:
+            return Estimate(source.values(quantity, rows), np.zeros((len(rows), 0)))
+        return source.estimate(quantity, rows)
 
-    def expected(model: Any, *history: Array) -> Array:
-        return model.expected_purchases(horizon, *history)
-
-    if level is None:
-        return pd.DataFrame(
-            {"probability_alive": source.values(alive, rows), "expected_purchases": source.values(expected, rows)}
-        )
-    chance, purchases = source.estimate(alive, rows), source.estimate(expected, rows)
-    frame = with_interval_columns("probability_alive", chance, level, SHARE)
-    frame |= with_interval_columns("expected_purchases", purchases, level, POSITIVE)
-    lower, upper = _Counts(source, rows, horizon, purchases).interval(level)
-    return pd.DataFrame({**frame, "purchases_lower": lower, "purchases_upper": upper})
+    alive = estimate(lambda model, *history: model.probability_alive(*history))
+    purchases = estimate(lambda model, *history: model.expected_purchases(horizon, *history))
+    no_purchase = estimate(lambda model, *history: model.purchase_probability(0, horizon, *history))
+    counts = None if level is None else _Counts(source, rows, horizon, purchases).interval(level)
+    return pd.DataFrame(
+        {
+            **with_interval_columns("probability_alive", alive, level, SHARE),
+            **with_interval_columns("expected_purchases", purchases, level, POSITIVE),
+            **dict(zip(("purchases_lower", "purchases_upper"), counts or (), strict=False)),
+            **with_interval_columns("probability_no_purchase", no_purchase, level, SHARE),
+            "time_to_next_purchase_p90": time_to_next_purchase(source, rows, horizon, no_purchase.values),
+        }
+    )
 
 
 def _gamma_interval(mean: Array, variance: Array, level: float) -> tuple[Array, Array]:

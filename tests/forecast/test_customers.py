@@ -56,7 +56,7 @@ def test_published_expectations(customers, fits, forecasts, model):
 @each_model
 def test_intervals_hold_their_estimates(forecasts, model):
     forecast = forecasts[model.__name__]
-    for name in ("probability_alive", "expected_purchases"):
+    for name in ("probability_alive", "expected_purchases", "probability_no_purchase"):
         assert (forecast[f"{name}_lower"] <= forecast[name]).all()
         assert (forecast[name] <= forecast[f"{name}_upper"]).all()
     assert forecast["probability_alive_upper"].max() <= 1
@@ -104,11 +104,15 @@ def test_delta_method_agrees_with_parameter_draws(customers, fits, model):
     few = customers.iloc[::200]
     found = fits[model.__name__]
     columns = [few[name].to_numpy(dtype=float) for name in model.columns]
-    draws = found.draw(4000, np.random.default_rng(2)).expected_purchases(39.0, *columns)
+    draws = found.draw(4000, np.random.default_rng(2))
     forecast = rm.predict(found, few, horizon=39)
-    for end, share in (("lower", 0.025), ("upper", 0.975)):
-        quantile = np.quantile(draws, share, axis=0)
-        np.testing.assert_allclose(forecast[f"expected_purchases_{end}"], quantile, rtol=0.05)
+    for name, values in (
+        ("expected_purchases", draws.expected_purchases(39.0, *columns)),
+        ("probability_no_purchase", draws.purchase_probability(0, 39.0, *columns)),
+    ):
+        for end, share in (("lower", 0.025), ("upper", 0.975)):
+            quantile = np.quantile(values, share, axis=0)
+            np.testing.assert_allclose(forecast[f"{name}_{end}"], quantile, rtol=0.05, atol=0.01)
 
 
 @each_model
@@ -136,6 +140,7 @@ def test_compressed_customers_have_the_same_total(customers, fits, model):
 def test_time_unit_does_not_change_a_forecast(customers, forecasts, model):
     days = customers.assign(recency=customers["recency"] * 7, T=customers["T"] * 7)
     other = rm.predict(rm.fit(model, days), days, horizon=39 * 7)
+    other["time_to_next_purchase_p90"] /= 7
     np.testing.assert_allclose(other, forecasts[model.__name__], rtol=1e-5)
 
 
@@ -148,7 +153,12 @@ def test_polars_in_pandas_out_and_the_index_is_the_customer(customers, fits, for
 
 def test_without_a_level_there_are_no_intervals(customers, fits, forecasts):
     forecast = rm.predict(fits["BGNBD"], customers, horizon=39, level=None)
-    assert list(forecast.columns) == ["probability_alive", "expected_purchases"]
+    assert list(forecast.columns) == [
+        "probability_alive",
+        "expected_purchases",
+        "probability_no_purchase",
+        "time_to_next_purchase_p90",
+    ]
     pd.testing.assert_frame_equal(forecast, forecasts["BGNBD"][forecast.columns])
 
 
