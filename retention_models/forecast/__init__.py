@@ -2,6 +2,7 @@
 
 - ``predict``: P(alive), purchases and time to the next purchase of each customer, with intervals
 - ``predict_total``: purchases of all customers together
+- ``next_purchase_day``: the day by which 90 % of such customers have bought again
 - ``predict_new``: purchases of new customers
 - ``marginal_effect``: purchases before and after a change of a covariate
 - ``forecast_retention``: active customers after each coming renewal

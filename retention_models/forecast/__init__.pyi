@@ -4,6 +4,7 @@ from .customers import predict as predict
 from .customers import predict_total as predict_total
 from .marginal_effects import marginal_effect as marginal_effect
 from .marginal_effects import predict_new as predict_new
+from .next_purchase import next_purchase_day as next_purchase_day
 from .retention import forecast_retention as forecast_retention
 from .retention import retention_triangle as retention_triangle
 from .retention_rates import predict_retention as predict_retention

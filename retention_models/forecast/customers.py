@@ -111,6 +111,9 @@ def predict(fit: Fitted, customers: Any, horizon: float, level: float | None = 0
     ]
     forecast = pd.concat(parts, ignore_index=True).take(table.row).set_axis(table.index)
     forecast.attrs["observed"] = table.about["observed"]
+    forecast.attrs |= {name: table.about[name] for name in ("time_unit", "period") if name in table.about}
+    if last := table.about.get("calibration_end") or table.about.get("observation_end"):
+        forecast.attrs["observed_until"] = str(last)[:10]
     return forecast
 
 

@@ -8,9 +8,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
+from retention_models.core.dates import PANDAS_PERIODS, unit_length
 from retention_models.fitting.uncertainty import Uncertainty
 from retention_models.tables.customer_table import Rows
 
@@ -19,6 +21,48 @@ ACCURACY = 1e-10  # of the search, over its range
 BISECTIONS = 10  # one step in so many halves the range, so that every search ends
 MOST_STEPS = 400
 CERTAIN = 1e-300  # probabilities stay so far above 0, for their logarithms
+
+
+def next_purchase_day(forecast: pd.DataFrame) -> pd.Series:
+    """Day by which 90 % of customers with such a history have bought again.
+
+    Parameters
+    ----------
+    forecast
+        The forecast that ``predict`` returns for a table of ``summarize`` or ``opportunities``.
+
+    Returns
+    -------
+    pandas.Series
+        Called ``next_purchase_day``: days as text, such as ``2024-01-31``. Missing where fewer than 90 % buy again
+        within the horizon of the forecast.
+
+    Raises
+    ------
+    ValueError
+        When the forecast does not say on which day it begins.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
+    >>> forecast = rm.predict(rm.fit(rm.ParetoNBD, customers), customers, horizon=39, level=None)
+    >>> rm.forecast.next_purchase_day(forecast).loc[[1, 157]].tolist()
+    [<NA>, '1997-10-30']
+    """
+    about, times = forecast.attrs, forecast["time_to_next_purchase_p90"]
+    until = about.get("observed_until")
+    if until is None:
+        raise ValueError("the forecast does not say on which day it begins: predict for a table of summarize")
+    known = times.dropna()
+    if "period" in about:
+        present = pd.Period(until, PANDAS_PERIODS[about["period"]])
+        days = [(present + int(opportunities)).end_time for opportunities in known]
+    else:
+        length = unit_length(about["time_unit"]) / pd.Timedelta(1, "D")
+        days = list(pd.Timestamp(until) + pd.to_timedelta(np.ceil(known * length), "D"))
+    named = pd.Series([f"{day:%Y-%m-%d}" for day in days], known.index, dtype="string")
+    return named.reindex(times.index).rename("next_purchase_day")
 
 
 def time_to_next_purchase(source: Uncertainty, rows: Rows, horizon: float, no_purchase: Array) -> Array:

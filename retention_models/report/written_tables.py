@@ -62,8 +62,9 @@ def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
     0       '=1+1   -0.5
     1         Ann    0.5
     """
-    return table.apply(lambda column: column if is_numeric_dtype(column) else column.astype(str).map(_plain))
+    return table.apply(lambda column: column if is_numeric_dtype(column) else column.map(_plain, na_action="ignore"))
 
 
-def _plain(text: str) -> str:
+def _plain(value: object) -> str:
+    text = str(value)
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -219,3 +219,36 @@ def test_customers_with_covariates_have_a_model_of_their_own():
         expected = rm.predict(replace(plain, model=own), customers[web == value], HORIZON, level=None)
         assert expected[TIME].notna().any()
         pd.testing.assert_frame_equal(forecast[web == value], expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("unit", ["D", "W", "30D"])
+def test_the_day_is_that_of_the_time_after_the_last_day_observed(unit):
+    customers = rm.summarize(rm.datasets.load_cdnow(), observation_end="1998-06-30", time_unit=unit)
+    horizon = pd.Timedelta(364, "D") / pd.Timedelta(1 if unit == "D" else 7 if unit == "W" else 30, "D")
+    forecast = rm.predict(rm.fit(rm.ParetoNBD, customers), customers, horizon, level=None)
+    days = rm.forecast.next_purchase_day(forecast)
+    assert days.isna().equals(forecast[TIME].isna())
+    length = (pd.to_datetime(days.dropna()) - pd.Timestamp("1998-06-30")).dt.days
+    exact = forecast[TIME].dropna() * {"D": 1, "W": 7, "30D": 30}[unit]
+    assert ((length - exact).between(0, 1)).all()
+    assert len(exact) > 10
+
+
+def test_the_day_of_opportunities_is_the_last_of_the_period():
+    log = rm.datasets.load_cdnow()
+    months = rm.logs.opportunities(log, period="M", observation_end="1998-06-30")
+    model = BGBB(alpha=8.0, beta=2.0, gamma=1.0, delta=200.0)
+    fit = replace(rm.fit(BGBB, months), model=model)
+    forecast = rm.predict(fit, months, 12, level=None)
+    days = rm.forecast.next_purchase_day(forecast)
+    found = pd.DataFrame({"time": forecast[TIME], "day": days}).dropna().drop_duplicates()
+    expected = [str((pd.Period("1998-06", "M") + int(time)).end_time.date()) for time in found["time"]]
+    assert found["day"].tolist() == expected
+    assert len(found)
+
+
+def test_a_forecast_without_a_day_has_no_day_to_count_from():
+    customers = pd.DataFrame({"frequency": [5, 0], "recency": [30.0, 0.0], "T": [31.0, 31.0]})
+    model = ParetoNBD(1.5, 3.0, 0.3, 100.0)
+    with pytest.raises(ValueError, match="the forecast does not say on which day it begins: predict for a table of"):
+        rm.forecast.next_purchase_day(rm.predict(known(model), customers, HORIZON, level=None))
