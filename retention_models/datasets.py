@@ -103,7 +103,8 @@ def load_published_experiments() -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per arm and outcome: ``experiment``, ``outcome``, ``unit``; ``horizon`` and ``time_unit`` (time until
-        the measurement, missing for an election and a mailing), ``assigned`` (unit of random assignment), ``arm``,
+        the measurement, missing for an election and a mailing), ``assigned`` (unit of assignment), ``assignment``
+        (who decided: random), ``arm``,
         ``control`` (whether it is the control group), ``share`` (planned, in any unit), ``n`` (customers), ``count``
         (customers with the outcome), ``mean`` (per customer) and ``source``. The spend of the e-mail experiment has a
         mean only: its count is missing (``<NA>``).

@@ -9,6 +9,7 @@ import pytest
 
 from retention_models.logs.contracts.settings import contract_settings
 from retention_models.logs.transactions.settings import purchase_settings
+from retention_models.tables.text_files import Layout
 
 from .test_public_api import doors
 
@@ -53,7 +54,7 @@ def test_docstring_describes_exactly_the_parameters_of_the_function(name):
 
 def test_choose_settings_describes_the_options_of_both_kinds_of_logs():
     options = {name for kind in (contract_settings, purchase_settings) for name in inspect.signature(kind).parameters}
-    options -= {"source", "transactions"}
+    options = (options - {"source", "transactions", "layout"}) | Layout.__annotations__.keys()
     assert set(documented_parameters(FUNCTIONS["logs.choose_settings"])) == {"log", *options}
 
 

@@ -130,7 +130,7 @@ def of_contracts():
         business, scenario.Rules(), settings, settings.spells, *curves.values(), rm.survival.log_rank(curves), whole,
         of_tenures, of_tenures.spells,
         whole.overall.restricted_mean(200), whole.overall.quantile(0.25), select_contract_model(kept), covariates,
-        rm.contract_experiment(arms, rm.Plan(control="none"), arm="arm", time_unit="M"),
+        rm.contract_experiment(arms, rm.Plan(assigned_by="random", control="none"), arm="arm", time_unit="M"),
         rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=119.95, horizon=5),
         rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", currency="EUR"),
         rm.ShiftedBetaGeometric(0.916, 12.1), Geometric(0.0448),
@@ -157,7 +157,7 @@ def of_tests():
     rows = shop.mailing.rows.assign(bought=lambda frame: rng.random(len(frame)) < 0.2, spent=rng.gamma(2, 9, 2_000))
     roles = {"arm": "arm", "outcome": ["bought"], "amount": "spent", "received": "received", "redeemed": "redeemed"}
     prices = stated(margin=0.4, cost=0.15, redemption_cost=5.0, currency="USD")
-    campaign = read_campaign(rows, **roles, **prices, control="none")
+    campaign = read_campaign(rows, **roles, **prices, control="none", assigned_by="random")
     test, bought = (
         campaign.experiment,
         rm.Outcome(column="bought", unit="share of customers", horizon=56, time_unit="D"),

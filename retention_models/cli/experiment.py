@@ -33,6 +33,14 @@ _COLUMNS = (
     Option("customer_id", "COLUMN", "the customer, once each (default: customer_id, if there is one)"),
 )
 _DESIGN = (
+    Option(
+        "assigned_by",
+        "WORD",
+        "who decided who was treated: random, rule (of the company), choice (of the customers) or unknown (default); "
+        "only with random is anything recommended",
+        choices=("random", "rule", "choice", "unknown"),
+    ),
+    Option("measured_from", "DAY", "first day on which outcomes were measured, with choice"),
     Option("control", "ARM", "the arm to compare with (default: the one called control, none, ...)"),
     Option("planned_shares", "ARM=N,...", "such as none=1,mail=2: were customers lost?", by_arm),
     Option("planned_customers", "N", "how many were to come in, for looks before the end", whole),
@@ -55,7 +63,9 @@ def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
 
     terms = Terms(margin=options.margin, price=options.price, currency=options.currency)
     others = (*_COLUMNS, *_DESIGN, *_READING)
-    stated = given(options, ("arm", "cost", "redemption_cost", *(option.name for option in others)))
+    stated = {"assigned_by": "unknown"} | given(
+        options, ("arm", "cost", "redemption_cost", *(option.name for option in others))
+    )
     campaign = read_campaign(options.experiment, terms, **stated)
     campaign.effects  # noqa: B018  an outcome that is the same for everyone is found here
     return {}
@@ -72,8 +82,8 @@ EXPERIMENT = Source(
         "the test": (*_DESIGN, LEVEL),
         "the money": _MONEY,
     },
-    columns={"arm": "arm"},
-    optional=tuple(option.name for option in (*_COLUMNS, *_DESIGN, *_MONEY)),
+    columns={"arm": "arm", "assigned_by": "unknown"},
+    optional=tuple(option.name for option in (*_COLUMNS, *_DESIGN, *_MONEY) if option.name != "assigned_by"),
     with_notebook_default=("level",),
     reading=tuple(option.name for option in _READING),
     check=_check,

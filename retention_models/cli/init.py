@@ -93,6 +93,8 @@ def _describe(each: Guess, output: Path) -> str:
     lines += [_comment(role, '"..."', "not found: which column is it?") for role in _missing(each)]
     if "where" in each.remarks:
         lines.append(_comment("where", '["column=value"]', f"rows that count; {each.remarks['where']}"))
+    if each.section == "experiment":
+        lines.append(_line("assigned_by", "unknown", "who decided who was treated: random, rule, choice or unknown"))
     if each.arms:
         lines += _plan(each.arms, each.remarks["arms"])
     lines += [_comment(*left) for left in LEFT_OPEN[each.section]]

@@ -32,7 +32,7 @@ A published test of stamp cards, from counts to the effect:
 >>> import pandas as pd
 >>> import retention_models as rm
 >>> cards = pd.DataFrame({"arm": ["8 stamps", "10 stamps, 2 given"], "n": [150, 150], "completed": [28, 51]})
->>> test = rm.Experiment.from_counts(cards, rm.Plan(control="8 stamps"), outcome="completed")
+>>> test = rm.Experiment.from_counts(cards, rm.Plan(assigned_by="random", control="8 stamps"), outcome="completed")
 >>> completed = rm.Outcome(column="completed", unit="share of customers", horizon=9, time_unit="M")
 >>> (effect,) = rm.differences(test, completed)
 >>> round(effect.estimate, 3), round(effect.lower, 3), round(effect.upper, 3)

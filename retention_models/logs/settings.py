@@ -41,6 +41,8 @@ def choose_settings(log: Any, **options: Any) -> AnalysisSettings | ContractSett
         For a purchase log: length of the forecast, in time units.
     sampling, observation_start, customer_id, cause, covariates, time_zone, max_set_aside, date_format
         For a contract log: as in ``read_contracts``, as is ``observation_end``.
+    separator, no_header, encoding
+        For a contract log in a file of text: its layout, as in ``read_contracts``.
     period
         For a contract log: length of a contract, as in ``retention_table``.
     renewals

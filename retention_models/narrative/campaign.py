@@ -13,6 +13,7 @@ from retention_models.interventions.arms.outcome import outcome_pricing
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.campaign.views import cost_outcome, costs_per_retained
 from retention_models.interventions.designs.arm_differences import contrast_effects, differences
+from retention_models.interventions.effects.assignment import IN_WORDS
 from retention_models.interventions.effects.effect import BREAKING, Effect
 
 POWER = 0.8
@@ -38,8 +39,9 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     Notes
     -----
     The best of several arms looks better than it is. The intervals are therefore widened to hold for all arms together
-    (Bonferroni). If an outcome has a price, the value per treated customer decides. Otherwise the text gives the
-    effects on the first outcome and the cost per additional unit of it.
+    (Bonferroni). Where customers were not assigned at random, nothing is recommended. If an outcome has a price, the
+    value per treated customer decides. Otherwise the text gives the effects on the first outcome and the cost per
+    additional unit of it.
 
     Examples
     --------
@@ -47,7 +49,8 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     >>> import retention_models as rm
     >>> bought = [1] * 50 + [0] * 450 + [1] * 90 + [0] * 410
     >>> rows = pd.DataFrame({"arm": ["none"] * 500 + ["mail"] * 500, "bought": bought})
-    >>> campaign = rm.interventions.read_campaign(rows, rm.Terms(price=12, currency="EUR"), cost=0.5)
+    >>> terms = rm.Terms(price=12, currency="EUR")
+    >>> campaign = rm.interventions.read_campaign(rows, terms, cost=0.5, assigned_by="random")
     >>> print(rm.narrative.recommendation(campaign))
     No arm is sure to pay: the best, “mail”, earned EUR 0.460 (-0.054 to 0.974) a treated customer more than “none”,
     net of what it costs. As to “bought”, one more cost EUR 6.3 (4.1 to 13.4). (Intervals of 95 %.)
@@ -55,6 +58,8 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     broken = [check for check in campaign.experiment.checks if check.passed is False and check.name in BREAKING]
     if broken:
         return f"Do not decide by this test: {broken[0].name} failed. {broken[0].detail}"
+    if not campaign.experiment.plan.is_random:
+        return _observational_text(campaign, checks, level)
     others = campaign.experiment.arms[1:]
     each = 1 - (1 - level) / len(others)
     effects = differences(campaign.experiment, campaign.main_outcome, level=each, **campaign.money)
@@ -64,6 +69,21 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     warned = ", ".join(dict.fromkeys(f"“{check.name}”" for check in failed))
     warning = f" But what was checked did not hold: {warned}." if warned else ""
     return f"{decision} (Intervals of {100 * each:.3g} %{together}.){warning}"
+
+
+def _observational_text(campaign: Campaign, checks: Sequence[Check], level: float) -> str:
+    """The largest difference, why it is no effect, and what would settle it."""
+    plan, outcome = campaign.experiment.plan, campaign.main_outcome
+    effects = differences(campaign.experiment, outcome, level=level)
+    largest = max(effects, key=lambda effect: abs(effect.estimate))
+    failed = [check.name for check in checks if check.passed is False]
+    warning = f" What was checked did not hold: {', '.join(failed)}." if failed else ""
+    return (
+        f"Do not decide by this comparison: {IN_WORDS[plan.assigned_by]}. “{outcome.name}” differs from "
+        f"“{plan.control}” by {_difference_text(largest)}, and who the customers are may explain all of it. Assign "
+        f"customers to the groups at random to learn what the treatment changes. (Intervals of {100 * level:.3g} %.)"
+        f"{warning}"
+    )
 
 
 def _value_sentence(campaign: Campaign, effects: Sequence[Effect]) -> str:

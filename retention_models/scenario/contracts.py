@@ -40,6 +40,8 @@ class Subscriptions(Presentation):
     renewals
         For the customers of the offer experiment, by ``customer_id``: renewals within the effect of the offer that each
         would make in the arm ``none`` and in the arm ``offer``.
+    assigned_by
+        Who decided about the arms of the offer: ``"random"``.
     """
 
     contracts: pd.DataFrame
@@ -49,6 +51,7 @@ class Subscriptions(Presentation):
     observation_end: str
     chances: pd.Series
     renewals: pd.DataFrame
+    assigned_by: str = "random"
 
     @property
     def offer_effect(self) -> float:

@@ -67,12 +67,15 @@ class Trial(Presentation):
         arrive). For each arm, the outcomes under it within the horizon: ``purchases_<arm>`` (days with a purchase) and
         ``bought_<arm>`` (0 or 1), ``redeemed_<arm>`` (expected coupons used) and, with money, ``amount_<arm>``
         (expected spend).
+    assigned_by
+        Who decided about the arms: ``"random"``.
     """
 
     assignments: pd.DataFrame
     contacts: pd.DataFrame
     redemptions: pd.DataFrame
     truth: pd.DataFrame
+    assigned_by: str = "random"
 
     @property
     def rows(self) -> pd.DataFrame:

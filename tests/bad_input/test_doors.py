@@ -26,7 +26,9 @@ def given(log, customers, fits):
     rows = pd.DataFrame({"arm": ["none", "mail"] * 200, "bought": [0, 1, 1, 0, 1, 1, 0, 0] * 50}).assign(
         spend=np.arange(400.0), orders=np.arange(400) % 7
     )
-    test = rm.Experiment.from_rows(rows, rm.Plan(control="none"), arm="arm", outcomes=["bought", "spend", "orders"])
+    test = rm.Experiment.from_rows(
+        rows, rm.Plan(assigned_by="random", control="none"), arm="arm", outcomes=["bought", "spend", "orders"]
+    )
     contracts = pd.DataFrame({"customer_id": range(6), "start": "2023-01-15", "end": ["2023-03-01", None] * 3})
     return SimpleNamespace(
         log=log,
@@ -59,7 +61,7 @@ def tenures(**options):
 
 
 def from_rows(g, plan=None, **names):
-    plan = rm.Plan(control="none") if plan is None else plan
+    plan = rm.Plan(assigned_by="random", control="none") if plan is None else plan
     return rm.Experiment.from_rows(g.rows, plan, **{"arm": "arm", "outcomes": ["bought"]} | names)
 
 
@@ -104,9 +106,12 @@ DOORS = {  # call, words of the error
     "cluster that is no name": (lambda g: from_rows(g, cluster=[]), "cluster must be a text; got []"),
     "arm that is no name": (lambda g: from_rows(g, arm=None), "arm must be a text; got None"),
     "outcomes as one text": (lambda g: from_rows(g, outcomes="bought"), "outcomes must be a list of texts"),
-    "arm of a campaign": (lambda g: rm.interventions.read_campaign(g.rows, arm=None), "arm must be a text; got None"),
+    "arm of a campaign": (
+        lambda g: rm.interventions.read_campaign(g.rows, arm=None, assigned_by="random"),
+        "arm must be a text; got None",
+    ),
     "cluster of a campaign": (
-        lambda g: rm.interventions.read_campaign(g.rows, arm="arm", cluster=[]),
+        lambda g: rm.interventions.read_campaign(g.rows, arm="arm", cluster=[], assigned_by="random"),
         "cluster must be a text; got []",
     ),
     "cause that is no name": (lambda g: contracts(g, cause=[]), "cause must be a text; got []"),

@@ -24,7 +24,7 @@ from retention_models.report.written_tables import write_table
 
 FIT = rm.fit(rm.NBD, rm.NBD(0.8, 6).simulate(np.full(200, 40.0), np.random.default_rng(1)))
 STUDY = {"intervention": "call", "outcome": "churn", "unit": "share", "estimand": "difference", "population": "all"}
-EFFECT = Effect(**STUDY, n=800, design="randomised", scale="difference", estimate=0.1, std_error=0.02)
+EFFECT = Effect(**STUDY, n=800, assigned_by="random", scale="difference", estimate=0.1, std_error=0.02)
 TABLE = pd.DataFrame({"score": [1.5, 2.5]}, index=pd.Index(["a", "b"], name="customer_id"))
 NOTEBOOK = nbformat.writes(new_notebook(cells=[new_markdown_cell("# Who?"), new_code_cell("n = 1")]))
 

@@ -73,10 +73,12 @@ def test_contracts_and_experiments_keep_long_ids(kind):
     frame = frame.project(f'customer_id::{kind} AS customer_id, "start", "end", arm, spend')
     spells = rm.read_contracts(frame, sampling="acquisition", observation_end=END)
     assert spells.rows == N
-    test = rm.Experiment.from_rows(frame, rm.Plan(control="none"), arm="arm", outcomes=["spend"])
+    test = rm.Experiment.from_rows(frame, rm.Plan(assigned_by="random", control="none"), arm="arm", outcomes=["spend"])
     assert sum(cell.n for cell in test.cells) == N
     with pytest.raises(ValueError, match=f"customer_id repeats: {2 * N} rows for {N} customers"):
-        rm.Experiment.from_rows(frame.union(frame), rm.Plan(control="none"), arm="arm", outcomes=["spend"])
+        rm.Experiment.from_rows(
+            frame.union(frame), rm.Plan(assigned_by="random", control="none"), arm="arm", outcomes=["spend"]
+        )
 
 
 def test_a_total_below_the_rows_is_no_customer(tmp_path):

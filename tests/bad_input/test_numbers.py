@@ -28,7 +28,7 @@ EFFECT = {
     "std_error": 0.05,
     "population": "all",
     "n": 100,
-    "design": "randomised",
+    "assigned_by": "random",
 }
 
 
@@ -36,9 +36,9 @@ EFFECT = {
 def given(fits, customers, log):
     """What the calls below take."""
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [900, 1100], "visit": [90, 165]})
-    test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="visit")
+    test = rm.Experiment.from_counts(counts, rm.Plan(assigned_by="random", control="none"), outcome="visit")
     tenures = pd.DataFrame({"arm": ["none", "call"] * 60, "tenure": [3, 5, 9, 12] * 30, "churned": [1, 0, 0, 1] * 30})
-    contracts = rm.contract_experiment(tenures, rm.Plan(control="none"), arm="arm", time_unit="M")
+    contracts = rm.contract_experiment(tenures, rm.Plan(assigned_by="random", control="none"), arm="arm", time_unit="M")
     rows = pd.DataFrame([(s, t) for s in range(6) for t in range(4)], columns=["store", "month"])
     return SimpleNamespace(
         fit=fits["BG/NBD"],
@@ -56,7 +56,9 @@ def given(fits, customers, log):
 
 
 def from_rows(g, **ceiling):
-    return rm.Experiment.from_rows(g.rows, rm.Plan(control="none"), arm="arm", outcomes=["spend"], **ceiling)
+    return rm.Experiment.from_rows(
+        g.rows, rm.Plan(assigned_by="random", control="none"), arm="arm", outcomes=["spend"], **ceiling
+    )
 
 
 def changed(**parts):
@@ -105,7 +107,7 @@ NUMBERS = {  # call with a number, numbers that cannot be, words of the error
     "Effect unit": (lambda g, x: changed(unit=x), [nan, None, "", 3], "unit must be a text"),
     "effect level": (lambda g, x: g.effect.interval(x), [nan, "95", 95, None], "level must lie between 0 and 1"),
     "Outcome column": (lambda g, x: rm.Outcome(column=x), [None, nan, "", 3], "column must be a text"),
-    "Plan control": (lambda g, x: rm.Plan(control=x), [None, nan], "control must name the arm"),
+    "Plan control": (lambda g, x: rm.Plan(assigned_by="random", control=x), [None, nan], "control must name the arm"),
     "caps": (lambda g, x: from_rows(g, caps={"spend": x}), [nan, inf, "9", None], "the ceiling of spend in caps must"),
     "winsorise": (lambda g, x: from_rows(g, winsorise={"spend": x}), [nan, 0.2, 1, "0.9"], "spend in winsorise must"),
     "differences level": (lambda g, x: rm.differences(g.test, VISIT, level=x), [nan, "95", None], "level must lie"),
@@ -182,16 +184,20 @@ NUMBERS = {  # call with a number, numbers that cannot be, words of the error
         "renewals must be a whole number, 1 or more",
     ),
     "Plan shares": (
-        lambda g, x: rm.Plan(control="none", shares={"none": x, "mail": 1}),
+        lambda g, x: rm.Plan(assigned_by="random", control="none", shares={"none": x, "mail": 1}),
         [nan, inf, "1", True, 0, -1, None, 10**400],
         "the planned share of none in shares must be a number above 0",
     ),
     "Plan all shares": (
-        lambda g, x: rm.Plan(control="none", shares=x),
+        lambda g, x: rm.Plan(assigned_by="random", control="none", shares=x),
         ["x", 5, nan, {}, [1, 2]],
         "shares must give each arm its planned share, such as {'none': 1, 'mail': 2}",
     ),
-    "Plan unit": (lambda g, x: rm.Plan(control="none", unit=x), [None, "", 3], "unit must be a text"),
+    "Plan unit": (
+        lambda g, x: rm.Plan(assigned_by="random", control="none", unit=x),
+        [None, "", 3],
+        "unit must be a text",
+    ),
     "Outcome per": (lambda g, x: rm.Outcome(column="a", per=x), [nan, "", 3], "per must be a text"),
     "Outcome adjust_for": (
         lambda g, x: rm.Outcome(column="a", adjust_for=x),
@@ -417,7 +423,9 @@ def test_one_effect_is_a_table_of_one(given):
 def test_a_roll_out_without_any_difference_is_refused(given):
     names = {"cluster": "store", "period": "month", "switched": "switched"}
     with pytest.raises(ValueError, match="kept is 1 in every cluster and period"):
-        interventions.stepped_wedge(given.wedge, rm.Outcome(column="kept"), **names, rng=np.random.default_rng(1))
+        interventions.stepped_wedge(
+            given.wedge, rm.Outcome(column="kept"), **names, rng=np.random.default_rng(1), assigned_by="random"
+        )
 
 
 def test_options_that_nothing_would_use_are_refused(given):

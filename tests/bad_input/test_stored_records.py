@@ -15,7 +15,7 @@ CUSTOMERS = CUSTOMERS.assign(age=RNG.normal(size=400), channel=np.array(["mail",
 RETENTION = pd.DataFrame([(t, 1000 - 90 * t, 90) for t in range(1, 8)], columns=["tenure", "at_risk", "lost"])
 EFFECT = rm.Effect(
     **{"intervention": "call", "outcome": "churn", "unit": "share of customers", "estimand": "difference"},
-    **{"population": "all", "n": 812, "design": "randomised", "horizon": 12, "time_unit": "M", "scale": "difference"},
+    **{"population": "all", "n": 812, "assigned_by": "random", "horizon": 12, "time_unit": "M", "scale": "difference"},
     **{"estimate": -0.04, "std_error": 0.01, "checks": (rm.Check("balance", True, "it holds"),)},
 )
 RECORDS = {

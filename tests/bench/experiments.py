@@ -7,7 +7,7 @@ from timing import run
 import retention_models as rm
 
 COLUMNS = ("bought", "purchases", "amount")
-PLAN = rm.Plan(control="none", shares={"none": 1, "mail": 1, "coupon": 1})
+PLAN = rm.Plan(assigned_by="random", control="none", shares={"none": 1, "mail": 1, "coupon": 1})
 CUPED = rm.Outcome(column="amount", adjust_for=("amount_before",))
 
 

@@ -308,13 +308,14 @@ def test_predict_writes_what_the_package_predicts(orders: Path, fitted: Path, tm
     options = read(orders, "--horizon", "8", "--level", "0.8", "--output", str(scores))
     assert main(["predict", "--fit", str(fitted), *options]) == 0
     customers = summarized(orders)
-    expected = customers[["frequency", "recency", "T"]].join(
-        rm.predict(rm.Fit.from_json(fitted), customers, 8, level=0.8)
-    )
+    forecast = rm.predict(rm.Fit.from_json(fitted), customers, 8, level=0.8)
+    expected = customers[["frequency", "recency", "T"]].join(forecast)
     written = pd.read_csv(scores) if ending == "csv" else duckdb.read_parquet(str(scores)).df()
     if ending == "csv":
         assert written.loc[0, "customer_id"] == "'=1+1"
         written.loc[0, "customer_id"] = "=1+1"
+    days = written.pop("next_purchase_day")
+    assert days.isna().tolist() == forecast["time_to_next_purchase_p90"].isna().tolist()
     pd.testing.assert_frame_equal(
         written.set_index("customer_id"), expected, check_dtype=False, check_index_type=False, rtol=1e-12
     )

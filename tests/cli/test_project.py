@@ -84,7 +84,7 @@ def test_init_finds_the_kind_and_the_columns_of_each_file(company: Path, capsys:
         },
         "experiment": {
             "file": "test.csv", "arm": "Group", "outcome": ["converted"], "amount": "revenue", "customer_id": "user_id",
-            "covariate": ["revenue_before"],
+            "covariate": ["revenue_before"], "assigned_by": "unknown",
         },
     }  # fmt: skip
     assert capsys.readouterr().out.count("It can be read as described.") == 3
@@ -94,7 +94,7 @@ def test_what_init_guessed_is_marked_and_what_it_cannot_know_is_left_open(compan
     init("orders.csv", "contracts.csv", "test.csv")
     lines = Path("project.toml").read_text(encoding="utf-8").splitlines()
     stated = [line for line in lines if line and not line.startswith(("#", "["))]
-    assert all(line.endswith("# guessed") for line in stated if not line.startswith("file"))
+    assert all(line.endswith("# guessed") for line in stated if not line.startswith(("file", "assigned_by")))
     left_open = "\n".join(line for line in lines if line.startswith("# "))
     for text in (
         "# margin = 0.3",

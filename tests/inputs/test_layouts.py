@@ -299,8 +299,10 @@ def test_a_test_is_read_in_any_layout(tmp_path):
         tmp_path / "test.txt", sep="~", header=False, index=False, encoding="utf-16"
     )
     read = {"separator": "~", "no_header": True, "encoding": "utf-16", "decimal": ","}
-    terms, plan = rm.Terms(margin=0.3), rm.Plan(control="control")
-    campaign = rm.interventions.read_campaign(tmp_path / "test.txt", terms, arm="1", amount="2", **read)
+    terms, plan = rm.Terms(margin=0.3), rm.Plan(assigned_by="random", control="control")
+    campaign = rm.interventions.read_campaign(
+        tmp_path / "test.txt", terms, arm="1", amount="2", **read, assigned_by="random"
+    )
     test = rm.Experiment.from_rows(tmp_path / "test.txt", plan, arm="1", outcomes=["2"], **read)
     expected = rm.Experiment.from_rows(ARMS, plan, arm="arm", outcomes=["spend"]).table()
     for found in (campaign.experiment.table(), test.table()):
@@ -310,14 +312,18 @@ def test_a_test_is_read_in_any_layout(tmp_path):
 def test_a_test_with_amounts_in_two_currencies_is_refused():
     mixed = ARMS.assign(currency=["EUR"] * 90 + ["USD"] * 10)
     with pytest.raises(ValueError, match="column 'currency' mixes currencies: 90 with EUR, 10 with") as error:
-        rm.interventions.read_campaign(mixed, rm.Terms(margin=0.3), amount="spend")
+        rm.interventions.read_campaign(mixed, rm.Terms(margin=0.3), amount="spend", assigned_by="random")
     assert "where" not in str(error.value)
-    rm.interventions.read_campaign(mixed.assign(bought=1 * (mixed["spend"] > 3)), outcome="bought")
+    rm.interventions.read_campaign(
+        mixed.assign(bought=1 * (mixed["spend"] > 3)), outcome="bought", assigned_by="random"
+    )
 
 
 @pytest.mark.parametrize("level", [0.8, 0.99])
 def test_all_intervals_of_a_campaign_have_its_level(level):
-    campaign = rm.interventions.read_campaign(ARMS, rm.Terms(margin=0.3), amount="spend", level=level)
+    campaign = rm.interventions.read_campaign(
+        ARMS, rm.Terms(margin=0.3), amount="spend", level=level, assigned_by="random"
+    )
     assert {effect.level for effect in campaign.effects} == {level}
     (effect,) = campaign.effects
     (same,) = rm.differences(campaign.experiment, campaign.outcomes[0], rm.Terms(margin=0.3), level=level)

@@ -122,7 +122,7 @@ def test_contracts_and_experiments_suggest_a_name_too():
         rm.read_contracts(contracts, sampling="acquisition", observation_end="2024-06-30")
     rows = pd.DataFrame({"arm": ["a", "a", "b", "b"], "Spend": [1.0, 2, 3, 4]})
     with pytest.raises(ValueError, match=r"(?i:did you mean).*Spend"):
-        rm.Experiment.from_rows(rows, rm.Plan(control="a"), arm="arm", outcomes=["spend"])
+        rm.Experiment.from_rows(rows, rm.Plan(assigned_by="random", control="a"), arm="arm", outcomes=["spend"])
 
 
 def test_nothing_is_suggested_for_a_name_that_is_another():
@@ -193,7 +193,9 @@ def test_no_message_is_a_template(name):
 def test_no_message_about_an_experiment_is_a_template(name):
     rows = LOG.assign(**FAULTS[name], arm=["a", "a", "b", "b"])
     with pytest.raises((ValueError, TypeError)) as error:
-        rm.Experiment.from_rows(rows, rm.Plan(control="a"), arm="arm", outcomes=["amount"], customer_id=None)
+        rm.Experiment.from_rows(
+            rows, rm.Plan(assigned_by="random", control="a"), arm="arm", outcomes=["amount"], customer_id=None
+        )
     assert not TEMPLATE.search(str(error.value)), str(error.value)
 
 

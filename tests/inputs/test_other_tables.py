@@ -96,7 +96,9 @@ SPENT[4] = 337_300.0
 
 
 def experiment(source, **options):
-    test = rm.Experiment.from_rows(source, rm.Plan(control="none"), arm="arm", outcomes=["spend"], **options)
+    test = rm.Experiment.from_rows(
+        source, rm.Plan(assigned_by="random", control="none"), arm="arm", outcomes=["spend"], **options
+    )
     return test.table()["spend"].to_dict()
 
 
@@ -138,7 +140,12 @@ def test_an_outcome_without_a_number_is_shown():
 def test_covariates_are_read_by_the_same_forms():
     rows = pd.DataFrame(outcomes(AMOUNTS["1.234,50 €"].write)).assign(before=lambda d: d["spend"])
     test = rm.Experiment.from_rows(
-        rows, rm.Plan(control="none"), arm="arm", outcomes=["spend"], covariates=["before"], customer_id=None
+        rows,
+        rm.Plan(assigned_by="random", control="none"),
+        arm="arm",
+        outcomes=["spend"],
+        covariates=["before"],
+        customer_id=None,
     )
     assert test.table()["spend"].to_dict() == pytest.approx(EXPECTED)
 
@@ -196,7 +203,7 @@ def test_days_of_assignment_in_text_are_days():
     for written in (days, days.dt.strftime("%Y-%m-%d"), days.dt.strftime("%d.%m.%Y").str.lstrip("0")):
         table = rows.assign(assigned=written)
         campaign = rm.interventions.read_campaign(
-            table, outcome="spend", assigned="assigned", control="none", planned_customers=3000
+            table, outcome="spend", assigned="assigned", control="none", planned_customers=3000, assigned_by="random"
         )
         looks.append(interim_looks(campaign))
     for other in looks[1:]:

@@ -50,7 +50,7 @@ def effect():
             "time_unit": "D",
             "population": "all",
             "n": 1000,
-            "design": "randomised",
+            "assigned_by": "random",
         }
         if changes.keys() & {"lower", "upper", "level", "law"}:
             del fields["std_error"]

@@ -12,7 +12,7 @@ from retention_models.interventions.designs.encouragement import complier_effect
 
 REPLICATES = 1_000
 NEAR = 3 * np.sqrt(0.05 * 0.95 / REPLICATES)  # three standard errors of a coverage
-PLAN = Plan(control="none")
+PLAN = Plan(assigned_by="random", control="none")
 
 
 def experiment(columns, *arms, make=None, covariates=()):

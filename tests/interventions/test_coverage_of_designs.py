@@ -21,7 +21,7 @@ def experiment(cells):
         cell_of_customers(arm, block, len(y), y.mean(keepdims=True), np.array([[np.sum((y - y.mean()) ** 2)]]))
         for (arm, block), y in cells.items()
     ]
-    return Experiment(Plan(control="none"), ("y",), tuple(made))
+    return Experiment(Plan(assigned_by="random", control="none"), ("y",), tuple(made))
 
 
 def uniform(p):

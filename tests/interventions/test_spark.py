@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The copy keyword is deprecated:DeprecationWarning"),
     pytest.mark.skipif(shutil.which("java") is None, reason="no Java found, which Spark needs"),
 ]
-PLAN = rm.Plan(control="none", shares={"none": 1, "mail": 1, "gift": 1})
+PLAN = rm.Plan(assigned_by="random", control="none", shares={"none": 1, "mail": 1, "gift": 1})
 WINDOW = {"horizon_days": 28, "offer_days": 7, "lookback_days": 60, "observation_end": "2024-08-31"}
 
 
@@ -81,7 +81,7 @@ def test_rows_on_spark_give_what_pandas_gives(spark, rows, options):
 def test_a_campaign_on_spark_is_read_as_in_pandas(spark, rows):
     roles = {"outcome": "bought", "amount": "spend", "covariate": "before", "received": "got", "assigned": "week"}
     there, here = (
-        read_campaign(source, **roles, **stated(margin=0.3, cost=0.1), planned_shares=PLAN.shares)
+        read_campaign(source, **roles, **stated(margin=0.3, cost=0.1), planned_shares=PLAN.shares, assigned_by="random")
         for source in (spark.createDataFrame(rows), rows)
     )
     assert there.reasons == here.reasons
@@ -100,7 +100,10 @@ def test_a_log_on_spark_gives_the_outcomes_of_a_shop(spark):
     there = rm.purchase_outcomes(spark.createDataFrame(log), spark.createDataFrame(mailing), **WINDOW)
     here = rm.purchase_outcomes(log, mailing, **WINDOW)
     names = ["bought", "purchases", "days_to_next", "amount", "purchases_before"]
-    tests = [rm.Experiment.from_rows(r, rm.Plan(control="none"), arm="arm", outcomes=names) for r in (there, here)]
+    tests = [
+        rm.Experiment.from_rows(r, rm.Plan(assigned_by="random", control="none"), arm="arm", outcomes=names)
+        for r in (there, here)
+    ]
     pd.testing.assert_frame_equal(tests[0].table(), tests[1].table())
 
 
@@ -109,6 +112,6 @@ def test_contracts_on_spark_are_compared_as_in_pandas(spark):
     rows = pd.DataFrame(
         {"arm": ["none", "mail"] * (n // 2), "tenure": rng.integers(1, 13, n), "churned": rng.integers(0, 2, n)}
     )
-    plan = rm.Plan(control="none")
+    plan = rm.Plan(assigned_by="random", control="none")
     tests = [contract_experiment(r, plan, arm="arm", time_unit="M") for r in (spark.createDataFrame(rows), rows)]
     same(*(retention_difference(test, horizon=6) for test in tests))

@@ -55,12 +55,18 @@ def seen(campaign):
 
 
 def read(rows=None, roles=ROLES, prices=PRICES, **told):
-    return seen(rm.interventions.read_campaign(mailing() if rows is None else rows, **roles, **prices, **TOLD | told))
+    return seen(
+        rm.interventions.read_campaign(
+            mailing() if rows is None else rows, **roles, **prices, **TOLD | told, assigned_by="random"
+        )
+    )
 
 
 entry("campaign.plain")(read)
 entry("campaign.unsaid")(
-    lambda: seen(rm.interventions.read_campaign(mailing()[["customer_id", "arm", "bought"]], **stated()))
+    lambda: seen(
+        rm.interventions.read_campaign(mailing()[["customer_id", "arm", "bought"]], **stated(), assigned_by="random")
+    )
 )
 entry("campaign.ordered")(lambda: read(roles=ROLES | {"assigned": "week"}, planned_customers=4_000))
 entry("campaign.blocked")(lambda: read(roles=ROLES | {"block": "region"}))
@@ -79,8 +85,10 @@ def clustered():
 def engines_agree():
     return each(
         lambda source: Parts(
-            evidence=rm.evidence_table(rm.interventions.read_campaign(source, **ROLES, **PRICES, **TOLD).effects).table,
-            reasons=rm.interventions.read_campaign(source, **ROLES, **PRICES, **TOLD).reasons,
+            evidence=rm.evidence_table(
+                rm.interventions.read_campaign(source, **ROLES, **PRICES, **TOLD, assigned_by="random").effects
+            ).table,
+            reasons=rm.interventions.read_campaign(source, **ROLES, **PRICES, **TOLD, assigned_by="random").reasons,
         ),
         mailing_sources(),
     )
@@ -103,7 +111,14 @@ def of_shop():
     shares = {"none": 1, "generic": 1, "personal": 1, "coupon": 1}
     return seen(
         rm.interventions.read_campaign(
-            rows, **roles, **prices, control="none", planned_shares=shares, horizon=56, time_unit="D"
+            rows,
+            **roles,
+            **prices,
+            control="none",
+            planned_shares=shares,
+            horizon=56,
+            time_unit="D",
+            assigned_by="random",
         )
     )
 
@@ -113,7 +128,9 @@ def models_of_the_arms():
     days = {"horizon_days": shop().horizon_days, "offer_days": shop().offer_days}
     rows = rm.purchase_outcomes(shop().transactions, shop().mailing.rows, **days)
     frame = rows if hasattr(rows, "sort_values") else rows.df()
-    test = rm.Experiment.from_rows(frame, rm.Plan(control="none"), arm="arm", outcomes=["purchases"])
+    test = rm.Experiment.from_rows(
+        frame, rm.Plan(assigned_by="random", control="none"), arm="arm", outcomes=["purchases"]
+    )
     effect = rm.differences(test, rm.Outcome(column="purchases", unit="purchases per customer"))[0]
     asked = {"arm": "arm", "treated": effect.intervention, "control": "none", "horizon_days": shop().horizon_days}
     return Parts(

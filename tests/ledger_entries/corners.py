@@ -58,9 +58,9 @@ def vague():
 def no_spread():
     """Nobody in one arm did it, and everybody in the other."""
     counts = pd.DataFrame({"arm": PAIR, "n": [90, 110], "bought": [0, 110]})
-    test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
+    test = rm.Experiment.from_counts(counts, rm.Plan(assigned_by="random", control="none"), outcome="bought")
     rows = pd.DataFrame({"arm": ["none", "mail"] * 30, "tenure": 5, "churned": False})
-    kept = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", time_unit="M")
+    kept = rm.contract_experiment(rows, rm.Plan(assigned_by="random", control="none"), arm="arm", time_unit="M")
     return Parts(
         counts=rm.differences(test, rm.Outcome(column="bought", unit="share of customers")),
         lifts=tried(rm.differences, test, rm.Outcome(column="bought"), scale="ratio"),
@@ -159,7 +159,9 @@ def beside():
     days = {"horizon_days": shop().horizon_days, "offer_days": shop().offer_days}
     rows = rm.purchase_outcomes(shop().transactions, shop().mailing.rows, **days)
     roles = {"outcome": ["bought", "purchases"], "customer_id": "customer_id"}
-    campaign = rm.interventions.read_campaign(rows, **roles, **stated(), control="none", horizon=56, time_unit="D")
+    campaign = rm.interventions.read_campaign(
+        rows, **roles, **stated(), control="none", horizon=56, time_unit="D", assigned_by="random"
+    )
     return shop().mailing.beside(rm.evidence_table(campaign.effects).table)
 
 
@@ -199,7 +201,7 @@ def shown():
 
 def shown_effects():
     counts = pd.DataFrame({"arm": PAIR, "n": [900, 1100], "bought": [90, 143]})
-    test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="bought")
+    test = rm.Experiment.from_counts(counts, rm.Plan(assigned_by="random", control="none"), outcome="bought")
     return rm.differences(test, rm.Outcome(column="bought", unit="share of customers"))
 
 

@@ -15,7 +15,7 @@ from retention_models.interventions.designs import encouragement, from_counts
 from retention_models.interventions.designs.contract_arms import spells_since_observation
 from retention_models.interventions.effects import multiplicity, sensitivity
 
-PLAN = rm.Plan(control="none", shares={"none": 1, "mail": 1, "gift": 1})
+PLAN = rm.Plan(assigned_by="random", control="none", shares={"none": 1, "mail": 1, "gift": 1})
 COLUMNS = {"arm": "arm", "outcomes": ["bought", "amount", "visits", "got", "used"], "covariates": ["before"]}
 BOUGHT = rm.Outcome(column="bought", unit="share of customers", horizon=30, time_unit="D")
 AMOUNT = rm.Outcome(column="amount", unit="EUR per customer", horizon=30, time_unit="D")
@@ -40,7 +40,7 @@ def designs():
     return Parts(
         plain=experiment(),
         blocked=experiment(block="region"),
-        clustered=experiment(clustered, rm.Plan(control="none", unit="store"), cluster="store"),
+        clustered=experiment(clustered, rm.Plan(assigned_by="random", control="none", unit="store"), cluster="store"),
         capped=experiment(caps={"amount": 60.0}),
         winsorised=experiment(winsorise={"amount": 0.99}),
     )
@@ -111,7 +111,10 @@ def mismatch():
 def published_tables():
     nsw = pd.read_csv(REFERENCE / "nsw.csv").assign(arm=lambda d: np.where(d["treat"] == 1, "treated", "control"))
     before = [name for name in ("re74", "re75", "age") if name in nsw]
-    plan, after = rm.Plan(control="control"), next(name for name in ("re78", "earnings") if name in nsw)
+    plan, after = (
+        rm.Plan(assigned_by="random", control="control"),
+        next(name for name in ("re78", "earnings") if name in nsw),
+    )
     test = rm.Experiment.from_rows(nsw, plan, arm="arm", outcomes=[after], covariates=before, customer_id=None)
     outcome = rm.Outcome(column=after, adjust_for=tuple(before))
     return Parts(
@@ -148,7 +151,7 @@ def factorial():
     arm = np.array(["none", "mail", "call", "both"])[np.arange(n) % 4]
     y = rng.poisson(1 + 0.2 * np.isin(arm, ("mail", "both")) + 0.1 * np.isin(arm, ("call", "both")))
     rows = pd.DataFrame({"customer_id": np.arange(n), "arm": arm, "y": y})
-    test = rm.Experiment.from_rows(rows, rm.Plan(control="none"), arm="arm", outcomes=["y"])
+    test = rm.Experiment.from_rows(rows, rm.Plan(assigned_by="random", control="none"), arm="arm", outcomes=["y"])
     campaigns = {"none": (), "mail": ("mail",), "call": ("call",), "both": ("mail", "call")}
     money = {
         "terms": rm.Terms(price=4.0),
@@ -191,12 +194,18 @@ def stepped_wedge():
     outcome = rm.Outcome(column="y", unit="EUR per customer", horizon=1, time_unit="M")
 
     def of(source):
-        return rows_of(rm.interventions.stepped_wedge(source, outcome, rng=np.random.default_rng(0), **asked))
+        return rows_of(
+            rm.interventions.stepped_wedge(source, outcome, rng=np.random.default_rng(0), **asked, assigned_by="random")
+        )
 
     money = {"terms": rm.Terms(price=1.0), "costs": {"switched stores": rm.Costs(contact=0.2)}}
     return Parts(
         engines=each(of, engines(rows, "stores")),
-        money=rows_of(rm.interventions.stepped_wedge(rows, outcome, **money, rng=np.random.default_rng(0), **asked)),
+        money=rows_of(
+            rm.interventions.stepped_wedge(
+                rows, outcome, **money, rng=np.random.default_rng(0), **asked, assigned_by="random"
+            )
+        ),
     )
 
 
@@ -212,7 +221,7 @@ def offers():
 
 @entry("interventions.contracts")
 def of_contracts():
-    plan = rm.Plan(control="none", shares={"none": 1, "offer": 1})
+    plan = rm.Plan(assigned_by="random", control="none", shares={"none": 1, "offer": 1})
     test = rm.contract_experiment(offers(), plan, arm="arm", time_unit="M")
     money = {"terms": rm.Terms(price=10.0, currency="EUR"), "costs": {"offer": rm.Costs(contact=3.0)}}
     return Parts(
@@ -231,7 +240,7 @@ def of_contracts():
 
 @entry("interventions.spells")
 def of_spells():
-    plan = rm.Plan(control="basic")
+    plan = rm.Plan(assigned_by="random", control="basic")
     test = tried(lambda: rm.contract_experiment(spells(), plan, arm="plan", time_unit="D"))
     return Parts(test=test, rows=tried(lambda: spells_since_observation(spells(), "plan", "D", None)))
 

@@ -84,7 +84,7 @@ def of_value():
 def of_experiments():
     rows = mailing()
     return Parts(
-        control=tried(experiment, rows, rm.Plan(control="nobody")),
+        control=tried(experiment, rows, rm.Plan(assigned_by="random", control="nobody")),
         missing=tried(experiment, rows.assign(amount=np.nan)),
         column=tried(experiment, rows.drop(columns="before")),
         twice=tried(experiment, pd.concat([rows, rows])),

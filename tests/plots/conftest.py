@@ -147,7 +147,7 @@ def causes():
 def effects():
     """Effects of one kind that have a value."""
     cards = pd.DataFrame({"arm": ["none", "card"], "n": [150, 150], "completed": [28, 51]})
-    test = rm.Experiment.from_counts(cards, rm.Plan(control="none"), outcome="completed")
+    test = rm.Experiment.from_counts(cards, rm.Plan(assigned_by="random", control="none"), outcome="completed")
     return rm.evidence_table(rm.differences(test, rm.Outcome(column="completed"), rm.Terms(price=3.0))).table
 
 

@@ -43,7 +43,9 @@ def outcomes(shop, trial, **options):
 def experiment(rows, **options):
     shares = dict.fromkeys(rows["arm"].unique(), 1)
     measured = ["purchases", "bought", "letter"]
-    return Experiment.from_rows(rows, Plan(control="none", shares=shares), arm="arm", outcomes=measured, **options)
+    return Experiment.from_rows(
+        rows, Plan(assigned_by="random", control="none", shares=shares), arm="arm", outcomes=measured, **options
+    )
 
 
 @pytest.mark.parametrize("name", ["mailing", "onboarding"])
@@ -189,7 +191,9 @@ def test_the_value_of_each_arm_recovers_the_truth(shop):
         .join(shop.mailing.rows.set_index("customer_id")["redeemed"])
     )
     costs = {arm: Costs(contact=0.1, redemption=5.0, redemptions="redeemed") for arm in shop.mailing.effects.index}
-    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["amount", "redeemed"])
+    test = Experiment.from_rows(
+        rows, Plan(assigned_by="random", control="none"), arm="arm", outcomes=["amount", "redeemed"]
+    )
     for effect in differences(test, Outcome(column="amount"), rm.Terms(price=0.4), costs=costs):
         truth = true_value(shop.mailing.effects.loc[effect.intervention])
         assert abs(effect.value - truth) < 3 * (effect.value_upper - effect.value_lower) / 3.92
@@ -227,7 +231,11 @@ def test_intervals_of_value_cover_the_truth():
         typical = rng.gamma(4.0, 10.0, n)
         amount = np.bincount(seen["person"], typical[seen["person"]] * rng.gamma(6.0, 1 / 6.0, len(seen)), minlength=n)
         arm, redeemed = trial.assignments["arm"].to_numpy(), trial.rows["redeemed"].to_numpy()
-        test = Experiment(Plan(control="none"), ("amount", "redeemed"), cells(arm, np.column_stack([amount, redeemed])))
+        test = Experiment(
+            Plan(assigned_by="random", control="none"),
+            ("amount", "redeemed"),
+            cells(arm, np.column_stack([amount, redeemed])),
+        )
         effect = differences(test, Outcome(column="amount"), rm.Terms(price=0.4), costs=costs)[0]
         truth = add_amounts(trial, typical).effects.loc["coupon"]
         covered.append(effect.value_lower <= true_value(truth) <= effect.value_upper)
@@ -265,7 +273,11 @@ def test_intervals_cover_the_truth_and_find_nothing_where_nothing_is(coupon):
     for _ in range(1_000):
         shop = retail(MODEL, rng, customers=400, new_customers=2, arms={"none": Arm(), "coupon": coupon})
         test = Experiment.from_rows(
-            seen_by_arm(shop), Plan(control="none"), arm="arm", outcomes=["purchases"], covariates=["purchases_before"]
+            seen_by_arm(shop),
+            Plan(assigned_by="random", control="none"),
+            arm="arm",
+            outcomes=["purchases"],
+            covariates=["purchases_before"],
         )
         truth = shop.mailing.effects["purchases"].iloc[0]
         effects = [

@@ -94,7 +94,7 @@ HISTORIES = pd.DataFrame(
     {"frequency": np.arange(N) % 3, "recency": np.arange(N) % 3 * 1.5, "T": 5.5, "weight": 1 + np.arange(N) % 2}
 )
 
-PLAN = rm.Plan(control="none")
+PLAN = rm.Plan(assigned_by="random", control="none")
 WINDOW = {"horizon_days": 28, "offer_days": 7, "observation_end": "2024-10-31"}
 ROLES = {"covariate": "before", "block": "region", "received": "got", "assigned": "week"}
 
@@ -135,14 +135,14 @@ def outcomes(log, mailing):
 
 
 def campaign_tables(rows):
-    campaign = read_campaign(rows, outcome=["bought", "spend"], **ROLES)
+    campaign = read_campaign(rows, outcome=["bought", "spend"], **ROLES, assigned_by="random")
     yield rm.evidence_table(campaign.effects).table
     yield interim_looks(campaign)
     yield pd.DataFrame({"reason": [reason for reason in campaign.reasons if "is read with decimal" not in reason]})
 
 
 def chosen_campaign(rows):
-    campaign = read_campaign(rows)
+    campaign = read_campaign(rows, assigned_by="random")
     return [campaign.table, pd.DataFrame({"reason": campaign.reasons})]
 
 
@@ -155,7 +155,7 @@ def curves(rows):
 def wedge(rows):
     names = {"cluster": "shop", "period": "month", "switched": "on"}
     return rm.interventions.stepped_wedge(
-        rows, rm.Outcome(column="kept"), **names, draws=500, rng=np.random.default_rng(1)
+        rows, rm.Outcome(column="kept"), **names, draws=500, rng=np.random.default_rng(1), assigned_by="random"
     )
 
 
@@ -322,12 +322,14 @@ def test_doubled_columns_matter_only_if_they_are_asked_for(tmp_path):
 def test_a_comma_is_that_of_decimals_or_of_thousands_by_the_column():
     written = {"12,5": 12.5, "0,621": 0.621, "-0,0625": -0.0625, "1,2345": 1.2345}
     rows = pd.DataFrame({"arm": ["a", "b"] * 4, "y": [*written, *written]})
-    test = rm.Experiment.from_rows(rows, rm.Plan(control="a"), arm="arm", outcomes=["y"])
+    test = rm.Experiment.from_rows(rows, rm.Plan(assigned_by="random", control="a"), arm="arm", outcomes=["y"])
     assert test.table()["y"].tolist() == pytest.approx([(12.5 - 0.0625) / 2, (0.621 + 1.2345) / 2])
     unclear = pd.DataFrame({"arm": ["a", "b"] * 4, "y": ["1,234", "2"] * 4})
     with pytest.raises(ValueError, match=r"column 'y' has values such as '1,234' in 4 of 8 rows.*decimal='\.'"):
-        rm.Experiment.from_rows(unclear, rm.Plan(control="a"), arm="arm", outcomes=["y"])
-    stated = rm.Experiment.from_rows(unclear, rm.Plan(control="a"), arm="arm", outcomes=["y"], decimal=".")
+        rm.Experiment.from_rows(unclear, rm.Plan(assigned_by="random", control="a"), arm="arm", outcomes=["y"])
+    stated = rm.Experiment.from_rows(
+        unclear, rm.Plan(assigned_by="random", control="a"), arm="arm", outcomes=["y"], decimal="."
+    )
     assert stated.table()["y"].tolist() == [1234.0, 2.0]
 
 

@@ -72,7 +72,7 @@ def test_a_fit_on_the_wrong_road_is_named():
 
 
 def test_other_things_than_terms_are_refused_by_type():
-    base, plan = pd.DataFrame({"tenure": [0]}), rm.Plan(control="none")
+    base, plan = pd.DataFrame({"tenure": [0]}), rm.Plan(assigned_by="random", control="none")
     rows = pd.DataFrame({"arm": ["none", "mail"] * 20, "bought": [0, 1, 1, 1] * 10})
     test = rm.Experiment.from_rows(rows, plan, arm="arm", outcomes=["bought"])
     for ask in (
@@ -80,7 +80,7 @@ def test_other_things_than_terms_are_refused_by_type():
         lambda: rm.value.discounted_lifetime(rm.ShiftedBetaGeometric(1, 2), 0.1),
         lambda: rm.value.value_by_horizon(rm.ParetoNBD(0.55, 10.6, 0.61, 11.7), base, {"margin": 0.3}, horizons=[26]),
         lambda: rm.differences(test, rm.Outcome(column="bought"), 12.0),
-        lambda: rm.interventions.read_campaign(rows, {"price": 1}, outcome="bought"),
+        lambda: rm.interventions.read_campaign(rows, {"price": 1}, outcome="bought", assigned_by="random"),
     ):
         with pytest.raises(TypeError, match=r"terms must be Terms, such as Terms\(horizon=52, .*, not \w+"):
             ask()

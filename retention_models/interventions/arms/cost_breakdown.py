@@ -106,7 +106,7 @@ def cost_per_retained(
     --------
     >>> import retention_models as rm
     >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
-    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(assigned_by="random", control="no e-mail"), outcome="visit")
     >>> visit, costs = rm.Outcome(column="visit"), {"men's e-mail": rm.Costs(contact=0.02)}
     >>> print(rm.interventions.cost_per_retained(test, visit, costs, arm="men's e-mail", currency="USD"))
     men's e-mail, visit: one more cost USD 0.261 (0.240 to 0.286).
@@ -197,7 +197,7 @@ def cost_breakdown(
     --------
     >>> import retention_models as rm
     >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
-    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(assigned_by="random", control="no e-mail"), outcome="visit")
     >>> visit, costs = rm.Outcome(column="visit"), {"men's e-mail": rm.Costs(contact=0.02)}
     >>> rm.interventions.cost_breakdown(test, visit, rm.Terms(price=1.0), costs=costs, arm="men's e-mail").round(3)
                  amount  lower  upper

@@ -6,9 +6,10 @@ overall means, so that large numbers with a small variance lose no digits.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import narwhals as nw
 import numpy as np
@@ -17,7 +18,7 @@ from retention_models.core.arguments import require_text
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation, short_number
 from retention_models.interventions.arms.cells import Cell, cells_of_sums
-from retention_models.tables.engines import column_names, forms_of, open_log, unread_hint
+from retention_models.tables.engines import column_names, forms_of, open_log, open_table, unread_hint
 from retention_models.tables.files import Kind, naming
 from retention_models.tables.frames import collect
 from retention_models.tables.reading import TextReading, described
@@ -99,6 +100,42 @@ def read_rows(
         block_column = [] if block else [nw.lit("").alias("block")]
         prepared = frame.select(*keys, *block_column, *measured)
         return _add_means(Rows(prepared, tuple(names), np.zeros(len(names)), cluster is not None))
+
+
+def require_joined_before(
+    source: Any, joined: str | None, measured_from: dt.date | None, **reading: Unpack[TextReading]
+) -> None:
+    """An error unless all who chose to be treated had done so, on a known day, before outcomes were measured.
+
+    Raises
+    ------
+    ValueError
+        When the days or the beginning of the measurement are not stated, or somebody joined later.
+    """
+    if joined is None or measured_from is None:
+        missing = " and ".join(
+            name for name, value in (("joined", joined), ("measured_from", measured_from)) if not value
+        )
+        raise ValueError(
+            f"assigned_by='choice' needs {missing}: the column of the day on which each customer joined, and the first "
+            "day on which outcomes were measured. Who joins while they are measured must have stayed until then, which "
+            "makes any programme look good (immortal time)"
+        )
+    source, stated = described(source, **reading)
+    columns, kinds = {"joined": joined}, cast("dict[str, Kind]", {"joined": "day"})
+    with naming(source):
+        forms = forms_of(source, columns, kinds, stated, where="the test")
+        days = open_table(source, columns, kinds, where="the test", forms=forms).lazy()
+        late = nw.col("joined") >= nw.lit(dt.datetime.combine(measured_from, dt.time()))
+        counts = collect(days.select(dated=nw.col("joined").count(), late=late.cast(nw.Int64).sum())).iloc[0]
+    if not counts["dated"]:
+        raise ValueError(f"column {joined!r} has no day: it must hold the day on which each customer joined")
+    if counts["late"] > 0:
+        raise ValueError(
+            f"{int(counts['late']):,} of {int(counts['dated']):,} customers joined on {measured_from} or later, while "
+            f"outcomes were measured (column {joined!r}). They must have stayed until then (immortal time): count them "
+            "as not joined, or measure outcomes from a later day"
+        )
 
 
 def _add_means(rows: Rows) -> Rows:

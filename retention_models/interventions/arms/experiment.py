@@ -5,20 +5,23 @@ Every source is reduced to cells. The comparisons of the arms need nothing else.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, cast
 
 import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import require_number, require_text, require_texts, require_type
 from retention_models.core.check import Check
+from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means, cell_of_customers, cells_of_sums
-from retention_models.interventions.arms.customer_rows import Rows, cap_column, read_rows
+from retention_models.interventions.arms.customer_rows import Rows, cap_column, read_rows, require_joined_before
+from retention_models.interventions.effects.assignment import NOT_STATED, AssignedBy, require_assigned_by
 from retention_models.tables.engines import column_names
 from retention_models.tables.reading import TextReading
 
@@ -41,9 +44,17 @@ class Plan(Presentation):
         Name of the test; stands before the arm in the evidence table. Empty by default.
     population
         The customers to whom the result applies, in words.
+    assigned_by
+        Who decided which customers were treated. ``"random"``: chance. ``"rule"``: a rule or a person of the company.
+        ``"choice"``: the customers themselves, as by joining. ``"unknown"``: nobody knows. There is no default. Only
+        random assignment makes a randomised experiment. All other differences are observational.
+    measured_from
+        First day on which outcomes were measured. By default None. It must be stated with ``"choice"``.
 
     Raises
     ------
+    TypeError
+        When ``assigned_by`` is not stated.
     ValueError
         When the control is missing, a text is none, or a share is not a number above 0.
     """
@@ -53,8 +64,13 @@ class Plan(Presentation):
     unit: str = "customer"
     name: str = ""
     population: str = "all assigned customers"
+    assigned_by: AssignedBy = NOT_STATED
+    measured_from: dt.date | str | None = None
 
     def __post_init__(self) -> None:
+        require_assigned_by(self.assigned_by)
+        if self.measured_from is not None:
+            object.__setattr__(self, "measured_from", read_day("measured_from", self.measured_from))
         if not pd.api.types.is_scalar(self.control) or pd.isna(self.control):
             raise ValueError(f"control must name the arm that the others are compared with; got {self.control!r}")
         object.__setattr__(self, "control", str(self.control))
@@ -64,6 +80,11 @@ class Plan(Presentation):
             require_text(name, getattr(self, name))
         if not isinstance(self.name, str):
             raise ValueError(f"name must be a text; got {self.name!r}")
+
+    @property
+    def is_random(self) -> bool:
+        """Whether customers were assigned at random."""
+        return self.assigned_by == "random"
 
 
 def _check_shares(shares: object) -> None:
@@ -104,7 +125,7 @@ class Experiment(Presentation):
     >>> import pandas as pd
     >>> import retention_models as rm
     >>> cards = pd.DataFrame({"arm": ["8 stamps", "10 stamps, 2 given"], "n": [150, 150], "completed": [28, 51]})
-    >>> test = rm.Experiment.from_counts(cards, rm.Plan(control="8 stamps"), outcome="completed")
+    >>> test = rm.Experiment.from_counts(cards, rm.Plan(assigned_by="random", control="8 stamps"), outcome="completed")
     >>> test.table()
                         customers  units  completed
     arm
@@ -134,6 +155,7 @@ class Experiment(Presentation):
         caps: Mapping[str, float] | None = None,
         winsorise: Mapping[str, float] | None = None,
         customer_id: str | None = "customer_id",
+        joined: str | None = None,
         **reading: Unpack[TextReading],
     ) -> Self:
         """An experiment from customer rows on any engine; the rows remain where they are.
@@ -161,6 +183,10 @@ class Experiment(Presentation):
             Column to the quantile of all arms together at which it is cut, such as 0.999.
         customer_id
             The column that must not contain a customer twice, if it exists. None skips this check.
+        joined
+            The column with the day on which a customer joined, missing for those who did not. Needed where customers
+            chose themselves (``assigned_by="choice"``). All must have joined before ``plan.measured_from``: who joins
+            later must have stayed until then, which makes any programme look good (immortal time).
         **reading
             How to read a file or text: ``date_format``, ``decimal``, ``separator``, ``no_header``, ``encoding``, as in
             ``read_transactions``.
@@ -180,6 +206,8 @@ class Experiment(Presentation):
         """
         require_type("plan", plan, Plan)
         names = _names(outcomes, covariates)
+        if plan.assigned_by == "choice":
+            require_joined_before(rows, joined, cast("dt.date | None", plan.measured_from), **reading)
         table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id, **reading)
         ceilings = {}
         for name, rule in _ceiling_rules(names, caps or {}, winsorise or {}):
@@ -217,7 +245,7 @@ class Experiment(Presentation):
             When a column is missing or has gaps, an arm has two rows, ``n`` is not a whole number, or the sums
             contradict each other.
         """
-        require_type("plan", plan, Plan)
+        _require_plan_of_aggregates(plan)
         columns = _names(columns, covariates)
         there = column_names(sums)
         renamed = {name: f"v{i}" for i, name in enumerate(columns)}
@@ -260,7 +288,7 @@ class Experiment(Presentation):
         ValueError
             When a count is not a whole number from 0 to ``n``, or as in ``from_sums``.
         """
-        require_type("plan", plan, Plan)
+        _require_plan_of_aggregates(plan)
         require_text("outcome", outcome)
         table = experiment_checks.read_sums(counts, ["arm", "n", outcome])
         experiment_checks.require_counts(table, outcome)
@@ -290,7 +318,7 @@ class Experiment(Presentation):
         ValueError
             When a column is missing or has gaps, or a standard deviation is below 0.
         """
-        require_type("plan", plan, Plan)
+        _require_plan_of_aggregates(plan)
         require_text("outcome", outcome)
         table = experiment_checks.read_sums(means, ["arm", "n", "mean", "std_dev"])
         negative = table["std_dev"] < 0
@@ -384,6 +412,16 @@ class Experiment(Presentation):
         table = pd.DataFrame(rows).set_index("arm")
         table.attrs["checks"] = [asdict(check) for check in self.checks]
         return table
+
+
+def _require_plan_of_aggregates(plan: object) -> None:
+    """An error for a plan that needs the rows of single customers."""
+    require_type("plan", plan, Plan)
+    if cast(Plan, plan).assigned_by == "choice":
+        raise ValueError(
+            "assigned_by='choice' needs the rows of single customers with the day on which each joined "
+            "(Experiment.from_rows with joined): who joins while outcomes are measured must have stayed until then"
+        )
 
 
 def _names(outcomes: Sequence[str], covariates: Sequence[str]) -> tuple[str, ...]:

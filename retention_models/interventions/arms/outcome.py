@@ -185,7 +185,7 @@ def effect_row(
         time_unit=outcome.time_unit,
         population=test.plan.population,
         n=test.n(*(arm for arm, weight in weights.items() if weight)),
-        design="randomised",
+        assigned_by=test.plan.assigned_by,
         checks=(*test.checks, *_outcome_checks(test, outcome, weights, level)),
     )
 

@@ -23,14 +23,14 @@ MOST_ARMS = 20  # a column with more values does not say who was assigned to wha
 
 
 def open_rows(
-    source: Any, roles: Roles, names: Sequence[str], stated: Stated = NOTHING_STATED
+    source: Any, roles: Roles, names: Sequence[str], stated: Stated = NOTHING_STATED, *, with_gaps: bool = False
 ) -> tuple[nw.LazyFrame[Any], list[str]]:
     """The columns with a role, and those of purchases in a window, as a lazy frame, and how text in them is read.
 
     Raises
     ------
     ValueError
-        When the time of the assignment is missing for some customers.
+        When the time of the assignment is missing for some customers, unless it may have gaps.
     """
     kinds: dict[str, Kind] = {name: "number" for name in WINDOW if name in names}
     kinds |= {name: "text" for name in (roles.arm, roles.cluster, roles.block) if name}
@@ -40,7 +40,7 @@ def open_rows(
     columns = {name: name for name in kinds}
     forms = forms_of(source, columns, kinds, stated, where="the test")
     frame = open_table(source, columns, kinds, keep=True, where="the test", forms=forms).lazy()
-    if roles.assigned is not None:
+    if roles.assigned is not None and not with_gaps:
         gaps = nw.col(roles.assigned).is_null().cast(nw.Int64).sum()
         gaps, rows = collect(frame.select(missing=gaps, rows=nw.len())).iloc[0]
         if gaps:

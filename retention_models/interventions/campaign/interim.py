@@ -36,7 +36,7 @@ def interim_looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
         Indexed by ``look``, ``share`` (of the planned customers) and ``arm``. ``difference`` with its repeated
         confidence interval, which holds at every look; ``z`` and its ``bound``, missing (``<NA>``) where a look is not
         possible; ``verdict``: stop, go on, or the reason why a look is not possible. None if the time of assignment is
-        unknown, or the same for all customers.
+        unknown, or the same for all customers, and if customers were not assigned at random.
 
     Notes
     -----
@@ -44,7 +44,7 @@ def interim_looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
     arm by itself. A look without an estimate, such as before the first event or before an arm began, spends no error.
     """
     assigned = campaign.roles.assigned
-    if assigned is None:
+    if assigned is None or not campaign.experiment.plan.is_random:
         return None
     moments = _look_times(campaign, assigned, count)
     if len(moments) < 2:

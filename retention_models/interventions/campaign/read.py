@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from retention_models.interventions.campaign.defaults import (
 )
 from retention_models.interventions.campaign.prices import Prices
 from retention_models.interventions.designs.arm_differences import differences
+from retention_models.interventions.effects.assignment import IN_WORDS, NOT_STATED, AssignedBy, require_assigned_by
 from retention_models.interventions.effects.effect import Effect
 from retention_models.tables.engines import column_names
 from retention_models.tables.files import naming
@@ -140,6 +142,8 @@ def read_campaign(
     horizon: float | None = None,
     time_unit: str | None = None,
     planned_customers: int | None = None,
+    assigned_by: AssignedBy = NOT_STATED,
+    measured_from: str | dt.date | None = None,
     level: float = 0.95,
     **reading: Unpack[TextReading],
 ) -> Campaign:
@@ -190,6 +194,12 @@ def read_campaign(
         default None: not stated.
     planned_customers
         Number of customers planned for the whole test. By default None: the number in the rows. Interim looks use it.
+    assigned_by
+        Who decided which customers were treated, as in ``Plan``: ``"random"``, ``"rule"``, ``"choice"`` or
+        ``"unknown"``. There is no default. Only differences between groups drawn at random get a value in money.
+    measured_from
+        First day on which outcomes were measured. With ``assigned_by="choice"`` it must be stated, and ``assigned`` is
+        the day on which a customer joined, missing for those who did not.
     level
         Level of the intervals. By default 0.95.
     **reading
@@ -204,7 +214,7 @@ def read_campaign(
     Raises
     ------
     TypeError
-        When ``rows`` is neither a frame nor the path of a file.
+        When ``rows`` is neither a frame nor the path of a file, or ``assigned_by`` is not stated.
     ValueError
         When a column is missing, has gaps or text instead of numbers, or repeats customers; when there is no control;
         when the arguments contradict each other.
@@ -214,7 +224,8 @@ def read_campaign(
     >>> import pandas as pd
     >>> import retention_models as rm
     >>> rows = pd.DataFrame({"arm": ["none", "mail"] * 50, "bought": [0] * 40 + [0, 1] * 20 + [1] * 20})
-    >>> print(rm.interventions.read_campaign(rows, rm.Terms(price=12, currency="EUR"), cost=0.5))
+    >>> terms = rm.Terms(price=12, currency="EUR")
+    >>> print(rm.interventions.read_campaign(rows, terms, cost=0.5, assigned_by="random"))
     “bought” is the outcome: no other column of numbers is left.
     “bought” is yes or no: the arms are compared by their share of customers.
     The arms are compared with “none”, which goes by the name of a control.
@@ -237,6 +248,7 @@ def read_campaign(
         customer_id=customer_id,
     )
     require_level(level)
+    require_assigned_by(assigned_by)
     rows, stated = described(rows, **reading)
     prices = Prices.from_terms(terms or Terms(), cost, redemption_cost)
     names = column_names(rows, "the test")
@@ -246,9 +258,15 @@ def read_campaign(
         roles, chosen = choose_outcome(rows, roles, names)
         if roles.amount is not None:
             check_currencies(rows)
-        frame, forms = open_rows(rows, roles, names, stated)
+        frame, forms = open_rows(rows, roles, names, stated, with_gaps=assigned_by == "choice")
         against, reason = choose_control(read_arms(frame, roles.arm), control)
-        plan = Plan(control=against, shares=planned_shares, unit=roles.cluster or "customer")
+        plan = Plan(
+            control=against,
+            shares=planned_shares,
+            unit=roles.cluster or "customer",
+            assigned_by=assigned_by,
+            measured_from=measured_from,
+        )
         experiment = Experiment.from_rows(
             frame.to_native(),
             plan,
@@ -258,6 +276,7 @@ def read_campaign(
             cluster=roles.cluster,
             block=roles.block,
             customer_id=roles.customer_id,
+            joined=roles.assigned,
         )
         yes_or_no = binary_columns(frame, roles.outcomes)
     units = {name: _unit(name, roles, prices, name in yes_or_no) for name in roles.outcomes}
@@ -267,6 +286,8 @@ def read_campaign(
     )
     priced, earned = prices.priced_outcome(roles, outcomes)
     costs = prices.costs(experiment.arms, roles)
+    if not plan.is_random:
+        priced, costs = None, {}
     customers, planned = experiment.n(*experiment.arms), _check_planned_customers(planned_customers)
     return Campaign(
         experiment=experiment,
@@ -286,7 +307,7 @@ def read_campaign(
             reason,
             *_omission_sentences(roles, planned_shares),
             *([_planned_end_sentence(customers, planned)] if roles.assigned else []),
-            *prices.reasons(roles, outcomes).values(),
+            *(prices.reasons(roles, outcomes).values() if plan.is_random else [_observational_sentence(plan)]),
         ),
         level=level,
     )
@@ -328,3 +349,11 @@ def _omission_sentences(roles: Roles, planned_shares: Mapping[str, float] | None
     shares = "Nothing was said of the planned shares (planned_shares): whether customers got lost cannot be checked."
     before = "Nothing known before the assignment was named (covariate), which could make the intervals narrower."
     return [sentence for sentence, said in ((shares, planned_shares), (before, roles.covariates)) if not said]
+
+
+def _observational_sentence(plan: Plan) -> str:
+    """That a difference between groups that chance did not make is no effect, in words."""
+    return (
+        f"This is no random test: {IN_WORDS[plan.assigned_by]} (assigned_by {plan.assigned_by!r}). The groups may "
+        "differ in more than the treatment, so differences have no value in money, and nothing is recommended."
+    )

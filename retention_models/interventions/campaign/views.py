@@ -108,6 +108,7 @@ def with_ceiling(campaign: Campaign, quantile: float = 0.999) -> Experiment | No
         outcomes=columns,
         block=campaign.roles.block,
         customer_id=None,
+        joined=campaign.roles.assigned,
         winsorise=ceilings["winsorise"],
         caps=ceilings["caps"],
     )

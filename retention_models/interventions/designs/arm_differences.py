@@ -107,7 +107,7 @@ def differences(
     >>> import pandas as pd
     >>> import retention_models as rm
     >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
-    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(assigned_by="random", control="no e-mail"), outcome="visit")
     >>> visit = rm.Outcome(column="visit", unit="share of customers", horizon=2, time_unit="W")
     >>> print(rm.differences(test, visit)[0])
     men's e-mail changes visit by 0.0766 (0.0700 to 0.0832) (share of customers; 95 % interval; 2 weeks; randomised,
@@ -202,7 +202,7 @@ def factorial_effects(
     >>> import retention_models as rm
     >>> arms, stayed = ["none", "mail", "call", "both"], [700, 730, 760, 772]
     >>> counts = pd.DataFrame({"arm": arms, "n": [1000] * 4, "stayed": stayed})
-    >>> test = rm.Experiment.from_counts(counts, rm.Plan(control="none"), outcome="stayed")
+    >>> test = rm.Experiment.from_counts(counts, rm.Plan(assigned_by="random", control="none"), outcome="stayed")
     >>> campaigns = {"none": (), "mail": ("mail",), "call": ("call",), "both": ("mail", "call")}
     >>> for effect in rm.interventions.factorial_effects(test, rm.Outcome(column="stayed"), campaigns):
     ...     print(effect.intervention, round(effect.estimate, 3), round(effect.lower, 3), round(effect.upper, 3))
@@ -245,7 +245,7 @@ def programme_effect(
     --------
     >>> import retention_models as rm
     >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
-    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(assigned_by="random", control="no e-mail"), outcome="visit")
     >>> visit = rm.Outcome(column="visit", unit="share of customers", horizon=2, time_unit="W")
     >>> print(rm.interventions.programme_effect(test, visit))
     all campaigns together changes visit by 0.0609 (0.0554 to 0.0663) (share of customers; 95 % interval; 2 weeks;
@@ -344,7 +344,7 @@ def any_difference(test: Experiment, outcome: Outcome) -> AnyDifference:
     --------
     >>> import retention_models as rm
     >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
-    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(assigned_by="random", control="no e-mail"), outcome="visit")
     >>> found = rm.interventions.any_difference(test, rm.Outcome(column="visit"))
     >>> round(found.chi_squared, 1), found.df, found.p_value < 1e-100
     (504.5, 2, True)

@@ -112,12 +112,17 @@ def contract_experiment(
     ... })
     >>> days = {"observation_start": "2024-03-01", "observation_end": "2024-06-30"}
     >>> spells = rm.read_contracts(log, sampling="active_on", covariates=["arm"], **days)
-    >>> test = rm.contract_experiment(spells, rm.Plan(control="none"), arm="arm")
+    >>> test = rm.contract_experiment(spells, rm.Plan(assigned_by="random", control="none"), arm="arm")
     >>> effect = rm.interventions.retention_difference(test, horizon=60)[0]
     >>> effect.estimate, effect.horizon, effect.time_unit
     (0.75, 60, 'D')
     """
     require_type("plan", plan, Plan)
+    if plan.assigned_by == "choice":
+        raise ValueError(
+            "assigned_by='choice' cannot be judged by contracts since the start of observation: who joined later must "
+            "have stayed until then (immortal time)"
+        )
     for name, column in {"arm": arm, "tenure": tenure, "churned": churned, "weight": weight}.items():
         if name != "weight" or column is not None:
             require_text(name, column)

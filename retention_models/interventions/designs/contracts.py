@@ -54,7 +54,8 @@ def retention_difference(test: ContractExperiment, *, horizon: float, level: flo
     >>> import retention_models as rm
     >>> counts = {"tenure": [4, 12, 6, 12], "churned": [1, 0, 1, 0], "customers": [260, 240, 190, 310]}
     >>> rows = pd.DataFrame({"arm": ["none", "none", "call", "call"], **counts})
-    >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="M")
+    >>> plan = rm.Plan(assigned_by="random", control="none")
+    >>> test = rm.contract_experiment(rows, plan, arm="arm", weight="customers", time_unit="M")
     >>> print(rm.interventions.retention_difference(test, horizon=12)[0])
     call changes still a customer by 0.140 (0.079 to 0.201) (share of customers; 95 % interval; 12 months;
     randomised, n = 1,000).
@@ -119,7 +120,8 @@ def rmst_difference(
     >>> import retention_models as rm
     >>> counts = {"tenure": [4, 12, 6, 12], "churned": [1, 0, 1, 0], "customers": [260, 240, 190, 310]}
     >>> rows = pd.DataFrame({"arm": ["none", "none", "call", "call"], **counts})
-    >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="M")
+    >>> plan = rm.Plan(assigned_by="random", control="none")
+    >>> test = rm.contract_experiment(rows, plan, arm="arm", weight="customers", time_unit="M")
     >>> a_month, a_call = rm.Terms(price=20.0), {"call": rm.Costs(contact=5.0)}
     >>> print(rm.interventions.rmst_difference(test, a_month, costs=a_call, horizon=12)[0])
     call changes time as a customer by 1.88 (1.45 to 2.31) (months per customer; 95 % interval; 12 months;
@@ -189,7 +191,8 @@ def incremental_value(
     >>> import retention_models as rm
     >>> counts = {"tenure": [4, 12, 6, 12], "churned": [1, 0, 1, 0], "customers": [260, 240, 190, 310]}
     >>> rows = pd.DataFrame({"arm": ["none", "none", "call", "call"], **counts})
-    >>> test = rm.contract_experiment(rows, rm.Plan(control="none"), arm="arm", weight="customers", time_unit="M")
+    >>> plan = rm.Plan(assigned_by="random", control="none")
+    >>> test = rm.contract_experiment(rows, plan, arm="arm", weight="customers", time_unit="M")
     >>> money = {"terms": rm.Terms(price=20.0), "costs": {"call": rm.Costs(contact=5.0)}}
     >>> rm.interventions.incremental_value(test, **money, horizon=12, rate=0.01, residual_lifetime=15.0).round(1).T
     arm             call
@@ -261,7 +264,7 @@ def _effects(test: ContractExperiment, quantity: _Quantity, horizon: float, leve
                 time_unit=test.time_unit,
                 population=test.plan.population,
                 n=test.sizes[arm] + test.sizes[test.plan.control],
-                design="randomised",
+                assigned_by=test.plan.assigned_by,
                 checks=(*test.checks, experiment_checks.events_check(pair, quantity.outcome)),
             )
         )

@@ -87,8 +87,9 @@ def complier_effect(
 
     Notes
     -----
-    The estimate assumes that the assignment acts only through receiving, and prevents nobody from receiving. Imbens &
-    Angrist (1994); the interval is that of Anderson & Rubin (1949).
+    The assignment is random, receiving is not: the effect is quasi-experimental. The estimate assumes that the
+    assignment acts only through receiving, and prevents nobody from receiving. Imbens & Angrist (1994); the interval is
+    that of Anderson & Rubin (1949).
 
     Examples
     --------
@@ -97,10 +98,11 @@ def complier_effect(
     >>> arm, opened, bought = ["none"] * 4 + ["letter"] * 4, [0, 0, 0, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 0, 0, 1]
     >>> rows = pd.DataFrame({"arm": arm * 100, "opened": opened * 100, "bought": bought * 100})
     >>> bought = rm.Outcome(column="bought", unit="share of customers", horizon=56, time_unit="D")
-    >>> test = rm.Experiment.from_rows(rows, rm.Plan(control="none"), arm="arm", outcomes=["bought", "opened"])
+    >>> plan = rm.Plan(assigned_by="random", control="none")
+    >>> test = rm.Experiment.from_rows(rows, plan, arm="arm", outcomes=["bought", "opened"])
     >>> print(rm.interventions.complier_effect(test, bought, received="opened"))
     letter, received changes bought by 0.333 (0.252 to 0.413) (share of customers; 95 % interval; 56 days;
-    randomised, n = 800).
+    quasi-experimental, n = 800).
     """
     arm = test.treated_arm(arm)
     weights = contrasts.difference(arm, test.plan.control)
@@ -127,6 +129,7 @@ def complier_effect(
         row,
         intervention=f"{row.intervention}, received",
         estimand="effect of receiving on those whom the assignment moved, by randomised encouragement",
+        design="quasi-experimental" if test.plan.is_random else row.design,
         population=f"those whom it moved, {100 * abs(uptake.estimate):.3g} % of {test.plan.population}",
         checks=(*row.checks, check),
     )
@@ -182,7 +185,7 @@ def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: 
     frame = frame.with_columns(got.alias("received or not"))
     test = Experiment.from_rows(
         frame.to_native(),
-        Plan(control="not received"),
+        Plan(control="not received", assigned_by="unknown"),
         arm="received or not",
         outcomes=outcomes,
         covariates=outcome.adjust_for,
@@ -190,4 +193,4 @@ def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: 
     weights = {f"{received}, naive": contrasts.difference("received", "not received")}
     row = contrast_effects(test, outcome, weights, level=level, compared="as received")[0]
     check = Check("assignment", False, f"Who {received} was not drawn by lot; those who did differ in more than that.")
-    return replace(row, design="observational", checks=(check,))
+    return replace(row, checks=(check,))

@@ -9,6 +9,7 @@ import pandas as pd
 from retention_models.interventions.arms.experiment import Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
+from retention_models.interventions.effects.assignment import NOT_STATED, AssignedBy
 from retention_models.interventions.effects.effect import Effect, Scale
 from retention_models.tables.engines import collect_table, column_names
 from retention_models.tables.files import Kind
@@ -24,21 +25,27 @@ COLUMNS: dict[str, tuple[Kind, bool]] = {
     "count": ("number", True),
     "share": ("number", False),
     "assigned": ("text", False),
+    "assignment": ("text", False),
     "unit": ("text", False),
     "horizon": ("value", False),
     "time_unit": ("text", False),
 }
 
 
-def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float = 0.95) -> list[Effect]:
+def effects_of_counts(
+    counts: Any, *, assigned_by: AssignedBy = NOT_STATED, scale: Scale = "difference", level: float = 0.95
+) -> list[Effect]:
     """One effect for each treated arm of every experiment and outcome in a table of counts.
 
     Parameters
     ----------
     counts
         A frame or file with one row an arm: ``experiment, outcome, arm, n, count``, and ``control``, True for the
-        control arm. Optional: ``share`` (planned), ``assigned`` (unit of random assignment), ``unit``, and ``horizon``
-        with its ``time_unit``, as in ``load_published_experiments``; both are missing where the time is not known.
+        control arm. Optional: ``assignment`` (who decided, as ``assigned_by``), ``share`` (planned), ``assigned`` (unit
+        of assignment), ``unit``, and ``horizon`` with its ``time_unit``, as in ``load_published_experiments``; both are
+        missing where the time is not known.
+    assigned_by
+        Who decided which customers were treated, as in ``Plan``, where the table has no column ``assignment``.
     scale
         ``"difference"`` of shares, the default, or their ``"ratio"``.
     level
@@ -51,6 +58,8 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
 
     Raises
     ------
+    TypeError
+        When neither ``assigned_by`` nor a column ``assignment`` says who decided.
     ValueError
         When a count is missing or not possible, or an experiment does not have exactly one control.
 
@@ -74,7 +83,9 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
     require_filled(table[[name for name in names if COLUMNS[name][1]]])
     found = []
     for (_, outcome), part in table.groupby(["experiment", "outcome"], sort=False):
-        test = Experiment.from_counts(part.rename(columns={"count": str(outcome)}), _plan(part), outcome=str(outcome))
+        test = Experiment.from_counts(
+            part.rename(columns={"count": str(outcome)}), _plan(part, assigned_by), outcome=str(outcome)
+        )
         measured = Outcome(
             column=str(outcome),
             unit=_first_value(part, "unit", "share of customers"),
@@ -85,7 +96,7 @@ def effects_of_counts(counts: Any, *, scale: Scale = "difference", level: float 
     return found
 
 
-def _plan(part: pd.DataFrame) -> Plan:
+def _plan(part: pd.DataFrame, assigned_by: AssignedBy) -> Plan:
     """The plan of one experiment, from its rows."""
     controls = part.loc[part["control"].astype(bool), "arm"]
     name = str(part["experiment"].iloc[0])
@@ -93,7 +104,11 @@ def _plan(part: pd.DataFrame) -> Plan:
         raise ValueError(f"{name} has {len(controls)} controls for {part['outcome'].iloc[0]}; mark one arm with True")
     shares = dict(zip(part["arm"].astype(str), part["share"], strict=True)) if "share" in part else None
     return Plan(
-        control=str(controls.iloc[0]), shares=shares, unit=_first_value(part, "assigned", "customer"), name=name
+        control=str(controls.iloc[0]),
+        shares=shares,
+        unit=_first_value(part, "assigned", "customer"),
+        name=name,
+        assigned_by=_first_stated(part, "assignment") or assigned_by,
     )
 
 

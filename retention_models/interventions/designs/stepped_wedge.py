@@ -23,6 +23,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.interventions.arms.costs import Costs, add_value, pricing
 from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.effects.assignment import NOT_STATED, AssignedBy, require_assigned_by
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.laws import Permutation
 from retention_models.tables.engines import open_table
@@ -76,6 +77,7 @@ def stepped_wedge(
     period: str,
     switched: str,
     rng: np.random.Generator,
+    assigned_by: AssignedBy = NOT_STATED,
     intervention: str = "switched stores",
     draws: int = 4_999,
     level: float = 0.95,
@@ -98,6 +100,9 @@ def stepped_wedge(
         The column with 1 where the cluster has switched, and 0 before.
     rng
         Random generator for the orders of the permutation test. It is not used if all orders are enumerated.
+    assigned_by
+        Who decided about the order of the clusters, as in ``Plan``; there is no default. A random order makes the
+        effect randomised, any other quasi-experimental.
     intervention
         Name of the intervention in the evidence table.
     draws
@@ -113,6 +118,8 @@ def stepped_wedge(
 
     Raises
     ------
+    TypeError
+        When ``assigned_by`` is not stated.
     ValueError
         When a number is missing; when a cluster lacks a period, switches back or switches within a period; when all
         clusters switch at once; or when the outcome is a ratio or adjusted.
@@ -135,10 +142,12 @@ def stepped_wedge(
     >>> rows["switched"] = (rows["month"] > rows["store"] // 3).astype(int)  # three stores more each month
     >>> rows["kept"] = 0.6 + 0.02 * rows["month"] + 0.05 * rows["switched"] + rng.normal(0, 0.02, len(rows))
     >>> names = {"cluster": "store", "period": "month", "switched": "switched"}
-    >>> print(rm.interventions.stepped_wedge(rows, rm.Outcome(column="kept"), **names, rng=rng))
+    >>> print(rm.interventions.stepped_wedge(rows, rm.Outcome(column="kept"), **names, rng=rng,
+    ...                                     assigned_by="random"))
     switched stores changes kept by 0.0575 (0.0339 to 0.0824) (kept per customer; 95 % interval; randomised,
     n = 60).
     """
+    require_assigned_by(assigned_by)
     if outcome.per is not None or outcome.adjust_for:
         raise ValueError(
             f"{outcome.name}: a stepped wedge compares means of clusters as they are; leave out per and adjust_for"
@@ -165,7 +174,8 @@ def stepped_wedge(
         time_unit=outcome.time_unit,
         population=f"customers of {clusters} clusters over {wedge.values.shape[1]} periods",
         n=wedge.n,
-        design="randomised",
+        assigned_by=assigned_by,
+        design="randomised" if assigned_by == "random" else "quasi-experimental",
         checks=(_orders_check(wedge, law, level),),
     )
     return row if money is None else add_value(row, money, intervention)

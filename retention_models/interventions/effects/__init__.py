@@ -1,5 +1,6 @@
 """The row that every question about an action ends in, and the table of such rows.
 
+- ``assignment``: who decided who was treated
 - ``effect``: ``Effect``: one row
 - ``laws``: the law of an estimate: its p-value, and its interval at any level
 - ``ratio_laws``, ``derived_laws``: those of ratios, and those that follow from another one

@@ -13,16 +13,23 @@ from retention_models.core.arguments import require_level, require_number, requi
 from retention_models.core.check import Check
 from retention_models.core.dates import span_name
 from retention_models.core.formatting import Part, Presentation, with_interval
+from retention_models.interventions.effects.assignment import (
+    NOT_STATED,
+    AssignedBy,
+    Design,
+    design_of,
+    require_assigned_by,
+)
 from retention_models.interventions.effects.derived_laws import Law
 from retention_models.interventions.effects.laws import StudentT
 from retention_models.interventions.effects.stated_interval import check_horizon, law_ends, normal_law, stated_error
 from retention_models.interventions.effects.stored_effect import from_text, to_text
 
 Scale = Literal["difference", "ratio", "hazard ratio"]
-Design = Literal["randomised", "quasi-experimental", "observational"]
 
 FOLLOWS = cast("float", None)  # what follows from the other numbers; once an effect exists, nothing is missing
 LAW_FOLLOWS = cast("Law", None)
+DESIGN_FOLLOWS = cast("Design", None)
 LARGEST_EXPONENT = 709.0  # of a floating-point number
 
 
@@ -61,8 +68,12 @@ class Effect(Presentation):
         Additional cost per treated customer compared with the baseline, in money; None if not stated.
     value, value_lower, value_upper
         Value per treated customer net of cost, with its confidence interval; None if the outcome has no price.
+    assigned_by
+        Who decided which customers were treated: ``"random"``, ``"rule"``, ``"choice"`` or ``"unknown"``. There is no
+        default.
     design
-        ``randomised``, ``quasi-experimental`` or ``observational``.
+        ``randomised``, ``quasi-experimental`` or ``observational``. By default it follows: randomised if assigned at
+        random, else observational. A design with checks of its own is quasi-experimental.
     checks
         The checks of the effect.
     law, value_law
@@ -73,12 +84,14 @@ class Effect(Presentation):
     ------
     ValueError
         When scale, design or time unit is unknown, or the numbers contradict each other or the law.
+    TypeError
+        When ``assigned_by`` is not stated.
 
     Examples
     --------
     >>> import retention_models as rm
     >>> study = {"intervention": "call", "outcome": "churn", "unit": "share of customers", "estimand": "hazard ratio",
-    ...          "population": "subscribers", "n": 812, "design": "randomised", "horizon": 12, "time_unit": "M"}
+    ...          "population": "subscribers", "n": 812, "assigned_by": "random", "horizon": 12, "time_unit": "M"}
     >>> published = rm.Effect(**study, scale="hazard ratio", estimate=0.8, lower=0.70, upper=0.91)
     >>> print(published)
     call multiplies churn by 0.800 (0.700 to 0.910) (share of customers; 95 % interval; 12 months; randomised, n = 812).
@@ -104,12 +117,16 @@ class Effect(Presentation):
     value: float | None = None
     value_lower: float | None = None
     value_upper: float | None = None
-    design: Design
+    assigned_by: AssignedBy = NOT_STATED
+    design: Design = DESIGN_FOLLOWS
     checks: tuple[Check, ...] = ()
     law: Law = LAW_FOLLOWS
     value_law: Law | None = None
 
     def __post_init__(self) -> None:
+        require_assigned_by(self.assigned_by)
+        if self.design is DESIGN_FOLLOWS:
+            self._set({"design": design_of(self.assigned_by)})
         for name, allowed in (("scale", get_args(Scale)), ("design", get_args(Design))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
@@ -149,6 +166,12 @@ class Effect(Presentation):
             ),
             "a value_law needs the value": self.value is None and self.value_law is not None,
             "the value must lie inside its interval": not _rise(value),
+            "a randomised effect needs assigned_by='random'": (
+                self.design == "randomised" and self.assigned_by != "random"
+            ),
+            "customers assigned at random make no observational effect": (
+                self.design == "observational" and self.assigned_by == "random"
+            ),
         }
 
     def _settle_effect(self) -> None:

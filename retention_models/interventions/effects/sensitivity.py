@@ -105,7 +105,7 @@ def non_inferiority(effect: Effect, margin: float, *, higher_is_better: bool = T
     --------
     >>> import retention_models as rm
     >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
-    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(assigned_by="random", control="no e-mail"), outcome="visit")
     >>> mens, womens = rm.differences(test, rm.Outcome(column="visit"))
     >>> print(rm.interventions.non_inferiority(womens, margin=0.01))
     no worse than: passed. Interval end 0.0389 against the margin -0.0100: no worse than accepted.

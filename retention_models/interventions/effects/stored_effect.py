@@ -28,6 +28,9 @@ def from_text(effect_class: type[Row], source: str | Path) -> Row:
 
     def parse(stored: Mapping[str, Any]) -> Row:
         values = {name: _from_plain(value) for name, value in stored["effect"].items() if name != "checks"}
+        if "assigned_by" not in values:  # written before it was asked: what is not known to be random is not
+            values["assigned_by"] = "unknown"
+            values["design"] = "observational" if values.get("design") == "randomised" else values.get("design")
         return build(
             effect_class, values | {"checks": tuple(build(Check, each) for each in stored["effect"]["checks"])}
         )

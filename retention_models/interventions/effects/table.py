@@ -16,6 +16,7 @@ from retention_models.interventions.effects.sensitivity import sensitivity_sente
 
 OPTIONAL = ("horizon", "cost", "value", "value_lower", "value_upper")  # numbers that may be missing
 RECORDS = ("checks", "law", "value_law")  # fields of an effect that are no columns
+RANKED = ("randomised", "quasi-experimental")  # designs whose effects are ranked, each by themselves
 CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 
 
@@ -24,8 +25,9 @@ class EvidenceTable(Presentation):
     """Effects in one table; ``evidence_table`` creates it.
 
     The text and HTML form group effects that can be compared: differences in one unit, ratios, hazard ratios. Failed
-    and open checks follow each group. Effects with a value and without a failed check are ranked by value per treated
-    customer.
+    and open checks follow each group. Randomised effects with a value and without a failed check are ranked by value
+    per treated customer. So are quasi-experimental ones whose checks all passed, by themselves. Observational
+    differences are never ranked.
 
     Attributes
     ----------
@@ -39,15 +41,15 @@ class EvidenceTable(Presentation):
     def table(self) -> pd.DataFrame:
         """One row an effect, the ranked ones first: ``rank``, every field but laws and checks, ``p_value``, ``failed``.
 
-        Missing ranks, horizons and amounts are ``<NA>``; ``failed`` names the failed checks.
+        Randomised and quasi-experimental effects have ranks of their own. Missing ranks, horizons and amounts are
+        ``<NA>``; ``failed`` names the failed checks.
         """
         columns = [field.name for field in fields(Effect) if field.name not in RECORDS]
         rows = [{name: getattr(effect, name) for name in columns} for effect in self._ranking]
         table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(OPTIONAL, "Float64"))
         table["p_value"] = [effect.p_value for effect in self._ranking]
         table["failed"] = [", ".join(check.name for check in effect.failed) for effect in self._ranking]
-        ranks = [i + 1 if _is_ranked(effect) else None for i, effect in enumerate(self._ranking)]
-        table.insert(0, "rank", pd.Series(ranks, dtype="Int64"))
+        table.insert(0, "rank", pd.Series([self._rank(effect) for effect in self._ranking], dtype="Int64"))
         return table
 
     @property
@@ -124,32 +126,39 @@ class EvidenceTable(Presentation):
 
     @property
     def decision(self) -> str:
-        """One sentence: the decision that follows from the ranked effects.
+        """The decision that follows from the ranked effects, one sentence for each design.
 
         The best of several effects looks better than it is. The interval of its value is therefore widened to hold for
-        all ranked rows together (Bonferroni).
+        all ranked rows of its design together (Bonferroni).
         """
-        ranked = [effect for effect in self._ranking if _is_ranked(effect)]
-        if not ranked:
-            return "No effect has both a value and checks that hold: there is nothing to rank."
-        best = ranked[0]
-        assert best.value is not None
-        assert best.value_law is not None
-        value, (lower, upper) = best.value, best.value_law.interval(1 - (1 - best.level) / len(ranked))
-        each, together = (f"{100 * (1 - share * (1 - best.level)):.3g} %" for share in (1 / len(ranked), 1))
-        surely = f"{each} interval" + (f", {together} for all {len(ranked)}" if len(ranked) > 1 else "")
-        worth = f"{best.intervention}: {with_interval(value, lower, upper)} per treated customer net of cost ({surely})"
-        if lower > 0:
-            return f"Best of {len(ranked)} ranked: {worth}; it pays{_assumption_clause(best)}."
-        if value > 0:
-            return f"Best of {len(ranked)} ranked: {worth}; a loss is not ruled out, test on."
-        return f"None of {len(ranked)} ranked is expected to pay; the best is {worth}."
+        blocks = [ranked for ranked in self._ranked_by_design.values() if ranked]
+        if blocks:
+            return " ".join(map(_decision_sentence, blocks))
+        if all(effect.design == "observational" for effect in self.effects):
+            return "No difference is ranked: customers were not assigned at random, so it may come from who they are."
+        return "No effect has both a value and checks that hold: there is nothing to rank."
+
+    @property
+    def _ranked_by_design(self) -> dict[str, list[Effect]]:
+        """The effects that are ranked, by decreasing value; of each design by themselves."""
+        return {
+            design: sorted(
+                (effect for effect in self.effects if effect.design == design and _is_ranked(effect)),
+                key=lambda effect: -(effect.value or 0.0),
+            )
+            for design in RANKED
+        }
 
     @property
     def _ranking(self) -> tuple[Effect, ...]:
         """Ranked effects by decreasing value, then the others in the given order."""
-        ranked = sorted(filter(_is_ranked, self.effects), key=lambda effect: -(effect.value or 0.0))
+        ranked = [effect for block in self._ranked_by_design.values() for effect in block]
         return (*ranked, *(effect for effect in self.effects if not _is_ranked(effect)))
+
+    def _rank(self, effect: Effect) -> int | None:
+        """The place of an effect among those of its design; None where it is not ranked."""
+        block = self._ranked_by_design.get(effect.design, [])
+        return next((i for i, other in enumerate(block, start=1) if other is effect), None)
 
     @property
     def _sections(self) -> dict[str, list[Effect]]:
@@ -161,7 +170,7 @@ class EvidenceTable(Presentation):
         parts = []
         for heading, members in self._sections.items():
             notes = [f"  ! {note}" for note in _notes(members)]
-            table = _add_level(_display_rows(members, self._ranking), members)
+            table = _add_level(_display_rows(members, [self._rank(effect) for effect in members]), members)
             parts.append("\n".join([heading, table.to_string(index=False), *notes]))
         return "\n\n".join([*parts, self.decision])
 
@@ -169,7 +178,9 @@ class EvidenceTable(Presentation):
         parts = []
         for heading, members in self._sections.items():
             items = "".join(f"<li>{escape(note)}</li>" for note in _notes(members))
-            table, shared = _drop_constant_columns(_display_rows(members, self._ranking), members)
+            table, shared = _drop_constant_columns(
+                _display_rows(members, [self._rank(effect) for effect in members]), members
+            )
             title = f"{heading} ({'; '.join(shared)})" if shared else heading
             shown = _add_level(table, members).to_html(index=False, border=0, escape=True)
             parts.append(f"<h4>{escape(title)}</h4>{shown}" + (f"<ul>{items}</ul>" if items else ""))
@@ -202,8 +213,9 @@ def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
     >>> import pandas as pd
     >>> import retention_models as rm
     >>> cards = pd.DataFrame({"arm": ["8 stamps", "10, 2 given"], "n": [150, 150], "completed": [28, 51]})
-    >>> test = rm.Experiment.from_counts(cards, rm.Plan(control="8 stamps", shares={"8 stamps": 1, "10, 2 given": 1}),
-    ...                               outcome="completed")
+    >>> shares = {"8 stamps": 1, "10, 2 given": 1}
+    >>> plan = rm.Plan(assigned_by="random", control="8 stamps", shares=shares)
+    >>> test = rm.Experiment.from_counts(cards, plan, outcome="completed")
     >>> completed = rm.Outcome(column="completed", unit="share of customers", horizon=9, time_unit="M")
     >>> print(evidence_table(rm.differences(test, completed)))
     Difference, share of customers
@@ -222,8 +234,30 @@ def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
 
 
 def _is_ranked(effect: Effect) -> bool:
-    """Whether an effect has a value and no failed check."""
-    return effect.value is not None and not effect.failed
+    """Whether an effect has a value and may be ranked.
+
+    A randomised effect must have no failed check. The checks of a quasi-experimental one, which stand in for chance,
+    must all have passed.
+    """
+    if effect.design == "quasi-experimental" and not all(check.passed for check in effect.checks):
+        return False
+    return effect.value is not None and effect.design in RANKED and not effect.failed
+
+
+def _decision_sentence(ranked: list[Effect]) -> str:
+    """The decision that follows from the effects of one design."""
+    best = ranked[0]
+    assert best.value is not None
+    assert best.value_law is not None
+    value, (lower, upper) = best.value, best.value_law.interval(1 - (1 - best.level) / len(ranked))
+    each, together = (f"{100 * (1 - share * (1 - best.level)):.3g} %" for share in (1 / len(ranked), 1))
+    surely = f"{each} interval" + (f", {together} for all {len(ranked)}" if len(ranked) > 1 else "")
+    worth = f"{best.intervention}: {with_interval(value, lower, upper)} per treated customer net of cost ({surely})"
+    if lower > 0:
+        return f"Best of {len(ranked)} ranked: {worth}; it pays{_assumption_clause(best)}."
+    if value > 0:
+        return f"Best of {len(ranked)} ranked: {worth}; a loss is not ruled out, test on."
+    return f"None of {len(ranked)} ranked is expected to pay; the best is {worth}."
 
 
 def _assumption_clause(effect: Effect) -> str:
@@ -249,12 +283,12 @@ def _notes(members: list[Effect]) -> list[str]:
     return [f"{note} ({'; '.join(names)})" for note, names in concerned.items()]
 
 
-def _display_rows(members: list[Effect], ordered: tuple[Effect, ...]) -> pd.DataFrame:
+def _display_rows(members: list[Effect], ranks: list[int | None]) -> pd.DataFrame:
     """The rows of one panel for display; intervals name their level where levels differ."""
     same = _same_level(members)
     return pd.DataFrame(
         {
-            "rank": [str(ordered.index(e) + 1) if _is_ranked(e) else "-" for e in members],
+            "rank": ["-" if rank is None else str(rank) for rank in ranks],
             "intervention": [e.intervention for e in members],
             "outcome": [e.outcome for e in members],
             "effect": [_interval_text((e.estimate, e.lower, e.upper), e, same) for e in members],

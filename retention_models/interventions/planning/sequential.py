@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from retention_models.core.arguments import require_type
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits
+from retention_models.interventions.effects.assignment import IN_WORDS
 from retention_models.interventions.effects.derived_laws import Law, RepeatedLooks
 from retention_models.interventions.effects.effect import Effect, with_laws
 from retention_models.interventions.effects.error_spending import Spending, check_fractions
@@ -72,7 +73,7 @@ def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spendi
     Raises
     ------
     ValueError
-        As in ``sequential_bounds``.
+        As in ``sequential_bounds``, and when customers were not assigned at random.
 
     Notes
     -----
@@ -83,7 +84,7 @@ def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spendi
     --------
     >>> import retention_models as rm
     >>> email = rm.datasets.load_published_experiments().query("outcome == 'visit'").rename(columns={"count": "visit"})
-    >>> test = rm.Experiment.from_counts(email, rm.Plan(control="no e-mail"), outcome="visit")
+    >>> test = rm.Experiment.from_counts(email, rm.Plan(assigned_by="random", control="no e-mail"), outcome="visit")
     >>> visit = rm.Outcome(column="visit", unit="share of customers", horizon=2, time_unit="W")
     >>> effect = rm.differences(test, visit)[0]
     >>> print(rm.interventions.interim_look(effect, [0.5]))  # the first look, at half of the customers planned
@@ -91,6 +92,9 @@ def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spendi
     customers; 95 % interval; 2 weeks; randomised, n = 42,613).
     """
     require_type("effect", effect, Effect)
+    if effect.assigned_by != "random":
+        decided = IN_WORDS[effect.assigned_by]
+        raise ValueError(f"only a test with groups drawn at random may stop early; of {effect.intervention}, {decided}")
     times = check_fractions(fractions)
     law = RepeatedLooks(effect.law, times, spending)
     value_law = None if effect.value_law is None else RepeatedLooks(effect.value_law, times, spending)

@@ -31,7 +31,9 @@ def test_rows():
 
 @pytest.fixture(scope="module")
 def coupon(test_rows):
-    return Experiment.from_rows(test_rows, Plan(control="none"), arm="arm", outcomes=["buy", "used"])
+    return Experiment.from_rows(
+        test_rows, Plan(assigned_by="random", control="none"), arm="arm", outcomes=["buy", "used"]
+    )
 
 
 COSTS = {"coupon": Costs(contact=0.5, redemption=3.0, redemptions="used")}
@@ -40,7 +42,7 @@ COSTS = {"coupon": Costs(contact=0.5, redemption=3.0, redemptions="used")}
 def test_value_is_that_of_a_column_of_money_made_by_hand(coupon, test_rows):
     treated = test_rows["arm"] == "coupon"
     money = test_rows.assign(net=20 * test_rows["buy"] - 3 * test_rows["used"] - 0.5 * treated)
-    by_hand = Experiment.from_rows(money, Plan(control="none"), arm="arm", outcomes=["net"])
+    by_hand = Experiment.from_rows(money, Plan(assigned_by="random", control="none"), arm="arm", outcomes=["net"])
     net = differences(by_hand, Outcome(column="net"))[0]
     effect = differences(coupon, BUY, rm.Terms(price=20.0), costs=COSTS)[0]
     np.testing.assert_allclose(effect.priced, (net.estimate, net.lower, net.upper), rtol=1e-9)
@@ -83,7 +85,7 @@ def test_cost_per_kept_by_hand(coupon):
 
 def test_cost_per_kept_has_no_limit_where_the_effect_may_be_zero():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [500, 500], "stay": [200, 210]})
-    test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
+    test = Experiment.from_counts(counts, Plan(assigned_by="random", control="none"), outcome="stay")
     found = cost_per_retained(test, Outcome(column="stay"), {"mail": Costs(contact=1.0)})
     effect = differences(test, Outcome(column="stay"))[0]
     assert found.lower == pytest.approx(1.0 / effect.upper)
@@ -126,7 +128,7 @@ def test_fieller_through_infinity(denominator, text):
 
 def test_no_cost_or_no_effect_gives_no_cost_per_kept():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [500, 500], "stay": [200, 200]})
-    test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
+    test = Experiment.from_counts(counts, Plan(assigned_by="random", control="none"), outcome="stay")
     with pytest.raises(ValueError, match=r"cost 1\.00 more and kept 0 more: no cost per kept"):
         cost_per_retained(test, Outcome(column="stay"), {"mail": Costs(contact=1.0)})
     with pytest.raises(ValueError, match="cost 0 more"):
@@ -135,7 +137,7 @@ def test_no_cost_or_no_effect_gives_no_cost_per_kept():
 
 def test_a_harmful_campaign_says_so():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [5_000, 5_000], "stay": [2_500, 2_000]})
-    test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
+    test = Experiment.from_counts(counts, Plan(assigned_by="random", control="none"), outcome="stay")
     found = cost_per_retained(test, Outcome(column="stay"), {"mail": Costs(contact=1.0)})
     assert "it cost money and made them fewer" in found.sentence
 
@@ -167,7 +169,7 @@ def test_money_is_checked_against_the_experiment(coupon):
 @pytest.mark.parametrize("kept", [100, 104, 110, 500])
 def test_the_cost_of_one_more_lies_within_its_interval(kept):
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [1_000, 1_000], "stay": [105, kept]})
-    test = Experiment.from_counts(counts, Plan(control="none"), outcome="stay")
+    test = Experiment.from_counts(counts, Plan(assigned_by="random", control="none"), outcome="stay")
     found = cost_per_retained(test, Outcome(column="stay"), {"mail": Costs(contact=0.1)}, currency="EUR")
     assert found.lower <= found.estimate <= found.upper
     assert "EUR" in found.sentence
@@ -175,7 +177,9 @@ def test_the_cost_of_one_more_lies_within_its_interval(kept):
 
 def test_the_value_of_contracts_carries_the_checks_of_their_test():
     rows = pd.DataFrame({"arm": ["none", "call"] * 50, "tenure": np.arange(1, 101), "churned": [1, 0] * 50})
-    test = contract_experiment(rows, Plan(control="none", shares={"none": 9, "call": 1}), arm="arm", time_unit="M")
+    test = contract_experiment(
+        rows, Plan(assigned_by="random", control="none", shares={"none": 9, "call": 1}), arm="arm", time_unit="M"
+    )
     table = incremental_value(test, rm.Terms(price=3.0), horizon=24, rate=0.01)
     assert table.attrs["checks"][0]["passed"] is False
 

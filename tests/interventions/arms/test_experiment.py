@@ -11,7 +11,7 @@ from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.effects.table import evidence_table
 
-PLAN = Plan(control="none", shares={"none": 1, "mail": 1, "call": 1})
+PLAN = Plan(assigned_by="random", control="none", shares={"none": 1, "mail": 1, "call": 1})
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_cluster_sums_need_no_products_and_give_the_same_numbers_as_rows(rows):
     data = rows.astype({"visit": float}).assign(cluster=rows["arm"] + rows["household"].astype(str))
     sums = data.groupby(["arm", "cluster"], as_index=False)[["visit", "spend"]].sum()
     sums["n"] = data.groupby(["arm", "cluster"]).size().to_numpy()
-    plan = Plan(control="none", unit="household")
+    plan = Plan(assigned_by="random", control="none", unit="household")
     from_sums = Experiment.from_sums(sums, plan, columns=["visit", "spend"])
     from_rows = Experiment.from_rows(data, plan, arm="arm", outcomes=["visit", "spend"], cluster="cluster")
     for one, other in zip(numbers(from_sums, column="spend"), numbers(from_rows, column="spend"), strict=True):
@@ -119,7 +119,7 @@ def test_large_numbers_with_a_small_spread_lose_no_digits(rows):
 
 
 def test_arms_may_be_numbers_and_outcomes_true_or_false(rows):
-    test = experiment(rows.assign(arm=(rows["arm"] == "mail").astype(int)), Plan(control="0"))
+    test = experiment(rows.assign(arm=(rows["arm"] == "mail").astype(int)), Plan(assigned_by="random", control="0"))
     assert test.arms == ("0", "1")
     assert test.table().loc["1", "visit"] == rows.loc[rows["arm"] == "mail", "visit"].mean()
 
@@ -143,7 +143,9 @@ def test_a_quantile_is_one_of_all_arms_together_and_is_stated(rows):
 def test_a_ceiling_that_decides_fails_its_check():
     rows = pd.DataFrame({"arm": ["a"] * 200 + ["b"] * 200, "y": np.tile(np.arange(200.0), 2)})
     rows.loc[399, "y"] = 1e6
-    test = Experiment.from_rows(rows, Plan(control="a"), arm="arm", outcomes=["y"], caps={"y": 300.0})
+    test = Experiment.from_rows(
+        rows, Plan(assigned_by="random", control="a"), arm="arm", outcomes=["y"], caps={"y": 300.0}
+    )
     check = differences(test, Outcome(column="y"))[0].checks[-1]
     assert check.passed is False
     assert "the largest spenders decide" in check.detail
@@ -199,8 +201,10 @@ def test_what_is_no_table_is_refused(tmp_path):
 
 def test_orders_of_a_customer_count_as_a_cluster(rows):
     orders = pd.concat([rows, rows])
-    test = Experiment.from_rows(orders, Plan(control="none"), arm="arm", outcomes=["spend"], cluster="customer_id")
-    once = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["spend"])
+    test = Experiment.from_rows(
+        orders, Plan(assigned_by="random", control="none"), arm="arm", outcomes=["spend"], cluster="customer_id"
+    )
+    once = Experiment.from_rows(rows, Plan(assigned_by="random", control="none"), arm="arm", outcomes=["spend"])
     for one, other in zip(numbers(test, column="spend"), numbers(once, column="spend"), strict=True):
         np.testing.assert_allclose(one[1:5], other[1:5])
 
@@ -227,24 +231,26 @@ def test_orders_of_a_customer_count_as_a_cluster(rows):
 )
 def test_counts_that_cannot_be_right_are_refused(table, message):
     with pytest.raises(ValueError, match=message):
-        Experiment.from_counts(pd.DataFrame(table), Plan(control="a"), outcome="y")
+        Experiment.from_counts(pd.DataFrame(table), Plan(assigned_by="random", control="a"), outcome="y")
 
 
 def test_sums_name_the_products_they_lack():
     table = pd.DataFrame({"arm": ["a", "b"], "n": [9, 9], "y": [1.0, 2], "x": [1.0, 2], "y*y": [3.0, 4], "x*y": [3, 4]})
     with pytest.raises(ValueError, match=r"has no column 'x\*x'; it has"):
-        Experiment.from_sums(table, Plan(control="a"), columns=["y", "x"])
+        Experiment.from_sums(table, Plan(assigned_by="random", control="a"), columns=["y", "x"])
 
 
 def test_means_need_a_spread_of_0_or_more():
     table = pd.DataFrame({"arm": ["a", "b"], "n": [10, 12], "mean": [1.0, 2.0], "std_dev": [-1.0, 1.0]})
     with pytest.raises(ValueError, match="std_dev is below 0 in 1 of 2 rows"):
-        Experiment.from_means(table, Plan(control="a"), outcome="y")
+        Experiment.from_means(table, Plan(assigned_by="random", control="a"), outcome="y")
 
 
 @pytest.mark.parametrize("engine", [pd.DataFrame, lambda d: pl.DataFrame(d.to_dict("list")), duckdb.from_df])
 @pytest.mark.parametrize("kind", [bool, int])
 def test_a_control_may_be_a_number_or_a_truth_value_on_every_engine(engine, kind):
     rows = pd.DataFrame({"treated": np.arange(100) % 2, "y": np.arange(100) % 3}).astype({"treated": kind})
-    test = Experiment.from_rows(engine(rows), Plan(control=kind(0)), arm="treated", outcomes=["y"])
+    test = Experiment.from_rows(
+        engine(rows), Plan(assigned_by="random", control=kind(0)), arm="treated", outcomes=["y"]
+    )
     assert test.arms == (str(kind(0)), str(kind(1)))

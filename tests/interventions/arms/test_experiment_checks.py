@@ -40,7 +40,9 @@ def test_shares_must_name_every_arm(shares):
 
 def test_a_mismatch_is_printed_with_every_effect_and_keeps_it_from_being_ranked():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [10_000, 9_000], "visit": [1_000, 1_100]})
-    test = Experiment.from_counts(counts, Plan(control="none", shares={"none": 1, "mail": 1}), outcome="visit")
+    test = Experiment.from_counts(
+        counts, Plan(assigned_by="random", control="none", shares={"none": 1, "mail": 1}), outcome="visit"
+    )
     table = evidence_table(differences(test, Outcome(column="visit"), rm.Terms(price=5.0)))
     assert table.table["rank"].isna().all()
     assert "sample ratio: FAILED" in str(table)
@@ -49,7 +51,7 @@ def test_a_mismatch_is_printed_with_every_effect_and_keeps_it_from_being_ranked(
 
 def test_households_known_only_by_their_members_fail_the_check():
     counts = pd.DataFrame({"arm": ["none", "mail"], "n": [10_000, 10_000], "voted": [3_000, 3_100]})
-    test = Experiment.from_counts(counts, Plan(control="none", unit="household"), outcome="voted")
+    test = Experiment.from_counts(counts, Plan(assigned_by="random", control="none", unit="household"), outcome="voted")
     assert [(check.name, check.passed) for check in test.checks] == [
         ("sample ratio", None),
         ("unit of assignment", False),
@@ -62,7 +64,9 @@ def test_balance_sees_a_broken_assignment():
     rows["fair"] = rng.normal(size=2_000)
     rows["unfair"] = rng.normal(size=2_000) + 0.3 * (rows["arm"] == "b")
     for covariates, passed in ((["fair"], True), (["fair", "unfair"], False)):
-        test = Experiment.from_rows(rows, Plan(control="a"), arm="arm", outcomes=["y"], covariates=covariates)
+        test = Experiment.from_rows(
+            rows, Plan(assigned_by="random", control="a"), arm="arm", outcomes=["y"], covariates=covariates
+        )
         assert test.checks[-1].name == "balance"
         assert test.checks[-1].passed is passed
 
@@ -82,13 +86,15 @@ def test_balance_p_values_are_uniform_under_a_fair_assignment():
 
 def test_balance_says_when_it_cannot_tell():
     rows = pd.DataFrame({"arm": ["a", "b"] * 4, "y": range(8), "x": range(8)})
-    test = Experiment.from_rows(rows, Plan(control="a"), arm="arm", outcomes=["y"], covariates=["x"])
+    test = Experiment.from_rows(
+        rows, Plan(assigned_by="random", control="a"), arm="arm", outcomes=["y"], covariates=["x"]
+    )
     assert test.checks[-1].passed is None
 
 
 def test_few_events_are_told():
     counts = pd.DataFrame({"arm": ["a", "b"], "n": [1_000, 1_000], "churned": [4, 30]})
-    test = Experiment.from_counts(counts, Plan(control="a"), outcome="churned")
+    test = Experiment.from_counts(counts, Plan(assigned_by="random", control="a"), outcome="churned")
     check = differences(test, Outcome(column="churned"))[0].checks[-1]
     assert (check.name, check.passed) == ("events", False)
     assert "too few for the interval (4 in the smallest group)" in check.detail
@@ -101,7 +107,9 @@ def test_balance_sees_a_covariate_that_only_one_arm_has(engine):
     rows["premium"] = ((rows["arm"] == "mail") & (rng.random(2_000) < 0.5)).astype(int)
     rows["y"] = (rng.random(2_000) < 0.2).astype(int)
     frame = {"pandas": rows, "polars": pl.DataFrame(rows.to_dict("list")), "duckdb": duckdb.connect().from_df(rows)}
-    test = Experiment.from_rows(frame[engine], Plan(control="none"), arm="arm", outcomes=["y"], covariates=["premium"])
+    test = Experiment.from_rows(
+        frame[engine], Plan(assigned_by="random", control="none"), arm="arm", outcomes=["y"], covariates=["premium"]
+    )
     assert test.checks[-1].passed is False
     assert next(cell for cell in test.cells if cell.arm == "none").covariance[1, 1] == 0
 
@@ -110,7 +118,9 @@ def test_balance_sees_a_covariate_that_only_one_arm_has(engine):
 def test_arms_without_spread_are_balanced_only_where_they_agree(mail, passed):
     rows = pd.DataFrame({"arm": ["none", "mail"] * 100, "y": np.arange(200.0) % 7})
     rows["before"] = np.where(rows["arm"] == "mail", mail, 0.1)
-    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"], covariates=["before"])
+    test = Experiment.from_rows(
+        rows, Plan(assigned_by="random", control="none"), arm="arm", outcomes=["y"], covariates=["before"]
+    )
     assert test.checks[-1].passed is passed
 
 
@@ -118,5 +128,7 @@ def test_a_third_arm_with_spread_does_not_hide_two_that_differ_without():
     rng = np.random.default_rng(3)
     rows = pd.DataFrame({"arm": ["a", "b", "c"] * 100, "y": rng.normal(size=300)})
     rows["x"] = np.where(rows["arm"] == "a", 0.0, np.where(rows["arm"] == "b", 1.0, rng.normal(0.5, 9, size=300)))
-    test = Experiment.from_rows(rows, Plan(control="a"), arm="arm", outcomes=["y"], covariates=["x"])
+    test = Experiment.from_rows(
+        rows, Plan(assigned_by="random", control="a"), arm="arm", outcomes=["y"], covariates=["x"]
+    )
     assert test.checks[-1].passed is False

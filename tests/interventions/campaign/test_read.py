@@ -51,7 +51,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def campaign(rows):
-    return read_campaign(rows, **ROLES, **MONEY, planned_shares=SHARES, horizon=30, time_unit="D")
+    return read_campaign(rows, **ROLES, **MONEY, planned_shares=SHARES, horizon=30, time_unit="D", assigned_by="random")
 
 
 def test_a_file_and_every_frame_tell_the_same(rows, campaign, tmp_path):
@@ -61,7 +61,9 @@ def test_a_file_and_every_frame_tell_the_same(rows, campaign, tmp_path):
     rows.to_parquet(tmp_path / "test.parquet")
     sources = [tmp_path / name for name in ("test.csv", "european.csv", "test.parquet")]
     for source in (*sources, pl.DataFrame(rows.to_dict("list"))):
-        other = read_campaign(source, **ROLES, **MONEY, planned_shares=SHARES, horizon=30, time_unit="D")
+        other = read_campaign(
+            source, **ROLES, **MONEY, planned_shares=SHARES, horizon=30, time_unit="D", assigned_by="random"
+        )
         pd.testing.assert_frame_equal(rm.evidence_table(other.effects).table, rm.evidence_table(campaign.effects).table)
         forms = [reason for reason in other.reasons if "is read with decimal comma" in reason]
         assert len(forms) == (1 if "european" in str(source) else 0)
@@ -73,14 +75,20 @@ def test_an_experiment_reads_a_file_as_a_campaign_does(rows, campaign, tmp_path)
     words = rows.assign(bought=rows["bought"].map({1: "yes", 0: "no"}))
     words.to_csv(tmp_path / "european.csv", index=False, sep=";", decimal=",")
     measured = {"outcomes": ["bought", "amount"], "covariates": ["before"]}
-    test = rm.Experiment.from_rows(tmp_path / "european.csv", rm.Plan(control="none"), arm="arm", **measured)
+    test = rm.Experiment.from_rows(
+        tmp_path / "european.csv", rm.Plan(assigned_by="random", control="none"), arm="arm", **measured
+    )
     expected = campaign.experiment.table()[test.table().columns]
     pd.testing.assert_frame_equal(test.table(), expected)
 
 
 def test_its_effects_are_those_of_the_experiment(rows, campaign):
     test = rm.Experiment.from_rows(
-        rows, rm.Plan(control="none", shares=SHARES), arm="arm", outcomes=["bought"], covariates=["before"]
+        rows,
+        rm.Plan(assigned_by="random", control="none", shares=SHARES),
+        arm="arm",
+        outcomes=["bought"],
+        covariates=["before"],
     )
     outcome = rm.Outcome(column="bought", unit="share of customers", horizon=30, time_unit="D", adjust_for=("before",))
     for expected, found in zip(rm.differences(test, outcome), campaign.effects, strict=False):
@@ -89,7 +97,7 @@ def test_its_effects_are_those_of_the_experiment(rows, campaign):
 
 
 def test_what_was_not_said_is_chosen_and_told(rows):
-    told = read_campaign(rows[["customer_id", "arm", "bought"]], **stated())
+    told = read_campaign(rows[["customer_id", "arm", "bought"]], **stated(), assigned_by="random")
     assert [outcome.column for outcome in told.outcomes] == ["bought"]
     assert told.experiment.plan.control == "none"
     for reason in ("no other column of numbers", "goes by the name of a control", "planned_shares", "no value", "cost"):
@@ -136,7 +144,7 @@ def test_what_was_not_said_is_chosen_and_told(rows):
 )
 def test_what_contradicts_itself_is_refused(rows, change, roles, prices, message):
     with pytest.raises(ValueError, match=message):
-        read_campaign(change(rows), **({"outcome": "bought"} | roles), **stated(**prices))
+        read_campaign(change(rows), **({"outcome": "bought"} | roles), **stated(**prices), assigned_by="random")
 
 
 @pytest.mark.parametrize(
@@ -153,16 +161,16 @@ def test_what_contradicts_itself_is_refused(rows, change, roles, prices, message
 )
 def test_prices_that_cannot_be_are_refused(rows, prices, message):
     with pytest.raises(ValueError, match=message):
-        read_campaign(rows, outcome="bought", **stated(**prices))
+        read_campaign(rows, outcome="bought", **stated(**prices), assigned_by="random")
 
 
 def churned(rows, prices=MONEY_OF_ONE_FEWER):
     roles = {"outcome": "churned", "lower_is_better": "churned", "redeemed": "used"}
-    return read_campaign(rows.assign(churned=1 - rows["bought"]), **roles, **prices)
+    return read_campaign(rows.assign(churned=1 - rows["bought"]), **roles, **prices, assigned_by="random")
 
 
 def test_where_less_is_better_fewer_is_worth_money_and_what_one_fewer_has_cost_is_told(rows):
-    told, mirrored = churned(rows), read_campaign(rows, outcome="bought", **MONEY_OF_ONE_FEWER)
+    told, mirrored = churned(rows), read_campaign(rows, outcome="bought", **MONEY_OF_ONE_FEWER, assigned_by="random")
     assert "Less of it is better (lower_is_better)." in str(told)
     assert "One fewer of “churned” is counted as EUR 40.0 earned (price)." in str(told)
     for less, more in zip(told.effects, mirrored.effects, strict=True):
@@ -188,6 +196,7 @@ def test_households_are_the_units_where_they_were_assigned(rows):
         cluster="household",
         **stated(),
         planned_shares=SHARES,
+        assigned_by="random",
     )
     assert told.experiment.plan.unit == "household"
     assert list(told.table) == ["customers", "units", "bought"]
@@ -213,20 +222,24 @@ def test_the_naive_comparison_stands_beside_the_assigned_one(campaign):
 
 def test_an_arm_that_reached_everyone_has_no_naive_row(rows):
     everyone = rows.assign(got=(rows["arm"] != "none").astype(int))
-    told = read_campaign(everyone, outcome="bought", received="got", **stated())
+    told = read_campaign(everyone, outcome="bought", received="got", **stated(), assigned_by="random")
     assert [e.intervention for e in views.effects_by_delivery(told)] == [
         "gift",
         "gift, received",
         "mail",
         "mail, received",
     ]
-    assert views.effects_by_delivery(read_campaign(rows, outcome="bought", **stated())) == []
+    assert views.effects_by_delivery(read_campaign(rows, outcome="bought", **stated(), assigned_by="random")) == []
 
 
 def test_too_few_who_received_are_told_instead_of_compared(rows):
     first = rows.index[rows["arm"] == "mail"][0]
     told = read_campaign(
-        rows.assign(got=(rows.index == first).astype(int)), outcome="bought", received="got", **stated()
+        rows.assign(got=(rows.index == first).astype(int)),
+        outcome="bought",
+        received="got",
+        **stated(),
+        assigned_by="random",
     )
     found = {effect.intervention: effect for effect in views.effects_by_delivery(told)}
     assert list(found) == ["gift", "mail", "mail, received"]
@@ -237,7 +250,9 @@ def test_too_few_who_received_are_told_instead_of_compared(rows):
 
 def test_what_redemptions_gave_away_to_purchases_made_anyway_is_a_line(rows):
     counted = rows.assign(purchases=2 * rows["bought"])
-    told = read_campaign(counted, **ROLES | {"outcome": ("bought", "purchases")}, **MONEY, planned_shares=SHARES)
+    told = read_campaign(
+        counted, **ROLES | {"outcome": ("bought", "purchases")}, **MONEY, planned_shares=SHARES, assigned_by="random"
+    )
     table = views.cost_breakdown_by_arm(told)
     means = told.experiment.table()
     gained = means.loc["gift", "purchases"] - means.loc["none", "purchases"]
@@ -256,7 +271,7 @@ def test_the_money_of_an_arm_adds_up(campaign):
 
 def test_a_few_spenders_who_decide_are_named(rows):
     rich = rows.assign(amount=rows["amount"].where(rows.index != 2, 90_000.0))
-    told = read_campaign(rich, amount="amount", **stated())
+    told = read_campaign(rich, amount="amount", **stated(), assigned_by="random")
     cut = views.with_ceiling(told)
     check = views.ceiling_check(views.ceiling_table(told, cut))
     assert check.passed is False
@@ -266,7 +281,7 @@ def test_a_few_spenders_who_decide_are_named(rows):
 
 def test_where_hardly_anybody_bought_the_ceiling_is_that_of_buyers(rows):
     rare = rows.assign(amount=np.where(rows.index < 5, [10.0, 20, 30, 40, 5000] + [0] * (len(rows) - 5), 0.0))
-    told = read_campaign(rare, amount="amount", **stated())
+    told = read_campaign(rare, amount="amount", **stated(), assigned_by="random")
     cut = views.with_ceiling(told)
     assert "0.0" not in cut.ceilings["amount"]
     assert cut.ceilings["amount"].startswith("amount above 4,980 counts as that: 1 of 6,000 customers, 0.389 %")
@@ -280,11 +295,11 @@ def test_a_model_of_purchases_is_held_against_the_arms_of_a_shop(tmp_path):
     rows = pd.DataFrame({"arm": arms, "purchases": seen["frequency"], "days_to_last": seen["recency"]})
     rows["days_to_next"] = np.where(rows["purchases"] > 0, 3.0, 56.0)
     rows.to_csv(tmp_path / "test.csv", index=False)
-    told = read_campaign(tmp_path / "test.csv", outcome="purchases", **stated())
+    told = read_campaign(tmp_path / "test.csv", outcome="purchases", **stated(), assigned_by="random")
     (check,) = views.purchase_models(told, rm.MBGNBD)
     assert check.passed
     assert check.detail.startswith("mail: MBGNBD, fitted to each arm's purchases since the assignment, expects")
-    at_once = read_campaign(rows.assign(days_to_last=0.0), outcome="purchases", **stated())
+    at_once = read_campaign(rows.assign(days_to_last=0.0), outcome="purchases", **stated(), assigned_by="random")
     (check,) = views.purchase_models(at_once, rm.MBGNBD)
     assert check.passed is None
     assert "cannot be fitted to the arms: recency is 0 in spite of repeat purchases" in check.detail
@@ -296,12 +311,14 @@ def test_rows_without_days_of_purchases_have_no_model_of_them(campaign):
 
 def test_looks_that_cannot_be_judged_say_why(rows):
     late = rows.assign(bought=np.where(rows["week"] > 0, rows["bought"], 0))
-    table = interim.interim_looks(read_campaign(late, outcome="bought", assigned="week", **stated()))
+    table = interim.interim_looks(
+        read_campaign(late, outcome="bought", assigned="week", **stated(), assigned_by="random")
+    )
     first, second = table.loc[(1, 0.25, "gift")], table.loc[(2, 0.5, "gift")]
     assert first["verdict"].startswith("cannot be judged: bought is the same for every customer")
     assert pd.isna(first["z"])
     assert (first["difference_lower"], first["difference_upper"]) == (-np.inf, np.inf)
-    half = read_campaign(late[late["week"] < 2], outcome="bought", **stated())
+    half = read_campaign(late[late["week"] < 2], outcome="bought", **stated(), assigned_by="random")
     assert second["bound"] == pytest.approx(interim_look(half.effects[0], [0.5]).bound)
     assert table["verdict"].iloc[-1] in ("stop", "go on")
 
@@ -322,7 +339,9 @@ def test_looks_that_cannot_be_judged_say_why(rows):
 def test_an_arm_or_block_that_begins_later_has_looks_from_then_on(rows, change, reason):
     changed = change(rows)
     block = "region" if "region" in changed else None
-    told = read_campaign(changed, outcome="bought", assigned="week", block=block, **stated(), planned_shares=SHARES)
+    told = read_campaign(
+        changed, outcome="bought", assigned="week", block=block, **stated(), planned_shares=SHARES, assigned_by="random"
+    )
     table = interim.interim_looks(told)
     gift = table.xs("gift", level="arm")["verdict"].tolist()
     assert any(verdict.startswith(reason) for verdict in gift)
@@ -331,25 +350,27 @@ def test_an_arm_or_block_that_begins_later_has_looks_from_then_on(rows, change, 
 
 def test_looks_count_towards_the_planned_customers(rows):
     roles = {"outcome": "bought", "assigned": "week"}
-    told = read_campaign(rows, **roles, **stated(), planned_customers=12_000)
+    told = read_campaign(rows, **roles, **stated(), planned_customers=12_000, assigned_by="random")
     table = interim.interim_looks(told)
     assert table.index.get_level_values("share").unique().tolist() == [0.125, 0.25, 0.375, 0.5]
-    expected = interim_look(read_campaign(rows, **roles, **stated()).effects[0], [0.125, 0.25, 0.375, 0.5])
+    expected = interim_look(
+        read_campaign(rows, **roles, **stated(), assigned_by="random").effects[0], [0.125, 0.25, 0.375, 0.5]
+    )
     assert table.loc[(4, 0.5, "gift"), "bound"] == pytest.approx(expected.bound)
     assert "Of 12,000 planned customers 6,000 have come in: looks count towards all of them." in str(told)
-    unsaid = read_campaign(rows, **roles, **stated())
+    unsaid = read_campaign(rows, **roles, **stated(), assigned_by="random")
     assert "take the 6,000 customers who came in as all that were planned (planned_customers)" in str(unsaid)
-    more = read_campaign(rows, **roles, **stated(), planned_customers=5_000)
+    more = read_campaign(rows, **roles, **stated(), planned_customers=5_000, assigned_by="random")
     assert "More customers came in, 6,000, than were planned, 5,000: looks take them as the plan." in str(more)
     with pytest.raises(ValueError, match="planned_customers is how many customers were planned, 1 or more; got 0"):
-        read_campaign(rows, **roles, **stated(), planned_customers=0)
+        read_campaign(rows, **roles, **stated(), planned_customers=0, assigned_by="random")
 
 
 def test_looks_are_those_of_the_customers_so_far(rows):
-    told = read_campaign(rows, outcome="bought", assigned="week", **stated())
+    told = read_campaign(rows, outcome="bought", assigned="week", **stated(), assigned_by="random")
     table = interim.interim_looks(told)
     assert table.index.get_level_values("share").unique().tolist() == [0.25, 0.5, 0.75, 1.0]
-    half = read_campaign(rows[rows["week"] < 2], outcome="bought", **stated())
+    half = read_campaign(rows[rows["week"] < 2], outcome="bought", **stated(), assigned_by="random")
     expected = interim_look(half.effects[0], [0.25, 0.5])
     found = table.loc[(2, 0.5, "gift")]
     assert found["z"] == pytest.approx(expected.z)
@@ -360,10 +381,14 @@ def test_looks_are_those_of_the_customers_so_far(rows):
 def test_days_and_many_moments_make_at_most_five_looks(rows, tmp_path):
     day = (pd.Timestamp("2025-01-01") + pd.to_timedelta(rows.index // 100, unit="D")).strftime("%Y-%m-%d")
     rows.assign(week=day).to_csv(tmp_path / "test.csv", index=False)
-    table = interim.interim_looks(read_campaign(tmp_path / "test.csv", outcome="bought", assigned="week", **stated()))
+    table = interim.interim_looks(
+        read_campaign(tmp_path / "test.csv", outcome="bought", assigned="week", **stated(), assigned_by="random")
+    )
     np.testing.assert_allclose(table.index.get_level_values("share").unique(), [0.2, 0.4, 0.6, 0.8, 1.0], atol=0.02)
     rows.assign(week=rows.index % 12).to_csv(tmp_path / "numbers.csv", index=False)
-    numbers = read_campaign(tmp_path / "numbers.csv", outcome="bought", assigned="week", **stated())
+    numbers = read_campaign(
+        tmp_path / "numbers.csv", outcome="bought", assigned="week", **stated(), assigned_by="random"
+    )
     np.testing.assert_allclose(
         interim.interim_looks(numbers).index.get_level_values("share").unique(), np.array([3, 5, 8, 10, 12]) / 12
     )
@@ -371,7 +396,7 @@ def test_days_and_many_moments_make_at_most_five_looks(rows, tmp_path):
 
 def test_there_is_nothing_to_look_at_before_the_end_without_an_order(rows, campaign):
     assert interim.interim_looks(campaign) is None
-    at_once = read_campaign(rows.assign(week=1), outcome="bought", assigned="week", **stated())
+    at_once = read_campaign(rows.assign(week=1), outcome="bought", assigned="week", **stated(), assigned_by="random")
     assert interim.interim_looks(at_once) is None
 
 
@@ -393,19 +418,24 @@ def test_the_arm_that_pays_is_sent_next(campaign):
     ],
 )
 def test_the_verdict_says_how_sure_it_is(rows, prices, beginning):
-    told = read_campaign(rows, outcome="bought", covariate="before", **prices)
+    told = read_campaign(rows, outcome="bought", covariate="before", **prices, assigned_by="random")
     assert recommendation(told).startswith(beginning)
 
 
 def test_nothing_found_says_what_would_have_been(rows):
-    told = read_campaign(rows[rows["arm"] != "gift"], outcome="bought", **stated())
+    told = read_campaign(rows[rows["arm"] != "gift"], outcome="bought", **stated(), assigned_by="random")
     assert recommendation(told).startswith("No arm is shown to have changed “bought”: the largest difference is “mail”")
     assert "would have been found four times in five" in recommendation(told)
 
 
 def test_the_change_that_would_have_been_found_is_that_of_the_smallest_arm(rows):
     format_together = rows.assign(bought=rows.index // 3 % 2)
-    told = read_campaign(format_together[(rows["arm"] != "gift") | (rows.index < 600)], outcome="bought", **stated())
+    told = read_campaign(
+        format_together[(rows["arm"] != "gift") | (rows.index < 600)],
+        outcome="bought",
+        **stated(),
+        assigned_by="random",
+    )
     widest = max(rm.differences(told.experiment, told.main_outcome), key=lambda effect: effect.std_error)
     assert widest.intervention == "gift"
     needed = three_digits((ndtri(0.9875) + ndtri(0.8)) * widest.std_error)
@@ -414,7 +444,7 @@ def test_the_change_that_would_have_been_found_is_that_of_the_smallest_arm(rows)
 
 def test_no_decision_stands_on_a_broken_assignment(rows):
     lost = rows[(rows["arm"] != "gift") | (rows.index % 4 > 0)]
-    told = read_campaign(lost, outcome="bought", **stated(worth=100.0), planned_shares=SHARES)
+    told = read_campaign(lost, outcome="bought", **stated(worth=100.0), planned_shares=SHARES, assigned_by="random")
     assert recommendation(told).startswith(
         "Do not decide by this test: sample ratio failed. Customers assigned: gift 1,500"
     )
@@ -424,7 +454,7 @@ def test_the_rows_of_a_file_are_read_once(rows, tmp_path):
     """Nothing asks for the file again once it was read, whatever is asked of the test."""
     path = tmp_path / "test.csv"
     rows.to_csv(path, index=False)
-    found = read_campaign(path, **ROLES, **MONEY, assigned="week", planned_shares=SHARES)
+    found = read_campaign(path, **ROLES, **MONEY, assigned="week", planned_shares=SHARES, assigned_by="random")
     path.unlink()
     cut = views.with_ceiling(found)
     tables = [views.difference_by_method(found), views.ceiling_table(found, cut), interim.interim_looks(found)]

@@ -29,12 +29,12 @@ SPEND = {"mean": {}, "cuped": {"adjust_for": ("pre",)}, "ratio": {"per": "orders
 def counted(**arms):
     """An experiment from arm=(n, count)."""
     table = pd.DataFrame([{"arm": arm, "n": n, "y": count} for arm, (n, count) in arms.items()])
-    return Experiment.from_counts(table, Plan(control=next(iter(arms))), outcome="y")
+    return Experiment.from_counts(table, Plan(assigned_by="random", control=next(iter(arms))), outcome="y")
 
 
 def test_nsw_difference_with_hc2_is_as_published(nsw, peers):
     """The published 1794.3433 is a float32 sum of the same rows; exactly it is 1794.3424."""
-    test = Experiment.from_rows(nsw, Plan(control="control"), arm="arm", outcomes=["re78"])
+    test = Experiment.from_rows(nsw, Plan(assigned_by="random", control="control"), arm="arm", outcomes=["re78"])
     effect = differences(test, Outcome(column="re78"))[0]
     assert effect.estimate == pytest.approx(peers["nsw"]["difference"]["estimate"], rel=1e-12)
     assert effect.std_error == pytest.approx(peers["nsw"]["difference"]["std_error"], rel=1e-12)
@@ -44,7 +44,11 @@ def test_nsw_difference_with_hc2_is_as_published(nsw, peers):
 @pytest.mark.parametrize("name", SPEND)
 def test_means_ratios_and_cuped_agree_with_tea_tasting(cuped, peers, name):
     test = Experiment.from_rows(
-        cuped, Plan(control="control"), arm="arm", outcomes=["spend", "orders"], covariates=["pre"]
+        cuped,
+        Plan(assigned_by="random", control="control"),
+        arm="arm",
+        outcomes=["spend", "orders"],
+        covariates=["pre"],
     )
     expected, outcome = peers["tea_tasting"][name], Outcome(column="spend", **SPEND[name])
     effect, lift = differences(test, outcome)[0], differences(test, outcome, scale="ratio")[0]
@@ -99,7 +103,9 @@ def test_each_pair_once_and_against_any_baseline():
 
 def test_blocks_are_compared_within(nsw):
     rows = nsw.assign(block=nsw["nodegree"].astype(str))
-    test = Experiment.from_rows(rows, Plan(control="control"), arm="arm", outcomes=["re78"], block="block")
+    test = Experiment.from_rows(
+        rows, Plan(assigned_by="random", control="control"), arm="arm", outcomes=["re78"], block="block"
+    )
     effect = differences(test, Outcome(column="re78"))[0]
     estimate = variance = 0.0
     for _, part in rows.groupby("block"):
@@ -173,7 +179,9 @@ def test_outcomes_that_never_vary_are_refused():
 
 
 def test_any_difference_is_for_single_customers(nsw):
-    test = Experiment.from_rows(nsw, Plan(control="control"), arm="arm", outcomes=["re78"], block="nodegree")
+    test = Experiment.from_rows(
+        nsw, Plan(assigned_by="random", control="control"), arm="arm", outcomes=["re78"], block="nodegree"
+    )
     with pytest.raises(ValueError, match="customers assigned one by one"):
         any_difference(test, Outcome(column="re78"))
 
@@ -183,7 +191,10 @@ def test_money_and_units_only_scale_the_numbers(cuped):
     outcome = Outcome(column="spend", adjust_for=("pre",))
     one, other = (
         differences(
-            Experiment.from_rows(d, Plan(control="control"), arm="arm", outcomes=["spend"], covariates=["pre"]), outcome
+            Experiment.from_rows(
+                d, Plan(assigned_by="random", control="control"), arm="arm", outcomes=["spend"], covariates=["pre"]
+            ),
+            outcome,
         )[0]
         for d in (cuped, scaled)
     )
@@ -197,7 +208,12 @@ def test_too_many_covariates_for_few_clusters_fail_a_check():
     rows = pd.DataFrame({"cluster": np.repeat(range(12), 10), "y": rng.normal(size=120), "x": rng.normal(size=120)})
     rows["arm"] = np.where(rows["cluster"] < 6, "a", "b")
     test = Experiment.from_rows(
-        rows, Plan(control="a", unit="store"), arm="arm", outcomes=["y"], covariates=["x"], cluster="cluster"
+        rows,
+        Plan(assigned_by="random", control="a", unit="store"),
+        arm="arm",
+        outcomes=["y"],
+        covariates=["x"],
+        cluster="cluster",
     )
     failed = differences(test, Outcome(column="y", adjust_for=("x",)))[0].failed
     assert [check.name for check in failed] == ["adjustment"]
@@ -209,13 +225,17 @@ def test_only_what_was_known_before_may_be_adjusted_for():
     rows = pd.DataFrame({"arm": ["none", "mail"] * 200, "before": rng.normal(size=400)})
     rows["opened"] = ((rows["arm"] == "mail") & (rng.random(400) < 0.5)).astype(int)
     rows["y"] = rows["opened"] + rng.normal(size=400)
-    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y", "opened"], covariates=["before"])
+    test = Experiment.from_rows(
+        rows, Plan(assigned_by="random", control="none"), arm="arm", outcomes=["y", "opened"], covariates=["before"]
+    )
     late = Outcome(column="y", adjust_for=("opened",))
     for adjustment in ("CUPED", "Lin"):
         with pytest.raises(ValueError, match=r"opened is not among the covariates of this experiment \(before\)"):
             differences(test, late, adjustment=adjustment)
     with pytest.raises(ValueError, match="before: an outcome is measured after the assignment, a covariate before"):
-        Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["before"], covariates=["before"])
+        Experiment.from_rows(
+            rows, Plan(assigned_by="random", control="none"), arm="arm", outcomes=["before"], covariates=["before"]
+        )
 
 
 def test_sums_carry_covariates_and_their_balance():
@@ -225,15 +245,17 @@ def test_sums_carry_covariates_and_their_balance():
     products = rows.assign(**{"y*y": rows["y"] ** 2, "x*x": rows["x"] ** 2, "x*y": rows["x"] * rows["y"], "n": 1})
     sums = products.groupby("arm", as_index=False).sum()
     outcome = Outcome(column="y", adjust_for=("x",))
-    one = Experiment.from_sums(sums, Plan(control="none"), columns=["y"], covariates=["x"])
-    other = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"], covariates=["x"])
+    one = Experiment.from_sums(sums, Plan(assigned_by="random", control="none"), columns=["y"], covariates=["x"])
+    other = Experiment.from_rows(
+        rows, Plan(assigned_by="random", control="none"), arm="arm", outcomes=["y"], covariates=["x"]
+    )
     assert [check.name for check in one.checks] == [check.name for check in other.checks] == ["sample ratio", "balance"]
     assert differences(one, outcome)[0].estimate == pytest.approx(differences(other, outcome)[0].estimate)
 
 
 def shares(**arms):
     table = pd.DataFrame([{"arm": arm, "n": n, "y": y} for arm, (n, y) in arms.items()])
-    return Experiment.from_counts(table, Plan(control="none"), outcome="y")
+    return Experiment.from_counts(table, Plan(assigned_by="random", control="none"), outcome="y")
 
 
 def test_a_pair_in_which_nobody_did_it_keeps_its_row_and_the_others():
@@ -257,7 +279,7 @@ def test_all_against_none_is_a_difference_with_an_interval():
 
 def test_amounts_that_never_differ_name_their_arms():
     rows = pd.DataFrame({"arm": ["none", "mail", "gift"] * 10, "y": [0.0, 0.0, 5.0] * 5 + [0.0, 0.0, 7.0] * 5})
-    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"])
+    test = Experiment.from_rows(rows, Plan(assigned_by="random", control="none"), arm="arm", outcomes=["y"])
     with pytest.raises(ValueError, match="y is the same for every customer of mail and none: there"):
         differences(test, Outcome(column="y"))
     nothing = shares(none=(10, 0), mail=(10, 0))
@@ -269,7 +291,9 @@ def test_amounts_that_never_differ_name_their_arms():
 def test_events_are_counted_over_the_blocks_of_an_arm():
     rows = pd.DataFrame({"arm": ["none", "mail"] * 400, "region": np.arange(800) // 2 % 40})
     rows["y"] = (np.arange(800) // 2 % 19 == 0).astype(int)
-    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"], block="region")
+    test = Experiment.from_rows(
+        rows, Plan(assigned_by="random", control="none"), arm="arm", outcomes=["y"], block="region"
+    )
     check = next(c for c in differences(test, Outcome(column="y"))[0].checks if c.name == "events")
     assert check.passed
     assert f"({rows['y'].sum() // 2} in the smallest group)" in check.detail
@@ -287,7 +311,9 @@ def test_what_could_not_be_chosen_has_no_price():
 
 def test_a_failed_check_goes_wherever_the_numbers_go():
     table = pd.DataFrame({"arm": ["none", "mail"], "n": [10_000, 9_000], "y": [1_000, 990]})
-    test = Experiment.from_counts(table, Plan(control="none", shares={"none": 1, "mail": 1}), outcome="y")
+    test = Experiment.from_counts(
+        table, Plan(assigned_by="random", control="none", shares={"none": 1, "mail": 1}), outcome="y"
+    )
     outcome, money = Outcome(column="y"), {"terms": rm.Terms(price=10.0), "costs": {"mail": Costs(contact=0.01)}}
     effect = differences(test, outcome, **money)[0]
     assert str(effect).endswith("FAILED: sample ratio.")
@@ -302,7 +328,9 @@ def test_a_failed_check_goes_wherever_the_numbers_go():
 
 def test_an_adjusted_lift_has_the_error_of_its_influence_values(cuped):
     """Log ratio of A = mean y - slope (mean x - overall mean x): each customer's share in it, squared and added up."""
-    test = Experiment.from_rows(cuped, Plan(control="control"), arm="arm", outcomes=["spend"], covariates=["pre"])
+    test = Experiment.from_rows(
+        cuped, Plan(assigned_by="random", control="control"), arm="arm", outcomes=["spend"], covariates=["pre"]
+    )
     effect = differences(test, Outcome(column="spend", adjust_for=("pre",)), scale="ratio")[0]
     centred = cuped[["spend", "pre"]] - cuped.groupby("arm")[["spend", "pre"]].transform("mean")
     everyone = cuped[["spend", "pre"]] - cuped[["spend", "pre"]].mean()

@@ -27,7 +27,9 @@ def log():
 @pytest.fixture(scope="module")
 def test_of_calls(log):
     spells = rm.read_contracts(log, sampling="active_on", covariates=["arm"], **DAYS)
-    return contract_experiment(spells, rm.Plan(control="none", shares={"none": 1, "call": 1}), arm="arm")
+    return contract_experiment(
+        spells, rm.Plan(assigned_by="random", control="none", shares={"none": 1, "call": 1}), arm="arm"
+    )
 
 
 def test_tenure_counts_from_the_assignment(test_of_calls):
@@ -50,7 +52,9 @@ def test_contracts_assigned_as_they_begin_count_from_their_start(log):
     spells = rm.read_contracts(
         log.head(8), sampling="acquisition", covariates=["arm"], observation_end=DAYS["observation_end"]
     )
-    effect = retention_difference(contract_experiment(spells, rm.Plan(control="none"), arm="arm"), horizon=80)[0]
+    effect = retention_difference(
+        contract_experiment(spells, rm.Plan(assigned_by="random", control="none"), arm="arm"), horizon=80
+    )[0]
     assert effect.estimate == 0.5
 
 
@@ -64,9 +68,9 @@ def test_files_and_frames_agree(log, test_of_calls, tmp_path):
 def test_what_spells_cannot_be_is_refused(log):
     spells = rm.read_contracts(log, sampling="active_on", **DAYS)
     with pytest.raises(ValueError, match=r"'arm' is not among the covariates of the contracts \(none\)"):
-        contract_experiment(spells, rm.Plan(control="none"), arm="arm")
+        contract_experiment(spells, rm.Plan(assigned_by="random", control="none"), arm="arm")
     spells = rm.read_contracts(log, sampling="active_on", covariates=["arm"], **DAYS)
     with pytest.raises(ValueError, match="in days: leave out time_unit and weight"):
-        contract_experiment(spells, rm.Plan(control="none"), arm="arm", time_unit="M")
+        contract_experiment(spells, rm.Plan(assigned_by="random", control="none"), arm="arm", time_unit="M")
     with pytest.raises(ValueError, match="say the unit of tenure"):
-        contract_experiment(log.assign(tenure=1, churned=0), rm.Plan(control="none"), arm="arm")
+        contract_experiment(log.assign(tenure=1, churned=0), rm.Plan(assigned_by="random", control="none"), arm="arm")

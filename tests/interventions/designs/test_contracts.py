@@ -13,7 +13,7 @@ from retention_models.interventions.arms.experiment import Plan
 from retention_models.interventions.designs.contract_arms import contract_experiment
 from retention_models.interventions.designs.contracts import incremental_value, retention_difference, rmst_difference
 
-PLAN = Plan(control="none", shares={"none": 1, "offer": 1})
+PLAN = Plan(assigned_by="random", control="none", shares={"none": 1, "offer": 1})
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,9 @@ def test_restricted_mean_difference_on_lung_is_as_published(reference):
     """Women minus men, 965 days: 131.8557 (39.7587), 53.930 to 209.781."""
     lung = pd.read_csv(reference / "life_tables.csv", keep_default_na=False).query("data == 'lung'")
     rows = lung.assign(churned=lung["cause"] != "")
-    test = contract_experiment(rows, Plan(control="men"), arm="group", time_unit="D", weight="weight")
+    test = contract_experiment(
+        rows, Plan(assigned_by="random", control="men"), arm="group", time_unit="D", weight="weight"
+    )
     effect = rmst_difference(test, horizon=965)[0]
     assert effect.estimate == pytest.approx(131.8557, abs=5e-5)
     assert effect.std_error == pytest.approx(39.7587, abs=5e-5)

@@ -25,7 +25,9 @@ def rows(seed=1, n=400):
 def mailing(frame=None):
     columns = ["y", "got", "used"]
     frame = rows() if frame is None else frame
-    return rm.Experiment.from_rows(frame, rm.Plan(control="none"), arm="arm", outcomes=columns, covariates=["before"])
+    return rm.Experiment.from_rows(
+        frame, rm.Plan(assigned_by="random", control="none"), arm="arm", outcomes=columns, covariates=["before"]
+    )
 
 
 Y, ADJUSTED = rm.Outcome(column="y"), rm.Outcome(column="y", adjust_for=("before",))
@@ -38,7 +40,9 @@ def nobody(level):
         [pd.DataFrame({"arm": arm, "did": [1] * did + [0] * (n - did)}) for arm, (n, did) in arms.items()],
         ignore_index=True,
     ).assign(used=lambda d: (d["arm"] == "mail") & (d.index % 3 == 0))
-    test = rm.Experiment.from_rows(frame, rm.Plan(control="none"), arm="arm", outcomes=["did", "used"])
+    test = rm.Experiment.from_rows(
+        frame, rm.Plan(assigned_by="random", control="none"), arm="arm", outcomes=["did", "used"]
+    )
     return next(e for e in rm.differences(test, rm.Outcome(column="did"), **MONEY, level=level) if "mail" in str(e))
 
 
@@ -53,13 +57,15 @@ def wedge(level):
     names = {"cluster": "store", "period": "month", "switched": "on"}
     money = {"terms": rm.Terms(price=10.0), "costs": {"switched stores": rm.Costs(contact=2.0)}}
     rng = np.random.default_rng(0)
-    return rm.interventions.stepped_wedge(frame, Y, **money, **names, rng=rng, draws=999, level=level)
+    return rm.interventions.stepped_wedge(
+        frame, Y, **money, **names, rng=rng, draws=999, level=level, assigned_by="random"
+    )
 
 
 def contracts(function, horizon, level, **money):
     rng = np.random.default_rng(3)
     frame = pd.DataFrame({"arm": np.repeat(["none", "mail"], 200), "tenure": rng.integers(1, 9, 400), "churned": 1})
-    test = rm.contract_experiment(frame, rm.Plan(control="none"), arm="arm", time_unit="M")
+    test = rm.contract_experiment(frame, rm.Plan(assigned_by="random", control="none"), arm="arm", time_unit="M")
     return function(test, horizon=horizon, level=level, **money)[0]
 
 
@@ -129,7 +135,9 @@ def test_compliers_among_whom_nobody_did_it_have_an_interval():
     did = pd.DataFrame({"arm": ["none", "mail", "gift"] * 100, "did": [0, 0, 1] * 100})
     did["got"] = (did["arm"] == "mail") & (did.index % 2 == 0)
     did.loc[2, "did"] = 0
-    test = rm.Experiment.from_rows(did, rm.Plan(control="none"), arm="arm", outcomes=["did", "got"])
+    test = rm.Experiment.from_rows(
+        did, rm.Plan(assigned_by="random", control="none"), arm="arm", outcomes=["did", "got"]
+    )
     share = rm.Outcome(column="did")
     row = rm.interventions.complier_effect(test, share, received="got", arm="mail")
     assigned = next(e for e in rm.differences(test, share) if e.intervention == "mail")

@@ -23,7 +23,7 @@ def simulated(rng, n, moved, effect=0.0):
 
 
 def experiment(rows):
-    return Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y", "got"])
+    return Experiment.from_rows(rows, Plan(assigned_by="random", control="none"), arm="arm", outcomes=["y", "got"])
 
 
 def test_the_wald_ratio_by_hand():

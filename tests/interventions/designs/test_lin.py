@@ -17,7 +17,12 @@ X = ("age", "educ", "black", "hisp", "marr", "nodegree", "re74", "re75")
 
 def lin(rows, covariates=X, **options):
     test = Experiment.from_rows(
-        rows, Plan(control="control"), arm="arm", outcomes=["re78"], covariates=covariates, **options
+        rows,
+        Plan(assigned_by="random", control="control"),
+        arm="arm",
+        outcomes=["re78"],
+        covariates=covariates,
+        **options,
     )
     return differences(test, Outcome(column="re78", adjust_for=tuple(covariates)), adjustment="Lin")[0]
 
@@ -50,7 +55,7 @@ def test_in_blocks_it_is_a_regression_in_each(nsw):
 
 
 def test_it_needs_rows_and_covariates(nsw):
-    plan, outcome = Plan(control="control"), Outcome(column="re78", adjust_for=("age",))
+    plan, outcome = Plan(assigned_by="random", control="control"), Outcome(column="re78", adjust_for=("age",))
     sums = Experiment.from_means(
         nsw.groupby("arm")["re78"].agg(n="size", mean="mean", std_dev="std").reset_index(), plan, outcome="re78"
     )
@@ -70,7 +75,9 @@ def test_it_agrees_with_cuped_on_large_samples():
     x = rng.normal(size=n)
     arm = rng.permutation(["control", "treated"] * (n // 2))
     rows = pl.DataFrame({"arm": arm, "x": x, "y": 3 * x + rng.normal(size=n) + 0.1 * (arm == "treated")})
-    test = Experiment.from_rows(rows, Plan(control="control"), arm="arm", outcomes=["y"], covariates=["x"])
+    test = Experiment.from_rows(
+        rows, Plan(assigned_by="random", control="control"), arm="arm", outcomes=["y"], covariates=["x"]
+    )
     outcome = Outcome(column="y", adjust_for=("x",))
     one, other = differences(test, outcome, adjustment="Lin")[0], differences(test, outcome)[0]
     assert one.estimate == pytest.approx(other.estimate, abs=1e-4)
@@ -114,7 +121,9 @@ def test_a_slope_that_one_customer_decides_fails_a_check(on_engine):
 def test_rows_against_another_arm_say_so():
     rng = np.random.default_rng(1)
     rows = pd.DataFrame({"arm": ["none", "mail", "gift"] * 50, "x": rng.normal(size=150), "y": rng.normal(size=150)})
-    test = Experiment.from_rows(rows, Plan(control="none"), arm="arm", outcomes=["y"], covariates=["x"])
+    test = Experiment.from_rows(
+        rows, Plan(assigned_by="random", control="none"), arm="arm", outcomes=["y"], covariates=["x"]
+    )
     outcome = Outcome(column="y", adjust_for=("x",))
     names = [effect.intervention for effect in differences(test, outcome, baseline="mail", adjustment="Lin")]
     assert names == [effect.intervention for effect in differences(test, outcome, baseline="mail")]
@@ -126,7 +135,7 @@ def test_the_value_is_that_of_the_net_amount_in_the_same_regression(nsw):
     money = {"terms": rm.Terms(price=2.0), "costs": {"treated": Costs(contact=3.0, contacts="re75", redemption=0.0)}}
     rows = nsw.assign(net=2 * nsw["re78"] - 3 * nsw["re75"] * (nsw["arm"] == "treated"))
     measured = {"arm": "arm", "outcomes": ["re78", "net", "re75"], "covariates": ["age", "educ"]}
-    test = Experiment.from_rows(rows, Plan(control="control"), **measured)
+    test = Experiment.from_rows(rows, Plan(assigned_by="random", control="control"), **measured)
     priced, net = (
         differences(test, Outcome(column=column, adjust_for=("age", "educ")), **given, adjustment="Lin")[0]
         for column, given in (("re78", money), ("net", {}))

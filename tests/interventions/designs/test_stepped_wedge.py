@@ -28,7 +28,9 @@ def simulated(rng, clusters=12, periods=7, effect=0.0, noise=1.0):
 
 def analysed(rows, rng=None, **options):
     rng = rng or np.random.default_rng(0)
-    return stepped_wedge(rows, Y, cluster="store", period="month", switched="on", rng=rng, **options)
+    return stepped_wedge(
+        rows, Y, cluster="store", period="month", switched="on", rng=rng, **options, assigned_by="random"
+    )
 
 
 def by_hand():
@@ -193,7 +195,7 @@ def test_what_a_wedge_cannot_do_is_refused(outcome):
     with pytest.raises(ValueError, match="leave out per and adjust_for"):
         stepped_wedge(
             simulated(np.random.default_rng(1)), outcome, cluster="store", period="month", switched="on",
-            rng=np.random.default_rng(1),
+            rng=np.random.default_rng(1), assigned_by="random"
         )  # fmt: skip
 
 
@@ -201,6 +203,8 @@ def test_its_value_is_worth_times_the_effect_less_the_cost():
     money = {"terms": rm.Terms(price=10.0), "costs": {"switched stores": Costs(contact=2.0)}}
     names = {"cluster": "store", "period": "month", "switched": "on"}
     rows = simulated(np.random.default_rng(1), effect=1.0)
-    effect = stepped_wedge(rows, Outcome(column="y"), **money, **names, rng=np.random.default_rng(1))
+    effect = stepped_wedge(
+        rows, Outcome(column="y"), **money, **names, rng=np.random.default_rng(1), assigned_by="random"
+    )
     assert (effect.cost, effect.value) == pytest.approx((2.0, 10 * effect.estimate - 2))
     assert effect.priced[1:] == pytest.approx((10 * effect.lower - 2, 10 * effect.upper - 2))

@@ -117,7 +117,7 @@ def test_the_law_of_a_ratio_is_that_of_its_logarithm(effect):
 def test_p_value_is_below_the_error_exactly_where_the_interval_leaves_out_no_effect(middle, se, half, level, df):
     about = {
         "intervention": "a", "outcome": "b", "unit": "c", "estimand": "d", "population": "f", "n": 1, "level": level,
-        "design": "randomised",
+        "assigned_by": "random",
     }  # fmt: skip
     for row in (
         Effect(**about, scale="difference", estimate=middle, law=StudentT(middle, se, df)),

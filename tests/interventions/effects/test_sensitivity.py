@@ -31,11 +31,11 @@ def test_an_e_value_needs_a_ratio():
 
 def test_only_what_was_not_randomised_can_be_overturned(effect):
     assert sensitivity_sentence(effect()) == ""
-    observed = effect(design="observational")
+    observed = effect(assigned_by="rule")
     assert "0.0204 share of customers (51 % of the estimate)" in sensitivity_sentence(observed)
-    ratio = effect(design="observational", scale="ratio", estimate=3.9, lower=1.8, upper=8.7)
+    ratio = effect(assigned_by="unknown", scale="ratio", estimate=3.9, lower=1.8, upper=8.7)
     assert "3.00-fold each (7.26-fold for the estimate itself)" in sensitivity_sentence(ratio)
-    nothing = effect(design="quasi-experimental", std_error=0.03)
+    nothing = effect(design="quasi-experimental", assigned_by="rule", std_error=0.03)
     assert "already" in sensitivity_sentence(nothing)
 
 

@@ -1,5 +1,7 @@
 """The table of evidence: what stands in it, what is ranked, what shares a heading, and what a reader is told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,7 +28,7 @@ def table(effect):
             effect(intervention="broken", checks=(Check("sample ratio", False, "Half got lost."),), **money(9.0)),
             effect(intervention="gift", scale="ratio", estimate=1.2, lower=1.1, upper=1.3),
             effect(intervention="<b>card</b>", scale="hazard ratio", estimate=0.8, lower=0.7, upper=0.9,
-                   design="observational", checks=(Check("overlap", None, "Not tried."),)),
+                   assigned_by="rule", checks=(Check("overlap", None, "Not tried."),)),
         ]
     )  # fmt: skip
 
@@ -127,11 +129,44 @@ def test_the_best_of_many_must_be_better_than_chance_would_make_it(effect):
     assert among.endswith("a loss is not ruled out, test on.")
 
 
-@pytest.mark.parametrize("design", ["observational", "quasi-experimental"])
-def test_nothing_pays_without_its_proviso_unless_it_was_randomised(effect, design):
-    row = effect(design=design, value=5.0, value_lower=4.0, value_upper=6.0, cost=0.0)
-    sentence = "it pays, provided that nothing but the treatment sets the groups apart, for it is " + design
+PAYING = {"value": 5.0, "value_lower": 4.0, "value_upper": 6.0, "cost": 0.0}
+
+
+@pytest.mark.parametrize("assigned_by", ["random", "rule", "choice", "unknown"])
+def test_a_quasi_experimental_effect_pays_with_its_proviso_if_its_checks_passed(effect, assigned_by):
+    row = effect(assigned_by=assigned_by, design="quasi-experimental", **PAYING)
+    sentence = "it pays, provided that nothing but the treatment sets the groups apart, for it is quasi-experimental"
     assert sentence in evidence_table([row]).decision
+    for passed in (None, False):
+        unsure = replace(row, checks=(Check("parallel trends", passed, "Not tried."),))
+        assert evidence_table([unsure]).table["rank"].isna().all()
+        assert evidence_table([unsure]).decision.startswith("No effect has both")
+
+
+@pytest.mark.parametrize("assigned_by", ["rule", "choice", "unknown"])
+def test_an_observational_difference_is_shown_and_never_ranked(effect, assigned_by):
+    row = effect(assigned_by=assigned_by, **PAYING)
+    table = evidence_table([row])
+    assert row.design == "observational"
+    assert table.table["rank"].isna().all()
+    assert table.table["value"].tolist() == [5.0]
+    assert table.decision.startswith("No difference is ranked: customers were not assigned at random")
+    less = PAYING | {"value": 4.5, "value_upper": 5.0}
+    beside = evidence_table([row, effect(intervention="call", **less)])
+    assert beside.table["rank"].tolist()[0] == 1
+    assert beside.decision.startswith("Best of 1 ranked: call")
+
+
+def test_designs_are_ranked_by_themselves(effect):
+    rows = [
+        effect(intervention="roll-out", design="quasi-experimental", assigned_by="rule", **PAYING),
+        effect(intervention="mail", **PAYING | {"value": 4.5, "value_lower": 4.0, "value_upper": 5.0}),
+        effect(intervention="call", **PAYING | {"value": 4.2, "value_lower": 4.0, "value_upper": 4.4}),
+    ]
+    table = evidence_table(rows)
+    assert table.table[["intervention", "rank"]].to_numpy().tolist() == [["mail", 1], ["call", 2], ["roll-out", 1]]
+    assert table.decision.startswith("Best of 2 ranked: mail")
+    assert "Best of 1 ranked: roll-out" in table.decision
 
 
 def test_levels_are_told(effect):

@@ -114,7 +114,11 @@ def test_answers_on_the_day_of_an_e_mail_are_its_effect_and_no_covariate():
         log, mailing, horizon_days=28, offer_days=7, lookback_days=90, observation_end="2024-05-31"
     )
     test = Experiment.from_rows(
-        rows, Plan(control="none"), arm="arm", outcomes=["purchases"], covariates=["purchases_before"]
+        rows,
+        Plan(assigned_by="random", control="none"),
+        arm="arm",
+        outcomes=["purchases"],
+        covariates=["purchases_before"],
     )
     assert [check.passed for check in test.checks if check.name == "balance"] == [True]
     effect = differences(test, Outcome(column="purchases", adjust_for=("purchases_before",)))[0]
@@ -167,7 +171,10 @@ def test_pulled_forward_purchases_cancel_within_the_window():
         mailing.append((customer, "2024-01-01", arm))
     log = pd.DataFrame(rows, columns=["customer_id", "date", "amount"])
     mailing = pd.DataFrame(mailing, columns=["customer_id", "assigned", "arm"])
-    plan, outcome = Plan(control="none", shares={"mail": 1, "none": 1}), Outcome(column="purchases")
+    plan, outcome = (
+        Plan(assigned_by="random", control="none", shares={"mail": 1, "none": 1}),
+        Outcome(column="purchases"),
+    )
     short, long = (
         differences(
             Experiment.from_rows(

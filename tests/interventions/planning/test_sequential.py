@@ -90,7 +90,9 @@ def few_clusters(rng, stores):
     cells = [
         cell_of_clusters(arm, "", np.full(stores, 10.0), rng.normal(size=(stores, 1)) * 10) for arm in ("none", "new")
     ]
-    return differences(Experiment(Plan(control="none"), ("y",), tuple(cells)), Outcome(column="y"))[0]
+    return differences(
+        Experiment(Plan(assigned_by="random", control="none"), ("y",), tuple(cells)), Outcome(column="y")
+    )[0]
 
 
 def test_one_look_leaves_an_interval_of_few_stores_as_it_is():
