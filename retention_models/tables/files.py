@@ -326,6 +326,10 @@ def _read_csv(files: Sequence[str], layout: TextFile) -> tuple[DuckDBPyRelation,
         other_separator, others = header(file, layout)
         _check_same_columns(file, others, files[0], names if other_separator == separator else [])
     copies = [utf8_copy(file, layout, separator) for file in files]
+    for file, copy in zip(files, copies, strict=True):
+        facts = Path(copy).stat()
+        if _has_surplus(copy, "\t" if separator == " " else separator, len(names), facts.st_mtime_ns, facts.st_size):
+            raise ValueError(f"{file} cannot be read: {UNEVEN}. {first_uneven_line([file], layout)}")
     relation = duckdb_connection().read_csv(
         list(map(escape, copies)),  # type: ignore[arg-type]  # of which the stubs know but one
         header=not layout.no_header,
@@ -336,6 +340,28 @@ def _read_csv(files: Sequence[str], layout: TextFile) -> tuple[DuckDBPyRelation,
         columns={f"column{position}": "VARCHAR" for position in range(len(names))},
     )
     return relation, names
+
+
+@cache
+def _has_surplus(file: str, separator: str, columns: int, changed: int, size: int) -> bool:
+    """Whether some lines, but not all, have more values than there are columns.
+
+    DuckDB leaves out a surplus value at the end of a line if it is empty. The values before it are then not in their
+    own columns, unless every line ends in a separator.
+    """
+    import duckdb
+
+    layout: Any = {"auto_detect": False, "delimiter": "\x01", "quotechar": "", "escapechar": ""}
+    lines = duckdb_connection().read_csv(escape(file), header=False, columns={"line": "VARCHAR"}, **layout)
+    unquoted = "regexp_replace(line, '\"[^\"]*\"', '', 'g')"
+    separators = f"length({unquoted}) - length(replace({unquoted}, {_literal(separator)}, ''))"
+    is_surplus = f"{separators} >= {columns} AND NOT contains({unquoted}, '\"')"
+    filled = lines.filter("trim(line, '\r ') <> ''")
+    try:
+        ((surplus, rows),) = filled.aggregate(f"count(*) FILTER ({is_surplus}), count(*)").fetchall()
+    except duckdb.Error:  # whatever is wrong with such lines is found, and named, when their values are read
+        return False
+    return bool(0 < surplus < rows - 1)
 
 
 def _read_workbooks(files: Sequence[str], layout: TextFile) -> tuple[DuckDBPyRelation, list[str]]:
@@ -373,6 +399,10 @@ def _read_sheet(file: str, *, no_header: bool) -> tuple[pd.DataFrame, list[str]]
 def _check_same_columns(file: str, names: Sequence[str], first: str, wanted: Sequence[str]) -> None:
     if names != wanted:
         raise ValueError(f"{file} has other columns than {first}: {', '.join(names)}")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _quoted(name: str) -> str:

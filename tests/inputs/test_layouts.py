@@ -348,3 +348,28 @@ def test_columns_of_two_meanings_that_no_other_settles_are_refused(starts):
     contracts = pd.DataFrame({"customer_id": [1, 2], "start": starts, "end": ["3/4/2023", "4/5/2023"]})
     with pytest.raises(ValueError, match=r"has values such as '3/\d/2023' in 2 of 2 rows, which can mean two things"):
         rm.read_contracts(contracts, sampling="acquisition", observation_end="2024-12-28")
+
+
+LINES = ["1,2024-01-05,20.0,paid", "2,2024-02-09,30.5,", "2,2024-03-09,3.5,sent"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "line"),
+    [
+        (["1,2024-01-05,20.0,paid, thanks,", *LINES], 2),
+        ([*LINES, "1,2024-01-05,20.0,paid,"], 5),
+        (['"a ""b"", c",2024-01-05,20.0,paid', *LINES, '"x,y",2024-01-05,20.0,paid,'], 6),
+    ],
+)
+def test_a_line_with_a_value_too_many_is_refused_also_if_that_is_empty(lines, line, tmp_path):
+    """DuckDB drops an empty value at the end, and reads those before it in the columns of others."""
+    (tmp_path / "log.csv").write_text("\n".join(["customer_id,date,amount,note", *lines]) + "\n")
+    with pytest.raises(ValueError, match=rf"each line must have as many values as the first\. .*in line {line}$"):
+        rm.read_transactions(tmp_path / "log.csv")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_that_all_end_in_a_separator_are_read(end, tmp_path):
+    text = end.join(["customer_id,date,amount,note", *(f"{line}," for line in LINES)]) + end
+    (tmp_path / "log.csv").write_bytes(text.encode())
+    assert rm.read_transactions(tmp_path / "log.csv").rows == 3
