@@ -68,7 +68,8 @@ def _ending_in_order() -> Iterator[None]:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="retention-models",
-        description="Who is still a customer, what each is worth, and which efforts kept anyone.",
+        description="Who is still a customer, what each is worth, and which efforts kept anyone. Begin with "
+        "retention-models init FILE ..., check project.toml, and run retention-models report.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

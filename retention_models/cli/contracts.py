@@ -100,6 +100,6 @@ CONTRACTS = Source(
     optional=(*_PLAN, *_TENURES, "group", "price", "currency"),
     with_notebook_default=("margin", "annual_discount_rate", "level"),
     reading=tuple(option.name for option in _READING),
-    assumed=("margin", "annual_discount_rate"),
+    assumed=("margin", "annual_discount_rate", "tenure_unit"),
     check=_check,
 )

@@ -21,15 +21,17 @@ from retention_models.cli.options import (
 from retention_models.cli.sources import Known, Source
 
 _COLUMNS = (
-    Option("outcome", "COLUMN", "what was measured afterwards, the main one first; several", repeated=True),
+    Option(
+        "outcome", "COLUMN", "what was measured afterwards, the main one first; repeat it for several", repeated=True
+    ),
     Option("amount", "COLUMN", "the outcome that is money spent"),
-    Option("covariate", "COLUMN", "what was known before, to take out noise; several", repeated=True),
+    Option("covariate", "COLUMN", "what was known before, to take out noise; repeat it for several", repeated=True),
     Option("cluster", "COLUMN", "the household, store or team that was assigned as a whole"),
     Option("block", "COLUMN", "within whose values customers were randomised"),
     Option("received", "COLUMN", "who received what was sent"),
     Option("redeemed", "COLUMN", "how often it was redeemed"),
     Option("assigned", "COLUMN", "when a customer came into the test, a day or a number"),
-    Option("lower_is_better", "COLUMN", "an outcome of which less is better; several", repeated=True),
+    Option("lower_is_better", "COLUMN", "an outcome of which less is better; repeat it for several", repeated=True),
     Option("customer_id", "COLUMN", "the customer, once each (default: customer_id, if there is one)"),
 )
 _DESIGN = (

@@ -2,49 +2,78 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from retention_models.tables.text_files import Layout
+
+NO_LAYOUT: Layout = {}
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
 
 # Names of columns as people write them, without capitals, blanks, hyphens and underscores; the best first.
-CUSTOMER = (
-    *("customerid", "customer", "custid", "customernumber", "customerno", "clientid", "client", "userid", "user"),
-    *("memberid", "member", "subscriberid", "donorid", "donor", "householdkey", "household", "accountid", "account"),
-    *("buyerid", "shopperid", "playerid", "contactid", "cardid", "customeremail", "emailaddress", "email"),
-)
-DATE = (
-    *("date", "orderdate", "purchasedate", "transactiondate", "invoicedate", "orderpurchasetimestamp", "timestamp"),
-    *("ts", "datetime", "orderedat", "paidat", "createdat", "giftdate", "donationdate", "bookingdate", "day", "time"),
-)
-AMOUNT = (
-    *("amount", "total", "totalamount", "ordertotal", "totalprice", "grandtotal", "amountpaid", "revenue", "sales"),
-    *("salesvalue", "ordervalue", "spend", "spent", "value", "turnover", "netsales", "subtotal", "giftamount", "gift"),
-    *("donation", "paid", "price"),
-)
-QUANTITY = ("quantity", "qty", "units", "lineitemquantity", "items")
-UNIT_PRICE = ("unitprice", "itemprice", "lineitemprice", "price")
-STATUS = ("status", "orderstatus", "financialstatus", "paymentstatus", "state")
-START = (
-    *("start", "startdate", "contractstart", "begin", "begun", "signupdate", "signup", "joindate", "joined"),
-    *("subscribedat", "activationdate", "activatedat", "validfrom", "membershipstart", "registered", "startedat"),
-)
-END = (
-    *("end", "enddate", "contractend", "ended", "endedat", "cancellationdate", "cancelled", "canceled", "cancelledat"),
-    *("canceledat", "churndate", "churnedat", "terminationdate", "terminated", "validto", "validuntil", "expirydate"),
-)
-TENURE = ("tenure", "tenuremonths", "tenureinmonths", "monthsactive", "duration", "lifetime", "accountlength")
-CHURNED = ("churned", "churn", "churnvalue", "churnlabel", "attrition", "exited", "attritionflag", "event")
-CAUSE = ("cause", "churnreason", "cancellationreason", "endreason", "reason")
-ARM = ("arm", "variant", "testgroup", "treatment", "experimentgroup", "abgroup", "cell", "group", "segment")
-OUTCOME = ("bought", "converted", "conversion", "purchased", "retained", "visit", "visited", "purchases", "response")
-RECEIVED, REDEEMED = ("received", "delivered"), ("redeemed", "redemptions")
+CUSTOMER = _words("""
+    customeruniqueid customerid customer custid customernumber customerno kundennummer kundennr kundenid kunde
+    clientid client userid user memberid memberno membernumber member subscriberid donorid donor constituentid
+    householdkey household accountid account buyerid shopperid playerid contactid cardid customeremail
+    emailaddress email
+""")
+DATE = _words("""
+    date orderdate purchasedate transactiondate invoicedate orderpurchasetimestamp timestamp ts datetime
+    orderedat paidat createdat createddate giftdate donationdate bookingdate bestelldatum rechnungsdatum datum
+    day time
+""")
+AMOUNT = _words("""
+    amount total totalamount ordertotal totalprice grandtotal amountpaid revenue sales salesvalue ordervalue
+    spend spent value turnover netsales subtotal giftamount gift betrag umsatz summe donation paid price
+""")
+NO_AMOUNT = _words("discount tax shipping fee refund rabatt versand")  # in names of other money
+QUANTITY = _words("quantity qty units lineitemquantity menge anzahl items")
+UNIT_PRICE = _words("unitprice itemprice lineitemprice einzelpreis price")
+ORDER = _words("""
+    orderid ordernumber orderno order invoiceno invoice invoiceid transactionid
+""")
+STATUS = _words("status orderstatus financialstatus paymentstatus state")
+START = _words("""
+    start startdate contractstart begin begun beginn signupdate signup joindate joined subscribedat
+    activationdate activatedat validfrom membershipstart registered startedat optintime optin vertragsbeginn
+""")
+END = _words("""
+    end enddate contractend ended endedat ende cancellationdate cancelled canceled cancelledat canceledat
+    churndate churnedat leavedate terminationdate terminated validto validuntil expirydate unsubtime
+    unsubscribedat vertragsende kuendigung
+""")
+TENURE = _words("""
+    tenure tenuremonths tenureinmonths monthsactive duration lifetime accountlength accountage accountagedays
+    tenuredays dayssincesignup
+""")
+UNIT_IN_NAME = {"day": "D", "week": "W", "month": "M", "year": "Y"}
+CHURNED = _words("""
+    churned churn churnvalue churnlabel ischurned haschurned attrition exited attritionflag customerstatus
+    event
+""")
+CAUSE = _words("cause churnreason cancellationreason endreason reason")
+ARM = _words("""
+    arm variant testgroup treatment experimentgroup abgroup version cell group segment
+""")
+UNTREATED = _words("control none no nothing untreated holdout baseline placebo")  # first words of arms
+OUTCOME = _words("""
+    bought converted conversion purchased retained retention7 retention1 visit visited purchases response
+    clicked
+""")
+RECEIVED, REDEEMED = _words("received delivered"), _words("redeemed redemptions")
 CURRENCY = ("currency", "currencycode", "ccy", "presentmentcurrency")
 BEFORE = ("before", "pre", "prior", "previous")
 LEAST_READABLE = 0.9  # of the values of a column of days or numbers
 FEW = range(2, 21)  # values of a column that tells arms, or states, apart
+FEW_REPEATS = 0.05  # of the rows: if more customers are repeated, each row is no customer of a test
 SOME = 5  # of them that a remark shows
 
 
@@ -56,10 +85,12 @@ class Guess:
     ----------
     file, section
         The file, and its section in a project file.
+    layout
+        How the file is laid out, where that must be stated.
     columns
         The column, or columns, for each role.
     remarks
-        What the file shows of a key, in words, such as the values of a column that conditions may use.
+        What to know of a key, in words, such as the values of columns that conditions may use.
     currency
         The currency that a column says, if it says one.
     arms
@@ -68,134 +99,196 @@ class Guess:
 
     file: Path
     section: str
-    columns: Mapping[str, str | list[str]]
+    layout: Layout
+    columns: Mapping[str, str | bool | list[str]]
     remarks: Mapping[str, str] = field(default_factory=dict)
     currency: str | None = None
     arms: tuple[str, ...] = ()
 
+    @property
+    def control(self) -> str | None:
+        """The arm that goes by the name of a control, if one does."""
+        named = [arm for arm in self.arms if arm.casefold().replace("-", " ").split(" ")[0] in UNTREATED]
+        return named[0] if len(named) == 1 else None
 
-def guess(file: Path) -> Guess:
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file with its layout, as readers open it, and the names of its columns."""
+
+    path: Path
+    source: Any
+    names: Sequence[str]
+
+    def rows(self, name: str, kind: Any) -> Any:
+        """A column of the file, read as some kind of values."""
+        from retention_models.tables.engines import open_log
+        from retention_models.tables.files import naming
+
+        with naming(self.source):
+            return open_log(self.source, [name], {name: kind}).lazy()
+
+    def counts(self, name: str, kind: Any, **counted: Any) -> Any:
+        """What is counted of a column, as a row of numbers."""
+        from retention_models.tables.files import naming
+        from retention_models.tables.frames import collect
+
+        with naming(self.source):
+            return collect(self.rows(name, kind).select(**counted)).iloc[0]
+
+    def is_readable(self, name: str, kind: str) -> bool:
+        """Whether nearly all values of a column are days or numbers, or could be in more than one way."""
+        import narwhals as nw
+
+        from retention_models.tables.text_forms import TwoMeaningsError
+
+        filled = (~nw.col(name).is_null()).cast(nw.Int64).sum()
+        try:
+            found = self.counts(name, kind, filled=filled, rows=nw.len())
+        except TwoMeaningsError:
+            return True
+        except ValueError:  # of days, those that can be read come first
+            return kind != "day"
+        return bool(found["filled"] >= LEAST_READABLE * found["rows"] > 0)
+
+    def values(self, name: str) -> dict[str, int]:
+        """The distinct values of a column and their numbers of rows, most frequent first; some of them if many."""
+        import narwhals as nw
+
+        from retention_models.tables.files import naming
+        from retention_models.tables.frames import collect
+
+        with naming(self.source):
+            counts = collect(self.rows(name, "text").select(name).group_by(name).agg(rows=nw.len())).dropna()
+        ordered = counts.sort_values(["rows", name], ascending=[False, True])
+        return {str(value): int(n) for value, n in ordered.head(FEW.stop).itertuples(index=False)}
+
+    def repeats(self, name: str) -> float:
+        """The share of rows whose value stands in an earlier row, too."""
+        import narwhals as nw
+
+        found = self.counts(name, "text", rows=nw.len(), distinct=nw.col(name).n_unique())
+        return 1 - float(found["distinct"]) / max(float(found["rows"]), 1)
+
+
+def guess(path: Path, layout: Layout) -> Guess:
     """What a file holds: purchases, contracts or a test, and which column is what."""
+    layout, source, names = _open(path, layout)
+    file = _File(path, source, names)
+    found = _guess_contracts(file) or _guess_experiment(file) or _guess_purchases(file)
+    return replace(found, layout=layout)
+
+
+def _open(path: Path, stated: Layout) -> tuple[Layout, Any, list[str]]:
+    """The layout of a file, as stated or as it seems to be, the file with it, and the names of its columns."""
     from retention_models.tables.engines import column_names
+    from retention_models.tables.text_files import EncodingError, look_like_values, with_layout
 
-    names = column_names(file)
-    return _guess_contracts(file, names) or _guess_experiment(file, names) or _guess_purchases(file, names)
+    layout = stated.copy()
+    try:
+        names = column_names(with_layout(path, **layout))
+    except EncodingError:
+        layout["encoding"] = "cp1252"
+        names = column_names(with_layout(path, **layout))
+    if len(names) == 1 and " " in names[0].strip() and "separator" not in layout:
+        layout["separator"] = "space"
+        names = column_names(with_layout(path, **layout))
+    if look_like_values(names) and "no_header" not in layout:
+        layout["no_header"] = True
+        names = column_names(with_layout(path, **layout))
+    return layout, with_layout(path, **layout), names
 
 
-def _guess_contracts(file: Path, names: Sequence[str]) -> Guess | None:
-    start, end = _find(START, names), _find(END, names)
-    if start and end and _readable(file, start, "day"):
-        roles = {"customer_id": _find((*CUSTOMER, "subscriptionid", "contractid", "id"), names), "start": start}
-        roles |= {"end": end, "cause": _find(CAUSE, names)}
-        return Guess(file, "contracts", _found(roles))
-    tenure, churned = _find(TENURE, names), _find(CHURNED, names)
-    if tenure and churned and _readable(file, tenure, "number"):
-        return Guess(file, "contracts", {"tenure": tenure, "churned": churned})
-    return None
-
-
-def _guess_experiment(file: Path, names: Sequence[str]) -> Guess | None:
-    arm, customer = _find(ARM, names), _find(CUSTOMER, names)
-    if not arm or len(_values(file, arm)) not in FEW:
+def _guess_contracts(file: _File) -> Guess | None:
+    start, end = _find(START, file.names), _find(END, file.names)
+    if start and end and file.is_readable(start, "day"):
+        roles = {"customer_id": _find((*CUSTOMER, "subscriptionid", "contractid", "id"), file.names), "start": start}
+        roles |= {"end": end, "cause": _find(CAUSE, file.names)}
+        return Guess(file.path, "contracts", NO_LAYOUT, _found(roles))
+    tenure, churned = _find(TENURE, file.names), _find(CHURNED, file.names)
+    if not (tenure and churned):
         return None
-    if customer and _has_repeats(file, customer):
+    unit = next((unit for word, unit in UNIT_IN_NAME.items() if word in _spelling(tenure)), None)
+    return Guess(file.path, "contracts", NO_LAYOUT, _found({"tenure": tenure, "churned": churned, "tenure_unit": unit}))
+
+
+def _guess_experiment(file: _File) -> Guess | None:
+    arm, customer = _find(ARM, file.names), _find(CUSTOMER, file.names)
+    if not arm or len(arms := file.values(arm)) not in FEW:
         return None
-    numbers = [name for name in names if name not in (arm, customer) and _readable(file, name, "measure")]
-    amount = _find(AMOUNT, numbers)
-    outcomes = [name for word in OUTCOME if (name := _find((word,), numbers))]
+    if customer and file.repeats(customer) > FEW_REPEATS:
+        return None
+    numbers = [name for name in file.names if name not in (arm, customer) and file.is_readable(name, "measure")]
+    outcomes = [name for word in OUTCOME for name in numbers if _spelling(name) == word]
+    amount = _find(AMOUNT, [name for name in numbers if not any(word in _spelling(name) for word in NO_AMOUNT)])
     outcomes += [amount] if amount and not outcomes else []
     if not outcomes:
         return None
     roles: dict[str, Any] = {"arm": arm, "outcome": outcomes, "amount": amount, "customer_id": customer}
     roles |= {"received": _find(RECEIVED, numbers), "redeemed": _find(REDEEMED, numbers)}
-    roles["covariate"] = [
-        name for name in numbers if _spelling(name).startswith(BEFORE) or _spelling(name).endswith(BEFORE)
-    ]
-    arms = _values(file, arm)
-    return Guess(file, "experiment", _found(roles), {"arms": _counts_text(arms)}, arms=tuple(arms))
+    spelt = {name: _spelling(name) for name in numbers}
+    roles["covariate"] = [name for name, text in spelt.items() if text.startswith(BEFORE) or text.endswith(BEFORE)]
+    return Guess(file.path, "experiment", NO_LAYOUT, _found(roles), {"arms": _counts_text(arms)}, arms=tuple(arms))
 
 
-def _guess_purchases(file: Path, names: Sequence[str]) -> Guess:
-    date = _find(DATE, names, partial(_readable, file, kind="day"))
-    amount = _find(AMOUNT, [name for name in names if name != date], partial(_readable, file, kind="number"))
-    quantity, unit_price = _find(QUANTITY, names), _find(UNIT_PRICE, names)
-    roles = {"customer_id": _find(CUSTOMER, names), "date": date}
-    by_item = quantity and unit_price and (amount is None or amount == unit_price)
+def _guess_purchases(file: _File) -> Guess:
+    customer = _find(CUSTOMER, file.names) or _find(("id",), file.names, lambda name: file.repeats(name) > 0)
+    date = _find(DATE, file.names, lambda name: file.is_readable(name, "day"), others=True)
+    money = [name for name in file.names if not any(word in _spelling(name) for word in NO_AMOUNT)]
+    others = [name for name in money if name not in (customer, date)]
+    amount = _find(AMOUNT, others, lambda name: file.is_readable(name, "number"))
+    if file.names[0] == "1":  # no column has a name: the first is mostly the customer's, and the last the money
+        customer = next((name for name in file.names if name != date and file.repeats(name) > 0), None)
+        others = [name for name in reversed(file.names) if name not in (customer, date)]
+        amount = next((name for name in others if file.is_readable(name, "number")), None)
+    quantity, unit_price = _find(QUANTITY, file.names), _find(UNIT_PRICE, file.names)
+    roles: dict[str, Any] = {"customer_id": customer, "date": date}
+    by_item = quantity and unit_price and amount in (None, unit_price)
     roles |= {"quantity": quantity, "unit_price": unit_price} if by_item else {"amount": amount}
-    status, currency = _find(STATUS, names), _find(CURRENCY, names)
-    states = _values(file, status) if status else {}
-    currencies = list(_values(file, currency)) if currency else []
-    remarks = {"where": f"{status}: {_counts_text(states)}"} if len(states) in FEW else {}
-    if len(currencies) > 1:
-        remarks["where"] = f"{currency}: {_counts_text(_values(file, str(currency)))}"
-    return Guess(file, "purchases", _found(roles), remarks, currencies[0] if len(currencies) == 1 else None)
+    remarks = {}
+    if customer and date and not amount and not by_item:
+        roles["no_amount"] = True
+        remarks["no_amount"] = "guessed; no column of money was found"
+    telling = {name: file.values(name) for name in file.names if _spelling(name) in (*STATUS, *CURRENCY)}
+    telling = {name: values for name, values in telling.items() if len(values) in FEW}
+    if telling:
+        remarks["where"] = "; ".join(f"{name}: {_counts_text(values)}" for name, values in telling.items())
+    order = _find(ORDER, [name for name in file.names if name != customer])
+    if amount and order and not by_item and file.repeats(order) > FEW_REPEATS:
+        remarks["amount"] = f"guessed; orders ({order}) have several rows: is it the amount of a row, not of an order?"
+    if customer and not file.repeats(customer):
+        remarks["customer_id"] = "guessed; but no value of it occurs twice: is it the id of an order?"
+    currency = _find(CURRENCY, file.names)
+    currencies = list(file.values(currency)) if currency else []
+    return Guess(
+        file.path, "purchases", NO_LAYOUT, _found(roles), remarks, currencies[0] if len(currencies) == 1 else None
+    )
 
 
-def _found(roles: Mapping[str, Any]) -> dict[str, str | list[str]]:
+def _found(roles: Mapping[str, Any]) -> dict[str, str | bool | list[str]]:
     return {role: column for role, column in roles.items() if column}
 
 
-def _find(words: Sequence[str], names: Sequence[str], test: Callable[[str], bool] | None = None) -> str | None:
-    """The column that is called by the first word, else whose name ends in it or begins with it; None if there is none.
+def _find(
+    words: Sequence[str], names: Sequence[str], test: Callable[[str], bool] | None = None, *, others: bool = False
+) -> str | None:
+    """The column that is called by the first word, else whose name ends in it; None if there is none.
 
-    With a ``test``, the first that passes it, else the first.
+    With a ``test`` the first that passes it, and with ``others`` any other that does.
     """
     spelt = {name: _spelling(name) for name in names}
-    same = [name for word in words for name in names if spelt[name] == word]
-    alike = [name for word in words if len(word) > 3 for name in names if spelt[name].endswith(word)]
-    alike += [name for word in words if len(word) > 3 for name in names if spelt[name].startswith(word)]
-    found = [*same, *alike]
-    passing = [name for name in found if test is None or test(name)]
-    return next(iter([*passing, *found]), None)
+    found = [name for word in words for name in names if spelt[name] == word]
+    found += [name for word in words if len(word) > 3 for name in names if spelt[name].endswith(word)]
+    found += list(names) if others else []
+    return next((name for name in found if test is None or test(name)), None)
 
 
 def _spelling(name: str) -> str:
     from retention_models.tables.engines import spelling
 
-    return spelling(name)
-
-
-def _readable(file: Path, name: str, kind: Any) -> bool:
-    """Whether nearly all values of a column are days or numbers, or could be in more than one way."""
-    import narwhals as nw
-
-    from retention_models.tables.engines import open_log
-    from retention_models.tables.frames import collect
-
-    try:
-        rows = open_log(file, [name], {name: kind}).lazy()
-    except ValueError:
-        return True
-    filled = (~nw.col(name).is_null()).cast(nw.Int64).sum()
-    share = collect(rows.select(filled=filled, rows=nw.len())).iloc[0]
-    return bool(share["filled"] >= LEAST_READABLE * share["rows"] > 0)
-
-
-def _values(file: Path, name: str) -> dict[str, int]:
-    """The distinct values of a column and their numbers of rows, most frequent first; none if there are many."""
-    import narwhals as nw
-
-    from retention_models.tables.engines import open_log
-    from retention_models.tables.frames import collect
-
-    with suppress(ValueError):
-        rows = open_log(file, [name], {name: "text"}).lazy().select(name)
-        counts = collect(rows.group_by(name).agg(rows=nw.len())).dropna()
-        ordered = counts.sort_values(["rows", name], ascending=[False, True])
-        return {str(value): int(n) for value, n in ordered.head(FEW.stop).itertuples(index=False)}
-    return {}
-
-
-def _has_repeats(file: Path, name: str) -> bool:
-    import narwhals as nw
-
-    from retention_models.tables.engines import open_log
-    from retention_models.tables.frames import collect
-
-    rows = open_log(file, [name], {name: "text"}).lazy()
-    counts = collect(rows.select(rows=nw.len(), customers=nw.col(name).n_unique())).iloc[0]
-    return bool(counts["customers"] < counts["rows"])
+    return re.sub(r"\(.*?\)", "", spelling(name))
 
 
 def _counts_text(values: Mapping[str, int]) -> str:
-    return ", ".join(f"{value} ({n:,} rows)" for value, n in list(values.items())[:SOME])
+    text = ", ".join(f"{value} ({n:,} rows)" for value, n in list(values.items())[:SOME])
+    return f"{text}, ..." if len(values) > SOME else text

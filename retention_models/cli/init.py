@@ -7,13 +7,16 @@ import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from retention_models.cli.guesses import Guess, guess
-from retention_models.cli.options import in_one_line
+from retention_models.cli.options import LAYOUT, given, in_one_line
 from retention_models.cli.project import NAME, SOURCES, read_project
 from retention_models.core.whole_files import write_whole
 from retention_models.report.errors import RequestError
+
+if TYPE_CHECKING:
+    from retention_models.tables.text_files import Layout
 
 WIDTH = 40  # of a line before its remark
 HEAD = """# Project file of retention_models. Every command reads it; options on the command line override it.
@@ -22,21 +25,25 @@ HEAD = """# Project file of retention_models. Every command reads it; options on
 """
 REQUIRED = {"purchases": ("customer_id", "date", "amount"), "contracts": ("customer_id", "start", "end")}
 TERMS = (
-    ("margin", "0.3", "share of an amount or price that is earned: assumed until you state it"),
-    ("annual_discount_rate", "0.15", "0.15 for 15 % a year: assumed until you state it"),
+    ("margin", "0.3", "share of an amount or price that is earned (assumed: 0.3; of contracts 0.6)"),
+    ("annual_discount_rate", "0.15", "0.15 for 15 % a year (assumed: 0.15; of contracts 0.1)"),
     ("currency", '"EUR"', "the name beside amounts"),
-    ("horizon", "26", "length of the forecast of purchases, in time units (default: by the log)"),
 )
 LEFT_OPEN = {  # what only the user knows: key, example, remark
-    "purchases": (("observation_end", '"2025-12-31"', "last day of the log (default: that of the last purchase)"),),
+    "purchases": (("horizon", "26", "length of the forecast, in time units (default: by the log)"),),
     "contracts": (
         ("sampling", '"acquisition"', "how contracts came into the file: acquisition, active_on or window"),
-        ("observation_end", '"2025-12-31"', "day of the extract"),
-        ("group", '"plan"', "column to tell customers apart by"),
         ("price", "9.9", "of one payment"),
     ),
-    "experiment": (("horizon", "56", "time from the assignment to the end of the measurement, with time_unit"),),
+    "experiment": (
+        ("horizon", "56", "time from the assignment to the end of the measurement"),
+        ("time_unit", '"D"', "its unit"),
+    ),
 }
+OF_TENURES = (
+    ("observation_end", '"2025-12-31"', "needed: the day of the table"),
+    ("tenure_unit", '"M"', "unit of the tenure: D, W, M or Y (assumed: M, months)"),
+)
 
 
 def add_init(parser: ArgumentParser) -> None:
@@ -47,6 +54,8 @@ def add_init(parser: ArgumentParser) -> None:
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet or Excel files, one of each kind")
     parser.add_argument("--output", type=Path, default=Path(NAME), metavar="FILE", help=f"default: {NAME}")
+    for option in LAYOUT:
+        option.add(parser)
     parser.add_argument("-h", "--help", action="help", help="show this help")
     parser.set_defaults(run=_run)
 
@@ -56,7 +65,8 @@ def _run(options: Namespace) -> None:
         raise RequestError(f"{options.output} exists already: delete it, or name another with --output")
     if not options.output.parent.is_dir():
         raise RequestError(f"--output {options.output}: there is no folder {options.output.parent}")
-    guesses = [guess(Path(file)) for file in options.files]
+    layout = cast("Layout", given(options, [option.name for option in LAYOUT]))
+    guesses = [guess(Path(file), layout) for file in options.files]
     _require_one_of_each(guesses)
     text = "\n".join(
         [HEAD, *_section("terms", _terms(guesses)), *(_describe(each, options.output) for each in guesses)]
@@ -89,25 +99,32 @@ def _terms(guesses: Sequence[Guess]) -> Iterator[str]:
 def _describe(each: Guess, output: Path) -> str:
     """The section of a file in the project file."""
     lines = [_line("file", _relative(each.file, output), "")]
-    lines += [_line(role, column, "guessed") for role, column in each.columns.items()]
+    lines += [_line(key, value, "guessed") for key, value in cast("dict[str, str | bool]", each.layout).items()]
+    lines += [_line(role, column, each.remarks.get(role, "guessed")) for role, column in each.columns.items()]
     lines += [_comment(role, '"..."', "not found: which column is it?") for role in _missing(each)]
+    if "amount" in _missing(each):
+        lines.append(_comment("no_amount", "true", "where there is no money"))
     if "where" in each.remarks:
         lines.append(_comment("where", '["column=value"]', f"rows that count; {each.remarks['where']}"))
     if each.section == "experiment":
         lines.append(_line("assigned_by", "unknown", "who decided who was treated: random, rule, choice or unknown"))
     if each.arms:
-        lines += _plan(each.arms, each.remarks["arms"])
+        lines += _plan(each)
     lines += [_comment(*left) for left in LEFT_OPEN[each.section]]
+    if "tenure" in each.columns:
+        lines += [_comment(*left) for left in OF_TENURES if left[0] not in each.columns]
     return "\n".join(_section(each.section, lines))
 
 
-def _plan(arms: Sequence[str], counts: str) -> list[str]:
+def _plan(each: Guess) -> list[str]:
     """What only the user knows of the arms of a test."""
-    shares = ", ".join(f"{_key(arm)} = 1" for arm in arms)
+    shares = ", ".join(f"{_key(arm)} = 1" for arm in each.arms)
+    treated = [arm for arm in each.arms if arm != each.control]
+    control = json.dumps(each.control or "...", ensure_ascii=False)
     return [
-        _comment("control", json.dumps(arms[0], ensure_ascii=False), "the arm to compare with; there are " + counts),
+        _comment("control", control, f"the arm to compare with; there are {each.remarks['arms']}"),
         _comment("planned_shares", f"{{{shares}}}", "how large the arms were meant to be"),
-        _comment("cost", f"{{{_key(arms[-1])} = 0.5}}", "of one contact, by arm"),
+        _comment("cost", f"{{{_key(treated[0])} = 0.5}}", "of one contact, by arm; of all arms but the control"),
     ]
 
 
@@ -121,7 +138,8 @@ def _missing(each: Guess) -> list[str]:
     roles = [role for role in REQUIRED.get(each.section, ()) if role not in each.columns]
     if "tenure" in each.columns:
         return []
-    return [role for role in roles if not (role == "amount" and "quantity" in each.columns)]
+    has_amount = each.columns.keys() & {"quantity", "no_amount"}
+    return [role for role in roles if not (role == "amount" and has_amount)]
 
 
 def _outcome(each: Guess, output: Path) -> str:
@@ -132,7 +150,9 @@ def _outcome(each: Guess, output: Path) -> str:
     try:
         source.check(options, {}, named=False)
     except (ValueError, RuntimeError) as error:
-        return f"{each.file}: {each.section}. Not read yet: {in_one_line(str(error))}"
+        unsure = each.section == "purchases" and _missing(each)
+        other = " (If it is a file of contracts or of a test, rename its section.)" if unsure else ""
+        return f"{each.file}: {each.section}. Not read yet: {in_one_line(str(error))}{other}"
     return f"{each.file}: {each.section}. It can be read as described."
 
 
@@ -147,7 +167,7 @@ def _section(name: str, lines: Any) -> list[str]:
     return [f"[{name}]", *lines, ""]
 
 
-def _line(key: str, value: str | list[str], remark: str) -> str:
+def _line(key: str, value: str | bool | list[str], remark: str) -> str:
     text = f"{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
     return f"{text:<{WIDTH}}  # {in_one_line(remark)}" if remark else text
 

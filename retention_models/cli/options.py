@@ -108,9 +108,9 @@ def given(options: Namespace, names: Iterable[str]) -> dict[str, Any]:
 def on_command_line(message: str, options: Iterable[Option]) -> str:
     """How the keywords that a message of the package names are written as options; empty where it names none."""
     flags = {option.name: option.flag for option in options if re.search(rf"\b{option.name}\b", message)}
-    flags = {name: flag for name, flag in flags.items() if "_" in name or f"{name}=" in message}
+    flags = {name: flag for name, flag in flags.items() if "_" in name or re.search(rf"\b{name}=(?!None)", message)}
     if "amount=None" in message:
-        flags["amount"] = "--no-amount"
+        flags["amount=None"] = "--no-amount"
     if re.search(r"\bcovariates?\b", message):
         flags["covariates"] = "--group or, for a test, --covariate"
     written = [f"{name} is {flag}" for name, flag in flags.items()]

@@ -81,7 +81,10 @@ def read_project(path: Path | None) -> Project:
     except FileNotFoundError:
         raise RequestError(f"--project {path}: there is no such file; retention-models init FILE writes one") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path} is no TOML: {error}") from error
+        raise RequestError(
+            f"{path} is no TOML: {error}. Text stands in quotes, a path with \\ in single ones; numbers have a decimal "
+            "point, as 0.3"
+        ) from error
     possible = {source.section: ["file", *source.every_option] for source in SOURCES} | {"terms": list(TERMS)}
     _check_names(path, "section", sections, possible)
     for section, keys in sections.items():

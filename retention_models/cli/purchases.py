@@ -37,7 +37,7 @@ COLUMNS = (
     Option("unit_price", "COLUMN", "column of the price of one item"),
 )
 READING = (
-    Option("where", "CONDITION", "rows that count: status=Completed or status!=Cancelled; several", repeated=True),
+    Option("where", "CONDITION", "rows that count: status=Completed or status!=Cancelled; repeatable", repeated=True),
     Option(
         "refunds",
         "RULE",

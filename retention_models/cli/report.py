@@ -19,6 +19,7 @@ from retention_models.cli.sources import (
 )
 from retention_models.report.errors import ReportError, RequestError
 
+SAMPLE = "No file was named, and there is no project.toml here: the pages are about the embedded sample data."
 _EXTRA = ("ipykernel", "jinja2", "latex2mathml", "nbclient", "nbconvert", "nbformat")
 
 
@@ -58,9 +59,23 @@ def add_command(parser: ArgumentParser, source: Source) -> None:
     _add_pages(parser)
 
     def run(options: Namespace) -> None:
-        _run(options, source)
+        _run(_without_file(options, source), source)
 
     parser.set_defaults(run=run)
+
+
+def _without_file(options: Namespace, source: Source) -> Namespace:
+    """The options, with what stands in the place of the file as a notebook if it is one, and the project has a file."""
+    from retention_models.report.notebook import find_notebooks
+
+    first = getattr(options, source.name)
+    if first is None or first.exists() or not read_project(options.project).has(source):
+        return options
+    try:
+        find_notebooks([str(first)])
+    except RequestError:
+        return options
+    return Namespace(**vars(options) | {source.name: None, "notebooks": [str(first), *options.notebooks]})
 
 
 def _add_pages(parser: ArgumentParser) -> None:
@@ -76,7 +91,7 @@ def _add_pages(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="replace a constant of the notebook's parameters cell; several",
+        help="replace a constant of the notebook's parameters cell; repeatable",
     )
     pages.add_argument("--show-code", action="store_true", help="show the code instead of folding it away")
     pages.add_argument("-h", "--help", action="help", help="show this help")
@@ -111,15 +126,37 @@ def _run(options: Namespace, source: Source | None) -> None:
     if project.path is not None:
         print(f"Using {project.path}.", file=sys.stderr)
     notebooks = find_notebooks(options.notebooks)
-    jobs = [_prepare(options, project, each, notebooks, settings) for each in sources]
+    jobs, problems = _prepare_all(options, project, sources, notebooks, settings)
     if not sources:
         jobs = [_Job(notebooks, stated_parameters(options, SOURCES) | settings)]
     jobs = [job for job in jobs if job.notebooks]
-    if not jobs:
+    if not jobs and not problems:
         raise RequestError(f"none of the notebooks takes {' or '.join(each.what for each in sources)}")
     for job in jobs:
         index = publish(job.notebooks, options.output, settings=job.settings, show_code=options.show_code)
-    print(index)
+    if not (sources or options.notebooks):
+        print(SAMPLE, file=sys.stderr)
+    if jobs:
+        print(index)
+    if problems:
+        raise ReportError("; ".join(f"no page of {what}: {error}" for what, error in problems.items()))
+
+
+def _prepare_all(
+    options: Namespace, project: Project, sources: Sequence[Source], notebooks: list[Path], asked: Mapping[str, object]
+) -> tuple[list[_Job], dict[str, ValueError | ReportError]]:
+    """What to run for each kind of file, and why there is nothing for some of them, unless only one was asked for."""
+    jobs, problems = [], {}
+    for source in sources:
+        try:
+            jobs.append(_prepare(options, project, source, notebooks, asked))
+        except RequestError:
+            raise
+        except (ValueError, ReportError) as error:
+            if len(sources) == 1:
+                raise
+            problems[source.what] = error
+    return jobs, problems
 
 
 def _require_own_options(options: Namespace, sources: Sequence[Source]) -> None:
@@ -152,6 +189,7 @@ def _prepare(
     without = source.check(complete, known, named=bool(options.notebooks)) if chosen else {}
     for name, reason in without.items():
         print(f"No page of {name}: {reason}", file=sys.stderr)
+        _remove_page(options.output / f"{name}.html")
     everything = set().union(*known.values())
     there = set().union(*(known[name] for name in known.keys() - without.keys()))
     for name in stated.keys() & (everything - there):
@@ -159,6 +197,15 @@ def _prepare(
     there |= stated.keys() - everything  # which none of them knows: an error
     settings = {name: value for name, value in source.settings(complete).items() if name in there}
     return _Job([path for path in chosen if path.stem not in without], {**settings, **asked})
+
+
+def _remove_page(page: Path) -> None:
+    """Remove a page that an earlier run made, and that this run cannot make again."""
+    from retention_models.report.index import read_entries
+
+    if page.is_file() and read_entries([page]):
+        page.unlink()
+        print(f"Removed {page}, made by an earlier run", file=sys.stderr)
 
 
 def _parameters(notebooks: Sequence[Path]) -> dict[Path, Collection[str]]:

@@ -50,7 +50,7 @@ def add_fit(parser: ArgumentParser) -> None:
 
 def add_predict(parser: ArgumentParser) -> None:
     """Add the options of ``predict``, and what carries it out."""
-    parser.usage = "retention-models predict --fit FILE --output FILE [--horizon N] [--transactions FILE] [options]"
+    parser.usage = "retention-models predict --fit FILE --output FILE --horizon N [--transactions FILE] [options]"
     parser.description = (
         "Write what a fitted model expects of each customer in a log: one row a customer, CSV or Parquet. In a CSV "
         "file, text that a spreadsheet would run as a formula gets an apostrophe in front."

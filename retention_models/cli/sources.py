@@ -87,6 +87,8 @@ class Source:
         """The parameters of the notebooks for a file of this kind."""
         defaults = {**self.columns, **dict.fromkeys(self.optional)}
         assumed = [name for name in self.assumed if getattr(options, name) is None]
+        if getattr(options, "tenure", None) is None or getattr(options, "period", None) is not None:
+            assumed = [name for name in assumed if name != "tenure_unit"]
         return defaults | stated_parameters(options, [self]) | {"assumed": assumed}
 
 

@@ -14,7 +14,8 @@ def assumptions(assumed: Collection[str], terms: Terms, *, offer_cost: float | N
     Parameters
     ----------
     assumed
-        Names of parameters that nobody stated: ``"margin"``, ``"annual_discount_rate"``, ``"offer_cost"``.
+        Names of parameters that nobody stated: ``"margin"``, ``"annual_discount_rate"``, ``"offer_cost"``,
+        ``"tenure_unit"``.
     terms
         The terms of the value. What it lacks plays no part, and is not named.
     offer_cost
@@ -39,6 +40,8 @@ def assumptions(assumed: Collection[str], terms: Terms, *, offer_cost: float | N
         parts["annual_discount_rate"] = f"a discount rate of {100 * terms.annual_discount_rate:.3g} % a year"
     if offer_cost is not None:
         parts["offer_cost"] = f"an offer cost of {terms.written(offer_cost)} a customer"
+    if "tenure_unit" in assumed:
+        parts["tenure_unit"] = "tenures in months"
     named = [text for name, text in parts.items() if name in assumed]
     return f"Assumed, not stated: {', '.join(named)}." if named else ""
 

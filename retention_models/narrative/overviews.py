@@ -47,17 +47,20 @@ def overview(transactions: Any, *, name: str | Path = "this log") -> pd.DataFram
     >>> rm.narrative.overview(rm.datasets.load_cdnow())
                                this log
     fact
+    rows that count                   6,919
     first day                    1997-01-01
     last day                     1998-06-30
     customers                         2,357
     who bought only once       1,218 (52 %)
     purchases                         6,696
     mean amount of a purchase          36.5
+    total amount                    244,092
     """
     log = as_transactions(transactions)
     customers, bought = summarize(replace(log, calibration_end=None)), daily_purchases(log)
     purchases, once = int(bought["purchases"].sum()), int((customers["frequency"] == 0).sum())
     facts = {
+        "rows that count": f"{log.rows:,}",
         "first day": str(bought.index[0].date()),
         "last day": customers.attrs["observation_end"],
         "customers": f"{len(customers):,}",
@@ -66,6 +69,7 @@ def overview(transactions: Any, *, name: str | Path = "this log") -> pd.DataFram
     }
     if log.has_amount:
         facts["mean amount of a purchase"] = three_digits(bought["amount"].sum() / purchases)
+        facts["total amount"] = f"{bought['amount'].sum():,.0f}"
     facts |= {f"form of column {column!r}": form for column, form in log.formats.items()}
     aside = {f"set aside: {reason}": f"{count:,}" for reason, count in customers.attrs["set_aside"].items()}
     return pd.DataFrame({Path(name).name: facts | aside}).rename_axis("fact")

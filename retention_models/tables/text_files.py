@@ -31,6 +31,7 @@ KINDS_OF_FILES = {  # first bytes of files that are no text, and what to do abou
     b"PAR1": ("a Parquet file", "give it a name that ends in .parquet"),
     b"PK\x03\x04": ("a workbook or an archive", "give a workbook a name that ends in .xlsx, and unpack an archive"),
 }
+TITLE = 20  # lines among which a table may begin below a title
 A_VALUE = r"[-+\d.,:/ ]*\d[-+\d.,:/ ]*"  # a number or a day, which is no name of a column
 
 
@@ -45,6 +46,10 @@ class TextFile:
 
     def __str__(self) -> str:
         return str(self.path)
+
+
+class EncodingError(ValueError):
+    """A file of text has another encoding than UTF-8, and nobody said which."""
 
 
 class Layout(TypedDict, total=False):
@@ -96,11 +101,18 @@ def header(file: str, layout: TextFile) -> tuple[str, list[str]]:
     """
     with open_text(file, layout) as lines, _decoding(file):
         first = lines.readline(LONGEST_HEADER + 1)
+        later = [] if any(map(first.count, SEPARATORS)) else [lines.readline(LONGEST_HEADER) for _ in range(TITLE)]
     separator = layout.separator or max(SEPARATORS, key=first.count)
     if len(first) > LONGEST_HEADER or any(len(name) > LONGEST_NAME for name in first.split(separator)):
         raise ValueError(
             f"{file} cannot be read: its first line must name the columns, in up to {LONGEST_HEADER:,} characters and "
             f"{LONGEST_NAME:,} for each; is it a table?"
+        )
+    table = next((n for n, line in enumerate(later, start=2) if max(map(line.count, SEPARATORS)) > 1), None)
+    if table is not None and layout.separator is None:
+        raise ValueError(
+            f"{file} cannot be read: its first line names one column, and line {table} has more values. Leave out the "
+            "lines above the names of the columns"
         )
     names = next(_rows([first], separator), [])
     if not names:
@@ -122,6 +134,8 @@ def numbered(values: Sequence[str]) -> list[str]:
 def look_like_values(names: Iterable[Any]) -> bool:
     """Whether most names of columns are numbers or days, as in a file without a header."""
     texts = list(map(str, names))
+    if texts == numbered(texts):
+        return False
     return 2 * sum(bool(re.fullmatch(A_VALUE, text)) for text in texts) > len(texts)
 
 
@@ -211,7 +225,7 @@ def check_kind(file: str, layout: TextFile) -> None:
 
 
 def check_utf8(file: str, layout: TextFile) -> None:
-    """Raise a ValueError that names the first line in another encoding, in which DuckDB might or might not stumble."""
+    """Raise an EncodingError that names the first line in another encoding, over which DuckDB may stumble."""
     if layout.encoding or _marked_encoding(file):
         return
     decoder, lines = codecs.getincrementaldecoder("utf-8")(), 1
@@ -221,7 +235,7 @@ def check_utf8(file: str, layout: TextFile) -> None:
                 decoder.decode(block)
             except UnicodeDecodeError as error:
                 lines += error.object[: error.start].count(b"\n")
-                raise ValueError(
+                raise EncodingError(
                     f"{file} is not UTF-8 text (line {lines:,}); state its encoding, such as encoding='cp1252'"
                 ) from error
             lines += block.count(b"\n")

@@ -98,7 +98,7 @@ def test_what_init_guessed_is_marked_and_what_it_cannot_know_is_left_open(compan
     left_open = "\n".join(line for line in lines if line.startswith("# "))
     for text in (
         "# margin = 0.3",
-        "assumed until you state it",
+        "(assumed: 0.3; of contracts 0.6)",
         "Status: Completed (",
         "# price = 9.9",
         '# planned_shares = {control = 1, "mail & gift" = 1}',
@@ -320,3 +320,162 @@ def test_the_help_shows_the_defaults_of_the_notebooks(command, number, defaults,
         (line,) = (line for line in text.splitlines() if line.strip().startswith(f"--{name.replace('_', '-')} "))
         assert f"default: {default}" in line
         assert ("assumed" in line) == (name != "level")
+
+
+FILES = {  # what people's files are called, with what init must find
+    "purchases": (
+        "Kundennummer;Bestelldatum;Gesamtbetrag\nM\u00fc1;05.01.2024;1.234,50\nM\u00fc1;25.02.2024;20,00\nB2;14.01.2024;15,25\n",
+        "cp1252",
+        {"encoding": "cp1252", "customer_id": "Kundennummer", "date": "Bestelldatum", "amount": "Gesamtbetrag"},
+    ),
+    "purchases by blanks": (
+        " 00001 19970101  1   11.77\n 00002 19970112  1   12.00\n 00002 19970119  5   77.00\n",
+        "utf-8",
+        {"separator": "space", "no_header": True, "customer_id": "1", "date": "2", "amount": "4"},
+    ),
+    "purchases without money": (
+        "member_id,check_in_at,device\nA,2024-01-05T10:00:00,door\nA,2024-01-09T10:00:00,door\nB,2024-01-05T11:00:00,app\n",
+        "utf-8",
+        {"customer_id": "member_id", "date": "check_in_at", "no_amount": True},
+    ),
+    "purchases of a marketplace": (
+        "order_id,customer_id,customer_unique_id,order_purchase_timestamp,price\n"
+        "o1,c1,u1,2024-01-05 10:00:00,5.5\no2,c2,u1,2024-02-05 10:00:00,6.5\no3,c3,u2,2024-02-09 10:00:00,7.5\n",
+        "utf-8",
+        {"customer_id": "customer_unique_id", "date": "order_purchase_timestamp", "amount": "price"},
+    ),
+    "contracts of a gym": (
+        "Member No,Join Date,Leave Date,Reason\n"
+        "1,2023-01-05,2023-06-01,moved\n2,2023-02-05,,\n3,2023-02-09,2023-09-01,price\n",
+        "utf-8",
+        {"customer_id": "Member No", "start": "Join Date", "end": "Leave Date", "cause": "Reason"},
+    ),
+    "contracts of accounts": (
+        "account_age_days,is_churned\n95,yes\n400,no\n380,no\n12,yes\n",
+        "utf-8",
+        {"tenure": "account_age_days", "churned": "is_churned", "tenure_unit": "D"},
+    ),
+    "contracts of a telecom": (
+        "Tenure in Months,Customer Status,Churn Category\n3,Churned,Price\n40,Stayed,\n38,Stayed,\n1,Churned,Other\n",
+        "utf-8",
+        {"tenure": "Tenure in Months", "churned": "Customer Status", "tenure_unit": "M"},
+    ),
+    "experiment of a game": (
+        "userid,version,sum_gamerounds,retention_1,retention_7\n"
+        "1,gate_30,3,True,False\n2,gate_40,9,True,True\n3,gate_30,5,False,False\n4,gate_40,2,False,True\n",
+        "utf-8",
+        {
+            "arm": "version",
+            "outcome": ["retention_7", "retention_1"],
+            "customer_id": "userid",
+            "assigned_by": "unknown",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_init_knows_files_by_the_names_that_people_give(name, tmp_path, monkeypatch, capsys) -> None:
+    text, encoding, expected = FILES[name]
+    monkeypatch.chdir(tmp_path)
+    Path("file.txt").write_bytes(text.encode(encoding))
+    assert init("file.txt")[name.split()[0]] == {"file": "file.txt", **expected}
+
+
+def test_init_takes_a_layout_that_nobody_could_guess(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("log.txt").write_bytes("customer_id~date~amount\nŁ~2024-01-05~3\nŁ~2024-02-05~4\n".encode("cp1250"))
+    assert main(["init", "log.txt", "--separator", "~", "--encoding", "cp1250"]) == 0
+    section = tomllib.loads(Path("project.toml").read_text(encoding="utf-8"))["purchases"]
+    assert section["separator"] == "~"
+    assert section["encoding"] == "cp1250"
+    assert main(["fit", "--output", "fit.json", "--model", "NBD"]) in (0, 1)  # it is read, whether or not it is enough
+
+
+def test_init_warns_of_ids_of_orders_and_of_amounts_of_whole_orders(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = ["order_id,customer_id,date,total,status,currency"]
+    lines += [
+        f"o{n // 2},c{n},2024-01-{n + 1:02d},9.5,{'paid' if n % 3 else 'failed'},{'eur' if n % 2 else 'usd'}"
+        for n in range(20)
+    ]
+    Path("orders.csv").write_text("\n".join(lines) + "\n")
+    init("orders.csv")
+    text = Path("project.toml").read_text(encoding="utf-8")
+    assert "no value of it occurs twice: is it the id of an order?" in text
+    assert "orders (order_id) have several rows: is it the amount of a row, not of an order?" in text
+    assert "status: paid (13 rows), failed (7 rows); currency: eur (10 rows), usd (10 rows)" in text
+
+
+def test_a_title_above_the_names_is_told(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("title.csv").write_text("Sales report 2023-2024\n\ncustomer_id,date,amount\n1,2024-01-05,3\n")
+    assert main(["init", "title.csv"]) == 1
+    assert "its first line names one column, and line 3 has more values. Leave out the lines" in capsys.readouterr().err
+
+
+def test_the_control_is_never_guessed_from_the_order_of_arms(company: Path) -> None:
+    test = pd.read_csv("test.csv").replace({"Group": {"control": "Womens E-Mail", "mail & gift": "No E-Mail"}})
+    test.to_csv("mail.csv", index=False)
+    init("mail.csv")
+    text = Path("project.toml").read_text(encoding="utf-8")
+    assert '# control = "No E-Mail"' in text
+    assert '# cost = {"Womens E-Mail" = 0.5}' in text
+    test.replace({"Group": {"No E-Mail": "Mens E-Mail"}}).to_csv("mail.csv", index=False)
+    Path("project.toml").unlink()
+    init("mail.csv")
+    assert '# control = "..."' in Path("project.toml").read_text(encoding="utf-8")
+
+
+def test_what_one_file_lacks_does_not_stop_the_others(company: Path, asked: dict, capsys) -> None:
+    init("orders.csv", "contracts.csv", "test.csv")
+    text = Path("project.toml").read_text(encoding="utf-8")
+    Path("project.toml").write_text(text.replace('arm = "Group"', 'arm = "group"'), encoding="utf-8")
+    assert main(["report"]) == 1
+    assert set(asked) == {"01", "02", "04"}
+    error = capsys.readouterr().err
+    assert "no page of the test: the test has no column 'group' for arm" in error
+
+
+def test_a_notebook_can_stand_where_the_file_would(company: Path, asked: dict) -> None:
+    init("orders.csv")
+    assert main(["purchases", "01"]) == 0
+    assert set(asked) == {"01"}
+
+
+def test_a_page_that_cannot_be_made_again_is_removed(company: Path, asked: dict, capsys) -> None:
+    init("orders.csv")
+    Path("reports").mkdir()
+    page = '<head><title>t</title><meta name="generator" content="retention-models 1">'
+    page += '<meta name="description" content="q">'
+    Path("reports/02_what_is_a_customer_worth.html").write_text(f'{page}<meta name="decision" content="d"></head>')
+    Path("reports/other.html").write_text("mine")
+    few = pd.read_csv("orders.csv", sep=";").drop_duplicates("Customer ID")
+    few.to_csv("orders.csv", sep=";", index=False)
+    assert main(["report"]) == 0
+    assert set(asked) == {"01"}
+    assert not Path("reports/02_what_is_a_customer_worth.html").exists()
+    assert Path("reports/other.html").exists()
+    assert "Removed reports/02_what_is_a_customer_worth.html" in capsys.readouterr().err
+
+
+def test_pages_of_the_sample_are_called_so(tmp_path, monkeypatch, asked: dict, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["report"]) == 0
+    assert (
+        "No file was named, and there is no project.toml here: the pages are about the embedded sample"
+        in capsys.readouterr().err
+    )
+
+
+def test_a_log_that_falls_silent_long_before_the_stated_day_fails_a_check() -> None:
+    log = rm.datasets.load_cdnow()
+    check = rm.logs.check_last_day
+    assert check(rm.read_transactions(log).window(observation_end="1998-07-05")).passed
+    silent = check(rm.read_transactions(log).window(observation_end="1999-12-31"))
+    assert silent.passed is False
+    assert "its last purchase was on 1998-06-30, 549 days before" in silent.detail
+    assert "observation_end='1998-06-30'" in silent.detail
+    settings = rm.logs.choose_settings(log, observation_end="1999-12-31")
+    assert any(check.passed is False for check in settings.checks)
+    rm.fit(rm.ParetoNBD, rm.summarize(log, observation_end="1999-12-31"))  # it may be true, and is no error

@@ -15,12 +15,14 @@ LOG = pd.DataFrame(
 def test_an_overview_counts_customers_purchases_and_what_was_set_aside():
     facts = overview(LOG)["this log"]
     assert facts.to_dict() == {
+        "rows that count": "4",
         "first day": "2024-01-05",
         "last day": "2024-02-10",
         "customers": "2",
         "who bought only once": "1 (50 %)",
         "purchases": "3",
         "mean amount of a purchase": "3.33",
+        "total amount": "10",
         "set aside: rows with a negative amount": "1",
     }
 

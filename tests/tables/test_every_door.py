@@ -173,7 +173,10 @@ DOORS = {
     "Experiment.from_sums": (SUMS, lambda sums: tables_of(rm.Experiment.from_sums(sums, PLAN, columns=["y"]))),
     "Experiment.from_means": (MEANS, lambda means: tables_of(rm.Experiment.from_means(means, PLAN, outcome="y"))),
     "Experiment.from_counts": (COUNTS, lambda counts: tables_of(rm.Experiment.from_counts(counts, PLAN, outcome="y"))),
-    "effects_of_counts": (PUBLISHED, lambda counts: [rm.evidence_table(effects_of_counts(counts)).table]),
+    "effects_of_counts": (
+        PUBLISHED,
+        lambda counts: [rm.evidence_table(effects_of_counts(counts, assigned_by="random")).table],
+    ),
     "contract_experiment": (SURVIVAL, curves),
     "stepped_wedge": (WEDGE, lambda rows: [rm.evidence_table([wedge(rows)]).table]),
     "purchase_outcomes, log": (LOG, lambda log: [outcomes(log, MAILING)]),

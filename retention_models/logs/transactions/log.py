@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from operator import and_, or_
+from operator import or_
 from typing import Any, Literal, get_args
 
 import narwhals as nw
@@ -21,9 +21,17 @@ from retention_models.core.check import Check
 from retention_models.core.dates import read_day, require_end_near
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.set_aside import check_rows_that_count
-from retention_models.tables.conditions import Condition, read_conditions
+from retention_models.tables.conditions import Condition, all_met, read_conditions, values_in
 from retention_models.tables.currencies import CURRENCY, currency_column, require_one_currency
-from retention_models.tables.engines import clock_of, forms_of, open_log, reading_facts, settle, unread_hint
+from retention_models.tables.engines import (
+    clock_of,
+    forms_of,
+    open_log,
+    reading_facts,
+    require_columns,
+    settle,
+    unread_hint,
+)
 from retention_models.tables.files import Kind, naming
 from retention_models.tables.frames import Frame, collect
 from retention_models.tables.reading import TextReading, described
@@ -236,7 +244,8 @@ def read_transactions(
         The decimal mark of numbers in text, ``"."`` or ``","``. By default the column shows it.
     where
         Which rows count, such as ``"status=Completed"`` or ``["currency=EUR", "channel!=test"]``: a row counts if it
-        meets all conditions. Values are compared as text. By default all rows count.
+        meets all conditions; several values of one column are alternatives. Values are compared as text. By default all
+        rows count.
     quantity, unit_price
         Column names of the number of items and the price of one, whose product is the amount. By default the log has a
         column of amounts.
@@ -304,6 +313,9 @@ def read_transactions(
     conditions = read_conditions(where)
     has_amount = len(roles) > 2
     with naming(source):
+        if conditions:
+            asked = [condition.column for condition in conditions]
+            require_columns(source, asked, "the log", "where names columns: 'column=value'")
         columns = roles | {f"where{i}": condition.column for i, condition in enumerate(conditions)}
         columns |= currency_column(source, conditions) if has_amount else {}
         kinds = KINDS | {name: "text" for name in columns if name not in roles}
@@ -323,6 +335,8 @@ def read_transactions(
     broken = {reason: count for reason, count in set_aside.items() if reason in BROKEN}
     unread = [role for reason in broken for role in READ.get(reason, ()) if role in roles]
     hint = unread_hint(source, roles, KINDS, forms, unread)
+    if conditions and 0 < facts["rows"] == set_aside.get(UNWANTED):
+        raise ValueError(f"no row of the log meets where. {values_in(frame, conditions)}")
     _check_rows(int(facts["rows"]), set_aside, refunds, roles, hint)
     check = check_rows_that_count(broken, wanted, max_set_aside, amount_share=amount_share, hint=hint)
     kept = ("customer_id", "date", "amount") if has_amount else ("customer_id", "date")
@@ -367,8 +381,8 @@ def _faults(
 ) -> dict[str, nw.Expr]:
     """Each reason to set a row aside, with the rows it applies to."""
     customer_id, date, amount = nw.col("customer_id"), nw.col("date"), nw.col("amount")
-    meets = [condition.met_by(f"where{i}") for i, condition in enumerate(conditions)]
-    faults = {UNWANTED: ~reduce(and_, meets)} if meets else {}
+    names = [f"where{i}" for i in range(len(conditions))]
+    faults = {UNWANTED: ~all_met(conditions, names)} if conditions else {}
     faults |= {NO_CUSTOMER: customer_id.is_null(), UNREADABLE: date.is_null()}
     if has_amount:
         faults[NO_AMOUNT] = amount.is_null() | ~amount.is_finite()

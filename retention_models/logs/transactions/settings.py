@@ -146,6 +146,8 @@ def purchase_settings(
     reasons["horizon"] = " ".join([horizon_reason, *_late_purchases_note(ahead * unit_length(unit), gaps)])
     if repeat < FEWEST:
         reasons["horizon"] = f"There is no forecast: it takes {FEWEST} repeat purchases, and the log has {repeat}."
+        if repeat == 0 and days["purchases"].sum() > ENOUGH:
+            reasons["horizon"] += " Every purchase has a customer_id of its own: is that column the id of an order?"
     if log.acquired_after is None and (suggestion := _suggest_acquired_after(log, given, cut, gaps)):
         reasons["acquired_after"] = suggestion
     return AnalysisSettings(

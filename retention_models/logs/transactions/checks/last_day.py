@@ -25,6 +25,7 @@ BEFORE = 20  # silences before the last ones, with which these are compared
 FEWEST = 5  # of them from which on a silence can be told from others
 UNUSUAL = 10  # times the longest of them
 FEW = 0.01  # so small a share, beyond such a silence, must be misdated
+STATED_DAY = "purchases go on until the stated last day"  # the name of the check
 ENOUGH = 20  # customers, or purchases, of which one may be called few
 
 
@@ -40,7 +41,7 @@ def check_last_day(transactions: Any) -> Check:
     -------
     Check
         Passed; failed, if a few purchases come after a silence ten times as long as any of the twenty before it; or not
-        testable. A log whose ``observation_end`` is stated passes.
+        testable. If ``observation_end`` is stated: failed, if so long a silence lies before it.
 
     Raises
     ------
@@ -62,9 +63,9 @@ def check_last_day(transactions: Any) -> Check:
     False
     """
     log = as_transactions(transactions)
-    if log.observation_end is not None:
-        return Check(LAST_DAY, True, f"The log is observed until {log.observation_end}, as stated.")
     bought = collect(purchases(log).group_by("period").agg(purchases=nw.len())).sort_values("period")
+    if log.observation_end is not None:
+        return _judge_stated_day(pd.DatetimeIndex(bought["period"]), log.observation_end)
     return judge_last_day(pd.DatetimeIndex(bought["period"]), bought["purchases"].to_numpy(float), "purchases")
 
 
@@ -73,6 +74,23 @@ def require_last_day_of(log: Transactions) -> None:
     check = check_last_day(log)
     if check.passed is False:
         raise ValueError(f"the log cannot end there. {check.detail}")
+
+
+def _judge_stated_day(days: pd.DatetimeIndex, end: dt.date) -> Check:
+    """Whether purchases go on until about the day that is stated as the last one observed."""
+    known = days[days <= pd.Timestamp(end)]
+    gaps = np.diff(known.to_numpy("datetime64[D]").astype(np.int64))[-BEFORE:]
+    silence = (pd.Timestamp(end) - known[-1]).days if len(known) else 0
+    if len(gaps) < FEWEST or silence <= UNUSUAL * gaps.max():
+        return Check(LAST_DAY, True, f"The log is observed until {end}, as stated.")
+    last = known[-1].date()
+    return Check(
+        STATED_DAY,
+        False,
+        f"The log is observed until {end}, as stated, but its last purchase was on {last}, {silence:,} days before. "
+        "Earlier gaps were less than a tenth of that, so nearly all customers seem to have left. If the log ends "
+        f"earlier, state observation_end={str(last)!r}",
+    )
 
 
 def judge_last_day(days: pd.DatetimeIndex, counts: Array, what: str) -> Check:
