@@ -33,6 +33,7 @@ from .interventions import Effect as Effect
 from .interventions import Experiment as Experiment
 from .interventions import Outcome as Outcome
 from .interventions import Plan as Plan
+from .interventions import assign as assign
 from .interventions import contract_experiment as contract_experiment
 from .interventions import differences as differences
 from .interventions import evidence_table as evidence_table

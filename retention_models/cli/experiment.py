@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 from retention_models.cli.options import (
     CURRENCY,
@@ -35,6 +36,7 @@ _COLUMNS = (
     Option("customer_id", "COLUMN", "the customer, once each (default: customer_id, if there is one)"),
 )
 _DESIGN = (
+    Option("plan", "FILE", "of the test, as rm.assign(...).plan.to_json writes it", Path),
     Option(
         "assigned_by",
         "WORD",

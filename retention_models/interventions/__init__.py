@@ -18,6 +18,7 @@
 - ``complier_effect``: effect on the customers who received the offer because of the assignment
 - ``stepped_wedge``: stores that switch one after the other
 - ``retention_difference``: difference of shares retained; ``rmst_difference``, ``incremental_value``
+- ``assign``: customers drawn at random into the arms of a test, an ``Assignment`` with its plan
 - ``interim_look``: whether a test may stop early; ``sequential_bounds``
 
 **Result**

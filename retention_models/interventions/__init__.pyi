@@ -42,4 +42,6 @@ from .planning.power import Survival as Survival
 from .planning.power import minimum_detectable_effect as minimum_detectable_effect
 from .planning.power import power as power
 from .planning.power import sample_size as sample_size
+from .planning.random_assignment import Assignment as Assignment
+from .planning.random_assignment import assign as assign
 from .planning.sequential import interim_look as interim_look

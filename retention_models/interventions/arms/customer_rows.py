@@ -138,6 +138,11 @@ def require_joined_before(
         )
 
 
+def without_arm(rows: Rows, arm: str) -> Rows:
+    """The rows of all other arms."""
+    return _add_means(replace(rows, frame=rows.frame.filter(nw.col("arm") != nw.lit(arm))))
+
+
 def _add_means(rows: Rows) -> Rows:
     columns = [nw.col(f"v{i}").mean() for i in range(len(rows.names))]
     means = collect(rows.frame.select(*columns)).to_numpy()[0]

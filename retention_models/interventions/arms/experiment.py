@@ -9,6 +9,7 @@ import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Self, Unpack, cast
 
 import numpy as np
@@ -18,12 +19,22 @@ from retention_models.core.arguments import require_number, require_text, requir
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation
+from retention_models.core.stored_record import StoredRecord, build
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means, cell_of_customers, cells_of_sums
-from retention_models.interventions.arms.customer_rows import Rows, cap_column, read_rows, require_joined_before
+from retention_models.interventions.arms.customer_rows import (
+    Rows,
+    cap_column,
+    read_rows,
+    require_joined_before,
+    without_arm,
+)
 from retention_models.interventions.effects.assignment import NOT_STATED, AssignedBy, require_assigned_by
 from retention_models.tables.engines import column_names
 from retention_models.tables.reading import TextReading
+
+UNIVERSAL_CONTROL = "universal control"  # the arm of customers who are kept out of every test
+STORED = StoredRecord("plan", format=1, remedy="draw the test again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -50,6 +61,11 @@ class Plan(Presentation):
         random assignment makes a randomised experiment. All other differences are observational.
     measured_from
         First day on which outcomes were measured. By default None. It must be stated with ``"choice"``.
+    block, cluster
+        The columns of the strata and of the units that were assigned as a whole, as ``assign`` names them. The
+        analysis uses them unasked. By default None.
+    universal_control
+        Share of the customers who are kept out of every test. Rows with the arm ``universal control`` are left out.
 
     Raises
     ------
@@ -66,6 +82,9 @@ class Plan(Presentation):
     population: str = "all assigned customers"
     assigned_by: AssignedBy = NOT_STATED
     measured_from: dt.date | str | None = None
+    block: str | None = None
+    cluster: str | None = None
+    universal_control: float = 0.0
 
     def __post_init__(self) -> None:
         require_assigned_by(self.assigned_by)
@@ -80,6 +99,43 @@ class Plan(Presentation):
             require_text(name, getattr(self, name))
         if not isinstance(self.name, str):
             raise ValueError(f"name must be a text; got {self.name!r}")
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """The plan as JSON text.
+
+        Parameters
+        ----------
+        path
+            File to write the text to as well; by default none.
+
+        Returns
+        -------
+        str
+            The text that ``from_json`` reads.
+        """
+        plain = asdict(self) | {"measured_from": None if self.measured_from is None else str(self.measured_from)}
+        return STORED.write({"plan": plain}, path)
+
+    @classmethod
+    def from_json(cls, source: str | Path) -> Self:
+        """The plan that ``to_json`` wrote.
+
+        Parameters
+        ----------
+        source
+            JSON text, or the path of a file that holds it.
+
+        Returns
+        -------
+        Plan
+            The plan, equal to the one that was written.
+
+        Raises
+        ------
+        ValueError
+            When the text is no stored plan, is damaged, or has a later format.
+        """
+        return STORED.read(source, lambda stored: build(cls, stored["plan"]))
 
     @property
     def is_random(self) -> bool:
@@ -206,9 +262,12 @@ class Experiment(Presentation):
         """
         require_type("plan", plan, Plan)
         names = _names(outcomes, covariates)
+        cluster, block = cluster or plan.cluster, block or plan.block
         if plan.assigned_by == "choice":
             require_joined_before(rows, joined, cast("dt.date | None", plan.measured_from), **reading)
         table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id, **reading)
+        if plan.universal_control > 0:
+            table = without_arm(table, UNIVERSAL_CONTROL)
         ceilings = {}
         for name, rule in _ceiling_rules(names, caps or {}, winsorise or {}):
             table, ceilings[name] = cap_column(table, name, **rule)

@@ -7,14 +7,16 @@ import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Unpack
 
+import narwhals as nw
 import pandas as pd
 
 from retention_models.core.arguments import require_level
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms.costs import Costs
-from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.experiment import UNIVERSAL_CONTROL, Experiment, Plan
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.columns import Roles
 from retention_models.interventions.campaign.defaults import (
@@ -142,6 +144,7 @@ def read_campaign(
     horizon: float | None = None,
     time_unit: str | None = None,
     planned_customers: int | None = None,
+    plan: Plan | str | Path | None = None,
     assigned_by: AssignedBy = NOT_STATED,
     measured_from: str | dt.date | None = None,
     level: float = 0.95,
@@ -194,6 +197,9 @@ def read_campaign(
         default None: not stated.
     planned_customers
         Number of customers planned for the whole test. By default None: the number in the rows. Interim looks use it.
+    plan
+        The plan of the test, as ``assign`` returns it, or the path of its JSON file: control, shares, strata, cluster
+        and who decided, where these are not stated. By default None.
     assigned_by
         Who decided which customers were treated, as in ``Plan``: ``"random"``, ``"rule"``, ``"choice"`` or
         ``"unknown"``. There is no default. Only differences between groups drawn at random get a value in money.
@@ -234,6 +240,11 @@ def read_campaign(
     One more of “bought” is counted as EUR 12.0 earned (price).
     A contact costs EUR 0.500.
     """
+    if plan is not None:
+        plan = plan if isinstance(plan, Plan) else Plan.from_json(plan)
+        control, planned_shares = control or plan.control, planned_shares or plan.shares
+        block, cluster = block or plan.block, cluster or plan.cluster
+        assigned_by = plan.assigned_by if assigned_by in (None, "unknown") else assigned_by
     roles = Roles(
         arm=arm,
         outcome=outcome,
@@ -248,6 +259,7 @@ def read_campaign(
         customer_id=customer_id,
     )
     require_level(level)
+    universal_control = plan.universal_control if plan else 0.0
     require_assigned_by(assigned_by)
     rows, stated = described(rows, **reading)
     prices = Prices.from_terms(terms or Terms(), cost, redemption_cost)
@@ -259,8 +271,10 @@ def read_campaign(
         if roles.amount is not None:
             check_currencies(rows)
         frame, forms = open_rows(rows, roles, names, stated, with_gaps=assigned_by == "choice")
+        if universal_control > 0:
+            frame = frame.filter(nw.col(roles.arm) != nw.lit(UNIVERSAL_CONTROL))
         against, reason = choose_control(read_arms(frame, roles.arm), control)
-        plan = Plan(
+        stated_plan = Plan(
             control=against,
             shares=planned_shares,
             unit=roles.cluster or "customer",
@@ -269,7 +283,7 @@ def read_campaign(
         )
         experiment = Experiment.from_rows(
             frame.to_native(),
-            plan,
+            stated_plan,
             arm=roles.arm,
             outcomes=(*roles.outcomes, *roles.extras),
             covariates=roles.covariates,
@@ -286,7 +300,7 @@ def read_campaign(
     )
     priced, earned = prices.priced_outcome(roles, outcomes)
     costs = prices.costs(experiment.arms, roles)
-    if not plan.is_random:
+    if not (priced_at_all := stated_plan.is_random):
         priced, costs = None, {}
     customers, planned = experiment.n(*experiment.arms), _check_planned_customers(planned_customers)
     return Campaign(
@@ -307,7 +321,7 @@ def read_campaign(
             reason,
             *_omission_sentences(roles, planned_shares),
             *([_planned_end_sentence(customers, planned)] if roles.assigned else []),
-            *(prices.reasons(roles, outcomes).values() if plan.is_random else [_observational_sentence(plan)]),
+            *(prices.reasons(roles, outcomes).values() if priced_at_all else [_observational_sentence(stated_plan)]),
         ),
         level=level,
     )

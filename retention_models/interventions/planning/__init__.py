@@ -1,5 +1,6 @@
 """Before and during a test.
 
+- ``random_assignment``: customers drawn into arms
 - ``power``: sample size, power, minimum detectable effect
 - ``sequential``: bounds of interim looks
 """

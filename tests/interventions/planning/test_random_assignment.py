@@ -1,0 +1,195 @@
+"""A test is drawn evenly, reproducibly, and with a universal control group that is the same in every test."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy.stats import chisquare
+
+import retention_models as rm
+from retention_models.interventions.arms.experiment import UNIVERSAL_CONTROL
+from retention_models.interventions.planning.random_assignment import _draw as draw_arms
+
+SHARES = {"none": 1, "mail": 1, "call": 2}
+CUSTOMERS = pd.DataFrame(
+    {
+        "customer_id": [f"C{n:04d}" for n in range(2000)],
+        "frequency": np.random.default_rng(1).poisson(2, 2000),
+        "country": np.random.default_rng(2).choice(["DE", "FR", "NL"], 2000, p=[0.6, 0.3, 0.1]),
+        "store": [f"S{n % 50:02d}" for n in range(2000)],
+    }
+)
+KEPT_OUT = {"universal_control": 0.1, "salt": "our secret"}
+
+
+def arms_of(drawn):
+    return drawn.table.set_index("customer_id")["arm"]
+
+
+def test_arms_are_as_large_as_planned_to_within_one_in_every_stratum():
+    drawn = rm.assign(CUSTOMERS, SHARES, strata=["country", "frequency"], rng=7)
+    counts = drawn.balance().drop(index="all")
+    exact = counts.sum(axis=1).to_numpy()[:, None] * np.array([0.25, 0.25, 0.5])
+    assert (np.abs(counts.to_numpy() - exact) < 1).all()
+    assert rm.assign(CUSTOMERS, SHARES, rng=7).balance().loc["all"].tolist() == [500, 500, 1000]
+
+
+def test_the_draw_depends_on_ids_and_seed_alone(tmp_path):
+    drawn = rm.assign(CUSTOMERS, SHARES, strata="country", **KEPT_OUT, rng=7)
+    CUSTOMERS.to_csv(tmp_path / "c.csv", index=False)
+    for source in (
+        CUSTOMERS.sample(frac=1, random_state=3),
+        CUSTOMERS.set_index("customer_id"),
+        pl.from_pandas(CUSTOMERS),
+        pl.from_pandas(CUSTOMERS).lazy(),
+        tmp_path / "c.csv",
+    ):
+        again = rm.assign(source, SHARES, strata="country", **KEPT_OUT, rng=np.random.default_rng(7))
+        pd.testing.assert_series_equal(arms_of(again), arms_of(drawn), check_dtype=False, check_index_type=False)
+    assert not arms_of(rm.assign(CUSTOMERS, SHARES, strata="country", **KEPT_OUT, rng=8)).equals(arms_of(drawn))
+
+
+def test_another_process_draws_the_same():
+    code = (
+        "import pandas as pd, retention_models as rm\n"
+        "ids = pd.DataFrame({'customer_id': range(40)})\n"
+        "print(''.join(rm.assign(ids, {'a': 1, 'b': 1}, universal_control=.2, salt='s', rng=1).table['arm'].str[0]))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ids = pd.DataFrame({"customer_id": range(40)})
+    here = rm.assign(ids, {"a": 1, "b": 1}, universal_control=0.2, salt="s", rng=1).table["arm"]
+    assert result.stdout.strip() == "".join(here.str[0])
+
+
+def test_the_universal_control_group_is_the_same_in_every_test():
+    groups = [
+        set(arms_of(drawn).index[arms_of(drawn) == UNIVERSAL_CONTROL])
+        for drawn in (
+            rm.assign(CUSTOMERS, SHARES, **KEPT_OUT, rng=1),
+            rm.assign(CUSTOMERS, {"none": 1, "gift": 1}, strata="frequency", **KEPT_OUT, rng=2),
+            rm.assign(CUSTOMERS.sample(frac=1, random_state=1), SHARES, **KEPT_OUT, name="spring"),
+        )
+    ]
+    assert groups[0] == groups[1] == groups[2]
+    half = arms_of(rm.assign(CUSTOMERS.head(1000), SHARES, **KEPT_OUT, rng=1))
+    assert set(half.index[half == UNIVERSAL_CONTROL]) == groups[0] & set(half.index)
+    larger = rm.assign(CUSTOMERS, SHARES, universal_control=0.2, salt="our secret", rng=1)
+    assert groups[0] < set(arms_of(larger).index[arms_of(larger) == UNIVERSAL_CONTROL])
+    other = rm.assign(CUSTOMERS, SHARES, universal_control=0.1, salt="another", rng=1)
+    assert len(groups[0] & set(arms_of(other).index[arms_of(other) == UNIVERSAL_CONTROL])) < 0.3 * len(groups[0])
+
+
+def test_an_id_is_in_the_universal_control_group_as_number_and_as_text():
+    numbers = pd.DataFrame({"customer_id": range(500)})
+    drawn = [
+        rm.assign(frame, SHARES, **KEPT_OUT, rng=1).table.astype({"customer_id": str}).set_index("customer_id")["arm"]
+        for frame in (numbers, numbers.astype(str), numbers.astype("Int64"))
+    ]
+    for other in drawn[1:]:
+        assert (drawn[0] == UNIVERSAL_CONTROL).equals(other == UNIVERSAL_CONTROL)
+
+
+def test_the_hash_spreads_evenly():
+    ids = pd.DataFrame({"customer_id": range(40_000)})
+    drawn = [arms_of(rm.assign(ids, SHARES, universal_control=u, salt="x", rng=1)) for u in (0.05, 0.3)]
+    shares = [(arms == UNIVERSAL_CONTROL).mean() for arms in drawn]
+    assert shares == pytest.approx([0.05, 0.3], abs=0.007)
+
+
+@pytest.mark.parametrize("groups", [[0] * 7, [0, 0, 0, 1, 2, 2, 2], [0] * 4 + [1] * 3, list(range(7))])
+def test_every_unit_gets_each_arm_as_often_as_planned_also_in_strata_of_few(groups):
+    rng, arms = np.random.default_rng(4), list(SHARES)
+    drawn = np.array([draw_arms(np.array(groups), SHARES, rng) for _ in range(4000)])
+    for unit in drawn.T:
+        sizes = [int((unit == arm).sum()) for arm in arms]
+        assert chisquare(sizes, np.array([0.25, 0.25, 0.5]) * 4000).pvalue > 1e-4
+
+
+def test_clusters_are_assigned_as_a_whole():
+    drawn = rm.assign(CUSTOMERS, {"none": 1, "new": 1}, cluster="store", rng=1)
+    assert len(drawn.table.drop_duplicates(["store", "arm"])) == 50
+    assert drawn.table.drop_duplicates("store")["arm"].value_counts().tolist() == [25, 25]
+    assert (drawn.plan.cluster, drawn.plan.unit) == ("store", "store")
+
+
+def test_the_analysis_uses_the_plan_unasked(tmp_path):
+    drawn = rm.assign(CUSTOMERS, {"none": 1, "mail": 1}, strata="country", **KEPT_OUT, rng=1)
+    assert rm.Plan.from_json(drawn.plan.to_json(tmp_path / "plan.json")) == drawn.plan
+    plan = rm.Plan.from_json(tmp_path / "plan.json")
+    rows = drawn.table.assign(spend=np.random.default_rng(1).gamma(2, 10, 2000))
+    test = rm.Experiment.from_rows(rows, plan, arm="arm", outcomes=["spend"])
+    assert set(test.arms) == {"none", "mail"}
+    assert {cell.block for cell in test.cells} == {"country: DE", "country: FR", "country: NL"}
+    assert test.n(*test.arms) == (rows["arm"] != UNIVERSAL_CONTROL).sum()
+    by_hand = rm.Experiment.from_rows(
+        rows[rows["arm"] != UNIVERSAL_CONTROL],
+        rm.Plan(control="none", shares={"none": 1, "mail": 1}, assigned_by="random"),
+        arm="arm",
+        outcomes=["spend"],
+        block="stratum",
+    )
+    spend = rm.Outcome(column="spend")
+    (effect,), (expected,) = rm.differences(test, spend), rm.differences(by_hand, spend)
+    assert (effect.estimate, effect.std_error) == (expected.estimate, expected.std_error)
+    assert effect.design == "randomised"
+    stores = rm.assign(CUSTOMERS, {"none": 1, "new": 1}, cluster="store", rng=1)
+    rows = stores.table.assign(spend=np.random.default_rng(1).gamma(2, 10, 2000))
+    test = rm.Experiment.from_rows(rows, stores.plan, arm="arm", outcomes=["spend"])
+    assert test.table()["units"].tolist() == [25, 25]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ({}, {"shares": {"none": 1, "mail": -1}}, "the planned share of mail in shares must be a number above 0"),
+        ({}, {"shares": {}}, "shares must give each arm its planned share"),
+        ({}, {"control": "nil"}, "control 'nil' is none of the arms none, mail, call"),
+        ({}, {"universal_control": 1.5, "salt": "x"}, "universal_control must be"),
+        ({}, {"universal_control": 0.1}, "salt must be a text"),
+        ({}, {"strata": "age"}, "has no column 'age'"),
+        ({"country": None}, {"strata": "country"}, "country is missing for 2,000 of 2,000 customers"),
+        ({"customer_id": "C1"}, {}, r"customer_id repeats: 1 customers are there twice or more \(first: C1\)"),
+        ({}, {"cluster": "store", "strata": "country"}, "store lies in several strata for 50 of 50 clusters"),
+        ({}, {"parts": 1}, "parts must be"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(change, options, message):
+    asked = {"shares": SHARES} | options
+    with pytest.raises(ValueError, match=message):
+        rm.assign(CUSTOMERS.assign(**change), **asked)
+
+
+def test_an_arm_that_would_get_nobody_is_told():
+    with pytest.raises(ValueError, match="nobody is left for this arm among 2 units"):
+        rm.assign(CUSTOMERS.head(2), SHARES, rng=1)
+
+
+@pytest.mark.slow
+def test_intervals_of_a_stratified_test_hold_the_truth():
+    """Of tests without effect whose strata differ much, as many as stated are found significant."""
+    rng = np.random.default_rng(5)
+    base = CUSTOMERS["frequency"].to_numpy() * 3.0
+    held = []
+    for _ in range(300):
+        drawn = rm.assign(CUSTOMERS, {"none": 1, "mail": 1}, strata="frequency", rng=rng)
+        rows = drawn.table.assign(y=base + rng.normal(size=2000))
+        test = rm.Experiment.from_rows(rows, drawn.plan, arm="arm", outcomes=["y"])
+        (effect,) = rm.differences(test, rm.Outcome(column="y"))
+        held.append(effect.lower <= 0 <= effect.upper)
+    assert 0.91 <= np.mean(held) <= 0.985
+
+
+def test_a_campaign_reads_the_plan_also_from_its_file(tmp_path):
+    drawn = rm.assign(CUSTOMERS, {"none": 1, "mail": 1}, strata="country", **KEPT_OUT, rng=1)
+    drawn.plan.to_json(tmp_path / "plan.json")
+    rows = drawn.table.assign(spend=np.random.default_rng(1).gamma(2, 10, 2000))
+    for plan in (drawn.plan, tmp_path / "plan.json"):
+        campaign = rm.interventions.read_campaign(rows, rm.Terms(margin=0.3), amount="spend", plan=plan)
+        assert campaign.experiment.plan.is_random
+        assert campaign.experiment.plan.shares == {"none": 1, "mail": 1}
+        assert campaign.roles.block == "stratum"
+        assert set(campaign.experiment.arms) == {"none", "mail"}
+        assert campaign.priced is not None
