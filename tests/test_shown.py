@@ -171,6 +171,7 @@ def of_tests():
         rm.interventions.any_difference(test, bought), rm.interventions.interim_look(effects[0], [0.5]),
         rm.interventions.cost_per_retained(test, bought, costs, arm="coupon"), *designs, *laws(effects[0].law),
         rm.interventions.Clustered(designs[0], 20, 0.05),
+        rm.assign(pd.DataFrame({"customer_id": range(90)}), {"none": 1, "mail": 2}, rng=1),
     ]  # fmt: skip
 
 

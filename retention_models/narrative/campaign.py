@@ -135,9 +135,23 @@ def _outcome_sentence(campaign: Campaign, effects: Sequence[Effect]) -> str:
             f"A change of {three_digits(needed)} or more would have been found{in_each} four times in five."
             f"{_cost_sentence(campaign, largest)}"
         )
-    ordered = sorted(changed, key=lambda effect: -abs(effect.estimate))
-    parts = "; ".join(f"{_difference_text(effect)}" for effect in ordered)
-    return f"{name} was changed by {parts}.{_cost_sentence(campaign, ordered[0])}"
+    direction = -1.0 if less else 1.0
+    ordered = sorted(changed, key=lambda effect: -direction * effect.estimate)
+    best = ordered[0]
+    control = campaign.experiment.plan.control
+    lead = f"Use “{best.intervention}”" if direction * best.estimate > 0 else f"Keep “{control}”"
+    parts = "; ".join(_change_text(effect, name) for effect in ordered)
+    return f"{lead}. {parts}.{_cost_sentence(campaign, best)}"
+
+
+def _change_text(effect: Effect, name: str) -> str:
+    """What changed with an arm, in words: shares in percentage points."""
+    of_share = effect.unit.startswith("share of ")
+    scale, unit = (100.0, "percentage points") if of_share else (1.0, effect.unit)
+    estimate, near, far = effect.estimate * scale, *sorted((effect.lower * scale, effect.upper * scale), key=abs)
+    size, low, high = format_together(abs(estimate), abs(near), abs(far))
+    word = "higher" if estimate > 0 else "lower"
+    return f"With “{effect.intervention}”, {name} is {size} {unit} {word} ({low} to {high})"
 
 
 def _difference_text(effect: Effect) -> str:

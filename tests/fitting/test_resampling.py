@@ -181,6 +181,7 @@ def test_a_total_by_bootstrap_is_the_quantile_of_the_totals_of_its_replicates(cu
     np.testing.assert_allclose(total[["expected_lower", "expected_upper"]].astype(float), np.ravel(ends), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_values_and_comparisons_take_a_bootstrap(customers, resampled):
     spend = rm.fit(rm.GammaGamma, customers)
     terms = rm.Terms(horizon=52, time_unit="W", annual_discount_rate=0.1, margin=0.3)

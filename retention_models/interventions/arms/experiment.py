@@ -262,7 +262,7 @@ class Experiment(Presentation):
         """
         require_type("plan", plan, Plan)
         names = _names(outcomes, covariates)
-        cluster, block = cluster or plan.cluster, block or plan.block
+        cluster, block = plan.cluster if cluster is None else cluster, plan.block if block is None else block
         if plan.assigned_by == "choice":
             require_joined_before(rows, joined, cast("dt.date | None", plan.measured_from), **reading)
         table = read_rows(rows, names, arm=arm, cluster=cluster, block=block, customer_id=customer_id, **reading)

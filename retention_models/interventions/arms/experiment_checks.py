@@ -18,6 +18,7 @@ from retention_models.tables.engines import collect_table, column_names
 from retention_models.tables.files import Kind
 from retention_models.tables.rules import require_filled
 
+UNEVEN = 0.05  # a p-value below this is worth a note
 SUSPICIOUS = 0.001  # a p-value below this is no accident in a test that was run as planned
 FEW = 5  # fewer customers than this with (or without) the outcome, and a normal interval is a guess
 
@@ -98,6 +99,11 @@ def checks_of_clusters(cells: Sequence[Cell], shares: Mapping[str, float] | None
     return sample_ratio(units, shares, cluster), Check("unit of assignment", True, detail)
 
 
+def one_in(p: float) -> str:
+    """A small chance in words."""
+    return f"in one of {round(1 / p):,} tests"
+
+
 def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, unit: str) -> Check:
     """Whether the arms are as large as planned: a chi-squared test of the number of assigned units.
 
@@ -114,7 +120,11 @@ def sample_ratio(units: Mapping[str, int], shares: Mapping[str, float] | None, u
     expected = np.array([planned[arm] for arm in arms]) / sum(planned.values()) * seen.sum()
     p = float(chdtrc(len(arms) - 1, np.sum((seen - expected) ** 2 / expected)))
     counts = ", ".join(f"{arm} {s:,.0f} ({e:,.0f} planned)" for arm, s, e in zip(arms, seen, expected, strict=True))
-    verdict = "as planned" if p >= SUSPICIOUS else "not as planned: find the customers that got lost before reading on"
+    verdict = "not as planned: find the customers that got lost before reading on"
+    if p >= SUSPICIOUS:
+        verdict = (
+            "as planned" if p >= UNEVEN else f"which chance alone gives {one_in(p)}; look whether customers were lost"
+        )
     return Check(RATIO, p >= SUSPICIOUS, f"{unit.capitalize()}s assigned: {counts}; {p_statement(p)}, {verdict}.")
 
 

@@ -243,7 +243,7 @@ def read_campaign(
     if plan is not None:
         plan = plan if isinstance(plan, Plan) else Plan.from_json(plan)
         control, planned_shares = control or plan.control, planned_shares or plan.shares
-        block, cluster = block or plan.block, cluster or plan.cluster
+        block, cluster = plan.block if block is None else block, plan.cluster if cluster is None else cluster
         assigned_by = plan.assigned_by if assigned_by in (None, "unknown") else assigned_by
     roles = Roles(
         arm=arm,

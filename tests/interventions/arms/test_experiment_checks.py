@@ -22,7 +22,8 @@ def test_sample_ratio_by_hand():
     check = sample_ratio({"a": 5_100, "b": 4_900}, {"a": 1, "b": 1}, "customer")
     assert check.passed
     assert (
-        "Customers assigned: a 5,100 (5,000 planned), b 4,900 (5,000 planned); p = 0.046, as planned." in check.detail
+        "Customers assigned: a 5,100 (5,000 planned), b 4,900 (5,000 planned); p = 0.046, which chance "
+        "alone gives in one of 22 tests; look whether customers were lost." in check.detail
     )
 
 

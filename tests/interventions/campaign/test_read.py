@@ -185,7 +185,9 @@ def test_where_less_is_better_fewer_is_worth_money_and_what_one_fewer_has_cost_i
 
 def test_a_verdict_without_money_says_that_less_is_better(rows):
     told = churned(rows, stated(cost=0.5))
-    assert recommendation(told).startswith("“churned” (less is better) was changed by “gift” -0.")
+    text = recommendation(told)
+    assert text.startswith("Use “gift”. With “gift”, “churned” (less is better) is ")
+    assert " percentage points lower (" in text
     assert "As to “churned”, one fewer cost" in recommendation(told)
 
 
@@ -414,12 +416,25 @@ def test_the_arm_that_pays_is_sent_next(campaign):
         (stated(worth=40.0, cost=30.0), "Send none of them: even the best"),
         (stated(worth=10.0, cost=1.1), "No arm is expected to pay"),
         (stated(worth=10.0, cost=0.75), "No arm is sure to pay"),
-        (stated(), "“bought” was changed by “gift” +0."),
+        (stated(), "Use “gift”. With “gift”, “bought” is "),
     ],
 )
 def test_the_verdict_says_how_sure_it_is(rows, prices, beginning):
     told = read_campaign(rows, outcome="bought", covariate="before", **prices, assigned_by="random")
     assert recommendation(told).startswith(beginning)
+
+
+def test_without_prices_an_arm_that_is_worse_is_not_used():
+    """A game that moved its gate: players who came back after 7 days."""
+    came_back = [1] * 190 + [0] * 810, [1] * 130 + [0] * 870
+    rows = pd.DataFrame(
+        {"version": ["gate_30"] * 1000 + ["gate_40"] * 1000, "retention_7": [*came_back[0], *came_back[1]]}
+    )
+    told = read_campaign(rows, arm="version", control="gate_30", outcome="retention_7", assigned_by="random")
+    text = recommendation(told)
+    assert text.startswith(
+        "Keep “gate_30”. With “gate_40”, “retention_7” is 6.00 percentage points lower (2.79 to 9.21)."
+    )
 
 
 def test_nothing_found_says_what_would_have_been(rows):
