@@ -1,8 +1,9 @@
 """Planning of a test: the number of customers, the power, and the minimum detectable effect.
 
 All use one formula: the effect divided by its standard error, with the noncentral t-distribution (for proportions and
-survival the normal one). Outcomes differ only in the variance that one customer contributes. With k arms and one
-control, plan at ``level=1 - 0.05 / k``.
+survival the normal one). Outcomes differ only in the variance that one customer contributes. For rare outcomes, whose
+estimates are skewed, the power is the sum over all counts that the two arms can have. With k arms and one control, plan
+at ``level=1 - 0.05 / k``.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from scipy.special import chdtr, nctdtr, ndtr, ndtri, stdtrit
+import numpy as np
+from scipy.special import chdtr, gammaln, nctdtr, ndtr, ndtri, stdtrit, xlog1py, xlogy
 
 from retention_models.core.arguments import is_number, require_level, require_number
 from retention_models.core.formatting import Presentation
+
+RARE = 100.0  # variance of a count of customers below which its distribution is skewed
+WIDE = 8.0  # standard deviations of a count that are looked at
 
 
 class Planned(Protocol):
@@ -250,7 +255,8 @@ def power(outcome: Planned, effect: float, n: float, *, share: float = 0.5, leve
     Notes
     -----
     The noncentral t-distribution with Satterthwaite's degrees of freedom; for proportions and survival the normal
-    distribution.
+    distribution. Where the count of an arm has a variance below 100, the power of a proportion is exact: a sum over all
+    counts of both arms, by the interval that ``differences`` gives.
 
     Examples
     --------
@@ -271,6 +277,11 @@ def _power(outcome: Planned, effect: float, n: float, share: float, level: float
         raise ValueError(f"{n:g} customers are too few: each arm needs two that were assigned independently")
     distance = outcome.distance(effect)
     customers = (n * (1 - share), n * share)
+    if isinstance(outcome, Proportion):
+        rates = (outcome.rate, outcome.rate + effect)
+        if min(each * rate * (1 - rate) for each, rate in zip(customers, rates, strict=True)) < RARE:
+            treated = max(round(n * share), 2)
+            return _power_of_counts(rates, (max(round(n) - treated, 2), treated), level)
     parts = [v / each for v, each in zip(outcome.variances(effect, share), customers, strict=True)]
     loss = sum(part**2 / outcome.freedom(each) for part, each in zip(parts, customers, strict=True))
     df = sum(parts) ** 2 / loss if loss > 0 else math.inf
@@ -373,6 +384,25 @@ def minimum_detectable_effect(
     return outcome.effect_at(found)
 
 
+def _power_of_counts(rates: tuple[float, float], sizes: tuple[int, int], level: float) -> float:
+    """The probability that Welch's interval of a difference of shares excludes 0, over all counts of the two arms."""
+    counts, chances, means, variances = [], [], [], []
+    for rate, n in zip(rates, sizes, strict=True):
+        reach = WIDE * math.sqrt(n * rate * (1 - rate)) + WIDE
+        count = np.arange(max(0, math.floor(n * rate - reach)), min(n, math.ceil(n * rate + reach)) + 1)
+        counts.append(count)
+        ways = gammaln(n + 1) - gammaln(count + 1) - gammaln(n - count + 1)
+        chances.append(np.exp(ways + xlogy(count, rate) + xlog1py(n - count, -rate)))
+        means.append(count / n)
+        variances.append(count / n * (1 - count / n) / (n - 1))
+    parts = variances[0][:, None], variances[1][None, :]
+    total = parts[0] + parts[1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = total**2 / (parts[0] ** 2 / (sizes[0] - 1) + parts[1] ** 2 / (sizes[1] - 1))
+        found = np.abs(means[1][None, :] - means[0][:, None]) > stdtrit(df, (1 + level) / 2) * np.sqrt(total)
+    return float(chances[0] @ (found & (total > 0)) @ chances[1])
+
+
 def _smallest_freedom(outcome: Planned, n: float, share: float) -> float:
     return min(outcome.freedom(n * share), outcome.freedom(n * (1 - share)), n * min(share, 1 - share) - 1)
 
@@ -399,6 +429,8 @@ def _solve(rising: Callable[[float], float], target: float, start: float, limit:
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (low, middle) if rising(middle) >= target else (middle, high)
+        if high - low <= 1e-9 * high:
+            break
     return high
 
 
