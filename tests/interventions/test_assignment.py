@@ -244,3 +244,42 @@ def test_only_a_random_test_may_stop_early(assigned_by, joiners):
     waves = joiners.assign(wave=joiners["customer_id"] % 10)
     if assigned_by != "choice":
         assert rm.interventions.interim_looks(campaign(waves, assigned_by, assigned="wave")) is None
+
+
+def worlds(count, gain, n, arms=("none", "mail", "call"), seed=1):
+    """Shops in which a quarter of the customers buys; those who get mail spend more by ``gain``."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        arm = rng.permutation(np.resize(arms, n))
+        bought = rng.random(n) < 0.25
+        spend = rng.gamma(2.0, 20.0, n) * bought + gain * (arm == "mail")
+        yield pd.DataFrame({"arm": arm, "spend": spend})
+
+
+def recommended(rows, **options):
+    test = rm.interventions.read_campaign(rows, TERMS, amount="spend", **options)
+    return rm.narrative.recommendation(test).startswith("Send")
+
+
+@pytest.mark.slow
+def test_of_worlds_without_effect_few_are_told_to_send_anything():
+    """Of 1,000: at most 3.9 %, for both arms together."""
+    shares = {"none": 1, "mail": 1, "call": 1}
+    sent = [recommended(rows, assigned_by="random", planned_shares=shares) for rows in worlds(1000, 0.0, 600)]
+    assert np.mean(sent) <= 0.039
+
+
+@pytest.mark.slow
+def test_a_gain_is_found_in_four_of_five_worlds_of_the_planned_size():
+    sd = np.concatenate([rows["spend"] for rows in worlds(20, 0.0, 2000, seed=9)]).std()
+    n = rm.sample_size(rm.interventions.Mean(sd), effect=4.0)
+    found = [recommended(rows, assigned_by="random") for rows in worlds(1000, 4.0, n, ("none", "mail"))]
+    assert 0.76 <= np.mean(found) <= 0.84
+
+
+@pytest.mark.parametrize("assigned_by", NOT_RANDOM)
+def test_whatever_the_gain_nothing_is_recommended_that_chance_did_not_assign(assigned_by):
+    chosen = {"assigned": "joined", "measured_from": "2024-04-01"} if assigned_by == "choice" else {}
+    for rows in worlds(40, 20.0, 600):
+        dated = rows.assign(joined=np.where(rows["arm"] == "none", None, "2024-03-01"))
+        assert not recommended(dated, assigned_by=assigned_by, **chosen)
