@@ -68,17 +68,17 @@ class Effect(Presentation):
         Additional cost per treated customer compared with the baseline, in money; None if not stated.
     value, value_lower, value_upper
         Value per treated customer net of cost, with its confidence interval; None if the outcome has no price.
-    assigned_by
-        Who decided which customers were treated: ``"random"``, ``"rule"``, ``"choice"`` or ``"unknown"``. There is no
-        default.
     design
-        ``randomised``, ``quasi-experimental`` or ``observational``. By default it follows: randomised if assigned at
-        random, else observational. A design with checks of its own is quasi-experimental.
+        ``randomised``, ``quasi-experimental`` or ``observational``. By default it follows from ``assigned_by``:
+        randomised if assigned at random, else observational. A design with checks of its own is quasi-experimental.
     checks
         The checks of the effect.
     law, value_law
         The law of the estimate, of its logarithm for a ratio or hazard ratio, and the law of the value. Stated ends
         must be those of the law up to rounding, and are replaced by them.
+    assigned_by
+        Who decided which customers were treated: ``"random"``, ``"rule"``, ``"choice"`` or ``"unknown"``. There is no
+        default.
 
     Raises
     ------
@@ -117,11 +117,11 @@ class Effect(Presentation):
     value: float | None = None
     value_lower: float | None = None
     value_upper: float | None = None
-    assigned_by: AssignedBy = NOT_STATED
     design: Design = DESIGN_FOLLOWS
     checks: tuple[Check, ...] = ()
     law: Law = LAW_FOLLOWS
     value_law: Law | None = None
+    assigned_by: AssignedBy = NOT_STATED
 
     def __post_init__(self) -> None:
         require_assigned_by(self.assigned_by)

@@ -49,6 +49,7 @@ class EvidenceTable(Presentation):
         table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(OPTIONAL, "Float64"))
         table["p_value"] = [effect.p_value for effect in self._ranking]
         table["failed"] = [", ".join(check.name for check in effect.failed) for effect in self._ranking]
+        table["assigned_by"] = table.pop("assigned_by")
         table.insert(0, "rank", pd.Series([self._rank(effect) for effect in self._ranking], dtype="Int64"))
         return table
 

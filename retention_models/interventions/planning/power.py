@@ -429,7 +429,7 @@ def _solve(rising: Callable[[float], float], target: float, start: float, limit:
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (low, middle) if rising(middle) >= target else (middle, high)
-        if high - low <= 1e-9 * high:
+        if high - low <= 1e-14 * high:
             break
     return high
 
