@@ -78,11 +78,11 @@ def _observational_text(campaign: Campaign, checks: Sequence[Check], level: floa
     largest = max(effects, key=lambda effect: abs(effect.estimate))
     failed = [check.name for check in checks if check.passed is False]
     warning = f" What was checked did not hold: {', '.join(failed)}." if failed else ""
+    change = _change_text(largest, f"“{outcome.name}”")
     return (
-        f"Do not decide by this comparison: {IN_WORDS[plan.assigned_by]}. “{outcome.name}” differs from "
-        f"“{plan.control}” by {_difference_text(largest)}, and who the customers are may explain all of it. Assign "
-        f"customers to the groups at random to learn what the treatment changes. (Intervals of {100 * level:.3g} %.)"
-        f"{warning}"
+        f"Do not decide by this comparison: {IN_WORDS[plan.assigned_by]}. {change}. "
+        "Who the customers are may explain all of it. Assign customers to the groups at random to learn what the "
+        f"treatment changes. (Intervals of {100 * level:.3g} %.){warning}"
     )
 
 
@@ -148,9 +148,9 @@ def _change_text(effect: Effect, name: str) -> str:
     """What changed with an arm, in words: shares in percentage points."""
     of_share = effect.unit.startswith("share of ")
     scale, unit = (100.0, "percentage points") if of_share else (1.0, effect.unit)
-    estimate, near, far = effect.estimate * scale, *sorted((effect.lower * scale, effect.upper * scale), key=abs)
-    size, low, high = format_together(abs(estimate), abs(near), abs(far))
-    word = "higher" if estimate > 0 else "lower"
+    ends = (effect.lower, effect.upper) if effect.estimate > 0 else (-effect.upper, -effect.lower)
+    size, low, high = format_together(*(scale * number for number in (abs(effect.estimate), *ends)))
+    word = "higher" if effect.estimate > 0 else "lower"
     return f"With “{effect.intervention}”, {name} is {size} {unit} {word} ({low} to {high})"
 
 
