@@ -5,7 +5,7 @@ from zlib import crc32
 import pytest
 
 ENGINES = ("workbook", "Polars", "DuckDB", "pandas")
-QUICK = 8  # one in so many of these is quick, too
+QUICK = 12  # one in so many of these is quick, too
 
 
 def pytest_collection_modifyitems(items):
