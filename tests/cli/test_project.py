@@ -70,7 +70,7 @@ WRITTEN: dict[tuple[str, ...], str] = {}  # what init wrote for the files of the
 COMPANY = {"orders.csv", "contracts.csv", "test.csv"}
 
 
-def project(*files: str) -> None:
+def describe(*files: str) -> None:
     """The project file of the company's files, as init writes it."""
     assert set(files) <= COMPANY
     if files not in WRITTEN:
@@ -124,7 +124,7 @@ def test_every_line_that_init_left_open_can_be_stated_as_it_stands(company: Path
     """Uncommented, each line is one that the project file may have."""
     from retention_models.cli.project import read_project
 
-    project("orders.csv", "contracts.csv", "test.csv")
+    describe("orders.csv", "contracts.csv", "test.csv")
     lines = Path("project.toml").read_text(encoding="utf-8").splitlines()
     opened = [line.removeprefix("# ") if line.startswith("# ") and " = " in line else line for line in lines]
     Path("all.toml").write_text("\n".join(opened), encoding="utf-8")
@@ -136,7 +136,7 @@ def test_every_line_that_init_left_open_can_be_stated_as_it_stands(company: Path
 def test_report_makes_every_page_for_which_the_project_has_data(
     company: Path, asked: dict, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    project("orders.csv", "contracts.csv", "test.csv")
+    describe("orders.csv", "contracts.csv", "test.csv")
     assert main(["report"]) == 0
     assert set(asked) == {"01", "02", "04", "06"}
     assert "Using project.toml." in capsys.readouterr().err
@@ -148,13 +148,13 @@ def test_report_makes_every_page_for_which_the_project_has_data(
 
 
 def test_report_makes_pages_of_what_the_project_names_only(company: Path, asked: dict) -> None:
-    project("contracts.csv")
+    describe("contracts.csv")
     assert main(["report"]) == 0
     assert set(asked) == {"04"}
 
 
 def test_terms_reach_every_page_and_only_what_is_not_stated_is_assumed(company: Path, asked: dict) -> None:
-    project("orders.csv", "contracts.csv")
+    describe("orders.csv", "contracts.csv")
     text = Path("project.toml").read_text(encoding="utf-8")
     Path("project.toml").write_text(text.replace("# margin = 0.3", "margin = 0.4"), encoding="utf-8")
     assert main(["report"]) == 0
@@ -164,7 +164,7 @@ def test_terms_reach_every_page_and_only_what_is_not_stated_is_assumed(company: 
 
 
 def test_options_override_the_project_file(company: Path, asked: dict) -> None:
-    project("orders.csv", "contracts.csv")
+    describe("orders.csv", "contracts.csv")
     Path("project.toml").write_text(
         Path("project.toml").read_text(encoding="utf-8").replace("# margin = 0.3", "margin = 0.4"), encoding="utf-8"
     )
@@ -177,7 +177,7 @@ def test_options_override_the_project_file(company: Path, asked: dict) -> None:
 
 
 def test_another_file_of_a_kind_is_read_as_the_project_says(company: Path, asked: dict) -> None:
-    project("orders.csv", "contracts.csv")
+    describe("orders.csv", "contracts.csv")
     Path("orders.csv").rename("july.csv")
     assert main(["purchases", "july.csv", "01"]) == 0
     assert asked["01"]["transactions"] == Path("july.csv")
@@ -189,7 +189,7 @@ def test_another_file_of_a_kind_is_read_as_the_project_says(company: Path, asked
 def test_files_are_named_from_the_folder_of_the_project_file(
     company: Path, asked: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project("contracts.csv")
+    describe("contracts.csv")
     (company / "elsewhere").mkdir()
     monkeypatch.chdir(company / "elsewhere")
     assert main(["report", "--project", "../project.toml"]) == 0
@@ -197,7 +197,7 @@ def test_files_are_named_from_the_folder_of_the_project_file(
 
 
 def test_fit_and_predict_read_the_project_file(company: Path) -> None:
-    project("orders.csv")
+    describe("orders.csv")
     assert main(["fit", "--output", "fit.json"]) == 0
     assert main(["predict", "--fit", "fit.json", "--horizon", "8", "--output", "scores.csv"]) == 0
     orders = pd.read_csv("orders.csv", sep=";")
@@ -441,7 +441,7 @@ def test_the_control_is_never_guessed_from_the_order_of_arms(company: Path) -> N
 
 
 def test_what_one_file_lacks_does_not_stop_the_others(company: Path, asked: dict, capsys) -> None:
-    project("orders.csv", "contracts.csv", "test.csv")
+    describe("orders.csv", "contracts.csv", "test.csv")
     text = Path("project.toml").read_text(encoding="utf-8")
     Path("project.toml").write_text(text.replace('arm = "Group"', 'arm = "group"'), encoding="utf-8")
     assert main(["report"]) == 1
@@ -451,13 +451,13 @@ def test_what_one_file_lacks_does_not_stop_the_others(company: Path, asked: dict
 
 
 def test_a_notebook_can_stand_where_the_file_would(company: Path, asked: dict) -> None:
-    project("orders.csv")
+    describe("orders.csv")
     assert main(["purchases", "01"]) == 0
     assert set(asked) == {"01"}
 
 
 def test_a_page_that_cannot_be_made_again_is_removed(company: Path, asked: dict, capsys) -> None:
-    project("orders.csv")
+    describe("orders.csv")
     Path("reports").mkdir()
     page = '<head><title>t</title><meta name="generator" content="retention-models 1">'
     page += '<meta name="description" content="q">'
