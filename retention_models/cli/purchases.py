@@ -63,6 +63,7 @@ _FORECAST = (
     Option("model", "NAME", "such as BGNBD, for values (default: ParetoNBD, or what does better)"),
     LEVEL,
 )
+_FILES = ("segments", "scores")
 _PLAN = ("calibration_end", "observation_end", "acquired_after", "time_unit", "horizon")
 
 
@@ -86,7 +87,11 @@ def read_log(options: Namespace) -> Transactions:
 
 def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
     from retention_models.logs.transactions.settings import purchase_settings
+    from retention_models.report.written_tables import check_output
 
+    for name in _FILES:
+        if (path := getattr(options, name)) is not None:
+            check_output(path, option=f"--{name}")
     log = read_log(options)
     settings = purchase_settings(log, **{name: getattr(options, name) for name in _PLAN})
     asks_model = options.model is not None and any("model" in parameters for parameters in known.values())
@@ -134,7 +139,7 @@ PURCHASES = Source(
         ),
     },
     columns={"customer_id": "customer_id", "date": "date", "amount": "amount"},
-    optional=(*_PLAN, "currency", "offer_cost", "model", "segments", "scores"),
+    optional=(*_PLAN, "currency", "offer_cost", "model", *_FILES),
     with_notebook_default=("margin", "annual_discount_rate", "level"),
     reading=(*(option.name for option in READING), "quantity", "unit_price"),
     assumed=("margin", "annual_discount_rate", "offer_cost"),

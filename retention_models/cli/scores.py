@@ -32,7 +32,7 @@ def add_fit(parser: ArgumentParser) -> None:
     """Add the options of ``fit``, and what carries it out."""
     parser.usage = "retention-models fit --output FILE [--transactions FILE] [options]"
     parser.description = "Fit a model to a log by maximum likelihood, print it, and keep it in a file for predict."
-    parser.add_argument("--model", default="ParetoNBD", metavar="NAME", help="such as BGNBD (default: ParetoNBD)")
+    parser.add_argument("--model", metavar="NAME", help="such as BGNBD (default: ParetoNBD)")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="where the fit goes, as JSON")
     parser.add_argument("--time-unit", metavar="UNIT", help="W, D or a fixed length such as 30D (default: by the log)")
     parser.add_argument(
@@ -77,8 +77,10 @@ def _add_log(parser: ArgumentParser) -> None:
 
 
 def _with_project(options: Namespace) -> Namespace:
-    """The options, completed by the project file."""
+    """The options, completed by the project file; its terms of value count only where ``--spend`` asks for value."""
     complete = read_project(options.project).complete(options, PURCHASES)
+    if getattr(options, "spend", None) is None:
+        complete = Namespace(**vars(complete) | {name: getattr(options, name, None) for name in _TERMS_OF_VALUE})
     if complete.transactions is None:
         raise RequestError("name the log: --transactions FILE, or file = ... below [purchases] in a project file")
     return complete
@@ -91,6 +93,7 @@ def _fit(options: Namespace) -> None:
     from retention_models.report.written_tables import check_output
 
     options = _with_project(options)
+    options.model = options.model or "ParetoNBD"
     models = {model.__name__: model for model in PURCHASES}
     if options.model not in models:
         raise RequestError(f"no model of purchases is called {options.model!r}; there are {', '.join(models)}")
@@ -238,6 +241,7 @@ def _print_remarks(options: Namespace, log: Transactions, customers: pd.DataFram
 
 
 _NEEDS = ("margin", "annual_discount_rate")
+_TERMS_OF_VALUE = (*_NEEDS, "offer_cost")
 _WORTH = (
     Option("spend", "FILE", "a fit of --model GammaGamma: adds columns of value", Path),
     Option("margin", "SHARE", "share of the amount that is earned, such as 0.3", margin),
@@ -254,7 +258,7 @@ def add_worth_options(parser: ArgumentParser) -> None:
 def check_worth_options(options: Namespace, fitted: Fit) -> None:
     """Refuse options of value that do not make one, before the work is done."""
     if options.spend is None:
-        alone = [name for name in (*_NEEDS, "offer_cost") if getattr(options, name) is not None]
+        alone = [name for name in _TERMS_OF_VALUE if getattr(options, name) is not None]
         if alone:
             raise RequestError(f"{_options(alone)} needs --spend FILE, what fit --model GammaGamma has written")
         return

@@ -16,7 +16,7 @@ CSV, PARQUET = (".csv",), (".parquet", ".pq")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are wide
 
 
-def check_output(path: Path, endings: tuple[str, ...] = CSV + PARQUET) -> None:
+def check_output(path: Path, endings: tuple[str, ...] = CSV + PARQUET, *, option: str = "--output") -> None:
     """Refuse a file that could not be written, before the work is done.
 
     Raises
@@ -25,9 +25,9 @@ def check_output(path: Path, endings: tuple[str, ...] = CSV + PARQUET) -> None:
         If its name has another ending, or its folder does not exist.
     """
     if path.suffix.lower() not in endings:
-        raise RequestError(f"--output must end in {' or '.join(endings)}, not {path.name!r}")
+        raise RequestError(f"{option} must end in {' or '.join(endings)}, not {path.name!r}")
     if not path.parent.is_dir():
-        raise RequestError(f"--output {path}: there is no folder {path.parent}")
+        raise RequestError(f"{option} {path}: there is no folder {path.parent}")
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

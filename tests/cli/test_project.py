@@ -204,6 +204,35 @@ def test_fit_and_predict_read_the_project_file(company: Path) -> None:
     assert set(pd.read_csv("scores.csv")["customer_id"]) == set(orders["Customer ID"])
 
 
+def test_terms_of_a_project_ask_predict_for_no_value(company: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor does fit fit another model than the project names."""
+    describe("orders.csv")
+    file = Path("project.toml")
+    terms = "[terms]\nmargin = 0.3\nannual_discount_rate = 0.1\n"
+    settings = file.read_text(encoding="utf-8").replace("[terms]\n", terms)
+    settings = settings.replace("[purchases]\n", '[purchases]\nmodel = "BGNBD"\noffer_cost = 5\n')
+    file.write_text(settings, encoding="utf-8")
+    assert main(["fit", "--output", "fit.json"]) == 0
+    assert json.loads(Path("fit.json").read_text(encoding="utf-8"))["model"]["class"] == "BGNBD"
+    assert main(["predict", "--fit", "fit.json", "--horizon", "8", "--output", "scores.csv"]) == 0
+    assert "expected_purchases" in pd.read_csv("scores.csv").columns
+    capsys.readouterr()
+    assert main(["predict", "--fit", "fit.json", "--horizon", "8", "--output", "s.csv", "--margin", "0.3"]) == 2
+    assert "--margin needs --spend FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--segments", "--scores"])
+def test_files_beside_the_pages_are_checked_before_any_notebook_runs(
+    option: str, company: Path, asked: dict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    describe("orders.csv")
+    assert main(["purchases", option, "list.txt"]) == 2
+    assert f"{option} must end in .csv or .parquet or .pq, not 'list.txt'" in capsys.readouterr().err
+    assert main(["purchases", option, "no/list.csv"]) == 2
+    assert f"{option} no/list.csv: there is no folder no" in capsys.readouterr().err
+    assert not asked
+
+
 def test_a_command_for_one_kind_of_file_does_what_report_does(company: Path, asked: dict) -> None:
     columns = ["--customer-id", "Customer ID", "--date", "Order Date", "--amount", "Order Total"]
     assert main(["purchases", "orders.csv", *columns]) == 0
