@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import numbers
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Unpack
@@ -245,6 +245,7 @@ def read_campaign(
         control, planned_shares = control or plan.control, planned_shares or plan.shares
         block, cluster = plan.block if block is None else block, plan.cluster if cluster is None else cluster
         assigned_by = plan.assigned_by if assigned_by in (None, "unknown") else assigned_by
+        measured_from = plan.measured_from if measured_from is None else measured_from
     roles = Roles(
         arm=arm,
         outcome=outcome,
@@ -274,8 +275,10 @@ def read_campaign(
         if universal_control > 0:
             frame = frame.filter(nw.col(roles.arm) != nw.lit(UNIVERSAL_CONTROL))
         against, reason = choose_control(read_arms(frame, roles.arm), control)
-        stated_plan = Plan(
+        stated_plan = replace(
+            plan or Plan(control=against, assigned_by=assigned_by),
             control=against,
+            name="",  # effects go by their arm alone
             shares=planned_shares,
             unit=roles.cluster or "customer",
             assigned_by=assigned_by,

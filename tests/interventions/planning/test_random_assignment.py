@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -184,12 +186,16 @@ def test_intervals_of_a_stratified_test_hold_the_truth():
 
 def test_a_campaign_reads_the_plan_also_from_its_file(tmp_path):
     drawn = rm.assign(CUSTOMERS, {"none": 1, "mail": 1}, strata="country", **KEPT_OUT, rng=1)
-    drawn.plan.to_json(tmp_path / "plan.json")
+    stated = replace(drawn.plan, name="autumn", population="customers of the south", measured_from="2024-09-01")
+    stated.to_json(tmp_path / "plan.json")
     rows = drawn.table.assign(spend=np.random.default_rng(1).gamma(2, 10, 2000))
-    for plan in (drawn.plan, tmp_path / "plan.json"):
+    for plan in (stated, tmp_path / "plan.json"):
         campaign = rm.interventions.read_campaign(rows, rm.Terms(margin=0.3), amount="spend", plan=plan)
         assert campaign.experiment.plan.is_random
         assert campaign.experiment.plan.shares == {"none": 1, "mail": 1}
         assert campaign.roles.block == "stratum"
         assert set(campaign.experiment.arms) == {"none", "mail"}
         assert campaign.priced is not None
+        assert campaign.experiment.plan.measured_from == date(2024, 9, 1)
+        assert {effect.population for effect in campaign.effects} == {"customers of the south"}
+        assert {effect.intervention for effect in campaign.effects} == {"mail"}
