@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, TypedDict, cast
 
 if TYPE_CHECKING:
@@ -163,14 +163,18 @@ def _copies() -> TemporaryDirectory[str]:
 
 @cache
 def _copy(file: str, layout: TextFile, separator: str, changed: int, size: int) -> str:
-    copy = Path(_copies().name, f"{len(list(Path(_copies().name).iterdir()))}.csv")
-    with open_text(file, layout) as lines, copy.open("w", encoding="utf-8", newline="") as written, _decoding(file):
+    folder = _copies().name
+    with (
+        NamedTemporaryFile("w", suffix=".csv", dir=folder, delete=False, encoding="utf-8", newline="") as written,
+        open_text(file, layout) as lines,
+        _decoding(file),
+    ):
         if separator == " ":
             csv.writer(written, delimiter="\t").writerows(row for row in _rows(lines, separator) if row)
         else:
             while block := lines.read(2**20):
                 written.write(block)
-    return str(copy)
+    return written.name
 
 
 @contextmanager
