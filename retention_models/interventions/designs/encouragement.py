@@ -192,5 +192,7 @@ def as_treated_difference(rows: Any, outcome: Outcome, *, received: str, level: 
     )
     weights = {f"{received}, naive": contrasts.difference("received", "not received")}
     row = contrast_effects(test, outcome, weights, level=level, compared="as received")[0]
-    check = Check("assignment", False, f"Who {received} was not drawn by lot; those who did differ in more than that.")
+    check = Check(
+        "assignment", False, f"Who {received} was not drawn at random; those who did differ in more than that."
+    )
     return replace(row, checks=(check,))
