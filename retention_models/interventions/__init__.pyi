@@ -38,6 +38,7 @@ from .outcomes.purchases import purchase_outcomes as purchase_outcomes
 from .planning.power import Clustered as Clustered
 from .planning.power import Mean as Mean
 from .planning.power import Proportion as Proportion
+from .planning.power import Ratio as Ratio
 from .planning.power import Survival as Survival
 from .planning.power import minimum_detectable_effect as minimum_detectable_effect
 from .planning.power import power as power

@@ -3,7 +3,8 @@
 All use one formula: the effect divided by its standard error, with the noncentral t-distribution (for proportions and
 survival the normal one). Outcomes differ only in the variance that one customer contributes. For rare outcomes, whose
 estimates are skewed, the power is the sum over all counts that the two arms can have. With k arms and one control, plan
-at ``level=1 - 0.05 / k``.
+at ``level=1 - 0.05 / k``. With a ``margin``, the test is one of non-inferiority: its power is the probability that the
+interval excludes a loss of the margin.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from scipy.special import chdtr, gammaln, nctdtr, ndtr, ndtri, stdtrit, xlog1py,
 
 from retention_models.core.arguments import is_number, require_level, require_number
 from retention_models.core.formatting import Presentation
+from retention_models.interventions.effects.laws import Newcombe
 
 RARE = 100.0  # variance of a count of customers below which its distribution is skewed
 WIDE = 8.0  # standard deviations of a count that are looked at
@@ -33,6 +35,10 @@ class Planned(Protocol):
 
     def distance(self, effect: float) -> float:
         """Distance of the effect from no effect, on the scale of its interval."""
+        ...
+
+    def loss(self, margin: float) -> float:
+        """Distance of a loss of the margin from no effect."""
         ...
 
     def effect_at(self, distance: float) -> float:
@@ -73,6 +79,10 @@ class Proportion(Presentation):
         if not 0 <= self.rate + effect <= 1:
             raise ValueError(f"an effect of {effect:g} on a rate of {self.rate:g} is no share of customers")
         return effect
+
+    def loss(self, margin: float) -> float:
+        """The margin."""
+        return margin
 
     def effect_at(self, distance: float) -> float:
         """The difference."""
@@ -115,6 +125,10 @@ class Mean(Presentation):
         """The difference."""
         return effect
 
+    def loss(self, margin: float) -> float:
+        """The margin."""
+        return margin
+
     def effect_at(self, distance: float) -> float:
         """The difference."""
         return distance
@@ -122,6 +136,70 @@ class Mean(Presentation):
     def variances(self, effect: float, share: float) -> tuple[float, float]:
         """The same variance in both arms."""
         return self.std_dev**2, self.std_dev**2
+
+    def freedom(self, customers: float) -> float:
+        """The number of customers minus 1."""
+        return customers - 1
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Ratio(Presentation):
+    """A ratio of two sums, such as spend per order; effects are differences of ratios (delta method).
+
+    Attributes
+    ----------
+    mean, std_dev
+        Mean and standard deviation of the numerator among customers, such as their spend.
+    per_mean, per_std_dev
+        Mean (above 0) and standard deviation of the denominator among customers, such as their number of orders.
+    correlation
+        Correlation of numerator and denominator among customers, from -1 to 1.
+    """
+
+    mean: float
+    std_dev: float
+    per_mean: float
+    per_std_dev: float
+    correlation: float
+
+    def __post_init__(self) -> None:
+        require_number("mean", self.mean)
+        require_number("std_dev", self.std_dev, 0)
+        require_number("per_mean", self.per_mean, 0, inside=True)
+        require_number("per_std_dev", self.per_std_dev, 0)
+        require_number("correlation", self.correlation, -1, 1)
+        if not self._variance(0.0) > 0:
+            raise ValueError(
+                "numerator and denominator are proportional, so that the ratio does not vary; check std_dev, "
+                "per_std_dev and correlation"
+            )
+
+    def _variance(self, effect: float) -> float:
+        """Variance of (y - R x) / mean of x for one customer, with the ratio R after the effect."""
+        ratio = self.mean / self.per_mean + effect
+        covariance = self.correlation * self.std_dev * self.per_std_dev
+        return (self.std_dev**2 - 2 * ratio * covariance + (ratio * self.per_std_dev) ** 2) / self.per_mean**2
+
+    @property
+    def largest(self) -> float:
+        """Infinite."""
+        return math.inf
+
+    def distance(self, effect: float) -> float:
+        """The difference."""
+        return effect
+
+    def loss(self, margin: float) -> float:
+        """The margin."""
+        return margin
+
+    def effect_at(self, distance: float) -> float:
+        """The difference."""
+        return distance
+
+    def variances(self, effect: float, share: float) -> tuple[float, float]:
+        """The variances of the linearised ratio, in the treated arm after the effect."""
+        return self._variance(0.0), self._variance(effect)
 
     def freedom(self, customers: float) -> float:
         """The number of customers minus 1."""
@@ -157,6 +235,12 @@ class Survival(Presentation):
             raise ValueError(f"a hazard ratio is above 0; got {effect!r}")
         return -math.log(effect)
 
+    def loss(self, margin: float) -> float:
+        """The logarithm of the hazard ratio 1 / (1 - margin)."""
+        if margin >= 1:
+            raise ValueError(f"margin is a share of the hazard, below 1; got {margin!r}")
+        return -math.log1p(-margin)
+
     def effect_at(self, distance: float) -> float:
         """The hazard ratio."""
         return math.exp(-distance)
@@ -182,7 +266,7 @@ class Clustered(Presentation):
     Attributes
     ----------
     outcome
-        The outcome: a ``Proportion``, ``Mean`` or ``Survival``.
+        The outcome: a ``Proportion``, ``Mean``, ``Ratio`` or ``Survival``.
     size
         Mean number of customers in a cluster, at least 1.
     icc
@@ -191,7 +275,7 @@ class Clustered(Presentation):
         Coefficient of variation of the cluster sizes; 0 by default for equal sizes.
     """
 
-    outcome: Proportion | Mean | Survival
+    outcome: Proportion | Mean | Ratio | Survival
     size: float
     icc: float
     size_cv: float = 0.0
@@ -210,6 +294,10 @@ class Clustered(Presentation):
         """As for the outcome."""
         return self.outcome.distance(effect)
 
+    def loss(self, margin: float) -> float:
+        """As for the outcome."""
+        return self.outcome.loss(margin)
+
     def effect_at(self, distance: float) -> float:
         """As for the outcome."""
         return self.outcome.effect_at(distance)
@@ -225,19 +313,25 @@ class Clustered(Presentation):
         return customers / self.size - 1
 
 
-def power(outcome: Planned, effect: float, n: float, *, share: float = 0.5, level: float = 0.95) -> float:
-    """The power of a test: the probability that it detects an effect.
+def power(
+    outcome: Planned, effect: float, n: float, *, share: float = 0.5, margin: float | None = None, level: float = 0.95
+) -> float:
+    """The power of a test: the probability that it detects an effect, or excludes a loss.
 
     Parameters
     ----------
     outcome
-        A ``Proportion``, ``Mean``, ``Survival`` or ``Clustered`` outcome.
+        A ``Proportion``, ``Mean``, ``Ratio``, ``Survival`` or ``Clustered`` outcome.
     effect
         The effect: a difference, or a hazard ratio for ``Survival``.
     n
         Number of customers in both arms together.
     share
         Share of the customers in the treated arm, 0.5 by default.
+    margin
+        For a non-inferiority test: the largest acceptable loss, above 0, as in ``non_inferiority``. ``effect`` is then
+        the true effect, such as 0. More of the outcome must be better: plan the share retained, not the share lost. For
+        ``Survival`` a share of the hazard: 0.1 accepts hazard ratios up to 1 / 0.9. By default None.
     level
         Level of the confidence interval, 0.95 by default.
 
@@ -268,10 +362,11 @@ def power(outcome: Planned, effect: float, n: float, *, share: float = 0.5, leve
     require_number("n", n, 0, inside=True)
     _require_share("share", share)
     require_level(level)
-    return _power(outcome, effect, n, share, level)
+    _require_margin(margin)
+    return _power(outcome, effect, n, share, level, margin)
 
 
-def _power(outcome: Planned, effect: float, n: float, share: float, level: float) -> float:
+def _power(outcome: Planned, effect: float, n: float, share: float, level: float, margin: float | None = None) -> float:
     """The power, by the noncentral t-distribution with Satterthwaite's degrees of freedom."""
     if _smallest_freedom(outcome, n, share) < 1:
         raise ValueError(f"{n:g} customers are too few: each arm needs two that were assigned independently")
@@ -281,26 +376,40 @@ def _power(outcome: Planned, effect: float, n: float, share: float, level: float
         rates = (outcome.rate, outcome.rate + effect)
         if min(each * rate * (1 - rate) for each, rate in zip(customers, rates, strict=True)) < RARE:
             treated = max(round(n * share), 2)
-            return _power_of_counts(rates, (max(round(n) - treated, 2), treated), level)
+            return _power_of_counts(rates, (max(round(n) - treated, 2), treated), level, margin)
     parts = [v / each for v, each in zip(outcome.variances(effect, share), customers, strict=True)]
     loss = sum(part**2 / outcome.freedom(each) for part, each in zip(parts, customers, strict=True))
     df = sum(parts) ** 2 / loss if loss > 0 else math.inf
+    if margin is not None:
+        return _exceedance((distance + outcome.loss(margin)) / math.sqrt(sum(parts)), df, level, both=False)
     return _exceedance(distance / math.sqrt(sum(parts)), df, level)
 
 
-def sample_size(outcome: Planned, effect: float, *, power: float = 0.8, share: float = 0.5, level: float = 0.95) -> int:
-    """The number of customers, both arms together, that a test needs to detect an effect.
+def sample_size(
+    outcome: Planned,
+    effect: float,
+    *,
+    power: float = 0.8,
+    share: float = 0.5,
+    margin: float | None = None,
+    level: float = 0.95,
+) -> int:
+    """The number of customers, both arms together, that a test needs to detect an effect, or to exclude a loss.
 
     Parameters
     ----------
     outcome
-        A ``Proportion``, ``Mean``, ``Survival`` or ``Clustered`` outcome.
+        A ``Proportion``, ``Mean``, ``Ratio``, ``Survival`` or ``Clustered`` outcome.
     effect
-        The effect: a difference, or a hazard ratio for ``Survival``. For a non-inferiority test, use the margin.
+        The effect: a difference, or a hazard ratio for ``Survival``. A lift of 10 % of a rate of 0.2 is 0.02.
     power
-        The probability of detecting the effect, 0.8 by default.
+        The probability of detecting the effect, or of excluding the loss; 0.8 by default.
     share
         Share of the customers in the treated arm, 0.5 by default.
+    margin
+        For a non-inferiority test: the largest acceptable loss, above 0, as in ``non_inferiority``. ``effect`` is then
+        the true effect, such as 0. More of the outcome must be better: plan the share retained, not the share lost. For
+        ``Survival`` a share of the hazard: 0.1 accepts hazard ratios up to 1 / 0.9. By default None.
     level
         Level of the confidence interval, 0.95 by default.
 
@@ -312,12 +421,18 @@ def sample_size(outcome: Planned, effect: float, *, power: float = 0.8, share: f
     Raises
     ------
     ValueError
-        When the effect is zero or impossible, or ``share``, ``level`` or ``power`` is out of range.
+        When the effect is zero or impossible, a loss beyond the margin, or ``share``, ``margin``, ``level`` or
+        ``power`` is out of range.
 
     Examples
     --------
     >>> sample_size(Proportion(0.10), effect=0.02)
     7677
+    >>> sample_size(Proportion(0.10), effect=0.0, margin=0.01)  # no worse by a percentage point
+    28256
+    >>> spend_per_order = Ratio(mean=60.0, std_dev=80.0, per_mean=1.5, per_std_dev=1.6, correlation=0.8)
+    >>> sample_size(spend_per_order, effect=2.0)
+    8058
     >>> sample_size(Clustered(Proportion(0.10), size=2.5, icc=0.3), effect=0.02)
     11136
     """
@@ -325,13 +440,17 @@ def sample_size(outcome: Planned, effect: float, *, power: float = 0.8, share: f
     require_number("effect", effect)
     _require_share("share", share)
     require_level(level)
+    _require_margin(margin)
     _require_power(power, level)
-    if outcome.distance(effect) == 0:
+    distance = outcome.distance(effect)
+    if margin is None and distance == 0:
         raise ValueError("no number of customers finds an effect of nothing")
+    if margin is not None and distance + outcome.loss(margin) <= 0:
+        raise ValueError(f"an effect of {effect:g} is no smaller a loss than the margin of {margin:g} accepts")
     fewest = 1.0
     while _smallest_freedom(outcome, fewest, share) < 1:
         fewest *= 1.1
-    found = _solve(lambda n: _power(outcome, effect, n, share, level), power, fewest, math.inf)
+    found = _solve(lambda n: _power(outcome, effect, n, share, level, margin), power, fewest, math.inf)
     return math.ceil(found - 1e-6)
 
 
@@ -343,7 +462,7 @@ def minimum_detectable_effect(
     Parameters
     ----------
     outcome
-        A ``Proportion``, ``Mean``, ``Survival`` or ``Clustered`` outcome.
+        A ``Proportion``, ``Mean``, ``Ratio``, ``Survival`` or ``Clustered`` outcome.
     n
         Number of customers in both arms together.
     power
@@ -384,8 +503,13 @@ def minimum_detectable_effect(
     return outcome.effect_at(found)
 
 
-def _power_of_counts(rates: tuple[float, float], sizes: tuple[int, int], level: float) -> float:
-    """The probability that Welch's interval of a difference of shares excludes 0, over all counts of the two arms."""
+def _power_of_counts(
+    rates: tuple[float, float], sizes: tuple[int, int], level: float, margin: float | None = None
+) -> float:
+    """The probability that the interval of a difference of shares excludes 0, or a loss of the margin, over all counts.
+
+    The interval is Welch's, or Newcombe's where an arm's share does not vary in either arm, as in ``differences``.
+    """
     counts, chances, means, variances = [], [], [], []
     for rate, n in zip(rates, sizes, strict=True):
         reach = WIDE * math.sqrt(n * rate * (1 - rate)) + WIDE
@@ -399,21 +523,26 @@ def _power_of_counts(rates: tuple[float, float], sizes: tuple[int, int], level: 
     total = parts[0] + parts[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         df = total**2 / (parts[0] ** 2 / (sizes[0] - 1) + parts[1] ** 2 / (sizes[1] - 1))
-        found = np.abs(means[1][None, :] - means[0][:, None]) > stdtrit(df, (1 + level) / 2) * np.sqrt(total)
-    return float(chances[0] @ (found & (total > 0)) @ chances[1])
+        half = stdtrit(df, (1 + level) / 2) * np.sqrt(total)
+    difference = means[1][None, :] - means[0][:, None]
+    found = np.abs(difference) > half if margin is None else difference - half > -margin
+    for i, j in np.argwhere(total == 0):
+        lower, upper = Newcombe((means[1][j], sizes[1]), (means[0][i], sizes[0])).interval(level)
+        found[i, j] = not lower <= 0 <= upper if margin is None else lower > -margin
+    return float(chances[0] @ found @ chances[1])
 
 
 def _smallest_freedom(outcome: Planned, n: float, share: float) -> float:
     return min(outcome.freedom(n * share), outcome.freedom(n * (1 - share)), n * min(share, 1 - share) - 1)
 
 
-def _exceedance(noncentrality: float, df: float, level: float) -> float:
-    """The probability that a t (or normal) statistic with this noncentrality exceeds the two-sided bounds."""
+def _exceedance(noncentrality: float, df: float, level: float, *, both: bool = True) -> float:
+    """The probability that a t (or normal) statistic with this noncentrality exceeds the bounds, or the upper one."""
     if math.isinf(df):
         bound = float(ndtri((1 + level) / 2))
-        return float(ndtr(noncentrality - bound) + ndtr(-noncentrality - bound))
+        return float(ndtr(noncentrality - bound) + both * ndtr(-noncentrality - bound))
     bound = float(stdtrit(df, (1 + level) / 2))
-    found = float(1 - nctdtr(df, noncentrality, bound) + nctdtr(df, noncentrality, -bound))
+    found = float(1 - nctdtr(df, noncentrality, bound) + both * nctdtr(df, noncentrality, -bound))
     if math.isnan(found):  # so large a noncentrality hardly varies; only the standard deviation does
         return float(chdtr(df, df * (noncentrality / bound) ** 2))
     return found
@@ -435,12 +564,19 @@ def _solve(rising: Callable[[float], float], target: float, start: float, limit:
 
 
 def _require_outcome(outcome: object) -> None:
-    if not isinstance(outcome, Proportion | Mean | Survival | Clustered):
-        raise TypeError(f"outcome must be a Proportion, Mean, Survival or Clustered, not {type(outcome).__name__}")
+    if not isinstance(outcome, Proportion | Mean | Ratio | Survival | Clustered):
+        raise TypeError(
+            f"outcome must be a Proportion, Mean, Ratio, Survival or Clustered, not {type(outcome).__name__}"
+        )
 
 
 def _require_share(name: str, value: float) -> None:
     require_number(name, value, 0, 1, inside=True)
+
+
+def _require_margin(margin: float | None) -> None:
+    if margin is not None:
+        require_number("margin", margin, 0, inside=True)
 
 
 def _require_power(power: float, level: float) -> None:
