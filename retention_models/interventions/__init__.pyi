@@ -2,8 +2,8 @@ from .arms.cost_breakdown import cost_breakdown as cost_breakdown
 from .arms.cost_breakdown import cost_per_retained as cost_per_retained
 from .arms.costs import Costs as Costs
 from .arms.experiment import Experiment as Experiment
-from .arms.experiment import Plan as Plan
 from .arms.outcome import Outcome as Outcome
+from .arms.plan import Plan as Plan
 from .campaign.interim import interim_looks as interim_looks
 from .campaign.read import read_campaign as read_campaign
 from .campaign.views import ceiling_check as ceiling_check

@@ -5,8 +5,9 @@ import polars as pl
 import pytest
 
 from retention_models.interventions.arms.cells import cell_of_clusters, cell_of_customers
-from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.encouragement import complier_effect
 

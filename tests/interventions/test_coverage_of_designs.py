@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from retention_models.interventions.arms.cells import cell_of_customers
-from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.arm_differences import differences, factorial_effects
 from retention_models.interventions.planning.sequential import interim_look
 

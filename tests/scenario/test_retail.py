@@ -10,8 +10,9 @@ from retention_models.btyd.bgnbd import BGNBD
 from retention_models.btyd.paretonbd import ParetoNBD
 from retention_models.interventions.arms.cells import cell_of_customers
 from retention_models.interventions.arms.costs import Costs
-from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.encouragement import as_treated_difference, complier_effect
 from retention_models.interventions.outcomes.model_check import purchase_model_check

@@ -111,6 +111,10 @@ class Pricing:
         if unknown:
             raise ValueError(f"costs are stated for {', '.join(unknown)}; the arms are {', '.join(arms)}")
 
+    def cost_of_contact(self, weights: Mapping[str, float]) -> float | None:
+        """Cost of one contact in the arms with a positive weight, the smallest gain that matters; None without one."""
+        return sum(w * self.costs[arm].contact for arm, w in weights.items() if w > 0 and arm in self.costs) or None
+
     def cost(self, arm: str, columns: Sequence[str]) -> MeasureOf:
         """Cost per customer of an arm, as a measure of the arm's means."""
         fixed, price = self.costs.get(arm, Costs()).prices(columns)
@@ -166,9 +170,9 @@ def add_value(row: Effect, money: Pricing, arm: str, control: str | None = None)
     """An effect with cost and net value, worth x effect - cost, where costs need no measured column."""
     arms = [(1.0, arm)] if control is None else [(1.0, arm), (-1.0, control)]
     cost = sum(sign * money.cost(name, ())(np.empty(0))[0] for sign, name in arms)
-    return replace(
-        row, cost=cost, value=money.worth * row.estimate - cost, value_law=linear(row.law, money.worth, -cost)
-    )
+    gain = row.smallest_gain or money.cost_of_contact({arm: 1.0})
+    law = linear(row.law, money.worth, -cost)
+    return replace(row, cost=cost, value=money.worth * row.estimate - cost, value_law=law, smallest_gain=gain)
 
 
 def require_amount(outcome: str, measure: Measure) -> None:

@@ -1,4 +1,4 @@
-"""A randomised experiment: the assignment and the means of each arm, from rows, sums, counts or means.
+"""A test of several arms: the assignment and the means of each arm, from rows, sums, counts or means.
 
 Every source is reduced to cells. The comparisons of the arms need nothing else.
 """
@@ -6,10 +6,8 @@ Every source is reduced to cells. The comparisons of the arms need nothing else.
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Self, Unpack, cast
 
 import numpy as np
@@ -17,9 +15,7 @@ import pandas as pd
 
 from retention_models.core.arguments import require_number, require_text, require_texts, require_type
 from retention_models.core.check import Check
-from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation
-from retention_models.core.stored_record import StoredRecord, build
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.cells import ArmMeans, Cell, arm_means, cell_of_customers, cells_of_sums
 from retention_models.interventions.arms.customer_rows import (
@@ -29,133 +25,14 @@ from retention_models.interventions.arms.customer_rows import (
     require_joined_before,
     without_arm,
 )
-from retention_models.interventions.effects.assignment import NOT_STATED, AssignedBy, require_assigned_by
+from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL, Plan
 from retention_models.tables.engines import column_names
 from retention_models.tables.reading import TextReading
-
-UNIVERSAL_CONTROL = "universal control"  # the arm of customers who are kept out of every test
-STORED = StoredRecord("plan", format=1, remedy="draw the test again")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Plan(Presentation):
-    """The plan of a test, made before the assignment.
-
-    Attributes
-    ----------
-    control
-        The arm with which the others are compared. Of arms 0 and 1, or true and false, the number or truth value.
-    shares
-        Planned share of each arm, in any unit: ``{"control": 1, "mail": 2}``. By default None: the sample ratio cannot
-        be checked, and a check says so.
-    unit
-        The unit of random assignment: ``customer`` (the default), ``household``, ``store``. For other units than the
-        customer, standard errors need the clusters. Without them a check fails.
-    name
-        Name of the test; stands before the arm in the evidence table. Empty by default.
-    population
-        The customers to whom the result applies, in words.
-    assigned_by
-        Who decided which customers were treated. ``"random"``: chance. ``"rule"``: a rule or a person of the company.
-        ``"choice"``: the customers themselves, as by joining. ``"unknown"``: nobody knows. There is no default. Only
-        random assignment makes a randomised experiment. All other differences are observational.
-    measured_from
-        First day on which outcomes were measured. By default None. It must be stated with ``"choice"``.
-    block, cluster
-        The columns of the strata and of the units that were assigned as a whole, as ``assign`` names them. The
-        analysis uses them unasked. By default None.
-    universal_control
-        Share of the customers who are kept out of every test. Rows with the arm ``universal control`` are left out.
-
-    Raises
-    ------
-    TypeError
-        When ``assigned_by`` is not stated.
-    ValueError
-        When the control is missing, a text is none, or a share is not a number above 0.
-    """
-
-    control: str
-    shares: Mapping[str, float] | None = None
-    unit: str = "customer"
-    name: str = ""
-    population: str = "all assigned customers"
-    assigned_by: AssignedBy = NOT_STATED
-    measured_from: dt.date | str | None = None
-    block: str | None = None
-    cluster: str | None = None
-    universal_control: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_assigned_by(self.assigned_by)
-        if self.measured_from is not None:
-            object.__setattr__(self, "measured_from", read_day("measured_from", self.measured_from))
-        if not pd.api.types.is_scalar(self.control) or pd.isna(self.control):
-            raise ValueError(f"control must name the arm that the others are compared with; got {self.control!r}")
-        object.__setattr__(self, "control", str(self.control))
-        if self.shares is not None:
-            _check_shares(self.shares)
-        for name in ("unit", "population"):
-            require_text(name, getattr(self, name))
-        if not isinstance(self.name, str):
-            raise ValueError(f"name must be a text; got {self.name!r}")
-
-    def to_json(self, path: str | Path | None = None) -> str:
-        """The plan as JSON text.
-
-        Parameters
-        ----------
-        path
-            File to write the text to as well; by default none.
-
-        Returns
-        -------
-        str
-            The text that ``from_json`` reads.
-        """
-        plain = asdict(self) | {"measured_from": None if self.measured_from is None else str(self.measured_from)}
-        return STORED.write({"plan": plain}, path)
-
-    @classmethod
-    def from_json(cls, source: str | Path) -> Self:
-        """The plan that ``to_json`` wrote.
-
-        Parameters
-        ----------
-        source
-            JSON text, or the path of a file that holds it.
-
-        Returns
-        -------
-        Plan
-            The plan, equal to the one that was written.
-
-        Raises
-        ------
-        ValueError
-            When the text is no stored plan, is damaged, or has a later format.
-        """
-        return STORED.read(source, lambda stored: build(cls, stored["plan"]))
-
-    @property
-    def is_random(self) -> bool:
-        """Whether customers were assigned at random."""
-        return self.assigned_by == "random"
-
-
-def _check_shares(shares: object) -> None:
-    """Raise a ValueError unless the planned shares are numbers above 0, by arm."""
-    if not isinstance(shares, Mapping) or not shares:
-        raise ValueError(
-            f"shares must give each arm its planned share, such as {{'none': 1, 'mail': 2}}; got {shares!r}"
-        )
-    for arm, share in shares.items():
-        require_number(f"the planned share of {arm} in shares", share, 0, math.inf, inside=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Experiment(Presentation):
-    """A randomised experiment, reduced to the means of its arms and their covariance.
+    """A test, reduced to the means of its arms and their covariance.
 
     ``from_rows``, ``from_sums``, ``from_counts`` and ``from_means`` create it. It is immutable.
 

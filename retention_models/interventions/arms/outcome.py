@@ -183,9 +183,8 @@ def effect_row(
         level=level,
         horizon=outcome.horizon,
         time_unit=outcome.time_unit,
-        population=test.plan.population,
         n=test.n(*(arm for arm, weight in weights.items() if weight)),
-        assigned_by=test.plan.assigned_by,
+        **test.plan.effect_fields,
         checks=(*test.checks, *_outcome_checks(test, outcome, weights, level)),
     )
 

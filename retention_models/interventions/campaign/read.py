@@ -16,8 +16,9 @@ import pandas as pd
 from retention_models.core.arguments import require_level
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms.costs import Costs
-from retention_models.interventions.arms.experiment import UNIVERSAL_CONTROL, Experiment, Plan
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL, Plan
 from retention_models.interventions.campaign.columns import Roles
 from retention_models.interventions.campaign.defaults import (
     binary_columns,

@@ -378,7 +378,8 @@ def _add_value(row: Effect, test: Experiment, measure: Measure, weights: Mapping
     if measure_contrast(arms, measure, weights).std_error == 0:  # the cost varies, and the gain has a law of its own
         gain = linear(row.law, money.worth)
         law = IndependentSum(gain, StudentT(value.estimate - gain.estimate, value.std_error, value.df))
-    return replace(row, cost=cost, value=law.estimate, value_law=law)
+    smallest = row.smallest_gain or money.cost_of_contact(weights)
+    return replace(row, cost=cost, value=law.estimate, value_law=law, smallest_gain=smallest)
 
 
 def _is_choice(weights: Mapping[str, float]) -> bool:

@@ -14,7 +14,7 @@ from retention_models.core.check import Check
 from retention_models.core.dates import check_time_unit, unit_plural
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
-from retention_models.interventions.arms.experiment import Plan
+from retention_models.interventions.arms.plan import Plan
 from retention_models.logs.contracts.log import Spells
 from retention_models.survival.curves import Curve, kaplan_meier
 from retention_models.tables.engines import open_log

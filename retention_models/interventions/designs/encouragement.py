@@ -28,7 +28,7 @@ from retention_models.interventions.arms.contrasts import (
     read_measure,
 )
 from retention_models.interventions.arms.costs import Costs, position, require_amount
-from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import (
     Outcome,
     effect_row,
@@ -36,6 +36,7 @@ from retention_models.interventions.arms.outcome import (
     outcome_measure,
     outcome_pricing,
 )
+from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.arm_differences import contrast_effects
 from retention_models.interventions.effects.derived_laws import Law, linear
 from retention_models.interventions.effects.effect import Effect
@@ -131,6 +132,7 @@ def complier_effect(
         estimand="effect of receiving on those whom the assignment moved, by randomised encouragement",
         design="quasi-experimental" if test.plan.is_random else row.design,
         population=f"those whom it moved, {100 * abs(uptake.estimate):.3g} % of {test.plan.population}",
+        reach=None,  # a roll-out reaches all who are assigned, not those whom it moves
         checks=(*row.checks, check),
     )
     money = outcome_pricing(test, outcome, terms, costs)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.effects.assignment import NOT_STATED, AssignedBy
 from retention_models.interventions.effects.effect import Effect, Scale

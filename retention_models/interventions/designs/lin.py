@@ -62,13 +62,14 @@ def lin_effects(
     arm_values = {arm: (money.worth * measured - price, -fixed) for arm, (fixed, price) in arm_costs.items()}
     net, _ = _readings(test, rows, arm_values, x)
     values = [contrast(net, w) for w in weights.values()]
-    return [_add_value(row, money, value) for row, value in zip(found, values, strict=True)]
+    return [_add_value(row, money, value, w) for row, value, w in zip(found, values, weights.values(), strict=True)]
 
 
-def _add_value(row: Effect, money: Pricing, value: StudentT) -> Effect:
+def _add_value(row: Effect, money: Pricing, value: StudentT, weights: Mapping[str, float]) -> Effect:
     """The effect with its value; its cost is the worth of the effect minus the value."""
     cost = money.worth * row.estimate - value.estimate
-    return replace(row, cost=cost, value=value.estimate, value_law=value)
+    gain = row.smallest_gain or money.cost_of_contact(weights)
+    return replace(row, cost=cost, value=value.estimate, value_law=value, smallest_gain=gain)
 
 
 def _readings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Literal, cast, get_args
 
 from retention_models.core.arguments import require_level, require_number, require_text, require_whole
 from retention_models.core.check import Check
-from retention_models.core.dates import span_name
+from retention_models.core.dates import read_day, span_name
 from retention_models.core.formatting import Part, Presentation, with_interval
 from retention_models.interventions.effects.assignment import (
     NOT_STATED,
@@ -21,6 +22,12 @@ from retention_models.interventions.effects.assignment import (
     require_assigned_by,
 )
 from retention_models.interventions.effects.derived_laws import Law
+from retention_models.interventions.effects.full_scale import (
+    loss_of_deciding,
+    next_test_size,
+    require_full_scale,
+    require_within_year,
+)
 from retention_models.interventions.effects.laws import StudentT
 from retention_models.interventions.effects.stated_interval import check_horizon, law_ends, normal_law, stated_error
 from retention_models.interventions.effects.stored_effect import from_text, to_text
@@ -79,11 +86,20 @@ class Effect(Presentation):
     assigned_by
         Who decided which customers were treated: ``"random"``, ``"rule"``, ``"choice"`` or ``"unknown"``. There is no
         default.
+    smallest_gain
+        The smallest gain per treated customer that would matter, in money if there is a value, otherwise in the unit of
+        the outcome. The size of the next test follows from it. By default None.
+    reach, repeats
+        Number of customers that a roll-out would treat, and how often a year. By default None, and 1. Repeats must not
+        overlap: together they take at most a year.
+    owner, measured_on
+        Who decides about the roll-out, and the day of the measurement. By default empty, and None.
 
     Raises
     ------
     ValueError
-        When scale, design or time unit is unknown, or the numbers contradict each other or the law.
+        When scale, design or time unit is unknown, the numbers contradict each other or the law, or the repeats do not
+        fit in a year.
     TypeError
         When ``assigned_by`` is not stated.
 
@@ -97,6 +113,15 @@ class Effect(Presentation):
     call multiplies churn by 0.800 (0.700 to 0.910) (share of customers; 95 % interval; 12 months; randomised, n = 812).
     >>> round(published.p_value, 5), [round(end, 2) for end in published.interval(0.99)]
     (0.00075, [0.67, 0.95])
+
+    The value of a roll-out, and what the next test needs if a gain of 0.20 per customer would matter:
+
+    >>> money = {"value": 0.4, "value_lower": -0.1, "value_upper": 0.9, "reach": 50_000, "repeats": 1.0}
+    >>> call = rm.Effect(**study, scale="ratio", estimate=1.1, std_error=0.05, **money, smallest_gain=0.2)
+    >>> [f"{amount:,.0f}" for amount in call.annual_value]
+    ['20,000', '-5,000', '45,000']
+    >>> round(call.expected_loss), call.customers_of_next_test
+    (320, 5075)
     """
 
     intervention: str
@@ -122,6 +147,11 @@ class Effect(Presentation):
     law: Law = LAW_FOLLOWS
     value_law: Law | None = None
     assigned_by: AssignedBy = NOT_STATED
+    smallest_gain: float | None = None
+    reach: int | None = None
+    repeats: float = 1.0
+    owner: str = ""
+    measured_on: dt.date | str | None = None
 
     def __post_init__(self) -> None:
         require_assigned_by(self.assigned_by)
@@ -142,6 +172,7 @@ class Effect(Presentation):
                 if name == "estimate" or getattr(self, name) is not None:
                     require_number(name, getattr(self, name), 0 if name == "std_error" else -math.inf)
             check_horizon(self.horizon, self.time_unit)
+            self._settle_full_scale()
             self._refuse(self._contradictions())
             self._settle_effect()
             self._settle_value()
@@ -197,6 +228,16 @@ class Effect(Presentation):
         law = self.value_law or normal_law(self.value, ends, self.level, names)
         lower, upper = law_ends(law, self.level, ends, names)
         self._set({"value_law": law, "value_lower": lower, "value_upper": upper})
+
+    def _settle_full_scale(self) -> None:
+        """The rules for a roll-out, and the day of the measurement."""
+        require_full_scale(self.reach, self.repeats, self.smallest_gain)
+        if self.reach is not None:
+            require_within_year(self.repeats, self.horizon, self.time_unit)
+        if not isinstance(self.owner, str):
+            raise ValueError(f"owner must be a text; got {self.owner!r}")
+        if self.measured_on is not None:
+            self._set({"measured_on": read_day("measured_on", self.measured_on)})
 
     def _set(self, values: Mapping[str, object]) -> None:
         for name, value in values.items():
@@ -272,6 +313,45 @@ class Effect(Presentation):
             When the level does not lie between 0 and 1.
         """
         return None if self.value_law is None else self.value_law.interval(level)
+
+    @property
+    def uses(self) -> float | None:
+        """Number of treatments a year at full scale, ``reach`` times ``repeats``; None if not stated."""
+        return None if self.reach is None else self.reach * self.repeats
+
+    @property
+    def annual_value(self) -> tuple[float, float, float] | None:
+        """Value of a year at full scale with its interval, if each repeat has the effect measured; None if not known.
+
+        It needs a value and ``reach``.
+        """
+        if self.priced is None or self.uses is None:
+            return None
+        value, lower, upper = (self.uses * amount for amount in self.priced)
+        return value, lower, upper
+
+    @property
+    def expected_loss(self) -> float | None:
+        """Expected loss a year at full scale of deciding now by the sign of the value; None if not known.
+
+        It is the most that a further test could be worth: the chance that the sign is wrong, times what that would
+        cost (flat prior).
+        """
+        if self.value is None or self.value_law is None or self.uses is None:
+            return None
+        return self.uses * loss_of_deciding(self.value, self.value_law.std_error)
+
+    @property
+    def customers_of_next_test(self) -> int | None:
+        """Customers of both groups whose interval would be no wider than ``smallest_gain`` to each side.
+
+        Groups have the same shares as in this test. None without ``smallest_gain``, or where an interval has no end.
+        The observed effect plays no part.
+        """
+        ends = self.priced[1:] if self.priced else (self.lower, self.upper)
+        if self.smallest_gain is None or (self.scale != "difference" and not self.priced):
+            return None
+        return next_test_size(self.n, ends, self.smallest_gain)
 
     @property
     def failed(self) -> tuple[Check, ...]:

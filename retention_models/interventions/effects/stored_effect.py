@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
@@ -14,7 +15,7 @@ from retention_models.interventions.effects.derived_laws import Law
 
 Row = TypeVar("Row")  # ``Effect``, whose module uses this one
 
-STORED = StoredRecord("effect", format=1, remedy="compute the effect again")
+STORED = StoredRecord("effect", format=2, remedy="compute the effect again")
 LAWS = {law.__name__: law for law in get_args(Law)}
 
 
@@ -44,6 +45,8 @@ def _to_plain(value: Any) -> Any:
         return asdict(value)
     if is_dataclass(value):  # a law
         return {"kind": type(value).__name__} | {f.name: _to_plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, dt.date):
+        return value.isoformat()
     if isinstance(value, tuple):
         return [_to_plain(item) for item in value]
     if isinstance(value, str | bool | None):

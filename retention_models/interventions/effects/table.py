@@ -14,7 +14,18 @@ from retention_models.interventions.effects.effect import CEILING, Effect, Scale
 from retention_models.interventions.effects.multiplicity import benjamini_hochberg, holm, shrink
 from retention_models.interventions.effects.sensitivity import sensitivity_sentence
 
-OPTIONAL = ("horizon", "cost", "value", "value_lower", "value_upper")  # numbers that may be missing
+ANNUAL = ("annual_value", "annual_value_lower", "annual_value_upper")
+OPTIONAL = (
+    "horizon",
+    "cost",
+    "value",
+    "value_lower",
+    "value_upper",
+    "smallest_gain",
+    "reach",
+    *ANNUAL,
+)  # may be missing
+DERIVED = ("expected_loss", "customers_of_next_test")
 RECORDS = ("checks", "law", "value_law")  # fields of an effect that are no columns
 RANKED = ("randomised", "quasi-experimental")  # designs whose effects are ranked, each by themselves
 CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
@@ -41,12 +52,21 @@ class EvidenceTable(Presentation):
     def table(self) -> pd.DataFrame:
         """One row an effect, the ranked ones first: ``rank``, every field but laws and checks, ``p_value``, ``failed``.
 
-        Randomised and quasi-experimental effects have ranks of their own. Missing ranks, horizons and amounts are
-        ``<NA>``; ``failed`` names the failed checks.
+        Randomised and quasi-experimental effects have ranks of their own. ``annual_value`` with its interval,
+        ``expected_loss`` and ``customers_of_next_test`` are those of the effects. Missing ranks, horizons, days and
+        amounts are ``<NA>``; ``failed`` names the failed checks.
         """
         columns = [field.name for field in fields(Effect) if field.name not in RECORDS]
-        rows = [{name: getattr(effect, name) for name in columns} for effect in self._ranking]
-        table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(OPTIONAL, "Float64"))
+        rows = [
+            {name: getattr(effect, name) for name in columns}
+            | dict(zip(ANNUAL, effect.annual_value or (None,) * 3, strict=True))
+            | {name: getattr(effect, name) for name in DERIVED}
+            for effect in self._ranking
+        ]
+        table = pd.DataFrame(rows, columns=[*columns, *ANNUAL, *DERIVED])
+        table = table.astype(dict.fromkeys((*OPTIONAL, "expected_loss"), "Float64"))
+        table["customers_of_next_test"] = table["customers_of_next_test"].astype("Int64")
+        table["measured_on"] = [pd.NA if day is None else str(day) for day in table["measured_on"]]
         table["p_value"] = [effect.p_value for effect in self._ranking]
         table["failed"] = [", ".join(check.name for check in effect.failed) for effect in self._ranking]
         table["assigned_by"] = table.pop("assigned_by")
@@ -253,19 +273,34 @@ def _decision_sentence(ranked: list[Effect]) -> str:
     value, (lower, upper) = best.value, best.value_law.interval(1 - (1 - best.level) / len(ranked))
     each, together = (f"{100 * (1 - share * (1 - best.level)):.3g} %" for share in (1 / len(ranked), 1))
     surely = f"{each} interval" + (f", {together} for all {len(ranked)}" if len(ranked) > 1 else "")
-    worth = f"{best.intervention}: {with_interval(value, lower, upper)} per treated customer net of cost ({surely})"
+    worth = f"{with_interval(value, lower, upper)} per treated customer, net of cost ({surely})"
     if lower > 0:
-        return f"Best of {len(ranked)} ranked: {worth}; it pays{_assumption_clause(best)}."
+        return f"Roll out {best.intervention}{_annual_clause(best, lower, upper)}. Its value is {worth}{_caveat(best)}."
     if value > 0:
-        return f"Best of {len(ranked)} ranked: {worth}; a loss is not ruled out, test on."
-    return f"None of {len(ranked)} ranked is expected to pay; the best is {worth}."
+        return f"Keep testing {best.intervention}{_next_test_clause(best)}. Its value is {worth}: a loss is possible."
+    return f"No effect is expected to pay. The best of {len(ranked)} is {best.intervention}: {worth}."
 
 
-def _assumption_clause(effect: Effect) -> str:
+def _annual_clause(effect: Effect, lower: float, upper: float) -> str:
+    """To how many customers, and for what money a year; empty where nobody said."""
+    if effect.reach is None or effect.uses is None:
+        return ""
+    low, high = format_together(effect.uses * lower, effect.uses * upper)
+    again = "" if effect.repeats == 1 else f" ({effect.repeats:g} times, each assumed to have this effect)"
+    return f" to {effect.reach:,} customers: {low} to {high} a year{again}"
+
+
+def _next_test_clause(effect: Effect) -> str:
+    """The size of the next test; empty where it is not known."""
+    customers = effect.customers_of_next_test
+    return "" if customers is None else f" with {customers:,} customers"
+
+
+def _caveat(effect: Effect) -> str:
     """The assumption behind an effect that was not randomised, in words."""
     if effect.design == "randomised":
         return ""
-    return f", provided that nothing but the treatment sets the groups apart, for it is {effect.design}"
+    return f". This is a {effect.design} result: it assumes that the groups differ in the treatment only"
 
 
 def heading(scale: Scale, unit: str) -> str:

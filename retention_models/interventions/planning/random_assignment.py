@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from retention_models.core.arguments import require_number, require_text, require_texts, require_whole
 from retention_models.core.formatting import Part, Presentation
-from retention_models.interventions.arms.experiment import UNIVERSAL_CONTROL, Plan
+from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL, Plan, check_looks
+from retention_models.interventions.planning.power import Clustered, Planned, minimum_detectable_effect
 from retention_models.tables.engines import collect_table, measured_columns
 
 STRATUM = "stratum"  # column of an assignment
@@ -65,7 +66,7 @@ class Assignment(Presentation):
     def _parts(self) -> Sequence[Part]:
         sizes = self.table["arm"].value_counts()
         told = ", ".join(f"{sizes[arm]:,} in {arm}" for arm in self._arms if arm in sizes)
-        return [f"{len(self.table):,} customers assigned at random: {told}.", self.balance()]
+        return [f"{len(self.table):,} customers assigned at random: {told}.", str(self.plan), self.balance()]
 
 
 def assign(
@@ -79,6 +80,12 @@ def assign(
     universal_control: float = 0.0,
     salt: str | None = None,
     customer_id: str = "customer_id",
+    outcome: Planned | None = None,
+    looks: Sequence[float] = (),
+    smallest_gain: float | None = None,
+    reach: int | None = None,
+    repeats: float = 1.0,
+    owner: str = "",
     name: str = "",
     population: str = "all assigned customers",
     rng: int | np.random.Generator | None = None,
@@ -106,7 +113,10 @@ def assign(
         A secret text of the company, always the same, which decides who is in the universal control group.
     customer_id
         The column of the id, or the name of the index.
-    name, population
+    outcome
+        The outcome that decides, such as ``Proportion(0.1)``, to plan which effect the test detects. With ``cluster`` a
+        ``Clustered`` one. By default None: the plan does not say.
+    looks, smallest_gain, reach, repeats, owner, name, population
         As in ``Plan``.
     rng
         Seed or random generator.
@@ -114,13 +124,14 @@ def assign(
     Returns
     -------
     Assignment
-        The customers with their arms (``table``), and the ``plan``.
+        The customers with their arms (``table``), and the ``plan``: shares, number of customers, detectable effect and
+        planned looks.
 
     Raises
     ------
     ValueError
         When a share is not a number above 0, a column is missing or has gaps, a customer is there twice, a cluster lies
-        in several strata, or an arm would get nobody.
+        in several strata, or an arm would get nobody; when clusters are assigned and the outcome is not ``Clustered``.
 
     Notes
     -----
@@ -144,10 +155,31 @@ def assign(
     frequency: 3   120   119                 11
     frequency: 4   120   121                  9
     all            477   477                 46
+
+    What a test of two arms detects, if one customer in ten buys:
+
+    >>> bought = rm.interventions.Proportion(0.1)
+    >>> print(rm.assign(customers, shares, outcome=bought, looks=(0.5,), reach=40_000, rng=7).plan)
+    Plan: compared with none. Arms: none 1, mail 1. 1,000 customers. Each arm detects an effect of 0.0593 with a power
+    of 0.8 (Proportion: rate = 0.1). Looks at 50 %.
     """
     plan = Plan(
-        control=control or next(iter(shares), ""), shares=shares, name=name, population=population, assigned_by="random"
+        control=control or next(iter(shares), ""),
+        shares=shares,
+        name=name,
+        population=population,
+        assigned_by="random",
+        looks=check_looks(looks),
+        smallest_gain=smallest_gain,
+        reach=reach,
+        repeats=repeats,
+        owner=owner,
     )
+    if outcome is not None and (cluster is None) == isinstance(outcome, Clustered):
+        raise ValueError(
+            "a Clustered outcome goes with cluster=, the column of the units that are assigned as a whole; state both "
+            "or neither"
+        )
     if plan.control not in shares:
         raise ValueError(f"control {plan.control!r} is none of the arms {', '.join(map(str, shares))}")
     require_number("universal_control", universal_control, 0, 1)
@@ -175,8 +207,22 @@ def assign(
         cluster=cluster,
         unit=cluster or "customer",
         universal_control=universal_control,
+        customers=int((table["arm"] != UNIVERSAL_CONTROL).sum()),
     )
+    if outcome is not None:
+        plan = replace(plan, **_detectable(outcome, table["arm"].value_counts(), plan.control))
     return Assignment(table[kept], plan, cuts)
+
+
+def _detectable(outcome: Planned, sizes: pd.Series[int], control: str) -> dict[str, Any]:
+    """The effect that every arm detects with a power of 0.8, corrected for the number of arms, and its outcome."""
+    arms = [arm for arm in sizes.index if arm not in (control, UNIVERSAL_CONTROL)]
+    found = []
+    for arm in arms:
+        both = int(sizes[arm] + sizes[control])
+        effect = minimum_detectable_effect(outcome, both, share=sizes[arm] / both, level=1 - 0.05 / len(arms))
+        found.append((outcome.distance(effect), effect))
+    return {"detectable_effect": float(max(found)[1]), "detectable_outcome": str(outcome)}
 
 
 def _read(

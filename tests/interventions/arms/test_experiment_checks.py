@@ -10,9 +10,10 @@ import pytest
 
 import retention_models as rm
 from retention_models.interventions.arms.cells import cell_of_customers
-from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.experiment_checks import balance, sample_ratio
 from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.effects.table import evidence_table
 

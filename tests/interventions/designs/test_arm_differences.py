@@ -10,8 +10,9 @@ import retention_models as rm
 from retention_models.interventions.arms.contrasts import factorial_contrasts
 from retention_models.interventions.arms.cost_breakdown import cost_per_retained
 from retention_models.interventions.arms.costs import Costs
-from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.arm_differences import (
     any_difference,
     contrast_effects,

@@ -9,7 +9,7 @@ import pytest
 
 import retention_models as rm
 from retention_models.interventions.arms.costs import Costs
-from retention_models.interventions.arms.experiment import Plan
+from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.contract_arms import contract_experiment
 from retention_models.interventions.designs.contracts import incremental_value, retention_difference, rmst_difference
 

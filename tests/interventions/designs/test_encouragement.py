@@ -6,8 +6,9 @@ import pytest
 
 import retention_models as rm
 from retention_models.interventions.arms.costs import Costs
-from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.encouragement import as_treated_difference, complier_effect
 

@@ -8,8 +8,9 @@ import pytest
 
 import retention_models as rm
 from retention_models.interventions.arms.costs import Costs
-from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.arm_differences import differences
 
 X = ("age", "educ", "black", "hisp", "marr", "nodegree", "re74", "re75")

@@ -169,7 +169,7 @@ def test_every_law_is_stored():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d | {"format": 2}, r"this effect has format 2 \(written by version .*upgrade retention_models"),
+        (lambda d: d | {"format": 3}, r"this effect has format 3 \(written by version .*upgrade retention_models"),
         (lambda d: {"a": 1}, "this is no effect written by to_json: it names no format"),
         (lambda d: d | {"effect": d["effect"] | {"law": {"kind": "Cauchy"}}}, "Cauchy is none of its laws, StudentT, "),
         (lambda d: d | {"effect": d["effect"] | {"law": {"kind": "StudentT"}}}, "or it is damaged .*estimate"),

@@ -6,8 +6,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.outcomes.purchases import purchase_outcomes
 from retention_models.logs.transactions.log import read_transactions

@@ -12,7 +12,8 @@ import pytest
 from scipy.stats import chisquare
 
 import retention_models as rm
-from retention_models.interventions.arms.experiment import UNIVERSAL_CONTROL
+from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL
+from retention_models.interventions.planning.power import Clustered, Mean, power
 from retention_models.interventions.planning.random_assignment import _draw as draw_arms
 
 SHARES = {"none": 1, "mail": 1, "call": 2}
@@ -156,12 +157,36 @@ def test_the_analysis_uses_the_plan_unasked(tmp_path):
         ({"customer_id": "C1"}, {}, r"customer_id repeats: 1 customers are there twice or more \(first: C1\)"),
         ({}, {"cluster": "store", "strata": "country"}, "store lies in several strata for 50 of 50 clusters"),
         ({}, {"parts": 1}, "parts must be"),
+        ({}, {"looks": (0.5, 1.5)}, r"looks must be fractions of the planned customers, such as .*; got \(0.5, 1.5\)"),
+        ({}, {"looks": (0.8, 0.5)}, "looks must increase; got 0.8, 0.5"),
+        ({}, {"looks": 0.5}, "looks must be fractions"),
+        ({}, {"reach": -5}, "reach must be a whole number"),
+        ({}, {"repeats": 0}, "repeats must be a number above 0"),
+        ({}, {"outcome": Clustered(Mean(1.0), 40, 0.1)}, "a Clustered outcome goes with cluster="),
+        ({}, {"outcome": Mean(1.0), "cluster": "store"}, "a Clustered outcome goes with cluster="),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(change, options, message):
     asked = {"shares": SHARES} | options
     with pytest.raises(ValueError, match=message):
         rm.assign(CUSTOMERS.assign(**change), **asked)
+
+
+def test_the_plan_says_what_the_test_detects_and_when_it_may_be_looked_at(tmp_path):
+    asked = {"looks": [0.5, 0.75], "reach": 90_000, "repeats": 4, "owner": "CRM", "smallest_gain": 0.2}
+    drawn = rm.assign(CUSTOMERS, SHARES, outcome=Mean(1.0), **asked, **KEPT_OUT, rng=1)
+    plan, sizes = drawn.plan, drawn.table["arm"].value_counts()
+    assert plan.customers == sizes[list(SHARES)].sum() < 2000
+    weakest = min(SHARES, key=lambda arm: sizes[arm] if arm != "none" else np.inf)
+    both = sizes[weakest] + sizes["none"]
+    found = power(Mean(1.0), plan.detectable_effect, both, share=sizes[weakest] / both, level=0.975)
+    assert found == pytest.approx(0.8, abs=0.005)
+    assert plan.detectable_outcome == "Mean: std_dev = 1"
+    assert (plan.looks, plan.reach, plan.repeats) == ((0.5, 0.75), 90_000, 4)
+    assert rm.Plan.from_json(plan.to_json()) == plan
+    assert "Looks at 50 %, 75 %." in str(plan)
+    stores = rm.assign(CUSTOMERS, {"none": 1, "new": 1}, cluster="store", outcome=Clustered(Mean(1.0), 40, 0.1), rng=1)
+    assert power(Clustered(Mean(1.0), 40, 0.1), stores.plan.detectable_effect, 2000) == pytest.approx(0.8)
 
 
 def test_an_arm_that_would_get_nobody_is_told():

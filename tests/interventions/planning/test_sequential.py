@@ -5,8 +5,9 @@ import pytest
 from scipy.special import ndtri, stdtrit
 
 from retention_models.interventions.arms.cells import cell_of_clusters
-from retention_models.interventions.arms.experiment import Experiment, Plan
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.effects.error_spending import error_spent, sequential_bounds
 from retention_models.interventions.effects.laws import Permutation
