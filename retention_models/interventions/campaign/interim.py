@@ -1,4 +1,4 @@
-"""Interim looks at a campaign while customers were assigned, with the bound for stopping early."""
+"""The planned looks at a campaign while customers were assigned, with the bound for stopping early."""
 
 from __future__ import annotations
 
@@ -12,42 +12,44 @@ import pandas as pd
 
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.experiment import Experiment
+from retention_models.interventions.arms.outcome import outcome_pricing
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.designs.arm_differences import contrast_effects
 from retention_models.interventions.planning.sequential import Look, interim_look
 from retention_models.tables.frames import as_lazy, collect
 
-COLUMNS = ("difference", "difference_lower", "difference_upper", "z", "bound", "verdict")
+COLUMNS = ("effect", "effect_lower", "effect_upper", "z", "bound", "verdict")
 
 
-def interim_looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
-    """The effect on the first outcome at several interim looks, and whether it crossed the bound for stopping.
+def interim_looks(campaign: Campaign) -> pd.DataFrame | None:
+    """The effect at each planned look, and whether it crossed the bound for stopping.
 
     Parameters
     ----------
     campaign
         The campaign that ``read_campaign`` returns.
-    count
-        Largest number of looks, 5 by default, at equal numbers of new customers.
 
     Returns
     -------
     pandas.DataFrame or None
-        Indexed by ``look``, ``share`` (of the planned customers) and ``arm``. ``difference`` with its repeated
-        confidence interval, which holds at every look; ``z`` and its ``bound``, missing (``<NA>``) where a look is not
-        possible; ``verdict``: stop, go on, or the reason why a look is not possible. None if the time of assignment is
-        unknown, or the same for all customers, and if customers were not assigned at random.
+        Indexed by ``look``, ``share`` (of the planned customers) and ``arm``. ``effect`` on the outcome that decides,
+        in money per treated customer if it has a price, with its repeated confidence interval, which holds at every
+        look and for all arms together; ``z`` and its ``bound``, missing (``<NA>``) where a look is not possible;
+        ``verdict``: stop, go on, or the reason why a look is not possible. The looks are those of the plan that have
+        been reached, and the end. None if no look was planned or reached, the time of assignment is unknown, or
+        customers were not assigned at random.
 
     Notes
     -----
-    Means are compared without adjustment. The bounds (O'Brien-Fleming-like spending) hold for the comparison of each
-    arm by itself. A look without an estimate, such as before the first event or before an arm began, spends no error.
+    Means are compared without adjustment. The error of each arm is corrected for the number of arms (Bonferroni) and
+    spent over its looks (O'Brien-Fleming-like). A look without an estimate, such as before the first event or before
+    an arm began, spends no error.
     """
-    assigned = campaign.roles.assigned
-    if assigned is None or not campaign.experiment.plan.is_random:
+    assigned, plan = campaign.roles.assigned, campaign.experiment.plan
+    if assigned is None or not (plan.looks and plan.is_random):
         return None
-    moments = _look_times(campaign, assigned, count)
-    if len(moments) < 2:
+    moments = _look_times(campaign, assigned, (*plan.looks, 1.0))
+    if moments.empty:
         return None
     rows: dict[tuple[int, float, str], tuple[Any, ...]] = {}
     judged: dict[str, list[float]] = {arm: [] for arm in campaign.experiment.arms[1:]}
@@ -62,16 +64,17 @@ def interim_looks(campaign: Campaign, count: int = 5) -> pd.DataFrame | None:
                 before.append(share)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(COLUMNS))
     table.index = pd.MultiIndex.from_tuples(rows, names=["look", "share", "arm"])
-    return table.astype(dict.fromkeys(["difference", "z", "bound"], "Float64"))
+    return table.astype(dict.fromkeys(["effect", "z", "bound"], "Float64"))
 
 
-def _look_times(campaign: Campaign, assigned: str, count: int) -> pd.Series[float]:
-    """The share of the planned customers who were assigned by each moment of a look."""
+def _look_times(campaign: Campaign, assigned: str, shares: Sequence[float]) -> pd.Series[float]:
+    """The share of the planned customers who were assigned by each moment of a look that has been reached."""
     frame = as_lazy(campaign.rows).select(nw.col(assigned).alias("moment"))
     sizes = collect(frame.group_by("moment").agg(nw.len().alias("n"))).set_index("moment")["n"].sort_index()
     customers = sizes.cumsum()
-    wanted = [(number + 1) / count * sizes.sum() for number in range(count)]
-    return customers.iloc[sorted({int(customers.searchsorted(n - 1e-6)) for n in wanted})] / campaign.planned_customers
+    wanted = [share * campaign.planned_customers for share in dict.fromkeys(shares)]
+    reached = [n for n in wanted if n <= sizes.sum() + 1e-6]
+    return customers.iloc[sorted({int(customers.searchsorted(n - 1e-6)) for n in reached})] / campaign.planned_customers
 
 
 def _experiment_at_look(campaign: Campaign, last: Any) -> Experiment | str:
@@ -83,7 +86,7 @@ def _experiment_at_look(campaign: Campaign, last: Any) -> Experiment | str:
             until.to_native(),
             replace(campaign.experiment.plan, shares=None),
             arm=roles.arm,
-            outcomes=[campaign.outcomes[0].column],
+            outcomes=[campaign.main_outcome.column, *_columns_of_costs(campaign)],
             cluster=roles.cluster,
             block=roles.block,
             customer_id=None,
@@ -98,12 +101,26 @@ def _look(campaign: Campaign, test: Experiment | str, arm: str, shares: Sequence
         raise ValueError(test)
     if arm not in test.arms:
         raise ValueError(f"nobody was in {arm} yet")
-    outcome = replace(campaign.outcomes[0], adjust_for=())
+    outcome = replace(campaign.main_outcome, adjust_for=())
     weights = {arm: contrasts.difference(arm, test.plan.control)}
-    return interim_look(contrast_effects(test, outcome, weights)[0], shares)
+    here = {name: costs for name, costs in campaign.costs.items() if name in test.arms}
+    money = outcome_pricing(test, outcome, campaign.terms, here)
+    level = 1 - (1 - campaign.level) / len(campaign.experiment.arms[1:])
+    return interim_look(contrast_effects(test, outcome, weights, money, level=level)[0], shares)
+
+
+def _columns_of_costs(campaign: Campaign) -> list[str]:
+    """The columns that the costs count, other than the outcome."""
+    counted = [name for costs in campaign.costs.values() for name in (costs.contacts, costs.redemptions) if name]
+    return [name for name in dict.fromkeys(counted) if name != campaign.main_outcome.column]
 
 
 def _look_row(look: Look) -> tuple[Any, ...]:
+    """The effect of a look, or its value where there is one, against the bound for it."""
     effect = look.effect
-    verdict = "stop" if look.stop else "go on"
-    return effect.estimate, effect.lower, effect.upper, look.z, look.bound, verdict
+    if effect.priced is None or effect.value_law is None:
+        return effect.estimate, effect.lower, effect.upper, look.z, look.bound, "stop" if look.stop else "go on"
+    value, lower, upper = effect.priced
+    error = effect.value_law.std_error
+    z, bound = (distance / error if error > 0 else math.inf for distance in (value, upper - value))
+    return value, lower, upper, z, bound, "go on" if lower <= 0 <= upper else "stop"

@@ -18,7 +18,7 @@ from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms.costs import Costs
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
-from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL, Plan
+from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL, Plan, check_looks
 from retention_models.interventions.campaign.columns import Roles
 from retention_models.interventions.campaign.defaults import (
     binary_columns,
@@ -93,9 +93,12 @@ class Campaign(Presentation):
 
     @property
     def effects(self) -> list[Effect]:
-        """The effect of each arm on each outcome, with its value if the outcome has a price."""
+        """The effect of each arm on each outcome, with its value if the outcome has a price.
+
+        The smallest gain that matters is that of the main outcome.
+        """
         return [
-            effect
+            effect if outcome == self.main_outcome else replace(effect, smallest_gain=None)
             for outcome in self.outcomes
             for effect in differences(
                 self.experiment, outcome, level=self.level, **(self.money if outcome == self.priced else {})
@@ -148,6 +151,12 @@ def read_campaign(
     plan: Plan | str | Path | None = None,
     assigned_by: AssignedBy = NOT_STATED,
     measured_from: str | dt.date | None = None,
+    measured_on: str | dt.date | None = None,
+    looks: Sequence[float] | None = None,
+    smallest_gain: float | None = None,
+    reach: int | None = None,
+    repeats: float | None = None,
+    owner: str | None = None,
     level: float = 0.95,
     **reading: Unpack[TextReading],
 ) -> Campaign:
@@ -199,14 +208,16 @@ def read_campaign(
     planned_customers
         Number of customers planned for the whole test. By default None: the number in the rows. Interim looks use it.
     plan
-        The plan of the test, as ``assign`` returns it, or the path of its JSON file: control, shares, strata, cluster
-        and who decided, where these are not stated. By default None.
+        The plan of the test, as ``assign`` returns it, or the path of its JSON file. It says what is not stated here:
+        control, shares, strata, cluster, who decided, number of customers, looks and the roll-out. By default None.
     assigned_by
         Who decided which customers were treated, as in ``Plan``: ``"random"``, ``"rule"``, ``"choice"`` or
         ``"unknown"``. There is no default. Only differences between groups drawn at random get a value in money.
     measured_from
         First day on which outcomes were measured. With ``assigned_by="choice"`` it must be stated, and ``assigned`` is
         the day on which a customer joined, missing for those who did not.
+    measured_on, looks, smallest_gain, reach, repeats, owner
+        As in ``Plan``. Looks need the column ``assigned``. The smallest gain is that of the outcome that decides.
     level
         Level of the intervals. By default 0.95.
     **reading
@@ -243,10 +254,20 @@ def read_campaign(
     """
     if plan is not None:
         plan = plan if isinstance(plan, Plan) else Plan.from_json(plan)
-        control, planned_shares = control or plan.control, planned_shares or plan.shares
+        control = control or plan.control
         block, cluster = plan.block if block is None else block, plan.cluster if cluster is None else cluster
         assigned_by = plan.assigned_by if assigned_by in (None, "unknown") else assigned_by
-        measured_from = plan.measured_from if measured_from is None else measured_from
+    stated: dict[str, Any] = {
+        "shares": planned_shares,
+        "measured_from": measured_from,
+        "measured_on": measured_on,
+        "customers": _check_planned_customers(planned_customers),
+        "looks": None if looks is None else check_looks(looks),
+        "smallest_gain": smallest_gain,
+        "reach": reach,
+        "repeats": repeats,
+        "owner": owner,
+    }
     roles = Roles(
         arm=arm,
         outcome=outcome,
@@ -261,9 +282,8 @@ def read_campaign(
         customer_id=customer_id,
     )
     require_level(level)
-    universal_control = plan.universal_control if plan else 0.0
     require_assigned_by(assigned_by)
-    rows, stated = described(rows, **reading)
+    rows, forms_stated = described(rows, **reading)
     prices = Prices.from_terms(terms or Terms(), cost, redemption_cost)
     names = column_names(rows, "the test")
     roles = roles.check_columns(names)
@@ -272,18 +292,17 @@ def read_campaign(
         roles, chosen = choose_outcome(rows, roles, names)
         if roles.amount is not None:
             check_currencies(rows)
-        frame, forms = open_rows(rows, roles, names, stated, with_gaps=assigned_by == "choice")
-        if universal_control > 0:
+        frame, forms = open_rows(rows, roles, names, forms_stated, with_gaps=assigned_by == "choice")
+        if plan is not None and plan.universal_control > 0:
             frame = frame.filter(nw.col(roles.arm) != nw.lit(UNIVERSAL_CONTROL))
         against, reason = choose_control(read_arms(frame, roles.arm), control)
         stated_plan = replace(
             plan or Plan(control=against, assigned_by=assigned_by),
             control=against,
             name="",  # effects go by their arm alone
-            shares=planned_shares,
             unit=roles.cluster or "customer",
             assigned_by=assigned_by,
-            measured_from=measured_from,
+            **{name: value for name, value in stated.items() if value is not None},
         )
         experiment = Experiment.from_rows(
             frame.to_native(),
@@ -306,7 +325,7 @@ def read_campaign(
     costs = prices.costs(experiment.arms, roles)
     if not (priced_at_all := stated_plan.is_random):
         priced, costs = None, {}
-    customers, planned = experiment.n(*experiment.arms), _check_planned_customers(planned_customers)
+    customers, planned = experiment.n(*experiment.arms), stated_plan.customers
     return Campaign(
         experiment=experiment,
         outcomes=outcomes,
@@ -323,8 +342,8 @@ def read_campaign(
             *forms,
             *(_outcome_sentence(outcome, roles, outcome.column in yes_or_no) for outcome in outcomes),
             reason,
-            *_omission_sentences(roles, planned_shares),
-            *([_planned_end_sentence(customers, planned)] if roles.assigned else []),
+            *_omission_sentences(roles, stated_plan.shares),
+            *_look_sentences(roles, stated_plan, customers),
             *(prices.reasons(roles, outcomes).values() if priced_at_all else [_observational_sentence(stated_plan)]),
         ),
         level=level,
@@ -350,16 +369,20 @@ def _check_planned_customers(planned: int | None) -> int | None:
     return planned
 
 
-def _planned_end_sentence(customers: int, planned: int | None) -> str:
-    """The planned end of the test for interim looks, in words."""
-    if planned is None:
-        return (
-            f"Looks before the end take the {customers:,} customers who came in as all that were planned "
-            "(planned_customers)."
-        )
-    if planned < customers:
-        return f"More customers came in, {customers:,}, than were planned, {planned:,}: looks take them as the plan."
-    return f"Of {planned:,} planned customers {customers:,} have come in: looks count towards all of them."
+def _look_sentences(roles: Roles, plan: Plan, customers: int) -> list[str]:
+    """How far the test is on the way to its planned looks; none where no look was planned."""
+    if not plan.looks:
+        return []
+    if roles.assigned is None:
+        return ["Looks were planned, but no column says when customers came into the test (assigned): there is none."]
+    if plan.customers is None:
+        return [f"Looks take the {customers:,} customers in the test as all that were planned (planned_customers)."]
+    if plan.customers < customers:
+        return [
+            f"There are more customers, {customers:,}, than were planned, {plan.customers:,}. Looks take them as the "
+            "plan."
+        ]
+    return [f"Of {plan.customers:,} planned customers {customers:,} are in the test. Looks count towards all of them."]
 
 
 def _omission_sentences(roles: Roles, planned_shares: Mapping[str, float] | None) -> list[str]:

@@ -311,16 +311,22 @@ def test_rows_without_days_of_purchases_have_no_model_of_them(campaign):
     assert views.purchase_models(campaign, rm.MBGNBD) == []
 
 
+QUARTERS = (0.25, 0.5, 0.75)
+
+
+def looked_at(rows, **options):
+    asked = {"outcome": "bought", "assigned": "week", "looks": QUARTERS, "assigned_by": "random"} | options
+    return read_campaign(rows, **stated(), **asked)
+
+
 def test_looks_that_cannot_be_judged_say_why(rows):
     late = rows.assign(bought=np.where(rows["week"] > 0, rows["bought"], 0))
-    table = interim.interim_looks(
-        read_campaign(late, outcome="bought", assigned="week", **stated(), assigned_by="random")
-    )
+    table = interim.interim_looks(looked_at(late))
     first, second = table.loc[(1, 0.25, "gift")], table.loc[(2, 0.5, "gift")]
     assert first["verdict"].startswith("cannot be judged: bought is the same for every customer")
     assert pd.isna(first["z"])
-    assert (first["difference_lower"], first["difference_upper"]) == (-np.inf, np.inf)
-    half = read_campaign(late[late["week"] < 2], outcome="bought", **stated(), assigned_by="random")
+    assert (first["effect_lower"], first["effect_upper"]) == (-np.inf, np.inf)
+    half = read_campaign(late[late["week"] < 2], outcome="bought", level=0.975, **stated(), assigned_by="random")
     assert second["bound"] == pytest.approx(interim_look(half.effects[0], [0.5]).bound)
     assert table["verdict"].iloc[-1] in ("stop", "go on")
 
@@ -341,65 +347,83 @@ def test_looks_that_cannot_be_judged_say_why(rows):
 def test_an_arm_or_block_that_begins_later_has_looks_from_then_on(rows, change, reason):
     changed = change(rows)
     block = "region" if "region" in changed else None
-    told = read_campaign(
-        changed, outcome="bought", assigned="week", block=block, **stated(), planned_shares=SHARES, assigned_by="random"
-    )
-    table = interim.interim_looks(told)
+    table = interim.interim_looks(looked_at(changed, block=block, planned_shares=SHARES, looks=(0.25, 0.5, 0.7)))
     gift = table.xs("gift", level="arm")["verdict"].tolist()
     assert any(verdict.startswith(reason) for verdict in gift)
     assert gift[-1] == "stop"
 
 
-def test_looks_count_towards_the_planned_customers(rows):
-    roles = {"outcome": "bought", "assigned": "week"}
-    told = read_campaign(rows, **roles, **stated(), planned_customers=12_000, assigned_by="random")
+def test_only_planned_looks_are_taken_and_they_count_towards_the_planned_customers(rows):
+    told = looked_at(rows, planned_customers=12_000)
     table = interim.interim_looks(told)
-    assert table.index.get_level_values("share").unique().tolist() == [0.125, 0.25, 0.375, 0.5]
+    assert table.index.get_level_values("share").unique().tolist() == [0.25, 0.5]
     expected = interim_look(
-        read_campaign(rows, **roles, **stated(), assigned_by="random").effects[0], [0.125, 0.25, 0.375, 0.5]
+        read_campaign(rows, outcome="bought", level=0.975, **stated(), assigned_by="random").effects[0], [0.25, 0.5]
     )
-    assert table.loc[(4, 0.5, "gift"), "bound"] == pytest.approx(expected.bound)
-    assert "Of 12,000 planned customers 6,000 have come in: looks count towards all of them." in str(told)
-    unsaid = read_campaign(rows, **roles, **stated(), assigned_by="random")
-    assert "take the 6,000 customers who came in as all that were planned (planned_customers)" in str(unsaid)
-    more = read_campaign(rows, **roles, **stated(), planned_customers=5_000, assigned_by="random")
-    assert "More customers came in, 6,000, than were planned, 5,000: looks take them as the plan." in str(more)
+    assert table.loc[(2, 0.5, "gift"), "bound"] == pytest.approx(expected.bound)
+    assert "Of 12,000 planned customers 6,000 are in the test. Looks count towards all of them." in str(told)
+    unsaid = looked_at(rows)
+    assert "Looks take the 6,000 customers in the test as all that were planned (planned_customers)." in str(unsaid)
+    more = looked_at(rows, planned_customers=5_000)
+    assert "There are more customers, 6,000, than were planned, 5,000. Looks take them as the plan." in str(more)
     with pytest.raises(ValueError, match="planned_customers is how many customers were planned, 1 or more; got 0"):
-        read_campaign(rows, **roles, **stated(), planned_customers=0, assigned_by="random")
+        looked_at(rows, planned_customers=0)
+    with pytest.raises(ValueError, match=r"looks must be fractions of the planned customers.*got \[0.5, 1.2\]"):
+        looked_at(rows, looks=[0.5, 1.2])
+    assert interim.interim_looks(looked_at(rows, looks=None)) is None
+    assert "Looks" not in str(looked_at(rows, looks=None))
+    untimed = looked_at(rows, assigned=None)
+    assert interim.interim_looks(untimed) is None
+    assert "Looks were planned, but no column says when customers came into the test (assigned)" in str(untimed)
 
 
-def test_looks_are_those_of_the_customers_so_far(rows):
-    told = read_campaign(rows, outcome="bought", assigned="week", **stated(), assigned_by="random")
-    table = interim.interim_looks(told)
+def test_the_looks_of_a_plan_are_taken_unasked(rows):
+    plan = rm.Plan(control="none", shares=SHARES, assigned_by="random", customers=12_000, looks=(0.5,))
+    told = read_campaign(rows, outcome="bought", assigned="week", **stated(), plan=plan)
+    assert interim.interim_looks(told).index.get_level_values("share").unique().tolist() == [0.5]
+    assert told.planned_customers == 12_000
+
+
+def test_looks_are_those_of_the_customers_so_far_and_corrected_for_the_arms(rows):
+    table = interim.interim_looks(looked_at(rows))
     assert table.index.get_level_values("share").unique().tolist() == [0.25, 0.5, 0.75, 1.0]
-    half = read_campaign(rows[rows["week"] < 2], outcome="bought", **stated(), assigned_by="random")
+    half = read_campaign(rows[rows["week"] < 2], outcome="bought", level=0.975, **stated(), assigned_by="random")
     expected = interim_look(half.effects[0], [0.25, 0.5])
     found = table.loc[(2, 0.5, "gift")]
     assert found["z"] == pytest.approx(expected.z)
     assert found["bound"] == pytest.approx(expected.bound)
-    assert found["difference_upper"] == pytest.approx(expected.effect.upper)
+    assert found["effect_upper"] == pytest.approx(expected.effect.upper)
 
 
-def test_days_and_many_moments_make_at_most_five_looks(rows, tmp_path):
+def test_looks_are_at_the_value_where_the_outcome_that_decides_has_a_price(rows):
+    told = read_campaign(rows, **ROLES, assigned="week", looks=(0.5,), **MONEY, assigned_by="random")
+    found = interim.interim_looks(told).loc[(1, 0.5, "gift")]
+    half = read_campaign(
+        rows[rows["week"] < 2], **ROLES | {"covariate": None}, level=0.975, **MONEY, assigned_by="random"
+    )
+    gift = next(e for e in half.effects if (e.intervention, e.outcome) == ("gift", "amount"))
+    expected = interim_look(gift, [0.5]).effect
+    assert found[["effect", "effect_lower", "effect_upper"]].tolist() == pytest.approx(expected.priced)
+    assert found["z"] == pytest.approx(gift.value / gift.value_law.std_error)
+
+
+def test_looks_by_day_and_by_number_are_taken_when_the_planned_share_has_come_in(rows, tmp_path):
+    fifths = (0.2, 0.4, 0.6, 0.8)
     day = (pd.Timestamp("2025-01-01") + pd.to_timedelta(rows.index // 100, unit="D")).strftime("%Y-%m-%d")
     rows.assign(week=day).to_csv(tmp_path / "test.csv", index=False)
-    table = interim.interim_looks(
-        read_campaign(tmp_path / "test.csv", outcome="bought", assigned="week", **stated(), assigned_by="random")
-    )
+    table = interim.interim_looks(looked_at(tmp_path / "test.csv", looks=fifths))
     np.testing.assert_allclose(table.index.get_level_values("share").unique(), [0.2, 0.4, 0.6, 0.8, 1.0], atol=0.02)
     rows.assign(week=rows.index % 12).to_csv(tmp_path / "numbers.csv", index=False)
-    numbers = read_campaign(
-        tmp_path / "numbers.csv", outcome="bought", assigned="week", **stated(), assigned_by="random"
-    )
-    np.testing.assert_allclose(
-        interim.interim_looks(numbers).index.get_level_values("share").unique(), np.array([3, 5, 8, 10, 12]) / 12
-    )
+    numbers = interim.interim_looks(looked_at(tmp_path / "numbers.csv", looks=fifths))
+    np.testing.assert_allclose(numbers.index.get_level_values("share").unique(), np.array([3, 5, 8, 10, 12]) / 12)
 
 
 def test_there_is_nothing_to_look_at_before_the_end_without_an_order(rows, campaign):
     assert interim.interim_looks(campaign) is None
-    at_once = read_campaign(rows.assign(week=1), outcome="bought", assigned="week", **stated(), assigned_by="random")
-    assert interim.interim_looks(at_once) is None
+    assert interim.interim_looks(looked_at(rows, assigned_by="unknown")) is None
+    assert interim.interim_looks(looked_at(rows, planned_customers=40_000)) is None
+    at_once = interim.interim_looks(looked_at(rows.assign(week=1)))
+    assert at_once.index.get_level_values("share").unique().tolist() == [1.0]
 
 
 def test_the_arm_that_pays_is_sent_next(campaign):
@@ -469,7 +493,8 @@ def test_the_rows_of_a_file_are_read_once(rows, tmp_path):
     """Nothing asks for the file again once it was read, whatever is asked of the test."""
     path = tmp_path / "test.csv"
     rows.to_csv(path, index=False)
-    found = read_campaign(path, **ROLES, **MONEY, assigned="week", planned_shares=SHARES, assigned_by="random")
+    looks = {"assigned": "week", "looks": QUARTERS}
+    found = read_campaign(path, **ROLES, **MONEY, **looks, planned_shares=SHARES, assigned_by="random")
     path.unlink()
     cut = views.with_ceiling(found)
     tables = [views.difference_by_method(found), views.ceiling_table(found, cut), interim.interim_looks(found)]
