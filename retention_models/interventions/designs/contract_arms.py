@@ -16,10 +16,9 @@ from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.experiment import UNIVERSAL_CONTROL, Plan
 from retention_models.interventions.designs.contract_cells import ContractCell, cells_of_groups, survival_at
+from retention_models.interventions.designs.contract_rows import check_groups, read_groups
 from retention_models.logs.contracts.log import Spells
 from retention_models.survival.curves import Curve, kaplan_meier
-from retention_models.tables.engines import open_log
-from retention_models.tables.files import Kind, naming
 from retention_models.tables.frames import as_lazy, collect
 
 
@@ -56,7 +55,8 @@ class ContractExperiment(Presentation):
     def _parts(self) -> Sequence[Part]:
         arms = f"{sum(self.sizes.values()):,} customers in {len(self.curves)} arms"
         headline = f"Contract test: {arms}, compared with {self.plan.control}; time in {unit_plural(self.time_unit)}."
-        sizes = pd.DataFrame({"customers": self.sizes}).rename_axis("arm")
+        counts = {"customers": self.sizes} | ({"clusters": self._clusters} if self.is_clustered else {})
+        sizes = pd.DataFrame(counts).rename_axis("arm")
         return [headline, sizes, *(str(check) for check in self.checks if not check.passed)]
 
     @property
@@ -67,7 +67,12 @@ class ContractExperiment(Presentation):
     @property
     def is_clustered(self) -> bool:
         """Whether clusters were assigned."""
-        return self.cells[0].cluster is not None
+        return self.cells[0].is_clustered
+
+    @property
+    def _clusters(self) -> dict[str, int]:
+        """Arm to its number of clusters."""
+        return {arm: sum(cell.units for cell in self.cells if cell.arm == arm) for arm in self.curves}
 
 
 def contract_experiment(
@@ -152,25 +157,25 @@ def contract_experiment(
             "assigned_by='choice' cannot be judged by contracts since the start of observation: who joined later must "
             "have stayed until then (immortal time)"
         )
+    columns = {"arm": arm, "tenure": tenure, "churned": churned}
     cluster, block = plan.cluster if cluster is None else cluster, plan.block if block is None else block
-    required = {"arm": arm, "tenure": tenure, "churned": churned}
-    optional = {"weight": weight, "cluster": cluster, "block": block}
-    named = {role: name for role, name in optional.items() if name is not None}
-    for role, name in (required | named).items():
+    units = {role: name for role, name in (("cluster", cluster), ("block", block)) if name is not None}
+    columns |= units | ({} if weight is None else {"weight": weight})
+    for role, name in columns.items():
         require_text(role, name)
     require_texts("cost_columns", cost_columns, "['redeemed']")
     returned: tuple[Check, ...] = ()
     if isinstance(spells, Spells):
-        also = [*(named[role] for role in ("cluster", "block") if role in named), *cost_columns]
+        also = [*units.values(), *cost_columns]
         spells, returned = spells_since_observation(spells, arm, time_unit, weight, also)
-        time_unit, required = DAYS, {"arm": arm, "tenure": "tenure", "churned": "churned"}
+        time_unit, columns = DAYS, columns | {"tenure": "tenure", "churned": "churned"}
     if time_unit is None:
         raise ValueError("say the unit of tenure, such as time_unit='M'")
     check_time_unit(time_unit)
-    table = _read_groups(spells, required | named, cost_columns)
+    table = read_groups(spells, columns, cost_columns)
     if plan.universal_control > 0:
         table = table[table["arm"] != UNIVERSAL_CONTROL]
-    _check_groups(table, required | named, cost_columns)
+    check_groups(table, columns, cost_columns)
     cells = cells_of_groups(table, len(cost_columns))
     curves = {
         str(name): kaplan_meier(part["tenure"], part["churned"], weight=part["n"])
@@ -181,79 +186,12 @@ def contract_experiment(
     return ContractExperiment(plan, curves, sizes, time_unit, checks + returned, cells, tuple(cost_columns))
 
 
-def _read_groups(source: Any, columns: Mapping[str, str], cost_columns: Sequence[str]) -> pd.DataFrame:
-    """Customers counted by arm, block, cluster, tenure and churn, with sums and products of the cost columns.
-
-    ``columns`` is role to name. Besides the columns of ``cells_of_groups``, a group has its number of ``rows``, and of
-    those without a valid weight (``bad``) or number in a cost column (``bad0``, ``bad1``, ...).
-    """
-    keys = [role for role in ("arm", "block", "cluster", "tenure", "churned") if role in columns]
-    numbers = {f"c{i}": name for i, name in enumerate(cost_columns)}
-    kinds: dict[str, Kind] = {"arm": "text", "block": "text", "cluster": "text", "tenure": "number"}
-    kinds |= {"churned": "measure", "weight": "number", **dict.fromkeys(numbers, "measure")}
-    weight = nw.col("weight")
-    terms = {"n": weight, "bad": _is_no_number(weight)}
-    for i, first in enumerate(numbers):
-        terms |= {f"v{i}": weight * nw.col(first), f"bad{i}": _is_no_number(nw.col(first))}
-        terms |= {f"p{i}_{j}": weight * nw.col(first) * nw.col(f"c{j}") for j in range(i, len(numbers))}
-    with naming(source):
-        rows = open_log(source, {**columns, **numbers}, kinds, where="the test").lazy()
-        rows = rows if "weight" in columns else rows.with_columns(weight=nw.lit(1.0))
-        rows = rows.select(*keys, *(term.alias(name) for name, term in terms.items()))
-        table = collect(rows.group_by(keys).agg(nw.len().alias("rows"), *(nw.col(name).sum() for name in terms)))
-    return (table if "block" in columns else table.assign(block="")).sort_values(keys)
-
-
-def _is_no_number(column: nw.Expr) -> nw.Expr:
-    """1 where a number is missing, negative or not finite, else 0."""
-    return (~(column.is_finite() & (column >= 0))).fill_null(value=True).cast(nw.Int64)
-
-
-def _check_groups(table: pd.DataFrame, columns: Mapping[str, str], cost_columns: Sequence[str]) -> None:
-    """Raise a ValueError unless weights, cost columns, arms, times and clusters are valid."""
-    rules = {"bad": (columns.get("weight"), "it says how many customers share a row")}
-    remedy = "write how many each customer had, 0 for none"
-    rules |= {f"bad{i}": (name, remedy) for i, name in enumerate(cost_columns)}
-    for flag, (name, what) in rules.items():
-        bad, rows = int(table[flag].sum()), int(table["rows"].sum())
-        if bad:
-            raise ValueError(f"{name} is missing, negative or not finite in {bad:,} of {rows:,} rows; {what}")
-    customers = int(table["n"].sum())
-    for role in ("arm", "block", "cluster", "tenure", "churned"):
-        gaps = int(table.loc[table[role].isna(), "n"].sum()) if role in columns else 0
-        if gaps:
-            raise ValueError(
-                f"{columns[role]} is missing for {gaps:,} of {customers:,} customers; fill it in: leaving such "
-                "customers out would undo the random assignment"
-            )
-    wrong = table.loc[~table["churned"].isin([0, 1]) | (table["tenure"] < 0), "n"].sum()
-    if wrong:
-        raise ValueError(
-            f"tenure is negative, or churned neither 0 nor 1, for {int(wrong):,} of {customers:,} "
-            "customers; tenure counts from the assignment"
-        )
-    if "cluster" in columns:
-        _check_clusters(table, columns["cluster"])
-
-
-def _check_clusters(table: pd.DataFrame, name: str) -> None:
-    """Raise a ValueError unless every cluster lies in one arm and one block."""
-    places = table[["cluster", "arm", "block"]].drop_duplicates()
-    repeated = places.loc[places["cluster"].duplicated(), "cluster"].unique()
-    if len(repeated):
-        raise ValueError(
-            f"{name}: {len(repeated):,} of {places['cluster'].nunique():,} clusters (first: {repeated[0]}) have "
-            "customers in more than one arm or block; a cluster is assigned as a whole, so name the column of the unit "
-            "that was assigned"
-        )
-
-
 def _checks(cells: Sequence[ContractCell], sizes: Mapping[str, int], plan: Plan) -> tuple[Check, ...]:
     """The checks of an experiment, from its cells."""
     experiment_checks.require_comparison(list(sizes), plan.control)
     means = [cell.means(survival_at(cell.curve, 0)) for cell in cells]
     experiment_checks.require_blocks(means)
-    if cells[0].cluster is not None:
+    if cells[0].is_clustered:
         return experiment_checks.checks_of_clusters(means, plan.shares, plan.unit)
     return experiment_checks.checks_of_customers(sizes, plan.shares, plan.unit)
 

@@ -88,6 +88,16 @@ class ContractCell(Presentation):
     products: Array
     cluster: NDArray[np.intp] | None
 
+    @property
+    def is_clustered(self) -> bool:
+        """Whether clusters were assigned."""
+        return self.cluster is not None
+
+    @property
+    def units(self) -> int:
+        """Number of units that were assigned independently: customers or clusters."""
+        return int(self.n.sum()) if self.cluster is None else int(self.cluster.max()) + 1
+
     def influence(self, quantity: CurveEstimate) -> Array:
         """The influence psi of one customer of each group on a quantity of the curve, shape (groups,)."""
         lost, at_risk = self.curve.lost, self.curve.at_risk
@@ -117,7 +127,9 @@ class ContractCell(Presentation):
         scatter[0, 0] = np.sum(self.n * influence**2)
         scatter[0, 1:] = scatter[1:, 0] = influence @ (self.sums - self.n[:, None] * mean)
         scatter[1:, 1:] = _scatter(self.products, mean, n)
-        return Cell(self.arm, self.block, int(n), int(n), np.append(estimate, mean), scatter / n**2, max(n - 1, 1.0))
+        return Cell(
+            self.arm, self.block, int(n), self.units, np.append(estimate, mean), scatter / n**2, max(n - 1, 1.0)
+        )
 
 
 def _scatter(products: Array, mean: Array, n: float) -> Array:

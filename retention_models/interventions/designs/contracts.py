@@ -54,6 +54,12 @@ def retention_difference(test: ContractExperiment, *, horizon: float, level: flo
     ValueError
         When an arm was not observed up to the horizon.
 
+    Notes
+    -----
+    The interval is normal, with Greenwood's variance. With clusters it is Student's, with the CR2 variance and the
+    degrees of freedom of cluster totals of the influence of customers on the curve. If nobody left, or everybody, it is
+    Newcombe's interval of two shares, in which a cluster counts as one customer.
+
     Examples
     --------
     >>> import pandas as pd
@@ -337,8 +343,8 @@ def _law_without_variance(
         )
 
     def share_and_size(name: str) -> tuple[float, float]:
-        per_unit = test.sizes[name] / sum(cell.units for cell in arms[name].cells)
-        observed = sum(quantity.counts(test.curves[name])) / per_unit
+        units_per_customer = sum(cell.units for cell in arms[name].cells) / test.sizes[name]
+        observed = sum(quantity.counts(test.curves[name])) * units_per_customer
         return ESTIMATE(arms[name].mean)[0], max(observed, 1.0)
 
     return Newcombe(share_and_size(arm), share_and_size(control))

@@ -186,6 +186,8 @@ def test_clusters_are_wider_and_pass_the_check_of_the_unit(rows):
     assert unit[plain].passed is False
     assert unit[clustered].passed is True
     assert "Errors by the assigned clusters (CR2; none 30, offer 30;" in unit[clustered].detail
+    assert str(clustered).count(" 30") == 2
+    assert "clusters" not in str(plain)
 
 
 def test_the_plan_names_cluster_and_block_and_who_is_kept_out(rows):
