@@ -377,7 +377,6 @@ def test_intervals_by_cluster_cover_the_true_time_and_net_value():
             hits += [effect.lower <= truth[0] <= effect.upper, effect.value_lower <= truth[1] <= effect.value_upper]
         covered.append(hits)
     time_covered, value_covered, time_plain, value_plain = np.mean(covered, axis=0)
-    print(time_covered, value_covered, time_plain, value_plain)
     assert 0.93 < time_covered < 0.97
     assert 0.93 < value_covered < 0.97
     assert time_plain < 0.85
