@@ -176,6 +176,7 @@ def contract_experiment(
     if plan.universal_control > 0:
         table = table[table["arm"] != UNIVERSAL_CONTROL]
     check_groups(table, columns, cost_columns)
+    table = table[table["n"] > 0]
     cells = cells_of_groups(table, len(cost_columns))
     curves = {
         str(name): kaplan_meier(part["tenure"], part["churned"], weight=part["n"])

@@ -100,12 +100,11 @@ class ContractCell(Presentation):
 
     def influence(self, quantity: CurveEstimate) -> Array:
         """The influence psi of one customer of each group on a quantity of the curve, shape (groups,)."""
-        lost, at_risk = self.curve.lost, self.curve.at_risk
-        kept = at_risk - lost
+        kept = self.curve.at_risk - self.curve.lost
         loss = np.divide(quantity.sensitivity, kept, out=np.zeros_like(kept), where=kept > 0)
-        hazard = np.divide(lost, at_risk, out=np.zeros_like(kept), where=at_risk > 0)
+        expected = np.cumsum(loss * self.curve.lost / self.curve.at_risk)
         place = np.searchsorted(self.curve.tenure, self.tenure)
-        return np.asarray(np.cumsum(loss * hazard)[place] - self.churned * loss[place])
+        return np.asarray(expected[place] - self.churned * loss[place])
 
     def means(self, quantity: CurveEstimate) -> Cell:
         """The quantity and the means of the cost columns, with their joint covariance; shape (1 + k,).
@@ -142,7 +141,7 @@ def cells_of_groups(table: pd.DataFrame, k: int) -> tuple[ContractCell, ...]:
     """One cell for each arm in each block, in alphabetical order.
 
     ``table`` has one row a group with ``arm, block, tenure, churned, n``, sums ``v0..`` of the k cost columns, and sums
-    of products ``p0_0, p0_1..``; or, without products, ``cluster``.
+    of products ``p0_0, p0_1..``. If clusters were assigned, it has ``cluster``, and groups lie within one.
     """
     return tuple(
         _cell(str(arm), str(block), part.sort_values(["tenure", "churned"]), k)
