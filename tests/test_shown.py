@@ -126,11 +126,12 @@ def of_contracts():
     columns = {"tenure": "months", "churned": "left", "cause": "why", "max_set_aside": 0.25}
     of_tenures = rm.logs.choose_settings(tenures, **columns, sampling="window", observation_end="2024-06-30")
     arms = pd.DataFrame({"arm": ["none", "call"] * 8, "tenure": range(1, 17), "churned": [1, 0, 1, 1] * 4})
+    calls = rm.contract_experiment(arms, rm.Plan(assigned_by="random", control="none"), arm="arm", time_unit="M")
     return [
         business, scenario.Rules(), settings, settings.spells, *curves.values(), rm.survival.log_rank(curves), whole,
         of_tenures, of_tenures.spells,
         whole.overall.restricted_mean(200), whole.overall.quantile(0.25), select_contract_model(kept), covariates,
-        rm.contract_experiment(arms, rm.Plan(assigned_by="random", control="none"), arm="arm", time_unit="M"),
+        calls, calls.cells[0],
         rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=119.95, horizon=5),
         rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", currency="EUR"),
         rm.ShiftedBetaGeometric(0.916, 12.1), Geometric(0.0448),

@@ -166,10 +166,9 @@ def pricing(
     return Pricing(worth=terms.unit_value, costs=costs or {}, currency=terms.currency)
 
 
-def add_value(row: Effect, money: Pricing, arm: str, control: str | None = None) -> Effect:
+def add_value(row: Effect, money: Pricing, arm: str) -> Effect:
     """An effect with cost and net value, worth x effect - cost, where costs need no measured column."""
-    arms = [(1.0, arm)] if control is None else [(1.0, arm), (-1.0, control)]
-    cost = sum(sign * money.cost(name, ())(np.empty(0))[0] for sign, name in arms)
+    cost, _ = money.cost(arm, ())(np.empty(0))
     gain = row.smallest_gain or money.cost_of_contact({arm: 1.0})
     law = linear(row.law, money.worth, -cost)
     return replace(row, cost=cost, value=money.worth * row.estimate - cost, value_law=law, smallest_gain=gain)

@@ -4,6 +4,8 @@
 - ``lin``: Lin's adjustment for covariates
 - ``from_counts``: arms from printed counts
 - ``contract_arms``: survival curves of the arms since the assignment
+- ``contract_rows``: rows on any engine, counted by arm, block, cluster, tenure and churn
+- ``contract_cells``: an arm in a block: its curve, and the influence of customers on it
 - ``contracts``: share retained, time retained, and their value
 - ``encouragement``: the effect of an offer received, where only the offer was random
 - ``stepped_wedge``: stores that switch one after the other

@@ -9,16 +9,16 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from retention_models.core.arguments import require_text, require_type
+from retention_models.core.arguments import require_text, require_texts, require_type
 from retention_models.core.check import Check
 from retention_models.core.dates import check_time_unit, unit_plural
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
-from retention_models.interventions.arms.plan import Plan
+from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL, Plan
+from retention_models.interventions.designs.contract_cells import ContractCell, cells_of_groups, survival_at
+from retention_models.interventions.designs.contract_rows import check_groups, read_groups
 from retention_models.logs.contracts.log import Spells
 from retention_models.survival.curves import Curve, kaplan_meier
-from retention_models.tables.engines import open_log
-from retention_models.tables.files import Kind, naming
 from retention_models.tables.frames import as_lazy, collect
 
 
@@ -31,13 +31,17 @@ class ContractExperiment(Presentation):
     plan
         The plan of the test.
     curves
-        Arm to its Kaplan-Meier curve since the assignment.
+        Arm to the Kaplan-Meier curve of all its customers since the assignment.
     sizes
         Arm to its number of customers.
     time_unit
         The unit of tenure, such as ``"M"``.
     checks
         Checks of the sample ratio and the unit of assignment.
+    cells
+        The customers of each arm in each block, from which effects are computed.
+    cost_columns
+        Names of the measured columns that costs count.
     """
 
     plan: Plan
@@ -45,17 +49,30 @@ class ContractExperiment(Presentation):
     sizes: Mapping[str, int]
     time_unit: str
     checks: tuple[Check, ...]
+    cells: tuple[ContractCell, ...]
+    cost_columns: tuple[str, ...] = ()
 
     def _parts(self) -> Sequence[Part]:
         arms = f"{sum(self.sizes.values()):,} customers in {len(self.curves)} arms"
         headline = f"Contract test: {arms}, compared with {self.plan.control}; time in {unit_plural(self.time_unit)}."
-        sizes = pd.DataFrame({"customers": self.sizes}).rename_axis("arm")
+        counts = {"customers": self.sizes} | ({"clusters": self._clusters} if self.is_clustered else {})
+        sizes = pd.DataFrame(counts).rename_axis("arm")
         return [headline, sizes, *(str(check) for check in self.checks if not check.passed)]
 
     @property
     def treated_arms(self) -> list[str]:
         """The arms beside the control."""
         return [arm for arm in self.curves if arm != self.plan.control]
+
+    @property
+    def is_clustered(self) -> bool:
+        """Whether clusters were assigned."""
+        return self.cells[0].is_clustered
+
+    @property
+    def _clusters(self) -> dict[str, int]:
+        """Arm to its number of clusters."""
+        return {arm: sum(cell.units for cell in self.cells if cell.arm == arm) for arm in self.curves}
 
 
 def contract_experiment(
@@ -67,6 +84,9 @@ def contract_experiment(
     tenure: str = "tenure",
     churned: str = "churned",
     weight: str | None = None,
+    cluster: str | None = None,
+    block: str | None = None,
+    cost_columns: Sequence[str] = (),
 ) -> ContractExperiment:
     """The survival curve of each arm, from one row a customer or a table of counts, on any engine.
 
@@ -90,6 +110,15 @@ def contract_experiment(
         Names of these columns.
     weight
         The column with the number of customers of a row. By default None: one customer.
+    cluster
+        The column of the household, store or team that was assigned as a whole. By default that of the plan, and if it
+        has none, customers were assigned.
+    block
+        The column within whose values customers were randomised. By default that of the plan, and if it has none, there
+        are no blocks. Effects are computed within blocks, weighted by their share of all customers.
+    cost_columns
+        Columns that the ``contacts`` and ``redemptions`` of ``Costs`` name: numbers per customer, 0 or more. With
+        ``weight``, each customer of a row has these numbers. None by default.
 
     Returns
     -------
@@ -99,8 +128,13 @@ def contract_experiment(
     Raises
     ------
     ValueError
-        When a column is missing or has gaps, a time is negative, ``churned`` is not 0 or 1, there is no control arm, or
-        the time unit is missing or unknown.
+        When a column is missing or has gaps, a time or a number of contacts or redemptions is negative, ``churned`` is
+        not 0 or 1, there is no control arm, or the time unit is missing or unknown. When a cluster has customers in
+        more than one arm or block, an arm has fewer than 2 clusters, or a block lacks an arm.
+
+    Notes
+    -----
+    Rows with the arm ``universal control`` are left out if the plan has a universal control group.
 
     Examples
     --------
@@ -123,81 +157,75 @@ def contract_experiment(
             "assigned_by='choice' cannot be judged by contracts since the start of observation: who joined later must "
             "have stayed until then (immortal time)"
         )
-    for name, column in {"arm": arm, "tenure": tenure, "churned": churned, "weight": weight}.items():
-        if name != "weight" or column is not None:
-            require_text(name, column)
+    columns = {"arm": arm, "tenure": tenure, "churned": churned}
+    cluster, block = plan.cluster if cluster is None else cluster, plan.block if block is None else block
+    units = {role: name for role, name in (("cluster", cluster), ("block", block)) if name is not None}
+    columns |= units | ({} if weight is None else {"weight": weight})
+    for role, name in columns.items():
+        require_text(role, name)
+    require_texts("cost_columns", cost_columns, "['redeemed']")
     returned: tuple[Check, ...] = ()
     if isinstance(spells, Spells):
-        spells, returned = spells_since_observation(spells, arm, time_unit, weight)
-        time_unit, tenure, churned = DAYS, "tenure", "churned"
+        also = [*units.values(), *cost_columns]
+        spells, returned = spells_since_observation(spells, arm, time_unit, weight, also)
+        time_unit, columns = DAYS, columns | {"tenure": "tenure", "churned": "churned"}
     if time_unit is None:
         raise ValueError("say the unit of tenure, such as time_unit='M'")
     check_time_unit(time_unit)
-    columns = {"arm": arm, "tenure": tenure, "churned": churned} | ({"n": weight} if weight else {})
-    kinds: dict[str, Kind] = {"arm": "text", "tenure": "number", "churned": "measure", "n": "number"}
-    uncounted = (~(nw.col("n").is_finite() & (nw.col("n") >= 0))).fill_null(value=True).cast(nw.Int64)
-    with naming(spells):
-        counted = open_log(spells, columns, kinds, where="the test").lazy()
-        counted = counted if weight else counted.with_columns(n=nw.lit(1.0))
-        table = collect(
-            counted.with_columns(uncounted.alias("uncounted"))
-            .group_by("arm", "tenure", "churned")
-            .agg(nw.col("n").sum(), nw.col("uncounted").sum(), nw.len().alias("rows"))
-        )
-    _check_counts(table, weight)
+    table = read_groups(spells, columns, cost_columns)
+    if plan.universal_control > 0:
+        table = table[table["arm"] != UNIVERSAL_CONTROL]
+    check_groups(table, columns, cost_columns)
+    table = table[table["n"] > 0]
+    cells = cells_of_groups(table, len(cost_columns))
     curves = {
         str(name): kaplan_meier(part["tenure"], part["churned"], weight=part["n"])
-        for name, part in table.sort_values(["tenure", "churned"]).groupby("arm")
+        for name, part in table.groupby("arm")
     }
     sizes = {name: int(table.loc[table["arm"] == name, "n"].sum()) for name in curves}
-    experiment_checks.require_comparison(list(curves), plan.control)
-    checks = experiment_checks.checks_of_customers(sizes, plan.shares, plan.unit)
-    return ContractExperiment(plan, curves, sizes, time_unit, checks + returned)
+    checks = _checks(cells, sizes, plan)
+    return ContractExperiment(plan, curves, sizes, time_unit, checks + returned, cells, tuple(cost_columns))
 
 
-def _check_counts(table: pd.DataFrame, weight: str | None) -> None:
-    uncounted = int(table["uncounted"].sum())
-    if uncounted:
-        raise ValueError(
-            f"{weight} is missing, negative or not finite in {uncounted:,} of {int(table['rows'].sum()):,} rows; "
-            "it says how many customers share a row"
-        )
-    gaps = int(table.loc[table.isna().any(axis=1), "n"].sum())
-    if gaps:
-        raise ValueError(f"arm, tenure or churned is missing for {gaps:,} of {int(table['n'].sum()):,} customers")
-    wrong = table.loc[~table["churned"].isin([0, 1]) | (table["tenure"] < 0), "n"].sum()
-    if wrong:
-        raise ValueError(
-            f"tenure is negative, or churned neither 0 nor 1, for {int(wrong):,} of {int(table['n'].sum()):,} "
-            "customers; tenure counts from the assignment"
-        )
+def _checks(cells: Sequence[ContractCell], sizes: Mapping[str, int], plan: Plan) -> tuple[Check, ...]:
+    """The checks of an experiment, from its cells."""
+    experiment_checks.require_comparison(list(sizes), plan.control)
+    means = [cell.means(survival_at(cell.curve, 0)) for cell in cells]
+    experiment_checks.require_blocks(means)
+    if cells[0].is_clustered:
+        return experiment_checks.checks_of_clusters(means, plan.shares, plan.unit)
+    return experiment_checks.checks_of_customers(sizes, plan.shares, plan.unit)
 
 
 DAYS = "D"
 
 
 def spells_since_observation(
-    spells: Spells, arm: str, time_unit: str | None, weight: str | None
+    spells: Spells, arm: str, time_unit: str | None, weight: str | None, also: Sequence[str] = ()
 ) -> tuple[Any, tuple[Check, ...]]:
     """Each customer's first spell as ``arm, tenure, churned``, with tenure since the start of observation.
 
-    A check counts the later spells of customers who returned.
+    The columns ``also`` are kept, too. A check counts the later spells of customers who returned.
 
     Raises
     ------
     ValueError
-        When the arm is not among the covariates, or a unit or weight is given, which such spells already have.
+        When a column is not among the covariates, or a unit or weight is given, which such spells already have.
     """
-    if arm not in spells.covariates:
-        kept = ", ".join(spells.covariates) or "none"
-        raise ValueError(f"{arm!r} is not among the covariates of the contracts ({kept}); read them with covariates=")
+    columns = list(dict.fromkeys([arm, *also]))
+    for name in columns:
+        if name not in spells.covariates:
+            kept = ", ".join(spells.covariates) or "none"
+            raise ValueError(
+                f"{name!r} is not among the covariates of the contracts ({kept}); read them with covariates="
+            )
     if time_unit not in (None, DAYS) or weight is not None:
         raise ValueError(
             "contracts read by read_contracts are one spell a row, in days: leave out time_unit and weight"
         )
     frame = as_lazy(spells.frame)
     first = nw.col("spell") == nw.col("spell").min().over("customer_id")
-    rows = frame.filter(first).select(arm, (nw.col("tenure") - nw.col("entry")).alias("tenure"), "churned")
+    rows = frame.filter(first).select(*columns, (nw.col("tenure") - nw.col("entry")).alias("tenure"), "churned")
     later = spells.rows - int(collect(rows.select(nw.len().alias("rows")))["rows"].iloc[0])
     detail = f"Later spells of customers who came back do not count, because they had left: {later:,}."
     return rows.to_native(), ((Check("returns", None, detail),) if later else ())

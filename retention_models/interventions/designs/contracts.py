@@ -1,29 +1,35 @@
 """Effects in tests of customers with contracts: share retained, time retained, and their value.
 
 They come from the arms' Kaplan-Meier curves since the assignment: the difference of the curves at a horizon, of the
-restricted mean survival time (RMST), and of the discounted RMST. Arms are independent, so variances add up. Nothing is
-extrapolated. A value beyond the horizon needs a model and is reported separately.
+restricted mean survival time (RMST), and of the discounted RMST. Arms are independent, so variances add up. Clusters,
+blocks and measured costs are treated as in ``differences``. Nothing is extrapolated. A value beyond the horizon needs a
+model and is reported separately.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-import numpy as np
 import pandas as pd
 
 from retention_models.core.arguments import require_number, require_type
 from retention_models.core.dates import span_name, unit_plural
 from retention_models.interventions.arms import experiment_checks
-from retention_models.interventions.arms.costs import Costs, add_value, pricing
+from retention_models.interventions.arms.cells import ArmMeans, arm_means
+from retention_models.interventions.arms.contrasts import Measure, MeasureOf, contrast, difference, read_measure
+from retention_models.interventions.arms.costs import Costs, Pricing, pricing
 from retention_models.interventions.designs.contract_arms import ContractExperiment
+from retention_models.interventions.designs.contract_cells import CurveEstimate, restricted_mean, survival_at
 from retention_models.interventions.effects.derived_laws import Law
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.laws import Newcombe, StudentT
 from retention_models.survival.curves import Curve
+from retention_models.tables.rules import join_names
 from retention_models.value.terms import Terms
+
+ESTIMATE = Measure(0)  # the quantity of the curve; the cost columns follow
 
 
 def retention_difference(test: ContractExperiment, *, horizon: float, level: float = 0.95) -> list[Effect]:
@@ -48,6 +54,12 @@ def retention_difference(test: ContractExperiment, *, horizon: float, level: flo
     ValueError
         When an arm was not observed up to the horizon.
 
+    Notes
+    -----
+    The interval is normal, with Greenwood's variance. With clusters it is Student's, with the CR2 variance and the
+    degrees of freedom of cluster totals of the influence of customers on the curve. If nobody left, or everybody, it is
+    Newcombe's interval of two shares, in which a cluster counts as one customer.
+
     Examples
     --------
     >>> import pandas as pd
@@ -62,9 +74,8 @@ def retention_difference(test: ContractExperiment, *, horizon: float, level: flo
     """
     _require_observed(test, horizon)
 
-    def survival(curve: Curve) -> tuple[float, float]:
-        place = int(np.searchsorted(curve.tenure, horizon, side="right")) - 1
-        return (1.0, 0.0) if place < 0 else (float(curve.survival[place]), float(curve.std_error[place]))
+    def survival(curve: Curve) -> CurveEstimate:
+        return survival_at(curve, horizon)
 
     def both(curve: Curve) -> list[float]:
         left = _number_lost(curve, horizon)
@@ -72,7 +83,7 @@ def retention_difference(test: ContractExperiment, *, horizon: float, level: flo
 
     estimand = f"difference of Kaplan-Meier curves at {span_name(horizon, test.time_unit)}, as assigned"
     quantity = _Quantity("still a customer", "share of customers", estimand, survival, both, is_share=True)
-    return _effects(test, quantity, horizon, level)
+    return _effects(test, _means(test, quantity), quantity, horizon, level)
 
 
 def rmst_difference(
@@ -98,7 +109,8 @@ def rmst_difference(
     rate
         Continuous discount rate per unit of time since the assignment; 0 by default. Above 0 the means are discounted.
     costs
-        Arm to its ``Costs``, of contacts only; an arm that is not listed costs nothing. By default None: no costs.
+        Arm to its ``Costs``; an arm that is not listed costs nothing. Columns of contacts and redemptions must be among
+        the ``cost_columns`` of the test. By default None: no costs.
     level
         Level of the confidence intervals, 0.95 by default.
 
@@ -111,8 +123,8 @@ def rmst_difference(
     Raises
     ------
     ValueError
-        When an arm was not observed up to the horizon, all customers of two arms stay equally long, or costs are stated
-        without terms.
+        When an arm was not observed up to the horizon, all customers of two arms stay equally long, costs are stated
+        without terms, or costs count a column that was not measured.
 
     Examples
     --------
@@ -126,13 +138,21 @@ def rmst_difference(
     >>> print(rm.interventions.rmst_difference(test, a_month, costs=a_call, horizon=12)[0])
     call changes time as a customer by 1.88 (1.45 to 2.31) (months per customer; 95 % interval; 12 months;
     randomised, n = 1,000). Worth 32.6 (23.9 to 41.3) per treated customer.
+
+    Vouchers cost money if they are redeemed; here all who stayed redeemed one:
+
+    >>> offer = {"arm": "arm", "weight": "customers", "time_unit": "M", "cost_columns": ["vouchers"]}
+    >>> test = rm.contract_experiment(rows.assign(vouchers=[0, 0, 0, 1]), plan, **offer)
+    >>> vouchers = {"call": rm.Costs(redemption=10.0, redemptions="vouchers")}
+    >>> effect = rm.interventions.rmst_difference(test, a_month, costs=vouchers, horizon=12)[0]
+    >>> [round(x, 1) for x in (effect.cost, effect.value, effect.value_lower, effect.value_upper)]
+    [6.2, 31.4, 23.0, 39.8]
     """
     _require_observed(test, horizon)
     require_number("rate", rate, 0)
 
-    def area(curve: Curve) -> tuple[float, float]:
-        mean = curve.restricted_mean(horizon, rate=rate)
-        return mean.estimate, mean.std_error
+    def area(curve: Curve) -> CurveEstimate:
+        return restricted_mean(curve, horizon, rate)
 
     discounted = f"discounted at {rate:g} per time unit, " if rate else ""
     estimand = f"difference in restricted mean time, {discounted}as assigned"
@@ -142,12 +162,14 @@ def rmst_difference(
         return [_number_lost(curve, horizon)]
 
     quantity = _Quantity("time as a customer", unit, estimand, area, left, is_share=False)
-    rows = _effects(test, quantity, horizon, level)
+    arms = _means(test, quantity)
+    rows = _effects(test, arms, quantity, horizon, level)
     money = pricing(terms, costs, unit, may_be_amount=False)
     if money is None:
         return rows
     money.check_arms(list(test.curves))
-    return [add_value(row, money, arm, test.plan.control) for row, arm in zip(rows, test.treated_arms, strict=True)]
+    _require_cost_columns(test, money.costs)
+    return [_add_value(row, test, arms, arm, money) for row, arm in zip(rows, test.treated_arms, strict=True)]
 
 
 def incremental_value(
@@ -220,12 +242,12 @@ def incremental_value(
 
 @dataclass(frozen=True, slots=True)
 class _Quantity:
-    """A quantity of a survival curve with its standard error, its names, and the customers behind it."""
+    """A quantity of a survival curve, its names, and the customers behind it."""
 
     outcome: str
     unit: str
     estimand: str
-    estimate: Callable[[Curve], tuple[float, float]]
+    estimate: Callable[[Curve], CurveEstimate]
     counts: Callable[[Curve], list[float]]
     is_share: bool
 
@@ -239,58 +261,103 @@ def _number_lost_at(curve: Curve, horizon: float) -> float:
     return float(curve.lost[curve.tenure == horizon].sum())
 
 
-def _effects(test: ContractExperiment, quantity: _Quantity, horizon: float, level: float) -> list[Effect]:
+def _means(test: ContractExperiment, quantity: _Quantity) -> dict[str, ArmMeans]:
+    """The quantity and the means of the cost columns in each arm, over all blocks."""
+    cells = [cell.means(quantity.estimate(cell.curve)) for cell in test.cells]
+    return {arm: arm_means(cells, arm) for arm in test.curves}
+
+
+def _contrast(test: ContractExperiment, arms: Mapping[str, ArmMeans], measures: Mapping[str, MeasureOf]) -> StudentT:
+    """The first of two arms minus the second, each by its measure; the law is normal unless clusters were assigned."""
+    treated, control = measures
+    readings = {arm: read_measure(arms[arm], measure) for arm, measure in measures.items()}
+    law = contrast(readings, difference(treated, control))
+    return law if test.is_clustered else replace(law, df=math.inf)
+
+
+def _effects(
+    test: ContractExperiment, arms: Mapping[str, ArmMeans], quantity: _Quantity, horizon: float, level: float
+) -> list[Effect]:
     """The effect of each treated arm: the quantity of its curve minus that of the control."""
-    control, control_error = quantity.estimate(test.curves[test.plan.control])
+    control = test.plan.control
+    has_blocks = len({cell.block for cell in test.cells}) > 1
     rows = []
     for arm in test.treated_arms:
-        treated, treated_error = quantity.estimate(test.curves[arm])
-        std_error = math.hypot(treated_error, control_error)
-        law: Law = StudentT(treated - control, std_error)
-        if std_error == 0:
-            law = _law_without_variance(test, quantity, arm, (treated, control), horizon)
-        pair = [*quantity.counts(test.curves[arm]), *quantity.counts(test.curves[test.plan.control])]
+        law: Law = _contrast(test, arms, {arm: ESTIMATE, control: ESTIMATE})
+        if law.std_error == 0:
+            law = _law_without_variance(test, arms, quantity, arm, horizon)
+        pair = [*quantity.counts(test.curves[arm]), *quantity.counts(test.curves[control])]
         rows.append(
             Effect(
                 intervention=f"{test.plan.name}: {arm}" if test.plan.name else arm,
                 outcome=quantity.outcome,
                 unit=quantity.unit,
-                estimand=quantity.estimand,
+                estimand=quantity.estimand + (", compared within blocks" if has_blocks else ""),
                 scale="difference",
-                estimate=treated - control,
+                estimate=law.estimate,
                 law=law,
                 level=level,
                 horizon=horizon,
                 time_unit=test.time_unit,
-                population=test.plan.population,
-                n=test.sizes[arm] + test.sizes[test.plan.control],
-                assigned_by=test.plan.assigned_by,
+                n=test.sizes[arm] + test.sizes[control],
+                **test.plan.effect_fields,
                 checks=(*test.checks, experiment_checks.events_check(pair, quantity.outcome)),
             )
         )
     return rows
 
 
+def _add_value(row: Effect, test: ContractExperiment, arms: Mapping[str, ArmMeans], arm: str, money: Pricing) -> Effect:
+    """The effect with cost and net value per treated customer; both vary with the cost columns."""
+    columns, pair = (row.outcome, *test.cost_columns), (arm, test.plan.control)
+    cost = _contrast(test, arms, {name: money.cost(name, columns) for name in pair})
+    value = _contrast(test, arms, {name: money.net_value(name, columns, ESTIMATE) for name in pair})
+    smallest = row.smallest_gain or money.cost_of_contact({arm: 1.0})
+    return replace(row, cost=cost.estimate, value=value.estimate, value_law=value, smallest_gain=smallest)
+
+
+def _require_cost_columns(test: ContractExperiment, costs: Mapping[str, Costs]) -> None:
+    """Raise a ValueError if costs count a column that the test did not measure."""
+    for arm, cost in costs.items():
+        for name, price in ((cost.contacts, cost.contact), (cost.redemptions, cost.redemption)):
+            if name is not None and price > 0 and name not in test.cost_columns:
+                raise ValueError(
+                    f"{name} was not measured, and the costs of {arm} count it (measured: "
+                    f"{join_names(test.cost_columns)}); name it in contract_experiment(..., cost_columns=[{name!r}])"
+                )
+
+
 def _law_without_variance(
-    test: ContractExperiment, quantity: _Quantity, arm: str, values: tuple[float, float], horizon: float
+    test: ContractExperiment, arms: Mapping[str, ArmMeans], quantity: _Quantity, arm: str, horizon: float
 ) -> Newcombe:
-    """The law if nobody left, or everybody: Newcombe's for shares of the customers observed."""
+    """The law if nobody left, or everybody: Newcombe's for shares of the customers observed.
+
+    Clusters count as one customer each, as if their customers could only leave together.
+    """
     control = test.plan.control
     if not quantity.is_share:
+        unit = "cluster" if test.is_clustered else "customer"
         raise ValueError(
-            f"{quantity.outcome} is the same for every customer of {control} and {arm} up to "
+            f"{quantity.outcome} is the same for every {unit} of {control} and {arm} up to "
             f"{span_name(horizon, test.time_unit)}: there is nothing to compare; choose a later horizon"
         )
-    sizes = [max(sum(quantity.counts(test.curves[name])), 1.0) for name in (arm, control)]
-    return Newcombe((values[0], sizes[0]), (values[1], sizes[1]))
+
+    def share_and_size(name: str) -> tuple[float, float]:
+        units_per_customer = sum(cell.units for cell in arms[name].cells) / test.sizes[name]
+        observed = sum(quantity.counts(test.curves[name])) * units_per_customer
+        return ESTIMATE(arms[name].mean)[0], max(observed, 1.0)
+
+    return Newcombe(share_and_size(arm), share_and_size(control))
 
 
 def _require_observed(test: ContractExperiment, horizon: float) -> None:
     require_type("test", test, ContractExperiment)
     require_number("horizon", horizon, 0, inside=True)
-    for arm, curve in test.curves.items():
-        if horizon > curve.tenure[-1] and curve.survival[-1] > 0:
+    for cell in test.cells:
+        last = cell.curve.tenure[-1]
+        if horizon > last and cell.curve.survival[-1] > 0:
+            where = cell.arm + (f" of block {cell.block!r}" if cell.block else "")
             raise ValueError(
-                f"nobody in {arm} was observed for longer than {span_name(curve.tenure[-1], test.time_unit)}; choose a "
+                f"nobody in {where} was observed for longer than {span_name(last, test.time_unit)}; choose a "
                 f"horizon up to that, not {horizon:g}"
             )
