@@ -166,6 +166,7 @@ def of_tests():
     costs = {"coupon": rm.Costs(contact=0.15)}
     effects = rm.differences(test, bought, rm.Terms(price=3.0, currency="USD"), costs=costs)
     designs = [rm.interventions.Proportion(0.1), rm.interventions.Mean(20.123456789), rm.interventions.Survival(0.2)]
+    designs += [rm.interventions.Ratio(60.0, 80.0, 1.5, 1.6, 0.8)]
     return [
         shop, shop.mailing, scenario.Arm(gain=0.1), campaign.roles, campaign, test, test.plan, test.rows, test.cells[0],
         test.arm_means("coupon"), test.checks[0], bought, costs["coupon"], *effects, rm.evidence_table(effects),

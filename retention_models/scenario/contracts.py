@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +13,15 @@ from scipy.special import expit, logit
 from retention_models.core.arguments import require_type, require_whole
 from retention_models.core.formatting import Presentation
 from retention_models.scenario.churn_process import CAUSES, Rules, SimulatedSpells
+from retention_models.scenario.mailing import truth_beside
 
 PLANS, CHANNELS = ("basic", "premium"), ("ads", "friends", "search")
 OFFER, CONTROL = "offer", "none"
 RULES = Rules()
+TRUTHS: dict[str, Callable[[pd.DataFrame, float], pd.DataFrame]] = {  # from the renewals that customers would make
+    "still a customer": lambda renewals, horizon: (renewals >= horizon).astype(float),
+    "time as a customer": lambda renewals, horizon: (renewals + 1).clip(upper=horizon),
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,6 +63,39 @@ class Subscriptions(Presentation):
     def offer_effect(self) -> float:
         """True mean effect of the offer, in renewals per customer of the experiment."""
         return float((self.renewals[OFFER] - self.renewals[CONTROL]).mean())
+
+    @property
+    def offer_rows(self) -> pd.DataFrame:
+        """The offers with ``tenure`` and ``churned``, as ``contract_experiment`` takes them.
+
+        ``tenure`` is the number of months, also begun ones, from the assignment to the end of the contract or of the
+        log; ``churned`` is 1 if the contract ended.
+        """
+        first = self.contracts.drop_duplicates("customer_id").set_index("customer_id")
+        end = self.offers["customer_id"].map(first["end"])
+        last = end.fillna(pd.Timestamp(self.observation_end)).dt.to_period("M")
+        begun = last.astype("int64") - self.offers["assigned"].dt.to_period("M").astype("int64") + 1
+        return self.offers.assign(tenure=begun, churned=end.notna().astype(int))
+
+    def beside(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The truth of the offer beside estimates, and whether their intervals hold the truth.
+
+        Parameters
+        ----------
+        table
+            The table of ``evidence_table(...)``, with a horizon in months within the effect of the offer. Rows without
+            a known truth are left out.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``intervention`` and ``outcome``: ``truth``, ``estimate``, ``estimate_lower``,
+            ``estimate_upper``, and ``holds``.
+        """
+        known = table[(table["intervention"] == OFFER) & table["outcome"].isin(TRUTHS)]
+        pairs = zip(known["outcome"], known["horizon"], strict=True)
+        worlds = [TRUTHS[outcome](self.renewals, float(horizon)) for outcome, horizon in pairs]
+        return truth_beside(known, [float((world[OFFER] - world[CONTROL]).mean()) for world in worlds])
 
 
 def subscriptions(

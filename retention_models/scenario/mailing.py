@@ -6,7 +6,7 @@ The analyst sees the outcome of the assigned arm.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -121,11 +121,15 @@ class Trial(Presentation):
         labels = {f"{arm}{label}": (arm, of) for arm in self.effects.index for label, of in self._labels.items()}
         known = table[table["outcome"].isin(self.effects.columns) & table["intervention"].isin(labels)]
         cells = zip(known["intervention"].map(labels), known["outcome"], strict=True)
-        truth = [float(effects.loc[arm, outcome]) for (arm, effects), outcome in cells]
-        shown = known.set_index(["intervention", "outcome"])[["estimate", "lower", "upper"]].assign(truth=truth)
-        shown = shown.assign(holds=shown["truth"].between(shown["lower"], shown["upper"]))
-        columns = {"truth": "truth", "estimate": "estimate", "lower": "estimate_lower", "upper": "estimate_upper"}
-        return shown[[*columns, "holds"]].rename(columns=columns)
+        return truth_beside(known, [float(effects.loc[arm, outcome]) for (arm, effects), outcome in cells])
+
+
+def truth_beside(table: pd.DataFrame, truth: Sequence[float]) -> pd.DataFrame:
+    """Estimates of an evidence table, with the truth of each and whether the interval holds it."""
+    shown = table.set_index(["intervention", "outcome"])[["estimate", "lower", "upper"]].assign(truth=list(truth))
+    shown = shown.assign(holds=shown["truth"].between(shown["lower"], shown["upper"]))
+    columns = {"truth": "truth", "estimate": "estimate", "lower": "estimate_lower", "upper": "estimate_upper"}
+    return shown[[*columns, "holds"]].rename(columns=columns)
 
 
 def _mean_effects(truth: pd.DataFrame) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import retention_models as rm
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.spell_curves import cause_curves
 from retention_models.logs.contracts.log import read_contracts
@@ -81,6 +82,37 @@ def test_the_randomised_offer_is_found_and_covers_the_truth(business):
     assert business.offer_effect > 0.2
     assert abs(difference - business.offer_effect) < 3 * error
     assert (business.renewals["offer"] >= business.renewals["none"]).all()
+
+
+def test_the_rows_of_the_offer_are_those_of_a_test_and_hold_the_truth(business):
+    rows = business.offer_rows
+    assert rows["customer_id"].is_unique
+    assert rows["tenure"].between(1, 12).all()
+    plan = rm.Plan(control="none", assigned_by=business.assigned_by)
+    test = rm.contract_experiment(rows, plan, arm="arm", time_unit="M")
+    effects = [
+        *rm.interventions.retention_difference(test, horizon=6),
+        *rm.interventions.rmst_difference(test, horizon=6),
+    ]
+    beside = business.beside(rm.evidence_table(effects).table)
+    assert beside.index.get_level_values("outcome").tolist() == ["still a customer", "time as a customer"]
+    assert beside["holds"].all()
+    assert (beside["truth"] > 0).all()
+
+
+@pytest.mark.slow
+def test_intervals_of_the_offer_hold_its_truth_as_often_as_they_say():
+    held = []
+    for seed in range(1_000):
+        business = subscriptions(np.random.default_rng(seed), customers=1_500, months=42)
+        plan = rm.Plan(control="none", assigned_by="random")
+        test = rm.contract_experiment(business.offer_rows, plan, arm="arm", time_unit="M")
+        effects = [
+            *rm.interventions.retention_difference(test, horizon=6),
+            *rm.interventions.rmst_difference(test, horizon=6),
+        ]
+        held.append(business.beside(rm.evidence_table(effects).table)["holds"].to_numpy())
+    assert ((np.mean(held, axis=0) >= 0.93) & (np.mean(held, axis=0) <= 0.985)).all()
 
 
 def test_slow_answers_drive_customers_away():
