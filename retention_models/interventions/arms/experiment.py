@@ -292,6 +292,21 @@ class Experiment(Presentation):
         """
         return sum(cell.n for cell in self.cells if cell.arm in arms)
 
+    def units(self, *arms: str) -> int:
+        """Number of units, customers or clusters, assigned to these arms.
+
+        Parameters
+        ----------
+        *arms
+            Names of the arms; without any the number is 0.
+
+        Returns
+        -------
+        int
+            Number of units.
+        """
+        return sum(cell.units for cell in self.cells if cell.arm in arms)
+
     def treated_arm(self, arm: str | None) -> str:
         """The treated arm, which is optional if there is only one.
 
@@ -341,7 +356,7 @@ class Experiment(Presentation):
             Indexed by ``arm``, the control first; ``attrs["checks"]`` contains the checks.
         """
         rows = [
-            {"arm": arm, "customers": self.n(arm), "units": sum(cell.units for cell in self.cells if cell.arm == arm)}
+            {"arm": arm, "customers": self.n(arm), "units": self.units(arm)}
             | dict(zip(self.columns, self.arm_means(arm).mean.tolist(), strict=True))
             for arm in self.arms
         ]

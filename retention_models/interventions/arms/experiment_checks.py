@@ -173,15 +173,21 @@ def _covariance(arm: ArmMeans) -> Array:
     return np.asarray(sum(share**2 * cell.covariance for share, cell in zip(arm.shares, arm.cells, strict=True)))
 
 
-def is_share(cells: Sequence[Cell], column: int) -> bool:
-    """Whether a column is binary for single customers (each cell's variance is that of a share) and not constant."""
+def is_share(cells: Sequence[Cell], column: int, *, unit: str = "") -> bool:
+    """Whether a column is binary for single customers: each cell's variance is that of a share.
+
+    A column that is 0 for everyone, or 1, may also be an amount. It is a share only if its unit says so.
+    """
 
     def has_variance_of_share(cell: Cell) -> bool:
         p = cell.mean[column]
         variance = cell.covariance[column, column] * (cell.n - 1)
         return cell.units == cell.n and bool(0 <= p <= 1 and np.isclose(variance, p * (1 - p), atol=1e-12))
 
-    return all(has_variance_of_share(cell) for cell in cells) and not is_constant(cells, column)
+    constant = is_constant(cells, column)
+    if constant and not (unit.startswith("share of ") and cells[0].mean[column] in (0.0, 1.0)):
+        return False
+    return all(has_variance_of_share(cell) for cell in cells) or constant
 
 
 def is_constant(cells: Sequence[Cell], column: int) -> bool:
@@ -190,9 +196,9 @@ def is_constant(cells: Sequence[Cell], column: int) -> bool:
     return all(cell.covariance[column, column] == 0 and np.isclose(cell.mean[column], first) for cell in cells)
 
 
-def enough_events(cells: Sequence[Cell], column: int, name: str) -> Check | None:
+def enough_events(cells: Sequence[Cell], column: int, name: str, unit: str = "") -> Check | None:
     """Whether every arm has enough customers with and without a binary outcome; None for other columns."""
-    if not is_share(cells, column):
+    if not is_share(cells, column, unit=unit):
         return None
     counts = []
     for arm in arm_names(cells):

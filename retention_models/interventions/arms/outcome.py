@@ -159,8 +159,8 @@ def effect_row(
 ) -> Effect:
     """The effect of one comparison, with the law of its estimate; for a ratio, of its logarithm.
 
-    Without a standard error the law is Newcombe's of two shares. ``compared`` says in words by what the customers were
-    divided into the groups.
+    Without a standard error the law is Newcombe's of two shares, in which a cluster counts as one customer.
+    ``compared`` says in words by what the customers were divided into the groups.
 
     Raises
     ------
@@ -195,12 +195,15 @@ def law_without_variance(
     """The law if the outcome is constant within each arm: Newcombe's of two shares; a ValueError for others."""
     compared = {weight: arm for arm, weight in weights.items() if weight}
     column = position(test.columns, outcome.column)
-    of_shares = scale == "difference" and outcome.per is None and is_share(test.cells, column)
+    of_shares = scale == "difference" and outcome.per is None and is_share(test.cells, column, unit=outcome.in_words)
     if not (of_shares and sorted(compared) == [-1, 1] and sum(map(bool, weights.values())) == 2):
         arms = " of " + " and ".join(arm for arm, weight in weights.items() if weight)
         where = "" if is_constant(test.cells, column) else arms
-        raise ValueError(f"{outcome.name} is the same for every customer{where}: there is nothing to compare")
-    treated, control = ((float(test.arm_means(compared[w]).mean[column]), test.n(compared[w])) for w in (1, -1))
+        remedy = (
+            "" if outcome.in_words.startswith("share of ") else "; if it is yes or no, say unit='share of customers'"
+        )
+        raise ValueError(f"{outcome.name} is the same for every customer{where}: there is nothing to compare{remedy}")
+    treated, control = ((float(test.arm_means(compared[w]).mean[column]), test.units(compared[w])) for w in (1, -1))
     return Newcombe(treated, control)
 
 
@@ -208,7 +211,7 @@ def _outcome_checks(
     test: Experiment, outcome: Outcome, weights: Mapping[str, float], level: float
 ) -> tuple[Check, ...]:
     """Checks of the outcome: enough events, influence of the ceiling, too many covariates."""
-    events = enough_events(test.cells, position(test.columns, outcome.column), outcome.column)
+    events = enough_events(test.cells, position(test.columns, outcome.column), outcome.column, outcome.in_words)
     ceiling = _ceiling_check(test, outcome, weights, level) if outcome.column in test.ceilings else None
     return tuple(check for check in (events, ceiling, _adjustment_check(test, outcome)) if check is not None)
 

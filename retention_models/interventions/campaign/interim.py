@@ -42,7 +42,7 @@ def interim_looks(campaign: Campaign) -> pd.DataFrame | None:
     Notes
     -----
     Means are compared without adjustment. The error of each arm is corrected for the number of arms (Bonferroni) and
-    spent over its looks (O'Brien-Fleming-like). A look without an estimate, such as before the first event or before
+    spent over its looks (O'Brien-Fleming-like). A look without an estimate, such as before the first amount or before
     an arm began, spends no error.
     """
     assigned, plan = campaign.roles.assigned, campaign.experiment.plan

@@ -9,13 +9,24 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from retention_models.core.arguments import require_text, require_texts, require_type
+from retention_models.core.arguments import require_number, require_text, require_texts, require_type
 from retention_models.core.check import Check
-from retention_models.core.dates import check_time_unit, unit_plural
+from retention_models.core.dates import check_time_unit, span_name, unit_plural
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms import experiment_checks
+from retention_models.interventions.arms.cells import Cell, cell_of_customers
+from retention_models.interventions.arms.costs import position
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL, Plan
-from retention_models.interventions.designs.contract_cells import ContractCell, cells_of_groups, survival_at
+from retention_models.interventions.designs.contract_cells import (
+    RETAINED,
+    TIME,
+    ContractCell,
+    cells_of_groups,
+    observed_at,
+    restricted_mean,
+    survival_at,
+)
 from retention_models.interventions.designs.contract_rows import check_groups, read_groups
 from retention_models.logs.contracts.log import Spells
 from retention_models.survival.curves import Curve, kaplan_meier
@@ -40,8 +51,8 @@ class ContractExperiment(Presentation):
         Checks of the sample ratio and the unit of assignment.
     cells
         The customers of each arm in each block, from which effects are computed.
-    cost_columns
-        Names of the measured columns that costs count.
+    columns
+        Names of the further measured columns.
     """
 
     plan: Plan
@@ -50,7 +61,7 @@ class ContractExperiment(Presentation):
     time_unit: str
     checks: tuple[Check, ...]
     cells: tuple[ContractCell, ...]
-    cost_columns: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def _parts(self) -> Sequence[Part]:
         arms = f"{sum(self.sizes.values()):,} customers in {len(self.curves)} arms"
@@ -69,6 +80,72 @@ class ContractExperiment(Presentation):
         """Whether clusters were assigned."""
         return self.cells[0].is_clustered
 
+    def experiment_at(self, horizon: float, *, covariates: Sequence[str] = ()) -> Experiment:
+        """The test as an experiment with two outcomes at a horizon, on which everything works that works on means.
+
+        Parameters
+        ----------
+        horizon
+            Time since the assignment, in the unit of tenure. Every arm must be observed that long.
+        covariates
+            Those of the further columns that were known before the assignment. None by default.
+
+        Returns
+        -------
+        Experiment
+            With the columns ``still a customer`` (the Kaplan-Meier curve at the horizon), ``time as a customer`` (its
+            restricted mean) and the further ones. A customer's part in the first two is the pseudo-value.
+
+        Raises
+        ------
+        ValueError
+            When an arm was not observed up to the horizon, or a covariate was not measured.
+
+        Notes
+        -----
+        Andersen, Klein & Rosthoj (2003), Biometrika 90, 15-27.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import retention_models as rm
+        >>> counts = {"tenure": [4, 12, 6, 12], "churned": [1, 0, 1, 0], "customers": [260, 240, 190, 310]}
+        >>> rows = pd.DataFrame({"arm": ["none", "none", "call", "call"], **counts})
+        >>> plan = rm.Plan(assigned_by="random", control="none")
+        >>> test = rm.contract_experiment(rows, plan, arm="arm", weight="customers", time_unit="M")
+        >>> kept = rm.Outcome(column="still a customer", unit="share of customers", horizon=12, time_unit="M")
+        >>> calls = {"call": rm.Costs(contact=5.0)}
+        >>> print(rm.interventions.cost_per_retained(test.experiment_at(12), kept, calls))
+        call, still a customer: one more cost 35.7 (24.9 to 63.4).
+        """
+        self.require_observed(horizon)
+        columns = (RETAINED, TIME, *self.columns)
+        for name in covariates:
+            position(self.columns, name)
+        cells = [
+            _with_divisor_n_minus_1(
+                cell.means(survival_at(cell.curve, horizon), restricted_mean(cell.curve, horizon, 0.0))
+            )
+            for cell in self.cells
+        ]
+        counts = [count for curve in self.curves.values() for count in observed_at(curve, horizon)]
+        checks = [*self.checks, experiment_checks.events_check(counts, RETAINED)]
+        if covariates:
+            checks.append(experiment_checks.balance(cells, [columns.index(name) for name in covariates]))
+        return Experiment(self.plan, columns, tuple(cells), tuple(checks), covariates=tuple(covariates))
+
+    def require_observed(self, horizon: float) -> None:
+        """Raise a ValueError unless every arm was observed up to the horizon, in every block."""
+        require_number("horizon", horizon, 0, inside=True)
+        for cell in self.cells:
+            last = cell.curve.tenure[-1]
+            if horizon > last and cell.curve.survival[-1] > 0:
+                where = cell.arm + (f" of block {cell.block!r}" if cell.block else "")
+                raise ValueError(
+                    f"nobody in {where} was observed for longer than {span_name(last, self.time_unit)}; choose a "
+                    f"horizon up to that, not {horizon:g}"
+                )
+
     @property
     def _clusters(self) -> dict[str, int]:
         """Arm to its number of clusters."""
@@ -86,7 +163,7 @@ def contract_experiment(
     weight: str | None = None,
     cluster: str | None = None,
     block: str | None = None,
-    cost_columns: Sequence[str] = (),
+    columns: Sequence[str] = (),
 ) -> ContractExperiment:
     """The survival curve of each arm, from one row a customer or a table of counts, on any engine.
 
@@ -116,9 +193,9 @@ def contract_experiment(
     block
         The column within whose values customers were randomised. By default that of the plan, and if it has none, there
         are no blocks. Effects are computed within blocks, weighted by their share of all customers.
-    cost_columns
-        Columns that the ``contacts`` and ``redemptions`` of ``Costs`` name: numbers per customer, 0 or more. With
-        ``weight``, each customer of a row has these numbers. None by default.
+    columns
+        Further measured columns, numbers per customer: those that ``Costs`` count, and covariates. With ``weight``,
+        each customer of a row has these numbers. None by default.
 
     Returns
     -------
@@ -128,9 +205,9 @@ def contract_experiment(
     Raises
     ------
     ValueError
-        When a column is missing or has gaps, a time or a number of contacts or redemptions is negative, ``churned`` is
-        not 0 or 1, there is no control arm, or the time unit is missing or unknown. When a cluster has customers in
-        more than one arm or block, an arm has fewer than 2 clusters, or a block lacks an arm.
+        When a column is missing or has gaps, a time is negative, ``churned`` is not 0 or 1, there is no control arm, or
+        the time unit is missing or unknown. When a cluster has customers in more than one arm or block, an arm has
+        fewer than 2 clusters, or a block lacks an arm.
 
     Notes
     -----
@@ -157,34 +234,34 @@ def contract_experiment(
             "assigned_by='choice' cannot be judged by contracts since the start of observation: who joined later must "
             "have stayed until then (immortal time)"
         )
-    columns = {"arm": arm, "tenure": tenure, "churned": churned}
+    roles = {"arm": arm, "tenure": tenure, "churned": churned}
     cluster, block = plan.cluster if cluster is None else cluster, plan.block if block is None else block
     units = {role: name for role, name in (("cluster", cluster), ("block", block)) if name is not None}
-    columns |= units | ({} if weight is None else {"weight": weight})
-    for role, name in columns.items():
+    roles |= units | ({} if weight is None else {"weight": weight})
+    for role, name in roles.items():
         require_text(role, name)
-    require_texts("cost_columns", cost_columns, "['redeemed']")
+    require_texts("columns", columns, "['redeemed']")
     returned: tuple[Check, ...] = ()
     if isinstance(spells, Spells):
-        also = [*units.values(), *cost_columns]
+        also = [*units.values(), *columns]
         spells, returned = spells_since_observation(spells, arm, time_unit, weight, also)
-        time_unit, columns = DAYS, columns | {"tenure": "tenure", "churned": "churned"}
+        time_unit, roles = DAYS, roles | {"tenure": "tenure", "churned": "churned"}
     if time_unit is None:
         raise ValueError("say the unit of tenure, such as time_unit='M'")
     check_time_unit(time_unit)
-    table = read_groups(spells, columns, cost_columns)
+    table = read_groups(spells, roles, columns)
     if plan.universal_control > 0:
         table = table[table["arm"] != UNIVERSAL_CONTROL]
-    check_groups(table, columns, cost_columns)
+    check_groups(table, roles, columns)
     table = table[table["n"] > 0]
-    cells = cells_of_groups(table, len(cost_columns))
+    cells = cells_of_groups(table, len(columns))
     curves = {
         str(name): kaplan_meier(part["tenure"], part["churned"], weight=part["n"])
         for name, part in table.groupby("arm")
     }
     sizes = {name: int(table.loc[table["arm"] == name, "n"].sum()) for name in curves}
     checks = _checks(cells, sizes, plan)
-    return ContractExperiment(plan, curves, sizes, time_unit, checks + returned, cells, tuple(cost_columns))
+    return ContractExperiment(plan, curves, sizes, time_unit, checks + returned, cells, tuple(columns))
 
 
 def _checks(cells: Sequence[ContractCell], sizes: Mapping[str, int], plan: Plan) -> tuple[Check, ...]:
@@ -195,6 +272,13 @@ def _checks(cells: Sequence[ContractCell], sizes: Mapping[str, int], plan: Plan)
     if cells[0].is_clustered:
         return experiment_checks.checks_of_clusters(means, plan.shares, plan.unit)
     return experiment_checks.checks_of_customers(sizes, plan.shares, plan.unit)
+
+
+def _with_divisor_n_minus_1(cell: Cell) -> Cell:
+    """A cell with the variances of an experiment, if customers were assigned one by one; Greenwood divides by n."""
+    if cell.units < cell.n:
+        return cell
+    return cell_of_customers(cell.arm, cell.block, cell.n, cell.mean, cell.covariance * float(cell.n) ** 2)
 
 
 DAYS = "D"

@@ -27,6 +27,8 @@ from retention_models.core.formatting import Presentation
 from retention_models.interventions.arms.cells import Cell, cell_of_clusters
 from retention_models.survival.curves import Curve, kaplan_meier
 
+RETAINED, TIME = "still a customer", "time as a customer"  # the outcomes
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CurveEstimate(Presentation):
@@ -58,6 +60,12 @@ def restricted_mean(curve: Curve, horizon: float, rate: float) -> CurveEstimate:
     return CurveEstimate(curve.restricted_mean(horizon, rate=rate).estimate, np.cumsum(area[::-1])[::-1])
 
 
+def observed_at(curve: Curve, horizon: float) -> tuple[float, float]:
+    """Numbers of customers who left up to a horizon, and who were seen to be there after it."""
+    lost = float(curve.lost[curve.tenure <= horizon].sum())
+    return lost, float(curve.number_at_risk(horizon)) - float(curve.lost[curve.tenure == horizon].sum())
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ContractCell(Presentation):
     """The customers of one arm in one block, grouped by tenure, churn and cluster.
@@ -71,9 +79,9 @@ class ContractCell(Presentation):
     tenure, churned, n
         Tenure, churn (1 or 0) and number of customers of each group, shape (groups,).
     sums
-        Sums of the k cost columns in each group, shape (groups, k).
+        Sums of the k further columns in each group, shape (groups, k).
     products
-        Sums of products of the cost columns over all customers, shape (k, k). Not used with clusters.
+        Sums of products of the further columns over all customers, shape (k, k). Not used with clusters.
     cluster
         Number of the cluster of each group, 0 to G - 1, shape (groups,); None if customers were assigned.
     """
@@ -106,28 +114,31 @@ class ContractCell(Presentation):
         place = np.searchsorted(self.curve.tenure, self.tenure)
         return np.asarray(expected[place] - self.churned * loss[place])
 
-    def means(self, quantity: CurveEstimate) -> Cell:
-        """The quantity and the means of the cost columns, with their joint covariance; shape (1 + k,).
+    def means(self, *quantities: CurveEstimate) -> Cell:
+        """Quantities of the curve and the means of the further columns, with their joint covariance.
 
         Clusters have the covariance and degrees of freedom of ``cell_of_clusters``. Without clusters the variance of
-        the quantity is Greenwood's, and of a mean s^2 / n with divisor n.
+        a quantity is Greenwood's, and of a mean s^2 / n with divisor n.
         """
-        influence = self.influence(quantity) * self.n.sum()
+        estimates = np.array([quantity.estimate for quantity in quantities])
+        influence = np.column_stack([self.influence(quantity) * self.n.sum() for quantity in quantities])
         if self.cluster is None:
-            return self._of_customers(quantity.estimate, influence)
-        columns = [self.n, self.n * (quantity.estimate + influence), *self.sums.T]
+            return self._of_customers(estimates, influence)
+        values = self.n[:, None] * (estimates + influence)
+        columns = [self.n, *values.T, *self.sums.T]
         sizes, *totals = (np.bincount(self.cluster, weights=column).astype(float) for column in columns)
         return cell_of_clusters(self.arm, self.block, sizes, np.column_stack(totals))
 
-    def _of_customers(self, estimate: float, influence: Array) -> Cell:
-        n = float(self.n.sum())
+    def _of_customers(self, estimates: Array, influence: Array) -> Cell:
+        n, q = float(self.n.sum()), len(estimates)
         mean = self.sums.sum(axis=0) / n
-        scatter = np.zeros((1 + len(mean), 1 + len(mean)))
-        scatter[0, 0] = np.sum(self.n * influence**2)
-        scatter[0, 1:] = scatter[1:, 0] = influence @ (self.sums - self.n[:, None] * mean)
-        scatter[1:, 1:] = _scatter(self.products, mean, n)
+        scatter = np.zeros((q + len(mean), q + len(mean)))
+        scatter[:q, :q] = influence.T @ (self.n[:, None] * influence)
+        scatter[:q, q:] = influence.T @ (self.sums - self.n[:, None] * mean)
+        scatter[q:, :q] = scatter[:q, q:].T
+        scatter[q:, q:] = _scatter(self.products, mean, n)
         return Cell(
-            self.arm, self.block, int(n), self.units, np.append(estimate, mean), scatter / n**2, max(n - 1, 1.0)
+            self.arm, self.block, int(n), self.units, np.append(estimates, mean), scatter / n**2, max(n - 1, 1.0)
         )
 
 
@@ -140,8 +151,8 @@ def _scatter(products: Array, mean: Array, n: float) -> Array:
 def cells_of_groups(table: pd.DataFrame, k: int) -> tuple[ContractCell, ...]:
     """One cell for each arm in each block, in alphabetical order.
 
-    ``table`` has one row a group with ``arm, block, tenure, churned, n``, sums ``v0..`` of the k cost columns, and sums
-    of products ``p0_0, p0_1..``. If clusters were assigned, it has ``cluster``, and groups lie within one.
+    ``table`` has one row a group with ``arm, block, tenure, churned, n``, sums ``v0..`` of the k further columns, and
+    sums of products ``p0_0, p0_1..``. If clusters were assigned, it has ``cluster``, and groups lie within one.
     """
     return tuple(
         _cell(str(arm), str(block), part.sort_values(["tenure", "churned"]), k)

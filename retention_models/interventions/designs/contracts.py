@@ -21,7 +21,14 @@ from retention_models.interventions.arms.cells import ArmMeans, arm_means
 from retention_models.interventions.arms.contrasts import Measure, MeasureOf, contrast, difference, read_measure
 from retention_models.interventions.arms.costs import Costs, Pricing, pricing
 from retention_models.interventions.designs.contract_arms import ContractExperiment
-from retention_models.interventions.designs.contract_cells import CurveEstimate, restricted_mean, survival_at
+from retention_models.interventions.designs.contract_cells import (
+    RETAINED,
+    TIME,
+    CurveEstimate,
+    observed_at,
+    restricted_mean,
+    survival_at,
+)
 from retention_models.interventions.effects.derived_laws import Law
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.laws import Newcombe, StudentT
@@ -29,7 +36,7 @@ from retention_models.survival.curves import Curve
 from retention_models.tables.rules import join_names
 from retention_models.value.terms import Terms
 
-ESTIMATE = Measure(0)  # the quantity of the curve; the cost columns follow
+ESTIMATE = Measure(0)  # the quantity of the curve; the further columns follow
 
 
 def retention_difference(test: ContractExperiment, *, horizon: float, level: float = 0.95) -> list[Effect]:
@@ -72,17 +79,17 @@ def retention_difference(test: ContractExperiment, *, horizon: float, level: flo
     call changes still a customer by 0.140 (0.079 to 0.201) (share of customers; 95 % interval; 12 months;
     randomised, n = 1,000).
     """
-    _require_observed(test, horizon)
+    require_type("test", test, ContractExperiment)
+    test.require_observed(horizon)
 
     def survival(curve: Curve) -> CurveEstimate:
         return survival_at(curve, horizon)
 
     def both(curve: Curve) -> list[float]:
-        left = _number_lost(curve, horizon)
-        return [left, float(curve.number_at_risk(horizon)) - _number_lost_at(curve, horizon)]
+        return list(observed_at(curve, horizon))
 
     estimand = f"difference of Kaplan-Meier curves at {span_name(horizon, test.time_unit)}, as assigned"
-    quantity = _Quantity("still a customer", "share of customers", estimand, survival, both, is_share=True)
+    quantity = _Quantity(RETAINED, "share of customers", estimand, survival, both, is_share=True)
     return _effects(test, _means(test, quantity), quantity, horizon, level)
 
 
@@ -110,7 +117,7 @@ def rmst_difference(
         Continuous discount rate per unit of time since the assignment; 0 by default. Above 0 the means are discounted.
     costs
         Arm to its ``Costs``; an arm that is not listed costs nothing. Columns of contacts and redemptions must be among
-        the ``cost_columns`` of the test. By default None: no costs.
+        the ``columns`` of the test. By default None: no costs.
     level
         Level of the confidence intervals, 0.95 by default.
 
@@ -141,14 +148,15 @@ def rmst_difference(
 
     Vouchers cost money if they are redeemed; here all who stayed redeemed one:
 
-    >>> offer = {"arm": "arm", "weight": "customers", "time_unit": "M", "cost_columns": ["vouchers"]}
+    >>> offer = {"arm": "arm", "weight": "customers", "time_unit": "M", "columns": ["vouchers"]}
     >>> test = rm.contract_experiment(rows.assign(vouchers=[0, 0, 0, 1]), plan, **offer)
     >>> vouchers = {"call": rm.Costs(redemption=10.0, redemptions="vouchers")}
     >>> effect = rm.interventions.rmst_difference(test, a_month, costs=vouchers, horizon=12)[0]
     >>> [round(x, 1) for x in (effect.cost, effect.value, effect.value_lower, effect.value_upper)]
     [6.2, 31.4, 23.0, 39.8]
     """
-    _require_observed(test, horizon)
+    require_type("test", test, ContractExperiment)
+    test.require_observed(horizon)
     require_number("rate", rate, 0)
 
     def area(curve: Curve) -> CurveEstimate:
@@ -159,16 +167,16 @@ def rmst_difference(
     unit = f"{unit_plural(test.time_unit)} per customer"
 
     def left(curve: Curve) -> list[float]:
-        return [_number_lost(curve, horizon)]
+        return [observed_at(curve, horizon)[0]]
 
-    quantity = _Quantity("time as a customer", unit, estimand, area, left, is_share=False)
+    quantity = _Quantity(TIME, unit, estimand, area, left, is_share=False)
     arms = _means(test, quantity)
     rows = _effects(test, arms, quantity, horizon, level)
     money = pricing(terms, costs, unit, may_be_amount=False)
     if money is None:
         return rows
     money.check_arms(list(test.curves))
-    _require_cost_columns(test, money.costs)
+    _require_columns_of_costs(test, money.costs)
     return [_add_value(row, test, arms, arm, money) for row, arm in zip(rows, test.treated_arms, strict=True)]
 
 
@@ -252,17 +260,8 @@ class _Quantity:
     is_share: bool
 
 
-def _number_lost(curve: Curve, horizon: float) -> float:
-    """The number of customers who left up to a horizon."""
-    return float(curve.lost[curve.tenure <= horizon].sum())
-
-
-def _number_lost_at(curve: Curve, horizon: float) -> float:
-    return float(curve.lost[curve.tenure == horizon].sum())
-
-
 def _means(test: ContractExperiment, quantity: _Quantity) -> dict[str, ArmMeans]:
-    """The quantity and the means of the cost columns in each arm, over all blocks."""
+    """The quantity and the means of the further columns in each arm, over all blocks."""
     cells = [cell.means(quantity.estimate(cell.curve)) for cell in test.cells]
     return {arm: arm_means(cells, arm) for arm in test.curves}
 
@@ -308,22 +307,22 @@ def _effects(
 
 
 def _add_value(row: Effect, test: ContractExperiment, arms: Mapping[str, ArmMeans], arm: str, money: Pricing) -> Effect:
-    """The effect with cost and net value per treated customer; both vary with the cost columns."""
-    columns, pair = (row.outcome, *test.cost_columns), (arm, test.plan.control)
+    """The effect with cost and net value per treated customer; both vary with the columns that costs count."""
+    columns, pair = (row.outcome, *test.columns), (arm, test.plan.control)
     cost = _contrast(test, arms, {name: money.cost(name, columns) for name in pair})
     value = _contrast(test, arms, {name: money.net_value(name, columns, ESTIMATE) for name in pair})
     smallest = row.smallest_gain or money.cost_of_contact({arm: 1.0})
     return replace(row, cost=cost.estimate, value=value.estimate, value_law=value, smallest_gain=smallest)
 
 
-def _require_cost_columns(test: ContractExperiment, costs: Mapping[str, Costs]) -> None:
+def _require_columns_of_costs(test: ContractExperiment, costs: Mapping[str, Costs]) -> None:
     """Raise a ValueError if costs count a column that the test did not measure."""
     for arm, cost in costs.items():
         for name, price in ((cost.contacts, cost.contact), (cost.redemptions, cost.redemption)):
-            if name is not None and price > 0 and name not in test.cost_columns:
+            if name is not None and price > 0 and name not in test.columns:
                 raise ValueError(
                     f"{name} was not measured, and the costs of {arm} count it (measured: "
-                    f"{join_names(test.cost_columns)}); name it in contract_experiment(..., cost_columns=[{name!r}])"
+                    f"{join_names(test.columns)}); name it in contract_experiment(..., columns=[{name!r}])"
                 )
 
 
@@ -348,16 +347,3 @@ def _law_without_variance(
         return ESTIMATE(arms[name].mean)[0], max(observed, 1.0)
 
     return Newcombe(share_and_size(arm), share_and_size(control))
-
-
-def _require_observed(test: ContractExperiment, horizon: float) -> None:
-    require_type("test", test, ContractExperiment)
-    require_number("horizon", horizon, 0, inside=True)
-    for cell in test.cells:
-        last = cell.curve.tenure[-1]
-        if horizon > last and cell.curve.survival[-1] > 0:
-            where = cell.arm + (f" of block {cell.block!r}" if cell.block else "")
-            raise ValueError(
-                f"nobody in {where} was observed for longer than {span_name(last, test.time_unit)}; choose a "
-                f"horizon up to that, not {horizon:g}"
-            )

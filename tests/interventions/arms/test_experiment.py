@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy.special import ndtri
 
+import retention_models as rm
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.arms.plan import Plan
@@ -255,3 +257,28 @@ def test_a_control_may_be_a_number_or_a_truth_value_on_every_engine(engine, kind
         engine(rows), Plan(assigned_by="random", control=kind(0)), arm="treated", outcomes=["y"]
     )
     assert test.arms == (str(kind(0)), str(kind(1)))
+
+
+@pytest.mark.parametrize("did", [False, True])
+def test_an_outcome_that_nobody_had_or_everybody_has_an_interval(did):
+    """Newcombe's of 0 of 300 and 0 of 400: z^2 / (n + z^2) to either side."""
+    counts = pd.DataFrame({"arm": ["none", "mail"], "n": [300, 400], "bought": [0, 0]})
+    counts["bought"] = counts["n"] * did
+    test = Experiment.from_counts(counts, Plan(control="none", assigned_by="random"), outcome="bought")
+    (effect,) = rm.differences(test, rm.Outcome(column="bought", unit="share of customers"))
+    squared = ndtri(0.975) ** 2
+    assert effect.estimate == 0
+    ends = [squared / (n + squared) for n in (400, 300)]
+    assert sorted([-effect.lower, effect.upper]) == pytest.approx(ends)
+    assert [check.name for check in effect.failed] == ["events"]
+    with pytest.raises(ValueError, match=r"is the same for every customer: .*; if it is yes or no, say unit='share of"):
+        rm.differences(test, rm.Outcome(column="bought"))
+
+
+def test_nobody_bought_is_no_effect_and_no_error_on_the_page():
+    rows = pd.DataFrame({"arm": ["none", "mail"] * 200, "bought": 0})
+    campaign = rm.interventions.read_campaign(rows, rm.Terms(price=10.0), cost=0.2, assigned_by="random")
+    (effect,) = campaign.effects
+    assert effect.lower < 0 < effect.upper
+    assert effect.value_lower < -0.2 < effect.value_upper
+    assert rm.evidence_table([effect]).table["rank"].isna().all()

@@ -319,14 +319,14 @@ def looked_at(rows, **options):
     return read_campaign(rows, **stated(), **asked)
 
 
-def test_looks_that_cannot_be_judged_say_why(rows):
-    late = rows.assign(bought=np.where(rows["week"] > 0, rows["bought"], 0))
-    table = interim.interim_looks(looked_at(late))
+def test_looks_that_cannot_be_judged_say_why_and_spend_nothing(rows):
+    late = rows.assign(amount=np.where(rows["week"] > 0, rows["amount"], 0.0))
+    table = interim.interim_looks(looked_at(late, outcome="amount"))
     first, second = table.loc[(1, 0.25, "gift")], table.loc[(2, 0.5, "gift")]
-    assert first["verdict"].startswith("cannot be judged: bought is the same for every customer")
+    assert first["verdict"].startswith("cannot be judged: amount is the same for every customer")
     assert pd.isna(first["z"])
     assert (first["effect_lower"], first["effect_upper"]) == (-np.inf, np.inf)
-    half = read_campaign(late[late["week"] < 2], outcome="bought", level=0.975, **stated(), assigned_by="random")
+    half = read_campaign(late[late["week"] < 2], outcome="amount", level=0.975, **stated(), assigned_by="random")
     assert second["bound"] == pytest.approx(interim_look(half.effects[0], [0.5]).bound)
     assert table["verdict"].iloc[-1] in ("stop", "go on")
 

@@ -42,7 +42,7 @@ def rows():
 
 
 def made(rows, plan=PLAN, **options):
-    return contract_experiment(rows, plan, arm="arm", time_unit="M", cost_columns=["used", "calls"], **options)
+    return contract_experiment(rows, plan, arm="arm", time_unit="M", columns=["used", "calls"], **options)
 
 
 def effects(test):
@@ -255,14 +255,14 @@ def test_contracts_that_were_read_keep_what_was_measured():
     )
     spells = rm.read_contracts(log, sampling="active_on", covariates=["arm", "team", "used"], **days)
     plan = Plan(assigned_by="random", control="none", cluster="team")
-    test = contract_experiment(spells, plan, arm="arm", cost_columns=["used"])
+    test = contract_experiment(spells, plan, arm="arm", columns=["used"])
     (effect,) = rmst_difference(
         test, rm.Terms(price=1.0), costs={"call": Costs(redemption=2.0, redemptions="used")}, horizon=100
     )
     assert effect.cost == 3.0
     assert effect.law.df < 3
     with pytest.raises(ValueError, match=r"'calls' is not among the covariates of the contracts \(arm, team, used\)"):
-        contract_experiment(spells, plan, arm="arm", cost_columns=["calls"])
+        contract_experiment(spells, plan, arm="arm", columns=["calls"])
 
 
 def test_if_nobody_left_clusters_count_as_one_customer_each(rows):
@@ -281,14 +281,14 @@ def test_if_nobody_left_clusters_count_as_one_customer_each(rows):
     [
         (lambda d: d.drop(columns="used"), {}, "has no column 'used'"),
         (
-            lambda d: d.assign(used=d["used"] - 1),
+            lambda d: d.assign(used=d["used"].where(d.index > 1, np.inf)),
             {},
-            r"used is missing, negative or not finite in \d+ of 347 rows; wri",
+            "used is missing or not finite in 2 of 347 rows; write 0 for none",
         ),
         (
             lambda d: d.assign(calls=d["calls"].where(d.index != 3)),
             {},
-            "calls is missing, negative .* in 1 of 347 rows",
+            "calls is missing or not finite in 1 of 347 rows",
         ),
         (
             lambda d: d.assign(shop=d["shop"].where(d.index > 1)),
@@ -327,8 +327,60 @@ def test_costs_must_count_what_was_measured(rows):
     costs = {"offer": Costs(redemption=8.0, redemptions="gifts")}
     with pytest.raises(ValueError, match=r"gifts was not measured, .* offer .*\(measured: used, calls\); name it in"):
         rmst_difference(made(rows), rm.Terms(price=1.0), costs=costs, horizon=5)
-    with pytest.raises(ValueError, match=r"cost_columns must be a list of texts, such as \['redeemed'\]"):
-        contract_experiment(rows, PLAN, arm="arm", time_unit="M", cost_columns="used")
+    with pytest.raises(ValueError, match=r"columns must be a list of texts, such as \['redeemed'\]"):
+        contract_experiment(rows, PLAN, arm="arm", time_unit="M", columns="used")
+
+
+@pytest.mark.parametrize("units", [{}, {"block": "region"}, {"cluster": "shop"}])
+def test_without_censoring_a_test_at_a_horizon_is_the_experiment_on_what_was_seen(rows, units):
+    """The pseudo-values are then the outcomes themselves: so are CUPED, costs and the balance of covariates."""
+    rng = np.random.default_rng(3)
+    rows = rows.assign(before=rng.normal(size=len(rows)) + rows["tenure"], churned=1)
+    seen = rows.assign(kept=(rows["tenure"] > 5).astype(int), time=rows["tenure"].clip(upper=5))
+    options = {"arm": "arm", "covariates": ["before"], "customer_id": None, **units}
+    plain = rm.Experiment.from_rows(seen, PLAN, outcomes=["kept", "time", "used", "calls"], **options)
+    test = contract_experiment(rows, PLAN, arm="arm", time_unit="M", columns=["used", "calls", "before"], **units)
+    at_horizon = test.experiment_at(5, covariates=["before"])
+    assert [str(check) for check in at_horizon.checks if check.name == "balance"] == [
+        str(check) for check in plain.checks if check.name == "balance"
+    ]
+    for column, other, unit in (("still a customer", "kept", "share of customers"), ("time as a customer", "time", "")):
+        for adjust_for in ((), ("before",)):
+            first, second = (rm.Outcome(column=name, unit=unit, adjust_for=adjust_for) for name in (column, other))
+            (mine,), (theirs,) = rm.differences(at_horizon, first, **MONEY), rm.differences(plain, second, **MONEY)
+            for name in ("estimate", "lower", "upper", "value", "value_lower", "value_upper", "cost"):
+                assert getattr(mine, name) == pytest.approx(getattr(theirs, name), rel=1e-9, abs=1e-12), name
+    kept = rm.Outcome(column="still a customer"), rm.Outcome(column="kept")
+    pair = zip((at_horizon, plain), kept, strict=True)
+    costs = [rm.interventions.cost_per_retained(test, outcome, MONEY["costs"]) for test, outcome in pair]
+    assert costs[0].estimate == pytest.approx(costs[1].estimate)
+
+
+def test_with_censoring_it_has_greenwoods_variance(rows):
+    test = made(rows)
+    (kept,) = rm.differences(test.experiment_at(5), rm.Outcome(column="still a customer"))
+    (exact,) = retention_difference(test, horizon=5)
+    assert kept.estimate == pytest.approx(exact.estimate)
+    assert kept.std_error == pytest.approx(exact.std_error, rel=0.01)
+    (time,) = rm.differences(test.experiment_at(5), rm.Outcome(column="time as a customer"))
+    assert time.estimate == pytest.approx(rmst_difference(test, horizon=5)[0].estimate)
+    assert any(check.name == "events" and check.passed for check in kept.checks)
+    with pytest.raises(ValueError, match="age was not measured in this experiment"):
+        test.experiment_at(5, covariates=["age"])
+    with pytest.raises(ValueError, match="choose a horizon up to that, not 50"):
+        test.experiment_at(50)
+
+
+def test_covariates_known_before_make_the_interval_narrower_and_leave_the_effect(rows):
+    rng = np.random.default_rng(1)
+    known = rows.assign(before=rows["tenure"] + rng.normal(0, 2, len(rows)))
+    test = contract_experiment(known, PLAN, arm="arm", time_unit="M", columns=["before"])
+    at_horizon = test.experiment_at(5, covariates=["before"])
+    plain, adjusted = (
+        rm.differences(at_horizon, rm.Outcome(column="time as a customer", adjust_for=names))[0]
+        for names in ((), ("before",))
+    )
+    assert adjusted.std_error < 0.9 * plain.std_error
 
 
 def test_a_block_that_was_not_observed_so_long_is_named(rows):
@@ -374,7 +426,7 @@ def test_intervals_by_cluster_cover_the_true_time_and_net_value():
         rows = clustered_world(rng, means, shape, teams=20, size=15)
         hits = []
         for cluster in ("team", None):
-            test = contract_experiment(rows, PLAN, arm="arm", time_unit="M", cluster=cluster, cost_columns=["used"])
+            test = contract_experiment(rows, PLAN, arm="arm", time_unit="M", cluster=cluster, columns=["used"])
             effect = rmst_difference(test, horizon=6, **money)[0]
             hits += [effect.lower <= truth[0] <= effect.upper, effect.value_lower <= truth[1] <= effect.value_upper]
         covered.append(hits)
