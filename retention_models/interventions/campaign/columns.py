@@ -29,6 +29,9 @@ class Roles(Presentation):
         The unit that was assigned as a whole (household, store), and the stratum of the randomisation.
     received, redeemed
         Whether a customer received the offer, and the number of redemptions.
+    tenure, churned
+        Of customers with contracts: the time from the assignment to the end of the contract or of the observation, and
+        whether the contract ended.
     assigned
         When a customer entered the test, a day or the number of a wave, for interim looks.
     lower_is_better
@@ -45,6 +48,8 @@ class Roles(Presentation):
     block: str | None = None
     received: str | None = None
     redeemed: str | None = None
+    tenure: str | None = None
+    churned: str | None = None
     assigned: str | None = None
     lower_is_better: Sequence[str] | str | None = None
     customer_id: str | None = None
@@ -71,9 +76,14 @@ class Roles(Presentation):
         return tuple(name for name in names if name not in self.outcomes)
 
     @property
+    def has_contracts(self) -> bool:
+        """Whether the outcomes are those of customers with contracts."""
+        return self.tenure is not None
+
+    @property
     def numbers(self) -> tuple[str, ...]:
         """Every column that must be a number for every customer."""
-        return (*self.outcomes, *self.covariates, *self.extras)
+        return (*self.outcomes, *self.covariates, *self.extras, *_as_tuple(self.tenure), *_as_tuple(self.churned))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -102,12 +112,14 @@ class Roles(Presentation):
                     f"the test has no column {', '.join(map(repr, missing))} for {role.name}; it has "
                     f"{', '.join(columns)}. Say which one it is: {role.name}"
                 )
+        self._check_contracts()
         others = [name for name in self.lower_outcomes if self.outcomes and name not in self.outcomes]
         if others:
             raise ValueError(
                 f"lower_is_better names {others[0]!r}, which is none of the outcomes {', '.join(self.outcomes)}"
             )
-        before = set(self.covariates) & {*self.outcomes, *self.extras}
+        measured = {*self.outcomes, *self.extras, self.tenure, self.churned}
+        before = set(self.covariates) & measured
         keys = {self.arm, self.cluster, self.block} & set(self.numbers)
         for shared, problem in (
             (before, "is said to be known before the assignment (covariate) and measured after it; it can be one only"),
@@ -119,6 +131,17 @@ class Roles(Presentation):
             CUSTOMER_ID if CUSTOMER_ID in columns and CUSTOMER_ID not in self.numbers else None
         )
         return replace(self, customer_id=found)
+
+    def _check_contracts(self) -> None:
+        """Raise a ValueError unless contracts have both their columns, and no other outcome."""
+        if (self.tenure is None) != (self.churned is None):
+            missing, there = ("churned", "tenure") if self.churned is None else ("tenure", "churned")
+            raise ValueError(f"{there} needs {missing}: a contract test has the time since the assignment and its end")
+        if self.has_contracts and (self.outcomes or self.lower_outcomes):
+            raise ValueError(
+                "tenure and churned have outcomes of their own, customers and time retained: leave out outcome, amount "
+                "and lower_is_better"
+            )
 
 
 def _as_tuple(names: Sequence[str] | str | None) -> tuple[str, ...]:

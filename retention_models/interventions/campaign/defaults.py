@@ -74,7 +74,7 @@ def choose_outcome(source: Any, roles: Roles, names: Sequence[str]) -> tuple[Rol
     ValueError
         When no outcome is given and the number of remaining numeric columns is not 1.
     """
-    if roles.outcomes:
+    if roles.outcomes or roles.has_contracts:
         return roles, []
     found = measured_columns(source, [name for name in names if name not in roles.names])
     if len(found) != 1:

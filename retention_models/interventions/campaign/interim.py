@@ -36,8 +36,8 @@ def interim_looks(campaign: Campaign) -> pd.DataFrame | None:
         in money per treated customer if it has a price, with its repeated confidence interval, which holds at every
         look and for all arms together; ``z`` and its ``bound``, missing (``<NA>``) where a look is not possible;
         ``verdict``: stop, go on, or the reason why a look is not possible. The looks are those of the plan that have
-        been reached, and the end. None if no look was planned or reached, the time of assignment is unknown, or
-        customers were not assigned at random.
+        been reached, and the end. None if no look was planned or reached, the time of assignment is unknown, customers
+        have contracts, or they were not assigned at random.
 
     Notes
     -----
@@ -46,7 +46,7 @@ def interim_looks(campaign: Campaign) -> pd.DataFrame | None:
     an arm began, spends no error.
     """
     assigned, plan = campaign.roles.assigned, campaign.experiment.plan
-    if assigned is None or not (plan.looks and plan.is_random):
+    if assigned is None or campaign.contracts or not (plan.looks and plan.is_random):
         return None
     moments = _look_times(campaign, assigned, (*plan.looks, 1.0))
     if moments.empty:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from retention_models.core.arguments import is_number
+from retention_models.core.dates import unit_name
 from retention_models.core.formatting import Presentation, three_digits
 from retention_models.interventions.arms.costs import Costs, Pricing
 from retention_models.interventions.arms.outcome import Outcome
@@ -113,16 +114,20 @@ class Prices(Presentation):
         if not self.price:
             return None, Terms()
         price = -self.price if outcomes[0].column in roles.lower_outcomes else self.price
-        return outcomes[0], Terms(price=price, currency=self.currency or "")
+        return outcomes[-1 if roles.has_contracts else 0], Terms(price=price, currency=self.currency or "")
 
     def reasons(self, roles: Roles, outcomes: Sequence[Outcome]) -> dict[str, str]:
         """Sentences on how value is computed and on what is not stated."""
         outcome, terms = self.priced_outcome(roles, outcomes)
         earnings = terms.unit_value
+        time_unit = outcomes[0].time_unit
         if outcome is None:
             earned = "Nothing was said of what an outcome earns (margin of an amount, or price): there is no value."
         elif self.margin:
             earned = f"Of each “{outcome.column}” {100 * earnings:.3g} % is counted as earned (margin)."
+        elif roles.has_contracts and time_unit is not None:
+            per = f"{unit_name(time_unit)} as a customer"
+            earned = f"Each {per} is counted as {self._amount_text(earnings)} earned (price)."
         else:
             one = "more" if earnings > 0 else "fewer"
             earned = f"One {one} of “{outcome.column}” is counted as {self._amount_text(abs(earnings))} earned (price)."

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import narwhals as nw
 import pandas as pd
@@ -20,6 +20,11 @@ from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL, Plan, check_looks
 from retention_models.interventions.campaign.columns import Roles
+from retention_models.interventions.campaign.contract_outcomes import (
+    contract_units,
+    contracts_sentence,
+    read_contracts_of_campaign,
+)
 from retention_models.interventions.campaign.defaults import (
     binary_columns,
     check_currencies,
@@ -30,6 +35,8 @@ from retention_models.interventions.campaign.defaults import (
 )
 from retention_models.interventions.campaign.prices import Prices
 from retention_models.interventions.designs.arm_differences import differences
+from retention_models.interventions.designs.contract_arms import ContractExperiment
+from retention_models.interventions.designs.contract_cells import RETAINED
 from retention_models.interventions.effects.assignment import IN_WORDS, NOT_STATED, AssignedBy, require_assigned_by
 from retention_models.interventions.effects.effect import Effect
 from retention_models.tables.engines import column_names
@@ -62,6 +69,8 @@ class Campaign(Presentation):
         The number of customers for which the test was planned, the end of the interim looks.
     binary
         The outcomes that are yes or no, by their columns.
+    contracts
+        The survival curves of the arms, if customers have contracts; else None.
     reasons
         Sentences on what was chosen from the rows, or left out because it was not stated.
     level
@@ -78,6 +87,7 @@ class Campaign(Presentation):
     rows: Any
     planned_customers: int
     binary: frozenset[str] = frozenset()
+    contracts: ContractExperiment | None = None
     reasons: tuple[str, ...] = ()
     level: float = 0.95
 
@@ -138,6 +148,8 @@ def read_campaign(
     block: str | None = None,
     received: str | None = None,
     redeemed: str | None = None,
+    tenure: str | None = None,
+    churned: str | None = None,
     assigned: str | None = None,
     lower_is_better: Sequence[str] | str | None = None,
     customer_id: str | None = None,
@@ -168,7 +180,8 @@ def read_campaign(
         One row a customer: a frame or the path of files, as in ``read_transactions``.
     terms
         What an outcome earns, and the currency: ``Terms(margin=0.3)`` for the ``amount``, or ``Terms(price=12)`` for
-        one more of the first outcome (one fewer where a lower value is better). By default None: effects without value.
+        one more of the first outcome (one fewer where a lower value is better); with contracts, for one more unit of
+        time as a customer. By default None: effects without value.
     arm
         The column with the arm to which a customer was assigned.
     outcome
@@ -187,6 +200,10 @@ def read_campaign(
         The column that says whether a customer received the offer. By default None.
     redeemed
         The column with the number of redemptions of a customer. By default None.
+    tenure, churned
+        For customers with contracts: the column with the time from the assignment to the end of the contract or of the
+        observation, in ``time_unit``, and the column that says whether the contract ended. The outcomes are then the
+        customers and the time retained up to ``horizon``, as in ``contract_experiment``. By default None.
     assigned
         The column with the time a customer entered the test, a day or the number of a wave, for interim looks. By
         default None.
@@ -235,7 +252,7 @@ def read_campaign(
         When ``rows`` is neither a frame nor the path of a file, or ``assigned_by`` is not stated.
     ValueError
         When a column is missing, has gaps or text instead of numbers, or repeats customers; when there is no control;
-        when the arguments contradict each other.
+        when contracts have no horizon, or one beyond the observation; when the arguments contradict each other.
 
     Examples
     --------
@@ -277,6 +294,8 @@ def read_campaign(
         block=block,
         received=received,
         redeemed=redeemed,
+        tenure=tenure,
+        churned=churned,
         assigned=assigned,
         lower_is_better=lower_is_better,
         customer_id=customer_id,
@@ -304,19 +323,25 @@ def read_campaign(
             assigned_by=assigned_by,
             **{name: value for name, value in stated.items() if value is not None},
         )
-        experiment = Experiment.from_rows(
-            frame.to_native(),
-            stated_plan,
-            arm=roles.arm,
-            outcomes=(*roles.outcomes, *roles.extras),
-            covariates=roles.covariates,
-            cluster=roles.cluster,
-            block=roles.block,
-            customer_id=roles.customer_id,
-            joined=roles.assigned,
-        )
-        yes_or_no = binary_columns(frame, roles.outcomes)
-    units = {name: _unit(name, roles, prices, name in yes_or_no) for name in roles.outcomes}
+        contracts = None
+        if roles.has_contracts:
+            contracts = read_contracts_of_campaign(frame, roles, stated_plan, horizon, time_unit)
+            experiment = contracts.experiment_at(cast(float, horizon), covariates=roles.covariates)
+            units, yes_or_no = contract_units(cast(str, time_unit)), {RETAINED}
+        else:
+            experiment = Experiment.from_rows(
+                frame.to_native(),
+                stated_plan,
+                arm=roles.arm,
+                outcomes=(*roles.outcomes, *roles.extras),
+                covariates=roles.covariates,
+                cluster=roles.cluster,
+                block=roles.block,
+                customer_id=roles.customer_id,
+                joined=roles.assigned,
+            )
+            yes_or_no = binary_columns(frame, roles.outcomes)
+            units = {name: _unit(name, roles, prices, name in yes_or_no) for name in roles.outcomes}
     outcomes = tuple(
         Outcome(column=name, unit=unit, horizon=horizon, time_unit=time_unit, adjust_for=roles.covariates)
         for name, unit in units.items()
@@ -337,10 +362,15 @@ def read_campaign(
         rows=frame.to_native(),
         planned_customers=max(customers, planned or 0),
         binary=frozenset(yes_or_no),
+        contracts=contracts,
         reasons=(
             *chosen,
             *forms,
-            *(_outcome_sentence(outcome, roles, outcome.column in yes_or_no) for outcome in outcomes),
+            *(
+                [contracts_sentence(outcomes)]
+                if contracts
+                else (_outcome_sentence(outcome, roles, outcome.column in yes_or_no) for outcome in outcomes)
+            ),
             reason,
             *_omission_sentences(roles, stated_plan.shares),
             *_look_sentences(roles, stated_plan, customers),

@@ -64,7 +64,7 @@ def difference_by_method(campaign: Campaign) -> pd.DataFrame:
     ways = {"means as they are": differences(test, replace(outcome, adjust_for=()), level=campaign.level)}
     if outcome.adjust_for:
         ways["adjusted (CUPED)"] = differences(test, outcome, level=campaign.level)
-        if not campaign.roles.cluster:
+        if test.rows is not None and not test.rows.clustered:
             ways["adjusted (Lin, HC2)"] = differences(test, outcome, adjustment="Lin", level=campaign.level)
     numbers = ("estimate", "lower", "upper", "std_error")
     rows = {
@@ -92,10 +92,10 @@ def with_ceiling(campaign: Campaign, quantile: float = 0.999) -> Experiment | No
     Returns
     -------
     Experiment or None
-        None if every outcome is binary, or clusters were assigned.
+        None if every outcome is binary, clusters were assigned, or customers have contracts.
     """
     columns = [outcome.column for outcome in campaign.outcomes if outcome.column not in campaign.binary]
-    if not columns or campaign.roles.cluster:
+    if not columns or campaign.roles.cluster or campaign.contracts:
         return None
     require_number("quantile", quantile, 0.5, 1, inside=True)
     ceilings = _ceilings(campaign, columns, quantile)
@@ -202,7 +202,7 @@ def effects_by_delivery(campaign: Campaign) -> list[Effect]:
     found = []
     for effect in differences(campaign.experiment, outcome, level=campaign.level):
         arm = effect.intervention
-        reached_some = 0 < reached[arm] < 1
+        reached_some = 0 < reached[arm] < 1 and campaign.contracts is None
         naive = _as_treated_comparison(campaign, outcome, arm, received) if reached_some else None
         found.append(replace(effect, checks=(*effect.checks, naive)) if isinstance(naive, Check) else effect)
         if reached[arm] != reached[campaign.experiment.plan.control]:
@@ -257,7 +257,7 @@ def cost_breakdown_by_arm(campaign: Campaign) -> pd.DataFrame | None:
 def _redeemable_outcome(campaign: Campaign, arm: str) -> str | None:
     """The outcome that counts the purchases of an arm's offer; None without redemptions."""
     redeemed = campaign.costs[arm].redemptions if arm in campaign.costs else None
-    if redeemed is None or campaign.experiment.table().loc[arm, redeemed] == 0:
+    if redeemed is None or campaign.contracts or campaign.experiment.table().loc[arm, redeemed] == 0:
         return None
     amount = campaign.roles.amount
     counts = [o.column for o in campaign.outcomes if o.column not in campaign.binary and o.column != amount]
