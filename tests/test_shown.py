@@ -165,12 +165,14 @@ def of_tests():
     )
     costs = {"coupon": rm.Costs(contact=0.15)}
     effects = rm.differences(test, bought, rm.Terms(price=3.0, currency="USD"), costs=costs)
+    days = {"horizon_days": 56, "offer_days": 14}
+    over_time = rm.interventions.differences_over_time(shop.transactions, shop.mailing.rows, test.plan, **days)
     designs = [rm.interventions.Proportion(0.1), rm.interventions.Mean(20.123456789), rm.interventions.Survival(0.2)]
     designs += [rm.interventions.Ratio(60.0, 80.0, 1.5, 1.6, 0.8)]
     return [
         shop, shop.mailing, scenario.Arm(gain=0.1), campaign.roles, campaign, test, test.plan, test.rows, test.cells[0],
         test.arm_means("coupon"), test.checks[0], bought, costs["coupon"], *effects, rm.evidence_table(effects),
-        rm.interventions.any_difference(test, bought), rm.interventions.interim_look(effects[0], [0.5]),
+        over_time, rm.interventions.any_difference(test, bought), rm.interventions.interim_look(effects[0], [0.5]),
         rm.interventions.cost_per_retained(test, bought, costs, arm="coupon"), *designs, *laws(effects[0].law),
         rm.interventions.Clustered(designs[0], 20, 0.05),
         rm.assign(pd.DataFrame({"customer_id": range(90)}), {"none": 1, "mail": 2}, rng=1),

@@ -14,6 +14,7 @@
 **Analysis**
 
 - ``differences``: each arm against the control: differences or ratios, plain or adjusted
+- ``differences_over_time``: by day since the assignment, by week, and after the offer
 - ``factorial_effects``: overlapping campaigns; ``programme_effect`` against a universal control group
 - ``complier_effect``: effect on the customers who received the offer because of the assignment
 - ``stepped_wedge``: stores that switch one after the other

@@ -34,6 +34,7 @@ from .effects.multiplicity import holm as holm
 from .effects.sensitivity import e_value as e_value
 from .effects.sensitivity import non_inferiority as non_inferiority
 from .effects.table import evidence_table as evidence_table
+from .outcomes.over_time import differences_over_time as differences_over_time
 from .outcomes.purchases import purchase_outcomes as purchase_outcomes
 from .planning.power import Clustered as Clustered
 from .planning.power import Mean as Mean

@@ -6,6 +6,7 @@
 - ``plot_alive_history``: P(alive) of one customer over time; ``plot_history_matrix``
 - ``plot_survival``: survival curves; ``plot_causes``, ``plot_triangle``, ``plot_remaining``
 - ``plot_evidence``: effects with intervals; ``plot_panels``, ``plot_values``
+- ``plot_over_time``: differences by day since the assignment
 - ``plot_parameters``: parameter estimates; ``panels`` makes axes
 
 >>> import pandas as pd

@@ -12,6 +12,7 @@ from .histories import plot_history_matrix as plot_history_matrix
 from .holdout import plot_by_frequency as plot_by_frequency
 from .holdout import plot_pit as plot_pit
 from .holdout import plot_tracking as plot_tracking
+from .over_time import plot_over_time as plot_over_time
 from .parameters import plot_parameters as plot_parameters
 from .rhythm import plot_periods as plot_periods
 from .rhythm import plot_season as plot_season

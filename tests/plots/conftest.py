@@ -170,3 +170,13 @@ def triangle(contracts):
 def remaining(contracts):
     today = pd.DataFrame({"tenure": [1, 2], "weight": [560, 468]})
     return rm.forecast_retention(rm.fit(rm.ShiftedBetaGeometric, contracts), today, renewals=4)
+
+
+@pytest.fixture
+def over_time():
+    index = pd.MultiIndex.from_product([["$mail$", "<call>"], range(29)], names=["arm", "day"])
+    difference = np.concatenate([np.minimum(np.arange(29), 28 - np.arange(29)) / 100, np.arange(29) / 300])
+    frame = pd.DataFrame({"difference": difference}, index=index)
+    frame = frame.assign(difference_lower=difference - 0.04, difference_upper=difference + 0.04)
+    frame.attrs.update(unit="purchases per customer", offer_days=14, level=0.95)
+    return frame

@@ -27,6 +27,7 @@ DRAWN = [
     (plots.plot_causes, "causes"),
     (plots.plot_evidence, "effects"),
     (plots.plot_values, "effects"),
+    (plots.plot_over_time, "over_time"),
     (plots.plot_projections, "projected"),
     (plots.plot_triangle, "triangle"),
     (plots.plot_remaining, "remaining"),

@@ -8,6 +8,7 @@
 - ``stored_effect``: effects as JSON text
 - ``error_spending``: ``sequential_bounds``: the error of several looks
 - ``table``: ``evidence_table``: the rows, ranked
+- ``simultaneous_band``: a band that holds several estimates at once
 - ``multiplicity``: corrected p-values, shrunken effects
 - ``sensitivity``: what would overturn an effect
 """

@@ -111,22 +111,22 @@ def purchase_outcomes(
     2            3  none     0.0        0.0          28.0           0.0     0.0
     """
     check_choice("same_day", same_day, get_args(SameDay))
-    _check_window(horizon_days, offer_days, lookback_days)
+    check_window(horizon_days, offer_days, lookback_days)
     log = transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
     on_days = purchases(log)
     columns, carried = _assignment_columns(assignments, customer_id, assigned)
-    who = _read_assignments(on_days, assignments, columns)
-    if observation_end is None:
-        require_last_day_of(log)
-    last_day = log.last_observed if observation_end is None else read_day("observation_end", observation_end)
-    begun = log.first_date - (_longest_silence(on_days) or dt.timedelta(days=horizon_days))
-    _check_assignments(who, begun, pd.Timestamp(last_day), horizon_days, lookback_days)
-    who, bought = add_join_keys(who, _purchase_days(log, on_days, who))
+    who = read_assignments(on_days, assignments, columns)
+    last_day = last_day_of_log(log, observation_end)
+    begun = begin_of_log(log, on_days, horizon_days)
+    latest = last_day - dt.timedelta(days=horizon_days)
+    check_assignments(who, begun, lookback_days, latest=latest, last_day=last_day)
+    who, bought = add_join_keys(who, purchase_days(log, on_days, who))
     found = _outcomes(who, bought, log.has_amount, horizon_days, lookback_days, keeps_day=same_day == "keep")
     return found.rename(carried).to_native()
 
 
-def _check_window(horizon_days: int, offer_days: int, lookback_days: int | None) -> None:
+def check_window(horizon_days: int, offer_days: int, lookback_days: int | None = None) -> None:
+    """Raise a ValueError unless the numbers of days are whole, and the window is longer than the offer."""
     require_whole("horizon_days", horizon_days, 1, MOST_DAYS)
     require_whole("offer_days", offer_days, 0)
     if horizon_days <= offer_days:
@@ -138,9 +138,14 @@ def _check_window(horizon_days: int, offer_days: int, lookback_days: int | None)
         require_whole("lookback_days", lookback_days, 1, MOST_DAYS)
 
 
-def _read_assignments(bought: nw.LazyFrame[Any], assignments: Any, columns: Mapping[str, str]) -> nw.LazyFrame[Any]:
-    """The assignments on the engine of the log, with ``customer_id``, ``assigned`` (a day) and its ``_moment``."""
-    kinds: dict[str, Kind] = {**dict.fromkeys(columns, "value"), "customer_id": "id", "assigned": "day"}
+def read_assignments(
+    bought: nw.LazyFrame[Any], assignments: Any, columns: Mapping[str, str], kind: Kind = "value"
+) -> nw.LazyFrame[Any]:
+    """The assignments on the engine of the log, with ``customer_id``, ``assigned`` (a day) and its ``_moment``.
+
+    ``kind`` is that of all other columns.
+    """
+    kinds: dict[str, Kind] = {**dict.fromkeys(columns, kind), "customer_id": "id", "assigned": "day"}
     with naming(assignments):
         who = move_to_engine(open_table(assignments, columns, kinds, where=ASSIGNMENTS), bought)
     day = nw.col("assigned").cast(nw.Date).cast(nw.Datetime("us"))
@@ -158,16 +163,37 @@ def _assignment_columns(assignments: Any, customer_id: str, assigned: str) -> tu
     return own | carried, carried
 
 
+def last_day_of_log(log: Transactions, observation_end: str | None) -> dt.date:
+    """The stated last day of a log; by default that of its window, or the last day with a purchase."""
+    if observation_end is not None:
+        return read_day("observation_end", observation_end)
+    require_last_day_of(log)
+    return log.last_observed
+
+
+def begin_of_log(log: Transactions, on_days: nw.LazyFrame[Any], horizon_days: int) -> dt.date:
+    """The earliest day on which a log may have begun: one long silence before its first purchase."""
+    return log.first_date - (_longest_silence(on_days) or dt.timedelta(days=horizon_days))
+
+
 def _longest_silence(on_days: nw.LazyFrame[Any]) -> dt.timedelta | None:
     """The longest time between two days with a purchase: so long before the first one, a log may have begun."""
     days = collect(on_days.select("period").unique())["period"].sort_values()
     return dt.timedelta(days=int(days.diff().dt.days.max())) if len(days) > 1 else None
 
 
-def _check_assignments(
-    who: nw.LazyFrame[Any], begun: dt.date, last_day: pd.Timestamp, horizon_days: int, lookback_days: int | None
+def check_assignments(
+    who: nw.LazyFrame[Any],
+    begun: dt.date,
+    lookback_days: int | None = None,
+    *,
+    latest: dt.date | None = None,
+    last_day: dt.date | None = None,
 ) -> None:
-    """Count the invalid assignments in one pass, and raise a ValueError if there are any."""
+    """Count the invalid assignments in one pass, and raise a ValueError if there are any.
+
+    Windows of assignments after the day ``latest`` end after the ``last_day`` of the log; None does not ask.
+    """
 
     def count(condition: nw.Expr) -> nw.Expr:
         return condition.cast(nw.Int64).sum()
@@ -181,11 +207,11 @@ def _check_assignments(
             nw.len().alias("rows"),
             customers=nw.col("customer_id").n_unique(),
             missing=count(day.is_null() | nw.col("customer_id").is_null()),
-            late=count(day > moment(last_day, -horizon_days)),
             early=count(day < moment(begun, 0)),
             unseen=count(day < moment(begun, lookback_days or 0)),
             first=day.min(),
             last=day.max(),
+            **({} if latest is None else {"late": count(day > moment(latest, 0))}),
         )
     ).iloc[0]
     rows = int(found["rows"])
@@ -196,8 +222,8 @@ def _check_assignments(
         (found["missing"], "lack a customer or a readable day of assignment; every assigned customer has both"),
         (rows - found["customers"], "repeat a customer; a customer is assigned once: keep the first assignment"),
         (
-            found["late"],
-            f"have windows that end after the log ({last_day.date()}); shorten horizon_days, or wait for their ends",
+            found.get("late", 0),
+            f"have windows that end after the log ({last_day}); shorten horizon_days, or wait for their ends",
         ),
         (
             found["early"],
@@ -214,7 +240,7 @@ def _check_assignments(
             raise ValueError(f"{int(number):,} of {rows:,} assignments {problem}")
 
 
-def _purchase_days(log: Transactions, on_days: nw.LazyFrame[Any], who: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def purchase_days(log: Transactions, on_days: nw.LazyFrame[Any], who: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Purchases by customer and day, and whether they were ``early``: before an assignment on the same day."""
     rows = on_engine(log.frame)
     if not (_has_times(who, "_moment") and _has_times(rows, "date")):
@@ -248,11 +274,8 @@ def _outcomes(
     keys = [name for name in who.collect_schema().names() if name not in ("_id", "_moment")]
     days = Day.in_column("period").number - Day.in_column("assigned").number
     joined = who.join(bought.drop("customer_id"), on="_id", how="left").with_columns(days.alias("days"))
-    on_day, early = nw.col("days") == 0, nw.col("early")
-    answered = (on_day & ~early).fill_null(value=False)
-    inside = ((nw.col("days") > 0) & (nw.col("days") <= horizon_days)).fill_null(value=False)
-    if keeps_day:
-        inside = inside | answered
+    answered = _is_answer().fill_null(value=False)
+    inside = (is_after_assignment(keeps_day=keeps_day) & (nw.col("days") <= horizon_days)).fill_null(value=False)
     measured = {
         "bought": _indicator(inside),
         "purchases": _indicator(inside),
@@ -263,13 +286,26 @@ def _outcomes(
     if has_amount:
         measured["amount"] = _amount_if(inside)
     if lookback_days is not None:
-        earlier = ((nw.col("days") < 0) & (nw.col("days") >= -lookback_days)) | (on_day & early)
+        earlier = ((nw.col("days") < 0) & (nw.col("days") >= -lookback_days)) | (
+            (nw.col("days") == 0) & nw.col("early")
+        )
         before = earlier.fill_null(value=False)
         measured["purchases_before"] = _indicator(before)
         if has_amount:
             measured["amount_before"] = _amount_if(before)
     rows = joined.select(*keys, *(expression.alias(name) for name, expression in measured.items()))
     return rows.group_by(keys).agg(*(_aggregate(name) for name in measured))
+
+
+def is_after_assignment(*, keeps_day: bool) -> nw.Expr:
+    """Whether a purchase, so many ``days`` after the assignment and perhaps ``early``, counts as after it."""
+    later = nw.col("days") > 0
+    return later | _is_answer() if keeps_day else later
+
+
+def _is_answer() -> nw.Expr:
+    """Whether a purchase on the day of the assignment is not known to be before it."""
+    return (nw.col("days") == 0) & ~nw.col("early")
 
 
 def _indicator(condition: nw.Expr) -> nw.Expr:
