@@ -3,10 +3,11 @@
 **Before the test**
 
 - ``sample_size``: number of customers that a test needs; ``power``, ``minimum_detectable_effect``
+- ``assign``: customers drawn at random into the arms of a test, an ``Assignment`` with its ``Plan``
 
 **The test**
 
-- ``Experiment``: customers by arm, from rows, sums, counts or means; ``Plan``, ``Outcome``, ``Costs``
+- ``Experiment``: customers by arm, from rows, sums, counts or means; ``Outcome``, ``Costs``
 - ``purchase_outcomes``: purchases of each customer after the assignment
 - ``contract_experiment``: a test of customers with contracts
 - ``read_campaign``: a test from one file, with its checks
@@ -19,7 +20,6 @@
 - ``complier_effect``: effect on the customers who received the offer because of the assignment
 - ``stepped_wedge``: stores that switch one after the other
 - ``retention_difference``: difference of shares retained; ``rmst_difference``, ``incremental_value``
-- ``assign``: customers drawn at random into the arms of a test, an ``Assignment`` with its plan
 - ``interim_look``: whether a test may stop early; ``sequential_bounds``
 
 **Result**

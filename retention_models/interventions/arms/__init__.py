@@ -1,5 +1,6 @@
 """The arms of an experiment.
 
+- ``plan``: ``Plan``: the arms, the size and the looks of a test, and its roll-out
 - ``experiment``: ``Experiment``: the assignment and the means of each arm
 - ``customer_rows``: customers on any engine, reduced to the sums that an experiment needs
 - ``cells``: means of the arms with their covariance

@@ -2,6 +2,7 @@
 
 - ``assignment``: who decided who was treated
 - ``effect``: ``Effect``: one row
+- ``full_scale``: money of a roll-out, the expected loss of deciding now, the size of the next test
 - ``laws``: the law of an estimate: its p-value, and its interval at any level
 - ``ratio_laws``, ``derived_laws``: those of ratios, and those that follow from another one
 - ``stated_interval``: the law of numbers that somebody states

@@ -21,8 +21,9 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms.cells import Cell, arm_means
 from retention_models.interventions.arms.contrasts import Measure, contrast, difference, read_measure
-from retention_models.interventions.arms.experiment import UNIVERSAL_CONTROL, Experiment, Plan
+from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
+from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL, Plan
 from retention_models.interventions.designs.arm_differences import contrast_effects
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.effects.laws import StudentT
@@ -336,7 +337,8 @@ class _Comparison:
         weights = {arm: difference(arm, self.plan.control) for arm in self.arms[1:]}
         varying = {arm: weight for arm, weight in weights.items() if self._law(arm, test.cells).std_error > 0}
         effects = contrast_effects(test, measured, varying, level=self.level)
-        return tuple(replace(effect, estimand=f"{effect.estimand}, days {first} to {last}") for effect in effects)
+        days = f"days {first} to {last}"
+        return tuple(replace(effect, estimand=f"{effect.estimand}, {days}", smallest_gain=None) for effect in effects)
 
     def _law(self, arm: str, cells: Sequence[Cell]) -> StudentT:
         """The law of the difference between an arm and the control."""
