@@ -79,7 +79,7 @@ def test_the_word_reaches_the_row_and_only_chance_makes_it_randomised(door, assi
 def test_members_who_chose_themselves_are_not_recommended(assigned_by, joiners):
     compared = campaign(joiners, assigned_by)
     text = rm.narrative.recommendation(compared)
-    assert "Send" not in text
+    assert "Roll out" not in text
     assert "EUR" not in text.replace("EUR per customer", "")
     assert text.startswith("Do not decide by this comparison: ")
     assert "Assign customers to the groups at random" in text
@@ -90,7 +90,7 @@ def test_members_who_chose_themselves_are_not_recommended(assigned_by, joiners):
 
 
 def test_the_same_rows_assigned_at_random_are_recommended(joiners):
-    assert rm.narrative.recommendation(campaign(joiners, "random")).startswith("Send “member” next")
+    assert rm.narrative.recommendation(campaign(joiners, "random")).startswith("Roll out “member”. ")
 
 
 @pytest.mark.parametrize("assigned_by", [None, *NOT_RANDOM])
@@ -103,7 +103,7 @@ def test_the_command_line_recommends_nothing_unless_it_is_told_that_chance_decid
     assert main(command) == 0
     page = (tmp_path / "06_did_the_campaign_work.html").read_text()
     assert "Do not decide by this comparison" in page
-    assert "Send “member”" not in page
+    assert "Roll out “member”" not in page
     assert "randomised" not in page
 
 

@@ -14,7 +14,8 @@ from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import outcome_pricing
 from retention_models.interventions.campaign.read import Campaign
-from retention_models.interventions.designs.arm_differences import contrast_effects
+from retention_models.interventions.designs.arm_differences import contrast_effects, differences
+from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.planning.sequential import Look, interim_look
 from retention_models.tables.frames import as_lazy, collect
 
@@ -65,6 +66,17 @@ def interim_looks(campaign: Campaign) -> pd.DataFrame | None:
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(COLUMNS))
     table.index = pd.MultiIndex.from_tuples(rows, names=["look", "share", "arm"])
     return table.astype(dict.fromkeys(["effect", "z", "bound"], "Float64"))
+
+
+def deciding_effects(campaign: Campaign, level: float) -> list[Effect]:
+    """The effect of each arm on the outcome that decides; intervals hold at all planned looks, if there are any."""
+    effects = differences(campaign.experiment, campaign.main_outcome, level=level, **campaign.money)
+    assigned, plan = campaign.roles.assigned, campaign.experiment.plan
+    if assigned is None or campaign.contracts or not (plan.looks and plan.is_random):
+        return effects
+    so_far = campaign.experiment.n(*campaign.experiment.arms) / campaign.planned_customers
+    before = [share for share in _look_times(campaign, assigned, plan.looks) if share < so_far]
+    return [interim_look(effect, [*before, so_far]).effect for effect in effects]
 
 
 def _look_times(campaign: Campaign, assigned: str, shares: Sequence[float]) -> pd.Series[float]:

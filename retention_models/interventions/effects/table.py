@@ -35,7 +35,8 @@ CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 class EvidenceTable(Presentation):
     """Effects in one table; ``evidence_table`` creates it.
 
-    The text and HTML form group effects that can be compared: differences in one unit, ratios, hazard ratios. Failed
+    The text and HTML form group effects that can be compared: differences in one unit (of shares in percentage points,
+    ``pp``), ratios (as lifts: 10 % for a ratio of 1.1), hazard ratios. Failed
     and open checks follow each group. Randomised effects with a value and without a failed check are ranked by value
     per treated customer. So are quasi-experimental ones whose checks all passed, by themselves. Observational
     differences are never ranked.
@@ -241,7 +242,7 @@ def evidence_table(effects: Iterable[Effect]) -> EvidenceTable:
     >>> print(evidence_table(rm.differences(test, completed)))
     Difference, share of customers
     rank intervention   outcome            effect, 95 %  horizon      p   n     design value
-       -  10, 2 given completed 0.153 (0.054 to 0.252) 9 months 0.0025 300 randomised     -
+       -  10, 2 given completed 15.3 pp (5.4 to 25.2) 9 months 0.0025 300 randomised     -
     <BLANKLINE>
     No effect has both a value and checks that hold: there is nothing to rank.
     """
@@ -285,7 +286,7 @@ def _annual_clause(effect: Effect, lower: float, upper: float) -> str:
     """To how many customers, and for what money a year; empty where nobody said."""
     if effect.reach is None or effect.uses is None:
         return ""
-    low, high = format_together(effect.uses * lower, effect.uses * upper)
+    low, high = format_together(*(float(f"{effect.uses * end:.3g}") for end in (lower, upper)))
     again = "" if effect.repeats == 1 else f" ({effect.repeats:g} times, each assumed to have this effect)"
     return f" to {effect.reach:,} customers: {low} to {high} a year{again}"
 
@@ -327,7 +328,7 @@ def _display_rows(members: list[Effect], ranks: list[int | None]) -> pd.DataFram
             "rank": ["-" if rank is None else str(rank) for rank in ranks],
             "intervention": [e.intervention for e in members],
             "outcome": [e.outcome for e in members],
-            "effect": [_interval_text((e.estimate, e.lower, e.upper), e, same) for e in members],
+            "effect": [_effect_text(e, same) for e in members],
             "horizon": [e.horizon_text for e in members],
             "p": [p_value_text(e.p_value) for e in members],
             "n": [f"{e.n:,}" for e in members],
@@ -345,12 +346,22 @@ def _level_text(effect: Effect) -> str:
     return f"{100 * effect.level:.3g} %"
 
 
-def _interval_text(numbers: tuple[float, float, float] | None, effect: Effect, same_level: bool) -> str:
+def _effect_text(effect: Effect, same_level: bool) -> str:
+    """An effect with its interval: of shares in percentage points, of a ratio the lift in percent."""
+    numbers = (effect.estimate, effect.lower, effect.upper)
+    if effect.scale == "ratio":
+        return _interval_text((*(100 * (x - 1) for x in numbers),), effect, same_level, " %")
+    if effect.scale == "difference" and effect.unit.startswith("share of "):
+        return _interval_text((*(100 * x for x in numbers),), effect, same_level, " pp")
+    return _interval_text(numbers, effect, same_level)
+
+
+def _interval_text(numbers: tuple[float, ...] | None, effect: Effect, same_level: bool, unit: str = "") -> str:
     """A number with its interval, and its level where levels differ; a dash where there is none."""
     if numbers is None:
         return "-"
     middle, *ends = format_together(*numbers)
-    return f"{middle} ({' to '.join(ends)}{'' if same_level else f'; {_level_text(effect)}'})"
+    return f"{middle}{unit} ({' to '.join(ends)}{'' if same_level else f'; {_level_text(effect)}'})"
 
 
 def _add_level(table: pd.DataFrame, members: list[Effect]) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """A test that nobody has looked at: what is chosen from its rows, what is told of it, what it says to do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -25,6 +27,7 @@ ROLES = {"outcome": ("bought",), "amount": "amount", "covariate": ("before",), "
 MONEY = stated(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
 MONEY_OF_ONE_FEWER = stated(worth=40.0, cost={"mail": 0.2, "gift": 0.4}, currency="EUR")
 SHARES = {"none": 1, "mail": 1, "gift": 1}
+PLANNED = rm.Plan(control="none", assigned_by="random", smallest_gain=0.005)
 
 
 @pytest.fixture(scope="module")
@@ -426,9 +429,9 @@ def test_there_is_nothing_to_look_at_before_the_end_without_an_order(rows, campa
     assert at_once.index.get_level_values("share").unique().tolist() == [1.0]
 
 
-def test_the_arm_that_pays_is_sent_next(campaign):
+def test_the_arm_that_pays_is_rolled_out(campaign):
     sentence = recommendation(campaign)
-    assert sentence.startswith("Send “gift” next: it earned EUR ")
+    assert sentence.startswith("Roll out “gift”. “gift” earned EUR ")
     assert "Its lead over “mail”" in sentence
     assert "As to “bought”, one more cost" in sentence
     assert "(Intervals of 97.5 %, 95 % for all 2 arms together.)" in sentence
@@ -437,9 +440,11 @@ def test_the_arm_that_pays_is_sent_next(campaign):
 @pytest.mark.parametrize(
     ("prices", "beginning"),
     [
-        (stated(worth=40.0, cost=30.0), "Send none of them: even the best"),
-        (stated(worth=10.0, cost=1.1), "No arm is expected to pay"),
-        (stated(worth=10.0, cost=0.75), "No arm is sure to pay"),
+        (stated(worth=40.0, cost=30.0), "Roll out none of the arms: even the best loses money. “gift” earned -"),
+        (stated(worth=10.0, cost=1.1), "Keep “none”: a gain of 1.10 or more is excluded. “gift” earned -0."),
+        (stated(worth=10.0, cost=0.75), "Keep “none”: a gain of 0.750 or more is excluded. “gift” earned 0."),
+        (stated(worth=10.0, cost=0.75) | {"smallest_gain": 0.1}, "Keep testing “gift” with "),
+        (stated(worth=10.0, cost=0.75) | {"smallest_gain": 0.4}, "Keep “none”, unless a gain below 0.400 matters: "),
         (stated(), "Use “gift”. With “gift”, “bought” is "),
     ],
 )
@@ -457,14 +462,20 @@ def test_without_prices_an_arm_that_is_worse_is_not_used():
     told = read_campaign(rows, arm="version", control="gate_30", outcome="retention_7", assigned_by="random")
     text = recommendation(told)
     assert text.startswith(
-        "Keep “gate_30”. With “gate_40”, “retention_7” is 6.00 percentage points lower (2.79 to 9.21)."
+        "Keep “gate_30”. With “gate_40”, “retention_7” is 6.00 percentage points lower (2.79 to 9.21), a fall of 31.6 "
     )
 
 
 def test_nothing_found_says_what_would_have_been(rows):
     told = read_campaign(rows[rows["arm"] != "gift"], outcome="bought", **stated(), assigned_by="random")
-    assert recommendation(told).startswith("No arm is shown to have changed “bought”: the largest difference is “mail”")
-    assert "would have been found four times in five" in recommendation(told)
+    text = recommendation(told)
+    assert text.startswith(
+        "No arm is shown to have changed “bought”. The largest difference in “bought” is that of “mail”"
+    )
+    assert " percentage points or more would have been found four times in five" in text
+    planned = recommendation(replace(told, experiment=replace(told.experiment, plan=PLANNED)))
+    assert planned.startswith("Keep testing “mail” with ")
+    assert " customers per group, to be exact to 0.500 percentage points. The largest difference" in planned
 
 
 def test_the_change_that_would_have_been_found_is_that_of_the_smallest_arm(rows):
@@ -477,8 +488,11 @@ def test_the_change_that_would_have_been_found_is_that_of_the_smallest_arm(rows)
     )
     widest = max(rm.differences(told.experiment, told.main_outcome), key=lambda effect: effect.std_error)
     assert widest.intervention == "gift"
-    needed = three_digits((ndtri(0.9875) + ndtri(0.8)) * widest.std_error)
-    assert f"A change of {needed} or more would have been found in each arm four times in five" in recommendation(told)
+    needed = three_digits(100 * (ndtri(0.9875) + ndtri(0.8)) * widest.std_error)
+    assert (
+        f"A change of {needed} percentage points or more would have been found in each arm four times in five"
+        in recommendation(told)
+    )
 
 
 def test_no_decision_stands_on_a_broken_assignment(rows):

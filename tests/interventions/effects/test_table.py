@@ -188,7 +188,7 @@ def test_levels_are_told(effect):
         assert "value, 95 %" in shown
     mixed = evidence_table([effect(level=0.5, **value), effect(intervention="call", **value)])
     for shown in (str(mixed), mixed._repr_html_()):
-        assert "0.0400 (0.0204 to 0.0596; 50 %)" in shown
+        assert "4.00 pp (2.04 to 5.96; 50 %)" in shown
         assert "1.00 (0.50 to 1.50; 95 %)" in shown
 
 
