@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from argparse import ArgumentParser, ArgumentTypeError, HelpFormatter, Namespace, _ArgumentGroup
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, HelpFormatter, Namespace, _ArgumentGroup
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +31,8 @@ class Option:
         The values that there are, if they are few.
     repeated
         Whether it may be given several times.
+    hidden
+        Whether ``--help`` leaves it out, as it does with those that a plan file states as well.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Option:
     parse: Callable[[str], Any] | None = None
     choices: tuple[str, ...] | None = None
     repeated: bool = False
+    hidden: bool = False
 
     @property
     def flag(self) -> str:
@@ -52,7 +55,7 @@ class Option:
 
     def add(self, parser: ArgumentParser | _ArgumentGroup, help: str | None = None) -> None:
         """Add the option to a parser."""
-        words: dict[str, Any] = {"help": help or self.help, "default": None}
+        words: dict[str, Any] = {"help": SUPPRESS if self.hidden else help or self.help, "default": None}
         if self.is_switch:
             parser.add_argument(self.flag, action="store_const", const=True, **words)
             return
@@ -85,6 +88,8 @@ class Option:
     def _parsed(self, value: object) -> Any:
         if isinstance(value, dict) and self.parse in (by_arm, cost):
             value = ",".join(f"{arm}={share}" for arm, share in value.items())
+        if isinstance(value, list) and self.parse is shares:
+            value = ",".join(map(str, value))
         if not isinstance(value, str | int | float | dt.date):
             raise ArgumentTypeError(f"expected a single value, not {value!r}")
         if self.choices and value not in self.choices:
@@ -132,6 +137,11 @@ def margin(text: str) -> float:
 def share(text: str) -> float:
     """A share: from 0 to 1."""
     return _check_number(text, partial(require_number, "the share", low=0, high=1))
+
+
+def shares(text: str) -> list[float]:
+    """Shares separated by commas."""
+    return [share(part) for part in text.split(",")]
 
 
 def level(text: str) -> float:

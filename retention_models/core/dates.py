@@ -97,6 +97,11 @@ def unit_plural(time_unit: str) -> str:
     return f"units of {time_unit}" if name is None else f"{name}s"
 
 
+def unit_days(time_unit: str) -> float:
+    """The length of a unit of time in days, on average for months, quarters and years."""
+    return MEAN_DAYS[time_unit] if time_unit in PERIODS else unit_length(time_unit).total_seconds() / 86_400
+
+
 def check_time_unit(time_unit: str) -> None:
     """An error unless the unit is a month, a quarter, a year or has a fixed length."""
     if isinstance(time_unit, str) and time_unit in PERIODS:

@@ -8,6 +8,7 @@ from .campaign.interim import interim_looks as interim_looks
 from .campaign.read import read_campaign as read_campaign
 from .campaign.views import ceiling_check as ceiling_check
 from .campaign.views import ceiling_table as ceiling_table
+from .campaign.views import contract_values as contract_values
 from .campaign.views import cost_breakdown_by_arm as cost_breakdown_by_arm
 from .campaign.views import costs_per_retained as costs_per_retained
 from .campaign.views import difference_by_method as difference_by_method

@@ -11,7 +11,7 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import format_together, three_digits, with_interval
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.outcome import outcome_pricing
-from retention_models.interventions.campaign.interim import deciding_effects
+from retention_models.interventions.campaign.interim import deciding_effects, has_planned_looks
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.campaign.views import cost_outcome, costs_per_retained
 from retention_models.interventions.designs.arm_differences import contrast_effects, differences
@@ -77,7 +77,9 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     each = 1 - (1 - level) / len(others)
     effects = deciding_effects(campaign, each)
     decision = _value_sentence(campaign, effects) if campaign.priced else _outcome_sentence(campaign, effects)
-    together = f", {100 * level:g} % for all {len(others)} arms together" if len(others) > 1 else ""
+    many = [f"all {len(others)} arms"] * (len(others) > 1) + ["all planned looks"] * has_planned_looks(campaign)
+    together = f", {100 * level:g} % for {' and '.join(many)} together" if len(others) > 1 else ""
+    together = together or (" that hold at all planned looks" if many else "")
     failed = [check for effect in effects for check in effect.failed] + [c for c in checks if c.passed is False]
     warned = ", ".join(dict.fromkeys(f"“{check.name}”" for check in failed))
     warning = f" But what was checked did not hold: {warned}." if warned else ""

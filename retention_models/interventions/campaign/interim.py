@@ -46,10 +46,9 @@ def interim_looks(campaign: Campaign) -> pd.DataFrame | None:
     spent over its looks (O'Brien-Fleming-like). A look without an estimate, such as before the first amount or before
     an arm began, spends no error.
     """
-    assigned, plan = campaign.roles.assigned, campaign.experiment.plan
-    if assigned is None or campaign.contracts or not (plan.looks and plan.is_random):
+    if not has_planned_looks(campaign):
         return None
-    moments = _look_times(campaign, assigned, (*plan.looks, 1.0))
+    moments = _look_times(campaign, (*campaign.experiment.plan.looks, 1.0))
     if moments.empty:
         return None
     rows: dict[tuple[int, float, str], tuple[Any, ...]] = {}
@@ -71,17 +70,22 @@ def interim_looks(campaign: Campaign) -> pd.DataFrame | None:
 def deciding_effects(campaign: Campaign, level: float) -> list[Effect]:
     """The effect of each arm on the outcome that decides; intervals hold at all planned looks, if there are any."""
     effects = differences(campaign.experiment, campaign.main_outcome, level=level, **campaign.money)
-    assigned, plan = campaign.roles.assigned, campaign.experiment.plan
-    if assigned is None or campaign.contracts or not (plan.looks and plan.is_random):
+    if not has_planned_looks(campaign):
         return effects
     so_far = campaign.experiment.n(*campaign.experiment.arms) / campaign.planned_customers
-    before = [share for share in _look_times(campaign, assigned, plan.looks) if share < so_far]
+    before = [share for share in _look_times(campaign, campaign.experiment.plan.looks) if share < so_far]
     return [interim_look(effect, [*before, so_far]).effect for effect in effects]
 
 
-def _look_times(campaign: Campaign, assigned: str, shares: Sequence[float]) -> pd.Series[float]:
+def has_planned_looks(campaign: Campaign) -> bool:
+    """Whether looks before the end were planned, and can be taken."""
+    plan = campaign.experiment.plan
+    return bool(plan.looks) and plan.is_random and campaign.roles.assigned is not None and campaign.contracts is None
+
+
+def _look_times(campaign: Campaign, shares: Sequence[float]) -> pd.Series[float]:
     """The share of the planned customers who were assigned by each moment of a look that has been reached."""
-    frame = as_lazy(campaign.rows).select(nw.col(assigned).alias("moment"))
+    frame = as_lazy(campaign.rows).select(nw.col(str(campaign.roles.assigned)).alias("moment"))
     sizes = collect(frame.group_by("moment").agg(nw.len().alias("n"))).set_index("moment")["n"].sort_index()
     customers = sizes.cumsum()
     wanted = [share * campaign.planned_customers for share in dict.fromkeys(shares)]

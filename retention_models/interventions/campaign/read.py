@@ -320,6 +320,8 @@ def read_campaign(
             control=against,
             name="",  # effects go by their arm alone
             unit=roles.cluster or "customer",
+            block=roles.block,
+            cluster=roles.cluster,
             assigned_by=assigned_by,
             **{name: value for name, value in stated.items() if value is not None},
         )

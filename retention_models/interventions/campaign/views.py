@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,18 +10,27 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import require_number
+from retention_models.core.arguments import require_discount_rate, require_number
 from retention_models.core.check import Check
+from retention_models.core.dates import MEAN_DAYS, unit_days
 from retention_models.estimation.model import Model
+from retention_models.estimation.newton import ConvergenceError
+from retention_models.fitting.estimate import fit
 from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_in_words, cost_per_retained
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.designs.arm_differences import differences
+from retention_models.interventions.designs.contract_arms import ContractExperiment
+from retention_models.interventions.designs.contracts import incremental_value
 from retention_models.interventions.designs.encouragement import as_treated_difference, complier_effect
 from retention_models.interventions.effects.effect import Effect
 from retention_models.interventions.outcomes.model_check import purchase_model_check
+from retention_models.survival.sbg import ShiftedBetaGeometric
+from retention_models.tables.days import Period
 from retention_models.tables.frames import as_lazy, collect
+from retention_models.value.contracts import discounted_residual_lifetime
+from retention_models.value.terms import Terms
 
 
 def relative_lifts(campaign: Campaign) -> list[Effect]:
@@ -252,6 +262,64 @@ def cost_breakdown_by_arm(campaign: Campaign) -> pd.DataFrame | None:
     }
     table = pd.concat(parts, names=["arm"])
     return table[(table != 0).any(axis=1)].rename(columns={"lower": "amount_lower", "upper": "amount_upper"})
+
+
+def contract_values(campaign: Campaign, *, annual_discount_rate: float = 0.1) -> pd.DataFrame | None:
+    """Incremental value of each arm among customers with contracts: up to the horizon, and apart from it the tail.
+
+    Parameters
+    ----------
+    campaign
+        The campaign that ``read_campaign`` returns.
+    annual_discount_rate
+        Discount rate a year as a share, 0.1 by default.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        As ``incremental_value`` returns it, in money per treated customer. The tail is extrapolated: a shifted
+        beta-geometric model is fitted to the control, and customers whom the arm retained are assumed to stay as long
+        as others. There is no tail if tenures are not whole periods or the model does not fit. None without contracts
+        or without a price.
+
+    Raises
+    ------
+    ValueError
+        When the discount rate is not a share.
+    """
+    test, horizon, time_unit = campaign.contracts, campaign.outcomes[0].horizon, campaign.outcomes[0].time_unit
+    if test is None or campaign.priced is None or campaign.terms is None or horizon is None or time_unit is None:
+        return None
+    require_discount_rate(annual_discount_rate)
+    years = unit_days(time_unit) / MEAN_DAYS["Y"]
+    return incremental_value(
+        test,
+        campaign.terms,
+        costs=campaign.costs,
+        horizon=horizon,
+        rate=math.log1p(annual_discount_rate) * years,
+        residual_lifetime=_residual_lifetime(test, horizon, time_unit, annual_discount_rate),
+        level=campaign.level,
+    )
+
+
+BILLING_PERIODS: dict[str, Period] = {"M": "M", "Y": "Y", "W": 7, "D": 1}
+
+
+def _residual_lifetime(test: ContractExperiment, horizon: float, time_unit: str, rate: float) -> float | None:
+    """Expected discounted periods after the horizon of a customer of the control who is there; None if not known."""
+    curve = test.curves[test.plan.control]
+    whole = float(horizon).is_integer() and bool((curve.tenure == np.floor(curve.tenure)).all()) and curve.tenure[0] > 0
+    if not whole or time_unit not in BILLING_PERIODS:
+        return None
+    table = pd.DataFrame({"tenure": curve.tenure, "at_risk": curve.at_risk, "lost": curve.lost})
+    try:
+        model = fit(ShiftedBetaGeometric, table).model
+    except (ValueError, ConvergenceError):  # nobody left, or all at once
+        return None
+    terms = Terms(annual_discount_rate=rate, billing_period=BILLING_PERIODS[time_unit])
+    payments = int(horizon) + 1  # the one at the start is the first
+    return float(discounted_residual_lifetime(model, [payments], terms, moment="after_payment")[0])
 
 
 def _redeemable_outcome(campaign: Campaign, arm: str) -> str | None:

@@ -11,7 +11,7 @@ import math
 from scipy.special import ndtr
 
 from retention_models.core.arguments import require_number, require_whole
-from retention_models.core.dates import MEAN_DAYS, PERIODS, span_name, unit_length
+from retention_models.core.dates import span_name, unit_days
 
 LONGEST_YEAR = 366.0  # days
 
@@ -34,7 +34,7 @@ def require_within_year(repeats: float, horizon: float | None, time_unit: str | 
                 "must not overlap"
             )
         return
-    days = horizon * (MEAN_DAYS[time_unit] if time_unit in PERIODS else unit_length(time_unit).total_seconds() / 86400)
+    days = horizon * unit_days(time_unit)
     if repeats * days > LONGEST_YEAR:
         raise ValueError(
             f"{repeats:g} repeats of {span_name(horizon, time_unit)} take {repeats * days:,.0f} days and do not fit in "

@@ -193,7 +193,7 @@ class EvidenceTable(Presentation):
         for heading, members in self._sections.items():
             notes = [f"  ! {note}" for note in _notes(members)]
             table = _add_level(_display_rows(members, [self._rank(effect) for effect in members]), members)
-            parts.append("\n".join([heading, table.to_string(index=False), *notes]))
+            parts.append("\n".join([_title(heading), table.to_string(index=False), *notes]))
         return "\n\n".join([*parts, self.decision])
 
     def _repr_html_(self) -> str:
@@ -203,7 +203,7 @@ class EvidenceTable(Presentation):
             table, shared = _drop_constant_columns(
                 _display_rows(members, [self._rank(effect) for effect in members]), members
             )
-            title = f"{heading} ({'; '.join(shared)})" if shared else heading
+            title = f"{_title(heading)} ({'; '.join(shared)})" if shared else _title(heading)
             shown = _add_level(table, members).to_html(index=False, border=0, escape=True)
             parts.append(f"<h4>{escape(title)}</h4>{shown}" + (f"<ul>{items}</ul>" if items else ""))
         has_value = any(effect.value is not None for effect in self.effects)
@@ -307,6 +307,11 @@ def _caveat(effect: Effect) -> str:
 def heading(scale: Scale, unit: str) -> str:
     """The heading of an effect's panel: its scale, and for a difference its unit."""
     return f"Difference, {unit}" if scale == "difference" else scale.capitalize()
+
+
+def _title(heading: str) -> str:
+    """The title of a panel: ratios are shown as lifts."""
+    return "Lift, in percent of the baseline" if heading == "Ratio" else heading
 
 
 def _notes(members: list[Effect]) -> list[str]:

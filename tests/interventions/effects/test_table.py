@@ -60,7 +60,7 @@ def test_only_ranks_money_and_plans_may_be_missing(table):
 def test_it_reads_as_text(table):
     text = str(table)
     for heading in table.panels:
-        assert f"{heading}\n" in text
+        assert f"{'Lift, in percent of the baseline' if heading == 'Ratio' else heading}\n" in text
     assert "! sample ratio: FAILED. Half got lost. (broken)" in text
     assert "! overlap: not testable. Not tried. (<b>card</b>)" in text
     assert "Overturned by a hidden cause" in text
