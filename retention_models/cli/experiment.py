@@ -43,7 +43,7 @@ _DESIGN = (
     Option(
         "assigned_by",
         "WORD",
-        "who decided: random, rule, choice or unknown (default, never recommended)",
+        "who decided: random, rule, choice; else unknown and not recommended",
         choices=("random", "rule", "choice", "unknown"),
     ),
     Option("measured_from", "DAY", "first day on which outcomes were measured, with choice", hidden=True),

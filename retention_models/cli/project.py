@@ -52,14 +52,16 @@ class Project:
         return Namespace(**found)
 
     def _path_of(self, file: object) -> Path:
+        """The path of a file, which counts from the folder of the project file."""
         if not isinstance(file, str):
-            raise RequestError(f"{self.path}: file must be the path of a file, not {file!r}")
+            raise RequestError(f"{self.path}: a file must be the path of a file, not {file!r}")
         assert self.path is not None
         return self.path.parent / file
 
     def _parse(self, source: Source, name: str, value: object) -> Any:
         try:
-            return source.every_option[name].from_toml(value)
+            parsed = source.every_option[name].from_toml(value)
+            return self._path_of(value) if isinstance(parsed, Path) else parsed
         except RequestError as error:
             raise RequestError(f"{self.path}, [{source.section}]: {error}") from None
 

@@ -108,9 +108,11 @@ def _value_sentence(campaign: Campaign, effects: Sequence[Effect]) -> str:
     assert best.priced is not None
     value, lower, upper = best.priced
     control = campaign.experiment.plan.control
+    within = "" if best.horizon is None else f" within {best.horizon_text}"
+    later = "" if campaign.contracts is None else " What retained customers pay later is not counted."
     earned = (
         f"“{best.intervention}” earned {_money_text(campaign, with_interval(value, lower, upper))} per treated "
-        f"customer more than “{control}”, net of cost."
+        f"customer more than “{control}”{within}, net of cost.{later}"
     )
     if lower > 0:
         headline = f"Roll out “{best.intervention}”{_annual_clause(campaign, best)}."
@@ -160,7 +162,12 @@ def _loss_clause(campaign: Campaign, effect: Effect) -> str:
     """What a wrong decision costs on average; empty where the reach is not known."""
     if effect.expected_loss is None:
         return ""
-    return f" The expected loss of deciding now is {_money_text(campaign, three_digits(effect.expected_loss))} a year."
+    return f" The expected loss of deciding now is {_money_text(campaign, _rounded(effect.expected_loss))} a year."
+
+
+def _rounded(amount: float) -> str:
+    """A large amount to three significant digits."""
+    return three_digits(float(f"{amount:.3g}"))
 
 
 def _lead_sentence(campaign: Campaign, ranked: Sequence[Effect]) -> str:

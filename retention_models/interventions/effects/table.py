@@ -11,6 +11,7 @@ import pandas as pd
 
 from retention_models.core.formatting import Presentation, format_together, p_value_text, with_interval
 from retention_models.interventions.effects.effect import CEILING, Effect, Scale
+from retention_models.interventions.effects.full_scale import next_test_size
 from retention_models.interventions.effects.multiplicity import benjamini_hochberg, holm, shrink
 from retention_models.interventions.effects.sensitivity import sensitivity_sentence
 
@@ -278,7 +279,8 @@ def _decision_sentence(ranked: list[Effect]) -> str:
     if lower > 0:
         return f"Roll out {best.intervention}{_annual_clause(best, lower, upper)}. Its value is {worth}{_caveat(best)}."
     if value > 0:
-        return f"Keep testing {best.intervention}{_next_test_clause(best)}. Its value is {worth}: a loss is possible."
+        size = _next_test_clause(best, lower, upper)
+        return f"Keep testing {best.intervention}{size}. Its value is {worth}: a loss is possible."
     return f"No effect is expected to pay. The best of {len(ranked)} is {best.intervention}: {worth}."
 
 
@@ -291,9 +293,10 @@ def _annual_clause(effect: Effect, lower: float, upper: float) -> str:
     return f" to {effect.reach:,} customers: {low} to {high} a year{again}"
 
 
-def _next_test_clause(effect: Effect) -> str:
-    """The size of the next test; empty where it is not known."""
-    customers = effect.customers_of_next_test
+def _next_test_clause(effect: Effect, lower: float, upper: float) -> str:
+    """The size of the next test, whose interval is compared with others as well; empty where it is not known."""
+    gain = effect.smallest_gain
+    customers = None if gain is None else next_test_size(effect.n, (lower, upper), gain)
     return "" if customers is None else f" with {customers:,} customers"
 
 
