@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from retention_models.core.arguments import require_type
 from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits
+from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.effects.assignment import IN_WORDS
 from retention_models.interventions.effects.derived_laws import Law, RepeatedLooks
 from retention_models.interventions.effects.effect import Effect, with_laws
 from retention_models.interventions.effects.error_spending import Spending, check_fractions
 
+EARLY = 0.01  # of the planned data: looks may come so much before their share
 FEW_FREEDOM = 10  # fewer degrees of freedom, and bounds made for a normal path are approximate
 
 
@@ -51,7 +53,9 @@ class Look(Presentation):
         return [f"Look {self.number}: |z| = {z} against {bound}: {verdict}. {self.effect}"]
 
 
-def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spending = "obrien-fleming") -> Look:
+def interim_look(
+    effect: Effect, fractions: Sequence[float], *, plan: Plan | None = None, spending: Spending = "obrien-fleming"
+) -> Look:
     """An interim look at a running test: its current effect, compared with the bound for this look.
 
     Parameters
@@ -60,6 +64,8 @@ def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spendi
         The effect computed from the current data.
     fractions
         The fraction of the planned data at each look up to this one, increasing, at most 1.
+    plan
+        The plan of the test, whose ``looks`` are the only ones before the end. By default None: not checked.
     spending
         ``"obrien-fleming"``, the default, or ``"pocock"``, as in ``sequential_bounds``.
 
@@ -73,7 +79,7 @@ def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spendi
     Raises
     ------
     ValueError
-        As in ``sequential_bounds``, and when customers were not assigned at random.
+        As in ``sequential_bounds``; when customers were not assigned at random; when there are more looks than planned.
 
     Notes
     -----
@@ -96,6 +102,8 @@ def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spendi
         decided = IN_WORDS[effect.assigned_by]
         raise ValueError(f"only a test with groups drawn at random may stop early; of {effect.intervention}, {decided}")
     times = check_fractions(fractions)
+    if plan is not None:
+        _require_planned(times, plan)
     law = RepeatedLooks(effect.law, times, spending)
     value_law = None if effect.value_law is None else RepeatedLooks(effect.value_law, times, spending)
     usual, wide = (_sides(each, effect.level) for each in (effect.law, law))
@@ -112,6 +120,18 @@ def interim_look(effect: Effect, fractions: Sequence[float], *, spending: Spendi
     middle = effect.on_working_scale[0]
     z = middle / effect.std_error if effect.std_error > 0 else math.copysign(math.inf, middle)
     return Look(len(times), z, bound, with_laws(effect, law, value_law, checks=(*effect.checks, check)))
+
+
+def _require_planned(times: Sequence[float], plan: Plan) -> None:
+    """Raise a ValueError if there are more looks before the end, or earlier ones, than the plan has."""
+    before_end = [time for time in times if time < 1]
+    planned = ", ".join(f"{100 * look:g} %" for look in plan.looks) or "none"
+    if len(before_end) > len(plan.looks) or any(t < look - EARLY for t, look in zip(times, plan.looks, strict=False)):
+        taken = ", ".join(f"{100 * time:.3g} %" for time in before_end)
+        raise ValueError(
+            f"looks before the end at {taken} of the data are beyond the plan (planned: {planned}); only planned looks "
+            "may stop a test: wait for the next one"
+        )
 
 
 def _sides(law: Law, level: float) -> tuple[float, float]:

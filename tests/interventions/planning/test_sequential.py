@@ -152,3 +152,18 @@ def test_few_orders_have_an_end_at_the_last_look_only(effect):
     assert (look.effect.lower, look.effect.upper, look.stop) == (-np.inf, np.inf, False)
     assert "it has no end at this look" in look.effect.checks[-1].detail
     assert interim_look(row, [1.0]).stop
+
+
+@pytest.mark.parametrize("fractions", [[0.3], [0.5, 0.6], [0.5, 0.75, 0.9]])
+def test_looks_beyond_the_plan_are_refused(fractions, effect):
+    plan = Plan(control="none", assigned_by="random", looks=(0.5, 0.75))
+    with pytest.raises(ValueError, match=r"are beyond the plan \(planned: 50 %, 75 %\); only planned looks may stop"):
+        interim_look(effect(), fractions, plan=plan)
+    with pytest.raises(ValueError, match=r"are beyond the plan \(planned: none\)"):
+        interim_look(effect(), [0.5], plan=Plan(control="none", assigned_by="random"))
+
+
+@pytest.mark.parametrize("fractions", [[0.5], [0.501, 0.75], [0.55, 0.8, 1.0], [1.0]])
+def test_planned_looks_may_come_a_little_later(fractions, effect):
+    plan = Plan(control="none", assigned_by="random", looks=(0.5, 0.75))
+    assert interim_look(effect(), fractions, plan=plan) == interim_look(effect(), fractions)
