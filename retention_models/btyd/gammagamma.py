@@ -95,7 +95,7 @@ class GammaGamma(PositiveParameters):
         x, p, q, v = frequency, self.p, self.q, self.v
         m = np.where(x * monetary_value > 0, monetary_value, np.nan)  # others have no likelihood
         own = -betaln(p * x, q) - p * x * np.log1p(v / (x * m))
-        return own + q * np.log(v) - q * np.log(v + x * m) - np.log(m)
+        return own - q * np.log1p(x * m / v) - np.log(m)
 
     @elementwise
     def score(self, frequency: Array, monetary_value: Array) -> Array:

@@ -35,17 +35,29 @@ def test_published_amounts_of_the_first_ten_customers(customers):
     np.testing.assert_array_equal(np.round(amounts, 2), FIRST_TEN)
 
 
-def test_likelihood_is_that_of_the_paper_at_40_digits():
+@pytest.mark.parametrize("parameters", [("6.25", "3.74", "15.4"), ("1.25", "1e8", "2e9"), ("1.25", "1e13", "2e14")])
+def test_likelihood_is_that_of_the_paper_at_40_digits(parameters):
     mpmath.mp.dps = 40
-    p, q, v = map(mpmath.mpf, ("6.25", "3.74", "15.4"))
+    p, q, v = map(mpmath.mpf, parameters)
     for x, m in ((1, "0.01"), (3, "25.5"), (400, "1e5")):
         total = x * mpmath.mpf(m)
         exact = (
             mpmath.loggamma(p * x + q) - mpmath.loggamma(p * x) - mpmath.loggamma(q) + q * mpmath.log(v)
             + (p * x - 1) * mpmath.log(m) + p * x * mpmath.log(x) - (p * x + q) * mpmath.log(v + total)
         )  # fmt: skip
-        ours = rm.GammaGamma(6.25, 3.74, 15.4).log_likelihood(np.array([x]), np.array([float(m)]))[0]
+        ours = rm.GammaGamma(*map(float, parameters)).log_likelihood(np.array([x]), np.array([float(m)]))[0]
         assert ours == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_amounts_that_do_not_differ_between_customers_end_at_the_limit():
+    """Rounding of the likelihood at q of 1e13 once hid that no parameter does better than the limit."""
+    rng = np.random.default_rng(1)
+    shop = rm.ParetoNBD(r=0.55, alpha=10.6, s=0.61, beta=11.7)
+    log = shop.simulate_transactions(np.full(400, 52.0), rng, start="2024-12-30", time_unit="W")
+    log["amount"] = rng.lognormal(3, 1, len(log)).clip(0.5).round(2)
+    for day in ("2025-07-23", "2025-08-26", "2025-09-29", "2025-11-02"):
+        fit = rm.fit(rm.GammaGamma, rm.summarize(log, calibration_end=day))
+        assert np.isfinite(fit.log_likelihood)
 
 
 def test_score_is_the_gradient():
