@@ -202,8 +202,9 @@ def test_days_of_assignment_in_text_are_days():
     looks = []
     for written in (days, days.dt.strftime("%Y-%m-%d"), days.dt.strftime("%d.%m.%Y").str.lstrip("0")):
         table = rows.assign(assigned=written)
+        planned = {"planned_customers": 3000, "looks": (0.1, 0.2, 0.3, 0.4)}
         campaign = rm.interventions.read_campaign(
-            table, outcome="spend", assigned="assigned", control="none", planned_customers=3000, assigned_by="random"
+            table, outcome="spend", assigned="assigned", control="none", **planned, assigned_by="random"
         )
         looks.append(interim_looks(campaign))
     for other in looks[1:]:

@@ -79,7 +79,14 @@ def test_rows_on_spark_give_what_pandas_gives(spark, rows, options):
 
 
 def test_a_campaign_on_spark_is_read_as_in_pandas(spark, rows):
-    roles = {"outcome": "bought", "amount": "spend", "covariate": "before", "received": "got", "assigned": "week"}
+    roles = {
+        "outcome": "bought",
+        "amount": "spend",
+        "covariate": "before",
+        "received": "got",
+        "assigned": "week",
+        "looks": (0.4, 0.8),
+    }
     there, here = (
         read_campaign(source, **roles, **stated(margin=0.3, cost=0.1), planned_shares=PLAN.shares, assigned_by="random")
         for source in (spark.createDataFrame(rows), rows)

@@ -18,7 +18,7 @@ def stated(**prices):
 ROLES = {"outcome": ("bought",), "amount": "amount", "covariate": ("before",), "received": "got", "redeemed": "used"}
 PRICES = stated(margin=0.5, cost={"mail": 0.2, "gift": 0.4}, redemption_cost=1.0, currency="EUR")
 SHARES = {"none": 1, "mail": 1, "gift": 1}
-TOLD = {"planned_shares": SHARES, "horizon": 30, "time_unit": "D"}
+TOLD = {"planned_shares": SHARES, "horizon": 30, "time_unit": "D", "looks": (0.25, 0.5, 0.75)}
 
 
 def seen(campaign):

@@ -135,7 +135,7 @@ def outcomes(log, mailing):
 
 
 def campaign_tables(rows):
-    campaign = read_campaign(rows, outcome=["bought", "spend"], **ROLES, assigned_by="random")
+    campaign = read_campaign(rows, outcome=["bought", "spend"], **ROLES, looks=(0.4, 0.7), assigned_by="random")
     yield rm.evidence_table(campaign.effects).table
     yield interim_looks(campaign)
     yield pd.DataFrame({"reason": [reason for reason in campaign.reasons if "is read with decimal" not in reason]})
