@@ -122,19 +122,25 @@ def _value_sentence(campaign: Campaign, effects: Sequence[Effect]) -> str:
         facts = ""
     else:
         gain = "" if best.smallest_gain is None else _money_text(campaign, three_digits(best.smallest_gain))
-        headline, facts = _undecided(campaign, best, upper, gain), _loss_clause(campaign, best)
+        excluded = all(_excludes_gain(effect, effect.priced[2]) for effect in effects if effect.priced)
+        headline, facts = _undecided(campaign, best, gain, excluded=excluded), _loss_clause(campaign, best)
     return f"{headline} {earned}{facts}{_cost_sentence(campaign, best)}"
 
 
-def _undecided(campaign: Campaign, effect: Effect, most: float, gain: str) -> str:
+def _excludes_gain(effect: Effect, most: float) -> bool:
+    """Whether the largest possible gain is below the smallest that matters."""
+    return effect.smallest_gain is not None and most < effect.smallest_gain
+
+
+def _undecided(campaign: Campaign, effect: Effect, gain: str, *, excluded: bool) -> str:
     """What to do where a gain and a loss are both possible: test on with how many, or stop.
 
-    ``most`` is the largest possible gain, and ``gain`` the smallest that matters, in words.
+    ``gain`` is the smallest that matters, in words, and ``excluded`` whether no arm can have one.
     """
     needed, control = effect.customers_of_next_test, campaign.experiment.plan.control
     if needed is None or effect.smallest_gain is None:
         return f"Keep testing “{effect.intervention}”: a gain and a loss are both possible."
-    if most < effect.smallest_gain:
+    if excluded:
         return f"Keep “{control}”: a gain of {gain} or more is excluded."
     if needed <= effect.n:
         return f"Keep “{control}”, unless a gain below {gain} matters: the test is already exact to that."
@@ -206,8 +212,9 @@ def _no_change(campaign: Campaign, effects: Sequence[Effect], largest: Effect, n
     difference = f"The largest difference in {name} is that of {_difference_text(largest)}."
     if largest.smallest_gain is not None:
         gain = f"{three_digits(scale * largest.smallest_gain)} {unit}"
-        most = -largest.lower if largest.outcome in campaign.roles.lower_outcomes else largest.upper
-        return f"{_undecided(campaign, largest, most, gain)} {difference}"
+        less = campaign.main_outcome.column in campaign.roles.lower_outcomes
+        excluded = all(_excludes_gain(effect, -effect.lower if less else effect.upper) for effect in effects)
+        return f"{_undecided(campaign, largest, gain, excluded=excluded)} {difference}"
     needed = max((ndtri((1 + e.level) / 2) + ndtri(POWER)) * e.std_error for e in effects)
     in_each = " in each arm" if len(effects) > 1 else ""
     return (
