@@ -98,23 +98,10 @@ class Proportion(Presentation):
         return math.inf
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Mean(Presentation):
-    """An amount or a count; effects are differences of means.
+class _DifferenceOfMeans(Presentation):
+    """What is planned alike for means and ratios: differences, and variances of samples."""
 
-    With CUPED on a covariate with correlation r to the outcome, plan with ``std_dev * sqrt(1 - r**2)``.
-
-    Attributes
-    ----------
-    std_dev
-        Standard deviation of the outcome among customers, above 0.
-    """
-
-    std_dev: float
-
-    def __post_init__(self) -> None:
-        if not (is_number(self.std_dev) and self.std_dev > 0):
-            raise ValueError(f"std_dev must be above 0; got {self.std_dev!r}")
+    __slots__ = ()
 
     @property
     def largest(self) -> float:
@@ -133,17 +120,36 @@ class Mean(Presentation):
         """The difference."""
         return distance
 
-    def variances(self, effect: float, share: float) -> tuple[float, float]:
-        """The same variance in both arms."""
-        return self.std_dev**2, self.std_dev**2
-
     def freedom(self, customers: float) -> float:
         """The number of customers minus 1."""
         return customers - 1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Ratio(Presentation):
+class Mean(_DifferenceOfMeans):
+    """An amount or a count; effects are differences of means.
+
+    With CUPED on a covariate with correlation r to the outcome, plan with ``std_dev * sqrt(1 - r**2)``.
+
+    Attributes
+    ----------
+    std_dev
+        Standard deviation of the outcome among customers, above 0.
+    """
+
+    std_dev: float
+
+    def __post_init__(self) -> None:
+        if not (is_number(self.std_dev) and self.std_dev > 0):
+            raise ValueError(f"std_dev must be above 0; got {self.std_dev!r}")
+
+    def variances(self, effect: float, share: float) -> tuple[float, float]:
+        """The same variance in both arms."""
+        return self.std_dev**2, self.std_dev**2
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Ratio(_DifferenceOfMeans):
     """A ratio of two sums, such as spend per order; effects are differences of ratios (delta method).
 
     Attributes
@@ -180,30 +186,9 @@ class Ratio(Presentation):
         covariance = self.correlation * self.std_dev * self.per_std_dev
         return (self.std_dev**2 - 2 * ratio * covariance + (ratio * self.per_std_dev) ** 2) / self.per_mean**2
 
-    @property
-    def largest(self) -> float:
-        """Infinite."""
-        return math.inf
-
-    def distance(self, effect: float) -> float:
-        """The difference."""
-        return effect
-
-    def loss(self, margin: float) -> float:
-        """The margin."""
-        return margin
-
-    def effect_at(self, distance: float) -> float:
-        """The difference."""
-        return distance
-
     def variances(self, effect: float, share: float) -> tuple[float, float]:
         """The variances of the linearised ratio, in the treated arm after the effect."""
         return self._variance(0.0), self._variance(effect)
-
-    def freedom(self, customers: float) -> float:
-        """The number of customers minus 1."""
-        return customers - 1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
