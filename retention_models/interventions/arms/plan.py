@@ -115,7 +115,10 @@ class Plan(Presentation):
         if self.shares is not None:
             object.__setattr__(self, "shares", read_shares(self.shares))
             if self.control not in self.shares:
-                raise ValueError(f"control {self.control!r} is none of the arms {', '.join(self.shares)} of shares")
+                raise ValueError(
+                    f"shares must give each of the arms, and so the control {self.control!r}, a share above 0; got "
+                    f"{dict(self.shares)}"
+                )
         for name in ("unit", "population"):
             require_text(name, getattr(self, name))
         for name in ("name", "owner", "detectable_outcome"):

@@ -165,6 +165,8 @@ def assign(
     of 0.8 (Proportion: rate = 0.1). Looks at 50 %.
     """
     planned = read_shares(shares)
+    if control is not None and str(control) not in planned:
+        raise ValueError(f"control {control!r} is none of the arms {', '.join(planned)}")
     plan = Plan(
         control=next(iter(planned)) if control is None else control,
         shares=planned,
