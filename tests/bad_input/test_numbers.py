@@ -406,7 +406,10 @@ def test_a_bootstrap_is_no_fit_for_a_likelihood_ratio_test(given):
         (lambda x: interventions.non_inferiority(x, 0.1), "effect must be of type Effect"),
         (lambda x: rm.differences(x, VISIT), "test must be of type Experiment"),
         (lambda x: interventions.retention_difference(x, horizon=3), "test must be of type ContractExperiment"),
-        (lambda x: interventions.power(x, 0.1, 100), "outcome must be a Proportion, Mean, Survival or Clustered"),
+        (
+            lambda x: interventions.power(x, 0.1, 100),
+            "outcome must be a Proportion, Mean, Ratio, Survival or Clustered",
+        ),
         (rm.evidence_table, "evidence takes effects"),
     ],
 )
