@@ -287,6 +287,11 @@ class Clustered(Presentation):
     size_cv: float = 0.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.outcome, Proportion | Mean | Ratio | Survival):
+            raise TypeError(
+                "the outcome of clusters must be a Proportion, Mean, Ratio or Survival, such as Proportion(0.1); got "
+                f"{self.outcome!r}"
+            )
         require_number("size", self.size, 1)
         require_number("icc", self.icc, 0, 1)
         require_number("size_cv", self.size_cv, 0)
@@ -586,7 +591,8 @@ def _exceedance(noncentrality: float, df: float, level: float, *, both: bool = T
     bound = float(stdtrit(df, (1 + level) / 2))
     found = float(1 - nctdtr(df, noncentrality, bound) + both * nctdtr(df, noncentrality, -bound))
     if math.isnan(found):  # so large a noncentrality hardly varies; only the standard deviation does
-        return float(chdtr(df, df * (noncentrality / bound) ** 2))
+        ratio = noncentrality / bound
+        return float(chdtr(df, df * ratio * ratio))
     return found
 
 

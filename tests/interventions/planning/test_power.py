@@ -275,3 +275,15 @@ def test_a_hazard_ratio_that_too_few_events_could_show_is_out_of_reach():
         minimum_detectable_effect(Survival(0.01), 100)
     assert power(Survival(0.3), 1.0, 1_000) == pytest.approx(0.05)
     assert power(Clustered(Survival(0.3), size=20, icc=0.1), 1.0, 1_000) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("outcome", ["bought", Proportion, Clustered(Mean(1.0), 5, 0.1)])
+def test_clusters_hold_an_outcome_of_customers(outcome):
+    with pytest.raises(
+        TypeError, match="the outcome of clusters must be a Proportion, Mean, Ratio or Survival, such as"
+    ):
+        Clustered(outcome, size=5, icc=0.1)
+
+
+def test_an_effect_beyond_all_measure_needs_the_fewest_customers():
+    assert sample_size(Mean(1.0), 1e200) == sample_size(Mean(1.0), 1e9)
