@@ -395,6 +395,8 @@ def _names(outcomes: Sequence[str], covariates: Sequence[str]) -> tuple[str, ...
     """Names of all measured columns; a ValueError if one is no text, or a covariate is also an outcome."""
     require_texts("outcomes", outcomes, "['bought']")
     require_texts("covariates", covariates, "['bought_before']")
+    if not outcomes:
+        raise ValueError("no outcome is named; name the columns that were measured after the assignment")
     both = [name for name in covariates if name in outcomes]
     if both:
         raise ValueError(

@@ -305,3 +305,8 @@ def test_an_outcome_with_the_name_of_a_column_of_sums_is_refused(name):
     ):
         with pytest.raises(ValueError, match=f"'{name}' is a column of every table of sums, and names no outcome"):
             read()
+
+
+def test_a_test_without_outcomes_is_refused(rows):
+    with pytest.raises(ValueError, match="no outcome is named; name the columns that were measured after"):
+        Experiment.from_rows(rows, PLAN, arm="arm", outcomes=[])
