@@ -23,6 +23,10 @@ from retention_models.interventions.effects.assignment import NOT_STATED, Assign
 from retention_models.interventions.effects.full_scale import require_full_scale
 
 UNIVERSAL_CONTROL = "universal control"  # the arm of customers who are kept out of every test
+KEPT_OUT = (
+    f"{UNIVERSAL_CONTROL!r} is no arm of a test, but the customers who are kept out of every one: leave it out of "
+    "shares, and state their share as universal_control"
+)
 STORED = StoredRecord("plan", format=1, remedy="draw the test again")
 DAYS = ("measured_from", "measured_on")
 NUMBERS = ("universal_control", "customers", "detectable_effect", "smallest_gain", "reach", "repeats")
@@ -128,6 +132,8 @@ class Plan(Presentation):
             if getattr(self, name) is not None:
                 require_text(name, getattr(self, name))
         require_number("universal_control", self.universal_control, 0, 1)
+        if self.universal_control > 0 and UNIVERSAL_CONTROL in (self.shares or ()):
+            raise ValueError(KEPT_OUT)
         if self.customers is not None:
             require_whole("customers", self.customers, 1)
         if self.detectable_effect is not None:
@@ -223,11 +229,6 @@ def read_shares(shares: object) -> dict[str, float]:
     found = {str(arm): _plain_number(share) for arm, share in shares.items()}
     if len(found) < len(shares):
         raise ValueError(f"shares name an arm more than once, as numbers and as text: {', '.join(map(repr, shares))}")
-    if UNIVERSAL_CONTROL in found:
-        raise ValueError(
-            f"{UNIVERSAL_CONTROL!r} is no arm of a test, but the customers who are kept out of every one: leave it out "
-            "of shares, and state their share as universal_control"
-        )
     if len(found) < 2:
         raise ValueError(f"shares name one arm only, {next(iter(found))}; a test needs a control and another arm")
     return found

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from retention_models.core.arguments import require_number, require_text, require_texts, require_whole
 from retention_models.core.formatting import Part, Presentation
-from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL, Plan, check_looks, read_shares
+from retention_models.interventions.arms.plan import KEPT_OUT, UNIVERSAL_CONTROL, Plan, check_looks, read_shares
 from retention_models.interventions.planning.power import Clustered, Planned, minimum_detectable_effect
 from retention_models.tables.engines import collect_table, measured_columns
 
@@ -165,6 +165,8 @@ def assign(
     of 0.8 (Proportion: rate = 0.1). Looks at 50 %.
     """
     planned = read_shares(shares)
+    if UNIVERSAL_CONTROL in planned:
+        raise ValueError(KEPT_OUT)
     if control is not None and str(control) not in planned:
         raise ValueError(f"control {control!r} is none of the arms {', '.join(planned)}")
     plan = Plan(

@@ -38,7 +38,10 @@ def test_numbers_of_numpy_are_stored():
         ({"shares": {"mail": 1, "call": 1}}, "shares must give each of the arms, and so the control 'none', a share"),
         ({"shares": {"none": 1}}, "shares name one arm only, none; a test needs a control and another arm"),
         ({"shares": {1: 1, "1": 1, "none": 1}}, "shares name an arm more than once, as numbers and as text: 1, '1'"),
-        ({"shares": {"none": 1, "universal control": 1}}, "'universal control' is no arm of a test, .* leave it out"),
+        (
+            {"shares": {"none": 1, "universal control": 1}, "universal_control": 0.1},
+            "'universal control' is no arm of a test, .* leave it out",
+        ),
         ({"detectable_effect": "x"}, "detectable_effect must be a finite number; got 'x'"),
         ({"block": 3}, "block must be a text; got 3"),
         ({"cluster": " "}, "cluster must be a text; got ' '"),
