@@ -559,6 +559,7 @@ def test_where_nobody_left_customers_are_compared_and_their_time_is_not(rows):
     assert {effect.outcome for effect in told.effects} == {"still a customer"}
     assert all(effect.lower < 0 < effect.upper and effect.value is None for effect in told.effects)
     assert any("“time as a customer” is 6 for every customer" in reason for reason in told.reasons)
+    assert views.relative_lifts(told) == []
 
 
 def test_contracts_of_a_customer_who_is_there_twice_are_refused(rows):
