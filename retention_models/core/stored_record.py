@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -54,6 +55,11 @@ class StoredRecord:
             raise ValueError(f"{self._none}, or it is damaged ({_writer(stored)}; {problem})") from None
 
     def _bytes(self, path: str | Path) -> bytes:
+        if not isinstance(path, str | PathLike):
+            raise TypeError(
+                f"a stored {self.name} is the JSON text of to_json, or the path of the file that holds it, not "
+                f"{type(path).__name__}"
+            )
         if not str(path).strip() or Path(path).is_dir():
             what = f"{str(path)!r} is a folder" if str(path).strip() else "the text is empty"
             raise ValueError(f"{self._none}: {what}; pass the JSON text, or the path of the file that holds it")

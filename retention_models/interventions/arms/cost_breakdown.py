@@ -14,8 +14,11 @@ from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.contrasts import Measure, MeasureOf, combination, contrast, read_measure
 from retention_models.interventions.arms.costs import Costs, Pricing, position
 from retention_models.interventions.arms.experiment import Experiment
-from retention_models.interventions.arms.outcome import Outcome, outcome_measure, outcome_pricing
+from retention_models.interventions.arms.experiment_checks import is_share
+from retention_models.interventions.arms.outcome import Outcome, law_without_variance, outcome_measure, outcome_pricing
+from retention_models.interventions.effects.derived_laws import IndependentSum, Law, linear
 from retention_models.interventions.effects.effect import name_failed_checks
+from retention_models.interventions.effects.laws import StudentT
 from retention_models.interventions.effects.ratio_laws import Fieller
 from retention_models.value.terms import Terms
 
@@ -221,10 +224,18 @@ def cost_breakdown(
     measures = {line: {a: part.net_value(a, test.columns, gain) for a in weights} for line, part in parts.items()}
     if purchases is not None:
         measures["subsidised purchases"] = _subsidised_purchases(test, money, arm, purchases, weights)
+    plain = {name: read_measure(test.arm_means(name), gain) for name in weights}
+    nobody_differs = contrast(plain, weights).std_error == 0 and is_share(
+        test.cells, position(test.columns, outcome.column), unit=outcome.in_words
+    )
     rows = {}
     for line in (line for line in LINES if line in measures):
         readings = {name: read_measure(test.arm_means(name), measure) for name, measure in measures[line].items()}
-        found = contrast(readings, weights)
+        found: Law = contrast(readings, weights)
+        if nobody_differs and line in ("gross gain", "net value"):
+            gained = linear(law_without_variance(test, outcome, weights), money.worth)
+            rest = StudentT(found.estimate - gained.estimate, found.std_error, found.df)
+            found = gained if line == "gross gain" else IndependentSum(gained, rest)
         rows[line] = (found.estimate, *found.interval(level))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["amount", "lower", "upper"]).rename_axis("line")
 

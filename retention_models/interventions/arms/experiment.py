@@ -183,6 +183,7 @@ class Experiment(Presentation):
         """
         _require_plan_of_aggregates(plan)
         columns = _names(columns, covariates)
+        _require_other_names(columns)
         there = column_names(sums)
         renamed = {name: f"v{i}" for i, name in enumerate(columns)}
         for i, first in enumerate(columns):
@@ -194,7 +195,7 @@ class Experiment(Presentation):
         if not clustered:
             pairs = [(a, b) for i, a in enumerate(columns) for b in columns[i:]]
             wanted += [f"{b}*{a}" if f"{b}*{a}" in there else f"{a}*{b}" for a, b in pairs]
-        table = experiment_checks.read_sums(sums, wanted, optional=("block", "cluster"))
+        table = _planned_arms(experiment_checks.read_sums(sums, wanted, optional=("block", "cluster")), plan)
         table = table.rename(columns=renamed).assign(block=table.get("block", ""))
         cells = cells_of_sums(table, len(columns), np.zeros(len(columns)))
         checks = _checks(cells, plan, clustered=clustered) + _balance(cells, columns, covariates)
@@ -226,6 +227,7 @@ class Experiment(Presentation):
         """
         _require_plan_of_aggregates(plan)
         require_text("outcome", outcome)
+        _require_other_names([outcome])
         table = experiment_checks.read_sums(counts, ["arm", "n", outcome])
         experiment_checks.require_counts(table, outcome)
         return cls.from_sums(table.assign(**{f"{outcome}*{outcome}": table[outcome]}), plan, columns=[outcome])
@@ -256,7 +258,7 @@ class Experiment(Presentation):
         """
         _require_plan_of_aggregates(plan)
         require_text("outcome", outcome)
-        table = experiment_checks.read_sums(means, ["arm", "n", "mean", "std_dev"])
+        table = _planned_arms(experiment_checks.read_sums(means, ["arm", "n", "mean", "std_dev"]), plan)
         negative = table["std_dev"] < 0
         if negative.any():
             raise ValueError(f"std_dev is below 0 in {negative.sum()} of {len(table)} rows; a spread is 0 or more")
@@ -365,6 +367,20 @@ class Experiment(Presentation):
         return table
 
 
+def _planned_arms(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The rows of the arms of a test, without a universal control group if the plan has one."""
+    return table[table["arm"] != UNIVERSAL_CONTROL] if plan.universal_control > 0 else table
+
+
+def _require_other_names(columns: Sequence[str]) -> None:
+    """Raise a ValueError if a measured column has the name of a column that a table of sums has anyway."""
+    for name in columns:
+        if name in ("arm", "n", "block", "cluster"):
+            raise ValueError(
+                f"{name!r} is a column of every table of sums, and names no outcome: rename what was measured"
+            )
+
+
 def _require_plan_of_aggregates(plan: object) -> None:
     """An error for a plan that needs the rows of single customers."""
     require_type("plan", plan, Plan)
@@ -379,6 +395,8 @@ def _names(outcomes: Sequence[str], covariates: Sequence[str]) -> tuple[str, ...
     """Names of all measured columns; a ValueError if one is no text, or a covariate is also an outcome."""
     require_texts("outcomes", outcomes, "['bought']")
     require_texts("covariates", covariates, "['bought_before']")
+    if not outcomes:
+        raise ValueError("no outcome is named; name the columns that were measured after the assignment")
     both = [name for name in covariates if name in outcomes]
     if both:
         raise ValueError(

@@ -25,6 +25,8 @@ FEW = 5  # fewer customers than this with (or without) the outcome, and a normal
 
 def require_comparison(arms: Sequence[str], control: str) -> None:
     """Raise a ValueError unless there is a control arm and another arm."""
+    if not arms:
+        raise ValueError("there are no rows with an arm; every assigned customer needs one, those who did nothing too")
     if control not in arms:
         raise ValueError(f"the control {control!r} is none of the arms {', '.join(arms)}")
     if len(arms) < 2:

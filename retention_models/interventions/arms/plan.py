@@ -23,8 +23,13 @@ from retention_models.interventions.effects.assignment import NOT_STATED, Assign
 from retention_models.interventions.effects.full_scale import require_full_scale
 
 UNIVERSAL_CONTROL = "universal control"  # the arm of customers who are kept out of every test
+KEPT_OUT = (
+    f"{UNIVERSAL_CONTROL!r} is no arm of a test, but the customers who are kept out of every one: leave it out of "
+    "shares, and state their share as universal_control"
+)
 STORED = StoredRecord("plan", format=1, remedy="draw the test again")
 DAYS = ("measured_from", "measured_on")
+NUMBERS = ("universal_control", "customers", "detectable_effect", "smallest_gain", "reach", "repeats")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -110,18 +115,33 @@ class Plan(Presentation):
         if not pd.api.types.is_scalar(self.control) or pd.isna(self.control):
             raise ValueError(f"control must name the arm that the others are compared with; got {self.control!r}")
         object.__setattr__(self, "control", str(self.control))
+        require_text("control", self.control)
         if self.shares is not None:
-            _check_shares(self.shares)
+            object.__setattr__(self, "shares", read_shares(self.shares))
+            if self.control not in self.shares:
+                raise ValueError(
+                    f"shares must give each of the arms, and so the control {self.control!r}, a share above 0; got "
+                    f"{dict(self.shares)}"
+                )
         for name in ("unit", "population"):
             require_text(name, getattr(self, name))
         for name in ("name", "owner", "detectable_outcome"):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} must be a text; got {getattr(self, name)!r}")
+        for name in ("block", "cluster"):
+            if getattr(self, name) is not None:
+                require_text(name, getattr(self, name))
         require_number("universal_control", self.universal_control, 0, 1)
+        if self.universal_control > 0 and UNIVERSAL_CONTROL in (self.shares or ()):
+            raise ValueError(KEPT_OUT)
         if self.customers is not None:
             require_whole("customers", self.customers, 1)
+        if self.detectable_effect is not None:
+            require_number("detectable_effect", self.detectable_effect)
         object.__setattr__(self, "looks", check_looks(self.looks))
         require_full_scale(self.reach, self.repeats, self.smallest_gain)
+        for name in NUMBERS:
+            object.__setattr__(self, name, _plain_number(getattr(self, name)))
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The plan as JSON text.
@@ -198,11 +218,22 @@ def _with_tuples(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
 
 
-def _check_shares(shares: object) -> None:
-    """Raise a ValueError unless the planned shares are numbers above 0, by arm."""
+def read_shares(shares: object) -> dict[str, float]:
+    """The planned shares by the names of the arms; a ValueError unless numbers above 0, of two arms or more."""
     if not isinstance(shares, Mapping) or not shares:
         raise ValueError(
             f"shares must give each arm its planned share, such as {{'none': 1, 'mail': 2}}; got {shares!r}"
         )
     for arm, share in shares.items():
         require_number(f"the planned share of {arm} in shares", share, 0, math.inf, inside=True)
+    found = {str(arm): _plain_number(share) for arm, share in shares.items()}
+    if len(found) < len(shares):
+        raise ValueError(f"shares name an arm more than once, as numbers and as text: {', '.join(map(repr, shares))}")
+    if len(found) < 2:
+        raise ValueError(f"shares name one arm only, {next(iter(found))}; a test needs a control and another arm")
+    return found
+
+
+def _plain_number(value: Any) -> Any:
+    """A number of numpy as one of Python, which JSON can hold; any other value as it is."""
+    return value.item() if hasattr(value, "item") else value

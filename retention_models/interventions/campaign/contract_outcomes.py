@@ -13,6 +13,7 @@ from retention_models.interventions.arms.plan import Plan
 from retention_models.interventions.campaign.columns import Roles
 from retention_models.interventions.designs.contract_arms import ContractExperiment, contract_experiment
 from retention_models.interventions.designs.contract_cells import RETAINED, TIME
+from retention_models.tables.rules import check_complete
 
 
 def read_contracts_of_campaign(
@@ -24,6 +25,8 @@ def read_contracts_of_campaign(
             "tenure needs horizon and time_unit, such as horizon=6 and time_unit='M': customers and time retained are "
             "compared up to a horizon"
         )
+    if roles.customer_id is not None and roles.cluster is None:
+        check_complete(frame, {}, {}, (roles.customer_id, roles.customer_id))
     return contract_experiment(
         frame.to_native(),
         plan,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
 
 from retention_models.interventions.campaign.columns import Roles
+from retention_models.tables.cleaning import TEXT
 from retention_models.tables.currencies import CURRENCY, currency_column, require_one_currency
 from retention_models.tables.engines import forms_of, measured_columns, open_table, unread_hint
 from retention_models.tables.files import Kind
@@ -40,6 +42,14 @@ def open_rows(
     columns = {name: name for name in kinds}
     forms = forms_of(source, columns, kinds, stated, where="the test")
     frame = open_table(source, columns, kinds, keep=True, where="the test", forms=forms).lazy()
+    if roles.assigned is not None and frame.collect_schema()[roles.assigned] in TEXT:
+        filled = frame.select(roles.assigned).filter(~nw.col(roles.assigned).is_null())
+        first = collect(filled.head(1))[roles.assigned]
+        if len(first):
+            raise ValueError(
+                f"column {roles.assigned!r} must hold days or numbers for assigned, and holds text such as "
+                f"{str(first.iloc[0])!r}, whose order is not that of time; write the day, or the number of the wave"
+            )
     if roles.assigned is not None and not with_gaps:
         gaps = nw.col(roles.assigned).is_null().cast(nw.Int64).sum()
         gaps, rows = collect(frame.select(missing=gaps, rows=nw.len())).iloc[0]
@@ -58,12 +68,19 @@ def check_currencies(source: Any) -> None:
 
 
 def _kind_of_moment(source: Any, name: str, stated: Stated) -> Kind:
-    """``day`` for a column of days, also in text; else ``value``, as for numbers that count from a beginning."""
+    """``day`` for a column of days, ``number`` for one of numbers in text; else ``value``, as for other numbers."""
     columns: dict[str, str] = {name: name}
     kinds: dict[str, Kind] = {name: "day"}
     forms = forms_of(source, columns, kinds, stated, where="the test")
     are_days = name in forms and not unread_hint(source, columns, kinds, forms, [name], where="the test")
-    return "day" if are_days else "value"
+    if are_days:
+        return "day"
+    kinds[name] = "number"
+    with suppress(ValueError):  # numbers in text, which would be sorted as text
+        forms = forms_of(source, columns, kinds, stated, where="the test")
+        if name in forms and not unread_hint(source, columns, kinds, forms, [name], where="the test"):
+            return "number"
+    return "value"
 
 
 def choose_outcome(source: Any, roles: Roles, names: Sequence[str]) -> tuple[Roles, list[str]]:

@@ -17,6 +17,7 @@ from retention_models.core.arguments import require_level
 from retention_models.core.formatting import Part, Presentation
 from retention_models.interventions.arms.costs import Costs
 from retention_models.interventions.arms.experiment import Experiment
+from retention_models.interventions.arms.experiment_checks import is_constant
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL, Plan, check_looks
 from retention_models.interventions.campaign.columns import Roles
@@ -36,7 +37,7 @@ from retention_models.interventions.campaign.defaults import (
 from retention_models.interventions.campaign.prices import Prices
 from retention_models.interventions.designs.arm_differences import differences
 from retention_models.interventions.designs.contract_arms import ContractExperiment
-from retention_models.interventions.designs.contract_cells import RETAINED
+from retention_models.interventions.designs.contract_cells import RETAINED, TIME
 from retention_models.interventions.effects.assignment import IN_WORDS, NOT_STATED, AssignedBy, require_assigned_by
 from retention_models.interventions.effects.effect import Effect
 from retention_models.tables.engines import column_names
@@ -271,8 +272,13 @@ def read_campaign(
     """
     if plan is not None:
         plan = plan if isinstance(plan, Plan) else Plan.from_json(plan)
-        control = control or plan.control
+        control = plan.control if control is None else control
         block, cluster = plan.block if block is None else block, plan.cluster if cluster is None else cluster
+        if assigned_by == "random" and plan.assigned_by in ("rule", "choice"):
+            raise ValueError(
+                f"assigned_by='random' contradicts the plan of the test, which says {plan.assigned_by!r}: "
+                f"{IN_WORDS[plan.assigned_by]}. Leave assigned_by out, or correct the plan"
+            )
         assigned_by = plan.assigned_by if assigned_by in (None, "unknown") else assigned_by
     stated: dict[str, Any] = {
         "shares": planned_shares,
@@ -314,12 +320,12 @@ def read_campaign(
         frame, forms = open_rows(rows, roles, names, forms_stated, with_gaps=assigned_by == "choice")
         if plan is not None and plan.universal_control > 0:
             frame = frame.filter(nw.col(roles.arm) != nw.lit(UNIVERSAL_CONTROL))
-        against, reason = choose_control(read_arms(frame, roles.arm), control)
+        against, reason = choose_control(read_arms(frame, roles.arm), None if control is None else str(control))
         stated_plan = replace(
             plan or Plan(control=against, assigned_by=assigned_by),
             control=against,
             name="",  # effects go by their arm alone
-            unit=roles.cluster or "customer",
+            unit=roles.cluster or ("customer" if plan is None else plan.unit),
             block=roles.block,
             cluster=roles.cluster,
             assigned_by=assigned_by,
@@ -349,6 +355,9 @@ def read_campaign(
         for name, unit in units.items()
     )
     priced, earned = prices.priced_outcome(roles, outcomes)
+    earnings = prices.reasons(roles, outcomes)
+    outcomes, left_out = _without_constant_amount(outcomes, roles, experiment)
+    priced = None if left_out else priced
     costs = prices.costs(experiment.arms, roles)
     if not (priced_at_all := stated_plan.is_random):
         priced, costs = None, {}
@@ -373,10 +382,11 @@ def read_campaign(
                 if contracts
                 else (_outcome_sentence(outcome, roles, outcome.column in yes_or_no) for outcome in outcomes)
             ),
+            *left_out,
             reason,
             *_omission_sentences(roles, stated_plan.shares),
             *_look_sentences(roles, stated_plan, customers),
-            *(prices.reasons(roles, outcomes).values() if priced_at_all else [_observational_sentence(stated_plan)]),
+            *(earnings.values() if priced_at_all else [_observational_sentence(stated_plan)]),
         ),
         level=level,
     )
@@ -395,6 +405,23 @@ def _outcome_sentence(outcome: Outcome, roles: Roles, yes_or_no: bool) -> str:
     return f"“{outcome.column}” is {what}: the arms are compared by their mean over all customers, buyers or not.{less}"
 
 
+def _without_constant_amount(
+    outcomes: tuple[Outcome, ...], roles: Roles, experiment: Experiment
+) -> tuple[tuple[Outcome, ...], list[str]]:
+    """The outcomes but an amount or time that is the same for everyone, which has no interval, and why it is left out.
+
+    An only outcome stays: what nobody spent is then compared as a share of customers.
+    """
+    name = TIME if roles.has_contracts else roles.amount
+    if name is None or not is_constant(experiment.cells, experiment.columns.index(name)):
+        return outcomes, []
+    kept = tuple(outcome for outcome in outcomes if outcome.column != name)
+    every = f"{experiment.table()[name].iloc[0]:g} for every customer"
+    if not kept:
+        return outcomes, [f"“{name}” is {every}: there is no value."]
+    return kept, [f"“{name}” is {every}: there is nothing to compare in it, and no value."]
+
+
 def _check_planned_customers(planned: int | None) -> int | None:
     if planned is not None and (not isinstance(planned, numbers.Integral) or isinstance(planned, bool) or planned < 1):
         raise ValueError(f"planned_customers is how many customers were planned, 1 or more; got {planned!r}")
@@ -405,6 +432,8 @@ def _look_sentences(roles: Roles, plan: Plan, customers: int) -> list[str]:
     """How far the test is on the way to its planned looks; none where no look was planned."""
     if not plan.looks:
         return []
+    if roles.has_contracts:
+        return ["Looks were planned, but there is none at contracts: they are compared at the horizon only."]
     if roles.assigned is None:
         return ["Looks were planned, but no column says when customers came into the test (assigned): there is none."]
     if plan.customers is None:

@@ -18,6 +18,7 @@ from retention_models.estimation.newton import ConvergenceError
 from retention_models.fitting.estimate import fit
 from retention_models.interventions.arms.cost_breakdown import cost_breakdown, cost_in_words, cost_per_retained
 from retention_models.interventions.arms.experiment import Experiment
+from retention_models.interventions.arms.experiment_checks import is_constant
 from retention_models.interventions.arms.outcome import Outcome
 from retention_models.interventions.campaign.read import Campaign
 from retention_models.interventions.designs.arm_differences import differences
@@ -34,7 +35,7 @@ from retention_models.value.terms import Terms
 
 
 def relative_lifts(campaign: Campaign) -> list[Effect]:
-    """Ratio of each arm to the control in each outcome; outcomes with a mean of 0 in some arm are left out.
+    """Ratio of each arm to the control in each outcome; outcomes of 0 in some arm, or alike for all, are left out.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def relative_lifts(campaign: Campaign) -> list[Effect]:
     return [
         row
         for outcome in campaign.outcomes
-        if outcome.column in positive
+        if outcome.column in positive and not is_constant(test.cells, test.columns.index(outcome.column))
         for row in differences(test, outcome, scale="ratio", level=campaign.level)
     ]
 

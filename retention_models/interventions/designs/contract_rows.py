@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 import pandas as pd
 
 from retention_models.tables.engines import open_log
@@ -59,10 +60,11 @@ def check_groups(table: pd.DataFrame, roles: Mapping[str, str], columns: Sequenc
                 f"{roles[role]} is missing for {gaps:,} of {customers:,} customers; fill it in: leaving such "
                 "customers out would undo the random assignment"
             )
-    wrong = table.loc[~table["churned"].isin([0, 1]) | (table["tenure"] < 0), "n"].sum()
+    impossible = (table["tenure"] < 0) | ~np.isfinite(table["tenure"].astype(float))
+    wrong = table.loc[~table["churned"].isin([0, 1]) | impossible, "n"].sum()
     if wrong:
         raise ValueError(
-            f"tenure is negative, or churned neither 0 nor 1, for {int(wrong):,} of {customers:,} "
+            f"tenure is negative or infinite, or churned neither 0 nor 1, for {int(wrong):,} of {customers:,} "
             "customers; tenure counts from the assignment"
         )
     if "cluster" in roles:

@@ -103,13 +103,19 @@ def _plan(part: pd.DataFrame, assigned_by: AssignedBy) -> Plan:
     name = str(part["experiment"].iloc[0])
     if len(controls) != 1:
         raise ValueError(f"{name} has {len(controls)} controls for {part['outcome'].iloc[0]}; mark one arm with True")
-    shares = dict(zip(part["arm"].astype(str), part["share"], strict=True)) if "share" in part else None
+    has_shares = "share" in part and part["share"].notna().any()
+    shares = dict(zip(part["arm"].astype(str), part["share"], strict=True)) if has_shares else None
+    decided = list(dict.fromkeys(part["assignment"].dropna())) if "assignment" in part else []
+    if len(decided) > 1:
+        raise ValueError(
+            f"assignment of {name} is {', '.join(decided)} for {part['outcome'].iloc[0]}: state one for all of its arms"
+        )
     return Plan(
         control=str(controls.iloc[0]),
         shares=shares,
         unit=_first_value(part, "assigned", "customer"),
         name=name,
-        assigned_by=_first_stated(part, "assignment") or assigned_by,
+        assigned_by=decided[0] if decided else assigned_by,
     )
 
 

@@ -323,9 +323,9 @@ class Effect(Presentation):
     def annual_value(self) -> tuple[float, float, float] | None:
         """Value of a year at full scale with its interval, if each repeat has the effect measured; None if not known.
 
-        It needs a value and ``reach``.
+        It needs a value and ``reach``. An observational difference has none: nobody knows what treatment changes.
         """
-        if self.priced is None or self.uses is None:
+        if self.priced is None or self.uses is None or self.design == "observational":
             return None
         value, lower, upper = (self.uses * amount for amount in self.priced)
         return value, lower, upper
@@ -337,7 +337,7 @@ class Effect(Presentation):
         It is the most that a further test could be worth: the chance that the sign is wrong, times what that would
         cost (flat prior).
         """
-        if self.value is None or self.value_law is None or self.uses is None:
+        if self.value is None or self.value_law is None or self.uses is None or self.design == "observational":
             return None
         return self.uses * loss_of_deciding(self.value, self.value_law.std_error)
 

@@ -14,6 +14,7 @@ from retention_models.core.arguments import require_number, require_whole
 from retention_models.core.dates import span_name, unit_days
 
 LONGEST_YEAR = 366.0  # days
+FEWEST, MOST = 2, 1e15  # customers of a test
 
 
 def require_full_scale(reach: object, repeats: object, smallest_gain: object) -> None:
@@ -55,6 +56,7 @@ def loss_of_deciding(value: float, std_error: float) -> float:
 
 
 def next_test_size(customers: int, interval: tuple[float, float], gain: float) -> int | None:
-    """Customers, at the same shares, whose interval is no wider than the gain to each side; None if it has no end."""
-    half = (interval[1] - interval[0]) / 2
-    return math.ceil(customers * (half / gain) ** 2) if math.isfinite(half) else None
+    """Customers, at the same shares, whose interval is no wider than the gain to each side; None if too many."""
+    ratio = (interval[1] - interval[0]) / 2 / gain
+    needed = customers * ratio * ratio  # infinite where a power would be an error
+    return max(math.ceil(needed), FEWEST) if needed < MOST else None

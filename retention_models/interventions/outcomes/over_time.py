@@ -138,7 +138,7 @@ def differences_over_time(
         ``cumulative`` with the band, ``by_week``, the effects ``within_offer`` and ``after_offer``, ``checks``, and
         ``notes`` on what was left out. Days are shown as long as every arm (of every block) has two observed customers
         or clusters. A week and the days after the offer count the customers observed through their last day. An effect
-        is left out where the outcome does not vary in the arm and the control.
+        on purchases or amounts is left out where they do not vary in the arm and the control.
 
     Raises
     ------
@@ -325,7 +325,7 @@ class _Comparison:
         return within, self._effects(offer_days + 1, last, "after") if 0 < offer_days < last else ()
 
     def _effects(self, first: int, last: int, part: str) -> tuple[Effect, ...]:
-        """The effects of the arms in some days; without arms where the outcome does not vary."""
+        """The effects of the arms in some days; without arms where purchases or amounts do not vary."""
         test = _experiment(self.sums, self.plan, self.outcome, first, last)
         measured = Outcome(
             column=self.outcome,
@@ -335,8 +335,9 @@ class _Comparison:
             label=f"{LABELS[self.outcome]} {part} the offer",
         )
         weights = {arm: difference(arm, self.plan.control) for arm in self.arms[1:]}
-        varying = {arm: weight for arm, weight in weights.items() if self._law(arm, test.cells).std_error > 0}
-        effects = contrast_effects(test, measured, varying, level=self.level)
+        if self.outcome != "bought":  # a share has an interval also where nobody had it
+            weights = {arm: each for arm, each in weights.items() if self._law(arm, test.cells).std_error > 0}
+        effects = contrast_effects(test, measured, weights, level=self.level)
         days = f"days {first} to {last}"
         return tuple(replace(effect, estimand=f"{effect.estimand}, {days}", smallest_gain=None) for effect in effects)
 

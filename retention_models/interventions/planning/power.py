@@ -2,9 +2,9 @@
 
 All use one formula: the effect divided by its standard error, with the noncentral t-distribution (for proportions and
 survival the normal one). Outcomes differ only in the variance that one customer contributes. For rare outcomes, whose
-estimates are skewed, the power is the sum over all counts that the two arms can have. With k arms and one control, plan
-at ``level=1 - 0.05 / k``. With a ``margin``, the test is one of non-inferiority: its power is the probability that the
-interval excludes a loss of the margin.
+estimates are skewed, the power is the sum over all counts that the two arms can have. For survival it is that of the
+log-rank test. With k arms and one control, plan at ``level=1 - 0.05 / k``. With a ``margin``, the test is one of
+non-inferiority: its power is the probability that the interval excludes a loss of the margin.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ from retention_models.core.formatting import Presentation
 from retention_models.interventions.effects.laws import Newcombe
 
 RARE = 100.0  # variance of a count of customers below which its distribution is skewed
+NODES = 60  # of the integrals over the time of a test
+LARGEST_RATIO = 1e4  # of hazards, beyond which all treated customers leave at once
+FARTHEST = 50.0  # standard deviations, beyond which a chance is 0 or 1
+LARGEST_EXPONENT = 700.0  # of a hazard ratio that is still above 0
 WIDE = 8.0  # standard deviations of a count that are looked at
 
 
@@ -195,8 +199,10 @@ class Ratio(_DifferenceOfMeans):
 class Survival(Presentation):
     """Retention of customers; effects are hazard ratios, below 1 if the intervention retains customers.
 
-    The variance of the log hazard ratio is 1 / (events x share x (1 - share)) (Schoenfeld 1981). It depends on the
-    number of events.
+    The power is that of the log-rank test, with the mean and variance that its statistic has under the effect. For
+    ratios near 1 in groups of one size it is Schoenfeld's (1981), which depends on the number of events only. In groups
+    of different size his formula plans, for ratios below 1, too few customers for a small treated arm, and too many for
+    a large one.
 
     Attributes
     ----------
@@ -228,10 +234,10 @@ class Survival(Presentation):
 
     def effect_at(self, distance: float) -> float:
         """The hazard ratio."""
-        return math.exp(-distance)
+        return math.exp(-min(distance, LARGEST_EXPONENT))
 
     def variances(self, effect: float, share: float) -> tuple[float, float]:
-        """1 / (share of customers with an event in both arms together)."""
+        """1 / (share of customers with an event in both arms together), Schoenfeld's, for non-inferiority."""
         treated = 1 - (1 - self.churned) ** effect
         events = share * treated + (1 - share) * self.churned
         return 1 / events, 1 / events
@@ -266,6 +272,11 @@ class Clustered(Presentation):
     size_cv: float = 0.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.outcome, Proportion | Mean | Ratio | Survival):
+            raise TypeError(
+                "the outcome of clusters must be a Proportion, Mean, Ratio or Survival, such as Proportion(0.1); got "
+                f"{self.outcome!r}"
+            )
         require_number("size", self.size, 1)
         require_number("icc", self.icc, 0, 1)
         require_number("size_cv", self.size_cv, 0)
@@ -290,7 +301,7 @@ class Clustered(Presentation):
     def variances(self, effect: float, share: float) -> tuple[float, float]:
         """The variances of the outcome times the design effect."""
         control, treated = self.outcome.variances(effect, share)
-        grown = 1 + ((1 + self.size_cv**2) * self.size - 1) * self.icc
+        grown = _design_effect(self)
         return control * grown, treated * grown
 
     def freedom(self, customers: float) -> float:
@@ -365,6 +376,10 @@ def _power(outcome: Planned, effect: float, n: float, share: float, level: float
     parts = [v / each for v, each in zip(outcome.variances(effect, share), customers, strict=True)]
     loss = sum(part**2 / outcome.freedom(each) for part, each in zip(parts, customers, strict=True))
     df = sum(parts) ** 2 / loss if loss > 0 else math.inf
+    survival, grown = (outcome.outcome, _design_effect(outcome)) if isinstance(outcome, Clustered) else (outcome, 1.0)
+    if isinstance(survival, Survival) and margin is None:
+        mean, spread = _log_rank(survival, effect, share)
+        return _power_of_log_rank(mean * math.sqrt(n / grown), spread, df, level)
     if margin is not None:
         return _exceedance((distance + outcome.loss(margin)) / math.sqrt(sum(parts)), df, level, both=False)
     return _exceedance(distance / math.sqrt(sum(parts)), df, level)
@@ -517,6 +532,38 @@ def _power_of_counts(
     return float(chances[0] @ found @ chances[1])
 
 
+def _design_effect(clustered: Clustered) -> float:
+    """The factor by which clusters increase variances: 1 + ((1 + size_cv^2) size - 1) icc."""
+    return 1 + ((1 + clustered.size_cv**2) * clustered.size - 1) * clustered.icc
+
+
+def _log_rank(survival: Survival, effect: float, share: float) -> tuple[float, float]:
+    """Mean of the log-rank z for one customer (it grows with the root of n), and its standard deviation.
+
+    With x the cumulative hazard in the control, S = exp(-x) and S^h the arms' survival curves, p the treated share
+    of those at risk, and dN the events: mean = E[events treated - p dN] / sqrt(V), V the integral of p (1 - p) dN.
+    The variance is the integral of w (1 - w) dN divided by V, w the treated share of the events.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    end = -math.log1p(-survival.churned)
+    place, ratio = (nodes + 1) / 2, min(effect, LARGEST_RATIO)
+    x, step = end * place**4, 2 * end * place**3 * weights  # dense where a large hazard ends
+    control, treated = (1 - share) * np.exp(-x), share * np.exp(-ratio * x)
+    events = control + ratio * treated
+    at_risk, lost = treated / (control + treated), ratio * treated / events
+    missing, null, actual = (
+        float(step @ (events * each)) for each in (at_risk - lost, at_risk * (1 - at_risk), lost * (1 - lost))
+    )
+    return missing / math.sqrt(null), math.sqrt(actual / null)
+
+
+def _power_of_log_rank(mean: float, spread: float, df: float, level: float) -> float:
+    """The probability that a log-rank z with this mean and standard deviation exceeds one of the bounds."""
+    bound = float(ndtri((1 + level) / 2) if math.isinf(df) else stdtrit(df, (1 + level) / 2))
+    beyond = (min(max((side - bound) / spread, -FARTHEST), FARTHEST) for side in (mean, -mean))
+    return sum(_exceedance(bound + distance, df, level, both=False) for distance in beyond)
+
+
 def _smallest_freedom(outcome: Planned, n: float, share: float) -> float:
     return min(outcome.freedom(n * share), outcome.freedom(n * (1 - share)), n * min(share, 1 - share) - 1)
 
@@ -529,7 +576,8 @@ def _exceedance(noncentrality: float, df: float, level: float, *, both: bool = T
     bound = float(stdtrit(df, (1 + level) / 2))
     found = float(1 - nctdtr(df, noncentrality, bound) + both * nctdtr(df, noncentrality, -bound))
     if math.isnan(found):  # so large a noncentrality hardly varies; only the standard deviation does
-        return float(chdtr(df, df * (noncentrality / bound) ** 2))
+        ratio = noncentrality / bound
+        return float(chdtr(df, df * ratio * ratio))
     return found
 
 

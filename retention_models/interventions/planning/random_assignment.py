@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from retention_models.core.arguments import require_number, require_text, require_texts, require_whole
 from retention_models.core.formatting import Part, Presentation
-from retention_models.interventions.arms.plan import UNIVERSAL_CONTROL, Plan, check_looks
+from retention_models.interventions.arms.plan import KEPT_OUT, UNIVERSAL_CONTROL, Plan, check_looks, read_shares
 from retention_models.interventions.planning.power import Clustered, Planned, minimum_detectable_effect
 from retention_models.tables.engines import collect_table, measured_columns
 
 STRATUM = "stratum"  # column of an assignment
+ADDED = ("arm", STRATUM)  # columns that an assignment adds
 SHOWN = 5  # ids in an error
 
 
@@ -101,8 +102,8 @@ def assign(
     control
         The arm with which the others are compared. By default the first of ``shares``.
     strata
-        Columns within whose values arms are drawn evenly. Numeric columns are cut at quantiles of the customers. By
-        default none.
+        Columns within whose values arms are drawn evenly. Numeric columns with more values than ``parts`` are cut at
+        quantiles of the customers; yes and no count as 1 and 0. By default none.
     parts
         Number of parts into which a numeric stratum is cut, 4 by default.
     cluster
@@ -163,9 +164,14 @@ def assign(
     Plan: compared with none. Arms: none 1, mail 1. 1,000 customers. Each arm detects an effect of 0.0593 with a power
     of 0.8 (Proportion: rate = 0.1). Looks at 50 %.
     """
+    planned = read_shares(shares)
+    if UNIVERSAL_CONTROL in planned:
+        raise ValueError(KEPT_OUT)
+    if control is not None and str(control) not in planned:
+        raise ValueError(f"control {control!r} is none of the arms {', '.join(planned)}")
     plan = Plan(
-        control=control or next(iter(shares), ""),
-        shares=shares,
+        control=next(iter(planned)) if control is None else control,
+        shares=planned,
         name=name,
         population=population,
         assigned_by="random",
@@ -180,14 +186,19 @@ def assign(
             "a Clustered outcome goes with cluster=, the column of the units that are assigned as a whole; state both "
             "or neither"
         )
-    if plan.control not in shares:
-        raise ValueError(f"control {plan.control!r} is none of the arms {', '.join(map(str, shares))}")
     require_number("universal_control", universal_control, 0, 1)
     if universal_control > 0:
         require_text("salt", salt)
     require_whole("parts", parts, 2)
     names = [strata] if isinstance(strata, str) else list(strata)
     require_texts("strata", names, "['frequency']")
+    if cluster in (*ADDED, customer_id):
+        problem = (
+            "is the id of single customers: leave it out"
+            if cluster == customer_id
+            else ("has the name of a column that the assignment adds: rename it")
+        )
+        raise ValueError(f"cluster {cluster!r} {problem}")
     table, cuts = _read(customers, customer_id, names, cluster, parts)
     units = table.drop_duplicates(cluster or "customer_id")
     ids = units[cluster or "customer_id"].astype(str)
@@ -195,8 +206,8 @@ def assign(
     arms = np.full(len(units), UNIVERSAL_CONTROL, dtype=object)
     drawn = units[~kept_out]
     groups = drawn[STRATUM].to_numpy() if names else np.zeros(len(drawn))
-    arms[~kept_out] = _draw(groups, dict(shares), np.random.default_rng(rng))
-    if missing := [arm for arm in shares if arm not in arms]:
+    arms[~kept_out] = _draw(groups, planned, np.random.default_rng(rng))
+    if missing := [arm for arm in planned if arm not in arms]:
         raise ValueError(f"{', '.join(missing)}: nobody is left for this arm among {len(drawn):,} units")
     by_unit = dict(zip(units[cluster or "customer_id"], arms, strict=True))
     table["arm"] = table[cluster or "customer_id"].map(by_unit)
@@ -233,7 +244,7 @@ def _read(
         customers = customers.reset_index()
     numeric = measured_columns(customers, strata) if strata else []
     columns = {"customer_id": customer_id} | {name: name for name in (*strata, *([cluster] if cluster else []))}
-    others = {name: "number" if name in numeric else "text" for name in columns if name != "customer_id"}
+    others = {name: "measure" if name in numeric else "text" for name in columns if name != "customer_id"}
     kinds: Any = {"customer_id": "id", **others}
     hint = "Say which is which: customer_id=..., strata=..."
     table = collect_table(customers, columns, kinds, where="the customers", hint=hint)
@@ -252,7 +263,7 @@ def _read(
     labels: list[list[str]] = []
     for name in strata:
         if name in numeric:
-            cuts[name] = tuple(np.unique(np.quantile(table[name], np.arange(1, parts) / parts)).tolist())
+            cuts[name] = _cuts(table[name].to_numpy(dtype=float), parts)
             labels.append([f"{name}: {part + 1}" for part in np.searchsorted(cuts[name], table[name], side="left")])
         else:
             labels.append([f"{name}: {value}" for value in table[name]])
@@ -266,6 +277,14 @@ def _read(
                 f"(first: {several[several > 1].index[0]}); strata must hold whole clusters"
             )
     return table, cuts
+
+
+def _cuts(values: NDArray[np.float64], parts: int) -> tuple[float, ...]:
+    """The values at which a numeric stratum is cut: quantiles, or each value if there are no more than parts."""
+    different = np.unique(values)
+    if len(different) <= parts:
+        return tuple(different[:-1].tolist())
+    return tuple(np.unique(np.quantile(values, np.arange(1, parts) / parts)).tolist())
 
 
 def _require_filled(table: pd.DataFrame) -> None:

@@ -195,3 +195,14 @@ def test_value_needs_what_a_unit_earns(coupon):
     for stated in ({"terms": rm.Terms(currency="EUR")}, {"costs": COSTS}):
         with pytest.raises(ValueError, match="value needs what one unit of the outcome earns: pass terms"):
             differences(coupon, BUY, **stated)
+
+
+@pytest.mark.parametrize("did", [0, 400])
+def test_a_gain_that_nobody_made_is_as_uncertain_as_its_effect(did):
+    counts = pd.DataFrame({"arm": ["none", "call"], "n": [400, 400], "stay": [did, did]})
+    test = Experiment.from_counts(counts, Plan(assigned_by="random", control="none"), outcome="stay")
+    money = {"terms": rm.Terms(price=12.0), "costs": {"call": rm.Costs(contact=0.5)}}
+    outcome = rm.Outcome(column="stay", unit="share of customers")
+    lines, (effect,) = rm.interventions.cost_breakdown(test, outcome, **money), rm.differences(test, outcome, **money)
+    assert lines.loc["net value"].tolist() == pytest.approx([effect.value, effect.value_lower, effect.value_upper])
+    assert lines.loc["gross gain"].tolist() == pytest.approx([12 * x for x in (0.0, effect.lower, effect.upper)])

@@ -282,3 +282,31 @@ def test_nobody_bought_is_no_effect_and_no_error_on_the_page():
     assert effect.lower < 0 < effect.upper
     assert effect.value_lower < -0.2 < effect.value_upper
     assert rm.evidence_table([effect]).table["rank"].isna().all()
+
+
+def test_tables_leave_the_universal_control_out_as_rows_do():
+    plan = Plan(control="none", assigned_by="random", universal_control=0.1)
+    table = pd.DataFrame({"arm": ["none", "mail", "universal control"], "n": [300, 400, 80], "y": [30, 60, 20]})
+    table = table.assign(**{"y*y": table["y"], "mean": 0.1, "std_dev": 0.3})
+    for test in (
+        Experiment.from_counts(table, plan, outcome="y"),
+        Experiment.from_sums(table, plan, columns=["y"]),
+        Experiment.from_means(table, plan, outcome="y"),
+    ):
+        assert test.arms == ("none", "mail")
+
+
+@pytest.mark.parametrize("name", ["n", "arm", "block", "cluster"])
+def test_an_outcome_with_the_name_of_a_column_of_sums_is_refused(name):
+    table, plan = pd.DataFrame({"arm": ["a", "b"], "n": [9, 9]}), Plan(assigned_by="random", control="a")
+    for read in (
+        lambda: Experiment.from_counts(table, plan, outcome=name),
+        lambda: Experiment.from_sums(table, plan, columns=[name]),
+    ):
+        with pytest.raises(ValueError, match=f"'{name}' is a column of every table of sums, and names no outcome"):
+            read()
+
+
+def test_a_test_without_outcomes_is_refused(rows):
+    with pytest.raises(ValueError, match="no outcome is named; name the columns that were measured after"):
+        Experiment.from_rows(rows, PLAN, arm="arm", outcomes=[])

@@ -515,3 +515,77 @@ def test_the_rows_of_a_file_are_read_once(rows, tmp_path):
     assert all(len(table) for table in tables)
     assert len(views.effects_by_delivery(found)) > 0
     assert found.experiment.n("none", "mail", "gift") == len(rows)
+
+
+@pytest.mark.parametrize("as_text", ["{}", "wave {}"], ids=["numbers", "words"])
+def test_waves_in_text_are_in_the_order_of_their_numbers_or_refused(as_text, rows):
+    waves = rows.assign(week=rows.index // 500 + 1)
+    texts = waves.assign(week=waves["week"].map(as_text.format))
+    if as_text == "{}":
+        pd.testing.assert_frame_equal(interim.interim_looks(looked_at(texts)), interim.interim_looks(looked_at(waves)))
+        return
+    for source in (texts, pl.from_pandas(texts)):
+        with pytest.raises(ValueError, match=r"column 'week' must hold days or numbers for assigned, .* 'wave 1'"):
+            looked_at(source)
+
+
+def test_a_plan_of_households_without_their_column_fails_its_check(rows):
+    plan = rm.Plan(control="none", unit="household", assigned_by="random")
+    failed = [
+        check.name for check in read_campaign(rows, outcome="bought", plan=plan).experiment.checks if not check.passed
+    ]
+    assert failed == ["sample ratio", "unit of assignment"]
+
+
+@pytest.mark.parametrize("planned", ["rule", "choice"])
+def test_a_plan_without_chance_is_not_made_random_by_a_word(planned, rows):
+    plan = rm.Plan(control="none", assigned_by=planned, measured_from="2024-04-01")
+    with pytest.raises(
+        ValueError, match=f"assigned_by='random' contradicts the plan of the test, which says '{planned}'"
+    ):
+        read_campaign(rows, outcome="bought", plan=plan, assigned_by="random")
+
+
+@pytest.mark.parametrize("kind", [int, bool])
+def test_the_control_may_be_a_number_or_truth_value(kind, rows):
+    told = read_campaign(
+        rows.assign(arm=(rows["arm"] != "none").astype(kind)), outcome="bought", control=kind(0), assigned_by="random"
+    )
+    assert told.experiment.arms == (str(kind(0)), str(kind(1)))
+
+
+def test_where_nobody_spent_the_other_outcomes_are_compared_without_a_value(rows):
+    nobody = rows.assign(bought=0, amount=0.0)
+    told = read_campaign(nobody, outcome="bought", amount="amount", **MONEY, redeemed="used", assigned_by="random")
+    assert [effect.outcome for effect in told.effects] == ["bought", "bought"]
+    assert all(effect.lower < 0 < effect.upper and effect.value is None for effect in told.effects)
+    assert "“amount” is 0 for every customer: there is nothing to compare in it, and no value." in told.reasons
+    alone = read_campaign(nobody, amount="amount", **stated(margin=0.5), assigned_by="random")
+    assert {(effect.unit, effect.value) for effect in alone.effects} == {("share of customers", None)}
+    assert recommendation(alone).startswith("No arm is shown to have changed “amount”")
+
+
+CONTRACTS = {"tenure": "months", "churned": "left", "horizon": 6, "time_unit": "M", "assigned_by": "random"}
+
+
+def test_where_nobody_left_customers_are_compared_and_their_time_is_not(rows):
+    told = read_campaign(rows.assign(months=12, left=0), **stated(worth=20.0), **CONTRACTS)
+    assert {effect.outcome for effect in told.effects} == {"still a customer"}
+    assert all(effect.lower < 0 < effect.upper and effect.value is None for effect in told.effects)
+    assert any("“time as a customer” is 6 for every customer" in reason for reason in told.reasons)
+    assert views.relative_lifts(told) == []
+
+
+def test_contracts_of_a_customer_who_is_there_twice_are_refused(rows):
+    spells = rows.assign(months=rows.index % 12 + 1, left=rows.index % 2)
+    twice = pd.concat([spells, spells.head(3)])
+    with pytest.raises(ValueError, match="customer_id repeats: 6,003 rows for 6,000 customers"):
+        read_campaign(twice, **CONTRACTS)
+    assert read_campaign(spells, **CONTRACTS).experiment.n("none") == 2_000
+
+
+def test_looks_at_contracts_are_said_to_be_none(rows):
+    spells = rows.assign(months=rows.index % 12 + 1, left=rows.index % 2)
+    told = read_campaign(spells, **CONTRACTS, assigned="week", looks=(0.5,))
+    assert interim.interim_looks(told) is None
+    assert any(reason.startswith("Looks were planned, but there is none at contracts") for reason in told.reasons)

@@ -115,7 +115,9 @@ def test_before_anyone_left_nothing_differs(spells):
     [
         (lambda d: d.drop(columns="churned"), "has no column 'churned'; it has arm, tenure"),
         (lambda d: d.assign(tenure=d["tenure"].where(d["tenure"] > 1)), "missing for 2 of 20 customers"),
-        (lambda d: d.assign(tenure=d["tenure"] - 2), "tenure is negative, or churned neither 0 nor 1, for 2 of 20"),
+        (lambda d: d.assign(tenure=d["tenure"] - 2), "tenure is negative or infinite, or churned .*, for 2 of 20"),
+        (lambda d: d.assign(tenure=d["tenure"].where(d["tenure"] > 1, np.inf)), "negative or infinite, .* for 2 of 20"),
+        (lambda d: d.head(0), "there are no rows with an arm"),
         (lambda d: d.assign(churned=d["churned"] * 2), "neither 0 nor 1, for 14 of 20"),
         (lambda d: d[d["arm"] == "none"], "there is one arm only"),
     ],

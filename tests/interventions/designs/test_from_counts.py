@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from retention_models.datasets import load_published_experiments
@@ -105,3 +106,21 @@ def test_a_horizon_comes_with_its_unit_or_not_at_all(published):
         ValueError, match="horizon must be a number above 0, with its unit in time_unit; got '9 months'"
     ):
         effects_of_counts(cards.assign(horizon="9 months"))
+
+
+def counts_of(**columns):
+    return pd.DataFrame({"experiment": "e", "outcome": "o", "arm": ["a", "b"], "control": [True, False]} | columns)
+
+
+def test_arms_that_were_not_assigned_alike_make_no_experiment():
+    size = {"n": [90, 90], "count": [30, 41]}
+    with pytest.raises(ValueError, match="assignment of e is random, rule for o: state one for all of its arms"):
+        effects_of_counts(counts_of(**size, assignment=["random", "rule"]))
+    (effect,) = effects_of_counts(counts_of(**size, assignment=[None, "rule"]), assigned_by="random")
+    assert (effect.assigned_by, effect.design) == ("rule", "observational")
+
+
+def test_an_experiment_without_shares_may_stand_beside_one_with_them():
+    table = pd.concat([counts_of(n=90, count=30, share=0.5), counts_of(n=90, count=30).assign(experiment="f")])
+    known, unknown = effects_of_counts(table, assigned_by="random")
+    assert [effect.checks[0].passed for effect in (known, unknown)] == [True, None]

@@ -151,3 +151,18 @@ def test_the_interval_at_full_scale_holds_the_truth_as_often_as_it_says():
         _, lower, upper = rm.differences(test, outcome, **money)[0].annual_value
         held.append(lower <= 60_000 * 0.1 <= upper)
     assert 0.93 <= np.mean(held) <= 0.97
+
+
+def test_a_gain_that_no_test_could_show_has_no_size(effect):
+    for gain in (1e-300, 1e-9):
+        row = effect(**MONEY, smallest_gain=gain)
+        assert row.customers_of_next_test is None
+        assert rm.evidence_table([row]).table["customers_of_next_test"].isna().all()
+    assert effect(**MONEY, smallest_gain=1e9).customers_of_next_test == 2
+
+
+@pytest.mark.parametrize("assigned_by", ["rule", "choice", "unknown"])
+def test_an_observational_difference_has_no_money_at_full_scale(assigned_by, effect):
+    row = effect(**MONEY, reach=1_000, assigned_by=assigned_by)
+    assert (row.design, row.annual_value, row.expected_loss) == ("observational", None, None)
+    assert rm.evidence_table([row]).table[["annual_value", "expected_loss"]].isna().all(axis=None)

@@ -357,3 +357,11 @@ def test_the_band_holds_the_true_path_in_95_of_100_worlds_and_single_intervals_d
     for arm in ("plain", "coupon"):
         assert 0.93 < shares[arm, "band"] < 0.97, shares
         assert shares[arm, "pointwise"] < 0.88, shares
+
+
+def test_a_first_purchase_that_nobody_made_has_an_interval_within_and_after_the_offer():
+    log, who = simulated()
+    effects = compare(log[log["date"] < START], who, outcome="bought")
+    for effect in (*effects.within_offer, *effects.after_offer):
+        assert effect.lower < 0 == effect.estimate < effect.upper
+    assert len(effects.within_offer) == len(effects.after_offer) == 2

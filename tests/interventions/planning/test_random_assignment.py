@@ -224,3 +224,39 @@ def test_a_campaign_reads_the_plan_also_from_its_file(tmp_path):
         assert campaign.experiment.plan.measured_from == date(2024, 9, 1)
         assert {effect.population for effect in campaign.effects} == {"customers of the south"}
         assert {effect.intervention for effect in campaign.effects} == {"mail"}
+
+
+@pytest.mark.parametrize("vip", [0.04, 0.5, 0.96])
+def test_yes_and_no_are_strata_on_every_engine_however_few_say_one_of_them(vip, tmp_path):
+    customers = CUSTOMERS.assign(vip=np.random.default_rng(3).random(2000) < vip)
+    customers.to_csv(tmp_path / "c.csv", index=False)
+    drawn = rm.assign(customers, SHARES, strata="vip", rng=7)
+    assert drawn.balance().sum(axis=1).tolist() == [*customers["vip"].value_counts().sort_index(), 2000]
+    for source in (pl.from_pandas(customers), tmp_path / "c.csv", customers.assign(vip=customers["vip"].astype(int))):
+        again = rm.assign(source, SHARES, strata="vip", rng=7)
+        assert arms_of(again).tolist() == arms_of(drawn).tolist()
+        assert again.balance().index.tolist() == drawn.balance().index.tolist()
+
+
+@pytest.mark.parametrize("arms", [(0, 1), (False, True)])
+def test_arms_may_be_numbers_or_truth_values(arms):
+    drawn = rm.assign(CUSTOMERS, dict.fromkeys(arms, 1), control=arms[0], rng=1)
+    assert drawn.plan.control == str(arms[0])
+    assert drawn.balance().loc["all"].to_dict() == {str(arm): 1000 for arm in arms}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shares": None}, "shares must give each arm its planned share"),
+        ({"shares": {"none": 1}}, "shares name one arm only, none"),
+        ({"shares": {"none": 1, UNIVERSAL_CONTROL: 1}}, "'universal control' is no arm of a test"),
+        ({"cluster": "arm"}, "cluster 'arm' has the name of a column that the assignment adds: rename it"),
+        ({"cluster": "stratum"}, "cluster 'stratum' has the name of a column that the assignment adds: rename it"),
+        ({"cluster": "customer_id"}, "cluster 'customer_id' is the id of single customers: leave it out"),
+    ],
+)
+def test_arms_and_clusters_that_would_hide_others_are_refused(changes, message):
+    customers = CUSTOMERS.assign(arm=CUSTOMERS["store"], stratum=CUSTOMERS["store"])
+    with pytest.raises(ValueError, match=message):
+        rm.assign(customers, **{"shares": SHARES} | changes, rng=1)
