@@ -260,9 +260,9 @@ def _is_ranked(effect: Effect) -> bool:
     """Whether an effect has a value and may be ranked.
 
     A randomised effect must have no failed check. The checks of a quasi-experimental one, which stand in for chance,
-    must all have passed.
+    must all have passed, and there must be one.
     """
-    if effect.design == "quasi-experimental" and not all(check.passed for check in effect.checks):
+    if effect.design == "quasi-experimental" and not (effect.checks and all(check.passed for check in effect.checks)):
         return False
     return effect.value is not None and effect.design in RANKED and not effect.failed
 

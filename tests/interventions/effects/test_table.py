@@ -145,9 +145,11 @@ PAYING = {"value": 5.0, "value_lower": 4.0, "value_upper": 6.0, "cost": 0.0}
 
 @pytest.mark.parametrize("assigned_by", ["random", "rule", "choice", "unknown"])
 def test_a_quasi_experimental_effect_pays_with_its_proviso_if_its_checks_passed(effect, assigned_by):
-    row = effect(assigned_by=assigned_by, design="quasi-experimental", **PAYING)
+    checks = (Check("parallel trends", True, "They were."),)
+    row = effect(assigned_by=assigned_by, design="quasi-experimental", checks=checks, **PAYING)
     sentence = "This is a quasi-experimental result: it assumes that the groups differ in the treatment only."
     assert evidence_table([row]).decision.endswith(sentence)
+    assert evidence_table([replace(row, checks=())]).table["rank"].isna().all()
     for passed in (None, False):
         unsure = replace(row, checks=(Check("parallel trends", passed, "Not tried."),))
         assert evidence_table([unsure]).table["rank"].isna().all()
@@ -170,7 +172,13 @@ def test_an_observational_difference_is_shown_and_never_ranked(effect, assigned_
 
 def test_designs_are_ranked_by_themselves(effect):
     rows = [
-        effect(intervention="roll-out", design="quasi-experimental", assigned_by="rule", **PAYING),
+        effect(
+            intervention="roll-out",
+            design="quasi-experimental",
+            assigned_by="rule",
+            checks=(Check("parallel trends", True, "They were."),),
+            **PAYING,
+        ),
         effect(intervention="mail", **PAYING | {"value": 4.5, "value_lower": 4.0, "value_upper": 5.0}),
         effect(intervention="call", **PAYING | {"value": 4.2, "value_lower": 4.0, "value_upper": 4.4}),
     ]
