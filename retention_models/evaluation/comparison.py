@@ -79,10 +79,10 @@ def compare(fits: Fits, customers: Any, *, replicates: int = 99, rng: RNGLike = 
     ----------
     fits
         Fitted models by name, or a list of fits, which have the names of their model classes: all of purchases, or all
-        of contracts. Among equally good models the first one is used, so name the preferred model first.
+        of contracts. Among equally good models of contracts the first one is used, so name the preferred model first.
     customers
         The frame of ``summarize``, or of ``retention_table``, to which the models were fitted. With a holdout period
-        (``summarize(..., calibration_end=...)``), the holdout decides.
+        (``summarize(..., calibration_end=...)``), the comparison also says how the forecasts came true.
     replicates
         Number of bootstrap samples for tests of pairs without a known reference distribution, as in
         ``likelihood_ratio``. By default 99; 0 for none.
@@ -99,9 +99,10 @@ def compare(fits: Fits, customers: Any, *, replicates: int = 99, rng: RNGLike = 
         - ``mae``: mean absolute error of the expected purchases of a customer
         - ``calibration_error``: share of customers to move for a flat histogram in ``calibration``
         - ``tracking_error``: actual over expected holdout purchases, less one, if only the ages of customers are known
+        - ``expected``: expected purchases of all customers in the holdout period
 
-        ``difference_to_best`` is the distance to the best model by the log score, or without a holdout by AIC.
-        ``std_error`` is the standard error of this difference.
+        ``difference_to_best`` is the distance to the best model by AIC, and ``std_error`` its standard error. Purchase
+        models that ran to the same limit are one row, and a note says so.
 
     Raises
     ------
@@ -111,13 +112,14 @@ def compare(fits: Fits, customers: Any, *, replicates: int = 99, rng: RNGLike = 
 
     Notes
     -----
-    A model is worse than the best if the difference exceeds two standard errors (Vuong 1989, Econometrica 57, 307-333)
-    and is not negligible. For nested models without a holdout period, the likelihood-ratio test decides. Of all models
-    that are not worse, the first one is used.
+    Of purchase models, the one with the smallest AIC is used. The log score in the holdout stands beside. The holdout
+    contradicts if another model is better by more than two standard errors (Vuong 1989, Econometrica 57, 307-333).
 
     Contract models are compared by their renewal decisions, without a holdout: ``evaluation.backtest_retention`` says
-    how forecasts came true. A fit of ``fit_pooled`` has its effective number of parameters (conditional AIC, Vaida &
-    Blanchard 2005, Biometrika 92, 351-370).
+    how forecasts came true. A contract model is worse than the best if the likelihood-ratio test of nested models says
+    so, and otherwise if the difference exceeds two standard errors. Of all that are not worse, the first one is used.
+    A fit of ``fit_pooled`` has its effective number of parameters (conditional AIC, Vaida & Blanchard 2005, Biometrika
+    92, 351-370).
 
     BG/BB is not compared, because its likelihood is that of opportunities.
 
@@ -127,15 +129,15 @@ def compare(fits: Fits, customers: Any, *, replicates: int = 99, rng: RNGLike = 
     >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
     >>> fits = {"Pareto/NBD": rm.fit(rm.ParetoNBD, customers), "BG/NBD": rm.fit(rm.BGNBD, customers)}
     >>> comparison = rm.compare(fits, customers)
-    >>> comparison.frame[["log_likelihood", "log_score", "difference_to_best", "std_error"]].round(4)
-                log_likelihood  log_score  difference_to_best  std_error
+    >>> comparison.frame[["log_likelihood", "log_score", "expected", "difference_to_best", "std_error"]].round(4)
+                log_likelihood  log_score   expected  difference_to_best  std_error
     model
-    Pareto/NBD      -9594.9762     0.9872              0.0027     0.0046
-    BG/NBD          -9582.4292     0.9845              0.0000     0.0000
+    Pareto/NBD      -9594.9762     0.9872  1665.5131             25.0939    20.6929
+    BG/NBD          -9582.4292     0.9845  1653.4087              0.0000     0.0000
     >>> print(comparison)
-    No clear winner: Pareto/NBD is used, whose log score in the holdout is 0.0027 worse than that of BG/NBD (standard
-    error 0.0046), no more than chance could make. BG/NBD fits the calibration data best, by 25.1 in AIC (standard
-    error 20.7).
+    BG/NBD is used: its AIC is the best. Pareto/NBD is 25.1 worse (standard error 20.7). The log score per
+    customer of BG/NBD in the holdout is the best, too. Purchases expected in the holdout: Pareto/NBD 1,666, BG/NBD
+    1,653; 1,882 came. Per customer without a repeat purchase: Pareto/NBD 0.138, BG/NBD 0.225; 0.237 came.
     """
     require_whole("replicates", replicates, 0)
     sources = named_fits(fits)
@@ -143,23 +145,30 @@ def compare(fits: Fits, customers: Any, *, replicates: int = 99, rng: RNGLike = 
     notes = tuple(_not_compared(name) for name in sources if name not in shown)
     table = open_customers(customers)
     of_contracts = _require_same_data(shown, table, notes)
+    losses = _retention_losses(shown, table) if of_contracts else _aic_losses(shown, table)
+    if not of_contracts:
+        losses, same = losses.without_repeats()
+        shown = {name: shown[name] for name in losses.losses}
+        notes = (*notes, *(f"{name} ran to the same limit as {other} and is one row with it." for name, other in same))
     tests = {
         (a, b): likelihood_ratio(shown[a].fit, shown[b].fit, table, replicates=replicates, rng=rng, names=(a, b))
         for a, b in permutations(shown, 2)
         if lies_within(shown[a].fit, shown[b].fit)
     }
     frame = pd.DataFrame({name: _measures(source.fit) for name, source in shown.items()}).T.rename_axis("model")
-    losses = in_sample = _retention_losses(shown, table) if of_contracts else _aic_losses(shown, table)
-    if not of_contracts and all(name in table.columns for name in HOLDOUT):
-        holdouts = Holdout.from_fits(shown, table)
-        losses = _log_score_losses(holdouts)
-        frame["log_score"] = pd.Series({name: losses.loss(name) for name in shown})
-        frame = frame.join(pd.DataFrame({name: _holdout_measures(holdout) for name, holdout in holdouts.items()}).T)
-        name, why = losses.choose({})
-        why = f"{why} {_best_fit_text(shown, in_sample)}"
-    else:
+    if of_contracts:
         name, why = losses.choose({pair: test.p_value for pair, test in tests.items()})
-        why, notes = f"{why} {_bic_text(shown)}", (*notes, NO_BACKTEST if of_contracts else NO_HOLDOUT)
+        why, notes = f"{why} {_bic_text(shown)}", (*notes, NO_BACKTEST)
+    else:
+        name, why = losses.choose_best()
+        if all(column in table.columns for column in HOLDOUT):
+            holdouts = Holdout.from_fits(shown, table)
+            scores = _log_score_losses(holdouts)
+            frame["log_score"] = pd.Series({each: scores.loss(each) for each in shown})
+            frame = frame.join(pd.DataFrame({each: _holdout_measures(holdouts[each]) for each in shown}).T)
+            why = f"{why} {_holdout_text(name, scores)} {_totals_text(holdouts)}"
+        else:
+            why, notes = f"{why} {_bic_text(shown)}" if len(shown) > 1 else why, (*notes, NO_HOLDOUT)
     difference_to_best = pd.DataFrame(
         {name: losses.difference_to_best(name) for name in shown}, index=["difference_to_best", "std_error"]
     ).T
@@ -180,6 +189,7 @@ def _holdout_measures(holdout: Holdout) -> dict[str, float]:
         "mae": holdout.mean(np.abs(holdout.expected_purchases() - holdout.actual)),
         "calibration_error": float((share - 1 / len(share)).abs().sum() / 2),
         "tracking_error": _tracking_error(holdout),
+        "expected": float(holdout.weight @ holdout.expected_purchases()),
     }
 
 
@@ -247,14 +257,31 @@ def _retention_losses(fits: Mapping[str, Uncertainty], retention_table: Customer
     return LossComparison("AIC", losses, decisions, scale=float(decisions.sum()))
 
 
-def _best_fit_text(fits: Mapping[str, Uncertainty], in_sample: LossComparison) -> str:
-    """Which of the fits is best to the data that all were fitted to."""
-    best, second = sorted(fits, key=lambda name: fits[name].fit.aic)[:2]
-    gap, error = in_sample.difference_to_best(second)
-    if gap < 0.01:
-        return f"{best} and {second} fit the calibration data alike."
+def _holdout_text(chosen: str, scores: LossComparison) -> str:
+    """Whether the holdout agrees with the choice, by the log score per customer."""
+    best = scores.ranking()[0]
+    if best == chosen or len(scores.losses) == 1:
+        return f"The log score per customer of {chosen} in the holdout is the best, too."
+    gap, error = scores.difference_to_best(chosen)
     by, unsure = format_together(gap, error)
-    return f"{best} fits the calibration data best, by {by} in AIC (standard error {unsure})."
+    better = f"the log score per customer of {best} is {by} better (standard error {unsure})"
+    if scores.is_beyond_chance(chosen):
+        return f"The holdout contradicts: {better}."
+    return f"In the holdout, {better}, which chance can make."
+
+
+def _totals_text(holdouts: Mapping[str, Holdout]) -> str:
+    """What the choice of the model changes: the expected purchases in the holdout, of all and of one-time buyers."""
+    first = next(iter(holdouts.values()))
+    expected = {name: holdout.expected_purchases() for name, holdout in holdouts.items()}
+    totals = ", ".join(f"{name} {first.weight @ values:,.0f}" for name, values in expected.items())
+    sentence = f"Purchases expected in the holdout: {totals}; {first.weight @ first.actual:,.0f} came."
+    once = first.weight * (first.frequency == 0)
+    if not once.sum():
+        return sentence
+    each = ", ".join(f"{name} {three_digits(float(once @ x / once.sum()))}" for name, x in expected.items())
+    came = three_digits(float(once @ first.actual / once.sum()))
+    return f"{sentence} Per customer without a repeat purchase: {each}; {came} came."
 
 
 def _bic_text(fits: Mapping[str, Uncertainty]) -> str:

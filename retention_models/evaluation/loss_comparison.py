@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from retention_models.core.arrays import Array
-from retention_models.core.formatting import p_statement
+from retention_models.core.formatting import format_together, p_statement
 
 ROUNDING = 9  # decimals beyond which a difference is one of arithmetic
+EQUAL = 1e-5  # of a loss per customer, up to which two models are equally good
+ALIKE = 1e-6  # of the losses of a customer, up to which two models are one
 TRIFLE = 1e-4  # a difference of losses per customer that no decision would notice
 
 
@@ -39,6 +43,36 @@ class LossComparison:
         mean = self._mean(difference)
         error = math.sqrt(self._mean((difference - mean) ** 2) / self.weight.sum())
         return round(self.scale * mean, ROUNDING), round(self.scale * error, ROUNDING)
+
+    def without_repeats(self) -> tuple[LossComparison, list[tuple[str, str]]]:
+        """The comparison of models that differ, and each model left out with the earlier one that it equals."""
+        kept: dict[str, Array] = {}
+        same = []
+        for name, loss in self.losses.items():
+            equal = next((other for other, known in kept.items() if np.allclose(loss, known, rtol=0, atol=ALIKE)), None)
+            if equal is None:
+                kept[name] = loss
+            else:
+                same.append((name, equal))
+        return replace(self, losses=kept), same
+
+    def choose_best(self) -> tuple[str, str]:
+        """The model with the smallest loss, the first one of equals, and the reason, in a sentence."""
+        ranked = self.ranking()
+        equals = [name for name in self.losses if self.difference_to_best(name)[0] <= self.scale * EQUAL]
+        chosen, best = equals[0], f"{equals[0]} is used: its {self.measure} is the best"
+        second = next((name for name in ranked if name != chosen), None)
+        if second is None:
+            return chosen, f"{chosen} is used."
+        if second in equals:
+            return chosen, f"{best}, and as good as that of {second}."
+        by, unsure = format_together(*self.difference_to_best(second))
+        return chosen, f"{best}. {second} is {by} worse (standard error {unsure})."
+
+    def is_beyond_chance(self, name: str) -> bool:
+        """Whether a model is worse than the best by more than two standard errors, and not negligibly."""
+        gap, error = self.difference_to_best(name)
+        return gap > max(2 * error, self.scale * TRIFLE)
 
     def choose(self, p_values: Mapping[tuple[str, str], float]) -> tuple[str, str]:
         """The first model that is not worse than the best one, and the reason, in a sentence.
@@ -75,8 +109,7 @@ class LossComparison:
         best = self.ranking()[0]
         if (name, best) in p_values:
             return p_values[name, best] < 0.05
-        gap, error = self.difference_to_best(name)
-        return (best, name) not in p_values and gap > max(2 * error, self.scale * TRIFLE)
+        return (best, name) not in p_values and self.is_beyond_chance(name)
 
     def _mean(self, values: Array) -> float:
         return float(self.weight @ values / self.weight.sum())
