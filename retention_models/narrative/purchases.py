@@ -15,6 +15,8 @@ from retention_models.logs.transactions.describe.rhythm import days_until, well_
 from retention_models.value.break_even import TYPICAL_SHARE
 from retention_models.value.terms import Terms
 
+CERTAIN = 1e-3  # percent: a share so near to all, with an interval so narrow, is an edge of the likelihood
+
 
 def value_sentence(
     total: pd.DataFrame,
@@ -80,6 +82,8 @@ def customer_base_sentence(
 ) -> str:
     """Number of active customers, time to the second purchase of new ones, and the most valuable segment.
 
+    Where the model found no sign of customers leaving, the text says that nobody knows who has left.
+
     Parameters
     ----------
     status
@@ -100,7 +104,7 @@ def customer_base_sentence(
     Returns
     -------
     str
-        One sentence.
+        Some sentences.
 
     Raises
     ------
@@ -108,14 +112,28 @@ def customer_base_sentence(
         When the terms lack a horizon or a time unit.
     """
     row, best, share = status.iloc[0], segments.iloc[0], 100 * well_watched(second)["share"]
-    alive, lower, upper = (100 * row[f"probability_alive{end}"] for end in ("", "_lower", "_upper"))
+    failed = [f"“{check.name}”" for check in checks if check.passed is False]
+    warning = f" {len(failed)} check{'s' * (len(failed) > 1)} failed: {', '.join(failed)}." if failed else ""
     return (
-        f"Of {row['customers']:,.0f} customers {row['still_customers']:,.0f} ({alive:.0f} %, {100 * level:g} % "
-        f"interval {lower:.0f} to {upper:.0f} %) are expected to be customers still on {day}; of new ones "
-        f"{share.iloc[-1]:.0f} % buy a second time within {share.index[-1]:,} days, half of these in the first "
-        f"{days_until(share, share.iloc[-1] / 2):,}, which is the time to win them; the segment “{segments.index[0]}” "
-        f"is {100 * best['share_of_customers']:.0f} % of the customers and {100 * best['share_of_value']:.0f} % of the "
-        f"value expected within {_horizon_text(terms)}{median_share_text(segments)}{failed_checks(checks)}."
+        f"{_status_text(row, day, level)} {share.iloc[-1]:.0f} % of new customers buy again within "
+        f"{share.index[-1]:,} days; half of those do so within {days_until(share, share.iloc[-1] / 2):,} days. The "
+        f"segment “{segments.index[0]}” is {100 * best['share_of_customers']:.0f} % of the customers and "
+        f"{100 * best['share_of_value']:.0f} % of the value expected within {_horizon_text(terms)}"
+        f"{median_share_text(segments)}.{warning}"
+    )
+
+
+def _status_text(row: pd.Series[Any], day: str, level: float) -> str:
+    """How many customers are expected to be customers still; at an edge of the likelihood, nobody knows."""
+    share, lower, upper = (100 * float(row[f"probability_alive{end}"]) for end in ("", "_lower", "_upper"))
+    if share > 100 - CERTAIN and upper - lower < CERTAIN:
+        return (
+            f"This log of {row['customers']:,.0f} customers contains no sign of customers leaving, so it cannot say "
+            f"who has left by {day}."
+        )
+    return (
+        f"{row['still_customers']:,.0f} of {row['customers']:,.0f} customers ({share:.0f} %, {100 * level:g} % CI "
+        f"{lower:.0f} to {upper:.0f} %) are expected to still be customers on {day}."
     )
 
 

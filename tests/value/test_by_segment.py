@@ -148,8 +148,16 @@ def test_the_base_sentence_tells_status_onboarding_and_the_best_segment():
     segments = pd.DataFrame({"share_of_customers": [0.2], "share_of_value": [0.7]}, index=["champion"])
     segments = segments.assign(value=100.0, share_of_medians=0.0)
     terms = rm.Terms(horizon=1, time_unit="W")
-    assert customer_base_sentence(status, second, segments, day="2024-06-30", terms=terms) == (
-        "Of 200 customers 90 (45 %, 95 % interval 40 to 50 %) are expected to be customers still on 2024-06-30; of new "
-        "ones 40 % buy a second time within 4 days, half of these in the first 2, which is the time to win them; the "
-        "segment “champion” is 20 % of the customers and 70 % of the value expected within 1 week."
+    told = {"day": "2024-06-30", "terms": terms}
+    assert customer_base_sentence(status, second, segments, **told) == (
+        "90 of 200 customers (45 %, 95 % CI 40 to 50 %) are expected to still be customers on 2024-06-30. 40 % of new "
+        "customers buy again within 4 days; half of those do so within 2 days. The segment “champion” is 20 % of the "
+        "customers and 70 % of the value expected within 1 week."
+    )
+    failed = [Check("sun", False, ""), Check("moon", None, "")]
+    assert customer_base_sentence(status, second, segments, checks=failed, **told).endswith(" 1 check failed: “sun”.")
+    at_an_edge = status.assign(probability_alive=1.0, probability_alive_lower=1.0, probability_alive_upper=1.0)
+    assert customer_base_sentence(at_an_edge, second, segments, **told).startswith(
+        "This log of 200 customers contains no sign of customers leaving, so it cannot say who has left by 2024-06-30. "
+        "40 % of new customers"
     )
