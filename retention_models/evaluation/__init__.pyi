@@ -20,4 +20,6 @@ from .holdout import status_by_frequency as status_by_frequency
 from .past_errors import backtest_check as backtest_check
 from .ranking import concentration as concentration
 from .ranking import gain_table as gain_table
+from .reliability import alive_check as alive_check
+from .reliability import alive_reliability as alive_reliability
 from .timing import timing_check as timing_check

@@ -77,12 +77,14 @@ def customer_base_sentence(
     *,
     day: str,
     terms: Terms,
+    alive: Check | None = None,
     checks: Sequence[Check] = (),
     level: float = 0.95,
 ) -> str:
     """Number of active customers, time to the second purchase of new ones, and the most valuable segment.
 
-    Where the model found no sign of customers leaving, the text says that nobody knows who has left.
+    Where the model found no sign of customers leaving, or customers held for lost came back, the text says that the log
+    cannot say who has left.
 
     Parameters
     ----------
@@ -96,8 +98,10 @@ def customer_base_sentence(
         The day to which the numbers refer, in words.
     terms
         The terms of the value.
+    alive
+        The check of P(alive) at an earlier day, from ``alive_check``. By default None: not tested.
     checks
-        Checks. The text names those that failed.
+        Other checks. The text names those that failed.
     level
         Level of the interval in ``status``, 0.95 by default.
 
@@ -115,7 +119,7 @@ def customer_base_sentence(
     failed = [f"“{check.name}”" for check in checks if check.passed is False]
     warning = f" {len(failed)} check{'s' * (len(failed) > 1)} failed: {', '.join(failed)}." if failed else ""
     return (
-        f"{_status_text(row, day, level)} {share.iloc[-1]:.0f} % of new customers buy again within "
+        f"{_status_text(row, day, alive, level)} {share.iloc[-1]:.0f} % of new customers buy again within "
         f"{share.index[-1]:,} days; half of those do so within {days_until(share, share.iloc[-1] / 2):,} days. The "
         f"segment “{segments.index[0]}” is {100 * best['share_of_customers']:.0f} % of the customers and "
         f"{100 * best['share_of_value']:.0f} % of the value expected within {_horizon_text(terms)}"
@@ -123,9 +127,11 @@ def customer_base_sentence(
     )
 
 
-def _status_text(row: pd.Series[Any], day: str, level: float) -> str:
-    """How many customers are expected to be customers still; at an edge of the likelihood, nobody knows."""
+def _status_text(row: pd.Series[Any], day: str, alive: Check | None, level: float) -> str:
+    """How many customers are expected to be customers still, or why the log cannot say."""
     share, lower, upper = (100 * float(row[f"probability_alive{end}"]) for end in ("", "_lower", "_upper"))
+    if alive is not None and alive.passed is False:
+        return f"The log does not show who of {row['customers']:,.0f} customers has left by {day}. {alive.detail}"
     if share > 100 - CERTAIN and upper - lower < CERTAIN:
         return (
             f"This log of {row['customers']:,.0f} customers contains no sign of customers leaving, so it cannot say "

@@ -156,6 +156,11 @@ def test_the_base_sentence_tells_status_onboarding_and_the_best_segment():
     )
     failed = [Check("sun", False, ""), Check("moon", None, "")]
     assert customer_base_sentence(status, second, segments, checks=failed, **told).endswith(" 1 check failed: “sun”.")
+    refuted = Check("alive", False, "Of 40 customers with a P(alive) of at most 10 %, 43 % bought again.")
+    assert customer_base_sentence(status, second, segments, alive=refuted, **told).startswith(
+        "The log does not show who of 200 customers has left by 2024-06-30. Of 40 customers with a P(alive) of at most "
+        "10 %, 43 % bought again. 40 % of new customers"
+    )
     at_an_edge = status.assign(probability_alive=1.0, probability_alive_lower=1.0, probability_alive_upper=1.0)
     assert customer_base_sentence(at_an_edge, second, segments, **told).startswith(
         "This log of 200 customers contains no sign of customers leaving, so it cannot say who has left by 2024-06-30. "
