@@ -102,8 +102,8 @@ def alive_check(reliability: pd.DataFrame) -> Check:
     row = (shown if failed else reliability[::-1]).reset_index().iloc[0]
     alive, came_back = (f"{100 * row[name]:.1f} %" for name in ("probability_alive", "came_back"))
     found = (
-        f"Of {row['customers']:,} customers with a P(alive) of at most {100 * row['at_most']:.0f} % ({alive} on average), "
-        f"{came_back} bought again."
+        f"Of {row['customers']:,} customers with a P(alive) of at most {100 * row['at_most']:.0f} % ({alive} on "
+        f"average), {came_back} bought again."
     )
     verdict = " Silence in this log is often a pause, so it cannot say who has left." if failed else ""
     return Check(name, not failed, f"{found}{verdict}")
