@@ -54,7 +54,7 @@ def alive_reliability(fit: Fitted, customers: Any) -> pd.DataFrame:
     at_most
     0.1             37              0.051      0.432     True
     0.2            127              0.132      0.283     True
-    0.3            250              0.190      0.312     True
+    0.3            250              0.190      0.304     True
     """
     holdout = Holdout.from_fit(fit, customers)
     alive, came_back = holdout.probability_alive(), holdout.actual > 0
