@@ -93,7 +93,7 @@ def test_the_same_rows_assigned_at_random_are_recommended(joiners):
     assert rm.narrative.recommendation(campaign(joiners, "random")).startswith("Roll out “member”. ")
 
 
-@pytest.mark.parametrize("assigned_by", [None, *NOT_RANDOM])
+@pytest.mark.parametrize("assigned_by", [None, "choice"])  # rule and unknown go the way of None
 def test_the_command_line_recommends_nothing_unless_it_is_told_that_chance_decided(assigned_by, joiners, tmp_path):
     joiners.to_csv(tmp_path / "members.csv", index=False)
     columns = ["--amount", "spend", "--outcome", "spend", "--margin", "0.3", "--control", "none", "--cost", "0.5"]
