@@ -1,4 +1,5 @@
 from .backtest_contracts import backtest_retention as backtest_retention
+from .backtest_findings import backtest_check as backtest_check
 from .backtest_purchases import backtest as backtest
 from .backtest_purchases import earlier_origins as earlier_origins
 from .by_period import season_left as season_left
@@ -17,7 +18,6 @@ from .holdout import holdout_by_group as holdout_by_group
 from .holdout import holdout_check as holdout_check
 from .holdout import holdout_scores as holdout_scores
 from .holdout import status_by_frequency as status_by_frequency
-from .past_errors import backtest_check as backtest_check
 from .ranking import concentration as concentration
 from .ranking import gain_table as gain_table
 from .timing import timing_check as timing_check
