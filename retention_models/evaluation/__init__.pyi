@@ -18,6 +18,7 @@ from .holdout import holdout_by_group as holdout_by_group
 from .holdout import holdout_check as holdout_check
 from .holdout import holdout_scores as holdout_scores
 from .holdout import status_by_frequency as status_by_frequency
+from .past_forecasts import past_errors as past_errors
 from .ranking import concentration as concentration
 from .ranking import gain_table as gain_table
 from .timing import timing_check as timing_check

@@ -2,7 +2,7 @@
 
 - ``predict``: P(alive), purchases and time to the next purchase of each customer, with intervals
 - ``predict_total``: purchases of all customers together, or of each segment
-- ``planning_range``: errors of earlier forecasts, and the range that they give the next one
+- ``PastErrors``: errors of earlier forecasts, for the planning range; ``ForecastErrors`` of one total
 - ``next_purchase_day``: the day by which 90 % of such customers have bought again
 - ``predict_new``: purchases of new customers
 - ``marginal_effect``: purchases before and after a change of a covariate
