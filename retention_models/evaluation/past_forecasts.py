@@ -12,7 +12,7 @@ import pandas as pd
 
 from retention_models.core.arguments import require_horizon
 from retention_models.core.dates import DAY
-from retention_models.evaluation.backtest_purchases import shortest_history
+from retention_models.evaluation.origins import origins_before
 from retention_models.evaluation.season_term import season_term
 from retention_models.fitting.estimate import fit
 from retention_models.forecast.customers import require_purchases
@@ -32,7 +32,6 @@ from retention_models.logs.transactions.summary import summarize
 from retention_models.value.purchases import totals_with_variance
 from retention_models.value.spending import fit_spend
 
-MOST_ORIGINS = 8  # the latest ones
 SHORTER = (39 * 7, 26 * 7, 13 * 7, 8 * 7, 4 * 7)  # days of the horizons from which errors are borrowed
 
 
@@ -124,19 +123,6 @@ def past_errors(
         counts=counts,
         value=value,
     )
-
-
-def origins_before(start: date, end: date, days_ahead: int) -> list[date]:
-    """The latest 8 origins, oldest first, half a horizon apart, whose forecasts are over by ``end``.
-
-    Half a horizon is rounded up to whole weeks, so that all origins are the same day of the week; below two weeks to
-    whole days.
-    """
-    step = math.ceil(days_ahead / 14) * 7 if days_ahead >= 14 else math.ceil(days_ahead / 2)
-    observed = (end - start).days
-    learnt = [observed - days_ahead - k * step for k in range(MOST_ORIGINS)]
-    enough = max(shortest_history(observed, days_ahead), 1)
-    return [start + timedelta(days) for days in reversed(learnt) if days >= enough]
 
 
 @dataclass(frozen=True, slots=True)

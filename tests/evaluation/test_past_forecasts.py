@@ -8,7 +8,7 @@ import pytest
 
 import retention_models as rm
 from retention_models.evaluation.by_period import expected_until
-from retention_models.evaluation.past_forecasts import origins_before
+from retention_models.evaluation.origins import origins_before
 from retention_models.evaluation.season_term import season_term
 from retention_models.value.purchases import totals_with_variance
 
