@@ -145,7 +145,9 @@ def backtest(
     log = as_transactions(transactions)
     require_last_day_of(log)
     if origins is None:
-        origins = [] if model_class.counts_opportunities else half_horizon_origins(log, **window)
+        origins = (
+            [] if model_class.counts_opportunities else half_horizon_origins(log, **window, granularity=granularity)
+        )
     table = _table(log, model_class, origins, **window, granularity=granularity, level=level)
     if model_class.counts_opportunities:
         return Backtest(table=table)

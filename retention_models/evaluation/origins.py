@@ -12,6 +12,7 @@ import pandas as pd
 from retention_models.core.arguments import require_horizon, require_whole
 from retention_models.core.dates import DAY, unit_length
 from retention_models.logs.transactions.calendar import calendar
+from retention_models.logs.transactions.log import Granularity, Transactions
 from retention_models.logs.transactions.purchases import as_transactions
 
 MOST_ORIGINS = 10_000  # each with a fit of its own
@@ -82,21 +83,24 @@ def shortest_history(observed: float, ahead: float) -> float:
     return min(ahead, observed / 4)
 
 
-def half_horizon_origins(transactions: Any, *, horizon: float, time_unit: str | timedelta) -> list[date]:
+def half_horizon_origins(
+    log: Transactions, *, horizon: float, time_unit: str | timedelta, granularity: Granularity
+) -> list[date]:
     """The origins of a planning range, or where there is none the one day that leaves just the horizon."""
-    log = as_transactions(transactions)
-    end, start = log.last_observed, max(log.acquired_after or log.first_date, log.first_date)
+    end, start = log.calibration_end or log.last_observed, max(log.acquired_after or log.first_date, log.first_date)
     ahead = math.floor(horizon * (unit_length(time_unit) / pd.Timedelta(DAY)))
-    found = origins_before(start, end, ahead) if ahead else []
+    found = origins_before(start, end, ahead, granularity) if ahead else []
     return found or earlier_origins(log, horizon=horizon, time_unit=time_unit, count=1)
 
 
-def origins_before(start: date, end: date, days_ahead: int) -> list[date]:
+def origins_before(start: date, end: date, days_ahead: int, granularity: Granularity = "D") -> list[date]:
     """The latest 8 origins, oldest first, half a horizon apart, whose forecasts are over by ``end``.
 
     Half a horizon is rounded up to whole weeks, so that all origins are the same day of the week; below two weeks to
-    whole days.
+    whole days. Where purchases count by week, each is moved back to a Sunday.
     """
+    if granularity == "W":
+        end -= timedelta((end.weekday() + 1) % 7)
     step = math.ceil(days_ahead / 14) * 7 if days_ahead >= 14 else math.ceil(days_ahead / 2)
     observed = (end - start).days
     learnt = [observed - days_ahead - k * step for k in range(LATEST)]

@@ -32,6 +32,7 @@ from retention_models.logs.transactions.summary import summarize
 from retention_models.value.purchases import totals_with_variance
 from retention_models.value.spending import fit_spend
 
+FEWEST_BUYERS = 10  # repeat buyers at an origin
 SHORTER = (39 * 7, 26 * 7, 13 * 7, 8 * 7, 4 * 7)  # days of the horizons from which errors are borrowed
 
 
@@ -72,8 +73,9 @@ def past_errors(
     Notes
     -----
     Origins lie half a horizon apart, in whole weeks, and the latest 8 count. The last one leaves just the horizon. Each
-    has learnt from at least the horizon or a quarter of the log. Where these are fewer than two independent forecasts,
-    the errors of the longest shorter horizon that has two are added: 39, 26, 13, 8 or 4 weeks.
+    has learnt from at least the horizon or a quarter of the log, and knew at least 10 repeat buyers. Where these are
+    fewer than two independent forecasts, the errors of the longest shorter horizon that has two are added: 39, 26, 13,
+    8 or 4 weeks.
 
     Examples
     --------
@@ -113,8 +115,8 @@ def past_errors(
     if ahead < 1:
         raise ValueError(f"horizon must be at least a day; got {horizon:g} of {days.time_unit!r}")
     bought = daily_purchases(log.window(acquired_after=days.start), granularity=granularity)
-    shop = _EarlierForecasts(log, model_class, days, bought)
-    counts, value = shop.errors(ahead)
+    earlier = _EarlierForecasts(log, model_class, days, bought)
+    counts, value = earlier.errors(ahead)
     return PastErrors(
         horizon=horizon,
         time_unit=days.time_unit,
@@ -164,28 +166,29 @@ class _EarlierForecasts:
         enough = [days for days in shorter if self._n_effective(days) >= ENOUGH_ORIGINS]
         return next(iter(enough or shorter[-1:]), 0)
 
+    def _origins(self, days_ahead: int) -> list[date]:
+        return origins_before(self.days.start, self.days.calibration_end, days_ahead, self.days.granularity)
+
     def _n_effective(self, days_ahead: int) -> float:
-        origins = origins_before(self.days.start, self.days.calibration_end, days_ahead)
-        return n_effective(origins, days_ahead)
+        return n_effective(self._origins(days_ahead), days_ahead)
 
     def _of_horizon(self, days_ahead: int, season: float = 0.0) -> tuple[ForecastErrors, ForecastErrors | None]:
         """The errors of counts and of amounts over a horizon, from its own origins alone."""
-        origins = origins_before(self.days.start, self.days.calibration_end, days_ahead)
-        forecasts = [self._forecasts(origin, days_ahead) for origin in origins]
+        forecasts = [self._forecasts(origin, days_ahead) for origin in self._origins(days_ahead)]
         counts = _as_errors(days_ahead, season, [of_counts for of_counts, _ in forecasts])
         value = _as_errors(days_ahead, season, [of_value for _, of_value in forecasts])
         return counts, value if self.log.has_amount else None
 
     def _forecasts(self, origin: date, days_ahead: int) -> tuple[_Forecast | None, _Forecast | None]:
-        """The forecasts of purchases and of their amount at an origin; None where nobody had bought, or paid, again."""
+        """The forecasts of purchases and of their amount at an origin; None where too few bought, or paid, again."""
         customers = self._customers(origin, origin + timedelta(days_ahead))
-        if not customers["frequency"].sum():
+        if (customers["frequency"] > 0).sum() < FEWEST_BUYERS:
             return None, None
         fitted = fit(self.model_class, customers)
         learnt, unit = (origin - self.days.start).days, self.days.unit
         season = season_term(fitted, self.bought, origin, days_ahead, unit)
         horizon = days_ahead / (unit / pd.Timedelta(DAY))
-        pays = self.log.has_amount and bool((customers["monetary_value"] > 0).any())
+        pays = self.log.has_amount and (customers["monetary_value"] > 0).sum() >= FEWEST_BUYERS
         totals = totals_with_variance(fitted, customers, horizon, fit_spend(customers) if pays else None)
         purchases, variance = totals[0]
         off = _log_ratio(customers["holdout_frequency"].sum(), purchases, 0.5)

@@ -26,7 +26,7 @@ STATED_ORIGINS = 3  # forecasts that the stated error counts for
 MOST_BORROWED = 2.0  # forecasts that the errors of a shorter horizon count for
 ENOUGH_ORIGINS = 2.0  # independent forecasts from which on nothing is borrowed
 SEASON_DAYS = 364  # learnt before a season can be seen
-RUN = 3  # errors of one sign in a row that are told
+RUN = 3  # errors of one sign in a row that are reported
 LEVELS = (0.80, 0.95)
 
 

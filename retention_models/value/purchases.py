@@ -77,7 +77,8 @@ def total_purchase_value(
     table = _total(components, terms.unit_value, code, segments, is_median, level)
     if past_errors is None:
         return table
-    errors = _errors_of_value(past_errors, terms, spend, {**uncertainty_of(fit).data, **components[2].about})
+    known = {**uncertainty_of(fit).data, **components[2].about, "time_unit": terms.time_unit}
+    errors = _errors_of_value(past_errors, terms, spend, known)
     value = _segment_values(components, terms.unit_value, code, len(segments))
     variance = _relative_variance(value, _spent(fit, components[2], customers, terms.horizon, spend), code)
     return table.assign(**planning_columns(value.values, variance, errors))

@@ -87,6 +87,18 @@ def test_a_horizon_as_long_as_the_log_rests_on_shorter_ones(log):
     assert beyond.counts.stated_share < 1
 
 
+def test_weeks_are_not_cut_where_purchases_count_by_week(log):
+    by_week = rm.evaluation.past_errors(log, rm.BGNBD, horizon=26, granularity="W")
+    assert {day.strftime("%A") for day in by_week.counts.origins} == {"Sunday"}
+    assert by_week.as_of == date(1998, 6, 30)
+
+
+def test_an_origin_with_hardly_a_repeat_buyer_is_left_out(log):
+    few = rm.read_transactions(log.frame[log.frame["customer_id"] <= 20])
+    all_of_them = rm.evaluation.past_errors(log, rm.BGNBD, horizon=13).counts
+    assert len(rm.evaluation.past_errors(few, rm.BGNBD, horizon=13).counts.origins) < len(all_of_them.origins)
+
+
 def test_opportunities_and_horizons_below_a_day_are_refused(log):
     with pytest.raises(ValueError, match="BGBB counts opportunities"):
         rm.evaluation.past_errors(log, rm.BGBB, horizon=4)

@@ -37,7 +37,7 @@ def test_the_range_by_hand():
     assert upper[0] == pytest.approx(1000 * np.exp(reach), rel=1e-6)
 
 
-def test_a_shorter_horizon_lends_its_excess_where_there_are_few_origins():
+def test_the_excess_of_a_shorter_horizon_is_added_where_there_are_few_origins():
     shorter = record([0.1, 0.1, -0.1, 0.1], step=49, days_ahead=91, variances=[0.002] * 4)
     assert shorter.n_effective == pytest.approx(1 + 147 / 91)
     errors = record([0.15], variances=[0.0025], shorter=shorter)
@@ -64,7 +64,7 @@ def test_errors_smaller_than_chance_add_nothing():
     assert record([0.05, -0.05, 0.05], variances=[0.01] * 3).excess == 0
 
 
-def test_a_steady_bias_widens_the_range_and_is_told():
+def test_a_steady_bias_widens_the_range_and_is_reported():
     steady, mixed = record([0.2, 0.2, 0.2]), record([0.01, -0.01, 0.01])
     assert steady.model_variance > mixed.model_variance
     assert (steady.one_sided, record([-0.1, -0.2, -0.3]).one_sided, mixed.one_sided) == (1, -1, 0)
