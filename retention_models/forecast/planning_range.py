@@ -167,12 +167,7 @@ class ForecastErrors(Presentation):
             True or False, indexed by ``origin``. The range of an origin uses only errors that were over by then.
         """
         require_level(level)
-        held = [
-            abs(ratio - (known := self._known_on(day, season)).season) <= known._reach(np.asarray(variance), level)
-            for day, ratio, season, variance in zip(
-                self.origins, self.log_ratios, self.seasons, self.variances, strict=True
-            )
-        ]
+        held = [self._was_inside(i, level) for i in range(len(self.origins))]
         return pd.Series(np.array(held, dtype=bool), pd.Index(self.origins, name="origin"), name="inside")
 
     @property
@@ -189,6 +184,10 @@ class ForecastErrors(Presentation):
         require_level(level)
         quantile = float(stdtrit(self.degrees, (1 + level) / 2))
         return quantile * np.sqrt(_log_variance(variance) + self.model_variance)
+
+    def _was_inside(self, i: int, level: float) -> bool:
+        known = self._known_on(self.origins[i], self.seasons[i])
+        return bool(abs(self.log_ratios[i] - known.season) <= known._reach(np.asarray(self.variances[i]), level))
 
     def _known_on(self, day: date, season: float = 0.0) -> ForecastErrors:
         """The errors that were known on a day, before the forecast of that day with its season term."""
