@@ -2,6 +2,9 @@
 
 Customers are those of an MBG/NBD, with amounts that vary within and between them. Each kind but the first three breaks
 the models in the way of its name. Times are in weeks from the first day of the log.
+
+How strong season (25 to 50 %) and decline (14 to 30 % a year) are was chosen so that mean errors are about those of the
+logs on which the range was tried. Under a decline of 26 to 50 % a year the 80 % ranges hold about .60.
 """
 
 import numpy as np
