@@ -100,6 +100,8 @@ def of_purchases():
     fits = {"NBD": rm.fit(rm.NBD, customers), "BG/NBD": rm.fit(rm.BGNBD, customers)}
     web = rm.fit(rm.BGNBD, customers, purchase_covariates="web")
     comparison = rm.compare(fits, customers, replicates=0)
+    backtest = rm.evaluation.backtest(log, rm.BGNBD, rm.Terms(horizon=13, time_unit="W"))
+    past = backtest.past_errors
     models = [
         rm.BGBB(1.2, 0.75, 0.66, 2.78), rm.BGNBD(0.243, 4.41, 0.793, 2.43), rm.BGCNBD(0.2, 4.4, 0.8, 2.4, 2),
         rm.MBGNBD(0.525, 6.18, 0.891, 1.61), rm.MBGCNBD(0.5, 6.2, 0.9, 1.6, 2), rm.NBD(0.385, 12.07),
@@ -111,7 +113,7 @@ def of_purchases():
         *web.covariate_terms.designs.values(), uncertainty_of(web).read(customers),
         *web.covariate_terms.by_link(rm.BGNBD, web.covariate_terms.blocks(customers)),
         comparison, *comparison.tests.values(), rm.bootstrap(fits["NBD"], customers, replicates=5, rng=rng),
-        rm.Terms(margin=0.3, annual_discount_rate=0.15, currency="USD"),
+        rm.Terms(margin=0.3, annual_discount_rate=0.15, currency="USD"), backtest, past, past.counts,
     ]  # fmt: skip
 
 

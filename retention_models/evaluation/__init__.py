@@ -2,6 +2,7 @@
 
 - ``compare``: models side by side: log-likelihood, holdout scores, and the model to use
 - ``backtest``: forecasts made at earlier dates; ``backtest_retention`` for contracts
+- ``past_errors``: errors of earlier forecasts, for the planning range of the next one
 - ``holdout_scores``: forecast error in the holdout; ``holdout_by_frequency``, ``holdout_by_group``
 - ``calibration``: whether forecast distributions are calibrated
 - ``alive_reliability``: whether customers held for lost stay away; ``alive_check``
@@ -19,6 +20,7 @@ Behind the door:
 
 - ``holdout_data``: the holdout of fits, and its forecast distributions
 - ``loss_comparison``: losses of models compared
+- ``season_term``: the season of last year that a model does not explain
 """
 
 import lazy_loader as _lazy

@@ -1,6 +1,7 @@
 from .backtest_contracts import backtest_retention as backtest_retention
+from .backtest_findings import backtest_check as backtest_check
+from .backtest_purchases import Backtest as Backtest
 from .backtest_purchases import backtest as backtest
-from .backtest_purchases import earlier_origins as earlier_origins
 from .by_period import season_left as season_left
 from .by_period import tracking as tracking
 from .by_period import tracking_error as tracking_error
@@ -17,7 +18,8 @@ from .holdout import holdout_by_group as holdout_by_group
 from .holdout import holdout_check as holdout_check
 from .holdout import holdout_scores as holdout_scores
 from .holdout import status_by_frequency as status_by_frequency
-from .past_errors import backtest_check as backtest_check
+from .origins import earlier_origins as earlier_origins
+from .past_forecasts import past_errors as past_errors
 from .ranking import concentration as concentration
 from .ranking import gain_table as gain_table
 from .reliability import alive_check as alive_check

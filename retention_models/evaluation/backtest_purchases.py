@@ -8,118 +8,102 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from retention_models.core.arguments import check_choice, require_horizon, require_whole
+from retention_models.core.arguments import check_choice, require_horizon
 from retention_models.core.dates import DAY, PANDAS_PERIODS, read_day, span_name, unit_length
+from retention_models.core.formatting import Facts, Part, Presentation
 from retention_models.evaluation.holdout import holdout_scores
+from retention_models.evaluation.origins import half_horizon_origins, shortest_history
+from retention_models.evaluation.past_forecasts import past_errors
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
 from retention_models.forecast.customers import predict, require_purchases
-from retention_models.logs.transactions.calendar import calendar
+from retention_models.forecast.planning_range import ForecastErrors, PastErrors
 from retention_models.logs.transactions.checks.last_day import require_last_day_of
 from retention_models.logs.transactions.log import Granularity, Transactions
 from retention_models.logs.transactions.opportunities import Opportunity, opportunities
 from retention_models.logs.transactions.purchases import as_transactions
 from retention_models.logs.transactions.summary import summarize
 from retention_models.value.spending import expected_spend, fit_spend
+from retention_models.value.terms import Terms, require_terms
 
-MOST_ORIGINS = 10_000  # each with a fit of its own
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Backtest(Presentation):
+    """Forecasts of earlier days beside what came true, and what they mean for the next forecast.
 
-def earlier_origins(
-    transactions: Any,
-    *,
-    horizon: float,
-    time_unit: str | timedelta = "W",
-    count: int = 4,
-) -> list[date]:
-    """Earlier days for a backtest: the days from which a forecast can be compared with the rest of the log.
-
-    Parameters
+    Attributes
     ----------
-    transactions
-        The purchase log: anything that ``read_transactions`` takes, or its result.
-    horizon
-        Length of the forecast, in time units; above 0.
-    time_unit
-        Unit of ``horizon``, as in ``summarize``. By default ``"W"`` (weeks).
-    count
-        Number of days wanted. By default 4; a short log gives fewer, at least one.
-
-    Returns
-    -------
-    list[datetime.date]
-        Evenly spaced days. The last one leaves just the horizon. The first one leaves two thirds of the time before
-        that, or as much as ``backtest_check`` needs.
-
-    Raises
-    ------
-    ValueError
-        When the horizon leaves less than a week to learn from, or ``count`` is below 1.
-
-    Examples
-    --------
-    >>> import retention_models as rm
-    >>> [str(day) for day in rm.evaluation.earlier_origins(rm.datasets.load_cdnow(), horizon=26)]
-    ['1997-08-31', '1997-10-10', '1997-11-19', '1997-12-30']
+    table
+        Indexed by ``origin`` (text): number of ``customers`` at the origin, ``actual`` and ``expected`` purchases
+        within the horizon, the interval ``purchases_lower, purchases_upper``, ``error`` (actual over expected, less
+        one), and ``inside`` (whether the interval holds the actual total). With money also ``actual_amount``,
+        ``expected_amount`` and ``amount_error``. ``attrs`` holds the history known at each origin, for
+        ``backtest_check``.
+    past_errors
+        The errors for the planning range of ``predict_total`` and ``total_value``; None for ``BGBB``.
     """
-    require_horizon(horizon)
-    require_whole("count", count, 1, MOST_ORIGINS)
-    days = calendar(
-        as_transactions(transactions),
-        calibration_end=None,
-        observation_end=None,
-        acquired_after=None,
-        time_unit=time_unit,
-        granularity="D",
-    )
-    observed, ahead = (days.observation_end - days.start).days, horizon * (days.unit / pd.Timedelta(DAY))
-    learnt = math.floor(observed - ahead)
-    if learnt < 7:
-        raise ValueError(
-            f"a horizon of {horizon:g} leaves {max(learnt, 0)} of the days from {days.start} to {days.observation_end} "
-            "to learn from; choose a shorter one"
-        )
-    first = min(max(learnt - learnt // 3, math.ceil(shortest_history(observed, ahead))), learnt)
-    waits = np.unique(np.linspace(first, learnt, count).astype(int))
-    return [days.start + timedelta(days=int(wait)) for wait in waits]
 
+    table: pd.DataFrame
+    past_errors: PastErrors | None = None
 
-def shortest_history(observed: float, ahead: float) -> float:
-    """The days that a forecast over ``ahead`` days must have learnt from, in a log of ``observed`` days."""
-    return min(ahead, observed / 4)
+    def inside(self, level: float, *, of: Literal["counts", "value"] = "counts") -> pd.Series:
+        """Whether each earlier forecast lay inside the planning range that was known at its origin.
+
+        Parameters
+        ----------
+        level
+            Level of the range, between 0 and 1.
+        of
+            ``"counts"``, the default, for the number of purchases, or ``"value"`` for the amount.
+
+        Returns
+        -------
+        pandas.Series
+            True or False, indexed by ``origin``; empty where there are no such errors.
+
+        Raises
+        ------
+        ValueError
+            When ``level`` is not a share, or ``of`` is none of the two.
+        """
+        check_choice("of", of, ("counts", "value"))
+        errors = None if self.past_errors is None else getattr(self.past_errors, of)
+        return (ForecastErrors(days_ahead=1) if errors is None else errors).inside(level)
+
+    def _parts(self) -> Sequence[Part]:
+        return [Facts(type(self).__name__, {"origins": len(self.table)}), self.table.drop(columns="customers").round(3)]
 
 
 def backtest(
-    model_class: Any,
     transactions: Any,
+    model_class: Any,
+    terms: Terms,
     *,
-    origins: Sequence[str | date],
-    horizon: float,
-    time_unit: str | timedelta = "W",
+    origins: Sequence[str | date] | None = None,
     granularity: Granularity = "D",
     level: float = 0.95,
-) -> pd.DataFrame:
+) -> Backtest:
     """A backtest: forecast totals of earlier days, with the data of then, beside the actual totals.
 
     Parameters
     ----------
-    model_class
-        A class of purchase models, for example ``ParetoNBD``. It is fitted again at each origin.
     transactions
         The purchase log: anything that ``read_transactions`` takes, or its result.
+    model_class
+        A class of purchase models, for example ``ParetoNBD``. It is fitted again at each origin.
+    terms
+        ``horizon`` and ``time_unit`` of each forecast; the other terms do not matter. For ``BGBB`` the horizon is a
+        number of opportunities, and the time unit one of them: ``"Y"``, ``"Q"``, ``"M"`` or ``"W"``.
     origins
-        Last days of the calibration periods; ``earlier_origins`` proposes some.
-    horizon
-        Length of each forecast, in time units; above 0. For ``BGBB`` a number of opportunities.
-    time_unit
-        Unit of ``horizon``, as in ``summarize``. By default ``"W"`` (weeks). For ``BGBB`` an opportunity: ``"Y"``,
-        ``"Q"``, ``"M"`` or ``"W"``, which each origin must end.
+        Last days of the calibration periods, for the table. By default those of ``past_errors``. For ``BGBB`` they are
+        required, and each must end an opportunity.
     granularity
         The period in which all purchases of a customer count as one, as in ``summarize``. By default ``"D"`` (a day).
     level
@@ -127,17 +111,16 @@ def backtest(
 
     Returns
     -------
-    pandas.DataFrame
-        Indexed by ``origin`` (text): number of ``customers`` at the origin, ``actual`` and ``expected`` purchases
-        within the horizon, the interval ``purchases_lower, purchases_upper``, ``error`` (actual over expected, less
-        one), and ``inside`` (whether the interval holds the actual total). With money also ``actual_amount``,
-        ``expected_amount`` and ``amount_error``. ``attrs`` holds the history known at each origin, for
-        ``backtest_check``.
+    Backtest
+        Its ``table``, and its ``past_errors`` for the planning range of the next forecast.
 
     Raises
     ------
+    TypeError
+        When ``terms`` are not ``Terms``.
     ValueError
-        When there are no origins, or a horizon ends after the last day of observation.
+        When the terms lack the horizon or the time unit, there are no origins, or a horizon ends after the last day of
+        observation.
 
     Notes
     -----
@@ -147,19 +130,43 @@ def backtest(
     Examples
     --------
     >>> import retention_models as rm
-    >>> origins = ["1997-06-30", "1997-09-30"]
-    >>> backtest = rm.evaluation.backtest(rm.ParetoNBD, rm.datasets.load_cdnow(), origins=origins, horizon=26)
-    >>> backtest[["customers", "actual", "expected", "inside"]].round(1)
+    >>> origins, half_a_year = ["1997-06-30", "1997-09-30"], rm.Terms(horizon=26, time_unit="W")
+    >>> backtest = rm.evaluation.backtest(rm.datasets.load_cdnow(), rm.ParetoNBD, half_a_year, origins=origins)
+    >>> backtest.table[["customers", "actual", "expected", "inside"]].round(1)
                 customers  actual  expected  inside
     origin
     1997-06-30       2357    1443    1355.7    True
     1997-09-30       2357    1387    1176.7   False
     """
     require_purchases(model_class)
+    require_terms(terms, "horizon", "time_unit")
+    require_horizon(terms.horizon)
+    window: dict[str, Any] = {"horizon": terms.horizon, "time_unit": terms.time_unit}
     log = as_transactions(transactions)
+    require_last_day_of(log)
+    if origins is None:
+        origins = (
+            [] if model_class.counts_opportunities else half_horizon_origins(log, **window, granularity=granularity)
+        )
+    table = _table(log, model_class, origins, **window, granularity=granularity, level=level)
+    if model_class.counts_opportunities:
+        return Backtest(table=table)
+    return Backtest(table=table, past_errors=past_errors(log, model_class, **window, granularity=granularity))
+
+
+def _table(
+    log: Transactions,
+    model_class: Any,
+    origins: Sequence[str | date],
+    *,
+    horizon: float,
+    time_unit: str,
+    granularity: Granularity,
+    level: float,
+) -> pd.DataFrame:
+    """The table of a backtest."""
     rows: dict[str, dict[str, float]] = {}
     known: dict[str, dict[str, int]] = {}
-    require_last_day_of(log)
     end, start = log.last_observed, max(log.acquired_after or log.first_date, log.first_date)
     if isinstance(origins, str) or not np.iterable(origins):
         raise ValueError(f"origins must be a list of days such as ['1997-09-30']; got {origins!r}")

@@ -111,10 +111,9 @@ def tracking(
         acquired_until=dates.calibration_end,
     )
     edges, complete = _period_edges(bought.index[0], dates, period or dates.time_unit)
-    repeat = np.r_[0, np.cumsum(bought["purchases"] - bought["new_customers"])]
-    reached = {"actual": repeat[bought.index.searchsorted(edges)]}
+    reached = {"actual": repeat_purchases_until(edges, bought)}
     for name, source in by_name.items():
-        reached[name] = _cumulative_expected(source.fit, edges, bought["new_customers"], dates)
+        reached[name] = expected_until(source.fit, edges, bought["new_customers"], dates.unit)
     frame = pd.DataFrame({"start": edges[:-1], "end": edges[1:], "complete": complete})
     frame["holdout"] = frame["start"] >= _end_of_day(dates.calibration_end)
     frame = frame.assign(**{name: np.diff(total) for name, total in reached.items()})
@@ -224,14 +223,23 @@ def _period_edges(begin: pd.Timestamp, dates: Calendar, period: str) -> tuple[pd
     return pd.DatetimeIndex([begin, *edges[1:-1], end]), complete
 
 
-def _cumulative_expected(fit: Fit, edges: pd.DatetimeIndex, new_customers: pd.Series, dates: Calendar) -> Array:
-    """Repeat purchases expected until each edge of all customers acquired before it; shape (edges,)."""
+def repeat_purchases_until(edges: pd.DatetimeIndex, bought: pd.DataFrame) -> Array:
+    """Repeat purchases before each edge, from the frame of ``daily_purchases``; shape (edges,)."""
+    repeat = np.r_[0, np.cumsum(bought["purchases"] - bought["new_customers"])]
+    return np.asarray(repeat[bought.index.searchsorted(edges)])
+
+
+def expected_until(fit: Fit, edges: pd.DatetimeIndex, new_customers: pd.Series, unit: pd.Timedelta) -> Array:
+    """Repeat purchases expected until each edge of all customers acquired before it; shape (edges,).
+
+    ``new_customers`` counts first purchases by day, and ``unit`` is the time unit of the fit.
+    """
     require_days(fit, "tracking")
     require_no_covariates(fit, "a customer of the log", "holdout_by_frequency")
     acquired = new_customers[new_customers > 0]
     waited = np.subtract.outer(edges.to_numpy(), acquired.index.to_numpy())
     ages, age = np.unique(np.maximum(waited, np.timedelta64(0, "D")), return_inverse=True)
-    expected = fit.model.expected_purchases_new(ages / dates.unit.to_timedelta64())
+    expected = fit.model.expected_purchases_new(ages / unit.to_timedelta64())
     return expected[age].reshape(waited.shape) @ acquired.to_numpy(dtype=float)
 
 

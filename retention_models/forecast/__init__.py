@@ -1,7 +1,8 @@
 """Forecasts: purchases of each customer and of all together, and survivors among customers with contracts.
 
 - ``predict``: P(alive), purchases and time to the next purchase of each customer, with intervals
-- ``predict_total``: purchases of all customers together
+- ``predict_total``: purchases of all customers together, or of each segment
+- ``PastErrors``: errors of earlier forecasts, for the planning range; ``ForecastErrors`` of one total
 - ``next_purchase_day``: the day by which 90 % of such customers have bought again
 - ``predict_new``: purchases of new customers
 - ``marginal_effect``: purchases before and after a change of a covariate

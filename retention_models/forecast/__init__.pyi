@@ -5,6 +5,8 @@ from .customers import predict_total as predict_total
 from .marginal_effects import marginal_effect as marginal_effect
 from .marginal_effects import predict_new as predict_new
 from .next_purchase import next_purchase_day as next_purchase_day
+from .planning_range import ForecastErrors as ForecastErrors
+from .planning_range import PastErrors as PastErrors
 from .retention import forecast_retention as forecast_retention
 from .retention import retention_triangle as retention_triangle
 from .retention_rates import predict_retention as predict_retention

@@ -10,7 +10,7 @@ import pandas as pd
 
 from retention_models.core.check import Check
 from retention_models.core.dates import span_name
-from retention_models.evaluation.past_errors import missing_history, window_overlap
+from retention_models.evaluation.backtest_findings import missing_history, window_overlap
 from retention_models.logs.transactions.describe.rhythm import days_until, well_watched
 from retention_models.value.break_even import TYPICAL_SHARE
 from retention_models.value.terms import Terms

@@ -22,6 +22,7 @@ all           2357  20910.0      19564.0      22349.0
 Behind the door:
 
 - ``purchases``: the value of purchases
+- ``spending_chance``: chance in what customers spend
 - ``payments``: the payments of contracts
 - ``value_component``: one component of a value, with its error
 - ``external_models``: survival curves of other libraries

@@ -8,8 +8,8 @@ customers' values, because the customers share the parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -22,14 +22,24 @@ from retention_models.estimation.estimates import POSITIVE, Estimate, with_inter
 from retention_models.fitting.resampling import Bootstrap
 from retention_models.fitting.result import Fit
 from retention_models.fitting.uncertainty import Fitted, Uncertainty, uncertainty_of
+from retention_models.forecast.customers import read_purchases
+from retention_models.forecast.planning_range import (
+    ForecastErrors,
+    PastErrors,
+    planning_columns,
+    relative_variance,
+    require_same_forecast,
+)
 from retention_models.tables.customer_table import CustomerTable, open_customers, read_table
 from retention_models.tables.groups import Labels, read_codes
 from retention_models.tables.observation_end import as_of_fit
 from retention_models.value.spending import has_paid, paying_share
+from retention_models.value.spending_chance import spend_moments
 from retention_models.value.terms import Terms, require_terms
 from retention_models.value.value_component import ValueComponent
 
 YEAR = pd.Timedelta(days=365.25)
+Components: TypeAlias = tuple[ValueComponent, ValueComponent | None, CustomerTable]  # purchases, amounts, histories
 
 
 def purchase_value(
@@ -52,13 +62,85 @@ def purchase_value(
 
 
 def total_purchase_value(
-    fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None, by: Labels | None, level: float | None
+    fit: Fitted,
+    customers: Any,
+    terms: Terms,
+    spend: Fitted | None,
+    by: Labels | None,
+    level: float | None,
+    past_errors: PastErrors | None = None,
 ) -> pd.DataFrame:
     """Value of the future purchases of all customers, or of each segment; see ``total_value``."""
     components = _components(fit, customers, terms, spend)
     code, segments = read_codes(customers, by)
     is_median = _is_median(spend, customers, len(code))
-    return _total(components, terms.unit_value, code, segments, is_median, level)
+    table = _total(components, terms.unit_value, code, segments, is_median, level)
+    if past_errors is None:
+        return table
+    known = {**uncertainty_of(fit).data, **components[2].about, "time_unit": terms.time_unit}
+    errors = _errors_of_value(past_errors, terms, spend, known)
+    value = _segment_values(components, terms.unit_value, code, len(segments))
+    variance = _relative_variance(value, _spent(fit, components[2], customers, terms.horizon, spend), code)
+    return table.assign(**planning_columns(value.values, variance, errors))
+
+
+def totals_with_variance(
+    fit: Fitted, customers: Any, horizon: float, spend: Fitted | None
+) -> list[tuple[float, float]]:
+    """Purchases of all customers within a horizon, and the amount that they spend, each with its relative variance.
+
+    The variance is that of parameters and of chance. Without ``spend`` there are only the purchases.
+    """
+    source, histories = read_purchases(fit, customers)
+    each = source.estimate(lambda model, *history: model.expected_purchases(horizon, *history), histories.rows)
+    counts = ValueComponent(histories.row, each)
+    code = np.zeros(len(histories.row), dtype=np.int64)
+    found = []
+    for one in [None] if spend is None else [None, spend]:
+        amount = None if one is None else _amounts(one, customers)
+        total = _segment_values((counts, amount, histories), 1.0, code, 1)
+        variance = _relative_variance(total, _spent(fit, histories, customers, horizon, one), code)
+        found.append((float(total.values[0]), float(variance[0])))
+    return found
+
+
+def _errors_of_value(
+    past_errors: PastErrors, terms: Terms, spend: Fitted | None, known: Mapping[str, Any]
+) -> ForecastErrors:
+    """The earlier errors of value: of amounts, or of counts where each purchase has one price."""
+    assert terms.horizon is not None
+    require_same_forecast(past_errors, terms.horizon, known)
+    if spend is None:
+        return past_errors.counts
+    if past_errors.value is None:
+        raise ValueError(
+            "past_errors know no amounts, and the value with spend needs its own errors; make them from a log with "
+            "amounts"
+        )
+    return past_errors.value
+
+
+def _relative_variance(value: Estimate, spent: tuple[Array, Array], code: NDArray[np.int64]) -> Array:
+    """Variance of each segment's value over its square, by parameters and by chance.
+
+    ``spent`` are mean and variance of what each line spends. A discount hardly changes the relative variance by chance.
+    """
+    n = len(value.values)
+    mean, variance = (np.bincount(code, weights=column, minlength=n).astype(float) for column in spent)
+    return relative_variance(value.std_error**2, value.values) + relative_variance(variance, mean)
+
+
+def _spent(
+    fit: Fitted, histories: CustomerTable, customers: Any, horizon: float | None, spend: Fitted | None
+) -> tuple[Array, Array]:
+    """Mean and variance, by chance, of what each line spends within the horizon; of purchases without ``spend``."""
+    source = uncertainty_of(fit)
+    mean = source.values(lambda model, *history: model.expected_purchases(horizon, *history), histories.rows)
+    variance = source.values(lambda model, *history: model.purchases_variance(horizon, *history), histories.rows)
+    mean, variance = mean[histories.row], variance[histories.row]
+    if spend is not None:
+        mean, variance = spend_moments(mean, variance, spend, customers)
+    return histories.line_weight * mean, histories.line_weight * variance
 
 
 def value_for_horizons(
@@ -78,7 +160,7 @@ def value_for_horizons(
 
 
 def _total(
-    components: tuple[ValueComponent, ValueComponent | None, CustomerTable],
+    components: Components,
     share: float,
     code: NDArray[np.int64],
     segments: pd.Index,
@@ -86,28 +168,12 @@ def _total(
     level: float | None,
 ) -> pd.DataFrame:
     """The sums of each segment's values, with their uncertainty."""
-    purchases, amount, histories = components
-    weight, n = histories.line_weight, len(segments)
-    amounts = 1.0 if amount is None else amount.line_values
-    lines = share * weight * purchases.line_values * amounts
-
-    def summed(column: Array) -> Array:
-        return np.bincount(code, weights=column, minlength=n).astype(float)
-
-    if amount is None:
-        sums = np.zeros((len(purchases.estimate.values), n))
-        np.add.at(sums, (purchases.row, code), share * weight)
-        value = purchases.estimate.linear(lambda values: values @ sums)
-    else:
-        errors = (
-            purchases.sums_with(share * weight * amounts, code, n),
-            amount.sums_with(share * weight * purchases.line_values, code, n),
-        )
-        value = Estimate(summed(lines), np.hstack(errors))
-    customers = summed(weight)
+    n = len(segments)
+    value = _segment_values(components, share, code, n)
+    customers = np.bincount(code, weights=components[2].line_weight, minlength=n).astype(float)
     columns: dict[str, Array] = with_interval_columns("value", value, level, POSITIVE)
     columns |= {f"value_per_customer{name[5:]}": column / np.maximum(customers, 1) for name, column in columns.items()}
-    in_medians = summed(lines * is_median)
+    in_medians = np.bincount(code, weights=_line_values(components, share) * is_median, minlength=n).astype(float)
     columns["share_of_medians"] = np.divide(
         in_medians, value.values, out=np.zeros_like(in_medians), where=value.values > 0
     )
@@ -116,9 +182,30 @@ def _total(
     return table.astype({"customers": int}) if np.all(customers == np.floor(customers)) else table
 
 
-def _components(
-    fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None
-) -> tuple[ValueComponent, ValueComponent | None, CustomerTable]:
+def _line_values(components: Components, share: float) -> Array:
+    """The value of each line of the table; shape (n,)."""
+    purchases, amount, histories = components
+    amounts = 1.0 if amount is None else amount.line_values
+    return share * histories.line_weight * purchases.line_values * amounts
+
+
+def _segment_values(components: Components, share: float, code: NDArray[np.int64], n: int) -> Estimate:
+    """The value of each of n segments, with its uncertainty."""
+    purchases, amount, histories = components
+    weight = histories.line_weight
+    if amount is None:
+        sums = np.zeros((len(purchases.estimate.values), n))
+        np.add.at(sums, (purchases.row, code), share * weight)
+        return purchases.estimate.linear(lambda values: values @ sums)
+    values = np.bincount(code, weights=_line_values(components, share), minlength=n).astype(float)
+    errors = (
+        purchases.sums_with(share * weight * amount.line_values, code, n),
+        amount.sums_with(share * weight * purchases.line_values, code, n),
+    )
+    return Estimate(values, np.hstack(errors))
+
+
+def _components(fit: Fitted, customers: Any, terms: Terms, spend: Fitted | None) -> Components:
     """Both components of value for a table of customers, and the histories, after checks of the inputs."""
     source, histories = _read(fit, customers, terms, spend)
     amount = None if spend is None else _amounts(spend, customers)

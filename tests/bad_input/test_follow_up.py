@@ -215,18 +215,10 @@ def test_other_doors_that_end_with_the_log_refuse_a_mistyped_day(log):
     with pytest.raises(ValueError, match="have windows that end after the log"):
         rm.purchase_outcomes(stray, mailing, horizon_days=28, offer_days=14, observation_end="1998-06-30")
     with pytest.raises(ValueError, match="the log cannot end there"):
-        rm.evaluation.backtest(rm.BGNBD, stray, origins=["1997-09-30"], horizon=26)
-    assert (
-        len(
-            rm.evaluation.backtest(
-                rm.BGNBD,
-                rm.read_transactions(stray).window(observation_end="1998-06-30"),
-                origins=["1997-09-30"],
-                horizon=26,
-            )
-        )
-        == 1
-    )
+        rm.evaluation.backtest(stray, rm.BGNBD, rm.Terms(horizon=26, time_unit="W"), origins=["1997-09-30"])
+    ended = rm.read_transactions(stray).window(observation_end="1998-06-30")
+    backtest = rm.evaluation.backtest(ended, rm.BGNBD, rm.Terms(horizon=26, time_unit="W"), origins=["1997-09-30"])
+    assert len(backtest.table) == 1
     years = rm.logs.opportunities(with_day(log, "2205-03-31"), period="M")
     assert checks(years)[LAST_DAY]["passed"] is False
     with pytest.raises(ValueError, match="the log cannot end there"):

@@ -149,7 +149,7 @@ def test_hours_are_elapsed_hours_or_refused_where_the_clock_is_changed(frame):
         lambda log: rm.summarize(log, observation_end="9999-12-31"),
         lambda log: rm.logs.choose_settings(log, observation_end="9999-12-31"),
         lambda log: rm.logs.opportunities(log, period="M", observation_end="9999-12-31"),
-        lambda log: rm.evaluation.backtest(rm.BGNBD, log, origins=["9999-12-31"], horizon=10),
+        lambda log: rm.evaluation.backtest(log, rm.BGNBD, rm.Terms(horizon=10, time_unit="W"), origins=["9999-12-31"]),
         lambda log: rm.read_contracts(
             pd.DataFrame({"customer_id": [1], "start": ["2024-01-01"], "end": [None]}),
             sampling="acquisition",

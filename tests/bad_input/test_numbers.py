@@ -171,8 +171,8 @@ NUMBERS = {  # call with a number, numbers that cannot be, words of the error
     "concentration": (lambda g, x: evaluation.concentration([1.0, x]), [nan, inf, -1, "9"], "values must be finite"),
     "alive_history": (lambda g, x: evaluation.alive_history(g.fit, g.log, 1, steps=x), [nan, 0, "9"], "steps must be"),
     "backtest origins": (
-        lambda g, x: evaluation.backtest(rm.BGNBD, g.log, origins=x, horizon=10),
-        [None, 3, "1997-09-30"],
+        lambda g, x: evaluation.backtest(g.log, rm.BGNBD, rm.Terms(horizon=10, time_unit="W"), origins=x),
+        [3, "1997-09-30"],
         "origins must be a list of days",
     ),
     "restricted_mean": (lambda g, x: CURVE.restricted_mean(x), [nan, inf, "2", None, 0], "horizon must be a finite"),

@@ -13,9 +13,13 @@ from retention_models.logs.transactions.purchases import as_transactions
 from retention_models.narrative.purchases import Sentence, forecast_sentence, past_error_sentences
 
 
+def weeks(horizon):
+    return rm.Terms(horizon=horizon, time_unit="W")
+
+
 @pytest.fixture(scope="module")
 def backtest(log):
-    return rm.evaluation.backtest(rm.BGNBD, log, origins=["1997-06-30", date(1997, 9, 30)], horizon=39)
+    return rm.evaluation.backtest(log, rm.BGNBD, weeks(39), origins=["1997-06-30", date(1997, 9, 30)]).table
 
 
 def test_an_origin_at_the_cut_off_gives_its_holdout(backtest, fits, customers):
@@ -99,7 +103,8 @@ def test_amounts_are_those_of_the_holdout_and_of_both_models(log, customers, bac
 
 def test_a_log_without_money_has_no_amounts():
     log = rm.read_transactions(rm.datasets.load_cdnow(), amount=None)
-    assert not rm.evaluation.backtest(rm.BGNBD, log, origins=["1997-09-30"], horizon=39).filter(like="amount").size
+    table = rm.evaluation.backtest(log, rm.BGNBD, weeks(39), origins=["1997-09-30"]).table
+    assert not table.filter(like="amount").size
 
 
 def test_a_sentence_shows_itself_escaped():
@@ -120,17 +125,17 @@ def test_a_sentence_shows_itself_escaped():
 )
 def test_origins_whose_horizon_is_not_over_are_errors(log, origins, message):
     with pytest.raises(ValueError, match=message):
-        rm.evaluation.backtest(rm.BGNBD, log, origins=origins, horizon=26)
+        rm.evaluation.backtest(log, rm.BGNBD, weeks(26), origins=origins)
 
 
 def test_opportunities_that_are_not_over_are_errors(log):
     with pytest.raises(ValueError, match="origin 1998-03-31 plus 4 months ends after the log, 1998-06-30"):
-        rm.evaluation.backtest(rm.BGBB, log, origins=["1998-03-31"], horizon=4, time_unit="M")
+        rm.evaluation.backtest(log, rm.BGBB, rm.Terms(horizon=4, time_unit="M"), origins=["1998-03-31"])
 
 
 def test_a_quiet_end_of_the_log_is_observed_where_observation_end_says_so(log):
     observed = as_transactions(log).window(observation_end="1998-07-07")
-    backtest = rm.evaluation.backtest(rm.BGNBD, observed, origins=["1997-09-30"], horizon=40)
+    backtest = rm.evaluation.backtest(observed, rm.BGNBD, weeks(40), origins=["1997-09-30"]).table
     assert backtest["actual"].tolist() == [1882]
 
 
@@ -142,7 +147,7 @@ def test_horizons_and_counts_that_make_no_origins_are_errors(log, wrong):
 
 def test_a_backtest_that_learnt_from_too_little_is_not_testable(log, customers, fits):
     origins = earlier_origins(log, horizon=75)
-    backtest = rm.evaluation.backtest(rm.BGNBD, log, origins=origins, horizon=75)
+    backtest = rm.evaluation.backtest(log, rm.BGNBD, weeks(75), origins=origins).table
     check = backtest_check(backtest)
     assert check.passed is None
     assert "too little to learn from for a forecast over 525 days" in check.detail
@@ -172,3 +177,29 @@ def test_windows_that_overlap_are_said_to(backtest):
     assert past_error_sentences(backtest.assign(amount_error=0.5).iloc[:1], "amount_error").endswith(
         "by +50 % to +50 %"
     )
+
+
+def test_a_backtest_holds_the_errors_for_a_planning_range(log):
+    found = rm.evaluation.backtest(log, rm.BGNBD, weeks(26))
+    errors = found.past_errors.counts
+    assert [date.fromisoformat(day) for day in found.table.index] == list(errors.origins)
+    off = (found.table["actual"] + 0.5) / (found.table["expected"] + 0.5)
+    np.testing.assert_allclose(np.log(off), errors.log_ratios, rtol=1e-6)
+    assert found.inside(0.8).equals(errors.inside(0.8))
+    assert found.inside(0.95, of="value").equals(found.past_errors.value.inside(0.95))
+
+
+def test_opportunities_have_a_table_and_no_planning_range(log):
+    quarter = rm.Terms(horizon=3, time_unit="M")
+    found = rm.evaluation.backtest(log, rm.BGBB, quarter, origins=["1997-09-30"])
+    assert found.past_errors is None
+    assert found.inside(0.8).empty
+    with pytest.raises(ValueError, match="there are no origins"):
+        rm.evaluation.backtest(log, rm.BGBB, quarter)
+
+
+def test_terms_state_the_horizon(log):
+    with pytest.raises(TypeError, match="terms must be Terms"):
+        rm.evaluation.backtest(log, rm.BGNBD, 26)
+    with pytest.raises(ValueError, match="the terms lack time_unit"):
+        rm.evaluation.backtest(log, rm.BGNBD, rm.Terms(horizon=26))

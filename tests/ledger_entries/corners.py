@@ -116,8 +116,11 @@ def regular_buyers():
 
 @entry("corners.opportunities_rolling")
 def rolling_opportunities():
-    window = {"origins": ["1997-09-30", "1997-12-31"], "horizon": 3, "time_unit": "M"}
-    return tried(evaluation.backtest, rm.BGBB, log(), **window)
+    def table():
+        quarter = rm.Terms(horizon=3, time_unit="M")
+        return evaluation.backtest(log(), rm.BGBB, quarter, origins=["1997-09-30", "1997-12-31"]).table
+
+    return tried(table)
 
 
 @entry("corners.contracts_ended")

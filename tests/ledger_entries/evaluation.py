@@ -121,11 +121,14 @@ def timing():
     )
 
 
+HALF_A_YEAR = rm.Terms(horizon=26, time_unit="W")
+
+
 @entry("evaluation.rolling")
 def rolling():
     def of(source):
         days = evaluation.earlier_origins(source, horizon=26, count=3)
-        found = evaluation.backtest(rm.MBGNBD, source, origins=days, horizon=26)
+        found = evaluation.backtest(source, rm.MBGNBD, HALF_A_YEAR, origins=days).table
         return Parts(origins=days, frame=found, check=evaluation.backtest_check(found))
 
     return each(of, Parts({name: rm.read_transactions(source) for name, source in logs().items()}))
@@ -134,7 +137,7 @@ def rolling():
 @entry("evaluation.forecast_sentence")
 def sentence():
     origins = evaluation.earlier_origins(log(), horizon=26)
-    backtest = evaluation.backtest(rm.MBGNBD, log(), origins=origins, horizon=26)
+    backtest = evaluation.backtest(log(), rm.MBGNBD, HALF_A_YEAR, origins=origins).table
     total = rm.predict_total(fitted(BEST), customers(), 26)
     return Parts(
         origins=origins,

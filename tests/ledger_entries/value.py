@@ -104,7 +104,7 @@ def sentences_of_value():
     terms = rm.Terms(horizon=39, time_unit="W", margin=0.3, annual_discount_rate=0.15, currency="USD")
     fit = fitted("ParetoNBD")
     origins = evaluation.earlier_origins(log(), horizon=26)
-    backtest = evaluation.backtest(rm.MBGNBD, log(), origins=origins[-2:], horizon=26)
+    backtest = evaluation.backtest(log(), rm.MBGNBD, rm.Terms(horizon=26, time_unit="W"), origins=origins[-2:]).table
     paying = break_even.paying_customers(rm.value.break_even_uplift(worth(), cost=2.0))
     second = rhythm.time_to_second_purchase(log())
     held = rm.value.value_by_segment(fit, customers(), rm.Terms(horizon=39, **MONEY), named(), spend=spend())
