@@ -4,11 +4,15 @@ Only this room writes sentences for pages. The other rooms return numbers and fl
 
 - ``overview``: summary of a purchase log; ``contract_overview``, ``business_traits``
 - ``customer_base_sentence``: state of the customer base; ``value_sentence``, ``saving_sentence``
-- ``forecast_sentence``: a forecast with its errors in the backtest; ``past_error_sentences``
+- ``forecast_sentence``: the planning range of purchases, and how earlier forecasts came true
 - ``group_as_covariate``: whether groups of customers with contracts differ
 - ``assumptions``: what a value takes for granted; ``thin_log_sentence``
 - ``recommendation``: which arm of a campaign to use next
 - ``three_digits``: a number to three significant digits; ``with_intervals`` for frames
+
+Behind the door:
+
+- ``planning``: planning ranges in words, and what they rest on
 
 >>> import retention_models as rm
 >>> rm.narrative.three_digits(1665.513)

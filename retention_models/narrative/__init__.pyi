@@ -18,6 +18,5 @@ from .overviews import overview as overview
 from .purchases import Sentence as Sentence
 from .purchases import customer_base_sentence as customer_base_sentence
 from .purchases import forecast_sentence as forecast_sentence
-from .purchases import past_error_sentences as past_error_sentences
 from .purchases import typical_cost as typical_cost
 from .purchases import value_sentence as value_sentence

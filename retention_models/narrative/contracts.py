@@ -17,7 +17,7 @@ from retention_models.fitting.estimate import fit
 from retention_models.fitting.model_tests import wald
 from retention_models.fitting.result import Fit
 from retention_models.narrative.formats import p_value_text
-from retention_models.narrative.purchases import Sentence, failed_checks
+from retention_models.narrative.purchases import Sentence, failed_sentence
 from retention_models.value.saved_customers import EDGES
 from retention_models.value.terms import Terms
 
@@ -62,7 +62,7 @@ def saving_sentence(
         f"the next renewal and is kept is worth {mean}, which is the most that keeping one may cost"
         f"{' at that tenure' if spread else ''}, and where the offer goes to all customers, of whom "
         f"{100 * chance:.3g} % are about to leave, at most {terms.written(value_of_contact(one))} each "
-        f"even if it kept every one of these{failed_checks(checks)}."
+        f"even if it kept every one of these.{failed_sentence(checks)}"
     )
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 
 from retention_models.core.check import Check
 from retention_models.core.dates import span_name
-from retention_models.evaluation.backtest_findings import missing_history, window_overlap
+from retention_models.forecast.planning_range import PastErrors
 from retention_models.logs.transactions.describe.rhythm import days_until, well_watched
+from retention_models.narrative.planning import count_text, past_error_text, range_text
 from retention_models.value.break_even import TYPICAL_SHARE
 from retention_models.value.terms import Terms
 
@@ -20,7 +21,7 @@ CERTAIN = 1e-3  # percent: a share so near to all, with an interval so narrow, i
 
 def value_sentence(
     total: pd.DataFrame,
-    backtest: pd.DataFrame,
+    past_errors: PastErrors,
     paying: pd.DataFrame,
     *,
     terms: Terms,
@@ -28,14 +29,14 @@ def value_sentence(
     checks: Sequence[Check] = (),
     level: float = 0.95,
 ) -> str:
-    """The value of all customers, past forecast errors, and the number of customers for whom an offer pays.
+    """The planning range of the value of all customers, past forecast errors, and for whom an offer pays.
 
     Parameters
     ----------
     total
-        The row of ``total_value`` for all customers.
-    backtest
-        The frame of ``backtest`` for the same model and horizon. The text gives the error of amounts if there is one.
+        The row of ``total_value`` for all customers, with ``past_errors``.
+    past_errors
+        The errors of earlier forecasts over the same horizon, from ``past_errors`` or ``backtest``.
     paying
         The table of ``paying_customers``. The text gives its middle row.
     terms
@@ -45,28 +46,27 @@ def value_sentence(
     checks
         Checks. The text names those that failed.
     level
-        Level of the intervals in ``total`` and ``paying``, 0.95 by default.
+        Level of the intervals in ``paying``, 0.95 by default.
 
     Returns
     -------
     str
-        One sentence.
+        Some sentences.
 
     Raises
     ------
     ValueError
         When the terms lack a horizon or a time unit.
     """
-    worth = total.iloc[0]
-    past_errors = past_error_sentences(backtest, "amount_error" if "amount_error" in backtest else "error")
-    value, lower, upper = (terms.written(worth[name]) for name in ("value", "value_lower", "value_upper"))
+    worth, errors = total.iloc[0], past_errors.value or past_errors.counts
     uplift, few = paying.index[len(paying) // 2], paying.iloc[len(paying) // 2]
+    ends = (f"{100 * few[name]:.1f}" for name in ("share", "share_lower", "share_upper"))
     return (
-        f"The {worth['customers']:,.0f} customers are worth {value} over the next {_horizon_text(terms)} "
-        f"({100 * level:g} % interval {lower} to {upper}; {past_errors}); an offer that costs {terms.written(cost)} "
-        f"a customer and raises purchases by {uplift} pays for {few['customers']:,.0f} of them "
-        f"({100 * few['share']:.1f} %, {100 * level:g} % interval {100 * few['share_lower']:.1f} to "
-        f"{100 * few['share_upper']:.1f} %){median_share_text(total)}{failed_checks(checks)}."
+        f"Plan with a value of {range_text(worth, lambda amount: terms.written(_rounded(amount)))} from the "
+        f"{worth['customers']:,.0f} known customers over the next {_horizon_text(terms)}. "
+        f"{past_error_text(past_errors, errors)} An offer that costs {terms.written(cost)} a customer and raises "
+        f"purchases by {uplift} pays for {few['customers']:,.0f} of them ({next(ends)} %, {100 * level:g} % CI "
+        f"{next(ends)} to {next(ends)} %).{median_share_sentence(total)}{failed_sentence(checks)}"
     )
 
 
@@ -116,14 +116,12 @@ def customer_base_sentence(
         When the terms lack a horizon or a time unit.
     """
     row, best, share = status.iloc[0], segments.iloc[0], 100 * well_watched(second)["share"]
-    failed = [f"“{check.name}”" for check in checks if check.passed is False]
-    warning = f" {len(failed)} check{'s' * (len(failed) > 1)} failed: {', '.join(failed)}." if failed else ""
     return (
         f"{_status_text(row, day, alive, level)} {share.iloc[-1]:.0f} % of new customers buy again within "
         f"{share.index[-1]:,} days; half of those do so within {days_until(share, share.iloc[-1] / 2):,} days. The "
         f"segment “{segments.index[0]}” is {100 * best['share_of_customers']:.0f} % of the customers and "
         f"{100 * best['share_of_value']:.0f} % of the value expected within {_horizon_text(terms)}"
-        f"{median_share_text(segments)}.{warning}"
+        f".{median_share_sentence(segments)}{failed_sentence(checks)}"
     )
 
 
@@ -149,42 +147,22 @@ def _horizon_text(terms: Terms) -> str:
     return span_name(float(terms.horizon or 0.0), str(terms.time_unit))
 
 
-def median_share_text(worth: pd.DataFrame) -> str:
-    """The share of a value that rests on median amounts, as the end of a sentence."""
+def median_share_sentence(worth: pd.DataFrame) -> str:
+    """The share of a value that rests on median amounts; empty where there is none."""
     value, part = (worth[name].to_numpy(dtype=float) for name in ("value", "share_of_medians"))
     share = value @ part / value.sum()
-    text = f"; {100 * share:.0f} % of the value is reckoned with median amounts, for those customers have no mean"
-    return text if share > 0 else ""
+    return f" {100 * share:.0f} % of the value uses median amounts, because no mean exists." if share > 0 else ""
 
 
-def failed_checks(checks: Sequence[Check]) -> str:
-    """The checks that failed, as the end of a sentence."""
-    names = [f"“{check.name}”" for check in checks if check.passed is False]
-    return f"; but {len(names)} check{'s' * (len(names) > 1)} failed, {', '.join(names)}" if names else ""
+def failed_sentence(checks: Sequence[Check]) -> str:
+    """The checks that failed."""
+    failed = [f"“{check.name}”" for check in checks if check.passed is False]
+    return f" {len(failed)} check{'s' * (len(failed) > 1)} failed: {', '.join(failed)}." if failed else ""
 
 
-def past_error_sentences(backtest: pd.DataFrame, error: str = "error") -> str:
-    """The forecast errors at earlier dates, as part of a sentence.
-
-    Parameters
-    ----------
-    backtest
-        The frame of ``backtest``.
-    error
-        The column of errors to report: ``"error"``, the default, or ``"amount_error"``.
-
-    Returns
-    -------
-    str
-        The range of the errors in percent, or that there is not enough history for a backtest.
-    """
-    if missing_history(backtest):
-        return "no earlier date leaves enough to learn from to tell how far off such a forecast is"
-    off, overlap = 100 * backtest[error], ", whose windows overlap," if window_overlap(backtest) else ""
-    dates = f"{len(backtest)} earlier date{'s' * (len(backtest) > 1)}"
-    return (
-        f"at {dates}{overlap} what came true differed from such a forecast by {off.min():+.0f} % to {off.max():+.0f} %"
-    )
+def _rounded(amount: float) -> float:
+    """An amount to three significant digits."""
+    return float(f"{amount:.3g}")
 
 
 class Sentence(str):
@@ -197,42 +175,31 @@ class Sentence(str):
 
 
 def forecast_sentence(
-    total: pd.DataFrame, backtest: pd.DataFrame, customers: pd.DataFrame, horizon: float, *, level: float = 0.95
+    total: pd.DataFrame, past_errors: PastErrors, customers: pd.DataFrame, horizon: float
 ) -> Sentence:
-    """A forecast of total purchases with its interval and the forecast errors at earlier dates.
+    """The planning range of total purchases, and how earlier forecasts came true.
 
     Parameters
     ----------
     total
-        The frame of ``predict_total(fit, customers, horizon, level)``.
-    backtest
-        The frame of ``backtest`` for the same model and horizon.
+        The frame of ``predict_total(fit, customers, horizon, past_errors=past_errors)``.
+    past_errors
+        The errors of earlier forecasts over the same horizon, from ``past_errors`` or ``backtest``.
     customers
         The table of ``summarize`` for which the total is. Its ``attrs`` contain the date and the time unit.
     horizon
         Length of the forecast in that unit.
-    level
-        Level of the interval in ``total``, 0.95 by default.
 
     Returns
     -------
     Sentence
-        One sentence.
-
-    Notes
-    -----
-    The last range is the planning range: the lower end of the interval with the lowest error on top, the upper end with
-    the highest.
+        Some sentences.
     """
     row, about = total.iloc[0], customers.attrs
-    error = backtest["error"]
-    least, most = row["purchases_lower"] * (1 + error.min()), row["purchases_upper"] * (1 + error.max())
-    planning_range = "" if missing_history(backtest) else f", which would make it {least:,.0f} to {most:,.0f}"
     return Sentence(
-        f"Expect {row['expected']:,.0f} purchases within {span_name(horizon, about['time_unit'])} from the "
-        f"{len(customers):,} customers known on {about['calibration_end']} ({100 * level:g} % interval "
-        f"{row['purchases_lower']:,.0f} to {row['purchases_upper']:,.0f}); "
-        f"{past_error_sentences(backtest)}{planning_range}."
+        f"Plan with {range_text(row, count_text)} purchases within {span_name(horizon, about['time_unit'])} from the "
+        f"{len(customers):,} customers known on {about['calibration_end']}; new customers come on top. "
+        f"{past_error_text(past_errors, past_errors.counts)}"
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 import retention_models as rm
 from ledger_entries import entry
-from ledger_entries.flatten import Parts, each, tried
+from ledger_entries.flatten import Parts, each
 from ledger_entries.inputs import (
     CUT,
     END,
@@ -138,11 +138,12 @@ def rolling():
 def sentence():
     origins = evaluation.earlier_origins(log(), horizon=26)
     backtest = evaluation.backtest(log(), rm.MBGNBD, HALF_A_YEAR, origins=origins).table
-    total = rm.predict_total(fitted(BEST), customers(), 26)
+    everyone, errors = rm.summarize(log()), evaluation.past_errors(log(), rm.MBGNBD, horizon=26)
+    total = rm.predict_total(rm.fit(rm.MBGNBD, everyone), everyone, 26, past_errors=errors)
     return Parts(
         origins=origins,
-        said=purchases.forecast_sentence(total, backtest, customers(), 26),
-        errors=purchases.past_error_sentences(backtest),
+        total=total,
+        said=purchases.forecast_sentence(total, errors, everyone, 26),
         check=evaluation.backtest_check(backtest),
     )
 
@@ -164,9 +165,7 @@ def histories():
 def contracts_at_earlier_days():
     window = {"period": "M", "origins": ["2023-06-30", "2023-12-31"], "renewals": 6}
     found = evaluation.backtest_retention(rm.ShiftedBetaGeometric, spells(), **window)
-    return Parts(
-        frame=found, check=evaluation.backtest_check(found), errors=tried(purchases.past_error_sentences, found)
-    )
+    return Parts(frame=found, check=evaluation.backtest_check(found))
 
 
 @entry("evaluation.projections")

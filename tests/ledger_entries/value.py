@@ -103,18 +103,18 @@ def tabled():
 def sentences_of_value():
     terms = rm.Terms(horizon=39, time_unit="W", margin=0.3, annual_discount_rate=0.15, currency="USD")
     fit = fitted("ParetoNBD")
-    origins = evaluation.earlier_origins(log(), horizon=26)
-    backtest = evaluation.backtest(log(), rm.MBGNBD, rm.Terms(horizon=26, time_unit="W"), origins=origins[-2:]).table
+    everyone, errors = rm.summarize(log()), evaluation.past_errors(log(), rm.ParetoNBD, horizon=39)
+    planned = {"spend": rm.value.fit_spend(everyone), "past_errors": errors}
     paying = break_even.paying_customers(rm.value.break_even_uplift(worth(), cost=2.0))
     second = rhythm.time_to_second_purchase(log())
     held = rm.value.value_by_segment(fit, customers(), rm.Terms(horizon=39, **MONEY), named(), spend=spend())
-    total = rm.total_value(fit, customers(), rm.Terms(horizon=39, **MONEY), spend=spend())
+    total = rm.total_value(rm.fit(rm.ParetoNBD, everyone), everyone, rm.Terms(horizon=39, **MONEY), **planned)
     status = rm.forecast.status_by_group(fit, customers())
     return Parts(
         terms=terms,
         keywords={"margin": terms.margin, "annual_discount_rate": terms.annual_discount_rate},
         written=terms.written(1234.5),
-        worth=purchases.value_sentence(total, backtest, paying, terms=terms, cost=2.0),
+        worth=purchases.value_sentence(total, errors, paying, terms=terms, cost=2.0),
         base=purchases.customer_base_sentence(status, second, held, day=CUT, terms=terms),
     )
 
