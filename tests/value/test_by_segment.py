@@ -137,8 +137,8 @@ def test_the_worth_sentence_carries_its_errors_and_names_failed_checks():
     assert value_sentence(total, errors, paying, **words) == (
         "Plan with a value of EUR 4,320 to EUR 6,540 (four times in five; EUR 4,000 to EUR 7,110 in 19 of 20) from the "
         "100 known customers over the next 26 weeks. One earlier forecast over 26 weeks was 14 % too low. Most of its "
-        "model error is a stated 10 %; it narrows as forecasts come true. An offer that costs EUR 2.50 a customer and raises "
-        "purchases by 10 % pays for 5 of them (5.0 %, 95 % CI 3.1 to 7.0 %)."
+        "model error is a stated 10 %; it narrows as forecasts come true. An offer that costs EUR 2.50 a customer and "
+        "raises purchases by 10 % pays for 5 of them (5.0 %, 95 % CI 3.1 to 7.0 %)."
     )
     checks = [Check("sun", False, ""), Check("moon", None, ""), Check("stars", True, "")]
     assert value_sentence(total, errors, paying, checks=checks, **words).endswith(" 1 check failed: “sun”.")
