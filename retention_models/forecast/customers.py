@@ -190,6 +190,7 @@ def predict_total(
     0    1653.0          1514.0          1806.0             1459             1859
     """
     require_horizon(horizon)
+    customers = open_customers(customers)
     source, table = read_purchases(fit, customers)
     if past_errors is not None:
         require_same_forecast(past_errors, horizon, {**source.data, **table.about})
