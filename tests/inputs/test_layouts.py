@@ -139,6 +139,7 @@ def test_a_layout_of_what_is_no_file_of_text_is_refused(stated, tmp_path):
         rm.summarize(tmp_path / "log.parquet", **stated)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(
     ids=st.lists(st.text("abcäöüñéß-'. 1", min_size=1, max_size=8).filter(lambda s: s.strip()), min_size=2, max_size=8),
