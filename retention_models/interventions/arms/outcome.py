@@ -15,6 +15,7 @@ from retention_models.interventions.arms.costs import Costs, Pricing, position, 
 from retention_models.interventions.arms.customer_rows import uncapped_column
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.experiment_checks import enough_events, is_constant, is_share
+from retention_models.interventions.arms.plan import effect_fields
 from retention_models.interventions.effects.derived_laws import Law
 from retention_models.interventions.effects.effect import CEILING, Effect, Scale
 from retention_models.interventions.effects.laws import Newcombe
@@ -184,7 +185,7 @@ def effect_row(
         horizon=outcome.horizon,
         time_unit=outcome.time_unit,
         n=test.n(*(arm for arm, weight in weights.items() if weight)),
-        **test.plan.effect_fields,
+        **effect_fields(test.plan),
         checks=(*test.checks, *_outcome_checks(test, outcome, weights, level)),
     )
 

@@ -185,12 +185,6 @@ class Plan(Presentation):
         """Whether customers were assigned at random."""
         return self.assigned_by == "random"
 
-    @property
-    def effect_fields(self) -> dict[str, Any]:
-        """The fields of an effect that come from the plan."""
-        names = ("population", "assigned_by", "smallest_gain", "reach", "repeats", "owner", "measured_on")
-        return {name: getattr(self, name) for name in names}
-
     def _parts(self) -> Sequence[Part]:
         name = f"Plan {self.name}".strip()
         arms = "" if self.shares is None else f" Arms: {', '.join(f'{a} {s:g}' for a, s in self.shares.items())}."
@@ -201,6 +195,12 @@ class Plan(Presentation):
             effect = three_digits(self.detectable_effect)
             detects = f" Each arm detects an effect of {effect} with a power of 0.8 ({self.detectable_outcome})."
         return [f"{name}: compared with {self.control}.{arms}{size}{detects}{looks}"]
+
+
+def effect_fields(plan: Plan) -> dict[str, Any]:
+    """The fields of an effect that come from the plan of its test."""
+    names = ("population", "assigned_by", "smallest_gain", "reach", "repeats", "owner", "measured_on")
+    return {name: getattr(plan, name) for name in names}
 
 
 def check_looks(looks: object) -> tuple[float, ...]:

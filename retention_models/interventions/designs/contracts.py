@@ -20,6 +20,7 @@ from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.cells import ArmMeans, arm_means
 from retention_models.interventions.arms.contrasts import Measure, MeasureOf, contrast, difference, read_measure
 from retention_models.interventions.arms.costs import Costs, Pricing, pricing
+from retention_models.interventions.arms.plan import effect_fields
 from retention_models.interventions.designs.contract_arms import ContractExperiment
 from retention_models.interventions.designs.contract_cells import (
     RETAINED,
@@ -299,7 +300,7 @@ def _effects(
                 horizon=horizon,
                 time_unit=test.time_unit,
                 n=test.sizes[arm] + test.sizes[control],
-                **test.plan.effect_fields,
+                **effect_fields(test.plan),
                 checks=(*test.checks, experiment_checks.events_check(pair, quantity.outcome)),
             )
         )
