@@ -72,7 +72,7 @@ def test_one_stage_is_the_model_without_stages(staged, plain):
     [
         (0.5, 6.0, 0.9, 1.6),
         pytest.param((0.004, 1e-100, 0.3, 0.9), marks=pytest.mark.slow),
-        (0.5, 1e-100, 1.5, 2.0),
+        pytest.param((0.5, 1e-100, 1.5, 2.0), marks=pytest.mark.slow),
         (30.0, 1e-3, 0.3, 0.9),
         (2e4, 4000.0, 0.2, 2e4),
         (0.5, 6.0, 1e-100, 1.0),

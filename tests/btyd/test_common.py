@@ -222,7 +222,7 @@ def test_present_value_of_all_time_is_that_of_a_long_time(model):
 
 
 @each_model
-@pytest.mark.parametrize("edge", [SMALL, 1e-6, 1e6, LARGE])
+@pytest.mark.parametrize("edge", [pytest.param(SMALL, marks=pytest.mark.slow), 1e-6, 1e6, LARGE])
 def test_predictions_are_finite_where_estimates_are_held_at_an_edge(model, edge):
     for limit in type(model).limits:
         factor = edge / getattr(model, limit.parameter)
