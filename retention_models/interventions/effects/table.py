@@ -37,10 +37,10 @@ class EvidenceTable(Presentation):
     """Effects in one table; ``evidence_table`` creates it.
 
     The text and HTML form group effects that can be compared: differences in one unit (of shares in percentage points,
-    ``pp``), ratios (as lifts: 10 % for a ratio of 1.1), hazard ratios. Failed
-    and open checks follow each group. Randomised effects with a value and without a failed check are ranked by value
-    per treated customer. So are quasi-experimental ones whose checks all passed, by themselves. Observational
-    differences are never ranked.
+    ``pp``), ratios (as lifts: 10 % for a ratio of 1.1), hazard ratios. Failed and open checks
+    follow each group. Randomised effects with a value and without a failed check are ranked by value per treated
+    customer. So are quasi-experimental ones whose checks all passed, by themselves. Observational differences are never
+    ranked.
 
     Attributes
     ----------
