@@ -12,13 +12,12 @@ from retention_models.core.check import Check
 from retention_models.core.formatting import Part, Presentation, three_digits, with_interval
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.contrasts import Measure, MeasureOf, combination, contrast, read_measure
-from retention_models.interventions.arms.costs import Costs, Pricing, position
+from retention_models.interventions.arms.costs import Costs, Pricing, law_of_net_value, position
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.experiment_checks import is_share
 from retention_models.interventions.arms.outcome import Outcome, law_without_variance, outcome_measure, outcome_pricing
-from retention_models.interventions.effects.derived_laws import IndependentSum, Law, linear
+from retention_models.interventions.effects.derived_laws import Law, linear
 from retention_models.interventions.effects.effect import name_failed_checks
-from retention_models.interventions.effects.laws import StudentT
 from retention_models.interventions.effects.ratio_laws import Fieller
 from retention_models.value.terms import Terms
 
@@ -231,11 +230,11 @@ def cost_breakdown(
     rows = {}
     for line in (line for line in LINES if line in measures):
         readings = {name: read_measure(test.arm_means(name), measure) for name, measure in measures[line].items()}
-        found: Law = contrast(readings, weights)
+        differs = contrast(readings, weights)
+        found: Law = differs
         if nobody_differs and line in ("gross gain", "net value"):
             gained = linear(law_without_variance(test, outcome, weights), money.worth)
-            rest = StudentT(found.estimate - gained.estimate, found.std_error, found.df)
-            found = gained if line == "gross gain" else IndependentSum(gained, rest)
+            found = gained if line == "gross gain" else law_of_net_value(gained, differs)
         rows[line] = (found.estimate, *found.interval(level))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["amount", "lower", "upper"]).rename_axis("line")
 

@@ -17,8 +17,9 @@ from retention_models.core.arguments import is_number
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Presentation
 from retention_models.interventions.arms.contrasts import Measure, MeasureOf
-from retention_models.interventions.effects.derived_laws import linear
+from retention_models.interventions.effects.derived_laws import IndependentSum, Law, linear
 from retention_models.interventions.effects.effect import Effect
+from retention_models.interventions.effects.laws import StudentT
 from retention_models.value.terms import Terms, require_terms
 
 CURRENCY = re.compile(r"[A-Z]{3}\b")  # the code of one, with which a unit such as "EUR per customer" begins
@@ -169,9 +170,18 @@ def pricing(
 def add_value(row: Effect, money: Pricing, arm: str) -> Effect:
     """An effect with cost and net value, worth x effect - cost, where costs need no measured column."""
     cost, _ = money.cost(arm, ())(np.empty(0))
-    gain = row.smallest_gain or money.cost_of_contact({arm: 1.0})
-    law = linear(row.law, money.worth, -cost)
-    return replace(row, cost=cost, value=money.worth * row.estimate - cost, value_law=law, smallest_gain=gain)
+    return with_value(row, money, {arm: 1.0}, cost=cost, law=linear(row.law, money.worth, -cost))
+
+
+def with_value(row: Effect, money: Pricing, weights: Mapping[str, float], *, cost: float, law: Law) -> Effect:
+    """An effect with its cost and net value; its smallest gain, unless one is set, is the cost of a contact."""
+    gain = row.smallest_gain or money.cost_of_contact(weights)
+    return replace(row, cost=cost, value=law.estimate, value_law=law, smallest_gain=gain)
+
+
+def law_of_net_value(gain: Law, value: StudentT) -> IndependentSum:
+    """The law of a net value whose gain has a law of its own; ``value`` varies with the cost alone."""
+    return IndependentSum(gain, StudentT(value.estimate - gain.estimate, value.std_error, value.df))
 
 
 def require_amount(outcome: str, measure: Measure) -> None:

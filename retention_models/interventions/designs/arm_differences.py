@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from scipy.special import chdtrc
@@ -25,7 +25,7 @@ from retention_models.interventions.arms.contrasts import (
     measure_contrast,
     read_measure,
 )
-from retention_models.interventions.arms.costs import Costs, Pricing, require_amount
+from retention_models.interventions.arms.costs import Costs, Pricing, law_of_net_value, require_amount, with_value
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import (
     Outcome,
@@ -37,9 +37,8 @@ from retention_models.interventions.arms.outcome import (
     outcome_pricing,
 )
 from retention_models.interventions.designs.lin import lin_effects
-from retention_models.interventions.effects.derived_laws import IndependentSum, Law, linear
+from retention_models.interventions.effects.derived_laws import Law, linear
 from retention_models.interventions.effects.effect import Effect, Scale, name_failed_checks
-from retention_models.interventions.effects.laws import StudentT
 from retention_models.value.terms import Terms
 
 Adjustment = Literal["CUPED", "Lin"]
@@ -376,10 +375,8 @@ def _add_value(row: Effect, test: Experiment, measure: Measure, weights: Mapping
     cost = contrast(costs, weights).estimate
     law: Law = value
     if measure_contrast(arms, measure, weights).std_error == 0:  # the cost varies, and the gain has a law of its own
-        gain = linear(row.law, money.worth)
-        law = IndependentSum(gain, StudentT(value.estimate - gain.estimate, value.std_error, value.df))
-    smallest = row.smallest_gain or money.cost_of_contact(weights)
-    return replace(row, cost=cost, value=law.estimate, value_law=law, smallest_gain=smallest)
+        law = law_of_net_value(linear(row.law, money.worth), value)
+    return with_value(row, money, weights, cost=cost, law=law)
 
 
 def _is_choice(weights: Mapping[str, float]) -> bool:

@@ -19,7 +19,7 @@ from retention_models.core.dates import span_name, unit_plural
 from retention_models.interventions.arms import experiment_checks
 from retention_models.interventions.arms.cells import ArmMeans, arm_means
 from retention_models.interventions.arms.contrasts import Measure, MeasureOf, contrast, difference, read_measure
-from retention_models.interventions.arms.costs import Costs, Pricing, pricing
+from retention_models.interventions.arms.costs import Costs, Pricing, pricing, with_value
 from retention_models.interventions.arms.plan import effect_fields
 from retention_models.interventions.designs.contract_arms import ContractExperiment
 from retention_models.interventions.designs.contract_cells import (
@@ -312,8 +312,7 @@ def _add_value(row: Effect, test: ContractExperiment, arms: Mapping[str, ArmMean
     columns, pair = (row.outcome, *test.columns), (arm, test.plan.control)
     cost = _contrast(test, arms, {name: money.cost(name, columns) for name in pair})
     value = _contrast(test, arms, {name: money.net_value(name, columns, ESTIMATE) for name in pair})
-    smallest = row.smallest_gain or money.cost_of_contact({arm: 1.0})
-    return replace(row, cost=cost.estimate, value=value.estimate, value_law=value, smallest_gain=smallest)
+    return with_value(row, money, {arm: 1.0}, cost=cost.estimate, law=value)
 
 
 def _require_columns_of_costs(test: ContractExperiment, costs: Mapping[str, Costs]) -> None:

@@ -9,7 +9,6 @@ customer, which one further expression adds up where the rows are.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
@@ -19,7 +18,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.check import Check
 from retention_models.interventions.arms.cells import Cell, overall_mean, pseudo_inverse, slopes
 from retention_models.interventions.arms.contrasts import Reading, contrast
-from retention_models.interventions.arms.costs import Pricing, position
+from retention_models.interventions.arms.costs import Pricing, position, with_value
 from retention_models.interventions.arms.customer_rows import Rows
 from retention_models.interventions.arms.experiment import Experiment
 from retention_models.interventions.arms.outcome import Outcome, add_check, covariate_positions, effect_row
@@ -68,8 +67,7 @@ def lin_effects(
 def _add_value(row: Effect, money: Pricing, value: StudentT, weights: Mapping[str, float]) -> Effect:
     """The effect with its value; its cost is the worth of the effect minus the value."""
     cost = money.worth * row.estimate - value.estimate
-    gain = row.smallest_gain or money.cost_of_contact(weights)
-    return replace(row, cost=cost, value=value.estimate, value_law=value, smallest_gain=gain)
+    return with_value(row, money, weights, cost=cost, law=value)
 
 
 def _readings(
