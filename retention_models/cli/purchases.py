@@ -35,14 +35,16 @@ COLUMNS = (
     Option("no_amount", None, "there is no money in the log"),
     Option("quantity", "COLUMN", "column of the number of items, with --unit-price: no --amount"),
     Option("unit_price", "COLUMN", "column of the price of one item"),
+    Option("order_id", "COLUMN", "column of the order, by which returns find purchases (default: order_id)"),
+    Option("article", "COLUMN", "column of the article, likewise (default: article)"),
 )
 READING = (
     Option("where", "CONDITION", "rows that count: status=Completed or status!=Cancelled; repeatable", repeated=True),
     Option(
         "refunds",
         "RULE",
-        "negative amounts: set_aside (default), net (money back) or error",
-        choices=("set_aside", "net", "error"),
+        "negative amounts: net (default: returns cancel purchases), set_aside or error",
+        choices=("net", "set_aside", "error"),
     ),
     DATE_FORMAT,
     DECIMAL,
@@ -60,9 +62,10 @@ _FORECAST = (
     Option("calibration_end", "DAY", "last day to learn from; later ones judge (default: two thirds of it)"),
     Option("time_unit", "UNIT", "W, D or a length such as 30D (default: by the rhythm of purchases)"),
     Option("horizon", "N", "forecast in so many time units (default: as long as the holdout)", number),
-    Option("model", "NAME", "such as BGNBD, for values (default: ParetoNBD, or what does better)"),
+    Option("model", "NAME", "such as BGNBD, for values (default: the smallest AIC)"),
     LEVEL,
 )
+_BESIDE = ("quantity", "unit_price", "order_id", "article")
 _FILES = ("segments", "scores")
 _PLAN = ("calibration_end", "observation_end", "acquired_after", "time_unit", "horizon")
 
@@ -74,7 +77,7 @@ def log_keywords(options: Namespace) -> dict[str, Any]:
     """The keywords of ``read_transactions`` that options state."""
     if options.no_amount and options.amount:
         raise RequestError("--amount and --no-amount cannot both be; leave one out")
-    columns = given(options, ("customer_id", "date", "amount", "quantity", "unit_price"))
+    columns = given(options, ("customer_id", "date", "amount", *_BESIDE))
     return columns | ({"amount": None} if options.no_amount else {}) | given(options, [o.name for o in READING])
 
 
@@ -141,7 +144,7 @@ PURCHASES = Source(
     columns={"customer_id": "customer_id", "date": "date", "amount": "amount"},
     optional=(*_PLAN, "currency", "offer_cost", "model", *_FILES),
     with_notebook_default=("margin", "annual_discount_rate", "level"),
-    reading=(*(option.name for option in READING), "quantity", "unit_price"),
+    reading=(*(option.name for option in READING), *_BESIDE),
     assumed=("margin", "annual_discount_rate", "offer_cost"),
     check=_check,
 )

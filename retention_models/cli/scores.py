@@ -230,6 +230,8 @@ def _print_remarks(options: Namespace, log: Transactions, customers: pd.DataFram
         print(f"Column {name!r} is read with {form}.", file=sys.stderr)
     for reason, count in customers.attrs["set_aside"].items():
         print(f"Set aside: {number_of(count, reason)}", file=sys.stderr)
+    if log.returns is not None and log.returns.allow_value:
+        print(log.returns.sentence, file=sys.stderr)
     checks = (Check(**check) for check in customers.attrs.get("checks", []))
     for check in (
         *checks,

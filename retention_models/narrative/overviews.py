@@ -14,7 +14,9 @@ from retention_models.logs.contracts.log import Spells
 from retention_models.logs.contracts.rows import scalars
 from retention_models.logs.contracts.snapshot import Snapshot, window_name
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
-from retention_models.logs.transactions.purchases import as_transactions
+from retention_models.logs.transactions.log import Transactions
+from retention_models.logs.transactions.purchases import as_transactions, filter_days
+from retention_models.logs.transactions.returns import measure_returns
 from retention_models.logs.transactions.summary import summarize
 from retention_models.tables.days import Day, period_name
 from retention_models.tables.frames import on_engine
@@ -69,10 +71,24 @@ def overview(transactions: Any, *, name: str | Path = "this log") -> pd.DataFram
     }
     if log.has_amount:
         facts["mean amount of a purchase"] = three_digits(bought["amount"].sum() / purchases)
-        facts["total amount"] = f"{bought['amount'].sum():,.0f}"
+    facts |= _amounts(log, bought)
     facts |= {f"form of column {column!r}": form for column, form in log.formats.items()}
     aside = {f"set aside: {reason}": f"{count:,}" for reason, count in customers.attrs["set_aside"].items()}
     return pd.DataFrame({Path(name).name: facts | aside}).rename_axis("fact")
+
+
+def _amounts(log: Transactions, bought: pd.DataFrame) -> dict[str, str]:
+    """The total amount, if there is money; where returns are netted, gross, returned and net."""
+    if not log.nets_refunds:
+        return {"total amount": f"{bought['amount'].sum():,.0f}"} if log.has_amount else {}
+    rows = filter_days(on_engine(log.frame), "date", None, log.last_observed)
+    returns = measure_returns(rows, log.last_observed)
+    amounts = {"gross amount": returns.gross, "returned": returns.returned, "net amount": returns.net}
+    facts = {name: f"{amount:,.0f}" for name, amount in amounts.items()}
+    if returns.due and returns.net:
+        share = three_digits(100 * returns.due / returns.net)
+        facts["returns still due"] = f"for purchases since {returns.due_from}, {share} % of the net amount"
+    return facts
 
 
 def contract_overview(spells: Spells | Snapshot, *, name: str | Path = "this log") -> pd.DataFrame:

@@ -258,7 +258,8 @@ class Customers:
         missing = [name for name in names if name not in self.columns]
         if missing:
             known = join_names(self.columns)
-            raise ValueError(f"{join_names(missing)} not in the table (columns: {known}); {WHERE_FROM}")
+            reason = self.attrs.get("no_value", "") if "monetary_value" in missing else ""
+            raise ValueError(f"{join_names(missing)} not in the table (columns: {known}); {reason or WHERE_FROM}")
         self.require_single([*names, "weight"])
         if len(self) == 0:
             raise ValueError(f"the table has no rows; {WHERE_FROM}")

@@ -319,7 +319,7 @@ def test_few_rows_with_much_of_the_amount_are_much():
 def test_refunds_and_what_was_asked_for_is_no_fault_of_the_log():
     rows = orders()
     rows.loc[:399, "amount"] = -5.0
-    log = rm.read_transactions(rows)
+    log = rm.read_transactions(rows, refunds="set_aside")
     assert log.set_aside == {"rows with a negative amount": 400}
     assert log.checks[0].passed is True
     assert rm.summarize(rows, observation_end="2024-01-20").attrs["set_aside"]["rows after observation_end"] > 400

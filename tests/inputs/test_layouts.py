@@ -171,11 +171,8 @@ def test_the_amount_is_the_quantity_times_the_unit_price(as_source, tmp_path):
 
 def test_a_negative_quantity_is_a_return():
     items = pd.concat([BY_ITEM, BY_ITEM.iloc[[0]].assign(Qty=-1)])
-    assert rm.read_transactions(items, quantity="Qty", unit_price="Price").set_aside == {
-        "rows with a negative amount": 1
-    }
-    netted = rm.read_transactions(items, quantity="Qty", unit_price="Price", refunds="net")
-    assert netted.frame["amount"].sum() == BY_ITEM.eval("Qty * Price").sum() - 5
+    netted = rm.read_transactions(items, quantity="Qty", unit_price="Price")
+    assert netted.returns.net == BY_ITEM.eval("Qty * Price").sum() - 5
     with pytest.raises(ValueError, match="column 'Qty' times 'Price' is negative in 1 of 6 rows"):
         rm.read_transactions(items, quantity="Qty", unit_price="Price", refunds="error")
 
@@ -236,7 +233,9 @@ def test_one_currency_or_none_in_some_rows_is_no_mixture():
 
 def test_rows_that_do_not_count_mix_no_currencies():
     log = pd.concat([LOG.assign(currency="EUR"), LOG.head(1).assign(currency="USD", amount=-3)])
-    assert rm.read_transactions(log).rows == 5
+    assert rm.read_transactions(log, refunds="set_aside").rows == 5
+    with pytest.raises(ValueError, match="column 'currency' mixes currencies: 5 with EUR, 1 with USD"):
+        rm.read_transactions(log)
 
 
 # On the command line

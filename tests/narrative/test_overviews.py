@@ -7,7 +7,7 @@ LOG = pd.DataFrame(
     {
         "customer_id": ["a", "a", "a", "b", "c"],
         "date": ["2024-01-05", "2024-01-05", "2024-02-10", "2024-01-20", "2024-01-21"],
-        "amount": [1.0, 2.0, 3.0, 4.0, -4.0],
+        "amount": [1.0, 2.0, 3.0, 4.0, None],
     }
 )
 
@@ -23,8 +23,17 @@ def test_an_overview_counts_customers_purchases_and_what_was_set_aside():
         "purchases": "3",
         "mean amount of a purchase": "3.33",
         "total amount": "10",
-        "set aside: rows with a negative amount": "1",
+        "set aside: rows without a finite amount": "1",
     }
+
+
+def test_an_overview_shows_gross_returned_and_net_up_to_the_last_day():
+    rows = pd.concat([LOG, pd.DataFrame({"customer_id": ["a"], "date": ["2024-03-01"], "amount": [-1.0]})])
+    facts = overview(rows)["this log"]
+    assert facts[["gross amount", "returned", "net amount"]].tolist() == ["10", "1", "9"]
+    assert facts["purchases"] == "3"
+    before = overview(rm.read_transactions(rows).window(observation_end="2024-02-15"))["this log"]
+    assert before[["gross amount", "returned", "net amount"]].tolist() == ["10", "0", "10"]
 
 
 def test_it_keeps_to_the_days_asked_for_and_counts_what_lies_outside():

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import narwhals as nw
@@ -24,11 +23,11 @@ from retention_models.core.arguments import check_choice, require_whole
 from retention_models.core.dates import read_day
 from retention_models.logs.transactions.checks.last_day import require_last_day_of
 from retention_models.logs.transactions.log import Transactions, read_transactions
-from retention_models.logs.transactions.purchases import purchases
+from retention_models.logs.transactions.purchases import group_rows, purchase_rows, purchases
 from retention_models.tables.days import Day
 from retention_models.tables.engines import column_names, open_table
 from retention_models.tables.files import Kind, naming
-from retention_models.tables.frames import collect, move_to_engine, on_engine
+from retention_models.tables.frames import collect, move_to_engine
 
 SameDay = Literal["keep", "set_aside"]
 
@@ -242,14 +241,14 @@ def check_assignments(
 
 def purchase_days(log: Transactions, on_days: nw.LazyFrame[Any], who: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Purchases by customer and day, and whether they were ``early``: before an assignment on the same day."""
-    rows = on_engine(log.frame)
+    rows = purchase_rows(log)
     if not (_has_times(who, "_moment") and _has_times(rows, "date")):
         return on_days.with_columns(early=nw.lit(value=False))
     who, rows = add_join_keys(who.select("customer_id", "_moment"), rows)
     rows = rows.join(who.select("_id", "_moment"), on="_id", how="inner")
     is_early = nw.col("date") <= nw.col("_moment")
     parts = [
-        purchases(replace(log, frame=rows.filter(part).to_native())).with_columns(early=nw.lit(value=early))
+        group_rows(log, rows.filter(part)).with_columns(early=nw.lit(value=early))
         for part, early in ((is_early, True), (~is_early, False))
     ]
     return nw.concat(parts)

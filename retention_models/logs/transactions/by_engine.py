@@ -16,7 +16,7 @@ from retention_models.core.formatting import counted
 from retention_models.logs.transactions.calendar import Calendar
 from retention_models.logs.transactions.checks.log_start import halves
 from retention_models.logs.transactions.log import AFTER_OBSERVATION, EMPTIED, Transactions
-from retention_models.logs.transactions.purchases import count_refunded_rows, purchases
+from retention_models.logs.transactions.purchases import count_returned_rows, purchases
 from retention_models.tables.frames import collect, on_engine
 
 
@@ -35,14 +35,14 @@ def encode_ids(log: Transactions) -> tuple[Transactions, pd.Index | None]:
 
 
 def restrict_to_observation(log: Transactions, days: Calendar) -> Transactions:
-    """The log up to ``observation_end``, with counts of later rows and of rows in periods emptied by refunds."""
-    set_aside = dict(log.set_aside)
+    """The log up to ``observation_end``, with counts of later rows and of rows of purchases returned whole."""
+    set_aside, log = dict(log.set_aside), replace(log, observation_end=days.observation_end)
     if days.observation_end < log.last_date:
         rows = on_engine(log.frame)
         later = nw.col("date").cast(nw.Date) > days.observation_end
         set_aside[AFTER_OBSERVATION] = int(collect(rows.filter(later).select(rows=nw.len()))["rows"].iloc[0])
         log = replace(log, frame=rows.filter(~later).to_native())
-    if emptied := count_refunded_rows(log, days.granularity):
+    if emptied := count_returned_rows(log, days.granularity, days.calibration_end):
         set_aside[EMPTIED] = emptied
     return replace(log, set_aside=set_aside)
 
@@ -53,7 +53,7 @@ def aggregate_customers(log: Transactions, days: Calendar) -> nw.LazyFrame[Any]:
     ``again_early`` is 1 for customers who bought twice in the first half of the calibration period. ``log_gaps`` is the
     sum of the logarithms of the seconds between purchases.
     """
-    bought = _add_log_gaps(purchases(log, days.granularity), days)
+    bought = _add_log_gaps(purchases(log, days.granularity, cut=days.calibration_end), days)
     period, amount = nw.col("period"), nw.col("amount")
     calibrated = period.cast(nw.Date) <= days.calibration_end
     early = period.cast(nw.Date) < halves(days.start, days.calibration_end).first_end
@@ -126,5 +126,5 @@ def select_cohort(table: pd.DataFrame, days: Calendar) -> tuple[pd.DataFrame, di
     kept = table[~(earlier | later)]
     if kept.empty:
         reasons = counted(left_out)
-        raise ValueError(f"no customer is left: {reasons or 'refunds have emptied every purchase'}")
+        raise ValueError(f"no customer is left: {reasons or 'every purchase was returned'}")
     return kept, left_out

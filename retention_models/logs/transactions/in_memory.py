@@ -16,7 +16,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.dates import unit_length
 from retention_models.logs.transactions.calendar import Calendar
 from retention_models.logs.transactions.checks.log_start import halves
-from retention_models.logs.transactions.log import AFTER_OBSERVATION, EMPTIED, Transactions
+from retention_models.logs.transactions.log import AFTER_OBSERVATION, Transactions
 
 MONDAY = np.datetime64("1970-01-05", "us")
 WIDE = 2**31  # numbers of customers below this leave room for periods in the same integer
@@ -34,11 +34,10 @@ def sort_and_aggregate(log: Transactions, days: Calendar) -> tuple[pd.DataFrame,
     length = unit_length(days.granularity).to_timedelta64().astype("timedelta64[us]")
     periods = (rows["date"].to_numpy("datetime64[us]") - MONDAY) // length
     amounts = rows["amount"].to_numpy(float) if log.has_amount else np.zeros(len(rows))
-    customers, periods, amounts, emptied = _purchases(numbers, periods, amounts, log.nets_refunds)
+    customers, periods, amounts = _purchases(numbers, periods, amounts)
     table = _table(customers, MONDAY + periods * length, amounts, days)
     table.index = ids.take(table.index.to_numpy()).rename("customer_id")
-    counts = {AFTER_OBSERVATION: later, EMPTIED: emptied}
-    return table, dict(log.set_aside) | {reason: count for reason, count in counts.items() if count}
+    return table, dict(log.set_aside) | ({AFTER_OBSERVATION: later} if later else {})
 
 
 def _number_ids(ids: pd.Series[Any]) -> tuple[Whole, pd.Index]:
@@ -51,21 +50,16 @@ def _number_ids(ids: pd.Series[Any]) -> tuple[Whole, pd.Index]:
     return numbers, pd.Index(unique)
 
 
-def _purchases(customers: Whole, periods: Whole, amounts: Array, nets_refunds: bool) -> tuple[Whole, Whole, Array, int]:
-    """Customer, period and total of each purchase, in this order; and how many rows are none because of refunds."""
+def _purchases(customers: Whole, periods: Whole, amounts: Array) -> tuple[Whole, Whole, Array]:
+    """Customer, period and total of each purchase, in this order."""
     start = periods.min()
     span = periods.max() - start + 1
     keys = customers * span + (periods - start)
     order = np.argsort(keys)
     keys, amounts = keys[order], amounts[order]
     begins = np.flatnonzero(np.diff(keys, prepend=-1))
-    totals, emptied = np.add.reduceat(amounts, begins), 0
-    if nets_refunds:
-        bought = ~np.logical_or.reduceat(amounts < 0, begins) | (totals.round(6) > 0)
-        emptied = int(np.diff(begins, append=len(keys))[~bought].sum())
-        begins, totals = begins[bought], totals[bought]
     customers, periods = np.divmod(keys[begins], span)
-    return customers, periods + start, totals, emptied
+    return customers, periods + start, np.add.reduceat(amounts, begins)
 
 
 def _table(customers: Whole, moments: NDArray[np.datetime64], amounts: Array, days: Calendar) -> pd.DataFrame:

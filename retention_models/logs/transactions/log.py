@@ -1,7 +1,7 @@
 """A purchase log, read and checked: the rows that count, and the number of rows set aside by reason.
 
 A row needs a customer, a date and, with money, a finite amount. The caller chooses the rules for refunds (negative
-amounts) and gifts (zero amounts), and the result stores them. Every row set aside is counted.
+amounts, see ``returns``) and gifts (zero amounts), and the result stores them. Every row set aside is counted.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from retention_models.core.check import Check
 from retention_models.core.dates import read_day, require_end_near
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.set_aside import check_rows_that_count
+from retention_models.logs.transactions.returns import Returns, measure_returns
 from retention_models.tables.conditions import Condition, all_met, read_conditions, values_in
 from retention_models.tables.currencies import CURRENCY, currency_column, require_one_currency
 from retention_models.tables.engines import (
     clock_of,
+    column_names,
     forms_of,
     open_log,
     reading_facts,
@@ -33,11 +35,11 @@ from retention_models.tables.engines import (
     unread_hint,
 )
 from retention_models.tables.files import Kind, naming
-from retention_models.tables.frames import Frame, collect
+from retention_models.tables.frames import Frame, collect, on_engine
 from retention_models.tables.reading import TextReading, described
 from retention_models.tables.text_forms import formats_in_words
 
-Refunds = Literal["set_aside", "net", "error"]
+Refunds = Literal["net", "set_aside", "error"]
 Zeros = Literal["keep", "set_aside"]
 Granularity = Literal["W", "D", "h", "min", "s"]
 
@@ -49,7 +51,7 @@ NEGATIVE = "rows with a negative amount"
 UNWANTED = "rows outside the conditions"
 AFTER_OBSERVATION = "rows after observation_end"
 BROKEN = (NO_CUSTOMER, UNREADABLE, NO_AMOUNT, TOO_LARGE)  # what no rule asks for
-EMPTIED = "rows of periods that refunds emptied"
+EMPTIED = "rows of purchases returned whole"
 READ = {UNREADABLE: ("date",), NO_AMOUNT: ("amount", "quantity", "unit_price")}  # columns that rows are set aside for
 NUMBERS = ("amount", "quantity", "unit_price")
 KINDS: dict[str, Kind] = {"customer_id": "id", "date": "day", **dict.fromkeys(NUMBERS, "number")}
@@ -66,6 +68,8 @@ class Reading(TextReading, total=False):
     where: str | Sequence[str]
     quantity: str | None
     unit_price: str | None
+    order_id: str | None
+    article: str | None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -78,7 +82,9 @@ class Transactions(Presentation):
     ----------
     frame
         The rows that count, as a frame of the source's engine; for files a DuckDB relation. Columns: ``customer_id``,
-        ``date`` (wall-clock time without zone), and ``amount`` (float; absent without money).
+        ``date`` (wall-clock time without zone), and ``amount`` (float; absent without money). A log with returns also
+        has ``order_id`` and ``article``, if the source has them; returns are netted when purchases are formed, because
+        an earlier day knows fewer of them.
     rows
         Number of rows in ``frame``.
     set_aside
@@ -86,11 +92,13 @@ class Transactions(Presentation):
     first_date, last_date
         The days of the first and the last row.
     has_amount
-        Whether the log has money.
+        Whether the log has money that can be valued. False also where too many returns belong to no purchase.
     nets_refunds
-        Whether refunds reduce the spend of their period (``refunds="net"``).
+        Whether the log has returns, and they cancel purchases (``refunds="net"``).
+    returns
+        Gross, returned and net amount, and how long returns take; None without returns.
     checks
-        Whether nearly all rows count.
+        Whether nearly all rows count and, with returns, whether they belong to purchases.
     acquired_after
         Only customers first seen on this day or later count; None for all. ``window`` sets it.
     calibration_end
@@ -110,6 +118,7 @@ class Transactions(Presentation):
     last_date: dt.date
     has_amount: bool
     nets_refunds: bool
+    returns: Returns | None = None
     checks: tuple[Check, ...] = ()
     acquired_after: dt.date | None = None
     calibration_end: dt.date | None = None
@@ -124,12 +133,13 @@ class Transactions(Presentation):
         stated = ", ".join(f"{name} {day}" for name, day in days.items() if day is not None)
         window = [f"Window: {stated}."] if stated else []
         aside = [f"Set aside: {counted(self.set_aside)}."] if self.set_aside else []
-        return [headline, *window, *aside, *(str(check) for check in self.checks if check.passed is False)]
+        netted = [self.returns.sentence] if self.returns and self.returns.allow_value else []
+        return [headline, *window, *aside, *netted, *(str(check) for check in self.checks if check.passed is False)]
 
     @property
     def columns(self) -> list[str]:
-        """The columns of ``frame`` that every log has."""
-        return ["customer_id", "date", "amount"] if self.has_amount else ["customer_id", "date"]
+        """The columns of ``frame``."""
+        return nw.from_native(self.frame).collect_schema().names()
 
     def window(
         self,
@@ -201,7 +211,7 @@ def read_transactions(
     customer_id: str = "customer_id",
     date: str = "date",
     amount: str | None = "amount",
-    refunds: Refunds = "set_aside",
+    refunds: Refunds = "net",
     zeros: Zeros = "keep",
     time_zone: str | None = None,
     max_set_aside: float = 0.2,
@@ -210,6 +220,8 @@ def read_transactions(
     where: str | Sequence[str] = (),
     quantity: str | None = None,
     unit_price: str | None = None,
+    order_id: str | None = None,
+    article: str | None = None,
     separator: str | None = None,
     no_header: bool = False,
     encoding: str | None = None,
@@ -227,9 +239,9 @@ def read_transactions(
         Column names of the customer, the day or time of the purchase, and the money. ``amount=None`` means that the log
         has no money.
     refunds
-        What a negative amount means. ``"set_aside"`` (the default): a row that is not a purchase. ``"net"``: money
-        back, which reduces the customer's spend in the same period; a period with nothing left is not a purchase.
-        ``"error"``: a mistake in the log.
+        What a negative amount means. ``"net"`` (the default): a return, which cancels the customer's latest purchases
+        up to its size; a purchase returned whole is no purchase. ``"set_aside"``: a row that does not count, so that
+        amounts are gross. ``"error"``: a mistake in the log.
     zeros
         What an amount of zero means. ``"keep"`` (the default): a purchase. ``"set_aside"``: not a purchase.
     time_zone
@@ -249,6 +261,10 @@ def read_transactions(
     quantity, unit_price
         Column names of the number of items and the price of one, whose product is the amount. By default the log has a
         column of amounts.
+    order_id, article
+        Column names of the order and of the article. A return cancels purchases of the same order and article first,
+        then of the same order, then of the same article. By default the columns called ``order_id`` and ``article``, if
+        the log has them.
     separator
         What stands between the values of a file of text: a character, ``"tab"``, or ``"space"`` for blanks of any
         number. By default that of ``,;|`` and tab which is most frequent in the first line.
@@ -261,7 +277,9 @@ def read_transactions(
     -------
     Transactions
         The rows that count (``frame``), their number, the first and the last day, the number of rows set aside by
-        reason, and a check, which fails where more than 1 % of the rows or of their amount cannot be read.
+        reason, the amounts returned (``returns``), and checks. The first fails where more than 1 % of the rows or of
+        their amount cannot be read. The second fails where returns without a purchase are more than 2 % of the amount:
+        amounts are then not used.
 
     Raises
     ------
@@ -274,6 +292,10 @@ def read_transactions(
     -----
     A row is set aside if the customer is missing or blank, or if the date cannot be read. So is a row whose amount is
     missing, infinite or at least 1e15.
+
+    A return can cancel purchases of the same day and earlier ones. What is known of returns is what is dated by the end
+    of the calibration period, or by the day of an earlier forecast; later returns change only what came true. If the
+    first purchase is returned whole, the next one is the first.
 
     Days and numbers in text are read by column: the form that reads most values is taken, and stated in ``formats``.
     Where two forms read the same values differently (``3/4/2024``, ``1.234``), or some values have one form and some
@@ -292,11 +314,11 @@ def read_transactions(
     ... })
     >>> transactions = read_transactions(log, max_set_aside=0.5)
     >>> transactions.set_aside
-    {'rows without a readable date': 1, 'rows with a negative amount': 1}
-    >>> transactions.frame
-      customer_id       date  amount
-    0         Ann 2024-01-05    20.0
-    2         Bob 2024-01-20    15.0
+    {'rows without a readable date': 1}
+    >>> transactions.returns
+    Returns: rows = 1; gross = 35; returned = 15; net = 20; unmatched = 0
+    >>> summarize(transactions).index.tolist()
+    ['Ann']
     """
     check_choice("refunds", refunds, get_args(Refunds))
     check_choice("zeros", zeros, get_args(Zeros))
@@ -323,11 +345,15 @@ def read_transactions(
         faulty = reduce(or_, faults.values())
         wanted_rows = ~faults[UNWANTED] if conditions else None
         forms = forms_of(source, columns, kinds, stated, hint=_hint(roles), rows=wanted_rows)
-        frame = open_log(source, columns, kinds, hint=_hint(roles), time_zone=time_zone, forms=forms)
-        frame = _with_amount(frame)
+        keys = _key_columns(source, roles, {"order_id": order_id, "article": article})
+        frame = _with_amount(open_log(source, columns, kinds, hint=_hint(roles), time_zone=time_zone, forms=forms))
         if CURRENCY in columns:
             require_one_currency(frame.filter(~faulty), columns[CURRENCY])
-        facts = _scan(frame, faulty)
+        facts = _scan(frame, faulty, has_amount)
+        nets = refunds == "net" and facts.get("negative", 0) > 0
+        if nets and keys:
+            columns, kinds = columns | keys, kinds | dict.fromkeys(keys, "text")
+            frame = _with_amount(open_log(source, columns, kinds, hint=_hint(roles), time_zone=time_zone, forms=forms))
     set_aside = _count_faults(frame, faults) if facts["faulty"] else {}
     amount_share = _broken_amount(frame, faults) if set_aside.keys() & {NO_CUSTOMER, UNREADABLE} and has_amount else 0.0
     settled = settle(frame, facts, roles, time_zone)
@@ -339,16 +365,19 @@ def read_transactions(
         raise ValueError(f"no row of the log meets where. {values_in(frame, conditions)}")
     _check_rows(int(facts["rows"]), set_aside, refunds, roles, hint)
     check = check_rows_that_count(broken, wanted, max_set_aside, amount_share=amount_share, hint=hint)
-    kept = ("customer_id", "date", "amount") if has_amount else ("customer_id", "date")
+    kept = ["customer_id", "date", *(["amount"] if has_amount else []), *(keys if nets else [])]
+    counting = (settled.filter(~faulty) if set_aside else settled).select(*kept)
+    returns = measure_returns(_grouping(counting), facts["last"].date()) if nets else None
     return Transactions(
-        frame=(settled.filter(~faulty) if set_aside else settled).select(*kept).to_native(),
+        frame=counting.to_native(),
         rows=int(facts["rows"]) - sum(set_aside.values()),
         set_aside=set_aside,
         first_date=facts["first"].date(),
         last_date=facts["last"].date(),
-        has_amount=has_amount,
-        nets_refunds=has_amount and refunds == "net",
-        checks=(check,),
+        has_amount=has_amount and (returns is None or returns.allow_value),
+        nets_refunds=bool(nets),
+        returns=returns,
+        checks=(check,) if returns is None else (check, returns.check),
         formats=formats_in_words(forms, roles),
         clock=time_zone or clock_of(source, date),
     )
@@ -367,6 +396,22 @@ def _roles(
     if amount not in (None, "amount"):
         raise ValueError(f"amount={amount!r} and quantity times unit_price cannot both be the amount; state one")
     return roles | {"quantity": quantity, "unit_price": unit_price}
+
+
+def _grouping(rows: Frame) -> nw.LazyFrame[Any]:
+    """The rows on the engine that groups them; ids in pandas, which can have any type, as numbers."""
+    if rows.implementation.is_pandas():
+        frame = rows.to_native()
+        return on_engine(frame.assign(customer_id=pd.factorize(frame["customer_id"])[0]))
+    return rows.lazy()
+
+
+def _key_columns(source: Any, roles: Mapping[str, str], stated: Mapping[str, str | None]) -> dict[str, str]:
+    """The columns by which returns find their purchases: those stated, and by default those of the same name."""
+    there = [name for name in column_names(source, "the log") if name not in roles.values()]
+    keys = {role: name or role for role, name in stated.items() if name or role in there}
+    require_columns(source, list(keys.values()), "the log", "order_id and article name columns")
+    return keys
 
 
 def _with_amount(frame: Frame) -> Frame:
@@ -394,8 +439,8 @@ def _faults(
     return faults
 
 
-def _scan(frame: Frame, faulty: nw.Expr) -> pd.Series[Any]:
-    """What one pass over the log tells: how many rows, and faulty ones, it has; the dates, zones and ids in it."""
+def _scan(frame: Frame, faulty: nw.Expr, has_amount: bool) -> pd.Series[Any]:
+    """What one pass over the log tells: how many rows, faulty and negative, it has; the dates, zones and ids in it."""
     usable_date = nw.when(~nw.col("_faulty")).then(nw.col("date"))
     facts = {
         "rows": nw.len(),
@@ -403,6 +448,8 @@ def _scan(frame: Frame, faulty: nw.Expr) -> pd.Series[Any]:
         "first": usable_date.min(),
         "last": usable_date.max(),
     }
+    if has_amount:
+        facts["negative"] = tally(~nw.col("_faulty") & (nw.col("amount") < 0))
     facts |= reading_facts(frame, nw.col("_faulty"))
     return collect(frame.lazy().with_columns(_faulty=faulty).select(**facts)).iloc[0]
 

@@ -5,13 +5,15 @@ Each function adds a step to an expression that runs where the log lives. Nothin
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any, Literal, get_args
 
 import narwhals as nw
 
 from retention_models.core.arguments import check_choice
 from retention_models.core.dates import read_day
-from retention_models.logs.transactions.log import Granularity, Transactions, read_transactions, tally
+from retention_models.logs.transactions.log import Granularity, Transactions, read_transactions
+from retention_models.logs.transactions.returns import net_purchases
 from retention_models.tables.engines import require_columns
 from retention_models.tables.frames import collect, on_engine
 
@@ -25,24 +27,38 @@ READ_FIRST = (
 EVERY = {"s": "1s", "min": "1m", "h": "1h", "D": "1d", "M": "1mo", "Q": "1q", "Y": "1y"}
 
 
-def purchases(transactions: Transactions, granularity: Granularity = "D") -> nw.LazyFrame[Any]:
+def purchases(
+    transactions: Transactions, granularity: Granularity = "D", *, cut: dt.date | None = None
+) -> nw.LazyFrame[Any]:
     """One row for each customer and period in which they bought: ``customer_id, period, amount``, not yet computed.
 
     What a customer buys within one period, a day unless ``granularity`` says otherwise, is one purchase. ``period`` is
-    its beginning: a date for days and weeks (which begin on Monday), otherwise a time.
+    its beginning: a date for days and weeks (which begin on Monday), otherwise a time. Purchases are net of the returns
+    dated by the last day observed; those up to a ``cut``, of the returns dated by it.
     """
-    periods = _periods(transactions, granularity)
-    if transactions.nets_refunds:
-        periods = periods.filter(~_is_emptied()).drop("rows", "refunds")
-    return periods
+    return group_rows(transactions, purchase_rows(transactions, cut=cut), granularity)
 
 
-def count_refunded_rows(transactions: Transactions, granularity: Granularity) -> int:
-    """How many rows lie in periods that are no purchase because refunds left nothing of them."""
-    if not transactions.nets_refunds:
+def purchase_rows(transactions: Transactions, *, cut: dt.date | None = None) -> nw.LazyFrame[Any]:
+    """The rows that are purchases; where returns are netted, with what is left of each and whether it is nothing."""
+    rows = on_engine(transactions.frame)
+    return net_purchases(rows, end=transactions.last_observed, cut=cut) if transactions.nets_refunds else rows
+
+
+def group_rows(log: Transactions, rows: nw.LazyFrame[Any], granularity: Granularity = "D") -> nw.LazyFrame[Any]:
+    """Some of the ``purchase_rows`` of a log, by customer and period, without periods in which all was returned."""
+    periods = _periods(log, rows, granularity)
+    if not log.nets_refunds:
+        return periods
+    return periods.filter(~_is_emptied()).drop("rows", "cancelled", *([] if log.has_amount else ["amount"]))
+
+
+def count_returned_rows(log: Transactions, granularity: Granularity, cut: dt.date) -> int:
+    """How many rows lie in periods that are no purchase because all was returned."""
+    if not log.nets_refunds:
         return 0
-    rows = _periods(transactions, granularity).filter(_is_emptied()).select(nw.col("rows").sum())
-    return int(collect(rows)["rows"].iloc[0])
+    periods = _periods(log, purchase_rows(log, cut=cut), granularity)
+    return int(collect(periods.filter(_is_emptied()).select(nw.col("rows").sum()))["rows"].fillna(0).iloc[0])
 
 
 def observed_purchases(log: Transactions, granularity: Granularity = "D") -> nw.LazyFrame[Any]:
@@ -83,18 +99,17 @@ def period_start(moment: nw.Expr, period: Period | Granularity) -> nw.Expr:
     return moment.dt.truncate(EVERY[period])
 
 
-def _periods(transactions: Transactions, granularity: Granularity) -> nw.LazyFrame[Any]:
-    """Each customer's periods with their total; where refunds are netted, also with the number of rows and refunds."""
+def _periods(log: Transactions, rows: nw.LazyFrame[Any], granularity: Granularity) -> nw.LazyFrame[Any]:
+    """Each customer's periods with their total; where returns are netted, also how many rows, and cancelled ones."""
     check_choice("granularity", granularity, get_args(Granularity))
-    rows = on_engine(transactions.frame)
-    totals = [nw.col("amount").sum()] if transactions.has_amount else []
-    if transactions.nets_refunds:
-        totals += [nw.len().alias("rows"), tally(nw.col("amount") < 0).alias("refunds")]
+    totals = [nw.col("amount").sum()] if log.has_amount or log.nets_refunds else []
+    if log.nets_refunds:
+        totals += [nw.len().alias("rows"), nw.col("cancelled").sum()]
     period = period_start(nw.col("date"), granularity)
     period = period.cast(nw.Date) if granularity in ("W", "D") else period
     return rows.with_columns(period=period).group_by("customer_id", "period").agg(*totals)
 
 
 def _is_emptied() -> nw.Expr:
-    """Which periods refunds have emptied; rounded, because 0.1 + 0.2 - 0.3 is not quite nothing."""
-    return (nw.col("refunds") > 0) & (nw.col("amount").round(6) <= 0)
+    """Which periods returns have emptied; rounded, because 0.1 + 0.2 - 0.3 is not quite nothing."""
+    return (nw.col("cancelled") > 0) & (nw.col("amount").round(6) <= 0)

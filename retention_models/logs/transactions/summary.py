@@ -21,6 +21,7 @@ from retention_models.core.check import Check
 from retention_models.logs.transactions.by_engine import (
     aggregate_customers,
     collect_customers,
+    encode_ids,
     restrict_to_observation,
     select_cohort,
 )
@@ -80,8 +81,8 @@ def summarize(
         Monday), ``"h"``, ``"min"`` or ``"s"``.
     **reading
         How to read the log, as in ``read_transactions``: ``refunds``, ``zeros``, ``time_zone``, ``max_set_aside``,
-        ``date_format``, ``decimal``, ``where``, ``quantity`` and ``unit_price``, ``separator``, ``no_header``,
-        ``encoding``.
+        ``date_format``, ``decimal``, ``where``, ``quantity`` and ``unit_price``, ``order_id`` and ``article``,
+        ``separator``, ``no_header``, ``encoding``.
 
     Returns
     -------
@@ -98,9 +99,10 @@ def summarize(
         - ``holdout_amount``: spend in the holdout period
         - ``holdout_duration``: length of the holdout period, in time units
 
-        Without money, the columns of amounts are absent. Without a holdout period, the three holdout columns are
-        absent. ``attrs`` holds the time unit, the dates, the numbers of rows and customers left out by reason, and
-        checks: of ``check_log_start``, of the last day where it is not stated, and of the rows that count.
+        Without money, or where too many returns belong to no purchase, the columns of amounts are absent. Without a
+        holdout period, the three holdout columns are absent. ``attrs`` holds the time unit, the dates, the numbers of
+        rows and customers left out by reason, and checks: of ``check_log_start``, of the last day where it is not
+        stated, of the rows that count, and of returns.
 
     Raises
     ------
@@ -110,6 +112,10 @@ def summarize(
 
     Notes
     -----
+    Returns are netted (see ``read_transactions``). Purchases up to ``calibration_end`` are net of the returns dated by
+    then, those of the holdout period of the returns dated by ``observation_end``. Returns after ``calibration_end`` of
+    purchases before it change nothing.
+
     All dates are whole days and belong to the period that they bound. Times are exact: 213 days are 30.428571 weeks.
     Customers whose first purchase is after ``calibration_end`` are left out.
 
@@ -201,8 +207,8 @@ def histories(
         Monday), ``"h"``, ``"min"`` or ``"s"``.
     **reading
         How to read the log, as in ``read_transactions``: ``refunds``, ``zeros``, ``time_zone``, ``max_set_aside``,
-        ``date_format``, ``decimal``, ``where``, ``quantity`` and ``unit_price``, ``separator``, ``no_header``,
-        ``encoding``.
+        ``date_format``, ``decimal``, ``where``, ``quantity`` and ``unit_price``, ``order_id`` and ``article``,
+        ``separator``, ``no_header``, ``encoding``.
 
     Returns
     -------
@@ -347,25 +353,31 @@ def _prepare(transactions: Any, reading: Mapping[str, Any], **dates: Any) -> tup
 
 def _customers(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
     """One row a customer, indexed and sorted by ``customer_id``; how many rows were set aside, by reason."""
-    if isinstance(log.frame, pd.DataFrame):
+    if _is_in_memory(log):
         table, set_aside = sort_and_aggregate(log, days)
     else:
-        log = restrict_to_observation(log, days)
-        table, set_aside = (
-            collect_customers(aggregate_customers(log, days)).set_index("customer_id").sort_index(),
-            dict(log.set_aside),
-        )
+        encoded, ids = encode_ids(log)
+        known = restrict_to_observation(encoded, days)
+        table, set_aside = collect_customers(aggregate_customers(known, days)), dict(known.set_aside)
+        numbers = table.pop("customer_id")
+        table.index = pd.Index(numbers if ids is None else ids.take(numbers.to_numpy()), name="customer_id")
+        table = table.sort_index()
     return table.assign(customers=1), set_aside
+
+
+def _is_in_memory(log: Transactions) -> bool:
+    """Whether a log is reduced by sorting: in pandas, without returns, which need the windows of an engine."""
+    return isinstance(log.frame, pd.DataFrame) and not log.nets_refunds
 
 
 def _histories(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[str, int]]:
     """One row for customers with the same first and last period and number of purchases, counted on their engine."""
     same = ["first", "last", "purchases"]
-    if isinstance(log.frame, pd.DataFrame):
+    if _is_in_memory(log):
         table, set_aside = _customers(log, days)
         sums = dict.fromkeys(["customers", "again_early", "log_gaps"], "sum")
         return table.groupby(same, as_index=False).agg({"latest": "max", **sums}), set_aside
-    log = restrict_to_observation(log, days)
+    log = restrict_to_observation(encode_ids(log)[0], days)
     facts = nw.len().alias("customers"), nw.col("latest").max(), nw.col("again_early", "log_gaps").sum()
     return collect_customers(aggregate_customers(log, days).group_by(same).agg(*facts)), dict(log.set_aside)
 
@@ -415,4 +427,4 @@ def _attrs(
         "transactions": int((table["purchases"] * table["customers"]).sum()),
         "set_aside": set_aside,
         "checks": [asdict(check) for check in checks],
-    }
+    } | ({} if log.returns is None or log.returns.allow_value else {"no_value": log.returns.check.detail})

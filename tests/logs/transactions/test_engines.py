@@ -21,7 +21,7 @@ OPTIONS = {
         "time_unit": "D",
         "zeros": "set_aside",
     },
-    "refunds netted": {"calibration_end": "2023-08-31", "refunds": "net"},
+    "gross": {"calibration_end": "2023-08-31", "refunds": "set_aside"},
     "hours": {"granularity": "h", "calibration_end": "2023-08-31", "time_unit": "h"},
     "weeks": {"granularity": "W", "calibration_end": "2023-09-03"},
     "no money": {"amount": None},
