@@ -34,7 +34,7 @@ from retention_models.estimation.numerics.special import digamma_rising, log_ris
 NEW_CUSTOMER = (0, 0.0, 0.0)  # the history of someone who has just bought for the first time
 
 LIMITS = (
-    Limit("a", 0.0, "nobody ever leaves (the NBD model)", undetermined=("b",)),
+    Limit("a", 0.0, "nobody ever leaves (the NBD model)", undetermined=("b",), nobody_leaves=True),
     Limit("a", np.inf, "everybody has the same chance of leaving after a purchase", follows=("b",)),
     Limit("b", np.inf, "everybody has the same chance of leaving after a purchase", follows=("a",)),
     Limit("r", np.inf, "everybody buys at the same rate while alive", follows=("alpha",)),

@@ -71,7 +71,9 @@ class BGBB(BuyTillYouDie):
     time_parameters: ClassVar[tuple[str, ...]] = ()
     counts_opportunities: ClassVar[bool] = True
     limits: ClassVar[tuple[Limit, ...]] = (
-        Limit("gamma", 0.0, "nobody ever leaves (the beta-binomial model)", undetermined=("delta",)),
+        Limit(
+            "gamma", 0.0, "nobody ever leaves (the beta-binomial model)", undetermined=("delta",), nobody_leaves=True
+        ),
         Limit("gamma", 0.0, "each customer leaves at once, or never", follows=("delta",)),
         Limit("gamma", np.inf, "everybody has the same chance of leaving", follows=("delta",)),
         Limit("delta", np.inf, "everybody has the same chance of leaving", follows=("gamma",)),

@@ -77,7 +77,7 @@ class ParetoNBD(BuyTillYouDie):
     fixed: ClassVar[tuple[str, ...]] = ()
     time_parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta")
     limits: ClassVar[tuple[Limit, ...]] = (
-        Limit("s", 0.0, "nobody ever leaves (the NBD model)", undetermined=("beta",)),
+        Limit("s", 0.0, "nobody ever leaves (the NBD model)", undetermined=("beta",), nobody_leaves=True),
         Limit("s", np.inf, "everybody leaves at the same rate (exponential lifetimes)", follows=("beta",)),
         Limit("r", np.inf, "everybody buys at the same rate while alive", follows=("alpha",)),
         Limit("beta", 0.0, "some leave at once, the others never", is_start=False),

@@ -19,7 +19,8 @@ class Limit(Presentation):
 
     ``follows`` grow or shrink in proportion (their ratio to ``parameter`` stays meaningful), ``against`` in inverse
     proportion (their product does); ``undetermined`` lose their meaning. A parameter that carries the time unit is
-    measured against its start value, the others as they are. ``is_start`` tells whether the limit is also a start.
+    measured against its start value, the others as they are. ``is_start`` tells whether the limit is also a start,
+    ``nobody_leaves`` whether there is no churn in it.
     """
 
     parameter: str
@@ -29,6 +30,7 @@ class Limit(Presentation):
     follows: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     is_start: bool = True
+    nobody_leaves: bool = False
 
     @property
     def value(self) -> float:

@@ -5,7 +5,7 @@
 - ``past_errors``: errors of earlier forecasts, for the planning range of the next one
 - ``holdout_scores``: forecast error in the holdout; ``holdout_by_frequency``, ``holdout_by_group``
 - ``calibration``: whether forecast distributions are calibrated
-- ``alive_reliability``: whether customers held for lost stay away; ``alive_check``
+- ``alive_reliability``: whether customers held for lost stay away; ``alive_check``; ``fit_pause``
 - ``tracking``: actual and expected purchases by calendar period; ``season_left``
 - ``gain_table``: whether the ranking of customers finds the buyers; ``concentration``
 - ``timing_check``: whether random purchase times are adequate; ``holdout_check``, ``backtest_check``

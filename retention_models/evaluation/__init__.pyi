@@ -24,4 +24,5 @@ from .ranking import concentration as concentration
 from .ranking import gain_table as gain_table
 from .reliability import alive_check as alive_check
 from .reliability import alive_reliability as alive_reliability
+from .reliability import fit_pause as fit_pause
 from .timing import timing_check as timing_check

@@ -20,7 +20,7 @@ from retention_models.core.dates import DAY, PANDAS_PERIODS, read_day, span_name
 from retention_models.core.formatting import Facts, Part, Presentation
 from retention_models.evaluation.holdout import holdout_scores
 from retention_models.evaluation.origins import half_horizon_origins, shortest_history
-from retention_models.evaluation.past_forecasts import past_errors
+from retention_models.evaluation.past_forecasts import SegmentsOn, past_errors
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
 from retention_models.forecast.customers import predict, require_purchases
@@ -89,6 +89,7 @@ def backtest(
     origins: Sequence[str | date] | None = None,
     granularity: Granularity = "D",
     level: float = 0.95,
+    by: SegmentsOn | None = None,
 ) -> Backtest:
     """A backtest: forecast totals of earlier days, with the data of then, beside the actual totals.
 
@@ -108,6 +109,8 @@ def backtest(
         The period in which all purchases of a customer count as one, as in ``summarize``. By default ``"D"`` (a day).
     level
         Level of the interval, from 0 to 1. By default 0.95.
+    by
+        Segments with errors of their own, as in ``past_errors``. By default None.
 
     Returns
     -------
@@ -151,7 +154,7 @@ def backtest(
     table = _table(log, model_class, origins, **window, granularity=granularity, level=level)
     if model_class.counts_opportunities:
         return Backtest(table=table)
-    return Backtest(table=table, past_errors=past_errors(log, model_class, **window, granularity=granularity))
+    return Backtest(table=table, past_errors=past_errors(log, model_class, **window, granularity=granularity, by=by))
 
 
 def _table(

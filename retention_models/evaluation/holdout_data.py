@@ -158,6 +158,10 @@ class Holdout:
         """Chance to be a customer still at the end of the calibration; shape (rows,)."""
         return self.source.row_model(self.rows).probability_alive(*self.rows.columns)
 
+    def probability_no_purchase(self) -> Array:
+        """Chance of no purchase within the horizon; shape (rows,)."""
+        return self._probability(np.zeros(len(self.actual)), np.arange(len(self.actual)))
+
     def log_probability(self) -> Array:
         """Log of the probability of the count that came true; what underflows counts as the smallest float."""
         probability = self._probability(self.actual, np.arange(len(self.actual)))

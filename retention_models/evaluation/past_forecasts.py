@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -29,11 +29,18 @@ from retention_models.logs.transactions.describe.cohorts import daily_purchases
 from retention_models.logs.transactions.log import Granularity, Transactions
 from retention_models.logs.transactions.purchases import as_transactions
 from retention_models.logs.transactions.summary import summarize
+from retention_models.tables.groups import read_codes
 from retention_models.value.purchases import totals_with_variance
 from retention_models.value.spending import fit_spend
 
 FEWEST_BUYERS = 10  # repeat buyers at an origin
+TOTAL = "total, all customers"  # no label of a segment
+OF_KIND = {"counts": ("purchases", "holdout_frequency"), "value": ("amount", "holdout_amount")}
 SHORTER = (39 * 7, 26 * 7, 13 * 7, 8 * 7, 4 * 7)  # days of the horizons from which errors are borrowed
+
+SegmentsOn: TypeAlias = pd.Series | Callable[[Transactions], pd.Series]
+Key: TypeAlias = tuple[Any, str]  # segment and kind of total
+Errors: TypeAlias = dict[Key, ForecastErrors]
 
 
 def past_errors(
@@ -43,6 +50,7 @@ def past_errors(
     horizon: float,
     time_unit: str | timedelta = "W",
     granularity: Granularity = "D",
+    by: SegmentsOn | None = None,
 ) -> PastErrors:
     """Errors of forecasts made at earlier dates, each with the data of then, for the planning range of the next one.
 
@@ -58,17 +66,21 @@ def past_errors(
         Unit of ``horizon``, as in ``summarize``. By default ``"W"`` (weeks).
     granularity
         The period in which all purchases of a customer count as one, as in ``summarize``. By default ``"D"`` (a day).
+    by
+        Segments with errors of their own. A Series of labels by customer for what does not change, such as the channel
+        or the cohort. A function of the log for what does: it gets the log as it was at each origin, and returns such a
+        Series, as ``rfm_segments(log)["segment"]`` is. By default None: only the total.
 
     Returns
     -------
     PastErrors
-        The errors of the number of purchases and, for a log with amounts, of the amount spent. ``predict_total`` and
-        ``total_value`` take it.
+        The errors of the number of purchases and, for a log with amounts, of the amount spent; those of each segment in
+        ``segments``. ``predict_total`` and ``total_value`` take it.
 
     Raises
     ------
     ValueError
-        When the model is not one of purchases by day, or the horizon is shorter than a day.
+        When the model is not one of purchases by day, the horizon is shorter than a day, or a customer has no segment.
 
     Notes
     -----
@@ -115,21 +127,29 @@ def past_errors(
     if ahead < 1:
         raise ValueError(f"horizon must be at least a day; got {horizon:g} of {days.time_unit!r}")
     bought = daily_purchases(log.window(acquired_after=days.start), granularity=granularity)
-    earlier = _EarlierForecasts(log, model_class, days, bought)
-    counts, value = earlier.errors(ahead)
-    return PastErrors(
-        horizon=horizon,
-        time_unit=days.time_unit,
-        as_of=days.calibration_end,
-        days_learnt=(days.calibration_end - days.start).days,
-        counts=counts,
-        value=value,
-    )
+    errors = _EarlierForecasts(log, model_class, days, bought, by).errors(ahead)
+    known: dict[str, Any] = {
+        "horizon": horizon,
+        "time_unit": days.time_unit,
+        "as_of": days.calibration_end,
+        "days_learnt": (days.calibration_end - days.start).days,
+    }
+    counts, value = errors[TOTAL, "counts"], errors.get((TOTAL, "value"))
+    segments = {}
+    for label in dict.fromkeys(label for label, _ in errors if label is not TOTAL):
+        own = {kind: errors.get((label, kind)) for kind in OF_KIND}
+        of_counts, of_value = own["counts"] or counts, own["value"] or value
+        segments[label] = PastErrors(
+            **known,
+            counts=replace(of_counts, total=counts),
+            value=None if of_value is None else replace(of_value, total=value),
+        )
+    return PastErrors(**known, counts=counts, value=value, segments=segments)
 
 
 @dataclass(frozen=True, slots=True)
 class _Forecast:
-    """The total forecast of one origin: log of actual over expected, season term and relative variance."""
+    """A forecast of one origin: log of actual over expected, season term of the total, and relative variance."""
 
     origin: date
     days_learnt: int
@@ -140,25 +160,25 @@ class _Forecast:
 
 @dataclass(frozen=True, slots=True)
 class _EarlierForecasts:
-    """Forecasts of one log by one model, each made with the data of its day."""
+    """Forecasts of one log by one model, each made with the data of its day; by segment, TOTAL being all customers."""
 
     log: Transactions
     model_class: Any
     days: Calendar
     bought: pd.DataFrame
+    by: SegmentsOn | None
 
-    def errors(self, days_ahead: int) -> tuple[ForecastErrors, ForecastErrors | None]:
+    def errors(self, days_ahead: int) -> Errors:
         """The errors over a horizon, of counts and of amounts, with those of a shorter one where they are few."""
         end, season = self.days.calibration_end, 0.0
         if (end - self.days.start).days >= SEASON_DAYS >= days_ahead:
             fitted = fit(self.model_class, self._customers(end, end))
             season = season_term(fitted, self.bought, end, days_ahead, self.days.unit)
-        counts, value = self._of_horizon(days_ahead, season)
-        if self._n_effective(days_ahead) < ENOUGH_ORIGINS and (shorter := self._shorter(days_ahead)):
-            of_counts, of_value = self._of_horizon(shorter)
-            counts = replace(counts, shorter=of_counts)
-            value = None if value is None else replace(value, shorter=of_value)
-        return counts, value
+        found = self._of_horizon(days_ahead, season)
+        if self._n_effective(days_ahead) >= ENOUGH_ORIGINS or not (shorter := self._shorter(days_ahead)):
+            return found
+        borrowed, none = self._of_horizon(shorter), ForecastErrors(days_ahead=days_ahead, coming_season=season)
+        return {key: replace(found.get(key, none), shorter=borrowed.get(key)) for key in {**found, **borrowed}}
 
     def _shorter(self, days_ahead: int) -> int:
         """The longest shorter horizon with two independent forecasts, else the shortest; 0 where there is none."""
@@ -172,32 +192,46 @@ class _EarlierForecasts:
     def _n_effective(self, days_ahead: int) -> float:
         return n_effective(self._origins(days_ahead), days_ahead)
 
-    def _of_horizon(self, days_ahead: int, season: float = 0.0) -> tuple[ForecastErrors, ForecastErrors | None]:
-        """The errors of counts and of amounts over a horizon, from its own origins alone."""
-        forecasts = [self._forecasts(origin, days_ahead) for origin in self._origins(days_ahead)]
-        counts = _as_errors(days_ahead, season, [of_counts for of_counts, _ in forecasts])
-        value = _as_errors(days_ahead, season, [of_value for _, of_value in forecasts])
-        return counts, value if self.log.has_amount else None
+    def _of_horizon(self, days_ahead: int, season: float = 0.0) -> Errors:
+        """The errors over a horizon, from its own origins alone."""
+        made: dict[Key, list[_Forecast]] = {(TOTAL, "counts"): []}
+        made |= {(TOTAL, "value"): []} if self.log.has_amount else {}
+        for origin in self._origins(days_ahead):
+            for key, forecast in self._forecasts(origin, days_ahead).items():
+                made.setdefault(key, []).append(forecast)
+        return {key: _as_errors(days_ahead, season, forecasts) for key, forecasts in made.items()}
 
-    def _forecasts(self, origin: date, days_ahead: int) -> tuple[_Forecast | None, _Forecast | None]:
-        """The forecasts of purchases and of their amount at an origin; None where too few bought, or paid, again."""
+    def _forecasts(self, origin: date, days_ahead: int) -> dict[Key, _Forecast]:
+        """The forecasts of purchases and of their amount at an origin; none where too few bought, or paid, again."""
         customers = self._customers(origin, origin + timedelta(days_ahead))
         if (customers["frequency"] > 0).sum() < FEWEST_BUYERS:
-            return None, None
+            return {}
         fitted = fit(self.model_class, customers)
         learnt, unit = (origin - self.days.start).days, self.days.unit
         season = season_term(fitted, self.bought, origin, days_ahead, unit)
         horizon = days_ahead / (unit / pd.Timedelta(DAY))
         pays = self.log.has_amount and (customers["monetary_value"] > 0).sum() >= FEWEST_BUYERS
-        totals = totals_with_variance(fitted, customers, horizon, fit_spend(customers) if pays else None)
-        purchases, variance = totals[0]
-        off = _log_ratio(customers["holdout_frequency"].sum(), purchases, 0.5)
-        counts = _Forecast(origin, learnt, off, season, variance)
-        if not pays:
-            return counts, None
-        amount, variance = totals[1]
-        off = _log_ratio(customers["holdout_amount"].sum(), amount, 0.5 * amount / purchases)
-        return counts, replace(counts, log_ratio=off, variance=variance)
+        spend = fit_spend(customers) if pays else None
+        forecasts: dict[Key, _Forecast] = {}
+        for labels in self._labels(origin, customers):
+            table = totals_with_variance(fitted, customers, horizon, spend, labels)
+            came = customers.groupby(labels.to_numpy()).sum(numeric_only=True)
+            for label, row in table.join(came.filter(like="holdout_")).iterrows():
+                for kind, (expected, actual) in OF_KIND.items():
+                    if expected in row and row[expected] > 0:
+                        half = 0.5 * row[expected] / row["purchases"]
+                        off = math.log((row[actual] + half) / (row[expected] + half))
+                        forecasts[label, kind] = _Forecast(origin, learnt, off, season, row[f"{expected}_variance"])
+        return forecasts
+
+    def _labels(self, origin: date, customers: pd.DataFrame) -> list[pd.Series]:
+        """The segments of the customers of an origin: all together, and those asked for."""
+        everybody = pd.Series(TOTAL, customers.index)
+        if self.by is None:
+            return [everybody]
+        own = self.by(self.log.window(observation_end=origin)) if callable(self.by) else self.by
+        code, names = read_codes(customers, own)
+        return [everybody, pd.Series(names.to_numpy()[code], customers.index)]
 
     def _customers(self, origin: date, until: date) -> pd.DataFrame:
         return summarize(
@@ -209,19 +243,14 @@ class _EarlierForecasts:
         )
 
 
-def _log_ratio(actual: float, expected: float, half_purchase: float) -> float:
-    return math.log((actual + half_purchase) / (expected + half_purchase))
-
-
-def _as_errors(days_ahead: int, season: float, forecasts: Sequence[_Forecast | None]) -> ForecastErrors:
-    """The record of some forecasts; those that could not be made are left out."""
-    made = [one for one in forecasts if one is not None]
+def _as_errors(days_ahead: int, season: float, forecasts: Sequence[_Forecast]) -> ForecastErrors:
+    """The record of some forecasts."""
     return ForecastErrors(
         days_ahead=days_ahead,
-        origins=tuple(one.origin for one in made),
-        log_ratios=tuple(one.log_ratio for one in made),
-        seasons=tuple(one.season for one in made),
-        variances=tuple(one.variance for one in made),
-        days_learnt=tuple(one.days_learnt for one in made),
+        origins=tuple(one.origin for one in forecasts),
+        log_ratios=tuple(one.log_ratio for one in forecasts),
+        seasons=tuple(one.season for one in forecasts),
+        variances=tuple(one.variance for one in forecasts),
+        days_learnt=tuple(one.days_learnt for one in forecasts),
         coming_season=season,
     )

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar
 
 from retention_models.core.check import Check
 from retention_models.core.proportions import wilson_ends
 from retention_models.evaluation.holdout_data import Holdout
-from retention_models.fitting.uncertainty import Fitted
+from retention_models.fitting.result import shows_leaving
+from retention_models.fitting.uncertainty import Fitted, uncertainty_of
 
+NO_SIGN = "This log contains no sign of customers leaving, so it cannot say who has left."
 LIMITS = (0.05, 0.1, 0.2, 0.3)  # of P(alive)
+TINY = 1e-12
 FEWEST = 30  # customers below a limit
 BEYOND_CHANCE = 2.5  # standard errors, for four limits that are looked at together
 
@@ -71,18 +76,69 @@ def alive_reliability(fit: Fitted, customers: Any) -> pd.DataFrame:
     return table.astype({"customers": int, "refuted": bool})
 
 
-def alive_check(reliability: pd.DataFrame) -> Check:
+def fit_pause(fit: Fitted, customers: Any) -> float:
+    """The share of customers held for lost who only pause, by who came back in the holdout.
+
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+    customers
+        The frame of ``summarize`` to which the model was fitted, with its holdout period.
+
+    Returns
+    -------
+    float
+        The share s, from 0 to 1, for ``predict(..., pause=)``. It is 0 where ``alive_check`` does not fail, and where
+        the log contains no sign of customers leaving.
+
+    Raises
+    ------
+    ValueError
+        When the table has no holdout period, or the model is not one of purchases.
+
+    Notes
+    -----
+    s maximizes the likelihood of who bought in the holdout and who did not, with P(purchase) = P(purchase | alive)
+    (A + (1 - A) s) and A = P(alive). Use it for a forecast from a later day: on its own holdout it fits too well.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
+    >>> round(rm.evaluation.fit_pause(rm.fit(rm.MBGNBD, customers), customers), 2)
+    0.27
+    """
+    if alive_check(alive_reliability(fit, customers), fit).passed is not False:
+        return 0.0
+    holdout = Holdout.from_fit(fit, customers)
+    alive, none = holdout.probability_alive(), holdout.probability_no_purchase()
+    if not shows_leaving(holdout.source.fit):
+        return 0.0
+    if_alive, came_back = np.minimum((1 - none) / alive, 1 - TINY), holdout.actual > 0
+
+    def loss(pause: float) -> float:
+        buys = if_alive * (alive + (1 - alive) * pause)
+        return -float(holdout.weight @ np.log(np.maximum(np.where(came_back, buys, 1 - buys), TINY)))
+
+    return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-6}).x)
+
+
+def alive_check(reliability: pd.DataFrame, fit: Fitted | None = None) -> Check:
     """Whether customers with a low P(alive) came back no more often than it says.
 
     Parameters
     ----------
     reliability
         The frame of ``alive_reliability``.
+    fit
+        The fitted purchase model. By default None: whether it contains a sign of customers leaving is not asked.
 
     Returns
     -------
     Check
-        Failed if a limit is refuted: the log cannot say who has left. Not testable if fewer than 30 customers have a
+        Failed if a limit is refuted, or the fit contains no sign of customers leaving (drop-out ran to 0): the log
+        cannot say who has left. Not testable if fewer than 30 customers have a
         P(alive) of at most 0.3.
 
     Examples
@@ -95,6 +151,8 @@ def alive_check(reliability: pd.DataFrame) -> Check:
     43.2 % bought again. Silence in this log is often a pause, so it cannot say who has left.
     """
     name = "customers held for lost stay away"
+    if fit is not None and not shows_leaving(uncertainty_of(fit).fit):
+        return Check(name, False, NO_SIGN)
     if reliability.empty:
         return Check(name, None, f"Fewer than {FEWEST} customers have a P(alive) of at most {100 * LIMITS[-1]:.0f} %.")
     shown = reliability[reliability["refuted"]]

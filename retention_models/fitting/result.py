@@ -262,6 +262,17 @@ def is_free(fit: Fit) -> NDArray[np.bool_]:
     return fit.params.index.isin(fit.covariance.index)
 
 
+def shows_leaving(fit: Fit) -> bool:
+    """Whether the data of a purchase model contain a sign of customers leaving, so that P(alive) can be known.
+
+    There is none where drop-out ran to 0, and none in a model in which nobody leaves.
+    """
+    edges = [limit for limit in type(fit.model).limits if limit.nobody_leaves]
+    held = set(fit.params.index[~is_free(fit)])
+    at_edge = [edge for edge in edges if edge.parameter in held and fit.params[edge.parameter] <= edge.value]
+    return bool(edges) and not at_edge
+
+
 def step_scale(fit: Fit) -> Array:
     """Change of each free estimate per unit of step; shape (free,).
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.arrays import Array
-from retention_models.estimation.estimates import POSITIVE, SHARE, with_interval_columns
+from retention_models.estimation.estimates import POSITIVE, with_interval_columns
 from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.fitting.uncertainty import Fitted, uncertainty_of
-from retention_models.forecast.customers import read_purchases
+from retention_models.forecast.customers import alive_columns, read_purchases
 from retention_models.tables.customer_table import CustomerTable, Rows, open_customers
 from retention_models.tables.groups import Labels, read_groups
 
@@ -36,7 +36,8 @@ def status_by_group(fit: Fitted, customers: Any, by: Labels | None = None, *, le
     pandas.DataFrame
         Indexed by ``group``: number of ``customers``, ``still_customers`` (expected number of active customers), and
         ``probability_alive`` (their share) with the confidence interval ``probability_alive_lower,
-        probability_alive_upper``, which covers parameter uncertainty.
+        probability_alive_upper``, which covers parameter uncertainty: 0 to 1 where the log contains no sign of
+        customers leaving.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def status_by_group(fit: Fitted, customers: Any, by: Labels | None = None, *, le
     weight = np.stack(list(groups.values()), axis=-1)
     n = weight.sum(axis=0)
     share = source.estimate(is_alive, table.rows).linear(lambda alive: alive @ (weight / n))
-    columns = with_interval_columns("probability_alive", share, level, SHARE)
+    columns = alive_columns("probability_alive", share, level, source.fit)
     frame = pd.DataFrame({"customers": n, "still_customers": share.values * n, **columns}, index=list(groups))
     return frame.rename_axis("group").astype({"customers": int})
 

@@ -13,10 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
-from retention_models.core.arguments import require_horizon
+from retention_models.core.arguments import require_horizon, require_number
 from retention_models.core.arrays import Array
 from retention_models.estimation.estimates import POSITIVE, SHARE, Estimate, with_interval_columns
 from retention_models.estimation.intervals import CHUNK, Ends, normal_quantile
+from retention_models.fitting.result import Fit, shows_leaving
 from retention_models.fitting.uncertainty import Fitted, Quantity, Uncertainty, uncertainty_of
 from retention_models.forecast.next_purchase import time_to_next_purchase
 from retention_models.forecast.planning_range import (
@@ -42,7 +43,9 @@ Probability = Callable[[Any, NDArray[np.int64]], Array]  # of each count for eac
 FURTHEST = 50.0  # in log-parameters
 
 
-def predict(fit: Fitted, customers: Any, horizon: float, level: float | None = 0.95) -> pd.DataFrame:
+def predict(
+    fit: Fitted, customers: Any, horizon: float, level: float | None = 0.95, *, pause: float = 0.0
+) -> pd.DataFrame:
     """P(alive), coming purchases and the time to the next one of each customer, with intervals.
 
     Parameters
@@ -56,6 +59,9 @@ def predict(fit: Fitted, customers: Any, horizon: float, level: float | None = 0
         Length of the forecast, in the time unit of the fit; above 0.
     level
         Level of the intervals, from 0 to 1. By default 0.95; None for no intervals.
+    pause
+        Share of those held for lost who only pause, from ``evaluation.fit_pause``: from 0, the default, to 1. It raises
+        the chance of a purchase, and nothing else.
 
     Returns
     -------
@@ -84,6 +90,12 @@ def predict(fit: Fitted, customers: Any, horizon: float, level: float | None = 0
     is the day of its last purchase, or the last day of the fit if that is later: a few customers who have long been
     silent are not observed for less time than all.
 
+    Where the log contains no sign of customers leaving (drop-out ran to 0), nothing is known of who has left: the
+    interval of ``probability_alive`` is then 0 to 1.
+
+    With a pause s, a customer held for lost with P(alive) = A comes back like one who is alive with probability s:
+    P(purchase) = P(purchase | alive) (A + (1 - A) s).
+
     Confidence intervals use the delta method, on the logit scale for probabilities and on the log scale for the
     expectation. Customers with the same history are predicted once.
 
@@ -111,9 +123,10 @@ def predict(fit: Fitted, customers: Any, horizon: float, level: float | None = 0
     157                            0.023                       4.28
     """
     require_horizon(horizon)
+    require_number("pause", pause, 0, 1)
     source, table = read_purchases(fit, customers)
     parts = [
-        _predict_histories(source, table.rows.take(slice(i, i + CHUNK)), horizon, level)
+        _predict_histories(source, table.rows.take(slice(i, i + CHUNK)), horizon, level, pause)
         for i in range(0, len(table.rows), CHUNK)
     ]
     forecast = pd.concat(parts, ignore_index=True).take(table.row).set_axis(table.index)
@@ -179,7 +192,8 @@ def predict_total(
     with t the quantile of Student's t with 3 + n + w degrees of freedom, v the variance of parameters and chance over
     the expectation squared, b the season term, n the number of independent earlier forecasts, x their mean squared log
     error beyond parameters and chance, and x' that of a shorter horizon with weight w, only where n is below 2. A model
-    error of 10 % is stated, as if seen in three forecasts. Segments have their own v, and the s2 of the total.
+    error of 10 % is stated, as if seen in three forecasts. Segments have their own v. Their s2 is at least that of the
+    total, and their own where ``past_errors`` has their errors.
 
     Examples
     --------
@@ -207,7 +221,8 @@ def predict_total(
     }
     if past_errors is not None:
         variance = relative_variance(total.std_error**2 + chance, total.values)
-        columns |= planning_columns(total.values, variance, past_errors.counts)
+        each = [errors.counts for errors in past_errors.of_labels(segments)]
+        columns |= planning_columns(total.values, variance, each)
     forecast = pd.DataFrame(columns, None if by is None else segments.rename(segments.name or "segment"))
     forecast.attrs["observed"] = table.about["observed"]
     return forecast
@@ -241,7 +256,9 @@ def read_purchases(fit: Any, customers: Any) -> tuple[Uncertainty, CustomerTable
     return source, as_of_fit(source.data, table, source.model.columns)
 
 
-def _predict_histories(source: Uncertainty, rows: Rows, horizon: float, level: float | None) -> pd.DataFrame:
+def _predict_histories(
+    source: Uncertainty, rows: Rows, horizon: float, level: float | None, pause: float
+) -> pd.DataFrame:
     """The rows of ``predict`` for distinct histories."""
 
     def estimate(quantity: Quantity) -> Estimate:
@@ -251,17 +268,34 @@ def _predict_histories(source: Uncertainty, rows: Rows, horizon: float, level: f
 
     alive = estimate(lambda model, *history: model.probability_alive(*history))
     purchases = estimate(lambda model, *history: model.expected_purchases(horizon, *history))
-    no_purchase = estimate(lambda model, *history: model.purchase_probability(0, horizon, *history))
+    no_purchase = estimate(partial(probability_no_purchase, horizon, pause))
     counts = None if level is None else _Counts(source, rows, horizon, purchases).interval(level)
     return pd.DataFrame(
         {
-            **with_interval_columns("probability_alive", alive, level, SHARE),
+            **alive_columns("probability_alive", alive, level, source.fit),
             **with_interval_columns("expected_purchases", purchases, level, POSITIVE),
             **dict(zip(("purchases_lower", "purchases_upper"), counts or (), strict=False)),
             **with_interval_columns("probability_no_purchase", no_purchase, level, SHARE),
-            "time_to_next_purchase_p90": time_to_next_purchase(source, rows, horizon, no_purchase.values),
+            "time_to_next_purchase_p90": time_to_next_purchase(source, rows, horizon, no_purchase.values, pause),
         }
     )
+
+
+def probability_no_purchase(horizon: Any, pause: float, model: Any, *history: Array) -> Array:
+    """Chance of no purchase within the horizon, where a share ``pause`` of those held for lost only pauses."""
+    none = model.purchase_probability(0, horizon, *history)
+    if pause == 0:
+        return none
+    alive = model.probability_alive(*history)
+    return 1 - (1 - none) * (1 + (1 - alive) * pause / alive)
+
+
+def alive_columns(name: str, alive: Estimate, level: float | None, fit: Fit) -> dict[str, Array]:
+    """P(alive) with its interval: of 0 to 1 where the log contains no sign of customers leaving."""
+    columns = with_interval_columns(name, alive, level, SHARE)
+    if level is None or shows_leaving(fit):
+        return columns
+    return columns | {f"{name}_lower": np.zeros_like(alive.values), f"{name}_upper": np.ones_like(alive.values)}
 
 
 def _gamma_interval(mean: Array, variance: Array, level: float) -> tuple[Array, Array]:

@@ -65,7 +65,9 @@ def next_purchase_day(forecast: pd.DataFrame) -> pd.Series:
     return named.reindex(times.index).rename("next_purchase_day")
 
 
-def time_to_next_purchase(source: Uncertainty, rows: Rows, horizon: float, no_purchase: Array) -> Array:
+def time_to_next_purchase(
+    source: Uncertainty, rows: Rows, horizon: float, no_purchase: Array, pause: float = 0.0
+) -> Array:
     """Time by which 90 % of customers with each history have bought again; nan where it exceeds the horizon.
 
     Parameters
@@ -78,6 +80,8 @@ def time_to_next_purchase(source: Uncertainty, rows: Rows, horizon: float, no_pu
         Longest time, in the time unit of the fit.
     no_purchase
         Probability of no purchase within the horizon; shape (n,).
+    pause
+        As in ``predict``.
 
     Returns
     -------
@@ -86,17 +90,17 @@ def time_to_next_purchase(source: Uncertainty, rows: Rows, horizon: float, no_pu
     """
     times, reached = np.full(len(rows), np.nan), no_purchase <= STILL_WAITING
     if reached.any():
-        times[reached] = source.values(partial(_model_times, horizon), rows.take(reached))
+        times[reached] = source.values(partial(_model_times, horizon, pause), rows.take(reached))
     return times
 
 
-def _model_times(horizon: float, model: Any, *history: Array) -> Array:
+def _model_times(horizon: float, pause: float, model: Any, *history: Array) -> Array:
     """The times of histories for which they are within the horizon.
 
-    If 90 % of all customers are to return, a share 1 - 0.9 / P(alive) of those alive may still wait.
+    If 90 % of all customers are to return, a share 1 - 0.9 / P(alive or pausing) of those who may still waits.
     """
     alive, future = model.future_process(*history)
-    waiting = np.maximum(1 - (1 - STILL_WAITING) / alive, CERTAIN)
+    waiting = np.maximum(1 - (1 - STILL_WAITING) / (alive + (1 - alive) * pause), CERTAIN)
     search = _first_opportunity if model.counts_opportunities else _first_time
     return search(future, horizon, waiting)
 

@@ -6,8 +6,9 @@ chance, and the variance s2 of model error. The records here are plain: ``evalua
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from scipy.special import stdtrit
 
 from retention_models.core.arguments import require_level
 from retention_models.core.arrays import Array
-from retention_models.core.dates import span_name, unit_length
+from retention_models.core.dates import DAY, span_name, unit_length
 from retention_models.core.formatting import Facts, Part, Presentation
 
 STATED_ERROR = 0.10  # model error of a log that has shown none yet
@@ -52,6 +53,8 @@ class ForecastErrors(Presentation):
         The season term of the next forecast.
     shorter
         Errors over a shorter horizon, from which to borrow where these are few.
+    total
+        Errors of the total of which this is a segment. The segment has its season, and at least its model error.
     """
 
     days_ahead: int
@@ -62,6 +65,7 @@ class ForecastErrors(Presentation):
     days_learnt: tuple[int, ...] = ()
     coming_season: float = 0.0
     shorter: ForecastErrors | None = None
+    total: ForecastErrors | None = None
 
     def __post_init__(self) -> None:
         columns = (self.log_ratios, self.seasons, self.variances, self.days_learnt)
@@ -72,7 +76,9 @@ class ForecastErrors(Presentation):
 
     @property
     def uses_season(self) -> bool:
-        """Whether the season terms made no earlier error larger, on average."""
+        """Whether the season terms made no earlier error larger, on average; of a segment, those of the total."""
+        if self.total is not None:
+            return self.total.uses_season
         off, season = np.asarray(self.log_ratios), np.asarray(self.seasons)
         return bool(np.sum(np.abs(off - season)) <= np.sum(np.abs(off)))
 
@@ -111,15 +117,24 @@ class ForecastErrors(Presentation):
 
     @property
     def model_variance(self) -> float:
-        """Relative variance of model error: stated, seen, and borrowed from a shorter horizon."""
+        """Relative variance of model error: stated, seen, and borrowed from a shorter horizon.
+
+        That of a segment is at least that of the total.
+        """
         excess, weight = self.borrowed
         seen = STATED_ORIGINS * STATED_ERROR**2 + self.n_effective * self.excess + weight * excess
-        return seen / self.degrees
+        least = 0.0 if self.total is None else self.total.model_variance
+        return max(seen / self.degrees, least)
 
     @property
     def stated_share(self) -> float:
         """Share of ``model_variance`` that is stated and not seen."""
         return STATED_ORIGINS * STATED_ERROR**2 / (self.degrees * self.model_variance)
+
+    @property
+    def was_broken(self) -> bool:
+        """Whether the latest forecast lay outside the 95 % range that was known then."""
+        return len(self.origins) > 1 and not self._was_inside(len(self.origins) - 1, LEVELS[-1])
 
     @property
     def has_few_origins(self) -> bool:
@@ -201,6 +216,7 @@ class ForecastErrors(Presentation):
             days_learnt=self.days_learnt[:n],
             coming_season=season,
             shorter=None if self.shorter is None else self.shorter._known_on(day),
+            total=None if self.total is None else self.total._known_on(day, season),
         )
 
     def _parts(self) -> Sequence[Part]:
@@ -238,6 +254,8 @@ class PastErrors(Presentation):
         Errors of the number of purchases.
     value
         Errors of the amount that customers spend; None for a log without amounts.
+    segments
+        The errors of each segment, by its label; see ``by`` of ``evaluation.past_errors``.
     """
 
     horizon: float
@@ -246,6 +264,23 @@ class PastErrors(Presentation):
     days_learnt: int
     counts: ForecastErrors
     value: ForecastErrors | None = None
+    segments: Mapping[Any, PastErrors] = field(default_factory=dict)
+
+    def of_labels(self, labels: Iterable[Any]) -> list[PastErrors]:
+        """The errors of some segments, in this order; those of the total for a segment without errors of its own."""
+        return [self.segments.get(label, self) for label in labels]
+
+    def with_horizon(self, horizon: float) -> PastErrors:
+        """The errors for a longer horizon: those of this one, borrowed as from a shorter horizon."""
+        if horizon <= self.horizon:
+            return self
+        days = math.floor(horizon * (unit_length(self.time_unit) / pd.Timedelta(DAY)))
+        counts, value = (
+            None if errors is None else ForecastErrors(days_ahead=days, shorter=errors)
+            for errors in (self.counts, self.value)
+        )
+        assert counts is not None
+        return replace(self, horizon=horizon, counts=counts, value=value, segments={})
 
     @property
     def has_seen_season(self) -> bool:
@@ -262,15 +297,16 @@ def n_effective(origins: Sequence[date], days_ahead: int) -> float:
     return min(len(origins), 1 + (origins[-1] - origins[0]).days / days_ahead) if origins else 0.0
 
 
-def planning_columns(expected: Array, variance: Array, errors: ForecastErrors) -> dict[str, Array]:
-    """The columns ``planning``, the expected total with its season term, and its range at 80 and 95 %.
+def planning_columns(expected: Array, variance: Array, errors: Sequence[ForecastErrors]) -> dict[str, Array]:
+    """The columns ``planning``, the expected totals with their season term, and their ranges at 80 and 95 %.
 
-    ``variance`` is the relative variance of each total, of parameters and chance. Totals of segments share the season
-    term, so that they add up.
+    ``variance`` is the relative variance of each total, of parameters and chance. Segments share the season term of the
+    total, so that they add up.
     """
-    columns = {"planning": np.asarray(expected * np.exp(errors.season))}
+    columns = {"planning": expected * np.exp([one.season for one in errors])}
     for level in LEVELS:
-        lower, upper = errors.ends(expected, variance, level)
+        ends = [one.ends(mean, v, level) for mean, v, one in zip(expected, variance, errors, strict=True)]
+        lower, upper = np.array(ends, dtype=float).reshape(-1, 2).T
         percent = round(100 * level)
         columns |= {f"planning_lower_{percent}": lower, f"planning_upper_{percent}": upper}
     return columns

@@ -61,7 +61,16 @@ def _warnings(past_errors: PastErrors, errors: ForecastErrors) -> list[str]:
         "" if past_errors.has_seen_season else "The log is shorter than a year: a season has not been seen.",
         f"The season of last year moves the forecast by {season:+.0f} %." * (abs(season) >= PERCENT),
         f"The latest three forecasts all were too {latest}." if latest else "",
+        _broken_text(errors) if errors.was_broken else "",
     ]
+
+
+def _broken_text(errors: ForecastErrors) -> str:
+    """The latest forecast, which lay outside its range."""
+    return (
+        f"The latest forecast, of {errors.origins[-1]}, was {_off_text(errors.errors[-1])} and lay outside its 95 % "
+        "range: the business has changed, and this range may be too narrow."
+    )
 
 
 def count_text(number: float) -> str:

@@ -103,7 +103,8 @@ def plot_segments(frame: pd.DataFrame, column: str = "value", ax: Axes | None = 
     Parameters
     ----------
     frame
-        A frame indexed by segment with ``column``, ``<column>_lower`` and ``<column>_upper``. Rows keep their order.
+        A frame indexed by segment with ``column``, and ``<column>_lower`` and ``<column>_upper`` or, for planning
+        ranges, these at 80 and 95 %. Rows keep their order.
     column
         Name of the column to plot. By default ``"value"``.
     ax
@@ -116,9 +117,11 @@ def plot_segments(frame: pd.DataFrame, column: str = "value", ax: Axes | None = 
     """
     ax = axes_or_new(ax, rows=len(frame))
     rows = range(len(frame))
-    values, lower, upper = (frame[name] for name in (column, f"{column}_lower", f"{column}_upper"))
-    ax.hlines(rows, lower, upper, color=COLOURS[0], linewidth=5, alpha=0.3)
-    ax.plot(values, rows, "o", color=COLOURS[0], clip_on=False)
+    levels = ["_80", "_95"] if f"{column}_lower_80" in frame else [""]
+    for level in levels:
+        lower, upper = (frame[f"{column}_{end}{level}"] for end in ("lower", "upper"))
+        ax.hlines(rows, lower, upper, color=COLOURS[0], linewidth=5 if level != "_95" else 2, alpha=0.3)
+    ax.plot(frame[column], rows, "o", color=COLOURS[0], clip_on=False)
     ax.xaxis.set_major_formatter(PLAIN)
     ax.set_yticks(rows, [str(name) for name in frame.index])
     ax.set_ylim(len(frame) - 0.5, -0.5)

@@ -186,7 +186,7 @@ def total_value(
         if past_errors is not None:
             raise ValueError("past_errors go with a fit of purchases; for contracts see evaluation.backtest_retention")
         return total_contract_value(fit, customers, terms, moment, by, level)
-    return total_purchase_value(fit, customers, terms, spend, by, level, past_errors)
+    return total_purchase_value(fit, customers, [terms], spend, by, level, past_errors)[0]
 
 
 def _is_of_contracts(fit: Any, spend: Any) -> bool:

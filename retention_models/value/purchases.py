@@ -8,7 +8,7 @@ customers' values, because the customers share the parameters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -64,52 +64,74 @@ def purchase_value(
 def total_purchase_value(
     fit: Fitted,
     customers: Any,
-    terms: Terms,
+    terms: Sequence[Terms],
     spend: Fitted | None,
     by: Labels | None,
     level: float | None,
     past_errors: PastErrors | None = None,
-) -> pd.DataFrame:
-    """Value of the future purchases of all customers, or of each segment; see ``total_value``."""
-    components = _components(fit, customers, terms, spend)
+) -> list[pd.DataFrame]:
+    """Value of the future purchases of all customers, or of each segment; see ``total_value``.
+
+    One table for each of the ``terms``, which differ in their horizon, the shortest first; customers are read once.
+    ``past_errors`` belong to the first; longer horizons borrow them. Planning ranges of no end are missing.
+    """
+    discount_terms(terms[0], spend)
+    source, histories = _read(fit, customers, terms[0], spend)
+    if past_errors is not None:
+        assert terms[0].horizon is not None
+        about = {**source.data, **histories.about, "time_unit": terms[0].time_unit}
+        require_same_forecast(past_errors, terms[0].horizon, about)
+    amount = None if spend is None else _amounts(spend, customers)
     code, segments = read_codes(customers, by)
     is_median = _is_median(spend, customers, len(code))
-    table = _total(components, terms.unit_value, code, segments, is_median, level)
-    if past_errors is None:
-        return table
-    known = {**uncertainty_of(fit).data, **components[2].about, "time_unit": terms.time_unit}
-    errors = _errors_of_value(past_errors, terms, spend, known)
-    value = _segment_values(components, terms.unit_value, code, len(segments))
-    variance = _relative_variance(value, _spent(fit, components[2], customers, terms.horizon, spend), code)
-    return table.assign(**planning_columns(value.values, variance, errors))
+    tables = []
+    for one in terms:
+        components = _purchases(source, histories, one, spend), amount, histories
+        table = _total(components, one.unit_value, code, segments, is_median, level)
+        if past_errors is not None:
+            value = _segment_values(components, one.unit_value, code, len(segments))
+            assert one.horizon is not None
+            spent = None if np.isinf(one.horizon) else _spent(fit, histories, customers, one.horizon, spend)
+            known = past_errors if spent is None else past_errors.with_horizon(one.horizon)
+            table = table.assign(
+                **_planning(value, spent, code, [_errors_of_value(each, spend) for each in known.of_labels(segments)])
+            )
+        tables.append(table)
+    return tables
+
+
+def _planning(
+    value: Estimate, spent: tuple[Array, Array] | None, code: NDArray[np.int64], errors: Sequence[ForecastErrors]
+) -> dict[str, Array]:
+    """The planning ranges of the values of segments; missing without an end, which no forecast can test."""
+    if spent is None:
+        return dict.fromkeys(planning_columns(np.empty(0), np.empty(0), []), np.full(len(errors), np.nan))
+    return planning_columns(value.values, _relative_variance(value, spent, code), errors)
 
 
 def totals_with_variance(
-    fit: Fitted, customers: Any, horizon: float, spend: Fitted | None
-) -> list[tuple[float, float]]:
-    """Purchases of all customers within a horizon, and the amount that they spend, each with its relative variance.
+    fit: Fitted, customers: Any, horizon: float, spend: Fitted | None, by: Labels | None = None
+) -> pd.DataFrame:
+    """Purchases within a horizon, and the amount spent, of all customers or segments, each with its relative variance.
 
-    The variance is that of parameters and of chance. Without ``spend`` there are only the purchases.
+    One row a segment: ``purchases``, ``purchases_variance`` and, with ``spend``, ``amount`` and ``amount_variance``.
+    The variance is that of parameters and of chance.
     """
     source, histories = read_purchases(fit, customers)
     each = source.estimate(lambda model, *history: model.expected_purchases(horizon, *history), histories.rows)
     counts = ValueComponent(histories.row, each)
-    code = np.zeros(len(histories.row), dtype=np.int64)
-    found = []
-    for one in [None] if spend is None else [None, spend]:
+    code, segments = read_codes(customers, by)
+    columns: dict[str, Array] = {}
+    for name, one in (("purchases", None), *([] if spend is None else [("amount", spend)])):
         amount = None if one is None else _amounts(one, customers)
-        total = _segment_values((counts, amount, histories), 1.0, code, 1)
-        variance = _relative_variance(total, _spent(fit, histories, customers, horizon, one), code)
-        found.append((float(total.values[0]), float(variance[0])))
-    return found
+        total = _segment_values((counts, amount, histories), 1.0, code, len(segments))
+        columns[name] = total.values
+        columns[f"{name}_variance"] = _relative_variance(total, _spent(fit, histories, customers, horizon, one), code)
+    return pd.DataFrame(columns, segments)
 
 
-def _errors_of_value(
-    past_errors: PastErrors, terms: Terms, spend: Fitted | None, known: Mapping[str, Any]
-) -> ForecastErrors:
+def _errors_of_value(past_errors: PastErrors, spend: Fitted | None) -> ForecastErrors:
     """The earlier errors of value: of amounts, or of counts where each purchase has one price."""
-    assert terms.horizon is not None
-    require_same_forecast(past_errors, terms.horizon, known)
     if spend is None:
         return past_errors.counts
     if past_errors.value is None:
@@ -141,22 +163,6 @@ def _spent(
     if spend is not None:
         mean, variance = spend_moments(mean, variance, spend, customers)
     return histories.line_weight * mean, histories.line_weight * variance
-
-
-def value_for_horizons(
-    fit: Fitted, customers: Any, terms: Sequence[Terms], spend: Fitted | None, level: float | None
-) -> list[pd.DataFrame]:
-    """The total of ``total_purchase_value`` for several terms that differ in their horizon; customers are read once."""
-    discount_terms(terms[0], spend)
-    source, histories = _read(fit, customers, terms[0], spend)
-    amount = None if spend is None else _amounts(spend, customers)
-    code, segments = read_codes(customers, None)
-    is_median = _is_median(spend, customers, len(code))
-    purchases = [_purchases(source, histories, one, spend) for one in terms]
-    return [
-        _total((counts, amount, histories), one.unit_value, code, segments, is_median, level)
-        for counts, one in zip(purchases, terms, strict=True)
-    ]
 
 
 def _total(

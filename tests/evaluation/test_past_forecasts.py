@@ -10,6 +10,7 @@ import retention_models as rm
 from retention_models.evaluation.by_period import expected_until
 from retention_models.evaluation.origins import origins_before
 from retention_models.evaluation.season_term import season_term
+from retention_models.narrative.planning import past_error_text
 from retention_models.value.purchases import totals_with_variance
 
 START = date(2024, 1, 1)
@@ -38,7 +39,7 @@ def test_an_error_is_that_of_a_forecast_made_on_that_day(log, past):
     customers = rm.summarize(log.window(observation_end=day))
     fitted, spend = rm.fit(rm.BGNBD, customers), rm.fit(rm.GammaGamma, customers)
     then = rm.summarize(log, calibration_end=day, observation_end=day + timedelta(182))
-    (purchases, variance), (amount, of_amount) = totals_with_variance(fitted, customers, 26, spend)
+    purchases, variance, amount, of_amount = totals_with_variance(fitted, customers, 26, spend).iloc[0]
     off = np.log((then["holdout_frequency"].sum() + 0.5) / (purchases + 0.5))
     half = 0.5 * amount / purchases
     assert past.counts.log_ratios[1] == pytest.approx(off, rel=1e-4)
@@ -151,3 +152,117 @@ def test_the_full_cdnow_log_at_week_51():
     assert past.counts.shorter.days_ahead == 13 * 7
     assert total["planning_lower_80"] == pytest.approx(9_591, rel=0.002)
     assert total["planning_upper_80"] == pytest.approx(14_588, rel=0.002)
+
+
+# Segments with errors of their own.
+
+
+def rfm(log):
+    return rm.logs.rfm_segments(log)["segment"]
+
+
+@pytest.fixture(scope="module")
+def by_rfm(log):
+    return rm.evaluation.past_errors(log, rm.BGNBD, horizon=26, by=rfm)
+
+
+def test_errors_of_a_segment_are_those_of_its_customers_on_that_day(log, by_rfm):
+    day = by_rfm.counts.origins[1]
+    known = log.window(observation_end=day)
+    customers = rm.summarize(known)
+    labels = rfm(known).reindex(customers.index)
+    fitted, spend = rm.fit(rm.BGNBD, customers), rm.fit(rm.GammaGamma, customers)
+    then = rm.summarize(log, calibration_end=day, observation_end=day + timedelta(182))
+    for label in ("champion", "hibernating"):
+        own, place = by_rfm.segments[label], by_rfm.segments[label].counts.origins.index(day)
+        inside = labels == label
+        purchases = rm.predict_total(fitted, customers[inside], 26)["expected"].iloc[0]
+        off = np.log((then.loc[inside, "holdout_frequency"].sum() + 0.5) / (purchases + 0.5))
+        assert own.counts.log_ratios[place] == pytest.approx(off, rel=1e-4)
+        terms = rm.Terms(horizon=26, time_unit="W", annual_discount_rate=0, margin=1.0)
+        amount = rm.total_value(fitted, customers[inside], terms, spend=spend)["value"].iloc[0]
+        half = 0.5 * amount / purchases
+        off = np.log((then.loc[inside, "holdout_amount"].sum() + half) / (amount + half))
+        assert own.value.log_ratios[place] == pytest.approx(off, rel=1e-4)
+
+
+def test_the_total_is_the_same_with_segments_and_without(past, by_rfm):
+    assert by_rfm.counts == past.counts
+    assert by_rfm.value == past.value
+
+
+def test_segments_add_up_and_each_has_at_least_the_model_error_of_the_total(log, by_rfm):
+    customers = rm.summarize(log)
+    fit, labels = rm.fit(rm.BGNBD, customers), rfm(log).reindex(customers.index)
+    parts = rm.predict_total(fit, customers, 26, by=labels, past_errors=by_rfm)
+    total = rm.predict_total(fit, customers, 26, past_errors=by_rfm)
+    assert parts["planning"].sum() == pytest.approx(total["planning"].iloc[0])
+    for own in by_rfm.segments.values():
+        assert own.counts.model_variance >= by_rfm.counts.model_variance
+        assert own.counts.season == by_rfm.counts.season
+        assert own.value.model_variance >= by_rfm.value.model_variance
+    assert max(own.counts.model_variance for own in by_rfm.segments.values()) > by_rfm.counts.model_variance
+    width = np.log(parts["planning_upper_80"] / parts["planning_lower_80"])
+    assert (width > np.log(total["planning_upper_80"] / total["planning_lower_80"]).iloc[0]).all()
+
+
+def test_a_segment_without_errors_of_its_own_has_those_of_the_total(log, by_rfm):
+    customers = rm.summarize(log)
+    fit = rm.fit(rm.BGNBD, customers)
+    unknown, plain = (
+        rm.predict_total(fit, customers, 26, by=["all of them"] * len(customers), past_errors=by_rfm),
+        rm.predict_total(fit, customers, 26, past_errors=by_rfm),
+    )
+    assert unknown.iloc[0].tolist() == pytest.approx(plain.iloc[0].tolist())
+
+
+def test_what_does_not_change_can_be_given_as_a_series(log):
+    customers = rm.summarize(log)
+    labels = rm.logs.cohort_labels(customers)
+    errors = rm.evaluation.backtest(log, rm.BGNBD, rm.Terms(horizon=26, time_unit="W"), by=labels).past_errors
+    assert set(errors.segments) == set(labels)
+    with pytest.raises(ValueError, match="by has no label for"):
+        rm.evaluation.past_errors(log, rm.BGNBD, horizon=26, by=labels.head(5))
+
+
+def test_longer_horizons_borrow_the_errors(by_rfm):
+    longer = by_rfm.with_horizon(52)
+    assert (longer.horizon, longer.counts.days_ahead, longer.segments) == (52, 364, {})
+    assert longer.counts.borrowed == (2 * by_rfm.counts.excess, 2.0)
+    assert by_rfm.with_horizon(26) is by_rfm
+
+
+def test_values_of_segments_and_horizons_have_planning_ranges(log, by_rfm):
+    customers = rm.summarize(log)
+    fit, spend = rm.fit(rm.BGNBD, customers), rm.fit(rm.GammaGamma, customers)
+    terms = rm.Terms(horizon=26, time_unit="W", annual_discount_rate=0.1, margin=0.3)
+    labels, known = rfm(log).reindex(customers.index), {"spend": spend, "past_errors": by_rfm}
+    held = rm.value.value_by_segment(fit, customers, terms, labels, **known)
+    total = rm.total_value(fit, customers, terms, **known).iloc[0]
+    assert held["planning"].sum() == pytest.approx(total["planning"])
+    ahead = rm.value.value_by_horizon(fit, customers, terms, horizons=(26, 52), **known)
+    assert ahead.loc["26 weeks", "planning_lower_80"] == pytest.approx(total["planning_lower_80"])
+    assert ahead["range_rests_on"].tolist() == ["earlier forecasts", "shorter ones", "nothing: no forecast tests it"]
+    width = np.log(ahead["planning_upper_80"] / ahead["planning_lower_80"])
+    assert width["52 weeks"] > width["26 weeks"]
+    assert ahead.filter(like="planning").isna().any(axis=1).tolist() == [False, False, True]
+    shown = rm.narrative.display_columns(ahead)
+    assert shown["80 % range"].tolist()[2] == "no forecast tests it"
+    assert shown["value"].notna().all()
+    with pytest.raises(ValueError, match="past_errors are those of forecasts over 26 weeks, and this one is over 13"):
+        rm.value.value_by_horizon(fit, customers, terms, horizons=(13, 26), **known)
+
+
+def test_a_latest_forecast_outside_its_range_is_a_break():
+    days = tuple(date(2022, month, 1) for month in (1, 5, 9))
+    known = {"days_ahead": 91, "origins": days, "seasons": (0.0,) * 3, "variances": (0.001,) * 3}
+    steady, broken = (
+        rm.forecast.ForecastErrors(**known, days_learnt=(400, 520, 640), log_ratios=(0.02, -0.03, last))
+        for last in (0.04, -0.9)
+    )
+    assert not steady.was_broken
+    assert broken.was_broken
+    about = {"horizon": 13, "time_unit": "W", "as_of": date(2023, 1, 1), "days_learnt": 760}
+    text = past_error_text(rm.forecast.PastErrors(**about, counts=broken), broken)
+    assert "The latest forecast, of 2022-09-01, was 146 % too high and lay outside its 95 % range" in text
+    assert "lay outside" not in past_error_text(rm.forecast.PastErrors(**about, counts=steady), steady)

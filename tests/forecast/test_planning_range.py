@@ -75,7 +75,7 @@ def test_the_season_moves_the_middle_and_is_off_where_it_made_errors_larger():
     good = record([0.3, 0.2], seasons=[0.2, 0.1], coming_season=0.25)
     assert good.season == 0.25
     np.testing.assert_allclose(good.errors, [0.1, 0.1])
-    columns = planning_columns(np.array([100.0]), np.array([0.001]), good)
+    columns = planning_columns(np.array([100.0]), np.array([0.001]), [good])
     assert list(columns) == PLANNING
     assert columns["planning"][0] == pytest.approx(100 * np.exp(0.25))
     bad = replace(good, seasons=(-0.2, -0.1))

@@ -51,7 +51,7 @@ def test_amounts_without_a_variance_are_given_a_wide_one(spend):
 
 
 def test_amounts_add_chance_to_the_value(fits, customers, spend):
-    (purchases, of_purchases), (amount, of_amount) = totals_with_variance(fits["BG/NBD"], customers, 39, spend)
+    purchases, of_purchases, amount, of_amount = totals_with_variance(fits["BG/NBD"], customers, 39, spend).iloc[0]
     total = rm.predict_total(fits["BG/NBD"], customers, 39).iloc[0]
     assert purchases == pytest.approx(total["expected"])
     terms = rm.Terms(horizon=39, time_unit="W", annual_discount_rate=0, margin=1.0)
