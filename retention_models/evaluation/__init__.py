@@ -2,8 +2,9 @@
 
 - ``compare``: models side by side: log-likelihood, holdout scores, and the model to use
 - ``backtest``: forecasts made at earlier dates; ``backtest_retention`` for contracts
-- ``past_errors``: errors of earlier forecasts, for the planning range of the next one
+- ``past_errors``: errors of earlier forecasts, for the planning range of the next one; ``new_customer_errors``
 - ``holdout_scores``: forecast error in the holdout; ``holdout_by_frequency``, ``holdout_by_group``
+- ``actual_over_expected``: whether a model expects too much or too little of a segment
 - ``calibration``: whether forecast distributions are calibrated
 - ``alive_reliability``: whether customers held for lost stay away; ``alive_check``; ``fit_pause``
 - ``tracking``: actual and expected purchases by calendar period; ``season_left``

@@ -154,6 +154,10 @@ class Holdout:
         """Expected purchases within the horizon; shape (rows,)."""
         return self.source.row_model(self.rows).expected_purchases(self.horizon, *self.rows.columns)
 
+    def purchases_variance(self) -> Array:
+        """Variance, by chance, of the purchases within the horizon; shape (rows,)."""
+        return self.source.row_model(self.rows).purchases_variance(self.horizon, *self.rows.columns)
+
     def probability_alive(self) -> Array:
         """Chance to be a customer still at the end of the calibration; shape (rows,)."""
         return self.source.row_model(self.rows).probability_alive(*self.rows.columns)

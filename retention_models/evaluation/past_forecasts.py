@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, TypeAlias
@@ -15,6 +15,7 @@ from retention_models.core.dates import DAY
 from retention_models.evaluation.origins import origins_before
 from retention_models.evaluation.season_term import season_term
 from retention_models.fitting.estimate import fit
+from retention_models.fitting.result import Fit
 from retention_models.forecast.customers import require_purchases
 from retention_models.forecast.planning_range import (
     ENOUGH_ORIGINS,
@@ -41,6 +42,7 @@ SHORTER = (39 * 7, 26 * 7, 13 * 7, 8 * 7, 4 * 7)  # days of the horizons from wh
 SegmentsOn: TypeAlias = pd.Series | Callable[[Transactions], pd.Series]
 Key: TypeAlias = tuple[Any, str]  # segment and kind of total
 Errors: TypeAlias = dict[Key, ForecastErrors]
+Target: TypeAlias = tuple[pd.DataFrame, pd.Series, pd.DataFrame]  # customers, their segments, what came by segment
 
 
 def past_errors(
@@ -106,6 +108,15 @@ def past_errors(
        planning  planning_lower_80  planning_upper_80
     0    1010.0              840.0             1214.0
     """
+    log, days, ahead = read_days(transactions, model_class, horizon, time_unit, granularity)
+    bought = daily_purchases(log.window(acquired_after=days.start), granularity=granularity)
+    return EarlierForecasts(log, model_class, days, by, bought).past_errors(horizon, ahead)
+
+
+def read_days(
+    transactions: Any, model_class: Any, horizon: float, time_unit: str | timedelta, granularity: Granularity
+) -> tuple[Transactions, Calendar, int]:
+    """The log, its calendar, and the horizon in days; an error where these cannot be compared with forecasts."""
     require_purchases(model_class)
     require_horizon(horizon)
     if model_class.counts_opportunities:
@@ -126,25 +137,7 @@ def past_errors(
     ahead = math.floor(horizon * (days.unit / pd.Timedelta(DAY)))
     if ahead < 1:
         raise ValueError(f"horizon must be at least a day; got {horizon:g} of {days.time_unit!r}")
-    bought = daily_purchases(log.window(acquired_after=days.start), granularity=granularity)
-    errors = _EarlierForecasts(log, model_class, days, bought, by).errors(ahead)
-    known: dict[str, Any] = {
-        "horizon": horizon,
-        "time_unit": days.time_unit,
-        "as_of": days.calibration_end,
-        "days_learnt": (days.calibration_end - days.start).days,
-    }
-    counts, value = errors[TOTAL, "counts"], errors.get((TOTAL, "value"))
-    segments = {}
-    for label in dict.fromkeys(label for label, _ in errors if label is not TOTAL):
-        own = {kind: errors.get((label, kind)) for kind in OF_KIND}
-        of_counts, of_value = own["counts"] or counts, own["value"] or value
-        segments[label] = PastErrors(
-            **known,
-            counts=replace(of_counts, total=counts),
-            value=None if of_value is None else replace(of_value, total=value),
-        )
-    return PastErrors(**known, counts=counts, value=value, segments=segments)
+    return log, days, ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,25 +152,43 @@ class _Forecast:
 
 
 @dataclass(frozen=True, slots=True)
-class _EarlierForecasts:
+class EarlierForecasts:
     """Forecasts of one log by one model, each made with the data of its day; by segment, TOTAL being all customers."""
 
     log: Transactions
     model_class: Any
     days: Calendar
-    bought: pd.DataFrame
     by: SegmentsOn | None
+    bought: pd.DataFrame
 
-    def errors(self, days_ahead: int) -> Errors:
+    def past_errors(self, horizon: float, days_ahead: int) -> PastErrors:
+        """The record of the errors over a horizon."""
+        errors = self._errors(days_ahead)
+        known: dict[str, Any] = {
+            "horizon": horizon,
+            "time_unit": self.days.time_unit,
+            "as_of": self.days.calibration_end,
+            "days_learnt": (self.days.calibration_end - self.days.start).days,
+        }
+        counts, value = errors[TOTAL, "counts"], errors.get((TOTAL, "value"))
+        segments = {}
+        for label in dict.fromkeys(label for label, _ in errors if label is not TOTAL):
+            of_counts, of_value = errors.get((label, "counts"), counts), errors.get((label, "value"), value)
+            segments[label] = PastErrors(
+                **known,
+                counts=replace(of_counts, total=counts),
+                value=None if of_value is None else replace(of_value, total=value),
+            )
+        return PastErrors(**known, counts=counts, value=value, segments=segments)
+
+    def _errors(self, days_ahead: int) -> Errors:
         """The errors over a horizon, of counts and of amounts, with those of a shorter one where they are few."""
-        end, season = self.days.calibration_end, 0.0
-        if (end - self.days.start).days >= SEASON_DAYS >= days_ahead:
-            fitted = fit(self.model_class, self._customers(end, end))
-            season = season_term(fitted, self.bought, end, days_ahead, self.days.unit)
+        season = self._coming_season(days_ahead)
         found = self._of_horizon(days_ahead, season)
         if self._n_effective(days_ahead) >= ENOUGH_ORIGINS or not (shorter := self._shorter(days_ahead)):
             return found
-        borrowed, none = self._of_horizon(shorter), ForecastErrors(days_ahead=days_ahead, coming_season=season)
+        borrowed = self._of_horizon(shorter)
+        none = ForecastErrors(days_ahead=self._span(days_ahead), coming_season=season)
         return {key: replace(found.get(key, none), shorter=borrowed.get(key)) for key in {**found, **borrowed}}
 
     def _shorter(self, days_ahead: int) -> int:
@@ -186,11 +197,16 @@ class _EarlierForecasts:
         enough = [days for days in shorter if self._n_effective(days) >= ENOUGH_ORIGINS]
         return next(iter(enough or shorter[-1:]), 0)
 
+    def _span(self, days_ahead: int) -> int:
+        """Days from an origin until its forecasts are over."""
+        return days_ahead
+
     def _origins(self, days_ahead: int) -> list[date]:
-        return origins_before(self.days.start, self.days.calibration_end, days_ahead, self.days.granularity)
+        span = self._span(days_ahead)
+        return origins_before(self.days.start, self.days.calibration_end, span, self.days.granularity)
 
     def _n_effective(self, days_ahead: int) -> float:
-        return n_effective(self._origins(days_ahead), days_ahead)
+        return n_effective(self._origins(days_ahead), self._span(days_ahead))
 
     def _of_horizon(self, days_ahead: int, season: float = 0.0) -> Errors:
         """The errors over a horizon, from its own origins alone."""
@@ -199,7 +215,7 @@ class _EarlierForecasts:
         for origin in self._origins(days_ahead):
             for key, forecast in self._forecasts(origin, days_ahead).items():
                 made.setdefault(key, []).append(forecast)
-        return {key: _as_errors(days_ahead, season, forecasts) for key, forecasts in made.items()}
+        return {key: _as_errors(self._span(days_ahead), season, forecasts) for key, forecasts in made.items()}
 
     def _forecasts(self, origin: date, days_ahead: int) -> dict[Key, _Forecast]:
         """The forecasts of purchases and of their amount at an origin; none where too few bought, or paid, again."""
@@ -207,16 +223,14 @@ class _EarlierForecasts:
         if (customers["frequency"] > 0).sum() < FEWEST_BUYERS:
             return {}
         fitted = fit(self.model_class, customers)
-        learnt, unit = (origin - self.days.start).days, self.days.unit
-        season = season_term(fitted, self.bought, origin, days_ahead, unit)
-        horizon = days_ahead / (unit / pd.Timedelta(DAY))
+        learnt, season = (origin - self.days.start).days, self._season(fitted, origin, days_ahead)
+        horizon = days_ahead / (self.days.unit / pd.Timedelta(DAY))
         pays = self.log.has_amount and (customers["monetary_value"] > 0).sum() >= FEWEST_BUYERS
         spend = fit_spend(customers) if pays else None
         forecasts: dict[Key, _Forecast] = {}
-        for labels in self._labels(origin, customers):
-            table = totals_with_variance(fitted, customers, horizon, spend, labels)
-            came = customers.groupby(labels.to_numpy()).sum(numeric_only=True)
-            for label, row in table.join(came.filter(like="holdout_")).iterrows():
+        for target, labels, came in self._targets(origin, days_ahead, customers):
+            table = totals_with_variance(fitted, target, horizon, spend, labels)
+            for label, row in table.join(came).iterrows():
                 for kind, (expected, actual) in OF_KIND.items():
                     if expected in row and row[expected] > 0:
                         half = 0.5 * row[expected] / row["purchases"]
@@ -224,14 +238,29 @@ class _EarlierForecasts:
                         forecasts[label, kind] = _Forecast(origin, learnt, off, season, row[f"{expected}_variance"])
         return forecasts
 
-    def _labels(self, origin: date, customers: pd.DataFrame) -> list[pd.Series]:
-        """The segments of the customers of an origin: all together, and those asked for."""
+    def _targets(self, origin: date, days_ahead: int, customers: pd.DataFrame) -> Iterator[Target]:
+        """Whom to forecast at an origin, by segment, and what came of each: all together, then the segments."""
+        holdout = customers.filter(like="holdout_")
+        for labels in self._labels(customers, self.log.window(observation_end=origin)):
+            yield customers, labels, holdout.groupby(labels.to_numpy()).sum()
+
+    def _labels(self, customers: pd.DataFrame, log: Transactions) -> list[pd.Series]:
+        """The segments of some customers in a log: all together, and those asked for."""
         everybody = pd.Series(TOTAL, customers.index)
         if self.by is None:
             return [everybody]
-        own = self.by(self.log.window(observation_end=origin)) if callable(self.by) else self.by
-        code, names = read_codes(customers, own)
+        code, names = read_codes(customers, self.by(log) if callable(self.by) else self.by)
         return [everybody, pd.Series(names.to_numpy()[code], customers.index)]
+
+    def _coming_season(self, days_ahead: int) -> float:
+        """The season term of the next forecast."""
+        end = self.days.calibration_end
+        if not (end - self.days.start).days >= SEASON_DAYS >= days_ahead:
+            return 0.0
+        return self._season(fit(self.model_class, self._customers(end, end)), end, days_ahead)
+
+    def _season(self, fitted: Fit, origin: date, days_ahead: int) -> float:
+        return season_term(fitted, self.bought, origin, days_ahead, self.days.unit)
 
     def _customers(self, origin: date, until: date) -> pd.DataFrame:
         return summarize(
@@ -243,10 +272,10 @@ class _EarlierForecasts:
         )
 
 
-def _as_errors(days_ahead: int, season: float, forecasts: Sequence[_Forecast]) -> ForecastErrors:
+def _as_errors(span: int, season: float, forecasts: Sequence[_Forecast]) -> ForecastErrors:
     """The record of some forecasts."""
     return ForecastErrors(
-        days_ahead=days_ahead,
+        days_ahead=span,
         origins=tuple(one.origin for one in forecasts),
         log_ratios=tuple(one.log_ratio for one in forecasts),
         seasons=tuple(one.season for one in forecasts),

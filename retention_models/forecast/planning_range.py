@@ -268,7 +268,8 @@ class PastErrors(Presentation):
 
     def of_labels(self, labels: Iterable[Any]) -> list[PastErrors]:
         """The errors of some segments, in this order; those of the total for a segment without errors of its own."""
-        return [self.segments.get(label, self) for label in labels]
+        by_text = {str(label): errors for label, errors in self.segments.items()}
+        return [by_text.get(str(label), self) for label in labels]
 
     def with_horizon(self, horizon: float) -> PastErrors:
         """The errors for a longer horizon: those of this one, borrowed as from a shorter horizon."""

@@ -12,7 +12,8 @@ and ``read_contracts`` check it and count the rows that they set aside. ``summar
 - ``check_log_start``: data checks; also ``check_last_day``, ``check_accounts``, ``check_regularity``
 - ``set_aside``: how much of a log may be unreadable
 - ``cohort_retention``: cohort retention by period; ``retention_by_age`` over all cohorts
-- ``time_to_second_purchase``: time to the second purchase; ``purchase_gaps``, ``season``, ``rfm_segments``
+- ``time_to_second_purchase``, ``second_purchase_window``: the second purchase; ``purchase_gaps``, ``season``
+- ``rfm_segments``: segments by the past; ``first_purchases``
 
 **Contracts**
 

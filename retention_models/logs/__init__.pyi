@@ -12,9 +12,11 @@ from .transactions.describe.cohorts import cohort_labels as cohort_labels
 from .transactions.describe.cohorts import cohort_retention as cohort_retention
 from .transactions.describe.cohorts import purchases_per_period as purchases_per_period
 from .transactions.describe.cohorts import retention_by_age as retention_by_age
+from .transactions.describe.first_purchases import first_purchases as first_purchases
 from .transactions.describe.rfm import rfm_segments as rfm_segments
 from .transactions.describe.rhythm import purchase_gaps as purchase_gaps
 from .transactions.describe.rhythm import season as season
+from .transactions.describe.rhythm import second_purchase_window as second_purchase_window
 from .transactions.describe.rhythm import suitable_period as suitable_period
 from .transactions.describe.rhythm import time_to_second_purchase as time_to_second_purchase
 from .transactions.log import Transactions as Transactions

@@ -2,6 +2,7 @@
 
 - ``Terms``: horizon, margin, discount rate, price and currency
 - ``customer_value``: value of each customer; ``total_value`` of all customers or of segments
+- ``new_customer_value``: value of a customer to be acquired
 - ``value_by_segment``: segments compared; ``value_by_horizon``: horizons compared
 - ``saved_value``: value of a customer with a contract who was about to leave and is kept
 - ``break_even_uplift``: increase in purchases at which an offer earns its cost; ``paying_customers``

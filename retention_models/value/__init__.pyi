@@ -8,6 +8,7 @@ from .contracts import retention_elasticity as retention_elasticity
 from .customer import customer_value as customer_value
 from .customer import total_value as total_value
 from .marginal import marginal_value as marginal_value
+from .new_customers import new_customer_value as new_customer_value
 from .saved_customers import saved_value as saved_value
 from .spending import fit_spend as fit_spend
 from .spending import spend_by_frequency as spend_by_frequency

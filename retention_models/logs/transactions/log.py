@@ -317,7 +317,8 @@ def read_transactions(
     {'rows without a readable date': 1}
     >>> transactions.returns
     Returns: rows = 1; gross = 35; returned = 15; net = 20; unmatched = 0
-    >>> summarize(transactions).index.tolist()
+    >>> import retention_models as rm
+    >>> rm.summarize(transactions).index.tolist()
     ['Ann']
     """
     check_choice("refunds", refunds, get_args(Refunds))

@@ -7,13 +7,15 @@ from typing import Any, Literal, get_args
 import narwhals as nw
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from retention_models.core.arguments import check_choice
+from retention_models.core.arguments import check_choice, require_number, require_whole
 from retention_models.core.dates import MEAN_DAYS
 from retention_models.core.proportions import waiting_interval
 from retention_models.logs.transactions.describe.cohorts import daily_purchases
 from retention_models.logs.transactions.purchases import (
     Period,
+    add_first_period,
     as_transactions,
     filter_days,
     observed_purchases,
@@ -79,34 +81,48 @@ def purchase_gaps(transactions: Any) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by ``days``, from 1 to the longest gap: number of ``gaps`` of that length, and ``share``, the cumulative
-        share of all gaps (from 0 to 1). Empty if no customer bought twice.
+        share of these gaps (from 0 to 1). Then, for silence: ``at_risk``, the gaps after a repeat purchase that lasted
+        that long, and ``over``, the share of them that a purchase ended by then, with its 95 % confidence interval
+        ``over_lower, over_upper``. Beyond the last of them, and where there is none, it is what was known before: 0,
+        and 0 to 1, at the start. Empty if no customer bought twice.
 
     Notes
     -----
-    Only customers who bought again have a gap. Long gaps are under-represented, because the log ends before they do.
-    For the share of customers who come back, use ``time_to_second_purchase``.
+    ``share`` describes completed gaps. Long ones are under-represented, because the log ends before they do: use it for
+    the usual rhythm. ``over`` includes gaps that are still open, which count as long as they were observed (Kaplan &
+    Meier 1958): use it to judge a silence. Both describe customers of all kinds together. For new customers use
+    ``time_to_second_purchase``.
 
     Examples
     --------
     >>> import retention_models as rm
-    >>> rm.logs.purchase_gaps(rm.datasets.load_cdnow()).loc[[7, 28, 182]].round(3)
-          gaps  share
+    >>> rm.logs.purchase_gaps(rm.datasets.load_cdnow()).loc[[7, 28, 182], ["gaps", "share", "over"]].round(3)
+          gaps  share   over
     days
-    7      108  0.171
-    28      52  0.456
-    182      3  0.890
+    7      108  0.171  0.138
+    28      52  0.456  0.370
+    182      3  0.890  0.730
     """
     log = as_transactions(transactions)
     end = log.last_observed
-    bought = filter_days(purchases(log), "period", None, end)
-    before = nw.col("period").shift(1).over("customer_id", order_by="period")
-    pairs = bought.with_columns(before=before).filter(~nw.col("before").is_null())
-    counted = collect(pairs.group_by("before", "period").agg(gaps=nw.len()))
-    if counted.empty:
-        none = pd.RangeIndex(1, 1, name="days")
-        return pd.DataFrame({"gaps": np.empty(0, np.int64), "share": np.empty(0)}, index=none)
-    table = _sum_by_day(counted[["gaps"]], _days_between(counted["before"], counted["period"]))
-    return table.assign(share=table["gaps"].cumsum() / table["gaps"].sum()).loc[1:]
+    bought = add_first_period(filter_days(purchases(log), "period", None, end))
+    then = nw.col("period").shift(-1).over("customer_id", order_by="period")
+    pairs = bought.with_columns(then=then, again=(nw.col("period") > nw.col("first")).cast(nw.Int64))
+    counted = collect(pairs.group_by("period", "then", "again").agg(gaps=nw.len()))
+    is_over, lasted = _durations(counted["period"], counted["then"], end)
+    if not is_over.any():
+        names = ("share", "over", "over_lower", "over_upper")
+        none = {"gaps": np.empty(0, np.int64), "at_risk": np.empty(0, np.int64), **dict.fromkeys(names, np.empty(0))}
+        return pd.DataFrame(none, pd.RangeIndex(1, 1, name="days"))[["gaps", "share", "at_risk", *names[1:]]]
+    again = counted["gaps"] * counted["again"]
+    sums = {"gaps": counted["gaps"] * is_over, "watched": again, "ended": again * is_over}
+    table = _sum_by_day(pd.DataFrame(sums), lasted)
+    table["share"] = table["gaps"].cumsum() / table["gaps"].sum()
+    waiting = _waiting(table.pop("watched"), table.pop("ended"))
+    silence = waiting.rename(columns=lambda name: name.replace("share", "over")).drop(columns="came_back")
+    table = table.join(silence).loc[1 : int(lasted[is_over].max())]
+    table["at_risk"] = table["at_risk"].fillna(0).astype(np.int64)
+    return table.ffill().fillna({"over": 0.0, "over_lower": 0.0, "over_upper": 1.0})
 
 
 def time_to_second_purchase(
@@ -153,15 +169,64 @@ def time_to_second_purchase(
     counted = collect(firsts.group_by("first", "second").agg(customers=nw.len()))
     if counted.empty:
         raise ValueError("no customer was first seen within these dates")
-    back = counted["second"].notna().to_numpy()
-    watched = _days_between(counted["first"], pd.to_datetime(counted["second"]).fillna(pd.Timestamp(end)))
+    back, watched = _durations(counted["first"], counted["second"], end)
     if not watched.any():
         raise ValueError(f"all customers were first seen on the last day, {end}, so none was watched for even one day")
     table = _sum_by_day(counted[["customers"]].assign(came_back=counted["customers"] * back), watched)
-    table["at_risk"] = table["customers"][::-1].cumsum()
-    table["share"] = 1 - (1 - table["came_back"] / table["at_risk"]).cumprod()
-    table["share_lower"], table["share_upper"] = waiting_interval(table["at_risk"], table["came_back"])
-    return table.loc[1:, ["at_risk", "came_back", "share", "share_lower", "share_upper"]]
+    return _waiting(table["customers"], table["came_back"]).loc[1:]
+
+
+def second_purchase_window(
+    second: pd.DataFrame, *, ahead_days: int = 91, share: float = 0.1, at_risk: int = 30
+) -> int | None:
+    """The day from which on few of the customers without a second purchase still make one soon.
+
+    Parameters
+    ----------
+    second
+        The frame of ``time_to_second_purchase``.
+    ahead_days
+        What soon is, in days. By default 91, 13 weeks.
+    share
+        What few are, from 0 to 1. By default 0.1.
+    at_risk
+        How many customers must have been observed until ``ahead_days`` after a day. By default 30.
+
+    Returns
+    -------
+    int or None
+        The first day since the first purchase from which on less than ``share`` of those still without a second
+        purchase make it within the next ``ahead_days``. None where there is no such day among those with enough
+        customers.
+
+    Raises
+    ------
+    ValueError
+        When a number is not valid.
+
+    Notes
+    -----
+    The share is 1 - S(d + ahead) / S(d), with S the share without a second purchase by Kaplan & Meier (1958). It does
+    not move with the length of the log, as "ever" would. It describes customers of all kinds together, and does not say
+    that a contact would bring more.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> second = rm.logs.time_to_second_purchase(rm.datasets.load_cdnow())
+    >>> rm.logs.second_purchase_window(second)
+    129
+    """
+    require_whole("ahead_days", ahead_days, 1)
+    require_number("share", share, 0, 1, inside=True)
+    require_whole("at_risk", at_risk, 1)
+    every = second.reindex(pd.RangeIndex(1, int(second.index[-1]) + 1))
+    still, watched = 1 - every["share"], every["at_risk"].shift(-ahead_days)
+    coming = 1 - still.shift(-ahead_days) / still.where(still > 0)
+    known = coming[watched >= at_risk].fillna(0.0)
+    many = known.index[known >= share]
+    day = int(many[-1]) + 1 if len(many) else 1
+    return day if len(known) and day <= known.index[-1] else None
 
 
 def well_watched(second: pd.DataFrame) -> pd.DataFrame:
@@ -229,11 +294,23 @@ def season(
     return season.assign(relative=season["per_day"] / max(repeat.mean(), np.finfo(float).tiny))
 
 
+def _durations(start: pd.Series, end: pd.Series, last: Any) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Whether each wait ended, and how many days it lasted or was observed."""
+    lasted = pd.to_datetime(end).fillna(pd.Timestamp(last)) - pd.to_datetime(start)
+    return np.asarray(end.notna()), np.asarray(lasted.dt.days, dtype=np.int64)
+
+
+def _waiting(watched: pd.Series, came_back: pd.Series) -> pd.DataFrame:
+    """By day: those at risk, those who came back on it, and the share back by then, with its interval."""
+    at_risk = watched[::-1].cumsum()[::-1]
+    at_risk, came_back = at_risk[at_risk > 0], came_back[at_risk > 0]
+    share = 1 - (1 - came_back / at_risk).cumprod()
+    lower, upper = waiting_interval(at_risk, came_back)
+    columns = {"at_risk": at_risk, "came_back": came_back, "share": share, "share_lower": lower, "share_upper": upper}
+    return pd.DataFrame(columns)
+
+
 def _sum_by_day(counts: pd.DataFrame, days: np.ndarray) -> pd.DataFrame:
     """Sums of whole numbers for every day from 0 to the last."""
     every = pd.RangeIndex(days.max() + 1, name="days")
     return counts.astype(np.int64).groupby(days).sum().reindex(every, fill_value=0)
-
-
-def _days_between(start: pd.Series, end: pd.Series) -> np.ndarray:
-    return (pd.to_datetime(end) - pd.to_datetime(start)).dt.days.to_numpy()

@@ -7,6 +7,7 @@ import retention_models as rm
 from retention_models.logs.transactions.describe.rhythm import (
     days_until,
     purchase_gaps,
+    second_purchase_window,
     suitable_period,
     time_to_second_purchase,
     well_watched,
@@ -33,7 +34,57 @@ def test_a_log_without_repeat_purchases_has_no_gaps():
     gaps = purchase_gaps(rm.read_transactions(LOG).window(observation_end="2024-01-03"))
     assert gaps.empty
     assert gaps.index.name == "days"
-    assert list(gaps) == ["gaps", "share"]
+    assert list(gaps) == list(purchase_gaps(LOG)) == ["gaps", "share", "at_risk", "over", "over_lower", "over_upper"]
+
+
+def test_silence_is_judged_by_gaps_with_open_ones():
+    """Customer 1 buys on days 0, 3, 7 and is watched until day 20; customer 2 on days 0 and 5; customer 3 once."""
+    days = {1: (0, 3, 7), 2: (0, 5), 3: (20,)}
+    start = pd.Timestamp("2024-01-01")
+    rows = [(who, start + pd.Timedelta(day, "D")) for who, when in days.items() for day in when]
+    gaps = purchase_gaps(pd.DataFrame(rows, columns=["customer_id", "date"]).assign(amount=1.0))
+    assert gaps["gaps"].loc[[3, 4, 5]].tolist() == [1, 1, 1]  # after any purchase, completed
+    # after a repeat purchase: 4 days (ended), 13 and 15 days (open)
+    assert gaps["at_risk"].tolist() == [3, 3, 3, 3, 2]
+    assert gaps["over"].tolist() == pytest.approx([0, 0, 0, 1 / 3, 1 / 3])
+
+
+def test_on_cdnow_completed_gaps_say_that_silence_ends_sooner_than_it_does():
+    gaps = purchase_gaps(rm.datasets.load_cdnow(full=True))
+    assert gaps.loc[200, "share"] == pytest.approx(0.90, abs=0.005)
+    assert gaps.loc[200, "over"] == pytest.approx(0.75, abs=0.005)
+
+
+def test_gaps_without_a_second_repeat_purchase_say_nothing_of_silence():
+    rows = pd.DataFrame({"customer_id": [1, 1], "date": ["2024-01-01", "2024-01-04"], "amount": 1.0})
+    gaps = purchase_gaps(rows)
+    assert gaps.index.tolist() == [1, 2, 3]
+    assert gaps.notna().all(axis=None)
+    assert (gaps[["over", "over_lower", "over_upper"]] == [0.0, 0.0, 1.0]).all(axis=None)
+
+
+@pytest.mark.parametrize("end", ["1998-06-30", "1998-03-31", "1997-12-31"])
+def test_the_window_for_a_second_purchase_does_not_move_with_the_length_of_the_log(end):
+    log = rm.read_transactions(rm.datasets.load_cdnow(full=True)).window(observation_end=end)
+    assert second_purchase_window(time_to_second_purchase(log)) == 128
+
+
+def test_the_window_begins_where_few_still_come():
+    second = time_to_second_purchase(rm.datasets.load_cdnow())
+    day = second_purchase_window(second)
+    still = 1 - second["share"]
+
+    def coming(d):
+        return 1 - still[d + 91] / still[d]
+
+    assert coming(day) < 0.1 <= coming(day - 1)
+    assert all(coming(d) < 0.1 for d in range(day, 440))
+    assert second_purchase_window(second, share=0.001) is None
+    assert second_purchase_window(second, share=0.05) > day
+    assert second_purchase_window(second, ahead_days=28) < day
+    assert second_purchase_window(second, at_risk=10_000) is None
+    with pytest.raises(ValueError, match="share must be a number between 0 and 1"):
+        second_purchase_window(second, share=10)
 
 
 def test_customers_who_were_watched_briefly_count_as_long_as_they_were():
