@@ -35,8 +35,8 @@ COLUMNS = (
     Option("no_amount", None, "there is no money in the log"),
     Option("quantity", "COLUMN", "column of the number of items, with --unit-price: no --amount"),
     Option("unit_price", "COLUMN", "column of the price of one item"),
-    Option("order_id", "COLUMN", "column of the order, by which returns find purchases (default: order_id)"),
-    Option("article", "COLUMN", "column of the article, likewise (default: article)"),
+    Option("order_id", "COLUMN", "column of the order that a return cancels (default: order_id)"),
+    Option("article", "COLUMN", "column of the article that it returns (default: article)"),
 )
 READING = (
     Option("where", "CONDITION", "rows that count: status=Completed or status!=Cancelled; repeatable", repeated=True),
@@ -57,6 +57,10 @@ WINDOW = (
     Option("acquired_after", "DAY", "only customers first seen on this day or later"),
 )
 DISCOUNT_RATE = Option("annual_discount_rate", "RATE", "0.1 for 10 %% a year (default: 0.15, assumed)", discount_rate)
+_COSTS = (
+    Option("acquisition_cost", "AMOUNT", "of winning a customer (default: not known)", number),
+    Option("retention_cost", "AMOUNT", "of keeping a customer who would have left (default: not known)", number),
+)
 OFFER_COST = Option("offer_cost", "AMOUNT", "of one offer (default: a tenth of a typical purchase, assumed)", number)
 _FORECAST = (
     Option("calibration_end", "DAY", "last day to learn from; later ones judge (default: two thirds of it)"),
@@ -135,14 +139,14 @@ PURCHASES = Source(
     options={
         "columns, rows and days": (*COLUMNS, *READING, *WINDOW),
         "the forecast": _FORECAST,
-        "the money": (MARGIN, DISCOUNT_RATE, CURRENCY, OFFER_COST),
+        "the money": (MARGIN, DISCOUNT_RATE, CURRENCY, OFFER_COST, *_COSTS),
         "files beside the pages": (
             Option("segments", "FILE", "write who is in which segment: .csv or .parquet", Path),
             Option("scores", "FILE", "write what each customer is expected to do: .csv or .parquet", Path),
         ),
     },
     columns={"customer_id": "customer_id", "date": "date", "amount": "amount"},
-    optional=(*_PLAN, "currency", "offer_cost", "model", *_FILES),
+    optional=(*_PLAN, "currency", "offer_cost", *(option.name for option in _COSTS), "model", *_FILES),
     with_notebook_default=("margin", "annual_discount_rate", "level"),
     reading=(*(option.name for option in READING), *_BESIDE),
     assumed=("margin", "annual_discount_rate", "offer_cost"),

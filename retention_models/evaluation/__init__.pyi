@@ -5,7 +5,6 @@ from .backtest_purchases import backtest as backtest
 from .by_period import season_left as season_left
 from .by_period import tracking as tracking
 from .by_period import tracking_error as tracking_error
-from .by_segment import actual_over_expected as actual_over_expected
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .extrapolation import drawn_curves as drawn_curves
@@ -19,7 +18,7 @@ from .holdout import holdout_by_group as holdout_by_group
 from .holdout import holdout_check as holdout_check
 from .holdout import holdout_scores as holdout_scores
 from .holdout import status_by_frequency as status_by_frequency
-from .new_customers import new_customer_errors as new_customer_errors
+from .new_customer_forecasts import new_customer_errors as new_customer_errors
 from .origins import earlier_origins as earlier_origins
 from .past_forecasts import past_errors as past_errors
 from .ranking import concentration as concentration
@@ -27,4 +26,5 @@ from .ranking import gain_table as gain_table
 from .reliability import alive_check as alive_check
 from .reliability import alive_reliability as alive_reliability
 from .reliability import fit_pause as fit_pause
+from .segment_ratios import actual_over_expected as actual_over_expected
 from .timing import timing_check as timing_check

@@ -37,6 +37,9 @@ NO_BACKTEST = (
 )
 
 
+HARDLY_WORSE = 4.0  # AIC (Burnham & Anderson 2002, Model Selection and Multimodel Inference, section 2.6)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Presentation):
     """Several models of the same customers side by side, and the model to use.
@@ -60,6 +63,11 @@ class Comparison(Presentation):
     frame: pd.DataFrame
     tests: Mapping[tuple[str, str], LikelihoodRatio]
     notes: tuple[str, ...] = ()
+
+    @property
+    def alternatives(self) -> list[str]:
+        """The models that the data can hardly tell from the best: within 4 AIC of it, itself included."""
+        return self.frame.index[self.frame["aic"] <= self.frame["aic"].min() + HARDLY_WORSE].to_list()
 
     def __str__(self) -> str:
         return self.sentence

@@ -39,7 +39,7 @@ TOTAL = "total, all customers"  # no label of a segment
 OF_KIND = {"counts": ("purchases", "holdout_frequency"), "value": ("amount", "holdout_amount")}
 SHORTER = (39 * 7, 26 * 7, 13 * 7, 8 * 7, 4 * 7)  # days of the horizons from which errors are borrowed
 
-SegmentsOn: TypeAlias = pd.Series | Callable[[Transactions], pd.Series]
+SegmentsOn: TypeAlias = pd.Series | Callable[[Transactions], pd.Series | pd.DataFrame]
 Key: TypeAlias = tuple[Any, str]  # segment and kind of total
 Errors: TypeAlias = dict[Key, ForecastErrors]
 Target: TypeAlias = tuple[pd.DataFrame, pd.Series, pd.DataFrame]  # customers, their segments, what came by segment
@@ -71,7 +71,7 @@ def past_errors(
     by
         Segments with errors of their own. A Series of labels by customer for what does not change, such as the channel
         or the cohort. A function of the log for what does: it gets the log as it was at each origin, and returns such a
-        Series, as ``rfm_segments(log)["segment"]`` is. By default None: only the total.
+        Series, or a frame with a column ``segment``, as ``rfm_segments`` does. By default None: only the total.
 
     Returns
     -------
@@ -249,7 +249,8 @@ class EarlierForecasts:
         everybody = pd.Series(TOTAL, customers.index)
         if self.by is None:
             return [everybody]
-        code, names = read_codes(customers, self.by(log) if callable(self.by) else self.by)
+        by = self.by(log) if callable(self.by) else self.by
+        code, names = read_codes(customers, by["segment"] if isinstance(by, pd.DataFrame) else by)
         return [everybody, pd.Series(names.to_numpy()[code], customers.index)]
 
     def _coming_season(self, days_ahead: int) -> float:

@@ -7,6 +7,7 @@ from .pooled import fit_pooled as fit_pooled
 from .resampling import Bootstrap as Bootstrap
 from .resampling import bootstrap as bootstrap
 from .result import Fit as Fit
+from .result import shows_leaving as shows_leaving
 from .spell_curves import cause_curves as cause_curves
 from .spell_curves import round_tenures as round_tenures
 from .spell_curves import survival_curves as survival_curves

@@ -265,7 +265,23 @@ def is_free(fit: Fit) -> NDArray[np.bool_]:
 def shows_leaving(fit: Fit) -> bool:
     """Whether the data of a purchase model contain a sign of customers leaving, so that P(alive) can be known.
 
-    There is none where drop-out ran to 0, and none in a model in which nobody leaves.
+    Parameters
+    ----------
+    fit
+        A fitted purchase model.
+
+    Returns
+    -------
+    bool
+        False where drop-out ran to 0, and for a model in which nobody leaves (NBD): at such an edge nothing is known of
+        who has left.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> customers = rm.summarize(rm.datasets.load_cdnow())
+    >>> [rm.fitting.shows_leaving(rm.fit(model, customers)) for model in (rm.ParetoNBD, rm.NBD)]
+    [True, False]
     """
     edges = [limit for limit in type(fit.model).limits if limit.nobody_leaves]
     held = set(fit.params.index[~is_free(fit)])

@@ -13,7 +13,7 @@ and ``read_contracts`` check it and count the rows that they set aside. ``summar
 - ``set_aside``: how much of a log may be unreadable
 - ``cohort_retention``: cohort retention by period; ``retention_by_age`` over all cohorts
 - ``time_to_second_purchase``, ``second_purchase_window``: the second purchase; ``purchase_gaps``, ``season``
-- ``rfm_segments``: segments by the past; ``first_purchases``
+- ``rfm_segments``: segments by the past; ``recency_segments``; ``first_purchases``
 
 **Contracts**
 

@@ -13,6 +13,7 @@ from .transactions.describe.cohorts import cohort_retention as cohort_retention
 from .transactions.describe.cohorts import purchases_per_period as purchases_per_period
 from .transactions.describe.cohorts import retention_by_age as retention_by_age
 from .transactions.describe.first_purchases import first_purchases as first_purchases
+from .transactions.describe.rfm import recency_segments as recency_segments
 from .transactions.describe.rfm import rfm_segments as rfm_segments
 from .transactions.describe.rhythm import purchase_gaps as purchase_gaps
 from .transactions.describe.rhythm import season as season

@@ -13,9 +13,11 @@ from .formats import display_columns as display_columns
 from .formats import p_value_text as p_value_text
 from .formats import three_digits as three_digits
 from .formats import with_intervals as with_intervals
+from .new_customers import new_customer_sentence as new_customer_sentence
 from .overviews import contract_overview as contract_overview
 from .overviews import overview as overview
 from .purchases import Sentence as Sentence
+from .purchases import alternatives_sentence as alternatives_sentence
 from .purchases import customer_base_sentence as customer_base_sentence
 from .purchases import forecast_sentence as forecast_sentence
 from .purchases import typical_cost as typical_cost

@@ -32,13 +32,10 @@ def display_columns(table: pd.DataFrame) -> pd.DataFrame:
 
 def _with_planning_ranges(table: pd.DataFrame) -> pd.DataFrame:
     """The value as planned, and both planning ranges as text, in place of the interval of parameters."""
-    beside = [name for name in table if str(name).startswith(("value", "planning", "range"))]
-    shown = table.drop(columns=beside)
-    if "value_per_customer" in table:
-        shown["value_per_customer"] = (
-            table["value_per_customer"] * table["planning"] / table["value"].where(table["value"] > 0, 1.0)
-        )
-    shown["value"] = table["planning"].where(table["planning"].notna(), table["value"])
+    planned = table["planning"].where(table["planning"].notna(), table["value"])
+    shown = table.drop(columns=[name for name in table if str(name).startswith(("value", "planning", "range"))])
+    shown["value_per_customer"] = table["value_per_customer"] * planned / table["value"].where(table["value"] > 0, 1.0)
+    shown["value"] = planned
     for level in (80, 95):
         ends = table[[f"planning_lower_{level}", f"planning_upper_{level}"]].itertuples(index=False)
         shown[f"{level} % range"] = [

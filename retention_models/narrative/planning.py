@@ -23,24 +23,24 @@ def range_text(row: pd.Series[Any], write: Callable[[float], str]) -> str:
     return f"{four} (four times in five; {nineteen} in 19 of 20)"
 
 
-def past_error_text(past_errors: PastErrors, errors: ForecastErrors) -> str:
+def past_error_text(past_errors: PastErrors, errors: ForecastErrors, *, what: str = "forecast") -> str:
     """How earlier forecasts of this length came true, and what the range rests on: a few sentences."""
     span = span_name(past_errors.horizon, past_errors.time_unit)
-    facts = [_earlier_text(errors, span), *_warnings(past_errors, errors)]
+    facts = [_earlier_text(errors, span, what), *_warnings(past_errors, errors)]
     return " ".join(fact for fact in facts if fact)
 
 
-def _earlier_text(errors: ForecastErrors, span: str) -> str:
+def _earlier_text(errors: ForecastErrors, span: str, what: str) -> str:
     """The errors of earlier forecasts, and how many lay inside such a range."""
-    m = len(errors.origins)
+    m, several = len(errors.origins), what.replace("forecast", "forecasts")
     if m == 0:
-        return f"No earlier forecast over {span} can be checked: the range rests on a stated error of 10 %."
+        return f"No earlier {what} over {span} can be checked: the range rests on a stated error of 10 %."
     off = sorted(errors.errors)
     if m == 1:
-        return f"One earlier forecast over {span} was {_off_text(off[0])}."
+        return f"One earlier {what} over {span} was {_off_text(off[0])}."
     inside = int(errors.inside(0.8).sum())
     most, least = _off_text(off[0]), _off_text(off[-1])
-    return f"Of {m} earlier forecasts over {span}, {inside} lay inside such a range, from {most} to {least}."
+    return f"Of {m} earlier {several} over {span}, {inside} lay inside such a range, from {most} to {least}."
 
 
 def _off_text(error: float) -> str:

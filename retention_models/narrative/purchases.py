@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -10,13 +10,15 @@ import pandas as pd
 
 from retention_models.core.check import Check
 from retention_models.core.dates import span_name
+from retention_models.core.formatting import three_digits
 from retention_models.forecast.planning_range import PastErrors
-from retention_models.logs.transactions.describe.rhythm import days_until, well_watched
+from retention_models.logs.transactions.describe.rhythm import days_until, second_purchase_window, well_watched
 from retention_models.narrative.planning import count_text, past_error_text, range_text
 from retention_models.value.break_even import TYPICAL_SHARE
 from retention_models.value.terms import Terms
 
-CERTAIN = 1e-3  # percent: a share so near to all, with an interval so narrow, is an edge of the likelihood
+NAMED = 3  # segments in a sentence
+CERTAIN = 1e-3  # percent: a share so near to all is an edge of the likelihood
 
 
 def value_sentence(
@@ -62,8 +64,8 @@ def value_sentence(
     uplift, few = paying.index[len(paying) // 2], paying.iloc[len(paying) // 2]
     ends = (f"{100 * few[name]:.1f}" for name in ("share", "share_lower", "share_upper"))
     return (
-        f"Plan with a value of {range_text(worth, lambda amount: terms.written(_rounded(amount)))} from the "
-        f"{worth['customers']:,.0f} known customers over the next {_horizon_text(terms)}. "
+        f"Plan with a value of {range_text(worth, lambda amount: terms.written(rounded_amount(amount)))} from the "
+        f"{worth['customers']:,.0f} known customers over the next {horizon_text(terms)}. "
         f"{past_error_text(past_errors, errors)} An offer that costs {terms.written(cost)} a customer and raises "
         f"purchases by {uplift} pays for {few['customers']:,.0f} of them ({next(ends)} %, {100 * level:g} % CI "
         f"{next(ends)} to {next(ends)} %).{median_share_sentence(total)}{failed_sentence(checks)}"
@@ -78,10 +80,10 @@ def customer_base_sentence(
     day: str,
     terms: Terms,
     alive: Check | None = None,
+    ratios: pd.DataFrame | None = None,
     checks: Sequence[Check] = (),
-    level: float = 0.95,
 ) -> str:
-    """Number of active customers, time to the second purchase of new ones, and the most valuable segment.
+    """Number of active customers, time to the second purchase, the most valuable segment, and segments misjudged.
 
     Where the model found no sign of customers leaving, or customers held for lost came back, the text says that the log
     cannot say who has left.
@@ -100,10 +102,11 @@ def customer_base_sentence(
         The terms of the value.
     alive
         The check of P(alive) at an earlier day, from ``alive_check``. By default None: not tested.
+    ratios
+        The frame of ``actual_over_expected`` for the segments at an earlier day. The text names those that the model
+        undervalued or overvalued. By default None.
     checks
         Other checks. The text names those that failed.
-    level
-        Level of the interval in ``status``, 0.95 by default.
 
     Returns
     -------
@@ -117,31 +120,55 @@ def customer_base_sentence(
     """
     row, best, share = status.iloc[0], segments.iloc[0], 100 * well_watched(second)["share"]
     return (
-        f"{_status_text(row, day, alive, level)} {share.iloc[-1]:.0f} % of new customers buy again within "
-        f"{share.index[-1]:,} days; half of those do so within {days_until(share, share.iloc[-1] / 2):,} days. The "
-        f"segment “{segments.index[0]}” is {100 * best['share_of_customers']:.0f} % of the customers and "
-        f"{100 * best['share_of_value']:.0f} % of the value expected within {_horizon_text(terms)}"
-        f".{median_share_sentence(segments)}{failed_sentence(checks)}"
+        f"{_status_text(row, day, alive)} {share.iloc[-1]:.0f} % of new customers buy again within "
+        f"{share.index[-1]:,} days; half of those do so within {days_until(share, share.iloc[-1] / 2):,} days."
+        f"{_window_text(second)} The segment “{segments.index[0]}” is {100 * best['share_of_customers']:.0f} % of the "
+        "customers and "
+        f"{100 * best['share_of_value']:.0f} % of the value expected within {horizon_text(terms)}"
+        f".{bias_sentence(ratios)}{median_share_sentence(segments)}{failed_sentence(checks)}"
     )
 
 
-def _status_text(row: pd.Series[Any], day: str, alive: Check | None, level: float) -> str:
+def _window_text(second: pd.DataFrame) -> str:
+    """From which day on few of those still waiting make a second purchase soon; empty where the log is too short."""
+    day = second_purchase_window(second)
+    if day is None:
+        return ""
+    return f" After day {day:,}, fewer than 1 in 10 of those still waiting order within the next 13 weeks."
+
+
+def bias_sentence(ratios: pd.DataFrame | None) -> str:
+    """The segments that bought more or less than a model expected, at most three; empty where there is none."""
+    if ratios is None or not ratios["is_biased"].any():
+        return ""
+    biased = ratios[ratios["is_biased"]]
+    worst = biased.reindex((biased["actual"] - biased["expected"]).abs().sort_values(ascending=False).index)[:NAMED]
+    named = [
+        f"“{name}” {three_digits(row['ratio'])} times as much as expected ({three_digits(row['ratio_lower'])} to "
+        f"{three_digits(row['ratio_upper'])})"
+        for name, row in worst.iterrows()
+    ]
+    return f" At the cut-off, the model misjudged segments: {', '.join(named)}. Do not rank segments by value alone."
+
+
+def _status_text(row: pd.Series[Any], day: str, alive: Check | None) -> str:
     """How many customers are expected to be customers still, or why the log cannot say."""
     share, lower, upper = (100 * float(row[f"probability_alive{end}"]) for end in ("", "_lower", "_upper"))
-    if alive is not None and alive.passed is False:
+    at_edge = share > 100 - CERTAIN and upper - lower == 100
+    if alive is not None and alive.passed is False and not at_edge:
         return f"The log does not show who of {row['customers']:,.0f} customers has left by {day}. {alive.detail}"
-    if share > 100 - CERTAIN and upper - lower < CERTAIN:
+    if at_edge:
         return (
             f"This log of {row['customers']:,.0f} customers contains no sign of customers leaving, so it cannot say "
             f"who has left by {day}."
         )
     return (
-        f"{row['still_customers']:,.0f} of {row['customers']:,.0f} customers ({share:.0f} %, {100 * level:g} % CI "
-        f"{lower:.0f} to {upper:.0f} %) are expected to still be customers on {day}."
+        f"{row['still_customers']:,.0f} of {row['customers']:,.0f} customers ({share:.0f} %) are expected to still be "
+        f"customers on {day}."
     )
 
 
-def _horizon_text(terms: Terms) -> str:
+def horizon_text(terms: Terms) -> str:
     """The horizon of some terms in words."""
     terms.require("horizon", "time_unit")
     return span_name(float(terms.horizon or 0.0), str(terms.time_unit))
@@ -160,7 +187,7 @@ def failed_sentence(checks: Sequence[Check]) -> str:
     return f" {len(failed)} check{'s' * (len(failed) > 1)} failed: {', '.join(failed)}." if failed else ""
 
 
-def _rounded(amount: float) -> float:
+def rounded_amount(amount: float) -> float:
     """An amount to three significant digits."""
     return float(f"{amount:.3g}")
 
@@ -201,6 +228,26 @@ def forecast_sentence(
         f"{len(customers):,} customers known on {about['calibration_end']}; new customers come on top. "
         f"{past_error_text(past_errors, past_errors.counts)}"
     )
+
+
+def alternatives_sentence(totals: Mapping[str, pd.DataFrame]) -> Sentence:
+    """What models that the data hardly tell apart expect of all customers.
+
+    Parameters
+    ----------
+    totals
+        The row of ``predict_total`` for each of these models, by name, such as those of ``Comparison.alternatives``.
+
+    Returns
+    -------
+    Sentence
+        One sentence; empty for fewer than two models.
+    """
+    if len(totals) < 2:
+        return Sentence("")
+    expected = {name: float(total["expected"].iloc[0]) for name, total in totals.items()}
+    low, high = (count_text(pick(expected.values())) for pick in (min, max))
+    return Sentence(f"Models that the data hardly tell apart ({', '.join(expected)}) expect {low} to {high} purchases.")
 
 
 def typical_cost(customers: Any) -> float:

@@ -195,9 +195,28 @@ def test_the_base_sentence_tells_status_onboarding_and_the_best_segment():
     terms = rm.Terms(horizon=1, time_unit="W")
     told = {"day": "2024-06-30", "terms": terms}
     assert customer_base_sentence(status, second, segments, **told) == (
-        "90 of 200 customers (45 %, 95 % CI 40 to 50 %) are expected to still be customers on 2024-06-30. 40 % of new "
-        "customers buy again within 4 days; half of those do so within 2 days. The segment “champion” is 20 % of the "
-        "customers and 70 % of the value expected within 1 week."
+        "90 of 200 customers (45 %) are expected to still be customers on 2024-06-30. 40 % of new customers buy again "
+        "within 4 days; half of those do so within 2 days. The segment “champion” is 20 % of the customers and 70 % of "
+        "the value expected within 1 week."
+    )
+    ratios = pd.DataFrame(
+        {
+            "actual": [30.0, 500.0, 100.0],
+            "expected": [2.0, 400.0, 99.0],
+            "ratio": [15.0, 1.25, 1.01],
+            "ratio_lower": [5.123, 1.1, 0.9],
+            "ratio_upper": [60.0, 1.4, 1.1],
+            "is_biased": [True, True, False],
+        },
+        index=["at risk", "loyal", "champion"],
+    )
+    assert customer_base_sentence(status, second, segments, ratios=ratios, **told).endswith(
+        "within 1 week. At the cut-off, the model misjudged segments: “loyal” 1.25 times as much as expected (1.10 to "
+        "1.40), “at risk” 15.0 times as much as expected (5.12 to 60.0). Do not rank segments by value alone."
+    )
+    long = second.reindex(range(1, 301)).ffill().assign(at_risk=100)
+    assert "After day 4, fewer than 1 in 10 of those still waiting order within the next 13 weeks. The segment" in (
+        customer_base_sentence(status, long.assign(share=long["share"].clip(upper=0.4)), segments, **told)
     )
     failed = [Check("sun", False, ""), Check("moon", None, "")]
     assert customer_base_sentence(status, second, segments, checks=failed, **told).endswith(" 1 check failed: “sun”.")
@@ -206,7 +225,7 @@ def test_the_base_sentence_tells_status_onboarding_and_the_best_segment():
         "The log does not show who of 200 customers has left by 2024-06-30. Of 40 customers with a P(alive) of at most "
         "10 %, 43 % bought again. 40 % of new customers"
     )
-    at_an_edge = status.assign(probability_alive=1.0, probability_alive_lower=1.0, probability_alive_upper=1.0)
+    at_an_edge = status.assign(probability_alive=1.0, probability_alive_lower=0.0, probability_alive_upper=1.0)
     assert customer_base_sentence(at_an_edge, second, segments, **told).startswith(
         "This log of 200 customers contains no sign of customers leaving, so it cannot say who has left by 2024-06-30. "
         "40 % of new customers"

@@ -6,6 +6,7 @@
 - ``by_engine``: customers aggregated where the log lies
 - ``in_memory``: customers aggregated in pandas
 - ``summary``: ``summarize``, ``histories``, ``compress``
+- ``returns``: negative amounts, netted against the purchases that they cancel
 - ``opportunities``: one occasion a period
 - ``settings``: settings chosen from a log
 """

@@ -35,7 +35,7 @@ from retention_models.tables.engines import (
     unread_hint,
 )
 from retention_models.tables.files import Kind, naming
-from retention_models.tables.frames import Frame, collect, on_engine
+from retention_models.tables.frames import Frame, as_lazy, collect, on_engine
 from retention_models.tables.reading import TextReading, described
 from retention_models.tables.text_forms import formats_in_words
 
@@ -139,7 +139,7 @@ class Transactions(Presentation):
     @property
     def columns(self) -> list[str]:
         """The columns of ``frame``."""
-        return nw.from_native(self.frame).collect_schema().names()
+        return as_lazy(self.frame).collect_schema().names()
 
     def window(
         self,

@@ -39,9 +39,9 @@ def first_purchases(transactions: Any) -> pd.DataFrame:
                 first_purchase  amount
     customer_id
     1               1997-01-01   29.33
-    2               1997-01-01   29.73
+    2               1997-01-01   63.34
     >>> round(first["amount"].mean(), 2)
-    33.11
+    32.99
     """
     log = as_transactions(transactions)
     encoded, ids = encode_ids(log)

@@ -89,6 +89,36 @@ def rfm_segments(transactions: Any) -> pd.DataFrame:
     return customers.assign(segment=names)
 
 
+def recency_segments(rfm: pd.DataFrame) -> pd.Series:
+    """Segments by recency alone, for a log that does not show who has left.
+
+    Parameters
+    ----------
+    rfm
+        The frame of ``rfm_segments``.
+
+    Returns
+    -------
+    pandas.Series
+        Called ``segment``, indexed as ``rfm``: the days since the last purchase of the customers with the same recency
+        score, such as "last purchase 0 to 57 days ago".
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> segments = rm.logs.recency_segments(rm.logs.rfm_segments(rm.datasets.load_cdnow()))
+    >>> segments.value_counts().sort_index().head(2)
+    segment
+    last purchase 0 to 150 days ago      471
+    last purchase 152 to 441 days ago    470
+    Name: count, dtype: int64
+    """
+    days = rfm["days_since_last"]
+    ends = days.groupby(rfm["recency_score"]).agg(["min", "max"])
+    names = {score: f"last purchase {row['min']:,} to {row['max']:,} days ago" for score, row in ends.iterrows()}
+    return rfm["recency_score"].map(names).rename("segment")
+
+
 def _quintile_scores(values: pd.Series) -> pd.Series:
     """Fifth of the ranking that each value lies in, 5 the highest; equal values take the lowest of their ranks."""
     below = (values.rank(method="min") - 1) / len(values)
