@@ -96,6 +96,7 @@ def of_purchases():
     shop = rm.ParetoNBD(r=1.05, alpha=10.61234567, s=1.0, beta=30.0)
     orders = shop.simulate_transactions(np.full(300, 52.0), rng, start="2024-01-01", time_unit="W").assign(amount=1.5)
     log = rm.read_transactions(orders)
+    netted = rm.read_transactions(pd.concat([orders, orders.tail(5).assign(amount=-0.5)]))
     customers = rm.summarize(log, time_unit="W").assign(web=lambda frame: np.arange(len(frame)) % 2)
     fits = {"NBD": rm.fit(rm.NBD, customers), "BG/NBD": rm.fit(rm.BGNBD, customers)}
     web = rm.fit(rm.BGNBD, customers, purchase_covariates="web")
@@ -109,7 +110,7 @@ def of_purchases():
         ErlangBuyer(1.0, 2.0, 3.0, 4.0, 2, 0.5), rm.BGBB.limits[0],
     ]  # fmt: skip
     return [
-        *models, log, rm.logs.choose_settings(log), web, web.covariate_terms,
+        *models, log, netted, netted.returns, rm.logs.choose_settings(log), web, web.covariate_terms,
         *web.covariate_terms.designs.values(), uncertainty_of(web).read(customers),
         *web.covariate_terms.by_link(rm.BGNBD, web.covariate_terms.blocks(customers)),
         comparison, *comparison.tests.values(), rm.bootstrap(fits["NBD"], customers, replicates=5, rng=rng),

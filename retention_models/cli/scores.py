@@ -27,12 +27,14 @@ _PERIODS = ("Y", "Q", "M", "W")
 _HORIZON = Option("horizon", "N", "length of the forecast, in the fit's time units", number)
 _LEVEL = Option("level", "P", "level of the intervals (default: 0.95)", level)
 
+DEFAULT_MODELS = ("MBGNBD", "ParetoNBD")  # in both, customers can leave after the first purchase
+
 
 def add_fit(parser: ArgumentParser) -> None:
     """Add the options of ``fit``, and what carries it out."""
     parser.usage = "retention-models fit --output FILE [--transactions FILE] [options]"
     parser.description = "Fit a model to a log by maximum likelihood, print it, and keep it in a file for predict."
-    parser.add_argument("--model", metavar="NAME", help="such as BGNBD (default: ParetoNBD)")
+    parser.add_argument("--model", metavar="NAME", help="such as BGNBD (default: MBGNBD or ParetoNBD, by AIC)")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="where the fit goes, as JSON")
     parser.add_argument("--time-unit", metavar="UNIT", help="W, D or a fixed length such as 30D (default: by the log)")
     parser.add_argument(
@@ -93,22 +95,28 @@ def _fit(options: Namespace) -> None:
     from retention_models.report.written_tables import check_output
 
     options = _with_project(options)
-    options.model = options.model or "ParetoNBD"
     models = {model.__name__: model for model in PURCHASES}
-    if options.model not in models:
+    candidates = [cast(Any, models.get(name)) for name in ([options.model] if options.model else DEFAULT_MODELS)]
+    if None in candidates:
         raise RequestError(f"no model of purchases is called {options.model!r}; there are {', '.join(models)}")
     _check_period(options)
     check_output(options.output, (".json",))
-    log, model = _read_window(options), cast(Any, models[options.model])
+    log = _read_window(options)
     if options.period:
         customers, reason = _customers(options, log, {"period": options.period}), ""
     else:
         plan = purchase_settings(log, time_unit=options.time_unit)
         units, reason = {"time_unit": plan.time_unit, "granularity": options.granularity}, plan.reasons["time_unit"]
-        customers = _customers(options, log, units, each="monetary_value" in model.columns)
-    fitted = fit(model, customers)
+        customers = _customers(options, log, units, each="monetary_value" in candidates[0].columns)
+    fits = [fit(model, customers) for model in candidates]
+    fitted = min(fits, key=lambda one: one.aic)
+    others = [
+        f"{type(one.model).__name__} has an AIC of {one.aic - fitted.aic:,.1f} more."
+        for one in fits
+        if one is not fitted
+    ]
     fitted.to_json(options.output)
-    print(fitted, *([reason] if reason else []), sep="\n")
+    print(fitted, *others, *([reason] if reason else []), sep="\n")
     _print_remarks(options, log, customers)
 
 

@@ -107,7 +107,7 @@ def fit_pause(fit: Fitted, customers: Any) -> float:
     >>> import retention_models as rm
     >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")
     >>> round(rm.evaluation.fit_pause(rm.fit(rm.MBGNBD, customers), customers), 2)
-    0.27
+    0.23
     """
     if alive_check(alive_reliability(fit, customers), fit).passed is not False:
         return 0.0
@@ -152,7 +152,7 @@ def alive_check(reliability: pd.DataFrame, fit: Fitted | None = None) -> Check:
     """
     name = "customers held for lost stay away"
     if fit is not None and not shows_leaving(uncertainty_of(fit).fit):
-        return Check(name, False, NO_SIGN)
+        return Check("the log shows that customers leave", False, NO_SIGN)
     if reliability.empty:
         return Check(name, None, f"Fewer than {FEWEST} customers have a P(alive) of at most {100 * LIMITS[-1]:.0f} %.")
     shown = reliability[reliability["refuted"]]

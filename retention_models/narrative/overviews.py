@@ -85,6 +85,8 @@ def _amounts(log: Transactions, bought: pd.DataFrame) -> dict[str, str]:
     returns = measure_returns(rows, log.last_observed)
     amounts = {"gross amount": returns.gross, "returned": returns.returned, "net amount": returns.net}
     facts = {name: f"{amount:,.0f}" for name, amount in amounts.items()}
+    if returns.unmatched:
+        facts["returns without a purchase"] = f"{returns.unmatched:,.0f}"
     if returns.due and returns.net:
         share = three_digits(100 * returns.due / returns.net)
         facts["returns still due"] = f"for purchases since {returns.due_from}, {share} % of the net amount"

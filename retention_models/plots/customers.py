@@ -128,7 +128,7 @@ def plot_segments(frame: pd.DataFrame, column: str = "value", ax: Axes | None = 
     ax.set_xlim(left=min(0, lower.min()))
     ax.grid(axis="x")
     ax.grid(axis="y", visible=False)
-    ax.set_xlabel(column.replace("_", " "))
+    ax.set_xlabel("value, with ranges at 80 % and 95 %" if column == "planning" else column.replace("_", " "))
     return ax
 
 

@@ -269,7 +269,8 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are(
 @pytest.fixture(scope="module")
 def fitted(orders: Path) -> Path:
     path = orders.with_name("fit.json")
-    assert main(["fit", *read(orders, "--time-unit", "W", "--output", str(path))]) == 0
+    options = ("--model", "ParetoNBD", "--time-unit", "W", "--output", str(path))
+    assert main(["fit", *read(orders, *options)]) == 0
     return path
 
 
@@ -280,6 +281,19 @@ def summarized(orders: Path) -> pd.DataFrame:
 def test_fit_keeps_what_the_package_fits(orders: Path, fitted: Path) -> None:
     fit = rm.fit(rm.ParetoNBD, summarized(orders))
     assert rm.Fit.from_json(fitted).model == fit.model
+
+
+def test_fit_takes_the_model_with_the_smaller_aic(
+    orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", *read(orders, "--output", str(tmp_path / "fit.json"))]) == 0
+    found = rm.Fit.from_json(tmp_path / "fit.json")
+    fits = [rm.fit(model, summarized(orders)) for model in (rm.MBGNBD, rm.ParetoNBD)]
+    best, other = sorted(fits, key=lambda fit: fit.aic)
+    assert type(found.model) is type(best.model)
+    assert found.aic == pytest.approx(best.aic)
+    said = f"{type(other.model).__name__} has an AIC of {other.aic - best.aic:,.1f} more."
+    assert said in capsys.readouterr().out
 
 
 def test_fit_prints_the_model_and_what_was_set_aside(

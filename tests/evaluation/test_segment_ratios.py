@@ -32,10 +32,11 @@ def test_on_cdnow_late_customers_are_undervalued_and_champions_are_not():
     assert table.loc["champion", "ratio_upper"] < 1
 
 
+@pytest.mark.slow
 def test_intervals_hold_where_the_model_is_right():
-    """240 segments of 60 shops, at the true parameters."""
+    """2,400 segments of 600 shops, at the true parameters."""
     model, rng, held = rm.MBGNBD(0.5, 6.0, 0.9, 1.6), np.random.default_rng(11), []
-    for _ in range(60):
+    for _ in range(600):
         T = rng.uniform(20, 60, 1500)
         log = model.simulate_transactions(T, rng, start="2023-01-02", time_unit="W").assign(amount=1.0)
         customers = rm.summarize(log, calibration_end="2023-10-29", time_unit="W")
@@ -44,7 +45,7 @@ def test_intervals_hold_where_the_model_is_right():
         table = actual_over_expected(truth, customers, segments)
         held.append((table["ratio_lower"] <= 1) & (table["ratio_upper"] >= 1))
     inside = pd.concat(held)
-    assert 0.92 <= inside.mean() <= 0.985
+    assert 0.94 <= inside.mean() <= 0.975
 
 
 def fit_at(model, customers):

@@ -252,7 +252,8 @@ def test_the_command_line_takes_what_the_reader_takes(command, tmp_path, capsys)
     options = ["--customer-id", "1", "--date", "2", "--quantity", "3", "--unit-price", "4", "--separator", "~"]
     options += ["--no-header", "--encoding", "cp1252", "--refunds", "net"]
     if command == "fit":
-        assert main(["fit", "--transactions", str(path), *options, "--output", str(tmp_path / "fit.json")]) == 0
+        options += ["--model", "ParetoNBD", "--output", str(tmp_path / "fit.json")]
+        assert main(["fit", "--transactions", str(path), *options]) == 0
         found = rm.Fit.from_json(tmp_path / "fit.json")
         expected = rm.fit(rm.ParetoNBD, rm.summarize(log.assign(amount=1.0), "who", "date"))
         assert repr(found.model) == repr(expected.model)

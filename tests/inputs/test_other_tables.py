@@ -58,8 +58,10 @@ def test_iso_days_of_contracts_are_read(tmp_path):
     assert_same_spells(spells(write_csv(contracts(iso), tmp_path)))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%b-%Y", "%d.%m.%y", "%m/%d/%Y, no zeros"])
+FORMS_OF_DAYS = ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%b-%Y", "%d.%m.%y", "%m/%d/%Y, no zeros"]
+
+
+@pytest.mark.parametrize(("name", "kind"), FORMS["crossed"](FORMS_OF_DAYS, KINDS))
 def test_contracts_are_the_same_in_every_form(name, kind, tmp_path):
     assert_same_spells(spells(KINDS[kind](contracts(WRITTEN_DAYS[name].write), tmp_path)))
 
@@ -109,8 +111,7 @@ def outcomes(write):
 EXPECTED = {arm: SPENT[np.array(ARMS) == arm].mean() for arm in ("none", "mail")}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", AMOUNTS)
+@pytest.mark.parametrize(("name", "kind"), FORMS["crossed"](AMOUNTS, KINDS))
 def test_outcomes_are_the_same_in_every_form(name, kind, tmp_path):
     found = experiment(KINDS[kind](outcomes(AMOUNTS[name].write), tmp_path))
     assert found == pytest.approx(EXPECTED, rel=1e-10)

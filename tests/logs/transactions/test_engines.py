@@ -12,18 +12,19 @@ from retention_models.logs.transactions.opportunities import opportunities
 from retention_models.logs.transactions.summary import histories, summarize
 
 OPTIONS = {
-    "whole log": {},
-    "holdout": {"calibration_end": "2023-08-31"},
+    "whole log": {"refunds": "set_aside"},
+    "holdout": {"calibration_end": "2023-08-31", "refunds": "set_aside"},
     "all dates": {
         "calibration_end": "2023-08-31",
         "observation_end": "2023-09-30",
         "acquired_after": "2023-01-08",
         "time_unit": "D",
         "zeros": "set_aside",
+        "refunds": "set_aside",
     },
-    "gross": {"calibration_end": "2023-08-31", "refunds": "set_aside"},
-    "hours": {"granularity": "h", "calibration_end": "2023-08-31", "time_unit": "h"},
-    "weeks": {"granularity": "W", "calibration_end": "2023-09-03"},
+    "net": {"calibration_end": "2023-08-31"},
+    "hours": {"granularity": "h", "calibration_end": "2023-08-31", "time_unit": "h", "refunds": "set_aside"},
+    "weeks": {"granularity": "W", "calibration_end": "2023-09-03", "refunds": "set_aside"},
     "no money": {"amount": None},
 }
 

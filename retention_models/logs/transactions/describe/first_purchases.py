@@ -40,7 +40,7 @@ def first_purchases(transactions: Any) -> pd.DataFrame:
     customer_id
     1               1997-01-01   29.33
     2               1997-01-01   63.34
-    >>> round(first["amount"].mean(), 2)
+    >>> float(first["amount"].mean().round(2))
     32.99
     """
     log = as_transactions(transactions)

@@ -83,7 +83,7 @@ def test_the_window_begins_where_few_still_come():
     assert second_purchase_window(second, share=0.05) > day
     assert second_purchase_window(second, ahead_days=28) < day
     assert second_purchase_window(second, at_risk=10_000) is None
-    with pytest.raises(ValueError, match="share must be a number between 0 and 1"):
+    with pytest.raises(ValueError, match="share must lie between 0 and 1"):
         second_purchase_window(second, share=10)
 
 
