@@ -21,12 +21,6 @@ import polars as pl
 write_workbook = runpy.run_path(str(Path(__file__).parents[1] / "tables" / "conftest.py"))["write_workbook"]
 
 
-def crossed(names, sources):
-    """Every form from a file and a frame, and from one of the other sources in turn: they all parse in one place."""
-    names, (first, *others, frame) = list(names), [s for s in sources if s != "pandas"] + ["pandas"]
-    return [(name, source) for i, name in enumerate(names) for source in (first, frame, others[i % len(others)])]
-
-
 def made_log(customers=40, rows=240, seed=3):
     """Purchases in 2023 and 2024, to the second; amounts from cents to thousands, with cents."""
     rng = np.random.default_rng(seed)

@@ -17,7 +17,7 @@ import narwhals as nw
 import numpy as np
 
 from retention_models.core.check import Check
-from retention_models.core.formatting import Facts, Part, Presentation, number_of
+from retention_models.core.formatting import Facts, Part, Presentation, number_of, three_digits
 from retention_models.tables.frames import Frame, collect
 
 KEYS = ("order_id", "article")
@@ -95,7 +95,7 @@ class Returns(Presentation):
     @property
     def sentence(self) -> str:
         """The amounts, and the purchases for which returns are still due."""
-        amounts = f"{self.gross:,.2f} gross, {self.returned:,.2f} returned, {self.net:,.2f} net"
+        amounts = f"{three_digits(self.gross)} gross, {three_digits(self.returned)} returned, {three_digits(self.net)} net"
         return f"{number_of(self.rows, 'returns')}: {amounts}.{self._due_in_words()}"
 
     def _due_in_words(self) -> str:

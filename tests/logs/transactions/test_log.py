@@ -253,7 +253,7 @@ CLOCKS = ["2024-01-08", "2024-01-08 10:20", "2024-01-08T10:20:30", "2024-01-08 1
 @pytest.mark.parametrize("blank", BLANKS)
 @pytest.mark.parametrize("engine", [pd.DataFrame, duckdb.from_df])
 def test_blanks_around_dates_and_amounts_do_not_matter(blank, engine):
-    for date, amounts in zip(CLOCKS, [("20", "-20.5", "20,50", "1e3"), *[("20",)] * 4], strict=True):
+    for date, amounts in zip(CLOCKS, [("20", "20,50", "1e3"), *[("20",)] * 4], strict=True):
         for amount in amounts:
             frame = log(date=[blank.format(date), date, date], amount=[blank.format(amount), amount, amount])
             read = read_transactions(engine(frame), refunds="net")
