@@ -89,7 +89,16 @@ def test_without_dropout_it_is_the_beta_binomial():
     assert model.expected_purchases_new(10) == pytest.approx(10 * 1.2 / 1.9, rel=1e-7)
 
 
-@pytest.mark.parametrize("parameters", [(1.2, 0.7, 0.6, 2.8), (0.4, 2.0, 0.05, 1e-9), (30.0, 1e-6, 1e5, 3e6)])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        (0.4, 2.0, 0.05, 1e-9),
+        *(pytest.param(each, marks=SLOW) for each in ((1.2, 0.7, 0.6, 2.8), (30.0, 1e-6, 1e5, 3e6))),
+    ],
+)
 def test_a_long_silence_is_the_sum_over_all_times_to_have_left(parameters):
     """The likelihood, and its slopes by differences in 50 digits, by mpmath."""
     x, t_x, T = 3, 40, 900

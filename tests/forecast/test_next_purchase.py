@@ -75,6 +75,7 @@ def test_nine_in_ten_simulated_customers_are_back_by_their_time(model):
         np.testing.assert_allclose(waiting, 0.1, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_simulated_customers_with_one_history_of_opportunities():
     model, history = MODELS[-1], {"frequency": 12, "recency": 19.0, "T": NOW}
     customers, wait = followed(model, 200_000, 5)

@@ -292,6 +292,7 @@ def frame_kinds(columns):
 FAST = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.slow
 @FAST
 @given(
     purchases=PURCHASES,

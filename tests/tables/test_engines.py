@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 import polars as pl
+import pytest
 
 from retention_models.tables.engines import open_log
 from retention_models.tables.frames import collect
 
 
+@pytest.mark.slow
 def test_dates_in_text_stay_with_their_rows_in_large_frames():
     """DuckDB joins what it parses to its list of spellings of UTC, on several threads, and shuffles the rows."""
     n = 150_000

@@ -293,6 +293,7 @@ def test_assignments_of_another_database_are_brought_to_the_log():
     pd.testing.assert_frame_equal(outcomes(LOG, elsewhere), outcomes(LOG, MAILING), check_dtype=False)
 
 
+@pytest.mark.slow
 def test_a_wide_file_costs_what_its_columns_asked_for_cost(tmp_path):
     """Trimming every column took a minute for a thousand columns, and more than ten for ten thousand."""
     wide = pd.DataFrame(1, index=range(20), columns=[f"column{i}" for i in range(10_000)])

@@ -51,6 +51,7 @@ def test_value_intervals_cover_the_truth():
     assert np.all((coverage > 0.93) & (coverage < 0.97)), coverage
 
 
+@pytest.mark.slow
 def test_value_intervals_cover_the_truth_in_a_few_bases():
     coverage = np.mean([covered(seed) for seed in range(12)], axis=0)
     assert np.all(coverage > 0.6), coverage
