@@ -27,6 +27,8 @@ NESTED: dict[tuple[str, str], ReferenceDistribution] = {
     ("ShiftedBetaGeometric", "BetaDiscreteWeibull"): "inside",
     ("Geometric", "DiscreteWeibull"): "inside",
     ("Geometric", "ShiftedBetaGeometric"): "edge",
+    ("ShiftedBetaGeometric", "FlooredBetaGeometric"): "edge",
+    ("Geometric", "FlooredBetaGeometric"): "unknown",
     ("DiscreteWeibull", "BetaDiscreteWeibull"): "edge",
     ("BGNBD", "BGCNBD"): "unknown",
     ("MBGNBD", "MBGCNBD"): "unknown",

@@ -10,6 +10,7 @@ from retention_models.btyd.mbgnbd import MBGNBD
 from retention_models.btyd.nbd import NBD
 from retention_models.btyd.paretonbd import ParetoNBD
 from retention_models.survival.bdw import BetaDiscreteWeibull
+from retention_models.survival.floored import FlooredBetaGeometric
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.survival.two_segments import TwoSegments
@@ -17,7 +18,14 @@ from retention_models.survival.two_segments import TwoSegments
 PURCHASES = (BGBB, BGCNBD, BGNBD, GammaGamma, MBGCNBD, MBGNBD, NBD, ParetoNBD)
 
 
-CONTRACTS = (BetaDiscreteWeibull, DiscreteWeibull, Geometric, ShiftedBetaGeometric, TwoSegments)
+CONTRACTS = (
+    BetaDiscreteWeibull,
+    DiscreteWeibull,
+    FlooredBetaGeometric,
+    Geometric,
+    ShiftedBetaGeometric,
+    TwoSegments,
+)
 
 
 MODELS: dict[str, type] = {model.__name__: model for model in (*PURCHASES, *CONTRACTS)}

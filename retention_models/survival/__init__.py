@@ -6,7 +6,7 @@
 - ``curve_table``: curves of several groups as one frame
 - ``ShiftedBetaGeometric``: chances to leave differ between customers and never change (sBG)
 - ``BetaDiscreteWeibull``: chances differ, and grow or shrink with tenure (BdW)
-- ``Geometric``: one chance for all; ``DiscreteWeibull``, ``TwoSegments``
+- ``Geometric``: one chance for all; ``DiscreteWeibull``, ``TwoSegments``, ``FlooredBetaGeometric``
 
 Four customers, three of whom left:
 

@@ -2,6 +2,7 @@ from .bdw import BetaDiscreteWeibull as BetaDiscreteWeibull
 from .competing import aalen_johansen as aalen_johansen
 from .curves import curve_table as curve_table
 from .curves import kaplan_meier as kaplan_meier
+from .floored import FlooredBetaGeometric as FlooredBetaGeometric
 from .homogeneous import DiscreteWeibull as DiscreteWeibull
 from .homogeneous import Geometric as Geometric
 from .logrank import log_rank as log_rank

@@ -17,6 +17,7 @@ from retention_models.fitting.estimate import fit
 from retention_models.fitting.models import CONTRACTS, MODELS
 from retention_models.fitting.result import Fit
 from retention_models.survival.bdw import BetaDiscreteWeibull
+from retention_models.survival.floored import FlooredBetaGeometric
 from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.survival.two_segments import TwoSegments
@@ -31,6 +32,8 @@ EXAMPLES = [
     Geometric(rate=0.25),
     DiscreteWeibull(rate=0.48, c=0.57),
     TwoSegments(odds=0.8, rate=0.09, extra=0.8),
+    FlooredBetaGeometric(alpha=0.7, beta=1.2, floor=0.03),
+    FlooredBetaGeometric(alpha=2.6, beta=9.0, floor=0.2),
 ]
 each_example = pytest.mark.parametrize("model", EXAMPLES, ids=repr)
 ESTIMATED = {model.__name__: parameter_names(model) for model in CONTRACTS}
@@ -40,6 +43,8 @@ NESTED = [
     (Geometric, TwoSegments),
     (ShiftedBetaGeometric, BetaDiscreteWeibull),
     (DiscreteWeibull, BetaDiscreteWeibull),
+    (Geometric, FlooredBetaGeometric),
+    (ShiftedBetaGeometric, FlooredBetaGeometric),
 ]
 
 

@@ -47,7 +47,7 @@ class Returns(Presentation):
     days_to_half, days_to_most
         Days from a purchase until half, and nine tenths, of the returned amount was back. None without any.
     due_from
-        Day from which on returns are still due: ``days_to_most`` before the last day.
+        Day from which on returns are still due: ``days_to_most`` before the last day. None where they come at once.
     due
         Amount of the purchases since then, net of what was returned already.
     """
@@ -95,7 +95,8 @@ class Returns(Presentation):
     @property
     def sentence(self) -> str:
         """The amounts, and the purchases for which returns are still due."""
-        amounts = f"{three_digits(self.gross)} gross, {three_digits(self.returned)} returned, {three_digits(self.net)} net"
+        gross, returned, net = map(three_digits, (self.gross, self.returned, self.net))
+        amounts = f"{gross} gross, {returned} returned, {net} net"
         return f"{number_of(self.rows, 'returns')}: {amounts}.{self._due_in_words()}"
 
     def _due_in_words(self) -> str:
@@ -163,6 +164,8 @@ def measure_returns(rows: Frame, last_day: dt.date) -> Returns:
         return Returns(**facts)
     days = (delays["day"] - delays["bought"]).dt.days
     half, most = _days_until(days.to_numpy(), delays["returned"].to_numpy(float))
+    if most == 0:
+        return Returns(**facts, days_to_half=half, days_to_most=most)
     due_from = last_day - dt.timedelta(days=most)
     due = _sum_since(others, "date", due_from) + _sum_since(matched.filter(gross > 0), "day", due_from)
     return Returns(**facts, days_to_half=half, days_to_most=most, due_from=due_from, due=round(due, 6))
