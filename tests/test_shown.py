@@ -138,7 +138,8 @@ def of_contracts():
         rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=119.95, horizon=5),
         rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", currency="EUR"),
         rm.ShiftedBetaGeometric(0.916, 12.1), Geometric(0.0448),
-        rm.BetaDiscreteWeibull(0.876, 11.8, 1.01), DiscreteWeibull(0.05, 0.9), rm.survival.FlooredBetaGeometric(0.7, 1.2, 0.03), rm.survival.TwoSegments(0.7, 0.1, 0.4),
+        rm.BetaDiscreteWeibull(0.876, 11.8, 1.01), DiscreteWeibull(0.05, 0.9), rm.survival.TwoSegments(0.7, 0.1, 0.4),
+        rm.survival.FlooredBetaGeometric(0.7, 1.2, 0.03),
     ]  # fmt: skip
 
 
