@@ -16,10 +16,15 @@ from retention_models.fitting.estimate import fit
 from retention_models.fitting.model_tests import LikelihoodRatio, likelihood_ratio
 from retention_models.fitting.result import Fit
 from retention_models.survival.bdw import BetaDiscreteWeibull
+from retention_models.survival.floored import FlooredBetaGeometric
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
+from retention_models.survival.two_segments import TwoSegments
 
 LADDER: tuple[Any, ...] = (Geometric, ShiftedBetaGeometric, BetaDiscreteWeibull)
+CANDIDATES: tuple[Any, ...] = (ShiftedBetaGeometric, BetaDiscreteWeibull, TwoSegments, FlooredBetaGeometric)
+HARDLY_WORSE = 4.0  # AIC
+SAME = 0.05  # of log-likelihood: a richer model that gains no more has run to the limit that is another one
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,3 +138,60 @@ def _choose_model(fits: Mapping[str, Fit], tests: tuple[LikelihoodRatio, ...]) -
     if len(names) < 3:
         return names[-1], "."
     return names[2] if tests[-1].p_value < 0.05 else names[1], f": {tests[-1].detail}"
+
+
+def contract_alternatives(retention_table: Any) -> dict[str, Fit]:
+    """The contract models that the data hardly tell from the best, by name, the best first.
+
+    Parameters
+    ----------
+    retention_table
+        From ``retention_table``, or any frame with ``tenure, at_risk, lost``.
+
+    Returns
+    -------
+    dict
+        The fits within 4 AIC of the best, among the shifted-beta-geometric, the beta-discrete-Weibull, two segments and
+        the floored beta-geometric. A model that cannot be fitted is left out, as is one whose additional parameter ran
+        to a limit at which it is one of the others.
+
+    Raises
+    ------
+    ValueError
+        When none of the models can be fitted.
+
+    Notes
+    -----
+    Models within 4 AIC have considerably less support than the best at most (Burnham & Anderson 2002, Model Selection
+    and Multimodel Inference, section 2.6). They agree on what was seen, and can differ much beyond it: report the range
+    of their values.
+
+    Examples
+    --------
+    >>> import retention_models as rm
+    >>> table = rm.datasets.load_published_retention().query("customers == 'regular' and tenure <= 7")
+    >>> found = rm.fitting.contract_alternatives(table)
+    >>> {name: round(float(fit.model.survival_function(12)), 3) for name, fit in found.items()}
+    {'ShiftedBetaGeometric': 0.17, 'BetaDiscreteWeibull': 0.177, 'TwoSegments': 0.155}
+    """
+    fits: dict[str, Fit] = {}
+    problems = []
+    for model in CANDIDATES:
+        try:
+            found = fit(model, retention_table)
+        except (ValueError, ConvergenceError) as error:
+            problems.append(f"{model.__name__}: {error}")
+            continue
+        if not any(_is_other(found, other) for other in fits.values()):
+            fits[model.__name__] = found
+    if not fits:
+        raise ValueError(f"no contract model can be fitted: {'; '.join(problems)}")
+    best = min(found.aic for found in fits.values())
+    near = {name: found for name, found in fits.items() if found.aic <= best + HARDLY_WORSE}
+    return dict(sorted(near.items(), key=lambda item: item[1].aic))
+
+
+def _is_other(found: Fit, other: Fit) -> bool:
+    """Whether a fit ran to a limit at which it is another, simpler model."""
+    at_limit = len(found.covariance) < len(found.params)
+    return at_limit and found.log_likelihood - other.log_likelihood < SAME

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -17,53 +17,70 @@ from retention_models.fitting.estimate import fit
 from retention_models.fitting.model_tests import wald
 from retention_models.fitting.result import Fit
 from retention_models.narrative.formats import p_value_text
-from retention_models.narrative.purchases import Sentence, failed_sentence
+from retention_models.narrative.purchases import Sentence, failed_sentence, rounded_amount
 from retention_models.value.saved_customers import EDGES
 from retention_models.value.terms import Terms
 
 
 def saving_sentence(
-    total: pd.DataFrame,
+    parts: Mapping[str, pd.DataFrame],
     saved: pd.DataFrame,
     *,
     terms: Terms,
+    customers: float,
     checks: Sequence[Check] = (),
-    level: float = 0.95,
 ) -> str:
-    """The value of all customers, and what saving a customer who is about to leave may cost.
+    """The value of all customers within the renewals that were seen, what lies beyond, and what saving one may cost.
 
     Parameters
     ----------
-    total
-        The row of ``total_value`` for all customers.
+    parts
+        The table of ``value_by_evidence`` of each model that the data hardly tell from the best, by name. The range
+        covers the intervals of all of them.
     saved
-        The table of ``saved_value``. The text gives its last row, and the lowest and highest value before it.
+        The table of ``saved_value`` within the renewals seen. The text gives its last row, and the lowest and highest
+        value before it.
     terms
         The terms of the value.
+    customers
+        Number of customers.
     checks
         Checks. The text names those that failed.
-    level
-        Level of the intervals in ``total`` and ``saved``, 0.95 by default.
 
     Returns
     -------
     str
-        One sentence.
+        Some sentences.
     """
-    base, one = total.iloc[0], saved.iloc[-1]
-    value, lower, upper = (terms.written(base[name]) for name in ("value", "value_lower", "value_upper"))
+    first, one = next(iter(parts.values())), saved.iloc[-1]
+    seen = first.loc["seen"]
     worth, least, most = (terms.written(one[name]) for name in ("value", "value_lower", "value_upper"))
-    chance = one["leaving"] / one["customers"]
-    spread = _tenure_range(saved, terms)
-    mean = f"on average {worth} ({least} to {most}){spread}" if spread else f"{worth} ({least} to {most})"
+    chance, spread = one["leaving"] / one["customers"], _tenure_range(saved, terms)
+    models = f"{len(parts)} models fit about equally well" if len(parts) > 1 else f"by {next(iter(parts))}"
     return (
-        f"The {base['customers']:,.0f} customers are worth {value} ({100 * level:g} % interval {lower} to {upper}; a "
-        f"single retention rate for all would say {terms.written(base['naive_value'])}); one who was about to leave at "
-        f"the next renewal and is kept is worth {mean}, which is the most that keeping one may cost"
-        f"{' at that tenure' if spread else ''}, and where the offer goes to all customers, of whom "
-        f"{100 * chance:.3g} % are about to leave, at most {terms.written(value_of_contact(one))} each "
-        f"even if it kept every one of these.{failed_sentence(checks)}"
+        f"The {customers:,.0f} customers are worth {_range_over(parts, 'seen', terms)} over the next "
+        f"{seen['renewals']:,.0f} renewals, as many as the log is long ({models}). "
+        f"{100 * seen['share_at_rare_tenures']:.0f} % of that is paid at tenures that fewer than 30 contracts have "
+        f"reached.{_beyond_text(parts, terms)} A customer who was about to leave at the next renewal and is kept is "
+        f"worth {f'on average {worth}' if spread else worth} ({least} to {most}) within that time{spread}: keeping one "
+        f"may cost at most that. Where the offer goes to all customers, of whom {100 * chance:.3g} % are "
+        f"about to leave, it may cost at most {terms.written(value_of_contact(one))} each, even if it kept every "
+        f"one of these.{failed_sentence(checks)}"
     )
+
+
+def _range_over(parts: Mapping[str, pd.DataFrame], part: str, terms: Terms) -> str:
+    """The range over the intervals of several models."""
+    lower = min(float(table["value_lower"][part]) for table in parts.values())
+    upper = max(float(table["value_upper"][part]) for table in parts.values())
+    return f"{terms.written(rounded_amount(lower))} to {terms.written(rounded_amount(upper))}"
+
+
+def _beyond_text(parts: Mapping[str, pd.DataFrame], terms: Terms) -> str:
+    """What the models extrapolate beyond the renewals that were seen; empty where there is no such value."""
+    if not all("beyond" in table.index for table in parts.values()):
+        return ""
+    return f" Beyond, the models extrapolate another {_range_over(parts, 'beyond', terms)}, which no data have tested."
 
 
 def _tenure_range(saved: pd.DataFrame, terms: Terms) -> str:

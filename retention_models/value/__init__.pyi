@@ -1,5 +1,6 @@
 from .break_even import break_even_uplift as break_even_uplift
 from .break_even import paying_customers as paying_customers
+from .by_evidence import value_by_evidence as value_by_evidence
 from .by_segment import value_by_horizon as value_by_horizon
 from .by_segment import value_by_segment as value_by_segment
 from .contracts import discounted_lifetime as discounted_lifetime

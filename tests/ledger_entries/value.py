@@ -12,6 +12,7 @@ from ledger_entries.inputs import (
     active,
     customers,
     fitted,
+    kept,
     log,
     monthly_fit,
     spells,
@@ -182,15 +183,17 @@ def contract_groups():
 
 @entry("value.contract.saved")
 def saved():
-    found = rm.saved_value(monthly_fit("ShiftedBetaGeometric"), active(), MONTHLY)
-    total = rm.total_value(monthly_fit("ShiftedBetaGeometric"), active(), MONTHLY)
+    fit = monthly_fit("ShiftedBetaGeometric")
+    found = rm.saved_value(fit, active(), MONTHLY)
     price = rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", currency="EUR")
     return Parts(
         all=found,
         some=contracts.selected_tenures(found),
         bdw=tried(rm.saved_value, monthly_fit("BetaDiscreteWeibull"), active(), MONTHLY),
         contact=contracts.value_of_contact(found.iloc[0]),
-        sentence=contracts.saving_sentence(total, found, terms=price),
+        sentence=contracts.saving_sentence(
+            {"sBG": rm.value.value_by_evidence(fit, active(), price, kept())}, found, terms=price, customers=6.0
+        ),
         written=price.written(1234.5),
     )
 

@@ -16,13 +16,29 @@ REGULAR = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 382]
 
 def sentence(model, kept, tenures):
     found, base = fit(model, kept), pd.DataFrame({"tenure": tenures})
-    total = rm.total_value(found, base, TERMS)
-    return saving_sentence(total, saved_value(found, base, TERMS), terms=TERMS)
+    parts = {"the model": rm.value.value_by_evidence(found, base, TERMS, kept)}
+    return saving_sentence(parts, saved_value(found, base, TERMS), terms=TERMS, customers=len(base))
 
 
 def test_the_sentence_tells_between_which_values_of_which_tenures_a_saved_customer_lies():
     said = sentence(ShiftedBetaGeometric, REGULAR, [0, 0, 2, 4])
-    assert "), from EUR 199 before the first renewal to EUR 383 after renewal 4, which is the most" in said
+    assert " within that time, from EUR 199 before the first renewal to EUR 383 after renewal 4: keeping one" in said
+    assert said.startswith("The 4 customers are worth EUR ")
+    assert "over the next 4 renewals, as many as the log is long (by the model)." in said
+    assert "Beyond, the models extrapolate another EUR " in said
+
+
+def test_the_range_covers_every_model_that_fits():
+    rows = {"renewals": [4.0], "value": [100.0], "share_at_rare_tenures": [0.25]}
+    low, high = (
+        pd.DataFrame(rows | {"value_lower": [a], "value_upper": [b]}, index=["seen"]) for a, b in ((90, 110), (70, 95))
+    )
+    found, base = fit(ShiftedBetaGeometric, REGULAR), pd.DataFrame({"tenure": [0, 3]})
+    saved = saved_value(found, base, TERMS)
+    said = saving_sentence({"A": low, "B": high}, saved, terms=TERMS, customers=2)
+    assert "are worth EUR 70.0 to EUR 110 over the next 4 renewals" in said
+    assert "(2 models fit about equally well). 25 % of that is paid at tenures" in said
+    assert "Beyond" not in said
 
 
 def test_the_sentence_tells_no_range_where_all_are_worth_the_same():

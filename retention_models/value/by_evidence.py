@@ -1,0 +1,133 @@
+"""Value of a base of contracts within the renewals that were tested, within as many as the log is long, and beyond."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models.core.arguments import require_whole
+from retention_models.fitting.result import Fit
+from retention_models.fitting.retention_columns import read_contract_customers
+from retention_models.tables.customer_table import open_customers, read_table
+from retention_models.value.contracts import discounted_residual_lifetime, total_contract_value
+from retention_models.value.payments import Moment
+from retention_models.value.terms import Terms, require_terms
+
+FEWEST = 30  # contracts that have reached a tenure
+
+
+def value_by_evidence(
+    fit: Fit,
+    customers: Any,
+    terms: Terms,
+    retention_table: Any,
+    *,
+    tested: int | None = None,
+    moment: Moment = "before_renewal",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Value of all customers with contracts, by how many renewals ahead were tested, seen, and never seen.
+
+    Parameters
+    ----------
+    fit
+        A fitted model of contracts.
+    customers
+        A frame with ``tenure`` from ``active_customers``; see ``customer_value``.
+    terms
+        ``billing_period``, ``annual_discount_rate``, and ``price`` and ``margin`` for value in money. A horizon of the
+        terms is ignored.
+    retention_table
+        The retention table of the log. It says how many renewals the log is long, and how many contracts reached each.
+    tested
+        Number of renewals ahead that a backtest has tested. By default None: no backtest.
+    moment
+        As in ``customer_value``.
+    level
+        Level of the confidence intervals, 0.95 by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``part``. "tested" and "seen" are the value of the next ``renewals`` payments, as far as the backtest
+        tested and as the log is long, with the confidence interval ``value_lower, value_upper`` (parameters only), and
+        ``share_at_rare_tenures``, the share of it that is paid at tenures which fewer than 30 contracts have reached.
+        "beyond" is the value after that, an extrapolation; the ends of its interval are those of the value without end
+        less those of the value seen. ``share`` is the share of the value without end. Without a discount rate there is
+        no "beyond".
+
+    Raises
+    ------
+    ValueError
+        When the table has nobody at risk, ``tested`` is no whole number or more than the log is long, or as in
+        ``total_value``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> kept = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 25], "lost": [369, 163, 86, 4]})
+    >>> base = pd.DataFrame({"tenure": [0, 3], "weight": [500, 326]})
+    >>> terms = rm.Terms(price=100, annual_discount_rate=0.1, billing_period="Y")
+    >>> fit = rm.fit(rm.ShiftedBetaGeometric, kept)
+    >>> rm.value.value_by_evidence(fit, base, terms, kept, tested=1)[["renewals", "value", "share"]].round(2)
+            renewals      value  share
+    part
+    tested       1.0   59090.31   0.19
+    seen         4.0  162495.41   0.52
+    beyond       inf  148542.42   0.48
+    """
+    require_terms(terms, "billing_period", "annual_discount_rate")
+    counts = read_table(retention_table, ("tenure", "at_risk"))
+    tenures, at_risk = counts.columns
+    reached = pd.Series(counts.weight * at_risk).groupby(tenures).sum()
+    reached = reached[reached > 0]
+    if reached.empty:
+        raise ValueError("at_risk is 0 in every row of the retention table: no renewal was seen")
+    seen = int(reached.index.max())
+    ahead = {} if tested is None else {"tested": require_tested(tested, seen)}
+    ahead["seen"] = seen
+    customers = open_customers(customers)
+    rows = {}
+    for part, renewals in ahead.items():
+        total = total_contract_value(fit, customers, replace(terms, horizon=renewals), moment, None, level).iloc[0]
+        rare = _share_at_rare_tenures(fit, customers, replace(terms, horizon=renewals), reached, moment)
+        rows[part] = {"renewals": renewals, **total.filter(like="value")[["value", "value_lower", "value_upper"]]}
+        rows[part]["share_at_rare_tenures"] = rare
+    endless = rows["seen"]["value"]
+    if terms.annual_discount_rate:
+        whole = total_contract_value(fit, customers, replace(terms, horizon=None), moment, None, level).iloc[0]
+        endless = whole["value"]
+        names = ("value", "value_lower", "value_upper")
+        beyond = {name: max(0.0, whole[name] - rows["seen"][name]) for name in names}
+        rows["beyond"] = {"renewals": np.inf, **beyond, "share_at_rare_tenures": 1.0}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("part")
+    return table.assign(share=table["value"] / endless)
+
+
+def require_tested(tested: int, seen: int) -> int:
+    """The number of renewals that a backtest tested; an error unless it is whole and not above those seen."""
+    require_whole("tested", tested, 1)
+    if tested > seen:
+        raise ValueError(f"tested ({tested}) is more than the {seen} renewals that the log is long")
+    return tested
+
+
+def _share_at_rare_tenures(fit: Fit, customers: Any, terms: Terms, reached: pd.Series[Any], moment: Moment) -> float:
+    """The share of a value within a horizon that is paid at tenures which few contracts have reached."""
+    _, table = read_contract_customers(fit, customers)
+    common = reached[reached >= FEWEST]
+    last = int(common.index.max()) if len(common) else 0
+    made, weight, horizon = table.columns[0].astype(int), table.weight, int(terms.horizon or 0)
+    whole = usual = 0.0
+    for tenure in np.unique(made):
+        n = float(weight[made == tenure].sum())
+        each = [
+            float(discounted_residual_lifetime(fit, tenure + 1, replace(terms, horizon=h), moment=moment)) if h else 0.0
+            for h in (horizon, int(np.clip(last - tenure, 0, horizon)))
+        ]
+        whole, usual = whole + n * each[0], usual + n * each[1]
+    return 1 - usual / whole if whole else 0.0

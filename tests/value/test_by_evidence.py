@@ -1,0 +1,100 @@
+"""The value of contracts by what was seen, and the models that fit about equally well."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import retention_models as rm
+from retention_models.value.by_evidence import value_by_evidence
+
+TERMS = rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M")
+
+
+@pytest.fixture(scope="module")
+def business():
+    """A log of contracts, its retention table and the customers of today."""
+    simulated = rm.scenario.subscriptions(np.random.default_rng(6), customers=2_000)
+    spells = rm.logs.choose_settings(simulated.contracts, start="start", cause="cause").spells
+    return rm.retention_table(spells, period="M"), rm.logs.active_customers(spells, period="M")
+
+
+@pytest.fixture(scope="module")
+def fit(business):
+    return rm.fit(rm.ShiftedBetaGeometric, business[0])
+
+
+def test_the_parts_are_the_values_within_their_horizons_and_add_up(business, fit):
+    kept, today = business
+    parts = value_by_evidence(fit, today, TERMS, kept, tested=12)
+    seen = int(kept["tenure"].max())
+    assert parts["renewals"].tolist() == [12, seen, np.inf]
+    for part, renewals in (("tested", 12), ("seen", seen)):
+        within = rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", horizon=renewals)
+        expected = rm.total_value(fit, today, within).iloc[0]
+        for name in ("value", "value_lower", "value_upper"):
+            assert parts.loc[part, name] == pytest.approx(expected[name])
+    whole = rm.total_value(fit, today, TERMS).iloc[0]["value"]
+    assert parts.loc["seen", "value"] + parts.loc["beyond", "value"] == pytest.approx(whole)
+    assert parts["share"].tolist() == pytest.approx((parts["value"] / whole).tolist())
+
+
+def test_the_share_at_rare_tenures_is_that_of_payments_there(business, fit):
+    """By the definition: every payment within the horizon, at each customer's own tenure."""
+    kept, today = business
+    reached = kept.groupby("tenure")["at_risk"].sum()
+    seen, common = int(reached.index.max()), reached[reached >= 30].index.max()
+    whole = rare = 0.0
+    for tenure, n in zip(today["tenure"], today["weight"], strict=True):
+        ahead = np.arange(1, seen + 1)
+        payments = n * fit.model.survival_function(tenure + ahead, given=tenure) * 1.1 ** (-(ahead - 1) / 12)
+        whole, rare = whole + payments.sum(), rare + payments[tenure + ahead > common].sum()
+    parts = value_by_evidence(fit, today, TERMS, kept, tested=12)
+    assert parts.loc["seen", "share_at_rare_tenures"] == pytest.approx(rare / whole, rel=1e-9)
+    assert parts.loc["tested", "share_at_rare_tenures"] < parts.loc["seen", "share_at_rare_tenures"]
+
+
+def test_without_a_discount_there_is_nothing_beyond_and_without_a_backtest_nothing_tested(business, fit):
+    kept, today = business
+    free = rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.0, billing_period="M")
+    parts = value_by_evidence(fit, today, free, kept)
+    assert parts.index.tolist() == ["seen"]
+    assert parts["share"].tolist() == [1.0]
+
+
+def test_what_cannot_have_been_tested_is_refused(business, fit):
+    kept, today = business
+    with pytest.raises(ValueError, match=r"tested \(400\) is more than the \d+ renewals that the log is long"):
+        value_by_evidence(fit, today, TERMS, kept, tested=400)
+    with pytest.raises(ValueError, match="at_risk is 0 in every row"):
+        value_by_evidence(fit, today, TERMS, kept.assign(at_risk=0, lost=0))
+
+
+def test_models_that_agree_on_what_was_seen_differ_beyond():
+    """The log of notebook 04: sBG and two segments fit alike, and promise very different values beyond it."""
+    simulated = rm.scenario.subscriptions(np.random.default_rng(6), customers=6_000)
+    spells = rm.logs.choose_settings(simulated.contracts, start="start", cause="cause").spells
+    kept, today = rm.retention_table(spells, period="M"), rm.logs.active_customers(spells, period="M")
+    found = rm.fitting.contract_alternatives(kept)
+    assert next(iter(found)) == "ShiftedBetaGeometric"
+    assert {"ShiftedBetaGeometric", "TwoSegments"} <= set(found)
+    parts = {name: value_by_evidence(each, today, TERMS, kept) for name, each in found.items()}
+    seen, beyond = (
+        [parts[name].loc[part, "value"] for name in ("ShiftedBetaGeometric", "TwoSegments")]
+        for part in ("seen", "beyond")
+    )
+    assert seen[0] == pytest.approx(seen[1], rel=0.02)
+    assert beyond[0] > 1.7 * beyond[1]
+    assert sum(column[1] for column in (seen, beyond)) == pytest.approx(567_711, abs=1)
+
+
+def test_a_model_that_ran_to_a_limit_is_not_heard_twice():
+    spells = rm.survival.Geometric(0.1).simulate(np.full(4_000, 20), np.random.default_rng(3))
+    found = rm.fitting.contract_alternatives(rm.logs.retention_table_from_tenures(spells, sampling="acquisition"))
+    assert len(found) < 4
+    assert list(found) == sorted(found, key=lambda name: found[name].aic)
+
+
+def test_where_no_model_can_be_fitted_every_reason_is_told():
+    nobody = pd.DataFrame({"tenure": [1, 2], "at_risk": [100, 100], "lost": [0, 0]})
+    with pytest.raises(ValueError, match=r"no contract model can be fitted: ShiftedBetaGeometric: .*TwoSegments: "):
+        rm.fitting.contract_alternatives(nobody)
