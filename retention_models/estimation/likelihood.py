@@ -9,13 +9,16 @@ the central difference of that gradient.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.model import Limit, Model, averaged_columns
-from retention_models.estimation.newton import SEARCH_ROWS, Objective, newton
+from retention_models.estimation.newton import SEARCH_ROWS, ConvergenceError, Objective, newton
+
+NEAR_EDGE = 1e4  # times the usual start: near a limit at infinity
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ def maximise(
         Shape (n,); how many customers share each row.
     start
         A model to begin from, whose ``fixed`` fields stay. By default ``model_class.start`` of the data; for a model
-        with fixed fields each of ``model_class.starts`` in turn, for as long as the likelihood grows.
+        with fixed fields each of ``model_class.starts`` in turn, for as long as the likelihood grows. Starts near the
+        limits at infinity follow where the way from the usual start is too long.
     robust
         Whether the covariance is the sandwich (Huber-White) instead of the inverse information.
 
@@ -67,7 +71,11 @@ def maximise(
     if start is not None:
         return _maximum(start, data, weight, robust)
     if not model_class.fixed:
-        return _maximum(model_class.start(*data, weight=weight), data, weight, robust)
+        first = model_class.start(*data, weight=weight)
+        try:
+            return _maximum(first, data, weight, robust)
+        except ConvergenceError as error:
+            return _maximum_near_edges(first, data, weight, robust, error)
     best: Optimum | None = None
     for first in model_class.starts(*data, weight=weight):  # type: ignore[attr-defined]
         optimum = _maximum(first, data, weight, robust)
@@ -96,6 +104,17 @@ def _maximum(first: Model, data: tuple[Array, ...], weight: Array, robust: bool)
         limits=maximum.limits,
         undetermined=maximum.undetermined,
     )
+
+
+def _maximum_near_edges(
+    first: Model, data: tuple[Array, ...], weight: Array, robust: bool, error: ConvergenceError
+) -> Optimum:
+    """The maximum from starts near the limits at infinity, where the way from the usual start is too long."""
+    for limit in (limit for limit in type(first).limits if limit.towards > 0):
+        grown = {name: getattr(first, name) * NEAR_EDGE for name in (limit.parameter, *limit.follows)}
+        with suppress(ConvergenceError):
+            return _maximum(replace(first, **grown), data, weight, robust)  # type: ignore[type-var]
+    raise error
 
 
 def coarsen(columns: tuple[Array, ...], weight: Array, bins: int = 24) -> tuple[tuple[Array, ...], Array]:

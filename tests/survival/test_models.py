@@ -365,3 +365,16 @@ def test_what_is_no_number_of_renewals_cannot_be_simulated(model):
 def test_a_model_with_arrays_of_parameters_cannot_be_simulated():
     with pytest.raises(ValueError, match="ShiftedBetaGeometric has arrays of parameters"):
         ShiftedBetaGeometric(np.array([[1.0], [2.0]]), 3.0).simulate([3, 3], np.random.default_rng(1))
+
+
+@pytest.mark.parametrize(("n", "lost"), [(100, (0, 0, 3, 50)), (1000, (0, 0, 3, 50)), (500, (0, 0, 0, 30, 200))])
+def test_losses_that_come_all_at_once_are_a_discrete_weibull(n, lost):
+    """The way from the usual start to this limit is too long for 200 steps."""
+    at_risk = n - np.concatenate([[0], np.cumsum(lost)[:-1]])
+    kept = pd.DataFrame({"tenure": np.arange(1, len(lost) + 1), "at_risk": at_risk, "lost": lost})
+    found, limit = fit(BetaDiscreteWeibull, kept), fit(DiscreteWeibull, kept)
+    assert found.log_likelihood == pytest.approx(limit.log_likelihood, abs=1e-4)
+    assert any("all customers have the same chances to leave (discrete Weibull)" in note for note in found.notes)
+    np.testing.assert_allclose(
+        found.model.retention_rate([1, 2, 3, 4]), limit.model.retention_rate([1, 2, 3, 4]), rtol=1e-3
+    )
