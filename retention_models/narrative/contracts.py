@@ -63,9 +63,9 @@ def saving_sentence(
         f"{100 * seen['share_at_rare_tenures']:.0f} % of that is paid at tenures that fewer than 30 contracts have "
         f"reached.{_beyond_text(parts, terms)} A customer who was about to leave at the next renewal and is kept is "
         f"worth {f'on average {worth}' if spread else worth} ({least} to {most}) within that time{spread}: keeping one "
-        f"may cost at most that. Where the offer goes to all customers, of whom {100 * chance:.3g} % are "
-        f"about to leave, it may cost at most {terms.written(value_of_contact(one))} each, even if it kept every "
-        f"one of these.{failed_sentence(checks)}"
+        f"may cost at most that.{_habit_text(saved, terms)} Where the offer goes to all customers, of whom "
+        f"{100 * chance:.3g} % are about to leave, it may cost at most {terms.written(value_of_contact(one))} each, "
+        f"even if it kept every one of these.{failed_sentence(checks)}"
     )
 
 
@@ -81,6 +81,27 @@ def _beyond_text(parts: Mapping[str, pd.DataFrame], terms: Terms) -> str:
     if not all("beyond" in table.index for table in parts.values()):
         return ""
     return f" Beyond, the models extrapolate another {_range_over(parts, 'beyond', terms)}, which no data have tested."
+
+
+def value_by_habit(saved: pd.DataFrame) -> float:
+    """Value of a saved customer if loyalty is a habit that all acquire alike: that of one who renews, over the leavers.
+
+    With one spell per customer, the same curve can come from customers who differ and never change (sorting: the column
+    ``value``), or from customers who are alike and change with tenure (habit).
+    """
+    leaving, renewing = (saved[name].iloc[:-1].to_numpy(dtype=float) for name in ("leaving", "renewing_value"))
+    return float(leaving @ renewing / leaving.sum())
+
+
+def _habit_text(saved: pd.DataFrame, terms: Terms) -> str:
+    """The other end of what a saved customer can be worth; empty where both ends are the same."""
+    sorting, habit = (terms.written(value) for value in (saved["value"].iloc[-1], value_by_habit(saved)))
+    if sorting == habit:
+        return ""
+    return (
+        f" That holds if customers differ from the start and never change; if loyalty is a habit that grows with "
+        f"tenure, it is {habit}. With one spell per customer the log cannot tell which."
+    )
 
 
 def _tenure_range(saved: pd.DataFrame, terms: Terms) -> str:

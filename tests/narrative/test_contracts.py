@@ -5,7 +5,7 @@ import pytest
 
 import retention_models as rm
 from retention_models.fitting.estimate import fit
-from retention_models.narrative.contracts import saving_sentence
+from retention_models.narrative.contracts import saving_sentence, value_by_habit
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.value.saved_customers import saved_value
@@ -26,6 +26,18 @@ def test_the_sentence_tells_between_which_values_of_which_tenures_a_saved_custom
     assert said.startswith("The 4 customers are worth EUR ")
     assert "over the next 4 renewals, as many as the log is long (by the model)." in said
     assert "Beyond, the models extrapolate another EUR " in said
+
+
+def test_both_ends_of_sorting_and_habit_are_told():
+    found, base = fit(ShiftedBetaGeometric, REGULAR), pd.DataFrame({"tenure": [0, 0, 3]})
+    saved = saved_value(found, base, TERMS)
+    leaving, renewing = saved["leaving"].iloc[:-1], saved["renewing_value"].iloc[:-1]
+    habit = (leaving * renewing).sum() / leaving.sum()
+    assert value_by_habit(saved) == pytest.approx(habit)
+    assert habit > saved["value"].iloc[-1]
+    said = sentence(ShiftedBetaGeometric, REGULAR, [0, 0, 3])
+    assert f"if loyalty is a habit that grows with tenure, it is {TERMS.written(habit)}. With one spell" in said
+    assert "habit" not in sentence(Geometric, REGULAR, [0, 3])
 
 
 def test_the_range_covers_every_model_that_fits():
