@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
+from retention_models.core.formatting import three_digits
 from retention_models.tables.frames import count_distinct
 
 KEPT, LOST = "", "lost"  # fates of a spell that need no cause
@@ -58,6 +59,11 @@ def tabulate_retention(counts: pd.DataFrame, keys: list[str], has_cause: bool) -
     return table
 
 
+RECENT = 3  # renewals: the most customers at one of the first are those who join now
+FEWEST = 10  # customers at a renewal
+TOO_MANY = 10.0  # times as many as join now
+
+
 def check_origin(table: pd.DataFrame) -> Check:
     """Whether a retention table knows survival from the start of a contract, or only from some renewal on."""
     first = int(table["tenure"].min())
@@ -66,3 +72,39 @@ def check_origin(table: pd.DataFrame) -> Check:
         f"Nobody was observed before renewal {first}: survival is that of customers who made {first - 1} renewals."
     )
     return Check("survival is known from the start", first == 1, known if first == 1 else unknown)
+
+
+def check_implied_joiners(table: pd.DataFrame) -> Check:
+    """Whether the survivors in a window of time can have come from a number of joiners like that of today.
+
+    The n(t) customers who come to their t-th renewal are those left of n(t) / S(t - 1) who joined together, with S the
+    survival by the losses of the window. It fails where these are more than 10 times as many as join now, beyond
+    chance (two standard errors of log S, by Greenwood's formula).
+    """
+    name = "survivors fit the number who must have joined"
+    counts = table.groupby("tenure")[["at_risk", "lost"]].sum()
+    counts = counts[counts["at_risk"] > 0]
+    n, lost = (counts[column].to_numpy(dtype=float) for column in ("at_risk", "lost"))
+    kept = np.where(lost < n, n - lost, 0.5)
+    log_survival = np.concatenate([[0.0], np.cumsum(np.log(kept / n))[:-1]])
+    error = np.sqrt(np.concatenate([[0.0], np.cumsum(lost / (n * kept))[:-1]]))
+    now = n[:RECENT].max()
+    log_ratio = np.log(n / now) - log_survival
+    rare = n < FEWEST
+    beyond = np.where(rare, -np.inf, log_ratio - 2 * error)
+    if rare.all():
+        return Check(name, None, f"No renewal was reached by {FEWEST} customers.")
+    worst = int(np.argmax(beyond))
+    joined, tenure = n[worst] * np.exp(-log_survival[worst]), int(counts.index[worst])
+    told = (
+        f"{n[worst]:,.0f} customers came to renewal {tenure}. By the losses of this window, {three_digits(joined)} "
+        f"must have joined then, and {now:,.0f} join now."
+    )
+    if beyond[worst] <= np.log(TOO_MANY):
+        return Check(name, True, told)
+    return Check(
+        name,
+        False,
+        f"{told} Churn in this window is not that of earlier times, and survival beyond the first renewals rests on "
+        "it. Read a log with dates, or a longer window.",
+    )

@@ -20,7 +20,13 @@ from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
 from retention_models.logs.contracts.log import Sampling
-from retention_models.logs.contracts.retention_counts import KEPT, LOST, check_origin, tabulate_retention
+from retention_models.logs.contracts.retention_counts import (
+    KEPT,
+    LOST,
+    check_implied_joiners,
+    check_origin,
+    tabulate_retention,
+)
 from retention_models.logs.contracts.rows import OWN_NAMES, check_names
 from retention_models.logs.contracts.spells import UNCAUSED, UNKNOWN
 from retention_models.logs.contracts.tenures import TenureUnit, read_tenures
@@ -214,7 +220,8 @@ def retention_table_from_tenures(
         raise ValueError(f"no row of the table can be used: {counted(set_aside)}")
     table = _tabulate(counts[came], groups := [f"by{i}" for i in range(len(names))], has_cause=cause is not None)
     table = table.rename(columns=dict(zip(groups, names, strict=True)))
-    checks = [asdict(check) for check in (check_origin(table), *_window_checks(window), read.check)]
+    own = _checks(table, sampling, window)
+    checks = [asdict(check) for check in (check_origin(table), *own, read.check)]
     table.attrs.update({"sampling": sampling, "set_aside": set_aside, "settled": read.settled, "checks": checks})
     return table
 
@@ -289,6 +296,9 @@ def read_snapshot(
     frame = _customers(_observe(read.counts, sampling, window), kept, has_cause=cause is not None)
     renewed = frame[frame["tenure"] > frame["entry"]]
     origin = [] if renewed.empty else [check_origin(renewed.assign(tenure=renewed["entry"] + 1))]
+    came = read.counts.assign(entry=_observe(read.counts, sampling, window)["entry"])
+    came = came[came["tenure"] > came["entry"]]
+    own = [] if came.empty else _checks(_tabulate(came, [], has_cause=False), sampling, window)
     uncaused = int(frame.loc[frame["cause"] == UNKNOWN, "weight"].sum()) if cause else 0
     return Snapshot(
         frame=frame,
@@ -302,7 +312,7 @@ def read_snapshot(
         covariates=kept,
         set_aside=read.set_aside,
         settled=read.settled | ({UNCAUSED: uncaused} if uncaused else {}),
-        checks=(*origin, *_window_checks(window), read.check),
+        checks=(*origin, *own, read.check),
     )
 
 
@@ -355,13 +365,19 @@ def _check_window_use(window: int, sampling: str) -> None:
         raise ValueError(f"window={window} belongs to sampling 'window', not {sampling!r}; leave it out")
 
 
-def _window_checks(window: int) -> list[Check]:
-    """That a file of several periods does not tell in which of them customers left; none for one period."""
+def _checks(table: pd.DataFrame, sampling: str, window: int) -> list[Check]:
+    """What a table of the last periods cannot tell, and whether its survivors can have joined; none for others.
+
+    A file of several periods does not tell in which of them customers left.
+    """
+    if sampling != "window":
+        return []
     detail = (
         f"Whoever left did so in one of {window} periods, and counts as watched in all of them: losses come out too "
         "low, and survival too high. A file of the last period, or one with dates, has them right."
     )
-    return [Check("it is known in which period customers left", False, detail)] if window > 1 else []
+    several = [Check("it is known in which period customers left", False, detail)] if window > 1 else []
+    return [*several, check_implied_joiners(table)]
 
 
 def _observe(counts: pd.DataFrame, sampling: Sampling, window: int) -> pd.DataFrame:
