@@ -1,8 +1,46 @@
 """The CDNOW sample, cut at the published day, and two fits to it: what several rooms are tested on."""
 
+from zlib import crc32
+
 import pytest
 
 import retention_models as rm
+
+# Tests that ask the same of many inputs: the quick suite asks one in so many of each, the slow one all.
+MANY = {
+    "test_days_in_text_are_the_same_days_in_every_form_and_source": 2,
+    "test_amounts_in_text_are_the_same_amounts_in_every_form_and_source": 2,
+    "test_a_summary_is_that_of_the_plain_file": 2,
+    "test_date_format_says_what_would_be_found": 2,
+    "test_the_type_of_a_column_of_numbers_does_not_matter": 2,
+    "test_days_in_columns_of_numbers_are_the_same_days": 2,
+    "test_separators_and_encodings_of_a_file_do_not_matter": 2,
+    "test_a_fit_by_the_command_line_is_that_of_the_plain_file": 3,
+    "test_outcomes_are_the_same_in_every_form": 2,
+    "test_contracts_are_the_same_in_every_form": 2,
+    "test_y_and_n_are_yes_and_no_in_an_experiment": 2,
+    "test_y_and_n_are_yes_and_no_in_a_snapshot": 2,
+    "test_days_of_no_one_form_are_refused_with_a_value_and_the_option": 2,
+    "test_an_export_is_read_as_it_is": 2,
+    "test_the_plain_writing_of_an_export_is_the_same_log": 2,
+    "test_the_share_that_cannot_be_read_decides": 2,
+    "test_what_is_no_end_is_none_in_every_source": 2,
+    "test_words_for_churned_are_read_and_stated": 2,
+    "test_log_likelihood_is_exact_where_estimates_run_off": 2,
+    "test_no_purchase_is_the_ratio_of_two_integrals": 2,
+    "test_present_value_agrees_with_mpmath": 2,
+    "test_all_engines_give_the_same_spells_and_table": 2,
+    "test_whatever_the_gain_nothing_is_recommended_that_chance_did_not_assign": 2,
+    "test_at_a_limit_the_coefficients_stay_determined": 2,
+}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        one_in = MANY.get(getattr(item, "originalname", ""), 1)
+        if crc32(item.name.encode()) % one_in:
+            item.add_marker(pytest.mark.slow)
+
 
 CUT = "1997-09-30"
 

@@ -72,7 +72,7 @@ def new_customer_errors(
     --------
     >>> import numpy as np, retention_models as rm
     >>> shop, rng = rm.MBGNBD(r=0.5, alpha=6.0, a=0.9, b=1.6), np.random.default_rng(1)
-    >>> log = shop.simulate_transactions(rng.uniform(0, 104, 1500), rng, start="2023-01-02", time_unit="W")
+    >>> log = shop.simulate_transactions(rng.uniform(0, 104, 700), rng, start="2023-01-02", time_unit="W")
     >>> errors = rm.evaluation.new_customer_errors(log.assign(amount=10.0), rm.MBGNBD, horizon=13)
     >>> len(errors.counts.origins), errors.counts.days_ahead
     (7, 140)

@@ -102,7 +102,7 @@ class Snapshot(Presentation):
         headline = f"{self.rows:,} customers {who}, tenure in {name}s."
         counts = {"Set aside": self.set_aside, "Settled": self.settled}
         lines = [f"{what}: {counted(count)}." for what, count in counts.items() if count]
-        return [headline, *lines, *(str(check) for check in self.checks if not check.passed)]
+        return [headline, *lines, *(str(check) for check in self.checks if check.passed is False)]
 
 
 def retention_table_from_tenures(
