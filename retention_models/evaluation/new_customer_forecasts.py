@@ -18,10 +18,11 @@ from retention_models.evaluation.past_forecasts import (
 )
 from retention_models.fitting.result import Fit
 from retention_models.forecast.planning_range import PastErrors
-from retention_models.logs.transactions.by_engine import encode_ids
+from retention_models.logs.transactions.by_engine import encode_ids, index_by_customer
 from retention_models.logs.transactions.log import Granularity, Transactions
 from retention_models.logs.transactions.purchases import add_first_period, filter_days, purchases
 from retention_models.tables.frames import collect
+from retention_models.value.new_customers import first_day_rows
 
 FEWEST_NEW = 30  # customers who came after an origin
 
@@ -99,7 +100,7 @@ class _NewCustomers(EarlierForecasts):
             return
         for labels in self._labels(came, log):
             sums = came.groupby(labels.to_numpy()).sum()
-            new = new_rows(sums.index, sums.pop("customers"))
+            new = first_day_rows(sums.pop("customers"))
             yield new, pd.Series(sums.index, new.index), sums
 
     def _came(self, log: Transactions, origin: date, days_ahead: int) -> pd.DataFrame:
@@ -116,18 +117,10 @@ class _NewCustomers(EarlierForecasts):
         if log.has_amount:
             counted["holdout_amount"] = nw.when(again).then(nw.col("amount")).otherwise(nw.lit(0.0))
         sums = [nw.col(name).sum() for name in counted]
-        table = collect(bought.with_columns(**counted).group_by("customer_id").agg(*sums)).sort_values("customer_id")
-        numbers = table.pop("customer_id").to_numpy()
-        table.index = pd.Index(numbers if ids is None else ids.take(numbers), name="customer_id")
-        return table.assign(customers=1.0)
+        table = collect(bought.with_columns(**counted).group_by("customer_id").agg(*sums))
+        return index_by_customer(table, ids).assign(customers=1.0)
 
 
 def _acquisition_days(days_ahead: int) -> int:
     """Days after an origin in which its new customers come: half the horizon, in whole weeks if it has two."""
     return math.ceil(days_ahead / 14) * 7 if days_ahead >= 14 else math.ceil(days_ahead / 2)
-
-
-def new_rows(labels: Any, customers: Any) -> pd.DataFrame:
-    """Customers on the day of their first purchase, as models take them: one row a label, of so many customers."""
-    nothing = dict.fromkeys(("frequency", "recency", "T", "log_gaps", "monetary_value"), 0.0)
-    return pd.DataFrame(nothing, pd.RangeIndex(len(labels))).assign(weight=pd.Series(customers).to_numpy(dtype=float))

@@ -97,7 +97,7 @@ def new_customer_value(
     for place, (label, own) in enumerate(rows.items()):
         size = _usual_cohort(uncertainty_of(own).fit, terms) if cohort_size is None else cohort_size
         require_number("cohort_size", size, 0, inside=True)
-        new = pd.DataFrame(dict.fromkeys(HISTORY, 0.0), pd.RangeIndex(1)).assign(weight=float(size))
+        new = first_day_rows([size])
         if kinds is not None:
             new[list(kinds)] = kinds.iloc[[place]].to_numpy()
         errors = None if past_errors is None else past_errors.of_labels([label])[0]
@@ -110,6 +110,12 @@ def new_customer_value(
         ranges = [name for name in table.columns.astype(str) if name.startswith("planning")]
         table = table.assign(**{name: table[name] + table["first_order"] for name in ("value", *ranges)})
     return table
+
+
+def first_day_rows(customers: Any) -> pd.DataFrame:
+    """Customers on the day of their first purchase, as models take them: rows of so many customers each."""
+    weight = np.asarray(customers, dtype=float)
+    return pd.DataFrame(dict.fromkeys(HISTORY, 0.0), pd.RangeIndex(len(weight))).assign(weight=weight)
 
 
 def _repeat_value(

@@ -34,6 +34,13 @@ def encode_ids(log: Transactions) -> tuple[Transactions, pd.Index | None]:
     return replace(log, frame=on_engine(rows).to_native()), ids
 
 
+def index_by_customer(table: pd.DataFrame, ids: pd.Index | None) -> pd.DataFrame:
+    """A collected table indexed and sorted by ``customer_id``, with the ids that ``encode_ids`` replaced."""
+    numbers = table["customer_id"].to_numpy()
+    index = pd.Index(numbers if ids is None else ids.take(numbers), name="customer_id")
+    return table.drop(columns="customer_id").set_axis(index).sort_index()
+
+
 def restrict_to_observation(log: Transactions, days: Calendar) -> Transactions:
     """The log up to ``observation_end``, with counts of later rows and of rows of purchases returned whole."""
     set_aside, log = dict(log.set_aside), replace(log, observation_end=days.observation_end)

@@ -22,6 +22,7 @@ from retention_models.logs.transactions.by_engine import (
     aggregate_customers,
     collect_customers,
     encode_ids,
+    index_by_customer,
     restrict_to_observation,
     select_cohort,
 )
@@ -358,10 +359,8 @@ def _customers(log: Transactions, days: Calendar) -> tuple[pd.DataFrame, dict[st
     else:
         encoded, ids = encode_ids(log)
         known = restrict_to_observation(encoded, days)
-        table, set_aside = collect_customers(aggregate_customers(known, days)), dict(known.set_aside)
-        numbers = table.pop("customer_id")
-        table.index = pd.Index(numbers if ids is None else ids.take(numbers.to_numpy()), name="customer_id")
-        table = table.sort_index()
+        table = index_by_customer(collect_customers(aggregate_customers(known, days)), ids)
+        set_aside = dict(known.set_aside)
     return table.assign(customers=1), set_aside
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from retention_models.logs.transactions.by_engine import encode_ids
+from retention_models.logs.transactions.by_engine import encode_ids, index_by_customer
 from retention_models.logs.transactions.purchases import as_transactions, observed_purchases
 from retention_models.tables.frames import collect
 
@@ -50,8 +50,6 @@ def first_purchases(transactions: Any) -> pd.DataFrame:
     table = collect(bought.select(names))
     if table.empty:
         raise ValueError(f"no customer was first seen within these dates; the log runs to {log.last_date}")
-    numbers = table.pop("customer_id").to_numpy()
-    table.index = pd.Index(numbers if ids is None else ids.take(numbers), name="customer_id")
-    table["first"] = pd.to_datetime(table["first"]).astype("datetime64[us]")
-    table = table.rename(columns={"first": "first_purchase"}).sort_index()
+    table = index_by_customer(table, ids).rename(columns={"first": "first_purchase"})
+    table["first_purchase"] = pd.to_datetime(table["first_purchase"]).astype("datetime64[us]")
     return table.assign(amount=table["amount"].round(6)) if log.has_amount else table
