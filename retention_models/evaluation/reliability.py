@@ -109,12 +109,11 @@ def fit_pause(fit: Fitted, customers: Any) -> float:
     >>> round(rm.evaluation.fit_pause(rm.fit(rm.MBGNBD, customers), customers), 2)
     0.23
     """
-    if alive_check(alive_reliability(fit, customers), fit).passed is not False:
+    is_refuted = alive_check(alive_reliability(fit, customers)).passed is False
+    if not (is_refuted and shows_leaving(uncertainty_of(fit).fit)):
         return 0.0
     holdout = Holdout.from_fit(fit, customers)
     alive, none = holdout.probability_alive(), holdout.probability_no_purchase()
-    if not shows_leaving(holdout.source.fit):
-        return 0.0
     if_alive, came_back = np.minimum((1 - none) / alive, 1 - TINY), holdout.actual > 0
 
     def loss(pause: float) -> float:
