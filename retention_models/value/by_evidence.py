@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from retention_models.core.arguments import require_whole
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import read_contract_customers
 from retention_models.tables.customer_table import open_customers, read_table
-from retention_models.value.contracts import discounted_residual_lifetime, total_contract_value
-from retention_models.value.payments import Moment
+from retention_models.value.contracts import total_contract_value, value_of_tenures
+from retention_models.value.payments import Moment, payment_schedule
 from retention_models.value.terms import Terms, require_terms
 
+ENDS = ("value", "value_lower", "value_upper")
 FEWEST = 30  # contracts that have reached a tenure
 
 
@@ -95,14 +97,13 @@ def value_by_evidence(
     for part, renewals in ahead.items():
         total = total_contract_value(fit, customers, replace(terms, horizon=renewals), moment, None, level).iloc[0]
         rare = _share_at_rare_tenures(fit, customers, replace(terms, horizon=renewals), reached, moment)
-        rows[part] = {"renewals": renewals, **total.filter(like="value")[["value", "value_lower", "value_upper"]]}
+        rows[part] = {"renewals": renewals, **total[list(ENDS)]}
         rows[part]["share_at_rare_tenures"] = rare
     endless = rows["seen"]["value"]
     if terms.annual_discount_rate:
         whole = total_contract_value(fit, customers, replace(terms, horizon=None), moment, None, level).iloc[0]
         endless = whole["value"]
-        names = ("value", "value_lower", "value_upper")
-        beyond = {name: max(0.0, whole[name] - rows["seen"][name]) for name in names}
+        beyond = {name: max(0.0, whole[name] - rows["seen"][name]) for name in ENDS}
         rows["beyond"] = {"renewals": np.inf, **beyond, "share_at_rare_tenures": 1.0}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("part")
     return table.assign(share=table["value"] / endless)
@@ -118,16 +119,20 @@ def require_tested(tested: int, seen: int) -> int:
 
 def _share_at_rare_tenures(fit: Fit, customers: Any, terms: Terms, reached: pd.Series[Any], moment: Moment) -> float:
     """The share of a value within a horizon that is paid at tenures which few contracts have reached."""
-    _, table = read_contract_customers(fit, customers)
+    source, table = read_contract_customers(fit, customers)
     common = reached[reached >= FEWEST]
     last = int(common.index.max()) if len(common) else 0
-    made, weight, horizon = table.columns[0].astype(int), table.weight, int(terms.horizon or 0)
-    whole = usual = 0.0
-    for tenure in np.unique(made):
-        n = float(weight[made == tenure].sum())
-        each = [
-            float(discounted_residual_lifetime(fit, tenure + 1, replace(terms, horizon=h), moment=moment)) if h else 0.0
-            for h in (horizon, int(np.clip(last - tenure, 0, horizon)))
-        ]
-        whole, usual = whole + n * each[0], usual + n * each[1]
-    return 1 - usual / whole if whole else 0.0
+    full = np.full(len(table.weight), int(terms.horizon or 0))
+    usual = np.clip(last - table.columns[0].astype(int), 0, full)
+
+    def value(horizon: NDArray[np.int64]) -> float:
+        """The value of all, each within a horizon of their own."""
+        total = 0.0
+        for ahead in np.unique(horizon[horizon > 0]):
+            schedule = payment_schedule(replace(terms, horizon=int(ahead)), fit)
+            each = source.values(value_of_tenures(table, schedule, moment), table.rows)
+            total += float(table.weight[horizon == ahead] @ each[horizon == ahead])
+        return total
+
+    whole = value(full)
+    return 1 - value(usual) / whole if whole else 0.0

@@ -171,7 +171,7 @@ def contract_value(
         table, stream = _curve_stream(model, customers, schedule, moment)
         return pd.DataFrame({"value": stream.mean(_line_tenures(table))}, index=table.index)
     source, table = read_contract_customers(model, customers)
-    value = source.estimate(_value(table, schedule, moment), table.rows)
+    value = source.estimate(value_of_tenures(table, schedule, moment), table.rows)
     frame = with_interval_columns("value", value, level, schedule.scale)
     frame["naive_value"] = _naive_value(model, table, schedule, moment)
     return pd.DataFrame(frame).take(table.row).set_axis(table.index)
@@ -197,14 +197,14 @@ def total_contract_value(
     source, table = read_contract_customers(model, customers)
     share = np.zeros((len(table.weight), len(names)))
     np.add.at(share, (table.row, code), table.line_weight)
-    each = _value(table, schedule, moment)
+    each = value_of_tenures(table, schedule, moment)
     total = source.estimate(each, table.rows).linear(lambda values: values @ share)
     frame = pd.DataFrame(
         {"customers": share.sum(axis=0)} | with_interval_columns("value", total, level, schedule.scale), names
     )
     if level is not None:
         ends = frame["value_lower"].to_numpy(), frame["value_upper"].to_numpy()
-        chance = source.values(_value(table, schedule, moment, variance=True), table.rows) @ share
+        chance = source.values(value_of_tenures(table, schedule, moment, variance=True), table.rows) @ share
         outcome = schedule.prediction_interval(total.values, ends, chance, level)
         frame["outcome_lower"], frame["outcome_upper"] = outcome
     frame["naive_value"] = _naive_value(model, table, schedule, moment) @ share
@@ -233,7 +233,7 @@ def _curve_stream(
     return table, PaymentStream(survival_at_renewals(curve, last, schedule), schedule, moment)
 
 
-def _value(
+def value_of_tenures(
     table: CustomerTable, schedule: PaymentSchedule, moment: Moment, variance: bool = False
 ) -> Callable[[Any, Array], Array]:
     """The value by a model of customers with some tenures, or its variance by chance."""
@@ -253,4 +253,4 @@ def mean_rate_model(fit: Fit) -> Geometric:
 
 def _naive_value(fit: Fit, table: CustomerTable, schedule: PaymentSchedule, moment: Moment) -> Array:
     """Value of each distinct row under the mean retention rate of the fit's data."""
-    return _value(table, schedule, moment)(mean_rate_model(fit), table.columns[0])
+    return value_of_tenures(table, schedule, moment)(mean_rate_model(fit), table.columns[0])

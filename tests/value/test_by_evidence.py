@@ -98,3 +98,14 @@ def test_where_no_model_can_be_fitted_every_reason_is_told():
     nobody = pd.DataFrame({"tenure": [1, 2], "at_risk": [100, 100], "lost": [0, 0]})
     with pytest.raises(ValueError, match=r"no contract model can be fitted: ShiftedBetaGeometric: .*TwoSegments: "):
         rm.fitting.contract_alternatives(nobody)
+
+
+def test_the_share_at_rare_tenures_knows_the_covariates_of_customers():
+    rows = [(plan, t, n, int(n * h)) for plan, h in (("a", 0.02), ("b", 0.3)) for t, n in ((1, 900), (2, 400), (3, 10))]
+    kept = pd.DataFrame(rows, columns=["plan", "tenure", "at_risk", "lost"])
+    fit = rm.fit(rm.ShiftedBetaGeometric, kept, churn_covariates="plan")
+    shares = {}
+    for plan in ("a", "b"):
+        base = pd.DataFrame({"tenure": [0], "weight": [10.0], "plan": [plan]})
+        shares[plan] = value_by_evidence(fit, base, TERMS, kept).loc["seen", "share_at_rare_tenures"]
+    assert shares["a"] > shares["b"] + 0.02  # who stays pays more of it late
