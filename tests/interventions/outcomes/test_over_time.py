@@ -312,6 +312,9 @@ def test_a_log_without_amounts_has_no_differences_of_them():
     log, who = simulated(60)
     with pytest.raises(ValueError, match="outcome='amount' needs a log with amounts"):
         compare(rm.read_transactions(log.drop(columns="amount"), amount=None), who, outcome="amount")
+    early = log.head(1).assign(customer_id=log["customer_id"].max(), date=log["date"].min(), amount=-1e6)
+    with pytest.raises(ValueError, match=r"with amounts\. .* returns without a purchase .* or compare 'purchases'"):
+        compare(pd.concat([early, log]), who, outcome="amount")
 
 
 def test_assignments_without_an_arm_or_of_one_customer_are_refused():
