@@ -188,8 +188,8 @@ def differences_over_time(
     require_level(level)
     log = transactions if isinstance(transactions, Transactions) else read_transactions(transactions)
     if outcome == "amount" and not log.has_amount:
-        reason = f". {log.returns.check.detail[:-1]}" if log.returns else "; read it with amount=..."
-        raise ValueError(f"outcome='amount' needs a log with amounts{reason}, or compare 'purchases'")
+        reason = log.returns.check.detail if log.returns else "Read it with amount=..."
+        raise ValueError(f"outcome='amount' needs a log with amounts; compare 'purchases' for others. {reason}")
     columns = {"customer_id": customer_id, "assigned": assigned} | _groups(plan, arm)
     last_day = last_day_of_log(log, observation_end)
     sums = _read_sums(log, assignments, columns, plan, outcome, last_day, horizon_days, keeps_day=same_day == "keep")

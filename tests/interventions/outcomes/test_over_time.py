@@ -313,7 +313,9 @@ def test_a_log_without_amounts_has_no_differences_of_them():
     with pytest.raises(ValueError, match="outcome='amount' needs a log with amounts"):
         compare(rm.read_transactions(log.drop(columns="amount"), amount=None), who, outcome="amount")
     early = log.head(1).assign(customer_id=log["customer_id"].max(), date=log["date"].min(), amount=-1e6)
-    with pytest.raises(ValueError, match=r"with amounts\. .* returns without a purchase .* or compare 'purchases'"):
+    with pytest.raises(
+        ValueError, match=r"with amounts; compare 'purchases' for others\. .* are returns without a purchase .*"
+    ):
         compare(pd.concat([early, log]), who, outcome="amount")
 
 
