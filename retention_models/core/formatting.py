@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from html import escape
@@ -20,6 +21,7 @@ SMALL_P = 0.001  # below this, a p-value says no more than that it is small
 IN_TEXT, ON_PAGES = 6, 3  # significant digits of the values of settings and parameters
 MOST_ITEMS = 6  # of a list of values; the others are counted
 MOST_ROWS = 12  # of a frame within a result
+END_OF_INTERVAL = re.compile(r"(.+)_(lower|upper)(_(\d+))?")  # the name of a column
 
 
 def three_digits(value: float, *, decimals: int | None = None) -> str:
@@ -98,7 +100,8 @@ def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The interval column is named by the level alone if it follows ``x``, and otherwise by ``x`` and the level.
+        The interval column is named by the level alone if it follows ``x``, and otherwise by ``x`` and the level. A
+        pair ``x_lower_80, x_upper_80`` has a level of its own.
 
     Raises
     ------
@@ -108,8 +111,6 @@ def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     Examples
     --------
     >>> import pandas as pd
-
-    from retention_models.core.arguments import require_level, require_number
     >>> with_intervals(pd.DataFrame({"value": [16312.0], "value_lower": [15354.2], "value_upper": [17330.4]}))
          value             95 %
     0  16312.0  15,354 … 17,330
@@ -117,19 +118,20 @@ def with_intervals(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     require_level(level)
     columns: list[pd.Series] = []
     for name, values in frame.items():
-        quantity = str(name).removesuffix("_lower").removesuffix("_upper")
-        if not {f"{quantity}_lower", f"{quantity}_upper"} <= set(frame.columns) or name == quantity:
+        found = END_OF_INTERVAL.fullmatch(str(name))
+        lower, upper = (f"{found[1]}_{end}{found[3] or ''}" if found else "" for end in ("lower", "upper"))
+        if not {lower, upper} <= set(frame.columns):
             columns.append(values)
-        elif str(name).endswith("_lower"):
-            upper = frame[f"{quantity}_upper"]
+        elif found and name == lower:
             whole = values.dtype.kind in "iu"
             pairs = [
-                (f"{a:,}", f"{b:,}") if whole else format_together(a, b) for a, b in zip(values, upper, strict=True)
+                (f"{a:,}", f"{b:,}") if whole else format_together(a, b)
+                for a, b in zip(values, frame[upper], strict=True)
             ]
-            label = f"{100 * level:g} %"
-            beside = bool(columns) and columns[-1].name == quantity
+            label = f"{found[4] or f'{100 * level:g}'} %"
+            beside = bool(columns) and columns[-1].name == found[1]
             shown = pd.Series([" … ".join(ends) for ends in pairs], frame.index, dtype=object)
-            columns.append(shown.rename(label if beside else f"{quantity}, {label}"))
+            columns.append(shown.rename(label if beside else f"{found[1]}, {label}"))
     return pd.concat(columns, axis=1)
 
 

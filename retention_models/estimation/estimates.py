@@ -45,6 +45,13 @@ class Scale:
         lower, upper = (np.where(self.is_inside(values), self.back(end), values) for end in ends)
         return lower, upper
 
+    def widen(self, values: Array, *intervals: Ends) -> Ends:
+        """Ends of the interval that covers several independent causes of error, each with an interval of its own."""
+        here = self.to(values)
+        down, up = (np.sqrt(sum((self.to(ends[i]) - here) ** 2 for ends in intervals)) for i in (0, 1))
+        lower, upper = (np.where(self.is_inside(values), self.back(end), values) for end in (here - down, here + up))
+        return lower, upper
+
 
 def _logit(share: Array) -> Array:
     return logit(np.clip(share, TINY, 1 - np.finfo(float).epsneg))

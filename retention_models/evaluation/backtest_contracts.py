@@ -12,10 +12,15 @@ import pandas as pd
 from retention_models.estimation.newton import ConvergenceError
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.result import Fit
+from retention_models.forecast.churn_errors import churn_variance
 from retention_models.forecast.retention import forecast_retention
 from retention_models.logs.contracts.log import Spells, truncate_spells
 from retention_models.logs.contracts.retention import active_customers, renewals_since, retention_table
-from retention_models.tables.days import Period
+from retention_models.tables.days import Period, period_offset
+
+COLUMNS = (
+    "renewals", "until", "customers", "actual", "expected", "survivors_lower", "survivors_upper", "churn_variance",
+)  # fmt: skip
 
 
 def backtest_retention(
@@ -47,15 +52,18 @@ def backtest_retention(
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``origin`` (text): number of ``customers`` at the origin, ``actual`` and ``expected`` survivors after
-        the renewals, the interval ``survivors_lower, survivors_upper``, ``error`` (actual over expected, less one), and
-        ``inside`` (whether the interval holds the actual number). ``backtest_check`` puts it into a sentence.
+        Indexed by ``origin`` (text): ``renewals`` ahead and the day ``until`` which they run, number of ``customers``
+        at the origin, ``actual`` and ``expected`` survivors after the renewals, the interval ``survivors_lower,
+        survivors_upper``, ``error`` (actual over expected, less one), ``inside`` (whether the interval holds the actual
+        number), and ``churn_variance`` (relative variance of the expected churn, by parameters and chance). Without
+        rows if there are no origins. ``backtest_check`` puts it into a sentence. ``forecast_retention``,
+        ``total_value`` and ``value_by_evidence`` take it as ``past_errors``, for a planning range.
 
     Raises
     ------
     ValueError
-        When there are no origins, a horizon ends after the last day of observation, or a model cannot be fitted at an
-        origin.
+        When ``origins`` is not a list, a horizon ends after the last day of observation, or a model cannot be fitted
+        at an origin.
 
     Examples
     --------
@@ -76,25 +84,26 @@ def backtest_retention(
     """
     if isinstance(origins, str) or not np.iterable(origins):
         raise ValueError(f"origins must be a list of days such as ['2023-12-31']; got {origins!r}")
-    if not len(origins):
-        raise ValueError("origins is empty: name at least one earlier day")
     rows = {}
     for origin in origins:
         then = truncate_spells(spells, origin)
         found = _fit_at_origin(model_class, then, period)
         base = active_customers(then, period=period)
-        forecast = forecast_retention(found, base, renewals=renewals, level=level).iloc[-1]
+        forecast = forecast_retention(found, base, renewals=renewals, level=level)
         since = renewals_since(spells, origin, period=period, renewals=renewals)
         rows[then.observation_end.isoformat()] = {
+            "renewals": renewals,
+            "until": (pd.Timestamp(then.observation_end) + renewals * period_offset(period)).date().isoformat(),
             "customers": int(base["weight"].sum()),
             "actual": int(since.loc[since["made"] == renewals, "weight"].sum()),
-            **forecast[["expected", "survivors_lower", "survivors_upper"]],
+            **forecast.iloc[-1][["expected", "survivors_lower", "survivors_upper"]],
+            "churn_variance": float(churn_variance(forecast, level)[-1]),
         }
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("origin")
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=None if rows else COLUMNS).rename_axis("origin")
     table["error"] = table["actual"] / table["expected"] - 1
     table["inside"] = table["actual"].between(table["survivors_lower"], table["survivors_upper"])
-    counts = ["customers", "actual", "survivors_lower", "survivors_upper"]
-    return table.astype(dict.fromkeys(counts, np.int64))
+    counts = ["renewals", "customers", "actual", "survivors_lower", "survivors_upper"]
+    return table.astype(dict.fromkeys(counts, np.int64))[[*COLUMNS[:-1], "error", "inside", COLUMNS[-1]]]
 
 
 def _fit_at_origin(model_class: Any, then: Spells, period: Period) -> Fit:

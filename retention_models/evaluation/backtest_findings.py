@@ -22,12 +22,14 @@ def backtest_check(backtest: pd.DataFrame) -> Check:
     Returns
     -------
     Check
-        Passed if every interval held. Not testable if an origin had fewer than 100 repeat purchases, or too short a
-        history: shorter than the horizon and than a quarter of the log.
+        Passed if every interval held. Not testable without origins, or if an origin had fewer than 100 repeat
+        purchases, or too short a history: shorter than the horizon and than a quarter of the log.
     """
     name, reason = "forecast totals at earlier dates", missing_history(backtest)
     if reason:
         return Check(name, None, reason)
+    if backtest.empty:
+        return Check(name, None, "There is no earlier date at which such a forecast could be held against what came.")
     n, held, error = len(backtest), int(backtest["inside"].sum()), backtest["error"]
     same_side = {n: ", each time above it", -n: ", each time below it"}.get(int(np.sign(error).sum()), "")
     shared = window_overlap(backtest)

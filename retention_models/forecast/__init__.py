@@ -10,7 +10,8 @@
 - ``predict_retention``: retention rate and survival of each row of a retention table
 - ``retention_triangle``: retention by cohort and renewal, observed and forecast
 
-``next_purchase`` finds the time by which 90 % of customers with a history have bought again.
+``next_purchase`` finds the time by which 90 % of customers with a history have bought again; ``churn_errors`` turns a
+backtest of contracts into planning ranges.
 
 >>> import retention_models as rm
 >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")

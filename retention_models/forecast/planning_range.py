@@ -55,6 +55,8 @@ class ForecastErrors(Presentation):
         Errors over a shorter horizon, from which to borrow where these are few.
     total
         Errors of the total of which this is a segment. The segment has its season, and at least its model error.
+    stated_error
+        The model error that counts until the log has shown its own.
     """
 
     days_ahead: int
@@ -66,6 +68,7 @@ class ForecastErrors(Presentation):
     coming_season: float = 0.0
     shorter: ForecastErrors | None = None
     total: ForecastErrors | None = None
+    stated_error: float = STATED_ERROR
 
     def __post_init__(self) -> None:
         columns = (self.log_ratios, self.seasons, self.variances, self.days_learnt)
@@ -122,14 +125,14 @@ class ForecastErrors(Presentation):
         That of a segment is at least that of the total.
         """
         excess, weight = self.borrowed
-        seen = STATED_ORIGINS * STATED_ERROR**2 + self.n_effective * self.excess + weight * excess
+        seen = STATED_ORIGINS * self.stated_error**2 + self.n_effective * self.excess + weight * excess
         least = 0.0 if self.total is None else self.total.model_variance
         return max(seen / self.degrees, least)
 
     @property
     def stated_share(self) -> float:
         """Share of ``model_variance`` that is stated and not seen."""
-        return STATED_ORIGINS * STATED_ERROR**2 / (self.degrees * self.model_variance)
+        return STATED_ORIGINS * self.stated_error**2 / (self.degrees * self.model_variance)
 
     @property
     def was_broken(self) -> bool:
@@ -165,7 +168,7 @@ class ForecastErrors(Presentation):
             Two arrays of shape (n,).
         """
         middle = np.asarray(expected, dtype=float) * np.exp(self.season)
-        reach = self._reach(np.asarray(variance, dtype=float), level)
+        reach = self.reach(np.asarray(variance, dtype=float), level)
         return middle * np.exp(-reach), middle * np.exp(reach)
 
     def inside(self, level: float) -> pd.Series:
@@ -195,14 +198,15 @@ class ForecastErrors(Presentation):
         columns = {"days_learnt": self.days_learnt, "error": np.expm1(self.errors), "season": np.expm1(seasons)}
         return pd.DataFrame(columns | {"variance": self.variances}, pd.Index(self.origins, name="origin"))
 
-    def _reach(self, variance: Array, level: float) -> Array:
+    def reach(self, variance: Array, level: float) -> Array:
+        """How far the planning range reaches to either side, as a logarithm; arguments as of ``ends``."""
         require_level(level)
         quantile = float(stdtrit(self.degrees, (1 + level) / 2))
         return quantile * np.sqrt(_log_variance(variance) + self.model_variance)
 
     def _was_inside(self, i: int, level: float) -> bool:
         known = self._known_on(self.origins[i], self.seasons[i])
-        return bool(abs(self.log_ratios[i] - known.season) <= known._reach(np.asarray(self.variances[i]), level))
+        return bool(abs(self.log_ratios[i] - known.season) <= known.reach(np.asarray(self.variances[i]), level))
 
     def _known_on(self, day: date, season: float = 0.0) -> ForecastErrors:
         """The errors that were known on a day, before the forecast of that day with its season term."""
@@ -308,9 +312,13 @@ def planning_columns(expected: Array, variance: Array, errors: Sequence[Forecast
     for level in LEVELS:
         ends = [one.ends(mean, v, level) for mean, v, one in zip(expected, variance, errors, strict=True)]
         lower, upper = np.array(ends, dtype=float).reshape(-1, 2).T
-        percent = round(100 * level)
-        columns |= {f"planning_lower_{percent}": lower, f"planning_upper_{percent}": upper}
+        columns |= dict(zip(planning_names(level), (lower, upper), strict=True))
     return columns
+
+
+def planning_names(level: float) -> tuple[str, str]:
+    """The names of the columns of a planning range."""
+    return f"planning_lower_{100 * level:.0f}", f"planning_upper_{100 * level:.0f}"
 
 
 def relative_variance(variance: Array, expected: Array) -> Array:

@@ -18,6 +18,8 @@ from retention_models.estimation.intervals import normal_quantile
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import contract_uncertainty, read_contract_customers
 from retention_models.fitting.uncertainty import Uncertainty
+from retention_models.forecast.churn_errors import factors_of_ranges, read_churn_errors
+from retention_models.forecast.planning_range import planning_names
 from retention_models.tables.customer_table import CustomerTable, open_customers, read_table
 from retention_models.tables.groups import read_groups
 
@@ -25,7 +27,13 @@ NODES = 200  # equally likely values that stand for a probability known with an 
 
 
 def forecast_retention(
-    fit: Fit, customers: Any, *, renewals: int, by: str | None = None, level: float = 0.95
+    fit: Fit,
+    customers: Any,
+    *,
+    renewals: int,
+    by: str | None = None,
+    level: float = 0.95,
+    past_errors: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Expected number of active customers after each of the coming renewals, with intervals.
 
@@ -41,13 +49,17 @@ def forecast_retention(
         A column that defines groups, for example ``"cohort"``. By default one group, "all".
     level
         Level of the intervals, from 0 to 1. By default 0.95.
+    past_errors
+        The frame of ``evaluation.backtest_retention``, for the planning range. By default None: no planning range.
 
     Returns
     -------
     pandas.DataFrame
         One row per ``group`` and renewal ``ahead``: ``customers`` today, ``expected`` survivors with the confidence
         interval ``expected_lower, expected_upper`` (parameter uncertainty), and the prediction interval
-        ``survivors_lower, survivors_upper`` (chance as well).
+        ``survivors_lower, survivors_upper`` (chance as well). With ``past_errors`` also planning ranges of the
+        survivors at 80 and 95 %, which cover model error, too: ``planning_lower_80, planning_upper_80,
+        planning_lower_95, planning_upper_95``.
 
     Raises
     ------
@@ -58,8 +70,12 @@ def forecast_retention(
     -----
     The number of survivors is binomial, with a probability that is uncertain on the logit scale. The prediction
     interval is that of this mixture. Where the data hardly determine a parameter, the confidence interval is that of
-    the profile likelihood, otherwise that of standard errors. No interval covers model error: see
-    ``evaluation.backtest_retention``.
+    the profile likelihood, otherwise that of standard errors.
+
+    Neither interval covers model error; the planning range does. Model error is a factor on churn, the same at all
+    renewals: S^k survive where S was expected. log k has mean 0 and the variance (3 x 0.05^2 + n x) / (3 + n), where n
+    is the number of independent earlier forecasts, and x their mean squared log k beyond parameters and chance; the
+    range uses Student's t with 3 + n degrees of freedom. A log that has shown no error yet is taken to err by 5 %.
 
     Examples
     --------
@@ -92,7 +108,15 @@ def forecast_retention(
         shares = values.reshape(*values.shape[:-1], renewals, n) @ share
         return np.swapaxes(shares, -1, -2).reshape(*values.shape[:-1], -1)
 
-    forecast = _survivor_intervals(each.linear(by_group), np.repeat(now, renewals), level)
+    total, customers_now = each.linear(by_group), np.repeat(now, renewals)
+    forecast = _survivor_intervals(total, customers_now, level)
+    churn = {} if past_errors is None else factors_of_ranges(read_churn_errors(past_errors))
+    for covered, factors in churn.items():
+        outcome = _survivor_intervals(total, customers_now, covered)
+        chance = [outcome[f"survivors_{end}"] / np.maximum(customers_now, 1e-300) for end in ("lower", "upper")]
+        more, less = (by_group(each.values**k) for k in factors)
+        ends = SHARE.widen(total.values, (chance[0].to_numpy(), chance[1].to_numpy()), (more, less))
+        forecast[list(planning_names(covered))] = np.transpose(customers_now * ends)
     forecast.insert(0, "ahead", np.tile(np.arange(1, renewals + 1), len(groups)))
     forecast.insert(0, "group", np.repeat(list(groups), renewals))
     return forecast

@@ -4,6 +4,7 @@ from .business import business_traits as business_traits
 from .campaign import recommendation as recommendation
 from .contracts import age_groups as age_groups
 from .contracts import group_as_covariate as group_as_covariate
+from .contracts import known_contract_values as known_contract_values
 from .contracts import projection_error_table as projection_error_table
 from .contracts import projection_notes as projection_notes
 from .contracts import projections_by_table as projections_by_table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,8 +17,11 @@ from retention_models.evaluation.extrapolation import FEW, SHORTEST, projection_
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.model_tests import wald
 from retention_models.fitting.result import Fit
+from retention_models.forecast.planning_range import planning_names
 from retention_models.narrative.formats import p_value_text
 from retention_models.narrative.purchases import Sentence, failed_sentence, rounded_amount
+from retention_models.scenario.contracts import Subscriptions
+from retention_models.value.payments import payment_schedule
 from retention_models.value.saved_customers import EDGES
 from retention_models.value.terms import Terms
 
@@ -36,7 +40,7 @@ def saving_sentence(
     ----------
     parts
         The table of ``value_by_evidence`` of each model that the data hardly tell from the best, by name. The range
-        covers the intervals of all of them.
+        covers all of them: their 95 % planning ranges, or else their confidence intervals.
     saved
         The table of ``saved_value`` within the renewals seen. The text gives its last row, and the lowest and highest
         value before it.
@@ -70,10 +74,53 @@ def saving_sentence(
 
 
 def _range_over(parts: Mapping[str, pd.DataFrame], part: str, terms: Terms) -> str:
-    """The range over the intervals of several models."""
-    lower = min(float(table["value_lower"][part]) for table in parts.values())
-    upper = max(float(table["value_upper"][part]) for table in parts.values())
+    """The range over several models, as text."""
+    lower, upper = range_over_models(parts, part)
     return f"{terms.written(rounded_amount(lower))} to {terms.written(rounded_amount(upper))}"
+
+
+def range_over_models(parts: Mapping[str, pd.DataFrame], part: str) -> tuple[float, float]:
+    """The range over several models: of their 95 % planning ranges, or of their confidence intervals without these."""
+    is_planned = all("planning_lower_95" in table for table in parts.values())
+    low, high = planning_names(0.95) if is_planned else ("value_lower", "value_upper")
+    tables = parts.values()
+    return min(float(table[low][part]) for table in tables), max(float(table[high][part]) for table in tables)
+
+
+def known_contract_values(
+    business: Subscriptions, parts: Mapping[str, pd.DataFrame], saved: pd.DataFrame, *, terms: Terms
+) -> pd.DataFrame:
+    """What the customers of a simulated business are worth by its own rules, without new events, beside the estimates.
+
+    Parameters
+    ----------
+    business
+        The simulated business.
+    parts, saved
+        As in ``saving_sentence``.
+    terms
+        The terms of the value; a horizon is ignored.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``value``: ``truth``, the range ``lower, upper`` over all models, and ``holds``, whether the range
+        holds the truth. The last row is a saved customer, within the renewals seen.
+    """
+    schedule = payment_schedule(replace(terms, horizon=None))
+    renewals = next(iter(parts.values()))["renewals"].drop("beyond", errors="ignore").astype(int)
+    survival = business.expected_survival(renewals.max()).to_numpy()
+    paid = schedule.discounted_margins(renewals.max())[1:] / schedule.discount
+    rows = {
+        f"all customers, {ahead} renewals": (float(survival[:, :ahead].sum(axis=0) @ paid[:ahead]), *ends)
+        for ahead, ends in ((renewals[part], range_over_models(parts, part)) for part in renewals.index)
+    }
+    leaves = 1 - survival[:, 0]
+    kept = paid[0] + (survival[:, 1:] / survival[:, :1]) @ paid[1:]
+    interval = saved.iloc[-1][["value_lower", "value_upper"]]
+    rows["a saved customer"] = (float(leaves @ kept / leaves.sum()), *interval)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["truth", "lower", "upper"]).rename_axis("value")
+    return table.assign(holds=table["truth"].between(table["lower"], table["upper"]))
 
 
 def _beyond_text(parts: Mapping[str, pd.DataFrame], terms: Terms) -> str:

@@ -156,6 +156,13 @@ class SimulatedSpells:
             cause[here[goes]] = (self.cause_draws[here[goes], month] > share).sum(axis=0)
         return left, cause
 
+    def survival(self, calendar: pd.DataFrame, rules: Rules, first: int) -> Array:
+        """The probability to stay up to each month from ``first`` on, with these complaints; shape (n, months)."""
+        everyone = np.arange(len(self.start))
+        months = range(first, len(calendar))
+        intensity = [self._intensities(everyone, month, calendar, rules, False).sum(axis=0) for month in months]
+        return np.exp(-np.cumsum(intensity, axis=0)).T
+
     def _intensities(
         self, here: NDArray[np.int64], month: int, calendar: pd.DataFrame, rules: Rules, offered: bool
     ) -> Array:

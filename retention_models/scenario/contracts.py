@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,8 @@ from retention_models.scenario.mailing import truth_beside
 PLANS, CHANNELS = ("basic", "premium"), ("ads", "friends", "search")
 OFFER, CONTROL = "offer", "none"
 RULES = Rules()
+SLOW_DAYS = 14, 41  # days that a slow resolution takes, the last one not included
+PATHS = 10  # of complaints to come
 TRUTHS: dict[str, Callable[[pd.DataFrame, float], pd.DataFrame]] = {  # from the renewals that customers would make
     "still a customer": lambda renewals, horizon: (renewals >= horizon).astype(float),
     "time as a customer": lambda renewals, horizon: (renewals + 1).clip(upper=horizon),
@@ -46,6 +48,8 @@ class Subscriptions(Presentation):
     renewals
         For the customers of the offer experiment, by ``customer_id``: renewals within the effect of the offer that each
         would make in the arm ``none`` and in the arm ``offer``.
+    rules
+        How customers churn.
     assigned_by
         Who decided about the arms of the offer: ``"random"``.
     """
@@ -57,6 +61,7 @@ class Subscriptions(Presentation):
     observation_end: str
     chances: pd.Series
     renewals: pd.DataFrame
+    rules: Rules = RULES
     assigned_by: str = "random"
 
     @property
@@ -76,6 +81,51 @@ class Subscriptions(Presentation):
         last = end.fillna(pd.Timestamp(self.observation_end)).dt.to_period("M")
         begun = last.astype("int64") - self.offers["assigned"].dt.to_period("M").astype("int64") + 1
         return self.offers.assign(tenure=begun, churned=end.notna().astype(int))
+
+    def expected_survival(self, renewals: int, *, rng: int | np.random.Generator | None = 0) -> pd.DataFrame:
+        """True probability of each active customer to be active after each coming renewal, without new events.
+
+        Parameters
+        ----------
+        renewals
+            Number of renewals ahead, a month each.
+        rng
+            Source of randomness for the complaints to come, over ten runs of which the mean is taken. By default 0.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``customer_id``, with the columns 1 to ``renewals``. No price rises, no offers by competitors and
+            no retention offer are to come; the season and the complaints go on.
+        """
+        require_whole("renewals", renewals, 1)
+        rng = np.random.default_rng(rng)
+        known, quiet = len(self.calendar), replace(self.rules, price_months=(), competitor_months=())
+        calendar = _calendar(known + renewals, str(self.calendar["calendar"].iloc[0]), quiet)
+        person = self.contracts.loc[self.contracts["end"].isna(), "customer_id"].to_numpy()
+        before = self._recent_complaints(person)
+        survival = np.zeros((len(person), renewals))
+        for _ in range(PATHS):
+            coming = SimulatedSpells.draw(
+                person, np.zeros(len(person), dtype=np.int64), self.chances.to_frame("chance"), renewals, quiet, rng
+            )
+            slow, fast = (
+                np.hstack([early, late]) for early, late in zip(before, (coming.slow, coming.fast), strict=True)
+            )
+            survival += replace(coming, slow=slow, fast=fast).survival(calendar, quiet, known)
+        return pd.DataFrame(survival / PATHS, pd.Index(person, name="customer_id"), range(1, renewals + 1))
+
+    def _recent_complaints(self, person: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
+        """Whether these customers made a complaint in each month with a slow, and with a fast resolution."""
+        months = pd.PeriodIndex(self.calendar["calendar"], freq="M")
+        theirs = self.complaints[self.complaints["customer_id"].isin(person)]
+        month = months.get_indexer(pd.PeriodIndex(theirs["date"], freq="M"))
+        row = pd.Index(person).get_indexer(pd.Index(theirs["customer_id"]))
+        is_slow = ((theirs["resolved"] - theirs["date"]).dt.days >= SLOW_DAYS[0]).to_numpy()
+        made = [np.zeros((len(person), len(months)), dtype=bool) for _ in range(2)]
+        for table, of_kind in zip(made, (is_slow, ~is_slow), strict=True):
+            table[row[of_kind], month[of_kind]] = True
+        return made
 
     def beside(self, table: pd.DataFrame) -> pd.DataFrame:
         """The truth of the offer beside estimates, and whether their intervals hold the truth.
@@ -176,6 +226,7 @@ def subscriptions(
         observation_end=str((dates[-1] + pd.offsets.MonthEnd(1)).date()),
         chances=people["chance"].rename_axis("customer_id"),
         renewals=pd.DataFrame(made).rename_axis("customer_id")[tested],
+        rules=rules,
     )
 
 
@@ -235,7 +286,7 @@ def _logs(
     contracts = pd.DataFrame({"customer_id": spells.person, "start": start, "end": end, "cause": why})
     row, month = np.nonzero((spells.slow | spells.fast) & (np.arange(len(dates)) < left[:, None]))
     date = np.maximum(dates[month] + pd.to_timedelta(rng.integers(0, 28, len(row)), "D"), start[row])
-    taken = np.where(spells.slow[row, month], rng.integers(14, 41, len(row)), rng.integers(1, 4, len(row)))
+    taken = np.where(spells.slow[row, month], rng.integers(*SLOW_DAYS, len(row)), rng.integers(1, 4, len(row)))
     complaints = pd.DataFrame(
         {"customer_id": spells.person[row], "date": date, "resolved": date + pd.to_timedelta(taken, "D")}
     )

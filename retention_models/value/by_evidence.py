@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from retention_models.core.arguments import require_whole
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import read_contract_customers
+from retention_models.forecast.churn_errors import read_churn_errors
 from retention_models.tables.customer_table import open_customers, read_table
 from retention_models.value.contracts import total_contract_value, value_of_tenures
 from retention_models.value.payments import Moment, payment_schedule
 from retention_models.value.terms import Terms, require_terms
 
-ENDS = ("value", "value_lower", "value_upper")
 FEWEST = 30  # contracts that have reached a tenure
 
 
@@ -27,7 +26,7 @@ def value_by_evidence(
     terms: Terms,
     retention_table: Any,
     *,
-    tested: int | None = None,
+    past_errors: pd.DataFrame | None = None,
     moment: Moment = "before_renewal",
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -44,8 +43,9 @@ def value_by_evidence(
         terms is ignored.
     retention_table
         The retention table of the log. It says how many renewals the log is long, and how many contracts reached each.
-    tested
-        Number of renewals ahead that a backtest has tested. By default None: no backtest.
+    past_errors
+        The frame of ``evaluation.backtest_retention``: which renewals ahead were tested, and the planning range. By
+        default None: no backtest, and no planning range.
     moment
         As in ``customer_value``.
     level
@@ -55,16 +55,16 @@ def value_by_evidence(
     -------
     pandas.DataFrame
         Indexed by ``part``. "tested" and "seen" are the value of the next ``renewals`` payments, as far as the backtest
-        tested and as the log is long, with the confidence interval ``value_lower, value_upper`` (parameters only), and
-        ``share_at_rare_tenures``, the share of it that is paid at tenures which fewer than 30 contracts have reached.
-        "beyond" is the value after that, an extrapolation; the ends of its interval are those of the value without end
-        less those of the value seen. ``share`` is the share of the value without end. Without a discount rate there is
-        no "beyond".
+        tested and as the log is long, with the confidence interval ``value_lower, value_upper`` (parameters only), the
+        planning ranges of ``total_value`` if there are ``past_errors``, and ``share_at_rare_tenures``, the share of it
+        that is paid at tenures which fewer than 30 contracts have reached. "beyond" is the value after that, an
+        extrapolation; the ends of its intervals are those of the value without end less those of the value seen.
+        ``share`` is the share of the value without end. Without a discount rate there is no "beyond".
 
     Raises
     ------
     ValueError
-        When the table has nobody at risk, ``tested`` is no whole number or more than the log is long, or as in
+        When the table has nobody at risk, the backtest looks further ahead than the log is long, or as in
         ``total_value``.
 
     Examples
@@ -75,10 +75,9 @@ def value_by_evidence(
     >>> base = pd.DataFrame({"tenure": [0, 3], "weight": [500, 326]})
     >>> terms = rm.Terms(price=100, annual_discount_rate=0.1, billing_period="Y")
     >>> fit = rm.fit(rm.ShiftedBetaGeometric, kept)
-    >>> rm.value.value_by_evidence(fit, base, terms, kept, tested=1)[["renewals", "value", "share"]].round(2)
+    >>> rm.value.value_by_evidence(fit, base, terms, kept)[["renewals", "value", "share"]].round(2)
             renewals      value  share
     part
-    tested       1.0   59090.31   0.19
     seen         4.0  162495.41   0.52
     beyond       inf  148542.42   0.48
     """
@@ -90,30 +89,37 @@ def value_by_evidence(
     if reached.empty:
         raise ValueError("at_risk is 0 in every row of the retention table: no renewal was seen")
     seen = int(reached.index.max())
-    ahead = {} if tested is None else {"tested": require_tested(tested, seen)}
+    tested = [] if past_errors is None else require_tested(past_errors, seen)
+    ahead = {"tested": max(tested)} if tested else {}
     ahead["seen"] = seen
     customers = open_customers(customers)
+
+    def total(horizon: int | None) -> pd.Series[Any]:
+        """The value within a horizon, with its intervals."""
+        within = replace(terms, horizon=horizon)
+        every = total_contract_value(fit, customers, within, moment, None, level, past_errors).iloc[0]
+        return every.drop(["customers", "outcome_lower", "outcome_upper", "naive_value"])
+
     rows = {}
     for part, renewals in ahead.items():
-        total = total_contract_value(fit, customers, replace(terms, horizon=renewals), moment, None, level).iloc[0]
         rare = _share_at_rare_tenures(fit, customers, replace(terms, horizon=renewals), reached, moment)
-        rows[part] = {"renewals": renewals, **total[list(ENDS)]}
-        rows[part]["share_at_rare_tenures"] = rare
+        rows[part] = {"renewals": renewals, **total(renewals), "share_at_rare_tenures": rare}
     endless = rows["seen"]["value"]
     if terms.annual_discount_rate:
-        whole = total_contract_value(fit, customers, replace(terms, horizon=None), moment, None, level).iloc[0]
+        whole = total(None)
         endless = whole["value"]
-        beyond = {name: max(0.0, whole[name] - rows["seen"][name]) for name in ENDS}
+        beyond = {name: max(0.0, end - rows["seen"][name]) for name, end in whole.items()}
         rows["beyond"] = {"renewals": np.inf, **beyond, "share_at_rare_tenures": 1.0}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("part")
     return table.assign(share=table["value"] / endless)
 
 
-def require_tested(tested: int, seen: int) -> int:
-    """The number of renewals that a backtest tested; an error unless it is whole and not above those seen."""
-    require_whole("tested", tested, 1)
-    if tested > seen:
-        raise ValueError(f"tested ({tested}) is more than the {seen} renewals that the log is long")
+def require_tested(backtest: pd.DataFrame, seen: int) -> list[int]:
+    """The numbers of renewals ahead that a backtest tested; an error if one is above those seen."""
+    read_churn_errors(backtest)
+    tested = backtest["renewals"].astype(int).tolist()
+    if max(tested, default=0) > seen:
+        raise ValueError(f"past_errors look {max(tested)} renewals ahead, and the log is only {seen} renewals long")
     return tested
 
 

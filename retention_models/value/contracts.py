@@ -21,8 +21,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.estimates import with_interval_columns
+from retention_models.estimation.intervals import Ends
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import customers_by_tenure, read_contract_customers
+from retention_models.forecast.churn_errors import factors_of_ranges, read_churn_errors
+from retention_models.forecast.planning_range import planning_names
 from retention_models.survival.contract_model import renewals_or_nan
 from retention_models.survival.homogeneous import Geometric
 from retention_models.tables.customer_table import CustomerTable
@@ -184,12 +187,16 @@ def total_contract_value(
     moment: Moment = "before_renewal",
     by: Labels | None = None,
     level: float | None = 0.95,
+    past_errors: Any = None,
 ) -> pd.DataFrame:
     """Future value of all customers with contracts, or of each segment; see ``total_value``."""
     schedule = payment_schedule(terms, model)
+    churn = {} if past_errors is None else factors_of_ranges(read_churn_errors(past_errors))
     code, names = read_codes(customers, by)
     names = names.rename(names.name or "segment")
     if not isinstance(model, Fit):
+        if churn:
+            raise ValueError("past_errors go with a fit: a curve that is no fit has no range to widen")
         table, stream = _curve_stream(model, customers, schedule, moment)
         value = np.bincount(code, table.line_weight * stream.mean(_line_tenures(table)), len(names))
         frame = pd.DataFrame({"customers": np.bincount(code, table.line_weight, len(names)), "value": value}, names)
@@ -202,11 +209,17 @@ def total_contract_value(
     frame = pd.DataFrame(
         {"customers": share.sum(axis=0)} | with_interval_columns("value", total, level, schedule.scale), names
     )
+    chance = source.values(value_of_tenures(table, schedule, moment, variance=True), table.rows) @ share
+
+    def outcome(level: float) -> list[Ends]:
+        return [total.interval(level, schedule.scale), schedule.scale.from_errors(total.values, np.sqrt(chance), level)]
+
     if level is not None:
-        ends = frame["value_lower"].to_numpy(), frame["value_upper"].to_numpy()
-        chance = source.values(value_of_tenures(table, schedule, moment, variance=True), table.rows) @ share
-        outcome = schedule.prediction_interval(total.values, ends, chance, level)
-        frame["outcome_lower"], frame["outcome_upper"] = outcome
+        frame["outcome_lower"], frame["outcome_upper"] = schedule.scale.widen(total.values, *outcome(level))
+    for covered, factors in churn.items():
+        more, less = (source.values(value_of_tenures(table, schedule, moment, churn=k), table.rows) for k in factors)
+        ends = schedule.scale.widen(total.values, *outcome(covered), (more @ share, less @ share))
+        frame[list(planning_names(covered))] = np.transpose(ends)
     frame["naive_value"] = _naive_value(model, table, schedule, moment) @ share
     return _with_counts(frame)
 
@@ -234,13 +247,13 @@ def _curve_stream(
 
 
 def value_of_tenures(
-    table: CustomerTable, schedule: PaymentSchedule, moment: Moment, variance: bool = False
+    table: CustomerTable, schedule: PaymentSchedule, moment: Moment, *, variance: bool = False, churn: float = 1.0
 ) -> Callable[[Any, Array], Array]:
-    """The value by a model of customers with some tenures, or its variance by chance."""
+    """The value by a model of customers with some tenures, or its variance by chance; with so many times the churn."""
     last = int(table.columns[0].max())
 
     def value(model: Any, tenure: Array) -> Array:
-        stream = PaymentStream(survival_at_renewals(model, last, schedule), schedule, moment)
+        stream = PaymentStream(survival_at_renewals(model, last, schedule) ** churn, schedule, moment)
         return (stream.variance if variance else stream.mean)(tenure.astype(np.int64))
 
     return value

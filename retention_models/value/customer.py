@@ -122,7 +122,7 @@ def total_value(
     by: Labels | None = None,
     moment: Moment = "before_renewal",
     level: float | None = 0.95,
-    past_errors: PastErrors | None = None,
+    past_errors: PastErrors | pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Value of all customers together, or of each segment, today.
 
@@ -136,8 +136,9 @@ def total_value(
         The name of a column of segments, or the segment of each customer: a Series by its index, a list or an array in
         the order of ``customers``. A missing segment is an error. By default None: one segment named "all".
     past_errors
-        Errors of earlier forecasts of purchases over the same horizon, from ``evaluation.past_errors``, for the
-        planning range. By default None: no planning range.
+        Errors of earlier forecasts, for the planning range: of purchases over the same horizon, from
+        ``evaluation.past_errors``; of contracts over any horizon, from ``evaluation.backtest_retention``. By default
+        None: no planning range.
 
     Returns
     -------
@@ -147,15 +148,16 @@ def total_value(
         does not cover an error of the model: see the holdout and the backtest. For purchases also
         ``value_per_customer`` with its interval, and ``share_of_medians``, the share of the value whose expected amount
         is a posterior median. For contracts also the prediction interval ``outcome_lower, outcome_upper``, which covers
-        chance as well, and ``naive_value``. With ``past_errors`` also ``planning``, the value with the season of last
-        year, and its planning ranges at 80 and 95 %, which cover parameters, chance and model error:
-        ``planning_lower_80, planning_upper_80, planning_lower_95, planning_upper_95``; see ``predict_total``.
+        chance as well, and ``naive_value``. With ``past_errors`` also planning ranges at 80 and 95 %, which cover
+        parameters, chance and model error: ``planning_lower_80, planning_upper_80, planning_lower_95,
+        planning_upper_95``; see ``predict_total`` and ``forecast_retention``. For purchases also ``planning``, the
+        value with the season of last year.
 
     Raises
     ------
     TypeError, ValueError
-        As in ``customer_value``. When ``past_errors`` go with contracts, another horizon or another last day, or know
-        no amounts where ``spend`` is given.
+        As in ``customer_value``. When ``past_errors`` are of the other kind, belong to another horizon or another last
+        day, or know no amounts where ``spend`` is given.
 
     Examples
     --------
@@ -183,9 +185,7 @@ def total_value(
     customers = open_customers(customers)
     check_choice("moment", moment, get_args(Moment))
     if _is_of_contracts(fit, spend):
-        if past_errors is not None:
-            raise ValueError("past_errors go with a fit of purchases; for contracts see evaluation.backtest_retention")
-        return total_contract_value(fit, customers, terms, moment, by, level)
+        return total_contract_value(fit, customers, terms, moment, by, level, past_errors)
     return total_purchase_value(fit, customers, [terms], spend, by, level, past_errors)[0]
 
 

@@ -13,7 +13,6 @@ from retention_models.core.arguments import require_number
 from retention_models.core.arrays import Array
 from retention_models.core.dates import MONTHS
 from retention_models.estimation.estimates import PLAIN, POSITIVE, Scale
-from retention_models.estimation.intervals import Ends, normal_quantile
 from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.survival.contract_model import RetentionModel, by_row
 from retention_models.tables.days import Period
@@ -69,21 +68,7 @@ class PaymentSchedule:
     @property
     def scale(self) -> Scale:
         """The scale of intervals of a value: the log scale, or the plain one where a margin is negative."""
-        return POSITIVE if self._has_only_gains else PLAIN
-
-    def prediction_interval(self, value: Array, ends: Ends, variance: Array, level: float) -> Ends:
-        """Ends of the prediction interval: the confidence interval widened by the variance of chance."""
-        chance = normal_quantile(level) * np.sqrt(variance)
-        if not self._has_only_gains:
-            lower, upper = (np.hypot(value - end, chance) for end in ends)
-            return value - lower, value + upper
-        some = np.where(value > 0, value, 1.0)
-        lower, upper = (np.hypot(np.log(np.where(value > 0, end, 1.0) / some), chance / some) for end in ends)
-        return value * np.exp(-lower), value * np.exp(np.minimum(upper, 700.0))
-
-    @property
-    def _has_only_gains(self) -> bool:
-        return bool(np.all(np.asarray(self.margin, dtype=float) >= 0))
+        return POSITIVE if np.all(np.asarray(self.margin, dtype=float) >= 0) else PLAIN
 
     def discounted_margins(self, last: int) -> Array:
         """The margin at the start and at each renewal up to ``last``, discounted to the start; shape (last + 1,)."""

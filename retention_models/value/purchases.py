@@ -68,7 +68,7 @@ def total_purchase_value(
     spend: Fitted | None,
     by: Labels | None,
     level: float | None,
-    past_errors: PastErrors | None = None,
+    past_errors: Any = None,
 ) -> list[pd.DataFrame]:
     """Value of the future purchases of all customers, or of each segment; see ``total_value``.
 

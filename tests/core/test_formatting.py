@@ -61,3 +61,10 @@ def test_an_interval_is_one_column_named_by_what_it_is_of():
 def test_a_frame_without_intervals_is_shown_as_it_is():
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}, index=pd.Index(["p", "q"], name="k"))
     pd.testing.assert_frame_equal(with_intervals(frame), frame)
+
+
+def test_ranges_with_levels_of_their_own_keep_these():
+    frame = pd.DataFrame({"value": [5.0], "planning_lower_80": [4.0], "planning_upper_80": [6.0]})
+    shown = with_intervals(frame.assign(planning_lower_95=[3.0], planning_upper_95=[7.0]), level=0.9)
+    assert shown.columns.tolist() == ["value", "planning, 80 %", "planning, 95 %"]
+    assert shown["planning, 95 %"].tolist() == ["3.00 … 7.00"]

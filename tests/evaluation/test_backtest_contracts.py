@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import retention_models as rm
 from retention_models.evaluation import backtest_check
 from retention_models.evaluation.backtest_contracts import backtest_retention
+from retention_models.forecast.churn_errors import churn_factors, churn_variance
 from retention_models.logs.contracts.log import read_contracts, truncate_spells
 from retention_models.logs.contracts.retention import active_customers, renewals_since, retention_table
 from retention_models.survival.bdw import BetaDiscreteWeibull
@@ -83,7 +85,35 @@ def test_the_right_model_comes_true_and_equal_customers_do_not(spells):
 
 def test_an_origin_at_which_too_little_was_known_is_named(spells):
     first = pd.Timestamp(spells.observation_end) - pd.DateOffset(months=1)
-    with pytest.raises(ValueError, match="origins is empty"):
-        backtest_retention(ShiftedBetaGeometric, spells, period="M", origins=[], renewals=1)
     with pytest.raises(ValueError, match=rf"at the origin {first.date()}: .*; choose a later one"):
         backtest_retention(BetaDiscreteWeibull, spells, period=10_000, origins=[first.date()], renewals=0)
+
+
+def test_without_origins_there_is_an_empty_table(spells):
+    none = backtest_retention(ShiftedBetaGeometric, spells, period="M", origins=[], renewals=12)
+    some = backtest_retention(ShiftedBetaGeometric, spells, period="M", origins=["2021-06-30"], renewals=12)
+    assert none.empty
+    assert none.columns.tolist() == some.columns.tolist()
+    check = backtest_check(none)
+    assert check.passed is None
+    assert "no earlier date" in check.detail
+
+
+@pytest.mark.slow
+def test_the_variance_of_churn_is_that_of_simulated_logs():
+    """The relative variance of the churn of 500 customers, over worlds that the model itself draws."""
+    model, factors, variances = ShiftedBetaGeometric(1.5, 9.0), [], []
+    rng = np.random.default_rng(4)
+    for _ in range(200):
+        made = model.simulate(np.full(500, 24), rng)
+        life = np.where(made["churned"], made["tenure"], 100)
+        known = pd.DataFrame({"tenure": range(1, 13)})
+        known["at_risk"] = [(life >= t).sum() for t in known["tenure"]]
+        known["lost"] = [(life == t).sum() for t in known["tenure"]]
+        n = int((life > 12).sum())
+        base = pd.DataFrame({"tenure": [12], "weight": [n]})
+        forecast = rm.forecast_retention(rm.fit(ShiftedBetaGeometric, known), base, renewals=12)
+        variances.append(churn_variance(forecast, 0.95)[-1])
+        factors.append(churn_factors(np.array(n), np.array((life > 24).sum()), forecast["expected"].iloc[-1]))
+    spread = np.var(np.log(factors))
+    assert spread == pytest.approx(np.mean(variances), rel=0.35)

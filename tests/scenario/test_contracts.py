@@ -1,5 +1,7 @@
 """The simulated subscription business: its logs are clean, and its truth is what right methods find."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -174,3 +176,37 @@ def test_a_business_that_cannot_be_is_named(arguments, message):
 def test_a_seed_is_as_good_as_a_generator():
     one, other = (subscriptions(rng, customers=50) for rng in (7, np.random.default_rng(7)))
     pd.testing.assert_frame_equal(one.contracts, other.contracts)
+
+
+def test_the_expected_survival_is_that_of_customers_who_go_on_by_the_same_rules():
+    """By hand where only the own chance and failed payments count, and by single months with complaints."""
+    plain = Rules(**{**NOTHING_ELSE, "payment": 0.02})
+    business = subscriptions(np.random.default_rng(8), customers=500, rules=plain)
+    survival = business.expected_survival(3)
+    chance = business.chances[survival.index].to_numpy()[:, None]
+    by_hand = (1 - chance) ** np.arange(1, 4) * np.exp(-0.02 * np.arange(1, 4))
+    np.testing.assert_allclose(survival, by_hand, rtol=1e-12)
+    assert len(survival) == business.contracts["end"].isna().sum()
+
+
+def test_the_expected_survival_is_what_a_longer_run_of_the_business_shows():
+    """Two businesses of the same seed cannot share later months, so the mean of many is compared."""
+    rules = Rules(price_months=(), competitor_months=(), win_back=0.0, offer_effect=0.0)
+    expected, came = [], []
+    for seed in range(12):
+        business = subscriptions(seed, customers=1_500, months=36, offer_month=20, rules=rules)
+        cut = pd.Timestamp("2023-01-01")
+        known = business.contracts[business.contracts["start"] < cut]
+        early = replace(
+            business,
+            contracts=known.assign(end=known["end"].where(known["end"] < cut)),
+            complaints=business.complaints[business.complaints["date"] < cut],
+            calendar=business.calendar.iloc[:24],
+        )
+        expected.append(early.expected_survival(11).sum())
+        active = known[~(known["end"] < cut)]
+        months = pd.PeriodIndex(pd.date_range("2023-01-31", periods=12, freq="ME"), freq="M")
+        last = active["end"].dt.to_period("M")
+        came.append([int((last.isna() | (last > month)).sum()) for month in months[:11]])
+    ratio = np.sum(came, axis=0) / np.sum(expected, axis=0)
+    assert ratio == pytest.approx(np.ones(11), abs=0.02)

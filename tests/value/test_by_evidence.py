@@ -19,26 +19,34 @@ def business():
 
 
 @pytest.fixture(scope="module")
+def backtest():
+    """Two earlier forecasts, one of which expected too few survivors."""
+    rows = {"2022-12-31": ("2023-12-31", 1000, 640, 600.0), "2023-12-31": ("2024-12-31", 1200, 700, 700.0)}
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["until", "customers", "actual", "expected"])
+    return frame.assign(renewals=12, churn_variance=0.002)
+
+
+@pytest.fixture(scope="module")
 def fit(business):
     return rm.fit(rm.ShiftedBetaGeometric, business[0])
 
 
-def test_the_parts_are_the_values_within_their_horizons_and_add_up(business, fit):
+def test_the_parts_are_the_values_within_their_horizons_and_add_up(business, fit, backtest):
     kept, today = business
-    parts = value_by_evidence(fit, today, TERMS, kept, tested=12)
+    parts = value_by_evidence(fit, today, TERMS, kept, past_errors=backtest)
     seen = int(kept["tenure"].max())
     assert parts["renewals"].tolist() == [12, seen, np.inf]
     for part, renewals in (("tested", 12), ("seen", seen)):
         within = rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", horizon=renewals)
-        expected = rm.total_value(fit, today, within).iloc[0]
-        for name in ("value", "value_lower", "value_upper"):
+        expected = rm.total_value(fit, today, within, past_errors=backtest).iloc[0]
+        for name in ("value", "value_lower", "value_upper", "planning_lower_80", "planning_upper_95"):
             assert parts.loc[part, name] == pytest.approx(expected[name])
     whole = rm.total_value(fit, today, TERMS).iloc[0]["value"]
     assert parts.loc["seen", "value"] + parts.loc["beyond", "value"] == pytest.approx(whole)
     assert parts["share"].tolist() == pytest.approx((parts["value"] / whole).tolist())
 
 
-def test_the_share_at_rare_tenures_is_that_of_payments_there(business, fit):
+def test_the_share_at_rare_tenures_is_that_of_payments_there(business, fit, backtest):
     """By the definition: every payment within the horizon, at each customer's own tenure."""
     kept, today = business
     reached = kept.groupby("tenure")["at_risk"].sum()
@@ -48,7 +56,7 @@ def test_the_share_at_rare_tenures_is_that_of_payments_there(business, fit):
         ahead = np.arange(1, seen + 1)
         payments = n * fit.model.survival_function(tenure + ahead, given=tenure) * 1.1 ** (-(ahead - 1) / 12)
         whole, rare = whole + payments.sum(), rare + payments[tenure + ahead > common].sum()
-    parts = value_by_evidence(fit, today, TERMS, kept, tested=12)
+    parts = value_by_evidence(fit, today, TERMS, kept, past_errors=backtest)
     assert parts.loc["seen", "share_at_rare_tenures"] == pytest.approx(rare / whole, rel=1e-9)
     assert parts.loc["tested", "share_at_rare_tenures"] < parts.loc["seen", "share_at_rare_tenures"]
 
@@ -61,10 +69,12 @@ def test_without_a_discount_there_is_nothing_beyond_and_without_a_backtest_nothi
     assert parts["share"].tolist() == [1.0]
 
 
-def test_what_cannot_have_been_tested_is_refused(business, fit):
+def test_what_cannot_have_been_tested_is_refused(business, fit, backtest):
     kept, today = business
-    with pytest.raises(ValueError, match=r"tested \(400\) is more than the \d+ renewals that the log is long"):
-        value_by_evidence(fit, today, TERMS, kept, tested=400)
+    with pytest.raises(ValueError, match=r"past_errors look 400 renewals ahead, and the log is only \d+ renewals long"):
+        value_by_evidence(fit, today, TERMS, kept, past_errors=backtest.assign(renewals=400))
+    with pytest.raises(TypeError, match=r"past_errors of contracts must be the frame of evaluation.backtest_retention"):
+        value_by_evidence(fit, today, TERMS, kept, past_errors=backtest.drop(columns="until"))
     with pytest.raises(ValueError, match="at_risk is 0 in every row"):
         value_by_evidence(fit, today, TERMS, kept.assign(at_risk=0, lost=0))
 

@@ -76,11 +76,13 @@ def test_value_without_errors_of_amounts_is_refused(purchases, base, spend, past
         rm.total_value(purchases, base, TERMS, spend=spend, past_errors=replace(past, value=None))
 
 
-def test_contracts_and_endless_horizons_have_no_planning_range(purchases, base, spend, past):
+def test_past_errors_of_another_kind_or_horizon_are_refused(purchases, base, spend, past):
     contracts = pd.DataFrame({"tenure": [0, 3], "weight": [10, 5]})
     yearly = rm.Terms(annual_discount_rate=0.1, billing_period="Y")
-    with pytest.raises(ValueError, match="past_errors go with a fit of purchases"):
+    with pytest.raises(TypeError, match=r"past_errors of contracts must be the frame of evaluation.backtest_retention"):
         rm.total_value(rm.ShiftedBetaGeometric(1.7, 2.9), contracts, yearly, past_errors=past)
+    with pytest.raises(TypeError, match=r"past_errors must be the result of evaluation.past_errors"):
+        rm.total_value(purchases, base, TERMS, past_errors=contracts)
     endless = replace(TERMS, horizon=np.inf)
     with pytest.raises(ValueError, match="past_errors are those of forecasts over 26 weeks"):
         rm.total_value(purchases, base, endless, spend=spend, past_errors=past)

@@ -1,0 +1,73 @@
+"""Errors of earlier forecasts of contracts, for planning ranges of survivors and of value.
+
+An error is a factor on churn: if S is the share that was expected to survive, and S^k did, then k times as much churn
+came as expected. Such a factor carries over to other horizons, ages and values, where an error of the number of
+survivors would not.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retention_models.core.arrays import Array
+from retention_models.estimation.intervals import normal_quantile
+from retention_models.forecast.planning_range import LEVELS, ForecastErrors
+
+STATED_ERROR = 0.05  # of churn, of a log that has shown none yet
+COLUMNS = ("until", "customers", "actual", "expected", "churn_variance")
+
+
+def churn_factors(customers: Array, actual: Array, expected: Array) -> Array:
+    """How many times as much churn came as was expected of some customers, of whom so many survived.
+
+    Half a customer is added to the survivors, and to those who left, so that none and all have a factor.
+    """
+    left, foreseen = (-np.log((survivors + 0.5) / (customers + 1)) for survivors in (actual, expected))
+    return np.asarray(left / foreseen)
+
+
+def churn_variance(forecast: pd.DataFrame, level: float) -> Array:
+    """Relative variance of the churn that a table of ``forecast_retention`` expects: of parameters and of chance."""
+    share = forecast["expected"] / forecast["customers"]
+    lower, upper = (forecast[f"expected_{end}"] / forecast["customers"] for end in ("lower", "upper"))
+    by_parameters = ((upper - lower) / (2 * normal_quantile(level))) ** 2
+    by_chance = share * (1 - share) / forecast["customers"]
+    return np.asarray((by_parameters + by_chance) / (share * np.log(share)) ** 2, dtype=float)
+
+
+def read_churn_errors(backtest: Any) -> ForecastErrors:
+    """The errors of the frame of ``evaluation.backtest_retention``, without the forecasts that tell nothing.
+
+    Raises
+    ------
+    TypeError
+        When it is no such frame.
+    """
+    if not isinstance(backtest, pd.DataFrame) or not set(COLUMNS) <= set(backtest.columns):
+        raise TypeError(
+            "past_errors of contracts must be the frame of evaluation.backtest_retention(Model, spells, ...), with "
+            f"{', '.join(COLUMNS)}; got {type(backtest).__name__}"
+        )
+    known = backtest[np.isfinite(backtest["churn_variance"].astype(float))].sort_index()
+    origins = tuple(dt.date.fromisoformat(str(day)) for day in known.index)
+    until = [dt.date.fromisoformat(day) for day in known["until"]]
+    n, numbers = len(known), known[["customers", "actual", "expected"]].to_numpy(dtype=float)
+    return ForecastErrors(
+        days_ahead=max(((end - day).days for day, end in zip(origins, until, strict=True)), default=1),
+        origins=origins,
+        log_ratios=tuple(np.log(churn_factors(*numbers.T)).tolist()),
+        seasons=(0.0,) * n,
+        variances=tuple(known["churn_variance"]),
+        days_learnt=(0,) * n,
+        stated_error=STATED_ERROR,
+    )
+
+
+def factors_of_ranges(errors: ForecastErrors) -> dict[float, tuple[float, float]]:
+    """For each level of the planning ranges: the factors on churn at the lower and the upper end of what survives."""
+    reach = {level: float(errors.reach(np.zeros(()), level)) for level in LEVELS}
+    return {level: (float(np.exp(far)), float(np.exp(-far))) for level, far in reach.items()}
