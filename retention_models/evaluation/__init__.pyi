@@ -5,6 +5,7 @@ from .backtest_purchases import backtest as backtest
 from .by_period import season_left as season_left
 from .by_period import tracking as tracking
 from .by_period import tracking_error as tracking_error
+from .churn_by_calendar import churn_by_month as churn_by_month
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .extrapolation import drawn_curves as drawn_curves

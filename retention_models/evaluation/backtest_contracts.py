@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from retention_models.estimation.newton import ConvergenceError
+from retention_models.fitting.calendar_months import SEASON
 from retention_models.fitting.estimate import fit
+from retention_models.fitting.formula_terms import CALENDAR
+from retention_models.fitting.model_selection import choose_calendar
 from retention_models.fitting.result import Fit
 from retention_models.forecast.churn_errors import churn_variance
 from retention_models.forecast.retention import forecast_retention
+from retention_models.logs.contracts.calendar_events import with_events
 from retention_models.logs.contracts.log import Spells, truncate_spells
 from retention_models.logs.contracts.retention import active_customers, renewals_since, retention_table
 from retention_models.tables.days import Period, period_offset
 
+Events: TypeAlias = Mapping[str, Sequence[str]]
 COLUMNS = (
     "renewals", "until", "customers", "actual", "expected", "survivors_lower", "survivors_upper", "churn_variance",
 )  # fmt: skip
@@ -31,6 +37,7 @@ def backtest_retention(
     origins: Sequence[str | dt.date],
     renewals: int,
     level: float = 0.95,
+    events: Events | None = None,
 ) -> pd.DataFrame:
     """A backtest of contracts: expected and actual survivors among the customers of earlier days.
 
@@ -48,6 +55,9 @@ def backtest_retention(
         Number of renewals that the forecast covers.
     level
         Level of the interval, from 0 to 1. By default 0.95.
+    events
+        What made churn different in some months, as in ``logs.with_events``: the season and the events of the log then
+        explain what they can. By default None: forecasts that knew of no events.
 
     Returns
     -------
@@ -58,6 +68,12 @@ def backtest_retention(
         number), and ``churn_variance`` (relative variance of the expected churn, by parameters and chance). Without
         rows if there are no origins. ``backtest_check`` puts it into a sentence. ``forecast_retention``,
         ``total_value`` and ``value_by_evidence`` take it as ``past_errors``, for a planning range.
+
+    Notes
+    -----
+    With ``events`` each origin has the season and the events that its data show, and is told of the events to come.
+    Those that are new after the origin have the effect that the whole log shows. So the forecasts are not what could
+    have been known then: they say how much of the errors the calendar explains.
 
     Raises
     ------
@@ -85,11 +101,19 @@ def backtest_retention(
     if isinstance(origins, str) or not np.iterable(origins):
         raise ValueError(f"origins must be a list of days such as ['2023-12-31']; got {origins!r}")
     rows = {}
+    whole = None if events is None else _fit_calendar(model_class, retention_table(spells, period=period), events)
     for origin in origins:
         then = truncate_spells(spells, origin)
-        found = _fit_at_origin(model_class, then, period)
+        found = _fit_at_origin(model_class, then, period, events)
         base = active_customers(then, period=period)
         forecast = forecast_retention(found, base, renewals=renewals, level=level)
+        if whole is not None and whole.covariate_terms.months is not None:
+            came, without = (
+                forecast_retention(each, base, renewals=renewals)["expected"]
+                for each in (whole, _without_events(whole, then.observation_end))
+            )
+            numbers = forecast.columns[forecast.columns.str.match("expected|survivors")]
+            forecast[numbers] = forecast[numbers].mul(came / without, axis=0)
         since = renewals_since(spells, origin, period=period, renewals=renewals)
         rows[then.observation_end.isoformat()] = {
             "renewals": renewals,
@@ -106,9 +130,30 @@ def backtest_retention(
     return table.astype(dict.fromkeys(counts, np.int64))[[*COLUMNS[:-1], "error", "inside", COLUMNS[-1]]]
 
 
-def _fit_at_origin(model_class: Any, then: Spells, period: Period) -> Fit:
+def _fit_at_origin(model_class: Any, then: Spells, period: Period, events: Events | None) -> Fit:
     """The model fitted to what was known at a day, which an error names."""
     try:
-        return fit(model_class, retention_table(then, period=period))
+        table = retention_table(then, period=period)
+        return fit(model_class, table) if events is None else _fit_calendar(model_class, table, events)
     except (ValueError, ConvergenceError) as error:
         raise type(error)(f"at the origin {then.observation_end}: {error}; choose a later one") from None
+
+
+def _fit_calendar(model_class: Any, table: pd.DataFrame, events: Events) -> Fit:
+    """The model with the season, and with those events that the table has seen."""
+    last = with_events(table)["calendar"].max()
+    seen = {name: months for name, months in events.items() if min(months) <= last}
+    dated = with_events(table, seen)
+    return fit(model_class, dated, calendar_covariates=choose_calendar(model_class, dated))
+
+
+def _without_events(found: Fit, day: dt.date) -> Fit:
+    """The fit with a calendar in which no event came after a day; the season stays."""
+    terms = found.covariate_terms
+    assert terms.months is not None
+    design, months = terms.designs[CALENDAR], terms.months
+    is_event = ~np.isin(design.labels, design.terms.get(SEASON, ()))
+    calendar = pd.period_range(months.first, periods=len(months.known), freq=months.period)
+    is_later = np.asarray(calendar > pd.Period(day, freq=months.period))
+    quiet = replace(months, known=np.where(is_later[:, None] & is_event, 0.0, months.known))
+    return replace(found, covariate_terms=replace(terms, months=quiet))

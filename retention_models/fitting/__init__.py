@@ -5,7 +5,7 @@
 - ``bootstrap``: intervals from refits to reweighted customers
 - ``wald``, ``likelihood_ratio``: whether covariates, or a richer model, explain more than chance
 - ``fit_pooled``: cohorts that borrow from each other; ``cohort_check``
-- ``select_contract_model``: the models of contracts side by side
+- ``select_contract_model``: the models of contracts side by side; ``choose_calendar``: season and events
 - ``survival_curves``: Kaplan-Meier curves by group; ``cause_curves`` by cause
 
 >>> import pandas as pd
@@ -27,7 +27,7 @@ Behind the door:
 - ``homogeneity_check``: whether groups agree
 - ``stored_fit``: fits as JSON
 - ``uncertainty``: what forecasts and values ask of fits and bootstraps
-- ``calendar_covariates``: contracts with covariates of the calendar
+- ``calendar_covariates``: contracts with covariates of the calendar; ``calendar_months``: those to come
 - ``retention_columns``: columns of retention tables
 - ``profile_region``: the profile likelihood of vague fits
 """

@@ -1,4 +1,5 @@
 from .estimate import fit as fit
+from .model_selection import choose_calendar as choose_calendar
 from .model_selection import contract_alternatives as contract_alternatives
 from .model_selection import select_contract_model as select_contract_model
 from .model_tests import likelihood_ratio as likelihood_ratio

@@ -20,6 +20,7 @@ from retention_models.estimation.newton import ConvergenceError
 from retention_models.estimation.random_effects import near_maxima
 from retention_models.estimation.with_covariates import maximise_with_covariates
 from retention_models.fitting.calendar_covariates import PATH, fit_calendar, read_paths
+from retention_models.fitting.calendar_months import CalendarMonths
 from retention_models.fitting.data_requirements import (
     require_enough,
     require_few_coefficients,
@@ -75,7 +76,7 @@ def fit(
         Formula of the columns that change how much customers spend (``GammaGamma``); by default none.
     churn_covariates
         Formula of the columns that change how soon customers with contracts leave (``ShiftedBetaGeometric``,
-        ``BetaDiscreteWeibull``); by default none.
+        ``BetaDiscreteWeibull``, ``FlooredBetaGeometric``); by default none.
     calendar_covariates
         Formula of columns of the time at which a renewal is due, such as a price increase, for the same models; by
         default none. Each calendar needs a row for every renewal from the first one on (``at_risk`` 0 if nobody was
@@ -134,7 +135,10 @@ def fit(
     - calendar covariates multiply the exposure of a renewal by exp(z'g): S(t) = B(alpha, beta + C(t)) / B(alpha, beta),
       where C(t) adds up [u^c - (u - 1)^c] exp(z'g) over the renewals u up to t. Fader & Hardie (2020), "Incorporating
       Time-Varying Covariates in a Simple Mixture Model for Discrete-Time Duration Data", with a beta instead of a gamma
-      mixture. Forecasts and values take calendar covariates of 0; ``forecast.predict_retention`` takes others.
+      mixture. If the table has the column ``calendar`` (``logs.with_events``), forecasts and values follow the
+      calendar: the column ``month`` goes on with the months of the year, and any other keeps its last value, so no
+      event comes again. Without that column, or where covariates differ within a month, they take covariates of 0.
+      ``forecast.predict_retention`` takes any others.
 
     Rates as in Fader & Hardie (2007), "Incorporating Time-Invariant Covariates into the Pareto/NBD and BG/NBD Models".
     With covariates the number of stages k is that of the model without covariates.
@@ -188,7 +192,8 @@ def fit(
         )
     if CALENDAR in asked:
         names = (calendar_by,) if isinstance(calendar_by, str) else tuple(calendar_by)
-        covariate_terms = replace(covariate_terms, calendar_by=names)
+        months = CalendarMonths.from_table(customers, covariate_terms.designs[CALENDAR])
+        covariate_terms = replace(covariate_terms, calendar_by=names, months=months)
         blocks[PATH] = read_paths(customers, names, blocks.get("churn"))
     table = table.with_covariates(blocks) if blocks else table
     pooled = _fit_table(model_class, table, covariate_terms, robust)

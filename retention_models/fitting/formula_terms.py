@@ -8,12 +8,15 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
 from retention_models.core.formatting import Part, Presentation
 from retention_models.estimation.design import Design
 from retention_models.estimation.links import Link, apply_links, derivatives
 from retention_models.estimation.standardise import Covariates
+from retention_models.fitting.calendar_months import CalendarMonths
+from retention_models.survival.over_calendar import OverCalendar
 from retention_models.tables.customer_table import read_covariates
 
 CALENDAR = "calendar"  # the role of covariates of the time at which a renewal is due
@@ -26,12 +29,13 @@ class CovariateTerms(Presentation):
 
     Coefficients act by role: ``purchase``, ``dropout``, ``spend`` and ``churn`` through the links that a model
     declares, and ``calendar`` on the exposure of a renewal. ``calendar_by`` are the columns that tell apart customers
-    who met different calendars.
+    who met different calendars, and ``months`` the calendar that forecasts go on with, if it is known.
     """
 
     designs: Mapping[str, Design] = field(default_factory=dict)
     coefficients: pd.Series = field(default_factory=NONE.copy)
     calendar_by: tuple[str, ...] = ()
+    months: CalendarMonths | None = None
 
     def _parts(self) -> Sequence[Part]:
         if not self.n:
@@ -71,6 +75,19 @@ class CovariateTerms(Presentation):
             if role != CALENDAR
         }
 
+    def starts(self, customers: Any) -> dict[str, Array]:
+        """The month in which each contract began, as a block; nothing without a calendar to go on with."""
+        return {} if self.months is None else {CALENDAR: self.months.starts(customers)}
+
+    def new_contract(self, model: Any) -> Any:
+        """The model of a contract that begins today."""
+        return model if self.months is None else self._over_calendar(model, self.months.next_start, None)
+
+    def _over_calendar(self, model: Any, start: NDArray[np.int64], coefficients: Array | None) -> OverCalendar:
+        assert self.months is not None
+        values = self.coefficients.to_numpy() if coefficients is None else coefficients
+        return OverCalendar(model, start, self.months.weights(values[-self.months.known.shape[1] :]))
+
     def by_link(self, model: Any, blocks: Mapping[str, Array]) -> tuple[Covariates, ...]:
         """The design columns that act through each link of a model or a class of models."""
         return tuple(
@@ -86,9 +103,14 @@ class CovariateTerms(Presentation):
         """The model of customers with these covariates; its parameters have shape (n,) where covariates move them.
 
         Other ``coefficients`` than those found have shape (n, coefficients), a set a customer, or (draws, 1,
-        coefficients), as the model's parameters may have shape (n,) or (draws, 1). Without blocks the model stays.
+        coefficients), as the model's parameters may have shape (n,) or (draws, 1). Without blocks the model stays. With
+        the months in which contracts began, coefficients have shape (coefficients,).
         """
-        return self.apply_links_to(model, model, blocks, coefficients)
+        of_customers = {role: block for role, block in blocks.items() if role != CALENDAR}
+        linked = self.apply_links_to(model, model, of_customers, coefficients)
+        if CALENDAR not in blocks:
+            return linked
+        return self._over_calendar(linked, blocks[CALENDAR][:, 0].astype(np.int64), coefficients)
 
     def apply_links_to(
         self, future_process: Any, model: Any, blocks: Mapping[str, Array], coefficients: Array | None = None
@@ -127,6 +149,7 @@ class CovariateTerms(Presentation):
         return {
             "designs": {link: asdict(design) for link, design in self.designs.items()},
             **({"calendar_by": list(self.calendar_by)} if CALENDAR in self.designs else {}),
+            **({"months": self.months.to_plain()} if self.months is not None else {}),
             "coefficients": {str(label): float(value) for label, value in self.coefficients.items()},
         }
 
@@ -144,7 +167,10 @@ class CovariateTerms(Presentation):
             raise ValueError("coefficients must be numbers")
         if not all(isinstance(name, str) for name in calendar_by):
             raise ValueError("calendar_by must be names of columns")
-        return cls(designs, pd.Series(coefficients, dtype=float, name="coefficient"), calendar_by)
+        months = CalendarMonths.from_plain(stored["months"]) if "months" in stored else None
+        if months is not None and months.known.shape[1] != len(designs[CALENDAR].labels):
+            raise ValueError("the months of the calendar have other columns than the formula")
+        return cls(designs, pd.Series(coefficients, dtype=float, name="coefficient"), calendar_by, months)
 
 
 def _labels(link: str, columns: Sequence[str]) -> tuple[str, ...]:

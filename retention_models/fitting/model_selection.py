@@ -12,8 +12,9 @@ import pandas as pd
 
 from retention_models.core.formatting import Part, Presentation
 from retention_models.estimation.newton import ConvergenceError
+from retention_models.fitting.calendar_months import SEASON
 from retention_models.fitting.estimate import fit
-from retention_models.fitting.model_tests import LikelihoodRatio, likelihood_ratio
+from retention_models.fitting.model_tests import LikelihoodRatio, likelihood_ratio, wald
 from retention_models.fitting.result import Fit
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.floored import FlooredBetaGeometric
@@ -24,6 +25,8 @@ from retention_models.survival.two_segments import TwoSegments
 LADDER: tuple[Any, ...] = (Geometric, ShiftedBetaGeometric, BetaDiscreteWeibull)
 CANDIDATES: tuple[Any, ...] = (ShiftedBetaGeometric, BetaDiscreteWeibull, TwoSegments, FlooredBetaGeometric)
 HARDLY_WORSE = 4.0  # AIC
+TWO_YEARS = 24  # months
+SIGNIFICANT = 0.05
 SAME = 0.05  # of log-likelihood: a richer model that gains no more has run to the limit that is another one
 
 
@@ -137,16 +140,19 @@ def _choose_model(fits: Mapping[str, Fit], tests: tuple[LikelihoodRatio, ...]) -
     names = list(fits)
     if len(names) < 3:
         return names[-1], "."
-    return names[2] if tests[-1].p_value < 0.05 else names[1], f": {tests[-1].detail}"
+    return names[2] if tests[-1].p_value < SIGNIFICANT else names[1], f": {tests[-1].detail}"
 
 
-def contract_alternatives(retention_table: Any) -> dict[str, Fit]:
+def contract_alternatives(retention_table: Any, *, calendar_covariates: str | None = None) -> dict[str, Fit]:
     """The contract models that the data hardly tell from the best, by name, the best first.
 
     Parameters
     ----------
     retention_table
-        From ``retention_table``, or any frame with ``tenure, at_risk, lost``.
+        From ``retention_table``, or any frame with ``tenure, at_risk, lost``; with calendar covariates from
+        ``with_events``.
+    calendar_covariates
+        As in ``fit``. Two segments know none, and are fitted without. By default none.
 
     Returns
     -------
@@ -177,8 +183,9 @@ def contract_alternatives(retention_table: Any) -> dict[str, Fit]:
     fits: dict[str, Fit] = {}
     problems = []
     for model in CANDIDATES:
+        known = calendar_covariates if hasattr(model, "links") and "churn" in model.links else None
         try:
-            found = fit(model, retention_table)
+            found = fit(model, retention_table, calendar_covariates=known)
         except (ValueError, ConvergenceError) as error:
             problems.append(f"{model.__name__}: {error}")
             continue
@@ -189,6 +196,54 @@ def contract_alternatives(retention_table: Any) -> dict[str, Fit]:
     best = min(found.aic for found in fits.values())
     near = {name: found for name, found in fits.items() if found.aic <= best + HARDLY_WORSE}
     return dict(sorted(near.items(), key=lambda item: item[1].aic))
+
+
+def choose_calendar(model_class: Any, retention_table: pd.DataFrame) -> str | None:
+    """The calendar covariates that a retention table supports: its events, and the season if it is significant.
+
+    Parameters
+    ----------
+    model_class
+        ``ShiftedBetaGeometric``, ``BetaDiscreteWeibull`` or ``FlooredBetaGeometric``.
+    retention_table
+        The table of ``logs.with_events``.
+
+    Returns
+    -------
+    str or None
+        A formula for ``calendar_covariates``; None where there are no events and no season, and where the model or the
+        table knows no calendar.
+
+    Notes
+    -----
+    Events are named beforehand, so all of them stay. A season needs two years of months, and is used if Wald's test of
+    the months of the year gives p < 0.05. Tenure, cohort and calendar month depend on each other linearly, so the
+    effects of single months can never be free.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import retention_models as rm
+    >>> business = rm.scenario.subscriptions(np.random.default_rng(1), customers=5_000)
+    >>> spells = rm.read_contracts(business.contracts, sampling="acquisition", observation_end="2024-12-28")
+    >>> table = rm.logs.with_events(rm.retention_table(spells, period="M"), {"price_rise": ["2022-09", "2022-10"]})
+    >>> rm.fitting.choose_calendar(rm.ShiftedBetaGeometric, table)
+    'month + `price_rise`'
+    """
+    if "calendar" not in retention_table.columns or "churn" not in getattr(model_class, "links", {}):
+        return None
+    events = [f"`{name}`" for name in retention_table.attrs.get("events", [])]
+    months = retention_table.loc[retention_table["at_risk"] > 0, "calendar"]
+    if SEASON in retention_table.columns and months.nunique() >= TWO_YEARS:
+        formula = " + ".join([SEASON, *events])
+        try:
+            tests = wald(fit(model_class, retention_table, calendar_covariates=formula))
+            p_value = float(tests["p_value"][f"calendar[{SEASON}]"])
+        except (ValueError, ConvergenceError):
+            p_value = 1.0
+        if p_value < SIGNIFICANT:
+            return formula
+    return " + ".join(events) or None
 
 
 def _is_other(found: Fit, other: Fit) -> bool:

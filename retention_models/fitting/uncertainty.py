@@ -29,6 +29,7 @@ from retention_models.tables.customer_table import (
 )
 from retention_models.tables.groups import read_codes
 
+STEP = 1e-5  # of differences in log-parameters and coefficients
 Quantity = Callable[..., Array]  # quantity(model, *columns), elementwise over rows: shape (..., n)
 
 
@@ -96,7 +97,7 @@ class Uncertainty(ABC):
         return self._blocks(customers)
 
     def _blocks(self, customers: Any) -> dict[str, Array]:
-        return self.terms.blocks(customers)
+        return self.terms.blocks(customers) | self.terms.starts(customers)
 
     def row_model(self, rows: Rows, step: Array | None = None) -> Any:
         """The model of some rows, with parameters of shape (n,) where covariates change them.
@@ -154,10 +155,20 @@ class _OfFit(Uncertainty):
 
             if not self.terms.n:
                 return log_slopes(at, fit.model, free).T
+            if self.terms.months is not None:
+                steps = STEP * np.eye(len(free))
+                return np.stack([at(self._stepped(some, step)) - at(self._stepped(some, -step)) for step in steps]) / (
+                    2 * STEP
+                )
             slopes = log_slopes(at, self.row_model(some), names)
             return self.terms.slopes(fit.model, some.covariates, slopes, names)[:, is_free(fit)].T
 
         return in_chunks(of_rows, rows).T
+
+    def _stepped(self, rows: Rows, step: Array) -> Any:
+        """The model of some rows after a step of shape (free,)."""
+        model, coefficients = stepped_parameters(self.fit, step)
+        return self.terms.apply_links(model, rows.covariates, coefficients)
 
 
 @dataclass(frozen=True, eq=False)

@@ -87,7 +87,7 @@ def _over_calendar(source: Uncertainty, opened: Any, table: CustomerTable) -> tu
     """Both quantities of the cells of each path, and the cell of each line."""
     terms = source.terms
     design = terms.designs[CALENDAR]
-    blocks = source.blocks(opened)
+    blocks = source.terms.blocks(opened)
     blocks[CALENDAR] = design.matrix(read_covariates(opened, design.columns, design.formula))
     blocks[PATH] = read_paths(opened, terms.calendar_by, blocks.get("churn"))
     table = table.with_covariates(blocks)

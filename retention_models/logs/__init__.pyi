@@ -1,3 +1,4 @@
+from .contracts.calendar_events import with_events as with_events
 from .contracts.log import Spells as Spells
 from .contracts.log import read_contracts as read_contracts
 from .contracts.retention import active_customers as active_customers

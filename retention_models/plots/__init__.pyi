@@ -1,3 +1,4 @@
+from .contracts import plot_churn_by_month as plot_churn_by_month
 from .contracts import plot_projections as plot_projections
 from .contracts import plot_remaining as plot_remaining
 from .contracts import plot_triangle as plot_triangle

@@ -139,3 +139,43 @@ def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("renewals from now on")
     ax.set_ylabel("customers still there")
     return ax
+
+
+@apply_style
+def plot_churn_by_month(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Plot of churn by calendar month: points what came, a line what the model expects, and the events.
+
+    The band holds 95 % of the months if the model is right.
+
+    Parameters
+    ----------
+    frame
+        The frame of ``churn_by_month``. ``attrs["title"]``, if present, is the title.
+    ax
+        Axes to draw on. By default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes with the plot.
+    """
+    ax = axes_or_new(ax)
+    month = np.arange(len(frame))
+    reach = 1.96 * frame["chance"]
+    lower = np.maximum(frame["expected"] - reach, 0)
+    ax.fill_between(month, lower, frame["expected"] + reach, color=COLOURS[0], alpha=0.15)
+    ax.plot(month, frame["expected"], color=COLOURS[0])
+    ax.plot(month, frame["churn"], "o", color=ACTUAL, markersize=4)
+    names = frame["event"].to_numpy()
+    for i in np.flatnonzero(names != ""):
+        ax.axvspan(i - 0.5, i + 0.5, color=QUIET, alpha=0.2, linewidth=0)
+        if i == 0 or names[i] != names[i - 1]:
+            ax.annotate(names[i], (i - 0.5, 1.0), xycoords=AT_TOP, ha="left", va="bottom", color=QUIET)
+    step = -(-len(frame) // 8)
+    ax.set_xticks(month[::step], list(frame.index[::step]))
+    ax.set_xlim(-0.5, len(frame) - 0.5)
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_formatter(PERCENT)
+    ax.set_ylabel("left, of those who came to a renewal")
+    ax.set_title(str(frame.attrs.get("title", "")), loc="left", pad=16)
+    return ax

@@ -65,6 +65,12 @@ class Subscriptions(Presentation):
     assigned_by: str = "random"
 
     @property
+    def events(self) -> dict[str, list[str]]:
+        """Months of price rises and of offers by competitors, as ``logs.with_events`` takes them."""
+        named = {name: self.calendar.loc[self.calendar[name] == 1, "calendar"] for name in ("price_rise", "competitor")}
+        return {name: months.tolist() for name, months in named.items() if len(months)}
+
+    @property
     def offer_effect(self) -> float:
         """True mean effect of the offer, in renewals per customer of the experiment."""
         return float((self.renewals[OFFER] - self.renewals[CONTROL]).mean())

@@ -20,7 +20,7 @@ Behind the door:
 - ``contract_model``: the base of all models of contracts
 - ``beta_mixture``: means over beta-distributed chances
 - ``at_risk``: customers at risk and lost at each tenure
-- ``calendar_paths``: covariates that change over calendar time
+- ``calendar_paths``: covariates that change over calendar time; ``over_calendar``: curves that follow them
 """
 
 import lazy_loader as _lazy

@@ -2,10 +2,11 @@
 
 They make the renewals on which they fall count more or less for everybody:
 
-    S(t) = B(a, b + C(t)) / B(a, b),   C(t) = sum over u <= t of [u^c - (u - 1)^c] exp(z_u' gamma),
+    S(t) = B(a, b + C(t)) / B(a, b) exp(-floor C(t)),   C(t) = sum over u <= t of [u^c - (u - 1)^c] exp(z_u' gamma),
 
-with c = 1 for the shifted-beta-geometric. Customers who met the same covariates at the same renewals share a path. A
-covariate of the customers moves the logit of the mean a / (a + b) of a path.
+with c = 1 but for the beta-discrete-Weibull, and a floor of 0 but for the floored beta-geometric. Customers who met the
+same covariates at the same renewals share a path. A covariate of the customers moves the logit of the mean a / (a + b)
+of a path.
 
 After Fader & Hardie (2020), "Incorporating Time-Varying Covariates in a Simple Mixture Model for Discrete-Time
 Duration Data", a note that mixes over a gamma where this mixes over a beta distribution.
@@ -83,12 +84,15 @@ class CalendarObjective(Objective):
         """First derivatives in u, by the chain rule through a, b and the exposure."""
         _, at_risk, lost = self.columns
         (a, b, growth), (by_a, by_b, by_growth) = self._apply_covariates(u)
-        before = self._before(growth)
-        odds_to_leave = np.expm1(np.minimum(-log_mean_power(a, b + before, growth), 700.0))
+        before, floor = self._before(growth), self._floor(u)
+        odds_to_leave = np.expm1(np.minimum(floor * growth - log_mean_power(a, b + before, growth), 700.0))
         kept = at_risk - lost
         gain = kept - np.divide(lost, odds_to_leave, out=np.zeros_like(kept), where=odds_to_leave > 0)
         slope_a, slope_b, slope_growth = (gain * slope for slope in log_mean_power_slopes(a, b + before, growth))
-        return np.asarray(slope_a @ by_a + slope_b @ (by_b + self._before(by_growth)) + slope_growth @ by_growth)
+        slopes = slope_a @ by_a + slope_b @ (by_b + self._before(by_growth)) + (slope_growth - gain * floor) @ by_growth
+        if floor:
+            slopes[2] -= floor * gain @ growth
+        return np.asarray(slopes)
 
     def flattest(self, maximum: Iterate, direction: Array) -> int:
         """The number of the parameter without curvature; where a coefficient moves with it, an error that names it."""
@@ -113,12 +117,17 @@ class CalendarObjective(Objective):
     def log_retention(self, u: Array) -> Array:
         """Logarithm of the chance to renew in each cell; shape (n,)."""
         (a, b, growth), _ = self._apply_covariates(u)
-        return log_mean_power(a, b + self._before(growth), growth)
+        return log_mean_power(a, b + self._before(growth), growth) - self._floor(u) * growth
 
     def log_survival(self, u: Array) -> Array:
         """Logarithm of the share still there after each cell's renewal; shape (n,)."""
         (a, b, growth), _ = self._apply_covariates(u)
-        return log_mean_power(a, b, self._before(growth) + growth)
+        exposure = self._before(growth) + growth
+        return log_mean_power(a, b, exposure) - self._floor(u) * exposure
+
+    def _floor(self, u: Array) -> float:
+        """The rate of leaving that is the same for all; 0 for a model without one."""
+        return float(np.exp(u[2])) if "floor" in self.parameters else 0.0
 
     def _apply_covariates(self, u: Array) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
         """Each cell's a, b and growth of exposure, and their derivatives in the parameters."""

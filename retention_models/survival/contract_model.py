@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -28,29 +28,17 @@ TERMS = 256  # terms of an endless sum that are added one by one before the rest
 HUGE = 300.0  # largest logarithm of t^c, far beyond anything observed, that leaves room for squares
 
 
-class RetentionModel(Presentation, ABC):
-    """A contract model: a frozen dataclass of positive parameters, which broadcast against the tenures.
+class ContractCurve(ABC):
+    """What follows from a survival curve by renewals: forecasts and values need no more.
 
-    Tenure counts renewals: 1 is the first renewal, 0 the start of the contract. Methods give nan for a tenure that is
-    missing, infinite or impossible, and for numbers that ``fit`` refuses (``lost`` above ``at_risk``, say).
+    Tenure counts renewals: 1 is the first renewal, 0 the start of the contract.
     """
 
     __slots__ = ()
 
-    columns: ClassVar[tuple[str, ...]] = ("tenure", "at_risk", "lost")
-    fixed: ClassVar[tuple[str, ...]] = ()
-    time_parameters: ClassVar[tuple[str, ...]] = ()
-
-    def __post_init__(self) -> None:
-        for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            array = np.asarray(value, dtype=float)
-            if not (np.isfinite(array) & (array > 0)).all():
-                raise ValueError(f"{type(self).__name__}: {field.name} must be positive and finite; got {value!r}")
-            object.__setattr__(self, field.name, array if array.ndim else float(array))
-
-    def _parts(self) -> Sequence[Part]:
-        return [Facts(type(self).__name__, field_values(self), is_call=True)]
+    @abstractmethod
+    def by_row(self) -> Self:
+        """The same curve, or curves that differ by row with a further axis for the tenures of each row."""
 
     @abstractmethod
     def _log_survival(self, tenure: Array) -> Array:
@@ -59,59 +47,6 @@ class RetentionModel(Presentation, ABC):
     @abstractmethod
     def _log_retention(self, tenure: Array) -> Array:
         """Logarithm of r(t) = S(t) / S(t - 1), without loss of digits where r is near 1."""
-
-    @abstractmethod
-    def _log_retention_slopes(self, tenure: Array) -> Sequence[Array]:
-        """Its derivatives in the parameters."""
-
-    @abstractmethod
-    def _residual_sum(self, tenure: Array) -> Array:
-        """The endless sum S(t + 1) + S(t + 2) + ... over S(t), infinite where it has no limit."""
-
-    @elementwise
-    def log_likelihood(self, tenure: Array, at_risk: Array, lost: Array) -> Array:
-        """Log-likelihood of each row of a retention table.
-
-        Parameters
-        ----------
-        tenure
-            Number of the renewal, 1 for the first; shape (n,).
-        at_risk
-            Customers who came to that renewal; shape (n,).
-        lost
-            Customers among them who did not renew; shape (n,).
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (n,).
-        """
-        log_kept = self._log_retention(np.asarray(tenure, dtype=float))
-        return xlogy(lost, -np.expm1(log_kept)) + np.subtract(at_risk, lost) * log_kept
-
-    @elementwise
-    def score(self, tenure: Array, at_risk: Array, lost: Array) -> Array:
-        """Derivatives of each row's log-likelihood in the p parameters.
-
-        Parameters
-        ----------
-        tenure
-            Number of the renewal, 1 for the first; shape (n,).
-        at_risk
-            Customers who came to that renewal; shape (n,).
-        lost
-            Customers among them who did not renew; shape (n,).
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (..., n, p), with the parameters in the order of the fields.
-        """
-        when = np.asarray(tenure, dtype=float)
-        odds_to_leave = np.expm1(np.minimum(-self._log_retention(when), 700.0))
-        per_odds = np.divide(1.0, odds_to_leave, out=np.zeros(odds_to_leave.shape), where=odds_to_leave > 0)
-        gain = np.subtract(at_risk, lost) - lost * per_odds
-        return np.stack(np.broadcast_arrays(*(gain * slope for slope in self._log_retention_slopes(when))), axis=-1)
 
     def survival_function(self, tenure: ArrayLike, *, given: ArrayLike = 0) -> Array:
         """Share of customers who remain after a number of renewals.
@@ -186,6 +121,90 @@ class RetentionModel(Presentation, ABC):
         at, later = renewals_or_nan(renewal, least=1), renewals_or_nan(ahead, least=0)
         return self.survival_function(at + later, given=at)
 
+
+class RetentionModel(ContractCurve, Presentation):
+    """A contract model: a frozen dataclass of positive parameters, which broadcast against the tenures.
+
+    Tenure counts renewals: 1 is the first renewal, 0 the start of the contract. Methods give nan for a tenure that is
+    missing, infinite or impossible, and for numbers that ``fit`` refuses (``lost`` above ``at_risk``, say).
+    """
+
+    __slots__ = ()
+
+    columns: ClassVar[tuple[str, ...]] = ("tenure", "at_risk", "lost")
+    fixed: ClassVar[tuple[str, ...]] = ()
+    time_parameters: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            array = np.asarray(value, dtype=float)
+            if not (np.isfinite(array) & (array > 0)).all():
+                raise ValueError(f"{type(self).__name__}: {field.name} must be positive and finite; got {value!r}")
+            object.__setattr__(self, field.name, array if array.ndim else float(array))
+
+    def _parts(self) -> Sequence[Part]:
+        return [Facts(type(self).__name__, field_values(self), is_call=True)]
+
+    def by_row(self) -> Self:
+        """The model with parameters of shape (n, 1) where they have shape (n,), so that each row has a curve."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        rows = {name: value[:, None] for name, value in values.items() if np.ndim(value) == 1}
+        return replace(self, **rows) if rows else self  # type: ignore[type-var]
+
+    @abstractmethod
+    def _log_retention_slopes(self, tenure: Array) -> Sequence[Array]:
+        """Its derivatives in the parameters."""
+
+    @abstractmethod
+    def _residual_sum(self, tenure: Array) -> Array:
+        """The endless sum S(t + 1) + S(t + 2) + ... over S(t), infinite where it has no limit."""
+
+    @elementwise
+    def log_likelihood(self, tenure: Array, at_risk: Array, lost: Array) -> Array:
+        """Log-likelihood of each row of a retention table.
+
+        Parameters
+        ----------
+        tenure
+            Number of the renewal, 1 for the first; shape (n,).
+        at_risk
+            Customers who came to that renewal; shape (n,).
+        lost
+            Customers among them who did not renew; shape (n,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n,).
+        """
+        log_kept = self._log_retention(np.asarray(tenure, dtype=float))
+        return xlogy(lost, -np.expm1(log_kept)) + np.subtract(at_risk, lost) * log_kept
+
+    @elementwise
+    def score(self, tenure: Array, at_risk: Array, lost: Array) -> Array:
+        """Derivatives of each row's log-likelihood in the p parameters.
+
+        Parameters
+        ----------
+        tenure
+            Number of the renewal, 1 for the first; shape (n,).
+        at_risk
+            Customers who came to that renewal; shape (n,).
+        lost
+            Customers among them who did not renew; shape (n,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (..., n, p), with the parameters in the order of the fields.
+        """
+        when = np.asarray(tenure, dtype=float)
+        odds_to_leave = np.expm1(np.minimum(-self._log_retention(when), 700.0))
+        per_odds = np.divide(1.0, odds_to_leave, out=np.zeros(odds_to_leave.shape), where=odds_to_leave > 0)
+        gain = np.subtract(at_risk, lost) - lost * per_odds
+        return np.stack(np.broadcast_arrays(*(gain * slope for slope in self._log_retention_slopes(when))), axis=-1)
+
     def expected_residual_lifetime(self, tenure: ArrayLike = 0, *, horizon: float = np.inf) -> Array:
         """Expected number of further renewals of a customer.
 
@@ -250,13 +269,6 @@ class RetentionModel(Presentation, ABC):
                 "churned": leaves_at <= followed,
             }
         )
-
-
-def by_row(model: RetentionModel) -> RetentionModel:
-    """The model with parameters of shape (n, 1) where they have shape (n,), so that each row has a curve."""
-    values = {field.name: getattr(model, field.name) for field in fields(model)}  # type: ignore[arg-type]
-    rows = {name: value[:, None] for name, value in values.items() if np.ndim(value) == 1}
-    return replace(model, **rows) if rows else model  # type: ignore[type-var]
 
 
 def renewals_or_nan(renewals: ArrayLike, *, least: int) -> Array:

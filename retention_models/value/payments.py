@@ -14,7 +14,7 @@ from retention_models.core.arrays import Array
 from retention_models.core.dates import MONTHS
 from retention_models.estimation.estimates import PLAIN, POSITIVE, Scale
 from retention_models.fitting.result import Fit, require_no_covariates
-from retention_models.survival.contract_model import RetentionModel, by_row
+from retention_models.survival.contract_model import ContractCurve
 from retention_models.tables.days import Period
 from retention_models.value.external_models import require_observed_length
 from retention_models.value.terms import Payment, Terms, require_terms
@@ -194,7 +194,7 @@ def survival_at_renewals(model: Any, last: int, terms: PaymentSchedule) -> Array
     """
     if isinstance(model, Fit):
         require_no_covariates(model, "a new customer", "customer_value")
-    curve = model.model if isinstance(model, Fit) else model
+    curve = model.covariate_terms.new_contract(model.model) if isinstance(model, Fit) else model
     if isinstance(curve, type) or not hasattr(curve, "survival_function"):
         name = curve.__name__ if isinstance(curve, type) else type(curve).__name__
         raise TypeError(
@@ -205,9 +205,9 @@ def survival_at_renewals(model: Any, last: int, terms: PaymentSchedule) -> Array
     if hasattr(curve, "at_risk") and curve.survival[-1] > 0:
         require_observed_length(float(curve.tenure[-1]), end)
     require_number("the largest tenure", last, 0, MOST_RENEWALS)
-    rows = by_row(curve) if isinstance(curve, RetentionModel) else curve
+    rows = curve.by_row() if isinstance(curve, ContractCurve) else curve
     survival = np.atleast_2d(np.asarray(rows.survival_function(np.arange(end + 1)), dtype=float))
-    stays = survival[:, last] if isinstance(curve, RetentionModel) else 1.0
+    stays = survival[:, last] if isinstance(curve, ContractCurve) else 1.0
     if not np.all(stays * terms.discount ** (last + 1.0) > 0):
         raise ValueError(
             f"tenure is up to {last:,}, and under {type(curve).__name__} with this discount rate the share that stays"

@@ -117,3 +117,18 @@ def test_the_variance_of_churn_is_that_of_simulated_logs():
         factors.append(churn_factors(np.array(n), np.array((life > 24).sum()), forecast["expected"].iloc[-1]))
     spread = np.var(np.log(factors))
     assert spread == pytest.approx(np.mean(variances), rel=0.35)
+
+
+def test_events_and_a_season_explain_the_errors_that_they_made():
+    """A scenario with a price rise, a competitor and a season: forecasts that know of them come closer."""
+    business = rm.scenario.subscriptions(np.random.default_rng(6), customers=6_000)
+    spells = read_contracts(business.contracts, sampling="acquisition", observation_end="2024-12-28")
+    window = {"period": "M", "origins": ["2022-12-28"], "renewals": 12}
+    events = {"price_rise": ["2022-09", "2022-10"], "competitor": ["2023-07"]}
+    plain, told = (backtest_retention(ShiftedBetaGeometric, spells, **window, events=e) for e in (None, events))
+    assert not plain["inside"].any()
+    assert told["inside"].all()
+    assert (told["error"].abs() < plain["error"].abs() / 2).all()
+    assert (told["actual"] == plain["actual"]).all()
+    competitor_unknown = backtest_retention(ShiftedBetaGeometric, spells, **window, events={})
+    assert competitor_unknown.loc["2022-12-28", "expected"] < told.loc["2022-12-28", "expected"]

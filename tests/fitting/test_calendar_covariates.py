@@ -15,9 +15,11 @@ from retention_models.fitting.model_tests import likelihood_ratio, wald
 from retention_models.fitting.result import Fit
 from retention_models.forecast.retention import forecast_retention, retention_triangle
 from retention_models.forecast.retention_rates import predict_retention
+from retention_models.logs.contracts.calendar_events import with_calendar
 from retention_models.logs.contracts.log import read_contracts
-from retention_models.logs.contracts.retention import retention_table, with_calendar
+from retention_models.logs.contracts.retention import retention_table
 from retention_models.survival.bdw import BetaDiscreteWeibull
+from retention_models.survival.floored import FlooredBetaGeometric
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.tables.customer_table import read_table
@@ -28,6 +30,7 @@ from retention_models.value.terms import Terms
 
 TRUTH = {"alpha": 0.9, "beta": 2.6, "churn": 0.6, "calendar": 0.7}
 PLAN = {"churn_covariates": "plan"}
+THIRD = {ShiftedBetaGeometric: [], BetaDiscreteWeibull: [0.2], FlooredBetaGeometric: [-2.5]}  # a further log-parameter
 BOTH = {"churn_covariates": "plan", "calendar_covariates": "price_rise"}
 
 
@@ -78,10 +81,10 @@ def objective(model, table):
     return calendar_objective(start, rows, CovariateTerms(designs))[0]
 
 
-@pytest.mark.parametrize("model", [ShiftedBetaGeometric, BetaDiscreteWeibull])
+@pytest.mark.parametrize("model", THIRD)
 def test_the_score_is_the_derivative_of_the_log_likelihood(model, table):
     cells = objective(model, table)
-    place = np.array([0.1, 0.9, *([0.2] if model is BetaDiscreteWeibull else []), 0.4, -0.3])
+    place = np.array([0.1, 0.9, *THIRD[model], 0.4, -0.3])
     steps = 1e-6 * np.eye(len(place))
     slope = [(cells.value(place + s) - cells.value(place - s)) / 2e-6 for s in steps]
     np.testing.assert_allclose(cells.gradient(place), slope, rtol=1e-5, atol=1e-3)
@@ -122,10 +125,10 @@ def test_ageing_and_covariates_are_told_apart():
     assert np.all(np.abs(estimates["estimate"] - truth) < 3 * estimates["std_error"])
 
 
-@pytest.mark.parametrize("model", [ShiftedBetaGeometric, BetaDiscreteWeibull])
+@pytest.mark.parametrize("model", THIRD)
 def test_without_effects_it_is_the_plain_model(model, table):
     plain = fit(model, table)
-    place = np.append(np.log(plain.params), [0.0, 0.0])
+    place = np.append(np.log(np.maximum(plain.params, 1e-300)), [0.0, 0.0])
     assert objective(model, table).value(place) == pytest.approx(plain.log_likelihood, rel=1e-12)
 
 

@@ -8,7 +8,7 @@ from ledger_entries.flatten import Parts, each, tried
 from ledger_entries.inputs import active, business, contract_fit, kept, kept_by_plan, monthly_fit, published
 from ledger_entries.purchase_fits import numbers_of
 from retention_models.fitting.pooled import cohort_check
-from retention_models.logs.contracts.retention import with_calendar
+from retention_models.logs.contracts.calendar_events import with_calendar
 
 MODELS = {
     "geometric": rm.survival.Geometric(0.3),

@@ -6,8 +6,9 @@ import retention_models as rm
 from ledger_entries import entry
 from ledger_entries.flatten import each
 from ledger_entries.inputs import READING, business, contract_logs, engines, kept, snapshot, spells
+from retention_models.logs.contracts.calendar_events import with_calendar
 from retention_models.logs.contracts.log import truncate_spells
-from retention_models.logs.contracts.retention import durations, renewals_since, with_calendar
+from retention_models.logs.contracts.retention import durations, renewals_since
 from retention_models.logs.contracts.snapshot import read_snapshot
 from retention_models.narrative.overviews import contract_overview
 

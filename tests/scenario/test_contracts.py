@@ -9,8 +9,9 @@ import pytest
 import retention_models as rm
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.spell_curves import cause_curves
+from retention_models.logs.contracts.calendar_events import with_calendar
 from retention_models.logs.contracts.log import read_contracts
-from retention_models.logs.contracts.retention import retention_table, with_calendar
+from retention_models.logs.contracts.retention import retention_table
 from retention_models.scenario import Rules, subscriptions
 from retention_models.scenario.churn_process import CAUSES
 from retention_models.survival.curves import kaplan_meier

@@ -5,6 +5,7 @@
 - ``spells``: contracts joined to spells, and their observation
 - ``retention``: ``retention_table`` and ``active_customers``
 - ``retention_counts``: customers at risk and lost
+- ``calendar_events``: renewals by the calendar, and what happened when
 - ``snapshot``: tables of tenures without dates
 - ``tenures``: their rows, in whole periods
 - ``event_words``: words for customers who churned or stayed

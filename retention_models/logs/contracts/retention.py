@@ -114,46 +114,6 @@ def retention_table(spells: Spells | Snapshot, *, period: Period, by: str | Sequ
     return table
 
 
-def with_calendar(table: pd.DataFrame) -> pd.DataFrame:
-    """A retention table with ``calendar``, the month or year of each renewal, as text.
-
-    Prices or seasons can be joined to this column.
-
-    Parameters
-    ----------
-    table
-        The frame of ``retention_table`` with the period "M" or "Y".
-
-    Returns
-    -------
-    pandas.DataFrame
-        The table with the column ``calendar`` (text such as 2024-01).
-
-    Raises
-    ------
-    ValueError
-        When the period is not a month or a year, or the table has no cohorts.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from retention_models.logs.contracts.retention import with_calendar
-    >>> table = pd.DataFrame({"cohort": ["2023-11", "2023-11"], "tenure": [1, 2], "at_risk": [9, 8], "lost": [1, 0]})
-    >>> table.attrs["period"] = "M"
-    >>> with_calendar(table)["calendar"].tolist()
-    ['2023-12', '2024-01']
-    """
-    period = table.attrs.get("period")
-    if period not in MONTHS:
-        raise ValueError(
-            f"only renewals by the month or the year fall into calendar months or years; period is {period!r}"
-        )
-    if "cohort" not in table.columns:
-        raise ValueError("the table has no column 'cohort': without dates no renewal falls into a calendar month")
-    due = pd.PeriodIndex(table["cohort"], freq=period) + table["tenure"].to_numpy()
-    return table.assign(calendar=due.astype(str))
-
-
 def active_customers(spells: Spells | Snapshot, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """Active customers at the end of observation, by cohort and number of renewals.
 

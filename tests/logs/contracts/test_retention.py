@@ -9,6 +9,7 @@ from retention_models.evaluation.backtest_contracts import backtest_retention
 from retention_models.fitting.estimate import fit
 from retention_models.fitting.spell_curves import cause_curves, survival_curves
 from retention_models.logs.contracts import retention
+from retention_models.logs.contracts.calendar_events import with_calendar
 from retention_models.logs.contracts.log import read_contracts
 from retention_models.logs.contracts.retention import active_customers, retention_table
 from retention_models.logs.contracts.snapshot import read_snapshot, retention_table_from_tenures
@@ -311,7 +312,7 @@ def test_what_a_snapshot_cannot_tell_is_said(tenures):
     with pytest.raises(ValueError, match="by=plan: the spells know no groups"):
         retention_table(snapshot, period="M", by="plan")
     with pytest.raises(ValueError, match="has no column 'cohort': without dates"):
-        retention.with_calendar(retention_table(snapshot, period="M"))
+        with_calendar(retention_table(snapshot, period="M"))
     with pytest.raises(TypeError, match="an earlier day needs contracts with dates, from read_contracts; got Snapshot"):
         backtest_retention(Geometric, snapshot, period="M", origins=["2024-01-31"], renewals=1)
     young = read_snapshot(tenures.assign(tenure=0), sampling="window", observation_end="2024-03-31")
