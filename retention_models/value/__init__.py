@@ -4,6 +4,7 @@
 - ``customer_value``: value of each customer; ``total_value`` of all customers or of segments
 - ``new_customer_value``: value of a customer to be acquired
 - ``value_by_segment``: segments compared; ``value_by_horizon``: horizons compared
+- ``contract_value_by_group``: contracts by group, with models of their own; ``one_model_check``
 - ``value_by_evidence``: the value of contracts within the renewals that were tested, that were seen, and beyond
 - ``saved_value``: value of a customer with a contract who was about to leave and is kept
 - ``break_even_uplift``: increase in purchases at which an offer earns its cost; ``paying_customers``

@@ -3,6 +3,8 @@ from .break_even import paying_customers as paying_customers
 from .by_evidence import value_by_evidence as value_by_evidence
 from .by_segment import value_by_horizon as value_by_horizon
 from .by_segment import value_by_segment as value_by_segment
+from .contract_groups import contract_value_by_group as contract_value_by_group
+from .contract_groups import one_model_check as one_model_check
 from .contracts import discounted_lifetime as discounted_lifetime
 from .contracts import discounted_residual_lifetime as discounted_residual_lifetime
 from .contracts import retention_elasticity as retention_elasticity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import read_contract_customers
 from retention_models.forecast.churn_errors import read_churn_errors
-from retention_models.tables.customer_table import open_customers, read_table
+from retention_models.tables.customer_table import Customers, open_customers, read_table
+from retention_models.tables.groups import read_groups
 from retention_models.value.contracts import total_contract_value, value_of_tenures
 from retention_models.value.payments import Moment, payment_schedule
 from retention_models.value.terms import Terms, require_terms
@@ -27,6 +29,7 @@ def value_by_evidence(
     retention_table: Any,
     *,
     past_errors: pd.DataFrame | None = None,
+    by: str | None = None,
     moment: Moment = "before_renewal",
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -46,6 +49,10 @@ def value_by_evidence(
     past_errors
         The frame of ``evaluation.backtest_retention``: which renewals ahead were tested, and the planning range. By
         default None: no backtest, and no planning range.
+    by
+        A column of ``customers``. Each group then has its own model of a fit with groups (``fit(..., by=by)``), and the
+        table is their sum: groups are independent but for the model error, which they share. By default None: one model
+        for all.
     moment
         As in ``customer_value``.
     level
@@ -94,6 +101,35 @@ def value_by_evidence(
     ahead["seen"] = seen
     customers = open_customers(customers)
 
+    if by is None:
+        groups = [(fit, customers)]
+    elif fit.groups:
+        groups = [(fit.groups.get(label, fit), rows) for label, rows in _frames_by_group(customers, by)]
+    else:
+        raise ValueError(f"the fit has no groups: fit the model with by={by!r}")
+    tables = [_parts_of_group(own, theirs, terms, ahead, reached, past_errors, moment, level) for own, theirs in groups]
+    table = tables[0] if len(tables) == 1 else _sum_of_groups(tables)
+    return table.assign(share=table["value"] / table["value"].drop("tested", errors="ignore").sum())
+
+
+def _frames_by_group(customers: Customers, by: str) -> list[tuple[str, pd.DataFrame]]:
+    """The customers of each group."""
+    frame = pd.DataFrame({name: customers.column(name).array for name in customers.columns})
+    return [(label, frame[lines]) for label, lines in read_groups(customers, by).items()]
+
+
+def _parts_of_group(
+    fit: Fit,
+    customers: Any,
+    terms: Terms,
+    ahead: Mapping[str, int],
+    reached: pd.Series[Any],
+    past_errors: Any,
+    moment: Moment,
+    level: float,
+) -> pd.DataFrame:
+    """The parts of the value of some customers by one model, without their shares."""
+
     def total(horizon: int | None) -> pd.Series[Any]:
         """The value within a horizon, with its intervals."""
         within = replace(terms, horizon=horizon)
@@ -104,14 +140,20 @@ def value_by_evidence(
     for part, renewals in ahead.items():
         rare = _share_at_rare_tenures(fit, customers, replace(terms, horizon=renewals), reached, moment)
         rows[part] = {"renewals": renewals, **total(renewals), "share_at_rare_tenures": rare}
-    endless = rows["seen"]["value"]
     if terms.annual_discount_rate:
-        whole = total(None)
-        endless = whole["value"]
-        beyond = {name: max(0.0, end - rows["seen"][name]) for name, end in whole.items()}
+        beyond = {name: max(0.0, end - rows["seen"][name]) for name, end in total(None).items()}
         rows["beyond"] = {"renewals": np.inf, **beyond, "share_at_rare_tenures": 1.0}
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("part")
-    return table.assign(share=table["value"] / endless)
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("part")
+
+
+def _sum_of_groups(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The sum of independent groups, whose planning ranges share their model error."""
+    total = sum(tables[1:], start=tables[0].copy())
+    for end, side in (("value_lower", -1), ("value_upper", 1)):
+        reach = np.sqrt(sum((table["value"] - table[end]) ** 2 for table in tables))
+        total[end] = np.maximum(total["value"] + side * reach, 0.0)
+    rare = sum(table["share_at_rare_tenures"] * table["value"] for table in tables)
+    return total.assign(renewals=tables[0]["renewals"], share_at_rare_tenures=rare / total["value"])
 
 
 def require_tested(backtest: pd.DataFrame, seen: int) -> list[int]:
