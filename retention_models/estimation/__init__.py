@@ -12,6 +12,7 @@
 - ``elementwise``: nan for rows that no customer can have
 - ``estimates``: quantities with their uncertainty
 - ``profile``: the region that a likelihood-ratio test does not refute
+- ``profile_ends``: the least and the greatest value of a quantity over that region
 - ``bayesian_bootstrap``: estimates under random weights
 - ``random_effects``: partial pooling of cohorts
 """

@@ -1,14 +1,14 @@
 """Estimated quantities with the uncertainty that they share, and their intervals.
 
 A quantity is estimated by its ``values``, one a row. Its uncertainty is told in one of three ways: by ``errors``, to
-first order (delta method); by ``draws``, its values under other samples of customers (bootstrap); or by ``region``,
-its values at all parameters that a likelihood-ratio test of a level does not reject (profile likelihood).
+first order (delta method); by ``draws``, its values under other samples of customers (bootstrap); or by ``profile``,
+its range over all parameters that a likelihood-ratio test of a level does not reject (profile likelihood).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ from retention_models.estimation.intervals import (
     positive_interval,
     probability_interval,
 )
+from retention_models.estimation.profile import LikelihoodRegion
+from retention_models.estimation.profile_ends import profile_ends
 
 TINY = np.finfo(float).tiny
 MIDDLE = 0.9  # of the draws, by which intervals are made
@@ -68,18 +70,29 @@ SHARE = Scale(probability_interval, _logit, expit, lambda share: (share > 0) & (
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """A quantity as a function of log-parameters, and their region of each level.
+
+    ``values`` takes places, shape (points, p), and gives shape (points, n).
+    """
+
+    values: Callable[[Array], Array]
+    region: Callable[[float], LikelihoodRegion]
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """Values of a quantity, shape (n,), and how sure they are.
 
     ``errors`` have shape (n, m): the values vary as ``errors @ z`` with z standard normal, so that their covariance is
-    ``errors @ errors.T``. ``draws`` have shape (draws, n), and ``region(level)`` shape (points, n); None where the
-    uncertainty is not told in this way.
+    ``errors @ errors.T``. ``draws`` have shape (draws, n). ``draws`` and ``profile`` are None where the uncertainty is
+    not told in this way.
     """
 
     values: Array
     errors: Array
     draws: Array | None = None
-    region: Callable[[float], Array] | None = None
+    profile: Profile | None = None
 
     @property
     def std_error(self) -> Array:
@@ -88,9 +101,9 @@ class Estimate:
 
     def interval(self, level: float, scale: Scale = PLAIN) -> Ends:
         """Ends of the interval of each value, shape (n,)."""
-        if self.region is not None:
-            values = np.concatenate([self.values[None], self.region(level)])
-            return values.min(axis=0), values.max(axis=0)
+        if self.profile is not None:
+            lower, upper = profile_ends(self.profile.region(level), self.profile.values)
+            return np.minimum(lower, self.values), np.maximum(upper, self.values)
         if self.draws is not None:
             return scale.from_draws(self.values, self.draws, level)
         return scale.from_errors(self.values, self.std_error, level)
@@ -113,14 +126,11 @@ class Estimate:
 
     def _other(self, values: Array, errors: Array, function: Callable[..., Array], *others: Estimate) -> Estimate:
         draws = None if self.draws is None else function(self.draws, *(other.draws for other in others))
-        if self.region is None:
+        if self.profile is None:
             return Estimate(values, errors, draws)
-        mine, theirs = self.region, [other.region for other in others]
-
-        def region(level: float) -> Array:
-            return function(mine(level), *(at(level) for at in theirs if at is not None))
-
-        return Estimate(values, errors, draws, region)
+        parts = [one.profile.values for one in (self, *others) if one.profile is not None]
+        profile = replace(self.profile, values=lambda places: function(*(part(places) for part in parts)))
+        return Estimate(values, errors, draws, profile)
 
 
 def with_interval_columns(name: str, estimate: Estimate, level: float | None, scale: Scale = PLAIN) -> dict[str, Array]:

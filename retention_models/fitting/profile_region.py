@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from retention_models.estimation.intervals import normal_quantile
-from retention_models.estimation.model import parameter_names
-from retention_models.estimation.profile import profile_likelihood_region
+from retention_models.estimation.profile import LikelihoodRegion, profile_likelihood_region
 from retention_models.fitting.notes import VAGUE_CONTRACT
 from retention_models.fitting.result import Fit, step_scale
 
@@ -28,12 +26,9 @@ def needs_profile(fit: Fit) -> bool:
 
 
 @lru_cache(maxsize=8)
-def models_of_region(fit: Fit, level: float) -> tuple[Any, ...]:
-    """Models as unlike the fitted one as the data allow, by a likelihood-ratio test of this level."""
+def region_of(fit: Fit, level: float) -> LikelihoodRegion:
+    """The log-parameters that a likelihood-ratio test of this level does not reject."""
     model_class, kept = type(fit.model), fit.data["kept"]
     columns = tuple(np.array(kept[name], dtype=float) for name in model_class.columns)
-    places = profile_likelihood_region(
-        model_class, columns, np.log(fit.params.to_numpy()), normal_quantile(level) ** 2 / 2
-    )
-    names = parameter_names(model_class)
-    return tuple(model_class(**dict(zip(names, values, strict=True))) for values in np.exp(places).tolist())
+    maximum = np.log(fit.params.to_numpy())
+    return profile_likelihood_region(model_class, columns, maximum, normal_quantile(level) ** 2 / 2)

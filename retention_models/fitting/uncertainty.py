@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, singledispatch
+from functools import cached_property, partial, singledispatch
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -13,11 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
-from retention_models.estimation.estimates import Estimate, root_of
+from retention_models.estimation.estimates import Estimate, Profile, root_of
 from retention_models.estimation.intervals import in_chunks, log_slopes
 from retention_models.estimation.model import parameter_names
+from retention_models.estimation.profile import models_at
 from retention_models.fitting.formula_terms import CovariateTerms
-from retention_models.fitting.profile_region import models_of_region, needs_profile
+from retention_models.fitting.profile_region import needs_profile, region_of
 from retention_models.fitting.result import Fit, is_free, step_scale, stepped_parameters
 from retention_models.tables.customer_table import (
     CustomerTable,
@@ -138,11 +139,10 @@ class _OfFit(Uncertainty):
         if not needs_profile(self.fit):
             return Estimate(values, errors)
 
-        def region(level: float) -> Array:
-            models = models_of_region(self.fit, level)
-            return np.stack([quantity(model, *rows.columns) for model in models])
+        def at(places: Array) -> Array:
+            return np.stack([quantity(model, *rows.columns) for model in models_at(type(self.model), places)])
 
-        return Estimate(values, errors, region=region)
+        return Estimate(values, errors, profile=Profile(at, partial(region_of, self.fit)))
 
     def step_slopes(self, quantity: Quantity, rows: Rows) -> Array:
         """Derivatives of the values in a step; shape (n, free)."""

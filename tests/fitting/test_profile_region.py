@@ -1,5 +1,7 @@
 """Intervals where the data hardly determine the parameters: what a likelihood-ratio test does not refute."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,13 +41,24 @@ def test_the_interval_is_that_of_the_profile_likelihood():
     np.testing.assert_allclose([lower[0], upper[0]], [exact.min(), exact.max()], rtol=0.02)
 
 
+def test_the_value_of_a_base_and_of_a_saved_customer_have_the_ends_of_a_direct_search():
+    """By nested one-dimensional searches over c, the concentration and the mean, and by sequential programming."""
+    terms = rm.Terms(price=20, annual_discount_rate=0.1, billing_period="Y")
+    found = fit(BetaDiscreteWeibull, published("regular", 3))
+    value = rm.customer_value(found, pd.DataFrame({"tenure": [3]}), terms).iloc[0]
+    np.testing.assert_allclose(value[["value_lower", "value_upper"]], [65.7582, 135.1041], rtol=1e-5)
+    new = pd.DataFrame({"tenure": [0], "weight": [1]})
+    saved = rm.saved_value(fit(ShiftedBetaGeometric, published("high end", 3)), new, replace(terms, price=100))
+    np.testing.assert_allclose(saved[["value_lower", "value_upper"]], [[355.841, 498.729]] * 2, rtol=1e-5)
+
+
 def test_firm_fits_keep_their_standard_errors_and_vague_ones_are_those_with_a_note():
     for customers, renewals in (("regular", 4), ("regular", 7), ("high end", 4), ("high end", 7)):
         for model in (ShiftedBetaGeometric, BetaDiscreteWeibull):
             found = fit(model, published(customers, renewals))
             assert needs_profile(found) == bool(found.notes)
             hazard = estimate(found, lambda model, tenure: model.hazard(tenure), 1)
-            assert (hazard.region is None) != needs_profile(found)
+            assert (hazard.profile is None) != needs_profile(found)
 
 
 def test_a_parameter_at_an_edge_does_not_narrow_the_interval():
@@ -92,7 +105,7 @@ def test_groups_forecast_together_have_the_intervals_of_each_alone(times):
 def test_a_cohort_that_borrows_has_the_errors_of_its_pool():
     table = pd.concat([published("high end", 4).assign(cohort=i) for i in range(3)])
     cohort = fit_pooled(ShiftedBetaGeometric, table).groups["0"]
-    assert estimate(cohort, lambda model, tenure: model.hazard(tenure), 1).region is None
+    assert estimate(cohort, lambda model, tenure: model.hazard(tenure), 1).profile is None
 
 
 @pytest.mark.slow
