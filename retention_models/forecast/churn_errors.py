@@ -2,23 +2,29 @@
 
 An error is a factor on churn: if S is the share that was expected to survive, and S^k did, then k times as much churn
 came as expected. Such a factor carries over to other horizons, ages and values, where an error of the number of
-survivors would not.
+survivors would not. Errors of single years partly cancel over many: as with purchases, the variance of log S grows in
+proportion to the horizon, which takes about its square root off that of log k.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import stdtrit
 
+from retention_models.core.arguments import require_level
 from retention_models.core.arrays import Array
 from retention_models.estimation.intervals import normal_quantile
-from retention_models.forecast.planning_range import LEVELS, ForecastErrors
+from retention_models.forecast.planning_range import STATED_ORIGINS, ForecastErrors
 
 STATED_ERROR = 0.05  # of churn, of a log that has shown none yet
-COLUMNS = ("until", "customers", "actual", "expected", "churn_variance")
+MOST_TIMES = 4  # as long as the forecasts that were tested, or as short: how far errors are taken to shrink or grow
+COLUMNS = ("renewals", "until", "customers", "actual", "expected", "churn_variance")
 
 
 def churn_factors(customers: Array, actual: Array, expected: Array) -> Array:
@@ -39,7 +45,26 @@ def churn_variance(forecast: pd.DataFrame, level: float) -> Array:
     return np.asarray((by_parameters + by_chance) / (share * np.log(share)) ** 2, dtype=float)
 
 
-def read_churn_errors(backtest: Any) -> ForecastErrors:
+@dataclass(frozen=True, slots=True)
+class ChurnErrors:
+    """Errors of earlier forecasts over a number of renewals, as factors on churn."""
+
+    errors: ForecastErrors
+    renewals: int
+
+    def factors(self, level: float, ahead: ArrayLike) -> tuple[Array, Array]:
+        """The factors on churn at the lower and at the upper end of what survives so many renewals."""
+        require_level(level)
+        most = MOST_TIMES * self.renewals
+        near = np.clip(np.asarray(ahead, dtype=float), self.renewals / MOST_TIMES, most)
+        excess = self.errors.excess * np.sqrt(self.renewals / near)
+        degrees = STATED_ORIGINS + self.errors.n_effective
+        variance = (STATED_ORIGINS * STATED_ERROR**2 + self.errors.n_effective * excess) / degrees
+        reach = stdtrit(degrees, (1 + level) / 2) * np.sqrt(variance)
+        return np.exp(reach), np.exp(-reach)
+
+
+def read_churn_errors(backtest: Any) -> ChurnErrors:
     """The errors of the frame of ``evaluation.backtest_retention``, without the forecasts that tell nothing.
 
     Raises
@@ -56,18 +81,12 @@ def read_churn_errors(backtest: Any) -> ForecastErrors:
     origins = tuple(dt.date.fromisoformat(str(day)) for day in known.index)
     until = [dt.date.fromisoformat(day) for day in known["until"]]
     n, numbers = len(known), known[["customers", "actual", "expected"]].to_numpy(dtype=float)
-    return ForecastErrors(
+    errors = ForecastErrors(
         days_ahead=max(((end - day).days for day, end in zip(origins, until, strict=True)), default=1),
         origins=origins,
         log_ratios=tuple(np.log(churn_factors(*numbers.T)).tolist()),
         seasons=(0.0,) * n,
         variances=tuple(known["churn_variance"]),
         days_learnt=(0,) * n,
-        stated_error=STATED_ERROR,
     )
-
-
-def factors_of_ranges(errors: ForecastErrors) -> dict[float, tuple[float, float]]:
-    """For each level of the planning ranges: the factors on churn at the lower and the upper end of what survives."""
-    reach = {level: float(errors.reach(np.zeros(()), level)) for level in LEVELS}
-    return {level: (float(np.exp(far)), float(np.exp(-far))) for level, far in reach.items()}
+    return ChurnErrors(errors, int(known["renewals"].max()) if n else 1)

@@ -55,8 +55,6 @@ class ForecastErrors(Presentation):
         Errors over a shorter horizon, from which to borrow where these are few.
     total
         Errors of the total of which this is a segment. The segment has its season, and at least its model error.
-    stated_error
-        The model error that counts until the log has shown its own.
     """
 
     days_ahead: int
@@ -68,7 +66,6 @@ class ForecastErrors(Presentation):
     coming_season: float = 0.0
     shorter: ForecastErrors | None = None
     total: ForecastErrors | None = None
-    stated_error: float = STATED_ERROR
 
     def __post_init__(self) -> None:
         columns = (self.log_ratios, self.seasons, self.variances, self.days_learnt)
@@ -125,14 +122,14 @@ class ForecastErrors(Presentation):
         That of a segment is at least that of the total.
         """
         excess, weight = self.borrowed
-        seen = STATED_ORIGINS * self.stated_error**2 + self.n_effective * self.excess + weight * excess
+        seen = STATED_ORIGINS * STATED_ERROR**2 + self.n_effective * self.excess + weight * excess
         least = 0.0 if self.total is None else self.total.model_variance
         return max(seen / self.degrees, least)
 
     @property
     def stated_share(self) -> float:
         """Share of ``model_variance`` that is stated and not seen."""
-        return STATED_ORIGINS * self.stated_error**2 / (self.degrees * self.model_variance)
+        return STATED_ORIGINS * STATED_ERROR**2 / (self.degrees * self.model_variance)
 
     @property
     def was_broken(self) -> bool:

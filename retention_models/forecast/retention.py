@@ -18,8 +18,8 @@ from retention_models.estimation.intervals import normal_quantile
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import contract_uncertainty, read_contract_customers
 from retention_models.fitting.uncertainty import Uncertainty
-from retention_models.forecast.churn_errors import factors_of_ranges, read_churn_errors
-from retention_models.forecast.planning_range import planning_names
+from retention_models.forecast.churn_errors import read_churn_errors
+from retention_models.forecast.planning_range import LEVELS, planning_names
 from retention_models.tables.customer_table import CustomerTable, open_customers, read_table
 from retention_models.tables.groups import read_groups
 
@@ -72,10 +72,11 @@ def forecast_retention(
     interval is that of this mixture. Where the data hardly determine a parameter, the confidence interval is that of
     the profile likelihood, otherwise that of standard errors.
 
-    Neither interval covers model error; the planning range does. Model error is a factor on churn, the same at all
-    renewals: S^k survive where S was expected. log k has mean 0 and the variance (3 x 0.05^2 + n x) / (3 + n), where n
-    is the number of independent earlier forecasts, and x their mean squared log k beyond parameters and chance; the
-    range uses Student's t with 3 + n degrees of freedom. A log that has shown no error yet is taken to err by 5 %.
+    Neither interval covers model error; the planning range does. Model error is a factor on churn: S^k survive where S
+    was expected. log k has mean 0 and the variance (3 x 0.05^2 + n x sqrt(h / ahead)) / (3 + n), where n is the number
+    of independent earlier forecasts over h renewals, and x their mean squared log k beyond parameters and chance; the
+    range uses Student's t with 3 + n degrees of freedom. A log that has shown no error yet is taken to err by 5 %. The
+    errors of a forecast more than four times as long, or as short, are taken from that bound.
 
     Examples
     --------
@@ -110,11 +111,10 @@ def forecast_retention(
 
     total, customers_now = each.linear(by_group), np.repeat(now, renewals)
     forecast = _survivor_intervals(total, customers_now, level)
-    churn = {} if past_errors is None else factors_of_ranges(read_churn_errors(past_errors))
-    for covered, factors in churn.items():
+    for covered in LEVELS if past_errors is not None else ():
         outcome = _survivor_intervals(total, customers_now, covered)
         chance = [outcome[f"survivors_{end}"] / np.maximum(customers_now, 1e-300) for end in ("lower", "upper")]
-        more, less = (by_group(each.values**k) for k in factors)
+        more, less = (by_group(each.values**k) for k in read_churn_errors(past_errors).factors(covered, ahead))
         ends = SHARE.widen(total.values, (chance[0].to_numpy(), chance[1].to_numpy()), (more, less))
         forecast[list(planning_names(covered))] = np.transpose(customers_now * ends)
     forecast.insert(0, "ahead", np.tile(np.arange(1, renewals + 1), len(groups)))

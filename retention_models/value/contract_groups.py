@@ -136,8 +136,8 @@ def one_model_check(worth: pd.DataFrame, *, level: float = 0.95) -> Check:
     sum is more than that of the difference.
     """
     name = "one model for all groups"
-    value, lower, upper, pooled = worth.loc["all", ["value", "value_lower", "value_upper", "pooled_value"]].astype(
-        float
+    value, lower, upper, pooled = (
+        float(worth[column]["all"]) for column in ("value", "value_lower", "value_upper", "pooled_value")
     )
     if len(worth) < 3 or not value > 0:
         return Check(name, None, "There are no two groups with a value to compare.")

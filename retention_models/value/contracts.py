@@ -24,8 +24,8 @@ from retention_models.estimation.estimates import with_interval_columns
 from retention_models.estimation.intervals import Ends
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import customers_by_tenure, read_contract_customers
-from retention_models.forecast.churn_errors import factors_of_ranges, read_churn_errors
-from retention_models.forecast.planning_range import planning_names
+from retention_models.forecast.churn_errors import read_churn_errors
+from retention_models.forecast.planning_range import LEVELS, planning_names
 from retention_models.survival.contract_model import renewals_or_nan
 from retention_models.survival.homogeneous import Geometric
 from retention_models.tables.customer_table import CustomerTable
@@ -191,11 +191,11 @@ def total_contract_value(
 ) -> pd.DataFrame:
     """Future value of all customers with contracts, or of each segment; see ``total_value``."""
     schedule = payment_schedule(terms, model)
-    churn = {} if past_errors is None else factors_of_ranges(read_churn_errors(past_errors))
+    past = None if past_errors is None else read_churn_errors(past_errors)
     code, names = read_codes(customers, by)
     names = names.rename(names.name or "segment")
     if not isinstance(model, Fit):
-        if churn:
+        if past is not None:
             raise ValueError("past_errors go with a fit: a curve that is no fit has no range to widen")
         table, stream = _curve_stream(model, customers, schedule, moment)
         value = np.bincount(code, table.line_weight * stream.mean(_line_tenures(table)), len(names))
@@ -216,7 +216,8 @@ def total_contract_value(
 
     if level is not None:
         frame["outcome_lower"], frame["outcome_upper"] = schedule.scale.widen(total.values, *outcome(level))
-    for covered, factors in churn.items():
+    for covered in LEVELS if past is not None else ():
+        factors = past.factors(covered, schedule.horizon)
         more, less = (source.values(value_of_tenures(table, schedule, moment, churn=k), table.rows) for k in factors)
         ends = schedule.scale.widen(total.values, *outcome(covered), (more @ share, less @ share))
         frame[list(planning_names(covered))] = np.transpose(ends)
@@ -247,7 +248,7 @@ def _curve_stream(
 
 
 def value_of_tenures(
-    table: CustomerTable, schedule: PaymentSchedule, moment: Moment, *, variance: bool = False, churn: float = 1.0
+    table: CustomerTable, schedule: PaymentSchedule, moment: Moment, *, variance: bool = False, churn: float | Array = 1.0
 ) -> Callable[[Any, Array], Array]:
     """The value by a model of customers with some tenures, or its variance by chance; with so many times the churn."""
     last = int(table.columns[0].max())

@@ -178,14 +178,14 @@ def test_the_planning_range_adds_the_errors_of_earlier_forecasts():
     days = {"2020-12-31": "2021-12-31", "2021-12-31": "2022-12-31", "2022-12-31": "2023-12-31"}
     backtest = pd.DataFrame({"until": days}).rename_axis("origin")
     backtest = backtest.assign(customers=10**6, actual=[700_000, 500_000, 650_000], expected=600_000.0)
-    backtest["churn_variance"] = 0.001
+    backtest["churn_variance"], backtest["renewals"] = 0.001, 2
     planned = rm.forecast_retention(fit, base, renewals=3, past_errors=backtest)
     log_k = np.log(np.log(np.array([0.7, 0.5, 0.65])) / np.log(0.6))
     excess = np.mean(log_k**2 - 0.001)
-    sd = np.sqrt((3 * 0.05**2 + 3 * excess) / 6)
     for level, percent in ((0.8, 80), (0.95, 95)):
-        k = np.exp(t_law.ppf((1 + level) / 2, 6) * sd)
         for i, ahead in enumerate((1, 2, 3)):
+            sd = np.sqrt((3 * 0.05**2 + 3 * excess * np.sqrt(2 / ahead)) / 6)
+            k = np.exp(t_law.ppf((1 + level) / 2, 6) * sd)
             for end, factor in (("lower", k), ("upper", 1 / k)):
                 each = fit.model.survival_function(base["tenure"] + ahead, given=base["tenure"]) ** factor
                 assert planned.loc[i, f"planning_{end}_{percent}"] == pytest.approx(each @ base["weight"], rel=2e-4)
@@ -194,7 +194,7 @@ def test_the_planning_range_adds_the_errors_of_earlier_forecasts():
 def test_without_earlier_forecasts_the_stated_error_counts_and_ranges_are_nested():
     fit = rm.fit(ShiftedBetaGeometric, pd.DataFrame({"tenure": [1, 2], "at_risk": [900, 700], "lost": [200, 90]}))
     base = pd.DataFrame({"tenure": [0, 2], "weight": [0, 610], "plan": ["a", "b"]})
-    empty = pd.DataFrame(columns=["until", "customers", "actual", "expected", "churn_variance"])
+    empty = pd.DataFrame(columns=["renewals", "until", "customers", "actual", "expected", "churn_variance"])
     planned = rm.forecast_retention(fit, base, renewals=4, by="plan", past_errors=empty)
     b = planned[planned["group"] == "b"]
     names = ["planning_lower_95", "survivors_lower", "expected", "survivors_upper", "planning_upper_95"]
