@@ -216,8 +216,7 @@ def total_contract_value(
 
     if level is not None:
         frame["outcome_lower"], frame["outcome_upper"] = schedule.scale.widen(total.values, *outcome(level))
-    for covered in LEVELS if past is not None else ():
-        factors = past.factors(covered, schedule.horizon)
+    for covered, factors in [] if past is None else [(each, past.factors(each, schedule.horizon)) for each in LEVELS]:
         more, less = (source.values(value_of_tenures(table, schedule, moment, churn=k), table.rows) for k in factors)
         ends = schedule.scale.widen(total.values, *outcome(covered), (more @ share, less @ share))
         frame[list(planning_names(covered))] = np.transpose(ends)
@@ -248,7 +247,12 @@ def _curve_stream(
 
 
 def value_of_tenures(
-    table: CustomerTable, schedule: PaymentSchedule, moment: Moment, *, variance: bool = False, churn: float | Array = 1.0
+    table: CustomerTable,
+    schedule: PaymentSchedule,
+    moment: Moment,
+    *,
+    variance: bool = False,
+    churn: float | Array = 1.0,
 ) -> Callable[[Any, Array], Array]:
     """The value by a model of customers with some tenures, or its variance by chance; with so many times the churn."""
     last = int(table.columns[0].max())
