@@ -15,6 +15,7 @@ from retention_models.cli.options import (
     TIME_ZONE,
     Option,
     discount_rate,
+    event,
     given,
     margin,
     number,
@@ -34,6 +35,7 @@ SAMPLINGS = ("acquisition", "active_on", "window")
 
 def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
     from retention_models.fitting.model_selection import select_contract_model
+    from retention_models.logs.contracts.calendar_events import with_events
     from retention_models.logs.contracts.retention import retention_table
     from retention_models.logs.contracts.settings import contract_settings
 
@@ -41,7 +43,10 @@ def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
         _check_without_dates(options)
     keywords: dict[str, Any] = given(options, (*_COLUMNS, *_PLAN, *_TENURES, *(option.name for option in _READING)))
     settings = contract_settings(options.contracts, covariates=[options.group] if options.group else [], **keywords)
-    select_contract_model(retention_table(settings.spells, period=settings.period))
+    table = retention_table(settings.spells, period=settings.period)
+    if options.event:
+        with_events(table, dict(options.event))
+    select_contract_model(table)
     return {}
 
 
@@ -84,6 +89,7 @@ CONTRACTS = Source(
             Option("observation_start", "DAY", "first day that the file knows everything about"),
             OBSERVATION_END,
             Option("period", "LENGTH", "of a contract: M, Y or days such as 28 (default: by the file)", period),
+            Option("event", "NAME=MONTH,...", "when leaving was different; repeatable", event, repeated=True),
         ),
         "the forecast": (
             Option("renewals", "N", "renewals ahead to look (default: by the length of the log)", whole),
@@ -97,7 +103,7 @@ CONTRACTS = Source(
         ),
     },
     columns=_COLUMNS,
-    optional=(*_PLAN, *_TENURES, "group", "price", "currency"),
+    optional=(*_PLAN, *_TENURES, "event", "group", "price", "currency"),
     with_notebook_default=("margin", "annual_discount_rate", "level"),
     reading=tuple(option.name for option in _READING),
     assumed=("margin", "annual_discount_rate", "tenure_unit"),

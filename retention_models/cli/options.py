@@ -97,6 +97,15 @@ class Option:
         return str(value) if self.parse is None else self.parse(str(value))
 
 
+def event(text: str) -> tuple[str, list[str]]:
+    """An event and its months: ``price_rise=2022-09,2022-10``."""
+    name, equals, months = text.partition("=")
+    found = [month.strip() for month in months.split(",") if month.strip()]
+    if not (equals and name.strip() and found):
+        raise ArgumentTypeError(f"{text!r} is no event with months such as price_rise=2022-09,2022-10")
+    return name.strip(), found
+
+
 def add_options(parser: ArgumentParser, groups: Mapping[str, Iterable[Option]]) -> None:
     """Add options to a parser, in groups with titles."""
     for title, options in groups.items():

@@ -2,6 +2,7 @@
 
 - ``compare``: models side by side: log-likelihood, holdout scores, and the model to use
 - ``backtest``: forecasts made at earlier dates; ``backtest_retention`` for contracts
+- ``second_spells``: whether customers who came back leave again as soon
 - ``churn_by_month``: churn of contracts by calendar month, and what a model expects
 - ``past_errors``: errors of earlier forecasts, for the planning range of the next one; ``new_customer_errors``
 - ``holdout_scores``: forecast error in the holdout; ``holdout_by_frequency``, ``holdout_by_group``

@@ -27,5 +27,6 @@ from .ranking import gain_table as gain_table
 from .reliability import alive_check as alive_check
 from .reliability import alive_reliability as alive_reliability
 from .reliability import fit_pause as fit_pause
+from .returned_customers import second_spells as second_spells
 from .segment_ratios import actual_over_expected as actual_over_expected
 from .timing import timing_check as timing_check
