@@ -6,6 +6,7 @@ Only this room writes sentences for pages. The other rooms return numbers and fl
 - ``customer_base_sentence``: state of the customer base; ``value_sentence``, ``saving_sentence``
 - ``forecast_sentence``: the planning range of purchases, and how earlier forecasts came true
 - ``group_as_covariate``: whether groups of customers with contracts differ
+- ``calendar_model``: contracts with a season and events; ``explained_text``
 - ``known_contract_values``: the truth of a simulated business beside the estimates
 - ``assumptions``: what a value takes for granted; ``thin_log_sentence``
 - ``recommendation``: which arm of a campaign to use next

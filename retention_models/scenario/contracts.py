@@ -66,8 +66,12 @@ class Subscriptions(Presentation):
 
     @property
     def events(self) -> dict[str, list[str]]:
-        """Months of price rises and of offers by competitors, as ``logs.with_events`` takes them."""
+        """Months of price rises, of offers by competitors and of the own offer, as ``logs.with_events`` takes them."""
         named = {name: self.calendar.loc[self.calendar[name] == 1, "calendar"] for name in ("price_rise", "competitor")}
+        if len(self.offers) and self.rules.offer_effect:
+            offered = self.offers["assigned"].iloc[0].strftime("%Y-%m")
+            later = self.calendar.loc[self.calendar["calendar"] >= offered, "calendar"]
+            named["retention_offer"] = later.head(self.rules.offer_renewals)
         return {name: months.tolist() for name, months in named.items() if len(months)}
 
     @property

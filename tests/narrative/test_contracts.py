@@ -5,7 +5,7 @@ import pytest
 
 import retention_models as rm
 from retention_models.fitting.estimate import fit
-from retention_models.narrative.contracts import saving_sentence, value_by_habit
+from retention_models.narrative.contract_values import saving_sentence, value_by_habit
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.value.saved_customers import saved_value
