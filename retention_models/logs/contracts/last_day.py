@@ -13,7 +13,7 @@ import pandas as pd
 
 from retention_models.core.dates import MONTHS, read_day
 from retention_models.logs.contracts.log import Spells
-from retention_models.logs.contracts.retention import durations
+from retention_models.logs.contracts.retention import durations, end_at_renewals
 from retention_models.tables.days import Period, check_period, period_name
 
 SILENCE = 180  # days without a start or an end; a shorter silence may be the business
@@ -24,6 +24,7 @@ FEW = 0.1  # so small a share of the ends is given up rather than taken for fact
 NEAR = 5  # days from its anniversary within which a contract counts as a yearly one
 MONTHLY, WEEKLY = 120, 21  # days observed, from which months, or weeks, can be counted
 MONTH = 28  # the same where contracts of all ages are observed, so that one renewal of each is enough
+TWO_MONTHS = 62  # the same where they end on any day, so that each needs a whole month of its own
 MONTH_LENGTH = 365.25 / 12
 
 
@@ -148,7 +149,9 @@ def _choose_period(ended: pd.DataFrame, spells: Spells, observed: int) -> tuple[
     at_year = _share_near_renewals(ended, "Y")
     if at_year >= 0.5:
         return "Y", f"Time is counted in years: {100 * at_year:.0f} % of the contracts ended near an anniversary."
-    if observed >= (MONTHLY if spells.observation_start is None else MONTH):
+    begins_late = spells.observation_start is not None
+    any_day = not end_at_renewals(spells, "M")
+    if observed >= (MONTH if begins_late and not any_day else TWO_MONTHS if begins_late else MONTHLY):
         return "M", "Time is counted in months."
     if observed >= WEEKLY:
         return 7, f"Time is counted in weeks, since only {observed:,} days are observed."
@@ -161,14 +164,14 @@ def _choose_period(ended: pd.DataFrame, spells: Spells, observed: int) -> tuple[
 def _off_renewal_note(ended: pd.DataFrame, period: Period, spells: Spells) -> str:
     """What it means that contracts end on any day, where most do and the period is long enough to matter."""
     share, name = _share_near_renewals(ended, period), period_name(period)
-    if share >= 0.5 or (isinstance(period, int) and period <= 7):
+    if end_at_renewals(spells, period) or (isinstance(period, int) and period <= 7):
         return ""
     low = (
         f" Only {100 * share:.0f} % of the contracts ended near a renewal: they can end on other days, and count as "
         f"lost at the end of the {name}, so that the value of those there now is too low by half the losses of a {name}"
     )
-    early = f", and those seen from a later day than their start seem to leave up to a {name} earlier than they do"
-    return f"{low}{'' if spells.observation_start is None else early}; a shorter period makes this smaller."
+    late = f" Those seen from a later day than their start count from their first whole {name} in view on."
+    return f"{low}; a shorter period makes this smaller.{'' if spells.observation_start is None else late}"
 
 
 def _share_near_renewals(ended: pd.DataFrame, period: Period) -> float:

@@ -154,7 +154,10 @@ def test_contracts_that_end_on_any_day_are_told(log):
     assert contract_settings(any_day, period=7).reasons["period"] == "Time is counted in weeks, as asked."
     running = any_day[~(any_day["end"] <= "2022-12-31")]
     late = contract_settings(running, sampling="active_on", observation_start="2022-12-31")
-    assert "seen from a later day than their start seem to leave up to a month earlier" in late.reasons["period"]
+    assert "from a later day than their start count from their first whole month in view on" in late.reasons["period"]
+    lately = any_day[~(any_day["end"] <= "2023-11-30")]
+    days = {"observation_start": "2023-11-30", "observation_end": "2023-12-31"}
+    assert contract_settings(lately, sampling="window", **days).period == 7
 
 
 def test_a_start_that_lies_alone_is_called_a_mistake(log):
