@@ -173,8 +173,12 @@ def retention_table_from_tenures(
     Notes
     -----
     Other units are counted in whole periods as ``retention_table`` counts dates. An active customer counts completed
-    renewals. A customer who left within a period counts as lost at its end. Months of the calendar differ in length. If
-    most customers left near renewals, those who left up to three days after a renewal count as lost at it.
+    renewals. A customer who left within a period counts as lost at its end. If customers leave on any day, active ones
+    of a window count at the nearest number of periods, because a window covers parts of two periods of each. A column
+    of whole periods does not show this; take days for customers who leave on any day.
+
+    Months of the calendar differ in length. If most customers left near renewals, those who left up to three days after
+    a renewal count as lost at it.
 
     Without dates nobody knows whether the renewal of a lost customer was due. If customers can leave on any day, losses
     at the longest tenures are therefore too high with ``"acquisition"``. If customers came evenly over 24 months, the
@@ -211,7 +215,9 @@ def retention_table_from_tenures(
     require_texts("by", names, "['plan']")
     roles = {"tenure": tenure, "churned": churned, "entry": entry, "cause": cause}
     source = with_layout(source, **layout)
-    read = read_tenures(source, roles, names, period=period, tenure_unit=tenure_unit, max_set_aside=max_set_aside)
+    read = read_tenures(
+        source, roles, names, sampling=sampling, period=period, tenure_unit=tenure_unit, max_set_aside=max_set_aside
+    )
     counts = _observe(read.counts, sampling, window)
     came = counts["tenure"] > counts["entry"]
     not_due = int(counts.loc[~came, "spells"].sum())
@@ -292,7 +298,9 @@ def read_snapshot(
     roles = {"tenure": tenure, "churned": churned} | ({"cause": cause} if cause else {})
     until = read_day("observation_end", observation_end)
     check_names(roles, kept, own_names=OWN_NAMES | {"weight"})
-    read = read_tenures(source, roles, kept, period=period, tenure_unit=tenure_unit, max_set_aside=max_set_aside)
+    read = read_tenures(
+        source, roles, kept, sampling=sampling, period=period, tenure_unit=tenure_unit, max_set_aside=max_set_aside
+    )
     frame = _customers(_observe(read.counts, sampling, window), kept, has_cause=cause is not None)
     renewed = frame[frame["tenure"] > frame["entry"]]
     origin = [] if renewed.empty else [check_origin(renewed.assign(tenure=renewed["entry"] + 1))]

@@ -20,7 +20,15 @@ from retention_models.core.check import Check
 from retention_models.core.dates import MEAN_DAYS, MONTHS, unit_name
 from retention_models.core.formatting import counted
 from retention_models.logs.contracts.event_words import event_rules, read_events, unknown_event_hint
-from retention_models.logs.contracts.retention_counts import require_groups
+from retention_models.logs.contracts.log import Sampling
+from retention_models.logs.contracts.retention_counts import (
+    AT_RENEWALS,
+    CALENDAR_SLACK,
+    EXACT,
+    period_days,
+    require_groups,
+    share_off_renewals,
+)
 from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.tables.days import Period, check_period, period_name
 from retention_models.tables.engines import open_table
@@ -47,9 +55,7 @@ UNIT_WORDS: Mapping[TenureUnit, tuple[str, ...]] = {
 UNIT_OF = {word: unit for unit, words in UNIT_WORDS.items() for word in words}
 PERIOD_OF: Mapping[TenureUnit, Period] = {"D": 1, "W": 7, "M": "M", "Y": "Y"}
 UNITS_IN_WORDS = "'D' (days), 'W' (weeks), 'M' (months) or 'Y' (years)"
-CALENDAR_SLACK = 3.0  # days; months of the calendar are longer than as many mean months by less
 NOT_WHOLE = "rows whose tenure is negative or no whole number"
-EXACT = 1e-9  # periods; what floating point leaves of a whole number
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ def read_tenures(
     roles: Mapping[str, str | None],
     by: Sequence[str],
     *,
+    sampling: Sampling,
     period: Period | None,
     tenure_unit: TenureUnit | None,
     max_set_aside: float,
@@ -91,10 +98,10 @@ def read_tenures(
     begin = _finite(raw["entry"]) if roles.get("entry") else length * 0
     left = read_events(raw)
     negative = (length < 0) | (begin < 0)
-    late = pd.Series(False, raw.index)
+    rules: dict[str, pd.Series] = {}
     if unit is not None:
         _check_resolution(length, unit, period, str(roles["tenure"]))
-        begin, length, late = _in_periods(begin, length, left == 1, raw["spells"], unit, period)
+        begin, length, rules = _in_periods(begin, length, left == 1, raw["spells"], unit, period, sampling)
     faults = _faults(length, left, begin, negative, is_whole=unit is None)
     usable, set_aside = _select_usable(faults, raw["spells"])
     words = unknown_event_hint(raw, left, str(roles["churned"]))
@@ -103,63 +110,76 @@ def read_tenures(
     _require_both(left[usable], words)
     counts = raw.assign(entry=begin, tenure=length, churned=left == 1)[usable].astype({"entry": int, "tenure": int})
     check = check_rows_that_count(set_aside, int(raw["spells"].sum()), max_set_aside, hint=hint)
-    settled = event_rules(raw[usable], str(roles["churned"])) | _unit_rules(counts["spells"], late, unit, period)
+    applied = {rule: int(raw.loc[usable & rows, "spells"].sum()) for rule, rows in rules.items()}
+    settled = event_rules(raw[usable], str(roles["churned"])) | {rule: rows for rule, rows in applied.items() if rows}
     return Tenures(counts, period, unit, set_aside, settled, check)
 
 
 def _in_periods(
-    entry: pd.Series, tenure: pd.Series, left: pd.Series, rows: pd.Series, unit: TenureUnit, period: Period
-) -> tuple[pd.Series, pd.Series, pd.Series]:
-    """Entry and tenure in whole periods, and whose loss was moved back to a renewal of the calendar."""
-    slack = _calendar_slack((tenure - entry) * MEAN_DAYS[unit], left, rows, period)
-    exact = count_periods(entry, tenure, left, unit, period)[1]
-    begin, end = count_periods(entry, tenure, left, unit, period, slack)
-    return begin, end, end < exact
-
-
-def _unit_rules(rows: pd.Series, late: pd.Series, unit: TenureUnit | None, period: Period) -> dict[str, int]:
-    """The rows whose tenures were converted, and those whose loss was moved back to a renewal."""
-    if unit is None:
-        return {}
-    moved = int(rows[late[rows.index]].sum())
-    rule = f"rows of customers who left up to {CALENDAR_SLACK:g} days after a renewal and count as lost at it"
-    converted = f"rows with a tenure in {unit_name(unit)}s counted in whole {period_name(period)}s"
-    return {converted: int(rows.sum())} | ({rule: moved} if moved else {})
+    entry: pd.Series,
+    tenure: pd.Series,
+    left: pd.Series,
+    rows: pd.Series,
+    unit: TenureUnit,
+    period: Period,
+    sampling: Sampling,
+) -> tuple[pd.Series, pd.Series, dict[str, pd.Series]]:
+    """Entry and tenure in whole periods, and the rows to which each rule applies."""
+    name, days = period_name(period), tenure * MEAN_DAYS[unit]
+    any_day = share_off_renewals(days[left], rows[left], period) > 1 - AT_RENEWALS
+    slack = CALENDAR_SLACK if _most_left_near_renewals(days, left, rows, period) else 0.0
+    exact = count_periods(entry, tenure, left, unit, period, any_day=any_day)
+    found = count_periods(entry, tenure, left, unit, period, slack, any_day=any_day)
+    rules = {
+        f"rows with a tenure in {unit_name(unit)}s counted in whole {name}s": tenure.notna(),
+        f"rows of customers who left up to {CALENDAR_SLACK:g} days after a renewal and count as lost at it": found[1]
+        < exact[1],
+    }
+    if any_day and sampling == "window":
+        rounded = np.floor(days / period_days(period) + 0.5 + EXACT)
+        rules[f"rows of active customers counted at the nearest {name}, as customers left on any day"] = ~left
+        return found[0], found[1].where(left, rounded), rules
+    return *found, rules
 
 
 def count_periods(
-    entry: pd.Series, tenure: pd.Series, left: pd.Series, unit: TenureUnit, period: Period, slack: float = 0.0
+    entry: pd.Series,
+    tenure: pd.Series,
+    left: pd.Series,
+    unit: TenureUnit,
+    period: Period,
+    slack: float = 0.0,
+    *,
+    any_day: bool = False,
 ) -> tuple[pd.Series, pd.Series]:
     """Entry and tenure in whole periods, as ``retention_table`` counts them.
 
-    Periods count from the entry. An active customer has completed them. One who left did so within the last of them,
-    or up to ``slack`` days later.
+    Periods count from the entry; if contracts end on ``any_day``, from the start, and the first after the entry counts.
+    An active customer has completed them. One who left did so within the last of them, or up to ``slack`` days later.
     """
-    days = _days(period)
-    made = np.floor(entry * MEAN_DAYS[unit] / days + EXACT)
-    watched = (tenure - entry) * MEAN_DAYS[unit] / days
-    is_seen = (watched > 0) | ((entry == 0) & (tenure == 0))
+    days = period_days(period)
+    begin = entry * MEAN_DAYS[unit] / days
+    made = np.ceil(begin - EXACT) if any_day else np.floor(begin + EXACT)
+    before = made * 0 if any_day else made
+    watched = tenure * MEAN_DAYS[unit] / days - (begin * 0 if any_day else begin)
+    is_seen = (tenure > entry) | ((entry == 0) & (tenure == 0))
     lost = np.ceil(watched - slack / days - EXACT).clip(lower=1).where(is_seen, watched)
-    return made, made + np.floor(watched + EXACT).where(~left, lost)
+    return made, before + np.floor(watched + EXACT).where(~left, lost)
 
 
-def _days(period: Period) -> float:
-    return float(period) if isinstance(period, int) else MEAN_DAYS[period]
-
-
-def _calendar_slack(days: pd.Series, left: pd.Series, rows: pd.Series, period: Period) -> float:
-    """Days after a renewal in which losses belong to it: none unless most customers left near renewals."""
+def _most_left_near_renewals(days: pd.Series, left: pd.Series, rows: pd.Series, period: Period) -> bool:
+    """Whether most customers left so near renewals of the calendar that those just after one belong to it."""
     if period not in MONTHS:
-        return 0.0
-    length = _days(period)
+        return False
+    length = period_days(period)
     ended = left & (days > length / 2)
     near = (days - (days / length).round() * length).abs() <= CALENDAR_SLACK
-    return CALENDAR_SLACK if 2 * rows[ended & near].sum() > rows[ended].sum() else 0.0
+    return bool(2 * rows[ended & near].sum() > rows[ended].sum())
 
 
 def _check_resolution(tenure: pd.Series, unit: TenureUnit, period: Period, column: str) -> None:
     """An error where whole units are longer than the period, and cannot tell in which period a customer left."""
-    if MEAN_DAYS[unit] > _days(period) and (tenure.dropna() % 1 == 0).all():
+    if MEAN_DAYS[unit] > period_days(period) and (tenure.dropna() % 1 == 0).all():
         own, name = unit_name(unit), period_name(period)
         raise ValueError(
             f"column {column!r} holds whole {own}s, such as {tenure.max():g}, in all rows. They do not show in which "

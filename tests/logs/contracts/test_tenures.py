@@ -137,9 +137,15 @@ def test_a_customer_who_left_on_the_first_day_is_lost_at_the_first_renewal_as_in
     assert table[["at_risk", "lost"]].to_numpy().tolist() == [[2, 1], [1, 0]]
 
 
-def test_periods_count_from_the_entry_as_in_a_log_that_begins_with_active_customers():
+@pytest.mark.parametrize("length", [1, 30])
+def test_whole_periods_after_the_entry_count_as_in_a_log_that_begins_with_active_customers(length):
+    """Contracts that end on any day, and those that end at renewals, whose renewals all were due."""
     log = any_day_log(4000).query("start < '2024-06-01'")
-    begin = pd.Timestamp("2024-05-31")
+    begin, until = pd.Timestamp("2024-05-31"), pd.Timestamp("2024-12-27")
+    days = length * np.ceil((log["end"] - log["start"]).dt.days / length)
+    log["end"] = log["start"] + pd.to_timedelta(days, "D")
+    due = log["start"] + pd.to_timedelta(30 * np.ceil(days / 30), "D")
+    log = log[(due <= until) | ~(log["end"] <= until)]
     spells = rm.read_contracts(log, sampling="active_on", observation_start=begin.date(), observation_end="2024-12-27")
     log = log.assign(end=log["end"].where(log["end"] <= "2024-12-27"))
     log = log[log["end"].isna() | (log["end"] > begin)]
@@ -152,7 +158,23 @@ def test_periods_count_from_the_entry_as_in_a_log_that_begins_with_active_custom
         }
     )
     found = read(table, sampling="active_on", entry="entry", tenure_unit="D", period=30).set_index("tenure")
-    pd.testing.assert_frame_equal(found, dated, check_dtype=False)  # 210 days: the last renewal of all was due
+    pd.testing.assert_frame_equal(found, dated, check_dtype=False)
+
+
+def test_a_window_of_tenures_in_days_has_the_churn_of_all_customers_who_leave_on_any_day():
+    rng = np.random.default_rng(5)
+    start, life = rng.uniform(0, 1461, 400_000), np.ceil(rng.exponential(1 / rng.gamma(0.7, 1 / 60, 400_000)))
+    length = np.ceil(np.minimum(life, 1461 - start))
+    table = pd.DataFrame({"days": length, "left": life < 1461 - start})[start + life > 1461 - 30]
+    columns = {"tenure": "days", "churned": "left", "tenure_unit": "D", "period": 30, "sampling": "window"}
+    found = read(table, **columns).set_index("tenure").loc[:6]
+    expected = [((life > 30 * (t - 1)) & (life <= 30 * t)).sum() / (life > 30 * (t - 1)).sum() for t in range(1, 7)]
+    share = found["lost"] / found["at_risk"]
+    z = (share - expected) / np.sqrt(share * (1 - share) / found["at_risk"])
+    assert abs(z).max() < 3
+    assert abs(z.sum()) / np.sqrt(6) < 2
+    rule = "rows of active customers counted at the nearest 30-day period, as customers left on any day"
+    assert read(table, **columns).attrs["settled"][rule] == (~table["left"]).sum()
 
 
 def test_days_with_fractions_are_read_and_the_unit_is_stated():
