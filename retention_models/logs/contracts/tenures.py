@@ -7,6 +7,7 @@ near renewals by this count, those who left up to three days after a renewal cou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -55,6 +56,13 @@ UNIT_WORDS: Mapping[TenureUnit, tuple[str, ...]] = {
 UNIT_OF = {word: unit for unit, words in UNIT_WORDS.items() for word in words}
 PERIOD_OF: Mapping[TenureUnit, Period] = {"D": 1, "W": 7, "M": "M", "Y": "Y"}
 UNITS_IN_WORDS = "'D' (days), 'W' (weeks), 'M' (months) or 'Y' (years)"
+MOST_YEARS, MOST_YEARS_ASSUMED = 60, 40  # as a customer; longer tenures are rather in another unit
+MULTIPLES = {
+    30: "State tenure_unit='D' if it counts days",
+    12: "State tenure_unit='M' and period='Y' if contracts are yearly",
+    7: "State tenure_unit='D' if it counts days of whole weeks",
+}
+FEWEST_VALUES = 5  # distinct tenures that are all multiples of a number beyond chance
 NOT_WHOLE = "rows whose tenure is negative or no whole number"
 
 
@@ -92,8 +100,14 @@ def read_tenures(
     raw = _count_rows(source, roles, by)
     length, named = _read_lengths(raw, str(roles["tenure"]), tenure_unit)
     unit = tenure_unit or named
+    is_assumed = period is None and unit is None
     period = ("Y" if unit == "Y" else "M") if period is None else period
     check_period(period)
+    _check_length(length, raw["spells"], str(roles["tenure"]), unit, period, is_assumed=is_assumed)
+    if unit is None:
+        _check_name(length, raw["spells"], str(roles["tenure"]), period)
+    if is_assumed:
+        _check_multiples(length, raw["spells"], str(roles["tenure"]))
     unit = None if unit is None or PERIOD_OF[unit] == period else unit
     begin = _finite(raw["entry"]) if roles.get("entry") else length * 0
     left = read_events(raw)
@@ -175,6 +189,70 @@ def _most_left_near_renewals(days: pd.Series, left: pd.Series, rows: pd.Series, 
     ended = left & (days > length / 2)
     near = (days - (days / length).round() * length).abs() <= CALENDAR_SLACK
     return bool(2 * rows[ended & near].sum() > rows[ended].sum())
+
+
+def _check_length(
+    tenure: pd.Series, rows: pd.Series, column: str, unit: TenureUnit | None, period: Period, *, is_assumed: bool
+) -> None:
+    """An error where tenures are longer in their unit than customers can have been with a business."""
+    name = period_name(period) if unit is None else unit_name(unit)
+    years = tenure.where(tenure < ENDLESS) * (period_days(period) if unit is None else MEAN_DAYS[unit]) / MEAN_DAYS["Y"]
+    most = MOST_YEARS_ASSUMED if is_assumed else MOST_YEARS
+    if not (years > most).any():
+        return
+    longest = tenure[tenure < ENDLESS].max()
+    fits = [f"{short!r} ({unit_name(short)}s)" for short in PERIOD_OF if longest * MEAN_DAYS[short] / 365.25 <= most]
+    within = f"{' or '.join(fits)} would be within {most} years" if fits else "no unit makes it possible"
+    advice = (
+        f"state tenure_unit, the unit of the column: {UNITS_IN_WORDS}. If a contract is as long as the unit, state "
+        "period: 'M', 'Y', or a number of days such as 1 or 7"
+        if is_assumed
+        else "correct or leave out these rows, or state the unit of the column: tenure_unit"
+    )
+    raise ValueError(
+        f"column {column!r} reaches {longest:,g}, which would be {years.max():.0f} years of {name}s: {advice}. "
+        f"{rows[years > most].sum():,} of {rows.sum():,} rows are longer than {most} years, and {within}"
+    )
+
+
+def unit_in_name(column: str) -> TenureUnit | None:
+    """The unit of time that the name of a column says, such as ``tenure_days``; None if it says none, or several.
+
+    Examples
+    --------
+    >>> [unit_in_name(name) for name in ("tenure_days", "MonthsActive", "accountagedays", "tenure", "birthday")]
+    ['D', 'M', 'D', None, None]
+    """
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower()
+    found = re.findall(
+        r"(?<![a-z])(day|week|month|year)s?(?![a-z])|^(day|week|month|year)s|(day|week|month|year)s$", words
+    )
+    units = {UNIT_OF[word] for match in found for word in match if word}
+    return units.pop() if len(units) == 1 else None
+
+
+def _check_name(tenure: pd.Series, rows: pd.Series, column: str, period: Period) -> None:
+    """An error where the name of the column says another unit than the period that it would be counted in."""
+    unit = unit_in_name(column)
+    if unit is None or PERIOD_OF[unit] == period:
+        return
+    name, own = period_name(period), unit_name(unit)
+    raise ValueError(
+        f"column {column!r} has values such as {tenure.max():,g} in {rows.sum():,} rows. They would count as {name}s, "
+        f"and its name says {own}s: state tenure_unit, the unit of the column: {UNITS_IN_WORDS}"
+    )
+
+
+def _check_multiples(tenure: pd.Series, rows: pd.Series, column: str) -> None:
+    """An error where all tenures are multiples of a number, as days of whole weeks are, and may be no months."""
+    values = np.unique(tenure[tenure > 0])
+    for number, advice in MULTIPLES.items():
+        if len(values) >= FEWEST_VALUES and not np.any(values % number):
+            raise ValueError(
+                f"column {column!r} holds only multiples of {number}, such as {values[0]:g} and {values[1]:g}, in "
+                f"{rows.sum():,} rows, and would be counted in months. {advice}, or tenure_unit='M' if a contract is a "
+                "month"
+            )
 
 
 def _check_resolution(tenure: pd.Series, unit: TenureUnit, period: Period, column: str) -> None:

@@ -398,3 +398,62 @@ def test_tenures_too_long_for_months_are_settled_by_their_unit():
     plan = contract_settings(table, **names, **AS_OF, tenure_unit="D")
     assert plan.spells.frame["tenure"].max() == 24
     assert plan.renewals == 6
+
+
+# Tenures that cannot be in the unit assumed
+
+DOORS = {
+    "table": lambda table, **asked: read(table, sampling="acquisition", **asked),
+    "snapshot": lambda table, **asked: read_snapshot(table, sampling="acquisition", **asked, **AS_OF),
+    "settings": lambda table, **asked: contract_settings(
+        table, sampling="acquisition", **{"tenure": "tenure", "churned": "churned"} | asked, **AS_OF
+    ),
+}
+UNLIKELY_MONTHS = [
+    (
+        range(1, 3001, 50),
+        r"reaches 2,951, .* 246 years of months: state tenure_unit.*50 of 60 rows .* 'D' \(days\) would",
+    ),
+    (np.arange(60) % 9 * 12, "only multiples of 12, such as 12 and 24, in 60 rows.*tenure_unit='M' and period='Y'"),
+    (np.arange(60) % 9 * 30, "only multiples of 30, such as 30 and 60, in 60 rows.*State tenure_unit='D' if it counts"),
+    (np.arange(60) % 9 * 7, "only multiples of 7, such as 7 and 14, in 60 rows.*tenure_unit='D'.* days of whole weeks"),
+    (np.arange(60) / 7, r"51 rows whose tenure is negative or no whole number.*state tenure_unit: 'D' \(days\)"),
+]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(("tenure", "message"), UNLIKELY_MONTHS)
+def test_tenures_that_are_hardly_months_are_asked_about_at_every_door(door, tenure, message):
+    table = pd.DataFrame({"tenure": tenure, "churned": np.arange(60) % 3 == 0})
+    with pytest.raises(ValueError, match=message):
+        DOORS[door](table)
+    assert DOORS[door](table, tenure_unit="D") is not None
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_column_named_after_another_unit_is_asked_about_unless_the_unit_is_stated(door):
+    table = pd.DataFrame({"tenure_days": range(60), "churned": np.arange(60) % 3 == 0})
+    with pytest.raises(
+        ValueError, match=r"'tenure_days' has values such as 59 in 60 rows.*months, and its name says days"
+    ):
+        DOORS[door](table, tenure="tenure_days")
+    for unit in ("D", "M"):
+        assert DOORS[door](table, tenure="tenure_days", tenure_unit=unit) is not None
+    assert DOORS[door](table, tenure="tenure_days", period=1) is not None
+
+
+@pytest.mark.parametrize(("unit", "longest"), [("D", 30_000), ("W", 4000), ("M", 800), ("Y", 70)])
+def test_a_unit_that_is_stated_is_believed_unless_no_business_is_so_old(unit, longest):
+    table = pd.DataFrame({"tenure": [1, 2, 3, longest], "churned": [1, 0, 1, 0]})
+    with pytest.raises(
+        ValueError, match=r"years of .*correct or leave out these rows.* 1 of 4 rows are longer than 60"
+    ):
+        read(table, sampling="acquisition", tenure_unit=unit)
+    half = read(table.assign(tenure=[1, 2, 3, longest // 2]), sampling="acquisition", tenure_unit=unit)
+    assert half["at_risk"].iloc[0] > 0
+
+
+def test_months_beyond_ten_years_are_shown_in_years():
+    table = pd.DataFrame({"tenure": range(1, 366), "churned": np.arange(365) % 3 == 0})
+    reason = DOORS["settings"](table).reasons["period"]
+    assert "It reaches 365, which is 30 years. If it counts days or weeks, state tenure_unit." in reason
