@@ -226,7 +226,7 @@ def retention_table_from_tenures(
         raise ValueError(f"no row of the table can be used: {counted(set_aside)}")
     table = _tabulate(counts[came], groups := [f"by{i}" for i in range(len(names))], has_cause=cause is not None)
     table = table.rename(columns=dict(zip(groups, names, strict=True)))
-    own = _checks(table, sampling, window)
+    own = [*_checks(table, sampling, window), *_check_losses_at_zero(counts)]
     checks = [asdict(check) for check in (check_origin(table), *own, read.check)]
     table.attrs.update({"sampling": sampling, "set_aside": set_aside, "settled": read.settled, "checks": checks})
     return table
@@ -307,6 +307,7 @@ def read_snapshot(
     came = read.counts.assign(entry=_observe(read.counts, sampling, window)["entry"])
     came = came[came["tenure"] > came["entry"]]
     own = [] if came.empty else _checks(_tabulate(came, [], has_cause=False), sampling, window)
+    own += _check_losses_at_zero(read.counts)
     uncaused = int(frame.loc[frame["cause"] == UNKNOWN, "weight"].sum()) if cause else 0
     return Snapshot(
         frame=frame,
@@ -386,6 +387,20 @@ def _checks(table: pd.DataFrame, sampling: str, window: int) -> list[Check]:
     )
     several = [Check("it is known in which period customers left", False, detail)] if window > 1 else []
     return [*several, check_implied_joiners(table)]
+
+
+def _check_losses_at_zero(counts: pd.DataFrame) -> list[Check]:
+    """A failed check where customers left at tenure 0, as in a column of completed periods; else none."""
+    lost, early = counts["churned"], counts["churned"] & (counts["tenure"] == 0)
+    rows, all_lost = int(counts.loc[early, "spells"].sum()), int(counts.loc[lost, "spells"].sum())
+    if rows == 0:
+        return []
+    detail = (
+        f"{rows:,} of {all_lost:,} customers who left did so at tenure 0, before a first renewal, and do not count. If "
+        "the column counts completed periods, all losses are dated a period too early. Take a column in days, or add 1 "
+        "to the tenure of customers who left."
+    )
+    return [Check("tenures count the period of the loss", False, detail)]
 
 
 def _observe(counts: pd.DataFrame, sampling: Sampling, window: int) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 import retention_models as rm
+from retention_models.core.check import Check
 from retention_models.logs.contracts.retention import active_customers
 from retention_models.logs.contracts.settings import contract_settings
 from retention_models.logs.contracts.snapshot import read_snapshot
@@ -457,3 +458,16 @@ def test_months_beyond_ten_years_are_shown_in_years():
     table = pd.DataFrame({"tenure": range(1, 366), "churned": np.arange(365) % 3 == 0})
     reason = DOORS["settings"](table).reasons["period"]
     assert "It reaches 365, which is 30 years. If it counts days or weeks, state tenure_unit." in reason
+
+
+def test_losses_at_tenure_zero_are_told_as_those_of_completed_periods():
+    table = pd.DataFrame({"tenure": [0, 0, 1, 2, 3], "churned": [1, 0, 1, 0, 1]})
+    for checks in (
+        [Check(**check) for check in read(table, sampling="acquisition").attrs["checks"]],
+        read_snapshot(table, sampling="acquisition", **AS_OF).checks,
+    ):
+        (told,) = [check for check in checks if check.name == "tenures count the period of the loss"]
+        assert told.passed is False
+        assert "1 of 3 customers who left did so at tenure 0" in told.detail
+    fine = read_snapshot(table.query("tenure > 0"), sampling="acquisition", **AS_OF)
+    assert all(check.passed for check in fine.checks)
