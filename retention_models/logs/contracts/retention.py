@@ -212,6 +212,8 @@ def active_customers(spells: Spells | Snapshot, *, period: Period, by: str | Seq
     if isinstance(spells, Snapshot):
         _check_unit(spells, period)
         active = spells.frame[~spells.frame["churned"]]
+        if "nearest" in active:
+            active = active.assign(tenure=active["nearest"])
         active = active.groupby([*names, "tenure"])["weight"].sum().reset_index()
         active.attrs["period"] = period
         return active

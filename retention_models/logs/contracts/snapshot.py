@@ -55,7 +55,9 @@ class Snapshot(Presentation):
     ----------
     frame
         Customers who are alike, one pandas row each: the covariates, ``entry`` and ``tenure`` (whole periods at the
-        begin and at the end of observation), ``churned``, ``cause`` if there is one, and ``weight`` (customers).
+        begin and at the end of observation), ``churned``, ``cause`` if there is one, and ``weight`` (customers). If
+        customers who are followed from the start leave on any day, ``nearest`` is the tenure of the active ones,
+        rounded to periods.
     rows
         Number of customers in ``frame``.
     period
@@ -297,7 +299,7 @@ def read_snapshot(
     kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
     roles = {"tenure": tenure, "churned": churned} | ({"cause": cause} if cause else {})
     until = read_day("observation_end", observation_end)
-    check_names(roles, kept, own_names=OWN_NAMES | {"weight"})
+    check_names(roles, kept, own_names=OWN_NAMES | {"weight", "nearest"})
     read = read_tenures(
         source, roles, kept, sampling=sampling, period=period, tenure_unit=tenure_unit, max_set_aside=max_set_aside
     )
@@ -411,7 +413,7 @@ def _observe(counts: pd.DataFrame, sampling: Sampling, window: int) -> pd.DataFr
 def _customers(counts: pd.DataFrame, covariates: Sequence[str], has_cause: bool) -> pd.DataFrame:
     """Customers who are alike, one row each, with ``weight``."""
     columns: dict[str, Any] = {name: counts[f"by{i}"] for i, name in enumerate(covariates)}
-    columns |= {name: counts[name] for name in ("entry", "tenure", "churned")}
+    columns |= {name: counts[name] for name in ("entry", "tenure", "churned", "nearest") if name in counts}
     if has_cause:
         columns["cause"] = _causes(counts["cause"]).where(counts["churned"], None)
     customers = pd.DataFrame(columns | {"weight": counts["spells"].astype("int64")})

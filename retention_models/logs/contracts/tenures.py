@@ -70,8 +70,9 @@ NOT_WHOLE = "rows whose tenure is negative or no whole number"
 class Tenures:
     """The customers of a table of tenures who count, in whole periods.
 
-    ``counts`` has a row for customers who are alike: ``entry``, ``tenure``, ``churned``, ``spells`` (customers), the
-    groups ``by0``, ``by1``, ... and ``cause`` if there is one. ``unit`` is that of the column, None if it counts
+    ``counts`` has a row for customers who are alike: ``entry``, ``tenure``, ``churned``, ``spells`` (customers),
+    ``nearest`` (the tenure of active customers rounded to periods, if those of sampling acquisition leave on any day),
+    the groups ``by0``, ``by1``, ... and ``cause`` if there is one. ``unit`` is that of the column, None if it counts
     periods. ``set_aside`` and ``settled`` count rows; ``check`` tells whether nearly all rows count.
     """
 
@@ -113,8 +114,11 @@ def read_tenures(
     left = read_events(raw)
     negative = (length < 0) | (begin < 0)
     rules: dict[str, pd.Series] = {}
+    nearest = {}
     if unit is not None:
         _check_resolution(length, unit, period, str(roles["tenure"]))
+        if sampling == "acquisition" and _is_any_day(length, left == 1, raw["spells"], unit, period):
+            nearest = {"nearest": _round_periods(length, unit, period).where(left != 1, 0)}
         begin, length, rules = _in_periods(begin, length, left == 1, raw["spells"], unit, period, sampling)
     faults = _faults(length, left, begin, negative, is_whole=unit is None)
     usable, set_aside = _select_usable(faults, raw["spells"])
@@ -122,7 +126,8 @@ def read_tenures(
     hint = _unread_hint(raw, faults, str(roles["tenure"]), period) + words
     _require_some(usable, set_aside, hint)
     _require_both(left[usable], words)
-    counts = raw.assign(entry=begin, tenure=length, churned=left == 1)[usable].astype({"entry": int, "tenure": int})
+    counts = raw.assign(entry=begin, tenure=length, churned=left == 1, **nearest)[usable]
+    counts = counts.astype(dict.fromkeys(("entry", "tenure", *nearest), int))
     check = check_rows_that_count(set_aside, int(raw["spells"].sum()), max_set_aside, hint=hint)
     applied = {rule: int(raw.loc[usable & rows, "spells"].sum()) for rule, rows in rules.items()}
     settled = event_rules(raw[usable], str(roles["churned"])) | {rule: rows for rule, rows in applied.items() if rows}
@@ -140,7 +145,7 @@ def _in_periods(
 ) -> tuple[pd.Series, pd.Series, dict[str, pd.Series]]:
     """Entry and tenure in whole periods, and the rows to which each rule applies."""
     name, days = period_name(period), tenure * MEAN_DAYS[unit]
-    any_day = share_off_renewals(days[left], rows[left], period) > 1 - AT_RENEWALS
+    any_day = _is_any_day(tenure, left, rows, unit, period)
     slack = CALENDAR_SLACK if _most_left_near_renewals(days, left, rows, period) else 0.0
     exact = count_periods(entry, tenure, left, unit, period, any_day=any_day)
     found = count_periods(entry, tenure, left, unit, period, slack, any_day=any_day)
@@ -150,10 +155,19 @@ def _in_periods(
         < exact[1],
     }
     if any_day and sampling == "window":
-        rounded = np.floor(days / period_days(period) + 0.5 + EXACT)
         rules[f"rows of active customers counted at the nearest {name}, as customers left on any day"] = ~left
-        return found[0], found[1].where(left, rounded), rules
+        return found[0], found[1].where(left, _round_periods(tenure, unit, period)), rules
     return *found, rules
+
+
+def _is_any_day(tenure: pd.Series, left: pd.Series, rows: pd.Series, unit: TenureUnit, period: Period) -> bool:
+    """Whether customers leave on any day of a period, and not at renewals."""
+    return share_off_renewals(tenure[left] * MEAN_DAYS[unit], rows[left], period) > 1 - AT_RENEWALS
+
+
+def _round_periods(tenure: pd.Series, unit: TenureUnit, period: Period) -> pd.Series:
+    """The number of periods nearest to each tenure."""
+    return np.floor(tenure * MEAN_DAYS[unit] / period_days(period) + 0.5 + EXACT)
 
 
 def count_periods(

@@ -471,3 +471,13 @@ def test_losses_at_tenure_zero_are_told_as_those_of_completed_periods():
         assert "1 of 3 customers who left did so at tenure 0" in told.detail
     fine = read_snapshot(table.query("tenure > 0"), sampling="acquisition", **AS_OF)
     assert all(check.passed for check in fine.checks)
+
+
+def test_active_customers_of_tenures_in_days_are_those_of_the_dated_log():
+    log = any_day_log()
+    spells = rm.read_contracts(log, sampling="acquisition", **AS_OF)
+    dated = active_customers(spells, period=30).groupby("tenure")["weight"].sum()
+    columns = {"tenure": "days", "churned": "left", "tenure_unit": "D", "period": 30}
+    snapshot = read_snapshot(tenures_of(log), sampling="acquisition", **AS_OF, **columns)
+    pd.testing.assert_series_equal(active_customers(snapshot, period=30).set_index("tenure")["weight"], dated)
+    assert snapshot.frame["weight"].sum() == len(log)
