@@ -54,7 +54,6 @@ TENURE = _words("""
     tenure tenuremonths tenureinmonths monthsactive duration lifetime accountlength accountage accountagedays
     tenuredays dayssincesignup
 """)
-UNIT_IN_NAME = {"day": "D", "week": "W", "month": "M", "year": "Y"}
 CHURNED = _words("""
     churned churn churnvalue churnlabel ischurned haschurned attrition exited attritionflag customerstatus
     event
@@ -200,6 +199,8 @@ def _open(path: Path, stated: Layout) -> tuple[Layout, Any, list[str]]:
 
 
 def _guess_contracts(file: _File) -> Guess | None:
+    from retention_models.logs.contracts.tenures import unit_in_name
+
     start, end = _find(START, file.names), _find(END, file.names)
     if start and end and file.is_readable(start, "day"):
         roles = {"customer_id": _find((*CUSTOMER, "subscriptionid", "contractid", "id"), file.names), "start": start}
@@ -208,8 +209,8 @@ def _guess_contracts(file: _File) -> Guess | None:
     tenure, churned = _find(TENURE, file.names), _find(CHURNED, file.names)
     if not (tenure and churned):
         return None
-    unit = next((unit for word, unit in UNIT_IN_NAME.items() if word in _spelling(tenure)), None)
-    return Guess(file.path, "contracts", NO_LAYOUT, _found({"tenure": tenure, "churned": churned, "tenure_unit": unit}))
+    roles = {"tenure": tenure, "churned": churned, "tenure_unit": unit_in_name(tenure)}
+    return Guess(file.path, "contracts", NO_LAYOUT, _found(roles))
 
 
 def _guess_experiment(file: _File) -> Guess | None:

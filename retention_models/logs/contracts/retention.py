@@ -7,8 +7,9 @@ Contracts run in whole periods. The renewals of a spell are one, two, three peri
 it was due within the observation. A period that is not complete does not count, because an early cancellation would
 then count before the survivors of the same age. A customer who churns within a period counts as lost at its end.
 
-If a spell began before observation, its periods count from the first day of observation. Each period then holds exactly
-one renewal.
+If a spell began before observation and contracts end at renewals, its periods count from the first day of observation.
+Each period then holds exactly one renewal. If contracts end on any day, the first period in view has lost its first
+part, and churn in the rest of it is that of a higher age. It then counts for nobody, and periods count from the start.
 """
 
 from __future__ import annotations
@@ -24,7 +25,16 @@ import pandas as pd
 from retention_models.core.arguments import require_texts
 from retention_models.core.dates import MONTHS
 from retention_models.logs.contracts.log import Spells, truncate_spells
-from retention_models.logs.contracts.retention_counts import KEPT, LOST, check_origin, count_spells, tabulate_retention
+from retention_models.logs.contracts.retention_counts import (
+    AT_RENEWALS,
+    KEPT,
+    LOST,
+    check_origin,
+    count_spells,
+    period_days,
+    share_off_renewals,
+    tabulate_retention,
+)
 from retention_models.logs.contracts.snapshot import Snapshot, tabulate_snapshot
 from retention_models.tables.days import (
     Day,
@@ -37,6 +47,8 @@ from retention_models.tables.days import (
     started_periods,
 )
 from retention_models.tables.frames import collect, count_distinct, on_engine
+
+NO_WHOLE_PERIOD = "spells without a whole period of their own in view"
 
 
 def retention_table(spells: Spells | Snapshot, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
@@ -69,13 +81,13 @@ def retention_table(spells: Spells | Snapshot, *, period: Period, by: str | Sequ
     -----
     A customer who churns within a period counts as lost at the end of it.
 
-    If contracts can end on any day, a short period is better. Survival from the start is right with any period. But
-    active customers are within a period and have survived a part of it. Their value is too low by about half the churn
-    of one period.
+    If contracts can end on any day, a short period is better. Survival is right with any period. But active customers
+    are within a period and have survived a part of it. Their value is too low by about half the churn of one period.
 
-    If observation begins within a period, losses are dated up to one period too early. Survival is then too high where
-    early churn is strong. In a one-month snapshot with 8 % churn in the first month, survival after six months is 69 %
-    instead of 67 %.
+    Contracts that were running when observation began count from then on. If nearly all contracts end at renewals,
+    their first renewal in view counts. Otherwise only whole periods in view count, because churn in the rest of a
+    period is not that of the whole. A window of one month then has few whole months; choose a shorter period for it.
+    ``attrs`` counts the spells without a whole period in view.
 
     Examples
     --------
@@ -101,16 +113,19 @@ def retention_table(spells: Spells | Snapshot, *, period: Period, by: str | Sequ
     if isinstance(spells, Snapshot):
         _check_unit(spells, period)
         return tabulate_snapshot(spells, names)
-    counts = count_spells(_renewals(spells, period, names), names)
+    from_start = not end_at_renewals(spells, period)
+    counts = count_spells(_renewals(spells, period, names, from_start=from_start), names)
     came = counts["_last"] >= counts["_first"]
     if not came.any():
         raise ValueError(
             f"none of {spells.rows:,} spells has come to a renewal by {spells.observation_end}; "
-            f"{_no_renewal_reason(spells)}"
+            f"{_no_renewal_reason(spells, period, from_start=from_start)}"
         )
     table = tabulate_retention(counts[came], ["cohort", *names], spells.has_cause)
     table["cohort"] = _cohort_names(table["cohort"], period)
-    table.attrs.update(_attrs(spells, period, table, int(counts.loc[~came, "spells"].sum())))
+    rule = NO_WHOLE_PERIOD if from_start and spells.observation_start else "spells that have come to no renewal yet"
+    not_due = {rule: int(counts.loc[~came, "spells"].sum())}
+    table.attrs.update(_attrs(spells, period, table, not_due))
     return table
 
 
@@ -132,7 +147,7 @@ def active_customers(spells: Spells | Snapshot, *, period: Period, by: str | Seq
     -------
     pandas.DataFrame
         ``cohort`` (text), the columns of ``by``, ``tenure`` (renewals made, 0 for none yet), and ``weight`` (number of
-        customers).
+        customers). If contracts end on any day, ``tenure`` is the number of periods, rounded to the nearest.
 
     Raises
     ------
@@ -157,12 +172,14 @@ def active_customers(spells: Spells | Snapshot, *, period: Period, by: str | Seq
     if isinstance(spells, Snapshot):
         _check_unit(spells, period)
         active = spells.frame[~spells.frame["churned"]]
+        if "nearest" in active:
+            active = active.assign(tenure=active["nearest"])
         active = active.groupby([*names, "tenure"])["weight"].sum().reset_index()
         active.attrs["period"] = period
         return active
     rows = on_engine(spells.frame).filter(~nw.col("churned"))
     rows, start = Day.in_column("start").add_columns(rows, "_start")
-    made = completed_periods(start, Day.constant(spells.observation_end), period)
+    made = completed_periods(start, _day_of_tenures(spells, period), period)
     rows = rows.with_columns(cohort=_cohort(start, period), tenure=made).select("cohort", *names, "tenure")
     counts = count_spells(rows, names).rename(columns={"spells": "weight"})
     counts = counts.sort_values(["cohort", *names, "tenure"], ignore_index=True)
@@ -190,8 +207,8 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
     Returns
     -------
     pandas.DataFrame
-        ``tenure`` (renewals made by that day), ``made`` (renewals made since, up to ``renewals``), and ``weight``
-        (customers).
+        ``tenure`` (renewals made by that day, as ``active_customers`` counts them), ``made`` (renewals made since, up
+        to ``renewals``), and ``weight`` (customers).
 
     Raises
     ------
@@ -212,7 +229,7 @@ def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewa
     rows = rows.filter((start.number <= day_number(then.observation_end)) & still)
     stayed = nw.when(nw.col("churned")).then(started_periods(origin, end, period) - 1).otherwise(renewals)
     made = nw.min_horizontal(stayed, nw.lit(renewals))
-    rows = rows.select(tenure=completed_periods(start, origin, period), made=made)
+    rows = rows.select(tenure=completed_periods(start, _day_of_tenures(then, period), period), made=made)
     counts = collect(rows.group_by("tenure", "made").agg(weight=nw.len()))
     return counts.astype("int64").sort_values(["tenure", "made"], ignore_index=True)
 
@@ -244,10 +261,34 @@ def durations(spells: Spells | Snapshot, *, by: str | Sequence[str] = ()) -> pd.
     return counts.sort_values(keys, ignore_index=True)
 
 
-def _no_renewal_reason(spells: Spells) -> str:
+def end_at_renewals(spells: Spells, period: Period) -> bool:
+    """Whether nearly all contracts of a log end at renewals; also where too few have ended to tell."""
+    ended = on_engine(spells.frame).filter(nw.col("churned"))
+    counts = count_distinct(ended, ["tenure"], weight=nw.len())
+    return 1 - share_off_renewals(counts["tenure"], counts["weight"], period) >= AT_RENEWALS
+
+
+def _day_of_tenures(spells: Spells, period: Period) -> Day:
+    """The day up to which the periods of active customers count.
+
+    Where contracts end at renewals it is the last day of observation. Where they end on any day, active customers are
+    within a period. It is then half a period later, so that tenures are rounded to the nearest number.
+    """
+    last = pd.Timestamp(spells.observation_end)
+    if not end_at_renewals(spells, period):
+        last += pd.Timedelta(days=int(period_days(period) / 2))
+    return Day.constant(last.date())
+
+
+def _no_renewal_reason(spells: Spells, period: Period, *, from_start: bool) -> str:
     """What to change where no renewal falls into the days observed."""
     if spells.observation_start is None:
         return "is the period too long?"
+    if from_start:
+        return (
+            f"contracts end on any day, and none was observed for a whole {period_name(period)} of its own since "
+            f"{spells.observation_start}. Choose a shorter period, such as 7 days"
+        )
     return (
         f"does a whole period lie between the day that observation began with, {spells.observation_start}, and then? "
         "All of June lies between 31 May and 30 June"
@@ -285,25 +326,30 @@ def _check_unit(snapshot: Snapshot, period: Period) -> None:
         )
 
 
-def _renewals(spells: Spells, period: Period, by: Sequence[str]) -> nw.LazyFrame[Any]:
-    """Each spell's cohort, the first and last renewal to which it came, and why it was lost at the last, if it was."""
+def _renewals(spells: Spells, period: Period, by: Sequence[str], *, from_start: bool) -> nw.LazyFrame[Any]:
+    """Each spell's cohort, the first and last renewal to which it came, and why it was lost at the last, if it was.
+
+    ``from_start`` counts whole periods from the start of each spell, else they count from the first day in view.
+    """
     rows = on_engine(spells.frame)
     rows, start = Day.in_column("start").add_columns(rows, "_start")
     rows, end = Day.in_column("end").add_columns(rows, "_end")
     until, begin = Day.constant(spells.observation_end), start
     if spells.observation_start is not None:
         rows, begin = start.or_later(Day.constant(spells.observation_start)).add_columns(rows, "_begin")
+    made = (started_periods if from_start else completed_periods)(start, begin, period)
+    origin, before = (start, nw.lit(0)) if from_start else (begin, nw.col("_made"))
     rows = rows.with_columns(
-        _made=completed_periods(start, begin, period),
-        _due=completed_periods(begin, until, period),
-        _left=nw.when(nw.col("churned")).then(nw.max_horizontal(started_periods(begin, end, period), nw.lit(1))),
+        _made=made,
+        _due=completed_periods(origin, until, period),
+        _left=nw.when(nw.col("churned")).then(nw.max_horizontal(started_periods(origin, end, period), nw.lit(1))),
     )
     lost = nw.col("churned") & (nw.col("_left") <= nw.col("_due"))
     return rows.select(
         *by,
         cohort=_cohort(start, period),
         _first=nw.col("_made") + 1,
-        _last=nw.col("_made") + nw.when(lost).then(nw.col("_left")).otherwise(nw.col("_due")),
+        _last=before + nw.when(lost).then(nw.col("_left")).otherwise(nw.col("_due")),
         _lost=nw.when(lost).then(nw.col("cause") if spells.has_cause else nw.lit(LOST)).otherwise(nw.lit(KEPT)),
     )
 
@@ -322,7 +368,7 @@ def _cohort_names(cohort: pd.Series, period: Period) -> pd.Series:
     return cohort.map(lambda month: f"{int(month) // 12:04d}-{int(month) % 12 + 1:02d}")
 
 
-def _attrs(spells: Spells, period: Period, table: pd.DataFrame, not_due: int) -> dict[str, Any]:
+def _attrs(spells: Spells, period: Period, table: pd.DataFrame, not_due: dict[str, int]) -> dict[str, Any]:
     """What a report wants to say of the table, in plain values that JSON can hold."""
     return {
         "period": period,
@@ -331,6 +377,6 @@ def _attrs(spells: Spells, period: Period, table: pd.DataFrame, not_due: int) ->
         "observation_end": spells.observation_end.isoformat(),
         "spells": spells.rows,
         "set_aside": dict(spells.set_aside),
-        "settled": dict(spells.settled) | ({"spells that have come to no renewal yet": not_due} if not_due else {}),
+        "settled": dict(spells.settled) | {rule: count for rule, count in not_due.items() if count},
         "checks": [asdict(check) for check in (check_origin(table), *spells.checks[1:])],
     }

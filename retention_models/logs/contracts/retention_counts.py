@@ -10,10 +10,18 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
+from retention_models.core.dates import MEAN_DAYS, MONTHS
 from retention_models.core.formatting import three_digits
+from retention_models.tables.days import Period
 from retention_models.tables.frames import count_distinct
 
+EXACT = 1e-9  # periods; what floating point leaves of a whole number
 KEPT, LOST = "", "lost"  # fates of a spell that need no cause
+
+
+def period_days(period: Period) -> float:
+    """The length of a period in days, on average for months and years."""
+    return float(period) if isinstance(period, int) else MEAN_DAYS[period]
 
 
 def count_spells(rows: nw.LazyFrame[Any], by: Sequence[str]) -> pd.DataFrame:
@@ -108,3 +116,23 @@ def check_implied_joiners(table: pd.DataFrame) -> Check:
         f"{told} Churn in this window is not that of earlier times, and survival beyond the first renewals rests on "
         "it. Read a log with dates, or a longer window.",
     )
+
+
+AT_RENEWALS = 0.8  # share of the ends from which on contracts count as those that end at renewals
+ENOUGH_ENDS = 30  # contracts that ended, for their days to tell whether these are renewals
+CALENDAR_SLACK = 3.0  # days; months of the calendar are longer than as many mean months by less
+
+
+def share_off_renewals(days: pd.Series, weight: pd.Series, period: Period) -> float:
+    """The share of contracts that end on any day, by the days after which contracts ended; 0 where few have.
+
+    Those that end on any day are near a renewal by chance, too. A contract may end on the day before a renewal.
+    """
+    if weight.sum() < ENOUGH_ENDS:
+        return 0.0
+    length = period_days(period)
+    slack = CALENDAR_SLACK if period in MONTHS else 0.0
+    beside = days - (days / length).round().clip(lower=1) * length
+    is_off = (beside < -1 - slack) | (beside > slack)
+    by_chance = max(1 - (2 + 2 * slack) / length, EXACT)
+    return float(weight[is_off].sum() / weight.sum() / by_chance)

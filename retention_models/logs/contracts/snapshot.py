@@ -55,7 +55,9 @@ class Snapshot(Presentation):
     ----------
     frame
         Customers who are alike, one pandas row each: the covariates, ``entry`` and ``tenure`` (whole periods at the
-        begin and at the end of observation), ``churned``, ``cause`` if there is one, and ``weight`` (customers).
+        begin and at the end of observation), ``churned``, ``cause`` if there is one, and ``weight`` (customers). If
+        customers who are followed from the start leave on any day, ``nearest`` is the tenure of the active ones,
+        rounded to periods.
     rows
         Number of customers in ``frame``.
     period
@@ -173,8 +175,12 @@ def retention_table_from_tenures(
     Notes
     -----
     Other units are counted in whole periods as ``retention_table`` counts dates. An active customer counts completed
-    renewals. A customer who left within a period counts as lost at its end. Months of the calendar differ in length. If
-    most customers left near renewals, those who left up to three days after a renewal count as lost at it.
+    renewals. A customer who left within a period counts as lost at its end. If customers leave on any day, active ones
+    of a window count at the nearest number of periods, because a window covers parts of two periods of each. A column
+    of whole periods does not show this; take days for customers who leave on any day.
+
+    Months of the calendar differ in length. If most customers left near renewals, those who left up to three days after
+    a renewal count as lost at it.
 
     Without dates nobody knows whether the renewal of a lost customer was due. If customers can leave on any day, losses
     at the longest tenures are therefore too high with ``"acquisition"``. If customers came evenly over 24 months, the
@@ -211,7 +217,9 @@ def retention_table_from_tenures(
     require_texts("by", names, "['plan']")
     roles = {"tenure": tenure, "churned": churned, "entry": entry, "cause": cause}
     source = with_layout(source, **layout)
-    read = read_tenures(source, roles, names, period=period, tenure_unit=tenure_unit, max_set_aside=max_set_aside)
+    read = read_tenures(
+        source, roles, names, sampling=sampling, period=period, tenure_unit=tenure_unit, max_set_aside=max_set_aside
+    )
     counts = _observe(read.counts, sampling, window)
     came = counts["tenure"] > counts["entry"]
     not_due = int(counts.loc[~came, "spells"].sum())
@@ -220,7 +228,7 @@ def retention_table_from_tenures(
         raise ValueError(f"no row of the table can be used: {counted(set_aside)}")
     table = _tabulate(counts[came], groups := [f"by{i}" for i in range(len(names))], has_cause=cause is not None)
     table = table.rename(columns=dict(zip(groups, names, strict=True)))
-    own = _checks(table, sampling, window)
+    own = [*_checks(table, sampling, window), *_check_losses_at_zero(counts)]
     checks = [asdict(check) for check in (check_origin(table), *own, read.check)]
     table.attrs.update({"sampling": sampling, "set_aside": set_aside, "settled": read.settled, "checks": checks})
     return table
@@ -291,14 +299,17 @@ def read_snapshot(
     kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
     roles = {"tenure": tenure, "churned": churned} | ({"cause": cause} if cause else {})
     until = read_day("observation_end", observation_end)
-    check_names(roles, kept, own_names=OWN_NAMES | {"weight"})
-    read = read_tenures(source, roles, kept, period=period, tenure_unit=tenure_unit, max_set_aside=max_set_aside)
+    check_names(roles, kept, own_names=OWN_NAMES | {"weight", "nearest"})
+    read = read_tenures(
+        source, roles, kept, sampling=sampling, period=period, tenure_unit=tenure_unit, max_set_aside=max_set_aside
+    )
     frame = _customers(_observe(read.counts, sampling, window), kept, has_cause=cause is not None)
     renewed = frame[frame["tenure"] > frame["entry"]]
     origin = [] if renewed.empty else [check_origin(renewed.assign(tenure=renewed["entry"] + 1))]
     came = read.counts.assign(entry=_observe(read.counts, sampling, window)["entry"])
     came = came[came["tenure"] > came["entry"]]
     own = [] if came.empty else _checks(_tabulate(came, [], has_cause=False), sampling, window)
+    own += _check_losses_at_zero(read.counts)
     uncaused = int(frame.loc[frame["cause"] == UNKNOWN, "weight"].sum()) if cause else 0
     return Snapshot(
         frame=frame,
@@ -380,6 +391,20 @@ def _checks(table: pd.DataFrame, sampling: str, window: int) -> list[Check]:
     return [*several, check_implied_joiners(table)]
 
 
+def _check_losses_at_zero(counts: pd.DataFrame) -> list[Check]:
+    """A failed check where customers left at tenure 0, as in a column of completed periods; else none."""
+    lost, early = counts["churned"], counts["churned"] & (counts["tenure"] == 0)
+    rows, all_lost = int(counts.loc[early, "spells"].sum()), int(counts.loc[lost, "spells"].sum())
+    if rows == 0:
+        return []
+    detail = (
+        f"{rows:,} of {all_lost:,} customers who left did so at tenure 0, before a first renewal, and do not count. If "
+        "the column counts completed periods, all losses are dated a period too early. Take a column in days, or add 1 "
+        "to the tenure of customers who left."
+    )
+    return [Check("tenures count the period of the loss", False, detail)]
+
+
 def _observe(counts: pd.DataFrame, sampling: Sampling, window: int) -> pd.DataFrame:
     """The counts with the entry of each customer: of a window, so many periods before the tenure."""
     return counts.assign(entry=(counts["tenure"] - window).clip(lower=0)) if sampling == "window" else counts
@@ -388,7 +413,7 @@ def _observe(counts: pd.DataFrame, sampling: Sampling, window: int) -> pd.DataFr
 def _customers(counts: pd.DataFrame, covariates: Sequence[str], has_cause: bool) -> pd.DataFrame:
     """Customers who are alike, one row each, with ``weight``."""
     columns: dict[str, Any] = {name: counts[f"by{i}"] for i, name in enumerate(covariates)}
-    columns |= {name: counts[name] for name in ("entry", "tenure", "churned")}
+    columns |= {name: counts[name] for name in ("entry", "tenure", "churned", "nearest") if name in counts}
     if has_cause:
         columns["cause"] = _causes(counts["cause"]).where(counts["churned"], None)
     customers = pd.DataFrame(columns | {"weight": counts["spells"].astype("int64")})

@@ -8,10 +8,9 @@ import numpy as np
 
 from retention_models.core.dates import unit_name
 from retention_models.logs.contracts.snapshot import Snapshot, read_snapshot, window_name
-from retention_models.logs.contracts.tenures import UNITS_IN_WORDS
 from retention_models.tables.days import period_name
 
-MOST_MONTHS = 480  # as a customer: longer tenures are rather in days or weeks
+MANY_MONTHS = 120  # as a customer: longer tenures may be in days
 SNAPSHOT_RENEWALS = 1  # renewals ahead with sampling "window": no more of each customer were observed
 
 
@@ -31,13 +30,6 @@ def read_tenure_log(
     if options["sampling"] is not None and observation_end is None:
         raise ValueError("a table of tenures holds the customers of one day; say which day it was: observation_end")
     snapshot = read_snapshot(source, observation_end=observation_end, period=period, tenure_unit=tenure_unit, **options)
-    longest = int(snapshot.frame["tenure"].max())
-    if period is None and tenure_unit is None and longest > MOST_MONTHS:
-        raise ValueError(
-            f"column {options['tenure']!r} reaches {longest:,}, which would be {longest / 12:.0f} years of months: "
-            f"state tenure_unit, the unit of the column: {UNITS_IN_WORDS}. If a contract is as long as the unit, state "
-            "period: 'M', 'Y', or a number of days such as 1 or 7"
-        )
     _require_both_outcomes(snapshot, options["churned"])
     return snapshot
 
@@ -71,7 +63,13 @@ def snapshot_reasons(snapshot: Snapshot, renewals: int, tenure: str, *, is_asked
 
 def _unit_reason(snapshot: Snapshot, tenure: str) -> str:
     if snapshot.tenure_unit is None:
-        return f"as {tenure!r} is."
+        longest = int(snapshot.frame["tenure"].max())
+        if snapshot.period != "M" or longest <= MANY_MONTHS:
+            return f"as {tenure!r} is."
+        return (
+            f"as {tenure!r} is. It reaches {longest:,}, which is {longest / 12:.0f} years. If it counts days or weeks, "
+            "state tenure_unit."
+        )
     name = period_name(snapshot.period)
     return (
         f"converted from {tenure!r}, which is in {unit_name(snapshot.tenure_unit)}s. A customer who left within a "

@@ -7,6 +7,7 @@ near renewals by this count, those who left up to three days after a renewal cou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -20,7 +21,15 @@ from retention_models.core.check import Check
 from retention_models.core.dates import MEAN_DAYS, MONTHS, unit_name
 from retention_models.core.formatting import counted
 from retention_models.logs.contracts.event_words import event_rules, read_events, unknown_event_hint
-from retention_models.logs.contracts.retention_counts import require_groups
+from retention_models.logs.contracts.log import Sampling
+from retention_models.logs.contracts.retention_counts import (
+    AT_RENEWALS,
+    CALENDAR_SLACK,
+    EXACT,
+    period_days,
+    require_groups,
+    share_off_renewals,
+)
 from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.tables.days import Period, check_period, period_name
 from retention_models.tables.engines import open_table
@@ -47,17 +56,23 @@ UNIT_WORDS: Mapping[TenureUnit, tuple[str, ...]] = {
 UNIT_OF = {word: unit for unit, words in UNIT_WORDS.items() for word in words}
 PERIOD_OF: Mapping[TenureUnit, Period] = {"D": 1, "W": 7, "M": "M", "Y": "Y"}
 UNITS_IN_WORDS = "'D' (days), 'W' (weeks), 'M' (months) or 'Y' (years)"
-CALENDAR_SLACK = 3.0  # days; months of the calendar are longer than as many mean months by less
+MOST_YEARS, MOST_YEARS_ASSUMED = 60, 40  # as a customer; longer tenures are rather in another unit
+MULTIPLES = {
+    30: "State tenure_unit='D' if it counts days",
+    12: "State tenure_unit='M' and period='Y' if contracts are yearly",
+    7: "State tenure_unit='D' if it counts days of whole weeks",
+}
+FEWEST_VALUES = 5  # distinct tenures that are all multiples of a number beyond chance
 NOT_WHOLE = "rows whose tenure is negative or no whole number"
-EXACT = 1e-9  # periods; what floating point leaves of a whole number
 
 
 @dataclass(frozen=True, slots=True)
 class Tenures:
     """The customers of a table of tenures who count, in whole periods.
 
-    ``counts`` has a row for customers who are alike: ``entry``, ``tenure``, ``churned``, ``spells`` (customers), the
-    groups ``by0``, ``by1``, ... and ``cause`` if there is one. ``unit`` is that of the column, None if it counts
+    ``counts`` has a row for customers who are alike: ``entry``, ``tenure``, ``churned``, ``spells`` (customers),
+    ``nearest`` (the tenure of active customers rounded to periods, if those of sampling acquisition leave on any day),
+    the groups ``by0``, ``by1``, ... and ``cause`` if there is one. ``unit`` is that of the column, None if it counts
     periods. ``set_aside`` and ``settled`` count rows; ``check`` tells whether nearly all rows count.
     """
 
@@ -74,6 +89,7 @@ def read_tenures(
     roles: Mapping[str, str | None],
     by: Sequence[str],
     *,
+    sampling: Sampling,
     period: Period | None,
     tenure_unit: TenureUnit | None,
     max_set_aside: float,
@@ -85,81 +101,177 @@ def read_tenures(
     raw = _count_rows(source, roles, by)
     length, named = _read_lengths(raw, str(roles["tenure"]), tenure_unit)
     unit = tenure_unit or named
+    is_assumed = period is None and unit is None
     period = ("Y" if unit == "Y" else "M") if period is None else period
     check_period(period)
+    _check_length(length, raw["spells"], str(roles["tenure"]), unit, period, is_assumed=is_assumed)
+    if unit is None:
+        _check_name(length, raw["spells"], str(roles["tenure"]), period)
+    if is_assumed:
+        _check_multiples(length, raw["spells"], str(roles["tenure"]))
     unit = None if unit is None or PERIOD_OF[unit] == period else unit
     begin = _finite(raw["entry"]) if roles.get("entry") else length * 0
     left = read_events(raw)
     negative = (length < 0) | (begin < 0)
-    late = pd.Series(False, raw.index)
+    rules: dict[str, pd.Series] = {}
+    nearest = {}
     if unit is not None:
         _check_resolution(length, unit, period, str(roles["tenure"]))
-        begin, length, late = _in_periods(begin, length, left == 1, raw["spells"], unit, period)
+        if sampling == "acquisition" and _is_any_day(length, left == 1, raw["spells"], unit, period):
+            nearest = {"nearest": _round_periods(length, unit, period).where(left != 1, 0)}
+        begin, length, rules = _in_periods(begin, length, left == 1, raw["spells"], unit, period, sampling)
     faults = _faults(length, left, begin, negative, is_whole=unit is None)
     usable, set_aside = _select_usable(faults, raw["spells"])
     words = unknown_event_hint(raw, left, str(roles["churned"]))
     hint = _unread_hint(raw, faults, str(roles["tenure"]), period) + words
     _require_some(usable, set_aside, hint)
     _require_both(left[usable], words)
-    counts = raw.assign(entry=begin, tenure=length, churned=left == 1)[usable].astype({"entry": int, "tenure": int})
+    counts = raw.assign(entry=begin, tenure=length, churned=left == 1, **nearest)[usable]
+    counts = counts.astype(dict.fromkeys(("entry", "tenure", *nearest), int))
     check = check_rows_that_count(set_aside, int(raw["spells"].sum()), max_set_aside, hint=hint)
-    settled = event_rules(raw[usable], str(roles["churned"])) | _unit_rules(counts["spells"], late, unit, period)
+    applied = {rule: int(raw.loc[usable & rows, "spells"].sum()) for rule, rows in rules.items()}
+    settled = event_rules(raw[usable], str(roles["churned"])) | {rule: rows for rule, rows in applied.items() if rows}
     return Tenures(counts, period, unit, set_aside, settled, check)
 
 
 def _in_periods(
-    entry: pd.Series, tenure: pd.Series, left: pd.Series, rows: pd.Series, unit: TenureUnit, period: Period
-) -> tuple[pd.Series, pd.Series, pd.Series]:
-    """Entry and tenure in whole periods, and whose loss was moved back to a renewal of the calendar."""
-    slack = _calendar_slack((tenure - entry) * MEAN_DAYS[unit], left, rows, period)
-    exact = count_periods(entry, tenure, left, unit, period)[1]
-    begin, end = count_periods(entry, tenure, left, unit, period, slack)
-    return begin, end, end < exact
+    entry: pd.Series,
+    tenure: pd.Series,
+    left: pd.Series,
+    rows: pd.Series,
+    unit: TenureUnit,
+    period: Period,
+    sampling: Sampling,
+) -> tuple[pd.Series, pd.Series, dict[str, pd.Series]]:
+    """Entry and tenure in whole periods, and the rows to which each rule applies."""
+    name, days = period_name(period), tenure * MEAN_DAYS[unit]
+    any_day = _is_any_day(tenure, left, rows, unit, period)
+    slack = CALENDAR_SLACK if _most_left_near_renewals(days, left, rows, period) else 0.0
+    exact = count_periods(entry, tenure, left, unit, period, any_day=any_day)
+    found = count_periods(entry, tenure, left, unit, period, slack, any_day=any_day)
+    rules = {
+        f"rows with a tenure in {unit_name(unit)}s counted in whole {name}s": tenure.notna(),
+        f"rows of customers who left up to {CALENDAR_SLACK:g} days after a renewal and count as lost at it": found[1]
+        < exact[1],
+    }
+    if any_day and sampling == "window":
+        rules[f"rows of active customers counted at the nearest {name}, as customers left on any day"] = ~left
+        return found[0], found[1].where(left, _round_periods(tenure, unit, period)), rules
+    return *found, rules
 
 
-def _unit_rules(rows: pd.Series, late: pd.Series, unit: TenureUnit | None, period: Period) -> dict[str, int]:
-    """The rows whose tenures were converted, and those whose loss was moved back to a renewal."""
-    if unit is None:
-        return {}
-    moved = int(rows[late[rows.index]].sum())
-    rule = f"rows of customers who left up to {CALENDAR_SLACK:g} days after a renewal and count as lost at it"
-    converted = f"rows with a tenure in {unit_name(unit)}s counted in whole {period_name(period)}s"
-    return {converted: int(rows.sum())} | ({rule: moved} if moved else {})
+def _is_any_day(tenure: pd.Series, left: pd.Series, rows: pd.Series, unit: TenureUnit, period: Period) -> bool:
+    """Whether customers leave on any day of a period, and not at renewals."""
+    return share_off_renewals(tenure[left] * MEAN_DAYS[unit], rows[left], period) > 1 - AT_RENEWALS
+
+
+def _round_periods(tenure: pd.Series, unit: TenureUnit, period: Period) -> pd.Series:
+    """The number of periods nearest to each tenure."""
+    return np.floor(tenure * MEAN_DAYS[unit] / period_days(period) + 0.5 + EXACT)
 
 
 def count_periods(
-    entry: pd.Series, tenure: pd.Series, left: pd.Series, unit: TenureUnit, period: Period, slack: float = 0.0
+    entry: pd.Series,
+    tenure: pd.Series,
+    left: pd.Series,
+    unit: TenureUnit,
+    period: Period,
+    slack: float = 0.0,
+    *,
+    any_day: bool = False,
 ) -> tuple[pd.Series, pd.Series]:
     """Entry and tenure in whole periods, as ``retention_table`` counts them.
 
-    Periods count from the entry. An active customer has completed them. One who left did so within the last of them,
-    or up to ``slack`` days later.
+    Periods count from the entry; if contracts end on ``any_day``, from the start, and the first after the entry counts.
+    An active customer has completed them. One who left did so within the last of them, or up to ``slack`` days later.
     """
-    days = _days(period)
-    made = np.floor(entry * MEAN_DAYS[unit] / days + EXACT)
-    watched = (tenure - entry) * MEAN_DAYS[unit] / days
-    is_seen = (watched > 0) | ((entry == 0) & (tenure == 0))
+    days = period_days(period)
+    begin = entry * MEAN_DAYS[unit] / days
+    made = np.ceil(begin - EXACT) if any_day else np.floor(begin + EXACT)
+    before = made * 0 if any_day else made
+    watched = tenure * MEAN_DAYS[unit] / days - (begin * 0 if any_day else begin)
+    is_seen = (tenure > entry) | ((entry == 0) & (tenure == 0))
     lost = np.ceil(watched - slack / days - EXACT).clip(lower=1).where(is_seen, watched)
-    return made, made + np.floor(watched + EXACT).where(~left, lost)
+    return made, before + np.floor(watched + EXACT).where(~left, lost)
 
 
-def _days(period: Period) -> float:
-    return float(period) if isinstance(period, int) else MEAN_DAYS[period]
-
-
-def _calendar_slack(days: pd.Series, left: pd.Series, rows: pd.Series, period: Period) -> float:
-    """Days after a renewal in which losses belong to it: none unless most customers left near renewals."""
+def _most_left_near_renewals(days: pd.Series, left: pd.Series, rows: pd.Series, period: Period) -> bool:
+    """Whether most customers left so near renewals of the calendar that those just after one belong to it."""
     if period not in MONTHS:
-        return 0.0
-    length = _days(period)
+        return False
+    length = period_days(period)
     ended = left & (days > length / 2)
     near = (days - (days / length).round() * length).abs() <= CALENDAR_SLACK
-    return CALENDAR_SLACK if 2 * rows[ended & near].sum() > rows[ended].sum() else 0.0
+    return bool(2 * rows[ended & near].sum() > rows[ended].sum())
+
+
+def _check_length(
+    tenure: pd.Series, rows: pd.Series, column: str, unit: TenureUnit | None, period: Period, *, is_assumed: bool
+) -> None:
+    """An error where tenures are longer in their unit than customers can have been with a business."""
+    name = period_name(period) if unit is None else unit_name(unit)
+    years = tenure.where(tenure < ENDLESS) * (period_days(period) if unit is None else MEAN_DAYS[unit]) / MEAN_DAYS["Y"]
+    most = MOST_YEARS_ASSUMED if is_assumed else MOST_YEARS
+    if not (years > most).any():
+        return
+    longest = tenure[tenure < ENDLESS].max()
+    fits = [f"{short!r} ({unit_name(short)}s)" for short in PERIOD_OF if longest * MEAN_DAYS[short] / 365.25 <= most]
+    within = f"{' or '.join(fits)} would be within {most} years" if fits else "no unit makes it possible"
+    advice = (
+        f"state tenure_unit, the unit of the column: {UNITS_IN_WORDS}. If a contract is as long as the unit, state "
+        "period: 'M', 'Y', or a number of days such as 1 or 7"
+        if is_assumed
+        else "correct or leave out these rows, or state the unit of the column: tenure_unit"
+    )
+    raise ValueError(
+        f"column {column!r} reaches {longest:,g}, which would be {years.max():.0f} years of {name}s: {advice}. "
+        f"{rows[years > most].sum():,} of {rows.sum():,} rows are longer than {most} years, and {within}"
+    )
+
+
+def unit_in_name(column: str) -> TenureUnit | None:
+    """The unit of time that the name of a column says, such as ``tenure_days``; None if it says none, or several.
+
+    Examples
+    --------
+    >>> [unit_in_name(name) for name in ("tenure_days", "MonthsActive", "accountagedays", "tenure", "birthday")]
+    ['D', 'M', 'D', None, None]
+    """
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower()
+    found = re.findall(
+        r"(?<![a-z])(day|week|month|year)s?(?![a-z])|^(day|week|month|year)s|(day|week|month|year)s$", words
+    )
+    units = {UNIT_OF[word] for match in found for word in match if word}
+    return units.pop() if len(units) == 1 else None
+
+
+def _check_name(tenure: pd.Series, rows: pd.Series, column: str, period: Period) -> None:
+    """An error where the name of the column says another unit than the period that it would be counted in."""
+    unit = unit_in_name(column)
+    if unit is None or PERIOD_OF[unit] == period:
+        return
+    name, own = period_name(period), unit_name(unit)
+    raise ValueError(
+        f"column {column!r} has values such as {tenure.max():,g} in {rows.sum():,} rows. They would count as {name}s, "
+        f"and its name says {own}s: state tenure_unit, the unit of the column: {UNITS_IN_WORDS}"
+    )
+
+
+def _check_multiples(tenure: pd.Series, rows: pd.Series, column: str) -> None:
+    """An error where all tenures are multiples of a number, as days of whole weeks are, and may be no months."""
+    values = np.unique(tenure[tenure > 0])
+    for number, advice in MULTIPLES.items():
+        if len(values) >= FEWEST_VALUES and not np.any(values % number):
+            raise ValueError(
+                f"column {column!r} holds only multiples of {number}, such as {values[0]:g} and {values[1]:g}, in "
+                f"{rows.sum():,} rows, and would be counted in months. {advice}, or tenure_unit='M' if a contract is a "
+                "month"
+            )
 
 
 def _check_resolution(tenure: pd.Series, unit: TenureUnit, period: Period, column: str) -> None:
     """An error where whole units are longer than the period, and cannot tell in which period a customer left."""
-    if MEAN_DAYS[unit] > _days(period) and (tenure.dropna() % 1 == 0).all():
+    if MEAN_DAYS[unit] > period_days(period) and (tenure.dropna() % 1 == 0).all():
         own, name = unit_name(unit), period_name(period)
         raise ValueError(
             f"column {column!r} holds whole {own}s, such as {tenure.max():g}, in all rows. They do not show in which "

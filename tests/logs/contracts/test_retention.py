@@ -37,8 +37,11 @@ def numbers(table):
     return table[["tenure", "at_risk", "lost"]].to_numpy().tolist()
 
 
-def brute_force(frame, until, begin, period):
-    """The retention table by walking through each spell's renewals with pandas' own calendar."""
+def brute_force(frame, until, begin, period, whole):
+    """The retention table by walking through each spell's renewals with pandas' own calendar.
+
+    With ``whole`` only the whole periods in view count, else the periods from the first day in view.
+    """
     until, rows = pd.Timestamp(until), []
 
     def due(start, number):
@@ -51,6 +54,11 @@ def brute_force(frame, until, begin, period):
         made = number = 0
         while due(spell.start, made + 1) <= anchor:
             made += 1
+        if whole:
+            number = made if due(spell.start, made) == anchor else made + 1
+            made, anchor = 0, spell.start
+            if spell.churned and spell.end <= due(spell.start, number) and number:
+                continue
         while due(anchor, number + 1) <= until:
             number += 1
             lost = spell.churned and spell.end <= due(anchor, number)
@@ -63,15 +71,78 @@ def brute_force(frame, until, begin, period):
 
 @pytest.mark.parametrize("period", ["M", "Y", 7])
 @pytest.mark.parametrize("begin", [None, "2021-02-28", "2021-05-31"])
-def test_the_table_counts_what_a_walk_through_the_renewals_counts(period, begin):
+@pytest.mark.parametrize("any_day", [True, False])
+def test_the_table_counts_what_a_walk_through_the_renewals_counts(any_day, period, begin):
     rng = np.random.default_rng(1)
     start = pd.Timestamp("2019-12-25") + pd.to_timedelta(rng.integers(0, 900, 300), "D")
-    end = pd.Series(start + pd.to_timedelta(rng.integers(0, 700, 300), "D")).where(rng.random(300) < 0.8)
+    length = {"M": {"months": 1}, "Y": {"years": 1}}.get(period, {"days": 7})
+    most = {"M": 24, "Y": 3}.get(period, 100)
+    renewals = rng.integers(1, most, 300)
+    end = start + pd.to_timedelta(rng.integers(0, 700, 300), "D")
+    if not any_day:
+        end = [day + int(n) * pd.DateOffset(**length) for day, n in zip(start, renewals, strict=True)]
+    end = pd.Series(end).where(rng.random(300) < 0.8)
     log = pd.DataFrame({"customer_id": range(300), "start": start, "end": end})
     sampling = {"sampling": "active_on", "observation_start": begin} if begin else {"sampling": "acquisition"}
     spells = read_contracts(log, observation_end="2022-06-30", **sampling)
     table = retention_table(spells, period=period).groupby("tenure", as_index=False)[["at_risk", "lost"]].sum()
-    pd.testing.assert_frame_equal(table, brute_force(spells.frame, "2022-06-30", begin, period), check_dtype=False)
+    expected = brute_force(spells.frame, "2022-06-30", begin, period, whole=any_day and begin is not None)
+    pd.testing.assert_frame_equal(table, expected, check_dtype=False)
+
+
+def leave_in_the_second_month():
+    """Contracts from every day, of which two in five end 40 days after their start and the others never."""
+    start = np.tile(pd.date_range("2020-01-01", "2022-12-31"), 5)
+    end = pd.Series(start + pd.Timedelta(40, "D")).where(np.arange(len(start)) % 5 < 2)
+    return pd.DataFrame({"customer_id": np.arange(len(start)), "start": start, "end": end})
+
+
+@pytest.mark.parametrize("sampling", ["active_on", "window"])
+@pytest.mark.parametrize("begin", ["2022-01-15", "2022-10-15"])
+def test_contracts_that_end_on_any_day_are_lost_at_their_age_from_whatever_day_they_are_seen(sampling, begin):
+    log = leave_in_the_second_month()
+    spells = read_contracts(
+        log[~(log["end"] <= begin)], sampling=sampling, observation_start=begin, observation_end="2022-12-31"
+    )
+    rows = retention_table(spells, period="M")
+    table = rows.groupby("tenure")[["at_risk", "lost"]].sum()
+    share = table["lost"] / table["at_risk"]
+    assert share[2] == pytest.approx(0.4, abs=0.03)
+    assert (share.drop(2) == 0).all()
+    counted = rows.attrs["settled"]
+    young = (log["start"] > "2022-11-30").sum()
+    assert counted["spells without a whole period of their own in view"] >= young
+
+
+def test_a_window_without_a_whole_period_of_any_contract_asks_for_a_shorter_one():
+    log = leave_in_the_second_month()
+    days = {"observation_start": "2022-12-05", "observation_end": "2022-12-31"}
+    spells = read_contracts(log[~(log["end"] <= "2022-12-05")], sampling="window", **days)
+    with pytest.raises(ValueError, match=r"for a whole month of its own since 2022-12-05. Choose a shorter period"):
+        retention_table(spells, period="M")
+    assert retention_table(spells, period=7)["lost"].sum() > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sampling", "begin"), [("active_on", "2022-12-31"), ("window", "2024-06-30")])
+def test_each_sampling_has_the_churn_of_all_contracts_at_every_tenure(sampling, begin):
+    rng = np.random.default_rng(1)
+    start = pd.Timestamp("2020-01-02") + pd.to_timedelta(rng.integers(0, 1825, 400_000), "D")
+    life = np.minimum(np.ceil(rng.exponential(1 / rng.gamma(0.7, 1 / 60, 400_000))), 20_000)
+    end = pd.Series(start + pd.to_timedelta(life, "D"))
+    log = pd.DataFrame({"customer_id": range(400_000), "start": start, "end": end.where(end <= "2024-12-31")})
+
+    def table(rows, **options):
+        spells = read_contracts(rows, observation_end="2024-12-31", **options)
+        return retention_table(spells, period="M").groupby("tenure")[["at_risk", "lost"]].sum().head(12)
+
+    whole = table(log, sampling="acquisition")
+    part = table(log[~(log["end"] <= begin)], sampling=sampling, observation_start=begin)
+    share = whole["lost"] / whole["at_risk"]
+    error = np.sqrt(share * (1 - share) * (1 / part["at_risk"] - 1 / whole["at_risk"]))
+    z = (part["lost"] / part["at_risk"] - share) / error
+    assert abs(z).max() < 3
+    assert abs(z.sum()) / np.sqrt(12) < 3
 
 
 def test_months_end_on_the_day_they_began_or_on_the_last():
@@ -325,6 +396,20 @@ def test_active_customers_are_those_who_did_not_churn_by_renewals_made():
     assert active.to_numpy().tolist() == [["2022-02", "b", 10, 1], ["2022-03", "b", 9, 1], ["2022-12", "b", 0, 1]]
     truncated = read_contracts(LOG, sampling="active_on", observation_start="2022-10-01", observation_end="2022-12-31")
     assert retention.active_customers(truncated, period="M")["tenure"].tolist() == [10, 9, 0]
+
+
+@pytest.mark.parametrize(
+    ("end", "tenures", "since"), [("02-22", [2, 1, 1, 0], [1, 0]), ("02-10", [1, 1, 0, 0], [0, 0])]
+)
+def test_tenures_of_active_customers_are_rounded_where_contracts_end_on_any_day(end, tenures, since):
+    running = ["2024-03-20", "2024-03-30", "2024-04-20", "2024-05-05"]
+    start, end = ["2024-01-10"] * 30 + running, [f"2024-{end}"] * 30 + [None] * 4
+    log = pd.DataFrame({"customer_id": range(34), "start": start, "end": end})
+    spells = read_contracts(log, sampling="acquisition", observation_end="2024-05-08")
+    active = active_customers(spells, period="M").sort_values("tenure", ascending=False)
+    assert active.loc[active.index.repeat(active["weight"]), "tenure"].tolist() == tenures
+    made = retention.renewals_since(spells, "2024-04-08", period="M", renewals=1).sort_values("tenure", ascending=False)
+    assert made.loc[made.index.repeat(made["weight"]), "tenure"].tolist() == since
 
 
 def test_simulated_spells_become_a_table_to_fit():

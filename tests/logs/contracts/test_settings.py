@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from retention_models.logs.contracts.last_day import choose_observation_end
 from retention_models.logs.contracts.settings import contract_settings
 from retention_models.narrative.overviews import contract_overview
 from retention_models.tables.days import period_name
@@ -128,6 +129,61 @@ def test_notices_given_before_the_extract_do_not_make_it_later(log):
     assert "These may be notices given: they count as still running" in plan.reasons["observation_end"]
 
 
+def from_the_first(*, yearly=False, ends="last", ahead=0, told=0.5, drawn="2024-06-10", per_month=70, stop=None):
+    """Contracts that start on the 1st of a month, as known on a day, with ``told`` of the ends of ``ahead`` months."""
+    rng, months = np.random.default_rng(6), pd.period_range("2018-01", stop or drawn[:7], freq="M")
+    first = pd.PeriodIndex(np.repeat(months.to_numpy(), per_month), freq="M")
+    life = rng.geometric(rng.beta(1, 9, len(first))).clip(max=200)
+    end = (first + life * (12 if yearly else 1)).to_timestamp() - pd.Timedelta(int(ends == "last"), DAY)
+    late = end > drawn
+    known = ~late | ((end <= pd.Timestamp(drawn) + pd.DateOffset(months=ahead)) & (rng.random(len(first)) < told))
+    log = pd.DataFrame({"customer_id": range(len(first)), "start": first.to_timestamp(), "end": end.where(known)})
+    return log, int((late & known).sum())
+
+
+def end_of(log):
+    """The last day that is chosen, and why."""
+    days = (log[name].dropna().map(pd.Timestamp.toordinal).value_counts().sort_index() for name in ("start", "end"))
+    return choose_observation_end(None, *days, running=int(log["end"].isna().sum()))
+
+
+@pytest.mark.parametrize("yearly", [False, True])
+@pytest.mark.parametrize("ends", ["first", "last"])
+@pytest.mark.parametrize("drawn", ["2024-06-10", "2024-06-28"])
+@pytest.mark.parametrize(("ahead", "told"), [(1, 0.2), (2, 0.3), (4, 0.3)])
+def test_notices_are_found_where_all_contracts_start_on_the_first(yearly, ends, drawn, ahead, told):
+    log, notices = from_the_first(yearly=yearly, ends=ends, drawn=drawn, ahead=ahead, told=told)
+    until, reason = end_of(log)
+    assert until == dt.date(2024, 6, 1)
+    assert f"{notices} contracts end later, up to {log['end'].max().date()}." in reason
+    assert "may be notices given: they count as still running" in reason
+
+
+@pytest.mark.parametrize("yearly", [False, True])
+@pytest.mark.parametrize("ends", ["first", "last"])
+@pytest.mark.parametrize("drawn", ["2024-06-10", "2024-06-01", "2024-05-31", "2024-06-30"])
+def test_no_notices_are_found_where_none_were_given(yearly, ends, drawn):
+    log, _ = from_the_first(yearly=yearly, ends=ends, drawn=drawn)
+    assert end_of(log)[0] == log[["start", "end"]].max().max().date()
+
+
+@pytest.mark.parametrize(("stop", "ahead"), [("2024-02", 0), (None, 4)])
+def test_ends_as_many_as_usual_without_a_start_are_asked_about(stop, ahead):
+    """A business that stopped selling looks like one whose customers all have to give notice months before."""
+    log, _ = from_the_first(stop=stop, ahead=ahead, told=1)
+    last = log["end"].max().date()
+    with pytest.raises(ValueError, match=f"If they ended, say observation_end='{last}'. If these are notices, say"):
+        end_of(log)
+    assert contract_settings(log, observation_end=last).spells.observation_end == last
+
+
+def test_few_contracts_without_a_start_for_a_month_are_told():
+    log, _ = from_the_first(per_month=1, ahead=3, told=1)
+    until, reason = end_of(log)
+    assert until > dt.date(2024, 6, 10)
+    assert "No contract started after 2024-06-01: if later ends are notices given, and no facts, say" in reason
+
+
 def test_a_business_that_stopped_selling_is_followed_on_and_told(log):
     plan = contract_settings(log)
     assert plan.spells.observation_end == log["end"].max().date()
@@ -154,7 +210,14 @@ def test_contracts_that_end_on_any_day_are_told(log):
     assert contract_settings(any_day, period=7).reasons["period"] == "Time is counted in weeks, as asked."
     running = any_day[~(any_day["end"] <= "2022-12-31")]
     late = contract_settings(running, sampling="active_on", observation_start="2022-12-31")
-    assert "seen from a later day than their start seem to leave up to a month earlier" in late.reasons["period"]
+    assert "from a later day than their start count from their first whole month in view on" in late.reasons["period"]
+
+
+def test_a_month_of_contracts_that_end_on_any_day_is_counted_in_weeks(log):
+    end = log["start"] + pd.to_timedelta(np.random.default_rng(5).integers(1, 900, len(log)), DAY)
+    lately = log.assign(end=end.where(end <= "2023-12-31"))[~(end <= "2023-11-30")]
+    days = {"observation_start": "2023-11-30", "observation_end": "2023-12-31"}
+    assert contract_settings(lately, sampling="window", **days).period == 7
 
 
 def test_a_start_that_lies_alone_is_called_a_mistake(log):

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 import retention_models as rm
+from retention_models.core.check import Check
 from retention_models.logs.contracts.retention import active_customers
 from retention_models.logs.contracts.settings import contract_settings
 from retention_models.logs.contracts.snapshot import read_snapshot
@@ -137,9 +138,15 @@ def test_a_customer_who_left_on_the_first_day_is_lost_at_the_first_renewal_as_in
     assert table[["at_risk", "lost"]].to_numpy().tolist() == [[2, 1], [1, 0]]
 
 
-def test_periods_count_from_the_entry_as_in_a_log_that_begins_with_active_customers():
+@pytest.mark.parametrize("length", [1, 30])
+def test_whole_periods_after_the_entry_count_as_in_a_log_that_begins_with_active_customers(length):
+    """Contracts that end on any day, and those that end at renewals, whose renewals all were due."""
     log = any_day_log(4000).query("start < '2024-06-01'")
-    begin = pd.Timestamp("2024-05-31")
+    begin, until = pd.Timestamp("2024-05-31"), pd.Timestamp("2024-12-27")
+    days = length * np.ceil((log["end"] - log["start"]).dt.days / length)
+    log["end"] = log["start"] + pd.to_timedelta(days, "D")
+    due = log["start"] + pd.to_timedelta(30 * np.ceil(days / 30), "D")
+    log = log[(due <= until) | ~(log["end"] <= until)]
     spells = rm.read_contracts(log, sampling="active_on", observation_start=begin.date(), observation_end="2024-12-27")
     log = log.assign(end=log["end"].where(log["end"] <= "2024-12-27"))
     log = log[log["end"].isna() | (log["end"] > begin)]
@@ -152,7 +159,23 @@ def test_periods_count_from_the_entry_as_in_a_log_that_begins_with_active_custom
         }
     )
     found = read(table, sampling="active_on", entry="entry", tenure_unit="D", period=30).set_index("tenure")
-    pd.testing.assert_frame_equal(found, dated, check_dtype=False)  # 210 days: the last renewal of all was due
+    pd.testing.assert_frame_equal(found, dated, check_dtype=False)
+
+
+def test_a_window_of_tenures_in_days_has_the_churn_of_all_customers_who_leave_on_any_day():
+    rng = np.random.default_rng(5)
+    start, life = rng.uniform(0, 1461, 400_000), np.ceil(rng.exponential(1 / rng.gamma(0.7, 1 / 60, 400_000)))
+    length = np.ceil(np.minimum(life, 1461 - start))
+    table = pd.DataFrame({"days": length, "left": life < 1461 - start})[start + life > 1461 - 30]
+    columns = {"tenure": "days", "churned": "left", "tenure_unit": "D", "period": 30, "sampling": "window"}
+    found = read(table, **columns).set_index("tenure").loc[:6]
+    expected = [((life > 30 * (t - 1)) & (life <= 30 * t)).sum() / (life > 30 * (t - 1)).sum() for t in range(1, 7)]
+    share = found["lost"] / found["at_risk"]
+    z = (share - expected) / np.sqrt(share * (1 - share) / found["at_risk"])
+    assert abs(z).max() < 3
+    assert abs(z.sum()) / np.sqrt(6) < 2
+    rule = "rows of active customers counted at the nearest 30-day period, as customers left on any day"
+    assert read(table, **columns).attrs["settled"][rule] == (~table["left"]).sum()
 
 
 def test_days_with_fractions_are_read_and_the_unit_is_stated():
@@ -376,3 +399,85 @@ def test_tenures_too_long_for_months_are_settled_by_their_unit():
     plan = contract_settings(table, **names, **AS_OF, tenure_unit="D")
     assert plan.spells.frame["tenure"].max() == 24
     assert plan.renewals == 6
+
+
+# Tenures that cannot be in the unit assumed
+
+DOORS = {
+    "table": lambda table, **asked: read(table, sampling="acquisition", **asked),
+    "snapshot": lambda table, **asked: read_snapshot(table, sampling="acquisition", **asked, **AS_OF),
+    "settings": lambda table, **asked: contract_settings(
+        table, sampling="acquisition", **{"tenure": "tenure", "churned": "churned"} | asked, **AS_OF
+    ),
+}
+UNLIKELY_MONTHS = [
+    (
+        range(1, 3001, 50),
+        r"reaches 2,951, .* 246 years of months: state tenure_unit.*50 of 60 rows .* 'D' \(days\) would",
+    ),
+    (np.arange(60) % 9 * 12, "only multiples of 12, such as 12 and 24, in 60 rows.*tenure_unit='M' and period='Y'"),
+    (np.arange(60) % 9 * 30, "only multiples of 30, such as 30 and 60, in 60 rows.*State tenure_unit='D' if it counts"),
+    (np.arange(60) % 9 * 7, "only multiples of 7, such as 7 and 14, in 60 rows.*tenure_unit='D'.* days of whole weeks"),
+    (np.arange(60) / 7, r"51 rows whose tenure is negative or no whole number.*state tenure_unit: 'D' \(days\)"),
+]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(("tenure", "message"), UNLIKELY_MONTHS)
+def test_tenures_that_are_hardly_months_are_asked_about_at_every_door(door, tenure, message):
+    table = pd.DataFrame({"tenure": tenure, "churned": np.arange(60) % 3 == 0})
+    with pytest.raises(ValueError, match=message):
+        DOORS[door](table)
+    assert DOORS[door](table, tenure_unit="D") is not None
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_column_named_after_another_unit_is_asked_about_unless_the_unit_is_stated(door):
+    table = pd.DataFrame({"tenure_days": range(60), "churned": np.arange(60) % 3 == 0})
+    with pytest.raises(
+        ValueError, match=r"'tenure_days' has values such as 59 in 60 rows.*months, and its name says days"
+    ):
+        DOORS[door](table, tenure="tenure_days")
+    for unit in ("D", "M"):
+        assert DOORS[door](table, tenure="tenure_days", tenure_unit=unit) is not None
+    assert DOORS[door](table, tenure="tenure_days", period=1) is not None
+
+
+@pytest.mark.parametrize(("unit", "longest"), [("D", 30_000), ("W", 4000), ("M", 800), ("Y", 70)])
+def test_a_unit_that_is_stated_is_believed_unless_no_business_is_so_old(unit, longest):
+    table = pd.DataFrame({"tenure": [1, 2, 3, longest], "churned": [1, 0, 1, 0]})
+    with pytest.raises(
+        ValueError, match=r"years of .*correct or leave out these rows.* 1 of 4 rows are longer than 60"
+    ):
+        read(table, sampling="acquisition", tenure_unit=unit)
+    half = read(table.assign(tenure=[1, 2, 3, longest // 2]), sampling="acquisition", tenure_unit=unit)
+    assert half["at_risk"].iloc[0] > 0
+
+
+def test_months_beyond_ten_years_are_shown_in_years():
+    table = pd.DataFrame({"tenure": range(1, 366), "churned": np.arange(365) % 3 == 0})
+    reason = DOORS["settings"](table).reasons["period"]
+    assert "It reaches 365, which is 30 years. If it counts days or weeks, state tenure_unit." in reason
+
+
+def test_losses_at_tenure_zero_are_told_as_those_of_completed_periods():
+    table = pd.DataFrame({"tenure": [0, 0, 1, 2, 3], "churned": [1, 0, 1, 0, 1]})
+    for checks in (
+        [Check(**check) for check in read(table, sampling="acquisition").attrs["checks"]],
+        read_snapshot(table, sampling="acquisition", **AS_OF).checks,
+    ):
+        (told,) = [check for check in checks if check.name == "tenures count the period of the loss"]
+        assert told.passed is False
+        assert "1 of 3 customers who left did so at tenure 0" in told.detail
+    fine = read_snapshot(table.query("tenure > 0"), sampling="acquisition", **AS_OF)
+    assert all(check.passed for check in fine.checks)
+
+
+def test_active_customers_of_tenures_in_days_are_those_of_the_dated_log():
+    log = any_day_log()
+    spells = rm.read_contracts(log, sampling="acquisition", **AS_OF)
+    dated = active_customers(spells, period=30).groupby("tenure")["weight"].sum()
+    columns = {"tenure": "days", "churned": "left", "tenure_unit": "D", "period": 30}
+    snapshot = read_snapshot(tenures_of(log), sampling="acquisition", **AS_OF, **columns)
+    pd.testing.assert_series_equal(active_customers(snapshot, period=30).set_index("tenure")["weight"], dated)
+    assert snapshot.frame["weight"].sum() == len(log)
