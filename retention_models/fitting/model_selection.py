@@ -152,7 +152,7 @@ def contract_alternatives(retention_table: Any, *, calendar_covariates: str | No
         From ``retention_table``, or any frame with ``tenure, at_risk, lost``; with calendar covariates from
         ``with_events``.
     calendar_covariates
-        As in ``fit``. Two segments know none, and are fitted without. By default none.
+        As in ``fit``; by default none.
 
     Returns
     -------
@@ -183,9 +183,8 @@ def contract_alternatives(retention_table: Any, *, calendar_covariates: str | No
     fits: dict[str, Fit] = {}
     problems = []
     for model in CANDIDATES:
-        known = calendar_covariates if hasattr(model, "links") and "churn" in model.links else None
         try:
-            found = fit(model, retention_table, calendar_covariates=known)
+            found = fit(model, retention_table, calendar_covariates=calendar_covariates)
         except (ValueError, ConvergenceError) as error:
             problems.append(f"{model.__name__}: {error}")
             continue
@@ -204,15 +203,15 @@ def choose_calendar(model_class: Any, retention_table: pd.DataFrame) -> str | No
     Parameters
     ----------
     model_class
-        ``ShiftedBetaGeometric``, ``BetaDiscreteWeibull`` or ``FlooredBetaGeometric``.
+        A class of contract models.
     retention_table
         The table of ``logs.with_events``.
 
     Returns
     -------
     str or None
-        A formula for ``calendar_covariates``; None where there are no events and no season, and where the model or the
-        table knows no calendar.
+        A formula for ``calendar_covariates``; None where there are no events and no season, and where the table has no
+        calendar.
 
     Notes
     -----
@@ -230,7 +229,7 @@ def choose_calendar(model_class: Any, retention_table: pd.DataFrame) -> str | No
     >>> rm.fitting.choose_calendar(rm.ShiftedBetaGeometric, table)
     'month + `price_rise`'
     """
-    if "calendar" not in retention_table.columns or "churn" not in getattr(model_class, "links", {}):
+    if "calendar" not in retention_table.columns:
         return None
     events = [f"`{name}`" for name in retention_table.attrs.get("events", [])]
     months = retention_table.loc[retention_table["at_risk"] > 0, "calendar"]

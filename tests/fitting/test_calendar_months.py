@@ -86,6 +86,28 @@ def test_errors_are_those_of_the_steps(base, found):
     assert (upper - lower) / (2 * 1.96) == pytest.approx(error, rel=1e-3)
 
 
+@pytest.mark.parametrize("model", ["TwoSegments", "DiscreteWeibull", "Geometric", "FlooredBetaGeometric"])
+def test_every_model_takes_the_calendar(base, model):
+    """The score is the derivative of the likelihood, and of the maximum nothing is left."""
+    dated = rm.logs.with_events(base[0], EVENTS)
+    found = rm.fit(getattr(rm.survival, model), dated, calendar_covariates="price_rise")
+    plain = rm.fit(getattr(rm.survival, model), dated)
+    assert found.log_likelihood > plain.log_likelihood + 1_000
+    assert found.params["calendar[price_rise]"] == pytest.approx(RISE, abs=0.12)
+    n = len(found.covariance)
+    for i in range(n):
+        step = 3 * np.sqrt(np.diag(found.covariance))[i] / (found.params.iloc[i] if i < n - 1 else 1)
+        around = [log_likelihood(stepped(found, side * step * np.eye(n)[i]), dated) for side in (-1, 1)]
+        assert max(around) < found.log_likelihood
+    assert log_likelihood(found, dated) == pytest.approx(found.log_likelihood, rel=1e-12)
+
+
+def log_likelihood(fit, dated):
+    """By the retention rates of the package's own predictions, cell by cell."""
+    rate = rm.forecast.predict_retention(fit, dated, level=None)["retention_rate"]
+    return float((dated["lost"] * np.log1p(-rate) + (dated["at_risk"] - dated["lost"]) * np.log(rate)).sum())
+
+
 def test_a_stored_fit_goes_on_alike(base, found):
     again = rm.Fit.from_json(found.to_json())
     ahead = [rm.forecast_retention(each, base[1], renewals=5)["expected"] for each in (found, again)]
@@ -104,8 +126,6 @@ def test_events_and_customers_that_do_not_belong_are_named(base, found):
         rm.forecast_retention(found, today.drop(columns="cohort"), renewals=2)
     with pytest.raises(ValueError, match=r"cohort is before the first month of the fit's calendar, 2021-02, in 1 rows"):
         rm.forecast_retention(found, today.assign(cohort=["2019-05", *today["cohort"][1:]]), renewals=2)
-    with pytest.raises(ValueError, match="TwoSegments takes no calendar_covariates"):
-        rm.fit(rm.survival.TwoSegments, rm.logs.with_events(table), calendar_covariates="month")
 
 
 def test_a_log_that_began_before_it_was_observed_has_complete_calendars(base):
