@@ -27,6 +27,7 @@ CANDIDATES: tuple[Any, ...] = (ShiftedBetaGeometric, BetaDiscreteWeibull, TwoSeg
 HARDLY_WORSE = 4.0  # AIC
 TWO_YEARS = 24  # months
 SIGNIFICANT = 0.05
+SEASON_SEEN = 0.01  # below this p-value; whoever joins in other months than before can look like a season
 SAME = 0.05  # of log-likelihood: a richer model that gains no more has run to the limit that is another one
 
 
@@ -216,7 +217,7 @@ def choose_calendar(model_class: Any, retention_table: pd.DataFrame) -> str | No
     Notes
     -----
     Events are named beforehand, so all of them stay. A season needs two years of months, and is used if Wald's test of
-    the months of the year gives p < 0.05. Tenure, cohort and calendar month depend on each other linearly, so the
+    the months of the year gives p < 0.01. Tenure, cohort and calendar month depend on each other linearly, so the
     effects of single months can never be free.
 
     Examples
@@ -240,7 +241,7 @@ def choose_calendar(model_class: Any, retention_table: pd.DataFrame) -> str | No
             p_value = float(tests["p_value"][f"calendar[{SEASON}]"])
         except (ValueError, ConvergenceError):
             p_value = 1.0
-        if p_value < SIGNIFICANT:
+        if p_value < SEASON_SEEN:
             return formula
     return " + ".join(events) or None
 
