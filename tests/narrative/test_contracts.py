@@ -122,10 +122,8 @@ def test_a_calendar_is_used_where_there_is_one_and_its_effects_are_told(business
         assert formula is None
         assert "forecasts know no calendar" in str(said)
     strike = rm.logs.with_events(kept.query("at_risk > 30"), {"strike": ["2021-02"]})
-    strike["at_risk"], strike["lost"] = (
-        strike["at_risk"] * (1 - strike["strike"]),
-        strike["lost"] * (1 - strike["strike"]),
-    )
+    for column in ("at_risk", "lost"):  # nobody came to a renewal in the month of the strike
+        strike[column] *= 1 - strike["strike"]
     plain, formula, said = rm.narrative.calendar_model(fitted, strike.assign(month="01"))
     assert formula is None
     assert str(said).startswith("The model does not take the calendar. ")
