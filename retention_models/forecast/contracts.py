@@ -15,7 +15,7 @@ from retention_models.fitting.retention_columns import read_contract_customers
 
 
 def predict_contracts(fit: Any, customers: Any, renewals: float, level: float | None) -> pd.DataFrame:
-    """The chance of each customer to leave within some renewals, and the expected payments at these; see ``predict``."""
+    """The chance of each customer to leave at the coming renewals, and the payments to come; see ``predict``."""
     require_renewals("horizon", renewals, 1)
     source, table = read_contract_customers(fit, customers)
     leaving = source.estimate(partial(_leaving, renewals), table.rows)

@@ -110,9 +110,9 @@ def predict(
     ``probability_no_purchase`` is at least 1 - ``probability_alive``: customers who have left never return. The time
     is the smallest t at which P(no purchase within t) is at most 0.10, at the estimated parameters.
 
-    With contracts, ``probability_leaving`` is 1 - S(t + h) / S(t) after t renewals, and ``expected_payments`` is the sum
-    of S(t + j) / S(t) over j = 1 to h. A customer who is likely to leave is not necessarily one to treat: an offer may
-    change nothing, or make matters worse. Only an experiment tells.
+    With contracts, ``probability_leaving`` is 1 - S(t + h) / S(t) after t renewals, and ``expected_payments`` is the
+    sum of S(t + j) / S(t) over j = 1 to h. The chance to leave does not say whom to treat: an offer may change nothing,
+    or make some leave. Only an experiment tells.
 
     The distribution of the number of purchases is a mean over three parameter values, by the Gauss-Hermite rule. They
     lie -1.73, 0 and 1.73 standard errors of the expectation away, with weights 1/6, 4/6 and 1/6. If this adds less than
