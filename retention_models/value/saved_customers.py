@@ -9,6 +9,7 @@ cost.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -87,14 +88,13 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float | None =
     def leaving(model: Any, tenure: Array) -> Array:
         return model.hazard(tenure + 1) + NEVER
 
-    def saved(model: Any, tenure: Array) -> Array:
-        return _payments_from_renewal(model.survival_if_saved, tenure, schedule)
-
     def renewing(model: Any, tenure: Array) -> Array:
         return _payments_from_renewal(_renewing_survival(model), tenure, schedule)
 
     go = source.estimate(leaving, rows)
-    value = (source.estimate(saved, rows) * go).linear(lambda x: x @ mix) / go.linear(lambda x: x @ mix)
+    value = (source.estimate(partial(value_if_saved, schedule), rows) * go).linear(lambda x: x @ mix) / go.linear(
+        lambda x: x @ mix
+    )
     stay = mix * (1 - go.values)[:, None]
     naive = renewing(mean_rate_model(fit), tenures)
     frame = {
@@ -107,6 +107,11 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float | None =
     return pd.DataFrame(frame, index=pd.Index([*tenures.astype(int).tolist(), "all"], name="tenure", dtype=object))
 
 
+def value_if_saved(schedule: PaymentSchedule, model: Any, tenure: Array) -> Array:
+    """The value of customers who would leave at the next renewal and are kept; shape of ``tenure``."""
+    return _payments_from_renewal(model.survival_if_saved, tenure, schedule)
+
+
 def _renewing_survival(model: Any) -> Any:
     """The survival function after a voluntary renewal, with the arguments of ``survival_if_saved``."""
     return lambda ahead, renewal: model.survival_function(renewal + ahead, given=renewal)
@@ -115,6 +120,4 @@ def _renewing_survival(model: Any) -> Any:
 def _payments_from_renewal(survival: Any, made: Array, schedule: PaymentSchedule) -> Array:
     """Discounted payments from the next renewal on, with that renewal certain; shape of ``made``."""
     ahead = np.arange(schedule.renewals, dtype=float)[:, None]
-    paid = schedule.discounted_margins(int(made.max()) + schedule.renewals)
-    worth = paid[(made + 1 + ahead).astype(int)] / schedule.discount ** (made + 1)
-    return np.asarray((survival(ahead, made + 1) * worth).sum(axis=0), dtype=float)
+    return np.asarray((survival(ahead, made + 1) * schedule.margins_ahead(made)).sum(axis=0), dtype=float)
