@@ -12,7 +12,7 @@ largest if they would stay throughout.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from retention_models.core.arrays import Array
 from retention_models.fitting.estimate import fit as fit_model
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import read_contract_customers
-from retention_models.fitting.uncertainty import uncertainty_of
+from retention_models.fitting.uncertainty import Uncertainty, uncertainty_of
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.tables.customer_table import Rows, open_customers, read_table, require_same_measure
 from retention_models.tables.rules import join_names, require_rows
@@ -108,16 +108,19 @@ def value_of_removing_cause(
     schedule = payment_schedule(terms, fit)
     source, table = read_contract_customers(fit, customers)
     alone = uncertainty_of(_fit_cause(fit, retention_table, cause))
-    weight = table.weight[:, None]
+    (made,), weight = table.columns, table.weight[:, None]
+    kept = _retention_ahead(source, table.rows, schedule.renewals)
 
-    def gain(added: Callable[[Array, Array], Array], of_cause: Any) -> partial[Array]:
-        return partial(_gain, added, schedule, of_cause)
+    def of_model(model: Any, tenure: Array) -> Array:
+        rates = model.retention_rate(_renewals_ahead(tenure, schedule.renewals))
+        return _gain(_independent, schedule, alone.model, tenure, rates)
 
-    def of_all(of_cause: Any, _: Array) -> Array:
-        return source.values(gain(_independent, of_cause), table.rows) @ weight
+    def of_cause(model: Any, _: Array) -> Array:
+        return _gain(_independent, schedule, model, made, kept) @ weight
 
-    estimate = source.estimate(gain(_independent, alone.model), table.rows).linear(lambda x: x @ weight)
-    ends = [some.interval(level, schedule.scale) for some in (estimate, alone.estimate(of_all, Rows((np.zeros(1),))))]
+    estimate = source.estimate(of_model, table.rows).linear(lambda x: x @ weight)
+    cause_estimate = alone.estimate(of_cause, Rows((np.zeros(1),)))
+    ends = [some.interval(level, schedule.scale) for some in (estimate, cause_estimate)]
     lower, upper = schedule.scale.widen(estimate.values, *ends)
     value = total_contract_value(fit, customers, terms, level=None)["value"].to_numpy()
     frame = {
@@ -127,8 +130,8 @@ def value_of_removing_cause(
         "gain": estimate.values,
         "gain_lower": lower,
         "gain_upper": upper,
-        "largest_gain": source.values(gain(_never_leaving, alone.model), table.rows) @ weight,
-        "single_cause_gain": source.values(gain(_single_cause, alone.model), table.rows) @ weight,
+        "largest_gain": _gain(_never_leaving, schedule, alone.model, made, kept) @ weight,
+        "single_cause_gain": _gain(_single_cause, schedule, alone.model, made, kept) @ weight,
     }
     return pd.DataFrame(frame, index=pd.Index([cause], name="cause"))
 
@@ -153,13 +156,26 @@ def _fit_cause(fit: Fit, retention_table: Any, cause: str) -> Fit:
     return fit_model(ShiftedBetaGeometric, pd.DataFrame(alone))
 
 
+def _renewals_ahead(tenure: Array, renewals: int) -> Array:
+    """The numbers of the coming renewals; shape (renewals, n)."""
+    return tenure + np.arange(1.0, renewals + 1)[:, None]
+
+
+def _retention_ahead(source: Uncertainty, rows: Rows, renewals: int) -> Array:
+    """The retention rate of some rows at each coming renewal; shape (renewals, n)."""
+    every = rows.take(np.tile(np.arange(len(rows)), renewals))
+    ahead = replace(every, columns=(_renewals_ahead(rows.columns[0], renewals).ravel(),))
+    return source.values(lambda model, renewal: model.retention_rate(renewal), ahead).reshape(renewals, -1)
+
+
 def _gain(
-    added: Callable[[Array, Array], Array], schedule: PaymentSchedule, of_cause: Any, model: Any, tenure: Array
+    added: Callable[[Array, Array], Array], schedule: PaymentSchedule, of_cause: Any, tenure: Array, kept: Array
 ) -> Array:
     """Discounted payments of the customers who are there in addition; shape of ``tenure``."""
-    renewal = tenure + np.arange(1.0, schedule.renewals + 1)[:, None]
-    kept = np.maximum(model.retention_rate(renewal), NEVER)
-    share = added(kept, np.maximum(of_cause.retention_rate(renewal), kept))
+    kept = np.maximum(kept, NEVER)
+    rates = of_cause.retention_rate(np.arange(1.0, tenure.max() + schedule.renewals + 1))
+    kept_from_cause = rates[(_renewals_ahead(tenure, schedule.renewals) - 1).astype(int)]
+    share = added(kept, np.maximum(kept_from_cause, kept))
     return np.asarray((share * schedule.margins_ahead(tenure)).sum(axis=0), dtype=float)
 
 
