@@ -127,6 +127,11 @@ def saved_value(
     return pd.DataFrame(frame, index=pd.Index([*tenures.astype(int).tolist(), "all"], name="tenure", dtype=object))
 
 
+def value_if_saved(schedule: PaymentSchedule, model: Any, tenure: Array) -> Array:
+    """The value of customers who would leave at the next renewal and are kept; shape of ``tenure``."""
+    return _payments_from_renewal(model.survival_if_saved, tenure, schedule)
+
+
 def _renewing_survival(model: Any) -> Any:
     """The survival function after a voluntary renewal, with the arguments of ``survival_if_saved``."""
     return lambda ahead, renewal: model.survival_function(renewal + ahead, given=renewal)
@@ -135,6 +140,4 @@ def _renewing_survival(model: Any) -> Any:
 def _payments_from_renewal(survival: Any, made: Array, schedule: PaymentSchedule) -> Array:
     """Discounted payments from the next renewal on, with that renewal certain; shape of ``made``."""
     ahead = np.arange(schedule.renewals, dtype=float)[:, None]
-    paid = schedule.discounted_margins(int(made.max()) + schedule.renewals)
-    worth = paid[(made + 1 + ahead).astype(int)] / schedule.discount ** (made + 1)
-    return np.asarray((survival(ahead, made + 1) * worth).sum(axis=0), dtype=float)
+    return np.asarray((survival(ahead, made + 1) * schedule.margins_ahead(made)).sum(axis=0), dtype=float)

@@ -70,6 +70,23 @@ def test_the_truth_is_found_and_its_future_told(base, found):
     assert rm.value.discounted_lifetime(found, within) == pytest.approx(new, rel=5e-5)
 
 
+def test_single_customers_follow_the_calendar_too(base, found):
+    """The chance of each cohort to leave by hand, and sums as for all customers; failed payments are a tenth."""
+    table, today = base
+    forecast = rm.predict(found, today, 6)
+    stay = [np.exp(survival(c, t + 6)[-6:] - survival(c, t)[-1]) for c, t in enumerate(today["tenure"])]
+    np.testing.assert_allclose(forecast["probability_leaving"], 1 - np.array(stay)[:, -1], rtol=5e-5)
+    np.testing.assert_allclose(forecast["expected_payments"], np.sum(stay, axis=1), rtol=5e-5)
+    within, n = rm.Terms(annual_discount_rate=0.1, billing_period="M", horizon=24), today["weight"].to_numpy()
+    risk, saved = rm.value.contracts_at_risk(found, today, within), rm.saved_value(found, today, within).loc["all"]
+    assert n @ risk["value_at_risk"] == pytest.approx(saved["leaving"] * saved["value"], rel=1e-9)
+    assert n @ risk["value"] == pytest.approx(rm.total_value(found, today, within)["value"].iloc[0], rel=1e-9)
+    causes = table.assign(lost_payment=0.1 * table["lost"])
+    removed = rm.value.value_of_removing_cause(found, today, within, causes, cause="payment").iloc[0]
+    assert removed["value"] == pytest.approx(n @ risk["value"], rel=1e-9)
+    assert 0 < removed["gain_lower"] < removed["gain"] < removed["gain_upper"] < removed["single_cause_gain"]
+
+
 def test_errors_are_those_of_the_steps(base, found):
     """Slopes of the forecast by refitted parameters, against the delta method of the package."""
     _, today = base
