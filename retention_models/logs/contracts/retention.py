@@ -32,6 +32,7 @@ from retention_models.logs.contracts.retention_counts import (
     check_origin,
     count_spells,
     period_days,
+    require_groups,
     share_off_renewals,
     tabulate_retention,
 )

@@ -1,6 +1,5 @@
 """The retention table: what it counts, from contracts with dates and from snapshots without."""
 
-import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
