@@ -135,7 +135,8 @@ def of_contracts():
     calls = rm.contract_experiment(arms, rm.Plan(assigned_by="random", control="none"), arm="arm", time_unit="M")
     return [
         business, scenario.Rules(), settings, settings.spells, *curves.values(), rm.survival.log_rank(curves), whole,
-        of_tenures, of_tenures.spells, months, figure, rm.narrative.Answer(headline="Plan with less.", figures=(figure,)),
+        of_tenures, of_tenures.spells, months, figure,
+        rm.narrative.Answer(headline="Plan with less.", figures=(figure,)),
         whole.overall.restricted_mean(200), whole.overall.quantile(0.25), select_contract_model(kept), covariates,
         calls, calls.cells[0],
         rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=119.95, horizon=5),

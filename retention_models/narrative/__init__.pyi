@@ -3,6 +3,8 @@ from .answer import KeyFigure as KeyFigure
 from .assumed_terms import assumptions as assumptions
 from .assumed_terms import thin_log_sentence as thin_log_sentence
 from .business import business_traits as business_traits
+from .campaign import campaign_answer as campaign_answer
+from .campaign import campaign_facts as campaign_facts
 from .campaign import recommendation as recommendation
 from .contract_values import contract_answer as contract_answer
 from .contract_values import contract_facts as contract_facts
@@ -24,6 +26,10 @@ from .formats import with_intervals as with_intervals
 from .new_customers import new_customer_sentence as new_customer_sentence
 from .overviews import contract_overview as contract_overview
 from .overviews import overview as overview
+from .purchase_answers import customer_base_answer as customer_base_answer
+from .purchase_answers import purchase_facts as purchase_facts
+from .purchase_answers import thin_log_answer as thin_log_answer
+from .purchase_answers import value_answer as value_answer
 from .purchases import Sentence as Sentence
 from .purchases import alternatives_sentence as alternatives_sentence
 from .purchases import customer_base_sentence as customer_base_sentence

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from scipy.special import ndtri
 
 from retention_models.core.check import Check
+from retention_models.core.dates import span_name
 from retention_models.core.formatting import format_together, three_digits, with_interval
 from retention_models.interventions.arms import contrasts
 from retention_models.interventions.arms.outcome import outcome_pricing
@@ -17,6 +20,7 @@ from retention_models.interventions.campaign.views import cost_outcome, costs_pe
 from retention_models.interventions.designs.arm_differences import contrast_effects, differences
 from retention_models.interventions.effects.assignment import IN_WORDS
 from retention_models.interventions.effects.effect import BREAKING, Effect
+from retention_models.narrative.answer import Answer, KeyFigure
 
 POWER = 0.8
 ALIKE = 0.02  # of the customers of two groups: a smaller difference of sizes makes them groups of one size
@@ -68,40 +72,161 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     treated customer more than “none”, net of cost. The expected loss of deciding now is EUR 7.03 a year. As to
     “bought”, one more cost EUR 2.50 (1.63 to 5.38). (Intervals of 95 %.)
     """
-    broken = [check for check in campaign.experiment.checks if check.passed is False and check.name in BREAKING]
-    if broken:
-        return f"Do not decide by this test: {broken[0].name} failed. {broken[0].detail}"
+    sentences = _sentences(campaign, level)
+    failed = [*_failed_of_effects(campaign, level), *(check for check in checks if check.passed is False)]
+    warned = ", ".join(dict.fromkeys(f"“{check.name}”" for check in failed))
+    if warned and sentences.intervals:
+        sentences.facts.append(f"But what was checked did not hold: {warned}.")
+    return " ".join(sentences.all)
+
+
+def campaign_answer(
+    campaign: Campaign,
+    checks: Sequence[Check] = (),
+    *,
+    level: float = 0.95,
+    facts: Mapping[str, str] | None = None,
+    assumed: str = "",
+) -> Answer:
+    """What a campaign's test decides, with its key figures and how sure they are.
+
+    Parameters
+    ----------
+    campaign, checks, level
+        As in ``recommendation``; all checks of the page.
+    facts
+        What the head of the page says of the data.
+    assumed
+        What was assumed, as text.
+
+    Returns
+    -------
+    Answer
+        Its headline is the first sentence of ``recommendation``.
+    """
+    sentences = _sentences(campaign, level)
+    return Answer(
+        headline=sentences.headline,
+        figures=tuple(_figures(campaign, level)),
+        actions=(sentences.action,) if sentences.action else (),
+        sureness=tuple(filter(None, (*sentences.facts, sentences.intervals))),
+        checks=tuple(dict.fromkeys((*checks, *_failed_of_effects(campaign, level)))),
+        facts=facts or {},
+        assumed=assumed,
+    )
+
+
+def campaign_facts(campaign: Campaign, *, name: str | Path = "this test") -> dict[str, str]:
+    """Whose test, how many customers, over which time, and who assigned them: the head of a page, by name.
+
+    Parameters
+    ----------
+    campaign
+        The campaign that ``read_campaign`` returns.
+    name
+        Name of the rows. Of a path, the last part is used.
+
+    Returns
+    -------
+    dict
+        Names to text.
+    """
+    plan, arms = campaign.experiment.plan, campaign.experiment.arms
+    facts = {"data": Path(name).name, "groups": ", ".join(arms), "assigned by": plan.assigned_by}
+    outcome = campaign.main_outcome
+    if outcome.horizon is not None and outcome.time_unit is not None:
+        facts["measured over"] = span_name(outcome.horizon, outcome.time_unit)
+    return facts
+
+
+@dataclass
+class _Sentences:
+    """What a test decides: the headline, facts beside it, the level of the intervals, and what to do next."""
+
+    headline: str
+    facts: list[str]
+    intervals: str = ""
+    action: str = ""
+
+    @property
+    def all(self) -> list[str]:
+        return [text for text in (self.headline, *self.facts, self.intervals) if text]
+
+
+def _is_broken(campaign: Campaign) -> Check | None:
+    """The failed check by which a test decides nothing."""
+    checks = campaign.experiment.checks
+    return next((check for check in checks if check.passed is False and check.name in BREAKING), None)
+
+
+def _failed_of_effects(campaign: Campaign, level: float) -> list[Check]:
+    """The failed checks of the effects that decide, in order."""
+    if _is_broken(campaign) or not campaign.experiment.plan.is_random:
+        return []
+    each = 1 - (1 - level) / len(campaign.experiment.arms[1:])
+    return [check for effect in deciding_effects(campaign, each) for check in effect.failed]
+
+
+def _figures(campaign: Campaign, level: float) -> list[KeyFigure]:
+    """The effect that decides, per customer and at full scale, and the size of the test."""
+    sizes = [campaign.experiment.n(arm) for arm in campaign.experiment.arms]
+    spread = f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,} to {max(sizes):,}"
+    size = KeyFigure("Customers in the test", f"{sum(sizes):,}", f"{spread} per group")
+    if _is_broken(campaign) or not campaign.experiment.plan.is_random:
+        return [size]
+    each = 1 - (1 - level) / len(campaign.experiment.arms[1:])
+    effects = deciding_effects(campaign, each)
+    figures = []
+    if campaign.priced:
+        best = max(effects, key=lambda effect: effect.value or 0.0)
+        assert best.priced is not None
+        value, lower, upper = (_money_text(campaign, text) for text in format_together(*best.priced))
+        figures.append(KeyFigure(f"Value per customer, {best.intervention}", value, f"{lower} to {upper}"))
+        if best.annual_value is not None and best.reach is not None:
+            year, low, high = (_money_text(campaign, _rounded(amount)) for amount in best.annual_value)
+            figures.append(KeyFigure(f"A year, {best.reach:,} customers", year, f"{low} to {high}"))
+    else:
+        best = max(effects, key=lambda effect: abs(effect.estimate))
+        scale, unit = _scale_of(best)
+        numbers = (scale * number for number in (best.estimate, best.lower, best.upper))
+        estimate, lower, upper = format_together(*numbers)
+        label = f"{campaign.main_outcome.name}, {best.intervention}"
+        figures.append(KeyFigure(label, f"{estimate} {unit}", f"{lower} to {upper}"))
+    return [*figures, size]
+
+
+def _sentences(campaign: Campaign, level: float) -> _Sentences:
+    """What the test of a campaign decides, or why it does not."""
+    if broken := _is_broken(campaign):
+        repeat = "Find out why, and repeat the test."
+        return _Sentences(f"Do not decide by this test: {broken.name} failed.", [broken.detail], action=repeat)
     if not campaign.experiment.plan.is_random:
-        return _observational_text(campaign, checks, level)
+        return _observational(campaign, level)
     others = campaign.experiment.arms[1:]
     each = 1 - (1 - level) / len(others)
     effects = deciding_effects(campaign, each)
-    decision = _value_sentence(campaign, effects) if campaign.priced else _outcome_sentence(campaign, effects)
+    sentences = _value_sentences(campaign, effects) if campaign.priced else _outcome_sentences(campaign, effects)
     many = [f"all {len(others)} arms"] * (len(others) > 1) + ["all planned looks"] * has_planned_looks(campaign)
     together = f", {100 * level:g} % for {' and '.join(many)} together" if len(others) > 1 else ""
     together = together or (" that hold at all planned looks" if many else "")
-    failed = [check for effect in effects for check in effect.failed] + [c for c in checks if c.passed is False]
-    warned = ", ".join(dict.fromkeys(f"“{check.name}”" for check in failed))
-    warning = f" But what was checked did not hold: {warned}." if warned else ""
-    return f"{decision} (Intervals of {100 * each:.3g} %{together}.){warning}"
+    sentences.intervals = f"(Intervals of {100 * each:.3g} %{together}.)"
+    return sentences
 
 
-def _observational_text(campaign: Campaign, checks: Sequence[Check], level: float) -> str:
+def _observational(campaign: Campaign, level: float) -> _Sentences:
     """The largest difference, why it is no effect, and what would settle it."""
     plan, outcome = campaign.experiment.plan, campaign.main_outcome
     effects = differences(campaign.experiment, outcome, level=level)
     largest = max(effects, key=lambda effect: abs(effect.estimate))
-    failed = [check.name for check in checks if check.passed is False]
-    warning = f" What was checked did not hold: {', '.join(failed)}." if failed else ""
     change = _change_text(largest, f"“{outcome.name}”", _mean_of_control(campaign))
-    return (
-        f"Do not decide by this comparison: {IN_WORDS[plan.assigned_by]}. {change}. "
-        "Who the customers are may explain all of it. Assign customers to the groups at random to learn what the "
-        f"treatment changes. (Intervals of {100 * level:.3g} %.){warning}"
-    )
+    why = "Who the customers are may explain all of it."
+    settle = "Assign customers to the groups at random to learn what the treatment changes."
+    headline = f"Do not decide by this comparison: {IN_WORDS[plan.assigned_by]}."
+    intervals = f"(Intervals of {100 * level:.3g} %.)"
+    return _Sentences(headline, [f"{change}.", why, settle], intervals, "Assign customers at random in the next test.")
 
 
-def _value_sentence(campaign: Campaign, effects: Sequence[Effect]) -> str:
+def _value_sentences(campaign: Campaign, effects: Sequence[Effect]) -> _Sentences:
     """The recommendation from the values of the arms: roll out, keep testing, or stop."""
     ranked = sorted(effects, key=lambda effect: -(effect.value or 0.0))
     best = ranked[0]
@@ -109,22 +234,24 @@ def _value_sentence(campaign: Campaign, effects: Sequence[Effect]) -> str:
     value, lower, upper = best.priced
     control = campaign.experiment.plan.control
     within = "" if best.horizon is None else f" within {best.horizon_text}"
-    later = "" if campaign.contracts is None else " What retained customers pay later is not counted."
+    later = "" if campaign.contracts is None else "What retained customers pay later is not counted."
     earned = (
         f"“{best.intervention}” earned {_money_text(campaign, with_interval(value, lower, upper))} per treated "
-        f"customer more than “{control}”{within}, net of cost.{later}"
+        f"customer more than “{control}”{within}, net of cost."
     )
     if lower > 0:
         headline = f"Roll out “{best.intervention}”{_annual_clause(campaign, best)}."
-        facts = f"{_repeats_clause(best)}{_lead_sentence(campaign, ranked)}{_loss_clause(campaign, best)}"
+        facts = [_repeats_clause(best), _lead_sentence(campaign, ranked), _loss_clause(campaign, best)]
+        action = "Keep a random group out of the roll-out, to measure whether it goes on paying."
     elif upper < 0:
         headline = "Roll out none of the arms: even the best loses money." if len(ranked) > 1 else f"Keep “{control}”."
-        facts = ""
+        facts, action = [], "Spend the money elsewhere: more of the same loses more."
     else:
         gain = "" if best.smallest_gain is None else _money_text(campaign, three_digits(best.smallest_gain))
         excluded = all(_excludes_gain(effect, effect.priced[2]) for effect in effects if effect.priced)
-        headline, facts = _undecided(campaign, best, gain, excluded=excluded), _loss_clause(campaign, best)
-    return f"{headline} {earned}{facts}{_cost_sentence(campaign, best)}"
+        headline, facts = _undecided(campaign, best, gain, excluded=excluded), [_loss_clause(campaign, best)]
+        action = "Do not roll out yet: a loss is possible."
+    return _Sentences(headline, [earned, later, *facts, _cost_sentence(campaign, best)], action=action)
 
 
 def _excludes_gain(effect: Effect, most: float) -> bool:
@@ -161,14 +288,14 @@ def _annual_clause(campaign: Campaign, effect: Effect) -> str:
 def _repeats_clause(effect: Effect) -> str:
     if effect.reach is None or effect.repeats == 1:
         return ""
-    return f" The year assumes the same effect at each of {effect.repeats:g} repeats."
+    return f"The year assumes the same effect at each of {effect.repeats:g} repeats."
 
 
 def _loss_clause(campaign: Campaign, effect: Effect) -> str:
     """What a wrong decision costs on average; empty where the reach is not known."""
     if effect.expected_loss is None:
         return ""
-    return f" The expected loss of deciding now is {_money_text(campaign, _rounded(effect.expected_loss))} a year."
+    return f"The expected loss of deciding now is {_money_text(campaign, _rounded(effect.expected_loss))} a year."
 
 
 def _rounded(amount: float) -> str:
@@ -186,27 +313,28 @@ def _lead_sentence(campaign: Campaign, ranked: Sequence[Effect]) -> str:
     lead = contrast_effects(campaign.experiment, campaign.priced, weights, money, level=best.level)[0]
     assert lead.priced is not None
     sure = "is beyond chance" if lead.priced[1] > 0 else "may be chance"
-    return f" Its lead over “{second.intervention}”, {_money_text(campaign, three_digits(lead.priced[0]))}, {sure}."
+    return f"Its lead over “{second.intervention}”, {_money_text(campaign, three_digits(lead.priced[0]))}, {sure}."
 
 
-def _outcome_sentence(campaign: Campaign, effects: Sequence[Effect]) -> str:
+def _outcome_sentences(campaign: Campaign, effects: Sequence[Effect]) -> _Sentences:
     """The recommendation from the first outcome, where the outcome has no price."""
     less = " (less is better)" if campaign.main_outcome.column in campaign.roles.lower_outcomes else ""
     name = f"“{campaign.main_outcome.name}”{less}"
     changed = [effect for effect in effects if effect.lower > 0 or effect.upper < 0]
     largest = max(effects, key=lambda effect: abs(effect.estimate))
     if not changed:
-        return f"{_no_change(campaign, effects, largest, name)}{_cost_sentence(campaign, largest)}"
+        headline, *facts = _no_change(campaign, effects, largest, name)
+        return _Sentences(headline, [*facts, _cost_sentence(campaign, largest)])
     direction = -1.0 if less else 1.0
     ordered = sorted(changed, key=lambda effect: -direction * effect.estimate)
     best = ordered[0]
     control = campaign.experiment.plan.control
     lead = f"Use “{best.intervention}”" if direction * best.estimate > 0 else f"Keep “{control}”"
     parts = "; ".join(_change_text(effect, name, _mean_of_control(campaign)) for effect in ordered)
-    return f"{lead}. {parts}.{_cost_sentence(campaign, best)}"
+    return _Sentences(f"{lead}.", [f"{parts}.", _cost_sentence(campaign, best)])
 
 
-def _no_change(campaign: Campaign, effects: Sequence[Effect], largest: Effect, name: str) -> str:
+def _no_change(campaign: Campaign, effects: Sequence[Effect], largest: Effect, name: str) -> list[str]:
     """That no arm is shown to have changed the outcome, and what would settle it."""
     scale, unit = _scale_of(largest)
     difference = f"The largest difference in {name} is that of {_difference_text(largest)}."
@@ -214,13 +342,13 @@ def _no_change(campaign: Campaign, effects: Sequence[Effect], largest: Effect, n
         gain = f"{three_digits(scale * largest.smallest_gain)} {unit}"
         less = campaign.main_outcome.column in campaign.roles.lower_outcomes
         excluded = all(_excludes_gain(effect, -effect.lower if less else effect.upper) for effect in effects)
-        return f"{_undecided(campaign, largest, gain, excluded=excluded)} {difference}"
+        return [_undecided(campaign, largest, gain, excluded=excluded), difference]
     needed = max((ndtri((1 + e.level) / 2) + ndtri(POWER)) * e.std_error for e in effects)
     in_each = " in each arm" if len(effects) > 1 else ""
-    return (
-        f"No arm is shown to have changed {name}. {difference} A change of {three_digits(scale * needed)} {unit} or "
-        f"more would have been found{in_each} four times in five."
+    found = (
+        f"A change of {three_digits(scale * needed)} {unit} or more would have been found{in_each} four times in five."
     )
+    return [f"No arm is shown to have changed {name}.", difference, found]
 
 
 def _scale_of(effect: Effect) -> tuple[float, str]:
@@ -254,7 +382,7 @@ def _difference_text(effect: Effect) -> str:
 def _cost_sentence(campaign: Campaign, effect: Effect) -> str:
     """The cost per additional unit of the first outcome, where a cost is stated."""
     sentence = costs_per_retained(campaign, level=effect.level).get(effect.intervention)
-    return f" As to “{cost_outcome(campaign).name}”, {sentence}" if sentence else ""
+    return f"As to “{cost_outcome(campaign).name}”, {sentence}" if sentence else ""
 
 
 def _money_text(campaign: Campaign, amount: str) -> str:

@@ -153,15 +153,26 @@ def bias_sentence(ratios: pd.DataFrame | None) -> str:
 
 def _status_text(row: pd.Series[Any], day: str, alive: Check | None) -> str:
     """How many customers are expected to be customers still, or why the log cannot say."""
+    is_unknown = alive is not None and alive.passed is False and not _is_at_edge(row)
+    return f"{status_text(row, day, alive)} {alive.detail}" if alive and is_unknown else status_text(row, day, alive)
+
+
+def _is_at_edge(row: pd.Series[Any]) -> bool:
+    """Whether the model found no sign of customers leaving."""
     share, lower, upper = (100 * float(row[f"probability_alive{end}"]) for end in ("", "_lower", "_upper"))
-    at_edge = share > 100 - CERTAIN and upper - lower == 100
-    if alive is not None and alive.passed is False and not at_edge:
-        return f"The log does not show who of {row['customers']:,.0f} customers has left by {day}. {alive.detail}"
-    if at_edge:
+    return share > 100 - CERTAIN and upper - lower == 100
+
+
+def status_text(row: pd.Series[Any], day: str, alive: Check | None) -> str:
+    """How many customers are expected to be customers still, or that the log cannot say."""
+    if alive is not None and alive.passed is False and not _is_at_edge(row):
+        return f"The log does not show who of {row['customers']:,.0f} customers has left by {day}."
+    if _is_at_edge(row):
         return (
             f"This log of {row['customers']:,.0f} customers contains no sign of customers leaving, so it cannot say "
             f"who has left by {day}."
         )
+    share = 100 * float(row["probability_alive"])
     return (
         f"{row['still_customers']:,.0f} of {row['customers']:,.0f} customers ({share:.0f} %) are expected to still be "
         f"customers on {day}."

@@ -1,0 +1,141 @@
+"""The answers of pages: a headline that says what to do, key figures, and how sure they are."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import retention_models as rm
+from retention_models.core.check import Check
+from retention_models.narrative.answer import MIME
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+TERMS = rm.Terms(price=12, currency="EUR")
+
+
+def campaign(buyers: int, *, cost: float = 0.2, assigned_by: str = "random", **plan: object):
+    bought = [1] * 50 + [0] * 450 + [1] * buyers + [0] * (500 - buyers)
+    rows = pd.DataFrame({"arm": ["none"] * 500 + ["mail"] * 500, "bought": bought})
+    stated = (
+        {"plan": rm.Plan(control="none", assigned_by=assigned_by, **plan)} if plan else {"assigned_by": assigned_by}
+    )
+    return rm.interventions.read_campaign(rows, TERMS, cost=cost, **stated)
+
+
+def stored_answers():
+    """The answer that each notebook's stored outputs hold."""
+    for path in NOTEBOOKS:
+        cells = json.loads(path.read_text())["cells"]
+        outputs = [o for c in cells if "decision" in c["metadata"].get("tags", []) for o in c["outputs"]]
+        yield pytest.param(next(o["data"][MIME] for o in outputs if MIME in o.get("data", {})), id=path.stem)
+
+
+@pytest.mark.parametrize("answer", list(stored_answers()))
+def test_each_page_answers_in_few_words_with_figures_and_actions(answer):
+    assert len(answer["headline"].split()) <= 25
+    assert 3 <= len(answer["figures"]) <= 5
+    assert 1 <= len(answer["actions"]) <= 3
+    assert answer["sureness"]
+    assert {"data"} < set(answer["facts"])
+    for figure in answer["figures"]:
+        assert figure["value"]
+        assert len(figure["label"].split()) <= 8
+    for sentence in (answer["headline"], *answer["actions"]):
+        assert len(sentence.split()) <= 35
+
+
+def test_a_campaign_that_pays_is_rolled_out_with_a_random_group_left_out():
+    paying = campaign(90, reach=50_000)
+    answer = rm.narrative.campaign_answer(paying, facts=rm.narrative.campaign_facts(paying, name="a/b/test.csv"))
+    assert answer.headline.startswith("Roll out “mail” to 50,000 customers: EUR ")
+    assert answer.headline in rm.narrative.recommendation(paying)
+    assert answer.actions == ("Keep a random group out of the roll-out, to measure whether it goes on paying.",)
+    labels = [figure.label for figure in answer.figures]
+    assert labels == ["Value per customer, mail", "A year, 50,000 customers", "Customers in the test"]
+    assert answer.figures[-1].range == "500 per group"
+    assert answer.facts["data"] == "test.csv"
+    assert answer.facts["groups"] == "none, mail"
+    assert answer.facts["assigned by"] == "random"
+
+
+def test_a_campaign_that_may_lose_is_tested_on_and_one_that_loses_is_stopped():
+    unsure = rm.narrative.campaign_answer(campaign(90, cost=0.5))
+    assert unsure.headline.startswith("Keep testing “mail”")
+    assert unsure.actions == ("Do not roll out yet: a loss is possible.",)
+    losing = rm.narrative.campaign_answer(campaign(50, cost=5.0))
+    assert losing.headline.startswith("Keep “none”.")
+    assert losing.actions[0].startswith("Spend the money elsewhere")
+
+
+def test_what_chance_did_not_assign_and_what_is_broken_decides_nothing():
+    chosen = rm.narrative.campaign_answer(campaign(90, assigned_by="rule"))
+    assert chosen.headline.startswith("Do not decide by this comparison")
+    assert chosen.actions == ("Assign customers at random in the next test.",)
+    assert [figure.label for figure in chosen.figures] == ["Customers in the test"]
+    broken = campaign(90, shares={"none": 3, "mail": 1})
+    answer = rm.narrative.campaign_answer(broken, broken.experiment.checks)
+    assert answer.headline.startswith("Do not decide by this test")
+    assert answer.actions == ("Find out why, and repeat the test.",)
+    assert answer.failures
+
+
+@pytest.fixture(scope="module")
+def shop(log, customers, fits):
+    """The log, a fit, and what the pages on purchases show of them."""
+    everyone = rm.summarize(log)
+    terms = rm.Terms(horizon=39, time_unit="W", annual_discount_rate=0.15, margin=0.3, currency="USD")
+    purchases, spend = rm.fit(rm.MBGNBD, everyone), rm.value.fit_spend(everyone)
+    return log, everyone, terms, purchases, spend
+
+
+def test_the_customer_base_is_answered_by_the_second_order_and_the_segment(shop):
+    log, everyone, terms, purchases, spend = shop
+    second = rm.logs.time_to_second_purchase(log)
+    segment = rm.logs.rfm_segments(log)["segment"].loc[everyone.index]
+    held = rm.value.value_by_segment(purchases, everyone, terms, segment, spend=spend)
+    status = rm.forecast.status_by_group(purchases, everyone)
+    about = {"day": "1998-06-30", "terms": terms}
+    answer = rm.narrative.customer_base_answer(status, second, held, **about)
+    day = rm.logs.second_purchase_window(second)
+    assert answer.headline == (
+        f"Try for the second order until day {day:,}; segment “{held.index[0]}” holds "
+        f"{100 * held['share_of_value'].iloc[0]:.0f} % of the value."
+    )
+    assert "are expected to still be customers on 1998-06-30." in answer.sureness[0]
+    lost = Check("customers held for lost stay away", False, "Many came back.")
+    unknown = rm.narrative.customer_base_answer(status, second, held, alive=lost, **about)
+    assert unknown.sureness[0].startswith("The log does not show who of 2,357 customers has left by 1998-06-30.")
+    assert unknown.failures == (lost,)
+    short = rm.narrative.customer_base_answer(status, second.head(3), held, **about)
+    assert short.headline.startswith("The log is too short to say until when")
+
+
+def test_value_is_answered_by_its_planning_range_and_what_acquisition_may_cost(shop):
+    log, everyone, _, purchases, spend = shop
+    window = {"horizon": 13, "time_unit": "W"}
+    short = rm.Terms(horizon=13, time_unit="W", annual_discount_rate=0.15, margin=0.3, currency="USD")
+    past = rm.evaluation.past_errors(log, rm.MBGNBD, horizon=13)
+    total = rm.total_value(purchases, everyone, short, spend=spend, past_errors=past)
+    worth = rm.customer_value(purchases, everyone, short, spend=spend)
+    paying = rm.value.paying_customers(rm.value.break_even_uplift(worth, cost=1.0))
+    before = rm.evaluation.new_customer_errors(log, rm.MBGNBD, **window)
+    new = rm.value.new_customer_value(purchases, short, spend=spend, first_amount=30.0, past_errors=before)
+    answer = rm.narrative.value_answer(total, past, paying, terms=short, cost=1.0, new=new)
+    low, high = (short.written(float(f"{total[n].iloc[0]:.3g}")) for n in ("planning_lower_80", "planning_upper_80"))
+    assert answer.headline == f"Plan with {low} to {high} from the 2,357 known customers over the next 13 weeks."
+    least = short.written(float(f"{new['planning_lower_80'].iloc[0]:.3g}"))
+    assert answer.actions[0] == f"Pay at most {least} to acquire a customer."
+    without = rm.narrative.value_answer(total, past, paying, terms=short, cost=1.0)
+    assert len(without.figures) == 2
+    assert without.actions[0].startswith("Make an offer that costs USD 1.00 to at most ")
+
+
+def test_a_log_too_thin_for_a_forecast_says_what_would_settle_it(shop):
+    log, everyone, *_ = shop
+    settings = rm.logs.choose_settings(log)
+    facts = rm.narrative.purchase_facts("x/y.csv", rm.narrative.overview(log))
+    answer = rm.narrative.thin_log_answer(len(everyone), settings, facts=facts)
+    assert "a longer log would settle" in answer.headline
+    assert answer.facts["data"] == "y.csv"
+    assert answer.facts["customers"] == "2,357"
