@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A page in the index: its file name, title, question and decision."""
+    """A page in the index: its file name, title, question and decision, its answer, and the picture that carries it.
+
+    ``answer`` holds the plain values of a ``narrative.Answer``, and is empty where a page has none.
+    """
 
     file: str
     title: str
     question: str
     decision: str
+    answer: dict[str, Any] = field(default_factory=dict)
+    picture: str = ""
 
 
 def read_entries(pages: Iterable[Path]) -> list[Entry]:
@@ -25,22 +32,25 @@ def read_entries(pages: Iterable[Path]) -> list[Entry]:
 
 
 def _read_entry(page: Path) -> Entry | None:
-    head, _, _ = page.read_text(encoding="utf-8", errors="replace").partition("</head>")
-    about = _Head()
-    about.feed(head)
+    top, _, _ = page.read_text(encoding="utf-8", errors="replace").partition("<main")
+    about = _Top()
+    about.feed(top)
     match about.meta:
         case {"generator": str(maker), "description": str(question), "decision": str(decision)}:
-            return Entry(page.name, about.title, question, decision) if maker.startswith("retention-models ") else None
+            if maker.startswith("retention-models "):
+                answer = json.loads(about.meta.get("answer") or "{}")
+                return Entry(page.name, about.title, question, decision, answer, about.picture)
     return None
 
 
-class _Head(HTMLParser):
-    """Collects the title and the named ``meta`` values of a page."""
+class _Top(HTMLParser):
+    """Collects the title, the named ``meta`` values, and the first picture above the text of a page."""
 
     def __init__(self) -> None:
         super().__init__()
         self.title = ""
         self.meta: dict[str, str] = {}
+        self.picture = ""
         self._in_title = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -48,6 +58,8 @@ class _Head(HTMLParser):
         match dict(attrs):
             case {"name": str(name), "content": str(content)} if tag == "meta":
                 self.meta[name] = content
+            case {"src": str(address)} if tag == "img" and not self.picture:
+                self.picture = address
 
     def handle_endtag(self, tag: str) -> None:
         self._in_title = False
