@@ -35,6 +35,7 @@ from retention_models.logs.contracts.retention_counts import (
     share_off_renewals,
     tabulate_retention,
 )
+from retention_models.logs.contracts.rows import PRICE
 from retention_models.logs.contracts.snapshot import Snapshot, tabulate_snapshot
 from retention_models.tables.days import (
     Day,
@@ -48,6 +49,7 @@ from retention_models.tables.days import (
 )
 from retention_models.tables.frames import collect, count_distinct, on_engine
 
+PRICE_STD = f"{PRICE}_std"
 NO_WHOLE_PERIOD = "spells without a whole period of their own in view"
 
 
@@ -147,7 +149,8 @@ def active_customers(spells: Spells | Snapshot, *, period: Period, by: str | Seq
     -------
     pandas.DataFrame
         ``cohort`` (text), the columns of ``by``, ``tenure`` (renewals made, 0 for none yet), and ``weight`` (number of
-        customers). If contracts end on any day, ``tenure`` is the number of periods, rounded to the nearest.
+        customers). If contracts end on any day, ``tenure`` is the number of periods, rounded to the nearest. If the
+        spells have prices, ``price`` is the mean of these customers, and ``price_std`` the standard deviation.
 
     Raises
     ------
@@ -180,8 +183,11 @@ def active_customers(spells: Spells | Snapshot, *, period: Period, by: str | Seq
     rows = on_engine(spells.frame).filter(~nw.col("churned"))
     rows, start = Day.in_column("start").add_columns(rows, "_start")
     made = completed_periods(start, _day_of_tenures(spells, period), period)
-    rows = rows.with_columns(cohort=_cohort(start, period), tenure=made).select("cohort", *names, "tenure")
-    counts = count_spells(rows, names).rename(columns={"spells": "weight"})
+    rows = rows.with_columns(cohort=_cohort(start, period), tenure=made)
+    prices, paid = nw.col(PRICE), nw.col(PRICE_STD)
+    priced = {PRICE: prices.mean(), PRICE_STD: paid.std(ddof=0)} if spells.price else {}
+    rows = rows.with_columns(prices.alias(name) for name in priced).select("cohort", *names, "tenure", *priced)
+    counts = count_spells(rows, names, **priced).rename(columns={"spells": "weight"}).round(dict.fromkeys(priced, 6))
     counts = counts.sort_values(["cohort", *names, "tenure"], ignore_index=True)
     counts.attrs["period"] = period
     return counts.assign(cohort=_cohort_names(counts["cohort"], period))

@@ -1,0 +1,125 @@
+"""Prices of contracts: how a column is read, which contracts count, and what is refused."""
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import retention_models as rm
+from retention_models.logs.contracts.log import truncate_spells
+
+LOG = pd.DataFrame(
+    {
+        "customer_id": ["Ann", "Bob", "Bob", "Cem", "Cem", "Dee", "Eve", "Fay"],
+        "start": ["2023-01-15", "2023-01-01", "2023-03-01", "2023-02-10", "2023-02-20", "2023-01-01", "2023-02-25",
+                  "2023-02-01"],
+        "end": [None, "2023-02-28", None, None, "2024-05-01", "2023-03-31", None, None],
+        "fee": ["1.234,50 EUR", "10,00 EUR", "20,00 EUR", "5,00 EUR", "7,25 EUR", None, "0,00 EUR", "5,00 EUR"],
+        "plan": list("xyyxxzxx"),
+    }
+)  # fmt: skip
+COUNTED = {"sampling": "acquisition", "observation_end": "2023-04-30", "price": "fee"}
+
+
+def engines(log, folder):
+    log.to_csv(folder / "log.csv", index=False)
+    columns = {name: log[name].astype(object).where(log[name].notna(), None).to_list() for name in log}
+    return {
+        "pandas": log,
+        "polars": pl.DataFrame(columns),
+        "lazy": pl.LazyFrame(columns),
+        "duckdb": duckdb.connect().from_df(log),
+        "csv": folder / "log.csv",
+    }
+
+
+@pytest.mark.parametrize(
+    "engine", ["polars", "csv", *(pytest.param(name, marks=pytest.mark.slow) for name in ("pandas", "lazy", "duckdb"))]
+)
+def test_customers_pay_what_their_running_contracts_cost_on_every_engine(engine, tmp_path):
+    """Bob changed his contract, Cem has two at once, Dee has left, Eve pays nothing."""
+    spells = rm.read_contracts(engines(LOG, tmp_path)[engine], **COUNTED, covariates="plan")
+    active = rm.logs.active_customers(spells, period="M", by="plan")
+    assert active[["cohort", "plan", "tenure", "weight"]].values.tolist() == [
+        ["2023-01", "x", 3, 1],
+        ["2023-01", "y", 3, 1],
+        ["2023-02", "x", 2, 3],
+    ]
+    cem_eve_fay = [12.25, 0.0, 5.0]
+    np.testing.assert_allclose(active["price"], [1234.5, 20.0, np.mean(cem_eve_fay)], atol=5e-7)
+    np.testing.assert_allclose(active["price_std"], [0.0, 0.0, np.std(cem_eve_fay)], atol=5e-7)
+    assert spells.price == "fee"
+    assert spells.formats == {"fee": "decimal comma"}
+    assert spells.settled == {
+        "contracts joined to another of the same customer": 2,
+        "running contracts with a price of 0": 1,
+        "running contracts beside another of the same customer, prices added": 1,
+    }
+
+
+def test_a_spell_that_has_ended_is_paid_no_more_and_an_earlier_day_knows_no_prices():
+    """Nothing else changes with prices."""
+    spells, plain = (rm.read_contracts(LOG, **(COUNTED | {"price": price})) for price in ("fee", None))
+    pd.testing.assert_frame_equal(spells.frame.drop(columns="price"), plain.frame)
+    prices = spells.frame.set_index("customer_id")["price"]
+    assert prices.dropna().to_dict() == {"Ann": 1234.5, "Bob": 20.0, "Cem": 12.25, "Eve": 0.0, "Fay": 5.0}
+    then = truncate_spells(spells, "2023-03-15")
+    assert "price" not in then.frame
+    assert "price" not in rm.logs.active_customers(then, period="M")
+
+
+def test_each_of_several_contracts_kept_apart_has_its_own_price():
+    spells = rm.read_contracts(LOG, **COUNTED, overlaps="keep")
+    prices = spells.frame.set_index(["customer_id", "spell"])["price"]
+    assert (prices["Cem", 1], prices["Cem", 2]) == (5.0, 7.25)
+    assert np.isnan(prices["Bob", 1])
+    assert not [rule for rule in spells.settled if "added" in rule]
+
+
+@pytest.mark.parametrize(
+    ("prices", "message"),
+    [
+        (
+            {0: None, 3: "", 2: "9"},
+            "column 'fee' is missing or no amount for 2 of 6 contracts that run on 2023-04-30; c",
+        ),
+        ({0: -5.0, 2: np.inf}, r"is missing or no amount for 1 and is below 0 \(such as -5\) for 1 of 6 contracts"),
+    ],
+    ids=["missing", "negative too"],
+)
+def test_running_contracts_need_a_price_of_0_or_more(prices, message):
+    log = LOG.assign(fee=[prices.get(row, 9.0) for row in range(len(LOG))])
+    with pytest.raises(ValueError, match=message):
+        rm.read_contracts(log, **COUNTED)
+
+
+def test_a_price_that_nobody_can_read_is_shown(tmp_path):
+    many = pd.concat([LOG.assign(customer_id=LOG["customer_id"] + str(i), fee="9,50") for i in range(40)])
+    many.iloc[0, many.columns.get_loc("fee")] = "on request"
+    with pytest.raises(ValueError, match=r"for 1 of 240 contracts that run .* has values such as 'on request'"):
+        rm.read_contracts(many, **COUNTED)
+
+
+def test_prices_of_several_currencies_are_not_added():
+    with pytest.raises(ValueError, match="column 'currency' mixes currencies: 4 with EUR, 2 with USD of 6 rows"):
+        rm.read_contracts(LOG.assign(fee=9.5, currency=["EUR"] * 6 + ["USD"] * 2), **COUNTED)
+
+
+@pytest.mark.parametrize(("decimal", "price"), [(".", 1.234), (",", 1234.0)])
+def test_a_price_with_two_meanings_is_settled_by_the_decimal_mark(decimal, price):
+    log = LOG.assign(fee="1.234")
+    with pytest.raises(ValueError, match=r"can mean two things: .* State one of them"):
+        rm.read_contracts(log, **COUNTED)
+    spells = rm.read_contracts(log, **COUNTED, decimal=decimal)
+    assert spells.frame["price"].max() == pytest.approx(2 * price)
+
+
+def test_the_settings_of_a_log_pass_the_prices_on():
+    log = LOG.assign(fee=9.5)
+    settings = rm.logs.choose_settings(log, start="start", price="fee", observation_end="2023-04-30", period="M")
+    assert settings.spells.price == "fee"
+    with pytest.raises(ValueError, match=r"no column 'fees'; it has .*price="):
+        rm.logs.choose_settings(log, start="start", price="fees", observation_end="2023-04-30")
+    with pytest.raises(ValueError, match="covariates price: the spells have columns of that name"):
+        rm.read_contracts(log.assign(price="low"), **COUNTED, covariates="price")
