@@ -16,7 +16,7 @@ from retention_models.forecast.churn_errors import read_churn_errors
 from retention_models.tables.customer_table import Customers, open_customers, read_table
 from retention_models.tables.groups import read_groups
 from retention_models.value.contracts import total_contract_value, value_of_tenures
-from retention_models.value.payments import Moment, payment_schedule
+from retention_models.value.payments import Moment, payment_schedule, price_by_line
 from retention_models.value.terms import Terms, require_terms
 
 FEWEST = 30  # contracts that have reached a tenure
@@ -167,7 +167,9 @@ def require_tested(backtest: pd.DataFrame, seen: int) -> list[int]:
 
 def _share_at_rare_tenures(fit: Fit, customers: Any, terms: Terms, reached: pd.Series[Any], moment: Moment) -> float:
     """The share of a value within a horizon that is paid at tenures which few contracts have reached."""
+    terms, price, _ = price_by_line(terms, customers)
     source, table = read_contract_customers(fit, customers)
+    paid = np.bincount(table.row, table.line_weight * price, len(table.weight))
     common = reached[reached >= FEWEST]
     last = int(common.index.max()) if len(common) else 0
     full = np.full(len(table.weight), int(terms.horizon or 0))
@@ -179,7 +181,7 @@ def _share_at_rare_tenures(fit: Fit, customers: Any, terms: Terms, reached: pd.S
         for ahead in np.unique(horizon[horizon > 0]):
             schedule = payment_schedule(replace(terms, horizon=int(ahead)), fit)
             each = source.values(value_of_tenures(table, schedule, moment), table.rows)
-            total += float(table.weight[horizon == ahead] @ each[horizon == ahead])
+            total += float(paid[horizon == ahead] @ each[horizon == ahead])
         return total
 
     whole = value(full)

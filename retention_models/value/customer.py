@@ -48,7 +48,8 @@ def customer_value(
         the number of renewals made (0 for a new customer). A row is one customer, or ``weight`` customers.
     terms
         For purchases: ``horizon, time_unit, annual_discount_rate`` and, with ``spend``, ``margin``. For contracts:
-        ``billing_period, annual_discount_rate``, and ``price`` and ``margin`` for value in money.
+        ``billing_period, annual_discount_rate``, and ``price`` and ``margin`` for value in money. The price may be a
+        column of ``customers``, such as ``"price"`` of ``active_customers``.
     spend
         A fitted ``GammaGamma`` for the expected amount of a purchase of each customer. By default None: each purchase
         counts the price of the terms, or 1 without a price.
