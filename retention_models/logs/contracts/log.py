@@ -186,6 +186,9 @@ def read_contracts(
     The price of a spell is that of the contract that runs at the end of observation. Several contracts of one spell
     that run then are paid side by side: their prices are added, and ``settled`` counts them, as it does free contracts.
 
+    If dear contracts end sooner, one model for all customers values them too high. A column of price bands is then a
+    covariate, for ``retention_table(by=...)`` and ``fit(by=...)``.
+
     Examples
     --------
     >>> import pandas as pd
