@@ -24,6 +24,7 @@ import pandas as pd
 
 from retention_models.core.arguments import require_texts
 from retention_models.core.dates import MONTHS
+from retention_models.logs.contracts.contract_prices import PRICE_STD, mean_prices
 from retention_models.logs.contracts.log import Spells, truncate_spells
 from retention_models.logs.contracts.retention_counts import (
     AT_RENEWALS,
@@ -49,7 +50,6 @@ from retention_models.tables.days import (
 )
 from retention_models.tables.frames import collect, count_distinct, on_engine
 
-PRICE_STD = f"{PRICE}_std"
 NO_WHOLE_PERIOD = "spells without a whole period of their own in view"
 
 
@@ -177,7 +177,8 @@ def active_customers(spells: Spells | Snapshot, *, period: Period, by: str | Seq
         active = spells.frame[~spells.frame["churned"]]
         if "nearest" in active:
             active = active.assign(tenure=active["nearest"])
-        active = active.groupby([*names, "tenure"])["weight"].sum().reset_index()
+        keys = [*names, "tenure"]
+        active = mean_prices(active, keys) if spells.price else active.groupby(keys)["weight"].sum().reset_index()
         active.attrs["period"] = period
         return active
     rows = on_engine(spells.frame).filter(~nw.col("churned"))

@@ -173,7 +173,9 @@ def contract_settings(
             window=1 if window is None else window,
             cause=cause,
             covariates=covariates,
+            price=price,
             max_set_aside=max_set_aside,
+            decimal=decimal,
         )
     if tenure_unit is not None or window is not None:
         raise ValueError(

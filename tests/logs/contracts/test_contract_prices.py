@@ -123,3 +123,41 @@ def test_the_settings_of_a_log_pass_the_prices_on():
         rm.logs.choose_settings(log, start="start", price="fees", observation_end="2023-04-30")
     with pytest.raises(ValueError, match="covariates price: the spells have columns of that name"):
         rm.read_contracts(log.assign(price="low"), **COUNTED, covariates="price")
+
+
+TENURES = pd.DataFrame(
+    {
+        "months": [3, 3, 3, 5, 5, 1],
+        "Churn": ["No", "No", "No", "No", "Yes", "Yes"],
+        "charge": ["12,50 EUR", "1.010,00 EUR", "12,50 EUR", "0,00 EUR", None, "7,00 EUR"],
+        "plan": list("xxyyyy"),
+    }
+)
+SNAPSHOT = {"tenure": "months", "churned": "Churn", "sampling": "window", "observation_end": "2024-06-30"}
+
+
+@pytest.mark.parametrize("by", [[], ["plan"]], ids=["all", "by plan"])
+def test_customers_of_a_table_of_tenures_have_prices_too(by, tmp_path):
+    TENURES.to_csv(tmp_path / "table.csv", index=False)
+    settings = rm.logs.choose_settings(tmp_path / "table.csv", **SNAPSHOT, price="charge", covariates=by)
+    active = rm.logs.active_customers(settings.spells, period="M", by=by).set_index([*by, "tenure"])
+    paid = {("x", 3): [12.5, 1010.0], ("y", 3): [12.5], ("y", 5): [0.0]} if by else {3: [12.5, 1010.0, 12.5], 5: [0.0]}
+    assert active.to_dict("index") == {
+        key: {"weight": len(prices), "price": round(np.mean(prices), 6), "price_std": round(np.std(prices), 6)}
+        for key, prices in paid.items()
+    }
+    assert settings.spells.settled == {"active customers with a price of 0": 1}
+
+
+def test_active_customers_of_a_table_of_tenures_need_a_price_of_0_or_more():
+    with pytest.raises(
+        ValueError, match=r"'charge' is missing or no amount for 1 of 4 active customers; correct"
+    ):
+        rm.logs.choose_settings(TENURES.assign(charge=[1.0, 2.0, np.nan, 1, 1, 1]), **SNAPSHOT, price="charge")
+    with pytest.raises(ValueError, match=r"'charge' is below 0 \(such as -2\) for 2 of 4 active customers; correct"):
+        rm.logs.choose_settings(TENURES.assign(charge=[1.0, -2, -1, 1, 1, -9]), **SNAPSHOT, price="charge")
+    two = TENURES.assign(charge="1.250")
+    with pytest.raises(ValueError, match="can mean two things"):
+        rm.logs.choose_settings(two, **SNAPSHOT, price="charge")
+    settings = rm.logs.choose_settings(two, **SNAPSHOT, price="charge", decimal=",")
+    assert set(rm.logs.active_customers(settings.spells, period="M")["price"]) == {1250.0}
