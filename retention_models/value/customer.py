@@ -132,7 +132,9 @@ def total_value(
     fit, terms, spend, moment, level
         As in ``customer_value``.
     customers
-        As in ``customer_value``. A column ``weight`` is the number of customers of a row.
+        As in ``customer_value``. A column ``weight`` is the number of customers of a row. If the price of the terms is
+        the mean of a row, such as ``"price"`` of ``active_customers``, a column with ``_std`` at the end of its name is
+        the standard deviation, which counts for the chance in the outcome.
     by
         The name of a column of segments, or the segment of each customer: a Series by its index, a list or an array in
         the order of ``customers``. A missing segment is an error. By default None: one segment named "all".

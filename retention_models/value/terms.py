@@ -209,9 +209,8 @@ def _check_price(price: ArrayLike) -> float | str | tuple[float, ...]:
         return price
     amounts = np.asarray(price)
     if amounts.ndim > 1 or amounts.size == 0 or amounts.dtype.kind not in "fiu" or not np.all(np.isfinite(amounts)):
-        raise ValueError(
-            f"price must be an amount of money, a list of such amounts, or the name of a column; got {price!r}"
-        )
+        quoted = ", which is text: write an amount without quotes" if isinstance(price, str) else ""
+        raise ValueError(f"price must be an amount of money, or a list of such amounts; got {price!r}{quoted}")
     return float(amounts) if amounts.ndim == 0 else tuple(amounts.astype(float).tolist())
 
 

@@ -89,6 +89,8 @@ def test_parts_by_evidence_are_those_of_each_payment_counted_by_its_price(fit):
     found = rm.value.value_by_evidence(fit, EACH, terms("price"), KEPT)
     payments = rm.value.value_by_evidence(fit, EACH.assign(weight=EACH["price"]), terms(1.0), KEPT)
     pd.testing.assert_frame_equal(found, payments)
+    free = rm.value.value_by_evidence(fit, EACH.assign(price=0.0), terms("price"), KEPT)
+    assert free[["value", "value_upper", "share"]].to_numpy().tolist() == [[0.0, 0.0, 0.0]] * 2
 
 
 def test_groups_are_valued_at_their_own_prices():
@@ -116,7 +118,7 @@ def test_terms_say_whose_price_they_count():
     with pytest.raises(ValueError, match="price must be one amount here, and not one for each payment or a column"):
         _ = terms("fee").unit_value
     for text in ("9.90", " ", "-1"):
-        with pytest.raises(ValueError, match=f"or the name of a column; got '{text}'"):
+        with pytest.raises(ValueError, match=f"got '{text}', which is text: write an amount without quotes"):
             terms(text)
 
 

@@ -12,15 +12,16 @@ import pandas as pd
 from retention_models.logs.contracts.rows import PRICE, Unread
 from retention_models.logs.contracts.spells import Rows, is_running
 from retention_models.logs.transactions.log import BEYOND_CENTS, tally
-from retention_models.tables.currencies import CURRENCY, require_one_currency
-from retention_models.tables.engines import column_names
+from retention_models.tables.currencies import require_one_currency
 from retention_models.tables.frames import collect
 
 PRICE_STD = f"{PRICE}_std"
 
 
-def count_prices(contracts: Rows, until: dt.date, column: str, unread: Unread) -> tuple[int, int]:
+def count_prices(contracts: Rows, until: dt.date, column: str, unread: Unread, currency: str | None) -> tuple[int, int]:
     """How many contracts run on the last day of observation, and how many of these are free.
+
+    ``currency`` is the column of the source that says the currency of its prices, if there is one.
 
     Raises
     ------
@@ -34,8 +35,8 @@ def count_prices(contracts: Rows, until: dt.date, column: str, unread: Unread) -
     facts = collect(running.select(**counts, free=tally(known & (price == 0)), lowest=lowest)).fillna(0).iloc[0]
     hint = unread([PRICE]) if facts["unknown"] else ""
     _require_prices(facts, column, f"contracts that run on {until}{hint}")
-    if CURRENCY in column_names(running.to_native()):
-        require_one_currency(running, CURRENCY, with_conditions=False)
+    if currency:
+        require_one_currency(running, currency, with_conditions=False)
     return int(facts["rows"]), int(facts["free"])
 
 

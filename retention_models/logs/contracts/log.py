@@ -31,6 +31,7 @@ from retention_models.logs.contracts.spells import (
     single_spells,
 )
 from retention_models.logs.transactions.log import tally
+from retention_models.tables.currencies import CURRENCY, currency_column
 from retention_models.tables.days import Day, day_number
 from retention_models.tables.files import naming
 from retention_models.tables.frames import collect, on_engine
@@ -226,7 +227,8 @@ def read_contracts(
         contracts, set_aside, nearly_all = select_usable(log, roles, until, time_zone, max_set_aside, unread)
         counts = {"rows": nw.len(), "customers": nw.col("customer_id").n_unique(), "open": tally(nw.col("said_open"))}
         size = scalars(contracts, **counts)
-        running, free = count_prices(contracts, until, price, unread) if price else (0, 0)
+        currency = currency_column(source).get(CURRENCY) if price else None
+        running, free = count_prices(contracts, until, price, unread, currency) if price else (0, 0)
         has_several = size["customers"] < size["rows"]
         whole = join_contracts(contracts, overlaps, join_within, until) if has_several else single_spells(contracts)
         spells = observe_spells(whole, begin, until)

@@ -102,8 +102,8 @@ def test_a_price_that_nobody_can_read_is_shown(tmp_path):
 
 
 def test_prices_of_several_currencies_are_not_added():
-    with pytest.raises(ValueError, match="column 'currency' mixes currencies: 4 with EUR, 2 with USD of 6 rows"):
-        rm.read_contracts(LOG.assign(fee=9.5, currency=["EUR"] * 6 + ["USD"] * 2), **COUNTED)
+    with pytest.raises(ValueError, match="column 'Ccy' mixes currencies: 4 with EUR, 2 with USD of 6 rows"):
+        rm.read_contracts(LOG.assign(fee=9.5, Ccy=["EUR"] * 6 + ["USD"] * 2), **COUNTED)
 
 
 @pytest.mark.parametrize(("decimal", "price"), [(".", 1.234), (",", 1234.0)])
@@ -150,9 +150,7 @@ def test_customers_of_a_table_of_tenures_have_prices_too(by, tmp_path):
 
 
 def test_active_customers_of_a_table_of_tenures_need_a_price_of_0_or_more():
-    with pytest.raises(
-        ValueError, match=r"'charge' is missing or no amount for 1 of 4 active customers; correct"
-    ):
+    with pytest.raises(ValueError, match=r"'charge' is missing or no amount for 1 of 4 active customers; correct"):
         rm.logs.choose_settings(TENURES.assign(charge=[1.0, 2.0, np.nan, 1, 1, 1]), **SNAPSHOT, price="charge")
     with pytest.raises(ValueError, match=r"'charge' is below 0 \(such as -2\) for 2 of 4 active customers; correct"):
         rm.logs.choose_settings(TENURES.assign(charge=[1.0, -2, -1, 1, 1, -9]), **SNAPSHOT, price="charge")
