@@ -100,7 +100,7 @@ CONTRACTS = Source(
             LEVEL,
         ),
         "the money": (
-            Option("price", "AMOUNT", "amount, or column, of a payment; all of one --period (default: none)", price),
+            Option("price", "AMOUNT|COLUMN", "of one payment, of one --period for all (default: none)", price),
             Option("margin", "SHARE", "share of the price that is earned (default: 0.6, assumed)", margin),
             Option("annual_discount_rate", "RATE", "0.1 for 10 %% a year (default: 0.1, assumed)", discount_rate),
             CURRENCY,
