@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from retention_models.cli.options import (
@@ -40,7 +41,10 @@ def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
     from retention_models.logs.contracts.calendar_events import with_events
     from retention_models.logs.contracts.retention import retention_table
     from retention_models.logs.contracts.settings import contract_settings
+    from retention_models.report.written_tables import check_output
 
+    if options.scores is not None:
+        check_output(options.scores, option="--scores")
     if options.tenure is not None or options.churned is not None:
         _check_without_dates(options)
     keywords: dict[str, Any] = given(options, (*_COLUMNS, *_PLAN, *_TENURES, *(option.name for option in _READING)))
@@ -60,6 +64,8 @@ def _check_without_dates(options: Namespace) -> None:
     if names:
         unused = " and ".join(f"--{name.replace('_', '-')}" for name in names)
         raise RequestError(f"--tenure and --churned are for files without dates; leave out {unused}, or them")
+    if options.scores is not None:
+        raise RequestError("--scores lists customers by id, which files without dates do not have; leave it out")
 
 
 CONTRACTS = Source(
@@ -104,6 +110,9 @@ CONTRACTS = Source(
             Option("margin", "SHARE", "share of the price that is earned (default: 0.6, assumed)", margin),
             Option("annual_discount_rate", "RATE", "0.1 for 10 %% a year (default: 0.1, assumed)", discount_rate),
             CURRENCY,
+        ),
+        "files beside the pages": (
+            Option("scores", "FILE", "write who is about to leave, most value at risk first: .csv or .parquet", Path),
         ),
     },
     columns=_COLUMNS,

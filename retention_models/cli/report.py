@@ -132,6 +132,7 @@ def _run(options: Namespace, source: Source | None) -> None:
     jobs = [job for job in jobs if job.notebooks]
     if not jobs and not problems:
         raise RequestError(f"none of the notebooks takes {' or '.join(each.what for each in sources)}")
+    _require_one_writer(options, jobs)
     for job in jobs:
         index = publish(job.notebooks, options.output, settings=job.settings, show_code=options.show_code)
     if not (sources or options.notebooks):
@@ -170,6 +171,20 @@ def _require_own_options(options: Namespace, sources: Sequence[Source]) -> None:
             f"{everything[name].flag} is no option of {' or '.join(source.what for source in sources)}; see "
             f"retention-models {sources[0].section} --help"
         )
+
+
+def _require_one_writer(options: Namespace, jobs: Sequence[_Job]) -> None:
+    """An error where several notebooks would write the same file, each over that of the other."""
+    files = {name for source in SOURCES for name, option in source.every_option.items() if option.parse is Path}
+    for name in given(options, sorted(files)):
+        asked = [path for job in jobs for path in job.notebooks if name in job.settings]
+        parameters = _parameters(asked)
+        writers = [path.stem for path in asked if name in parameters[path]]
+        if len(writers) > 1:
+            raise RequestError(
+                f"--{name} names one file, and {' and '.join(writers)} would write it; name one of the notebooks, or a "
+                f"file of its own in each section of {NAME}"
+            )
 
 
 def _prepare(

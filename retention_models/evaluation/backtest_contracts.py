@@ -22,6 +22,7 @@ from retention_models.logs.contracts.calendar_events import with_events
 from retention_models.logs.contracts.log import Spells, truncate_spells
 from retention_models.logs.contracts.retention import active_customers, renewals_since, retention_table
 from retention_models.tables.days import Period, period_offset
+from retention_models.tables.groups import read_groups
 
 Events: TypeAlias = Mapping[str, Sequence[str]]
 COLUMNS = (
@@ -38,6 +39,7 @@ def backtest_retention(
     renewals: int,
     level: float = 0.95,
     events: Events | None = None,
+    by: str | None = None,
 ) -> pd.DataFrame:
     """A backtest of contracts: expected and actual survivors among the customers of earlier days.
 
@@ -58,6 +60,9 @@ def backtest_retention(
     events
         What made churn different in some months, as in ``logs.with_events``: the season and the events of the log then
         explain what they can. By default None: forecasts that knew of no events.
+    by
+        A covariate of the spells: each of its groups gets a model of its own, and the table is of their sum. By default
+        None: one model for all.
 
     Returns
     -------
@@ -104,9 +109,9 @@ def backtest_retention(
     whole = None if events is None else _fit_calendar(model_class, retention_table(spells, period=period), events)
     for origin in origins:
         then = truncate_spells(spells, origin)
-        found = _fit_at_origin(model_class, then, period, events)
-        base = active_customers(then, period=period)
-        forecast = forecast_retention(found, base, renewals=renewals, level=level)
+        found = _fit_at_origin(model_class, then, period, events, by)
+        base = active_customers(then, period=period, by=by or ())
+        forecast = _sum_of_groups(found, base, renewals, by, level)
         if whole is not None and whole.covariate_terms.months is not None:
             came, without = (
                 forecast_retention(each, base, renewals=renewals)["expected"]
@@ -130,21 +135,36 @@ def backtest_retention(
     return table.astype(dict.fromkeys(counts, np.int64))[[*COLUMNS[:-1], "error", "inside", COLUMNS[-1]]]
 
 
-def _fit_at_origin(model_class: Any, then: Spells, period: Period, events: Events | None) -> Fit:
+def _sum_of_groups(found: Fit, base: pd.DataFrame, renewals: int, by: str | None, level: float) -> pd.DataFrame:
+    """The forecast of all customers, as the sum of independent groups if there are any."""
+    if by is None:
+        return forecast_retention(found, base, renewals=renewals, level=level)
+    forecasts = [
+        forecast_retention(found.groups.get(label, found), base[lines], renewals=renewals, level=level)
+        for label, lines in read_groups(base, by).items()
+    ]
+    total = pd.concat(forecasts).drop(columns="group").groupby(level=0).sum()
+    for end in (f"{kind}_{side}" for kind in ("expected", "survivors") for side in ("lower", "upper")):
+        reach = np.hypot.reduce([forecast[end] - forecast["expected"] for forecast in forecasts])
+        total[end] = total["expected"] + (reach if end.endswith("upper") else -reach)
+    return total.round({"survivors_lower": 0, "survivors_upper": 0})
+
+
+def _fit_at_origin(model_class: Any, then: Spells, period: Period, events: Events | None, by: str | None) -> Fit:
     """The model fitted to what was known at a day, which an error names."""
     try:
-        table = retention_table(then, period=period)
-        return fit(model_class, table) if events is None else _fit_calendar(model_class, table, events)
+        table = retention_table(then, period=period, by=by or ())
+        return fit(model_class, table, by=by) if events is None else _fit_calendar(model_class, table, events, by)
     except (ValueError, ConvergenceError) as error:
         raise type(error)(f"at the origin {then.observation_end}: {error}; choose a later one") from None
 
 
-def _fit_calendar(model_class: Any, table: pd.DataFrame, events: Events) -> Fit:
+def _fit_calendar(model_class: Any, table: pd.DataFrame, events: Events, by: str | None = None) -> Fit:
     """The model with the season, and with those events that the table has seen."""
     last = with_events(table)["calendar"].max()
     seen = {name: months for name, months in events.items() if min(months) <= last}
     dated = with_events(table, seen)
-    return fit(model_class, dated, calendar_covariates=choose_calendar(model_class, dated))
+    return fit(model_class, dated, calendar_covariates=choose_calendar(model_class, dated), by=by)
 
 
 def _without_events(found: Fit, day: dt.date) -> Fit:

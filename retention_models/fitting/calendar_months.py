@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
+from retention_models.core.formatting import Part, Presentation
 from retention_models.estimation.design import Design
 from retention_models.tables.customer_table import open_customers, read_covariates
 from retention_models.tables.rules import join_names
@@ -19,8 +20,8 @@ SEASON = "month"  # the column that goes on with the months of the year; any oth
 LONGEST_WEIGHT = 50.0  # logarithm of the weight of a month
 
 
-@dataclass(frozen=True, eq=False)
-class CalendarMonths:
+@dataclass(frozen=True, eq=False, repr=False)
+class CalendarMonths(Presentation):
     """The design columns of each month (or year) of a retention table, and of those that follow.
 
     Attributes
@@ -39,6 +40,9 @@ class CalendarMonths:
     period: str
     known: Array
     coming: Array
+
+    def _parts(self) -> Sequence[Part]:
+        return [f"{len(self.known)} months from {self.first}, and {len(self.coming)} that come again and again."]
 
     @classmethod
     def from_table(cls, retention_table: Any, design: Design) -> Self | None:

@@ -65,8 +65,7 @@ def require_tenures(model_class: type[Model], table: CustomerTable, robust: bool
 def require_roles(model_class: type[Model], roles: Iterable[str]) -> None:
     """An error where covariates are given in a role that the model does not know."""
     links = list(getattr(model_class, "links", {}))
-    over_calendar = "churn" in links and set(parameter_names(model_class)) <= {"alpha", "beta", "c", "floor"}
-    known = [*links, *(["calendar"] if over_calendar else [])]
+    known = [*links, *(["calendar"] if "at_risk" in model_class.columns else [])]
     for role in roles:
         if role not in known:
             takes = ", ".join(f"{name}_covariates" for name in known) or "none"

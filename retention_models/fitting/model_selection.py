@@ -27,6 +27,7 @@ CANDIDATES: tuple[Any, ...] = (ShiftedBetaGeometric, BetaDiscreteWeibull, TwoSeg
 HARDLY_WORSE = 4.0  # AIC
 TWO_YEARS = 24  # months
 SIGNIFICANT = 0.05
+SEASON_SEEN = 0.01  # below this p-value; whoever joins in other months than before can look like a season
 SAME = 0.05  # of log-likelihood: a richer model that gains no more has run to the limit that is another one
 
 
@@ -152,7 +153,7 @@ def contract_alternatives(retention_table: Any, *, calendar_covariates: str | No
         From ``retention_table``, or any frame with ``tenure, at_risk, lost``; with calendar covariates from
         ``with_events``.
     calendar_covariates
-        As in ``fit``. Two segments know none, and are fitted without. By default none.
+        As in ``fit``; by default none.
 
     Returns
     -------
@@ -183,9 +184,8 @@ def contract_alternatives(retention_table: Any, *, calendar_covariates: str | No
     fits: dict[str, Fit] = {}
     problems = []
     for model in CANDIDATES:
-        known = calendar_covariates if hasattr(model, "links") and "churn" in model.links else None
         try:
-            found = fit(model, retention_table, calendar_covariates=known)
+            found = fit(model, retention_table, calendar_covariates=calendar_covariates)
         except (ValueError, ConvergenceError) as error:
             problems.append(f"{model.__name__}: {error}")
             continue
@@ -204,20 +204,20 @@ def choose_calendar(model_class: Any, retention_table: pd.DataFrame) -> str | No
     Parameters
     ----------
     model_class
-        ``ShiftedBetaGeometric``, ``BetaDiscreteWeibull`` or ``FlooredBetaGeometric``.
+        A class of contract models.
     retention_table
         The table of ``logs.with_events``.
 
     Returns
     -------
     str or None
-        A formula for ``calendar_covariates``; None where there are no events and no season, and where the model or the
-        table knows no calendar.
+        A formula for ``calendar_covariates``; None where there are no events and no season, and where the table has no
+        calendar.
 
     Notes
     -----
     Events are named beforehand, so all of them stay. A season needs two years of months, and is used if Wald's test of
-    the months of the year gives p < 0.05. Tenure, cohort and calendar month depend on each other linearly, so the
+    the months of the year gives p < 0.01. Tenure, cohort and calendar month depend on each other linearly, so the
     effects of single months can never be free.
 
     Examples
@@ -230,7 +230,7 @@ def choose_calendar(model_class: Any, retention_table: pd.DataFrame) -> str | No
     >>> rm.fitting.choose_calendar(rm.ShiftedBetaGeometric, table)
     'month + `price_rise`'
     """
-    if "calendar" not in retention_table.columns or "churn" not in getattr(model_class, "links", {}):
+    if "calendar" not in retention_table.columns:
         return None
     events = [f"`{name}`" for name in retention_table.attrs.get("events", [])]
     months = retention_table.loc[retention_table["at_risk"] > 0, "calendar"]
@@ -241,7 +241,7 @@ def choose_calendar(model_class: Any, retention_table: pd.DataFrame) -> str | No
             p_value = float(tests["p_value"][f"calendar[{SEASON}]"])
         except (ValueError, ConvergenceError):
             p_value = 1.0
-        if p_value < SIGNIFICANT:
+        if p_value < SEASON_SEEN:
             return formula
     return " + ".join(events) or None
 

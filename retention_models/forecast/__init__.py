@@ -1,6 +1,7 @@
 """Forecasts: purchases of each customer and of all together, and survivors among customers with contracts.
 
-- ``predict``: P(alive), purchases and time to the next purchase of each customer, with intervals
+- ``predict``: P(alive), purchases and time to the next purchase of each customer, with intervals; or, with contracts,
+  the chance to leave
 - ``predict_total``: purchases of all customers together, or of each segment
 - ``PastErrors``: errors of earlier forecasts, for the planning range; ``ForecastErrors`` of one total
 - ``next_purchase_day``: the day by which 90 % of such customers have bought again
@@ -10,8 +11,8 @@
 - ``predict_retention``: retention rate and survival of each row of a retention table
 - ``retention_triangle``: retention by cohort and renewal, observed and forecast
 
-``next_purchase`` finds the time by which 90 % of customers with a history have bought again; ``churn_errors`` turns a
-backtest of contracts into planning ranges.
+``next_purchase`` finds the time by which 90 % of customers with a history have bought again; ``contracts`` forecasts
+single customers with contracts; ``churn_errors`` turns a backtest of contracts into planning ranges.
 
 >>> import retention_models as rm
 >>> customers = rm.summarize(rm.datasets.load_cdnow(), calibration_end="1997-09-30")

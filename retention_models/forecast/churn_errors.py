@@ -23,6 +23,7 @@ from retention_models.estimation.intervals import normal_quantile
 from retention_models.forecast.planning_range import STATED_ORIGINS, ForecastErrors
 
 STATED_ERROR = 0.05  # of churn, of a log that has shown none yet
+MOST_VARIANCE = 0.04  # of the churn that a forecast expects: beyond 20 %, chance and parameters hide model error
 MOST_TIMES = 4  # as long as the forecasts that were tested, or as short: how far errors are taken to shrink or grow
 COLUMNS = ("renewals", "until", "customers", "actual", "expected", "churn_variance")
 
@@ -65,7 +66,7 @@ class ChurnErrors:
 
 
 def read_churn_errors(backtest: Any) -> ChurnErrors:
-    """The errors of the frame of ``evaluation.backtest_retention``, without the forecasts that tell nothing.
+    """The errors of the frame of ``evaluation.backtest_retention``, without the forecasts that tell next to nothing.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def read_churn_errors(backtest: Any) -> ChurnErrors:
             "past_errors of contracts must be the frame of evaluation.backtest_retention(Model, spells, ...), with "
             f"{', '.join(COLUMNS)}; got {type(backtest).__name__}"
         )
-    known = backtest[np.isfinite(backtest["churn_variance"].astype(float))].sort_index()
+    known = backtest[backtest["churn_variance"].astype(float) <= MOST_VARIANCE].sort_index()
     origins = tuple(dt.date.fromisoformat(str(day)) for day in known.index)
     until = [dt.date.fromisoformat(day) for day in known["until"]]
     n, numbers = len(known), known[["customers", "actual", "expected"]].to_numpy(dtype=float)

@@ -17,8 +17,10 @@ from retention_models.core.arguments import require_horizon, require_number
 from retention_models.core.arrays import Array
 from retention_models.estimation.estimates import POSITIVE, SHARE, Estimate, with_interval_columns
 from retention_models.estimation.intervals import CHUNK, Ends, normal_quantile
+from retention_models.fitting.models import CONTRACTS
 from retention_models.fitting.result import Fit, shows_leaving
 from retention_models.fitting.uncertainty import Fitted, Quantity, Uncertainty, uncertainty_of
+from retention_models.forecast.contracts import predict_contracts
 from retention_models.forecast.next_purchase import time_to_next_purchase
 from retention_models.forecast.planning_range import (
     PastErrors,
@@ -48,15 +50,17 @@ def predict(
 ) -> pd.DataFrame:
     """P(alive), coming purchases and the time to the next one of each customer, with intervals.
 
+    With contracts: the chance of each customer to leave, and the payments to come.
+
     Parameters
     ----------
     fit
-        A fitted purchase model, or its ``bootstrap``.
+        A fitted purchase model, or its ``bootstrap``; or a fitted model of contracts.
     customers
         A pandas or Polars frame with the columns of the model and of its covariates, as in ``fit``; one row per
-        customer.
+        customer. With contracts: the frame of ``logs.active_contracts``.
     horizon
-        Length of the forecast, in the time unit of the fit; above 0.
+        Length of the forecast, in the time unit of the fit; above 0. With contracts: a whole number of renewals.
     level
         Level of the intervals, from 0 to 1. By default 0.95; None for no intervals.
     pause
@@ -78,11 +82,15 @@ def predict(
 
         ``attrs["observed"]`` says until when the customers count as observed.
 
+        With contracts: ``probability_leaving``, the chance to leave at one of the next ``horizon`` renewals, and
+        ``expected_payments``, the expected number of payments at these renewals, undiscounted. Both have confidence
+        intervals.
+
     Raises
     ------
     ValueError
-        When the model is not one of purchases, ``horizon`` is not above 0, the table has another time unit than the
-        fit, or its last day is far from all others.
+        When ``horizon`` is not above 0, the table has another time unit than the fit, or its last day is far from all
+        others. With contracts: when ``horizon`` or a tenure is not a whole number, or ``pause`` is given.
 
     Notes
     -----
@@ -101,6 +109,10 @@ def predict(
 
     ``probability_no_purchase`` is at least 1 - ``probability_alive``: customers who have left never return. The time
     is the smallest t at which P(no purchase within t) is at most 0.10, at the estimated parameters.
+
+    With contracts, ``probability_leaving`` is 1 - S(t + h) / S(t) after t renewals, and ``expected_payments`` is the
+    sum of S(t + j) / S(t) over j = 1 to h. The chance to leave does not say whom to treat: an offer may change nothing,
+    or make some leave. Only an experiment tells.
 
     The distribution of the number of purchases is a mean over three parameter values, by the Gauss-Hermite rule. They
     lie -1.73, 0 and 1.73 standard errors of the expectation away, with weights 1/6, 4/6 and 1/6. If this adds less than
@@ -121,9 +133,25 @@ def predict(
     customer_id
     1                              0.408                        NaN
     157                            0.023                       4.28
+
+    With contracts, the chance to leave at one of the next two renewals:
+
+    >>> import pandas as pd
+    >>> kept = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 382], "lost": [369, 163, 86, 56]})
+    >>> contracts = rm.fit(rm.ShiftedBetaGeometric, kept)
+    >>> today = pd.DataFrame({"customer_id": ["Ann", "Bob"], "tenure": [0, 4]})
+    >>> rm.predict(contracts, today, horizon=2, level=None).round(3)
+                 probability_leaving  expected_payments
+    customer_id
+    Ann                        0.528              1.101
+    Bob                        0.221              1.653
     """
     require_horizon(horizon)
     require_number("pause", pause, 0, 1)
+    if isinstance(uncertainty_of(fit).model, CONTRACTS):
+        if pause:
+            raise ValueError(f"pause is {pause:g}, but only customers without a contract pause; leave it out")
+        return predict_contracts(fit, customers, horizon, level)
     source, table = read_purchases(fit, customers)
     parts = [
         _predict_histories(source, table.rows.take(slice(i, i + CHUNK)), horizon, level, pause)
@@ -430,7 +458,8 @@ def require_purchases(model_class: type) -> None:
     if hasattr(model_class, "survival_function"):
         raise ValueError(
             f"{name} is a model of contracts: who will still be there tells "
-            "forecast_retention(fit, logs.active_customers(spells, period=...), renewals=...), and what they are worth "
+            "forecast_retention(fit, logs.active_customers(spells, period=...), renewals=...), who is about to leave "
+            "predict(fit, logs.active_contracts(...), horizon), and what they are worth "
             "customer_value(fit, logs.active_customers(...), terms)"
         )
     if not hasattr(model_class, "expected_purchases"):

@@ -76,7 +76,8 @@ def forecast_retention(
     was expected. log k has mean 0 and the variance (3 x 0.05^2 + n x sqrt(h / ahead)) / (3 + n), where n is the number
     of independent earlier forecasts over h renewals, and x their mean squared log k beyond parameters and chance; the
     range uses Student's t with 3 + n degrees of freedom. A log that has shown no error yet is taken to err by 5 %. The
-    errors of a forecast more than four times as long, or as short, are taken from that bound.
+    errors of a forecast more than four times as long, or as short, are taken from that bound. Earlier forecasts count
+    only if chance and parameters leave their churn uncertain by 20 % or less.
 
     Examples
     --------

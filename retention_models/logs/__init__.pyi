@@ -1,6 +1,7 @@
 from .contracts.calendar_events import with_events as with_events
 from .contracts.log import Spells as Spells
 from .contracts.log import read_contracts as read_contracts
+from .contracts.retention import active_contracts as active_contracts
 from .contracts.retention import active_customers as active_customers
 from .contracts.retention import retention_table as retention_table
 from .contracts.snapshot import retention_table_from_tenures as retention_table_from_tenures

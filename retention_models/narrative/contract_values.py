@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,11 +60,11 @@ def saving_sentence(
     """
     first, one = next(iter(parts.values())), saved.iloc[-1]
     seen = first.loc["seen"]
-    worth, least, most = (terms.written(one[name]) for name in ("value", "value_lower", "value_upper"))
+    worth, least, most = (terms.written(value) for value in (one["value"], *_ends(one)))
     chance, spread = one["leaving"] / one["customers"], _tenure_range(saved, terms)
     models = f"{len(parts)} models fit about equally well" if len(parts) > 1 else f"by {next(iter(parts))}"
     models += f", each fitted by {by}" if by else ""
-    models += f"; without further {' and '.join(events)}" if events else ""
+    models += f"; without further {' or '.join(name.replace('_', ' ') for name in events)}" if events else ""
     return (
         f"The {customers:,.0f} customers are worth {_range_over(parts, 'seen', terms)} over the next "
         f"{seen['renewals']:,.0f} renewals, as many as the log is long ({models}). "
@@ -84,10 +85,14 @@ def _range_over(parts: Mapping[str, pd.DataFrame], part: str, terms: Terms) -> s
 
 def range_over_models(parts: Mapping[str, pd.DataFrame], part: str) -> tuple[float, float]:
     """The range over several models: of their 95 % planning ranges, or of their confidence intervals without these."""
-    is_planned = all("planning_lower_95" in table for table in parts.values())
-    low, high = planning_names(0.95) if is_planned else ("value_lower", "value_upper")
-    tables = parts.values()
-    return min(float(table[low][part]) for table in tables), max(float(table[high][part]) for table in tables)
+    ends = [_ends(table.T[part]) for table in parts.values()]
+    return min(lower for lower, _ in ends), max(upper for _, upper in ends)
+
+
+def _ends(row: pd.Series[Any]) -> tuple[float, float]:
+    """The 95 % planning range of a value, or its confidence interval without one."""
+    names = planning_names(0.95) if "planning_lower_95" in row else ("value_lower", "value_upper")
+    return float(row[names[0]]), float(row[names[1]])
 
 
 def known_contract_values(
@@ -120,8 +125,7 @@ def known_contract_values(
     }
     leaves = 1 - survival[:, 0]
     kept = paid[0] + (survival[:, 1:] / survival[:, :1]) @ paid[1:]
-    interval = saved.iloc[-1][["value_lower", "value_upper"]]
-    rows["a saved customer"] = (float(leaves @ kept / leaves.sum()), *interval)
+    rows["a saved customer"] = (float(leaves @ kept / leaves.sum()), *_ends(saved.iloc[-1]))
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["truth", "lower", "upper"]).rename_axis("value")
     return table.assign(holds=table["truth"].between(table["lower"], table["upper"]))
 

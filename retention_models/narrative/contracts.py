@@ -69,7 +69,7 @@ def calendar_model(fitted: Fit, dated: pd.DataFrame) -> tuple[Fit, str | None, S
     except (ValueError, ConvergenceError) as error:
         return fitted, None, Sentence(f"The model does not take the calendar. {error}.")
     effects = [
-        f"{name} multiplies churn by {three_digits(np.exp(found.params[f'calendar[{name}]']))}"
+        f"{name.replace('_', ' ')} multiplies churn by {three_digits(np.exp(found.params[f'calendar[{name}]']))}"
         for name in dated.attrs.get("events", [])
     ]
     season = ["Churn has a season."] if SEASON in formula else ["Churn shows no season."]

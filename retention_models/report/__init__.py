@@ -10,6 +10,7 @@ Behind the door:
 - ``parameters``: their parameters
 - ``execute``: running them
 - ``outputs``: their outputs
+- ``page_tables``: tables folded, and as CSV
 - ``markup``: HTML as a tree
 - ``sanitise_html``: HTML made safe
 - ``markdown``: Markdown and formulas

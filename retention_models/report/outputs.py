@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 
 from retention_models.report import markup
 from retention_models.report.markdown import formula, markdown
+from retention_models.report.page_tables import with_downloads
 
 _OPTION = re.compile(r"^#\| *(?P<name>[a-z-]+): *(?P<value>.+?) *$\n?", re.MULTILINE)
 # Where on this machine a warning comes from: the folders at the beginning of a line, up to the file's own name.
@@ -97,7 +98,7 @@ def _read_data(output: NotebookNode, options: dict[str, str], section: str) -> O
         case "text/plain":
             return Output("text", strip_ansi(output.data[kind]).rstrip())
         case _:
-            html = markup.render(markup.parse(_html(kind, output.data[kind])))
+            html = markup.render(with_downloads(markup.parse(_html(kind, output.data[kind])), section))
             return Output("html", html, options.get("tbl-cap", ""))
 
 

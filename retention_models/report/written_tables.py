@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from retention_models.report.errors import RequestError
 from retention_models.tables.files import write_parquet
 
 CSV, PARQUET = (".csv",), (".parquet", ".pq")
+NUMBER = re.compile(r"[+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?(?:\s?%)?", re.IGNORECASE)
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are wide
 
 
@@ -62,9 +64,12 @@ def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
     0       '=1+1   -0.5
     1         Ann    0.5
     """
-    return table.apply(lambda column: column if is_numeric_dtype(column) else column.map(_plain, na_action="ignore"))
+    return table.apply(
+        lambda column: column if is_numeric_dtype(column) else column.map(without_formula, na_action="ignore")
+    )
 
 
-def _plain(value: object) -> str:
+def without_formula(value: object) -> str:
+    """The text of a cell, with an apostrophe in front if a spreadsheet would run it; a number is none."""
     text = str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA) and not NUMBER.fullmatch(text) else text

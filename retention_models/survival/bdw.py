@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.links import Link, LogitMeanLink
@@ -28,7 +27,6 @@ from retention_models.survival.contract_model import (
     power,
     power_growth,
     power_slope,
-    renewals_or_nan,
     starting_hazard,
 )
 
@@ -108,9 +106,15 @@ class BetaDiscreteWeibull(RetentionModel):
         end = np.exp((first + len(panels)) / c)
         return height @ np.tile(weights, len(panels)) + np.exp(self._log_survival(end) - now) * end / (index - 1)
 
-    def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
-        """As in ``RetentionModel``: those who would have left are the more likely, the larger their own chance."""
-        at, later = renewals_or_nan(renewal, least=1), renewals_or_nan(ahead, least=0)
-        before, now = power(at - 1, self.c), power_growth(at, self.c)
-        exposure = power(at + later, self.c) - power(at, self.c)
-        return mean_if_saved(self.alpha, self.beta, before, now, exposure)
+    def log_stay(self, before: Array | float, exposure: Array) -> Array:
+        """As in ``RetentionModel``."""
+        return log_mean_power(self.alpha, self.beta + before, exposure)
+
+    def log_stay_slopes(self, before: Array, exposure: Array) -> Sequence[Array | float]:
+        """As in ``RetentionModel``."""
+        by_alpha, by_beta, by_exposure = log_mean_power_slopes(self.alpha, self.beta + before, exposure)
+        return by_alpha, by_beta, 0.0, by_beta, by_exposure
+
+    def stay_if_saved(self, before: Array, now: Array, later: Array) -> Array:
+        """As in ``RetentionModel``, with the digits that small exposures need."""
+        return mean_if_saved(self.alpha, self.beta, before, now, later)

@@ -2,11 +2,11 @@
 
 They make the renewals on which they fall count more or less for everybody:
 
-    S(t) = B(a, b + C(t)) / B(a, b) exp(-floor C(t)),   C(t) = sum over u <= t of [u^c - (u - 1)^c] exp(z_u' gamma),
+    S(t) = S0(C(t)),   C(t) = sum over u <= t of [u^c - (u - 1)^c] exp(z_u' gamma),
 
-with c = 1 but for the beta-discrete-Weibull, and a floor of 0 but for the floored beta-geometric. Customers who met the
-same covariates at the same renewals share a path. A covariate of the customers moves the logit of the mean a / (a + b)
-of a path.
+with c = 1 for a model without duration dependence, and S0 the curve of a contract model by exposure, such as
+B(a, b + C) / B(a, b). Customers who met the same covariates at the same renewals share a path. A covariate of the
+customers moves the logit of the mean a / (a + b) of a path.
 
 After Fader & Hardie (2020), "Incorporating Time-Varying Covariates in a Simple Mixture Model for Discrete-Time
 Duration Data", a note that mixes over a gamma where this mixes over a beta distribution.
@@ -14,8 +14,8 @@ Duration Data", a note that mixes over a gamma where this mixes over a beta dist
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,6 @@ from retention_models.core.arrays import Array
 from retention_models.estimation.likelihood import Optimum
 from retention_models.estimation.model import Limit, Model
 from retention_models.estimation.newton import Iterate, Objective, SeparationError, newton
-from retention_models.survival.beta_mixture import log_mean_power, log_mean_power_slopes
 from retention_models.survival.contract_model import power_growth, power_slope
 
 MOVES = 0.1  # of a direction without curvature: the part of a coefficient that is in it, and not there by rounding
@@ -83,16 +82,14 @@ class CalendarObjective(Objective):
     def gradient(self, u: Array) -> Array:
         """First derivatives in u, by the chain rule through a, b and the exposure."""
         _, at_risk, lost = self.columns
-        (a, b, growth), (by_a, by_b, by_growth) = self._apply_covariates(u)
-        before, floor = self._before(growth), self._floor(u)
-        odds_to_leave = np.expm1(np.minimum(floor * growth - log_mean_power(a, b + before, growth), 700.0))
+        (model, by_parameter), (growth, by_growth) = self._apply_churn(u), self._growth(u)
+        before = self._before(growth)
+        odds_to_leave = np.expm1(np.minimum(-model.log_stay(before, growth), 700.0))
         kept = at_risk - lost
         gain = kept - np.divide(lost, odds_to_leave, out=np.zeros_like(kept), where=odds_to_leave > 0)
-        slope_a, slope_b, slope_growth = (gain * slope for slope in log_mean_power_slopes(a, b + before, growth))
-        slopes = slope_a @ by_a + slope_b @ (by_b + self._before(by_growth)) + (slope_growth - gain * floor) @ by_growth
-        if floor:
-            slopes[2] -= floor * gain @ growth
-        return np.asarray(slopes)
+        slopes = model.log_stay_slopes(before, growth)
+        changes = (*by_parameter, self._before(by_growth), by_growth)
+        return np.asarray(sum((gain * slope) @ by for slope, by in zip(slopes, changes, strict=True)))
 
     def flattest(self, maximum: Iterate, direction: Array) -> int:
         """The number of the parameter without curvature; where a coefficient moves with it, an error that names it."""
@@ -116,44 +113,43 @@ class CalendarObjective(Objective):
 
     def log_retention(self, u: Array) -> Array:
         """Logarithm of the chance to renew in each cell; shape (n,)."""
-        (a, b, growth), _ = self._apply_covariates(u)
-        return log_mean_power(a, b + self._before(growth), growth) - self._floor(u) * growth
+        growth, _ = self._growth(u)
+        return self._apply_churn(u)[0].log_stay(self._before(growth), growth)
 
     def log_survival(self, u: Array) -> Array:
         """Logarithm of the share still there after each cell's renewal; shape (n,)."""
-        (a, b, growth), _ = self._apply_covariates(u)
-        exposure = self._before(growth) + growth
-        return log_mean_power(a, b, exposure) - self._floor(u) * exposure
+        growth, _ = self._growth(u)
+        return self._apply_churn(u)[0].log_stay(0.0, self._before(growth) + growth)
 
-    def _floor(self, u: Array) -> float:
-        """The rate of leaving that is the same for all; 0 for a model without one."""
-        return float(np.exp(u[2])) if "floor" in self.parameters else 0.0
-
-    def _apply_covariates(self, u: Array) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
-        """Each cell's a, b and growth of exposure, and their derivatives in the parameters."""
+    def _apply_churn(self, u: Array) -> tuple[Any, list[Array]]:
+        """The model of each cell, and the derivatives of its parameters in u, shape (n, p) each."""
+        model: Any = self.model(u)
         first = len(self.parameters)
-        last = first + self.churn.shape[1]
-        alpha, beta = np.exp(u[:2])
-        mean = expit(u[0] - u[1] + self.churn @ u[first:last])
-        a, b = mean * (alpha + beta), (1 - mean) * (alpha + beta)
-        by_mean, by_both = np.zeros((len(a), len(u))), np.zeros((len(a), len(u)))
-        by_mean[:, 0], by_mean[:, 1], by_mean[:, first:last] = 1.0, -1.0, self.churn
-        by_mean *= (mean * b)[:, None]
-        by_both[:, :2] = alpha, beta
-        by_a, by_b = mean[:, None] * by_both + by_mean, (1 - mean[:, None]) * by_both - by_mean
-        growth, by_growth = self._growth(u, last)
-        return (a, b, growth), (by_a, by_b, by_growth)
+        values = np.exp(u[:first])
+        by = [np.tile(value * np.eye(len(u))[i], (len(self.path), 1)) for i, value in enumerate(values)]
+        if self.churn.shape[1]:
+            last = first + self.churn.shape[1]
+            both, mean = values[0] + values[1], expit(u[0] - u[1] + self.churn @ u[first:last])
+            shift = np.zeros((len(mean), len(u)))
+            shift[:, 0], shift[:, 1], shift[:, first:last] = 1.0, -1.0, self.churn
+            shift *= (both * mean * (1 - mean))[:, None]
+            total = by[0] + by[1]
+            by[:2] = mean[:, None] * total + shift, (1 - mean)[:, None] * total - shift
+            model = replace(model, alpha=mean * both, beta=(1 - mean) * both)
+        return model, by
 
-    def _growth(self, u: Array, first: int) -> tuple[Array, Array]:
-        """By how much the exposure grows at each cell's renewal, and its derivatives in the parameters."""
+    def _growth(self, u: Array) -> tuple[Array, Array]:
+        """By how much the exposure grows at each cell's renewal, and its derivatives in u."""
+        first = len(self.parameters) + self.churn.shape[1]
         tenure, ages = self.columns[0], "c" in self.parameters
-        c = float(np.exp(u[2])) if ages else 1.0
+        at = self.parameters.index("c") if ages else 0
+        c = float(np.exp(u[at])) if ages else 1.0
         weight = np.exp(np.clip(self.calendar @ u[first:], -50.0, 50.0))
         growth = weight * power_growth(tenure, c)
         by = np.zeros((len(growth), len(u)))
         by[:, first:] = growth[:, None] * self.calendar
         if ages:
-            by[:, 2] = weight * c * (power_slope(tenure, c) - power_slope(tenure - 1, c))
+            by[:, at] = weight * c * (power_slope(tenure, c) - power_slope(tenure - 1, c))
         return growth, by
 
     def _before(self, growth: Array) -> Array:

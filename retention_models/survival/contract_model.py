@@ -97,6 +97,10 @@ class ContractCurve(ABC):
         """
         return -np.expm1(self._log_retention(renewals_or_nan(tenure, least=1)))
 
+    @abstractmethod
+    def _stay_if_saved(self, ahead: Array, renewal: Array) -> Array:
+        """``survival_if_saved`` of whole numbers."""
+
     def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
         """Share that remains of customers who would have left at a renewal, and were kept there.
 
@@ -118,8 +122,7 @@ class ContractCurve(ABC):
         Keeping them changes that one decision only, so they leave again sooner. In models in which all customers are
         alike, they stay as long as the others.
         """
-        at, later = renewals_or_nan(renewal, least=1), renewals_or_nan(ahead, least=0)
-        return self.survival_function(at + later, given=at)
+        return self._stay_if_saved(renewals_or_nan(ahead, least=0), renewals_or_nan(renewal, least=1))
 
 
 class RetentionModel(ContractCurve, Presentation):
@@ -151,6 +154,33 @@ class RetentionModel(ContractCurve, Presentation):
         values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
         rows = {name: value[:, None] for name, value in values.items() if np.ndim(value) == 1}
         return replace(self, **rows) if rows else self  # type: ignore[type-var]
+
+    def _stay_if_saved(self, ahead: Array, renewal: Array) -> Array:
+        c = getattr(self, "c", None)
+        if c is None:
+            return self.stay_if_saved(renewal - 1, np.ones_like(renewal), ahead)
+        later = power(renewal + ahead, c) - power(renewal, c)
+        return self.stay_if_saved(power(renewal - 1, c), power_growth(renewal, c), later)
+
+    @abstractmethod
+    def log_stay(self, before: Array | float, exposure: Array) -> Array:
+        """Logarithm of the share that stays through an exposure, of those who stayed through one before.
+
+        After t renewals the exposure is t^c, or t for a model without ``c``. A calendar makes it grow otherwise.
+        """
+
+    @abstractmethod
+    def log_stay_slopes(self, before: Array, exposure: Array) -> Sequence[Array | float]:
+        """Its derivatives in the parameters, then in both exposures."""
+
+    def stay_if_saved(self, before: Array, now: Array, later: Array) -> Array:
+        """Share that stays through the exposure ``later``, of those who would have left in ``now``, after ``before``.
+
+        A customer's own chance is constant in exposure, so the result is the chance to leave after ``later`` over that
+        without it.
+        """
+        leaves, leaves_later = (-np.expm1(self.log_stay(since, now)) for since in (before, before + later))
+        return np.exp(self.log_stay(before, later)) * leaves_later / leaves
 
     @abstractmethod
     def _log_retention_slopes(self, tenure: Array) -> Sequence[Array]:

@@ -14,18 +14,16 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.links import Link, LogitMeanLink
 from retention_models.estimation.model import Limit
 from retention_models.estimation.numerics.quadrature import gauss_legendre
-from retention_models.survival.beta_mixture import log_mean_power
+from retention_models.survival.beta_mixture import log_mean_power, log_mean_power_slopes
 from retention_models.survival.contract_model import (
     Parameter,
     RetentionModel,
     endless_sum,
-    renewals_or_nan,
     starting_hazard,
 )
 
@@ -100,13 +98,11 @@ class FlooredBetaGeometric(RetentionModel):
         now = self._log_survival(tenure)
         return np.exp(self._log_survival(np.exp(z)) - now[..., None] + z) @ np.tile(weights, len(panels))
 
-    def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
-        """As in ``RetentionModel``: those who would have left are the more likely, the larger their own chance.
+    def log_stay(self, before: Array | float, exposure: Array) -> Array:
+        """As in ``RetentionModel``."""
+        return log_mean_power(self.alpha, self.beta + before, exposure) - self.floor * exposure
 
-        Each customer's chance is constant, so the result is the probability to leave at ``renewal + ahead`` over that
-        at ``renewal``.
-        """
-        at, later = renewals_or_nan(renewal, least=1), renewals_or_nan(ahead, least=0)
-        hazard, hazard_later = (-np.expm1(self._log_retention(when)) for when in (at, at + later))
-        log_ratio = self._log_survival(at - 1 + later) - self._log_survival(at - 1)
-        return np.exp(log_ratio) * hazard_later / hazard
+    def log_stay_slopes(self, before: Array, exposure: Array) -> Sequence[Array | float]:
+        """As in ``RetentionModel``."""
+        by_alpha, by_beta, by_exposure = log_mean_power_slopes(self.alpha, self.beta + before, exposure)
+        return by_alpha, by_beta, -exposure, by_beta, by_exposure - self.floor

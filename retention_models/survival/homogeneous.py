@@ -57,6 +57,18 @@ class Geometric(RetentionModel):
         """The rate of the mean chance to leave."""
         return cls(rate=-np.log1p(-starting_hazard(tenure, at_risk, lost, weight)))
 
+    def log_stay(self, before: Array | float, exposure: Array) -> Array:
+        """As in ``RetentionModel``."""
+        return -self.rate * exposure + 0 * before
+
+    def log_stay_slopes(self, before: Array, exposure: Array) -> Sequence[Array | float]:
+        """As in ``RetentionModel``."""
+        return -exposure, 0.0, -self.rate
+
+    def stay_if_saved(self, before: Array, now: Array, later: Array) -> Array:
+        """As in ``RetentionModel``: all customers are alike."""
+        return np.exp(self.log_stay(before, later)) + 0 * now
+
     def _log_survival(self, tenure: Array) -> Array:
         return -self.rate * tenure
 
@@ -100,6 +112,18 @@ class DiscreteWeibull(RetentionModel):
     def start(cls, tenure: Array, at_risk: Array, lost: Array, *, weight: Array) -> Self:
         """The geometric model of the mean chance to leave."""
         return cls(rate=-np.log1p(-starting_hazard(tenure, at_risk, lost, weight)), c=1.0)
+
+    def log_stay(self, before: Array | float, exposure: Array) -> Array:
+        """As in ``RetentionModel``."""
+        return -self.rate * exposure + 0 * before
+
+    def log_stay_slopes(self, before: Array, exposure: Array) -> Sequence[Array | float]:
+        """As in ``RetentionModel``."""
+        return -exposure, 0.0, 0.0, -self.rate
+
+    def stay_if_saved(self, before: Array, now: Array, later: Array) -> Array:
+        """As in ``RetentionModel``: all customers are alike."""
+        return np.exp(self.log_stay(before, later)) + 0 * now
 
     def _log_survival(self, tenure: Array) -> Array:
         return -self.rate * power(tenure, self.c)

@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from retention_models.core.arrays import Array
-from retention_models.survival.beta_mixture import log_mean_power, mean_if_saved
-from retention_models.survival.contract_model import ContractCurve, Parameter, power_growth, renewals_or_nan
+from retention_models.survival.contract_model import ContractCurve, power_growth
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +23,7 @@ class OverCalendar(ContractCurve):
     Attributes
     ----------
     model
-        ``ShiftedBetaGeometric``, ``BetaDiscreteWeibull`` or ``FlooredBetaGeometric``; its parameters are numbers, or
-        have shape (n,).
+        A contract model; its parameters are numbers, or have shape (n,).
     start
         The month in which each contract began, counted from the month before the first of ``weights``; shape (n,).
     weights
@@ -42,30 +40,15 @@ class OverCalendar(ContractCurve):
         return replace(self, model=self.model.by_row(), start=self.start[:, None])
 
     def _log_survival(self, tenure: Array) -> Array:
-        return self._log_stay(0.0, self._exposure(tenure))
+        return self.model.log_stay(0.0, self._exposure(tenure))
 
     def _log_retention(self, tenure: Array) -> Array:
         before = self._exposure(tenure - 1)
-        return self._log_stay(before, self._exposure(tenure) - before)
+        return self.model.log_stay(before, self._exposure(tenure) - before)
 
-    def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
-        """As in ``ContractCurve``: those who would have left are the more likely, the larger their own chance."""
-        at, later = renewals_or_nan(renewal, least=1), renewals_or_nan(ahead, least=0)
-        before, now, then = (self._exposure(tenure) for tenure in (at - 1, at, at + later))
-        if self._floor:
-            leaves, leaves_later = (
-                -np.expm1(self._log_stay(since, now - before)) for since in (before, before + then - now)
-            )
-            return np.exp(self._log_stay(before, then - now)) * leaves_later / leaves
-        return mean_if_saved(self.model.alpha, self.model.beta, before, now - before, then - now)
-
-    @property
-    def _floor(self) -> Parameter:
-        return getattr(self.model, "floor", 0.0)
-
-    def _log_stay(self, before: Array | float, exposure: Array) -> Array:
-        """Logarithm of the share that stays through an exposure, of those who stayed through one before."""
-        return log_mean_power(self.model.alpha, self.model.beta + before, exposure) - self._floor * exposure
+    def _stay_if_saved(self, ahead: Array, renewal: Array) -> Array:
+        before, now, then = (self._exposure(tenure) for tenure in (renewal - 1, renewal, renewal + ahead))
+        return self.model.stay_if_saved(before, now - before, then - now)
 
     def _exposure(self, tenure: Array) -> Array:
         """What has added up after so many renewals of each contract."""

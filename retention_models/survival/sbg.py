@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.links import Link, LogitMeanLink
 from retention_models.estimation.model import Limit
-from retention_models.survival.beta_mixture import log_mean_power, mean_if_saved
-from retention_models.survival.contract_model import Parameter, RetentionModel, renewals_or_nan, starting_hazard
+from retention_models.survival.beta_mixture import log_mean_power, log_mean_power_slopes, mean_if_saved
+from retention_models.survival.contract_model import Parameter, RetentionModel, starting_hazard
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,7 +71,15 @@ class ShiftedBetaGeometric(RetentionModel):
         with np.errstate(divide="ignore"):
             return (self.beta + tenure) / np.maximum(np.subtract(self.alpha, 1.0), 0.0)
 
-    def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
-        """As in ``RetentionModel``: those who would have left are the more likely, the larger their own chance."""
-        at, later = renewals_or_nan(renewal, least=1), renewals_or_nan(ahead, least=0)
-        return mean_if_saved(self.alpha, self.beta, at - 1, 1.0, later)
+    def log_stay(self, before: Array | float, exposure: Array) -> Array:
+        """As in ``RetentionModel``."""
+        return log_mean_power(self.alpha, self.beta + before, exposure)
+
+    def log_stay_slopes(self, before: Array, exposure: Array) -> Sequence[Array | float]:
+        """As in ``RetentionModel``."""
+        by_alpha, by_beta, by_exposure = log_mean_power_slopes(self.alpha, self.beta + before, exposure)
+        return by_alpha, by_beta, by_beta, by_exposure
+
+    def stay_if_saved(self, before: Array, now: Array, later: Array) -> Array:
+        """As in ``RetentionModel``, with the digits that small exposures need."""
+        return mean_if_saved(self.alpha, self.beta, before, now, later)

@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from retention_models.core.arrays import Array
 from retention_models.estimation.model import Limit
-from retention_models.survival.contract_model import Parameter, RetentionModel, renewals_or_nan, starting_hazard
+from retention_models.survival.contract_model import Parameter, RetentionModel, starting_hazard
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -95,10 +95,23 @@ class TwoSegments(RetentionModel):
         loyal, both = self.share_loyal(tenure), self.rate + self.extra
         return loyal / np.expm1(self.rate) + (1 - loyal) / np.expm1(both)
 
-    def survival_if_saved(self, ahead: ArrayLike, renewal: ArrayLike) -> Array:
+    def log_stay(self, before: Array | float, exposure: Array) -> Array:
+        """As in ``RetentionModel``."""
+        fickle = 1 - self.share_loyal(before)
+        return np.log1p(fickle * np.expm1(-self.extra * exposure)) - self.rate * exposure
+
+    def log_stay_slopes(self, before: Array, exposure: Array) -> Sequence[Array | float]:
+        """As in ``RetentionModel``."""
+        after = before + exposure
+        fickle_before, fickle_after = (1 - self.share_loyal(when) for when in (before, after))
+        by_odds = (fickle_before - fickle_after) / self.odds
+        by_extra = before * fickle_before - after * fickle_after
+        by_after = -self.rate - self.extra * fickle_after
+        return by_odds, -exposure, by_extra, by_after + self.rate + self.extra * fickle_before, by_after
+
+    def stay_if_saved(self, before: Array, now: Array, later: Array) -> Array:
         """As in ``RetentionModel``: most of those who would have left are fickle."""
-        at, later = renewals_or_nan(renewal, least=1), renewals_or_nan(ahead, least=0)
         both = self.rate + self.extra
-        loyal = self.share_loyal(at - 1) * -np.expm1(-self.rate)
-        fickle = (1 - self.share_loyal(at - 1)) * -np.expm1(-both)
+        loyal = self.share_loyal(before) * -np.expm1(-self.rate * now)
+        fickle = (1 - self.share_loyal(before)) * -np.expm1(-both * now)
         return (loyal * np.exp(-self.rate * later) + fickle * np.exp(-both * later)) / (loyal + fickle)

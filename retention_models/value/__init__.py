@@ -7,6 +7,8 @@
 - ``contract_value_by_group``: contracts by group, with models of their own; ``one_model_check``
 - ``value_by_evidence``: the value of contracts within the renewals that were tested, that were seen, and beyond
 - ``saved_value``: value of a customer with a contract who was about to leave and is kept
+- ``contracts_at_risk``: chance of each customer with a contract to leave, and the value at risk
+- ``value_of_removing_cause``: what today's customers are worth if nobody leaves for one of the causes
 - ``break_even_uplift``: increase in purchases at which an offer earns its cost; ``paying_customers``
 - ``marginal_value``: change in value when a covariate changes
 - ``discounted_lifetime``: value of a new contract; ``discounted_residual_lifetime``, ``retention_elasticity``

@@ -10,8 +10,10 @@ from .contracts import discounted_residual_lifetime as discounted_residual_lifet
 from .contracts import retention_elasticity as retention_elasticity
 from .customer import customer_value as customer_value
 from .customer import total_value as total_value
+from .customers_at_risk import contracts_at_risk as contracts_at_risk
 from .marginal import marginal_value as marginal_value
 from .new_customers import new_customer_value as new_customer_value
+from .removed_causes import value_of_removing_cause as value_of_removing_cause
 from .saved_customers import saved_value as saved_value
 from .spending import fit_spend as fit_spend
 from .spending import spend_by_frequency as spend_by_frequency

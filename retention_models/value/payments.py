@@ -79,6 +79,12 @@ class PaymentSchedule:
         late = 1 if self.payment == "arrears" else 0
         return schedule[np.minimum(payment, len(schedule) - 1)] * self.discount ** (payment + late)
 
+    def margins_ahead(self, tenure: Array) -> Array:
+        """The margin at each coming renewal that counts, discounted to the next one; shape (renewals, n)."""
+        ahead = np.arange(1, self.renewals + 1)[:, None]
+        paid = self.discounted_margins(int(tenure.max()) + self.renewals)
+        return paid[(tenure + ahead).astype(int)] / self.discount ** (tenure + 1)
+
 
 def payment_schedule(terms: Terms, model: Any = None) -> PaymentSchedule:
     """The payment schedule of some terms, for a model or fit whose renewals have the length of a billing period.

@@ -9,6 +9,7 @@ cost.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from retention_models.core.arrays import Array
 from retention_models.estimation.estimates import with_interval_columns
 from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import read_contract_customers
+from retention_models.forecast.churn_errors import read_churn_errors
+from retention_models.forecast.planning_range import LEVELS, planning_names
 from retention_models.tables.customer_table import CustomerTable, open_customers
 from retention_models.value.contracts import mean_rate_model
 from retention_models.value.payments import PaymentSchedule, payment_schedule, price_by_line
@@ -27,7 +30,14 @@ NEVER = 1e-200  # added to a chance to leave, so that whoever never leaves has a
 EDGES = (0, 1, 3, 6, 12, 24, 48, 96)  # renewals at which a table begins a new group
 
 
-def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float | None = 0.95) -> pd.DataFrame:
+def saved_value(
+    fit: Fit,
+    customers: Any,
+    terms: Terms,
+    *,
+    level: float | None = 0.95,
+    past_errors: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Value of a customer who would leave at the next renewal and is kept.
 
     Parameters
@@ -42,6 +52,8 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float | None =
         value in money; ``horizon`` in renewals for a time limit.
     level
         Level of the confidence intervals, 0.95 by default.
+    past_errors
+        The frame of ``evaluation.backtest_retention``, for the planning range. By default None: no planning range.
 
     Returns
     -------
@@ -49,7 +61,9 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float | None =
         Indexed by ``tenure``, with a last row "all". ``customers``; ``leaving``, the expected number of customers who
         leave at the next renewal; ``value`` of one of these if saved, with its interval ``value_lower, value_upper``;
         ``renewing_value`` of a customer who renews without an offer; ``naive_value``, the value under the mean
-        retention rate of the fit's data. The row "all" is the mean over the customers who leave. Its ``renewing_value``
+        retention rate of the fit's data. With ``past_errors`` also planning ranges of the value at 80 and 95 %, which
+        cover model error: ``planning_lower_80, planning_upper_80, planning_lower_95, planning_upper_95``; see
+        ``forecast_retention``. The row "all" is the mean over the customers who leave. Its ``renewing_value``
         is the mean over those who renew.
 
     Raises
@@ -91,13 +105,14 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float | None =
     def leaving(model: Any, tenure: Array) -> Array:
         return model.hazard(tenure + 1) + NEVER
 
-    def saved(model: Any, tenure: Array) -> Array:
-        return _payments_from_renewal(model.survival_if_saved, tenure, schedule)
+    def saved(model: Any, tenure: Array, churn: float | Array = 1.0) -> Array:
+        return _payments_from_renewal(lambda *when: model.survival_if_saved(*when) ** churn, tenure, schedule)
 
     def renewing(model: Any, tenure: Array) -> Array:
         return _payments_from_renewal(_renewing_survival(model), tenure, schedule)
 
     go = source.estimate(leaving, rows)
+    leavers = go.values @ mix
     value = (source.estimate(saved, rows) * go).linear(lambda x: x * paid @ mix) / go.linear(lambda x: x @ mix)
     stay = mix * (1 - go.values)[:, None]
     naive = renewing(mean_rate_model(fit), tenures)
@@ -109,7 +124,17 @@ def saved_value(fit: Fit, customers: Any, terms: Terms, *, level: float | None =
         "renewing_value": source.values(renewing, rows) * paid @ stay / stay.sum(axis=0),
         "naive_value": naive,
     }
+    for covered in LEVELS if past_errors is not None else ():
+        factors = read_churn_errors(past_errors).factors(covered, schedule.horizon)
+        more, less = (source.values(partial(saved, churn=k), rows) * go.values * paid @ mix / leavers for k in factors)
+        ends = schedule.scale.widen(value.values, value.interval(covered, schedule.scale), (more, less))
+        frame |= dict(zip(planning_names(covered), ends, strict=True))
     return pd.DataFrame(frame, index=pd.Index([*tenures.astype(int).tolist(), "all"], name="tenure", dtype=object))
+
+
+def value_if_saved(schedule: PaymentSchedule, model: Any, tenure: Array) -> Array:
+    """The value of customers who would leave at the next renewal and are kept; shape of ``tenure``."""
+    return _payments_from_renewal(model.survival_if_saved, tenure, schedule)
 
 
 def _mean_by_row(column: Array, table: CustomerTable) -> Array:
@@ -127,6 +152,4 @@ def _renewing_survival(model: Any) -> Any:
 def _payments_from_renewal(survival: Any, made: Array, schedule: PaymentSchedule) -> Array:
     """Discounted payments from the next renewal on, with that renewal certain; shape of ``made``."""
     ahead = np.arange(schedule.renewals, dtype=float)[:, None]
-    paid = schedule.discounted_margins(int(made.max()) + schedule.renewals)
-    worth = paid[(made + 1 + ahead).astype(int)] / schedule.discount ** (made + 1)
-    return np.asarray((survival(ahead, made + 1) * worth).sum(axis=0), dtype=float)
+    return np.asarray((survival(ahead, made + 1) * schedule.margins_ahead(made)).sum(axis=0), dtype=float)

@@ -48,6 +48,24 @@ def test_a_report_on_contracts_of_ones_own_says_what_was_chosen(tmp_path: Path) 
     assert "published, regular" not in html
 
 
+@pytest.mark.slow
+def test_a_list_of_who_is_about_to_leave_begins_with_the_most_value_at_risk(tmp_path: Path) -> None:
+    """One row per active member, safe in a spreadsheet; risk and value are those of the package."""
+    file, frame = tmp_path / "leaving.csv", club()
+    frame.loc[frame["member"].isin(HOSTILE), "left"] = pd.NaT
+    options = ["--price", "39", "--margin", "0.5", "--period", "M", "--sampling", "acquisition", "--scores", str(file)]
+    assert report(frame, tmp_path, *options, "--observation-end", "2023-12-31") == 0
+    listed, members = pd.read_csv(file), frame.loc[frame["left"].isna(), "member"]
+    assert sorted(listed["customer_id"].str.removeprefix("'")) == sorted(members)
+    assert {f"'{HOSTILE[1]}", f"'{HOSTILE[2]}", HOSTILE[0], HOSTILE[3]} <= set(listed["customer_id"])
+    assert listed["value_at_risk"].is_monotonic_decreasing
+    expected = listed["probability_leaving"] * listed["value_if_saved"]
+    np.testing.assert_allclose(listed["value_at_risk"], expected, rtol=1e-9)
+    columns = ["customer_id", "cohort", "tenure", "probability_leaving", "value_at_risk_lower", "value_if_saved_upper"]
+    assert set(columns) <= set(listed.columns)
+    assert "<img src=x" not in page(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

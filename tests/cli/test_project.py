@@ -233,6 +233,43 @@ def test_files_beside_the_pages_are_checked_before_any_notebook_runs(
     assert not asked
 
 
+def test_a_list_of_who_is_about_to_leave_is_checked_before_any_notebook_runs(
+    company: Path, asked: dict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["contracts", "contracts.csv", "--scores", "list.txt"]) == 2
+    assert "--scores must end in .csv or .parquet or .pq, not 'list.txt'" in capsys.readouterr().err
+    assert main(["contracts", "contracts.csv", "--tenure", "months", "--scores", "list.csv"]) == 2
+    assert "--scores lists customers by id, which files without dates do not have" in capsys.readouterr().err
+    assert not asked
+
+
+SAID = "--scores names one file, and 02_what_is_a_customer_worth and 04_when_do_subscribers_leave would write it"
+
+
+def test_two_notebooks_do_not_write_one_file(company: Path, asked: dict, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--scores", "list.csv"]) == 2
+    assert SAID in capsys.readouterr().err
+    assert not asked
+    assert main(["report", "04", "--scores", "list.csv"]) == 0
+    assert asked["04"]["scores"] == Path("list.csv")
+
+
+@pytest.mark.slow
+def test_a_project_names_a_list_for_each_kind_of_file(
+    company: Path, asked: dict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    describe("orders.csv", "contracts.csv", "test.csv")
+    assert main(["report", "--scores", "list.csv"]) == 2
+    assert SAID in capsys.readouterr().err
+    assert not asked
+    text = Path("project.toml").read_text(encoding="utf-8")
+    for section, file in {"[purchases]": "a.csv", "[contracts]": "b.csv"}.items():
+        text = text.replace(section, f"{section}\nscores = '{file}'")
+    Path("project.toml").write_text(text, encoding="utf-8")
+    assert main(["report", "02", "04"]) == 0
+    assert (asked["02"]["scores"], asked["04"]["scores"]) == (Path("a.csv"), Path("b.csv"))
+
+
 def test_a_command_for_one_kind_of_file_does_what_report_does(company: Path, asked: dict) -> None:
     columns = ["--customer-id", "Customer ID", "--date", "Order Date", "--amount", "Order Total"]
     assert main(["purchases", "orders.csv", *columns]) == 0

@@ -132,3 +132,48 @@ def test_events_and_a_season_explain_the_errors_that_they_made():
     assert (told["actual"] == plain["actual"]).all()
     competitor_unknown = backtest_retention(ShiftedBetaGeometric, spells, **window, events={})
     assert competitor_unknown.loc["2022-12-28", "expected"] < told.loc["2022-12-28", "expected"]
+
+
+def test_groups_with_models_of_their_own_are_added_up():
+    """Plans of which the fickle one came lately: one model for all expects far too many of its customers to stay."""
+    rng = np.random.default_rng(7)
+    n = 3_000
+    plan = rng.choice(["starter", "team"], n, p=[0.6, 0.4])
+    chance = np.where(plan == "starter", rng.beta(1.0, 6.0, n), rng.beta(1.2, 60.0, n))
+    month = np.where(plan == "starter", 47 * rng.beta(4, 1.2, n), rng.integers(0, 48, n)).astype(int)
+    life = rng.geometric(chance)
+    first = pd.period_range("2021-01", periods=400, freq="M").to_timestamp()
+    log = pd.DataFrame({"customer_id": range(n), "start": first[month], "end": first[np.minimum(month + life, 399)]})
+    spells = read_contracts(
+        log.assign(plan=plan), sampling="acquisition", observation_end="2024-12-31", covariates=["plan"]
+    )
+    window = {"period": "M", "origins": ["2023-12-31"], "renewals": 12}
+    pooled, by_plan = (backtest_retention(ShiftedBetaGeometric, spells, **window, by=by) for by in (None, "plan"))
+    assert pooled["error"].iloc[0] < -0.05
+    assert by_plan["inside"].all()
+    assert abs(by_plan["error"].iloc[0]) < 0.03
+    kept, today = (make(spells, period="M", by="plan") for make in (retention_table, active_customers))
+    terms = rm.Terms(price=10, annual_discount_rate=0.1, billing_period="M", horizon=24)
+    fit = rm.fit(ShiftedBetaGeometric, kept, by="plan")
+    worth = rm.value.contract_value_by_group(fit, today, terms, by="plan", renewals=12)
+    assert worth.drop(index="all")["value"].sum() == pytest.approx(worth.loc["all", "value"])
+    assert worth.loc["all", "pooled_value"] == pytest.approx(rm.total_value(fit, today, terms)["value"].iloc[0])
+    still = (month <= 47) & (month + life > 47)
+    truth = 10 * ((1 - chance[still])[:, None] ** np.arange(1, 25) @ 1.1 ** (-np.arange(24) / 12)).sum()
+    assert worth.loc["all", "value"] == pytest.approx(truth, rel=0.05)
+    assert worth.loc["all", "pooled_value"] > 1.05 * truth
+    check = rm.value.one_model_check(worth)
+    assert check.passed is False
+    assert "of the 2 groups give together" in check.detail
+    both = rm.value.value_by_evidence(fit, today, terms, kept, by="plan", past_errors=by_plan)
+    alone = [
+        rm.value.value_by_evidence(fit.groups[p], today[today["plan"] == p], terms, kept, past_errors=by_plan)
+        for p in ("starter", "team")
+    ]
+    for name in ("value", "planning_lower_95", "planning_upper_80"):
+        assert both.loc["seen", name] == pytest.approx(sum(table.loc["seen", name] for table in alone))
+    assert rm.value.one_model_check(worth.loc[["team", "all"]]).passed is None
+    with pytest.raises(ValueError, match="the fit has no groups: fit the model with by='plan'"):
+        rm.value.contract_value_by_group(fit.groups["team"], today, terms, by="plan", renewals=12)
+    with pytest.raises(ValueError, match="the fit has no groups: fit the model with by='plan'"):
+        rm.value.value_by_evidence(fit.groups["team"], today, terms, kept, by="plan")

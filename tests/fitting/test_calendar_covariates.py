@@ -211,7 +211,7 @@ def test_covariates_that_cannot_be_are_named(arguments, message, table):
             table.assign(constant=1, missing=table["plan"].where(table["tenure"] > 1)),
             **arguments,
         )
-    with pytest.raises(ValueError, match="Geometric takes no churn_covariates; it takes none"):
+    with pytest.raises(ValueError, match="Geometric takes no churn_covariates; it takes calendar_covariates"):
         fit(Geometric, table, churn_covariates="plan")
 
 

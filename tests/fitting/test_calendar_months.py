@@ -70,6 +70,23 @@ def test_the_truth_is_found_and_its_future_told(base, found):
     assert rm.value.discounted_lifetime(found, within) == pytest.approx(new, rel=5e-5)
 
 
+def test_single_customers_follow_the_calendar_too(base, found):
+    """The chance of each cohort to leave by hand, and sums as for all customers; failed payments are a tenth."""
+    table, today = base
+    forecast = rm.predict(found, today, 6)
+    stay = [np.exp(survival(c, t + 6)[-6:] - survival(c, t)[-1]) for c, t in enumerate(today["tenure"])]
+    np.testing.assert_allclose(forecast["probability_leaving"], 1 - np.array(stay)[:, -1], rtol=5e-5)
+    np.testing.assert_allclose(forecast["expected_payments"], np.sum(stay, axis=1), rtol=5e-5)
+    within, n = rm.Terms(annual_discount_rate=0.1, billing_period="M", horizon=24), today["weight"].to_numpy()
+    risk, saved = rm.value.contracts_at_risk(found, today, within), rm.saved_value(found, today, within).loc["all"]
+    assert n @ risk["value_at_risk"] == pytest.approx(saved["leaving"] * saved["value"], rel=1e-9)
+    assert n @ risk["value"] == pytest.approx(rm.total_value(found, today, within)["value"].iloc[0], rel=1e-9)
+    causes = table.assign(lost_payment=0.1 * table["lost"])
+    removed = rm.value.value_of_removing_cause(found, today, within, causes, cause="payment").iloc[0]
+    assert removed["value"] == pytest.approx(n @ risk["value"], rel=1e-9)
+    assert 0 < removed["gain_lower"] < removed["gain"] < removed["gain_upper"] < removed["single_cause_gain"]
+
+
 def test_errors_are_those_of_the_steps(base, found):
     """Slopes of the forecast by refitted parameters, against the delta method of the package."""
     _, today = base
@@ -84,6 +101,28 @@ def test_errors_are_those_of_the_steps(base, found):
         slopes.append((ends[0]["expected"].iloc[-1] - ends[1]["expected"].iloc[-1]) / (2 * step))
     error = np.linalg.norm(np.array(slopes) @ source.step_errors)
     assert (upper - lower) / (2 * 1.96) == pytest.approx(error, rel=1e-3)
+
+
+@pytest.mark.parametrize("model", ["TwoSegments", "DiscreteWeibull", "Geometric", "FlooredBetaGeometric"])
+def test_every_model_takes_the_calendar(base, model):
+    """The score is the derivative of the likelihood, and of the maximum nothing is left."""
+    dated = rm.logs.with_events(base[0], EVENTS)
+    found = rm.fit(getattr(rm.survival, model), dated, calendar_covariates="price_rise")
+    plain = rm.fit(getattr(rm.survival, model), dated)
+    assert found.log_likelihood > plain.log_likelihood + 1_000
+    assert found.params["calendar[price_rise]"] == pytest.approx(RISE, abs=0.12)
+    n = len(found.covariance)
+    for i in range(n):
+        step = 3 * np.sqrt(np.diag(found.covariance))[i] / (found.params.iloc[i] if i < n - 1 else 1)
+        around = [log_likelihood(stepped(found, side * step * np.eye(n)[i]), dated) for side in (-1, 1)]
+        assert max(around) < found.log_likelihood
+    assert log_likelihood(found, dated) == pytest.approx(found.log_likelihood, rel=1e-12)
+
+
+def log_likelihood(fit, dated):
+    """By the retention rates of the package's own predictions, cell by cell."""
+    rate = rm.forecast.predict_retention(fit, dated, level=None)["retention_rate"]
+    return float((dated["lost"] * np.log1p(-rate) + (dated["at_risk"] - dated["lost"]) * np.log(rate)).sum())
 
 
 def test_a_stored_fit_goes_on_alike(base, found):
@@ -104,8 +143,6 @@ def test_events_and_customers_that_do_not_belong_are_named(base, found):
         rm.forecast_retention(found, today.drop(columns="cohort"), renewals=2)
     with pytest.raises(ValueError, match=r"cohort is before the first month of the fit's calendar, 2021-02, in 1 rows"):
         rm.forecast_retention(found, today.assign(cohort=["2019-05", *today["cohort"][1:]]), renewals=2)
-    with pytest.raises(ValueError, match="TwoSegments takes no calendar_covariates"):
-        rm.fit(rm.survival.TwoSegments, rm.logs.with_events(table), calendar_covariates="month")
 
 
 def test_a_log_that_began_before_it_was_observed_has_complete_calendars(base):

@@ -187,10 +187,7 @@ def test_a_model_of_contracts_is_sent_to_what_forecasts_contracts():
     marginal_effect = partial(rm.forecast.marginal_effect, change={"plan": 1})
     value_by_horizon = partial(rm.value.value_by_horizon, terms=rm.Terms(annual_discount_rate=0.1), horizons=[3])
     for forecast in (
-        *(
-            partial(some, horizon=3)
-            for some in (rm.predict, rm.predict_total, rm.forecast.predict_new, marginal_effect)
-        ),
+        *(partial(some, horizon=3) for some in (rm.predict_total, rm.forecast.predict_new, marginal_effect)),
         value_by_horizon,
     ):
         with pytest.raises(ValueError, match=r"ShiftedBetaGeometric is a model of contracts.*forecast_retention"):

@@ -5,7 +5,12 @@ import pytest
 
 import retention_models as rm
 from retention_models.fitting.estimate import fit
-from retention_models.narrative.contract_values import saving_sentence, value_by_habit
+from retention_models.narrative.contract_values import (
+    known_contract_values,
+    saving_sentence,
+    second_spell_text,
+    value_by_habit,
+)
 from retention_models.survival.homogeneous import Geometric
 from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.value.saved_customers import saved_value
@@ -76,3 +81,100 @@ def test_a_group_is_a_covariate_where_the_model_knows_one():
     one_rate = rm.fit(rm.survival.Geometric, table)
     (unknown,) = rm.narrative.group_as_covariate(one_rate, table, "my plan")
     assert "Geometric takes no churn_covariates" in str(unknown)
+
+
+@pytest.fixture(scope="module")
+def business():
+    """A simulated business, its retention table and its customers."""
+    simulated = rm.scenario.subscriptions(5, customers=2_500)
+    spells = rm.read_contracts(simulated.contracts, sampling="acquisition", observation_end="2024-12-28")
+    kept, today = (make(spells, period="M") for make in (rm.retention_table, rm.logs.active_customers))
+    return simulated, spells, kept, today
+
+
+def test_what_a_simulated_business_is_worth_stands_beside_the_ranges(business):
+    """By the scenario's own chances: every payment of every customer, discounted."""
+    simulated, _, kept, today = business
+    terms = rm.Terms(price=10.0, margin=0.6, annual_discount_rate=0.1, billing_period="M", currency="EUR")
+    parts = {"sBG": rm.value.value_by_evidence(rm.fit(rm.ShiftedBetaGeometric, kept), today, terms, kept)}
+    saved = saved_value(rm.fit(rm.ShiftedBetaGeometric, kept), today, terms)
+    known = known_contract_values(simulated, parts, saved, terms=terms)
+    survival = simulated.expected_survival(47)
+    worth = sum(6 * 1.1 ** (-(ahead - 1) / 12) * survival[ahead].sum() for ahead in survival.columns)
+    assert known.loc["all customers, 47 renewals", "truth"] == pytest.approx(worth)
+    assert known.loc["all customers, 47 renewals", "lower"] == parts["sBG"].loc["seen", "value_lower"]
+    leave = 1 - survival[1]
+    kept_on = 6 * (1 + sum(survival[n] / survival[1] * 1.1 ** (-(n - 1) / 12) for n in range(2, 48)))
+    assert known.loc["a saved customer", "truth"] == pytest.approx((leave * kept_on).sum() / leave.sum())
+    assert known["holds"].tolist() == known["truth"].between(known["lower"], known["upper"]).tolist()
+
+
+def test_a_calendar_is_used_where_there_is_one_and_its_effects_are_told(business):
+    simulated, _, kept, _ = business
+    fitted = rm.fit(rm.ShiftedBetaGeometric, kept)
+    timed, formula, said = rm.narrative.calendar_model(fitted, rm.logs.with_events(kept, simulated.events))
+    assert formula == "month + `price_rise` + `competitor` + `retention_offer`"
+    assert "Churn has a season. Price rise multiplies churn by 1." in str(said)
+    assert timed.aic < fitted.aic - 20
+    for table in (kept, kept.drop(columns="cohort")):
+        plain, formula, said = rm.narrative.calendar_model(fitted, table)
+        assert plain is fitted
+        assert formula is None
+        assert "forecasts know no calendar" in str(said)
+    strike = rm.logs.with_events(kept.query("at_risk > 30"), {"strike": ["2021-02"]})
+    for column in ("at_risk", "lost"):  # nobody came to a renewal in the month of the strike
+        strike[column] *= 1 - strike["strike"]
+    plain, formula, said = rm.narrative.calendar_model(fitted, strike.assign(month="01"))
+    assert formula is None
+    assert str(said).startswith("The model does not take the calendar. ")
+
+
+def test_errors_that_the_calendar_explains_are_counted():
+    before = pd.DataFrame({"inside": [True, False, False], "error": [0.01, 0.1, -0.1]})
+    after = pd.DataFrame({"inside": [True, True, False], "error": [0.01, 0.02, -0.09]})
+    said = rm.narrative.explained_text(before, after)
+    assert "is 4.0 % instead of 7.0 %; of those that failed 1 of 2 stay unexplained." in said
+    assert "none stays unexplained" in rm.narrative.explained_text(before, after.assign(inside=True))
+    assert rm.narrative.explained_text(before.assign(inside=True), after) == ""
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [
+        ((0.5, 1.4), "this speaks for sorting"),
+        ((-0.3, 0.4), "this speaks for habit"),
+        ((-0.3, 1.4), "this cannot tell which"),
+        ((0.3, 0.7), "this is neither alone"),
+        ((1.2, 1.9), "this fits neither"),
+    ],
+)
+def test_second_spells_speak_for_one_end_or_for_none(ends, verdict):
+    row = {"customers": 254, "renewals": 2051, "lost": 155, "if_sorting": 157.0, "if_habit": 103.0}
+    row |= {"sorting_share": sum(ends) / 2, "sorting_share_lower": ends[0], "sorting_share_upper": ends[1]}
+    said = second_spell_text(pd.DataFrame([row]))
+    assert said.startswith(
+        "The 254 customers who came back have left 155 times, where sorting expects 157 and habit 103"
+    )
+    assert said.endswith(f"{verdict}.")
+    assert second_spell_text(pd.DataFrame([row | {"sorting_share": float("nan")}])).startswith("With one spell")
+
+
+def test_a_contract_that_begins_today_is_valued_within_what_was_seen_and_beyond(business):
+    _, _, kept, _ = business
+    terms = rm.Terms(price=10.0, annual_discount_rate=0.1, billing_period="M")
+    seen = rm.Terms(price=10.0, annual_discount_rate=0.1, billing_period="M", horizon=47)
+    fits = rm.fitting.contract_alternatives(kept)
+    table = rm.narrative.new_contract_values(fits, terms, seen=seen)
+    for name, each in fits.items():
+        assert table.loc[name].sum() == pytest.approx(rm.value.discounted_lifetime(each, terms))
+    free = rm.Terms(price=10.0, annual_discount_rate=0.0, billing_period="M", horizon=47)
+    assert rm.narrative.new_contract_values(fits, free, seen=free).columns.tolist() == ["new_contract"]
+
+
+def test_the_headline_says_by_which_groups_and_without_which_events():
+    found, base = fit(ShiftedBetaGeometric, REGULAR), pd.DataFrame({"tenure": [0, 3]})
+    parts = {"sBG": rm.value.value_by_evidence(found, base, TERMS, REGULAR)}
+    said = saving_sentence(
+        parts, saved_value(found, base, TERMS), terms=TERMS, customers=2, events=["price_rise", "strike"], by="plan"
+    )
+    assert "(by sBG, each fitted by plan; without further price rise or strike)" in said

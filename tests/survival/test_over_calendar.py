@@ -1,5 +1,7 @@
 """Curves of contracts over a calendar in which months count more or less."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -7,10 +9,19 @@ from scipy.stats import beta as beta_law
 
 from retention_models.survival.bdw import BetaDiscreteWeibull
 from retention_models.survival.floored import FlooredBetaGeometric
+from retention_models.survival.homogeneous import DiscreteWeibull, Geometric
 from retention_models.survival.over_calendar import OverCalendar
 from retention_models.survival.sbg import ShiftedBetaGeometric
+from retention_models.survival.two_segments import TwoSegments
 
-MODELS = [ShiftedBetaGeometric(0.9, 12.0), BetaDiscreteWeibull(1.3, 9.0, 0.8), FlooredBetaGeometric(0.9, 12.0, 0.01)]
+MODELS = [
+    ShiftedBetaGeometric(0.9, 12.0),
+    BetaDiscreteWeibull(1.3, 9.0, 0.8),
+    FlooredBetaGeometric(0.9, 12.0, 0.01),
+    TwoSegments(0.7, 0.02, 0.2),
+    Geometric(0.1),
+    DiscreteWeibull(0.2, 0.7),
+]
 KNOWN, COMING = np.array([1.0, 2.0, 0.5, 1.2, 0.7]), np.array([0.8, 1.6, 1.1])
 
 
@@ -48,6 +59,23 @@ def test_customers_stay_through_the_weights_of_their_months(model, start):
     kept = mean(lambda c: stay(c, weights[:4]) * (1 - stay(c, weights[4:5])) * stay(c, weights[5:]))
     assert over.hazard(5)[0] == pytest.approx(leaving / mean(lambda c: stay(c, weights[:4])), rel=1e-7)
     assert over.survival_if_saved(4, 5)[0] == pytest.approx(kept / leaving, rel=1e-6)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
+def test_slopes_of_staying_are_its_derivatives(model):
+    before, exposure, step = np.array([0.5, 4.0, 30.0]), np.array([0.7, 1.0, 5.0]), 1e-6
+    names = [field.name for field in fields(model)]
+    numeric = [
+        (replace(model, **{name: getattr(model, name) + step}).log_stay(before, exposure)
+         - replace(model, **{name: getattr(model, name) - step}).log_stay(before, exposure)) / (2 * step)
+        for name in names
+    ]  # fmt: skip
+    numeric += [
+        (model.log_stay(before + a, exposure + b) - model.log_stay(before - a, exposure - b)) / (2 * step)
+        for a, b in ((step, 0), (0, step))
+    ]
+    slopes = [np.broadcast_to(slope, 3) for slope in model.log_stay_slopes(before, exposure)]
+    np.testing.assert_allclose(slopes, numeric, rtol=1e-5, atol=1e-8)
 
 
 def test_years_to_come_repeat_and_a_missing_tenure_stays_missing():

@@ -201,3 +201,25 @@ def test_where_dear_contracts_end_sooner_groups_by_price_are_right_and_one_model
     own, pooled = np.mean(errors, axis=0)
     assert abs(own) < 0.06
     assert pooled > 0.15
+
+
+def test_risk_and_the_gain_of_removing_a_cause_count_each_customers_price(fit):
+    risk = rm.value.contracts_at_risk(fit, EACH, terms("price"))
+    single = pd.concat(one_by_one(lambda row, own: rm.value.contracts_at_risk(fit, row, own)))
+    pd.testing.assert_frame_equal(risk, single)
+    causes = KEPT.assign(lost_payment=[30, 20, 14, 11])
+    found, payments = (
+        rm.value.value_of_removing_cause(fit, customers, terms(price, horizon=5), causes, cause="payment")
+        for customers, price in ((EACH, "price"), (EACH.assign(weight=EACH["price"]), 1.0))
+    )
+    pd.testing.assert_frame_equal(found.drop(columns="customers"), payments.drop(columns="customers"))
+
+
+def test_planning_ranges_count_each_customers_price(fit):
+    past = pd.DataFrame({"until": ["2024-12-31"], "customers": [1000], "actual": [640], "expected": [600.0]})
+    past = past.assign(renewals=4, churn_variance=0.002).set_axis(["2023-12-31"])
+    same = EACH.assign(price=20.0)
+    for value in (rm.total_value, rm.saved_value):
+        by_column, by_amount = (value(fit, same, terms(price), past_errors=past) for price in ("price", 20.0))
+        assert "planning_lower_95" in by_column
+        pd.testing.assert_frame_equal(by_column, by_amount)

@@ -33,6 +33,7 @@ from retention_models.logs.contracts.retention_counts import (
     check_origin,
     count_spells,
     period_days,
+    require_groups,
     share_off_renewals,
     tabulate_retention,
 )
@@ -181,10 +182,7 @@ def active_customers(spells: Spells | Snapshot, *, period: Period, by: str | Seq
         active = mean_prices(active, keys) if spells.price else active.groupby(keys)["weight"].sum().reset_index()
         active.attrs["period"] = period
         return active
-    rows = on_engine(spells.frame).filter(~nw.col("churned"))
-    rows, start = Day.in_column("start").add_columns(rows, "_start")
-    made = completed_periods(start, _day_of_tenures(spells, period), period)
-    rows = rows.with_columns(cohort=_cohort(start, period), tenure=made)
+    rows = _active(spells, period)
     prices, paid = nw.col(PRICE), nw.col(PRICE_STD)
     priced = {PRICE: prices.mean(), PRICE_STD: paid.std(ddof=0)} if spells.price else {}
     rows = rows.with_columns(prices.alias(name) for name in priced).select("cohort", *names, "tenure", *priced)
@@ -192,6 +190,69 @@ def active_customers(spells: Spells | Snapshot, *, period: Period, by: str | Seq
     counts = counts.sort_values(["cohort", *names, "tenure"], ignore_index=True)
     counts.attrs["period"] = period
     return counts.assign(cohort=_cohort_names(counts["cohort"], period))
+
+
+def active_contracts(spells: Spells, *, period: Period, by: str | Sequence[str] = ()) -> pd.DataFrame:
+    """The active contracts at the end of observation, one row each.
+
+    ``predict`` and ``value.contracts_at_risk`` take this table.
+
+    Parameters
+    ----------
+    spells
+        The result of ``read_contracts``.
+    period
+        Length of a contract: ``"M"`` (a month), ``"Y"`` (a year), or a number of days.
+    by
+        Covariates of the spells to keep. By default none.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``customer_id``, ``cohort`` (text), ``tenure`` (as in ``active_customers``), the columns of ``by``, and
+        ``price`` if the spells have prices; sorted by ``customer_id``. If overlapping contracts were kept apart, a
+        customer can have several rows.
+
+    Raises
+    ------
+    ValueError
+        When ``spells`` are a snapshot, which has no ids of customers, ``period`` is not valid, or ``by`` is not a
+        covariate or has missing values.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import retention_models as rm
+    >>> log = pd.DataFrame({"customer_id": range(3), "start": ["2023-01-15", "2023-03-31", "2023-04-20"], "end": None})
+    >>> spells = rm.read_contracts(log, sampling="acquisition", observation_end="2023-04-30")
+    >>> rm.logs.active_contracts(spells, period="M")
+       customer_id   cohort  tenure
+    0            0  2023-01       3
+    1            1  2023-03       1
+    2            2  2023-04       0
+    """
+    names = [by] if isinstance(by, str) else list(by)
+    check_period(period)
+    _check_by(names, spells)
+    if isinstance(spells, Snapshot):
+        raise ValueError(
+            "a snapshot counts customers who are alike and has no customer_id; pass read_contracts(...), or count them "
+            "with active_customers(snapshot, period=...)"
+        )
+    columns = ["customer_id", "cohort", "tenure", *names]
+    active = collect(_active(spells, period).select(*columns, *([PRICE] if spells.price else [])))
+    require_groups(active.assign(spells=1), {name: name for name in names})
+    active = active.sort_values(columns, ignore_index=True)
+    active.attrs["period"] = period
+    return active.assign(cohort=_cohort_names(active["cohort"], period))
+
+
+def _active(spells: Spells, period: Period) -> nw.LazyFrame[Any]:
+    """The active contracts, with the number of their ``cohort`` and the renewals made as ``tenure``."""
+    rows = on_engine(spells.frame).filter(~nw.col("churned"))
+    rows, start = Day.in_column("start").add_columns(rows, "_start")
+    made = completed_periods(start, _day_of_tenures(spells, period), period)
+    return rows.with_columns(cohort=_cohort(start, period), tenure=made)
 
 
 def renewals_since(spells: Spells, day: str | dt.date, *, period: Period, renewals: int) -> pd.DataFrame:

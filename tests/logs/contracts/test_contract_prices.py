@@ -125,6 +125,22 @@ def test_the_settings_of_a_log_pass_the_prices_on():
         rm.read_contracts(log.assign(price="low"), **COUNTED, covariates="price")
 
 
+def test_contracts_one_by_one_have_the_tenures_and_prices_of_the_counts():
+    """Contracts end on any day, so that tenures are rounded to the nearest month."""
+    rng, n = np.random.default_rng(3), 300
+    start = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 300, n), "D")
+    end = pd.Series(start + pd.to_timedelta(rng.integers(20, 400, n), "D"))
+    log = pd.DataFrame({"customer_id": range(n), "start": start, "end": end.where(end <= "2023-12-20"), "fee": 5.0})
+    log["fee"] += log.index
+    spells = rm.read_contracts(log, sampling="acquisition", observation_end="2023-12-20", price="fee")
+    each = rm.logs.active_contracts(spells, period="M")
+    np.testing.assert_array_equal(each["price"], each["customer_id"] + 5.0)
+    groups = each.groupby(["cohort", "tenure"])["price"]
+    counts = pd.DataFrame({"weight": groups.size(), "price": groups.mean(), "price_std": groups.std(ddof=0)})
+    active = rm.logs.active_customers(spells, period="M").set_index(["cohort", "tenure"])
+    pd.testing.assert_frame_equal(active, counts, check_dtype=False, atol=1e-6)
+
+
 TENURES = pd.DataFrame(
     {
         "months": [3, 3, 3, 5, 5, 1],
