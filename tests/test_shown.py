@@ -127,6 +127,7 @@ def of_contracts():
     covariates = rm.fit(rm.ShiftedBetaGeometric, kept, churn_covariates="plan")
     together = rm.logs.with_events(rm.retention_table(settings.spells, period="M"))
     months = rm.fit(rm.ShiftedBetaGeometric, together, calendar_covariates="month").covariate_terms.months
+    figure = rm.narrative.KeyFigure("Value", "EUR 7", "EUR 5 to EUR 9")
     tenures = pd.DataFrame({"months": [1.0, 9.0, 9.0, np.nan], "left": [1, 0, 1, 0], "why": ["price", "", "", ""]})
     columns = {"tenure": "months", "churned": "left", "cause": "why", "max_set_aside": 0.25}
     of_tenures = rm.logs.choose_settings(tenures, **columns, sampling="window", observation_end="2024-06-30")
@@ -134,7 +135,7 @@ def of_contracts():
     calls = rm.contract_experiment(arms, rm.Plan(assigned_by="random", control="none"), arm="arm", time_unit="M")
     return [
         business, scenario.Rules(), settings, settings.spells, *curves.values(), rm.survival.log_rank(curves), whole,
-        of_tenures, of_tenures.spells, months,
+        of_tenures, of_tenures.spells, months, figure, rm.narrative.Answer(headline="Plan with less.", figures=(figure,)),
         whole.overall.restricted_mean(200), whole.overall.quantile(0.25), select_contract_model(kept), covariates,
         calls, calls.cells[0],
         rm.Terms(annual_discount_rate=0.1, billing_period="Y", price=119.95, horizon=5),

@@ -92,8 +92,8 @@ CONTRACTS = Source(
             Option(
                 "sampling",
                 "WORD",
-                "how contracts came into the file: acquisition (all of them), active_on (those active on "
-                "--observation-start, and later ones), window (those active now, or ended since then)",
+                "which contracts the file holds: acquisition (all), active_on (active on "
+                "--observation-start or later), window (active now or ended since)",
                 choices=SAMPLINGS,
             ),
             Option("observation_start", "DAY", "first day that the file knows everything about"),
@@ -116,7 +116,7 @@ CONTRACTS = Source(
         ),
     },
     columns=_COLUMNS,
-    optional=(*_PLAN, *_TENURES, "event", "group", "price", "currency"),
+    optional=(*_PLAN, *_TENURES, "event", "group", "price", "currency", "scores"),
     with_notebook_default=("margin", "annual_discount_rate", "level"),
     reading=tuple(option.name for option in _READING),
     assumed=("margin", "annual_discount_rate", "tenure_unit"),

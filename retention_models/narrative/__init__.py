@@ -2,8 +2,10 @@
 
 Only this room writes sentences for pages. The other rooms return numbers and flags. The names of this room may change.
 
+- ``Answer``: what a page decides, with its ``KeyFigure`` and how sure it is
 - ``overview``: summary of a purchase log; ``contract_overview``, ``business_traits``
-- ``customer_base_sentence``: state of the customer base; ``value_sentence``, ``saving_sentence``
+- ``customer_base_sentence``: state of the customer base; ``value_sentence``
+- ``contract_answer``: what a base of contracts is worth
 - ``forecast_sentence``: the planning range of purchases, and how earlier forecasts came true
 - ``group_as_covariate``: whether groups of customers with contracts differ
 - ``calendar_model``: contracts with a season and events; ``explained_text``

@@ -1,10 +1,14 @@
+from .answer import Answer as Answer
+from .answer import KeyFigure as KeyFigure
 from .assumed_terms import assumptions as assumptions
 from .assumed_terms import thin_log_sentence as thin_log_sentence
 from .business import business_traits as business_traits
 from .campaign import recommendation as recommendation
+from .contract_values import contract_answer as contract_answer
+from .contract_values import contract_facts as contract_facts
 from .contract_values import known_contract_values as known_contract_values
 from .contract_values import new_contract_values as new_contract_values
-from .contract_values import saving_sentence as saving_sentence
+from .contract_values import remaining_titled as remaining_titled
 from .contracts import age_groups as age_groups
 from .contracts import calendar_model as calendar_model
 from .contracts import explained_text as explained_text

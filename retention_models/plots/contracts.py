@@ -104,15 +104,15 @@ def plot_triangle(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 @apply_style
 def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Plot of the expected number of active customers after each coming renewal, with intervals.
+    """Plot of the expected number of active customers after each coming renewal, with its ranges.
 
-    The dark band is the confidence interval of the expected number. The light band is the prediction interval of the
-    number.
+    The dark band is the confidence interval of the expected number, and the light band the prediction interval of the
+    number; of a forecast with ``past_errors`` they are the planning ranges at 80 and 95 %.
 
     Parameters
     ----------
     frame
-        The rows of one group of ``forecast_retention``.
+        The rows of one group of ``forecast_retention``. ``attrs["title"]``, if present, is the title.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -127,10 +127,11 @@ def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     def prepend_today(column: str) -> np.ndarray:
         return np.append(frame["customers"].iloc[0], frame[column])
 
-    for kind, alpha in (("survivors", 0.15), ("expected", 0.3)):
-        ax.fill_between(
-            ahead, prepend_today(f"{kind}_lower"), prepend_today(f"{kind}_upper"), color=COLOURS[0], alpha=alpha
-        )
+    planned = "planning_lower_95" in frame
+    wide, narrow = ("planning_{}_95", "planning_{}_80") if planned else ("survivors_{}", "expected_{}")
+    for name, alpha in ((wide, 0.15), (narrow, 0.3)):
+        lower, upper = (prepend_today(name.format(end)) for end in ("lower", "upper"))
+        ax.fill_between(ahead, lower, upper, color=COLOURS[0], alpha=alpha)
     ax.plot(ahead, prepend_today("expected"), color=COLOURS[0], marker="o", markersize=3)
     ax.set_xlim(0, ahead[-1])
     ax.set_ylim(bottom=0)
@@ -138,6 +139,7 @@ def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_formatter(COUNTS)
     ax.set_xlabel("renewals from now on")
     ax.set_ylabel("customers still there")
+    ax.set_title(str(frame.attrs.get("title", "")), loc="left")
     return ax
 
 
@@ -166,7 +168,7 @@ def plot_churn_by_month(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.fill_between(month, lower, frame["expected"] + reach, color=COLOURS[0], alpha=0.15)
     ax.plot(month, frame["expected"], color=COLOURS[0])
     ax.plot(month, frame["churn"], "o", color=ACTUAL, markersize=4)
-    names = frame["event"].to_numpy()
+    names = frame["event"].str.replace("_", " ").to_numpy()
     for i in np.flatnonzero(names != ""):
         ax.axvspan(i - 0.5, i + 0.5, color=QUIET, alpha=0.2, linewidth=0)
         if i == 0 or names[i] != names[i - 1]:

@@ -7,11 +7,12 @@ import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 
+from retention_models.narrative.answer import MIME
 from retention_models.report import markup
 from retention_models.report.markdown import formula, markdown
 from retention_models.report.page_tables import with_downloads
@@ -53,7 +54,8 @@ def read_outputs(cell: NotebookNode, section: str) -> Iterator[Output]:
     """Outputs of a code cell that stands under the heading ``section``."""
     _, options = split_options(cell.source)
     if "decision" in cell.metadata.get("tags", ()) and (sentence := shown_text(cell)):
-        yield Output("decision", sentence)
+        if not read_answer(cell):
+            yield Output("decision", sentence)
         return
     for output in cell.outputs:
         if output.output_type == "stream":
@@ -61,6 +63,12 @@ def read_outputs(cell: NotebookNode, section: str) -> Iterator[Output]:
             yield Output("text", text) if output.name == "stdout" else Output("warning", _FOLDER.sub("", text))
         else:
             yield _read_data(output, options, section)
+
+
+def read_answer(cell: NotebookNode | None) -> dict[str, Any]:
+    """The plain values of the ``narrative.Answer`` that a cell showed; empty if it showed none."""
+    outputs = [] if cell is None else cell.outputs
+    return next((dict(output.data[MIME]) for output in outputs if MIME in output.get("data", {})), {})
 
 
 def shown_text(cell: NotebookNode | None) -> str:

@@ -105,14 +105,12 @@ def saved_value(
     def leaving(model: Any, tenure: Array) -> Array:
         return model.hazard(tenure + 1) + NEVER
 
-    def saved(model: Any, tenure: Array, churn: float | Array = 1.0) -> Array:
-        return _payments_from_renewal(lambda *when: model.survival_if_saved(*when) ** churn, tenure, schedule)
-
     def renewing(model: Any, tenure: Array) -> Array:
         return _payments_from_renewal(_renewing_survival(model), tenure, schedule)
 
     go = source.estimate(leaving, rows)
     leavers = go.values @ mix
+    saved = partial(value_if_saved, schedule)
     value = (source.estimate(saved, rows) * go).linear(lambda x: x * paid @ mix) / go.linear(lambda x: x @ mix)
     stay = mix * (1 - go.values)[:, None]
     naive = renewing(mean_rate_model(fit), tenures)
@@ -132,9 +130,9 @@ def saved_value(
     return pd.DataFrame(frame, index=pd.Index([*tenures.astype(int).tolist(), "all"], name="tenure", dtype=object))
 
 
-def value_if_saved(schedule: PaymentSchedule, model: Any, tenure: Array) -> Array:
-    """The value of customers who would leave at the next renewal and are kept; shape of ``tenure``."""
-    return _payments_from_renewal(model.survival_if_saved, tenure, schedule)
+def value_if_saved(schedule: PaymentSchedule, model: Any, tenure: Array, churn: float | Array = 1.0) -> Array:
+    """The value of customers who would leave at the next renewal and are kept, with so many times the later churn."""
+    return _payments_from_renewal(lambda *when: model.survival_if_saved(*when) ** churn, tenure, schedule)
 
 
 def _mean_by_row(column: Array, table: CustomerTable) -> Array:

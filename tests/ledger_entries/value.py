@@ -22,6 +22,7 @@ from ledger_entries.purchase_models import MODELS as PURCHASES
 from retention_models import evaluation
 from retention_models.logs.transactions.describe import rfm, rhythm
 from retention_models.narrative import contracts, formats, purchases
+from retention_models.narrative.contract_values import value_of_contact
 from retention_models.value import break_even, payments, spending
 
 CHANNEL = {"channel": "web"}
@@ -190,10 +191,10 @@ def saved():
         all=found,
         some=contracts.selected_tenures(found),
         bdw=tried(rm.saved_value, monthly_fit("BetaDiscreteWeibull"), active(), MONTHLY),
-        contact=contracts.value_of_contact(found.iloc[0]),
-        sentence=contracts.saving_sentence(
+        contact=value_of_contact(found.iloc[0]),
+        sentence=rm.narrative.contract_answer(
             {"sBG": rm.value.value_by_evidence(fit, active(), price, kept())}, found, terms=price, customers=6.0
-        ),
+        ).headline,
         written=price.written(1234.5),
     )
 

@@ -4,10 +4,12 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
+from retention_models.core.check import Check
 from retention_models.fitting.estimate import fit
+from retention_models.narrative.answer import MIME
 from retention_models.narrative.contract_values import (
+    contract_answer,
     known_contract_values,
-    saving_sentence,
     second_spell_text,
     value_by_habit,
 )
@@ -19,18 +21,21 @@ TERMS = rm.Terms(price=100.0, annual_discount_rate=0.1, billing_period="Y", curr
 REGULAR = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 382], "lost": [369, 163, 86, 56]})
 
 
-def sentence(model, kept, tenures):
+def answer(model, kept, tenures, **more):
     found, base = fit(model, kept), pd.DataFrame({"tenure": tenures})
     parts = {"the model": rm.value.value_by_evidence(found, base, TERMS, kept)}
-    return saving_sentence(parts, saved_value(found, base, TERMS), terms=TERMS, customers=len(base))
+    return contract_answer(parts, saved_value(found, base, TERMS), terms=TERMS, customers=len(base), **more)
 
 
-def test_the_sentence_tells_between_which_values_of_which_tenures_a_saved_customer_lies():
-    said = sentence(ShiftedBetaGeometric, REGULAR, [0, 0, 2, 4])
-    assert " within that time, from EUR 199 before the first renewal to EUR 383 after renewal 4: keeping one" in said
-    assert said.startswith("The 4 customers are worth EUR ")
-    assert "over the next 4 renewals, as many as the log is long (by the model)." in said
-    assert "Beyond, the models extrapolate another EUR " in said
+def test_the_answer_gives_the_base_within_what_was_seen_and_a_saved_customer():
+    found = answer(ShiftedBetaGeometric, REGULAR, [0, 0, 2, 4])
+    assert found.headline.startswith("Over the next 4 renewals the base is worth EUR ")
+    assert len(found.headline.split()) <= 25
+    assert "one saved: EUR 199 before the first renewal, EUR 383 after renewal 4." in found.actions[0]
+    assert "Beyond these renewals the models add EUR " in " ".join(found.sureness)
+    assert [figure.label for figure in found.figures] == [
+        "Value, next 4 renewals", "A saved customer", "About to leave at the next renewal"
+    ]  # fmt: skip
 
 
 def test_both_ends_of_sorting_and_habit_are_told():
@@ -40,9 +45,14 @@ def test_both_ends_of_sorting_and_habit_are_told():
     habit = (leaving * renewing).sum() / leaving.sum()
     assert value_by_habit(saved) == pytest.approx(habit)
     assert habit > saved["value"].iloc[-1]
-    said = sentence(ShiftedBetaGeometric, REGULAR, [0, 0, 3])
-    assert f"if loyalty is a habit that grows with tenure, it is {TERMS.written(habit)}. With one spell" in said
-    assert "habit" not in sentence(Geometric, REGULAR, [0, 3])
+    told = answer(ShiftedBetaGeometric, REGULAR, [0, 0, 3])
+    assert f"and {TERMS.written(habit)} if loyalty grows with tenure (habit). With one spell" in told.sureness[-1]
+    assert told.headline.endswith(f" to {TERMS.written(habit)}.")
+    assert "habit" not in " ".join(answer(Geometric, REGULAR, [0, 3]).sureness)
+    back = pd.DataFrame({"customers": [254], "renewals": [2051], "lost": [155], "if_sorting": [157], "if_habit": [103]})
+    back = back.assign(sorting_share=1.0, sorting_share_lower=0.5, sorting_share_upper=1.5)
+    told = answer(ShiftedBetaGeometric, REGULAR, [0, 0, 3], back=back)
+    assert told.headline.endswith(f" to {TERMS.written(saved['value_upper'].iloc[-1])}.")
 
 
 def test_the_range_covers_every_model_that_fits():
@@ -52,15 +62,17 @@ def test_the_range_covers_every_model_that_fits():
     )
     found, base = fit(ShiftedBetaGeometric, REGULAR), pd.DataFrame({"tenure": [0, 3]})
     saved = saved_value(found, base, TERMS)
-    said = saving_sentence({"A": low, "B": high}, saved, terms=TERMS, customers=2)
-    assert "are worth EUR 70.0 to EUR 110 over the next 4 renewals" in said
-    assert "(2 models fit about equally well). 25 % of that is paid at tenures" in said
+    told = contract_answer({"A": low, "B": high}, saved, terms=TERMS, customers=2)
+    said = " ".join(told.sureness)
+    assert "Over the next 4 renewals the base is worth EUR 70.0 to EUR 110;" in told.headline
+    assert "covers parameters, over 2 models that fit about equally well." in said
+    assert "25 % of the value is paid at tenures that fewer than 30 contracts have reached." in said
     assert "Beyond" not in said
 
 
-def test_the_sentence_tells_no_range_where_all_are_worth_the_same():
-    assert ", from EUR" not in sentence(Geometric, REGULAR, [0, 2, 4])
-    assert ", from EUR" not in sentence(ShiftedBetaGeometric, REGULAR, [2])
+def test_the_answer_tells_no_tenures_where_all_are_worth_the_same():
+    assert answer(Geometric, REGULAR, [0, 2, 4]).actions[0].endswith("the value of one saved.")
+    assert answer(ShiftedBetaGeometric, REGULAR, [2]).actions[0].endswith("the value of one saved.")
 
 
 def test_a_group_is_a_covariate_where_the_model_knows_one():
@@ -141,21 +153,18 @@ def test_errors_that_the_calendar_explains_are_counted():
 @pytest.mark.parametrize(
     ("ends", "verdict"),
     [
-        ((0.5, 1.4), "this speaks for sorting"),
-        ((-0.3, 0.4), "this speaks for habit"),
-        ((-0.3, 1.4), "this cannot tell which"),
-        ((0.3, 0.7), "this is neither alone"),
-        ((1.2, 1.9), "this fits neither"),
+        ((0.5, 1.4), "That speaks for sorting."),
+        ((-0.3, 0.4), "That speaks for habit."),
+        ((-0.3, 1.4), "That cannot tell which."),
+        ((0.3, 0.7), "That cannot tell which."),
     ],
 )
 def test_second_spells_speak_for_one_end_or_for_none(ends, verdict):
     row = {"customers": 254, "renewals": 2051, "lost": 155, "if_sorting": 157.0, "if_habit": 103.0}
     row |= {"sorting_share": sum(ends) / 2, "sorting_share_lower": ends[0], "sorting_share_upper": ends[1]}
     said = second_spell_text(pd.DataFrame([row]))
-    assert said.startswith(
-        "The 254 customers who came back have left 155 times, where sorting expects 157 and habit 103"
-    )
-    assert said.endswith(f"{verdict}.")
+    assert said.startswith("The 254 customers who came back have left 155 times; sorting expects 157 and habit 103. ")
+    assert said.endswith(verdict)
     assert second_spell_text(pd.DataFrame([row | {"sorting_share": float("nan")}])).startswith("With one spell")
 
 
@@ -171,10 +180,22 @@ def test_a_contract_that_begins_today_is_valued_within_what_was_seen_and_beyond(
     assert rm.narrative.new_contract_values(fits, free, seen=free).columns.tolist() == ["new_contract"]
 
 
-def test_the_headline_says_by_which_groups_and_without_which_events():
-    found, base = fit(ShiftedBetaGeometric, REGULAR), pd.DataFrame({"tenure": [0, 3]})
-    parts = {"sBG": rm.value.value_by_evidence(found, base, TERMS, REGULAR)}
-    said = saving_sentence(
-        parts, saved_value(found, base, TERMS), terms=TERMS, customers=2, events=["price_rise", "strike"], by="plan"
-    )
-    assert "(by sBG, each fitted by plan; without further price rise or strike)" in said
+def test_the_answer_says_by_which_groups_without_which_events_and_what_failed():
+    failed = Check("forecast totals at earlier dates", False, "One of three held.")
+    planned = pd.DataFrame({"ahead": [2], "expected": [1.5], "planning_lower_80": [1.0], "planning_upper_80": [1.9]})
+    told = answer(
+        ShiftedBetaGeometric, REGULAR, [0, 3], events=["price_rise", "strike"], by="plan", planned=planned,
+        checks=[failed, Check("fine", True, "It is.")], facts={"data": "a log"}, assumed="Assumed, not stated: much.",
+    )  # fmt: skip
+    said = " ".join(told.sureness)
+    assert "over the model the model, each fitted by plan." in said
+    assert "The value assumes no further price rise or strike." in said
+    assert told.figures[1].label == "Customers who stay 2 renewals"
+    assert (told.figures[1].value, told.figures[1].range) == ("2 of 2", "1 to 2")
+    assert told.check_counts == "2 checks: 1 passed, 1 failed"
+    text = repr(told)
+    for part in (told.headline, "What to do: ", "Check failed: forecast totals at earlier dates. One of", told.assumed):
+        assert part in text
+    plain = told._repr_mimebundle_()[MIME]
+    assert plain["headline"] == told.headline
+    assert [check["name"] for check in plain["checks"]] == ["forecast totals at earlier dates"]

@@ -1,6 +1,13 @@
+import base64
+import csv
+import io
+import re
+
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from retention_models.core.check import Check
+from retention_models.narrative.answer import Answer, KeyFigure
 from retention_models.report.page import Code, Prose, read_page
 from retention_models.report.render import render_page
 
@@ -144,3 +151,73 @@ def test_hostile_values_are_text_wherever_they_stand() -> None:
     assert "onerror" not in html.replace("&lt;img src=x onerror", "")
     assert "onclick" not in html
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 8
+
+
+def answer_cell(**more: object) -> NotebookNode:
+    answer = Answer(
+        headline="Spend 5.", figures=(KeyFigure("Value", "EUR 7", "EUR 5 to EUR 9"),), actions=("Spend it.",),
+        sureness=("Quite.",), checks=(Check("a check", False, "It did not hold."), Check("fine", True, "It held.")),
+        facts={"data": HOSTILE}, assumed="Assumed, not stated: a margin of 60 %.",
+    )  # fmt: skip
+    data = answer._repr_mimebundle_()
+    return new_code_cell("...", metadata={"tags": ["decision"]}, outputs=[new_output("execute_result", data=data)])
+
+
+def test_an_answer_stands_on_top_with_its_figures_actions_and_failed_checks() -> None:
+    read = page(new_markdown_cell("# T\n\nWhat is it?\n\n## Data"), answer_cell())
+    html = render_page(read)
+    head, _, main = html.partition("<main")
+    assert read.decision == "Spend 5."
+    assert '<meta name="decision" content="Spend 5.">' in head
+    for part in (
+        '<p class="question">What is it?</p>', '<p class="decision">Spend 5.</p>', "<strong>EUR 7</strong>",
+        "EUR 5 to EUR 9", "<li>Spend it.</li>", "<li>Quite.</li>", "<strong>Check failed: a check.</strong> It did not",
+        "1 passed, 1 failed", "Assumed, not stated: a margin of 60 %.",
+    ):  # fmt: skip
+        assert part in head
+    assert "Spend 5." not in main
+    assert "What is it?" not in main
+    assert HOSTILE not in html
+
+
+def test_sections_for_the_analyst_fold_until_the_next_heading() -> None:
+    read = page(
+        new_markdown_cell("# T\n\n## One"), new_markdown_cell("### For the analyst\n\nA formula."),
+        printed("inside"), new_markdown_cell("## Two"), printed("outside"), answer_cell(),
+    )  # fmt: skip
+    assert [type(block).__name__ for block in read.blocks] == ["Prose", "Fold", "Prose", "Code", "Code"]
+    html = render_page(read)
+    fold = html[html.index('<details class="fold">') : html.index('<h2 id="two">')]
+    assert "<summary>For the analyst</summary>" in fold
+    assert "A formula." in fold
+    assert "inside" in fold
+    assert [heading.text for heading in read.contents] == ["One", "Two"]
+
+
+def test_pictures_that_carry_the_answer_stand_on_top() -> None:
+    picture = {"image/png": "AAAA", "text/plain": "x"}
+    read = page(displayed(picture, "#| place: top\n#| fig-cap: The fan\nplot()"), answer_cell())
+    head, _, main = render_page(read).partition("<main")
+    assert "The fan" in head
+    assert "data:image/png" in head
+    assert "data:image/png" not in main
+
+
+def test_parameters_that_nobody_stated_are_marked() -> None:
+    source = "margin = 0.6\nprice = 10\nassumed = ['margin']"
+    html = render_page(page(new_code_cell(source, metadata={"tags": ["parameters"]}), printed("x")))
+    assert "<dt>margin (assumed)</dt>" in html
+    assert "<dt>price</dt>" in html
+
+
+def test_long_tables_fold_and_each_offers_its_cells() -> None:
+    rows = "".join(f"<tr><th>{i}</th><td>=1+{i}</td></tr>" for i in range(9))
+    long = f"<table><thead><tr><th>n</th><th>x</th></tr></thead><tbody>{rows}</tbody></table>"
+    short = {"text/html": long.replace(rows, rows[: rows.index("</tr>") + 5])}
+    html = render_page(page(new_markdown_cell("## My data!"), displayed({"text/html": long}), displayed(short)))
+    assert html.count("<summary>Table with 9 rows</summary>") == 1
+    links = re.findall(r'download="(.*?)" href="data:text/csv;charset=utf-8;base64,(.*?)"', html)
+    assert [name for name, _ in links] == ["my-data.csv", "my-data.csv"]
+    cells = list(csv.reader(io.StringIO(base64.b64decode(links[0][1]).decode())))
+    assert cells[:2] == [["n", "x"], ["0", "'=1+0"]]
+    assert len(cells) == 10
