@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from retention_models.cli.options import (
     CURRENCY,
     DATE_FORMAT,
+    DECIMAL,
     LAYOUT,
     LEVEL,
     MAX_SET_ASIDE,
@@ -19,8 +21,8 @@ from retention_models.cli.options import (
     event,
     given,
     margin,
-    number,
     period,
+    price,
     whole,
 )
 from retention_models.cli.sources import Known, Source
@@ -29,7 +31,7 @@ from retention_models.report.errors import RequestError
 _COLUMNS = {"customer_id": "customer_id", "start": "start", "end": "end"}
 _PLAN = ("sampling", "observation_start", "observation_end", "period", "renewals", "cause")
 _TENURES = ("tenure", "churned", "tenure_unit", "window")
-_READING = (DATE_FORMAT, *LAYOUT, TIME_ZONE, MAX_SET_ASIDE)
+_READING = (DATE_FORMAT, replace(DECIMAL, hidden=True), *LAYOUT, TIME_ZONE, MAX_SET_ASIDE)
 UNITS = ("D", "W", "M", "Y")
 SAMPLINGS = ("acquisition", "active_on", "window")
 
@@ -46,6 +48,8 @@ def _check(options: Namespace, known: Known, *, named: bool) -> dict[str, str]:
     if options.tenure is not None or options.churned is not None:
         _check_without_dates(options)
     keywords: dict[str, Any] = given(options, (*_COLUMNS, *_PLAN, *_TENURES, *(option.name for option in _READING)))
+    if isinstance(options.price, str):
+        keywords["price"] = options.price
     settings = contract_settings(options.contracts, covariates=[options.group] if options.group else [], **keywords)
     table = retention_table(settings.spells, period=settings.period)
     if options.event:
@@ -102,7 +106,7 @@ CONTRACTS = Source(
             LEVEL,
         ),
         "the money": (
-            Option("price", "AMOUNT", "of one payment (default: value is counted in payments)", number),
+            Option("price", "AMOUNT|COLUMN", "of one payment, of one --period for all (default: none)", price),
             Option("margin", "SHARE", "share of the price that is earned (default: 0.6, assumed)", margin),
             Option("annual_discount_rate", "RATE", "0.1 for 10 %% a year (default: 0.1, assumed)", discount_rate),
             CURRENCY,

@@ -33,7 +33,7 @@ LEFT_OPEN = {  # what only the user knows: key, example, remark
     "purchases": (("horizon", "26", "length of the forecast, in time units (default: by the log)"),),
     "contracts": (
         ("sampling", '"acquisition"', "how contracts came into the file: acquisition, active_on or window"),
-        ("price", "9.9", "of one payment"),
+        ("price", "9.9", "of one payment, or the column of it in quotes"),
     ),
     "experiment": (
         ("horizon", "56", "time from the assignment to the end of the measurement"),

@@ -190,6 +190,15 @@ def number(text: str) -> int | float:
     return int(value) if value < 1e15 and value.is_integer() else value
 
 
+def price(text: str) -> int | float | str:
+    """A number above zero, or the name of a column: a text that reads as a number is one."""
+    try:
+        float(text)
+    except ValueError:
+        return text
+    return number(text)
+
+
 def whole(text: str) -> int:
     """A whole number above zero."""
     if not (text.isascii() and text.isdecimal() and int(text) > 0):

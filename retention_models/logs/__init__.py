@@ -19,7 +19,7 @@ and ``read_contracts`` check it and count the rows that they set aside. ``summar
 
 - ``read_contracts``: a checked contract log, as spells with a start and an end
 - ``retention_table``: customers at risk and lost, by cohort and tenure; also from a table of tenures
-- ``active_customers``: active customers by tenure; ``active_contracts``, one row each
+- ``active_customers``: active customers by tenure, also with mean prices; ``active_contracts``, one row each
 - ``with_events``: a retention table with the month of each renewal, and what happened then
 
 From the rows of a log to the table that models need:

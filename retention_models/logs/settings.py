@@ -39,7 +39,7 @@ def choose_settings(log: Any, **options: Any) -> AnalysisSettings | ContractSett
         For a purchase log: as in ``summarize``.
     horizon
         For a purchase log: length of the forecast, in time units.
-    sampling, observation_start, customer_id, cause, covariates, time_zone, max_set_aside, date_format
+    sampling, observation_start, customer_id, cause, covariates, price, time_zone, max_set_aside, date_format, decimal
         For a contract log: as in ``read_contracts``, as is ``observation_end``.
     separator, no_header, encoding
         For a contract log in a file of text: its layout, as in ``read_contracts``.

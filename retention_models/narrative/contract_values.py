@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
@@ -257,7 +258,9 @@ def value_of_contact(saved: pd.Series) -> float:
     return float(saved["value"] * saved["leaving"] / saved["customers"])
 
 
-def new_contract_values(fits: Mapping[str, Fit], terms: Terms, *, seen: Terms) -> pd.DataFrame:
+def new_contract_values(
+    fits: Mapping[str, Fit], terms: Terms, *, seen: Terms, customers: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Value of a contract that begins today, by each model: within the renewals seen, and beyond.
 
     Parameters
@@ -268,17 +271,25 @@ def new_contract_values(fits: Mapping[str, Fit], terms: Terms, *, seen: Terms) -
         The terms of the value without a horizon.
     seen
         The same terms with the renewals seen as their horizon.
+    customers
+        The customers whose column is the price of the terms. The price of a new contract is then the mean of those with
+        the fewest renewals. By default None: the price is no column.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by ``model``: ``new_contract``, the value within the horizon, the payment at the start included, and
-        ``beyond``, what an extrapolation adds.
+        ``beyond``, what an extrapolation adds; first the ``price`` if it is a mean.
     """
+    mean = {}
+    if customers is not None and isinstance(terms.price, str):
+        new = customers[customers["tenure"] == customers["tenure"].min()]
+        price = float(np.average(new[terms.price], weights=new["weight"]))
+        terms, seen, mean = replace(terms, price=price), replace(seen, price=price), {"price": price}
     rows = {}
     for name, each in fits.items():
         within = discounted_lifetime(each, seen)
-        rows[name] = {"new_contract": within}
+        rows[name] = mean | {"new_contract": within}
         if terms.annual_discount_rate:
             rows[name]["beyond"] = discounted_lifetime(each, terms) - within
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")

@@ -16,7 +16,7 @@ from retention_models.forecast.churn_errors import read_churn_errors
 from retention_models.tables.customer_table import Customers, open_customers, read_table
 from retention_models.tables.groups import read_groups
 from retention_models.value.contracts import total_contract_value, value_of_tenures
-from retention_models.value.payments import Moment, payment_schedule
+from retention_models.value.payments import Moment, payment_schedule, price_by_line
 from retention_models.value.terms import Terms, require_terms
 
 FEWEST = 30  # contracts that have reached a tenure
@@ -42,8 +42,8 @@ def value_by_evidence(
     customers
         A frame with ``tenure`` from ``active_customers``; see ``customer_value``.
     terms
-        ``billing_period``, ``annual_discount_rate``, and ``price`` and ``margin`` for value in money. A horizon of the
-        terms is ignored.
+        ``billing_period``, ``annual_discount_rate``, and ``price`` (also a column of ``customers``) and ``margin`` for
+        value in money. A horizon of the terms is ignored.
     retention_table
         The retention table of the log. It says how many renewals the log is long, and how many contracts reached each.
     past_errors
@@ -66,7 +66,8 @@ def value_by_evidence(
         planning ranges of ``total_value`` if there are ``past_errors``, and ``share_at_rare_tenures``, the share of it
         that is paid at tenures which fewer than 30 contracts have reached. "beyond" is the value after that, an
         extrapolation; the ends of its intervals are those of the value without end less those of the value seen.
-        ``share`` is the share of the value without end. Without a discount rate there is no "beyond".
+        ``share`` is the share of the value without end, 0 if all prices are 0. Without a discount rate there is no
+        "beyond".
 
     Raises
     ------
@@ -109,7 +110,8 @@ def value_by_evidence(
         raise ValueError(f"the fit has no groups: fit the model with by={by!r}")
     tables = [_parts_of_group(own, theirs, terms, ahead, reached, past_errors, moment, level) for own, theirs in groups]
     table = tables[0] if len(tables) == 1 else _sum_of_groups(tables)
-    return table.assign(share=table["value"] / table["value"].drop("tested", errors="ignore").sum())
+    whole = table["value"].drop("tested", errors="ignore").sum()
+    return table.assign(share=table["value"] / whole if whole else 0.0)
 
 
 def _frames_by_group(customers: Customers, by: str) -> list[tuple[str, pd.DataFrame]]:
@@ -167,7 +169,9 @@ def require_tested(backtest: pd.DataFrame, seen: int) -> list[int]:
 
 def _share_at_rare_tenures(fit: Fit, customers: Any, terms: Terms, reached: pd.Series[Any], moment: Moment) -> float:
     """The share of a value within a horizon that is paid at tenures which few contracts have reached."""
+    terms, price, _ = price_by_line(terms, customers)
     source, table = read_contract_customers(fit, customers)
+    paid = np.bincount(table.row, table.line_weight * price, len(table.weight))
     common = reached[reached >= FEWEST]
     last = int(common.index.max()) if len(common) else 0
     full = np.full(len(table.weight), int(terms.horizon or 0))
@@ -179,7 +183,7 @@ def _share_at_rare_tenures(fit: Fit, customers: Any, terms: Terms, reached: pd.S
         for ahead in np.unique(horizon[horizon > 0]):
             schedule = payment_schedule(replace(terms, horizon=int(ahead)), fit)
             each = source.values(value_of_tenures(table, schedule, moment), table.rows)
-            total += float(table.weight[horizon == ahead] @ each[horizon == ahead])
+            total += float(paid[horizon == ahead] @ each[horizon == ahead])
         return total
 
     whole = value(full)

@@ -37,6 +37,7 @@ from retention_models.value.payments import (
     PaymentStream,
     finite_horizon,
     payment_schedule,
+    price_by_line,
     survival_at_renewals,
 )
 from retention_models.value.terms import Terms
@@ -50,8 +51,8 @@ def discounted_lifetime(model: Any, terms: Terms) -> float:
     model
         A fit or a model of contracts, or any object with ``survival_function(tenure)``, where tenure counts renewals.
     terms
-        ``billing_period`` and ``annual_discount_rate``; ``price`` and ``margin`` for value in money; ``horizon`` in
-        renewals for a time limit.
+        ``billing_period`` and ``annual_discount_rate``; ``price``, which is no column here, and ``margin`` for value
+        in money; ``horizon`` in renewals for a time limit.
 
     Returns
     -------
@@ -169,15 +170,16 @@ def contract_value(
     ``model`` may be any curve with ``survival_function(tenure)``. It may also be an object of another library with
     ``predict_survival_function``, which receives the other columns of ``customers``.
     """
+    terms, price, _ = price_by_line(terms, customers)
     schedule = payment_schedule(terms, model)
     if not isinstance(model, Fit):
         table, stream = _curve_stream(model, customers, schedule, moment)
-        return pd.DataFrame({"value": stream.mean(_line_tenures(table))}, index=table.index)
+        return pd.DataFrame({"value": price * stream.mean(_line_tenures(table))}, index=table.index)
     source, table = read_contract_customers(model, customers)
     value = source.estimate(value_of_tenures(table, schedule, moment), table.rows)
     frame = with_interval_columns("value", value, level, schedule.scale)
     frame["naive_value"] = _naive_value(model, table, schedule, moment)
-    return pd.DataFrame(frame).take(table.row).set_axis(table.index)
+    return pd.DataFrame(frame).take(table.row).set_axis(table.index).mul(price, axis=0)
 
 
 def total_contract_value(
@@ -190,6 +192,7 @@ def total_contract_value(
     past_errors: Any = None,
 ) -> pd.DataFrame:
     """Future value of all customers with contracts, or of each segment; see ``total_value``."""
+    terms, price, square = price_by_line(terms, customers)
     schedule = payment_schedule(terms, model)
     past = None if past_errors is None else read_churn_errors(past_errors)
     code, names = read_codes(customers, by)
@@ -198,18 +201,19 @@ def total_contract_value(
         if past is not None:
             raise ValueError("past_errors go with a fit: a curve that is no fit has no range to widen")
         table, stream = _curve_stream(model, customers, schedule, moment)
-        value = np.bincount(code, table.line_weight * stream.mean(_line_tenures(table)), len(names))
+        value = np.bincount(code, table.line_weight * price * stream.mean(_line_tenures(table)), len(names))
         frame = pd.DataFrame({"customers": np.bincount(code, table.line_weight, len(names)), "value": value}, names)
         return _with_counts(frame)
     source, table = read_contract_customers(model, customers)
-    share = np.zeros((len(table.weight), len(names)))
-    np.add.at(share, (table.row, code), table.line_weight)
+    number, share, squares = (np.zeros((len(table.weight), len(names))) for _ in range(3))
+    for weights, of_one in ((number, 1.0), (share, price), (squares, square)):
+        np.add.at(weights, (table.row, code), table.line_weight * of_one)
     each = value_of_tenures(table, schedule, moment)
     total = source.estimate(each, table.rows).linear(lambda values: values @ share)
     frame = pd.DataFrame(
-        {"customers": share.sum(axis=0)} | with_interval_columns("value", total, level, schedule.scale), names
+        {"customers": number.sum(axis=0)} | with_interval_columns("value", total, level, schedule.scale), names
     )
-    chance = source.values(value_of_tenures(table, schedule, moment, variance=True), table.rows) @ share
+    chance = source.values(value_of_tenures(table, schedule, moment, variance=True), table.rows) @ squares
 
     def outcome(level: float) -> list[Ends]:
         return [total.interval(level, schedule.scale), schedule.scale.from_errors(total.values, np.sqrt(chance), level)]

@@ -48,7 +48,8 @@ def customer_value(
         the number of renewals made (0 for a new customer). A row is one customer, or ``weight`` customers.
     terms
         For purchases: ``horizon, time_unit, annual_discount_rate`` and, with ``spend``, ``margin``. For contracts:
-        ``billing_period, annual_discount_rate``, and ``price`` and ``margin`` for value in money.
+        ``billing_period, annual_discount_rate``, and ``price`` and ``margin`` for value in money. The price may be a
+        column of ``customers``, such as ``"price"`` of ``active_customers``.
     spend
         A fitted ``GammaGamma`` for the expected amount of a purchase of each customer. By default None: each purchase
         counts the price of the terms, or 1 without a price.
@@ -131,7 +132,9 @@ def total_value(
     fit, terms, spend, moment, level
         As in ``customer_value``.
     customers
-        As in ``customer_value``. A column ``weight`` is the number of customers of a row.
+        As in ``customer_value``. A column ``weight`` is the number of customers of a row. If the price of the terms is
+        the mean of a row, such as ``"price"`` of ``active_customers``, a column with ``_std`` at the end of its name is
+        the standard deviation, which counts for the chance in the outcome.
     by
         The name of a column of segments, or the segment of each customer: a Series by its index, a list or an array in
         the order of ``customers``. A missing segment is an error. By default None: one segment named "all".

@@ -20,7 +20,7 @@ from retention_models.fitting.retention_columns import read_contract_customers
 from retention_models.forecast.contracts import predict_contracts
 from retention_models.tables.customer_table import open_customers
 from retention_models.value.contracts import contract_value
-from retention_models.value.payments import payment_schedule
+from retention_models.value.payments import payment_schedule, price_by_line
 from retention_models.value.saved_customers import value_if_saved
 from retention_models.value.terms import Terms
 
@@ -38,8 +38,8 @@ def contracts_at_risk(
         A frame with ``tenure``, the number of renewals made, and the columns that the fit needs; one row per customer,
         from ``logs.active_contracts``.
     terms
-        ``billing_period`` and ``annual_discount_rate``; ``price`` and ``margin`` for value in money; ``horizon`` in
-        renewals for a time limit of value.
+        ``billing_period`` and ``annual_discount_rate``; ``price`` (also a column of ``customers``) and ``margin`` for
+        value in money; ``horizon`` in renewals for a time limit of value.
     horizon
         Number of renewals ahead that ``probability_leaving`` and ``expected_payments`` cover. By default 1: the next
         renewal.
@@ -83,9 +83,10 @@ def contracts_at_risk(
     Bob                         0.13  568.38          48.33          383.48
     """
     customers = open_customers(customers)
-    schedule = payment_schedule(terms, fit)
     forecast = predict_contracts(fit, customers, horizon, level)
     value = contract_value(fit, customers, terms, level=level).drop(columns="naive_value")
+    terms, price, _ = price_by_line(terms, customers)
+    schedule = payment_schedule(terms, fit)
     source, table = read_contract_customers(fit, customers)
     saved = source.estimate(partial(value_if_saved, schedule), table.rows)
     loss = saved * source.estimate(_leaving_next, table.rows)
@@ -93,7 +94,8 @@ def contracts_at_risk(
         **with_interval_columns("value_at_risk", loss, level, schedule.scale),
         **with_interval_columns("value_if_saved", saved, level, schedule.scale),
     }
-    return pd.concat([forecast, value, pd.DataFrame(lost).take(table.row).set_axis(table.index)], axis=1)
+    losses = pd.DataFrame(lost).take(table.row).set_axis(table.index).mul(price, axis=0)
+    return pd.concat([forecast, value, losses], axis=1)
 
 
 def _leaving_next(model: Any, tenure: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -15,7 +15,9 @@ from retention_models.core.dates import MONTHS
 from retention_models.estimation.estimates import PLAIN, POSITIVE, Scale
 from retention_models.fitting.result import Fit, require_no_covariates
 from retention_models.survival.contract_model import ContractCurve
+from retention_models.tables.customer_table import open_customers
 from retention_models.tables.days import Period
+from retention_models.tables.rules import join_names, require_rows
 from retention_models.value.external_models import require_observed_length
 from retention_models.value.terms import Payment, Terms, require_terms
 
@@ -91,11 +93,17 @@ def payment_schedule(terms: Terms, model: Any = None) -> PaymentSchedule:
     ------
     ValueError
         When the terms lack a billing period or a discount rate, the billing period is not the period of the fit, the
-        horizon is not a whole number of billing periods, or customers who never leave would have an infinite value.
+        price is a column of customers (see ``price_by_line``), the horizon is not a whole number of billing periods, or
+        customers who never leave would have an infinite value.
     """
     require_terms(terms, "billing_period", "annual_discount_rate")
     assert terms.billing_period is not None
     assert terms.annual_discount_rate is not None
+    if isinstance(terms.price, str):
+        raise ValueError(
+            f"price is the column {terms.price!r} of customers, and here there are no customers: state an amount, such "
+            "as the mean price of new contracts"
+        )
     fitted = model.data.get("period") if isinstance(model, Fit) else None
     if fitted not in (None, terms.billing_period):
         raise ValueError(
@@ -122,6 +130,35 @@ def payment_schedule(terms: Terms, model: Any = None) -> PaymentSchedule:
             f"with annual_discount_rate {rate:g} a value needs a horizon: customers who stay for good have no end"
         )
     return schedule
+
+
+def price_by_line(terms: Terms, customers: Any) -> tuple[Terms, Array, Array]:
+    """The terms with a price of 1, and the mean price of each line of customers and its mean square.
+
+    A value is linear in the price. Terms with another price than a column stay as they are, and each line has price 1.
+    A column of the same name with ``_std`` at its end is the standard deviation of the price among the customers of a
+    line.
+
+    Raises
+    ------
+    ValueError
+        When the column is missing, or a price is missing, no number or below 0.
+    """
+    require_terms(terms)
+    opened, name = open_customers(customers), terms.price
+    if not isinstance(name, str):
+        return terms, np.ones(len(opened)), np.ones(len(opened))
+    if name not in opened.columns:
+        raise ValueError(
+            f"price {name!r} of the terms is no column of the customers (columns: {join_names(opened.columns)}); read "
+            "the log with read_contracts(price=...), or state an amount"
+        )
+    spread = [f"{name}_std"] if f"{name}_std" in opened.columns else []
+    opened.numbers([name, *spread])
+    price = opened.number(name)
+    require_rows(price >= 0, name, "is below 0", opened.index, "a price is 0 or more; correct it")
+    square = price**2 + sum(opened.number(column) ** 2 for column in spread)
+    return replace(terms, price=1.0), price, square
 
 
 @dataclass(frozen=True, eq=False)

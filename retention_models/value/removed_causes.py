@@ -27,7 +27,7 @@ from retention_models.survival.sbg import ShiftedBetaGeometric
 from retention_models.tables.customer_table import Rows, open_customers, read_table, require_same_measure
 from retention_models.tables.rules import join_names, require_rows
 from retention_models.value.contracts import total_contract_value
-from retention_models.value.payments import PaymentSchedule, payment_schedule
+from retention_models.value.payments import PaymentSchedule, payment_schedule, price_by_line
 from retention_models.value.saved_customers import NEVER
 from retention_models.value.terms import Terms
 
@@ -105,10 +105,11 @@ def value_of_removing_cause(
     single_cause_gain   29547.0
     """
     customers = open_customers(customers)
-    schedule = payment_schedule(terms, fit)
+    at_price_one, price, _ = price_by_line(terms, customers)
+    schedule = payment_schedule(at_price_one, fit)
     source, table = read_contract_customers(fit, customers)
     alone = uncertainty_of(_fit_cause(fit, retention_table, cause))
-    (made,), weight = table.columns, table.weight[:, None]
+    (made,), weight = table.columns, np.bincount(table.row, table.line_weight * price, len(table.weight))[:, None]
     kept = _retention_ahead(source, table.rows, schedule.renewals)
 
     def of_model(model: Any, tenure: Array) -> Array:

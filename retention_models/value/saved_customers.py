@@ -21,8 +21,9 @@ from retention_models.fitting.result import Fit
 from retention_models.fitting.retention_columns import read_contract_customers
 from retention_models.forecast.churn_errors import read_churn_errors
 from retention_models.forecast.planning_range import LEVELS, planning_names
+from retention_models.tables.customer_table import CustomerTable, open_customers
 from retention_models.value.contracts import mean_rate_model
-from retention_models.value.payments import PaymentSchedule, payment_schedule
+from retention_models.value.payments import PaymentSchedule, payment_schedule, price_by_line
 from retention_models.value.terms import Terms
 
 NEVER = 1e-200  # added to a chance to leave, so that whoever never leaves has a value, too
@@ -47,8 +48,8 @@ def saved_value(
         A frame with ``tenure``, the number of renewals made, and ``weight``, the number of customers; from
         ``active_customers``.
     terms
-        ``billing_period`` and ``annual_discount_rate``; ``price`` and ``margin`` for value in money; ``horizon`` in
-        renewals for a time limit.
+        ``billing_period`` and ``annual_discount_rate``; ``price`` (also a column of ``customers``) and ``margin`` for
+        value in money; ``horizon`` in renewals for a time limit.
     level
         Level of the confidence intervals, 0.95 by default.
     past_errors
@@ -90,7 +91,10 @@ def saved_value(
     4          41.0  383.0           650.0        296.0
     all       226.0  232.0           550.0        296.0
     """
+    customers = open_customers(customers)
+    terms, price, _ = price_by_line(terms, customers)
     source, customers_table = read_contract_customers(fit, customers)
+    paid = _mean_by_row(price, customers_table)
     schedule = payment_schedule(terms, fit)
     rows, (made,) = customers_table.rows, customers_table.columns
     tenures, code = np.unique(made, return_inverse=True)
@@ -107,19 +111,20 @@ def saved_value(
     go = source.estimate(leaving, rows)
     leavers = go.values @ mix
     saved = partial(value_if_saved, schedule)
-    value = (source.estimate(saved, rows) * go).linear(lambda x: x @ mix) / go.linear(lambda x: x @ mix)
+    value = (source.estimate(saved, rows) * go).linear(lambda x: x * paid @ mix) / go.linear(lambda x: x @ mix)
     stay = mix * (1 - go.values)[:, None]
     naive = renewing(mean_rate_model(fit), tenures)
+    naive = np.append(naive, naive[0]) * (paid @ mix) / mix.sum(axis=0)
     frame = {
         "customers": now.sum(axis=0),
         "leaving": go.values @ now,
         **with_interval_columns("value", value, level, schedule.scale),
-        "renewing_value": source.values(renewing, rows) @ stay / stay.sum(axis=0),
-        "naive_value": np.append(naive, naive[0]),
+        "renewing_value": source.values(renewing, rows) * paid @ stay / stay.sum(axis=0),
+        "naive_value": naive,
     }
     for covered in LEVELS if past_errors is not None else ():
         factors = read_churn_errors(past_errors).factors(covered, schedule.horizon)
-        more, less = (source.values(partial(saved, churn=k), rows) * go.values @ mix / leavers for k in factors)
+        more, less = (source.values(partial(saved, churn=k), rows) * go.values * paid @ mix / leavers for k in factors)
         ends = schedule.scale.widen(value.values, value.interval(covered, schedule.scale), (more, less))
         frame |= dict(zip(planning_names(covered), ends, strict=True))
     return pd.DataFrame(frame, index=pd.Index([*tenures.astype(int).tolist(), "all"], name="tenure", dtype=object))
@@ -128,6 +133,13 @@ def saved_value(
 def value_if_saved(schedule: PaymentSchedule, model: Any, tenure: Array, churn: float | Array = 1.0) -> Array:
     """The value of customers who would leave at the next renewal and are kept, with so many times the later churn."""
     return _payments_from_renewal(lambda *when: model.survival_if_saved(*when) ** churn, tenure, schedule)
+
+
+def _mean_by_row(column: Array, table: CustomerTable) -> Array:
+    """The mean over the customers of each distinct row of a table; over its lines if the row has no customers."""
+    weight = np.where(table.weight[table.row] > 0, table.line_weight, 1.0)
+    total, number = (np.bincount(table.row, each, len(table.weight)) for each in (weight * column, weight))
+    return np.asarray(total / number)
 
 
 def _renewing_survival(model: Any) -> Any:

@@ -41,8 +41,9 @@ class Terms(Presentation):
         Money for one unit: one payment of a contract, one purchase without an amount, or one unit of the outcome of a
         test. A sequence is the price of each payment of a contract, from the payment at the start; its last price holds
         for all later payments. A list may hold losses, below 0, such as the cost of a free start. One price
-        below 0 is that of an outcome of a test of which less is better, such as complaints. Without a price, payments
-        and purchases are counted.
+        below 0 is that of an outcome of a test of which less is better, such as complaints. Text is the column of the
+        customers with contracts that holds the price of each, such as ``"price"`` of ``active_customers``. Without a
+        price, payments and purchases are counted.
     currency
         The name of the currency, written before an amount: "EUR". Empty by default.
     billing_period
@@ -73,7 +74,7 @@ class Terms(Presentation):
     time_unit: str | None = None
     annual_discount_rate: float | None = None
     margin: float | None = None
-    price: float | Sequence[float] | None = None
+    price: float | Sequence[float] | str | None = None
     currency: str = ""
     billing_period: Period | None = None
     payment: Payment = "advance"
@@ -104,8 +105,8 @@ class Terms(Presentation):
     @property
     def unit_value(self) -> float:
         """Amount earned for one unit: price times margin, each 1 where it is not stated."""
-        if isinstance(self.price, tuple):
-            raise ValueError("price must be one amount here, and not one for each payment")
+        if isinstance(self.price, tuple | str):
+            raise ValueError("price must be one amount here, and not one for each payment or a column")
         return (1.0 if self.price is None else float(np.asarray(self.price))) * (self.margin or 1.0)
 
     @property
@@ -176,9 +177,11 @@ class Terms(Presentation):
     def _payment_sentence(self, period: str) -> str:
         if self.price is None:
             return f"No price was said: value is counted in payments, one a {period}."
+        own = f"the customer's own (column {self.price!r}{f', in {self.currency}' if self.currency else ''})"
+        amount = own if isinstance(self.price, str) else self.written(float(np.asarray(self.price)))
         paid = {"advance": "in advance", "arrears": "in arrears"}[self.payment]
         share = f", of which {100 * self.margin:g} % is earned (margin)" if self.margin is not None else ""
-        return f"Each payment is {self.written(float(np.asarray(self.price)))}{share}, once a {period}, {paid}."
+        return f"Each payment is {amount}{share}, once a {period}, {paid}."
 
 
 NEEDED = {
@@ -200,9 +203,21 @@ def require_terms(terms: object, *names: str) -> None:
     terms.require(*names)
 
 
-def _check_price(price: ArrayLike) -> float | tuple[float, ...]:
-    """The price as a number, or that of each payment as a tuple."""
+def _check_price(price: ArrayLike) -> float | str | tuple[float, ...]:
+    """The price as a number, that of each payment as a tuple, or the name of a column."""
+    if isinstance(price, str) and price.strip() and not _is_amount(price):
+        return price
     amounts = np.asarray(price)
     if amounts.ndim > 1 or amounts.size == 0 or amounts.dtype.kind not in "fiu" or not np.all(np.isfinite(amounts)):
-        raise ValueError(f"price must be an amount of money, or a list of such amounts; got {price!r}")
+        quoted = ", which is text: write an amount without quotes" if isinstance(price, str) else ""
+        raise ValueError(f"price must be an amount of money, or a list of such amounts; got {price!r}{quoted}")
     return float(amounts) if amounts.ndim == 0 else tuple(amounts.astype(float).tolist())
+
+
+def _is_amount(text: str) -> bool:
+    """Whether a text reads as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from retention_models.cli import main
-from retention_models.cli.options import period
+from retention_models.cli.options import period, price
 
 HOSTILE = ('<img src=x onerror="alert(1)">', '=HYPERLINK("http://x","y")', "@SUM(1)", "Zoë & Søn; -1")
 
@@ -150,3 +150,26 @@ def test_lengths_of_contracts_are_read_as_people_write_them() -> None:
     for text in ("month", "0", "-7", "1.5"):
         with pytest.raises(ArgumentTypeError, match="expected M, Y or a number of days"):
             period(text)
+
+
+def test_a_price_that_reads_as_a_number_is_an_amount_and_any_other_a_column(tmp_path, capsys) -> None:
+    assert [price(text) for text in ("9.90", "39", "monthly fee")] == [9.9, 39, "monthly fee"]
+    for text in ("0", "-5", "nan"):
+        with pytest.raises(ArgumentTypeError, match="expected a number above 0"):
+            price(text)
+    assert report(club(), tmp_path, "--price", "fee") == 1
+    assert "no column 'fee'; it has" in capsys.readouterr().err
+    assert report(club().assign(fee=-1.0), tmp_path, "--price", "fee") == 1
+    assert "column 'fee' is below 0 (such as -1) for" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_page_values_customers_at_the_prices_of_the_file(tmp_path: Path) -> None:
+    fee = [f"{amount:.2f} EUR".replace(".", ",") for amount in np.resize([9.9, 19.9, 1249.5], 500)]
+    project = '[contracts]\nfile = "club.csv"\ncustomer_id = "member"\nstart = "joined"\nend = "left"\nprice = "fee"\n'
+    club().assign(fee=fee).to_csv(tmp_path / "club.csv", index=False)
+    (tmp_path / "project.toml").write_text(project + '[terms]\ncurrency = "EUR"\n', encoding="utf-8")
+    assert main(["contracts", "--project", str(tmp_path / "project.toml"), "--output", str(tmp_path / "out")]) == 0
+    html = " ".join(page(tmp_path).split())
+    assert "Each payment is the customer's own (column 'price', in EUR)" in html.replace("&#39;", "'")
+    assert "customers are worth EUR" in html

@@ -100,8 +100,8 @@ class Prices(Presentation):
     ) -> Prices:
         """The prices for the terms and costs of a campaign."""
         require_terms(terms)
-        if isinstance(terms.price, tuple):
-            raise ValueError("price must be one amount here, and not one for each payment")
+        if isinstance(terms.price, tuple | str):
+            raise ValueError("price must be one amount here, and not one for each payment or a column")
         price = None if terms.price is None else float(np.asarray(terms.price))
         stated: dict[str, Any] = {"margin": terms.margin, "price": price, "currency": terms.currency or None}
         return cls(**stated, cost=cost, redemption_cost=redemption_cost)

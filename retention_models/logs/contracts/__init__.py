@@ -2,6 +2,7 @@
 
 - ``log``: ``read_contracts`` and ``Spells``
 - ``rows``: contracts as rows of a file or frame
+- ``contract_prices``: what customers pay at the end of observation
 - ``spells``: contracts joined to spells, and their observation
 - ``retention``: ``retention_table`` and ``active_customers``
 - ``retention_counts``: customers at risk and lost

@@ -19,7 +19,8 @@ from retention_models.core.arguments import check_choice, require_number, requir
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day, require_end_near, require_time_zone
 from retention_models.core.formatting import Part, Presentation, counted
-from retention_models.logs.contracts.rows import open_contracts, require_some, scalars, select_usable
+from retention_models.logs.contracts.contract_prices import count_prices
+from retention_models.logs.contracts.rows import PRICE, open_contracts, require_some, scalars, select_usable
 from retention_models.logs.contracts.spells import (
     SAID_OPEN,
     UNCAUSED,
@@ -30,10 +31,12 @@ from retention_models.logs.contracts.spells import (
     single_spells,
 )
 from retention_models.logs.transactions.log import tally
+from retention_models.tables.currencies import CURRENCY, currency_column
 from retention_models.tables.days import Day, day_number
 from retention_models.tables.files import naming
 from retention_models.tables.frames import collect, on_engine
 from retention_models.tables.text_files import Layout, with_layout
+from retention_models.tables.text_forms import Stated
 
 Sampling = Literal["acquisition", "active_on", "window"]
 
@@ -52,7 +55,8 @@ class Spells(Presentation):
     frame
         A frame of the source's engine; for files a DuckDB relation. Columns: ``customer_id``, ``spell`` (1 for the
         first of the customer), ``start``, ``end`` (missing if active), ``entry`` and ``tenure`` (days from the start to
-        the begin and to the end of observation), ``churned``, ``cause`` if there is one, and the covariates.
+        the begin and to the end of observation), ``churned``, ``cause`` if there is one, the covariates, and ``price``
+        if the log has prices: what the customer pays at the end of observation, missing if the spell has ended.
     rows
         Number of spells in ``frame``.
     sampling
@@ -70,7 +74,9 @@ class Spells(Presentation):
     checks
         Whether survival is known from the start, and whether the log fits its sampling.
     formats
-        The form of days in text that are not ISO 8601, as in ``read_transactions``.
+        The form of days in text that are not ISO 8601, and of prices, as in ``read_transactions``.
+    price
+        Name of the column of prices in the log; None without one.
     """
 
     frame: Any = field(repr=False)
@@ -84,6 +90,7 @@ class Spells(Presentation):
     settled: Mapping[str, int]
     checks: tuple[Check, ...]
     formats: Mapping[str, str] = field(default_factory=dict)
+    price: str | None = None
 
     def _parts(self) -> Sequence[Part]:
         since = f"from {self.observation_start} " if self.observation_start else ""
@@ -104,11 +111,13 @@ def read_contracts(
     end: str = "end",
     cause: str | None = None,
     covariates: str | Sequence[str] = (),
+    price: str | None = None,
     overlaps: Overlaps = "join",
     join_within: int = 1,
     time_zone: str | None = None,
     max_set_aside: float = 0.2,
     date_format: str | None = None,
+    decimal: str | None = None,
     **layout: Unpack[Layout],
 ) -> Spells:
     """A contract log, checked: one row per unbroken time as a customer (a spell).
@@ -134,6 +143,10 @@ def read_contracts(
         Column name of the cause of churn. By default the log has no causes.
     covariates
         Columns to keep, with their values at the start of the spell. By default none.
+    price
+        Column name of the price of one payment of each contract, read as amounts are in ``read_transactions``. All
+        prices are of one billing period: read monthly and yearly contracts apart, and fit each on its own. Contracts
+        that run at the end of observation need a price of 0 or more. By default the log has no prices.
     overlaps
         ``"join"`` (the default): contracts of a customer that overlap or follow each other form one spell, which ends
         with the last of them. ``"keep"``: each contract is a spell. ``"error"``: overlaps raise an error; contracts
@@ -148,6 +161,8 @@ def read_contracts(
     date_format
         How days are written in text: a format such as ``"%d/%m/%Y"``, or ``"iso"``, ``"unix_s"``, ``"unix_ms"``,
         ``"unix_days"`` (seconds, milliseconds, days since 1970) or ``"excel"``. By default the column shows it.
+    decimal
+        The decimal mark of prices in text, ``"."`` or ``","``. By default the column shows it.
     **layout
         Layout of a file of text: ``separator``, ``no_header``, ``encoding``, as in ``read_transactions``.
 
@@ -161,12 +176,19 @@ def read_contracts(
     ------
     ValueError
         When columns are missing, the days contradict the sampling, contracts overlap that must not, no row is left, or
-        more than ``max_set_aside`` cannot be read.
+        more than ``max_set_aside`` cannot be read. When a running contract has no price of 0 or more, or prices have
+        several currencies.
 
     Notes
     -----
     A customer who comes back starts a new spell, numbered in ``spell``. An end without a cause has the cause
     ``"unknown"``. Both are counted in ``settled``.
+
+    The price of a spell is that of the contract that runs at the end of observation. Several contracts of one spell
+    that run then are paid side by side: their prices are added, and ``settled`` counts them, as it does free contracts.
+
+    If dear contracts end sooner, one model for all customers values them too high. A column of price bands is then a
+    covariate, for ``retention_table(by=...)`` and ``fit(by=...)``.
 
     Examples
     --------
@@ -194,18 +216,21 @@ def read_contracts(
     require_time_zone(time_zone)
     kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
     require_texts("covariates", kept, "['plan']")
-    for role, column in {"customer_id": customer_id, "start": start, "end": end, "cause": cause}.items():
-        if column is not None or role != "cause":
+    columns = {"customer_id": customer_id, "start": start, "end": end, "cause": cause, "price": price}
+    for role, column in columns.items():
+        if column is not None or role not in ("cause", "price"):
             require_text(role, column)
     begin, until = _observation_window(sampling, observation_start, observation_end)
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
-        log, formats, unread = open_contracts(source, roles, kept, time_zone, date_format)
+        log, formats, unread = open_contracts(source, roles, kept, time_zone, Stated(date_format, decimal), price)
         contracts, set_aside, nearly_all = select_usable(log, roles, until, time_zone, max_set_aside, unread)
         counts = {"rows": nw.len(), "customers": nw.col("customer_id").n_unique(), "open": tally(nw.col("said_open"))}
         size = scalars(contracts, **counts)
+        currency = currency_column(source).get(CURRENCY) if price else None
+        running, free = count_prices(contracts, until, price, unread, currency) if price else (0, 0)
         has_several = size["customers"] < size["rows"]
-        whole = join_contracts(contracts, overlaps, join_within) if has_several else single_spells(contracts)
+        whole = join_contracts(contracts, overlaps, join_within, until) if has_several else single_spells(contracts)
         spells = observe_spells(whole, begin, until)
         facts = _facts(spells)
     _check_overlaps(facts, overlaps)
@@ -221,9 +246,11 @@ def read_contracts(
         UNCAUSED: facts["uncaused"],
         "contracts joined to another of the same customer": size["rows"] - facts["all"],
         FURTHER[overlaps == "keep"]: facts["returns"],
+        "running contracts with a price of 0": free,
+        "running contracts beside another of the same customer, prices added": running and running - facts["active"],
     }
     return Spells(
-        frame=_output_frame(spells, source, cause is not None, kept),
+        frame=_output_frame(spells, source, cause is not None, (*kept, *([PRICE] if price else []))),
         rows=facts["spells"],
         sampling=sampling,
         observation_start=begin,
@@ -234,11 +261,12 @@ def read_contracts(
         settled={rule: count for rule, count in settled.items() if count},
         checks=(_check_origin(facts), _check_sampling(spells, facts, sampling, begin), nearly_all),
         formats=formats,
+        price=price,
     )
 
 
 def truncate_spells(spells: Spells, day: str | dt.date) -> Spells:
-    """The same spells as known on an earlier day: later starts and ends are not yet known."""
+    """The same spells as known on an earlier day: later starts and ends are not yet known, and no prices of then."""
     if not isinstance(spells, Spells):
         raise TypeError(f"an earlier day needs contracts with dates, from read_contracts; got {type(spells).__name__}")
     until = read_day("day", day)
@@ -254,11 +282,12 @@ def truncate_spells(spells: Spells, day: str | dt.date) -> Spells:
         "end": gone.then(nw.col("end")),
         "churned": nw.col("_churned"),
     } | ({"cause": gone.then(nw.col("cause"))} if spells.has_cause else {})
-    rows = rows.with_columns(**changed).filter(nw.col("tenure") >= nw.col("entry")).drop("_churned", "_first")
+    rows = rows.with_columns(**changed).filter(nw.col("tenure") >= nw.col("entry"))
+    rows = rows.drop("_churned", "_first", *([PRICE] if spells.price else []))
     count = scalars(rows, rows=nw.len())["rows"]
     require_some(count, {f"contracts that start after {until}": spells.rows})
     frame = collect(rows) if isinstance(spells.frame, pd.DataFrame) else rows.to_native()
-    return replace(spells, frame=frame, rows=count, observation_end=until)
+    return replace(spells, frame=frame, rows=count, observation_end=until, price=None)
 
 
 def _observation_window(
@@ -294,6 +323,7 @@ def _facts(spells: Rows) -> dict[str, int]:
         "later": count(nw.col("later")),
         "returns": count(nw.col("spell") > 1),
         "ended": count(nw.col("churned")),
+        "active": count(~nw.col("churned")),
         "from_start": count(nw.col("entry") == 0),
         "middle_end": nw.when(seen & nw.col("churned")).then(nw.col("tenure")).median(),
         "first_entry": nw.when(seen).then(nw.col("entry")).min(),
@@ -315,10 +345,10 @@ def _check_overlaps(facts: Mapping[str, int], overlaps: Overlaps) -> None:
         )
 
 
-def _output_frame(spells: Rows, source: Any, has_cause: bool, covariates: Sequence[str]) -> Any:
+def _output_frame(spells: Rows, source: Any, has_cause: bool, further: Sequence[str]) -> Any:
     """The spells in view with the columns that are promised, in pandas if the log was."""
     names = ["customer_id", "spell", "start", "end", "entry", "tenure", "churned"]
-    kept = spells.filter(nw.col("in_view")).select(*names, *(["cause"] if has_cause else []), *covariates)
+    kept = spells.filter(nw.col("in_view")).select(*names, *(["cause"] if has_cause else []), *further)
     if not isinstance(source, pd.DataFrame):
         return kept.to_native()
     return collect(kept).sort_values(["customer_id", "spell"], ignore_index=True)

@@ -24,6 +24,7 @@ import pandas as pd
 
 from retention_models.core.arguments import require_texts
 from retention_models.core.dates import MONTHS
+from retention_models.logs.contracts.contract_prices import PRICE_STD, mean_prices
 from retention_models.logs.contracts.log import Spells, truncate_spells
 from retention_models.logs.contracts.retention_counts import (
     AT_RENEWALS,
@@ -36,6 +37,7 @@ from retention_models.logs.contracts.retention_counts import (
     share_off_renewals,
     tabulate_retention,
 )
+from retention_models.logs.contracts.rows import PRICE
 from retention_models.logs.contracts.snapshot import Snapshot, tabulate_snapshot
 from retention_models.tables.days import (
     Day,
@@ -148,7 +150,8 @@ def active_customers(spells: Spells | Snapshot, *, period: Period, by: str | Seq
     -------
     pandas.DataFrame
         ``cohort`` (text), the columns of ``by``, ``tenure`` (renewals made, 0 for none yet), and ``weight`` (number of
-        customers). If contracts end on any day, ``tenure`` is the number of periods, rounded to the nearest.
+        customers). If contracts end on any day, ``tenure`` is the number of periods, rounded to the nearest. If the
+        spells have prices, ``price`` is the mean of these customers, and ``price_std`` the standard deviation.
 
     Raises
     ------
@@ -175,14 +178,15 @@ def active_customers(spells: Spells | Snapshot, *, period: Period, by: str | Seq
         active = spells.frame[~spells.frame["churned"]]
         if "nearest" in active:
             active = active.assign(tenure=active["nearest"])
-        active = active.groupby([*names, "tenure"])["weight"].sum().reset_index()
+        keys = [*names, "tenure"]
+        active = mean_prices(active, keys) if spells.price else active.groupby(keys)["weight"].sum().reset_index()
         active.attrs["period"] = period
         return active
-    rows = on_engine(spells.frame).filter(~nw.col("churned"))
-    rows, start = Day.in_column("start").add_columns(rows, "_start")
-    made = completed_periods(start, _day_of_tenures(spells, period), period)
-    rows = rows.with_columns(cohort=_cohort(start, period), tenure=made).select("cohort", *names, "tenure")
-    counts = count_spells(rows, names).rename(columns={"spells": "weight"})
+    rows = _active(spells, period)
+    prices, paid = nw.col(PRICE), nw.col(PRICE_STD)
+    priced = {PRICE: prices.mean(), PRICE_STD: paid.std(ddof=0)} if spells.price else {}
+    rows = rows.with_columns(prices.alias(name) for name in priced).select("cohort", *names, "tenure", *priced)
+    counts = count_spells(rows, names, **priced).rename(columns={"spells": "weight"}).round(dict.fromkeys(priced, 6))
     counts = counts.sort_values(["cohort", *names, "tenure"], ignore_index=True)
     counts.attrs["period"] = period
     return counts.assign(cohort=_cohort_names(counts["cohort"], period))
@@ -205,8 +209,9 @@ def active_contracts(spells: Spells, *, period: Period, by: str | Sequence[str] 
     Returns
     -------
     pandas.DataFrame
-        ``customer_id``, ``cohort`` (text), ``tenure`` (renewals made, 0 for none yet), and the columns of ``by``;
-        sorted by ``customer_id``. If overlapping contracts were kept apart, a customer can have several rows.
+        ``customer_id``, ``cohort`` (text), ``tenure`` (as in ``active_customers``), the columns of ``by``, and
+        ``price`` if the spells have prices; sorted by ``customer_id``. If overlapping contracts were kept apart, a
+        customer can have several rows.
 
     Raises
     ------
@@ -235,7 +240,7 @@ def active_contracts(spells: Spells, *, period: Period, by: str | Sequence[str] 
             "with active_customers(snapshot, period=...)"
         )
     columns = ["customer_id", "cohort", "tenure", *names]
-    active = collect(_active(spells, period).select(*columns))
+    active = collect(_active(spells, period).select(*columns, *([PRICE] if spells.price else [])))
     require_groups(active.assign(spells=1), {name: name for name in names})
     active = active.sort_values(columns, ignore_index=True)
     active.attrs["period"] = period
@@ -246,7 +251,7 @@ def _active(spells: Spells, period: Period) -> nw.LazyFrame[Any]:
     """The active contracts, with the number of their ``cohort`` and the renewals made as ``tenure``."""
     rows = on_engine(spells.frame).filter(~nw.col("churned"))
     rows, start = Day.in_column("start").add_columns(rows, "_start")
-    made = completed_periods(start, Day.constant(spells.observation_end), period)
+    made = completed_periods(start, _day_of_tenures(spells, period), period)
     return rows.with_columns(cohort=_cohort(start, period), tenure=made)
 
 

@@ -24,9 +24,13 @@ def period_days(period: Period) -> float:
     return float(period) if isinstance(period, int) else MEAN_DAYS[period]
 
 
-def count_spells(rows: nw.LazyFrame[Any], by: Sequence[str]) -> pd.DataFrame:
-    """The distinct rows, and how many ``spells`` share each; an error where some have no value of ``by``."""
-    counts = count_distinct(rows, rows.collect_schema().names(), spells=nw.len())
+def count_spells(rows: nw.LazyFrame[Any], by: Sequence[str], **further: nw.Expr) -> pd.DataFrame:
+    """The distinct rows, and how many ``spells`` share each; an error where some have no value of ``by``.
+
+    ``further`` is computed of the columns of these names, over the rows that share the others.
+    """
+    keys = [name for name in rows.collect_schema().names() if name not in further]
+    counts = count_distinct(rows, keys, spells=nw.len(), **further)
     require_groups(counts, {name: name for name in by})
     return counts
 

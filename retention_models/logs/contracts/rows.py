@@ -16,6 +16,7 @@ from retention_models.core.formatting import counted
 from retention_models.logs.contracts.spells import Rows, contract_faults, number_days, read_ends, starts_after
 from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.logs.transactions.log import tally
+from retention_models.tables.currencies import currency_column
 from retention_models.tables.engines import forms_of, open_log, reading_facts, settle, unread_hint
 from retention_models.tables.files import Kind
 from retention_models.tables.frames import collect, on_engine
@@ -52,7 +53,10 @@ OWN_NAMES = {
         "later",
     ),
 }  # of columns of the spells, and of those on the way to them
-KINDS: dict[str, Kind] = {"customer_id": "id", "start": "day", "end": "day", "end_words": "words", "cause": "text"}
+PRICE = "price"
+KINDS: dict[str, Kind] = {
+    **{"customer_id": "id", "start": "day", "end": "day", "end_words": "words", "cause": "text", PRICE: "number"},
+}
 
 
 def open_contracts(
@@ -60,23 +64,25 @@ def open_contracts(
     roles: Mapping[str, str],
     covariates: tuple[str, ...],
     time_zone: str | None,
-    date_format: str | None = None,
+    stated: Stated,
+    price: str | None = None,
 ) -> tuple[Rows, dict[str, str], Unread]:
     """The columns of the log under the names of this package, with numbered days, and the form of days in text.
 
     Last comes a function that says what to do about columns with values that cannot be read.
     """
-    check_names(roles, covariates)
-    columns = {**roles, "end_words": roles["end"], **{name: name for name in covariates}}
+    check_names(roles, covariates, own_names=OWN_NAMES | ({PRICE} if price else set()))
+    priced = {PRICE: price, **currency_column(source)} if price else {}
+    columns = {**roles, "end_words": roles["end"], **{name: name for name in covariates}, **priced}
     kinds: dict[str, Kind] = {**dict.fromkeys(columns, "value"), **KINDS}
-    hint = "Say which is which: customer_id=..., start=..., end=..., cause=..., covariates=..."
-    forms = forms_of(source, columns, kinds, Stated(date_format), hint=hint)
+    hint = "Say which is which: customer_id=..., start=..., end=..., cause=..., covariates=..., price=..."
+    forms = forms_of(source, columns, kinds, stated, hint=hint)
     frame = open_log(source, columns, kinds, hint=hint, time_zone=time_zone, forms=forms)
 
     def unread(names: Sequence[str]) -> str:
         return unread_hint(source, columns, kinds, forms, names)
 
-    return number_days(on_engine(read_ends(frame).to_native())), formats_in_words(forms, roles), unread
+    return number_days(on_engine(read_ends(frame).to_native())), formats_in_words(forms, {**roles, **priced}), unread
 
 
 def check_names(

@@ -35,6 +35,7 @@ from retention_models.tables.days import NEVER, Period, check_period, period_off
 from retention_models.tables.files import naming
 from retention_models.tables.frames import collect
 from retention_models.tables.text_files import Layout, with_layout
+from retention_models.tables.text_forms import Stated
 
 LONGEST: Mapping[Period, int] = {"M": 12, "Y": 5}  # renewals ahead
 ENOUGH = 30  # contracts ended by an earlier day, for a forecast to be made then
@@ -85,6 +86,7 @@ def contract_settings(
     end: str = "end",
     cause: str | None = None,
     covariates: str | Sequence[str] = (),
+    price: str | None = None,
     time_zone: str | None = None,
     tenure: str | None = None,
     churned: str | None = None,
@@ -92,6 +94,7 @@ def contract_settings(
     window: int | None = None,
     max_set_aside: float = 0.2,
     date_format: str | None = None,
+    decimal: str | None = None,
     **layout: Unpack[Layout],
 ) -> ContractSettings:
     """A contract log as read, and settings for it: given options stay, all others are chosen from the log.
@@ -100,7 +103,7 @@ def contract_settings(
     ----------
     source
         A contract log, as for ``read_contracts``.
-    sampling, customer_id, start, end, cause, covariates, time_zone, max_set_aside, date_format
+    sampling, customer_id, start, end, cause, covariates, price, time_zone, max_set_aside, date_format, decimal
         As in ``read_contracts``. By default the sampling is ``"acquisition"``, if the log fits it.
     observation_start, observation_end
         First and last day of observation, as in ``read_contracts``. By default the last day is chosen from the log.
@@ -170,7 +173,9 @@ def contract_settings(
             window=1 if window is None else window,
             cause=cause,
             covariates=covariates,
+            price=price,
             max_set_aside=max_set_aside,
+            decimal=decimal,
         )
     if tenure_unit is not None or window is not None:
         raise ValueError(
@@ -179,7 +184,7 @@ def contract_settings(
         )
     roles = {"customer_id": customer_id, "start": start, "end": end} | ({"cause": cause} if cause else {})
     with naming(source):
-        log, _, unread = open_contracts(source, roles, (), time_zone, date_format)
+        log, _, unread = open_contracts(source, roles, (), time_zone, Stated(date_format, decimal))
         contracts, unused, _ = select_usable(log, roles, dt.date.max, time_zone, max_set_aside, unread)
         starts, ends, running = _count_by_day(contracts, "first_day"), _count_by_day(contracts, "last_day"), 0
     if NEVER in ends.index:
@@ -202,9 +207,11 @@ def contract_settings(
         end=end,
         cause=cause,
         covariates=covariates,
+        price=price,
         time_zone=time_zone,
         max_set_aside=max_set_aside,
         date_format=date_format,
+        decimal=decimal,
     )
     if durations(spells)["churned"].all():
         raise ValueError(

@@ -19,6 +19,7 @@ from retention_models.core.arguments import check_choice, require_texts, require
 from retention_models.core.check import Check
 from retention_models.core.dates import read_day
 from retention_models.core.formatting import Part, Presentation, counted
+from retention_models.logs.contracts.contract_prices import count_free
 from retention_models.logs.contracts.log import Sampling
 from retention_models.logs.contracts.retention_counts import (
     KEPT,
@@ -27,7 +28,7 @@ from retention_models.logs.contracts.retention_counts import (
     check_origin,
     tabulate_retention,
 )
-from retention_models.logs.contracts.rows import OWN_NAMES, check_names
+from retention_models.logs.contracts.rows import OWN_NAMES, PRICE, check_names
 from retention_models.logs.contracts.spells import UNCAUSED, UNKNOWN
 from retention_models.logs.contracts.tenures import TenureUnit, read_tenures
 from retention_models.tables.days import Period, period_name
@@ -35,6 +36,7 @@ from retention_models.tables.text_files import Layout, with_layout
 
 SnapshotSampling = Literal["acquisition", "window"]
 
+FREE = "active customers with a price of 0"
 NO_RENEWAL = "customers who have come to no renewal yet"
 WHICH_SAMPLING = (
     "are customers who left earlier still in the table? If yes, and the table follows each customer from the start: "
@@ -55,9 +57,9 @@ class Snapshot(Presentation):
     ----------
     frame
         Customers who are alike, one pandas row each: the covariates, ``entry`` and ``tenure`` (whole periods at the
-        begin and at the end of observation), ``churned``, ``cause`` if there is one, and ``weight`` (customers). If
-        customers who are followed from the start leave on any day, ``nearest`` is the tenure of the active ones,
-        rounded to periods.
+        begin and at the end of observation), ``churned``, ``cause`` if there is one, ``price`` if there is one (missing
+        where the customer churned), and ``weight`` (customers). If customers who are followed from the start leave on
+        any day, ``nearest`` is the tenure of the active ones, rounded to periods.
     rows
         Number of customers in ``frame``.
     period
@@ -79,6 +81,8 @@ class Snapshot(Presentation):
     checks
         Whether survival is known from the start, with a long window also whether it is known when customers left, and
         whether nearly all rows count.
+    price
+        Name of the column of prices in the table; None without one.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -93,6 +97,7 @@ class Snapshot(Presentation):
     set_aside: Mapping[str, int]
     settled: Mapping[str, int]
     checks: tuple[Check, ...]
+    price: str | None = None
 
     def _parts(self) -> Sequence[Part]:
         name = period_name(self.period)
@@ -246,7 +251,9 @@ def read_snapshot(
     window: int = 1,
     cause: str | None = None,
     covariates: str | Sequence[str] = (),
+    price: str | None = None,
     max_set_aside: float = 0.2,
+    decimal: str | None = None,
 ) -> Snapshot:
     """A table of tenures, checked.
 
@@ -268,8 +275,12 @@ def read_snapshot(
         ``retention_table_from_tenures``.
     covariates
         Columns to keep. By default none.
+    price
+        Column name of the price of one payment, as in ``read_contracts``. By default the table has no prices.
     max_set_aside
         Largest share of the rows that may be set aside because it cannot be read. By default 0.2.
+    decimal
+        The decimal mark of numbers in text, ``"."`` or ``","``. By default the columns show it.
 
     Returns
     -------
@@ -279,7 +290,8 @@ def read_snapshot(
     Raises
     ------
     ValueError
-        As ``retention_table_from_tenures`` raises it. When a covariate has missing values.
+        As ``retention_table_from_tenures`` raises it. When a covariate has missing values, or an active customer has no
+        price of 0 or more.
 
     Examples
     --------
@@ -299,9 +311,16 @@ def read_snapshot(
     kept = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
     roles = {"tenure": tenure, "churned": churned} | ({"cause": cause} if cause else {})
     until = read_day("observation_end", observation_end)
-    check_names(roles, kept, own_names=OWN_NAMES | {"weight", "nearest"})
+    check_names(roles, kept, own_names=OWN_NAMES | {"weight", "nearest", *([PRICE] if price else [])})
     read = read_tenures(
-        source, roles, kept, sampling=sampling, period=period, tenure_unit=tenure_unit, max_set_aside=max_set_aside
+        source,
+        roles | ({PRICE: price} if price else {}),
+        kept,
+        sampling=sampling,
+        period=period,
+        tenure_unit=tenure_unit,
+        max_set_aside=max_set_aside,
+        decimal=decimal,
     )
     frame = _customers(_observe(read.counts, sampling, window), kept, has_cause=cause is not None)
     renewed = frame[frame["tenure"] > frame["entry"]]
@@ -310,6 +329,7 @@ def read_snapshot(
     came = came[came["tenure"] > came["entry"]]
     own = [] if came.empty else _checks(_tabulate(came, [], has_cause=False), sampling, window)
     own += _check_losses_at_zero(read.counts)
+    free = count_free(frame[~frame["churned"]], price) if price else 0
     uncaused = int(frame.loc[frame["cause"] == UNKNOWN, "weight"].sum()) if cause else 0
     return Snapshot(
         frame=frame,
@@ -322,8 +342,9 @@ def read_snapshot(
         has_cause=cause is not None,
         covariates=kept,
         set_aside=read.set_aside,
-        settled=read.settled | ({UNCAUSED: uncaused} if uncaused else {}),
+        settled=read.settled | {rule: count for rule, count in {UNCAUSED: uncaused, FREE: free}.items() if count},
         checks=(*origin, *own, read.check),
+        price=price,
     )
 
 
@@ -414,6 +435,8 @@ def _customers(counts: pd.DataFrame, covariates: Sequence[str], has_cause: bool)
     """Customers who are alike, one row each, with ``weight``."""
     columns: dict[str, Any] = {name: counts[f"by{i}"] for i, name in enumerate(covariates)}
     columns |= {name: counts[name] for name in ("entry", "tenure", "churned", "nearest") if name in counts}
+    if PRICE in counts:
+        columns[PRICE] = counts[PRICE].where(~counts["churned"])
     if has_cause:
         columns["cause"] = _causes(counts["cause"]).where(counts["churned"], None)
     customers = pd.DataFrame(columns | {"weight": counts["spells"].astype("int64")})

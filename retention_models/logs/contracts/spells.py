@@ -65,11 +65,16 @@ def contract_faults(until: dt.date) -> dict[str, nw.Expr]:
     }
 
 
-def join_contracts(contracts: Rows, overlaps: Overlaps, within: int) -> Rows:
+def is_running(until: dt.date) -> nw.Expr:
+    """Whether a numbered contract runs on after the last day of observation."""
+    return nw.col("last_day") > day_number(until)
+
+
+def join_contracts(contracts: Rows, overlaps: Overlaps, within: int, until: dt.date) -> Rows:
     """Contracts with numbered days as spells: each starts with its first contract and ends with its last.
 
-    The cause is that of the contract that ends last. ``spell`` numbers the spells of a customer. ``overlaps`` tells
-    whether a contract began before another had ended.
+    The cause is that of the contract that ends last, and the price the sum of those that run after ``until``. ``spell``
+    numbers the spells of a customer. ``overlaps`` tells whether a contract began before another had ended.
     """
     contracts = contracts.with_columns(reach=nw.col("last_day").cum_max().over("customer_id", order_by=ORDER))
     contracts = contracts.with_columns(before=nw.col("reach").shift(1).over("customer_id", order_by=ORDER))
@@ -88,6 +93,9 @@ def join_contracts(contracts: Rows, overlaps: Overlaps, within: int) -> Rows:
         for name in ("end", "cause")
         if name in contracts.collect_schema().names()
     ]
+    if "price" in contracts.collect_schema().names():
+        paid = nw.when(is_running(until)).then(nw.col("price")).sum().over("customer_id", "spell")
+        contracts = contracts.with_columns(price=paid.round(6))
     spells = contracts.with_columns(*of_last, last_day=nw.col("latest")).filter(nw.col("begins"))
     return spells.drop("reach", "before", "begins", "latest")
 
@@ -100,13 +108,14 @@ def single_spells(contracts: Rows) -> Rows:
 def observe_spells(spells: Rows, begin: dt.date | None, until: dt.date) -> Rows:
     """The spells as observed up to ``until``, with ``entry``, ``tenure``, ``churned`` and ``cause``.
 
-    ``in_view`` is False for spells that ended before observation began. ``later`` marks ends after ``until``.
+    ``in_view`` is False for spells that ended before observation began. ``later`` marks ends after ``until``. Spells
+    that have ended have no ``price``.
     """
     first, last, end = nw.col("first_day"), nw.col("last_day"), day_number(until)
     late = (
         nw.lit(0) if begin is None else nw.when(first < day_number(begin)).then(day_number(begin) - first).otherwise(0)
     )
-    churned = last <= end
+    churned = ~is_running(until)
     columns = {
         "entry": late.cast(nw.Int64),
         "tenure": (nw.when(churned).then(last).otherwise(end) - first).cast(nw.Int64),
@@ -115,7 +124,10 @@ def observe_spells(spells: Rows, begin: dt.date | None, until: dt.date) -> Rows:
         "in_view": nw.lit(True) if begin is None else last > day_number(begin),
         "later": (last > end) & (last < NEVER),
     }
-    if "cause" in spells.collect_schema().names():
+    names = spells.collect_schema().names()
+    if "price" in names:
+        columns["price"] = nw.when(~churned).then(nw.col("price"))
+    if "cause" in names:
         given = ~nw.col("cause").is_null() & (nw.col("cause") != "")
         columns["uncaused"] = churned & ~given
         columns["cause"] = nw.when(churned).then(nw.when(given).then(nw.col("cause")).otherwise(nw.lit(UNKNOWN)))

@@ -32,9 +32,10 @@ from retention_models.logs.contracts.retention_counts import (
 )
 from retention_models.logs.set_aside import check_rows_that_count
 from retention_models.tables.days import Period, check_period, period_name
-from retention_models.tables.engines import open_table
+from retention_models.tables.engines import forms_of, open_table
 from retention_models.tables.files import Kind, naming
 from retention_models.tables.frames import count_distinct, on_engine
+from retention_models.tables.text_forms import Stated
 
 TenureUnit = Literal["D", "W", "M", "Y"]
 
@@ -46,6 +47,7 @@ KINDS: dict[str, Kind] = {
     "churned_words": "words",
     "entry": "number",
     "cause": "text",
+    "price": "number",
 }
 UNIT_WORDS: Mapping[TenureUnit, tuple[str, ...]] = {
     "D": ("d", "day", "days"),
@@ -72,8 +74,8 @@ class Tenures:
 
     ``counts`` has a row for customers who are alike: ``entry``, ``tenure``, ``churned``, ``spells`` (customers),
     ``nearest`` (the tenure of active customers rounded to periods, if those of sampling acquisition leave on any day),
-    the groups ``by0``, ``by1``, ... and ``cause`` if there is one. ``unit`` is that of the column, None if it counts
-    periods. ``set_aside`` and ``settled`` count rows; ``check`` tells whether nearly all rows count.
+    the groups ``by0``, ``by1``, ..., and ``cause`` and ``price`` if there is one. ``unit`` is that of the column, None
+    if it counts periods. ``set_aside`` and ``settled`` count rows; ``check`` tells whether nearly all rows count.
     """
 
     counts: pd.DataFrame
@@ -93,12 +95,13 @@ def read_tenures(
     period: Period | None,
     tenure_unit: TenureUnit | None,
     max_set_aside: float,
+    decimal: str | None = None,
 ) -> Tenures:
     """The rows of a table of tenures, in whole periods; ``roles`` names the columns."""
     require_number("max_set_aside", max_set_aside, 0, 1)
     if tenure_unit is not None:
         check_choice("tenure_unit", tenure_unit, get_args(TenureUnit))
-    raw = _count_rows(source, roles, by)
+    raw = _count_rows(source, roles, by, decimal)
     length, named = _read_lengths(raw, str(roles["tenure"]), tenure_unit)
     unit = tenure_unit or named
     is_assumed = period is None and unit is None
@@ -304,7 +307,9 @@ def _read_lengths(counts: pd.DataFrame, column: str, stated: TenureUnit | None) 
     return parts[0].where(units.notna()).astype("float64"), unit
 
 
-def _count_rows(source: object, roles: Mapping[str, str | None], by: Sequence[str]) -> pd.DataFrame:
+def _count_rows(
+    source: object, roles: Mapping[str, str | None], by: Sequence[str], decimal: str | None
+) -> pd.DataFrame:
     """The distinct values of the roles' columns and of those of ``by``, and how many rows share them."""
     for role, column in roles.items():
         if column is not None or role in ("tenure", "churned"):
@@ -315,7 +320,9 @@ def _count_rows(source: object, roles: Mapping[str, str | None], by: Sequence[st
     kinds: dict[str, Kind] = {**dict.fromkeys(groups, "value"), **KINDS}
     hint = "Say which is which: tenure=..., churned=..., cause=..."
     with naming(source):
-        rows = open_table(source, named | groups, kinds, hint=hint)
+        stated = Stated(decimal=decimal)
+        forms = forms_of(source, named | groups, kinds, stated, where="the table", hint=hint) if decimal else None
+        rows = open_table(source, named | groups, kinds, hint=hint, forms=forms)
         counts = count_distinct(on_engine(rows.to_native()), [*named, *groups], spells=nw.len())
     require_groups(counts, groups)
     return counts
