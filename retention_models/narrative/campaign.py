@@ -72,12 +72,12 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     treated customer more than “none”, net of cost. The expected loss of deciding now is EUR 7.03 a year. As to
     “bought”, one more cost EUR 2.50 (1.63 to 5.38). (Intervals of 95 %.)
     """
-    sentences = _sentences(campaign, level)
+    sentences = _sentences(campaign, level).all
     failed = [*_failed_of_effects(campaign, level), *(check for check in checks if check.passed is False)]
-    warned = ", ".join(dict.fromkeys(f"“{check.name}”" for check in failed))
-    if warned and sentences.intervals:
-        sentences.facts.append(f"But what was checked did not hold: {warned}.")
-    return " ".join(sentences.all)
+    if failed and not _is_broken(campaign):
+        warned = ", ".join(dict.fromkeys(f"“{check.name}”" for check in failed))
+        sentences.append(f"But what was checked did not hold: {warned}.")
+    return " ".join(sentences)
 
 
 def campaign_answer(
@@ -150,7 +150,7 @@ class _Sentences:
 
     @property
     def all(self) -> list[str]:
-        return [text for text in (self.headline, *self.facts, self.intervals) if text]
+        return [text for text in (self.headline, *self.facts, f"({self.intervals})" * bool(self.intervals)) if text]
 
 
 def _is_broken(campaign: Campaign) -> Check | None:
@@ -209,7 +209,7 @@ def _sentences(campaign: Campaign, level: float) -> _Sentences:
     many = [f"all {len(others)} arms"] * (len(others) > 1) + ["all planned looks"] * has_planned_looks(campaign)
     together = f", {100 * level:g} % for {' and '.join(many)} together" if len(others) > 1 else ""
     together = together or (" that hold at all planned looks" if many else "")
-    sentences.intervals = f"(Intervals of {100 * each:.3g} %{together}.)"
+    sentences.intervals = f"Intervals of {100 * each:.3g} %{together}."
     return sentences
 
 
@@ -222,7 +222,7 @@ def _observational(campaign: Campaign, level: float) -> _Sentences:
     why = "Who the customers are may explain all of it."
     settle = "Assign customers to the groups at random to learn what the treatment changes."
     headline = f"Do not decide by this comparison: {IN_WORDS[plan.assigned_by]}."
-    intervals = f"(Intervals of {100 * level:.3g} %.)"
+    intervals = f"Intervals of {100 * level:.3g} %."
     return _Sentences(headline, [f"{change}.", why, settle], intervals, "Assign customers at random in the next test.")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -33,6 +32,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["json"] = partial(json.dumps, sort_keys=True)
+    environment.filters["json"] = json.dumps
     environment.filters["highlight"] = Highlight2HTML(pygments_lexer="python3")
     return environment
