@@ -8,18 +8,18 @@ NOTEBOOKS = $(BIN)/pytest -n $(JOBS) --dist loadfile --nbval --nbval-cell-timeou
 PLAIN = NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL AVX512_SPR"
 EVERYTHING = pyproject.toml --extra notebooks --extra data --extra spreadsheets --group test --group docs
 
-.PHONY: report test test-all test-portable test-spark check lab lock notebooks bench ledger docs
+.PHONY: report test test-all test-portable test-browser test-spark check lab lock notebooks bench ledger docs
 .DEFAULT_GOAL := test
 
 report: $(READY)           ## run every notebook and write reports/index.html
 	$(BIN)/retention-models report --output reports
 
 test: $(READY)             ## unit tests, doctests, and the notebooks against their committed outputs
-	$(BIN)/pytest -n $(JOBS) -m "not slow and not spark"
+	$(BIN)/pytest -n $(JOBS) -m "not slow and not spark and not browser"
 	$(NOTEBOOKS)
 
 test-all: $(READY)         ## the same, with the slow statistical tests
-	$(BIN)/pytest -n $(JOBS) -m "not spark"
+	$(BIN)/pytest -n $(JOBS) -m "not spark and not browser"
 	$(NOTEBOOKS)
 
 check: $(READY)            ## format, lint, types, and the wheel alone in an empty environment
@@ -55,13 +55,17 @@ ledger: $(READY)           ## every number of BASE=<commit> against today's; wha
 	&& PYTHONPATH=$(CURDIR) $(BIN)/python tests/ledger.py write $$there/after.json \
 	&& $(BIN)/python tests/ledger.py compare $$there/before.json $$there/after.json --changes tests/ledger_changes.txt
 
+test-browser: .venv-browser/.ready  ## every page in headless Chromium: overflow, contrast, requests, headings, print
+	.venv-browser/bin/pytest -m browser tests/browser
+
 test-spark: .venv-spark/.ready  ## the engine test on PySpark, which needs Java
 	.venv-spark/bin/pytest -m spark tests/tables tests/logs tests/interventions
 
-lock: $(BIN)/uv            ## renew requirements.lock, constraints.txt and the Spark lock from pyproject.toml
+lock: $(BIN)/uv            ## renew requirements.lock, constraints.txt and the other locks from pyproject.toml
 	$(COMPILE) --generate-hashes $(EVERYTHING) -o requirements.lock
 	$(COMPILE) --no-annotate $(EVERYTHING) -c requirements.lock -o constraints.txt
 	$(COMPILE) --generate-hashes $(EVERYTHING) --extra spark -c constraints.txt -o requirements-spark.lock
+	$(COMPILE) --generate-hashes $(EVERYTHING) --group browser -c constraints.txt -o requirements-browser.lock
 
 $(BIN)/uv:
 	$(PYTHON) -m venv .venv
@@ -75,6 +79,12 @@ $(READY): requirements.lock pyproject.toml | $(BIN)/uv
 .venv-peers/.ready: tests/bench/peers.txt | $(BIN)/uv
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-peers
 	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv-peers/bin/python -r tests/bench/peers.txt
+	touch $@
+
+.venv-browser/.ready: requirements-browser.lock pyproject.toml | $(BIN)/uv
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-browser
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python .venv-browser/bin/python requirements-browser.lock
+	$(BIN)/uv pip install --quiet --no-deps --python .venv-browser/bin/python --editable .
 	touch $@
 
 .venv-spark/.ready: requirements-spark.lock pyproject.toml | $(BIN)/uv

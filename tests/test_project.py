@@ -250,13 +250,14 @@ def test_locks_pin_what_pyproject_names_and_agree():
     locked = pins("requirements.lock")
     assert required() <= set(locked)
     assert pins("constraints.txt") == locked
-    spark = pins("requirements-spark.lock")
-    assert {name: spark[name] for name in locked} == locked
-    assert "pyspark" in spark
+    for file, more in (("requirements-spark.lock", "pyspark"), ("requirements-browser.lock", "playwright")):
+        others = pins(file)
+        assert {name: others[name] for name in locked} == locked
+        assert more in others
 
 
 def test_lock_is_hashed_and_names_no_address():
-    for file in ("requirements.lock", "requirements-spark.lock"):
+    for file in ("requirements.lock", "requirements-spark.lock", "requirements-browser.lock"):
         text = (ROOT / file).read_text()
         assert "://" not in text
         assert text.count("--hash=sha256:") > len(pins(file))

@@ -24,6 +24,11 @@ def render_index(entries: Sequence[Entry]) -> str:
     return _environment().get_template("index.html.j2").render(entries=entries, version=__version__)
 
 
+def _highlight(source: str) -> str:
+    """Python as HTML, in a box that scrolls also by keyboard."""
+    return str(Highlight2HTML(pygments_lexer="python3")(source)).replace("<pre>", '<pre tabindex="0">', 1)
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
@@ -33,5 +38,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["json"] = json.dumps
-    environment.filters["highlight"] = Highlight2HTML(pygments_lexer="python3")
+    environment.filters["highlight"] = _highlight
     return environment

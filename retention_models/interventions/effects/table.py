@@ -206,7 +206,7 @@ class EvidenceTable(Presentation):
             )
             title = f"{_title(heading)} ({'; '.join(shared)})" if shared else _title(heading)
             shown = _add_level(table, members).to_html(index=False, border=0, escape=True)
-            parts.append(f"<h4>{escape(title)}</h4>{shown}" + (f"<ul>{items}</ul>" if items else ""))
+            parts.append(f"<h3>{escape(title)}</h3>{shown}" + (f"<ul>{items}</ul>" if items else ""))
         has_value = any(effect.value is not None for effect in self.effects)
         return "".join(parts) + (f"<p>{escape(self.decision)}</p>" if has_value else "")
 
