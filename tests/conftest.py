@@ -8,16 +8,20 @@ import retention_models as rm
 
 # Tests that ask the same of many inputs: the quick suite asks one in so many of each, the slow one all.
 MANY = {
-    "test_days_in_text_are_the_same_days_in_every_form_and_source": 2,
-    "test_amounts_in_text_are_the_same_amounts_in_every_form_and_source": 2,
+    "test_days_in_text_are_the_same_days_in_every_form_and_source": 4,
+    "test_amounts_in_text_are_the_same_amounts_in_every_form_and_source": 4,
+    "test_every_source_is_read_in_the_same_forms": 2,
+    "test_contracts_with_days_as_numbers_are_read": 2,
+    "test_losses_that_come_all_at_once_are_a_discrete_weibull": 3,
+    "test_every_horizon_is_forecast_within_seconds": 2,
     "test_a_summary_is_that_of_the_plain_file": 2,
     "test_date_format_says_what_would_be_found": 2,
     "test_the_type_of_a_column_of_numbers_does_not_matter": 2,
     "test_days_in_columns_of_numbers_are_the_same_days": 2,
     "test_separators_and_encodings_of_a_file_do_not_matter": 2,
     "test_a_fit_by_the_command_line_is_that_of_the_plain_file": 3,
-    "test_outcomes_are_the_same_in_every_form": 2,
-    "test_contracts_are_the_same_in_every_form": 2,
+    "test_outcomes_are_the_same_in_every_form": 4,
+    "test_contracts_are_the_same_in_every_form": 4,
     "test_y_and_n_are_yes_and_no_in_an_experiment": 2,
     "test_y_and_n_are_yes_and_no_in_a_snapshot": 2,
     "test_days_of_no_one_form_are_refused_with_a_value_and_the_option": 2,
@@ -42,6 +46,7 @@ MANY = {
 STATISTICAL = {
     "test_status_is_the_mean_probability_and_its_interval_that_of_parameter_draws",
     "test_what_halves_do_not_decide_is_simulated",
+    "test_a_file_and_every_frame_tell_the_same",
     "test_the_right_model_comes_true_and_equal_customers_do_not",
 }
 

@@ -178,6 +178,7 @@ def plot_churn_by_month(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlim(-0.5, len(frame) - 0.5)
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_formatter(PERCENT)
+    ax.set_xlabel("when the renewal was due")
     ax.set_ylabel("left, of those who came to a renewal")
     ax.set_title(str(frame.attrs.get("title", "")), loc="left", pad=16)
     return ax

@@ -173,6 +173,14 @@ def remaining(contracts):
 
 
 @pytest.fixture
+def churn_by_month():
+    months = pd.period_range("2022-01", periods=18, freq="M").astype(str)
+    churn, events = np.linspace(0.09, 0.03, 18), ["", "<b>$x$</b>", "<b>$x$</b>", *[""] * 15]
+    frame = pd.DataFrame({"at_risk": 500, "lost": 30, "churn": churn + 0.01, "expected": churn}, index=months)
+    return frame.assign(chance=0.01, event=events).rename_axis("calendar")
+
+
+@pytest.fixture
 def over_time():
     index = pd.MultiIndex.from_product([["$mail$", "<call>"], range(29)], names=["arm", "day"])
     difference = np.concatenate([np.minimum(np.arange(29), 28 - np.arange(29)) / 100, np.arange(29) / 300])

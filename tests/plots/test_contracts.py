@@ -60,3 +60,22 @@ def test_who_remains_is_drawn_from_today_on(fitted):
     ax = drawn(plots.plot_remaining(forecast_retention(fitted, today, renewals=4)))
     first = ax.lines[0].get_xydata()[0]
     np.testing.assert_allclose(first, [0, 1028])
+
+
+def test_planning_ranges_are_the_bands_of_a_forecast_that_has_them(fitted):
+    today = pd.DataFrame({"tenure": [1, 2], "weight": [560, 468]})
+    past = pd.DataFrame(columns=["renewals", "until", "customers", "actual", "expected", "churn_variance"])
+    planned = forecast_retention(fitted, today, renewals=4, past_errors=past)
+    planned.attrs["title"] = "Most stay"
+    ax = drawn(plots.plot_remaining(planned))
+    wide = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert np.isclose(wide, planned["planning_lower_95"].iloc[-1]).any()
+    assert np.isclose(wide, planned["planning_upper_95"].iloc[-1]).any()
+    assert ax.get_title(loc="left") == "Most stay"
+
+
+def test_each_event_is_named_once_over_its_months(churn_by_month):
+    ax = drawn(plots.plot_churn_by_month(churn_by_month))
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), churn_by_month["expected"])
+    assert len([patch for patch in ax.patches if patch.get_width() == 1]) == 2
+    assert [text.get_text() for text in ax.texts].count(ax.texts[0].get_text()) == 1

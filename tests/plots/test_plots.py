@@ -31,6 +31,7 @@ DRAWN = [
     (plots.plot_projections, "projected"),
     (plots.plot_triangle, "triangle"),
     (plots.plot_remaining, "remaining"),
+    (plots.plot_churn_by_month, "churn_by_month"),
 ]
 
 NAMED = (plots.plot_segments, plots.plot_parameters, plots.plot_evidence, plots.plot_values)
