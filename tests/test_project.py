@@ -397,3 +397,34 @@ def test_no_sentence_is_taken_apart(path):
 def test_taking_a_sentence_apart_is_found(expression, is_cut):
     code = f"try:\n    work()\nexcept ValueError as error:\n    said = str(error)\n    {expression}\n"
     assert sentences_cut(code) == ([5] if is_cut else [])
+
+
+NEVER = (  # phrases that readers stumbled over
+    "What the log can be trusted with", "How cohorts keep", "How soon they come back", "As to “", "one more cost",
+    "bought anyway", "by lot", "it tells the same", "the sending did", "what was asked for, is told",
+)  # fmt: skip
+LONGEST, MEAN = 35, 18  # words of a sentence
+
+
+def sentences_of(notebook):
+    """The sentences of a notebook's prose, and of what its cells show outside tables."""
+    for cell in json.loads(notebook.read_text())["cells"]:
+        texts = ["".join(cell["source"])] if cell["cell_type"] == "markdown" else []
+        for output in cell.get("outputs", []):
+            html = "".join(output.get("data", {}).get("text/html", ""))
+            shown = re.sub(r"<table.*?</table>", "", html, flags=re.DOTALL)
+            texts += re.findall(r"<(?:p|li)>(.*?)</(?:p|li)>", shown, flags=re.DOTALL)
+        for text in texts:
+            plain = re.sub(r"<[^>]+>|^#+ .*$", "", text, flags=re.MULTILINE)
+            for paragraph in re.split(r"\n\s*\n|\n- ", plain):
+                yield from (part for part in re.split(r"(?<=[.!?])\s+(?=[A-Z“`*])", paragraph.strip()) if part)
+
+
+@pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_pages_speak_in_short_plain_sentences(notebook):
+    sentences = list(sentences_of(notebook))
+    words = [len(sentence.split()) for sentence in sentences if len(sentence.split()) > 2]
+    assert [sentence for sentence in sentences if len(sentence.split()) > LONGEST] == []
+    assert sum(words) / len(words) <= MEAN
+    assert [phrase for phrase in NEVER if any(phrase in sentence for sentence in sentences)] == []
+    assert len(json.loads(notebook.read_text())["cells"]) <= 25

@@ -58,8 +58,8 @@ def homogeneity_check(
         name,
         not beyond,
         f"The {_quantity_text(pooled, argument)} differs most from that of all in {furthest}: "
-        f"{difference:+.0%} (interval {lower:+.0%} to {upper:+.0%}, {LEVEL:.0%} for all {len(groups)} groups at once; "
-        f"up to {tolerance:.0%} is tolerated). Likelihood-ratio test of equal parameters: "
+        f"{difference:+.0%} (interval {lower:+.0%} to {upper:+.0%}). Up to {tolerance:.0%} is tolerated; the interval "
+        f"holds at {LEVEL:.0%} for all {len(groups)} groups at once. Likelihood-ratio test of equal parameters: "
         f"{chi_squared_statement(gain, parameters)}, {p_statement(float(chdtrc(max(parameters, 1), max(gain, 0.0))))}.",
     )
 

@@ -182,10 +182,10 @@ def cohort_check(
     beyond = int(((off["share_lower"] > tolerance) | (off["share_upper"] < -tolerance)).sum())
     _, own_share, lowest, highest, _ = rows[furthest := max(rows, key=lambda label: abs(rows[label][-1]))]
     detail = (
-        f"Of all together {100 * everybody:.0f} % are expected to be there after renewal {renewals}; the cohort "
+        f"{100 * everybody:.0f} % of all customers are expected to be there after renewal {renewals}. The cohort "
         f"furthest from that is {furthest}, with {100 * own_share:.0f} % ({100 * level:g} % interval "
-        f"{100 * lowest:.0f} to {100 * highest:.0f} %). {beyond} of {len(frame)} differ from all by more than "
-        f"{100 * tolerance:.0f} % of that share for certain. {pooled.notes[-1]}"
+        f"{100 * lowest:.0f} to {100 * highest:.0f} %). In {beyond} of {len(frame)} cohorts, the share certainly "
+        f"differs by more than {100 * tolerance:.0f} % of that of all. {pooled.notes[-1]}"
     )
     return frame, Check(name, not beyond, detail)
 

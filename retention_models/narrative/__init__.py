@@ -4,13 +4,12 @@ Only this room writes sentences for pages. The other rooms return numbers and fl
 
 - ``Answer``: what a page decides, with its ``KeyFigure`` and how sure it is
 - ``overview``: summary of a purchase log; ``contract_overview``, ``business_traits``
-- ``customer_base_sentence``: state of the customer base; ``value_sentence``
-- ``contract_answer``: what a base of contracts is worth
+- ``customer_base_answer``, ``value_answer``, ``contract_answer``, ``campaign_answer``: those of the pages
 - ``forecast_sentence``: the planning range of purchases, and how earlier forecasts came true
 - ``group_as_covariate``: whether groups of customers with contracts differ
 - ``calendar_model``: contracts with a season and events; ``explained_text``
 - ``known_contract_values``: the truth of a simulated business beside the estimates
-- ``assumptions``: what a value takes for granted; ``thin_log_sentence``
+- ``assumptions``: what a value takes for granted
 - ``recommendation``: which arm of a campaign to use next
 - ``three_digits``: a number to three significant digits; ``with_intervals`` for frames
 

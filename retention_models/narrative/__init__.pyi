@@ -1,7 +1,6 @@
 from .answer import Answer as Answer
 from .answer import KeyFigure as KeyFigure
 from .assumed_terms import assumptions as assumptions
-from .assumed_terms import thin_log_sentence as thin_log_sentence
 from .business import business_traits as business_traits
 from .campaign import campaign_answer as campaign_answer
 from .campaign import campaign_facts as campaign_facts
@@ -32,7 +31,5 @@ from .purchase_answers import thin_log_answer as thin_log_answer
 from .purchase_answers import value_answer as value_answer
 from .purchases import Sentence as Sentence
 from .purchases import alternatives_sentence as alternatives_sentence
-from .purchases import customer_base_sentence as customer_base_sentence
 from .purchases import forecast_sentence as forecast_sentence
 from .purchases import typical_cost as typical_cost
-from .purchases import value_sentence as value_sentence

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from retention_models.logs.transactions.settings import AnalysisSettings
 from retention_models.value.terms import Terms
 
 
@@ -44,24 +43,3 @@ def assumptions(assumed: Collection[str], terms: Terms, *, offer_cost: float | N
         parts["tenure_unit"] = "tenures in months"
     named = [text for name, text in parts.items() if name in assumed]
     return f"Assumed, not stated: {', '.join(named)}." if named else ""
-
-
-def thin_log_sentence(customers: int, settings: AnalysisSettings) -> str:
-    """That a log has too few repeat purchases for a forecast, and what would settle it.
-
-    Parameters
-    ----------
-    customers
-        Number of customers in the log.
-    settings
-        The settings of the log.
-
-    Returns
-    -------
-    str
-        A text of two sentences.
-    """
-    return (
-        f"Until {settings.observation_end} the {customers:,} customers made {settings.repeat_purchases:,} repeat "
-        f"purchases. {settings.reasons['horizon']} A longer log would settle who is still a customer."
-    )

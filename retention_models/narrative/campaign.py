@@ -60,7 +60,7 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     >>> campaign = rm.interventions.read_campaign(rows, terms, cost=0.5, assigned_by="random")
     >>> print(rm.narrative.recommendation(campaign))
     Keep testing “mail” with 529 customers per group, to be exact to EUR 0.500. “mail” earned EUR 0.460 (-0.054 to
-    0.974) per treated customer more than “none”, net of cost. As to “bought”, one more cost EUR 6.3 (4.1 to 13.4).
+    0.974) per treated customer more than “none”, net of cost. “bought”: each additional one cost EUR 6.3 (4.1 to 13.4).
     (Intervals of 95 %.)
 
     A plan says how many customers a roll-out would reach:
@@ -69,8 +69,8 @@ def recommendation(campaign: Campaign, checks: Sequence[Check] = (), *, level: f
     >>> campaign = rm.interventions.read_campaign(rows, terms, cost=0.2, plan=plan)
     >>> print(rm.narrative.recommendation(campaign))
     Roll out “mail” to 50,000 customers: EUR 12,300 to 63,700 a year. “mail” earned EUR 0.76 (0.25 to 1.27) per
-    treated customer more than “none”, net of cost. The expected loss of deciding now is EUR 7.03 a year. As to
-    “bought”, one more cost EUR 2.50 (1.63 to 5.38). (Intervals of 95 %.)
+    treated customer more than “none”, net of cost. The expected loss of deciding now is EUR 7.03 a year. “bought”:
+    each additional one cost EUR 2.50 (1.63 to 5.38). (Intervals of 95 %.)
     """
     sentences = _sentences(campaign, level).all
     failed = [*_failed_of_effects(campaign, level), *(check for check in checks if check.passed is False)]
@@ -382,7 +382,7 @@ def _difference_text(effect: Effect) -> str:
 def _cost_sentence(campaign: Campaign, effect: Effect) -> str:
     """The cost per additional unit of the first outcome, where a cost is stated."""
     sentence = costs_per_retained(campaign, level=effect.level).get(effect.intervention)
-    return f"As to “{cost_outcome(campaign).name}”, {sentence}" if sentence else ""
+    return f"“{cost_outcome(campaign).name}”: {sentence}" if sentence else ""
 
 
 def _money_text(campaign: Campaign, amount: str) -> str:

@@ -1,8 +1,8 @@
-"""Sentences on the customer base, its value and its forecast, with intervals and errors of the backtest."""
+"""Sentences on the customer base and its forecast, with intervals and errors of the backtest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -12,129 +12,12 @@ from retention_models.core.check import Check
 from retention_models.core.dates import span_name
 from retention_models.core.formatting import three_digits
 from retention_models.forecast.planning_range import PastErrors
-from retention_models.logs.transactions.describe.rhythm import days_until, second_purchase_window, well_watched
 from retention_models.narrative.planning import count_text, past_error_text, range_text
 from retention_models.value.break_even import TYPICAL_SHARE
 from retention_models.value.terms import Terms
 
 NAMED = 3  # segments in a sentence
 CERTAIN = 1e-3  # percent: a share so near to all is an edge of the likelihood
-
-
-def value_sentence(
-    total: pd.DataFrame,
-    past_errors: PastErrors,
-    paying: pd.DataFrame,
-    *,
-    terms: Terms,
-    cost: float,
-    checks: Sequence[Check] = (),
-    level: float = 0.95,
-) -> str:
-    """The planning range of the value of all customers, past forecast errors, and for whom an offer pays.
-
-    Parameters
-    ----------
-    total
-        The row of ``total_value`` for all customers, with ``past_errors``.
-    past_errors
-        The errors of earlier forecasts over the same horizon, from ``past_errors`` or ``backtest``.
-    paying
-        The table of ``paying_customers``. The text gives its middle row.
-    terms
-        The terms of the value.
-    cost
-        Cost of the offer for one customer, in money.
-    checks
-        Checks. The text names those that failed.
-    level
-        Level of the intervals in ``paying``, 0.95 by default.
-
-    Returns
-    -------
-    str
-        Some sentences.
-
-    Raises
-    ------
-    ValueError
-        When the terms lack a horizon or a time unit.
-    """
-    worth, errors = total.iloc[0], past_errors.value or past_errors.counts
-    uplift, few = paying.index[len(paying) // 2], paying.iloc[len(paying) // 2]
-    ends = (f"{100 * few[name]:.1f}" for name in ("share", "share_lower", "share_upper"))
-    return (
-        f"Plan with a value of {range_text(worth, lambda amount: terms.written(rounded_amount(amount)))} from the "
-        f"{worth['customers']:,.0f} known customers over the next {horizon_text(terms)}. "
-        f"{past_error_text(past_errors, errors)} An offer that costs {terms.written(cost)} a customer and raises "
-        f"purchases by {uplift} pays for {few['customers']:,.0f} of them ({next(ends)} %, {100 * level:g} % CI "
-        f"{next(ends)} to {next(ends)} %).{median_share_sentence(total)}{failed_sentence(checks)}"
-    )
-
-
-def customer_base_sentence(
-    status: pd.DataFrame,
-    second: pd.DataFrame,
-    segments: pd.DataFrame,
-    *,
-    day: str,
-    terms: Terms,
-    alive: Check | None = None,
-    ratios: pd.DataFrame | None = None,
-    checks: Sequence[Check] = (),
-) -> str:
-    """Number of active customers, time to the second purchase, the most valuable segment, and segments misjudged.
-
-    Where the model found no sign of customers leaving, or customers held for lost came back, the text says that the log
-    cannot say who has left.
-
-    Parameters
-    ----------
-    status
-        The row of ``status_by_group`` for all customers.
-    second
-        The table of ``time_to_second_purchase``.
-    segments
-        The table of ``value_by_segment``.
-    day
-        The day to which the numbers refer, in words.
-    terms
-        The terms of the value.
-    alive
-        The check of P(alive) at an earlier day, from ``alive_check``. By default None: not tested.
-    ratios
-        The frame of ``actual_over_expected`` for the segments at an earlier day. The text names those that the model
-        undervalued or overvalued. By default None.
-    checks
-        Other checks. The text names those that failed.
-
-    Returns
-    -------
-    str
-        Some sentences.
-
-    Raises
-    ------
-    ValueError
-        When the terms lack a horizon or a time unit.
-    """
-    row, best, share = status.iloc[0], segments.iloc[0], 100 * well_watched(second)["share"]
-    return (
-        f"{_status_text(row, day, alive)} {share.iloc[-1]:.0f} % of new customers buy again within "
-        f"{share.index[-1]:,} days; half of those do so within {days_until(share, share.iloc[-1] / 2):,} days."
-        f"{_window_text(second)} The segment “{segments.index[0]}” is {100 * best['share_of_customers']:.0f} % of the "
-        "customers and "
-        f"{100 * best['share_of_value']:.0f} % of the value expected within {horizon_text(terms)}"
-        f".{bias_sentence(ratios)}{median_share_sentence(segments)}{failed_sentence(checks)}"
-    )
-
-
-def _window_text(second: pd.DataFrame) -> str:
-    """From which day on few of those still waiting make a second purchase soon; empty where the log is too short."""
-    day = second_purchase_window(second)
-    if day is None:
-        return ""
-    return f" After day {day:,}, fewer than 1 in 10 of those still waiting order within the next 13 weeks."
 
 
 def bias_sentence(ratios: pd.DataFrame | None) -> str:
@@ -144,17 +27,11 @@ def bias_sentence(ratios: pd.DataFrame | None) -> str:
     biased = ratios[ratios["is_biased"]]
     worst = biased.reindex((biased["actual"] - biased["expected"]).abs().sort_values(ascending=False).index)[:NAMED]
     named = [
-        f"“{name}” {three_digits(row['ratio'])} times as much as expected ({three_digits(row['ratio_lower'])} to "
-        f"{three_digits(row['ratio_upper'])})"
+        f"“{name}” bought {three_digits(row['ratio'])} times as much as expected ({three_digits(row['ratio_lower'])} "
+        f"to {three_digits(row['ratio_upper'])})."
         for name, row in worst.iterrows()
     ]
-    return f" At the cut-off, the model misjudged segments: {', '.join(named)}. Do not rank segments by value alone."
-
-
-def _status_text(row: pd.Series[Any], day: str, alive: Check | None) -> str:
-    """How many customers are expected to be customers still, or why the log cannot say."""
-    is_unknown = alive is not None and alive.passed is False and not _is_at_edge(row)
-    return f"{status_text(row, day, alive)} {alive.detail}" if alive and is_unknown else status_text(row, day, alive)
+    return f" At the cut-off, the model misjudged segments. {' '.join(named)} Do not rank segments by value alone."
 
 
 def _is_at_edge(row: pd.Series[Any]) -> bool:
@@ -190,12 +67,6 @@ def median_share_sentence(worth: pd.DataFrame) -> str:
     value, part = (worth[name].to_numpy(dtype=float) for name in ("value", "share_of_medians"))
     share = value @ part / value.sum()
     return f" {100 * share:.0f} % of the value uses median amounts, because no mean exists." if share > 0 else ""
-
-
-def failed_sentence(checks: Sequence[Check]) -> str:
-    """The checks that failed."""
-    failed = [f"“{check.name}”" for check in checks if check.passed is False]
-    return f" {len(failed)} check{'s' * (len(failed) > 1)} failed: {', '.join(failed)}." if failed else ""
 
 
 def rounded_amount(amount: float) -> float:

@@ -172,7 +172,7 @@ def spend_independence_check(spend: Fit, customers: Any, *, tolerance: float = 0
         INDEPENDENCE,
         bool(not beyond.any()),
         f"The largest bias of the expected amount is {round(100 * bias['bias'].iloc[worst]):+d} %, at a frequency of "
-        f"{bias.index[worst]} (up to {100 * tolerance:g} % is tolerated); {_correlation(customers)}.",
+        f"{bias.index[worst]} (up to {100 * tolerance:g} % is tolerated). {_correlation(customers)}.",
     )
 
 
@@ -217,11 +217,11 @@ def _correlation(customers: Any) -> str:
     (x, m), weight = (column[keep] for column in table.columns), table.weight[keep]
     n = weight.sum()
     if n < 4 or np.ptp(x) == 0 or np.ptp(m) == 0:
-        return "no correlation of amount and frequency can be computed"
+        return "No correlation of amount and frequency can be computed"
     covariance = np.cov(np.stack([x, m]), aweights=weight)
     r = float(np.clip(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), -1 + 1e-12, 1 - 1e-12))
     lower, upper = np.tanh(np.arctanh(r) + np.array([-1, 1]) * normal_quantile(0.95) / np.sqrt(n - 3))
     return (
-        f"the correlation of amount and frequency among repeat buyers is {r:.2f} "
+        f"The correlation of amount and frequency among repeat buyers is {r:.2f} "
         f"(95 % interval {lower:.2f} to {upper:.2f})"
     )

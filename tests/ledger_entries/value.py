@@ -116,8 +116,8 @@ def sentences_of_value():
         terms=terms,
         keywords={"margin": terms.margin, "annual_discount_rate": terms.annual_discount_rate},
         written=terms.written(1234.5),
-        worth=purchases.value_sentence(total, errors, paying, terms=terms, cost=2.0),
-        base=purchases.customer_base_sentence(status, second, held, day=CUT, terms=terms),
+        worth=rm.narrative.value_answer(total, errors, paying, terms=terms, cost=2.0).headline,
+        base=rm.narrative.customer_base_answer(status, second, held, day=CUT, terms=terms).headline,
     )
 
 

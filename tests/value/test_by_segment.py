@@ -8,15 +8,12 @@ import pandas as pd
 import pytest
 
 import retention_models as rm
-from retention_models.core.check import Check
 from retention_models.core.formatting import three_digits, with_intervals
 from retention_models.forecast.planning_range import ForecastErrors
 from retention_models.narrative.formats import display_columns
 from retention_models.narrative.purchases import (
-    customer_base_sentence,
     forecast_sentence,
     typical_cost,
-    value_sentence,
 )
 from retention_models.value.break_even import paying_customers
 from retention_models.value.by_segment import value_by_horizon, value_by_segment
@@ -119,9 +116,9 @@ def test_the_typical_cost_is_a_tenth_of_a_repeat_purchase(customers):
         typical_cost(once)
 
 
-def test_the_worth_sentence_carries_its_errors_and_names_failed_checks():
+def test_the_answer_on_value_carries_its_errors():
     row = {"customers": 100, "value": 5000.0, "share_of_medians": 0.0}
-    row |= {"planning_lower_80": 4321.0, "planning_upper_80": 6543.0}
+    row |= {"planning": 5300.0, "planning_lower_80": 4321.0, "planning_upper_80": 6543.0}
     total = pd.DataFrame([row | {"planning_lower_95": 3999.0, "planning_upper_95": 7111.0}])
     paying = pd.DataFrame(
         {"customers": [5], "share": [0.05], "share_lower": [0.031], "share_upper": [0.07]}, index=["10 %"]
@@ -134,19 +131,23 @@ def test_the_worth_sentence_carries_its_errors_and_names_failed_checks():
     )
     known = {"horizon": 26, "time_unit": "W", "as_of": date(2024, 7, 1), "days_learnt": 482}
     errors = rm.forecast.PastErrors(**known, counts=ForecastErrors(days_ahead=182), value=one)
-    assert value_sentence(total, errors, paying, **words) == (
-        "Plan with a value of EUR 4,320 to EUR 6,540 (four times in five; EUR 4,000 to EUR 7,110 in 19 of 20) from the "
-        "100 known customers over the next 26 weeks. One earlier forecast over 26 weeks was 14 % too low. Most of its "
-        "model error is a stated 10 %; it narrows as forecasts come true. An offer that costs EUR 2.50 a customer and "
-        "raises purchases by 10 % pays for 5 of them (5.0 %, 95 % CI 3.1 to 7.0 %)."
+    told = rm.narrative.value_answer(total, errors, paying, **words)
+    assert told.headline == "Plan with EUR 4,320 to EUR 6,540 from the 100 known customers over the next 26 weeks."
+    assert told.sureness == (
+        "The range holds four times in five; EUR 4,000 to EUR 7,110 holds in 19 of 20.",
+        "One earlier forecast over 26 weeks was 14 % too low. Most of its model error is a stated 10 %; it narrows as "
+        "forecasts come true.",
     )
-    checks = [Check("sun", False, ""), Check("moon", None, ""), Check("stars", True, "")]
-    assert value_sentence(total, errors, paying, checks=checks, **words).endswith(" 1 check failed: “sun”.")
-    partly = value_sentence(total.assign(share_of_medians=0.34), errors, paying, **words)
-    assert partly.endswith(" 34 % of the value uses median amounts, because no mean exists.")
-    counted = value_sentence(total, replace(errors, value=None, days_learnt=200), paying, **words)
-    assert "No earlier forecast over 26 weeks can be checked: the range rests on a stated error of 10 %." in counted
-    assert "The log is shorter than a year: a season has not been seen." in counted
+    assert told.actions[0] == (
+        "Make an offer that costs EUR 2.50 to at most 5 customers (5.0 %): it must raise their purchases by 10 %."
+    )
+    partly = rm.narrative.value_answer(total.assign(share_of_medians=0.34), errors, paying, **words)
+    assert partly.sureness[-1] == "34 % of the value uses median amounts, because no mean exists."
+    counted = rm.narrative.value_answer(total, replace(errors, value=None, days_learnt=200), paying, **words)
+    assert (
+        "No earlier forecast over 26 weeks can be checked: the range rests on a stated error of 10 %."
+        in (counted.sureness[1])
+    )
 
 
 def test_errors_of_one_sign_and_a_season_are_told():
@@ -194,11 +195,11 @@ def test_the_base_sentence_tells_status_onboarding_and_the_best_segment():
     segments = segments.assign(value=100.0, share_of_medians=0.0)
     terms = rm.Terms(horizon=1, time_unit="W")
     told = {"day": "2024-06-30", "terms": terms}
-    assert customer_base_sentence(status, second, segments, **told) == (
-        "90 of 200 customers (45 %) are expected to still be customers on 2024-06-30. 40 % of new customers buy again "
-        "within 4 days; half of those do so within 2 days. The segment “champion” is 20 % of the customers and 70 % of "
-        "the value expected within 1 week."
-    )
+    answer = rm.narrative.customer_base_answer(status, second, segments, **told)
+    assert answer.sureness == ("90 of 200 customers (45 %) are expected to still be customers on 2024-06-30.",)
+    assert [(figure.value, figure.range) for figure in answer.figures] == [
+        ("40 %", "within 4 days"), ("70 %", "20 % of customers, next 1 week")
+    ]  # fmt: skip
     ratios = pd.DataFrame(
         {
             "actual": [30.0, 500.0, 100.0],
@@ -210,23 +211,17 @@ def test_the_base_sentence_tells_status_onboarding_and_the_best_segment():
         },
         index=["at risk", "loyal", "champion"],
     )
-    assert customer_base_sentence(status, second, segments, ratios=ratios, **told).endswith(
-        "within 1 week. At the cut-off, the model misjudged segments: “loyal” 1.25 times as much as expected (1.10 to "
-        "1.40), “at risk” 15.0 times as much as expected (5.12 to 60.0). Do not rank segments by value alone."
+    misjudged = rm.narrative.customer_base_answer(status, second, segments, ratios=ratios, **told)
+    assert misjudged.sureness[-1] == (
+        "At the cut-off, the model misjudged segments. “loyal” bought 1.25 times as much as expected (1.10 to 1.40). "
+        "“at risk” bought 15.0 times as much as expected (5.12 to 60.0). Do not rank segments by value alone."
     )
     long = second.reindex(range(1, 301)).ffill().assign(at_risk=100)
-    assert "After day 4, fewer than 1 in 10 of those still waiting order within the next 13 weeks. The segment" in (
-        customer_base_sentence(status, long.assign(share=long["share"].clip(upper=0.4)), segments, **told)
+    waited = rm.narrative.customer_base_answer(
+        status, long.assign(share=long["share"].clip(upper=0.4)), segments, **told
     )
-    failed = [Check("sun", False, ""), Check("moon", None, "")]
-    assert customer_base_sentence(status, second, segments, checks=failed, **told).endswith(" 1 check failed: “sun”.")
-    refuted = Check("alive", False, "Of 40 customers with a P(alive) of at most 10 %, 43 % bought again.")
-    assert customer_base_sentence(status, second, segments, alive=refuted, **told).startswith(
-        "The log does not show who of 200 customers has left by 2024-06-30. Of 40 customers with a P(alive) of at most "
-        "10 %, 43 % bought again. 40 % of new customers"
-    )
+    assert waited.headline == "Try for the second order until day 4; segment “champion” holds 70 % of the value."
     at_an_edge = status.assign(probability_alive=1.0, probability_alive_lower=0.0, probability_alive_upper=1.0)
-    assert customer_base_sentence(at_an_edge, second, segments, **told).startswith(
-        "This log of 200 customers contains no sign of customers leaving, so it cannot say who has left by 2024-06-30. "
-        "40 % of new customers"
+    assert rm.narrative.customer_base_answer(at_an_edge, second, segments, **told).sureness[0] == (
+        "This log of 200 customers contains no sign of customers leaving, so it cannot say who has left by 2024-06-30."
     )

@@ -111,7 +111,7 @@ def cost_per_retained(
     >>> test = rm.Experiment.from_counts(email, rm.Plan(assigned_by="random", control="no e-mail"), outcome="visit")
     >>> visit, costs = rm.Outcome(column="visit"), {"men's e-mail": rm.Costs(contact=0.02)}
     >>> print(rm.interventions.cost_per_retained(test, visit, costs, arm="men's e-mail", currency="USD"))
-    men's e-mail, visit: one more cost USD 0.261 (0.240 to 0.286).
+    men's e-mail, visit: each additional one cost USD 0.261 (0.240 to 0.286).
     """
     arm, money = test.treated_arm(arm), Pricing(worth=0.0, costs=costs, currency=currency)
     money.check_arms(test.arms)
@@ -150,7 +150,7 @@ def _cost_and_outcome(
 def cost_in_words(cost: CostPerRetained, *, lower_is_better: bool = False) -> str:
     """The cost of one more, or of one fewer where a lower outcome is better, without the names of arm and outcome."""
     unit = f"{cost.currency} " if cost.currency else ""
-    one, others = ("one fewer", "more") if lower_is_better else ("one more", "fewer")
+    one, others = ("each one fewer", "more") if lower_is_better else ("each additional one", "fewer")
     if not cost.is_bounded:
         least = f"at least {unit}{three_digits(cost.lower)}" if math.isfinite(cost.lower) else "any amount"
         return f"{one} costs {least}, without upper limit: an effect of zero, or a loss, is not ruled out."

@@ -142,8 +142,8 @@ def contract_settings(
     >>> business = rm.scenario.subscriptions(np.random.default_rng(1), customers=3_000)
     >>> print(contract_settings(business.contracts))
     Observation ends on 2024-12-28, the last day on which a contract started or ended.
-    Each contract is taken to be in the log from its start, whatever became of it (sampling 'acquisition'): nobody said
-    otherwise, and the log looks like that, with starts from 2021-01-01 to 2024-12-28 and ends from 2021-02-14 on.
+    The log is taken to hold each contract from its start, whatever became of it (sampling 'acquisition'). Nobody said
+    otherwise, and the log looks like that: starts are from 2021-01-01 to 2024-12-28, and ends from 2021-02-14 on.
     Time is counted in months.
     The forecast looks 12 renewals ahead; at 3 earlier days the same forecast can be held against what came.
     """
@@ -284,9 +284,8 @@ def _assume_acquisition(spells: Spells, starts: pd.Series, ends: pd.Series, unti
             "observation_start the first day of 'lately'. If really none ended before: sampling 'acquisition'"
         )
     return (
-        "Each contract is taken to be in the log from its start, whatever became of it (sampling 'acquisition'): "
-        f"nobody said otherwise, and the log looks like that, with starts from {first} to {last} and ends from "
-        f"{first_end} on."
+        "The log is taken to hold each contract from its start, whatever became of it (sampling 'acquisition'). Nobody "
+        f"said otherwise, and the log looks like that: starts are from {first} to {last}, and ends from {first_end} on."
     )
 
 

@@ -81,7 +81,7 @@ def test_cost_per_kept_by_hand(coupon):
     assert found.estimate == pytest.approx(0.5 / effect.estimate)
     assert (found.lower, found.upper) == (pytest.approx(0.5 / effect.upper), pytest.approx(0.5 / effect.lower))
     assert found.is_bounded
-    assert str(found).startswith("coupon, buy: one more cost 5.45 (4.11 to 8.09).")
+    assert str(found).startswith("coupon, buy: each additional one cost 5.45 (4.11 to 8.09).")
 
 
 def test_cost_per_kept_has_no_limit_where_the_effect_may_be_zero():
@@ -185,7 +185,7 @@ def test_the_value_of_contracts_carries_the_checks_of_their_test():
     assert table.attrs["checks"][0]["passed"] is False
 
 
-@pytest.mark.parametrize("price", [math.nan, math.inf, "ten"])
+@pytest.mark.parametrize("price", [math.nan, math.inf, "9.90"])
 def test_what_an_outcome_earns_is_a_number(price):
     with pytest.raises(ValueError, match="price must be an amount of money"):
         rm.Terms(price=price)

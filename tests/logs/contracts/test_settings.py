@@ -37,7 +37,7 @@ def old_base():
 def test_a_log_followed_from_the_start_needs_no_word_of_its_design(log):
     plan = contract_settings(log)
     assert plan.spells.sampling == "acquisition"
-    assert "nobody said otherwise" in plan.reasons["sampling"]
+    assert "Nobody said otherwise" in plan.reasons["sampling"]
     assert (plan.period, plan.renewals) == ("M", 8)
     assert plan.spells.observation_end == log[["start", "end"]].max().max().date()
 
