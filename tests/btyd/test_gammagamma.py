@@ -173,7 +173,7 @@ def test_independence_cannot_be_told_where_all_buy_as_often():
 def test_where_amounts_are_all_alike_no_correlation_is_told():
     made = pd.DataFrame({"frequency": np.repeat([1, 2], 30), "monetary_value": 5.0})
     fit = rm.fit(rm.GammaGamma, made.assign(monetary_value=np.linspace(4, 6, 60)))
-    assert "no correlation of amount and frequency can be computed" in spend_independence_check(fit, made).detail
+    assert "No correlation of amount and frequency can be computed" in spend_independence_check(fit, made).detail
 
 
 @pytest.mark.parametrize("edges", [(2, 3), (), (1, 3, 3), (1, 2.5), 1])
