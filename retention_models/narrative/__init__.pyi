@@ -25,6 +25,7 @@ from .formats import with_intervals as with_intervals
 from .new_customers import new_customer_sentence as new_customer_sentence
 from .overviews import contract_overview as contract_overview
 from .overviews import overview as overview
+from .purchase_answers import action_map_frame as action_map_frame
 from .purchase_answers import customer_base_answer as customer_base_answer
 from .purchase_answers import purchase_facts as purchase_facts
 from .purchase_answers import thin_log_answer as thin_log_answer

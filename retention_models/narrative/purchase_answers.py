@@ -239,3 +239,32 @@ def purchase_facts(name: str | Path, overview: pd.DataFrame) -> dict[str, str]:
     known = overview.iloc[:, 0]
     wanted = ("first day", "last day", "customers", "purchases")
     return {"data": Path(name).name} | {fact: str(known[fact]) for fact in wanted if fact in known}
+
+
+def action_map_frame(forecast: pd.DataFrame, worth: pd.DataFrame, *, currency: str | None = None) -> pd.DataFrame:
+    """Value and chance of each customer, as ``plots.plot_action_map`` takes them.
+
+    Parameters
+    ----------
+    forecast
+        The table of ``predict``. The chance is P(alive) if the table has it, and else that of a purchase within the
+        horizon.
+    worth
+        The table of ``customer_value`` for the same customers.
+    currency
+        Currency of the value. By default None.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed like ``forecast``: ``chance`` and ``value``.
+    """
+    knows_status = "probability_alive" in forecast
+    chance = forecast["probability_alive"] if knows_status else 1 - forecast["probability_no_purchase"]
+    frame = pd.DataFrame({"chance": chance, "value": worth["value"]})
+    frame.attrs = {
+        "label": "probability to be a customer" if knows_status else "chance of a purchase within the horizon",
+        "unit": currency,
+        "best_fifth": float(worth["value"].quantile(0.8)),
+    }
+    return frame

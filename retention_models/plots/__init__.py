@@ -6,6 +6,8 @@
 - ``plot_alive_history``: P(alive) of one customer over time; ``plot_history_matrix``
 - ``plot_survival``: survival curves; ``plot_causes``, ``plot_triangle``, ``plot_remaining``
 - ``plot_evidence``: effects with intervals; ``plot_panels``, ``plot_values``
+- ``plot_earlier_forecasts``: earlier forecasts and what came; ``plot_reliability``, ``plot_churn_by_month``
+- ``plot_action_map``: value against the chance to buy again; ``plot_money``: where the money of a campaign went
 - ``plot_over_time``: differences by day since the assignment
 - ``plot_parameters``: parameter estimates; ``panels`` makes axes
 

@@ -1,3 +1,7 @@
+from .answers import plot_action_map as plot_action_map
+from .answers import plot_earlier_forecasts as plot_earlier_forecasts
+from .answers import plot_money as plot_money
+from .answers import plot_reliability as plot_reliability
 from .contracts import plot_churn_by_month as plot_churn_by_month
 from .contracts import plot_projections as plot_projections
 from .contracts import plot_remaining as plot_remaining

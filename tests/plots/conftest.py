@@ -181,6 +181,35 @@ def churn_by_month():
 
 
 @pytest.fixture
+def earlier_forecasts():
+    frame = pd.DataFrame({"actual": [630, 1121], "expected": [649.0, 1049.6], "survivors_lower": [550, 985]})
+    return frame.assign(survivors_upper=[727, 1113]).set_axis(["2021-12-28", "2022-12-28"]).rename_axis("origin")
+
+
+@pytest.fixture
+def reliability():
+    frame = pd.DataFrame({"probability_alive": [0.05, 0.2], "came_back": [0.43, 0.25], "came_back_lower": [0.25, 0.1]})
+    return frame.assign(came_back_upper=[0.63, 0.4], refuted=[True, False]).set_axis([0.1, 0.3]).rename_axis("at_most")
+
+
+@pytest.fixture
+def money():
+    lines = [("$a$", "gross gain", 0.8), ("$a$", "contacts", -0.15), ("$a$", "redemptions", -0.4)]
+    lines += [("$a$", "subsidised purchases", -0.3), ("$a$", "net value", 0.25), ("b", "gross gain", 0.1)]
+    lines += [("b", "contacts", -0.2), ("b", "net value", -0.1)]
+    frame = pd.DataFrame(lines, columns=["arm", "line", "amount"]).set_index(["arm", "line"])
+    frame.attrs["currency"] = "EUR"
+    return frame
+
+
+@pytest.fixture
+def action_map():
+    frame = pd.DataFrame({"chance": np.linspace(0, 1, 40), "value": np.geomspace(1, 200, 40)})
+    frame.attrs |= {"label": "chance to buy again", "unit": "EUR", "best_fifth": 70.0}
+    return frame
+
+
+@pytest.fixture
 def over_time():
     index = pd.MultiIndex.from_product([["$mail$", "<call>"], range(29)], names=["arm", "day"])
     difference = np.concatenate([np.minimum(np.arange(29), 28 - np.arange(29)) / 100, np.arange(29) / 300])

@@ -32,9 +32,13 @@ DRAWN = [
     (plots.plot_triangle, "triangle"),
     (plots.plot_remaining, "remaining"),
     (plots.plot_churn_by_month, "churn_by_month"),
+    (plots.plot_earlier_forecasts, "earlier_forecasts"),
+    (plots.plot_reliability, "reliability"),
+    (plots.plot_money, "money"),
+    (plots.plot_action_map, "action_map"),
 ]
 
-NAMED = (plots.plot_segments, plots.plot_parameters, plots.plot_evidence, plots.plot_values)
+NAMED = (plots.plot_segments, plots.plot_parameters, plots.plot_evidence, plots.plot_values, plots.plot_money)
 
 
 @pytest.fixture(params=DRAWN, ids=[draw.__name__ for draw, _ in DRAWN])

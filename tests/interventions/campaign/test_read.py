@@ -180,7 +180,9 @@ def test_where_less_is_better_fewer_is_worth_money_and_what_one_fewer_has_cost_i
         assert less.estimate == pytest.approx(-more.estimate)
         assert less.priced == pytest.approx(more.priced)
     costs, expected = (views.costs_per_retained(campaign) for campaign in (told, mirrored))
-    assert costs == {arm: sentence.replace("each additional one", "each one fewer") for arm, sentence in expected.items()}
+    assert costs == {
+        arm: sentence.replace("each additional one", "each one fewer") for arm, sentence in expected.items()
+    }
     assert recommendation(told) == recommendation(mirrored).replace("bought", "churned").replace(
         "each additional one", "each one fewer"
     )
