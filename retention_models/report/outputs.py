@@ -17,6 +17,7 @@ from retention_models.report import markup
 from retention_models.report.markdown import formula, markdown
 from retention_models.report.page_tables import with_downloads
 
+CAPTION = "fig-cap"  # given once for each picture of a cell
 _OPTION = re.compile(r"^#\| *(?P<name>[a-z-]+): *(?P<value>.+?) *$\n?", re.MULTILINE)
 # Where on this machine a warning comes from: the folders at the beginning of a line, up to the file's own name.
 _FOLDER = re.compile(r"^(?:[A-Za-z]:)?[/\\](?:[^\n/\\:]+[/\\])*(?=[^\n/\\:]+:\d+: )", re.MULTILINE)
@@ -51,8 +52,9 @@ def split_options(source: str) -> tuple[str, dict[str, str]]:
 
 
 def read_outputs(cell: NotebookNode, section: str) -> Iterator[Output]:
-    """Outputs of a code cell that stands under the heading ``section``."""
+    """Outputs of a code cell that stands under the heading ``section``; each picture has the next of its captions."""
     _, options = split_options(cell.source)
+    captions = iter([text.strip("\"'") for name, text in _OPTION.findall(cell.source) if name == CAPTION])
     if "decision" in cell.metadata.get("tags", ()) and (sentence := shown_text(cell)):
         if not read_answer(cell):
             yield Output("decision", sentence)
@@ -62,7 +64,8 @@ def read_outputs(cell: NotebookNode, section: str) -> Iterator[Output]:
             text = strip_ansi(output.text).rstrip()
             yield Output("text", text) if output.name == "stdout" else Output("warning", _FOLDER.sub("", text))
         else:
-            yield _read_data(output, options, section)
+            is_picture = any(kind.startswith("image/") for kind in output.data)
+            yield _read_data(output, options | {CAPTION: next(captions, "")} if is_picture else options, section)
 
 
 def read_answer(cell: NotebookNode | None) -> dict[str, Any]:

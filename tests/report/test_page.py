@@ -221,3 +221,14 @@ def test_long_tables_fold_and_each_offers_its_cells() -> None:
     cells = list(csv.reader(io.StringIO(base64.b64decode(links[0][1]).decode())))
     assert cells[:2] == [["n", "x"], ["0", "'=1+0"]]
     assert len(cells) == 10
+
+
+def test_each_picture_of_a_cell_has_its_own_caption() -> None:
+    picture = {"image/png": "AAAA", "text/plain": "x"}
+    cell = displayed(picture, "#| fig-cap: The first\n#| fig-cap: The second\nplot()")
+    cell.outputs = [*cell.outputs, new_output("display_data", data={"text/html": "<p>between</p>"}), *cell.outputs * 2]
+    shown = page(cell).blocks[0].outputs
+    pictures = [output for output in shown if output.kind == "picture"]
+    assert [output.caption for output in pictures] == ["The first", "The second", ""]
+    assert [output.description for output in pictures][:2] == ["The first", "The second"]
+    assert pictures[2].description

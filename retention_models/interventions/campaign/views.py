@@ -262,7 +262,9 @@ def cost_breakdown_by_arm(campaign: Campaign) -> pd.DataFrame | None:
         for arm in campaign.experiment.arms[1:]
     }
     table = pd.concat(parts, names=["arm"])
-    return table[(table != 0).any(axis=1)].rename(columns={"lower": "amount_lower", "upper": "amount_upper"})
+    table = table[(table != 0).any(axis=1)].rename(columns={"lower": "amount_lower", "upper": "amount_upper"})
+    table.attrs["currency"] = campaign.currency
+    return table
 
 
 def contract_values(campaign: Campaign, *, annual_discount_rate: float = 0.1) -> pd.DataFrame | None:
