@@ -4,6 +4,7 @@ from .assumed_terms import assumptions as assumptions
 from .business import business_traits as business_traits
 from .campaign import campaign_answer as campaign_answer
 from .campaign import campaign_facts as campaign_facts
+from .campaign import published_answer as published_answer
 from .campaign import recommendation as recommendation
 from .contract_values import contract_answer as contract_answer
 from .contract_values import contract_facts as contract_facts

@@ -387,3 +387,44 @@ def _cost_sentence(campaign: Campaign, effect: Effect) -> str:
 
 def _money_text(campaign: Campaign, amount: str) -> str:
     return f"{campaign.currency} {amount}".strip()
+
+
+def published_answer(effects: Sequence[Effect], lifts: Sequence[Effect]) -> Answer:
+    """What published experiments found, as a prior for efforts of one's own.
+
+    Parameters
+    ----------
+    effects
+        The effects as differences.
+    lifts
+        The same effects as ratios.
+
+    Returns
+    -------
+    Answer
+        How many of the arms changed their outcome, and the smallest and largest lift.
+    """
+    changed = [effect for effect in effects if effect.lower > 0 or effect.upper < 0]
+    ratios = sorted(lifts, key=lambda effect: effect.estimate)
+    low, middle, high = ratios[0], ratios[len(ratios) // 2], ratios[-1]
+    n = len(ratios)
+
+    def figure(label: str, effect: Effect) -> KeyFigure:
+        numbers = (effect.estimate, effect.lower, effect.upper)
+        estimate, lower, upper = (f"{100 * (number - 1):+.0f} %" for number in numbers)
+        return KeyFigure(label, estimate, f"{effect.intervention}, {lower} to {upper}")
+
+    return Answer(
+        headline=(
+            f"{len(changed)} of {n} published treatments changed their outcome; test your own before you rely on it."
+        ),
+        figures=(figure("Smallest lift", low), figure("Middle lift", middle), figure("Largest lift", high)),
+        actions=("Test your own effort on customers chosen at random, with a group that gets nothing.",),
+        sureness=(
+            "All treatments were assigned at random, so the differences are effects.",
+            "They hold for other people, at another time, over short windows.",
+            "None of them measured years of loyalty.",
+            "Experiments that find something are published more often than others.",
+        ),
+        facts={"data": f"{n} treatments of published experiments", "assigned by": "random"},
+    )

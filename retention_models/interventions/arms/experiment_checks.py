@@ -84,8 +84,8 @@ def checks_of_customers(sizes: Mapping[str, int], shares: Mapping[str, float] | 
     if unit == "customer":
         return (sample_ratio(sizes, shares, unit),)
     detail = (
-        f"Each {unit} was assigned as a whole, but only customers are known: the true errors are larger, "
-        "by how much these numbers cannot tell."
+        f"Each {unit} was assigned as a whole, but only customers are known. The true errors are larger, and these "
+        "numbers cannot tell by how much."
     )
     uncounted = Check(RATIO, None, f"The assigned {unit}s were not counted, so it is unknown whether any got lost.")
     return uncounted, Check("unit of assignment", False, detail)
