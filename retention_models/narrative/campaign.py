@@ -250,7 +250,11 @@ def _value_sentences(campaign: Campaign, effects: Sequence[Effect]) -> _Sentence
         gain = "" if best.smallest_gain is None else _money_text(campaign, three_digits(best.smallest_gain))
         excluded = all(_excludes_gain(effect, effect.priced[2]) for effect in effects if effect.priced)
         headline, facts = _undecided(campaign, best, gain, excluded=excluded), [_loss_clause(campaign, best)]
-        action = "Do not roll out yet: a loss is possible."
+        action = (
+            "Spend the money elsewhere: no arm can gain what matters."
+            if excluded
+            else "Do not roll out yet: a loss is possible."
+        )
     return _Sentences(headline, [earned, later, *facts, _cost_sentence(campaign, best)], action=action)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from retention_models.core.check import Check
+from retention_models.core.formatting import number_of
 from retention_models.fitting.result import Fit
 from retention_models.forecast.planning_range import planning_names
 from retention_models.logs.contracts.log import Spells
@@ -87,7 +88,9 @@ def contract_answer(
         last = planned.iloc[-1]
         lower, upper = (f"{last[name]:,.0f}" for name in planning_names(0.8))
         stay = f"{last['expected']:,.0f} of {customers:,.0f}"
-        figures.insert(1, KeyFigure(f"Customers who stay {last['ahead']:.0f} renewals", stay, f"{lower} to {upper}"))
+        figures.insert(
+            1, KeyFigure(f"Customers who stay {number_of(last['ahead'], 'renewals')}", stay, f"{lower} to {upper}")
+        )
     sureness = (*_range_texts(parts, seen, terms, events, by), explained, _habit_text(saved, terms, back))
     return Answer(
         headline=(
