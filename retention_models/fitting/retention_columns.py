@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from retention_models.fitting.models import CONTRACTS
 from retention_models.fitting.result import Fit
 from retention_models.fitting.uncertainty import Uncertainty, uncertainty_of
-from retention_models.tables.customer_table import CustomerTable, open_customers, read_table
+from retention_models.tables.customer_table import Customers, CustomerTable, open_customers, read_table
+from retention_models.tables.groups import read_groups
 
 
 def read_contract_customers(fit: Any, customers: Any) -> tuple[Uncertainty, CustomerTable]:
@@ -61,3 +63,18 @@ def customers_by_tenure(customers: Any) -> CustomerTable:
     if table.n_customers == 0:
         raise ValueError("weight is 0 in all rows: there are no customers")
     return table
+
+
+def models_of_groups(fit: Fit, customers: Customers, by: str) -> list[tuple[Fit, pd.DataFrame]]:
+    """The model and the customers of each group; a group that could not be fitted has the model of all.
+
+    Raises
+    ------
+    ValueError
+        When the fit has no groups.
+    """
+    if not fit.groups:
+        raise ValueError(f"the fit has no groups: fit the model with by={by!r}")
+    frame = pd.DataFrame({name: customers.column(name).array for name in customers.columns})
+    frame.attrs.update({str(name): value for name, value in customers.attrs.items()})
+    return [(fit.groups.get(label, fit), frame[lines]) for label, lines in read_groups(customers, by).items()]

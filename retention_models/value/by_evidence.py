@@ -11,10 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from retention_models.fitting.result import Fit
-from retention_models.fitting.retention_columns import read_contract_customers
+from retention_models.fitting.retention_columns import models_of_groups, read_contract_customers
 from retention_models.forecast.churn_errors import read_churn_errors
-from retention_models.tables.customer_table import Customers, open_customers, read_table
-from retention_models.tables.groups import read_groups
+from retention_models.tables.customer_table import open_customers, read_table
 from retention_models.value.contracts import total_contract_value, value_of_tenures
 from retention_models.value.payments import Moment, payment_schedule, price_by_line
 from retention_models.value.terms import Terms, require_terms
@@ -102,22 +101,11 @@ def value_by_evidence(
     ahead["seen"] = seen
     customers = open_customers(customers)
 
-    if by is None:
-        groups = [(fit, customers)]
-    elif fit.groups:
-        groups = [(fit.groups.get(label, fit), rows) for label, rows in _frames_by_group(customers, by)]
-    else:
-        raise ValueError(f"the fit has no groups: fit the model with by={by!r}")
+    groups = [(fit, customers)] if by is None else models_of_groups(fit, customers, by)
     tables = [_parts_of_group(own, theirs, terms, ahead, reached, past_errors, moment, level) for own, theirs in groups]
     table = tables[0] if len(tables) == 1 else _sum_of_groups(tables)
     whole = table["value"].drop("tested", errors="ignore").sum()
     return table.assign(share=table["value"] / whole if whole else 0.0)
-
-
-def _frames_by_group(customers: Customers, by: str) -> list[tuple[str, pd.DataFrame]]:
-    """The customers of each group."""
-    frame = pd.DataFrame({name: customers.column(name).array for name in customers.columns})
-    return [(label, frame[lines]) for label, lines in read_groups(customers, by).items()]
 
 
 def _parts_of_group(

@@ -9,6 +9,7 @@ cost.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ import pandas as pd
 from retention_models.core.arrays import Array
 from retention_models.estimation.estimates import with_interval_columns
 from retention_models.fitting.result import Fit
-from retention_models.fitting.retention_columns import read_contract_customers
+from retention_models.fitting.retention_columns import models_of_groups, read_contract_customers
 from retention_models.forecast.churn_errors import read_churn_errors
 from retention_models.forecast.planning_range import LEVELS, planning_names
 from retention_models.tables.customer_table import CustomerTable, open_customers
@@ -37,6 +38,7 @@ def saved_value(
     *,
     level: float | None = 0.95,
     past_errors: pd.DataFrame | None = None,
+    by: str | None = None,
 ) -> pd.DataFrame:
     """Value of a customer who would leave at the next renewal and is kept.
 
@@ -54,6 +56,9 @@ def saved_value(
         Level of the confidence intervals, 0.95 by default.
     past_errors
         The frame of ``evaluation.backtest_retention``, for the planning range. By default None: no planning range.
+    by
+        A column of ``customers``. Each group then has its own model of a fit with groups (``fit(..., by=by)``), and
+        each row is the mean over the leavers of all groups. By default None: one model for all.
 
     Returns
     -------
@@ -92,6 +97,11 @@ def saved_value(
     all       226.0  232.0           550.0        296.0
     """
     customers = open_customers(customers)
+    if by is not None:
+        groups = models_of_groups(fit, customers, by)
+        return _mean_of_groups(
+            [saved_value(own, theirs, terms, level=level, past_errors=past_errors) for own, theirs in groups]
+        )
     terms, price, _ = price_by_line(terms, customers)
     source, customers_table = read_contract_customers(fit, customers)
     paid = _mean_by_row(price, customers_table)
@@ -128,6 +138,26 @@ def saved_value(
         ends = schedule.scale.widen(value.values, value.interval(covered, schedule.scale), (more, less))
         frame |= dict(zip(planning_names(covered), ends, strict=True))
     return pd.DataFrame(frame, index=pd.Index([*tenures.astype(int).tolist(), "all"], name="tenure", dtype=object))
+
+
+def _mean_of_groups(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The means over the leavers of independent groups, whose planning ranges share their model error."""
+    ends = [name for name in tables[0].columns if name.startswith(("value_", "planning_"))]
+    rows = {}
+    for made in [*sorted({made for table in tables for made in table.index[:-1]}), "all"]:
+        lines = pd.DataFrame([table.loc[made] for table in tables if made in table.index])
+        share = lines["leaving"] / lines["leaving"].sum()
+        stay = np.maximum(lines["customers"] - lines["leaving"], NEVER)
+        row = lines[["customers", "leaving"]].sum().to_dict() | {"value": share @ lines["value"]}
+        for name in ends:
+            away = share * (lines[name] - lines["value"])
+            reach = away.sum() if name.startswith("planning_") else np.sign(away.sum()) * np.hypot.reduce(away)
+            row[name] = row["value"] + reach
+        row["renewing_value"] = np.average(lines["renewing_value"], weights=stay)
+        row["naive_value"] = np.average(lines["naive_value"], weights=np.maximum(lines["customers"], NEVER))
+        rows[made] = row
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=tables[0].columns)
+    return table.set_axis(pd.Index(list(rows), name="tenure", dtype=object))
 
 
 def value_if_saved(schedule: PaymentSchedule, model: Any, tenure: Array, churn: float | Array = 1.0) -> Array:

@@ -223,3 +223,26 @@ def test_planning_ranges_count_each_customers_price(fit):
         by_column, by_amount = (value(fit, same, terms(price), past_errors=past) for price in ("price", 20.0))
         assert "planning_lower_95" in by_column
         pd.testing.assert_frame_equal(by_column, by_amount)
+
+
+def test_a_saved_customer_of_groups_is_the_mean_over_their_leavers():
+    kept = {"a": [1000, 631, 468, 382, 326], "b": [1000, 869, 743, 653, 593]}
+    rows = [(plan, t + 1, n[t], n[t] - n[t + 1]) for plan, n in kept.items() for t in range(4)]
+    table = pd.DataFrame(rows, columns=["plan", "tenure", "at_risk", "lost"])
+    fit = rm.fit(rm.ShiftedBetaGeometric, table, by="plan")
+    base = pd.DataFrame({"plan": ["a", "b", "b"], "tenure": [0, 0, 3], "weight": [50, 200, 100]})
+    terms = rm.Terms(price=100, annual_discount_rate=0.1, billing_period="Y", horizon=4)
+    past = pd.DataFrame(columns=["renewals", "until", "customers", "actual", "expected", "churn_variance"])
+    together = rm.saved_value(fit, base, terms, by="plan", past_errors=past)
+    alone = {
+        plan: rm.saved_value(fit.groups[plan], base[base["plan"] == plan], terms, past_errors=past) for plan in "ab"
+    }
+    for made, plans in ((0, "ab"), (3, "b"), ("all", "ab")):
+        lines = pd.DataFrame([alone[plan].loc[made] for plan in plans])
+        for name in ("value", "planning_lower_95", "planning_upper_80"):
+            assert together.loc[made, name] == pytest.approx(np.average(lines[name], weights=lines["leaving"]))
+        assert together.loc[made, "leaving"] == pytest.approx(lines["leaving"].sum())
+    assert (together["value_lower"] < together["value"]).all()
+    assert (together["planning_lower_95"] < together["value_lower"]).all()
+    with pytest.raises(ValueError, match="the fit has no groups"):
+        rm.saved_value(fit.groups["a"], base, terms, by="plan")
