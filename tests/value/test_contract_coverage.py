@@ -33,7 +33,7 @@ def _seen_value(rules: rm.scenario.Rules, seed: int) -> dict[str, float]:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_range_of_the_value_seen_holds_the_rules_of_the_business(kind):
-    """In 100 worlds of each kind it held 100, 100, 100 and 100, with a mean width of 15 to 19 %."""
+    """In 100 worlds of each kind it held in 99, 97, 100 and 100, with a mean width of 12, 16, 17 and 19 %."""
     rules = rm.scenario.Rules(**KINDS[kind])
     worlds = pd.DataFrame([_seen_value(rules, 1_000 + seed) for seed in range(WORLDS)])
     assert worlds["holds"].sum() >= WORLDS - 1
