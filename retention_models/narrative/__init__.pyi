@@ -10,7 +10,6 @@ from .contract_values import contract_answer as contract_answer
 from .contract_values import contract_facts as contract_facts
 from .contract_values import known_contract_values as known_contract_values
 from .contract_values import new_contract_values as new_contract_values
-from .contract_values import remaining_titled as remaining_titled
 from .contracts import age_groups as age_groups
 from .contracts import calendar_model as calendar_model
 from .contracts import explained_text as explained_text

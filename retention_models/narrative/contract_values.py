@@ -319,24 +319,3 @@ def contract_facts(spells: Spells | Snapshot, *, name: str | Path = "this log") 
     if "first start" in known:
         facts["contracts since"] = known["first start"]
     return facts | {label: known[fact] for fact, label in wanted.items() if fact in known}
-
-
-def remaining_titled(planned: pd.DataFrame) -> pd.DataFrame:
-    """A forecast of survivors with its message as the title of its picture.
-
-    Parameters
-    ----------
-    planned
-        The table of ``forecast_retention`` with ``past_errors``, of one group.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The table with ``attrs["title"]``.
-    """
-    last = planned.iloc[-1]
-    titled = planned.copy()
-    titled.attrs["title"] = (
-        f"{last['expected']:,.0f} of {last['customers']:,.0f} customers stay for {last['ahead']:.0f} renewals"
-    )
-    return titled

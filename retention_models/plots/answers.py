@@ -6,7 +6,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from retention_models.plots.style import ACTUAL, COLOURS, COUNTS, FAINT, PERCENT, PLAIN, QUIET, apply_style, axes_or_new
+from retention_models.plots.style import (
+    ACTUAL,
+    COLOURS,
+    COUNTS,
+    FAINT,
+    PERCENT,
+    PLAIN,
+    QUIET,
+    apply_style,
+    axes_or_new,
+    set_message,
+)
 
 SUBSIDISED, REDEEMED, NET = "subsidised purchases", "redemptions", "net value"
 
@@ -18,7 +29,8 @@ def plot_earlier_forecasts(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        The table of ``backtest`` or of ``backtest_retention``. ``attrs["title"]``, if present, is the title.
+        The table of ``backtest`` or of ``backtest_retention``. ``attrs["title"]``, if present, is the title. By default
+        it says how many intervals held what came.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -40,7 +52,8 @@ def plot_earlier_forecasts(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_formatter(COUNTS)
     ax.set_xlabel("forecast made on")
     ax.set_ylabel("customers still there" if kind == "survivors" else "purchases")
-    ax.set_title(str(frame.attrs.get("title", "")), loc="left", pad=24)
+    held = int(frame["actual"].between(lower, upper).sum())
+    set_message(ax, frame, f"What came lay inside the intervals of {held} of {len(frame)} earlier forecasts", pad=24)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return ax
 
@@ -54,7 +67,8 @@ def plot_reliability(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        The table of ``alive_reliability``.
+        The table of ``alive_reliability``. ``attrs["title"]``, if present, is the title. By default it says how many
+        groups refute the model.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -78,6 +92,8 @@ def plot_reliability(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_formatter(PERCENT)
     ax.set_xlabel("mean probability to be a customer, by the model")
     ax.set_ylabel("share that bought again")
+    count = int(frame["refuted"].sum())
+    set_message(ax, frame, f"{count or 'None'} of {len(frame)} groups of customers came back too often for the model")
     ax.legend(loc="lower right")
     return ax
 
@@ -89,7 +105,8 @@ def plot_money(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        The table of ``cost_breakdown_by_arm``. ``attrs["currency"]``, if present, stands on the axis.
+        The table of ``cost_breakdown_by_arm``. ``attrs["currency"]``, if present, stands on the axis, and
+        ``attrs["title"]`` is the title. By default it tells the arm with the highest net value.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -116,6 +133,9 @@ def plot_money(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_formatter(PLAIN)
     currency = frame.attrs.get("currency")
     ax.set_xlabel(f"{currency or 'money'} per treated customer (hatched: redemptions for subsidised purchases)")
+    best = max((arm for arm, _ in rows), key=lambda arm: float(frame["amount"][(arm, NET)]))
+    gain, net = (float(frame["amount"][(best, line)]) for line in ("gross gain", NET))
+    set_message(ax, frame, f"Highest net value: {best}, {net:.3g} of a gain of {gain:.3g} per treated customer")
     return ax
 
 
@@ -127,7 +147,8 @@ def plot_action_map(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ----------
     frame
         One row a customer, with ``value`` and ``chance`` (from 0 to 1). ``attrs["label"]``, if present, names the
-        chance, ``attrs["unit"]`` the value, and ``attrs["best_fifth"]`` where the most valuable fifth begins.
+        chance, ``attrs["unit"]`` the value, ``attrs["best_fifth"]`` where the most valuable fifth begins, and
+        ``attrs["title"]`` is the title. By default it counts the customers of the best fifth with a chance below 50 %.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -139,8 +160,13 @@ def plot_action_map(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     ax.plot(frame["chance"], frame["value"], "o", color=COLOURS[0], markersize=3, alpha=0.35, rasterized=True)
     ax.axvline(0.5, color=FAINT, linewidth=1.0)
+    message = ""
     if "best_fifth" in frame.attrs:
         ax.axhline(frame.attrs["best_fifth"], color=FAINT, linewidth=1.0)
+        best = frame["value"] >= frame.attrs["best_fifth"]
+        quiet = int((best & (frame["chance"] < 0.5)).sum())
+        message = f"{quiet:,} of the best {int(best.sum()):,} customers have a chance below 50 %"
+    set_message(ax, frame, message)
     corners = {(0.02, 0.98): "worth winning back", (0.98, 0.98): "look after", (0.98, 0.02): "let grow"}
     for (x, y), text in corners.items():
         ax.annotate(text, (x, y), xycoords="axes fraction", ha="left" if x < 0.5 else "right",

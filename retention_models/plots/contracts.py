@@ -17,6 +17,7 @@ from retention_models.plots.style import (
     apply_style,
     axes_or_new,
     label_ends,
+    set_message,
 )
 
 FACTS = ("at_risk", "actual", "used")
@@ -112,7 +113,8 @@ def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        The rows of one group of ``forecast_retention``. ``attrs["title"]``, if present, is the title.
+        The rows of one group of ``forecast_retention``. ``attrs["title"]``, if present, is the title. By default it
+        says how many are expected to stay.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -139,7 +141,9 @@ def plot_remaining(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_formatter(COUNTS)
     ax.set_xlabel("renewals from now on")
     ax.set_ylabel("customers still there")
-    ax.set_title(str(frame.attrs.get("title", "")), loc="left")
+    last = frame.iloc[-1]
+    stay = f"{last['expected']:,.0f} of {last['customers']:,.0f} customers"
+    set_message(ax, frame, f"{stay} are expected to stay for {last['ahead']:.0f} renewals")
     return ax
 
 
@@ -152,7 +156,8 @@ def plot_churn_by_month(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        The frame of ``churn_by_month``. ``attrs["title"]``, if present, is the title.
+        The frame of ``churn_by_month``. ``attrs["title"]``, if present, is the title. By default it counts the
+        months outside the band.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -180,5 +185,6 @@ def plot_churn_by_month(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_formatter(PERCENT)
     ax.set_xlabel("when the renewal was due")
     ax.set_ylabel("left, of those who came to a renewal")
-    ax.set_title(str(frame.attrs.get("title", "")), loc="left", pad=16)
+    outside = int(((frame["churn"] - frame["expected"]).abs() > reach).sum())
+    set_message(ax, frame, f"Churn lay outside the band in {outside} of {len(frame)} months", pad=16)
     return ax

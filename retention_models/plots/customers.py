@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from retention_models.core.dates import unit_plural
-from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, apply_style, axes_or_new
+from retention_models.plots.style import ACTUAL, COLOURS, PERCENT, PLAIN, QUIET, apply_style, axes_or_new, set_message
 
 NUMBERED = 18  # highest number of cohorts and periods with the share in each cell
 
@@ -69,7 +69,8 @@ def plot_concentration(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        The frame of ``concentration``: ``customers`` and ``value``, shares from 0 to 1.
+        The frame of ``concentration``: ``customers`` and ``value``, shares from 0 to 1. ``attrs["title"]``, if present,
+        is the title. By default it says what the best fifth hold.
     ax
         Axes to draw on. By default those of a new figure.
 
@@ -93,6 +94,9 @@ def plot_concentration(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_formatter(PERCENT)
     ax.set_xlabel("share of the customers, best first")
     ax.set_ylabel("share of the total")
+    fifth = frame.iloc[(frame["customers"] - 0.2).abs().argmin()]
+    customers, value = 100 * fifth["customers"], 100 * fifth["value"]
+    set_message(ax, frame, f"{customers:.0f} % of the customers hold {value:.0f} % of the total")
     return ax
 
 

@@ -9,6 +9,7 @@ from typing import ParamSpec
 
 import matplotlib
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -93,6 +94,11 @@ def date_axis(ax: Axes) -> None:
     locator = AutoDateLocator(minticks=4, maxticks=9)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+
+
+def set_message(ax: Axes, frame: pd.DataFrame, message: str, pad: float = 6) -> None:
+    """Title of what the plot shows in one sentence; ``frame.attrs["title"]``, if present, stands in its place."""
+    ax.set_title(str(frame.attrs.get("title", message)), loc="left", pad=pad)
 
 
 def label_ends(ax: Axes, labels: Sequence[str], heights: Sequence[float], colours: Sequence[str]) -> None:

@@ -60,6 +60,8 @@ def test_who_remains_is_drawn_from_today_on(fitted):
     ax = drawn(plots.plot_remaining(forecast_retention(fitted, today, renewals=4)))
     first = ax.lines[0].get_xydata()[0]
     np.testing.assert_allclose(first, [0, 1028])
+    last = ax.lines[0].get_ydata()[-1]
+    assert ax.get_title(loc="left") == f"{last:,.0f} of 1,028 customers are expected to stay for 4 renewals"
 
 
 def test_planning_ranges_are_the_bands_of_a_forecast_that_has_them(fitted):
@@ -78,4 +80,6 @@ def test_each_event_is_named_once_over_its_months(churn_by_month):
     ax = drawn(plots.plot_churn_by_month(churn_by_month))
     np.testing.assert_allclose(ax.lines[0].get_ydata(), churn_by_month["expected"])
     assert len([patch for patch in ax.patches if patch.get_width() == 1]) == 2
+    outside = ((churn_by_month["churn"] - churn_by_month["expected"]) / churn_by_month["chance"]).abs() > 1.96
+    assert f"in {outside.sum()} of {len(outside)} months" in ax.get_title(loc="left")
     assert [text.get_text() for text in ax.texts].count(ax.texts[0].get_text()) == 1
