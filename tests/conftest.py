@@ -25,7 +25,7 @@ MANY = {
     "test_y_and_n_are_yes_and_no_in_an_experiment": 2,
     "test_y_and_n_are_yes_and_no_in_a_snapshot": 2,
     "test_days_of_no_one_form_are_refused_with_a_value_and_the_option": 2,
-    "test_an_export_is_read_as_it_is": 2,
+    "test_an_export_is_read_as_it_is": 3,
     "test_the_plain_writing_of_an_export_is_the_same_log": 2,
     "test_the_share_that_cannot_be_read_decides": 2,
     "test_what_is_no_end_is_none_in_every_source": 2,
@@ -42,11 +42,22 @@ MANY = {
     "test_a_plot_is_the_same_picture_every_time": 2,
     "test_a_damaged_file_gives_a_fit_or_a_sentence": 2,
     "test_blanks_around_dates_and_amounts_do_not_matter": 2,
+    "test_every_door_reads_every_source_like_a_plain_frame": 4,
+    "test_every_engine_gives_what_pandas_gives": 2,
+    "test_a_return_finds_the_order_or_article_that_it_belongs_to": 2,
+    "test_what_is_left_is_what_a_loop_over_the_rows_leaves": 2,
+    "test_a_return_cancels_the_latest_purchases_up_to_its_size": 2,
+    "test_what_cannot_be_reported_on_is_one_sentence": 2,
+    "test_the_last_day_is_that_of_a_moment": 2,
+    "test_no_message_is_a_template": 2,
+    "test_losses_at_renewals_of_the_calendar_are_dated_right_although_months_differ_in_length": 2,
 }
 STATISTICAL = {
     "test_status_is_the_mean_probability_and_its_interval_that_of_parameter_draws",
     "test_what_halves_do_not_decide_is_simulated",
     "test_a_file_and_every_frame_tell_the_same",
+    "test_contracts_that_end_on_any_day_are_told",
+    "test_groups_with_models_of_their_own_are_added_up",
     "test_the_right_model_comes_true_and_equal_customers_do_not",
 }
 
