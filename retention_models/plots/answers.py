@@ -135,7 +135,7 @@ def plot_money(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xlabel(f"{currency or 'money'} per treated customer (hatched: redemptions for subsidised purchases)")
     best = max((arm for arm, _ in rows), key=lambda arm: float(frame["amount"][(arm, NET)]))
     gain, net = (float(frame["amount"][(best, line)]) for line in ("gross gain", NET))
-    set_message(ax, frame, f"Highest net value: {best}, {net:.3g} of a gain of {gain:.3g} per treated customer")
+    set_message(ax, frame, f"Highest net value: {best:.24}, {net:.3g} of {gain:.3g} gained per customer")
     return ax
 
 

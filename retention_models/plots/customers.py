@@ -108,7 +108,8 @@ def plot_segments(frame: pd.DataFrame, column: str = "value", ax: Axes | None = 
     ----------
     frame
         A frame indexed by segment with ``column``, and ``<column>_lower`` and ``<column>_upper`` or, for planning
-        ranges, these at 80 and 95 %. Rows keep their order.
+        ranges, these at 80 and 95 %. Rows keep their order. ``attrs["title"]``, if present, is the title. By default it
+        compares shares of the segment with most value, if the frame counts ``customers``.
     column
         Name of the column to plot. By default ``"value"``.
     ax
@@ -133,6 +134,12 @@ def plot_segments(frame: pd.DataFrame, column: str = "value", ax: Axes | None = 
     ax.grid(axis="x")
     ax.grid(axis="y", visible=False)
     ax.set_xlabel("value, with ranges at 80 % and 95 %" if column == "planning" else column.replace("_", " "))
+    message = ""
+    if column in ("value", "planning") and "customers" in frame and frame[column].sum() > 0:
+        place = int(frame[column].argmax())
+        customers, value = (100 * frame[name].iloc[place] / frame[name].sum() for name in ("customers", column))
+        message = f"{frame.index[place]!s:.24}: {customers:.0f} % of the customers, {value:.0f} % of the value"
+    set_message(ax, frame, message)
     return ax
 
 

@@ -124,6 +124,12 @@ def test_nothing_is_cut_off(drawing):
     assert inked.y1 <= height
 
 
+def test_segments_are_titled_by_both_shares_of_the_most_valuable(segments):
+    ax = plots.plot_segments(segments.assign(customers=[10, 40]))
+    assert ax.get_title(loc="left") == "$loyal$ <i>: 20 % of the customers, 60 % of the value"
+    assert plots.plot_segments(segments).get_title(loc="left") == ""
+
+
 def test_dollar_signs_in_names_are_shown_as_they_are(segments, alive, retention, tracked):
     assert "$loyal$ <i>" in shown(plots.plot_segments(segments))
     assert "customer $17$ & <b>" in shown(plots.plot_alive_history(alive))
