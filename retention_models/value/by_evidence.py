@@ -143,7 +143,8 @@ def _sum_of_groups(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         reach = np.sqrt(sum((table["value"] - table[end]) ** 2 for table in tables))
         total[end] = np.maximum(total["value"] + side * reach, 0.0)
     rare = sum(table["share_at_rare_tenures"] * table["value"] for table in tables)
-    return total.assign(renewals=tables[0]["renewals"], share_at_rare_tenures=rare / total["value"])
+    rare = (rare / total["value"]).where(total["value"] > 0, 0.0)
+    return total.assign(renewals=tables[0]["renewals"], share_at_rare_tenures=rare)
 
 
 def require_tested(backtest: pd.DataFrame, seen: int) -> list[int]:

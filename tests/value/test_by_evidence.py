@@ -119,3 +119,14 @@ def test_the_share_at_rare_tenures_knows_the_covariates_of_customers():
         base = pd.DataFrame({"tenure": [0], "weight": [10.0], "plan": [plan]})
         shares[plan] = value_by_evidence(fit, base, TERMS, kept).loc["seen", "share_at_rare_tenures"]
     assert shares["a"] > shares["b"] + 0.02  # who stays pays more of it late
+
+
+def test_groups_that_pay_nothing_are_worth_nothing_and_leave_no_share_open():
+    kept = pd.DataFrame({"tenure": [1, 2, 3, 4], "at_risk": [1000, 631, 468, 25], "lost": [369, 163, 86, 4]})
+    plans = pd.concat([kept.assign(plan="free"), kept.assign(plan="trial")])
+    base = pd.DataFrame({"plan": ["free", "trial"], "tenure": [1, 3], "weight": [50, 60], "price": [0.0, 0.0]})
+    fit = rm.fit(rm.ShiftedBetaGeometric, plans, by="plan")
+    terms = rm.Terms(price="price", annual_discount_rate=0.1, billing_period="Y")
+    parts = value_by_evidence(fit, base, terms, plans, by="plan")
+    assert (parts[["value", "share", "share_at_rare_tenures"]].loc["seen"] == 0).all()
+    assert parts.notna().all(axis=None)
